@@ -1,0 +1,91 @@
+//! The five dynamics of a two-layer linear network, as settings: what moves the weights.
+//!
+//! All run on one time axis, t = step size × step, so that a descent and the flow it
+//! approximates can be compared save time by save time.
+
+use serde::{Deserialize, Serialize};
+
+/// Which dynamics, with the settings that only it has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Kind {
+    /// dΘ = H(A) Θ dt, A = S_xy − S_xx W₁W₂; integrated adaptively.
+    GradientFlow,
+    /// dΘ = H(dG) Θ (Itô), dG = A dt + √ν S_xx^{1/2} dB, ν = ηδ/b.
+    StochasticGradientFlow {
+        /// How a step of length `time_step` is taken.
+        integrator: Integrator,
+        /// The step h of the integrator, in units of t.
+        time_step: f64,
+        /// The batch size b in ν = ηδ/b.
+        batch_size: u64,
+    },
+    /// Θ ← (I + η H(A)) Θ.
+    GradientDescent,
+    /// Θ ← (I + η H(A + Xᵀε/n)) Θ, fresh labels noise ε of variance δ at every step; ν = ηδ/n.
+    LabelNoiseGradientDescent {
+        /// The law of the entries of ε.
+        distribution: LabelNoise,
+    },
+    /// Θ ← (I + η H(G)) Θ with G the gradient on a mini-batch, with label noise if δ > 0.
+    StochasticGradientDescent {
+        /// Rows per step, b.
+        batch_size: u64,
+        /// How the rows are chosen.
+        sampling: Sampling,
+        /// The law of the added label noise.
+        distribution: LabelNoise,
+    },
+}
+
+/// Integrators of the stochastic gradient flow (Itô). Strong order 1/2, weak order 1, all three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Integrator {
+    /// exp(H(ΔG)) · exp(−hνC/2): meets the determinant law to rounding at any step.
+    #[default]
+    LieEuler,
+    /// exp(H(ΔG) − hνC/2), one exponential: meets the law to rounding as well.
+    LieEulerUnsplit,
+    /// I + H(ΔG): with h = η the noise of label-noise gradient descent.
+    EulerMaruyama,
+}
+
+/// The law of one added label-noise entry; mean 0 and variance δ in both cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelNoise {
+    /// N(0, δ).
+    #[default]
+    Gaussian,
+    /// ±√δ with equal probability.
+    Rademacher,
+}
+
+/// How mini-batch SGD chooses its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampling {
+    /// b independent uniform rows.
+    #[default]
+    WithReplacement,
+    /// b distinct rows, fresh at every step.
+    WithoutReplacement,
+    /// A fresh uniform permutation per epoch, taken b rows at a time; a last partial batch is kept
+    /// (its gradient is the mean over the rows it has).
+    Epochs,
+    /// Rows in file order, b at a time, starting over at the end like `Epochs`.
+    Sequential,
+}
+
+/// One dynamics with its step size and label noise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dynamics {
+    /// Which dynamics.
+    #[serde(flatten)]
+    pub kind: Kind,
+    /// η > 0. Flows see it only through ν; descents take steps of it.
+    pub step_size: f64,
+    /// δ ≥ 0, the variance of the added label noise.
+    pub label_noise: f64,
+}
