@@ -22,7 +22,7 @@ pub enum Kind {
     },
     /// Θ ← (I + η H(A)) Θ.
     GradientDescent,
-    /// Θ ← (I + η H(A + Xᵀε/n)) Θ, fresh labels noise ε of variance δ at every step; ν = ηδ/n.
+    /// Θ ← (I + η H(A + Xᵀε/n)) Θ, fresh label noise ε of variance δ at every step; ν = ηδ/n.
     LabelNoiseGradientDescent {
         /// The law of the entries of ε.
         distribution: LabelNoise,

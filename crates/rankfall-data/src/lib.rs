@@ -1,0 +1,1 @@
+//! Data readers, streamed into Gram matrices.

@@ -1,0 +1,3 @@
+//! Figures and report pages, drawn from what a run folder holds.
+
+pub mod record;
