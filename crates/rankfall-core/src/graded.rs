@@ -1,0 +1,438 @@
+//! The graded factor: columns with a power-of-two exponent each, kept orthogonal by rotations
+//! from the right.
+//!
+//! Every update of the dynamics acts from the left, Θ ← (I + S) Θ, so any rotation of the columns
+//! from the right changes no observable. One-sided Jacobi rotations make the columns orthogonal:
+//! their norms are then the singular values. A small column is only ever rounded relative to its
+//! own size, so its logarithm is right however far down it goes.
+//!
+//! Demmel and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992); Drmač and Veselić, ibid. 29 (2008).
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lane_math::ln;
+use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+
+/// A cyclic Jacobi method converges quadratically; well-conditioned columns need five sweeps.
+const MOST_SWEEPS: usize = 40;
+
+/// When a pair of columns is rotated.
+#[derive(Clone, Copy, Debug)]
+pub enum Rotate {
+    /// Where |cos| of their angle exceeds this: cheap upkeep between steps.
+    AboveCosine(f64),
+    /// Where it would change either squared norm by more than rounding: singular values.
+    ToRounding,
+}
+
+/// A matrix `rows` × `columns` per lane, column j scaled by 2^exponent\[j\].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GradedColumns<const N: usize> {
+    rows: usize,
+    columns: usize,
+    /// Column-major.
+    mantissa: Vec<Lanes<N>>,
+    /// Whole numbers.
+    exponent: Vec<Lanes<N>>,
+}
+
+/// The accumulated rotation V (columns × columns per lane, column-major), R₀ = R V.
+pub type Rotation<'a, const N: usize> = Option<&'a mut [Lanes<N>]>;
+
+impl<const N: usize> GradedColumns<N> {
+    /// The matrix with these entries, lane by lane: `entry(lane, row, column)`.
+    pub fn from_fn(rows: usize, columns: usize, entry: impl Fn(usize, usize, usize) -> f64) -> Self {
+        let at = |index: usize| {
+            Lanes(std::array::from_fn(|lane| entry(lane, index % rows, index / rows)))
+        };
+        Self {
+            rows,
+            columns,
+            mantissa: (0..rows * columns).map(at).collect(),
+            exponent: vec![Lanes::ZERO; columns],
+        }
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The mantissas, column-major.
+    #[inline(always)]
+    pub fn mantissa(&self) -> &[Lanes<N>] {
+        &self.mantissa
+    }
+
+    /// The mantissas, column-major.
+    #[inline(always)]
+    pub fn mantissa_mut(&mut self) -> &mut [Lanes<N>] {
+        &mut self.mantissa
+    }
+
+    /// The exponents of two.
+    #[inline(always)]
+    pub fn exponent(&self) -> &[Lanes<N>] {
+        &self.exponent
+    }
+
+    #[inline(always)]
+    fn column(&self, j: usize) -> &[Lanes<N>] {
+        &self.mantissa[j * self.rows..(j + 1) * self.rows]
+    }
+
+    /// Columns i < j, both mutable.
+    #[inline(always)]
+    fn pair(&mut self, i: usize, j: usize) -> (&mut [Lanes<N>], &mut [Lanes<N>]) {
+        pair(&mut self.mantissa, self.rows, i, j)
+    }
+
+    /// The rows in `range`, all columns.
+    pub fn row_block(&self, range: Range<usize>) -> Self {
+        let mantissa = (0..self.columns)
+            .flat_map(|j| self.column(j)[range.clone()].iter().copied())
+            .collect();
+        Self { rows: range.len(), columns: self.columns, mantissa, exponent: self.exponent.clone() }
+    }
+
+    /// The first `count` columns.
+    pub fn leading_columns(mut self, count: usize) -> Self {
+        self.columns = count;
+        self.mantissa.truncate(count * self.rows);
+        self.exponent.truncate(count);
+        self
+    }
+
+    /// Gives every column in the lanes of `mask` a norm in \[1, 2), moving the rest into its
+    /// exponent. Exact; a zero column stays as it is.
+    #[inline(always)]
+    pub fn normalise(&mut self, mask: Mask<N>) {
+        for j in 0..self.columns {
+            let square = sum_of_squares(self.column(j));
+            let shift = half_exponent(square);
+            let shift = shift.where_else(mask & Lanes::ZERO.less_than(square), Lanes::ZERO);
+            let scale = (-shift).exp2_whole();
+            for entry in &mut self.mantissa[j * self.rows..(j + 1) * self.rows] {
+                *entry = *entry * scale;
+            }
+            self.exponent[j] += shift;
+        }
+    }
+
+    /// Rotates the columns from the right, in the lanes of `mask`, until those of the rows
+    /// `active` are orthogonal, and sorts them by falling norm. The other rows come along, and
+    /// so does `rotation`. A lane that needs nothing keeps its bits.
+    pub fn orthogonalise(
+        &mut self,
+        active: Range<usize>,
+        when: Rotate,
+        mask: Mask<N>,
+        rotation: Rotation<'_, N>,
+        instructions: Instructions,
+    ) {
+        instructions.dispatch(Orthogonalise { factor: self, active, when, mask, rotation });
+    }
+
+    /// ln of the norm of the rows `active` of each column; −∞ for a zero column.
+    #[inline(always)]
+    pub fn log_norms(&self, active: Range<usize>) -> Vec<Lanes<N>> {
+        (0..self.columns)
+            .map(|j| {
+                let square = sum_of_squares(&self.column(j)[active.clone()]);
+                self.exponent[j].mul_add(
+                    Lanes::splat(std::f64::consts::LN_2),
+                    Lanes::splat(0.5) * ln(square),
+                )
+            })
+            .collect()
+    }
+
+    /// Multiplies column j by `factor` and by 2^`exponent`, and drops the rows outside `keep`.
+    pub fn rescaled(&self, keep: Range<usize>, factor: &[Lanes<N>], exponent: &[Lanes<N>]) -> Self {
+        let mut out = self.row_block(keep);
+        for j in 0..out.columns {
+            for entry in &mut out.mantissa[j * out.rows..(j + 1) * out.rows] {
+                *entry = *entry * factor[j];
+            }
+            out.exponent[j] += exponent[j];
+        }
+        out
+    }
+
+    /// The norms of the rows `active` of the mantissas of each column, without the exponents.
+    pub fn mantissa_norms(&self, active: Range<usize>) -> Vec<Lanes<N>> {
+        (0..self.columns)
+            .map(|j| sum_of_squares(&self.column(j)[active.clone()]).sqrt())
+            .collect()
+    }
+
+    /// Reflects the columns from the right (graded Householder) so that the rows `pivots` become
+    /// lower triangular after a permutation among them: they then fill only the first
+    /// min(pivots, columns) columns. The largest remaining row comes first, lane by lane, which
+    /// keeps every column accurate relative to its own size. Columns must be sorted by falling
+    /// exponent, as [`Self::orthogonalise`] leaves them.
+    pub fn triangularise(&mut self, pivots: Range<usize>, instructions: Instructions) {
+        instructions.dispatch(Triangularise { factor: self, pivots });
+    }
+
+    /// Brings the largest of the rows `candidates`, measured on the columns from `from` on, to
+    /// the first of them, lane by lane.
+    #[inline(always)]
+    fn bring_largest_row_first(&mut self, candidates: Range<usize>, from: usize, weight: &[Lanes<N>]) {
+        let first = candidates.start;
+        let size = |this: &Self, row: usize| {
+            let mut sum = Lanes::ZERO;
+            for j in from..this.columns {
+                let x = this.mantissa[j * this.rows + row];
+                sum = (x * x).mul_add(weight[j], sum);
+            }
+            sum
+        };
+        let mut largest = size(self, first);
+        let mut which = Lanes::splat(first as f64);
+        for row in candidates.clone().skip(1) {
+            let square = size(self, row);
+            let larger = largest.less_than(square);
+            largest = square.where_else(larger, largest);
+            which = Lanes::splat(row as f64).where_else(larger, which);
+        }
+        for row in candidates.skip(1) {
+            let index = Lanes::splat(row as f64);
+            let chosen = which.at_most(index) & index.at_most(which);
+            if !chosen.any() {
+                continue;
+            }
+            for j in 0..self.columns {
+                let (a, b) = (j * self.rows + first, j * self.rows + row);
+                swap_where(chosen, &mut self.mantissa, a, b);
+            }
+        }
+    }
+}
+
+/// Σ xᵢ² per lane.
+#[inline(always)]
+fn sum_of_squares<const N: usize>(x: &[Lanes<N>]) -> Lanes<N> {
+    let mut sum = Lanes::ZERO;
+    for &entry in x {
+        sum = entry.mul_add(entry, sum);
+    }
+    sum
+}
+
+/// Σ xᵢ yᵢ per lane.
+#[inline(always)]
+fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
+    let mut sum = Lanes::ZERO;
+    for (&a, &b) in x.iter().zip(y) {
+        sum = a.mul_add(b, sum);
+    }
+    sum
+}
+
+/// ⌊log₂(x)/2⌋ for positive normal x: the exponent of √x.
+#[inline(always)]
+fn half_exponent<const N: usize>(x: Lanes<N>) -> Lanes<N> {
+    let biased = x.to_bits().each(|b| ((b >> 52) & 0x7FF) + 1);
+    let halved = biased.each(|b| (b >> 1) | 0x4330_0000_0000_0000).to_f64();
+    halved - Lanes::splat(4_503_599_627_370_496.0 + 512.0)
+}
+
+/// Two rows of a slice of rows of length `size`, i < j.
+#[inline(always)]
+fn pair<T>(all: &mut [T], size: usize, i: usize, j: usize) -> (&mut [T], &mut [T]) {
+    let (head, tail) = all.split_at_mut(j * size);
+    (&mut head[i * size..(i + 1) * size], &mut tail[..size])
+}
+
+#[inline(always)]
+fn swap_where<const N: usize>(mask: Mask<N>, all: &mut [Lanes<N>], i: usize, j: usize) {
+    let (a, b) = (all[i], all[j]);
+    all[i] = b.where_else(mask, a);
+    all[j] = a.where_else(mask, b);
+}
+
+#[inline(always)]
+fn swap_slices_where<const N: usize>(mask: Mask<N>, x: &mut [Lanes<N>], y: &mut [Lanes<N>]) {
+    for (a, b) in x.iter_mut().zip(y) {
+        let (old_a, old_b) = (*a, *b);
+        *a = old_b.where_else(mask, old_a);
+        *b = old_a.where_else(mask, old_b);
+    }
+}
+
+struct Orthogonalise<'a, const N: usize> {
+    factor: &'a mut GradedColumns<N>,
+    active: Range<usize>,
+    when: Rotate,
+    mask: Mask<N>,
+    rotation: Rotation<'a, N>,
+}
+
+impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let count = self.factor.columns;
+        for _ in 0..MOST_SWEEPS {
+            self.factor.normalise(self.mask);
+            let mut norms: Vec<Lanes<N>> = (0..count)
+                .map(|j| sum_of_squares(&self.factor.column(j)[self.active.clone()]))
+                .collect();
+            let mut changed = Mask::NONE;
+            for i in 0..count {
+                for j in i + 1..count {
+                    changed = changed | self.visit(i, j, &mut norms);
+                }
+            }
+            if !changed.any() {
+                break;
+            }
+        }
+        self.factor.normalise(self.mask);
+    }
+}
+
+impl<const N: usize> Orthogonalise<'_, N> {
+    /// Sorts and rotates one pair; true in the lanes where it did.
+    #[inline(always)]
+    fn visit(&mut self, i: usize, j: usize, norms: &mut [Lanes<N>]) -> Mask<N> {
+        let ratio_exponent = self.factor.exponent[j] - self.factor.exponent[i];
+        let square_ratio = (ratio_exponent + ratio_exponent).exp2_whole();
+        let swap = self.mask & norms[i].less_than(norms[j] * square_ratio);
+        if swap.any() {
+            swap_where(swap, norms, i, j);
+            swap_where(swap, &mut self.factor.exponent, i, j);
+            let (x, y) = self.factor.pair(i, j);
+            swap_slices_where(swap, x, y);
+            if let Some(rotation) = self.rotation.as_deref_mut() {
+                let (x, y) = pair(rotation, self.factor.columns, i, j);
+                swap_slices_where(swap, x, y);
+            }
+        }
+        // In the scale of column i: column j is 2^(e_j − e_i) = ratio times its mantissa.
+        let ratio = (self.factor.exponent[j] - self.factor.exponent[i]).exp2_whole();
+        let square_ratio = ratio * ratio;
+        let (x, y) = self.factor.pair(i, j);
+        let c = dot(&x[self.active.clone()], &y[self.active.clone()]);
+        let (a, b) = (norms[i], norms[j]);
+        // t = ratio · tau is the tangent of the angle; tau stays finite where ratio underflows.
+        let z = (a - b * square_ratio) / (c + c);
+        let tau = (Lanes::ONE / (z.abs() + square_ratio.mul_add(Lanes::ONE, z * z).sqrt())).copysign(z);
+        let wanted = match self.when {
+            Rotate::AboveCosine(cosine) => {
+                (Lanes::splat(cosine * cosine) * a * b).less_than(c * c)
+            }
+            Rotate::ToRounding => {
+                let rounding = self.active.len().max(4) as f64 * f64::EPSILON;
+                (Lanes::splat(rounding) * b).less_than((tau * c).abs())
+            }
+        };
+        let rotate = self.mask & wanted & Lanes::ZERO.less_than(b) & Lanes::ZERO.less_than(c.abs());
+        if !rotate.any() {
+            return swap;
+        }
+        let tau = tau.where_else(rotate, Lanes::ZERO);
+        let tangent = tau * ratio;
+        let cosine = Lanes::ONE / tangent.mul_add(tangent, Lanes::ONE).sqrt();
+        turn(rotate, x, y, tau * square_ratio, tau, cosine);
+        norms[i] = sum_of_squares(&x[self.active.clone()]);
+        norms[j] = sum_of_squares(&y[self.active.clone()]);
+        if let Some(rotation) = self.rotation.as_deref_mut() {
+            let (x, y) = pair(rotation, self.factor.columns, i, j);
+            turn(rotate, x, y, tangent, tangent, cosine);
+        }
+        swap | rotate
+    }
+}
+
+/// x ← cosine (x + up · y), y ← cosine (y − down · x), in the lanes of `mask`.
+#[inline(always)]
+fn turn<const N: usize>(
+    mask: Mask<N>,
+    x: &mut [Lanes<N>],
+    y: &mut [Lanes<N>],
+    up: Lanes<N>,
+    down: Lanes<N>,
+    cosine: Lanes<N>,
+) {
+    for (a, b) in x.iter_mut().zip(y) {
+        let (old_a, old_b) = (*a, *b);
+        *a = (up.mul_add(old_b, old_a) * cosine).where_else(mask, old_a);
+        *b = ((-down).mul_add(old_a, old_b) * cosine).where_else(mask, old_b);
+    }
+}
+
+struct Triangularise<'a, const N: usize> {
+    factor: &'a mut GradedColumns<N>,
+    pivots: Range<usize>,
+}
+
+impl<const N: usize> LaneWork for Triangularise<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let factor = self.factor;
+        let steps = self.pivots.len().min(factor.columns);
+        let mut weight = vec![Lanes::ZERO; factor.columns];
+        let mut reflector = vec![Lanes::ZERO; factor.columns];
+        for i in 0..steps {
+            let pivot = self.pivots.start + i;
+            for (w, &e) in weight.iter_mut().zip(&factor.exponent).skip(i) {
+                let shift = e - factor.exponent[i];
+                *w = (shift + shift).exp2_whole();
+            }
+            factor.bring_largest_row_first(pivot..self.pivots.end, i, &weight);
+            let mut square = Lanes::ZERO;
+            for j in i..factor.columns {
+                reflector[j] = factor.mantissa[j * factor.rows + pivot];
+                square = (reflector[j] * reflector[j]).mul_add(weight[j], square);
+            }
+            let nonzero = Lanes::ZERO.less_than(square);
+            let length = square.sqrt();
+            let head = reflector[i];
+            reflector[i] = head + length.copysign(head);
+            // 2 / |v|² = 1 / (|x|² + |x₁| |x|)
+            let twice_over_square = Lanes::ONE / head.abs().mul_add(length, square);
+            let scale = twice_over_square.where_else(nonzero, Lanes::ZERO);
+            for row in 0..factor.rows {
+                reflect_row(factor, row, i, &reflector, &weight, scale);
+            }
+            for j in i + 1..factor.columns {
+                let entry = &mut factor.mantissa[j * factor.rows + pivot];
+                *entry = Lanes::ZERO.where_else(nonzero, *entry);
+            }
+        }
+    }
+}
+
+/// y ← y − scale (v·y) v for one row, on the columns from `from` on.
+#[inline(always)]
+fn reflect_row<const N: usize>(
+    factor: &mut GradedColumns<N>,
+    row: usize,
+    from: usize,
+    reflector: &[Lanes<N>],
+    weight: &[Lanes<N>],
+    scale: Lanes<N>,
+) {
+    let mut projection = Lanes::ZERO;
+    for j in from..factor.columns {
+        let y = factor.mantissa[j * factor.rows + row];
+        projection = (reflector[j] * weight[j]).mul_add(y, projection);
+    }
+    let amount = -(projection * scale);
+    for j in from..factor.columns {
+        let y = &mut factor.mantissa[j * factor.rows + row];
+        *y = amount.mul_add(reflector[j], *y);
+    }
+}

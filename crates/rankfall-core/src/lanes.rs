@@ -1,0 +1,348 @@
+//! Lanes: N numbers that go through the same arithmetic side by side, one trajectory each.
+//!
+//! Every operation is elementwise IEEE double arithmetic in a fixed order, with fused
+//! multiply-adds where they are written, so a lane has the same bits whatever N is, whatever its
+//! neighbours hold, and whichever vector instructions the processor has.
+
+use std::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, Neg, Not, Sub, SubAssign};
+
+/// How many trajectories a full block carries.
+pub const BLOCK: usize = 8;
+
+/// N double-precision numbers, one per trajectory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(transparent)]
+pub struct Lanes<const N: usize>(pub [f64; N]);
+
+/// N truth values, all bits set where true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Mask<const N: usize>(pub [u64; N]);
+
+/// N 64-bit words, for the random generator and for bit manipulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Words<const N: usize>(pub [u64; N]);
+
+/// Applies `f` to each lane.
+#[inline(always)]
+fn map<A: Copy, B: Copy + Default, const N: usize>(a: [A; N], f: impl Fn(A) -> B) -> [B; N] {
+    let mut out = [B::default(); N];
+    for lane in 0..N {
+        out[lane] = f(a[lane]);
+    }
+    out
+}
+
+/// Applies `f` to each pair of lanes.
+#[inline(always)]
+fn zip<A: Copy, B: Copy + Default, const N: usize>(
+    a: [A; N],
+    b: [A; N],
+    f: impl Fn(A, A) -> B,
+) -> [B; N] {
+    let mut out = [B::default(); N];
+    for lane in 0..N {
+        out[lane] = f(a[lane], b[lane]);
+    }
+    out
+}
+
+impl<const N: usize> Lanes<N> {
+    /// 0 in every lane.
+    pub const ZERO: Self = Self([0.0; N]);
+    /// 1 in every lane.
+    pub const ONE: Self = Self([1.0; N]);
+
+    /// The same number in every lane.
+    #[inline(always)]
+    pub fn splat(value: f64) -> Self {
+        Self([value; N])
+    }
+
+    /// self · factor + term, rounded once.
+    #[inline(always)]
+    pub fn mul_add(self, factor: Self, term: Self) -> Self {
+        let mut out = [0.0; N];
+        for lane in 0..N {
+            out[lane] = self.0[lane].mul_add(factor.0[lane], term.0[lane]);
+        }
+        Self(out)
+    }
+
+    /// The correctly rounded square root; NaN for negative numbers.
+    #[inline(always)]
+    pub fn sqrt(self) -> Self {
+        Self(map(self.0, f64::sqrt))
+    }
+
+    /// The absolute value.
+    #[inline(always)]
+    pub fn abs(self) -> Self {
+        Self(map(self.0, f64::abs))
+    }
+
+    /// |self| with the sign of `sign`.
+    #[inline(always)]
+    pub fn copysign(self, sign: Self) -> Self {
+        Self(zip(self.0, sign.0, f64::copysign))
+    }
+
+    /// The larger of the two; the second if either is NaN.
+    #[inline(always)]
+    pub fn max(self, other: Self) -> Self {
+        Self(zip(self.0, other.0, |a, b| if a > b { a } else { b }))
+    }
+
+    /// The smaller of the two; the second if either is NaN.
+    #[inline(always)]
+    pub fn min(self, other: Self) -> Self {
+        Self(zip(self.0, other.0, |a, b| if a < b { a } else { b }))
+    }
+
+    /// Where self < other; false with NaN.
+    #[inline(always)]
+    pub fn less_than(self, other: Self) -> Mask<N> {
+        Mask(zip(self.0, other.0, |a, b| if a < b { u64::MAX } else { 0 }))
+    }
+
+    /// Where self ≤ other; false with NaN.
+    #[inline(always)]
+    pub fn at_most(self, other: Self) -> Mask<N> {
+        Mask(zip(self.0, other.0, |a, b| if a <= b { u64::MAX } else { 0 }))
+    }
+
+    /// `self` where `mask`, else `other`.
+    #[inline(always)]
+    pub fn where_else(self, mask: Mask<N>, other: Self) -> Self {
+        let mut out = [0.0; N];
+        for lane in 0..N {
+            let bits = (self.0[lane].to_bits() & mask.0[lane])
+                | (other.0[lane].to_bits() & !mask.0[lane]);
+            out[lane] = f64::from_bits(bits);
+        }
+        Self(out)
+    }
+
+    /// The bits of each number.
+    #[inline(always)]
+    pub fn to_bits(self) -> Words<N> {
+        Words(map(self.0, f64::to_bits))
+    }
+
+    /// 2^e for whole e, clamped to e ∈ [−1000, 1000].
+    #[inline(always)]
+    pub fn exp2_whole(self) -> Self {
+        const SHIFT: f64 = 6_755_399_441_055_744.0; // 1.5 · 2^52: the whole part lands in the low bits
+        let clamped = self.max(Self::splat(-1000.0)).min(Self::splat(1000.0));
+        let whole = (clamped + Self::splat(SHIFT)).to_bits();
+        Words(map(whole.0, |bits| bits.wrapping_add(1023) << 52)).to_f64()
+    }
+}
+
+impl<const N: usize> Words<N> {
+    /// The same word in every lane.
+    #[inline(always)]
+    pub fn splat(value: u64) -> Self {
+        Self([value; N])
+    }
+
+    /// The numbers with these bits.
+    #[inline(always)]
+    pub fn to_f64(self) -> Lanes<N> {
+        Lanes(map(self.0, f64::from_bits))
+    }
+
+    /// Applies `f` to each word.
+    #[inline(always)]
+    pub fn each(self, f: impl Fn(u64) -> u64) -> Self {
+        Self(map(self.0, f))
+    }
+
+    /// Applies `f` to each pair of words.
+    #[inline(always)]
+    pub fn with(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        Self(zip(self.0, other.0, f))
+    }
+}
+
+impl<const N: usize> Mask<N> {
+    /// False in every lane.
+    pub const NONE: Self = Self([0; N]);
+    /// True in every lane.
+    pub const ALL: Self = Self([u64::MAX; N]);
+
+    /// Whether any lane is true.
+    #[inline(always)]
+    pub fn any(self) -> bool {
+        let mut all = 0;
+        for lane in 0..N {
+            all |= self.0[lane];
+        }
+        all != 0
+    }
+
+    /// Whether this lane is true.
+    #[inline(always)]
+    pub fn get(self, lane: usize) -> bool {
+        self.0[lane] != 0
+    }
+
+    /// A mask that is true where `f` says so.
+    pub fn from_fn(f: impl Fn(usize) -> bool) -> Self {
+        Self(std::array::from_fn(|lane| if f(lane) { u64::MAX } else { 0 }))
+    }
+}
+
+macro_rules! elementwise {
+    ($($trait:ident $method:ident $op:tt),*) => {$(
+        impl<const N: usize> $trait for Lanes<N> {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                Self(zip(self.0, other.0, |a, b| a $op b))
+            }
+        }
+    )*};
+}
+elementwise!(Add add +, Sub sub -, Mul mul *, Div div /);
+
+impl<const N: usize> AddAssign for Lanes<N> {
+    #[inline(always)]
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl<const N: usize> SubAssign for Lanes<N> {
+    #[inline(always)]
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl<const N: usize> Neg for Lanes<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(map(self.0, |a: f64| -a))
+    }
+}
+
+impl<const N: usize> BitAnd for Mask<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn bitand(self, other: Self) -> Self {
+        Self(zip(self.0, other.0, |a, b| a & b))
+    }
+}
+
+impl<const N: usize> BitOr for Mask<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn bitor(self, other: Self) -> Self {
+        Self(zip(self.0, other.0, |a, b| a | b))
+    }
+}
+
+impl<const N: usize> Not for Mask<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn not(self) -> Self {
+        Self(map(self.0, |a: u64| !a))
+    }
+}
+
+/// The vector instructions that lane work is compiled for; every choice gives the same bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Instructions(pulp::Arch);
+
+impl<const N: usize> serde::Serialize for Lanes<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_slice().serialize(serializer)
+    }
+}
+
+impl<'de, const N: usize> serde::Deserialize<'de> for Lanes<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = Vec::<f64>::deserialize(deserializer)?;
+        let count = values.len();
+        let wrong = |_| serde::de::Error::invalid_length(count, &"one number per lane");
+        values.try_into().map(Self).map_err(wrong)
+    }
+}
+
+/// Work to be compiled once per instruction set; implementors mark `run` `#[inline(always)]`.
+pub trait LaneWork {
+    /// What the work returns.
+    type Output;
+    /// Does it.
+    fn run(self) -> Self::Output;
+}
+
+struct Vectorised<W>(W);
+
+impl<W: LaneWork> pulp::WithSimd for Vectorised<W> {
+    type Output = W::Output;
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> W::Output {
+        self.0.run()
+    }
+}
+
+impl Instructions {
+    /// The best this processor has.
+    pub fn best() -> Self {
+        Self(pulp::Arch::new())
+    }
+
+    /// Only what every processor of this target has; slow, for comparison.
+    pub fn portable() -> Self {
+        Self(pulp::Arch::Scalar)
+    }
+
+    /// Every choice this processor can run, by name.
+    pub fn available() -> Vec<(&'static str, Self)> {
+        let mut all = vec![("portable", Self::portable())];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                all.push(("avx2", Self(pulp::Arch::V3(simd))));
+            }
+            if let Some(simd) = pulp::x86::V4::try_new() {
+                all.push(("avx512", Self(pulp::Arch::V4(simd))));
+            }
+        }
+        all
+    }
+
+    /// Runs `work` as compiled for these instructions.
+    #[inline]
+    pub fn dispatch<W: LaneWork>(self, work: W) -> W::Output {
+        self.0.dispatch(Vectorised(work))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_of_two_are_exact_and_clamped() {
+        for e in [-1000, -537, -1, 0, 1, 52, 999, 1000] {
+            let power = Lanes::<3>::splat(f64::from(e)).exp2_whole();
+            assert_eq!(power.0, [2f64.powi(e); 3]);
+        }
+        assert_eq!(Lanes::<1>::splat(-1e6).exp2_whole().0[0], 2f64.powi(-1000));
+        assert_eq!(Lanes::<1>::splat(1e6).exp2_whole().0[0], 2f64.powi(1000));
+    }
+
+    #[test]
+    fn selection_keeps_bits() {
+        let mask = Mask::from_fn(|lane| lane % 2 == 0);
+        let chosen = Lanes([-0.0, 1.0, f64::NAN]).where_else(mask, Lanes([5.0, -0.0, 7.0]));
+        assert_eq!(chosen.0[0].to_bits(), (-0.0f64).to_bits());
+        assert_eq!(chosen.0[1].to_bits(), (-0.0f64).to_bits());
+        assert!(chosen.0[2].is_nan());
+    }
+}
