@@ -89,3 +89,54 @@ pub struct Dynamics {
     /// δ ≥ 0, the variance of the added label noise.
     pub label_noise: f64,
 }
+
+impl Dynamics {
+    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for label-noise gradient descent, else 0.
+    pub fn noise_intensity(&self, samples: u64) -> f64 {
+        let total = self.step_size * self.label_noise;
+        match self.kind {
+            Kind::GradientFlow | Kind::GradientDescent => 0.0,
+            Kind::StochasticGradientFlow { batch_size, .. }
+            | Kind::StochasticGradientDescent { batch_size, .. } => total / batch_size as f64,
+            Kind::LabelNoiseGradientDescent { .. } => total / samples as f64,
+        }
+    }
+
+    /// The name of the kind in experiment files and summaries.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::GradientFlow => "gradient-flow",
+            Kind::StochasticGradientFlow { .. } => "stochastic-gradient-flow",
+            Kind::GradientDescent => "gradient-descent",
+            Kind::LabelNoiseGradientDescent { .. } => "label-noise-gradient-descent",
+            Kind::StochasticGradientDescent { .. } => "sgd",
+        }
+    }
+
+    /// Whether two trajectories from one start are the same trajectory.
+    pub fn is_deterministic(&self) -> bool {
+        match self.kind {
+            Kind::GradientFlow | Kind::GradientDescent => true,
+            Kind::StochasticGradientDescent { sampling, .. } => {
+                self.label_noise == 0.0 && sampling == Sampling::Sequential
+            }
+            Kind::StochasticGradientFlow { .. } | Kind::LabelNoiseGradientDescent { .. } => {
+                self.label_noise == 0.0
+            }
+        }
+    }
+
+    /// Whether the determinant law log det M(t) = log det M(0) − 2νk tr(S_xx) t is stated for it.
+    pub fn is_flow(&self) -> bool {
+        matches!(self.kind, Kind::GradientFlow | Kind::StochasticGradientFlow { .. })
+    }
+
+    /// Whether the Gram matrices are not enough and the rows of the data are needed.
+    pub fn needs_rows(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::StochasticGradientDescent { .. }
+                | Kind::LabelNoiseGradientDescent { distribution: LabelNoise::Rademacher }
+        )
+    }
+}

@@ -2,12 +2,20 @@
 //!
 //! This crate knows no files, no plots and no terminal.
 
+pub mod batches;
 pub mod dense;
 pub mod dynamics;
 pub mod graded;
+pub mod gradient_flow;
 pub mod gram;
+pub mod increment;
 pub mod lane_math;
+pub mod lane_problem;
 pub mod lanes;
 pub mod network;
+pub mod observe;
 pub mod problem;
 pub mod random;
+pub mod state;
+pub mod stepper;
+pub mod update;

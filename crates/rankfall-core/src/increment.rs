@@ -1,0 +1,291 @@
+//! The increment ΔG of one step for each dynamics: drift, label noise, mini-batches.
+//!
+//! Every dynamics moves Θ through H(ΔG) alone; this file says what ΔG is. Stochastic integrals are
+//! Itô's.
+
+use std::sync::Arc;
+
+use crate::batches::Batches;
+use crate::dynamics::{Dynamics, Kind, LabelNoise};
+use crate::lane_problem::LaneProblem;
+use crate::lanes::{Lanes, Words};
+use crate::problem::Rows;
+use crate::random::{Purpose, StreamKey};
+use crate::state::State;
+
+/// Computes ΔG (p × k row-major) for N trajectories.
+pub enum Increment<const N: usize> {
+    /// ΔG = η A: gradient descent.
+    Descent {
+        /// η.
+        step_size: f64,
+    },
+    /// ΔG = h A + scale_a Z_ab: the stochastic flow with scale = √(νh s_a), and label-noise
+    /// gradient descent with Gaussian labels, h = η, scale = η√(δ s_a/n).
+    GaussianNoise {
+        /// h, or η.
+        step_size: f64,
+        /// One factor per row of ΔG.
+        scale: Vec<Lanes<N>>,
+        /// Whose normals.
+        key: StreamKey,
+        /// Scratch for the normals.
+        normals: Vec<Lanes<N>>,
+    },
+    /// ΔG = η (A + Xᵀε/n) with ε = ±√δ: label-noise gradient descent with Rademacher labels.
+    RademacherLabels {
+        /// η.
+        step_size: f64,
+        /// √δ.
+        deviation: f64,
+        /// Whose signs.
+        key: StreamKey,
+    },
+    /// ΔG = (η/b) X_Bᵀ(Y_B + ε − X_B W₁W₂): mini-batch SGD.
+    MiniBatch(MiniBatch<N>),
+}
+
+/// Mini-batch SGD of N trajectories.
+pub struct MiniBatch<const N: usize> {
+    step_size: f64,
+    deviation: f64,
+    distribution: LabelNoise,
+    key: StreamKey,
+    batches: Vec<Batches>,
+    rows: Vec<Vec<u32>>,
+    product: Vec<Lanes<N>>,
+    input: Vec<Lanes<N>>,
+    residual: Vec<Lanes<N>>,
+    noise: Vec<Lanes<N>>,
+}
+
+impl<const N: usize> Increment<N> {
+    /// The increment of `dynamics`, None for gradient flow, which takes no steps of its own.
+    /// `stream` tells the noise of several dynamics apart.
+    pub fn new(
+        dynamics: &Dynamics,
+        problem: &LaneProblem<N>,
+        seed: u64,
+        stream: u32,
+        trajectories: Words<N>,
+    ) -> Option<Self> {
+        let eta = dynamics.step_size;
+        let size = problem.inputs * problem.outputs;
+        let gaussian = |step_size: f64, variance: f64, purpose| Self::GaussianNoise {
+            step_size,
+            scale: problem.roots.iter().map(|&r| Lanes::splat(variance.sqrt()) * r).collect(),
+            key: StreamKey::new(seed, purpose, stream),
+            normals: vec![Lanes::ZERO; size],
+        };
+        Some(match dynamics.kind {
+            Kind::GradientFlow => return None,
+            Kind::StochasticGradientFlow { time_step, .. } => {
+                let nu = dynamics.noise_intensity(problem.samples);
+                gaussian(time_step, nu * time_step, Purpose::BrownianMotion)
+            }
+            Kind::GradientDescent => Self::Descent { step_size: eta },
+            Kind::LabelNoiseGradientDescent { distribution: LabelNoise::Gaussian } => {
+                let variance = eta * eta * dynamics.label_noise / problem.samples as f64;
+                gaussian(eta, variance, Purpose::LabelNoise)
+            }
+            Kind::LabelNoiseGradientDescent { distribution: LabelNoise::Rademacher } => {
+                Self::RademacherLabels {
+                    step_size: eta,
+                    deviation: dynamics.label_noise.sqrt(),
+                    key: StreamKey::new(seed, Purpose::LabelNoise, stream),
+                }
+            }
+            Kind::StochasticGradientDescent { batch_size, sampling, distribution } => {
+                let key = StreamKey::new(seed, Purpose::Batches, stream);
+                let batches = trajectories.0.map(|trajectory| {
+                    Batches::new(sampling, problem.samples, batch_size, key, trajectory)
+                });
+                let noise = if dynamics.label_noise > 0.0 { problem.outputs } else { 0 };
+                Self::MiniBatch(MiniBatch {
+                    step_size: eta,
+                    deviation: dynamics.label_noise.sqrt(),
+                    distribution,
+                    key: StreamKey::new(seed, Purpose::LabelNoise, stream),
+                    batches: batches.into(),
+                    rows: vec![Vec::new(); N],
+                    product: vec![Lanes::ZERO; size],
+                    input: vec![Lanes::ZERO; problem.inputs],
+                    residual: vec![Lanes::ZERO; problem.outputs],
+                    noise: vec![Lanes::ZERO; noise],
+                })
+            }
+        })
+    }
+
+    /// Writes ΔG of the state's next step into `out`.
+    #[inline(always)]
+    pub fn fill(
+        &mut self,
+        state: &State<N>,
+        problem: &LaneProblem<N>,
+        trajectories: Words<N>,
+        out: &mut [Lanes<N>],
+    ) {
+        match self {
+            Self::Descent { step_size } => drift(state, problem, *step_size, out),
+            Self::GaussianNoise { step_size, scale, key, normals } => {
+                drift(state, problem, *step_size, out);
+                key.fill_normals(trajectories, state.step, normals);
+                add_scaled(out, normals, scale, problem.outputs);
+            }
+            Self::RademacherLabels { step_size, deviation, key } => {
+                drift(state, problem, *step_size, out);
+                let share = *step_size * *deviation / problem.samples as f64;
+                add_label_signs(state.step, problem, trajectories, *key, share, out);
+            }
+            Self::MiniBatch(batch) => batch.fill(state, problem, trajectories, out),
+        }
+    }
+}
+
+/// out = h A.
+#[inline(always)]
+fn drift<const N: usize>(state: &State<N>, problem: &LaneProblem<N>, h: f64, out: &mut [Lanes<N>]) {
+    state.negative_gradient(problem, out);
+    for entry in out {
+        *entry = *entry * Lanes::splat(h);
+    }
+}
+
+/// out_ab += scale_a z_ab: S_xx^{1/2} Z in the eigenbasis.
+#[inline(always)]
+fn add_scaled<const N: usize>(
+    out: &mut [Lanes<N>],
+    normals: &[Lanes<N>],
+    scale: &[Lanes<N>],
+    outputs: usize,
+) {
+    let rows = out.chunks_exact_mut(outputs).zip(normals.chunks_exact(outputs));
+    for ((row, z), &factor) in rows.zip(scale) {
+        for (entry, &normal) in row.iter_mut().zip(z) {
+            *entry = factor.mul_add(normal, *entry);
+        }
+    }
+}
+
+/// out += share · Xᵀ(±1), one sign per row of data and output.
+#[inline(always)]
+fn add_label_signs<const N: usize>(
+    step: u64,
+    problem: &LaneProblem<N>,
+    trajectories: Words<N>,
+    key: StreamKey,
+    share: f64,
+    out: &mut [Lanes<N>],
+) {
+    let Some(rows) = &problem.rows else { return };
+    let k = problem.outputs;
+    let mut word = Words::splat(0);
+    for row in 0..problem.samples as usize {
+        for b in 0..k {
+            let bit = row * k + b;
+            if bit % 64 == 0 {
+                let pair = key.words(trajectories, step, (bit / 128) as u32);
+                word = pair[bit / 64 % 2];
+            }
+            let sign = word.each(|w| ((w >> (bit % 64)) & 1) << 63);
+            let signed = Lanes::splat(share).to_bits().with(sign, |m, s| m ^ s).to_f64();
+            for a in 0..problem.inputs {
+                let x = gather(rows, |r| r.x[row * problem.inputs + a]);
+                out[a * k + b] = x.mul_add(signed, out[a * k + b]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn gather<const N: usize>(rows: &[Arc<Rows>], f: impl Fn(&Rows) -> f64) -> Lanes<N> {
+    let mut out = Lanes::ZERO;
+    for (value, own) in out.0.iter_mut().zip(rows) {
+        *value = f(own);
+    }
+    out
+}
+
+impl<const N: usize> MiniBatch<N> {
+    #[inline(always)]
+    fn fill(
+        &mut self,
+        state: &State<N>,
+        problem: &LaneProblem<N>,
+        trajectories: Words<N>,
+        out: &mut [Lanes<N>],
+    ) {
+        out.fill(Lanes::ZERO);
+        let Some(data) = &problem.rows else { return };
+        state.product(problem, &mut self.product);
+        for (batches, rows) in self.batches.iter_mut().zip(&mut self.rows) {
+            batches.choose(state.step, rows);
+        }
+        let size = self.rows[0].len();
+        let share = Lanes::splat(self.step_size / size as f64);
+        for slot in 0..size {
+            self.gather_row(data, slot);
+            self.add_label_noise(trajectories, state.step, slot);
+            self.subtract_prediction();
+            for (row, &x) in out.chunks_exact_mut(problem.outputs).zip(&self.input) {
+                let scaled = x * share;
+                for (entry, &r) in row.iter_mut().zip(&self.residual) {
+                    *entry = scaled.mul_add(r, *entry);
+                }
+            }
+        }
+    }
+
+    /// Each lane's own row: x into `input`, y into `residual`.
+    #[inline(always)]
+    fn gather_row(&mut self, data: &[Arc<Rows>], slot: usize) {
+        let (p, k) = (self.input.len(), self.residual.len());
+        for lane in 0..N {
+            let row = self.rows[lane][slot] as usize;
+            let own = &data[lane];
+            for (entry, &x) in self.input.iter_mut().zip(&own.x[row * p..(row + 1) * p]) {
+                entry.0[lane] = x;
+            }
+            for (entry, &y) in self.residual.iter_mut().zip(&own.y[row * k..(row + 1) * k]) {
+                entry.0[lane] = y;
+            }
+        }
+    }
+
+    /// residual += ε.
+    #[inline(always)]
+    fn add_label_noise(&mut self, trajectories: Words<N>, step: u64, slot: usize) {
+        let k = self.noise.len();
+        if k == 0 {
+            return;
+        }
+        let deviation = Lanes::splat(self.deviation);
+        let draws = k.div_ceil(2) as u32;
+        for (pair, out) in self.noise.chunks_mut(2).enumerate() {
+            let draw = slot as u32 * draws + pair as u32;
+            let values = match self.distribution {
+                LabelNoise::Gaussian => self.key.normals(trajectories, step, draw),
+                LabelNoise::Rademacher => {
+                    let words = self.key.words(trajectories, step, draw);
+                    words.map(|w| w.each(|b| (b & (1 << 63)) | 1f64.to_bits()).to_f64())
+                }
+            };
+            out.copy_from_slice(&values[..out.len()]);
+        }
+        for (entry, &z) in self.residual.iter_mut().zip(&self.noise) {
+            *entry = deviation.mul_add(z, *entry);
+        }
+    }
+
+    /// residual −= xᵀ W₁W₂.
+    #[inline(always)]
+    fn subtract_prediction(&mut self) {
+        let k = self.residual.len();
+        for (&x, row) in self.input.iter().zip(self.product.chunks_exact(k)) {
+            for (entry, &weight) in self.residual.iter_mut().zip(row) {
+                *entry = (-x).mul_add(weight, *entry);
+            }
+        }
+    }
+}

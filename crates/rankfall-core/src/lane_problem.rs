@@ -1,0 +1,95 @@
+//! The problems of the N trajectories of a block, side by side in lanes.
+
+use std::sync::Arc;
+
+use crate::lanes::Lanes;
+use crate::problem::{Problem, Rows, Truth};
+
+/// N problems of the same shape; one lane may see other data than its neighbour.
+pub struct LaneProblem<const N: usize> {
+    /// p.
+    pub inputs: usize,
+    /// k.
+    pub outputs: usize,
+    /// n.
+    pub samples: u64,
+    /// Eigenvalues of S_xx.
+    pub eigenvalues: Vec<Lanes<N>>,
+    /// Their square roots: S_xx^{1/2} in the eigenbasis.
+    pub roots: Vec<Lanes<N>>,
+    /// tr S_xx.
+    pub trace: Lanes<N>,
+    /// S_xy, p × k row-major.
+    pub sxy: Vec<Lanes<N>>,
+    /// The least-squares optimum, p × k row-major.
+    pub optimum: Vec<Lanes<N>>,
+    /// Loss of the optimum.
+    pub loss_floor: Lanes<N>,
+    /// Teacher and covariance, where known.
+    pub truth: Option<LaneTruth<N>>,
+    /// Rows, where held.
+    pub rows: Option<Vec<Arc<Rows>>>,
+}
+
+/// The truth behind synthetic data, in lanes.
+pub struct LaneTruth<const N: usize> {
+    /// β, p × k row-major.
+    pub teacher: Vec<Lanes<N>>,
+    /// E x xᵀ, p × p row-major.
+    pub covariance: Vec<Lanes<N>>,
+    /// ½ k × residual variance: the population loss of the teacher.
+    pub floor: Lanes<N>,
+}
+
+impl<const N: usize> LaneProblem<N> {
+    /// Lanes of these problems, all of one shape.
+    pub fn new(problems: &[Arc<Problem>; N]) -> Self {
+        let (inputs, outputs) = (problems[0].inputs, problems[0].outputs);
+        let matrix = |entry: &dyn Fn(&Problem, usize, usize) -> f64| {
+            gather(problems, inputs * outputs, |q, i| entry(q, i / outputs, i % outputs))
+        };
+        let eigenvalues = gather(problems, inputs, |q, a| q.eigenvalues[a]);
+        Self {
+            inputs,
+            outputs,
+            samples: problems[0].samples,
+            roots: eigenvalues.iter().map(|s| s.sqrt()).collect(),
+            eigenvalues,
+            trace: lanes_of(problems, Problem::trace),
+            sxy: matrix(&|q, a, b| q.sxy[(a, b)]),
+            optimum: matrix(&|q, a, b| q.optimum[(a, b)]),
+            loss_floor: lanes_of(problems, |q| q.loss_floor),
+            truth: LaneTruth::new(problems, inputs, outputs),
+            rows: problems.iter().map(|q| q.rows.clone()).collect(),
+        }
+    }
+}
+
+impl<const N: usize> LaneTruth<N> {
+    fn new(problems: &[Arc<Problem>; N], inputs: usize, outputs: usize) -> Option<Self> {
+        let truths: Vec<&Truth> = problems.iter().map(|q| q.truth.as_ref()).collect::<Option<_>>()?;
+        let lanes = |f: &dyn Fn(&Truth) -> f64| Lanes(std::array::from_fn(|lane| f(truths[lane])));
+        let floor = |t: &Truth| 0.5 * outputs as f64 * t.residual_noise * t.residual_noise;
+        Some(Self {
+            teacher: (0..inputs * outputs)
+                .map(|i| lanes(&|t| t.teacher[(i / outputs, i % outputs)]))
+                .collect(),
+            covariance: (0..inputs * inputs)
+                .map(|i| lanes(&|t| t.covariance[(i / inputs, i % inputs)]))
+                .collect(),
+            floor: lanes(&floor),
+        })
+    }
+}
+
+fn lanes_of<const N: usize>(problems: &[Arc<Problem>; N], f: impl Fn(&Problem) -> f64) -> Lanes<N> {
+    Lanes(std::array::from_fn(|lane| f(&problems[lane])))
+}
+
+fn gather<const N: usize>(
+    problems: &[Arc<Problem>; N],
+    count: usize,
+    f: impl Fn(&Problem, usize) -> f64,
+) -> Vec<Lanes<N>> {
+    (0..count).map(|i| lanes_of(problems, |q| f(q, i))).collect()
+}

@@ -1,0 +1,440 @@
+//! What is measured at a save time: losses, determinant, spectra, ranks, conservation.
+//!
+//! Observers work on a copy of the state, so looking never changes a path.
+
+use std::ops::Range;
+
+use crate::graded::{GradedColumns, Rotate};
+use crate::lane_problem::LaneProblem;
+use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::state::State;
+
+/// One number measured at every save time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observable {
+    /// Its name in `series.parquet`.
+    pub name: &'static str,
+    /// 1, 2, … for the parts of a spectrum, descending; 0 for scalars.
+    pub index: u32,
+}
+
+/// The four matrices whose spectra are taken.
+const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
+const LOG_SINGULAR_VALUE: [&str; 4] = [
+    "log_singular_value_theta",
+    "log_singular_value_w1",
+    "log_singular_value_w2",
+    "log_singular_value_product",
+];
+const RANKS: [[&str; 4]; 4] = [
+    ["numerical_rank_theta", "numerical_rank_w1", "numerical_rank_w2", "numerical_rank_product"],
+    ["effective_rank_theta", "effective_rank_w1", "effective_rank_w2", "effective_rank_product"],
+    ["stable_rank_theta", "stable_rank_w1", "stable_rank_w2", "stable_rank_product"],
+    ["nuclear_norm_theta", "nuclear_norm_w1", "nuclear_norm_w2", "nuclear_norm_product"],
+];
+
+/// Names and order of everything measured; fixed by the shape of the problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// In the order in which they are measured.
+    pub observables: Vec<Observable>,
+    inputs: usize,
+    outputs: usize,
+    columns: usize,
+}
+
+impl Layout {
+    /// For p inputs, k outputs and m = min(l, p + k) columns.
+    pub fn new(inputs: usize, outputs: usize, columns: usize, truth_known: bool) -> Self {
+        let mut observables = Vec::new();
+        let mut scalar = |name| observables.push(Observable { name, index: 0 });
+        scalar("loss");
+        scalar("excess_loss");
+        if truth_known {
+            scalar("population_loss");
+        }
+        scalar("log_det");
+        scalar("balance_drift");
+        RANKS.iter().flatten().for_each(|name| scalar(name));
+        let sizes = spectrum_sizes(inputs, outputs, columns);
+        let mut spectrum = |name, size: usize| {
+            observables.extend((1..=size as u32).map(|index| Observable { name, index }));
+        };
+        for (name, size) in LOG_SINGULAR_VALUE.into_iter().zip(sizes) {
+            spectrum(name, size);
+        }
+        spectrum("log_singular_value_product_error", sizes[3]);
+        spectrum("log_eigenvalue_m", sizes[0]);
+        Self { observables, inputs, outputs, columns }
+    }
+
+    /// Where an observable is, if it is measured.
+    pub fn position(&self, name: &str, index: u32) -> Option<usize> {
+        self.observables.iter().position(|o| o.name == name && o.index == index)
+    }
+
+    /// How many singular values `matrix` ("theta", "w1", "w2", "product") has.
+    pub fn spectrum_size(&self, matrix: &str) -> usize {
+        let sizes = spectrum_sizes(self.inputs, self.outputs, self.columns);
+        MATRICES.iter().position(|&m| m == matrix).map_or(0, |place| sizes[place])
+    }
+}
+
+fn spectrum_sizes(inputs: usize, outputs: usize, columns: usize) -> [usize; 4] {
+    [columns, inputs.min(columns), outputs.min(columns), inputs.min(outputs).min(columns)]
+}
+
+/// Measures N trajectories.
+pub struct Observer<const N: usize> {
+    layout: Layout,
+    log_rank_tolerance: f64,
+    /// (W₁ᵀW₁ − W₂W₂ᵀ)(0) in the basis of Q, m × m column-major.
+    initial_balance: Vec<Lanes<N>>,
+    instructions: Instructions,
+}
+
+impl<const N: usize> Observer<N> {
+    /// `initial` is the state at t = 0; the rank tolerance is relative to the largest singular
+    /// value.
+    pub fn new(
+        layout: Layout,
+        initial: &State<N>,
+        rank_tolerance: f64,
+        instructions: Instructions,
+    ) -> Self {
+        let initial_balance = balance(initial, layout.inputs);
+        let log_rank_tolerance = libm::log(rank_tolerance);
+        Self { layout, log_rank_tolerance, initial_balance, instructions }
+    }
+
+    /// What is measured.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Appends one value per observable and lane to `out`; NaN where undefined or diverged.
+    pub fn measure(&self, state: &State<N>, problem: &LaneProblem<N>, out: &mut Vec<Lanes<N>>) {
+        let first = out.len();
+        let losses = self.instructions.dispatch(Losses { state, problem });
+        out.push(losses.excess + problem.loss_floor);
+        out.push(losses.excess);
+        out.extend(losses.population);
+        let spectra = self.spectra(state, problem);
+        let twice = |x: Lanes<N>| x + x;
+        out.push(twice(spectra.values[0].iter().fold(Lanes::ZERO, |sum, &s| sum + s)));
+        out.push(self.instructions.dispatch(BalanceDrift { observer: self, state }));
+        self.push_ranks(&spectra.values, out);
+        for values in &spectra.values {
+            out.extend(values);
+        }
+        out.extend(&spectra.product_error);
+        out.extend(spectra.values[0].iter().map(|&s| twice(s)));
+        let alive = state.alive();
+        for value in &mut out[first..] {
+            *value = value.where_else(alive, Lanes::splat(f64::NAN));
+        }
+    }
+
+    fn spectra(&self, state: &State<N>, problem: &LaneProblem<N>) -> Spectra<N> {
+        Spectra::new(state, problem.inputs, self.instructions)
+    }
+
+    /// Numerical, effective and stable rank and nuclear norm of each matrix, kind by kind.
+    fn push_ranks(&self, spectra: &[Vec<Lanes<N>>; 4], out: &mut Vec<Lanes<N>>) {
+        let mut ranks = [[Lanes::ZERO; 4]; 4];
+        for (matrix, values) in spectra.iter().enumerate() {
+            for lane in 0..N {
+                let logs = values.iter().map(|v| v.0[lane]);
+                let of_lane = Ranks::new(logs, self.log_rank_tolerance);
+                for (kind, rank) in of_lane.values().into_iter().enumerate() {
+                    ranks[kind][matrix].0[lane] = rank;
+                }
+            }
+        }
+        out.extend(ranks.iter().flatten());
+    }
+}
+
+/// Notions of rank of one spectrum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranks {
+    /// #{σᵢ > tolerance · σ₁}.
+    pub numerical: f64,
+    /// exp of the entropy of σᵢ/Σσ (Roy and Vetterli, EUSIPCO 2007).
+    pub effective: f64,
+    /// Σσᵢ²/σ₁².
+    pub stable: f64,
+    /// Σσᵢ.
+    pub nuclear_norm: f64,
+}
+
+impl Ranks {
+    /// From natural logarithms of singular values, largest first. NaN for a zero matrix, but its
+    /// numerical rank and nuclear norm are 0.
+    pub fn new(mut logs: impl Iterator<Item = f64> + Clone, log_tolerance: f64) -> Self {
+        let largest = logs.clone().next().unwrap_or(f64::NEG_INFINITY);
+        if largest == f64::NEG_INFINITY {
+            let undefined = f64::NAN;
+            return Self { numerical: 0.0, effective: undefined, stable: undefined, nuclear_norm: 0.0 };
+        }
+        let (mut count, mut sum, mut squares, mut weighted) = (0.0, 0.0, 0.0, 0.0);
+        for log in &mut logs {
+            let relative_log = log - largest;
+            let relative = libm::exp(relative_log);
+            count += f64::from(relative_log > log_tolerance);
+            sum += relative;
+            squares += relative * relative;
+            if relative > 0.0 {
+                weighted += relative * relative_log;
+            }
+        }
+        // −Σ p ln p with p = r/Σr is ln Σr − Σ r ln r / Σr.
+        let entropy = libm::log(sum) - weighted / sum;
+        Self {
+            numerical: count,
+            effective: libm::exp(entropy),
+            stable: squares,
+            nuclear_norm: sum * libm::exp(largest),
+        }
+    }
+
+    fn values(self) -> [f64; 4] {
+        [self.numerical, self.effective, self.stable, self.nuclear_norm]
+    }
+}
+
+/// Log singular values of Θ, W₁, W₂ and W₁W₂, descending.
+pub struct Spectra<const N: usize> {
+    /// Θ, W₁, W₂, W₁W₂.
+    pub values: [Vec<Lanes<N>>; 4],
+    /// Bound on the error of each log singular value of W₁W₂.
+    pub product_error: Vec<Lanes<N>>,
+}
+
+impl<const N: usize> Spectra<N> {
+    /// Of the state; `inputs` rows of Θ belong to W₁.
+    pub fn new(state: &State<N>, inputs: usize, instructions: Instructions) -> Self {
+        let mut theta = state.factor.clone();
+        let rows = theta.rows();
+        theta.orthogonalise(0..rows, Rotate::ToRounding, Mask::ALL, None, instructions);
+        let (first, second) = (0..inputs, inputs..rows);
+        let outputs = rows - inputs;
+        let (short, tall) =
+            if outputs <= inputs { (second, first) } else { (first, second) };
+        let core = Core::new(&theta, short, tall.clone(), instructions);
+        let tall_values = block_spectrum(&theta, tall, instructions);
+        let short_values = core.short_spectrum(instructions);
+        let (product, product_error) = core.product_spectrum(instructions);
+        let (w1, w2) =
+            if outputs <= inputs { (tall_values, short_values) } else { (short_values, tall_values) };
+        Self { values: [theta.log_norms(0..rows), w1, w2, product], product_error }
+    }
+}
+
+/// Log singular values of a block of rows: triangularised first, so that no column is a
+/// combination of larger ones (Drmač and Veselić 2008).
+fn block_spectrum<const N: usize>(
+    theta: &GradedColumns<N>,
+    block: Range<usize>,
+    instructions: Instructions,
+) -> Vec<Lanes<N>> {
+    let mut rows = theta.row_block(block);
+    let count = rows.rows();
+    rows.triangularise(0..count, instructions);
+    sorted_log_norms(rows.leading_columns(count.min(theta.columns())), instructions)
+}
+
+fn sorted_log_norms<const N: usize>(
+    mut factor: GradedColumns<N>,
+    instructions: Instructions,
+) -> Vec<Lanes<N>> {
+    let rows = factor.rows();
+    factor.orthogonalise(0..rows, Rotate::ToRounding, Mask::ALL, None, instructions);
+    factor.log_norms(0..rows)
+}
+
+/// Θ turned from the right so that its shorter block fills only q = min(rows of it, m) columns.
+/// Then W₁W₂ (or its transpose) is tall · shortᵀ with q columns each, all graded.
+struct Core<const N: usize> {
+    columns: GradedColumns<N>,
+    tall: Range<usize>,
+    short: Range<usize>,
+}
+
+impl<const N: usize> Core<N> {
+    fn new(
+        theta: &GradedColumns<N>,
+        short: Range<usize>,
+        tall: Range<usize>,
+        instructions: Instructions,
+    ) -> Self {
+        let mut columns = theta.clone();
+        columns.triangularise(short.clone(), instructions);
+        let count = short.len().min(theta.columns());
+        Self { columns: columns.leading_columns(count), tall, short }
+    }
+
+    fn short_spectrum(&self, instructions: Instructions) -> Vec<Lanes<N>> {
+        sorted_log_norms(self.columns.row_block(self.short.clone()), instructions)
+    }
+
+    /// With the tall block's columns made orthogonal, tall = U Σ and W₁W₂ = U (short Σ)ᵀ: its
+    /// singular values are those of the short block with column j scaled by σ_j.
+    ///
+    /// Each column is known relative to its own size, so term j of Σ tall_j short_jᵀ carries an
+    /// error of rounding times its size; where singular value i is smaller than the terms that
+    /// make it up, as many digits are lost. The bound is rounding times the largest such ratio
+    /// among the first i.
+    fn product_spectrum(&self, instructions: Instructions) -> (Vec<Lanes<N>>, Vec<Lanes<N>>) {
+        let mut turned = self.columns.clone();
+        turned.orthogonalise(self.tall.clone(), Rotate::ToRounding, Mask::ALL, None, instructions);
+        let norms = turned.mantissa_norms(self.tall.clone());
+        let scaled = turned.rescaled(self.short.clone(), &norms, turned.exponent());
+        let mut sizes = scaled.clone().log_norms(0..scaled.rows());
+        let values = sorted_log_norms(scaled, instructions);
+        for lane in 0..N {
+            let mut of_lane: Vec<f64> = sizes.iter().map(|s| s.0[lane]).collect();
+            of_lane.sort_by(|a, b| b.total_cmp(a));
+            for (size, value) in sizes.iter_mut().zip(of_lane) {
+                size.0[lane] = value;
+            }
+        }
+        let rounding = 16.0 * turned.rows() as f64 * f64::EPSILON;
+        let mut worst = Lanes::ZERO;
+        let errors = sizes.iter().zip(&values).map(|(&size, &value)| {
+            worst = worst.max(size - value);
+            Lanes(worst.0.map(|loss| rounding * libm::exp(loss)))
+        });
+        let errors = errors.collect();
+        (values, errors)
+    }
+}
+
+/// W₁ᵀW₁ − W₂W₂ᵀ in the basis of Q, m × m column-major: R (C₁ᵀC₁ − C₂ᵀC₂) Rᵀ.
+fn balance<const N: usize>(state: &State<N>, inputs: usize) -> Vec<Lanes<N>> {
+    let (rows, m) = (state.factor.rows(), state.factor.columns());
+    let scale: Vec<Lanes<N>> = state.factor.exponent().iter().map(|e| e.exp2_whole()).collect();
+    let mut middle = vec![Lanes::ZERO; m * m];
+    let columns: Vec<&[Lanes<N>]> = state.factor.mantissa().chunks_exact(rows).collect();
+    for i in 0..m {
+        for j in 0..=i {
+            let mut sum = Lanes::ZERO;
+            for (row, (&x, &y)) in columns[i].iter().zip(columns[j]).enumerate() {
+                let signed = if row < inputs { x } else { -x };
+                sum = signed.mul_add(y, sum);
+            }
+            let value = sum * scale[i] * scale[j];
+            middle[i * m + j] = value;
+            middle[j * m + i] = value;
+        }
+    }
+    let half = multiply_columns(&state.rotation, &middle, m);
+    multiply_columns_transposed(&half, &state.rotation, m)
+}
+
+/// A B, all m × m column-major.
+#[inline(always)]
+fn multiply_columns<const N: usize>(a: &[Lanes<N>], b: &[Lanes<N>], m: usize) -> Vec<Lanes<N>> {
+    let mut out = vec![Lanes::ZERO; m * m];
+    for j in 0..m {
+        for inner in 0..m {
+            let factor = b[j * m + inner];
+            for i in 0..m {
+                out[j * m + i] = a[inner * m + i].mul_add(factor, out[j * m + i]);
+            }
+        }
+    }
+    out
+}
+
+/// A Bᵀ, all m × m column-major.
+#[inline(always)]
+fn multiply_columns_transposed<const N: usize>(
+    a: &[Lanes<N>],
+    b: &[Lanes<N>],
+    m: usize,
+) -> Vec<Lanes<N>> {
+    let mut out = vec![Lanes::ZERO; m * m];
+    for inner in 0..m {
+        for j in 0..m {
+            let factor = b[inner * m + j];
+            for i in 0..m {
+                out[j * m + i] = a[inner * m + i].mul_add(factor, out[j * m + i]);
+            }
+        }
+    }
+    out
+}
+
+struct BalanceDrift<'a, const N: usize> {
+    observer: &'a Observer<N>,
+    state: &'a State<N>,
+}
+
+impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
+    type Output = Lanes<N>;
+
+    /// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
+    #[inline(always)]
+    fn run(self) -> Lanes<N> {
+        let now = balance(self.state, self.observer.layout.inputs);
+        let mut sum = Lanes::ZERO;
+        for (&a, &b) in now.iter().zip(&self.observer.initial_balance) {
+            let difference = a - b;
+            sum = difference.mul_add(difference, sum);
+        }
+        sum.sqrt()
+    }
+}
+
+struct Losses<'a, const N: usize> {
+    state: &'a State<N>,
+    problem: &'a LaneProblem<N>,
+}
+
+struct LossValues<const N: usize> {
+    excess: Lanes<N>,
+    population: Option<Lanes<N>>,
+}
+
+impl<const N: usize> LaneWork for Losses<'_, N> {
+    type Output = LossValues<N>;
+
+    #[inline(always)]
+    fn run(self) -> LossValues<N> {
+        let problem = self.problem;
+        let mut map = vec![Lanes::ZERO; problem.sxy.len()];
+        self.state.product(problem, &mut map);
+        LossValues {
+            excess: excess_loss(problem, &map),
+            population: problem.truth.as_ref().map(|truth| {
+                let k = problem.outputs;
+                let error: Vec<_> = map.iter().zip(&truth.teacher).map(|(&m, &t)| m - t).collect();
+                let mut sum = Lanes::ZERO;
+                for (row, weights) in error.chunks_exact(k).zip(truth.covariance.chunks_exact(problem.inputs)) {
+                    for (other, &c) in error.chunks_exact(k).zip(weights) {
+                        for (&x, &y) in row.iter().zip(other) {
+                            sum = (c * x).mul_add(y, sum);
+                        }
+                    }
+                }
+                Lanes::splat(0.5).mul_add(sum, truth.floor)
+            }),
+        }
+    }
+}
+
+/// ½|S_xx^{1/2}(W₁W₂ − β̂)|²: the training loss above the least-squares optimum.
+#[inline(always)]
+fn excess_loss<const N: usize>(problem: &LaneProblem<N>, map: &[Lanes<N>]) -> Lanes<N> {
+    let k = problem.outputs;
+    let mut sum = Lanes::ZERO;
+    let rows = map.chunks_exact(k).zip(problem.optimum.chunks_exact(k));
+    for ((row, best), &s) in rows.zip(&problem.eigenvalues) {
+        for (&x, &y) in row.iter().zip(best) {
+            let error = x - y;
+            sum = (s * error).mul_add(error, sum);
+        }
+    }
+    Lanes::splat(0.5) * sum
+}

@@ -1,0 +1,178 @@
+//! The state of N trajectories: their graded factors, the rotation accumulated so far, and
+//! which of them still live.
+
+use faer::Mat;
+use serde::{Deserialize, Serialize};
+
+use crate::dense::{identity_lanes, product};
+use crate::graded::{GradedColumns, Rotate};
+use crate::lane_problem::LaneProblem;
+use crate::lanes::{Instructions, Lanes, Mask};
+use crate::network::{Start, Weights};
+use crate::problem::Problem;
+
+/// Columns are looked at every so many steps, and rotated where they lean on each other. Between
+/// two looks they lose no accuracy that the motion bound would not have noticed.
+const UPKEEP_INTERVAL: u64 = 16;
+
+/// Σ‖ΔG‖_F since the last look above which a lane is looked at out of turn. The condition of the
+/// columns grows at most by exp of twice this, so rounding stays below 10⁻¹¹ even in the worst
+/// case.
+const MOST_MOTION: f64 = 6.0;
+
+/// ‖ΔG‖_F of one step beyond which a trajectory has diverged: the weights would grow by more
+/// than this factor at once, and the next step by its square.
+const DIVERGED: f64 = 300.0;
+
+/// N trajectories at one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State<const N: usize> {
+    /// L R, with the accumulated rotation R from the right.
+    pub factor: GradedColumns<N>,
+    /// R, m × m column-major.
+    pub rotation: Vec<Lanes<N>>,
+    /// 4^exponent of each column: what it weighs in W₁W₂.
+    pub weight: Vec<Lanes<N>>,
+    /// Steps taken.
+    pub step: u64,
+    /// The step at which each lane diverged.
+    pub diverged: Vec<Option<u64>>,
+    /// Σ‖ΔG‖_F since the columns were last looked at.
+    pub motion: Lanes<N>,
+    /// Proposed step of the adaptive integrator of gradient flow; 0 before the first.
+    pub adaptive_step: Lanes<N>,
+}
+
+impl<const N: usize> State<N> {
+    /// The starts side by side; lanes from `used` on repeat the last one and are never reported.
+    pub fn new(starts: &[Start], instructions: Instructions) -> Self {
+        let (d, m) = (starts[0].left.nrows(), starts[0].left.ncols());
+        let of_lane = |lane: usize| &starts[lane.min(starts.len() - 1)];
+        let factor = GradedColumns::from_fn(d, m, |lane, i, j| of_lane(lane).left[(i, j)]);
+        let mut state = Self {
+            factor,
+            rotation: identity_lanes(m),
+            weight: vec![Lanes::ONE; m],
+            step: 0,
+            diverged: vec![None; N],
+            motion: Lanes::ZERO,
+            adaptive_step: Lanes::ZERO,
+        };
+        state.orthogonalise(Rotate::ToRounding, Mask::ALL, instructions);
+        state
+    }
+
+    /// The lanes that have not diverged.
+    #[inline(always)]
+    pub fn alive(&self) -> Mask<N> {
+        let mut mask = Mask::ALL;
+        for lane in 0..N {
+            if self.diverged[lane].is_some() {
+                mask.0[lane] = 0;
+            }
+        }
+        mask
+    }
+
+    /// Notes a step with increments of these squared Frobenius norms, marks the lanes that it
+    /// takes out of range as diverged, and returns those that may take it.
+    #[inline(always)]
+    pub fn admit(&mut self, square: Lanes<N>) -> Mask<N> {
+        let small = square.at_most(Lanes::splat(DIVERGED * DIVERGED));
+        let mut alive = self.alive();
+        if (alive & !small).any() {
+            for lane in 0..N {
+                if alive.get(lane) && !small.get(lane) {
+                    self.diverged[lane] = Some(self.step);
+                    alive.0[lane] = 0;
+                }
+            }
+        }
+        self.motion = (self.motion + square.sqrt()).where_else(alive, self.motion);
+        alive
+    }
+
+    /// Keeps the columns apart: on a fixed schedule, and out of turn for a lane that moved far.
+    #[inline(always)]
+    pub fn keep_up(&mut self, instructions: Instructions) {
+        if self.step % UPKEEP_INTERVAL == 0 {
+            self.keep_apart(self.alive(), instructions);
+        } else {
+            self.keep_up_out_of_turn(instructions);
+        }
+    }
+
+    /// Looks at the columns of the lanes that moved far since the last look.
+    #[inline(always)]
+    pub fn keep_up_out_of_turn(&mut self, instructions: Instructions) {
+        let moved = Lanes::splat(MOST_MOTION).less_than(self.motion) & self.alive();
+        if moved.any() {
+            self.keep_apart(moved, instructions);
+        }
+    }
+
+    fn keep_apart(&mut self, mask: Mask<N>, instructions: Instructions) {
+        // Gershgorin: pairwise cosines below 1/(2m) bound the condition number by √3.
+        let cosine = 0.5 / self.factor.columns() as f64;
+        self.orthogonalise(Rotate::AboveCosine(cosine), mask, instructions);
+    }
+
+    fn orthogonalise(&mut self, when: Rotate, mask: Mask<N>, instructions: Instructions) {
+        let rows = self.factor.rows();
+        let rotation = Some(self.rotation.as_mut_slice());
+        self.factor.orthogonalise(0..rows, when, mask, rotation, instructions);
+        for (weight, &e) in self.weight.iter_mut().zip(self.factor.exponent()) {
+            *weight = (e + e).exp2_whole();
+        }
+        self.motion = Lanes::ZERO.where_else(mask, self.motion);
+    }
+
+    /// W₁W₂, p × k row-major.
+    #[inline(always)]
+    pub fn product(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
+        let (p, k) = (problem.inputs, problem.outputs);
+        let rows = p + k;
+        let columns = self.factor.mantissa();
+        out.fill(Lanes::ZERO);
+        for (column, &weight) in columns.chunks_exact(rows).zip(&self.weight) {
+            let (w1, w2) = column.split_at(p);
+            for (row, &x) in out.chunks_exact_mut(k).zip(w1) {
+                let scaled = x * weight;
+                for (entry, &y) in row.iter_mut().zip(w2) {
+                    *entry = scaled.mul_add(y, *entry);
+                }
+            }
+        }
+    }
+
+    /// A = S_xy − S_xx W₁W₂, the negative gradient with respect to the product; p × k row-major.
+    #[inline(always)]
+    pub fn negative_gradient(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
+        let k = problem.outputs;
+        self.product(problem, out);
+        for (a, row) in out.chunks_exact_mut(k).enumerate() {
+            for (b, entry) in row.iter_mut().enumerate() {
+                *entry = (-problem.eigenvalues[a]).mul_add(*entry, problem.sxy[a * k + b]);
+            }
+        }
+    }
+}
+
+impl<const N: usize> State<N> {
+    /// The weights of one lane in the original basis and width.
+    pub fn weights(&self, lane: usize, start: &Start, problem: &Problem) -> Weights {
+        let (d, m) = (self.factor.rows(), self.factor.columns());
+        let scaled = Mat::from_fn(d, m, |i, j| {
+            let scale = libm::exp2(self.factor.exponent()[j].0[lane]);
+            self.factor.mantissa()[j * d + i].0[lane] * scale
+        });
+        let unturn = Mat::from_fn(m, m, |i, j| self.rotation[i * m + j].0[lane]);
+        let theta = product(&product(&scaled, &unturn), &start.right.transpose().to_owned());
+        let p = problem.inputs;
+        let rotated = theta.subrows(0, p).to_owned();
+        Weights {
+            w1: product(&problem.basis, &rotated),
+            w2: theta.subrows(p, d - p).transpose().to_owned(),
+        }
+    }
+}

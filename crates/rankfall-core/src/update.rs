@@ -1,0 +1,340 @@
+//! One step Θ ← (left factor) Θ, given the increment ΔG: Euler–Maruyama and the two Lie–Euler
+//! steps.
+//!
+//! H(G) = [[0, G], [Gᵀ, 0]] is never formed. With K = GᵀG,
+//! exp H(G) = [[I + G φ₂ Gᵀ, G φ₁], [φ₁ Gᵀ, I + K φ₂]],
+//! φ₁ = Σ Kʲ/(2j+1)!, φ₂ = Σ Kʲ/(2j+2)!, so only k × k series are needed (p × p where p < k).
+
+use crate::lanes::{Lanes, Mask};
+
+/// Series are summed where ‖G‖²_F is at most this; larger increments are halved first.
+const SERIES_BOUND: f64 = 0.2;
+
+/// 0.2⁷/15! < 10⁻¹⁷: the first term left out.
+const SERIES_TERMS: usize = 7;
+
+/// 0.45¹⁵/15! < 10⁻¹⁷, for the exponential of H(G) plus a small diagonal.
+const TAYLOR_TERMS: usize = 15;
+
+/// Shapes and scratch of the updates of N trajectories.
+pub struct Update<const N: usize> {
+    inputs: usize,
+    outputs: usize,
+    /// Rows of the longer and of the shorter of W₁ and W₂ᵀ.
+    tall: usize,
+    short: usize,
+    /// The increment, tall × short row-major.
+    increment: Vec<Lanes<N>>,
+    gram: Vec<Lanes<N>>,
+    phi_one: Vec<Lanes<N>>,
+    phi_two: Vec<Lanes<N>>,
+    scratch: Vec<Lanes<N>>,
+    column: [Vec<Lanes<N>>; 3],
+}
+
+impl<const N: usize> Update<N> {
+    /// For p inputs and k outputs.
+    pub fn new(inputs: usize, outputs: usize) -> Self {
+        let (tall, short) = (inputs.max(outputs), inputs.min(outputs));
+        let zeros = |count| vec![Lanes::ZERO; count];
+        Self {
+            inputs,
+            outputs,
+            tall,
+            short,
+            increment: zeros(tall * short),
+            gram: zeros(short * short),
+            phi_one: zeros(short * short),
+            phi_two: zeros(short * short),
+            scratch: zeros(short * short),
+            column: [zeros(inputs + outputs), zeros(inputs + outputs), zeros(inputs + outputs)],
+        }
+    }
+
+    /// I + H(ΔG): Euler–Maruyama, and one step of any descent. `increment` is p × k row-major,
+    /// `columns` the columns of Θ, each of length p + k; lanes outside `mask` stay as they are.
+    #[inline(always)]
+    pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
+        self.take_increment(increment, mask);
+        for column in columns.chunks_exact_mut(self.tall + self.short) {
+            self.column[0].copy_from_slice(column);
+            let tall_first = self.inputs >= self.outputs;
+            multiply_symmetric(&self.increment, self.short, &self.column[0], column, tall_first);
+        }
+    }
+
+    /// exp(H(ΔG)) diag(damping): the split Lie–Euler step. `damping` has p + k entries.
+    #[inline(always)]
+    pub fn exponential(
+        &mut self,
+        increment: &[Lanes<N>],
+        square: Lanes<N>,
+        damping: &[Lanes<N>],
+        columns: &mut [Lanes<N>],
+        mask: Mask<N>,
+    ) {
+        self.take_increment(increment, mask);
+        self.damp(damping, columns, mask);
+        let repeats = self.halve(square, mask);
+        let most = repeats.0.iter().fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
+        self.sum_series();
+        for repeat in 0..most {
+            let going = Lanes::splat(f64::from(repeat)).less_than(repeats);
+            if repeat > 0 && (mask & !going).any() {
+                self.zero_outside(going);
+                self.sum_series();
+            }
+            self.act(columns);
+        }
+    }
+
+    /// exp(H(ΔG) + diag(rate)): the unsplit Lie–Euler step. `rate` has p + k entries.
+    #[inline(always)]
+    pub fn exponential_unsplit(
+        &mut self,
+        increment: &[Lanes<N>],
+        square: Lanes<N>,
+        rate: &[Lanes<N>],
+        columns: &mut [Lanes<N>],
+        mask: Mask<N>,
+    ) {
+        self.take_increment(increment, mask);
+        let largest = rate.iter().fold(Lanes::ZERO, |a, b| a.max(b.abs()));
+        let bound = square.sqrt() + largest;
+        let repeats = self.halve(bound * bound, mask);
+        let most = repeats.0.iter().fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
+        let share = Lanes::ONE / repeats;
+        for repeat in 0..most {
+            let going = Lanes::splat(f64::from(repeat)).less_than(repeats) & mask;
+            if (mask & !going).any() {
+                self.zero_outside(going);
+            }
+            for column in columns.chunks_exact_mut(self.tall + self.short) {
+                self.taylor(column, rate, share.where_else(going, Lanes::ZERO));
+            }
+        }
+    }
+
+    /// Copies ΔG with the longer side first; zero in the lanes that do not move.
+    #[inline(always)]
+    fn take_increment(&mut self, increment: &[Lanes<N>], mask: Mask<N>) {
+        if self.inputs >= self.outputs {
+            for (own, &given) in self.increment.iter_mut().zip(increment) {
+                *own = given.where_else(mask, Lanes::ZERO);
+            }
+        } else {
+            for a in 0..self.inputs {
+                for b in 0..self.outputs {
+                    let given = increment[a * self.outputs + b];
+                    self.increment[b * self.short + a] = given.where_else(mask, Lanes::ZERO);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn zero_outside(&mut self, mask: Mask<N>) {
+        for entry in &mut self.increment {
+            *entry = entry.where_else(mask, Lanes::ZERO);
+        }
+    }
+
+    #[inline(always)]
+    fn damp(&self, damping: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
+        for column in columns.chunks_exact_mut(damping.len()) {
+            for (entry, &factor) in column.iter_mut().zip(damping) {
+                *entry = *entry * factor.where_else(mask, Lanes::ONE);
+            }
+        }
+    }
+
+    /// Divides each lane's increment by the power of two that brings `square` under the bound of
+    /// the series, and returns it: so many times the step has to be applied.
+    #[inline(always)]
+    fn halve(&mut self, square: Lanes<N>, mask: Mask<N>) -> Lanes<N> {
+        let bound = Lanes::splat(SERIES_BOUND);
+        let large = bound.less_than(square) & mask;
+        if !large.any() {
+            return Lanes::ONE;
+        }
+        let mut repeats = Lanes::ONE;
+        let mut left = square.where_else(large, Lanes::ZERO);
+        loop {
+            let above = bound.less_than(left);
+            if !above.any() {
+                break;
+            }
+            repeats = (repeats + repeats).where_else(above, repeats);
+            left = (left * Lanes::splat(0.25)).where_else(above, left);
+        }
+        let share = Lanes::ONE / repeats;
+        for entry in &mut self.increment {
+            *entry = *entry * share;
+        }
+        repeats
+    }
+
+    /// K, φ₁(K) and φ₂(K) by Horner's rule.
+    #[inline(always)]
+    fn sum_series(&mut self) {
+        let q = self.short;
+        self.gram.fill(Lanes::ZERO);
+        for row in self.increment.chunks_exact(q) {
+            for (s, &x) in row.iter().enumerate() {
+                for (entry, &y) in self.gram[s * q..(s + 1) * q].iter_mut().zip(row) {
+                    *entry = x.mul_add(y, *entry);
+                }
+            }
+        }
+        let mut odd = 1.0; // (2j + 1)! for the last term
+        for i in 2..=2 * SERIES_TERMS - 1 {
+            odd *= i as f64;
+        }
+        let mut even = odd * (2 * SERIES_TERMS) as f64;
+        set_identity(&mut self.phi_one, q, Lanes::splat(1.0 / odd));
+        set_identity(&mut self.phi_two, q, Lanes::splat(1.0 / even));
+        for j in (0..SERIES_TERMS - 1).rev() {
+            odd /= ((2 * j + 3) * (2 * j + 2)) as f64;
+            even /= ((2 * j + 4) * (2 * j + 3)) as f64;
+            horner(&self.gram, &mut self.phi_one, &mut self.scratch, q, 1.0 / odd);
+            horner(&self.gram, &mut self.phi_two, &mut self.scratch, q, 1.0 / even);
+        }
+    }
+
+    /// exp H(G) on every column, by the series in `phi_one` and `phi_two`.
+    #[inline(always)]
+    fn act(&mut self, columns: &mut [Lanes<N>]) {
+        let q = self.short;
+        let tall_first = self.inputs >= self.outputs;
+        let [projected, mixed, moved] = &mut self.column;
+        for column in columns.chunks_exact_mut(self.tall + q) {
+            let (x, y) = halves(column, self.tall, q, tall_first);
+            project(&self.increment, q, x, projected);
+            for s in 0..q {
+                let mut sum = Lanes::ZERO;
+                let mut one = Lanes::ZERO;
+                for t in 0..q {
+                    let (phi_one, phi_two) = (self.phi_one[s * q + t], self.phi_two[s * q + t]);
+                    sum = phi_two.mul_add(projected[t], sum);
+                    sum = phi_one.mul_add(y[t], sum);
+                    one = phi_two.mul_add(y[t], one);
+                }
+                mixed[s] = sum;
+                moved[s] = one;
+            }
+            for s in 0..q {
+                let mut change = Lanes::ZERO;
+                for t in 0..q {
+                    change = self.gram[s * q + t].mul_add(moved[t], change);
+                    change = self.phi_one[s * q + t].mul_add(projected[t], change);
+                }
+                y[s] += change;
+            }
+            for (entry, row) in x.iter_mut().zip(self.increment.chunks_exact(q)) {
+                let mut change = Lanes::ZERO;
+                for (&g, &u) in row.iter().zip(mixed.iter()) {
+                    change = g.mul_add(u, change);
+                }
+                *entry += change;
+            }
+        }
+    }
+
+    /// exp(H(G) + share · diag(rate)) on one column by its Taylor series.
+    #[inline(always)]
+    fn taylor(&mut self, column: &mut [Lanes<N>], rate: &[Lanes<N>], share: Lanes<N>) {
+        let tall_first = self.inputs >= self.outputs;
+        let [term, next, _] = &mut self.column;
+        term.copy_from_slice(column);
+        for j in 1..=TAYLOR_TERMS {
+            for ((out, &own), &r) in next.iter_mut().zip(term.iter()).zip(rate) {
+                *out = own * r * share;
+            }
+            multiply_symmetric(&self.increment, self.short, term, next, tall_first);
+            let factor = Lanes::splat(1.0 / j as f64);
+            for ((sum, own), &new) in column.iter_mut().zip(term.iter_mut()).zip(next.iter()) {
+                *own = new * factor;
+                *sum += *own;
+            }
+        }
+    }
+}
+
+/// The tall and the short half of a column (W₁ above W₂ᵀ).
+#[inline(always)]
+fn halves<T>(column: &mut [T], tall: usize, short: usize, tall_first: bool) -> (&mut [T], &mut [T]) {
+    if tall_first {
+        column.split_at_mut(tall)
+    } else {
+        let (y, x) = column.split_at_mut(short);
+        (x, y)
+    }
+}
+
+/// out += H(G) from, with G tall × short row-major.
+#[inline(always)]
+fn multiply_symmetric<const N: usize>(
+    increment: &[Lanes<N>],
+    short: usize,
+    from: &[Lanes<N>],
+    out: &mut [Lanes<N>],
+    tall_first: bool,
+) {
+    let tall = from.len() - short;
+    let (from_tall, from_short) = if tall_first {
+        from.split_at(tall)
+    } else {
+        let (y, x) = from.split_at(short);
+        (x, y)
+    };
+    let (out_tall, out_short) = halves(out, tall, short, tall_first);
+    for ((entry, &x), row) in out_tall.iter_mut().zip(from_tall).zip(increment.chunks_exact(short)) {
+        let mut sum = *entry;
+        for ((&g, &y), target) in row.iter().zip(from_short).zip(out_short.iter_mut()) {
+            sum = g.mul_add(y, sum);
+            *target = g.mul_add(x, *target);
+        }
+        *entry = sum;
+    }
+}
+
+/// out = Gᵀ x.
+#[inline(always)]
+fn project<const N: usize>(increment: &[Lanes<N>], short: usize, x: &[Lanes<N>], out: &mut [Lanes<N>]) {
+    out[..short].fill(Lanes::ZERO);
+    for (&entry, row) in x.iter().zip(increment.chunks_exact(short)) {
+        for (sum, &g) in out.iter_mut().zip(row) {
+            *sum = g.mul_add(entry, *sum);
+        }
+    }
+}
+
+#[inline(always)]
+fn set_identity<const N: usize>(matrix: &mut [Lanes<N>], size: usize, value: Lanes<N>) {
+    matrix.fill(Lanes::ZERO);
+    for s in 0..size {
+        matrix[s * size + s] = value;
+    }
+}
+
+/// φ ← K φ + c I.
+#[inline(always)]
+fn horner<const N: usize>(
+    gram: &[Lanes<N>],
+    phi: &mut [Lanes<N>],
+    scratch: &mut [Lanes<N>],
+    size: usize,
+    constant: f64,
+) {
+    set_identity(scratch, size, Lanes::splat(constant));
+    for s in 0..size {
+        for inner in 0..size {
+            let factor = gram[s * size + inner];
+            for t in 0..size {
+                let entry = &mut scratch[s * size + t];
+                *entry = factor.mul_add(phi[inner * size + t], *entry);
+            }
+        }
+    }
+    phi.copy_from_slice(&scratch[..size * size]);
+}
