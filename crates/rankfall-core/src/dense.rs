@@ -21,10 +21,9 @@ pub fn thin_svd(a: &Mat<f64>) -> ThinSvd {
     let (rows, columns) = (a.nrows(), a.ncols());
     let mut factor = GradedColumns::<1>::from_fn(rows, columns, |_, i, j| a[(i, j)]);
     let mut rotation = identity_lanes(columns);
-    // Vectors need more than values: angles themselves down to rounding, not their squares.
     factor.orthogonalise(
         0..rows,
-        Rotate::AboveCosine(rows.max(4) as f64 * f64::EPSILON),
+        Rotate::to_orthogonality(rows),
         Mask::ALL,
         Some(&mut rotation),
         Instructions::best(),

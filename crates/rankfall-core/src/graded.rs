@@ -23,8 +23,16 @@ const MOST_SWEEPS: usize = 40;
 pub enum Rotate {
     /// Where |cos| of their angle exceeds this: cheap upkeep between steps.
     AboveCosine(f64),
-    /// Where it would change either squared norm by more than rounding: singular values.
+    /// Where it would change either squared norm by more than rounding: singular values, whose
+    /// errors are second order in the angles.
     ToRounding,
+}
+
+impl Rotate {
+    /// Until columns of `rows` entries are orthogonal to rounding: singular vectors.
+    pub fn to_orthogonality(rows: usize) -> Self {
+        Self::AboveCosine(rows.max(4) as f64 * f64::EPSILON)
+    }
 }
 
 /// A matrix `rows` × `columns` per lane, column j scaled by 2^exponent\[j\].
@@ -53,6 +61,14 @@ impl<const N: usize> GradedColumns<N> {
             mantissa: (0..rows * columns).map(at).collect(),
             exponent: vec![Lanes::ZERO; columns],
         }
+    }
+
+    /// The same with column j multiplied by 2^`exponent`\[j\], whole numbers of any size.
+    pub fn times_powers_of_two(mut self, exponent: &[f64]) -> Self {
+        for (own, &e) in self.exponent.iter_mut().zip(exponent) {
+            *own += Lanes::splat(e);
+        }
+        self
     }
 
     /// How many rows.

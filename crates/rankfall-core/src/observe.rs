@@ -287,7 +287,8 @@ impl<const N: usize> Core<N> {
     /// among the first i.
     fn product_spectrum(&self, instructions: Instructions) -> (Vec<Lanes<N>>, Vec<Lanes<N>>) {
         let mut turned = self.columns.clone();
-        turned.orthogonalise(self.tall.clone(), Rotate::ToRounding, Mask::ALL, None, instructions);
+        let orthogonal = Rotate::to_orthogonality(self.tall.len());
+        turned.orthogonalise(self.tall.clone(), orthogonal, Mask::ALL, None, instructions);
         let norms = turned.mantissa_norms(self.tall.clone());
         let scaled = turned.rescaled(self.short.clone(), &norms, turned.exponent());
         let mut sizes = scaled.clone().log_norms(0..scaled.rows());
