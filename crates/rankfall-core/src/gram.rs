@@ -198,7 +198,11 @@ impl Gram {
         Ok(())
     }
 
-    fn check_finite(&self) -> Result<(), GramError> {
+    /// Whether every entry is finite.
+    ///
+    /// # Errors
+    /// [`GramError::NotFinite`], the first entry that is not.
+    pub fn check_finite(&self) -> Result<(), GramError> {
         for (matrix, m) in [("sxx", &self.sxx), ("sxy", &self.sxy), ("syy", &self.syy)] {
             for col in 0..m.ncols() {
                 for row in 0..m.nrows() {
