@@ -1,1 +1,44 @@
 //! Data readers, streamed into Gram matrices.
+//!
+//! A [`FileSpec`] says which file and which of its columns; [`load`] reads it once, with bounded
+//! memory, into the second moments that a linear network sees; [`load_rows`] brings the rows
+//! themselves for the dynamics that need them; [`RowSource`] hands them out chunk by chunk.
+//! [`read_gram`] reads moments that someone else summed.
+//!
+//! ```
+//! use rankfall_data::{ColumnSelector, FileSpec, load};
+//! # let folder = std::env::temp_dir().join(format!("rankfall-data-doc-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let path = folder.join("houses.csv");
+//! std::fs::write(&path, "area,rooms,price\n70,3,210\n90,4,260\n")?;
+//! let mut spec = FileSpec::new(&path);
+//! spec.targets = Some(vec![ColumnSelector::from("price")]);
+//! let loaded = load(&spec)?;
+//! assert_eq!(loaded.inputs, ["area", "rooms"]);
+//! assert_eq!(loaded.gram.sxx[(0, 1)], (70.0 * 3.0 + 90.0 * 4.0) / 2.0);
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod checksum;
+mod classes;
+mod columns;
+mod error;
+mod gram_file;
+mod load;
+mod npy;
+mod npz;
+mod open;
+mod parquet_table;
+mod rows;
+mod sniff;
+mod spec;
+mod table;
+mod text;
+mod text_table;
+
+pub use error::{DataError, DataErrorKind, Place};
+pub use gram_file::{GramFile, read_gram, write_npz_gram};
+pub use load::{Loaded, load, load_rows};
+pub use rows::{Chunk, RowSource};
+pub use spec::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Format, Header};

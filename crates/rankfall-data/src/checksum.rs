@@ -1,0 +1,62 @@
+//! The SHA-256 of a file, taken on a second thread while the file is being read.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{DataError, DataErrorKind};
+use crate::open;
+
+/// Runs `read` and hashes the file beside it; what `sha256sum` prints is in the result.
+///
+/// The file must be the same before and after, or neither result is worth anything.
+///
+/// # Errors
+/// Those of `read`, and a file that changed meanwhile.
+pub(crate) fn while_hashing<T>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, DataError>,
+) -> Result<(T, String), DataError> {
+    let before = open::stamp(path)?;
+    let cancelled = AtomicBool::new(false);
+    let (value, sum) = std::thread::scope(|scope| {
+        let hashing = std::thread::Builder::new()
+            .spawn_scoped(scope, || sha256(path, &cancelled))
+            .map_err(|e| open::io_error(path, e))?;
+        let value = read();
+        if value.is_err() {
+            // The error should not wait for the rest of a large file.
+            cancelled.store(true, Ordering::Relaxed);
+        }
+        let sum = hashing.join().unwrap_or_else(|_| Ok(String::new()));
+        Ok((value?, sum?))
+    })?;
+    if open::stamp(path)? != before {
+        let since = "while it was being read";
+        return Err(DataErrorKind::Changed { since }.at(path));
+    }
+    Ok((value, sum))
+}
+
+fn sha256(path: &Path, cancelled: &AtomicBool) -> Result<String, DataError> {
+    let mut file = open::stream(path, false)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    while !cancelled.load(Ordering::Relaxed) {
+        let got = open::fill(&mut file, &mut buffer).map_err(|e| open::io_error(path, e))?;
+        hash.update(&buffer[..got]);
+        if got < buffer.len() {
+            break;
+        }
+    }
+    Ok(hash
+        .finalize()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
+}

@@ -1,0 +1,179 @@
+//! Which columns of a table are inputs and which are targets.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::error::{DataError, DataErrorKind};
+use crate::spec::{ColumnSelector, FileSpec};
+
+/// More columns than this are taken for a mistake: their Gram would not fit anyway.
+pub(crate) const MAX_COLUMNS: usize = 1_000_000;
+/// How many names an error message lists.
+const LISTED: usize = 20;
+
+/// The columns that a table has.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    /// A name for every column; made up when the file has none.
+    pub names: Vec<String>,
+    /// Whether the names are the file's own.
+    pub named: bool,
+    /// In an NPZ with two arrays, how many columns the array of inputs has; they come first.
+    pub split: Option<usize>,
+}
+
+impl Columns {
+    /// Columns without names of their own.
+    pub fn unnamed(count: usize) -> Self {
+        Self {
+            names: (0..count).map(|i| format!("column {i}")).collect(),
+            named: false,
+            split: None,
+        }
+    }
+
+    /// Columns named by the file.
+    ///
+    /// # Errors
+    /// A name that occurs twice.
+    pub fn named(path: &Path, names: Vec<String>) -> Result<Self, DataError> {
+        let mut seen = HashMap::with_capacity(names.len());
+        for (second, name) in names.iter().enumerate() {
+            if let Some(first) = seen.insert(name.as_str(), second) {
+                let name = name.clone();
+                return Err(DataErrorKind::DuplicateName {
+                    name,
+                    first,
+                    second,
+                }
+                .at(path));
+            }
+        }
+        Ok(Self {
+            names,
+            named: true,
+            split: None,
+        })
+    }
+}
+
+/// Positions of the inputs and targets in a table, in the order asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    pub inputs: Vec<usize>,
+    pub targets: Vec<usize>,
+}
+
+/// Finds the columns that a spec names.
+///
+/// # Errors
+/// Unknown names and positions, none named, and a column named twice.
+pub(crate) fn resolve(spec: &FileSpec, columns: &Columns) -> Result<Resolved, DataError> {
+    resolve_kind(spec, columns).map_err(|kind| kind.at(&spec.path))
+}
+
+fn resolve_kind(spec: &FileSpec, columns: &Columns) -> Result<Resolved, DataErrorKind> {
+    let count = columns.names.len();
+    let targets = match (&spec.targets, columns.split) {
+        (Some(selectors), split) => find_all(selectors, columns, split.unwrap_or(0)..count)?,
+        (None, Some(split)) => (split..count).collect(),
+        (None, None) => Vec::new(),
+    };
+    if targets.is_empty() {
+        return Err(DataErrorKind::NoTargets {
+            available: list(&columns.names),
+        });
+    }
+    let candidates = 0..columns.split.unwrap_or(count);
+    let mut role: Vec<Option<&'static str>> = vec![None; count];
+    claim(&targets, "a target", columns, &mut role)?;
+    let inputs = match &spec.inputs {
+        Some(selectors) => {
+            let inputs = find_all(selectors, columns, candidates)?;
+            claim(&inputs, "an input", columns, &mut role)?;
+            inputs
+        }
+        None => candidates.filter(|&c| role[c].is_none()).collect(),
+    };
+    if inputs.is_empty() {
+        return Err(DataErrorKind::NoInputs);
+    }
+    Ok(Resolved { inputs, targets })
+}
+
+fn claim(
+    chosen: &[usize],
+    second: &'static str,
+    columns: &Columns,
+    role: &mut [Option<&'static str>],
+) -> Result<(), DataErrorKind> {
+    for &column in chosen {
+        if let Some(first) = role[column].replace(second) {
+            return Err(DataErrorKind::Repeated {
+                name: columns.names[column].clone(),
+                first,
+                second,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn find_all(
+    selectors: &[ColumnSelector],
+    columns: &Columns,
+    range: std::ops::Range<usize>,
+) -> Result<Vec<usize>, DataErrorKind> {
+    let names = &columns.names[range.clone()];
+    // Thousands of names against thousands of columns: look them up, do not search.
+    let by_name: HashMap<&str, usize> = (names.iter().enumerate())
+        .map(|(i, name)| (name.as_str(), i))
+        .collect();
+    let find = |selector: &ColumnSelector| match selector {
+        ColumnSelector::Position(position) if *position < names.len() => Ok(*position),
+        ColumnSelector::Position(position) => Err(DataErrorKind::NoPosition {
+            position: *position,
+            last: names.len().saturating_sub(1),
+        }),
+        ColumnSelector::Name(name) => match by_name.get(name.as_str()) {
+            Some(&position) => Ok(position),
+            None if columns.named => Err(unknown("column", name, names)),
+            None => Err(DataErrorKind::NoNames {
+                name: name.clone(),
+                last: names.len().saturating_sub(1),
+            }),
+        },
+    };
+    let positions = selectors.iter().map(find);
+    positions.map(|p| p.map(|p| p + range.start)).collect()
+}
+
+/// The error for a name that is not among `names`, with the nearest that is.
+pub(crate) fn unknown(what: &'static str, name: &str, names: &[String]) -> DataErrorKind {
+    let similarity =
+        |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
+    let best = (names.iter())
+        .map(|other| (similarity(other), other))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    DataErrorKind::Unknown {
+        what,
+        name: name.to_owned(),
+        nearest: best.filter(|b| b.0 > 0.7).map(|b| b.1.clone()),
+        available: list(names),
+    }
+}
+
+/// The names, up to a number that fits a message.
+pub(crate) fn list(names: &[String]) -> String {
+    let mut text = (names.iter().take(LISTED))
+        .map(|name| format!("{name:?}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > LISTED {
+        text.push_str(&format!(" and {} more", names.len() - LISTED));
+    }
+    if text.is_empty() {
+        text.push_str("none");
+    }
+    text
+}

@@ -1,0 +1,123 @@
+//! Gram files: second moments that someone summed elsewhere, in an NPZ.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use faer::Mat;
+use rankfall_core::gram::Gram;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::checksum::while_hashing;
+use crate::error::{DataError, DataErrorKind};
+use crate::npy;
+use crate::npz::Archive;
+use crate::spec::{FileSpec, Format};
+
+/// A Gram read from a file.
+#[derive(Clone, Debug)]
+pub struct GramFile {
+    /// The moments, checked.
+    pub gram: Gram,
+    /// SHA-256 of the file, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// Reads an NPZ with `sxx` (p × p), `sxy` (p × k), `syy` (k × k) and `n`.
+///
+/// Second moments are uncentred means, S = ZᵀZ/n. Any numeric dtype and either memory order;
+/// `n` is 0-d or of length one. With one output, `sxy` may be of length p and `syy` a scalar.
+/// The moments are checked by [`Gram::check_to`] with the precision of the least precise array.
+///
+/// # Errors
+/// A file that is no NPZ, arrays that are missing or larger than 4 GiB, and
+/// [`DataErrorKind::Gram`] for moments that no data could have.
+pub fn read_gram(path: impl AsRef<Path>) -> Result<GramFile, DataError> {
+    let path = path.as_ref();
+    let (gram, sha256) = while_hashing(path, || read(path))?;
+    Ok(GramFile { gram, sha256 })
+}
+
+fn read(path: &Path) -> Result<Gram, DataError> {
+    let mut spec = FileSpec::new(path);
+    spec.format = Some(Format::Npz);
+    crate::sniff::sniff(&spec)?;
+    let archive = Archive::open(path)?;
+    let mut precision = f64::EPSILON;
+    let mut matrix = |name: &str, upright: bool| {
+        let (header, numbers) = archive.numbers(name, spec.memory_limit)?;
+        precision = precision.max(header.dtype.precision());
+        let shape = shape(name, &header.shape, upright).map_err(|kind| kind.at(path))?;
+        let (rows, cols) = (shape.0 as usize, shape.1 as usize);
+        Ok(Mat::from_fn(rows, cols, |i, j| numbers[i * cols + j]))
+    };
+    let sxx = matrix("sxx", false)?;
+    let sxy = matrix("sxy", true)?;
+    let syy = matrix("syy", false)?;
+    let n = rows(path, &archive)?;
+    let gram = Gram { sxx, sxy, syy, n };
+    (gram.check_to(precision)).map_err(|error| DataErrorKind::Gram(error).at(path))?;
+    Ok(gram)
+}
+
+/// Rows and columns of an array that may leave out axes of length one.
+fn shape(name: &str, shape: &[u64], upright: bool) -> Result<(u64, u64), DataErrorKind> {
+    match *shape {
+        [] => Ok((1, 1)),
+        [length] if upright => Ok((length, 1)),
+        [1] => Ok((1, 1)),
+        [rows, cols] => Ok((rows, cols)),
+        _ => Err(DataErrorKind::Unsupported {
+            column: format!("the array {name:?}"),
+            found: format!("an array of shape {shape:?}"),
+            cure: "a Gram file has sxx p x p, sxy p x k, syy k x k and n".to_owned(),
+        }),
+    }
+}
+
+fn rows(path: &Path, archive: &Archive) -> Result<u64, DataError> {
+    let (_, numbers) = archive.numbers("n", 1 << 20)?;
+    match numbers[..] {
+        // Whole numbers are exact in a double up to 2^53 rows, which no file has.
+        [n] if n >= 1.0 && n.fract() == 0.0 && n < 2f64.powi(53) => Ok(n as u64),
+        [n] => Err(DataErrorKind::RowCount { value: n }.at(path)),
+        _ => {
+            let found = format!("{} numbers", numbers.len());
+            Err(DataErrorKind::Unsupported {
+                column: "the array \"n\"".to_owned(),
+                found,
+                cure: "n is the number of rows, a scalar or an array of length one".to_owned(),
+            }
+            .at(path))
+        }
+    }
+}
+
+/// Writes a Gram as an NPZ that [`read_gram`] and `numpy.load` read.
+///
+/// Arrays of doubles in C order, stored without compression; `n` is 0-d. An existing file is
+/// replaced. The Gram is not checked.
+///
+/// # Errors
+/// [`DataErrorKind::Write`] when the file cannot be written.
+pub fn write_npz_gram(path: impl AsRef<Path>, gram: &Gram) -> Result<(), DataError> {
+    let path = path.as_ref();
+    write(path, gram).map_err(|error| DataErrorKind::Write(error.to_string()).at(path))
+}
+
+fn write(path: &Path, gram: &Gram) -> zip::result::ZipResult<()> {
+    let mut zip = ZipWriter::new(BufWriter::new(File::create(path)?));
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .large_file(true);
+    for (name, m) in [("sxx", &gram.sxx), ("sxy", &gram.sxy), ("syy", &gram.syy)] {
+        zip.start_file(format!("{name}.npy"), options)?;
+        let entries = (0..m.nrows()).flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)]));
+        zip.write_all(&npy::encode(&[m.nrows(), m.ncols()], entries))?;
+    }
+    zip.start_file("n.npy", options)?;
+    zip.write_all(&npy::encode(&[], std::iter::once(gram.n as f64)))?;
+    zip.finish()?.flush()?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! From a file to its Gram in one pass, and to its rows for those who need them.
+
+use faer::Mat;
+use rankfall_core::gram::{Gram, GramAccumulator, GramError, Standardization};
+
+use crate::checksum::while_hashing;
+use crate::error::{DataError, DataErrorKind};
+use crate::rows::{Chunk, RowSource};
+use crate::spec::FileSpec;
+
+/// A file reduced to its second moments.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The moments, of standardised columns when the spec asked for that.
+    pub gram: Gram,
+    /// Names of the p inputs, in the order of the Gram.
+    pub inputs: Vec<String>,
+    /// Names of the k outputs, in the order of the Gram; `column=value` for one-hot outputs.
+    pub targets: Vec<String>,
+    /// Names of the inputs that do not vary; empty unless the spec standardises.
+    pub constant_columns: Vec<String>,
+    /// The means and scales used, when the spec standardises.
+    pub standardization: Option<Standardization>,
+    /// SHA-256 of the file, in lower-case hexadecimal, as `sha256sum` prints it.
+    pub sha256: String,
+    /// Rows read.
+    pub rows: u64,
+}
+
+/// Reads a file once (class columns twice) into its Gram.
+///
+/// Memory is bounded whatever the number of rows. The file is hashed meanwhile by a second
+/// thread. One-hot outputs are not centred by standardising; other targets are.
+///
+/// # Errors
+/// Everything that can be wrong with a file, its rows or the columns named; see
+/// [`DataErrorKind`]. Moments that would not fit the spec's memory limit are refused first.
+pub fn load(spec: &FileSpec) -> Result<Loaded, DataError> {
+    let (mut loaded, sha256) = while_hashing(&spec.path, || reduce(spec))?;
+    loaded.sha256 = sha256;
+    Ok(loaded)
+}
+
+fn reduce(spec: &FileSpec) -> Result<Loaded, DataError> {
+    let mut source = RowSource::open(spec)?;
+    let (p, k) = (source.inputs().len(), source.targets().len());
+    let bytes = GramAccumulator::bytes(p, k);
+    if bytes > spec.memory_limit {
+        return Err(DataErrorKind::TooLarge {
+            what: format!("the moments of {p} inputs and {k} outputs"),
+            bytes,
+            limit: spec.memory_limit,
+            cure: "name fewer columns",
+        }
+        .at(&spec.path));
+    }
+    let mut moments = GramAccumulator::new(p, k);
+    while let Some(chunk) = source.next_chunk()? {
+        let added = moments.add_rows(chunk.x, chunk.y);
+        added.map_err(|error| DataErrorKind::Gram(error).at(&spec.path))?;
+    }
+    finish(spec, &source, &moments)
+}
+
+fn finish(
+    spec: &FileSpec,
+    source: &RowSource,
+    moments: &GramAccumulator,
+) -> Result<Loaded, DataError> {
+    let (inputs, targets) = (source.inputs().to_vec(), source.targets().to_vec());
+    let (gram, standardization) = if spec.standardize {
+        let standardized = moments.standardized_gram(!spec.one_hot);
+        (standardized.gram, Some(standardized.standardization))
+    } else {
+        (moments.gram(), None)
+    };
+    gram.check_finite()
+        .map_err(|error| overflow(error, &inputs, &targets).at(&spec.path))?;
+    let constant = standardization.iter().flat_map(|s| &s.constant);
+    Ok(Loaded {
+        constant_columns: constant.map(|&i| inputs[i].clone()).collect(),
+        rows: gram.n,
+        gram,
+        inputs,
+        targets,
+        standardization,
+        sha256: String::new(),
+    })
+}
+
+/// Names the columns whose product overflowed: rows are finite, so nothing else can be infinite.
+fn overflow(error: GramError, inputs: &[String], targets: &[String]) -> DataErrorKind {
+    let GramError::NotFinite {
+        matrix, row, col, ..
+    } = error
+    else {
+        return DataErrorKind::Gram(error);
+    };
+    let (rows, cols) = match matrix {
+        "sxx" => (inputs, inputs),
+        "sxy" => (inputs, targets),
+        _ => (targets, targets),
+    };
+    let name = |names: &[String], i: usize| names.get(i).cloned().unwrap_or_default();
+    DataErrorKind::Overflow {
+        first: name(rows, row),
+        second: name(cols, col),
+    }
+}
+
+/// The rows themselves: inputs n × p and outputs n × k, standardised as `loaded` was.
+///
+/// `loaded` must come from [`load`] with the same spec; the file must not have changed since.
+///
+/// # Errors
+/// [`DataErrorKind::TooLarge`], with the estimate 8 n (p + k), before anything is read when that
+/// exceeds `limit` bytes; [`DataErrorKind::Changed`]; and those of [`load`].
+pub fn load_rows(
+    spec: &FileSpec,
+    loaded: &Loaded,
+    limit: u64,
+) -> Result<(Mat<f64>, Mat<f64>), DataError> {
+    let (p, k) = (loaded.inputs.len(), loaded.targets.len());
+    let bytes = loaded.rows.saturating_mul(8).saturating_mul((p + k) as u64);
+    if bytes > limit {
+        return Err(DataErrorKind::TooLarge {
+            what: format!("{} rows of {p} inputs and {k} outputs", loaded.rows),
+            bytes,
+            limit,
+            cure: "take fewer rows, or a dynamics that needs only the moments (full batch, or a flow)",
+        }
+        .at(&spec.path));
+    }
+    let changed = || {
+        let since = "since its moments were read";
+        DataErrorKind::Changed { since }.at(&spec.path)
+    };
+    let (matrices, sha256) = while_hashing(&spec.path, || {
+        let mut source = RowSource::open(spec)?;
+        if source.inputs() != loaded.inputs || source.targets() != loaded.targets {
+            return Err(changed());
+        }
+        read_matrices(&mut source, loaded)?.ok_or_else(changed)
+    })?;
+    if sha256 != loaded.sha256 {
+        return Err(changed());
+    }
+    Ok(matrices)
+}
+
+/// All rows; `None` when there are not as many as there were.
+fn read_matrices(
+    source: &mut RowSource,
+    loaded: &Loaded,
+) -> Result<Option<(Mat<f64>, Mat<f64>)>, DataError> {
+    // The estimate was checked, and fits an address because it fits the limit.
+    let n = loaded.rows as usize;
+    let mut x = Mat::zeros(n, loaded.inputs.len());
+    let mut y = Mat::zeros(n, loaded.targets.len());
+    let mut done = 0;
+    while let Some(chunk) = source.next_chunk()? {
+        if chunk.rows > n - done {
+            return Ok(None);
+        }
+        write_rows(
+            &chunk,
+            loaded.standardization.as_ref(),
+            done,
+            &mut x,
+            &mut y,
+        );
+        done += chunk.rows;
+    }
+    Ok((done == n).then_some((x, y)))
+}
+
+fn write_rows(
+    chunk: &Chunk<'_>,
+    standardization: Option<&Standardization>,
+    start: usize,
+    x: &mut Mat<f64>,
+    y: &mut Mat<f64>,
+) {
+    let (p, k) = (x.ncols(), y.ncols());
+    for j in 0..p {
+        for r in 0..chunk.rows {
+            let value = chunk.x[r * p + j];
+            x[(start + r, j)] = standardization.map_or(value, |s| s.input(j, value));
+        }
+    }
+    for j in 0..k {
+        for r in 0..chunk.rows {
+            let value = chunk.y[r * k + j];
+            y[(start + r, j)] = standardization.map_or(value, |s| s.target(j, value));
+        }
+    }
+}

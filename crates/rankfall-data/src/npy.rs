@@ -1,0 +1,647 @@
+//! NPY: one NumPy array, streamed row by row in either memory order.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::columns::{Columns, MAX_COLUMNS};
+use crate::error::{DataError, DataErrorKind};
+use crate::open::{self, io_error};
+use crate::spec::FileSpec;
+use crate::table::{Classes, Picked, ReadRows, chunk_rows, finish_numbers};
+
+/// A longer header is refused; NumPy's own limit is 10 000 bytes.
+const LONGEST_HEADER: usize = 1 << 20;
+/// A longer row is refused: one row must be held in memory.
+const LONGEST_ROW: u64 = 1 << 30;
+
+/// The type of the numbers in an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dtype {
+    kind: Kind,
+    big_endian: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Bool,
+    I1,
+    I2,
+    I4,
+    I8,
+    U1,
+    U2,
+    U4,
+    U8,
+    F2,
+    F4,
+    F8,
+}
+
+impl Dtype {
+    /// Reads a descriptor such as `<f8`.
+    fn parse(descr: &str) -> Option<Self> {
+        let kind = match descr.get(1..)? {
+            "b1" => Kind::Bool,
+            "i1" => Kind::I1,
+            "i2" => Kind::I2,
+            "i4" => Kind::I4,
+            "i8" => Kind::I8,
+            "u1" => Kind::U1,
+            "u2" => Kind::U2,
+            "u4" => Kind::U4,
+            "u8" => Kind::U8,
+            "f2" => Kind::F2,
+            "f4" => Kind::F4,
+            "f8" => Kind::F8,
+            _ => return None,
+        };
+        let big_endian = match &descr[..1] {
+            "<" | "|" => false,
+            ">" => true,
+            "=" => cfg!(target_endian = "big"),
+            _ => return None,
+        };
+        Some(Self { kind, big_endian })
+    }
+
+    /// Bytes per number.
+    pub fn size(self) -> usize {
+        match self.kind {
+            Kind::Bool | Kind::I1 | Kind::U1 => 1,
+            Kind::I2 | Kind::U2 | Kind::F2 => 2,
+            Kind::I4 | Kind::U4 | Kind::F4 => 4,
+            Kind::I8 | Kind::U8 | Kind::F8 => 8,
+        }
+    }
+
+    /// Unit roundoff of the numbers, where they are floating: 2⁻⁵² for everything exact.
+    pub fn precision(self) -> f64 {
+        match self.kind {
+            Kind::F2 => 2f64.powi(-10),
+            Kind::F4 => f64::from(f32::EPSILON),
+            _ => f64::EPSILON,
+        }
+    }
+
+    /// The number in `bytes`, which are `size()` long; 64-bit integers beyond 2⁵³ are rounded.
+    #[inline]
+    fn decode(self, bytes: &[u8]) -> f64 {
+        macro_rules! number {
+            ($type:ty) => {{
+                let mut raw = [0; size_of::<$type>()];
+                raw.copy_from_slice(bytes);
+                if self.big_endian {
+                    <$type>::from_be_bytes(raw)
+                } else {
+                    <$type>::from_le_bytes(raw)
+                }
+            }};
+        }
+        match self.kind {
+            Kind::Bool => f64::from(bytes[0] != 0),
+            Kind::I1 => f64::from(number!(i8)),
+            Kind::U1 => f64::from(bytes[0]),
+            Kind::I2 => f64::from(number!(i16)),
+            Kind::U2 => f64::from(number!(u16)),
+            Kind::I4 => f64::from(number!(i32)),
+            Kind::U4 => f64::from(number!(u32)),
+            Kind::I8 => number!(i64) as f64,
+            Kind::U8 => number!(u64) as f64,
+            Kind::F2 => half(number!(u16)),
+            Kind::F4 => f64::from(number!(f32)),
+            Kind::F8 => number!(f64),
+        }
+    }
+}
+
+/// An IEEE half-precision number from its bits; exact.
+pub(crate) fn half(bits: u16) -> f64 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let fraction = f64::from(bits & 0x3ff);
+    match (bits >> 10) & 0x1f {
+        0 => sign * fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => sign * f64::INFINITY,
+        31 => f64::NAN,
+        exponent => sign * (1024.0 + fraction) * 2f64.powi(i32::from(exponent) - 25),
+    }
+}
+
+/// The header of an array.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub dtype: Dtype,
+    /// Column-major.
+    pub fortran: bool,
+    pub shape: Vec<u64>,
+    /// Bytes before the first number.
+    pub offset: u64,
+}
+
+impl Header {
+    /// Reads the header at the start of `stream`; `name` is the array's name in messages.
+    pub fn read(path: &Path, name: &str, stream: &mut dyn Read) -> Result<Self, DataError> {
+        let mut fixed = [0; 12];
+        exactly(path, name, stream, &mut fixed[..8])?;
+        if &fixed[..6] != b"\x93NUMPY" {
+            let detail = format!("{name} does not start like an NPY array");
+            return Err(DataErrorKind::Damaged { detail }.at(path));
+        }
+        let wide = fixed[6] >= 2;
+        let length_bytes = if wide { 4 } else { 2 };
+        exactly(path, name, stream, &mut fixed[8..8 + length_bytes])?;
+        let length = if wide {
+            u32::from_le_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]) as usize
+        } else {
+            usize::from(u16::from_le_bytes([fixed[8], fixed[9]]))
+        };
+        if length > LONGEST_HEADER {
+            let detail = format!("{name} claims a header of {length} bytes");
+            return Err(DataErrorKind::Damaged { detail }.at(path));
+        }
+        let mut text = vec![0; length];
+        exactly(path, name, stream, &mut text)?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let mut header = Self::parse(name, &text).map_err(|kind| kind.at(path))?;
+        header.offset = (8 + length_bytes + length) as u64;
+        Ok(header)
+    }
+
+    /// Parses the dictionary `{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }`.
+    fn parse(name: &str, text: &str) -> Result<Self, DataErrorKind> {
+        let damaged = || DataErrorKind::Damaged {
+            detail: format!("the header of {name} is {:?}", text.trim_end()),
+        };
+        let after = |key: &str| {
+            let key = [format!("'{key}'"), format!("\"{key}\"")];
+            let at = (key.iter()).find_map(|key| text.find(key).map(|at| at + key.len()));
+            let value = text.get(at?..)?.trim_start().strip_prefix(':')?;
+            Some(value.trim_start())
+        };
+        let descr = after("descr").ok_or_else(damaged)?;
+        let fortran = after("fortran_order").ok_or_else(damaged)?;
+        let shape = after("shape").ok_or_else(damaged)?;
+        Ok(Self {
+            dtype: parse_descr(name, descr)?,
+            fortran: match fortran {
+                value if value.starts_with("True") => true,
+                value if value.starts_with("False") => false,
+                _ => return Err(damaged()),
+            },
+            shape: parse_shape(shape).ok_or_else(damaged)?,
+            offset: 0,
+        })
+    }
+
+    /// Numbers in the array; `None` when that overflows.
+    pub fn count(&self) -> Option<u64> {
+        self.shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d))
+    }
+
+    /// Bytes that the numbers take; `None` when that overflows.
+    pub fn bytes(&self) -> Option<u64> {
+        self.count()?.checked_mul(self.dtype.size() as u64)
+    }
+
+    /// Rows and columns of an array with one or two axes.
+    fn rows_and_columns(&self, name: &str) -> Result<(u64, usize), DataErrorKind> {
+        let (rows, columns) = match self.shape[..] {
+            [rows] => (rows, 1),
+            [rows, columns] => (rows, columns),
+            _ => {
+                return Err(DataErrorKind::Unsupported {
+                    column: name.to_owned(),
+                    found: format!("an array of shape {:?}", self.shape),
+                    cure: "reshape it to rows by columns, as in a.reshape(len(a), -1)".to_owned(),
+                });
+            }
+        };
+        if columns > MAX_COLUMNS as u64 {
+            return Err(DataErrorKind::Options(format!(
+                "{name} has {columns} columns, more than {MAX_COLUMNS}; is it transposed?"
+            )));
+        }
+        if rows == 0 || columns == 0 {
+            let what = format!("{name}, of shape {:?},", self.shape);
+            return Err(DataErrorKind::NoRows { what });
+        }
+        // A single row or column lies the same way in both orders.
+        Ok((rows, columns as usize))
+    }
+}
+
+fn parse_descr(name: &str, descr: &str) -> Result<Dtype, DataErrorKind> {
+    let unsupported = |found: String, cure: &str| DataErrorKind::Unsupported {
+        column: name.to_owned(),
+        found,
+        cure: cure.to_owned(),
+    };
+    let quote = descr.chars().next().filter(|c| matches!(c, '\'' | '"'));
+    let Some(quote) = quote else {
+        let cure = "save plain columns, as in numpy.lib.recfunctions.structured_to_unstructured";
+        return Err(unsupported("records with several fields".to_owned(), cure));
+    };
+    let code = descr[1..].split(quote).next().unwrap_or_default();
+    Dtype::parse(code).ok_or_else(|| match code {
+        "|O" => unsupported(
+            "Python objects".to_owned(),
+            "save numbers, as in a.astype(float)",
+        ),
+        _ => unsupported(
+            format!("values of dtype {code:?}"),
+            "save integers, booleans or floats of at most 64 bits, as in a.astype(float)",
+        ),
+    })
+}
+
+fn parse_shape(text: &str) -> Option<Vec<u64>> {
+    let inner = text.strip_prefix('(')?.split(')').next()?;
+    let sizes = inner.split(',').map(str::trim).filter(|s| !s.is_empty());
+    // Python 2 wrote long integers as 3L.
+    sizes
+        .map(|s| s.trim_end_matches('L').parse().ok())
+        .collect()
+}
+
+fn exactly(
+    path: &Path,
+    name: &str,
+    stream: &mut dyn Read,
+    bytes: &mut [u8],
+) -> Result<(), DataError> {
+    let got = open::fill(stream, bytes).map_err(|e| io_error(path, e))?;
+    if got == bytes.len() {
+        return Ok(());
+    }
+    let detail = format!("{name} stops inside its header");
+    Err(DataErrorKind::Truncated { detail }.at(path))
+}
+
+/// The two ways to the bytes of an array.
+pub(crate) enum Bytes {
+    /// From the first number to the last, once.
+    Forward(Box<dyn Read + Send>),
+    /// Anywhere: the first number is at this offset.
+    Anywhere(Box<dyn ReadSeek>, u64),
+}
+
+/// What can be read from any place.
+pub(crate) trait ReadSeek: Read + Seek + Send {}
+impl ReadSeek for File {}
+impl ReadSeek for Cursor<Vec<u8>> {}
+
+/// An NPY file whose header was read.
+pub(crate) struct NpyTable {
+    pub columns: Columns,
+    path: PathBuf,
+    gzip: bool,
+    header: Header,
+    memory_limit: u64,
+}
+
+impl NpyTable {
+    pub fn open(spec: &FileSpec, gzip: bool) -> Result<Self, DataError> {
+        let path = spec.path.as_path();
+        let header = Header::read(path, "the array", &mut open::stream(path, gzip)?)?;
+        let columns = (header.rows_and_columns("the array")).map_err(|kind| kind.at(path))?;
+        if !gzip {
+            let length = open::stamp(path)?.length;
+            check_length("the array", &header, length).map_err(|kind| kind.at(path))?;
+        }
+        Ok(Self {
+            columns: Columns::unnamed(columns.1),
+            path: path.to_owned(),
+            gzip,
+            header,
+            memory_limit: spec.memory_limit,
+        })
+    }
+
+    pub fn rows(&self, picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
+        let path = &self.path;
+        let bytes = if self.header.fortran && !self.gzip {
+            Bytes::Anywhere(Box::new(open::open(path)?), self.header.offset)
+        } else {
+            let mut stream = open::stream(path, self.gzip)?;
+            Header::read(path, "the array", &mut stream)?;
+            forward(path, "the array", &self.header, stream, self.memory_limit)?
+        };
+        let array = ArrayRows::new(path, "the array", &self.header, bytes, &picked)?;
+        Ok(Box::new(NpyRows {
+            array,
+            picked,
+            rows: 0,
+        }))
+    }
+}
+
+/// Whether header and numbers make up exactly `length` bytes.
+pub(crate) fn check_length(name: &str, header: &Header, length: u64) -> Result<(), DataErrorKind> {
+    let needed = header.bytes().and_then(|b| b.checked_add(header.offset));
+    let claim = format!("{name} claims the shape {:?}", header.shape);
+    match needed {
+        Some(needed) if needed == length => Ok(()),
+        Some(needed) if needed < length => Err(DataErrorKind::Damaged {
+            detail: format!("{claim}, {needed} bytes, but there are {length}"),
+        }),
+        Some(needed) => Err(DataErrorKind::Truncated {
+            detail: format!("{claim}, {needed} bytes, but there are {length}"),
+        }),
+        None => Err(DataErrorKind::Damaged {
+            detail: format!("{claim}, which is larger than any file"),
+        }),
+    }
+}
+
+/// The numbers of a stream that stands behind the header; a column-major array that cannot be
+/// read out of order is brought into memory, if it may.
+pub(crate) fn forward(
+    path: &Path,
+    name: &str,
+    header: &Header,
+    mut stream: Box<dyn Read + Send>,
+    memory_limit: u64,
+) -> Result<Bytes, DataError> {
+    if !header.fortran {
+        return Ok(Bytes::Forward(stream));
+    }
+    let needed = header.bytes().unwrap_or(u64::MAX);
+    if needed > memory_limit {
+        return Err(DataErrorKind::TooLarge {
+            what: format!("{name}, which is compressed and in Fortran order,"),
+            bytes: needed,
+            limit: memory_limit,
+            cure: "save it in C order, as in numpy.ascontiguousarray(a)",
+        }
+        .at(path));
+    }
+    // Nothing is set aside on the word of the header: memory grows with what really comes.
+    let mut numbers = Vec::new();
+    let read = (&mut stream).take(needed).read_to_end(&mut numbers);
+    read.map_err(|e| io_error(path, e))?;
+    if (numbers.len() as u64) < needed {
+        let kind = check_length(name, header, header.offset + numbers.len() as u64);
+        return kind
+            .map(|()| Bytes::Forward(stream))
+            .map_err(|kind| kind.at(path));
+    }
+    end_of(&mut stream, name).map_err(|e| io_error(path, e))?;
+    Ok(Bytes::Anywhere(Box::new(Cursor::new(numbers)), 0))
+}
+
+/// Reads past the end, which makes decompressors check their checksums.
+fn end_of(stream: &mut dyn Read, name: &str) -> io::Result<()> {
+    if open::fill(stream, &mut [0])? > 0 {
+        let message = format!("{name} goes on after its last number");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(())
+}
+
+/// Some columns of one array, row after row.
+pub(crate) struct ArrayRows {
+    path: PathBuf,
+    name: String,
+    dtype: Dtype,
+    bytes: Bytes,
+    rows: u64,
+    columns: usize,
+    /// Wanted columns of the array and the slots they go to.
+    wanted: Vec<(usize, usize)>,
+    next_row: u64,
+    buffer: Vec<u8>,
+}
+
+impl ArrayRows {
+    /// Prepares to read `wanted` = (column of the array, slot of the row).
+    pub fn with_slots(
+        path: &Path,
+        name: &str,
+        header: &Header,
+        bytes: Bytes,
+        wanted: Vec<(usize, usize)>,
+    ) -> Result<Self, DataError> {
+        let (rows, columns) = header
+            .rows_and_columns(name)
+            .map_err(|kind| kind.at(path))?;
+        let row_bytes = columns as u64 * header.dtype.size() as u64;
+        if row_bytes > LONGEST_ROW {
+            return Err(DataErrorKind::TooLarge {
+                what: format!("one row of {name}"),
+                bytes: row_bytes,
+                limit: LONGEST_ROW,
+                cure: "is it transposed?",
+            }
+            .at(path));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            dtype: header.dtype,
+            bytes,
+            rows,
+            columns,
+            wanted,
+            next_row: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    fn new(
+        path: &Path,
+        name: &str,
+        header: &Header,
+        bytes: Bytes,
+        picked: &[Picked],
+    ) -> Result<Self, DataError> {
+        let wanted = (picked.iter().enumerate())
+            .map(|(slot, picked)| (picked.column, slot))
+            .collect();
+        Self::with_slots(path, name, header, bytes, wanted)
+    }
+
+    /// Rows of the array.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Rows to read at once so that no buffer grows large.
+    pub fn chunk(&self, width: usize) -> usize {
+        chunk_rows(width).min(chunk_rows(self.columns))
+    }
+
+    /// Writes up to `limit` rows into `values`, rows × `width`; returns how many.
+    pub fn read(
+        &mut self,
+        limit: usize,
+        values: &mut [f64],
+        width: usize,
+    ) -> Result<usize, DataError> {
+        let left = self.rows - self.next_row;
+        let rows = (limit as u64).min(left) as usize;
+        let done = match &mut self.bytes {
+            Bytes::Forward(_) => self.read_forward(rows, values, width),
+            Bytes::Anywhere(..) => self.read_anywhere(rows, values, width),
+        };
+        done.map_err(|e| io_error(&self.path, e))?;
+        self.next_row += rows as u64;
+        Ok(rows)
+    }
+
+    fn read_forward(&mut self, rows: usize, values: &mut [f64], width: usize) -> io::Result<()> {
+        let Bytes::Forward(stream) = &mut self.bytes else {
+            return Ok(());
+        };
+        let size = self.dtype.size();
+        let stride = size * self.columns;
+        self.buffer.resize(rows * stride, 0);
+        if open::fill(stream, &mut self.buffer)? < self.buffer.len() {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the array is cut off",
+            ));
+        }
+        for (row, bytes) in values
+            .chunks_exact_mut(width)
+            .zip(self.buffer.chunks_exact(stride))
+        {
+            for &(column, slot) in &self.wanted {
+                row[slot] = self
+                    .dtype
+                    .decode(&bytes[column * size..(column + 1) * size]);
+            }
+        }
+        if self.next_row + rows as u64 == self.rows {
+            end_of(stream, &self.name)?;
+        }
+        Ok(())
+    }
+
+    fn read_anywhere(&mut self, rows: usize, values: &mut [f64], width: usize) -> io::Result<()> {
+        let Bytes::Anywhere(bytes, start) = &mut self.bytes else {
+            return Ok(());
+        };
+        let size = self.dtype.size();
+        self.buffer.resize(rows * size, 0);
+        for &(column, slot) in &self.wanted {
+            // Cannot overflow: the bytes of the whole array were counted when it was opened.
+            let at = *start + (column as u64 * self.rows + self.next_row) * size as u64;
+            bytes.seek(SeekFrom::Start(at))?;
+            bytes.read_exact(&mut self.buffer)?;
+            for (row, number) in self.buffer.chunks_exact(size).enumerate() {
+                values[row * width + slot] = self.dtype.decode(number);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows of a single array.
+struct NpyRows {
+    array: ArrayRows,
+    picked: Vec<Picked>,
+    rows: u64,
+}
+
+impl ReadRows for NpyRows {
+    fn read(&mut self, values: &mut Vec<f64>, classes: &mut Classes) -> Result<usize, DataError> {
+        let width = self.picked.len();
+        let limit = self.array.chunk(width);
+        values.resize(limit * width, 0.0);
+        let rows = self.array.read(limit, values, width)?;
+        values.truncate(rows * width);
+        finish_numbers(values, &self.picked, classes, self.rows + 1)
+            .map_err(|kind| kind.at(&self.array.path))?;
+        self.rows += rows as u64;
+        Ok(rows)
+    }
+}
+
+/// All numbers of a small array, in C order.
+///
+/// # Errors
+/// A truncated array; the caller has bounded its size.
+pub(crate) fn read_all(
+    path: &Path,
+    name: &str,
+    header: &Header,
+    stream: &mut dyn Read,
+) -> Result<Vec<f64>, DataError> {
+    let needed = header.bytes().unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    let read = stream.take(needed).read_to_end(&mut bytes);
+    read.map_err(|e| io_error(path, e))?;
+    if (bytes.len() as u64) < needed {
+        check_length(name, header, header.offset + bytes.len() as u64)
+            .map_err(|kind| kind.at(path))?;
+    }
+    end_of(stream, name).map_err(|e| io_error(path, e))?;
+    let numbers = bytes.chunks_exact(header.dtype.size());
+    let numbers: Vec<f64> = numbers.map(|b| header.dtype.decode(b)).collect();
+    let (&[rows, columns], true) = (&header.shape[..], header.fortran) else {
+        return Ok(numbers);
+    };
+    let (rows, columns) = (rows as usize, columns as usize);
+    let transposed = (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c)));
+    Ok(transposed.map(|(r, c)| numbers[c * rows + r]).collect())
+}
+
+/// A `<f8` array in C order, header and numbers.
+pub(crate) fn encode(shape: &[usize], numbers: impl Iterator<Item = f64>) -> Vec<u8> {
+    let sizes: Vec<String> = shape.iter().map(|d| format!("{d},")).collect();
+    let shape = sizes.join(" ");
+    let mut text = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({shape}), }}");
+    // Numbers start at a multiple of 64, as the format asks for.
+    while !(10 + text.len() + 1).is_multiple_of(64) {
+        text.push(' ');
+    }
+    text.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    // At most a few axes: far from the 65 535 bytes that fit.
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    numbers.for_each(|number| bytes.extend(number.to_le_bytes()));
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_exact() {
+        assert_eq!(half(0x3c00), 1.0);
+        assert_eq!(half(0xc500), -5.0);
+        assert_eq!(half(0x0001), 2f64.powi(-24));
+        assert_eq!(half(0x7bff), 65504.0);
+        assert_eq!(half(0xfc00), f64::NEG_INFINITY);
+        assert!(half(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn headers_of_all_versions_are_understood() {
+        let text = "{'descr': '>i2', 'fortran_order': True, 'shape': (3L, 4), }";
+        let header = Header::parse("a", text).unwrap();
+        assert_eq!(header.shape, [3, 4]);
+        assert!(header.fortran);
+        assert_eq!(header.dtype.decode(&[1, 2]), 258.0);
+        for (descr, message) in [
+            ("'|O'", "Python objects"),
+            ("[('a', '<f8')]", "several fields"),
+            ("'<U5'", "<U5"),
+            ("'<f16'", "<f16"),
+            ("'é8'", "é8"),
+        ] {
+            let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (3,), }}");
+            let error = Header::parse("a", &text).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+        for text in [
+            "",
+            "{'descr': '<f8'}",
+            "{'descr': '<f8', 'fortran_order': 1, 'shape': (1,)}",
+        ] {
+            assert!(Header::parse("a", text).is_err());
+        }
+    }
+}

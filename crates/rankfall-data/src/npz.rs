@@ -1,0 +1,361 @@
+//! NPZ: named NumPy arrays in a ZIP archive, stored or deflated, streamed.
+
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+use zip::{CompressionMethod, ZipArchive};
+
+use crate::columns::{Columns, unknown};
+use crate::error::{DataError, DataErrorKind};
+use crate::npy::{self, ArrayRows, Bytes, Header};
+use crate::open::{self, io_error};
+use crate::spec::FileSpec;
+use crate::table::{Classes, Picked, ReadRows, finish_numbers};
+
+/// Deflate cannot pack better than this, so an entry that claims more is lying.
+const DEFLATE_LIMIT: u64 = 1040;
+/// The central directory is held in memory; no archive of arrays comes near.
+const MOST_ENTRIES: usize = 100_000;
+
+/// One array of an archive.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Without `.npy`.
+    pub name: String,
+    start: u64,
+    packed: u64,
+    unpacked: u64,
+    deflated: bool,
+    crc: u32,
+}
+
+/// The arrays of an archive.
+pub(crate) struct Archive {
+    path: PathBuf,
+    pub entries: Vec<Entry>,
+}
+
+impl Archive {
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let file = BufReader::new(open::open(path)?);
+        let mut zip = ZipArchive::new(file).map_err(|e| damaged(path, &e))?;
+        if zip.len() > MOST_ENTRIES {
+            let detail = format!("it claims {} entries", zip.len());
+            return Err(DataErrorKind::Damaged { detail }.at(path));
+        }
+        let mut entries = Vec::new();
+        let mut others = Vec::new();
+        for index in 0..zip.len() {
+            let file = zip.by_index_raw(index).map_err(|e| damaged(path, &e))?;
+            let full = file.name().map_err(|e| damaged(path, &e))?.into_owned();
+            let Some(name) = full.strip_suffix(".npy") else {
+                others.push(full);
+                continue;
+            };
+            let deflated = match file.compression() {
+                CompressionMethod::Stored => false,
+                CompressionMethod::Deflated => true,
+                _ => return Err(other_method(&full).at(path)),
+            };
+            if file.encrypted() {
+                return Err(other_method(&full).at(path));
+            }
+            entries.push(Entry {
+                name: name.to_owned(),
+                start: file.data_start().unwrap_or_default(),
+                packed: file.compressed_size(),
+                unpacked: file.size(),
+                deflated,
+                crc: file.crc32(),
+            });
+        }
+        if entries.is_empty() {
+            return Err(not_arrays(&others).at(path));
+        }
+        let path = path.to_owned();
+        Ok(Self { path, entries })
+    }
+
+    /// The array of that name.
+    pub fn find(&self, name: &str) -> Result<&Entry, DataError> {
+        let name = name.strip_suffix(".npy").unwrap_or(name);
+        let found = self.entries.iter().find(|entry| entry.name == name);
+        found.ok_or_else(|| unknown("array", name, &self.names()).at(&self.path))
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.entries.iter().map(|e| e.name.clone()).collect()
+    }
+
+    /// The unpacked bytes of an entry, whose length and checksum are verified at the end.
+    fn stream(&self, entry: &Entry) -> Result<Box<dyn Read + Send>, DataError> {
+        let too_small = entry.unpacked / DEFLATE_LIMIT > entry.packed;
+        if (entry.deflated && too_small) || (!entry.deflated && entry.packed != entry.unpacked) {
+            let detail = format!(
+                "{} claims {} bytes packed into {}",
+                entry.name, entry.unpacked, entry.packed
+            );
+            return Err(DataErrorKind::Damaged { detail }.at(&self.path));
+        }
+        let mut file = open::open(&self.path)?;
+        (file.seek(SeekFrom::Start(entry.start))).map_err(|e| io_error(&self.path, e))?;
+        let packed = BufReader::with_capacity(1 << 16, file).take(entry.packed);
+        let stream: Box<dyn Read + Send> = if entry.deflated {
+            Box::new(DeflateDecoder::new(packed))
+        } else {
+            Box::new(packed)
+        };
+        Ok(Box::new(Verified {
+            stream,
+            sum: Crc::new(),
+            expected: entry.crc,
+            length: 0,
+            expected_length: entry.unpacked,
+        }))
+    }
+
+    /// The header of an array and the stream behind it; sizes that contradict are refused.
+    pub fn array(&self, entry: &Entry) -> Result<(Header, Box<dyn Read + Send>), DataError> {
+        let mut stream = self.stream(entry)?;
+        let header = Header::read(&self.path, &entry.name, &mut stream)?;
+        npy::check_length(&entry.name, &header, entry.unpacked)
+            .map_err(|kind| kind.at(&self.path))?;
+        Ok((header, stream))
+    }
+
+    /// All numbers of an array of at most `limit` bytes, in C order.
+    pub fn numbers(&self, name: &str, limit: u64) -> Result<(Header, Vec<f64>), DataError> {
+        let entry = self.find(name)?;
+        let (header, mut stream) = self.array(entry)?;
+        let bytes = (header.count().unwrap_or(u64::MAX)).saturating_mul(8);
+        if bytes > limit {
+            return Err(DataErrorKind::TooLarge {
+                what: format!("the array {name:?} of shape {:?}", header.shape),
+                bytes,
+                limit,
+                cure: "is it the right file?",
+            }
+            .at(&self.path));
+        }
+        let numbers = npy::read_all(&self.path, name, &header, &mut stream)?;
+        Ok((header, numbers))
+    }
+
+    /// The bytes of an array for reading rows.
+    fn bytes(&self, entry: &Entry, memory_limit: u64) -> Result<(Header, Bytes), DataError> {
+        let (header, stream) = self.array(entry)?;
+        if header.fortran && !entry.deflated {
+            let file = open::open(&self.path)?;
+            let start = entry.start + header.offset;
+            return Ok((header, Bytes::Anywhere(Box::new(file), start)));
+        }
+        let bytes = npy::forward(&self.path, &entry.name, &header, stream, memory_limit)?;
+        Ok((header, bytes))
+    }
+}
+
+fn damaged(path: &Path, error: &dyn std::fmt::Display) -> DataError {
+    let detail = format!("the ZIP archive cannot be read ({error}); it may be cut off");
+    DataErrorKind::Damaged { detail }.at(path)
+}
+
+fn other_method(name: &str) -> DataErrorKind {
+    DataErrorKind::Unsupported {
+        column: format!("the entry {name:?}"),
+        found: "data that is encrypted or packed by neither store nor deflate".to_owned(),
+        cure: "save it with numpy.savez or numpy.savez_compressed".to_owned(),
+    }
+}
+
+/// What a ZIP archive without arrays probably is.
+fn not_arrays(names: &[String]) -> DataErrorKind {
+    let has = |part: &str| names.iter().any(|name| name.contains(part));
+    let found = if has("xl/workbook") {
+        "a spreadsheet (save it as CSV)"
+    } else if has("data.pkl") {
+        "a PyTorch checkpoint"
+    } else {
+        "a ZIP archive without NPY arrays in it"
+    };
+    DataErrorKind::WrongKind {
+        found: format!("this is {found}"),
+        expected: "an NPZ archive".to_owned(),
+    }
+}
+
+/// Passes bytes on and compares their checksum and number at the end.
+struct Verified {
+    stream: Box<dyn Read + Send>,
+    sum: Crc,
+    expected: u32,
+    length: u64,
+    expected_length: u64,
+}
+
+impl Read for Verified {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.stream.read(buffer)?;
+        self.sum.update(&buffer[..got]);
+        self.length += got as u64;
+        let end = got == 0 && !buffer.is_empty();
+        let wrong = |message| Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        if self.length > self.expected_length {
+            return wrong("an array is longer than its archive says");
+        }
+        if end && self.length < self.expected_length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if end && self.sum.sum() != self.expected {
+            return wrong("the checksum of an array does not match");
+        }
+        Ok(got)
+    }
+}
+
+/// An NPZ whose arrays of inputs and targets were found.
+pub(crate) struct NpzTable {
+    pub columns: Columns,
+    archive: Archive,
+    /// Inputs and targets, or one array that is a whole table.
+    arrays: Vec<Array>,
+    memory_limit: u64,
+}
+
+/// An array in use, and the table columns that are its own.
+struct Array {
+    entry: Entry,
+    columns: std::ops::Range<usize>,
+    rows: u64,
+}
+
+impl NpzTable {
+    pub fn open(spec: &FileSpec) -> Result<Self, DataError> {
+        let path = spec.path.as_path();
+        let archive = Archive::open(path)?;
+        let names = array_names(spec, &archive)?;
+        let mut arrays: Vec<Array> = Vec::new();
+        let mut columns = Columns::unnamed(0);
+        for name in &names {
+            let entry = archive.find(name)?.clone();
+            let (header, _) = archive.array(&entry)?;
+            let probe = Bytes::Forward(Box::new(io::empty()));
+            let probe = ArrayRows::with_slots(path, &entry.name, &header, probe, Vec::new())?;
+            let count = header.shape.get(1).map_or(1, |&c| c as usize);
+            let start = columns.names.len();
+            let labels = (0..count).map(|c| format!("{}[{c}]", entry.name));
+            columns.names.extend(labels);
+            arrays.push(Array {
+                entry,
+                columns: start..start + count,
+                rows: probe.rows(),
+            });
+        }
+        columns.named = true;
+        if let [inputs, targets] = &arrays[..] {
+            columns.split = Some(inputs.columns.end);
+            if inputs.rows != targets.rows {
+                return Err(DataErrorKind::RowsDiffer {
+                    inputs: inputs.entry.name.clone(),
+                    input_rows: inputs.rows,
+                    targets: targets.entry.name.clone(),
+                    target_rows: targets.rows,
+                }
+                .at(path));
+            }
+        }
+        Ok(Self {
+            columns,
+            archive,
+            arrays,
+            memory_limit: spec.memory_limit,
+        })
+    }
+
+    pub fn rows(&self, picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
+        let mut arrays = Vec::new();
+        for array in &self.arrays {
+            let wanted: Vec<_> = (picked.iter().enumerate())
+                .filter(|(_, picked)| array.columns.contains(&picked.column))
+                .map(|(slot, picked)| (picked.column - array.columns.start, slot))
+                .collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let (header, bytes) = self.archive.bytes(&array.entry, self.memory_limit)?;
+            let name = &array.entry.name;
+            let path = &self.archive.path;
+            arrays.push(ArrayRows::with_slots(path, name, &header, bytes, wanted)?);
+        }
+        Ok(Box::new(NpzRows {
+            path: self.archive.path.clone(),
+            arrays,
+            picked,
+            rows: 0,
+        }))
+    }
+}
+
+/// Names of the arrays to read: inputs and targets, or a single table.
+fn array_names(spec: &FileSpec, archive: &Archive) -> Result<Vec<String>, DataError> {
+    let usual = |candidates: &[&str]| {
+        let found = candidates
+            .iter()
+            .find(|&&c| archive.entries.iter().any(|e| e.name == c));
+        found.map(|name| (*name).to_owned())
+    };
+    let inputs = spec
+        .arrays
+        .inputs
+        .clone()
+        .or_else(|| usual(&["x", "X", "inputs"]));
+    let targets = (spec.arrays.targets.clone()).or_else(|| usual(&["y", "Y", "targets"]));
+    match (inputs, targets, &archive.entries[..]) {
+        (Some(inputs), Some(targets), _) if inputs == targets => {
+            let message = format!(
+                "the array {inputs:?} is named for inputs and for targets; leave arrays.targets out and name the target columns"
+            );
+            Err(DataErrorKind::Options(message).at(&spec.path))
+        }
+        (Some(inputs), Some(targets), _) => Ok(vec![inputs, targets]),
+        (Some(table), None, _) => Ok(vec![table]),
+        (None, _, [only]) => Ok(vec![only.name.clone()]),
+        (None, _, _) => {
+            let message = format!(
+                "which arrays hold inputs and targets? Set arrays.inputs and arrays.targets to some of: {}",
+                crate::columns::list(&archive.names())
+            );
+            Err(DataErrorKind::Options(message).at(&spec.path))
+        }
+    }
+}
+
+/// Rows of one array, or of two side by side.
+struct NpzRows {
+    path: PathBuf,
+    arrays: Vec<ArrayRows>,
+    picked: Vec<Picked>,
+    rows: u64,
+}
+
+impl ReadRows for NpzRows {
+    fn read(&mut self, values: &mut Vec<f64>, classes: &mut Classes) -> Result<usize, DataError> {
+        let width = self.picked.len();
+        let limit = (self.arrays.iter())
+            .map(|a| a.chunk(width))
+            .min()
+            .unwrap_or(0);
+        values.resize(limit * width, 0.0);
+        let mut rows = 0;
+        for array in &mut self.arrays {
+            // Equally many each time: the arrays have equally many rows.
+            rows = array.read(limit, values, width)?;
+        }
+        values.truncate(rows * width);
+        finish_numbers(values, &self.picked, classes, self.rows + 1)
+            .map_err(|kind| kind.at(&self.path))?;
+        self.rows += rows as u64;
+        Ok(rows)
+    }
+}

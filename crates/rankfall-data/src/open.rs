@@ -1,0 +1,81 @@
+//! Opening files: what may be opened, gzip, and the system's errors in words.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::path::Path;
+use std::time::SystemTime;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::error::{DataError, DataErrorKind};
+
+/// What tells one state of a file from another without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub length: u64,
+    modified: Option<SystemTime>,
+}
+
+/// Looks at a file without opening it, so that a pipe does not block.
+///
+/// # Errors
+/// Missing, a directory, or not a regular file.
+pub(crate) fn stamp(path: &Path) -> Result<Stamp, DataError> {
+    let metadata = std::fs::metadata(path).map_err(|e| io_error(path, e))?;
+    if metadata.is_dir() {
+        return Err(DataErrorKind::Directory.at(path));
+    }
+    if !metadata.is_file() {
+        return Err(DataErrorKind::NotRegular.at(path));
+    }
+    Ok(Stamp {
+        length: metadata.len(),
+        modified: metadata.modified().ok(),
+    })
+}
+
+pub(crate) fn open(path: &Path) -> Result<File, DataError> {
+    stamp(path)?;
+    File::open(path).map_err(|e| io_error(path, e))
+}
+
+/// The bytes of a file from its start, unpacked when `gzip`.
+pub(crate) fn stream(path: &Path, gzip: bool) -> Result<Box<dyn Read + Send>, DataError> {
+    let file = open(path)?;
+    if gzip {
+        let packed = BufReader::with_capacity(1 << 16, file);
+        return Ok(Box::new(MultiGzDecoder::new(packed)));
+    }
+    Ok(Box::new(file))
+}
+
+/// Fills `buffer` as far as the stream goes; returns how many bytes it got.
+pub(crate) fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+/// An error of the system or of a decompressor, in words.
+pub(crate) fn io_error(path: &Path, error: io::Error) -> DataError {
+    let kind = match error.kind() {
+        ErrorKind::NotFound => DataErrorKind::Missing {
+            from: std::env::current_dir().unwrap_or_default(),
+        },
+        ErrorKind::UnexpectedEof => DataErrorKind::Truncated {
+            detail: "its compressed data stops in the middle".to_owned(),
+        },
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => DataErrorKind::Damaged {
+            detail: error.to_string(),
+        },
+        _ => DataErrorKind::Io(error),
+    };
+    kind.at(path)
+}

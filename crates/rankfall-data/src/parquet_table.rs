@@ -1,0 +1,505 @@
+//! Parquet: row group by row group, a bounded number of rows at a time.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{
+    AsBytes, BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType,
+    Int32Type, Int64Type,
+};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+
+use crate::classes::ClassCodes;
+use crate::columns::{Columns, MAX_COLUMNS};
+use crate::error::{DataError, DataErrorKind, Place};
+use crate::npy::half;
+use crate::open;
+use crate::spec::FileSpec;
+use crate::table::{Classes, Picked, ReadRows, chunk_rows, finish_numbers};
+
+/// A Parquet file whose schema was read.
+pub(crate) struct ParquetTable {
+    pub columns: Columns,
+    path: PathBuf,
+    file: Arc<SerializedFileReader<File>>,
+}
+
+impl ParquetTable {
+    pub fn open(spec: &FileSpec) -> Result<Self, DataError> {
+        let path = spec.path.as_path();
+        let handle = open::open(path)?;
+        let file = guarded(|| SerializedFileReader::new(handle)).map_err(|kind| kind.at(path))?;
+        let metadata = file.metadata().file_metadata();
+        let schema = metadata.schema_descr();
+        if schema.num_columns() > MAX_COLUMNS {
+            let message = format!("it has {} columns, too many to use", schema.num_columns());
+            return Err(DataErrorKind::Options(message).at(path));
+        }
+        let names = schema.columns().iter().map(|c| c.path().string());
+        let columns = Columns::named(path, names.collect())?;
+        if metadata.num_rows() <= 0 {
+            let what = "the table".to_owned();
+            return Err(DataErrorKind::NoRows { what }.at(path));
+        }
+        Ok(Self {
+            columns,
+            path: path.to_owned(),
+            file: Arc::new(file),
+        })
+    }
+
+    pub fn rows(&self, picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
+        let meanings = (picked.iter())
+            .map(|picked| self.meaning(picked))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|kind| kind.at(&self.path))?;
+        Ok(Box::new(ParquetRows {
+            path: self.path.clone(),
+            file: Arc::clone(&self.file),
+            group: 0,
+            left: 0,
+            columns: Vec::new(),
+            picked,
+            meanings,
+            rows: 0,
+        }))
+    }
+
+    /// How a column is read as numbers, if it can be.
+    fn meaning(&self, picked: &Picked) -> Result<Meaning, DataErrorKind> {
+        for group in self.file.metadata().row_groups() {
+            if let Some(column) = group.columns().get(picked.column) {
+                check_compression(&picked.name, column.compression())?;
+            }
+        }
+        let schema = self.file.metadata().file_metadata().schema_descr();
+        meaning(&schema.column(picked.column), picked.class)
+    }
+}
+
+/// Runs a piece of the Parquet reader; an error, or a panic over a damaged file, is a message.
+///
+/// The reader trusts some of the file's numbers, so a file with flipped bits can make it panic.
+fn guarded<T>(
+    read: impl FnOnce() -> Result<T, parquet::errors::ParquetError>,
+) -> Result<T, DataErrorKind> {
+    let damaged = |detail: String| DataErrorKind::Damaged { detail };
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(damaged(format!("{error}; it may be cut off"))),
+        Err(_) => Err(damaged("its pages contradict its footer".to_owned())),
+    }
+}
+
+fn check_compression(column: &str, compression: Compression) -> Result<(), DataErrorKind> {
+    match compression {
+        Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) => Ok(()),
+        Compression::ZSTD(_) if cfg!(feature = "zstd") => Ok(()),
+        Compression::ZSTD(_) => Err(DataErrorKind::ZstdNotBuilt {
+            column: column.to_owned(),
+        }),
+        other => Err(DataErrorKind::Unsupported {
+            column: format!("column {column:?}"),
+            found: format!("data compressed with {other}"),
+            cure: "write the file with snappy".to_owned(),
+        }),
+    }
+}
+
+/// How stored values become numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Number,
+    Unsigned,
+    /// An integer divided by ten to this power.
+    Decimal(i32),
+    Half,
+    /// Classes only.
+    Text,
+}
+
+/// What a column's declared type says, which overrides how its values are stored.
+fn meaning(column: &ColumnDescriptor, class: bool) -> Result<Meaning, DataErrorKind> {
+    let name = column.path().string();
+    let unsupported = |found: &str, cure: &str| DataErrorKind::Unsupported {
+        column: format!("column {name:?}"),
+        found: found.to_owned(),
+        cure: cure.to_owned(),
+    };
+    if column.max_rep_level() > 0 {
+        return Err(unsupported("lists", "write one column per element"));
+    }
+    use ConvertedType as C;
+    let stored = column.physical_type();
+    let bytes = matches!(stored, Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY);
+    match (column.logical_type_ref(), column.converted_type()) {
+        (Some(LogicalType::Decimal(_)), _) | (_, C::DECIMAL) => {
+            Ok(Meaning::Decimal(column.type_scale().clamp(0, 300)))
+        }
+        (Some(LogicalType::Float16), _) if column.type_length() == 2 => Ok(Meaning::Half),
+        (Some(LogicalType::Date | LogicalType::Time(_) | LogicalType::Timestamp(_)), _)
+        | (_, C::DATE | C::TIME_MILLIS | C::TIME_MICROS | C::TIMESTAMP_MILLIS)
+        | (_, C::TIMESTAMP_MICROS | C::INTERVAL) => Err(unsupported(
+            "dates or times",
+            "leave it out, or write it as a number",
+        )),
+        (_, C::UINT_8 | C::UINT_16 | C::UINT_32 | C::UINT_64) => Ok(Meaning::Unsigned),
+        (Some(LogicalType::Integer(kind)), _) if !kind.is_signed => Ok(Meaning::Unsigned),
+        _ if stored == Type::INT96 => Err(unsupported(
+            "96-bit times",
+            "leave it out, or write it as a number",
+        )),
+        _ if stored == Type::BYTE_ARRAY && class => Ok(Meaning::Text),
+        _ if bytes => Err(unsupported(
+            "text or bytes",
+            "leave it out, or name it a target with one_hot = true if it is a class",
+        )),
+        _ => Ok(Meaning::Number),
+    }
+}
+
+/// What went wrong in a column, before it is known which row that is.
+enum Problem {
+    Null { offset: usize },
+    Short,
+    Reader(parquet::errors::ParquetError),
+    Kind(DataErrorKind),
+}
+
+impl Problem {
+    /// The problem in words; `rows` came before this batch.
+    fn into_kind(self, name: &str, rows: u64) -> DataErrorKind {
+        let column = name.to_owned();
+        match self {
+            Self::Null { offset } => DataErrorKind::NoValue {
+                place: Place {
+                    row: rows + offset as u64 + 1,
+                    line: None,
+                },
+                column,
+            },
+            Self::Short => DataErrorKind::Truncated {
+                detail: format!("column {column:?} has fewer values than rows"),
+            },
+            Self::Reader(error) => DataErrorKind::Damaged {
+                detail: format!("column {column:?}: {error}"),
+            },
+            Self::Kind(kind) => kind,
+        }
+    }
+}
+
+/// Where a column's values go: slot `slot` of rows that are `width` long.
+struct Target<'a> {
+    values: &'a mut [f64],
+    width: usize,
+    slot: usize,
+    codes: Option<&'a mut ClassCodes>,
+}
+
+/// One column of one row group.
+trait ReadColumn: Send {
+    /// Reads the next `rows` values.
+    fn read(&mut self, rows: usize, target: Target<'_>) -> Result<(), Problem>;
+}
+
+/// A column of numbers and the way they are decoded.
+struct NumberColumn<T: DataType> {
+    reader: ColumnReaderImpl<T>,
+    buffer: Buffer<T>,
+    decode: Box<dyn Fn(&[T::T], &mut dyn Iterator<Item = &mut f64>) + Send>,
+}
+
+/// A column of text that is a class.
+struct TextColumn {
+    reader: ColumnReaderImpl<ByteArrayType>,
+    buffer: Buffer<ByteArrayType>,
+}
+
+/// Values and definition levels of one batch, reused.
+struct Buffer<T: DataType> {
+    values: Vec<T::T>,
+    levels: Vec<i16>,
+    /// The level of a value that is there.
+    present: i16,
+}
+
+impl<T: DataType> Buffer<T> {
+    fn new(present: i16) -> Self {
+        Self {
+            values: Vec::new(),
+            levels: Vec::new(),
+            present,
+        }
+    }
+
+    fn fill(&mut self, reader: &mut ColumnReaderImpl<T>, rows: usize) -> Result<(), Problem> {
+        self.values.clear();
+        self.levels.clear();
+        let levels = Some(&mut self.levels);
+        let read = reader.read_records(rows, levels, None, &mut self.values);
+        let (records, _, _) = read.map_err(Problem::Reader)?;
+        if let Some(offset) = self.levels.iter().position(|&level| level < self.present) {
+            return Err(Problem::Null { offset });
+        }
+        if records < rows || self.values.len() < rows {
+            return Err(Problem::Short);
+        }
+        Ok(())
+    }
+}
+
+impl<T: DataType> ReadColumn for NumberColumn<T>
+where
+    ColumnReaderImpl<T>: Send,
+{
+    fn read(&mut self, rows: usize, target: Target<'_>) -> Result<(), Problem> {
+        self.buffer.fill(&mut self.reader, rows)?;
+        let mut places = (target.values.iter_mut())
+            .skip(target.slot)
+            .step_by(target.width);
+        (self.decode)(&self.buffer.values[..rows], &mut places);
+        Ok(())
+    }
+}
+
+impl ReadColumn for TextColumn {
+    fn read(&mut self, rows: usize, target: Target<'_>) -> Result<(), Problem> {
+        self.buffer.fill(&mut self.reader, rows)?;
+        let Some(codes) = target.codes else {
+            return Ok(());
+        };
+        let places = target
+            .values
+            .iter_mut()
+            .skip(target.slot)
+            .step_by(target.width);
+        for (place, value) in places.zip(&self.buffer.values) {
+            let text = str::from_utf8(value.as_bytes()).map_err(|_| {
+                let location = "a text of a class column".to_owned();
+                Problem::Kind(DataErrorKind::NotUtf8 { location })
+            })?;
+            *place = codes.text(text).map_err(Problem::Kind)? as f64;
+        }
+        Ok(())
+    }
+}
+
+fn numbers<T: DataType>(
+    reader: ColumnReaderImpl<T>,
+    present: i16,
+    decode: impl Fn(&T::T) -> f64 + Send + 'static,
+) -> Box<dyn ReadColumn>
+where
+    ColumnReaderImpl<T>: Send,
+{
+    // The closure is called once per batch, so that the loop over values is a plain one.
+    let decode = move |values: &[T::T], places: &mut dyn Iterator<Item = &mut f64>| {
+        for (place, value) in places.zip(values) {
+            *place = decode(value);
+        }
+    };
+    Box::new(NumberColumn {
+        reader,
+        buffer: Buffer::new(present),
+        decode: Box::new(decode),
+    })
+}
+
+/// A reader that turns the values of one column chunk into numbers.
+fn column(reader: ColumnReader, present: i16, meaning: Meaning) -> Option<Box<dyn ReadColumn>> {
+    use ColumnReader as R;
+    let power = |scale: i32| 10f64.powi(scale);
+    Some(match (reader, meaning) {
+        (R::BoolColumnReader(r), _) => numbers::<BoolType>(r, present, |&v| f64::from(v)),
+        (R::FloatColumnReader(r), _) => numbers::<FloatType>(r, present, |&v| f64::from(v)),
+        (R::DoubleColumnReader(r), _) => numbers::<DoubleType>(r, present, |&v| v),
+        (R::Int32ColumnReader(r), Meaning::Unsigned) => {
+            numbers::<Int32Type>(r, present, |&v| f64::from(v.cast_unsigned()))
+        }
+        (R::Int64ColumnReader(r), Meaning::Unsigned) => {
+            numbers::<Int64Type>(r, present, |&v| v.cast_unsigned() as f64)
+        }
+        (R::Int32ColumnReader(r), Meaning::Decimal(s)) => {
+            numbers::<Int32Type>(r, present, move |&v| f64::from(v) / power(s))
+        }
+        (R::Int64ColumnReader(r), Meaning::Decimal(s)) => {
+            numbers::<Int64Type>(r, present, move |&v| v as f64 / power(s))
+        }
+        (R::Int32ColumnReader(r), _) => numbers::<Int32Type>(r, present, |&v| f64::from(v)),
+        (R::Int64ColumnReader(r), _) => numbers::<Int64Type>(r, present, |&v| v as f64),
+        (R::FixedLenByteArrayColumnReader(r), Meaning::Half) => {
+            numbers::<FixedLenByteArrayType>(r, present, |v| match v.as_bytes() {
+                &[low, high] => half(u16::from_le_bytes([low, high])),
+                _ => f64::NAN,
+            })
+        }
+        (R::FixedLenByteArrayColumnReader(r), Meaning::Decimal(s)) => {
+            numbers::<FixedLenByteArrayType>(r, present, move |v| integer(v.as_bytes()) / power(s))
+        }
+        (R::ByteArrayColumnReader(r), Meaning::Decimal(s)) => {
+            numbers::<ByteArrayType>(r, present, move |v| integer(v.as_bytes()) / power(s))
+        }
+        (R::ByteArrayColumnReader(reader), Meaning::Text) => Box::new(TextColumn {
+            reader,
+            buffer: Buffer::new(present),
+        }),
+        _ => return None,
+    })
+}
+
+/// A two's complement integer, most significant byte first; rounded once up to 16 bytes.
+fn integer(bytes: &[u8]) -> f64 {
+    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    let fill = if negative { 0xff } else { 0 };
+    let extra = bytes.len().saturating_sub(16);
+    if bytes[..extra].iter().any(|&byte| byte != fill) {
+        // Beyond 128 bits; no format of numbers in use is that wide.
+        return f64::NAN;
+    }
+    let mut wide = [fill; 16];
+    let low = &bytes[extra..];
+    wide[16 - low.len()..].copy_from_slice(low);
+    i128::from_be_bytes(wide) as f64
+}
+
+/// Rows of a Parquet file.
+struct ParquetRows {
+    path: PathBuf,
+    file: Arc<SerializedFileReader<File>>,
+    /// The next row group.
+    group: usize,
+    /// Rows left in the current one.
+    left: usize,
+    columns: Vec<Box<dyn ReadColumn>>,
+    picked: Vec<Picked>,
+    meanings: Vec<Meaning>,
+    /// Rows read so far.
+    rows: u64,
+}
+
+impl ParquetRows {
+    /// Opens the next row group that has rows; `false` at the end.
+    fn next_group(&mut self) -> Result<bool, DataErrorKind> {
+        while self.left == 0 {
+            if self.group >= self.file.num_row_groups() {
+                return Ok(false);
+            }
+            let group = self.file.metadata().row_group(self.group);
+            self.left = usize::try_from(group.num_rows()).map_err(|_| DataErrorKind::Damaged {
+                detail: format!("a row group claims {} rows", group.num_rows()),
+            })?;
+            self.columns = self.open_columns(self.group)?;
+            self.group += 1;
+        }
+        Ok(true)
+    }
+
+    fn open_columns(&self, group: usize) -> Result<Vec<Box<dyn ReadColumn>>, DataErrorKind> {
+        let reader = guarded(|| self.file.get_row_group(group))?;
+        let schema = self.file.metadata().file_metadata().schema_descr();
+        let open = |(picked, &meaning): (&Picked, &Meaning)| {
+            let present = schema.column(picked.column).max_def_level();
+            let pages = guarded(|| reader.get_column_reader(picked.column))?;
+            column(pages, present, meaning).ok_or_else(|| DataErrorKind::Damaged {
+                detail: format!("column {:?} changes its type", picked.name),
+            })
+        };
+        self.picked.iter().zip(&self.meanings).map(open).collect()
+    }
+
+    /// Fills `values` with the next rows of the current group.
+    fn read_columns(
+        &mut self,
+        rows: usize,
+        values: &mut [f64],
+        classes: &mut Classes,
+    ) -> Result<(), DataErrorKind> {
+        let width = self.picked.len();
+        for (slot, column) in self.columns.iter_mut().enumerate() {
+            let text = self.meanings[slot] == Meaning::Text;
+            let codes = classes[slot].as_mut().filter(|_| text);
+            let target = Target {
+                values: &mut *values,
+                width,
+                slot,
+                codes,
+            };
+            let mut problem = Ok(());
+            guarded(|| {
+                problem = column.read(rows, target);
+                Ok(())
+            })?;
+            problem.map_err(|problem| problem.into_kind(&self.picked[slot].name, self.rows))?;
+        }
+        Ok(())
+    }
+
+    fn read_chunk(
+        &mut self,
+        values: &mut Vec<f64>,
+        classes: &mut Classes,
+    ) -> Result<usize, DataErrorKind> {
+        values.clear();
+        if !self.next_group()? {
+            return Ok(0);
+        }
+        let width = self.picked.len();
+        let rows = self.left.min(chunk_rows(width));
+        values.resize(rows * width, 0.0);
+        self.read_columns(rows, values, classes)?;
+        finish(values, &self.picked, &self.meanings, classes, self.rows + 1)?;
+        self.left -= rows;
+        self.rows += rows as u64;
+        Ok(rows)
+    }
+}
+
+impl ReadRows for ParquetRows {
+    fn read(&mut self, values: &mut Vec<f64>, classes: &mut Classes) -> Result<usize, DataError> {
+        let path = self.path.clone();
+        self.read_chunk(values, classes)
+            .map_err(|kind| kind.at(path.as_path() as &Path))
+    }
+}
+
+/// As for the other formats, but that text has its class codes already.
+fn finish(
+    values: &mut [f64],
+    picked: &[Picked],
+    meanings: &[Meaning],
+    classes: &mut Classes,
+    first_row: u64,
+) -> Result<(), DataErrorKind> {
+    let is_text = |slot: usize| meanings[slot] == Meaning::Text;
+    let mut texts: Vec<(usize, ClassCodes)> = Vec::new();
+    for (slot, codes) in classes.iter_mut().enumerate() {
+        if is_text(slot) {
+            texts.extend(codes.take().map(|codes| (slot, codes)));
+        }
+    }
+    let finished = finish_numbers(values, picked, classes, first_row);
+    for (slot, codes) in texts {
+        classes[slot] = Some(codes);
+    }
+    finished
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_integers_keep_their_sign() {
+        assert_eq!(integer(&[]), 0.0);
+        assert_eq!(integer(&[0xff]), -1.0);
+        assert_eq!(integer(&[0x01, 0x00]), 256.0);
+        assert_eq!(integer(&[0xff; 20]), -1.0);
+        assert!(integer(&[0x01; 20]).is_nan());
+    }
+}

@@ -1,0 +1,146 @@
+//! What kind of file this is, by its first bytes rather than its name.
+
+use std::path::Path;
+
+use crate::error::{DataError, DataErrorKind};
+use crate::open;
+use crate::spec::{FileSpec, Format};
+
+/// Bytes looked at.
+const HEAD: usize = 512;
+
+/// First bytes of files that are not tables, and what they are called.
+const OTHERS: [(&[u8], &str); 19] = [
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"MATLAB 5.0", "a MATLAB file"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive (unpack it first)"),
+    (b"BZh", "a bzip2 archive (unpack it first)"),
+    (b"\xfd7zXZ", "an xz archive (unpack it first)"),
+    (b"7z\xbc\xaf", "a 7z archive (unpack it first)"),
+    (b"ARROW1", "an Arrow file (write it as Parquet)"),
+    (b"FEA1", "a Feather file (write it as Parquet)"),
+    (b"ORC", "an ORC file (write it as Parquet)"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x80\x02", "a Python pickle"),
+    (b"\x80\x03", "a Python pickle"),
+    (b"\x80\x04", "a Python pickle"),
+    (b"\x80\x05", "a Python pickle"),
+    (b"\x7fELF", "a program"),
+];
+
+/// What the first bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Known(Format),
+    Other(&'static str),
+}
+
+/// A format, and whether gzip is wrapped around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sniffed {
+    pub format: Format,
+    pub gzip: bool,
+}
+
+/// Finds the format of the file and holds it against the spec and the file's name.
+///
+/// # Errors
+/// An empty file, bytes of another kind, and the system's.
+pub(crate) fn sniff(spec: &FileSpec) -> Result<Sniffed, DataError> {
+    let path = spec.path.as_path();
+    let (head, gzip) = head(path)?;
+    if head.is_empty() {
+        return Err(DataErrorKind::Empty.at(path));
+    }
+    let kind = kind(&head);
+    let expected = spec.format.or_else(|| named_format(path));
+    let format = match (kind, expected) {
+        (Kind::Known(found), Some(expected)) if found != expected => {
+            return Err(mismatch(found, expected, spec).at(path));
+        }
+        (Kind::Known(found), _) => found,
+        (Kind::Other(found), expected) => {
+            let kind = DataErrorKind::wrong_kind(found, expected.unwrap_or(Format::Csv));
+            return Err(kind.at(path));
+        }
+    };
+    if gzip && matches!(format, Format::Npz | Format::Parquet) {
+        let cure = format!("a {format} file inside gzip cannot be read; gunzip it first");
+        return Err(DataErrorKind::Options(cure).at(path));
+    }
+    Ok(Sniffed { format, gzip })
+}
+
+/// The first bytes, of the content when the file is gzipped.
+fn head(path: &Path) -> Result<(Vec<u8>, bool), DataError> {
+    let read = |gzip: bool| {
+        let mut head = vec![0; HEAD];
+        let mut stream = open::stream(path, gzip)?;
+        let got = open::fill(&mut stream, &mut head).map_err(|e| open::io_error(path, e))?;
+        head.truncate(got);
+        Ok(head)
+    };
+    let head = read(false)?;
+    if head.starts_with(b"\x1f\x8b") {
+        return Ok((read(true)?, true));
+    }
+    Ok((head, false))
+}
+
+fn kind(head: &[u8]) -> Kind {
+    if head.starts_with(b"\x93NUMPY") {
+        return Kind::Known(Format::Npy);
+    }
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return Kind::Known(Format::Npz);
+    }
+    if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
+        return Kind::Known(Format::Parquet);
+    }
+    if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Kind::Other(name);
+    }
+    // UTF-16 is full of zero bytes too, but the text reader has a better message for it.
+    let utf16 = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    if head.contains(&0) && !utf16 {
+        return Kind::Other("binary data of an unknown kind");
+    }
+    Kind::Known(Format::Csv)
+}
+
+/// The format that the file's name promises, if any.
+fn named_format(path: &Path) -> Option<Format> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    match name.rsplit_once('.')?.1 {
+        "csv" | "tsv" | "tab" | "txt" | "dat" => Some(Format::Csv),
+        "npy" => Some(Format::Npy),
+        "npz" => Some(Format::Npz),
+        "parquet" | "pq" => Some(Format::Parquet),
+        _ => None,
+    }
+}
+
+fn mismatch(found: Format, expected: Format, spec: &FileSpec) -> DataErrorKind {
+    let found_name = match found {
+        Format::Csv => "text",
+        Format::Npy => "an NPY array",
+        Format::Npz => "a ZIP archive",
+        Format::Parquet => "a Parquet file",
+    };
+    let mut kind = DataErrorKind::wrong_kind(found_name, expected);
+    if let DataErrorKind::WrongKind { expected, .. } = &mut kind {
+        let cure = match spec.format {
+            Some(_) => {
+                format!(" as the format asked for; leave the format out, or ask for {found}")
+            }
+            None => format!(" as its name says; rename it, or ask for the format {found}"),
+        };
+        expected.push_str(&cure);
+    }
+    kind
+}

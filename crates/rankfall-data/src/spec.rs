@@ -1,0 +1,192 @@
+//! What to read: the file, its columns, and what to make of them.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Default of [`FileSpec::memory_limit`]: 4 GiB.
+const MEMORY_LIMIT: u64 = 4 << 30;
+
+/// A file of rows, and which of its columns are inputs and targets.
+///
+/// [`FileSpec::new`] fills in the defaults; change the fields that differ.
+#[derive(Clone, Debug)]
+pub struct FileSpec {
+    /// The file. Must be a regular file: it is read more than once.
+    pub path: PathBuf,
+    /// Its format; `None` looks at the first bytes, and refuses a file whose name says otherwise.
+    pub format: Option<Format>,
+    /// Input columns in this order; `None` means every column that is not a target.
+    pub inputs: Option<Vec<ColumnSelector>>,
+    /// Target columns in this order. Required, but for an NPZ with an array of targets, where
+    /// `None` means all columns of that array.
+    pub targets: Option<Vec<ColumnSelector>>,
+    /// Whether a text file starts with column names.
+    pub header: Header,
+    /// What separates the columns of a text file; `None` finds out from its first line.
+    pub delimiter: Option<Delimiter>,
+    /// Whether targets are classes, each distinct value of which becomes a 0/1 output.
+    pub one_hot: bool,
+    /// Whether inputs are centred and scaled to unit variance, and targets centred (one-hot
+    /// outputs are left as they are).
+    pub standardize: bool,
+    /// Which arrays of an NPZ hold inputs and targets.
+    pub arrays: ArrayNames,
+    /// Bytes that reading may hold at once; beyond, the file is refused with the estimate.
+    pub memory_limit: u64,
+}
+
+impl FileSpec {
+    /// A spec for `path`: format and header found out, every column but the targets an input,
+    /// no one-hot, no standardising, at most 4 GiB. Targets are still to be named.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            format: None,
+            inputs: None,
+            targets: None,
+            header: Header::Auto,
+            delimiter: None,
+            one_hot: false,
+            standardize: false,
+            arrays: ArrayNames::default(),
+            memory_limit: MEMORY_LIMIT,
+        }
+    }
+}
+
+/// A file format that holds rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Text with one row per line: CSV, TSV, or columns apart by white space; gzip or not.
+    Csv,
+    /// One NumPy array, one- or two-dimensional; gzip or not.
+    Npy,
+    /// Several named NumPy arrays in a ZIP archive.
+    Npz,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Csv => "csv",
+            Self::Npy => "npy",
+            Self::Npz => "npz",
+            Self::Parquet => "parquet",
+        })
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word.to_ascii_lowercase().as_str() {
+            "csv" | "tsv" | "text" => Ok(Self::Csv),
+            "npy" => Ok(Self::Npy),
+            "npz" => Ok(Self::Npz),
+            "parquet" => Ok(Self::Parquet),
+            _ => Err(format!(
+                "{word:?} is no format; known are \"csv\", \"npy\", \"npz\" and \"parquet\""
+            )),
+        }
+    }
+}
+
+/// One column, by its name or its position from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnSelector {
+    /// The column with exactly this name.
+    Name(String),
+    /// The column at this position, counted from 0.
+    Position(usize),
+}
+
+impl From<&str> for ColumnSelector {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}
+
+impl From<String> for ColumnSelector {
+    fn from(name: String) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<usize> for ColumnSelector {
+    fn from(position: usize) -> Self {
+        Self::Position(position)
+    }
+}
+
+impl fmt::Display for ColumnSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "{name:?}"),
+            Self::Position(position) => write!(f, "{position}"),
+        }
+    }
+}
+
+/// Whether a text file starts with column names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Header {
+    /// The first line is names.
+    Yes,
+    /// The first line is a row; columns are called `column 0`, `column 1`, ….
+    No,
+    /// Names if some column is not a number in the first line but is one in the second, or if
+    /// no column of the first line is a number.
+    #[default]
+    Auto,
+}
+
+impl From<bool> for Header {
+    fn from(header: bool) -> Self {
+        if header { Self::Yes } else { Self::No }
+    }
+}
+
+/// What separates the columns of a text file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delimiter {
+    /// One byte, such as `b','`, `b';'` or `b'\t'`.
+    Byte(u8),
+    /// Any run of blanks and tabs; those at the ends of a line do not count.
+    Whitespace,
+}
+
+impl FromStr for Delimiter {
+    type Err = String;
+
+    /// One ASCII character, `"tab"`, or `"whitespace"`; a blank means white space too.
+    fn from_str(word: &str) -> Result<Self, String> {
+        match (word, word.as_bytes()) {
+            ("whitespace" | " ", _) => Ok(Self::Whitespace),
+            ("tab" | "\\t", _) => Ok(Self::Byte(b'\t')),
+            (_, [b'"' | b'\n' | b'\r']) => Err(format!(
+                "{word:?} cannot separate columns: it has a meaning of its own"
+            )),
+            (_, &[byte]) if byte.is_ascii_alphanumeric() || b".+-".contains(&byte) => Err(format!(
+                "{word:?} cannot separate columns: it is part of numbers or words"
+            )),
+            (_, &[byte]) => Ok(Self::Byte(byte)),
+            _ => Err(format!(
+                "the delimiter {word:?} is not one ASCII character, \"tab\" or \"whitespace\""
+            )),
+        }
+    }
+}
+
+/// Names of the arrays of an NPZ, without `.npy`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ArrayNames {
+    /// The array of inputs, n × p; `None` looks for `x`, `X` or `inputs`.
+    pub inputs: Option<String>,
+    /// The array of targets, n × k or of length n; `None` looks for `y`, `Y` or `targets`.
+    /// An NPZ with no such array is one table, whose columns `FileSpec::targets` names.
+    pub targets: Option<String>,
+}

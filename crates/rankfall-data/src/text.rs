@@ -1,0 +1,336 @@
+//! Splitting text into records and fields: lines, quotation marks, separators.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::error::{DataError, DataErrorKind};
+use crate::open;
+use crate::spec::Delimiter;
+
+/// Bytes asked of the file at once.
+const READ: usize = 1 << 18;
+/// A longer record is refused: what is on one line must be held in memory.
+const LONGEST: usize = 64 << 20;
+
+impl Delimiter {
+    /// Whether `byte` separates fields.
+    #[inline]
+    pub(crate) fn separates(self, byte: u8) -> bool {
+        match self {
+            Self::Byte(delimiter) => byte == delimiter,
+            Self::Whitespace => byte == b' ' || byte == b'\t',
+        }
+    }
+}
+
+/// A stream of records: lines, unless a quoted field goes over several.
+pub(crate) struct Records {
+    path: PathBuf,
+    stream: Box<dyn Read + Send>,
+    delimiter: Delimiter,
+    buffer: Vec<u8>,
+    /// What was read and not handed out: `buffer[start..end]`.
+    start: usize,
+    end: usize,
+    ended: bool,
+    /// Line number of the next record, from 1.
+    next_line: u64,
+}
+
+/// One record, without its line ending.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    pub bytes: &'a [u8],
+    /// The line it starts on, from 1.
+    pub line: u64,
+    /// Whether a quotation mark is in it; if not, splitting is plain.
+    pub quoted: bool,
+}
+
+impl Records {
+    /// Records of the text at `path`, from its start; a byte order mark is skipped.
+    pub fn open(path: &Path, gzip: bool, delimiter: Delimiter) -> Result<Self, DataError> {
+        let mut records = Self {
+            path: path.to_owned(),
+            stream: open::stream(path, gzip)?,
+            delimiter,
+            buffer: vec![0; READ],
+            start: 0,
+            end: 0,
+            ended: false,
+            next_line: 1,
+        };
+        while records.end < 3 && !records.ended {
+            records.fill()?;
+        }
+        let head = &records.buffer[..records.end];
+        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+            let location = "the file is UTF-16, which".to_owned();
+            return Err(DataErrorKind::NotUtf8 { location }.at(path));
+        }
+        if head.starts_with(b"\xef\xbb\xbf") {
+            records.start = 3;
+        }
+        Ok(records)
+    }
+
+    /// The next record that is not blank; `None` at the end.
+    pub fn next(&mut self) -> Result<Option<Record<'_>>, DataError> {
+        loop {
+            let line = self.next_line;
+            let Some((length, quoted)) = self.find_record()? else {
+                return Ok(None);
+            };
+            let start = self.start;
+            self.start = (start + length + 1).min(self.end);
+            self.next_line += 1;
+            if quoted {
+                let inner = &self.buffer[start..start + length];
+                self.next_line += memchr::memchr_iter(b'\n', inner).count() as u64;
+            }
+            let mut stop = start + length;
+            if stop > start && self.buffer[stop - 1] == b'\r' {
+                stop -= 1;
+            }
+            if !is_blank(&self.buffer[start..stop], self.delimiter) {
+                let bytes = &self.buffer[start..stop];
+                return Ok(Some(Record {
+                    bytes,
+                    line,
+                    quoted,
+                }));
+            }
+        }
+    }
+
+    /// Length of the record at `start`, and whether a quotation mark is in it.
+    fn find_record(&mut self) -> Result<Option<(usize, bool)>, DataError> {
+        // Bytes known to hold no line end, so that a long line is not searched again and again.
+        let mut searched = 0;
+        loop {
+            let rest = &self.buffer[self.start..self.end];
+            match memchr::memchr2(b'\n', b'"', &rest[searched..]) {
+                Some(at) if rest[searched + at] == b'\n' => {
+                    return Ok(Some((searched + at, false)));
+                }
+                Some(_) => return self.find_quoted_record(),
+                None if self.ended => {
+                    return Ok(if rest.is_empty() {
+                        None
+                    } else {
+                        Some((rest.len(), false))
+                    });
+                }
+                None => searched = rest.len(),
+            }
+            self.fill()?;
+        }
+    }
+
+    /// The same for a record with a quotation mark in it, whose line ends may not be its end.
+    fn find_quoted_record(&mut self) -> Result<Option<(usize, bool)>, DataError> {
+        let mut quotes = Quotes::new(self.delimiter);
+        let mut searched = 0;
+        loop {
+            let rest = &self.buffer[self.start..self.end];
+            for (at, &byte) in rest.iter().enumerate().skip(searched) {
+                if quotes.pass(byte) == Meaning::LineEnd {
+                    return Ok(Some((at, true)));
+                }
+            }
+            if self.ended {
+                if quotes.inside() {
+                    let line = self.next_line;
+                    return Err(DataErrorKind::OpenQuote { line }.at(&self.path));
+                }
+                return Ok(Some((rest.len(), true)));
+            }
+            searched = rest.len();
+            self.fill()?;
+        }
+    }
+
+    /// Reads on, keeping what was not handed out.
+    fn fill(&mut self) -> Result<(), DataError> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.end > LONGEST {
+            return Err(DataErrorKind::LineTooLong {
+                line: self.next_line,
+                limit: LONGEST >> 20,
+            }
+            .at(&self.path));
+        }
+        if self.buffer.len() < self.end + READ {
+            // Doubling keeps the copying of a long line linear in its length.
+            self.buffer.resize((self.end + READ).max(2 * self.end), 0);
+        }
+        let got = open::fill(&mut self.stream, &mut self.buffer[self.end..]);
+        let got = got.map_err(|e| open::io_error(&self.path, e))?;
+        self.end += got;
+        self.ended = self.end < self.buffer.len();
+        Ok(())
+    }
+}
+
+/// Whether a line is nothing but blanks (tabs are fields when they separate).
+fn is_blank(line: &[u8], delimiter: Delimiter) -> bool {
+    line.iter()
+        .all(|&byte| byte == b' ' || (byte == b'\t' && delimiter != Delimiter::Byte(b'\t')))
+}
+
+/// What a byte is, given those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Content,
+    /// A quotation mark that opens or closes a field.
+    Mark,
+    Separator,
+    LineEnd,
+}
+
+/// Follows quotation marks: one at the start of a field opens it, two inside stand for one.
+struct Quotes {
+    delimiter: Delimiter,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    FieldStart,
+    Plain,
+    Quoted,
+    /// After a mark inside a quoted field: the end, or the first of a pair.
+    MarkInQuoted,
+}
+
+impl Quotes {
+    fn new(delimiter: Delimiter) -> Self {
+        Self {
+            delimiter,
+            state: State::FieldStart,
+        }
+    }
+
+    fn inside(&self) -> bool {
+        self.state == State::Quoted
+    }
+
+    #[inline]
+    fn pass(&mut self, byte: u8) -> Meaning {
+        let (state, meaning) = match (self.state, byte) {
+            (State::FieldStart, b'"') => (State::Quoted, Meaning::Mark),
+            (State::MarkInQuoted, b'"') => (State::Quoted, Meaning::Content),
+            (State::Quoted, b'"') => (State::MarkInQuoted, Meaning::Mark),
+            (State::Quoted, _) => (State::Quoted, Meaning::Content),
+            (_, b'\n') => (State::FieldStart, Meaning::LineEnd),
+            (_, byte) if self.delimiter.separates(byte) => (State::FieldStart, Meaning::Separator),
+            (State::FieldStart, b' ') => (State::FieldStart, Meaning::Content),
+            _ => (State::Plain, Meaning::Content),
+        };
+        self.state = state;
+        meaning
+    }
+}
+
+/// Splits a record into trimmed fields, quotation marks resolved.
+pub(crate) fn split<'a>(record: Record<'a>, delimiter: Delimiter) -> Vec<Cow<'a, [u8]>> {
+    if record.quoted {
+        return split_quoted(record.bytes, delimiter);
+    }
+    let fields = record.bytes.split(|&byte| delimiter.separates(byte));
+    let fields = fields.map(|field| Cow::Borrowed(field.trim_ascii()));
+    match delimiter {
+        Delimiter::Byte(_) => fields.collect(),
+        Delimiter::Whitespace => fields.filter(|field| !field.is_empty()).collect(),
+    }
+}
+
+fn split_quoted<'a>(record: &'a [u8], delimiter: Delimiter) -> Vec<Cow<'a, [u8]>> {
+    let mut quotes = Quotes::new(delimiter);
+    let mut fields = Vec::new();
+    let mut field = Vec::new();
+    let mut marked = false;
+    let mut finish = |field: &mut Vec<u8>, marked: &mut bool| {
+        // "" is an empty field even between blanks, but blanks alone are none.
+        if *marked || !field.is_empty() || delimiter != Delimiter::Whitespace {
+            fields.push(Cow::Owned(field.trim_ascii().to_vec()));
+        }
+        field.clear();
+        *marked = false;
+    };
+    for &byte in record {
+        match quotes.pass(byte) {
+            Meaning::Content => field.push(byte),
+            Meaning::Mark => marked = true,
+            Meaning::Separator => finish(&mut field, &mut marked),
+            // Not in a record: those end it.
+            Meaning::LineEnd => {}
+        }
+    }
+    finish(&mut field, &mut marked);
+    fields
+}
+
+/// The separator of a line: the first of tab, semicolon, bar and comma that is in it, else white
+/// space if there is some inside, else a comma.
+pub(crate) fn guess_delimiter(line: &[u8]) -> Delimiter {
+    let mut quoted = false;
+    let outside: Vec<u8> = (line.trim_ascii().iter().copied())
+        .filter(|&byte| {
+            quoted ^= byte == b'"';
+            !quoted
+        })
+        .collect();
+    // Semicolons before commas: where both occur, commas are decimal points or in names.
+    let found = b"\t;|,"
+        .iter()
+        .find(|candidate| outside.contains(candidate));
+    match found {
+        Some(&byte) => Delimiter::Byte(byte),
+        None if outside.contains(&b' ') => Delimiter::Whitespace,
+        None => Delimiter::Byte(b','),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(line: &str, delimiter: Delimiter) -> Vec<String> {
+        let record = Record {
+            bytes: line.as_bytes(),
+            line: 1,
+            quoted: line.contains('"'),
+        };
+        let fields = split(record, delimiter);
+        (fields.iter())
+            .map(|f| String::from_utf8(f.to_vec()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn fields_are_split_trimmed_and_unquoted() {
+        let comma = Delimiter::Byte(b',');
+        assert_eq!(fields("a, b ,,c", comma), ["a", "b", "", "c"]);
+        assert_eq!(fields(r#""a,b", "c""d" ,e"#, comma), ["a,b", r#"c"d"#, "e"]);
+        // A mark inside a plain field is a character like any other.
+        assert_eq!(fields(r#"5" pipe,2"#, comma), [r#"5" pipe"#, "2"]);
+        assert_eq!(fields("\"\",1", comma), ["", "1"]);
+        let blank = Delimiter::Whitespace;
+        assert_eq!(fields("  1   2\t3 ", blank), ["1", "2", "3"]);
+        assert_eq!(fields(r#""a b"  "" c"#, blank), ["a b", "", "c"]);
+    }
+
+    #[test]
+    fn delimiters_are_guessed_from_one_line() {
+        assert_eq!(guess_delimiter(b"a,b"), Delimiter::Byte(b','));
+        assert_eq!(guess_delimiter(b"1,5;2,5"), Delimiter::Byte(b';'));
+        assert_eq!(guess_delimiter(b"a b\tc d"), Delimiter::Byte(b'\t'));
+        assert_eq!(guess_delimiter(b"  1  2 "), Delimiter::Whitespace);
+        assert_eq!(guess_delimiter(b"42"), Delimiter::Byte(b','));
+        assert_eq!(guess_delimiter(b"\"a;b\",c"), Delimiter::Byte(b','));
+    }
+}
