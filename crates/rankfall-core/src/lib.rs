@@ -3,9 +3,11 @@
 //! This crate knows no files, no plots and no terminal.
 
 pub mod batches;
+pub mod block;
 pub mod dense;
 pub mod dynamics;
 pub mod graded;
+pub mod ensemble;
 pub mod gradient_flow;
 pub mod gram;
 pub mod increment;
@@ -16,6 +18,10 @@ pub mod network;
 pub mod observe;
 pub mod problem;
 pub mod random;
+pub mod setup;
 pub mod state;
+pub mod statistics;
 pub mod stepper;
+pub mod synthetic;
+pub mod theory;
 pub mod update;

@@ -8,6 +8,7 @@ use crate::graded::{GradedColumns, Rotate};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::state::State;
+use crate::theory;
 
 /// One number measured at every save time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ impl Layout {
     pub fn new(inputs: usize, outputs: usize, columns: usize, truth_known: bool) -> Self {
         let mut observables = Vec::new();
         let mut scalar = |name| observables.push(Observable { name, index: 0 });
+        scalar("log_det_law");
         scalar("loss");
         scalar("excess_loss");
         if truth_known {
@@ -88,23 +90,33 @@ fn spectrum_sizes(inputs: usize, outputs: usize, columns: usize) -> [usize; 4] {
 pub struct Observer<const N: usize> {
     layout: Layout,
     log_rank_tolerance: f64,
+    /// log det at t = 0, and ν where the determinant law applies.
+    initial_log_det: Lanes<N>,
+    law: Option<f64>,
     /// (W₁ᵀW₁ − W₂W₂ᵀ)(0) in the basis of Q, m × m column-major.
     initial_balance: Vec<Lanes<N>>,
     instructions: Instructions,
 }
 
 impl<const N: usize> Observer<N> {
-    /// `initial` is the state at t = 0; the rank tolerance is relative to the largest singular
-    /// value.
+    /// `initial` is the state at t = 0, the rank tolerance relative to the largest singular value,
+    /// and `law` the noise intensity ν where the determinant law applies.
     pub fn new(
         layout: Layout,
         initial: &State<N>,
         rank_tolerance: f64,
+        law: Option<f64>,
         instructions: Instructions,
     ) -> Self {
-        let initial_balance = balance(initial, layout.inputs);
-        let log_rank_tolerance = libm::log(rank_tolerance);
-        Self { layout, log_rank_tolerance, initial_balance, instructions }
+        let spectra = Spectra::new(initial, layout.inputs, instructions);
+        Self {
+            log_rank_tolerance: libm::log(rank_tolerance),
+            initial_log_det: spectra.log_det(),
+            law,
+            initial_balance: balance(initial, layout.inputs),
+            layout,
+            instructions,
+        }
     }
 
     /// What is measured.
@@ -113,30 +125,42 @@ impl<const N: usize> Observer<N> {
     }
 
     /// Appends one value per observable and lane to `out`; NaN where undefined or diverged.
-    pub fn measure(&self, state: &State<N>, problem: &LaneProblem<N>, out: &mut Vec<Lanes<N>>) {
+    pub fn measure(
+        &self,
+        state: &State<N>,
+        problem: &LaneProblem<N>,
+        time: f64,
+        out: &mut Vec<Lanes<N>>,
+    ) {
         let first = out.len();
+        out.push(self.determinant_law(problem, time));
         let losses = self.instructions.dispatch(Losses { state, problem });
         out.push(losses.excess + problem.loss_floor);
         out.push(losses.excess);
         out.extend(losses.population);
-        let spectra = self.spectra(state, problem);
-        let twice = |x: Lanes<N>| x + x;
-        out.push(twice(spectra.values[0].iter().fold(Lanes::ZERO, |sum, &s| sum + s)));
+        let spectra = Spectra::new(state, problem.inputs, self.instructions);
+        out.push(spectra.log_det());
         out.push(self.instructions.dispatch(BalanceDrift { observer: self, state }));
         self.push_ranks(&spectra.values, out);
         for values in &spectra.values {
             out.extend(values);
         }
         out.extend(&spectra.product_error);
-        out.extend(spectra.values[0].iter().map(|&s| twice(s)));
+        out.extend(spectra.values[0].iter().map(|&s| s + s));
         let alive = state.alive();
         for value in &mut out[first..] {
             *value = value.where_else(alive, Lanes::splat(f64::NAN));
         }
     }
 
-    fn spectra(&self, state: &State<N>, problem: &LaneProblem<N>) -> Spectra<N> {
-        Spectra::new(state, problem.inputs, self.instructions)
+    fn determinant_law(&self, problem: &LaneProblem<N>, time: f64) -> Lanes<N> {
+        let Some(nu) = self.law else { return Lanes::splat(f64::NAN) };
+        let mut out = Lanes::ZERO;
+        for lane in 0..N {
+            let (initial, trace) = (self.initial_log_det.0[lane], problem.trace.0[lane]);
+            out.0[lane] = theory::determinant_law(initial, nu, problem.outputs, trace, time);
+        }
+        out
     }
 
     /// Numerical, effective and stable rank and nuclear norm of each matrix, kind by kind.
@@ -228,6 +252,13 @@ impl<const N: usize> Spectra<N> {
         let (w1, w2) =
             if outputs <= inputs { (tall_values, short_values) } else { (short_values, tall_values) };
         Self { values: [theta.log_norms(0..rows), w1, w2, product], product_error }
+    }
+}
+
+impl<const N: usize> Spectra<N> {
+    /// log det M where Θ has as many columns as rows, else log det ΘᵀΘ: 2 Σ log σ.
+    pub fn log_det(&self) -> Lanes<N> {
+        self.values[0].iter().fold(Lanes::ZERO, |sum, &s| sum + (s + s))
     }
 }
 

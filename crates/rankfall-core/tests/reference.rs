@@ -14,7 +14,7 @@ fn reference() -> Value {
 
 fn measure(observer: &Observer<1>, case: &Case) -> impl Fn(&str, u32) -> f64 {
     let mut out = Vec::new();
-    observer.measure(&case.state, &case.lanes, &mut out);
+    observer.measure(&case.state, &case.lanes, 0.0, &mut out);
     let layout = observer.layout().clone();
     move |name, index| out[layout.position(name, index).expect("measured")].0[0]
 }
@@ -25,7 +25,7 @@ fn gradient_flow_matches_fifty_digits() {
         let mut case = Case::read(value, "W1_0", "W2_0");
         let (p, k) = (case.problem.inputs, case.problem.outputs);
         let layout = Layout::new(p, k, case.start.reduced_width(), false);
-        let observer = Observer::new(layout, &case.state, 1e-3, Instructions::best());
+        let observer = Observer::new(layout, &case.state, 1e-3, None, Instructions::best());
         let mut flow = GradientFlow::new(&case.lanes, &case.state, Instructions::best());
         let mut now = 0.0;
         for time in ["0.5", "2", "10"] {

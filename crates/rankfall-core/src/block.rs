@@ -1,0 +1,210 @@
+//! One block of an ensemble: up to N trajectories from their start to the last save time.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ensemble::EnsembleSpec;
+use crate::gradient_flow::GradientFlow;
+use crate::lane_problem::LaneProblem;
+use crate::lanes::{Instructions, Lanes, Mask, Words};
+use crate::network::{Start, Weights};
+use crate::observe::{Layout, Observer};
+use crate::problem::Problem;
+use crate::setup::{Setup, SetupError};
+use crate::state::State;
+use crate::statistics::{Diverged, Leaf};
+use crate::stepper::Stepper;
+use crate::theory::determinant_law_applies;
+
+/// Attempted steps of the adaptive integrator between two looks at the clock.
+const ATTEMPTS: u32 = 64;
+
+/// What moves a block.
+enum Engine<const N: usize> {
+    Steps(Stepper<N>),
+    Adaptive(GradientFlow<N>),
+}
+
+/// A block under way. Everything that is not in `Progress` can be made again from the setup.
+pub struct Block<'a, const N: usize> {
+    spec: &'a EnsembleSpec,
+    used: usize,
+    problems: Vec<Arc<Problem>>,
+    starts: Vec<Start>,
+    problem: LaneProblem<N>,
+    engine: Engine<N>,
+    observer: Observer<N>,
+    progress: Progress<N>,
+}
+
+/// How far a block is: what a checkpoint holds of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Progress<const N: usize> {
+    /// Index of the block.
+    pub block: u64,
+    state: State<N>,
+    /// Time left to the next save, for the adaptive integrator; none before it set out for it.
+    left: Option<Lanes<N>>,
+    /// Measurements so far, save by save.
+    values: Vec<Lanes<N>>,
+    saved: usize,
+}
+
+impl<'a, const N: usize> Block<'a, N> {
+    /// Block number `block`, from its start or from where `progress` left it.
+    ///
+    /// # Errors
+    /// A trajectory that cannot be set up.
+    pub fn new(
+        spec: &'a EnsembleSpec,
+        setup: &Setup,
+        block: u64,
+        progress: Option<Progress<N>>,
+        instructions: Instructions,
+    ) -> Result<Self, SetupError> {
+        let first = block * N as u64;
+        let used = (spec.trajectories - first).min(N as u64) as usize;
+        let (problems, starts) = set_up(setup, first, used)?;
+        let lanes: [Arc<Problem>; N] =
+            std::array::from_fn(|lane| problems[lane.min(problems.len() - 1)].clone());
+        let problem = LaneProblem::new(&lanes);
+        let initial = State::new(&starts, instructions);
+        let (p, k) = (problem.inputs, problem.outputs);
+        let law = determinant_law_applies(&spec.dynamics, setup.width, p, k)
+            .then(|| spec.dynamics.noise_intensity(problem.samples));
+        let layout = Layout::new(p, k, starts[0].reduced_width(), problem.truth.is_some());
+        let observer = Observer::new(layout, &initial, spec.rank_tolerance, law, instructions);
+        let trajectories = Words(std::array::from_fn(|lane| first + lane as u64));
+        let stepper = Stepper::new(
+            &spec.dynamics,
+            &problem,
+            setup.seed,
+            spec.stream,
+            trajectories,
+            instructions,
+        );
+        let engine = match stepper {
+            Some(stepper) => Engine::Steps(stepper),
+            None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
+        };
+        let fresh = Progress { block, state: initial, left: None, values: Vec::new(), saved: 0 };
+        let progress = progress.unwrap_or(fresh);
+        Ok(Self { spec, used, problems, starts, problem, engine, observer, progress })
+    }
+
+    /// Steps taken, over all of the block's trajectories.
+    pub fn trajectory_steps(&self) -> u64 {
+        self.progress.state.step * self.used as u64
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> &Progress<N> {
+        &self.progress
+    }
+
+    /// Takes at most about `steps` steps, measuring where a save time is reached; true when the
+    /// last one is done.
+    pub fn advance(&mut self, steps: u64) -> bool {
+        if self.progress.saved == 0 {
+            self.save();
+        }
+        let mut budget = steps;
+        while self.progress.saved < self.spec.save_steps.len() {
+            let target = self.spec.save_steps[self.progress.saved];
+            if !self.live() {
+                self.progress.state.step = target;
+                self.save();
+            } else if self.approach(target, &mut budget) {
+                self.save();
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Moves towards step `target`; true when it is reached, false when the budget is used up.
+    fn approach(&mut self, target: u64, budget: &mut u64) -> bool {
+        let Progress { state, left, .. } = &mut self.progress;
+        match &mut self.engine {
+            Engine::Steps(stepper) => {
+                let steps = (target - state.step).min(*budget);
+                stepper.advance(state, &self.problem, steps);
+                *budget -= steps;
+                state.step == target
+            }
+            Engine::Adaptive(flow) => {
+                if *budget == 0 {
+                    return false;
+                }
+                let length = (target - state.step) as f64 * self.spec.time_unit;
+                let remaining = left.unwrap_or(Lanes::splat(length));
+                let remaining = flow.advance(state, &self.problem, remaining, ATTEMPTS);
+                *budget = budget.saturating_sub(u64::from(ATTEMPTS));
+                let done = !(Lanes::ZERO.less_than(remaining) & state.alive()).any();
+                *left = (!done).then_some(remaining);
+                if done {
+                    state.step = target;
+                }
+                done
+            }
+        }
+    }
+
+    fn live(&self) -> bool {
+        let used = Mask::from_fn(|lane| lane < self.used);
+        (self.progress.state.alive() & used).any()
+    }
+
+    fn save(&mut self) {
+        let Progress { state, values, saved, .. } = &mut self.progress;
+        let time = state.step as f64 * self.spec.time_unit;
+        self.observer.measure(state, &self.problem, time, values);
+        *saved += 1;
+    }
+
+    /// What the finished block hands to the statistics.
+    pub fn leaf(&self) -> Leaf {
+        let first = self.progress.block * N as u64;
+        let mut leaf =
+            Leaf { block: self.progress.block, survivors: Vec::new(), diverged: Vec::new() };
+        for lane in 0..self.used {
+            let trajectory = first + lane as u64;
+            match self.progress.state.diverged[lane] {
+                Some(step) => leaf.diverged.push(Diverged { trajectory, step }),
+                None => {
+                    let cells = self.progress.values.iter().map(|v| v.0[lane]).collect();
+                    leaf.survivors.push((trajectory, cells));
+                }
+            }
+        }
+        leaf
+    }
+
+    /// The weights of one lane as they are now, in the original basis and width.
+    pub fn weights(&self, lane: usize) -> Weights {
+        self.progress.state.weights(lane, &self.starts[lane], &self.problems[lane])
+    }
+}
+
+/// Problems and starts of `used` trajectories; made once where all share them.
+fn set_up(
+    setup: &Setup,
+    first: u64,
+    used: usize,
+) -> Result<(Vec<Arc<Problem>>, Vec<Start>), SetupError> {
+    let mut problems = Vec::with_capacity(used);
+    let mut starts = Vec::with_capacity(used);
+    for trajectory in first..first + used as u64 {
+        if setup.is_shared() && !problems.is_empty() {
+            problems.push(Arc::clone(&problems[0]));
+            starts.push(Start::clone(&starts[0]));
+        } else {
+            let problem = setup.problem(trajectory)?;
+            starts.push(setup.start(&problem, trajectory)?);
+            problems.push(problem);
+        }
+    }
+    Ok((problems, starts))
+}
