@@ -117,7 +117,7 @@ impl<'a, const N: usize> Block<'a, N> {
                 self.save();
             } else if self.approach(target, &mut budget) {
                 self.save();
-            } else {
+            } else if budget == 0 {
                 return false;
             }
         }
@@ -135,9 +135,6 @@ impl<'a, const N: usize> Block<'a, N> {
                 state.step == target
             }
             Engine::Adaptive(flow) => {
-                if *budget == 0 {
-                    return false;
-                }
                 let length = (target - state.step) as f64 * self.spec.time_unit;
                 let remaining = left.unwrap_or(Lanes::splat(length));
                 let remaining = flow.advance(state, &self.problem, remaining, ATTEMPTS);

@@ -148,6 +148,15 @@ where
     Ok(memory)
 }
 
+/// Counts a worker out when it ends, also by a panic: the coordinator must not wait for the dead.
+struct Present<'a>(&'a AtomicU64);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// What workers and coordinator share.
 struct Shared<const N: usize> {
     memory: Mutex<Memory<N>>,
@@ -197,10 +206,10 @@ fn run_blocks<const N: usize>(
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
+                let _present = Present(&shared.working);
                 if let Err(error) = work(&shared, spec, setup, instructions) {
                     shared.fail(error);
                 }
-                shared.working.fetch_sub(1, Ordering::SeqCst);
             });
         }
         coordinate(&shared, spec, control);
@@ -284,7 +293,7 @@ fn work<const N: usize>(
                 return Ok(());
             }
             // Slices only decide when to look up; they change no bit.
-            steps = if clock.elapsed() < SLICE { steps * 2 } else { (steps / 2).max(1) };
+            steps = if clock.elapsed() < SLICE { (steps * 2).min(1 << 40) } else { (steps / 2).max(1) };
         }
     }
     Ok(())

@@ -1,0 +1,324 @@
+//! Ensembles: the same bits however they are run, and the laws they must meet.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, Outcome, RunError};
+use rankfall_core::lanes::Instructions;
+use rankfall_core::network::Initialisation;
+use rankfall_core::problem::Problem;
+use rankfall_core::setup::{Setup, Source};
+use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+
+struct Unwatched;
+
+impl Control for Unwatched {
+    fn interrupted(&self) -> bool {
+        false
+    }
+    fn progress(&self, _: u64, _: u64) {}
+    fn checkpoint_interval(&self) -> Duration {
+        Duration::from_secs(3600)
+    }
+    fn keep(&self, _: &Checkpoint) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn recipe() -> Synthetic {
+    Synthetic {
+        samples: 100,
+        inputs: 5,
+        outputs: 2,
+        covariance: Covariance::Identity,
+        teacher: Teacher::Gaussian,
+        residual_noise: 0.0,
+    }
+}
+
+fn shared_setup(initialisation: Initialisation, width: usize) -> Setup {
+    let draw = recipe().draw(1, 0, true).expect("draws");
+    let problem = Problem::new(&draw.gram, draw.rows, Some(draw.truth)).expect("a problem");
+    Setup {
+        source: Source::Shared(Arc::new(problem)),
+        initialisation,
+        width,
+        seed: 1,
+        each_start: false,
+    }
+}
+
+fn gaussian(scale: f64) -> Initialisation {
+    Initialisation::Gaussian { scale, smallest_singular_value: None }
+}
+
+fn flow(integrator: Integrator) -> Dynamics {
+    Dynamics {
+        kind: Kind::StochasticGradientFlow { integrator, time_step: 0.01, batch_size: 1 },
+        step_size: 0.01,
+        label_noise: 2.0,
+    }
+}
+
+fn sgd(sampling: Sampling, distribution: LabelNoise) -> Dynamics {
+    Dynamics {
+        kind: Kind::StochasticGradientDescent { batch_size: 3, sampling, distribution },
+        step_size: 0.01,
+        label_noise: 2.0,
+    }
+}
+
+fn label_noise_descent(distribution: LabelNoise) -> Dynamics {
+    let kind = Kind::LabelNoiseGradientDescent { distribution };
+    Dynamics { kind, step_size: 0.01, label_noise: 200.0 }
+}
+
+fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSpec {
+    EnsembleSpec {
+        dynamics,
+        stream: 0,
+        trajectories,
+        save_steps: save_steps.to_vec(),
+        time_unit: 0.01,
+        rank_tolerance: 1e-3,
+        keep_trajectories: true,
+    }
+}
+
+fn run(spec: &EnsembleSpec, setup: &Setup, threads: usize, instructions: Instructions) -> Outcome {
+    spec.run(setup, threads, None, &Unwatched, instructions).expect("runs")
+}
+
+/// Every kept value of every trajectory, as bits.
+fn bits(outcome: &Outcome) -> Vec<(u64, Vec<u64>)> {
+    let totals = outcome.statistics.totals();
+    let kept = totals.trajectories().expect("kept");
+    kept.iter().map(|(t, v)| (*t, v.iter().map(|x| x.to_bits()).collect())).collect()
+}
+
+fn all_dynamics() -> Vec<Dynamics> {
+    vec![
+        Dynamics { kind: Kind::GradientFlow, step_size: 0.01, label_noise: 0.0 },
+        flow(Integrator::LieEuler),
+        flow(Integrator::LieEulerUnsplit),
+        flow(Integrator::EulerMaruyama),
+        Dynamics { kind: Kind::GradientDescent, step_size: 0.01, label_noise: 0.0 },
+        label_noise_descent(LabelNoise::Gaussian),
+        label_noise_descent(LabelNoise::Rademacher),
+        sgd(Sampling::WithReplacement, LabelNoise::Gaussian),
+        sgd(Sampling::WithoutReplacement, LabelNoise::Rademacher),
+        sgd(Sampling::Epochs, LabelNoise::Gaussian),
+        sgd(Sampling::Sequential, LabelNoise::Rademacher),
+    ]
+}
+
+/// A start per trajectory, so that deterministic dynamics are ensembles too.
+fn own_starts() -> Setup {
+    Setup { each_start: true, ..shared_setup(gaussian(1.0), 10) }
+}
+
+#[test]
+fn a_trajectory_has_the_same_bits_in_any_company() {
+    let setup = own_starts();
+    for dynamics in all_dynamics() {
+        let of = |count, threads, instructions| {
+            bits(&run(&spec(dynamics.clone(), count, &[0, 100, 300]), &setup, threads, instructions))
+        };
+        let best = Instructions::best();
+        let many = of(19, 1, best);
+        assert_eq!(many.len(), 19, "{dynamics:?}");
+        for (count, threads) in [(1, 1), (8, 1), (9, 2), (19, 2), (19, 3)] {
+            assert!(of(count, threads, best)[..] == many[..count as usize], "{count} {dynamics:?}");
+        }
+        for (name, instructions) in Instructions::available() {
+            assert!(of(3, 1, instructions)[..] == many[..3], "{name} {dynamics:?}");
+        }
+    }
+}
+
+#[test]
+fn a_trajectory_that_diverges_is_named_and_leaves_its_neighbours_alone() {
+    let setup = own_starts();
+    let mut dynamics = flow(Integrator::EulerMaruyama);
+    if let Kind::StochasticGradientFlow { time_step, .. } = &mut dynamics.kind {
+        *time_step = 0.1;
+    }
+    let mut spec = spec(dynamics, 40, &[0, 5, 50]);
+    spec.time_unit = 0.1;
+    let outcome = run(&spec, &setup, 2, Instructions::best());
+    let totals = outcome.statistics.totals();
+    let diverged: Vec<u64> = totals.diverged().iter().map(|d| d.trajectory).collect();
+    assert!(!diverged.is_empty() && diverged.len() < 40, "{diverged:?}");
+    assert_eq!(totals.survivors() + diverged.len() as u64, 40);
+    // A survivor next to a diverged one has the bits it has where it is computed alone.
+    let neighbour = bits(&outcome)
+        .into_iter()
+        .find(|(t, _)| diverged.iter().any(|d| d / 8 == t / 8))
+        .expect("a block with both");
+    spec.trajectories = neighbour.0 + 1;
+    let again = bits(&run(&spec, &setup, 1, Instructions::best()));
+    assert_eq!(again.last(), Some(&neighbour));
+    // Statistics are over survivors alone, and finite.
+    let loss = outcome.layout.position("loss", 0).expect("measured");
+    assert!(totals.cell(2 * outcome.layout.observables.len() + loss).mean.is_finite());
+}
+
+/// Interrupts itself after some reports, and keeps its last checkpoint.
+struct Impatient {
+    reports: AtomicU64,
+    patience: u64,
+    kept: Mutex<Option<Checkpoint>>,
+}
+
+impl Control for Impatient {
+    fn interrupted(&self) -> bool {
+        self.reports.load(Ordering::SeqCst) >= self.patience
+    }
+    fn progress(&self, _: u64, _: u64) {
+        self.reports.fetch_add(1, Ordering::SeqCst);
+    }
+    fn checkpoint_interval(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String> {
+        *self.kept.lock().expect("no panics") = Some(checkpoint.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn stopped_and_resumed_it_ends_with_the_same_bits() {
+    let setup = own_starts();
+    for dynamics in all_dynamics() {
+        let spec = spec(dynamics, 20, &[0, 1000, 3000, 12_000]);
+        let whole = bits(&run(&spec, &setup, 2, Instructions::best()));
+        let mut checkpoint = None;
+        let mut stops = 0;
+        let ended = loop {
+            let control =
+                Impatient { reports: AtomicU64::new(0), patience: 2 + stops, kept: Mutex::new(None) };
+            let threads = 1 + stops as usize % 3;
+            match spec.run(&setup, threads, checkpoint.as_ref(), &control, Instructions::best()) {
+                Ok(outcome) => break bits(&outcome),
+                Err(RunError::Interrupted) => {
+                    stops += 1;
+                    checkpoint = control.kept.into_inner().expect("no panics").or(checkpoint);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert!(ended == whole, "{:?} stopped {stops} times", spec.dynamics);
+    }
+}
+
+#[test]
+fn a_foreign_checkpoint_is_refused() {
+    let setup = own_starts();
+    let long = spec(flow(Integrator::LieEuler), 20, &[0, 200_000]);
+    let control = Impatient { reports: AtomicU64::new(0), patience: 1, kept: Mutex::new(None) };
+    let stopped = long.run(&setup, 1, None, &control, Instructions::best());
+    assert_eq!(stopped.err(), Some(RunError::Interrupted));
+    let checkpoint = control.kept.into_inner().expect("no panics").expect("kept");
+    let other = spec(flow(Integrator::LieEuler), 200, &[0, 10]);
+    let refused = other.run(&setup, 1, Some(&checkpoint), &Unwatched, Instructions::best());
+    assert!(matches!(refused.err(), Some(RunError::ForeignCheckpoint(_))));
+}
+
+fn series(outcome: &Outcome, name: &str, save: usize) -> f64 {
+    let place = outcome.layout.position(name, 0).expect("measured");
+    outcome.statistics.totals().cell(save * outcome.layout.observables.len() + place).mean
+}
+
+/// |log det − law| < 10⁻⁸ (1 + |law|) to t = 2000 (two hundred thousand steps), both Lie–Euler
+/// steps, five starts; log σ reaches −140, far below what plain doubles hold.
+#[test]
+fn lie_euler_meets_the_determinant_law() {
+    let starts = [
+        (gaussian(1.0), 10),
+        (gaussian(0.1), 7),
+        (gaussian(1.5), 12),
+        (Initialisation::Gaussian { scale: 1.0, smallest_singular_value: Some(1e-10) }, 10),
+        (Initialisation::Gaussian { scale: 0.5, smallest_singular_value: Some(1e-100) }, 30),
+    ];
+    for (initialisation, width) in starts {
+        let setup = shared_setup(initialisation.clone(), width);
+        for integrator in [Integrator::LieEuler, Integrator::LieEulerUnsplit] {
+            let steps = if integrator == Integrator::LieEuler { 200_000 } else { 20_000 };
+            let spec = spec(flow(integrator), 1, &[0, 100, 10_000, steps]);
+            let outcome = run(&spec, &setup, 1, Instructions::best());
+            for save in 0..4 {
+                let law = series(&outcome, "log_det_law", save);
+                let error = (series(&outcome, "log_det", save) - law).abs();
+                assert!(error < 1e-8 * (1.0 + law.abs()), "{initialisation:?} {save}: {error:e} {law}");
+            }
+        }
+    }
+}
+
+/// Euler–Maruyama at the same step misses the law by far more than rounding: the test above can
+/// fail.
+#[test]
+fn euler_maruyama_does_not_meet_the_determinant_law() {
+    let spec = spec(flow(Integrator::EulerMaruyama), 1, &[0, 10_000]);
+    let outcome = run(&spec, &shared_setup(gaussian(1.0), 10), 1, Instructions::best());
+    let error = series(&outcome, "log_det", 1) - series(&outcome, "log_det_law", 1);
+    assert!(error.abs() > 1e-3, "{error:e}");
+}
+
+#[test]
+fn gradient_flow_keeps_determinant_and_balance() {
+    for (width, defined) in [(7, true), (10, true), (4, false)] {
+        let dynamics = Dynamics { kind: Kind::GradientFlow, step_size: 0.01, label_noise: 0.0 };
+        let spec = spec(dynamics, 1, &[0, 100, 10_000, 100_000]);
+        let outcome = run(&spec, &shared_setup(gaussian(1.0), width), 1, Instructions::best());
+        for save in 0..4 {
+            let change = series(&outcome, "log_det", save) - series(&outcome, "log_det", 0);
+            assert_eq!(series(&outcome, "log_det_law", save).is_nan(), !defined);
+            // Below width p + k the determinant of ΘᵀΘ moves.
+            assert_eq!(change.abs() < 1e-8, defined || save == 0, "{width} {save}: {change:e}");
+            assert!(series(&outcome, "balance_drift", save) < 1e-9);
+        }
+        assert!(series(&outcome, "excess_loss", 3) < 1e-20);
+    }
+}
+
+/// Widths 10 and 10,000 with the same left factor: the same trajectory up to rounding.
+#[test]
+fn width_beyond_p_plus_k_changes_nothing() {
+    use rankfall_core::dense::product;
+    use rankfall_core::network::Weights;
+    let narrow = shared_setup(gaussian(1.0), 10);
+    let problem = narrow.problem(0).expect("a problem");
+    let start = narrow.start(&problem, 0).expect("a start");
+    // A wide network with the same L: Θ = L Q̃ᵀ with the Q̃ of another Gaussian draw.
+    let wide_draw = gaussian(1.0).start(&problem, 10_000, 8, 0).expect("a start");
+    let theta = product(&start.left, &wide_draw.right.transpose().to_owned());
+    let rotated = theta.subrows(0, 5).to_owned();
+    let weights = Weights {
+        w1: product(&problem.basis, &rotated),
+        w2: theta.subrows(5, 2).transpose().to_owned(),
+    };
+    let wide = shared_setup(Initialisation::Given(weights), 10_000);
+    let spec = spec(flow(Integrator::LieEuler), 1, &[0, 1000, 5000]);
+    let (a, b) = (
+        run(&spec, &narrow, 1, Instructions::best()),
+        run(&spec, &wide, 1, Instructions::best()),
+    );
+    let observables = a.layout.observables.len();
+    let (x, y) = (a.statistics.totals(), b.statistics.totals());
+    let mut worst = 0.0_f64;
+    for (index, observable) in a.layout.observables.iter().enumerate() {
+        if observable.name == "balance_drift" || observable.name.ends_with("_error") {
+            continue;
+        }
+        let cell = 2 * observables + index;
+        let (u, v) = (x.cell(cell).mean, y.cell(cell).mean);
+        if u.is_finite() && v.abs() > 1e-12 {
+            worst = worst.max((u - v).abs() / v.abs().max(1.0));
+        }
+    }
+    assert!(worst < 1e-9, "{worst:e}");
+}
