@@ -303,13 +303,15 @@ fn no_flipped_byte_makes_a_panic() {
             for flip in [0xff, 0x01, 0x80] {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
-                let path = folder.write(name, bytes);
-                let mut spec = FileSpec::new(path);
+                // A new name each time: writing over a file waits for the disk.
+                let path = folder.write(&format!("{at}-{flip}-{name}"), bytes);
+                let mut spec = FileSpec::new(&path);
                 if name.ends_with("npy") {
                     spec.targets = Some(vec![0.into()]);
                 }
                 // Right or refused, but decided.
                 let _ = load(&spec);
+                std::fs::remove_file(path).unwrap();
             }
         }
     }

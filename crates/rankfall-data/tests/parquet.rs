@@ -137,11 +137,13 @@ fn no_flipped_byte_makes_a_panic() {
         for flip in [0xff, 0x01, 0x80] {
             let mut bytes = whole.clone();
             bytes[at] ^= flip;
-            let path = folder.write("t.parquet", bytes);
-            let mut chosen = spec(path, ["kind"]);
+            // A new name each time: writing over a file waits for the disk.
+            let path = folder.write(&format!("{at}-{flip}.parquet"), bytes);
+            let mut chosen = spec(&path, ["kind"]);
             chosen.inputs = Some(["a", "b", "u", "d", "h"].map(Into::into).to_vec());
             chosen.one_hot = true;
             let _ = load(&chosen);
+            std::fs::remove_file(path).unwrap();
             decided += 1;
         }
     }
