@@ -65,10 +65,8 @@ fn zstd_is_read_or_names_the_feature() {
     let mut chosen = spec(fixture("zstd.parquet"), ["a"]);
     chosen.inputs = Some(vec!["b".into()]);
     if cfg!(feature = "zstd") {
-        assert_eq!(
-            load(&chosen).unwrap().gram.sxy[(0, 0)],
-            (0.5 + 3.0 - 7.5) / 3.0
-        );
+        let sxy = load(&chosen).unwrap().gram.sxy[(0, 0)];
+        assert!((sxy + 4.0 / 3.0).abs() < 1e-15);
     } else {
         assert_says(
             &chosen,

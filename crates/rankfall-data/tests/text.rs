@@ -279,3 +279,63 @@ fn what_is_no_file_is_named() {
     #[cfg(unix)]
     assert_says(&spec("/dev/null", ["y"]), &["not a regular file"]);
 }
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One number as some program might write it.
+    fn written(value: f64, style: u8) -> String {
+        match style % 5 {
+            0 => format!("{value}"),
+            1 => format!("{value:e}"),
+            2 => format!("{value:E}").replace('E', "E+").replace("E+-", "E-"),
+            3 => format!("\"{value}\""),
+            _ => format!(" {value} "),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Finite numbers come back to the bit, however they are written and separated.
+        #[test]
+        fn numbers_come_back_to_the_bit(
+            rows in prop::collection::vec([prop::num::f64::NORMAL; 3], 1..20),
+            styles in prop::collection::vec(any::<u8>(), 3),
+            delimiter in prop::sample::select(vec![",", ";", "\t", "|", " "]),
+            crlf: bool,
+        ) {
+            let end = if crlf { "\r\n" } else { "\n" };
+            let line = |row: &[f64; 3]| {
+                let fields = row.iter().zip(&styles).map(|(&v, &s)| written(v, s));
+                fields.collect::<Vec<_>>().join(delimiter) + end
+            };
+            let text: String = rows.iter().map(line).collect();
+            let folder = Folder::new();
+            let mut all = spec(folder.write("t.csv", text), [2usize]);
+            all.header = Header::No;
+            let mut source = rankfall_data::RowSource::open(&all).unwrap();
+            let chunk = source.next_chunk().unwrap().unwrap();
+            prop_assert_eq!(chunk.rows, rows.len());
+            for (i, row) in rows.iter().enumerate() {
+                prop_assert_eq!([chunk.x[2 * i], chunk.x[2 * i + 1], chunk.y[i]], *row);
+            }
+        }
+
+        /// Whatever the text, it is read or refused; and what is read has whole rows.
+        #[test]
+        fn any_text_is_decided(
+            text in "[0-9a,;\"\\n\\r\\t .eE+-]{0,200}",
+            one_hot: bool,
+        ) {
+            let folder = Folder::new();
+            let mut any = spec(folder.write("t.csv", text), [0usize]);
+            any.one_hot = one_hot;
+            if let Ok(loaded) = load(&any) {
+                prop_assert_eq!(loaded.gram.check(), Ok(()));
+                prop_assert_eq!(loaded.gram.n, loaded.rows);
+            }
+        }
+    }
+}
