@@ -30,7 +30,10 @@ pub(crate) fn while_hashing<T>(
             // The error should not wait for the rest of a large file.
             cancelled.store(true, Ordering::Relaxed);
         }
-        let sum = hashing.join().unwrap_or_else(|_| Ok(String::new()));
+        let sum = hashing.join().unwrap_or_else(|_| {
+            let error = std::io::Error::other("the hashing thread failed");
+            Err(open::io_error(path, error))
+        });
         Ok((value?, sum?))
     })?;
     if open::stamp(path)? != before {

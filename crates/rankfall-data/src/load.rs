@@ -148,11 +148,11 @@ pub fn load_rows(
     Ok(matrices)
 }
 
+/// Inputs n × p and outputs n × k.
+type Matrices = (Mat<f64>, Mat<f64>);
+
 /// All rows; `None` when there are not as many as there were.
-fn read_matrices(
-    source: &mut RowSource,
-    loaded: &Loaded,
-) -> Result<Option<(Mat<f64>, Mat<f64>)>, DataError> {
+fn read_matrices(source: &mut RowSource, loaded: &Loaded) -> Result<Option<Matrices>, DataError> {
     // The estimate was checked, and fits an address because it fits the limit.
     let n = loaded.rows as usize;
     let mut x = Mat::zeros(n, loaded.inputs.len());

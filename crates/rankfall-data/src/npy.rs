@@ -465,9 +465,9 @@ impl ArrayRows {
         self.rows
     }
 
-    /// Rows to read at once so that no buffer grows large.
-    pub fn chunk(&self, width: usize) -> usize {
-        chunk_rows(width).min(chunk_rows(self.columns))
+    /// Rows of the array to read at once so that their bytes stay few.
+    pub fn chunk(&self) -> usize {
+        chunk_rows(self.columns)
     }
 
     /// Writes up to `limit` rows into `values`, rows × `width`; returns how many.
@@ -544,9 +544,14 @@ struct NpyRows {
 }
 
 impl ReadRows for NpyRows {
-    fn read(&mut self, values: &mut Vec<f64>, classes: &mut Classes) -> Result<usize, DataError> {
+    fn read(
+        &mut self,
+        limit: usize,
+        values: &mut Vec<f64>,
+        classes: &mut Classes,
+    ) -> Result<usize, DataError> {
         let width = self.picked.len();
-        let limit = self.array.chunk(width);
+        let limit = limit.min(self.array.chunk());
         values.resize(limit * width, 0.0);
         let rows = self.array.read(limit, values, width)?;
         values.truncate(rows * width);

@@ -244,8 +244,12 @@ impl NpzTable {
             let probe = ArrayRows::with_slots(path, &entry.name, &header, probe, Vec::new())?;
             let count = header.shape.get(1).map_or(1, |&c| c as usize);
             let start = columns.names.len();
-            let labels = (0..count).map(|c| format!("{}[{c}]", entry.name));
-            columns.names.extend(labels);
+            if header.shape.len() == 1 {
+                columns.names.push(entry.name.clone());
+            } else {
+                let labels = (0..count).map(|c| format!("{}[{c}]", entry.name));
+                columns.names.extend(labels);
+            }
             arrays.push(Array {
                 entry,
                 columns: start..start + count,
@@ -340,12 +344,17 @@ struct NpzRows {
 }
 
 impl ReadRows for NpzRows {
-    fn read(&mut self, values: &mut Vec<f64>, classes: &mut Classes) -> Result<usize, DataError> {
+    fn read(
+        &mut self,
+        limit: usize,
+        values: &mut Vec<f64>,
+        classes: &mut Classes,
+    ) -> Result<usize, DataError> {
         let width = self.picked.len();
-        let limit = (self.arrays.iter())
-            .map(|a| a.chunk(width))
-            .min()
-            .unwrap_or(0);
+        let limit = self
+            .arrays
+            .iter()
+            .fold(limit, |limit, a| limit.min(a.chunk()));
         values.resize(limit * width, 0.0);
         let mut rows = 0;
         for array in &mut self.arrays {

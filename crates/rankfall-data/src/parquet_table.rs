@@ -1,9 +1,10 @@
 //! Parquet: row group by row group, a bounded number of rows at a time.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -20,7 +21,7 @@ use crate::error::{DataError, DataErrorKind, Place};
 use crate::npy::half;
 use crate::open;
 use crate::spec::FileSpec;
-use crate::table::{Classes, Picked, ReadRows, chunk_rows, finish_numbers};
+use crate::table::{Classes, Picked, ReadRows, finish_numbers};
 
 /// A Parquet file whose schema was read.
 pub(crate) struct ParquetTable {
@@ -82,14 +83,33 @@ impl ParquetTable {
     }
 }
 
+thread_local! {
+    /// Whether this thread is inside the Parquet reader, whose panics are caught.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs a piece of the Parquet reader; an error, or a panic over a damaged file, is a message.
 ///
-/// The reader trusts some of the file's numbers, so a file with flipped bits can make it panic.
+/// The reader trusts some of the file's numbers (a negative offset, a missing dictionary), so a
+/// file with flipped bits can make it panic. The first call puts a hook before the present one,
+/// which keeps such a panic, and no other, from being printed as well.
 fn guarded<T>(
     read: impl FnOnce() -> Result<T, parquet::errors::ParquetError>,
 ) -> Result<T, DataErrorKind> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let present = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                present(panic);
+            }
+        }));
+    });
     let damaged = |detail: String| DataErrorKind::Damaged { detail };
-    match catch_unwind(AssertUnwindSafe(read)) {
+    let outer = GUARDED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(outer);
+    match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(damaged(format!("{error}; it may be cut off"))),
         Err(_) => Err(damaged("its pages contradict its footer".to_owned())),
@@ -209,10 +229,10 @@ trait ReadColumn: Send {
 }
 
 /// A column of numbers and the way they are decoded.
-struct NumberColumn<T: DataType> {
+struct NumberColumn<T: DataType, F> {
     reader: ColumnReaderImpl<T>,
     buffer: Buffer<T>,
-    decode: Box<dyn Fn(&[T::T], &mut dyn Iterator<Item = &mut f64>) + Send>,
+    decode: F,
 }
 
 /// A column of text that is a class.
@@ -254,16 +274,18 @@ impl<T: DataType> Buffer<T> {
     }
 }
 
-impl<T: DataType> ReadColumn for NumberColumn<T>
+impl<T: DataType, F: Fn(&T::T) -> f64 + Send> ReadColumn for NumberColumn<T, F>
 where
     ColumnReaderImpl<T>: Send,
 {
     fn read(&mut self, rows: usize, target: Target<'_>) -> Result<(), Problem> {
         self.buffer.fill(&mut self.reader, rows)?;
-        let mut places = (target.values.iter_mut())
+        let places = (target.values.iter_mut())
             .skip(target.slot)
             .step_by(target.width);
-        (self.decode)(&self.buffer.values[..rows], &mut places);
+        for (place, value) in places.zip(&self.buffer.values) {
+            *place = (self.decode)(value);
+        }
         Ok(())
     }
 }
@@ -298,16 +320,10 @@ fn numbers<T: DataType>(
 where
     ColumnReaderImpl<T>: Send,
 {
-    // The closure is called once per batch, so that the loop over values is a plain one.
-    let decode = move |values: &[T::T], places: &mut dyn Iterator<Item = &mut f64>| {
-        for (place, value) in places.zip(values) {
-            *place = decode(value);
-        }
-    };
     Box::new(NumberColumn {
         reader,
         buffer: Buffer::new(present),
-        decode: Box::new(decode),
+        decode,
     })
 }
 
@@ -442,6 +458,7 @@ impl ParquetRows {
 
     fn read_chunk(
         &mut self,
+        limit: usize,
         values: &mut Vec<f64>,
         classes: &mut Classes,
     ) -> Result<usize, DataErrorKind> {
@@ -450,7 +467,7 @@ impl ParquetRows {
             return Ok(0);
         }
         let width = self.picked.len();
-        let rows = self.left.min(chunk_rows(width));
+        let rows = self.left.min(limit);
         values.resize(rows * width, 0.0);
         self.read_columns(rows, values, classes)?;
         finish(values, &self.picked, &self.meanings, classes, self.rows + 1)?;
@@ -461,9 +478,14 @@ impl ParquetRows {
 }
 
 impl ReadRows for ParquetRows {
-    fn read(&mut self, values: &mut Vec<f64>, classes: &mut Classes) -> Result<usize, DataError> {
+    fn read(
+        &mut self,
+        limit: usize,
+        values: &mut Vec<f64>,
+        classes: &mut Classes,
+    ) -> Result<usize, DataError> {
         let path = self.path.clone();
-        self.read_chunk(values, classes)
+        self.read_chunk(limit, values, classes)
             .map_err(|kind| kind.at(path.as_path() as &Path))
     }
 }

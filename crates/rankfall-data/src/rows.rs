@@ -4,7 +4,7 @@ use crate::classes::{ClassCodes, SortedClasses};
 use crate::columns::resolve;
 use crate::error::DataError;
 use crate::spec::FileSpec;
-use crate::table::{Classes, Picked, ReadRows, Table};
+use crate::table::{Classes, Picked, ReadRows, Table, chunk_rows};
 
 /// A stream of the rows that a [`FileSpec`] asks for.
 ///
@@ -96,7 +96,8 @@ impl RowSource {
     /// # Errors
     /// Whatever is wrong in those rows, with its row and column.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, DataError> {
-        let rows = self.reader.read(&mut self.values, &mut self.classes)?;
+        let limit = chunk_rows(self.width + self.targets.len());
+        let rows = (self.reader).read(limit, &mut self.values, &mut self.classes)?;
         if rows == 0 {
             return Ok(None);
         }
@@ -140,7 +141,7 @@ fn collect_classes(table: &Table, targets: &[Picked]) -> Result<Classes, DataErr
         .collect();
     let mut reader = table.rows(targets.to_vec())?;
     let mut values = Vec::new();
-    while reader.read(&mut values, &mut classes)? > 0 {}
+    while reader.read(chunk_rows(targets.len()), &mut values, &mut classes)? > 0 {}
     Ok(classes)
 }
 

@@ -65,11 +65,17 @@ pub(crate) struct Picked {
 
 /// A stream of rows.
 pub(crate) trait ReadRows: Send {
-    /// Replaces `values` by the next rows × picked, row-major; returns how many rows, 0 at the end.
+    /// Replaces `values` by at most `limit` (not 0) next rows × picked, row-major; returns how many
+    /// rows, 0 at the end.
     ///
     /// `classes` has one entry per picked column, and codes for those that are classes. Every
     /// value is finite.
-    fn read(&mut self, values: &mut Vec<f64>, classes: &mut Classes) -> Result<usize, DataError>;
+    fn read(
+        &mut self,
+        limit: usize,
+        values: &mut Vec<f64>,
+        classes: &mut Classes,
+    ) -> Result<usize, DataError>;
 }
 
 /// The codes of class columns, one entry per picked column.

@@ -7,7 +7,7 @@ use crate::classes::ClassCodes;
 use crate::columns::{Columns, MAX_COLUMNS};
 use crate::error::{DataError, DataErrorKind, Place, shortened};
 use crate::spec::{Delimiter, FileSpec, Header};
-use crate::table::{Classes, Picked, ReadRows, chunk_rows};
+use crate::table::{Classes, Picked, ReadRows};
 use crate::text::{Record, Records, guess_delimiter, split};
 
 /// A text file whose first lines were looked at.
@@ -137,9 +137,13 @@ struct TextRows {
 }
 
 impl ReadRows for TextRows {
-    fn read(&mut self, values: &mut Vec<f64>, classes: &mut Classes) -> Result<usize, DataError> {
+    fn read(
+        &mut self,
+        limit: usize,
+        values: &mut Vec<f64>,
+        classes: &mut Classes,
+    ) -> Result<usize, DataError> {
         let width = self.parser.picked.len();
-        let limit = chunk_rows(width);
         values.resize(limit * width, 0.0);
         let mut rows = 0;
         for row in values.chunks_exact_mut(width.max(1)) {
@@ -176,8 +180,8 @@ impl RowParser {
             row: row_number,
             line: Some(record.line),
         };
-        if let (false, Delimiter::Byte(delimiter)) = (record.quoted, self.delimiter) {
-            return self.parse_plain(record, delimiter, place, row, classes);
+        if !record.quoted {
+            return self.parse_plain(record, place, row, classes);
         }
         let fields = split(record, self.delimiter);
         self.check_count(fields.len(), place)?;
@@ -192,12 +196,14 @@ impl RowParser {
     fn parse_plain(
         &self,
         record: Record<'_>,
-        delimiter: u8,
         place: Place,
         row: &mut [f64],
         classes: &mut Classes,
     ) -> Result<(), DataErrorKind> {
-        let mut rest = Some(record.bytes);
+        let mut rest = Some(match self.delimiter {
+            Delimiter::Byte(_) => record.bytes,
+            Delimiter::Whitespace => record.bytes.trim_ascii(),
+        });
         let ragged = || match self.check_count(split(record, self.delimiter).len(), place) {
             Err(kind) => kind,
             // Unreachable: the fields were just counted differently.
@@ -208,15 +214,19 @@ impl RowParser {
                 return Err(ragged());
             };
             if let Step::Number(slot) = *step
-                && let Some((value, after)) = leading_number(bytes, delimiter)
+                && let Some((value, after)) = leading_number(bytes, self.delimiter)
             {
                 row[slot] = value;
                 rest = after;
                 continue;
             }
-            let end = memchr::memchr(delimiter, bytes).unwrap_or(bytes.len());
+            let end = match self.delimiter {
+                Delimiter::Byte(delimiter) => memchr::memchr(delimiter, bytes),
+                Delimiter::Whitespace => memchr::memchr2(b' ', b'\t', bytes),
+            };
+            let end = end.unwrap_or(bytes.len());
             self.field(*step, bytes[..end].trim_ascii(), place, row, classes)?;
-            rest = bytes.get(end + 1..);
+            rest = after_separator(bytes, end, self.delimiter);
         }
         if rest.is_some() {
             Err(ragged())
@@ -264,25 +274,29 @@ impl RowParser {
 
 /// A finite number at the start of `bytes`, and what follows its separator (`None` at the end).
 #[inline]
-fn leading_number(bytes: &[u8], delimiter: u8) -> Option<(f64, Option<&[u8]>)> {
+fn leading_number(bytes: &[u8], delimiter: Delimiter) -> Option<(f64, Option<&[u8]>)> {
     let mut at = 0;
     while bytes.get(at) == Some(&b' ') {
         at += 1;
     }
     let (value, length) = fast_float2::parse_partial::<f64, _>(bytes.get(at..)?).ok()?;
     at += length;
-    while bytes.get(at) == Some(&b' ') && delimiter != b' ' {
+    while bytes.get(at) == Some(&b' ') && !delimiter.separates(b' ') {
         at += 1;
     }
-    if !value.is_finite() {
-        return None;
-    }
-    match bytes.get(at) {
-        None => Some((value, None)),
-        Some(&byte) if byte == delimiter => Some((value, Some(&bytes[at + 1..]))),
-        // Something else is in the field: leave the message to the slow way.
-        Some(_) => None,
-    }
+    // Anything else in the field: leave the message to the slow way.
+    let whole = bytes.get(at).is_none_or(|&byte| delimiter.separates(byte));
+    (whole && value.is_finite()).then(|| (value, after_separator(bytes, at, delimiter)))
+}
+
+/// What follows the separator at `at`; `None` when the record ends there.
+#[inline]
+fn after_separator(bytes: &[u8], at: usize, delimiter: Delimiter) -> Option<&[u8]> {
+    let rest = bytes.get(at + 1..)?;
+    Some(match delimiter {
+        Delimiter::Byte(_) => rest,
+        Delimiter::Whitespace => rest.trim_ascii_start(),
+    })
 }
 
 fn number(field: &[u8], place: Place, column: &str) -> Result<f64, DataErrorKind> {
