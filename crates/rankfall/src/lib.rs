@@ -7,7 +7,9 @@ pub mod arguments;
 pub mod bundled;
 pub mod experiment;
 pub mod failure;
+pub mod progress;
 pub mod run;
+pub mod run_folder;
 pub mod save_plan;
 pub mod template;
 
