@@ -34,21 +34,29 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an experiment that comes with rankfall
+    ///
+    /// Without a name it is the setting of the paper. `--list` shows all names, and what each of
+    /// the experiments shows.
     Reproduce(ReproduceArguments),
     /// Run an experiment file
+    ///
+    /// All of the file is checked before anything is run. The results go to a folder: experiment.toml
+    /// (every default written out), summary.json, series.parquet, the final weights and the figures.
+    /// Equal experiment files give equal results, whatever the number of threads.
     Run(RunArguments),
     /// Print a complete experiment file, every key explained
+    ///
+    /// It is a valid experiment as it stands: change what you need and delete the rest.
     New(NewArguments),
     /// Draw the figures of a finished run again
+    ///
+    /// Reads summary.json and series.parquet of the run folder, and writes its figures and report.
     Plot(PlotArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
 }
 
-/// `rankfall reproduce`.
-///
-/// Runs one of the experiments that come with rankfall, by default the setting of the paper.
-/// `--list` shows their names and what each of them shows.
+/// What `rankfall reproduce` takes.
 #[derive(Debug, Args)]
 #[command(after_long_help = REPRODUCE_EXAMPLES)]
 pub struct ReproduceArguments {
@@ -69,11 +77,7 @@ Examples:
   rankfall reproduce small-start
   rankfall reproduce paper --set run.trajectories=1000 --out runs/many";
 
-/// `rankfall run`.
-///
-/// Reads the experiment file, checks all of it before anything is run, and writes a run folder:
-/// experiment.toml (every default written out), summary.json, series.parquet, the final weights
-/// and the figures. Equal experiment files give equal results, whatever the number of threads.
+/// What `rankfall run` takes.
 #[derive(Debug, Args)]
 #[command(after_long_help = RUN_EXAMPLES)]
 pub struct RunArguments {
@@ -129,10 +133,7 @@ pub struct SharedArguments {
     pub quiet: bool,
 }
 
-/// `rankfall new`.
-///
-/// Prints an experiment file with every key and its default, explained. It is a valid experiment
-/// as it stands: change what you need and delete the rest.
+/// What `rankfall new` takes.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  rankfall new > mine.toml && rankfall run mine.toml")]
 pub struct NewArguments {
@@ -152,10 +153,7 @@ pub enum DataKind {
     Gram,
 }
 
-/// `rankfall plot`.
-///
-/// Reads summary.json and series.parquet of a finished run, and writes its figures and report
-/// again.
+/// What `rankfall plot` takes.
 #[derive(Debug, Args)]
 pub struct PlotArguments {
     /// The run folder
@@ -163,7 +161,7 @@ pub struct PlotArguments {
     pub folder: PathBuf,
 }
 
-/// `rankfall completions`.
+/// What `rankfall completions` takes.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Example:\n  rankfall completions bash > ~/.local/share/bash-completion/completions/rankfall"

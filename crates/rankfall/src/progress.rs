@@ -182,7 +182,7 @@ mod tests {
             "123 thousand trajectory-steps/s"
         );
         assert_eq!(Seconds(7200.5).to_string(), "2 h 0 min");
-        assert_eq!(Seconds(f64::INFINITY).to_string().is_empty(), false);
+        assert!(!Seconds(f64::INFINITY).to_string().is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::arguments::{PlotArguments, ReproduceArguments, RunArguments, SharedAr
 use crate::bundled;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, shown_path};
+use crate::run_folder::{self, Existing};
 use std::path::{Path, PathBuf};
 
 /// `rankfall reproduce`.
@@ -32,6 +33,8 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
 pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
+    run_folder::read_summary(&arguments.folder)?;
+    run_folder::read_series(&arguments.folder)?;
     Err(not_wired(&arguments.folder))
 }
 
@@ -39,6 +42,15 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
 pub fn out_folder(experiment: &Experiment, shared: &SharedArguments) -> PathBuf {
     let default = || Path::new("runs").join(&experiment.name);
     shared.out.clone().unwrap_or_else(default)
+}
+
+/// What `--resume` and `--force` ask to do with a folder that has something in it.
+pub fn existing(shared: &SharedArguments) -> Existing {
+    match (shared.resume, shared.force) {
+        (true, _) => Existing::Resume,
+        (_, true) => Existing::Replace,
+        _ => Existing::Refuse,
+    }
 }
 
 fn hand_over(experiment: &Experiment, shared: &SharedArguments) -> Result<(), Failure> {

@@ -193,7 +193,10 @@ impl RunFolder {
 
     /// Deletes what an earlier run left, except for the marker.
     fn clear(&self) -> Result<(), Failure> {
-        let old = OURS.iter().filter(|name| **name != RUNNING);
+        let names = names_in(&self.path)?.unwrap_or_default();
+        let old = names
+            .iter()
+            .filter(|name| is_ours(name) && *name != RUNNING);
         old.map(|name| self.file(name)).try_for_each(|p| remove(&p))
     }
 }
@@ -271,27 +274,15 @@ enum State {
 
 impl State {
     fn of(path: &Path) -> Result<State, Failure> {
-        let entries = match fs::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(State::Empty),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => {
-                let message = format!("{} is not a folder", shown_path(path));
-                return Err(Failure::input(message).hint("name another one with --out"));
-            }
-            Err(error) => return Err(unreadable(path, &error)),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| unreadable(path, &error))?;
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-        Ok(State::of_names(&names))
+        Ok(match names_in(path)? {
+            Some(names) => State::of_names(&names),
+            None => State::Empty,
+        })
     }
 
     fn of_names(names: &[String]) -> State {
         let has = |name: &str| names.iter().any(|n| n == name);
-        let ours = |name: &&String| OURS.contains(&name.as_str()) || atomic::is_temporary(name);
-        if let Some(other) = names.iter().find(|name| !ours(name)) {
+        if let Some(other) = names.iter().find(|name| !is_ours(name)) {
             State::Foreign(other.clone())
         } else if names.is_empty() {
             State::Empty
@@ -325,6 +316,29 @@ impl State {
             (State::Finished | State::Interrupted, _) => Ok(()),
         }
     }
+}
+
+/// Whether a run leaves files of that name.
+fn is_ours(name: &str) -> bool {
+    OURS.contains(&name) || atomic::is_temporary(name)
+}
+
+/// The names of what is in a folder; `None` if there is no folder.
+fn names_in(path: &Path) -> Result<Option<Vec<String>>, Failure> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            let message = format!("{} is not a folder", shown_path(path));
+            return Err(Failure::input(message).hint("name another one with --out"));
+        }
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.map_err(|error| unreadable(path, &error))?;
+        Ok(entry.file_name().to_string_lossy().into_owned())
+    };
+    entries.map(name).collect::<Result<_, _>>().map(Some)
 }
 
 /// Makes the marker and locks it.

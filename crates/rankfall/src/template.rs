@@ -157,6 +157,27 @@ mod tests {
     }
 
     #[test]
+    fn every_key_and_value_is_in_the_guide() {
+        let guide = include_str!("../../../docs/experiment-file.md");
+        for name in keys::every_name_and_value() {
+            let quoted = [format!("`{name}`"), format!("`\"{name}\"`")];
+            assert!(quoted.iter().any(|q| guide.contains(q)), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_guide_are_valid() {
+        let guide = include_str!("../../../docs/experiment-file.md");
+        let blocks: Vec<&str> = guide.split("```toml\n").skip(1).collect();
+        assert!(!blocks.is_empty());
+        for block in blocks {
+            let text = block.split("```").next().unwrap_or_default();
+            let read = Experiment::from_toml(text, "guide", Path::new("/"), &[]);
+            assert!(read.is_ok(), "{}", read.unwrap_err());
+        }
+    }
+
+    #[test]
     fn every_key_and_value_is_in_a_template() {
         let kinds = DataKind::value_variants().iter();
         let all: String = kinds.map(|kind| experiment(*kind)).collect();

@@ -350,6 +350,20 @@ fn command_lines_that_make_no_sense() {
 }
 
 #[test]
+fn folders_that_cannot_be_plotted() {
+    let place = Place::new();
+    place.refuses(&["plot", "nowhere"], &["nowhere", "not a run folder"]);
+    place.refuses(&["plot", "."], &["not a run folder"]);
+    place.refuses(&["plot", "good.toml"], &["not a folder"]);
+    fs::create_dir(place.path("run")).unwrap();
+    place.write("run/experiment.toml", GOOD);
+    place.write("run/summary.json", "{");
+    place.refuses(&["plot", "run"], &["cannot read run/summary.json"]);
+    place.write("run/running", "");
+    place.refuses(&["plot", "run"], &["not finished", "--resume"]);
+}
+
+#[test]
 fn an_unknown_key_shown_with_escapes_cannot_write_to_the_terminal() {
     let place = Place::new();
     place.write("escape.toml", format!("\"\\u001b[31mred\" = 1\n{GOOD}"));
