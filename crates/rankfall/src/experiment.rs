@@ -1,7 +1,7 @@
 //! An experiment: what a person asked for, validated, with every default filled in.
 //!
-//! The way from text to [`Experiment`]: TOML with places ([`document`]), `--set` ([`overrides`]),
-//! then one reader per section, each checking its keys ([`keys`]) and values ([`section`]).
+//! The way from text to [`Experiment`]: TOML with places (`document`), `--set` (`overrides`),
+//! then one reader per section, each checking its keys (`keys`) and values (`section`).
 
 mod data;
 pub mod document;
@@ -246,5 +246,7 @@ fn absolute_path(field: &Field, folder: &Path) -> Result<PathBuf, Problem> {
     Ok(absolute)
 }
 
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;
