@@ -3,7 +3,7 @@
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::dynamics::{Dynamics, Integrator, Kind};
 
 const SMALLEST: &str = r#"
 name = "small"
