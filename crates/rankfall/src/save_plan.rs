@@ -81,6 +81,7 @@ mod tests {
         assert_eq!(step_count(500.0, 0.01), Some(50_000));
         assert_eq!(step_count(0.3, 0.1), Some(3)); // 0.3/0.1 = 2.999…96
         assert_eq!(step_count(0.7, 0.1), Some(7)); // 0.7/0.1 = 6.999…99
+        assert_eq!(step_count(0.1 + 0.2, 0.1), Some(3)); // 3.000…04, whose ceiling is 4
         assert_eq!(step_count(1.0, 0.3), Some(4));
         assert_eq!(step_count(1.0 + 1e-6, 1.0), Some(2));
         assert_eq!(step_count(1e-3, 1.0), Some(1));
