@@ -1,3 +1,7 @@
-//! The command line of rankfall.
+//! The `rankfall` program; everything is in the library beside it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rankfall::execute(std::env::args_os())
+}

@@ -1,0 +1,230 @@
+//! The command line: its commands, options and help texts.
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// What gradient noise does to the rank of a network.
+///
+/// rankfall runs the dynamics of two-layer linear networks (gradient flow, stochastic gradient
+/// flow, gradient descent, label-noise gradient descent, SGD) over many trajectories, measures
+/// singular values, ranks, determinants and losses on the way, and compares them with what theory
+/// says.
+#[derive(Debug, Parser)]
+#[command(name = "rankfall", version, max_term_width = 100)]
+#[command(arg_required_else_help = true, after_long_help = EXAMPLES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankfall reproduce                       the setting of the paper, into runs/paper
+  rankfall new > mine.toml                 an experiment file with every key explained
+  rankfall run mine.toml                   run it, into runs/NAME
+  rankfall run mine.toml --set run.seed=2 --out runs/second
+  rankfall plot runs/mine                  draw the figures of a finished run again
+
+Exit codes:
+  0 done, 1 the run failed, 2 the input was wrong, 130 interrupted (what was done is saved)";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment that comes with rankfall
+    ///
+    /// Without a name it is the setting of the paper. `--list` shows all names, and what each of
+    /// the experiments shows.
+    Reproduce(ReproduceArguments),
+    /// Run an experiment file
+    ///
+    /// All of the file is checked before anything is run. The results go to a folder: experiment.toml
+    /// (every default written out), summary.json, series.parquet, the final weights and the figures.
+    /// Equal experiment files give equal results, whatever the number of threads.
+    Run(RunArguments),
+    /// Print a complete experiment file, every key explained
+    ///
+    /// It is a valid experiment as it stands: change what you need and delete the rest.
+    New(NewArguments),
+    /// Draw the figures of a finished run again
+    ///
+    /// Reads summary.json and series.parquet of the run folder, and writes its figures and report.
+    Plot(PlotArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+}
+
+/// What `rankfall reproduce` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = REPRODUCE_EXAMPLES)]
+pub struct ReproduceArguments {
+    /// Which experiment
+    #[arg(default_value = "paper", value_name = "NAME")]
+    pub name: String,
+    /// List the experiments and stop
+    #[arg(long)]
+    pub list: bool,
+    /// What all running commands share.
+    #[command(flatten)]
+    pub shared: SharedArguments,
+}
+
+const REPRODUCE_EXAMPLES: &str = "\
+Examples:
+  rankfall reproduce --list
+  rankfall reproduce small-start
+  rankfall reproduce paper --set run.trajectories=1000 --out runs/many";
+
+/// What `rankfall run` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = RUN_EXAMPLES)]
+pub struct RunArguments {
+    /// The experiment file
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: PathBuf,
+    /// What all running commands share.
+    #[command(flatten)]
+    pub shared: SharedArguments,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  rankfall run mine.toml
+  rankfall run mine.toml --set run.trajectories=1000 --set dynamics.0.step_size=0.02
+  rankfall run mine.toml --set 'network.init={ kind = \"balanced\", scale = 0.1 }'
+  rankfall run mine.toml --resume          continue after Ctrl-C
+  rankfall run mine.toml --json --quiet | python3 -c 'import json, sys; print(json.load(sys.stdin))'";
+
+/// Options of the commands that run something.
+#[derive(Debug, Args)]
+pub struct SharedArguments {
+    /// Change one value of the experiment; may be given many times
+    ///
+    /// The key is a dotted path in which lists count from 0: dynamics.0.step_size=0.02. The value
+    /// is read as TOML, and as text where it is not TOML. Later ones win.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Folder for the results [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Continue an interrupted run in that folder
+    ///
+    /// The result is that of a run that was never interrupted. Where there is nothing to continue
+    /// the run starts afresh, and a finished run is left as it is.
+    #[arg(long, conflicts_with = "force")]
+    pub resume: bool,
+    /// Replace an earlier run in that folder
+    ///
+    /// Only folders that rankfall wrote are replaced.
+    #[arg(long)]
+    pub force: bool,
+    /// Threads to use [default: as many as there are cores]
+    ///
+    /// Results do not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+    /// Print the summary as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing about progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// What `rankfall new` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:\n  rankfall new > mine.toml && rankfall run mine.toml")]
+pub struct NewArguments {
+    /// Where the data come from
+    #[arg(long, value_enum, default_value_t = DataKind::Gaussian)]
+    pub kind: DataKind,
+}
+
+/// Where the data of a new experiment come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DataKind {
+    /// Drawn: Gaussian inputs and a linear teacher
+    Gaussian,
+    /// Read from a table: CSV, NPY, NPZ or Parquet
+    File,
+    /// Gram matrices in an NPZ file
+    Gram,
+}
+
+/// What `rankfall plot` takes.
+#[derive(Debug, Args)]
+pub struct PlotArguments {
+    /// The run folder
+    #[arg(value_name = "RUN_DIR")]
+    pub folder: PathBuf,
+}
+
+/// What `rankfall completions` takes.
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "Example:\n  rankfall completions bash > ~/.local/share/bash-completion/completions/rankfall"
+)]
+pub struct CompletionsArguments {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// The completions script of a shell.
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "rankfall", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_run_arrive() {
+        let line = "rankfall run a.toml --set a=1 --set b=2 --out o --resume --threads 3 --json -q";
+        let Command::Run(run) = parse(line).unwrap().command else {
+            panic!("not run")
+        };
+        assert_eq!(run.experiment, PathBuf::from("a.toml"));
+        assert_eq!(run.shared.sets, ["a=1", "b=2"]);
+        assert_eq!(run.shared.out, Some(PathBuf::from("o")));
+        assert_eq!(run.shared.threads, Some(3));
+        assert!(run.shared.resume && run.shared.json && run.shared.quiet && !run.shared.force);
+    }
+
+    #[test]
+    fn reproduce_means_the_paper() {
+        let Command::Reproduce(reproduce) = parse("rankfall reproduce").unwrap().command else {
+            panic!("not reproduce")
+        };
+        assert_eq!(reproduce.name, "paper");
+    }
+
+    #[test]
+    fn contradictions_and_bad_numbers_are_refused() {
+        assert!(parse("rankfall run a.toml --resume --force").is_err());
+        assert!(parse("rankfall run a.toml --threads 0").is_err());
+        assert!(parse("rankfall run a.toml --threads many").is_err());
+        assert!(parse("rankfall new --kind rows").is_err());
+        assert!(parse("rankfall run").is_err());
+    }
+
+    #[test]
+    fn there_are_completions_for_every_shell() {
+        for shell in Shell::value_variants() {
+            assert!(completions(*shell).contains("rankfall"));
+        }
+    }
+}

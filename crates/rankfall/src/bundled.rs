@@ -1,0 +1,120 @@
+//! The experiments that come with the program, by name.
+
+use crate::failure::{Failure, quoted};
+
+/// An experiment that comes with the program.
+#[derive(Debug)]
+pub struct Bundled {
+    /// Its name, as `rankfall reproduce` takes it and as its file gives it.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub shows: &'static str,
+    /// The experiment file.
+    pub toml: &'static str,
+}
+
+/// All of them; the first is what `rankfall reproduce` runs if none is named.
+pub const ALL: &[Bundled] = &[
+    Bundled {
+        name: "paper",
+        shows: "label noise lowers the rank, full gradients do not: all five dynamics",
+        toml: include_str!("../../../experiments/paper.toml"),
+    },
+    Bundled {
+        name: "small-start",
+        shows: "the same from small initial weights, past the saddle at the origin",
+        toml: include_str!("../../../experiments/small-start.toml"),
+    },
+    Bundled {
+        name: "balanced-start",
+        shows: "the same from layers that are balanced at the start",
+        toml: include_str!("../../../experiments/balanced-start.toml"),
+    },
+    Bundled {
+        name: "nearly-rank-deficient-start",
+        shows: "the determinant law from a start with a singular value of 1e-8",
+        toml: include_str!("../../../experiments/nearly-rank-deficient-start.toml"),
+    },
+    Bundled {
+        name: "power-law-inputs",
+        shows: "inputs with a power-law spectrum: singular values fall at different rates",
+        toml: include_str!("../../../experiments/power-law-inputs.toml"),
+    },
+    Bundled {
+        name: "generalisation",
+        shows: "few samples of a rank-one teacher: the population loss with and without noise",
+        toml: include_str!("../../../experiments/generalisation.toml"),
+    },
+];
+
+/// The experiment of that name.
+pub fn find(name: &str) -> Option<&'static Bundled> {
+    ALL.iter().find(|bundled| bundled.name == name)
+}
+
+/// The experiment of that name, or the nearest one in the message.
+///
+/// # Errors
+/// A [`Failure`] with exit code 2 if there is none of that name.
+pub fn named(name: &str) -> Result<&'static Bundled, Failure> {
+    find(name).ok_or_else(|| {
+        let names: Vec<&str> = ALL.iter().map(|b| b.name).collect();
+        let nearest = crate::experiment::nearest(name, &names).unwrap_or_default();
+        let message = format!(
+            "no bundled experiment is called {}; did you mean {nearest}?",
+            quoted(name)
+        );
+        Failure::input(message)
+            .hint("rankfall reproduce --list shows them all")
+            .hint("your own experiment files are run by rankfall run FILE.toml")
+    })
+}
+
+/// One line per experiment, names aligned.
+pub fn list() -> String {
+    let longest = ALL.iter().map(|b| b.name.len()).max().unwrap_or(0);
+    let line = |b: &Bundled| format!("{:longest$}  {}\n", b.name, b.shows);
+    ALL.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Experiment;
+    use std::path::Path;
+
+    #[test]
+    fn all_are_valid_and_have_the_name_they_are_listed_under() {
+        for bundled in ALL {
+            let read = Experiment::from_toml(bundled.toml, bundled.name, Path::new("/"), &[]);
+            let read = read.unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(read.name, bundled.name);
+            assert_eq!(read.run.trajectories, 64);
+        }
+    }
+
+    #[test]
+    fn noise_intensities_of_the_paper_agree() {
+        use rankfall_core::dynamics::Kind;
+        let paper = Experiment::from_toml(ALL[0].toml, "", Path::new("/"), &[]).unwrap();
+        let intensity = |d: &crate::experiment::DynamicsSpec| match d.dynamics.kind {
+            Kind::StochasticGradientFlow { batch_size, .. }
+            | Kind::StochasticGradientDescent { batch_size, .. } => {
+                d.dynamics.step_size * d.dynamics.label_noise / batch_size as f64
+            }
+            Kind::LabelNoiseGradientDescent { .. } => {
+                d.dynamics.step_size * d.dynamics.label_noise / 1000.0
+            }
+            _ => 0.0,
+        };
+        let intensities: Vec<f64> = paper.dynamics.iter().map(intensity).collect();
+        assert_eq!(intensities, [0.0, 0.02, 0.0, 0.02, 0.02]);
+    }
+
+    #[test]
+    fn a_wrong_name_suggests_the_nearest() {
+        let failure = named("papr").unwrap_err();
+        assert!(failure.message.contains("did you mean paper"));
+        assert_eq!(failure.kind.code(), 2);
+    }
+}

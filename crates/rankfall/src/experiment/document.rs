@@ -1,0 +1,277 @@
+//! A TOML text as a tree of values that remember where they were written.
+
+use crate::failure::{Failure, quoted};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// The file as a whole, for what is missing at its top level.
+    Whole,
+    /// A place in the file, both counted from 1; the column counts characters.
+    File {
+        /// Line.
+        line: usize,
+        /// Column.
+        column: usize,
+    },
+    /// A `--set key=value` argument.
+    Set {
+        /// The argument as given.
+        argument: String,
+        /// The part after `=`, as given.
+        value: String,
+    },
+}
+
+/// A value and its origin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// The values of TOML.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A whole number.
+    Integer(i128),
+    /// A number with a fraction or an exponent, or a whole one too long for 128 bits.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A date or a time, which no key asks for.
+    Date(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A table, in the order of the text.
+    Table(Vec<Entry>),
+}
+
+/// A key of a table with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key was written.
+    pub origin: Origin,
+    /// The value.
+    pub node: Node,
+}
+
+/// What is wrong with an experiment, and where: a [`Failure`] that does not know the file's name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// The place.
+    pub origin: Origin,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub fn new(origin: &Origin, message: impl Into<String>) -> Self {
+        Problem {
+            origin: origin.clone(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The failure of the command, with the name of the file in front.
+    pub fn in_file(self, source: &str) -> Failure {
+        let place = match &self.origin {
+            Origin::Whole => source.to_owned(),
+            Origin::File { line, column } => format!("{source}:{line}:{column}"),
+            Origin::Set { argument, .. } => format!("--set {}", quoted(argument)),
+        };
+        let failure = Failure::input(format!("{place}: {}", self.message));
+        match self.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl Value {
+    /// What kind of value it is, for messages.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Value::Flag(_) => "a flag",
+            Value::Integer(_) | Value::Float(_) => "a number",
+            Value::Text(_) => "text",
+            Value::Date(_) => "a date or time",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
+        }
+    }
+}
+
+/// Parses a TOML text; the root is a [`Value::Table`].
+pub fn parse(text: &str) -> Result<Node, Problem> {
+    let lines = Lines::of(text);
+    let table = DeTable::parse(text).map_err(|error| syntax_problem(&error, &lines))?;
+    let origin_of = |at: usize| lines.origin(at);
+    let mut root = table_node(table.get_ref(), Origin::Whole, &origin_of);
+    root.origin = Origin::Whole;
+    Ok(root)
+}
+
+/// Parses the value of `--set key=value`: TOML if it is TOML, else text.
+pub fn parse_set_value(argument: &str, value: &str) -> Node {
+    let origin = Origin::Set {
+        argument: argument.to_owned(),
+        value: value.to_owned(),
+    };
+    let text = format!("x = {value}");
+    let parsed = DeTable::parse(&text).ok().and_then(|table| {
+        let table = table.get_ref();
+        let only = (table.len() == 1).then(|| table.get("x")).flatten()?;
+        Some(node(only, &|_| origin.clone()))
+    });
+    parsed.unwrap_or_else(|| Node {
+        value: Value::Text(value.to_owned()),
+        origin,
+    })
+}
+
+fn syntax_problem(error: &toml::de::Error, lines: &Lines) -> Problem {
+    let origin = error
+        .span()
+        .map_or(Origin::Whole, |span| lines.origin(span.start));
+    let said: Vec<&str> = error.message().split_whitespace().collect();
+    Problem::new(&origin, format!("this is not TOML: {}", said.join(" ")))
+        .hint("rankfall new prints a complete experiment file to start from")
+}
+
+fn node(value: &Spanned<DeValue<'_>>, origin_of: &impl Fn(usize) -> Origin) -> Node {
+    let origin = origin_of(value.span().start);
+    let value = match value.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(i) => integer(i.as_str(), i.radix()),
+        DeValue::Float(f) => Value::Float(f.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(flag) => Value::Flag(*flag),
+        DeValue::Datetime(date) => Value::Date(date.to_string()),
+        DeValue::Array(list) => Value::List(list.iter().map(|v| node(v, origin_of)).collect()),
+        DeValue::Table(table) => return table_node(table, origin, origin_of),
+    };
+    Node { value, origin }
+}
+
+fn integer(digits: &str, radix: u32) -> Value {
+    match i128::from_str_radix(digits, radix) {
+        Ok(i) => Value::Integer(i),
+        Err(_) => Value::Float(digits.parse().unwrap_or(f64::INFINITY)),
+    }
+}
+
+fn table_node(table: &DeTable<'_>, origin: Origin, origin_of: &impl Fn(usize) -> Origin) -> Node {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let entries = entries
+        .into_iter()
+        .map(|(key, value)| Entry {
+            key: key.get_ref().to_string(),
+            origin: origin_of(key.span().start),
+            node: node(value, origin_of),
+        })
+        .collect();
+    Node {
+        value: Value::Table(entries),
+        origin,
+    }
+}
+
+/// Line starts of a text, to turn byte positions into lines and columns.
+struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    fn of(text: &'t str) -> Self {
+        let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(after_newlines).collect();
+        Lines { text, starts }
+    }
+
+    fn origin(&self, at: usize) -> Origin {
+        let line = self.starts.partition_point(|&start| start <= at).max(1);
+        let start = self.starts[line - 1];
+        let before = self.text.get(start..at).unwrap_or_default();
+        Origin::File {
+            line,
+            column: before.chars().count() + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_know_their_line_and_column() {
+        let root = parse("a = 1\n[b]\n  \"ü\" = \"x\"\n").unwrap();
+        let Value::Table(entries) = root.value else {
+            panic!("the root is a table")
+        };
+        let Value::Table(inner) = &entries[1].node.value else {
+            panic!("b is a table")
+        };
+        assert_eq!(inner[0].origin, Origin::File { line: 3, column: 3 });
+        assert_eq!(inner[0].node.origin, Origin::File { line: 3, column: 9 });
+    }
+
+    #[test]
+    fn entries_keep_the_order_of_the_text() {
+        let Value::Table(entries) = parse("b = 1\na = 2").unwrap().value else {
+            panic!("the root is a table")
+        };
+        let keys: Vec<_> = entries.iter().map(|e| e.key.as_str()).collect();
+        assert_eq!(keys, ["b", "a"]);
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_kept() {
+        let node = parse_set_value("", "18446744073709551615");
+        assert_eq!(node.value, Value::Integer(18_446_744_073_709_551_615));
+        assert_eq!(
+            parse_set_value("", "0x_1").value,
+            Value::Text("0x_1".into())
+        );
+        assert_eq!(parse_set_value("", "0x1f").value, Value::Integer(31));
+    }
+
+    #[test]
+    fn set_values_that_are_not_toml_are_text() {
+        assert_eq!(parse_set_value("", "abc").value, Value::Text("abc".into()));
+        assert_eq!(
+            parse_set_value("", "1\ny = 2").value,
+            Value::Text("1\ny = 2".into())
+        );
+        assert_eq!(parse_set_value("", "\"a\"").value, Value::Text("a".into()));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_not_overflowed() {
+        let deep = format!("a = {}", "[".repeat(100_000));
+        assert!(parse(&deep).is_err());
+        let closed = format!("a = {}{}", "[".repeat(50_000), "]".repeat(50_000));
+        let _ = parse(&closed);
+    }
+}

@@ -1,0 +1,278 @@
+//! Every key an experiment file may have, where it belongs, and to which kinds it applies.
+
+/// One key of a section.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// The kinds it applies to; empty for all.
+    pub kinds: &'static [&'static str],
+    /// Why it applies to no other kind; empty where there is nothing to say.
+    pub why: &'static str,
+}
+
+/// One section of the file with its keys, and its kinds if it has a `kind`.
+#[derive(Debug)]
+pub struct SectionKeys {
+    /// How messages name the place, e.g. `[run]`.
+    pub place: &'static str,
+    /// The keys.
+    pub keys: &'static [Key],
+    /// The values of its `kind` key; empty where it has none.
+    pub kinds: &'static [&'static str],
+}
+
+const fn key(name: &'static str) -> Key {
+    of(name, &[], "")
+}
+
+const fn of(name: &'static str, kinds: &'static [&'static str], why: &'static str) -> Key {
+    Key { name, kinds, why }
+}
+
+/// The top level of the file.
+pub const TOP: SectionKeys = SectionKeys {
+    place: "the top level of the file",
+    kinds: &[],
+    keys: &[
+        key("name"),
+        key("data"),
+        key("network"),
+        key("dynamics"),
+        key("run"),
+    ],
+};
+
+/// `[data]`.
+pub const DATA: SectionKeys = SectionKeys {
+    place: "[data]",
+    kinds: &["gaussian", "file", "gram"],
+    keys: &[
+        key("kind"),
+        of("samples", &["gaussian"], COUNTED),
+        of(
+            "inputs",
+            &["gaussian", "file"],
+            "a Gram matrix has all its inputs in it",
+        ),
+        of("outputs", &["gaussian"], COUNTED),
+        of("teacher_rank", &["gaussian"], TEACHER),
+        of("teacher_singular_values", &["gaussian"], TEACHER),
+        of("covariance", &["gaussian"], TEACHER),
+        of("residual_noise", &["gaussian"], TEACHER),
+        of(
+            "each_trajectory",
+            &["gaussian"],
+            "only drawn data can be drawn again",
+        ),
+        of(
+            "path",
+            &["file", "gram"],
+            "Gaussian data are drawn, not read",
+        ),
+        of("targets", &["file"], "only a table has columns"),
+        of("header", &["file"], "only a table has a header"),
+        of("delimiter", &["file"], "only a table has one"),
+        of("one_hot", &["file"], "only a table has class labels"),
+        of("standardize", &["file"], "only a table can be standardised"),
+        of(
+            "inputs_array",
+            &["file"],
+            "it names an array of an NPZ file",
+        ),
+        of(
+            "targets_array",
+            &["file"],
+            "it names an array of an NPZ file",
+        ),
+        of(
+            "checksum",
+            &["file", "gram"],
+            "Gaussian data are drawn, not read",
+        ),
+    ],
+};
+
+const COUNTED: &str = "files say themselves how many there are";
+const TEACHER: &str = "only drawn data have a teacher and a law";
+
+/// `[network]`.
+pub const NETWORK: SectionKeys = SectionKeys {
+    place: "[network]",
+    kinds: &[],
+    keys: &[key("width"), key("init")],
+};
+
+/// `network.init`.
+pub const INIT: SectionKeys = SectionKeys {
+    place: "network.init",
+    kinds: &["gaussian", "balanced", "file"],
+    keys: &[
+        key("kind"),
+        of(
+            "scale",
+            &["gaussian", "balanced"],
+            "a file has the weights as they are",
+        ),
+        of(
+            "smallest_singular_value",
+            &["gaussian"],
+            "the spectrum of the others is given otherwise",
+        ),
+        of(
+            "each_trajectory",
+            &["gaussian", "balanced"],
+            "a file has one start for all trajectories",
+        ),
+        of("path", &["file"], "the others are drawn, not read"),
+        of("checksum", &["file"], "the others are drawn, not read"),
+    ],
+};
+
+/// One `[[dynamics]]`.
+pub const DYNAMICS: SectionKeys = SectionKeys {
+    place: "[[dynamics]]",
+    kinds: &[
+        "gradient-flow",
+        "stochastic-gradient-flow",
+        "gradient-descent",
+        "label-noise-gradient-descent",
+        "sgd",
+    ],
+    keys: &[
+        key("label"),
+        key("kind"),
+        key("step_size"),
+        key("label_noise"),
+        of(
+            "batch_size",
+            &["stochastic-gradient-flow", "sgd"],
+            "the other dynamics use all rows at every step",
+        ),
+        of(
+            "integrator",
+            &["stochastic-gradient-flow"],
+            "gradient flow is integrated adaptively and a descent is a map, with nothing to integrate",
+        ),
+        of(
+            "time_step",
+            &["gradient-flow", "stochastic-gradient-flow"],
+            "a descent takes steps of its step_size",
+        ),
+        of(
+            "label_noise_distribution",
+            &["label-noise-gradient-descent", "sgd"],
+            "the noise of the stochastic flow is Brownian, and gradient flow and gradient descent have none",
+        ),
+        of("sampling", &["sgd"], "only it draws mini-batches"),
+    ],
+};
+
+/// `[run]`.
+pub const RUN: SectionKeys = SectionKeys {
+    place: "[run]",
+    kinds: &[],
+    keys: &[
+        key("seed"),
+        key("time"),
+        key("trajectories"),
+        key("save"),
+        key("rank_tolerance"),
+        key("keep_trajectories"),
+        key("common_noise"),
+        key("reductions"),
+    ],
+};
+
+/// `run.save`.
+pub const SAVE: SectionKeys = SectionKeys {
+    place: "run.save",
+    kinds: &[],
+    keys: &[key("points"), key("spacing")],
+};
+
+/// `data.covariance` when it is a table.
+pub const COVARIANCE: SectionKeys = SectionKeys {
+    place: "data.covariance",
+    kinds: &[],
+    keys: &[key("power_law"), key("matrix")],
+};
+
+/// All sections, in the order of the file.
+pub const SECTIONS: &[&SectionKeys] = &[
+    &TOP,
+    &DATA,
+    &COVARIANCE,
+    &NETWORK,
+    &INIT,
+    &DYNAMICS,
+    &RUN,
+    &SAVE,
+];
+
+/// The values of `integrator`.
+pub const INTEGRATORS: &[&str] = &["lie-euler", "euler-maruyama", "lie-euler-unsplit"];
+/// The values of `label_noise_distribution`.
+pub const DISTRIBUTIONS: &[&str] = &["gaussian", "rademacher"];
+/// The values of `sampling`.
+pub const SAMPLINGS: &[&str] = &[
+    "with-replacement",
+    "without-replacement",
+    "epochs",
+    "sequential",
+];
+/// The values of `spacing`.
+pub const SPACINGS: &[&str] = &["linear", "log"];
+
+impl SectionKeys {
+    /// The names of the keys.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|k| k.name).collect()
+    }
+
+    /// The key of that name.
+    pub fn find(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|k| k.name == name)
+    }
+}
+
+/// The other places where a key of that name belongs, e.g. `[run]` for `seed`.
+pub fn elsewhere(name: &str) -> Vec<&'static str> {
+    SECTIONS
+        .iter()
+        .filter(|s| s.find(name).is_some())
+        .map(|s| s.place)
+        .collect()
+}
+
+/// Every key and every listed value, for checks that run over all of them.
+pub fn every_name_and_value() -> impl Iterator<Item = &'static str> {
+    let named = SECTIONS
+        .iter()
+        .flat_map(|s| s.names().into_iter().chain(s.kinds.iter().copied()));
+    let values = [INTEGRATORS, DISTRIBUTIONS, SAMPLINGS, SPACINGS];
+    named.chain(values.into_iter().flatten().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_apply_only_to_kinds_that_exist() {
+        for section in SECTIONS {
+            for key in section.keys {
+                for kind in key.kinds {
+                    assert!(section.kinds.contains(kind), "{} {kind}", key.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_where_it_belongs() {
+        assert_eq!(elsewhere("seed"), ["[run]"]);
+        assert_eq!(elsewhere("each_trajectory"), ["[data]", "network.init"]);
+        assert!(elsewhere("nonsense").is_empty());
+    }
+}

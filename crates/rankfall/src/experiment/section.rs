@@ -1,0 +1,273 @@
+//! Reading one table of an experiment file: known keys only, each value checked where it stands.
+
+use super::document::{Entry, Node, Origin, Problem, Value};
+use super::keys::{self, Key, SectionKeys};
+use super::suggest::nearest;
+use crate::failure::quoted;
+use std::ops::RangeInclusive;
+
+/// The largest whole number that every double can hold exactly.
+pub const LARGEST_EXACT: u64 = 1 << 53;
+
+/// A table whose keys have been checked against those known there.
+pub struct Section<'a> {
+    path: String,
+    keys: &'static SectionKeys,
+    origin: &'a Origin,
+    entries: &'a [Entry],
+}
+
+/// A value with the path of its key.
+#[derive(Clone)]
+pub struct Field<'a> {
+    /// The dotted path, as `--set` takes it.
+    pub path: String,
+    /// The value.
+    pub node: &'a Node,
+}
+
+impl<'a> Section<'a> {
+    /// Opens the table at `path` (empty for the top level); unknown keys are refused.
+    pub fn open(
+        node: &'a Node,
+        path: impl Into<String>,
+        keys: &'static SectionKeys,
+    ) -> Result<Self, Problem> {
+        let path = path.into();
+        let Value::Table(entries) = &node.value else {
+            return Err(wrong_type(&path, node, "a table"));
+        };
+        let section = Section {
+            path,
+            keys,
+            origin: &node.origin,
+            entries,
+        };
+        match entries.iter().find(|e| keys.find(&e.key).is_none()) {
+            Some(unknown) => Err(section.unknown_key(unknown)),
+            None => Ok(section),
+        }
+    }
+
+    /// The value of a key, if it is there.
+    pub fn field(&self, name: &str) -> Option<Field<'a>> {
+        let entry = self.entries.iter().find(|e| e.key == name)?;
+        Some(Field {
+            path: self.path_of(name),
+            node: &entry.node,
+        })
+    }
+
+    /// The value of a key that must be there; `example` shows how to write it.
+    pub fn required(&self, name: &str, example: &str) -> Result<Field<'a>, Problem> {
+        self.field(name).ok_or_else(|| self.missing(name, example))
+    }
+
+    /// The problem of a missing key.
+    pub fn missing(&self, name: &str, example: &str) -> Problem {
+        let message = format!("`{}` is missing", self.path_of(name));
+        Problem::new(self.origin, message).hint(format!("add it, for instance: {example}"))
+    }
+
+    /// A problem with this section as a whole.
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem::new(self.origin, message)
+    }
+
+    /// The `kind` of this section, after checking that every key applies to it.
+    pub fn kind(&self, default: Option<&'static str>) -> Result<&'static str, Problem> {
+        let kind = match (self.field("kind"), default) {
+            (Some(field), _) => field.choice(self.keys.kinds)?,
+            (None, Some(default)) => default,
+            (None, None) => {
+                let kinds = self.keys.kinds;
+                let example = format!("kind = \"{}\" (known: {})", kinds[0], kinds.join(", "));
+                return Err(self.missing("kind", &example));
+            }
+        };
+        let misplaced = self.entries.iter().find_map(|entry| {
+            let key = self.keys.find(&entry.key)?;
+            let applies = key.kinds.is_empty() || key.kinds.contains(&kind);
+            (!applies).then(|| self.not_for_kind(entry, key, kind))
+        });
+        misplaced.map_or(Ok(kind), Err)
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    fn not_for_kind(&self, entry: &Entry, key: &Key, kind: &str) -> Problem {
+        let belongs = key.kinds.join(" and ");
+        let message = format!(
+            "`{}` does not apply to kind \"{kind}\", only to {belongs}: {}",
+            self.path_of(&entry.key),
+            key.why
+        );
+        Problem::new(&entry.origin, message).hint("remove the key, or choose another kind")
+    }
+
+    fn unknown_key(&self, entry: &Entry) -> Problem {
+        let names = self.keys.names();
+        let shown = quoted(&entry.key);
+        let place = self.keys.place;
+        let known = format!("known there: {}", names.join(", "));
+        let elsewhere = keys::elsewhere(&entry.key);
+        let message = if !elsewhere.is_empty() {
+            format!(
+                "unknown key {shown} in {place}; it belongs in {}",
+                elsewhere.join(" or ")
+            )
+        } else {
+            let suggestion = nearest(&entry.key, &names).unwrap_or_default();
+            format!("unknown key {shown} in {place}; did you mean `{suggestion}`?")
+        };
+        Problem::new(&entry.origin, message).hint(known)
+    }
+}
+
+impl<'a> Field<'a> {
+    /// A problem at this value, its path in front.
+    pub fn problem(&self, message: impl AsRef<str>) -> Problem {
+        let message = format!("`{}` {}", self.path, message.as_ref());
+        Problem::new(&self.node.origin, message)
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self) -> Result<bool, Problem> {
+        match &self.node.value {
+            Value::Flag(flag) => Ok(*flag),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+
+    /// Text; a `--set` value is text as it stands, quotes or not.
+    pub fn text(&self) -> Result<String, Problem> {
+        match (&self.node.value, &self.node.origin) {
+            (Value::Text(text), _) => Ok(text.clone()),
+            (Value::List(_) | Value::Table(_), _) => Err(self.wrong_type("text")),
+            (_, Origin::Set { value, .. }) => Ok(value.clone()),
+            _ => Err(self.wrong_type("text").hint("put it in quotes")),
+        }
+    }
+
+    /// One of the known values; the nearest is named otherwise.
+    pub fn choice(&self, known: &'static [&'static str]) -> Result<&'static str, Problem> {
+        let text = self.text()?;
+        if let Some(found) = known.iter().find(|k| **k == text) {
+            return Ok(found);
+        }
+        let suggestion = nearest(&text, known).unwrap_or_default();
+        let message = format!("is {}; did you mean \"{suggestion}\"?", quoted(&text));
+        Err(self
+            .problem(message)
+            .hint(format!("known values: {}", known.join(", "))))
+    }
+
+    /// A finite number.
+    pub fn number(&self) -> Result<f64, Problem> {
+        let number = match &self.node.value {
+            Value::Integer(i) => *i as f64,
+            Value::Float(f) => *f,
+            _ => return Err(self.not_a_number("a number")),
+        };
+        if number.is_finite() {
+            Ok(number)
+        } else {
+            Err(self.problem(format!("is {number}, but must be a finite number")))
+        }
+    }
+
+    /// A finite number above zero.
+    pub fn positive(&self) -> Result<f64, Problem> {
+        let number = self.number()?;
+        if number > 0.0 {
+            Ok(number)
+        } else {
+            Err(self.problem(format!("is {number}, but must be greater than 0")))
+        }
+    }
+
+    /// A finite number, zero or above.
+    pub fn non_negative(&self) -> Result<f64, Problem> {
+        let number = self.number()?;
+        if number >= 0.0 {
+            Ok(number.abs()) // −0.0 becomes 0.0
+        } else {
+            Err(self.problem(format!("is {number}, but must not be negative")))
+        }
+    }
+
+    /// A whole number in a range; 10.0 and 1e3 count as whole.
+    pub fn integer(&self, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+        let number = match &self.node.value {
+            Value::Integer(i) => *i,
+            Value::Float(f) if f.fract() == 0.0 && f.abs() <= LARGEST_EXACT as f64 => *f as i128,
+            Value::Float(f) if f.fract() == 0.0 => return Err(self.beyond(f, &range)),
+            Value::Float(f) => {
+                return Err(self.problem(format!("is {f:?}, but must be a whole number")));
+            }
+            _ => return Err(self.not_a_number("a whole number")),
+        };
+        match u64::try_from(number) {
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => Err(self.beyond(number, &range)),
+        }
+    }
+
+    /// The items of a list, each with its position in its path.
+    pub fn list(&self) -> Result<Vec<Field<'a>>, Problem> {
+        let Value::List(items) = &self.node.value else {
+            return Err(self.wrong_type("a list"));
+        };
+        let item = |(i, node)| Field {
+            path: format!("{}.{i}", self.path),
+            node,
+        };
+        Ok(items.iter().enumerate().map(item).collect())
+    }
+
+    /// The table at this key.
+    pub fn section(&self, keys: &'static SectionKeys) -> Result<Section<'a>, Problem> {
+        Section::open(self.node, self.path.clone(), keys)
+    }
+
+    /// The problem of a value of the wrong type.
+    pub fn wrong_type(&self, wanted: &str) -> Problem {
+        wrong_type(&self.path, self.node, wanted)
+    }
+
+    fn not_a_number(&self, wanted: &str) -> Problem {
+        let problem = self.wrong_type(wanted);
+        match &self.node.value {
+            Value::Text(text) if text.trim().parse::<f64>().is_ok() => {
+                problem.hint(format!("remove the quotes: {}", text.trim()))
+            }
+            _ => problem,
+        }
+    }
+
+    fn beyond(&self, number: impl std::fmt::Display, range: &RangeInclusive<u64>) -> Problem {
+        let (low, high) = (range.start(), range.end());
+        self.problem(format!(
+            "is {number}, but must be a whole number from {low} to {high}"
+        ))
+    }
+}
+
+fn wrong_type(path: &str, node: &Node, wanted: &str) -> Problem {
+    let what = match &node.value {
+        Value::Text(text) => format!("the text {}", quoted(text)),
+        Value::Integer(i) => format!("the number {i}"),
+        Value::Float(f) => format!("the number {f:?}"),
+        other => other.noun().to_owned(),
+    };
+    Problem::new(
+        &node.origin,
+        format!("`{path}` is {what}, but must be {wanted}"),
+    )
+}

@@ -1,0 +1,72 @@
+//! The command line of rankfall as a library: experiments in, run folders out.
+//!
+//! Nothing is computed here: the numerics are in `rankfall-core`, the readers of data in
+//! `rankfall-data`, the figures in `rankfall-report`.
+
+pub mod arguments;
+pub mod bundled;
+pub mod experiment;
+pub mod failure;
+pub mod progress;
+pub mod run;
+pub mod run_folder;
+pub mod save_plan;
+pub mod template;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use failure::Failure;
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+/// Runs a command line, reports what goes wrong on standard error, and says how to exit.
+pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match dispatch(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nowhere is left to report that standard error is closed.
+            let _ = writeln!(std::io::stderr(), "{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// Prints clap's message: help and version are no failure, a wrong argument is wrong input.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(failure::FailureKind::Input.code())
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn dispatch(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Reproduce(arguments) if arguments.list => print(&bundled::list()),
+        Command::Reproduce(arguments) => run::reproduce(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::New(arguments) => print(&template::experiment(arguments.kind)),
+        Command::Plot(arguments) => run::plot(&arguments),
+        Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
+    }
+}
+
+/// Writes to standard output; a reader that has seen enough (`| head`) is no failure.
+///
+/// # Errors
+/// A [`Failure`] with exit code 1 for any other reason, such as a full disk.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::run(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}

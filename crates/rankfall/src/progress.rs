@@ -1,0 +1,196 @@
+//! How far a run is: a bar on a terminal, a line now and then elsewhere, nothing when quiet.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt;
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Reports progress on standard error; may be called from any thread.
+pub struct Progress {
+    shown: Shown,
+}
+
+enum Shown {
+    Nothing,
+    Bar(ProgressBar),
+    Lines(Mutex<Lines>),
+}
+
+impl Progress {
+    /// Progress of one dynamics, by its label.
+    pub fn new(label: &str, quiet: bool) -> Self {
+        let shown = if quiet {
+            Shown::Nothing
+        } else if std::io::stderr().is_terminal() {
+            Shown::Bar(bar(label))
+        } else {
+            Shown::Lines(Mutex::new(Lines::new(label, Instant::now())))
+        };
+        Progress { shown }
+    }
+
+    /// So many of all trajectory-steps are done.
+    pub fn update(&self, done: u64, total: u64) {
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Bar(bar) => {
+                bar.set_length(total);
+                bar.set_position(done.min(total));
+            }
+            Shown::Lines(lines) => {
+                // A line lost to a thread that panicked is no reason to panic as well.
+                let line = lines
+                    .lock()
+                    .ok()
+                    .and_then(|mut lines| lines.due(done, total, Instant::now()));
+                if let Some(line) = line {
+                    let _ = writeln!(std::io::stderr(), "{line}");
+                }
+            }
+        }
+    }
+
+    /// The dynamics is done; the bar goes away.
+    pub fn finish(&self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(label: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(5));
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = write!(out, "{}", Rate(state.per_sec()));
+    };
+    let template = "{msg} [{wide_bar}] {percent}%, {rate}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
+    }
+    bar.set_message(label.to_owned());
+    bar
+}
+
+/// Lines at most one per [`Lines::EVERY`].
+struct Lines {
+    label: String,
+    start: Instant,
+    last: Instant,
+}
+
+impl Lines {
+    const EVERY: Duration = Duration::from_secs(10);
+
+    fn new(label: &str, now: Instant) -> Self {
+        Lines {
+            label: label.to_owned(),
+            start: now,
+            last: now,
+        }
+    }
+
+    /// The line to print at this moment, if one is due.
+    fn due(&mut self, done: u64, total: u64, now: Instant) -> Option<String> {
+        if now.duration_since(self.last) < Self::EVERY || total == 0 {
+            return None;
+        }
+        self.last = now;
+        let fraction = (done as f64 / total as f64).min(1.0);
+        let elapsed = now.duration_since(self.start).as_secs_f64();
+        let rate = done as f64 / elapsed;
+        let left = if done > 0 {
+            format!("{} left", Seconds(elapsed * (1.0 - fraction) / fraction))
+        } else {
+            "time left unknown".to_owned()
+        };
+        let percent = (100.0 * fraction).floor();
+        Some(format!(
+            "{}: {percent} %, {}, {left}",
+            self.label,
+            Rate(rate)
+        ))
+    }
+}
+
+/// Trajectory-steps per second with three digits.
+struct Rate(f64);
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scaled, unit) = match self.0 {
+            r if r >= 1e6 => (r / 1e6, " million"),
+            r if r >= 1e3 => (r / 1e3, " thousand"),
+            r => (r, ""),
+        };
+        let digits = if scaled >= 100.0 { 0 } else { 1 };
+        write!(f, "{scaled:.digits$}{unit} trajectory-steps/s")
+    }
+}
+
+/// A duration in the two largest units that fit.
+struct Seconds(f64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = self.0.ceil().max(0.0) as u64;
+        match s {
+            0..60 => write!(f, "{s} s"),
+            60..3600 => write!(f, "{} min {} s", s / 60, s % 60),
+            _ => write!(f, "{} h {} min", s / 3600, s % 3600 / 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn lines_come_at_most_every_ten_seconds() {
+        let start = Instant::now();
+        let mut lines = Lines::new("SGD", start);
+        let printed = (0..100).filter(|s| lines.due(*s, 100, after(start, *s)).is_some());
+        assert_eq!(
+            printed.collect::<Vec<_>>(),
+            [10, 20, 30, 40, 50, 60, 70, 80, 90]
+        );
+    }
+
+    #[test]
+    fn a_line_has_share_rate_and_time_left() {
+        let start = Instant::now();
+        let mut lines = Lines::new("SGD", start);
+        let line = lines.due(30_000_000, 120_000_000, after(start, 20));
+        let expected = "SGD: 25 %, 1.5 million trajectory-steps/s, 1 min 0 s left";
+        assert_eq!(line.as_deref(), Some(expected));
+        let line = lines.due(0, 100, after(start, 40));
+        assert!(line.unwrap().ends_with("time left unknown"));
+        assert_eq!(lines.due(0, 0, after(start, 80)), None);
+    }
+
+    #[test]
+    fn rates_and_times_are_readable() {
+        assert_eq!(Rate(12.34).to_string(), "12.3 trajectory-steps/s");
+        assert_eq!(Rate(33.1e6).to_string(), "33.1 million trajectory-steps/s");
+        assert_eq!(
+            Rate(123_456.0).to_string(),
+            "123 thousand trajectory-steps/s"
+        );
+        assert_eq!(Seconds(7200.5).to_string(), "2 h 0 min");
+        assert!(!Seconds(f64::INFINITY).to_string().is_empty());
+    }
+
+    #[test]
+    fn quiet_and_loud_take_any_numbers() {
+        for progress in [Progress::new("x", true), Progress::new("x", false)] {
+            progress.update(0, 0);
+            progress.update(10, 5);
+            progress.finish();
+        }
+    }
+}

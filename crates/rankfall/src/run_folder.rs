@@ -1,0 +1,400 @@
+//! A run folder: made, locked, filled file by file, and never looking finished when it is not.
+//!
+//! While a run is going its folder holds the marker `running`, which is also the lock against a
+//! second run. `summary.json` is written last, then the marker goes: a folder is finished exactly
+//! when it has a summary and no marker.
+
+pub mod atomic;
+mod columns;
+mod guarded;
+pub mod series;
+pub mod trajectories;
+pub mod weights;
+
+use crate::failure::{Failure, shown_path};
+use atomic::write_atomically;
+use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use weights::Tensor;
+
+/// The resolved experiment.
+pub const EXPERIMENT: &str = "experiment.toml";
+/// What the run says of itself.
+pub const SUMMARY: &str = "summary.json";
+/// Statistics over time.
+pub const SERIES: &str = "series.parquet";
+/// Every trajectory, where they are kept.
+pub const TRAJECTORIES: &str = "trajectories.parquet";
+/// The weights at the end.
+pub const FINAL: &str = "final.safetensors";
+/// The figures.
+pub const FIGURES: &str = "figures";
+/// The report page.
+pub const REPORT: &str = "report.html";
+/// What an interrupted run needs to continue.
+pub const CHECKPOINT: &str = "checkpoint";
+/// The marker of a run that is going, or was interrupted.
+pub const RUNNING: &str = "running";
+
+/// Everything a run may leave in its folder.
+const OURS: &[&str] = &[
+    EXPERIMENT,
+    SUMMARY,
+    SERIES,
+    TRAJECTORIES,
+    FINAL,
+    FIGURES,
+    REPORT,
+    CHECKPOINT,
+    RUNNING,
+];
+
+/// What to do with a folder that has something in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse it.
+    Refuse,
+    /// Continue the run in it (`--resume`).
+    Resume,
+    /// Delete the run in it (`--force`).
+    Replace,
+}
+
+/// How a folder stood when it was opened.
+#[derive(Debug)]
+pub enum Opened {
+    /// Nothing to continue: start from the beginning.
+    Fresh(RunFolder),
+    /// There is a checkpoint to continue from.
+    Interrupted(RunFolder),
+    /// The run was finished; nothing is to be done (only for [`Existing::Resume`]).
+    Finished,
+}
+
+/// A folder that this run alone writes into.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// Holds the lock on the marker until the folder is dropped.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes the folder, or opens it if it is there, and locks it.
+    ///
+    /// # Errors
+    /// Exit code 2 where the folder may not be used: not empty, not a run folder, not a folder at
+    /// all, or in use by another run; exit code 1 where the system refuses.
+    pub fn open(path: &Path, existing: Existing) -> Result<Opened, Failure> {
+        let before = State::of(path)?;
+        before.check(path, existing)?;
+        if before == State::Finished && existing == Existing::Resume {
+            return Ok(Opened::Finished);
+        }
+        fs::create_dir_all(path).map_err(|error| cannot_make(path, &error))?;
+        let folder = RunFolder {
+            path: path.to_owned(),
+            _lock: lock(path)?,
+        };
+        // Another run may have come between the first look and the lock.
+        let now = State::of(path)?;
+        let unchanged = now == before || before == State::Empty && now == State::Interrupted;
+        if !unchanged {
+            now.check(path, existing)?;
+        }
+        if existing == Existing::Resume && folder.file(CHECKPOINT).exists() {
+            return Ok(Opened::Interrupted(folder));
+        }
+        folder.clear()?;
+        Ok(Opened::Fresh(folder))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder of the figures, made if it is not there.
+    ///
+    /// # Errors
+    /// Exit code 1 where the system refuses.
+    pub fn figures(&self) -> Result<PathBuf, Failure> {
+        let path = self.file(FIGURES);
+        fs::create_dir_all(&path).map_err(|error| cannot_make(&path, &error))?;
+        Ok(path)
+    }
+
+    /// Writes the resolved experiment.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written; an older one is then still whole.
+    pub fn write_experiment(&self, toml: &str) -> Result<(), Failure> {
+        self.write_bytes(EXPERIMENT, toml.as_bytes())
+    }
+
+    /// The resolved experiment of the run that was interrupted here, if it got that far.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file is there but cannot be read.
+    pub fn recorded_experiment(&self) -> Result<Option<String>, Failure> {
+        let path = self.file(EXPERIMENT);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let message = format!("cannot read {}: {error}", shown_path(&path));
+                Err(Failure::run(message))
+            }
+        }
+    }
+
+    /// Writes `series.parquet`.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written.
+    pub fn write_series(&self, rows: &[SeriesRow]) -> Result<(), Failure> {
+        write_atomically(&self.file(SERIES), |file| series::write(rows, file))
+    }
+
+    /// Writes `final.safetensors`.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written, or a shape does not fit its values.
+    pub fn write_weights(&self, tensors: &[Tensor]) -> Result<(), Failure> {
+        let bytes = weights::encode(tensors)
+            .map_err(|error| Failure::writing(&self.file(FINAL), &error))?;
+        self.write_bytes(FINAL, &bytes)
+    }
+
+    /// Writes any other file of the folder in one go: report, figures, checkpoint.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written; an older one is then still whole.
+    pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        write_atomically(&self.file(name), |file| file.write_all(bytes))
+    }
+
+    /// Writes `summary.json` and takes the marker away: the run is finished.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
+    pub fn finish(self, summary: &Summary) -> Result<(), Failure> {
+        self.write_bytes(SUMMARY, summary_json(summary)?.as_bytes())?;
+        remove(&self.file(CHECKPOINT))?;
+        remove(&self.file(RUNNING))
+    }
+
+    /// Deletes what an earlier run left, except for the marker.
+    fn clear(&self) -> Result<(), Failure> {
+        let names = names_in(&self.path)?.unwrap_or_default();
+        let old = names
+            .iter()
+            .filter(|name| is_ours(name) && *name != RUNNING);
+        old.map(|name| self.file(name)).try_for_each(|p| remove(&p))
+    }
+}
+
+/// The text of `summary.json`.
+///
+/// # Errors
+/// Exit code 1 if it cannot be written as JSON.
+pub fn summary_json(summary: &Summary) -> Result<String, Failure> {
+    serde_json::to_string_pretty(summary)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::run(format!("cannot write the summary as JSON: {error}")))
+}
+
+/// Reads the summary of a finished run.
+///
+/// # Errors
+/// Exit code 2 where the folder has none, an unfinished run, or one that cannot be understood.
+pub fn read_summary(folder: &Path) -> Result<Summary, Failure> {
+    match State::of(folder)? {
+        State::Finished => {}
+        State::Interrupted => {
+            let message = format!("the run in {} is not finished", shown_path(folder));
+            return Err(Failure::input(message).hint("continue it: rankfall run … --resume"));
+        }
+        _ => {
+            let message = format!("{} is not a run folder: no {SUMMARY}", shown_path(folder));
+            return Err(Failure::input(message)
+                .hint("rankfall run and rankfall reproduce make one, by default runs/NAME"));
+        }
+    }
+    let path = folder.join(SUMMARY);
+    let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    check_schema(&path, &text)?;
+    serde_json::from_str(&text).map_err(|error| unreadable(&path, &error))
+}
+
+/// Reads the statistics of a finished run.
+///
+/// # Errors
+/// Exit code 2 where the file is missing, or is not such a table.
+pub fn read_series(folder: &Path) -> Result<Vec<SeriesRow>, Failure> {
+    let path = folder.join(SERIES);
+    let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    series::read(bytes).map_err(|error| unreadable(&path, &error))
+}
+
+/// Says so when a summary was written by a version with another layout, before fields are missed.
+fn check_schema(path: &Path, text: &str) -> Result<(), Failure> {
+    #[derive(serde::Deserialize)]
+    struct Schema {
+        schema: u32,
+    }
+    let Schema { schema } = serde_json::from_str(text).map_err(|e| unreadable(path, &e))?;
+    if schema == SUMMARY_SCHEMA {
+        return Ok(());
+    }
+    let shown = shown_path(path);
+    let message = format!("{shown} has schema {schema}; this version reads {SUMMARY_SCHEMA}");
+    Err(Failure::input(message).hint("run the experiment again: experiment.toml is beside it"))
+}
+
+/// What is in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing, or no folder yet.
+    Empty,
+    /// A run that was not finished.
+    Interrupted,
+    /// A finished run.
+    Finished,
+    /// Something else, for instance this.
+    Foreign(String),
+}
+
+impl State {
+    fn of(path: &Path) -> Result<State, Failure> {
+        Ok(match names_in(path)? {
+            Some(names) => State::of_names(&names),
+            None => State::Empty,
+        })
+    }
+
+    fn of_names(names: &[String]) -> State {
+        let has = |name: &str| names.iter().any(|n| n == name);
+        if let Some(other) = names.iter().find(|name| !is_ours(name)) {
+            State::Foreign(other.clone())
+        } else if names.is_empty() {
+            State::Empty
+        } else if has(RUNNING) {
+            State::Interrupted
+        } else if has(SUMMARY) && has(EXPERIMENT) {
+            State::Finished
+        } else {
+            State::Foreign(names[0].clone())
+        }
+    }
+
+    /// Refuses a folder that may not be written into.
+    fn check(&self, path: &Path, existing: Existing) -> Result<(), Failure> {
+        let shown = shown_path(path);
+        match (self, existing) {
+            (State::Empty, _) => Ok(()),
+            (State::Foreign(name), _) => Err(Failure::input(format!(
+                "{shown} is not empty and not a run folder: there is {} in it",
+                crate::failure::quoted(name)
+            ))
+            .hint("name another one with --out; only runs of rankfall are replaced or continued")),
+            (State::Finished, Existing::Refuse) => {
+                Err(Failure::input(format!("{shown} has a finished run in it"))
+                    .hint("--force replaces it, --out DIR writes elsewhere"))
+            }
+            (State::Interrupted, Existing::Refuse) => Err(Failure::input(format!(
+                "{shown} has a run in it that is not finished"
+            ))
+            .hint("--resume continues it, --force replaces it, --out DIR writes elsewhere")),
+            (State::Finished | State::Interrupted, _) => Ok(()),
+        }
+    }
+}
+
+/// Whether a run leaves files of that name.
+fn is_ours(name: &str) -> bool {
+    OURS.contains(&name) || atomic::is_temporary(name)
+}
+
+/// The names of what is in a folder; `None` if there is no folder.
+fn names_in(path: &Path) -> Result<Option<Vec<String>>, Failure> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            let message = format!("{} is not a folder", shown_path(path));
+            return Err(Failure::input(message).hint("name another one with --out"));
+        }
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.map_err(|error| unreadable(path, &error))?;
+        Ok(entry.file_name().to_string_lossy().into_owned())
+    };
+    entries.map(name).collect::<Result<_, _>>().map(Some)
+}
+
+/// Makes the marker and locks it.
+fn lock(folder: &Path) -> Result<File, Failure> {
+    let path = folder.join(RUNNING);
+    loop {
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|error| Failure::writing(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(folder)),
+            // Some network file systems have no locks; a run there is better than none.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(Failure::writing(&path, &error)),
+        }
+        // A run that finished in this moment has taken the marker away: then lock a new one.
+        if path.exists() {
+            let _ = file.set_len(0);
+            let _ = file.write_all(b"a run is going on here, or was interrupted\n");
+            return Ok(file);
+        }
+    }
+}
+
+fn in_use(folder: &Path) -> Failure {
+    let message = format!("another run is writing into {}", shown_path(folder));
+    Failure::input(message).hint("wait for it, or name another folder with --out")
+}
+
+/// Deletes a file or a folder if it is there; a link is deleted, never what it leads to.
+fn remove(path: &Path) -> Result<(), Failure> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::run(format!(
+            "cannot delete {}: {error}",
+            shown_path(path)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn cannot_make(path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("cannot make the folder {}: {error}", shown_path(path));
+    Failure::input(message).hint("name another one with --out")
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::input(format!("cannot read {}: {error}", shown_path(path)))
+}
+
+#[cfg(test)]
+mod tests;

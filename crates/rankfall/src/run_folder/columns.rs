@@ -1,0 +1,183 @@
+//! Tables of named columns as Parquet: the same columns always give the same bytes.
+
+use super::guarded::guarded;
+use bytes::Bytes;
+use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use parquet::column::writer::ColumnWriterImpl;
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::record::{Field, Row};
+use parquet::schema::types::{Type, TypePtr};
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// What is in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Text.
+    Text,
+    /// 32-bit whole numbers.
+    Int32,
+    /// 64-bit whole numbers.
+    Int64,
+    /// Double precision, never null.
+    Double,
+    /// Double precision, null where undefined.
+    Nullable,
+}
+
+/// The values of one column for some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Text.
+    Text(Vec<ByteArray>),
+    /// 32-bit whole numbers.
+    Int32(Vec<i32>),
+    /// 64-bit whole numbers.
+    Int64(Vec<i64>),
+    /// Double precision, never null.
+    Double(Vec<f64>),
+    /// Double precision, null where undefined or not finite.
+    Nullable(Vec<Option<f64>>),
+}
+
+/// A column: its name and what is in it.
+pub type Column = (&'static str, Content);
+
+/// A Parquet file written one group of rows after the other.
+pub struct TableWriter<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
+}
+
+impl<W: Write + Send> TableWriter<W> {
+    /// Begins a file.
+    pub fn new(out: W, columns: &[Column]) -> io::Result<Self> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_created_by(format!("rankfall {}", env!("CARGO_PKG_VERSION")))
+            .build();
+        let schema = schema(columns).map_err(to_io)?;
+        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties));
+        Ok(TableWriter {
+            writer: writer.map_err(to_io)?,
+        })
+    }
+
+    /// Appends rows, given as one [`Values`] per column in the order of the columns.
+    pub fn append(&mut self, columns: &[Values]) -> io::Result<()> {
+        let append = |writer: &mut SerializedFileWriter<W>| {
+            let mut group = writer.next_row_group()?;
+            for values in columns {
+                write_column(&mut group, values)?;
+            }
+            group.close().map(|_| ())
+        };
+        append(&mut self.writer).map_err(to_io)
+    }
+
+    /// Writes what belongs at the end of the file, and gives it back.
+    pub fn finish(self) -> io::Result<W> {
+        self.writer.into_inner().map_err(to_io)
+    }
+}
+
+fn schema(columns: &[Column]) -> Result<TypePtr, ParquetError> {
+    let fields = columns.iter().map(field).collect::<Result<Vec<_>, _>>()?;
+    let root = Type::group_type_builder("rankfall").with_fields(fields);
+    root.build().map(Arc::new)
+}
+
+fn field((name, content): &Column) -> Result<TypePtr, ParquetError> {
+    let (physical, repetition) = match content {
+        Content::Text => (Physical::BYTE_ARRAY, Repetition::REQUIRED),
+        Content::Int32 => (Physical::INT32, Repetition::REQUIRED),
+        Content::Int64 => (Physical::INT64, Repetition::REQUIRED),
+        Content::Double => (Physical::DOUBLE, Repetition::REQUIRED),
+        Content::Nullable => (Physical::DOUBLE, Repetition::OPTIONAL),
+    };
+    let text = (*content == Content::Text).then_some(LogicalType::String);
+    Type::primitive_type_builder(name, physical)
+        .with_repetition(repetition)
+        .with_logical_type(text)
+        .build()
+        .map(Arc::new)
+}
+
+fn write_column<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: &Values,
+) -> Result<(), ParquetError> {
+    let Some(mut column) = group.next_column()? else {
+        return Err(ParquetError::General("more columns than declared".into()));
+    };
+    match values {
+        Values::Text(v) => column.typed::<ByteArrayType>().write_batch(v, None, None)?,
+        Values::Int32(v) => column.typed::<Int32Type>().write_batch(v, None, None)?,
+        Values::Int64(v) => column.typed::<Int64Type>().write_batch(v, None, None)?,
+        Values::Double(v) => column.typed::<DoubleType>().write_batch(v, None, None)?,
+        Values::Nullable(v) => write_nullable(column.typed::<DoubleType>(), v)?,
+    };
+    column.close()
+}
+
+fn write_nullable(
+    column: &mut ColumnWriterImpl<'_, DoubleType>,
+    values: &[Option<f64>],
+) -> Result<usize, ParquetError> {
+    let finite = |v: &Option<f64>| v.filter(|x| x.is_finite());
+    let present: Vec<f64> = values.iter().filter_map(finite).collect();
+    let levels: Vec<i16> = values.iter().map(|v| finite(v).is_some().into()).collect();
+    column.write_batch(&present, Some(&levels), None)
+}
+
+/// Reads all rows of a file that must have these columns, each through a function.
+pub fn read<T>(
+    bytes: Vec<u8>,
+    columns: &[Column],
+    row: impl Fn(&[Field]) -> Option<T>,
+) -> io::Result<Vec<T>> {
+    guarded(|| {
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(to_io)?;
+        check_columns(&reader, columns)?;
+        let mut out = Vec::new();
+        for (at, read) in reader.get_row_iter(None).map_err(to_io)?.enumerate() {
+            let fields = fields_of(read.map_err(to_io)?);
+            let unexpected = || io::Error::other(format!("row {at} has a value of another type"));
+            out.push(row(&fields).ok_or_else(unexpected)?);
+        }
+        Ok(out)
+    })
+}
+
+fn check_columns(reader: &SerializedFileReader<Bytes>, columns: &[Column]) -> io::Result<()> {
+    let descriptor = reader.metadata().file_metadata().schema_descr_ptr();
+    let found: Vec<&str> = descriptor.columns().iter().map(|c| c.name()).collect();
+    let wanted: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    if found == wanted {
+        return Ok(());
+    }
+    let (found, wanted) = (found.join(", "), wanted.join(", "));
+    Err(io::Error::other(format!(
+        "its columns are {found}, not {wanted}"
+    )))
+}
+
+fn fields_of(row: Row) -> Vec<Field> {
+    row.get_column_iter()
+        .map(|(_, field)| field.clone())
+        .collect()
+}
+
+/// The error of the file below if there is one, so that a full disk is called that.
+fn to_io(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(other) => io::Error::other(other.to_string()),
+        },
+        other => io::Error::other(other.to_string()),
+    }
+}

@@ -1,0 +1,210 @@
+//! `series.parquet`: statistics of every observable of every dynamics at every save time.
+
+use super::columns::{self, Column, Content, TableWriter, Values};
+use parquet::data_type::ByteArray;
+use parquet::record::Field;
+use rankfall_report::record::SeriesRow;
+use std::io::{self, Write};
+
+/// The columns, in order.
+const COLUMNS: &[Column] = &[
+    ("dynamics", Content::Text),
+    ("observable", Content::Text),
+    ("index", Content::Int32),
+    ("time", Content::Double),
+    ("mean", Content::Nullable),
+    ("std_error", Content::Nullable),
+    ("q05", Content::Nullable),
+    ("q25", Content::Nullable),
+    ("q50", Content::Nullable),
+    ("q75", Content::Nullable),
+    ("q95", Content::Nullable),
+    ("law", Content::Nullable),
+];
+
+/// Rows held in columns at a time.
+const GROUP: usize = 1 << 18;
+
+/// Writes the table; equal rows give equal bytes.
+///
+/// # Errors
+/// The writer's reason.
+pub fn write<W: Write + Send>(rows: &[SeriesRow], out: W) -> io::Result<()> {
+    let mut table = TableWriter::new(out, COLUMNS)?;
+    for group in rows.chunks(GROUP) {
+        table.append(&columns_of(group))?;
+    }
+    table.finish()?.flush()
+}
+
+fn columns_of(rows: &[SeriesRow]) -> Vec<Values> {
+    let text = |of: fn(&SeriesRow) -> &str| {
+        Values::Text(rows.iter().map(|r| ByteArray::from(of(r))).collect())
+    };
+    let nullable =
+        |of: fn(&SeriesRow) -> Option<f64>| Values::Nullable(rows.iter().map(of).collect());
+    let index = |r: &SeriesRow| i32::try_from(r.index).unwrap_or(i32::MAX);
+    vec![
+        text(|r| &r.dynamics),
+        text(|r| &r.observable),
+        Values::Int32(rows.iter().map(index).collect()),
+        Values::Double(rows.iter().map(|r| r.time).collect()),
+        nullable(|r| r.mean),
+        nullable(|r| r.std_error),
+        nullable(|r| r.q05),
+        nullable(|r| r.q25),
+        nullable(|r| r.q50),
+        nullable(|r| r.q75),
+        nullable(|r| r.q95),
+        nullable(|r| r.law),
+    ]
+}
+
+/// Reads the table back.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn read(bytes: Vec<u8>) -> io::Result<Vec<SeriesRow>> {
+    columns::read(bytes, COLUMNS, row)
+}
+
+/// A row, if every value has the type of its column.
+fn row(fields: &[Field]) -> Option<SeriesRow> {
+    let text = |at: usize| match fields.get(at) {
+        Some(Field::Str(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let double = |at: usize| match fields.get(at) {
+        Some(Field::Double(x)) => Some(Some(*x)),
+        Some(Field::Null) => Some(None),
+        _ => None,
+    };
+    let index = match fields.get(2) {
+        Some(Field::Int(index)) => u32::try_from(*index).ok()?,
+        _ => return None,
+    };
+    Some(SeriesRow {
+        dynamics: text(0)?,
+        observable: text(1)?,
+        index,
+        time: double(3)??,
+        mean: double(4)?,
+        std_error: double(5)?,
+        q05: double(6)?,
+        q25: double(7)?,
+        q50: double(8)?,
+        q75: double(9)?,
+        q95: double(10)?,
+        law: double(11)?,
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Rows with every combination of present and missing values.
+    pub fn rows() -> Vec<SeriesRow> {
+        let value = |i: usize, bit: u32| (i >> bit & 1 == 0).then_some(i as f64 * 0.1 - 3.0);
+        let row = |i: usize| SeriesRow {
+            dynamics: ["gradient flow", "SGD, β = “½”"][i % 2].to_owned(),
+            observable: "log_singular_value_theta".to_owned(),
+            index: i as u32 % 7,
+            time: i as f64 * 0.01,
+            mean: value(i, 0),
+            std_error: value(i, 1),
+            q05: value(i, 2),
+            q25: value(i, 3),
+            q50: value(i, 4),
+            q75: value(i, 5),
+            q95: value(i, 6),
+            law: value(i, 7),
+        };
+        (0..256).map(row).collect()
+    }
+
+    fn encoded(rows: &[SeriesRow]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(rows, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn rows_read_back_as_they_were() {
+        assert_eq!(read(encoded(&rows())).unwrap(), rows());
+        assert_eq!(read(encoded(&[])).unwrap(), []);
+    }
+
+    #[test]
+    fn equal_rows_give_equal_bytes_and_other_rows_others() {
+        assert_eq!(encoded(&rows()), encoded(&rows()));
+        let mut other = rows();
+        other[17].mean = Some(1.0);
+        assert_ne!(encoded(&rows()), encoded(&other));
+    }
+
+    #[test]
+    fn what_is_not_finite_becomes_null() {
+        let mut bad = rows();
+        bad[0].mean = Some(f64::NAN);
+        bad[1].law = Some(f64::NEG_INFINITY);
+        let back = read(encoded(&bad)).unwrap();
+        assert_eq!((back[0].mean, back[1].law), (None, None));
+    }
+
+    #[test]
+    fn more_rows_than_a_group_holds_keep_their_order() {
+        let many: Vec<_> = rows().into_iter().cycle().take(GROUP + 10).collect();
+        assert_eq!(read(encoded(&many)).unwrap(), many);
+    }
+
+    /// A writer on a disk with room for so many bytes.
+    struct SmallDisk(usize);
+
+    impl Write for SmallDisk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0 == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let room = bytes.len().min(self.0);
+            self.0 -= room;
+            Ok(room)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_called_that_wherever_it_happens() {
+        let size = encoded(&rows()).len();
+        for room in (0..size).step_by(97).chain([size - 1]) {
+            let error = write(&rows(), SmallDisk(room)).unwrap_err();
+            assert!(error.to_string().contains("no storage space"), "{error}");
+        }
+        assert!(write(&rows(), SmallDisk(size)).is_ok());
+    }
+
+    #[test]
+    fn damaged_files_are_refused_not_panicked_on() {
+        assert!(read(b"not parquet".to_vec()).is_err());
+        let whole = encoded(&rows());
+        assert!(read(whole[..whole.len() / 2].to_vec()).is_err());
+        for at in (0..whole.len()).step_by(5) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            let _ = read(damaged); // may go unnoticed, must not panic
+        }
+    }
+
+    #[test]
+    fn another_table_is_refused() {
+        let mut bytes = Vec::new();
+        let mut table = TableWriter::new(&mut bytes, &COLUMNS[..1]).unwrap();
+        table.append(&[Values::Text(vec!["x".into()])]).unwrap();
+        table.finish().unwrap();
+        let error = read(bytes).unwrap_err().to_string();
+        assert!(error.contains("its columns are dynamics, not"), "{error}");
+    }
+}
