@@ -35,8 +35,8 @@ const fn shade(light: u32, dark: u32) -> Shade {
 pub const SERIES: [Shade; 8] = [
     shade(0x0B4F8A, 0x6FA8DC), // blue
     shade(0xC8430A, 0xFF7F45), // vermillion
-    shade(0x4FA8DC, 0xA6DCFA), // sky
-    shade(0xE69F00, 0xFFC24D), // orange
+    shade(0x4A9FD4, 0xA6DCFA), // sky
+    shade(0xF0A90A, 0xFFC24D), // orange
     shade(0x00795A, 0x3CC29A), // green
     shade(0xCC79A7, 0xE8A6CA), // purple
     shade(0x5B2A6E, 0xB58AD0), // aubergine
@@ -113,7 +113,11 @@ mod tests {
     fn lightness(rgb: u32) -> f64 {
         let channel = |shift: u32| {
             let v = f64::from((rgb >> shift) & 0xFF) / 255.0;
-            if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+            if v <= 0.04045 {
+                v / 12.92
+            } else {
+                ((v + 0.055) / 1.055).powf(2.4)
+            }
         };
         let y = 0.2126 * channel(16) + 0.7152 * channel(8) + 0.0722 * channel(0);
         116.0 * y.cbrt() - 16.0
@@ -129,7 +133,10 @@ mod tests {
 
     #[test]
     fn the_ramp_grows_lighter() {
-        assert!(RAMP.windows(2).all(|w| lightness(w[0].light) < lightness(w[1].light)));
+        assert!(
+            RAMP.windows(2)
+                .all(|w| lightness(w[0].light) < lightness(w[1].light))
+        );
     }
 
     #[test]

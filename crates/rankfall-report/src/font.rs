@@ -9,7 +9,8 @@ static BOLD: &[u8] = include_bytes!("../fonts/DejaVuSans-Bold-subset.ttf");
 
 /// Families tried by SVG viewers, the embedded one first; Verdana has almost the same widths, and
 /// the others are narrower, so nothing overlaps where DejaVu Sans is missing.
-pub const FAMILIES: &str = "'DejaVu Sans', Verdana, 'Noto Sans', 'Segoe UI', Helvetica, Arial, sans-serif";
+pub const FAMILIES: &str =
+    "'DejaVu Sans', Verdana, 'Noto Sans', 'Segoe UI', Helvetica, Arial, sans-serif";
 
 /// A weight of the embedded font.
 pub struct Font {
@@ -21,7 +22,9 @@ impl Font {
     /// The regular or the bold weight.
     #[must_use]
     pub fn new(bold: bool) -> Self {
-        Self { face: Face::parse(if bold { BOLD } else { REGULAR }, 0).ok() }
+        Self {
+            face: Face::parse(if bold { BOLD } else { REGULAR }, 0).ok(),
+        }
     }
 
     /// The width of `content` in font sizes (ems), without kerning.
@@ -37,7 +40,11 @@ impl Font {
         let mut offset = 0.0;
         for c in content.chars() {
             let glyph = glyph_of(face, c);
-            let mut shifted = Shifted { pen: builder, scale: em.recip(), offset };
+            let mut shifted = Shifted {
+                pen: builder,
+                scale: em.recip(),
+                offset,
+            };
             face.outline_glyph(glyph, &mut shifted);
             offset += self.advance(c) as f32;
         }
@@ -124,10 +131,18 @@ impl OutlineBuilder for Shifted<'_> {
         self.pen.line_to(self.x(x), self.y(y));
     }
     fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
-        self.pen.quad_to(self.x(x1), self.y(y1), self.x(x), self.y(y));
+        self.pen
+            .quad_to(self.x(x1), self.y(y1), self.x(x), self.y(y));
     }
     fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
-        self.pen.curve_to(self.x(x1), self.y(y1), self.x(x2), self.y(y2), self.x(x), self.y(y));
+        self.pen.curve_to(
+            self.x(x1),
+            self.y(y1),
+            self.x(x2),
+            self.y(y2),
+            self.x(x),
+            self.y(y),
+        );
     }
     fn close(&mut self) {
         self.pen.close();
@@ -143,8 +158,12 @@ mod tests {
         for bold in [false, true] {
             let font = Font::new(bold);
             let face = font.face.as_ref().expect("the embedded font parses");
-            for c in "aZ09−×·⁻⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉σλνηδΘᵀ|…–—→≥≤\u{202f}ü".chars() {
-                assert!(face.glyph_index(c).is_some(), "no glyph for {c:?}, bold = {bold}");
+            for c in "aZ09−×·⁻⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉σλνηδΘᵀ|…–—→≥≤\u{202f}ü".chars()
+            {
+                assert!(
+                    face.glyph_index(c).is_some(),
+                    "no glyph for {c:?}, bold = {bold}"
+                );
             }
         }
     }
@@ -160,8 +179,16 @@ mod tests {
 
     #[test]
     fn a_long_label_is_cut_to_its_room() {
-        let cut = fit("stochastic gradient flow with a very long name", 12.0, false, 100.0);
-        assert!(cut.ends_with('…') && width(&cut, 12.0, false) <= 100.0, "{cut}");
+        let cut = fit(
+            "stochastic gradient flow with a very long name",
+            12.0,
+            false,
+            100.0,
+        );
+        assert!(
+            cut.ends_with('…') && width(&cut, 12.0, false) <= 100.0,
+            "{cut}"
+        );
         assert_eq!(fit("short", 12.0, false, 100.0), "short");
         assert_eq!(fit("anything", 12.0, false, 0.0), "…");
     }

@@ -7,14 +7,22 @@ pub fn superscript(exponent: i64) -> String {
     exponent
         .to_string()
         .chars()
-        .map(|c| c.to_digit(10).and_then(|d| DIGITS.get(d as usize).copied()).unwrap_or('⁻'))
+        .map(|c| {
+            c.to_digit(10)
+                .and_then(|d| DIGITS.get(d as usize).copied())
+                .unwrap_or('⁻')
+        })
         .collect()
 }
 
 /// `index` in subscript digits.
 #[must_use]
 pub fn subscript(index: usize) -> String {
-    index.to_string().chars().filter_map(|c| char::from_u32(u32::from('₀') + c.to_digit(10)?)).collect()
+    index
+        .to_string()
+        .chars()
+        .filter_map(|c| char::from_u32(u32::from('₀') + c.to_digit(10)?))
+        .collect()
 }
 
 /// 10ⁿ.
@@ -28,7 +36,9 @@ pub fn power_of_ten(exponent: i64) -> String {
 #[must_use]
 pub fn fixed(v: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", v.abs());
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
     let mut out = String::new();
     // A value that rounds to zero has no sign.
     if v < 0.0 && text.chars().any(|c| ('1'..='9').contains(&c)) {
@@ -80,7 +90,12 @@ pub fn from_natural_log(log: f64, digits: usize) -> String {
     let decades = log * std::f64::consts::LOG10_E;
     let exponent = decades.floor();
     let mantissa = 10f64.powf(decades - exponent);
-    format!("{:.*}×{}", digits.saturating_sub(1), mantissa, power_of_ten(exponent as i64))
+    format!(
+        "{:.*}×{}",
+        digits.saturating_sub(1),
+        mantissa,
+        power_of_ten(exponent as i64)
+    )
 }
 
 /// [`significant`], or a dash for what is undefined.

@@ -1,8 +1,8 @@
 //! A scene as PNG, the same picture as its SVG.
 
 use tiny_skia::{
-    Color as Rgba, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke as SkiaStroke, StrokeDash,
-    Transform,
+    Color as Rgba, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap,
+    Stroke as SkiaStroke, StrokeDash, Transform,
 };
 
 use crate::color::Color;
@@ -19,7 +19,9 @@ const MOST_PIXELS: f64 = 16_384.0;
 #[derive(Debug, thiserror::Error)]
 pub enum PngError {
     /// The scene is empty or too large.
-    #[error("a scene of {width} x {height} pixels cannot be drawn; both sides must lie between 1 and {MOST_PIXELS} / {SCALE}")]
+    #[error(
+        "a scene of {width} x {height} pixels cannot be drawn; both sides must lie between 1 and {MOST_PIXELS} / {SCALE}"
+    )]
     Size {
         /// Across.
         width: f64,
@@ -40,7 +42,10 @@ pub fn render(scene: &Scene) -> Result<Vec<u8>, PngError> {
     for item in &scene.items {
         canvas.item(item);
     }
-    canvas.pixels.encode_png().map_err(|e| PngError::Encoding(e.to_string()))
+    canvas
+        .pixels
+        .encode_png()
+        .map_err(|e| PngError::Encoding(e.to_string()))
 }
 
 struct Canvas {
@@ -51,15 +56,26 @@ struct Canvas {
 
 impl Canvas {
     fn new(scene: &Scene) -> Result<Self, PngError> {
-        let refused = || PngError::Size { width: scene.width, height: scene.height };
+        let refused = || PngError::Size {
+            width: scene.width,
+            height: scene.height,
+        };
         let side = |v: f64| {
             let pixels = (v * SCALE).ceil();
-            (1.0..=MOST_PIXELS).contains(&pixels).then_some(pixels as u32)
+            (1.0..=MOST_PIXELS)
+                .contains(&pixels)
+                .then_some(pixels as u32)
         };
-        let (width, height) = side(scene.width).zip(side(scene.height)).ok_or_else(refused)?;
+        let (width, height) = side(scene.width)
+            .zip(side(scene.height))
+            .ok_or_else(refused)?;
         let mut pixels = Pixmap::new(width, height).ok_or_else(refused)?;
         pixels.fill(rgba(Color::Paper, 1.0));
-        Ok(Self { pixels, regular: Font::new(false), bold: Font::new(true) })
+        Ok(Self {
+            pixels,
+            regular: Font::new(false),
+            bold: Font::new(true),
+        })
     }
 
     fn item(&mut self, item: &Item) {
@@ -69,20 +85,41 @@ impl Canvas {
                     self.stroke(&path, stroke);
                 }
             }
-            Item::Polygon { points, fill, opacity } => {
+            Item::Polygon {
+                points,
+                fill,
+                opacity,
+            } => {
                 if let Some(path) = path_through(points, true) {
                     self.fill(&path, *fill, *opacity, scaled());
                 }
             }
-            Item::Rect { corner, width, height, fill } => {
+            Item::Rect {
+                corner,
+                width,
+                height,
+                fill,
+            } => {
                 let far = Point::new(corner.x + width, corner.y + height);
-                let corners = [*corner, Point::new(far.x, corner.y), far, Point::new(corner.x, far.y)];
+                let corners = [
+                    *corner,
+                    Point::new(far.x, corner.y),
+                    far,
+                    Point::new(corner.x, far.y),
+                ];
                 if let Some(path) = path_through(&corners, true) {
                     self.fill(&path, *fill, 1.0, scaled());
                 }
             }
-            Item::Marker { at, radius, fill, stroke } => {
-                if let Some(path) = PathBuilder::from_circle(at.x as f32, at.y as f32, *radius as f32) {
+            Item::Marker {
+                at,
+                radius,
+                fill,
+                stroke,
+            } => {
+                if let Some(path) =
+                    PathBuilder::from_circle(at.x as f32, at.y as f32, *radius as f32)
+                {
                     self.fill(&path, *fill, 1.0, scaled());
                     self.stroke(&path, stroke);
                 }
@@ -95,7 +132,9 @@ impl Canvas {
         let mut outline = Outline(PathBuilder::new());
         let font = if text.bold { &self.bold } else { &self.regular };
         font.outline(&text.content, &mut outline);
-        let Some(path) = outline.0.finish() else { return };
+        let Some(path) = outline.0.finish() else {
+            return;
+        };
         let shift = match text.anchor {
             Anchor::Start => 0.0,
             Anchor::Middle => -width_of(text) / 2.0,
@@ -107,17 +146,25 @@ impl Canvas {
         if text.upright {
             place = place.post_rotate(-90.0);
         }
-        let place = place.post_translate(text.at.x as f32, text.at.y as f32).post_concat(scaled());
+        let place = place
+            .post_translate(text.at.x as f32, text.at.y as f32)
+            .post_concat(scaled());
         self.fill(&path, text.color, 1.0, place);
     }
 
     fn fill(&mut self, path: &Path, color: Color, opacity: f64, place: Transform) {
-        self.pixels.fill_path(path, &paint(color, opacity), FillRule::Winding, place, None);
+        self.pixels
+            .fill_path(path, &paint(color, opacity), FillRule::Winding, place, None);
     }
 
     fn stroke(&mut self, path: &Path, stroke: &Stroke) {
         let width = stroke.width as f32;
-        let dashes: Vec<f32> = stroke.dash.pattern().iter().map(|d| *d as f32 * width).collect();
+        let dashes: Vec<f32> = stroke
+            .dash
+            .pattern()
+            .iter()
+            .map(|d| *d as f32 * width)
+            .collect();
         let pen = SkiaStroke {
             width,
             line_join: LineJoin::Round,
@@ -125,7 +172,8 @@ impl Canvas {
             dash: StrokeDash::new(dashes, 0.0),
             ..SkiaStroke::default()
         };
-        self.pixels.stroke_path(path, &paint(stroke.color, 1.0), &pen, scaled(), None);
+        self.pixels
+            .stroke_path(path, &paint(stroke.color, 1.0), &pen, scaled(), None);
     }
 }
 
@@ -149,7 +197,11 @@ fn path_through(points: &[Point], closed: bool) -> Option<Path> {
     let mut path = PathBuilder::new();
     for (i, p) in points.iter().enumerate() {
         let (x, y) = (p.x as f32, p.y as f32);
-        if i == 0 { path.move_to(x, y) } else { path.line_to(x, y) }
+        if i == 0 {
+            path.move_to(x, y)
+        } else {
+            path.line_to(x, y)
+        }
     }
     if closed {
         path.close();
@@ -184,18 +236,31 @@ mod tests {
     use tiny_skia::PremultipliedColorU8;
 
     fn drawn(items: Vec<Item>) -> Pixmap {
-        let scene = Scene { width: 40.0, height: 20.0, title: String::new(), description: String::new(), items };
+        let scene = Scene {
+            width: 40.0,
+            height: 20.0,
+            title: String::new(),
+            description: String::new(),
+            items,
+        };
         Pixmap::decode_png(&render(&scene).expect("drawn")).expect("a PNG")
     }
 
     fn at(image: &Pixmap, x: f64, y: f64) -> PremultipliedColorU8 {
-        image.pixel((x * SCALE) as u32, (y * SCALE) as u32).expect("inside")
+        image
+            .pixel((x * SCALE) as u32, (y * SCALE) as u32)
+            .expect("inside")
     }
 
     #[test]
     fn a_rectangle_lands_where_the_scene_says() {
         let corner = Point::new(10.0, 5.0);
-        let image = drawn(vec![Item::Rect { corner, width: 4.0, height: 4.0, fill: Color::Ink }]);
+        let image = drawn(vec![Item::Rect {
+            corner,
+            width: 4.0,
+            height: 4.0,
+            fill: Color::Ink,
+        }]);
         assert_eq!((image.width(), image.height()), (80, 40));
         assert!(at(&image, 12.0, 7.0).red() < 40);
         assert_eq!(at(&image, 16.0, 7.0).red(), 255);
@@ -207,7 +272,9 @@ mod tests {
             let mut text = Text::new(Point::new(20.0, 15.0), "MM", 10.0);
             text.anchor = anchor;
             let image = drawn(vec![Item::Text(text)]);
-            (0..20).any(|y| (from as u32..to as u32).any(|x| at(&image, f64::from(x), f64::from(y)).red() < 128))
+            (0..20).any(|y| {
+                (from as u32..to as u32).any(|x| at(&image, f64::from(x), f64::from(y)).red() < 128)
+            })
         };
         assert!(ink(Anchor::Start, 20.0, 40.0) && !ink(Anchor::Start, 0.0, 20.0));
         assert!(ink(Anchor::End, 0.0, 20.0) && !ink(Anchor::End, 20.0, 40.0));
@@ -219,12 +286,28 @@ mod tests {
         let stroke = Stroke::solid(Color::Ink, 1.0);
         let lost = vec![Point::new(f64::NAN, 1.0), Point::new(2.0, f64::INFINITY)];
         drawn(vec![
-            Item::Polyline { points: vec![], stroke },
-            Item::Polyline { points: lost.clone(), stroke },
-            Item::Polygon { points: lost, fill: Color::Ink, opacity: 2.0 },
+            Item::Polyline {
+                points: vec![],
+                stroke,
+            },
+            Item::Polyline {
+                points: lost.clone(),
+                stroke,
+            },
+            Item::Polygon {
+                points: lost,
+                fill: Color::Ink,
+                opacity: 2.0,
+            },
             Item::Text(Text::new(Point::new(0.0, 0.0), "", 0.0)),
         ]);
-        let flat = Scene { width: f64::NAN, height: 10.0, title: String::new(), description: String::new(), items: vec![] };
+        let flat = Scene {
+            width: f64::NAN,
+            height: 10.0,
+            title: String::new(),
+            description: String::new(),
+            items: vec![],
+        };
         assert!(matches!(render(&flat), Err(PngError::Size { .. })));
     }
 }

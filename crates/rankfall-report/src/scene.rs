@@ -64,7 +64,11 @@ impl Stroke {
     /// An unbroken pen.
     #[must_use]
     pub fn solid(color: Color, width: f64) -> Self {
-        Self { color, width, dash: Dash::Solid }
+        Self {
+            color,
+            width,
+            dash: Dash::Solid,
+        }
     }
 }
 
@@ -104,7 +108,15 @@ impl Text {
     #[must_use]
     pub fn new(at: Point, content: impl Into<String>, size: f64) -> Self {
         let content = content.into();
-        Self { at, content, size, bold: false, color: Color::Ink, anchor: Anchor::Start, upright: false }
+        Self {
+            at,
+            content,
+            size,
+            bold: false,
+            color: Color::Ink,
+            anchor: Anchor::Start,
+            upright: false,
+        }
     }
 }
 

@@ -32,7 +32,11 @@ impl Curve {
     /// The median where there is one, else the mean.
     #[must_use]
     pub fn middle(&self) -> Vec<Option<f64>> {
-        self.q50.iter().zip(&self.mean).map(|(median, mean)| median.or(*mean)).collect()
+        self.q50
+            .iter()
+            .zip(&self.mean)
+            .map(|(median, mean)| median.or(*mean))
+            .collect()
     }
 
     /// Whether no value of it is defined.
@@ -89,15 +93,26 @@ impl SeriesTable {
     }
 
     /// All parts of an observable with their indices, ascending.
-    pub fn parts<'a>(&'a self, dynamics: &str, observable: &str) -> impl Iterator<Item = (u32, &'a Curve)> + use<'a> {
+    pub fn parts<'a>(
+        &'a self,
+        dynamics: &str,
+        observable: &str,
+    ) -> impl Iterator<Item = (u32, &'a Curve)> + use<'a> {
         let parts = self.curves.get(dynamics).and_then(|o| o.get(observable));
-        parts.into_iter().flatten().map(|(index, curve)| (*index, curve))
+        parts
+            .into_iter()
+            .flatten()
+            .map(|(index, curve)| (*index, curve))
     }
 
     /// Every time at which anything was saved, ascending, once.
     #[must_use]
     pub fn times(&self) -> Vec<f64> {
-        let curves = self.curves.values().flat_map(HashMap::values).flat_map(BTreeMap::values);
+        let curves = self
+            .curves
+            .values()
+            .flat_map(HashMap::values)
+            .flat_map(BTreeMap::values);
         let mut times: Vec<f64> = curves.flat_map(|c| c.times.iter().copied()).collect();
         times.sort_by(f64::total_cmp);
         times.dedup();
@@ -128,18 +143,29 @@ mod tests {
 
     #[test]
     fn rows_in_any_order_become_ordered_curves() {
-        let rows = vec![row("loss", 0, 2.0, 0.2), row("s", 2, 0.0, 9.0), row("loss", 0, 0.0, 0.5), row("s", 1, 0.0, 8.0)];
+        let rows = vec![
+            row("loss", 0, 2.0, 0.2),
+            row("s", 2, 0.0, 9.0),
+            row("loss", 0, 0.0, 0.5),
+            row("s", 1, 0.0, 8.0),
+        ];
         let table = SeriesTable::from_rows(rows);
         let loss = table.curve("flow", "loss", 0).expect("there");
         assert_eq!(loss.times, [0.0, 2.0]);
         assert_eq!(loss.middle(), [Some(0.5), Some(0.2)]);
-        assert_eq!(table.parts("flow", "s").map(|(i, _)| i).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(
+            table.parts("flow", "s").map(|(i, _)| i).collect::<Vec<_>>(),
+            [1, 2]
+        );
         assert_eq!(table.times(), [0.0, 2.0]);
     }
 
     #[test]
     fn what_is_not_finite_is_undefined() {
-        let rows = vec![row("loss", 0, f64::NAN, 1.0), row("loss", 0, 0.0, f64::INFINITY)];
+        let rows = vec![
+            row("loss", 0, f64::NAN, 1.0),
+            row("loss", 0, 0.0, f64::INFINITY),
+        ];
         let table = SeriesTable::from_rows(rows);
         let loss = table.curve("flow", "loss", 0).expect("there");
         assert_eq!(loss.times, [0.0]);

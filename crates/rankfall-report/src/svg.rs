@@ -25,7 +25,10 @@ pub fn render(scene: &Scene) -> String {
 /// The scene as an `<svg>` element for the given surroundings.
 #[must_use]
 pub fn render_for(scene: &Scene, surroundings: Surroundings) -> String {
-    let mut svg = Writer { out: String::new(), surroundings };
+    let mut svg = Writer {
+        out: String::new(),
+        surroundings,
+    };
     svg.open(scene);
     for item in &scene.items {
         svg.item(item);
@@ -54,7 +57,10 @@ impl Writer {
             escape(&scene.description),
         ));
         if self.surroundings == Surroundings::File {
-            self.put(format_args!("<rect width=\"{w}\" height=\"{h}\" {}/>\n", self.paint("fill", Color::Paper)));
+            self.put(format_args!(
+                "<rect width=\"{w}\" height=\"{h}\" {}/>\n",
+                self.paint("fill", Color::Paper)
+            ));
         }
     }
 
@@ -65,13 +71,22 @@ impl Writer {
                 coordinates(points),
                 self.pen(stroke),
             )),
-            Item::Polygon { points, fill, opacity } => self.put(format_args!(
+            Item::Polygon {
+                points,
+                fill,
+                opacity,
+            } => self.put(format_args!(
                 "<polygon points=\"{}\" {} fill-opacity=\"{}\"/>\n",
                 coordinates(points),
                 self.paint("fill", *fill),
                 number(*opacity),
             )),
-            Item::Rect { corner, width, height, fill } => self.put(format_args!(
+            Item::Rect {
+                corner,
+                width,
+                height,
+                fill,
+            } => self.put(format_args!(
                 "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {}/>\n",
                 number(corner.x),
                 number(corner.y),
@@ -79,7 +94,12 @@ impl Writer {
                 number(*height),
                 self.paint("fill", *fill),
             )),
-            Item::Marker { at, radius, fill, stroke } => self.put(format_args!(
+            Item::Marker {
+                at,
+                radius,
+                fill,
+                stroke,
+            } => self.put(format_args!(
                 "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" stroke-width=\"{}\" {}/>\n",
                 number(at.x),
                 number(at.y),
@@ -97,9 +117,17 @@ impl Writer {
             Anchor::Middle => " text-anchor=\"middle\"",
             Anchor::End => " text-anchor=\"end\"",
         };
-        let weight = if text.bold { " font-weight=\"bold\"" } else { "" };
+        let weight = if text.bold {
+            " font-weight=\"bold\""
+        } else {
+            ""
+        };
         let (x, y) = (number(text.at.x), number(text.at.y));
-        let turn = if text.upright { format!(" transform=\"rotate(-90 {x} {y})\"") } else { String::new() };
+        let turn = if text.upright {
+            format!(" transform=\"rotate(-90 {x} {y})\"")
+        } else {
+            String::new()
+        };
         self.put(format_args!(
             "<text x=\"{x}\" y=\"{y}\" font-size=\"{}\"{weight}{anchor}{turn} {}>{}</text>\n",
             number(text.size),
@@ -109,8 +137,17 @@ impl Writer {
     }
 
     fn pen(&self, stroke: &Stroke) -> String {
-        let mut pen = format!("{} stroke-width=\"{}\"", self.paint("stroke", stroke.color), number(stroke.width));
-        let dashes: Vec<String> = stroke.dash.pattern().iter().map(|d| number(d * stroke.width)).collect();
+        let mut pen = format!(
+            "{} stroke-width=\"{}\"",
+            self.paint("stroke", stroke.color),
+            number(stroke.width)
+        );
+        let dashes: Vec<String> = stroke
+            .dash
+            .pattern()
+            .iter()
+            .map(|d| number(d * stroke.width))
+            .collect();
         if !dashes.is_empty() {
             let _ = write!(pen, " stroke-dasharray=\"{}\"", dashes.join(" "));
         }
@@ -123,12 +160,18 @@ impl Writer {
 
     // All colours of an element together: a page gives them in its one style attribute.
     fn paints(&self, colors: &[(&str, Color)]) -> String {
-        let in_file = |(property, color): &(&str, Color)| format!("{property}=\"#{:06x}\"", color.shade().light);
-        let in_page = |(property, color): &(&str, Color)| format!("{property}:var({})", color.variable());
+        let in_file = |(property, color): &(&str, Color)| {
+            format!("{property}=\"#{:06x}\"", color.shade().light)
+        };
+        let in_page =
+            |(property, color): &(&str, Color)| format!("{property}:var({})", color.variable());
         match self.surroundings {
             Surroundings::File => colors.iter().map(in_file).collect::<Vec<_>>().join(" "),
             Surroundings::Page => {
-                format!("style=\"{}\"", colors.iter().map(in_page).collect::<Vec<_>>().join(";"))
+                format!(
+                    "style=\"{}\"",
+                    colors.iter().map(in_page).collect::<Vec<_>>().join(";")
+                )
             }
         }
     }
@@ -142,11 +185,18 @@ impl Writer {
 /// Hundredths of a pixel, without trailing zeros; a number that is none becomes 0.
 fn number(v: f64) -> String {
     let rounded = (v * 100.0).round() / 100.0;
-    if rounded.is_finite() { format!("{}", rounded + 0.0) } else { "0".into() }
+    if rounded.is_finite() {
+        format!("{}", rounded + 0.0)
+    } else {
+        "0".into()
+    }
 }
 
 fn coordinates(points: &[Point]) -> String {
-    let pairs: Vec<String> = points.iter().map(|p| format!("{},{}", number(p.x), number(p.y))).collect();
+    let pairs: Vec<String> = points
+        .iter()
+        .map(|p| format!("{},{}", number(p.x), number(p.y)))
+        .collect();
     pairs.join(" ")
 }
 
@@ -156,30 +206,60 @@ mod tests {
     use crate::scene::Dash;
 
     fn scene(items: Vec<Item>) -> Scene {
-        Scene { width: 100.0, height: 50.0, title: "a < b".into(), description: "d & e".into(), items }
+        Scene {
+            width: 100.0,
+            height: 50.0,
+            title: "a < b".into(),
+            description: "d & e".into(),
+            items,
+        }
     }
 
     #[test]
     fn a_file_has_size_ground_and_description() {
         let svg = render(&scene(vec![]));
-        assert!(svg.contains("viewBox=\"0 0 100 50\" width=\"100\""), "{svg}");
-        assert!(svg.contains("<title>a &lt; b</title>\n<desc>d &amp; e</desc>"), "{svg}");
-        assert!(svg.contains("<rect width=\"100\" height=\"50\" fill=\"#ffffff\"/>"), "{svg}");
+        assert!(
+            svg.contains("viewBox=\"0 0 100 50\" width=\"100\""),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("<title>a &lt; b</title>\n<desc>d &amp; e</desc>"),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("<rect width=\"100\" height=\"50\" fill=\"#ffffff\"/>"),
+            "{svg}"
+        );
     }
 
     #[test]
     fn a_page_names_its_colours_and_never_doubles_an_attribute() {
         let stroke = Stroke::solid(Color::Series(1), 1.0);
-        let marker = Item::Marker { at: Point::new(1.0, 2.0), radius: 3.0, fill: Color::Paper, stroke };
+        let marker = Item::Marker {
+            at: Point::new(1.0, 2.0),
+            radius: 3.0,
+            fill: Color::Paper,
+            stroke,
+        };
         let svg = render_for(&scene(vec![marker]), Surroundings::Page);
-        assert!(svg.contains("var(--s1)") && svg.contains("var(--paper)"), "{svg}");
-        let circle = svg.lines().find(|l| l.starts_with("<circle")).expect("drawn");
+        assert!(
+            svg.contains("var(--s1)") && svg.contains("var(--paper)"),
+            "{svg}"
+        );
+        let circle = svg
+            .lines()
+            .find(|l| l.starts_with("<circle"))
+            .expect("drawn");
         assert_eq!(circle.matches("style=").count(), 1, "{circle}");
     }
 
     #[test]
     fn dashes_scale_with_the_pen() {
-        let stroke = Stroke { color: Color::Ink, width: 2.0, dash: Dash::Dotted };
+        let stroke = Stroke {
+            color: Color::Ink,
+            width: 2.0,
+            dash: Dash::Dotted,
+        };
         let points = vec![Point::new(0.0, 1.004), Point::new(1.0 / 3.0, f64::NAN)];
         let svg = render(&scene(vec![Item::Polyline { points, stroke }]));
         assert!(svg.contains("stroke-dasharray=\"2.6 3.8\""), "{svg}");
