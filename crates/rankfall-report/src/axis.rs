@@ -143,6 +143,7 @@ impl Axis {
         let label = |e: i64| match e {
             _ if plain => fixed(10f64.powi(e as i32), (-e).max(0) as usize),
             0 => "1".into(),
+            1 => "10".into(),
             _ => power_of_ten(e),
         };
         exponents

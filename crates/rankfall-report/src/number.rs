@@ -78,6 +78,21 @@ pub fn significant(v: f64, digits: usize) -> String {
     format!("{}×{}", mantissa.replace('-', "−"), power_of_ten(exponent))
 }
 
+/// [`significant`] without zeros that only fill up the digits: settings, and values known exactly.
+#[must_use]
+pub fn compact(v: f64, digits: usize) -> String {
+    let text = significant(v, digits);
+    let (number, power) = match text.find('×') {
+        Some(at) => text.split_at(at),
+        None => (text.as_str(), ""),
+    };
+    if !number.contains('.') {
+        return text;
+    }
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    format!("{number}{power}")
+}
+
 /// e^`log` to `digits` significant digits, also where e^`log` is no double.
 #[must_use]
 pub fn from_natural_log(log: f64, digits: usize) -> String {
@@ -139,6 +154,14 @@ mod tests {
         assert_eq!(significant(0.0, 3), "0");
         assert_eq!(significant(f64::NAN, 3), "—");
         assert_eq!(significant(f64::MAX, 2), "1.8×10³⁰⁸");
+    }
+
+    #[test]
+    fn compact_numbers_lose_only_filling() {
+        assert_eq!(compact(0.02, 3), "0.02");
+        assert_eq!(compact(100.0, 2), "100");
+        assert_eq!(compact(5e-9, 3), "5×10⁻⁹");
+        assert_eq!(compact(-13.74, 6), "−13.74");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::color::{Color, Shade};
 use crate::figures::{Figure, draw_all, name};
 use crate::markup::escape;
-use crate::number::{count, significant};
+use crate::number::{compact, count, significant};
 use crate::record::{DynamicsSummary, Summary};
 use crate::series::SeriesTable;
 use crate::svg::{Surroundings, render_for};
@@ -165,8 +165,8 @@ fn verdict(row: &Comparison) -> Option<String> {
         "{}: {} is predicted to be {} and was measured at {}; they differ by {}{share}.",
         row.dynamics,
         row.determinant,
-        significant(predicted, 6),
-        significant(row.log_det_measured?, 6),
+        compact(predicted, 6),
+        compact(row.log_det_measured?, 6),
         significant(difference.abs(), 2),
     ))
 }
@@ -246,10 +246,10 @@ fn settings(one: &DynamicsSummary, samples: u64) -> Vec<String> {
     vec![
         name(one).to_owned(),
         one.kind.clone(),
-        significant(one.step_size, 3),
-        significant(one.label_noise, 3),
+        compact(one.step_size, 4),
+        compact(one.label_noise, 4),
         batch(one, samples),
-        significant(one.noise_intensity, 3),
+        compact(one.noise_intensity, 4),
         count(one.steps),
         count(one.trajectories),
         count(one.diverged),

@@ -1,6 +1,6 @@
 //! A plot drawn into a rectangle: grid, axes, bands, lines, labels at line ends.
 
-use crate::axis::{Axis, Tick};
+use crate::axis::{Axis, Scale, Tick};
 use crate::color::Color;
 use crate::font;
 use crate::plot::{Band, Line, Mark, Plot};
@@ -76,18 +76,31 @@ impl Panel {
             }
     }
 
-    /// Room needed right of the frame.
+    /// Room needed right of a frame of this height.
     #[must_use]
-    pub fn right_room(&self) -> f64 {
-        let labels = self.plot.lines.iter().filter_map(|l| l.end_label.as_ref());
-        let widest = labels
-            .map(|l| font::width(l, SMALL, false))
-            .fold(0.0, f64::max);
-        if widest > 0.0 {
-            widest + LEADER + 4.0
-        } else {
-            0.0
-        }
+    pub fn right_room(&self, height: f64) -> f64 {
+        let ends = self.ends(height);
+        let widths = ends.iter().map(|e| font::width(&e.label, SMALL, false));
+        widths.map(|w| w + LEADER + 4.0).fold(0.0, f64::max)
+    }
+
+    /// The labelled ends of lines, from the top down.
+    fn ends(&self, height: f64) -> Vec<End> {
+        let end = |line: &Line| {
+            let (x, y) = line.places.iter().flatten().next_back().copied()?;
+            let y = (1.0 - self.y.fraction(y)) * height;
+            let label = line.end_label.clone()?;
+            let color = line.stroke.color;
+            Some(End { x, y, label, color })
+        };
+        let mut ends: Vec<End> = self.plot.lines.iter().filter_map(end).collect();
+        ends.sort_by(|a, b| a.y.total_cmp(&b.y));
+        bundled(ends)
+    }
+
+    /// The place of zero on a logarithmic horizontal axis, where there is one.
+    fn zero(&self) -> Option<f64> {
+        self.plot.x.start.filter(|_| self.x.scale == Scale::Decades)
     }
 
     /// Draws the panel; the title stands above the frame, tick and axis labels below and left of it.
@@ -140,7 +153,7 @@ impl Brush<'_> {
 
     fn title(&mut self) {
         let at = Point::new(self.frame.left, self.frame.top - 11.0);
-        let room = self.frame.width + self.panel.right_room();
+        let room = self.frame.width + self.panel.right_room(self.frame.height);
         let content = font::fit(&self.panel.plot.title, MEDIUM, true, room);
         self.items.push(Item::Text(Text {
             bold: true,
@@ -149,14 +162,14 @@ impl Brush<'_> {
     }
 
     fn x_ticks(&self) -> Vec<Tick> {
-        let zero = self.panel.plot.x.zero;
         let mut ticks = self.panel.x.ticks((self.frame.width / 85.0) as usize);
-        // Left of the break there is only the tick for zero.
-        ticks.retain(|t| zero.is_none_or(|z| t.at > z));
-        ticks.extend(zero.map(|at| Tick {
-            at,
-            label: "0".into(),
-        }));
+        if let Some(at) = self.panel.zero() {
+            // Nothing but zero is labelled left of the break.
+            let beyond = at + 0.06 * (self.panel.x.high - self.panel.x.low);
+            ticks.retain(|t| t.at >= beyond);
+            let label = "0".into();
+            ticks.push(Tick { at, label });
+        }
         ticks
     }
 
@@ -248,7 +261,7 @@ impl Brush<'_> {
                 0.7,
             );
         }
-        if let Some(zero) = self.panel.plot.x.zero {
+        if let Some(zero) = self.panel.zero() {
             self.axis_break(self.x(zero));
         }
     }
@@ -344,36 +357,61 @@ impl Brush<'_> {
     }
 
     fn end_labels(&mut self) {
-        let mut ends: Vec<(Point, &str, Color)> = Vec::new();
-        for line in &self.panel.plot.lines {
-            let end = line.places.iter().rev().flatten().next();
-            if let (Some(label), Some(end)) = (&line.end_label, end) {
-                ends.push((
-                    Point::new(self.x(end.0), self.y(end.1)),
-                    label,
-                    line.stroke.color,
-                ));
-            }
-        }
-        ends.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
-        let (low, high) = (self.frame.top - 2.0, self.frame.bottom() + 2.0);
+        let (low, high) = (-2.0, self.frame.height + 2.0);
+        let ends = self.panel.ends(self.frame.height);
         let every = stride(ends.len(), LABEL_PITCH, high - low);
-        let ends: Vec<_> = ends.into_iter().step_by(every).collect();
-        let wanted: Vec<f64> = ends.iter().map(|e| e.0.y).collect();
+        let ends: Vec<End> = ends.into_iter().step_by(every).collect();
+        let wanted: Vec<f64> = ends.iter().map(|e| e.y).collect();
         let places = spread(&wanted, LABEL_PITCH, low, high).unwrap_or_default();
-        for ((end, label, color), y) in ends.into_iter().zip(places) {
-            self.end_label(end, label, color, y);
+        for (end, y) in ends.iter().zip(places) {
+            self.end_label(end, self.frame.top + y);
         }
     }
 
-    fn end_label(&mut self, end: Point, label: &str, color: Color, y: f64) {
-        let from = Point::new(end.x + 2.0, end.y);
+    fn end_label(&mut self, end: &End, y: f64) {
+        let from = Point::new(self.x(end.x) + 2.0, self.frame.top + end.y);
         let right = self.frame.right() + LEADER;
-        self.segment(from, Point::new(right - 3.0, y), color, 1.0);
-        self.items.push(Item::Text(Text::new(
-            Point::new(right, y + 0.36 * SMALL),
-            label,
-            SMALL,
-        )));
+        self.segment(from, Point::new(right - 3.0, y), end.color, 1.0);
+        let at = Point::new(right, y + 0.36 * SMALL);
+        self.items
+            .push(Item::Text(Text::new(at, &end.label, SMALL)));
     }
+}
+
+/// The right end of a line, or of several lines too close to be named one by one.
+struct End {
+    /// Its horizontal place.
+    x: f64,
+    /// Its distance from the top of the frame.
+    y: f64,
+    label: String,
+    color: Color,
+}
+
+/// Ends, from the top down, with bundles joined under their first and last name: σ₁–σ₅.
+fn bundled(ends: Vec<End>) -> Vec<End> {
+    let mut bundles: Vec<Vec<End>> = Vec::new();
+    for end in ends {
+        match bundles.last_mut() {
+            Some(bundle) if belongs(&end, bundle) => bundle.push(end),
+            _ => bundles.push(vec![end]),
+        }
+    }
+    bundles.into_iter().filter_map(joined).collect()
+}
+
+fn belongs(end: &End, bundle: &[End]) -> bool {
+    let near = |other: Option<&End>, distance: f64| other.is_some_and(|o| end.y - o.y < distance);
+    near(bundle.last(), 4.5) && near(bundle.first(), LABEL_PITCH)
+}
+
+fn joined(bundle: Vec<End>) -> Option<End> {
+    let (first, last) = (bundle.first()?, bundle.last()?);
+    let label = if bundle.len() == 1 {
+        first.label.clone()
+    } else {
+        format!("{}–{}", first.label, last.label)
+    };
+    let y = bundle.iter().map(|e| e.y).sum::<f64>() / bundle.len() as f64;
+    Some(End { y, label, ..*first })
 }

@@ -47,18 +47,19 @@ pub struct Side {
     pub scale: Scale,
     /// What it measures, in words and symbols.
     pub label: String,
-    /// The place that stands for zero on a logarithmic axis, left of a break in the axis.
-    pub zero: Option<f64>,
+    /// Where the axis starts at the latest, whatever is drawn. On a logarithmic axis this is the
+    /// place that stands for zero, left of a break in the axis.
+    pub start: Option<f64>,
 }
 
 impl Side {
-    /// A side without a stand-in for zero.
+    /// A side that starts where its content does.
     #[must_use]
     pub fn new(scale: Scale, label: impl Into<String>) -> Self {
         Self {
             scale,
             label: label.into(),
-            zero: None,
+            start: None,
         }
     }
 }
@@ -110,7 +111,9 @@ impl Plot {
             .flat_map(|l| &l.places)
             .flatten()
             .map(|p| p.0);
-        lines.chain(self.marks.iter().map(|m| m.at.0))
+        lines
+            .chain(self.marks.iter().map(|m| m.at.0))
+            .chain(self.x.start)
     }
 
     /// Every vertical place.
@@ -134,9 +137,9 @@ impl Plot {
 /// The horizontal axis that `plots` share; `None` where none has a place.
 #[must_use]
 pub fn common_x(plots: &[&Plot]) -> Option<Axis> {
-    let scale = plots.first()?.x.scale;
-    // Time runs to the edge of the panel; anything else keeps a little distance.
-    let margin = if scale == Scale::Whole { 0.05 } else { 0.0 };
+    let Side { scale, start, .. } = plots.first()?.x;
+    // Time runs to the edges of the panel; anything else keeps a little distance.
+    let margin = if start.is_some() { 0.0 } else { 0.05 };
     Axis::around(scale, plots.iter().flat_map(|p| p.xs()), margin)
 }
 
@@ -156,7 +159,10 @@ mod tests {
 
     #[test]
     fn plots_share_the_union_of_their_ranges() {
-        let time = || Side::new(Scale::Linear, "time");
+        let time = || Side {
+            start: Some(0.0),
+            ..Side::new(Scale::Linear, "time")
+        };
         let mut first = Plot::new("", time(), Side::new(Scale::Linear, "loss"));
         assert!(first.is_blank());
         let stroke = Stroke::solid(Color::Ink, 1.0);

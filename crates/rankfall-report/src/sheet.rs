@@ -11,7 +11,7 @@ use crate::scene::{Item, Point, Scene, Text};
 /// Around everything.
 const MARGIN: f64 = 20.0;
 /// Between the columns, beside the room their labels need.
-const GUTTER: f64 = 26.0;
+const GUTTER: f64 = 34.0;
 /// Size of the title.
 const LARGE: f64 = 18.0;
 /// Size of the line under the title.
@@ -176,7 +176,11 @@ impl Grid {
             })
             .collect();
         let right_rooms: Vec<f64> = (0..columns)
-            .map(|c| in_column(c).map(Panel::right_room).fold(8.0, f64::max))
+            .map(|c| {
+                in_column(c)
+                    .map(|p| p.right_room(frame_height))
+                    .fold(8.0, f64::max)
+            })
             .collect();
         let taken: f64 = left_rooms.iter().chain(&right_rooms).sum();
         let gutters = GUTTER * (columns - 1) as f64;

@@ -1,7 +1,7 @@
 //! What the law predicted and what was measured, one row per dynamics.
 
 use crate::figures::name;
-use crate::number::{from_natural_log, or_dash, significant};
+use crate::number::{compact, from_natural_log, or_dash, significant};
 use crate::record::{DynamicsSummary, LossSummary, RankSummary, Scalar, Summary};
 
 /// One dynamics: prediction beside measurement.
@@ -46,10 +46,11 @@ impl Comparison {
             |log: Option<f64>| log.map_or_else(|| "—".into(), |l| from_natural_log(l, 2));
         vec![
             self.dynamics.clone(),
-            significant(self.noise_intensity, 3),
-            or_dash(self.log_det_initial, 6),
+            compact(self.noise_intensity, 3),
+            self.log_det_initial
+                .map_or_else(|| "—".into(), |v| compact(v, 6)),
             self.log_det_predicted
-                .map_or_else(|| "no law".into(), |v| significant(v, 6)),
+                .map_or_else(|| "no law".into(), |v| compact(v, 6)),
             measured(self.log_det_measured, self.log_det_std),
             or_dash(self.difference(), 2),
             arrow(self.numerical_rank, 3),
@@ -135,8 +136,8 @@ fn arrow((start, end): (Option<f64>, Option<f64>), digits: usize) -> String {
 
 fn measured(mean: Option<f64>, std: Option<f64>) -> String {
     match (mean, std) {
-        (Some(mean), Some(std)) => format!("{} ± {}", significant(mean, 6), significant(std, 2)),
-        _ => or_dash(mean, 6),
+        (Some(mean), Some(std)) => format!("{} ± {}", compact(mean, 6), significant(std, 2)),
+        _ => mean.map_or_else(|| "—".into(), |v| compact(v, 6)),
     }
 }
 
@@ -201,7 +202,7 @@ mod tests {
             log_det_measured: Some(-196.666),
             log_det_std: Some(2e-13),
             numerical_rank: (Some(5.0), Some(2.0)),
-            log_smallest: (Some(0.0), Some(-2302.585_092_994)),
+            log_smallest: (Some(0.0), Some(-2_302.585_092_994)),
             effective_rank: (Some(4.25), None),
             excess_loss: (Some(3.0), Some(0.012)),
         }

@@ -5,7 +5,7 @@ use crate::color::Color;
 use crate::figures::style::LAW;
 use crate::figures::time::TimeAxis;
 use crate::legend::Entry;
-use crate::plot::{Band, Line, Plot};
+use crate::plot::{Band, Line, Place, Plot};
 use crate::scene::Stroke;
 use crate::series::Curve;
 
@@ -143,9 +143,8 @@ impl Drawing {
     ) -> Option<Band> {
         let low = self.places(&curve.times, low);
         let high = self.places(&curve.times, high);
-        let edge =
-            |(l, h): (&Option<(f64, f64)>, &Option<(f64, f64)>)| Some(((*l)?.0, (*l)?.1, (*h)?.1));
-        let edges: Vec<_> = low.iter().zip(&high).map(edge).collect();
+        let edge = |(low, high): (Option<Place>, Option<Place>)| Some((low?.0, low?.1, high?.1));
+        let edges: Vec<_> = low.into_iter().zip(high).map(edge).collect();
         let wide = edges.iter().flatten().any(|(_, l, h)| h > l);
         wide.then_some(Band {
             edges,

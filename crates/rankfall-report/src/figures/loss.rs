@@ -9,11 +9,7 @@ use crate::sheet::{Sharing, Sheet, Skipped};
 
 const LOSSES: [(&str, &str, &str); 3] = [
     ("loss", "Training loss", "|Y − X W₁W₂|² / (2n)"),
-    (
-        "excess_loss",
-        "Excess over the least-squares optimum",
-        "excess loss",
-    ),
+    ("excess_loss", "Excess loss", "loss − least-squares optimum"),
     (
         "population_loss",
         "Population loss",

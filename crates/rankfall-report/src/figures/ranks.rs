@@ -23,8 +23,7 @@ pub fn figure(run: &Run<'_>) -> Figure {
         title: "Rank over time, by three measures".into(),
         caption: caption(run, symbol),
         look_for: "The numerical rank falls in steps, one singular value at a time, and depends on its tolerance; the \
-                   other two fall smoothly. Upper row: the layer. Lower row: what the network computes, whose rank \
-                   should not change.",
+                   other two fall smoothly. Upper row: the layer. Lower row: what the network computes.",
         outcome: scene(run),
     }
 }
@@ -34,7 +33,7 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         time: run.time,
         values: Values::Ranks,
         middle: Middle::Mean,
-        bands: Bands::Wide,
+        bands: Bands::Narrow,
     };
     let mut plots = Vec::new();
     for (matrix, symbol) in [run.falling_layer(), ("product", "W₁W₂")] {

@@ -7,7 +7,7 @@ use crate::legend::Entry;
 use crate::number::{significant, subscript};
 use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
-use crate::scene::Scene;
+use crate::scene::{Scene, Stroke};
 use crate::sheet::{Sharing, Sheet, Skipped};
 
 /// How many singular values the right panel follows.
@@ -21,9 +21,9 @@ pub fn figure(run: &Run<'_>) -> Figure {
         name: "seed",
         title: "What gradient noise does to rank".into(),
         caption: caption(run, layer),
-        look_for: "On the left the measured line should lie under the dashed law. On the right, values that fall in a \
-                   straight line on this logarithmic axis vanish exponentially; those that stay are the rank that \
-                   remains.",
+        look_for: "On the left, measured lines should run under their dashed laws. On the right, values that keep \
+                   falling vanish, exponentially where the line is straight over a linear time axis; those that stay \
+                   are the rank that remains.",
         outcome: scene(run, layer),
     }
 }
@@ -35,13 +35,7 @@ fn scene(run: &Run<'_>, layer: &str) -> Result<Scene, Skipped> {
     if lawful {
         legend.push(Entry::line("law: log det M(0) − 2νk tr(S) t", LAW));
     }
-    legend.extend(
-        Drawing {
-            middle: Middle::Median,
-            ..drawing(run, Values::Logarithms)
-        }
-        .band_entry(&plots),
-    );
+    legend.extend(drawing(run, Values::Logarithms).band_entry(&plots));
     Sheet {
         title: "What gradient noise does to rank".into(),
         subtitle: run.origin(),
@@ -61,8 +55,9 @@ fn drawing(run: &Run<'_>, values: Values) -> Drawing {
     Drawing {
         time: run.time,
         values,
-        middle: Middle::Mean,
-        bands: Bands::Both,
+        middle: Middle::Median,
+        // The wider bands of five neighbouring singular values would cover one another.
+        bands: Bands::Narrow,
     }
 }
 
@@ -100,25 +95,18 @@ fn singular_value_plot(run: &Run<'_>, layer: &str) -> Plot {
         format!("singular values of {layer}"),
     );
     let mut plot = Plot::new(format!("Singular values of {layer}"), run.time.side(), side);
-    let drawing = Drawing {
-        middle: Middle::Median,
-        ..drawing(run, Values::Logarithms)
-    };
-    let noisy = noisy(run).map(|d| d.label.as_str());
+    let shown = [quiet(run), noisy(run)];
+    // Only the falling ones are named: the others lie so close that names would collide.
+    let named = shown.iter().flatten().last().map(|d| &d.label);
     for (one, pen) in run.dynamics() {
-        let labelled = noisy == Some(&one.label);
-        if !labelled && quiet(run).map(|d| &d.label) != Some(&one.label) {
+        if !shown.iter().flatten().any(|d| d.label == one.label) {
             continue;
         }
+        let pen = Stroke { width: 2.0, ..pen };
         for (index, curve) in run.table.parts(&one.label, &observable).take(FOLLOWED) {
-            // Only the falling ones are named: the others lie so close that names would collide.
-            let label = labelled.then(|| format!("σ{}", subscript(index as usize)));
-            drawing.add(
-                &mut plot,
-                curve,
-                crate::scene::Stroke { width: 2.0, ..pen },
-                label,
-            );
+            let label = format!("σ{}", subscript(index as usize));
+            let label = (named == Some(&one.label)).then_some(label);
+            drawing(run, Values::Logarithms).add(&mut plot, curve, pen, label);
         }
     }
     plot
@@ -141,18 +129,20 @@ fn quiet<'a>(run: &Run<'a>) -> Option<&'a DynamicsSummary> {
 }
 
 fn caption(run: &Run<'_>, layer: &str) -> String {
+    let shown: Vec<&str> = [quiet(run), noisy(run)]
+        .into_iter()
+        .flatten()
+        .map(name)
+        .collect();
     let mut sentences = vec![format!(
-        "Left, the logarithm of the determinant over time; right, the {FOLLOWED} largest singular values of {layer}, \
-         on a logarithmic axis."
+        "Left, the logarithm of the determinant over time; right, the largest singular values of {layer} (at most \
+         {FOLLOWED}) under {}, on a logarithmic axis.",
+        shown.join(" and under "),
     )];
     sentences.extend(quiet(run).and_then(quiet_sentence));
     sentences.extend(noisy(run).and_then(|one| noisy_sentence(run, one)));
-    if run
-        .summary
-        .dynamics
-        .iter()
-        .any(|d| d.log_det.law_final.is_none())
-    {
+    let lawless = |d: &DynamicsSummary| d.log_det.law_final.is_none();
+    if run.summary.dynamics.iter().any(lawless) {
         sentences
             .push("Dynamics without a dashed line have no exact law for this determinant.".into());
     }

@@ -4,8 +4,8 @@ use crate::color::{Color, SERIES};
 use crate::record::DynamicsSummary;
 use crate::scene::{Dash, Stroke};
 
-/// Width of the line of a dynamics.
-const WIDTH: f64 = 2.3;
+/// Widths of solid and of broken lines: where a descent runs on its flow, both show.
+const WIDTH: (f64, f64) = (3.0, 2.1);
 /// Dashes in the order they are given out; [`Dash::Dashed`] is kept for theory.
 const DASHES: [Dash; 4] = [Dash::Solid, Dash::Long, Dash::DashDot, Dash::Dotted];
 
@@ -37,7 +37,11 @@ pub fn pens(dynamics: &[DynamicsSummary]) -> Vec<Stroke> {
         taken[color] = true;
         pens.push(Stroke {
             color: Color::Series(color),
-            width: WIDTH,
+            width: if dash == Dash::Solid {
+                WIDTH.0
+            } else {
+                WIDTH.1
+            },
             dash,
         });
     }

@@ -68,9 +68,12 @@ impl TimeAxis {
     #[must_use]
     pub fn side(self) -> Side {
         match self {
-            Self::Linear => Side::new(Scale::Linear, LABEL),
+            Self::Linear => Side {
+                start: Some(0.0),
+                ..Side::new(Scale::Linear, LABEL)
+            },
             Self::Logarithmic { zero } => Side {
-                zero: Some(zero),
+                start: Some(zero),
                 ..Side::new(Scale::Decades, LABEL)
             },
         }
