@@ -407,10 +407,10 @@ fn belongs(end: &End, bundle: &[End]) -> bool {
 
 fn joined(bundle: Vec<End>) -> Option<End> {
     let (first, last) = (bundle.first()?, bundle.last()?);
-    let label = if bundle.len() == 1 {
-        first.label.clone()
-    } else {
-        format!("{}–{}", first.label, last.label)
+    let label = match bundle.len() {
+        1 => first.label.clone(),
+        2 => format!("{}, {}", first.label, last.label),
+        _ => format!("{}–{}", first.label, last.label),
     };
     let y = bundle.iter().map(|e| e.y).sum::<f64>() / bundle.len() as f64;
     Some(End { y, label, ..*first })

@@ -25,7 +25,7 @@ fn draw(summary: &Summary, rows: Vec<SeriesRow>) -> (Vec<Figure>, String) {
         experiment_toml,
         command,
     });
-    table::to_text(
+    let _ = table::to_text(
         &table::predicted_and_measured(summary),
         table::falling_layer(summary),
     );

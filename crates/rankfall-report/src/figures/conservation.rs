@@ -6,7 +6,7 @@ use crate::figures::{Figure, Run, name};
 use crate::number::significant;
 use crate::plot::{Line, Plot, Side};
 use crate::record::DynamicsSummary;
-use crate::scene::Scene;
+use crate::scene::{Scene, Stroke};
 use crate::series::Curve;
 use crate::sheet::{Sharing, Sheet, Skipped};
 
@@ -75,7 +75,9 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
 fn distance_plot(run: &Run<'_>, drawing: &Drawing) -> Plot {
     let side = Side::new(Scale::Decades, "|mean log det M − law|");
     let mut plot = Plot::new("Distance from the determinant law", run.time.side(), side);
-    for (one, stroke) in run.dynamics() {
+    for (one, pen) in run.dynamics() {
+        // Rounding errors jump; thin lines keep several of them apart.
+        let stroke = Stroke { width: 1.4, ..pen };
         if let Some(curve) = run
             .table
             .curve(&one.label, "log_det", 0)

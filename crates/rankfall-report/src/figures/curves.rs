@@ -66,6 +66,8 @@ pub enum Bands {
     Narrow,
     /// From 5 % to 95 % only.
     Wide,
+    /// None.
+    None,
 }
 
 /// How curves are drawn.
@@ -167,6 +169,7 @@ impl Drawing {
             Bands::Both => (vec![WIDE, NARROW], "25–75 % and 5–95 %"),
             Bands::Narrow => (vec![NARROW], "25–75 %"),
             Bands::Wide => (vec![WIDE], "5–95 %"),
+            Bands::None => return None,
         };
         Some(Entry {
             name: format!("{middle}, {range} of trajectories"),

@@ -64,6 +64,10 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
 fn plot(run: &Run<'_>, drawing: &Drawing, observable: &str, title: &str, symbol: &str) -> Plot {
     let side = Side::new(drawing.values.scale(), format!("rank of {symbol}"));
     let mut plot = Plot::new(capitalised(title), run.time.side(), side);
+    // Quantiles of whole numbers jump; their bands would be blocks that hide one another.
+    let whole = observable.starts_with("numerical");
+    let bands = if whole { Bands::None } else { drawing.bands };
+    let drawing = Drawing { bands, ..*drawing };
     for (one, pen) in run.dynamics() {
         if let Some(curve) = run.table.curve(&one.label, observable, 0) {
             drawing.add(&mut plot, curve, pen, None);
