@@ -162,7 +162,7 @@ fn verdict(row: &Comparison) -> Option<String> {
         String::new()
     };
     Some(format!(
-        "{}: {} is predicted to be {} and was measured at {}; they differ by {}{share}.",
+        "Under {}, {} is predicted to end at {} and was measured at {}: a difference of {}{share}.",
         row.dynamics,
         row.determinant,
         compact(predicted, 6),

@@ -415,3 +415,33 @@ fn joined(bundle: Vec<End>) -> Option<End> {
     let y = bundle.iter().map(|e| e.y).sum::<f64>() / bundle.len() as f64;
     Some(End { y, label, ..*first })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(ys: &[f64]) -> Vec<String> {
+        let end = |(i, y): (usize, &f64)| End {
+            x: 0.0,
+            y: *y,
+            label: format!("σ{}", i + 1),
+            color: Color::Ink,
+        };
+        let ends = ys.iter().enumerate().map(end).collect();
+        bundled(ends).into_iter().map(|e| e.label).collect()
+    }
+
+    #[test]
+    fn ends_that_touch_share_a_label() {
+        assert_eq!(labels(&[10.0, 30.0]), ["σ1", "σ2"]);
+        assert_eq!(labels(&[10.0, 12.0, 30.0]), ["σ1, σ2", "σ3"]);
+        assert_eq!(labels(&[10.0, 12.0, 14.0]), ["σ1–σ3"]);
+        assert!(labels(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_bundle_is_no_taller_than_a_label() {
+        let ys: Vec<f64> = (0..100).map(f64::from).collect();
+        assert_eq!(labels(&ys).len(), 7);
+    }
+}

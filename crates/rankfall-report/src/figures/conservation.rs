@@ -37,7 +37,7 @@ pub fn figure(run: &Run<'_>) -> Figure {
 fn sentence(one: &DynamicsSummary) -> Option<String> {
     let distance = (one.log_det.final_mean? - one.log_det.law_final?).abs();
     Some(format!(
-        " {}: at the end {} from the law.",
+        " Under {} it ends {} from the law.",
         name(one),
         significant(distance, 2)
     ))

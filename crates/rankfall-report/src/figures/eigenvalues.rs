@@ -17,8 +17,8 @@ pub fn figure(run: &Run<'_>) -> Figure {
         name: "eigenvalues",
         title: title.into(),
         caption: "All eigenvalues of M, the squares of the singular values of Θ; their logarithms add up to log det M. \
-                  Gradient noise moves each of them at random, but its parts cancel in the sum, which falls on a \
-                  straight line without any spread."
+                  Under the stochastic flow with l ≥ p + k noise moves each of them at random, but cancels in the sum, \
+                  which falls on a straight line without any spread."
             .into(),
         look_for: "Neighbouring eigenvalues repel: lines may come close but do not cross within a trajectory. The \
                    spread of single eigenvalues beside a determinant without spread is the law at work.",

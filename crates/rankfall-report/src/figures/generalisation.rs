@@ -21,15 +21,18 @@ pub fn figure(run: &Run<'_>) -> Figure {
     for one in &run.summary.dynamics {
         if let Some(loss) = &one.population_loss {
             let (start, end) = (or_dash(loss.initial, 3), or_dash(loss.final_mean, 3));
-            caption.push_str(&format!(" {}: {start} → {end}.", name(one)));
+            let name = name(one);
+            caption.push_str(&format!(
+                " Under {name} its mean goes from {start} to {end}."
+            ));
         }
     }
     Figure {
         name: "generalisation",
         title: "Population loss and rank".into(),
         caption,
-        look_for: "Two dynamics that end at the same height generalise equally well, whatever their rank: on this \
-                   problem, losing rank in the layers need not change what the network computes.",
+        look_for: "Two dynamics that end at the same height generalise equally well, whatever their rank. Paths \
+                   that go left lose rank in what the network computes, not only in its layers.",
         outcome: scene(run),
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::figures::curves::{Bands, Drawing, Middle, Values};
 use crate::figures::{Figure, Run, name};
-use crate::number::{or_dash, significant};
+use crate::number::significant;
 use crate::plot::{Plot, Side};
+use crate::record::DynamicsSummary;
 use crate::scene::Scene;
 use crate::sheet::{Sharing, Sheet, Skipped};
 
@@ -25,21 +26,25 @@ pub fn figure(run: &Run<'_>) -> Figure {
         significant(run.summary.problem.loss_floor, 3)
     );
     for one in &run.summary.dynamics {
-        caption.push_str(&format!(
-            " {}: excess loss {} → {}.",
-            name(one),
-            or_dash(one.excess_loss.initial, 2),
-            or_dash(one.excess_loss.final_mean, 2),
-        ));
+        caption.extend(sentence(one));
     }
     Figure {
         name: "loss",
         title: "Loss over time".into(),
         caption,
-        look_for: "All dynamics fit the data equally fast at first. Without noise the excess keeps falling; with noise it \
-                   settles at a level set by ν, and the weights go on moving while the loss stands still.",
+        look_for: "Without noise the excess should fall until rounding stops it. With noise it should settle at a \
+                   level set by ν, while the weights go on moving.",
         outcome: scene(run),
     }
+}
+
+fn sentence(one: &DynamicsSummary) -> Option<String> {
+    let (start, end) = (one.excess_loss.initial?, one.excess_loss.final_mean?);
+    let (start, end) = (significant(start, 2), significant(end, 2));
+    Some(format!(
+        " Under {} the mean excess goes from {start} to {end}.",
+        name(one)
+    ))
 }
 
 fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {

@@ -2,9 +2,9 @@
 
 use crate::figures::curves::{Bands, Drawing, Middle, Values};
 use crate::figures::{Figure, Run, name};
-use crate::number::{or_dash, significant};
+use crate::number::compact;
 use crate::plot::{Plot, Side};
-use crate::record::{DynamicsSummary, RankSummary, Scalar};
+use crate::record::{DynamicsSummary, RankSummary};
 use crate::scene::Scene;
 use crate::sheet::{Sharing, Sheet, Skipped};
 
@@ -91,32 +91,36 @@ fn caption(run: &Run<'_>, symbol: &str) -> String {
         .find_map(|d| d.numerical_rank.tolerance);
     let mut caption = format!(
         "Numerical rank (singular values above {} of the largest), effective rank (exponential of the entropy of the \
-         normalised singular values) and stable rank (‖·‖²_F / ‖·‖²₂).",
-        tolerance.map_or_else(|| "the tolerance".into(), |t| significant(t, 1)),
+         normalised singular values) and stable rank (Σσᵢ²/σ₁²).",
+        tolerance.map_or_else(|| "the tolerance".into(), |t| compact(t, 2)),
     );
     for one in &run.summary.dynamics {
-        caption.push_str(&sentence(run, one, symbol));
+        caption.extend(sentence(run, one, symbol));
     }
     caption
 }
 
-fn sentence(run: &Run<'_>, one: &DynamicsSummary, symbol: &str) -> String {
+fn sentence(run: &Run<'_>, one: &DynamicsSummary, symbol: &str) -> Option<String> {
     let of = |rank: &RankSummary| {
-        let Scalar {
-            initial,
-            final_mean,
-        } = if run.falling_layer().0 == "w1" {
-            rank.w1.clone()
+        let scalar = if run.falling_layer().0 == "w1" {
+            &rank.w1
         } else {
-            rank.w2.clone()
+            &rank.w2
         };
-        format!("{} → {}", or_dash(initial, 3), or_dash(final_mean, 3))
+        Some((scalar.initial?, scalar.final_mean?))
     };
-    format!(
-        " {}: numerical rank of {symbol} {}, effective {}, stable {}.",
+    let (start, end) = of(&one.numerical_rank)?;
+    let effective = of(&one.effective_rank).map_or_else(String::new, |(start, end)| {
+        format!(
+            ", the effective from {} to {}",
+            compact(start, 3),
+            compact(end, 3)
+        )
+    });
+    Some(format!(
+        " Under {} the numerical rank of {symbol} goes from {} to {}{effective}.",
         name(one),
-        of(&one.numerical_rank),
-        of(&one.effective_rank),
-        of(&one.stable_rank),
-    )
+        compact(start, 3),
+        compact(end, 3),
+    ))
 }

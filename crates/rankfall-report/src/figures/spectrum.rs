@@ -65,7 +65,8 @@ fn plot(run: &Run<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
         .parts(&one.label, &spectrum.observable)
         .filter(|(_, c)| !c.is_blank())
         .collect();
-    for (position, (index, curve)) in parts.iter().enumerate() {
+    // The largest is painted last: where all run together, it is the one to see.
+    for (position, (index, curve)) in parts.iter().enumerate().rev() {
         let stroke = Stroke::solid(Color::of_part(position, parts.len()), 2.0);
         let label = format!("{}{}", spectrum.letter, subscript(*index as usize));
         drawing(run).add(&mut plot, curve, stroke, Some(label));
