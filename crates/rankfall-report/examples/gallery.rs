@@ -39,6 +39,18 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         },
         &folder.join("sweep"),
     )?;
+    let labels = [
+        "<script>alert(1)</script>",
+        "",
+        &"a very long name ".repeat(20),
+    ];
+    let odd = labels.map(|label| ("sgd", label.to_owned())).to_vec();
+    let odd = Recipe {
+        dynamics: odd,
+        saves: 1,
+        ..Recipe::standard()
+    };
+    draw(&odd, &folder.join("odd"))?;
     Ok(())
 }
 

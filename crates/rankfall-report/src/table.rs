@@ -147,7 +147,7 @@ pub fn to_text(rows: &[Comparison], layer: &str) -> String {
     let mut lines = vec![headings(layer)];
     lines.extend(
         rows.iter()
-            .map(|row| row.cells().iter().map(|cell| plain(cell)).collect()),
+            .map(|row| row.cells().iter().map(|cell| short(&plain(cell))).collect()),
     );
     let columns = lines[0].len();
     let width = |c: usize| {
@@ -178,6 +178,15 @@ fn aligned(cells: &[String], widths: &[usize]) -> String {
         line.push_str(&padded);
     }
     format!("{}\n", line.trim_end())
+}
+
+/// One long label must not push every other column off the screen.
+fn short(cell: &str) -> String {
+    const MOST: usize = 40;
+    match cell.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", cell[..end].trim_end()),
+        None => cell.to_owned(),
+    }
 }
 
 /// A label of a run could hold anything; a terminal must not obey it. Thin spaces become plain.
@@ -220,6 +229,13 @@ mod tests {
             text.contains("5 → 2") && text.contains("4.25 → —") && text.contains("×10⁻¹⁰⁰⁰"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_long_label_is_cut() {
+        let text = to_text(&[row(&"näme ".repeat(100))], "W₁");
+        let longest = text.lines().map(|l| l.chars().count()).max();
+        assert!(longest < Some(200) && text.contains('…'), "{text}");
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         time: run.time,
         values: Values::Positive,
         middle: Middle::Median,
-        bands: Bands::Wide,
+        bands: Bands::among(run.summary.dynamics.len()),
     };
     let plots = vec![distance_plot(run, &drawing), balance_plot(run, &drawing)];
     if plots.iter().all(Plot::is_blank) {

@@ -64,10 +64,26 @@ pub enum Bands {
     Both,
     /// Only from 25 % to 75 %, where many dynamics share a panel.
     Narrow,
-    /// From 5 % to 95 % only.
-    Wide,
     /// None.
     None,
+}
+
+impl Bands {
+    /// What still tells `count` dynamics in one panel apart: more bands would only add up to grey.
+    #[must_use]
+    pub fn among(count: usize) -> Self {
+        match count {
+            0..=2 => Self::Both,
+            3..=5 => Self::Narrow,
+            _ => Self::None,
+        }
+    }
+
+    /// The same with quartiles at most.
+    #[must_use]
+    pub fn quartiles_among(count: usize) -> Self {
+        if count > 5 { Self::None } else { Self::Narrow }
+    }
 }
 
 /// How curves are drawn.
@@ -86,7 +102,7 @@ pub struct Drawing {
 impl Drawing {
     /// Adds a curve with its bands to a plot.
     pub fn add(&self, plot: &mut Plot, curve: &Curve, stroke: Stroke, end_label: Option<String>) {
-        if matches!(self.bands, Bands::Both | Bands::Wide) {
+        if self.bands == Bands::Both {
             plot.bands
                 .extend(self.band(curve, &curve.q05, &curve.q95, stroke.color, WIDE));
         }
@@ -168,7 +184,6 @@ impl Drawing {
         let (bands, range) = match self.bands {
             Bands::Both => (vec![WIDE, NARROW], "25–75 % and 5–95 %"),
             Bands::Narrow => (vec![NARROW], "25–75 %"),
-            Bands::Wide => (vec![WIDE], "5–95 %"),
             Bands::None => return None,
         };
         Some(Entry {

@@ -38,11 +38,7 @@ pub fn figure(run: &Run<'_>) -> Figure {
 }
 
 fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
-    let bands = if run.summary.dynamics.len() > 2 {
-        Bands::Narrow
-    } else {
-        Bands::Both
-    };
+    let bands = Bands::among(run.summary.dynamics.len());
     let drawing = Drawing {
         time: run.time,
         values: Values::Positive,

@@ -48,11 +48,7 @@ fn sentence(one: &DynamicsSummary) -> Option<String> {
 }
 
 fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
-    let bands = if run.summary.dynamics.len() > 2 {
-        Bands::Narrow
-    } else {
-        Bands::Both
-    };
+    let bands = Bands::among(run.summary.dynamics.len());
     let drawing = Drawing {
         time: run.time,
         values: Values::Positive,

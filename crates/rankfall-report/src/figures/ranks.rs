@@ -33,7 +33,7 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         time: run.time,
         values: Values::Ranks,
         middle: Middle::Mean,
-        bands: Bands::Narrow,
+        bands: Bands::quartiles_among(run.summary.dynamics.len()),
     };
     let mut plots = Vec::new();
     for (matrix, symbol) in [run.falling_layer(), ("product", "W₁W₂")] {

@@ -74,7 +74,11 @@ fn determinant_plot(run: &Run<'_>) -> Plot {
         "Determinant of ΘᵀΘ"
     };
     let mut plot = Plot::new(title, run.time.side(), side);
-    let drawing = drawing(run, Values::Plain);
+    let bands = Bands::quartiles_among(run.summary.dynamics.len());
+    let drawing = Drawing {
+        bands,
+        ..drawing(run, Values::Plain)
+    };
     let curves: Vec<_> = run
         .dynamics()
         .filter_map(|(d, pen)| Some((run.table.curve(&d.label, "log_det", 0)?, pen)))
