@@ -107,10 +107,12 @@ fn balance_plot(run: &Run<'_>, drawing: &Drawing) -> Plot {
 
 /// |mean − law|; undefined at t = 0, where it is zero by definition.
 fn distance(curve: &Curve) -> Vec<Option<f64>> {
-    let apart = |i: usize| Some((curve.mean[i]? - curve.law[i]?).abs().max(FLOOR));
-    (0..curve.times.len())
-        .map(|i| if curve.times[i] > 0.0 { apart(i) } else { None })
-        .collect()
+    let apart = |((t, mean), law): ((&f64, &Option<f64>), &Option<f64>)| {
+        let distance = ((*mean)? - (*law)?).abs().max(FLOOR);
+        (*t > 0.0).then_some(distance)
+    };
+    let values = curve.times.iter().zip(&curve.mean).zip(&curve.law);
+    values.map(apart).collect()
 }
 
 fn floored(curve: &Curve) -> Curve {

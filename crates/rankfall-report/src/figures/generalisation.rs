@@ -128,7 +128,7 @@ fn path(rank: &Curve, loss: &Curve) -> Vec<Option<(f64, f64)>> {
             .times
             .binary_search_by(|other| other.total_cmp(&t))
             .ok()?;
-        Scale::Linear.place(ranks[i]?)
+        Scale::Linear.place((*ranks.get(i)?)?)
     };
     let place = |(t, loss): (&f64, &Option<f64>)| {
         rank_at(*t).zip(loss.and_then(|l| Scale::Decades.place(l)))
