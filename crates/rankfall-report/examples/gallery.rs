@@ -1,0 +1,86 @@
+//! Every figure and the page, drawn from a synthetic test record into a folder.
+//!
+//! `cargo run -p rankfall-report --example gallery -- FOLDER`
+
+use std::path::Path;
+use std::{env, error, fs};
+
+use rankfall_report::{ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
+
+#[path = "../tests/synthetic/mod.rs"]
+mod synthetic;
+
+use synthetic::Recipe;
+
+fn main() -> Result<(), Box<dyn error::Error>> {
+    let folder = env::args().nth(1).ok_or("say which folder to draw into")?;
+    let folder = Path::new(&folder);
+    draw(&Recipe::standard(), &folder.join("standard"))?;
+    let two = Recipe {
+        dynamics: Recipe::standard().dynamics[..2].to_vec(),
+        ..Recipe::standard()
+    };
+    draw(
+        &Recipe {
+            logarithmic: true,
+            time: 5e4,
+            ..two
+        },
+        &folder.join("long"),
+    )?;
+    let sweep = (0..8)
+        .map(|i| ("stochastic-gradient-flow", format!("ν sweep, run {i}")))
+        .collect();
+    draw(
+        &Recipe {
+            dynamics: sweep,
+            truth: false,
+            ..Recipe::standard()
+        },
+        &folder.join("sweep"),
+    )?;
+    let labels = [
+        "<script>alert(1)</script>",
+        "",
+        &"a very long name ".repeat(20),
+    ];
+    let odd = labels.map(|label| ("sgd", label.to_owned())).to_vec();
+    let odd = Recipe {
+        dynamics: odd,
+        saves: 1,
+        ..Recipe::standard()
+    };
+    draw(&odd, &folder.join("odd"))?;
+    Ok(())
+}
+
+fn draw(recipe: &Recipe, folder: &Path) -> Result<(), Box<dyn error::Error>> {
+    fs::create_dir_all(folder)?;
+    let (summary, rows) = recipe.record();
+    let series = SeriesTable::from_rows(rows);
+    for figure in draw_all(&summary, &series) {
+        match figure.outcome {
+            Ok(scene) => {
+                fs::write(
+                    folder.join(figure.name).with_extension("svg"),
+                    svg::render(&scene),
+                )?;
+                fs::write(
+                    folder.join(figure.name).with_extension("png"),
+                    png::render(&scene)?,
+                )?;
+            }
+            Err(skipped) => println!("{}: {skipped}", figure.name),
+        }
+    }
+    let page = report_page(&ReportInput {
+        summary: &summary,
+        table: &series,
+        experiment_toml: "name = \"synthetic test record\"\n",
+        command: "cargo run -p rankfall-report --example gallery -- FOLDER",
+    });
+    fs::write(folder.join("report.html"), page)?;
+    let rows = table::predicted_and_measured(&summary);
+    println!("{}", table::to_text(&rows, table::falling_layer(&summary)));
+    Ok(())
+}

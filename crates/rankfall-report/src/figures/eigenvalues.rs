@@ -1,0 +1,27 @@
+//! Eigenvalues of M = ΘΘᵀ, one panel per dynamics.
+
+use crate::figures::spectrum::{self, Spectrum};
+use crate::figures::{Figure, Run};
+
+/// All eigenvalues of M.
+#[must_use]
+pub fn figure(run: &Run<'_>) -> Figure {
+    let title = "Eigenvalues of M = ΘΘᵀ over time";
+    let spectrum = Spectrum {
+        observable: "log_eigenvalue_m".into(),
+        label: "eigenvalues of M".into(),
+        letter: 'λ',
+    };
+    let description = "One panel per dynamics: every eigenvalue of M on a logarithmic axis.";
+    Figure {
+        name: "eigenvalues",
+        title: title.into(),
+        caption: "All eigenvalues of M, the squares of the singular values of Θ; their logarithms add up to log det M. \
+                  Under the stochastic flow with l ≥ p + k noise moves each of them at random, but cancels in the sum, \
+                  which falls on a straight line without any spread."
+            .into(),
+        look_for: "Neighbouring eigenvalues repel: lines may come close but do not cross within a trajectory. The \
+                   spread of single eigenvalues beside a determinant without spread is the law at work.",
+        outcome: spectrum::scene(run, &spectrum, title, description),
+    }
+}

@@ -1,0 +1,158 @@
+//! Whether the rank that noise removes is the rank that hurts: population loss against rank.
+
+use crate::axis::Scale;
+use crate::figures::curves::{Bands, Drawing, Middle, Values};
+use crate::figures::{Figure, Run, name};
+use crate::number::or_dash;
+use crate::plot::{Line, Mark, Plot, Side};
+use crate::scene::{Scene, Stroke};
+use crate::series::Curve;
+use crate::sheet::{Sharing, Sheet, Skipped};
+
+const LABEL: &str = "population loss";
+
+/// Population loss over time, and against the effective rank of the product.
+#[must_use]
+pub fn figure(run: &Run<'_>) -> Figure {
+    let mut caption = String::from(
+        "Left, the expected loss on a fresh sample over time; right, the same against the effective rank of W₁W₂, from \
+         the start (ring) to the end (dot) of the run.",
+    );
+    for one in &run.summary.dynamics {
+        if let Some(loss) = &one.population_loss {
+            let (start, end) = (or_dash(loss.initial, 3), or_dash(loss.final_mean, 3));
+            let name = name(one);
+            caption.push_str(&format!(
+                " Under {name} its mean goes from {start} to {end}."
+            ));
+        }
+    }
+    Figure {
+        name: "generalisation",
+        title: "Population loss and rank".into(),
+        caption,
+        look_for: "Two dynamics that end at the same height generalise equally well, whatever their rank. Paths \
+                   that go left lose rank in what the network computes, not only in its layers.",
+        outcome: scene(run),
+    }
+}
+
+fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
+    let bands = Bands::among(run.summary.dynamics.len());
+    let drawing = Drawing {
+        time: run.time,
+        values: Values::Positive,
+        middle: Middle::Median,
+        bands,
+    };
+    let plots = vec![over_time(run, &drawing), against_rank(run)];
+    if plots[0].is_blank() {
+        return Err(Skipped::because(
+            "the population loss is not known for these data",
+        ));
+    }
+    let mut legend = run.legend();
+    legend.extend(drawing.band_entry(&plots));
+    Sheet {
+        title: "Population loss and rank".into(),
+        subtitle: run.origin(),
+        description: "The expected loss on fresh samples over time, and against the effective rank of the product.".into(),
+        plots,
+        columns: 2,
+        sharing: Sharing::All,
+        legend,
+    }
+    .draw()
+}
+
+fn over_time(run: &Run<'_>, drawing: &Drawing) -> Plot {
+    let mut plot = Plot::new(
+        "Over time",
+        run.time.side(),
+        Side::new(Scale::Decades, LABEL),
+    );
+    for (one, pen) in run.dynamics() {
+        if let Some(curve) = run.table.curve(&one.label, "population_loss", 0) {
+            drawing.add(&mut plot, curve, pen, None);
+        }
+    }
+    plot
+}
+
+fn against_rank(run: &Run<'_>) -> Plot {
+    let rank = Side::new(Scale::Linear, "effective rank of W₁W₂");
+    let mut plot = Plot::new(
+        "Against effective rank",
+        rank,
+        Side::new(Scale::Decades, LABEL),
+    );
+    for (one, pen) in run.dynamics() {
+        let curve = |observable: &str| run.table.curve(&one.label, observable, 0);
+        if let (Some(rank), Some(loss)) =
+            (curve("effective_rank_product"), curve("population_loss"))
+        {
+            add_path(&mut plot, rank, loss, pen);
+        }
+    }
+    plot
+}
+
+fn add_path(plot: &mut Plot, rank: &Curve, loss: &Curve, stroke: Stroke) {
+    let places = path(rank, loss);
+    let ends = (
+        places.iter().flatten().next().copied(),
+        places.iter().flatten().next_back().copied(),
+    );
+    plot.marks.extend(ends.0.map(|at| Mark {
+        at,
+        color: stroke.color,
+        filled: false,
+    }));
+    plot.marks.extend(ends.1.map(|at| Mark {
+        at,
+        color: stroke.color,
+        filled: true,
+    }));
+    plot.lines.push(Line {
+        places,
+        stroke,
+        end_label: None,
+    });
+}
+
+/// Median rank and loss at the times both were saved.
+fn path(rank: &Curve, loss: &Curve) -> Vec<Option<(f64, f64)>> {
+    let (ranks, losses) = (rank.middle(), loss.middle());
+    let rank_at = |t: f64| {
+        let i = rank
+            .times
+            .binary_search_by(|other| other.total_cmp(&t))
+            .ok()?;
+        Scale::Linear.place((*ranks.get(i)?)?)
+    };
+    let place = |(t, loss): (&f64, &Option<f64>)| {
+        rank_at(*t).zip(loss.and_then(|l| Scale::Decades.place(l)))
+    };
+    loss.times.iter().zip(&losses).map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_times_that_both_have_are_joined() {
+        let curve = |times: &[f64], values: &[f64]| Curve {
+            times: times.to_vec(),
+            mean: values.iter().copied().map(Some).collect(),
+            q50: vec![None; times.len()],
+            ..Curve::default()
+        };
+        let rank = curve(&[0.0, 1.0, 3.0], &[2.0, 1.5, 1.0]);
+        let loss = curve(&[0.0, 2.0, 3.0], &[10.0, 1.0, 0.1]);
+        assert_eq!(
+            path(&rank, &loss),
+            [Some((2.0, 1.0)), None, Some((1.0, -1.0))]
+        );
+    }
+}

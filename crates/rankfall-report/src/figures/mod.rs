@@ -1,0 +1,147 @@
+//! The figures of a run, each in a file of its own, drawn from its summary and series.
+
+pub mod conservation;
+pub mod curves;
+pub mod eigenvalues;
+pub mod generalisation;
+pub mod loss;
+pub mod ranks;
+pub mod seed_figure;
+pub mod singular_values;
+mod spectrum;
+pub mod style;
+pub mod time;
+
+use crate::legend::Entry;
+use crate::number::count;
+use crate::record::{DynamicsSummary, Summary};
+use crate::scene::{Scene, Stroke};
+use crate::series::SeriesTable;
+use crate::sheet::Skipped;
+use time::TimeAxis;
+
+/// A figure with what is said about it.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Its file name without extension.
+    pub name: &'static str,
+    /// Its heading.
+    pub title: String,
+    /// What it shows and what the law says, with the run's numbers.
+    pub caption: String,
+    /// What a reader should look for.
+    pub look_for: &'static str,
+    /// The picture, or why there is none.
+    pub outcome: Result<Scene, Skipped>,
+}
+
+/// All figures of a run, in the order of the report.
+#[must_use]
+pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
+    let run = Run::of(summary, table);
+    vec![
+        seed_figure::figure(&run),
+        singular_values::of_theta(&run),
+        singular_values::of_layer(&run),
+        eigenvalues::figure(&run),
+        ranks::figure(&run),
+        loss::figure(&run),
+        generalisation::figure(&run),
+        conservation::figure(&run),
+    ]
+}
+
+/// What every figure is drawn from.
+#[derive(Clone, Debug)]
+pub struct Run<'a> {
+    /// What the run says of itself.
+    pub summary: &'a Summary,
+    /// Its curves.
+    pub table: &'a SeriesTable,
+    /// The time axis of all figures.
+    pub time: TimeAxis,
+    /// The pen of each dynamics.
+    pub pens: Vec<Stroke>,
+}
+
+impl<'a> Run<'a> {
+    /// The run with a time axis and pens chosen for it.
+    #[must_use]
+    pub fn of(summary: &'a Summary, table: &'a SeriesTable) -> Self {
+        Self {
+            summary,
+            table,
+            time: TimeAxis::of(&table.times()),
+            pens: style::pens(&summary.dynamics),
+        }
+    }
+
+    /// Each dynamics with its pen.
+    pub fn dynamics(&self) -> impl Iterator<Item = (&'a DynamicsSummary, Stroke)> {
+        self.summary.dynamics.iter().zip(self.pens.iter().copied())
+    }
+
+    /// Each dynamics as a line of the legend.
+    #[must_use]
+    pub fn legend(&self) -> Vec<Entry> {
+        self.dynamics()
+            .map(|(one, pen)| Entry::line(name(one), pen))
+            .collect()
+    }
+
+    /// Where the numbers come from, under every title.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let Summary {
+            experiment,
+            seed,
+            problem,
+            version,
+            ..
+        } = self.summary;
+        format!(
+            "{experiment} · n = {}, p = {}, k = {}, l = {} · seed {seed} · rankfall {version}",
+            count(problem.samples),
+            problem.inputs,
+            problem.outputs,
+            problem.width,
+        )
+    }
+
+    /// The layer whose rank noise lowers, as observables and figures call it: W₁ where there are at
+    /// least as many inputs as outputs, else W₂.
+    #[must_use]
+    pub fn falling_layer(&self) -> (&'static str, &'static str) {
+        if self.summary.problem.inputs >= self.summary.problem.outputs {
+            ("w1", "W₁")
+        } else {
+            ("w2", "W₂")
+        }
+    }
+}
+
+/// The label of a dynamics, or its kind where the label is empty.
+#[must_use]
+pub fn name(one: &DynamicsSummary) -> &str {
+    if one.label.trim().is_empty() {
+        &one.kind
+    } else {
+        &one.label
+    }
+}
+
+/// Whether its noise never ends: ν > 0.
+#[must_use]
+pub fn is_noisy(one: &DynamicsSummary) -> bool {
+    one.noise_intensity > 0.0
+}
+
+/// What its determinant is of, in symbols.
+#[must_use]
+pub fn determinant_name(one: &DynamicsSummary) -> &'static str {
+    if one.log_det.of == "M" {
+        "log det M"
+    } else {
+        "log det ΘᵀΘ"
+    }
+}

@@ -1,0 +1,78 @@
+//! One panel of a spectrum over time, dark for the largest value, lighter further down.
+
+use crate::color::Color;
+use crate::figures::curves::{Bands, Drawing, Middle, Values};
+use crate::figures::{Run, name};
+use crate::number::subscript;
+use crate::plot::{Plot, Side};
+use crate::record::DynamicsSummary;
+use crate::scene::Scene;
+use crate::scene::Stroke;
+use crate::sheet::{Sharing, Sheet, Skipped};
+
+/// A spectrum in words and symbols.
+pub struct Spectrum {
+    /// Its observable, natural logarithms with indices from 1.
+    pub observable: String,
+    /// What the vertical axis says.
+    pub label: String,
+    /// The letter of its parts.
+    pub letter: char,
+}
+
+/// How spectra are drawn.
+pub fn drawing(run: &Run<'_>) -> Drawing {
+    Drawing {
+        time: run.time,
+        values: Values::Logarithms,
+        middle: Middle::Median,
+        bands: Bands::Both,
+    }
+}
+
+/// A figure with one panel per dynamics, all on one vertical axis.
+pub fn scene(
+    run: &Run<'_>,
+    spectrum: &Spectrum,
+    title: &str,
+    description: &str,
+) -> Result<Scene, Skipped> {
+    let plots: Vec<Plot> = run
+        .summary
+        .dynamics
+        .iter()
+        .map(|one| plot(run, spectrum, one))
+        .collect();
+    let legend = drawing(run).band_entry(&plots).into_iter().collect();
+    let shown = plots.iter().filter(|p| !p.is_blank()).count();
+    Sheet {
+        title: title.into(),
+        subtitle: run.origin(),
+        description: description.into(),
+        columns: crate::figures::style::columns(shown),
+        plots,
+        sharing: Sharing::All,
+        legend,
+    }
+    .draw()
+}
+
+fn plot(run: &Run<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
+    let side = Side::new(Values::Logarithms.scale(), &spectrum.label);
+    let mut plot = Plot::new(name(one), run.time.side(), side);
+    let parts: Vec<_> = run
+        .table
+        .parts(&one.label, &spectrum.observable)
+        .filter(|(_, c)| !c.is_blank())
+        .collect();
+    // The largest is painted last: where all run together, it is the one to see.
+    for (position, (index, curve)) in parts.iter().enumerate().rev() {
+        let stroke = Stroke::solid(Color::of_part(position, parts.len()), 2.0);
+        let label = format!("{}{}", spectrum.letter, subscript(*index as usize));
+        drawing(run).add(&mut plot, curve, stroke, Some(label));
+    }
+    for (_, curve) in &parts {
+        drawing(run).add_law(&mut plot, curve);
+    }
+    plot
+}

@@ -1,0 +1,111 @@
+//! The legend below the panels: sample lines with names, wrapped into rows.
+
+use crate::color::Color;
+use crate::font;
+use crate::panel::SMALL;
+use crate::scene::{Item, Point, Stroke, Text};
+
+/// Length of a sample line.
+const SAMPLE: f64 = 30.0;
+/// From the sample to its name.
+const GAP: f64 = 8.0;
+/// Between entries.
+const SPACE: f64 = 26.0;
+/// Between rows.
+const ROW: f64 = 21.0;
+
+/// One line of the legend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What the sample stands for.
+    pub name: String,
+    /// The pen of the sample line, where it has one.
+    pub line: Option<Stroke>,
+    /// Colour and opacities of the bands behind it, outermost first.
+    pub bands: Vec<(Color, f64)>,
+}
+
+impl Entry {
+    /// A plain line.
+    #[must_use]
+    pub fn line(name: impl Into<String>, stroke: Stroke) -> Self {
+        Self {
+            name: name.into(),
+            line: Some(stroke),
+            bands: Vec::new(),
+        }
+    }
+}
+
+/// Draws the entries from `top` down, `width` pixels across; returns the height they take.
+pub fn draw(entries: &[Entry], left: f64, top: f64, width: f64, items: &mut Vec<Item>) -> f64 {
+    if entries.is_empty() {
+        return 0.0;
+    }
+    let (mut x, mut row) = (0.0, 0.0);
+    for entry in entries {
+        let name = font::fit(&entry.name, SMALL, false, (width - SAMPLE - GAP).min(520.0));
+        let needed = SAMPLE + GAP + font::width(&name, SMALL, false);
+        if x > 0.0 && x + needed > width {
+            x = 0.0;
+            row += 1.0;
+        }
+        let middle = Point::new(left + x, top + (row + 0.5) * ROW);
+        sample(entry, middle, items);
+        let at = Point::new(middle.x + SAMPLE + GAP, middle.y + 0.36 * SMALL);
+        items.push(Item::Text(Text::new(at, name, SMALL)));
+        x += needed + SPACE;
+    }
+    (row + 1.0) * ROW
+}
+
+fn sample(entry: &Entry, at: Point, items: &mut Vec<Item>) {
+    for (i, (fill, opacity)) in entry.bands.iter().enumerate() {
+        let half = if i == 0 { 7.0 } else { 4.0 };
+        let (x, top, bottom) = (at.x, at.y - half, at.y + half);
+        let corners = [
+            (x, top),
+            (x + SAMPLE, top),
+            (x + SAMPLE, bottom),
+            (x, bottom),
+        ];
+        let points = corners.map(|(x, y)| Point::new(x, y)).to_vec();
+        items.push(Item::Polygon {
+            points,
+            fill: *fill,
+            opacity: *opacity,
+        });
+    }
+    if let Some(stroke) = entry.line {
+        let points = vec![at, Point::new(at.x + SAMPLE, at.y)];
+        items.push(Item::Polyline { points, stroke });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_wrap_into_rows_and_stay_inside() {
+        let long = Entry::line(
+            "a name far too long for one line ".repeat(9),
+            Stroke::solid(Color::Ink, 2.0),
+        );
+        let mut items = Vec::new();
+        assert_eq!(draw(&[], 10.0, 0.0, 400.0, &mut items), 0.0);
+        let height = draw(
+            &[long.clone(), long.clone(), long],
+            10.0,
+            0.0,
+            400.0,
+            &mut items,
+        );
+        assert_eq!(height, 3.0 * ROW);
+        for item in &items {
+            if let Item::Text(text) = item {
+                assert!(text.at.x + font::width_of(text) <= 410.0, "{text:?}");
+            }
+        }
+    }
+}

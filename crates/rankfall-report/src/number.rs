@@ -1,0 +1,174 @@
+//! Numbers as figures and tables write them: true minus signs, grouped digits, powers of ten.
+
+/// `text` in superscript digits.
+#[must_use]
+pub fn superscript(exponent: i64) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    exponent
+        .to_string()
+        .chars()
+        .map(|c| {
+            c.to_digit(10)
+                .and_then(|d| DIGITS.get(d as usize).copied())
+                .unwrap_or('⁻')
+        })
+        .collect()
+}
+
+/// `index` in subscript digits.
+#[must_use]
+pub fn subscript(index: usize) -> String {
+    index
+        .to_string()
+        .chars()
+        .filter_map(|c| char::from_u32(u32::from('₀') + c.to_digit(10)?))
+        .collect()
+}
+
+/// 10ⁿ.
+#[must_use]
+pub fn power_of_ten(exponent: i64) -> String {
+    format!("10{}", superscript(exponent))
+}
+
+/// `v` with `decimals` digits after the point, a true minus, and thin spaces between thousands
+/// from five digits on.
+#[must_use]
+pub fn fixed(v: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", v.abs());
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
+    let mut out = String::new();
+    // A value that rounds to zero has no sign.
+    if v < 0.0 && text.chars().any(|c| ('1'..='9').contains(&c)) {
+        out.push('−');
+    }
+    let count = whole.len();
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && count > 4 && (count - i) % 3 == 0 {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// `v` to `digits` significant digits, in powers of ten where it is very large or small.
+#[must_use]
+pub fn significant(v: f64, digits: usize) -> String {
+    if !v.is_finite() {
+        return "—".into();
+    }
+    if v == 0.0 {
+        return "0".into();
+    }
+    // The exponent after rounding: 9.996 to three digits is 10.0.
+    let scientific = format!("{:.*e}", digits.saturating_sub(1), v);
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    if (-3..6).contains(&exponent) {
+        let decimals = (digits as i64 - 1 - exponent).max(0) as usize;
+        return fixed(v, decimals);
+    }
+    format!("{}×{}", mantissa.replace('-', "−"), power_of_ten(exponent))
+}
+
+/// [`significant`] without zeros that only fill up the digits: settings, and values known exactly.
+#[must_use]
+pub fn compact(v: f64, digits: usize) -> String {
+    let text = significant(v, digits);
+    let (number, power) = match text.find('×') {
+        Some(at) => text.split_at(at),
+        None => (text.as_str(), ""),
+    };
+    if !number.contains('.') {
+        return text;
+    }
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    format!("{number}{power}")
+}
+
+/// e^`log` to `digits` significant digits, also where e^`log` is no double.
+#[must_use]
+pub fn from_natural_log(log: f64, digits: usize) -> String {
+    if !log.is_finite() {
+        return "—".into();
+    }
+    if log.abs() < 600.0 {
+        return significant(log.exp(), digits);
+    }
+    let decades = log * std::f64::consts::LOG10_E;
+    let exponent = decades.floor();
+    let mantissa = 10f64.powf(decades - exponent);
+    format!(
+        "{:.*}×{}",
+        digits.saturating_sub(1),
+        mantissa,
+        power_of_ten(exponent as i64)
+    )
+}
+
+/// [`significant`], or a dash for what is undefined.
+#[must_use]
+pub fn or_dash(v: Option<f64>, digits: usize) -> String {
+    v.map_or_else(|| "—".into(), |v| significant(v, digits))
+}
+
+/// A count with thin spaces between thousands.
+#[must_use]
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && digits.len() > 4 && (digits.len() - i).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_and_groups() {
+        assert_eq!(fixed(-40000.0, 0), "−40\u{202f}000");
+        assert_eq!(fixed(-1234.5, 1), "−1234.5");
+        assert_eq!(fixed(-0.04, 1), "0.0");
+        assert_eq!(count(1_000_000), "1\u{202f}000\u{202f}000");
+        assert_eq!(count(999), "999");
+    }
+
+    #[test]
+    fn significant_digits_survive_rounding_up() {
+        assert_eq!(significant(9.996, 3), "10.0");
+        assert_eq!(significant(0.012345, 3), "0.0123");
+        assert_eq!(significant(-1.5e-9, 2), "−1.5×10⁻⁹");
+        assert_eq!(significant(0.0, 3), "0");
+        assert_eq!(significant(f64::NAN, 3), "—");
+        assert_eq!(significant(f64::MAX, 2), "1.8×10³⁰⁸");
+    }
+
+    #[test]
+    fn compact_numbers_lose_only_filling() {
+        assert_eq!(compact(0.02, 3), "0.02");
+        assert_eq!(compact(100.0, 2), "100");
+        assert_eq!(compact(5e-9, 3), "5×10⁻⁹");
+        assert_eq!(compact(-13.74, 6), "−13.74");
+    }
+
+    #[test]
+    fn logarithms_beyond_doubles() {
+        assert_eq!(from_natural_log(0.0, 2), "1.0");
+        // ln 10 = 2.302585…, so this is 10^-10000.
+        assert_eq!(from_natural_log(-23_025.850_929_940_457, 1), "1×10⁻¹⁰⁰⁰⁰");
+        assert_eq!(subscript(12), "₁₂");
+    }
+}

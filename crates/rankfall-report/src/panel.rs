@@ -1,0 +1,447 @@
+//! A plot drawn into a rectangle: grid, axes, bands, lines, labels at line ends.
+
+use crate::axis::{Axis, Scale, Tick};
+use crate::color::Color;
+use crate::font;
+use crate::plot::{Band, Line, Mark, Plot};
+use crate::scene::{Anchor, Dash, Item, Point, Stroke, Text};
+use crate::spread::{spread, stride};
+use crate::thin;
+
+/// Size of tick labels and labels at line ends.
+pub const SMALL: f64 = 12.0;
+/// Size of axis labels and panel titles.
+pub const MEDIUM: f64 = 13.0;
+/// From the axis to its tick labels.
+const TICK_GAP: f64 = 7.0;
+/// From a line's end to its label, with room for a leader line.
+const LEADER: f64 = 14.0;
+/// Between the baselines of neighbouring end labels.
+const LABEL_PITCH: f64 = 14.5;
+
+/// A rectangle of the figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Frame {
+    /// The left edge.
+    pub left: f64,
+    /// The upper edge.
+    pub top: f64,
+    /// Pixels across.
+    pub width: f64,
+    /// Pixels down.
+    pub height: f64,
+}
+
+impl Frame {
+    fn right(&self) -> f64 {
+        self.left + self.width
+    }
+
+    fn bottom(&self) -> f64 {
+        self.top + self.height
+    }
+}
+
+/// A plot with its axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    /// What it shows.
+    pub plot: Plot,
+    /// The horizontal axis.
+    pub x: Axis,
+    /// The vertical axis.
+    pub y: Axis,
+    /// Whether the vertical axis carries labels, or shares those of its left neighbour.
+    pub labels_y: bool,
+}
+
+impl Panel {
+    /// Room needed left of the frame.
+    #[must_use]
+    pub fn left_room(&self, height: f64) -> f64 {
+        if !self.labels_y {
+            return 0.0;
+        }
+        let ticks = self.y.ticks(y_tick_count(height));
+        let widest = ticks
+            .iter()
+            .map(|t| font::width(&t.label, SMALL, false))
+            .fold(0.0, f64::max);
+        widest
+            + TICK_GAP
+            + if self.plot.y.label.is_empty() {
+                0.0
+            } else {
+                MEDIUM + 10.0
+            }
+    }
+
+    /// Room needed right of a frame of this height.
+    #[must_use]
+    pub fn right_room(&self, height: f64) -> f64 {
+        let ends = self.ends(height);
+        let widths = ends.iter().map(|e| font::width(&e.label, SMALL, false));
+        widths.map(|w| w + LEADER + 4.0).fold(0.0, f64::max)
+    }
+
+    /// The labelled ends of lines, from the top down.
+    fn ends(&self, height: f64) -> Vec<End> {
+        let end = |line: &Line| {
+            let (x, y) = line.places.iter().flatten().next_back().copied()?;
+            let y = (1.0 - self.y.fraction(y)) * height;
+            let label = line.end_label.clone()?;
+            let color = line.stroke.color;
+            Some(End { x, y, label, color })
+        };
+        let mut ends: Vec<End> = self.plot.lines.iter().filter_map(end).collect();
+        ends.sort_by(|a, b| a.y.total_cmp(&b.y));
+        bundled(ends)
+    }
+
+    /// The place of zero on a logarithmic horizontal axis, where there is one.
+    fn zero(&self) -> Option<f64> {
+        self.plot.x.start.filter(|_| self.x.scale == Scale::Decades)
+    }
+
+    /// Draws the panel; the title stands above the frame, tick and axis labels below and left of it.
+    pub fn draw(&self, frame: Frame, items: &mut Vec<Item>) {
+        let mut brush = Brush {
+            panel: self,
+            frame,
+            items,
+        };
+        brush.title();
+        brush.grid();
+        self.plot.bands.iter().for_each(|band| brush.band(band));
+        brush.spines();
+        self.plot.lines.iter().for_each(|line| brush.line(line));
+        self.plot.marks.iter().for_each(|mark| brush.mark(mark));
+        brush.end_labels();
+    }
+}
+
+/// Room needed below a frame.
+pub const BELOW: f64 = 48.0;
+/// Room needed above a frame.
+pub const ABOVE: f64 = 28.0;
+
+fn y_tick_count(height: f64) -> usize {
+    (height / 50.0) as usize
+}
+
+struct Brush<'a> {
+    panel: &'a Panel,
+    frame: Frame,
+    items: &'a mut Vec<Item>,
+}
+
+impl Brush<'_> {
+    fn x(&self, place: f64) -> f64 {
+        self.frame.left + self.panel.x.fraction(place) * self.frame.width
+    }
+
+    fn y(&self, place: f64) -> f64 {
+        self.frame.bottom() - self.panel.y.fraction(place) * self.frame.height
+    }
+
+    fn segment(&mut self, from: Point, to: Point, color: Color, width: f64) {
+        self.items.push(Item::Polyline {
+            points: vec![from, to],
+            stroke: Stroke::solid(color, width),
+        });
+    }
+
+    fn title(&mut self) {
+        let at = Point::new(self.frame.left, self.frame.top - 11.0);
+        let room = self.frame.width + self.panel.right_room(self.frame.height);
+        let content = font::fit(&self.panel.plot.title, MEDIUM, true, room);
+        self.items.push(Item::Text(Text {
+            bold: true,
+            ..Text::new(at, content, MEDIUM)
+        }));
+    }
+
+    fn x_ticks(&self) -> Vec<Tick> {
+        let mut ticks = self.panel.x.ticks((self.frame.width / 85.0) as usize);
+        if let Some(at) = self.panel.zero() {
+            // Nothing but zero is labelled left of the break.
+            let beyond = at + 0.06 * (self.panel.x.high - self.panel.x.low);
+            ticks.retain(|t| t.at >= beyond);
+            let label = "0".into();
+            ticks.push(Tick { at, label });
+        }
+        ticks
+    }
+
+    fn grid(&mut self) {
+        let Frame { left, top, .. } = self.frame;
+        let (right, bottom) = (self.frame.right(), self.frame.bottom());
+        for tick in self.x_ticks() {
+            let x = self.x(tick.at);
+            self.segment(Point::new(x, top), Point::new(x, bottom), Color::Grid, 0.8);
+            let at = Point::new(x, bottom + TICK_GAP + SMALL);
+            let text = Text {
+                anchor: Anchor::Middle,
+                color: Color::Muted,
+                ..Text::new(at, tick.label, SMALL)
+            };
+            self.items.push(Item::Text(text));
+        }
+        for tick in self.panel.y.ticks(y_tick_count(self.frame.height)) {
+            let y = self.y(tick.at);
+            self.segment(Point::new(left, y), Point::new(right, y), Color::Grid, 0.8);
+            if self.panel.labels_y {
+                let at = Point::new(left - TICK_GAP, y + 0.36 * SMALL);
+                let text = Text {
+                    anchor: Anchor::End,
+                    color: Color::Muted,
+                    ..Text::new(at, tick.label, SMALL)
+                };
+                self.items.push(Item::Text(text));
+            }
+        }
+        self.axis_labels();
+    }
+
+    fn axis_labels(&mut self) {
+        let middle = self.frame.left + self.frame.width / 2.0;
+        let below = Point::new(
+            middle,
+            self.frame.bottom() + TICK_GAP + SMALL + 8.0 + MEDIUM,
+        );
+        let content = font::fit(
+            &self.panel.plot.x.label,
+            MEDIUM,
+            false,
+            self.frame.width + 60.0,
+        );
+        self.items.push(Item::Text(Text {
+            anchor: Anchor::Middle,
+            ..Text::new(below, content, MEDIUM)
+        }));
+        if self.panel.labels_y {
+            let x = self.frame.left - self.panel.left_room(self.frame.height) + MEDIUM - 2.0;
+            let beside = Point::new(x, self.frame.top + self.frame.height / 2.0);
+            let content = font::fit(
+                &self.panel.plot.y.label,
+                MEDIUM,
+                false,
+                self.frame.height + ABOVE + BELOW,
+            );
+            let text = Text {
+                anchor: Anchor::Middle,
+                upright: true,
+                ..Text::new(beside, content, MEDIUM)
+            };
+            self.items.push(Item::Text(text));
+        }
+    }
+
+    fn spines(&mut self) {
+        let Frame { left, top, .. } = self.frame;
+        let (right, bottom) = (self.frame.right(), self.frame.bottom());
+        self.segment(
+            Point::new(left, top),
+            Point::new(left, bottom),
+            Color::Muted,
+            1.0,
+        );
+        self.segment(
+            Point::new(left, bottom),
+            Point::new(right, bottom),
+            Color::Muted,
+            1.0,
+        );
+        for place in self.panel.y.minor() {
+            let y = self.y(place);
+            self.segment(
+                Point::new(left, y),
+                Point::new(left + 3.0, y),
+                Color::Muted,
+                0.7,
+            );
+        }
+        if let Some(zero) = self.panel.zero() {
+            self.axis_break(self.x(zero));
+        }
+    }
+
+    /// Two slanted strokes that say: the axis does not run on from zero to here.
+    fn axis_break(&mut self, zero: f64) {
+        let bottom = self.frame.bottom();
+        let x = zero + 13.0;
+        let (corner, fill) = (Point::new(x - 2.0, bottom - 1.0), Color::Paper);
+        self.items.push(Item::Rect {
+            corner,
+            width: 4.0,
+            height: 2.0,
+            fill,
+        });
+        for dx in [-2.0, 2.0] {
+            let from = Point::new(x + dx - 2.0, bottom + 4.0);
+            self.segment(
+                from,
+                Point::new(x + dx + 2.0, bottom - 4.0),
+                Color::Muted,
+                1.0,
+            );
+        }
+    }
+
+    fn band(&mut self, band: &Band) {
+        for run in band.edges.split(Option::is_none) {
+            let edges: Vec<_> = run
+                .iter()
+                .flatten()
+                .map(|(x, low, high)| (self.x(*x), self.y(*high), self.y(*low)))
+                .collect();
+            let edges = thin::band(&edges);
+            if edges.len() < 2 {
+                continue;
+            }
+            let upper = edges.iter().map(|e| Point::new(e.0, e.1));
+            let lower = edges.iter().rev().map(|e| Point::new(e.0, e.2));
+            let points = upper.chain(lower).collect();
+            self.items.push(Item::Polygon {
+                points,
+                fill: band.color,
+                opacity: band.opacity,
+            });
+        }
+    }
+
+    fn line(&mut self, line: &Line) {
+        for run in line.places.split(Option::is_none) {
+            let points: Vec<Point> = run
+                .iter()
+                .flatten()
+                .map(|p| Point::new(self.x(p.0), self.y(p.1)))
+                .collect();
+            match points[..] {
+                [] => {}
+                [at] => self.dot(at, line.stroke),
+                _ => self.items.push(Item::Polyline {
+                    points: thin::line(&points),
+                    stroke: line.stroke,
+                }),
+            }
+        }
+    }
+
+    /// A place between gaps. Theory gets no dot: it would only hide the measured one.
+    fn dot(&mut self, at: Point, pen: Stroke) {
+        if pen.dash != Dash::Dashed {
+            let stroke = Stroke::solid(pen.color, 1.0);
+            self.items.push(Item::Marker {
+                at,
+                radius: (0.9 * pen.width).max(1.2),
+                fill: pen.color,
+                stroke,
+            });
+        }
+    }
+
+    fn mark(&mut self, mark: &Mark) {
+        let at = Point::new(self.x(mark.at.0), self.y(mark.at.1));
+        let fill = if mark.filled {
+            mark.color
+        } else {
+            Color::Paper
+        };
+        self.items.push(Item::Marker {
+            at,
+            radius: 4.0,
+            fill,
+            stroke: Stroke::solid(mark.color, 1.6),
+        });
+    }
+
+    fn end_labels(&mut self) {
+        let (low, high) = (-2.0, self.frame.height + 2.0);
+        let ends = self.panel.ends(self.frame.height);
+        let every = stride(ends.len(), LABEL_PITCH, high - low);
+        let ends: Vec<End> = ends.into_iter().step_by(every).collect();
+        let wanted: Vec<f64> = ends.iter().map(|e| e.y).collect();
+        let places = spread(&wanted, LABEL_PITCH, low, high).unwrap_or_default();
+        for (end, y) in ends.iter().zip(places) {
+            self.end_label(end, self.frame.top + y);
+        }
+    }
+
+    fn end_label(&mut self, end: &End, y: f64) {
+        let from = Point::new(self.x(end.x) + 2.0, self.frame.top + end.y);
+        let right = self.frame.right() + LEADER;
+        self.segment(from, Point::new(right - 3.0, y), end.color, 1.0);
+        let at = Point::new(right, y + 0.36 * SMALL);
+        self.items
+            .push(Item::Text(Text::new(at, &end.label, SMALL)));
+    }
+}
+
+/// The right end of a line, or of several lines too close to be named one by one.
+struct End {
+    /// Its horizontal place.
+    x: f64,
+    /// Its distance from the top of the frame.
+    y: f64,
+    label: String,
+    color: Color,
+}
+
+/// Ends, from the top down, with bundles joined under their first and last name: σ₁–σ₅.
+fn bundled(ends: Vec<End>) -> Vec<End> {
+    let mut bundles: Vec<Vec<End>> = Vec::new();
+    for end in ends {
+        match bundles.last_mut() {
+            Some(bundle) if belongs(&end, bundle) => bundle.push(end),
+            _ => bundles.push(vec![end]),
+        }
+    }
+    bundles.into_iter().filter_map(joined).collect()
+}
+
+fn belongs(end: &End, bundle: &[End]) -> bool {
+    let near = |other: Option<&End>, distance: f64| other.is_some_and(|o| end.y - o.y < distance);
+    near(bundle.last(), 4.5) && near(bundle.first(), LABEL_PITCH)
+}
+
+fn joined(bundle: Vec<End>) -> Option<End> {
+    let (first, last) = (bundle.first()?, bundle.last()?);
+    let label = match bundle.len() {
+        1 => first.label.clone(),
+        2 => format!("{}, {}", first.label, last.label),
+        _ => format!("{}–{}", first.label, last.label),
+    };
+    let y = bundle.iter().map(|e| e.y).sum::<f64>() / bundle.len() as f64;
+    Some(End { y, label, ..*first })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(ys: &[f64]) -> Vec<String> {
+        let end = |(i, y): (usize, &f64)| End {
+            x: 0.0,
+            y: *y,
+            label: format!("σ{}", i + 1),
+            color: Color::Ink,
+        };
+        let ends = ys.iter().enumerate().map(end).collect();
+        bundled(ends).into_iter().map(|e| e.label).collect()
+    }
+
+    #[test]
+    fn ends_that_touch_share_a_label() {
+        assert_eq!(labels(&[10.0, 30.0]), ["σ1", "σ2"]);
+        assert_eq!(labels(&[10.0, 12.0, 30.0]), ["σ1, σ2", "σ3"]);
+        assert_eq!(labels(&[10.0, 12.0, 14.0]), ["σ1–σ3"]);
+        assert!(labels(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_bundle_is_no_taller_than_a_label() {
+        let ys: Vec<f64> = (0..100).map(f64::from).collect();
+        assert_eq!(labels(&ys).len(), 7);
+    }
+}

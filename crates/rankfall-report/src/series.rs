@@ -1,0 +1,182 @@
+//! The rows of `series.parquet`, gathered into curves.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::record::SeriesRow;
+
+/// One observable of one dynamics over time. Entries of all lists belong together; undefined and
+/// not finite values are `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    /// t, ascending.
+    pub times: Vec<f64>,
+    /// Mean over the trajectories that survived.
+    pub mean: Vec<Option<f64>>,
+    /// Standard error of the mean.
+    pub std_error: Vec<Option<f64>>,
+    /// The 5 % quantile.
+    pub q05: Vec<Option<f64>>,
+    /// The lower quartile.
+    pub q25: Vec<Option<f64>>,
+    /// The median.
+    pub q50: Vec<Option<f64>>,
+    /// The upper quartile.
+    pub q75: Vec<Option<f64>>,
+    /// The 95 % quantile.
+    pub q95: Vec<Option<f64>>,
+    /// What theory says.
+    pub law: Vec<Option<f64>>,
+}
+
+impl Curve {
+    /// The median where there is one, else the mean.
+    #[must_use]
+    pub fn middle(&self) -> Vec<Option<f64>> {
+        self.q50
+            .iter()
+            .zip(&self.mean)
+            .map(|(median, mean)| median.or(*mean))
+            .collect()
+    }
+
+    /// Whether no value of it is defined.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.mean.iter().chain(&self.q50).all(Option::is_none)
+    }
+
+    /// Whether a law is given at any time.
+    #[must_use]
+    pub fn has_law(&self) -> bool {
+        self.law.iter().any(Option::is_some)
+    }
+
+    fn push(&mut self, row: &SeriesRow) {
+        let finite = |v: Option<f64>| v.filter(|v| v.is_finite());
+        self.times.push(row.time);
+        self.mean.push(finite(row.mean));
+        self.std_error.push(finite(row.std_error));
+        self.q05.push(finite(row.q05));
+        self.q25.push(finite(row.q25));
+        self.q50.push(finite(row.q50));
+        self.q75.push(finite(row.q75));
+        self.q95.push(finite(row.q95));
+        self.law.push(finite(row.law));
+    }
+}
+
+/// All curves of a run, by dynamics, observable and index.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SeriesTable {
+    curves: HashMap<String, HashMap<String, BTreeMap<u32, Curve>>>,
+}
+
+impl SeriesTable {
+    /// Gathers rows in any order; rows without a finite time are left out.
+    #[must_use]
+    pub fn from_rows(mut rows: Vec<SeriesRow>) -> Self {
+        rows.retain(|row| row.time.is_finite());
+        rows.sort_by(|a, b| a.time.total_cmp(&b.time));
+        let mut table = Self::default();
+        for row in &rows {
+            let observables = table.curves.entry(row.dynamics.clone()).or_default();
+            let parts = observables.entry(row.observable.clone()).or_default();
+            parts.entry(row.index).or_default().push(row);
+        }
+        table
+    }
+
+    /// The curve of one part of an observable; index 0 for scalars, from 1 for spectra.
+    #[must_use]
+    pub fn curve(&self, dynamics: &str, observable: &str, index: u32) -> Option<&Curve> {
+        self.curves.get(dynamics)?.get(observable)?.get(&index)
+    }
+
+    /// All parts of an observable with their indices, ascending.
+    pub fn parts<'a>(
+        &'a self,
+        dynamics: &str,
+        observable: &str,
+    ) -> impl Iterator<Item = (u32, &'a Curve)> + use<'a> {
+        let parts = self.curves.get(dynamics).and_then(|o| o.get(observable));
+        parts
+            .into_iter()
+            .flatten()
+            .map(|(index, curve)| (*index, curve))
+    }
+
+    /// Every time at which anything was saved, ascending, once.
+    #[must_use]
+    pub fn times(&self) -> Vec<f64> {
+        let curves = self
+            .curves
+            .values()
+            .flat_map(HashMap::values)
+            .flat_map(BTreeMap::values);
+        let mut times: Vec<f64> = curves.flat_map(|c| c.times.iter().copied()).collect();
+        times.sort_by(f64::total_cmp);
+        times.dedup();
+        times
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(observable: &str, index: u32, time: f64, mean: f64) -> SeriesRow {
+        SeriesRow {
+            dynamics: "flow".into(),
+            observable: observable.into(),
+            index,
+            time,
+            mean: Some(mean),
+            std_error: None,
+            q05: None,
+            q25: None,
+            q50: None,
+            q75: None,
+            q95: None,
+            law: None,
+        }
+    }
+
+    #[test]
+    fn rows_in_any_order_become_ordered_curves() {
+        let rows = vec![
+            row("loss", 0, 2.0, 0.2),
+            row("s", 2, 0.0, 9.0),
+            row("loss", 0, 0.0, 0.5),
+            row("s", 1, 0.0, 8.0),
+        ];
+        let table = SeriesTable::from_rows(rows);
+        let loss = table.curve("flow", "loss", 0).expect("there");
+        assert_eq!(loss.times, [0.0, 2.0]);
+        assert_eq!(loss.middle(), [Some(0.5), Some(0.2)]);
+        assert_eq!(
+            table.parts("flow", "s").map(|(i, _)| i).collect::<Vec<_>>(),
+            [1, 2]
+        );
+        assert_eq!(table.times(), [0.0, 2.0]);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_undefined() {
+        let rows = vec![
+            row("loss", 0, f64::NAN, 1.0),
+            row("loss", 0, 0.0, f64::INFINITY),
+        ];
+        let table = SeriesTable::from_rows(rows);
+        let loss = table.curve("flow", "loss", 0).expect("there");
+        assert_eq!(loss.times, [0.0]);
+        assert!(loss.is_blank() && !loss.has_law());
+    }
+
+    #[test]
+    fn what_is_missing_is_none() {
+        let table = SeriesTable::default();
+        assert!(table.curve("flow", "loss", 0).is_none());
+        assert_eq!(table.parts("flow", "loss").count(), 0);
+        assert!(table.times().is_empty());
+    }
+}

@@ -1,0 +1,298 @@
+//! Panels side by side under a title: where everything of a figure goes.
+
+use crate::axis::Axis;
+use crate::color::Color;
+use crate::font;
+use crate::legend::{self, Entry};
+use crate::panel::{ABOVE, BELOW, Frame, Panel};
+use crate::plot::{Plot, common_x, common_y};
+use crate::scene::{Item, Point, Scene, Text};
+
+/// Around everything.
+const MARGIN: f64 = 20.0;
+/// Between the columns, beside the room their labels need.
+const GUTTER: f64 = 34.0;
+/// Size of the title.
+const LARGE: f64 = 18.0;
+/// Size of the line under the title.
+const SUBTITLE: f64 = 12.0;
+
+/// Why a figure was not drawn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Skipped {
+    /// In a sentence.
+    pub reason: String,
+}
+
+impl Skipped {
+    /// Skipped because of `reason`.
+    #[must_use]
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Whether panels share the range of their vertical axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Every panel has its own.
+    Own,
+    /// All panels share one.
+    All,
+    /// The panels of a row share one.
+    Rows,
+}
+
+/// A figure before it is laid out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sheet {
+    /// Written large above everything.
+    pub title: String,
+    /// Written small under the title.
+    pub subtitle: String,
+    /// What the picture shows, for those who do not see it.
+    pub description: String,
+    /// Panels, by rows.
+    pub plots: Vec<Plot>,
+    /// How many panels stand side by side.
+    pub columns: usize,
+    /// What shares a vertical axis.
+    pub sharing: Sharing,
+    /// Below the panels.
+    pub legend: Vec<Entry>,
+}
+
+impl Sheet {
+    /// Lays the figure out; panels without anything to draw are left out.
+    ///
+    /// # Errors
+    /// [`Skipped`] where no panel has anything to draw.
+    pub fn draw(mut self) -> Result<Scene, Skipped> {
+        self.plots.retain(|plot| !plot.is_blank());
+        self.columns = self.columns.clamp(1, self.plots.len().max(1));
+        let panels = self.panels();
+        if panels.is_empty() {
+            return Err(Skipped::because("the run has no values for it"));
+        }
+        let grid = Grid::of(&panels, self.columns);
+        let mut items = Vec::new();
+        let top = self.heading(grid.width, &mut items);
+        for (i, panel) in panels.iter().enumerate() {
+            panel.draw(grid.frame(i, top), &mut items);
+        }
+        let below = grid.bottom(panels.len(), top) + 10.0;
+        let legend = legend::draw(
+            &self.legend,
+            MARGIN + 4.0,
+            below,
+            grid.width - 2.0 * MARGIN,
+            &mut items,
+        );
+        let height = below + legend + MARGIN * 0.6;
+        Ok(Scene {
+            width: grid.width,
+            height,
+            title: self.title,
+            description: self.description,
+            items,
+        })
+    }
+
+    fn panels(&self) -> Vec<Panel> {
+        let all: Vec<&Plot> = self.plots.iter().collect();
+        let rows: Vec<&[&Plot]> = all.chunks(self.columns).collect();
+        let everywhere = common_y(&all);
+        let mut panels = Vec::new();
+        for row in rows {
+            let in_row = common_y(row);
+            for (column, plot) in row.iter().enumerate() {
+                let y = match self.sharing {
+                    Sharing::Own => common_y(&[plot]),
+                    Sharing::All => everywhere.clone(),
+                    Sharing::Rows => in_row.clone(),
+                };
+                let labels_y = column == 0 || self.sharing == Sharing::Own;
+                panels.extend(panel((*plot).clone(), &all, y, labels_y));
+            }
+        }
+        panels
+    }
+
+    fn heading(&self, width: f64, items: &mut Vec<Item>) -> f64 {
+        let room = width - 2.0 * MARGIN;
+        let at = Point::new(MARGIN, MARGIN + LARGE * 0.8);
+        let title = font::fit(&self.title, LARGE, true, room);
+        items.push(Item::Text(Text {
+            bold: true,
+            ..Text::new(at, title, LARGE)
+        }));
+        let at = Point::new(MARGIN, at.y + 20.0);
+        let subtitle = font::fit(&self.subtitle, SUBTITLE, false, room);
+        items.push(Item::Text(Text {
+            color: Color::Muted,
+            ..Text::new(at, subtitle, SUBTITLE)
+        }));
+        at.y + 12.0
+    }
+}
+
+/// A panel whose horizontal axis is shared with all plots that measure the same.
+fn panel(plot: Plot, all: &[&Plot], y: Option<Axis>, labels_y: bool) -> Option<Panel> {
+    let alike: Vec<&Plot> = all.iter().copied().filter(|p| p.x == plot.x).collect();
+    let x = common_x(&alike)?;
+    Some(Panel {
+        x,
+        y: y?,
+        plot,
+        labels_y,
+    })
+}
+
+/// Columns of equal frames, with the room that labels need between them.
+struct Grid {
+    width: f64,
+    frame_width: f64,
+    frame_height: f64,
+    lefts: Vec<f64>,
+}
+
+impl Grid {
+    fn of(panels: &[Panel], columns: usize) -> Self {
+        let (width, frame_height) = match columns {
+            1 => (760.0, 340.0),
+            2 => (1000.0, 330.0),
+            3 => (1140.0, 270.0),
+            _ => (1240.0, 240.0),
+        };
+        let in_column = |c: usize| panels.iter().skip(c).step_by(columns);
+        let left_rooms: Vec<f64> = (0..columns)
+            .map(|c| {
+                in_column(c)
+                    .map(|p| p.left_room(frame_height))
+                    .fold(0.0, f64::max)
+            })
+            .collect();
+        let right_rooms: Vec<f64> = (0..columns)
+            .map(|c| {
+                in_column(c)
+                    .map(|p| p.right_room(frame_height))
+                    .fold(8.0, f64::max)
+            })
+            .collect();
+        let taken: f64 = left_rooms.iter().chain(&right_rooms).sum();
+        let gutters = GUTTER * (columns - 1) as f64;
+        let frame_width = ((width - 2.0 * MARGIN - taken - gutters) / columns as f64).max(80.0);
+        let mut left = MARGIN;
+        let mut lefts = Vec::new();
+        for (before, after) in left_rooms.iter().zip(&right_rooms) {
+            lefts.push(left + before);
+            left += before + frame_width + after + GUTTER;
+        }
+        Self {
+            width: left - GUTTER + MARGIN,
+            frame_width,
+            frame_height,
+            lefts,
+        }
+    }
+
+    fn frame(&self, i: usize, top: f64) -> Frame {
+        let (row, column) = (i / self.lefts.len(), i % self.lefts.len());
+        Frame {
+            left: self.lefts[column],
+            top: top + row as f64 * self.row_height() + ABOVE,
+            width: self.frame_width,
+            height: self.frame_height,
+        }
+    }
+
+    fn bottom(&self, count: usize, top: f64) -> f64 {
+        top + count.div_ceil(self.lefts.len()) as f64 * self.row_height()
+    }
+
+    fn row_height(&self) -> f64 {
+        ABOVE + self.frame_height + BELOW
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::Scale;
+    use crate::plot::{Line, Side};
+    use crate::scene::Stroke;
+
+    fn plot(places: Vec<Option<(f64, f64)>>) -> Plot {
+        let mut plot = Plot::new(
+            "t",
+            Side::new(Scale::Linear, "time"),
+            Side::new(Scale::Linear, "loss"),
+        );
+        let stroke = Stroke::solid(Color::Ink, 2.0);
+        plot.lines.push(Line {
+            places,
+            stroke,
+            end_label: Some("σ₁".into()),
+        });
+        plot
+    }
+
+    fn sheet(plots: Vec<Plot>, columns: usize) -> Sheet {
+        let text = String::new;
+        let sharing = Sharing::All;
+        Sheet {
+            title: text(),
+            subtitle: text(),
+            description: text(),
+            plots,
+            columns,
+            sharing,
+            legend: vec![],
+        }
+    }
+
+    #[test]
+    fn nothing_to_draw_is_skipped() {
+        assert!(sheet(vec![], 2).draw().is_err());
+        assert!(sheet(vec![plot(vec![None, None])], 0).draw().is_err());
+    }
+
+    #[test]
+    fn everything_stays_on_the_paper() {
+        let full = || {
+            plot(
+                (0..50)
+                    .map(|i| Some((f64::from(i), f64::from(i * i))))
+                    .collect(),
+            )
+        };
+        for (count, columns) in [(1, 1), (3, 2), (5, 3), (8, 4)] {
+            let scene = sheet(vec![full(); count], columns).draw().expect("drawn");
+            for item in &scene.items {
+                let points = match item {
+                    Item::Polyline { points, .. } | Item::Polygon { points, .. } => points.clone(),
+                    Item::Marker { at, .. } => vec![*at],
+                    Item::Rect { corner, .. } => vec![*corner],
+                    Item::Text(text) => vec![text.at],
+                };
+                for p in points {
+                    assert!(
+                        (0.0..=scene.width).contains(&p.x) && (0.0..=scene.height).contains(&p.y),
+                        "{item:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_place_is_a_dot() {
+        let scene = sheet(vec![plot(vec![Some((0.0, 1.0))])], 1)
+            .draw()
+            .expect("drawn");
+        assert!(scene.items.iter().any(|i| matches!(i, Item::Marker { .. })));
+    }
+}

@@ -1,0 +1,391 @@
+//! A made-up record, for pictures and tests: the exact determinant law and the decay rates of a real
+//! problem, but random walks instead of a simulation. It is labelled as synthetic wherever it shows.
+
+#![allow(dead_code, reason = "the gallery and the tests use different parts")]
+
+use rankfall_report::record::{
+    DynamicsSummary, LogDetSummary, LossSummary, ProblemSummary, RankSummary, SUMMARY_SCHEMA,
+    Scalar, SeriesRow, SpectraSummary, Spectrum, Summary,
+};
+
+/// Noise intensity, outputs and trace of the made-up problem.
+const NU: f64 = 0.02;
+const OUTPUTS: usize = 2;
+const TRACE: f64 = 4.954;
+/// Rates of log σᵢ under the stochastic flow; they add up to −νk tr(S).
+const RATES: [f64; 7] = [0.0, 0.0, -0.0183, -0.0207, -0.0222, -0.0681, -0.068_86];
+/// log σᵢ of Θ at t = 0.
+const START: [f64; 7] = [1.62, 1.45, 1.22, 1.02, 0.86, 0.52, 0.18];
+
+/// What to make up.
+pub struct Recipe {
+    /// Kinds and labels.
+    pub dynamics: Vec<(&'static str, String)>,
+    /// Saves after t = 0.
+    pub saves: usize,
+    /// The last of them.
+    pub time: f64,
+    /// Logarithmic instead of linear saves.
+    pub logarithmic: bool,
+    /// Trajectories of the noisy dynamics.
+    pub trajectories: usize,
+    /// Whether the truth behind the data is known.
+    pub truth: bool,
+}
+
+impl Recipe {
+    /// Both flows and three descents over t = 500.
+    pub fn standard() -> Self {
+        let dynamics = [
+            ("gradient-flow", "gradient flow"),
+            ("stochastic-gradient-flow", "stochastic gradient flow"),
+            ("gradient-descent", "gradient descent"),
+            (
+                "label-noise-gradient-descent",
+                "label-noise gradient descent",
+            ),
+            ("sgd", "stochastic gradient descent"),
+        ];
+        Self {
+            dynamics: dynamics
+                .map(|(kind, label)| (kind, label.to_owned()))
+                .to_vec(),
+            saves: 200,
+            time: 500.0,
+            logarithmic: false,
+            trajectories: 64,
+            truth: true,
+        }
+    }
+
+    /// The record it makes.
+    pub fn record(&self) -> (Summary, Vec<SeriesRow>) {
+        let mut rows = Vec::new();
+        let mut dynamics = Vec::new();
+        for (i, (kind, label)) in self.dynamics.iter().enumerate() {
+            let made = Made::new(self, kind, i as u64);
+            made.rows(label, self, &mut rows);
+            dynamics.push(made.summary(kind, label, self));
+        }
+        let problem = ProblemSummary {
+            samples: 1000,
+            inputs: 5,
+            outputs: OUTPUTS,
+            width: 10,
+            trace_sxx: TRACE,
+            loss_floor: 0.25,
+            data: "made up for this picture; no data were read and nothing was simulated".into(),
+        };
+        let summary = Summary {
+            schema: SUMMARY_SCHEMA,
+            version: "0.1.0".into(),
+            experiment: "SYNTHETIC TEST RECORD (not a simulation)".into(),
+            seed: 1,
+            problem,
+            dynamics,
+            warnings: vec![
+                "This is a synthetic test record: its numbers were made up to try the figures."
+                    .into(),
+            ],
+        };
+        (summary, rows)
+    }
+
+    fn times(&self) -> Vec<f64> {
+        let last = self.saves.max(1) as f64;
+        let place = |i: usize| {
+            let share = i as f64 / last;
+            if self.logarithmic {
+                self.time * 1e-5f64.powf(1.0 - share)
+            } else {
+                self.time * share
+            }
+        };
+        std::iter::once(0.0)
+            .chain((1..=self.saves).map(place))
+            .collect()
+    }
+}
+
+/// Trajectories of one dynamics: `spectra[trajectory][save]` are log σᵢ of Θ.
+struct Made {
+    times: Vec<f64>,
+    spectra: Vec<Vec<[f64; 7]>>,
+    nu: f64,
+    flow: bool,
+}
+
+impl Made {
+    fn new(recipe: &Recipe, kind: &str, stream: u64) -> Self {
+        let times = recipe.times();
+        let (nu, excess) = match kind {
+            "stochastic-gradient-flow" => (NU, 0.0),
+            "sgd" => (NU, 0.087),
+            "label-noise-gradient-descent" => (NU / 2.0, 0.004),
+            _ => (0.0, 0.0),
+        };
+        let count = if nu > 0.0 { recipe.trajectories } else { 1 };
+        let spectra = (0..count)
+            .map(|i| {
+                trajectory(
+                    &times,
+                    nu,
+                    excess,
+                    &mut Generator(1 + 1000 * stream + i as u64),
+                )
+            })
+            .collect();
+        Self {
+            times,
+            spectra,
+            nu,
+            flow: kind.ends_with("flow"),
+        }
+    }
+
+    fn rows(&self, label: &str, recipe: &Recipe, rows: &mut Vec<SeriesRow>) {
+        for (save, time) in self.times.iter().enumerate() {
+            let mut push = |observable: &str, index: usize, values: Vec<f64>, law: Option<f64>| {
+                rows.push(row(label, observable, index as u32, *time, values, law));
+            };
+            let each = |f: &dyn Fn(&[f64; 7]) -> f64| {
+                self.spectra
+                    .iter()
+                    .map(|t| f(&t[save]))
+                    .collect::<Vec<f64>>()
+            };
+            let law = self.flow.then(|| self.law(*time));
+            push("log_det", 0, each(&|s| self.log_det(s, *time)), law);
+            for i in 0..7 {
+                push("log_singular_value_theta", i + 1, each(&|s| s[i]), None);
+                push("log_eigenvalue_m", i + 1, each(&|s| 2.0 * s[i]), None);
+            }
+            for i in 0..5 {
+                push("log_singular_value_w1", i + 1, each(&|s| s[i] - 0.25), None);
+            }
+            push(
+                "numerical_rank_w1",
+                0,
+                each(&|s| numerical_rank(&s[..5])),
+                None,
+            );
+            push(
+                "effective_rank_w1",
+                0,
+                each(&|s| effective_rank(&s[..5])),
+                None,
+            );
+            push("stable_rank_w1", 0, each(&|s| stable_rank(&s[..5])), None);
+            push("numerical_rank_product", 0, each(&|_| 2.0), None);
+            push(
+                "effective_rank_product",
+                0,
+                each(&|s| 1.0 + effective_rank(&s[..2]) / 2.1 - 0.3 * decay(*time)),
+                None,
+            );
+            push(
+                "stable_rank_product",
+                0,
+                each(&|s| stable_rank(&s[..2])),
+                None,
+            );
+            let excess = |s: &[f64; 7]| {
+                9.0 * decay(*time) + self.nu * 0.6 * (1.0 + 3.0 * (s[0] - START[0]).abs())
+            };
+            push("excess_loss", 0, each(&|s| excess(s).max(1e-14)), None);
+            push("loss", 0, each(&|s| 0.25 + excess(s)), None);
+            if recipe.truth {
+                push(
+                    "population_loss",
+                    0,
+                    each(&|s| 0.01 + 1.1 * excess(s)),
+                    None,
+                );
+            }
+            let drift = |s: &[f64; 7]| {
+                1e-15 * time + self.nu * time.sqrt() * (1.0 + (s[0] - START[0]).abs())
+            };
+            push("balance_drift", 0, each(&drift), None);
+        }
+    }
+
+    /// The sum of the spectrum; the flow's noise cancels in it up to rounding.
+    fn log_det(&self, spectrum: &[f64; 7], time: f64) -> f64 {
+        let sum = 2.0 * spectrum.iter().sum::<f64>();
+        if self.flow {
+            self.law(time) + 1e-13 * (sum * 1e3).sin() * time.sqrt()
+        } else {
+            sum
+        }
+    }
+
+    fn law(&self, time: f64) -> f64 {
+        2.0 * START.iter().sum::<f64>() - 2.0 * self.nu * OUTPUTS as f64 * TRACE * time
+    }
+
+    fn summary(&self, kind: &str, label: &str, recipe: &Recipe) -> DynamicsSummary {
+        let last = self.times.len() - 1;
+        let mean = |f: &dyn Fn(&[f64; 7]) -> f64| {
+            Some(self.spectra.iter().map(|t| f(&t[last])).sum::<f64>() / self.spectra.len() as f64)
+        };
+        let ends = |f: &dyn Fn(&[f64; 7]) -> f64| Scalar {
+            initial: Some(f(&START)),
+            final_mean: mean(f),
+        };
+        let rank = |f: fn(&[f64]) -> f64, tolerance: Option<f64>| RankSummary {
+            theta: ends(&|s| f(s)),
+            tolerance,
+            w1: ends(&|s| f(&s[..5])),
+            w2: ends(&|s| f(&s[..2])),
+            product: ends(&|s| f(&s[..2])),
+        };
+        let spectrum = |count: usize, shift: f64| Spectrum {
+            initial: START[..count].iter().map(|s| Some(s - shift)).collect(),
+            final_mean: (0..count).map(|i| mean(&|s| s[i] - shift)).collect(),
+        };
+        let loss = |floor: f64| LossSummary {
+            initial: Some(floor + 9.0),
+            final_mean: Some(floor + 0.6 * self.nu),
+            final_std: (self.nu > 0.0).then_some(0.2 * self.nu),
+        };
+        let (_, label_noise) = if self.nu > 0.0 { (0, 2.0) } else { (0, 0.0) };
+        DynamicsSummary {
+            label: label.into(),
+            kind: kind.into(),
+            noise_intensity: self.nu,
+            step_size: 0.01,
+            label_noise,
+            steps: (recipe.time * 100.0) as u64,
+            trajectories: self.spectra.len() as u64,
+            diverged: 0,
+            divergences: vec![],
+            reductions: vec!["Width 10 was reduced to 7 (synthetic sentence).".into()],
+            seconds: 1.0,
+            trajectory_steps_per_second: 3.2e6,
+            log_det: LogDetSummary {
+                of: "M".into(),
+                initial: Some(self.law(0.0)),
+                final_mean: mean(&|s| self.log_det(s, recipe.time)),
+                final_std: (self.nu > 0.0).then_some(if self.flow { 3e-12 } else { 1.4 }),
+                law_final: self.flow.then(|| self.law(recipe.time)),
+            },
+            log_singular_values: SpectraSummary {
+                theta: spectrum(7, 0.0),
+                w1: spectrum(5, 0.25),
+                w2: spectrum(2, 0.5),
+                product: spectrum(2, 1.0),
+            },
+            numerical_rank: rank(numerical_rank, Some(1e-3)),
+            effective_rank: rank(effective_rank, None),
+            stable_rank: rank(stable_rank, None),
+            loss: loss(0.25),
+            excess_loss: loss(0.0),
+            population_loss: recipe.truth.then(|| loss(0.01)),
+            quantiles: "type 7, exact".into(),
+        }
+    }
+}
+
+fn decay(time: f64) -> f64 {
+    (-0.9 * time).exp() + 0.02 * (-0.08 * time).exp()
+}
+
+/// Random walks with the rates of the flow; what stays alive is pulled back to its start.
+fn trajectory(times: &[f64], nu: f64, excess: f64, noise: &mut Generator) -> Vec<[f64; 7]> {
+    let mut state = START;
+    let mut before = 0.0;
+    let mut saved = Vec::new();
+    for time in times {
+        let step = time - before;
+        before = *time;
+        for i in 0..7 {
+            let pull = if i < 2 {
+                0.05 * (START[i] - state[i]) * step.min(10.0)
+            } else {
+                0.0
+            };
+            let kick = (0.5 * nu * step.min(20.0)).sqrt()
+                * noise.normal()
+                * if i < 2 { 0.25 } else { 0.6 };
+            state[i] += RATES[i] * (nu / NU) * (1.0 + excess) * step
+                + pull * f64::from(u8::from(nu > 0.0))
+                + kick;
+        }
+        state.sort_by(|a, b| b.total_cmp(a));
+        saved.push(state);
+    }
+    saved
+}
+
+fn numerical_rank(logs: &[f64]) -> f64 {
+    logs.iter().filter(|s| **s - logs[0] > 1e-3f64.ln()).count() as f64
+}
+
+fn effective_rank(logs: &[f64]) -> f64 {
+    let total: f64 = logs.iter().map(|s| s.exp()).sum();
+    let entropy: f64 = logs
+        .iter()
+        .map(|s| s.exp() / total)
+        .filter(|q| *q > 0.0)
+        .map(|q| -q * q.ln())
+        .sum();
+    entropy.exp()
+}
+
+fn stable_rank(logs: &[f64]) -> f64 {
+    logs.iter().map(|s| (2.0 * (s - logs[0])).exp()).sum()
+}
+
+fn row(
+    dynamics: &str,
+    observable: &str,
+    index: u32,
+    time: f64,
+    mut values: Vec<f64>,
+    law: Option<f64>,
+) -> SeriesRow {
+    values.sort_by(f64::total_cmp);
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let quantile = |q: f64| {
+        let place = q * (n - 1.0);
+        let (low, high) = (
+            values[place.floor() as usize],
+            values[place.ceil() as usize],
+        );
+        Some(low + (high - low) * place.fract())
+    };
+    SeriesRow {
+        dynamics: dynamics.into(),
+        observable: observable.into(),
+        index,
+        time,
+        mean: Some(mean),
+        std_error: (values.len() > 1).then(|| (variance / n).sqrt()),
+        q05: quantile(0.05),
+        q25: quantile(0.25),
+        q50: quantile(0.5),
+        q75: quantile(0.75),
+        q95: quantile(0.95),
+        law,
+    }
+}
+
+/// SplitMix64 [Steele, Lea and Flood 2014].
+struct Generator(u64);
+
+impl Generator {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+}
