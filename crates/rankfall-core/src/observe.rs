@@ -10,6 +10,9 @@ use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::state::State;
 use crate::theory;
 
+/// Name of what the determinant law predicts for `log_det`, measured beside it.
+pub const LAW: &str = "log_det_law";
+
 /// One number measured at every save time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observable {
@@ -49,7 +52,7 @@ impl Layout {
     pub fn new(inputs: usize, outputs: usize, columns: usize, truth_known: bool) -> Self {
         let mut observables = Vec::new();
         let mut scalar = |name| observables.push(Observable { name, index: 0 });
-        scalar("log_det_law");
+        scalar(LAW);
         scalar("loss");
         scalar("excess_loss");
         if truth_known {

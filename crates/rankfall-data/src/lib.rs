@@ -37,6 +37,7 @@ mod table;
 mod text;
 mod text_table;
 
+pub use checksum::sha256_of;
 pub use error::{DataError, DataErrorKind, Place};
 pub use gram_file::{GramFile, read_gram, write_npz_gram};
 pub use load::{Loaded, load, load_rows};

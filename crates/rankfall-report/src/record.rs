@@ -179,7 +179,7 @@ pub struct LossSummary {
 }
 
 /// One row of `series.parquet`. Undefined values are null.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesRow {
     /// Label of the dynamics.
     pub dynamics: String,

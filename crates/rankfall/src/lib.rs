@@ -5,12 +5,17 @@
 
 pub mod arguments;
 pub mod bundled;
+pub mod checkpoint;
+pub mod estimate;
 pub mod experiment;
 pub mod failure;
+pub mod interruption;
+pub mod preparation;
 pub mod progress;
 pub mod run;
 pub mod run_folder;
 pub mod save_plan;
+pub mod summarise;
 pub mod template;
 
 use arguments::{Arguments, Command};

@@ -259,6 +259,34 @@ fn check_schema(path: &Path, text: &str) -> Result<(), Failure> {
     Err(Failure::input(message).hint("run the experiment again: experiment.toml is beside it"))
 }
 
+/// Refuses a folder that may not be written into, before anything long is done.
+///
+/// # Errors
+/// Exit code 2 where the folder may not be used, as for [`RunFolder::open`].
+pub fn check(path: &Path, existing: Existing) -> Result<(), Failure> {
+    State::of(path)?.check(path, existing)
+}
+
+/// Reads the resolved experiment of a run.
+///
+/// # Errors
+/// Exit code 2 where it is missing or not text.
+pub fn read_experiment(folder: &Path) -> Result<String, Failure> {
+    let path = folder.join(EXPERIMENT);
+    fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))
+}
+
+/// Writes one file of a finished run again, making its folder if it is not there.
+///
+/// # Errors
+/// Exit code 1 where it cannot be written; an older one is then still whole.
+pub fn write_into(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| cannot_make(folder, &error))?;
+    }
+    write_atomically(path, |file| file.write_all(bytes))
+}
+
 /// What is in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {

@@ -1,6 +1,10 @@
 //! `final.safetensors`: matrices by name, in double precision.
 
-use safetensors::{Dtype, SafeTensorError, tensor::TensorView};
+use crate::failure::{Failure, quoted, shown_path};
+use faer::Mat;
+use rankfall_core::network::Weights;
+use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
+use std::path::Path;
 
 /// A named array of doubles, rows first.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +29,55 @@ pub fn encode(tensors: &[Tensor]) -> Result<Vec<u8>, SafeTensorError> {
         views.push((tensor.name.as_str(), view));
     }
     safetensors::serialize(views, None)
+}
+
+/// Weights larger than this are not read: no network this program runs has them.
+const LARGEST_FILE: u64 = 16 << 30;
+
+/// Reads `w1` (p × l) and `w2` (l × k) of a safetensors file, in single or double precision, and
+/// the file's checksum.
+///
+/// # Errors
+/// Exit code 2: no such file, not safetensors, a tensor missing, of another type, or no matrix.
+pub fn read(path: &Path) -> Result<(Weights, String), Failure> {
+    let shown = shown_path(path);
+    let wrong = |why: String| Failure::input(format!("cannot use {shown} as initial weights: {why}"));
+    let metadata = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
+        return Err(wrong("it is not a file of at most 16 GiB".to_owned()));
+    }
+    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let tensors = SafeTensors::deserialize(&bytes)
+        .map_err(|error| wrong(format!("it is not a safetensors file ({error})")))?;
+    let weights = Weights {
+        w1: matrix(&tensors, "w1").map_err(wrong)?,
+        w2: matrix(&tensors, "w2").map_err(wrong)?,
+    };
+    Ok((weights, rankfall_data::sha256_of(&bytes)))
+}
+
+fn matrix(tensors: &SafeTensors, name: &str) -> Result<Mat<f64>, String> {
+    let view = tensors.tensor(name).map_err(|_| {
+        let names: Vec<String> = tensors.names().into_iter().map(|n| quoted(n)).collect();
+        format!("it has no tensor {}; it has {}", quoted(name), names.join(", "))
+    })?;
+    let &[rows, columns] = view.shape() else {
+        return Err(format!("{} has shape {:?}, not that of a matrix", quoted(name), view.shape()));
+    };
+    let data = view.data();
+    let value = |index: usize| match view.dtype() {
+        Dtype::F64 => read_at::<8>(data, index).map(f64::from_le_bytes),
+        Dtype::F32 => read_at::<4>(data, index).map(|b| f64::from(f32::from_le_bytes(b))),
+        _ => None,
+    };
+    if rows * columns > 0 && value(0).is_none() {
+        return Err(format!("{} is of type {:?}; F32 or F64 is needed", quoted(name), view.dtype()));
+    }
+    Ok(Mat::from_fn(rows, columns, |i, j| value(i * columns + j).unwrap_or(f64::NAN)))
+}
+
+fn read_at<const N: usize>(data: &[u8], index: usize) -> Option<[u8; N]> {
+    data.get(index * N..(index + 1) * N)?.try_into().ok()
 }
 
 fn little_endian(values: &[f64]) -> Vec<u8> {

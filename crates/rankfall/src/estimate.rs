@@ -1,0 +1,123 @@
+//! What a run will cost, before it starts: what cannot fit is refused with the figure.
+
+use crate::experiment::{DataSpec, Experiment};
+use crate::failure::{Failure, quoted, shown_path};
+use crate::preparation::Prepared;
+use rankfall_core::lanes::BLOCK;
+use rankfall_core::observe::Layout;
+use rankfall_core::statistics::EXACT_QUANTILES;
+use std::path::Path;
+
+/// Fused multiply-adds per second and thread that no processor exceeds in double precision.
+const FASTEST: f64 = 1e11;
+
+/// A run that takes longer even so is surely a slip of the pen.
+const LONGEST_YEARS: f64 = 1.0;
+
+/// Bytes of memory, disk and work that an experiment asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cost {
+    memory: f64,
+    disk: f64,
+    years: f64,
+}
+
+/// Refuses what does not fit into memory, on disk or into a lifetime.
+///
+/// # Errors
+/// Exit code 2, with the estimate and what to change.
+pub fn check(
+    experiment: &Experiment,
+    prepared: &Prepared,
+    folder: &Path,
+    threads: usize,
+) -> Result<(), Failure> {
+    let cost = cost(experiment, prepared, threads);
+    if cost.years > LONGEST_YEARS {
+        let message = format!("the run would take at least {:.1e} years", cost.years);
+        return Err(Failure::input(message).hint("a shorter time, larger steps or fewer trajectories"));
+    }
+    if let Some(available) = available_memory().filter(|&a| cost.memory > a) {
+        let message = format!(
+            "the run needs about {} of memory, and {} is available",
+            size(cost.memory),
+            size(available)
+        );
+        return Err(Failure::input(message).hint(memory_hint(experiment)));
+    }
+    let space = available_space(folder);
+    if let Some(available) = space.filter(|&a| cost.disk > a) {
+        let message = format!(
+            "the run writes about {} into {}, where {} is free",
+            size(cost.disk),
+            quoted(&shown_path(folder)),
+            size(available)
+        );
+        return Err(Failure::input(message).hint("fewer save points, or keep_trajectories = false"));
+    }
+    Ok(())
+}
+
+fn memory_hint(experiment: &Experiment) -> &'static str {
+    if experiment.run.keep_trajectories {
+        "keep_trajectories = false, fewer trajectories or fewer save points"
+    } else {
+        "fewer save points, a smaller width, or fewer --threads"
+    }
+}
+
+fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
+    let problem = &prepared.problem;
+    let (p, k, l) = (problem.inputs as f64, problem.outputs as f64, problem.width as f64);
+    let m = l.min(p + k);
+    let layout = Layout::new(problem.inputs, problem.outputs, m as usize, true);
+    let run = &experiment.run;
+    let trajectories = run.trajectories as f64;
+    let kept = run.keep_trajectories || run.trajectories <= EXACT_QUANTILES;
+    let (mut memory, mut disk, mut work) = (0.0_f64, 0.0, 0.0);
+    for (spec, saves) in experiment.dynamics.iter().zip(experiment.save_steps()) {
+        let count = experiment.trajectories_of(spec) as f64;
+        let cells = saves.len() as f64 * layout.observables.len() as f64;
+        let steps = saves.last().copied().unwrap_or(0) as f64;
+        // The factor, the rotation, a stage or two beside them, and the values to be saved.
+        let block = BLOCK.min(count as usize) as f64 * 8.0 * (4.0 * (p + k) * m + 3.0 * m * m + cells);
+        // Start and rotation of each trajectory that has its own.
+        let starts = l * m * 8.0 * if experiment.has_own_starts() { BLOCK as f64 } else { 1.0 };
+        let rows = if experiment.data.each_trajectory() && spec.dynamics.needs_rows() {
+            problem.samples as f64 * (p + k) * 8.0 * BLOCK as f64
+        } else {
+            0.0
+        };
+        let values = if kept { count * cells * 8.0 } else { cells * 2048.0 };
+        // Values pass through the totals and, where kept, the checkpoint.
+        memory = memory.max(threads as f64 * (block + starts + rows) + 2.0 * values + l * (p + k) * 32.0);
+        disk += cells * 90.0 + if run.keep_trajectories { count * cells * 24.0 } else { 0.0 };
+        work += steps * count * (2.0 * p * k * m);
+    }
+    let drawn = match &experiment.data {
+        DataSpec::Gaussian(data) => data.samples as f64 * (p + k) * p * if data.each_trajectory { trajectories } else { 0.0 },
+        _ => 0.0,
+    };
+    let seconds = (work + drawn) / (FASTEST * threads as f64);
+    Cost { memory, disk, years: seconds / 3.15e7 }
+}
+
+fn size(bytes: f64) -> String {
+    const GIB: f64 = 1_073_741_824.0;
+    if bytes < GIB { format!("{:.0} MiB", bytes / 1_048_576.0) } else { format!("{:.1} GiB", bytes / GIB) }
+}
+
+/// Memory that the system can give without swapping, where it tells.
+fn available_memory() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024.0)
+}
+
+/// Free space where the folder is or will be.
+fn available_space(folder: &Path) -> Option<f64> {
+    let absolute = std::path::absolute(folder).ok()?;
+    let existing = absolute.ancestors().find(|path| path.exists())?;
+    fs4::available_space(existing).ok().map(|bytes| bytes as f64)
+}

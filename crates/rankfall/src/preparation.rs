@@ -1,0 +1,302 @@
+//! From a validated experiment to what the numerics take: data read or drawn, weights read.
+
+use crate::experiment::{
+    Column, Covariance, DataSpec, Experiment, FileData, GaussianData, GramData, InitSpec, Teacher,
+};
+use crate::failure::{Failure, quoted, shown_path};
+use crate::run_folder::weights;
+use faer::Mat;
+use rankfall_core::gram::Gram;
+use rankfall_core::network::Initialisation;
+use rankfall_core::problem::{Problem, Rows, Truth};
+use rankfall_core::setup::{Setup, SetupError, Source};
+use rankfall_core::synthetic::{self, Synthetic};
+use rankfall_data::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Header, Loaded};
+use rankfall_report::record::ProblemSummary;
+use std::sync::Arc;
+
+/// Rows held for the dynamics that need them may take this much memory.
+const ROW_MEMORY: u64 = 4 << 30;
+
+/// An experiment ready to run.
+pub struct Prepared {
+    /// Data and starts.
+    pub setup: Setup,
+    /// What the summary says of them.
+    pub problem: ProblemSummary,
+    /// Sentences a reader of the results must see.
+    pub warnings: Vec<String>,
+}
+
+/// What data were found.
+struct Data {
+    gram: Gram,
+    rows: Option<Rows>,
+    truth: Option<Truth>,
+    words: String,
+    warnings: Vec<String>,
+}
+
+/// Reads or draws the data and the weights, and notes the checksums of what was read in the
+/// experiment.
+///
+/// # Errors
+/// Exit code 2 for data or weights that cannot be used.
+pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
+    let keep_rows = experiment.dynamics.iter().any(|d| d.dynamics.needs_rows());
+    let (source, words, warnings) = match &experiment.data {
+        DataSpec::Gaussian(data) if data.each_trajectory => {
+            let synthetic = recipe(data);
+            let words = format!("{}, drawn anew for each trajectory", gaussian_words(data));
+            (Source::EachTrajectory { synthetic, keep_rows }, words, Vec::new())
+        }
+        _ => {
+            let data = shared_data(experiment, keep_rows)?;
+            experiment.check_samples(data.gram.n)?;
+            let problem = Problem::new(&data.gram, data.rows, data.truth)
+                .map_err(|error| Failure::input(error.to_string()))?;
+            (Source::Shared(Arc::new(problem)), data.words, data.warnings)
+        }
+    };
+    let initialisation = initialisation(&mut experiment.network.init)?;
+    let setup = Setup {
+        source,
+        initialisation,
+        width: experiment.network.width as usize,
+        seed: experiment.run.seed,
+        each_start: experiment.network.init.each_trajectory(),
+    };
+    let problem = setup.problem(0).map_err(of_setup)?;
+    check_width(experiment, &problem)?;
+    let summary = ProblemSummary {
+        samples: problem.samples,
+        inputs: problem.inputs,
+        outputs: problem.outputs,
+        width: setup.width,
+        trace_sxx: problem.trace(),
+        loss_floor: problem.loss_floor,
+        data: words,
+    };
+    Ok(Prepared { setup, problem: summary, warnings })
+}
+
+/// A start that cannot be made is wrong input.
+pub fn of_setup(error: SetupError) -> Failure {
+    Failure::input(error.to_string())
+}
+
+/// Refuses what depends on p and k, which a file only tells now.
+fn check_width(experiment: &Experiment, problem: &Problem) -> Result<(), Failure> {
+    let needed = (problem.inputs + problem.outputs) as u64;
+    let width = experiment.network.width;
+    let replaced = matches!(
+        experiment.network.init,
+        InitSpec::Gaussian { smallest_singular_value: Some(_), .. }
+    );
+    if replaced && width < needed {
+        let message = format!(
+            "`network.init.smallest_singular_value` needs a width of at least p + k = {needed}; \
+             the width is {width}"
+        );
+        return Err(Failure::input(message));
+    }
+    Ok(())
+}
+
+fn shared_data(experiment: &mut Experiment, keep_rows: bool) -> Result<Data, Failure> {
+    let seed = experiment.run.seed;
+    let (data, checksum) = match &experiment.data {
+        DataSpec::Gaussian(data) => (drawn(data, seed, keep_rows)?, None),
+        DataSpec::File(file) => {
+            let (data, checksum) = from_file(file, keep_rows)?;
+            expect_checksum(file.checksum.as_deref(), &checksum, &file.path)?;
+            (data, Some(checksum))
+        }
+        DataSpec::Gram(gram) => {
+            let (data, checksum) = from_gram(gram)?;
+            expect_checksum(gram.checksum.as_deref(), &checksum, &gram.path)?;
+            (data, Some(checksum))
+        }
+    };
+    if let Some(checksum) = checksum {
+        experiment.data.set_checksum(checksum);
+    }
+    Ok(data)
+}
+
+/// A resolved copy names the checksum of what it was run on; other bytes are another experiment.
+fn expect_checksum(
+    expected: Option<&str>,
+    found: &str,
+    path: &std::path::Path,
+) -> Result<(), Failure> {
+    match expected {
+        Some(expected) if expected != found => Err(Failure::input(format!(
+            "{} is not the file this experiment was run on: its checksum is {found}, not {expected}",
+            shown_path(path)
+        ))
+        .hint("put the old file back, or remove `checksum` from the experiment to use this one")),
+        _ => Ok(()),
+    }
+}
+
+fn drawn(data: &GaussianData, seed: u64, keep_rows: bool) -> Result<Data, Failure> {
+    let bytes = (data.samples * 8).saturating_mul((data.inputs + data.outputs) as u64);
+    if keep_rows && bytes > ROW_MEMORY {
+        let message = format!(
+            "{} rows would take {:.1} GiB, and mini-batches and Rademacher labels need them all",
+            data.samples,
+            bytes as f64 / (1u64 << 30) as f64
+        );
+        return Err(Failure::input(message).hint("use fewer samples, or dynamics that need only the Gram matrices"));
+    }
+    let draw = recipe(data).draw(seed, 0, keep_rows).map_err(|error| of_setup(error.into()))?;
+    Ok(Data {
+        gram: draw.gram,
+        rows: draw.rows,
+        truth: Some(draw.truth),
+        words: gaussian_words(data),
+        warnings: Vec::new(),
+    })
+}
+
+fn gaussian_words(data: &GaussianData) -> String {
+    let covariance = match &data.covariance {
+        Covariance::Identity => "identity covariance".to_owned(),
+        Covariance::PowerLaw(exponent) => format!("power-law covariance of exponent {exponent}"),
+        Covariance::Matrix(_) => "given covariance".to_owned(),
+    };
+    let teacher = match &data.teacher {
+        Teacher::Gaussian => "Gaussian teacher".to_owned(),
+        Teacher::Rank(rank) => format!("teacher of rank {rank}"),
+        Teacher::SingularValues(values) => format!("teacher of singular values {values:?}"),
+    };
+    format!(
+        "{} Gaussian samples of {}, {teacher}, residual noise {}",
+        data.samples, covariance, data.residual_noise
+    )
+}
+
+fn recipe(data: &GaussianData) -> Synthetic {
+    Synthetic {
+        samples: data.samples,
+        inputs: data.inputs,
+        outputs: data.outputs,
+        covariance: match &data.covariance {
+            Covariance::Identity => synthetic::Covariance::Identity,
+            Covariance::PowerLaw(exponent) => synthetic::Covariance::PowerLaw(*exponent),
+            Covariance::Matrix(rows) => {
+                let entry = |i: usize, j: usize| rows[i][j];
+                synthetic::Covariance::Matrix(Mat::from_fn(rows.len(), rows.len(), entry))
+            }
+        },
+        teacher: match &data.teacher {
+            Teacher::Gaussian => synthetic::Teacher::Gaussian,
+            Teacher::Rank(rank) => synthetic::Teacher::Rank(*rank),
+            Teacher::SingularValues(values) => synthetic::Teacher::SingularValues(values.clone()),
+        },
+        residual_noise: data.residual_noise,
+    }
+}
+
+fn file_spec(file: &FileData) -> FileSpec {
+    let selector = |column: &Column| match column {
+        Column::Name(name) => ColumnSelector::Name(name.clone()),
+        Column::Position(position) => ColumnSelector::Position(*position as usize),
+    };
+    let selectors = |columns: &[Column]| columns.iter().map(selector).collect::<Vec<_>>();
+    FileSpec {
+        inputs: file.inputs.as_deref().map(selectors),
+        targets: (!file.targets.is_empty()).then(|| selectors(&file.targets)),
+        header: file.header.map_or(Header::Auto, Header::from),
+        delimiter: file.delimiter.map(|c| match c {
+            ' ' => Delimiter::Whitespace,
+            other => Delimiter::Byte(other as u8),
+        }),
+        one_hot: file.one_hot,
+        standardize: file.standardize,
+        arrays: ArrayNames {
+            inputs: file.inputs_array.clone(),
+            targets: file.targets_array.clone(),
+        },
+        ..FileSpec::new(&file.path)
+    }
+}
+
+fn from_file(file: &FileData, keep_rows: bool) -> Result<(Data, String), Failure> {
+    let spec = file_spec(file);
+    let of_data = |error: rankfall_data::DataError| Failure::input(error.to_string());
+    let loaded = rankfall_data::load(&spec).map_err(of_data)?;
+    let rows = if keep_rows {
+        let (x, y) = rankfall_data::load_rows(&spec, &loaded, ROW_MEMORY).map_err(of_data)?;
+        Some(row_major(&x, &y))
+    } else {
+        None
+    };
+    let data = Data {
+        words: file_words(file, &loaded),
+        warnings: constant_warning(&loaded),
+        gram: loaded.gram,
+        rows,
+        truth: None,
+    };
+    Ok((data, loaded.sha256))
+}
+
+fn file_words(file: &FileData, loaded: &Loaded) -> String {
+    let standardized = if file.standardize { ", standardised" } else { "" };
+    format!(
+        "{} rows of {} ({} inputs, {} outputs{standardized})",
+        loaded.rows,
+        shown_path(&file.path),
+        loaded.inputs.len(),
+        loaded.targets.len()
+    )
+}
+
+fn constant_warning(loaded: &Loaded) -> Vec<String> {
+    if loaded.constant_columns.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = loaded.constant_columns.iter().map(|name| quoted(name)).collect();
+    vec![format!(
+        "{} input column(s) are constant and were left at zero after centring: {}",
+        names.len(),
+        names.join(", ")
+    )]
+}
+
+fn row_major(x: &Mat<f64>, y: &Mat<f64>) -> Rows {
+    let flat = |m: &Mat<f64>| {
+        (0..m.nrows()).flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)])).collect()
+    };
+    Rows { x: flat(x), y: flat(y), count: x.nrows() }
+}
+
+fn from_gram(gram: &GramData) -> Result<(Data, String), Failure> {
+    let file = rankfall_data::read_gram(&gram.path)
+        .map_err(|error| Failure::input(error.to_string()))?;
+    let words = format!("Gram matrices of {} rows from {}", file.gram.n, shown_path(&gram.path));
+    let data =
+        Data { gram: file.gram, rows: None, truth: None, words, warnings: Vec::new() };
+    Ok((data, file.sha256))
+}
+
+fn initialisation(init: &mut InitSpec) -> Result<Initialisation, Failure> {
+    let (given, found) = match init {
+        InitSpec::Gaussian { scale, smallest_singular_value, .. } => {
+            return Ok(Initialisation::Gaussian {
+                scale: *scale,
+                smallest_singular_value: *smallest_singular_value,
+            });
+        }
+        InitSpec::Balanced { scale, .. } => return Ok(Initialisation::Balanced { scale: *scale }),
+        InitSpec::File { path, checksum } => {
+            let (given, found) = weights::read(path)?;
+            expect_checksum(checksum.as_deref(), &found, path)?;
+            (given, found)
+        }
+    };
+    init.set_checksum(found);
+    Ok(Initialisation::Given(given))
+}
