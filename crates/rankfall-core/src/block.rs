@@ -9,7 +9,8 @@ use crate::gradient_flow::GradientFlow;
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, Lanes, Mask, Words};
 use crate::network::{Start, Weights};
-use crate::observe::{Layout, Observer};
+use crate::observe::{Layout, Observer, Readings};
+use crate::plain::{NoiseOf, Plain, PlainWeights};
 use crate::problem::Problem;
 use crate::setup::{Setup, SetupError};
 use crate::state::State;
@@ -24,6 +25,8 @@ const ATTEMPTS: u32 = 64;
 enum Engine<const N: usize> {
     Steps(Stepper<N>),
     Adaptive(GradientFlow<N>),
+    /// Without reductions, one plain trajectory per lane.
+    Plain(Vec<Plain>),
 }
 
 /// A block under way. Everything that is not in `Progress` can be made again from the setup.
@@ -49,6 +52,8 @@ pub struct Progress<const N: usize> {
     /// Measurements so far, save by save.
     values: Vec<Lanes<N>>,
     saved: usize,
+    /// Weights of the plain trajectories, where those are used.
+    plain: Vec<PlainWeights>,
 }
 
 impl<'a, const N: usize> Block<'a, N> {
@@ -84,12 +89,25 @@ impl<'a, const N: usize> Block<'a, N> {
             trajectories,
             instructions,
         );
-        let engine = match stepper {
+        let mut engine = match stepper {
+            _ if !spec.reductions => Engine::Plain(plain_lanes(spec, setup, first, &problems, &starts)),
             Some(stepper) => Engine::Steps(stepper),
             None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
         };
-        let fresh = Progress { block, state: initial, left: None, values: Vec::new(), saved: 0 };
+        let fresh = Progress {
+            block,
+            state: initial,
+            left: None,
+            values: Vec::new(),
+            saved: 0,
+            plain: Vec::new(),
+        };
         let progress = progress.unwrap_or(fresh);
+        if let Engine::Plain(lanes) = &mut engine {
+            for (lane, saved) in lanes.iter_mut().zip(&progress.plain) {
+                lane.restore(saved);
+            }
+        }
         Ok(Self { spec, used, problems, starts, problem, engine, observer, progress })
     }
 
@@ -99,8 +117,12 @@ impl<'a, const N: usize> Block<'a, N> {
     }
 
     /// How far it is.
-    pub fn progress(&self) -> &Progress<N> {
-        &self.progress
+    pub fn progress(&self) -> Progress<N> {
+        let plain = match &self.engine {
+            Engine::Plain(lanes) => lanes.iter().map(Plain::save).collect(),
+            _ => Vec::new(),
+        };
+        Progress { plain, ..self.progress.clone() }
     }
 
     /// Takes at most about `steps` steps, measuring where a save time is reached; true when the
@@ -134,6 +156,19 @@ impl<'a, const N: usize> Block<'a, N> {
                 *budget -= steps;
                 state.step == target
             }
+            Engine::Plain(lanes) => {
+                let steps = (target - state.step).min(*budget);
+                for _ in 0..steps {
+                    for (lane, plain) in lanes.iter_mut().enumerate() {
+                        if state.diverged[lane].is_none() && !plain.take_step(state.step) {
+                            state.diverged[lane] = Some(state.step);
+                        }
+                    }
+                    state.step += 1;
+                }
+                *budget -= steps;
+                state.step == target
+            }
             Engine::Adaptive(flow) => {
                 let length = (target - state.step) as f64 * self.spec.time_unit;
                 let remaining = left.unwrap_or(Lanes::splat(length));
@@ -157,7 +192,18 @@ impl<'a, const N: usize> Block<'a, N> {
     fn save(&mut self) {
         let Progress { state, values, saved, .. } = &mut self.progress;
         let time = state.step as f64 * self.spec.time_unit;
-        self.observer.measure(state, &self.problem, time, values);
+        let alive = state.alive();
+        match &self.engine {
+            Engine::Plain(lanes) => {
+                let readings: Vec<_> = lanes.iter().map(Plain::read).collect();
+                let readings = Readings::side_by_side(&readings);
+                self.observer.record(&readings, &self.problem, time, alive, values);
+            }
+            _ => {
+                let readings = self.observer.read(state, &self.problem);
+                self.observer.record(&readings, &self.problem, time, alive, values);
+            }
+        }
         *saved += 1;
     }
 
@@ -181,8 +227,28 @@ impl<'a, const N: usize> Block<'a, N> {
 
     /// The weights of one lane as they are now, in the original basis and width.
     pub fn weights(&self, lane: usize) -> Weights {
-        self.progress.state.weights(lane, &self.starts[lane], &self.problems[lane])
+        match &self.engine {
+            Engine::Plain(lanes) => lanes[lane].weights().clone(),
+            _ => self.progress.state.weights(lane, &self.starts[lane], &self.problems[lane]),
+        }
     }
+}
+
+/// One plain trajectory per used lane.
+fn plain_lanes(
+    spec: &EnsembleSpec,
+    setup: &Setup,
+    first: u64,
+    problems: &[Arc<Problem>],
+    starts: &[Start],
+) -> Vec<Plain> {
+    let lanes = problems.iter().zip(starts).zip(first..);
+    lanes
+        .map(|((problem, start), trajectory)| {
+            let noise = NoiseOf { seed: setup.seed, stream: spec.stream, trajectory };
+            Plain::new(&spec.dynamics, spec.time_unit, problem.clone(), start, noise)
+        })
+        .collect()
 }
 
 /// Problems and starts of `used` trajectories; made once where all share them.

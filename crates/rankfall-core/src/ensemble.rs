@@ -40,6 +40,9 @@ pub struct EnsembleSpec {
     pub rank_tolerance: f64,
     /// Whether every trajectory's measurements are kept.
     pub keep_trajectories: bool,
+    /// Whether to use the exact reductions; without them everything is plain double precision at
+    /// full width, slow, and wrong once singular values fall below rounding.
+    pub reductions: bool,
 }
 
 /// What a finished ensemble leaves.
@@ -287,7 +290,7 @@ fn work<const N: usize>(
             let wanted = shared.wanted.load(Ordering::SeqCst);
             if stopping || wanted != answered {
                 answered = wanted;
-                lock(&shared.memory).under_way.insert(number, block.progress().clone());
+                lock(&shared.memory).under_way.insert(number, block.progress());
             }
             if stopping {
                 return Ok(());

@@ -16,6 +16,7 @@ pub mod lane_problem;
 pub mod lanes;
 pub mod network;
 pub mod observe;
+pub mod plain;
 pub mod problem;
 pub mod random;
 pub mod setup;

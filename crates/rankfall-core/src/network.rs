@@ -211,8 +211,23 @@ impl Start {
         })
     }
 
+    /// The weights W₁ and W₂ in the original basis and width.
+    pub fn weights(&self, problem: &Problem) -> Weights {
+        unfold(&self.left, &self.right, problem)
+    }
+
     /// m = min(l, p + k).
     pub fn reduced_width(&self) -> usize {
         self.left.ncols()
+    }
+}
+
+/// The weights of Θ = left · rightᵀ, given in the eigenbasis of S_xx, in the original basis.
+pub fn unfold(left: &Mat<f64>, right: &Mat<f64>, problem: &Problem) -> Weights {
+    let theta = product(left, &right.transpose().to_owned());
+    let p = problem.inputs;
+    Weights {
+        w1: product(&problem.basis, &theta.subrows(0, p).to_owned()),
+        w2: theta.subrows(p, theta.nrows() - p).transpose().to_owned(),
     }
 }

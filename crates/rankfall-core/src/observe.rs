@@ -89,6 +89,42 @@ fn spectrum_sizes(inputs: usize, outputs: usize, columns: usize) -> [usize; 4] {
     [columns, inputs.min(columns), outputs.min(columns), inputs.min(outputs).min(columns)]
 }
 
+/// What is measured of N trajectories at one time, before ranks and sums are formed.
+pub struct Readings<const N: usize> {
+    /// Training loss above the least-squares optimum.
+    pub excess_loss: Lanes<N>,
+    /// Expected loss on a fresh sample, where the truth is known.
+    pub population_loss: Option<Lanes<N>>,
+    /// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
+    pub balance_drift: Lanes<N>,
+    /// Of the four matrices.
+    pub spectra: Spectra<N>,
+}
+
+impl<const N: usize> Readings<N> {
+    /// The readings of at most N single trajectories, in lanes; the last one fills up the rest.
+    pub fn side_by_side(single: &[Readings<1>]) -> Self {
+        let lanes = |f: &dyn Fn(&Readings<1>) -> f64| {
+            Lanes(std::array::from_fn(|lane| f(&single[lane.min(single.len() - 1)])))
+        };
+        let spectrum = |f: &dyn Fn(&Spectra<1>) -> &Vec<Lanes<1>>| -> Vec<Lanes<N>> {
+            let size = f(&single[0].spectra).len();
+            (0..size).map(|i| lanes(&|r| f(&r.spectra)[i].0[0])).collect()
+        };
+        Self {
+            excess_loss: lanes(&|r| r.excess_loss.0[0]),
+            population_loss: single[0]
+                .population_loss
+                .map(|_| lanes(&|r| r.population_loss.map_or(f64::NAN, |x| x.0[0]))),
+            balance_drift: lanes(&|r| r.balance_drift.0[0]),
+            spectra: Spectra {
+                values: [0, 1, 2, 3].map(|which| spectrum(&|s| &s.values[which])),
+                product_error: spectrum(&|s| &s.product_error),
+            },
+        }
+    }
+}
+
 /// Measures N trajectories.
 pub struct Observer<const N: usize> {
     layout: Layout,
@@ -127,30 +163,41 @@ impl<const N: usize> Observer<N> {
         &self.layout
     }
 
-    /// Appends one value per observable and lane to `out`; NaN where undefined or diverged.
-    pub fn measure(
+    /// Everything that is measured of a state.
+    pub fn read(&self, state: &State<N>, problem: &LaneProblem<N>) -> Readings<N> {
+        let losses = self.instructions.dispatch(Losses { state, problem });
+        Readings {
+            excess_loss: losses.excess,
+            population_loss: losses.population,
+            balance_drift: self.instructions.dispatch(BalanceDrift { observer: self, state }),
+            spectra: Spectra::new(state, problem.inputs, self.instructions),
+        }
+    }
+
+    /// Appends one value per observable and lane to `out`, in the order of the layout; NaN where
+    /// undefined or diverged.
+    pub fn record(
         &self,
-        state: &State<N>,
+        readings: &Readings<N>,
         problem: &LaneProblem<N>,
         time: f64,
+        alive: Mask<N>,
         out: &mut Vec<Lanes<N>>,
     ) {
         let first = out.len();
+        let spectra = &readings.spectra;
         out.push(self.determinant_law(problem, time));
-        let losses = self.instructions.dispatch(Losses { state, problem });
-        out.push(losses.excess + problem.loss_floor);
-        out.push(losses.excess);
-        out.extend(losses.population);
-        let spectra = Spectra::new(state, problem.inputs, self.instructions);
+        out.push(readings.excess_loss + problem.loss_floor);
+        out.push(readings.excess_loss);
+        out.extend(readings.population_loss);
         out.push(spectra.log_det());
-        out.push(self.instructions.dispatch(BalanceDrift { observer: self, state }));
+        out.push(readings.balance_drift);
         self.push_ranks(&spectra.values, out);
         for values in &spectra.values {
             out.extend(values);
         }
         out.extend(&spectra.product_error);
         out.extend(spectra.values[0].iter().map(|&s| s + s));
-        let alive = state.alive();
         for value in &mut out[first..] {
             *value = value.where_else(alive, Lanes::splat(f64::NAN));
         }

@@ -8,7 +8,7 @@ use crate::dense::{identity_lanes, product};
 use crate::graded::{GradedColumns, Rotate};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, Lanes, Mask};
-use crate::network::{Start, Weights};
+use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
 
 /// Columns are looked at every so many steps, and rotated where they lean on each other. Between
@@ -167,12 +167,6 @@ impl<const N: usize> State<N> {
             self.factor.mantissa()[j * d + i].0[lane] * scale
         });
         let unturn = Mat::from_fn(m, m, |i, j| self.rotation[i * m + j].0[lane]);
-        let theta = product(&product(&scaled, &unturn), &start.right.transpose().to_owned());
-        let p = problem.inputs;
-        let rotated = theta.subrows(0, p).to_owned();
-        Weights {
-            w1: product(&problem.basis, &rotated),
-            w2: theta.subrows(p, d - p).transpose().to_owned(),
-        }
+        unfold(&product(&scaled, &unturn), &start.right, problem)
     }
 }

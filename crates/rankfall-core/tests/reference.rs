@@ -3,7 +3,7 @@
 mod support;
 
 use rankfall_core::gradient_flow::GradientFlow;
-use rankfall_core::lanes::{Instructions, Lanes};
+use rankfall_core::lanes::{Instructions, Lanes, Mask};
 use rankfall_core::observe::{Layout, Observer};
 use serde_json::Value;
 use support::{Case, Step, matrix, number, numbers, relative_difference, step};
@@ -14,7 +14,8 @@ fn reference() -> Value {
 
 fn measure(observer: &Observer<1>, case: &Case) -> impl Fn(&str, u32) -> f64 {
     let mut out = Vec::new();
-    observer.measure(&case.state, &case.lanes, 0.0, &mut out);
+    let readings = observer.read(&case.state, &case.lanes);
+    observer.record(&readings, &case.lanes, 0.0, Mask::ALL, &mut out);
     let layout = observer.layout().clone();
     move |name, index| out[layout.position(name, index).expect("measured")].0[0]
 }

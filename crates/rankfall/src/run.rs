@@ -254,6 +254,7 @@ impl Context<'_> {
             time_unit: spec.time_step,
             rank_tolerance: run.rank_tolerance,
             keep_trajectories: run.keep_trajectories,
+            reductions: run.reductions,
         }
     }
 
