@@ -160,8 +160,8 @@ impl<'a, const N: usize> Block<'a, N> {
                 let steps = (target - state.step).min(*budget);
                 for _ in 0..steps {
                     for (lane, plain) in lanes.iter_mut().enumerate() {
-                        if state.diverged[lane].is_none() && !plain.take_step(state.step) {
-                            state.diverged[lane] = Some(state.step);
+                        if state.alive().get(lane) && !plain.take_step(state.step) {
+                            state.mark_diverged(Mask::from_fn(|other| other == lane));
                         }
                     }
                     state.step += 1;
@@ -214,7 +214,7 @@ impl<'a, const N: usize> Block<'a, N> {
             Leaf { block: self.progress.block, survivors: Vec::new(), diverged: Vec::new() };
         for lane in 0..self.used {
             let trajectory = first + lane as u64;
-            match self.progress.state.diverged[lane] {
+            match self.progress.state.diverged(lane) {
                 Some(step) => leaf.diverged.push(Diverged { trajectory, step }),
                 None => {
                     let cells = self.progress.values.iter().map(|v| v.0[lane]).collect();

@@ -157,17 +157,8 @@ impl<const N: usize> GradedColumns<N> {
     }
 
     /// ln of the norm of the rows `active` of each column; −∞ for a zero column.
-    #[inline(always)]
-    pub fn log_norms(&self, active: Range<usize>) -> Vec<Lanes<N>> {
-        (0..self.columns)
-            .map(|j| {
-                let square = sum_of_squares(&self.column(j)[active.clone()]);
-                self.exponent[j].mul_add(
-                    Lanes::splat(std::f64::consts::LN_2),
-                    Lanes::splat(0.5) * ln(square),
-                )
-            })
-            .collect()
+    pub fn log_norms(&self, active: Range<usize>, instructions: Instructions) -> Vec<Lanes<N>> {
+        instructions.dispatch(LogNorms { factor: self, active })
     }
 
     /// Multiplies column j by `factor` and by 2^`exponent`, and drops the rows outside `keep`.
@@ -340,19 +331,25 @@ impl<const N: usize> Orthogonalise<'_, N> {
         let (x, y) = self.factor.pair(i, j);
         let c = dot(&x[self.active.clone()], &y[self.active.clone()]);
         let (a, b) = (norms[i], norms[j]);
+        let nonzero = Lanes::ZERO.less_than(b) & Lanes::ZERO.less_than(c.abs());
+        let leaning = match self.when {
+            Rotate::AboveCosine(cosine) => (Lanes::splat(cosine * cosine) * a * b).less_than(c * c),
+            Rotate::ToRounding => nonzero,
+        };
+        let candidates = self.mask & nonzero & leaning;
+        if !candidates.any() {
+            return swap;
+        }
         // t = ratio · tau is the tangent of the angle; tau stays finite where ratio underflows.
         let z = (a - b * square_ratio) / (c + c);
-        let tau = (Lanes::ONE / (z.abs() + square_ratio.mul_add(Lanes::ONE, z * z).sqrt())).copysign(z);
-        let wanted = match self.when {
-            Rotate::AboveCosine(cosine) => {
-                (Lanes::splat(cosine * cosine) * a * b).less_than(c * c)
-            }
+        let tau = (Lanes::ONE / (z.abs() + z.mul_add(z, square_ratio).sqrt())).copysign(z);
+        let rotate = match self.when {
+            Rotate::AboveCosine(_) => candidates,
             Rotate::ToRounding => {
                 let rounding = self.active.len().max(4) as f64 * f64::EPSILON;
-                (Lanes::splat(rounding) * b).less_than((tau * c).abs())
+                candidates & (Lanes::splat(rounding) * b).less_than((tau * c).abs())
             }
         };
-        let rotate = self.mask & wanted & Lanes::ZERO.less_than(b) & Lanes::ZERO.less_than(c.abs());
         if !rotate.any() {
             return swap;
         }
@@ -384,6 +381,27 @@ fn turn<const N: usize>(
         let (old_a, old_b) = (*a, *b);
         *a = (up.mul_add(old_b, old_a) * cosine).where_else(mask, old_a);
         *b = ((-down).mul_add(old_a, old_b) * cosine).where_else(mask, old_b);
+    }
+}
+
+struct LogNorms<'a, const N: usize> {
+    factor: &'a GradedColumns<N>,
+    active: Range<usize>,
+}
+
+impl<const N: usize> LaneWork for LogNorms<'_, N> {
+    type Output = Vec<Lanes<N>>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<Lanes<N>> {
+        let mut out = Vec::with_capacity(self.factor.columns);
+        for j in 0..self.factor.columns {
+            let square = sum_of_squares(&self.factor.column(j)[self.active.clone()]);
+            let exponent = self.factor.exponent[j];
+            let log = Lanes::splat(0.5) * ln(square);
+            out.push(exponent.mul_add(Lanes::splat(std::f64::consts::LN_2), log));
+        }
+        out
     }
 }
 

@@ -233,10 +233,8 @@ fn attempt<const N: usize>(
     let moved = Lanes::splat(0.5).where_else(accept, Lanes::ZERO);
     state.motion += moved;
     let stuck = going & state.adaptive_step.at_most(Lanes::splat(1e-300));
-    for lane in 0..N {
-        if stuck.get(lane) && state.diverged[lane].is_none() {
-            state.diverged[lane] = Some(state.step);
-        }
+    if stuck.any() {
+        state.mark_diverged(stuck);
     }
     if accept.any() {
         state.keep_up_out_of_turn(flow.instructions);

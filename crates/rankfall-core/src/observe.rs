@@ -301,7 +301,7 @@ impl<const N: usize> Spectra<N> {
         let (product, product_error) = core.product_spectrum(instructions);
         let (w1, w2) =
             if outputs <= inputs { (tall_values, short_values) } else { (short_values, tall_values) };
-        Self { values: [theta.log_norms(0..rows), w1, w2, product], product_error }
+        Self { values: [theta.log_norms(0..rows, instructions), w1, w2, product], product_error }
     }
 }
 
@@ -331,7 +331,7 @@ fn sorted_log_norms<const N: usize>(
 ) -> Vec<Lanes<N>> {
     let rows = factor.rows();
     factor.orthogonalise(0..rows, Rotate::ToRounding, Mask::ALL, None, instructions);
-    factor.log_norms(0..rows)
+    factor.log_norms(0..rows, instructions)
 }
 
 /// Θ turned from the right so that its shorter block fills only q = min(rows of it, m) columns.
@@ -372,7 +372,7 @@ impl<const N: usize> Core<N> {
         turned.orthogonalise(self.tall.clone(), orthogonal, Mask::ALL, None, instructions);
         let norms = turned.mantissa_norms(self.tall.clone());
         let scaled = turned.rescaled(self.short.clone(), &norms, turned.exponent());
-        let mut sizes = scaled.clone().log_norms(0..scaled.rows());
+        let mut sizes = scaled.log_norms(0..scaled.rows(), instructions);
         let values = sorted_log_norms(scaled, instructions);
         for lane in 0..N {
             let mut of_lane: Vec<f64> = sizes.iter().map(|s| s.0[lane]).collect();
@@ -393,6 +393,7 @@ impl<const N: usize> Core<N> {
 }
 
 /// W₁ᵀW₁ − W₂W₂ᵀ in the basis of Q, m × m column-major: R (C₁ᵀC₁ − C₂ᵀC₂) Rᵀ.
+#[inline(always)]
 fn balance<const N: usize>(state: &State<N>, inputs: usize) -> Vec<Lanes<N>> {
     let (rows, m) = (state.factor.rows(), state.factor.columns());
     let scale: Vec<Lanes<N>> = state.factor.exponent().iter().map(|e| e.exp2_whole()).collect();

@@ -35,8 +35,10 @@ pub struct State<const N: usize> {
     pub weight: Vec<Lanes<N>>,
     /// Steps taken.
     pub step: u64,
-    /// The step at which each lane diverged.
-    pub diverged: Vec<Option<u64>>,
+    /// The step at which each lane diverged; [`Self::mark_diverged`] sets it.
+    diverged: Vec<Option<u64>>,
+    /// 1 in the lanes that live, 0 in those that diverged.
+    living: Lanes<N>,
     /// Σ‖ΔG‖_F since the columns were last looked at.
     pub motion: Lanes<N>,
     /// Proposed step of the adaptive integrator of gradient flow; 0 before the first.
@@ -55,6 +57,7 @@ impl<const N: usize> State<N> {
             weight: vec![Lanes::ONE; m],
             step: 0,
             diverged: vec![None; N],
+            living: Lanes::ONE,
             motion: Lanes::ZERO,
             adaptive_step: Lanes::ZERO,
         };
@@ -65,13 +68,22 @@ impl<const N: usize> State<N> {
     /// The lanes that have not diverged.
     #[inline(always)]
     pub fn alive(&self) -> Mask<N> {
-        let mut mask = Mask::ALL;
+        Lanes::ZERO.less_than(self.living)
+    }
+
+    /// The step at which a lane diverged, if it did.
+    pub fn diverged(&self, lane: usize) -> Option<u64> {
+        self.diverged[lane]
+    }
+
+    /// Stops the lanes of `mask` that still live.
+    pub fn mark_diverged(&mut self, mask: Mask<N>) {
         for lane in 0..N {
-            if self.diverged[lane].is_some() {
-                mask.0[lane] = 0;
+            if mask.get(lane) && self.diverged[lane].is_none() {
+                self.diverged[lane] = Some(self.step);
+                self.living.0[lane] = 0.0;
             }
         }
-        mask
     }
 
     /// Notes a step with increments of these squared Frobenius norms, marks the lanes that it
@@ -79,15 +91,11 @@ impl<const N: usize> State<N> {
     #[inline(always)]
     pub fn admit(&mut self, square: Lanes<N>) -> Mask<N> {
         let small = square.at_most(Lanes::splat(DIVERGED * DIVERGED));
-        let mut alive = self.alive();
+        let alive = self.alive();
         if (alive & !small).any() {
-            for lane in 0..N {
-                if alive.get(lane) && !small.get(lane) {
-                    self.diverged[lane] = Some(self.step);
-                    alive.0[lane] = 0;
-                }
-            }
+            self.mark_diverged(alive & !small);
         }
+        let alive = alive & small;
         self.motion = (self.motion + square.sqrt()).where_else(alive, self.motion);
         alive
     }

