@@ -84,6 +84,23 @@ pub trait Control: Sync {
     fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String>;
 }
 
+/// Nobody watches: the run goes on to its end, without progress or checkpoints.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unattended;
+
+impl Control for Unattended {
+    fn interrupted(&self) -> bool {
+        false
+    }
+    fn progress(&self, _done: u64, _total: u64) {}
+    fn checkpoint_interval(&self) -> Duration {
+        Duration::MAX
+    }
+    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 /// How a run ended early.
 #[derive(Clone, Debug, thiserror::Error, PartialEq)]
 pub enum RunError {

@@ -289,11 +289,13 @@ impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
     #[inline(always)]
     fn run(mut self) {
         let count = self.factor.columns;
+        let mut norms = vec![Lanes::ZERO; count];
         for _ in 0..MOST_SWEEPS {
             self.factor.normalise(self.mask);
-            let mut norms: Vec<Lanes<N>> = (0..count)
-                .map(|j| sum_of_squares(&self.factor.column(j)[self.active.clone()]))
-                .collect();
+            // A loop, since closures inside iterators are not compiled for the chosen instructions.
+            for (j, norm) in norms.iter_mut().enumerate() {
+                *norm = sum_of_squares(&self.factor.column(j)[self.active.clone()]);
+            }
             let mut changed = Mask::NONE;
             for i in 0..count {
                 for j in i + 1..count {

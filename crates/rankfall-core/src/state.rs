@@ -138,13 +138,41 @@ impl<const N: usize> State<N> {
     /// W₁W₂, p × k row-major.
     #[inline(always)]
     pub fn product(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
-        let (p, k) = (problem.inputs, problem.outputs);
-        let rows = p + k;
+        match problem.outputs {
+            1 => self.product_fixed::<1>(out),
+            2 => self.product_fixed::<2>(out),
+            3 => self.product_fixed::<3>(out),
+            4 => self.product_fixed::<4>(out),
+            outputs => self.product_any(outputs, out),
+        }
+    }
+
+    /// With the outputs of one input row in registers.
+    #[inline(always)]
+    fn product_fixed<const K: usize>(&self, out: &mut [Lanes<N>]) {
+        let rows = self.factor.rows();
+        let columns = self.factor.mantissa();
+        for (a, row) in out.as_chunks_mut::<K>().0.iter_mut().enumerate() {
+            let mut sum = [Lanes::ZERO; K];
+            for (column, &weight) in columns.chunks_exact(rows).zip(&self.weight) {
+                let scaled = column[a] * weight;
+                let w2 = &column[rows - K..];
+                for b in 0..K {
+                    sum[b] = scaled.mul_add(w2[b], sum[b]);
+                }
+            }
+            *row = sum;
+        }
+    }
+
+    #[inline(always)]
+    fn product_any(&self, outputs: usize, out: &mut [Lanes<N>]) {
+        let rows = self.factor.rows();
         let columns = self.factor.mantissa();
         out.fill(Lanes::ZERO);
         for (column, &weight) in columns.chunks_exact(rows).zip(&self.weight) {
-            let (w1, w2) = column.split_at(p);
-            for (row, &x) in out.chunks_exact_mut(k).zip(w1) {
+            let (w1, w2) = column.split_at(rows - outputs);
+            for (row, &x) in out.chunks_exact_mut(outputs).zip(w1) {
                 let scaled = x * weight;
                 for (entry, &y) in row.iter_mut().zip(w2) {
                     *entry = scaled.mul_add(y, *entry);

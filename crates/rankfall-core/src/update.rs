@@ -7,6 +7,8 @@
 
 use crate::lanes::{Lanes, Mask};
 
+mod fixed;
+
 /// Series are summed where ‖G‖²_F is at most this; larger increments are halved first.
 const SERIES_BOUND: f64 = 0.2;
 
@@ -20,16 +22,19 @@ const TAYLOR_TERMS: usize = 15;
 pub struct Update<const N: usize> {
     inputs: usize,
     outputs: usize,
-    /// Rows of the longer and of the shorter of W₁ and W₂ᵀ.
+    /// Rows of the longer and of the shorter of W₁ and W₂ᵀ, and whether W₁ is the longer.
     tall: usize,
     short: usize,
+    tall_first: bool,
     /// The increment, tall × short row-major.
     increment: Vec<Lanes<N>>,
+    /// K, and after the series K φ₂ = cosh − I.
     gram: Vec<Lanes<N>>,
     phi_one: Vec<Lanes<N>>,
     phi_two: Vec<Lanes<N>>,
     scratch: Vec<Lanes<N>>,
-    column: [Vec<Lanes<N>>; 3],
+    spare: Vec<Lanes<N>>,
+    column: [Vec<Lanes<N>>; 2],
 }
 
 impl<const N: usize> Update<N> {
@@ -42,12 +47,14 @@ impl<const N: usize> Update<N> {
             outputs,
             tall,
             short,
+            tall_first: inputs >= outputs,
             increment: zeros(tall * short),
             gram: zeros(short * short),
             phi_one: zeros(short * short),
             phi_two: zeros(short * short),
             scratch: zeros(short * short),
-            column: [zeros(inputs + outputs), zeros(inputs + outputs), zeros(inputs + outputs)],
+            spare: zeros(short * short),
+            column: [zeros(inputs + outputs), zeros(inputs + outputs)],
         }
     }
 
@@ -56,10 +63,22 @@ impl<const N: usize> Update<N> {
     #[inline(always)]
     pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
         self.take_increment(increment, mask);
+        let (g, tall, tall_first) = (&self.increment, self.tall, self.tall_first);
+        match self.short {
+            1 => fixed::euler::<1, N>(g, columns, tall, tall_first),
+            2 => fixed::euler::<2, N>(g, columns, tall, tall_first),
+            3 => fixed::euler::<3, N>(g, columns, tall, tall_first),
+            4 => fixed::euler::<4, N>(g, columns, tall, tall_first),
+            _ => self.euler_any(columns),
+        }
+    }
+
+    #[inline(always)]
+    fn euler_any(&mut self, columns: &mut [Lanes<N>]) {
         for column in columns.chunks_exact_mut(self.tall + self.short) {
             self.column[0].copy_from_slice(column);
-            let tall_first = self.inputs >= self.outputs;
-            multiply_symmetric(&self.increment, self.short, &self.column[0], column, tall_first);
+            let from = &self.column[0];
+            multiply_symmetric(&self.increment, self.short, from, column, self.tall_first);
         }
     }
 
@@ -118,7 +137,7 @@ impl<const N: usize> Update<N> {
     /// Copies ΔG with the longer side first; zero in the lanes that do not move.
     #[inline(always)]
     fn take_increment(&mut self, increment: &[Lanes<N>], mask: Mask<N>) {
-        if self.inputs >= self.outputs {
+        if self.tall_first {
             for (own, &given) in self.increment.iter_mut().zip(increment) {
                 *own = given.where_else(mask, Lanes::ZERO);
             }
@@ -199,36 +218,51 @@ impl<const N: usize> Update<N> {
             horner(&self.gram, &mut self.phi_one, &mut self.scratch, q, 1.0 / odd);
             horner(&self.gram, &mut self.phi_two, &mut self.scratch, q, 1.0 / even);
         }
+        self.scratch.copy_from_slice(&self.phi_two);
+        horner(&self.gram, &mut self.scratch, &mut self.spare, q, 0.0);
+        self.gram.copy_from_slice(&self.scratch);
     }
 
-    /// exp H(G) on every column, by the series in `phi_one` and `phi_two`.
+    /// exp H(G) on every column, by the series in `gram`, `phi_one` and `phi_two`.
     #[inline(always)]
     fn act(&mut self, columns: &mut [Lanes<N>]) {
+        match self.short {
+            1 => self.act_fixed::<1>(columns),
+            2 => self.act_fixed::<2>(columns),
+            3 => self.act_fixed::<3>(columns),
+            4 => self.act_fixed::<4>(columns),
+            _ => self.act_any(columns),
+        }
+    }
+
+    #[inline(always)]
+    fn act_fixed<const Q: usize>(&mut self, columns: &mut [Lanes<N>]) {
+        let series = fixed::Series::<Q, N>::new(&self.gram, &self.phi_one, &self.phi_two);
+        series.act(&self.increment, columns, self.tall, self.tall_first);
+    }
+
+    #[inline(always)]
+    fn act_any(&mut self, columns: &mut [Lanes<N>]) {
         let q = self.short;
-        let tall_first = self.inputs >= self.outputs;
-        let [projected, mixed, moved] = &mut self.column;
+        let tall_first = self.tall_first;
+        let [projected, mixed] = &mut self.column;
         for column in columns.chunks_exact_mut(self.tall + q) {
             let (x, y) = halves(column, self.tall, q, tall_first);
             project(&self.increment, q, x, projected);
             for s in 0..q {
-                let mut sum = Lanes::ZERO;
-                let mut one = Lanes::ZERO;
+                let (mut to_tall, mut change) = (Lanes::ZERO, Lanes::ZERO);
                 for t in 0..q {
                     let (phi_one, phi_two) = (self.phi_one[s * q + t], self.phi_two[s * q + t]);
-                    sum = phi_two.mul_add(projected[t], sum);
-                    sum = phi_one.mul_add(y[t], sum);
-                    one = phi_two.mul_add(y[t], one);
+                    to_tall = phi_two.mul_add(projected[t], to_tall);
+                    to_tall = phi_one.mul_add(y[t], to_tall);
+                    change = self.gram[s * q + t].mul_add(y[t], change);
+                    change = phi_one.mul_add(projected[t], change);
                 }
-                mixed[s] = sum;
-                moved[s] = one;
+                mixed[s] = to_tall;
+                mixed[q + s] = change;
             }
-            for s in 0..q {
-                let mut change = Lanes::ZERO;
-                for t in 0..q {
-                    change = self.gram[s * q + t].mul_add(moved[t], change);
-                    change = self.phi_one[s * q + t].mul_add(projected[t], change);
-                }
-                y[s] += change;
+            for (entry, &change) in y.iter_mut().zip(&mixed[q..]) {
+                *entry += change;
             }
             for (entry, row) in x.iter_mut().zip(self.increment.chunks_exact(q)) {
                 let mut change = Lanes::ZERO;
@@ -243,8 +277,8 @@ impl<const N: usize> Update<N> {
     /// exp(H(G) + share · diag(rate)) on one column by its Taylor series.
     #[inline(always)]
     fn taylor(&mut self, column: &mut [Lanes<N>], rate: &[Lanes<N>], share: Lanes<N>) {
-        let tall_first = self.inputs >= self.outputs;
-        let [term, next, _] = &mut self.column;
+        let tall_first = self.tall_first;
+        let [term, next] = &mut self.column;
         term.copy_from_slice(column);
         for j in 1..=TAYLOR_TERMS {
             for ((out, &own), &r) in next.iter_mut().zip(term.iter()).zip(rate) {

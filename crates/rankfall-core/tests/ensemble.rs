@@ -6,27 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, Outcome, RunError};
+use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Initialisation;
 use rankfall_core::problem::Problem;
 use rankfall_core::setup::{Setup, Source};
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
-
-struct Unwatched;
-
-impl Control for Unwatched {
-    fn interrupted(&self) -> bool {
-        false
-    }
-    fn progress(&self, _: u64, _: u64) {}
-    fn checkpoint_interval(&self) -> Duration {
-        Duration::from_secs(3600)
-    }
-    fn keep(&self, _: &Checkpoint) -> Result<(), String> {
-        Ok(())
-    }
-}
 
 fn recipe() -> Synthetic {
     Synthetic {
@@ -90,7 +75,7 @@ fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSp
 }
 
 fn run(spec: &EnsembleSpec, setup: &Setup, threads: usize, instructions: Instructions) -> Outcome {
-    spec.run(setup, threads, None, &Unwatched, instructions).expect("runs")
+    spec.run(setup, threads, None, &Unattended, instructions).expect("runs")
 }
 
 /// Every kept value of every trajectory, as bits.
@@ -224,7 +209,7 @@ fn a_foreign_checkpoint_is_refused() {
     assert_eq!(stopped.err(), Some(RunError::Interrupted));
     let checkpoint = control.kept.into_inner().expect("no panics").expect("kept");
     let other = spec(flow(Integrator::LieEuler), 200, &[0, 10]);
-    let refused = other.run(&setup, 1, Some(&checkpoint), &Unwatched, Instructions::best());
+    let refused = other.run(&setup, 1, Some(&checkpoint), &Unattended, Instructions::best());
     assert!(matches!(refused.err(), Some(RunError::ForeignCheckpoint(_))));
 }
 

@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What gradient noise does to the rank of a network.
 ///
@@ -125,12 +126,22 @@ pub struct SharedArguments {
     /// Results do not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub threads: Option<u16>,
+    /// Seconds between two checkpoints; a process that is killed loses at most that much
+    // Hidden: the default suits everybody but the tests, which kill runs of a few seconds.
+    #[arg(long, hide = true, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub checkpoint_seconds: Duration,
     /// Print the summary as JSON on standard output
     #[arg(long)]
     pub json: bool,
     /// Say nothing about progress
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Seconds on the command line: 0 to a year.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let value = text.parse().ok().filter(|seconds| (0.0..=3.2e7).contains(seconds));
+    value.map(Duration::from_secs_f64).ok_or_else(|| "not a number from 0 to 3.2e7".to_owned())
 }
 
 /// What `rankfall new` takes.
@@ -217,6 +228,10 @@ mod tests {
         assert!(parse("rankfall run a.toml --resume --force").is_err());
         assert!(parse("rankfall run a.toml --threads 0").is_err());
         assert!(parse("rankfall run a.toml --threads many").is_err());
+        for seconds in ["-1", "nan", "inf", "1e300", "soon", ""] {
+            let line = format!("rankfall run a.toml --checkpoint-seconds={seconds}");
+            assert!(parse(&line).is_err(), "{seconds}");
+        }
         assert!(parse("rankfall new --kind rows").is_err());
         assert!(parse("rankfall run").is_err());
     }

@@ -5,7 +5,7 @@ use crate::arguments::{PlotArguments, ReproduceArguments, RunArguments, SharedAr
 use crate::bundled;
 use crate::checkpoint::{Finished, RunCheckpoint};
 use crate::estimate;
-use crate::experiment::{DynamicsSpec, Experiment};
+use crate::experiment::{DynamicsSpec, Experiment, InitSpec};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
 use crate::preparation::{self, Prepared};
@@ -22,9 +22,6 @@ use rankfall_report::record::{DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summar
 use rankfall_report::{ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// How often a checkpoint is written.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// `rankfall reproduce`.
 ///
@@ -100,7 +97,7 @@ fn execute(mut experiment: Experiment, shared: &SharedArguments) -> Result<(), F
     };
     folder.write_experiment(&resolved)?;
     interruption::listen()?;
-    let context = Context { experiment: &experiment, prepared: &prepared, threads, quiet: shared.quiet };
+    let context = Context { experiment: &experiment, prepared: &prepared, threads, shared };
     let finished = context.run_all(&folder, checkpoint)?;
     let summary = context.summary(&finished)?;
     let drawing = context.write(folder, &finished, &summary, &resolved)?;
@@ -178,7 +175,7 @@ struct Context<'a> {
     experiment: &'a Experiment,
     prepared: &'a Prepared,
     threads: usize,
-    quiet: bool,
+    shared: &'a SharedArguments,
 }
 
 impl Context<'_> {
@@ -215,7 +212,8 @@ impl Context<'_> {
         let watch = Watch {
             folder,
             checkpoint,
-            progress: Progress::new(&spec.label, self.quiet),
+            progress: Progress::new(&spec.label, self.shared.quiet),
+            checkpoint_interval: self.shared.checkpoint_seconds,
             started: Instant::now(),
         };
         let resume = checkpoint.current.as_ref();
@@ -263,6 +261,7 @@ impl Context<'_> {
         let mut warnings = self.prepared.warnings.clone();
         warnings.extend(dynamics.iter().filter_map(survival_warning));
         warnings.extend(self.width_warning());
+        warnings.extend(self.balance_warning());
         warnings.extend(matched_noise_note(&dynamics, self.prepared.problem.samples));
         Ok(Summary {
             schema: SUMMARY_SCHEMA,
@@ -282,6 +281,20 @@ impl Context<'_> {
             format!(
                 "the width {l} is below p + k = {d}: log det is that of ΘᵀΘ, which no law holds \
                  constant, not even under gradient flow"
+            )
+        })
+    }
+
+    /// A balanced start has no log det M in exact arithmetic, and one all the same in doubles.
+    fn balance_warning(&self) -> Option<String> {
+        let problem = &self.prepared.problem;
+        let (d, rank) = (problem.inputs + problem.outputs, problem.inputs.min(problem.outputs));
+        let balanced = matches!(self.experiment.network.init, InitSpec::Balanced { .. });
+        (balanced && problem.width >= d).then(|| {
+            format!(
+                "a balanced start has rank {rank} at most: the other {} singular values of Θ, and with \
+                 them log det M, begin at what rounding left of zero",
+                d - rank
             )
         })
     }
@@ -421,6 +434,7 @@ struct Watch<'a> {
     /// What was there before this dynamics went on.
     checkpoint: &'a RunCheckpoint,
     progress: Progress,
+    checkpoint_interval: Duration,
     started: Instant,
 }
 
@@ -434,7 +448,7 @@ impl Control for Watch<'_> {
     }
 
     fn checkpoint_interval(&self) -> Duration {
-        CHECKPOINT_INTERVAL
+        self.checkpoint_interval
     }
 
     fn keep(&self, current: &ensemble::Checkpoint) -> Result<(), String> {

@@ -10,7 +10,7 @@ use crate::record::DynamicsSummary;
 use crate::scene::{Scene, Stroke};
 use crate::sheet::{Sharing, Sheet, Skipped};
 
-/// How many singular values the right panel follows.
+/// How many singular values the right panel follows, from the largest to the smallest.
 const FOLLOWED: usize = 5;
 
 /// log det M for every dynamics, its law over it; singular values without and with noise.
@@ -40,8 +40,8 @@ fn scene(run: &Run<'_>, layer: &str) -> Result<Scene, Skipped> {
         title: "What gradient noise does to rank".into(),
         subtitle: run.origin(),
         description: format!(
-            "Left: the logarithm of the determinant over time for every dynamics. Right: the largest singular values \
-             of {layer} without and with gradient noise, on a logarithmic axis."
+            "Left: the logarithm of the determinant over time for every dynamics. Right: singular values of {layer} \
+             without and with gradient noise, on a logarithmic axis."
         ),
         plots,
         columns: 2,
@@ -107,13 +107,21 @@ fn singular_value_plot(run: &Run<'_>, layer: &str) -> Plot {
             continue;
         }
         let pen = Stroke { width: 2.0, ..pen };
-        for (index, curve) in run.table.parts(&one.label, &observable).take(FOLLOWED) {
+        let parts: Vec<_> = run.table.parts(&one.label, &observable).collect();
+        for (index, curve) in followed(parts.len()).map(|place| parts[place]) {
             let label = format!("σ{}", subscript(index as usize));
             let label = (named == Some(&one.label)).then_some(label);
             drawing(run, Values::Logarithms).add(&mut plot, curve, pen, label);
         }
     }
     plot
+}
+
+/// Which of `count` singular values are followed: all if they are few, else evenly spread ones,
+/// for it is the small ones that noise makes fall.
+fn followed(count: usize) -> impl Iterator<Item = usize> {
+    let shown = count.min(FOLLOWED);
+    (0..shown).map(move |i| if shown > 1 { i * (count - 1) / (shown - 1) } else { 0 })
 }
 
 /// The dynamics whose noise is shown: the stochastic flow where there is one.
@@ -139,8 +147,8 @@ fn caption(run: &Run<'_>, layer: &str) -> String {
         .map(name)
         .collect();
     let mut sentences = vec![format!(
-        "Left, the logarithm of the determinant over time; right, the largest singular values of {layer} (at most \
-         {FOLLOWED}) under {}, on a logarithmic axis.",
+        "Left, the logarithm of the determinant over time; right, singular values of {layer} (at most {FOLLOWED}, from \
+         the largest to the smallest) under {}, on a logarithmic axis.",
         shown.join(" and under "),
     )];
     sentences.extend(quiet(run).and_then(quiet_sentence));
@@ -189,4 +197,19 @@ fn noisy_sentence(run: &Run<'_>, one: &DynamicsSummary) -> Option<String> {
         significant(rate, 4),
         significant(law, 4),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_and_the_smallest_are_followed() {
+        let all = |count| followed(count).collect::<Vec<_>>();
+        assert_eq!(all(0), []);
+        assert_eq!(all(1), [0]);
+        assert_eq!(all(3), [0, 1, 2]);
+        assert_eq!(all(5), [0, 1, 2, 3, 4]);
+        assert_eq!(all(64), [0, 15, 31, 47, 63]);
+    }
 }
