@@ -231,6 +231,7 @@ impl Context<'_> {
             requested: self.experiment.run.trajectories,
             problem: &self.prepared.problem,
             rank_tolerance: self.experiment.run.rank_tolerance,
+            reduce: self.experiment.run.reductions,
             seconds: checkpoint.seconds + watch.started.elapsed().as_secs_f64(),
         };
         let kept = self.experiment.run.keep_trajectories;

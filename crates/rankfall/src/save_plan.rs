@@ -62,7 +62,7 @@ fn wanted_time(plan: &SavePlan, i: u64, time: f64, first_time: f64) -> f64 {
         Spacing::Log => {
             let first = first_time.min(time);
             let fraction = (i - 1) as f64 / (plan.points - 1) as f64;
-            first * (time / first).powf(fraction)
+            first * libm::pow(time / first, fraction)
         }
     }
 }

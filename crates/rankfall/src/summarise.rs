@@ -30,6 +30,8 @@ pub struct Material<'a> {
     pub problem: &'a ProblemSummary,
     /// Relative tolerance of the numerical rank.
     pub rank_tolerance: f64,
+    /// Whether the exact reductions were used.
+    pub reduce: bool,
     /// Wall seconds.
     pub seconds: f64,
 }
@@ -170,6 +172,12 @@ impl Material<'_> {
 
     /// Which exact reductions were used, and why not the others.
     fn reductions(&self) -> Vec<String> {
+        if !self.reduce {
+            let why = "none: switched off by run.reductions = false; full width, original inputs, \
+                       plain double precision, so singular values below 10⁻¹⁵ of the largest are \
+                       rounding";
+            return vec![why.to_owned()];
+        }
         let ProblemSummary { inputs: p, outputs: k, width: l, samples: n, .. } = *self.problem;
         let d = p + k;
         let samples = if self.spec.dynamics.needs_rows() {
