@@ -57,6 +57,7 @@ pub mod dense;
 pub mod dynamics;
 pub mod graded;
 pub mod ensemble;
+pub mod forces;
 pub mod gradient_flow;
 pub mod gram;
 pub mod increment;

@@ -338,6 +338,7 @@ fn width_beyond_p_plus_k_changes_nothing() {
             worst = worst.max((u - v).abs() / v.abs().max(1.0));
         }
     }
+    println!("widths 10 and 10,000 agree to {worst:.1e}");
     assert!(worst < 1e-9, "{worst:e}");
 }
 

@@ -2,6 +2,7 @@
 
 mod support;
 
+use rankfall_core::forces::EigenvalueForces;
 use rankfall_core::gradient_flow::GradientFlow;
 use rankfall_core::lanes::{Instructions, Lanes, Mask};
 use rankfall_core::observe::{Layout, Observer};
@@ -68,5 +69,52 @@ fn one_step_of_each_kind_matches_fifty_digits() {
                 assert!(error < 1e-13, "{name} {key}: {error:e}");
             }
         }
+    }
+}
+
+/// Within 10⁻¹¹ of the largest entry of the same kind.
+fn assert_close(what: &str, got: &[f64], expected: &[f64]) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+    for (g, e) in got.iter().zip(expected) {
+        let error = (g - e).abs() / e.abs().max(1e-3 * scale);
+        assert!(error < 1e-11, "{what}: {g} for {e}, {error:e}");
+    }
+}
+
+#[test]
+fn eigenvalue_forces_match_fifty_digits() {
+    for value in reference()["sde_terms"].as_array().expect("cases") {
+        let case = Case::read(value, "W1", "W2");
+        let nu = number(&value["nu"]);
+        let forces = EigenvalueForces::new(&case.state, &case.lanes, 0, nu, Instructions::best());
+        let count = forces.log_eigenvalues.len();
+        let each = |f: &dyn Fn(usize) -> f64| (0..count).map(f).collect::<Vec<_>>();
+        let q = value.get("q").or(value.get("q_nonzero_block")).expect("q");
+        for i in 0..count {
+            assert_close("q", &forces.q[i], &numbers(&q[i]));
+            let rates = each(&|j| forces.covariation(i, j));
+            assert_close("covariation", &rates, &numbers(&value["covariation_rate_lambda"][i]));
+        }
+        if let Some(null) = value.get("q_sum_over_null_j") {
+            assert_close("q over the null space", &forces.q_null, &numbers(null));
+        }
+        let drift = |f: &dyn Fn(usize) -> f64, name: &str| {
+            assert_close(name, &each(f), &numbers(&value[name]));
+        };
+        drift(&|i| forces.drift(i).gradient, "gradient_drift");
+        drift(&|i| forces.drift(i).ito, "ito_square_drift_sum_j_lambda_j_q_ij");
+        drift(&|i| forces.drift(i).repulsion, "repulsion_drift");
+        drift(&|i| forces.drift(i).ito + forces.drift(i).repulsion, "noise_drift_combined");
+        // The drift of log λ: split (b), and (a) through Itô's formula, −½ d⟨log λ⟩.
+        drift(&|i| forces.log_drift(i).total(), "log_lambda_drift");
+        let through_ito = |i: usize| {
+            let lambda = forces.log_eigenvalues[i].exp();
+            forces.drift(i).total() / lambda - 0.5 * forces.log_covariation(i, i)
+        };
+        drift(&through_ito, "log_lambda_drift");
+        let sum: f64 = each(&|i| forces.log_drift(i).total()).iter().sum();
+        let expected = number(&value["sum_log_lambda_drift"]);
+        assert!((sum / expected - 1.0).abs() < 1e-11, "{sum} {expected}");
     }
 }
