@@ -35,7 +35,7 @@ pub fn check_drawing(experiment: &Experiment) -> Result<(), Failure> {
     let work = data.samples as f64 * d * p + p.powi(3);
     check_years(work / FASTEST / YEAR, "fewer samples or inputs")?;
     // Moments, covariance, eigenvectors and what is between them; weights and their rotation.
-    let memory = 48.0 * d * d + 32.0 * d * experiment.network.width as f64;
+    let memory = 48.0 * d * d + 48.0 * d * experiment.network.width as f64;
     check_memory(memory, "fewer inputs or outputs, or a smaller width")
 }
 
@@ -117,7 +117,7 @@ fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
         };
         let values = if kept { count * cells * 8.0 } else { cells * 2048.0 };
         // Values pass through the totals and, where kept, the checkpoint.
-        memory = memory.max(threads as f64 * (block + starts + rows) + 2.0 * values + l * (p + k) * 32.0);
+        memory = memory.max(threads as f64 * (block + starts + rows) + 2.0 * values + l * (p + k) * 48.0);
         disk += cells * 90.0 + if run.keep_trajectories { count * cells * 24.0 } else { 0.0 };
         work += steps * count * (2.0 * p * k * m);
     }

@@ -166,7 +166,15 @@ fn shipped(name: &str, inputs: u64, outputs: u64, time: &str) {
     let place = Place::new();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../experiments/{name}.toml"));
     let time = format!("run.time={time}");
-    let small = ["-q", "--set", &time, "--set", "run.trajectories=8"];
+    let small = [
+        "-q",
+        "--set",
+        &time,
+        "--set",
+        "run.trajectories=8",
+        "--set",
+        "run.save.points=5",
+    ];
     place.succeeds(&[&["run", file.to_str().unwrap(), "--out", "one"], &small[..]].concat());
     let summary = place.summary("one");
     assert_eq!(summary["problem"]["inputs"], inputs);
