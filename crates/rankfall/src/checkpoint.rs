@@ -7,9 +7,17 @@ use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use serde::{Deserialize, Serialize};
 use std::fs;
 
-/// First bytes of the file; the version of the program that wrote it follows. Programs of other
-/// versions may compute other bits, so they do not go on with it.
+/// First line of the file, with the version of the program that wrote it: programs of other versions
+/// may compute other bits, so they do not go on with it. The checksum of the rest follows.
 const HEADER: &str = concat!("rankfall checkpoint ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// What follows the line with the checksum, if the checksum is right: a changed bit would otherwise
+/// become a changed result.
+fn checked(body: &[u8]) -> Option<&[u8]> {
+    let (line, encoded) = body.split_at_checked(body.iter().position(|&byte| byte == b'\n')? + 1)?;
+    let expected = format!("{}\n", rankfall_data::sha256_of(encoded));
+    (line == expected.as_bytes()).then_some(encoded)
+}
 
 /// A finished dynamics.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,9 +75,9 @@ impl RunCheckpoint {
     /// # Errors
     /// Exit code 1 where the file cannot be written; the last one is then still whole.
     pub fn write(&self, folder: &RunFolder) -> Result<(), Failure> {
-        let mut bytes = HEADER.as_bytes().to_vec();
         let encoded = postcard::to_stdvec(self)
             .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
+        let mut bytes = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded)).into_bytes();
         bytes.extend(encoded);
         folder.write_bytes(CHECKPOINT, &bytes)
     }
@@ -88,7 +96,8 @@ impl RunCheckpoint {
             let message = format!("{shown} was not written by version {}", env!("CARGO_PKG_VERSION"));
             return Err(Failure::input(message).hint(hint));
         };
-        postcard::from_bytes(body)
-            .map_err(|error| Failure::input(format!("{shown} is damaged: {error}")).hint(hint))
+        let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);
+        let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
+        postcard::from_bytes(encoded).map_err(|error| damaged(&error.to_string()))
     }
 }

@@ -11,6 +11,9 @@ use std::path::Path;
 /// Fused multiply-adds per second and thread that no processor exceeds in double precision.
 const FASTEST: f64 = 1e11;
 
+/// Seconds in a year.
+const YEAR: f64 = 3.15e7;
+
 /// A run that takes longer even so is surely a slip of the pen.
 const LONGEST_YEARS: f64 = 1.0;
 
@@ -20,6 +23,40 @@ struct Cost {
     memory: f64,
     disk: f64,
     years: f64,
+}
+
+/// Refuses drawn data that do not fit into memory, before they are drawn.
+///
+/// # Errors
+/// Exit code 2, with the estimate and what to change.
+pub fn check_drawing(experiment: &Experiment) -> Result<(), Failure> {
+    let DataSpec::Gaussian(data) = &experiment.data else { return Ok(()) };
+    let (d, p) = ((data.inputs + data.outputs) as f64, data.inputs as f64);
+    let work = data.samples as f64 * d * p + p.powi(3);
+    check_years(work / FASTEST / YEAR, "fewer samples or inputs")?;
+    // Moments, covariance, eigenvectors and what is between them; weights and their rotation.
+    let memory = 48.0 * d * d + 48.0 * d * experiment.network.width as f64;
+    check_memory(memory, "fewer inputs or outputs, or a smaller width")
+}
+
+fn check_years(years: f64, hint: &str) -> Result<(), Failure> {
+    if years <= LONGEST_YEARS {
+        return Ok(());
+    }
+    let message = format!("the run would take at least {years:.1e} years");
+    Err(Failure::input(message).hint(hint))
+}
+
+fn check_memory(needed: f64, hint: &str) -> Result<(), Failure> {
+    let Some(available) = available_memory().filter(|&available| needed > available) else {
+        return Ok(());
+    };
+    let message = format!(
+        "the run needs about {} of memory, and {} is available",
+        size(needed),
+        size(available)
+    );
+    Err(Failure::input(message).hint(hint))
 }
 
 /// Refuses what does not fit into memory, on disk or into a lifetime.
@@ -33,18 +70,8 @@ pub fn check(
     threads: usize,
 ) -> Result<(), Failure> {
     let cost = cost(experiment, prepared, threads);
-    if cost.years > LONGEST_YEARS {
-        let message = format!("the run would take at least {:.1e} years", cost.years);
-        return Err(Failure::input(message).hint("a shorter time, larger steps or fewer trajectories"));
-    }
-    if let Some(available) = available_memory().filter(|&a| cost.memory > a) {
-        let message = format!(
-            "the run needs about {} of memory, and {} is available",
-            size(cost.memory),
-            size(available)
-        );
-        return Err(Failure::input(message).hint(memory_hint(experiment)));
-    }
+    check_years(cost.years, "a shorter time, larger steps or fewer trajectories")?;
+    check_memory(cost.memory, memory_hint(experiment))?;
     let space = available_space(folder);
     if let Some(available) = space.filter(|&a| cost.disk > a) {
         let message = format!(
@@ -90,7 +117,7 @@ fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
         };
         let values = if kept { count * cells * 8.0 } else { cells * 2048.0 };
         // Values pass through the totals and, where kept, the checkpoint.
-        memory = memory.max(threads as f64 * (block + starts + rows) + 2.0 * values + l * (p + k) * 32.0);
+        memory = memory.max(threads as f64 * (block + starts + rows) + 2.0 * values + l * (p + k) * 48.0);
         disk += cells * 90.0 + if run.keep_trajectories { count * cells * 24.0 } else { 0.0 };
         work += steps * count * (2.0 * p * k * m);
     }
@@ -99,12 +126,16 @@ fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
         _ => 0.0,
     };
     let seconds = (work + drawn) / (FASTEST * threads as f64);
-    Cost { memory, disk, years: seconds / 3.15e7 }
+    Cost { memory, disk, years: seconds / YEAR }
 }
 
 fn size(bytes: f64) -> String {
-    const GIB: f64 = 1_073_741_824.0;
-    if bytes < GIB { format!("{:.0} MiB", bytes / 1_048_576.0) } else { format!("{:.1} GiB", bytes / GIB) }
+    const MIB: f64 = 1_048_576.0;
+    match bytes / MIB {
+        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
+        mib if mib >= 10.0 => format!("{mib:.0} MiB"),
+        mib => format!("{:.0} KiB", mib * 1024.0),
+    }
 }
 
 /// Memory that the system can give without swapping, where it tells.
@@ -115,9 +146,10 @@ fn available_memory() -> Option<f64> {
     Some(kibibytes * 1024.0)
 }
 
-/// Free space where the folder is or will be.
+/// Free space where the folder is or will be. A file system of no size at all does not tell.
 fn available_space(folder: &Path) -> Option<f64> {
     let absolute = std::path::absolute(folder).ok()?;
     let existing = absolute.ancestors().find(|path| path.exists())?;
+    fs4::total_space(existing).ok().filter(|&total| total > 0)?;
     fs4::available_space(existing).ok().map(|bytes| bytes as f64)
 }

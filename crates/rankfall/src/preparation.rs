@@ -53,8 +53,10 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
         _ => {
             let data = shared_data(experiment, keep_rows)?;
             experiment.check_samples(data.gram.n)?;
+            let path = experiment.data.path();
+            let from = path.map_or(String::new(), |path| format!("{}: ", shown_path(path)));
             let problem = Problem::new(&data.gram, data.rows, data.truth)
-                .map_err(|error| Failure::input(error.to_string()))?;
+                .map_err(|error| Failure::input(format!("{from}{error}")))?;
             (Source::Shared(Arc::new(problem)), data.words, data.warnings)
         }
     };
@@ -68,6 +70,7 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
     };
     let problem = setup.problem(0).map_err(of_setup)?;
     check_width(experiment, &problem)?;
+    check_given_weights(experiment, &setup, &problem)?;
     let summary = ProblemSummary {
         samples: problem.samples,
         inputs: problem.inputs,
@@ -101,6 +104,20 @@ fn check_width(experiment: &Experiment, problem: &Problem) -> Result<(), Failure
         return Err(Failure::input(message));
     }
     Ok(())
+}
+
+/// Weights from a file that do not fit are refused before a folder is made.
+fn check_given_weights(
+    experiment: &Experiment,
+    setup: &Setup,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    let InitSpec::File { path, .. } = &experiment.network.init else { return Ok(()) };
+    let refuse = |error| {
+        let shown = shown_path(path);
+        Failure::input(format!("cannot use {shown} as initial weights: {error}"))
+    };
+    setup.start(problem, 0).map(drop).map_err(refuse)
 }
 
 fn shared_data(experiment: &mut Experiment, keep_rows: bool) -> Result<Data, Failure> {

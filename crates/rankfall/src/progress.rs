@@ -60,13 +60,18 @@ impl Progress {
 }
 
 fn bar(label: &str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(5));
-    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-        let _ = write!(out, "{}", Rate(state.per_sec()));
+    // Not even one step is known yet: a length of 0 would show as 100 %.
+    let bar = ProgressBar::with_draw_target(Some(u64::MAX), ProgressDrawTarget::stderr_with_hz(5));
+    let pace = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let left = state.eta().as_secs_f64();
+        let _ = match state.pos() {
+            0 => write!(out, "starting"),
+            _ => write!(out, "{}, {} left", Rate(state.per_sec()), Seconds(left)),
+        };
     };
-    let template = "{msg} [{wide_bar}] {percent}%, {rate}, {eta} left";
+    let template = "{msg} [{wide_bar}] {percent} %, {pace}";
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
+        bar.set_style(style.with_key("pace", pace).progress_chars("=> "));
     }
     bar.set_message(label.to_owned());
     bar

@@ -78,6 +78,7 @@ pub fn existing(shared: &SharedArguments) -> Existing {
 fn execute(mut experiment: Experiment, shared: &SharedArguments) -> Result<(), Failure> {
     let path = out_folder(&experiment, shared);
     run_folder::check(&path, existing(shared))?;
+    estimate::check_drawing(&experiment)?;
     let prepared = preparation::prepare(&mut experiment)?;
     let threads = threads(shared);
     estimate::check(&experiment, &prepared, &path, threads)?;

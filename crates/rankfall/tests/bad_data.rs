@@ -40,7 +40,10 @@ fn endless_data_are_not_waited_for() {
     let place = Place::new();
     let data = "kind = \"file\"\npath = \"/dev/zero\"\ntargets = [0]";
     place.write_with_data("device.toml", data);
-    place.refuses(&["run", "device.toml"], &["/dev/zero", "not a regular file"]);
+    place.refuses(
+        &["run", "device.toml"],
+        &["/dev/zero", "not a regular file"],
+    );
     place.write_with_data("gram.toml", "kind = \"gram\"\npath = \"/dev/zero\"");
     place.refuses(&["run", "gram.toml"], &["/dev/zero", "not a regular file"]);
 }
@@ -52,8 +55,14 @@ fn tables_with_bad_cells() {
     let cases: &[(&str, &[&str])] = &[
         ("7,8\n", &["row 7", "line 8", "2 fields", "3 are expected"]),
         ("7,8,9,10\n", &["row 7", "4 fields"]),
-        ("7,much,9\n", &["row 7", "\"b\"", "\"much\"", "not a number"]),
-        ("7,nan,9\n", &["row 7", "\"b\"", "not finite", "drop or replace"]),
+        (
+            "7,much,9\n",
+            &["row 7", "\"b\"", "\"much\"", "not a number"],
+        ),
+        (
+            "7,nan,9\n",
+            &["row 7", "\"b\"", "not finite", "drop or replace"],
+        ),
         ("7,8,-inf\n", &["row 7", "\"target\"", "not finite"]),
         ("7,,9\n", &["row 7", "\"b\"", "no value"]),
         ("7,1e200,9\n", &["\"b\"", "too large", "rescale"]),
@@ -70,30 +79,71 @@ fn tables_with_nothing_in_them() {
     refuses_table("t.csv", "", target, &["the file is empty"]);
     refuses_table("t.csv", "\n\n\n", target, &["the file is empty"]);
     refuses_table("t.csv", table(0), target, &["a header but no rows"]);
-    refuses_table("t.csv", "0,0,0\n0,0,1\n", "targets = [2]", &["every input is zero"]);
+    refuses_table(
+        "t.csv",
+        "0,0,0\n0,0,1\n",
+        "targets = [2]",
+        &["every input is zero"],
+    );
 }
 
 #[test]
 fn columns_that_do_not_fit() {
     let good = table(6);
     let cases: &[(&str, &[&str])] = &[
-        ("targets = [\"tarket\"]", &["\"tarket\"", "did you mean \"target\"", "there are:"]),
+        (
+            "targets = [\"tarket\"]",
+            &["\"tarket\"", "did you mean \"target\"", "there are:"],
+        ),
         ("targets = [3]", &["no column 3", "0 to 2"]),
-        ("targets = [\"b\"]\ninputs = [\"a\", \"b\"]", &["\"b\"", "named twice"]),
-        ("targets = [\"a\", \"b\", \"target\"]", &["no input columns are left"]),
-        ("targets = []", &["`data.targets`"]),
-        ("targets = [\"target\"]\ninputs_array = \"x\"", &["inputs_array", "npz"]),
+        (
+            "targets = [1]\ninputs = [\"a\", \"b\"]",
+            &["\"b\"", "named twice"],
+        ),
+        (
+            "targets = [\"a\", \"b\", \"target\"]",
+            &["no input columns are left"],
+        ),
     ];
     for (keys, words) in cases {
         refuses_table("t.csv", &good, keys, words);
     }
+    let place = Place::new();
+    place.write("t.csv", &good);
+    let refuses = |keys: &str, words: &[&str]| {
+        let data = format!("kind = \"file\"\npath = \"t.csv\"\n{keys}");
+        place.write_with_data("table.toml", &data);
+        place.refuses(&["run", "table.toml"], words);
+    };
+    let both = "targets = [\"b\"]\ninputs = [\"a\", \"b\"]";
+    refuses(
+        both,
+        &[
+            "table.toml:2:1",
+            "\"b\"",
+            "both `data.inputs` and `data.targets`",
+        ],
+    );
+    refuses("targets = []", &["`data.targets`"]);
+    refuses("", &["`data.targets` is missing"]);
+    refuses(
+        "targets = [\"target\"]\ninputs_array = \"x\"",
+        &["inputs_array", ".npz"],
+    );
 }
 
 #[test]
 fn a_measurement_is_no_class() {
-    let rows: String = (0..1200).map(|i| format!("{i},{}\n", i as f64 / 7.0)).collect();
+    let rows: String = (0..1200)
+        .map(|i| format!("{i},{}\n", i as f64 / 7.0))
+        .collect();
     let keys = "targets = [1]\none_hot = true";
-    refuses_table("t.csv", rows, keys, &["more than 1000 distinct values", "is it a class"]);
+    refuses_table(
+        "t.csv",
+        rows,
+        keys,
+        &["more than 1000 distinct values", "is it a class"],
+    );
 }
 
 #[test]
@@ -103,26 +153,43 @@ fn files_that_are_something_else_or_cut() {
     refuses_table("t.csv", png, target, &["PNG", "not", "CSV"]);
     refuses_table("t.npz", png, target, &["PNG", "not", "NPZ"]);
     let whole = gzip(table(500).as_bytes());
-    refuses_table("t.csv.gz", &whole[..whole.len() / 2], target, &["ends early"]);
+    refuses_table(
+        "t.csv.gz",
+        &whole[..whole.len() / 2],
+        target,
+        &["ends early"],
+    );
     let mut flipped = whole.clone();
     let middle = flipped.len() - 6;
     flipped[middle] ^= 0x55;
     refuses_table("t.csv.gz", flipped, target, &["damaged"]);
-    refuses_table("t.npy", &npy(&[4, 3], &[1.0; 12])[..150], target, &["ends early"]);
+    refuses_table(
+        "t.npy",
+        &npy(&[4, 3], &[1.0; 12])[..150],
+        target,
+        &["ends early"],
+    );
 }
 
 #[test]
 fn arrays_that_claim_absurd_sizes() {
     let keys = "inputs_array = \"x\"\ntargets_array = \"y\"";
-    for shape in ["(1000000000000, 5)", "(4, 1000000000000)", "(18446744073709551615, 2)"] {
+    for shape in [
+        "(1000000000000, 5)",
+        "(4, 1000000000000)",
+        "(18446744073709551615, 2)",
+    ] {
         let arrays = [("x", npy_header(shape)), ("y", npy(&[4, 1], &[1.0; 4]))];
-        refuses_table("t.npz", npz(&arrays), keys, &["\"x\""]);
+        refuses_table("t.npz", npz(&arrays), keys, &["x claims the shape"]);
     }
     for name in ["sxx", "sxy", "syy"] {
         let mut arrays = gram_arrays();
-        arrays.iter_mut().filter(|(n, _)| *n == name).for_each(|(_, bytes)| {
-            *bytes = npy_header("(10000000, 10000000)");
-        });
+        arrays
+            .iter_mut()
+            .filter(|(n, _)| *n == name)
+            .for_each(|(_, bytes)| {
+                *bytes = npy_header("(10000000, 10000000)");
+            });
         refuses_gram(&npz(&arrays), &[name]);
     }
 }
@@ -139,7 +206,10 @@ fn gram_arrays() -> Vec<(&'static str, Vec<u8>)> {
 
 fn gram_with(name: &str, array: Vec<u8>) -> Vec<u8> {
     let mut arrays = gram_arrays();
-    arrays.iter_mut().filter(|(n, _)| *n == name).for_each(|(_, bytes)| *bytes = array.clone());
+    arrays
+        .iter_mut()
+        .filter(|(n, _)| *n == name)
+        .for_each(|(_, bytes)| *bytes = array.clone());
     npz(&arrays)
 }
 
@@ -153,14 +223,30 @@ fn refuses_gram(bytes: &[u8], words: &[&str]) {
 #[test]
 fn grams_that_no_data_have() {
     let cases: &[(&str, Vec<u8>, &[&str])] = &[
-        ("sxx", npy(&[2, 2], &[1.0, 0.2, 0.3, 1.0]), &["sxx is not symmetric", "[0, 1]"]),
-        ("sxx", npy(&[2, 2], &[1.0, 2.0, 2.0, 1.0]), &["eigenvalue", "no data has"]),
-        ("sxy", npy(&[2, 1], &[0.9, -0.9]), &["eigenvalue", "no data has"]),
+        (
+            "sxx",
+            npy(&[2, 2], &[1.0, 0.2, 0.3, 1.0]),
+            &["sxx is not symmetric", "[0, 1]"],
+        ),
+        (
+            "sxx",
+            npy(&[2, 2], &[1.0, 2.0, 2.0, 1.0]),
+            &["eigenvalue", "no data has"],
+        ),
+        (
+            "sxy",
+            npy(&[2, 1], &[0.9, -0.9]),
+            &["eigenvalue", "no data has"],
+        ),
         ("syy", npy(&[1, 1], &[-1.0]), &["diagonal", "-1"]),
         ("sxx", npy(&[2, 3], &[1.0; 6]), &["sxx is 2 x 3", "2 x 2"]),
         ("sxy", npy(&[1, 2], &[0.1; 2]), &["sxy is 1 x 2"]),
         ("sxx", npy(&[4], &[1.0; 4]), &["sxx"]),
-        ("sxx", npy(&[2, 2], &[1.0, 0.0, 0.0, f64::NAN]), &["sxx[1, 1] is NaN", "finite"]),
+        (
+            "sxx",
+            npy(&[2, 2], &[1.0, 0.0, 0.0, f64::NAN]),
+            &["sxx[1, 1] is NaN", "finite"],
+        ),
         ("n", npy(&[], &[2.5]), &["n is 2.5", "whole number"]),
         ("n", npy(&[], &[0.0]), &["n is 0", "at least 1"]),
     ];
@@ -168,7 +254,10 @@ fn grams_that_no_data_have() {
         refuses_gram(&gram_with(name, array.clone()), words);
     }
     for name in ["sxx", "sxy", "syy", "n"] {
-        let rest: Vec<_> = gram_arrays().into_iter().filter(|(n, _)| *n != name).collect();
+        let rest: Vec<_> = gram_arrays()
+            .into_iter()
+            .filter(|(n, _)| *n != name)
+            .collect();
         refuses_gram(&npz(&rest), &[&format!("{name:?}")]);
     }
     refuses_gram(b"PK\x05\x06 nothing", &["damaged"]);
@@ -194,7 +283,10 @@ fn rows_that_a_gram_does_not_have() {
 fn batches_larger_than_the_data() {
     let place = Place::new();
     place.write("t.csv", table(6));
-    place.write_with_data("t.toml", "kind = \"file\"\npath = \"t.csv\"\ntargets = [\"target\"]");
+    place.write_with_data(
+        "t.toml",
+        "kind = \"file\"\npath = \"t.csv\"\ntargets = [\"target\"]",
+    );
     for sampling in ["without-replacement", "epochs", "sequential"] {
         let dynamics =
             format!("dynamics=[{{ kind = \"sgd\", batch_size = 7, sampling = \"{sampling}\" }}]");
@@ -204,7 +296,10 @@ fn batches_larger_than_the_data() {
             if experiment == "good.toml" {
                 arguments.extend(["--set", samples]);
             }
-            place.refuses(&arguments, &["batch_size", "is 7", "only 6 rows", "with-replacement"]);
+            place.refuses(
+                &arguments,
+                &["batch_size", "is 7", "only 6 rows", "with-replacement"],
+            );
         }
     }
 }
@@ -214,22 +309,34 @@ fn weights_that_do_not_fit() {
     let place = Place::new();
     let init = "network.init={ kind = \"file\", path = \"w.safetensors\" }";
     let refuses = |words: &[&str]| {
-        place.refuses(&["run", "good.toml", "--set", init], &[&["w.safetensors"], words].concat());
+        place.refuses(
+            &["run", "good.toml", "--set", init],
+            &[&["w.safetensors"], words].concat(),
+        );
     };
     let w1 = || ("w1", [3, 5], vec![0.1; 15]);
     let w2 = || ("w2", [5, 2], vec![0.1; 10]);
     refuses(&["No such file"]);
     place.write("w.safetensors", "weights");
     refuses(&["not a safetensors file"]);
-    place.write("w.safetensors", [&u64::MAX.to_le_bytes()[..], b"{}"].concat());
+    place.write(
+        "w.safetensors",
+        [&u64::MAX.to_le_bytes()[..], b"{}"].concat(),
+    );
     refuses(&["not a safetensors file"]);
     place.write("w.safetensors", safetensors(&[w1()]));
     refuses(&["no tensor \"w2\"", "\"w1\""]);
-    place.write("w.safetensors", safetensors(&[("w1", [5, 3], vec![0.1; 15]), w2()]));
+    place.write(
+        "w.safetensors",
+        safetensors(&[("w1", [5, 3], vec![0.1; 15]), w2()]),
+    );
     refuses(&["w1 is 5 × 3", "3 × 5"]);
     let mut values = vec![0.1; 15];
     values[7] = f64::NAN;
-    place.write("w.safetensors", safetensors(&[("w1", [3, 5], values), w2()]));
+    place.write(
+        "w.safetensors",
+        safetensors(&[("w1", [3, 5], values), w2()]),
+    );
     refuses(&["w1[1, 2]", "not finite"]);
     place.write("w.safetensors", safetensors(&[w1(), w2()]));
     place.succeeds(&["run", "good.toml", "--set", init, "--quiet"]);
@@ -239,22 +346,42 @@ fn weights_that_do_not_fit() {
 fn a_constant_column_is_no_mistake_but_is_reported() {
     let place = Place::new();
     let row = |i: usize| format!("{i},4.0,{}\n", i * i);
-    place.write("t.csv", "a,b,target\n".to_owned() + &(0..9).map(row).collect::<String>());
+    place.write(
+        "t.csv",
+        "a,b,target\n".to_owned() + &(0..9).map(row).collect::<String>(),
+    );
     let data = "kind = \"file\"\npath = \"t.csv\"\ntargets = [\"target\"]\nstandardize = true";
     place.write_with_data("t.toml", data);
     let sets = ["--set", "network.init.scale=0.1", "--set", "run.time=0.1"];
     let text = place.succeeds(&[&["run", "t.toml", "-q"], &sets[..]].concat());
-    assert!(text.contains("constant") && text.contains("\"b\""), "{text}");
+    assert!(
+        text.contains("constant") && text.contains("\"b\""),
+        "{text}"
+    );
     let warnings = place.summary("runs/good")["warnings"].to_string();
-    assert!(warnings.contains("constant") && warnings.contains("\\\"b\\\""), "{warnings}");
+    assert!(
+        warnings.contains("constant") && warnings.contains("\\\"b\\\""),
+        "{warnings}"
+    );
 }
 
 #[test]
 fn data_that_changed_are_other_data() {
     let place = Place::new();
     place.write("t.csv", table(6));
-    place.write_with_data("t.toml", "kind = \"file\"\npath = \"t.csv\"\ntargets = [\"target\"]");
-    place.succeeds(&["run", "t.toml", "-q", "--out", "first", "--set", "run.time=0.1"]);
+    place.write_with_data(
+        "t.toml",
+        "kind = \"file\"\npath = \"t.csv\"\ntargets = [\"target\"]",
+    );
+    place.succeeds(&[
+        "run",
+        "t.toml",
+        "-q",
+        "--out",
+        "first",
+        "--set",
+        "run.time=0.1",
+    ]);
     place.write("t.csv", table(7));
     let words = ["t.csv", "checksum", "remove `checksum`"];
     place.refuses(&["run", "first/experiment.toml", "--out", "second"], &words);

@@ -8,28 +8,48 @@ use support::{Place, expect_end};
 
 /// A run of some seconds: several dynamics, several blocks.
 const LONG: &[&str] = &[
-    "--set", "run.time=200", "--set", "run.trajectories=40", "--set",
+    "--set",
+    "run.time=200",
+    "--set",
+    "run.trajectories=40",
+    "--set",
     "dynamics=[{ kind = \"stochastic-gradient-flow\", label_noise = 1.0 }, \
      { kind = \"sgd\", label_noise = 1.0 }, { kind = \"label-noise-gradient-descent\", \
      label_noise = 20.0 }]",
 ];
 
 fn long(extra: &[&'static str]) -> Vec<&'static str> {
-    [&["run", "good.toml"], LONG, &["--checkpoint-seconds", "0.02"], extra].concat()
+    [
+        &["run", "good.toml"],
+        LONG,
+        &["--checkpoint-seconds", "0.02"],
+        extra,
+    ]
+    .concat()
 }
 
-/// Waits until there is a checkpoint; false if the run was over before.
-fn wait_for_checkpoint(place: &Place, folder: &str, child: &mut Child) -> bool {
-    let path = place.path(folder).join("checkpoint");
+/// Starts a run and waits until it has written a checkpoint of its own; false if it was over before.
+fn start(place: &Place, arguments: &[&str]) -> (Child, bool) {
+    let path = place.path("r/checkpoint");
+    let written = || {
+        std::fs::metadata(&path)
+            .and_then(|data| data.modified())
+            .ok()
+    };
+    let before = written();
+    let mut child = place.command(arguments).spawn().unwrap();
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if path.exists() {
-            return true;
+        if written().is_some_and(|now| Some(now) != before) {
+            return (child, true);
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint in a minute");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "no checkpoint in a minute"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
-    false
+    (child, false)
 }
 
 /// What differs between two times the same run: how long it took.
@@ -74,9 +94,9 @@ fn a_killed_run_is_resumed_to_the_same_bytes() {
     let mut killed = 0;
     for (attempt, share) in [0.13, 0.31, 0.22].into_iter().enumerate() {
         let threads = ["1", "2", "3"][attempt];
-        let mut child =
-            place.command(&long(&["-q", "--out", "r", "--resume", "--threads", threads])).spawn().unwrap();
-        if wait_for_checkpoint(&place, "r", &mut child) {
+        let arguments = long(&["-q", "--out", "r", "--resume", "--threads", threads]);
+        let (mut child, going) = start(&place, &arguments);
+        if going {
             std::thread::sleep(Duration::from_secs_f64(share * whole));
         }
         child.kill().unwrap();
@@ -91,10 +111,13 @@ fn a_killed_run_is_resumed_to_the_same_bytes() {
 
 #[cfg(unix)]
 fn interrupted(place: &Place, arguments: &[&str], signal: &str) -> Output {
-    let mut child = place.command(arguments).spawn().unwrap();
-    assert!(wait_for_checkpoint(place, "r", &mut child), "over before it could be interrupted");
+    let (child, going) = start(place, arguments);
+    assert!(going, "over before it could be interrupted");
     let id = child.id().to_string();
-    let sent = std::process::Command::new("kill").args([signal, &id]).status().unwrap();
+    let sent = std::process::Command::new("kill")
+        .args([signal, &id])
+        .status()
+        .unwrap();
     assert!(sent.success());
     child.wait_with_output().unwrap()
 }
@@ -107,11 +130,24 @@ fn an_interrupted_run_says_so_and_can_go_on() {
     for signal in ["-INT", "-TERM"] {
         let arguments = long(&["-q", "--out", "r", "--resume"]);
         let output = interrupted(&place, &arguments, signal);
-        expect_end(&output, &arguments, 130, &["interrupted; everything so far is in r", "--resume"]);
+        expect_end(
+            &output,
+            &arguments,
+            130,
+            &["interrupted; everything so far is in r", "--resume"],
+        );
         assert!(output.stdout.is_empty());
         assert!(!place.path("r/summary.json").exists());
-        place.ends(&["plot", "r"], 2, &["the run in r is not finished", "--resume"]);
-        place.ends(&long(&["-q", "--out", "r"]), 2, &["not finished", "--resume", "--force"]);
+        place.ends(
+            &["plot", "r"],
+            2,
+            &["the run in r is not finished", "--resume"],
+        );
+        place.ends(
+            &long(&["-q", "--out", "r"]),
+            2,
+            &["not finished", "--resume", "--force"],
+        );
     }
     place.succeeds(&long(&["-q", "--out", "r", "--resume"]));
     expect_same_results(&place, "whole", "r");
@@ -125,7 +161,11 @@ fn a_checkpoint_of_something_else_is_refused() {
     interrupted(&place, &arguments, "-INT");
     let resume = long(&["-q", "--out", "r", "--resume"]);
     let other = [&resume[..], &["--set", "run.seed=7"]].concat();
-    place.ends(&other, 2, &["of another experiment", "seed = 1", "seed = 7", "--force"]);
+    place.ends(
+        &other,
+        2,
+        &["of another experiment", "seed = 1", "seed = 7", "--force"],
+    );
 
     let checkpoint = place.bytes("r/checkpoint");
     let after_header = checkpoint.iter().position(|&b| b == b'\n').unwrap() + 1;
@@ -161,7 +201,10 @@ fn resuming_what_is_finished_or_not_begun() {
     place.succeeds(&run);
     let before = place.everything("r");
     let text = place.succeeds(&run);
-    assert!(text.contains("was finished already; nothing was changed"), "{text}");
+    assert!(
+        text.contains("was finished already; nothing was changed"),
+        "{text}"
+    );
     assert_eq!(place.everything("r"), before);
     let json = place.succeeds(&[&run[..], &["--json"]].concat());
     let printed: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -173,8 +216,8 @@ fn resuming_what_is_finished_or_not_begun() {
 fn one_folder_takes_one_run_at_a_time() {
     let place = Place::new();
     let arguments = long(&["-q", "--out", "r"]);
-    let mut child = place.command(&arguments).spawn().unwrap();
-    assert!(wait_for_checkpoint(&place, "r", &mut child), "over before the second came");
+    let (mut child, going) = start(&place, &arguments);
+    assert!(going, "over before the second came");
     for flag in ["--force", "--resume"] {
         let again = [&arguments[..], &[flag]].concat();
         place.ends(&again, 2, &["another run is writing into r"]);

@@ -16,26 +16,53 @@ fn the_summary_has_every_promised_key() {
         assert!(!summary[key].is_null(), "{key}");
     }
     let keys = [
-        "label", "kind", "noise_intensity", "steps", "trajectories", "diverged", "reductions",
-        "seconds", "trajectory_steps_per_second", "log_det.initial", "log_det.final_mean",
-        "log_det.final_std", "log_det.law_final", "numerical_rank.initial",
-        "numerical_rank.final_mean", "numerical_rank.tolerance", "effective_rank.initial",
-        "effective_rank.final_mean", "stable_rank.initial", "stable_rank.final_mean",
-        "loss.initial", "loss.final_mean", "loss.final_std", "excess_loss.initial",
-        "excess_loss.final_mean", "excess_loss.final_std", "population_loss.initial",
-        "population_loss.final_mean", "population_loss.final_std",
+        "label",
+        "kind",
+        "noise_intensity",
+        "steps",
+        "trajectories",
+        "diverged",
+        "reductions",
+        "seconds",
+        "trajectory_steps_per_second",
+        "log_det.initial",
+        "log_det.final_mean",
+        "log_det.final_std",
+        "log_det.law_final",
+        "numerical_rank.initial",
+        "numerical_rank.final_mean",
+        "numerical_rank.tolerance",
+        "effective_rank.initial",
+        "effective_rank.final_mean",
+        "stable_rank.initial",
+        "stable_rank.final_mean",
+        "loss.initial",
+        "loss.final_mean",
+        "loss.final_std",
+        "excess_loss.initial",
+        "excess_loss.final_mean",
+        "excess_loss.final_std",
+        "population_loss.initial",
+        "population_loss.final_mean",
+        "population_loss.final_std",
     ];
     let matrices = ["theta", "w1", "w2", "product"];
-    let spectra = matrices.iter().flat_map(|m| {
-        ["initial", "final_mean"].map(|at| format!("log_singular_values.{m}.{at}"))
-    });
-    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).chain(spectra).collect();
+    let spectra = matrices
+        .iter()
+        .flat_map(|m| ["initial", "final_mean"].map(|at| format!("log_singular_values.{m}.{at}")));
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|key| (*key).to_owned())
+        .chain(spectra)
+        .collect();
     let noisy = &summary["dynamics"][1];
     for key in keys {
         let value = key.split('.').fold(noisy, |value, part| &value[part]);
         assert!(!value.is_null(), "{key} in {noisy}");
     }
-    let spectrum = noisy["log_singular_values"]["theta"]["final_mean"].as_array().unwrap();
+    let spectrum = noisy["log_singular_values"]["theta"]["final_mean"]
+        .as_array()
+        .unwrap();
     let values: Vec<f64> = spectrum.iter().map(|v| v.as_f64().unwrap()).collect();
     assert_eq!(values.len(), 5);
     assert!(values.is_sorted_by(|a, b| a >= b), "{values:?}");
@@ -69,7 +96,10 @@ fn figures_are_drawn_again_as_they_were() {
     assert!(text.contains("figures in r/figures"), "{text}");
     let after = place.everything("r");
     let names = |files: &[(std::path::PathBuf, Vec<u8>)]| {
-        files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>()
+        files
+            .iter()
+            .map(|(path, _)| path.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(names(&before), names(&after));
     for ((path, one), (_, other)) in before.iter().zip(&after) {
@@ -83,7 +113,13 @@ fn a_new_experiment_runs_as_it_is_printed() {
     place.write("mine.toml", place.succeeds(&["new"]));
     let small = ["--set", "run.time=1", "--set", "run.trajectories=2"];
     place.succeeds(&[&["run", "mine.toml", "-q"], &small[..]].concat());
-    assert_eq!(place.summary("runs/my-experiment")["dynamics"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        place.summary("runs/my-experiment")["dynamics"]
+            .as_array()
+            .unwrap()
+            .len(),
+        5
+    );
 }
 
 #[test]
@@ -92,7 +128,12 @@ fn the_resolved_copy_runs_again_to_the_same_bytes() {
     let sets = ["--set", "run.seed=3", "--set", "run.keep_trajectories=true"];
     place.succeeds(&[&["run", "good.toml", "-q", "--out", "one"], &sets[..]].concat());
     place.succeeds(&["run", "one/experiment.toml", "-q", "--out", "two"]);
-    for file in ["series.parquet", "trajectories.parquet", "final.safetensors", "experiment.toml"] {
+    for file in [
+        "series.parquet",
+        "trajectories.parquet",
+        "final.safetensors",
+        "experiment.toml",
+    ] {
         let [one, two] = ["one", "two"].map(|folder| place.bytes(&format!("{folder}/{file}")));
         assert!(one == two, "{file}");
     }
@@ -104,9 +145,17 @@ fn final_weights_are_a_start_for_another_run() {
     let one = ["--set", "dynamics=[{ kind = \"gradient-descent\" }]"];
     place.succeeds(&[&["run", "good.toml", "-q", "--out", "one"], &one[..]].concat());
     let init = "network.init={ kind = \"file\", path = \"one/final.safetensors\" }";
-    place.succeeds(&[&["run", "good.toml", "-q", "--out", "two", "--set", init], &one[..]].concat());
+    place.succeeds(
+        &[
+            &["run", "good.toml", "-q", "--out", "two", "--set", init],
+            &one[..],
+        ]
+        .concat(),
+    );
     let loss = |folder: &str, key: &str| {
-        place.summary(folder)["dynamics"][0]["loss"][key].as_f64().unwrap()
+        place.summary(folder)["dynamics"][0]["loss"][key]
+            .as_f64()
+            .unwrap()
     };
     let (end, start) = (loss("one", "final_mean"), loss("two", "initial"));
     assert!((end - start).abs() <= 1e-9 * start, "{end} {start}");
@@ -117,7 +166,15 @@ fn shipped(name: &str, inputs: u64, outputs: u64, time: &str) {
     let place = Place::new();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../experiments/{name}.toml"));
     let time = format!("run.time={time}");
-    let small = ["-q", "--set", &time, "--set", "run.trajectories=8"];
+    let small = [
+        "-q",
+        "--set",
+        &time,
+        "--set",
+        "run.trajectories=8",
+        "--set",
+        "run.save.points=5",
+    ];
     place.succeeds(&[&["run", file.to_str().unwrap(), "--out", "one"], &small[..]].concat());
     let summary = place.summary("one");
     assert_eq!(summary["problem"]["inputs"], inputs);
@@ -146,12 +203,19 @@ fn linnerud_runs_from_any_folder() {
 fn every_bundled_experiment_runs() {
     let place = Place::new();
     let list = place.succeeds(&["reproduce", "--list"]);
-    let names: Vec<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();
+    let names: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     assert_eq!(names.len(), 6);
     for name in names {
         let small = ["-q", "--set", "run.time=0.5", "--set", "run.trajectories=2"];
         let text = place.succeeds(&[&["reproduce", name], &small[..]].concat());
         assert!(text.contains(&format!("runs/{name}/report.html")), "{text}");
     }
-    assert!(place.text("runs/balanced-start/summary.json").contains("what rounding left of zero"));
+    assert!(
+        place
+            .text("runs/balanced-start/summary.json")
+            .contains("what rounding left of zero")
+    );
 }

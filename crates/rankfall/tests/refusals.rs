@@ -9,26 +9,78 @@ use support::{Place, expect_end};
 fn what_does_not_fit_is_refused_with_the_estimate() {
     let place = Place::new();
     let kept = [
-        "run", "good.toml", "--set", "run.keep_trajectories=true", "--set",
-        "run.trajectories=100000000", "--set", "run.save={ points = 100 }",
+        "run",
+        "good.toml",
+        "--set",
+        "run.keep_trajectories=true",
+        "--set",
+        "run.trajectories=100000000",
+        "--set",
+        "run.save={ points = 100 }",
     ];
-    place.refuses(&kept, &["needs about", "GiB of memory", "is available", "keep_trajectories = false"]);
-    let wide = ["run", "good.toml", "--set", "network.width=100000000", "--set", "data.inputs=90000"];
-    place.refuses(&wide, &["of memory"]);
-    let long = ["run", "good.toml", "--set", "run.time=1e13", "--set", "run.trajectories=1000000"];
+    place.refuses(
+        &kept,
+        &[
+            "needs about",
+            "GiB of memory",
+            "is available",
+            "keep_trajectories = false",
+        ],
+    );
+    for set in [
+        "data.inputs=90000",
+        "data.outputs=100000",
+        "network.width=100000000",
+    ] {
+        let large = ["run", "good.toml", "--set", set, "--set", "data.samples=2"];
+        let large = if set.starts_with("network") {
+            [&large[..], &["--set", "data.inputs=1000"]].concat()
+        } else {
+            large.to_vec()
+        };
+        place.refuses(&large, &["needs about", "GiB of memory", "a smaller width"]);
+    }
+    let long = [
+        "run",
+        "good.toml",
+        "--set",
+        "run.time=1e13",
+        "--set",
+        "run.trajectories=1000000",
+    ];
     place.refuses(&long, &["at least", "years", "a shorter time"]);
     let sgd = "dynamics=[{ kind = \"sgd\" }]";
-    let rows = ["run", "good.toml", "--set", sgd, "--set", "data.samples=1e12"];
+    let rows = [
+        "run",
+        "good.toml",
+        "--set",
+        sgd,
+        "--set",
+        "data.samples=1e12",
+    ];
     place.refuses(&rows, &["rows would take", "GiB", "fewer samples"]);
-    let samples = ["run", "good.toml", "--set", "data.samples=1e12", "--set", "data.inputs=100000"];
-    place.refuses(&samples, &[]);
+    let samples = [
+        "run",
+        "good.toml",
+        "--set",
+        "data.samples=1e12",
+        "--set",
+        "data.inputs=100000",
+    ];
+    place.refuses(&samples, &["years", "fewer samples"]);
 }
 
 #[test]
 fn folders_that_may_not_be_written_into() {
     let place = Place::new();
-    place.refuses(&["run", "good.toml", "--out", "good.toml"], &["good.toml is not a folder", "--out"]);
-    place.refuses(&["run", "good.toml", "--out", "good.toml/below"], &["--out"]);
+    place.refuses(
+        &["run", "good.toml", "--out", "good.toml"],
+        &["good.toml is not a folder", "--out"],
+    );
+    place.refuses(
+        &["run", "good.toml", "--out", "good.toml/below"],
+        &["--out"],
+    );
     fs::create_dir(place.path("mine")).unwrap();
     place.write("mine/thesis.txt", "precious");
     for flag in ["--quiet", "--force", "--resume"] {
@@ -43,7 +95,10 @@ fn folders_that_may_not_be_written_into() {
 #[test]
 fn a_system_that_refuses_is_reported() {
     let place = Place::new();
-    place.refuses(&["run", "good.toml", "--out", "/proc/rankfall"], &["/proc/rankfall", "--out"]);
+    place.refuses(
+        &["run", "good.toml", "--out", "/proc/rankfall"],
+        &["cannot make the folder /proc/rankfall", "--out"],
+    );
 }
 
 #[test]
@@ -64,8 +119,22 @@ fn a_finished_run_is_replaced_only_by_force() {
 fn a_run_that_diverges_keeps_its_record() {
     let place = Place::new();
     let dynamics = "dynamics=[{ kind = \"gradient-descent\", step_size = 50.0 }]";
-    let run = ["run", "good.toml", "-q", "--out", "r", "--set", dynamics, "--set", "run.time=5000"];
-    let output = place.ends(&run, 1, &["every trajectory", "diverged", "step", "t = ", "step_size"]);
+    let run = [
+        "run",
+        "good.toml",
+        "-q",
+        "--out",
+        "r",
+        "--set",
+        dynamics,
+        "--set",
+        "run.time=5000",
+    ];
+    let output = place.ends(
+        &run,
+        1,
+        &["every trajectory", "diverged", "step", "t = ", "step_size"],
+    );
     assert!(String::from_utf8_lossy(&output.stdout).contains("diverged"));
     let summary = place.summary("r");
     let only = &summary["dynamics"][0];
@@ -73,7 +142,12 @@ fn a_run_that_diverges_keeps_its_record() {
     assert!(only["loss"]["final_mean"].is_null());
     assert!(only["log_det"]["initial"].is_null() || only["log_det"]["initial"].is_number());
     assert!(only["divergences"][0]["step"].as_u64().unwrap() > 0);
-    for file in ["series.parquet", "final.safetensors", "report.html", "experiment.toml"] {
+    for file in [
+        "series.parquet",
+        "final.safetensors",
+        "report.html",
+        "experiment.toml",
+    ] {
         assert!(place.path("r").join(file).exists(), "{file}");
     }
     place.succeeds(&["plot", "r"]);
@@ -83,7 +157,15 @@ fn a_run_that_diverges_keeps_its_record() {
 fn one_diverging_dynamics_does_not_hide_the_others() {
     let place = Place::new();
     let run = [
-        "run", "good.toml", "-q", "--out", "r", "--json", "--set", "run.time=5000", "--set",
+        "run",
+        "good.toml",
+        "-q",
+        "--out",
+        "r",
+        "--json",
+        "--set",
+        "run.time=5000",
+        "--set",
         "dynamics=[{ kind = \"gradient-descent\", step_size = 50.0 }, { kind = \"gradient-flow\", \
          step_size = 50.0 }]",
     ];
@@ -122,7 +204,9 @@ fn a_disk_that_is_full_leaves_nothing_that_looks_whole() {
         for (path, bytes) in place.everything("r") {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             assert!(!name.starts_with('.'), "{blocks}: {name} was left");
-            let counterpart = place.path("whole").join(path.strip_prefix(place.path("r")).unwrap());
+            let counterpart = place
+                .path("whole")
+                .join(path.strip_prefix(place.path("r")).unwrap());
             if name == "series.parquet" || name.ends_with(".svg") {
                 assert_eq!(bytes, fs::read(counterpart).unwrap(), "{blocks}: {name}");
             }
@@ -130,6 +214,18 @@ fn a_disk_that_is_full_leaves_nothing_that_looks_whole() {
         place.ends(&["plot", "r"], 2, &["r"]);
     }
     // With room again the run goes on to the same results.
-    place.succeeds(&["run", "good.toml", "-q", "--out", "r", "--set", "run.keep_trajectories=true", "--resume"]);
-    assert_eq!(place.bytes("r/series.parquet"), place.bytes("whole/series.parquet"));
+    place.succeeds(&[
+        "run",
+        "good.toml",
+        "-q",
+        "--out",
+        "r",
+        "--set",
+        "run.keep_trajectories=true",
+        "--resume",
+    ]);
+    assert_eq!(
+        place.bytes("r/series.parquet"),
+        place.bytes("whole/series.parquet")
+    );
 }

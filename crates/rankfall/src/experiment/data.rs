@@ -113,6 +113,15 @@ impl DataSpec {
         !matches!(self, DataSpec::Gram(_))
     }
 
+    /// The file the data are read from, if they are.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match self {
+            DataSpec::Gaussian(_) => None,
+            DataSpec::File(file) => Some(&file.path),
+            DataSpec::Gram(gram) => Some(&gram.path),
+        }
+    }
+
     /// Records the checksum of the file that was read; nothing to do for drawn data.
     pub fn set_checksum(&mut self, sum: String) {
         match self {

@@ -38,7 +38,9 @@ pub struct Place {
 impl Place {
     /// With the valid experiment `good.toml` in it.
     pub fn new() -> Self {
-        let place = Place { folder: tempfile::tempdir().unwrap() };
+        let place = Place {
+            folder: tempfile::tempdir().unwrap(),
+        };
         place.write("good.toml", GOOD);
         place
     }
@@ -62,7 +64,10 @@ impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rankfall"));
         command.args(arguments).current_dir(self.folder.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -159,7 +164,8 @@ pub fn npy_header(shape: &str) -> Vec<u8> {
 pub fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, bytes) in arrays {
-        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default())
+            .unwrap();
         zip.write_all(bytes).unwrap();
     }
     zip.finish().unwrap().into_inner()
@@ -176,11 +182,13 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 pub fn safetensors(matrices: &[(&str, [usize; 2], Vec<f64>)]) -> Vec<u8> {
     let tensors: Vec<_> = matrices
         .iter()
-        .map(|(name, shape, values)| rankfall::run_folder::weights::Tensor {
-            name: (*name).to_owned(),
-            shape: shape.to_vec(),
-            values: values.clone(),
-        })
+        .map(
+            |(name, shape, values)| rankfall::run_folder::weights::Tensor {
+                name: (*name).to_owned(),
+                shape: shape.to_vec(),
+                values: values.clone(),
+            },
+        )
         .collect();
     rankfall::run_folder::weights::encode(&tensors).unwrap()
 }
