@@ -18,6 +18,7 @@ pub mod network;
 pub mod observe;
 pub mod problem;
 pub mod random;
+pub mod rates;
 pub mod setup;
 pub mod state;
 pub mod statistics;
