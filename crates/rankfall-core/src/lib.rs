@@ -69,6 +69,7 @@ pub mod observe;
 pub mod plain;
 pub mod problem;
 pub mod random;
+pub mod rates;
 pub mod setup;
 pub mod state;
 pub mod statistics;

@@ -1,18 +1,7 @@
-//! What theory says, in closed form.
+//! What theory says, in closed form: one file per statement.
 
-use crate::dynamics::Dynamics;
+mod decay;
+mod determinant;
 
-/// The determinant law, log det M(t) = log det M(0) − 2νk tr(S_xx) t, for M = ΘΘᵀ, W₁ p × l and
-/// W₂ l × k, l ≥ p + k.
-///
-/// Exact for gradient flow (ν = 0) and for the stochastic gradient flow, path by path: the
-/// martingale parts of the eigenvalues cancel in their product. Natural logarithms.
-pub fn determinant_law(initial: f64, nu: f64, outputs: usize, trace_sxx: f64, time: f64) -> f64 {
-    initial - 2.0 * nu * outputs as f64 * trace_sxx * time
-}
-
-/// Whether the determinant law is stated: for flows whose width is at least p + k. Below, the
-/// determinant of ΘᵀΘ moves even under gradient flow; for descents the law is a limit only.
-pub fn determinant_law_applies(dynamics: &Dynamics, width: usize, inputs: usize, outputs: usize) -> bool {
-    dynamics.is_flow() && width >= inputs + outputs
-}
+pub use decay::{NoClosedForm, decay_rates, surviving_singular_values};
+pub use determinant::{determinant_law, determinant_law_applies};
