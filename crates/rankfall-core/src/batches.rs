@@ -21,7 +21,11 @@ pub struct Batches {
 impl Batches {
     /// For `rows` ≥ 1 rows and batches of `batch` ≥ 1; without replacement `batch` ≤ `rows`.
     pub fn new(sampling: Sampling, rows: u64, batch: u64, key: StreamKey, trajectory: u64) -> Self {
-        let batch = if sampling == Sampling::WithReplacement { batch } else { batch.min(rows) };
+        let batch = if sampling == Sampling::WithReplacement {
+            batch
+        } else {
+            batch.min(rows)
+        };
         let size = |used: bool| if used { rows as usize } else { 0 };
         Self {
             sampling,
@@ -79,7 +83,11 @@ impl Batches {
         let mut reader = self.key.reader(self.trajectory, step);
         for last in self.rows - self.batch..self.rows {
             let drawn = reader.below(last + 1);
-            let row = if self.taken[drawn as usize] == step + 1 { last } else { drawn };
+            let row = if self.taken[drawn as usize] == step + 1 {
+                last
+            } else {
+                drawn
+            };
             self.taken[row as usize] = step + 1;
             out.push(row as u32);
         }
@@ -96,7 +104,8 @@ impl Batches {
             *entry = row as u32;
         }
         for last in (1..self.order.len()).rev() {
-            self.order.swap(last, reader.below(last as u64 + 1) as usize);
+            self.order
+                .swap(last, reader.below(last as u64 + 1) as usize);
         }
     }
 }
@@ -107,7 +116,13 @@ mod tests {
     use crate::random::Purpose;
 
     fn batches(sampling: Sampling, rows: u64, batch: u64) -> Batches {
-        Batches::new(sampling, rows, batch, StreamKey::new(3, Purpose::Batches, 0), 0)
+        Batches::new(
+            sampling,
+            rows,
+            batch,
+            StreamKey::new(3, Purpose::Batches, 0),
+            0,
+        )
     }
 
     /// Pearson's χ² of how often each row came; with 9 degrees of freedom it exceeds 50 with
@@ -123,14 +138,21 @@ mod tests {
             }
         }
         let mean = counts.iter().sum::<f64>() / 10.0;
-        counts.iter().map(|c| (c - mean) * (c - mean) / mean).sum::<f64>() < 50.0
+        counts
+            .iter()
+            .map(|c| (c - mean) * (c - mean) / mean)
+            .sum::<f64>()
+            < 50.0
     }
 
     #[test]
     fn every_row_is_as_likely() {
-        for sampling in
-            [Sampling::WithReplacement, Sampling::WithoutReplacement, Sampling::Epochs, Sampling::Sequential]
-        {
+        for sampling in [
+            Sampling::WithReplacement,
+            Sampling::WithoutReplacement,
+            Sampling::Epochs,
+            Sampling::Sequential,
+        ] {
             assert!(row_counts_are_uniform(sampling), "{sampling:?}");
         }
     }

@@ -23,7 +23,7 @@ const ATTEMPTS: u32 = 64;
 
 /// What moves a block.
 enum Engine<const N: usize> {
-    Steps(Stepper<N>),
+    Steps(Box<Stepper<N>>),
     Adaptive(GradientFlow<N>),
     /// Without reductions, one plain trajectory per lane.
     Plain(Vec<Plain>),
@@ -90,8 +90,10 @@ impl<'a, const N: usize> Block<'a, N> {
             instructions,
         );
         let mut engine = match stepper {
-            _ if !spec.reductions => Engine::Plain(plain_lanes(spec, setup, first, &problems, &starts)),
-            Some(stepper) => Engine::Steps(stepper),
+            _ if !spec.reductions => {
+                Engine::Plain(plain_lanes(spec, setup, first, &problems, &starts))
+            }
+            Some(stepper) => Engine::Steps(Box::new(stepper)),
             None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
         };
         let fresh = Progress {
@@ -108,7 +110,16 @@ impl<'a, const N: usize> Block<'a, N> {
                 lane.restore(saved);
             }
         }
-        Ok(Self { spec, used, problems, starts, problem, engine, observer, progress })
+        Ok(Self {
+            spec,
+            used,
+            problems,
+            starts,
+            problem,
+            engine,
+            observer,
+            progress,
+        })
     }
 
     /// Steps taken, over all of the block's trajectories.
@@ -122,7 +133,10 @@ impl<'a, const N: usize> Block<'a, N> {
             Engine::Plain(lanes) => lanes.iter().map(Plain::save).collect(),
             _ => Vec::new(),
         };
-        Progress { plain, ..self.progress.clone() }
+        Progress {
+            plain,
+            ..self.progress.clone()
+        }
     }
 
     /// Takes at most about `steps` steps, measuring where a save time is reached; true when the
@@ -190,18 +204,25 @@ impl<'a, const N: usize> Block<'a, N> {
     }
 
     fn save(&mut self) {
-        let Progress { state, values, saved, .. } = &mut self.progress;
+        let Progress {
+            state,
+            values,
+            saved,
+            ..
+        } = &mut self.progress;
         let time = state.step as f64 * self.spec.time_unit;
         let alive = state.alive();
         match &self.engine {
             Engine::Plain(lanes) => {
                 let readings: Vec<_> = lanes.iter().map(Plain::read).collect();
                 let readings = Readings::side_by_side(&readings);
-                self.observer.record(&readings, &self.problem, time, alive, values);
+                self.observer
+                    .record(&readings, &self.problem, time, alive, values);
             }
             _ => {
                 let readings = self.observer.read(state, &self.problem);
-                self.observer.record(&readings, &self.problem, time, alive, values);
+                self.observer
+                    .record(&readings, &self.problem, time, alive, values);
             }
         }
         *saved += 1;
@@ -210,8 +231,11 @@ impl<'a, const N: usize> Block<'a, N> {
     /// What the finished block hands to the statistics.
     pub fn leaf(&self) -> Leaf {
         let first = self.progress.block * N as u64;
-        let mut leaf =
-            Leaf { block: self.progress.block, survivors: Vec::new(), diverged: Vec::new() };
+        let mut leaf = Leaf {
+            block: self.progress.block,
+            survivors: Vec::new(),
+            diverged: Vec::new(),
+        };
         for lane in 0..self.used {
             let trajectory = first + lane as u64;
             match self.progress.state.diverged(lane) {
@@ -229,7 +253,10 @@ impl<'a, const N: usize> Block<'a, N> {
     pub fn weights(&self, lane: usize) -> Weights {
         match &self.engine {
             Engine::Plain(lanes) => lanes[lane].weights().clone(),
-            _ => self.progress.state.weights(lane, &self.starts[lane], &self.problems[lane]),
+            _ => self
+                .progress
+                .state
+                .weights(lane, &self.starts[lane], &self.problems[lane]),
         }
     }
 }
@@ -245,8 +272,18 @@ fn plain_lanes(
     let lanes = problems.iter().zip(starts).zip(first..);
     lanes
         .map(|((problem, start), trajectory)| {
-            let noise = NoiseOf { seed: setup.seed, stream: spec.stream, trajectory };
-            Plain::new(&spec.dynamics, spec.time_unit, problem.clone(), start, noise)
+            let noise = NoiseOf {
+                seed: setup.seed,
+                stream: spec.stream,
+                trajectory,
+            };
+            Plain::new(
+                &spec.dynamics,
+                spec.time_unit,
+                problem.clone(),
+                start,
+                noise,
+            )
         })
         .collect()
 }

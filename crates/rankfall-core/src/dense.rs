@@ -33,7 +33,11 @@ pub fn thin_svd(a: &Mat<f64>) -> ThinSvd {
     ThinSvd {
         u: Mat::from_fn(rows, columns, |i, j| {
             let norm = norms[j].0[0];
-            if norm > 0.0 { factor.mantissa()[j * rows + i].0[0] / norm } else { 0.0 }
+            if norm > 0.0 {
+                factor.mantissa()[j * rows + i].0[0] / norm
+            } else {
+                0.0
+            }
         }),
         sigma: (0..columns).map(|j| norms[j].0[0] * scale(j)).collect(),
         v: Mat::from_fn(columns, columns, |i, j| rotation[j * columns + i].0[0]),
@@ -42,7 +46,13 @@ pub fn thin_svd(a: &Mat<f64>) -> ThinSvd {
 
 /// The identity, column-major, in every lane.
 pub fn identity_lanes<const N: usize>(size: usize) -> Vec<Lanes<N>> {
-    let at = |index: usize| if index % (size + 1) == 0 { Lanes::ONE } else { Lanes::ZERO };
+    let at = |index: usize| {
+        if index % (size + 1) == 0 {
+            Lanes::ONE
+        } else {
+            Lanes::ZERO
+        }
+    };
     (0..size * size).map(at).collect()
 }
 
@@ -63,7 +73,10 @@ pub fn left_factor(theta_transpose: Mat<f64>) -> (Mat<f64>, Mat<f64>) {
     let (l, d) = (theta_transpose.nrows(), theta_transpose.ncols());
     if l <= d {
         let left = Mat::from_fn(d, l, |i, j| theta_transpose[(j, i)]);
-        return (left, Mat::from_fn(l, l, |i, j| if i == j { 1.0 } else { 0.0 }));
+        return (
+            left,
+            Mat::from_fn(l, l, |i, j| if i == j { 1.0 } else { 0.0 }),
+        );
     }
     let mut work = theta_transpose;
     let mut reflectors = Vec::with_capacity(d);
@@ -114,7 +127,10 @@ struct Reflector {
 fn householder(x: &[f64]) -> Reflector {
     let largest = x.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
     if largest == 0.0 {
-        return Reflector { v: x.to_vec(), scale: 0.0 };
+        return Reflector {
+            v: x.to_vec(),
+            scale: 0.0,
+        };
     }
     let mut v: Vec<f64> = x.iter().map(|a| a / largest).collect();
     let length = square_sum(&v).sqrt();
@@ -151,7 +167,11 @@ pub fn product(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
 /// Aᵀ B.
 pub fn transpose_product(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
     Mat::from_fn(a.ncols(), b.ncols(), |i, j| {
-        a.col_as_slice(i).iter().zip(b.col_as_slice(j)).map(|(x, y)| x * y).sum()
+        a.col_as_slice(i)
+            .iter()
+            .zip(b.col_as_slice(j))
+            .map(|(x, y)| x * y)
+            .sum()
     })
 }
 

@@ -128,7 +128,10 @@ impl Dynamics {
 
     /// Whether the determinant law log det M(t) = log det M(0) − 2νk tr(S_xx) t is stated for it.
     pub fn is_flow(&self) -> bool {
-        matches!(self.kind, Kind::GradientFlow | Kind::StochasticGradientFlow { .. })
+        matches!(
+            self.kind,
+            Kind::GradientFlow | Kind::StochasticGradientFlow { .. }
+        )
     }
 
     /// Whether the Gram matrices are not enough and the rows of the data are needed.
@@ -136,7 +139,9 @@ impl Dynamics {
         matches!(
             self.kind,
             Kind::StochasticGradientDescent { .. }
-                | Kind::LabelNoiseGradientDescent { distribution: LabelNoise::Rademacher }
+                | Kind::LabelNoiseGradientDescent {
+                    distribution: LabelNoise::Rademacher
+                }
         )
     }
 }

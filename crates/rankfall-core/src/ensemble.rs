@@ -121,7 +121,11 @@ pub enum RunError {
 impl EnsembleSpec {
     /// Trajectories that are run: one where all would be the same.
     pub fn effective_trajectories(&self, setup: &Setup) -> u64 {
-        if setup.is_shared() && self.dynamics.is_deterministic() { 1 } else { self.trajectories }
+        if setup.is_shared() && self.dynamics.is_deterministic() {
+            1
+        } else {
+            self.trajectories
+        }
     }
 
     /// Runs the ensemble on `threads` threads, from the beginning or from a checkpoint.
@@ -152,7 +156,9 @@ fn encode<const N: usize>(memory: &Memory<N>) -> Result<Checkpoint, RunError>
 where
     Memory<N>: Serialize,
 {
-    postcard::to_stdvec(memory).map(Checkpoint).map_err(|e| RunError::Checkpoint(e.to_string()))
+    postcard::to_stdvec(memory)
+        .map(Checkpoint)
+        .map_err(|e| RunError::Checkpoint(e.to_string()))
 }
 
 fn decode<const N: usize>(checkpoint: &Checkpoint, blocks: u64) -> Result<Memory<N>, RunError>
@@ -163,7 +169,10 @@ where
     let memory: Memory<N> =
         postcard::from_bytes(&checkpoint.0).map_err(|e| foreign(e.to_string()))?;
     if memory.finished.len() as u64 != blocks {
-        return Err(foreign(format!("it has {} blocks, not {blocks}", memory.finished.len())));
+        return Err(foreign(format!(
+            "it has {} blocks, not {blocks}",
+            memory.finished.len()
+        )));
     }
     Ok(memory)
 }
@@ -201,7 +210,12 @@ fn run_blocks<const N: usize>(
     let blocks = spec.trajectories.div_ceil(N as u64);
     let problem = setup.problem(0)?;
     let columns = setup.start(&problem, 0)?.reduced_width();
-    let layout = Layout::new(problem.inputs, problem.outputs, columns, problem.truth.is_some());
+    let layout = Layout::new(
+        problem.inputs,
+        problem.outputs,
+        columns,
+        problem.truth.is_some(),
+    );
     drop(problem);
     let memory = match resume {
         Some(checkpoint) => decode::<N>(checkpoint, blocks)?,
@@ -237,21 +251,35 @@ fn run_blocks<const N: usize>(
     if let Some(error) = lock(&shared.failure).take() {
         return Err(error);
     }
-    let memory = shared.memory.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let final_weights = memory.final_weights.map(|[w1, w2]| weights_from(w1, w2, setup.width));
-    Ok(Outcome { layout, statistics: memory.statistics, final_weights })
+    let memory = shared
+        .memory
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let final_weights = memory
+        .final_weights
+        .map(|[w1, w2]| weights_from(w1, w2, setup.width));
+    Ok(Outcome {
+        layout,
+        statistics: memory.statistics,
+        final_weights,
+    })
 }
 
 fn new_statistics(spec: &EnsembleSpec, layout: &Layout) -> Statistics {
-    let of_save: Vec<bool> =
-        layout.observables.iter().map(|o| o.name.starts_with("log_")).collect();
+    let of_save: Vec<bool> = layout
+        .observables
+        .iter()
+        .map(|o| o.name.starts_with("log_"))
+        .collect();
     let cells = of_save.repeat(spec.save_steps.len());
     Statistics::new(spec.trajectories, cells, spec.keep_trajectories)
 }
 
 /// A mutex whose holder panicked holds nothing half-changed here: every change is one call.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl<const N: usize> Shared<N> {
@@ -291,7 +319,9 @@ fn work<const N: usize>(
     instructions: Instructions,
 ) -> Result<(), RunError> {
     while !shared.stop.load(Ordering::SeqCst) {
-        let Some((number, progress)) = shared.take_block() else { return Ok(()) };
+        let Some((number, progress)) = shared.take_block() else {
+            return Ok(());
+        };
         let mut block = Block::<N>::new(spec, setup, number, progress, instructions)?;
         let mut answered = shared.wanted.load(Ordering::SeqCst);
         let mut steps = 16;
@@ -307,13 +337,19 @@ fn work<const N: usize>(
             let wanted = shared.wanted.load(Ordering::SeqCst);
             if stopping || wanted != answered {
                 answered = wanted;
-                lock(&shared.memory).under_way.insert(number, block.progress());
+                lock(&shared.memory)
+                    .under_way
+                    .insert(number, block.progress());
             }
             if stopping {
                 return Ok(());
             }
             // Slices only decide when to look up; they change no bit.
-            steps = if clock.elapsed() < SLICE { (steps * 2).min(1 << 40) } else { (steps / 2).max(1) };
+            steps = if clock.elapsed() < SLICE {
+                (steps * 2).min(1 << 40)
+            } else {
+                (steps / 2).max(1)
+            };
         }
     }
     Ok(())
@@ -375,7 +411,9 @@ fn keep<const N: usize>(shared: &Shared<N>, control: &dyn Control) {
 
 fn weights_to(weights: &Weights) -> [Vec<f64>; 2] {
     [&weights.w1, &weights.w2].map(|w| {
-        (0..w.ncols()).flat_map(|j| w.col_as_slice(j).iter().copied()).collect()
+        (0..w.ncols())
+            .flat_map(|j| w.col_as_slice(j).iter().copied())
+            .collect()
     })
 }
 

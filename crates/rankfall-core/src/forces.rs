@@ -91,18 +91,33 @@ impl EigenvalueForces {
         theta.orthogonalise(0..rows, orthogonal, Mask::ALL, None, instructions);
         let vectors = unit_columns(&theta, lane);
         let logs = theta.log_norms(0..rows, instructions);
-        let log_eigenvalues = logs.iter().map(|l| 2.0 * l.0[lane]).take(vectors.len()).collect();
+        let log_eigenvalues = logs
+            .iter()
+            .map(|l| 2.0 * l.0[lane])
+            .take(vectors.len())
+            .collect();
         let mut a = vec![crate::lanes::Lanes::ZERO; problem.inputs * problem.outputs];
         state.negative_gradient(problem, &mut a);
-        let forms = Forms { vectors: &vectors, problem, lane };
+        let forms = Forms {
+            vectors: &vectors,
+            problem,
+            lane,
+        };
         let count = vectors.len();
         let table = |f: &dyn Fn(usize, usize) -> f64| -> Vec<Vec<f64>> {
-            (0..count).map(|i| (0..count).map(|j| f(i, j)).collect()).collect()
+            (0..count)
+                .map(|i| (0..count).map(|j| f(i, j)).collect())
+                .collect()
         };
-        let (s, b) = (table(&|i, j| forms.inputs(i, j)), table(&|i, j| forms.outputs(i, j)));
+        let (s, b) = (
+            table(&|i, j| forms.inputs(i, j)),
+            table(&|i, j| forms.outputs(i, j)),
+        );
         let gradient = (0..count).map(|i| 4.0 * forms.gradient(i, &a)).collect();
         Self {
-            q: table(&|i, j| nu * (s[i][i] * b[j][j] + s[j][j] * b[i][i] + 2.0 * s[i][j] * b[i][j])),
+            q: table(&|i, j| {
+                nu * (s[i][i] * b[j][j] + s[j][j] * b[i][i] + 2.0 * s[i][j] * b[i][j])
+            }),
             q_null: (0..count).map(|i| nu * forms.null_sum(i, &s, &b)).collect(),
             coupling: table(&|i, j| 4.0 * nu * s[i][j] * b[i][j]),
             gradient,
@@ -123,7 +138,11 @@ impl EigenvalueForces {
                 repulsion += (own + lambda(j)) * (own + lambda(j)) / (own - lambda(j)) * q;
             }
         }
-        EigenvalueDrift { gradient: own * self.gradient[i], ito, repulsion }
+        EigenvalueDrift {
+            gradient: own * self.gradient[i],
+            ito,
+            repulsion,
+        }
     }
 
     /// Split (b) of eigenvalue `i`.
@@ -186,21 +205,28 @@ impl<const N: usize> Forms<'_, N> {
 
     /// a_i'S a_j.
     fn inputs(&self, i: usize, j: usize) -> f64 {
-        let term = |a: usize| self.vectors[i][a] * self.eigenvalue_of_inputs(a) * self.vectors[j][a];
+        let term =
+            |a: usize| self.vectors[i][a] * self.eigenvalue_of_inputs(a) * self.vectors[j][a];
         (0..self.problem.inputs).map(term).sum()
     }
 
     /// b_i'b_j.
     fn outputs(&self, i: usize, j: usize) -> f64 {
         let p = self.problem.inputs;
-        self.vectors[i][p..].iter().zip(&self.vectors[j][p..]).map(|(x, y)| x * y).sum()
+        self.vectors[i][p..]
+            .iter()
+            .zip(&self.vectors[j][p..])
+            .map(|(x, y)| x * y)
+            .sum()
     }
 
     /// a_i'A b_i.
     fn gradient(&self, i: usize, a: &[crate::lanes::Lanes<N>]) -> f64 {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
         let (w1, w2) = self.vectors[i].split_at(p);
-        (0..p * k).map(|entry| w1[entry / k] * a[entry].0[self.lane] * w2[entry % k]).sum()
+        (0..p * k)
+            .map(|entry| w1[entry / k] * a[entry].0[self.lane] * w2[entry % k])
+            .sum()
     }
 
     /// Σ q_ij/ν over an orthonormal basis of the null space, whose projector is I − Σ v v'.

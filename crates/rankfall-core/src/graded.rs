@@ -51,9 +51,15 @@ pub type Rotation<'a, const N: usize> = Option<&'a mut [Lanes<N>]>;
 
 impl<const N: usize> GradedColumns<N> {
     /// The matrix with these entries, lane by lane: `entry(lane, row, column)`.
-    pub fn from_fn(rows: usize, columns: usize, entry: impl Fn(usize, usize, usize) -> f64) -> Self {
+    pub fn from_fn(
+        rows: usize,
+        columns: usize,
+        entry: impl Fn(usize, usize, usize) -> f64,
+    ) -> Self {
         let at = |index: usize| {
-            Lanes(std::array::from_fn(|lane| entry(lane, index % rows, index / rows)))
+            Lanes(std::array::from_fn(|lane| {
+                entry(lane, index % rows, index / rows)
+            }))
         };
         Self {
             rows,
@@ -115,7 +121,12 @@ impl<const N: usize> GradedColumns<N> {
         let mantissa = (0..self.columns)
             .flat_map(|j| self.column(j)[range.clone()].iter().copied())
             .collect();
-        Self { rows: range.len(), columns: self.columns, mantissa, exponent: self.exponent.clone() }
+        Self {
+            rows: range.len(),
+            columns: self.columns,
+            mantissa,
+            exponent: self.exponent.clone(),
+        }
     }
 
     /// The first `count` columns.
@@ -153,12 +164,21 @@ impl<const N: usize> GradedColumns<N> {
         rotation: Rotation<'_, N>,
         instructions: Instructions,
     ) {
-        instructions.dispatch(Orthogonalise { factor: self, active, when, mask, rotation });
+        instructions.dispatch(Orthogonalise {
+            factor: self,
+            active,
+            when,
+            mask,
+            rotation,
+        });
     }
 
     /// ln of the norm of the rows `active` of each column; −∞ for a zero column.
     pub fn log_norms(&self, active: Range<usize>, instructions: Instructions) -> Vec<Lanes<N>> {
-        instructions.dispatch(LogNorms { factor: self, active })
+        instructions.dispatch(LogNorms {
+            factor: self,
+            active,
+        })
     }
 
     /// Multiplies column j by `factor` and by 2^`exponent`, and drops the rows outside `keep`.
@@ -186,13 +206,21 @@ impl<const N: usize> GradedColumns<N> {
     /// keeps every column accurate relative to its own size. Columns must be sorted by falling
     /// exponent, as [`Self::orthogonalise`] leaves them.
     pub fn triangularise(&mut self, pivots: Range<usize>, instructions: Instructions) {
-        instructions.dispatch(Triangularise { factor: self, pivots });
+        instructions.dispatch(Triangularise {
+            factor: self,
+            pivots,
+        });
     }
 
     /// Brings the largest of the rows `candidates`, measured on the columns from `from` on, to
     /// the first of them, lane by lane.
     #[inline(always)]
-    fn bring_largest_row_first(&mut self, candidates: Range<usize>, from: usize, weight: &[Lanes<N>]) {
+    fn bring_largest_row_first(
+        &mut self,
+        candidates: Range<usize>,
+        from: usize,
+        weight: &[Lanes<N>],
+    ) {
         let first = candidates.start;
         let size = |this: &Self, row: usize| {
             let mut sum = Lanes::ZERO;

@@ -16,7 +16,20 @@ const TOLERANCE: f64 = 1e-13;
 
 /// Nodes, of which only the consistency with [`STAGES`] matters here: the flow is autonomous.
 #[cfg(test)]
-const NODES: [f64; 12] = [0.0, 0.05260015195876773, 0.0789002279381516, 0.1183503419072274, 0.2816496580927726, 0.3333333333333333, 0.25, 0.3076923076923077, 0.6512820512820513, 0.6, 0.8571428571428571, 1.0];
+const NODES: [f64; 12] = [
+    0.0,
+    0.05260015195876773,
+    0.0789002279381516,
+    0.1183503419072274,
+    0.2816496580927726,
+    0.3333333333333333,
+    0.25,
+    0.3076923076923077,
+    0.6512820512820513,
+    0.6,
+    0.8571428571428571,
+    1.0,
+];
 
 /// Coefficients (earlier stage, factor) of each stage.
 const STAGES: [&[(usize, f64)]; 12] = [
@@ -24,24 +37,104 @@ const STAGES: [&[(usize, f64)]; 12] = [
     &[(0, 0.05260015195876773)],
     &[(0, 0.0197250569845379), (1, 0.0591751709536137)],
     &[(0, 0.02958758547680685), (2, 0.08876275643042054)],
-    &[(0, 0.2413651341592667), (2, -0.8845494793282861), (3, 0.924834003261792)],
-    &[(0, 0.037037037037037035), (3, 0.17082860872947386), (4, 0.12546768756682242)],
-    &[(0, 0.037109375), (3, 0.17025221101954405), (4, 0.06021653898045596), (5, -0.017578125)],
-    &[(0, 0.03709200011850479), (3, 0.17038392571223998), (4, 0.10726203044637328), (5, -0.015319437748624402), (6, 0.008273789163814023)],
-    &[(0, 0.6241109587160757), (3, -3.3608926294469414), (4, -0.868219346841726), (5, 27.59209969944671), (6, 20.154067550477894), (7, -43.48988418106996)],
-    &[(0, 0.47766253643826434), (3, -2.4881146199716677), (4, -0.590290826836843), (5, 21.230051448181193), (6, 15.279233632882423), (7, -33.28821096898486), (8, -0.020331201708508627)],
-    &[(0, -0.9371424300859873), (3, 5.186372428844064), (4, 1.0914373489967295), (5, -8.149787010746927), (6, -18.52006565999696), (7, 22.739487099350505), (8, 2.4936055526796523), (9, -3.0467644718982196)],
-    &[(0, 2.273310147516538), (3, -10.53449546673725), (4, -2.0008720582248625), (5, -17.9589318631188), (6, 27.94888452941996), (7, -2.8589982771350235), (8, -8.87285693353063), (9, 12.360567175794303), (10, 0.6433927460157636)],
+    &[
+        (0, 0.2413651341592667),
+        (2, -0.8845494793282861),
+        (3, 0.924834003261792),
+    ],
+    &[
+        (0, 0.037037037037037035),
+        (3, 0.17082860872947386),
+        (4, 0.12546768756682242),
+    ],
+    &[
+        (0, 0.037109375),
+        (3, 0.17025221101954405),
+        (4, 0.06021653898045596),
+        (5, -0.017578125),
+    ],
+    &[
+        (0, 0.03709200011850479),
+        (3, 0.17038392571223998),
+        (4, 0.10726203044637328),
+        (5, -0.015319437748624402),
+        (6, 0.008273789163814023),
+    ],
+    &[
+        (0, 0.6241109587160757),
+        (3, -3.3608926294469414),
+        (4, -0.868219346841726),
+        (5, 27.59209969944671),
+        (6, 20.154067550477894),
+        (7, -43.48988418106996),
+    ],
+    &[
+        (0, 0.47766253643826434),
+        (3, -2.4881146199716677),
+        (4, -0.590290826836843),
+        (5, 21.230051448181193),
+        (6, 15.279233632882423),
+        (7, -33.28821096898486),
+        (8, -0.020331201708508627),
+    ],
+    &[
+        (0, -0.9371424300859873),
+        (3, 5.186372428844064),
+        (4, 1.0914373489967295),
+        (5, -8.149787010746927),
+        (6, -18.52006565999696),
+        (7, 22.739487099350505),
+        (8, 2.4936055526796523),
+        (9, -3.0467644718982196),
+    ],
+    &[
+        (0, 2.273310147516538),
+        (3, -10.53449546673725),
+        (4, -2.0008720582248625),
+        (5, -17.9589318631188),
+        (6, 27.94888452941996),
+        (7, -2.8589982771350235),
+        (8, -8.87285693353063),
+        (9, 12.360567175794303),
+        (10, 0.6433927460157636),
+    ],
 ];
 
 /// Weights of the result.
-const WEIGHTS: [(usize, f64); 8] = [(0, 0.054293734116568765), (5, 4.450312892752409), (6, 1.8915178993145003), (7, -5.801203960010585), (8, 0.3111643669578199), (9, -0.1521609496625161), (10, 0.20136540080403034), (11, 0.04471061572777259)];
+const WEIGHTS: [(usize, f64); 8] = [
+    (0, 0.054293734116568765),
+    (5, 4.450312892752409),
+    (6, 1.8915178993145003),
+    (7, -5.801203960010585),
+    (8, 0.3111643669578199),
+    (9, -0.1521609496625161),
+    (10, 0.20136540080403034),
+    (11, 0.04471061572777259),
+];
 
 /// Weights of the error estimate of order 5.
-const ERROR_FIVE: [(usize, f64); 8] = [(0, 0.01312004499419488), (5, -1.2251564463762044), (6, -0.4957589496572502), (7, 1.6643771824549864), (8, -0.35032884874997366), (9, 0.3341791187130175), (10, 0.08192320648511571), (11, -0.022355307863886294)];
+const ERROR_FIVE: [(usize, f64); 8] = [
+    (0, 0.01312004499419488),
+    (5, -1.2251564463762044),
+    (6, -0.4957589496572502),
+    (7, 1.6643771824549864),
+    (8, -0.35032884874997366),
+    (9, 0.3341791187130175),
+    (10, 0.08192320648511571),
+    (11, -0.022355307863886294),
+];
 
 /// Weights of the error estimate of order 3, which keeps the other honest.
-const ERROR_THREE: [(usize, f64); 8] = [(0, -0.18980075407240762), (5, 4.450312892752409), (6, 1.8915178993145003), (7, -5.801203960010585), (8, -0.4226823213237919), (9, -0.1521609496625161), (10, 0.20136540080403034), (11, 0.02265179219836082)];
+const ERROR_THREE: [(usize, f64); 8] = [
+    (0, -0.18980075407240762),
+    (5, 4.450312892752409),
+    (6, 1.8915178993145003),
+    (7, -5.801203960010585),
+    (8, -0.4226823213237919),
+    (9, -0.1521609496625161),
+    (10, 0.20136540080403034),
+    (11, 0.02265179219836082),
+];
 
 /// Scratch of the integrator for N trajectories.
 pub struct GradientFlow<const N: usize> {
@@ -73,7 +166,13 @@ impl<const N: usize> GradientFlow<N> {
         attempts: u32,
     ) -> Lanes<N> {
         let instructions = self.instructions;
-        instructions.dispatch(Advance { flow: self, state, problem, length, attempts })
+        instructions.dispatch(Advance {
+            flow: self,
+            state,
+            problem,
+            length,
+            attempts,
+        })
     }
 
     /// dΘ/dt at `self.stage` into slope `index`.
@@ -97,11 +196,16 @@ impl<const N: usize> GradientFlow<N> {
             }
         }
         let slope = &mut self.slopes[index];
-        for (column, out) in self.stage.chunks_exact(rows).zip(slope.chunks_exact_mut(rows)) {
+        for (column, out) in self
+            .stage
+            .chunks_exact(rows)
+            .zip(slope.chunks_exact_mut(rows))
+        {
             let (w1, w2) = column.split_at(p);
             let (to_w1, to_w2) = out.split_at_mut(p);
             to_w2.fill(Lanes::ZERO);
-            for ((target, &x), row) in to_w1.iter_mut().zip(w1).zip(self.increment.chunks_exact(k)) {
+            for ((target, &x), row) in to_w1.iter_mut().zip(w1).zip(self.increment.chunks_exact(k))
+            {
                 let mut sum = Lanes::ZERO;
                 for ((&g, &y), back) in row.iter().zip(w2).zip(to_w2.iter_mut()) {
                     sum = g.mul_add(y, sum);
@@ -141,7 +245,8 @@ impl<const N: usize> GradientFlow<N> {
             let mixed = three.mul_add(Lanes::splat(0.01), five);
             let square = (five * five / mixed).where_else(Lanes::ZERO.less_than(five), Lanes::ZERO);
             let bound = norm * Lanes::splat(TOLERANCE * TOLERANCE);
-            let relative = (h * h * square / bound).where_else(Lanes::ZERO.less_than(norm), Lanes::ZERO);
+            let relative =
+                (h * h * square / bound).where_else(Lanes::ZERO.less_than(norm), Lanes::ZERO);
             // A NaN must count as too large, so the comparison is the other way round.
             largest = largest.where_else(relative.at_most(largest), relative);
         }
@@ -184,7 +289,13 @@ impl<const N: usize> LaneWork for Advance<'_, N> {
 
     #[inline(always)]
     fn run(self) -> Lanes<N> {
-        let Self { flow, state, problem, length, attempts } = self;
+        let Self {
+            flow,
+            state,
+            problem,
+            length,
+            attempts,
+        } = self;
         let mut left = length;
         for _ in 0..attempts {
             let going = Lanes::ZERO.less_than(left) & state.alive();
@@ -248,10 +359,13 @@ fn step_factor<const N: usize>(error_square: Lanes<N>) -> Lanes<N> {
     let factor = Lanes::splat(0.9) / eighth;
     // An error of zero allows anything, NaN nothing: max and min return their second argument
     // where the first is NaN.
-    factor.min(Lanes::splat(6.0)).max(Lanes::splat(1.0 / 3.0)).where_else(
-        error_square.at_most(Lanes::splat(f64::MAX)),
-        Lanes::splat(1.0 / 3.0),
-    )
+    factor
+        .min(Lanes::splat(6.0))
+        .max(Lanes::splat(1.0 / 3.0))
+        .where_else(
+            error_square.at_most(Lanes::splat(f64::MAX)),
+            Lanes::splat(1.0 / 3.0),
+        )
 }
 
 #[cfg(test)]
@@ -259,7 +373,10 @@ mod tests {
     use super::*;
 
     fn sum(terms: &[(usize, f64)], weight: impl Fn(usize) -> f64) -> f64 {
-        terms.iter().map(|&(stage, factor)| factor * weight(stage)).sum()
+        terms
+            .iter()
+            .map(|&(stage, factor)| factor * weight(stage))
+            .sum()
     }
 
     #[test]
@@ -274,7 +391,11 @@ mod tests {
     fn quadrature_conditions_hold_to_order_eight() {
         for power in 0..8 {
             let moment = sum(&WEIGHTS, |i| NODES[i].powi(power));
-            assert!((moment - 1.0 / f64::from(power + 1)).abs() < 1e-14, "order {}", power + 1);
+            assert!(
+                (moment - 1.0 / f64::from(power + 1)).abs() < 1e-14,
+                "order {}",
+                power + 1
+            );
         }
         for power in 0..5 {
             assert!(sum(&ERROR_FIVE, |i| NODES[i].powi(power)).abs() < 1e-14);

@@ -73,7 +73,11 @@ impl<const N: usize> Increment<N> {
         let size = problem.inputs * problem.outputs;
         let gaussian = |step_size: f64, variance: f64, purpose| Self::GaussianNoise {
             step_size,
-            scale: problem.roots.iter().map(|&r| Lanes::splat(variance.sqrt()) * r).collect(),
+            scale: problem
+                .roots
+                .iter()
+                .map(|&r| Lanes::splat(variance.sqrt()) * r)
+                .collect(),
             key: StreamKey::new(seed, purpose, stream),
             normals: vec![Lanes::ZERO; size],
         };
@@ -84,23 +88,33 @@ impl<const N: usize> Increment<N> {
                 gaussian(time_step, nu * time_step, Purpose::BrownianMotion)
             }
             Kind::GradientDescent => Self::Descent { step_size: eta },
-            Kind::LabelNoiseGradientDescent { distribution: LabelNoise::Gaussian } => {
+            Kind::LabelNoiseGradientDescent {
+                distribution: LabelNoise::Gaussian,
+            } => {
                 let variance = eta * eta * dynamics.label_noise / problem.samples as f64;
                 gaussian(eta, variance, Purpose::LabelNoise)
             }
-            Kind::LabelNoiseGradientDescent { distribution: LabelNoise::Rademacher } => {
-                Self::RademacherLabels {
-                    step_size: eta,
-                    deviation: dynamics.label_noise.sqrt(),
-                    key: StreamKey::new(seed, Purpose::LabelNoise, stream),
-                }
-            }
-            Kind::StochasticGradientDescent { batch_size, sampling, distribution } => {
+            Kind::LabelNoiseGradientDescent {
+                distribution: LabelNoise::Rademacher,
+            } => Self::RademacherLabels {
+                step_size: eta,
+                deviation: dynamics.label_noise.sqrt(),
+                key: StreamKey::new(seed, Purpose::LabelNoise, stream),
+            },
+            Kind::StochasticGradientDescent {
+                batch_size,
+                sampling,
+                distribution,
+            } => {
                 let key = StreamKey::new(seed, Purpose::Batches, stream);
                 let batches = trajectories.0.map(|trajectory| {
                     Batches::new(sampling, problem.samples, batch_size, key, trajectory)
                 });
-                let noise = if dynamics.label_noise > 0.0 { problem.outputs } else { 0 };
+                let noise = if dynamics.label_noise > 0.0 {
+                    problem.outputs
+                } else {
+                    0
+                };
                 Self::MiniBatch(MiniBatch {
                     step_size: eta,
                     deviation: dynamics.label_noise.sqrt(),
@@ -128,12 +142,21 @@ impl<const N: usize> Increment<N> {
     ) {
         match self {
             Self::Descent { step_size } => drift(state, problem, *step_size, out),
-            Self::GaussianNoise { step_size, scale, key, normals } => {
+            Self::GaussianNoise {
+                step_size,
+                scale,
+                key,
+                normals,
+            } => {
                 drift(state, problem, *step_size, out);
                 key.fill_normals(trajectories, state.step, normals);
                 add_scaled(out, normals, scale, problem.outputs);
             }
-            Self::RademacherLabels { step_size, deviation, key } => {
+            Self::RademacherLabels {
+                step_size,
+                deviation,
+                key,
+            } => {
                 drift(state, problem, *step_size, out);
                 let share = *step_size * *deviation / problem.samples as f64;
                 add_label_signs(state.step, problem, trajectories, *key, share, out);
@@ -160,7 +183,9 @@ fn add_scaled<const N: usize>(
     scale: &[Lanes<N>],
     outputs: usize,
 ) {
-    let rows = out.chunks_exact_mut(outputs).zip(normals.chunks_exact(outputs));
+    let rows = out
+        .chunks_exact_mut(outputs)
+        .zip(normals.chunks_exact(outputs));
     for ((row, z), &factor) in rows.zip(scale) {
         for (entry, &normal) in row.iter_mut().zip(z) {
             *entry = factor.mul_add(normal, *entry);
@@ -189,7 +214,10 @@ fn add_label_signs<const N: usize>(
                 word = pair[bit / 64 % 2];
             }
             let sign = word.each(|w| ((w >> (bit % 64)) & 1) << 63);
-            let signed = Lanes::splat(share).to_bits().with(sign, |m, s| m ^ s).to_f64();
+            let signed = Lanes::splat(share)
+                .to_bits()
+                .with(sign, |m, s| m ^ s)
+                .to_f64();
             for a in 0..problem.inputs {
                 let x = gather(rows, |r| r.x[row * problem.inputs + a]);
                 out[a * k + b] = x.mul_add(signed, out[a * k + b]);

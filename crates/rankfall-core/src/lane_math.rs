@@ -108,7 +108,12 @@ mod tests {
         let mut x = 1e-300_f64;
         while x < 1e300 {
             let ours = ln(Lanes([x, 1.0 + x.fract() * 1e-3])).0;
-            assert!(ulps(ours[0], libm::log(x)) <= 2, "ln {x}: {} {}", ours[0], libm::log(x));
+            assert!(
+                ulps(ours[0], libm::log(x)) <= 2,
+                "ln {x}: {} {}",
+                ours[0],
+                libm::log(x)
+            );
             let near_one = 1.0 + x.fract() * 1e-3;
             assert!(ulps(ours[1], libm::log(near_one)) <= 2, "ln {near_one}");
             x *= 1.000_73;

@@ -46,7 +46,9 @@ impl<const N: usize> LaneProblem<N> {
     pub fn new(problems: &[Arc<Problem>; N]) -> Self {
         let (inputs, outputs) = (problems[0].inputs, problems[0].outputs);
         let matrix = |entry: &dyn Fn(&Problem, usize, usize) -> f64| {
-            gather(problems, inputs * outputs, |q, i| entry(q, i / outputs, i % outputs))
+            gather(problems, inputs * outputs, |q, i| {
+                entry(q, i / outputs, i % outputs)
+            })
         };
         let eigenvalues = gather(problems, inputs, |q, a| q.eigenvalues[a]);
         Self {
@@ -67,7 +69,10 @@ impl<const N: usize> LaneProblem<N> {
 
 impl<const N: usize> LaneTruth<N> {
     fn new(problems: &[Arc<Problem>; N], inputs: usize, outputs: usize) -> Option<Self> {
-        let truths: Vec<&Truth> = problems.iter().map(|q| q.truth.as_ref()).collect::<Option<_>>()?;
+        let truths: Vec<&Truth> = problems
+            .iter()
+            .map(|q| q.truth.as_ref())
+            .collect::<Option<_>>()?;
         let lanes = |f: &dyn Fn(&Truth) -> f64| Lanes(std::array::from_fn(|lane| f(truths[lane])));
         let floor = |t: &Truth| 0.5 * outputs as f64 * t.residual_noise * t.residual_noise;
         Some(Self {
@@ -91,5 +96,7 @@ fn gather<const N: usize>(
     count: usize,
     f: impl Fn(&Problem, usize) -> f64,
 ) -> Vec<Lanes<N>> {
-    (0..count).map(|i| lanes_of(problems, |q| f(q, i))).collect()
+    (0..count)
+        .map(|i| lanes_of(problems, |q| f(q, i)))
+        .collect()
 }

@@ -103,13 +103,21 @@ impl<const N: usize> Lanes<N> {
     /// Where self < other; false with NaN.
     #[inline(always)]
     pub fn less_than(self, other: Self) -> Mask<N> {
-        Mask(zip(self.0, other.0, |a, b| if a < b { u64::MAX } else { 0 }))
+        Mask(zip(
+            self.0,
+            other.0,
+            |a, b| if a < b { u64::MAX } else { 0 },
+        ))
     }
 
     /// Where self ≤ other; false with NaN.
     #[inline(always)]
     pub fn at_most(self, other: Self) -> Mask<N> {
-        Mask(zip(self.0, other.0, |a, b| if a <= b { u64::MAX } else { 0 }))
+        Mask(zip(
+            self.0,
+            other.0,
+            |a, b| if a <= b { u64::MAX } else { 0 },
+        ))
     }
 
     /// `self` where `mask`, else `other`.
@@ -117,8 +125,8 @@ impl<const N: usize> Lanes<N> {
     pub fn where_else(self, mask: Mask<N>, other: Self) -> Self {
         let mut out = [0.0; N];
         for lane in 0..N {
-            let bits = (self.0[lane].to_bits() & mask.0[lane])
-                | (other.0[lane].to_bits() & !mask.0[lane]);
+            let bits =
+                (self.0[lane].to_bits() & mask.0[lane]) | (other.0[lane].to_bits() & !mask.0[lane]);
             out[lane] = f64::from_bits(bits);
         }
         Self(out)
@@ -190,7 +198,9 @@ impl<const N: usize> Mask<N> {
 
     /// A mask that is true where `f` says so.
     pub fn from_fn(f: impl Fn(usize) -> bool) -> Self {
-        Self(std::array::from_fn(|lane| if f(lane) { u64::MAX } else { 0 }))
+        Self(std::array::from_fn(
+            |lane| if f(lane) { u64::MAX } else { 0 },
+        ))
     }
 }
 

@@ -109,9 +109,10 @@ impl Initialisation {
         check(&weights, problem, width)?;
         let start = Start::of(&weights, problem);
         match self {
-            Self::Gaussian { smallest_singular_value: Some(smallest), .. } => {
-                start.with_smallest_singular_value(*smallest)
-            }
+            Self::Gaussian {
+                smallest_singular_value: Some(smallest),
+                ..
+            } => start.with_smallest_singular_value(*smallest),
             _ => Ok(start),
         }
     }
@@ -147,12 +148,22 @@ fn gaussian(normals: &mut StreamReader, rows: usize, columns: usize, scale: f64)
 /// W₁ = U Σ^½ Rᵀ, W₂ = R Σ^½ Vᵀ for the map U Σ Vᵀ and random orthonormal columns R (l × r).
 fn balanced(map: &Mat<f64>, width: usize, normals: &mut StreamReader) -> Weights {
     let tall = map.nrows() >= map.ncols();
-    let svd = thin_svd(&if tall { map.clone() } else { map.transpose().to_owned() });
-    let (u, v) = if tall { (&svd.u, &svd.v) } else { (&svd.v, &svd.u) };
+    let svd = thin_svd(&if tall {
+        map.clone()
+    } else {
+        map.transpose().to_owned()
+    });
+    let (u, v) = if tall {
+        (&svd.u, &svd.v)
+    } else {
+        (&svd.v, &svd.u)
+    };
     let rank = svd.sigma.len().min(width);
     let frame = thin_svd(&gaussian(normals, width, rank, 1.0)).u;
     let half = |matrix: &Mat<f64>| {
-        Mat::from_fn(matrix.nrows(), rank, |i, j| matrix[(i, j)] * svd.sigma[j].sqrt())
+        Mat::from_fn(matrix.nrows(), rank, |i, j| {
+            matrix[(i, j)] * svd.sigma[j].sqrt()
+        })
     };
     let frame_transpose = frame.transpose().to_owned();
     Weights {
@@ -177,8 +188,16 @@ fn check(weights: &Weights, problem: &Problem, width: usize) -> Result<(), Start
     }
     for (matrix, name) in [(w1, "w1"), (w2, "w2")] {
         for column in 0..matrix.ncols() {
-            if let Some(row) = matrix.col_as_slice(column).iter().position(|x| !x.is_finite()) {
-                return Err(StartError::NotFinite { matrix: name, row, column });
+            if let Some(row) = matrix
+                .col_as_slice(column)
+                .iter()
+                .position(|x| !x.is_finite())
+            {
+                return Err(StartError::NotFinite {
+                    matrix: name,
+                    row,
+                    column,
+                });
             }
         }
     }
@@ -192,7 +211,11 @@ impl Start {
         let width = weights.w1.ncols();
         let rotated = transpose_product(&problem.basis, &weights.w1);
         let theta_transpose = Mat::from_fn(width, inputs + outputs, |j, i| {
-            if i < inputs { rotated[(i, j)] } else { weights.w2[(j, i - inputs)] }
+            if i < inputs {
+                rotated[(i, j)]
+            } else {
+                weights.w2[(j, i - inputs)]
+            }
         });
         let (left, right) = left_factor(theta_transpose);
         Self { left, right }
@@ -201,7 +224,10 @@ impl Start {
     fn with_smallest_singular_value(self, smallest: f64) -> Result<Self, StartError> {
         let (d, m) = (self.left.nrows(), self.left.ncols());
         if m < d {
-            return Err(StartError::TooNarrow { needed: d, width: self.right.nrows() });
+            return Err(StartError::TooNarrow {
+                needed: d,
+                width: self.right.nrows(),
+            });
         }
         let svd = thin_svd(&self.left);
         let sigma = |j: usize| if j + 1 == m { smallest } else { svd.sigma[j] };

@@ -31,10 +31,30 @@ const LOG_SINGULAR_VALUE: [&str; 4] = [
     "log_singular_value_product",
 ];
 const RANKS: [[&str; 4]; 4] = [
-    ["numerical_rank_theta", "numerical_rank_w1", "numerical_rank_w2", "numerical_rank_product"],
-    ["effective_rank_theta", "effective_rank_w1", "effective_rank_w2", "effective_rank_product"],
-    ["stable_rank_theta", "stable_rank_w1", "stable_rank_w2", "stable_rank_product"],
-    ["nuclear_norm_theta", "nuclear_norm_w1", "nuclear_norm_w2", "nuclear_norm_product"],
+    [
+        "numerical_rank_theta",
+        "numerical_rank_w1",
+        "numerical_rank_w2",
+        "numerical_rank_product",
+    ],
+    [
+        "effective_rank_theta",
+        "effective_rank_w1",
+        "effective_rank_w2",
+        "effective_rank_product",
+    ],
+    [
+        "stable_rank_theta",
+        "stable_rank_w1",
+        "stable_rank_w2",
+        "stable_rank_product",
+    ],
+    [
+        "nuclear_norm_theta",
+        "nuclear_norm_w1",
+        "nuclear_norm_w2",
+        "nuclear_norm_product",
+    ],
 ];
 
 /// Names and order of everything measured; fixed by the shape of the problem.
@@ -70,23 +90,38 @@ impl Layout {
         }
         spectrum("log_singular_value_product_error", sizes[3]);
         spectrum("log_eigenvalue_m", sizes[0]);
-        Self { observables, inputs, outputs, columns }
+        Self {
+            observables,
+            inputs,
+            outputs,
+            columns,
+        }
     }
 
     /// Where an observable is, if it is measured.
     pub fn position(&self, name: &str, index: u32) -> Option<usize> {
-        self.observables.iter().position(|o| o.name == name && o.index == index)
+        self.observables
+            .iter()
+            .position(|o| o.name == name && o.index == index)
     }
 
     /// How many singular values `matrix` ("theta", "w1", "w2", "product") has.
     pub fn spectrum_size(&self, matrix: &str) -> usize {
         let sizes = spectrum_sizes(self.inputs, self.outputs, self.columns);
-        MATRICES.iter().position(|&m| m == matrix).map_or(0, |place| sizes[place])
+        MATRICES
+            .iter()
+            .position(|&m| m == matrix)
+            .map_or(0, |place| sizes[place])
     }
 }
 
 fn spectrum_sizes(inputs: usize, outputs: usize, columns: usize) -> [usize; 4] {
-    [columns, inputs.min(columns), outputs.min(columns), inputs.min(outputs).min(columns)]
+    [
+        columns,
+        inputs.min(columns),
+        outputs.min(columns),
+        inputs.min(outputs).min(columns),
+    ]
 }
 
 /// What is measured of N trajectories at one time, before ranks and sums are formed.
@@ -105,11 +140,15 @@ impl<const N: usize> Readings<N> {
     /// The readings of at most N single trajectories, in lanes; the last one fills up the rest.
     pub fn side_by_side(single: &[Readings<1>]) -> Self {
         let lanes = |f: &dyn Fn(&Readings<1>) -> f64| {
-            Lanes(std::array::from_fn(|lane| f(&single[lane.min(single.len() - 1)])))
+            Lanes(std::array::from_fn(|lane| {
+                f(&single[lane.min(single.len() - 1)])
+            }))
         };
         let spectrum = |f: &dyn Fn(&Spectra<1>) -> &Vec<Lanes<1>>| -> Vec<Lanes<N>> {
             let size = f(&single[0].spectra).len();
-            (0..size).map(|i| lanes(&|r| f(&r.spectra)[i].0[0])).collect()
+            (0..size)
+                .map(|i| lanes(&|r| f(&r.spectra)[i].0[0]))
+                .collect()
         };
         Self {
             excess_loss: lanes(&|r| r.excess_loss.0[0]),
@@ -169,7 +208,10 @@ impl<const N: usize> Observer<N> {
         Readings {
             excess_loss: losses.excess,
             population_loss: losses.population,
-            balance_drift: self.instructions.dispatch(BalanceDrift { observer: self, state }),
+            balance_drift: self.instructions.dispatch(BalanceDrift {
+                observer: self,
+                state,
+            }),
             spectra: Spectra::new(state, problem.inputs, self.instructions),
         }
     }
@@ -204,7 +246,9 @@ impl<const N: usize> Observer<N> {
     }
 
     fn determinant_law(&self, problem: &LaneProblem<N>, time: f64) -> Lanes<N> {
-        let Some(nu) = self.law else { return Lanes::splat(f64::NAN) };
+        let Some(nu) = self.law else {
+            return Lanes::splat(f64::NAN);
+        };
         let mut out = Lanes::ZERO;
         for lane in 0..N {
             let (initial, trace) = (self.initial_log_det.0[lane], problem.trace.0[lane]);
@@ -249,7 +293,12 @@ impl Ranks {
         let largest = logs.clone().next().unwrap_or(f64::NEG_INFINITY);
         if largest == f64::NEG_INFINITY {
             let undefined = f64::NAN;
-            return Self { numerical: 0.0, effective: undefined, stable: undefined, nuclear_norm: 0.0 };
+            return Self {
+                numerical: 0.0,
+                effective: undefined,
+                stable: undefined,
+                nuclear_norm: 0.0,
+            };
         }
         let (mut count, mut sum, mut squares, mut weighted) = (0.0, 0.0, 0.0, 0.0);
         for log in &mut logs {
@@ -273,7 +322,12 @@ impl Ranks {
     }
 
     fn values(self) -> [f64; 4] {
-        [self.numerical, self.effective, self.stable, self.nuclear_norm]
+        [
+            self.numerical,
+            self.effective,
+            self.stable,
+            self.nuclear_norm,
+        ]
     }
 }
 
@@ -293,22 +347,33 @@ impl<const N: usize> Spectra<N> {
         theta.orthogonalise(0..rows, Rotate::ToRounding, Mask::ALL, None, instructions);
         let (first, second) = (0..inputs, inputs..rows);
         let outputs = rows - inputs;
-        let (short, tall) =
-            if outputs <= inputs { (second, first) } else { (first, second) };
+        let (short, tall) = if outputs <= inputs {
+            (second, first)
+        } else {
+            (first, second)
+        };
         let core = Core::new(&theta, short, tall.clone(), instructions);
         let tall_values = block_spectrum(&theta, tall, instructions);
         let short_values = core.short_spectrum(instructions);
         let (product, product_error) = core.product_spectrum(instructions);
-        let (w1, w2) =
-            if outputs <= inputs { (tall_values, short_values) } else { (short_values, tall_values) };
-        Self { values: [theta.log_norms(0..rows, instructions), w1, w2, product], product_error }
+        let (w1, w2) = if outputs <= inputs {
+            (tall_values, short_values)
+        } else {
+            (short_values, tall_values)
+        };
+        Self {
+            values: [theta.log_norms(0..rows, instructions), w1, w2, product],
+            product_error,
+        }
     }
 }
 
 impl<const N: usize> Spectra<N> {
     /// log det M where Θ has as many columns as rows, else log det ΘᵀΘ: 2 Σ log σ.
     pub fn log_det(&self) -> Lanes<N> {
-        self.values[0].iter().fold(Lanes::ZERO, |sum, &s| sum + (s + s))
+        self.values[0]
+            .iter()
+            .fold(Lanes::ZERO, |sum, &s| sum + (s + s))
     }
 }
 
@@ -322,7 +387,10 @@ fn block_spectrum<const N: usize>(
     let mut rows = theta.row_block(block);
     let count = rows.rows();
     rows.triangularise(0..count, instructions);
-    sorted_log_norms(rows.leading_columns(count.min(theta.columns())), instructions)
+    sorted_log_norms(
+        rows.leading_columns(count.min(theta.columns())),
+        instructions,
+    )
 }
 
 fn sorted_log_norms<const N: usize>(
@@ -352,7 +420,11 @@ impl<const N: usize> Core<N> {
         let mut columns = theta.clone();
         columns.triangularise(short.clone(), instructions);
         let count = short.len().min(theta.columns());
-        Self { columns: columns.leading_columns(count), tall, short }
+        Self {
+            columns: columns.leading_columns(count),
+            tall,
+            short,
+        }
     }
 
     fn short_spectrum(&self, instructions: Instructions) -> Vec<Lanes<N>> {
@@ -396,7 +468,12 @@ impl<const N: usize> Core<N> {
 #[inline(always)]
 fn balance<const N: usize>(state: &State<N>, inputs: usize) -> Vec<Lanes<N>> {
     let (rows, m) = (state.factor.rows(), state.factor.columns());
-    let scale: Vec<Lanes<N>> = state.factor.exponent().iter().map(|e| e.exp2_whole()).collect();
+    let scale: Vec<Lanes<N>> = state
+        .factor
+        .exponent()
+        .iter()
+        .map(|e| e.exp2_whole())
+        .collect();
     let mut middle = vec![Lanes::ZERO; m * m];
     let columns: Vec<&[Lanes<N>]> = state.factor.mantissa().chunks_exact(rows).collect();
     for i in 0..m {
@@ -492,9 +569,16 @@ impl<const N: usize> LaneWork for Losses<'_, N> {
             excess: excess_loss(problem, &map),
             population: problem.truth.as_ref().map(|truth| {
                 let k = problem.outputs;
-                let error: Vec<_> = map.iter().zip(&truth.teacher).map(|(&m, &t)| m - t).collect();
+                let error: Vec<_> = map
+                    .iter()
+                    .zip(&truth.teacher)
+                    .map(|(&m, &t)| m - t)
+                    .collect();
                 let mut sum = Lanes::ZERO;
-                for (row, weights) in error.chunks_exact(k).zip(truth.covariance.chunks_exact(problem.inputs)) {
+                for (row, weights) in error
+                    .chunks_exact(k)
+                    .zip(truth.covariance.chunks_exact(problem.inputs))
+                {
                     for (other, &c) in error.chunks_exact(k).zip(weights) {
                         for (&x, &y) in row.iter().zip(other) {
                             sum = (c * x).mul_add(y, sum);

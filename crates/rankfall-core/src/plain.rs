@@ -73,16 +73,30 @@ impl Plain {
         start: &Start,
         noise: NoiseOf,
     ) -> Self {
-        let NoiseOf { seed, stream, trajectory } = noise;
+        let NoiseOf {
+            seed,
+            stream,
+            trajectory,
+        } = noise;
         let (p, basis) = (problem.inputs, &problem.basis);
         let scaled = |f: &dyn Fn(f64) -> f64| {
             Mat::from_fn(p, p, |i, j| basis[(i, j)] * f(problem.eigenvalues[j]))
         };
         let weights = start.weights(&problem);
         let batches = match dynamics.kind {
-            Kind::StochasticGradientDescent { batch_size, sampling, .. } => {
+            Kind::StochasticGradientDescent {
+                batch_size,
+                sampling,
+                ..
+            } => {
                 let key = StreamKey::new(seed, Purpose::Batches, stream);
-                Some(Batches::new(sampling, problem.samples, batch_size, key, trajectory))
+                Some(Batches::new(
+                    sampling,
+                    problem.samples,
+                    batch_size,
+                    key,
+                    trajectory,
+                ))
             }
             _ => None,
         };
@@ -115,11 +129,17 @@ impl Plain {
             return false;
         }
         match self.dynamics.kind {
-            Kind::StochasticGradientFlow { integrator: Integrator::LieEuler, .. } => {
+            Kind::StochasticGradientFlow {
+                integrator: Integrator::LieEuler,
+                ..
+            } => {
                 self.multiply(&exponential(&self.ito()));
                 self.multiply(&exponential(&off_diagonal(&increment)));
             }
-            Kind::StochasticGradientFlow { integrator: Integrator::LieEulerUnsplit, .. } => {
+            Kind::StochasticGradientFlow {
+                integrator: Integrator::LieEulerUnsplit,
+                ..
+            } => {
                 self.multiply(&exponential(&(off_diagonal(&increment) + self.ito())));
             }
             _ => self.euler(&increment),
@@ -134,8 +154,15 @@ impl Plain {
 
     /// For a checkpoint.
     pub fn save(&self) -> PlainWeights {
-        let flat = |m: &Mat<f64>| (0..m.ncols()).flat_map(|j| m.col_as_slice(j).to_vec()).collect();
-        PlainWeights { w1: flat(&self.weights.w1), w2: flat(&self.weights.w2) }
+        let flat = |m: &Mat<f64>| {
+            (0..m.ncols())
+                .flat_map(|j| m.col_as_slice(j).to_vec())
+                .collect()
+        };
+        PlainWeights {
+            w1: flat(&self.weights.w1),
+            w2: flat(&self.weights.w2),
+        }
     }
 
     /// From a checkpoint of the same trajectory; other shapes are ignored.
@@ -205,7 +232,11 @@ impl Plain {
                 let pair = self.label_noise.words::<1>(lane, step, (bit / 128) as u32);
                 let negative = (pair[bit / 64 % 2].0[0] >> (bit % 64)) & 1 == 1;
                 for (a, &value) in input.iter().enumerate() {
-                    out[(a, b)] += if negative { -share * value } else { share * value };
+                    out[(a, b)] += if negative {
+                        -share * value
+                    } else {
+                        share * value
+                    };
                 }
             }
         }
@@ -216,7 +247,9 @@ impl Plain {
     fn batch(&mut self, step: u64, distribution: LabelNoise) -> Mat<f64> {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
         let mut out = Mat::zeros(p, k);
-        let (Some(batches), Some((x, y))) = (&mut self.batches, &self.rows) else { return out };
+        let (Some(batches), Some((x, y))) = (&mut self.batches, &self.rows) else {
+            return out;
+        };
         let mut chosen = Vec::new();
         batches.choose(step, &mut chosen);
         let map = product(&self.weights.w1, &self.weights.w2);
@@ -227,7 +260,15 @@ impl Plain {
             for b in 0..k {
                 let draw = (slot * k.div_ceil(2) + b / 2) as u32;
                 let noise = if deviation > 0.0 {
-                    deviation * label(self.label_noise, self.trajectory, step, draw, b % 2, distribution)
+                    deviation
+                        * label(
+                            self.label_noise,
+                            self.trajectory,
+                            step,
+                            draw,
+                            b % 2,
+                            distribution,
+                        )
                 } else {
                     0.0
                 };
@@ -254,7 +295,10 @@ impl Plain {
         let slope = |w: &Weights| {
             let a = self.negative_gradient(w);
             let w1 = product(&a, &w.w2.transpose().to_owned());
-            Weights { w1, w2: transpose_product(&w.w1, &a) }
+            Weights {
+                w1,
+                w2: transpose_product(&w.w1, &a),
+            }
         };
         let ahead = |slope: &Weights, length: f64| Weights {
             w1: &self.weights.w1 + &slope.w1 * faer::Scale(length),
@@ -324,9 +368,8 @@ impl Plain {
         });
         let product_values = log_singular_values(&map);
         let largest = product_values[0].0[0];
-        let lost = |value: &Lanes<1>| {
-            Lanes([16.0 * f64::EPSILON * libm::exp(largest - value.0[0])])
-        };
+        let lost =
+            |value: &Lanes<1>| Lanes([16.0 * f64::EPSILON * libm::exp(largest - value.0[0])]);
         Readings {
             excess_loss: Lanes([excess]),
             population_loss: population,
@@ -348,7 +391,11 @@ impl Plain {
 fn theta(weights: &Weights) -> Mat<f64> {
     let (p, k) = (weights.w1.nrows(), weights.w2.ncols());
     Mat::from_fn(p + k, weights.w1.ncols(), |i, j| {
-        if i < p { weights.w1[(i, j)] } else { weights.w2[(j, i - p)] }
+        if i < p {
+            weights.w1[(i, j)]
+        } else {
+            weights.w2[(j, i - p)]
+        }
     })
 }
 
@@ -359,8 +406,15 @@ fn balance(weights: &Weights) -> Mat<f64> {
 
 fn log_singular_values(matrix: &Mat<f64>) -> Vec<Lanes<1>> {
     let tall = matrix.nrows() >= matrix.ncols();
-    let svd = thin_svd(&if tall { matrix.clone() } else { matrix.transpose().to_owned() });
-    svd.sigma.into_iter().map(|sigma| Lanes([libm::log(sigma)])).collect()
+    let svd = thin_svd(&if tall {
+        matrix.clone()
+    } else {
+        matrix.transpose().to_owned()
+    });
+    svd.sigma
+        .into_iter()
+        .map(|sigma| Lanes([libm::log(sigma)]))
+        .collect()
 }
 
 /// The rows before they were rotated.

@@ -85,7 +85,11 @@ impl Problem {
     ///
     /// # Errors
     /// Matrices that do not fit each other; inputs that are zero throughout.
-    pub fn new(gram: &Gram, rows: Option<Rows>, truth: Option<Truth>) -> Result<Self, ProblemError> {
+    pub fn new(
+        gram: &Gram,
+        rows: Option<Rows>,
+        truth: Option<Truth>,
+    ) -> Result<Self, ProblemError> {
         let (inputs, outputs) = (gram.sxy.nrows(), gram.sxy.ncols());
         expect_shape("S_xx", &gram.sxx, inputs, inputs)?;
         expect_shape("S_yy", &gram.syy, outputs, outputs)?;
@@ -146,7 +150,13 @@ fn expect_shape(
     if (got_rows, got_columns) == (rows, columns) {
         Ok(())
     } else {
-        Err(ProblemError::Shape { what, got_rows, got_columns, rows, columns })
+        Err(ProblemError::Shape {
+            what,
+            got_rows,
+            got_columns,
+            rows,
+            columns,
+        })
     }
 }
 
@@ -167,7 +177,12 @@ fn rotate_rows(rows: Rows, basis: &Mat<f64>) -> Rows {
     let mut x = Vec::with_capacity(rows.x.len());
     for row in rows.x.chunks_exact(inputs) {
         for a in 0..inputs {
-            x.push(row.iter().zip(basis.col_as_slice(a)).map(|(u, v)| u * v).sum());
+            x.push(
+                row.iter()
+                    .zip(basis.col_as_slice(a))
+                    .map(|(u, v)| u * v)
+                    .sum(),
+            );
         }
     }
     Rows { x, ..rows }
@@ -177,9 +192,17 @@ fn rotate_rows(rows: Rows, basis: &Mat<f64>) -> Rows {
 fn residual_loss(rows: &Rows, optimum: &Mat<f64>) -> f64 {
     let (inputs, outputs) = (optimum.nrows(), optimum.ncols());
     let mut sum = 0.0;
-    for (x, y) in rows.x.chunks_exact(inputs).zip(rows.y.chunks_exact(outputs)) {
+    for (x, y) in rows
+        .x
+        .chunks_exact(inputs)
+        .zip(rows.y.chunks_exact(outputs))
+    {
         for (b, &label) in y.iter().enumerate() {
-            let fit: f64 = x.iter().zip(optimum.col_as_slice(b)).map(|(u, v)| u * v).sum();
+            let fit: f64 = x
+                .iter()
+                .zip(optimum.col_as_slice(b))
+                .map(|(u, v)| u * v)
+                .sum();
             sum += (label - fit) * (label - fit);
         }
     }

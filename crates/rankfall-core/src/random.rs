@@ -55,7 +55,10 @@ pub fn philox<const N: usize>(mut counter: [Words<N>; 4], key: [u32; 2]) -> [Wor
             high(first, counter[3], key[1]),
             first.each(|p| p & LOW),
         ];
-        key = [key[0].wrapping_add(KEY_STEPS[0]), key[1].wrapping_add(KEY_STEPS[1])];
+        key = [
+            key[0].wrapping_add(KEY_STEPS[0]),
+            key[1].wrapping_add(KEY_STEPS[1]),
+        ];
     }
     counter
 }
@@ -106,7 +109,13 @@ impl StreamKey {
 
     /// A sequential reader of the stream of one trajectory and step, for set-up work.
     pub fn reader(self, trajectory: u64, step: u64) -> StreamReader {
-        StreamReader { key: self, lane: Words([trajectory]), step, draw: 0, spare: None }
+        StreamReader {
+            key: self,
+            lane: Words([trajectory]),
+            step,
+            draw: 0,
+            spare: None,
+        }
     }
 }
 
@@ -167,7 +176,11 @@ mod tests {
     #[test]
     fn philox_gives_the_published_vectors() {
         let cases: [([u32; 4], [u32; 2], [u32; 4]); 3] = [
-            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+            (
+                [0; 4],
+                [0; 2],
+                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
+            ),
             (
                 [u32::MAX; 4],
                 [u32::MAX; 2],
@@ -230,7 +243,10 @@ mod tests {
         for _ in 0..70_000 {
             counts[reader.below(7) as usize] += 1;
         }
-        let chi: f64 = counts.iter().map(|&c| (f64::from(c) - 1e4).powi(2) / 1e4).sum();
+        let chi: f64 = counts
+            .iter()
+            .map(|&c| (f64::from(c) - 1e4).powi(2) / 1e4)
+            .sum();
         // χ² with six degrees of freedom exceeds 40 with probability 5·10⁻⁷.
         assert!(chi < 40.0, "{chi}");
     }

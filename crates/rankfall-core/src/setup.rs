@@ -64,9 +64,16 @@ impl Setup {
     pub fn problem(&self, trajectory: u64) -> Result<Arc<Problem>, SetupError> {
         match &self.source {
             Source::Shared(problem) => Ok(problem.clone()),
-            Source::EachTrajectory { synthetic, keep_rows } => {
+            Source::EachTrajectory {
+                synthetic,
+                keep_rows,
+            } => {
                 let draw = synthetic.draw(self.seed, trajectory, *keep_rows)?;
-                Ok(Arc::new(Problem::new(&draw.gram, draw.rows, Some(draw.truth))?))
+                Ok(Arc::new(Problem::new(
+                    &draw.gram,
+                    draw.rows,
+                    Some(draw.truth),
+                )?))
             }
         }
     }
@@ -77,6 +84,8 @@ impl Setup {
     /// Weights that do not fit.
     pub fn start(&self, problem: &Problem, trajectory: u64) -> Result<Start, SetupError> {
         let draw = if self.each_start { trajectory } else { 0 };
-        Ok(self.initialisation.start(problem, self.width, self.seed, draw)?)
+        Ok(self
+            .initialisation
+            .start(problem, self.width, self.seed, draw)?)
     }
 }

@@ -128,7 +128,8 @@ impl<const N: usize> State<N> {
     fn orthogonalise(&mut self, when: Rotate, mask: Mask<N>, instructions: Instructions) {
         let rows = self.factor.rows();
         let rotation = Some(self.rotation.as_mut_slice());
-        self.factor.orthogonalise(0..rows, when, mask, rotation, instructions);
+        self.factor
+            .orthogonalise(0..rows, when, mask, rotation, instructions);
         for (weight, &e) in self.weight.iter_mut().zip(self.factor.exponent()) {
             *weight = (e + e).exp2_whole();
         }

@@ -88,7 +88,11 @@ impl Statistics {
     /// For an ensemble of `trajectories` in all; `logarithmic` says it of each cell.
     pub fn new(trajectories: u64, logarithmic: Vec<bool>, keep_trajectories: bool) -> Self {
         let keep_values = keep_trajectories || trajectories <= EXACT_QUANTILES;
-        Self { logarithmic, keep_values, nodes: BTreeMap::new() }
+        Self {
+            logarithmic,
+            keep_values,
+            nodes: BTreeMap::new(),
+        }
     }
 
     /// Whether quantiles are exact.
@@ -102,7 +106,11 @@ impl Statistics {
         let (mut level, mut index) = (0, leaf.block);
         let mut node = node;
         while let Some(sibling) = self.nodes.remove(&(level, index ^ 1)) {
-            node = if index & 1 == 0 { node.merge(sibling) } else { sibling.merge(node) };
+            node = if index & 1 == 0 {
+                node.merge(sibling)
+            } else {
+                sibling.merge(node)
+            };
             (level, index) = (level + 1, index >> 1);
         }
         self.nodes.insert((level, index), node);
@@ -110,12 +118,20 @@ impl Statistics {
 
     /// The statistics of all blocks that were taken in, in index order.
     pub fn totals(&self) -> Totals {
-        let mut in_order: Vec<(u64, &Node)> =
-            self.nodes.iter().map(|(&(level, index), node)| (index << level, node)).collect();
+        let mut in_order: Vec<(u64, &Node)> = self
+            .nodes
+            .iter()
+            .map(|(&(level, index), node)| (index << level, node))
+            .collect();
         in_order.sort_by_key(|&(first, _)| first);
         let empty = Node::empty(self.logarithmic.len(), self.keep_values);
-        let node = in_order.into_iter().fold(empty, |sum, (_, node)| sum.merge(node.clone()));
-        Totals { node, logarithmic: self.logarithmic.clone() }
+        let node = in_order
+            .into_iter()
+            .fold(empty, |sum, (_, node)| sum.merge(node.clone()));
+        Totals {
+            node,
+            logarithmic: self.logarithmic.clone(),
+        }
     }
 }
 
@@ -142,14 +158,22 @@ impl Totals {
     pub fn cell(&self, cell: usize) -> Cell {
         let node = &self.node;
         if node.count == 0 || !node.mean[cell].is_finite() {
-            return Cell { mean: f64::NAN, deviation: f64::NAN, quantiles: [f64::NAN; 5] };
+            return Cell {
+                mean: f64::NAN,
+                deviation: f64::NAN,
+                quantiles: [f64::NAN; 5],
+            };
         }
         let deviation = if node.count < 2 {
             f64::NAN
         } else {
             (node.squares[cell] / (node.count - 1) as f64).sqrt()
         };
-        Cell { mean: node.mean[cell], deviation, quantiles: self.quantiles(cell) }
+        Cell {
+            mean: node.mean[cell],
+            deviation,
+            quantiles: self.quantiles(cell),
+        }
     }
 
     fn quantiles(&self, cell: usize) -> [f64; 5] {
@@ -159,16 +183,17 @@ impl Totals {
                 sorted.sort_by(f64::total_cmp);
                 QUANTILES.map(|q| quantile_of_sorted(&sorted, q))
             }
-            Spread::Histogram(bins) => {
-                QUANTILES.map(|q| bin_quantile(&bins[cell], self.node.count, q, self.logarithmic[cell]))
-            }
+            Spread::Histogram(bins) => QUANTILES
+                .map(|q| bin_quantile(&bins[cell], self.node.count, q, self.logarithmic[cell])),
         }
     }
 }
 
 /// The quantile of type 7 (Hyndman and Fan 1996) of sorted values.
 pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
     let place = q * last as f64;
     let below = place.floor() as usize;
     let above = (below + 1).min(last);
@@ -222,7 +247,13 @@ impl Node {
         } else {
             Spread::Histogram(vec![Vec::new(); cells])
         };
-        Self { count: 0, mean: vec![0.0; cells], squares: vec![0.0; cells], spread, diverged: Vec::new() }
+        Self {
+            count: 0,
+            mean: vec![0.0; cells],
+            squares: vec![0.0; cells],
+            spread,
+            diverged: Vec::new(),
+        }
     }
 
     fn of(leaf: &Leaf, logarithmic: &[bool], keep_values: bool) -> Self {
@@ -242,7 +273,13 @@ impl Node {
             Spread::Histogram(bins.map(|(&v, &log)| vec![(bin(v, log), 1)]).collect())
         };
         let squares = vec![0.0; values.len()];
-        Self { count: 1, mean: values.to_vec(), squares, spread, diverged: Vec::new() }
+        Self {
+            count: 1,
+            mean: values.to_vec(),
+            squares,
+            spread,
+            diverged: Vec::new(),
+        }
     }
 
     /// Chan, Golub and LeVeque 1983; `other` comes later in index order.
@@ -252,7 +289,10 @@ impl Node {
             return self;
         }
         if self.count == 0 {
-            return Self { diverged: self.diverged, ..other };
+            return Self {
+                diverged: self.diverged,
+                ..other
+            };
         }
         let (a, b) = (self.count as f64, other.count as f64);
         let share = b / (a + b);
@@ -313,9 +353,18 @@ mod tests {
             .filter(|t| t % 13 != 5)
             .map(|t| (t, vec![value(t), value(t).exp()]))
             .collect();
-        let diverged =
-            trajectories.filter(|t| t % 13 == 5).map(|trajectory| Diverged { trajectory, step: 3 }).collect();
-        Leaf { block, survivors, diverged }
+        let diverged = trajectories
+            .filter(|t| t % 13 == 5)
+            .map(|trajectory| Diverged {
+                trajectory,
+                step: 3,
+            })
+            .collect();
+        Leaf {
+            block,
+            survivors,
+            diverged,
+        }
     }
 
     fn folded(order: &[u64], exact: bool) -> Statistics {
@@ -352,9 +401,14 @@ mod tests {
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
         let cell = totals.cell(0);
         assert_eq!(totals.survivors(), values.len() as u64);
-        assert!((cell.mean - mean).abs() < 1e-13 && (cell.deviation - variance.sqrt()).abs() < 1e-12);
+        assert!(
+            (cell.mean - mean).abs() < 1e-13 && (cell.deviation - variance.sqrt()).abs() < 1e-12
+        );
         values.sort_by(f64::total_cmp);
-        assert_eq!(cell.quantiles, QUANTILES.map(|q| quantile_of_sorted(&values, q)));
+        assert_eq!(
+            cell.quantiles,
+            QUANTILES.map(|q| quantile_of_sorted(&values, q))
+        );
         assert_eq!(totals.diverged().len(), 296 - values.len());
         assert!(totals.diverged().is_sorted_by_key(|d| d.trajectory));
     }
@@ -362,7 +416,10 @@ mod tests {
     #[test]
     fn histogram_quantiles_are_within_half_a_bin() {
         let blocks: Vec<u64> = (0..200).collect();
-        let (exact, binned) = (folded(&blocks, true).totals(), folded(&blocks, false).totals());
+        let (exact, binned) = (
+            folded(&blocks, true).totals(),
+            folded(&blocks, false).totals(),
+        );
         for cell in 0..2 {
             let (a, b) = (exact.cell(cell), binned.cell(cell));
             assert_eq!(a.mean.to_bits(), b.mean.to_bits());
@@ -385,7 +442,11 @@ mod tests {
     fn undefined_values_make_the_cell_undefined() {
         let mut statistics = Statistics::new(2, vec![true], false);
         let survivors = vec![(0, vec![1.0]), (1, vec![f64::NEG_INFINITY])];
-        statistics.insert(Leaf { block: 0, survivors, diverged: vec![] });
+        statistics.insert(Leaf {
+            block: 0,
+            survivors,
+            diverged: vec![],
+        });
         assert!(statistics.totals().cell(0).mean.is_nan());
     }
 }

@@ -51,12 +51,18 @@ impl<const N: usize> Stepper<N> {
     /// Takes `steps` steps.
     pub fn advance(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
         let instructions = self.instructions;
-        instructions.dispatch(Advance { stepper: self, state, problem, steps });
+        instructions.dispatch(Advance {
+            stepper: self,
+            state,
+            problem,
+            steps,
+        });
     }
 
     #[inline(always)]
     fn take_step(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
-        self.increment.fill(state, problem, self.trajectories, &mut self.step);
+        self.increment
+            .fill(state, problem, self.trajectories, &mut self.step);
         let mut square = Lanes::ZERO;
         for &entry in &self.step {
             square = entry.mul_add(entry, square);
@@ -66,10 +72,12 @@ impl<const N: usize> Stepper<N> {
         match &self.rule {
             Rule::Euler => self.update.euler(&self.step, columns, mask),
             Rule::LieEuler(damping) => {
-                self.update.exponential(&self.step, square, damping, columns, mask);
+                self.update
+                    .exponential(&self.step, square, damping, columns, mask);
             }
             Rule::LieEulerUnsplit(rate) => {
-                self.update.exponential_unsplit(&self.step, square, rate, columns, mask);
+                self.update
+                    .exponential_unsplit(&self.step, square, rate, columns, mask);
             }
         }
         state.step += 1;
@@ -80,7 +88,11 @@ impl<const N: usize> Stepper<N> {
 impl<const N: usize> Rule<N> {
     fn of(dynamics: &Dynamics, problem: &LaneProblem<N>) -> Self {
         match dynamics.kind {
-            Kind::StochasticGradientFlow { integrator, time_step, .. } => {
+            Kind::StochasticGradientFlow {
+                integrator,
+                time_step,
+                ..
+            } => {
                 let nu = dynamics.noise_intensity(problem.samples);
                 match integrator {
                     Integrator::EulerMaruyama => Self::Euler,
@@ -104,7 +116,10 @@ impl<const N: usize> Rule<N> {
 /// exponential.
 fn ito_rate<const N: usize>(problem: &LaneProblem<N>, nu: f64, h: f64) -> Vec<Lanes<N>> {
     let half = Lanes::splat(-0.5 * h * nu);
-    let inputs = problem.eigenvalues.iter().map(|&s| half * Lanes::splat(problem.outputs as f64) * s);
+    let inputs = problem
+        .eigenvalues
+        .iter()
+        .map(|&s| half * Lanes::splat(problem.outputs as f64) * s);
     let outputs = (0..problem.outputs).map(|_| half * problem.trace);
     inputs.chain(outputs).collect()
 }

@@ -89,14 +89,23 @@ impl Synthetic {
     ///
     /// # Errors
     /// A covariance that is not one, a rank above min(p, k), rows beyond the range of numbers.
-    pub fn draw(&self, seed: u64, trajectory: u64, keep_rows: bool) -> Result<Draw, SyntheticError> {
+    pub fn draw(
+        &self,
+        seed: u64,
+        trajectory: u64,
+        keep_rows: bool,
+    ) -> Result<Draw, SyntheticError> {
         let reader = |purpose| StreamKey::new(seed, purpose, 0).reader(trajectory, 0);
         let teacher = self.draw_teacher(&mut reader(Purpose::Teacher))?;
         let (root, covariance) = self.covariance_root()?;
         let mut inputs = reader(Purpose::Inputs);
         let mut residuals = reader(Purpose::Residuals);
         let mut sums = GramAccumulator::new(self.inputs, self.outputs);
-        let mut kept = Rows { x: Vec::new(), y: Vec::new(), count: self.samples as usize };
+        let mut kept = Rows {
+            x: Vec::new(),
+            y: Vec::new(),
+            count: self.samples as usize,
+        };
         let mut left = self.samples as usize;
         while left > 0 {
             let count = left.min(CHUNK);
@@ -112,7 +121,11 @@ impl Synthetic {
         Ok(Draw {
             gram: sums.gram(),
             rows: keep_rows.then_some(kept),
-            truth: Truth { teacher, covariance, residual_noise: self.residual_noise },
+            truth: Truth {
+                teacher,
+                covariance,
+                residual_noise: self.residual_noise,
+            },
         })
     }
 
@@ -124,7 +137,11 @@ impl Synthetic {
             Teacher::SingularValues(values) => values.len(),
         };
         if rank > p.min(k) {
-            return Err(SyntheticError::Rank { rank, inputs: p, outputs: k });
+            return Err(SyntheticError::Rank {
+                rank,
+                inputs: p,
+                outputs: k,
+            });
         }
         let (left, right) = (gaussian(normals, p, rank), gaussian(normals, k, rank));
         Ok(match &self.teacher {
@@ -190,8 +207,16 @@ impl Synthetic {
         let noisy = self.residual_noise > 0.0;
         for row in x.chunks_exact(self.inputs) {
             for b in 0..self.outputs {
-                let fit: f64 = row.iter().zip(teacher.col_as_slice(b)).map(|(u, v)| u * v).sum();
-                y.push(if noisy { fit + self.residual_noise * residuals.normal() } else { fit });
+                let fit: f64 = row
+                    .iter()
+                    .zip(teacher.col_as_slice(b))
+                    .map(|(u, v)| u * v)
+                    .sum();
+                y.push(if noisy {
+                    fit + self.residual_noise * residuals.normal()
+                } else {
+                    fit
+                });
             }
         }
         y
@@ -210,11 +235,15 @@ fn gaussian(normals: &mut StreamReader, rows: usize, columns: usize) -> Mat<f64>
 
 fn check_covariance(sigma: &Mat<f64>, inputs: usize) -> Result<(), SyntheticError> {
     if (sigma.nrows(), sigma.ncols()) != (inputs, inputs) {
-        return Err(SyntheticError::Covariance("it must have one row and column per input"));
+        return Err(SyntheticError::Covariance(
+            "it must have one row and column per input",
+        ));
     }
     let largest = sigma.norm_max();
     if !largest.is_finite() {
-        return Err(SyntheticError::Covariance("it has entries that are not finite"));
+        return Err(SyntheticError::Covariance(
+            "it has entries that are not finite",
+        ));
     }
     if (sigma - sigma.transpose()).norm_max() > 1e-12 * largest {
         return Err(SyntheticError::Covariance("it is not symmetric"));
@@ -228,24 +257,39 @@ mod tests {
     use crate::dense::transpose_product;
 
     fn recipe(covariance: Covariance, teacher: Teacher) -> Synthetic {
-        Synthetic { samples: 20_000, inputs: 3, outputs: 4, covariance, teacher, residual_noise: 0.5 }
+        Synthetic {
+            samples: 20_000,
+            inputs: 3,
+            outputs: 4,
+            covariance,
+            teacher,
+            residual_noise: 0.5,
+        }
     }
 
     /// Each entry of S_xx within six standard errors: false alarm below 10⁻⁷.
     #[test]
     fn inputs_have_their_covariance_and_labels_their_residuals() {
-        let given =
-            Mat::from_fn(3, 3, |i, j| [[2.0, 0.5, 0.0], [0.5, 1.0, 0.3], [0.0, 0.3, 0.7]][i][j]);
-        for covariance in
-            [Covariance::Identity, Covariance::PowerLaw(1.5), Covariance::Matrix(given)]
-        {
-            let draw = recipe(covariance, Teacher::Gaussian).draw(4, 0, false).expect("draws");
+        let given = Mat::from_fn(3, 3, |i, j| {
+            [[2.0, 0.5, 0.0], [0.5, 1.0, 0.3], [0.0, 0.3, 0.7]][i][j]
+        });
+        for covariance in [
+            Covariance::Identity,
+            Covariance::PowerLaw(1.5),
+            Covariance::Matrix(given),
+        ] {
+            let draw = recipe(covariance, Teacher::Gaussian)
+                .draw(4, 0, false)
+                .expect("draws");
             let sigma = &draw.truth.covariance;
             for i in 0..3 {
                 for j in 0..3 {
                     let variance = sigma[(i, i)] * sigma[(j, j)] + sigma[(i, j)].powi(2);
                     let error = draw.gram.sxx[(i, j)] - sigma[(i, j)];
-                    assert!(error.abs() < 6.0 * (variance / 20_000.0).sqrt(), "({i}, {j}): {error}");
+                    assert!(
+                        error.abs() < 6.0 * (variance / 20_000.0).sqrt(),
+                        "({i}, {j}): {error}"
+                    );
                 }
             }
             // Mean squared residual of the first label: S_yy − 2 βᵀS_xy + βᵀS_xx β.
@@ -262,7 +306,9 @@ mod tests {
     #[test]
     fn teachers_have_their_rank_and_singular_values() {
         let sigma = |teacher| {
-            let draw = recipe(Covariance::Identity, teacher).draw(9, 2, false).expect("draws");
+            let draw = recipe(Covariance::Identity, teacher)
+                .draw(9, 2, false)
+                .expect("draws");
             thin_svd(&draw.truth.teacher.transpose().to_owned()).sigma
         };
         assert!(sigma(Teacher::Rank(1))[1] < 1e-14);
@@ -270,20 +316,34 @@ mod tests {
         for (got, want) in chosen.iter().zip([3.0, 0.25, 0.0]) {
             assert!((got - want).abs() < 1e-14);
         }
-        let error = recipe(Covariance::Identity, Teacher::Rank(4)).draw(9, 0, false).unwrap_err();
-        assert_eq!(error, SyntheticError::Rank { rank: 4, inputs: 3, outputs: 4 });
+        let error = recipe(Covariance::Identity, Teacher::Rank(4))
+            .draw(9, 0, false)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            SyntheticError::Rank {
+                rank: 4,
+                inputs: 3,
+                outputs: 4
+            }
+        );
     }
 
     #[test]
     fn what_is_no_covariance_is_refused() {
         let indefinite = Mat::from_fn(3, 3, |i, j| if i == j { 1.0 } else { -0.9 });
         let recipe = recipe(Covariance::Matrix(indefinite), Teacher::Gaussian);
-        assert!(matches!(recipe.draw(1, 0, false), Err(SyntheticError::Covariance(_))));
+        assert!(matches!(
+            recipe.draw(1, 0, false),
+            Err(SyntheticError::Covariance(_))
+        ));
     }
 
     #[test]
     fn rows_are_the_ones_that_were_summed() {
-        let draw = recipe(Covariance::Identity, Teacher::Gaussian).draw(2, 7, true).expect("draws");
+        let draw = recipe(Covariance::Identity, Teacher::Gaussian)
+            .draw(2, 7, true)
+            .expect("draws");
         let rows = draw.rows.expect("asked for");
         let mut sums = GramAccumulator::new(3, 4);
         sums.add_rows(&rows.x, &rows.y).expect("sums");

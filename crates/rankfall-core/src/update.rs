@@ -95,7 +95,10 @@ impl<const N: usize> Update<N> {
         self.take_increment(increment, mask);
         self.damp(damping, columns, mask);
         let repeats = self.halve(square, mask);
-        let most = repeats.0.iter().fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
+        let most = repeats
+            .0
+            .iter()
+            .fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
         self.sum_series();
         for repeat in 0..most {
             let going = Lanes::splat(f64::from(repeat)).less_than(repeats);
@@ -121,7 +124,10 @@ impl<const N: usize> Update<N> {
         let largest = rate.iter().fold(Lanes::ZERO, |a, b| a.max(b.abs()));
         let bound = square.sqrt() + largest;
         let repeats = self.halve(bound * bound, mask);
-        let most = repeats.0.iter().fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
+        let most = repeats
+            .0
+            .iter()
+            .fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
         let share = Lanes::ONE / repeats;
         for repeat in 0..most {
             let going = Lanes::splat(f64::from(repeat)).less_than(repeats) & mask;
@@ -215,8 +221,20 @@ impl<const N: usize> Update<N> {
         for j in (0..SERIES_TERMS - 1).rev() {
             odd /= ((2 * j + 3) * (2 * j + 2)) as f64;
             even /= ((2 * j + 4) * (2 * j + 3)) as f64;
-            horner(&self.gram, &mut self.phi_one, &mut self.scratch, q, 1.0 / odd);
-            horner(&self.gram, &mut self.phi_two, &mut self.scratch, q, 1.0 / even);
+            horner(
+                &self.gram,
+                &mut self.phi_one,
+                &mut self.scratch,
+                q,
+                1.0 / odd,
+            );
+            horner(
+                &self.gram,
+                &mut self.phi_two,
+                &mut self.scratch,
+                q,
+                1.0 / even,
+            );
         }
         self.scratch.copy_from_slice(&self.phi_two);
         horner(&self.gram, &mut self.scratch, &mut self.spare, q, 0.0);
@@ -296,7 +314,12 @@ impl<const N: usize> Update<N> {
 
 /// The tall and the short half of a column (W₁ above W₂ᵀ).
 #[inline(always)]
-fn halves<T>(column: &mut [T], tall: usize, short: usize, tall_first: bool) -> (&mut [T], &mut [T]) {
+fn halves<T>(
+    column: &mut [T],
+    tall: usize,
+    short: usize,
+    tall_first: bool,
+) -> (&mut [T], &mut [T]) {
     if tall_first {
         column.split_at_mut(tall)
     } else {
@@ -322,7 +345,11 @@ fn multiply_symmetric<const N: usize>(
         (x, y)
     };
     let (out_tall, out_short) = halves(out, tall, short, tall_first);
-    for ((entry, &x), row) in out_tall.iter_mut().zip(from_tall).zip(increment.chunks_exact(short)) {
+    for ((entry, &x), row) in out_tall
+        .iter_mut()
+        .zip(from_tall)
+        .zip(increment.chunks_exact(short))
+    {
         let mut sum = *entry;
         for ((&g, &y), target) in row.iter().zip(from_short).zip(out_short.iter_mut()) {
             sum = g.mul_add(y, sum);
@@ -334,7 +361,12 @@ fn multiply_symmetric<const N: usize>(
 
 /// out = Gᵀ x.
 #[inline(always)]
-fn project<const N: usize>(increment: &[Lanes<N>], short: usize, x: &[Lanes<N>], out: &mut [Lanes<N>]) {
+fn project<const N: usize>(
+    increment: &[Lanes<N>],
+    short: usize,
+    x: &[Lanes<N>],
+    out: &mut [Lanes<N>],
+) {
     out[..short].fill(Lanes::ZERO);
     for (&entry, row) in x.iter().zip(increment.chunks_exact(short)) {
         for (sum, &g) in out.iter_mut().zip(row) {

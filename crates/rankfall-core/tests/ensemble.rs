@@ -37,12 +37,19 @@ fn shared_setup(initialisation: Initialisation, width: usize) -> Setup {
 }
 
 fn gaussian(scale: f64) -> Initialisation {
-    Initialisation::Gaussian { scale, smallest_singular_value: None }
+    Initialisation::Gaussian {
+        scale,
+        smallest_singular_value: None,
+    }
 }
 
 fn flow(integrator: Integrator) -> Dynamics {
     Dynamics {
-        kind: Kind::StochasticGradientFlow { integrator, time_step: 0.01, batch_size: 1 },
+        kind: Kind::StochasticGradientFlow {
+            integrator,
+            time_step: 0.01,
+            batch_size: 1,
+        },
         step_size: 0.01,
         label_noise: 2.0,
     }
@@ -50,7 +57,11 @@ fn flow(integrator: Integrator) -> Dynamics {
 
 fn sgd(sampling: Sampling, distribution: LabelNoise) -> Dynamics {
     Dynamics {
-        kind: Kind::StochasticGradientDescent { batch_size: 3, sampling, distribution },
+        kind: Kind::StochasticGradientDescent {
+            batch_size: 3,
+            sampling,
+            distribution,
+        },
         step_size: 0.01,
         label_noise: 2.0,
     }
@@ -58,7 +69,11 @@ fn sgd(sampling: Sampling, distribution: LabelNoise) -> Dynamics {
 
 fn label_noise_descent(distribution: LabelNoise) -> Dynamics {
     let kind = Kind::LabelNoiseGradientDescent { distribution };
-    Dynamics { kind, step_size: 0.01, label_noise: 200.0 }
+    Dynamics {
+        kind,
+        step_size: 0.01,
+        label_noise: 200.0,
+    }
 }
 
 fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSpec {
@@ -75,23 +90,34 @@ fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSp
 }
 
 fn run(spec: &EnsembleSpec, setup: &Setup, threads: usize, instructions: Instructions) -> Outcome {
-    spec.run(setup, threads, None, &Unattended, instructions).expect("runs")
+    spec.run(setup, threads, None, &Unattended, instructions)
+        .expect("runs")
 }
 
 /// Every kept value of every trajectory, as bits.
 fn bits(outcome: &Outcome) -> Vec<(u64, Vec<u64>)> {
     let totals = outcome.statistics.totals();
     let kept = totals.trajectories().expect("kept");
-    kept.iter().map(|(t, v)| (*t, v.iter().map(|x| x.to_bits()).collect())).collect()
+    kept.iter()
+        .map(|(t, v)| (*t, v.iter().map(|x| x.to_bits()).collect()))
+        .collect()
 }
 
 fn all_dynamics() -> Vec<Dynamics> {
     vec![
-        Dynamics { kind: Kind::GradientFlow, step_size: 0.01, label_noise: 0.0 },
+        Dynamics {
+            kind: Kind::GradientFlow,
+            step_size: 0.01,
+            label_noise: 0.0,
+        },
         flow(Integrator::LieEuler),
         flow(Integrator::LieEulerUnsplit),
         flow(Integrator::EulerMaruyama),
-        Dynamics { kind: Kind::GradientDescent, step_size: 0.01, label_noise: 0.0 },
+        Dynamics {
+            kind: Kind::GradientDescent,
+            step_size: 0.01,
+            label_noise: 0.0,
+        },
         label_noise_descent(LabelNoise::Gaussian),
         label_noise_descent(LabelNoise::Rademacher),
         sgd(Sampling::WithReplacement, LabelNoise::Gaussian),
@@ -103,7 +129,10 @@ fn all_dynamics() -> Vec<Dynamics> {
 
 /// A start per trajectory, so that deterministic dynamics are ensembles too.
 fn own_starts() -> Setup {
-    Setup { each_start: true, ..shared_setup(gaussian(1.0), 10) }
+    Setup {
+        each_start: true,
+        ..shared_setup(gaussian(1.0), 10)
+    }
 }
 
 #[test]
@@ -111,16 +140,27 @@ fn a_trajectory_has_the_same_bits_in_any_company() {
     let setup = own_starts();
     for dynamics in all_dynamics() {
         let of = |count, threads, instructions| {
-            bits(&run(&spec(dynamics.clone(), count, &[0, 100, 300]), &setup, threads, instructions))
+            bits(&run(
+                &spec(dynamics.clone(), count, &[0, 100, 300]),
+                &setup,
+                threads,
+                instructions,
+            ))
         };
         let best = Instructions::best();
         let many = of(19, 1, best);
         assert_eq!(many.len(), 19, "{dynamics:?}");
         for (count, threads) in [(1, 1), (8, 1), (9, 2), (19, 2), (19, 3)] {
-            assert!(of(count, threads, best)[..] == many[..count as usize], "{count} {dynamics:?}");
+            assert!(
+                of(count, threads, best)[..] == many[..count as usize],
+                "{count} {dynamics:?}"
+            );
         }
         for (name, instructions) in Instructions::available() {
-            assert!(of(3, 1, instructions)[..] == many[..3], "{name} {dynamics:?}");
+            assert!(
+                of(3, 1, instructions)[..] == many[..3],
+                "{name} {dynamics:?}"
+            );
         }
     }
 }
@@ -149,7 +189,12 @@ fn a_trajectory_that_diverges_is_named_and_leaves_its_neighbours_alone() {
     assert_eq!(again.last(), Some(&neighbour));
     // Statistics are over survivors alone, and finite.
     let loss = outcome.layout.position("loss", 0).expect("measured");
-    assert!(totals.cell(2 * outcome.layout.observables.len() + loss).mean.is_finite());
+    assert!(
+        totals
+            .cell(2 * outcome.layout.observables.len() + loss)
+            .mean
+            .is_finite()
+    );
 }
 
 /// Interrupts itself after some reports, and keeps its last checkpoint.
@@ -184,10 +229,19 @@ fn stopped_and_resumed_it_ends_with_the_same_bits() {
         let mut checkpoint = None;
         let mut stops = 0;
         let ended = loop {
-            let control =
-                Impatient { reports: AtomicU64::new(0), patience: 2 + stops, kept: Mutex::new(None) };
+            let control = Impatient {
+                reports: AtomicU64::new(0),
+                patience: 2 + stops,
+                kept: Mutex::new(None),
+            };
             let threads = 1 + stops as usize % 3;
-            match spec.run(&setup, threads, checkpoint.as_ref(), &control, Instructions::best()) {
+            match spec.run(
+                &setup,
+                threads,
+                checkpoint.as_ref(),
+                &control,
+                Instructions::best(),
+            ) {
                 Ok(outcome) => break bits(&outcome),
                 Err(RunError::Interrupted) => {
                     stops += 1;
@@ -204,18 +258,35 @@ fn stopped_and_resumed_it_ends_with_the_same_bits() {
 fn a_foreign_checkpoint_is_refused() {
     let setup = own_starts();
     let long = spec(flow(Integrator::LieEuler), 20, &[0, 200_000]);
-    let control = Impatient { reports: AtomicU64::new(0), patience: 1, kept: Mutex::new(None) };
+    let control = Impatient {
+        reports: AtomicU64::new(0),
+        patience: 1,
+        kept: Mutex::new(None),
+    };
     let stopped = long.run(&setup, 1, None, &control, Instructions::best());
     assert_eq!(stopped.err(), Some(RunError::Interrupted));
     let checkpoint = control.kept.into_inner().expect("no panics").expect("kept");
     let other = spec(flow(Integrator::LieEuler), 200, &[0, 10]);
-    let refused = other.run(&setup, 1, Some(&checkpoint), &Unattended, Instructions::best());
-    assert!(matches!(refused.err(), Some(RunError::ForeignCheckpoint(_))));
+    let refused = other.run(
+        &setup,
+        1,
+        Some(&checkpoint),
+        &Unattended,
+        Instructions::best(),
+    );
+    assert!(matches!(
+        refused.err(),
+        Some(RunError::ForeignCheckpoint(_))
+    ));
 }
 
 fn series(outcome: &Outcome, name: &str, save: usize) -> f64 {
     let place = outcome.layout.position(name, 0).expect("measured");
-    outcome.statistics.totals().cell(save * outcome.layout.observables.len() + place).mean
+    outcome
+        .statistics
+        .totals()
+        .cell(save * outcome.layout.observables.len() + place)
+        .mean
 }
 
 /// |log det − law| < 10⁻⁸ (1 + |law|) to t = 2000 (two hundred thousand steps), both Lie–Euler
@@ -226,19 +297,38 @@ fn lie_euler_meets_the_determinant_law() {
         (gaussian(1.0), 10),
         (gaussian(0.1), 7),
         (gaussian(1.5), 12),
-        (Initialisation::Gaussian { scale: 1.0, smallest_singular_value: Some(1e-10) }, 10),
-        (Initialisation::Gaussian { scale: 0.5, smallest_singular_value: Some(1e-100) }, 30),
+        (
+            Initialisation::Gaussian {
+                scale: 1.0,
+                smallest_singular_value: Some(1e-10),
+            },
+            10,
+        ),
+        (
+            Initialisation::Gaussian {
+                scale: 0.5,
+                smallest_singular_value: Some(1e-100),
+            },
+            30,
+        ),
     ];
     for (initialisation, width) in starts {
         let setup = shared_setup(initialisation.clone(), width);
         for integrator in [Integrator::LieEuler, Integrator::LieEulerUnsplit] {
-            let steps = if integrator == Integrator::LieEuler { 200_000 } else { 20_000 };
+            let steps = if integrator == Integrator::LieEuler {
+                200_000
+            } else {
+                20_000
+            };
             let spec = spec(flow(integrator), 1, &[0, 100, 10_000, steps]);
             let outcome = run(&spec, &setup, 1, Instructions::best());
             for save in 0..4 {
                 let law = series(&outcome, "log_det_law", save);
                 let error = (series(&outcome, "log_det", save) - law).abs();
-                assert!(error < 1e-8 * (1.0 + law.abs()), "{initialisation:?} {save}: {error:e} {law}");
+                assert!(
+                    error < 1e-8 * (1.0 + law.abs()),
+                    "{initialisation:?} {save}: {error:e} {law}"
+                );
             }
         }
     }
@@ -252,8 +342,13 @@ fn lie_euler_meets_the_determinant_law_for_ten_million_steps() {
         scale,
         smallest_singular_value: Some(smallest),
     };
-    let starts =
-        [gaussian(1.0), gaussian(0.1), gaussian(1.4), small(1.0, 1e-9), small(0.7, 1e-60)];
+    let starts = [
+        gaussian(1.0),
+        gaussian(0.1),
+        gaussian(1.4),
+        small(1.0, 1e-9),
+        small(0.7, 1e-60),
+    ];
     let saves: Vec<u64> = [0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000].into();
     let check = |initialisation: Initialisation| {
         let setup = shared_setup(initialisation.clone(), 10);
@@ -263,7 +358,11 @@ fn lie_euler_meets_the_determinant_law_for_ten_million_steps() {
         for save in 0..saves.len() {
             let law = series(&outcome, "log_det_law", save);
             let error = (series(&outcome, "log_det", save) - law).abs() / (1.0 + law.abs());
-            assert!(error < 1e-8, "{initialisation:?} at step {}: {error:e}", saves[save]);
+            assert!(
+                error < 1e-8,
+                "{initialisation:?} at step {}: {error:e}",
+                saves[save]
+            );
             worst = worst.max(error);
         }
         assert!(series(&outcome, "log_det", saves.len() - 1) < -3e4);
@@ -281,7 +380,12 @@ fn lie_euler_meets_the_determinant_law_for_ten_million_steps() {
 #[test]
 fn euler_maruyama_does_not_meet_the_determinant_law() {
     let spec = spec(flow(Integrator::EulerMaruyama), 1, &[0, 10_000]);
-    let outcome = run(&spec, &shared_setup(gaussian(1.0), 10), 1, Instructions::best());
+    let outcome = run(
+        &spec,
+        &shared_setup(gaussian(1.0), 10),
+        1,
+        Instructions::best(),
+    );
     let error = series(&outcome, "log_det", 1) - series(&outcome, "log_det_law", 1);
     assert!(error.abs() > 1e-3, "{error:e}");
 }
@@ -289,14 +393,27 @@ fn euler_maruyama_does_not_meet_the_determinant_law() {
 #[test]
 fn gradient_flow_keeps_determinant_and_balance() {
     for (width, defined) in [(7, true), (10, true), (4, false)] {
-        let dynamics = Dynamics { kind: Kind::GradientFlow, step_size: 0.01, label_noise: 0.0 };
+        let dynamics = Dynamics {
+            kind: Kind::GradientFlow,
+            step_size: 0.01,
+            label_noise: 0.0,
+        };
         let spec = spec(dynamics, 1, &[0, 100, 10_000, 100_000]);
-        let outcome = run(&spec, &shared_setup(gaussian(1.0), width), 1, Instructions::best());
+        let outcome = run(
+            &spec,
+            &shared_setup(gaussian(1.0), width),
+            1,
+            Instructions::best(),
+        );
         for save in 0..4 {
             let change = series(&outcome, "log_det", save) - series(&outcome, "log_det", 0);
             assert_eq!(series(&outcome, "log_det_law", save).is_nan(), !defined);
             // Below width p + k the determinant of ΘᵀΘ moves.
-            assert_eq!(change.abs() < 1e-8, defined || save == 0, "{width} {save}: {change:e}");
+            assert_eq!(
+                change.abs() < 1e-8,
+                defined || save == 0,
+                "{width} {save}: {change:e}"
+            );
             assert!(series(&outcome, "balance_drift", save) < 1e-9);
         }
         assert!(series(&outcome, "excess_loss", 3) < 1e-20);
@@ -312,7 +429,9 @@ fn width_beyond_p_plus_k_changes_nothing() {
     let problem = narrow.problem(0).expect("a problem");
     let start = narrow.start(&problem, 0).expect("a start");
     // A wide network with the same L: Θ = L Q̃ᵀ with the Q̃ of another Gaussian draw.
-    let wide_draw = gaussian(1.0).start(&problem, 10_000, 8, 0).expect("a start");
+    let wide_draw = gaussian(1.0)
+        .start(&problem, 10_000, 8, 0)
+        .expect("a start");
     let theta = product(&start.left, &wide_draw.right.transpose().to_owned());
     let rotated = theta.subrows(0, 5).to_owned();
     let weights = Weights {
@@ -347,7 +466,10 @@ fn width_beyond_p_plus_k_changes_nothing() {
 #[test]
 fn reductions_are_exact() {
     let problem_with = |covariance| {
-        let synthetic = Synthetic { covariance, ..recipe() };
+        let synthetic = Synthetic {
+            covariance,
+            ..recipe()
+        };
         let draw = synthetic.draw(3, 0, true).expect("draws");
         Problem::new(&draw.gram, draw.rows, Some(draw.truth)).expect("a problem")
     };
@@ -359,23 +481,44 @@ fn reductions_are_exact() {
             ..shared_setup(gaussian(0.6), width)
         };
         for dynamics in all_dynamics() {
-            let reduced = EnsembleSpec { reductions: true, ..spec(dynamics.clone(), 3, &[0, 50, 400]) };
-            let plain = EnsembleSpec { reductions: false, ..reduced.clone() };
+            let reduced = EnsembleSpec {
+                reductions: true,
+                ..spec(dynamics.clone(), 3, &[0, 50, 400])
+            };
+            let plain = EnsembleSpec {
+                reductions: false,
+                ..reduced.clone()
+            };
             let (a, b) = (
                 run(&reduced, &setup, 1, Instructions::best()),
                 run(&plain, &setup, 1, Instructions::best()),
             );
             let (x, y) = (a.statistics.totals(), b.statistics.totals());
-            let (x, y) = (x.trajectories().expect("kept"), y.trajectories().expect("kept"));
+            let (x, y) = (
+                x.trajectories().expect("kept"),
+                y.trajectories().expect("kept"),
+            );
             let count = a.layout.observables.len();
-            for (cell, (&u, &v)) in x.iter().zip(y).flat_map(|(s, t)| s.1.iter().zip(&t.1)).enumerate() {
+            for (cell, (&u, &v)) in x
+                .iter()
+                .zip(y)
+                .flat_map(|(s, t)| s.1.iter().zip(&t.1))
+                .enumerate()
+            {
                 let name = a.layout.observables[cell % count].name;
                 // Error bounds have no digits to compare, and the Runge–Kutta steps of order 4
                 // that plain gradient flow takes are good to some 10⁻⁹.
                 let error = (u - v).abs() / v.abs().max(1.0);
                 let exact = !name.ends_with("_error") && !(u.is_nan() && v.is_nan());
-                let allowed = if dynamics.kind == Kind::GradientFlow { 1e-8 } else { 1e-10 };
-                assert!(!exact || error < allowed, "{name} {u} {v} {width} {dynamics:?}");
+                let allowed = if dynamics.kind == Kind::GradientFlow {
+                    1e-8
+                } else {
+                    1e-10
+                };
+                assert!(
+                    !exact || error < allowed,
+                    "{name} {u} {v} {width} {dynamics:?}"
+                );
             }
         }
     }

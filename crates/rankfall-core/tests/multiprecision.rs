@@ -2,12 +2,12 @@
 
 mod support;
 
+use faer::Mat;
 use rankfall_core::graded::GradedColumns;
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Start;
 use rankfall_core::observe::Spectra;
 use rankfall_core::state::State;
-use faer::Mat;
 use serde_json::Value;
 use support::{Step, matrix, numbers, relative_difference, step};
 
@@ -33,11 +33,23 @@ fn split_lie_euler_steps_match_their_product() {
 
 fn graded_state(case: &Value) -> (State<1>, usize) {
     let floats = |v: &Value| -> Vec<f64> {
-        v.as_array().expect("numbers").iter().map(|x| x.as_f64().expect("a number")).collect()
+        v.as_array()
+            .expect("numbers")
+            .iter()
+            .map(|x| x.as_f64().expect("a number"))
+            .collect()
     };
-    let rows: Vec<Vec<f64>> = case["mantissa"].as_array().expect("rows").iter().map(floats).collect();
+    let rows: Vec<Vec<f64>> = case["mantissa"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(floats)
+        .collect();
     let (d, m) = (rows.len(), rows[0].len());
-    let start = Start { left: Mat::from_fn(d, m, |i, j| rows[i][j]), right: Mat::identity(m, m) };
+    let start = Start {
+        left: Mat::from_fn(d, m, |i, j| rows[i][j]),
+        right: Mat::identity(m, m),
+    };
     let mut state = State::new(std::slice::from_ref(&start), Instructions::best());
     state.factor = GradedColumns::from_fn(d, m, |_, i, j| rows[i][j])
         .times_powers_of_two(&floats(&case["exponent"]));
@@ -60,11 +72,17 @@ fn spectra_of_graded_factors_match() {
                 if which == 3 {
                     let bound = spectra.product_error[i].0[0];
                     let scale = want.abs().max(1.0) * f64::EPSILON;
-                    assert!(error <= bound + 4.0 * scale, "product {i}: {error:e} > {bound:e} {exponents}");
+                    assert!(
+                        error <= bound + 4.0 * scale,
+                        "product {i}: {error:e} > {bound:e} {exponents}"
+                    );
                     tightest = tightest.min(bound);
                 } else {
                     let relative = error / want.abs().max(1.0);
-                    assert!(relative < 1e-12, "{name} {i}: {got:?} for {want}, {exponents}");
+                    assert!(
+                        relative < 1e-12,
+                        "{name} {i}: {got:?} for {want}, {exponents}"
+                    );
                     worst[which] = worst[which].max(relative);
                 }
             }

@@ -42,16 +42,29 @@ fn gradient_flow_matches_fifty_digits() {
             let at = measure(&observer, &case);
             for (i, sigma) in numbers(&expected["sv_W1"]).into_iter().enumerate() {
                 let got = at("log_singular_value_w1", i as u32 + 1);
-                assert!((got - sigma.ln()).abs() < 1e-10, "singular value {i} at {time}");
+                assert!(
+                    (got - sigma.ln()).abs() < 1e-10,
+                    "singular value {i} at {time}"
+                );
             }
-            let nonzero = numbers(&expected["eig_M"]).into_iter().filter(|&x| x > 1e-12);
+            let nonzero = numbers(&expected["eig_M"])
+                .into_iter()
+                .filter(|&x| x > 1e-12);
             for (i, lambda) in nonzero.enumerate() {
                 let got = at("log_eigenvalue_m", i as u32 + 1);
-                assert!((got - lambda.ln()).abs() < 1e-10, "eigenvalue {i} at {time}");
+                assert!(
+                    (got - lambda.ln()).abs() < 1e-10,
+                    "eigenvalue {i} at {time}"
+                );
             }
-            let log_det = expected.get("logdet_M").or(expected.get("logdet_ThetaT_Theta"));
+            let log_det = expected
+                .get("logdet_M")
+                .or(expected.get("logdet_ThetaT_Theta"));
             let log_det = number(log_det.expect("a log determinant"));
-            assert!((at("log_det", 0) / log_det - 1.0).abs() < 1e-10, "log det at {time}");
+            assert!(
+                (at("log_det", 0) / log_det - 1.0).abs() < 1e-10,
+                "log det at {time}"
+            );
             let loss = number(&expected["loss"]);
             assert!((at("loss", 0) / loss - 1.0).abs() < 1e-10, "loss at {time}");
             assert!(at("balance_drift", 0) < 1e-11);
@@ -62,7 +75,10 @@ fn gradient_flow_matches_fifty_digits() {
 #[test]
 fn one_step_of_each_kind_matches_fifty_digits() {
     for value in reference()["steps"].as_array().expect("cases") {
-        for (kind, name) in [(Step::Euler, "euler_maruyama"), (Step::Unsplit, "lie_euler")] {
+        for (kind, name) in [
+            (Step::Euler, "euler_maruyama"),
+            (Step::Unsplit, "lie_euler"),
+        ] {
             let got = step(value, kind);
             for (weights, key) in [(&got.w1, "W1"), (&got.w2, "W2")] {
                 let error = relative_difference(weights, &matrix(&value[name][key]));
@@ -94,7 +110,11 @@ fn eigenvalue_forces_match_fifty_digits() {
         for i in 0..count {
             assert_close("q", &forces.q[i], &numbers(&q[i]));
             let rates = each(&|j| forces.covariation(i, j));
-            assert_close("covariation", &rates, &numbers(&value["covariation_rate_lambda"][i]));
+            assert_close(
+                "covariation",
+                &rates,
+                &numbers(&value["covariation_rate_lambda"][i]),
+            );
         }
         if let Some(null) = value.get("q_sum_over_null_j") {
             assert_close("q over the null space", &forces.q_null, &numbers(null));
@@ -103,9 +123,15 @@ fn eigenvalue_forces_match_fifty_digits() {
             assert_close(name, &each(f), &numbers(&value[name]));
         };
         drift(&|i| forces.drift(i).gradient, "gradient_drift");
-        drift(&|i| forces.drift(i).ito, "ito_square_drift_sum_j_lambda_j_q_ij");
+        drift(
+            &|i| forces.drift(i).ito,
+            "ito_square_drift_sum_j_lambda_j_q_ij",
+        );
         drift(&|i| forces.drift(i).repulsion, "repulsion_drift");
-        drift(&|i| forces.drift(i).ito + forces.drift(i).repulsion, "noise_drift_combined");
+        drift(
+            &|i| forces.drift(i).ito + forces.drift(i).repulsion,
+            "noise_drift_combined",
+        );
         // The drift of log λ: split (b), and (a) through Itô's formula, −½ d⟨log λ⟩.
         drift(&|i| forces.log_drift(i).total(), "log_lambda_drift");
         let through_ito = |i: usize| {

@@ -140,8 +140,13 @@ pub struct SharedArguments {
 
 /// Seconds on the command line: 0 to a year.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let value = text.parse().ok().filter(|seconds| (0.0..=3.2e7).contains(seconds));
-    value.map(Duration::from_secs_f64).ok_or_else(|| "not a number from 0 to 3.2e7".to_owned())
+    let value = text
+        .parse()
+        .ok()
+        .filter(|seconds| (0.0..=3.2e7).contains(seconds));
+    value
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "not a number from 0 to 3.2e7".to_owned())
 }
 
 /// What `rankfall new` takes.

@@ -14,7 +14,8 @@ const HEADER: &str = concat!("rankfall checkpoint ", env!("CARGO_PKG_VERSION"), 
 /// What follows the line with the checksum, if the checksum is right: a changed bit would otherwise
 /// become a changed result.
 fn checked(body: &[u8]) -> Option<&[u8]> {
-    let (line, encoded) = body.split_at_checked(body.iter().position(|&byte| byte == b'\n')? + 1)?;
+    let (line, encoded) =
+        body.split_at_checked(body.iter().position(|&byte| byte == b'\n')? + 1)?;
     let expected = format!("{}\n", rankfall_data::sha256_of(encoded));
     (line == expected.as_bytes()).then_some(encoded)
 }
@@ -56,7 +57,12 @@ impl Finished {
     ) -> Result<Self, Failure> {
         let summary = serde_json::to_string(summary)
             .map_err(|error| Failure::run(format!("cannot encode a summary: {error}")))?;
-        Ok(Self { summary, series, trajectories, weights })
+        Ok(Self {
+            summary,
+            series,
+            trajectories,
+            weights,
+        })
     }
 
     /// Its summary.
@@ -93,7 +99,10 @@ impl RunCheckpoint {
             .map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
         let hint = "--force starts the run again from the beginning";
         let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
-            let message = format!("{shown} was not written by version {}", env!("CARGO_PKG_VERSION"));
+            let message = format!(
+                "{shown} was not written by version {}",
+                env!("CARGO_PKG_VERSION")
+            );
             return Err(Failure::input(message).hint(hint));
         };
         let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);

@@ -30,7 +30,9 @@ struct Cost {
 /// # Errors
 /// Exit code 2, with the estimate and what to change.
 pub fn check_drawing(experiment: &Experiment) -> Result<(), Failure> {
-    let DataSpec::Gaussian(data) = &experiment.data else { return Ok(()) };
+    let DataSpec::Gaussian(data) = &experiment.data else {
+        return Ok(());
+    };
     let (d, p) = ((data.inputs + data.outputs) as f64, data.inputs as f64);
     let work = data.samples as f64 * d * p + p.powi(3);
     check_years(work / FASTEST / YEAR, "fewer samples or inputs")?;
@@ -70,7 +72,10 @@ pub fn check(
     threads: usize,
 ) -> Result<(), Failure> {
     let cost = cost(experiment, prepared, threads);
-    check_years(cost.years, "a shorter time, larger steps or fewer trajectories")?;
+    check_years(
+        cost.years,
+        "a shorter time, larger steps or fewer trajectories",
+    )?;
     check_memory(cost.memory, memory_hint(experiment))?;
     let space = available_space(folder);
     if let Some(available) = space.filter(|&a| cost.disk > a) {
@@ -95,7 +100,11 @@ fn memory_hint(experiment: &Experiment) -> &'static str {
 
 fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
     let problem = &prepared.problem;
-    let (p, k, l) = (problem.inputs as f64, problem.outputs as f64, problem.width as f64);
+    let (p, k, l) = (
+        problem.inputs as f64,
+        problem.outputs as f64,
+        problem.width as f64,
+    );
     let m = l.min(p + k);
     let layout = Layout::new(problem.inputs, problem.outputs, m as usize, true);
     let run = &experiment.run;
@@ -107,26 +116,57 @@ fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
         let cells = saves.len() as f64 * layout.observables.len() as f64;
         let steps = saves.last().copied().unwrap_or(0) as f64;
         // The factor, the rotation, a stage or two beside them, and the values to be saved.
-        let block = BLOCK.min(count as usize) as f64 * 8.0 * (4.0 * (p + k) * m + 3.0 * m * m + cells);
+        let block =
+            BLOCK.min(count as usize) as f64 * 8.0 * (4.0 * (p + k) * m + 3.0 * m * m + cells);
         // Start and rotation of each trajectory that has its own.
-        let starts = l * m * 8.0 * if experiment.has_own_starts() { BLOCK as f64 } else { 1.0 };
+        let starts = l
+            * m
+            * 8.0
+            * if experiment.has_own_starts() {
+                BLOCK as f64
+            } else {
+                1.0
+            };
         let rows = if experiment.data.each_trajectory() && spec.dynamics.needs_rows() {
             problem.samples as f64 * (p + k) * 8.0 * BLOCK as f64
         } else {
             0.0
         };
-        let values = if kept { count * cells * 8.0 } else { cells * 2048.0 };
+        let values = if kept {
+            count * cells * 8.0
+        } else {
+            cells * 2048.0
+        };
         // Values pass through the totals and, where kept, the checkpoint.
-        memory = memory.max(threads as f64 * (block + starts + rows) + 2.0 * values + l * (p + k) * 48.0);
-        disk += cells * 90.0 + if run.keep_trajectories { count * cells * 24.0 } else { 0.0 };
+        memory = memory
+            .max(threads as f64 * (block + starts + rows) + 2.0 * values + l * (p + k) * 48.0);
+        disk += cells * 90.0
+            + if run.keep_trajectories {
+                count * cells * 24.0
+            } else {
+                0.0
+            };
         work += steps * count * (2.0 * p * k * m);
     }
     let drawn = match &experiment.data {
-        DataSpec::Gaussian(data) => data.samples as f64 * (p + k) * p * if data.each_trajectory { trajectories } else { 0.0 },
+        DataSpec::Gaussian(data) => {
+            data.samples as f64
+                * (p + k)
+                * p
+                * if data.each_trajectory {
+                    trajectories
+                } else {
+                    0.0
+                }
+        }
         _ => 0.0,
     };
     let seconds = (work + drawn) / (FASTEST * threads as f64);
-    Cost { memory, disk, years: seconds / YEAR }
+    Cost {
+        memory,
+        disk,
+        years: seconds / YEAR,
+    }
 }
 
 fn size(bytes: f64) -> String {
@@ -141,7 +181,9 @@ fn size(bytes: f64) -> String {
 /// Memory that the system can give without swapping, where it tells.
 fn available_memory() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
     let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024.0)
 }
@@ -151,5 +193,7 @@ fn available_space(folder: &Path) -> Option<f64> {
     let absolute = std::path::absolute(folder).ok()?;
     let existing = absolute.ancestors().find(|path| path.exists())?;
     fs4::total_space(existing).ok().filter(|&total| total > 0)?;
-    fs4::available_space(existing).ok().map(|bytes| bytes as f64)
+    fs4::available_space(existing)
+        .ok()
+        .map(|bytes| bytes as f64)
 }

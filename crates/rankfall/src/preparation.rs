@@ -48,7 +48,14 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
         DataSpec::Gaussian(data) if data.each_trajectory => {
             let synthetic = recipe(data);
             let words = format!("{}, drawn anew for each trajectory", gaussian_words(data));
-            (Source::EachTrajectory { synthetic, keep_rows }, words, Vec::new())
+            (
+                Source::EachTrajectory {
+                    synthetic,
+                    keep_rows,
+                },
+                words,
+                Vec::new(),
+            )
         }
         _ => {
             let data = shared_data(experiment, keep_rows)?;
@@ -80,7 +87,11 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
         loss_floor: problem.loss_floor,
         data: words,
     };
-    Ok(Prepared { setup, problem: summary, warnings })
+    Ok(Prepared {
+        setup,
+        problem: summary,
+        warnings,
+    })
 }
 
 /// A start that cannot be made is wrong input.
@@ -94,7 +105,10 @@ fn check_width(experiment: &Experiment, problem: &Problem) -> Result<(), Failure
     let width = experiment.network.width;
     let replaced = matches!(
         experiment.network.init,
-        InitSpec::Gaussian { smallest_singular_value: Some(_), .. }
+        InitSpec::Gaussian {
+            smallest_singular_value: Some(_),
+            ..
+        }
     );
     if replaced && width < needed {
         let message = format!(
@@ -112,7 +126,9 @@ fn check_given_weights(
     setup: &Setup,
     problem: &Problem,
 ) -> Result<(), Failure> {
-    let InitSpec::File { path, .. } = &experiment.network.init else { return Ok(()) };
+    let InitSpec::File { path, .. } = &experiment.network.init else {
+        return Ok(());
+    };
     let refuse = |error| {
         let shown = shown_path(path);
         Failure::input(format!("cannot use {shown} as initial weights: {error}"))
@@ -165,9 +181,12 @@ fn drawn(data: &GaussianData, seed: u64, keep_rows: bool) -> Result<Data, Failur
             data.samples,
             bytes as f64 / (1u64 << 30) as f64
         );
-        return Err(Failure::input(message).hint("use fewer samples, or dynamics that need only the Gram matrices"));
+        return Err(Failure::input(message)
+            .hint("use fewer samples, or dynamics that need only the Gram matrices"));
     }
-    let draw = recipe(data).draw(seed, 0, keep_rows).map_err(|error| of_setup(error.into()))?;
+    let draw = recipe(data)
+        .draw(seed, 0, keep_rows)
+        .map_err(|error| of_setup(error.into()))?;
     Ok(Data {
         gram: draw.gram,
         rows: draw.rows,
@@ -261,7 +280,11 @@ fn from_file(file: &FileData, keep_rows: bool) -> Result<(Data, String), Failure
 }
 
 fn file_words(file: &FileData, loaded: &Loaded) -> String {
-    let standardized = if file.standardize { ", standardised" } else { "" };
+    let standardized = if file.standardize {
+        ", standardised"
+    } else {
+        ""
+    };
     format!(
         "{} rows of {} ({} inputs, {} outputs{standardized})",
         loaded.rows,
@@ -275,7 +298,11 @@ fn constant_warning(loaded: &Loaded) -> Vec<String> {
     if loaded.constant_columns.is_empty() {
         return Vec::new();
     }
-    let names: Vec<String> = loaded.constant_columns.iter().map(|name| quoted(name)).collect();
+    let names: Vec<String> = loaded
+        .constant_columns
+        .iter()
+        .map(|name| quoted(name))
+        .collect();
     vec![format!(
         "{} input column(s) are constant and were left at zero after centring: {}",
         names.len(),
@@ -285,23 +312,42 @@ fn constant_warning(loaded: &Loaded) -> Vec<String> {
 
 fn row_major(x: &Mat<f64>, y: &Mat<f64>) -> Rows {
     let flat = |m: &Mat<f64>| {
-        (0..m.nrows()).flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)])).collect()
+        (0..m.nrows())
+            .flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)]))
+            .collect()
     };
-    Rows { x: flat(x), y: flat(y), count: x.nrows() }
+    Rows {
+        x: flat(x),
+        y: flat(y),
+        count: x.nrows(),
+    }
 }
 
 fn from_gram(gram: &GramData) -> Result<(Data, String), Failure> {
-    let file = rankfall_data::read_gram(&gram.path)
-        .map_err(|error| Failure::input(error.to_string()))?;
-    let words = format!("Gram matrices of {} rows from {}", file.gram.n, shown_path(&gram.path));
-    let data =
-        Data { gram: file.gram, rows: None, truth: None, words, warnings: Vec::new() };
+    let file =
+        rankfall_data::read_gram(&gram.path).map_err(|error| Failure::input(error.to_string()))?;
+    let words = format!(
+        "Gram matrices of {} rows from {}",
+        file.gram.n,
+        shown_path(&gram.path)
+    );
+    let data = Data {
+        gram: file.gram,
+        rows: None,
+        truth: None,
+        words,
+        warnings: Vec::new(),
+    };
     Ok((data, file.sha256))
 }
 
 fn initialisation(init: &mut InitSpec) -> Result<Initialisation, Failure> {
     let (given, found) = match init {
-        InitSpec::Gaussian { scale, smallest_singular_value, .. } => {
+        InitSpec::Gaussian {
+            scale,
+            smallest_singular_value,
+            ..
+        } => {
             return Ok(Initialisation::Gaussian {
                 scale: *scale,
                 smallest_singular_value: *smallest_singular_value,

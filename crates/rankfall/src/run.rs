@@ -10,9 +10,9 @@ use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
 use crate::preparation::{self, Prepared};
 use crate::progress::Progress;
+use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::Tensor;
 use crate::run_folder::{self, Existing, Opened, REPORT, RunFolder, TRAJECTORIES};
-use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::summarise::Material;
 use rankfall_core::ensemble::{self, Control, EnsembleSpec, RunError};
 use rankfall_core::lanes::Instructions;
@@ -98,7 +98,12 @@ fn execute(mut experiment: Experiment, shared: &SharedArguments) -> Result<(), F
     };
     folder.write_experiment(&resolved)?;
     interruption::listen()?;
-    let context = Context { experiment: &experiment, prepared: &prepared, threads, shared };
+    let context = Context {
+        experiment: &experiment,
+        prepared: &prepared,
+        threads,
+        shared,
+    };
     let finished = context.run_all(&folder, checkpoint)?;
     let summary = context.summary(&finished)?;
     let drawing = context.write(folder, &finished, &summary, &resolved)?;
@@ -148,18 +153,31 @@ fn report_finished(
     }
     match drawing {
         Some(drawing) => text += &drawing.listing(path),
-        None => text += &format!("{} was finished already; nothing was changed\n", shown_path(path)),
+        None => {
+            text += &format!(
+                "{} was finished already; nothing was changed\n",
+                shown_path(path)
+            )
+        }
     }
     crate::print(&text)
 }
 
 /// A dynamics without a survivor is a failed run, though its record is kept.
 fn all_diverged(summary: &Summary) -> Result<(), Failure> {
-    let lost: Vec<&DynamicsSummary> =
-        summary.dynamics.iter().filter(|d| d.diverged == d.trajectories).collect();
-    let Some(first) = lost.first() else { return Ok(()) };
+    let lost: Vec<&DynamicsSummary> = summary
+        .dynamics
+        .iter()
+        .filter(|d| d.diverged == d.trajectories)
+        .collect();
+    let Some(first) = lost.first() else {
+        return Ok(());
+    };
     let when = first.divergences.first().map_or(String::new(), |d| {
-        format!(", trajectory {} at step {} (t = {})", d.trajectory, d.step, d.time)
+        format!(
+            ", trajectory {} at step {} (t = {})",
+            d.trajectory, d.step, d.time
+        )
     });
     let message = format!(
         "every trajectory of {} diverged: the first{when}; the record is kept",
@@ -259,7 +277,10 @@ impl Context<'_> {
     }
 
     fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
-        let dynamics = finished.iter().map(Finished::summary).collect::<Result<Vec<_>, _>>()?;
+        let dynamics = finished
+            .iter()
+            .map(Finished::summary)
+            .collect::<Result<Vec<_>, _>>()?;
         let mut warnings = self.prepared.warnings.clone();
         warnings.extend(dynamics.iter().filter_map(survival_warning));
         warnings.extend(self.width_warning());
@@ -290,7 +311,10 @@ impl Context<'_> {
     /// A balanced start has no log det M in exact arithmetic, and one all the same in doubles.
     fn balance_warning(&self) -> Option<String> {
         let problem = &self.prepared.problem;
-        let (d, rank) = (problem.inputs + problem.outputs, problem.inputs.min(problem.outputs));
+        let (d, rank) = (
+            problem.inputs + problem.outputs,
+            problem.inputs.min(problem.outputs),
+        );
         let balanced = matches!(self.experiment.network.init, InitSpec::Balanced { .. });
         (balanced && problem.width >= d).then(|| {
             format!(
@@ -326,9 +350,16 @@ impl Context<'_> {
     fn tensors(&self, finished: &[Finished]) -> Vec<Tensor> {
         let problem = &self.prepared.problem;
         let mut tensors = Vec::new();
-        for (index, [w1, w2]) in finished.iter().enumerate().filter_map(|(i, f)| Some((i, f.weights.as_ref()?))) {
-            let prefix =
-                if finished.len() == 1 { String::new() } else { format!("dynamics.{index}.") };
+        for (index, [w1, w2]) in finished
+            .iter()
+            .enumerate()
+            .filter_map(|(i, f)| Some((i, f.weights.as_ref()?)))
+        {
+            let prefix = if finished.len() == 1 {
+                String::new()
+            } else {
+                format!("dynamics.{index}.")
+            };
             let mut push = |name: &str, shape: [usize; 2], values: &[f64]| {
                 tensors.push(Tensor {
                     name: format!("{prefix}{name}"),
@@ -349,8 +380,12 @@ impl Context<'_> {
         let layout = self.layout()?;
         let observables = layout.observables.len();
         let mut writer = TrajectoriesWriter::create(&folder.file(TRAJECTORIES))?;
-        for ((spec, steps), done) in
-            self.experiment.dynamics.iter().zip(self.experiment.save_steps()).zip(finished)
+        for ((spec, steps), done) in self
+            .experiment
+            .dynamics
+            .iter()
+            .zip(self.experiment.save_steps())
+            .zip(finished)
         {
             for (trajectory, values) in done.trajectories.iter().flatten() {
                 let row = |(cell, &value): (usize, &f64)| {
@@ -372,20 +407,40 @@ impl Context<'_> {
     }
 
     fn layout(&self) -> Result<Layout, Failure> {
-        let problem = self.prepared.setup.problem(0).map_err(preparation::of_setup)?;
-        let columns = self.prepared.setup.width.min(problem.inputs + problem.outputs);
-        Ok(Layout::new(problem.inputs, problem.outputs, columns, problem.truth.is_some()))
+        let problem = self
+            .prepared
+            .setup
+            .problem(0)
+            .map_err(preparation::of_setup)?;
+        let columns = self
+            .prepared
+            .setup
+            .width
+            .min(problem.inputs + problem.outputs);
+        Ok(Layout::new(
+            problem.inputs,
+            problem.outputs,
+            columns,
+            problem.truth.is_some(),
+        ))
     }
 }
 
 fn rows_first(weights: &Weights) -> [Vec<f64>; 2] {
     [&weights.w1, &weights.w2].map(|w| {
-        (0..w.nrows()).flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)])).collect()
+        (0..w.nrows())
+            .flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)]))
+            .collect()
     })
 }
 
 fn survival_warning(dynamics: &DynamicsSummary) -> Option<String> {
-    let DynamicsSummary { label, diverged, trajectories, .. } = dynamics;
+    let DynamicsSummary {
+        label,
+        diverged,
+        trajectories,
+        ..
+    } = dynamics;
     let first = dynamics.divergences.first()?;
     Some(format!(
         "{diverged} of {trajectories} trajectories of {} diverged (trajectory {} at t = {}); its \
@@ -398,7 +453,9 @@ fn survival_warning(dynamics: &DynamicsSummary) -> Option<String> {
 
 /// Full-batch label noise averages over n rows: says so where its ν is made equal to a flow's.
 fn matched_noise_note(dynamics: &[DynamicsSummary], samples: u64) -> Option<String> {
-    let flow = dynamics.iter().find(|d| d.kind == "stochastic-gradient-flow" && d.noise_intensity > 0.0)?;
+    let flow = dynamics
+        .iter()
+        .find(|d| d.kind == "stochastic-gradient-flow" && d.noise_intensity > 0.0)?;
     let descent = dynamics.iter().find(|d| {
         d.kind == "label-noise-gradient-descent"
             && (d.noise_intensity / flow.noise_intensity - 1.0).abs() < 1e-12
@@ -459,7 +516,9 @@ impl Control for Watch<'_> {
             current: Some(current.clone()),
             seconds: self.checkpoint.seconds + self.started.elapsed().as_secs_f64(),
         };
-        checkpoint.write(self.folder).map_err(|failure| failure.message)
+        checkpoint
+            .write(self.folder)
+            .map_err(|failure| failure.message)
     }
 }
 
@@ -471,7 +530,11 @@ struct Drawing {
 
 impl Drawing {
     fn listing(&self, folder: &Path) -> String {
-        let pictures = self.files.iter().filter(|(name, _)| name.ends_with(".png")).count();
+        let pictures = self
+            .files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".png"))
+            .count();
         let shown = shown_path(folder);
         format!("{pictures} figures in {shown}/figures; the report is {shown}/{REPORT}\n")
     }
@@ -489,12 +552,20 @@ fn draw(
         let Ok(scene) = figure.outcome else { continue };
         let raster = png::render(&scene)
             .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
-        files.push((format!("figures/{}.svg", figure.name), svg::render(&scene).into_bytes()));
+        files.push((
+            format!("figures/{}.svg", figure.name),
+            svg::render(&scene).into_bytes(),
+        ));
         files.push((format!("figures/{}.png", figure.name), raster));
     }
     let again = folder.join(run_folder::EXPERIMENT);
     let command = format!("rankfall run {} --out runs/again", again.display());
-    let page = report_page(&ReportInput { summary, table, experiment_toml, command: &command });
+    let page = report_page(&ReportInput {
+        summary,
+        table,
+        experiment_toml,
+        command: &command,
+    });
     files.push((REPORT.to_owned(), page.into_bytes()));
     Ok(Drawing { files })
 }

@@ -52,11 +52,15 @@ impl Material<'_> {
 
     fn cell(&self, save: usize, name: &str, index: u32) -> Option<Cell> {
         let place = self.layout().position(name, index)?;
-        Some(self.totals.cell(save * self.layout().observables.len() + place))
+        Some(
+            self.totals
+                .cell(save * self.layout().observables.len() + place),
+        )
     }
 
     fn mean(&self, save: usize, name: &str, index: u32) -> Option<f64> {
-        self.cell(save, name, index).and_then(|cell| defined(cell.mean))
+        self.cell(save, name, index)
+            .and_then(|cell| defined(cell.mean))
     }
 
     fn last(&self) -> usize {
@@ -64,7 +68,10 @@ impl Material<'_> {
     }
 
     fn scalar(&self, name: &str) -> Scalar {
-        Scalar { initial: self.mean(0, name, 0), final_mean: self.mean(self.last(), name, 0) }
+        Scalar {
+            initial: self.mean(0, name, 0),
+            final_mean: self.mean(self.last(), name, 0),
+        }
     }
 
     fn loss(&self, name: &str) -> LossSummary {
@@ -80,9 +87,14 @@ impl Material<'_> {
         let name = format!("log_singular_value_{matrix}");
         let at = |save| {
             let size = self.layout().spectrum_size(matrix) as u32;
-            (1..=size).map(|index| self.mean(save, &name, index)).collect()
+            (1..=size)
+                .map(|index| self.mean(save, &name, index))
+                .collect()
         };
-        Spectrum { initial: at(0), final_mean: at(self.last()) }
+        Spectrum {
+            initial: at(0),
+            final_mean: at(self.last()),
+        }
     }
 
     fn rank(&self, kind: &str, tolerance: Option<f64>) -> RankSummary {
@@ -102,7 +114,11 @@ impl Material<'_> {
 
     fn log_det(&self) -> LogDetSummary {
         let last = self.cell(self.last(), "log_det", 0);
-        let of = if self.full_rank_possible() { "M" } else { "theta_transpose_theta" };
+        let of = if self.full_rank_possible() {
+            "M"
+        } else {
+            "theta_transpose_theta"
+        };
         LogDetSummary {
             of: of.to_owned(),
             initial: self.mean(0, "log_det", 0),
@@ -178,7 +194,13 @@ impl Material<'_> {
                        rounding";
             return vec![why.to_owned()];
         }
-        let ProblemSummary { inputs: p, outputs: k, width: l, samples: n, .. } = *self.problem;
+        let ProblemSummary {
+            inputs: p,
+            outputs: k,
+            width: l,
+            samples: n,
+            ..
+        } = *self.problem;
         let d = p + k;
         let samples = if self.spec.dynamics.needs_rows() {
             format!("samples: not reduced, these dynamics draw on single rows ({n} of them)")
@@ -199,7 +221,9 @@ impl Material<'_> {
         ];
         if self.trajectories < self.requested {
             let requested = self.requested;
-            all.push(format!("trajectories: one stands for {requested}, which would all be equal"));
+            all.push(format!(
+                "trajectories: one stands for {requested}, which would all be equal"
+            ));
         }
         all
     }
@@ -215,7 +239,9 @@ impl Material<'_> {
                 let Some(cell) = self.cell(save, observable.name, observable.index) else {
                     continue;
                 };
-                let law = (observable.name == "log_det").then(|| self.mean(save, LAW, 0)).flatten();
+                let law = (observable.name == "log_det")
+                    .then(|| self.mean(save, LAW, 0))
+                    .flatten();
                 let survivors = self.totals.survivors() as f64;
                 let [q05, q25, q50, q75, q95] = cell.quantiles.map(defined);
                 rows.push(SeriesRow {

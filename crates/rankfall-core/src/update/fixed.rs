@@ -64,7 +64,13 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
 
     /// Θ ← exp H(G) Θ, G tall × Q row-major.
     #[inline(always)]
-    pub fn act(&self, increment: &[Lanes<N>], columns: &mut [Lanes<N>], tall: usize, tall_first: bool) {
+    pub fn act(
+        &self,
+        increment: &[Lanes<N>],
+        columns: &mut [Lanes<N>],
+        tall: usize,
+        tall_first: bool,
+    ) {
         let (rows, _) = increment.as_chunks::<Q>();
         for column in columns.chunks_exact_mut(tall + Q) {
             let (x, y) = halves(column, tall, Q, tall_first);

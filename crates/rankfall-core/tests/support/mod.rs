@@ -14,15 +14,28 @@ use rankfall_core::update::Update;
 use serde_json::Value;
 
 pub fn number(value: &Value) -> f64 {
-    value.as_str().and_then(|s| s.parse().ok()).expect("a decimal string")
+    value
+        .as_str()
+        .and_then(|s| s.parse().ok())
+        .expect("a decimal string")
 }
 
 pub fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().expect("a list").iter().map(number).collect()
+    value
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(number)
+        .collect()
 }
 
 pub fn matrix(value: &Value) -> Mat<f64> {
-    let rows: Vec<Vec<f64>> = value.as_array().expect("rows").iter().map(numbers).collect();
+    let rows: Vec<Vec<f64>> = value
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(numbers)
+        .collect();
     Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j])
 }
 
@@ -32,7 +45,12 @@ pub fn gram(case: &Value) -> Gram {
     let k = sxy.ncols();
     let trace = case.get("Syy_trace").map_or(100.0, number);
     let syy = Mat::from_fn(k, k, |i, j| if i == j { trace / k as f64 } else { 0.0 });
-    Gram { sxx, sxy, syy, n: 1000 }
+    Gram {
+        sxx,
+        sxy,
+        syy,
+        n: 1000,
+    }
 }
 
 /// One trajectory of one problem.
@@ -58,7 +76,13 @@ impl Case {
     }
 
     pub fn read(value: &Value, w1: &str, w2: &str) -> Self {
-        Self::new(&gram(value), Weights { w1: matrix(&value[w1]), w2: matrix(&value[w2]) })
+        Self::new(
+            &gram(value),
+            Weights {
+                w1: matrix(&value[w1]),
+                w2: matrix(&value[w2]),
+            },
+        )
     }
 
     pub fn weights(&self) -> Weights {
@@ -78,7 +102,9 @@ pub fn step(value: &Value, step: Step) -> Weights {
     let mut case = Case::read(value, "W1", "W2");
     let (p, k) = (case.problem.inputs, case.problem.outputs);
     let rotated = case.problem.basis.transpose() * matrix(&value["dG_total"]);
-    let increment: Vec<Lanes<1>> = (0..p * k).map(|i| Lanes([rotated[(i / k, i % k)]])).collect();
+    let increment: Vec<Lanes<1>> = (0..p * k)
+        .map(|i| Lanes([rotated[(i / k, i % k)]]))
+        .collect();
     let mut square = Lanes::ZERO;
     for &g in &increment {
         square += g * g;

@@ -121,7 +121,13 @@ fn singular_value_plot(run: &Run<'_>, layer: &str) -> Plot {
 /// for it is the small ones that noise makes fall.
 fn followed(count: usize) -> impl Iterator<Item = usize> {
     let shown = count.min(FOLLOWED);
-    (0..shown).map(move |i| if shown > 1 { i * (count - 1) / (shown - 1) } else { 0 })
+    (0..shown).map(move |i| {
+        if shown > 1 {
+            i * (count - 1) / (shown - 1)
+        } else {
+            0
+        }
+    })
 }
 
 /// The dynamics whose noise is shown: the stochastic flow where there is one.

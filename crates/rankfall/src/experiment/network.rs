@@ -104,7 +104,10 @@ fn init(field: &Field, folder: &Path, width: u64, data: &DataSpec) -> Result<Ini
             each_trajectory: flag_or(&section, "each_trajectory", false)?,
         }),
         _ => Ok(InitSpec::File {
-            path: absolute_path(&section.required("path", "path = \"start.safetensors\"")?, folder)?,
+            path: absolute_path(
+                &section.required("path", "path = \"start.safetensors\"")?,
+                folder,
+            )?,
             checksum: section.field("checksum").map(|f| word(&f)).transpose()?,
         }),
     }

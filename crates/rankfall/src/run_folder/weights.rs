@@ -41,7 +41,8 @@ const LARGEST_FILE: u64 = 16 << 30;
 /// Exit code 2: no such file, not safetensors, a tensor missing, of another type, or no matrix.
 pub fn read(path: &Path) -> Result<(Weights, String), Failure> {
     let shown = shown_path(path);
-    let wrong = |why: String| Failure::input(format!("cannot use {shown} as initial weights: {why}"));
+    let wrong =
+        |why: String| Failure::input(format!("cannot use {shown} as initial weights: {why}"));
     let metadata = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
     if !metadata.is_file() || metadata.len() > LARGEST_FILE {
         return Err(wrong("it is not a file of at most 16 GiB".to_owned()));
@@ -59,10 +60,18 @@ pub fn read(path: &Path) -> Result<(Weights, String), Failure> {
 fn matrix(tensors: &SafeTensors, name: &str) -> Result<Mat<f64>, String> {
     let view = tensors.tensor(name).map_err(|_| {
         let names: Vec<String> = tensors.names().into_iter().map(|n| quoted(n)).collect();
-        format!("it has no tensor {}; it has {}", quoted(name), names.join(", "))
+        format!(
+            "it has no tensor {}; it has {}",
+            quoted(name),
+            names.join(", ")
+        )
     })?;
     let &[rows, columns] = view.shape() else {
-        return Err(format!("{} has shape {:?}, not that of a matrix", quoted(name), view.shape()));
+        return Err(format!(
+            "{} has shape {:?}, not that of a matrix",
+            quoted(name),
+            view.shape()
+        ));
     };
     let data = view.data();
     let value = |index: usize| match view.dtype() {
@@ -71,9 +80,15 @@ fn matrix(tensors: &SafeTensors, name: &str) -> Result<Mat<f64>, String> {
         _ => None,
     };
     if rows * columns > 0 && value(0).is_none() {
-        return Err(format!("{} is of type {:?}; F32 or F64 is needed", quoted(name), view.dtype()));
+        return Err(format!(
+            "{} is of type {:?}; F32 or F64 is needed",
+            quoted(name),
+            view.dtype()
+        ));
     }
-    Ok(Mat::from_fn(rows, columns, |i, j| value(i * columns + j).unwrap_or(f64::NAN)))
+    Ok(Mat::from_fn(rows, columns, |i, j| {
+        value(i * columns + j).unwrap_or(f64::NAN)
+    }))
 }
 
 fn read_at<const N: usize>(data: &[u8], index: usize) -> Option<[u8; N]> {
