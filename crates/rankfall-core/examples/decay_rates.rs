@@ -266,6 +266,7 @@ impl Study {
             time_unit,
             rank_tolerance: 1e-3,
             keep_trajectories: true,
+            reductions: true,
         }
     }
 

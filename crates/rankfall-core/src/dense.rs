@@ -47,7 +47,7 @@ pub fn thin_svd(a: &Mat<f64>) -> ThinSvd {
 /// The identity, column-major, in every lane.
 pub fn identity_lanes<const N: usize>(size: usize) -> Vec<Lanes<N>> {
     let at = |index: usize| {
-        if index % (size + 1) == 0 {
+        if index.is_multiple_of(size + 1) {
             Lanes::ONE
         } else {
             Lanes::ZERO

@@ -209,7 +209,7 @@ fn add_label_signs<const N: usize>(
     for row in 0..problem.samples as usize {
         for b in 0..k {
             let bit = row * k + b;
-            if bit % 64 == 0 {
+            if bit.is_multiple_of(64) {
                 let pair = key.words(trajectories, step, (bit / 128) as u32);
                 word = pair[bit / 64 % 2];
             }

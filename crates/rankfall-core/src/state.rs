@@ -103,7 +103,7 @@ impl<const N: usize> State<N> {
     /// Keeps the columns apart: on a fixed schedule, and out of turn for a lane that moved far.
     #[inline(always)]
     pub fn keep_up(&mut self, instructions: Instructions) {
-        if self.step % UPKEEP_INTERVAL == 0 {
+        if self.step.is_multiple_of(UPKEEP_INTERVAL) {
             self.keep_apart(self.alive(), instructions);
         } else {
             self.keep_up_out_of_turn(instructions);

@@ -89,6 +89,7 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
         time_unit: TIME_STEP,
         rank_tolerance: 1e-3,
         keep_trajectories: true,
+        reductions: true,
     };
     let outcome = spec
         .run(&setup, 2, None, &Unwatched, Instructions::best())
