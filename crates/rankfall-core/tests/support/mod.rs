@@ -68,7 +68,7 @@ impl Case {
         let given = Initialisation::Given(weights);
         let start = given.start(&problem, width, 0, 0).expect("fitting weights");
         Self {
-            lanes: LaneProblem::new(&[problem.clone()]),
+            lanes: LaneProblem::new(&std::array::from_fn(|_| problem.clone())),
             state: State::new(std::slice::from_ref(&start), Instructions::best()),
             start,
             problem,
