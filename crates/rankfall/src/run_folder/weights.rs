@@ -58,7 +58,7 @@ pub fn read(path: &Path) -> Result<(Weights, String), Failure> {
 
 fn matrix(tensors: &SafeTensors, name: &str) -> Result<Mat<f64>, String> {
     let view = tensors.tensor(name).map_err(|_| {
-        let names: Vec<String> = tensors.names().into_iter().map(|n| quoted(n)).collect();
+        let names: Vec<String> = tensors.names().into_iter().map(quoted).collect();
         format!("it has no tensor {}; it has {}", quoted(name), names.join(", "))
     })?;
     let &[rows, columns] = view.shape() else {
