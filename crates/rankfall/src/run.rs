@@ -148,6 +148,7 @@ fn report_finished(
     }
     let compared = table::predicted_and_measured(summary);
     let mut text = table::to_text(&compared, table::falling_layer(summary));
+    text.push('\n');
     for warning in &summary.warnings {
         text += &format!("note: {warning}\n");
     }
