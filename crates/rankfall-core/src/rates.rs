@@ -235,6 +235,9 @@ impl Extrapolation {
 
 /// Weighted least squares, weights 1/standard error², of independent estimates (x, y) by a
 /// polynomial of this degree; none for too few different x or where an error is not positive.
+///
+/// The weights are estimates themselves, so intervals are a little narrow: with 15 degrees of
+/// freedom at each of four points, 95 % intervals at 0 hold the truth 94 % of the time.
 pub fn extrapolate(points: &[(f64, Estimate)], degree: usize) -> Option<Extrapolation> {
     let spare = points.len().checked_sub(degree + 1)?;
     // In units of the largest x the normal equations are not needlessly near singular.
