@@ -9,7 +9,7 @@
 
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
-use crate::state::State;
+use crate::state::{State, negative_gradient_of};
 
 /// The error of one step relative to the norm of each column.
 const TOLERANCE: f64 = 1e-13;
@@ -180,21 +180,7 @@ impl<const N: usize> GradientFlow<N> {
     fn slope(&mut self, state: &State<N>, problem: &LaneProblem<N>, index: usize) {
         let (p, k) = (problem.inputs, problem.outputs);
         let rows = p + k;
-        self.increment.fill(Lanes::ZERO);
-        for (column, &weight) in self.stage.chunks_exact(rows).zip(&state.weight) {
-            let (w1, w2) = column.split_at(p);
-            for (row, &x) in self.increment.chunks_exact_mut(k).zip(w1) {
-                let scaled = x * weight;
-                for (entry, &y) in row.iter_mut().zip(w2) {
-                    *entry = scaled.mul_add(y, *entry);
-                }
-            }
-        }
-        for (a, row) in self.increment.chunks_exact_mut(k).enumerate() {
-            for (b, entry) in row.iter_mut().enumerate() {
-                *entry = (-problem.eigenvalues[a]).mul_add(*entry, problem.sxy[a * k + b]);
-            }
-        }
+        negative_gradient_of(&self.stage, &state.weight, problem, &mut self.increment);
         let slope = &mut self.slopes[index];
         for (column, out) in self
             .stage
@@ -331,8 +317,6 @@ fn attempt<const N: usize>(
     let error = flow.error_square(state, h);
     let accept = going & error.at_most(Lanes::ONE);
     flow.set_stage(state, h, &WEIGHTS);
-    let rows = state.factor.rows();
-    debug_assert_eq!(flow.stage.len() % rows, 0);
     for (entry, &new) in state.factor.mantissa_mut().iter_mut().zip(&flow.stage) {
         *entry = new.where_else(accept, *entry);
     }

@@ -19,9 +19,7 @@ use crate::network::{Start, Weights};
 use crate::observe::{Readings, Spectra};
 use crate::problem::Problem;
 use crate::random::{Purpose, StreamKey};
-
-/// ‖ΔG‖_F of one step beyond which the trajectory has diverged, as for the reduced engine.
-const DIVERGED: f64 = 300.0;
+use crate::state::DIVERGED;
 
 /// Runge–Kutta steps of gradient flow per step of the grid of save times.
 const FLOW_STEPS: u32 = 8;

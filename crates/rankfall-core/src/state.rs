@@ -22,7 +22,7 @@ const MOST_MOTION: f64 = 6.0;
 
 /// ‖ΔG‖_F of one step beyond which a trajectory has diverged: the weights would grow by more
 /// than this factor at once, and the next step by its square.
-const DIVERGED: f64 = 300.0;
+pub const DIVERGED: f64 = 300.0;
 
 /// N trajectories at one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,57 +139,87 @@ impl<const N: usize> State<N> {
     /// W₁W₂, p × k row-major.
     #[inline(always)]
     pub fn product(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
-        match problem.outputs {
-            1 => self.product_fixed::<1>(out),
-            2 => self.product_fixed::<2>(out),
-            3 => self.product_fixed::<3>(out),
-            4 => self.product_fixed::<4>(out),
-            outputs => self.product_any(outputs, out),
-        }
-    }
-
-    /// With the outputs of one input row in registers.
-    #[inline(always)]
-    fn product_fixed<const K: usize>(&self, out: &mut [Lanes<N>]) {
-        let rows = self.factor.rows();
-        let columns = self.factor.mantissa();
-        for (a, row) in out.as_chunks_mut::<K>().0.iter_mut().enumerate() {
-            let mut sum = [Lanes::ZERO; K];
-            for (column, &weight) in columns.chunks_exact(rows).zip(&self.weight) {
-                let scaled = column[a] * weight;
-                let w2 = &column[rows - K..];
-                for b in 0..K {
-                    sum[b] = scaled.mul_add(w2[b], sum[b]);
-                }
-            }
-            *row = sum;
-        }
-    }
-
-    #[inline(always)]
-    fn product_any(&self, outputs: usize, out: &mut [Lanes<N>]) {
-        let rows = self.factor.rows();
-        let columns = self.factor.mantissa();
-        out.fill(Lanes::ZERO);
-        for (column, &weight) in columns.chunks_exact(rows).zip(&self.weight) {
-            let (w1, w2) = column.split_at(rows - outputs);
-            for (row, &x) in out.chunks_exact_mut(outputs).zip(w1) {
-                let scaled = x * weight;
-                for (entry, &y) in row.iter_mut().zip(w2) {
-                    *entry = scaled.mul_add(y, *entry);
-                }
-            }
-        }
+        product_of(self.factor.mantissa(), &self.weight, problem, out);
     }
 
     /// A = S_xy − S_xx W₁W₂, the negative gradient with respect to the product; p × k row-major.
     #[inline(always)]
     pub fn negative_gradient(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
-        let k = problem.outputs;
-        self.product(problem, out);
-        for (a, row) in out.chunks_exact_mut(k).enumerate() {
-            for (b, entry) in row.iter_mut().enumerate() {
-                *entry = (-problem.eigenvalues[a]).mul_add(*entry, problem.sxy[a * k + b]);
+        negative_gradient_of(self.factor.mantissa(), &self.weight, problem, out);
+    }
+}
+
+/// A = S_xy − S_xx W₁W₂ for columns of Θ with these weights in the product; p × k row-major.
+#[inline(always)]
+pub fn negative_gradient_of<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    problem: &LaneProblem<N>,
+    out: &mut [Lanes<N>],
+) {
+    let k = problem.outputs;
+    product_of(columns, weights, problem, out);
+    for (a, row) in out.chunks_exact_mut(k).enumerate() {
+        for (b, entry) in row.iter_mut().enumerate() {
+            *entry = (-problem.eigenvalues[a]).mul_add(*entry, problem.sxy[a * k + b]);
+        }
+    }
+}
+
+/// Σ_j weight_j w1_j w2_jᵀ over the columns (w1_j; w2_j) of Θ; p × k row-major.
+#[inline(always)]
+fn product_of<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    problem: &LaneProblem<N>,
+    out: &mut [Lanes<N>],
+) {
+    let rows = problem.inputs + problem.outputs;
+    match problem.outputs {
+        1 => product_fixed::<1, N>(columns, weights, rows, out),
+        2 => product_fixed::<2, N>(columns, weights, rows, out),
+        3 => product_fixed::<3, N>(columns, weights, rows, out),
+        4 => product_fixed::<4, N>(columns, weights, rows, out),
+        outputs => product_any(columns, weights, outputs, rows, out),
+    }
+}
+
+/// With the outputs of one input row in registers.
+#[inline(always)]
+fn product_fixed<const K: usize, const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    rows: usize,
+    out: &mut [Lanes<N>],
+) {
+    for (a, row) in out.as_chunks_mut::<K>().0.iter_mut().enumerate() {
+        let mut sum = [Lanes::ZERO; K];
+        for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
+            let scaled = column[a] * weight;
+            let w2 = &column[rows - K..];
+            for b in 0..K {
+                sum[b] = scaled.mul_add(w2[b], sum[b]);
+            }
+        }
+        *row = sum;
+    }
+}
+
+#[inline(always)]
+fn product_any<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    outputs: usize,
+    rows: usize,
+    out: &mut [Lanes<N>],
+) {
+    out.fill(Lanes::ZERO);
+    for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
+        let (w1, w2) = column.split_at(rows - outputs);
+        for (row, &x) in out.chunks_exact_mut(outputs).zip(w1) {
+            let scaled = x * weight;
+            for (entry, &y) in row.iter_mut().zip(w2) {
+                *entry = scaled.mul_add(y, *entry);
             }
         }
     }
