@@ -108,6 +108,7 @@ fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSp
         rank_tolerance: 1e-3,
         keep_trajectories: true,
         reductions: true,
+        force_balance: None,
     }
 }
 
