@@ -106,7 +106,10 @@ fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
         problem.width as f64,
     );
     let m = l.min(p + k);
-    let layout = Layout::new(problem.inputs, problem.outputs, m as usize, true);
+    let mut layout = Layout::new(problem.inputs, problem.outputs, m as usize, true);
+    if experiment.run.force_balance.is_some() {
+        layout = layout.with_force_balance();
+    }
     let run = &experiment.run;
     let trajectories = run.trajectories as f64;
     let kept = run.keep_trajectories || run.trajectories <= EXACT_QUANTILES;

@@ -274,6 +274,10 @@ impl Context<'_> {
             rank_tolerance: run.rank_tolerance,
             keep_trajectories: run.keep_trajectories,
             reductions: run.reductions,
+            force_balance: run.force_balance.map(|balance| {
+                let steps = save_steps.last().copied().unwrap_or(0);
+                balance.stride_for(steps)
+            }),
         }
     }
 
@@ -378,16 +382,17 @@ impl Context<'_> {
         if !self.experiment.run.keep_trajectories {
             return Ok(());
         }
-        let layout = self.layout()?;
-        let observables = layout.observables.len();
         let mut writer = TrajectoriesWriter::create(&folder.file(TRAJECTORIES))?;
-        for ((spec, steps), done) in self
+        for (((index, spec), steps), done) in self
             .experiment
             .dynamics
             .iter()
+            .enumerate()
             .zip(self.experiment.save_steps())
             .zip(finished)
         {
+            let layout = self.layout(&self.ensemble(index, spec, &steps))?;
+            let observables = layout.observables.len();
             for (trajectory, values) in done.trajectories.iter().flatten() {
                 let row = |(cell, &value): (usize, &f64)| {
                     let observable = layout.observables[cell % observables];
@@ -407,7 +412,7 @@ impl Context<'_> {
         writer.finish()
     }
 
-    fn layout(&self) -> Result<Layout, Failure> {
+    fn layout(&self, ensemble: &EnsembleSpec) -> Result<Layout, Failure> {
         let problem = self
             .prepared
             .setup
@@ -418,7 +423,7 @@ impl Context<'_> {
             .setup
             .width
             .min(problem.inputs + problem.outputs);
-        Ok(Layout::new(
+        Ok(ensemble.layout(
             problem.inputs,
             problem.outputs,
             columns,
