@@ -53,6 +53,7 @@
 
 pub mod batches;
 pub mod block;
+pub mod deep;
 pub mod dense;
 pub mod dynamics;
 pub mod ensemble;
