@@ -56,6 +56,7 @@
 pub mod batches;
 pub mod block;
 pub mod counterfactual;
+pub mod deep;
 pub mod dense;
 pub mod dynamics;
 pub mod ensemble;
