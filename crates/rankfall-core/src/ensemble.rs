@@ -531,3 +531,22 @@ fn weights_from(w1: Vec<f64>, w2: Vec<f64>, width: usize) -> Weights {
         w2: faer::Mat::from_fn(width, outputs, |i, j| w2[j * width + i]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finished_blocks_are_remembered_in_little_room() {
+        let mut finished = FinishedBlocks::none_of(100..200);
+        assert!(finished.has(99) && !finished.has(100));
+        for block in [100, 102, 104, 103] {
+            finished.add(block, 8);
+        }
+        assert!(finished.has(100) && !finished.has(101) && finished.has(104));
+        assert_eq!((finished.below, finished.beyond.len()), (101, 3));
+        finished.add(101, 5);
+        assert_eq!((finished.below, finished.beyond.len()), (105, 0));
+        assert_eq!(finished.trajectories, 37);
+    }
+}

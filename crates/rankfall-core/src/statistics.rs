@@ -520,6 +520,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_does_not_grow_with_the_number_of_trajectories() {
+        let mut statistics = folded(&[], false);
+        for block in 0..20_000 {
+            statistics.insert(leaf(block));
+            // One node per level of the tree: as many as block + 1 has binary digits that are one.
+            assert_eq!(statistics.nodes.len() as u32, (block + 1_u64).count_ones());
+        }
+        let encoded = |s: &Statistics| postcard::to_stdvec(s).unwrap().len();
+        let few = folded(&(0..200).collect::<Vec<_>>(), false);
+        assert!(encoded(&statistics) < 4 * encoded(&few));
+    }
+
+    #[test]
     fn only_so_many_divergences_are_listed() {
         let blocks: Vec<u64> = (0..400).collect();
         let statistics = folded(&blocks, true);
