@@ -18,6 +18,7 @@
 //! ```
 
 pub mod axis;
+pub mod claims;
 pub mod color;
 pub mod figures;
 pub mod font;
