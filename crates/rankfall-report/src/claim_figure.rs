@@ -55,38 +55,41 @@ struct Look {
     symbol: Option<Symbol>,
 }
 
-/// Measurements get the colours in turn. Theory is ink, unless there is one theory for each of
-/// several kinds of points: then it has the colour of its points.
+/// Measurements get the colours in turn, from a light one on where theory runs over lines. Theory is
+/// ink, unless there is one theory for each of several kinds of points: then it has their colour.
 fn looks(curves: &[ClaimCurve]) -> Vec<Look> {
     let count = |style: CurveStyle| curves.iter().filter(|c| c.style == style).count();
-    let paired = count(CurveStyle::Dashed) == count(CurveStyle::Points)
-        && count(CurveStyle::Points) > 1
-        && count(CurveStyle::Line) == 0;
-    let (mut measured, mut theories) = (0, 0);
-    curves
-        .iter()
-        .map(|curve| match curve.style {
-            CurveStyle::Dashed => {
-                let color = if paired {
-                    Color::Series(theories)
-                } else {
-                    Color::Ink
-                };
-                theories += 1;
-                let stroke = Stroke { color, ..LAW };
-                Look {
-                    stroke,
-                    symbol: None,
-                }
-            }
-            style => {
-                let symbol = (style == CurveStyle::Points).then(|| Symbol::of_series(measured));
-                let stroke = Stroke::solid(Color::Series(measured), 2.2);
-                measured += 1;
-                Look { stroke, symbol }
-            }
-        })
-        .collect()
+    let (theories, points) = (count(CurveStyle::Dashed), count(CurveStyle::Points));
+    let lines = count(CurveStyle::Line);
+    let paired = theories == points && points > 1 && lines == 0;
+    let (first, width) = if theories > 0 && lines > 0 {
+        (2, 3.4)
+    } else {
+        (0, 2.2)
+    };
+    let (mut measured, mut theory) = (0, 0);
+    let mut look = |curve: &ClaimCurve| {
+        if curve.style == CurveStyle::Dashed {
+            theory += 1;
+            let color = if paired {
+                Color::Series(theory - 1)
+            } else {
+                Color::Ink
+            };
+            let stroke = Stroke { color, ..LAW };
+            return Look {
+                stroke,
+                symbol: None,
+            };
+        }
+        let place = first + measured;
+        measured += 1;
+        Look {
+            stroke: Stroke::solid(Color::Series(place), width),
+            symbol: (curve.style == CurveStyle::Points).then(|| Symbol::of_series(place)),
+        }
+    };
+    curves.iter().map(&mut look).collect()
 }
 
 fn entry(curve: &ClaimCurve, look: Look) -> Entry {
@@ -216,12 +219,14 @@ mod tests {
         use CurveStyle::{Dashed, Line, Points};
         let (first, second) = (Color::Series(0), Color::Series(1));
         assert_eq!(of(&[Points, Dashed]), [first, Color::Ink]);
-        assert_eq!(of(&[Line, Dashed]), [first, Color::Ink]);
+        // The dark first colours would hide theory that runs over them.
+        assert_eq!(of(&[Line, Dashed]), [Color::Series(2), Color::Ink]);
+        assert_eq!(of(&[Line]), [first]);
         assert_eq!(
             of(&[Points, Points, Dashed, Dashed]),
             [first, second, first, second]
         );
-        assert_eq!(of(&[Points, Line, Dashed]), [first, second, Color::Ink]);
+        assert_eq!(of(&[Points, Points, Dashed]), [first, second, Color::Ink]);
     }
 
     #[test]
