@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use rankfall_core::dynamics::{Dynamics, Integrator, Kind};
+//! use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 //! use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 //! use rankfall_core::lanes::Instructions;
 //! use rankfall_core::network::Initialisation;
@@ -32,6 +32,7 @@
 //! };
 //! let kind = Kind::StochasticGradientFlow {
 //!     integrator: Integrator::LieEuler, time_step: 0.01, batch_size: 1,
+//!     forces: ForceScales::default(), brownian_substeps: 1,
 //! };
 //! let flow = EnsembleSpec {
 //!     dynamics: Dynamics { kind, step_size: 0.01, label_noise: 2.0 },
@@ -53,6 +54,7 @@
 
 pub mod batches;
 pub mod block;
+pub mod counterfactual;
 pub mod dense;
 pub mod dynamics;
 pub mod ensemble;
@@ -74,6 +76,7 @@ pub mod setup;
 pub mod state;
 pub mod statistics;
 pub mod stepper;
+pub mod strang;
 pub mod synthetic;
 pub mod theory;
 pub mod update;
