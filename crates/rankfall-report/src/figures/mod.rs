@@ -9,10 +9,12 @@ pub mod generalisation;
 pub mod loss;
 pub mod pushes;
 pub mod ranks;
+pub mod rates;
 pub mod seed_figure;
 pub mod singular_values;
 mod spectrum;
 pub mod style;
+pub mod sweep;
 pub mod time;
 
 use crate::legend::Entry;
