@@ -364,6 +364,24 @@ mod tests {
     }
 
     #[test]
+    fn contours_are_drawn_over_the_cells_and_do_not_widen_the_axis() {
+        let x = HeatAxis::of_values(&[1.0, 2.0], false);
+        let contour = Line {
+            places: vec![Some((1.0, 1.0)), Some((2.0, 2.0))],
+            stroke: crate::figures::style::LAW,
+            end_label: None,
+        };
+        let heat = HeatMap {
+            overlay: vec![contour.clone()],
+            ..map(x.clone(), x, values(&[1.0, 2.0, 3.0, 4.0]))
+        };
+        let plot = heat.plot();
+        assert_eq!(plot.lines, [contour]);
+        let axis = crate::plot::common_x(&[&plot]).expect("has cells");
+        assert_eq!((axis.low, axis.high), (0.5, 2.5));
+    }
+
+    #[test]
     fn nothing_known_is_all_hatched_and_nothing_at_all_is_blank() {
         let x = HeatAxis::of_values(&[1.0, 2.0], false);
         let plot = map(x.clone(), x, vec![Cell::Missing; 4]).plot();

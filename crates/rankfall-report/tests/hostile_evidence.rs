@@ -3,7 +3,7 @@
 
 use rankfall_report::claims::{ClaimCurve, ClaimFigure, ClaimRecord, ClaimsRecord, CurveStyle};
 use rankfall_report::figures::{rates, sweep};
-use rankfall_report::record::{SeriesRow, Summary};
+use rankfall_report::record::{DynamicsSummary, SeriesRow, Summary};
 use rankfall_report::scene::Scene;
 use rankfall_report::sweep::SweepTable;
 use rankfall_report::{
@@ -355,6 +355,39 @@ fn forces_are_drawn_only_where_they_were_recorded() {
     let series = SeriesTable::from_rows(rows);
     let figures = draw_all(&summary, &series);
     assert!(figures.iter().all(|f| !FORCES.contains(&f.name)));
+}
+
+#[test]
+fn forces_are_in_the_summary_only_where_they_are_scaled() {
+    let (summary, _) = Recipe::forces().record();
+    let json = |i: usize| serde_json::to_value(&summary.dynamics[i]).expect("written");
+    assert!(json(0).get("forces").is_none());
+    assert_eq!(json(1)["forces"]["repulsion"], 0.0);
+    let read = |i: usize| serde_json::from_value::<DynamicsSummary>(json(i)).expect("read");
+    assert_eq!(read(0).forces, None);
+    assert_eq!(read(1).forces, summary.dynamics[1].forces);
+}
+
+#[test]
+fn the_reader_of_markup_refuses_what_is_not_well_formed() {
+    for bad in [
+        "<a><b></a></b>",
+        "<a>",
+        "</a>",
+        "<a x=1/>",
+        "<a x=\"1\" x=\"2\"/>",
+        "<a>&nbsp;</a>",
+        "<a>1 > 0</a>",
+        "<a>\u{0}</a>",
+        "<a/>text",
+    ] {
+        let refused = std::panic::catch_unwind(|| markup::check("bad", bad)).is_err();
+        assert!(refused, "{bad}");
+    }
+    markup::check(
+        "good",
+        "<!DOCTYPE html>\n<a x=\"&lt;\">b<br>&amp;<c/></a>\n",
+    );
 }
 
 #[test]

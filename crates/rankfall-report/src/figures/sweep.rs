@@ -2,8 +2,8 @@
 
 use crate::axis::Scale;
 use crate::color::Color;
-use crate::figures::Figure;
 use crate::figures::style::LAW;
+use crate::figures::{Figure, capitalised, evenly};
 use crate::gradient::Gradient;
 use crate::heatmap::{Cell, HeatAxis, HeatMap};
 use crate::legend::Entry;
@@ -174,7 +174,7 @@ fn sentence(table: &SweepTable, metric: &SweepMetric) -> Option<String> {
     let high = values.iter().copied().reduce(f64::max)?;
     let mut sentence = format!(
         " {} runs from {} to {}",
-        metric.label,
+        capitalised(&metric.label),
         compact(low, 3),
         compact(high, 3)
     );
@@ -269,8 +269,7 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
     let y = Side::new(scale, &metric.label);
     let mut plot = Plot::new(&metric.label, places.side(&first.label), y);
     let members = table.axes.get(1).map_or(1, |axis| axis.values.len());
-    let every = members.div_ceil(MOST_LINES).max(1);
-    let chosen: Vec<usize> = (0..members).step_by(every).collect();
+    let chosen: Vec<usize> = evenly(members, MOST_LINES).collect();
     let at = |i: usize, j: usize| match table.axes.len() {
         1 => table.position(&[i]),
         _ => table.position(&[i, j]),
