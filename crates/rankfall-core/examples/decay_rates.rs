@@ -269,6 +269,7 @@ impl Study {
             rank_tolerance: 1e-3,
             keep_trajectories: true,
             reductions: true,
+            force_balance: None,
         }
     }
 

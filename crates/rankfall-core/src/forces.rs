@@ -18,6 +18,7 @@
 //! the projector on the null space of M, which every choice of its basis shares.
 
 use crate::graded::{GradedColumns, Rotate};
+use crate::lane_math::ln;
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::state::State;
@@ -103,6 +104,13 @@ impl<const N: usize> Forces<N> {
         &self.vectors[i * rows..(i + 1) * rows]
     }
 
+    /// log λ_i; −∞ for a zero eigenvalue.
+    #[inline(always)]
+    pub fn log_eigenvalue(&self, i: usize) -> Lanes<N> {
+        let exponent = self.exponents[i] + self.exponents[i];
+        exponent.mul_add(Lanes::splat(std::f64::consts::LN_2), ln(self.squares[i]))
+    }
+
     /// 4 a_i'A b_i.
     #[inline(always)]
     pub fn gradient(&self, i: usize) -> Lanes<N> {
@@ -178,10 +186,7 @@ impl<const N: usize> Forces<N> {
             (0..count).map(row).collect()
         };
         let list = |values: &[Lanes<N>]| values[..count].iter().map(|v| v.0[lane]).collect();
-        let log = |i: usize| {
-            let exponent = 2.0 * self.exponents[i].0[lane];
-            libm::log(self.squares[i].0[lane]) + std::f64::consts::LN_2 * exponent
-        };
+        let log = |i: usize| self.log_eigenvalue(i).0[lane];
         EigenvalueForces {
             log_eigenvalues: (0..count).map(log).collect(),
             q: table(&self.q),

@@ -38,6 +38,7 @@
 //!     dynamics: Dynamics { kind, step_size: 0.01, label_noise: 2.0 },
 //!     stream: 0, trajectories: 8, save_steps: vec![0, 1000, 5000], time_unit: 0.01,
 //!     rank_tolerance: 1e-3, keep_trajectories: false, reductions: true,
+//!     force_balance: None,
 //! };
 //! let outcome = flow.run(&setup, 2, None, &Unattended, Instructions::best())?;
 //! let totals = outcome.statistics.totals();
@@ -55,13 +56,16 @@
 pub mod batches;
 pub mod block;
 pub mod counterfactual;
+pub mod deep;
 pub mod dense;
 pub mod dynamics;
 pub mod ensemble;
+pub mod force_balance;
 pub mod forces;
 pub mod graded;
 pub mod gradient_flow;
 pub mod gram;
+pub mod histogram;
 pub mod increment;
 pub mod lane_math;
 pub mod lane_problem;

@@ -92,6 +92,7 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
         rank_tolerance: 1e-3,
         keep_trajectories: true,
         reductions: true,
+        force_balance: None,
     };
     let outcome = spec
         .run(&setup, 2, None, &Unwatched, Instructions::best())

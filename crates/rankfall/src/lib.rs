@@ -10,11 +10,14 @@ pub mod estimate;
 pub mod experiment;
 pub mod failure;
 pub mod interruption;
+pub mod merge;
 pub mod preparation;
 pub mod progress;
+pub mod results;
 pub mod run;
 pub mod run_folder;
 pub mod save_plan;
+pub mod shard;
 pub mod summarise;
 pub mod template;
 
@@ -57,6 +60,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Reproduce(arguments) => run::reproduce(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::New(arguments) => print(&template::experiment(arguments.kind)),
+        Command::Merge(arguments) => merge::merge(&arguments),
         Command::Plot(arguments) => run::plot(&arguments),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
     }
