@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use faer::Mat;
-use rankfall_core::block::Block;
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::lanes::{BLOCK, Instructions};
@@ -18,6 +17,7 @@ use rankfall_core::problem::Problem;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::setup::{Setup, Source};
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::walk::Walk;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -156,14 +156,20 @@ fn ends(
 ) -> Outcome<Vec<Mat<f64>>> {
     let spec = spec(integrator, octave, finest, paths);
     let blocks = paths.div_ceil(BLOCK) as u64;
+    let Source::Shared(problem) = &setup.source else {
+        return Err("one problem for all".into());
+    };
+    let start = setup.start(problem, 0)?;
     let half = |range: std::ops::Range<u64>| -> Result<Vec<Mat<f64>>, String> {
+        let (dynamics, steps) = (&spec.dynamics, spec.save_steps[1]);
+        let walk = Walk::new(dynamics, problem, &start, setup.seed, 0, 0);
+        let mut walk = walk.ok_or("gradient flow takes no steps")?;
         let mut out = Vec::new();
         for block in range {
-            let mut block = Block::<BLOCK>::new(&spec, setup, block, None, Instructions::best())
-                .map_err(|e| e.to_string())?;
-            block.advance(u64::MAX);
+            walk.start_over(block * BLOCK as u64);
+            walk.advance(steps);
             out.extend((0..BLOCK).map(|lane| {
-                let weights = block.weights(lane);
+                let weights = walk.weights(lane);
                 Mat::from_fn(3, 3, |i, j| match i {
                     2 => weights.w2[(j, 0)],
                     _ => weights.w1[(i, j)],

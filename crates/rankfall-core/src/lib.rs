@@ -85,3 +85,4 @@ pub mod synthetic;
 pub mod theory;
 pub mod time_step;
 pub mod update;
+pub mod walk;
