@@ -17,7 +17,7 @@ mod suggest;
 pub use data::{Column, Covariance, DataSpec, FileData, GaussianData, GramData, Teacher};
 pub use dynamics::DynamicsSpec;
 pub use network::{InitSpec, NetworkSpec};
-pub use run::RunSpec;
+pub use run::{ForceBalanceSpec, RunSpec};
 pub use suggest::nearest;
 
 use crate::failure::{Failure, quoted, shown_path};
