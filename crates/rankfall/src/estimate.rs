@@ -108,12 +108,13 @@ fn cost(experiment: &Experiment, known: &Known, threads: usize, shard: Option<Sh
         problem.width as f64,
     );
     let m = l.min(p + k);
-    let layout = known.layout();
     let run = &experiment.run;
     let trajectories = run.trajectories as f64 / shards;
     let kept = run.keep_trajectories || run.trajectories <= EXACT_QUANTILES;
     let (mut memory, mut disk, mut work) = (0.0_f64, 0.0, 0.0);
-    for (spec, saves) in experiment.dynamics.iter().zip(experiment.save_steps()) {
+    let dynamics = experiment.dynamics.iter().zip(experiment.save_steps());
+    for (index, (spec, saves)) in dynamics.enumerate() {
+        let layout = known.layout(&experiment.ensemble(index, &saves));
         let count = (experiment.trajectories_of(spec) as f64 / shards).max(1.0);
         let cells = saves.len() as f64 * layout.observables.len() as f64;
         let steps = saves.last().copied().unwrap_or(0) as f64;

@@ -108,6 +108,10 @@ impl Experiment {
             rank_tolerance: run.rank_tolerance,
             keep_trajectories: run.keep_trajectories,
             reductions: run.reductions,
+            force_balance: run.force_balance.map(|balance| {
+                let steps = save_steps.last().copied().unwrap_or(0);
+                balance.stride_for(steps)
+            }),
         }
     }
 

@@ -114,8 +114,9 @@ fn merge_dynamics(
     index: usize,
     known: &mut Option<Known>,
 ) -> Result<Finished, Failure> {
-    let spec = &experiment.dynamics[index];
     let save_steps = experiment.save_steps().swap_remove(index);
+    let mut ensemble = experiment.ensemble(index, &save_steps);
+    ensemble.trajectories = experiment.trajectories_of(&experiment.dynamics[index]);
     let mut folded: Option<Statistics> = None;
     let mut weights = None;
     let mut seconds = 0.0;
@@ -135,11 +136,7 @@ fn merge_dynamics(
         }
         seconds += record.seconds;
         weights = weights.or(part.weights);
-        let empty = || {
-            let mut ensemble = experiment.ensemble(index, &save_steps);
-            ensemble.trajectories = experiment.trajectories_of(spec);
-            ensemble.empty_statistics(&known.layout())
-        };
+        let empty = || ensemble.empty_statistics(&known.layout(&ensemble));
         folded
             .get_or_insert_with(empty)
             .absorb(part.statistics)
@@ -150,7 +147,7 @@ fn merge_dynamics(
     };
     expect_whole(&statistics, experiment, index)?;
     let outcome = Outcome {
-        layout: known.layout(),
+        layout: known.layout(&ensemble),
         statistics,
         final_weights: weights.map(|w| weights_of(w, known)),
     };
@@ -166,7 +163,7 @@ fn expect_whole(
 ) -> Result<(), Failure> {
     let spec = &experiment.dynamics[index];
     let blocks = experiment.blocks_of(spec);
-    if statistics.blocks() == [0..blocks] {
+    if matches!(&statistics.blocks()[..], [all] if *all == (0..blocks)) {
         return Ok(());
     }
     let message = format!(

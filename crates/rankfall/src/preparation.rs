@@ -6,6 +6,7 @@ use crate::experiment::{
 use crate::failure::{Failure, quoted, shown_path};
 use crate::run_folder::weights;
 use faer::Mat;
+use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::gram::Gram;
 use rankfall_core::network::Initialisation;
 use rankfall_core::observe::Layout;
@@ -40,20 +41,16 @@ pub struct Known {
 }
 
 impl Known {
-    /// What is measured at every save time.
-    pub fn layout(&self) -> Layout {
+    /// What an ensemble measures at every save time.
+    pub fn layout(&self, ensemble: &EnsembleSpec) -> Layout {
         let ProblemSummary {
             inputs,
             outputs,
             width,
             ..
         } = self.problem;
-        Layout::new(
-            inputs,
-            outputs,
-            width.min(inputs + outputs),
-            self.truth_known,
-        )
+        let columns = width.min(inputs + outputs);
+        ensemble.layout(inputs, outputs, columns, self.truth_known)
     }
 }
 

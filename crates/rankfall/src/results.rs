@@ -169,16 +169,12 @@ impl Results<'_> {
         if !self.experiment.run.keep_trajectories {
             return Ok(());
         }
-        let layout = self.known.layout();
-        let observables = layout.observables.len();
         let mut writer = TrajectoriesWriter::create(&folder.file(TRAJECTORIES))?;
-        for ((spec, steps), done) in self
-            .experiment
-            .dynamics
-            .iter()
-            .zip(self.experiment.save_steps())
-            .zip(finished)
-        {
+        let save_steps = self.experiment.save_steps();
+        for (index, (steps, done)) in save_steps.iter().zip(finished).enumerate() {
+            let spec = &self.experiment.dynamics[index];
+            let layout = self.known.layout(&self.experiment.ensemble(index, steps));
+            let observables = layout.observables.len();
             for (trajectory, values) in done.trajectories.iter().flatten() {
                 let row = |(cell, &value): (usize, &f64)| {
                     let observable = layout.observables[cell % observables];
