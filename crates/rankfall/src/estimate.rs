@@ -114,8 +114,8 @@ fn cost(experiment: &Experiment, known: &Known, threads: usize, shard: Option<Sh
     let (mut memory, mut disk, mut work) = (0.0_f64, 0.0, 0.0);
     let dynamics = experiment.dynamics.iter().zip(experiment.save_steps());
     for (index, (spec, saves)) in dynamics.enumerate() {
-        let layout = known.layout(&experiment.ensemble(index, &saves));
         let count = (experiment.trajectories_of(spec) as f64 / shards).max(1.0);
+        let layout = known.layout(&experiment.ensemble(index, &saves));
         let cells = saves.len() as f64 * layout.observables.len() as f64;
         let steps = saves.last().copied().unwrap_or(0) as f64;
         // The factor, the rotation, a stage or two beside them, and the values to be saved.

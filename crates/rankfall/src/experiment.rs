@@ -13,10 +13,12 @@ mod resolved;
 mod run;
 mod section;
 mod suggest;
+pub mod sweep;
 
 pub use data::{Column, Covariance, DataSpec, FileData, GaussianData, GramData, Teacher};
 pub use dynamics::DynamicsSpec;
 pub use network::{InitSpec, NetworkSpec};
+pub use overrides::set;
 pub use run::{ForceBalanceSpec, RunSpec};
 pub use suggest::nearest;
 
@@ -71,7 +73,17 @@ impl Experiment {
         folder: &Path,
         sets: &[String],
     ) -> Result<Self, Failure> {
-        read(text, folder, sets).map_err(|problem| problem.in_file(source))
+        tree(text, sets)
+            .and_then(|root| read(&root, folder))
+            .map_err(|problem| problem.in_file(source))
+    }
+
+    /// Validates an experiment given as a tree of values.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_tree(root: &document::Node, folder: &Path) -> Result<Self, Problem> {
+        read(root, folder)
     }
 
     /// The resolved copy: every default written out, paths absolute; it reads back as `self`.
@@ -155,7 +167,11 @@ fn too_large_batch(i: usize, d: &DynamicsSpec, size: u64, samples: u64) -> Failu
     .hint("only sampling = \"with-replacement\" can draw more rows than there are")
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+/// The text of an experiment file.
+///
+/// # Errors
+/// A [`Failure`] with exit code 2 for what is no text file.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
     let shown = shown_path(path);
     let cannot = |error: std::io::Error| unreadable(path, &error);
     let file = File::open(path).map_err(cannot)?;
@@ -206,10 +222,18 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     }
 }
 
-fn read(text: &str, folder: &Path, sets: &[String]) -> Result<Experiment, Problem> {
+/// Parses an experiment file and applies `--set` arguments, and does not validate it.
+///
+/// # Errors
+/// Text that is not TOML; arguments that cannot be applied.
+pub fn tree(text: &str, sets: &[String]) -> Result<document::Node, Problem> {
     let mut root = document::parse(text)?;
     overrides::apply(&mut root, sets)?;
-    let top = Section::open(&root, "", &keys::TOP)?;
+    Ok(root)
+}
+
+fn read(root: &document::Node, folder: &Path) -> Result<Experiment, Problem> {
+    let top = Section::open(root, "", &keys::TOP)?;
     let name = name(&top.required("name", "name = \"two-layer\"")?)?;
     let data = top.required("data", "[data] with kind = \"gaussian\"")?;
     let data = data::read(&data.section(&keys::DATA)?, folder)?;
