@@ -25,6 +25,7 @@ pub use suggest::nearest;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::save_plan::save_steps;
 use document::Problem;
+use rankfall_core::dynamics::Kind;
 use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::lanes::BLOCK;
 use section::{Field, Section};
@@ -106,6 +107,22 @@ impl Experiment {
             1 => 1,
             trajectories => trajectories.div_ceil(BLOCK as u64),
         }
+    }
+
+    /// About how much work one step of one trajectory is, to compare units of work with each other.
+    pub fn step_cost(&self, dynamics: &DynamicsSpec) -> f64 {
+        // Only drawn data say their size before they are read; elsewhere all points have the same.
+        let (p, k) = match &self.data {
+            DataSpec::Gaussian(data) => (data.inputs as f64, data.outputs as f64),
+            _ => (1.0, 1.0),
+        };
+        let columns = (p + k).min(self.network.width as f64);
+        let rows = match dynamics.dynamics.kind {
+            Kind::StochasticGradientDescent { batch_size, .. } => batch_size as f64 * (p + k),
+            _ => 0.0,
+        };
+        // Products with the columns, and a part that does not depend on sizes.
+        2.0 * p * k * columns + rows + 20.0
     }
 
     /// The `index`-th dynamics as the numerics take it, saving at these steps.

@@ -1,4 +1,5 @@
-//! `rankfall merge`: folds the shards of a run to the bits of the run that was never sharded.
+//! `rankfall merge`: folds the shards of a run to the bits of the run that was never sharded, and
+//! finds out shards that do not belong together.
 
 use crate::arguments::MergeArguments;
 use crate::checkpoint::Finished;
@@ -71,7 +72,7 @@ pub fn merge(arguments: &MergeArguments) -> Result<(), Failure> {
     run_folder::check(&out, existing)?;
     match first.record.of {
         Sharded::Run => merge_run(&shards, &out, existing, arguments.json),
-        Sharded::Sweep => Err(Failure::input("sweeps cannot be merged yet")),
+        Sharded::Sweep => crate::sweep::merge(&shards, &out, existing, arguments.json),
     }
 }
 
