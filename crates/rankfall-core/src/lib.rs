@@ -83,4 +83,6 @@ pub mod stepper;
 pub mod strang;
 pub mod synthetic;
 pub mod theory;
+pub mod time_step;
 pub mod update;
+pub mod walk;

@@ -59,6 +59,12 @@ impl<const N: usize> Stepper<N> {
         })
     }
 
+    /// ΔG of the last step taken, p × k row-major; zero before the first, and with the Lie–Strang step,
+    /// which has several.
+    pub fn increment(&self) -> &[Lanes<N>] {
+        &self.step
+    }
+
     /// Takes `steps` steps.
     pub fn advance(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
         let instructions = self.instructions;

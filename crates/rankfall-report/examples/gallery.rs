@@ -5,9 +5,10 @@
 use std::path::Path;
 use std::{env, error, fs};
 
+use rankfall_report::figures::{rates, sweep};
 use rankfall_report::{
     ReportInput, Scene, SeriesTable, claim_figure, claims_page, claims_text, draw_all, png,
-    report_page, svg, table,
+    report_page, svg, sweep_page, table,
 };
 
 #[path = "../tests/synthetic/mod.rs"]
@@ -56,6 +57,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     draw(&odd, &folder.join("odd"))?;
     draw(&Recipe::forces(), &folder.join("forces"))?;
     draw_claims(&folder.join("claims"))?;
+    draw_sweeps(&folder.join("sweeps"))?;
     Ok(())
 }
 
@@ -72,6 +74,26 @@ fn draw_claims(folder: &Path) -> Result<(), Box<dyn error::Error>> {
     }
     fs::write(folder.join("claims.html"), claims_page(&record))?;
     println!("{}", claims_text(&record, 100));
+    Ok(())
+}
+
+fn draw_sweeps(folder: &Path) -> Result<(), Box<dyn error::Error>> {
+    fs::create_dir_all(folder)?;
+    let report = synthetic::sweep::report();
+    for (i, part) in report.parts.iter().enumerate() {
+        for figure in sweep::figures(&part.table, &report.origin(part)) {
+            write(
+                &figure.outcome?,
+                &folder.join(format!("{}-{}", figure.name, i + 1)),
+            )?;
+        }
+    }
+    let cases = synthetic::sweep::rates();
+    write(
+        &rates::scene(&cases, "SYNTHETIC (not a simulation)")?,
+        &folder.join("rates"),
+    )?;
+    fs::write(folder.join("sweep.html"), sweep_page(&report))?;
     Ok(())
 }
 

@@ -118,7 +118,7 @@ pub struct ClaimFigure {
 }
 
 /// One curve of a [`ClaimFigure`]. Lists belong together entry by entry; entries beyond the shortest
-/// of `x` and `y` are left out.
+/// of `x` and `y` are left out, and so is what is not finite (JSON has no way to write it).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClaimCurve {
     /// What the legend calls it.

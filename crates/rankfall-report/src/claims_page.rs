@@ -242,11 +242,7 @@ fn picture(record: &ClaimsRecord, claim: &ClaimRecord, anchor: &str) -> String {
     );
     match claim_figure::scene(figure, &origin) {
         Ok(scene) => html::figure(&format!("{anchor}-figure"), &scene, &figure.caption, ""),
-        Err(skipped) => format!(
-            "<p class=\"note\">{} is not drawn: {}.</p>\n",
-            escape(&figure.title),
-            escape(&skipped.reason)
-        ),
+        Err(skipped) => html::not_drawn(&figure.title, &skipped),
     }
 }
 

@@ -107,7 +107,9 @@ impl HeatAxis {
         (a.min(b), a.max(b))
     }
 
-    fn side(&self, label: &str) -> Side {
+    /// The side of a plot along it.
+    #[must_use]
+    pub fn side(&self, label: &str) -> Side {
         match self {
             Self::Values { scale, .. } => Side::new(*scale, label),
             Self::Categories { names, .. } => {
@@ -150,7 +152,7 @@ pub struct HeatMap {
     pub gradient: Gradient,
     /// What the numbers are.
     pub value_label: String,
-    /// Whether numbers are printed into cells with room for them, up to 16 × 16 cells.
+    /// Whether numbers are printed into the cells, where all have room and up to 16 × 16 cells.
     pub printed: bool,
     /// Contours and theory, drawn over the cells.
     pub overlay: Vec<Line>,
@@ -238,19 +240,19 @@ impl HeatMap {
         }
     }
 
-    /// A number with the decimals that the largest has room for; on a logarithmic scale every number
-    /// has its own.
+    /// A number with the decimals that the largest leaves room for, whole numbers whole; on a
+    /// logarithmic scale every number has its own.
     fn number(&self, v: f64) -> String {
-        if self.log {
-            return compact(v, 2);
-        }
         let largest = self.places().fold(0.0, |a: f64, b| a.max(b.abs()));
-        match largest {
-            _ if !(1e-2..1e5).contains(&largest) => compact(v, 1),
-            _ if largest >= 99.5 || self.x.len() > 9 && largest >= 9.95 => fixed(v, 0),
-            _ if largest >= 9.95 || self.x.len() > 9 => fixed(v, 1),
-            _ => fixed(v, 2),
+        if self.log || !(1e-3..1e5).contains(&largest) {
+            return compact(v, 1);
         }
+        if self.places().all(|v| v.fract() == 0.0) {
+            return fixed(v, 0);
+        }
+        let digits = if self.x.len() > 9 { 2.0 } else { 3.0 };
+        let decimals = digits - 1.0 - largest.log10().floor();
+        fixed(v, decimals.max(0.0) as usize)
     }
 }
 
@@ -334,7 +336,7 @@ mod tests {
             .iter()
             .map(|t| t.text.as_ref().map(|(s, _)| s.as_str()))
             .collect();
-        assert_eq!(texts, [Some("5.00"), Some("9.00"), None]);
+        assert_eq!(texts, [Some("5"), Some("9"), None]);
     }
 
     #[test]
@@ -359,6 +361,24 @@ mod tests {
             .plot()
             .tiles;
         assert!(tiles[0].y.0 > tiles[2].y.0 && tiles[0].x.0 < tiles[1].x.0);
+    }
+
+    #[test]
+    fn contours_are_drawn_over_the_cells_and_do_not_widen_the_axis() {
+        let x = HeatAxis::of_values(&[1.0, 2.0], false);
+        let contour = Line {
+            places: vec![Some((1.0, 1.0)), Some((2.0, 2.0))],
+            stroke: crate::figures::style::LAW,
+            end_label: None,
+        };
+        let heat = HeatMap {
+            overlay: vec![contour.clone()],
+            ..map(x.clone(), x, values(&[1.0, 2.0, 3.0, 4.0]))
+        };
+        let plot = heat.plot();
+        assert_eq!(plot.lines, [contour]);
+        let axis = crate::plot::common_x(&[&plot]).expect("has cells");
+        assert_eq!((axis.low, axis.high), (0.5, 2.5));
     }
 
     #[test]

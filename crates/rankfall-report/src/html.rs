@@ -1,8 +1,10 @@
 //! What all pages share: frame, style sheet, tables, figures.
 
 use crate::color::{Color, Shade};
+use crate::figures::Figure;
 use crate::markup::escape;
 use crate::scene::Scene;
+use crate::sheet::Skipped;
 use crate::svg::{Surroundings, render_for};
 
 const STYLE: &str = include_str!("page.css");
@@ -72,5 +74,36 @@ pub fn figure(id: &str, scene: &Scene, caption: &str, look_for: &str) -> String 
         escape(id),
         render_for(scene, Surroundings::Page),
         escape(caption),
+    )
+}
+
+/// A figure as the target of links to `#id`, or why it is not drawn.
+pub fn figure_or_reason(id: &str, shown: &Figure) -> String {
+    match &shown.outcome {
+        Ok(scene) => figure(id, scene, &shown.caption, shown.look_for),
+        Err(skipped) => not_drawn(&shown.title, skipped),
+    }
+}
+
+/// Why a figure is not drawn.
+pub fn not_drawn(title: &str, skipped: &Skipped) -> String {
+    format!(
+        "<p class=\"note\">{} is not drawn: {}.</p>\n",
+        escape(title),
+        escape(&skipped.reason)
+    )
+}
+
+/// Sentences that a reader must see before anything else; nothing where there are none.
+pub fn warnings(all: &[String]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let items: String = all
+        .iter()
+        .map(|w| format!("<li>{}</li>\n", escape(w)))
+        .collect();
+    format!(
+        "<section class=\"warnings\" role=\"note\"><h2>Before reading on</h2>\n<ul>\n{items}</ul></section>\n"
     )
 }

@@ -35,7 +35,7 @@ pub fn report_page(input: &ReportInput<'_>) -> String {
     page.push_str("<h2>Figures</h2>\n");
     figures
         .iter()
-        .for_each(|figure| page.push_str(&figure_block(figure)));
+        .for_each(|figure| page.push_str(&html::figure_or_reason(figure.name, figure)));
     page.push_str(&settings_section(input.summary));
     page.push_str(&repeat_section(input));
     page.push_str(html::CLOSE);
@@ -85,16 +85,7 @@ fn warnings(summary: &Summary) -> String {
         )
     }));
     all.dedup();
-    if all.is_empty() {
-        return String::new();
-    }
-    let items: String = all
-        .iter()
-        .map(|w| format!("<li>{}</li>\n", escape(w)))
-        .collect();
-    format!(
-        "<section class=\"warnings\" role=\"note\"><h2>Before reading on</h2>\n<ul>\n{items}</ul></section>\n"
-    )
+    html::warnings(&all)
 }
 
 fn comparison_section(summary: &Summary) -> String {
@@ -150,19 +141,6 @@ fn percent(share: f64) -> String {
         "less than 0.01 %".into()
     } else {
         format!("{} %", significant(100.0 * share, 2))
-    }
-}
-
-fn figure_block(figure: &Figure) -> String {
-    match &figure.outcome {
-        Ok(scene) => html::figure(figure.name, scene, &figure.caption, figure.look_for),
-        Err(skipped) => {
-            format!(
-                "<p class=\"note\">{} is not drawn: {}.</p>\n",
-                escape(&figure.title),
-                escape(&skipped.reason)
-            )
-        }
     }
 }
 

@@ -138,7 +138,7 @@ impl Panel {
         };
         brush.title();
         brush.grid();
-        self.plot.tiles.iter().for_each(|tile| brush.tile(tile));
+        brush.tiles();
         self.plot.bands.iter().for_each(|band| brush.band(band));
         brush.spines();
         self.plot.lines.iter().for_each(|line| brush.line(line));
@@ -384,16 +384,19 @@ impl Brush<'_> {
         }
     }
 
-    fn tile(&mut self, tile: &Tile) {
-        let (left, top) = (self.x(tile.x.0), self.y(tile.y.1));
-        let (right, bottom) = (self.x(tile.x.1), self.y(tile.y.0));
-        let frame = Frame {
-            left,
-            top,
-            width: right - left,
-            height: bottom - top,
+    fn tiles(&mut self) {
+        let frame = |tile: &Tile| {
+            let (left, top) = (self.x(tile.x.0), self.y(tile.y.1));
+            Frame {
+                left,
+                top,
+                width: self.x(tile.x.1) - left,
+                height: self.y(tile.y.0) - top,
+            }
         };
-        tiles::draw(tile, frame, self.items);
+        let tiles = &self.panel.plot.tiles;
+        let placed: Vec<(&Tile, Frame)> = tiles.iter().map(|t| (t, frame(t))).collect();
+        tiles::draw(&placed, self.items);
     }
 
     /// An error bar with caps at the ends it has inside the panel.

@@ -62,7 +62,7 @@ pub struct Tile {
     pub y: (f64, f64),
     /// Its colour; hatched where it has none.
     pub color: Option<Color>,
-    /// Written into it where it has room, and in which colour.
+    /// Written into it, and in which colour, where the texts of all tiles have room.
     pub text: Option<(String, Color)>,
 }
 
@@ -89,6 +89,8 @@ pub struct Side {
     pub start: Option<f64>,
     /// The ticks, where they are not to be found from the range: names of categories.
     pub ticks: Option<Vec<Tick>>,
+    /// Whether a horizontal axis is shared with every plot whose side is the same.
+    pub shared: bool,
 }
 
 impl Side {
@@ -100,6 +102,7 @@ impl Side {
             label: label.into(),
             start: None,
             ticks: None,
+            shared: true,
         }
     }
 }

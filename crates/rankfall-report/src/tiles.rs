@@ -20,14 +20,29 @@ const HATCH: f64 = 7.0;
 /// Sizes tried for the text of a tile, largest first.
 const SIZES: [f64; 5] = [12.0, 11.0, 10.0, 9.0, 8.0];
 
-/// Draws a tile into its frame.
-pub fn draw(tile: &Tile, frame: Frame, items: &mut Vec<Item>) {
-    match tile.color {
-        Some(fill) => items.push(rectangle(frame, fill)),
-        None => hatch(frame, items),
+/// Draws tiles into their frames. Texts all have the same size, the largest in which all fit; where
+/// none does, there is no text.
+pub fn draw(tiles: &[(&Tile, Frame)], items: &mut Vec<Item>) {
+    let texts = || {
+        tiles
+            .iter()
+            .filter_map(|(tile, frame)| Some((tile.text.as_ref()?, *frame)))
+    };
+    let fits = |size: &&f64| {
+        texts().all(|((content, _), frame)| {
+            font::width(content, **size, false) <= frame.width - 3.0 && **size <= 0.9 * frame.height
+        })
+    };
+    for (tile, frame) in tiles {
+        match tile.color {
+            Some(fill) => items.push(rectangle(*frame, fill)),
+            None => hatch(*frame, items),
+        }
     }
-    if let Some((content, color)) = &tile.text {
-        write(content, *color, frame, items);
+    if let Some(size) = SIZES.iter().find(fits) {
+        for ((content, color), frame) in texts() {
+            write(content, *color, *size, frame, items);
+        }
     }
 }
 
@@ -61,22 +76,14 @@ pub fn hatch(frame: Frame, items: &mut Vec<Item>) {
     }
 }
 
-/// Text in the middle of a frame, in the largest size that fits; nothing where none does.
-fn write(content: &str, color: Color, frame: Frame, items: &mut Vec<Item>) {
-    let fits = |size: &&f64| {
-        font::width(content, **size, false) <= frame.width - 3.0 && **size <= 0.9 * frame.height
-    };
-    let Some(size) = SIZES.iter().find(fits) else {
-        return;
-    };
-    let at = Point::new(
-        frame.left + frame.width / 2.0,
-        frame.top + frame.height / 2.0 + 0.36 * size,
-    );
+/// Text in the middle of a frame.
+fn write(content: &str, color: Color, size: f64, frame: Frame, items: &mut Vec<Item>) {
+    let middle = frame.top + frame.height / 2.0;
+    let at = Point::new(frame.left + frame.width / 2.0, middle + 0.36 * size);
     items.push(Item::Text(Text {
         anchor: Anchor::Middle,
         color,
-        ..Text::new(at, content, *size)
+        ..Text::new(at, content, size)
     }));
 }
 
@@ -181,17 +188,27 @@ mod tests {
     }
 
     #[test]
-    fn text_shrinks_and_then_vanishes() {
-        let size = |content: &str| {
+    fn texts_share_a_size_and_vanish_together() {
+        let sizes = |contents: &[&str]| {
+            let tile = |content: &&str| Tile {
+                x: (0.0, 1.0),
+                y: (0.0, 1.0),
+                color: Some(Color::Ink),
+                text: Some(((*content).to_owned(), Color::Bright)),
+            };
+            let tiles: Vec<Tile> = contents.iter().map(tile).collect();
+            let placed: Vec<(&Tile, Frame)> = tiles.iter().map(|t| (t, FRAME)).collect();
             let mut items = Vec::new();
-            write(content, Color::Dark, FRAME, &mut items);
-            items.pop().map(|item| match item {
-                Item::Text(text) => text.size,
-                _ => 0.0,
-            })
+            draw(&placed, &mut items);
+            let size = |item: &Item| match item {
+                Item::Text(text) => Some(text.size),
+                _ => None,
+            };
+            items.iter().filter_map(size).collect::<Vec<f64>>()
         };
-        assert_eq!(size("−1.2"), Some(12.0));
-        assert!(size("−123.4").is_some_and(|s| s < 12.0));
-        assert_eq!(size("−123456789"), None);
+        assert_eq!(sizes(&["−1.2"]), [12.0]);
+        let shrunk = sizes(&["1", "−123.4"]);
+        assert!(shrunk.len() == 2 && shrunk[0] == shrunk[1] && shrunk[0] < 12.0);
+        assert!(sizes(&["1", "−123456789"]).is_empty());
     }
 }

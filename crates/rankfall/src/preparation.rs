@@ -5,7 +5,9 @@ use crate::experiment::{
 };
 use crate::failure::{Failure, quoted, shown_path};
 use crate::run_folder::weights;
+use crate::save_plan::step_count;
 use faer::Mat;
+use rankfall_core::dynamics::Kind;
 use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::gram::Gram;
 use rankfall_core::network::Initialisation;
@@ -13,6 +15,7 @@ use rankfall_core::observe::Layout;
 use rankfall_core::problem::{Problem, Rows, Truth};
 use rankfall_core::setup::{Setup, SetupError, Source};
 use rankfall_core::synthetic::{self, Synthetic};
+use rankfall_core::time_step::choose_time_step;
 use rankfall_data::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Header, Loaded};
 use rankfall_report::record::ProblemSummary;
 use serde::{Deserialize, Serialize};
@@ -161,12 +164,55 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
         loss_floor: problem.loss_floor,
         data: words,
     };
+    let mut warnings = warnings;
+    warnings.extend(choose_time_steps(experiment, &setup, &problem)?);
     let known = Known {
         problem: summary,
         truth_known: problem.truth.is_some(),
         warnings,
     };
     Ok(Prepared { setup, known })
+}
+
+/// Fills in every `time_step = "auto"`, and says what was chosen.
+fn choose_time_steps(
+    experiment: &mut Experiment,
+    setup: &Setup,
+    problem: &Problem,
+) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
+    let time = experiment.run.time;
+    for (i, spec) in experiment.dynamics.iter_mut().enumerate() {
+        let Kind::StochasticGradientFlow { integrator, .. } = spec.dynamics.kind else {
+            continue;
+        };
+        if !spec.automatic_time_step {
+            continue;
+        }
+        let start = setup.start(problem, 0).map_err(of_setup)?;
+        let nu = spec.dynamics.noise_intensity(problem.samples);
+        let chosen = choose_time_step(problem, &start, nu, integrator).ok_or_else(|| {
+            Failure::input(format!(
+                "`dynamics.{i}.time_step` is \"auto\", but nothing moves: S_xx is zero or out of range"
+            ))
+            .hint("give a number")
+        })?;
+        let step = chosen.time_step.min(time);
+        if step_count(time, step).is_none() {
+            return Err(Failure::input(format!(
+                "`dynamics.{i}.time_step` is \"auto\", which asks for {step} and more than 2^53 steps"
+            ))
+            .hint("shorten run.time, or give a number"));
+        }
+        spec.set_time_step(step);
+        notes.push(format!(
+            "the time step of {} was chosen as {step}: {} of 1/{:.4}, the time of the fastest motion at the start",
+            quoted(&spec.label),
+            chosen.share,
+            chosen.rate
+        ));
+    }
+    Ok(notes)
 }
 
 /// A start that cannot be made is wrong input.

@@ -131,7 +131,7 @@ fn sentence(one: &DynamicsSummary) -> Option<String> {
     let recorded = &one.log_singular_values.theta;
     let last = |values: &[Option<f64>]| values.last().copied().flatten();
     Some(format!(
-        " Under {} the smallest goes from {} to {} (geometric mean over trajectories).",
+        " {}: the smallest goes from {} to {} (geometric mean over trajectories).",
         panel_title(one),
         from_natural_log(last(&recorded.initial)?, 2),
         from_natural_log(last(&recorded.final_mean)?, 2),

@@ -234,7 +234,7 @@ fn sentence(run: &Run<'_>, one: &DynamicsSummary, index: u32) -> Option<String> 
         terms.push(format!("{} {}", part.name, significant(at_end, 3)));
     }
     Some(format!(
-        " Under {} log λ{} changed by {}: {}.",
+        " {}: log λ{} changed by {}, that is {}.",
         name(one),
         subscript(index as usize),
         significant(change, 3),

@@ -9,10 +9,12 @@ pub mod generalisation;
 pub mod loss;
 pub mod pushes;
 pub mod ranks;
+pub mod rates;
 pub mod seed_figure;
 pub mod singular_values;
 mod spectrum;
 pub mod style;
+pub mod sweep;
 pub mod time;
 
 use crate::legend::Entry;
@@ -140,6 +142,20 @@ pub fn name(one: &DynamicsSummary) -> &str {
     }
 }
 
+/// `text` with its first letter in upper case, to start a sentence.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// At most `most` of `count` positions, evenly spread, the first and the last among them.
+fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let shown = count.min(most);
+    (0..shown).map(move |i| i * count.saturating_sub(1) / shown.saturating_sub(1).max(1))
+}
+
 /// Whether its noise never ends: ν > 0.
 #[must_use]
 pub fn is_noisy(one: &DynamicsSummary) -> bool {
@@ -153,5 +169,21 @@ pub fn determinant_name(one: &DynamicsSummary) -> &'static str {
         "log det M"
     } else {
         "log det ΘᵀΘ"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_and_the_last_are_among_those_spread_evenly() {
+        let all = |count| evenly(count, 5).collect::<Vec<usize>>();
+        assert!(all(0).is_empty());
+        assert_eq!(all(1), [0]);
+        assert_eq!(all(3), [0, 1, 2]);
+        assert_eq!(all(5), [0, 1, 2, 3, 4]);
+        assert_eq!(all(64), [0, 15, 31, 47, 63]);
+        assert_eq!(evenly(9, 1).collect::<Vec<usize>>(), [0]);
     }
 }

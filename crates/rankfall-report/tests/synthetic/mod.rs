@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "the gallery and the tests use different parts")]
 
 pub mod claims;
+pub mod sweep;
 
 use rankfall_report::record::{
     DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, ProblemSummary, RankSummary,

@@ -18,9 +18,21 @@ pub struct DynamicsSpec {
     ///
     /// For gradient flow, which is integrated adaptively, it is only the grid of save times.
     pub time_step: f64,
+    /// Whether `time_step` is still to be chosen from the data and the start ("auto"); until then it
+    /// stands at the step size.
+    pub automatic_time_step: bool,
 }
 
 impl DynamicsSpec {
+    /// Sets the time step, of the integrator as well.
+    pub fn set_time_step(&mut self, step: f64) {
+        self.time_step = step;
+        self.automatic_time_step = false;
+        if let Kind::StochasticGradientFlow { time_step, .. } = &mut self.dynamics.kind {
+            *time_step = step;
+        }
+    }
+
     /// The name of its kind in experiment files and summaries.
     pub fn kind_name(&self) -> &'static str {
         match self.dynamics.kind {
@@ -139,7 +151,16 @@ fn entry(item: &Field, data: &DataSpec) -> Result<Entry, Problem> {
     let step_size = section.field("step_size");
     let step_size = step_size.map_or(Ok(0.01), |f| f.positive())?;
     let time_step = section.field("time_step");
-    let time_step = time_step.map_or(Ok(step_size), |f| f.positive())?;
+    let automatic_time_step = time_step.as_ref().is_some_and(is_auto);
+    let time_step = match time_step {
+        Some(field) if automatic_time_step && kind != "stochastic-gradient-flow" => {
+            return Err(field
+                .problem("is \"auto\", but gradient flow chooses its own steps; this is only the grid of save times")
+                .hint("leave it out, or give a number"));
+        }
+        Some(field) if !automatic_time_step => field.positive()?,
+        _ => step_size,
+    };
     let dynamics = Dynamics {
         kind: settings(&section, kind, time_step, data)?,
         step_size,
@@ -149,8 +170,13 @@ fn entry(item: &Field, data: &DataSpec) -> Result<Entry, Problem> {
         label: String::new(),
         dynamics,
         time_step,
+        automatic_time_step,
     };
     Ok((label, spec))
+}
+
+fn is_auto(field: &Field) -> bool {
+    matches!(&field.node.value, Value::Text(text) if text == "auto")
 }
 
 fn label(field: &Field) -> Result<String, Problem> {

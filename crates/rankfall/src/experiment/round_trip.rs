@@ -93,6 +93,7 @@ fn any_dynamics() -> impl Strategy<Value = DynamicsSpec> {
                 label_noise: noise,
             },
             time_step,
+            automatic_time_step: false,
         }
     })
 }
