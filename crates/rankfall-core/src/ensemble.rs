@@ -168,6 +168,27 @@ impl EnsembleSpec {
         }
     }
 
+    /// Blocks of trajectories: the units that can be divided among threads and machines.
+    pub fn blocks(&self, setup: &Setup) -> u64 {
+        match self.effective_trajectories(setup) {
+            1 => 1,
+            trajectories => trajectories.div_ceil(BLOCK as u64),
+        }
+    }
+
+    /// How many trajectories a range of blocks has.
+    pub fn trajectories_in(&self, setup: &Setup, blocks: &Range<u64>) -> u64 {
+        let all = self.effective_trajectories(setup);
+        let per_block = if all == 1 { 1 } else { BLOCK as u64 };
+        let first = |block: u64| block.saturating_mul(per_block).min(all);
+        first(blocks.end).saturating_sub(first(blocks.start))
+    }
+
+    /// Statistics of this ensemble that have taken nothing in, to absorb those of its parts.
+    pub fn empty_statistics(&self, layout: &Layout) -> Statistics {
+        new_statistics(self, layout)
+    }
+
     /// What is measured, in order, for p inputs, k outputs and m columns.
     pub fn layout(&self, inputs: usize, outputs: usize, columns: usize, truth: bool) -> Layout {
         let layout = Layout::new(inputs, outputs, columns, truth);
@@ -192,27 +213,6 @@ impl EnsembleSpec {
             }),
             _ => None,
         }
-    }
-
-    /// Blocks of trajectories: the units that can be divided among threads and machines.
-    pub fn blocks(&self, setup: &Setup) -> u64 {
-        match self.effective_trajectories(setup) {
-            1 => 1,
-            trajectories => trajectories.div_ceil(BLOCK as u64),
-        }
-    }
-
-    /// How many trajectories a range of blocks has.
-    pub fn trajectories_in(&self, setup: &Setup, blocks: &Range<u64>) -> u64 {
-        let all = self.effective_trajectories(setup);
-        let per_block = if all == 1 { 1 } else { BLOCK as u64 };
-        let first = |block: u64| block.saturating_mul(per_block).min(all);
-        first(blocks.end).saturating_sub(first(blocks.start))
-    }
-
-    /// Statistics of this ensemble that have taken nothing in, to absorb those of its parts.
-    pub fn empty_statistics(&self, layout: &Layout) -> Statistics {
-        new_statistics(self, layout)
     }
 
     /// Runs the ensemble on `threads` threads, from the beginning or from a checkpoint.

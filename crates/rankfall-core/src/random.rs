@@ -29,6 +29,8 @@ pub enum Purpose {
     Batches = 7,
     /// Lévy areas of the weak second-order integrator.
     LevyArea = 8,
+    /// Points of a random sweep.
+    SweepDesign = 100,
 }
 
 /// The key of one stream.

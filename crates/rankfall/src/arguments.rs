@@ -1,5 +1,6 @@
 //! The command line: its commands, options and help texts.
 
+use crate::experiment::sweep::MOST_POINTS;
 use crate::shard::Shard;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -27,6 +28,7 @@ Examples:
   rankfall new > mine.toml                 an experiment file with every key explained
   rankfall run mine.toml                   run it, into runs/NAME
   rankfall run mine.toml --set run.seed=2 --out runs/second
+  rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)'
   rankfall run mine.toml --shard 2/16      one sixteenth of it, for rankfall merge
   rankfall plot runs/mine                  draw the figures of a finished run again
 
@@ -47,7 +49,13 @@ pub enum Command {
     /// (every default written out), summary.json, series.parquet, the final weights and the figures.
     /// Equal experiment files give equal results, whatever the number of threads.
     Run(RunArguments),
-    /// Put the shards of a run together
+    /// Run an experiment over many values at once
+    ///
+    /// Every combination of the values (or random ones) is a point with its own run, work is spread
+    /// over all of them, and the results are one table: ranks, decay rates, the slope of log det and
+    /// what theory says of them. A point that diverges is a result.
+    Sweep(SweepArguments),
+    /// Put the shards of a run or of a sweep together
     ///
     /// Takes the folders that `rankfall run … --shard 1/m` to `--shard m/m` wrote, in any order, and
     /// writes the folder that the same run without --shard would have written, to the last bit; only
@@ -122,6 +130,60 @@ pub struct PartArguments {
     #[arg(long, value_name = "i/m")]
     pub shard: Option<Shard>,
 }
+
+/// What `rankfall sweep` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = SWEEP_EXAMPLES)]
+pub struct SweepArguments {
+    /// The experiment file, with or without a [sweep] table
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: PathBuf,
+    /// Vary one value; may be given many times, the last one varies fastest
+    ///
+    /// The key is that of --set, with * for every item of a list. The values are a list (0,0.5,1),
+    /// log(a,b,n) with equal ratios or linear(a,b,n) with equal differences. Replaces the values of
+    /// that key in the [sweep] table, or adds to them.
+    #[arg(long, value_name = "KEY=SPEC")]
+    pub over: Vec<String>,
+    /// How points are chosen [default: grid]
+    #[arg(long, value_enum)]
+    pub design: Option<DesignArgument>,
+    /// Points of a random design
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_POINTS))]
+    pub points: Option<u64>,
+    /// Give every point a seed of its own, not all the same
+    #[arg(long)]
+    pub vary_seed: bool,
+    /// Which part of the work.
+    #[command(flatten)]
+    pub part: PartArguments,
+    /// What all running commands share.
+    #[command(flatten)]
+    pub shared: SharedArguments,
+}
+
+/// How the points of a sweep are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DesignArgument {
+    /// Every combination of the values
+    Grid,
+    /// So many points, each value drawn on its own
+    Random,
+}
+
+impl DesignArgument {
+    /// Whether points are drawn.
+    pub fn is_random(self) -> bool {
+        self == DesignArgument::Random
+    }
+}
+
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)' \\
+                           --over dynamics.0.label_noise=0,0.5,1,2
+  rankfall sweep mine.toml --over 'network.width=log(7,1e4,8)' --set run.trajectories=64
+  rankfall sweep mine.toml --over 'dynamics.*.step_size=log(1e-4,1)' --design random --points 200";
 
 /// What `rankfall merge` takes.
 #[derive(Debug, Args)]

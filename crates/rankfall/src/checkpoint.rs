@@ -116,47 +116,55 @@ impl<F: Serialize> Snapshot<'_, F> {
     /// # Errors
     /// Exit code 1 where the file cannot be written; the last one is then still whole.
     pub fn write(&self, folder: &RunFolder, shard: Option<Shard>) -> Result<(), Failure> {
-        let encoded = postcard::to_stdvec(&(shard, self))
-            .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
-        let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
-        folder.write_parts(CHECKPOINT, &[head.as_bytes(), &encoded])
+        write(folder, shard, self)
     }
 }
 
-impl<F: DeserializeOwned> RunCheckpoint<F> {
-    /// Reads it, for a run of this shard, if it is to be one.
-    ///
-    /// # Errors
-    /// Exit code 2 where it is of another version or another shard, or damaged.
-    pub fn read(folder: &RunFolder, shard: Option<Shard>) -> Result<Self, Failure> {
-        let path = folder.file(CHECKPOINT);
-        let shown = shown_path(&path);
-        let bytes = fs::read(&path)
-            .map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
-        let hint = "--force starts the run again from the beginning";
-        let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
-            let message = format!(
-                "{shown} was not written by version {}",
-                env!("CARGO_PKG_VERSION")
-            );
-            return Err(Failure::input(message).hint(hint));
-        };
-        let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);
-        let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
-        let (found, rest) = postcard::take_from_bytes::<Option<Shard>>(encoded)
-            .map_err(|error| damaged(&error.to_string()))?;
-        if found != shard {
-            let (found, asked) = (named(found), named(shard));
-            let message = format!(
-                "the run in {} is {found}, not {asked}",
-                shown_path(folder.path())
-            );
-            return Err(
-                Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere")
-            );
-        }
-        postcard::from_bytes(rest).map_err(|error| damaged(&error.to_string()))
+/// Writes what a run, or a shard of one, needs to go on into its folder, atomically.
+///
+/// # Errors
+/// Exit code 1 where the file cannot be written; the last one is then still whole.
+pub fn write(
+    folder: &RunFolder,
+    shard: Option<Shard>,
+    content: &impl Serialize,
+) -> Result<(), Failure> {
+    let encoded = postcard::to_stdvec(&(shard, content))
+        .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
+    let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
+    folder.write_parts(CHECKPOINT, &[head.as_bytes(), &encoded])
+}
+
+/// Reads what [`write`] wrote, for a run of this shard, if it is to be one.
+///
+/// # Errors
+/// Exit code 2 where it is of another version or another shard, or damaged.
+pub fn read<T: DeserializeOwned>(folder: &RunFolder, shard: Option<Shard>) -> Result<T, Failure> {
+    let path = folder.file(CHECKPOINT);
+    let shown = shown_path(&path);
+    let bytes =
+        fs::read(&path).map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
+    let hint = "--force starts the run again from the beginning";
+    let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
+        let message = format!(
+            "{shown} was not written by version {}",
+            env!("CARGO_PKG_VERSION")
+        );
+        return Err(Failure::input(message).hint(hint));
+    };
+    let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);
+    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
+    let (found, rest) = postcard::take_from_bytes::<Option<Shard>>(encoded)
+        .map_err(|error| damaged(&error.to_string()))?;
+    if found != shard {
+        let (found, asked) = (named(found), named(shard));
+        let message = format!(
+            "the run in {} is {found}, not {asked}",
+            shown_path(folder.path())
+        );
+        return Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"));
     }
+    postcard::from_bytes(rest).map_err(|error| damaged(&error.to_string()))
 }
 
 fn named(shard: Option<Shard>) -> String {

@@ -91,6 +91,66 @@ pub fn check(
     Ok(())
 }
 
+/// What all points of a sweep ask for together.
+#[derive(Debug, Default)]
+pub struct Sum {
+    /// Of the point that asks for most.
+    memory: f64,
+    years: f64,
+    /// Rows of the table.
+    rows: f64,
+}
+
+/// Adds one point of a sweep, which saves three times and keeps one thread busy.
+///
+/// # Errors
+/// Exit code 2 where this point alone would take a lifetime.
+pub fn check_point(
+    experiment: &Experiment,
+    known: &Known,
+    threads: usize,
+    sum: &mut Sum,
+) -> Result<(), Failure> {
+    let mut small = experiment.clone();
+    small.run.save.points = 2;
+    let cost = cost(&small, known, 1, None);
+    check_years(
+        cost.years / threads as f64,
+        "a shorter time, larger steps or fewer trajectories",
+    )?;
+    let spectra = 2 * (known.problem.inputs + known.problem.outputs);
+    sum.memory = sum.memory.max(cost.memory);
+    sum.years += cost.years / threads as f64;
+    sum.rows += (experiment.dynamics.len() * (spectra + 16)) as f64;
+    Ok(())
+}
+
+impl Sum {
+    /// Refuses a sweep that does not fit into memory, on disk or into a lifetime.
+    ///
+    /// # Errors
+    /// Exit code 2, with the estimate and what to change.
+    pub fn check(&self, folder: &Path, threads: usize) -> Result<(), Failure> {
+        check_years(self.years, "fewer points, a shorter time or larger steps")?;
+        let needed = self.memory * threads as f64 + 64.0 * self.rows;
+        check_memory(
+            needed,
+            "fewer points, fewer trajectories or fewer --threads",
+        )?;
+        let disk = 40.0 * self.rows;
+        let Some(available) = available_space(folder).filter(|&free| disk > free) else {
+            return Ok(());
+        };
+        let message = format!(
+            "the sweep writes about {} into {}, where {} is free",
+            size(disk),
+            quoted(&shown_path(folder)),
+            size(available)
+        );
+        Err(Failure::input(message).hint("fewer points"))
+    }
+}
+
 fn memory_hint(experiment: &Experiment) -> &'static str {
     if experiment.run.keep_trajectories {
         "keep_trajectories = false, fewer trajectories or fewer save points"

@@ -19,6 +19,7 @@ pub mod run_folder;
 pub mod save_plan;
 pub mod shard;
 pub mod summarise;
+pub mod sweep;
 pub mod template;
 
 use arguments::{Arguments, Command};
@@ -60,6 +61,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Reproduce(arguments) => run::reproduce(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::New(arguments) => print(&template::experiment(arguments.kind)),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Plot(arguments) => run::plot(&arguments),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),

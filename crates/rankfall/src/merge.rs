@@ -1,4 +1,5 @@
-//! `rankfall merge`: folds the shards of a run to the bits of the run that was never sharded.
+//! `rankfall merge`: folds the shards of a run to the bits of the run that was never sharded, and
+//! finds out shards that do not belong together.
 
 use crate::arguments::MergeArguments;
 use crate::checkpoint::Finished;
@@ -71,7 +72,7 @@ pub fn merge(arguments: &MergeArguments) -> Result<(), Failure> {
     run_folder::check(&out, existing)?;
     match first.record.of {
         Sharded::Run => merge_run(&shards, &out, existing, arguments.json),
-        Sharded::Sweep => Err(Failure::input("sweeps cannot be merged yet")),
+        Sharded::Sweep => crate::sweep::merge(&shards, &out, existing, arguments.json),
     }
 }
 
@@ -114,8 +115,9 @@ fn merge_dynamics(
     index: usize,
     known: &mut Option<Known>,
 ) -> Result<Finished, Failure> {
-    let spec = &experiment.dynamics[index];
     let save_steps = experiment.save_steps().swap_remove(index);
+    let mut ensemble = experiment.ensemble(index, &save_steps);
+    ensemble.trajectories = experiment.trajectories_of(&experiment.dynamics[index]);
     let mut folded: Option<Statistics> = None;
     let mut weights = None;
     let mut seconds = 0.0;
@@ -135,11 +137,7 @@ fn merge_dynamics(
         }
         seconds += record.seconds;
         weights = weights.or(part.weights);
-        let empty = || {
-            let mut ensemble = experiment.ensemble(index, &save_steps);
-            ensemble.trajectories = experiment.trajectories_of(spec);
-            ensemble.empty_statistics(&known.layout(&ensemble))
-        };
+        let empty = || ensemble.empty_statistics(&known.layout(&ensemble));
         folded
             .get_or_insert_with(empty)
             .absorb(part.statistics)
@@ -150,7 +148,7 @@ fn merge_dynamics(
     };
     expect_whole(&statistics, experiment, index)?;
     let outcome = Outcome {
-        layout: known.layout(&experiment.ensemble(index, &save_steps)),
+        layout: known.layout(&ensemble),
         statistics,
         final_weights: weights.map(|w| weights_of(w, known)),
     };
@@ -166,7 +164,7 @@ fn expect_whole(
 ) -> Result<(), Failure> {
     let spec = &experiment.dynamics[index];
     let blocks = experiment.blocks_of(spec);
-    if statistics.blocks() == [0..blocks] {
+    if matches!(&statistics.blocks()[..], [all] if *all == (0..blocks)) {
         return Ok(());
     }
     let message = format!(

@@ -19,7 +19,8 @@ use rankfall_core::time_step::choose_time_step;
 use rankfall_data::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Header, Loaded};
 use rankfall_report::record::ProblemSummary;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 /// Rows held for the dynamics that need them may take this much memory.
 const ROW_MEMORY: u64 = 4 << 30;
@@ -44,7 +45,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// What is measured of an ensemble at every save time.
+    /// What an ensemble measures at every save time.
     pub fn layout(&self, ensemble: &EnsembleSpec) -> Layout {
         let ProblemSummary {
             inputs,
@@ -52,12 +53,8 @@ impl Known {
             width,
             ..
         } = self.problem;
-        ensemble.layout(
-            inputs,
-            outputs,
-            width.min(inputs + outputs),
-            self.truth_known,
-        )
+        let columns = width.min(inputs + outputs);
+        ensemble.layout(inputs, outputs, columns, self.truth_known)
     }
 }
 
@@ -70,12 +67,52 @@ struct Data {
     warnings: Vec<String>,
 }
 
+/// Data that were read or drawn, kept for other experiments on the same data.
+#[derive(Default)]
+pub struct DataCache(Mutex<VecDeque<(String, Kept)>>);
+
+/// Most data that are kept.
+const KEPT: usize = 4;
+
+/// Data ready to run on.
+#[derive(Clone)]
+struct Kept {
+    problem: Arc<Problem>,
+    words: String,
+    warnings: Vec<String>,
+    checksum: Option<String>,
+}
+
+impl DataCache {
+    fn find(&self, key: &str) -> Option<Kept> {
+        let kept = self.0.lock().ok()?;
+        kept.iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, kept)| kept.clone())
+    }
+
+    fn keep(&self, key: String, new: &Kept) {
+        if let Ok(mut kept) = self.0.lock() {
+            kept.truncate(KEPT - 1);
+            kept.push_front((key, new.clone()));
+        }
+    }
+}
+
 /// Reads or draws the data and the weights, and notes the checksums of what was read in the
 /// experiment.
 ///
 /// # Errors
 /// Exit code 2 for data or weights that cannot be used.
 pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
+    prepare_with(experiment, &DataCache::default())
+}
+
+/// Like [`prepare`], with data from the cache where it has them.
+///
+/// # Errors
+/// Exit code 2 for data or weights that cannot be used.
+pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Prepared, Failure> {
     let keep_rows = experiment.dynamics.iter().any(|d| d.dynamics.needs_rows());
     let (source, words, warnings) = match &experiment.data {
         DataSpec::Gaussian(data) if data.each_trajectory => {
@@ -91,13 +128,20 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
             )
         }
         _ => {
-            let data = shared_data(experiment, keep_rows)?;
-            experiment.check_samples(data.gram.n)?;
-            let path = experiment.data.path();
-            let from = path.map_or(String::new(), |path| format!("{}: ", shown_path(path)));
-            let problem = Problem::new(&data.gram, data.rows, data.truth)
-                .map_err(|error| Failure::input(format!("{from}{error}")))?;
-            (Source::Shared(Arc::new(problem)), data.words, data.warnings)
+            let key = format!("{:?} {} {keep_rows}", experiment.data, experiment.run.seed);
+            let data = match cache.find(&key) {
+                Some(data) => data,
+                None => {
+                    let data = shared_problem(experiment, keep_rows)?;
+                    cache.keep(key, &data);
+                    data
+                }
+            };
+            experiment.check_samples(data.problem.samples)?;
+            if let Some(checksum) = data.checksum {
+                experiment.data.set_checksum(checksum);
+            }
+            (Source::Shared(data.problem), data.words, data.warnings)
         }
     };
     let initialisation = initialisation(&mut experiment.network.init)?;
@@ -213,7 +257,7 @@ fn check_given_weights(
     setup.start(problem, 0).map(drop).map_err(refuse)
 }
 
-fn shared_data(experiment: &mut Experiment, keep_rows: bool) -> Result<Data, Failure> {
+fn shared_problem(experiment: &Experiment, keep_rows: bool) -> Result<Kept, Failure> {
     let seed = experiment.run.seed;
     let (data, checksum) = match &experiment.data {
         DataSpec::Gaussian(data) => (drawn(data, seed, keep_rows)?, None),
@@ -228,10 +272,16 @@ fn shared_data(experiment: &mut Experiment, keep_rows: bool) -> Result<Data, Fai
             (data, Some(checksum))
         }
     };
-    if let Some(checksum) = checksum {
-        experiment.data.set_checksum(checksum);
-    }
-    Ok(data)
+    let path = experiment.data.path();
+    let from = path.map_or(String::new(), |path| format!("{}: ", shown_path(path)));
+    let problem = Problem::new(&data.gram, data.rows, data.truth)
+        .map_err(|error| Failure::input(format!("{from}{error}")))?;
+    Ok(Kept {
+        problem: Arc::new(problem),
+        words: data.words,
+        warnings: data.warnings,
+        checksum,
+    })
 }
 
 /// A resolved copy names the checksum of what it was run on; other bytes are another experiment.

@@ -170,15 +170,10 @@ impl Results<'_> {
             return Ok(());
         }
         let mut writer = TrajectoriesWriter::create(&folder.file(TRAJECTORIES))?;
-        for (((index, spec), steps), done) in self
-            .experiment
-            .dynamics
-            .iter()
-            .enumerate()
-            .zip(self.experiment.save_steps())
-            .zip(finished)
-        {
-            let layout = self.known.layout(&self.experiment.ensemble(index, &steps));
+        let save_steps = self.experiment.save_steps();
+        for (index, (steps, done)) in save_steps.iter().zip(finished).enumerate() {
+            let spec = &self.experiment.dynamics[index];
+            let layout = self.known.layout(&self.experiment.ensemble(index, steps));
             let observables = layout.observables.len();
             for (trajectory, values) in done.trajectories.iter().flatten() {
                 let row = |(cell, &value): (usize, &f64)| {

@@ -3,9 +3,10 @@
 
 use crate::arguments::{PlotArguments, ReproduceArguments, RunArguments, SharedArguments};
 use crate::bundled;
-use crate::checkpoint::{RunCheckpoint, Snapshot};
+use crate::checkpoint::{self, RunCheckpoint, Snapshot};
 use crate::estimate;
-use crate::experiment::Experiment;
+use crate::experiment::sweep::SweepArgumentsRead;
+use crate::experiment::{Experiment, read_text, tree};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
 use crate::merge::PartToWrite;
@@ -17,6 +18,7 @@ use crate::run_folder::partial::{
 };
 use crate::run_folder::{self, CHECKPOINT, Existing, Opened, RunFolder};
 use crate::shard::Shard;
+use crate::sweep;
 use rankfall_core::ensemble::{self, Control, Outcome, RunError};
 use rankfall_core::lanes::Instructions;
 use rankfall_report::SeriesTable;
@@ -33,6 +35,11 @@ pub fn reproduce(arguments: &ReproduceArguments) -> Result<(), Failure> {
     let bundled = bundled::named(&arguments.name)?;
     let source = format!("{}.toml (bundled)", bundled.name);
     let sets = &arguments.shared.sets;
+    if bundled.is_sweep {
+        let given = SweepArgumentsRead::default();
+        let plan = sweep::plan_of(bundled.toml, &source, Path::new(""), sets, &given)?;
+        return sweep::execute(plan, arguments.part.shard, &arguments.shared);
+    }
     let experiment = Experiment::from_toml(bundled.toml, &source, Path::new(""), sets)?;
     execute(experiment, arguments.part.shard, &arguments.shared)
 }
@@ -42,7 +49,14 @@ pub fn reproduce(arguments: &ReproduceArguments) -> Result<(), Failure> {
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
-    let experiment = Experiment::load(&arguments.experiment, &arguments.shared.sets)?;
+    let (path, sets) = (&arguments.experiment, &arguments.shared.sets);
+    let (text, shown) = (read_text(path)?, shown_path(path));
+    let root = tree(&text, sets).map_err(|problem| problem.in_file(&shown))?;
+    if sweep::is_sweep(&root) {
+        let message = format!("{shown} has a [sweep] table: it is many runs, not one");
+        return Err(Failure::input(message).hint(format!("rankfall sweep {shown} runs them")));
+    }
+    let experiment = Experiment::load(path, sets)?;
     execute(experiment, arguments.part.shard, &arguments.shared)
 }
 
@@ -118,13 +132,21 @@ fn execute(
     }
 }
 
-fn threads(shared: &SharedArguments) -> usize {
+/// How many threads to use.
+pub fn threads(shared: &SharedArguments) -> usize {
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
     shared.threads.map_or_else(available, usize::from)
 }
 
 /// Refuses to go on in a folder with another experiment in it.
-fn expect_same_experiment(folder: &Path, recorded: &str, resolved: &str) -> Result<(), Failure> {
+///
+/// # Errors
+/// Exit code 2, with the first line that differs.
+pub fn expect_same_experiment(
+    folder: &Path,
+    recorded: &str,
+    resolved: &str,
+) -> Result<(), Failure> {
     if recorded == resolved {
         return Ok(());
     }
@@ -240,16 +262,7 @@ impl Context<'_> {
     fn report_finished_shard(&self, path: &Path, shard: Shard) -> Result<(), Failure> {
         let (record, recorded) = read_shard(path)?;
         expect_same_experiment(path, &recorded, &self.resolved)?;
-        if record.which() != shard {
-            let message = format!(
-                "{} is shard {}, not {shard}",
-                shown_path(path),
-                record.which()
-            );
-            return Err(
-                Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere")
-            );
-        }
+        record.expect(shard, path)?;
         report_shard(&record, path, self.shared.json, false)
     }
 
@@ -264,7 +277,7 @@ impl Context<'_> {
             let recorded = folder.recorded_experiment()?;
             let recorded = recorded.as_deref().unwrap_or(&self.resolved);
             expect_same_experiment(folder.path(), recorded, &self.resolved)?;
-            checkpoint = RunCheckpoint::read(folder, self.shard)?;
+            checkpoint = checkpoint::read(folder, self.shard)?;
         }
         folder.write_experiment(&self.resolved)?;
         interruption::listen()?;

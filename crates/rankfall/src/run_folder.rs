@@ -9,10 +9,13 @@ mod columns;
 mod guarded;
 pub mod partial;
 pub mod series;
+mod sweep_table;
 pub mod trajectories;
 pub mod weights;
 
 use crate::failure::{Failure, shown_path};
+use crate::sweep::plan::Plan;
+use crate::sweep::schedule::UnitRows;
 use atomic::write_atomically;
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
 use std::fs::{self, File, TryLockError};
@@ -36,6 +39,8 @@ pub const FIGURES: &str = "figures";
 pub const REPORT: &str = "report.html";
 /// What an interrupted run needs to continue.
 pub const CHECKPOINT: &str = "checkpoint";
+/// The numbers of a sweep.
+pub const SWEEP: &str = "sweep.parquet";
 /// What a shard says of itself.
 pub const SHARD: &str = "shard.json";
 /// The folder of a shard's statistics.
@@ -53,6 +58,7 @@ const OURS: &[&str] = &[
     FIGURES,
     REPORT,
     CHECKPOINT,
+    SWEEP,
     SHARD,
     STATISTICS,
     RUNNING,
@@ -170,6 +176,16 @@ impl RunFolder {
         write_atomically(&self.file(SERIES), |file| series::write(rows, file))
     }
 
+    /// Writes `sweep.parquet`.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written.
+    pub fn write_sweep(&self, plan: &Plan, rows: &UnitRows) -> Result<(), Failure> {
+        write_atomically(&self.file(SWEEP), |file| {
+            sweep_table::write(plan, rows, file)
+        })
+    }
+
     /// Writes `final.safetensors`.
     ///
     /// # Errors
@@ -207,7 +223,10 @@ impl RunFolder {
     }
 
     /// Writes the last file and takes the marker away.
-    fn finish_with(self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
+    pub fn finish_with(self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         self.write_bytes(name, bytes)?;
         remove(&self.file(CHECKPOINT))?;
         remove(&self.file(RUNNING))

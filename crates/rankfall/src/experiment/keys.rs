@@ -40,7 +40,15 @@ pub const TOP: SectionKeys = SectionKeys {
         key("network"),
         key("dynamics"),
         key("run"),
+        key("sweep"),
     ],
+};
+
+/// `[sweep]`.
+pub const SWEEP: SectionKeys = SectionKeys {
+    place: "[sweep]",
+    kinds: &[],
+    keys: &[key("over"), key("design"), key("points"), key("vary_seed")],
 };
 
 /// `[data]`.
@@ -240,6 +248,23 @@ pub const SECTIONS: &[&SectionKeys] = &[
     &SAVE,
 ];
 
+/// Keys that take whole numbers, for ranges of a sweep.
+pub const WHOLE_NUMBERS: &[&str] = &[
+    "samples",
+    "inputs",
+    "outputs",
+    "teacher_rank",
+    "width",
+    "batch_size",
+    "brownian_substeps",
+    "seed",
+    "trajectories",
+    "points",
+    "stride",
+];
+
+/// The values of `design`.
+pub const DESIGNS: &[&str] = &["grid", "random"];
 /// The values of `integrator`.
 pub const INTEGRATORS: &[&str] = &[
     "lie-euler",

@@ -117,6 +117,21 @@ impl ShardRecord {
             count: self.shards,
         }
     }
+
+    /// Refuses another shard than the one that was asked for.
+    ///
+    /// # Errors
+    /// Exit code 2, naming both.
+    pub fn expect(&self, shard: Shard, folder: &Path) -> Result<(), Failure> {
+        if self.which() == shard {
+            return Ok(());
+        }
+        let (shown, which) = (shown_path(folder), self.which());
+        Err(
+            Failure::input(format!("{shown} is shard {which}, not {shard}"))
+                .hint("--force replaces it, --out DIR writes elsewhere"),
+        )
+    }
 }
 
 /// Reads what a finished shard says of itself, and its experiment.
