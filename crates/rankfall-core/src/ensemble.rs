@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, Progress};
-use crate::dynamics::Dynamics;
+use crate::dynamics::{Dynamics, Kind};
+use crate::force_balance::BalanceSettings;
 use crate::lanes::{BLOCK, Instructions};
 use crate::network::Weights;
 use crate::observe::Layout;
@@ -43,6 +44,9 @@ pub struct EnsembleSpec {
     /// Whether to use the exact reductions; without them everything is plain double precision at
     /// full width, slow, and wrong once singular values fall below rounding.
     pub reductions: bool,
+    /// Steps between two points of the grid on which the forces on the eigenvalues are weighed, at
+    /// least 1; none where they are not. Of the stochastic gradient flow, with reductions, only.
+    pub force_balance: Option<u64>,
 }
 
 /// What a finished ensemble leaves.
@@ -128,6 +132,32 @@ impl EnsembleSpec {
         }
     }
 
+    /// What is measured, in order, for p inputs, k outputs and m columns.
+    pub fn layout(&self, inputs: usize, outputs: usize, columns: usize, truth: bool) -> Layout {
+        let layout = Layout::new(inputs, outputs, columns, truth);
+        // Any number of samples will do to tell whether there is a balance.
+        match self.balance_settings(1) {
+            Some(_) => layout.with_force_balance(),
+            None => layout,
+        }
+    }
+
+    /// How forces are weighed, where they are.
+    pub(crate) fn balance_settings(&self, samples: u64) -> Option<BalanceSettings> {
+        let stride = self.force_balance.filter(|_| self.reductions)?;
+        match self.dynamics.kind {
+            Kind::StochasticGradientFlow {
+                time_step, forces, ..
+            } => Some(BalanceSettings {
+                scales: forces,
+                nu: self.dynamics.noise_intensity(samples),
+                time_step,
+                stride: stride.max(1),
+            }),
+            _ => None,
+        }
+    }
+
     /// Runs the ensemble on `threads` threads, from the beginning or from a checkpoint.
     ///
     /// # Errors
@@ -210,7 +240,7 @@ fn run_blocks<const N: usize>(
     let blocks = spec.trajectories.div_ceil(N as u64);
     let problem = setup.problem(0)?;
     let columns = setup.start(&problem, 0)?.reduced_width();
-    let layout = Layout::new(
+    let layout = spec.layout(
         problem.inputs,
         problem.outputs,
         columns,
@@ -269,7 +299,7 @@ fn new_statistics(spec: &EnsembleSpec, layout: &Layout) -> Statistics {
     let of_save: Vec<bool> = layout
         .observables
         .iter()
-        .map(|o| o.name.starts_with("log_"))
+        .map(|o| o.name.starts_with("log_") || o.name.starts_with("contribution_"))
         .collect();
     let cells = of_save.repeat(spec.save_steps.len());
     Statistics::new(spec.trajectories, cells, spec.keep_trajectories)

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use crate::force_balance;
 use crate::graded::{GradedColumns, Rotate};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
@@ -96,6 +97,13 @@ impl Layout {
             outputs,
             columns,
         }
+    }
+
+    /// The same with a force balance after everything else.
+    pub fn with_force_balance(mut self) -> Self {
+        let balance = force_balance::observables(self.columns);
+        self.observables.extend(balance);
+        self
     }
 
     /// Where an observable is, if it is measured.

@@ -27,6 +27,8 @@ pub enum Purpose {
     LabelNoise = 6,
     /// Choice of mini-batch rows.
     Batches = 7,
+    /// Lévy areas of the weak second-order integrator.
+    LevyArea = 8,
 }
 
 /// The key of one stream.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 
 fn any_positive() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -40,6 +40,8 @@ fn any_kind() -> impl Strategy<Value = (Kind, f64)> {
                 integrator,
                 time_step,
                 batch_size,
+                forces: ForceScales::default(),
+                brownian_substeps: 1,
             };
             (kind, noise)
         }),
