@@ -1,6 +1,6 @@
 //! What `verify` found: one record per claim, with prediction, measurement, interval and verdict.
 //!
-//! These are the types of `claims.json`; nothing here judges.
+//! These are the types of `claims.json`; [`crate::claims_page()`] and [`crate::claims_text()`] show them.
 
 use serde::{Deserialize, Serialize};
 

@@ -18,10 +18,16 @@
 //! ```
 
 pub mod axis;
+mod claim_cells;
+pub mod claim_figure;
 pub mod claims;
+mod claims_page;
+mod claims_text;
 pub mod color;
 pub mod figures;
 pub mod font;
+pub mod gradient;
+mod html;
 pub mod legend;
 pub mod markup;
 pub mod number;
@@ -35,9 +41,14 @@ pub mod series;
 pub mod sheet;
 pub mod spread;
 pub mod svg;
+pub mod symbol;
 pub mod table;
+mod terminal;
 pub mod thin;
+pub mod tiles;
 
+pub use claims_page::claims_page;
+pub use claims_text::claims_text;
 pub use figures::{Figure, draw_all};
 pub use page::{ReportInput, report_page};
 pub use scene::Scene;

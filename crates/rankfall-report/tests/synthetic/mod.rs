@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "the gallery and the tests use different parts")]
 
+pub mod claims;
+
 use rankfall_report::record::{
     DynamicsSummary, LogDetSummary, LossSummary, ProblemSummary, RankSummary, SUMMARY_SCHEMA,
     Scalar, SeriesRow, SpectraSummary, Spectrum, Summary,
