@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::{Initialisation, Weights};
@@ -82,18 +82,7 @@ impl Plan {
         trajectories: u64,
         save_steps: Vec<u64>,
     ) -> Self {
-        let kind = Kind::StochasticGradientFlow {
-            integrator,
-            time_step: h,
-            batch_size: 1,
-        };
-        // ν = ηδ/b, with η = h.
-        let dynamics = Dynamics {
-            kind,
-            step_size: h,
-            label_noise: nu / h,
-        };
-        Self::of(dynamics, trajectories, save_steps)
+        Self::of(flow(integrator, nu, h), trajectories, save_steps)
     }
 
     /// Any dynamics.
@@ -207,6 +196,7 @@ impl Bench<'_> {
             rank_tolerance: 1e-3,
             keep_trajectories: true,
             reductions: plan.reductions,
+            force_balance: None,
         };
         let outcome = spec.run(
             setup,
@@ -265,6 +255,22 @@ pub fn started_at(problem: &Arc<Problem>, weights: Weights, seed: u64) -> Setup 
         initialisation: Initialisation::Given(weights),
         seed,
         each_start: false,
+    }
+}
+
+/// The stochastic gradient flow of noise intensity `nu` with steps of length `h`.
+pub fn flow(integrator: Integrator, nu: f64, h: f64) -> Dynamics {
+    Dynamics {
+        kind: Kind::StochasticGradientFlow {
+            integrator,
+            time_step: h,
+            batch_size: 1,
+            forces: ForceScales::default(),
+            brownian_substeps: 1,
+        },
+        // ν = ηδ/b, with η = h and b = 1.
+        step_size: h,
+        label_noise: nu / h,
     }
 }
 

@@ -17,6 +17,7 @@ pub mod run_folder;
 pub mod save_plan;
 pub mod summarise;
 pub mod template;
+pub mod verify;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -56,6 +57,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Reproduce(arguments) if arguments.list => print(&bundled::list()),
         Command::Reproduce(arguments) => run::reproduce(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::New(arguments) => print(&template::experiment(arguments.kind)),
         Command::Plot(arguments) => run::plot(&arguments),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),

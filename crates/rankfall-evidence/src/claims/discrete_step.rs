@@ -13,7 +13,7 @@ use rankfall_core::rates::Estimate;
 use rankfall_core::state::State;
 use rankfall_core::stepper::Stepper;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, flow};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
 use crate::claims::{horizon, product_of};
 use crate::decision::Comparison;
@@ -118,11 +118,6 @@ fn stepping(setting: &Setting) -> Vec<(&'static str, Dynamics)> {
     let full = Moves::LabelNoiseGradientDescent {
         distribution: LabelNoise::Gaussian,
     };
-    let maruyama = Moves::StochasticGradientFlow {
-        integrator: Integrator::EulerMaruyama,
-        time_step: eta,
-        batch_size: setting.batch_size,
-    };
     let mut all = vec![
         (
             "gradient descent",
@@ -132,7 +127,10 @@ fn stepping(setting: &Setting) -> Vec<(&'static str, Dynamics)> {
             "label-noise gradient descent",
             dynamics(full, eta, delta * n as f64),
         ),
-        ("Euler–Maruyama", dynamics(maruyama, eta, delta)),
+        (
+            "Euler–Maruyama",
+            flow(Integrator::EulerMaruyama, setting.noise_intensity(), eta),
+        ),
     ];
     if setting.rows().is_ok() {
         let batch = setting.batch_size;

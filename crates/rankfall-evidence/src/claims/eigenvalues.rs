@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind as Moves};
+use rankfall_core::dynamics::{Dynamics, Integrator};
 use rankfall_core::forces::EigenvalueForces;
 use rankfall_core::graded::Rotate;
 use rankfall_core::lane_problem::LaneProblem;
@@ -11,7 +11,7 @@ use rankfall_core::network::Start;
 use rankfall_core::problem::Problem;
 use rankfall_core::state::State;
 
-use crate::bench::{Bench, Plan};
+use crate::bench::{Bench, Plan, flow};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
 use crate::claims::{horizon, product_of, stable_step};
 use crate::decision::Comparison;
@@ -112,15 +112,7 @@ impl Local {
     }
 
     fn dynamics(&self, setting: &Setting) -> Dynamics {
-        Dynamics {
-            kind: Moves::StochasticGradientFlow {
-                integrator: Integrator::LieEuler,
-                time_step: self.length,
-                batch_size: setting.batch_size,
-            },
-            step_size: setting.step_size,
-            label_noise: setting.label_noise,
-        }
+        flow(Integrator::LieEuler, setting.noise_intensity(), self.length)
     }
 
     /// Δ log λᵢ of each lane.
