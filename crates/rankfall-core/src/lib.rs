@@ -56,6 +56,7 @@
 pub mod batches;
 pub mod block;
 pub mod counterfactual;
+pub mod deep;
 pub mod dense;
 pub mod dynamics;
 pub mod ensemble;
@@ -64,6 +65,7 @@ pub mod forces;
 pub mod graded;
 pub mod gradient_flow;
 pub mod gram;
+pub mod histogram;
 pub mod increment;
 pub mod lane_math;
 pub mod lane_problem;

@@ -201,7 +201,12 @@ fn a_trajectory_that_diverges_is_named_and_leaves_its_neighbours_alone() {
     spec.time_unit = 0.1;
     let outcome = run(&spec, &setup, 2, Instructions::best());
     let totals = outcome.statistics.totals();
-    let diverged: Vec<u64> = totals.diverged().iter().map(|d| d.trajectory).collect();
+    let diverged: Vec<u64> = totals
+        .divergences()
+        .first
+        .iter()
+        .map(|d| d.trajectory)
+        .collect();
     assert!(!diverged.is_empty() && diverged.len() < 40, "{diverged:?}");
     assert_eq!(totals.survivors() + diverged.len() as u64, 40);
     // A survivor next to a diverged one has the bits it has where it is computed alone.

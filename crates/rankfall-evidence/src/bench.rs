@@ -210,12 +210,13 @@ impl Bench<'_> {
             other => unmeasured(other),
         })?;
         let totals = outcome.statistics.totals();
-        if let Some(first) = totals.diverged().first() {
+        let lost = totals.divergences();
+        if lost.count > 0 {
             return Err(Stop::Unmeasured(format!(
-                "{} of {} trajectories diverged, the first at step {} of {time_unit}",
-                totals.diverged().len(),
+                "{} of {} trajectories diverged, the first at step {} of length {time_unit}",
+                lost.count,
                 plan.trajectories,
-                first.step
+                lost.earliest.unwrap_or(0)
             )));
         }
         let cells = totals.trajectories().map(<[_]>::to_vec).unwrap_or_default();

@@ -54,6 +54,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         ..Recipe::standard()
     };
     draw(&odd, &folder.join("odd"))?;
+    draw(&Recipe::forces(), &folder.join("forces"))?;
     draw_claims(&folder.join("claims"))?;
     Ok(())
 }

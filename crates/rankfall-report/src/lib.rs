@@ -27,6 +27,7 @@ pub mod color;
 pub mod figures;
 pub mod font;
 pub mod gradient;
+pub mod heatmap;
 mod html;
 pub mod legend;
 pub mod markup;

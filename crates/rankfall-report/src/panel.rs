@@ -213,9 +213,13 @@ impl Brush<'_> {
     fn grid(&mut self) {
         let Frame { left, top, .. } = self.frame;
         let (right, bottom) = (self.frame.right(), self.frame.bottom());
+        // Through tiles lines would only show where there is none.
+        let lined = self.panel.plot.tiles.is_empty();
         for tick in self.x_ticks() {
             let x = self.x(tick.at);
-            self.segment(Point::new(x, top), Point::new(x, bottom), Color::Grid, 0.8);
+            if lined {
+                self.segment(Point::new(x, top), Point::new(x, bottom), Color::Grid, 0.8);
+            }
             let at = Point::new(x, bottom + TICK_GAP + SMALL);
             let text = Text {
                 anchor: Anchor::Middle,
@@ -226,7 +230,9 @@ impl Brush<'_> {
         }
         for tick in self.panel.y_ticks(self.frame.height) {
             let y = self.y(tick.at);
-            self.segment(Point::new(left, y), Point::new(right, y), Color::Grid, 0.8);
+            if lined {
+                self.segment(Point::new(left, y), Point::new(right, y), Color::Grid, 0.8);
+            }
             if self.panel.labels_y {
                 let at = Point::new(left - TICK_GAP, y + 0.36 * SMALL);
                 let text = Text {

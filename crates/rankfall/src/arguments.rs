@@ -1,5 +1,6 @@
 //! The command line: its commands, options and help texts.
 
+use crate::shard::Shard;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ Examples:
   rankfall new > mine.toml                 an experiment file with every key explained
   rankfall run mine.toml                   run it, into runs/NAME
   rankfall run mine.toml --set run.seed=2 --out runs/second
+  rankfall run mine.toml --shard 2/16      one sixteenth of it, for rankfall merge
   rankfall plot runs/mine                  draw the figures of a finished run again
   rankfall verify                          test the claims, into runs/verify
 
@@ -53,6 +55,12 @@ pub enum Command {
     /// alternative is rejected, fails if the interval lies outside, and else cannot be told. The chance
     /// that any true claim is called false is at most 1 %. Writes claims.json and report.html.
     Verify(VerifyArguments),
+    /// Put the shards of a run together
+    ///
+    /// Takes the folders that `rankfall run … --shard 1/m` to `--shard m/m` wrote, in any order, and
+    /// writes the folder that the same run without --shard would have written, to the last bit; only
+    /// timings differ.
+    Merge(MergeArguments),
     /// Print a complete experiment file, every key explained
     ///
     /// It is a valid experiment as it stands: change what you need and delete the rest.
@@ -75,6 +83,9 @@ pub struct ReproduceArguments {
     /// List the experiments and stop
     #[arg(long)]
     pub list: bool,
+    /// Which part of the work.
+    #[command(flatten)]
+    pub part: PartArguments,
     /// What all running commands share.
     #[command(flatten)]
     pub shared: SharedArguments,
@@ -93,6 +104,9 @@ pub struct RunArguments {
     /// The experiment file
     #[arg(value_name = "EXPERIMENT.toml")]
     pub experiment: PathBuf,
+    /// Which part of the work.
+    #[command(flatten)]
+    pub part: PartArguments,
     /// What all running commands share.
     #[command(flatten)]
     pub shared: SharedArguments,
@@ -105,6 +119,43 @@ Examples:
   rankfall run mine.toml --set 'network.init={ kind = \"balanced\", scale = 0.1 }'
   rankfall run mine.toml --resume          continue after Ctrl-C
   rankfall run mine.toml --json --quiet | python3 -c 'import json, sys; print(json.load(sys.stdin))'";
+
+/// The option of the commands whose work can be divided.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PartArguments {
+    /// Do only the i-th of m shards, for `rankfall merge` [default folder: runs/NAME-i-of-m]
+    ///
+    /// Shards are counted from 1. They may run at the same time, on any machines, and be resumed one
+    /// by one.
+    #[arg(long, value_name = "i/m")]
+    pub shard: Option<Shard>,
+}
+
+/// What `rankfall merge` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = MERGE_EXAMPLES)]
+pub struct MergeArguments {
+    /// The folders of all shards
+    #[arg(value_name = "DIR", required = true)]
+    pub folders: Vec<PathBuf>,
+    /// Folder for the results [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace an earlier run in that folder
+    ///
+    /// Only folders that rankfall wrote are replaced, and never one of the shards.
+    #[arg(long)]
+    pub force: bool,
+    /// Print the summary as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+const MERGE_EXAMPLES: &str = "\
+Example:
+  rankfall run mine.toml --shard 1/2 --out a
+  rankfall run mine.toml --shard 2/2 --out b
+  rankfall merge a b --out runs/mine";
 
 /// Options of the commands that run something.
 #[derive(Debug, Args)]

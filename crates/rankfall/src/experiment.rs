@@ -17,12 +17,14 @@ mod suggest;
 pub use data::{Column, Covariance, DataSpec, FileData, GaussianData, GramData, Teacher};
 pub use dynamics::DynamicsSpec;
 pub use network::{InitSpec, NetworkSpec};
-pub use run::RunSpec;
+pub use run::{ForceBalanceSpec, RunSpec};
 pub use suggest::nearest;
 
 use crate::failure::{Failure, quoted, shown_path};
 use crate::save_plan::save_steps;
 use document::Problem;
+use rankfall_core::ensemble::EnsembleSpec;
+use rankfall_core::lanes::BLOCK;
 use section::{Field, Section};
 use std::fs::File;
 use std::io::Read;
@@ -83,6 +85,33 @@ impl Experiment {
             self.run.trajectories
         } else {
             1
+        }
+    }
+
+    /// Blocks of trajectories to run for one dynamics.
+    pub fn blocks_of(&self, dynamics: &DynamicsSpec) -> u64 {
+        match self.trajectories_of(dynamics) {
+            1 => 1,
+            trajectories => trajectories.div_ceil(BLOCK as u64),
+        }
+    }
+
+    /// The `index`-th dynamics as the numerics take it, saving at these steps.
+    pub fn ensemble(&self, index: usize, save_steps: &[u64]) -> EnsembleSpec {
+        let (run, spec) = (&self.run, &self.dynamics[index]);
+        EnsembleSpec {
+            dynamics: spec.dynamics.clone(),
+            stream: if run.common_noise { 0 } else { index as u32 },
+            trajectories: run.trajectories,
+            save_steps: save_steps.to_vec(),
+            time_unit: spec.time_step,
+            rank_tolerance: run.rank_tolerance,
+            keep_trajectories: run.keep_trajectories,
+            reductions: run.reductions,
+            force_balance: run.force_balance.map(|balance| {
+                let steps = save_steps.last().copied().unwrap_or(0);
+                balance.stride_for(steps)
+            }),
         }
     }
 

@@ -10,11 +10,14 @@ pub mod estimate;
 pub mod experiment;
 pub mod failure;
 pub mod interruption;
+pub mod merge;
 pub mod preparation;
 pub mod progress;
+pub mod results;
 pub mod run;
 pub mod run_folder;
 pub mod save_plan;
+pub mod shard;
 pub mod summarise;
 pub mod template;
 pub mod verify;
@@ -59,6 +62,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::New(arguments) => print(&template::experiment(arguments.kind)),
+        Command::Merge(arguments) => merge::merge(&arguments),
         Command::Plot(arguments) => run::plot(&arguments),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
     }

@@ -6,13 +6,16 @@ use crate::experiment::{
 use crate::failure::{Failure, quoted, shown_path};
 use crate::run_folder::weights;
 use faer::Mat;
+use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::gram::Gram;
 use rankfall_core::network::Initialisation;
+use rankfall_core::observe::Layout;
 use rankfall_core::problem::{Problem, Rows, Truth};
 use rankfall_core::setup::{Setup, SetupError, Source};
 use rankfall_core::synthetic::{self, Synthetic};
 use rankfall_data::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Header, Loaded};
 use rankfall_report::record::ProblemSummary;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Rows held for the dynamics that need them may take this much memory.
@@ -22,10 +25,37 @@ const ROW_MEMORY: u64 = 4 << 30;
 pub struct Prepared {
     /// Data and starts.
     pub setup: Setup,
+    /// What results need to know of them.
+    pub known: Known,
+}
+
+/// What is known of the data once they were read: all that is needed to make results of statistics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Known {
     /// What the summary says of them.
     pub problem: ProblemSummary,
+    /// Whether the optimum is known besides the sample, and with it the population loss.
+    pub truth_known: bool,
     /// Sentences a reader of the results must see.
     pub warnings: Vec<String>,
+}
+
+impl Known {
+    /// What is measured of an ensemble at every save time.
+    pub fn layout(&self, ensemble: &EnsembleSpec) -> Layout {
+        let ProblemSummary {
+            inputs,
+            outputs,
+            width,
+            ..
+        } = self.problem;
+        ensemble.layout(
+            inputs,
+            outputs,
+            width.min(inputs + outputs),
+            self.truth_known,
+        )
+    }
 }
 
 /// What data were found.
@@ -87,11 +117,12 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
         loss_floor: problem.loss_floor,
         data: words,
     };
-    Ok(Prepared {
-        setup,
+    let known = Known {
         problem: summary,
+        truth_known: problem.truth.is_some(),
         warnings,
-    })
+    };
+    Ok(Prepared { setup, known })
 }
 
 /// A start that cannot be made is wrong input.

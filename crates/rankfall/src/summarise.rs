@@ -9,9 +9,6 @@ use rankfall_report::record::{
     SeriesRow, SpectraSummary, Spectrum,
 };
 
-/// At most this many diverged trajectories are listed one by one.
-const LISTED_DIVERGENCES: usize = 100;
-
 /// What the summary of one dynamics is made from.
 pub struct Material<'a> {
     /// The dynamics as asked for.
@@ -19,7 +16,7 @@ pub struct Material<'a> {
     /// What was measured.
     pub outcome: &'a Outcome,
     /// Its statistics over all blocks.
-    pub totals: &'a Totals,
+    pub totals: &'a Totals<'a>,
     /// The steps at which it was measured.
     pub save_steps: &'a [u64],
     /// Trajectories run.
@@ -133,7 +130,7 @@ impl Material<'_> {
         let dynamics = &self.spec.dynamics;
         let steps = self.save_steps[self.last()];
         let done = steps as f64 * self.trajectories as f64;
-        let diverged = self.totals.diverged();
+        let diverged = self.totals.divergences();
         DynamicsSummary {
             label: self.spec.label.clone(),
             kind: dynamics.kind_name().to_owned(),
@@ -142,10 +139,10 @@ impl Material<'_> {
             label_noise: dynamics.label_noise,
             steps,
             trajectories: self.trajectories,
-            diverged: diverged.len() as u64,
+            diverged: diverged.count,
             divergences: diverged
+                .first
                 .iter()
-                .take(LISTED_DIVERGENCES)
                 .map(|d| Divergence {
                     trajectory: d.trajectory,
                     step: d.step,

@@ -147,7 +147,7 @@ fn setting(arguments: &VerifyArguments) -> Result<Setting, Failure> {
         words: format!(
             "{}: {}, width {}, η = {}, δ = {}, b = {batch_size} as in {}",
             quoted(&experiment.name),
-            prepared.problem.data,
+            prepared.known.problem.data,
             prepared.setup.width,
             dynamics.step_size,
             dynamics.label_noise,

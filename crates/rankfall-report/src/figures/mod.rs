@@ -1,10 +1,13 @@
 //! The figures of a run, each in a file of its own, drawn from its summary and series.
 
 pub mod conservation;
+pub mod counterfactual;
 pub mod curves;
 pub mod eigenvalues;
+pub mod force_balance;
 pub mod generalisation;
 pub mod loss;
+pub mod pushes;
 pub mod ranks;
 pub mod seed_figure;
 pub mod singular_values;
@@ -35,20 +38,27 @@ pub struct Figure {
     pub outcome: Result<Scene, Skipped>,
 }
 
-/// All figures of a run, in the order of the report.
+/// All figures of a run, in the order of the report. Those of the forces are left out where the run
+/// did not ask for them; all others give a picture or say why there is none.
 #[must_use]
 pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
     let run = Run::of(summary, table);
-    vec![
+    let mut figures = vec![
         seed_figure::figure(&run),
         singular_values::of_theta(&run),
         singular_values::of_layer(&run),
         eigenvalues::figure(&run),
+    ];
+    figures.extend(counterfactual::figure(&run));
+    figures.extend(force_balance::figure(&run));
+    figures.extend(pushes::figure(&run));
+    figures.extend([
         ranks::figure(&run),
         loss::figure(&run),
         generalisation::figure(&run),
         conservation::figure(&run),
-    ]
+    ]);
+    figures
 }
 
 /// What every figure is drawn from.

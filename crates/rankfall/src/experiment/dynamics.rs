@@ -5,7 +5,7 @@ use super::document::{Problem, Value};
 use super::section::{Field, LARGEST_EXACT, Section};
 use super::{keys, label_text};
 use crate::failure::quoted;
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 
 /// One dynamics of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -185,11 +185,16 @@ fn settings(
 ) -> Result<Kind, Problem> {
     Ok(match kind {
         "gradient-flow" => Kind::GradientFlow,
-        "stochastic-gradient-flow" => Kind::StochasticGradientFlow {
-            integrator: integrator(section)?,
-            time_step,
-            batch_size: batch_size(section)?,
-        },
+        "stochastic-gradient-flow" => {
+            let integrator = integrator(section)?;
+            Kind::StochasticGradientFlow {
+                integrator,
+                time_step,
+                batch_size: batch_size(section)?,
+                forces: forces(section, integrator)?,
+                brownian_substeps: brownian_substeps(section)?,
+            }
+        }
         "gradient-descent" => Kind::GradientDescent,
         "label-noise-gradient-descent" => Kind::LabelNoiseGradientDescent {
             distribution: distribution(section, data)?,
@@ -252,8 +257,53 @@ fn integrator(section: &Section) -> Result<Integrator, Problem> {
     Ok(match field.choice(keys::INTEGRATORS)? {
         "lie-euler" => Integrator::LieEuler,
         "euler-maruyama" => Integrator::EulerMaruyama,
+        "lie-strang" => Integrator::LieStrang,
         _ => Integrator::LieEulerUnsplit,
     })
+}
+
+/// Most finer increments of one Brownian increment.
+const MOST_SUBSTEPS: u64 = 1 << 20;
+
+fn brownian_substeps(section: &Section) -> Result<u32, Problem> {
+    let field = section.field("brownian_substeps");
+    field.map_or(Ok(1), |f| f.integer(1..=MOST_SUBSTEPS).map(|n| n as u32))
+}
+
+/// Largest factor on a force: beyond, no step could follow it.
+const MOST_FORCE: f64 = 1e3;
+
+/// The factors on the forces, 1 where none is given.
+fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, Problem> {
+    let mut scales = ForceScales::default();
+    let Some(field) = section.field("forces") else {
+        return Ok(scales);
+    };
+    if !matches!(field.node.value, Value::Table(_)) {
+        let hint = "write forces = { repulsion = 0.0 }";
+        return Err(field.wrong_type("a table").hint(hint));
+    }
+    let table = field.section(&keys::FORCES)?;
+    for (name, scale) in [
+        ("gradient", &mut scales.gradient),
+        ("own_noise", &mut scales.own_noise),
+        ("common_growth", &mut scales.common_growth),
+        ("repulsion", &mut scales.repulsion),
+    ] {
+        if let Some(field) = table.field(name) {
+            *scale = field.number()?;
+            if scale.abs() > MOST_FORCE {
+                let message = format!("is {scale}, but must be from -{MOST_FORCE} to {MOST_FORCE}");
+                return Err(field.problem(message));
+            }
+        }
+    }
+    if integrator == Integrator::LieStrang && !scales.is_unmodified() {
+        return Err(field
+            .problem("scales forces, which \"lie-strang\" cannot do at its order")
+            .hint("leave integrator out: \"lie-euler\" can"));
+    }
+    Ok(scales)
 }
 
 fn sampling(section: &Section) -> Result<Sampling, Problem> {

@@ -165,7 +165,34 @@ pub const DYNAMICS: SectionKeys = SectionKeys {
             "the noise of the stochastic flow is Brownian, and gradient flow and gradient descent have none",
         ),
         of("sampling", &["sgd"], "only it draws mini-batches"),
+        of("forces", &["stochastic-gradient-flow"], ONLY_ITS_FORCES),
+        of(
+            "brownian_substeps",
+            &["stochastic-gradient-flow"],
+            "only it follows a Brownian path",
+        ),
     ],
+};
+
+const ONLY_ITS_FORCES: &str = "the forces are those of its equation for the eigenvalues";
+
+/// `forces` of one `[[dynamics]]`.
+pub const FORCES: SectionKeys = SectionKeys {
+    place: "dynamics.forces",
+    kinds: &[],
+    keys: &[
+        key("gradient"),
+        key("own_noise"),
+        key("common_growth"),
+        key("repulsion"),
+    ],
+};
+
+/// `run.force_balance` when it is a table.
+pub const FORCE_BALANCE: SectionKeys = SectionKeys {
+    place: "run.force_balance",
+    kinds: &[],
+    keys: &[key("stride")],
 };
 
 /// `[run]`.
@@ -181,6 +208,7 @@ pub const RUN: SectionKeys = SectionKeys {
         key("keep_trajectories"),
         key("common_noise"),
         key("reductions"),
+        key("force_balance"),
     ],
 };
 
@@ -206,12 +234,19 @@ pub const SECTIONS: &[&SectionKeys] = &[
     &NETWORK,
     &INIT,
     &DYNAMICS,
+    &FORCES,
     &RUN,
+    &FORCE_BALANCE,
     &SAVE,
 ];
 
 /// The values of `integrator`.
-pub const INTEGRATORS: &[&str] = &["lie-euler", "euler-maruyama", "lie-euler-unsplit"];
+pub const INTEGRATORS: &[&str] = &[
+    "lie-euler",
+    "euler-maruyama",
+    "lie-euler-unsplit",
+    "lie-strang",
+];
 /// The values of `label_noise_distribution`.
 pub const DISTRIBUTIONS: &[&str] = &["gaussian", "rademacher"];
 /// The values of `sampling`.

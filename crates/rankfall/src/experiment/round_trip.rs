@@ -31,20 +31,37 @@ fn any_kind() -> impl Strategy<Value = (Kind, f64)> {
         Just(Sampling::Epochs),
         Just(Sampling::Sequential)
     ];
-    let flow = (integrator, any_step(), 1..=1_u64 << 53, 0.0..10.0);
+    let forces = prop_oneof![
+        Just(ForceScales::default()),
+        (-2.0..2.0, 0.0..3.0).prop_map(|(repulsion, gradient)| ForceScales {
+            repulsion,
+            gradient,
+            ..ForceScales::default()
+        })
+    ];
+    let flow = (
+        integrator,
+        any_step(),
+        1..=1_u64 << 53,
+        0.0..10.0,
+        forces,
+        1..1000_u32,
+    );
     let sgd = (1..=10_u64, sampling, distribution.clone(), 0.0..10.0);
     prop_oneof![
         Just((Kind::GradientFlow, 0.0)),
-        flow.prop_map(|(integrator, time_step, batch_size, noise)| {
-            let kind = Kind::StochasticGradientFlow {
-                integrator,
-                time_step,
-                batch_size,
-                forces: ForceScales::default(),
-                brownian_substeps: 1,
-            };
-            (kind, noise)
-        }),
+        flow.prop_map(
+            |(integrator, time_step, batch_size, noise, forces, brownian_substeps)| {
+                let kind = Kind::StochasticGradientFlow {
+                    integrator,
+                    time_step,
+                    batch_size,
+                    forces,
+                    brownian_substeps,
+                };
+                (kind, noise)
+            }
+        ),
         Just((Kind::GradientDescent, 0.0)),
         (distribution, 0.0..1e4).prop_map(|(distribution, noise)| {
             (Kind::LabelNoiseGradientDescent { distribution }, noise)
@@ -190,6 +207,8 @@ fn any_run() -> impl Strategy<Value = RunSpec> {
             keep_trajectories: flags.0,
             common_noise: flags.1,
             reductions: flags.2,
+            // A balance needs the reductions and a stochastic flow, which not every draw has.
+            force_balance: None,
         },
     )
 }

@@ -73,6 +73,7 @@ fn defaults_are_the_promised_ones() {
         keep_trajectories: false,
         common_noise: false,
         reductions: true,
+        force_balance: None,
     };
     assert_eq!(experiment.run, run);
 }
