@@ -5,8 +5,8 @@ use rankfall_core::ensemble::Outcome;
 use rankfall_core::observe::{LAW, Layout};
 use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Totals};
 use rankfall_report::record::{
-    Divergence, DynamicsSummary, LogDetSummary, LossSummary, ProblemSummary, RankSummary, Scalar,
-    SeriesRow, SpectraSummary, Spectrum,
+    Divergence, DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, ProblemSummary,
+    RankSummary, Scalar, SeriesRow, SpectraSummary, Spectrum,
 };
 
 /// What the summary of one dynamics is made from.
@@ -137,6 +137,12 @@ impl Material<'_> {
             noise_intensity: dynamics.noise_intensity(self.problem.samples),
             step_size: dynamics.step_size,
             label_noise: dynamics.label_noise,
+            forces: dynamics.modified_forces().map(|f| ForceScalesRecord {
+                gradient: f.gradient,
+                own_noise: f.own_noise,
+                common_growth: f.common_growth,
+                repulsion: f.repulsion,
+            }),
             steps,
             trajectories: self.trajectories,
             diverged: diverged.count,
