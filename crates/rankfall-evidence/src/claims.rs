@@ -1,9 +1,17 @@
 //! The claims, one file per theme.
 
+mod decay;
+mod depth;
 mod determinant;
 mod discrete_step;
 mod eigenvalues;
 mod gradient_flow;
+mod interpolation;
+mod limit;
+mod orders;
+mod reductions;
+mod repulsion;
+mod step_size;
 
 use faer::Mat;
 use rankfall_core::network::Start;
@@ -22,6 +30,22 @@ pub static ALL: &[Claim] = &[
     discrete_step::SAMPLING,
     eigenvalues::DRIFT,
     eigenvalues::COVARIATION,
+    repulsion::KILLS,
+    step_size::STEP_SIZE,
+    step_size::LABEL_NOISE,
+    decay::SETTING,
+    decay::ANISOTROPIC,
+    decay::ONE_OUTPUT,
+    decay::WIDE,
+    decay::DEFICIENT,
+    decay::EXTRA_SURVIVOR,
+    interpolation::STOPS,
+    interpolation::GOES_ON,
+    limit::LIMIT,
+    reductions::EXACT,
+    reductions::ROUNDING,
+    depth::STACKS,
+    orders::STRONG,
 ];
 
 /// The claim of that name.

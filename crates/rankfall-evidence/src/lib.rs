@@ -11,6 +11,7 @@ pub mod decision;
 pub mod figure;
 pub mod linear;
 pub mod one_step;
+pub mod optimum;
 pub mod setting;
 pub mod suite;
 

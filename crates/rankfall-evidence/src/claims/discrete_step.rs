@@ -301,10 +301,10 @@ fn label_noise(bench: &Bench) -> Result<Evidence, Stop> {
 }
 
 /// E‖G‖², E tr((GᵀG)²), and a bound of E tr((GᵀG)³).
-struct Moments {
-    second: f64,
-    fourth: f64,
-    sixth: f64,
+pub struct Moments {
+    pub second: f64,
+    pub fourth: f64,
+    pub sixth: f64,
 }
 
 impl Moments {
@@ -335,7 +335,7 @@ impl Moments {
 
     /// Of g = |x|²|r + ε|² for a random row, ε ~ N(0, δ I_k): |r + ε|² is δ times a noncentral χ² with
     /// cumulants δk + |r|², 2δ²k + 4δ|r|², 8δ³k + 24δ²|r|².
-    fn of_rows(rows: &Rows, inputs: usize, map: &Mat<f64>, delta: f64) -> Self {
+    pub fn of_rows(rows: &Rows, inputs: usize, map: &Mat<f64>, delta: f64) -> Self {
         let k = map.ncols() as f64;
         let (mut second, mut fourth, mut sixth) = (0.0, 0.0, 0.0);
         for (x, r) in residuals(rows, inputs, map) {
