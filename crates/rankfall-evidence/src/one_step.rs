@@ -4,14 +4,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rankfall_core::dynamics::Dynamics;
-use rankfall_core::increment::Increment;
-use rankfall_core::lane_problem::LaneProblem;
-use rankfall_core::lanes::{BLOCK, Instructions, Lanes, Words};
+use rankfall_core::lanes::{BLOCK, Lanes};
 use rankfall_core::network::Start;
 use rankfall_core::problem::Problem;
 use rankfall_core::rates::Estimate;
 use rankfall_core::state::State;
-use rankfall_core::stepper::Stepper;
+use rankfall_core::walk::Walk;
 use std::sync::Arc;
 
 use crate::bench::Bench;
@@ -40,8 +38,8 @@ pub struct OneStep<'a> {
 
 /// One block before and after the step.
 pub struct Stepped<'a> {
-    /// Before.
-    pub before: &'a State<BLOCK>,
+    /// What took it.
+    pub walk: &'a Walk,
     /// After.
     pub after: &'a State<BLOCK>,
     /// ΔG, p × k row-major.
@@ -98,40 +96,30 @@ impl OneStep<'_> {
         count: usize,
         measure: &(dyn Fn(&Stepped, &mut [Lanes<BLOCK>]) + Sync),
     ) -> Vec<f64> {
-        let instructions = Instructions::best();
-        let problems: [Arc<Problem>; BLOCK] = std::array::from_fn(|_| self.problem.clone());
-        let problem = LaneProblem::new(&problems);
-        let before = State::<BLOCK>::new(std::slice::from_ref(self.start), instructions);
+        let walk = Walk::new(
+            self.dynamics,
+            self.problem,
+            self.start,
+            self.seed,
+            self.stream,
+            0,
+        );
+        let Some(mut walk) = walk else {
+            return vec![f64::NAN; count];
+        };
         let mut sums = vec![0.0; count];
         let mut values = vec![Lanes::ZERO; count];
-        let mut increment = vec![Lanes::ZERO; problem.inputs * problem.outputs];
         for block in 0..blocks {
-            let first = (group * blocks + block) * BLOCK as u64;
-            let lanes = Words(std::array::from_fn(|lane| first + lane as u64));
-            let stream = (self.seed, self.stream);
-            let drawn = Increment::new(self.dynamics, &problem, stream.0, stream.1, lanes);
-            let stepper = Stepper::new(
-                self.dynamics,
-                &problem,
-                stream.0,
-                stream.1,
-                lanes,
-                instructions,
-            );
-            let (Some(mut drawn), Some(mut stepper)) = (drawn, stepper) else {
-                return vec![f64::NAN; count];
-            };
-            drawn.fill(&before, &problem, lanes, &mut increment);
-            let mut after = before.clone();
-            stepper.advance(&mut after, &problem, 1);
+            walk.start_over((group * blocks + block) * BLOCK as u64);
+            walk.advance(1);
             let stepped = Stepped {
-                before: &before,
-                after: &after,
-                increment: &increment,
+                walk: &walk,
+                after: walk.state(),
+                increment: walk.increment(),
             };
             measure(&stepped, &mut values);
             for lane in 0..BLOCK {
-                let lost = after.diverged(lane).is_some();
+                let lost = walk.state().diverged(lane).is_some();
                 for (sum, value) in sums.iter_mut().zip(&values) {
                     *sum += if lost { f64::NAN } else { value.0[lane] };
                 }

@@ -179,6 +179,7 @@ fn with_rows(experiment: &Experiment) -> Result<Prepared, Failure> {
             label_noise: 0.0,
         },
         time_step: 1.0,
+        automatic_time_step: false,
     });
     let reading_gram = matches!(experiment.data, crate::experiment::DataSpec::Gram(_));
     match preparation::prepare(&mut keeping) {

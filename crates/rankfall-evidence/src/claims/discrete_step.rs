@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use faer::Mat;
 use rankfall_core::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
-use rankfall_core::increment::Increment;
-use rankfall_core::lane_problem::LaneProblem;
-use rankfall_core::lanes::{BLOCK, Instructions, Lanes, Words};
+use rankfall_core::lanes::{BLOCK, Lanes};
 use rankfall_core::network::Start;
 use rankfall_core::problem::{Problem, Rows};
 use rankfall_core::rates::Estimate;
-use rankfall_core::state::State;
-use rankfall_core::stepper::Stepper;
+use rankfall_core::walk::Walk;
 
 use crate::bench::{Bench, flow};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
@@ -184,20 +181,12 @@ struct Seen {
 /// I − GᵀG amplified by the norm of its inverse, at most (1 + |G|²)^k/|det|.
 fn follow(bench: &Bench, dynamics: &Dynamics, stream: u32, steps: u64) -> Result<Seen, Stop> {
     let setting = bench.setting;
-    let instructions = Instructions::best();
-    let problems: [Arc<Problem>; BLOCK] = std::array::from_fn(|_| setting.problem.clone());
-    let problem = LaneProblem::new(&problems);
-    let lanes = Words(std::array::from_fn(|lane| lane as u64));
     let (seed, k) = (setting.seed, setting.outputs());
-    let mut state = State::<BLOCK>::new(&[setting.start()?], instructions);
-    let drawn = Increment::new(dynamics, &problem, seed, stream, lanes);
-    let stepper = Stepper::new(dynamics, &problem, seed, stream, lanes, instructions);
-    let (Some(mut drawn), Some(mut stepper)) = (drawn, stepper) else {
-        return Err(Stop::Unmeasured("gradient flow takes no steps".into()));
-    };
+    let start = setting.start()?;
+    let walk = Walk::new(dynamics, &setting.problem, &start, seed, stream, 0);
+    let mut walk = walk.ok_or_else(|| Stop::Unmeasured("gradient flow takes no steps".into()))?;
     let d = setting.rows_of_theta() as f64;
     let unit = 16.0 * d * d * f64::EPSILON;
-    let mut increment = vec![Lanes::ZERO; problem.inputs * problem.outputs];
     let mut scratch = Vec::new();
     let mut seen = Seen {
         steps,
@@ -207,18 +196,17 @@ fn follow(bench: &Bench, dynamics: &Dynamics, stream: u32, steps: u64) -> Result
     };
     for _ in 0..steps {
         bench.check()?;
-        drawn.fill(&state, &problem, lanes, &mut increment);
         let before: [f64; BLOCK] =
-            std::array::from_fn(|lane| log_abs_det_of(&state, lane, &mut scratch));
-        stepper.advance(&mut state, &problem, 1);
+            std::array::from_fn(|lane| log_abs_det_of(walk.state(), lane, &mut scratch));
+        walk.advance(1);
         for (lane, before) in before.into_iter().enumerate() {
-            if state.diverged(lane).is_some() {
+            if walk.state().diverged(lane).is_some() {
                 continue;
             }
-            let g: Vec<f64> = increment.iter().map(|x| x.0[lane]).collect();
+            let g: Vec<f64> = walk.increment().iter().map(|x| x.0[lane]).collect();
             let square: f64 = g.iter().map(|x| x * x).sum();
             let predicted = 2.0 * log_abs_det(&mut identity_minus_gram(&g, k), k);
-            let change = 2.0 * (log_abs_det_of(&state, lane, &mut scratch) - before);
+            let change = 2.0 * (log_abs_det_of(walk.state(), lane, &mut scratch) - before);
             let amplified = (1.0 + square).powi(k as i32) / libm::exp(0.5 * predicted);
             seen.worst = seen.worst.max((change - predicted).abs());
             seen.rounding = seen.rounding.max(unit * amplified);
@@ -245,8 +233,9 @@ fn mean_change(
         stream,
         trajectories,
     };
-    let initial = State::<BLOCK>::new(std::slice::from_ref(start), Instructions::best());
-    let before = log_abs_det_of(&initial, 0, &mut Vec::new());
+    let initial = Walk::new(dynamics, problem, start, bench.setting.seed, stream, 0);
+    let initial = initial.ok_or_else(|| Stop::Unmeasured("gradient flow takes no steps".into()))?;
+    let before = log_abs_det_of(initial.state(), 0, &mut Vec::new());
     let change = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
         let mut scratch = Vec::new();
         out[0] = Lanes(std::array::from_fn(|lane| {

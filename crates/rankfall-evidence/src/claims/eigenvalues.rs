@@ -1,15 +1,10 @@
 //! The stochastic differential equation of the eigenvalues of M against realised increments.
 
-use std::sync::Arc;
-
 use rankfall_core::dynamics::{Dynamics, Integrator};
 use rankfall_core::forces::EigenvalueForces;
-use rankfall_core::graded::Rotate;
-use rankfall_core::lane_problem::LaneProblem;
-use rankfall_core::lanes::{BLOCK, Instructions, Lanes, Mask};
+use rankfall_core::lanes::{BLOCK, Lanes};
 use rankfall_core::network::Start;
-use rankfall_core::problem::Problem;
-use rankfall_core::state::State;
+use rankfall_core::walk::Walk;
 
 use crate::bench::{Bench, Plan, flow};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
@@ -83,12 +78,10 @@ impl Local {
         let weights = run.weights;
         let weights = weights.ok_or_else(|| Stop::Unmeasured("the path diverged".into()))?;
         let start = Start::of(&weights, problem);
-        let instructions = Instructions::best();
-        let problems: [Arc<Problem>; BLOCK] = std::array::from_fn(|_| problem.clone());
-        let lanes = LaneProblem::new(&problems);
-        let state = State::<BLOCK>::new(std::slice::from_ref(&start), instructions);
-        let forces = EigenvalueForces::new(&state, &lanes, 0, nu, instructions);
-        let before = log_eigenvalues(&state).iter().map(|l| l.0[0]).collect();
+        let still = Walk::new(&flow(Integrator::LieEuler, nu, h), problem, &start, 0, 0, 0);
+        let still = still.ok_or_else(|| Stop::Unmeasured("nothing takes steps".into()))?;
+        let forces = still.forces(0, nu);
+        let before = log_eigenvalues(&still).iter().map(|l| l.0[0]).collect();
         let svd = rankfall_core::dense::thin_svd(&start.left);
         let vectors = (0..svd.sigma.len())
             .map(|i| svd.u.col_as_slice(i).to_vec())
@@ -116,8 +109,8 @@ impl Local {
     }
 
     /// Δ log λᵢ of each lane.
-    fn change(&self, after: &State<BLOCK>) -> Vec<Lanes<BLOCK>> {
-        let after = log_eigenvalues(after);
+    fn change(&self, walk: &Walk) -> Vec<Lanes<BLOCK>> {
+        let after = log_eigenvalues(walk);
         let pairs = after.into_iter().zip(&self.before);
         pairs.map(|(x, &y)| x - Lanes::splat(y)).collect()
     }
@@ -129,7 +122,7 @@ impl Local {
         for (entry, &g) in increment.iter().enumerate() {
             let weight = 4.0 * a[entry / outputs] * b[entry % outputs];
             let noise = g - Lanes::splat(self.length * self.gradient[entry]);
-            sum = noise.mul_add(Lanes::splat(weight), sum);
+            sum += noise * Lanes::splat(weight);
         }
         sum
     }
@@ -152,12 +145,8 @@ impl Local {
     }
 }
 
-fn log_eigenvalues(state: &State<BLOCK>) -> Vec<Lanes<BLOCK>> {
-    let instructions = Instructions::best();
-    let mut factor = state.factor.clone();
-    let rows = factor.rows();
-    factor.orthogonalise(0..rows, Rotate::ToRounding, Mask::ALL, None, instructions);
-    let norms = factor.log_norms(0..rows, instructions);
+fn log_eigenvalues(walk: &Walk) -> Vec<Lanes<BLOCK>> {
+    let norms = walk.log_singular_values();
     norms.into_iter().map(|l| l + l).collect()
 }
 
@@ -170,7 +159,7 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
     // The first-order noise has mean zero and is taken off: what is left fluctuates no more than it
     // drifts.
     let measure = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
-        for (i, change) in local.change(stepped.after).into_iter().enumerate() {
+        for (i, change) in local.change(stepped.walk).into_iter().enumerate() {
             out[i] = change - local.noise(i, stepped.increment, k);
         }
     };
@@ -237,7 +226,7 @@ fn covariation(bench: &Bench) -> Result<Evidence, Stop> {
     let dynamics = local.dynamics(setting);
     let trajectories = bench.level.pick(4096, 400_000, 10_000_000);
     let measure = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
-        let change = local.change(stepped.after);
+        let change = local.change(stepped.walk);
         for (value, &(i, j)) in out.iter_mut().zip(&pairs) {
             *value = change[i] * change[j];
         }
