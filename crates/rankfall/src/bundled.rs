@@ -53,6 +53,30 @@ pub const ALL: &[Bundled] = &[
         toml: include_str!("../../../experiments/generalisation.toml"),
         is_sweep: false,
     },
+    Bundled {
+        name: "plane-step-size-label-noise",
+        shows: "a sweep: SGD over step size and label noise, 256 points",
+        toml: include_str!("../../../experiments/plane-step-size-label-noise.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "plane-batch-size-step-size",
+        shows: "a sweep: SGD over batch size and step size, 91 points",
+        toml: include_str!("../../../experiments/plane-batch-size-step-size.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "width-and-initial-scale",
+        shows: "a sweep: SGD over width and scale of the start, 99 points",
+        toml: include_str!("../../../experiments/width-and-initial-scale.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "teacher-rank-and-inputs",
+        shows: "a sweep: which singular values survive, over teacher rank and inputs",
+        toml: include_str!("../../../experiments/teacher-rank-and-inputs.toml"),
+        is_sweep: true,
+    },
 ];
 
 /// The experiment of that name.
