@@ -30,6 +30,7 @@ pub static ALL: &[Claim] = &[
     discrete_step::SAMPLING,
     eigenvalues::DRIFT,
     eigenvalues::COVARIATION,
+    eigenvalues::ANISOTROPIC,
     repulsion::KILLS,
     step_size::STEP_SIZE,
     step_size::LABEL_NOISE,

@@ -97,6 +97,7 @@ pub const EXTRA_SURVIVOR: Claim = Claim {
 };
 
 /// νt at the first and at the last look.
+#[derive(Clone, Copy)]
 struct Times {
     first: f64,
     last: f64,
@@ -108,7 +109,7 @@ fn closed(problem: &Problem) -> Result<Vec<f64>, rankfall_core::theory::NoClosed
 }
 
 /// 1000 rows of variances 1/i and a teacher of well separated singular values.
-fn drawn(setting: &Setting, inputs: usize, outputs: usize) -> Result<Arc<Problem>, Stop> {
+pub fn drawn(setting: &Setting, inputs: usize, outputs: usize) -> Result<Arc<Problem>, Stop> {
     let recipe = Synthetic {
         samples: 1000,
         inputs,
@@ -231,20 +232,12 @@ fn of_problem(bench: &Bench, problem: &Arc<Problem>, stream: u32) -> Result<Evid
     let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(r.abs()));
     let correction = bench.level.pick(0.1, 0.03, 0.015);
     let [slowest, _] = Optimum::new(problem).damping(problem);
-    let times = bench.level.pick(
-        Times {
-            first: 5.0,
-            last: 12.0,
-        },
-        Times {
-            first: 10.0,
-            last: 40.0,
-        },
-        Times {
-            first: 10.0,
-            last: 60.0,
-        },
-    );
+    // In units of the fastest decay.
+    let [first, last] = bench.level.pick([20.0, 50.0], [50.0, 150.0], [50.0, 250.0]);
+    let times = Times {
+        first: first / fastest,
+        last: last / fastest,
+    };
     let nu = correction * slowest / fastest;
     let trajectories = bench.level.pick(16, 32, 128);
     let slopes = slopes(bench, problem, nu, &times, trajectories, stream)?;
@@ -286,7 +279,7 @@ fn compare(
         figure: Some(figure(rates, &measured, slopes.nu)),
         comparisons,
         sentence: format!(
-            "{} paths at ν = {:.4}, from νt = {} to {}; the margin is the first correction in ν, {:.1} % of the largest rate",
+            "{} paths at ν = {:.4}, from νt = {:.1} to {:.1}; the margin is the first correction in ν, {:.1} % of the largest rate",
             slopes.of_path.len(),
             slopes.nu,
             times.first,
@@ -342,6 +335,7 @@ fn deficient_slopes(
     bench: &Bench,
     problem: &Arc<Problem>,
     fastest: f64,
+    trajectories: u64,
     stream: u32,
 ) -> Result<(Slopes, Times), Stop> {
     let times = bench.level.pick(
@@ -359,7 +353,7 @@ fn deficient_slopes(
         },
     );
     let nu = FREE_CORRECTION * Optimum::new(problem).damping(problem)[0] / fastest;
-    let trajectories = bench.level.pick(16, 32, 256);
+    let trajectories = bench.level.pick(16, trajectories, 512);
     let slopes = slopes(bench, problem, nu, &times, trajectories, stream)?;
     Ok((slopes, times))
 }
@@ -371,7 +365,7 @@ fn deficient(bench: &Bench, size: usize, rank: usize, stream: u32) -> Result<Evi
     let problem = isotropic(size, rank)?;
     let rates = closed(&problem).map_err(unmeasured)?;
     let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(r.abs()));
-    let (slopes, times) = deficient_slopes(bench, &problem, fastest, stream)?;
+    let (slopes, times) = deficient_slopes(bench, &problem, fastest, 160, stream)?;
     compare(&problem, &rates, &slopes, &times, FREE_CORRECTION)
 }
 
@@ -381,7 +375,7 @@ fn extra_survivor(bench: &Bench) -> Result<Evidence, Stop> {
     let problem = isotropic(size, rank)?;
     let rates = closed(&*isotropic(size, rank + 1)?).map_err(unmeasured)?;
     let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(r.abs()));
-    let (slopes, times) = deficient_slopes(bench, &problem, fastest, 55)?;
+    let (slopes, times) = deficient_slopes(bench, &problem, fastest, 32, 55)?;
     let slowest = rates
         .iter()
         .copied()

@@ -29,7 +29,7 @@ pub const DRIFT: Claim = Claim {
     source: Source::Paper,
     kind: Kind::Asymptotic,
     alternative: "the same without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)",
-    comparisons: |setting| applies(setting).map(|d| d),
+    comparisons: applies,
     measure: drift,
 };
 
@@ -42,6 +42,25 @@ pub const COVARIATION: Claim = Claim {
     alternative: "independent driving noises: no covariation between different eigenvalues",
     comparisons: |setting| applies(setting).map(|d| d * (d + 1) / 2),
     measure: covariation,
+};
+
+pub const ANISOTROPIC: Claim = Claim {
+    id: "eigenvalue-covariation-anisotropic",
+    title: "The same with inputs of different variances",
+    statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt, for p = 4, k = 2 and inputs of variances 1, 1/2, \
+                1/3, 1/4: the noise of the gradient has the covariance of the inputs.",
+    source: Source::Beyond,
+    kind: Kind::Asymptotic,
+    alternative: "independent driving noises: no covariation between different eigenvalues",
+    comparisons: |setting| setting.own_problem().map(|()| 21),
+    measure: |bench| {
+        let mut setting = bench.setting.clone();
+        setting.problem = super::decay::drawn(bench.setting, 4, 2)?;
+        covariation(&Bench {
+            setting: &setting,
+            ..*bench
+        })
+    },
 };
 
 fn applies(setting: &Setting) -> Result<usize, String> {

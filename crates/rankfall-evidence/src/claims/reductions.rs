@@ -1,10 +1,10 @@
 //! The exact reductions, and what plain double precision makes of small singular values.
 
 use rankfall_core::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::setup::Setup;
 
 use crate::bench::{Bench, Plan, Run, even_saves, started_at};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
-use crate::claims::stable_step;
 use crate::claims::step_size::sgd;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
@@ -31,7 +31,7 @@ pub const ROUNDING: Claim = Claim {
     id: "plain-doubles",
     title: "Plain double precision is wrong, and from when",
     statement: "Plain products of matrices in double precision lose log det M for good once the smallest singular \
-                value of Θ is about rounding times the largest, 10⁻¹⁶ to 10⁻¹⁴, with no warning; graded columns \
+                value of Θ is about rounding times the largest, 10⁻¹⁷ to 10⁻¹⁴, with no warning; graded columns \
                 keep it to rounding.",
     source: Source::Beyond,
     kind: Kind::Qualitative,
@@ -85,14 +85,13 @@ fn reductions(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
     let d = setting.rows_of_theta();
     let steps = bench.level.pick(20, 200, 2000);
-    let h = stable_step(setting)?;
+    let problem = &setting.problem;
+    let optimum = Optimum::new(problem);
+    let h = 0.2 / (optimum.damping(problem)[1] * largest_row(setting));
     let saves = even_saves(steps, 4);
-    let width = if setting.any_width() {
-        (d + 3).max(40)
-    } else {
-        setting.width
-    };
-    let setup = setting.setup(width, setting.any_width());
+    let width = (d + 3).max(40);
+    let weights = optimum.weights(problem, width, 0.3, setting.seed);
+    let setup = started_at(problem, weights, setting.seed);
     let nu = setting.noise_intensity();
     let mut pairs = vec![(
         format!("stochastic gradient flow, width {width} → {d}"),
@@ -120,7 +119,7 @@ fn reductions(bench: &Bench) -> Result<Evidence, Stop> {
             .against_range([apart, f64::INFINITY]),
         );
     }
-    comparisons.extend(rows_against_gram(bench, h, &saves)?);
+    comparisons.extend(rows_against_gram(bench, &setup, h, &saves)?);
     Ok(Evidence {
         comparisons,
         figure: None,
@@ -128,8 +127,24 @@ fn reductions(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
+/// The largest |x|² over λ_max(S): how much stiffer a single row is than all of them; 1 where rows are
+/// not known.
+fn largest_row(setting: &Setting) -> f64 {
+    let Ok(rows) = setting.rows() else { return 1.0 };
+    let squares = rows
+        .x
+        .chunks_exact(setting.inputs())
+        .map(|x| x.iter().map(|u| u * u).sum::<f64>());
+    (squares.fold(0.0, f64::max) / setting.problem.eigenvalues[0]).max(1.0)
+}
+
 /// Gradient descent by the Gram matrices, and by passing over all rows in every step.
-fn rows_against_gram(bench: &Bench, h: f64, saves: &[u64]) -> Result<Option<Comparison>, Stop> {
+fn rows_against_gram(
+    bench: &Bench,
+    setup: &Setup,
+    h: f64,
+    saves: &[u64],
+) -> Result<Option<Comparison>, Stop> {
     let setting = bench.setting;
     let n = setting.problem.samples;
     if setting.rows().is_err() || n > 100_000 {
@@ -147,12 +162,11 @@ fn rows_against_gram(bench: &Bench, h: f64, saves: &[u64]) -> Result<Option<Comp
         sampling: Sampling::Sequential,
         distribution: LabelNoise::Gaussian,
     };
-    let setup = setting.setup(setting.width, false);
     let gram = bench.run(
-        &setup,
+        setup,
         &Plan::of(of(Moves::GradientDescent), 1, saves.to_vec()),
     )?;
-    let rows = bench.run(&setup, &Plan::of(of(passes), 1, saves.to_vec()))?;
+    let rows = bench.run(setup, &Plan::of(of(passes), 1, saves.to_vec()))?;
     let (worst, apart) = difference(&gram, &rows, d)?;
     // A sum over n rows rounds n times as much as one over p.
     let margin = rounding_of(&gram, d, steps)? * n as f64;
@@ -246,20 +260,27 @@ fn rounding(bench: &Bench) -> Result<Evidence, Stop> {
 }
 
 /// Where on the scale log(σ_min/σ₁) plain doubles are first wrong by 1, earliest and latest path.
-/// Rounding adds up like a random walk over the steps: at most ε · 16d √steps; and not before the
-/// smallest is an eighth of a rounding unit.
+///
+/// Above: rounding adds up like a random walk over the steps, at most ε · 16d √steps. Below: one rounding of
+/// every entry, of root mean square ε/(2√12) of an entry or more, and entries of σ₁/√(dl) or more, seen along
+/// a singular vector through l entries, is ε σ₁/(2√(12d)); log σ is off by ½ log(1 + floor²/σ²), which for
+/// log det to be off by 1 wants σ below 1.31 floors at the least; and the look may come one save late.
 fn onsets(graded: &Run, wrong: &[Vec<f64>], d: usize, steps: u64) -> Result<Vec<Comparison>, Stop> {
     let largest = graded.observable("log_singular_value_theta", 1)?;
     let smallest = graded.observable("log_singular_value_theta", d as u32)?;
     let mut onsets = Vec::new();
+    let mut late = 0.0_f64;
     for (path, errors) in wrong.iter().enumerate() {
         if let Some(save) = errors.iter().position(|&e| e > 1.0) {
-            onsets.push(smallest[path][save] - largest[path][save]);
+            let ratio = |save: usize| smallest[path][save] - largest[path][save];
+            onsets.push(ratio(save));
+            late = late.max(ratio(save.saturating_sub(1)) - ratio(save));
         }
     }
     let unit = libm::log(f64::EPSILON);
+    let floor = libm::log(2.0 * (12.0 * d as f64).sqrt() * 1.31);
     let margin = [
-        unit - libm::log(8.0),
+        unit - floor - late,
         unit + libm::log(16.0 * d as f64 * (steps as f64).sqrt()),
     ];
     let ends = [

@@ -15,8 +15,8 @@ pub const STEP_SIZE: Claim = Claim {
     id: "larger-step-size",
     title: "Twice the step size kills twice as fast, and a little faster",
     statement: "Under SGD with label noise and b = 1, log det M falls per unit of t = η × step at the \
-                rate 2ηδk tr(S) (1 + e + O(e²)), with e = (η/2) mean|x|²(k|W₁'x|² + |W₂|²|x|²)/(k tr S) \
-                from the mini-batches: doubling η doubles it, up to 1 + 2e over 1 + e.",
+                rate 2ηδk tr(S)/(1 − e), up to O(e²), with e = (η/2) mean|x|²(k|W₁'x|² + |W₂|²|x|²)/(k tr S) \
+                from the mini-batches: doubling η doubles it, and a little more.",
     source: Source::Paper,
     kind: Kind::Asymptotic,
     alternative: "the rate per unit of t does not depend on η",
@@ -89,18 +89,22 @@ impl<'a> Predicted<'a> {
         self.setting.step_size.min(EXCESS / self.excess)
     }
 
-    /// d log det M/dt.
+    /// d log det M/dt. The noise of mini-batches is a share e of all noise that moves the weights, its
+    /// own included: together 1 + e(1 + e(…)) = 1/(1 − e) times the label noise.
     fn rate(&self, eta: f64, delta: f64) -> Result<f64, Stop> {
         let problem = &self.setting.problem;
         let rows = self.setting.rows().map_err(Stop::Unmeasured)?;
         let moments = Moments::of_rows(rows, problem.inputs, &problem.optimum, delta);
-        let first = -2.0 * eta * moments.second * (1.0 + self.excess * eta);
+        let first = -2.0 * eta * moments.second / (1.0 - self.excess * eta);
         Ok(first - eta.powi(3) * moments.fourth)
     }
 
-    /// Second order in the excess, and twice that.
+    /// Of relative size e²: noise that is not quite that of labels. And a step of η relaxes errors of
+    /// stiffness κ with a variance that is ηκ/2 too large, which makes that much of e.
     fn margin(&self, eta: f64) -> f64 {
-        2.0 * (self.excess * eta).powi(2)
+        let excess = self.excess * eta;
+        let stiffness = self.optimum.damping(&self.setting.problem)[1];
+        excess * (excess + 0.5 * eta * stiffness)
     }
 }
 
@@ -188,7 +192,7 @@ fn step_size(bench: &Bench) -> Result<Evidence, Stop> {
         comparisons,
         figure: Some(figure),
         sentence: format!(
-            "e = {:.3} at the larger step; the margin is 2e²",
+            "e = {:.3} at the larger step; the margin is e² + eηκ/2, κ the stiffness",
             predicted.excess * eta
         ),
     })
