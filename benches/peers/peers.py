@@ -93,6 +93,7 @@ def jax_batched(problem, trajectories, steps, seed):
 def diffrax_batched(problem, trajectories, steps, seed):
     import diffrax
     import jax
+    import lineax
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
@@ -108,8 +109,6 @@ def diffrax_batched(problem, trajectories, steps, seed):
         return act(sxy - sxx @ (weights[0] @ weights[1]), weights)
 
     def diffusion(t, weights, args):
-        import lineax
-
         apply = lambda b: act(scale * (root @ b), weights)
         return lineax.FunctionLinearOperator(apply, jax.ShapeDtypeStruct((p, k), jnp.float64))
 
@@ -127,7 +126,7 @@ def diffrax_batched(problem, trajectories, steps, seed):
             problem.h,
             start,
             max_steps=steps + 2,
-            adjoint=diffrax.DirectAdjoint() if False else diffrax.ForwardMode(),
+            adjoint=diffrax.ForwardMode(),
             throw=False,
         )
         return solution.ys[0][-1], solution.ys[1][-1]

@@ -30,13 +30,14 @@ const STRONG: std::ops::RangeInclusive<u32> = 4..=12;
 const STRONG_PATHS: usize = 4096;
 
 /// Octaves and paths of the weak errors; paths of an octave are those of both its steps.
-const WEAK: [(u32, usize); 6] = [
+const WEAK: [(u32, usize); 7] = [
     (2, 1 << 19),
     (3, 1 << 19),
     (4, 1 << 19),
     (5, 1 << 19),
     (6, 1 << 19),
     (7, 1 << 19),
+    (8, 1 << 19),
 ];
 
 /// Paths of one ensemble; more come in batches with seeds of their own.
@@ -205,13 +206,18 @@ fn weak(setup: &Setup, fewer: usize) -> Outcome<()> {
         let mut by_measured: Vec<Vec<Vec<f64>>> = vec![Vec::new(); MEASURED.len()];
         for (octave, paths) in WEAK {
             let mut sums: Vec<Vec<f64>> = vec![Vec::new(); MEASURED.len()];
-            for batch in 0..(paths / fewer).div_ceil(BATCH) {
+            let batches = (paths / fewer).div_ceil(BATCH);
+            for batch in 0..batches {
                 let setup = Setup {
                     seed: 1000 + batch as u64,
                     ..setup.clone()
                 };
                 let coarse = measure(&setup, integrator, octave, octave + 1)?;
                 let fine = measure(&setup, integrator, octave + 1, octave + 1)?;
+                let (Some(coarse), Some(fine)) = (coarse, fine) else {
+                    sums.iter_mut().for_each(Vec::clear);
+                    break;
+                };
                 for ((sum, a), b) in sums.iter_mut().zip(coarse).zip(fine) {
                     sum.extend(a.iter().zip(b).map(|(x, y)| x - y));
                 }
@@ -223,9 +229,15 @@ fn weak(setup: &Setup, fewer: usize) -> Outcome<()> {
         for ((what, index), octaves) in MEASURED.iter().zip(&by_measured) {
             print!("  {what:26}{index:2}");
             for groups in octaves {
+                if groups.is_empty() {
+                    print!(" {:>19}", "paths diverge");
+                    continue;
+                }
                 print!(" {:>+10.2e} ±{:.1e}", mean(groups), error_of_mean(groups));
             }
-            let clear = |groups: &&Vec<f64>| mean(groups).abs() > 5.0 * error_of_mean(groups);
+            let clear = |groups: &&Vec<f64>| {
+                !groups.is_empty() && mean(groups).abs() > 5.0 * error_of_mean(groups)
+            };
             let finest: Vec<Vec<f64>> = octaves
                 .iter()
                 .rev()
@@ -264,22 +276,22 @@ fn nanoseconds_a_step(setup: &Setup, integrator: Integrator) -> Outcome<f64> {
     Ok(times[2])
 }
 
-/// The measured values of one batch at T, path by path.
+/// The measured values of one batch at T, path by path; none if a path diverged.
 fn measure(
     setup: &Setup,
     integrator: Integrator,
     octave: u32,
     finest: u32,
-) -> Outcome<Vec<Vec<f64>>> {
+) -> Outcome<Option<Vec<Vec<f64>>>> {
     let spec = spec(integrator, octave, finest, BATCH);
     let outcome = spec.run(setup, 2, None, &Unattended, Instructions::best())?;
     let totals = outcome.statistics.totals();
     let kept = totals.trajectories().ok_or("nothing was kept")?;
     let per_save = outcome.layout.observables.len();
     if kept.len() != BATCH {
-        return Err(format!("paths diverged at h = 2^-{octave}").into());
+        return Ok(None);
     }
-    MEASURED
+    let values: Outcome<Vec<Vec<f64>>> = MEASURED
         .iter()
         .map(|&(name, index)| {
             let place = outcome.layout.position(name, index).ok_or("not measured")?;
@@ -288,12 +300,13 @@ fn measure(
                 .map(|(_, cells)| cells[per_save + place])
                 .collect())
         })
-        .collect()
+        .collect();
+    values.map(Some)
 }
 
 fn group_means(values: &[f64]) -> Vec<f64> {
     values
-        .chunks(values.len().div_ceil(GROUPS))
+        .chunks(values.len().div_ceil(GROUPS).max(1))
         .map(mean)
         .collect()
 }

@@ -4,7 +4,9 @@
 //! changes: single layers keep no determinant, but pairs of neighbours, stacked, do. With
 //! Pⱼ = W₁…Wⱼ₋₁ and Qⱼ = Wⱼ₊₁…W_N every layer moves by (Itô)
 //!
-//!     dWⱼ = Pⱼᵀ dG Qⱼᵀ,   dG = (S_xy − S_xx Π) dt + √ν S_xx^{1/2} dB.
+//! ```text
+//! dWⱼ = Pⱼᵀ dG Qⱼᵀ,   dG = (S_xy − S_xx Π) dt + √ν S_xx^{1/2} dB.
+//! ```
 //!
 //! Everything here is plain double precision at full width, in the eigenbasis of S_xx: it is right
 //! as long as the smallest singular value of a stack is far above rounding (10⁻¹⁰ of the largest,

@@ -7,7 +7,7 @@
 //! Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
 use crate::lane_math::{ln, sin_cos_turns};
-use crate::lanes::{Lanes, Words};
+use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
 
 /// What a stream is for. Streams of different purpose never share a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,18 @@ pub enum Purpose {
     LevyArea = 8,
     /// Points of a random sweep.
     SweepDesign = 100,
+    /// Class labels that are flipped.
+    LabelFlips = 20,
+    /// Noise on the inputs of a network.
+    InputNoise = 21,
+    /// Noise on the weights at which a gradient is taken.
+    WeightNoise = 22,
+    /// Hidden units that are dropped.
+    Dropout = 23,
+    /// Noise added to a gradient.
+    GradientNoise = 24,
+    /// Rows on which a network is probed.
+    ProbeRows = 25,
 }
 
 /// The key of one stream.
@@ -92,14 +104,7 @@ impl StreamKey {
     /// Two independent standard normal numbers per lane (Box–Muller; |z| up to 8.49).
     #[inline(always)]
     pub fn normals<const N: usize>(self, lane: Words<N>, step: u64, draw: u32) -> [Lanes<N>; 2] {
-        let [radius, angle] = self.words(lane, step, draw);
-        // 52 random bits below the leading one: uniform on [1, 2), then (0, 1] and [−½, ½).
-        let in_one_two = |w: Words<N>| w.each(|b| (b >> 12) | 0x3FF0_0000_0000_0000).to_f64();
-        let uniform = Lanes::splat(2.0) - in_one_two(radius);
-        let turns = in_one_two(angle) - Lanes::splat(1.5);
-        let length = (Lanes::splat(-2.0) * ln(uniform)).sqrt();
-        let (sine, cosine) = sin_cos_turns(turns);
-        [length * cosine, length * sine]
+        box_muller(self.words(lane, step, draw))
     }
 
     /// Fills `out` with standard normals of one step, two per draw.
@@ -111,6 +116,42 @@ impl StreamKey {
         }
     }
 
+    /// Two 64-bit words of `trajectory` for each of N draws of one step.
+    #[inline(always)]
+    fn words_along<const N: usize>(
+        self,
+        trajectory: u64,
+        step: u64,
+        draws: Words<N>,
+    ) -> [Words<N>; 2] {
+        let counter = [
+            draws,
+            Words::splat(step & LOW),
+            Words::splat(step >> 32),
+            Words::splat(trajectory),
+        ];
+        let word = philox(counter, self.0);
+        let join = |low: Words<N>, high: Words<N>| low.with(high, |l, h| l | (h << 32));
+        [join(word[0], word[1]), join(word[2], word[3])]
+    }
+
+    /// Fills `out` with standard normals of one trajectory and step: the numbers of
+    /// [`Self::fill_normals`], worked out several draws at a time. At most 2³³ numbers.
+    pub fn fill_normals_along(
+        self,
+        trajectory: u64,
+        step: u64,
+        out: &mut [f64],
+        instructions: Instructions,
+    ) {
+        instructions.dispatch(NormalsAlong {
+            key: self,
+            trajectory,
+            step,
+            out,
+        });
+    }
+
     /// A sequential reader of the stream of one trajectory and step, for set-up work.
     pub fn reader(self, trajectory: u64, step: u64) -> StreamReader {
         StreamReader {
@@ -119,6 +160,48 @@ impl StreamKey {
             step,
             draw: 0,
             spare: None,
+        }
+    }
+}
+
+/// Two independent standard normal numbers per lane from two words.
+#[inline(always)]
+fn box_muller<const N: usize>([radius, angle]: [Words<N>; 2]) -> [Lanes<N>; 2] {
+    // 52 random bits below the leading one: uniform on [1, 2), then (0, 1] and [−½, ½).
+    let in_one_two = |w: Words<N>| w.each(|b| (b >> 12) | 0x3FF0_0000_0000_0000).to_f64();
+    let uniform = Lanes::splat(2.0) - in_one_two(radius);
+    let turns = in_one_two(angle) - Lanes::splat(1.5);
+    let length = (Lanes::splat(-2.0) * ln(uniform)).sqrt();
+    let (sine, cosine) = sin_cos_turns(turns);
+    [length * cosine, length * sine]
+}
+
+/// The work of [`StreamKey::fill_normals_along`].
+struct NormalsAlong<'a> {
+    key: StreamKey,
+    trajectory: u64,
+    step: u64,
+    out: &'a mut [f64],
+}
+
+impl LaneWork for NormalsAlong<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (block, chunk) in self.out.chunks_mut(2 * BLOCK).enumerate() {
+            let mut draws = [0; BLOCK];
+            for lane in 0..BLOCK {
+                draws[lane] = ((block * BLOCK + lane) as u64) & LOW;
+            }
+            let words = self
+                .key
+                .words_along(self.trajectory, self.step, Words(draws));
+            let [first, second] = box_muller(words);
+            for (place, value) in chunk.iter_mut().enumerate() {
+                let pair = if place % 2 == 0 { &first } else { &second };
+                *value = pair.0[place / 2];
+            }
         }
     }
 }
@@ -212,6 +295,26 @@ mod tests {
             let alone = key.normals(Words([trajectory]), 12, 5);
             assert_eq!(alone[0].0[0].to_bits(), eight[0].0[lane].to_bits());
             assert_eq!(alone[1].0[0].to_bits(), eight[1].0[lane].to_bits());
+        }
+    }
+
+    #[test]
+    fn one_trajectory_has_the_same_numbers_many_draws_at_a_time() {
+        let key = StreamKey::new(7, Purpose::WeightNoise, 2);
+        for (_, instructions) in Instructions::available() {
+            for size in [0, 1, 15, 16, 17, 100] {
+                let mut along = vec![0.0; size];
+                key.fill_normals_along(9, 1 << 40, &mut along, instructions);
+                let mut one_by_one = vec![Lanes::<1>::ZERO; size];
+                key.fill_normals(Words([9]), 1 << 40, &mut one_by_one);
+                let bits = |x: f64| x.to_bits();
+                assert!(
+                    along
+                        .iter()
+                        .zip(&one_by_one)
+                        .all(|(a, b)| bits(*a) == bits(b.0[0]))
+                );
+            }
         }
     }
 

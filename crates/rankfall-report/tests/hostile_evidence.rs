@@ -400,6 +400,17 @@ fn a_counterfactual_needs_its_twin() {
 }
 
 #[test]
+fn a_counterfactual_that_diverged_is_not_drawn_as_if_it_had_not() {
+    let (summary, mut rows) = Recipe::forces().record();
+    let modified = summary.dynamics[1].label.clone();
+    for row in rows.iter_mut().filter(|r| r.dynamics == modified) {
+        (row.mean, row.q05, row.q25) = (None, None, None);
+        (row.q50, row.q75, row.q95) = (None, None, None);
+    }
+    assert_eq!(forces(&summary, rows), ["force_balance", "pushes"]);
+}
+
+#[test]
 fn contributions_of_any_size_and_shape_are_survived() {
     let recipe = Recipe {
         saves: 10,

@@ -31,6 +31,7 @@ Examples:
   rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)'
   rankfall run mine.toml --shard 2/16      one sixteenth of it, for rankfall merge
   rankfall plot runs/mine                  draw the figures of a finished run again
+  rankfall verify                          test the claims, into runs/verify
 
 Exit codes:
   0 done, 1 the run failed, 2 the input was wrong, 130 interrupted (what was done is saved)";
@@ -55,6 +56,13 @@ pub enum Command {
     /// over all of them, and the results are one table: ranks, decay rates, the slope of log det and
     /// what theory says of them. A point that diverges is a result.
     Sweep(SweepArguments),
+    /// Measure the claims about noise and rank, and give each a verdict
+    ///
+    /// Without an experiment in the setting of the paper. Each claim has a prediction, a measurement with
+    /// its interval, and a named alternative. It holds if the interval lies inside the margin and the
+    /// alternative is rejected, fails if the interval lies outside, and else cannot be told. The chance
+    /// that any true claim is called false is at most 1 %. Writes claims.json and report.html.
+    Verify(VerifyArguments),
     /// Put the shards of a run or of a sweep together
     ///
     /// Takes the folders that `rankfall run … --shard 1/m` to `--shard m/m` wrote, in any order, and
@@ -262,6 +270,62 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "not a number from 0 to 3.2e7".to_owned())
 }
 
+/// What `rankfall verify` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = VERIFY_EXAMPLES)]
+pub struct VerifyArguments {
+    /// An experiment file: its data, start, step size and label noise instead of the paper's
+    ///
+    /// Claims that say nothing about it are left out, with the reason.
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: Option<PathBuf>,
+    /// Folder for the results, new or of an earlier verify [default: runs/verify]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How much to spend: quick takes seconds for each claim, full up to a minute or so
+    #[arg(long, value_enum, default_value_t = Effort::Quick)]
+    pub level: Effort,
+    /// Measure only this claim; may be given many times
+    #[arg(long, value_name = "ID")]
+    pub only: Vec<String>,
+    /// The seed everything is drawn from [default: 1, or that of the experiment]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// List the claims and stop
+    #[arg(long)]
+    pub list: bool,
+    /// Print the record as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Threads to use [default: as many as there are cores]
+    ///
+    /// Results do not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+    /// Say nothing about progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  rankfall verify
+  rankfall verify --list
+  rankfall verify --only determinant-law --only eigenvalue-drift --level full
+  rankfall verify mine.toml --out runs/mine-verified
+
+Exit codes:
+  0 no claim fails, 1 one does, 2 the input was wrong, 130 interrupted (what was found is kept)";
+
+/// How much `verify` spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Effort {
+    /// Under two minutes for all claims on two cores
+    Quick,
+    /// Under twenty minutes
+    Full,
+}
+
 /// What `rankfall new` takes.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  rankfall new > mine.toml && rankfall run mine.toml")]
@@ -331,6 +395,19 @@ mod tests {
         assert_eq!(run.shared.out, Some(PathBuf::from("o")));
         assert_eq!(run.shared.threads, Some(3));
         assert!(run.shared.resume && run.shared.json && run.shared.quiet && !run.shared.force);
+    }
+
+    #[test]
+    fn options_of_verify_arrive() {
+        let line = "rankfall verify a.toml --only x --only y --level full --seed 7 --json -q";
+        let Command::Verify(verify) = parse(line).unwrap().command else {
+            panic!("not verify")
+        };
+        assert_eq!(verify.experiment, Some(PathBuf::from("a.toml")));
+        assert_eq!(verify.only, ["x", "y"]);
+        assert_eq!((verify.level, verify.seed), (Effort::Full, Some(7)));
+        assert!(verify.json && verify.quiet && !verify.list);
+        assert!(parse("rankfall verify --level some").is_err());
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub const ALL: &[Bundled] = &[
         is_sweep: false,
     },
     Bundled {
+        name: "without-repulsion",
+        shows: "the repulsive force between eigenvalues switched off: small ones no longer fall",
+        toml: include_str!("../../../experiments/without-repulsion.toml"),
+        is_sweep: false,
+    },
+    Bundled {
         name: "small-start",
         shows: "the same from small initial weights, past the saddle at the origin",
         toml: include_str!("../../../experiments/small-start.toml"),

@@ -21,6 +21,7 @@ pub mod shard;
 pub mod summarise;
 pub mod sweep;
 pub mod template;
+pub mod verify;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -60,6 +61,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Reproduce(arguments) if arguments.list => print(&bundled::list()),
         Command::Reproduce(arguments) => run::reproduce(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::New(arguments) => print(&template::experiment(arguments.kind)),
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),

@@ -1,6 +1,8 @@
 //! The determinant of a single square layer, which depth makes random and moves even without noise:
 //!
-//!     d log|det Wⱼ| = [tr(KⱼA) − (ν/2) tr(Kⱼ S_xx Kⱼᵀ)] dt + √ν tr(Kⱼ S_xx^{1/2} dB),
+//! ```text
+//! d log|det Wⱼ| = [tr(KⱼA) − (ν/2) tr(Kⱼ S_xx Kⱼᵀ)] dt + √ν tr(Kⱼ S_xx^{1/2} dB),
+//! ```
 //!
 //! Kⱼ = Qⱼᵀ Wⱼ⁻¹ Pⱼᵀ (k × p), which is QⱼᵀQⱼ Π⁻¹ PⱼPⱼᵀ where all layers are square.
 

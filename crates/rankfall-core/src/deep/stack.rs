@@ -3,7 +3,9 @@
 //! dΘⱼ = H(Pⱼᵀ dG Rⱼᵀ) Θⱼ with Rⱼ = Wⱼ₊₂…W_N acts from the left, so rank Θⱼ is kept in finite time,
 //! and if mⱼ ≥ mⱼ₋₁ + mⱼ₊₁, with full row rank,
 //!
-//!     d log det(Θⱼ Θⱼᵀ) = −2ν tr(Pⱼᵀ S_xx Pⱼ) |Rⱼ|_F² dt,
+//! ```text
+//! d log det(Θⱼ Θⱼᵀ) = −2ν tr(Pⱼᵀ S_xx Pⱼ) |Rⱼ|_F² dt,
+//! ```
 //!
 //! without a martingale part: constant under gradient flow, falling on every path otherwise, at a
 //! rate that depends on the other layers. N = 2 gives the determinant law of two layers.

@@ -62,6 +62,12 @@ fn scene(run: &Run<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene
             plot
         })
         .collect();
+    // A flow beside nothing would be taken for the comparison that its title promises.
+    if plots[0].is_blank() || plots.iter().skip(1).all(Plot::is_blank) {
+        return Err(Skipped::because(
+            "every trajectory of one of its sides diverged, so that there is nothing to compare; a shorter run may help",
+        ));
+    }
     let legend = spectrum::drawing(run)
         .band_entry(&plots)
         .into_iter()

@@ -112,10 +112,10 @@ pub fn figure(run: &Run<'_>) -> Option<Figure> {
         name: "force_balance",
         title: TITLE.into(),
         caption: caption(run, &shown),
-        look_for: "Repulsion pulls the small eigenvalues down and holds the large ones up, common growth lifts all of \
-                   them, and the change is what is left of large terms that nearly cancel. The residual should stay \
-                   near zero: it is what the sum of all parts misses of the change, by the step of the integrator and \
-                   the grid on which contributions are added up.",
+        look_for: "Common growth lifts every eigenvalue, repulsion pulls the small ones down, and the change is what is \
+                   left of large terms that nearly cancel. The residual is what the sum of all parts misses of the \
+                   change: it comes from the step of the integrator and from the grid on which contributions are added \
+                   up, and should be small beside them.",
         outcome: scene(run, &shown),
     })
 }
@@ -220,6 +220,14 @@ fn caption(run: &Run<'_>, shown: &[&DynamicsSummary]) -> String {
         let all = indices(run, one);
         caption.extend(all.last().and_then(|last| sentence(run, one, *last)));
         caption.extend(accuracy(run, one, &all));
+    }
+    if shown
+        .iter()
+        .any(|d| d.forces.is_some_and(|f| f.repulsion < 1.0))
+    {
+        caption.push_str(
+            " With repulsion below 1 eigenvalues can meet; what reflects them there is in no force, but in the residual.",
+        );
     }
     caption
 }

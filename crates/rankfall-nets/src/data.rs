@@ -1,0 +1,428 @@
+//! Rows to learn from: inputs with values or classes as targets.
+
+use thiserror::Error;
+
+use crate::loss::Loss;
+use crate::scalar::Scalar;
+
+/// What the network should answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets<T> {
+    /// Numbers, row-major rows × columns.
+    Values {
+        /// Columns.
+        columns: usize,
+        /// The numbers.
+        values: Vec<T>,
+    },
+    /// One class per row, from 0.
+    Classes(Vec<u32>),
+}
+
+/// Rows of inputs and their targets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset<T> {
+    inputs: usize,
+    x: Vec<T>,
+    targets: Targets<T>,
+    /// Whether the targets stand for classes, so that accuracy means something.
+    classes: bool,
+}
+
+/// Data that do not fit together, or not a network.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum DataError {
+    /// No rows or no columns.
+    #[error("there are {rows} rows of {columns} {what}; at least one of each is needed")]
+    Empty {
+        /// inputs or targets
+        what: &'static str,
+        /// Rows.
+        rows: usize,
+        /// Columns.
+        columns: usize,
+    },
+    /// Inputs and targets of different length.
+    #[error("{inputs} rows of inputs and {targets} rows of targets do not belong together")]
+    Rows {
+        /// Rows of inputs.
+        inputs: usize,
+        /// Rows of targets.
+        targets: usize,
+    },
+    /// NaN or infinity.
+    #[error("row {row} of the {what} holds a number that is not finite")]
+    NotFinite {
+        /// inputs or targets
+        what: &'static str,
+        /// From 0.
+        row: usize,
+    },
+    /// The first layer against the data.
+    #[error(
+        "the data have {columns} inputs and the first layer takes {layer}; set layers[0] = {columns}"
+    )]
+    Inputs {
+        /// Columns of the data.
+        columns: usize,
+        /// m₀.
+        layer: usize,
+    },
+    /// The last layer against the data.
+    #[error(
+        "the data have {columns} targets and the last layer gives {layer}; let layers end with {columns}"
+    )]
+    Outputs {
+        /// Columns of the data.
+        columns: usize,
+        /// m_N.
+        layer: usize,
+    },
+    /// A class the network has no output for.
+    #[error(
+        "row {row} is of class {class}, but the last layer gives {outputs} outputs, for classes 0 to {last}",
+        last = outputs - 1
+    )]
+    Class {
+        /// From 0.
+        row: usize,
+        /// Its class.
+        class: u32,
+        /// m_N.
+        outputs: usize,
+    },
+    /// Softmax cross-entropy without classes.
+    #[error(
+        "softmax-cross-entropy needs classes as targets, whole numbers from 0; these are values"
+    )]
+    NeedsClasses,
+    /// Softmax over one output is constant.
+    #[error("softmax-cross-entropy over one output learns nothing; use logistic, or two outputs")]
+    OneClass,
+    /// Logistic targets that are no probabilities.
+    #[error("row {row}: the logistic loss needs targets between 0 and 1, not {value}")]
+    Probability {
+        /// From 0.
+        row: usize,
+        /// The target.
+        value: f64,
+    },
+}
+
+impl<T: Scalar> Dataset<T> {
+    /// Rows of `inputs` numbers each, row-major.
+    ///
+    /// # Errors
+    /// Nothing in it, lengths that differ, numbers that are not finite.
+    pub fn new(inputs: usize, x: Vec<T>, targets: Targets<T>) -> Result<Self, DataError> {
+        let rows = x.len().checked_div(inputs).unwrap_or(0);
+        let empty = |what, rows, columns| DataError::Empty {
+            what,
+            rows,
+            columns,
+        };
+        if rows == 0 {
+            return Err(empty("inputs", rows, inputs));
+        }
+        let target_rows = match &targets {
+            Targets::Classes(classes) => classes.len(),
+            Targets::Values { columns: 0, .. } => return Err(empty("targets", rows, 0)),
+            Targets::Values { columns, values } if values.len() % columns == 0 => {
+                values.len() / columns
+            }
+            Targets::Values { .. } => usize::MAX,
+        };
+        if target_rows != rows || x.len() != rows * inputs {
+            return Err(DataError::Rows {
+                inputs: rows,
+                targets: target_rows,
+            });
+        }
+        let bad = |values: &[T]| values.iter().position(|v| !v.to_f64().is_finite());
+        if let Some(place) = bad(&x) {
+            let row = place / inputs;
+            return Err(DataError::NotFinite {
+                what: "inputs",
+                row,
+            });
+        }
+        if let Targets::Values { columns, values } = &targets
+            && let Some(place) = bad(values)
+        {
+            let row = place / columns;
+            return Err(DataError::NotFinite {
+                what: "targets",
+                row,
+            });
+        }
+        let classes = matches!(targets, Targets::Classes(_));
+        Ok(Self {
+            inputs,
+            x,
+            targets,
+            classes,
+        })
+    }
+
+    /// These data as `loss` wants them from a network with `inputs` and `outputs`: classes become
+    /// one-hot rows (0 and 1 for a single logistic output) where the loss takes values.
+    ///
+    /// # Errors
+    /// Data that do not fit the network or the loss.
+    pub fn fit(self, loss: Loss, inputs: usize, outputs: usize) -> Result<Self, DataError> {
+        if self.inputs != inputs {
+            return Err(DataError::Inputs {
+                columns: self.inputs,
+                layer: inputs,
+            });
+        }
+        let targets = match self.targets {
+            Targets::Classes(classes) => {
+                let one_output = loss == Loss::Logistic && outputs == 1;
+                let count = if one_output { 2 } else { outputs };
+                check_classes(&classes, count)?;
+                match loss {
+                    Loss::SoftmaxCrossEntropy if outputs == 1 => return Err(DataError::OneClass),
+                    Loss::SoftmaxCrossEntropy => Targets::Classes(classes),
+                    Loss::Squared | Loss::Logistic => one_hot(&classes, outputs, one_output),
+                }
+            }
+            Targets::Values { .. } if loss == Loss::SoftmaxCrossEntropy => {
+                return Err(DataError::NeedsClasses);
+            }
+            Targets::Values { columns, values } => {
+                if columns != outputs {
+                    return Err(DataError::Outputs {
+                        columns,
+                        layer: outputs,
+                    });
+                }
+                if loss == Loss::Logistic {
+                    check_probabilities(&values, columns)?;
+                }
+                Targets::Values { columns, values }
+            }
+        };
+        Ok(Self {
+            classes: self.classes || loss == Loss::Logistic,
+            targets,
+            ..self
+        })
+    }
+
+    /// n.
+    pub fn rows(&self) -> usize {
+        self.x.len() / self.inputs
+    }
+
+    /// Numbers per row of inputs.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The inputs, row-major.
+    pub fn x(&self) -> &[T] {
+        &self.x
+    }
+
+    /// The targets.
+    pub fn targets(&self) -> &Targets<T> {
+        &self.targets
+    }
+
+    /// Whether the targets stand for classes.
+    pub fn has_classes(&self) -> bool {
+        self.classes
+    }
+
+    /// No rows, of the same columns: for [`Self::gather`].
+    pub fn empty_like(&self) -> Self {
+        let targets = match &self.targets {
+            Targets::Classes(_) => Targets::Classes(Vec::new()),
+            Targets::Values { columns, .. } => Targets::Values {
+                columns: *columns,
+                values: Vec::new(),
+            },
+        };
+        Self {
+            inputs: self.inputs,
+            x: Vec::new(),
+            targets,
+            classes: self.classes,
+        }
+    }
+
+    /// Copies `rows` of these data into `into`, which must be made for the same columns.
+    pub fn gather(&self, rows: &[u32], into: &mut Self) {
+        into.x.clear();
+        for &row in rows {
+            let start = row as usize * self.inputs;
+            into.x
+                .extend_from_slice(&self.x[start..start + self.inputs]);
+        }
+        match (&self.targets, &mut into.targets) {
+            (Targets::Values { columns, values }, Targets::Values { values: out, .. }) => {
+                out.clear();
+                for &row in rows {
+                    let start = row as usize * columns;
+                    out.extend_from_slice(&values[start..start + columns]);
+                }
+            }
+            (Targets::Classes(classes), Targets::Classes(out)) => {
+                out.clear();
+                out.extend(rows.iter().map(|&row| classes[row as usize]));
+            }
+            (own, other) => *other = own.clone(),
+        }
+    }
+
+    /// Mutable inputs and targets, for noise on a copy.
+    pub fn parts_mut(&mut self) -> (&mut [T], &mut Targets<T>) {
+        (&mut self.x, &mut self.targets)
+    }
+
+    /// The same data in another precision.
+    pub fn converted<U: Scalar>(&self) -> Dataset<U> {
+        let convert = |values: &[T]| values.iter().map(|v| U::of(v.to_f64())).collect();
+        Dataset {
+            inputs: self.inputs,
+            x: convert(&self.x),
+            targets: match &self.targets {
+                Targets::Classes(classes) => Targets::Classes(classes.clone()),
+                Targets::Values { columns, values } => Targets::Values {
+                    columns: *columns,
+                    values: convert(values),
+                },
+            },
+            classes: self.classes,
+        }
+    }
+}
+
+fn check_classes(classes: &[u32], outputs: usize) -> Result<(), DataError> {
+    match classes.iter().position(|&c| c as usize >= outputs) {
+        None => Ok(()),
+        Some(row) => Err(DataError::Class {
+            row,
+            class: classes[row],
+            outputs,
+        }),
+    }
+}
+
+fn check_probabilities<T: Scalar>(values: &[T], columns: usize) -> Result<(), DataError> {
+    let outside = |v: &T| !(0.0..=1.0).contains(&v.to_f64());
+    match values.iter().position(outside) {
+        None => Ok(()),
+        Some(place) => Err(DataError::Probability {
+            row: place / columns,
+            value: values[place].to_f64(),
+        }),
+    }
+}
+
+fn one_hot<T: Scalar>(classes: &[u32], outputs: usize, one_output: bool) -> Targets<T> {
+    let mut values = vec![T::ZERO; classes.len() * outputs];
+    for (row, &class) in values.chunks_exact_mut(outputs).zip(classes) {
+        if one_output {
+            row[0] = T::of(f64::from(class));
+        } else {
+            row[class as usize] = T::ONE;
+        }
+    }
+    Targets::Values {
+        columns: outputs,
+        values,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(columns: usize, values: &[f64]) -> Targets<f64> {
+        Targets::Values {
+            columns,
+            values: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn data_that_do_not_fit_are_refused_in_words() {
+        let classes =
+            |c: &[u32]| Dataset::new(1, vec![0.5; c.len()], Targets::<f64>::Classes(c.to_vec()));
+        let message = |e: DataError| e.to_string();
+        let out = classes(&[0, 3])
+            .expect("sound")
+            .fit(Loss::SoftmaxCrossEntropy, 1, 3);
+        assert_eq!(
+            message(out.expect_err("3 is too much")),
+            "row 1 is of class 3, but the last layer gives 3 outputs, for classes 0 to 2"
+        );
+        let fit = |loss, outputs| classes(&[0, 1]).expect("sound").fit(loss, 1, outputs);
+        assert_eq!(
+            fit(Loss::SoftmaxCrossEntropy, 2).map(|d| d.has_classes()),
+            Ok(true)
+        );
+        assert!(matches!(
+            fit(Loss::SoftmaxCrossEntropy, 1),
+            Err(DataError::Class { .. })
+        ));
+        let logistic = fit(Loss::Logistic, 1).expect("0 and 1");
+        assert_eq!(logistic.targets(), &values(1, &[0.0, 1.0]));
+        let squared = fit(Loss::Squared, 2).expect("one-hot");
+        assert_eq!(squared.targets(), &values(2, &[1.0, 0.0, 0.0, 1.0]));
+        assert!(squared.has_classes());
+        let regression = Dataset::new(1, vec![1.0, 2.0], values(1, &[0.3, 1.4])).expect("sound");
+        assert!(!regression.has_classes());
+        assert!(matches!(
+            regression.clone().fit(Loss::Logistic, 1, 1),
+            Err(DataError::Probability { row: 1, .. })
+        ));
+        assert_eq!(
+            regression.clone().fit(Loss::SoftmaxCrossEntropy, 1, 1),
+            Err(DataError::NeedsClasses)
+        );
+        assert!(matches!(
+            regression.clone().fit(Loss::Squared, 2, 1),
+            Err(DataError::Inputs { .. })
+        ));
+        assert!(matches!(
+            regression.fit(Loss::Squared, 1, 2),
+            Err(DataError::Outputs { .. })
+        ));
+        assert!(matches!(
+            Dataset::new(2, vec![1.0; 4], values(1, &[f64::NAN, 0.0])),
+            Err(DataError::NotFinite {
+                what: "targets",
+                row: 0
+            })
+        ));
+        assert!(matches!(
+            Dataset::new(2, vec![1.0; 5], values(1, &[0.0, 0.0])),
+            Err(DataError::Rows { .. })
+        ));
+        assert!(matches!(
+            Dataset::new(2, vec![], values(1, &[0.0])),
+            Err(DataError::Empty { .. })
+        ));
+        assert!(matches!(
+            Dataset::new(0, vec![1.0], values(1, &[0.0])),
+            Err(DataError::Empty { .. })
+        ));
+    }
+
+    #[test]
+    fn gathering_copies_rows() {
+        let all = Dataset::new(
+            2,
+            (0..6).map(f64::from).collect(),
+            values(1, &[7.0, 8.0, 9.0]),
+        )
+        .expect("sound");
+        let mut batch = all.clone();
+        all.gather(&[2, 0, 2], &mut batch);
+        assert_eq!(batch.x(), [4.0, 5.0, 0.0, 1.0, 4.0, 5.0]);
+        assert_eq!(batch.targets(), &values(1, &[9.0, 7.0, 9.0]));
+    }
+}

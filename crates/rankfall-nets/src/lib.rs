@@ -1,0 +1,25 @@
+//! Networks of any depth, activation and loss under every kind of gradient noise.
+//!
+//! Two linear layers with squared loss have an exact engine in `rankfall-core`; this crate is for
+//! everything else, in the precision that networks are trained in, and for any number of seeds. It
+//! knows no files, no plots and no terminal.
+
+pub mod activation;
+pub mod data;
+pub mod ensemble;
+pub mod features;
+pub mod gradient;
+pub mod initialisation;
+pub mod layout;
+pub mod loss;
+pub mod matrix;
+pub mod network;
+pub mod noise;
+pub mod observe;
+pub mod optimizer;
+pub mod scalar;
+pub mod schedule;
+pub mod spectra;
+pub mod stack_law;
+pub mod teacher;
+pub mod training;

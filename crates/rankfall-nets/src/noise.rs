@@ -1,0 +1,520 @@
+//! The noise zoo: everything random about a step, each kind with a stream of its own.
+//!
+//! Kinds combine. They act in this order: rows are chosen, labels and inputs of that batch are
+//! disturbed, weights are displaced for the length of one gradient, units are dropped, and the
+//! gradient gets noise of its own.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use rankfall_core::batches::Batches;
+use rankfall_core::dynamics::{LabelNoise, Sampling};
+use rankfall_core::lanes::{Instructions, Words};
+use rankfall_core::random::{Purpose, StreamKey};
+
+use crate::data::{Dataset, Targets};
+use crate::loss::Loss;
+use crate::network::Network;
+use crate::scalar::Scalar;
+
+/// One kind of noise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Noise {
+    /// Fresh noise of this variance on every target of every step.
+    LabelNoise {
+        /// δ.
+        variance: f64,
+        /// The law of one entry.
+        #[serde(default)]
+        distribution: LabelNoise,
+    },
+    /// Fresh flips of class labels at every step.
+    LabelFlips {
+        /// The probability of a flip, to any other class alike; unused with a matrix.
+        #[serde(default)]
+        probability: f64,
+        /// Row c: the probabilities with which class c becomes each class.
+        #[serde(default)]
+        matrix: Option<Vec<Vec<f64>>>,
+    },
+    /// Each step sees some of the rows.
+    MiniBatch {
+        /// Rows per step.
+        batch_size: u64,
+        /// How they are chosen.
+        #[serde(default)]
+        sampling: Sampling,
+    },
+    /// √(2T/η) N(0, I) added to the gradient: with plain steps Langevin's equation at this
+    /// temperature, dw = −∇L dt + √(2T) dB.
+    GradientNoise {
+        /// T.
+        temperature: f64,
+    },
+    /// N(0, variance) added to every input of every step.
+    InputNoise {
+        /// Of each entry.
+        variance: f64,
+    },
+    /// The gradient is taken at weights displaced by N(0, variance), fresh at every step.
+    WeightNoise {
+        /// Of each parameter.
+        variance: f64,
+    },
+    /// Hidden units are left out with this probability, the others scaled up to make up for it.
+    Dropout {
+        /// Below 1.
+        probability: f64,
+    },
+}
+
+/// Noise that cannot be had.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum NoiseError {
+    /// A number out of range.
+    #[error("{kind}: {name} = {value} must be {bound}")]
+    Number {
+        /// Which noise.
+        kind: &'static str,
+        /// Which setting.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it must be.
+        bound: &'static str,
+    },
+    /// Two of one kind.
+    #[error("{0} is given twice; give it once")]
+    Twice(&'static str),
+    /// Noise on values where there are classes.
+    #[error("label-noise adds to numbers; for softmax-cross-entropy use label-flips")]
+    LabelsAreClasses,
+    /// Flips where there are values.
+    #[error("label-flips need classes as targets; these are values, use label-noise")]
+    LabelsAreValues,
+    /// A matrix of flips that is none.
+    #[error(
+        "label-flips: matrix must have {classes} rows of {classes} probabilities that sum to 1; row {row} does not"
+    )]
+    Matrix {
+        /// How many classes.
+        classes: usize,
+        /// The first wrong row, from 0.
+        row: usize,
+    },
+    /// A batch larger than the data.
+    #[error("mini-batch: batch_size = {batch_size} is more than the {rows} rows there are")]
+    Batch {
+        /// As given.
+        batch_size: u64,
+        /// Rows of the data.
+        rows: usize,
+    },
+    /// Dropout without hidden units.
+    #[error("dropout needs hidden units; this network has none")]
+    NothingToDrop,
+}
+
+impl Noise {
+    /// Its name in experiment files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LabelNoise { .. } => "label-noise",
+            Self::LabelFlips { .. } => "label-flips",
+            Self::MiniBatch { .. } => "mini-batch",
+            Self::GradientNoise { .. } => "gradient-noise",
+            Self::InputNoise { .. } => "input-noise",
+            Self::WeightNoise { .. } => "weight-noise",
+            Self::Dropout { .. } => "dropout",
+        }
+    }
+
+    fn check<T: Scalar>(
+        &self,
+        network: &Network,
+        loss: Loss,
+        data: &Dataset<T>,
+    ) -> Result<(), NoiseError> {
+        let kind = self.name();
+        let number = |name, value: f64, sound: bool, bound| match sound && value.is_finite() {
+            true => Ok(()),
+            false => Err(NoiseError::Number {
+                kind,
+                name,
+                value,
+                bound,
+            }),
+        };
+        let at_least_zero = |name, value: f64| number(name, value, value >= 0.0, "zero or more");
+        match self {
+            Self::LabelNoise { variance, .. } => {
+                at_least_zero("variance", *variance)?;
+                match loss {
+                    Loss::SoftmaxCrossEntropy => Err(NoiseError::LabelsAreClasses),
+                    _ => Ok(()),
+                }
+            }
+            Self::LabelFlips {
+                probability,
+                matrix,
+            } => {
+                let within = (0.0..=1.0).contains(probability);
+                number("probability", *probability, within, "between 0 and 1")?;
+                if !data.has_classes() {
+                    return Err(NoiseError::LabelsAreValues);
+                }
+                match matrix {
+                    None => Ok(()),
+                    Some(matrix) => check_flips(matrix, network.outputs().max(2)),
+                }
+            }
+            Self::MiniBatch {
+                batch_size,
+                sampling,
+            } => {
+                let size = *batch_size;
+                number("batch_size", size as f64, size > 0, "1 or more")?;
+                let bounded = *sampling != Sampling::WithReplacement;
+                match (bounded && size > data.rows() as u64) || size > 1 << 31 {
+                    true => Err(NoiseError::Batch {
+                        batch_size: size,
+                        rows: data.rows(),
+                    }),
+                    false => Ok(()),
+                }
+            }
+            Self::GradientNoise { temperature } => at_least_zero("temperature", *temperature),
+            Self::InputNoise { variance } | Self::WeightNoise { variance } => {
+                at_least_zero("variance", *variance)
+            }
+            Self::Dropout { probability } => {
+                let within = (0.0..1.0).contains(probability);
+                number(
+                    "probability",
+                    *probability,
+                    within,
+                    "at least 0 and below 1",
+                )?;
+                match network.layers().len() {
+                    1 => Err(NoiseError::NothingToDrop),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn check_flips(matrix: &[Vec<f64>], classes: usize) -> Result<(), NoiseError> {
+    let sound = |row: &Vec<f64>| {
+        row.len() == classes
+            && row.iter().all(|p| (0.0..=1.0).contains(p))
+            && (row.iter().sum::<f64>() - 1.0).abs() < 1e-9
+    };
+    let wrong = match matrix.iter().position(|row| !sound(row)) {
+        Some(row) => row,
+        None if matrix.len() == classes => return Ok(()),
+        None => matrix.len().min(classes),
+    };
+    Err(NoiseError::Matrix {
+        classes,
+        row: wrong,
+    })
+}
+
+/// Whether all these kinds of noise can be had together.
+///
+/// # Errors
+/// If one cannot, or one comes twice.
+pub fn check<T: Scalar>(
+    noise: &[Noise],
+    network: &Network,
+    loss: Loss,
+    data: &Dataset<T>,
+) -> Result<(), NoiseError> {
+    for (place, one) in noise.iter().enumerate() {
+        if noise[..place]
+            .iter()
+            .any(|other| other.name() == one.name())
+        {
+            return Err(NoiseError::Twice(one.name()));
+        }
+        one.check(network, loss, data)?;
+    }
+    Ok(())
+}
+
+/// The noise of one trajectory. It holds nothing that cannot be made again from the step number.
+pub struct NoiseSource<T> {
+    trajectory: u64,
+    instructions: Instructions,
+    batches: Option<Batches>,
+    chosen: Vec<u32>,
+    label_noise: Option<(StreamKey, f64, LabelNoise)>,
+    flips: Option<(StreamKey, Flips)>,
+    input_noise: Option<(StreamKey, f64)>,
+    weight_noise: Option<(StreamKey, f64)>,
+    dropout: Option<(StreamKey, f64)>,
+    gradient_noise: Option<(StreamKey, f64)>,
+    classes: usize,
+    batch: Dataset<T>,
+    normals: Vec<f64>,
+}
+
+/// How classes flip.
+#[derive(Clone, Debug)]
+enum Flips {
+    Symmetric(f64),
+    Matrix(Vec<Vec<f64>>),
+}
+
+impl<T: Scalar> NoiseSource<T> {
+    /// For noise that passed [`check`]. `stream` tells several dynamics under one seed apart.
+    pub fn new(
+        noise: &[Noise],
+        network: &Network,
+        data: &Dataset<T>,
+        seed: u64,
+        stream: u32,
+        trajectory: u64,
+        instructions: Instructions,
+    ) -> Self {
+        let key = |purpose| StreamKey::new(seed, purpose, stream);
+        let mut source = Self {
+            trajectory,
+            instructions,
+            batches: None,
+            chosen: Vec::new(),
+            label_noise: None,
+            flips: None,
+            input_noise: None,
+            weight_noise: None,
+            dropout: None,
+            gradient_noise: None,
+            classes: network.outputs(),
+            batch: data.empty_like(),
+            normals: Vec::new(),
+        };
+        for one in noise {
+            match one.clone() {
+                Noise::LabelNoise {
+                    variance,
+                    distribution,
+                } => {
+                    let key = key(Purpose::LabelNoise);
+                    source.label_noise = Some((key, variance.sqrt(), distribution));
+                }
+                Noise::LabelFlips {
+                    probability,
+                    matrix,
+                } => {
+                    let flips = matrix.map_or(Flips::Symmetric(probability), Flips::Matrix);
+                    source.flips = Some((key(Purpose::LabelFlips), flips));
+                }
+                Noise::MiniBatch {
+                    batch_size,
+                    sampling,
+                } => {
+                    let key = key(Purpose::Batches);
+                    let rows = data.rows() as u64;
+                    let batches = Batches::new(sampling, rows, batch_size, key, trajectory);
+                    source.batches = Some(batches);
+                }
+                Noise::GradientNoise { temperature } => {
+                    source.gradient_noise = Some((key(Purpose::GradientNoise), temperature));
+                }
+                Noise::InputNoise { variance } => {
+                    source.input_noise = Some((key(Purpose::InputNoise), variance.sqrt()));
+                }
+                Noise::WeightNoise { variance } => {
+                    source.weight_noise = Some((key(Purpose::WeightNoise), variance.sqrt()));
+                }
+                Noise::Dropout { probability } => {
+                    source.dropout = Some((key(Purpose::Dropout), probability));
+                }
+            }
+        }
+        source
+    }
+
+    /// Whether every step sees all rows as they are.
+    pub fn keeps_data(&self) -> bool {
+        self.batches.is_none()
+            && self.label_noise.is_none()
+            && self.flips.is_none()
+            && self.input_noise.is_none()
+    }
+
+    /// How many rows the batch of `step` has.
+    pub fn batch_rows(&self, data: &Dataset<T>, step: u64) -> usize {
+        match &self.batches {
+            Some(batches) => batches.size(step) as usize,
+            None => data.rows(),
+        }
+    }
+
+    /// The batch of `step`: rows of `data`, disturbed.
+    pub fn batch<'a>(&'a mut self, data: &'a Dataset<T>, step: u64) -> &'a Dataset<T> {
+        if self.keeps_data() {
+            return data;
+        }
+        let mut batch = std::mem::replace(&mut self.batch, data.empty_like());
+        match &mut self.batches {
+            Some(batches) => {
+                batches.choose(step, &mut self.chosen);
+                data.gather(&self.chosen, &mut batch);
+            }
+            None => batch.clone_from(data),
+        }
+        let (inputs, targets) = batch.parts_mut();
+        self.disturb_labels(targets, step);
+        self.flip_classes(targets, step);
+        self.add_normals(inputs, step, self.input_noise);
+        self.batch = batch;
+        &self.batch
+    }
+
+    /// Displaces a copy of the weights for the length of one gradient; false if there is no such
+    /// noise and nothing was copied.
+    pub fn displace(&mut self, weights: &[T], into: &mut Vec<T>, step: u64) -> bool {
+        let Some(noise) = self.weight_noise else {
+            return false;
+        };
+        into.clear();
+        into.extend_from_slice(weights);
+        self.add_normals(into, step, Some(noise));
+        true
+    }
+
+    /// Fills the masks of the hidden layers, or leaves them empty.
+    pub fn drop_units(&self, network: &Network, rows: usize, masks: &mut [Vec<T>], step: u64) {
+        let Some((key, probability)) = self.dropout else {
+            return;
+        };
+        // Kept where 64 random bits, read as a number in [0, 1), are at least the probability.
+        let threshold = (probability * 2f64.powi(64)) as u64;
+        let kept = T::of(1.0 / (1.0 - probability));
+        let mut reader = key.reader(self.trajectory, step);
+        for (mask, layer) in masks.iter_mut().zip(network.layers()) {
+            mask.clear();
+            mask.extend((0..rows * layer.outputs).map(|_| {
+                if reader.word() >= threshold {
+                    kept
+                } else {
+                    T::ZERO
+                }
+            }));
+        }
+    }
+
+    /// Adds Langevin's noise for a step of size `rate` to a gradient.
+    pub fn shake(&mut self, gradient: &mut [T], rate: f64, step: u64) {
+        if let Some((key, temperature)) = self.gradient_noise
+            && rate > 0.0
+        {
+            let deviation = (2.0 * temperature / rate).sqrt();
+            self.add_normals(gradient, step, Some((key, deviation)));
+        }
+    }
+
+    fn add_normals(&mut self, values: &mut [T], step: u64, noise: Option<(StreamKey, f64)>) {
+        let Some((key, deviation)) = noise else {
+            return;
+        };
+        self.normals.resize(values.len(), 0.0);
+        key.fill_normals_along(self.trajectory, step, &mut self.normals, self.instructions);
+        for (value, z) in values.iter_mut().zip(&self.normals) {
+            *value += T::of(deviation * z);
+        }
+    }
+
+    /// The numbers of the two-layer engine: row r of the batch, output b has draw r⌈k/2⌉ + ⌊b/2⌋.
+    fn disturb_labels(&mut self, targets: &mut Targets<T>, step: u64) {
+        let (Some((key, deviation, distribution)), Targets::Values { columns, values }) =
+            (self.label_noise, targets)
+        else {
+            return;
+        };
+        let pairs = columns.div_ceil(2);
+        if distribution == LabelNoise::Gaussian {
+            let count = values.len() / *columns * pairs * 2;
+            self.normals.resize(count, 0.0);
+            key.fill_normals_along(self.trajectory, step, &mut self.normals, self.instructions);
+        }
+        for (slot, row) in values.chunks_exact_mut(*columns).enumerate() {
+            for (b, value) in row.iter_mut().enumerate() {
+                let noise = match distribution {
+                    LabelNoise::Gaussian => self.normals[slot * pairs * 2 + b],
+                    LabelNoise::Rademacher => {
+                        let draw = (slot * pairs + b / 2) as u32;
+                        let words = key.words(Words([self.trajectory]), step, draw);
+                        if words[b % 2].0[0] >> 63 == 1 {
+                            -1.0
+                        } else {
+                            1.0
+                        }
+                    }
+                };
+                *value += T::of(deviation * noise);
+            }
+        }
+    }
+
+    fn flip_classes(&self, targets: &mut Targets<T>, step: u64) {
+        let Some((key, flips)) = &self.flips else {
+            return;
+        };
+        let flip = |row: usize, class: usize, classes: usize| {
+            let [first, second] = key.words(Words([self.trajectory]), step, row as u32);
+            flips.apply(class, classes, first.0[0], second.0[0])
+        };
+        match targets {
+            Targets::Classes(labels) => {
+                for (row, label) in labels.iter_mut().enumerate() {
+                    *label = flip(row, *label as usize, self.classes) as u32;
+                }
+            }
+            Targets::Values { columns: 1, values } => {
+                for (row, value) in values.iter_mut().enumerate() {
+                    let class = usize::from(*value > T::of(0.5));
+                    *value = T::of(flip(row, class, 2) as f64);
+                }
+            }
+            Targets::Values { columns, values } => {
+                for (row, values) in values.chunks_exact_mut(*columns).enumerate() {
+                    let class = values.iter().position(|v| *v > T::of(0.5)).unwrap_or(0);
+                    let flipped = flip(row, class, values.len());
+                    values.fill(T::ZERO);
+                    values[flipped] = T::ONE;
+                }
+            }
+        }
+    }
+}
+
+impl Flips {
+    /// The class that `class` becomes, by two words of randomness.
+    fn apply(&self, class: usize, classes: usize, first: u64, second: u64) -> usize {
+        let uniform = (first >> 11) as f64 * 2f64.powi(-53);
+        match self {
+            Self::Symmetric(probability) => {
+                if classes < 2 || uniform >= *probability {
+                    return class;
+                }
+                let others = classes as u128 - 1;
+                let other = ((u128::from(second) * others) >> 64) as usize;
+                other + usize::from(other >= class)
+            }
+            Self::Matrix(rows) => {
+                let mut sum = 0.0;
+                for (to, probability) in rows[class].iter().enumerate() {
+                    sum += probability;
+                    if uniform < sum {
+                        return to;
+                    }
+                }
+                class
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The law of adjacent stacks along a descent with label noise, accumulated step by step.
+//!
+//! For a linear network with squared loss the expected change of log det(ΘⱼΘⱼᵀ) in one step of
+//! label noise of variance δ on n rows is −2η²(δ/n) tr(Pⱼᵀ S_xx Pⱼ)|Rⱼ|_F² up to the part that
+//! needs no noise and higher orders of η; weight decay λ adds 2(mⱼ₋₁ + mⱼ₊₁) ln(1 − ηλ) exactly.
+
+use rankfall_core::dynamics::LabelNoise;
+
+use crate::gradient::Workspace;
+use crate::loss::Loss;
+use crate::matrix::{Into, multiply};
+use crate::network::Network;
+use crate::noise::Noise;
+use crate::optimizer::Optimizer;
+use crate::scalar::Scalar;
+
+/// Which stacks have a law, and its rate.
+#[derive(Clone, Debug)]
+pub struct StackLaw {
+    /// Stacks j = 1…N − 1 with mⱼ ≥ mⱼ₋₁ + mⱼ₊₁.
+    stacks: Vec<usize>,
+    /// δ.
+    variance: f64,
+    /// λ.
+    weight_decay: f64,
+}
+
+impl StackLaw {
+    /// The law of a descent; no stacks where it is not stated: other losses, activations or
+    /// biases, noise other than on labels, momentum.
+    pub fn new(network: &Network, loss: Loss, optimizer: &Optimizer, noise: &[Noise]) -> Self {
+        let mut variance = 0.0;
+        let mut stated = network.is_product() && loss == Loss::Squared && optimizer.momentum == 0.0;
+        for one in noise {
+            match one {
+                Noise::LabelNoise {
+                    variance: delta,
+                    distribution: LabelNoise::Gaussian | LabelNoise::Rademacher,
+                } => variance = *delta,
+                _ => stated = false,
+            }
+        }
+        let layers = network.layers();
+        let wide = |j: &usize| layers[j - 1].outputs >= layers[j - 1].inputs + layers[*j].outputs;
+        Self {
+            stacks: (1..layers.len()).filter(|j| stated && wide(j)).collect(),
+            variance,
+            weight_decay: optimizer.weight_decay,
+        }
+    }
+
+    /// The stacks that have a law, j from 1.
+    pub fn stacks(&self) -> &[usize] {
+        &self.stacks
+    }
+
+    /// What the step of size `rate` from `parameters` adds to the law of each stack; the last
+    /// forward pass of `workspace` must be that of all rows `x` at these parameters.
+    pub fn advance<T: Scalar>(
+        &self,
+        network: &Network,
+        parameters: &[T],
+        x: &[T],
+        workspace: &Workspace<T>,
+        rate: f64,
+        law: &mut [f64],
+    ) {
+        let rows = (x.len() / network.inputs()) as f64;
+        let layers = network.layers();
+        for (place, &j) in self.stacks.iter().enumerate() {
+            if self.variance > 0.0 {
+                // X Pⱼ are the activations below layer j: tr(Pⱼᵀ S_xx Pⱼ) = |X Pⱼ|²/n.
+                let below = if j == 1 { x } else { workspace.hidden(j - 1) };
+                let trace = square_sum(below) / rows;
+                let after = product_norm(network, parameters, j + 1);
+                law[place] -= 2.0 * rate * rate * self.variance / rows * trace * after;
+            }
+            if self.weight_decay > 0.0 {
+                let rows_of_stack = (layers[j - 1].inputs + layers[j].outputs) as f64;
+                law[place] += 2.0 * rows_of_stack * libm::log1p(-rate * self.weight_decay);
+            }
+        }
+    }
+}
+
+fn square_sum<T: Scalar>(values: &[T]) -> f64 {
+    values.iter().fold(0.0, |sum, v| {
+        let v = v.to_f64();
+        v.mul_add(v, sum)
+    })
+}
+
+/// |W_first+1 … W_N|_F², layers counted from 1; k for the empty product.
+fn product_norm<T: Scalar>(network: &Network, parameters: &[T], first: usize) -> f64 {
+    let layers = &network.layers()[first..];
+    let Some((start, rest)) = layers.split_first() else {
+        return network.outputs() as f64;
+    };
+    let mut product = parameters[start.weights.clone()].to_vec();
+    for layer in rest {
+        let mut next = vec![T::ZERO; start.inputs * layer.outputs];
+        let weights = &parameters[layer.weights.clone()];
+        let sizes = [start.inputs, layer.inputs, layer.outputs];
+        multiply(&mut next, Into::Replace, &product, weights, sizes);
+        product = next;
+    }
+    square_sum(&product)
+}

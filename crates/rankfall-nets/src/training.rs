@@ -1,0 +1,364 @@
+//! One run of training: a step, and everything needed to stop and go on to the same bits.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use rankfall_core::lanes::Instructions;
+
+use crate::data::{DataError, Dataset};
+use crate::gradient::Workspace;
+use crate::initialisation::{Initialisation, InitialisationError};
+use crate::loss::Loss;
+use crate::network::{Network, NetworkError, NetworkSpec};
+use crate::noise::{self, Noise, NoiseError, NoiseSource};
+use crate::optimizer::{Optimizer, OptimizerError};
+use crate::scalar::{Precision, Scalar};
+use crate::schedule::{Schedule, ScheduleError};
+use crate::stack_law::StackLaw;
+
+/// A training run as an experiment describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingSpec {
+    /// The network.
+    pub network: NetworkSpec,
+    /// Its initial weights.
+    pub initialisation: Initialisation,
+    /// What is minimised.
+    #[serde(default)]
+    pub loss: Loss,
+    /// What is done with gradients.
+    #[serde(default)]
+    pub optimizer: Optimizer,
+    /// η > 0.
+    pub step_size: f64,
+    /// How it changes.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Steps in all.
+    pub steps: u64,
+    /// What is random about a step.
+    #[serde(default)]
+    pub noise: Vec<Noise>,
+    /// The precision of weights and gradients.
+    #[serde(default)]
+    pub precision: Precision,
+    /// The seed of weights and noise.
+    pub seed: u64,
+    /// Tells the noise of several dynamics under one seed apart.
+    #[serde(default)]
+    pub stream: u32,
+}
+
+/// A run that cannot be made.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum TrainingError {
+    /// The network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// Its initial weights.
+    #[error(transparent)]
+    Initialisation(#[from] InitialisationError),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Momentum and weight decay.
+    #[error(transparent)]
+    Optimizer(#[from] OptimizerError),
+    /// The schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// The noise.
+    #[error(transparent)]
+    Noise(#[from] NoiseError),
+    /// η.
+    #[error("step_size = {0} must be a finite number above zero")]
+    StepSize(f64),
+    /// More than can be counted.
+    #[error("steps = {0} must be at most 2^53")]
+    Steps(u64),
+    /// The numbers are of another precision than the run.
+    #[error("the run is in {expected:?}, but was started in {got:?}")]
+    Precision {
+        /// The setting.
+        expected: Precision,
+        /// That of the numbers.
+        got: Precision,
+    },
+}
+
+/// Outputs or weights left the range of numbers, at this step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Diverged {
+    /// From 0.
+    pub step: u64,
+}
+
+/// What all trajectories of a run share.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The description.
+    pub spec: TrainingSpec,
+    /// The network.
+    pub network: Network,
+    /// Which adjacent stacks have a law.
+    pub stack_law: StackLaw,
+}
+
+impl Plan {
+    /// Checks everything that does not need data.
+    ///
+    /// # Errors
+    /// What is wrong with the description.
+    pub fn new(spec: &TrainingSpec) -> Result<Self, TrainingError> {
+        let network = Network::new(&spec.network)?;
+        spec.initialisation.check(&network)?;
+        spec.optimizer.check()?;
+        if !(spec.step_size.is_finite() && spec.step_size > 0.0) {
+            return Err(TrainingError::StepSize(spec.step_size));
+        }
+        if spec.steps > 1 << 53 {
+            return Err(TrainingError::Steps(spec.steps));
+        }
+        spec.schedule.check(spec.steps)?;
+        let stack_law = StackLaw::new(&network, spec.loss, &spec.optimizer, &spec.noise);
+        Ok(Self {
+            spec: spec.clone(),
+            network,
+            stack_law,
+        })
+    }
+
+    /// Data as the network and the loss want them.
+    ///
+    /// # Errors
+    /// Data that do not fit.
+    pub fn fit<T: Scalar>(&self, data: Dataset<T>) -> Result<Dataset<T>, TrainingError> {
+        if T::PRECISION != self.spec.precision {
+            return Err(TrainingError::Precision {
+                expected: self.spec.precision,
+                got: T::PRECISION,
+            });
+        }
+        let (inputs, outputs) = (self.network.inputs(), self.network.outputs());
+        Ok(data.fit(self.spec.loss, inputs, outputs)?)
+    }
+
+    /// Data to train on: [`Self::fit`], with the noise checked against them.
+    ///
+    /// # Errors
+    /// Data that do not fit, or noise that cannot be had with them.
+    pub fn fit_training<T: Scalar>(&self, data: Dataset<T>) -> Result<Dataset<T>, TrainingError> {
+        let data = self.fit(data)?;
+        noise::check(&self.spec.noise, &self.network, self.spec.loss, &data)?;
+        Ok(data)
+    }
+
+    /// ηₘ of step m.
+    pub fn rate(&self, step: u64) -> f64 {
+        self.spec.step_size * self.spec.schedule.factor(step)
+    }
+
+    /// t = Σ ηₘ at each of these rising steps.
+    pub fn times(&self, steps: &[u64]) -> Vec<f64> {
+        let (mut time, mut next) = (0.0, 0);
+        let constant = self.spec.schedule == Schedule::default();
+        let mut out = Vec::with_capacity(steps.len());
+        for &step in steps {
+            if constant {
+                time = self.spec.step_size * step as f64;
+            }
+            while !constant && next < step {
+                time += self.rate(next);
+                next += 1;
+            }
+            out.push(time);
+        }
+        out
+    }
+}
+
+/// What a checkpoint holds of one trajectory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct TrainerState<T: Scalar> {
+    /// Steps taken.
+    pub step: u64,
+    /// Weights and biases.
+    pub parameters: Vec<T>,
+    /// The velocity; empty without momentum.
+    pub velocity: Vec<T>,
+    /// What the laws of the adjacent stacks say so far of the change of log det.
+    pub law: Vec<f64>,
+}
+
+impl<T: Scalar> TrainerState<T> {
+    /// Whether this can be a state of a run of `plan`.
+    pub fn fits(&self, plan: &Plan) -> bool {
+        let parameters = plan.network.parameters();
+        let velocity = match plan.spec.optimizer.momentum > 0.0 {
+            true => parameters,
+            false => 0,
+        };
+        self.parameters.len() == parameters
+            && self.velocity.len() == velocity
+            && self.law.len() == plan.stack_law.stacks().len()
+    }
+}
+
+/// One trajectory in training.
+pub struct Trainer<T: Scalar> {
+    plan: Arc<Plan>,
+    data: Arc<Dataset<T>>,
+    source: NoiseSource<T>,
+    workspace: Workspace<T>,
+    gradient: Vec<T>,
+    displaced: Vec<T>,
+    state: TrainerState<T>,
+}
+
+impl<T: Scalar> Trainer<T> {
+    /// Trajectory `trajectory` from its initial weights, drawn for trajectory `start`; `data` must
+    /// come from [`Plan::fit_training`].
+    pub fn new(
+        plan: Arc<Plan>,
+        data: Arc<Dataset<T>>,
+        trajectory: u64,
+        start: u64,
+        instructions: Instructions,
+    ) -> Self {
+        let spec = &plan.spec;
+        let parameters = spec.initialisation.draw(&plan.network, spec.seed, start);
+        let velocity = match spec.optimizer.momentum > 0.0 {
+            true => vec![T::ZERO; parameters.len()],
+            false => Vec::new(),
+        };
+        let state = TrainerState {
+            step: 0,
+            velocity,
+            law: vec![0.0; plan.stack_law.stacks().len()],
+            parameters,
+        };
+        Self::from_state(plan, data, trajectory, state, instructions)
+    }
+
+    /// A trajectory that was stopped, from where it was.
+    pub fn from_state(
+        plan: Arc<Plan>,
+        data: Arc<Dataset<T>>,
+        trajectory: u64,
+        state: TrainerState<T>,
+        instructions: Instructions,
+    ) -> Self {
+        let spec = &plan.spec;
+        Self {
+            source: NoiseSource::new(
+                &spec.noise,
+                &plan.network,
+                &data,
+                spec.seed,
+                spec.stream,
+                trajectory,
+                instructions,
+            ),
+            workspace: Workspace::new(&plan.network),
+            gradient: vec![T::ZERO; plan.network.parameters()],
+            displaced: Vec::new(),
+            plan,
+            data,
+            state,
+        }
+    }
+
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// If it diverges; the state is then of no more use.
+    pub fn step(&mut self) -> Result<(), Diverged> {
+        let step = self.state.step;
+        let rate = self.plan.rate(step);
+        self.evaluate(step)?;
+        if !self.state.law.is_empty() {
+            self.plan.stack_law.advance(
+                &self.plan.network,
+                &self.state.parameters,
+                self.data.x(),
+                &self.workspace,
+                rate,
+                &mut self.state.law,
+            );
+        }
+        self.source.shake(&mut self.gradient, rate, step);
+        let state = &mut self.state;
+        let optimizer = &self.plan.spec.optimizer;
+        optimizer.step(
+            rate,
+            &self.gradient,
+            &mut state.parameters,
+            &mut state.velocity,
+        );
+        state.step += 1;
+        Ok(())
+    }
+
+    /// The gradient that step number `step` would see at the weights as they are, with all noise
+    /// but the gradient's own.
+    ///
+    /// # Errors
+    /// Outputs out of range.
+    pub fn gradient_of_step(&mut self, step: u64) -> Result<&[T], Diverged> {
+        self.evaluate(step)?;
+        Ok(&self.gradient)
+    }
+
+    fn evaluate(&mut self, step: u64) -> Result<(), Diverged> {
+        let network = &self.plan.network;
+        let moved = self
+            .source
+            .displace(&self.state.parameters, &mut self.displaced, step);
+        let parameters = match moved {
+            true => &self.displaced,
+            false => &self.state.parameters,
+        };
+        let rows = self.source.batch_rows(&self.data, step);
+        let masks = self.workspace.masks_mut();
+        self.source.drop_units(network, rows, masks, step);
+        let batch = self.source.batch(&self.data, step);
+        self.workspace.forward(network, parameters, batch.x());
+        let sound = |f: &T| f.to_f64().abs() <= T::DIVERGED;
+        if !self.workspace.outputs().iter().all(sound) {
+            return Err(Diverged { step });
+        }
+        self.gradient.fill(T::ZERO);
+        self.workspace.backward(
+            network,
+            parameters,
+            batch.x(),
+            self.plan.spec.loss,
+            batch.targets(),
+            &mut self.gradient,
+        );
+        Ok(())
+    }
+
+    /// The state as it is, for a checkpoint or a measurement.
+    pub fn state(&self) -> &TrainerState<T> {
+        &self.state
+    }
+
+    /// Puts the weights somewhere else, for measurements around a state.
+    pub fn set_parameters(&mut self, parameters: &[T]) {
+        self.state.parameters.copy_from_slice(parameters);
+    }
+
+    /// What all trajectories share.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The training data.
+    pub fn data(&self) -> &Arc<Dataset<T>> {
+        &self.data
+    }
+}
