@@ -67,7 +67,7 @@ pub const ALL: &[Bundled] = &[
     },
     Bundled {
         name: "plane-batch-size-step-size",
-        shows: "a sweep: SGD over batch size and step size, 91 points",
+        shows: "a sweep: SGD over batch size and step size, 70 points",
         toml: include_str!("../../../experiments/plane-batch-size-step-size.toml"),
         is_sweep: true,
     },

@@ -183,7 +183,7 @@ const SHOWN: &[Shown] = &[
     Shown {
         metric: Metric::LogDetSlope,
         name: "log_det_fall",
-        label: "fall of log det per unit of t",
+        label: "rate of fall of log det",
         log: true,
         negated: true,
         predicted: true,
