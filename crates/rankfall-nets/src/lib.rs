@@ -6,14 +6,20 @@
 
 pub mod activation;
 pub mod data;
+pub mod ensemble;
+pub mod features;
 pub mod gradient;
 pub mod initialisation;
+pub mod layout;
 pub mod loss;
 pub mod matrix;
 pub mod network;
 pub mod noise;
+pub mod observe;
 pub mod optimizer;
 pub mod scalar;
 pub mod schedule;
+pub mod spectra;
 pub mod stack_law;
+pub mod teacher;
 pub mod training;

@@ -130,7 +130,7 @@ impl Plan {
         })
     }
 
-    /// The data as the network and the loss want them, with the noise checked against them.
+    /// Data as the network and the loss want them.
     ///
     /// # Errors
     /// Data that do not fit.
@@ -142,7 +142,15 @@ impl Plan {
             });
         }
         let (inputs, outputs) = (self.network.inputs(), self.network.outputs());
-        let data = data.fit(self.spec.loss, inputs, outputs)?;
+        Ok(data.fit(self.spec.loss, inputs, outputs)?)
+    }
+
+    /// Data to train on: [`Self::fit`], with the noise checked against them.
+    ///
+    /// # Errors
+    /// Data that do not fit, or noise that cannot be had with them.
+    pub fn fit_training<T: Scalar>(&self, data: Dataset<T>) -> Result<Dataset<T>, TrainingError> {
+        let data = self.fit(data)?;
         noise::check(&self.spec.noise, &self.network, self.spec.loss, &data)?;
         Ok(data)
     }
@@ -185,6 +193,20 @@ pub struct TrainerState<T: Scalar> {
     pub law: Vec<f64>,
 }
 
+impl<T: Scalar> TrainerState<T> {
+    /// Whether this can be a state of a run of `plan`.
+    pub fn fits(&self, plan: &Plan) -> bool {
+        let parameters = plan.network.parameters();
+        let velocity = match plan.spec.optimizer.momentum > 0.0 {
+            true => parameters,
+            false => 0,
+        };
+        self.parameters.len() == parameters
+            && self.velocity.len() == velocity
+            && self.law.len() == plan.stack_law.stacks().len()
+    }
+}
+
 /// One trajectory in training.
 pub struct Trainer<T: Scalar> {
     plan: Arc<Plan>,
@@ -198,7 +220,7 @@ pub struct Trainer<T: Scalar> {
 
 impl<T: Scalar> Trainer<T> {
     /// Trajectory `trajectory` from its initial weights, drawn for trajectory `start`; `data` must
-    /// come from [`Plan::fit`].
+    /// come from [`Plan::fit_training`].
     pub fn new(
         plan: Arc<Plan>,
         data: Arc<Dataset<T>>,

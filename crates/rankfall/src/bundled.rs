@@ -24,6 +24,12 @@ pub const ALL: &[Bundled] = &[
         is_sweep: false,
     },
     Bundled {
+        name: "without-repulsion",
+        shows: "the repulsive force between eigenvalues switched off: small ones no longer fall",
+        toml: include_str!("../../../experiments/without-repulsion.toml"),
+        is_sweep: false,
+    },
+    Bundled {
         name: "small-start",
         shows: "the same from small initial weights, past the saddle at the origin",
         toml: include_str!("../../../experiments/small-start.toml"),
@@ -52,6 +58,30 @@ pub const ALL: &[Bundled] = &[
         shows: "few samples of a rank-one teacher: the population loss with and without noise",
         toml: include_str!("../../../experiments/generalisation.toml"),
         is_sweep: false,
+    },
+    Bundled {
+        name: "plane-step-size-label-noise",
+        shows: "a sweep: SGD over step size and label noise, 256 points",
+        toml: include_str!("../../../experiments/plane-step-size-label-noise.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "plane-batch-size-step-size",
+        shows: "a sweep: SGD over batch size and step size, 70 points",
+        toml: include_str!("../../../experiments/plane-batch-size-step-size.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "width-and-initial-scale",
+        shows: "a sweep: SGD over width and scale of the start, 99 points",
+        toml: include_str!("../../../experiments/width-and-initial-scale.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "teacher-rank-and-inputs",
+        shows: "a sweep: which singular values survive, over teacher rank and inputs",
+        toml: include_str!("../../../experiments/teacher-rank-and-inputs.toml"),
+        is_sweep: true,
     },
 ];
 

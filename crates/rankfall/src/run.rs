@@ -66,6 +66,9 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 /// A [`Failure`] with the exit code of its kind.
 pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let folder = &arguments.folder;
+    if run_folder::is_finished_sweep(folder)? {
+        return sweep::plot(folder);
+    }
     let summary = run_folder::read_summary(folder)?;
     let series = SeriesTable::from_rows(run_folder::read_series(folder)?);
     let experiment = run_folder::read_experiment(folder)?;

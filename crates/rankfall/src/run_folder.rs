@@ -275,6 +275,10 @@ pub fn read_summary(folder: &Path) -> Result<Summary, Failure> {
                 .hint("rankfall run and rankfall reproduce make one, by default runs/NAME"));
         }
     }
+    if folder.join(SWEEP).exists() {
+        let message = format!("{} has a sweep, not a run", shown_path(folder));
+        return Err(Failure::input(message).hint("rankfall sweep goes on with it"));
+    }
     let path = folder.join(SUMMARY);
     let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
     check_schema(&path, &text)?;
@@ -289,6 +293,24 @@ pub fn read_series(folder: &Path) -> Result<Vec<SeriesRow>, Failure> {
     let path = folder.join(SERIES);
     let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
     series::read(bytes).map_err(|error| unreadable(&path, &error))
+}
+
+/// Whether there is a finished sweep in a folder.
+///
+/// # Errors
+/// Exit code 2 where the folder cannot be read.
+pub fn is_finished_sweep(folder: &Path) -> Result<bool, Failure> {
+    Ok(State::of(folder)? == State::Finished && folder.join(SWEEP).exists())
+}
+
+/// Reads the table of a finished sweep.
+///
+/// # Errors
+/// Exit code 2 where the file is missing, or is not the table of this sweep.
+pub fn read_sweep(folder: &Path, plan: &Plan) -> Result<UnitRows, Failure> {
+    let path = folder.join(SWEEP);
+    let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    sweep_table::read(plan, bytes).map_err(|error| unreadable(&path, &error))
 }
 
 /// Says so when a summary was written by a version with another layout, before fields are missed.

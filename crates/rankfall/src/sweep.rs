@@ -1,5 +1,6 @@
 //! `rankfall sweep`: an experiment at many values at once, and what came of each.
 
+pub mod drawing;
 pub mod metrics;
 pub mod plan;
 pub mod record;
@@ -14,6 +15,7 @@ use crate::experiment::{self};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
 use crate::preparation::{DataCache, prepare_with};
+use crate::results::Drawing;
 use crate::run::{existing, expect_same_experiment, out_folder, threads};
 use crate::run_folder::partial::{
     PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
@@ -22,6 +24,7 @@ use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY, SWEEP};
 use crate::shard::Shard;
 use metrics::Metric;
 use plan::Plan;
+use rankfall_report::record::ProblemSummary;
 use record::{AxisRecord, SWEEP_SCHEMA, SweepSummary, SweptDynamics};
 use schedule::{Schedule, SweepCheckpoint, UnitRows};
 use serde::{Deserialize, Serialize};
@@ -88,16 +91,16 @@ pub fn execute(
     run_folder::check(&path, existing(shared))?;
     let cache = DataCache::default();
     let threads = threads(shared);
-    let warnings = check_points(&mut plan, &cache, &path, threads)?;
+    let known = check_points(&mut plan, &cache, &path, threads)?;
     let sweep = Sweep {
         resolved: plan.resolved_toml()?,
         plan: &plan,
-        warnings,
+        known,
     };
     let folder = match (RunFolder::open(&path, existing(shared))?, shard) {
         (Opened::Finished, None) => {
             let summary = read_summary(&path)?;
-            return report(&summary, &path, shared.json, false);
+            return report(&summary, &path, shared.json, None);
         }
         (Opened::Finished, Some(shard)) => return sweep.finished_shard(&path, shard, shared.json),
         (Opened::Fresh(folder) | Opened::Interrupted(folder), _) => folder,
@@ -134,9 +137,9 @@ fn check_points(
     cache: &DataCache,
     path: &Path,
     threads: usize,
-) -> Result<Vec<String>, Failure> {
+) -> Result<KnownOfSweep, Failure> {
     const MOST_WARNINGS: usize = 20;
-    let mut warnings: Vec<String> = Vec::new();
+    let mut known = KnownOfSweep::default();
     let mut costs = estimate::Sum::default();
     let reads_vary = plan.spec.axes.iter().any(|axis| {
         ["data.", "network.init"]
@@ -155,9 +158,12 @@ fn check_points(
             failure.message = format!("{}: {}", plan.named(index), failure.message);
             failure
         })?;
+        if index == 0 {
+            known.problem = in_words(&prepared.known.problem);
+        }
         for warning in prepared.known.warnings {
-            if !warnings.contains(&warning) && warnings.len() < MOST_WARNINGS {
-                warnings.push(warning);
+            if !known.warnings.contains(&warning) && known.warnings.len() < MOST_WARNINGS {
+                known.warnings.push(warning);
             }
         }
         // Files that vary have checksums of their own, which one resolved copy cannot hold.
@@ -166,7 +172,28 @@ fn check_points(
         }
     }
     costs.check(path, threads)?;
-    Ok(warnings)
+    Ok(known)
+}
+
+fn in_words(problem: &ProblemSummary) -> String {
+    let ProblemSummary {
+        samples: n,
+        inputs: p,
+        outputs: k,
+        width: l,
+        data,
+        ..
+    } = problem;
+    format!("at the first point: {data}; n = {n}, p = {p}, k = {k}, l = {l}")
+}
+
+/// What is known of the data of a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct KnownOfSweep {
+    /// Sizes and data of the first point, in words.
+    problem: String,
+    /// What readers must be warned of.
+    warnings: Vec<String>,
 }
 
 /// What a shard of a sweep keeps.
@@ -174,14 +201,14 @@ fn check_points(
 struct SweepPart {
     shard: Shard,
     rows: UnitRows,
-    warnings: Vec<String>,
+    known: KnownOfSweep,
 }
 
 /// A sweep whose points have been run, or are about to be.
 struct Sweep<'a> {
     plan: &'a Plan,
     resolved: String,
-    warnings: Vec<String>,
+    known: KnownOfSweep,
 }
 
 impl Sweep<'_> {
@@ -195,8 +222,13 @@ impl Sweep<'_> {
         let summary = self.summary(rows, seconds)?;
         let path = folder.path().to_owned();
         folder.write_sweep(self.plan, rows)?;
+        let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path)?;
+        folder.figures()?;
+        for (name, bytes) in &drawing.files {
+            folder.write_bytes(name, bytes)?;
+        }
         folder.finish_with(SUMMARY, summary_json(&summary)?.as_bytes())?;
-        report(&summary, &path, json, true)
+        report(&summary, &path, json, Some(&drawing))
     }
 
     fn write_shard(
@@ -210,7 +242,7 @@ impl Sweep<'_> {
         let content = SweepPart {
             shard,
             rows: rows.clone(),
-            warnings: self.warnings.clone(),
+            known: self.known.clone(),
         };
         let (file, sha256) = folder.write_part(0, &content)?;
         let points: std::collections::BTreeSet<u64> = rows.keys().map(|key| key.0).collect();
@@ -261,7 +293,7 @@ impl Sweep<'_> {
         let dynamics: Vec<SweptDynamics> = dynamics
             .map(|(index, spec)| swept(&spec.label, index as u32, rows))
             .collect();
-        let mut warnings = self.warnings.clone();
+        let mut warnings = self.known.warnings.clone();
         if dynamics.iter().any(|d| d.points_with_divergence > 0) {
             warnings.push(lost.to_owned());
         }
@@ -281,6 +313,7 @@ impl Sweep<'_> {
                 .iter()
                 .map(|axis| axis_record(axis, spec))
                 .collect(),
+            problem: self.known.problem.clone(),
             points: self.plan.points.len() as u64,
             dynamics,
             seconds,
@@ -356,7 +389,12 @@ fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
 }
 
 /// Prints what a person or a program wants to see at the end.
-fn report(summary: &SweepSummary, path: &Path, json: bool, is_new: bool) -> Result<(), Failure> {
+fn report(
+    summary: &SweepSummary,
+    path: &Path,
+    json: bool,
+    drawing: Option<&Drawing>,
+) -> Result<(), Failure> {
     if json {
         return crate::print(&summary_json(summary)?);
     }
@@ -380,10 +418,9 @@ fn report(summary: &SweepSummary, path: &Path, json: bool, is_new: bool) -> Resu
         text += &format!("note: {warning}\n");
     }
     let shown = shown_path(path);
-    text += &if is_new {
-        format!("the table is {shown}/{SWEEP}\n")
-    } else {
-        format!("{shown} was finished already; nothing was changed\n")
+    text += &match drawing {
+        Some(drawing) => format!("the table is {shown}/{SWEEP}\n{}", drawing.listing(path)),
+        None => format!("{shown} was finished already; nothing was changed\n"),
     };
     crate::print(&text)
 }
@@ -414,6 +451,24 @@ fn report_shard(
     ))
 }
 
+/// Draws the figures and the report of a finished sweep again.
+///
+/// # Errors
+/// Exit code 2 for a folder that cannot be read, 1 for one that cannot be written.
+pub fn plot(folder: &Path) -> Result<(), Failure> {
+    let summary = read_summary(folder)?;
+    let resolved = run_folder::read_experiment(folder)?;
+    let source = shown_path(&folder.join(run_folder::EXPERIMENT));
+    let given = SweepArgumentsRead::default();
+    let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
+    let rows = run_folder::read_sweep(folder, &plan)?;
+    let drawing = drawing::draw(&plan, &rows, &summary, &resolved, folder)?;
+    for (name, bytes) in &drawing.files {
+        run_folder::write_into(&folder.join(name), bytes)?;
+    }
+    crate::print(&drawing.listing(folder))
+}
+
 /// Puts the shards of a sweep together.
 ///
 /// # Errors
@@ -430,7 +485,7 @@ pub fn merge(
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let mut rows = UnitRows::new();
     let mut seconds = 0.0;
-    let mut warnings = Vec::new();
+    let mut known = KnownOfSweep::default();
     for shard in shards {
         let record = shard.part(0)?;
         let part: SweepPart = run_folder::partial::read_part(&shard.folder, 0, record)?;
@@ -446,7 +501,7 @@ pub fn merge(
             return Err(Failure::input(message).hint("run this shard again with --force"));
         }
         seconds += record.seconds;
-        warnings = part.warnings;
+        known = part.known;
         rows.extend(part.rows);
     }
     let Opened::Fresh(folder) = RunFolder::open(out, existing)? else {
@@ -456,7 +511,7 @@ pub fn merge(
     let sweep = Sweep {
         plan: &plan,
         resolved,
-        warnings,
+        known,
     };
     sweep.write(folder, &rows, seconds, json)
 }

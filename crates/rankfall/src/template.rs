@@ -144,6 +144,12 @@ common_noise = false           # true: all dynamics see the same noise
 force_balance = false          # true: weigh the forces on the eigenvalues along the flows,
                                # or { stride = 10 } for every tenth step
 reductions = true              # false: full width in the original basis, slower, for comparison
+
+# With this table the file is a sweep, many runs at once, for `rankfall sweep FILE`:
+# [sweep]
+# design = \"grid\"              # every combination; or \"random\" with points = 200
+# vary_seed = false            # true: every point has a seed of its own
+# over = { \"dynamics.1.step_size\" = \"log(1e-3,1e-1,5)\", \"dynamics.1.label_noise\" = [0.5, 2.0] }
 ";
 
 #[cfg(test)]

@@ -246,6 +246,7 @@ pub const SECTIONS: &[&SectionKeys] = &[
     &RUN,
     &FORCE_BALANCE,
     &SAVE,
+    &SWEEP,
 ];
 
 /// Keys that take whole numbers, for ranges of a sweep.
@@ -310,7 +311,7 @@ pub fn every_name_and_value() -> impl Iterator<Item = &'static str> {
     let named = SECTIONS
         .iter()
         .flat_map(|s| s.names().into_iter().chain(s.kinds.iter().copied()));
-    let values = [INTEGRATORS, DISTRIBUTIONS, SAMPLINGS, SPACINGS];
+    let values = [INTEGRATORS, DISTRIBUTIONS, SAMPLINGS, SPACINGS, DESIGNS];
     named.chain(values.into_iter().flatten().copied())
 }
 

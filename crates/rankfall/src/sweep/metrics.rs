@@ -9,7 +9,7 @@ use rankfall_core::observe::LAW;
 use rankfall_core::problem::Problem;
 use rankfall_core::setup::Source;
 use rankfall_core::statistics::Totals;
-use rankfall_core::theory::{decay_rates, determinant_law_applies, surviving_singular_values};
+use rankfall_core::theory::{decay_rates, determinant_law, surviving_singular_values};
 use serde::{Deserialize, Serialize};
 
 /// A quantity that a sweep reports.
@@ -280,7 +280,7 @@ impl Reader<'_> {
 /// What theory says of one dynamics at one point.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Predictions {
-    /// −2νk tr S_xx, for descents; flows have the law measured beside them.
+    /// −2νk tr S_xx; where trajectories have their own data, flows have the law measured beside them.
     slope: Option<f64>,
     /// Of log σᵢ(Θ), descending.
     rates: Vec<f64>,
@@ -307,8 +307,7 @@ impl Predictions {
             return Self::default();
         }
         let nu = dynamics.noise_intensity(problem.samples);
-        let is_law = determinant_law_applies(dynamics, prepared.setup.width, p, k);
-        let slope = (!is_law).then(|| 0.0 - 2.0 * nu * k as f64 * problem.trace());
+        let slope = Some(determinant_law(0.0, nu, k, problem.trace(), 1.0));
         if nu > 0.0 {
             Self::with_noise(problem, nu, slope)
         } else {
@@ -330,7 +329,7 @@ impl Predictions {
 
     fn of(&self, row: &MetricRow, reader: &Reader) -> Option<f64> {
         match row.metric {
-            Metric::LogDetSlope => reader.slope_of_law().or(self.slope),
+            Metric::LogDetSlope => self.slope.or_else(|| reader.slope_of_law()),
             Metric::DecayRateTheta => self.rates.get(row.index as usize - 1).copied(),
             Metric::SurvivingSingularValues => self.survivors.map(|n| n as f64),
             _ => None,

@@ -24,6 +24,8 @@ pub struct SweepSummary {
     pub design: String,
     /// What varied, in order: columns of `sweep.parquet`.
     pub axes: Vec<AxisRecord>,
+    /// Sizes and data of the first point, in words.
+    pub problem: String,
     /// How many points.
     pub points: u64,
     /// Entries of `[[dynamics]]`, in file order.

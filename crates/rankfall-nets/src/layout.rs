@@ -1,0 +1,274 @@
+//! Names and places of everything that is measured of a network.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::data::Dataset;
+use crate::network::Network;
+use crate::scalar::Scalar;
+use crate::training::Plan;
+
+/// Most numbers a Jacobian may have.
+pub const LARGEST_JACOBIAN: usize = 1 << 24;
+
+/// When and what to measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasureSpec {
+    /// Steps at which losses are measured: 0 first, rising, up to the last step.
+    pub save_steps: Vec<u64>,
+    /// Everything else is measured at every so many of them, and at the first and the last; other
+    /// values are NaN.
+    #[serde(default = "one")]
+    pub spectra_every: u64,
+    /// A singular value counts for the numerical rank above this share of the largest.
+    #[serde(default = "default_rank_tolerance")]
+    pub rank_tolerance: f64,
+    /// Rows on which features and Jacobian are taken, drawn from the training data; all of them
+    /// where there are no more. 0 for neither.
+    #[serde(default)]
+    pub probe_rows: u64,
+    /// Whether to take the Jacobian of the outputs by the parameters on the probe rows.
+    #[serde(default)]
+    pub jacobian: bool,
+    /// A singular value of the Jacobian counts above this share of the largest.
+    #[serde(default = "default_jacobian_tolerance")]
+    pub jacobian_tolerance: f64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn default_rank_tolerance() -> f64 {
+    1e-3
+}
+
+fn default_jacobian_tolerance() -> f64 {
+    1e-4
+}
+
+impl MeasureSpec {
+    /// Losses and spectra at these steps, with the usual tolerances.
+    pub fn at(save_steps: Vec<u64>) -> Self {
+        Self {
+            save_steps,
+            spectra_every: one(),
+            rank_tolerance: default_rank_tolerance(),
+            probe_rows: 0,
+            jacobian: false,
+            jacobian_tolerance: default_jacobian_tolerance(),
+        }
+    }
+
+    /// Whether spectra are taken at save number `save`.
+    pub fn takes_spectra(&self, save: usize) -> bool {
+        save + 1 == self.save_steps.len() || (save as u64).is_multiple_of(self.spectra_every)
+    }
+
+    /// Whether a run of `plan` on `data` can be measured like this.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn check<T: Scalar>(&self, plan: &Plan, data: &Dataset<T>) -> Result<(), MeasureError> {
+        let (saves, steps) = (&self.save_steps, plan.spec.steps);
+        let rising = saves.is_sorted_by(|a, b| a < b);
+        if !rising || saves.first() != Some(&0) || saves.last() != Some(&steps) {
+            return Err(MeasureError::SaveSteps(steps));
+        }
+        if self.spectra_every == 0 {
+            return Err(MeasureError::SpectraEvery);
+        }
+        for tolerance in [self.rank_tolerance, self.jacobian_tolerance] {
+            if !(tolerance > 0.0 && tolerance < 1.0) {
+                return Err(MeasureError::Tolerance(tolerance));
+            }
+        }
+        if self.jacobian {
+            let rows = self.probe_rows.min(data.rows() as u64) as usize;
+            let size = rows * plan.network.outputs();
+            if size == 0 {
+                return Err(MeasureError::NoProbe);
+            }
+            if size.saturating_mul(plan.network.parameters()) > LARGEST_JACOBIAN {
+                let outputs = plan.network.outputs() * plan.network.parameters();
+                return Err(MeasureError::Jacobian {
+                    rows,
+                    outputs: plan.network.outputs(),
+                    parameters: plan.network.parameters(),
+                    most: LARGEST_JACOBIAN / outputs,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Measurements that cannot be made.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum MeasureError {
+    /// Steps that do not span the run.
+    #[error("save_steps must rise from 0 to the last step, {0}")]
+    SaveSteps(u64),
+    /// Never.
+    #[error("spectra_every must be 1 or more")]
+    SpectraEvery,
+    /// A tolerance out of range.
+    #[error("a rank tolerance must lie between 0 and 1; {0} does not")]
+    Tolerance(f64),
+    /// A Jacobian of no rows.
+    #[error("jacobian = true needs probe_rows of 1 or more")]
+    NoProbe,
+    /// A Jacobian beyond memory.
+    #[error(
+        "a Jacobian of {rows} rows × {outputs} outputs by {parameters} parameters is too large; \
+         set probe_rows to {most} or less, or jacobian = false"
+    )]
+    Jacobian {
+        /// Probe rows.
+        rows: usize,
+        /// Outputs.
+        outputs: usize,
+        /// Parameters.
+        parameters: usize,
+        /// Rows that would do.
+        most: usize,
+    },
+}
+
+/// One number measured at every save.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observable {
+    /// Its name; those starting with `log_` are logarithms.
+    pub name: String,
+    /// The layer, stack or place in a spectrum, from 1; 0 for scalars.
+    pub index: u32,
+}
+
+/// Names and order of everything measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// In the order in which they are measured.
+    pub observables: Vec<Observable>,
+}
+
+impl Layout {
+    /// Where an observable is, if it is measured.
+    pub fn position(&self, name: &str, index: u32) -> Option<usize> {
+        let here = |o: &Observable| o.index == index && o.name == name;
+        self.observables.iter().position(here)
+    }
+
+    fn add(&mut self, name: &str, index: u32) {
+        let name = name.to_owned();
+        self.observables.push(Observable { name, index });
+    }
+
+    fn spectrum(&mut self, name: &str, size: usize) {
+        (1..=size as u32).for_each(|i| self.add(name, i));
+    }
+}
+
+/// The four notions of rank of one spectrum, and the rank at rounding.
+pub const RANKS: [&str; 5] = [
+    "numerical_rank",
+    "machine_rank",
+    "effective_rank",
+    "stable_rank",
+    "nuclear_norm",
+];
+
+/// What there is to measure of a network, beside its losses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// Singular values per layer.
+    pub layers: Vec<usize>,
+    /// Singular values of the map W₁…W_N, or row norms of a diagonal network's; 0 without either.
+    pub product: usize,
+    /// Stacks j = 1…N − 1 of a linear network.
+    pub stacks: usize,
+    /// Hidden layers whose balance is measured.
+    pub balance: usize,
+    /// Hidden layers whose features are measured.
+    pub features: usize,
+    /// Whether the Jacobian is.
+    pub jacobian: bool,
+}
+
+impl Measured {
+    /// Of a network, with what the specification asks for.
+    pub fn new(network: &Network, measure: &MeasureSpec) -> Self {
+        let layers = network.layers();
+        let size = |l: &crate::network::Layer| l.inputs.min(l.outputs);
+        let hidden = layers.len() - 1;
+        let diagonal = layers[0].diagonal;
+        let narrowest = layers.iter().map(size).min().unwrap_or(0);
+        let homogeneous = layers.iter().all(|l| l.activation.is_homogeneous());
+        let if_true = |yes: bool, count: usize| if yes { count } else { 0 };
+        Self {
+            layers: layers.iter().map(size).collect(),
+            product: if diagonal {
+                network.inputs()
+            } else {
+                if_true(network.is_product(), narrowest)
+            },
+            stacks: if_true(network.is_product(), hidden),
+            balance: if_true(homogeneous, hidden),
+            features: if_true(measure.probe_rows > 0, hidden),
+            jacobian: measure.jacobian,
+        }
+    }
+
+    /// The layout: losses first, then everything of [`Self`] in the order of its fields.
+    pub fn layout(&self, plan: &Plan, has_classes: bool, held_out: bool) -> Layout {
+        let mut layout = Layout::default();
+        for (name, there) in [
+            ("loss", true),
+            ("accuracy", has_classes),
+            ("held_out_loss", held_out),
+            ("held_out_accuracy", held_out && has_classes),
+        ] {
+            if there {
+                layout.add(name, 0);
+            }
+        }
+        for (index, (layer, &size)) in plan.network.layers().iter().zip(&self.layers).enumerate() {
+            let j = index as u32 + 1;
+            layout.spectrum(&format!("log_singular_value_layer_{j}"), size);
+            RANKS
+                .iter()
+                .for_each(|rank| layout.add(&format!("{rank}_layer"), j));
+            if layer.inputs == layer.outputs {
+                layout.add("log_abs_det_layer", j);
+            }
+        }
+        if self.product > 0 {
+            let diagonal = plan.network.layers()[0].diagonal;
+            let name = match diagonal {
+                true => "log_row_norm_product",
+                false => "log_singular_value_product",
+            };
+            layout.spectrum(name, self.product);
+            RANKS
+                .iter()
+                .for_each(|rank| layout.add(&format!("{rank}_product"), 0));
+        }
+        (1..=self.stacks as u32).for_each(|j| layout.add("log_det_stack", j));
+        let laws = plan.stack_law.stacks();
+        laws.iter()
+            .for_each(|&j| layout.add("log_det_stack_law", j as u32));
+        (1..=self.balance as u32).for_each(|j| layout.add("balance_distance", j));
+        for j in 1..=self.features as u32 {
+            RANKS
+                .iter()
+                .for_each(|rank| layout.add(&format!("{rank}_features"), j));
+            layout.add("active_share_features", j);
+            layout.add("distinct_active_share_features", j);
+        }
+        if self.jacobian {
+            RANKS
+                .iter()
+                .for_each(|rank| layout.add(&format!("{rank}_jacobian"), 0));
+        }
+        layout
+    }
+}

@@ -1,0 +1,242 @@
+//! Singular values of weights, products, stacks, features and Jacobians, and the ranks they give.
+
+use faer::{Mat, MatRef};
+
+use rankfall_core::observe::Ranks;
+
+use crate::network::{Layer, Network};
+use crate::scalar::Scalar;
+
+/// Natural logarithms of singular values, descending, and how many of them are above rounding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spectrum {
+    /// −∞ for zero; NaN throughout if the matrix is not finite.
+    pub logs: Vec<f64>,
+    /// max(rows, columns) · ε of the precision the numbers came in: what the largest singular
+    /// value's rounding can hide, relative to it.
+    pub rounding: f64,
+}
+
+impl Spectrum {
+    /// Of a matrix.
+    pub fn of<T: Scalar>(matrix: MatRef<'_, T>) -> Self {
+        let (rows, columns) = (matrix.nrows(), matrix.ncols());
+        let values =
+            T::singular_values(matrix).unwrap_or_else(|| vec![f64::NAN; rows.min(columns)]);
+        Self::of_values::<T>(values, rows.max(columns))
+    }
+
+    /// Of magnitudes in any order, for a matrix of at most `size` rows or columns.
+    pub fn of_values<T: Scalar>(mut values: Vec<f64>, size: usize) -> Self {
+        values.sort_by(|a, b| b.total_cmp(a));
+        Self {
+            logs: values.into_iter().map(libm::log).collect(),
+            rounding: size as f64 * T::EPSILON,
+        }
+    }
+
+    /// Numerical rank at `tolerance`, numerical rank at rounding, effective rank, stable rank,
+    /// nuclear norm; the order of [`crate::layout::RANKS`].
+    pub fn ranks(&self, tolerance: f64) -> [f64; 5] {
+        if self.logs.iter().any(|x| x.is_nan()) {
+            return [f64::NAN; 5];
+        }
+        let at = |tolerance: f64| Ranks::new(self.logs.iter().copied(), libm::log(tolerance));
+        let ranks = at(tolerance.max(self.rounding));
+        [
+            ranks.numerical,
+            at(self.rounding).numerical,
+            ranks.effective,
+            ranks.stable,
+            ranks.nuclear_norm,
+        ]
+    }
+
+    /// Σ log σ: log|det| of a square matrix.
+    pub fn log_abs_det(&self) -> f64 {
+        self.logs.iter().sum()
+    }
+}
+
+/// Wⱼ of a dense layer.
+pub fn weights<'a, T: Scalar>(layer: &Layer, parameters: &'a [T]) -> MatRef<'a, T> {
+    let values = &parameters[layer.weights.clone()];
+    MatRef::from_row_major_slice(values, layer.inputs, layer.outputs)
+}
+
+/// The spectrum of one layer.
+pub fn of_layer<T: Scalar>(layer: &Layer, parameters: &[T]) -> Spectrum {
+    if layer.diagonal {
+        let values = &parameters[layer.weights.clone()];
+        let sizes = values.iter().map(|v| v.to_f64().abs()).collect();
+        return Spectrum::of_values::<T>(sizes, layer.inputs);
+    }
+    Spectrum::of(weights(layer, parameters))
+}
+
+/// The spectrum of the map of a linear network: singular values of W₁…W_N (as many as its
+/// narrowest layer has), or the norms of the rows for a diagonal network.
+pub fn of_product<T: Scalar>(network: &Network, parameters: &[T], size: usize) -> Spectrum {
+    let layers = network.layers();
+    if layers[0].diagonal {
+        return Spectrum::of_values::<T>(row_norms(network, parameters), network.inputs());
+    }
+    let convert = |layer: &Layer| {
+        let w = weights(layer, parameters);
+        Mat::from_fn(w.nrows(), w.ncols(), |i, j| w[(i, j)].to_f64())
+    };
+    // In double precision: each factor's smallest direction multiplies.
+    let map = layers[1..]
+        .iter()
+        .fold(convert(&layers[0]), |map, layer| &map * &convert(layer));
+    let mut spectrum = Spectrum::of(map.as_ref());
+    spectrum.logs.truncate(size);
+    spectrum.rounding = spectrum.rounding.max(network.inputs() as f64 * T::EPSILON);
+    spectrum
+}
+
+fn row_norms<T: Scalar>(network: &Network, parameters: &[T]) -> Vec<f64> {
+    let mut norms = vec![1.0; network.inputs()];
+    for layer in network.layers() {
+        let values = &parameters[layer.weights.clone()];
+        let width = if layer.diagonal { 1 } else { layer.outputs };
+        for (norm, row) in norms.iter_mut().zip(values.chunks_exact(width)) {
+            let square = row.iter().fold(0.0, |s, v| {
+                let v = v.to_f64();
+                v.mul_add(v, s)
+            });
+            *norm *= f64::sqrt(square);
+        }
+    }
+    norms
+}
+
+/// The spectrum of stack j = 1…N − 1, Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], whose log det is twice its log|det|.
+pub fn of_stack<T: Scalar>(network: &Network, parameters: &[T], j: usize) -> Spectrum {
+    let (upper, lower) = (&network.layers()[j - 1], &network.layers()[j]);
+    let (top, bottom) = (weights(upper, parameters), weights(lower, parameters));
+    let stack = Mat::from_fn(upper.inputs + lower.outputs, upper.outputs, |i, c| {
+        if i < upper.inputs {
+            top[(i, c)]
+        } else {
+            bottom[(c, i - upper.inputs)]
+        }
+    });
+    Spectrum::of(stack.as_ref())
+}
+
+/// Distance from balance at hidden layer j = 1…N − 1: ‖WⱼᵀWⱼ − Wⱼ₊₁Wⱼ₊₁ᵀ‖_F of a linear network,
+/// else the norm over its units of |weights in|² + bias² − |weights out|².
+pub fn balance_distance<T: Scalar>(network: &Network, parameters: &[T], j: usize) -> f64 {
+    let (before, after) = (&network.layers()[j - 1], &network.layers()[j]);
+    if network.is_product() {
+        let to_f64 = |layer: &Layer| {
+            let w = weights(layer, parameters);
+            Mat::from_fn(w.nrows(), w.ncols(), |a, b| w[(a, b)].to_f64())
+        };
+        let (below, above) = (to_f64(before), to_f64(after));
+        return (below.transpose() * &below - &above * above.transpose()).norm_l2();
+    }
+    let square = |v: T| v.to_f64() * v.to_f64();
+    let unit = |u: usize| {
+        let stride = before.outputs;
+        let first = before.weights.start + u;
+        let last = before.weights.end;
+        let inside: f64 = (first..last)
+            .step_by(stride)
+            .map(|i| square(parameters[i]))
+            .sum();
+        let bias = match before.biases.is_empty() {
+            true => 0.0,
+            false => square(parameters[before.biases.start + u]),
+        };
+        let width = if after.diagonal { 1 } else { after.outputs };
+        let start = after.weights.start + u * width;
+        let outside: f64 = parameters[start..start + width]
+            .iter()
+            .map(|&v| square(v))
+            .sum();
+        inside + bias - outside
+    };
+    let sum: f64 = (0..before.outputs).map(|u| unit(u) * unit(u)).sum();
+    sum.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::network::{Architecture, NetworkSpec};
+
+    fn network(layers: &[usize], activation: Activation, kind: Architecture) -> Network {
+        Network::new(&NetworkSpec {
+            layers: layers.to_vec(),
+            activation,
+            bias: activation != Activation::Linear,
+            kind,
+        })
+        .expect("a network")
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-13 * (1.0 + b.abs())
+    }
+
+    #[test]
+    fn spectra_by_hand() {
+        let linear = network(&[2, 2, 1], Activation::Linear, Architecture::Dense);
+        // W₁ = [[3, 0], [0, 4]], W₂ = [1, 2]ᵀ: W₁W₂ = [3, 8]ᵀ.
+        let parameters = [3.0, 0.0, 0.0, 4.0, 1.0, 2.0];
+        let first = of_layer(&linear.layers()[0], &parameters);
+        assert!(close(first.logs[0], 4f64.ln()) && close(first.logs[1], 3f64.ln()));
+        assert!(close(first.log_abs_det(), 12f64.ln()));
+        let map = of_product(&linear, &parameters, 1);
+        assert!(map.logs.len() == 1 && close(map.logs[0], 73f64.sqrt().ln()));
+        // ΘᵀΘ = diag(9, 16) + [1, 2]ᵀ[1, 2] has determinant 10·20 − 4.
+        let stack = of_stack(&linear, &parameters, 1);
+        assert!(close(2.0 * stack.log_abs_det(), 196f64.ln()));
+        // diag(9, 16) − [1, 2]ᵀ[1, 2] = [[8, −2], [−2, 12]].
+        assert!(close(
+            balance_distance(&linear, &parameters, 1),
+            216f64.sqrt()
+        ));
+        let ranks = first.ranks(0.8);
+        assert_eq!(ranks[0..2], [1.0, 2.0]);
+        assert!(close(ranks[3], 25.0 / 16.0) && close(ranks[4], 7.0));
+    }
+
+    #[test]
+    fn diagonal_and_rectified_networks_by_hand() {
+        let diagonal = network(&[2, 2, 1], Activation::Linear, Architecture::DiagonalLinear);
+        let parameters = [3.0, -4.0, 1.0, 2.0];
+        let logs = of_product(&diagonal, &parameters, 2).logs;
+        assert!(close(logs[0], 8f64.ln()) && close(logs[1], 3f64.ln()));
+        assert!(close(
+            balance_distance(&diagonal, &parameters, 1),
+            8f64.hypot(12.0)
+        ));
+        let relu = network(&[2, 2, 1], Activation::Relu, Architecture::Dense);
+        // Columns of W₁ (3, 0) and (0, 4), biases 1 and 2, W₂ = [1, 2], last bias 9.
+        let parameters = [3.0, 0.0, 0.0, 4.0, 1.0, 2.0, 1.0, 2.0, 9.0];
+        assert!(close(
+            balance_distance(&relu, &parameters, 1),
+            9f64.hypot(16.0)
+        ));
+    }
+
+    /// A rank-3 matrix in single precision has machine rank 3 by the tolerance of single precision
+    /// and more by that of double precision.
+    #[test]
+    fn the_machine_rank_knows_its_precision() {
+        let value = |i: usize, j: usize| ((i * 31 + j * 17) % 23) as f32 / 7.0 - 1.5;
+        let (left, right) = (Mat::from_fn(40, 3, value), Mat::from_fn(3, 30, value));
+        let product = &left * &right;
+        let spectrum = Spectrum::of(product.as_ref());
+        assert_eq!(spectrum.ranks(1e-3)[1], 3.0);
+        let wrong = Spectrum {
+            rounding: 40.0 * f64::EPSILON,
+            ..spectrum
+        };
+        assert!(wrong.ranks(1e-3)[1] > 3.0);
+    }
+}

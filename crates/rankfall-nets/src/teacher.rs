@@ -1,0 +1,217 @@
+//! Synthetic data from a teacher network: inputs from a law, targets y = teacher(x) + residual.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use rankfall_core::random::{Purpose, StreamKey};
+
+use crate::data::{DataError, Dataset, Targets};
+use crate::gradient::Workspace;
+use crate::initialisation::{Initialisation, InitialisationError};
+use crate::network::{Network, NetworkError, NetworkSpec};
+use crate::scalar::Scalar;
+
+/// The law of the inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputLaw {
+    /// N(0, I).
+    #[default]
+    Gaussian,
+    /// Uniform on the unit sphere.
+    Sphere,
+}
+
+/// A recipe for teacher–student data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TeacherSpec {
+    /// Rows to train on.
+    pub samples: usize,
+    /// Rows held out, without residual noise.
+    #[serde(default)]
+    pub held_out: usize,
+    /// The law of the inputs.
+    #[serde(default)]
+    pub inputs: InputLaw,
+    /// The teacher.
+    pub teacher: NetworkSpec,
+    /// Its weights.
+    pub weights: Initialisation,
+    /// Whether each row of the teacher's first layer is scaled to norm 1 per unit.
+    #[serde(default)]
+    pub unit_norm: bool,
+    /// Standard deviation of Gaussian noise on the training targets, drawn once.
+    #[serde(default)]
+    pub residual_noise: f64,
+}
+
+/// Data that cannot be drawn.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum TeacherError {
+    /// The teacher.
+    #[error("the teacher: {0}")]
+    Network(#[from] NetworkError),
+    /// Its weights.
+    #[error("the teacher's weights: {0}")]
+    Weights(#[from] InitialisationError),
+    /// A residual out of range.
+    #[error("residual_noise = {0} must be a finite number, zero or more")]
+    Residual(f64),
+    /// No rows, or weights so large that targets overflow.
+    #[error("the teacher's data: {0}")]
+    Data(#[from] DataError),
+}
+
+/// Drawn data.
+#[derive(Clone, Debug)]
+pub struct TeacherData<T> {
+    /// To train on.
+    pub train: Dataset<T>,
+    /// Held out, if asked for.
+    pub held_out: Option<Dataset<T>>,
+}
+
+impl TeacherSpec {
+    /// The data of `draw` under `seed`. Teachers have weights of their own for each draw, unlike
+    /// any student's.
+    ///
+    /// # Errors
+    /// A recipe that makes no data.
+    pub fn draw<T: Scalar>(&self, seed: u64, draw: u64) -> Result<TeacherData<T>, TeacherError> {
+        let network = Network::new(&self.teacher)?;
+        self.weights.check(&network)?;
+        if !(self.residual_noise.is_finite() && self.residual_noise >= 0.0) {
+            return Err(TeacherError::Residual(self.residual_noise));
+        }
+        // Students draw from the seed itself.
+        let teacher_seed = StreamKey::new(seed, Purpose::Teacher, 0)
+            .reader(draw, 0)
+            .word();
+        let mut weights: Vec<f64> = self.weights.draw(&network, teacher_seed, draw);
+        if self.unit_norm {
+            scale_to_unit_norm(&network, &mut weights);
+        }
+        let p = network.inputs();
+        let mut normals = StreamKey::new(seed, Purpose::Inputs, 0).reader(draw, 0);
+        let count = |rows: usize| (rows + self.held_out).saturating_mul(p);
+        let mut x: Vec<f64> = (0..count(self.samples)).map(|_| normals.normal()).collect();
+        if self.inputs == InputLaw::Sphere {
+            x.chunks_exact_mut(p).for_each(normalise);
+        }
+        let mut workspace = Workspace::new(&network);
+        workspace.forward(&network, &weights, &x);
+        let mut y = workspace.outputs().to_vec();
+        let k = network.outputs();
+        let mut noise = StreamKey::new(seed, Purpose::Residuals, 0).reader(draw, 0);
+        for value in &mut y[..self.samples * k] {
+            *value += self.residual_noise * noise.normal();
+        }
+        let dataset = |x: &[f64], y: &[f64]| {
+            let convert = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect();
+            let targets = Targets::Values {
+                columns: k,
+                values: convert(y),
+            };
+            Dataset::new(p, convert(x), targets)
+        };
+        let (train_x, held_x) = x.split_at(self.samples * p);
+        let (train_y, held_y) = y.split_at(self.samples * k);
+        let held_out = match self.held_out {
+            0 => None,
+            _ => Some(dataset(held_x, held_y)?),
+        };
+        Ok(TeacherData {
+            train: dataset(train_x, train_y)?,
+            held_out,
+        })
+    }
+}
+
+fn normalise(row: &mut [f64]) {
+    let norm = row.iter().fold(0.0, |s, v| v.mul_add(*v, s)).sqrt();
+    row.iter_mut().for_each(|v| *v /= norm);
+}
+
+/// Scales the incoming weights of each first-layer unit to norm 1.
+fn scale_to_unit_norm(network: &Network, weights: &mut [f64]) {
+    let layer = &network.layers()[0];
+    if layer.diagonal {
+        return;
+    }
+    for unit in 0..layer.outputs {
+        let places = (layer.weights.start + unit..layer.weights.end).step_by(layer.outputs);
+        let square: f64 = places.clone().map(|i| weights[i] * weights[i]).sum();
+        places.for_each(|i| weights[i] /= square.sqrt());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::initialisation::Law;
+    use crate::network::Architecture;
+
+    fn spec() -> TeacherSpec {
+        TeacherSpec {
+            samples: 15,
+            held_out: 4,
+            inputs: InputLaw::Sphere,
+            teacher: NetworkSpec {
+                layers: vec![2, 3, 1],
+                activation: Activation::Relu,
+                bias: false,
+                kind: Architecture::Dense,
+            },
+            weights: Initialisation::Layers {
+                weights: vec![Law::Gaussian(1.0), Law::Signs(1.0)],
+                biases: vec![],
+            },
+            unit_norm: true,
+            residual_noise: 0.0,
+        }
+    }
+
+    #[test]
+    fn inputs_lie_on_the_sphere_and_targets_are_the_teachers() {
+        let data = spec().draw::<f64>(1, 0).expect("sound");
+        let held_out = data.held_out.expect("asked for");
+        assert_eq!((data.train.rows(), held_out.rows()), (15, 4));
+        for row in data.train.x().chunks_exact(2) {
+            assert!((row[0].hypot(row[1]) - 1.0).abs() < 1e-15);
+        }
+        // Units of norm 1 and signs: |y| ≤ 3, and a residual changes training targets alone.
+        let values = |d: &Dataset<f64>| match d.targets() {
+            Targets::Values { values, .. } => values.clone(),
+            Targets::Classes(_) => Vec::new(),
+        };
+        assert!(values(&data.train).iter().all(|y| y.abs() <= 3.0));
+        let noisy = TeacherSpec {
+            residual_noise: 0.5,
+            ..spec()
+        }
+        .draw::<f64>(1, 0)
+        .expect("sound");
+        assert_ne!(values(&noisy.train), values(&data.train));
+        assert_eq!(noisy.held_out.map(|d| values(&d)), Some(values(&held_out)));
+        let other = spec().draw::<f64>(1, 1).expect("sound");
+        assert_ne!(values(&other.train), values(&data.train));
+    }
+
+    #[test]
+    fn recipes_without_data_are_refused() {
+        let none = TeacherSpec {
+            samples: 0,
+            ..spec()
+        };
+        assert!(matches!(none.draw::<f64>(1, 0), Err(TeacherError::Data(_))));
+        let wild = TeacherSpec {
+            residual_noise: f64::NAN,
+            ..spec()
+        };
+        assert!(matches!(
+            wild.draw::<f64>(1, 0),
+            Err(TeacherError::Residual(_))
+        ));
+    }
+}
