@@ -31,7 +31,7 @@ impl Copy {
             target: folder.join("target"),
         };
         let example = ["-p", "rankfall-evidence", "--example", "comparisons"];
-        let build = copy.cargo(&[&["build", "--release"], &example[..]].concat());
+        let build = copy.cargo(&[&["build", "--release", "-q"], &example[..]].concat());
         succeed(build)?;
         Ok(copy)
     }
@@ -40,7 +40,9 @@ impl Copy {
         let mut command = Command::new("cargo");
         command.args(arguments).current_dir(&self.root);
         command.env("CARGO_TARGET_DIR", &self.target);
-        command.stdin(Stdio::null()).stderr(Stdio::null());
+        // Most of the numerics stay as they are from one breakage to the next.
+        command.env("CARGO_INCREMENTAL", "1");
+        command.stdin(Stdio::null());
         command
     }
 
@@ -74,7 +76,7 @@ impl Copy {
         package: &str,
         name: &str,
     ) -> Result<bool, Box<dyn Error>> {
-        let test = ["test", "--release", "-p", package, "--lib", name];
+        let test = ["test", "--release", "-q", "-p", package, "--lib", name];
         let run = |which: usize| {
             let mut command = self.cargo(&test);
             command.env(SWITCH, which.to_string()).output()

@@ -52,7 +52,7 @@ fn stacks(bench: &Bench) -> Result<Evidence, Stop> {
         duration,
         finest_steps: finest,
         levels: vec![2, 1, 0],
-        paths: bench.level.pick(256, 2048, 16_384),
+        paths: bench.level.pick(256, 2048, 8192),
         seed: setting.seed,
         stream: 90,
     };

@@ -30,7 +30,10 @@ pub const PATH: Claim = Claim {
     source: Source::Beyond,
     kind: Kind::ExactIdentity,
     alternative: "the layers are updated one after the other, which would leave log det M as it is",
-    comparisons: |setting| setting.full_rank().map(|()| 0),
+    comparisons: |setting| {
+        setting.small(64)?;
+        setting.full_rank().map(|()| 0)
+    },
     measure: path,
 };
 
@@ -44,6 +47,7 @@ pub const LABEL_NOISE: Claim = Claim {
     kind: Kind::Asymptotic,
     alternative: "the law of the flow alone, −2η²σ²k tr S",
     comparisons: |setting| {
+        setting.small(16)?;
         noisy(setting)?;
         setting.full_rank().map(|()| 1)
     },
@@ -60,6 +64,7 @@ pub const MINI_BATCH: Claim = Claim {
     kind: Kind::Asymptotic,
     alternative: "the law of the flow alone, −2η²δk tr S",
     comparisons: |setting| {
+        setting.small(16)?;
         noisy(setting)?;
         setting.rows()?;
         setting.full_rank().map(|()| 1)
@@ -76,6 +81,7 @@ pub const SAMPLING: Claim = Claim {
     kind: Kind::Asymptotic,
     alternative: "each kind of sampling has the factor of the other",
     comparisons: |setting| {
+        setting.small(16)?;
         if setting.rows()?.count < 4 {
             return Err("it needs four rows at least".into());
         }

@@ -37,11 +37,12 @@ pub const LABEL_NOISE: Claim = Claim {
 };
 
 /// The first-order excess of mini-batch noise at the larger of two step sizes.
-const EXCESS: f64 = 0.08;
+pub const EXCESS: f64 = 0.08;
 
 fn applies(setting: &Setting) -> Result<(), String> {
     setting.rows()?;
     setting.small(32)?;
+    setting.relaxes()?;
     setting.full_rank()?;
     if setting.noise_intensity() == 0.0 {
         return Err("there is no label noise".into());
