@@ -37,7 +37,7 @@ pub enum Design {
 pub struct Axis {
     /// The dotted path of the key, as `--set` takes it; `*` stands for every item of a list.
     pub key: String,
-    /// What it varies over, as written.
+    /// What it varies over, in one form of writing.
     pub written: String,
     /// What it varies over.
     pub range: AxisRange,
@@ -83,7 +83,7 @@ impl Axis {
             Problem::new(&origin, format!("{}: {why}", quoted(written))).hint(EXAMPLE)
         })?;
         let written = match &range {
-            AxisRange::List(_) => written.to_owned(),
+            AxisRange::List(nodes) => nodes.iter().map(shown).collect::<Vec<_>>().join(","),
             AxisRange::Between { .. } => between_in_words(&range),
         };
         Self::with_range(key, written, range, origin)
