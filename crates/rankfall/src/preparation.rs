@@ -128,7 +128,10 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
             )
         }
         _ => {
-            let key = format!("{:?} {} {keep_rows}", experiment.data, experiment.run.seed);
+            // What is read from a file does not depend on the seed.
+            let seed =
+                matches!(experiment.data, DataSpec::Gaussian(_)).then_some(experiment.run.seed);
+            let key = format!("{:?} {seed:?} {keep_rows}", experiment.data);
             let data = match cache.find(&key) {
                 Some(data) => data,
                 None => {

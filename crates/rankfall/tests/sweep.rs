@@ -444,7 +444,10 @@ fn wrong_sweeps_are_refused_before_anything_is_written() {
             "--over",
             "network.width=5,6,4",
         ],
-        &["point 3 of 3 (network.width = 4)", "at least p + k = 5"],
+        &[
+            "point 3 of 3 (network.width = 4)",
+            "at least inputs + outputs = 5",
+        ],
     );
     refuses(
         &[

@@ -37,7 +37,7 @@ pub enum Design {
 pub struct Axis {
     /// The dotted path of the key, as `--set` takes it; `*` stands for every item of a list.
     pub key: String,
-    /// What it varies over, as written.
+    /// What it varies over, in one form of writing.
     pub written: String,
     /// What it varies over.
     pub range: AxisRange,
@@ -82,7 +82,11 @@ impl Axis {
         let range = range(written).map_err(|why| {
             Problem::new(&origin, format!("{}: {why}", quoted(written))).hint(EXAMPLE)
         })?;
-        Self::with_range(key, written.to_owned(), range, origin)
+        let written = match &range {
+            AxisRange::List(nodes) => nodes.iter().map(shown).collect::<Vec<_>>().join(","),
+            AxisRange::Between { .. } => between_in_words(&range),
+        };
+        Self::with_range(key, written, range, origin)
     }
 
     fn with_range(
@@ -157,7 +161,8 @@ impl Axis {
         }
     }
 
-    /// The number at a share of the way of a range; its ends are met exactly.
+    /// The number at a share of the way of a range; its ends are met exactly, others have twelve
+    /// digits: enough to tell them apart, and 0.1 is 0.1.
     fn number(&self, share: f64) -> f64 {
         let AxisRange::Between { log, from, to, .. } = self.range else {
             return f64::NAN;
@@ -168,12 +173,10 @@ impl Axis {
             _ if log => from * libm::pow(to / from, share),
             _ => from + (to - from) * share,
         };
-        let nearest = number.round();
-        let nearly_whole = (number - nearest).abs() <= 1e-9 * number.abs();
-        if self.is_whole() || nearly_whole {
-            nearest
+        if self.is_whole() {
+            number.round()
         } else {
-            number
+            rounded(number)
         }
     }
 
@@ -187,6 +190,11 @@ impl Axis {
 
 const EXAMPLE: &str = "write KEY=SPEC with values like 0,0.5,1, or log(1e-4,1e-1,16), or \
      linear(0,2,5), for instance dynamics.0.step_size=log(1e-4,1e-1,16)";
+
+/// A number with twelve significant digits.
+fn rounded(number: f64) -> f64 {
+    format!("{number:.11e}").parse().unwrap_or(number)
+}
 
 /// A value as tables and messages show it.
 pub fn shown(node: &Node) -> String {
@@ -427,17 +435,24 @@ fn resolved_values(axis: &Axis) -> String {
             let values: Vec<String> = nodes.iter().map(as_toml).collect();
             format!("[{}]", values.join(", "))
         }
-        AxisRange::Between {
-            log,
-            from,
-            to,
-            count,
-        } => {
-            let name = if *log { "log" } else { "linear" };
-            let count = count.map_or(String::new(), |n| format!(",{n}"));
-            format!("\"{name}({from:?},{to:?}{count})\"")
-        }
+        AxisRange::Between { .. } => format!("\"{}\"", between_in_words(&axis.range)),
     }
+}
+
+/// `log(a,b,n)` or `linear(a,b,n)`; empty for a list.
+fn between_in_words(range: &AxisRange) -> String {
+    let AxisRange::Between {
+        log,
+        from,
+        to,
+        count,
+    } = range
+    else {
+        return String::new();
+    };
+    let name = if *log { "log" } else { "linear" };
+    let count = count.map_or(String::new(), |n| format!(",{n}"));
+    format!("{name}({from:?},{to:?}{count})")
 }
 
 /// A value as TOML.
@@ -485,7 +500,7 @@ mod tests {
         assert_eq!(numbers("d.0.x=linear(2, 0, 2)"), [2.0, 0.0]);
         let decades = numbers("d.0.x=log(1e-4,1e-1,4)");
         assert_eq!((decades[0], decades[3]), (1e-4, 1e-1));
-        assert!((decades[1] / 1e-3 - 1.0).abs() < 1e-14);
+        assert_eq!((decades[1], decades[2]), (1e-3, 1e-2));
         assert_eq!(numbers("d.0.x=log(1,1,1)"), [1.0]);
     }
 

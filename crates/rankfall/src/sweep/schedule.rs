@@ -140,7 +140,14 @@ struct Present<'a>(&'a Board);
 
 impl Drop for Present<'_> {
     fn drop(&mut self) {
-        self.0.lock().working -= 1;
+        let mut state = self.0.lock();
+        state.working -= 1;
+        if std::thread::panicking() {
+            // Its threads are not free again: whoever waits for them must hear of it.
+            let failure = || Failure::run("a worker of the sweep failed");
+            state.failure.get_or_insert_with(failure);
+        }
+        drop(state);
         self.0.news.notify_all();
     }
 }
