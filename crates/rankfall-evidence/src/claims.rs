@@ -83,6 +83,12 @@ fn stable_step(setting: &Setting, width: usize) -> Result<f64, Stop> {
     Ok(setting.step_size.min(0.4 / setting.stiffness(width)?))
 }
 
+/// `index` in subscript digits.
+fn subscript(index: usize) -> String {
+    let digit = |c: char| char::from_u32(u32::from('₀') + c.to_digit(10)?);
+    index.to_string().chars().filter_map(digit).collect()
+}
+
 /// W₁W₂ of a start, p × k in the eigenbasis of S_xx.
 fn product_of(start: &Start, inputs: usize) -> Mat<f64> {
     let (d, m) = (start.left.nrows(), start.left.ncols());

@@ -364,7 +364,11 @@ mod tests {
         assert!((two_sided_quantile(0.05, 3.0) - 3.18245).abs() < 1e-4);
         assert!((two_sided_quantile(0.01, 30.0) - 2.75).abs() < 1e-3);
         assert!((two_sided_quantile(1e-4, 1e9) - 3.89059).abs() < 1e-4);
-        assert!((two_sided_quantile(1e-4, 63.0) - 4.1476).abs() < 2e-3);
+        // Against finite sums for whole degrees.
+        for (level, degrees) in [(1e-4, 63.0), (1e-5, 15.0), (0.2, 2.0)] {
+            let other = rankfall_core::rates::student_t(1.0 - level, degrees);
+            assert!((two_sided_quantile(level, degrees) / other - 1.0).abs() < 1e-6);
+        }
     }
 
     /// Four times the trajectories halve the interval.

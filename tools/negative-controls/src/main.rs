@@ -13,6 +13,7 @@ mod power;
 mod workspace;
 
 use std::error::Error;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

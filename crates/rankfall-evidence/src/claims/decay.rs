@@ -11,6 +11,7 @@ use rankfall_core::theory::decay_rates;
 
 use crate::bench::{Bench, Plan, started_at};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claims::subscript;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
 use crate::optimum::Optimum;
@@ -215,12 +216,12 @@ fn sum_comparison(problem: &Problem, slopes: &Slopes) -> Comparison {
 
 fn name(places: &std::ops::Range<usize>) -> String {
     if places.len() == 1 {
-        format!("rate of log σ{} over ν", places.end)
+        format!("rate of log σ{} over ν", subscript(places.end))
     } else {
         format!(
             "mean rate of log σ{} … σ{} over ν",
-            places.start + 1,
-            places.end
+            subscript(places.start + 1),
+            subscript(places.end)
         )
     }
 }

@@ -8,7 +8,7 @@ use rankfall_core::walk::Walk;
 
 use crate::bench::{Bench, Plan, flow};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
-use crate::claims::{horizon, product_of, stable_step};
+use crate::claims::{horizon, product_of, stable_step, subscript};
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
 use crate::one_step::{OneStep, Stepped, estimate};
@@ -193,7 +193,7 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
         let scale = parts.own_noise.abs() + parts.common_growth.abs() + parts.repulsion.abs();
         let margin = RESOLUTION * scale;
         let estimate = estimate(&means, i, 1.0 / local.length)?;
-        let what = format!("drift of log λ{}", i + 1);
+        let what = format!("drift of log λ{}", subscript(i + 1));
         let comparison = Comparison::statistical(what, parts.total(), estimate, margin);
         // Only where repulsion is a large part can its absence be told.
         let told = parts.repulsion.abs() > 4.0 * margin;
@@ -226,7 +226,7 @@ fn drift_figure(local: &Local, comparisons: &[Comparison]) -> Figure {
     Figure::new(
         "Drift of the eigenvalues",
         "Measured drift of log λᵢ with four standard errors (points), all forces together (dashed), and \
-         without repulsion (dotted line below or above it).",
+         without repulsion (line).",
         "i, by falling eigenvalue",
         "drift of log λᵢ per unit of t",
     )
@@ -260,7 +260,7 @@ fn covariation(bench: &Bench) -> Result<Evidence, Stop> {
         let of = |i: usize, j: usize| local.forces.log_covariation(i, j);
         let margin = RESOLUTION * (of(i, i) * of(j, j)).sqrt();
         let estimate = estimate(&means, place, 1.0 / local.length)?;
-        let what = format!("d⟨log λ{}, log λ{}⟩/dt", i + 1, j + 1);
+        let what = format!("d⟨log λ{}, log λ{}⟩/dt", subscript(i + 1), subscript(j + 1));
         let comparison = Comparison::statistical(what, of(i, j), estimate, margin);
         let told = i != j && of(i, j).abs() > 4.0 * margin;
         comparisons.push(if told {

@@ -5,7 +5,7 @@ use rankfall_core::network::Initialisation;
 
 use crate::bench::{Bench, Plan, even_saves};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
-use crate::claims::{horizon, starts, widths};
+use crate::claims::{horizon, starts, subscript, widths};
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
 use crate::setting::Setting;
@@ -204,7 +204,10 @@ fn deficient_start(bench: &Bench, time: f64) -> Result<Comparison, Stop> {
     let measured = spectrum[rank] - spectrum[0];
     // Rounding of the start in each of d rows, grown by the bound above and below.
     let most = libm::log(16.0 * d as f64 * f64::EPSILON) + 2.0 * bound;
-    let what = format!("log σ{}/σ₁ from a start of rank {rank}", rank + 1);
+    let what = format!(
+        "log σ{}/σ₁ from a start of rank {rank}",
+        subscript(rank + 1)
+    );
     Ok(Comparison::exact(what, f64::NEG_INFINITY, measured, 0.0)
         .within([f64::NEG_INFINITY, most])
         .against_range([libm::log(1e-3), f64::INFINITY]))

@@ -5,6 +5,7 @@ use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, Run, even_saves, started_at};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claims::subscript;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
 use crate::optimum::Optimum;
@@ -97,18 +98,27 @@ fn figure(with: &Run, without: &Run, d: usize) -> Result<Figure, Stop> {
         "time t",
         "E log λᵢ",
     );
-    for (run, style, name) in [
-        (with, Style::Line, "with"),
-        (without, Style::Dashed, "without"),
-    ] {
-        for index in [1, d / 2 + 1, d] {
-            let values = run.observable("log_eigenvalue_m", index as u32)?;
-            let mean =
-                |save: usize| values.iter().map(|v| v[save]).sum::<f64>() / values.len() as f64;
-            let means = (0..run.times.len()).map(mean).collect();
-            let label = format!("λ{index} {name} repulsion");
-            figure = figure.with(label, style, run.times.clone(), means);
-        }
+    let shown = [1, d / 2 + 1, d];
+    let names = shown.map(|i| format!("λ{}", subscript(i)));
+    for (place, &index) in shown.iter().enumerate() {
+        let label = format!("{} with repulsion", names[place]);
+        figure = figure.with(label, Style::Line, with.times.clone(), mean(with, index)?);
+    }
+    for &index in &shown {
+        let label = format!("{} without it", names.join(", "));
+        figure = figure.with(
+            label,
+            Style::Dashed,
+            without.times.clone(),
+            mean(without, index)?,
+        );
     }
     Ok(figure)
+}
+
+/// E log λᵢ over the trajectories, at every save.
+fn mean(run: &Run, index: usize) -> Result<Vec<f64>, Stop> {
+    let values = run.observable("log_eigenvalue_m", index as u32)?;
+    let at = |save: usize| values.iter().map(|v| v[save]).sum::<f64>() / values.len() as f64;
+    Ok((0..run.times.len()).map(at).collect())
 }
