@@ -287,6 +287,7 @@ struct Gather<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Gather<'_, N> {
     type Output = ();
+    const SINGLE: bool = N == 1;
 
     #[inline(always)]
     fn run(self) {

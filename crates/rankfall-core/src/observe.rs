@@ -541,6 +541,7 @@ struct BalanceDrift<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
     type Output = Lanes<N>;
+    const SINGLE: bool = N == 1;
 
     /// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
     #[inline(always)]
@@ -567,6 +568,7 @@ struct LossValues<const N: usize> {
 
 impl<const N: usize> LaneWork for Losses<'_, N> {
     type Output = LossValues<N>;
+    const SINGLE: bool = N == 1;
 
     #[inline(always)]
     fn run(self) -> LossValues<N> {

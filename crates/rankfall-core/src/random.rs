@@ -186,6 +186,7 @@ struct NormalsAlong<'a> {
 
 impl LaneWork for NormalsAlong<'_> {
     type Output = ();
+    const SINGLE: bool = false;
 
     #[inline(always)]
     fn run(self) {

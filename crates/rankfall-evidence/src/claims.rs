@@ -77,10 +77,10 @@ fn horizon(setting: &Setting) -> f64 {
     50.0 / setting.problem.eigenvalues.iter().sum::<f64>()
 }
 
-/// A step at which integrators are stable from the setting's start: the step size, but not above
-/// 0.4 over the stiffness.
-fn stable_step(setting: &Setting) -> Result<f64, Stop> {
-    Ok(setting.step_size.min(0.4 / setting.stiffness()?))
+/// A step at which integrators are stable from the setting's start of this width: the step size, but
+/// not above 0.4 over the stiffness.
+fn stable_step(setting: &Setting, width: usize) -> Result<f64, Stop> {
+    Ok(setting.step_size.min(0.4 / setting.stiffness(width)?))
 }
 
 /// W₁W₂ of a start, p × k in the eigenbasis of S_xx.

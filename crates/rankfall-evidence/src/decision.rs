@@ -270,8 +270,9 @@ pub fn joint_verdict(judged: &[Judged]) -> Verdict {
     worst.unwrap_or(Verdict::CannotTell)
 }
 
-/// The comparison that decided, from 0: the first of the worst verdict with the smallest p-value, and
-/// among exact ones that which comes nearest to the end of its margin.
+/// The comparison that decided, from 0: of the worst verdict that with the smallest p-value; among those
+/// that are equal one that tells the alternative, and then that which comes nearest to the end of its
+/// margin.
 pub fn decisive(judged: &[Judged]) -> Option<usize> {
     let strain = |j: &Judged| {
         let [low, high] = j.comparison.margin;
@@ -280,7 +281,10 @@ pub fn decisive(judged: &[Judged]) -> Option<usize> {
         let off = (value - j.comparison.prediction).abs() / reach;
         if off.is_finite() { off } else { 0.0 }
     };
-    let key = |j: &Judged| (j.verdict, -j.p_value.unwrap_or(1.0), strain(j));
+    let key = |j: &Judged| {
+        let told = j.comparison.alternative.is_some();
+        (j.verdict, -j.p_value.unwrap_or(1.0), told, strain(j))
+    };
     let mut best: Option<usize> = None;
     for (place, candidate) in judged.iter().enumerate() {
         if best.is_none_or(|b| key(candidate) > key(&judged[b])) {

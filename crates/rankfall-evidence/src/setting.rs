@@ -11,6 +11,10 @@ use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
 
 use crate::claim::Stop;
 use crate::linear;
+use crate::optimum::Optimum;
+
+/// The largest ratio of relaxation rates for which claims about late times are measured.
+const MOST_STIFF: f64 = 200.0;
 
 /// How much is spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,12 +147,36 @@ impl Setting {
             .map_err(unmeasured)
     }
 
-    /// λ_max(S_xx) (σ₁(W₁)² + σ₁(W₂)²) at the shared start: steps times this must stay below 1.
+    /// λ_max(S_xx) (σ₁(W₁)² + σ₁(W₂)²) at the first start of this width: steps times this must stay
+    /// below 1.
     ///
     /// # Errors
     /// Given weights that do not fit.
-    pub fn stiffness(&self) -> Result<f64, Stop> {
-        Ok(stiffness(&self.problem, &self.start()?))
+    pub fn stiffness(&self, width: usize) -> Result<f64, Stop> {
+        let start = self
+            .initialisation
+            .start(&self.problem, width, self.seed, 0)
+            .map_err(unmeasured)?;
+        Ok(stiffness(&self.problem, &start))
+    }
+
+    /// That errors of W₁W₂ around the optimum relax at rates that are not too far apart, so that the
+    /// slowest can be waited for.
+    ///
+    /// # Errors
+    /// In words, where they do not.
+    pub fn relaxes(&self) -> Result<(), String> {
+        let [slowest, fastest] = Optimum::new(&self.problem).damping(&self.problem);
+        if slowest > 0.0 && fastest <= MOST_STIFF * slowest {
+            Ok(())
+        } else if fastest > 0.0 {
+            Err(format!(
+                "errors around the optimum relax at rates from {slowest:.2e} to {fastest:.2e}, too far apart to \
+                 wait for the slowest"
+            ))
+        } else {
+            Err("the optimum is zero: there is nothing to learn".into())
+        }
     }
 
     /// Whether weights may be given to any width: drawn ones may, read ones may not.

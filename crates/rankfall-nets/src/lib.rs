@@ -17,6 +17,7 @@ pub mod network;
 pub mod noise;
 pub mod observe;
 pub mod optimizer;
+pub mod predictions;
 pub mod scalar;
 pub mod schedule;
 pub mod spectra;

@@ -302,13 +302,15 @@ impl<T: Scalar> Trainer<T> {
         Ok(())
     }
 
-    /// The gradient that step number `step` would see at the weights as they are, with all noise
-    /// but the gradient's own.
+    /// The gradient at the weights as they are with the noise of step number `step`, at the step
+    /// size of the state's own step; weight decay and momentum left out.
     ///
     /// # Errors
     /// Outputs out of range.
     pub fn gradient_of_step(&mut self, step: u64) -> Result<&[T], Diverged> {
         self.evaluate(step)?;
+        let rate = self.plan.rate(self.state.step);
+        self.source.shake(&mut self.gradient, rate, step);
         Ok(&self.gradient)
     }
 

@@ -1,4 +1,7 @@
-//! The breakages: exact replacements in the sources, and who should notice.
+//! The breakages: exact replacements in the sources of the core, and who should notice.
+//!
+//! All of them are built into one copy, each behind a switch: an expression becomes
+//! `(if crate::broken(7) { wrong } else { right })`. The environment says which one is on.
 
 use std::error::Error;
 use std::fs;
@@ -18,13 +21,29 @@ pub struct Breakage {
 
 /// A replacement that must match exactly once.
 pub struct Change {
-    /// From the root of the workspace.
+    /// In `crates/rankfall-core/src`.
     pub file: &'static str,
-    /// What is there.
+    /// The expression that is there.
     pub find: &'static str,
+    /// What follows it, where the expression alone is there more than once.
+    pub before: &'static str,
     /// What it becomes.
     pub replace: &'static str,
 }
+
+/// The environment variable that says which breakage is on, counted from 1.
+pub const SWITCH: &str = "RANKFALL_BREAKAGE";
+
+/// Asks for it.
+const ASK: &str = r#"
+/// Whether this breakage is on.
+#[inline]
+pub fn broken(which: u32) -> bool {
+    static ON: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    let asked = || std::env::var("RANKFALL_BREAKAGE").ok().and_then(|v| v.parse().ok());
+    *ON.get_or_init(|| asked().unwrap_or(0)) == which
+}
+"#;
 
 /// Who should notice.
 pub enum Catcher {
@@ -43,13 +62,15 @@ impl Breakage {
     /// That every replacement matches exactly once.
     pub fn check(&self, root: &Path) -> Result<(), Box<dyn Error>> {
         for change in self.changes {
-            let text = fs::read_to_string(root.join(change.file))
+            let text = fs::read_to_string(root.join(CORE).join(change.file))
                 .map_err(|e| format!("{}: {}: {e}", self.id, change.file))?;
-            let count = text.matches(change.find).count();
+            let count = text.matches(&change.context()).count();
             if count != 1 {
                 let message = format!(
                     "{}: {} has {count} places of {:?}, not one",
-                    self.id, change.file, change.find
+                    self.id,
+                    change.file,
+                    change.context()
                 );
                 return Err(message.into());
             }
@@ -57,36 +78,44 @@ impl Breakage {
         Ok(())
     }
 
-    /// Makes it wrong.
-    pub fn apply(&self, root: &Path) -> Result<(), Box<dyn Error>> {
+    /// Builds it in, to be switched on as number `which`.
+    fn build_in(&self, root: &Path, which: usize) -> Result<(), Box<dyn Error>> {
         self.check(root)?;
-        self.each(root, |c| (c.find, c.replace))
-    }
-
-    /// Makes it right again.
-    pub fn revert(&self, root: &Path) -> Result<(), Box<dyn Error>> {
-        self.each(root, |c| (c.replace, c.find))
-    }
-
-    fn each(
-        &self,
-        root: &Path,
-        pair: impl Fn(&Change) -> (&'static str, &'static str),
-    ) -> Result<(), Box<dyn Error>> {
         for change in self.changes {
-            let path = root.join(change.file);
-            let (from, to) = pair(change);
+            let path = root.join(CORE).join(change.file);
             let text = fs::read_to_string(&path)?;
-            fs::write(&path, text.replacen(from, to, 1))?;
+            let Change {
+                find,
+                before,
+                replace,
+                ..
+            } = change;
+            let switched =
+                format!("(if crate::broken({which}) {{ {replace} }} else {{ {find} }}){before}");
+            fs::write(&path, text.replacen(&change.context(), &switched, 1))?;
         }
         Ok(())
     }
 }
 
-const STEPPER: &str = "crates/rankfall-core/src/stepper.rs";
-const DYNAMICS: &str = "crates/rankfall-core/src/dynamics.rs";
-const INCREMENT: &str = "crates/rankfall-core/src/increment.rs";
-const FORCES: &str = "crates/rankfall-core/src/forces.rs";
+impl Change {
+    fn context(&self) -> String {
+        format!("{}{}", self.find, self.before)
+    }
+}
+
+/// Builds all of them into the workspace at `root`, none of them on.
+pub fn build_in_all(root: &Path) -> Result<(), Box<dyn Error>> {
+    for (place, breakage) in ALL.iter().enumerate() {
+        breakage.build_in(root, place + 1)?;
+    }
+    let library = root.join(CORE).join("lib.rs");
+    let text = fs::read_to_string(&library)?;
+    fs::write(&library, text + ASK)?;
+    Ok(())
+}
+
+const CORE: &str = "crates/rankfall-core/src";
 
 /// All of them.
 pub const ALL: &[Breakage] = &[
@@ -94,8 +123,9 @@ pub const ALL: &[Breakage] = &[
         id: "no-ito-correction",
         what: "Lie–Euler without its Itô correction",
         changes: &[Change {
-            file: STEPPER,
+            file: "stepper.rs",
             find: "Lanes::splat(-0.5 * h * nu)",
+            before: "",
             replace: "Lanes::splat(-0.0 * h * nu)",
         }],
         catcher: Catcher::Claims(&["determinant-law"]),
@@ -104,9 +134,10 @@ pub const ALL: &[Breakage] = &[
         id: "noise-off-by-five-percent",
         what: "ν 5 % too large",
         changes: &[Change {
-            file: DYNAMICS,
-            find: "let total = self.step_size * self.label_noise;",
-            replace: "let total = 1.05 * self.step_size * self.label_noise;",
+            file: "dynamics.rs",
+            find: "self.step_size * self.label_noise",
+            before: "",
+            replace: "1.05 * self.step_size * self.label_noise",
         }],
         catcher: Catcher::Claims(&["determinant-law"]),
     },
@@ -114,9 +145,11 @@ pub const ALL: &[Breakage] = &[
         id: "white-noise-covariance",
         what: "noise of covariance I instead of S_xx",
         changes: &[Change {
-            file: INCREMENT,
-            find: "problem.roots.iter().map(|&r| deviation * r)",
-            replace: "problem.roots.iter().map(|_| deviation)",
+            file: "increment.rs",
+            find: "deviation * r",
+            before: ").collect(),
+            key,",
+            replace: "deviation",
         }],
         catcher: Catcher::Claims(&["eigenvalue-covariation-anisotropic"]),
     },
@@ -124,9 +157,10 @@ pub const ALL: &[Breakage] = &[
         id: "independent-noises",
         what: "covariations of different eigenvalues taken as zero",
         changes: &[Change {
-            file: FORCES,
-            find: "        4.0 * self.coupling[i][j]",
-            replace: "        if i == j { 4.0 * self.coupling[i][j] } else { 0.0 }",
+            file: "forces.rs",
+            find: "4.0 * self.coupling[i][j]",
+            before: "",
+            replace: "if i == j { 4.0 * self.coupling[i][j] } else { 0.0 }",
         }],
         catcher: Catcher::Claims(&["eigenvalue-covariation"]),
     },
@@ -134,9 +168,10 @@ pub const ALL: &[Breakage] = &[
         id: "sign-of-repulsion",
         what: "repulsion with the wrong sign, in the prediction",
         changes: &[Change {
-            file: FORCES,
-            find: "            repulsion += 4.0 * q * self.repulsion_weight(i, j);",
-            replace: "            repulsion -= 4.0 * q * self.repulsion_weight(i, j);",
+            file: "forces.rs",
+            find: "repulsion += 4.0 * q * self.repulsion_weight(i, j)",
+            before: "",
+            replace: "repulsion -= 4.0 * q * self.repulsion_weight(i, j)",
         }],
         catcher: Catcher::Claims(&["eigenvalue-drift"]),
     },
@@ -144,8 +179,9 @@ pub const ALL: &[Breakage] = &[
         id: "counterfactual-doubles",
         what: "removing repulsion in a run doubles it instead",
         changes: &[Change {
-            file: "crates/rankfall-core/src/counterfactual.rs",
+            file: "counterfactual.rs",
             find: "Lanes::splat(scale - 1.0).mul_add(force(), sum)",
+            before: "",
             replace: "Lanes::splat(1.0 - scale).mul_add(force(), sum)",
         }],
         catcher: Catcher::Claims(&["repulsion"]),
@@ -154,41 +190,40 @@ pub const ALL: &[Breakage] = &[
         id: "twice-q-ii",
         what: "a factor 2 in q_ii",
         changes: &[Change {
-            file: FORCES,
-            find: "                q[i * m + j] = nu * (squares + (mixed + mixed));",
-            replace: "                q[i * m + j] = nu * (squares + (mixed + mixed)) * Lanes::splat(if i == j { 2.0 } else { 1.0 });",
+            file: "forces.rs",
+            find: "q[i * m + j] = nu * (squares + (mixed + mixed))",
+            before: "",
+            replace: "q[i * m + j] = nu * (squares + (mixed + mixed)) * Lanes::splat(if i == j { 2.0 } else { 1.0 })",
         }],
         catcher: Catcher::Claims(&["eigenvalue-drift"]),
     },
     Breakage {
         id: "stale-layer",
         what: "W2 updated with the new W1, not the old",
-        changes: &[Change {
-            file: "crates/rankfall-core/src/update/fixed.rs",
-            find: "            let value = *entry;
-            let mut sum = value;
-            for s in 0..Q {
-                sum = row[s].mul_add(old[s], sum);
-                new[s] = row[s].mul_add(value, new[s]);
-            }",
-            replace: "            let value = *entry;
-            let mut sum = value;
-            for s in 0..Q {
-                sum = row[s].mul_add(old[s], sum);
-            }
-            for s in 0..Q {
-                new[s] = row[s].mul_add(sum, new[s]);
-            }",
-        }],
+        changes: &[
+            Change {
+                file: "update/fixed.rs",
+                find: "new[s] = row[s].mul_add(value, new[s])",
+                before: "",
+                replace: "",
+            },
+            Change {
+                file: "update/fixed.rs",
+                find: "*entry = sum",
+                before: "",
+                replace: "for s in 0..Q { new[s] = row[s].mul_add(sum, new[s]); } *entry = sum",
+            },
+        ],
         catcher: Catcher::Claims(&["step-determinant"]),
     },
     Breakage {
         id: "noise-used-again",
         what: "label noise of full-batch descent reused in every step",
         changes: &[Change {
-            file: INCREMENT,
-            find: "self.key.fill_normals(trajectories, fine, &mut self.normals);",
-            replace: "self.key.fill_normals(trajectories, fine % substeps, &mut self.normals);",
+            file: "increment.rs",
+            find: "self.key.fill_normals(trajectories, fine, &mut self.normals)",
+            before: "",
+            replace: "self.key.fill_normals(trajectories, fine % substeps, &mut self.normals)",
         }],
         catcher: Catcher::Claims(&["label-noise-limit"]),
     },
@@ -196,9 +231,10 @@ pub const ALL: &[Breakage] = &[
         id: "batch-noise-used-again",
         what: "label noise of SGD reused in every step",
         changes: &[Change {
-            file: INCREMENT,
-            find: "self.add_label_noise(trajectories, state.step, slot);",
-            replace: "self.add_label_noise(trajectories, 0, slot);",
+            file: "increment.rs",
+            find: "self.add_label_noise(trajectories, state.step, slot)",
+            before: "",
+            replace: "self.add_label_noise(trajectories, 0, slot)",
         }],
         catcher: Catcher::Claims(&["larger-label-noise", "larger-step-size"]),
     },
@@ -206,11 +242,11 @@ pub const ALL: &[Breakage] = &[
         id: "variance-for-deviation",
         what: "SGD adds label noise of standard deviation δ, not √δ",
         changes: &[Change {
-            file: INCREMENT,
-            find: "                    deviation: dynamics.label_noise.sqrt(),
+            file: "increment.rs",
+            find: "dynamics.label_noise.sqrt()",
+            before: ",
                     distribution,",
-            replace: "                    deviation: dynamics.label_noise,
-                    distribution,",
+            replace: "dynamics.label_noise",
         }],
         catcher: Catcher::Claims(&["step-determinant-sgd"]),
     },
@@ -218,15 +254,12 @@ pub const ALL: &[Breakage] = &[
         id: "sampling-with-for-without",
         what: "sampling without replacement treated as with",
         changes: &[Change {
-            file: "crates/rankfall-core/src/batches.rs",
-            find: "            Sampling::WithReplacement => {
+            file: "batches.rs",
+            find: "self.sampling",
+            before: " {
+            Sampling::WithReplacement => {
                 let mut reader",
-            replace: "            Sampling::WithReplacement | Sampling::WithoutReplacement if size > 0 => {
-                let mut reader",
-        }, Change {
-            file: "crates/rankfall-core/src/batches.rs",
-            find: "            Sampling::WithoutReplacement => self.choose_distinct(step, out),",
-            replace: "            Sampling::WithReplacement | Sampling::WithoutReplacement => self.choose_distinct(step, out),",
+            replace: "if self.sampling == Sampling::WithoutReplacement { Sampling::WithReplacement } else { self.sampling }",
         }],
         catcher: Catcher::Claims(&["step-determinant-sampling"]),
     },
@@ -234,9 +267,10 @@ pub const ALL: &[Breakage] = &[
         id: "no-jacobi",
         what: "the columns are never rotated between steps",
         changes: &[Change {
-            file: "crates/rankfall-core/src/state.rs",
-            find: "        let cosine = 0.5 / self.factor.columns() as f64;",
-            replace: "        let cosine = 2.0 + self.factor.columns() as f64;",
+            file: "state.rs",
+            find: "0.5 / self.factor.columns() as f64",
+            before: "",
+            replace: "2.0 + self.factor.columns() as f64",
         }],
         catcher: Catcher::Claims(&["plain-doubles"]),
     },
@@ -244,21 +278,10 @@ pub const ALL: &[Breakage] = &[
         id: "tall-form-for-wide",
         what: "the closed form for k ≤ p used for p < k",
         changes: &[Change {
-            file: "crates/rankfall-core/src/theory/decay.rs",
-            find: "            Ok(self.wide(nu))",
-            replace: "            Ok(wrongly_tall(self, nu))",
-        }, Change {
-            file: "crates/rankfall-core/src/theory/decay.rs",
-            find: "fn not_negative(what: &'static str, value: f64)",
-            replace: "/// As for k ≤ p: k zeros, and −(ν/2) eig(k S + tr(S) I) for the p others.
-fn wrongly_tall(seen: &Seen, nu: f64) -> Vec<f64> {
-    let (k, trace) = (seen.outputs, seen.trace());
-    let mut rates = vec![0.0; k];
-    rates.extend(seen.values.iter().map(|s| -0.5 * nu * (k as f64 * s + trace)));
-    rates
-}
-
-fn not_negative(what: &'static str, value: f64)",
+            file: "theory/decay.rs",
+            find: "self.wide(nu)",
+            before: "",
+            replace: "let mut rates = vec![0.0; k]; rates.extend(self.values.iter().map(|s| -0.5 * nu * (k as f64 * s + self.trace()))); rates",
         }],
         catcher: Catcher::Claims(&["decay-rates-wide"]),
     },
@@ -266,8 +289,9 @@ fn not_negative(what: &'static str, value: f64)",
         id: "quantiles-of-another-cell",
         what: "quantiles read from the histogram of another cell",
         changes: &[Change {
-            file: "crates/rankfall-core/src/statistics.rs",
+            file: "statistics.rs",
             find: "self.histograms[cell].bin_of_rank(rank(q))",
+            before: "",
             replace: "self.histograms[0 * cell].bin_of_rank(rank(q))",
         }],
         catcher: Catcher::Test {

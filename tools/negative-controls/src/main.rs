@@ -2,8 +2,8 @@
 //! claims notice.
 //!
 //! `negative-controls [--seeds N] [--keep DIR] [--check] [ID]...`, run in the workspace. Each breakage is an
-//! exact replacement in named files. The copy is built in release mode, the claims that should notice
-//! are measured at the quick level under each seed, and the power of the best comparison is worked out
+//! exact replacement in the sources of the core. The copy is built once in release mode with a switch for
+//! each, and the claims that should notice are measured at the quick level under each seed, and the power of the best comparison is worked out
 //! from a normal approximation to its statistic; or, for what no claim can see, one test is run, which must
 //! fail. `--check` only sees whether all replacements still match. `--keep DIR` works in DIR, so that a
 //! second run compiles less.
@@ -82,32 +82,35 @@ fn run() -> Result<bool, Box<dyn Error>> {
     println!("| breakage | what | noticed by | comparison | in | power | at least | normality |");
     println!("|---|---|---|---|---|---|---|---|");
     let mut all = true;
-    for breakage in ALL {
+    for (place, breakage) in ALL.iter().enumerate() {
         if arguments.only.is_empty() || arguments.only.iter().any(|id| id == breakage.id) {
-            all &= control(&copy, breakage, arguments.seeds)?;
+            all &= control(&copy, place + 1, breakage, arguments.seeds)?;
         }
     }
     Ok(all)
 }
 
-/// Tries one breakage and prints its line; whether it was noticed.
-fn control(copy: &Copy, breakage: &Breakage, seeds: u64) -> Result<bool, Box<dyn Error>> {
-    breakage.apply(copy.root())?;
-    let outcome = match breakage.catcher {
-        Catcher::Claims(ids) => by_claims(copy, breakage, ids, seeds),
-        Catcher::Test { package, name } => by_test(copy, breakage, package, name),
-    };
-    breakage.revert(copy.root())?;
-    outcome
+/// Switches one breakage on and prints its line; whether it was noticed.
+fn control(
+    copy: &Copy,
+    which: usize,
+    breakage: &Breakage,
+    seeds: u64,
+) -> Result<bool, Box<dyn Error>> {
+    match breakage.catcher {
+        Catcher::Claims(ids) => by_claims(copy, which, breakage, ids, seeds),
+        Catcher::Test { package, name } => by_test(copy, which, breakage, package, name),
+    }
 }
 
 fn by_claims(
     copy: &Copy,
+    which: usize,
     breakage: &Breakage,
     ids: &[&str],
     seeds: u64,
 ) -> Result<bool, Box<dyn Error>> {
-    let table = copy.comparisons(seeds, ids)?;
+    let table = copy.comparisons(which, seeds, ids)?;
     let samples = Sample::all(&table);
     let Some(best) = best(&samples) else {
         println!(
@@ -136,11 +139,12 @@ fn by_claims(
 
 fn by_test(
     copy: &Copy,
+    which: usize,
     breakage: &Breakage,
     package: &str,
     name: &str,
 ) -> Result<bool, Box<dyn Error>> {
-    let fails = copy.test_fails(package, name)?;
+    let fails = copy.test_fails(which, package, name)?;
     let seen = if fails { "1, not random" } else { "0" };
     println!(
         "| `{}` | {} | test `{name}` of {package} | | | {seen} | | |",

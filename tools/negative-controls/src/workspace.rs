@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::breakage::{SWITCH, build_in_all};
+
 /// Folders that are no sources.
 const LEFT_OUT: [&str; 3] = ["target", ".git", "runs"];
 
@@ -15,46 +17,49 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// Copies the workspace at `from` into `folder`, beside what is built from it.
+    /// Copies the workspace at `from` into `folder`, builds the breakages into it, and the example
+    /// `comparisons` from it.
     pub fn new(from: &Path, folder: &Path) -> Result<Self, Box<dyn Error>> {
         let root = folder.join("workspace");
         if root.exists() {
             fs::remove_dir_all(&root)?;
         }
         copy(from, &root)?;
-        Ok(Self {
+        build_in_all(&root)?;
+        let copy = Self {
             root,
             target: folder.join("target"),
-        })
-    }
-
-    /// Where it is.
-    pub fn root(&self) -> &Path {
-        &self.root
+        };
+        let example = ["-p", "rankfall-evidence", "--example", "comparisons"];
+        let build = copy.cargo(&[&["build", "--release", "-q"], &example[..]].concat());
+        succeed(build)?;
+        Ok(copy)
     }
 
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("cargo");
         command.args(arguments).current_dir(&self.root);
         command.env("CARGO_TARGET_DIR", &self.target);
-        command.stdin(Stdio::null()).stderr(Stdio::null());
+        // Most of the numerics stay as they are from one breakage to the next.
+        command.env("CARGO_INCREMENTAL", "1");
+        command.stdin(Stdio::null());
         command
     }
 
-    /// The lines of the example `comparisons` of the evidence crate for seeds from 1 on.
-    pub fn comparisons(&self, seeds: u64, ids: &[&str]) -> Result<String, Box<dyn Error>> {
-        let example = ["-p", "rankfall-evidence", "--example", "comparisons"];
-        let build = self
-            .cargo(&[&["build", "--release"], &example[..]].concat())
-            .status()?;
-        if !build.success() {
-            return Err("the broken copy does not compile".into());
-        }
+    /// The lines of the example `comparisons` of the evidence crate for seeds from 1 on, with breakage
+    /// `which` on.
+    pub fn comparisons(
+        &self,
+        which: usize,
+        seeds: u64,
+        ids: &[&str],
+    ) -> Result<String, Box<dyn Error>> {
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .to_string();
         let program = self.target.join("release/examples/comparisons");
         let output = Command::new(program)
+            .env(SWITCH, which.to_string())
             .args(["quick", "1", &seeds.to_string(), &threads])
             .args(ids)
             .output()?;
@@ -64,17 +69,34 @@ impl Copy {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Whether a test fails: the copy compiles, the test is there, and it does not pass.
-    pub fn test_fails(&self, package: &str, name: &str) -> Result<bool, Box<dyn Error>> {
-        let test = ["test", "--release", "-p", package, "--lib", name];
-        let built = self.cargo(&[&test[..], &["--no-run"]].concat()).status()?;
-        if !built.success() {
-            return Err("the broken copy does not compile".into());
+    /// Whether a test fails with breakage `which` on, and passes with none.
+    pub fn test_fails(
+        &self,
+        which: usize,
+        package: &str,
+        name: &str,
+    ) -> Result<bool, Box<dyn Error>> {
+        let test = ["test", "--release", "-q", "-p", package, "--lib", name];
+        let run = |which: usize| {
+            let mut command = self.cargo(&test);
+            command.env(SWITCH, which.to_string()).output()
+        };
+        let (sound, broken) = (run(0)?, run(which)?);
+        let text = |output: &[u8]| String::from_utf8_lossy(output).into_owned();
+        if !(sound.status.success() && text(&sound.stdout).contains("1 passed")) {
+            return Err(format!("the test {name} does not pass by itself").into());
         }
-        let output = self.cargo(&test).output()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(!output.status.success() && text.contains("1 failed"))
+        Ok(!broken.status.success() && text(&broken.stdout).contains("1 failed"))
     }
+}
+
+fn succeed(mut command: Command) -> Result<(), Box<dyn Error>> {
+    let output = command.stderr(Stdio::piped()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(format!("the broken copy does not compile:\n{text}").into())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {

@@ -33,9 +33,8 @@ pub const STACKS: Claim = Claim {
     measure: stacks,
 };
 
-/// The next term of the expansion in √h moves an order taken over one octave of small steps by less; a third
-/// of the distance to orders 0 and 1.
-const ORDER_MARGIN: f64 = 0.15;
+/// Half-way to orders 0 and 1.
+const ORDER_MARGIN: f64 = 0.25;
 
 /// p → p + 3 → 3 → k: the first stack meets the width condition, the second does not.
 fn network(setting: &Setting, trajectory: u64) -> Result<DeepNetwork, Stop> {
@@ -46,14 +45,14 @@ fn network(setting: &Setting, trajectory: u64) -> Result<DeepNetwork, Stop> {
 fn stacks(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
     let mut comparisons = vec![under_gradient_flow(setting)?];
-    let duration = 0.05 * horizon(setting);
-    let finest = bench.level.pick(128, 256, 2048);
+    let duration = 0.02 * horizon(setting);
+    let finest = bench.level.pick(64, 128, 2048);
     let study = SharedPaths {
         noise_intensity: 5.0 * setting.noise_intensity(),
         duration,
         finest_steps: finest,
         levels: vec![2, 1, 0],
-        paths: bench.level.pick(256, 1024, 16_384),
+        paths: bench.level.pick(256, 2048, 8192),
         seed: setting.seed,
         stream: 90,
     };

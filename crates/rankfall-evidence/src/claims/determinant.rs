@@ -20,6 +20,7 @@ pub const LAW: Claim = Claim {
     alternative: "a rate that is 5 % off; a spread as large as that of Euler–Maruyama, \
                   ν √(8 h k tr(S²) t)",
     comparisons: |setting| {
+        setting.small(64)?;
         if setting.noise_intensity() == 0.0 {
             return Err("there is no label noise".into());
         }
@@ -37,11 +38,9 @@ fn rounding(setting: &Setting, steps: u64) -> f64 {
 
 fn law(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
-    let (nu, h) = (setting.noise_intensity(), stable_step(setting)?);
+    let nu = setting.noise_intensity();
     let time = horizon(setting);
-    let steps = (time / h).ceil() as u64;
     let rate = 2.0 * nu * setting.collapse_rate();
-    let margin = rounding(setting, steps);
     let paths = bench.level.pick(8, 16, 256);
     let mut comparisons = Vec::new();
     let mut figure = Figure::new(
@@ -52,6 +51,9 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
         "log det M(t) − log det M(0)",
     );
     for (place, width) in widths(setting).into_iter().enumerate() {
+        let h = stable_step(setting, width)?;
+        let steps = (time / h).ceil() as u64;
+        let margin = rounding(setting, steps);
         let count = starts(setting, paths).max(2);
         let each = setting.any_width();
         let mut worst = 0.0_f64;
@@ -85,8 +87,8 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
             .against_range([0.05 * rate * time, f64::INFINITY]),
         );
     }
-    comparisons.push(spread(bench, h, steps, margin)?);
-    let times = vec![0.0, steps as f64 * h];
+    comparisons.push(spread(bench, time)?);
+    let times = vec![0.0, time];
     let line = times.iter().map(|t| -rate * t).collect();
     Ok(Evidence {
         comparisons,
@@ -99,8 +101,11 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
 }
 
 /// max − min of log det M over paths from one start.
-fn spread(bench: &Bench, h: f64, steps: u64, margin: f64) -> Result<Comparison, Stop> {
+fn spread(bench: &Bench, time: f64) -> Result<Comparison, Stop> {
     let setting = bench.setting;
+    let h = stable_step(setting, setting.width)?;
+    let steps = (time / h).ceil() as u64;
+    let margin = rounding(setting, steps);
     let nu = setting.noise_intensity();
     let plan = Plan::flow(nu, h, bench.level.pick(8, 16, 256), vec![0, steps]).stream(2);
     let run = bench.run(&setting.setup(setting.width, false), &plan)?;
@@ -108,7 +113,6 @@ fn spread(bench: &Bench, h: f64, steps: u64, margin: f64) -> Result<Comparison, 
     let high = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let low = ends.iter().copied().fold(f64::INFINITY, f64::min);
     let squares: f64 = setting.problem.eigenvalues.iter().map(|s| s * s).sum();
-    let time = steps as f64 * h;
     let rough = nu * (8.0 * h * setting.outputs() as f64 * squares * time).sqrt();
     let what = format!(
         "spread of log det M over {} paths from one start",

@@ -30,7 +30,10 @@ pub const PATH: Claim = Claim {
     source: Source::Beyond,
     kind: Kind::ExactIdentity,
     alternative: "the layers are updated one after the other, which would leave log det M as it is",
-    comparisons: |setting| setting.full_rank().map(|()| 0),
+    comparisons: |setting| {
+        setting.small(64)?;
+        setting.full_rank().map(|()| 0)
+    },
     measure: path,
 };
 
@@ -44,6 +47,7 @@ pub const LABEL_NOISE: Claim = Claim {
     kind: Kind::Asymptotic,
     alternative: "the law of the flow alone, −2η²σ²k tr S",
     comparisons: |setting| {
+        setting.small(16)?;
         noisy(setting)?;
         setting.full_rank().map(|()| 1)
     },
@@ -60,6 +64,7 @@ pub const MINI_BATCH: Claim = Claim {
     kind: Kind::Asymptotic,
     alternative: "the law of the flow alone, −2η²δk tr S",
     comparisons: |setting| {
+        setting.small(16)?;
         noisy(setting)?;
         setting.rows()?;
         setting.full_rank().map(|()| 1)
@@ -76,6 +81,7 @@ pub const SAMPLING: Claim = Claim {
     kind: Kind::Asymptotic,
     alternative: "each kind of sampling has the factor of the other",
     comparisons: |setting| {
+        setting.small(16)?;
         if setting.rows()?.count < 4 {
             return Err("it needs four rows at least".into());
         }
@@ -376,7 +382,7 @@ fn mini_batch(bench: &Bench) -> Result<Evidence, Stop> {
     let moments = Moments::of_rows(rows, problem.inputs, &map, delta);
     let eta = (0.03 * 0.6 * moments.second / moments.sixth).powf(0.25);
     let descent = dynamics(sgd(1, Sampling::WithReplacement), eta, delta);
-    let trajectories = bench.level.pick(8192, 2_000_000, 40_000_000);
+    let trajectories = bench.level.pick(8192, 4_000_000, 40_000_000);
     let measured = mean_change(bench, problem, &start, &descent, 1, trajectories)?;
     let last = (2.0 / 3.0) * eta.powi(6) * moments.sixth;
     let prediction = -2.0 * eta.powi(2) * moments.second - eta.powi(4) * moments.fourth - last;

@@ -90,7 +90,10 @@ impl Local {
     fn new(bench: &Bench) -> Result<Self, Stop> {
         let setting = bench.setting;
         let problem = &setting.problem;
-        let (nu, h) = (setting.noise_intensity(), stable_step(setting)?);
+        let (nu, h) = (
+            setting.noise_intensity(),
+            stable_step(setting, setting.width)?,
+        );
         let steps = (horizon(setting) / h).ceil() as u64;
         let plan = Plan::flow(nu, h, 1, vec![0, steps]).stream(20);
         let run = bench.run(&setting.setup(setting.width, false), &plan)?;

@@ -26,7 +26,10 @@ pub const DETERMINANT: Claim = Claim {
     source: Source::Paper,
     kind: Kind::ExactIdentity,
     alternative: "the determinant falls without noise too, as fast as with it: by 2νk tr(S) t",
-    comparisons: |setting| setting.full_rank().map(|()| 0),
+    comparisons: |setting| {
+        setting.small(64)?;
+        setting.full_rank().map(|()| 0)
+    },
     measure: determinant,
 };
 
@@ -39,7 +42,7 @@ pub const RANK: Claim = Claim {
     source: Source::Paper,
     kind: Kind::Qualitative,
     alternative: "gradient flow changes the rank",
-    comparisons: |_| Ok(0),
+    comparisons: |setting| setting.small(64).map(|()| 0),
     measure: rank,
 };
 
@@ -53,22 +56,21 @@ fn flow(time: f64) -> Dynamics {
 
 /// So many adaptive steps are taken at most up to `time`: the stiffness at the start is not
 /// exceeded by much later, so twice it is allowed.
-fn most_steps(setting: &Setting, time: f64, saves: u64) -> Result<f64, Stop> {
-    Ok(saves as f64 + time * 2.0 * setting.stiffness()? / LONGEST_STEP)
+fn most_steps(setting: &Setting, width: usize, time: f64, saves: u64) -> Result<f64, Stop> {
+    Ok(saves as f64 + time * 2.0 * setting.stiffness(width)? / LONGEST_STEP)
 }
 
 /// Each step is right to `STEP_ERROR` in each of d columns; log det = 2 log|det Θ| moves by the sum
 /// of relative errors times the condition of the columns.
-fn rounding(setting: &Setting, time: f64, saves: u64) -> Result<f64, Stop> {
+fn rounding(setting: &Setting, width: usize, time: f64, saves: u64) -> Result<f64, Stop> {
     let d = setting.rows_of_theta() as f64;
-    Ok(2.0 * d * CONDITION * STEP_ERROR * most_steps(setting, time, saves)?)
+    Ok(2.0 * d * CONDITION * STEP_ERROR * most_steps(setting, width, time, saves)?)
 }
 
 fn determinant(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
     let time = horizon(setting);
     let saves = 20;
-    let margin = rounding(setting, time, saves)?;
     let fall = 2.0 * setting.noise_intensity() * setting.collapse_rate() * time;
     let mut comparisons = Vec::new();
     let mut figure = Figure::new(
@@ -80,6 +82,7 @@ fn determinant(bench: &Bench) -> Result<Evidence, Stop> {
     )
     .log(false, true);
     for width in widths(setting) {
+        let margin = rounding(setting, width, time, saves)?;
         let count = starts(setting, bench.level.pick(2, 8, 64));
         let plan = Plan::of(flow(time / saves as f64), count, (0..=saves).collect());
         let run = bench.run(&setting.setup(width, count > 1), &plan)?;

@@ -9,7 +9,7 @@ use crate::bench::{Bench, Plan, even_saves, started_at};
 use crate::claim::{Claim, Evidence, Kind, Source, Stop};
 use crate::claims::discrete_step::Moments;
 use crate::claims::horizon;
-use crate::claims::step_size::{ratio, sgd};
+use crate::claims::step_size::{EXCESS, ratio, sgd};
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
 use crate::optimum::Optimum;
@@ -48,6 +48,7 @@ pub const GOES_ON: Claim = Claim {
     comparisons: |setting| {
         setting.rows()?;
         setting.small(32)?;
+        setting.relaxes()?;
         setting.full_rank().map(|()| 2)
     },
     measure: goes_on,
@@ -58,7 +59,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
     let problem = &setting.problem;
     let setup = setting.setup(setting.width, false);
     let weights = bench.after_gradient_flow(&setup, 0.2 * horizon(setting))?;
-    let eta = (0.5 / setting.stiffness()?).min(setting.step_size);
+    let eta = (0.5 / setting.stiffness(setting.width)?).min(setting.step_size);
     let dynamics = Dynamics {
         kind: Moves::StochasticGradientDescent {
             batch_size: setting.batch_size.min(problem.samples),
@@ -158,7 +159,7 @@ fn goes_on(bench: &Bench) -> Result<Evidence, Stop> {
     // Residuals act like label noise of their own variance.
     let variance = 2.0 * problem.loss_floor / k as f64;
     let per_step = variance * optimum.batch_noise(own) / moments.second;
-    let eta = setting.step_size.min(0.08 / per_step);
+    let eta = EXCESS / per_step;
     let excess = eta * per_step;
     let predicted = -2.0 * eta * moments.second / (1.0 - excess) - eta.powi(3) * moments.fourth;
     let [slowest, stiffness] = optimum.damping(&problem);

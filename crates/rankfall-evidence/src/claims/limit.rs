@@ -21,6 +21,7 @@ pub const LIMIT: Claim = Claim {
     alternative: "it does not tend to it (order 0), or the orders are exchanged",
     comparisons: |setting| {
         setting.small(32)?;
+        setting.relaxes()?;
         if setting.noise_intensity() == 0.0 {
             return Err("there is no label noise".into());
         }

@@ -19,6 +19,7 @@ pub const KILLS: Claim = Claim {
     alternative: "without repulsion the smallest eigenvalue falls as it does with it",
     comparisons: |setting| {
         setting.small(16)?;
+        setting.relaxes()?;
         if setting.noise_intensity() == 0.0 {
             return Err("there is no label noise".into());
         }
