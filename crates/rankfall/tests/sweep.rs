@@ -397,6 +397,11 @@ fn random_designs_have_their_points_and_no_grid() {
             .all(|w| w.fract() == 0.0 && (5.0..=50.0).contains(w))
     );
     assert!(widths.iter().any(|w| *w != widths[0]));
+    assert!(
+        place
+            .text("s/report.html")
+            .contains("drawn at random and no grid")
+    );
     place.succeeds(&["plot", "s"]);
 }
 

@@ -29,7 +29,9 @@ pub fn draw(
         dynamics: label.to_owned(),
         table: table(plan, rows, dynamics as u32),
     };
+    let reason = why_not_drawn(plan);
     let labels = summary.dynamics.iter().map(|d| d.label.as_str());
+    let labels = labels.filter(|_| reason.is_none());
     let report = SweepReport {
         experiment: summary.experiment.clone(),
         seed: summary.seed,
@@ -37,7 +39,12 @@ pub fn draw(
         problem: summary.problem.clone(),
         command: format!("rankfall sweep {} --out runs/again", again.display()),
         experiment_toml: resolved.to_owned(),
-        warnings: summary.warnings.clone(),
+        warnings: summary
+            .warnings
+            .iter()
+            .cloned()
+            .chain(reason.clone())
+            .collect(),
         parts: labels.enumerate().map(part).collect(),
     };
     let mut files = Vec::new();
@@ -61,11 +68,25 @@ pub fn draw(
     Ok(Drawing { files })
 }
 
-/// What one dynamics did over the grid; empty for a random design, which has none.
-fn table(plan: &Plan, rows: &UnitRows, dynamics: u32) -> SweepTable {
+/// More values of an axis than this are more than a figure can show.
+const MOST_DRAWN: usize = 1000;
+
+/// Why there is no figure of a sweep, where there is none.
+fn why_not_drawn(plan: &Plan) -> Option<String> {
+    let values = |axis: &Axis| axis.values().map_or(0, |values| values.len());
     if plan.spec.design != Design::Grid {
-        return SweepTable::default();
+        let words = "the points are drawn at random and no grid: all numbers are in sweep.parquet";
+        return Some(words.to_owned());
     }
+    let long = plan.spec.axes.iter().find(|a| values(a) > MOST_DRAWN)?;
+    Some(format!(
+        "{} has more than {MOST_DRAWN} values, too many to draw: all numbers are in sweep.parquet",
+        long.key
+    ))
+}
+
+/// What one dynamics did over the grid.
+fn table(plan: &Plan, rows: &UnitRows, dynamics: u32) -> SweepTable {
     let axes = plan.spec.axes.iter().map(|a| axis(a, &plan.spec.axes));
     let shown = SHOWN
         .iter()
