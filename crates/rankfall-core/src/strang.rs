@@ -32,6 +32,15 @@ const AREA_TERMS: usize = 7;
 /// Norm of c[X, X̃] above which it is halved.
 const AREA_BOUND: f64 = 0.02;
 
+/// What takes its turn.
+#[derive(Clone, Copy)]
+enum Part {
+    /// The drift over h/2.
+    Drift,
+    /// The noise over h.
+    Noise,
+}
+
 /// Scratch and constants of the step.
 pub struct LieStrang<const N: usize> {
     time_step: f64,
@@ -94,18 +103,35 @@ impl<const N: usize> LieStrang<N> {
         update: &mut Update<N>,
         trajectories: Words<N>,
     ) {
-        self.drift(state, problem, update);
-        self.noise.fill(Lanes::ZERO);
-        noise.add(trajectories, state.step, &mut self.noise);
-        self.other.fill(Lanes::ZERO);
-        self.area.add(trajectories, state.step, &mut self.other);
-        self.add_noise(state, update);
-        self.drift(state, problem, update);
+        // One loop, so that the exponential is compiled into it once.
+        for part in [Part::Drift, Part::Noise, Part::Drift] {
+            match part {
+                Part::Drift => self.prepare_drift(state, problem, update),
+                Part::Noise => self.prepare_noise(state.step, noise, trajectories),
+            }
+            let (increment, damping) = match part {
+                Part::Drift => (&self.drift, &self.quarter_damping),
+                Part::Noise => (&self.noise, &self.ones),
+            };
+            let square = sum_of_squares(increment);
+            let mask = state.admit(square);
+            let columns = state.factor.mantissa_mut();
+            update.exponential(increment, square, damping, columns, mask);
+            match part {
+                Part::Drift => update.damp(&self.quarter_damping, columns, mask),
+                Part::Noise => self.turn(columns, self.area_bound(), mask),
+            }
+        }
     }
 
-    /// The drift over h/2.
+    /// drift = (h/2) A*, A* at the midpoint.
     #[inline(always)]
-    fn drift(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, update: &mut Update<N>) {
+    fn prepare_drift(
+        &mut self,
+        state: &State<N>,
+        problem: &LaneProblem<N>,
+        update: &mut Update<N>,
+    ) {
         let half = Lanes::splat(0.5 * self.time_step);
         state.negative_gradient(problem, &mut self.drift);
         for entry in &mut self.drift {
@@ -120,27 +146,21 @@ impl<const N: usize> LieStrang<N> {
         for entry in &mut self.drift {
             *entry = *entry * half;
         }
-        let square = sum_of_squares(&self.drift);
-        let mask = state.admit(square);
-        let columns = state.factor.mantissa_mut();
-        update.exponential(&self.drift, square, &self.quarter_damping, columns, mask);
-        update.damp(&self.quarter_damping, columns, mask);
     }
 
-    /// The noise over h.
+    /// noise = N′ and other = Ñ of this step.
     #[inline(always)]
-    fn add_noise(&mut self, state: &mut State<N>, update: &mut Update<N>) {
+    fn prepare_noise(&mut self, step: u64, noise: &mut GaussianNoise<N>, trajectories: Words<N>) {
+        self.noise.fill(Lanes::ZERO);
+        noise.add(trajectories, step, &mut self.noise);
+        self.other.fill(Lanes::ZERO);
+        self.area.add(trajectories, step, &mut self.other);
         let outputs = self.projections[0].len();
         for (row, &stretch) in self.noise.chunks_exact_mut(outputs).zip(&self.stretch) {
             for entry in row {
                 *entry = *entry * stretch;
             }
         }
-        let square = sum_of_squares(&self.noise);
-        let mask = state.admit(square);
-        let columns = state.factor.mantissa_mut();
-        update.exponential(&self.noise, square, &self.ones, columns, mask);
-        self.turn(columns, self.area_bound(), mask);
     }
 
     /// ‖c[X, X̃]‖ ≤ 2√2 c ‖N′‖ ‖Ñ‖ in Frobenius norms, c = 1/√8.
