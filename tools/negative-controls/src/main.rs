@@ -13,7 +13,6 @@ mod power;
 mod workspace;
 
 use std::error::Error;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
