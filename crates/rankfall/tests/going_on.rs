@@ -9,7 +9,7 @@ use support::{Place, expect_end};
 /// A run of some seconds: several dynamics, several blocks.
 const LONG: &[&str] = &[
     "--set",
-    "run.time=200",
+    "run.time=1200",
     "--set",
     "run.trajectories=40",
     "--set",
