@@ -299,7 +299,7 @@ fn wrong_settings_are_refused_in_words() {
         let (mut spec, source) = everything();
         change(&mut spec);
         let outcome = spec.run(&source, 1, None, &Unattended, Instructions::best());
-        outcome.err().expect("refused").to_string()
+        outcome.expect_err("refused").to_string()
     };
     for (change, part) in [
         (
