@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use faer::Mat;
 use rankfall_core::block::Block;
 use rankfall_core::dense::{product, transpose_product};
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
 use rankfall_core::gram::Gram;
 use rankfall_core::lanes::{BLOCK, Instructions};
@@ -192,6 +192,8 @@ impl Study {
             integrator,
             time_step: h,
             batch_size: 1,
+            forces: ForceScales::default(),
+            brownian_substeps: 1,
         };
         let dynamics = Dynamics {
             kind,
@@ -267,6 +269,7 @@ impl Study {
             rank_tolerance: 1e-3,
             keep_trajectories: true,
             reductions: true,
+            force_balance: None,
         }
     }
 

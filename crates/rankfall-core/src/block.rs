@@ -5,11 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ensemble::EnsembleSpec;
+use crate::force_balance::{BalanceSettings, ForceBalance};
 use crate::gradient_flow::GradientFlow;
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, Lanes, Mask, Words};
 use crate::network::{Start, Weights};
-use crate::observe::{Layout, Observer, Readings};
+use crate::observe::{Observer, Readings};
 use crate::plain::{NoiseOf, Plain, PlainWeights};
 use crate::problem::Problem;
 use crate::setup::{Setup, SetupError};
@@ -38,6 +39,8 @@ pub struct Block<'a, const N: usize> {
     problem: LaneProblem<N>,
     engine: Engine<N>,
     observer: Observer<N>,
+    balance: Option<BalanceSettings>,
+    instructions: Instructions,
     progress: Progress<N>,
 }
 
@@ -52,6 +55,8 @@ pub struct Progress<const N: usize> {
     /// Measurements so far, save by save.
     values: Vec<Lanes<N>>,
     saved: usize,
+    /// What each force did so far, where that is asked for.
+    forces: Option<ForceBalance<N>>,
     /// Weights of the plain trajectories, where those are used.
     plain: Vec<PlainWeights>,
 }
@@ -78,7 +83,8 @@ impl<'a, const N: usize> Block<'a, N> {
         let (p, k) = (problem.inputs, problem.outputs);
         let law = determinant_law_applies(&spec.dynamics, setup.width, p, k)
             .then(|| spec.dynamics.noise_intensity(problem.samples));
-        let layout = Layout::new(p, k, starts[0].reduced_width(), problem.truth.is_some());
+        let layout = spec.layout(p, k, starts[0].reduced_width(), problem.truth.is_some());
+        let balance = spec.balance_settings(problem.samples);
         let observer = Observer::new(layout, &initial, spec.rank_tolerance, law, instructions);
         let trajectories = Words(std::array::from_fn(|lane| first + lane as u64));
         let stepper = Stepper::new(
@@ -96,8 +102,12 @@ impl<'a, const N: usize> Block<'a, N> {
             Some(stepper) => Engine::Steps(Box::new(stepper)),
             None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
         };
+        let forces = balance
+            .as_ref()
+            .map(|settings| ForceBalance::new(&initial, &problem, settings, instructions));
         let fresh = Progress {
             block,
+            forces,
             state: initial,
             left: None,
             values: Vec::new(),
@@ -118,6 +128,8 @@ impl<'a, const N: usize> Block<'a, N> {
             problem,
             engine,
             observer,
+            balance,
+            instructions,
             progress,
         })
     }
@@ -162,11 +174,27 @@ impl<'a, const N: usize> Block<'a, N> {
 
     /// Moves towards step `target`; true when it is reached, false when the budget is used up.
     fn approach(&mut self, target: u64, budget: &mut u64) -> bool {
-        let Progress { state, left, .. } = &mut self.progress;
+        let Progress {
+            state,
+            left,
+            forces,
+            ..
+        } = &mut self.progress;
         match &mut self.engine {
             Engine::Steps(stepper) => {
                 let steps = (target - state.step).min(*budget);
-                stepper.advance(state, &self.problem, steps);
+                match (forces, &self.balance) {
+                    (Some(forces), Some(settings)) => Weighed {
+                        stepper,
+                        state,
+                        problem: &self.problem,
+                        forces,
+                        settings,
+                        instructions: self.instructions,
+                    }
+                    .advance(steps),
+                    _ => stepper.advance(state, &self.problem, steps),
+                }
                 *budget -= steps;
                 state.step == target
             }
@@ -206,6 +234,7 @@ impl<'a, const N: usize> Block<'a, N> {
     fn save(&mut self) {
         let Progress {
             state,
+            forces,
             values,
             saved,
             ..
@@ -223,6 +252,14 @@ impl<'a, const N: usize> Block<'a, N> {
                 let readings = self.observer.read(state, &self.problem);
                 self.observer
                     .record(&readings, &self.problem, time, alive, values);
+            }
+        }
+        if let (Some(forces), Some(settings)) = (forces, &self.balance) {
+            forces.add_point(state, &self.problem, settings, self.instructions);
+            let first = values.len();
+            forces.record(values);
+            for value in &mut values[first..] {
+                *value = value.where_else(alive, Lanes::splat(f64::NAN));
             }
         }
         *saved += 1;
@@ -257,6 +294,37 @@ impl<'a, const N: usize> Block<'a, N> {
                 .progress
                 .state
                 .weights(lane, &self.starts[lane], &self.problems[lane]),
+        }
+    }
+}
+
+/// Steps with a force balance beside them.
+struct Weighed<'a, const N: usize> {
+    stepper: &'a mut Stepper<N>,
+    state: &'a mut State<N>,
+    problem: &'a LaneProblem<N>,
+    forces: &'a mut ForceBalance<N>,
+    settings: &'a BalanceSettings,
+    instructions: Instructions,
+}
+
+impl<const N: usize> Weighed<'_, N> {
+    /// Takes `steps` steps, adding a point wherever the grid has one.
+    fn advance(self, mut steps: u64) {
+        let stride = self.settings.stride;
+        while steps > 0 {
+            let now = self.state.step;
+            let next = steps.min(stride - now % stride);
+            if let Some((noise, trajectories)) = self.stepper.noise() {
+                self.forces
+                    .note_noise(noise, trajectories, now, next, self.instructions);
+            }
+            self.stepper.advance(self.state, self.problem, next);
+            steps -= next;
+            if self.state.step.is_multiple_of(stride) {
+                self.forces
+                    .add_point(self.state, self.problem, self.settings, self.instructions);
+            }
         }
     }
 }

@@ -19,6 +19,13 @@ pub enum Kind {
         time_step: f64,
         /// The batch size b in ν = ηδ/b.
         batch_size: u64,
+        /// The forces on the eigenvalues of M, scaled: 1 each for the flow itself.
+        #[serde(default)]
+        forces: ForceScales,
+        /// Each Brownian increment is the sum of this many finer ones, so that steps h and h/2 of
+        /// the same seed can follow one Brownian path: with r and 2r of these, say. At least 1.
+        #[serde(default = "one")]
+        brownian_substeps: u32,
     },
     /// Θ ← (I + η H(A)) Θ.
     GradientDescent,
@@ -38,7 +45,53 @@ pub enum Kind {
     },
 }
 
-/// Integrators of the stochastic gradient flow (Itô). Strong order 1/2, weak order 1, all three.
+fn one() -> u32 {
+    1
+}
+
+/// Factors on the forces of split (b) of [`crate::forces`], for counterfactuals: what would have
+/// happened, with the same noise, had a force been weaker or absent?
+///
+/// With F_i the force F on log λ_i and c_F its factor, the run solves the Itô equation
+///
+/// dΘ = [H(dG) + ½ Σ_F (c_F − 1) Σ_i F_i v_i v_iᵀ dt] Θ,
+///
+/// whose eigenvalues of M obey d log λ_i = Σ_F c_F F_i dt + the same noise, with the same motion of
+/// eigenvectors. Repulsion below 1 lets eigenvalues meet (a gap is then a Bessel process of dimension
+/// 1 + c < 2); eigenvalues are told apart by size alone, so where two meet they are reflected. The
+/// determinant law is then that of this equation, not of the flow, and is not drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForceScales {
+    /// On 4 a_i'A b_i.
+    pub gradient: f64,
+    /// On −q_ii.
+    pub own_noise: f64,
+    /// On Σ_{j≠i} q_ij.
+    pub common_growth: f64,
+    /// On Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+    pub repulsion: f64,
+}
+
+impl Default for ForceScales {
+    fn default() -> Self {
+        Self {
+            gradient: 1.0,
+            own_noise: 1.0,
+            common_growth: 1.0,
+            repulsion: 1.0,
+        }
+    }
+}
+
+impl ForceScales {
+    /// Whether nothing is scaled: the flow itself.
+    pub fn is_unmodified(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Integrators of the stochastic gradient flow (Itô). Strong order 1/2 all; weak order 1 but for
+/// [`Integrator::LieStrang`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Integrator {
@@ -47,6 +100,9 @@ pub enum Integrator {
     LieEuler,
     /// exp(H(ΔG) − hνC/2), one exponential: meets the law to rounding as well.
     LieEulerUnsplit,
+    /// Drift over h/2, noise over h, drift over h/2, all by exponentials: weak order 2 at about four times the
+    /// cost of [`Integrator::LieEuler`], and meets the law to rounding as well.
+    LieStrang,
     /// I + H(ΔG): with h = η the noise of label-noise gradient descent.
     EulerMaruyama,
 }
@@ -126,12 +182,21 @@ impl Dynamics {
         }
     }
 
+    /// The factors on the forces where any of them is not 1.
+    pub fn modified_forces(&self) -> Option<ForceScales> {
+        match self.kind {
+            Kind::StochasticGradientFlow { forces, .. } if !forces.is_unmodified() => Some(forces),
+            _ => None,
+        }
+    }
+
     /// Whether the determinant law log det M(t) = log det M(0) − 2νk tr(S_xx) t is stated for it.
     pub fn is_flow(&self) -> bool {
-        matches!(
+        let flow = matches!(
             self.kind,
             Kind::GradientFlow | Kind::StochasticGradientFlow { .. }
-        )
+        );
+        flow && self.modified_forces().is_none()
     }
 
     /// Whether the Gram matrices are not enough and the rows of the data are needed.

@@ -1,21 +1,23 @@
 //! Many trajectories of one dynamics, block by block over threads, with the same bits for any
 //! number of threads and for a run that was stopped and resumed.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, Progress};
-use crate::dynamics::Dynamics;
+use crate::dynamics::{Dynamics, Kind};
+use crate::force_balance::BalanceSettings;
 use crate::lanes::{BLOCK, Instructions};
 use crate::network::Weights;
 use crate::observe::Layout;
 use crate::setup::{Setup, SetupError};
-use crate::statistics::Statistics;
+use crate::statistics::{Form, Statistics};
 
 /// How long a worker computes between two looks at the world.
 const SLICE: Duration = Duration::from_millis(5);
@@ -43,15 +45,18 @@ pub struct EnsembleSpec {
     /// Whether to use the exact reductions; without them everything is plain double precision at
     /// full width, slow, and wrong once singular values fall below rounding.
     pub reductions: bool,
+    /// Steps between two points of the grid on which the forces on the eigenvalues are weighed, at
+    /// least 1; none where they are not. Of the stochastic gradient flow, with reductions, only.
+    pub force_balance: Option<u64>,
 }
 
-/// What a finished ensemble leaves.
+/// What a finished ensemble, or a finished part of one, leaves.
 pub struct Outcome {
     /// What was measured, in the order of the cells of one save time.
     pub layout: Layout,
     /// Statistics; cell = save × observables + observable.
     pub statistics: Statistics,
-    /// Final weights of trajectory 0, unless it diverged.
+    /// Final weights of trajectory 0, unless it diverged or belongs to another part.
     pub final_weights: Option<Weights>,
 }
 
@@ -60,9 +65,44 @@ pub struct Outcome {
 #[serde(bound(serialize = "", deserialize = ""))]
 struct Memory<const N: usize> {
     statistics: Statistics,
-    finished: Vec<bool>,
+    finished: FinishedBlocks,
     under_way: BTreeMap<u64, Progress<N>>,
     final_weights: Option<[Vec<f64>; 2]>,
+}
+
+/// Which blocks of a range are finished. Blocks are begun in order, so that those beyond the first
+/// one that is not finished are few, however long the range is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct FinishedBlocks {
+    range: Range<u64>,
+    /// Every block of the range below this is finished.
+    below: u64,
+    /// Finished blocks from there on.
+    beyond: BTreeSet<u64>,
+    trajectories: u64,
+}
+
+impl FinishedBlocks {
+    fn none_of(range: Range<u64>) -> Self {
+        Self {
+            below: range.start,
+            range,
+            beyond: BTreeSet::new(),
+            trajectories: 0,
+        }
+    }
+
+    fn has(&self, block: u64) -> bool {
+        block < self.below || self.beyond.contains(&block)
+    }
+
+    fn add(&mut self, block: u64, trajectories: u64) {
+        self.trajectories += trajectories;
+        self.beyond.insert(block);
+        while self.beyond.remove(&self.below) {
+            self.below += 1;
+        }
+    }
 }
 
 /// A checkpoint, opaque and serialisable.
@@ -128,6 +168,53 @@ impl EnsembleSpec {
         }
     }
 
+    /// Blocks of trajectories: the units that can be divided among threads and machines.
+    pub fn blocks(&self, setup: &Setup) -> u64 {
+        match self.effective_trajectories(setup) {
+            1 => 1,
+            trajectories => trajectories.div_ceil(BLOCK as u64),
+        }
+    }
+
+    /// How many trajectories a range of blocks has.
+    pub fn trajectories_in(&self, setup: &Setup, blocks: &Range<u64>) -> u64 {
+        let all = self.effective_trajectories(setup);
+        let per_block = if all == 1 { 1 } else { BLOCK as u64 };
+        let first = |block: u64| block.saturating_mul(per_block).min(all);
+        first(blocks.end).saturating_sub(first(blocks.start))
+    }
+
+    /// Statistics of this ensemble that have taken nothing in, to absorb those of its parts.
+    pub fn empty_statistics(&self, layout: &Layout) -> Statistics {
+        new_statistics(self, layout)
+    }
+
+    /// What is measured, in order, for p inputs, k outputs and m columns.
+    pub fn layout(&self, inputs: usize, outputs: usize, columns: usize, truth: bool) -> Layout {
+        let layout = Layout::new(inputs, outputs, columns, truth);
+        // Any number of samples will do to tell whether there is a balance.
+        match self.balance_settings(1) {
+            Some(_) => layout.with_force_balance(),
+            None => layout,
+        }
+    }
+
+    /// How forces are weighed, where they are.
+    pub(crate) fn balance_settings(&self, samples: u64) -> Option<BalanceSettings> {
+        let stride = self.force_balance.filter(|_| self.reductions)?;
+        match self.dynamics.kind {
+            Kind::StochasticGradientFlow {
+                time_step, forces, ..
+            } => Some(BalanceSettings {
+                scales: forces,
+                nu: self.dynamics.noise_intensity(samples),
+                time_step,
+                stride: stride.max(1),
+            }),
+            _ => None,
+        }
+    }
+
     /// Runs the ensemble on `threads` threads, from the beginning or from a checkpoint.
     ///
     /// # Errors
@@ -141,15 +228,53 @@ impl EnsembleSpec {
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<Outcome, RunError> {
+        let all = 0..self.blocks(setup);
+        self.run_part(setup, all, threads, resume, control, instructions)
+    }
+
+    /// Runs some of the blocks: the statistics of parts absorb each other to those of the whole.
+    ///
+    /// # Errors
+    /// As for [`EnsembleSpec::run`].
+    pub fn run_part(
+        &self,
+        setup: &Setup,
+        blocks: Range<u64>,
+        threads: usize,
+        resume: Option<&Checkpoint>,
+        control: &dyn Control,
+        instructions: Instructions,
+    ) -> Result<Outcome, RunError> {
         let mut spec = self.clone();
         spec.trajectories = self.effective_trajectories(setup);
+        let part = Part {
+            spec: &spec,
+            setup,
+            total: self.trajectories_in(setup, &blocks) * spec.last_step(),
+            blocks,
+            instructions,
+        };
         // A trajectory has the same bits in a block of one, which wastes no lanes on nothing.
         if spec.trajectories == 1 {
-            run_blocks::<1>(&spec, setup, threads, resume, control, instructions)
+            run_blocks::<1>(&part, threads, resume, control)
         } else {
-            run_blocks::<BLOCK>(&spec, setup, threads, resume, control, instructions)
+            run_blocks::<BLOCK>(&part, threads, resume, control)
         }
     }
+
+    fn last_step(&self) -> u64 {
+        self.save_steps.last().copied().unwrap_or(0)
+    }
+}
+
+/// Some blocks of an ensemble.
+struct Part<'a> {
+    spec: &'a EnsembleSpec,
+    setup: &'a Setup,
+    blocks: Range<u64>,
+    /// Trajectory-steps in all.
+    total: u64,
+    instructions: Instructions,
 }
 
 fn encode<const N: usize>(memory: &Memory<N>) -> Result<Checkpoint, RunError>
@@ -161,28 +286,32 @@ where
         .map_err(|e| RunError::Checkpoint(e.to_string()))
 }
 
-fn decode<const N: usize>(checkpoint: &Checkpoint, blocks: u64) -> Result<Memory<N>, RunError>
+fn decode<const N: usize>(
+    checkpoint: &Checkpoint,
+    blocks: &Range<u64>,
+) -> Result<Memory<N>, RunError>
 where
     Memory<N>: DeserializeOwned,
 {
     let foreign = |why: String| RunError::ForeignCheckpoint(why);
     let memory: Memory<N> =
         postcard::from_bytes(&checkpoint.0).map_err(|e| foreign(e.to_string()))?;
-    if memory.finished.len() as u64 != blocks {
+    if memory.finished.range != *blocks {
         return Err(foreign(format!(
-            "it has {} blocks, not {blocks}",
-            memory.finished.len()
+            "it has blocks {:?}, not {blocks:?}",
+            memory.finished.range
         )));
     }
     Ok(memory)
 }
 
 /// Counts a worker out when it ends, also by a panic: the coordinator must not wait for the dead.
-struct Present<'a>(&'a AtomicU64);
+struct Present<'a, const N: usize>(&'a Shared<N>);
 
-impl Drop for Present<'_> {
+impl<const N: usize> Drop for Present<'_, N> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        *lock(&self.0.working) -= 1;
+        self.0.ended.notify_all();
     }
 }
 
@@ -190,27 +319,27 @@ impl Drop for Present<'_> {
 struct Shared<const N: usize> {
     memory: Mutex<Memory<N>>,
     next: AtomicU64,
-    /// Trajectory-steps of finished blocks and of those under way, by block.
+    /// Trajectory-steps of blocks under way.
     done: Mutex<BTreeMap<u64, u64>>,
     stop: AtomicBool,
     /// Raised by one for every checkpoint asked for.
     wanted: AtomicU64,
-    working: AtomicU64,
+    /// How many workers there are, and the news that one ended.
+    working: Mutex<usize>,
+    ended: Condvar,
     failure: Mutex<Option<RunError>>,
 }
 
 fn run_blocks<const N: usize>(
-    spec: &EnsembleSpec,
-    setup: &Setup,
+    part: &Part<'_>,
     threads: usize,
     resume: Option<&Checkpoint>,
     control: &dyn Control,
-    instructions: Instructions,
 ) -> Result<Outcome, RunError> {
-    let blocks = spec.trajectories.div_ceil(N as u64);
+    let setup = part.setup;
     let problem = setup.problem(0)?;
     let columns = setup.start(&problem, 0)?.reduced_width();
-    let layout = Layout::new(
+    let layout = part.spec.layout(
         problem.inputs,
         problem.outputs,
         columns,
@@ -218,35 +347,36 @@ fn run_blocks<const N: usize>(
     );
     drop(problem);
     let memory = match resume {
-        Some(checkpoint) => decode::<N>(checkpoint, blocks)?,
+        Some(checkpoint) => decode::<N>(checkpoint, &part.blocks)?,
         None => Memory {
-            statistics: new_statistics(spec, &layout),
-            finished: vec![false; blocks as usize],
+            statistics: new_statistics(part.spec, &layout),
+            finished: FinishedBlocks::none_of(part.blocks.clone()),
             under_way: BTreeMap::new(),
             final_weights: None,
         },
     };
+    let count = part.blocks.end.saturating_sub(part.blocks.start);
+    let workers = threads.clamp(1, usize::try_from(count).unwrap_or(usize::MAX).max(1));
     let shared = Shared {
+        next: AtomicU64::new(memory.finished.below),
         memory: Mutex::new(memory),
-        next: AtomicU64::new(0),
         done: Mutex::new(BTreeMap::new()),
         stop: AtomicBool::new(false),
         wanted: AtomicU64::new(0),
-        working: AtomicU64::new(0),
+        working: Mutex::new(workers),
+        ended: Condvar::new(),
         failure: Mutex::new(None),
     };
-    let workers = threads.clamp(1, blocks as usize);
-    shared.working.store(workers as u64, Ordering::SeqCst);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                let _present = Present(&shared.working);
-                if let Err(error) = work(&shared, spec, setup, instructions) {
+                let _present = Present(&shared);
+                if let Err(error) = work(&shared, part) {
                     shared.fail(error);
                 }
             });
         }
-        coordinate(&shared, spec, control);
+        coordinate(&shared, part, control);
     });
     if let Some(error) = lock(&shared.failure).take() {
         return Err(error);
@@ -269,7 +399,7 @@ fn new_statistics(spec: &EnsembleSpec, layout: &Layout) -> Statistics {
     let of_save: Vec<bool> = layout
         .observables
         .iter()
-        .map(|o| o.name.starts_with("log_"))
+        .map(|o| o.name.starts_with("log_") || o.name.starts_with("contribution_"))
         .collect();
     let cells = of_save.repeat(spec.save_steps.len());
     Statistics::new(spec.trajectories, cells, spec.keep_trajectories)
@@ -289,40 +419,34 @@ impl<const N: usize> Shared<N> {
     }
 
     /// The next block nobody has taken, with how far it is.
-    fn take_block(&self) -> Option<(u64, Option<Progress<N>>)> {
+    fn take_block(&self, blocks: &Range<u64>) -> Option<(u64, Option<Progress<N>>)> {
         loop {
             let block = self.next.fetch_add(1, Ordering::SeqCst);
-            let memory = lock(&self.memory);
-            if block as usize >= memory.finished.len() {
+            if block >= blocks.end {
                 return None;
             }
-            if !memory.finished[block as usize] {
+            let memory = lock(&self.memory);
+            if !memory.finished.has(block) {
                 return Some((block, memory.under_way.get(&block).cloned()));
             }
         }
     }
 
-    fn total_done(&self, spec: &EnsembleSpec, steps: u64) -> u64 {
+    fn total_done(&self, steps: u64) -> u64 {
         let running: u64 = lock(&self.done).values().sum();
-        let memory = lock(&self.memory);
-        let finished = (0..memory.finished.len() as u64).filter(|&b| memory.finished[b as usize]);
-        let lanes = |b: u64| (spec.trajectories - b * N as u64).min(N as u64);
-        running + finished.map(|b| lanes(b) * steps).sum::<u64>()
+        running + lock(&self.memory).finished.trajectories * steps
     }
 }
 
 /// Takes blocks until none is left or the run stops.
-fn work<const N: usize>(
-    shared: &Shared<N>,
-    spec: &EnsembleSpec,
-    setup: &Setup,
-    instructions: Instructions,
-) -> Result<(), RunError> {
+fn work<const N: usize>(shared: &Shared<N>, part: &Part<'_>) -> Result<(), RunError> {
+    let form = lock(&shared.memory).statistics.form().clone();
     while !shared.stop.load(Ordering::SeqCst) {
-        let Some((number, progress)) = shared.take_block() else {
+        let Some((number, progress)) = shared.take_block(&part.blocks) else {
             return Ok(());
         };
-        let mut block = Block::<N>::new(spec, setup, number, progress, instructions)?;
+        let mut block =
+            Block::<N>::new(part.spec, part.setup, number, progress, part.instructions)?;
         let mut answered = shared.wanted.load(Ordering::SeqCst);
         let mut steps = 16;
         loop {
@@ -330,7 +454,7 @@ fn work<const N: usize>(
             let finished = block.advance(steps);
             lock(&shared.done).insert(number, block.trajectory_steps());
             if finished {
-                finish(shared, &block, number);
+                finish(shared, part, &form, &block, number);
                 break;
             }
             let stopping = shared.stop.load(Ordering::SeqCst);
@@ -355,30 +479,43 @@ fn work<const N: usize>(
     Ok(())
 }
 
-fn finish<const N: usize>(shared: &Shared<N>, block: &Block<'_, N>, number: u64) {
+fn finish<const N: usize>(
+    shared: &Shared<N>,
+    part: &Part<'_>,
+    form: &Form,
+    block: &Block<'_, N>,
+    number: u64,
+) {
     let leaf = block.leaf();
     let weights = (number == 0 && leaf.survivors.first().is_some_and(|&(t, _)| t == 0))
         .then(|| weights_to(&block.weights(0)));
+    let used = (part.spec.trajectories - number * N as u64).min(N as u64);
+    let condensed = form.condense(leaf);
     let mut memory = lock(&shared.memory);
-    memory.statistics.insert(leaf);
+    memory.statistics.insert_condensed(condensed);
     memory.under_way.remove(&number);
-    memory.finished[number as usize] = true;
+    memory.finished.add(number, used);
     memory.final_weights = weights.or(memory.final_weights.take());
+    drop(memory);
     lock(&shared.done).remove(&number);
 }
 
 /// Reports progress, asks for checkpoints and passes an interruption on, until all workers ended.
-fn coordinate<const N: usize>(shared: &Shared<N>, spec: &EnsembleSpec, control: &dyn Control) {
-    let steps = spec.save_steps.last().copied().unwrap_or(0);
-    let total = steps * spec.trajectories;
+fn coordinate<const N: usize>(shared: &Shared<N>, part: &Part<'_>, control: &dyn Control) {
+    let steps = part.spec.last_step();
     let mut last_checkpoint = Instant::now();
     let mut asked = false;
-    let mut pause = Duration::from_millis(1);
-    while shared.working.load(Ordering::SeqCst) > 0 {
-        std::thread::sleep(pause);
-        // Short runs end within a few milliseconds; long ones need not be watched so closely.
-        pause = (pause * 2).min(TICK);
-        control.progress(shared.total_done(spec, steps), total);
+    loop {
+        let working = lock(&shared.working);
+        let waited = shared
+            .ended
+            .wait_timeout_while(working, TICK, |working| *working > 0);
+        let (working, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        if *working == 0 {
+            break;
+        }
+        drop(working);
+        control.progress(shared.total_done(steps), part.total);
         if control.interrupted() && !shared.stop.load(Ordering::SeqCst) {
             shared.fail(RunError::Interrupted);
         }
@@ -391,7 +528,7 @@ fn coordinate<const N: usize>(shared: &Shared<N>, spec: &EnsembleSpec, control: 
             shared.wanted.fetch_add(1, Ordering::SeqCst);
         }
     }
-    control.progress(shared.total_done(spec, steps), total);
+    control.progress(shared.total_done(steps), part.total);
     if *lock(&shared.failure) == Some(RunError::Interrupted) {
         keep(shared, control);
     }
@@ -422,5 +559,24 @@ fn weights_from(w1: Vec<f64>, w2: Vec<f64>, width: usize) -> Weights {
     Weights {
         w1: faer::Mat::from_fn(inputs, width, |i, j| w1[j * inputs + i]),
         w2: faer::Mat::from_fn(width, outputs, |i, j| w2[j * width + i]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finished_blocks_are_remembered_in_little_room() {
+        let mut finished = FinishedBlocks::none_of(100..200);
+        assert!(finished.has(99) && !finished.has(100));
+        for block in [100, 102, 104, 103] {
+            finished.add(block, 8);
+        }
+        assert!(finished.has(100) && !finished.has(101) && finished.has(104));
+        assert_eq!((finished.below, finished.beyond.len()), (101, 3));
+        finished.add(101, 5);
+        assert_eq!((finished.below, finished.beyond.len()), (105, 0));
+        assert_eq!(finished.trajectories, 37);
     }
 }

@@ -18,9 +18,302 @@
 //! the projector on the null space of M, which every choice of its basis shares.
 
 use crate::graded::{GradedColumns, Rotate};
+use crate::lane_math::ln;
 use crate::lane_problem::LaneProblem;
-use crate::lanes::{Instructions, Mask};
+use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::state::State;
+
+/// Forces on the eigenvalues of N trajectories, one per column of Θ, by falling eigenvalue. A
+/// zero eigenvalue has log −∞, q_ij = 0 and no forces.
+#[derive(Clone, Debug)]
+pub struct Forces<const N: usize> {
+    columns: usize,
+    /// Squared norms of the mantissas of the columns, and their exponents of two.
+    squares: Vec<Lanes<N>>,
+    exponents: Vec<Lanes<N>>,
+    /// (a_i; b_i), column by column, of length p + k.
+    vectors: Vec<Lanes<N>>,
+    /// q_ij, row by row.
+    q: Vec<Lanes<N>>,
+    /// Σ q_ij over the null space of M; 0 where M has full rank.
+    q_null: Vec<Lanes<N>>,
+    /// 4 a_i'A b_i.
+    gradient: Vec<Lanes<N>>,
+    /// 4ν (a_i'S a_j)(b_i'b_j): a quarter of the covariation rate of log λ_i and log λ_j.
+    coupling: Vec<Lanes<N>>,
+    /// (1 − λ_j/λ_i) for i < j is never taken below √(this · q_ij).
+    smoothing: f64,
+}
+
+/// Eigenvalues closer than what noise moves them in one step of length h repel as if they were
+/// about that far apart: 1 − λ_j/λ_i becomes √((1 − λ_j/λ_i)² + 16 · this · q_ij h).
+///
+/// A gap that noise moves with variance s² = 16 q_ij per unit of t is a Bessel process of dimension
+/// two, and without its repulsion one of dimension one. From a gap of 0, a step h takes them to √(π h s²/2)
+/// and √(2 h s²/π) on average; the drift s²/(2 gap) that makes the difference has this gap².
+const ONE_STEP: f64 = 1.206;
+
+impl<const N: usize> Forces<N> {
+    /// At columns that are orthogonal and sorted by falling norm, as
+    /// [`GradedColumns::orthogonalise`] leaves them. `a` is the negative gradient A, p × k row-major.
+    /// With `time_step` the repulsion is that of a step of this length, smooth where eigenvalues
+    /// meet; without it, the exact one, infinite there.
+    pub fn new(
+        theta: &GradedColumns<N>,
+        a: &[Lanes<N>],
+        problem: &LaneProblem<N>,
+        nu: f64,
+        time_step: Option<f64>,
+        instructions: Instructions,
+    ) -> Self {
+        instructions.dispatch(Evaluate {
+            theta,
+            a,
+            problem,
+            nu,
+            smoothing: time_step.map_or(0.0, |h| 16.0 * ONE_STEP * h),
+        })
+    }
+
+    /// At the present state.
+    pub fn of_state(
+        state: &State<N>,
+        problem: &LaneProblem<N>,
+        nu: f64,
+        time_step: Option<f64>,
+        instructions: Instructions,
+    ) -> Self {
+        let mut theta = state.factor.clone();
+        let rows = theta.rows();
+        let orthogonal = Rotate::to_orthogonality(rows);
+        theta.orthogonalise(0..rows, orthogonal, Mask::ALL, None, instructions);
+        let mut a = vec![Lanes::ZERO; problem.inputs * problem.outputs];
+        state.negative_gradient(problem, &mut a);
+        Self::new(&theta, &a, problem, nu, time_step, instructions)
+    }
+
+    /// How many eigenvalues.
+    pub fn count(&self) -> usize {
+        self.columns
+    }
+
+    /// v_i = (a_i; b_i), of length p + k.
+    #[inline(always)]
+    pub fn vector(&self, i: usize) -> &[Lanes<N>] {
+        let rows = self.vectors.len() / self.columns;
+        &self.vectors[i * rows..(i + 1) * rows]
+    }
+
+    /// log λ_i; −∞ for a zero eigenvalue.
+    #[inline(always)]
+    pub fn log_eigenvalue(&self, i: usize) -> Lanes<N> {
+        let exponent = self.exponents[i] + self.exponents[i];
+        exponent.mul_add(Lanes::splat(std::f64::consts::LN_2), ln(self.squares[i]))
+    }
+
+    /// 4 a_i'A b_i.
+    #[inline(always)]
+    pub fn gradient(&self, i: usize) -> Lanes<N> {
+        self.gradient[i]
+    }
+
+    /// −q_ii.
+    #[inline(always)]
+    pub fn own_noise(&self, i: usize) -> Lanes<N> {
+        -self.q(i, i)
+    }
+
+    /// Σ_{j≠i} q_ij, the null space included.
+    #[inline(always)]
+    pub fn common_growth(&self, i: usize) -> Lanes<N> {
+        let mut sum = self.q_null[i];
+        for j in 0..self.columns {
+            if j != i {
+                sum += self.q(i, j);
+            }
+        }
+        sum
+    }
+
+    /// 4 q_ij λ_j/(λ_i − λ_j): what eigenvalue j's repulsion adds to the drift of log λ_i. The
+    /// larger of two is pushed up a little, the smaller one down by at least 4 q_ij.
+    #[inline(always)]
+    pub fn repulsion_from(&self, i: usize, j: usize) -> Lanes<N> {
+        let (large, small) = (i.min(j), i.max(j));
+        let shift = self.exponents[small] - self.exponents[large];
+        let large_square = self.squares[large];
+        // λ_small/λ_large, 0 where both are 0.
+        let ratio = (self.squares[small] / large_square) * (shift + shift).exp2_whole();
+        let ratio = ratio.where_else(Lanes::ZERO.less_than(large_square), Lanes::ZERO);
+        let q = self.q(i, j);
+        let gap = Lanes::ONE - ratio;
+        let gap = gap.mul_add(gap, Lanes::splat(self.smoothing) * q).sqrt();
+        let push = Lanes::splat(4.0) * q / gap;
+        if i < j { push * ratio } else { -push }
+    }
+
+    /// Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+    #[inline(always)]
+    pub fn repulsion(&self, i: usize) -> Lanes<N> {
+        let mut sum = Lanes::ZERO;
+        for j in 0..self.columns {
+            if j != i {
+                sum += self.repulsion_from(i, j);
+            }
+        }
+        sum
+    }
+
+    /// q_ij.
+    #[inline(always)]
+    pub fn q(&self, i: usize, j: usize) -> Lanes<N> {
+        self.q[i * self.columns + j]
+    }
+
+    /// The forces of one lane.
+    pub fn of_lane(&self, lane: usize) -> EigenvalueForces {
+        let count = self
+            .squares
+            .iter()
+            .take_while(|square| square.0[lane] > 0.0)
+            .count();
+        let table = |values: &[Lanes<N>]| -> Vec<Vec<f64>> {
+            let row = |i: usize| {
+                let start = i * self.columns;
+                let row = &values[start..start + count];
+                row.iter().map(|v| v.0[lane]).collect()
+            };
+            (0..count).map(row).collect()
+        };
+        let list = |values: &[Lanes<N>]| values[..count].iter().map(|v| v.0[lane]).collect();
+        let log = |i: usize| self.log_eigenvalue(i).0[lane];
+        EigenvalueForces {
+            log_eigenvalues: (0..count).map(log).collect(),
+            q: table(&self.q),
+            q_null: list(&self.q_null),
+            gradient: list(&self.gradient),
+            coupling: table(&self.coupling),
+        }
+    }
+}
+
+struct Evaluate<'a, const N: usize> {
+    theta: &'a GradedColumns<N>,
+    a: &'a [Lanes<N>],
+    problem: &'a LaneProblem<N>,
+    nu: f64,
+    smoothing: f64,
+}
+
+impl<const N: usize> LaneWork for Evaluate<'_, N> {
+    type Output = Forces<N>;
+    const SINGLE: bool = N == 1;
+
+    #[inline(always)]
+    fn run(self) -> Forces<N> {
+        let (p, d, m) = (self.problem.inputs, self.theta.rows(), self.theta.columns());
+        let (vectors, squares) = self.unit_columns();
+        let column = |i: usize| &vectors[i * d..(i + 1) * d];
+        let nu = Lanes::splat(self.nu);
+        let zeros = vec![Lanes::ZERO; m * m];
+        // a_i'S a_j and b_i'b_j.
+        let (mut s, mut b) = (zeros.clone(), zeros.clone());
+        for i in 0..m {
+            for j in 0..=i {
+                let (mut inputs, mut outputs) = (Lanes::ZERO, Lanes::ZERO);
+                for row in 0..p {
+                    let weighted = column(i)[row] * self.problem.eigenvalues[row];
+                    inputs = weighted.mul_add(column(j)[row], inputs);
+                }
+                for row in p..d {
+                    outputs = column(i)[row].mul_add(column(j)[row], outputs);
+                }
+                (s[i * m + j], s[j * m + i]) = (inputs, inputs);
+                (b[i * m + j], b[j * m + i]) = (outputs, outputs);
+            }
+        }
+        let (mut q, mut coupling) = (zeros.clone(), zeros);
+        let (mut q_null, mut gradient) = (vec![Lanes::ZERO; m], vec![Lanes::ZERO; m]);
+        let full_rank = Lanes::ZERO.less_than(squares[m - 1]) & Mask::from_fn(|_| m == d);
+        for i in 0..m {
+            let (s_i, b_i) = (s[i * m + i], b[i * m + i]);
+            for j in 0..m {
+                let mixed = s[i * m + j] * b[i * m + j];
+                let squares = s_i.mul_add(b[j * m + j], s[j * m + j] * b_i);
+                q[i * m + j] = nu * (squares + (mixed + mixed));
+                coupling[i * m + j] = Lanes::splat(4.0) * nu * mixed;
+            }
+            gradient[i] = Lanes::splat(4.0) * self.along_gradient(column(i));
+            if (!full_rank).any() {
+                let sum = nu * self.null_sum(i, &s, &b);
+                q_null[i] = Lanes::ZERO.where_else(full_rank, sum);
+            }
+        }
+        Forces {
+            columns: m,
+            squares,
+            exponents: self.theta.exponent().to_vec(),
+            vectors,
+            q,
+            q_null,
+            gradient,
+            coupling,
+            smoothing: self.smoothing,
+        }
+    }
+}
+
+impl<const N: usize> Evaluate<'_, N> {
+    /// Columns of norm one, zero columns left zero, and the squared norms they had.
+    #[inline(always)]
+    fn unit_columns(&self) -> (Vec<Lanes<N>>, Vec<Lanes<N>>) {
+        let mut vectors = self.theta.mantissa().to_vec();
+        let mut squares = Vec::with_capacity(self.theta.columns());
+        for column in vectors.chunks_exact_mut(self.theta.rows()) {
+            let mut square = Lanes::ZERO;
+            for &entry in column.iter() {
+                square = entry.mul_add(entry, square);
+            }
+            let nonzero = Lanes::ZERO.less_than(square);
+            let norm = square.sqrt().where_else(nonzero, Lanes::ONE);
+            for entry in column {
+                *entry = *entry / norm;
+            }
+            squares.push(square);
+        }
+        (vectors, squares)
+    }
+
+    /// a'A b of v = (a; b).
+    #[inline(always)]
+    fn along_gradient(&self, vector: &[Lanes<N>]) -> Lanes<N> {
+        let (first, second) = vector.split_at(self.problem.inputs);
+        let mut sum = Lanes::ZERO;
+        for (row, &x) in first.iter().enumerate() {
+            for (column, &y) in second.iter().enumerate() {
+                sum = (x * y).mul_add(self.a[row * second.len() + column], sum);
+            }
+        }
+        sum
+    }
+
+    /// Σ q_ij/ν over an orthonormal basis of the null space, whose projector is I − Σ v v'.
+    #[inline(always)]
+    fn null_sum(&self, i: usize, s: &[Lanes<N>], b: &[Lanes<N>]) -> Lanes<N> {
+        let m = self.theta.columns();
+        let mut outputs_left = Lanes::splat(self.problem.outputs as f64);
+        let mut inputs_left = self.problem.trace;
+        // Σ_j (a_i'S a_j)(b_i'b_j) over all of space is a_i'S (Σ a_j b_j') b_i = 0.
+        let mut mixed = Lanes::ZERO;
+        for j in 0..m {
+            outputs_left -= b[j * m + j];
+            inputs_left -= s[j * m + j];
+            mixed -= s[i * m + j] * b[i * m + j];
+        }
+        let sum = s[i * m + i].mul_add(outputs_left, b[i * m + i] * inputs_left);
+        sum + (mixed + mixed)
+    }
+}
 
 /// Forces on the nonzero eigenvalues of one trajectory, by falling eigenvalue.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,44 +378,7 @@ impl EigenvalueForces {
         nu: f64,
         instructions: Instructions,
     ) -> Self {
-        let mut theta = state.factor.clone();
-        let rows = theta.rows();
-        let orthogonal = Rotate::to_orthogonality(rows);
-        theta.orthogonalise(0..rows, orthogonal, Mask::ALL, None, instructions);
-        let vectors = unit_columns(&theta, lane);
-        let logs = theta.log_norms(0..rows, instructions);
-        let log_eigenvalues = logs
-            .iter()
-            .map(|l| 2.0 * l.0[lane])
-            .take(vectors.len())
-            .collect();
-        let mut a = vec![crate::lanes::Lanes::ZERO; problem.inputs * problem.outputs];
-        state.negative_gradient(problem, &mut a);
-        let forms = Forms {
-            vectors: &vectors,
-            problem,
-            lane,
-        };
-        let count = vectors.len();
-        let table = |f: &dyn Fn(usize, usize) -> f64| -> Vec<Vec<f64>> {
-            (0..count)
-                .map(|i| (0..count).map(|j| f(i, j)).collect())
-                .collect()
-        };
-        let (s, b) = (
-            table(&|i, j| forms.inputs(i, j)),
-            table(&|i, j| forms.outputs(i, j)),
-        );
-        let gradient = (0..count).map(|i| 4.0 * forms.gradient(i, &a)).collect();
-        Self {
-            q: table(&|i, j| {
-                nu * (s[i][i] * b[j][j] + s[j][j] * b[i][i] + 2.0 * s[i][j] * b[i][j])
-            }),
-            q_null: (0..count).map(|i| nu * forms.null_sum(i, &s, &b)).collect(),
-            coupling: table(&|i, j| 4.0 * nu * s[i][j] * b[i][j]),
-            gradient,
-            log_eigenvalues,
-        }
+        Forces::of_state(state, problem, nu, None, instructions).of_lane(lane)
     }
 
     /// Split (a) of eigenvalue `i`. Overflows to ±∞ where λ_i or λ_j leave double range.
@@ -174,73 +430,5 @@ impl EigenvalueForces {
     /// d⟨λ_i, λ_j⟩/dt = 16 ν λ_i λ_j (a_i'S a_j)(b_i'b_j).
     pub fn covariation(&self, i: usize, j: usize) -> f64 {
         libm::exp(self.log_eigenvalues[i] + self.log_eigenvalues[j]) * self.log_covariation(i, j)
-    }
-}
-
-/// Columns of norm one of one lane, zero columns (which come last) left out.
-fn unit_columns<const N: usize>(theta: &GradedColumns<N>, lane: usize) -> Vec<Vec<f64>> {
-    let columns = theta.mantissa().chunks_exact(theta.rows());
-    columns
-        .map(|column| column.iter().map(|x| x.0[lane]).collect::<Vec<f64>>())
-        .map(|column| {
-            let norm = column.iter().map(|x| x * x).sum::<f64>().sqrt();
-            (norm, column)
-        })
-        .take_while(|&(norm, _)| norm > 0.0)
-        .map(|(norm, column)| column.iter().map(|x| x / norm).collect())
-        .collect()
-}
-
-/// Quadratic forms of the eigenvectors.
-struct Forms<'a, const N: usize> {
-    vectors: &'a [Vec<f64>],
-    problem: &'a LaneProblem<N>,
-    lane: usize,
-}
-
-impl<const N: usize> Forms<'_, N> {
-    fn eigenvalue_of_inputs(&self, a: usize) -> f64 {
-        self.problem.eigenvalues[a].0[self.lane]
-    }
-
-    /// a_i'S a_j.
-    fn inputs(&self, i: usize, j: usize) -> f64 {
-        let term =
-            |a: usize| self.vectors[i][a] * self.eigenvalue_of_inputs(a) * self.vectors[j][a];
-        (0..self.problem.inputs).map(term).sum()
-    }
-
-    /// b_i'b_j.
-    fn outputs(&self, i: usize, j: usize) -> f64 {
-        let p = self.problem.inputs;
-        self.vectors[i][p..]
-            .iter()
-            .zip(&self.vectors[j][p..])
-            .map(|(x, y)| x * y)
-            .sum()
-    }
-
-    /// a_i'A b_i.
-    fn gradient(&self, i: usize, a: &[crate::lanes::Lanes<N>]) -> f64 {
-        let (p, k) = (self.problem.inputs, self.problem.outputs);
-        let (w1, w2) = self.vectors[i].split_at(p);
-        (0..p * k)
-            .map(|entry| w1[entry / k] * a[entry].0[self.lane] * w2[entry % k])
-            .sum()
-    }
-
-    /// Σ q_ij/ν over an orthonormal basis of the null space, whose projector is I − Σ v v'.
-    fn null_sum(&self, i: usize, s: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
-        let (p, k) = (self.problem.inputs, self.problem.outputs);
-        let count = self.vectors.len();
-        if count == p + k {
-            return 0.0;
-        }
-        let trace: f64 = (0..p).map(|a| self.eigenvalue_of_inputs(a)).sum();
-        let outputs_left = k as f64 - (0..count).map(|j| b[j][j]).sum::<f64>();
-        let inputs_left = trace - (0..count).map(|j| s[j][j]).sum::<f64>();
-        // Σ_j (a_i'S a_j)(b_i'b_j) over all of space is a_i'S (Σ a_j b_j') b_i = 0.
-        let mixed: f64 = -(0..count).map(|j| s[i][j] * b[i][j]).sum::<f64>();
-        s[i][i] * outputs_left + b[i][i] * inputs_left + 2.0 * mixed
     }
 }

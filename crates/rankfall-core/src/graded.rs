@@ -313,6 +313,7 @@ struct Orthogonalise<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
     type Output = ();
+    const SINGLE: bool = N == 1;
 
     #[inline(always)]
     fn run(mut self) {
@@ -421,6 +422,7 @@ struct LogNorms<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for LogNorms<'_, N> {
     type Output = Vec<Lanes<N>>;
+    const SINGLE: bool = N == 1;
 
     #[inline(always)]
     fn run(self) -> Vec<Lanes<N>> {
@@ -442,6 +444,7 @@ struct Triangularise<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Triangularise<'_, N> {
     type Output = ();
+    const SINGLE: bool = N == 1;
 
     #[inline(always)]
     fn run(self) {

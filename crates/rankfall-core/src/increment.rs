@@ -25,12 +25,8 @@ pub enum Increment<const N: usize> {
     GaussianNoise {
         /// h, or η.
         step_size: f64,
-        /// One factor per row of ΔG.
-        scale: Vec<Lanes<N>>,
-        /// Whose normals.
-        key: StreamKey,
-        /// Scratch for the normals.
-        normals: Vec<Lanes<N>>,
+        /// scale_a Z_ab.
+        noise: GaussianNoise<N>,
     },
     /// ΔG = η (A + Xᵀε/n) with ε = ±√δ: label-noise gradient descent with Rademacher labels.
     RademacherLabels {
@@ -43,6 +39,42 @@ pub enum Increment<const N: usize> {
     },
     /// ΔG = (η/b) X_Bᵀ(Y_B + ε − X_B W₁W₂): mini-batch SGD.
     MiniBatch(MiniBatch<N>),
+}
+
+/// S_xx^{1/2} times Gaussian increments, p × k, in the eigenbasis.
+pub struct GaussianNoise<const N: usize> {
+    /// One factor per row.
+    scale: Vec<Lanes<N>>,
+    key: StreamKey,
+    /// Each increment is the sum of this many finer ones.
+    substeps: u32,
+    outputs: usize,
+    /// Scratch for the normals.
+    normals: Vec<Lanes<N>>,
+}
+
+impl<const N: usize> GaussianNoise<N> {
+    /// Increments of this variance per unit of S_xx, each the sum of `substeps` ≥ 1.
+    pub fn new(problem: &LaneProblem<N>, variance: f64, substeps: u32, key: StreamKey) -> Self {
+        let deviation = Lanes::splat((variance / f64::from(substeps)).sqrt());
+        Self {
+            scale: problem.roots.iter().map(|&r| deviation * r).collect(),
+            key,
+            substeps,
+            outputs: problem.outputs,
+            normals: vec![Lanes::ZERO; problem.inputs * problem.outputs],
+        }
+    }
+
+    /// Adds the increment of one step to `out`, p × k row-major.
+    #[inline(always)]
+    pub fn add(&mut self, trajectories: Words<N>, step: u64, out: &mut [Lanes<N>]) {
+        let substeps = u64::from(self.substeps);
+        for fine in step * substeps..(step + 1) * substeps {
+            self.key.fill_normals(trajectories, fine, &mut self.normals);
+            add_scaled(out, &self.normals, &self.scale, self.outputs);
+        }
+    }
 }
 
 /// Mini-batch SGD of N trajectories.
@@ -71,28 +103,32 @@ impl<const N: usize> Increment<N> {
     ) -> Option<Self> {
         let eta = dynamics.step_size;
         let size = problem.inputs * problem.outputs;
-        let gaussian = |step_size: f64, variance: f64, purpose| Self::GaussianNoise {
+        let gaussian = |step_size: f64, variance: f64, substeps, purpose| Self::GaussianNoise {
             step_size,
-            scale: problem
-                .roots
-                .iter()
-                .map(|&r| Lanes::splat(variance.sqrt()) * r)
-                .collect(),
-            key: StreamKey::new(seed, purpose, stream),
-            normals: vec![Lanes::ZERO; size],
+            noise: GaussianNoise::new(
+                problem,
+                variance,
+                substeps,
+                StreamKey::new(seed, purpose, stream),
+            ),
         };
         Some(match dynamics.kind {
             Kind::GradientFlow => return None,
-            Kind::StochasticGradientFlow { time_step, .. } => {
-                let nu = dynamics.noise_intensity(problem.samples);
-                gaussian(time_step, nu * time_step, Purpose::BrownianMotion)
+            Kind::StochasticGradientFlow {
+                time_step,
+                brownian_substeps,
+                ..
+            } => {
+                let variance = dynamics.noise_intensity(problem.samples) * time_step;
+                let purpose = Purpose::BrownianMotion;
+                gaussian(time_step, variance, brownian_substeps, purpose)
             }
             Kind::GradientDescent => Self::Descent { step_size: eta },
             Kind::LabelNoiseGradientDescent {
                 distribution: LabelNoise::Gaussian,
             } => {
                 let variance = eta * eta * dynamics.label_noise / problem.samples as f64;
-                gaussian(eta, variance, Purpose::LabelNoise)
+                gaussian(eta, variance, 1, Purpose::LabelNoise)
             }
             Kind::LabelNoiseGradientDescent {
                 distribution: LabelNoise::Rademacher,
@@ -142,15 +178,9 @@ impl<const N: usize> Increment<N> {
     ) {
         match self {
             Self::Descent { step_size } => drift(state, problem, *step_size, out),
-            Self::GaussianNoise {
-                step_size,
-                scale,
-                key,
-                normals,
-            } => {
+            Self::GaussianNoise { step_size, noise } => {
                 drift(state, problem, *step_size, out);
-                key.fill_normals(trajectories, state.step, normals);
-                add_scaled(out, normals, scale, problem.outputs);
+                noise.add(trajectories, state.step, out);
             }
             Self::RademacherLabels {
                 step_size,

@@ -286,6 +286,9 @@ impl<'de, const N: usize> serde::Deserialize<'de> for Lanes<N> {
 pub trait LaneWork {
     /// What the work returns.
     type Output;
+    /// Whether it is on one lane, for which the widest instructions are not compiled: they would gain
+    /// nothing.
+    const SINGLE: bool;
     /// Does it.
     fn run(self) -> Self::Output;
 }
@@ -329,7 +332,22 @@ impl Instructions {
     /// Runs `work` as compiled for these instructions.
     #[inline]
     pub fn dispatch<W: LaneWork>(self, work: W) -> W::Output {
-        self.0.dispatch(Vectorised(work))
+        if W::SINGLE {
+            self.dispatch_single(work)
+        } else {
+            self.0.dispatch(Vectorised(work))
+        }
+    }
+
+    #[inline]
+    fn dispatch_single<W: LaneWork>(self, work: W) -> W::Output {
+        #[cfg(target_arch = "x86_64")]
+        if !matches!(self.0, pulp::Arch::Scalar)
+            && let Some(simd) = pulp::x86::V3::try_new()
+        {
+            return pulp::Simd::vectorize(simd, Vectorised(work));
+        }
+        work.run()
     }
 }
 

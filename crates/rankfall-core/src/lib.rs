@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use rankfall_core::dynamics::{Dynamics, Integrator, Kind};
+//! use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 //! use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 //! use rankfall_core::lanes::Instructions;
 //! use rankfall_core::network::Initialisation;
@@ -32,11 +32,13 @@
 //! };
 //! let kind = Kind::StochasticGradientFlow {
 //!     integrator: Integrator::LieEuler, time_step: 0.01, batch_size: 1,
+//!     forces: ForceScales::default(), brownian_substeps: 1,
 //! };
 //! let flow = EnsembleSpec {
 //!     dynamics: Dynamics { kind, step_size: 0.01, label_noise: 2.0 },
 //!     stream: 0, trajectories: 8, save_steps: vec![0, 1000, 5000], time_unit: 0.01,
 //!     rank_tolerance: 1e-3, keep_trajectories: false, reductions: true,
+//!     force_balance: None,
 //! };
 //! let outcome = flow.run(&setup, 2, None, &Unattended, Instructions::best())?;
 //! let totals = outcome.statistics.totals();
@@ -53,14 +55,17 @@
 
 pub mod batches;
 pub mod block;
+pub mod counterfactual;
 pub mod deep;
 pub mod dense;
 pub mod dynamics;
 pub mod ensemble;
+pub mod force_balance;
 pub mod forces;
 pub mod graded;
 pub mod gradient_flow;
 pub mod gram;
+pub mod histogram;
 pub mod increment;
 pub mod lane_math;
 pub mod lane_problem;
@@ -75,6 +80,9 @@ pub mod setup;
 pub mod state;
 pub mod statistics;
 pub mod stepper;
+pub mod strang;
 pub mod synthetic;
 pub mod theory;
+pub mod time_step;
 pub mod update;
+pub mod walk;

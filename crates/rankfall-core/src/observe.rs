@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use crate::force_balance;
 use crate::graded::{GradedColumns, Rotate};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
@@ -96,6 +97,13 @@ impl Layout {
             outputs,
             columns,
         }
+    }
+
+    /// The same with a force balance after everything else.
+    pub fn with_force_balance(mut self) -> Self {
+        let balance = force_balance::observables(self.columns);
+        self.observables.extend(balance);
+        self
     }
 
     /// Where an observable is, if it is measured.
@@ -533,6 +541,7 @@ struct BalanceDrift<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
     type Output = Lanes<N>;
+    const SINGLE: bool = N == 1;
 
     /// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
     #[inline(always)]
@@ -559,6 +568,7 @@ struct LossValues<const N: usize> {
 
 impl<const N: usize> LaneWork for Losses<'_, N> {
     type Output = LossValues<N>;
+    const SINGLE: bool = N == 1;
 
     #[inline(always)]
     fn run(self) -> LossValues<N> {

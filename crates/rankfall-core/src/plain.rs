@@ -21,6 +21,9 @@ use crate::problem::Problem;
 use crate::random::{Purpose, StreamKey};
 use crate::state::DIVERGED;
 
+mod counterfactual;
+mod strang;
+
 /// Runge–Kutta steps of gradient flow per step of the grid of save times.
 const FLOW_STEPS: u32 = 8;
 
@@ -37,6 +40,7 @@ pub struct Plain {
     /// The rows in the original basis, p and k numbers each.
     rows: Option<(Vec<f64>, Vec<f64>)>,
     flow_noise: StreamKey,
+    area_noise: StreamKey,
     label_noise: StreamKey,
     batches: Option<Batches>,
     trajectory: u64,
@@ -106,6 +110,7 @@ impl Plain {
             root: scaled(&f64::sqrt),
             rows: original_rows(&problem),
             flow_noise: StreamKey::new(seed, Purpose::BrownianMotion, stream),
+            area_noise: StreamKey::new(seed, Purpose::LevyArea, stream),
             label_noise: StreamKey::new(seed, Purpose::LabelNoise, stream),
             batches,
             trajectory,
@@ -121,10 +126,21 @@ impl Plain {
             let length = self.time_unit / f64::from(FLOW_STEPS);
             return (0..FLOW_STEPS).all(|_| self.runge_kutta(length));
         }
+        if let Kind::StochasticGradientFlow {
+            integrator: Integrator::LieStrang,
+            time_step,
+            ..
+        } = self.dynamics.kind
+        {
+            return self.lie_strang(step, time_step);
+        }
         let increment = self.increment(step);
         let size = increment.norm_l2();
         if size.is_nan() || size > DIVERGED {
             return false;
+        }
+        if let Some(forces) = self.dynamics.modified_forces() {
+            self.scale_forces(forces, self.time_unit);
         }
         match self.dynamics.kind {
             Kind::StochasticGradientFlow {
@@ -187,7 +203,7 @@ impl Plain {
         match self.dynamics.kind {
             Kind::StochasticGradientFlow { time_step, .. } => {
                 let variance = self.dynamics.noise_intensity(n) * time_step;
-                let noise = self.gaussian_noise(self.flow_noise, step, variance.sqrt());
+                let noise = self.brownian_increment(step, variance.sqrt());
                 self.negative_gradient(&self.weights) * faer::Scale(time_step) + noise
             }
             Kind::LabelNoiseGradientDescent { distribution } => {
@@ -207,6 +223,22 @@ impl Plain {
                 self.negative_gradient(&self.weights) * faer::Scale(eta)
             }
         }
+    }
+
+    /// The increment of one step of the flow, the sum of its finer ones; `deviation` is √(νh).
+    fn brownian_increment(&self, step: u64, deviation: f64) -> Mat<f64> {
+        let substeps = match self.dynamics.kind {
+            Kind::StochasticGradientFlow {
+                brownian_substeps, ..
+            } => u64::from(brownian_substeps),
+            _ => 1,
+        };
+        let scale = deviation / (substeps as f64).sqrt();
+        let mut sum = Mat::zeros(self.problem.inputs, self.problem.outputs);
+        for fine in step * substeps..(step + 1) * substeps {
+            sum += self.gaussian_noise(self.flow_noise, fine, scale);
+        }
+        sum
     }
 
     /// scale · V diag(√s) Z.

@@ -27,6 +27,10 @@ pub enum Purpose {
     LabelNoise = 6,
     /// Choice of mini-batch rows.
     Batches = 7,
+    /// Lévy areas of the weak second-order integrator.
+    LevyArea = 8,
+    /// Points of a random sweep.
+    SweepDesign = 100,
     /// Class labels that are flipped.
     LabelFlips = 20,
     /// Noise on the inputs of a network.
@@ -182,6 +186,7 @@ struct NormalsAlong<'a> {
 
 impl LaneWork for NormalsAlong<'_> {
     type Output = ();
+    const SINGLE: bool = false;
 
     #[inline(always)]
     fn run(self) {

@@ -119,6 +119,26 @@ impl<const N: usize> State<N> {
         }
     }
 
+    /// Rotates the columns of the living lanes until they are orthogonal: they are then singular
+    /// vectors times singular values.
+    pub fn make_orthogonal(&mut self, instructions: Instructions) {
+        let when = Rotate::to_orthogonality(self.factor.rows());
+        self.orthogonalise(when, self.alive(), instructions);
+    }
+
+    /// Multiplies the columns of the living lanes by these factors.
+    pub fn scale_columns(&mut self, factors: &[Lanes<N>]) {
+        let alive = self.alive();
+        let rows = self.factor.rows();
+        let columns = self.factor.mantissa_mut().chunks_exact_mut(rows);
+        for (column, &factor) in columns.zip(factors) {
+            let factor = factor.where_else(alive, Lanes::ONE);
+            for entry in column {
+                *entry = *entry * factor;
+            }
+        }
+    }
+
     fn keep_apart(&mut self, mask: Mask<N>, instructions: Instructions) {
         // Gershgorin: pairwise cosines below 1/(2m) bound the condition number by √3.
         let cosine = 0.5 / self.factor.columns() as f64;

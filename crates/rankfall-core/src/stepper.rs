@@ -1,10 +1,13 @@
 //! Takes N trajectories forward: increment, admission, update, upkeep.
 
+use crate::counterfactual::Counterfactual;
 use crate::dynamics::{Dynamics, Integrator, Kind};
-use crate::increment::Increment;
+use crate::increment::{GaussianNoise, Increment};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, LaneWork, Lanes, Words};
+use crate::random::{Purpose, StreamKey};
 use crate::state::State;
+use crate::strang::LieStrang;
 use crate::update::Update;
 
 /// How Θ is moved by ΔG.
@@ -15,12 +18,15 @@ enum Rule<const N: usize> {
     LieEuler(Vec<Lanes<N>>),
     /// exp(H(ΔG) + diag(rate)).
     LieEulerUnsplit(Vec<Lanes<N>>),
+    /// Drift, noise and drift apart.
+    LieStrang(Box<LieStrang<N>>),
 }
 
 /// The steps of one of the dynamics with steps: all but gradient flow.
 pub struct Stepper<const N: usize> {
     increment: Increment<N>,
     rule: Rule<N>,
+    counterfactual: Option<Counterfactual<N>>,
     update: Update<N>,
     /// ΔG, p × k row-major.
     step: Vec<Lanes<N>>,
@@ -40,12 +46,23 @@ impl<const N: usize> Stepper<N> {
     ) -> Option<Self> {
         Some(Self {
             increment: Increment::new(dynamics, problem, seed, stream, trajectories)?,
-            rule: Rule::of(dynamics, problem),
+            rule: Rule::of(
+                dynamics,
+                problem,
+                StreamKey::new(seed, Purpose::LevyArea, stream),
+            ),
+            counterfactual: counterfactual(dynamics, problem),
             update: Update::new(problem.inputs, problem.outputs),
             step: vec![Lanes::ZERO; problem.inputs * problem.outputs],
             trajectories,
             instructions,
         })
+    }
+
+    /// ΔG of the last step taken, p × k row-major; zero before the first, and with the Lie–Strang step,
+    /// which has several.
+    pub fn increment(&self) -> &[Lanes<N>] {
+        &self.step
     }
 
     /// Takes `steps` steps.
@@ -59,10 +76,33 @@ impl<const N: usize> Stepper<N> {
         });
     }
 
+    /// The noise of the step to come and of those after it, where the increment has Gaussian noise.
+    pub fn noise(&mut self) -> Option<(&mut GaussianNoise<N>, Words<N>)> {
+        match &mut self.increment {
+            Increment::GaussianNoise { noise, .. } => Some((noise, self.trajectories)),
+            _ => None,
+        }
+    }
+
     #[inline(always)]
     fn take_step(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
+        self.move_state(state, problem);
+        state.step += 1;
+        state.keep_up(self.instructions);
+    }
+
+    #[inline(always)]
+    fn move_state(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
+        if let (Rule::LieStrang(strang), Increment::GaussianNoise { noise, .. }) =
+            (&mut self.rule, &mut self.increment)
+        {
+            return strang.move_state(state, problem, noise, &mut self.update, self.trajectories);
+        }
         self.increment
             .fill(state, problem, self.trajectories, &mut self.step);
+        if let Some(counterfactual) = &mut self.counterfactual {
+            counterfactual.apply(state, problem, self.instructions);
+        }
         let mut square = Lanes::ZERO;
         for &entry in &self.step {
             square = entry.mul_add(entry, square);
@@ -79,14 +119,15 @@ impl<const N: usize> Stepper<N> {
                 self.update
                     .exponential_unsplit(&self.step, square, rate, columns, mask);
             }
+            // Handled above: it makes its increments itself.
+            Rule::LieStrang(_) => {}
         }
-        state.step += 1;
-        state.keep_up(self.instructions);
     }
 }
 
 impl<const N: usize> Rule<N> {
-    fn of(dynamics: &Dynamics, problem: &LaneProblem<N>) -> Self {
+    /// `area` is the stream of the Lévy areas, for the integrator that needs them.
+    fn of(dynamics: &Dynamics, problem: &LaneProblem<N>, area: StreamKey) -> Self {
         match dynamics.kind {
             Kind::StochasticGradientFlow {
                 integrator,
@@ -105,6 +146,10 @@ impl<const N: usize> Rule<N> {
                     Integrator::LieEulerUnsplit => {
                         Self::LieEulerUnsplit(ito_rate(problem, nu, time_step))
                     }
+                    Integrator::LieStrang => {
+                        let strang = LieStrang::new(problem, nu, time_step, area);
+                        Self::LieStrang(Box::new(strang))
+                    }
                 }
             }
             _ => Self::Euler,
@@ -112,9 +157,21 @@ impl<const N: usize> Rule<N> {
     }
 }
 
+fn counterfactual<const N: usize>(
+    dynamics: &Dynamics,
+    problem: &LaneProblem<N>,
+) -> Option<Counterfactual<N>> {
+    let forces = dynamics.modified_forces()?;
+    let Kind::StochasticGradientFlow { time_step, .. } = dynamics.kind else {
+        return None;
+    };
+    let nu = dynamics.noise_intensity(problem.samples);
+    Some(Counterfactual::new(forces, problem, nu, time_step))
+}
+
 /// −hνC/2 with C = diag(k S_xx, tr(S_xx) I_k), as E H(dG)² = νC dt: the Itô correction of the
 /// exponential.
-fn ito_rate<const N: usize>(problem: &LaneProblem<N>, nu: f64, h: f64) -> Vec<Lanes<N>> {
+pub fn ito_rate<const N: usize>(problem: &LaneProblem<N>, nu: f64, h: f64) -> Vec<Lanes<N>> {
     let half = Lanes::splat(-0.5 * h * nu);
     let inputs = problem
         .eigenvalues
@@ -133,6 +190,7 @@ struct Advance<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Advance<'_, N> {
     type Output = ();
+    const SINGLE: bool = N == 1;
 
     #[inline(always)]
     fn run(self) {

@@ -164,8 +164,9 @@ impl<const N: usize> Update<N> {
         }
     }
 
+    /// diag(damping).
     #[inline(always)]
-    fn damp(&self, damping: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
+    pub fn damp(&self, damping: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
         for column in columns.chunks_exact_mut(damping.len()) {
             for (entry, &factor) in column.iter_mut().zip(damping) {
                 *entry = *entry * factor.where_else(mask, Lanes::ONE);

@@ -9,7 +9,7 @@ use rankfall_core::deep::network::{DeepNetwork, DeepNetworkError};
 use rankfall_core::deep::shared_paths::{LevelOutcome, SharedPaths, SharedPathsError};
 use rankfall_core::deep::stack;
 use rankfall_core::deep::stochastic_flow::StochasticFlow;
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::gram::Gram;
 use rankfall_core::lanes::{Instructions, Lanes, Words};
@@ -204,6 +204,8 @@ fn depth_two_is_the_two_layer_engine_path_by_path() {
         integrator: Integrator::EulerMaruyama,
         time_step: h,
         batch_size: 1,
+        forces: ForceScales::default(),
+        brownian_substeps: 1,
     };
     let spec = EnsembleSpec {
         dynamics: Dynamics {
@@ -218,6 +220,7 @@ fn depth_two_is_the_two_layer_engine_path_by_path() {
         rank_tolerance: 1e-3,
         keep_trajectories: true,
         reductions: true,
+        force_balance: None,
     };
     let outcome = spec
         .run(&setup, 1, None, &Unattended, Instructions::best())

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Initialisation;
@@ -49,10 +49,32 @@ fn flow(integrator: Integrator) -> Dynamics {
             integrator,
             time_step: 0.01,
             batch_size: 1,
+            forces: ForceScales::default(),
+            brownian_substeps: 1,
         },
         step_size: 0.01,
         label_noise: 2.0,
     }
+}
+
+/// Lie–Euler steps with the repulsion scaled, and the other forces a little.
+fn counterfactual(repulsion: f64) -> Dynamics {
+    let mut dynamics = flow(Integrator::LieEuler);
+    if let Kind::StochasticGradientFlow {
+        forces,
+        brownian_substeps,
+        ..
+    } = &mut dynamics.kind
+    {
+        *forces = ForceScales {
+            gradient: 0.9,
+            own_noise: 1.3,
+            common_growth: 0.7,
+            repulsion,
+        };
+        *brownian_substeps = 3;
+    }
+    dynamics
 }
 
 fn sgd(sampling: Sampling, distribution: LabelNoise) -> Dynamics {
@@ -86,6 +108,7 @@ fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSp
         rank_tolerance: 1e-3,
         keep_trajectories: true,
         reductions: true,
+        force_balance: None,
     }
 }
 
@@ -113,6 +136,8 @@ fn all_dynamics() -> Vec<Dynamics> {
         flow(Integrator::LieEuler),
         flow(Integrator::LieEulerUnsplit),
         flow(Integrator::EulerMaruyama),
+        flow(Integrator::LieStrang),
+        counterfactual(0.0),
         Dynamics {
             kind: Kind::GradientDescent,
             step_size: 0.01,
@@ -176,7 +201,12 @@ fn a_trajectory_that_diverges_is_named_and_leaves_its_neighbours_alone() {
     spec.time_unit = 0.1;
     let outcome = run(&spec, &setup, 2, Instructions::best());
     let totals = outcome.statistics.totals();
-    let diverged: Vec<u64> = totals.diverged().iter().map(|d| d.trajectory).collect();
+    let diverged: Vec<u64> = totals
+        .divergences()
+        .first
+        .iter()
+        .map(|d| d.trajectory)
+        .collect();
     assert!(!diverged.is_empty() && diverged.len() < 40, "{diverged:?}");
     assert_eq!(totals.survivors() + diverged.len() as u64, 40);
     // A survivor next to a diverged one has the bits it has where it is computed alone.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Initialisation;
@@ -75,6 +75,8 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
         integrator,
         time_step: TIME_STEP,
         batch_size: 1,
+        forces: ForceScales::default(),
+        brownian_substeps: 1,
     };
     let [early, late] = NOISE_TIMES.map(|s| (s / nu / TIME_STEP).round() as u64);
     let spec = EnsembleSpec {
@@ -90,6 +92,7 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
         rank_tolerance: 1e-3,
         keep_trajectories: true,
         reductions: true,
+        force_balance: None,
     };
     let outcome = spec
         .run(&setup, 2, None, &Unwatched, Instructions::best())

@@ -254,8 +254,14 @@ fn diverged_trajectories_are_counted() {
     spec.training.step_size = 5.0;
     let outcome = run(&spec, &source, 2);
     let totals = outcome.statistics.totals();
-    assert_eq!((totals.survivors(), totals.diverged().len()), (0, 5));
-    assert!(totals.diverged().iter().all(|d| d.step > 0 && d.step < 300));
+    assert_eq!((totals.survivors(), totals.divergences().count), (0, 5));
+    assert!(
+        totals
+            .divergences()
+            .first
+            .iter()
+            .all(|d| d.step > 0 && d.step < 300)
+    );
     assert!(outcome.final_parameters.is_none());
 }
 

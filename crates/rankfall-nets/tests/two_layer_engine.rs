@@ -73,6 +73,7 @@ fn exact(data: &Dataset<f64>, parameters: &[f64], kind: Kind, label_noise: f64) 
         rank_tolerance: 1e-3,
         keep_trajectories: true,
         reductions: true,
+        force_balance: None,
     };
     let outcome = spec
         .run(&setup, 1, None, &Unattended, Instructions::best())

@@ -5,7 +5,11 @@
 use std::path::Path;
 use std::{env, error, fs};
 
-use rankfall_report::{ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
+use rankfall_report::figures::{rates, sweep};
+use rankfall_report::{
+    ReportInput, Scene, SeriesTable, claim_figure, claims_page, claims_text, draw_all, png,
+    report_page, svg, sweep_page, table,
+};
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -51,6 +55,52 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         ..Recipe::standard()
     };
     draw(&odd, &folder.join("odd"))?;
+    draw(&Recipe::forces(), &folder.join("forces"))?;
+    draw_claims(&folder.join("claims"))?;
+    draw_sweeps(&folder.join("sweeps"))?;
+    Ok(())
+}
+
+fn draw_claims(folder: &Path) -> Result<(), Box<dyn error::Error>> {
+    fs::create_dir_all(folder)?;
+    let record = synthetic::claims::record();
+    for claim in &record.claims {
+        if let Some(figure) = &claim.figure {
+            write(
+                &claim_figure::scene(figure, &claim.id)?,
+                &folder.join(&claim.id),
+            )?;
+        }
+    }
+    fs::write(folder.join("claims.html"), claims_page(&record))?;
+    println!("{}", claims_text(&record, 100));
+    Ok(())
+}
+
+fn draw_sweeps(folder: &Path) -> Result<(), Box<dyn error::Error>> {
+    fs::create_dir_all(folder)?;
+    let report = synthetic::sweep::report();
+    for (i, part) in report.parts.iter().enumerate() {
+        for figure in sweep::figures(&part.table, &report.origin(part)) {
+            write(
+                &figure.outcome?,
+                &folder.join(format!("{}-{}", figure.name, i + 1)),
+            )?;
+        }
+    }
+    let cases = synthetic::sweep::rates();
+    write(
+        &rates::scene(&cases, "SYNTHETIC (not a simulation)")?,
+        &folder.join("rates"),
+    )?;
+    fs::write(folder.join("sweep.html"), sweep_page(&report))?;
+    Ok(())
+}
+
+/// The scene as both files, named `path` with their extensions.
+fn write(scene: &Scene, path: &Path) -> Result<(), Box<dyn error::Error>> {
+    fs::write(path.with_extension("svg"), svg::render(scene))?;
+    fs::write(path.with_extension("png"), png::render(scene)?)?;
     Ok(())
 }
 
@@ -60,16 +110,7 @@ fn draw(recipe: &Recipe, folder: &Path) -> Result<(), Box<dyn error::Error>> {
     let series = SeriesTable::from_rows(rows);
     for figure in draw_all(&summary, &series) {
         match figure.outcome {
-            Ok(scene) => {
-                fs::write(
-                    folder.join(figure.name).with_extension("svg"),
-                    svg::render(&scene),
-                )?;
-                fs::write(
-                    folder.join(figure.name).with_extension("png"),
-                    png::render(&scene)?,
-                )?;
-            }
+            Ok(scene) => write(&scene, &folder.join(figure.name))?,
             Err(skipped) => println!("{}: {skipped}", figure.name),
         }
     }

@@ -1,5 +1,7 @@
 //! Colours by their role in a figure, and what they are on paper and on a dark page.
 
+use crate::gradient;
+
 /// What a colour is for; the renderer decides what it looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
@@ -15,6 +17,14 @@ pub enum Color {
     Series(usize),
     /// One of [`RAMP`], dark to light: the index within a spectrum.
     Ramp(usize),
+    /// A level of [`gradient::Gradient::Sequential`]: a number, the same on every page.
+    Heat(u8),
+    /// A level of [`gradient::Gradient::Diverging`].
+    Balance(u8),
+    /// Text on a light level.
+    Dark,
+    /// Text on a dark level.
+    Bright,
 }
 
 /// A colour on white paper and its counterpart on a dark page.
@@ -28,6 +38,10 @@ pub struct Shade {
 
 const fn shade(light: u32, dark: u32) -> Shade {
     Shade { light, dark }
+}
+
+const fn same(rgb: u32) -> Shade {
+    shade(rgb, rgb)
 }
 
 /// Colours that tell dynamics apart: hues after Okabe and Ito (2008), with luminance spread out so
@@ -71,23 +85,29 @@ impl Color {
             Self::Paper => shade(0xFFFFFF, 0x17181C),
             Self::Series(i) => SERIES[i % SERIES.len()],
             Self::Ramp(i) => RAMP[i.min(RAMP.len() - 1)],
+            Self::Heat(level) => same(gradient::sequential(level)),
+            Self::Balance(level) => same(gradient::diverging(level)),
+            Self::Dark => same(0x101014),
+            Self::Bright => same(0xFFFFFF),
         }
     }
 
-    /// The name of the style-sheet variable that holds the colour on a page.
+    /// The name of the style-sheet variable that holds the colour on a page; `None` for colours that
+    /// are the same on every page.
     #[must_use]
-    pub fn variable(self) -> String {
+    pub fn variable(self) -> Option<String> {
         match self {
-            Self::Ink => "--ink".into(),
-            Self::Muted => "--muted".into(),
-            Self::Grid => "--grid".into(),
-            Self::Paper => "--paper".into(),
-            Self::Series(i) => format!("--s{}", i % SERIES.len()),
-            Self::Ramp(i) => format!("--r{}", i.min(RAMP.len() - 1)),
+            Self::Ink => Some("--ink".into()),
+            Self::Muted => Some("--muted".into()),
+            Self::Grid => Some("--grid".into()),
+            Self::Paper => Some("--paper".into()),
+            Self::Series(i) => Some(format!("--s{}", i % SERIES.len())),
+            Self::Ramp(i) => Some(format!("--r{}", i.min(RAMP.len() - 1))),
+            Self::Heat(_) | Self::Balance(_) | Self::Dark | Self::Bright => None,
         }
     }
 
-    /// Every colour a scene can hold, once.
+    /// Every colour that differs from page to page, once.
     pub fn all() -> impl Iterator<Item = Self> {
         [Self::Ink, Self::Muted, Self::Grid, Self::Paper]
             .into_iter()
@@ -108,20 +128,7 @@ impl Color {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// CIE L* of an sRGB colour.
-    fn lightness(rgb: u32) -> f64 {
-        let channel = |shift: u32| {
-            let v = f64::from((rgb >> shift) & 0xFF) / 255.0;
-            if v <= 0.04045 {
-                v / 12.92
-            } else {
-                ((v + 0.055) / 1.055).powf(2.4)
-            }
-        };
-        let y = 0.2126 * channel(16) + 0.7152 * channel(8) + 0.0722 * channel(0);
-        116.0 * y.cbrt() - 16.0
-    }
+    use crate::gradient::lightness;
 
     #[test]
     fn neighbouring_series_differ_in_grey() {

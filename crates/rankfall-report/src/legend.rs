@@ -2,8 +2,10 @@
 
 use crate::color::Color;
 use crate::font;
-use crate::panel::SMALL;
+use crate::panel::{Frame, SMALL};
 use crate::scene::{Item, Point, Stroke, Text};
+use crate::symbol::Symbol;
+use crate::tiles::hatch;
 
 /// Length of a sample line.
 const SAMPLE: f64 = 30.0;
@@ -15,7 +17,7 @@ const SPACE: f64 = 26.0;
 const ROW: f64 = 21.0;
 
 /// One line of the legend.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
     /// What the sample stands for.
     pub name: String,
@@ -23,6 +25,10 @@ pub struct Entry {
     pub line: Option<Stroke>,
     /// Colour and opacities of the bands behind it, outermost first.
     pub bands: Vec<(Color, f64)>,
+    /// The sign in the middle of the sample, where it has one.
+    pub symbol: Option<Symbol>,
+    /// Whether the sample is a hatched patch: tiles without a value.
+    pub hatched: bool,
 }
 
 impl Entry {
@@ -32,7 +38,27 @@ impl Entry {
         Self {
             name: name.into(),
             line: Some(stroke),
-            bands: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// A sign.
+    #[must_use]
+    pub fn symbol(name: impl Into<String>, symbol: Symbol) -> Self {
+        Self {
+            name: name.into(),
+            symbol: Some(symbol),
+            ..Self::default()
+        }
+    }
+
+    /// A hatched patch.
+    #[must_use]
+    pub fn hatched(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            hatched: true,
+            ..Self::default()
         }
     }
 }
@@ -79,6 +105,18 @@ fn sample(entry: &Entry, at: Point, items: &mut Vec<Item>) {
     if let Some(stroke) = entry.line {
         let points = vec![at, Point::new(at.x + SAMPLE, at.y)];
         items.push(Item::Polyline { points, stroke });
+    }
+    if entry.hatched {
+        let frame = Frame {
+            left: at.x,
+            top: at.y - 7.0,
+            width: SAMPLE,
+            height: 14.0,
+        };
+        hatch(frame, items);
+    }
+    if let Some(symbol) = entry.symbol {
+        symbol.draw(Point::new(at.x + SAMPLE / 2.0, at.y), items);
     }
 }
 

@@ -18,9 +18,17 @@
 //! ```
 
 pub mod axis;
+mod claim_cells;
+pub mod claim_figure;
+pub mod claims;
+mod claims_page;
+mod claims_text;
 pub mod color;
 pub mod figures;
 pub mod font;
+pub mod gradient;
+pub mod heatmap;
+mod html;
 pub mod legend;
 pub mod markup;
 pub mod number;
@@ -34,12 +42,20 @@ pub mod series;
 pub mod sheet;
 pub mod spread;
 pub mod svg;
+pub mod sweep;
+mod sweep_page;
+pub mod symbol;
 pub mod table;
+mod terminal;
 pub mod thin;
+pub mod tiles;
 
+pub use claims_page::claims_page;
+pub use claims_text::claims_text;
 pub use figures::{Figure, draw_all};
 pub use page::{ReportInput, report_page};
 pub use scene::Scene;
 pub use series::SeriesTable;
 pub use sheet::Skipped;
+pub use sweep_page::{SweepPart, SweepReport, sweep_page};
 pub use table::predicted_and_measured;

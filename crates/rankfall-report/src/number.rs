@@ -119,6 +119,14 @@ pub fn or_dash(v: Option<f64>, digits: usize) -> String {
     v.map_or_else(|| "—".into(), |v| significant(v, digits))
 }
 
+/// `v` with as many digits as an uncertainty of `half_width` leaves it, and two more; from 3 to 12.
+#[must_use]
+pub fn resolved(v: f64, half_width: f64) -> String {
+    let ratio = (v.abs() / half_width).log10().ceil();
+    let digits = if ratio.is_finite() { ratio + 2.0 } else { 6.0 };
+    compact(v, digits.clamp(3.0, 12.0) as usize)
+}
+
 /// A count with thin spaces between thousands.
 #[must_use]
 pub fn count(n: u64) -> String {
@@ -162,6 +170,16 @@ mod tests {
         assert_eq!(compact(100.0, 2), "100");
         assert_eq!(compact(5e-9, 3), "5×10⁻⁹");
         assert_eq!(compact(-13.74, 6), "−13.74");
+    }
+
+    #[test]
+    fn digits_follow_the_uncertainty() {
+        assert_eq!(resolved(-0.198_166_3, 2e-5), "−0.198166");
+        assert_eq!(resolved(1.0, 0.5), "1");
+        assert_eq!(resolved(12.3456, 100.0), "12.3");
+        assert_eq!(resolved(0.5, 0.0), "0.5");
+        assert_eq!(resolved(0.0, 1.0), "0");
+        assert_eq!(resolved(1.0, f64::NAN), "1");
     }
 
     #[test]

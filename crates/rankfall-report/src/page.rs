@@ -2,16 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::color::{Color, Shade};
 use crate::figures::{Figure, draw_all, name};
+use crate::html;
 use crate::markup::escape;
 use crate::number::{compact, count, significant};
 use crate::record::{DynamicsSummary, Summary};
 use crate::series::SeriesTable;
-use crate::svg::{Surroundings, render_for};
 use crate::table::{Comparison, falling_layer, headings, predicted_and_measured};
-
-const STYLE: &str = include_str!("page.css");
 
 /// What a report is written from.
 #[derive(Clone, Copy, Debug)]
@@ -31,39 +28,18 @@ pub struct ReportInput<'a> {
 pub fn report_page(input: &ReportInput<'_>) -> String {
     let figures = draw_all(input.summary, input.table);
     let mut page = String::new();
-    page.push_str(&head(input.summary));
+    page.push_str(&html::open(&input.summary.experiment));
     page.push_str(&opening(input.summary, &figures));
     page.push_str(&warnings(input.summary));
     page.push_str(&comparison_section(input.summary));
     page.push_str("<h2>Figures</h2>\n");
     figures
         .iter()
-        .for_each(|figure| page.push_str(&figure_block(figure)));
+        .for_each(|figure| page.push_str(&html::figure_or_reason(figure.name, figure)));
     page.push_str(&settings_section(input.summary));
     page.push_str(&repeat_section(input));
-    page.push_str("</main>\n</body>\n</html>\n");
+    page.push_str(html::CLOSE);
     page
-}
-
-fn head(summary: &Summary) -> String {
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{} – rankfall</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n",
-        escape(&summary.experiment),
-        style(),
-    )
-}
-
-fn style() -> String {
-    let variables = |of: fn(Shade) -> u32| -> String {
-        Color::all()
-            .map(|c| format!("{}:#{:06x};", c.variable(), of(c.shade())))
-            .collect()
-    };
-    STYLE
-        .replace("/*LIGHT*/", &variables(|s| s.light))
-        .replace("/*DARK*/", &variables(|s| s.dark))
 }
 
 fn opening(summary: &Summary, figures: &[Figure]) -> String {
@@ -109,21 +85,12 @@ fn warnings(summary: &Summary) -> String {
         )
     }));
     all.dedup();
-    if all.is_empty() {
-        return String::new();
-    }
-    let items: String = all
-        .iter()
-        .map(|w| format!("<li>{}</li>\n", escape(w)))
-        .collect();
-    format!(
-        "<section class=\"warnings\" role=\"note\"><h2>Before reading on</h2>\n<ul>\n{items}</ul></section>\n"
-    )
+    html::warnings(&all)
 }
 
 fn comparison_section(summary: &Summary) -> String {
     let rows = predicted_and_measured(summary);
-    let body: String = rows.iter().map(|row| table_row(&row.cells())).collect();
+    let body: String = rows.iter().map(|row| html::row(&row.cells())).collect();
     let sentences: String = rows
         .iter()
         .filter_map(verdict)
@@ -140,12 +107,10 @@ fn comparison_section(summary: &Summary) -> String {
         )
     });
     format!(
-        "<h2 id=\"comparison\">Predicted and measured</h2>\n{sentences}<div class=\"scroll\"><table>\n<thead><tr>{}</tr></thead>\n\
-         <tbody>\n{body}</tbody></table></div>\n\
-         <p class=\"note\">Predicted is the law log det M(0) − 2νk tr(S) t at the end of the run, for the flows where \
+        "<h2 id=\"comparison\">Predicted and measured</h2>\n{sentences}{}<p class=\"note\">Predicted is the law log det M(0) − 2νk tr(S) t at the end of the run, for the flows where \
          l ≥ p + k; measured is the mean over trajectories with their standard deviation. Arrows lead from the start \
          to the mean at the end.{tolerance}</p>\n",
-        heading_cells(&headings(falling_layer(summary))),
+        html::table(&headings(falling_layer(summary)), &body),
     )
 }
 
@@ -179,42 +144,6 @@ fn percent(share: f64) -> String {
     }
 }
 
-fn heading_cells(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("<th scope=\"col\">{}</th>", escape(name)))
-        .collect()
-}
-
-fn table_row(cells: &[String]) -> String {
-    let mut cells = cells.iter();
-    let first = cells.next().map_or("", String::as_str);
-    let rest: String = cells
-        .map(|cell| format!("<td>{}</td>", escape(cell)))
-        .collect();
-    format!("<tr><th scope=\"row\">{}</th>{rest}</tr>\n", escape(first))
-}
-
-fn figure_block(figure: &Figure) -> String {
-    match &figure.outcome {
-        Ok(scene) => format!(
-            "<figure id=\"{}\">\n{}<figcaption><p>{}</p><p class=\"note\"><strong>What to look for.</strong> {}</p>\
-             </figcaption></figure>\n",
-            escape(figure.name),
-            render_for(scene, Surroundings::Page),
-            escape(&figure.caption),
-            escape(figure.look_for),
-        ),
-        Err(skipped) => {
-            format!(
-                "<p class=\"note\">{} is not drawn: {}.</p>\n",
-                escape(&figure.title),
-                escape(&skipped.reason)
-            )
-        }
-    }
-}
-
 fn settings_section(summary: &Summary) -> String {
     const NAMES: [&str; 10] = [
         "dynamics",
@@ -228,17 +157,15 @@ fn settings_section(summary: &Summary) -> String {
         "diverged",
         "steps × trajectories / s",
     ];
-    let names: Vec<String> = NAMES.iter().map(|n| (*n).to_owned()).collect();
     let body: String = summary
         .dynamics
         .iter()
-        .map(|d| table_row(&settings(d, summary.problem.samples)))
+        .map(|d| html::row(&settings(d, summary.problem.samples)))
         .collect();
     let reductions: String = summary.dynamics.iter().map(notes).collect();
     format!(
-        "<h2 id=\"settings\">Settings</h2>\n<div class=\"scroll\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{body}\
-         </tbody></table></div>\n{reductions}",
-        heading_cells(&names),
+        "<h2 id=\"settings\">Settings</h2>\n{}{reductions}",
+        html::table(&NAMES, &body),
     )
 }
 

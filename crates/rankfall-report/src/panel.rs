@@ -3,10 +3,10 @@
 use crate::axis::{Axis, Scale, Tick};
 use crate::color::Color;
 use crate::font;
-use crate::plot::{Band, Line, Mark, Plot};
+use crate::plot::{Band, Bar, Line, Place, Plot, Tile};
 use crate::scene::{Anchor, Dash, Item, Point, Stroke, Text};
 use crate::spread::{spread, stride};
-use crate::thin;
+use crate::{thin, tiles};
 
 /// Size of tick labels and labels at line ends.
 pub const SMALL: f64 = 12.0;
@@ -33,11 +33,15 @@ pub struct Frame {
 }
 
 impl Frame {
-    fn right(&self) -> f64 {
+    /// The right edge.
+    #[must_use]
+    pub fn right(&self) -> f64 {
         self.left + self.width
     }
 
-    fn bottom(&self) -> f64 {
+    /// The lower edge.
+    #[must_use]
+    pub fn bottom(&self) -> f64 {
         self.top + self.height
     }
 }
@@ -62,7 +66,7 @@ impl Panel {
         if !self.labels_y {
             return 0.0;
         }
-        let ticks = self.y.ticks(y_tick_count(height));
+        let ticks = self.y_ticks(height);
         let widest = ticks
             .iter()
             .map(|t| font::width(&t.label, SMALL, false))
@@ -81,7 +85,29 @@ impl Panel {
     pub fn right_room(&self, height: f64) -> f64 {
         let ends = self.ends(height);
         let widths = ends.iter().map(|e| font::width(&e.label, SMALL, false));
-        widths.map(|w| w + LEADER + 4.0).fold(0.0, f64::max)
+        let named = widths.map(|w| w + LEADER + 4.0).fold(0.0, f64::max);
+        let bar = self.plot.color_bar.as_ref();
+        bar.map_or(named, |bar| named.max(tiles::bar_room(bar, height)))
+    }
+
+    /// The ticks beside a frame of this height.
+    fn y_ticks(&self, height: f64) -> Vec<Tick> {
+        let Some(ticks) = &self.plot.y.ticks else {
+            return self.y.ticks(y_tick_count(height));
+        };
+        let every = stride(ticks.len(), LABEL_PITCH, height);
+        ticks.iter().step_by(every).cloned().collect()
+    }
+
+    /// The ticks below a frame of this width.
+    fn x_ticks(&self, width: f64) -> Vec<Tick> {
+        let Some(ticks) = &self.plot.x.ticks else {
+            return self.x.ticks((width / 85.0) as usize);
+        };
+        let widths = ticks.iter().map(|t| font::width(&t.label, SMALL, false));
+        let widest = widths.fold(0.0, f64::max);
+        let every = stride(ticks.len(), widest + 8.0, width);
+        ticks.iter().step_by(every).cloned().collect()
     }
 
     /// The labelled ends of lines, from the top down.
@@ -112,11 +138,18 @@ impl Panel {
         };
         brush.title();
         brush.grid();
+        brush.tiles();
         self.plot.bands.iter().for_each(|band| brush.band(band));
         brush.spines();
         self.plot.lines.iter().for_each(|line| brush.line(line));
-        self.plot.marks.iter().for_each(|mark| brush.mark(mark));
+        self.plot.bars.iter().for_each(|bar| brush.bar(bar));
+        for mark in &self.plot.marks {
+            mark.symbol.draw(brush.point(mark.at), brush.items);
+        }
         brush.end_labels();
+        if let Some(bar) = &self.plot.color_bar {
+            tiles::draw_bar(bar, frame, brush.items);
+        }
     }
 }
 
@@ -144,6 +177,10 @@ impl Brush<'_> {
         self.frame.bottom() - self.panel.y.fraction(place) * self.frame.height
     }
 
+    fn point(&self, at: Place) -> Point {
+        Point::new(self.x(at.0), self.y(at.1))
+    }
+
     fn segment(&mut self, from: Point, to: Point, color: Color, width: f64) {
         self.items.push(Item::Polyline {
             points: vec![from, to],
@@ -162,7 +199,7 @@ impl Brush<'_> {
     }
 
     fn x_ticks(&self) -> Vec<Tick> {
-        let mut ticks = self.panel.x.ticks((self.frame.width / 85.0) as usize);
+        let mut ticks = self.panel.x_ticks(self.frame.width);
         if let Some(at) = self.panel.zero() {
             // Nothing but zero is labelled left of the break.
             let beyond = at + 0.06 * (self.panel.x.high - self.panel.x.low);
@@ -176,9 +213,13 @@ impl Brush<'_> {
     fn grid(&mut self) {
         let Frame { left, top, .. } = self.frame;
         let (right, bottom) = (self.frame.right(), self.frame.bottom());
+        // Through tiles lines would only show where there is none.
+        let lined = self.panel.plot.tiles.is_empty();
         for tick in self.x_ticks() {
             let x = self.x(tick.at);
-            self.segment(Point::new(x, top), Point::new(x, bottom), Color::Grid, 0.8);
+            if lined {
+                self.segment(Point::new(x, top), Point::new(x, bottom), Color::Grid, 0.8);
+            }
             let at = Point::new(x, bottom + TICK_GAP + SMALL);
             let text = Text {
                 anchor: Anchor::Middle,
@@ -187,9 +228,11 @@ impl Brush<'_> {
             };
             self.items.push(Item::Text(text));
         }
-        for tick in self.panel.y.ticks(y_tick_count(self.frame.height)) {
+        for tick in self.panel.y_ticks(self.frame.height) {
             let y = self.y(tick.at);
-            self.segment(Point::new(left, y), Point::new(right, y), Color::Grid, 0.8);
+            if lined {
+                self.segment(Point::new(left, y), Point::new(right, y), Color::Grid, 0.8);
+            }
             if self.panel.labels_y {
                 let at = Point::new(left - TICK_GAP, y + 0.36 * SMALL);
                 let text = Text {
@@ -341,19 +384,35 @@ impl Brush<'_> {
         }
     }
 
-    fn mark(&mut self, mark: &Mark) {
-        let at = Point::new(self.x(mark.at.0), self.y(mark.at.1));
-        let fill = if mark.filled {
-            mark.color
-        } else {
-            Color::Paper
+    fn tiles(&mut self) {
+        let frame = |tile: &Tile| {
+            let (left, top) = (self.x(tile.x.0), self.y(tile.y.1));
+            Frame {
+                left,
+                top,
+                width: self.x(tile.x.1) - left,
+                height: self.y(tile.y.0) - top,
+            }
         };
-        self.items.push(Item::Marker {
-            at,
-            radius: 4.0,
-            fill,
-            stroke: Stroke::solid(mark.color, 1.6),
-        });
+        let tiles = &self.panel.plot.tiles;
+        let placed: Vec<(&Tile, Frame)> = tiles.iter().map(|t| (t, frame(t))).collect();
+        tiles::draw(&placed, self.items);
+    }
+
+    /// An error bar with caps at the ends it has inside the panel.
+    fn bar(&mut self, bar: &Bar) {
+        let x = self.x(bar.x);
+        let (top, bottom) = (self.frame.top, self.frame.bottom());
+        let high = bar.high.map_or(top, |v| self.y(v));
+        let low = bar.low.map_or(bottom, |v| self.y(v));
+        self.segment(Point::new(x, low), Point::new(x, high), bar.color, 1.4);
+        for (end, y) in [(bar.low, low), (bar.high, high)] {
+            if end.is_some() {
+                let half = 3.5;
+                let (from, to) = (Point::new(x - half, y), Point::new(x + half, y));
+                self.segment(from, to, bar.color, 1.4);
+            }
+        }
     }
 
     fn end_labels(&mut self) {

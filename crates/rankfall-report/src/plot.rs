@@ -1,8 +1,10 @@
 //! What one panel shows, in axis places and before anything is laid out.
 
-use crate::axis::{Axis, Scale};
+use crate::axis::{Axis, Scale, Tick};
 use crate::color::Color;
+use crate::gradient::Gradient;
 use crate::scene::Stroke;
+use crate::symbol::Symbol;
 
 /// A place on both axes.
 pub type Place = (f64, f64);
@@ -29,15 +31,50 @@ pub struct Band {
     pub opacity: f64,
 }
 
-/// A dot.
+/// A single measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mark {
     /// Where it sits.
     pub at: Place,
+    /// What stands there.
+    pub symbol: Symbol,
+}
+
+/// An upright error bar. An end without a place reaches to the edge of the panel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bar {
+    /// Its horizontal place.
+    pub x: f64,
+    /// Its lower end.
+    pub low: Option<f64>,
+    /// Its upper end.
+    pub high: Option<f64>,
     /// Its colour.
     pub color: Color,
-    /// Filled, or a ring.
-    pub filled: bool,
+}
+
+/// A coloured rectangle of a heat map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tile {
+    /// Its left and right edge.
+    pub x: (f64, f64),
+    /// Its lower and upper edge.
+    pub y: (f64, f64),
+    /// Its colour; hatched where it has none.
+    pub color: Option<Color>,
+    /// Written into it, and in which colour, where the texts of all tiles have room.
+    pub text: Option<(String, Color)>,
+}
+
+/// What the colours of tiles mean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColorBar {
+    /// The numbers from the lower to the upper bound of the colours.
+    pub axis: Axis,
+    /// The colours.
+    pub gradient: Gradient,
+    /// What the numbers are.
+    pub label: String,
 }
 
 /// One of the two axes of a plot, before its range is known.
@@ -50,6 +87,10 @@ pub struct Side {
     /// Where the axis starts at the latest, whatever is drawn. On a logarithmic axis this is the
     /// place that stands for zero, left of a break in the axis.
     pub start: Option<f64>,
+    /// The ticks, where they are not to be found from the range: names of categories.
+    pub ticks: Option<Vec<Tick>>,
+    /// Whether a horizontal axis is shared with every plot whose side is the same.
+    pub shared: bool,
 }
 
 impl Side {
@@ -60,6 +101,8 @@ impl Side {
             scale,
             label: label.into(),
             start: None,
+            ticks: None,
+            shared: true,
         }
     }
 }
@@ -73,10 +116,16 @@ pub struct Plot {
     pub x: Side,
     /// The vertical axis.
     pub y: Side,
-    /// Painted first.
+    /// Painted first; the panel then ends where they do.
+    pub tiles: Vec<Tile>,
+    /// What the colours of the tiles mean, right of the panel.
+    pub color_bar: Option<ColorBar>,
+    /// Painted over the tiles.
     pub bands: Vec<Band>,
     /// Painted over the bands.
     pub lines: Vec<Line>,
+    /// Painted over the lines.
+    pub bars: Vec<Bar>,
     /// Painted last.
     pub marks: Vec<Mark>,
 }
@@ -89,8 +138,11 @@ impl Plot {
             title: title.into(),
             x,
             y,
+            tiles: Vec::new(),
+            color_bar: None,
             bands: Vec::new(),
             lines: Vec::new(),
+            bars: Vec::new(),
             marks: Vec::new(),
         }
     }
@@ -98,49 +150,42 @@ impl Plot {
     /// Whether there is no place to draw at.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.lines
-            .iter()
-            .all(|l| l.places.iter().all(Option::is_none))
+        let empty = |line: &Line| line.places.iter().all(Option::is_none);
+        self.lines.iter().all(empty) && self.marks.is_empty() && self.tiles.is_empty()
+    }
+
+    /// Every place of a line or a mark.
+    fn places(&self) -> impl Iterator<Item = Place> {
+        let lines = self.lines.iter().flat_map(|l| &l.places).flatten().copied();
+        lines.chain(self.marks.iter().map(|m| m.at))
     }
 
     /// Every horizontal place.
     pub fn xs(&self) -> impl Iterator<Item = f64> {
-        let lines = self
-            .lines
-            .iter()
-            .flat_map(|l| &l.places)
-            .flatten()
-            .map(|p| p.0);
-        lines
-            .chain(self.marks.iter().map(|m| m.at.0))
-            .chain(self.x.start)
+        let tiles = self.tiles.iter().flat_map(|t| [t.x.0, t.x.1]);
+        self.places().map(|p| p.0).chain(tiles).chain(self.x.start)
     }
 
     /// Every vertical place.
     pub fn ys(&self) -> impl Iterator<Item = f64> {
-        let lines = self
-            .lines
-            .iter()
-            .flat_map(|l| &l.places)
-            .flatten()
-            .map(|p| p.1);
-        let bands = self
-            .bands
-            .iter()
-            .flat_map(|b| &b.edges)
-            .flatten()
-            .flat_map(|e| [e.1, e.2]);
-        lines.chain(bands).chain(self.marks.iter().map(|m| m.at.1))
+        let bands = self.bands.iter().flat_map(|b| &b.edges).flatten();
+        let bars = self.bars.iter().flat_map(|b| [b.low, b.high]).flatten();
+        let tiles = self.tiles.iter().flat_map(|t| [t.y.0, t.y.1]);
+        self.places()
+            .map(|p| p.1)
+            .chain(bands.flat_map(|e| [e.1, e.2]))
+            .chain(bars)
+            .chain(tiles)
     }
 }
 
 /// The horizontal axis that `plots` share; `None` where none has a place.
 #[must_use]
 pub fn common_x(plots: &[&Plot]) -> Option<Axis> {
-    let Side { scale, start, .. } = plots.first()?.x;
-    // Time runs to the edges of the panel; anything else keeps a little distance.
-    let margin = if start.is_some() { 0.0 } else { 0.05 };
-    Axis::around(scale, plots.iter().flat_map(|p| p.xs()), margin)
+    let Side { scale, start, .. } = &plots.first()?.x;
+    // Time and tiles run to the edges of the panel; anything else keeps a little distance.
+    let margin = if start.is_some() { 0.0 } else { margin(plots) };
+    Axis::around(*scale, plots.iter().flat_map(|p| p.xs()), margin)
 }
 
 /// The vertical axis that `plots` share; `None` where none has a place.
@@ -149,8 +194,16 @@ pub fn common_y(plots: &[&Plot]) -> Option<Axis> {
     Axis::around(
         plots.first()?.y.scale,
         plots.iter().flat_map(|p| p.ys()),
-        0.05,
+        margin(plots),
     )
+}
+
+fn margin(plots: &[&Plot]) -> f64 {
+    if plots.iter().any(|p| !p.tiles.is_empty()) {
+        0.0
+    } else {
+        0.05
+    }
 }
 
 #[cfg(test)]
@@ -179,8 +232,7 @@ mod tests {
         });
         second.marks.push(Mark {
             at: (10.0, 0.0),
-            color: Color::Ink,
-            filled: true,
+            symbol: Symbol::disc(Color::Ink, true),
         });
         let x = common_x(&[&first, &second]).expect("not empty");
         assert_eq!((x.low, x.high), (0.0, 10.0));

@@ -59,6 +59,9 @@ pub struct DynamicsSummary {
     pub step_size: f64,
     /// δ.
     pub label_noise: f64,
+    /// The scales of the forces on log λᵢ, where they are not all 1: a counterfactual.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forces: Option<ForceScalesRecord>,
     /// Steps per trajectory.
     pub steps: u64,
     /// How many trajectories were run.
@@ -92,6 +95,19 @@ pub struct DynamicsSummary {
     pub population_loss: Option<LossSummary>,
     /// How quantiles were formed, and their error where they come from histograms.
     pub quantiles: String,
+}
+
+/// What each force on log λᵢ was multiplied by; 1 leaves it as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForceScalesRecord {
+    /// 4 aᵢᵀA bᵢ.
+    pub gradient: f64,
+    /// −qᵢᵢ.
+    pub own_noise: f64,
+    /// Σ_{j≠i} qᵢⱼ.
+    pub common_growth: f64,
+    /// Σ_{j≠i} 4 qᵢⱼ λⱼ/(λᵢ − λⱼ).
+    pub repulsion: f64,
 }
 
 /// A trajectory that was stopped because its weights left the range of numbers.

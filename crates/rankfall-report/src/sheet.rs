@@ -141,8 +141,12 @@ impl Sheet {
 
 /// A panel whose horizontal axis is shared with all plots that measure the same.
 fn panel(plot: Plot, all: &[&Plot], y: Option<Axis>, labels_y: bool) -> Option<Panel> {
-    let alike: Vec<&Plot> = all.iter().copied().filter(|p| p.x == plot.x).collect();
-    let x = common_x(&alike)?;
+    let x = if plot.x.shared {
+        let alike: Vec<&Plot> = all.iter().copied().filter(|p| p.x == plot.x).collect();
+        common_x(&alike)?
+    } else {
+        common_x(&[&plot])?
+    };
     Some(Panel {
         x,
         y: y?,

@@ -87,7 +87,8 @@ impl Writer {
                 height,
                 fill,
             } => self.put(format_args!(
-                "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {}/>\n",
+                // Neighbouring tiles must leave no seam.
+                "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" shape-rendering=\"crispEdges\" {}/>\n",
                 number(corner.x),
                 number(corner.y),
                 number(*width),
@@ -163,8 +164,10 @@ impl Writer {
         let in_file = |(property, color): &(&str, Color)| {
             format!("{property}=\"#{:06x}\"", color.shade().light)
         };
-        let in_page =
-            |(property, color): &(&str, Color)| format!("{property}:var({})", color.variable());
+        let in_page = |(property, color): &(&str, Color)| match color.variable() {
+            Some(variable) => format!("{property}:var({variable})"),
+            None => format!("{property}:#{:06x}", color.shade().light),
+        };
         match self.surroundings {
             Surroundings::File => colors.iter().map(in_file).collect::<Vec<_>>().join(" "),
             Surroundings::Page => {

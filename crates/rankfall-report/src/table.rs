@@ -3,6 +3,7 @@
 use crate::figures::name;
 use crate::number::{compact, from_natural_log, or_dash, significant};
 use crate::record::{DynamicsSummary, LossSummary, RankSummary, Scalar, Summary};
+use crate::terminal::{self, cut, plain};
 
 /// One dynamics: prediction beside measurement.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,6 +145,9 @@ fn measured(mean: Option<f64>, std: Option<f64>) -> String {
 /// The columns of the two tables of [`to_text`]: the determinant, then the ranks.
 const TABLES: [&[usize]; 2] = [&[0, 1, 2, 3, 4, 5], &[0, 6, 7, 8, 9]];
 
+/// One long label must not push every other column off the screen.
+const MOST: usize = 40;
+
 /// The comparisons for a terminal, as two tables of aligned columns, since one would be wider than
 /// most screens: what became of the determinant, and what of the ranks.
 #[must_use]
@@ -151,58 +155,20 @@ pub fn to_text(rows: &[Comparison], layer: &str) -> String {
     let all: Vec<Vec<String>> = std::iter::once(headings(layer))
         .chain(rows.iter().map(|row| {
             let cells = row.cells();
-            cells.iter().map(|cell| short(&plain(cell))).collect()
+            cells.iter().map(|cell| cut(&plain(cell), MOST)).collect()
         }))
         .collect();
     let tables = TABLES.map(|columns| table(&all, columns));
     tables.join("\n")
 }
 
-/// Some of the columns of `lines` under their headings and a rule.
+/// Some of the columns of `lines`.
 fn table(lines: &[Vec<String>], columns: &[usize]) -> String {
-    let mut lines: Vec<Vec<String>> = lines
+    let lines: Vec<Vec<String>> = lines
         .iter()
         .map(|line| columns.iter().map(|&c| line[c].clone()).collect())
         .collect();
-    let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max();
-    let widths: Vec<usize> = (0..columns.len()).map(|c| width(c).unwrap_or(0)).collect();
-    let rule: Vec<String> = widths.iter().map(|w| "─".repeat(*w)).collect();
-    lines.insert(1, rule);
-    lines.iter().map(|line| aligned(line, &widths)).collect()
-}
-
-/// Names to the left, numbers to the right, no blanks at the end.
-fn aligned(cells: &[String], widths: &[usize]) -> String {
-    let mut line = String::new();
-    for (c, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let blanks = " ".repeat(width - cell.chars().count().min(*width));
-        let gap = if c == 0 { "" } else { "  " };
-        let padded = if c == 0 {
-            format!("{cell}{blanks}")
-        } else {
-            format!("{blanks}{cell}")
-        };
-        line.push_str(gap);
-        line.push_str(&padded);
-    }
-    format!("{}\n", line.trim_end())
-}
-
-/// One long label must not push every other column off the screen.
-fn short(cell: &str) -> String {
-    const MOST: usize = 40;
-    match cell.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", cell[..end].trim_end()),
-        None => cell.to_owned(),
-    }
-}
-
-/// A label of a run could hold anything; a terminal must not obey it. Thin spaces become plain.
-fn plain(cell: &str) -> String {
-    cell.replace('\u{202f}', " ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect()
+    terminal::columns(&lines, 1)
 }
 
 #[cfg(test)]

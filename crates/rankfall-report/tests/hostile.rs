@@ -4,6 +4,7 @@ use rankfall_report::record::{SeriesRow, Summary};
 use rankfall_report::scene::Scene;
 use rankfall_report::{Figure, ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
 
+mod markup;
 mod synthetic;
 
 use synthetic::Recipe;
@@ -25,6 +26,7 @@ fn draw(summary: &Summary, rows: Vec<SeriesRow>) -> (Vec<Figure>, String) {
         experiment_toml,
         command,
     });
+    markup::check("page", &page);
     let _ = table::to_text(
         &table::predicted_and_measured(summary),
         table::falling_layer(summary),
@@ -36,6 +38,7 @@ fn check(name: &str, scene: &Scene) {
     let image = png::render(scene).unwrap_or_else(|e| panic!("{name}: {e}"));
     assert!(image.starts_with(b"\x89PNG"), "{name}");
     let drawn = svg::render(scene);
+    markup::check(name, &drawn);
     assert!(
         !drawn.contains("NaN") && !drawn.contains("inf"),
         "{name}: {drawn}"

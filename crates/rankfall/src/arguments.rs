@@ -1,5 +1,7 @@
 //! The command line: its commands, options and help texts.
 
+use crate::experiment::sweep::MOST_POINTS;
+use crate::shard::Shard;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -26,7 +28,10 @@ Examples:
   rankfall new > mine.toml                 an experiment file with every key explained
   rankfall run mine.toml                   run it, into runs/NAME
   rankfall run mine.toml --set run.seed=2 --out runs/second
+  rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)'
+  rankfall run mine.toml --shard 2/16      one sixteenth of it, for rankfall merge
   rankfall plot runs/mine                  draw the figures of a finished run again
+  rankfall verify                          test the claims, into runs/verify
 
 Exit codes:
   0 done, 1 the run failed, 2 the input was wrong, 130 interrupted (what was done is saved)";
@@ -45,6 +50,25 @@ pub enum Command {
     /// (every default written out), summary.json, series.parquet, the final weights and the figures.
     /// Equal experiment files give equal results, whatever the number of threads.
     Run(RunArguments),
+    /// Run an experiment over many values at once
+    ///
+    /// Every combination of the values (or random ones) is a point with its own run, work is spread
+    /// over all of them, and the results are one table: ranks, decay rates, the slope of log det and
+    /// what theory says of them. A point that diverges is a result.
+    Sweep(SweepArguments),
+    /// Measure the claims about noise and rank, and give each a verdict
+    ///
+    /// Without an experiment in the setting of the paper. Each claim has a prediction, a measurement with
+    /// its interval, and a named alternative. It holds if the interval lies inside the margin and the
+    /// alternative is rejected, fails if the interval lies outside, and else cannot be told. The chance
+    /// that any true claim is called false is at most 1 %. Writes claims.json and report.html.
+    Verify(VerifyArguments),
+    /// Put the shards of a run or of a sweep together
+    ///
+    /// Takes the folders that `rankfall run … --shard 1/m` to `--shard m/m` wrote, in any order, and
+    /// writes the folder that the same run without --shard would have written, to the last bit; only
+    /// timings differ.
+    Merge(MergeArguments),
     /// Print a complete experiment file, every key explained
     ///
     /// It is a valid experiment as it stands: change what you need and delete the rest.
@@ -67,6 +91,9 @@ pub struct ReproduceArguments {
     /// List the experiments and stop
     #[arg(long)]
     pub list: bool,
+    /// Which part of the work.
+    #[command(flatten)]
+    pub part: PartArguments,
     /// What all running commands share.
     #[command(flatten)]
     pub shared: SharedArguments,
@@ -85,6 +112,9 @@ pub struct RunArguments {
     /// The experiment file
     #[arg(value_name = "EXPERIMENT.toml")]
     pub experiment: PathBuf,
+    /// Which part of the work.
+    #[command(flatten)]
+    pub part: PartArguments,
     /// What all running commands share.
     #[command(flatten)]
     pub shared: SharedArguments,
@@ -97,6 +127,97 @@ Examples:
   rankfall run mine.toml --set 'network.init={ kind = \"balanced\", scale = 0.1 }'
   rankfall run mine.toml --resume          continue after Ctrl-C
   rankfall run mine.toml --json --quiet | python3 -c 'import json, sys; print(json.load(sys.stdin))'";
+
+/// The option of the commands whose work can be divided.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PartArguments {
+    /// Do only the i-th of m shards, for `rankfall merge` [default folder: runs/NAME-i-of-m]
+    ///
+    /// Shards are counted from 1. They may run at the same time, on any machines, and be resumed one
+    /// by one.
+    #[arg(long, value_name = "i/m")]
+    pub shard: Option<Shard>,
+}
+
+/// What `rankfall sweep` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = SWEEP_EXAMPLES)]
+pub struct SweepArguments {
+    /// The experiment file, with or without a [sweep] table
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: PathBuf,
+    /// Vary one value; may be given many times, the last one varies fastest
+    ///
+    /// The key is that of --set, with * for every item of a list. The values are a list (0,0.5,1),
+    /// log(a,b,n) with equal ratios or linear(a,b,n) with equal differences. Replaces the values of
+    /// that key in the [sweep] table, or adds to them.
+    #[arg(long, value_name = "KEY=SPEC")]
+    pub over: Vec<String>,
+    /// How points are chosen [default: grid]
+    #[arg(long, value_enum)]
+    pub design: Option<DesignArgument>,
+    /// Points of a random design
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_POINTS))]
+    pub points: Option<u64>,
+    /// Give every point a seed of its own, not all the same
+    #[arg(long)]
+    pub vary_seed: bool,
+    /// Which part of the work.
+    #[command(flatten)]
+    pub part: PartArguments,
+    /// What all running commands share.
+    #[command(flatten)]
+    pub shared: SharedArguments,
+}
+
+/// How the points of a sweep are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DesignArgument {
+    /// Every combination of the values
+    Grid,
+    /// So many points, each value drawn on its own
+    Random,
+}
+
+impl DesignArgument {
+    /// Whether points are drawn.
+    pub fn is_random(self) -> bool {
+        self == DesignArgument::Random
+    }
+}
+
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)' \\
+                           --over dynamics.0.label_noise=0,0.5,1,2
+  rankfall sweep mine.toml --over 'network.width=log(7,1e4,8)' --set run.trajectories=64
+  rankfall sweep mine.toml --over 'dynamics.*.step_size=log(1e-4,1)' --design random --points 200";
+
+/// What `rankfall merge` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = MERGE_EXAMPLES)]
+pub struct MergeArguments {
+    /// The folders of all shards
+    #[arg(value_name = "DIR", required = true)]
+    pub folders: Vec<PathBuf>,
+    /// Folder for the results [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace an earlier run in that folder
+    ///
+    /// Only folders that rankfall wrote are replaced, and never one of the shards.
+    #[arg(long)]
+    pub force: bool,
+    /// Print the summary as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+const MERGE_EXAMPLES: &str = "\
+Example:
+  rankfall run mine.toml --shard 1/2 --out a
+  rankfall run mine.toml --shard 2/2 --out b
+  rankfall merge a b --out runs/mine";
 
 /// Options of the commands that run something.
 #[derive(Debug, Args)]
@@ -147,6 +268,62 @@ fn seconds(text: &str) -> Result<Duration, String> {
     value
         .map(Duration::from_secs_f64)
         .ok_or_else(|| "not a number from 0 to 3.2e7".to_owned())
+}
+
+/// What `rankfall verify` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = VERIFY_EXAMPLES)]
+pub struct VerifyArguments {
+    /// An experiment file: its data, start, step size and label noise instead of the paper's
+    ///
+    /// Claims that say nothing about it are left out, with the reason.
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: Option<PathBuf>,
+    /// Folder for the results, new or of an earlier verify [default: runs/verify]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How much to spend: quick takes seconds for each claim, full up to a minute or so
+    #[arg(long, value_enum, default_value_t = Effort::Quick)]
+    pub level: Effort,
+    /// Measure only this claim; may be given many times
+    #[arg(long, value_name = "ID")]
+    pub only: Vec<String>,
+    /// The seed everything is drawn from [default: 1, or that of the experiment]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// List the claims and stop
+    #[arg(long)]
+    pub list: bool,
+    /// Print the record as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Threads to use [default: as many as there are cores]
+    ///
+    /// Results do not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+    /// Say nothing about progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  rankfall verify
+  rankfall verify --list
+  rankfall verify --only determinant-law --only eigenvalue-drift --level full
+  rankfall verify mine.toml --out runs/mine-verified
+
+Exit codes:
+  0 no claim fails, 1 one does, 2 the input was wrong, 130 interrupted (what was found is kept)";
+
+/// How much `verify` spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Effort {
+    /// Under two minutes for all claims on two cores
+    Quick,
+    /// Under twenty minutes
+    Full,
 }
 
 /// What `rankfall new` takes.
@@ -218,6 +395,19 @@ mod tests {
         assert_eq!(run.shared.out, Some(PathBuf::from("o")));
         assert_eq!(run.shared.threads, Some(3));
         assert!(run.shared.resume && run.shared.json && run.shared.quiet && !run.shared.force);
+    }
+
+    #[test]
+    fn options_of_verify_arrive() {
+        let line = "rankfall verify a.toml --only x --only y --level full --seed 7 --json -q";
+        let Command::Verify(verify) = parse(line).unwrap().command else {
+            panic!("not verify")
+        };
+        assert_eq!(verify.experiment, Some(PathBuf::from("a.toml")));
+        assert_eq!(verify.only, ["x", "y"]);
+        assert_eq!((verify.level, verify.seed), (Effort::Full, Some(7)));
+        assert!(verify.json && verify.quiet && !verify.list);
+        assert!(parse("rankfall verify --level some").is_err());
     }
 
     #[test]

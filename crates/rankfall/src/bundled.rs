@@ -11,6 +11,8 @@ pub struct Bundled {
     pub shows: &'static str,
     /// The experiment file.
     pub toml: &'static str,
+    /// Whether it has a `[sweep]` table.
+    pub is_sweep: bool,
 }
 
 /// All of them; the first is what `rankfall reproduce` runs if none is named.
@@ -19,31 +21,67 @@ pub const ALL: &[Bundled] = &[
         name: "paper",
         shows: "label noise lowers the rank, full gradients do not: all five dynamics",
         toml: include_str!("../../../experiments/paper.toml"),
+        is_sweep: false,
+    },
+    Bundled {
+        name: "without-repulsion",
+        shows: "the repulsive force between eigenvalues switched off: small ones no longer fall",
+        toml: include_str!("../../../experiments/without-repulsion.toml"),
+        is_sweep: false,
     },
     Bundled {
         name: "small-start",
         shows: "the same from small initial weights, past the saddle at the origin",
         toml: include_str!("../../../experiments/small-start.toml"),
+        is_sweep: false,
     },
     Bundled {
         name: "balanced-start",
         shows: "the same from layers that are balanced at the start",
         toml: include_str!("../../../experiments/balanced-start.toml"),
+        is_sweep: false,
     },
     Bundled {
         name: "nearly-rank-deficient-start",
         shows: "the determinant law from a start with a singular value of 1e-8",
         toml: include_str!("../../../experiments/nearly-rank-deficient-start.toml"),
+        is_sweep: false,
     },
     Bundled {
         name: "power-law-inputs",
         shows: "inputs with a power-law spectrum: singular values fall at different rates",
         toml: include_str!("../../../experiments/power-law-inputs.toml"),
+        is_sweep: false,
     },
     Bundled {
         name: "generalisation",
         shows: "few samples of a rank-one teacher: the population loss with and without noise",
         toml: include_str!("../../../experiments/generalisation.toml"),
+        is_sweep: false,
+    },
+    Bundled {
+        name: "plane-step-size-label-noise",
+        shows: "a sweep: SGD over step size and label noise, 256 points",
+        toml: include_str!("../../../experiments/plane-step-size-label-noise.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "plane-batch-size-step-size",
+        shows: "a sweep: SGD over batch size and step size, 70 points",
+        toml: include_str!("../../../experiments/plane-batch-size-step-size.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "width-and-initial-scale",
+        shows: "a sweep: SGD over width and scale of the start, 99 points",
+        toml: include_str!("../../../experiments/width-and-initial-scale.toml"),
+        is_sweep: true,
+    },
+    Bundled {
+        name: "teacher-rank-and-inputs",
+        shows: "a sweep: which singular values survive, over teacher rank and inputs",
+        toml: include_str!("../../../experiments/teacher-rank-and-inputs.toml"),
+        is_sweep: true,
     },
 ];
 
@@ -80,7 +118,7 @@ pub fn list() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Experiment;
+    use crate::experiment::{Experiment, tree};
     use std::path::Path;
 
     #[test]
@@ -90,6 +128,8 @@ mod tests {
             let read = read.unwrap_or_else(|failure| panic!("{failure}"));
             assert_eq!(read.name, bundled.name);
             assert_eq!(read.run.trajectories, 64);
+            let root = tree(bundled.toml, &[]).unwrap();
+            assert_eq!(crate::sweep::is_sweep(&root), bundled.is_sweep);
         }
     }
 

@@ -2,8 +2,10 @@
 
 use crate::failure::{Failure, shown_path};
 use crate::run_folder::{CHECKPOINT, RunFolder};
+use crate::shard::Shard;
 use rankfall_core::ensemble;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
 
@@ -13,7 +15,7 @@ const HEADER: &str = concat!("rankfall checkpoint ", env!("CARGO_PKG_VERSION"), 
 
 /// What follows the line with the checksum, if the checksum is right: a changed bit would otherwise
 /// become a changed result.
-fn checked(body: &[u8]) -> Option<&[u8]> {
+pub fn checked(body: &[u8]) -> Option<&[u8]> {
     let (line, encoded) =
         body.split_at_checked(body.iter().position(|&byte| byte == b'\n')? + 1)?;
     let expected = format!("{}\n", rankfall_data::sha256_of(encoded));
@@ -33,15 +35,37 @@ pub struct Finished {
     pub weights: Option<[Vec<f64>; 2]>,
 }
 
-/// The whole checkpoint.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct RunCheckpoint {
+/// The whole checkpoint. `F` is what is kept of a finished dynamics: [`Finished`] by a whole run,
+/// the record of a file by a shard.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RunCheckpoint<F> {
     /// Finished dynamics, in file order.
-    pub finished: Vec<Finished>,
+    pub finished: Vec<F>,
     /// How far the next one is.
     pub current: Option<ensemble::Checkpoint>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
+}
+
+/// A checkpoint about to be written: the fields of [`RunCheckpoint`], in their order.
+#[derive(Serialize)]
+pub struct Snapshot<'a, F> {
+    /// Finished dynamics, in file order.
+    pub finished: &'a [F],
+    /// How far the next one is.
+    pub current: Option<&'a ensemble::Checkpoint>,
+    /// Wall seconds already spent on it.
+    pub seconds: f64,
+}
+
+impl<F> Default for RunCheckpoint<F> {
+    fn default() -> Self {
+        Self {
+            finished: Vec::new(),
+            current: None,
+            seconds: 0.0,
+        }
+    }
 }
 
 impl Finished {
@@ -75,38 +99,74 @@ impl Finished {
     }
 }
 
-impl RunCheckpoint {
-    /// Writes it into the folder, atomically.
+impl<F> RunCheckpoint<F> {
+    /// It as it is, to be written.
+    pub fn snapshot(&self) -> Snapshot<'_, F> {
+        Snapshot {
+            finished: &self.finished,
+            current: self.current.as_ref(),
+            seconds: self.seconds,
+        }
+    }
+}
+
+impl<F: Serialize> Snapshot<'_, F> {
+    /// Writes it into the folder, atomically, for a run of this shard, if it is one.
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written; the last one is then still whole.
-    pub fn write(&self, folder: &RunFolder) -> Result<(), Failure> {
-        let encoded = postcard::to_stdvec(self)
-            .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
-        let mut bytes = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded)).into_bytes();
-        bytes.extend(encoded);
-        folder.write_bytes(CHECKPOINT, &bytes)
+    pub fn write(&self, folder: &RunFolder, shard: Option<Shard>) -> Result<(), Failure> {
+        write(folder, shard, self)
     }
+}
 
-    /// Reads it.
-    ///
-    /// # Errors
-    /// Exit code 2 where it is of another version, or damaged.
-    pub fn read(folder: &RunFolder) -> Result<Self, Failure> {
-        let path = folder.file(CHECKPOINT);
-        let shown = shown_path(&path);
-        let bytes = fs::read(&path)
-            .map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
-        let hint = "--force starts the run again from the beginning";
-        let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
-            let message = format!(
-                "{shown} was not written by version {}",
-                env!("CARGO_PKG_VERSION")
-            );
-            return Err(Failure::input(message).hint(hint));
-        };
-        let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);
-        let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
-        postcard::from_bytes(encoded).map_err(|error| damaged(&error.to_string()))
+/// Writes what a run, or a shard of one, needs to go on into its folder, atomically.
+///
+/// # Errors
+/// Exit code 1 where the file cannot be written; the last one is then still whole.
+pub fn write(
+    folder: &RunFolder,
+    shard: Option<Shard>,
+    content: &impl Serialize,
+) -> Result<(), Failure> {
+    let encoded = postcard::to_stdvec(&(shard, content))
+        .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
+    let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
+    folder.write_parts(CHECKPOINT, &[head.as_bytes(), &encoded])
+}
+
+/// Reads what [`write`] wrote, for a run of this shard, if it is to be one.
+///
+/// # Errors
+/// Exit code 2 where it is of another version or another shard, or damaged.
+pub fn read<T: DeserializeOwned>(folder: &RunFolder, shard: Option<Shard>) -> Result<T, Failure> {
+    let path = folder.file(CHECKPOINT);
+    let shown = shown_path(&path);
+    let bytes =
+        fs::read(&path).map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
+    let hint = "--force starts the run again from the beginning";
+    let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
+        let message = format!(
+            "{shown} was not written by version {}",
+            env!("CARGO_PKG_VERSION")
+        );
+        return Err(Failure::input(message).hint(hint));
+    };
+    let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);
+    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
+    let (found, rest) = postcard::take_from_bytes::<Option<Shard>>(encoded)
+        .map_err(|error| damaged(&error.to_string()))?;
+    if found != shard {
+        let (found, asked) = (named(found), named(shard));
+        let message = format!(
+            "the run in {} is {found}, not {asked}",
+            shown_path(folder.path())
+        );
+        return Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"));
     }
+    postcard::from_bytes(rest).map_err(|error| damaged(&error.to_string()))
+}
+
+fn named(shard: Option<Shard>) -> String {
+    shard.map_or("a whole run".to_owned(), |shard| format!("shard {shard}"))
 }

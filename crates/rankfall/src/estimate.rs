@@ -2,9 +2,9 @@
 
 use crate::experiment::{DataSpec, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
-use crate::preparation::Prepared;
+use crate::preparation::Known;
+use crate::shard::Shard;
 use rankfall_core::lanes::BLOCK;
-use rankfall_core::observe::Layout;
 use rankfall_core::statistics::EXACT_QUANTILES;
 use std::path::Path;
 
@@ -67,11 +67,12 @@ fn check_memory(needed: f64, hint: &str) -> Result<(), Failure> {
 /// Exit code 2, with the estimate and what to change.
 pub fn check(
     experiment: &Experiment,
-    prepared: &Prepared,
+    known: &Known,
     folder: &Path,
     threads: usize,
+    shard: Option<Shard>,
 ) -> Result<(), Failure> {
-    let cost = cost(experiment, prepared, threads);
+    let cost = cost(experiment, known, threads, shard);
     check_years(
         cost.years,
         "a shorter time, larger steps or fewer trajectories",
@@ -90,6 +91,66 @@ pub fn check(
     Ok(())
 }
 
+/// What all points of a sweep ask for together.
+#[derive(Debug, Default)]
+pub struct Sum {
+    /// Of the point that asks for most.
+    memory: f64,
+    years: f64,
+    /// Rows of the table.
+    rows: f64,
+}
+
+/// Adds one point of a sweep, which saves three times and keeps one thread busy.
+///
+/// # Errors
+/// Exit code 2 where this point alone would take a lifetime.
+pub fn check_point(
+    experiment: &Experiment,
+    known: &Known,
+    threads: usize,
+    sum: &mut Sum,
+) -> Result<(), Failure> {
+    let mut small = experiment.clone();
+    small.run.save.points = 2;
+    let cost = cost(&small, known, 1, None);
+    check_years(
+        cost.years / threads as f64,
+        "a shorter time, larger steps or fewer trajectories",
+    )?;
+    let spectra = 2 * (known.problem.inputs + known.problem.outputs);
+    sum.memory = sum.memory.max(cost.memory);
+    sum.years += cost.years / threads as f64;
+    sum.rows += (experiment.dynamics.len() * (spectra + 16)) as f64;
+    Ok(())
+}
+
+impl Sum {
+    /// Refuses a sweep that does not fit into memory, on disk or into a lifetime.
+    ///
+    /// # Errors
+    /// Exit code 2, with the estimate and what to change.
+    pub fn check(&self, folder: &Path, threads: usize) -> Result<(), Failure> {
+        check_years(self.years, "fewer points, a shorter time or larger steps")?;
+        let needed = self.memory * threads as f64 + 64.0 * self.rows;
+        check_memory(
+            needed,
+            "fewer points, fewer trajectories or fewer --threads",
+        )?;
+        let disk = 40.0 * self.rows;
+        let Some(available) = available_space(folder).filter(|&free| disk > free) else {
+            return Ok(());
+        };
+        let message = format!(
+            "the sweep writes about {} into {}, where {} is free",
+            size(disk),
+            quoted(&shown_path(folder)),
+            size(available)
+        );
+        Err(Failure::input(message).hint("fewer points"))
+    }
+}
+
 fn memory_hint(experiment: &Experiment) -> &'static str {
     if experiment.run.keep_trajectories {
         "keep_trajectories = false, fewer trajectories or fewer save points"
@@ -98,21 +159,23 @@ fn memory_hint(experiment: &Experiment) -> &'static str {
     }
 }
 
-fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
-    let problem = &prepared.problem;
+fn cost(experiment: &Experiment, known: &Known, threads: usize, shard: Option<Shard>) -> Cost {
+    let problem = &known.problem;
+    let shards = shard.map_or(1.0, |shard| shard.count as f64);
     let (p, k, l) = (
         problem.inputs as f64,
         problem.outputs as f64,
         problem.width as f64,
     );
     let m = l.min(p + k);
-    let layout = Layout::new(problem.inputs, problem.outputs, m as usize, true);
     let run = &experiment.run;
-    let trajectories = run.trajectories as f64;
+    let trajectories = run.trajectories as f64 / shards;
     let kept = run.keep_trajectories || run.trajectories <= EXACT_QUANTILES;
     let (mut memory, mut disk, mut work) = (0.0_f64, 0.0, 0.0);
-    for (spec, saves) in experiment.dynamics.iter().zip(experiment.save_steps()) {
-        let count = experiment.trajectories_of(spec) as f64;
+    let dynamics = experiment.dynamics.iter().zip(experiment.save_steps());
+    for (index, (spec, saves)) in dynamics.enumerate() {
+        let count = (experiment.trajectories_of(spec) as f64 / shards).max(1.0);
+        let layout = known.layout(&experiment.ensemble(index, &saves));
         let cells = saves.len() as f64 * layout.observables.len() as f64;
         let steps = saves.last().copied().unwrap_or(0) as f64;
         // The factor, the rotation, a stage or two beside them, and the values to be saved.
@@ -135,7 +198,7 @@ fn cost(experiment: &Experiment, prepared: &Prepared, threads: usize) -> Cost {
         let values = if kept {
             count * cells * 8.0
         } else {
-            cells * 2048.0
+            cells * 4096.0
         };
         // Values pass through the totals and, where kept, the checkpoint.
         memory = memory

@@ -13,16 +13,21 @@ mod resolved;
 mod run;
 mod section;
 mod suggest;
+pub mod sweep;
 
 pub use data::{Column, Covariance, DataSpec, FileData, GaussianData, GramData, Teacher};
 pub use dynamics::DynamicsSpec;
 pub use network::{InitSpec, NetworkSpec};
-pub use run::RunSpec;
+pub use overrides::set;
+pub use run::{ForceBalanceSpec, RunSpec};
 pub use suggest::nearest;
 
 use crate::failure::{Failure, quoted, shown_path};
 use crate::save_plan::save_steps;
 use document::Problem;
+use rankfall_core::dynamics::Kind;
+use rankfall_core::ensemble::EnsembleSpec;
+use rankfall_core::lanes::BLOCK;
 use section::{Field, Section};
 use std::fs::File;
 use std::io::Read;
@@ -69,7 +74,17 @@ impl Experiment {
         folder: &Path,
         sets: &[String],
     ) -> Result<Self, Failure> {
-        read(text, folder, sets).map_err(|problem| problem.in_file(source))
+        tree(text, sets)
+            .and_then(|root| read(&root, folder))
+            .map_err(|problem| problem.in_file(source))
+    }
+
+    /// Validates an experiment given as a tree of values.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_tree(root: &document::Node, folder: &Path) -> Result<Self, Problem> {
+        read(root, folder)
     }
 
     /// The resolved copy: every default written out, paths absolute; it reads back as `self`.
@@ -83,6 +98,49 @@ impl Experiment {
             self.run.trajectories
         } else {
             1
+        }
+    }
+
+    /// Blocks of trajectories to run for one dynamics.
+    pub fn blocks_of(&self, dynamics: &DynamicsSpec) -> u64 {
+        match self.trajectories_of(dynamics) {
+            1 => 1,
+            trajectories => trajectories.div_ceil(BLOCK as u64),
+        }
+    }
+
+    /// About how much work one step of one trajectory is, to compare units of work with each other.
+    pub fn step_cost(&self, dynamics: &DynamicsSpec) -> f64 {
+        // Only drawn data say their size before they are read; elsewhere all points have the same.
+        let (p, k) = match &self.data {
+            DataSpec::Gaussian(data) => (data.inputs as f64, data.outputs as f64),
+            _ => (1.0, 1.0),
+        };
+        let columns = (p + k).min(self.network.width as f64);
+        let rows = match dynamics.dynamics.kind {
+            Kind::StochasticGradientDescent { batch_size, .. } => batch_size as f64 * (p + k),
+            _ => 0.0,
+        };
+        // Products with the columns, and a part that does not depend on sizes.
+        2.0 * p * k * columns + rows + 20.0
+    }
+
+    /// The `index`-th dynamics as the numerics take it, saving at these steps.
+    pub fn ensemble(&self, index: usize, save_steps: &[u64]) -> EnsembleSpec {
+        let (run, spec) = (&self.run, &self.dynamics[index]);
+        EnsembleSpec {
+            dynamics: spec.dynamics.clone(),
+            stream: if run.common_noise { 0 } else { index as u32 },
+            trajectories: run.trajectories,
+            save_steps: save_steps.to_vec(),
+            time_unit: spec.time_step,
+            rank_tolerance: run.rank_tolerance,
+            keep_trajectories: run.keep_trajectories,
+            reductions: run.reductions,
+            force_balance: run.force_balance.map(|balance| {
+                let steps = save_steps.last().copied().unwrap_or(0);
+                balance.stride_for(steps)
+            }),
         }
     }
 
@@ -126,7 +184,11 @@ fn too_large_batch(i: usize, d: &DynamicsSpec, size: u64, samples: u64) -> Failu
     .hint("only sampling = \"with-replacement\" can draw more rows than there are")
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+/// The text of an experiment file.
+///
+/// # Errors
+/// A [`Failure`] with exit code 2 for what is no text file.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
     let shown = shown_path(path);
     let cannot = |error: std::io::Error| unreadable(path, &error);
     let file = File::open(path).map_err(cannot)?;
@@ -177,10 +239,18 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     }
 }
 
-fn read(text: &str, folder: &Path, sets: &[String]) -> Result<Experiment, Problem> {
+/// Parses an experiment file and applies `--set` arguments, and does not validate it.
+///
+/// # Errors
+/// Text that is not TOML; arguments that cannot be applied.
+pub fn tree(text: &str, sets: &[String]) -> Result<document::Node, Problem> {
     let mut root = document::parse(text)?;
     overrides::apply(&mut root, sets)?;
-    let top = Section::open(&root, "", &keys::TOP)?;
+    Ok(root)
+}
+
+fn read(root: &document::Node, folder: &Path) -> Result<Experiment, Problem> {
+    let top = Section::open(root, "", &keys::TOP)?;
     let name = name(&top.required("name", "name = \"two-layer\"")?)?;
     let data = top.required("data", "[data] with kind = \"gaussian\"")?;
     let data = data::read(&data.section(&keys::DATA)?, folder)?;

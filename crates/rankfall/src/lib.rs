@@ -10,13 +10,18 @@ pub mod estimate;
 pub mod experiment;
 pub mod failure;
 pub mod interruption;
+pub mod merge;
 pub mod preparation;
 pub mod progress;
+pub mod results;
 pub mod run;
 pub mod run_folder;
 pub mod save_plan;
+pub mod shard;
 pub mod summarise;
+pub mod sweep;
 pub mod template;
+pub mod verify;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -56,7 +61,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Reproduce(arguments) if arguments.list => print(&bundled::list()),
         Command::Reproduce(arguments) => run::reproduce(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::New(arguments) => print(&template::experiment(arguments.kind)),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
         Command::Plot(arguments) => run::plot(&arguments),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
     }

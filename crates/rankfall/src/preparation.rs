@@ -5,15 +5,22 @@ use crate::experiment::{
 };
 use crate::failure::{Failure, quoted, shown_path};
 use crate::run_folder::weights;
+use crate::save_plan::step_count;
 use faer::Mat;
+use rankfall_core::dynamics::Kind;
+use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::gram::Gram;
 use rankfall_core::network::Initialisation;
+use rankfall_core::observe::Layout;
 use rankfall_core::problem::{Problem, Rows, Truth};
 use rankfall_core::setup::{Setup, SetupError, Source};
 use rankfall_core::synthetic::{self, Synthetic};
+use rankfall_core::time_step::choose_time_step;
 use rankfall_data::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Header, Loaded};
 use rankfall_report::record::ProblemSummary;
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 /// Rows held for the dynamics that need them may take this much memory.
 const ROW_MEMORY: u64 = 4 << 30;
@@ -22,10 +29,33 @@ const ROW_MEMORY: u64 = 4 << 30;
 pub struct Prepared {
     /// Data and starts.
     pub setup: Setup,
+    /// What results need to know of them.
+    pub known: Known,
+}
+
+/// What is known of the data once they were read: all that is needed to make results of statistics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Known {
     /// What the summary says of them.
     pub problem: ProblemSummary,
+    /// Whether the optimum is known besides the sample, and with it the population loss.
+    pub truth_known: bool,
     /// Sentences a reader of the results must see.
     pub warnings: Vec<String>,
+}
+
+impl Known {
+    /// What an ensemble measures at every save time.
+    pub fn layout(&self, ensemble: &EnsembleSpec) -> Layout {
+        let ProblemSummary {
+            inputs,
+            outputs,
+            width,
+            ..
+        } = self.problem;
+        let columns = width.min(inputs + outputs);
+        ensemble.layout(inputs, outputs, columns, self.truth_known)
+    }
 }
 
 /// What data were found.
@@ -37,12 +67,52 @@ struct Data {
     warnings: Vec<String>,
 }
 
+/// Data that were read or drawn, kept for other experiments on the same data.
+#[derive(Default)]
+pub struct DataCache(Mutex<VecDeque<(String, Kept)>>);
+
+/// Most data that are kept.
+const KEPT: usize = 4;
+
+/// Data ready to run on.
+#[derive(Clone)]
+struct Kept {
+    problem: Arc<Problem>,
+    words: String,
+    warnings: Vec<String>,
+    checksum: Option<String>,
+}
+
+impl DataCache {
+    fn find(&self, key: &str) -> Option<Kept> {
+        let kept = self.0.lock().ok()?;
+        kept.iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, kept)| kept.clone())
+    }
+
+    fn keep(&self, key: String, new: &Kept) {
+        if let Ok(mut kept) = self.0.lock() {
+            kept.truncate(KEPT - 1);
+            kept.push_front((key, new.clone()));
+        }
+    }
+}
+
 /// Reads or draws the data and the weights, and notes the checksums of what was read in the
 /// experiment.
 ///
 /// # Errors
 /// Exit code 2 for data or weights that cannot be used.
 pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
+    prepare_with(experiment, &DataCache::default())
+}
+
+/// Like [`prepare`], with data from the cache where it has them.
+///
+/// # Errors
+/// Exit code 2 for data or weights that cannot be used.
+pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Prepared, Failure> {
     let keep_rows = experiment.dynamics.iter().any(|d| d.dynamics.needs_rows());
     let (source, words, warnings) = match &experiment.data {
         DataSpec::Gaussian(data) if data.each_trajectory => {
@@ -58,13 +128,23 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
             )
         }
         _ => {
-            let data = shared_data(experiment, keep_rows)?;
-            experiment.check_samples(data.gram.n)?;
-            let path = experiment.data.path();
-            let from = path.map_or(String::new(), |path| format!("{}: ", shown_path(path)));
-            let problem = Problem::new(&data.gram, data.rows, data.truth)
-                .map_err(|error| Failure::input(format!("{from}{error}")))?;
-            (Source::Shared(Arc::new(problem)), data.words, data.warnings)
+            // What is read from a file does not depend on the seed.
+            let seed =
+                matches!(experiment.data, DataSpec::Gaussian(_)).then_some(experiment.run.seed);
+            let key = format!("{:?} {seed:?} {keep_rows}", experiment.data);
+            let data = match cache.find(&key) {
+                Some(data) => data,
+                None => {
+                    let data = shared_problem(experiment, keep_rows)?;
+                    cache.keep(key, &data);
+                    data
+                }
+            };
+            experiment.check_samples(data.problem.samples)?;
+            if let Some(checksum) = data.checksum {
+                experiment.data.set_checksum(checksum);
+            }
+            (Source::Shared(data.problem), data.words, data.warnings)
         }
     };
     let initialisation = initialisation(&mut experiment.network.init)?;
@@ -87,11 +167,55 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
         loss_floor: problem.loss_floor,
         data: words,
     };
-    Ok(Prepared {
-        setup,
+    let mut warnings = warnings;
+    warnings.extend(choose_time_steps(experiment, &setup, &problem)?);
+    let known = Known {
         problem: summary,
+        truth_known: problem.truth.is_some(),
         warnings,
-    })
+    };
+    Ok(Prepared { setup, known })
+}
+
+/// Fills in every `time_step = "auto"`, and says what was chosen.
+fn choose_time_steps(
+    experiment: &mut Experiment,
+    setup: &Setup,
+    problem: &Problem,
+) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
+    let time = experiment.run.time;
+    for (i, spec) in experiment.dynamics.iter_mut().enumerate() {
+        let Kind::StochasticGradientFlow { integrator, .. } = spec.dynamics.kind else {
+            continue;
+        };
+        if !spec.automatic_time_step {
+            continue;
+        }
+        let start = setup.start(problem, 0).map_err(of_setup)?;
+        let nu = spec.dynamics.noise_intensity(problem.samples);
+        let chosen = choose_time_step(problem, &start, nu, integrator).ok_or_else(|| {
+            Failure::input(format!(
+                "`dynamics.{i}.time_step` is \"auto\", but nothing moves: S_xx is zero or out of range"
+            ))
+            .hint("give a number")
+        })?;
+        let step = chosen.time_step.min(time);
+        if step_count(time, step).is_none() {
+            return Err(Failure::input(format!(
+                "`dynamics.{i}.time_step` is \"auto\", which asks for {step} and more than 2^53 steps"
+            ))
+            .hint("shorten run.time, or give a number"));
+        }
+        spec.set_time_step(step);
+        notes.push(format!(
+            "the time step of {} was chosen as {step}: {} of 1/{:.4}, the time of the fastest motion at the start",
+            quoted(&spec.label),
+            chosen.share,
+            chosen.rate
+        ));
+    }
+    Ok(notes)
 }
 
 /// A start that cannot be made is wrong input.
@@ -136,7 +260,7 @@ fn check_given_weights(
     setup.start(problem, 0).map(drop).map_err(refuse)
 }
 
-fn shared_data(experiment: &mut Experiment, keep_rows: bool) -> Result<Data, Failure> {
+fn shared_problem(experiment: &Experiment, keep_rows: bool) -> Result<Kept, Failure> {
     let seed = experiment.run.seed;
     let (data, checksum) = match &experiment.data {
         DataSpec::Gaussian(data) => (drawn(data, seed, keep_rows)?, None),
@@ -151,10 +275,16 @@ fn shared_data(experiment: &mut Experiment, keep_rows: bool) -> Result<Data, Fai
             (data, Some(checksum))
         }
     };
-    if let Some(checksum) = checksum {
-        experiment.data.set_checksum(checksum);
-    }
-    Ok(data)
+    let path = experiment.data.path();
+    let from = path.map_or(String::new(), |path| format!("{}: ", shown_path(path)));
+    let problem = Problem::new(&data.gram, data.rows, data.truth)
+        .map_err(|error| Failure::input(format!("{from}{error}")))?;
+    Ok(Kept {
+        problem: Arc::new(problem),
+        words: data.words,
+        warnings: data.warnings,
+        checksum,
+    })
 }
 
 /// A resolved copy names the checksum of what it was run on; other bytes are another experiment.

@@ -1,25 +1,29 @@
-//! The commands that run something or draw it again: read everything, compute dynamics by
-//! dynamics, write the folder.
+//! The commands that run an experiment, or a shard of one, or draw it again: read everything, compute
+//! dynamics by dynamics, write the folder.
 
 use crate::arguments::{PlotArguments, ReproduceArguments, RunArguments, SharedArguments};
 use crate::bundled;
-use crate::checkpoint::{Finished, RunCheckpoint};
+use crate::checkpoint::{self, RunCheckpoint, Snapshot};
 use crate::estimate;
-use crate::experiment::{DynamicsSpec, Experiment, InitSpec};
+use crate::experiment::sweep::SweepArgumentsRead;
+use crate::experiment::{Experiment, read_text, tree};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
+use crate::merge::PartToWrite;
 use crate::preparation::{self, Prepared};
 use crate::progress::Progress;
-use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
-use crate::run_folder::weights::Tensor;
-use crate::run_folder::{self, Existing, Opened, REPORT, RunFolder, TRAJECTORIES};
-use crate::summarise::Material;
-use rankfall_core::ensemble::{self, Control, EnsembleSpec, RunError};
+use crate::results::{Results, all_diverged, draw, report_finished, rows_first};
+use crate::run_folder::partial::{
+    PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
+};
+use crate::run_folder::{self, CHECKPOINT, Existing, Opened, RunFolder};
+use crate::shard::Shard;
+use crate::sweep;
+use rankfall_core::ensemble::{self, Control, Outcome, RunError};
 use rankfall_core::lanes::Instructions;
-use rankfall_core::network::Weights;
-use rankfall_core::observe::{LAW, Layout};
-use rankfall_report::record::{DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
-use rankfall_report::{ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
+use rankfall_report::SeriesTable;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,8 +35,13 @@ pub fn reproduce(arguments: &ReproduceArguments) -> Result<(), Failure> {
     let bundled = bundled::named(&arguments.name)?;
     let source = format!("{}.toml (bundled)", bundled.name);
     let sets = &arguments.shared.sets;
+    if bundled.is_sweep {
+        let given = SweepArgumentsRead::default();
+        let plan = sweep::plan_of(bundled.toml, &source, Path::new(""), sets, &given)?;
+        return sweep::execute(plan, arguments.part.shard, &arguments.shared);
+    }
     let experiment = Experiment::from_toml(bundled.toml, &source, Path::new(""), sets)?;
-    execute(experiment, &arguments.shared)
+    execute(experiment, arguments.part.shard, &arguments.shared)
 }
 
 /// `rankfall run`.
@@ -40,8 +49,15 @@ pub fn reproduce(arguments: &ReproduceArguments) -> Result<(), Failure> {
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
-    let experiment = Experiment::load(&arguments.experiment, &arguments.shared.sets)?;
-    execute(experiment, &arguments.shared)
+    let (path, sets) = (&arguments.experiment, &arguments.shared.sets);
+    let (text, shown) = (read_text(path)?, shown_path(path));
+    let root = tree(&text, sets).map_err(|problem| problem.in_file(&shown))?;
+    if sweep::is_sweep(&root) {
+        let message = format!("{shown} has a [sweep] table: it is many runs, not one");
+        return Err(Failure::input(message).hint(format!("rankfall sweep {shown} runs them")));
+    }
+    let experiment = Experiment::load(path, sets)?;
+    execute(experiment, arguments.part.shard, &arguments.shared)
 }
 
 /// `rankfall plot`: draws figures and report again.
@@ -50,6 +66,9 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 /// A [`Failure`] with the exit code of its kind.
 pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let folder = &arguments.folder;
+    if run_folder::is_finished_sweep(folder)? {
+        return sweep::plot(folder);
+    }
     let summary = run_folder::read_summary(folder)?;
     let series = SeriesTable::from_rows(run_folder::read_series(folder)?);
     let experiment = run_folder::read_experiment(folder)?;
@@ -60,9 +79,17 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     crate::print(&pages.listing(folder))
 }
 
-/// Where the results go: `--out`, or `runs/NAME`.
-pub fn out_folder(experiment: &Experiment, shared: &SharedArguments) -> PathBuf {
-    let default = || Path::new("runs").join(&experiment.name);
+/// Where the results go: `--out`, or `runs/NAME`, or `runs/NAME-i-of-m` for a shard.
+pub fn out_folder(
+    experiment: &Experiment,
+    shard: Option<Shard>,
+    shared: &SharedArguments,
+) -> PathBuf {
+    let name = match shard {
+        Some(Shard { index, count }) => format!("{}-{index}-of-{count}", experiment.name),
+        None => experiment.name.clone(),
+    };
+    let default = || Path::new("runs").join(name);
     shared.out.clone().unwrap_or_else(default)
 }
 
@@ -75,400 +102,271 @@ pub fn existing(shared: &SharedArguments) -> Existing {
     }
 }
 
-fn execute(mut experiment: Experiment, shared: &SharedArguments) -> Result<(), Failure> {
-    let path = out_folder(&experiment, shared);
+fn execute(
+    mut experiment: Experiment,
+    shard: Option<Shard>,
+    shared: &SharedArguments,
+) -> Result<(), Failure> {
+    let path = out_folder(&experiment, shard, shared);
     run_folder::check(&path, existing(shared))?;
     estimate::check_drawing(&experiment)?;
     let prepared = preparation::prepare(&mut experiment)?;
     let threads = threads(shared);
-    estimate::check(&experiment, &prepared, &path, threads)?;
-    let resolved = experiment.resolved_toml();
-    let (folder, checkpoint) = match RunFolder::open(&path, existing(shared))? {
-        Opened::Finished => {
-            // What is done stays as it is; whoever asked for JSON still gets it.
-            let summary = run_folder::read_summary(&path)?;
-            return report_finished(&summary, &path, shared, None);
-        }
-        Opened::Fresh(folder) => (folder, RunCheckpoint::default()),
-        Opened::Interrupted(folder) => {
-            expect_same_experiment(&folder, &resolved)?;
-            let checkpoint = RunCheckpoint::read(&folder)?;
-            (folder, checkpoint)
-        }
-    };
-    folder.write_experiment(&resolved)?;
-    interruption::listen()?;
+    estimate::check(&experiment, &prepared.known, &path, threads, shard)?;
     let context = Context {
         experiment: &experiment,
+        resolved: experiment.resolved_toml(),
         prepared: &prepared,
         threads,
+        shard,
         shared,
     };
-    let finished = context.run_all(&folder, checkpoint)?;
-    let summary = context.summary(&finished)?;
-    let drawing = context.write(folder, &finished, &summary, &resolved)?;
-    report_finished(&summary, &path, shared, Some(&drawing))?;
-    all_diverged(&summary)
+    match (RunFolder::open(&path, existing(shared))?, shard) {
+        (Opened::Finished, None) => {
+            // What is done stays as it is; whoever asked for JSON still gets it.
+            let summary = run_folder::read_summary(&path)?;
+            report_finished(&summary, &path, shared.json, None)
+        }
+        (Opened::Finished, Some(shard)) => context.report_finished_shard(&path, shard),
+        (Opened::Fresh(folder) | Opened::Interrupted(folder), None) => context.run_whole(folder),
+        (Opened::Fresh(folder) | Opened::Interrupted(folder), Some(shard)) => {
+            context.run_shard(folder, shard)
+        }
+    }
 }
 
-fn threads(shared: &SharedArguments) -> usize {
+/// How many threads to use.
+pub fn threads(shared: &SharedArguments) -> usize {
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
     shared.threads.map_or_else(available, usize::from)
 }
 
-fn expect_same_experiment(folder: &RunFolder, resolved: &str) -> Result<(), Failure> {
-    match folder.recorded_experiment()? {
-        Some(recorded) if recorded != resolved => Err(Failure::input(format!(
-            "the run in {} is of another experiment: {}",
-            shown_path(folder.path()),
-            first_difference(&recorded, resolved)
-        ))
-        .hint("--force replaces it, --out DIR writes elsewhere")),
-        _ => Ok(()),
+/// Refuses to go on in a folder with another experiment in it.
+///
+/// # Errors
+/// Exit code 2, with the first line that differs.
+pub fn expect_same_experiment(
+    folder: &Path,
+    recorded: &str,
+    resolved: &str,
+) -> Result<(), Failure> {
+    if recorded == resolved {
+        return Ok(());
     }
+    let message = format!(
+        "the run in {} is of another experiment: {}",
+        shown_path(folder),
+        first_difference(recorded, resolved, ["there", "here"])
+    );
+    Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
 }
 
-fn first_difference(recorded: &str, asked: &str) -> String {
-    let pair = recorded.lines().zip(asked.lines()).find(|(a, b)| a != b);
+/// The first line in which two experiments differ; `places` are what to call them.
+pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
+    let pair = one.lines().zip(other.lines()).find(|(a, b)| a != b);
     match pair {
-        Some((old, new)) => format!("there it says {}, here {}", quoted(old), quoted(new)),
+        Some((a, b)) => format!(
+            "{} it says {}, {} {}",
+            places[0],
+            quoted(a),
+            places[1],
+            quoted(b)
+        ),
         None => "one has more lines than the other".to_owned(),
     }
-}
-
-/// Prints what a person or a program wants to see at the end.
-fn report_finished(
-    summary: &Summary,
-    path: &Path,
-    shared: &SharedArguments,
-    drawing: Option<&Drawing>,
-) -> Result<(), Failure> {
-    if shared.json {
-        return crate::print(&run_folder::summary_json(summary)?);
-    }
-    let compared = table::predicted_and_measured(summary);
-    let mut text = table::to_text(&compared, table::falling_layer(summary));
-    text.push('\n');
-    for warning in &summary.warnings {
-        text += &format!("note: {warning}\n");
-    }
-    match drawing {
-        Some(drawing) => text += &drawing.listing(path),
-        None => {
-            text += &format!(
-                "{} was finished already; nothing was changed\n",
-                shown_path(path)
-            )
-        }
-    }
-    crate::print(&text)
-}
-
-/// A dynamics without a survivor is a failed run, though its record is kept.
-fn all_diverged(summary: &Summary) -> Result<(), Failure> {
-    let lost: Vec<&DynamicsSummary> = summary
-        .dynamics
-        .iter()
-        .filter(|d| d.diverged == d.trajectories)
-        .collect();
-    let Some(first) = lost.first() else {
-        return Ok(());
-    };
-    let when = first.divergences.first().map_or(String::new(), |d| {
-        format!(
-            ", trajectory {} at step {} (t = {})",
-            d.trajectory, d.step, d.time
-        )
-    });
-    let message = format!(
-        "every trajectory of {} diverged: the first{when}; the record is kept",
-        quoted(&first.label)
-    );
-    Err(Failure::run(message).hint(
-        "a smaller step_size (or time_step) or smaller initial weights; stable steps have \
-         step × λ_max(S_xx) × (σ₁(W₁)² + σ₁(W₂)²) below 1",
-    ))
 }
 
 /// One experiment being run.
 struct Context<'a> {
     experiment: &'a Experiment,
+    /// The resolved copy of it.
+    resolved: String,
     prepared: &'a Prepared,
     threads: usize,
+    shard: Option<Shard>,
     shared: &'a SharedArguments,
 }
 
+/// What a dynamics left when it had been run: where it is in the file, and how long it took.
+struct Ended<'a> {
+    index: usize,
+    save_steps: &'a [u64],
+    outcome: &'a Outcome,
+    seconds: f64,
+}
+
 impl Context<'_> {
-    /// Runs the dynamics that the checkpoint has not finished.
-    fn run_all(
+    fn run_whole(&self, folder: RunFolder) -> Result<(), Failure> {
+        let results = Results {
+            experiment: self.experiment,
+            known: &self.prepared.known,
+        };
+        let finished = self.run_all(&folder, |ended| {
+            results.finish(ended.index, ended.save_steps, ended.outcome, ended.seconds)
+        })?;
+        let summary = results.summary(&finished)?;
+        let path = folder.path().to_owned();
+        let drawing = results.write(folder, &finished, &summary, &self.resolved)?;
+        report_finished(&summary, &path, self.shared.json, Some(&drawing))?;
+        all_diverged(&summary)
+    }
+
+    fn run_shard(&self, folder: RunFolder, shard: Shard) -> Result<(), Failure> {
+        let parts = self.run_all(&folder, |ended| self.write_part(&folder, shard, &ended))?;
+        let record = ShardRecord {
+            schema: SHARD_SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            of: Sharded::Run,
+            experiment: self.experiment.name.clone(),
+            experiment_sha256: rankfall_data::sha256_of(self.resolved.as_bytes()),
+            shard: shard.index,
+            shards: shard.count,
+            parts,
+        };
+        let path = folder.path().to_owned();
+        folder.finish_shard(&record)?;
+        report_shard(&record, &path, self.shared.json, true)
+    }
+
+    /// Keeps the statistics of a dynamics as a file of the shard.
+    fn write_part(
         &self,
         folder: &RunFolder,
-        mut checkpoint: RunCheckpoint,
-    ) -> Result<Vec<Finished>, Failure> {
+        shard: Shard,
+        ended: &Ended,
+    ) -> Result<PartRecord, Failure> {
+        let Ended {
+            index,
+            outcome,
+            seconds,
+            ..
+        } = *ended;
+        let content = PartToWrite {
+            shard,
+            dynamics: index,
+            known: &self.prepared.known,
+            statistics: &outcome.statistics,
+            weights: outcome.final_weights.as_ref().map(rows_first),
+        };
+        let (file, sha256) = folder.write_part(index, &content)?;
+        let totals = outcome.statistics.totals();
+        let diverged = totals.divergences().count;
+        Ok(PartRecord {
+            label: self.experiment.dynamics[index].label.clone(),
+            file,
+            sha256,
+            count: totals.survivors() + diverged,
+            diverged,
+            seconds,
+        })
+    }
+
+    /// A finished shard stays as it is, if it is the one that was asked for.
+    fn report_finished_shard(&self, path: &Path, shard: Shard) -> Result<(), Failure> {
+        let (record, recorded) = read_shard(path)?;
+        expect_same_experiment(path, &recorded, &self.resolved)?;
+        record.expect(shard, path)?;
+        report_shard(&record, path, self.shared.json, false)
+    }
+
+    /// Runs the dynamics that the checkpoint has not finished, each to what `finish` makes of it.
+    fn run_all<F: Serialize + DeserializeOwned + Sync>(
+        &self,
+        folder: &RunFolder,
+        finish: impl Fn(Ended) -> Result<F, Failure>,
+    ) -> Result<Vec<F>, Failure> {
+        let mut checkpoint = RunCheckpoint::default();
+        if folder.file(CHECKPOINT).exists() {
+            let recorded = folder.recorded_experiment()?;
+            let recorded = recorded.as_deref().unwrap_or(&self.resolved);
+            expect_same_experiment(folder.path(), recorded, &self.resolved)?;
+            checkpoint = checkpoint::read(folder, self.shard)?;
+        }
+        folder.write_experiment(&self.resolved)?;
+        interruption::listen()?;
         let save_steps = self.experiment.save_steps();
-        for (index, spec) in self.experiment.dynamics.iter().enumerate() {
+        for (index, save_steps) in save_steps.iter().enumerate() {
             if index < checkpoint.finished.len() {
                 continue;
             }
-            let finished = self.run_one(folder, &checkpoint, index, spec, &save_steps[index])?;
-            checkpoint.finished.push(finished);
+            let (outcome, seconds) = self.run_one(folder, &checkpoint, index, save_steps)?;
+            checkpoint.finished.push(finish(Ended {
+                index,
+                save_steps,
+                outcome: &outcome,
+                seconds,
+            })?);
             checkpoint.current = None;
             checkpoint.seconds = 0.0;
-            checkpoint.write(folder)?;
+            checkpoint.snapshot().write(folder, self.shard)?;
         }
         Ok(checkpoint.finished)
     }
 
-    fn run_one(
+    fn run_one<F: Serialize + Sync>(
         &self,
         folder: &RunFolder,
-        checkpoint: &RunCheckpoint,
+        checkpoint: &RunCheckpoint<F>,
         index: usize,
-        spec: &DynamicsSpec,
         save_steps: &[u64],
-    ) -> Result<Finished, Failure> {
-        let ensemble = self.ensemble(index, spec, save_steps);
+    ) -> Result<(Outcome, f64), Failure> {
+        let spec = &self.experiment.dynamics[index];
+        let ensemble = self.experiment.ensemble(index, save_steps);
         let setup = &self.prepared.setup;
+        let blocks = ensemble.blocks(setup);
+        let part = self.shard.map_or(0..blocks, |shard| shard.range(blocks));
+        let before = checkpoint.seconds;
+        let started = Instant::now();
+        let seconds = || before + started.elapsed().as_secs_f64();
         let watch = Watch {
-            folder,
-            checkpoint,
             progress: Progress::new(&spec.label, self.shared.quiet),
             checkpoint_interval: self.shared.checkpoint_seconds,
-            started: Instant::now(),
+            keep: |current: &ensemble::Checkpoint| {
+                let snapshot = Snapshot {
+                    current: Some(current),
+                    seconds: seconds(),
+                    ..checkpoint.snapshot()
+                };
+                snapshot.write(folder, self.shard)
+            },
         };
         let resume = checkpoint.current.as_ref();
         let instructions = Instructions::best();
-        let outcome = ensemble.run(setup, self.threads, resume, &watch, instructions);
+        let outcome = ensemble.run_part(setup, part, self.threads, resume, &watch, instructions);
         watch.progress.finish();
         let outcome = outcome.map_err(|error| of_run(error, folder))?;
-        let totals = outcome.statistics.totals();
-        let material = Material {
-            spec,
-            outcome: &outcome,
-            totals: &totals,
-            save_steps,
-            trajectories: ensemble.effective_trajectories(setup),
-            requested: self.experiment.run.trajectories,
-            problem: &self.prepared.problem,
-            rank_tolerance: self.experiment.run.rank_tolerance,
-            reduce: self.experiment.run.reductions,
-            seconds: checkpoint.seconds + watch.started.elapsed().as_secs_f64(),
-        };
-        let kept = self.experiment.run.keep_trajectories;
-        Finished::new(
-            &material.summary(),
-            material.series(),
-            totals.trajectories().filter(|_| kept).map(<[_]>::to_vec),
-            outcome.final_weights.as_ref().map(rows_first),
+        Ok((outcome, seconds()))
+    }
+}
+
+/// Prints what there is to say of a finished shard.
+fn report_shard(
+    record: &ShardRecord,
+    path: &Path,
+    json: bool,
+    is_new: bool,
+) -> Result<(), Failure> {
+    if json {
+        return crate::print(&shard_json(record)?);
+    }
+    let shown = shown_path(path);
+    let which = record.which();
+    let end = if is_new {
+        format!(
+            "is in {shown}; rankfall merge makes the run of all {}",
+            which.count
         )
-    }
-
-    fn ensemble(&self, index: usize, spec: &DynamicsSpec, save_steps: &[u64]) -> EnsembleSpec {
-        let run = &self.experiment.run;
-        EnsembleSpec {
-            dynamics: spec.dynamics.clone(),
-            stream: if run.common_noise { 0 } else { index as u32 },
-            trajectories: run.trajectories,
-            save_steps: save_steps.to_vec(),
-            time_unit: spec.time_step,
-            rank_tolerance: run.rank_tolerance,
-            keep_trajectories: run.keep_trajectories,
-            reductions: run.reductions,
-        }
-    }
-
-    fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
-        let dynamics = finished
-            .iter()
-            .map(Finished::summary)
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut warnings = self.prepared.warnings.clone();
-        warnings.extend(dynamics.iter().filter_map(survival_warning));
-        warnings.extend(self.width_warning());
-        warnings.extend(self.balance_warning());
-        warnings.extend(matched_noise_note(&dynamics, self.prepared.problem.samples));
-        Ok(Summary {
-            schema: SUMMARY_SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            experiment: self.experiment.name.clone(),
-            seed: self.experiment.run.seed,
-            problem: self.prepared.problem.clone(),
-            dynamics,
-            warnings,
-        })
-    }
-
-    fn width_warning(&self) -> Option<String> {
-        let problem = &self.prepared.problem;
-        let (d, l) = (problem.inputs + problem.outputs, problem.width);
-        (l < d).then(|| {
-            format!(
-                "the width {l} is below p + k = {d}: log det is that of ΘᵀΘ, which no law holds \
-                 constant, not even under gradient flow"
-            )
-        })
-    }
-
-    /// A balanced start has no log det M in exact arithmetic, and one all the same in doubles.
-    fn balance_warning(&self) -> Option<String> {
-        let problem = &self.prepared.problem;
-        let (d, rank) = (
-            problem.inputs + problem.outputs,
-            problem.inputs.min(problem.outputs),
+    } else {
+        format!("was finished in {shown} already; nothing was changed")
+    };
+    let mut text = String::new();
+    for part in &record.parts {
+        text += &format!(
+            "{}: {} trajectories, {} diverged, {:.1} s\n",
+            part.label, part.count, part.diverged, part.seconds
         );
-        let balanced = matches!(self.experiment.network.init, InitSpec::Balanced { .. });
-        (balanced && problem.width >= d).then(|| {
-            format!(
-                "a balanced start has rank {rank} at most: the other {} singular values of Θ, and with \
-                 them log det M, begin at what rounding left of zero",
-                d - rank
-            )
-        })
     }
-
-    /// Writes everything but the summary, and then the summary.
-    fn write(
-        &self,
-        folder: RunFolder,
-        finished: &[Finished],
-        summary: &Summary,
-        resolved: &str,
-    ) -> Result<Drawing, Failure> {
-        let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
-        folder.write_series(&rows)?;
-        self.write_trajectories(&folder, finished)?;
-        folder.write_weights(&self.tensors(finished))?;
-        let table = SeriesTable::from_rows(rows);
-        let drawing = draw(summary, &table, resolved, folder.path())?;
-        folder.figures()?;
-        for (name, bytes) in &drawing.files {
-            folder.write_bytes(name, bytes)?;
-        }
-        folder.finish(summary)?;
-        Ok(drawing)
-    }
-
-    fn tensors(&self, finished: &[Finished]) -> Vec<Tensor> {
-        let problem = &self.prepared.problem;
-        let mut tensors = Vec::new();
-        for (index, [w1, w2]) in finished
-            .iter()
-            .enumerate()
-            .filter_map(|(i, f)| Some((i, f.weights.as_ref()?)))
-        {
-            let prefix = if finished.len() == 1 {
-                String::new()
-            } else {
-                format!("dynamics.{index}.")
-            };
-            let mut push = |name: &str, shape: [usize; 2], values: &[f64]| {
-                tensors.push(Tensor {
-                    name: format!("{prefix}{name}"),
-                    shape: shape.to_vec(),
-                    values: values.to_vec(),
-                });
-            };
-            push("w1", [problem.inputs, problem.width], w1);
-            push("w2", [problem.width, problem.outputs], w2);
-        }
-        tensors
-    }
-
-    fn write_trajectories(&self, folder: &RunFolder, finished: &[Finished]) -> Result<(), Failure> {
-        if !self.experiment.run.keep_trajectories {
-            return Ok(());
-        }
-        let layout = self.layout()?;
-        let observables = layout.observables.len();
-        let mut writer = TrajectoriesWriter::create(&folder.file(TRAJECTORIES))?;
-        for ((spec, steps), done) in self
-            .experiment
-            .dynamics
-            .iter()
-            .zip(self.experiment.save_steps())
-            .zip(finished)
-        {
-            for (trajectory, values) in done.trajectories.iter().flatten() {
-                let row = |(cell, &value): (usize, &f64)| {
-                    let observable = layout.observables[cell % observables];
-                    (observable.name != LAW).then(|| TrajectoryRow {
-                        dynamics: &spec.label,
-                        trajectory: *trajectory,
-                        observable: observable.name,
-                        index: observable.index,
-                        time: steps[cell / observables] as f64 * spec.time_step,
-                        value: value.is_finite().then_some(value),
-                    })
-                };
-                let rows: Vec<TrajectoryRow> = values.iter().enumerate().filter_map(row).collect();
-                writer.append(&rows)?;
-            }
-        }
-        writer.finish()
-    }
-
-    fn layout(&self) -> Result<Layout, Failure> {
-        let problem = self
-            .prepared
-            .setup
-            .problem(0)
-            .map_err(preparation::of_setup)?;
-        let columns = self
-            .prepared
-            .setup
-            .width
-            .min(problem.inputs + problem.outputs);
-        Ok(Layout::new(
-            problem.inputs,
-            problem.outputs,
-            columns,
-            problem.truth.is_some(),
-        ))
-    }
-}
-
-fn rows_first(weights: &Weights) -> [Vec<f64>; 2] {
-    [&weights.w1, &weights.w2].map(|w| {
-        (0..w.nrows())
-            .flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)]))
-            .collect()
-    })
-}
-
-fn survival_warning(dynamics: &DynamicsSummary) -> Option<String> {
-    let DynamicsSummary {
-        label,
-        diverged,
-        trajectories,
-        ..
-    } = dynamics;
-    let first = dynamics.divergences.first()?;
-    Some(format!(
-        "{diverged} of {trajectories} trajectories of {} diverged (trajectory {} at t = {}); its \
-         statistics are over the others, which conditions on survival",
-        quoted(label),
-        first.trajectory,
-        first.time
-    ))
-}
-
-/// Full-batch label noise averages over n rows: says so where its ν is made equal to a flow's.
-fn matched_noise_note(dynamics: &[DynamicsSummary], samples: u64) -> Option<String> {
-    let flow = dynamics
-        .iter()
-        .find(|d| d.kind == "stochastic-gradient-flow" && d.noise_intensity > 0.0)?;
-    let descent = dynamics.iter().find(|d| {
-        d.kind == "label-noise-gradient-descent"
-            && (d.noise_intensity / flow.noise_intensity - 1.0).abs() < 1e-12
-    })?;
-    Some(format!(
-        "{} averages its label noise over all n = {samples} rows, ν = ηδ/n; its label variance \
-         δ = {} makes ν = {} equal to that of {}",
-        quoted(&descent.label),
-        descent.label_noise,
-        descent.noise_intensity,
-        quoted(&flow.label)
-    ))
+    crate::print(&format!("{text}shard {which} {end}\n"))
 }
 
 fn of_run(error: RunError, folder: &RunFolder) -> Failure {
@@ -489,16 +387,16 @@ fn of_run(error: RunError, folder: &RunFolder) -> Failure {
 }
 
 /// Watches over one dynamics.
-struct Watch<'a> {
-    folder: &'a RunFolder,
-    /// What was there before this dynamics went on.
-    checkpoint: &'a RunCheckpoint,
+struct Watch<K> {
     progress: Progress,
     checkpoint_interval: Duration,
-    started: Instant,
+    keep: K,
 }
 
-impl Control for Watch<'_> {
+impl<K> Control for Watch<K>
+where
+    K: Fn(&ensemble::Checkpoint) -> Result<(), Failure> + Sync,
+{
     fn interrupted(&self) -> bool {
         interruption::requested()
     }
@@ -512,61 +410,6 @@ impl Control for Watch<'_> {
     }
 
     fn keep(&self, current: &ensemble::Checkpoint) -> Result<(), String> {
-        let checkpoint = RunCheckpoint {
-            finished: self.checkpoint.finished.clone(),
-            current: Some(current.clone()),
-            seconds: self.checkpoint.seconds + self.started.elapsed().as_secs_f64(),
-        };
-        checkpoint
-            .write(self.folder)
-            .map_err(|failure| failure.message)
+        (self.keep)(current).map_err(|failure| failure.message)
     }
-}
-
-/// Figures and report of a run, drawn and not yet written.
-struct Drawing {
-    /// Names relative to the run folder, and contents.
-    files: Vec<(String, Vec<u8>)>,
-}
-
-impl Drawing {
-    fn listing(&self, folder: &Path) -> String {
-        let pictures = self
-            .files
-            .iter()
-            .filter(|(name, _)| name.ends_with(".png"))
-            .count();
-        let shown = shown_path(folder);
-        format!("{pictures} figures in {shown}/figures; the report is {shown}/{REPORT}\n")
-    }
-}
-
-fn draw(
-    summary: &Summary,
-    table: &SeriesTable,
-    experiment_toml: &str,
-    folder: &Path,
-) -> Result<Drawing, Failure> {
-    let mut files = Vec::new();
-    for figure in draw_all(summary, table) {
-        // A figure with nothing to draw says why in the report.
-        let Ok(scene) = figure.outcome else { continue };
-        let raster = png::render(&scene)
-            .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
-        files.push((
-            format!("figures/{}.svg", figure.name),
-            svg::render(&scene).into_bytes(),
-        ));
-        files.push((format!("figures/{}.png", figure.name), raster));
-    }
-    let again = folder.join(run_folder::EXPERIMENT);
-    let command = format!("rankfall run {} --out runs/again", again.display());
-    let page = report_page(&ReportInput {
-        summary,
-        table,
-        experiment_toml,
-        command: &command,
-    });
-    files.push((REPORT.to_owned(), page.into_bytes()));
-    Ok(Drawing { files })
 }

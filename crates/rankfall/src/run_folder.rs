@@ -2,16 +2,20 @@
 //!
 //! While a run is going its folder holds the marker `running`, which is also the lock against a
 //! second run. `summary.json` is written last, then the marker goes: a folder is finished exactly
-//! when it has a summary and no marker.
+//! when it has a summary and no marker. A finished shard has `shard.json` instead.
 
 pub mod atomic;
 mod columns;
 mod guarded;
+pub mod partial;
 pub mod series;
+mod sweep_table;
 pub mod trajectories;
 pub mod weights;
 
 use crate::failure::{Failure, shown_path};
+use crate::sweep::plan::Plan;
+use crate::sweep::schedule::UnitRows;
 use atomic::write_atomically;
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
 use std::fs::{self, File, TryLockError};
@@ -35,6 +39,12 @@ pub const FIGURES: &str = "figures";
 pub const REPORT: &str = "report.html";
 /// What an interrupted run needs to continue.
 pub const CHECKPOINT: &str = "checkpoint";
+/// The numbers of a sweep.
+pub const SWEEP: &str = "sweep.parquet";
+/// What a shard says of itself.
+pub const SHARD: &str = "shard.json";
+/// The folder of a shard's statistics.
+pub const STATISTICS: &str = "statistics";
 /// The marker of a run that is going, or was interrupted.
 pub const RUNNING: &str = "running";
 
@@ -48,6 +58,9 @@ const OURS: &[&str] = &[
     FIGURES,
     REPORT,
     CHECKPOINT,
+    SWEEP,
+    SHARD,
+    STATISTICS,
     RUNNING,
 ];
 
@@ -69,7 +82,7 @@ pub enum Opened {
     Fresh(RunFolder),
     /// There is a checkpoint to continue from.
     Interrupted(RunFolder),
-    /// The run was finished; nothing is to be done (only for [`Existing::Resume`]).
+    /// The run, or the shard, was finished; nothing is to be done (only for [`Existing::Resume`]).
     Finished,
 }
 
@@ -90,7 +103,7 @@ impl RunFolder {
     pub fn open(path: &Path, existing: Existing) -> Result<Opened, Failure> {
         let before = State::of(path)?;
         before.check(path, existing)?;
-        if before == State::Finished && existing == Existing::Resume {
+        if matches!(before, State::Finished | State::Shard) && existing == Existing::Resume {
             return Ok(Opened::Finished);
         }
         fs::create_dir_all(path).map_err(|error| cannot_make(path, &error))?;
@@ -163,6 +176,16 @@ impl RunFolder {
         write_atomically(&self.file(SERIES), |file| series::write(rows, file))
     }
 
+    /// Writes `sweep.parquet`.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written.
+    pub fn write_sweep(&self, plan: &Plan, rows: &UnitRows) -> Result<(), Failure> {
+        write_atomically(&self.file(SWEEP), |file| {
+            sweep_table::write(plan, rows, file)
+        })
+    }
+
     /// Writes `final.safetensors`.
     ///
     /// # Errors
@@ -181,12 +204,30 @@ impl RunFolder {
         write_atomically(&self.file(name), |file| file.write_all(bytes))
     }
 
+    /// Writes a file like [`RunFolder::write_bytes`], from several pieces.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written; an older one is then still whole.
+    pub fn write_parts(&self, name: &str, parts: &[&[u8]]) -> Result<(), Failure> {
+        write_atomically(&self.file(name), |file| {
+            parts.iter().try_for_each(|part| file.write_all(part))
+        })
+    }
+
     /// Writes `summary.json` and takes the marker away: the run is finished.
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
     pub fn finish(self, summary: &Summary) -> Result<(), Failure> {
-        self.write_bytes(SUMMARY, summary_json(summary)?.as_bytes())?;
+        self.finish_with(SUMMARY, summary_json(summary)?.as_bytes())
+    }
+
+    /// Writes the last file and takes the marker away.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
+    pub fn finish_with(self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        self.write_bytes(name, bytes)?;
         remove(&self.file(CHECKPOINT))?;
         remove(&self.file(RUNNING))
     }
@@ -218,6 +259,12 @@ pub fn summary_json(summary: &Summary) -> Result<String, Failure> {
 pub fn read_summary(folder: &Path) -> Result<Summary, Failure> {
     match State::of(folder)? {
         State::Finished => {}
+        State::Shard => {
+            let message = format!("{} has one shard of a run", shown_path(folder));
+            return Err(
+                Failure::input(message).hint("rankfall merge makes the run of all its shards")
+            );
+        }
         State::Interrupted => {
             let message = format!("the run in {} is not finished", shown_path(folder));
             return Err(Failure::input(message).hint("continue it: rankfall run … --resume"));
@@ -227,6 +274,10 @@ pub fn read_summary(folder: &Path) -> Result<Summary, Failure> {
             return Err(Failure::input(message)
                 .hint("rankfall run and rankfall reproduce make one, by default runs/NAME"));
         }
+    }
+    if folder.join(SWEEP).exists() {
+        let message = format!("{} has a sweep, not a run", shown_path(folder));
+        return Err(Failure::input(message).hint("rankfall sweep goes on with it"));
     }
     let path = folder.join(SUMMARY);
     let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
@@ -242,6 +293,24 @@ pub fn read_series(folder: &Path) -> Result<Vec<SeriesRow>, Failure> {
     let path = folder.join(SERIES);
     let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
     series::read(bytes).map_err(|error| unreadable(&path, &error))
+}
+
+/// Whether there is a finished sweep in a folder.
+///
+/// # Errors
+/// Exit code 2 where the folder cannot be read.
+pub fn is_finished_sweep(folder: &Path) -> Result<bool, Failure> {
+    Ok(State::of(folder)? == State::Finished && folder.join(SWEEP).exists())
+}
+
+/// Reads the table of a finished sweep.
+///
+/// # Errors
+/// Exit code 2 where the file is missing, or is not the table of this sweep.
+pub fn read_sweep(folder: &Path, plan: &Plan) -> Result<UnitRows, Failure> {
+    let path = folder.join(SWEEP);
+    let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    sweep_table::read(plan, bytes).map_err(|error| unreadable(&path, &error))
 }
 
 /// Says so when a summary was written by a version with another layout, before fields are missed.
@@ -296,6 +365,8 @@ enum State {
     Interrupted,
     /// A finished run.
     Finished,
+    /// A finished shard of a run.
+    Shard,
     /// Something else, for instance this.
     Foreign(String),
 }
@@ -318,6 +389,8 @@ impl State {
             State::Interrupted
         } else if has(SUMMARY) && has(EXPERIMENT) {
             State::Finished
+        } else if has(SHARD) && has(EXPERIMENT) {
+            State::Shard
         } else {
             State::Foreign(names[0].clone())
         }
@@ -333,15 +406,22 @@ impl State {
                 crate::failure::quoted(name)
             ))
             .hint("name another one with --out; only runs of rankfall are replaced or continued")),
-            (State::Finished, Existing::Refuse) => {
-                Err(Failure::input(format!("{shown} has a finished run in it"))
-                    .hint("--force replaces it, --out DIR writes elsewhere"))
+            (State::Finished | State::Shard, Existing::Refuse) => {
+                let what = if *self == State::Shard {
+                    "shard"
+                } else {
+                    "run"
+                };
+                Err(
+                    Failure::input(format!("{shown} has a finished {what} in it"))
+                        .hint("--force replaces it, --out DIR writes elsewhere"),
+                )
             }
             (State::Interrupted, Existing::Refuse) => Err(Failure::input(format!(
                 "{shown} has a run in it that is not finished"
             ))
             .hint("--resume continues it, --force replaces it, --out DIR writes elsewhere")),
-            (State::Finished | State::Interrupted, _) => Ok(()),
+            (State::Finished | State::Shard | State::Interrupted, _) => Ok(()),
         }
     }
 }

@@ -5,12 +5,9 @@ use rankfall_core::ensemble::Outcome;
 use rankfall_core::observe::{LAW, Layout};
 use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Totals};
 use rankfall_report::record::{
-    Divergence, DynamicsSummary, LogDetSummary, LossSummary, ProblemSummary, RankSummary, Scalar,
-    SeriesRow, SpectraSummary, Spectrum,
+    Divergence, DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, ProblemSummary,
+    RankSummary, Scalar, SeriesRow, SpectraSummary, Spectrum,
 };
-
-/// At most this many diverged trajectories are listed one by one.
-const LISTED_DIVERGENCES: usize = 100;
 
 /// What the summary of one dynamics is made from.
 pub struct Material<'a> {
@@ -19,7 +16,7 @@ pub struct Material<'a> {
     /// What was measured.
     pub outcome: &'a Outcome,
     /// Its statistics over all blocks.
-    pub totals: &'a Totals,
+    pub totals: &'a Totals<'a>,
     /// The steps at which it was measured.
     pub save_steps: &'a [u64],
     /// Trajectories run.
@@ -133,19 +130,25 @@ impl Material<'_> {
         let dynamics = &self.spec.dynamics;
         let steps = self.save_steps[self.last()];
         let done = steps as f64 * self.trajectories as f64;
-        let diverged = self.totals.diverged();
+        let diverged = self.totals.divergences();
         DynamicsSummary {
             label: self.spec.label.clone(),
             kind: dynamics.kind_name().to_owned(),
             noise_intensity: dynamics.noise_intensity(self.problem.samples),
             step_size: dynamics.step_size,
             label_noise: dynamics.label_noise,
+            forces: dynamics.modified_forces().map(|f| ForceScalesRecord {
+                gradient: f.gradient,
+                own_noise: f.own_noise,
+                common_growth: f.common_growth,
+                repulsion: f.repulsion,
+            }),
             steps,
             trajectories: self.trajectories,
-            diverged: diverged.len() as u64,
+            diverged: diverged.count,
             divergences: diverged
+                .first
                 .iter()
-                .take(LISTED_DIVERGENCES)
                 .map(|d| Divergence {
                     trajectory: d.trajectory,
                     step: d.step,

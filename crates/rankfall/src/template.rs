@@ -100,8 +100,11 @@ kind = \"stochastic-gradient-flow\"
 step_size = 0.01               # eta, in the noise intensity eta x label_noise / batch_size
 label_noise = 2.0              # default 0
 batch_size = 1
-integrator = \"lie-euler\"       # or \"lie-euler-unsplit\", \"euler-maruyama\"
+integrator = \"lie-euler\"       # or \"lie-euler-unsplit\", \"lie-strang\", \"euler-maruyama\"
 time_step = 0.01               # step of the integrator; default: step_size
+brownian_substeps = 1          # 2 with time_step = 0.02: the path of 0.01 (with common_noise)
+# What would have happened with a force on the eigenvalues scaled? Default: all 1.
+# forces = { gradient = 1.0, own_noise = 1.0, common_growth = 1.0, repulsion = 0.0 }
 
 [[dynamics]]
 label = \"gradient descent\"
@@ -138,7 +141,15 @@ save = { points = 200, spacing = \"linear\" }   # or \"log\"; t = 0 is saved bes
 rank_tolerance = 1e-3          # numerical rank counts singular values above tolerance x largest
 keep_trajectories = false      # true: also write every trajectory to trajectories.parquet
 common_noise = false           # true: all dynamics see the same noise
+force_balance = false          # true: weigh the forces on the eigenvalues along the flows,
+                               # or { stride = 10 } for every tenth step
 reductions = true              # false: full width in the original basis, slower, for comparison
+
+# With this table the file is a sweep, many runs at once, for `rankfall sweep FILE`:
+# [sweep]
+# design = \"grid\"              # every combination; or \"random\" with points = 200
+# vary_seed = false            # true: every point has a seed of its own
+# over = { \"dynamics.1.step_size\" = \"log(1e-3,1e-1,5)\", \"dynamics.1.label_noise\" = [0.5, 2.0] }
 ";
 
 #[cfg(test)]

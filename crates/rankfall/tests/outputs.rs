@@ -207,7 +207,7 @@ fn every_bundled_experiment_runs() {
         .lines()
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 6);
+    assert_eq!(names.len(), rankfall::bundled::ALL.len());
     for name in names {
         let small = ["-q", "--set", "run.time=0.5", "--set", "run.trajectories=2"];
         let text = place.succeeds(&[&["reproduce", name], &small[..]].concat());

@@ -193,6 +193,7 @@ impl Drawing {
                 .into_iter()
                 .map(|opacity| (Color::Muted, opacity + 0.06))
                 .collect(),
+            ..Entry::default()
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::plot::{Line, Mark, Plot, Side};
 use crate::scene::{Scene, Stroke};
 use crate::series::Curve;
 use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::symbol::Symbol;
 
 const LABEL: &str = "population loss";
 
@@ -105,13 +106,11 @@ fn add_path(plot: &mut Plot, rank: &Curve, loss: &Curve, stroke: Stroke) {
     );
     plot.marks.extend(ends.0.map(|at| Mark {
         at,
-        color: stroke.color,
-        filled: false,
+        symbol: Symbol::disc(stroke.color, false),
     }));
     plot.marks.extend(ends.1.map(|at| Mark {
         at,
-        color: stroke.color,
-        filled: true,
+        symbol: Symbol::disc(stroke.color, true),
     }));
     plot.lines.push(Line {
         places,

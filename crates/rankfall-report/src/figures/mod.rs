@@ -1,15 +1,20 @@
 //! The figures of a run, each in a file of its own, drawn from its summary and series.
 
 pub mod conservation;
+pub mod counterfactual;
 pub mod curves;
 pub mod eigenvalues;
+pub mod force_balance;
 pub mod generalisation;
 pub mod loss;
+pub mod pushes;
 pub mod ranks;
+pub mod rates;
 pub mod seed_figure;
 pub mod singular_values;
 mod spectrum;
 pub mod style;
+pub mod sweep;
 pub mod time;
 
 use crate::legend::Entry;
@@ -35,20 +40,27 @@ pub struct Figure {
     pub outcome: Result<Scene, Skipped>,
 }
 
-/// All figures of a run, in the order of the report.
+/// All figures of a run, in the order of the report. Those of the forces are left out where the run
+/// did not ask for them; all others give a picture or say why there is none.
 #[must_use]
 pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
     let run = Run::of(summary, table);
-    vec![
+    let mut figures = vec![
         seed_figure::figure(&run),
         singular_values::of_theta(&run),
         singular_values::of_layer(&run),
         eigenvalues::figure(&run),
+    ];
+    figures.extend(counterfactual::figure(&run));
+    figures.extend(force_balance::figure(&run));
+    figures.extend(pushes::figure(&run));
+    figures.extend([
         ranks::figure(&run),
         loss::figure(&run),
         generalisation::figure(&run),
         conservation::figure(&run),
-    ]
+    ]);
+    figures
 }
 
 /// What every figure is drawn from.
@@ -130,6 +142,20 @@ pub fn name(one: &DynamicsSummary) -> &str {
     }
 }
 
+/// `text` with its first letter in upper case, to start a sentence.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// At most `most` of `count` positions, evenly spread, the first and the last among them.
+fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let shown = count.min(most);
+    (0..shown).map(move |i| i * count.saturating_sub(1) / shown.saturating_sub(1).max(1))
+}
+
 /// Whether its noise never ends: ν > 0.
 #[must_use]
 pub fn is_noisy(one: &DynamicsSummary) -> bool {
@@ -143,5 +169,21 @@ pub fn determinant_name(one: &DynamicsSummary) -> &'static str {
         "log det M"
     } else {
         "log det ΘᵀΘ"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_and_the_last_are_among_those_spread_evenly() {
+        let all = |count| evenly(count, 5).collect::<Vec<usize>>();
+        assert!(all(0).is_empty());
+        assert_eq!(all(1), [0]);
+        assert_eq!(all(3), [0, 1, 2]);
+        assert_eq!(all(5), [0, 1, 2, 3, 4]);
+        assert_eq!(all(64), [0, 15, 31, 47, 63]);
+        assert_eq!(evenly(9, 1).collect::<Vec<usize>>(), [0]);
     }
 }

@@ -1,7 +1,7 @@
 //! Three notions of rank over time, of the layer that loses it and of the product.
 
 use crate::figures::curves::{Bands, Drawing, Middle, Values};
-use crate::figures::{Figure, Run, name};
+use crate::figures::{Figure, Run, capitalised, name};
 use crate::number::compact;
 use crate::plot::{Plot, Side};
 use crate::record::{DynamicsSummary, RankSummary};
@@ -74,13 +74,6 @@ fn plot(run: &Run<'_>, drawing: &Drawing, observable: &str, title: &str, symbol:
         }
     }
     plot
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
 
 fn caption(run: &Run<'_>, symbol: &str) -> String {

@@ -2,7 +2,7 @@
 
 use crate::figures::curves::{Bands, Drawing, Middle, Values};
 use crate::figures::style::LAW;
-use crate::figures::{Figure, Run, determinant_name, is_noisy, name};
+use crate::figures::{Figure, Run, determinant_name, evenly, is_noisy, name};
 use crate::legend::Entry;
 use crate::number::{significant, subscript};
 use crate::plot::{Plot, Side};
@@ -108,26 +108,14 @@ fn singular_value_plot(run: &Run<'_>, layer: &str) -> Plot {
         }
         let pen = Stroke { width: 2.0, ..pen };
         let parts: Vec<_> = run.table.parts(&one.label, &observable).collect();
-        for (index, curve) in followed(parts.len()).map(|place| parts[place]) {
+        // It is the small ones that noise makes fall.
+        for (index, curve) in evenly(parts.len(), FOLLOWED).map(|place| parts[place]) {
             let label = format!("σ{}", subscript(index as usize));
             let label = (named == Some(&one.label)).then_some(label);
             drawing(run, Values::Logarithms).add(&mut plot, curve, pen, label);
         }
     }
     plot
-}
-
-/// Which of `count` singular values are followed: all if they are few, else evenly spread ones,
-/// for it is the small ones that noise makes fall.
-fn followed(count: usize) -> impl Iterator<Item = usize> {
-    let shown = count.min(FOLLOWED);
-    (0..shown).map(move |i| {
-        if shown > 1 {
-            i * (count - 1) / (shown - 1)
-        } else {
-            0
-        }
-    })
 }
 
 /// The dynamics whose noise is shown: the stochastic flow where there is one.
@@ -203,19 +191,4 @@ fn noisy_sentence(run: &Run<'_>, one: &DynamicsSummary) -> Option<String> {
         significant(rate, 4),
         significant(law, 4),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_largest_and_the_smallest_are_followed() {
-        let all = |count| followed(count).collect::<Vec<_>>();
-        assert_eq!(all(0), []);
-        assert_eq!(all(1), [0]);
-        assert_eq!(all(3), [0, 1, 2]);
-        assert_eq!(all(5), [0, 1, 2, 3, 4]);
-        assert_eq!(all(64), [0, 15, 31, 47, 63]);
-    }
 }

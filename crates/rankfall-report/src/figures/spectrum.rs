@@ -57,7 +57,8 @@ pub fn scene(
     .draw()
 }
 
-fn plot(run: &Run<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
+/// One panel.
+pub fn plot(run: &Run<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
     let side = Side::new(Values::Logarithms.scale(), &spectrum.label);
     let mut plot = Plot::new(name(one), run.time.side(), side);
     let parts: Vec<_> = run

@@ -3,9 +3,12 @@
 
 #![allow(dead_code, reason = "the gallery and the tests use different parts")]
 
+pub mod claims;
+pub mod sweep;
+
 use rankfall_report::record::{
-    DynamicsSummary, LogDetSummary, LossSummary, ProblemSummary, RankSummary, SUMMARY_SCHEMA,
-    Scalar, SeriesRow, SpectraSummary, Spectrum, Summary,
+    DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, ProblemSummary, RankSummary,
+    SUMMARY_SCHEMA, Scalar, SeriesRow, SpectraSummary, Spectrum, Summary,
 };
 
 /// Noise intensity, outputs and trace of the made-up problem.
@@ -31,6 +34,9 @@ pub struct Recipe {
     pub trajectories: usize,
     /// Whether the truth behind the data is known.
     pub truth: bool,
+    /// Whether contributions of forces are recorded under stochastic gradient flow, the flow without
+    /// repulsion among them: a label that starts with "without".
+    pub forces: bool,
 }
 
 impl Recipe {
@@ -55,6 +61,20 @@ impl Recipe {
             logarithmic: false,
             trajectories: 64,
             truth: true,
+            forces: false,
+        }
+    }
+
+    /// The stochastic flow with and without repulsion, with the contributions of all forces.
+    pub fn forces() -> Self {
+        let kind = "stochastic-gradient-flow";
+        Self {
+            dynamics: vec![
+                (kind, "stochastic gradient flow".into()),
+                (kind, "without repulsion".into()),
+            ],
+            forces: true,
+            ..Self::standard()
         }
     }
 
@@ -63,7 +83,7 @@ impl Recipe {
         let mut rows = Vec::new();
         let mut dynamics = Vec::new();
         for (i, (kind, label)) in self.dynamics.iter().enumerate() {
-            let made = Made::new(self, kind, i as u64);
+            let made = Made::new(self, kind, label, i as u64);
             made.rows(label, self, &mut rows);
             dynamics.push(made.summary(kind, label, self));
         }
@@ -107,16 +127,22 @@ impl Recipe {
     }
 }
 
+/// Values of a function of the spectrum, one per trajectory.
+type Each<'a> = dyn Fn(&dyn Fn(&[f64; 7]) -> f64) -> Vec<f64> + 'a;
+/// Takes the values of an observable, its index and its law.
+type Push<'a> = dyn FnMut(&str, usize, Vec<f64>, Option<f64>) + 'a;
+
 /// Trajectories of one dynamics: `spectra[trajectory][save]` are log σᵢ of Θ.
 struct Made {
     times: Vec<f64>,
     spectra: Vec<Vec<[f64; 7]>>,
     nu: f64,
     flow: bool,
+    repulsion: f64,
 }
 
 impl Made {
-    fn new(recipe: &Recipe, kind: &str, stream: u64) -> Self {
+    fn new(recipe: &Recipe, kind: &str, label: &str, stream: u64) -> Self {
         let times = recipe.times();
         let (nu, excess) = match kind {
             "stochastic-gradient-flow" => (NU, 0.0),
@@ -125,12 +151,18 @@ impl Made {
             _ => (0.0, 0.0),
         };
         let count = if nu > 0.0 { recipe.trajectories } else { 1 };
+        let repulsion = if recipe.forces && label.starts_with("without") {
+            0.0
+        } else {
+            1.0
+        };
         let spectra = (0..count)
             .map(|i| {
                 trajectory(
                     &times,
                     nu,
                     excess,
+                    repulsion,
                     &mut Generator(1 + 1000 * stream + i as u64),
                 )
             })
@@ -139,7 +171,8 @@ impl Made {
             times,
             spectra,
             nu,
-            flow: kind.ends_with("flow"),
+            flow: kind.ends_with("flow") && repulsion == 1.0,
+            repulsion,
         }
     }
 
@@ -206,6 +239,54 @@ impl Made {
                 1e-15 * time + self.nu * time.sqrt() * (1.0 + (s[0] - START[0]).abs())
             };
             push("balance_drift", 0, each(&drift), None);
+            if recipe.forces && self.nu > 0.0 {
+                self.contributions(*time, &each, &mut push);
+            }
+        }
+    }
+
+    /// What the forces added to log λᵢ = 2 log σᵢ: repulsion makes up for what the others leave.
+    fn contributions(&self, time: f64, each: &Each<'_>, push: &mut Push<'_>) {
+        for i in 0..7 {
+            let gradient =
+                |s: &[f64; 7]| 0.02 * time * (0.5 - i as f64 / 7.0) + 0.1 * (s[0] - START[0]);
+            let own = |_: &[f64; 7]| -0.03 * time * (1.0 + 0.2 * i as f64);
+            let common = |_: &[f64; 7]| 0.06 * time * (1.0 + 0.1 * i as f64);
+            let martingale = |s: &[f64; 7]| 0.9 * (s[(i + 3) % 7].sin() * time.sqrt() * 0.3);
+            let residual = |s: &[f64; 7]| 1e-3 * time.sqrt() * s[i].cos();
+            let all = |s: &[f64; 7]| {
+                let others = gradient(s) + own(s) + common(s) + martingale(s) + residual(s);
+                2.0 * (s[i] - START[i]) - others
+            };
+            let repulsion = |s: &[f64; 7]| self.repulsion * all(s);
+            push("contribution_gradient", i + 1, each(&gradient), None);
+            push("contribution_own_noise", i + 1, each(&own), None);
+            push("contribution_common_growth", i + 1, each(&common), None);
+            push("contribution_repulsion", i + 1, each(&repulsion), None);
+            push("contribution_martingale", i + 1, each(&martingale), None);
+            push("contribution_residual", i + 1, each(&residual), None);
+            push(
+                "contribution_quadrature_error",
+                i + 1,
+                each(&|_| 2e-6 * time),
+                None,
+            );
+            for j in (0..7).filter(|j| *j != i) {
+                let share = |s: &[f64; 7]| {
+                    let weight = if j < i {
+                        1.0 / (1.0 + j as f64)
+                    } else {
+                        -0.02 / (1.0 + j as f64)
+                    };
+                    repulsion(s).abs() * -weight / 2.2
+                };
+                push(
+                    "contribution_repulsion_pair",
+                    i * 7 + j + 1,
+                    each(&share),
+                    None,
+                );
+            }
         }
     }
 
@@ -255,6 +336,12 @@ impl Made {
             noise_intensity: self.nu,
             step_size: 0.01,
             label_noise,
+            forces: (self.repulsion != 1.0).then_some(ForceScalesRecord {
+                gradient: 1.0,
+                own_noise: 1.0,
+                common_growth: 1.0,
+                repulsion: self.repulsion,
+            }),
             steps: (recipe.time * 100.0) as u64,
             trajectories: self.spectra.len() as u64,
             diverged: 0,
@@ -291,7 +378,13 @@ fn decay(time: f64) -> f64 {
 }
 
 /// Random walks with the rates of the flow; what stays alive is pulled back to its start.
-fn trajectory(times: &[f64], nu: f64, excess: f64, noise: &mut Generator) -> Vec<[f64; 7]> {
+fn trajectory(
+    times: &[f64],
+    nu: f64,
+    excess: f64,
+    repulsion: f64,
+    noise: &mut Generator,
+) -> Vec<[f64; 7]> {
     let mut state = START;
     let mut before = 0.0;
     let mut saved = Vec::new();
@@ -307,7 +400,7 @@ fn trajectory(times: &[f64], nu: f64, excess: f64, noise: &mut Generator) -> Vec
             let kick = (0.5 * nu * step.min(20.0)).sqrt()
                 * noise.normal()
                 * if i < 2 { 0.25 } else { 0.6 };
-            state[i] += RATES[i] * (nu / NU) * (1.0 + excess) * step
+            state[i] += RATES[i] * (nu / NU) * (1.0 + excess) * step * (1.1 * repulsion - 0.1)
                 + pull * f64::from(u8::from(nu > 0.0))
                 + kick;
         }

@@ -23,6 +23,11 @@ pub enum Origin {
         /// The part after `=`, as given.
         value: String,
     },
+    /// A `--over key=spec` argument.
+    Over {
+        /// The argument as given.
+        argument: String,
+    },
 }
 
 /// A value and its origin.
@@ -98,6 +103,7 @@ impl Problem {
             Origin::Whole => source.to_owned(),
             Origin::File { line, column } => format!("{source}:{line}:{column}"),
             Origin::Set { argument, .. } => format!("--set {}", quoted(argument)),
+            Origin::Over { argument } => format!("--over {}", quoted(argument)),
         };
         let failure = Failure::input(format!("{place}: {}", self.message));
         match self.hint {

@@ -5,7 +5,7 @@ use super::document::{Problem, Value};
 use super::section::{Field, LARGEST_EXACT, Section};
 use super::{keys, label_text};
 use crate::failure::quoted;
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 
 /// One dynamics of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,9 +18,21 @@ pub struct DynamicsSpec {
     ///
     /// For gradient flow, which is integrated adaptively, it is only the grid of save times.
     pub time_step: f64,
+    /// Whether `time_step` is still to be chosen from the data and the start ("auto"); until then it
+    /// stands at the step size.
+    pub automatic_time_step: bool,
 }
 
 impl DynamicsSpec {
+    /// Sets the time step, of the integrator as well.
+    pub fn set_time_step(&mut self, step: f64) {
+        self.time_step = step;
+        self.automatic_time_step = false;
+        if let Kind::StochasticGradientFlow { time_step, .. } = &mut self.dynamics.kind {
+            *time_step = step;
+        }
+    }
+
     /// The name of its kind in experiment files and summaries.
     pub fn kind_name(&self) -> &'static str {
         match self.dynamics.kind {
@@ -139,7 +151,16 @@ fn entry(item: &Field, data: &DataSpec) -> Result<Entry, Problem> {
     let step_size = section.field("step_size");
     let step_size = step_size.map_or(Ok(0.01), |f| f.positive())?;
     let time_step = section.field("time_step");
-    let time_step = time_step.map_or(Ok(step_size), |f| f.positive())?;
+    let automatic_time_step = time_step.as_ref().is_some_and(is_auto);
+    let time_step = match time_step {
+        Some(field) if automatic_time_step && kind != "stochastic-gradient-flow" => {
+            return Err(field
+                .problem("is \"auto\", but gradient flow chooses its own steps; this is only the grid of save times")
+                .hint("leave it out, or give a number"));
+        }
+        Some(field) if !automatic_time_step => field.positive()?,
+        _ => step_size,
+    };
     let dynamics = Dynamics {
         kind: settings(&section, kind, time_step, data)?,
         step_size,
@@ -149,8 +170,13 @@ fn entry(item: &Field, data: &DataSpec) -> Result<Entry, Problem> {
         label: String::new(),
         dynamics,
         time_step,
+        automatic_time_step,
     };
     Ok((label, spec))
+}
+
+fn is_auto(field: &Field) -> bool {
+    matches!(&field.node.value, Value::Text(text) if text == "auto")
 }
 
 fn label(field: &Field) -> Result<String, Problem> {
@@ -185,11 +211,16 @@ fn settings(
 ) -> Result<Kind, Problem> {
     Ok(match kind {
         "gradient-flow" => Kind::GradientFlow,
-        "stochastic-gradient-flow" => Kind::StochasticGradientFlow {
-            integrator: integrator(section)?,
-            time_step,
-            batch_size: batch_size(section)?,
-        },
+        "stochastic-gradient-flow" => {
+            let integrator = integrator(section)?;
+            Kind::StochasticGradientFlow {
+                integrator,
+                time_step,
+                batch_size: batch_size(section)?,
+                forces: forces(section, integrator)?,
+                brownian_substeps: brownian_substeps(section)?,
+            }
+        }
         "gradient-descent" => Kind::GradientDescent,
         "label-noise-gradient-descent" => Kind::LabelNoiseGradientDescent {
             distribution: distribution(section, data)?,
@@ -252,8 +283,53 @@ fn integrator(section: &Section) -> Result<Integrator, Problem> {
     Ok(match field.choice(keys::INTEGRATORS)? {
         "lie-euler" => Integrator::LieEuler,
         "euler-maruyama" => Integrator::EulerMaruyama,
+        "lie-strang" => Integrator::LieStrang,
         _ => Integrator::LieEulerUnsplit,
     })
+}
+
+/// Most finer increments of one Brownian increment.
+const MOST_SUBSTEPS: u64 = 1 << 20;
+
+fn brownian_substeps(section: &Section) -> Result<u32, Problem> {
+    let field = section.field("brownian_substeps");
+    field.map_or(Ok(1), |f| f.integer(1..=MOST_SUBSTEPS).map(|n| n as u32))
+}
+
+/// Largest factor on a force: beyond, no step could follow it.
+const MOST_FORCE: f64 = 1e3;
+
+/// The factors on the forces, 1 where none is given.
+fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, Problem> {
+    let mut scales = ForceScales::default();
+    let Some(field) = section.field("forces") else {
+        return Ok(scales);
+    };
+    if !matches!(field.node.value, Value::Table(_)) {
+        let hint = "write forces = { repulsion = 0.0 }";
+        return Err(field.wrong_type("a table").hint(hint));
+    }
+    let table = field.section(&keys::FORCES)?;
+    for (name, scale) in [
+        ("gradient", &mut scales.gradient),
+        ("own_noise", &mut scales.own_noise),
+        ("common_growth", &mut scales.common_growth),
+        ("repulsion", &mut scales.repulsion),
+    ] {
+        if let Some(field) = table.field(name) {
+            *scale = field.number()?;
+            if scale.abs() > MOST_FORCE {
+                let message = format!("is {scale}, but must be from -{MOST_FORCE} to {MOST_FORCE}");
+                return Err(field.problem(message));
+            }
+        }
+    }
+    if integrator == Integrator::LieStrang && !scales.is_unmodified() {
+        return Err(field
+            .problem("scales forces, which \"lie-strang\" cannot do at its order")
+            .hint("leave integrator out: \"lie-euler\" can"));
+    }
+    Ok(scales)
 }
 
 fn sampling(section: &Section) -> Result<Sampling, Problem> {

@@ -40,7 +40,15 @@ pub const TOP: SectionKeys = SectionKeys {
         key("network"),
         key("dynamics"),
         key("run"),
+        key("sweep"),
     ],
+};
+
+/// `[sweep]`.
+pub const SWEEP: SectionKeys = SectionKeys {
+    place: "[sweep]",
+    kinds: &[],
+    keys: &[key("over"), key("design"), key("points"), key("vary_seed")],
 };
 
 /// `[data]`.
@@ -165,7 +173,34 @@ pub const DYNAMICS: SectionKeys = SectionKeys {
             "the noise of the stochastic flow is Brownian, and gradient flow and gradient descent have none",
         ),
         of("sampling", &["sgd"], "only it draws mini-batches"),
+        of("forces", &["stochastic-gradient-flow"], ONLY_ITS_FORCES),
+        of(
+            "brownian_substeps",
+            &["stochastic-gradient-flow"],
+            "only it follows a Brownian path",
+        ),
     ],
+};
+
+const ONLY_ITS_FORCES: &str = "the forces are those of its equation for the eigenvalues";
+
+/// `forces` of one `[[dynamics]]`.
+pub const FORCES: SectionKeys = SectionKeys {
+    place: "dynamics.forces",
+    kinds: &[],
+    keys: &[
+        key("gradient"),
+        key("own_noise"),
+        key("common_growth"),
+        key("repulsion"),
+    ],
+};
+
+/// `run.force_balance` when it is a table.
+pub const FORCE_BALANCE: SectionKeys = SectionKeys {
+    place: "run.force_balance",
+    kinds: &[],
+    keys: &[key("stride")],
 };
 
 /// `[run]`.
@@ -181,6 +216,7 @@ pub const RUN: SectionKeys = SectionKeys {
         key("keep_trajectories"),
         key("common_noise"),
         key("reductions"),
+        key("force_balance"),
     ],
 };
 
@@ -206,12 +242,37 @@ pub const SECTIONS: &[&SectionKeys] = &[
     &NETWORK,
     &INIT,
     &DYNAMICS,
+    &FORCES,
     &RUN,
+    &FORCE_BALANCE,
     &SAVE,
+    &SWEEP,
 ];
 
+/// Keys that take whole numbers, for ranges of a sweep.
+pub const WHOLE_NUMBERS: &[&str] = &[
+    "samples",
+    "inputs",
+    "outputs",
+    "teacher_rank",
+    "width",
+    "batch_size",
+    "brownian_substeps",
+    "seed",
+    "trajectories",
+    "points",
+    "stride",
+];
+
+/// The values of `design`.
+pub const DESIGNS: &[&str] = &["grid", "random"];
 /// The values of `integrator`.
-pub const INTEGRATORS: &[&str] = &["lie-euler", "euler-maruyama", "lie-euler-unsplit"];
+pub const INTEGRATORS: &[&str] = &[
+    "lie-euler",
+    "euler-maruyama",
+    "lie-euler-unsplit",
+    "lie-strang",
+];
 /// The values of `label_noise_distribution`.
 pub const DISTRIBUTIONS: &[&str] = &["gaussian", "rademacher"];
 /// The values of `sampling`.
@@ -250,7 +311,7 @@ pub fn every_name_and_value() -> impl Iterator<Item = &'static str> {
     let named = SECTIONS
         .iter()
         .flat_map(|s| s.names().into_iter().chain(s.kinds.iter().copied()));
-    let values = [INTEGRATORS, DISTRIBUTIONS, SAMPLINGS, SPACINGS];
+    let values = [INTEGRATORS, DISTRIBUTIONS, SAMPLINGS, SPACINGS, DESIGNS];
     named.chain(values.into_iter().flatten().copied())
 }
 

@@ -32,6 +32,32 @@ fn apply_one(root: &mut Node, argument: &str) -> Result<(), Problem> {
 
 const EXAMPLE: &str = "write it as --set key=value, for instance --set dynamics.0.step_size=0.02";
 
+/// Replaces the value of a dotted key, in which `*` stands for every item of a list.
+pub fn set(root: &mut Node, key: &str, new: &Node) -> Result<(), Problem> {
+    let segments: Vec<&str> = key.split('.').collect();
+    set_all(root, &segments, new)
+}
+
+fn set_all(root: &mut Node, segments: &[&str], new: &Node) -> Result<(), Problem> {
+    let Some(star) = segments.iter().position(|s| *s == "*") else {
+        *locate(root, segments, &new.origin)? = new.clone();
+        return Ok(());
+    };
+    let list = locate(root, &segments[..star], &new.origin)?;
+    let Value::List(items) = &mut list.value else {
+        let message = format!("`{}` is not a list", segments[..star].join("."));
+        return Err(Problem::new(&new.origin, message).hint("* stands for every item of one"));
+    };
+    let rest = &segments[star + 1..];
+    items.iter_mut().try_for_each(|item| match rest {
+        [] => {
+            *item = new.clone();
+            Ok(())
+        }
+        rest => set_all(item, rest, new),
+    })
+}
+
 /// The node at the path, made on the way where a table lacks it.
 fn locate<'n>(
     root: &'n mut Node,

@@ -1,11 +1,11 @@
 //! The resolved copy of an experiment: as TOML with every default written out.
 
 use super::{
-    Column, Covariance, DataSpec, DynamicsSpec, Experiment, FileData, GaussianData, InitSpec,
-    RunSpec, Teacher,
+    Column, Covariance, DataSpec, DynamicsSpec, Experiment, FileData, ForceBalanceSpec,
+    GaussianData, InitSpec, RunSpec, Teacher,
 };
 use crate::save_plan::Spacing;
-use rankfall_core::dynamics::{Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::dynamics::{ForceScales, Integrator, Kind, LabelNoise, Sampling};
 use std::fmt::Write;
 
 /// The whole file.
@@ -161,10 +161,18 @@ fn put_dynamics(file: &mut Lines, spec: &DynamicsSpec) {
             integrator,
             time_step,
             batch_size,
+            forces,
+            brownian_substeps,
         } => {
             file.put("batch_size", batch_size);
             file.put("integrator", text(integrator_name(*integrator)));
             file.put("time_step", float(*time_step));
+            if !forces.is_unmodified() {
+                file.put("forces", force_table(forces));
+            }
+            if *brownian_substeps > 1 {
+                file.put("brownian_substeps", brownian_substeps);
+            }
         }
         Kind::GradientDescent => {}
         Kind::LabelNoiseGradientDescent { distribution } => {
@@ -184,11 +192,22 @@ fn put_dynamics(file: &mut Lines, spec: &DynamicsSpec) {
     }
 }
 
+fn force_table(forces: &ForceScales) -> String {
+    format!(
+        "{{ gradient = {}, own_noise = {}, common_growth = {}, repulsion = {} }}",
+        float(forces.gradient),
+        float(forces.own_noise),
+        float(forces.common_growth),
+        float(forces.repulsion)
+    )
+}
+
 fn integrator_name(integrator: Integrator) -> &'static str {
     match integrator {
         Integrator::LieEuler => "lie-euler",
         Integrator::EulerMaruyama => "euler-maruyama",
         Integrator::LieEulerUnsplit => "lie-euler-unsplit",
+        Integrator::LieStrang => "lie-strang",
     }
 }
 
@@ -225,4 +244,11 @@ fn put_run(file: &mut Lines, run: &RunSpec) {
     file.put("keep_trajectories", run.keep_trajectories);
     file.put("common_noise", run.common_noise);
     file.put("reductions", run.reductions);
+    match run.force_balance {
+        None => {}
+        Some(ForceBalanceSpec { stride: None }) => file.put("force_balance", true),
+        Some(ForceBalanceSpec {
+            stride: Some(stride),
+        }) => file.put("force_balance", format!("{{ stride = {stride} }}")),
+    }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 
 fn any_positive() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -31,18 +31,37 @@ fn any_kind() -> impl Strategy<Value = (Kind, f64)> {
         Just(Sampling::Epochs),
         Just(Sampling::Sequential)
     ];
-    let flow = (integrator, any_step(), 1..=1_u64 << 53, 0.0..10.0);
+    let forces = prop_oneof![
+        Just(ForceScales::default()),
+        (-2.0..2.0, 0.0..3.0).prop_map(|(repulsion, gradient)| ForceScales {
+            repulsion,
+            gradient,
+            ..ForceScales::default()
+        })
+    ];
+    let flow = (
+        integrator,
+        any_step(),
+        1..=1_u64 << 53,
+        0.0..10.0,
+        forces,
+        1..1000_u32,
+    );
     let sgd = (1..=10_u64, sampling, distribution.clone(), 0.0..10.0);
     prop_oneof![
         Just((Kind::GradientFlow, 0.0)),
-        flow.prop_map(|(integrator, time_step, batch_size, noise)| {
-            let kind = Kind::StochasticGradientFlow {
-                integrator,
-                time_step,
-                batch_size,
-            };
-            (kind, noise)
-        }),
+        flow.prop_map(
+            |(integrator, time_step, batch_size, noise, forces, brownian_substeps)| {
+                let kind = Kind::StochasticGradientFlow {
+                    integrator,
+                    time_step,
+                    batch_size,
+                    forces,
+                    brownian_substeps,
+                };
+                (kind, noise)
+            }
+        ),
         Just((Kind::GradientDescent, 0.0)),
         (distribution, 0.0..1e4).prop_map(|(distribution, noise)| {
             (Kind::LabelNoiseGradientDescent { distribution }, noise)
@@ -74,6 +93,7 @@ fn any_dynamics() -> impl Strategy<Value = DynamicsSpec> {
                 label_noise: noise,
             },
             time_step,
+            automatic_time_step: false,
         }
     })
 }
@@ -188,6 +208,8 @@ fn any_run() -> impl Strategy<Value = RunSpec> {
             keep_trajectories: flags.0,
             common_noise: flags.1,
             reductions: flags.2,
+            // A balance needs the reductions and a stochastic flow, which not every draw has.
+            force_balance: None,
         },
     )
 }

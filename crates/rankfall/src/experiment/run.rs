@@ -6,6 +6,7 @@ use super::dynamics::DynamicsSpec;
 use super::keys;
 use super::section::{Field, Section};
 use crate::save_plan::{SavePlan, Spacing, step_count};
+use rankfall_core::dynamics::Kind;
 
 /// How long an experiment runs, how many trajectories, and what is saved.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,25 @@ pub struct RunSpec {
     pub common_noise: bool,
     /// Use the exact reductions; without them, full width in the original basis, for comparison.
     pub reductions: bool,
+    /// Weigh the forces on the eigenvalues along stochastic gradient flows.
+    pub force_balance: Option<ForceBalanceSpec>,
+}
+
+/// How forces are weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForceBalanceSpec {
+    /// Steps between two points of its grid; none leaves the choice to the run.
+    pub stride: Option<u64>,
+}
+
+/// Points of the grid of a force balance where its stride is not given.
+const BALANCE_POINTS: u64 = 10_000;
+
+impl ForceBalanceSpec {
+    /// Steps between two points for a run of this many steps.
+    pub fn stride_for(&self, steps: u64) -> u64 {
+        self.stride.unwrap_or((steps / BALANCE_POINTS).max(1))
+    }
 }
 
 /// Most trajectories of one dynamics.
@@ -50,7 +70,42 @@ pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Pro
         keep_trajectories: flag_or(section, "keep_trajectories", false)?,
         common_noise: flag_or(section, "common_noise", false)?,
         reductions: flag_or(section, "reductions", true)?,
+        force_balance: force_balance(section, dynamics)?,
     })
+}
+
+fn force_balance(
+    section: &Section,
+    dynamics: &[DynamicsSpec],
+) -> Result<Option<ForceBalanceSpec>, Problem> {
+    let Some(field) = section.field("force_balance") else {
+        return Ok(None);
+    };
+    let spec = match field.node.value {
+        Value::Flag(false) => return Ok(None),
+        Value::Flag(true) => ForceBalanceSpec { stride: None },
+        Value::Table(_) => {
+            let stride = field.section(&keys::FORCE_BALANCE)?.field("stride");
+            let stride = stride.map(|f| f.integer(1..=u64::MAX)).transpose()?;
+            ForceBalanceSpec { stride }
+        }
+        _ => {
+            let hint = "write force_balance = true, or { stride = 10 } for every tenth step";
+            return Err(field.wrong_type("true, false or a table").hint(hint));
+        }
+    };
+    if !flag_or(section, "reductions", true)? {
+        return Err(field
+            .problem("needs the reductions, and run.reductions is false")
+            .hint("leave one of them out"));
+    }
+    let flow = |d: &DynamicsSpec| matches!(d.dynamics.kind, Kind::StochasticGradientFlow { .. });
+    if !dynamics.iter().any(flow) {
+        return Err(field
+            .problem("weighs the forces of the stochastic gradient flow, and there is none")
+            .hint("add [[dynamics]] with kind = \"stochastic-gradient-flow\""));
+    }
+    Ok(Some(spec))
 }
 
 fn checked_time(field: &Field, dynamics: &[DynamicsSpec]) -> Result<f64, Problem> {

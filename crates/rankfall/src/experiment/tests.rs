@@ -3,7 +3,7 @@
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind};
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 
 const SMALLEST: &str = r#"
 name = "small"
@@ -54,6 +54,8 @@ fn defaults_are_the_promised_ones() {
             integrator: Integrator::LieEuler,
             time_step: 0.01,
             batch_size: 1,
+            forces: ForceScales::default(),
+            brownian_substeps: 1,
         },
         step_size: 0.01,
         label_noise: 0.0,
@@ -71,6 +73,7 @@ fn defaults_are_the_promised_ones() {
         keep_trajectories: false,
         common_noise: false,
         reductions: true,
+        force_balance: None,
     };
     assert_eq!(experiment.run, run);
 }

@@ -45,7 +45,7 @@ pub enum Values {
 }
 
 /// A column: its name and what is in it.
-pub type Column = (&'static str, Content);
+pub type Column<'a> = (&'a str, Content);
 
 /// A Parquet file written one group of rows after the other.
 pub struct TableWriter<W: Write + Send> {

@@ -1,0 +1,123 @@
+//! A block of trajectories of one problem and one start, taken step by step, for whoever wants to
+//! look at every step: the increment that moved it, the forces at a state, the spectrum after it.
+//!
+//! Everything here is for blocks of [`BLOCK`], so that the vector code behind it is compiled in this
+//! crate once and not again in every crate that looks.
+
+use std::sync::Arc;
+
+use crate::dynamics::Dynamics;
+use crate::forces::EigenvalueForces;
+use crate::graded::Rotate;
+use crate::lane_problem::LaneProblem;
+use crate::lanes::{BLOCK, Instructions, Lanes, Mask, Words};
+use crate::network::{Start, Weights};
+use crate::problem::Problem;
+use crate::state::State;
+use crate::stepper::Stepper;
+
+/// [`BLOCK`] trajectories from one start.
+pub struct Walk {
+    shared: Arc<Problem>,
+    start: Start,
+    dynamics: Dynamics,
+    seed: u64,
+    stream: u32,
+    problem: LaneProblem<BLOCK>,
+    initial: State<BLOCK>,
+    state: State<BLOCK>,
+    stepper: Stepper<BLOCK>,
+    instructions: Instructions,
+}
+
+impl Walk {
+    /// Trajectories `first`, `first` + 1, … at their start, with the noise of these numbers; none for
+    /// gradient flow, which takes no steps.
+    pub fn new(
+        dynamics: &Dynamics,
+        problem: &Arc<Problem>,
+        start: &Start,
+        seed: u64,
+        stream: u32,
+        first: u64,
+    ) -> Option<Self> {
+        let instructions = Instructions::best();
+        let lanes: [Arc<Problem>; BLOCK] = std::array::from_fn(|_| problem.clone());
+        let lane_problem = LaneProblem::new(&lanes);
+        let initial = State::new(std::slice::from_ref(start), instructions);
+        let stepper = Stepper::new(
+            dynamics,
+            &lane_problem,
+            seed,
+            stream,
+            numbered(first),
+            instructions,
+        )?;
+        Some(Self {
+            shared: problem.clone(),
+            start: start.clone(),
+            dynamics: dynamics.clone(),
+            seed,
+            stream,
+            state: initial.clone(),
+            initial,
+            problem: lane_problem,
+            stepper,
+            instructions,
+        })
+    }
+
+    /// Back to the start, with the noise of trajectories `first`, `first` + 1, ….
+    pub fn start_over(&mut self, first: u64) {
+        self.state = self.initial.clone();
+        let stepper = Stepper::new(
+            &self.dynamics,
+            &self.problem,
+            self.seed,
+            self.stream,
+            numbered(first),
+            self.instructions,
+        );
+        if let Some(stepper) = stepper {
+            self.stepper = stepper;
+        }
+    }
+
+    /// Takes `steps` steps.
+    pub fn advance(&mut self, steps: u64) {
+        self.stepper.advance(&mut self.state, &self.problem, steps);
+    }
+
+    /// ΔG of the last step taken, p × k row-major; that of the Lie–Strang step is not kept.
+    pub fn increment(&self) -> &[Lanes<BLOCK>] {
+        self.stepper.increment()
+    }
+
+    /// Where the trajectories are.
+    pub fn state(&self) -> &State<BLOCK> {
+        &self.state
+    }
+
+    /// log σᵢ of Θ, descending, lane by lane.
+    pub fn log_singular_values(&self) -> Vec<Lanes<BLOCK>> {
+        let mut factor = self.state.factor.clone();
+        let rows = factor.rows();
+        let to_rounding = Rotate::ToRounding;
+        factor.orthogonalise(0..rows, to_rounding, Mask::ALL, None, self.instructions);
+        factor.log_norms(0..rows, self.instructions)
+    }
+
+    /// The forces on the eigenvalues of M of one lane at noise intensity `nu`.
+    pub fn forces(&self, lane: usize, nu: f64) -> EigenvalueForces {
+        EigenvalueForces::new(&self.state, &self.problem, lane, nu, self.instructions)
+    }
+
+    /// The weights of one lane in the original basis and width.
+    pub fn weights(&self, lane: usize) -> Weights {
+        self.state.weights(lane, &self.start, &self.shared)
+    }
+}
+
+fn numbered(first: u64) -> Words<BLOCK> {
+    Words(std::array::from_fn(|lane| first + lane as u64))
+}

@@ -1,0 +1,274 @@
+//! Forces along a run, and runs with a force scaled.
+
+use std::sync::Arc;
+
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::ensemble::{EnsembleSpec, Outcome, Unattended};
+use rankfall_core::lanes::Instructions;
+use rankfall_core::network::Initialisation;
+use rankfall_core::problem::Problem;
+use rankfall_core::setup::{Setup, Source};
+use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+
+fn setup(inputs: usize, outputs: usize, width: usize) -> (Setup, Arc<Problem>) {
+    let synthetic = Synthetic {
+        samples: 100,
+        inputs,
+        outputs,
+        covariance: Covariance::PowerLaw(0.5),
+        teacher: Teacher::Gaussian,
+        residual_noise: 0.0,
+    };
+    let draw = synthetic.draw(4, 0, false).expect("draws");
+    let problem = Problem::new(&draw.gram, None, None).expect("a problem");
+    let problem = Arc::new(problem);
+    let setup = Setup {
+        source: Source::Shared(problem.clone()),
+        initialisation: Initialisation::Gaussian {
+            scale: 0.7,
+            smallest_singular_value: None,
+        },
+        width,
+        seed: 5,
+        each_start: false,
+    };
+    (setup, problem)
+}
+
+/// ν = 0.1 to t = `time`, with steps of 2^−`octave`, on one Brownian path whatever the step.
+struct Run {
+    octave: u32,
+    time: f64,
+    trajectories: u64,
+    integrator: Integrator,
+    forces: ForceScales,
+    stride: Option<u64>,
+}
+
+const FINEST: u32 = 10;
+
+impl Run {
+    fn outcome(&self, setup: &Setup) -> Outcome {
+        let h = 0.5_f64.powi(self.octave as i32);
+        let steps = (self.time / h).round() as u64;
+        let spec = EnsembleSpec {
+            dynamics: Dynamics {
+                kind: Kind::StochasticGradientFlow {
+                    integrator: self.integrator,
+                    time_step: h,
+                    batch_size: 1,
+                    forces: self.forces,
+                    brownian_substeps: 1 << (FINEST - self.octave),
+                },
+                step_size: 0.1,
+                label_noise: 1.0,
+            },
+            stream: 0,
+            trajectories: self.trajectories,
+            save_steps: vec![0, steps / 2, steps],
+            time_unit: h,
+            rank_tolerance: 1e-3,
+            keep_trajectories: true,
+            reductions: true,
+            force_balance: self.stride,
+        };
+        spec.run(setup, 2, None, &Unattended, Instructions::best())
+            .expect("runs")
+    }
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            octave: 8,
+            time: 2.0,
+            trajectories: 24,
+            integrator: Integrator::LieEuler,
+            forces: ForceScales::default(),
+            stride: Some(1),
+        }
+    }
+}
+
+/// The last values of an observable, trajectory by trajectory, all indices.
+fn last(outcome: &Outcome, name: &str) -> Vec<Vec<f64>> {
+    let per_save = outcome.layout.observables.len();
+    let places: Vec<usize> = (0..per_save)
+        .filter(|&place| outcome.layout.observables[place].name == name)
+        .collect();
+    let totals = outcome.statistics.totals();
+    let kept = totals.trajectories().expect("kept");
+    kept.iter()
+        .map(|(_, cells)| places.iter().map(|p| cells[2 * per_save + p]).collect())
+        .collect()
+}
+
+fn root_mean_square(values: &[Vec<f64>]) -> f64 {
+    let all: Vec<f64> = values.iter().flatten().copied().collect();
+    (all.iter().map(|x| x * x).sum::<f64>() / all.len() as f64).sqrt()
+}
+
+const FORCES: [&str; 4] = [
+    "contribution_gradient",
+    "contribution_own_noise",
+    "contribution_common_growth",
+    "contribution_repulsion",
+];
+
+/// All forces on all eigenvalues together are the determinant law, and the noises cancel.
+#[test]
+fn contributions_add_up_to_the_determinant_law() {
+    for (inputs, outputs) in [(3, 2), (2, 4)] {
+        let (setup, problem) = setup(inputs, outputs, 9);
+        let outcome = Run::default().outcome(&setup);
+        let law = -2.0 * 0.1 * outputs as f64 * problem.trace() * 2.0;
+        let forces = FORCES.map(|name| last(&outcome, name));
+        let martingale = last(&outcome, "contribution_martingale");
+        for trajectory in 0..24 {
+            let sum: f64 = forces.iter().flat_map(|f| &f[trajectory]).sum();
+            assert!((sum - law).abs() < 1e-10 * law.abs(), "{sum} {law}");
+            let noise: f64 = martingale[trajectory].iter().sum();
+            assert!(noise.abs() < 1e-11, "{noise}");
+        }
+        let pairs = last(&outcome, "contribution_repulsion_pair");
+        let m = inputs + outputs;
+        for (pairs, repulsion) in pairs.iter().zip(&forces[3]) {
+            for i in 0..m {
+                let sum: f64 = pairs[i * m..(i + 1) * m].iter().sum();
+                assert!((sum - repulsion[i]).abs() < 1e-10 * repulsion[i].abs().max(1.0));
+            }
+        }
+    }
+}
+
+/// Contributions, noise and residual are the change of log λ; the residual is that of a scheme of
+/// strong order 1/2: on one Brownian path it halves, or better, where the step falls to a quarter.
+#[test]
+fn the_residual_is_an_error_of_the_grid() {
+    let (setup, _) = setup(3, 2, 6);
+    let residual = |octave| {
+        let run = Run {
+            octave,
+            ..Run::default()
+        };
+        root_mean_square(&last(&run.outcome(&setup), "contribution_residual"))
+    };
+    let (coarse, fine) = (residual(6), residual(8));
+    println!("residual {coarse:.4} at 2^-6, {fine:.4} at 2^-8");
+    assert!(fine < 0.65 * coarse && coarse < 0.2, "{coarse} {fine}");
+}
+
+/// The stated quadrature error is that of the trapezoidal sums: of strides 8 and 1 along one path.
+#[test]
+fn the_quadrature_error_is_stated_honestly() {
+    let (setup, _) = setup(3, 2, 6);
+    let with = |stride| {
+        Run {
+            octave: 10,
+            stride: Some(stride),
+            ..Run::default()
+        }
+        .outcome(&setup)
+    };
+    let (coarse, fine) = (with(16), with(1));
+    let drift = |outcome: &Outcome, t: usize, i: usize| -> f64 {
+        FORCES.iter().map(|name| last(outcome, name)[t][i]).sum()
+    };
+    let errors = last(&coarse, "contribution_quadrature_error");
+    let mut ratios = Vec::new();
+    for (t, errors) in errors.iter().enumerate() {
+        for (i, error) in errors.iter().enumerate() {
+            ratios.push(vec![(drift(&coarse, t, i) - drift(&fine, t, i)) / error]);
+        }
+    }
+    // Standard normal if the estimate were exact; smooth parts make it smaller.
+    let size = root_mean_square(&ratios);
+    println!("difference over stated error: {size:.2}");
+    assert!((0.3..1.5).contains(&size), "{size}");
+}
+
+/// Looking at the forces changes no path.
+#[test]
+fn a_force_balance_changes_nothing_else() {
+    let (setup, _) = setup(3, 2, 6);
+    let with = |stride| {
+        let run = Run {
+            stride,
+            ..Run::default()
+        };
+        last(&run.outcome(&setup), "log_singular_value_theta")
+    };
+    assert_eq!(with(None), with(Some(7)));
+}
+
+/// Scaling the gradient of a run without noise is scaling its time.
+#[test]
+fn a_gradient_scaled_is_a_time_scaled() {
+    let (setup, _) = setup(3, 2, 6);
+    let end = |gradient: f64, time: f64| {
+        let spec = EnsembleSpec {
+            dynamics: Dynamics {
+                kind: Kind::StochasticGradientFlow {
+                    integrator: Integrator::LieEuler,
+                    time_step: 1.0 / 4096.0,
+                    batch_size: 1,
+                    forces: ForceScales {
+                        gradient,
+                        ..ForceScales::default()
+                    },
+                    brownian_substeps: 1,
+                },
+                step_size: 0.1,
+                label_noise: 0.0,
+            },
+            stream: 0,
+            trajectories: 1,
+            save_steps: vec![0, 0, (time * 4096.0) as u64],
+            time_unit: 1.0 / 4096.0,
+            rank_tolerance: 1e-3,
+            keep_trajectories: true,
+            reductions: true,
+            force_balance: None,
+        };
+        let outcome = spec
+            .run(&setup, 1, None, &Unattended, Instructions::best())
+            .expect("runs");
+        last(&outcome, "log_singular_value_theta")[0].clone()
+    };
+    // The gradient's own drift moves eigenvectors as ever, only singular values are slowed: equal at
+    // first order in time.
+    let (slow, half) = (end(0.5, 1.0 / 64.0), end(1.0, 1.0 / 128.0));
+    let start = end(1.0, 0.0);
+    for ((a, b), c) in slow.iter().zip(&half).zip(&start) {
+        let moved = (b - c).abs();
+        assert!((a - b).abs() < 0.1 * moved + 1e-4, "{a} {b} {c}");
+    }
+}
+
+/// Repulsion is what kills the small eigenvalues: with it the sum of log λ falls by 2νk tr S t, and
+/// without it, it rises, since Σ_{i≠j} q_ij outweighs Σ q_ii.
+#[test]
+fn without_repulsion_small_eigenvalues_live() {
+    let (setup, _) = setup(3, 2, 6);
+    let smallest = |repulsion| {
+        let run = Run {
+            time: 8.0,
+            stride: None,
+            forces: ForceScales {
+                repulsion,
+                ..ForceScales::default()
+            },
+            ..Run::default()
+        };
+        let values = last(&run.outcome(&setup), "log_singular_value_theta");
+        let all: Vec<f64> = values.iter().map(|v| v[4]).collect();
+        (all.iter().sum::<f64>() / all.len() as f64, all)
+    };
+    let (with, _) = smallest(1.0);
+    let (without, values) = smallest(0.0);
+    println!(
+        "mean log of the smallest singular value: {with:.2} with repulsion, {without:.2} without"
+    );
+    assert!(without > with + 1.0);
+    assert!(values.iter().all(|v| *v > with));
+}

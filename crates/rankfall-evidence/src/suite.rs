@@ -1,0 +1,161 @@
+//! Runs claims one after the other and gives their verdicts.
+
+use std::time::Instant;
+
+use crate::bench::{Bench, Watch};
+use crate::claim::{Claim, Evidence, Stop};
+use crate::claims;
+use crate::decision::{self, Judged, Verdict};
+use crate::figure::Figure;
+use crate::setting::{Level, Setting};
+
+/// What became of a claim.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The claim.
+    pub claim: &'static Claim,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// Joint p-value of its statistical comparisons.
+    pub p_value: Option<f64>,
+    /// Its comparisons.
+    pub comparisons: Vec<Judged>,
+    /// Which of them decided, from 0.
+    pub decisive: Option<usize>,
+    /// A picture.
+    pub figure: Option<Figure>,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+impl Finding {
+    /// The comparison that decided.
+    pub fn deciding(&self) -> Option<&Judged> {
+        self.comparisons.get(self.decisive?)
+    }
+}
+
+/// All claims in one setting.
+pub struct Suite<'a> {
+    setting: &'a Setting,
+    comparisons: usize,
+}
+
+impl<'a> Suite<'a> {
+    /// For this setting. Counts the comparisons of the whole list that are possible here, whichever
+    /// claims are asked for: a verdict does not depend on what else is run.
+    pub fn new(setting: &'a Setting) -> Self {
+        let counts = claims::ALL.iter().map(|c| (c.comparisons)(setting));
+        Self {
+            setting,
+            comparisons: counts.map(|c| c.unwrap_or(0)).sum::<usize>().max(1),
+        }
+    }
+
+    /// How many comparisons share the family-wise rate.
+    pub fn comparisons(&self) -> usize {
+        self.comparisons
+    }
+
+    /// Measures a claim and judges it.
+    ///
+    /// # Errors
+    /// Only an interruption; whatever else prevents a measurement becomes the reason of *cannot
+    /// tell*.
+    pub fn find(
+        &self,
+        claim: &'static Claim,
+        level: Level,
+        threads: usize,
+        watch: &dyn Watch,
+    ) -> Result<Finding, Stop> {
+        if let Err(reason) = (claim.comparisons)(self.setting) {
+            return Ok(without_evidence(claim, Verdict::DoesNotApply, reason, 0.0));
+        }
+        let clock = Instant::now();
+        let bench = Bench {
+            setting: self.setting,
+            level,
+            threads,
+            watch,
+        };
+        let outcome = (claim.measure)(&bench);
+        let seconds = clock.elapsed().as_secs_f64();
+        match outcome {
+            Ok(evidence) => Ok(self.judge(claim, evidence, seconds)),
+            Err(Stop::Interrupted) => Err(Stop::Interrupted),
+            Err(Stop::Unmeasured(reason)) => {
+                let verdict = Verdict::CannotTell;
+                Ok(without_evidence(claim, verdict, reason, seconds))
+            }
+        }
+    }
+
+    fn judge(&self, claim: &'static Claim, evidence: Evidence, seconds: f64) -> Finding {
+        let judged = evidence.comparisons.into_iter();
+        let judged: Vec<Judged> = judged
+            .map(|c| decision::judge(c, self.comparisons))
+            .collect();
+        let verdict = decision::joint_verdict(&judged);
+        let decisive = decision::decisive(&judged);
+        Finding {
+            claim,
+            verdict,
+            reason: reason(verdict, &judged, decisive, &evidence.sentence),
+            p_value: decision::joint_p_value(&judged),
+            comparisons: judged,
+            decisive,
+            figure: evidence.figure,
+            seconds,
+        }
+    }
+}
+
+fn without_evidence(
+    claim: &'static Claim,
+    verdict: Verdict,
+    reason: String,
+    seconds: f64,
+) -> Finding {
+    Finding {
+        claim,
+        verdict,
+        reason,
+        p_value: None,
+        comparisons: Vec::new(),
+        decisive: None,
+        figure: None,
+        seconds,
+    }
+}
+
+/// What was done, and for other verdicts than *holds* what stands in the way.
+fn reason(verdict: Verdict, judged: &[Judged], decisive: Option<usize>, sentence: &str) -> String {
+    let Some(deciding) = decisive.and_then(|place| judged.get(place)) else {
+        return sentence.to_owned();
+    };
+    let what = &deciding.comparison.what;
+    match (verdict, deciding.more) {
+        (Verdict::Fails, _) => format!("{what} lies outside the margin; {sentence}"),
+        (Verdict::CannotTell, Some(more)) => {
+            format!(
+                "{what} would need about {} as many trajectories; {sentence}",
+                times(more)
+            )
+        }
+        (Verdict::CannotTell, None) => {
+            format!("{what} is not told from the alternative; {sentence}")
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
+fn times(factor: f64) -> String {
+    if factor < 10.0 {
+        format!("{factor:.1} times")
+    } else {
+        format!("{factor:.0} times")
+    }
+}

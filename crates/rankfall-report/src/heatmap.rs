@@ -1,0 +1,393 @@
+//! Heat maps: a number for every pair of places on two axes, as colours with their bar.
+
+use crate::axis::{Axis, Scale, Tick};
+use crate::gradient::Gradient;
+use crate::number::{compact, fixed};
+use crate::plot::{ColorBar, Line, Plot, Side, Tile};
+
+/// Up to this many cells on an axis their numbers are printed.
+const MOST_PRINTED: usize = 16;
+
+/// What a cell holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell {
+    /// A number.
+    Value(f64),
+    /// No number where there should be one, as where all trajectories diverged: hatched.
+    Missing,
+    /// Nothing belongs here: left blank.
+    Blank,
+}
+
+impl From<Option<f64>> for Cell {
+    fn from(value: Option<f64>) -> Self {
+        value.map_or(Self::Missing, Self::Value)
+    }
+}
+
+/// Where the cells of an axis lie.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeatAxis {
+    /// Side by side, each with its name.
+    Categories {
+        /// The names, in order.
+        names: Vec<String>,
+        /// On a vertical axis: the first on top, as in a matrix.
+        top_down: bool,
+    },
+    /// Around numbers, up to half the way to their neighbours.
+    Values {
+        /// Where the numbers lie on the scale, strictly rising or falling.
+        places: Vec<f64>,
+        /// The scale.
+        scale: Scale,
+    },
+}
+
+impl HeatAxis {
+    /// Around `values`, or side by side where the scale cannot show them in their order: numbers that
+    /// are not positive on a logarithmic axis, or that repeat.
+    #[must_use]
+    pub fn of_values(values: &[f64], log: bool) -> Self {
+        let scale = if log { Scale::Decades } else { Scale::Linear };
+        let places: Option<Vec<f64>> = values.iter().map(|v| scale.place(*v)).collect();
+        match places.filter(|p| is_monotone(p)) {
+            Some(places) => Self::Values { places, scale },
+            None => Self::Categories {
+                names: values.iter().map(|v| compact(*v, 3)).collect(),
+                top_down: false,
+            },
+        }
+    }
+
+    /// How many cells it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Categories { names, .. } => names.len(),
+            Self::Values { places, .. } => places.len(),
+        }
+    }
+
+    /// Whether it has no cell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The place of the middle of cell `i`.
+    #[must_use]
+    pub fn place(&self, i: usize) -> f64 {
+        match self {
+            Self::Categories { top_down: true, .. } => -(i as f64),
+            Self::Categories { .. } => i as f64,
+            Self::Values { places, .. } => places.get(i).copied().unwrap_or(0.0),
+        }
+    }
+
+    /// The lower and upper edge of cell `i`.
+    fn edges(&self, i: usize) -> (f64, f64) {
+        let here = self.place(i);
+        let neighbour = |j: Option<usize>| j.filter(|j| *j < self.len()).map(|j| self.place(j));
+        let (before, after) = (neighbour(i.checked_sub(1)), neighbour(Some(i + 1)));
+        let shortest = match self {
+            Self::Values { places, .. } if places.len() == 1 => (0.1 * here.abs()).max(0.25),
+            _ => 0.5,
+        };
+        // The outermost cells reach as far outwards as inwards.
+        let half = |to: Option<f64>, other: Option<f64>| match (to, other) {
+            (Some(to), _) => (to - here) / 2.0,
+            (None, Some(other)) => (here - other) / 2.0,
+            (None, None) => shortest,
+        };
+        let (a, b) = (here + half(before, after), here + half(after, before));
+        if self.len() == 1 {
+            return (here - shortest, here + shortest);
+        }
+        (a.min(b), a.max(b))
+    }
+
+    /// The side of a plot along it.
+    #[must_use]
+    pub fn side(&self, label: &str) -> Side {
+        match self {
+            Self::Values { scale, .. } => Side::new(*scale, label),
+            Self::Categories { names, .. } => {
+                let tick = |(i, name): (usize, &String)| Tick {
+                    at: self.place(i),
+                    label: name.clone(),
+                };
+                Side {
+                    ticks: Some(names.iter().enumerate().map(tick).collect()),
+                    ..Side::new(Scale::Linear, label)
+                }
+            }
+        }
+    }
+}
+
+fn is_monotone(places: &[f64]) -> bool {
+    let rising = places.windows(2).all(|w| w[0] < w[1]);
+    rising || places.windows(2).all(|w| w[0] > w[1])
+}
+
+/// A heat map before it becomes a panel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMap {
+    /// Written above it.
+    pub title: String,
+    /// The horizontal axis.
+    pub x: HeatAxis,
+    /// What it measures.
+    pub x_label: String,
+    /// The vertical axis.
+    pub y: HeatAxis,
+    /// What it measures.
+    pub y_label: String,
+    /// Cell (i, j) of column i and row j is at j · columns + i. Missing at the end: blank.
+    pub cells: Vec<Cell>,
+    /// Whether colours follow the logarithm; numbers that are not positive are then missing.
+    pub log: bool,
+    /// The colours; diverging ones are light at 0, or at 1 on a logarithmic scale.
+    pub gradient: Gradient,
+    /// What the numbers are.
+    pub value_label: String,
+    /// Whether numbers are printed into the cells, where all have room and up to 16 × 16 cells.
+    pub printed: bool,
+    /// Contours and theory, drawn over the cells.
+    pub overlay: Vec<Line>,
+}
+
+impl HeatMap {
+    /// The panel. Without a single number it has no colour bar.
+    #[must_use]
+    pub fn plot(&self) -> Plot {
+        let (x, y) = (self.x.side(&self.x_label), self.y.side(&self.y_label));
+        let mut plot = Plot::new(&self.title, x, y);
+        let axis = self.value_axis();
+        for j in 0..self.y.len() {
+            for i in 0..self.x.len() {
+                plot.tiles.extend(self.tile(i, j, axis.as_ref()));
+            }
+        }
+        plot.color_bar = axis.map(|axis| ColorBar {
+            axis,
+            gradient: self.gradient,
+            label: self.value_label.clone(),
+        });
+        plot.lines = self.overlay.clone();
+        plot
+    }
+
+    /// Whether a cell is hatched.
+    #[must_use]
+    pub fn has_missing(&self) -> bool {
+        let missing = |cell: &Cell| match cell {
+            Cell::Value(v) => self.scale().place(*v).is_none(),
+            Cell::Missing => true,
+            Cell::Blank => false,
+        };
+        self.cells.iter().any(missing)
+    }
+
+    fn scale(&self) -> Scale {
+        if self.log {
+            Scale::Decades
+        } else {
+            Scale::Linear
+        }
+    }
+
+    fn place_of(&self, cell: Cell) -> Option<f64> {
+        match cell {
+            Cell::Value(v) => self.scale().place(v),
+            Cell::Missing | Cell::Blank => None,
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = f64> {
+        self.cells.iter().filter_map(|c| self.place_of(*c))
+    }
+
+    fn value_axis(&self) -> Option<Axis> {
+        if self.gradient == Gradient::Sequential {
+            return Axis::around(self.scale(), self.places(), 0.0);
+        }
+        // Equal distances from the middle get equal strengths of colour.
+        let both = self.places().flat_map(|v| [v, -v]);
+        Axis::around(self.scale(), both, 0.0)
+    }
+
+    fn tile(&self, i: usize, j: usize, axis: Option<&Axis>) -> Option<Tile> {
+        let cell = *self.cells.get(j * self.x.len() + i)?;
+        if cell == Cell::Blank {
+            return None;
+        }
+        let fraction = self.place_of(cell).zip(axis).map(|(v, a)| a.fraction(v));
+        Some(Tile {
+            x: self.x.edges(i),
+            y: self.y.edges(j),
+            color: fraction.map(|f| self.gradient.color(f)),
+            text: fraction.and_then(|f| Some((self.text(cell)?, self.gradient.text_on(f)))),
+        })
+    }
+
+    fn text(&self, cell: Cell) -> Option<String> {
+        let few = self.x.len().max(self.y.len()) <= MOST_PRINTED;
+        match cell {
+            Cell::Value(v) if self.printed && few => Some(self.number(v)),
+            _ => None,
+        }
+    }
+
+    /// A number with the decimals that the largest leaves room for, whole numbers whole; on a
+    /// logarithmic scale every number has its own.
+    fn number(&self, v: f64) -> String {
+        let largest = self.places().fold(0.0, |a: f64, b| a.max(b.abs()));
+        if self.log || !(1e-3..1e5).contains(&largest) {
+            return compact(v, 1);
+        }
+        if self.places().all(|v| v.fract() == 0.0) {
+            return fixed(v, 0);
+        }
+        let digits = if self.x.len() > 9 { 2.0 } else { 3.0 };
+        let decimals = digits - 1.0 - largest.log10().floor();
+        fixed(v, decimals.max(0.0) as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::color::Color;
+
+    fn map(x: HeatAxis, y: HeatAxis, cells: Vec<Cell>) -> HeatMap {
+        HeatMap {
+            title: String::new(),
+            x,
+            x_label: String::new(),
+            y,
+            y_label: String::new(),
+            cells,
+            log: false,
+            gradient: Gradient::Sequential,
+            value_label: String::new(),
+            printed: true,
+            overlay: vec![],
+        }
+    }
+
+    fn values(v: &[f64]) -> Vec<Cell> {
+        v.iter().copied().map(Cell::Value).collect()
+    }
+
+    #[test]
+    fn cells_of_numbers_meet_half_way() {
+        let axis = HeatAxis::of_values(&[1.0, 10.0, 1000.0], true);
+        assert_eq!(axis.edges(0), (-0.5, 0.5));
+        assert_eq!(axis.edges(1), (0.5, 2.0));
+        assert_eq!(axis.edges(2), (2.0, 4.0));
+        let falling = HeatAxis::of_values(&[3.0, 2.0, 1.0], false);
+        assert_eq!(falling.edges(0), (2.5, 3.5));
+        assert_eq!(falling.edges(2), (0.5, 1.5));
+    }
+
+    #[test]
+    fn numbers_without_a_place_become_names() {
+        for (bad, log) in [
+            (vec![0.0, 1.0], true),
+            (vec![1.0, 1.0], false),
+            (vec![1.0, 3.0, 2.0], false),
+            (vec![f64::NAN], false),
+        ] {
+            let axis = HeatAxis::of_values(&bad, log);
+            assert!(matches!(axis, HeatAxis::Categories { .. }), "{bad:?}");
+            assert_eq!(axis.edges(0), (-0.5, 0.5));
+        }
+    }
+
+    #[test]
+    fn single_cells_have_an_extent() {
+        for log in [false, true] {
+            let (low, high) = HeatAxis::of_values(&[7.0], log).edges(0);
+            assert!(low < high);
+        }
+        let plot = map(
+            HeatAxis::of_values(&[7.0], true),
+            HeatAxis::of_values(&[0.0], false),
+            values(&[3.0]),
+        )
+        .plot();
+        assert_eq!(plot.tiles.len(), 1);
+        assert!(plot.color_bar.is_some());
+    }
+
+    #[test]
+    fn the_smallest_is_dark_and_what_is_missing_is_hatched() {
+        let x = HeatAxis::of_values(&[1.0, 2.0], false);
+        let mut cells = values(&[5.0, 9.0, f64::NAN]);
+        cells.push(Cell::Blank);
+        let heat = map(x.clone(), x, cells);
+        let tiles = heat.plot().tiles;
+        let colors: Vec<_> = tiles.iter().map(|t| t.color).collect();
+        assert_eq!(colors, [Some(Color::Heat(0)), Some(Color::Heat(255)), None]);
+        assert!(heat.has_missing());
+        let texts: Vec<_> = tiles
+            .iter()
+            .map(|t| t.text.as_ref().map(|(s, _)| s.as_str()))
+            .collect();
+        assert_eq!(texts, [Some("5"), Some("9"), None]);
+    }
+
+    #[test]
+    fn diverging_colours_are_even_around_the_middle() {
+        let x = HeatAxis::of_values(&[1.0, 2.0, 3.0], false);
+        let y = HeatAxis::of_values(&[1.0], false);
+        let heat = HeatMap {
+            gradient: Gradient::Diverging,
+            ..map(x, y, values(&[-2.0, 0.0, 4.0]))
+        };
+        let bar = heat.plot().color_bar.expect("has numbers");
+        assert_eq!((bar.axis.low, bar.axis.high), (-4.0, 4.0));
+    }
+
+    #[test]
+    fn a_matrix_has_its_first_row_on_top() {
+        let names = |top_down| HeatAxis::Categories {
+            names: vec!["a".into(), "b".into()],
+            top_down,
+        };
+        let tiles = map(names(false), names(true), values(&[1.0, 2.0, 3.0, 4.0]))
+            .plot()
+            .tiles;
+        assert!(tiles[0].y.0 > tiles[2].y.0 && tiles[0].x.0 < tiles[1].x.0);
+    }
+
+    #[test]
+    fn contours_are_drawn_over_the_cells_and_do_not_widen_the_axis() {
+        let x = HeatAxis::of_values(&[1.0, 2.0], false);
+        let contour = Line {
+            places: vec![Some((1.0, 1.0)), Some((2.0, 2.0))],
+            stroke: crate::figures::style::LAW,
+            end_label: None,
+        };
+        let heat = HeatMap {
+            overlay: vec![contour.clone()],
+            ..map(x.clone(), x, values(&[1.0, 2.0, 3.0, 4.0]))
+        };
+        let plot = heat.plot();
+        assert_eq!(plot.lines, [contour]);
+        let axis = crate::plot::common_x(&[&plot]).expect("has cells");
+        assert_eq!((axis.low, axis.high), (0.5, 2.5));
+    }
+
+    #[test]
+    fn nothing_known_is_all_hatched_and_nothing_at_all_is_blank() {
+        let x = HeatAxis::of_values(&[1.0, 2.0], false);
+        let plot = map(x.clone(), x, vec![Cell::Missing; 4]).plot();
+        assert!(!plot.is_blank() && plot.color_bar.is_none());
+        let none = HeatAxis::of_values(&[], false);
+        assert!(none.is_empty());
+        assert!(map(none.clone(), none, vec![]).plot().is_blank());
+    }
+}

@@ -1,0 +1,354 @@
+//! From the finished dynamics of an experiment to the files of its run folder, figures included.
+
+use crate::checkpoint::Finished;
+use crate::experiment::{Experiment, InitSpec};
+use crate::failure::{Failure, quoted, shown_path};
+use crate::preparation::Known;
+use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
+use crate::run_folder::weights::Tensor;
+use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
+use crate::summarise::Material;
+use rankfall_core::ensemble::Outcome;
+use rankfall_core::network::Weights;
+use rankfall_core::observe::LAW;
+use rankfall_report::record::{DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
+use rankfall_report::{ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
+use std::path::Path;
+
+/// What results are made from, besides the dynamics themselves.
+pub struct Results<'a> {
+    /// The experiment.
+    pub experiment: &'a Experiment,
+    /// What is known of its data.
+    pub known: &'a Known,
+}
+
+impl Results<'_> {
+    /// Summary, series and weights of one dynamics, the `index`-th.
+    ///
+    /// # Errors
+    /// Exit code 1 if the summary cannot be encoded.
+    pub fn finish(
+        &self,
+        index: usize,
+        save_steps: &[u64],
+        outcome: &Outcome,
+        seconds: f64,
+    ) -> Result<Finished, Failure> {
+        let run = &self.experiment.run;
+        let spec = &self.experiment.dynamics[index];
+        let totals = outcome.statistics.totals();
+        let material = Material {
+            spec,
+            outcome,
+            totals: &totals,
+            save_steps,
+            trajectories: self.experiment.trajectories_of(spec),
+            requested: run.trajectories,
+            problem: &self.known.problem,
+            rank_tolerance: run.rank_tolerance,
+            reduce: run.reductions,
+            seconds,
+        };
+        Finished::new(
+            &material.summary(),
+            material.series(),
+            totals
+                .trajectories()
+                .filter(|_| run.keep_trajectories)
+                .map(<[_]>::to_vec),
+            outcome.final_weights.as_ref().map(rows_first),
+        )
+    }
+
+    /// What the run says of itself.
+    ///
+    /// # Errors
+    /// Exit code 1 for a dynamics that cannot be decoded.
+    pub fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
+        let dynamics = finished
+            .iter()
+            .map(Finished::summary)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut warnings = self.known.warnings.clone();
+        warnings.extend(dynamics.iter().filter_map(survival_warning));
+        warnings.extend(self.width_warning());
+        warnings.extend(self.balance_warning());
+        warnings.extend(matched_noise_note(&dynamics, self.known.problem.samples));
+        Ok(Summary {
+            schema: SUMMARY_SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            experiment: self.experiment.name.clone(),
+            seed: self.experiment.run.seed,
+            problem: self.known.problem.clone(),
+            dynamics,
+            warnings,
+        })
+    }
+
+    fn width_warning(&self) -> Option<String> {
+        let problem = &self.known.problem;
+        let (d, l) = (problem.inputs + problem.outputs, problem.width);
+        (l < d).then(|| {
+            format!(
+                "the width {l} is below p + k = {d}: log det is that of ΘᵀΘ, which no law holds \
+                 constant, not even under gradient flow"
+            )
+        })
+    }
+
+    /// A balanced start has no log det M in exact arithmetic, and one all the same in doubles.
+    fn balance_warning(&self) -> Option<String> {
+        let problem = &self.known.problem;
+        let (d, rank) = (
+            problem.inputs + problem.outputs,
+            problem.inputs.min(problem.outputs),
+        );
+        let balanced = matches!(self.experiment.network.init, InitSpec::Balanced { .. });
+        (balanced && problem.width >= d).then(|| {
+            format!(
+                "a balanced start has rank {rank} at most: the other {} singular values of Θ, and with \
+                 them log det M, begin at what rounding left of zero",
+                d - rank
+            )
+        })
+    }
+
+    /// Writes everything but the summary, and then the summary.
+    ///
+    /// # Errors
+    /// Exit code 1 where a file cannot be written.
+    pub fn write(
+        &self,
+        folder: RunFolder,
+        finished: &[Finished],
+        summary: &Summary,
+        resolved: &str,
+    ) -> Result<Drawing, Failure> {
+        let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
+        folder.write_series(&rows)?;
+        self.write_trajectories(&folder, finished)?;
+        folder.write_weights(&self.tensors(finished))?;
+        let table = SeriesTable::from_rows(rows);
+        let drawing = draw(summary, &table, resolved, folder.path())?;
+        folder.figures()?;
+        for (name, bytes) in &drawing.files {
+            folder.write_bytes(name, bytes)?;
+        }
+        folder.finish(summary)?;
+        Ok(drawing)
+    }
+
+    fn tensors(&self, finished: &[Finished]) -> Vec<Tensor> {
+        let problem = &self.known.problem;
+        let mut tensors = Vec::new();
+        for (index, [w1, w2]) in finished
+            .iter()
+            .enumerate()
+            .filter_map(|(i, f)| Some((i, f.weights.as_ref()?)))
+        {
+            let prefix = if finished.len() == 1 {
+                String::new()
+            } else {
+                format!("dynamics.{index}.")
+            };
+            let mut push = |name: &str, shape: [usize; 2], values: &[f64]| {
+                tensors.push(Tensor {
+                    name: format!("{prefix}{name}"),
+                    shape: shape.to_vec(),
+                    values: values.to_vec(),
+                });
+            };
+            push("w1", [problem.inputs, problem.width], w1);
+            push("w2", [problem.width, problem.outputs], w2);
+        }
+        tensors
+    }
+
+    fn write_trajectories(&self, folder: &RunFolder, finished: &[Finished]) -> Result<(), Failure> {
+        if !self.experiment.run.keep_trajectories {
+            return Ok(());
+        }
+        let mut writer = TrajectoriesWriter::create(&folder.file(TRAJECTORIES))?;
+        let save_steps = self.experiment.save_steps();
+        for (index, (steps, done)) in save_steps.iter().zip(finished).enumerate() {
+            let spec = &self.experiment.dynamics[index];
+            let layout = self.known.layout(&self.experiment.ensemble(index, steps));
+            let observables = layout.observables.len();
+            for (trajectory, values) in done.trajectories.iter().flatten() {
+                let row = |(cell, &value): (usize, &f64)| {
+                    let observable = layout.observables[cell % observables];
+                    (observable.name != LAW).then(|| TrajectoryRow {
+                        dynamics: &spec.label,
+                        trajectory: *trajectory,
+                        observable: observable.name,
+                        index: observable.index,
+                        time: steps[cell / observables] as f64 * spec.time_step,
+                        value: value.is_finite().then_some(value),
+                    })
+                };
+                let rows: Vec<TrajectoryRow> = values.iter().enumerate().filter_map(row).collect();
+                writer.append(&rows)?;
+            }
+        }
+        writer.finish()
+    }
+}
+
+/// `w1` and `w2`, rows first.
+pub fn rows_first(weights: &Weights) -> [Vec<f64>; 2] {
+    [&weights.w1, &weights.w2].map(|w| {
+        (0..w.nrows())
+            .flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)]))
+            .collect()
+    })
+}
+
+fn survival_warning(dynamics: &DynamicsSummary) -> Option<String> {
+    let DynamicsSummary {
+        label,
+        diverged,
+        trajectories,
+        ..
+    } = dynamics;
+    let first = dynamics.divergences.first()?;
+    Some(format!(
+        "{diverged} of {trajectories} trajectories of {} diverged (trajectory {} at t = {}); its \
+         statistics are over the others, which conditions on survival",
+        quoted(label),
+        first.trajectory,
+        first.time
+    ))
+}
+
+/// Full-batch label noise averages over n rows: says so where its ν is made equal to a flow's.
+fn matched_noise_note(dynamics: &[DynamicsSummary], samples: u64) -> Option<String> {
+    let flow = dynamics
+        .iter()
+        .find(|d| d.kind == "stochastic-gradient-flow" && d.noise_intensity > 0.0)?;
+    let descent = dynamics.iter().find(|d| {
+        d.kind == "label-noise-gradient-descent"
+            && (d.noise_intensity / flow.noise_intensity - 1.0).abs() < 1e-12
+    })?;
+    Some(format!(
+        "{} averages its label noise over all n = {samples} rows, ν = ηδ/n; its label variance \
+         δ = {} makes ν = {} equal to that of {}",
+        quoted(&descent.label),
+        descent.label_noise,
+        descent.noise_intensity,
+        quoted(&flow.label)
+    ))
+}
+
+/// Prints what a person or a program wants to see at the end.
+///
+/// # Errors
+/// Exit code 1 where standard output cannot be written.
+pub fn report_finished(
+    summary: &Summary,
+    path: &Path,
+    json: bool,
+    drawing: Option<&Drawing>,
+) -> Result<(), Failure> {
+    if json {
+        return crate::print(&run_folder::summary_json(summary)?);
+    }
+    let compared = table::predicted_and_measured(summary);
+    let mut text = table::to_text(&compared, table::falling_layer(summary));
+    text.push('\n');
+    for warning in &summary.warnings {
+        text += &format!("note: {warning}\n");
+    }
+    match drawing {
+        Some(drawing) => text += &drawing.listing(path),
+        None => {
+            text += &format!(
+                "{} was finished already; nothing was changed\n",
+                shown_path(path)
+            )
+        }
+    }
+    crate::print(&text)
+}
+
+/// A dynamics without a survivor is a failed run, though its record is kept.
+///
+/// # Errors
+/// Exit code 1, naming the first of them.
+pub fn all_diverged(summary: &Summary) -> Result<(), Failure> {
+    let lost: Vec<&DynamicsSummary> = summary
+        .dynamics
+        .iter()
+        .filter(|d| d.diverged == d.trajectories)
+        .collect();
+    let Some(first) = lost.first() else {
+        return Ok(());
+    };
+    let when = first.divergences.first().map_or(String::new(), |d| {
+        format!(
+            ", trajectory {} at step {} (t = {})",
+            d.trajectory, d.step, d.time
+        )
+    });
+    let message = format!(
+        "every trajectory of {} diverged: the first{when}; the record is kept",
+        quoted(&first.label)
+    );
+    Err(Failure::run(message).hint(
+        "a smaller step_size (or time_step) or smaller initial weights; stable steps have \
+         step × λ_max(S_xx) × (σ₁(W₁)² + σ₁(W₂)²) below 1",
+    ))
+}
+
+/// Figures and report of a run, drawn and not yet written.
+pub struct Drawing {
+    /// Names relative to the run folder, and contents.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+impl Drawing {
+    /// How many there are, and where.
+    pub fn listing(&self, folder: &Path) -> String {
+        let pictures = self
+            .files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".png"))
+            .count();
+        let shown = shown_path(folder);
+        format!("{pictures} figures in {shown}/figures; the report is {shown}/{REPORT}\n")
+    }
+}
+
+/// Draws figures and report.
+///
+/// # Errors
+/// Exit code 1 for a picture that cannot be rendered.
+pub fn draw(
+    summary: &Summary,
+    table: &SeriesTable,
+    experiment_toml: &str,
+    folder: &Path,
+) -> Result<Drawing, Failure> {
+    let mut files = Vec::new();
+    for figure in draw_all(summary, table) {
+        // A figure with nothing to draw says why in the report.
+        let Ok(scene) = figure.outcome else { continue };
+        let raster = png::render(&scene)
+            .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
+        files.push((
+            format!("figures/{}.svg", figure.name),
+            svg::render(&scene).into_bytes(),
+        ));
+        files.push((format!("figures/{}.png", figure.name), raster));
+    }
+    let again = folder.join(run_folder::EXPERIMENT);
+    let command = format!("rankfall run {} --out runs/again", again.display());
+    let page = report_page(&ReportInput {
+        summary,
+        table,
+        experiment_toml,
+        command: &command,
+    });
+    files.push((REPORT.to_owned(), page.into_bytes()));
+    Ok(Drawing { files })
+}

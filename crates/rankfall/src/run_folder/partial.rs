@@ -1,0 +1,218 @@
+//! What a finished shard leaves in its folder: `shard.json`, which says what it is, and one binary
+//! file per part of its results. It has no `summary.json`: a shard is not a whole run.
+
+use super::{EXPERIMENT, RunFolder, SHARD, STATISTICS, State, read_experiment, unreadable};
+use crate::checkpoint::checked;
+use crate::failure::{Failure, shown_path};
+use crate::shard::Shard;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::Path;
+
+/// The version of the layout of `shard.json` and of the files beside it.
+pub const SHARD_SCHEMA: u32 = 1;
+
+/// First line of a file of statistics.
+const HEADER: &str = concat!("rankfall statistics ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// What was sharded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sharded {
+    /// The trajectories of a run.
+    Run,
+    /// The points of a sweep.
+    Sweep,
+}
+
+/// The whole of `shard.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShardRecord {
+    /// [`SHARD_SCHEMA`] of the program that wrote it.
+    pub schema: u32,
+    /// Version of the program that wrote it: others may compute other bits.
+    pub version: String,
+    /// Whether it is a part of a run or of a sweep.
+    pub of: Sharded,
+    /// The experiment's name.
+    pub experiment: String,
+    /// Checksum of `experiment.toml` beside it.
+    pub experiment_sha256: String,
+    /// Which shard, from 1.
+    pub shard: u64,
+    /// Of how many.
+    pub shards: u64,
+    /// The files of statistics, in order.
+    pub parts: Vec<PartRecord>,
+}
+
+/// One file of statistics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// Which dynamics, or that they are the points of a sweep.
+    pub label: String,
+    /// Its name, relative to the folder.
+    pub file: String,
+    /// Checksum of the whole file.
+    pub sha256: String,
+    /// Trajectories (or points of a sweep) in it.
+    pub count: u64,
+    /// How many of the trajectories diverged (or points had one that did).
+    pub diverged: u64,
+    /// Wall seconds spent on them.
+    pub seconds: f64,
+}
+
+/// Name of the `index`-th file of statistics.
+fn part_name(index: usize) -> String {
+    format!("{STATISTICS}/{index}.bin")
+}
+
+impl RunFolder {
+    /// Writes the `index`-th file of statistics of a shard; its name and checksum.
+    ///
+    /// # Errors
+    /// Exit code 1 where it cannot be written.
+    pub fn write_part(
+        &self,
+        index: usize,
+        content: &impl Serialize,
+    ) -> Result<(String, String), Failure> {
+        let name = part_name(index);
+        let folder = self.file(STATISTICS);
+        fs::create_dir_all(&folder).map_err(|error| super::cannot_make(&folder, &error))?;
+        let encoded = postcard::to_stdvec(content)
+            .map_err(|error| Failure::run(format!("cannot encode statistics: {error}")))?;
+        let checksum = rankfall_data::sha256_of(&encoded);
+        let head = format!("{HEADER}{checksum}\n");
+        self.write_parts(&name, &[head.as_bytes(), &encoded])?;
+        Ok((name, checksum))
+    }
+
+    /// Writes `shard.json` and takes the marker away: the shard is finished.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
+    pub fn finish_shard(self, record: &ShardRecord) -> Result<(), Failure> {
+        self.finish_with(SHARD, shard_json(record)?.as_bytes())
+    }
+}
+
+/// The text of `shard.json`.
+///
+/// # Errors
+/// Exit code 1 if it cannot be written as JSON.
+pub fn shard_json(record: &ShardRecord) -> Result<String, Failure> {
+    serde_json::to_string_pretty(record)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::run(format!("cannot write the shard as JSON: {error}")))
+}
+
+impl ShardRecord {
+    /// Which one of how many.
+    pub fn which(&self) -> Shard {
+        Shard {
+            index: self.shard,
+            count: self.shards,
+        }
+    }
+
+    /// Refuses another shard than the one that was asked for.
+    ///
+    /// # Errors
+    /// Exit code 2, naming both.
+    pub fn expect(&self, shard: Shard, folder: &Path) -> Result<(), Failure> {
+        if self.which() == shard {
+            return Ok(());
+        }
+        let (shown, which) = (shown_path(folder), self.which());
+        Err(
+            Failure::input(format!("{shown} is shard {which}, not {shard}"))
+                .hint("--force replaces it, --out DIR writes elsewhere"),
+        )
+    }
+}
+
+/// Reads what a finished shard says of itself, and its experiment.
+///
+/// # Errors
+/// Exit code 2 for a folder that is none, is not finished, was written by another version, or does
+/// not hold together.
+pub fn read_shard(folder: &Path) -> Result<(ShardRecord, String), Failure> {
+    let shown = shown_path(folder);
+    match State::of(folder)? {
+        State::Shard => {}
+        State::Finished => {
+            let message = format!("{shown} is a whole run, not a shard of one");
+            return Err(Failure::input(message));
+        }
+        State::Interrupted => {
+            let message = format!("the shard in {shown} is not finished");
+            return Err(Failure::input(message).hint("continue it: the same command with --resume"));
+        }
+        _ => {
+            let message = format!("{shown} is not the folder of a shard: no {SHARD}");
+            return Err(Failure::input(message).hint("rankfall run … --shard i/m makes one"));
+        }
+    }
+    let path = folder.join(SHARD);
+    let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    check_version(&path, &text)?;
+    let record: ShardRecord =
+        serde_json::from_str(&text).map_err(|error| unreadable(&path, &error))?;
+    let experiment = read_experiment(folder)?;
+    let sound = record.shard >= 1 && record.shard <= record.shards;
+    if !sound || rankfall_data::sha256_of(experiment.as_bytes()) != record.experiment_sha256 {
+        let message = format!("the shard in {shown} is damaged: {SHARD} and {EXPERIMENT} disagree");
+        return Err(Failure::input(message).hint("run this shard again with --force"));
+    }
+    Ok((record, experiment))
+}
+
+/// Says so when a shard was written by another version, before fields are missed.
+fn check_version(path: &Path, text: &str) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u32,
+        version: String,
+    }
+    let found: Version = serde_json::from_str(text).map_err(|error| unreadable(path, &error))?;
+    let ours = env!("CARGO_PKG_VERSION");
+    if found.version == ours && found.schema == SHARD_SCHEMA {
+        return Ok(());
+    }
+    let message = format!(
+        "{} was written by version {} (schema {}), and this is version {ours} (schema \
+         {SHARD_SCHEMA}); versions may differ in the last bits, so their shards do not mix",
+        shown_path(path),
+        found.version,
+        found.schema
+    );
+    Err(Failure::input(message).hint("run all shards with one version"))
+}
+
+/// Reads the `index`-th file of statistics of a shard.
+///
+/// # Errors
+/// Exit code 2 where it is missing, of another version, or not the file that was written.
+pub fn read_part<T: DeserializeOwned>(
+    folder: &Path,
+    index: usize,
+    part: &PartRecord,
+) -> Result<T, Failure> {
+    let path = folder.join(part_name(index));
+    let damaged = |why: &str| {
+        Failure::input(format!("{} is damaged: {why}", shown_path(&path)))
+            .hint("run this shard again with --force")
+    };
+    let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    let body = bytes
+        .strip_prefix(HEADER.as_bytes())
+        .ok_or_else(|| damaged("it does not begin as statistics of this version do"))?;
+    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
+    if rankfall_data::sha256_of(encoded) != part.sha256 {
+        return Err(damaged("it is not the file that the shard wrote"));
+    }
+    postcard::from_bytes(encoded).map_err(|error| damaged(&error.to_string()))
+}

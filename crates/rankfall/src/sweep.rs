@@ -1,0 +1,517 @@
+//! `rankfall sweep`: an experiment at many values at once, and what came of each.
+
+pub mod drawing;
+pub mod metrics;
+pub mod plan;
+pub mod record;
+pub mod schedule;
+
+use crate::arguments::{SharedArguments, SweepArguments};
+use crate::checkpoint;
+use crate::estimate;
+use crate::experiment::document::{Node, Value};
+use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
+use crate::experiment::{self};
+use crate::failure::{Failure, quoted, shown_path};
+use crate::interruption;
+use crate::preparation::{DataCache, prepare_with};
+use crate::results::Drawing;
+use crate::run::{existing, expect_same_experiment, out_folder, threads};
+use crate::run_folder::partial::{
+    PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
+};
+use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY, SWEEP};
+use crate::shard::Shard;
+use metrics::Metric;
+use plan::Plan;
+use rankfall_report::record::ProblemSummary;
+use record::{AxisRecord, SWEEP_SCHEMA, SweepSummary, SweptDynamics};
+use schedule::{Schedule, SweepCheckpoint, UnitRows};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// `rankfall sweep`.
+///
+/// # Errors
+/// A [`Failure`] with the exit code of its kind.
+pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
+    let path = &arguments.experiment;
+    let text = experiment::read_text(path)?;
+    let given = SweepArgumentsRead {
+        over: arguments.over.clone(),
+        random: arguments.design.map(|design| design.is_random()),
+        points: arguments.points,
+        vary_seed: arguments.vary_seed,
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let shared = &arguments.shared;
+    let plan = plan_of(&text, &shown_path(path), folder, &shared.sets, &given)?;
+    execute(plan, arguments.part.shard, shared)
+}
+
+/// The points of an experiment file with `--set` and `--over` applied.
+///
+/// # Errors
+/// Exit code 2 for what is wrong with it.
+pub fn plan_of(
+    text: &str,
+    source: &str,
+    folder: &Path,
+    sets: &[String],
+    given: &SweepArgumentsRead,
+) -> Result<Plan, Failure> {
+    let root = experiment::tree(text, sets).map_err(|problem| problem.in_file(source))?;
+    let plan = Plan::new(&root, source, folder, given)?;
+    let key = |set: &String| set.split('=').next().map(|key| key.trim().to_owned());
+    let keys: Vec<String> = sets.iter().filter_map(key).collect();
+    match plan.spec.axes.iter().find(|axis| keys.contains(&axis.key)) {
+        Some(axis) => {
+            let message = format!("`{}` varies, so --set cannot set it", axis.key);
+            Err(Failure::input(message).hint(format!("--over {}=VALUE gives it one", axis.key)))
+        }
+        None => Ok(plan),
+    }
+}
+
+/// Whether an experiment file has a `[sweep]` table.
+pub fn is_sweep(root: &Node) -> bool {
+    matches!(&root.value, Value::Table(entries) if entries.iter().any(|e| e.key == "sweep"))
+}
+
+/// Runs a sweep, or a shard of one.
+///
+/// # Errors
+/// A [`Failure`] with the exit code of its kind.
+pub fn execute(
+    mut plan: Plan,
+    shard: Option<Shard>,
+    shared: &SharedArguments,
+) -> Result<(), Failure> {
+    let path = out_folder(plan.first()?, shard, shared);
+    run_folder::check(&path, existing(shared))?;
+    let cache = DataCache::default();
+    let threads = threads(shared);
+    let known = check_points(&mut plan, &cache, &path, threads)?;
+    let sweep = Sweep {
+        resolved: plan.resolved_toml()?,
+        plan: &plan,
+        known,
+    };
+    let folder = match (RunFolder::open(&path, existing(shared))?, shard) {
+        (Opened::Finished, None) => {
+            let summary = read_summary(&path)?;
+            return report(&summary, &path, shared.json, None);
+        }
+        (Opened::Finished, Some(shard)) => return sweep.finished_shard(&path, shard, shared.json),
+        (Opened::Fresh(folder) | Opened::Interrupted(folder), _) => folder,
+    };
+    let mut from = SweepCheckpoint::default();
+    if folder.file(CHECKPOINT).exists() {
+        let recorded = folder.recorded_experiment()?;
+        let recorded = recorded.as_deref().unwrap_or(&sweep.resolved);
+        expect_same_experiment(&path, recorded, &sweep.resolved)?;
+        from = checkpoint::read(&folder, shard)?;
+    }
+    folder.write_experiment(&sweep.resolved)?;
+    interruption::listen()?;
+    let schedule = Schedule {
+        plan: &plan,
+        cache: &cache,
+        folder: &folder,
+        shard,
+        threads,
+        checkpoint_interval: shared.checkpoint_seconds,
+        quiet: shared.quiet,
+    };
+    let (rows, seconds) = schedule.run(from)?;
+    match shard {
+        None => sweep.write(folder, &rows, seconds, shared.json),
+        Some(shard) => sweep.write_shard(folder, shard, &rows, seconds, shared.json),
+    }
+}
+
+/// Sets every point up as far as its data: what cannot run is refused before anything does. Notes
+/// the checksums of what was read, and returns what readers must be warned of.
+fn check_points(
+    plan: &mut Plan,
+    cache: &DataCache,
+    path: &Path,
+    threads: usize,
+) -> Result<KnownOfSweep, Failure> {
+    const MOST_WARNINGS: usize = 20;
+    let mut known = KnownOfSweep::default();
+    let mut costs = estimate::Sum::default();
+    let reads_vary = plan.spec.axes.iter().any(|axis| {
+        ["data.", "network.init"]
+            .iter()
+            .any(|p| axis.key.starts_with(p))
+    });
+    for index in 0..plan.points.len() {
+        let mut experiment = plan.points[index].experiment.clone();
+        let checked = estimate::check_drawing(&experiment)
+            .and_then(|()| prepare_with(&mut experiment, cache))
+            .and_then(|prepared| {
+                estimate::check_point(&experiment, &prepared.known, threads, &mut costs)?;
+                Ok(prepared)
+            });
+        let prepared = checked.map_err(|mut failure| {
+            failure.message = format!("{}: {}", plan.named(index), failure.message);
+            failure
+        })?;
+        if index == 0 {
+            known.problem = in_words(&prepared.known.problem);
+        }
+        for warning in prepared.known.warnings {
+            if !known.warnings.contains(&warning) && known.warnings.len() < MOST_WARNINGS {
+                known.warnings.push(warning);
+            }
+        }
+        // Files that vary have checksums of their own, which one resolved copy cannot hold.
+        if index == 0 && !reads_vary {
+            plan.points[0].experiment = experiment;
+        }
+    }
+    costs.check(path, threads)?;
+    Ok(known)
+}
+
+fn in_words(problem: &ProblemSummary) -> String {
+    let ProblemSummary {
+        samples: n,
+        inputs: p,
+        outputs: k,
+        width: l,
+        data,
+        ..
+    } = problem;
+    format!("at the first point: {data}; n = {n}, p = {p}, k = {k}, l = {l}")
+}
+
+/// What is known of the data of a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct KnownOfSweep {
+    /// Sizes and data of the first point, in words.
+    problem: String,
+    /// What readers must be warned of.
+    warnings: Vec<String>,
+}
+
+/// What a shard of a sweep keeps.
+#[derive(Serialize, Deserialize)]
+struct SweepPart {
+    shard: Shard,
+    rows: UnitRows,
+    known: KnownOfSweep,
+}
+
+/// A sweep whose points have been run, or are about to be.
+struct Sweep<'a> {
+    plan: &'a Plan,
+    resolved: String,
+    known: KnownOfSweep,
+}
+
+impl Sweep<'_> {
+    fn write(
+        &self,
+        folder: RunFolder,
+        rows: &UnitRows,
+        seconds: f64,
+        json: bool,
+    ) -> Result<(), Failure> {
+        let summary = self.summary(rows, seconds)?;
+        let path = folder.path().to_owned();
+        folder.write_sweep(self.plan, rows)?;
+        let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path)?;
+        folder.figures()?;
+        for (name, bytes) in &drawing.files {
+            folder.write_bytes(name, bytes)?;
+        }
+        folder.finish_with(SUMMARY, summary_json(&summary)?.as_bytes())?;
+        report(&summary, &path, json, Some(&drawing))
+    }
+
+    fn write_shard(
+        &self,
+        folder: RunFolder,
+        shard: Shard,
+        rows: &UnitRows,
+        seconds: f64,
+        json: bool,
+    ) -> Result<(), Failure> {
+        let content = SweepPart {
+            shard,
+            rows: rows.clone(),
+            known: self.known.clone(),
+        };
+        let (file, sha256) = folder.write_part(0, &content)?;
+        let points: std::collections::BTreeSet<u64> = rows.keys().map(|key| key.0).collect();
+        let diverged = points
+            .iter()
+            .filter(|&&point| {
+                let units = rows.range((point, 0)..=(point, u32::MAX));
+                units
+                    .map(|(_, rows)| fraction_diverged(rows))
+                    .any(|f| f > 0.0)
+            })
+            .count();
+        let record = ShardRecord {
+            schema: SHARD_SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            of: Sharded::Sweep,
+            experiment: self.plan.first()?.name.clone(),
+            experiment_sha256: rankfall_data::sha256_of(self.resolved.as_bytes()),
+            shard: shard.index,
+            shards: shard.count,
+            parts: vec![PartRecord {
+                label: "points".to_owned(),
+                file,
+                sha256,
+                count: points.len() as u64,
+                diverged: diverged as u64,
+                seconds,
+            }],
+        };
+        let path = folder.path().to_owned();
+        folder.finish_shard(&record)?;
+        report_shard(&record, &path, json, true)
+    }
+
+    fn finished_shard(&self, path: &Path, shard: Shard, json: bool) -> Result<(), Failure> {
+        let (record, recorded) = read_shard(path)?;
+        expect_same_experiment(path, &recorded, &self.resolved)?;
+        record.expect(shard, path)?;
+        report_shard(&record, path, json, false)
+    }
+
+    fn summary(&self, rows: &UnitRows, seconds: f64) -> Result<SweepSummary, Failure> {
+        let first = self.plan.first()?;
+        let spec = &self.plan.spec;
+        let dynamics = first.dynamics.iter().enumerate();
+        let lost = "points with divergence are results like the others; their numbers are over the \
+                    trajectories that survived, which conditions on survival";
+        let dynamics: Vec<SweptDynamics> = dynamics
+            .map(|(index, spec)| swept(&spec.label, index as u32, rows))
+            .collect();
+        let mut warnings = self.known.warnings.clone();
+        if dynamics.iter().any(|d| d.points_with_divergence > 0) {
+            warnings.push(lost.to_owned());
+        }
+        Ok(SweepSummary {
+            schema: SWEEP_SCHEMA,
+            kind: "sweep".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            experiment: first.name.clone(),
+            seed: first.run.seed,
+            vary_seed: spec.vary_seed,
+            design: match spec.design {
+                Design::Grid => "grid".to_owned(),
+                Design::Random { .. } => "random".to_owned(),
+            },
+            axes: spec
+                .axes
+                .iter()
+                .map(|axis| axis_record(axis, spec))
+                .collect(),
+            problem: self.known.problem.clone(),
+            points: self.plan.points.len() as u64,
+            dynamics,
+            seconds,
+            warnings,
+        })
+    }
+}
+
+fn axis_record(axis: &table::Axis, spec: &table::SweepSpec) -> AxisRecord {
+    let value = |node: &Node| match table::number(node) {
+        Some(number) => serde_json::Value::from(number),
+        None => serde_json::Value::from(table::shown(node)),
+    };
+    let values = match spec.design {
+        Design::Grid => axis.values().unwrap_or_default(),
+        Design::Random { .. } => Vec::new(),
+    };
+    AxisRecord {
+        key: axis.key.clone(),
+        over: axis.written.clone(),
+        values: values.iter().map(value).collect(),
+    }
+}
+
+fn fraction_diverged(rows: &[metrics::MetricRow]) -> f64 {
+    let row = rows.iter().find(|r| r.metric == Metric::FractionDiverged);
+    row.and_then(|r| r.value).unwrap_or(0.0)
+}
+
+/// One dynamics over all points.
+fn swept(label: &str, dynamics: u32, rows: &UnitRows) -> SweptDynamics {
+    let units = || {
+        rows.iter()
+            .filter(|(key, _)| key.1 == dynamics)
+            .map(|(_, rows)| rows)
+    };
+    let range = |metric: Metric| {
+        let values = units()
+            .flatten()
+            .filter(|row| row.metric == metric)
+            .filter_map(|row| row.value);
+        values.fold(None, |range: Option<[f64; 2]>, x| {
+            let [low, high] = range.unwrap_or([x, x]);
+            Some([low.min(x), high.max(x)])
+        })
+    };
+    let count = |is: fn(f64) -> bool| units().filter(|u| is(fraction_diverged(u))).count() as u64;
+    SweptDynamics {
+        label: label.to_owned(),
+        points_with_divergence: count(|f| f > 0.0),
+        points_without_survivors: count(|f| f >= 1.0),
+        effective_rank_theta: range(Metric::EffectiveRankTheta),
+        surviving_singular_values: range(Metric::SurvivingSingularValues),
+    }
+}
+
+/// The text of a sweep's `summary.json`.
+fn summary_json(summary: &SweepSummary) -> Result<String, Failure> {
+    serde_json::to_string_pretty(summary)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::run(format!("cannot write the summary as JSON: {error}")))
+}
+
+/// Reads the summary of a finished sweep.
+fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
+    let path = folder.join(SUMMARY);
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::input(format!("cannot read {}: {error}", shown_path(&path)))
+            .hint("it may be a run, not a sweep: name another folder with --out")
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&error))?;
+    serde_json::from_str(&text).map_err(|error| unreadable(&error))
+}
+
+/// Prints what a person or a program wants to see at the end.
+fn report(
+    summary: &SweepSummary,
+    path: &Path,
+    json: bool,
+    drawing: Option<&Drawing>,
+) -> Result<(), Failure> {
+    if json {
+        return crate::print(&summary_json(summary)?);
+    }
+    let axes: Vec<&str> = summary.axes.iter().map(|a| a.key.as_str()).collect();
+    let mut text = format!("{} points over {}\n", summary.points, axes.join(" × "));
+    for d in &summary.dynamics {
+        let range = |range: Option<[f64; 2]>| {
+            range.map_or("none".to_owned(), |[a, b]| format!("{a:.3} to {b:.3}"))
+        };
+        text += &format!(
+            "{}: at the end the effective rank of Θ is {}, its surviving singular values {}; \
+             {} points with divergence, {} without a survivor\n",
+            d.label,
+            range(d.effective_rank_theta),
+            range(d.surviving_singular_values),
+            d.points_with_divergence,
+            d.points_without_survivors
+        );
+    }
+    for warning in &summary.warnings {
+        text += &format!("note: {warning}\n");
+    }
+    let shown = shown_path(path);
+    text += &match drawing {
+        Some(drawing) => format!("the table is {shown}/{SWEEP}\n{}", drawing.listing(path)),
+        None => format!("{shown} was finished already; nothing was changed\n"),
+    };
+    crate::print(&text)
+}
+
+fn report_shard(
+    record: &ShardRecord,
+    path: &Path,
+    json: bool,
+    is_new: bool,
+) -> Result<(), Failure> {
+    if json {
+        return crate::print(&shard_json(record)?);
+    }
+    let shown = shown_path(path);
+    let points = record.parts.iter().map(|part| part.count).sum::<u64>();
+    let end = if is_new {
+        format!(
+            "is in {shown}; rankfall merge makes the sweep of all {}",
+            record.shards
+        )
+    } else {
+        format!("was finished in {shown} already; nothing was changed")
+    };
+    crate::print(&format!(
+        "shard {} of {}, {points} points, {end}\n",
+        record.which(),
+        quoted(&record.experiment)
+    ))
+}
+
+/// Draws the figures and the report of a finished sweep again.
+///
+/// # Errors
+/// Exit code 2 for a folder that cannot be read, 1 for one that cannot be written.
+pub fn plot(folder: &Path) -> Result<(), Failure> {
+    let summary = read_summary(folder)?;
+    let resolved = run_folder::read_experiment(folder)?;
+    let source = shown_path(&folder.join(run_folder::EXPERIMENT));
+    let given = SweepArgumentsRead::default();
+    let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
+    let rows = run_folder::read_sweep(folder, &plan)?;
+    let drawing = drawing::draw(&plan, &rows, &summary, &resolved, folder)?;
+    for (name, bytes) in &drawing.files {
+        run_folder::write_into(&folder.join(name), bytes)?;
+    }
+    crate::print(&drawing.listing(folder))
+}
+
+/// Puts the shards of a sweep together.
+///
+/// # Errors
+/// Exit code 2 for a shard that lacks points or does not belong to the others.
+pub fn merge(
+    shards: &[crate::merge::Found],
+    out: &Path,
+    existing: run_folder::Existing,
+    json: bool,
+) -> Result<(), Failure> {
+    let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
+    let resolved = shards[0].experiment.clone();
+    let given = SweepArgumentsRead::default();
+    let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
+    let mut rows = UnitRows::new();
+    let mut seconds = 0.0;
+    let mut known = KnownOfSweep::default();
+    for shard in shards {
+        let record = shard.part(0)?;
+        let part: SweepPart = run_folder::partial::read_part(&shard.folder, 0, record)?;
+        let which = shard.record.which();
+        let points = plan.points_of(Some(which)).map(|p| p as u64);
+        let dynamics = plan.first()?.dynamics.len() as u32;
+        let expected: Vec<(u64, u32)> = points
+            .flat_map(|point| (0..dynamics).map(move |d| (point, d)))
+            .collect();
+        if part.shard != which || !part.rows.keys().eq(expected.iter()) {
+            let shown = shown_path(&shard.folder);
+            let message = format!("the shard in {shown} does not have the points of shard {which}");
+            return Err(Failure::input(message).hint("run this shard again with --force"));
+        }
+        seconds += record.seconds;
+        known = part.known;
+        rows.extend(part.rows);
+    }
+    let Opened::Fresh(folder) = RunFolder::open(out, existing)? else {
+        return Err(Failure::run("the folder changed while it was opened"));
+    };
+    folder.write_experiment(&resolved)?;
+    let sweep = Sweep {
+        plan: &plan,
+        resolved,
+        known,
+    };
+    sweep.write(folder, &rows, seconds, json)
+}

@@ -1,0 +1,251 @@
+//! The figures and the report of a sweep, from its plan and its rows.
+
+use super::metrics::{Metric, MetricRow};
+use super::plan::Plan;
+use super::record::SweepSummary;
+use super::schedule::UnitRows;
+use crate::experiment::document::Node;
+use crate::experiment::sweep::{self, Axis, AxisRange, Design};
+use crate::failure::Failure;
+use crate::results::Drawing;
+use crate::run_folder::{EXPERIMENT, REPORT};
+use rankfall_report::sweep::{SweepAxis, SweepMetric, SweepTable};
+use rankfall_report::{SweepPart, SweepReport, figures, png, svg, sweep_page};
+use std::path::Path;
+
+/// Draws figures and report.
+///
+/// # Errors
+/// Exit code 1 for a picture that cannot be rendered.
+pub fn draw(
+    plan: &Plan,
+    rows: &UnitRows,
+    summary: &SweepSummary,
+    resolved: &str,
+    folder: &Path,
+) -> Result<Drawing, Failure> {
+    let again = folder.join(EXPERIMENT);
+    let part = |(dynamics, label): (usize, &str)| SweepPart {
+        dynamics: label.to_owned(),
+        table: table(plan, rows, dynamics as u32),
+    };
+    let reason = why_not_drawn(plan);
+    let labels = summary.dynamics.iter().map(|d| d.label.as_str());
+    let labels = labels.filter(|_| reason.is_none());
+    let report = SweepReport {
+        experiment: summary.experiment.clone(),
+        seed: summary.seed,
+        version: summary.version.clone(),
+        problem: summary.problem.clone(),
+        command: format!("rankfall sweep {} --out runs/again", again.display()),
+        experiment_toml: resolved.to_owned(),
+        warnings: summary
+            .warnings
+            .iter()
+            .cloned()
+            .chain(reason.clone())
+            .collect(),
+        parts: labels.enumerate().map(part).collect(),
+    };
+    let mut files = Vec::new();
+    for (index, part) in report.parts.iter().enumerate() {
+        for figure in figures::sweep::figures(&part.table, &report.origin(part)) {
+            // A figure with nothing to draw says why in the report.
+            let Ok(scene) = figure.outcome else { continue };
+            let raster = png::render(&scene)
+                .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
+            let number = if report.parts.len() == 1 {
+                String::new()
+            } else {
+                format!("_{index}")
+            };
+            let name = format!("figures/{}{number}", figure.name);
+            files.push((format!("{name}.svg"), svg::render(&scene).into_bytes()));
+            files.push((format!("{name}.png"), raster));
+        }
+    }
+    files.push((REPORT.to_owned(), sweep_page(&report).into_bytes()));
+    Ok(Drawing { files })
+}
+
+/// More values of an axis than this are more than a figure can show.
+const MOST_DRAWN: usize = 1000;
+
+/// Why there is no figure of a sweep, where there is none.
+fn why_not_drawn(plan: &Plan) -> Option<String> {
+    let values = |axis: &Axis| axis.values().map_or(0, |values| values.len());
+    if plan.spec.design != Design::Grid {
+        let words = "the points are drawn at random and no grid: all numbers are in sweep.parquet";
+        return Some(words.to_owned());
+    }
+    let long = plan.spec.axes.iter().find(|a| values(a) > MOST_DRAWN)?;
+    Some(format!(
+        "{} has more than {MOST_DRAWN} values, too many to draw: all numbers are in sweep.parquet",
+        long.key
+    ))
+}
+
+/// What one dynamics did over the grid.
+fn table(plan: &Plan, rows: &UnitRows, dynamics: u32) -> SweepTable {
+    let axes = plan.spec.axes.iter().map(|a| axis(a, &plan.spec.axes));
+    let shown = SHOWN
+        .iter()
+        .map(|shown| metric(shown, plan, rows, dynamics));
+    SweepTable {
+        axes: axes.collect(),
+        metrics: shown.filter(has_values).collect(),
+    }
+}
+
+fn has_values(metric: &SweepMetric) -> bool {
+    metric.values.iter().any(Option::is_some)
+}
+
+fn axis(axis: &Axis, all: &[Axis]) -> SweepAxis {
+    let nodes = axis.values().unwrap_or_default();
+    let numbers: Option<Vec<f64>> = nodes.iter().map(sweep::number).collect();
+    let name = label(axis);
+    let name = if all.iter().filter(|other| label(other) == name).count() > 1 {
+        axis.key.clone()
+    } else {
+        name
+    };
+    match numbers {
+        Some(values) => SweepAxis {
+            name: axis.key.clone(),
+            label: name,
+            log: is_log(axis, &values),
+            values,
+        },
+        None => SweepAxis {
+            name: axis.key.clone(),
+            label: format!("{name} ({})", numbered(&nodes)),
+            log: false,
+            values: (1..=nodes.len()).map(|i| i as f64).collect(),
+        },
+    }
+}
+
+/// Values that are no numbers, numbered from 1.
+fn numbered(nodes: &[Node]) -> String {
+    let one = |(i, node): (usize, &Node)| format!("{} = {}", i + 1, sweep::shown(node));
+    let all: Vec<String> = nodes.iter().enumerate().map(one).collect();
+    all.join(", ")
+}
+
+/// Logarithmic ranges, and lists that span two decades.
+fn is_log(axis: &Axis, values: &[f64]) -> bool {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(0.0, f64::max);
+    match axis.range {
+        AxisRange::Between { log, .. } => log,
+        AxisRange::List(_) => low > 0.0 && high >= 100.0 * low,
+    }
+}
+
+/// What figures call an axis.
+fn label(axis: &Axis) -> String {
+    let name = axis.key.rsplit('.').next().unwrap_or_default();
+    let words = match name {
+        "step_size" => "step size η",
+        "label_noise" => "label noise δ",
+        "batch_size" => "batch size b",
+        "time_step" => "time step h",
+        "width" => "width l",
+        "inputs" => "inputs p",
+        "outputs" => "outputs k",
+        "samples" => "samples n",
+        "teacher_rank" => "rank of the teacher",
+        "scale" => "scale of the initial weights",
+        "residual_noise" => "residual noise",
+        "power_law" => "exponent of the input spectrum",
+        "time" => "time t",
+        other => return other.replace('_', " "),
+    };
+    words.to_owned()
+}
+
+/// A metric of the figures.
+struct Shown {
+    metric: Metric,
+    name: &'static str,
+    label: &'static str,
+    log: bool,
+    /// Falls are shown as positive numbers.
+    negated: bool,
+    predicted: bool,
+}
+
+const SHOWN: &[Shown] = &[
+    Shown {
+        metric: Metric::EffectiveRankTheta,
+        name: "effective_rank_theta",
+        label: "effective rank of Θ",
+        log: false,
+        negated: false,
+        predicted: false,
+    },
+    Shown {
+        metric: Metric::SurvivingSingularValues,
+        name: "surviving_singular_values",
+        label: "surviving singular values of Θ",
+        log: false,
+        negated: false,
+        predicted: false,
+    },
+    Shown {
+        metric: Metric::FractionDiverged,
+        name: "fraction_diverged",
+        label: "share that diverged",
+        log: false,
+        negated: false,
+        predicted: false,
+    },
+    Shown {
+        metric: Metric::LogDetSlope,
+        name: "log_det_fall",
+        label: "rate of fall of log det",
+        log: true,
+        negated: true,
+        predicted: true,
+    },
+    Shown {
+        metric: Metric::DecayRateTheta,
+        name: "decay_rate_smallest",
+        label: "decay rate of σ_min(Θ)",
+        log: true,
+        negated: true,
+        predicted: true,
+    },
+    Shown {
+        metric: Metric::ExcessLoss,
+        name: "excess_loss",
+        label: "excess loss",
+        log: true,
+        negated: false,
+        predicted: false,
+    },
+];
+
+fn metric(shown: &Shown, plan: &Plan, rows: &UnitRows, dynamics: u32) -> SweepMetric {
+    let sign = if shown.negated { -1.0 } else { 1.0 };
+    let row = |point: usize| -> Option<&MetricRow> {
+        let unit = rows.get(&(point as u64, dynamics))?;
+        // The last index is that of the smallest singular value.
+        unit.iter().rev().find(|row| row.metric == shown.metric)
+    };
+    let points = 0..plan.points.len();
+    let column = |of: fn(&MetricRow) -> Option<f64>| -> Vec<Option<f64>> {
+        let number = |point: usize| row(point).and_then(of).map(|x| sign * x);
+        points.clone().map(number).collect()
+    };
+    let predictions = column(|row| row.prediction);
+    SweepMetric {
+        name: shown.name.to_owned(),
+        label: shown.label.to_owned(),
+        log: shown.log,
+        values: column(|row| row.value),
+        prediction: (shown.predicted && predictions.iter().any(Option::is_some))
+            .then_some(predictions),
+    }
+}

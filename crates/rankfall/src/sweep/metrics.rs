@@ -1,0 +1,359 @@
+//! What a sweep keeps of each point: numbers at the end of the run and rates over its second half,
+//! with what theory says of them.
+
+use crate::experiment::Experiment;
+use crate::preparation::Prepared;
+use rankfall_core::dynamics::Kind;
+use rankfall_core::ensemble::{EnsembleSpec, Outcome};
+use rankfall_core::observe::LAW;
+use rankfall_core::problem::Problem;
+use rankfall_core::setup::Source;
+use rankfall_core::statistics::Totals;
+use rankfall_core::theory::{decay_rates, determinant_law, surviving_singular_values};
+use serde::{Deserialize, Serialize};
+
+/// A quantity that a sweep reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Metric {
+    /// Effective rank of Θ at the end.
+    EffectiveRankTheta,
+    /// Effective rank of W₁ at the end.
+    EffectiveRankW1,
+    /// Effective rank of W₂ at the end.
+    EffectiveRankW2,
+    /// #{σᵢ > tolerance · σ₁} of Θ at the end.
+    NumericalRankTheta,
+    /// The same of W₁.
+    NumericalRankW1,
+    /// The same of W₂.
+    NumericalRankW2,
+    /// Singular values of Θ that survive: the numerical rank of Θ, beside what theory says of t → ∞.
+    SurvivingSingularValues,
+    /// d log σᵢ(Θ)/dt over the second half.
+    DecayRateTheta,
+    /// The same of W₁.
+    DecayRateW1,
+    /// The same of W₂.
+    DecayRateW2,
+    /// d log det/dt over the second half.
+    LogDetSlope,
+    /// Training loss at the end.
+    Loss,
+    /// Training loss above the least-squares optimum at the end.
+    ExcessLoss,
+    /// Expected loss on a fresh sample at the end, where the truth is known.
+    PopulationLoss,
+    /// Share of the trajectories that diverged.
+    FractionDiverged,
+    /// t at which the first of them did.
+    FirstDivergenceTime,
+}
+
+impl Metric {
+    /// All of them, in the order of the table.
+    pub const ALL: [Metric; 16] = [
+        Metric::EffectiveRankTheta,
+        Metric::EffectiveRankW1,
+        Metric::EffectiveRankW2,
+        Metric::NumericalRankTheta,
+        Metric::NumericalRankW1,
+        Metric::NumericalRankW2,
+        Metric::SurvivingSingularValues,
+        Metric::DecayRateTheta,
+        Metric::DecayRateW1,
+        Metric::DecayRateW2,
+        Metric::LogDetSlope,
+        Metric::Loss,
+        Metric::ExcessLoss,
+        Metric::PopulationLoss,
+        Metric::FractionDiverged,
+        Metric::FirstDivergenceTime,
+    ];
+
+    /// Its name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::EffectiveRankTheta => "effective_rank_theta",
+            Metric::EffectiveRankW1 => "effective_rank_w1",
+            Metric::EffectiveRankW2 => "effective_rank_w2",
+            Metric::NumericalRankTheta => "numerical_rank_theta",
+            Metric::NumericalRankW1 => "numerical_rank_w1",
+            Metric::NumericalRankW2 => "numerical_rank_w2",
+            Metric::SurvivingSingularValues => "surviving_singular_values",
+            Metric::DecayRateTheta => "decay_rate_theta",
+            Metric::DecayRateW1 => "decay_rate_w1",
+            Metric::DecayRateW2 => "decay_rate_w2",
+            Metric::LogDetSlope => "log_det_slope",
+            Metric::Loss => "loss",
+            Metric::ExcessLoss => "excess_loss",
+            Metric::PopulationLoss => "population_loss",
+            Metric::FractionDiverged => "fraction_diverged",
+            Metric::FirstDivergenceTime => "first_divergence_time",
+        }
+    }
+
+    /// The observable whose mean at the end it is, or whose rate over the second half.
+    fn observable(self) -> Option<Reading> {
+        let end = |name| Some(Reading::End(name));
+        let rates = |name, matrix| Some(Reading::Rates(name, matrix));
+        match self {
+            Metric::EffectiveRankTheta => end("effective_rank_theta"),
+            Metric::EffectiveRankW1 => end("effective_rank_w1"),
+            Metric::EffectiveRankW2 => end("effective_rank_w2"),
+            Metric::NumericalRankTheta | Metric::SurvivingSingularValues => {
+                end("numerical_rank_theta")
+            }
+            Metric::NumericalRankW1 => end("numerical_rank_w1"),
+            Metric::NumericalRankW2 => end("numerical_rank_w2"),
+            Metric::DecayRateTheta => rates("log_singular_value_theta", "theta"),
+            Metric::DecayRateW1 => rates("log_singular_value_w1", "w1"),
+            Metric::DecayRateW2 => rates("log_singular_value_w2", "w2"),
+            Metric::LogDetSlope => Some(Reading::Rate("log_det")),
+            Metric::Loss => end("loss"),
+            Metric::ExcessLoss => end("excess_loss"),
+            Metric::PopulationLoss => end("population_loss"),
+            Metric::FractionDiverged | Metric::FirstDivergenceTime => None,
+        }
+    }
+}
+
+/// How a metric is read off the statistics.
+enum Reading {
+    /// The mean of an observable at the end.
+    End(&'static str),
+    /// The rate of a scalar.
+    Rate(&'static str),
+    /// The rates of a spectrum, of this matrix.
+    Rates(&'static str, &'static str),
+}
+
+/// One number of one dynamics at one point; undefined ones are none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricRow {
+    /// What it is.
+    pub metric: Metric,
+    /// 1, 2, … for singular values, descending; 0 for scalars.
+    pub index: u32,
+    /// Mean over the trajectories that survived.
+    pub value: Option<f64>,
+    /// Its standard error; none for fewer than two, and for rates of more than 1024 trajectories.
+    pub std_error: Option<f64>,
+    /// What theory says.
+    pub prediction: Option<f64>,
+}
+
+/// The steps a sweep needs to see: the start, the middle and the end.
+pub fn save_steps(last: u64) -> Vec<u64> {
+    let mut steps = vec![0, last / 2, last];
+    steps.dedup();
+    steps
+}
+
+/// The rows of one dynamics at one point.
+pub fn rows(
+    ensemble: &EnsembleSpec,
+    outcome: &Outcome,
+    predictions: &Predictions,
+) -> Vec<MetricRow> {
+    let totals = outcome.statistics.totals();
+    let reader = Reader {
+        ensemble,
+        outcome,
+        totals: &totals,
+    };
+    let mut rows = Vec::new();
+    for metric in Metric::ALL {
+        match metric.observable() {
+            Some(Reading::End(name)) => rows.extend(reader.end(metric, name)),
+            Some(Reading::Rate(name)) => rows.extend(reader.rate(metric, name, 0)),
+            Some(Reading::Rates(name, matrix)) => {
+                let size = outcome.layout.spectrum_size(matrix) as u32;
+                rows.extend((1..=size).filter_map(|i| reader.rate(metric, name, i)));
+            }
+            None => rows.push(reader.divergence(metric)),
+        }
+    }
+    for row in &mut rows {
+        row.prediction = predictions.of(row, &reader);
+    }
+    rows
+}
+
+/// Reads metrics off the statistics of one ensemble.
+struct Reader<'a> {
+    ensemble: &'a EnsembleSpec,
+    outcome: &'a Outcome,
+    totals: &'a Totals<'a>,
+}
+
+fn defined(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+impl Reader<'_> {
+    fn place(&self, save: usize, name: &str, index: u32) -> Option<usize> {
+        let layout = &self.outcome.layout;
+        Some(save * layout.observables.len() + layout.position(name, index)?)
+    }
+
+    fn last(&self) -> usize {
+        self.ensemble.save_steps.len() - 1
+    }
+
+    fn end(&self, metric: Metric, name: &str) -> Option<MetricRow> {
+        let cell = self.totals.cell(self.place(self.last(), name, 0)?);
+        let survivors = self.totals.survivors() as f64;
+        Some(MetricRow {
+            metric,
+            index: 0,
+            value: defined(cell.mean),
+            std_error: defined(cell.deviation / survivors.sqrt()),
+            prediction: None,
+        })
+    }
+
+    /// The slope between the middle and the end: of a random walk with drift, which log σᵢ is in the
+    /// long run, that is the best estimate of the drift, better than a fitted line.
+    fn rate(&self, metric: Metric, name: &str, index: u32) -> Option<MetricRow> {
+        let last = self.last();
+        let (from, to) = (
+            self.place(last - 1, name, index)?,
+            self.place(last, name, index)?,
+        );
+        let elapsed = self.half();
+        let means = [from, to].map(|cell| self.totals.cell(cell).mean);
+        Some(MetricRow {
+            metric,
+            index,
+            value: defined((means[1] - means[0]) / elapsed),
+            std_error: self.error_of_difference(from, to).map(|e| e / elapsed),
+            prediction: None,
+        })
+    }
+
+    /// t from the middle to the end.
+    fn half(&self) -> f64 {
+        let steps = &self.ensemble.save_steps;
+        let last = steps.len() - 1;
+        (steps[last] - steps[last - 1]) as f64 * self.ensemble.time_unit
+    }
+
+    /// Standard error of the mean difference of two cells, from every trajectory.
+    fn error_of_difference(&self, from: usize, to: usize) -> Option<f64> {
+        let values = self.totals.trajectories()?;
+        let differences = || values.iter().map(|(_, cells)| cells[to] - cells[from]);
+        let count = values.len() as f64;
+        let mean = differences().sum::<f64>() / count;
+        let squares: f64 = differences().map(|d| (d - mean) * (d - mean)).sum();
+        defined((squares / (count - 1.0) / count).sqrt())
+    }
+
+    fn divergence(&self, metric: Metric) -> MetricRow {
+        let diverged = self.totals.divergences();
+        let count = (self.totals.survivors() + diverged.count) as f64;
+        let share = diverged.count as f64 / count;
+        let (value, std_error) = match metric {
+            Metric::FractionDiverged => (
+                defined(share),
+                defined((share * (1.0 - share) / count).sqrt()),
+            ),
+            _ => {
+                let time = |step: u64| step as f64 * self.ensemble.time_unit;
+                (diverged.earliest.map(time), None)
+            }
+        };
+        MetricRow {
+            metric,
+            index: 0,
+            value,
+            std_error,
+            prediction: None,
+        }
+    }
+
+    /// The slope of the determinant law, where it is stated.
+    fn slope_of_law(&self) -> Option<f64> {
+        self.rate(Metric::LogDetSlope, LAW, 0)?.value
+    }
+}
+
+/// What theory says of one dynamics at one point.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Predictions {
+    /// −2νk tr S_xx; where trajectories have their own data, flows have the law measured beside them.
+    slope: Option<f64>,
+    /// Of log σᵢ(Θ), descending.
+    rates: Vec<f64>,
+    survivors: Option<usize>,
+}
+
+impl Predictions {
+    /// For the `index`-th dynamics of an experiment.
+    ///
+    /// Stated where all trajectories share their data, l ≥ p + k and no force is scaled. Decay rates
+    /// and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
+    /// sizes, and of SGD only where the labels are noisy far beyond what a linear map leaves of them:
+    /// its own noise has another law.
+    pub fn new(experiment: &Experiment, index: usize, prepared: &Prepared) -> Self {
+        let dynamics = &experiment.dynamics[index].dynamics;
+        let Source::Shared(problem) = &prepared.setup.source else {
+            return Self::default();
+        };
+        let (p, k) = (problem.inputs, problem.outputs);
+        let own_noise = matches!(dynamics.kind, Kind::StochasticGradientDescent { .. })
+            && 2.0 * problem.loss_floor > 1e-6 * k as f64 * dynamics.label_noise;
+        let narrow = prepared.setup.width < p + k;
+        if narrow || own_noise || dynamics.modified_forces().is_some() {
+            return Self::default();
+        }
+        let nu = dynamics.noise_intensity(problem.samples);
+        let slope = Some(determinant_law(0.0, nu, k, problem.trace(), 1.0));
+        if nu > 0.0 {
+            Self::with_noise(problem, nu, slope)
+        } else {
+            Self {
+                slope,
+                ..Self::default()
+            }
+        }
+    }
+
+    fn with_noise(problem: &Problem, nu: f64, slope: Option<f64>) -> Self {
+        let (eigenvalues, optimum) = (&problem.eigenvalues, &problem.optimum);
+        Self {
+            slope,
+            rates: decay_rates(eigenvalues, optimum, nu).unwrap_or_default(),
+            survivors: surviving_singular_values(eigenvalues, optimum).ok(),
+        }
+    }
+
+    fn of(&self, row: &MetricRow, reader: &Reader) -> Option<f64> {
+        match row.metric {
+            Metric::LogDetSlope => self.slope.or_else(|| reader.slope_of_law()),
+            Metric::DecayRateTheta => self.rates.get(row.index as usize - 1).copied(),
+            Metric::SurvivingSingularValues => self.survivors.map(|n| n as f64),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_listed_once_under_a_name_of_its_own() {
+        let mut names: Vec<&str> = Metric::ALL.iter().map(|m| m.name()).collect();
+        assert!(Metric::ALL.is_sorted());
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Metric::ALL.len());
+    }
+
+    #[test]
+    fn start_middle_and_end_are_saved() {
+        assert_eq!(save_steps(1000), [0, 500, 1000]);
+        assert_eq!(save_steps(3), [0, 1, 3]);
+        assert_eq!(save_steps(1), [0, 1]);
+    }
+}

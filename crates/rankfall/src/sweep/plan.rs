@@ -1,0 +1,343 @@
+//! The points of a sweep: what varies put into the experiment, each point checked as a whole.
+
+use crate::experiment::document::{Node, Origin, Problem};
+use crate::experiment::sweep::{self, Axis, Design, MOST_POINTS, SweepArgumentsRead, SweepSpec};
+use crate::experiment::{Experiment, set};
+use crate::failure::Failure;
+use crate::shard::Shard;
+use rankfall_core::random::{Purpose, StreamKey};
+use std::path::Path;
+
+/// One point of a sweep.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// The values of the axes there, in their order.
+    pub coordinates: Vec<Node>,
+    /// The experiment with these values.
+    pub experiment: Experiment,
+}
+
+/// All points of a sweep.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What varies.
+    pub spec: SweepSpec,
+    /// The points, in order.
+    pub points: Vec<Point>,
+}
+
+impl Plan {
+    /// The points of an experiment with a `[sweep]` table, or with `--over`.
+    ///
+    /// `source` names the file in messages; relative paths in it are taken from `folder`.
+    ///
+    /// # Errors
+    /// Exit code 2 for values that cannot vary so, too many points, or a point that is no valid
+    /// experiment, which is named.
+    pub fn new(
+        root: &Node,
+        source: &str,
+        folder: &Path,
+        given: &SweepArgumentsRead,
+    ) -> Result<Self, Failure> {
+        let wrong = |problem: Problem| problem.in_file(source);
+        let spec = sweep::read(root, given).map_err(wrong)?;
+        let coordinates = match spec.design {
+            Design::Grid => grid(&spec.axes).map_err(wrong)?,
+            Design::Random { points } => random(&spec.axes, points, seed_of(root)),
+        };
+        let count = coordinates.len();
+        let mut points: Vec<Point> = Vec::with_capacity(count);
+        for (index, coordinates) in coordinates.into_iter().enumerate() {
+            let read = point(root, folder, &spec, index, &coordinates);
+            let experiment = read.map_err(|problem| {
+                let named = named(index, count, &spec.axes, &coordinates);
+                of_point(problem, source, &named)
+            })?;
+            let first = points.first().map_or(&experiment, |p| &p.experiment);
+            if experiment.dynamics.len() != first.dynamics.len() || experiment.name != first.name {
+                let message = "a sweep cannot vary the name or the number of dynamics";
+                return Err(Failure::input(format!("{source}: {message}")));
+            }
+            points.push(Point {
+                coordinates,
+                experiment,
+            });
+        }
+        Ok(Plan { spec, points })
+    }
+
+    /// The experiment of the first point: what all have in common can be read off it.
+    ///
+    /// # Errors
+    /// Exit code 2 for a plan without points, which [`Plan::new`] does not make.
+    pub fn first(&self) -> Result<&Experiment, Failure> {
+        let first = self.points.first();
+        first
+            .map(|point| &point.experiment)
+            .ok_or_else(|| Failure::input("the sweep has no points"))
+    }
+
+    /// How messages name a point: its number from 1, and its values.
+    pub fn named(&self, index: usize) -> String {
+        let coordinates = self.points.get(index).map(|p| &p.coordinates[..]);
+        named(
+            index,
+            self.points.len(),
+            &self.spec.axes,
+            coordinates.unwrap_or_default(),
+        )
+    }
+
+    /// The points that a shard has: dealt out one by one, since cost often grows along an axis.
+    pub fn points_of(&self, shard: Option<Shard>) -> impl Iterator<Item = usize> {
+        let is_own = move |at: &usize| shard.is_none_or(|shard| shard.is_dealt(*at as u64));
+        (0..self.points.len()).filter(is_own)
+    }
+
+    /// The resolved copy: that of the first point, and the sweep, whose values replace its own.
+    ///
+    /// # Errors
+    /// Exit code 2 for a plan without points.
+    pub fn resolved_toml(&self) -> Result<String, Failure> {
+        Ok(self.first()?.resolved_toml() + &sweep::resolved(&self.spec))
+    }
+}
+
+/// Every combination, the last axis fastest.
+fn grid(axes: &[Axis]) -> Result<Vec<Vec<Node>>, Problem> {
+    let mut points: Vec<Vec<Node>> = vec![Vec::new()];
+    for axis in axes {
+        let values = axis.values()?;
+        let count = (points.len() as u64).saturating_mul(values.len() as u64);
+        if count > MOST_POINTS {
+            let message =
+                format!("makes {count} points or more; a sweep has at most {MOST_POINTS}");
+            let hint = "fewer values, or design = \"random\" with the number of points you want";
+            return Err(axis.problem(message).hint(hint));
+        }
+        let extended = |point: &Vec<Node>| {
+            let with = |value: &Node| [&point[..], std::slice::from_ref(value)].concat();
+            values.iter().map(with).collect::<Vec<_>>()
+        };
+        points = points.iter().flat_map(extended).collect();
+    }
+    Ok(points)
+}
+
+/// Independent uniform draws along each axis: point i is the same however many there are.
+fn random(axes: &[Axis], points: u64, seed: u64) -> Vec<Vec<Node>> {
+    let key = StreamKey::new(seed, Purpose::SweepDesign, 0);
+    let point = |index: u64| {
+        let mut draws = key.reader(index, 0);
+        axes.iter()
+            .map(|axis| axis.value_at((draws.word() >> 11) as f64 * f64::EPSILON / 2.0))
+            .collect()
+    };
+    (0..points).map(point).collect()
+}
+
+/// The seed of the design: that of the run, before the points have their own.
+fn seed_of(root: &Node) -> u64 {
+    use crate::experiment::document::Value;
+    let child = |node: &Node, key: &str| match &node.value {
+        Value::Table(entries) => entries
+            .iter()
+            .find(|e| e.key == key)
+            .map(|e| e.node.clone()),
+        _ => None,
+    };
+    let seed = child(root, "run").and_then(|run| child(&run, "seed"));
+    seed.and_then(|node| sweep::number(&node))
+        .map_or(1, |seed| seed as u64)
+}
+
+/// The experiment of one point.
+fn point(
+    root: &Node,
+    folder: &Path,
+    spec: &SweepSpec,
+    index: usize,
+    coordinates: &[Node],
+) -> Result<Experiment, Problem> {
+    let mut root = root.clone();
+    for (axis, value) in spec.axes.iter().zip(coordinates) {
+        if spec.vary_seed && axis.key == "run.seed" {
+            return Err(axis.problem("varies, and so does the seed of every point (vary_seed)"));
+        }
+        let written = sweep::shown(value);
+        let value = Node {
+            value: value.value.clone(),
+            origin: Origin::Set {
+                argument: format!("{}={written}", axis.key),
+                value: written,
+            },
+        };
+        set(&mut root, &axis.key, &value)?;
+    }
+    let mut experiment = Experiment::from_tree(&root, folder)?;
+    if experiment.run.keep_trajectories {
+        let message = "`run.keep_trajectories` is true, and a sweep keeps none";
+        return Err(Problem::new(&Origin::Whole, message).hint("leave it out"));
+    }
+    // Forces take room and time, and no metric is about them.
+    experiment.run.force_balance = None;
+    if spec.vary_seed {
+        experiment.run.seed = experiment.run.seed.wrapping_add(index as u64);
+    }
+    Ok(experiment)
+}
+
+fn named(index: usize, count: usize, axes: &[Axis], coordinates: &[Node]) -> String {
+    let value = |(axis, value): (&Axis, &Node)| format!("{} = {}", axis.key, sweep::shown(value));
+    let values: Vec<String> = axes.iter().zip(coordinates).map(value).collect();
+    format!("point {} of {count} ({})", index + 1, values.join(", "))
+}
+
+/// What is wrong with a point: its name instead of a `--set` that nobody gave.
+fn of_point(problem: Problem, source: &str, named: &str) -> Failure {
+    let (message, hint) = (problem.message.clone(), problem.hint.clone());
+    match problem.origin {
+        Origin::Set { .. } | Origin::Whole => {
+            let failure = Failure::input(format!("{source}: {named}: {message}"));
+            hint.map_or(failure.clone(), |hint| failure.hint(hint))
+        }
+        _ => {
+            let mut failure = problem.in_file(source);
+            failure.message = format!("{} (met at {named})", failure.message);
+            failure
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::tree;
+
+    const BASE: &str = "name = \"s\"\n[data]\nkind = \"gaussian\"\nsamples = 10\ninputs = 3\n\
+        outputs = 2\n[network]\nwidth = 5\n[[dynamics]]\nkind = \"sgd\"\n[[dynamics]]\n\
+        kind = \"gradient-flow\"\n[run]\ntime = 1\n";
+
+    fn plan_of(text: &str, over: &[&str], points: Option<u64>) -> Result<Plan, Failure> {
+        let root = tree(text, &[]).unwrap();
+        let given = SweepArgumentsRead {
+            over: over.iter().map(|s| (*s).to_owned()).collect(),
+            random: points.map(|_| true),
+            points,
+            vary_seed: false,
+        };
+        Plan::new(&root, "s.toml", Path::new("/"), &given)
+    }
+
+    fn refused(over: &[&str]) -> String {
+        plan_of(BASE, over, None).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_grid_has_every_combination_and_the_last_axis_is_fastest() {
+        let plan = plan_of(
+            BASE,
+            &["network.width=5,6", "dynamics.0.batch_size=1,2,4"],
+            None,
+        );
+        let plan = plan.unwrap();
+        let at = |p: &Point| (p.experiment.network.width, p.coordinates.len());
+        assert_eq!(plan.points.len(), 6);
+        assert_eq!(at(&plan.points[2]), (5, 2));
+        assert_eq!(at(&plan.points[3]), (6, 2));
+        assert_eq!(
+            plan.named(4),
+            "point 5 of 6 (network.width = 6, dynamics.0.batch_size = 2)"
+        );
+    }
+
+    #[test]
+    fn a_star_sets_every_item() {
+        let plan = plan_of(BASE, &["dynamics.*.step_size=0.5"], None).unwrap();
+        let steps = plan.points[0].experiment.dynamics.iter();
+        assert!(steps.map(|d| d.dynamics.step_size).all(|s| s == 0.5));
+        assert!(refused(&["data.*.x=1"]).contains("`data` is not a list"));
+    }
+
+    #[test]
+    fn random_points_stay_within_and_do_not_depend_on_their_number() {
+        let over = ["dynamics.0.step_size=log(1e-3,1)", "network.width=5,7"];
+        let few = plan_of(BASE, &over, Some(10)).unwrap();
+        let many = plan_of(BASE, &over, Some(200)).unwrap();
+        for (a, b) in few.points.iter().zip(&many.points) {
+            assert_eq!(a.experiment, b.experiment);
+        }
+        let steps: Vec<f64> = many
+            .points
+            .iter()
+            .map(|p| p.experiment.dynamics[0].dynamics.step_size)
+            .collect();
+        assert!(steps.iter().all(|s| (1e-3..=1.0).contains(s)));
+        // 200 uniform draws: each third of the three decades has 67 ± 7 of them.
+        for decade in [1e-3, 1e-2, 1e-1] {
+            let inside = steps
+                .iter()
+                .filter(|s| (decade..decade * 10.0).contains(*s));
+            assert!((40..95).contains(&inside.count()));
+        }
+        let wide = many
+            .points
+            .iter()
+            .filter(|p| p.experiment.network.width == 7);
+        assert!((70..130).contains(&wide.count()));
+    }
+
+    #[test]
+    fn seeds_are_shared_unless_they_vary() {
+        let over = ["network.width=5,6"];
+        let shared = plan_of(BASE, &over, None).unwrap();
+        assert!(shared.points.iter().all(|p| p.experiment.run.seed == 1));
+        let text = format!("{BASE}[sweep]\nvary_seed = true\n");
+        let varied = plan_of(&text, &over, None).unwrap();
+        let seeds: Vec<u64> = varied
+            .points
+            .iter()
+            .map(|p| p.experiment.run.seed)
+            .collect();
+        assert_eq!(seeds, [1, 2]);
+        let both = plan_of(&text, &["run.seed=1,2"], None).unwrap_err();
+        assert!(both.message.contains("vary_seed"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        let message = refused(&["dynamics.0.step_size=0.1,-1"]);
+        assert!(
+            message.contains("point 2 of 2 (dynamics.0.step_size = -1)"),
+            "{message}"
+        );
+        assert!(message.contains("must be greater than 0"), "{message}");
+        let message = refused(&["dynamics.0.stepsize=0.1"]);
+        assert!(message.contains("did you mean `step_size`"), "{message}");
+        assert!(refused(&["dynamics.7.step_size=0.1"]).contains("2 items"));
+        assert!(refused(&["network.width=2.5,3"]).contains("whole number"));
+        let message = refused(&[
+            "network.width=log(1,1e6,1000)",
+            "run.seed=linear(0,999,1000)",
+        ]);
+        assert!(message.contains("at most 100000"), "{message}");
+        assert!(refused(&["run.keep_trajectories=true"]).contains("a sweep keeps none"));
+    }
+
+    #[test]
+    fn the_resolved_copy_is_the_same_sweep() {
+        for points in [None, Some(7)] {
+            let over = [
+                "dynamics.0.step_size=log(1e-3,1,4)",
+                "dynamics.0.sampling=epochs,sequential",
+            ];
+            let plan = plan_of(BASE, &over, points).unwrap();
+            let again = plan_of(&plan.resolved_toml().unwrap(), &[], None).unwrap();
+            assert_eq!(plan.points.len(), again.points.len());
+            for (a, b) in plan.points.iter().zip(&again.points) {
+                assert_eq!(a.experiment, b.experiment);
+            }
+        }
+    }
+}

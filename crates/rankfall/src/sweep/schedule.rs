@@ -1,0 +1,365 @@
+//! The work of a sweep over cores: every dynamics of every point is a unit; the dear ones go first,
+//! and those that are more than one core's share of all get several.
+
+use super::metrics::{self, MetricRow, Predictions};
+use super::plan::Plan;
+use crate::checkpoint;
+use crate::failure::{Failure, FailureKind};
+use crate::interruption;
+use crate::preparation::{DataCache, prepare_with};
+use crate::progress::Progress;
+use crate::run_folder::RunFolder;
+use crate::save_plan::step_count;
+use crate::shard::Shard;
+use rankfall_core::ensemble::{self, Control, RunError};
+use rankfall_core::lanes::Instructions;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// How often progress is shown and an interruption looked for.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Rows of finished units, by point and dynamics.
+pub type UnitRows = BTreeMap<(u64, u32), Vec<MetricRow>>;
+
+/// How far a sweep is: what its checkpoint holds.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct SweepCheckpoint {
+    /// Finished units.
+    pub finished: UnitRows,
+    /// Others, as far as they are.
+    under_way: BTreeMap<(u64, u32), ensemble::Checkpoint>,
+    /// Wall seconds spent.
+    pub seconds: f64,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+struct Snapshot<'a> {
+    finished: &'a UnitRows,
+    under_way: &'a BTreeMap<(u64, u32), ensemble::Checkpoint>,
+    seconds: f64,
+}
+
+/// One dynamics of one point.
+#[derive(Clone, Copy, Debug)]
+struct Unit {
+    point: usize,
+    dynamics: usize,
+    /// Trajectory-steps.
+    steps: u64,
+    /// About how long they take, in units of their own.
+    cost: f64,
+    /// Threads it gets.
+    threads: usize,
+}
+
+impl Unit {
+    fn key(&self) -> (u64, u32) {
+        (self.point as u64, self.dynamics as u32)
+    }
+}
+
+/// A sweep being run.
+pub struct Schedule<'a> {
+    /// Its points.
+    pub plan: &'a Plan,
+    /// Its data.
+    pub cache: &'a DataCache,
+    /// Where its checkpoint goes.
+    pub folder: &'a RunFolder,
+    /// The part of it to run.
+    pub shard: Option<Shard>,
+    /// Threads to use.
+    pub threads: usize,
+    /// Time between two checkpoints.
+    pub checkpoint_interval: Duration,
+    /// Whether to say nothing of progress.
+    pub quiet: bool,
+}
+
+/// What workers share.
+struct Board {
+    state: Mutex<State>,
+    /// Told when threads are free again, or a worker ended.
+    news: Condvar,
+}
+
+struct State {
+    units: Vec<Unit>,
+    next: usize,
+    free: usize,
+    working: usize,
+    finished: UnitRows,
+    under_way: BTreeMap<(u64, u32), ensemble::Checkpoint>,
+    /// Trajectory-steps of finished units, and of those that run.
+    done: u64,
+    running: BTreeMap<(u64, u32), u64>,
+    failure: Option<Failure>,
+}
+
+impl Board {
+    /// A worker that panicked has changed nothing by halves: every change is one statement.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn fail(&self, failure: Failure) {
+        self.lock().failure.get_or_insert(failure);
+        self.news.notify_all();
+    }
+
+    /// The next unit, once there are threads for it.
+    fn take(&self) -> Option<(Unit, Option<ensemble::Checkpoint>)> {
+        let mut state = self.lock();
+        loop {
+            if state.failure.is_some() {
+                return None;
+            }
+            let unit = *state.units.get(state.next)?;
+            if unit.threads <= state.free {
+                state.next += 1;
+                state.free -= unit.threads;
+                let resume = state.under_way.get(&unit.key()).cloned();
+                return Some((unit, resume));
+            }
+            state = self
+                .news
+                .wait(state)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+}
+
+/// Counts a worker out when it ends, also by a panic: nobody must wait for the dead.
+struct Present<'a>(&'a Board);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.working -= 1;
+        if std::thread::panicking() {
+            // Its threads are not free again: whoever waits for them must hear of it.
+            let failure = || Failure::run("a worker of the sweep failed");
+            state.failure.get_or_insert_with(failure);
+        }
+        drop(state);
+        self.0.news.notify_all();
+    }
+}
+
+impl Schedule<'_> {
+    /// Runs what the checkpoint has not finished; rows of all units and wall seconds.
+    ///
+    /// # Errors
+    /// A point that cannot be set up, a checkpoint that cannot be written, an interruption.
+    pub fn run(&self, from: SweepCheckpoint) -> Result<(UnitRows, f64), Failure> {
+        let (mut units, done) = self.units(&from.finished)?;
+        let total = done + units.iter().map(|u| u.steps).sum::<u64>();
+        self.share_threads(&mut units);
+        let workers = self.threads.clamp(1, units.len().max(1));
+        let board = Board {
+            state: Mutex::new(State {
+                units,
+                next: 0,
+                free: self.threads.max(1),
+                working: workers,
+                finished: from.finished,
+                under_way: from.under_way,
+                done,
+                running: BTreeMap::new(),
+                failure: None,
+            }),
+            news: Condvar::new(),
+        };
+        let started = Instant::now();
+        let seconds = || from.seconds + started.elapsed().as_secs_f64();
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    let _present = Present(&board);
+                    while let Some((unit, resume)) = board.take() {
+                        self.work(&board, unit, resume.as_ref());
+                    }
+                });
+            }
+            self.watch(&board, total, &seconds);
+        });
+        let failure = board.lock().failure.take();
+        if let Some(failure) = failure {
+            if failure.kind == FailureKind::Interrupted {
+                self.keep(&board, seconds())?;
+            }
+            return Err(failure);
+        }
+        let finished = std::mem::take(&mut board.lock().finished);
+        Ok((finished, seconds()))
+    }
+
+    /// What is left to do, dear units first, and the trajectory-steps that are done.
+    fn units(&self, finished: &UnitRows) -> Result<(Vec<Unit>, u64), Failure> {
+        let mut units = Vec::new();
+        let mut done = 0;
+        for point in self.plan.points_of(self.shard) {
+            let experiment = &self.plan.points[point].experiment;
+            for (dynamics, spec) in experiment.dynamics.iter().enumerate() {
+                let trajectories = experiment.trajectories_of(spec);
+                let last = step_count(experiment.run.time, spec.time_step).unwrap_or(0);
+                let steps = last.saturating_mul(trajectories);
+                let unit = Unit {
+                    point,
+                    dynamics,
+                    steps,
+                    cost: steps as f64 * experiment.step_cost(spec),
+                    threads: 1,
+                };
+                if finished.contains_key(&unit.key()) {
+                    done += steps;
+                } else {
+                    units.push(unit);
+                }
+            }
+        }
+        units.sort_by(|a, b| b.cost.total_cmp(&a.cost));
+        Ok((units, done))
+    }
+
+    /// A unit that is more than one thread's share of the work gets as many as that.
+    fn share_threads(&self, units: &mut [Unit]) {
+        let share = units.iter().map(|u| u.cost).sum::<f64>() / self.threads.max(1) as f64;
+        for unit in units {
+            let threads = (unit.cost / share.max(f64::MIN_POSITIVE)).ceil();
+            unit.threads = (threads as usize).clamp(1, self.threads.max(1));
+        }
+    }
+
+    fn work(&self, board: &Board, unit: Unit, resume: Option<&ensemble::Checkpoint>) {
+        let outcome = self.run_unit(board, unit, resume);
+        let mut state = board.lock();
+        state.free += unit.threads;
+        state.running.remove(&unit.key());
+        match outcome {
+            Ok(rows) => {
+                state.done += unit.steps;
+                state.under_way.remove(&unit.key());
+                state.finished.insert(unit.key(), rows);
+            }
+            Err(failure) => {
+                state.failure.get_or_insert(failure);
+            }
+        }
+        drop(state);
+        board.news.notify_all();
+    }
+
+    fn run_unit(
+        &self,
+        board: &Board,
+        unit: Unit,
+        resume: Option<&ensemble::Checkpoint>,
+    ) -> Result<Vec<MetricRow>, Failure> {
+        let named = |mut failure: Failure| {
+            failure.message = format!("{}: {}", self.plan.named(unit.point), failure.message);
+            failure
+        };
+        let mut experiment = self.plan.points[unit.point].experiment.clone();
+        let prepared = prepare_with(&mut experiment, self.cache).map_err(named)?;
+        let spec = &experiment.dynamics[unit.dynamics];
+        let last = step_count(experiment.run.time, spec.time_step).unwrap_or(1);
+        let ensemble = experiment.ensemble(unit.dynamics, &metrics::save_steps(last));
+        let watch = Watch {
+            board,
+            unit,
+            checkpoint_interval: self.checkpoint_interval,
+        };
+        let setup = &prepared.setup;
+        let instructions = Instructions::best();
+        let outcome = ensemble
+            .run(setup, unit.threads, resume, &watch, instructions)
+            .map_err(|error| match error {
+                RunError::Interrupted => self.interrupted(),
+                RunError::ForeignCheckpoint(words) => {
+                    Failure::input(format!("the checkpoint is not of this sweep: {words}"))
+                        .hint("--force starts the sweep again from the beginning")
+                }
+                other => named(Failure::input(other.to_string())),
+            })?;
+        let predictions = Predictions::new(&experiment, unit.dynamics, &prepared);
+        Ok(metrics::rows(&ensemble, &outcome, &predictions))
+    }
+
+    fn interrupted(&self) -> Failure {
+        let shown = crate::failure::shown_path(self.folder.path());
+        Failure::interrupted(format!("interrupted; everything so far is in {shown}"))
+            .hint("the same command with --resume continues it")
+    }
+
+    /// Shows progress, keeps checkpoints and passes an interruption on, until all workers ended.
+    fn watch(&self, board: &Board, total: u64, seconds: &impl Fn() -> f64) {
+        let progress = Progress::new("sweep", self.quiet);
+        let mut last_checkpoint = Instant::now();
+        loop {
+            let state = board.lock();
+            let waited = board
+                .news
+                .wait_timeout_while(state, TICK, |state| state.working > 0);
+            let (state, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+            progress.update(state.done + state.running.values().sum::<u64>(), total);
+            if state.working == 0 {
+                break;
+            }
+            drop(state);
+            if interruption::requested() {
+                board.fail(self.interrupted());
+            }
+            if last_checkpoint.elapsed() >= self.checkpoint_interval {
+                last_checkpoint = Instant::now();
+                if let Err(failure) = self.keep(board, seconds()) {
+                    board.fail(failure);
+                }
+            }
+        }
+        progress.finish();
+    }
+
+    fn keep(&self, board: &Board, seconds: f64) -> Result<(), Failure> {
+        let state = board.lock();
+        let snapshot = Snapshot {
+            finished: &state.finished,
+            under_way: &state.under_way,
+            seconds,
+        };
+        checkpoint::write(self.folder, self.shard, &snapshot)
+    }
+}
+
+/// Watches over one unit.
+struct Watch<'a> {
+    board: &'a Board,
+    unit: Unit,
+    checkpoint_interval: Duration,
+}
+
+impl Control for Watch<'_> {
+    fn interrupted(&self) -> bool {
+        interruption::requested() || self.board.lock().failure.is_some()
+    }
+
+    fn progress(&self, done: u64, _total: u64) {
+        self.board.lock().running.insert(self.unit.key(), done);
+    }
+
+    fn checkpoint_interval(&self) -> Duration {
+        self.checkpoint_interval
+    }
+
+    fn keep(&self, checkpoint: &ensemble::Checkpoint) -> Result<(), String> {
+        let mut state = self.board.lock();
+        state.under_way.insert(self.unit.key(), checkpoint.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,498 @@
+//! Sweeps: one table of all points, the same bytes however the work was divided, and errors that
+//! name the point.
+
+mod support;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use support::Place;
+
+/// Two dynamics over a plane in which the largest step diverges from the start.
+const OVER: &[&str] = &[
+    "--over",
+    "dynamics.1.label_noise=0.5,2",
+    "--over",
+    "dynamics.1.step_size=log(1e-2,10,4)",
+];
+
+const SGD: &[&str] = &[
+    "--set",
+    "dynamics=[{ kind = \"stochastic-gradient-flow\", label_noise = 1.0 }, { kind = \"sgd\", \
+     step_size = 0.02 }]",
+];
+
+fn swept<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["sweep", "good.toml", "-q"], SGD, OVER, more].concat()
+}
+
+fn expect_same_bytes(place: &Place, one: &str, other: &str) {
+    let files = |folder: &str| -> Vec<(std::path::PathBuf, Vec<u8>)> {
+        let root = place.path(folder);
+        let relative = |path: &Path| path.strip_prefix(&root).unwrap().to_owned();
+        let all = place.everything(folder).into_iter();
+        all.map(|(path, bytes)| (relative(&path), bytes))
+            .filter(|(path, _)| {
+                !["summary.json", "report.html"]
+                    .iter()
+                    .any(|f| path.ends_with(f))
+            })
+            .collect()
+    };
+    let (a, b) = (files(one), files(other));
+    assert!(a.iter().any(|(path, _)| path.ends_with("sweep.parquet")));
+    assert_eq!(a.len(), b.len());
+    for ((path, x), (other_path, y)) in a.iter().zip(&b) {
+        assert_eq!(path, other_path);
+        assert!(
+            x == y,
+            "{} differs between {one} and {other}",
+            path.display()
+        );
+    }
+    let without_timing = |folder: &str| {
+        let mut summary = place.summary(folder);
+        summary.as_object_mut().unwrap().remove("seconds").unwrap();
+        summary
+    };
+    assert_eq!(without_timing(one), without_timing(other));
+}
+
+/// A row of the table as text: point, dynamics, metric, index and the three numbers.
+#[derive(Clone, Debug)]
+struct Row {
+    point: i64,
+    coordinates: Vec<f64>,
+    dynamics: String,
+    metric: String,
+    index: i32,
+    value: Option<f64>,
+    std_error: Option<f64>,
+    prediction: Option<f64>,
+}
+
+fn rows(place: &Place, folder: &str, axes: usize) -> Vec<Row> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+    let file = std::fs::File::open(place.path(&format!("{folder}/sweep.parquet"))).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let number = |field: &Field| match field {
+        Field::Double(x) => Some(*x),
+        _ => None,
+    };
+    let text = |field: &Field| match field {
+        Field::Str(text) => text.clone(),
+        other => panic!("{other:?} is no text"),
+    };
+    let row = |row: parquet::record::Row| {
+        let fields: Vec<Field> = row.get_column_iter().map(|(_, f)| f.clone()).collect();
+        assert_eq!(fields.len(), axes + 7);
+        let (Field::Long(point), Field::Int(index)) = (&fields[0], &fields[axes + 3]) else {
+            panic!("{fields:?}")
+        };
+        Row {
+            point: *point,
+            coordinates: fields[1..=axes].iter().filter_map(number).collect(),
+            dynamics: text(&fields[axes + 1]),
+            metric: text(&fields[axes + 2]),
+            index: *index,
+            value: number(&fields[axes + 4]),
+            std_error: number(&fields[axes + 5]),
+            prediction: number(&fields[axes + 6]),
+        }
+    };
+    reader
+        .get_row_iter(None)
+        .unwrap()
+        .map(|r| row(r.unwrap()))
+        .collect()
+}
+
+fn find<'a>(rows: &'a [Row], point: i64, dynamics: &str, metric: &str, index: i32) -> &'a Row {
+    rows.iter()
+        .find(|r| {
+            r.point == point && r.dynamics == dynamics && r.metric == metric && r.index == index
+        })
+        .unwrap_or_else(|| panic!("no {metric} {index} of {dynamics} at {point}"))
+}
+
+#[test]
+fn a_point_has_the_numbers_of_a_run_with_its_values() {
+    let place = Place::new();
+    place.succeeds(&swept(&["--out", "s"]));
+    let rows = rows(&place, "s", 2);
+    let values: Vec<(f64, f64)> = (0..8)
+        .map(|point| {
+            let at = &find(&rows, point, "SGD", "loss", 0).coordinates;
+            (at[0], at[1])
+        })
+        .collect();
+    assert_eq!(values[0], (0.5, 0.01));
+    assert_eq!(values[3], (0.5, 10.0));
+    assert_eq!(values[4], (2.0, 0.01));
+    let run = [&["run", "good.toml", "-q", "--out", "r"], SGD].concat();
+    place.succeeds(
+        &[
+            &run[..],
+            &[
+                "--set",
+                "dynamics.1.label_noise=2",
+                "--set",
+                "dynamics.1.step_size=0.01",
+            ],
+        ]
+        .concat(),
+    );
+    let summary = place.summary("r");
+    for (index, dynamics) in ["stochastic gradient flow", "SGD"].into_iter().enumerate() {
+        let of_run = &summary["dynamics"][index];
+        for (metric, value) in [
+            ("loss", &of_run["loss"]["final_mean"]),
+            ("excess_loss", &of_run["excess_loss"]["final_mean"]),
+            (
+                "effective_rank_theta",
+                &of_run["effective_rank"]["final_mean"],
+            ),
+            (
+                "effective_rank_w1",
+                &of_run["effective_rank"]["w1"]["final_mean"],
+            ),
+            (
+                "numerical_rank_w2",
+                &of_run["numerical_rank"]["w2"]["final_mean"],
+            ),
+            (
+                "surviving_singular_values",
+                &of_run["numerical_rank"]["final_mean"],
+            ),
+        ] {
+            let row = find(&rows, 4, dynamics, metric, 0);
+            let (a, b) = (row.value.unwrap(), value.as_f64().unwrap());
+            assert!(
+                (a - b).abs() <= 1e-15 * b.abs(),
+                "{dynamics} {metric}: {a} {b}"
+            );
+            assert!(row.std_error.is_some());
+        }
+    }
+}
+
+#[test]
+fn slopes_meet_their_law_and_a_point_that_diverges_is_a_result() {
+    let place = Place::new();
+    let text = place.succeeds(&swept(&["--set", "run.time=40", "--out", "s"]));
+    assert!(text.contains("8 points over"), "{text}");
+    assert!(text.contains("s/sweep.parquet"), "{text}");
+    let rows = rows(&place, "s", 2);
+    for point in 0..8 {
+        let slope = find(&rows, point, "stochastic gradient flow", "log_det_slope", 0);
+        let (value, law) = (slope.value.unwrap(), slope.prediction.unwrap());
+        assert!(law < 0.0 && (value / law - 1.0).abs() < 1e-10, "{slope:?}");
+        let rates: Vec<f64> = (1..=5)
+            .map(|i| {
+                find(
+                    &rows,
+                    point,
+                    "stochastic gradient flow",
+                    "decay_rate_theta",
+                    i,
+                )
+            })
+            .map(|row| row.value.unwrap())
+            .collect();
+        // log det M is twice the sum of the log σᵢ.
+        assert!((2.0 * rates.iter().sum::<f64>() / law - 1.0).abs() < 1e-10);
+    }
+    for point in [3, 7] {
+        assert_eq!(
+            find(&rows, point, "SGD", "fraction_diverged", 0).value,
+            Some(1.0)
+        );
+        assert!(
+            find(&rows, point, "SGD", "first_divergence_time", 0)
+                .value
+                .unwrap()
+                > 0.0
+        );
+        assert_eq!(find(&rows, point, "SGD", "loss", 0).value, None);
+        let slope = find(&rows, point, "SGD", "log_det_slope", 0);
+        assert!(slope.value.is_none() && slope.prediction.is_some());
+    }
+    let calm = find(&rows, 0, "SGD", "fraction_diverged", 0);
+    assert_eq!((calm.value, calm.std_error), (Some(0.0), Some(0.0)));
+    let summary = place.summary("s");
+    assert_eq!(summary["kind"], "sweep");
+    assert_eq!(summary["points"], 8);
+    assert_eq!(summary["axes"][1]["values"].as_array().unwrap().len(), 4);
+    assert_eq!(summary["dynamics"][0]["points_with_divergence"], 0);
+    assert!(
+        summary["dynamics"][1]["points_without_survivors"]
+            .as_u64()
+            .unwrap()
+            >= 2
+    );
+    assert!(place.path("s/report.html").exists());
+    assert!(place.path("s/figures/heat_maps_1.svg").exists());
+}
+
+#[test]
+fn threads_and_shards_and_the_table_of_the_file_change_no_byte() {
+    let place = Place::new();
+    place.succeeds(&swept(&["--out", "one", "--threads", "1"]));
+    place.succeeds(&swept(&["--out", "many", "--threads", "7"]));
+    expect_same_bytes(&place, "one", "many");
+    for count in [3_usize, 11] {
+        let mut folders = Vec::new();
+        for index in 1..=count {
+            let folder = format!("m{count}-{index}");
+            let shard = format!("{index}/{count}");
+            place.succeeds(&swept(&["--shard", &shard, "--out", &folder]));
+            assert!(!place.path(&folder).join("summary.json").exists());
+            folders.insert(index / 2, folder);
+        }
+        let out = format!("m{count}");
+        let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+        place.ends(
+            &[&["merge", "--out", &out], &folders[1..]].concat(),
+            2,
+            &["shards are missing"],
+        );
+        place.succeeds(&[&["merge", "--out", &out], &folders[..]].concat());
+        expect_same_bytes(&place, "one", &out);
+    }
+    // The resolved copy is the sweep itself.
+    place.succeeds(&["sweep", "one/experiment.toml", "-q", "--out", "again"]);
+    expect_same_bytes(&place, "one", "again");
+    // Figures are drawn again from the folder alone.
+    let before = place.everything("one");
+    std::fs::remove_dir_all(place.path("one/figures")).unwrap();
+    place.succeeds(&["plot", "one"]);
+    assert_eq!(place.everything("one"), before);
+}
+
+#[test]
+fn a_killed_sweep_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    let long = [
+        "--set",
+        "run.time=100",
+        "--set",
+        "run.trajectories=64",
+        "--checkpoint-seconds",
+        "0.02",
+    ];
+    place.succeeds(&swept(&[&long[..], &["--out", "whole"]].concat()));
+    let arguments = swept(&[&long[..], &["--out", "r", "--resume"]].concat());
+    let mut killed = 0;
+    for _ in 0..3 {
+        let modified = || {
+            let data = std::fs::metadata(place.path("r/checkpoint")).ok()?;
+            data.modified().ok()
+        };
+        let before = modified();
+        let mut child = place.command(&arguments).spawn().unwrap();
+        let started = Instant::now();
+        while child.try_wait().unwrap().is_none() && modified() == before {
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "no checkpoint in a minute"
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
+    }
+    assert!(killed > 0, "the sweep was over before it could be killed");
+    let other = [&arguments[..], &["--set", "run.seed=9"]].concat();
+    if !place.path("r/summary.json").exists() {
+        place.ends(
+            &other,
+            2,
+            &["of another experiment", "seed = 1", "seed = 9"],
+        );
+        place.ends(&["plot", "r"], 2, &["not finished"]);
+    }
+    place.succeeds(&arguments);
+    expect_same_bytes(&place, "whole", "r");
+    assert!(!place.path("r/checkpoint").exists() && !place.path("r/running").exists());
+    let text = place.succeeds(&arguments);
+    assert!(text.contains("nothing was changed"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_says_so() {
+    let place = Place::new();
+    let long = [
+        "--set",
+        "run.time=3000",
+        "--set",
+        "run.trajectories=64",
+        "--out",
+        "r",
+    ];
+    let arguments = swept(&long);
+    let child = place.command(&arguments).spawn().unwrap();
+    let started = Instant::now();
+    while !place.path("r/experiment.toml").exists() {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let id = child.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    support::expect_end(
+        &output,
+        &arguments,
+        130,
+        &["interrupted", "is in r", "--resume"],
+    );
+    assert!(place.path("r/checkpoint").exists());
+    place.ends(&arguments, 2, &["not finished", "--resume"]);
+}
+
+#[test]
+fn random_designs_have_their_points_and_no_grid() {
+    let place = Place::new();
+    let over = [
+        "--over",
+        "network.width=log(5,50)",
+        "--over",
+        "dynamics.1.label_noise=0.5,2",
+    ];
+    let arguments = [
+        &[
+            "sweep",
+            "good.toml",
+            "-q",
+            "--out",
+            "s",
+            "--design",
+            "random",
+            "--points",
+            "9",
+        ],
+        &over[..],
+    ]
+    .concat();
+    place.succeeds(&arguments);
+    let summary = place.summary("s");
+    assert_eq!(
+        (summary["points"].as_u64(), &summary["design"]),
+        (Some(9), &"random".into())
+    );
+    let rows = rows(&place, "s", 2);
+    let widths: Vec<f64> = (0..9)
+        .map(|p| find(&rows, p, "stochastic gradient flow", "loss", 0).coordinates[0])
+        .collect();
+    assert!(
+        widths
+            .iter()
+            .all(|w| w.fract() == 0.0 && (5.0..=50.0).contains(w))
+    );
+    assert!(widths.iter().any(|w| *w != widths[0]));
+    assert!(
+        place
+            .text("s/report.html")
+            .contains("drawn at random and no grid")
+    );
+    place.succeeds(&["plot", "s"]);
+}
+
+#[test]
+fn wrong_sweeps_are_refused_before_anything_is_written() {
+    let place = Place::new();
+    let refuses = |arguments: &[&str], words: &[&str]| {
+        place.refuses(&[&["sweep", "good.toml"], arguments].concat(), words);
+    };
+    refuses(&[], &["nothing varies", "--over", "KEY=SPEC"]);
+    refuses(
+        &["--over", "dynamics.1.stepsize=1,2"],
+        &["did you mean `step_size`"],
+    );
+    refuses(
+        &["--over", "dynamics.1.step_size=log(0,1,3)"],
+        &["--over", "greater than 0"],
+    );
+    refuses(
+        &["--over", "dynamics.1.step_size=geom(0,1,3)"],
+        &["\"geom\" is not known", "log(a,b,n)"],
+    );
+    refuses(&["--over", "dynamics.1.step_size"], &["no `=`"]);
+    refuses(
+        &["--over", "network.width=5,6,5"],
+        &["`network.width` has 5 twice"],
+    );
+    refuses(
+        &["--over", "network.width=5,0"],
+        &["point 2 of 2 (network.width = 0)", "`network.width` is 0"],
+    );
+    refuses(
+        &[
+            "--over",
+            "data.inputs=2,3",
+            "--over",
+            "data.teacher_rank=1,2,3",
+        ],
+        &["point 3 of 6 (data.inputs = 2, data.teacher_rank = 3)"],
+    );
+    refuses(
+        &[
+            "--set",
+            "network.init.smallest_singular_value=1e-3",
+            "--over",
+            "network.width=5,6,4",
+        ],
+        &[
+            "point 3 of 3 (network.width = 4)",
+            "at least inputs + outputs = 5",
+        ],
+    );
+    refuses(
+        &[
+            "--over",
+            "run.seed=linear(1,1000,1000)",
+            "--over",
+            "network.width=linear(5,1004,1000)",
+        ],
+        &["at most 100000"],
+    );
+    refuses(
+        &["--over", "run.seed=1,2", "--set", "run.seed=4"],
+        &["`run.seed` varies, so --set cannot set it"],
+    );
+    refuses(&["--over", "run.seed=1,2", "--vary-seed"], &["vary_seed"]);
+    refuses(
+        &["--over", "run.seed=1,2", "--points", "3"],
+        &["random design"],
+    );
+    refuses(
+        &["--over", "run.seed=1,2", "--design", "random"],
+        &["number of points"],
+    );
+    refuses(&["--over", "run.time=1e300"], &["point 1 of 1", "2^53"]);
+    refuses(
+        &["--over", "run.time=1,1e13", "--set", "run.trajectories=1e6"],
+        &["point 2 of 2", "years"],
+    );
+    let with_table = format!("{}[sweep.over]\nrun.seed = [1, 2]\n", support::GOOD);
+    place.write("table.toml", &with_table);
+    place.refuses(
+        &["run", "table.toml"],
+        &["has a [sweep] table", "rankfall sweep table.toml"],
+    );
+    place.write(
+        "table.toml",
+        with_table.replace("[sweep.over]", "[sweep]\ndesgin = 1\n[sweep.over]"),
+    );
+    place.refuses(
+        &["sweep", "table.toml"],
+        &["table.toml:", "did you mean `design`"],
+    );
+}
