@@ -79,7 +79,7 @@ impl<T: Scalar> Workspace<T> {
         }
     }
 
-    /// Adds the gradient of the mean loss at the last forward pass to `gradient`, one number per
+    /// Writes the gradient of the mean loss at the last forward pass to `gradient`, one number per
     /// parameter. `x` must be the rows of that pass.
     pub fn backward(
         &mut self,
@@ -98,7 +98,7 @@ impl<T: Scalar> Workspace<T> {
         self.propagate(network, parameters, x, gradient);
     }
 
-    /// Adds the gradient of Σ weightᵣᵦ f(xᵣ)ᵦ to `gradient`; `weights` are rows × k.
+    /// Writes the gradient of Σ weightᵣᵦ f(xᵣ)ᵦ to `gradient`; `weights` are rows × k.
     pub fn backward_outputs(
         &mut self,
         network: &Network,
@@ -119,7 +119,7 @@ impl<T: Scalar> Workspace<T> {
                 None => x,
                 Some(below) => &self.hidden[below],
             };
-            add_layer_gradient(layer, input, &self.delta, gradient);
+            layer_gradient(layer, input, &self.delta, gradient);
             let Some(below) = index.checked_sub(1) else {
                 return;
             };
@@ -159,21 +159,23 @@ fn affine<T: Scalar>(layer: &Layer, parameters: &[T], input: &[T], z: &mut [T]) 
     multiply(z, how, input, weights, [rows, layer.inputs, n]);
 }
 
-/// ∂W += inputᵀδ, ∂b += Σδ.
-fn add_layer_gradient<T: Scalar>(layer: &Layer, input: &[T], delta: &[T], gradient: &mut [T]) {
+/// ∂W = inputᵀδ, ∂b = Σδ.
+fn layer_gradient<T: Scalar>(layer: &Layer, input: &[T], delta: &[T], gradient: &mut [T]) {
     let n = layer.outputs;
     let rows = delta.len() / n;
     let weights = &mut gradient[layer.weights.clone()];
     if layer.diagonal {
+        weights.fill(T::ZERO);
         for (d_row, row) in delta.chunks_exact(n).zip(input.chunks_exact(n)) {
             for ((g, &d), &h) in weights.iter_mut().zip(d_row).zip(row) {
                 *g += d * h;
             }
         }
     } else {
-        multiply_transposed_left(weights, Into::Add, input, delta, [layer.inputs, rows, n]);
+        multiply_transposed_left(weights, input, delta, [layer.inputs, rows, n]);
     }
     let biases = &mut gradient[layer.biases.clone()];
+    biases.fill(T::ZERO);
     if !biases.is_empty() {
         for d_row in delta.chunks_exact(n) {
             for (g, &d) in biases.iter_mut().zip(d_row) {

@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::data::Dataset;
 use crate::network::Network;
 use crate::scalar::Scalar;
+use crate::spectra::Method;
 use crate::training::Plan;
 
 /// Most numbers a Jacobian may have.
@@ -14,12 +15,18 @@ pub const LARGEST_JACOBIAN: usize = 1 << 24;
 /// When and what to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeasureSpec {
-    /// Steps at which losses are measured: 0 first, rising, up to the last step.
+    /// Steps at which something is measured: 0 first, rising, up to the last step.
     pub save_steps: Vec<u64>,
-    /// Everything else is measured at every so many of them, and at the first and the last; other
-    /// values are NaN.
+    /// Losses and accuracies are measured at every so many saves, and at the first and the last;
+    /// they are NaN in between. All rows pass through the network for them.
+    #[serde(default = "one")]
+    pub losses_every: u64,
+    /// The same for everything else.
     #[serde(default = "one")]
     pub spectra_every: u64,
+    /// How singular values of layers are taken.
+    #[serde(default)]
+    pub spectra: Method,
     /// A singular value counts for the numerical rank above this share of the largest.
     #[serde(default = "default_rank_tolerance")]
     pub rank_tolerance: f64,
@@ -52,7 +59,9 @@ impl MeasureSpec {
     pub fn at(save_steps: Vec<u64>) -> Self {
         Self {
             save_steps,
+            losses_every: one(),
             spectra_every: one(),
+            spectra: Method::Fast,
             rank_tolerance: default_rank_tolerance(),
             probe_rows: 0,
             jacobian: false,
@@ -60,9 +69,18 @@ impl MeasureSpec {
         }
     }
 
-    /// Whether spectra are taken at save number `save`.
+    /// Whether losses are measured at save number `save`.
+    pub fn takes_losses(&self, save: usize) -> bool {
+        self.takes(save, self.losses_every)
+    }
+
+    /// Whether spectra and everything else but losses are measured at save number `save`.
     pub fn takes_spectra(&self, save: usize) -> bool {
-        save + 1 == self.save_steps.len() || (save as u64).is_multiple_of(self.spectra_every)
+        self.takes(save, self.spectra_every)
+    }
+
+    fn takes(&self, save: usize, every: u64) -> bool {
+        save + 1 == self.save_steps.len() || (save as u64).is_multiple_of(every)
     }
 
     /// Whether a run of `plan` on `data` can be measured like this.
@@ -75,8 +93,8 @@ impl MeasureSpec {
         if !rising || saves.first() != Some(&0) || saves.last() != Some(&steps) {
             return Err(MeasureError::SaveSteps(steps));
         }
-        if self.spectra_every == 0 {
-            return Err(MeasureError::SpectraEvery);
+        if self.spectra_every == 0 || self.losses_every == 0 {
+            return Err(MeasureError::Every);
         }
         for tolerance in [self.rank_tolerance, self.jacobian_tolerance] {
             if !(tolerance > 0.0 && tolerance < 1.0) {
@@ -110,8 +128,8 @@ pub enum MeasureError {
     #[error("save_steps must rise from 0 to the last step, {0}")]
     SaveSteps(u64),
     /// Never.
-    #[error("spectra_every must be 1 or more")]
-    SpectraEvery,
+    #[error("losses_every and spectra_every must be 1 or more")]
+    Every,
     /// A tolerance out of range.
     #[error("a rank tolerance must lie between 0 and 1; {0} does not")]
     Tolerance(f64),
@@ -216,6 +234,12 @@ impl Measured {
             features: if_true(measure.probe_rows > 0, hidden),
             jacobian: measure.jacobian,
         }
+    }
+
+    /// How many losses and accuracies there are.
+    pub fn losses(has_classes: bool, held_out: bool) -> usize {
+        let each = 1 + usize::from(has_classes);
+        each * (1 + usize::from(held_out))
     }
 
     /// The layout: losses first, then everything of [`Self`] in the order of its fields.

@@ -22,5 +22,6 @@ pub mod scalar;
 pub mod schedule;
 pub mod spectra;
 pub mod stack_law;
+pub mod symmetric;
 pub mod teacher;
 pub mod training;

@@ -62,7 +62,7 @@ impl<T: Scalar> Observer<T> {
 
     /// Appends the measurements of save number `save` to `out`, in the order of the layout.
     /// `initial` are the log determinants of the stacks at the start, filled at save 0. False if
-    /// the training loss is not finite: the trajectory has diverged.
+    /// a weight or the training loss is not finite: the trajectory has diverged.
     pub fn record(
         &mut self,
         state: &TrainerState<T>,
@@ -71,7 +71,12 @@ impl<T: Scalar> Observer<T> {
         out: &mut Vec<f64>,
     ) -> bool {
         let start = out.len();
-        let sound = self.losses(&state.parameters, out);
+        let mut sound = state.parameters.iter().all(|w| w.to_f64().is_finite());
+        if self.measure.takes_losses(save) {
+            sound &= self.losses(&state.parameters, out);
+        }
+        let losses = Measured::losses(self.train.has_classes(), self.held_out.is_some());
+        out.resize(start + losses, f64::NAN);
         if self.measure.takes_spectra(save) {
             self.weights(state, initial, out);
             self.probe(&state.parameters, out);
@@ -117,7 +122,7 @@ impl<T: Scalar> Observer<T> {
         let (network, parameters) = (&self.plan.network, &state.parameters[..]);
         let tolerance = self.measure.rank_tolerance;
         for layer in network.layers() {
-            let spectrum = spectra::of_layer(layer, parameters);
+            let spectrum = spectra::of_layer(layer, parameters, self.measure.spectra);
             out.extend(&spectrum.logs);
             out.extend(spectrum.ranks(tolerance));
             if layer.inputs == layer.outputs {

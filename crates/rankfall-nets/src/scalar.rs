@@ -60,18 +60,13 @@ pub trait Scalar:
     /// The error function.
     fn erf(self) -> Self;
 
-    /// C ← A B, or C + A B, scaled by `scale`; see [`crate::matrix`].
+    /// C ← A B, or C + A B; see [`crate::matrix`].
     fn multiply(
         into: MatMut<'_, Self>,
         accumulate: Accum,
         left: MatRef<'_, Self>,
         right: MatRef<'_, Self>,
-        scale: Self,
     );
-
-    /// Singular values, descending; None where the iteration does not converge (the matrix is not
-    /// finite).
-    fn singular_values(matrix: MatRef<'_, Self>) -> Option<Vec<f64>>;
 }
 
 macro_rules! scalar {
@@ -105,13 +100,8 @@ macro_rules! scalar {
                 accumulate: Accum,
                 left: MatRef<'_, Self>,
                 right: MatRef<'_, Self>,
-                scale: Self,
             ) {
-                faer::linalg::matmul::matmul(into, accumulate, left, right, scale, Par::Seq);
-            }
-            fn singular_values(matrix: MatRef<'_, Self>) -> Option<Vec<f64>> {
-                let values = matrix.singular_values().ok()?;
-                Some(values.into_iter().map(f64::from).collect())
+                faer::linalg::matmul::matmul(into, accumulate, left, right, 1.0, Par::Seq);
             }
         }
     };

@@ -1,11 +1,15 @@
 //! Singular values of weights, products, stacks, features and Jacobians, and the ranks they give.
 
-use faer::{Mat, MatRef};
+use faer::{Accum, Mat, MatMut, MatRef};
+use serde::{Deserialize, Serialize};
 
+use rankfall_core::dense::thin_svd;
+use rankfall_core::lanes::Instructions;
 use rankfall_core::observe::Ranks;
 
 use crate::network::{Layer, Network};
 use crate::scalar::Scalar;
+use crate::symmetric::eigenvalues;
 
 /// Natural logarithms of singular values, descending, and how many of them are above rounding.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,17 +17,73 @@ pub struct Spectrum {
     /// −∞ for zero; NaN throughout if the matrix is not finite.
     pub logs: Vec<f64>,
     /// max(rows, columns) · ε of the precision the numbers came in: what the largest singular
-    /// value's rounding can hide, relative to it.
+    /// value's rounding can hide, relative to it. More where the method knows less.
     pub rounding: f64,
 }
 
+/// Up to this many multiplications a round of Jacobi's rotations is affordable at every save.
+const SMALL: usize = 4_000_000;
+
+/// How the singular values of a large matrix are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Small matrices by one-sided Jacobi rotations, each value with its own relative accuracy;
+    /// large ones from the eigenvalues of their Gram matrix in double precision, which knows values
+    /// down to √(n ε) of the largest: less than single precision leaves, but not what double
+    /// precision holds. Values below that are reported as that.
+    #[default]
+    Fast,
+    /// Jacobi rotations whatever the size: a second or two for 784 × 256.
+    Exact,
+}
+
 impl Spectrum {
-    /// Of a matrix.
+    /// Of a matrix, by [`Method::Fast`].
     pub fn of<T: Scalar>(matrix: MatRef<'_, T>) -> Self {
+        Self::by(Method::Fast, matrix)
+    }
+
+    /// Of a matrix.
+    pub fn by<T: Scalar>(method: Method, matrix: MatRef<'_, T>) -> Self {
         let (rows, columns) = (matrix.nrows(), matrix.ncols());
-        let values =
-            T::singular_values(matrix).unwrap_or_else(|| vec![f64::NAN; rows.min(columns)]);
-        Self::of_values::<T>(values, rows.max(columns))
+        let (long, short) = (rows.max(columns), rows.min(columns));
+        let tall = Mat::from_fn(long, short, |i, j| match rows >= columns {
+            true => matrix[(i, j)].to_f64(),
+            false => matrix[(j, i)].to_f64(),
+        });
+        let finite = (0..short).all(|j| tall.col_as_slice(j).iter().all(|x| x.is_finite()));
+        if !finite {
+            return Self {
+                logs: vec![f64::NAN; short],
+                rounding: f64::NAN,
+            };
+        }
+        if method == Method::Exact || long.saturating_mul(short * short) <= SMALL {
+            return Self::of_values::<T>(thin_svd(&tall).sigma, long);
+        }
+        Self::from_gram::<T>(&tall)
+    }
+
+    /// Of a tall matrix, from its Gram matrix.
+    fn from_gram<T: Scalar>(tall: &Mat<f64>) -> Self {
+        let (long, short) = (tall.nrows(), tall.ncols());
+        let mut gram = vec![0.0; short * short];
+        let into = MatMut::from_row_major_slice_mut(&mut gram, short, short);
+        f64::multiply(into, Accum::Replace, tall.transpose(), tall.as_ref());
+        let values = eigenvalues(&gram, short, Instructions::best())
+            .unwrap_or_else(|| vec![f64::NAN; short]);
+        let known = (short as f64 * f64::EPSILON).sqrt();
+        let floor = known * values[0].max(0.0).sqrt();
+        let sigma = values
+            .into_iter()
+            .map(|v| v.max(0.0).sqrt().max(floor))
+            .collect();
+        let spectrum = Self::of_values::<T>(sigma, long);
+        Self {
+            rounding: spectrum.rounding.max(known),
+            ..spectrum
+        }
     }
 
     /// Of magnitudes in any order, for a matrix of at most `size` rows or columns.
@@ -65,13 +125,13 @@ pub fn weights<'a, T: Scalar>(layer: &Layer, parameters: &'a [T]) -> MatRef<'a, 
 }
 
 /// The spectrum of one layer.
-pub fn of_layer<T: Scalar>(layer: &Layer, parameters: &[T]) -> Spectrum {
+pub fn of_layer<T: Scalar>(layer: &Layer, parameters: &[T], method: Method) -> Spectrum {
     if layer.diagonal {
         let values = &parameters[layer.weights.clone()];
         let sizes = values.iter().map(|v| v.to_f64().abs()).collect();
         return Spectrum::of_values::<T>(sizes, layer.inputs);
     }
-    Spectrum::of(weights(layer, parameters))
+    Spectrum::by(method, weights(layer, parameters))
 }
 
 /// The spectrum of the map of a linear network: singular values of W₁…W_N (as many as its
@@ -187,7 +247,7 @@ mod tests {
         let linear = network(&[2, 2, 1], Activation::Linear, Architecture::Dense);
         // W₁ = [[3, 0], [0, 4]], W₂ = [1, 2]ᵀ: W₁W₂ = [3, 8]ᵀ.
         let parameters = [3.0, 0.0, 0.0, 4.0, 1.0, 2.0];
-        let first = of_layer(&linear.layers()[0], &parameters);
+        let first = of_layer(&linear.layers()[0], &parameters, Method::Fast);
         assert!(close(first.logs[0], 4f64.ln()) && close(first.logs[1], 3f64.ln()));
         assert!(close(first.log_abs_det(), 12f64.ln()));
         let map = of_product(&linear, &parameters, 1);
@@ -238,5 +298,42 @@ mod tests {
             ..spectrum
         };
         assert!(wrong.ranks(1e-3)[1] > 3.0);
+    }
+
+    /// Both methods agree as far as the Gram matrix reaches, in both precisions, and its floor holds
+    /// below that.
+    #[test]
+    fn large_matrices_agree_with_exact_ones() {
+        let (rows, columns) = (230, 150);
+        let value =
+            |i: usize, j: usize| ((i * 7919 + j * j * 31 + i * j * 17) % 1009) as f64 / 500.0;
+        let graded = Mat::from_fn(rows, columns, |i, j| {
+            (value(i, j) - 1.0) * 10f64.powf(-(j as f64) * 12.0 / columns as f64)
+        });
+        let (fast, exact) = (
+            Spectrum::of(graded.as_ref()),
+            Spectrum::by(Method::Exact, graded.as_ref()),
+        );
+        let floor = (columns as f64 * f64::EPSILON).sqrt().ln();
+        for (a, b) in fast.logs.iter().zip(&exact.logs) {
+            let relative = b - exact.logs[0];
+            if relative > floor + 4.0 {
+                assert!((a - b).abs() < 1e-3, "{a} {b}");
+            } else if relative < floor - 1.0 {
+                assert!((a - fast.logs[0] - floor).abs() < 2.0);
+            }
+        }
+        assert!(exact.logs[columns - 1] - exact.logs[0] < -24.0);
+        let single = Mat::from_fn(rows, columns, |i, j| graded[(i, j)] as f32);
+        let wide = Spectrum::of(single.transpose());
+        assert!((wide.logs[0] - exact.logs[0]).abs() < 1e-6 && wide.logs.len() == columns);
+        assert_eq!(wide.rounding, 230.0 * f64::from(f32::EPSILON));
+        let broken = Mat::from_fn(3, 2, |i, _| if i == 1 { f64::NAN } else { 1.0 });
+        assert!(
+            Spectrum::of(broken.as_ref())
+                .ranks(0.1)
+                .iter()
+                .all(|r| r.is_nan())
+        );
     }
 }

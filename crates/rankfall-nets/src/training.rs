@@ -332,7 +332,6 @@ impl<T: Scalar> Trainer<T> {
         if !self.workspace.outputs().iter().all(sound) {
             return Err(Diverged { step });
         }
-        self.gradient.fill(T::ZERO);
         self.workspace.backward(
             network,
             parameters,
