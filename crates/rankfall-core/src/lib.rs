@@ -55,6 +55,7 @@
 
 pub mod batches;
 pub mod block;
+pub mod box_muller;
 pub mod counterfactual;
 pub mod deep;
 pub mod dense;

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 
 /// Columns are looked at every so many steps, and rotated where they lean on each other. Between
 /// two looks they lose no accuracy that the motion bound would not have noticed.
-const UPKEEP_INTERVAL: u64 = 16;
+const UPKEEP_INTERVAL: u64 = 64;
 
 /// Σ‖ΔG‖_F since the last look above which a lane is looked at out of turn. The condition of the
 /// columns grows at most by exp of twice this, so rounding stays below 10⁻¹¹ even in the worst

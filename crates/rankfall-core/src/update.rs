@@ -15,6 +15,22 @@ const SERIES_BOUND: f64 = 0.2;
 /// 0.2⁷/15! < 10⁻¹⁷: the first term left out.
 const SERIES_TERMS: usize = 7;
 
+/// 1/(2j + 1)! and 1/(2j + 2)! from the highest j to 0.
+const SERIES: [(f64, f64); SERIES_TERMS] = series();
+
+const fn series() -> [(f64, f64); SERIES_TERMS] {
+    let mut out = [(0.0, 0.0); SERIES_TERMS];
+    let (mut factorial, mut j) = (1.0, 0);
+    while j < SERIES_TERMS {
+        let odd = factorial * if j == 0 { 1.0 } else { (2 * j + 1) as f64 };
+        let even = odd * (2 * j + 2) as f64;
+        out[SERIES_TERMS - 1 - j] = (1.0 / odd, 1.0 / even);
+        factorial = even;
+        j += 1;
+    }
+    out
+}
+
 /// 0.45¹⁵/15! < 10⁻¹⁷, for the exponential of H(G) plus a small diagonal.
 const TAYLOR_TERMS: usize = 15;
 
@@ -99,14 +115,28 @@ impl<const N: usize> Update<N> {
             .0
             .iter()
             .fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
-        self.sum_series();
         for repeat in 0..most {
             let going = Lanes::splat(f64::from(repeat)).less_than(repeats);
             if repeat > 0 && (mask & !going).any() {
                 self.zero_outside(going);
-                self.sum_series();
             }
-            self.act(columns);
+            self.apply_exponential(columns);
+        }
+    }
+
+    /// exp H(G) on every column.
+    #[inline(always)]
+    fn apply_exponential(&mut self, columns: &mut [Lanes<N>]) {
+        let (g, tall, tall_first) = (&self.increment, self.tall, self.tall_first);
+        match self.short {
+            1 => fixed::exponential::<1, N>(g, columns, tall, tall_first),
+            2 => fixed::exponential::<2, N>(g, columns, tall, tall_first),
+            3 => fixed::exponential::<3, N>(g, columns, tall, tall_first),
+            4 => fixed::exponential::<4, N>(g, columns, tall, tall_first),
+            _ => {
+                self.sum_series();
+                self.act(columns);
+            }
         }
     }
 
@@ -212,30 +242,12 @@ impl<const N: usize> Update<N> {
                 }
             }
         }
-        let mut odd = 1.0; // (2j + 1)! for the last term
-        for i in 2..=2 * SERIES_TERMS - 1 {
-            odd *= i as f64;
-        }
-        let mut even = odd * (2 * SERIES_TERMS) as f64;
-        set_identity(&mut self.phi_one, q, Lanes::splat(1.0 / odd));
-        set_identity(&mut self.phi_two, q, Lanes::splat(1.0 / even));
-        for j in (0..SERIES_TERMS - 1).rev() {
-            odd /= ((2 * j + 3) * (2 * j + 2)) as f64;
-            even /= ((2 * j + 4) * (2 * j + 3)) as f64;
-            horner(
-                &self.gram,
-                &mut self.phi_one,
-                &mut self.scratch,
-                q,
-                1.0 / odd,
-            );
-            horner(
-                &self.gram,
-                &mut self.phi_two,
-                &mut self.scratch,
-                q,
-                1.0 / even,
-            );
+        let [(odd, even), lower @ ..] = &SERIES;
+        set_identity(&mut self.phi_one, q, Lanes::splat(*odd));
+        set_identity(&mut self.phi_two, q, Lanes::splat(*even));
+        for &(odd, even) in lower {
+            horner(&self.gram, &mut self.phi_one, &mut self.scratch, q, odd);
+            horner(&self.gram, &mut self.phi_two, &mut self.scratch, q, even);
         }
         self.scratch.copy_from_slice(&self.phi_two);
         horner(&self.gram, &mut self.scratch, &mut self.spare, q, 0.0);
@@ -245,23 +257,6 @@ impl<const N: usize> Update<N> {
     /// exp H(G) on every column, by the series in `gram`, `phi_one` and `phi_two`.
     #[inline(always)]
     fn act(&mut self, columns: &mut [Lanes<N>]) {
-        match self.short {
-            1 => self.act_fixed::<1>(columns),
-            2 => self.act_fixed::<2>(columns),
-            3 => self.act_fixed::<3>(columns),
-            4 => self.act_fixed::<4>(columns),
-            _ => self.act_any(columns),
-        }
-    }
-
-    #[inline(always)]
-    fn act_fixed<const Q: usize>(&mut self, columns: &mut [Lanes<N>]) {
-        let series = fixed::Series::<Q, N>::new(&self.gram, &self.phi_one, &self.phi_two);
-        series.act(&self.increment, columns, self.tall, self.tall_first);
-    }
-
-    #[inline(always)]
-    fn act_any(&mut self, columns: &mut [Lanes<N>]) {
         let q = self.short;
         let tall_first = self.tall_first;
         let [projected, mixed] = &mut self.column;
