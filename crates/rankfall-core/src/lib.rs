@@ -84,6 +84,7 @@ pub mod stepper;
 pub mod strang;
 pub mod synthetic;
 pub mod theory;
+pub mod tiles;
 pub mod time_step;
 pub mod update;
 pub mod walk;

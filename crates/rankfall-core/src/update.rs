@@ -8,6 +8,9 @@
 use crate::lanes::{Lanes, Mask};
 
 mod fixed;
+mod tiled;
+
+use tiled::{Halves, Tiled};
 
 /// Series are summed where ‖G‖²_F is at most this; larger increments are halved first.
 const SERIES_BOUND: f64 = 0.2;
@@ -38,10 +41,7 @@ const TAYLOR_TERMS: usize = 15;
 pub struct Update<const N: usize> {
     inputs: usize,
     outputs: usize,
-    /// Rows of the longer and of the shorter of W₁ and W₂ᵀ, and whether W₁ is the longer.
-    tall: usize,
-    short: usize,
-    tall_first: bool,
+    halves: Halves,
     /// The increment, tall × short row-major.
     increment: Vec<Lanes<N>>,
     /// K, and after the series K φ₂ = cosh − I.
@@ -51,6 +51,7 @@ pub struct Update<const N: usize> {
     scratch: Vec<Lanes<N>>,
     spare: Vec<Lanes<N>>,
     column: [Vec<Lanes<N>>; 2],
+    tiled: Tiled<N>,
 }
 
 impl<const N: usize> Update<N> {
@@ -61,9 +62,11 @@ impl<const N: usize> Update<N> {
         Self {
             inputs,
             outputs,
-            tall,
-            short,
-            tall_first: inputs >= outputs,
+            halves: Halves {
+                tall,
+                short,
+                tall_first: inputs >= outputs,
+            },
             increment: zeros(tall * short),
             gram: zeros(short * short),
             phi_one: zeros(short * short),
@@ -71,6 +74,7 @@ impl<const N: usize> Update<N> {
             scratch: zeros(short * short),
             spare: zeros(short * short),
             column: [zeros(inputs + outputs), zeros(inputs + outputs)],
+            tiled: Tiled::default(),
         }
     }
 
@@ -79,22 +83,18 @@ impl<const N: usize> Update<N> {
     #[inline(always)]
     pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
         self.take_increment(increment, mask);
-        let (g, tall, tall_first) = (&self.increment, self.tall, self.tall_first);
-        match self.short {
+        let Halves {
+            tall,
+            short,
+            tall_first,
+        } = self.halves;
+        let g = &self.increment;
+        match short {
             1 => fixed::euler::<1, N>(g, columns, tall, tall_first),
             2 => fixed::euler::<2, N>(g, columns, tall, tall_first),
             3 => fixed::euler::<3, N>(g, columns, tall, tall_first),
             4 => fixed::euler::<4, N>(g, columns, tall, tall_first),
-            _ => self.euler_any(columns),
-        }
-    }
-
-    #[inline(always)]
-    fn euler_any(&mut self, columns: &mut [Lanes<N>]) {
-        for column in columns.chunks_exact_mut(self.tall + self.short) {
-            self.column[0].copy_from_slice(column);
-            let from = &self.column[0];
-            multiply_symmetric(&self.increment, self.short, from, column, self.tall_first);
+            _ => self.tiled.euler(g, columns, self.halves),
         }
     }
 
@@ -127,15 +127,22 @@ impl<const N: usize> Update<N> {
     /// exp H(G) on every column.
     #[inline(always)]
     fn apply_exponential(&mut self, columns: &mut [Lanes<N>]) {
-        let (g, tall, tall_first) = (&self.increment, self.tall, self.tall_first);
-        match self.short {
+        let Halves {
+            tall,
+            short,
+            tall_first,
+        } = self.halves;
+        let g = &self.increment;
+        match short {
             1 => fixed::exponential::<1, N>(g, columns, tall, tall_first),
             2 => fixed::exponential::<2, N>(g, columns, tall, tall_first),
             3 => fixed::exponential::<3, N>(g, columns, tall, tall_first),
             4 => fixed::exponential::<4, N>(g, columns, tall, tall_first),
             _ => {
                 self.sum_series();
-                self.act(columns);
+                let series = [&self.gram[..], &self.phi_one, &self.phi_two];
+                self.tiled
+                    .exponential(&self.increment, series, columns, self.halves);
             }
         }
     }
@@ -164,7 +171,7 @@ impl<const N: usize> Update<N> {
             if (mask & !going).any() {
                 self.zero_outside(going);
             }
-            for column in columns.chunks_exact_mut(self.tall + self.short) {
+            for column in columns.chunks_exact_mut(self.inputs + self.outputs) {
                 self.taylor(column, rate, share.where_else(going, Lanes::ZERO));
             }
         }
@@ -173,7 +180,7 @@ impl<const N: usize> Update<N> {
     /// Copies ΔG with the longer side first; zero in the lanes that do not move.
     #[inline(always)]
     fn take_increment(&mut self, increment: &[Lanes<N>], mask: Mask<N>) {
-        if self.tall_first {
+        if self.halves.tall_first {
             for (own, &given) in self.increment.iter_mut().zip(increment) {
                 *own = given.where_else(mask, Lanes::ZERO);
             }
@@ -181,7 +188,7 @@ impl<const N: usize> Update<N> {
             for a in 0..self.inputs {
                 for b in 0..self.outputs {
                     let given = increment[a * self.outputs + b];
-                    self.increment[b * self.short + a] = given.where_else(mask, Lanes::ZERO);
+                    self.increment[b * self.halves.short + a] = given.where_else(mask, Lanes::ZERO);
                 }
             }
         }
@@ -233,7 +240,7 @@ impl<const N: usize> Update<N> {
     /// K, φ₁(K) and φ₂(K) by Horner's rule.
     #[inline(always)]
     fn sum_series(&mut self) {
-        let q = self.short;
+        let q = self.halves.short;
         self.gram.fill(Lanes::ZERO);
         for row in self.increment.chunks_exact(q) {
             for (s, &x) in row.iter().enumerate() {
@@ -254,51 +261,19 @@ impl<const N: usize> Update<N> {
         self.gram.copy_from_slice(&self.scratch);
     }
 
-    /// exp H(G) on every column, by the series in `gram`, `phi_one` and `phi_two`.
-    #[inline(always)]
-    fn act(&mut self, columns: &mut [Lanes<N>]) {
-        let q = self.short;
-        let tall_first = self.tall_first;
-        let [projected, mixed] = &mut self.column;
-        for column in columns.chunks_exact_mut(self.tall + q) {
-            let (x, y) = halves(column, self.tall, q, tall_first);
-            project(&self.increment, q, x, projected);
-            for s in 0..q {
-                let (mut to_tall, mut change) = (Lanes::ZERO, Lanes::ZERO);
-                for t in 0..q {
-                    let (phi_one, phi_two) = (self.phi_one[s * q + t], self.phi_two[s * q + t]);
-                    to_tall = phi_two.mul_add(projected[t], to_tall);
-                    to_tall = phi_one.mul_add(y[t], to_tall);
-                    change = self.gram[s * q + t].mul_add(y[t], change);
-                    change = phi_one.mul_add(projected[t], change);
-                }
-                mixed[s] = to_tall;
-                mixed[q + s] = change;
-            }
-            for (entry, &change) in y.iter_mut().zip(&mixed[q..]) {
-                *entry += change;
-            }
-            for (entry, row) in x.iter_mut().zip(self.increment.chunks_exact(q)) {
-                let mut change = Lanes::ZERO;
-                for (&g, &u) in row.iter().zip(mixed.iter()) {
-                    change = g.mul_add(u, change);
-                }
-                *entry += change;
-            }
-        }
-    }
-
     /// exp(H(G) + share · diag(rate)) on one column by its Taylor series.
     #[inline(always)]
     fn taylor(&mut self, column: &mut [Lanes<N>], rate: &[Lanes<N>], share: Lanes<N>) {
-        let tall_first = self.tall_first;
+        let Halves {
+            short, tall_first, ..
+        } = self.halves;
         let [term, next] = &mut self.column;
         term.copy_from_slice(column);
         for j in 1..=TAYLOR_TERMS {
             for ((out, &own), &r) in next.iter_mut().zip(term.iter()).zip(rate) {
                 *out = own * r * share;
             }
-            multiply_symmetric(&self.increment, self.short, term, next, tall_first);
+            multiply_symmetric(&self.increment, short, term, next, tall_first);
             let factor = Lanes::splat(1.0 / j as f64);
             for ((sum, own), &new) in column.iter_mut().zip(term.iter_mut()).zip(next.iter()) {
                 *own = new * factor;
@@ -352,22 +327,6 @@ fn multiply_symmetric<const N: usize>(
             *target = g.mul_add(x, *target);
         }
         *entry = sum;
-    }
-}
-
-/// out = Gᵀ x.
-#[inline(always)]
-fn project<const N: usize>(
-    increment: &[Lanes<N>],
-    short: usize,
-    x: &[Lanes<N>],
-    out: &mut [Lanes<N>],
-) {
-    out[..short].fill(Lanes::ZERO);
-    for (&entry, row) in x.iter().zip(increment.chunks_exact(short)) {
-        for (sum, &g) in out.iter_mut().zip(row) {
-            *sum = g.mul_add(entry, *sum);
-        }
     }
 }
 
