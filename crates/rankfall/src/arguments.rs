@@ -77,6 +77,11 @@ pub enum Command {
     ///
     /// Reads summary.json and series.parquet of the run folder, and writes its figures and report.
     Plot(PlotArguments),
+    /// List the data sets that need no file of your own
+    ///
+    /// Those inside the program, and those that packages of your system carry: with their licences,
+    /// whether they are there, and how to get them.
+    Data,
     /// Print completions for a shell
     Completions(CompletionsArguments),
 }
