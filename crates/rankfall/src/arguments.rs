@@ -335,7 +335,7 @@ pub enum Effort {
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  rankfall new > mine.toml && rankfall run mine.toml")]
 pub struct NewArguments {
-    /// Where the data come from
+    /// Where the data come from, or that the network is given by its layers
     #[arg(long, value_enum, default_value_t = DataKind::Gaussian)]
     pub kind: DataKind,
 }
@@ -349,6 +349,8 @@ pub enum DataKind {
     File,
     /// Gram matrices in an NPZ file
     Gram,
+    /// For a network of any depth and activation, given by its layers
+    Layers,
 }
 
 /// What `rankfall plot` takes.
