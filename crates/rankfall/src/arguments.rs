@@ -96,6 +96,12 @@ pub struct ReproduceArguments {
     /// List the experiments and stop
     #[arg(long)]
     pub list: bool,
+    /// Run all of them, one after the other, each into its own folder below runs, or --out
+    ///
+    /// Those whose data are not on this machine are left out, and named. With --resume, those that are
+    /// finished stay as they are.
+    #[arg(long, conflicts_with_all = ["list", "name", "shard", "sets", "json"])]
+    pub all: bool,
     /// Which part of the work.
     #[command(flatten)]
     pub part: PartArguments,
@@ -108,6 +114,7 @@ const REPRODUCE_EXAMPLES: &str = "\
 Examples:
   rankfall reproduce --list
   rankfall reproduce small-start
+  rankfall reproduce --all --resume
   rankfall reproduce paper --set run.trajectories=1000 --out runs/many";
 
 /// What `rankfall run` takes.
@@ -225,7 +232,7 @@ Example:
   rankfall merge a b --out runs/mine";
 
 /// Options of the commands that run something.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct SharedArguments {
     /// Change one value of the experiment; may be given many times
     ///

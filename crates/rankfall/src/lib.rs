@@ -62,6 +62,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Reproduce(arguments) if arguments.list => print(&bundled::list()),
+        Command::Reproduce(arguments) if arguments.all => run::reproduce_all(&arguments),
         Command::Reproduce(arguments) => run::reproduce(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),

@@ -7,7 +7,7 @@ use crate::dense;
 use crate::estimate;
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::experiment::{Asked, Experiment, read_text, tree};
-use crate::failure::{Failure, shown_path};
+use crate::failure::{Failure, FailureKind, shown_path};
 use crate::merge::PartToWrite;
 use crate::preparation::{self, Prepared};
 use crate::results::{Results, all_diverged, draw, report_finished, rows_first};
@@ -31,15 +31,59 @@ use std::path::{Path, PathBuf};
 /// A [`Failure`] with the exit code of its kind.
 pub fn reproduce(arguments: &ReproduceArguments) -> Result<(), Failure> {
     let bundled = bundled::named(&arguments.name)?;
+    reproduce_one(bundled, arguments.part.shard, &arguments.shared)
+}
+
+/// `rankfall reproduce --all`: one after the other; what fails is named at the end.
+///
+/// # Errors
+/// An interruption at once; after all others, exit code 1 if one of them failed.
+pub fn reproduce_all(arguments: &ReproduceArguments) -> Result<(), Failure> {
+    let mut failed = Vec::new();
+    let root = arguments
+        .shared
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("runs"));
+    for bundled in bundled::ALL {
+        if let Err(why) = bundled::has_data(bundled) {
+            crate::print(&format!("== {}: left out, {why}\n", bundled.name))?;
+            continue;
+        }
+        crate::print(&format!("== {}: {}\n", bundled.name, bundled.shows))?;
+        let shared = SharedArguments {
+            out: Some(root.join(bundled.name)),
+            ..arguments.shared.clone()
+        };
+        match reproduce_one(bundled, None, &shared) {
+            Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
+            Err(failure) => {
+                crate::print(&format!("{failure}\n"))?;
+                failed.push(bundled.name);
+            }
+            Ok(()) => crate::print("\n")?,
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::run(format!("failed: {}", failed.join(", ")))),
+    }
+}
+
+fn reproduce_one(
+    bundled: &bundled::Bundled,
+    shard: Option<Shard>,
+    shared: &SharedArguments,
+) -> Result<(), Failure> {
     let source = format!("{}.toml (bundled)", bundled.name);
-    let sets = &arguments.shared.sets;
+    let sets = &shared.sets;
     if bundled.is_sweep {
         let given = SweepArgumentsRead::default();
         let plan = sweep::plan_of(bundled.toml, &source, Path::new(""), sets, &given)?;
-        return sweep::execute(plan, arguments.part.shard, &arguments.shared);
+        return sweep::execute(plan, shard, shared);
     }
     let asked = Asked::from_toml(bundled.toml, &source, Path::new(""), sets)?;
-    execute_asked(asked, arguments.part.shard, &arguments.shared)
+    execute_asked(asked, shard, shared)
 }
 
 /// `rankfall run`.

@@ -173,18 +173,19 @@ impl<'a> NetworkRun<'a> {
         let title = "Singular values of every layer";
         let drawing = self.drawing(Values::Logarithms, Middle::Median, Bands::Both);
         let mut plots = Vec::new();
-        let layers = self.summary.problem.layers.len().saturating_sub(1);
-        let rows = (MOST_PANELS / layers.max(1)).max(1);
+        let matrices = self.spectra();
+        let columns = matrices.len();
+        let rows = (MOST_PANELS / columns.max(1)).max(1);
         let shown: Vec<usize> = evenly(self.summary.dynamics.len(), rows).collect();
         for &place in &shown {
             let one = &self.summary.dynamics[place];
-            for layer in 1..=layers.min(MOST_PANELS) {
-                plots.push(self.spectrum(one, layer, &drawing));
+            for matrix in &matrices {
+                plots.push(self.spectrum(one, matrix, &drawing));
             }
         }
         let left_out = self.summary.dynamics.len() - shown.len();
         let mut caption = format!(
-            "Natural singular values on logarithmic axes, largest darkest; where a layer has more than {MOST_VALUES}, \
+            "Singular values on logarithmic axes, largest darkest; where a layer has more than {MOST_VALUES}, \
              that many are drawn, evenly spread over their order."
         );
         if left_out > 0 {
@@ -196,7 +197,7 @@ impl<'a> NetworkRun<'a> {
             subtitle: self.origin(),
             description: "One panel per layer and dynamics: singular values over time.".into(),
             plots,
-            columns: layers.min(MOST_PANELS),
+            columns,
             sharing: Sharing::Own,
             legend: band,
         }
@@ -211,15 +212,40 @@ impl<'a> NetworkRun<'a> {
         }
     }
 
-    fn spectrum(&self, one: &NetworkDynamics, layer: usize, drawing: &Drawing) -> Plot {
-        let side = Side::new(
-            drawing.values.scale(),
-            format!("singular values of layer {layer}"),
-        );
-        let title = format!("{}, layer {layer}", one.label);
+    /// Whose spectra are drawn: the layers, and the map of a linear network.
+    fn spectra(&self) -> Vec<(String, String)> {
+        let layers = self.summary.problem.layers.len().saturating_sub(1);
+        let layer = |j: usize| {
+            (
+                format!("log_singular_value_layer_{j}"),
+                format!("layer {j}"),
+            )
+        };
+        let mut all: Vec<(String, String)> = (1..=layers.min(MOST_PANELS)).map(layer).collect();
+        if self.summary.dynamics.iter().any(|d| d.product.is_some()) {
+            let name = match self.summary.problem.kind.as_str() {
+                "diagonal-linear" => "log_row_norm_product",
+                _ => "log_singular_value_product",
+            };
+            all.push((name.to_owned(), "the map".to_owned()));
+        }
+        all
+    }
+
+    fn spectrum(
+        &self,
+        one: &NetworkDynamics,
+        (observable, words): &(String, String),
+        drawing: &Drawing,
+    ) -> Plot {
+        let what = match observable.as_str() {
+            "log_row_norm_product" => "sizes of the map's entries".to_owned(),
+            _ => format!("singular values of {words}"),
+        };
+        let side = Side::new(drawing.values.scale(), what);
+        let title = format!("{}, {words}", one.label);
         let mut plot = Plot::new(title, self.time.side(), side);
-        let observable = format!("log_singular_value_layer_{layer}");
-        let parts = self.table.parts(&one.label, &observable);
+        let parts = self.table.parts(&one.label, observable);
         let parts: Vec<_> = parts.filter(|(_, c)| !c.is_blank()).collect();
         let chosen: Vec<usize> = evenly(parts.len(), MOST_VALUES).collect();
         // The largest is painted last: where all run together, it is the one to see.
@@ -241,7 +267,7 @@ impl<'a> NetworkRun<'a> {
         let mut plots = Vec::new();
         for (suffix, index, words) in self.matrices() {
             for (notion, drawing) in [("numerical_rank", &bare), ("effective_rank", &drawing)] {
-                let title = capitalised(&format!("{} of {words}", notion.replace('_', " ")));
+                let title = capitalised(&format!("{}, {words}", notion.replace('_', " ")));
                 let observable = format!("{notion}_{suffix}");
                 plots.push(self.plot(&title, "rank", drawing, &observable, index));
             }
@@ -252,7 +278,7 @@ impl<'a> NetworkRun<'a> {
             .first()
             .map_or(0, |d| d.features.len())
         {
-            let title = format!("Active share of hidden layer {j}");
+            let title = format!("Active share, features {j}");
             let plain = self.drawing(Values::Plain, Middle::Mean, bands);
             let observable = "active_share_features";
             plots.push(self.plot(
@@ -298,8 +324,12 @@ impl<'a> NetworkRun<'a> {
         let Some(first) = self.summary.dynamics.first() else {
             return Vec::new();
         };
+        // A layer with one input or one output has rank 1, whatever happens.
+        let widths = &self.summary.problem.layers;
+        let can_lose = |j: &usize| widths[j - 1].min(widths[*j]) > 1;
         let layer = |j: usize| ("layer", j as u32, format!("layer {j}"));
-        let mut all: Vec<_> = (1..=first.layers.len().min(8)).map(layer).collect();
+        let layers = (1..widths.len()).filter(can_lose).take(8);
+        let mut all: Vec<_> = layers.map(layer).collect();
         all.extend(
             first
                 .product
@@ -312,7 +342,7 @@ impl<'a> NetworkRun<'a> {
             first
                 .jacobian
                 .iter()
-                .map(|_| ("jacobian", 0, "the Jacobian".to_owned())),
+                .map(|_| ("jacobian", 0, "Jacobian".to_owned())),
         );
         all
     }
@@ -355,11 +385,11 @@ impl<'a> NetworkRun<'a> {
         Figure {
             name: "determinants",
             title: title.into(),
-            caption: "Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ]. Where its width is at least its number of rows, small steps without noise keep \
-                      log det, and label noise lowers it on every path, at a rate that depends on the path: dashed, its \
-                      mean over trajectories."
+            caption: "Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], or ΘⱼᵀΘⱼ where it has more rows than columns. Where it has no more, small \
+                      steps without noise keep log det, and label noise lowers it on every path, at a rate that depends \
+                      on the path: dashed, its mean over trajectories."
                 .into(),
-            look_for: "Straight falls under label noise, hardly any change without.",
+            look_for: "Falls under label noise, hardly any change without once the data are fitted.",
             outcome,
         }
     }

@@ -13,7 +13,8 @@ name = \"my-network\"
 #                                covariance, residual_noise
 #   kind = \"teacher\"             samples, residual_noise, each_trajectory, input_law = \"gaussian\" or
 #                                \"sphere\", teacher = { layers = [2, 3, 1], activation = \"relu\",
-#                                bias = false, unit_norm = true, init = { kind = \"gaussian\" } }
+#                                bias = false, unit_norm = true,
+#                                relevant_inputs = 1, init = { kind = \"gaussian\" } }
 #   kind = \"rows\"                x = [[0.0, 1.0], [1.0, 0.0]], y = [1.0, 0.0]
 #   kind = \"file\"                path, targets, inputs, header, delimiter, one_hot, inputs_array,
 #                                targets_array, test_path (or held_out)

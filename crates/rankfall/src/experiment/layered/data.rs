@@ -232,12 +232,19 @@ fn teacher(section: &Section) -> Result<TeacherData, Problem> {
             weights: network::drawn(&init, &built)?,
             teacher: spec,
             unit_norm: flag_or(&table, "unit_norm", false)?,
+            relevant_inputs: relevant(&table, built.inputs())?,
             residual_noise: section
                 .field("residual_noise")
                 .map_or(Ok(0.0), |f| f.non_negative())?,
         },
         each_trajectory: flag_or(section, "each_trajectory", false)?,
     })
+}
+
+fn relevant(table: &Section, inputs: usize) -> Result<Option<usize>, Problem> {
+    let field = table.field("relevant_inputs");
+    let count = |f: Field| f.integer(1..=inputs as u64).map(|n| n as usize);
+    field.map(count).transpose()
 }
 
 fn rows(section: &Section) -> Result<WrittenRows, Problem> {

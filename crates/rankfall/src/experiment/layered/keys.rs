@@ -139,6 +139,7 @@ pub const TEACHER: SectionKeys = section(
         key("bias"),
         key("init"),
         key("unit_norm"),
+        key("relevant_inputs"),
     ],
 );
 

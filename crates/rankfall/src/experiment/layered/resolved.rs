@@ -90,10 +90,14 @@ fn put_teacher(file: &mut Lines, teacher: &TeacherData) {
     );
     file.put("residual_noise", float(spec.residual_noise));
     file.put("each_trajectory", teacher.each_trajectory);
+    let relevant = spec
+        .relevant_inputs
+        .map(|n| format!(", relevant_inputs = {n}"));
+    let relevant = relevant.unwrap_or_default();
     file.put(
         "teacher",
         format!(
-            "{{ layers = {}, activation = {}, bias = {}, unit_norm = {}, init = {{ {} }} }}",
+            "{{ layers = {}, activation = {}, bias = {}, unit_norm = {}{relevant}, init = {{ {} }} }}",
             numbers(&spec.teacher.layers),
             text(activation_name(spec.teacher.activation)),
             spec.teacher.bias,

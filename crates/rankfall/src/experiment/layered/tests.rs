@@ -217,7 +217,7 @@ fn copies_read_back_as_they_were() {
     let data = [
         "{ kind = \"gaussian\", samples = 9, inputs = 3, outputs = 2, held_out = 4, teacher_rank = 1 }",
         "{ kind = \"teacher\", samples = 5, input_law = \"sphere\", residual_noise = 0.1, each_trajectory = true, \
-         teacher = { layers = [3, 2], bias = true, unit_norm = true, init = { kind = \"orthogonal\", gain = 2 } } }",
+         teacher = { layers = [3, 2], bias = true, unit_norm = true, relevant_inputs = 2, init = { kind = \"orthogonal\", gain = 2 } } }",
         "{ kind = \"rows\", x = [[1, 2, 3]], y = [[4, 5]] }",
         "{ kind = \"file\", path = \"a.csv\", targets = [0], one_hot = true, test_path = \"b.csv\" }",
         "{ kind = \"file\", path = \"a.csv\", targets = [0, 1], held_out = 3, standardize = true }",
