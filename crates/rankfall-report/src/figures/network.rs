@@ -65,12 +65,15 @@ impl<'a> NetworkRun<'a> {
         } = self.summary;
         let widths: Vec<String> = problem.layers.iter().map(ToString::to_string).collect();
         let trajectories = self.summary.dynamics.iter().map(|d| d.trajectories).max();
+        let trajectories = match trajectories.unwrap_or(0) {
+            1 => "1 trajectory".to_owned(),
+            many => format!("{} trajectories", count(many)),
+        };
         format!(
-            "{experiment} · {}, {} · n = {} · {} trajectories · seed {seed} · rankfall {version}",
+            "{experiment} · {}, {} · n = {} · {trajectories} · seed {seed} · rankfall {version}",
             widths.join("–"),
             problem.activation,
             count(problem.samples),
-            count(trajectories.unwrap_or(0)),
         )
     }
 
