@@ -10,7 +10,7 @@ use crate::dynamics::{Dynamics, Kind, LabelNoise};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Lanes, Words};
 use crate::problem::Rows;
-use crate::random::{Purpose, StreamKey};
+use crate::random::{Purpose, Signs, StreamKey};
 use crate::state::State;
 
 /// Computes ΔG (p × k row-major) for N trajectories.
@@ -146,8 +146,9 @@ impl<const N: usize> Increment<N> {
                 let batches = trajectories.0.map(|trajectory| {
                     Batches::new(sampling, problem.samples, batch_size, key, trajectory)
                 });
-                let noise = if dynamics.label_noise > 0.0 {
-                    problem.outputs
+                let noisy = dynamics.label_noise > 0.0;
+                let noise = if noisy {
+                    problem.outputs * batch_size as usize
                 } else {
                     0
                 };
@@ -235,19 +236,10 @@ fn add_label_signs<const N: usize>(
 ) {
     let Some(rows) = &problem.rows else { return };
     let k = problem.outputs;
-    let mut word = Words::splat(0);
+    let mut signs = Signs::new(key, trajectories, step);
     for row in 0..problem.samples as usize {
         for b in 0..k {
-            let bit = row * k + b;
-            if bit.is_multiple_of(64) {
-                let pair = key.words(trajectories, step, (bit / 128) as u32);
-                word = pair[bit / 64 % 2];
-            }
-            let sign = word.each(|w| ((w >> (bit % 64)) & 1) << 63);
-            let signed = Lanes::splat(share)
-                .to_bits()
-                .with(sign, |m, s| m ^ s)
-                .to_f64();
+            let signed = signs.draw() * Lanes::splat(share);
             for a in 0..problem.inputs {
                 let x = gather(rows, |r| r.x[row * problem.inputs + a]);
                 out[a * k + b] = x.mul_add(signed, out[a * k + b]);
@@ -282,9 +274,10 @@ impl<const N: usize> MiniBatch<N> {
         }
         let size = self.rows[0].len();
         let share = Lanes::splat(self.step_size / size as f64);
+        self.draw_label_noise(trajectories, state.step);
         for slot in 0..size {
             self.gather_row(data, slot);
-            self.add_label_noise(trajectories, state.step, slot);
+            self.add_label_noise(slot);
             self.subtract_prediction();
             for (row, &x) in out.chunks_exact_mut(problem.outputs).zip(&self.input) {
                 let scaled = x * share;
@@ -311,27 +304,25 @@ impl<const N: usize> MiniBatch<N> {
         }
     }
 
+    /// Label noise of the whole batch: number `slot · k + b` of the step is that of output b.
+    #[inline(always)]
+    fn draw_label_noise(&mut self, trajectories: Words<N>, step: u64) {
+        match self.distribution {
+            LabelNoise::Gaussian => self.key.fill_normals(trajectories, step, &mut self.noise),
+            LabelNoise::Rademacher => self.key.fill_signs(trajectories, step, &mut self.noise),
+        }
+    }
+
     /// residual += ε.
     #[inline(always)]
-    fn add_label_noise(&mut self, trajectories: Words<N>, step: u64, slot: usize) {
-        let k = self.noise.len();
-        if k == 0 {
+    fn add_label_noise(&mut self, slot: usize) {
+        if self.noise.is_empty() {
             return;
         }
+        let k = self.residual.len();
         let deviation = Lanes::splat(self.deviation);
-        let draws = k.div_ceil(2) as u32;
-        for (pair, out) in self.noise.chunks_mut(2).enumerate() {
-            let draw = slot as u32 * draws + pair as u32;
-            let values = match self.distribution {
-                LabelNoise::Gaussian => self.key.normals(trajectories, step, draw),
-                LabelNoise::Rademacher => {
-                    let words = self.key.words(trajectories, step, draw);
-                    words.map(|w| w.each(|b| (b & (1 << 63)) | 1f64.to_bits()).to_f64())
-                }
-            };
-            out.copy_from_slice(&values[..out.len()]);
-        }
-        for (entry, &z) in self.residual.iter_mut().zip(&self.noise) {
+        let noise = &self.noise[slot * k..(slot + 1) * k];
+        for (entry, &z) in self.residual.iter_mut().zip(noise) {
             *entry = deviation.mul_add(z, *entry);
         }
     }

@@ -1,17 +1,14 @@
-//! Logarithm, sine and cosine over lanes, from additions, products and quotients alone.
+//! The logarithm over lanes, from additions, products and quotients alone.
 //!
-//! The system's mathematical library differs from machine to machine; these do not.
-//! Polynomials are those of fdlibm (Sun Microsystems 1993); errors stay below one unit in the
-//! last place on the ranges stated.
+//! The system's mathematical library differs from machine to machine; this does not.
+//! The polynomial is that of fdlibm (Sun Microsystems 1993); errors stay below two units in the last
+//! place.
 
-use crate::lanes::{Lanes, Words};
-
-/// 1.5 · 2⁵²: adding and subtracting it rounds to a whole number, found in the low bits meanwhile.
-const ROUND: f64 = 6_755_399_441_055_744.0;
+use crate::lanes::Lanes;
 
 /// Evaluates Σ coefficients\[i\] xⁱ by Horner's rule.
 #[inline(always)]
-fn polynomial<const N: usize>(x: Lanes<N>, coefficients: &[f64]) -> Lanes<N> {
+pub fn polynomial<const N: usize>(x: Lanes<N>, coefficients: &[f64]) -> Lanes<N> {
     let mut sum = Lanes::splat(coefficients[coefficients.len() - 1]);
     for &c in coefficients[..coefficients.len() - 1].iter().rev() {
         sum = sum.mul_add(x, Lanes::splat(c));
@@ -55,46 +52,6 @@ pub fn ln<const N: usize>(x: Lanes<N>) -> Lanes<N> {
     Lanes::splat(f64::NEG_INFINITY).where_else(x.at_most(Lanes::ZERO), value)
 }
 
-/// sin 2πv and cos 2πv for |v| ≤ ½.
-#[inline(always)]
-pub fn sin_cos_turns<const N: usize>(v: Lanes<N>) -> (Lanes<N>, Lanes<N>) {
-    const SINE: [f64; 6] = [
-        -1.666_666_666_666_663_2e-1,
-        8.333_333_333_322_49e-3,
-        -1.984_126_982_985_795e-4,
-        2.755_731_370_707_006_8e-6,
-        -2.505_076_025_340_686_3e-8,
-        1.589_690_995_211_55e-10,
-    ];
-    const COSINE: [f64; 6] = [
-        4.166_666_666_666_66e-2,
-        -1.388_888_888_887_411e-3,
-        2.480_158_728_947_673e-5,
-        -2.755_731_435_139_066_3e-7,
-        2.087_572_321_298_175e-9,
-        -1.135_964_755_778_819_5e-11,
-    ];
-    let rounded = v.mul_add(Lanes::splat(4.0), Lanes::splat(ROUND));
-    let quadrant = rounded.to_bits();
-    let remainder = (rounded - Lanes::splat(ROUND)).mul_add(Lanes::splat(-0.25), v);
-    let x = remainder * Lanes::splat(std::f64::consts::TAU);
-    let z = x * x;
-    let sine = (z * x).mul_add(polynomial(z, &SINE), x);
-    let cosine = (z * z).mul_add(
-        polynomial(z, &COSINE),
-        z.mul_add(Lanes::splat(-0.5), Lanes::ONE),
-    );
-    // Odd quadrants exchange the two; quadrants 2, 3 negate the sine, 1, 2 the cosine.
-    let odd = crate::lanes::Mask(quadrant.each(|q| (q & 1).wrapping_neg()).0);
-    let sine_sign = quadrant.each(|q| (q & 2) << 62);
-    let cosine_sign = quadrant.each(|q| (q.wrapping_add(1) & 2) << 62);
-    let flip = |value: Lanes<N>, sign: Words<N>| value.to_bits().with(sign, |b, s| b ^ s).to_f64();
-    (
-        flip(cosine.where_else(odd, sine), sine_sign),
-        flip(sine.where_else(odd, cosine), cosine_sign),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,27 +77,5 @@ mod tests {
         }
         assert_eq!(ln(Lanes([1.0])).0[0], 0.0);
         assert_eq!(ln(Lanes([0.0])).0[0], f64::NEG_INFINITY);
-    }
-
-    #[test]
-    fn sine_and_cosine_agree_with_libm() {
-        for i in -50_000..=50_000 {
-            let v = f64::from(i) / 100_000.0;
-            let (sine, cosine) = sin_cos_turns(Lanes([v]));
-            // The argument is reduced before it meets 2π, so whole quarters are exact.
-            let exact = |shift: f64| {
-                let r = v - (v * 4.0).round() / 4.0;
-                let (s, c) = libm::sincos(r * std::f64::consts::TAU);
-                let q = ((v + shift) * 4.0).round() as i64;
-                match q.rem_euclid(4) {
-                    0 => s,
-                    1 => c,
-                    2 => -s,
-                    _ => -c,
-                }
-            };
-            assert!((sine.0[0] - exact(0.0)).abs() < 2.3e-16, "sin at {v}");
-            assert!((cosine.0[0] - exact(0.25)).abs() < 2.3e-16, "cos at {v}");
-        }
     }
 }

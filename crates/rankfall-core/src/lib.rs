@@ -55,6 +55,7 @@
 
 pub mod batches;
 pub mod block;
+pub mod box_muller;
 pub mod counterfactual;
 pub mod deep;
 pub mod dense;
@@ -83,6 +84,7 @@ pub mod stepper;
 pub mod strang;
 pub mod synthetic;
 pub mod theory;
+pub mod tiles;
 pub mod time_step;
 pub mod update;
 pub mod walk;

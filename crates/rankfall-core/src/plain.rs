@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use crate::batches::Batches;
 use crate::dense::{product, thin_svd, transpose_product};
 use crate::dynamics::{Dynamics, Integrator, Kind, LabelNoise};
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Words};
 use crate::network::{Start, Weights};
 use crate::observe::{Readings, Spectra};
 use crate::problem::Problem;
-use crate::random::{Purpose, StreamKey};
+use crate::random::{Purpose, Signs, StreamKey};
 use crate::state::DIVERGED;
 
 mod counterfactual;
@@ -245,7 +245,7 @@ impl Plain {
     fn gaussian_noise(&self, key: StreamKey, step: u64, scale: f64) -> Mat<f64> {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
         let mut normals = vec![Lanes::<1>::ZERO; p * k];
-        key.fill_normals(crate::lanes::Words([self.trajectory]), step, &mut normals);
+        key.fill_normals(Words([self.trajectory]), step, &mut normals);
         let z = Mat::from_fn(p, k, |a, b| scale * normals[a * k + b].0[0]);
         product(&self.root, &z)
     }
@@ -255,18 +255,12 @@ impl Plain {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
         let mut out = Mat::zeros(p, k);
         let Some((x, _)) = &self.rows else { return out };
-        for (row, input) in x.chunks_exact(p).enumerate() {
+        let mut signs = Signs::new(self.label_noise, Words([self.trajectory]), step);
+        for input in x.chunks_exact(p) {
             for b in 0..k {
-                let bit = row * k + b;
-                let lane = crate::lanes::Words([self.trajectory]);
-                let pair = self.label_noise.words::<1>(lane, step, (bit / 128) as u32);
-                let negative = (pair[bit / 64 % 2].0[0] >> (bit % 64)) & 1 == 1;
+                let sign = signs.draw().0[0];
                 for (a, &value) in input.iter().enumerate() {
-                    out[(a, b)] += if negative {
-                        -share * value
-                    } else {
-                        share * value
-                    };
+                    out[(a, b)] += sign * share * value;
                 }
             }
         }
@@ -285,23 +279,17 @@ impl Plain {
         let map = product(&self.weights.w1, &self.weights.w2);
         let share = self.dynamics.step_size / chosen.len() as f64;
         let deviation = self.dynamics.label_noise.sqrt();
+        let count = if deviation > 0.0 { chosen.len() * k } else { 0 };
+        let mut noise = vec![Lanes::<1>::ZERO; count];
+        let trajectory = Words([self.trajectory]);
+        match distribution {
+            LabelNoise::Gaussian => self.label_noise.fill_normals(trajectory, step, &mut noise),
+            LabelNoise::Rademacher => self.label_noise.fill_signs(trajectory, step, &mut noise),
+        }
         for (slot, &row) in chosen.iter().enumerate() {
             let input = &x[row as usize * p..(row as usize + 1) * p];
             for b in 0..k {
-                let draw = (slot * k.div_ceil(2) + b / 2) as u32;
-                let noise = if deviation > 0.0 {
-                    deviation
-                        * label(
-                            self.label_noise,
-                            self.trajectory,
-                            step,
-                            draw,
-                            b % 2,
-                            distribution,
-                        )
-                } else {
-                    0.0
-                };
+                let noise = noise.get(slot * k + b).map_or(0.0, |z| deviation * z.0[0]);
                 let fit: f64 = (0..p).map(|a| input[a] * map[(a, b)]).sum();
                 let residual = y[row as usize * k + b] + noise - fit;
                 for (a, &value) in input.iter().enumerate() {
@@ -458,24 +446,6 @@ fn original_rows(problem: &Problem) -> Option<(Vec<f64>, Vec<f64>)> {
         }
     }
     Some((x, rows.y.clone()))
-}
-
-fn label(
-    key: StreamKey,
-    trajectory: u64,
-    step: u64,
-    draw: u32,
-    which: usize,
-    distribution: LabelNoise,
-) -> f64 {
-    let lane = crate::lanes::Words([trajectory]);
-    match distribution {
-        LabelNoise::Gaussian => key.normals::<1>(lane, step, draw)[which].0[0],
-        LabelNoise::Rademacher => {
-            let word = key.words::<1>(lane, step, draw)[which].0[0];
-            if word >> 63 == 1 { -1.0 } else { 1.0 }
-        }
-    }
 }
 
 /// H(G).

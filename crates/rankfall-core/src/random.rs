@@ -6,7 +6,7 @@
 //!
 //! Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
-use crate::lane_math::{ln, sin_cos_turns};
+use crate::box_muller::two_normals;
 use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
 
 /// What a stream is for. Streams of different purpose never share a key.
@@ -54,27 +54,88 @@ const KEY_STEPS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
 const LOW: u64 = 0xFFFF_FFFF;
 
+/// Draws worked out side by side.
+const DRAWS: usize = 4;
+
+/// One round on a counter whose words hold 32 bits in the low half of each lane; what is in the high
+/// halves neither matters nor is kept clean.
+#[inline(always)]
+fn round<const N: usize>(counter: [Words<N>; 4], key: [u64; 2]) -> [Words<N>; 4] {
+    let [first, second] = [
+        times(counter[0], MULTIPLIERS[0]),
+        times(counter[2], MULTIPLIERS[1]),
+    ];
+    [
+        high_xor(second, counter[1], key[0]),
+        second,
+        high_xor(first, counter[3], key[1]),
+        first,
+    ]
+}
+
+/// The 64-bit product of the low half of each lane.
+#[inline(always)]
+fn times<const N: usize>(word: Words<N>, multiplier: u64) -> Words<N> {
+    // The mask tells the compiler that one 32 × 32 product will do.
+    word.each(|w| (w & LOW).wrapping_mul(multiplier))
+}
+
+/// The high half of each product, xor the word, xor the key.
+#[inline(always)]
+fn high_xor<const N: usize>(product: Words<N>, word: Words<N>, key: u64) -> Words<N> {
+    product.with(word, |p, w| (p >> 32) ^ (w ^ key))
+}
+
+/// The key of each round.
+#[inline(always)]
+fn round_keys(key: [u32; 2]) -> [[u64; 2]; ROUNDS] {
+    let mut keys = [[0; 2]; ROUNDS];
+    for (number, own) in keys.iter_mut().enumerate() {
+        for half in 0..2 {
+            let step = KEY_STEPS[half].wrapping_mul(number as u32);
+            own[half] = u64::from(key[half].wrapping_add(step));
+        }
+    }
+    keys
+}
+
 /// Philox4x32-10 over lanes: each of the four counter words holds 32 bits in a 64-bit lane.
 #[inline(always)]
 pub fn philox<const N: usize>(mut counter: [Words<N>; 4], key: [u32; 2]) -> [Words<N>; 4] {
-    let mut key = key;
-    for _ in 0..ROUNDS {
-        // The masks change nothing: they tell the compiler that one 32 × 32 product will do.
-        let first = counter[0].each(|c| (c & LOW).wrapping_mul(MULTIPLIERS[0]));
-        let second = counter[2].each(|c| (c & LOW).wrapping_mul(MULTIPLIERS[1]));
-        let high = |product: Words<N>, word: Words<N>, key: u32| {
-            product.with(word, |p, w| (p >> 32) ^ w ^ u64::from(key))
-        };
-        counter = [
-            high(second, counter[1], key[0]),
-            second.each(|p| p & LOW),
-            high(first, counter[3], key[1]),
-            first.each(|p| p & LOW),
-        ];
-        key = [
-            key[0].wrapping_add(KEY_STEPS[0]),
-            key[1].wrapping_add(KEY_STEPS[1]),
-        ];
+    for key in round_keys(key) {
+        counter = round(counter, key);
+    }
+    counter.map(|word| word.each(|w| w & LOW))
+}
+
+/// [`philox`] where only the last word of the counter differs from lane to lane: most of the first
+/// three rounds is then the same for all lanes. The high halves of the words are not clean.
+#[inline(always)]
+fn philox_of_lanes<const N: usize>(
+    shared: [u64; 3],
+    lane: Words<N>,
+    keys: &[[u64; 2]; ROUNDS],
+) -> [Words<N>; 4] {
+    let multiply = |word: u64, which: usize| (word & LOW).wrapping_mul(MULTIPLIERS[which]);
+    let [first, second] = [multiply(shared[0], 0), multiply(shared[2], 1)];
+    let alike = (second >> 32) ^ shared[1] ^ keys[0][0];
+    let differing = lane.each(|w| w ^ ((first >> 32) ^ keys[0][1]));
+
+    let third = multiply(alike, 0);
+    let fourth = times(differing, MULTIPLIERS[1]);
+    let zeroth_word = fourth.each(|p| (p >> 32) ^ (second ^ keys[1][0]));
+    let alike = (third >> 32) ^ first ^ keys[1][1];
+
+    let fifth = times(zeroth_word, MULTIPLIERS[0]);
+    let sixth = multiply(alike, 1);
+    let mut counter = [
+        fourth.each(|w| w ^ ((sixth >> 32) ^ keys[2][0])),
+        Words::splat(sixth),
+        fifth.each(|p| (p >> 32) ^ (third ^ keys[2][1])),
+        fifth,
+    ];
+    for &key in &keys[3..] {
+        counter = round(counter, key);
     }
     counter
 }
@@ -90,53 +151,49 @@ impl StreamKey {
     /// Two 64-bit words per lane: number `draw` of `step`, for each lane's trajectory.
     #[inline(always)]
     pub fn words<const N: usize>(self, lane: Words<N>, step: u64, draw: u32) -> [Words<N>; 2] {
-        let counter = [
-            Words::splat(u64::from(draw)),
-            Words::splat(step & LOW),
-            Words::splat(step >> 32),
-            lane,
-        ];
-        let word = philox(counter, self.0);
-        let join = |low: Words<N>, high: Words<N>| low.with(high, |l, h| l | (h << 32));
+        let shared = [u64::from(draw), step & LOW, step >> 32];
+        let word = philox_of_lanes(shared, lane, &round_keys(self.0));
+        let join = |low: Words<N>, high: Words<N>| low.with(high, |l, h| (l & LOW) | (h << 32));
         [join(word[0], word[1]), join(word[2], word[3])]
     }
 
-    /// Two independent standard normal numbers per lane (Box–Muller; |z| up to 8.49).
+    /// Four independent standard normal numbers per lane, as in [`crate::box_muller`].
     #[inline(always)]
-    pub fn normals<const N: usize>(self, lane: Words<N>, step: u64, draw: u32) -> [Lanes<N>; 2] {
-        box_muller(self.words(lane, step, draw))
+    pub fn normals<const N: usize>(self, lane: Words<N>, step: u64, draw: u32) -> [Lanes<N>; 4] {
+        let shared = [u64::from(draw), step & LOW, step >> 32];
+        four_normals(philox_of_lanes(shared, lane, &round_keys(self.0)))
     }
 
-    /// Fills `out` with standard normals of one step, two per draw.
+    /// Fills `out` with standard normals of one step, four per draw.
     #[inline(always)]
     pub fn fill_normals<const N: usize>(self, lane: Words<N>, step: u64, out: &mut [Lanes<N>]) {
-        for (draw, pair) in out.chunks_mut(2).enumerate() {
-            let normals = self.normals(lane, step, draw as u32);
-            pair.copy_from_slice(&normals[..pair.len()]);
+        let keys = round_keys(self.0);
+        let mut words = [[Words::splat(0); 4]; DRAWS];
+        for (part, normals) in out.chunks_mut(4 * DRAWS).enumerate() {
+            // All words first: draws do not wait for each other then.
+            let draws = normals.len().div_ceil(4);
+            for (place, own) in words[..draws].iter_mut().enumerate() {
+                let shared = [(DRAWS * part + place) as u64 & LOW, step & LOW, step >> 32];
+                *own = philox_of_lanes(shared, lane, &keys);
+            }
+            for (four, own) in normals.chunks_mut(4).zip(&words) {
+                let numbers = four_normals(*own);
+                four.copy_from_slice(&numbers[..four.len()]);
+            }
         }
     }
 
-    /// Two 64-bit words of `trajectory` for each of N draws of one step.
+    /// Fills `out` with ±1 of one step, 128 per draw.
     #[inline(always)]
-    fn words_along<const N: usize>(
-        self,
-        trajectory: u64,
-        step: u64,
-        draws: Words<N>,
-    ) -> [Words<N>; 2] {
-        let counter = [
-            draws,
-            Words::splat(step & LOW),
-            Words::splat(step >> 32),
-            Words::splat(trajectory),
-        ];
-        let word = philox(counter, self.0);
-        let join = |low: Words<N>, high: Words<N>| low.with(high, |l, h| l | (h << 32));
-        [join(word[0], word[1]), join(word[2], word[3])]
+    pub fn fill_signs<const N: usize>(self, lane: Words<N>, step: u64, out: &mut [Lanes<N>]) {
+        let mut signs = Signs::new(self, lane, step);
+        for entry in out {
+            *entry = signs.draw();
+        }
     }
 
     /// Fills `out` with standard normals of one trajectory and step: the numbers of
-    /// [`Self::fill_normals`], worked out several draws at a time. At most 2³³ numbers.
+    /// [`Self::fill_normals`], worked out several draws at a time. At most 2³⁴ numbers.
     pub fn fill_normals_along(
         self,
         trajectory: u64,
@@ -164,16 +221,50 @@ impl StreamKey {
     }
 }
 
-/// Two independent standard normal numbers per lane from two words.
+/// Four independent standard normal numbers per lane from the four words of one draw, the high
+/// halves of which are ignored.
 #[inline(always)]
-fn box_muller<const N: usize>([radius, angle]: [Words<N>; 2]) -> [Lanes<N>; 2] {
-    // 52 random bits below the leading one: uniform on [1, 2), then (0, 1] and [−½, ½).
-    let in_one_two = |w: Words<N>| w.each(|b| (b >> 12) | 0x3FF0_0000_0000_0000).to_f64();
-    let uniform = Lanes::splat(2.0) - in_one_two(radius);
-    let turns = in_one_two(angle) - Lanes::splat(1.5);
-    let length = (Lanes::splat(-2.0) * ln(uniform)).sqrt();
-    let (sine, cosine) = sin_cos_turns(turns);
-    [length * cosine, length * sine]
+fn four_normals<const N: usize>(word: [Words<N>; 4]) -> [Lanes<N>; 4] {
+    let [a, b] = two_normals(word[0], word[1]);
+    let [c, d] = two_normals(word[2], word[3]);
+    [a, b, c, d]
+}
+
+/// ±1 with equal probability, one after the other: bit i of the words of a step.
+pub struct Signs<const N: usize> {
+    key: StreamKey,
+    lane: Words<N>,
+    step: u64,
+    bit: usize,
+    words: [Words<N>; 2],
+}
+
+impl<const N: usize> Signs<N> {
+    /// Those of one step, from the first.
+    #[inline(always)]
+    pub fn new(key: StreamKey, lane: Words<N>, step: u64) -> Self {
+        Self {
+            key,
+            lane,
+            step,
+            bit: 0,
+            words: [Words::splat(0); 2],
+        }
+    }
+
+    /// The next sign of each lane.
+    #[inline(always)]
+    pub fn draw(&mut self) -> Lanes<N> {
+        let bit = self.bit % 128;
+        if bit == 0 {
+            let draw = (self.bit / 128) as u32;
+            self.words = self.key.words(self.lane, self.step, draw);
+        }
+        self.bit += 1;
+        let word = self.words[bit / 64];
+        word.each(|w| ((w >> (bit % 64)) & 1) << 63 | 1f64.to_bits())
+            .to_f64()
+    }
 }
 
 /// The work of [`StreamKey::fill_normals_along`].
@@ -190,18 +281,20 @@ impl LaneWork for NormalsAlong<'_> {
 
     #[inline(always)]
     fn run(self) {
-        for (block, chunk) in self.out.chunks_mut(2 * BLOCK).enumerate() {
+        for (block, chunk) in self.out.chunks_mut(4 * BLOCK).enumerate() {
             let mut draws = [0; BLOCK];
             for lane in 0..BLOCK {
-                draws[lane] = ((block * BLOCK + lane) as u64) & LOW;
+                draws[lane] = (block * BLOCK + lane) as u64 & LOW;
             }
-            let words = self
-                .key
-                .words_along(self.trajectory, self.step, Words(draws));
-            let [first, second] = box_muller(words);
+            let counter = [
+                Words(draws),
+                Words::splat(self.step & LOW),
+                Words::splat(self.step >> 32),
+                Words::splat(self.trajectory),
+            ];
+            let normals = four_normals(philox(counter, self.key.0));
             for (place, value) in chunk.iter_mut().enumerate() {
-                let pair = if place % 2 == 0 { &first } else { &second };
-                *value = pair.0[place / 2];
+                *value = normals[place % 4].0[place / 4];
             }
         }
     }
@@ -218,15 +311,19 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
-    /// The next standard normal number.
+    /// The next standard normal number (|z| up to 8.49): 64 bits each, as time does not matter here.
     pub fn normal(&mut self) -> f64 {
         if let Some(z) = self.spare.take() {
             return z;
         }
-        let [first, second] = self.key.normals(self.lane, self.step, self.draw);
+        let [radius, angle] = self.key.words(self.lane, self.step, self.draw);
+        // 52 bits below the leading one: (0, 1] and [0, 1).
+        let fraction = |word: Words<1>| (word.0[0] >> 12) as f64 * 0.5_f64.powi(52);
+        let length = (-2.0 * libm::log(1.0 - fraction(radius))).sqrt();
+        let (sine, cosine) = libm::sincos(std::f64::consts::TAU * (fraction(angle) - 0.5));
         self.advance();
-        self.spare = Some(second.0[0]);
-        first.0[0]
+        self.spare = Some(length * sine);
+        length * cosine
     }
 
     /// The next 64 random bits.
@@ -294,8 +391,9 @@ mod tests {
         let eight = key.normals(Words([3, 9, 4, 0, 1, 2, 77, 1 << 29]), 12, 5);
         for (lane, trajectory) in [3, 9, 4, 0, 1, 2, 77, 1 << 29].into_iter().enumerate() {
             let alone = key.normals(Words([trajectory]), 12, 5);
-            assert_eq!(alone[0].0[0].to_bits(), eight[0].0[lane].to_bits());
-            assert_eq!(alone[1].0[0].to_bits(), eight[1].0[lane].to_bits());
+            for (one, many) in alone.iter().zip(&eight) {
+                assert_eq!(one.0[0].to_bits(), many.0[lane].to_bits());
+            }
         }
     }
 
@@ -319,28 +417,29 @@ mod tests {
         }
     }
 
-    /// Moments of 2·10⁶ normals within five standard errors (false alarm 6·10⁻⁷ each).
     #[test]
-    fn normals_have_the_moments_of_the_normal_law() {
-        let key = StreamKey::new(1, Purpose::BrownianMotion, 3);
-        let count = 2_000_000_f64;
-        let mut sums = [0.0; 4];
-        for step in 0..125_000 {
-            for pair in [0, 1] {
-                let [a, b] = key.normals(Words::<4>([0, 1, 2, 3]), step, pair);
-                for z in a.0.into_iter().chain(b.0) {
-                    for (power, sum) in sums.iter_mut().enumerate() {
-                        *sum += z.powi(power as i32 + 1);
-                    }
-                }
-            }
+    fn what_lanes_share_changes_nothing() {
+        let lane = Words([0, 1, 77, u64::from(u32::MAX)]);
+        let key = StreamKey::new(11, Purpose::LevyArea, 1);
+        for shared in [[0, 0, 0], [5, 1 << 31, 3], [LOW, LOW, LOW]] {
+            let [a, b, c] = shared.map(Words::splat);
+            let whole = philox([a, b, c, lane], key.0);
+            let partly = philox_of_lanes(shared, lane, &round_keys(key.0));
+            assert_eq!(whole, partly.map(|word| word.each(|w| w & LOW)));
         }
-        // E z, E z², E z³, E z⁴ and the variances of z, z², z³, z⁴.
-        let moments = [0.0, 1.0, 0.0, 3.0];
-        let variances = [1.0, 2.0, 15.0, 96.0];
-        for ((sum, moment), variance) in sums.iter().zip(moments).zip(variances) {
-            let z: f64 = (sum / count - moment) / (f64::sqrt(variance / count));
-            assert!(z.abs() < 5.0, "moment {moment}: {z} standard errors");
+    }
+
+    #[test]
+    fn signs_are_the_bits_of_the_words() {
+        let key = StreamKey::new(3, Purpose::LabelNoise, 0);
+        let mut signs = vec![Lanes::<2>::ZERO; 300];
+        key.fill_signs(Words([4, 9]), 17, &mut signs);
+        for (bit, sign) in signs.iter().enumerate() {
+            let words = key.words(Words([4, 9]), 17, (bit / 128) as u32);
+            for lane in 0..2 {
+                let set = words[bit / 64 % 2].0[lane] >> (bit % 64) & 1 == 1;
+                assert_eq!(sign.0[lane], if set { -1.0 } else { 1.0 });
+            }
         }
     }
 

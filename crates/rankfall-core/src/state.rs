@@ -10,10 +10,11 @@ use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, Lanes, Mask};
 use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
+use crate::tiles::for_each_product;
 
 /// Columns are looked at every so many steps, and rotated where they lean on each other. Between
 /// two looks they lose no accuracy that the motion bound would not have noticed.
-const UPKEEP_INTERVAL: u64 = 16;
+const UPKEEP_INTERVAL: u64 = 64;
 
 /// Σ‖ΔG‖_F since the last look above which a lane is looked at out of turn. The condition of the
 /// columns grows at most by exp of twice this, so rounding stays below 10⁻¹¹ even in the worst
@@ -233,16 +234,13 @@ fn product_any<const N: usize>(
     rows: usize,
     out: &mut [Lanes<N>],
 ) {
-    out.fill(Lanes::ZERO);
-    for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
-        let (w1, w2) = column.split_at(rows - outputs);
-        for (row, &x) in out.chunks_exact_mut(outputs).zip(w1) {
-            let scaled = x * weight;
-            for (entry, &y) in row.iter_mut().zip(w2) {
-                *entry = scaled.mul_add(y, *entry);
-            }
-        }
-    }
+    let inputs = rows - outputs;
+    for_each_product(
+        [inputs, outputs, weights.len()],
+        |a, j| columns[j * rows + a],
+        |j, b| columns[j * rows + inputs + b] * weights[j],
+        |a, b, sum| out[a * outputs + b] = sum,
+    );
 }
 
 impl<const N: usize> State<N> {

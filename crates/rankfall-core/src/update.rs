@@ -8,12 +8,31 @@
 use crate::lanes::{Lanes, Mask};
 
 mod fixed;
+mod tiled;
+
+use tiled::{Halves, Tiled};
 
 /// Series are summed where ‖G‖²_F is at most this; larger increments are halved first.
 const SERIES_BOUND: f64 = 0.2;
 
 /// 0.2⁷/15! < 10⁻¹⁷: the first term left out.
 const SERIES_TERMS: usize = 7;
+
+/// 1/(2j + 1)! and 1/(2j + 2)! from the highest j to 0.
+const SERIES: [(f64, f64); SERIES_TERMS] = series();
+
+const fn series() -> [(f64, f64); SERIES_TERMS] {
+    let mut out = [(0.0, 0.0); SERIES_TERMS];
+    let (mut factorial, mut j) = (1.0, 0);
+    while j < SERIES_TERMS {
+        let odd = factorial * if j == 0 { 1.0 } else { (2 * j + 1) as f64 };
+        let even = odd * (2 * j + 2) as f64;
+        out[SERIES_TERMS - 1 - j] = (1.0 / odd, 1.0 / even);
+        factorial = even;
+        j += 1;
+    }
+    out
+}
 
 /// 0.45¹⁵/15! < 10⁻¹⁷, for the exponential of H(G) plus a small diagonal.
 const TAYLOR_TERMS: usize = 15;
@@ -22,10 +41,7 @@ const TAYLOR_TERMS: usize = 15;
 pub struct Update<const N: usize> {
     inputs: usize,
     outputs: usize,
-    /// Rows of the longer and of the shorter of W₁ and W₂ᵀ, and whether W₁ is the longer.
-    tall: usize,
-    short: usize,
-    tall_first: bool,
+    halves: Halves,
     /// The increment, tall × short row-major.
     increment: Vec<Lanes<N>>,
     /// K, and after the series K φ₂ = cosh − I.
@@ -35,6 +51,7 @@ pub struct Update<const N: usize> {
     scratch: Vec<Lanes<N>>,
     spare: Vec<Lanes<N>>,
     column: [Vec<Lanes<N>>; 2],
+    tiled: Tiled<N>,
 }
 
 impl<const N: usize> Update<N> {
@@ -45,9 +62,11 @@ impl<const N: usize> Update<N> {
         Self {
             inputs,
             outputs,
-            tall,
-            short,
-            tall_first: inputs >= outputs,
+            halves: Halves {
+                tall,
+                short,
+                tall_first: inputs >= outputs,
+            },
             increment: zeros(tall * short),
             gram: zeros(short * short),
             phi_one: zeros(short * short),
@@ -55,6 +74,7 @@ impl<const N: usize> Update<N> {
             scratch: zeros(short * short),
             spare: zeros(short * short),
             column: [zeros(inputs + outputs), zeros(inputs + outputs)],
+            tiled: Tiled::default(),
         }
     }
 
@@ -63,22 +83,18 @@ impl<const N: usize> Update<N> {
     #[inline(always)]
     pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
         self.take_increment(increment, mask);
-        let (g, tall, tall_first) = (&self.increment, self.tall, self.tall_first);
-        match self.short {
+        let Halves {
+            tall,
+            short,
+            tall_first,
+        } = self.halves;
+        let g = &self.increment;
+        match short {
             1 => fixed::euler::<1, N>(g, columns, tall, tall_first),
             2 => fixed::euler::<2, N>(g, columns, tall, tall_first),
             3 => fixed::euler::<3, N>(g, columns, tall, tall_first),
             4 => fixed::euler::<4, N>(g, columns, tall, tall_first),
-            _ => self.euler_any(columns),
-        }
-    }
-
-    #[inline(always)]
-    fn euler_any(&mut self, columns: &mut [Lanes<N>]) {
-        for column in columns.chunks_exact_mut(self.tall + self.short) {
-            self.column[0].copy_from_slice(column);
-            let from = &self.column[0];
-            multiply_symmetric(&self.increment, self.short, from, column, self.tall_first);
+            _ => self.tiled.euler(g, columns, self.halves),
         }
     }
 
@@ -99,14 +115,35 @@ impl<const N: usize> Update<N> {
             .0
             .iter()
             .fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
-        self.sum_series();
         for repeat in 0..most {
             let going = Lanes::splat(f64::from(repeat)).less_than(repeats);
             if repeat > 0 && (mask & !going).any() {
                 self.zero_outside(going);
-                self.sum_series();
             }
-            self.act(columns);
+            self.apply_exponential(columns);
+        }
+    }
+
+    /// exp H(G) on every column.
+    #[inline(always)]
+    fn apply_exponential(&mut self, columns: &mut [Lanes<N>]) {
+        let Halves {
+            tall,
+            short,
+            tall_first,
+        } = self.halves;
+        let g = &self.increment;
+        match short {
+            1 => fixed::exponential::<1, N>(g, columns, tall, tall_first),
+            2 => fixed::exponential::<2, N>(g, columns, tall, tall_first),
+            3 => fixed::exponential::<3, N>(g, columns, tall, tall_first),
+            4 => fixed::exponential::<4, N>(g, columns, tall, tall_first),
+            _ => {
+                self.sum_series();
+                let series = [&self.gram[..], &self.phi_one, &self.phi_two];
+                self.tiled
+                    .exponential(&self.increment, series, columns, self.halves);
+            }
         }
     }
 
@@ -134,7 +171,7 @@ impl<const N: usize> Update<N> {
             if (mask & !going).any() {
                 self.zero_outside(going);
             }
-            for column in columns.chunks_exact_mut(self.tall + self.short) {
+            for column in columns.chunks_exact_mut(self.inputs + self.outputs) {
                 self.taylor(column, rate, share.where_else(going, Lanes::ZERO));
             }
         }
@@ -143,7 +180,7 @@ impl<const N: usize> Update<N> {
     /// Copies ΔG with the longer side first; zero in the lanes that do not move.
     #[inline(always)]
     fn take_increment(&mut self, increment: &[Lanes<N>], mask: Mask<N>) {
-        if self.tall_first {
+        if self.halves.tall_first {
             for (own, &given) in self.increment.iter_mut().zip(increment) {
                 *own = given.where_else(mask, Lanes::ZERO);
             }
@@ -151,7 +188,7 @@ impl<const N: usize> Update<N> {
             for a in 0..self.inputs {
                 for b in 0..self.outputs {
                     let given = increment[a * self.outputs + b];
-                    self.increment[b * self.short + a] = given.where_else(mask, Lanes::ZERO);
+                    self.increment[b * self.halves.short + a] = given.where_else(mask, Lanes::ZERO);
                 }
             }
         }
@@ -203,7 +240,7 @@ impl<const N: usize> Update<N> {
     /// K, φ₁(K) and φ₂(K) by Horner's rule.
     #[inline(always)]
     fn sum_series(&mut self) {
-        let q = self.short;
+        let q = self.halves.short;
         self.gram.fill(Lanes::ZERO);
         for row in self.increment.chunks_exact(q) {
             for (s, &x) in row.iter().enumerate() {
@@ -212,98 +249,31 @@ impl<const N: usize> Update<N> {
                 }
             }
         }
-        let mut odd = 1.0; // (2j + 1)! for the last term
-        for i in 2..=2 * SERIES_TERMS - 1 {
-            odd *= i as f64;
-        }
-        let mut even = odd * (2 * SERIES_TERMS) as f64;
-        set_identity(&mut self.phi_one, q, Lanes::splat(1.0 / odd));
-        set_identity(&mut self.phi_two, q, Lanes::splat(1.0 / even));
-        for j in (0..SERIES_TERMS - 1).rev() {
-            odd /= ((2 * j + 3) * (2 * j + 2)) as f64;
-            even /= ((2 * j + 4) * (2 * j + 3)) as f64;
-            horner(
-                &self.gram,
-                &mut self.phi_one,
-                &mut self.scratch,
-                q,
-                1.0 / odd,
-            );
-            horner(
-                &self.gram,
-                &mut self.phi_two,
-                &mut self.scratch,
-                q,
-                1.0 / even,
-            );
+        let [(odd, even), lower @ ..] = &SERIES;
+        set_identity(&mut self.phi_one, q, Lanes::splat(*odd));
+        set_identity(&mut self.phi_two, q, Lanes::splat(*even));
+        for &(odd, even) in lower {
+            horner(&self.gram, &mut self.phi_one, &mut self.scratch, q, odd);
+            horner(&self.gram, &mut self.phi_two, &mut self.scratch, q, even);
         }
         self.scratch.copy_from_slice(&self.phi_two);
         horner(&self.gram, &mut self.scratch, &mut self.spare, q, 0.0);
         self.gram.copy_from_slice(&self.scratch);
     }
 
-    /// exp H(G) on every column, by the series in `gram`, `phi_one` and `phi_two`.
-    #[inline(always)]
-    fn act(&mut self, columns: &mut [Lanes<N>]) {
-        match self.short {
-            1 => self.act_fixed::<1>(columns),
-            2 => self.act_fixed::<2>(columns),
-            3 => self.act_fixed::<3>(columns),
-            4 => self.act_fixed::<4>(columns),
-            _ => self.act_any(columns),
-        }
-    }
-
-    #[inline(always)]
-    fn act_fixed<const Q: usize>(&mut self, columns: &mut [Lanes<N>]) {
-        let series = fixed::Series::<Q, N>::new(&self.gram, &self.phi_one, &self.phi_two);
-        series.act(&self.increment, columns, self.tall, self.tall_first);
-    }
-
-    #[inline(always)]
-    fn act_any(&mut self, columns: &mut [Lanes<N>]) {
-        let q = self.short;
-        let tall_first = self.tall_first;
-        let [projected, mixed] = &mut self.column;
-        for column in columns.chunks_exact_mut(self.tall + q) {
-            let (x, y) = halves(column, self.tall, q, tall_first);
-            project(&self.increment, q, x, projected);
-            for s in 0..q {
-                let (mut to_tall, mut change) = (Lanes::ZERO, Lanes::ZERO);
-                for t in 0..q {
-                    let (phi_one, phi_two) = (self.phi_one[s * q + t], self.phi_two[s * q + t]);
-                    to_tall = phi_two.mul_add(projected[t], to_tall);
-                    to_tall = phi_one.mul_add(y[t], to_tall);
-                    change = self.gram[s * q + t].mul_add(y[t], change);
-                    change = phi_one.mul_add(projected[t], change);
-                }
-                mixed[s] = to_tall;
-                mixed[q + s] = change;
-            }
-            for (entry, &change) in y.iter_mut().zip(&mixed[q..]) {
-                *entry += change;
-            }
-            for (entry, row) in x.iter_mut().zip(self.increment.chunks_exact(q)) {
-                let mut change = Lanes::ZERO;
-                for (&g, &u) in row.iter().zip(mixed.iter()) {
-                    change = g.mul_add(u, change);
-                }
-                *entry += change;
-            }
-        }
-    }
-
     /// exp(H(G) + share · diag(rate)) on one column by its Taylor series.
     #[inline(always)]
     fn taylor(&mut self, column: &mut [Lanes<N>], rate: &[Lanes<N>], share: Lanes<N>) {
-        let tall_first = self.tall_first;
+        let Halves {
+            short, tall_first, ..
+        } = self.halves;
         let [term, next] = &mut self.column;
         term.copy_from_slice(column);
         for j in 1..=TAYLOR_TERMS {
             for ((out, &own), &r) in next.iter_mut().zip(term.iter()).zip(rate) {
                 *out = own * r * share;
             }
-            multiply_symmetric(&self.increment, self.short, term, next, tall_first);
+            multiply_symmetric(&self.increment, short, term, next, tall_first);
             let factor = Lanes::splat(1.0 / j as f64);
             for ((sum, own), &new) in column.iter_mut().zip(term.iter_mut()).zip(next.iter()) {
                 *own = new * factor;
@@ -357,22 +327,6 @@ fn multiply_symmetric<const N: usize>(
             *target = g.mul_add(x, *target);
         }
         *entry = sum;
-    }
-}
-
-/// out = Gᵀ x.
-#[inline(always)]
-fn project<const N: usize>(
-    increment: &[Lanes<N>],
-    short: usize,
-    x: &[Lanes<N>],
-    out: &mut [Lanes<N>],
-) {
-    out[..short].fill(Lanes::ZERO);
-    for (&entry, row) in x.iter().zip(increment.chunks_exact(short)) {
-        for (sum, &g) in out.iter_mut().zip(row) {
-            *sum = g.mul_add(entry, *sum);
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 use rankfall_core::batches::Batches;
 use rankfall_core::dynamics::{LabelNoise, Sampling};
 use rankfall_core::lanes::{Instructions, Words};
-use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_core::random::{Purpose, Signs, StreamKey};
 
 use crate::data::{Dataset, Targets};
 use crate::loss::Loss;
@@ -428,34 +428,20 @@ impl<T: Scalar> NoiseSource<T> {
         }
     }
 
-    /// The numbers of the two-layer engine: row r of the batch, output b has draw r⌈k/2⌉ + ⌊b/2⌋.
+    /// The numbers of the two-layer engine: row r of the batch, output b has number r k + b.
     fn disturb_labels(&mut self, targets: &mut Targets<T>, step: u64) {
-        let (Some((key, deviation, distribution)), Targets::Values { columns, values }) =
+        let (Some((key, deviation, distribution)), Targets::Values { values, .. }) =
             (self.label_noise, targets)
         else {
             return;
         };
-        let pairs = columns.div_ceil(2);
-        if distribution == LabelNoise::Gaussian {
-            let count = values.len() / *columns * pairs * 2;
-            self.normals.resize(count, 0.0);
-            key.fill_normals_along(self.trajectory, step, &mut self.normals, self.instructions);
-        }
-        for (slot, row) in values.chunks_exact_mut(*columns).enumerate() {
-            for (b, value) in row.iter_mut().enumerate() {
-                let noise = match distribution {
-                    LabelNoise::Gaussian => self.normals[slot * pairs * 2 + b],
-                    LabelNoise::Rademacher => {
-                        let draw = (slot * pairs + b / 2) as u32;
-                        let words = key.words(Words([self.trajectory]), step, draw);
-                        if words[b % 2].0[0] >> 63 == 1 {
-                            -1.0
-                        } else {
-                            1.0
-                        }
-                    }
-                };
-                *value += T::of(deviation * noise);
+        match distribution {
+            LabelNoise::Gaussian => self.add_normals(values, step, Some((key, deviation))),
+            LabelNoise::Rademacher => {
+                let mut signs = Signs::new(key, Words([self.trajectory]), step);
+                for value in values {
+                    *value += T::of(deviation * signs.draw().0[0]);
+                }
             }
         }
     }

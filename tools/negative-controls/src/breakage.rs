@@ -232,11 +232,11 @@ pub const ALL: &[Breakage] = &[
         what: "label noise of SGD reused in every step",
         changes: &[Change {
             file: "increment.rs",
-            find: "self.add_label_noise(trajectories, state.step, slot)",
+            find: "self.draw_label_noise(trajectories, state.step)",
             before: "",
-            replace: "self.add_label_noise(trajectories, 0, slot)",
+            replace: "self.draw_label_noise(trajectories, 0)",
         }],
-        catcher: Catcher::Claims(&["larger-label-noise", "larger-step-size"]),
+        catcher: Catcher::Claims(&["reductions", "larger-step-size"]),
     },
     Breakage {
         id: "variance-for-deviation",

@@ -84,7 +84,34 @@ impl Sample {
             sample.values.push(statistic);
             sample.caught += usize::from(*verdict == "fails");
         }
+        let whole: Vec<Self> = out
+            .chunk_by(|a, b| a.claim == b.claim)
+            .filter_map(Self::worst)
+            .collect();
+        out.extend(whole);
         out
+    }
+
+    /// All comparisons of one claim together: the largest statistic under each seed, since a claim fails
+    /// where any of its comparisons does. None for a claim with one comparison, or with another number of
+    /// them under another seed.
+    fn worst(of_claim: &[Self]) -> Option<Self> {
+        let seeds = of_claim[0].values.len();
+        if of_claim.len() < 2 || of_claim.iter().any(|s| s.values.len() != seeds) {
+            return None;
+        }
+        let largest = |seed: usize| {
+            let values = of_claim.iter().map(|s| s.values[seed]);
+            values.fold(f64::NEG_INFINITY, f64::max)
+        };
+        let values: Vec<f64> = (0..seeds).map(largest).collect();
+        Some(Self {
+            claim: of_claim[0].claim.clone(),
+            place: usize::MAX,
+            what: format!("the worst of its {} comparisons", of_claim.len()),
+            caught: values.iter().filter(|&&v| v > 0.0).count(),
+            values,
+        })
     }
 
     fn mean(&self) -> f64 {
@@ -198,6 +225,27 @@ mod tests {
         assert!((statistical(7.0, [0.0, 1.0], [5.0, 9.0]) - 2.0).abs() < 1e-12);
         assert!(statistical(0.5, [0.0, 1.0], [-1.5, 2.5]) < -1.0);
         assert!((exact(1e-7, 0.0, [-1e-10, 1e-10]) - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_claim_fails_where_any_comparison_does() {
+        let line = |seed: u64, place: u64, value: f64| {
+            format!(
+                "c\t{seed}\t{place}\tholds\t{value}\t0\t1\t{}\t{}\t1e-9\t0.5\tfails\t0.1\tx",
+                value - 1.0,
+                value + 1.0
+            )
+        };
+        let lines = [
+            line(1, 0, 5.0),
+            line(1, 1, 0.5),
+            line(2, 0, 0.5),
+            line(2, 1, 7.0),
+        ];
+        let samples = Sample::all(&format!("head\n{}", lines.join("\n")));
+        let worst = samples.last().expect("there are three");
+        assert_eq!((samples.len(), worst.caught), (3, 2));
+        assert_eq!(worst.values, [3.0, 5.0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The updates with the shorter side Q known when compiled: everything of that size stays in
 //! registers. The same formulas as for any size.
 
-use super::halves;
+use super::{SERIES, halves};
 use crate::lanes::Lanes;
 
 /// Θ ← (I + H(G)) Θ, G tall × Q row-major.
@@ -37,41 +37,103 @@ fn first<const Q: usize, const N: usize>(values: &[Lanes<N>]) -> [Lanes<N>; Q] {
     out
 }
 
-/// K φ₂, φ₁ and φ₂, row by row.
-pub struct Series<const Q: usize, const N: usize> {
-    cosh_less_one: [[Lanes<N>; Q]; Q],
-    phi_one: [[Lanes<N>; Q]; Q],
-    phi_two: [[Lanes<N>; Q]; Q],
+/// Θ ← exp H(G) Θ, G tall × Q row-major.
+#[inline(always)]
+pub fn exponential<const Q: usize, const N: usize>(
+    increment: &[Lanes<N>],
+    columns: &mut [Lanes<N>],
+    tall: usize,
+    tall_first: bool,
+) {
+    let (rows, _) = increment.as_chunks::<Q>();
+    Series::of(rows).act(rows, columns, tall, tall_first);
+}
+
+type Square<const Q: usize, const N: usize> = [[Lanes<N>; Q]; Q];
+
+/// K φ₂, φ₁ and φ₂, row by row; all symmetric.
+struct Series<const Q: usize, const N: usize> {
+    cosh_less_one: Square<Q, N>,
+    phi_one: Square<Q, N>,
+    phi_two: Square<Q, N>,
 }
 
 impl<const Q: usize, const N: usize> Series<Q, N> {
-    /// From row-major matrices.
+    /// From the rows of G.
     #[inline(always)]
-    pub fn new(cosh_less_one: &[Lanes<N>], phi_one: &[Lanes<N>], phi_two: &[Lanes<N>]) -> Self {
-        let rows = |matrix: &[Lanes<N>]| {
+    fn of(rows: &[[Lanes<N>; Q]]) -> Self {
+        let mut gram = [[Lanes::ZERO; Q]; Q];
+        for row in rows {
+            for s in 0..Q {
+                for t in s..Q {
+                    gram[s][t] = row[s].mul_add(row[t], gram[s][t]);
+                }
+            }
+        }
+        for s in 0..Q {
+            for t in 0..s {
+                gram[s][t] = gram[t][s];
+            }
+        }
+        if Q == 2 {
+            Self::of_two(&gram)
+        } else {
+            Self::by_horner(&gram)
+        }
+    }
+
+    #[inline(always)]
+    fn by_horner(gram: &Square<Q, N>) -> Self {
+        let (mut phi_one, mut phi_two) = ([[Lanes::ZERO; Q]; Q], [[Lanes::ZERO; Q]; Q]);
+        for (odd, even) in SERIES {
+            phi_one = multiply_add(gram, &phi_one, odd);
+            phi_two = multiply_add(gram, &phi_two, even);
+        }
+        Self {
+            cosh_less_one: multiply_add(gram, &phi_two, 0.0),
+            phi_one,
+            phi_two,
+        }
+    }
+
+    /// Where K is 2 × 2, K² = tK − dI with its trace t and determinant d, and every power series in
+    /// it is aI + bK.
+    #[inline(always)]
+    fn of_two(gram: &Square<Q, N>) -> Self {
+        let trace = gram[0][0] + gram[1][1];
+        let determinant = gram[0][0] * gram[1][1] - gram[0][1] * gram[0][1];
+        // K (aI + bK) + c I.
+        let next = |[a, b]: [Lanes<N>; 2], c: f64| {
+            [
+                (-determinant).mul_add(b, Lanes::splat(c)),
+                trace.mul_add(b, a),
+            ]
+        };
+        let (mut phi_one, mut phi_two) = ([Lanes::ZERO; 2], [Lanes::ZERO; 2]);
+        for (odd, even) in SERIES {
+            phi_one = next(phi_one, odd);
+            phi_two = next(phi_two, even);
+        }
+        let matrix = |[a, b]: [Lanes<N>; 2]| {
             let mut out = [[Lanes::ZERO; Q]; Q];
-            for (row, values) in out.iter_mut().zip(matrix.as_chunks::<Q>().0) {
-                *row = *values;
+            for s in 0..Q {
+                for t in 0..Q {
+                    let diagonal = if s == t { a } else { Lanes::ZERO };
+                    out[s][t] = b.mul_add(gram[s][t], diagonal);
+                }
             }
             out
         };
         Self {
-            cosh_less_one: rows(cosh_less_one),
-            phi_one: rows(phi_one),
-            phi_two: rows(phi_two),
+            cosh_less_one: matrix(next(phi_two, 0.0)),
+            phi_one: matrix(phi_one),
+            phi_two: matrix(phi_two),
         }
     }
 
     /// Θ ← exp H(G) Θ, G tall × Q row-major.
     #[inline(always)]
-    pub fn act(
-        &self,
-        increment: &[Lanes<N>],
-        columns: &mut [Lanes<N>],
-        tall: usize,
-        tall_first: bool,
-    ) {
-        let (rows, _) = increment.as_chunks::<Q>();
+    fn act(&self, rows: &[[Lanes<N>; Q]], columns: &mut [Lanes<N>], tall: usize, tall_first: bool) {
         for column in columns.chunks_exact_mut(tall + Q) {
             let (x, y) = halves(column, tall, Q, tall_first);
             let mut projected = [Lanes::ZERO; Q];
@@ -101,4 +163,26 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
             }
         }
     }
+}
+
+/// K φ + c I for symmetric matrices that commute.
+#[inline(always)]
+fn multiply_add<const Q: usize, const N: usize>(
+    gram: &Square<Q, N>,
+    phi: &Square<Q, N>,
+    constant: f64,
+) -> Square<Q, N> {
+    let mut out = [[Lanes::ZERO; Q]; Q];
+    for s in 0..Q {
+        for t in s..Q {
+            let diagonal = if s == t { constant } else { 0.0 };
+            let mut sum = Lanes::splat(diagonal);
+            for inner in 0..Q {
+                sum = gram[s][inner].mul_add(phi[inner][t], sum);
+            }
+            out[s][t] = sum;
+            out[t][s] = sum;
+        }
+    }
+    out
 }

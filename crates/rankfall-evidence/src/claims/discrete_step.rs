@@ -382,7 +382,7 @@ fn mini_batch(bench: &Bench) -> Result<Evidence, Stop> {
     let moments = Moments::of_rows(rows, problem.inputs, &map, delta);
     let eta = (0.03 * 0.6 * moments.second / moments.sixth).powf(0.25);
     let descent = dynamics(sgd(1, Sampling::WithReplacement), eta, delta);
-    let trajectories = bench.level.pick(8192, 4_000_000, 40_000_000);
+    let trajectories = bench.level.pick(8192, 16_000_000, 40_000_000);
     let measured = mean_change(bench, problem, &start, &descent, 1, trajectories)?;
     let last = (2.0 / 3.0) * eta.powi(6) * moments.sixth;
     let prediction = -2.0 * eta.powi(2) * moments.second - eta.powi(4) * moments.fourth - last;

@@ -177,7 +177,7 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
     let local = Local::new(bench)?;
     let (d, k) = (local.before.len(), setting.outputs());
     let dynamics = local.dynamics(setting);
-    let trajectories = bench.level.pick(4096, 400_000, 10_000_000);
+    let trajectories = bench.level.pick(4096, 1_200_000, 10_000_000);
     // The first-order noise has mean zero and is taken off: what is left fluctuates no more than it
     // drifts.
     let measure = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
@@ -246,7 +246,7 @@ fn covariation(bench: &Bench) -> Result<Evidence, Stop> {
     let d = local.before.len();
     let pairs: Vec<(usize, usize)> = (0..d).flat_map(|i| (i..d).map(move |j| (i, j))).collect();
     let dynamics = local.dynamics(setting);
-    let trajectories = bench.level.pick(4096, 400_000, 10_000_000);
+    let trajectories = bench.level.pick(4096, 1_200_000, 10_000_000);
     let measure = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
         let change = local.change(stepped.walk);
         for (value, &(i, j)) in out.iter_mut().zip(&pairs) {

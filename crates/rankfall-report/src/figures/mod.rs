@@ -8,6 +8,7 @@ pub mod force_balance;
 pub mod generalisation;
 pub mod loss;
 pub mod network;
+pub mod orders;
 pub mod pushes;
 pub mod ranks;
 pub mod rates;

@@ -1,7 +1,7 @@
 //! Strong and weak orders of the integrators of the stochastic gradient flow, and what a step of
-//! each costs: the tables of docs/integrators.md.
+//! each costs: the tables of docs/integrators.md and docs/figures/integrator-orders.png.
 //!
-//! `cargo run --release -p rankfall-core --example integrator_orders` prints them; a number after
+//! `cargo run --release -p rankfall --example integrator_orders` prints and draws them; a number after
 //! `--` divides all numbers of paths, for a quick look.
 
 use std::error::Error;
@@ -18,6 +18,7 @@ use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::setup::{Setup, Source};
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::walk::Walk;
+use rankfall_report::figures::orders::{OrderCurve, OrderPanel, scene};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -58,8 +59,21 @@ fn main() -> Outcome<()> {
     let fewer: usize = std::env::args().nth(1).map_or(Ok(1), |text| text.parse())?;
     let setup = setup()?;
     println!("p = 2, k = 1, l = 3, ν = {NU}, T = {TIME}");
-    strong(&setup, STRONG_PATHS / fewer)?;
-    weak(&setup, fewer)
+    let mut panels = vec![strong(&setup, STRONG_PATHS / fewer)?];
+    panels.extend(weak(&setup, fewer)?);
+    let names = INTEGRATORS.map(|(name, _)| name);
+    let origin = format!("p = 2, k = 1, l = 3, ν = {NU}, T = {TIME}; bars are two standard errors");
+    let picture = scene(&names, &panels, &origin).map_err(|skipped| skipped.reason)?;
+    std::fs::write(
+        "docs/figures/integrator-orders.png",
+        rankfall_report::png::render(&picture)?,
+    )?;
+    Ok(())
+}
+
+/// h = 2^−o.
+fn step(octave: u32) -> f64 {
+    0.5_f64.powi(octave as i32)
 }
 
 fn setup() -> Outcome<Setup> {
@@ -116,7 +130,8 @@ fn spec(integrator: Integrator, octave: u32, finest: u32, paths: usize) -> Ensem
 }
 
 /// RMS of ‖Θ_h − Θ_{h/2}‖_F at T, one Brownian path for all steps of a path.
-fn strong(setup: &Setup, paths: usize) -> Outcome<()> {
+fn strong(setup: &Setup, paths: usize) -> Outcome<OrderPanel> {
+    let mut curves = Vec::new();
     println!("\nstrong errors, {paths} paths: RMS of |Θ_h − Θ_(h/2)| at T");
     let finest = *STRONG.end() + 1;
     for (name, integrator) in INTEGRATORS {
@@ -133,6 +148,14 @@ fn strong(setup: &Setup, paths: usize) -> Outcome<()> {
             groups.push(group_means(&squares));
             coarse = fine;
         }
+        curves.push(OrderCurve {
+            x: STRONG.map(step).collect(),
+            y: groups.iter().map(|g| mean(g).sqrt()).collect(),
+            half: groups
+                .iter()
+                .map(|g| error_of_mean(g) / mean(g).sqrt())
+                .collect(),
+        });
         print!("{name:20}");
         for octave in &groups {
             print!(" {:.3e}", mean(octave).sqrt());
@@ -144,7 +167,13 @@ fn strong(setup: &Setup, paths: usize) -> Outcome<()> {
         }
         println!();
     }
-    Ok(())
+    Ok(OrderPanel {
+        title: "Strong error".into(),
+        x: "step h".into(),
+        y: "RMS of |Θ(h) − Θ(h/2)| at T".into(),
+        curves,
+        slopes: vec![0.5],
+    })
 }
 
 /// Θ at T of every path.
@@ -196,13 +225,24 @@ const MEASURED: [(&str, u32); 3] = [
     ("log_singular_value_theta", 3),
 ];
 
-fn weak(setup: &Setup, fewer: usize) -> Outcome<()> {
+/// Against the step, and for the loss and the smallest singular value against the cost of a path.
+fn weak(setup: &Setup, fewer: usize) -> Outcome<Vec<OrderPanel>> {
     println!("\nweak errors: E f(h) − E f(h/2)");
+    let names = ["loss", "log σ₁", "log σ₃"];
+    let panel = |i: usize, x: &str, slopes: &[f64]| OrderPanel {
+        title: format!("Weak error of the {}", names[i]),
+        x: x.into(),
+        y: format!("|E f(h) − E f(h/2)|, f = {}", names[i]),
+        curves: Vec::new(),
+        slopes: slopes.into(),
+    };
+    let mut by_step: Vec<OrderPanel> = (0..3).map(|i| panel(i, "step h", &[1.0, 2.0])).collect();
+    let mut by_cost: Vec<OrderPanel> = [0, 2]
+        .map(|i| panel(i, "time of one path on one thread [µs]", &[]))
+        .into();
     for (name, integrator) in INTEGRATORS {
-        println!(
-            "{name}: {:.0} ns a step",
-            nanoseconds_a_step(setup, integrator)?
-        );
+        let cost = nanoseconds_a_step(setup, integrator)?;
+        println!("{name}: {cost:.0} ns a step");
         let mut by_measured: Vec<Vec<Vec<f64>>> = vec![Vec::new(); MEASURED.len()];
         for (octave, paths) in WEAK {
             let mut sums: Vec<Vec<f64>> = vec![Vec::new(); MEASURED.len()];
@@ -224,6 +264,19 @@ fn weak(setup: &Setup, fewer: usize) -> Outcome<()> {
             }
             for (octaves, sum) in by_measured.iter_mut().zip(&sums) {
                 octaves.push(group_means(sum));
+            }
+        }
+        for (place, octaves) in by_measured.iter().enumerate() {
+            let curve = weak_curve(octaves);
+            let mut costs = curve.clone();
+            for h in &mut costs.x {
+                *h = 1e-3 * cost * TIME / *h;
+            }
+            by_step[place].curves.push(curve);
+            match place {
+                0 => by_cost[0].curves.push(costs),
+                2 => by_cost[1].curves.push(costs),
+                _ => {}
             }
         }
         for ((what, index), octaves) in MEASURED.iter().zip(&by_measured) {
@@ -257,7 +310,26 @@ fn weak(setup: &Setup, fewer: usize) -> Outcome<()> {
             println!();
         }
     }
-    Ok(())
+    by_step.append(&mut by_cost);
+    Ok(by_step)
+}
+
+/// Errors that exceed two standard errors, octave by octave.
+fn weak_curve(octaves: &[Vec<f64>]) -> OrderCurve {
+    let mut curve = OrderCurve::default();
+    for ((octave, _), groups) in WEAK.iter().zip(octaves) {
+        let half = if groups.is_empty() {
+            continue;
+        } else {
+            2.0 * error_of_mean(groups)
+        };
+        if mean(groups).abs() > half {
+            curve.x.push(step(*octave));
+            curve.y.push(mean(groups).abs());
+            curve.half.push(half);
+        }
+    }
+    curve
 }
 
 /// Of one path on one thread, its noise included: the median of five runs of 2¹⁴ steps by 64 paths.
