@@ -15,7 +15,7 @@ use crate::open;
 ///
 /// # Errors
 /// Those of `read`, and a file that changed meanwhile.
-pub(crate) fn while_hashing<T>(
+pub fn while_hashing<T>(
     path: &Path,
     read: impl FnOnce() -> Result<T, DataError>,
 ) -> Result<(T, String), DataError> {

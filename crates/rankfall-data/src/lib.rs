@@ -20,11 +20,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bundled;
 mod checksum;
+mod cifar;
 mod classes;
 mod columns;
 mod error;
 mod gram_file;
+mod idx;
+mod images;
 mod load;
 mod npy;
 mod npz;
@@ -37,9 +41,13 @@ mod table;
 mod text;
 mod text_table;
 
-pub use checksum::sha256_of;
+pub use bundled::{BUNDLED, Bundled, BundledRows, DATA_FOLDER, MnistFiles, PACKAGED, Packaged};
+pub use checksum::{sha256_of, while_hashing};
+pub use cifar::{CifarLabels, read_cifar};
 pub use error::{DataError, DataErrorKind, Place};
 pub use gram_file::{GramFile, read_gram, write_npz_gram};
+pub use idx::read_idx;
+pub use images::Images;
 pub use load::{Loaded, load, load_rows};
 pub use rows::{Chunk, RowSource};
 pub use spec::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Format, Header};

@@ -40,6 +40,10 @@ pub struct TeacherSpec {
     /// Whether each row of the teacher's first layer is scaled to norm 1 per unit.
     #[serde(default)]
     pub unit_norm: bool,
+    /// Whether only so many of the first inputs matter to the teacher: the weights of the others are
+    /// zero.
+    #[serde(default)]
+    pub relevant_inputs: Option<usize>,
     /// Standard deviation of Gaussian noise on the training targets, drawn once.
     #[serde(default)]
     pub residual_noise: f64,
@@ -88,6 +92,9 @@ impl TeacherSpec {
             .reader(draw, 0)
             .word();
         let mut weights: Vec<f64> = self.weights.draw(&network, teacher_seed, draw);
+        if let Some(relevant) = self.relevant_inputs {
+            forget_inputs(&network, relevant, &mut weights);
+        }
         if self.unit_norm {
             scale_to_unit_norm(&network, &mut weights);
         }
@@ -132,6 +139,14 @@ fn normalise(row: &mut [f64]) {
     row.iter_mut().for_each(|v| *v /= norm);
 }
 
+/// Sets the weights of all inputs but the first `relevant` to zero.
+fn forget_inputs(network: &Network, relevant: usize, weights: &mut [f64]) {
+    let layer = &network.layers()[0];
+    let per_input = if layer.diagonal { 1 } else { layer.outputs };
+    let first = layer.weights.len().min(relevant.saturating_mul(per_input));
+    weights[layer.weights.clone()][first..].fill(0.0);
+}
+
 /// Scales the incoming weights of each first-layer unit to norm 1.
 fn scale_to_unit_norm(network: &Network, weights: &mut [f64]) {
     let layer = &network.layers()[0];
@@ -168,6 +183,7 @@ mod tests {
                 biases: vec![],
             },
             unit_norm: true,
+            relevant_inputs: None,
             residual_noise: 0.0,
         }
     }
@@ -196,6 +212,24 @@ mod tests {
         assert_eq!(noisy.held_out.map(|d| values(&d)), Some(values(&held_out)));
         let other = spec().draw::<f64>(1, 1).expect("sound");
         assert_ne!(values(&other.train), values(&data.train));
+    }
+
+    #[test]
+    fn inputs_that_are_not_relevant_change_no_target() {
+        let sparse = TeacherSpec {
+            relevant_inputs: Some(1),
+            ..spec()
+        };
+        let data = sparse.draw::<f64>(1, 0).expect("sound").train;
+        let Targets::Values { values, .. } = data.targets() else {
+            panic!("values")
+        };
+        // Units of one relevant input of weight ±1: |y| is a multiple of |x₁|, at most threefold.
+        for (x, y) in data.x().chunks_exact(2).zip(values) {
+            let multiple = y / x[0];
+            assert!((multiple - multiple.round()).abs() < 1e-12 && multiple.abs() <= 3.0);
+        }
+        assert!(values.iter().any(|y| *y != 0.0));
     }
 
     #[test]

@@ -194,6 +194,14 @@ pub struct LossSummary {
     pub final_std: Option<f64>,
 }
 
+impl LossSummary {
+    /// Start and mean at the end, where both are defined.
+    #[must_use]
+    pub fn ends(&self) -> Option<(f64, f64)> {
+        Some((self.initial?, self.final_mean?))
+    }
+}
+
 /// One row of `series.parquet`. Undefined values are null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesRow {

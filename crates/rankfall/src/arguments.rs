@@ -77,6 +77,11 @@ pub enum Command {
     ///
     /// Reads summary.json and series.parquet of the run folder, and writes its figures and report.
     Plot(PlotArguments),
+    /// List the data sets that need no file of your own
+    ///
+    /// Those inside the program, and those that packages of your system carry: with their licences,
+    /// whether they are there, and how to get them.
+    Data,
     /// Print completions for a shell
     Completions(CompletionsArguments),
 }
@@ -91,6 +96,12 @@ pub struct ReproduceArguments {
     /// List the experiments and stop
     #[arg(long)]
     pub list: bool,
+    /// Run all of them, one after the other, each into its own folder below runs, or --out
+    ///
+    /// Those whose data are not on this machine are left out, and named. With --resume, those that are
+    /// finished stay as they are.
+    #[arg(long, conflicts_with_all = ["list", "name", "shard", "sets", "json"])]
+    pub all: bool,
     /// Which part of the work.
     #[command(flatten)]
     pub part: PartArguments,
@@ -103,6 +114,7 @@ const REPRODUCE_EXAMPLES: &str = "\
 Examples:
   rankfall reproduce --list
   rankfall reproduce small-start
+  rankfall reproduce --all --resume
   rankfall reproduce paper --set run.trajectories=1000 --out runs/many";
 
 /// What `rankfall run` takes.
@@ -220,7 +232,7 @@ Example:
   rankfall merge a b --out runs/mine";
 
 /// Options of the commands that run something.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct SharedArguments {
     /// Change one value of the experiment; may be given many times
     ///
@@ -330,7 +342,7 @@ pub enum Effort {
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  rankfall new > mine.toml && rankfall run mine.toml")]
 pub struct NewArguments {
-    /// Where the data come from
+    /// Where the data come from, or that the network is given by its layers
     #[arg(long, value_enum, default_value_t = DataKind::Gaussian)]
     pub kind: DataKind,
 }
@@ -344,6 +356,8 @@ pub enum DataKind {
     File,
     /// Gram matrices in an NPZ file
     Gram,
+    /// For a network of any depth and activation, given by its layers
+    Layers,
 }
 
 /// What `rankfall plot` takes.

@@ -1,6 +1,7 @@
 //! The experiments that come with the program, by name.
 
 use crate::failure::{Failure, quoted};
+use rankfall_data::Packaged;
 
 /// An experiment that comes with the program.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct Bundled {
     pub toml: &'static str,
     /// Whether it has a `[sweep]` table.
     pub is_sweep: bool,
+    /// The data set from a package that it needs.
+    pub needs: Option<&'static str>,
 }
 
 /// All of them; the first is what `rankfall reproduce` runs if none is named.
@@ -22,66 +25,154 @@ pub const ALL: &[Bundled] = &[
         shows: "label noise lowers the rank, full gradients do not: all five dynamics",
         toml: include_str!("../../../experiments/paper.toml"),
         is_sweep: false,
+        needs: None,
     },
     Bundled {
         name: "without-repulsion",
         shows: "the repulsive force between eigenvalues switched off: small ones no longer fall",
         toml: include_str!("../../../experiments/without-repulsion.toml"),
         is_sweep: false,
+        needs: None,
     },
     Bundled {
         name: "small-start",
         shows: "the same from small initial weights, past the saddle at the origin",
         toml: include_str!("../../../experiments/small-start.toml"),
         is_sweep: false,
+        needs: None,
     },
     Bundled {
         name: "balanced-start",
         shows: "the same from layers that are balanced at the start",
         toml: include_str!("../../../experiments/balanced-start.toml"),
         is_sweep: false,
+        needs: None,
     },
     Bundled {
         name: "nearly-rank-deficient-start",
         shows: "the determinant law from a start with a singular value of 1e-8",
         toml: include_str!("../../../experiments/nearly-rank-deficient-start.toml"),
         is_sweep: false,
+        needs: None,
     },
     Bundled {
         name: "power-law-inputs",
         shows: "inputs with a power-law spectrum: singular values fall at different rates",
         toml: include_str!("../../../experiments/power-law-inputs.toml"),
         is_sweep: false,
+        needs: None,
     },
     Bundled {
         name: "generalisation",
         shows: "few samples of a rank-one teacher: the population loss with and without noise",
         toml: include_str!("../../../experiments/generalisation.toml"),
         is_sweep: false,
+        needs: None,
     },
     Bundled {
         name: "plane-step-size-label-noise",
         shows: "a sweep: SGD over step size and label noise, 256 points",
         toml: include_str!("../../../experiments/plane-step-size-label-noise.toml"),
         is_sweep: true,
+        needs: None,
     },
     Bundled {
         name: "plane-batch-size-step-size",
         shows: "a sweep: SGD over batch size and step size, 70 points",
         toml: include_str!("../../../experiments/plane-batch-size-step-size.toml"),
         is_sweep: true,
+        needs: None,
     },
     Bundled {
         name: "width-and-initial-scale",
         shows: "a sweep: SGD over width and scale of the start, 99 points",
         toml: include_str!("../../../experiments/width-and-initial-scale.toml"),
         is_sweep: true,
+        needs: None,
     },
     Bundled {
         name: "teacher-rank-and-inputs",
         shows: "a sweep: which singular values survive, over teacher rank and inputs",
         toml: include_str!("../../../experiments/teacher-rank-and-inputs.toml"),
         is_sweep: true,
+        needs: None,
+    },
+    Bundled {
+        name: "deep-linear-2",
+        shows: "two linear layers with and without label noise: the start of a row over depth",
+        toml: include_str!("../../../experiments/deep-linear-2.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "deep-linear-3",
+        shows: "the same task with three linear layers",
+        toml: include_str!("../../../experiments/deep-linear-3.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "deep-linear-4",
+        shows: "the same task with four linear layers",
+        toml: include_str!("../../../experiments/deep-linear-4.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "deep-linear-5",
+        shows: "the same task with five linear layers",
+        toml: include_str!("../../../experiments/deep-linear-5.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "diagonal-linear",
+        shows: "a diagonal linear network: label noise finds the sparse map",
+        toml: include_str!("../../../experiments/diagonal-linear.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "relu-teacher-student",
+        shows: "two ReLU layers and a small teacher: rank of the features and of the Jacobian",
+        toml: include_str!("../../../experiments/relu-teacher-student.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "relu-three-layers",
+        shows: "three ReLU layers and a small teacher",
+        toml: include_str!("../../../experiments/relu-three-layers.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "relu-one-dimension",
+        shows: "ReLU units through twelve points: which noise makes features sparse",
+        toml: include_str!("../../../experiments/relu-one-dimension.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "digits-network",
+        shows: "handwritten digits by three layers: GD, SGD, flipped labels",
+        toml: include_str!("../../../experiments/digits-network.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "noise-zoo",
+        shows: "one task under eight kinds of noise, and weight decay",
+        toml: include_str!("../../../experiments/noise-zoo.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    Bundled {
+        name: "fashion-mnist",
+        shows: "Fashion-MNIST by two layers: GD, SGD, flipped labels (needs the package)",
+        toml: include_str!("../../../experiments/fashion-mnist.toml"),
+        is_sweep: false,
+        needs: Some("fashion-mnist"),
     },
 ];
 
@@ -108,6 +199,23 @@ pub fn named(name: &str) -> Result<&'static Bundled, Failure> {
     })
 }
 
+/// Whether the data an experiment needs are there; else how to get them.
+///
+/// # Errors
+/// In a clause, what is missing and the command that brings it.
+pub fn has_data(bundled: &Bundled) -> Result<(), String> {
+    let Some(packaged) = bundled.needs.and_then(Packaged::find) else {
+        return Ok(());
+    };
+    match packaged.locate() {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "{} is not there: {}",
+            packaged.name, packaged.install
+        )),
+    }
+}
+
 /// One line per experiment, names aligned.
 pub fn list() -> String {
     let longest = ALL.iter().map(|b| b.name.len()).max().unwrap_or(0);
@@ -118,18 +226,23 @@ pub fn list() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::{Experiment, tree};
+    use crate::experiment::{Asked, Experiment, tree};
     use std::path::Path;
 
     #[test]
     fn all_are_valid_and_have_the_name_they_are_listed_under() {
         for bundled in ALL {
-            let read = Experiment::from_toml(bundled.toml, bundled.name, Path::new("/"), &[]);
-            let read = read.unwrap_or_else(|failure| panic!("{failure}"));
-            assert_eq!(read.name, bundled.name);
-            assert_eq!(read.run.trajectories, 64);
             let root = tree(bundled.toml, &[]).unwrap();
             assert_eq!(crate::sweep::is_sweep(&root), bundled.is_sweep);
+            let read = Asked::from_toml(bundled.toml, bundled.name, Path::new("/"), &[]);
+            let name = match read.unwrap_or_else(|failure| panic!("{failure}")) {
+                Asked::Exact(read, _) => {
+                    assert_eq!(read.run.trajectories, 64);
+                    read.name
+                }
+                Asked::Dense(read, _) => read.name,
+            };
+            assert_eq!(name, bundled.name);
         }
     }
 

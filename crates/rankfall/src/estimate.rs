@@ -1,11 +1,14 @@
 //! What a run will cost, before it starts: what cannot fit is refused with the figure.
 
+use crate::dense;
 use crate::experiment::{DataSpec, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
 use crate::shard::Shard;
 use rankfall_core::lanes::BLOCK;
 use rankfall_core::statistics::EXACT_QUANTILES;
+use rankfall_nets::ensemble::EnsembleSpec;
+use rankfall_nets::noise::Noise;
 use std::path::Path;
 
 /// Fused multiply-adds per second and thread that no processor exceeds in double precision.
@@ -78,17 +81,95 @@ pub fn check(
         "a shorter time, larger steps or fewer trajectories",
     )?;
     check_memory(cost.memory, memory_hint(experiment))?;
-    let space = available_space(folder);
-    if let Some(available) = space.filter(|&a| cost.disk > a) {
-        let message = format!(
-            "the run writes about {} into {}, where {} is free",
-            size(cost.disk),
-            quoted(&shown_path(folder)),
-            size(available)
-        );
-        return Err(Failure::input(message).hint("fewer save points, or keep_trajectories = false"));
+    check_disk(
+        cost.disk,
+        "run",
+        folder,
+        "fewer save points, or keep_trajectories = false",
+    )
+}
+
+/// Refuses rows of drawn data that do not fit into memory, before they are drawn.
+///
+/// # Errors
+/// Exit code 2, with the estimate.
+pub fn check_rows(rows: u64, layers: &[usize]) -> Result<(), Failure> {
+    let numbers: f64 = layers.iter().map(|&m| m as f64).sum();
+    check_memory(rows as f64 * numbers * 24.0, "fewer samples")
+}
+
+/// Refuses an experiment in the dense engine that does not fit into memory, on disk or into a
+/// lifetime.
+///
+/// # Errors
+/// Exit code 2, with the estimate and what to change.
+pub fn check_dense(
+    ensembles: &[EnsembleSpec],
+    known: &dense::preparation::Known,
+    folder: &Path,
+    threads: usize,
+) -> Result<(), Failure> {
+    let layers = known.network.layers();
+    let parameters = known.network.parameters() as f64;
+    let widths: f64 = layers.iter().map(|l| (l.inputs + l.outputs) as f64).sum();
+    let (mut memory, mut disk, mut work) = (0.0_f64, 0.0, 0.0);
+    for (ensemble, layout) in ensembles.iter().zip(&known.layouts) {
+        let batch = |noise: &Noise| match noise {
+            Noise::MiniBatch { batch_size, .. } => Some(*batch_size),
+            _ => None,
+        };
+        let rows = ensemble
+            .training
+            .noise
+            .iter()
+            .find_map(batch)
+            .unwrap_or(known.samples) as f64;
+        let count = ensemble.trajectories as f64;
+        let cells = ensemble.measure.save_steps.len() as f64 * layout.observables.len() as f64;
+        let kept = ensemble.keep_trajectories || ensemble.trajectories <= EXACT_QUANTILES;
+        let values = if kept {
+            count * cells * 8.0
+        } else {
+            cells * 4096.0
+        };
+        // Weights, gradient, velocity and displaced weights; activations and their derivatives.
+        let one = 8.0 * (5.0 * parameters + 3.0 * rows.max(256.0) * widths + cells);
+        memory = memory.max(one * (threads as f64).min(count) + 2.0 * values);
+        disk += cells * 90.0
+            + if ensemble.keep_trajectories {
+                count * cells * 24.0
+            } else {
+                0.0
+            };
+        work += ensemble.training.steps as f64 * count * 3.0 * rows * parameters;
     }
-    Ok(())
+    check_years(
+        work / (FASTEST * threads as f64) / YEAR,
+        "a shorter run, smaller batches or fewer trajectories",
+    )?;
+    check_memory(
+        memory,
+        "fewer save points or trajectories, or smaller batches",
+    )?;
+    check_disk(
+        disk,
+        "run",
+        folder,
+        "fewer save points, or keep_trajectories = false",
+    )
+}
+
+fn check_disk(disk: f64, what: &str, folder: &Path, hint: &str) -> Result<(), Failure> {
+    let Some(available) = available_space(folder).filter(|&free| disk > free) else {
+        return Ok(());
+    };
+    let message = format!(
+        "the {what} writes about {} into {}, where {} is free",
+        size(disk),
+        quoted(&shown_path(folder)),
+        size(available)
+    );
+    Err(Failure::input(message).hint(hint))
 }
 
 /// What all points of a sweep ask for together.
@@ -138,16 +219,7 @@ impl Sum {
             "fewer points, fewer trajectories or fewer --threads",
         )?;
         let disk = 40.0 * self.rows;
-        let Some(available) = available_space(folder).filter(|&free| disk > free) else {
-            return Ok(());
-        };
-        let message = format!(
-            "the sweep writes about {} into {}, where {} is free",
-            size(disk),
-            quoted(&shown_path(folder)),
-            size(available)
-        );
-        Err(Failure::input(message).hint("fewer points"))
+        check_disk(disk, "sweep", folder, "fewer points")
     }
 }
 

@@ -7,6 +7,7 @@ mod data;
 pub mod document;
 pub mod dynamics;
 pub mod keys;
+pub mod layered;
 mod network;
 mod overrides;
 mod resolved;
@@ -46,6 +47,51 @@ pub struct Experiment {
     pub dynamics: Vec<DynamicsSpec>,
     /// How long, how often, and what is kept.
     pub run: RunSpec,
+}
+
+/// What an experiment file asks for, by the engine that runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// Two linear layers in the exact engine; with a note where the file gave them as layers.
+    Exact(Box<Experiment>, Option<String>),
+    /// Any network in the dense engine, and why it is not for the exact one.
+    Dense(Box<layered::LayeredExperiment>, String),
+}
+
+impl Asked {
+    /// Validates an experiment given as text, as [`Experiment::from_toml`] does.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit code 2 that says what is wrong and where.
+    pub fn from_toml(
+        text: &str,
+        source: &str,
+        folder: &Path,
+        sets: &[String],
+    ) -> Result<Self, Failure> {
+        tree(text, sets)
+            .and_then(|root| Self::from_tree(&root, folder))
+            .map_err(|problem| problem.in_file(source))
+    }
+
+    /// Validates an experiment given as a tree of values.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_tree(root: &document::Node, folder: &Path) -> Result<Self, Problem> {
+        if !layered::is_layered(root) {
+            return Ok(Self::Exact(Box::new(read(root, folder)?), None));
+        }
+        let layered = layered::read(root, folder)?;
+        Ok(match layered::to_exact(&layered) {
+            Ok(exact) => {
+                let note = "two linear layers with squared loss, and every update acts on them from \
+                            the left: the exact engine runs them, as network.width would";
+                Self::Exact(Box::new(exact), Some(note.to_owned()))
+            }
+            Err(why) => Self::Dense(Box::new(layered), why),
+        })
+    }
 }
 
 /// The longest experiment file that is read: enough for a covariance matrix of some 1500 inputs.
@@ -250,6 +296,14 @@ pub fn tree(text: &str, sets: &[String]) -> Result<document::Node, Problem> {
 }
 
 fn read(root: &document::Node, folder: &Path) -> Result<Experiment, Problem> {
+    if layered::is_layered(root) {
+        let layered = layered::read(root, folder)?;
+        return layered::to_exact(&layered).map_err(|why| {
+            let message = format!("this needs a network for the exact engine, and {why}");
+            Problem::new(&document::Origin::Whole, message)
+                .hint("give the network by `network.width`: two linear layers, squared loss")
+        });
+    }
     let top = Section::open(root, "", &keys::TOP)?;
     let name = name(&top.required("name", "name = \"two-layer\"")?)?;
     let data = top.required("data", "[data] with kind = \"gaussian\"")?;

@@ -6,6 +6,8 @@
 pub mod arguments;
 pub mod bundled;
 pub mod checkpoint;
+pub mod data_sets;
+pub mod dense;
 pub mod estimate;
 pub mod experiment;
 pub mod failure;
@@ -17,6 +19,7 @@ pub mod results;
 pub mod run;
 pub mod run_folder;
 pub mod save_plan;
+pub mod session;
 pub mod shard;
 pub mod summarise;
 pub mod sweep;
@@ -59,6 +62,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Reproduce(arguments) if arguments.list => print(&bundled::list()),
+        Command::Reproduce(arguments) if arguments.all => run::reproduce_all(&arguments),
         Command::Reproduce(arguments) => run::reproduce(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
@@ -66,6 +70,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Plot(arguments) => run::plot(&arguments),
+        Command::Data => print(&data_sets::list()),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
     }
 }

@@ -229,7 +229,8 @@ fn expect_siblings(one: &Found, other: &Found) -> Result<(), Failure> {
         return Err(Failure::input(message));
     }
     if one.experiment != other.experiment {
-        let difference = crate::run::first_difference(&one.experiment, &other.experiment, [&a, &b]);
+        let difference =
+            crate::session::first_difference(&one.experiment, &other.experiment, [&a, &b]);
         let message = format!("{a} and {b} are shards of different experiments: {difference}");
         return Err(Failure::input(message));
     }

@@ -288,7 +288,11 @@ fn shared_problem(experiment: &Experiment, keep_rows: bool) -> Result<Kept, Fail
 }
 
 /// A resolved copy names the checksum of what it was run on; other bytes are another experiment.
-fn expect_checksum(
+/// Refuses other data than those that an experiment was run on.
+///
+/// # Errors
+/// Exit code 2, with both checksums.
+pub fn expect_checksum(
     expected: Option<&str>,
     found: &str,
     path: &std::path::Path,
@@ -326,7 +330,8 @@ fn drawn(data: &GaussianData, seed: u64, keep_rows: bool) -> Result<Data, Failur
     })
 }
 
-fn gaussian_words(data: &GaussianData) -> String {
+/// The data in words.
+pub fn gaussian_words(data: &GaussianData) -> String {
     let covariance = match &data.covariance {
         Covariance::Identity => "identity covariance".to_owned(),
         Covariance::PowerLaw(exponent) => format!("power-law covariance of exponent {exponent}"),
@@ -343,7 +348,8 @@ fn gaussian_words(data: &GaussianData) -> String {
     )
 }
 
-fn recipe(data: &GaussianData) -> Synthetic {
+/// The recipe of drawn data.
+pub fn recipe(data: &GaussianData) -> Synthetic {
     Synthetic {
         samples: data.samples,
         inputs: data.inputs,
@@ -365,7 +371,8 @@ fn recipe(data: &GaussianData) -> Synthetic {
     }
 }
 
-fn file_spec(file: &FileData) -> FileSpec {
+/// How a table is read.
+pub fn file_spec(file: &FileData) -> FileSpec {
     let selector = |column: &Column| match column {
         Column::Name(name) => ColumnSelector::Name(name.clone()),
         Column::Position(position) => ColumnSelector::Position(*position as usize),

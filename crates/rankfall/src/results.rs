@@ -12,7 +12,7 @@ use rankfall_core::ensemble::Outcome;
 use rankfall_core::network::Weights;
 use rankfall_core::observe::LAW;
 use rankfall_report::record::{DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
-use rankfall_report::{ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
+use rankfall_report::{Figure, ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
 use std::path::Path;
 
 /// What results are made from, besides the dynamics themselves.
@@ -307,6 +307,23 @@ pub struct Drawing {
 }
 
 impl Drawing {
+    /// The pictures of figures, each as SVG and PNG; what has nothing to draw says why in the report.
+    ///
+    /// # Errors
+    /// Exit code 1 for a picture that cannot be rendered.
+    pub fn of(figures: Vec<Figure>) -> Result<Self, Failure> {
+        let mut files = Vec::new();
+        for figure in figures {
+            let Ok(scene) = figure.outcome else { continue };
+            let raster = png::render(&scene)
+                .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
+            let vector = svg::render(&scene).into_bytes();
+            files.push((format!("figures/{}.svg", figure.name), vector));
+            files.push((format!("figures/{}.png", figure.name), raster));
+        }
+        Ok(Self { files })
+    }
+
     /// How many there are, and where.
     pub fn listing(&self, folder: &Path) -> String {
         let pictures = self
@@ -329,18 +346,7 @@ pub fn draw(
     experiment_toml: &str,
     folder: &Path,
 ) -> Result<Drawing, Failure> {
-    let mut files = Vec::new();
-    for figure in draw_all(summary, table) {
-        // A figure with nothing to draw says why in the report.
-        let Ok(scene) = figure.outcome else { continue };
-        let raster = png::render(&scene)
-            .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
-        files.push((
-            format!("figures/{}.svg", figure.name),
-            svg::render(&scene).into_bytes(),
-        ));
-        files.push((format!("figures/{}.png", figure.name), raster));
-    }
+    let mut drawing = Drawing::of(draw_all(summary, table))?;
     let again = folder.join(run_folder::EXPERIMENT);
     let command = format!("rankfall run {} --out runs/again", again.display());
     let page = report_page(&ReportInput {
@@ -349,6 +355,6 @@ pub fn draw(
         experiment_toml,
         command: &command,
     });
-    files.push((REPORT.to_owned(), page.into_bytes()));
-    Ok(Drawing { files })
+    drawing.files.push((REPORT.to_owned(), page.into_bytes()));
+    Ok(drawing)
 }

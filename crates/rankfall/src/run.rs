@@ -3,20 +3,19 @@
 
 use crate::arguments::{PlotArguments, ReproduceArguments, RunArguments, SharedArguments};
 use crate::bundled;
-use crate::checkpoint::{self, RunCheckpoint, Snapshot};
+use crate::dense;
 use crate::estimate;
 use crate::experiment::sweep::SweepArgumentsRead;
-use crate::experiment::{Experiment, read_text, tree};
-use crate::failure::{Failure, quoted, shown_path};
-use crate::interruption;
+use crate::experiment::{Asked, Experiment, read_text, tree};
+use crate::failure::{Failure, FailureKind, shown_path};
 use crate::merge::PartToWrite;
 use crate::preparation::{self, Prepared};
-use crate::progress::Progress;
 use crate::results::{Results, all_diverged, draw, report_finished, rows_first};
 use crate::run_folder::partial::{
     PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
 };
-use crate::run_folder::{self, CHECKPOINT, Existing, Opened, RunFolder};
+use crate::run_folder::{self, AnySummary, Existing, Opened, RunFolder};
+use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
 use crate::shard::Shard;
 use crate::sweep;
 use rankfall_core::ensemble::{self, Control, Outcome, RunError};
@@ -25,7 +24,6 @@ use rankfall_report::SeriesTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// `rankfall reproduce`.
 ///
@@ -33,15 +31,59 @@ use std::time::{Duration, Instant};
 /// A [`Failure`] with the exit code of its kind.
 pub fn reproduce(arguments: &ReproduceArguments) -> Result<(), Failure> {
     let bundled = bundled::named(&arguments.name)?;
+    reproduce_one(bundled, arguments.part.shard, &arguments.shared)
+}
+
+/// `rankfall reproduce --all`: one after the other; what fails is named at the end.
+///
+/// # Errors
+/// An interruption at once; after all others, exit code 1 if one of them failed.
+pub fn reproduce_all(arguments: &ReproduceArguments) -> Result<(), Failure> {
+    let mut failed = Vec::new();
+    let root = arguments
+        .shared
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("runs"));
+    for bundled in bundled::ALL {
+        if let Err(why) = bundled::has_data(bundled) {
+            crate::print(&format!("== {}: left out, {why}\n", bundled.name))?;
+            continue;
+        }
+        crate::print(&format!("== {}: {}\n", bundled.name, bundled.shows))?;
+        let shared = SharedArguments {
+            out: Some(root.join(bundled.name)),
+            ..arguments.shared.clone()
+        };
+        match reproduce_one(bundled, None, &shared) {
+            Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
+            Err(failure) => {
+                crate::print(&format!("{failure}\n"))?;
+                failed.push(bundled.name);
+            }
+            Ok(()) => crate::print("\n")?,
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::run(format!("failed: {}", failed.join(", ")))),
+    }
+}
+
+fn reproduce_one(
+    bundled: &bundled::Bundled,
+    shard: Option<Shard>,
+    shared: &SharedArguments,
+) -> Result<(), Failure> {
     let source = format!("{}.toml (bundled)", bundled.name);
-    let sets = &arguments.shared.sets;
+    let sets = &shared.sets;
     if bundled.is_sweep {
         let given = SweepArgumentsRead::default();
         let plan = sweep::plan_of(bundled.toml, &source, Path::new(""), sets, &given)?;
-        return sweep::execute(plan, arguments.part.shard, &arguments.shared);
+        return sweep::execute(plan, shard, shared);
     }
-    let experiment = Experiment::from_toml(bundled.toml, &source, Path::new(""), sets)?;
-    execute(experiment, arguments.part.shard, &arguments.shared)
+    let asked = Asked::from_toml(bundled.toml, &source, Path::new(""), sets)?;
+    execute_asked(asked, shard, shared)
 }
 
 /// `rankfall run`.
@@ -56,8 +98,20 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         let message = format!("{shown} has a [sweep] table: it is many runs, not one");
         return Err(Failure::input(message).hint(format!("rankfall sweep {shown} runs them")));
     }
-    let experiment = Experiment::load(path, sets)?;
-    execute(experiment, arguments.part.shard, &arguments.shared)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let asked = Asked::from_tree(&root, folder).map_err(|problem| problem.in_file(&shown))?;
+    execute_asked(asked, arguments.part.shard, &arguments.shared)
+}
+
+fn execute_asked(
+    asked: Asked,
+    shard: Option<Shard>,
+    shared: &SharedArguments,
+) -> Result<(), Failure> {
+    match asked {
+        Asked::Exact(experiment, note) => execute(*experiment, note, shard, shared),
+        Asked::Dense(experiment, why) => dense::run::execute(*experiment, &why, shard, shared),
+    }
 }
 
 /// `rankfall plot`: draws figures and report again.
@@ -69,10 +123,13 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     if run_folder::is_finished_sweep(folder)? {
         return sweep::plot(folder);
     }
-    let summary = run_folder::read_summary(folder)?;
+    let summary = run_folder::read_any_summary(folder)?;
     let series = SeriesTable::from_rows(run_folder::read_series(folder)?);
     let experiment = run_folder::read_experiment(folder)?;
-    let pages = draw(&summary, &series, &experiment, folder)?;
+    let pages = match &summary {
+        AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder)?,
+        AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder)?,
+    };
     for (name, bytes) in &pages.files {
         run_folder::write_into(&folder.join(name), bytes)?;
     }
@@ -80,14 +137,10 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
 }
 
 /// Where the results go: `--out`, or `runs/NAME`, or `runs/NAME-i-of-m` for a shard.
-pub fn out_folder(
-    experiment: &Experiment,
-    shard: Option<Shard>,
-    shared: &SharedArguments,
-) -> PathBuf {
+pub fn out_folder(experiment: &str, shard: Option<Shard>, shared: &SharedArguments) -> PathBuf {
     let name = match shard {
-        Some(Shard { index, count }) => format!("{}-{index}-of-{count}", experiment.name),
-        None => experiment.name.clone(),
+        Some(Shard { index, count }) => format!("{experiment}-{index}-of-{count}"),
+        None => experiment.to_owned(),
     };
     let default = || Path::new("runs").join(name);
     shared.out.clone().unwrap_or_else(default)
@@ -104,22 +157,26 @@ pub fn existing(shared: &SharedArguments) -> Existing {
 
 fn execute(
     mut experiment: Experiment,
+    note: Option<String>,
     shard: Option<Shard>,
     shared: &SharedArguments,
 ) -> Result<(), Failure> {
-    let path = out_folder(&experiment, shard, shared);
+    let path = out_folder(&experiment.name, shard, shared);
     run_folder::check(&path, existing(shared))?;
     estimate::check_drawing(&experiment)?;
-    let prepared = preparation::prepare(&mut experiment)?;
+    let mut prepared = preparation::prepare(&mut experiment)?;
+    prepared.known.warnings.extend(note);
     let threads = threads(shared);
     estimate::check(&experiment, &prepared.known, &path, threads, shard)?;
     let context = Context {
         experiment: &experiment,
-        resolved: experiment.resolved_toml(),
         prepared: &prepared,
-        threads,
-        shard,
-        shared,
+        session: Session {
+            resolved: experiment.resolved_toml(),
+            threads,
+            shard,
+            shared,
+        },
     };
     match (RunFolder::open(&path, existing(shared))?, shard) {
         (Opened::Finished, None) => {
@@ -141,50 +198,11 @@ pub fn threads(shared: &SharedArguments) -> usize {
     shared.threads.map_or_else(available, usize::from)
 }
 
-/// Refuses to go on in a folder with another experiment in it.
-///
-/// # Errors
-/// Exit code 2, with the first line that differs.
-pub fn expect_same_experiment(
-    folder: &Path,
-    recorded: &str,
-    resolved: &str,
-) -> Result<(), Failure> {
-    if recorded == resolved {
-        return Ok(());
-    }
-    let message = format!(
-        "the run in {} is of another experiment: {}",
-        shown_path(folder),
-        first_difference(recorded, resolved, ["there", "here"])
-    );
-    Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
-}
-
-/// The first line in which two experiments differ; `places` are what to call them.
-pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
-    let pair = one.lines().zip(other.lines()).find(|(a, b)| a != b);
-    match pair {
-        Some((a, b)) => format!(
-            "{} it says {}, {} {}",
-            places[0],
-            quoted(a),
-            places[1],
-            quoted(b)
-        ),
-        None => "one has more lines than the other".to_owned(),
-    }
-}
-
 /// One experiment being run.
 struct Context<'a> {
     experiment: &'a Experiment,
-    /// The resolved copy of it.
-    resolved: String,
     prepared: &'a Prepared,
-    threads: usize,
-    shard: Option<Shard>,
-    shared: &'a SharedArguments,
+    session: Session<'a>,
 }
 
 /// What a dynamics left when it had been run: where it is in the file, and how long it took.
@@ -206,8 +224,8 @@ impl Context<'_> {
         })?;
         let summary = results.summary(&finished)?;
         let path = folder.path().to_owned();
-        let drawing = results.write(folder, &finished, &summary, &self.resolved)?;
-        report_finished(&summary, &path, self.shared.json, Some(&drawing))?;
+        let drawing = results.write(folder, &finished, &summary, &self.session.resolved)?;
+        report_finished(&summary, &path, self.session.shared.json, Some(&drawing))?;
         all_diverged(&summary)
     }
 
@@ -218,14 +236,14 @@ impl Context<'_> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             of: Sharded::Run,
             experiment: self.experiment.name.clone(),
-            experiment_sha256: rankfall_data::sha256_of(self.resolved.as_bytes()),
+            experiment_sha256: rankfall_data::sha256_of(self.session.resolved.as_bytes()),
             shard: shard.index,
             shards: shard.count,
             parts,
         };
         let path = folder.path().to_owned();
         folder.finish_shard(&record)?;
-        report_shard(&record, &path, self.shared.json, true)
+        report_shard(&record, &path, self.session.shared.json, true)
     }
 
     /// Keeps the statistics of a dynamics as a file of the shard.
@@ -264,78 +282,38 @@ impl Context<'_> {
     /// A finished shard stays as it is, if it is the one that was asked for.
     fn report_finished_shard(&self, path: &Path, shard: Shard) -> Result<(), Failure> {
         let (record, recorded) = read_shard(path)?;
-        expect_same_experiment(path, &recorded, &self.resolved)?;
+        expect_same_experiment(path, &recorded, &self.session.resolved)?;
         record.expect(shard, path)?;
-        report_shard(&record, path, self.shared.json, false)
+        report_shard(&record, path, self.session.shared.json, false)
     }
 
-    /// Runs the dynamics that the checkpoint has not finished, each to what `finish` makes of it.
+    /// Runs every dynamics, each to what `finish` makes of it.
     fn run_all<F: Serialize + DeserializeOwned + Sync>(
         &self,
         folder: &RunFolder,
         finish: impl Fn(Ended) -> Result<F, Failure>,
     ) -> Result<Vec<F>, Failure> {
-        let mut checkpoint = RunCheckpoint::default();
-        if folder.file(CHECKPOINT).exists() {
-            let recorded = folder.recorded_experiment()?;
-            let recorded = recorded.as_deref().unwrap_or(&self.resolved);
-            expect_same_experiment(folder.path(), recorded, &self.resolved)?;
-            checkpoint = checkpoint::read(folder, self.shard)?;
-        }
-        folder.write_experiment(&self.resolved)?;
-        interruption::listen()?;
         let save_steps = self.experiment.save_steps();
-        for (index, save_steps) in save_steps.iter().enumerate() {
-            if index < checkpoint.finished.len() {
-                continue;
-            }
-            let (outcome, seconds) = self.run_one(folder, &checkpoint, index, save_steps)?;
-            checkpoint.finished.push(finish(Ended {
-                index,
-                save_steps,
-                outcome: &outcome,
-                seconds,
-            })?);
-            checkpoint.current = None;
-            checkpoint.seconds = 0.0;
-            checkpoint.snapshot().write(folder, self.shard)?;
-        }
-        Ok(checkpoint.finished)
-    }
-
-    fn run_one<F: Serialize + Sync>(
-        &self,
-        folder: &RunFolder,
-        checkpoint: &RunCheckpoint<F>,
-        index: usize,
-        save_steps: &[u64],
-    ) -> Result<(Outcome, f64), Failure> {
-        let spec = &self.experiment.dynamics[index];
-        let ensemble = self.experiment.ensemble(index, save_steps);
+        let dynamics = self.experiment.dynamics.iter();
+        let labels: Vec<&str> = dynamics.map(|spec| spec.label.as_str()).collect();
         let setup = &self.prepared.setup;
-        let blocks = ensemble.blocks(setup);
-        let part = self.shard.map_or(0..blocks, |shard| shard.range(blocks));
-        let before = checkpoint.seconds;
-        let started = Instant::now();
-        let seconds = || before + started.elapsed().as_secs_f64();
-        let watch = Watch {
-            progress: Progress::new(&spec.label, self.shared.quiet),
-            checkpoint_interval: self.shared.checkpoint_seconds,
-            keep: |current: &ensemble::Checkpoint| {
-                let snapshot = Snapshot {
-                    current: Some(current),
-                    seconds: seconds(),
-                    ..checkpoint.snapshot()
-                };
-                snapshot.write(folder, self.shard)
-            },
+        let run = |index: usize, resume: Option<&ensemble::Checkpoint>, watch: &dyn Control| {
+            let ensemble = self.experiment.ensemble(index, &save_steps[index]);
+            let blocks = ensemble.blocks(setup);
+            let part = (self.session.shard).map_or(0..blocks, |shard| shard.range(blocks));
+            let (threads, instructions) = (self.session.threads, Instructions::best());
+            let outcome = ensemble.run_part(setup, part, threads, resume, watch, instructions);
+            outcome.map_err(|error| of_run(error, folder))
         };
-        let resume = checkpoint.current.as_ref();
-        let instructions = Instructions::best();
-        let outcome = ensemble.run_part(setup, part, self.threads, resume, &watch, instructions);
-        watch.progress.finish();
-        let outcome = outcome.map_err(|error| of_run(error, folder))?;
-        Ok((outcome, seconds()))
+        self.session
+            .run_all(folder, &labels, run, |index, outcome, seconds| {
+                finish(Ended {
+                    index,
+                    save_steps: &save_steps[index],
+                    outcome,
+                    seconds,
+                })
+            })
     }
 }
 
@@ -371,45 +349,9 @@ fn report_shard(
 
 fn of_run(error: RunError, folder: &RunFolder) -> Failure {
     match error {
-        RunError::Interrupted => {
-            let shown = shown_path(folder.path());
-            Failure::interrupted(format!("interrupted; everything so far is in {shown}"))
-                .hint("the same command with --resume continues it")
-        }
+        RunError::Interrupted => interrupted(folder),
         RunError::Setup(error) => preparation::of_setup(error),
         RunError::Checkpoint(words) => Failure::run(words),
-        RunError::ForeignCheckpoint(words) => Failure::input(format!(
-            "the checkpoint in {} is not of this run: {words}",
-            shown_path(folder.path())
-        ))
-        .hint("--force starts the run again from the beginning"),
-    }
-}
-
-/// Watches over one dynamics.
-struct Watch<K> {
-    progress: Progress,
-    checkpoint_interval: Duration,
-    keep: K,
-}
-
-impl<K> Control for Watch<K>
-where
-    K: Fn(&ensemble::Checkpoint) -> Result<(), Failure> + Sync,
-{
-    fn interrupted(&self) -> bool {
-        interruption::requested()
-    }
-
-    fn progress(&self, done: u64, total: u64) {
-        self.progress.update(done, total);
-    }
-
-    fn checkpoint_interval(&self) -> Duration {
-        self.checkpoint_interval
-    }
-
-    fn keep(&self, current: &ensemble::Checkpoint) -> Result<(), String> {
-        (self.keep)(current).map_err(|failure| failure.message)
+        RunError::ForeignCheckpoint(words) => foreign_checkpoint(folder, &words),
     }
 }

@@ -17,7 +17,9 @@ use crate::failure::{Failure, shown_path};
 use crate::sweep::plan::Plan;
 use crate::sweep::schedule::UnitRows;
 use atomic::write_atomically;
+use rankfall_report::network_record::{DENSE, NetworkSummary};
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
+use serde::Serialize;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -218,7 +220,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
-    pub fn finish(self, summary: &Summary) -> Result<(), Failure> {
+    pub fn finish(self, summary: &impl Serialize) -> Result<(), Failure> {
         self.finish_with(SUMMARY, summary_json(summary)?.as_bytes())
     }
 
@@ -246,17 +248,69 @@ impl RunFolder {
 ///
 /// # Errors
 /// Exit code 1 if it cannot be written as JSON.
-pub fn summary_json(summary: &Summary) -> Result<String, Failure> {
+pub fn summary_json(summary: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(summary)
         .map(|text| text + "\n")
         .map_err(|error| Failure::run(format!("cannot write the summary as JSON: {error}")))
+}
+
+/// The summary of either engine.
+#[derive(Clone, Debug)]
+pub enum AnySummary {
+    /// Two linear layers.
+    Exact(Box<Summary>),
+    /// Any network.
+    Dense(Box<NetworkSummary>),
 }
 
 /// Reads the summary of a finished run.
 ///
 /// # Errors
 /// Exit code 2 where the folder has none, an unfinished run, or one that cannot be understood.
+pub fn read_any_summary(folder: &Path) -> Result<AnySummary, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Engine {
+        engine: Option<String>,
+    }
+    let (path, text) = summary_text(folder)?;
+    let Engine { engine } = serde_json::from_str(&text).map_err(|e| unreadable(&path, &e))?;
+    let wrong = |error: serde_json::Error| unreadable(&path, &error);
+    Ok(match engine.as_deref() {
+        Some(DENSE) => AnySummary::Dense(Box::new(serde_json::from_str(&text).map_err(wrong)?)),
+        _ => AnySummary::Exact(Box::new(serde_json::from_str(&text).map_err(wrong)?)),
+    })
+}
+
+/// Reads the summary of a finished run of the exact engine.
+///
+/// # Errors
+/// Exit code 2 where the folder has none, an unfinished run, or one that cannot be understood.
 pub fn read_summary(folder: &Path) -> Result<Summary, Failure> {
+    match read_any_summary(folder)? {
+        AnySummary::Exact(summary) => Ok(*summary),
+        AnySummary::Dense(_) => {
+            let message = format!("the run in {} is of the dense engine", shown_path(folder));
+            Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
+        }
+    }
+}
+
+/// Reads the summary of a finished run of the dense engine.
+///
+/// # Errors
+/// Exit code 2 where the folder has none, an unfinished run, or one that cannot be understood.
+pub fn read_network_summary(folder: &Path) -> Result<NetworkSummary, Failure> {
+    match read_any_summary(folder)? {
+        AnySummary::Dense(summary) => Ok(*summary),
+        AnySummary::Exact(_) => {
+            let message = format!("the run in {} is of the exact engine", shown_path(folder));
+            Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
+        }
+    }
+}
+
+/// The text of the summary of a finished run, of the layout that this version reads.
+fn summary_text(folder: &Path) -> Result<(PathBuf, String), Failure> {
     match State::of(folder)? {
         State::Finished => {}
         State::Shard => {
@@ -282,7 +336,7 @@ pub fn read_summary(folder: &Path) -> Result<Summary, Failure> {
     let path = folder.join(SUMMARY);
     let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
     check_schema(&path, &text)?;
-    serde_json::from_str(&text).map_err(|error| unreadable(&path, &error))
+    Ok((path, text))
 }
 
 /// Reads the statistics of a finished run.

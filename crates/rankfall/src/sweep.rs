@@ -16,11 +16,12 @@ use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
 use crate::preparation::{DataCache, prepare_with};
 use crate::results::Drawing;
-use crate::run::{existing, expect_same_experiment, out_folder, threads};
+use crate::run::{existing, out_folder, threads};
 use crate::run_folder::partial::{
     PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
 };
 use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY, SWEEP};
+use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use metrics::Metric;
 use plan::Plan;
@@ -87,7 +88,7 @@ pub fn execute(
     shard: Option<Shard>,
     shared: &SharedArguments,
 ) -> Result<(), Failure> {
-    let path = out_folder(plan.first()?, shard, shared);
+    let path = out_folder(&plan.first()?.name, shard, shared);
     run_folder::check(&path, existing(shared))?;
     let cache = DataCache::default();
     let threads = threads(shared);

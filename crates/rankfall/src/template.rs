@@ -1,10 +1,13 @@
 //! The commented experiment file that `rankfall new` prints.
 
+mod layers;
+
 use crate::arguments::DataKind;
 
 /// A complete experiment file with every key explained; valid as it stands.
 pub fn experiment(kind: DataKind) -> String {
     let data = match kind {
+        DataKind::Layers => return layers::TEMPLATE.to_owned(),
         DataKind::Gaussian => GAUSSIAN,
         DataKind::File => FILE,
         DataKind::Gram => GRAM,
@@ -155,14 +158,14 @@ reductions = true              # false: full width in the original basis, slower
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::{Experiment, keys};
+    use crate::experiment::{Asked, keys};
     use clap::ValueEnum;
     use std::path::Path;
 
     #[test]
     fn every_template_is_a_valid_experiment() {
         for kind in DataKind::value_variants() {
-            let read = Experiment::from_toml(&experiment(*kind), "new", Path::new("/"), &[]);
+            let read = Asked::from_toml(&experiment(*kind), "new", Path::new("/"), &[]);
             assert!(read.is_ok(), "{kind:?}: {}", read.unwrap_err());
         }
     }
@@ -183,7 +186,7 @@ mod tests {
         assert!(!blocks.is_empty());
         for block in blocks {
             let text = block.split("```").next().unwrap_or_default();
-            let read = Experiment::from_toml(text, "guide", Path::new("/"), &[]);
+            let read = Asked::from_toml(text, "guide", Path::new("/"), &[]);
             assert!(read.is_ok(), "{}", read.unwrap_err());
         }
     }

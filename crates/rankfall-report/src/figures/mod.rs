@@ -7,6 +7,7 @@ pub mod eigenvalues;
 pub mod force_balance;
 pub mod generalisation;
 pub mod loss;
+pub mod network;
 pub mod orders;
 pub mod pushes;
 pub mod ranks;

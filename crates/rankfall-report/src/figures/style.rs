@@ -20,10 +20,17 @@ pub const LAW: Stroke = Stroke {
 /// taken: cool for the noiseless, warm for the noisy, solid for flows, broken for descents.
 #[must_use]
 pub fn pens(dynamics: &[DynamicsSummary]) -> Vec<Stroke> {
+    let kinds: Vec<&str> = dynamics.iter().map(|one| one.kind.as_str()).collect();
+    pens_of(&kinds)
+}
+
+/// The pens of dynamics of these kinds.
+#[must_use]
+pub fn pens_of(kinds: &[&str]) -> Vec<Stroke> {
     let mut taken = vec![false; SERIES.len()];
     let mut pens = Vec::new();
-    for (i, one) in dynamics.iter().enumerate() {
-        let (preferred, dash) = of_kind(&one.kind);
+    for (i, kind) in kinds.iter().enumerate() {
+        let (preferred, dash) = of_kind(kind);
         let free = (0..SERIES.len()).find(|c| !taken[*c]);
         let (color, dash) = match (taken[preferred], free) {
             (false, _) => (preferred, dash),

@@ -146,7 +146,8 @@ pub fn read(section: &Section, folder: &Path) -> Result<DataSpec, Problem> {
     }
 }
 
-fn gaussian(section: &Section) -> Result<GaussianData, Problem> {
+/// Drawn data with a linear teacher.
+pub(super) fn gaussian(section: &Section) -> Result<GaussianData, Problem> {
     let samples = section.required("samples", "samples = 1000")?;
     let inputs = section.required("inputs", "inputs = 5")?;
     let inputs = inputs.integer(1..=MOST_COLUMNS)? as usize;
@@ -265,7 +266,8 @@ fn symmetric(field: &Field, rows: &[Vec<f64>]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn file(section: &Section, folder: &Path) -> Result<FileData, Problem> {
+/// A table in a file.
+pub(super) fn file(section: &Section, folder: &Path) -> Result<FileData, Problem> {
     let path = section.required("path", "path = \"table.csv\"")?;
     let path = absolute_path(&path, folder)?;
     check_format(section, &path)?;

@@ -101,20 +101,31 @@ pub fn read_all(field: &Field, data: &DataSpec) -> Result<Vec<DynamicsSpec>, Pro
             .problem(message)
             .hint("add [[dynamics]] with kind = \"gradient-flow\""));
     }
-    let mut read = Vec::with_capacity(items.len());
+    let mut read: Vec<Entry> = Vec::with_capacity(items.len());
     for item in &items {
         read.push(entry(item, data)?);
     }
-    with_labels(&items, read)
+    let asked = read
+        .iter()
+        .map(|(label, spec)| (label.clone(), spec.kind_name()));
+    let labels = with_labels(&items, &asked.collect::<Vec<_>>())?;
+    let labelled = read.into_iter().zip(labels);
+    Ok(labelled
+        .map(|((_, spec), label)| DynamicsSpec { label, ..spec })
+        .collect())
 }
 
 /// An entry with the label it was given, if any.
 type Entry = (Option<String>, DynamicsSpec);
 
-/// Fills in missing labels, and refuses those given twice.
-fn with_labels(items: &[Field], read: Vec<Entry>) -> Result<Vec<DynamicsSpec>, Problem> {
+/// The labels of entries with the label and the kind of each: missing ones are filled in, and those
+/// given twice refused.
+pub(super) fn with_labels(
+    items: &[Field],
+    asked: &[(Option<String>, &'static str)],
+) -> Result<Vec<String>, Problem> {
     let mut taken: Vec<String> = Vec::new();
-    for (item, (label, _)) in items.iter().zip(&read) {
+    for (item, (label, _)) in items.iter().zip(asked) {
         let Some(label) = label else { continue };
         if taken.contains(label) {
             let message = format!("has the label {} of another one", quoted(label));
@@ -124,15 +135,14 @@ fn with_labels(items: &[Field], read: Vec<Entry>) -> Result<Vec<DynamicsSpec>, P
         }
         taken.push(label.clone());
     }
-    let fill = |(label, mut spec): Entry| {
-        spec.label = label.unwrap_or_else(|| {
-            let free = free_label(words(spec.kind_name()), &taken);
+    let fill = |(label, kind): &(Option<String>, &'static str)| {
+        label.clone().unwrap_or_else(|| {
+            let free = free_label(words(kind), &taken);
             taken.push(free.clone());
             free
-        });
-        spec
+        })
     };
-    Ok(read.into_iter().map(fill).collect())
+    Ok(asked.iter().map(fill).collect())
 }
 
 /// `words`, or `words 2`, `words 3`, …: the first that is not taken.
@@ -179,7 +189,7 @@ fn is_auto(field: &Field) -> bool {
     matches!(&field.node.value, Value::Text(text) if text == "auto")
 }
 
-fn label(field: &Field) -> Result<String, Problem> {
+pub(super) fn label(field: &Field) -> Result<String, Problem> {
     let label = field.text()?;
     label_text(field, &label)?;
     Ok(label)

@@ -1,5 +1,7 @@
 //! Every key an experiment file may have, where it belongs, and to which kinds it applies.
 
+use super::layered::keys as layered;
+
 /// One key of a section.
 #[derive(Debug)]
 pub struct Key {
@@ -20,19 +22,47 @@ pub struct SectionKeys {
     pub keys: &'static [Key],
     /// The values of its `kind` key; empty where it has none.
     pub kinds: &'static [&'static str],
+    /// For which networks it is.
+    pub family: Family,
 }
 
-const fn key(name: &'static str) -> Key {
+/// The two ways to give a network, each with sections of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// By `network.width`: two linear layers in the exact engine.
+    Width,
+    /// By `network.layers`: any network.
+    Layers,
+}
+
+impl Family {
+    /// The key that makes a file one of it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Family::Width => "network.width",
+            Family::Layers => "network.layers",
+        }
+    }
+}
+
+/// A key of every kind.
+pub(super) const fn key(name: &'static str) -> Key {
     of(name, &[], "")
 }
 
-const fn of(name: &'static str, kinds: &'static [&'static str], why: &'static str) -> Key {
+/// A key of some kinds, and why of no others.
+pub(super) const fn of(
+    name: &'static str,
+    kinds: &'static [&'static str],
+    why: &'static str,
+) -> Key {
     Key { name, kinds, why }
 }
 
 /// The top level of the file.
 pub const TOP: SectionKeys = SectionKeys {
     place: "the top level of the file",
+    family: Family::Width,
     kinds: &[],
     keys: &[
         key("name"),
@@ -47,6 +77,7 @@ pub const TOP: SectionKeys = SectionKeys {
 /// `[sweep]`.
 pub const SWEEP: SectionKeys = SectionKeys {
     place: "[sweep]",
+    family: Family::Width,
     kinds: &[],
     keys: &[key("over"), key("design"), key("points"), key("vary_seed")],
 };
@@ -54,6 +85,7 @@ pub const SWEEP: SectionKeys = SectionKeys {
 /// `[data]`.
 pub const DATA: SectionKeys = SectionKeys {
     place: "[data]",
+    family: Family::Width,
     kinds: &["gaussian", "file", "gram"],
     keys: &[
         key("kind"),
@@ -107,6 +139,7 @@ const TEACHER: &str = "only drawn data have a teacher and a law";
 /// `[network]`.
 pub const NETWORK: SectionKeys = SectionKeys {
     place: "[network]",
+    family: Family::Width,
     kinds: &[],
     keys: &[key("width"), key("init")],
 };
@@ -114,6 +147,7 @@ pub const NETWORK: SectionKeys = SectionKeys {
 /// `network.init`.
 pub const INIT: SectionKeys = SectionKeys {
     place: "network.init",
+    family: Family::Width,
     kinds: &["gaussian", "balanced", "file"],
     keys: &[
         key("kind"),
@@ -140,6 +174,7 @@ pub const INIT: SectionKeys = SectionKeys {
 /// One `[[dynamics]]`.
 pub const DYNAMICS: SectionKeys = SectionKeys {
     place: "[[dynamics]]",
+    family: Family::Width,
     kinds: &[
         "gradient-flow",
         "stochastic-gradient-flow",
@@ -187,6 +222,7 @@ const ONLY_ITS_FORCES: &str = "the forces are those of its equation for the eige
 /// `forces` of one `[[dynamics]]`.
 pub const FORCES: SectionKeys = SectionKeys {
     place: "dynamics.forces",
+    family: Family::Width,
     kinds: &[],
     keys: &[
         key("gradient"),
@@ -199,6 +235,7 @@ pub const FORCES: SectionKeys = SectionKeys {
 /// `run.force_balance` when it is a table.
 pub const FORCE_BALANCE: SectionKeys = SectionKeys {
     place: "run.force_balance",
+    family: Family::Width,
     kinds: &[],
     keys: &[key("stride")],
 };
@@ -206,6 +243,7 @@ pub const FORCE_BALANCE: SectionKeys = SectionKeys {
 /// `[run]`.
 pub const RUN: SectionKeys = SectionKeys {
     place: "[run]",
+    family: Family::Width,
     kinds: &[],
     keys: &[
         key("seed"),
@@ -223,6 +261,7 @@ pub const RUN: SectionKeys = SectionKeys {
 /// `run.save`.
 pub const SAVE: SectionKeys = SectionKeys {
     place: "run.save",
+    family: Family::Width,
     kinds: &[],
     keys: &[key("points"), key("spacing")],
 };
@@ -230,6 +269,7 @@ pub const SAVE: SectionKeys = SectionKeys {
 /// `data.covariance` when it is a table.
 pub const COVARIANCE: SectionKeys = SectionKeys {
     place: "data.covariance",
+    family: Family::Width,
     kinds: &[],
     keys: &[key("power_law"), key("matrix")],
 };
@@ -297,22 +337,34 @@ impl SectionKeys {
     }
 }
 
-/// The other places where a key of that name belongs, e.g. `[run]` for `seed`.
-pub fn elsewhere(name: &str) -> Vec<&'static str> {
-    SECTIONS
-        .iter()
-        .filter(|s| s.find(name).is_some())
+/// The other places where a key of that name belongs in files of a family, e.g. `[run]` for `seed`.
+pub fn elsewhere(name: &str, family: Family) -> Vec<&'static str> {
+    every_section()
+        .filter(|s| s.family == family && s.find(name).is_some())
         .map(|s| s.place)
         .collect()
 }
 
+/// Whether files of the other family have a key of that name.
+pub fn other_family(name: &str, family: Family) -> Option<Family> {
+    let other = match family {
+        Family::Width => Family::Layers,
+        Family::Layers => Family::Width,
+    };
+    (!elsewhere(name, other).is_empty()).then_some(other)
+}
+
+fn every_section() -> impl Iterator<Item = &'static SectionKeys> {
+    let all = [SECTIONS, layered::SECTIONS];
+    all.into_iter().flatten().copied()
+}
+
 /// Every key and every listed value, for checks that run over all of them.
 pub fn every_name_and_value() -> impl Iterator<Item = &'static str> {
-    let named = SECTIONS
-        .iter()
-        .flat_map(|s| s.names().into_iter().chain(s.kinds.iter().copied()));
+    let named = every_section().flat_map(|s| s.names().into_iter().chain(s.kinds.iter().copied()));
     let values = [INTEGRATORS, DISTRIBUTIONS, SAMPLINGS, SPACINGS, DESIGNS];
-    named.chain(values.into_iter().flatten().copied())
+    let values = values.into_iter().chain(layered::VALUES.iter().copied());
+    named.chain(values.flatten().copied())
 }
 
 #[cfg(test)]
@@ -321,7 +373,7 @@ mod tests {
 
     #[test]
     fn keys_apply_only_to_kinds_that_exist() {
-        for section in SECTIONS {
+        for section in every_section() {
             for key in section.keys {
                 for kind in key.kinds {
                     assert!(section.kinds.contains(kind), "{} {kind}", key.name);
@@ -332,8 +384,20 @@ mod tests {
 
     #[test]
     fn a_key_is_found_where_it_belongs() {
-        assert_eq!(elsewhere("seed"), ["[run]"]);
-        assert_eq!(elsewhere("each_trajectory"), ["[data]", "network.init"]);
-        assert!(elsewhere("nonsense").is_empty());
+        assert_eq!(elsewhere("seed", Family::Width), ["[run]"]);
+        assert_eq!(
+            elsewhere("each_trajectory", Family::Width),
+            ["[data]", "network.init"]
+        );
+        assert!(elsewhere("nonsense", Family::Width).is_empty());
+        assert_eq!(
+            other_family("momentum", Family::Width),
+            Some(Family::Layers)
+        );
+        assert_eq!(
+            other_family("integrator", Family::Layers),
+            Some(Family::Width)
+        );
+        assert_eq!(other_family("nonsense", Family::Layers), None);
     }
 }

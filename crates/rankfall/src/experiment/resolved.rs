@@ -4,7 +4,7 @@ use super::{
     Column, Covariance, DataSpec, DynamicsSpec, Experiment, FileData, ForceBalanceSpec,
     GaussianData, InitSpec, RunSpec, Teacher,
 };
-use crate::save_plan::Spacing;
+use crate::save_plan::{SavePlan, Spacing};
 use rankfall_core::dynamics::{ForceScales, Integrator, Kind, LabelNoise, Sampling};
 use std::fmt::Write;
 
@@ -35,19 +35,33 @@ pub fn toml(experiment: &Experiment) -> String {
     file.0
 }
 
-const HEAD: &str = "# The experiment as it was run: defaults written out, paths absolute.\n\n";
+/// The first line of every copy.
+pub(super) const HEAD: &str =
+    "# The experiment as it was run: defaults written out, paths absolute.\n\n";
 
 /// `key = value` lines.
 #[derive(Default)]
-struct Lines(String);
+pub(super) struct Lines(String);
 
 impl Lines {
-    fn put(&mut self, key: &str, value: impl std::fmt::Display) {
+    /// Text as it is.
+    pub fn raw(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    /// The whole.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
+    /// One key.
+    pub fn put(&mut self, key: &str, value: impl std::fmt::Display) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "{key} = {value}");
     }
 
-    fn put_if(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
+    /// One key, where it has a value.
+    pub fn put_if(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
         if let Some(value) = value {
             self.put(key, value);
         }
@@ -55,25 +69,25 @@ impl Lines {
 }
 
 /// A TOML string with everything escaped that needs it.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
 /// The shortest decimal that reads back as the same double, always with a point or an exponent.
-fn float(number: f64) -> String {
+pub(super) fn float(number: f64) -> String {
     format!("{number:?}")
 }
 
-fn list<T>(items: &[T], shown: impl Fn(&T) -> String) -> String {
+pub(super) fn list<T>(items: &[T], shown: impl Fn(&T) -> String) -> String {
     let items: Vec<String> = items.iter().map(shown).collect();
     format!("[{}]", items.join(", "))
 }
 
-fn floats(numbers: &[f64]) -> String {
+pub(super) fn floats(numbers: &[f64]) -> String {
     list(numbers, |x| float(*x))
 }
 
-fn put_gaussian(file: &mut Lines, data: &GaussianData) {
+pub(super) fn put_gaussian(file: &mut Lines, data: &GaussianData) {
     file.put("kind", text("gaussian"));
     file.put("samples", data.samples);
     file.put("inputs", data.inputs);
@@ -93,7 +107,7 @@ fn put_gaussian(file: &mut Lines, data: &GaussianData) {
     file.put("each_trajectory", data.each_trajectory);
 }
 
-fn put_file(file: &mut Lines, data: &FileData) {
+pub(super) fn put_file(file: &mut Lines, data: &FileData) {
     file.put("kind", text("file"));
     file.put("path", text(&data.path.to_string_lossy()));
     file.put_if("inputs", data.inputs.as_deref().map(columns));
@@ -211,14 +225,14 @@ fn integrator_name(integrator: Integrator) -> &'static str {
     }
 }
 
-fn distribution_name(distribution: LabelNoise) -> &'static str {
+pub(super) fn distribution_name(distribution: LabelNoise) -> &'static str {
     match distribution {
         LabelNoise::Gaussian => "gaussian",
         LabelNoise::Rademacher => "rademacher",
     }
 }
 
-fn sampling_name(sampling: Sampling) -> &'static str {
+pub(super) fn sampling_name(sampling: Sampling) -> &'static str {
     match sampling {
         Sampling::WithReplacement => "with-replacement",
         Sampling::WithoutReplacement => "without-replacement",
@@ -227,19 +241,24 @@ fn sampling_name(sampling: Sampling) -> &'static str {
     }
 }
 
-fn put_run(file: &mut Lines, run: &RunSpec) {
-    let spacing = match run.save.spacing {
+/// When to save.
+pub(super) fn put_save(file: &mut Lines, save: &SavePlan) {
+    let spacing = match save.spacing {
         Spacing::Linear => "linear",
         Spacing::Log => "log",
     };
-    file.put("seed", run.seed);
-    file.put("time", float(run.time));
-    file.put("trajectories", run.trajectories);
-    let points = run.save.points;
+    let points = save.points;
     file.put(
         "save",
         format!("{{ points = {points}, spacing = {} }}", text(spacing)),
     );
+}
+
+fn put_run(file: &mut Lines, run: &RunSpec) {
+    file.put("seed", run.seed);
+    file.put("time", float(run.time));
+    file.put("trajectories", run.trajectories);
+    put_save(file, &run.save);
     file.put("rank_tolerance", float(run.rank_tolerance));
     file.put("keep_trajectories", run.keep_trajectories);
     file.put("common_noise", run.common_noise);

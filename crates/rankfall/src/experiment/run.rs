@@ -62,7 +62,7 @@ pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Pro
         seed: seed.map_or(Ok(1), |f| f.integer(0..=u64::MAX))?,
         time: checked_time(&time, dynamics)?,
         trajectories: trajectories.map_or(Ok(1), |f| f.integer(1..=MOST_TRAJECTORIES))?,
-        save: save(section.field("save"))?,
+        save: save_plan(section.field("save"), &keys::SAVE)?,
         rank_tolerance: match section.field("rank_tolerance") {
             Some(field) => between_0_and_1(&field)?,
             None => 1e-3,
@@ -124,7 +124,11 @@ fn checked_time(field: &Field, dynamics: &[DynamicsSpec]) -> Result<f64, Problem
     }
 }
 
-fn save(field: Option<Field>) -> Result<SavePlan, Problem> {
+/// When to save; 200 linear points where nothing is said.
+pub(super) fn save_plan(
+    field: Option<Field>,
+    known: &'static keys::SectionKeys,
+) -> Result<SavePlan, Problem> {
     let mut plan = SavePlan {
         points: 200,
         spacing: Spacing::Linear,
@@ -134,7 +138,7 @@ fn save(field: Option<Field>) -> Result<SavePlan, Problem> {
         let hint = "write save = { points = 200, spacing = \"linear\" }";
         return Err(field.wrong_type("a table").hint(hint));
     }
-    let section = field.section(&keys::SAVE)?;
+    let section = field.section(known)?;
     if let Some(points) = section.field("points") {
         plan.points = points.integer(1..=MOST_POINTS)?;
     }
@@ -147,7 +151,8 @@ fn save(field: Option<Field>) -> Result<SavePlan, Problem> {
     Ok(plan)
 }
 
-fn between_0_and_1(field: &Field) -> Result<f64, Problem> {
+/// A number between 0 and 1, both left out.
+pub(super) fn between_0_and_1(field: &Field) -> Result<f64, Problem> {
     let number = field.number()?;
     if number > 0.0 && number < 1.0 {
         Ok(number)

@@ -116,11 +116,18 @@ impl<'a> Section<'a> {
         let shown = quoted(&entry.key);
         let place = self.keys.place;
         let known = format!("known there: {}", names.join(", "));
-        let elsewhere = keys::elsewhere(&entry.key);
+        let family = self.keys.family;
+        let elsewhere = keys::elsewhere(&entry.key, family);
         let message = if !elsewhere.is_empty() {
             format!(
                 "unknown key {shown} in {place}; it belongs in {}",
                 elsewhere.join(" or ")
+            )
+        } else if let Some(other) = keys::other_family(&entry.key, family) {
+            format!(
+                "the key {shown} in {place} is for networks given by `{}`, and this one is given by `{}`",
+                other.key(),
+                family.key()
             )
         } else {
             let suggestion = nearest(&entry.key, &names).unwrap_or_default();

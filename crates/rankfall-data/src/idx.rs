@@ -1,0 +1,144 @@
+//! IDX, the format of MNIST: a header with the sizes of all axes, then bytes; gzipped or not.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::checksum::while_hashing;
+use crate::error::{DataError, DataErrorKind};
+use crate::images::Images;
+use crate::open;
+
+/// More bytes than this are refused before they are read: 4 GiB.
+const LARGEST: u64 = 4 << 30;
+/// Arrays with more axes are refused: images have three, labels one.
+const MOST_AXES: usize = 4;
+/// The code of unsigned bytes, the only numbers that images and labels come in.
+const UNSIGNED_BYTES: u8 = 8;
+
+/// An array of bytes.
+struct Array {
+    sizes: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+/// Reads a file of images and the file of their labels.
+///
+/// # Errors
+/// Files that are missing, cut, longer than they say, of another format or of other numbers than
+/// bytes; images and labels that differ in number.
+pub fn read_idx(images: &Path, labels: &Path) -> Result<Images, DataError> {
+    let (pixels, pixel_sum) = while_hashing(images, || read_array(images, "images", 2))?;
+    let (classes, label_sum) = while_hashing(labels, || read_array(labels, "labels", 1))?;
+    if classes.sizes.len() != 1 {
+        return Err(axes(labels, "labels have one axis", &classes.sizes));
+    }
+    let (rows, label_rows) = (pixels.sizes[0], classes.sizes[0]);
+    if rows != label_rows {
+        let kind = DataErrorKind::RowsDiffer {
+            inputs: images.display().to_string(),
+            input_rows: rows as u64,
+            targets: labels.display().to_string(),
+            target_rows: label_rows as u64,
+        };
+        return Err(kind.at(labels));
+    }
+    Ok(Images {
+        shape: pixels.sizes[1..].to_vec(),
+        pixels: pixels.bytes,
+        labels: classes.bytes,
+        sha256: vec![pixel_sum, label_sum],
+    })
+}
+
+fn axes(path: &Path, expected: &str, sizes: &[usize]) -> DataError {
+    let found = format!("an array of shape {sizes:?}");
+    let expected = format!("{expected}; are images and labels the wrong way round?");
+    DataErrorKind::WrongKind { found, expected }.at(path)
+}
+
+fn read_array(path: &Path, what: &str, least_axes: usize) -> Result<Array, DataError> {
+    let mut magic = [0; 4];
+    let gzip = {
+        let mut file = open::stream(path, false)?;
+        let got = open::fill(&mut file, &mut magic).map_err(|e| open::io_error(path, e))?;
+        got >= 2 && magic.starts_with(b"\x1f\x8b")
+    };
+    let mut stream = open::stream(path, gzip)?;
+    let got = open::fill(&mut stream, &mut magic).map_err(|e| open::io_error(path, e))?;
+    if got == 0 {
+        return Err(DataErrorKind::Empty.at(path));
+    }
+    if got < 4 || magic[..2] != [0, 0] {
+        let found = format!("the first bytes are {:02x?}", &magic[..got]);
+        let expected = "those of an IDX file, 00 00 08 and the number of axes".to_owned();
+        return Err(DataErrorKind::WrongKind { found, expected }.at(path));
+    }
+    if magic[2] != UNSIGNED_BYTES {
+        let kind = DataErrorKind::Unsupported {
+            column: format!("the file of {what}"),
+            found: format!("numbers of type 0x{:02x}", magic[2]),
+            cure: "write unsigned bytes (type 0x08)".to_owned(),
+        };
+        return Err(kind.at(path));
+    }
+    let sizes = read_sizes(path, &mut stream, usize::from(magic[3]))?;
+    if sizes.len() < least_axes {
+        return Err(axes(path, "images have two axes or more", &sizes));
+    }
+    if sizes.contains(&0) {
+        let what = format!("the array of {what}, of shape {sizes:?},");
+        return Err(DataErrorKind::NoRows { what }.at(path));
+    }
+    let bytes = read_bytes(path, what, &mut stream, &sizes)?;
+    Ok(Array { sizes, bytes })
+}
+
+fn read_sizes(path: &Path, stream: &mut dyn Read, count: usize) -> Result<Vec<usize>, DataError> {
+    if count == 0 || count > MOST_AXES {
+        let detail = format!("its header says that it has {count} axes");
+        return Err(DataErrorKind::Damaged { detail }.at(path));
+    }
+    let mut raw = [0; 4 * MOST_AXES];
+    let raw = &mut raw[..4 * count];
+    let got = open::fill(stream, raw).map_err(|e| open::io_error(path, e))?;
+    if got < raw.len() {
+        let detail = "it stops inside its header".to_owned();
+        return Err(DataErrorKind::Truncated { detail }.at(path));
+    }
+    let size = |b: &[u8]| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize;
+    Ok(raw.chunks_exact(4).map(size).collect())
+}
+
+fn read_bytes(
+    path: &Path,
+    what: &str,
+    stream: &mut dyn Read,
+    sizes: &[usize],
+) -> Result<Vec<u8>, DataError> {
+    let product = |n: u64, &d: &usize| n.checked_mul(d as u64);
+    let bytes = sizes.iter().try_fold(1, product).unwrap_or(u64::MAX);
+    if bytes > LARGEST {
+        let kind = DataErrorKind::TooLarge {
+            what: format!("the array of {what}, of shape {sizes:?},"),
+            bytes,
+            limit: LARGEST,
+            cure: "write fewer of them",
+        };
+        return Err(kind.at(path));
+    }
+    // One byte more than there should be: whatever follows would be a sign of damage. The buffer
+    // grows with what arrives, so a header cannot claim memory.
+    let mut values = Vec::new();
+    let read = stream.take(bytes + 1).read_to_end(&mut values);
+    read.map_err(|e| open::io_error(path, e))?;
+    let got = values.len() as u64;
+    if got < bytes {
+        let detail = format!("its header says {sizes:?}, {bytes} bytes, but there are {got}");
+        return Err(DataErrorKind::Truncated { detail }.at(path));
+    }
+    if got > bytes {
+        let detail = format!("its header says {sizes:?}, but more bytes follow");
+        return Err(DataErrorKind::Damaged { detail }.at(path));
+    }
+    Ok(values)
+}

@@ -1,0 +1,282 @@
+//! From a validated experiment to what the dense engine takes: data, weights, ensembles, checked
+//! against each other before anything runs.
+
+use super::tables;
+use crate::estimate;
+use crate::experiment::layered::{InitChoice, LayeredData, LayeredExperiment};
+use crate::failure::Failure;
+use crate::preparation::expect_checksum;
+use crate::run_folder::weights;
+use rankfall_nets::data::{DataError, Dataset};
+use rankfall_nets::ensemble::{EnsembleSpec, RunError, Source};
+use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::layout::{Layout, MeasureSpec, Measured};
+use rankfall_nets::network::Network;
+use rankfall_nets::noise;
+use rankfall_nets::scalar::{Precision, Scalar};
+use rankfall_nets::teacher::TeacherSpec;
+use rankfall_nets::training::{Plan, TrainingError, TrainingSpec};
+use std::path::Path;
+
+/// An experiment ready to run.
+pub struct Prepared {
+    /// One ensemble per dynamics.
+    pub ensembles: Vec<EnsembleSpec>,
+    /// Where trajectories get their data.
+    pub source: AnySource,
+    /// What results need to know.
+    pub known: Known,
+}
+
+/// Data in the precision of the run.
+pub enum AnySource {
+    /// f32.
+    Single(Source<f32>),
+    /// f64.
+    Double(Source<f64>),
+}
+
+/// What is known of the data once they were read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The network.
+    pub network: Network,
+    /// Rows trained on.
+    pub samples: u64,
+    /// Rows held out.
+    pub held_out: u64,
+    /// Whether the targets are classes.
+    pub classes: bool,
+    /// Where the data came from, in words.
+    pub words: String,
+    /// Sentences a reader of the results must see.
+    pub warnings: Vec<String>,
+    /// What each dynamics measures.
+    pub layouts: Vec<Layout>,
+}
+
+/// Reads or draws data and weights, notes the checksums of what was read in the experiment, and
+/// refuses what does not fit together.
+///
+/// # Errors
+/// Exit code 2, naming the section.
+pub fn prepare(experiment: &mut LayeredExperiment) -> Result<Prepared, Failure> {
+    match experiment.network.precision {
+        Precision::F32 => prepare_in(experiment, AnySource::Single),
+        Precision::F64 => prepare_in(experiment, AnySource::Double),
+    }
+}
+
+fn prepare_in<T: Scalar>(
+    experiment: &mut LayeredExperiment,
+    wrap: impl Fn(Source<T>) -> AnySource,
+) -> Result<Prepared, Failure> {
+    let network = Network::new(&experiment.network.spec);
+    let network = network.map_err(|error| Failure::input(format!("`network`: {error}")))?;
+    let initialisation = initialisation(experiment, &network)?;
+    let (source, words, warnings) = source::<T>(experiment)?;
+    let (train, held_out) = first_data(&source, experiment)?;
+    let ensembles = ensembles(experiment, &initialisation, train.rows() as u64)?;
+    let plan = plan(&ensembles[0], 0)?;
+    let train = fitted(&plan, train)?;
+    let held_out = held_out.map(|data| fitted(&plan, data)).transpose()?;
+    let mut layouts = Vec::new();
+    for (index, ensemble) in ensembles.iter().enumerate() {
+        layouts.push(check(
+            index,
+            ensemble,
+            &network,
+            &train,
+            held_out.is_some(),
+        )?);
+    }
+    let known = Known {
+        network,
+        samples: train.rows() as u64,
+        held_out: held_out.as_ref().map_or(0, |data| data.rows() as u64),
+        classes: train.has_classes(),
+        words,
+        warnings,
+        layouts,
+    };
+    let source = match source {
+        Source::Shared { .. } => Source::Shared { train, held_out },
+        teacher @ Source::Teacher { .. } => teacher,
+    };
+    Ok(Prepared {
+        ensembles,
+        source: wrap(source),
+        known,
+    })
+}
+
+/// Initial weights, read where they come from a file.
+fn initialisation(
+    experiment: &mut LayeredExperiment,
+    network: &Network,
+) -> Result<Initialisation, Failure> {
+    match &mut experiment.network.init {
+        InitChoice::Drawn(initialisation) => Ok(initialisation.clone()),
+        InitChoice::File { path, checksum } => {
+            let (parameters, sum) = weights::read_layers(path, network)?;
+            expect_checksum(checksum.as_deref(), &sum, path)?;
+            *checksum = Some(sum);
+            Ok(Initialisation::Given(parameters))
+        }
+    }
+}
+
+/// Where data come from, in words, with what a reader must know of them.
+type Described<T> = (Source<T>, String, Vec<String>);
+
+fn source<T: Scalar>(experiment: &mut LayeredExperiment) -> Result<Described<T>, Failure> {
+    if let LayeredData::Teacher(teacher) = &experiment.data {
+        let spec = teacher.spec.clone();
+        estimate::check_rows((spec.samples + spec.held_out) as u64, &spec.teacher.layers)?;
+        let each = teacher.each_trajectory;
+        let words = teacher_words(&spec, each);
+        return Ok((Source::Teacher { spec, each }, words, Vec::new()));
+    }
+    let found = tables::find::<T>(&experiment.data, experiment.run.seed)?
+        .ok_or_else(|| Failure::run("a teacher has no rows of its own"))?;
+    if let Some(sum) = found.checksum {
+        let recorded = experiment.data.checksum();
+        expect_checksum(recorded, &sum, Path::new("what `data` names"))?;
+        experiment.data.set_checksum(sum);
+    }
+    let source = Source::Shared {
+        train: found.train,
+        held_out: found.held_out,
+    };
+    Ok((source, found.words, found.warnings))
+}
+
+fn teacher_words(spec: &TeacherSpec, each: bool) -> String {
+    let widths: Vec<String> = spec
+        .teacher
+        .layers
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let often = if each {
+        ", drawn anew for each trajectory"
+    } else {
+        ""
+    };
+    format!(
+        "{} rows from a teacher network {}, residual noise {}{often}",
+        spec.samples,
+        widths.join("–"),
+        spec.residual_noise
+    )
+}
+
+/// The data that all trajectories share, or those of the first.
+fn first_data<T: Scalar>(
+    source: &Source<T>,
+    experiment: &LayeredExperiment,
+) -> Result<(Dataset<T>, Option<Dataset<T>>), Failure> {
+    match source {
+        Source::Shared { train, held_out } => Ok((train.clone(), held_out.clone())),
+        Source::Teacher { spec, .. } => {
+            let drawn = spec.draw(experiment.run.seed, 0);
+            let drawn = drawn.map_err(|error| Failure::input(format!("`data`: {error}")))?;
+            Ok((drawn.train, drawn.held_out))
+        }
+    }
+}
+
+fn ensembles(
+    experiment: &LayeredExperiment,
+    initialisation: &Initialisation,
+    rows: u64,
+) -> Result<Vec<EnsembleSpec>, Failure> {
+    let (network, run) = (&experiment.network, &experiment.run);
+    let one = |(index, dynamics): (usize, &crate::experiment::layered::LayeredDynamics)| {
+        let steps = experiment.steps(index, rows)?;
+        let mut measure = MeasureSpec::at(experiment.save_steps(index, rows)?);
+        measure.losses_every = run.measure.losses_every;
+        measure.spectra_every = run.measure.spectra_every;
+        measure.spectra = run.measure.spectra;
+        measure.rank_tolerance = run.rank_tolerance;
+        measure.probe_rows = run.measure.probe_rows;
+        measure.jacobian = run.measure.jacobian;
+        measure.jacobian_tolerance = run.measure.jacobian_tolerance;
+        Ok(EnsembleSpec {
+            training: TrainingSpec {
+                network: network.spec.clone(),
+                initialisation: initialisation.clone(),
+                loss: network.loss,
+                optimizer: dynamics.optimizer,
+                step_size: dynamics.step_size,
+                schedule: dynamics.schedule.schedule(steps),
+                steps,
+                noise: dynamics.noise.clone(),
+                precision: network.precision,
+                seed: run.seed,
+                stream: if run.common_noise { 0 } else { index as u32 },
+            },
+            trajectories: run.trajectories,
+            each_start: network.each_trajectory,
+            measure,
+            keep_trajectories: run.keep_trajectories,
+        })
+    };
+    experiment.dynamics.iter().enumerate().map(one).collect()
+}
+
+fn plan(ensemble: &EnsembleSpec, index: usize) -> Result<Plan, Failure> {
+    Plan::new(&ensemble.training).map_err(|error| of_training(&error, index))
+}
+
+fn fitted<T: Scalar>(plan: &Plan, data: Dataset<T>) -> Result<Dataset<T>, Failure> {
+    plan.fit(data).map_err(|error| of_training(&error, 0))
+}
+
+/// Checks one dynamics against data and network; what it measures.
+fn check<T: Scalar>(
+    index: usize,
+    ensemble: &EnsembleSpec,
+    network: &Network,
+    train: &Dataset<T>,
+    held_out: bool,
+) -> Result<Layout, Failure> {
+    let plan = plan(ensemble, index)?;
+    let training = &ensemble.training;
+    noise::check(&training.noise, network, training.loss, train)
+        .map_err(|error| of_training(&TrainingError::Noise(error), index))?;
+    (ensemble.measure.check(&plan, train))
+        .map_err(|error| of_run(&RunError::Measure(error), index))?;
+    let measured = Measured::new(network, &ensemble.measure);
+    Ok(measured.layout(&plan, train.has_classes(), held_out))
+}
+
+/// A description that cannot be run is wrong input: says which section.
+pub fn of_run(error: &RunError, index: usize) -> Failure {
+    match error {
+        RunError::Training(error) => of_training(error, index),
+        RunError::Measure(error) => Failure::input(format!("`run.measure`: {error}")),
+        RunError::Teacher(error) => Failure::input(format!("`data`: {error}")),
+        other => Failure::run(other.to_string()),
+    }
+}
+
+fn of_training(error: &TrainingError, index: usize) -> Failure {
+    let section = match error {
+        TrainingError::Network(_) | TrainingError::Precision { .. } => "network".to_owned(),
+        TrainingError::Initialisation(_) => "network.init".to_owned(),
+        TrainingError::Data(
+            DataError::Inputs { .. } | DataError::Outputs { .. } | DataError::Class { .. },
+        ) => "network.layers".to_owned(),
+        TrainingError::Data(
+            DataError::NeedsClasses | DataError::OneClass | DataError::Probability { .. },
+        ) => "network.loss".to_owned(),
+        TrainingError::Data(_) => "data".to_owned(),
+        TrainingError::Schedule(_) => format!("dynamics.{index}.schedule"),
+        TrainingError::Noise(_) => format!("dynamics.{index}.noise"),
+        TrainingError::Optimizer(_) | TrainingError::StepSize(_) | TrainingError::Steps(_) => {
+            format!("dynamics.{index}")
+        }
+    };
+    Failure::input(format!("`{section}`: {error}"))
+}

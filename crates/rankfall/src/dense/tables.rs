@@ -1,0 +1,471 @@
+//! From the `[data]` section to rows in the precision of the run: read, split, standardised.
+
+use crate::experiment::layered::{HeldOut, LayeredData, Pictures, PicturesFrom, WrittenRows};
+use crate::experiment::{FileData, GaussianData};
+use crate::failure::{Failure, quoted, shown_path};
+use crate::preparation::{file_spec, gaussian_words, recipe};
+use rankfall_core::batches::Batches;
+use rankfall_core::dynamics::Sampling;
+use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_data::{
+    Bundled, DATA_FOLDER, DataError, FileSpec, Images, MnistFiles, Packaged, RowSource, read_cifar,
+    read_idx, sha256_of, while_hashing,
+};
+use rankfall_nets::data::{Dataset, Targets};
+use rankfall_nets::scalar::Scalar;
+use std::path::{Path, PathBuf};
+
+/// Rows that may be held in memory: 8 GiB of doubles.
+const MOST_NUMBERS: u64 = 1 << 30;
+
+/// Rows of inputs with their targets.
+#[derive(Clone)]
+struct Part<T> {
+    inputs: usize,
+    x: Vec<T>,
+    targets: Targets<T>,
+}
+
+/// Data as they were found.
+pub struct Found<T> {
+    /// To train on.
+    pub train: Dataset<T>,
+    /// Held out, if anything is.
+    pub held_out: Option<Dataset<T>>,
+    /// Where they came from, in words.
+    pub words: String,
+    /// What a reader must know of them.
+    pub warnings: Vec<String>,
+    /// Checksum of what was read.
+    pub checksum: Option<String>,
+}
+
+/// What the readers of one kind leave.
+struct Read<T> {
+    train: Part<T>,
+    held_out: Option<Part<T>>,
+    words: String,
+    /// Of each file that was read.
+    sums: Vec<String>,
+}
+
+/// Reads or draws data that all trajectories share; `None` for a teacher network, which the engine
+/// draws from itself.
+///
+/// # Errors
+/// Exit code 2 for data that cannot be read or held.
+pub fn find<T: Scalar>(data: &LayeredData, seed: u64) -> Result<Option<Found<T>>, Failure> {
+    let (read, standardize) = match data {
+        LayeredData::Teacher(_) => return Ok(None),
+        LayeredData::Gaussian { data, held_out } => (gaussian(data, *held_out, seed)?, false),
+        LayeredData::Rows(rows) => (written(rows), false),
+        LayeredData::File { table, held_out } => (file(table, held_out, seed)?, table.standardize),
+        LayeredData::Bundled {
+            name,
+            standardize,
+            held_out,
+            ..
+        } => (bundled(name, *held_out, seed)?, *standardize),
+        LayeredData::Pictures(pictures) => (images(pictures)?, pictures.standardize),
+    };
+    finish(read, standardize).map(Some)
+}
+
+fn finish<T: Scalar>(mut read: Read<T>, standardize: bool) -> Result<Found<T>, Failure> {
+    let mut warnings = Vec::new();
+    if standardize {
+        warnings.extend(scale(&mut read.train, read.held_out.as_mut()));
+        read.words.push_str(", standardised by the training rows");
+    }
+    let checksum = match &read.sums[..] {
+        [] => None,
+        [one] => Some(one.clone()),
+        many => Some(sha256_of(many.join("\n").as_bytes())),
+    };
+    Ok(Found {
+        train: dataset(read.train)?,
+        held_out: read.held_out.map(dataset).transpose()?,
+        words: read.words,
+        warnings,
+        checksum,
+    })
+}
+
+fn dataset<T: Scalar>(part: Part<T>) -> Result<Dataset<T>, Failure> {
+    Dataset::new(part.inputs, part.x, part.targets)
+        .map_err(|error| Failure::input(format!("`data`: {error}")))
+}
+
+/// Centres and scales every input by the training rows, and centres targets that are values. Names
+/// inputs that do not vary.
+fn scale<T: Scalar>(train: &mut Part<T>, mut held_out: Option<&mut Part<T>>) -> Option<String> {
+    let mut constant = 0;
+    let p = train.inputs;
+    for column in 0..p {
+        let (mean, deviation) = moments(&train.x, p, column);
+        // A deviation at the rounding of the mean is that of a constant.
+        let varies = deviation > 8.0 * T::EPSILON * mean.abs();
+        constant += usize::from(!varies);
+        let factor = if varies { 1.0 / deviation } else { 0.0 };
+        for part in std::iter::once(&mut *train).chain(held_out.as_deref_mut()) {
+            for value in part.x.iter_mut().skip(column).step_by(p) {
+                *value = T::of((value.to_f64() - mean) * factor);
+            }
+        }
+    }
+    if let Targets::Values { columns, values } = &train.targets {
+        let (k, values) = (*columns, values.clone());
+        for column in 0..k {
+            let (mean, _) = moments(&values, k, column);
+            for part in std::iter::once(&mut *train).chain(held_out.as_deref_mut()) {
+                if let Targets::Values { values, .. } = &mut part.targets {
+                    for value in values.iter_mut().skip(column).step_by(k) {
+                        *value = T::of(value.to_f64() - mean);
+                    }
+                }
+            }
+        }
+    }
+    (constant > 0).then(|| {
+        format!(
+            "{constant} of {p} inputs do not vary in the training rows; they are zero everywhere"
+        )
+    })
+}
+
+/// Mean and standard deviation (n) of a column.
+fn moments<T: Scalar>(values: &[T], width: usize, column: usize) -> (f64, f64) {
+    let of_column = || {
+        values
+            .iter()
+            .skip(column)
+            .step_by(width)
+            .map(|v| v.to_f64())
+    };
+    let count = (values.len() / width).max(1) as f64;
+    let mean = of_column().sum::<f64>() / count;
+    let squares = of_column().fold(0.0, |sum, v| sum + (v - mean) * (v - mean));
+    (mean, (squares / count).sqrt())
+}
+
+/// Refuses more numbers than may be held.
+fn check_size(rows: u64, columns: usize) -> Result<(), Failure> {
+    if rows.saturating_mul(columns as u64) <= MOST_NUMBERS {
+        return Ok(());
+    }
+    Err(Failure::input(format!(
+        "`data` has {rows} rows of {columns} numbers; at most 2^30 numbers are held in memory"
+    ))
+    .hint("fewer rows"))
+}
+
+fn convert<T: Scalar>(values: &[f64]) -> Vec<T> {
+    values.iter().map(|&v| T::of(v)).collect()
+}
+
+fn values<T: Scalar>(inputs: usize, x: &[f64], columns: usize, y: &[f64]) -> Part<T> {
+    Part {
+        inputs,
+        x: convert(x),
+        targets: Targets::Values {
+            columns,
+            values: convert(y),
+        },
+    }
+}
+
+fn gaussian<T: Scalar>(data: &GaussianData, held_out: u64, seed: u64) -> Result<Read<T>, Failure> {
+    let (p, k) = (data.inputs, data.outputs);
+    let all = data.samples + held_out;
+    check_size(all, p + k)?;
+    let mut synthetic = recipe(data);
+    synthetic.samples = all;
+    let drawn = synthetic.draw(seed, 0, true);
+    let drawn = drawn.map_err(|error| Failure::input(error.to_string()))?;
+    let rows = drawn
+        .rows
+        .ok_or_else(|| Failure::run("no rows were drawn"))?;
+    let n = data.samples as usize;
+    let (train_x, held_x) = rows.x.split_at(n * p);
+    let (train_y, held_y) = rows.y.split_at(n * k);
+    Ok(Read {
+        train: values(p, train_x, k, train_y),
+        held_out: (held_out > 0).then(|| values(p, held_x, k, held_y)),
+        words: gaussian_words(data),
+        sums: Vec::new(),
+    })
+}
+
+fn written<T: Scalar>(rows: &WrittenRows) -> Read<T> {
+    let width = |rows: &[Vec<f64>]| rows.first().map_or(0, Vec::len);
+    let part = values(
+        width(&rows.x),
+        &rows.x.concat(),
+        width(&rows.y),
+        &rows.y.concat(),
+    );
+    Read {
+        train: part,
+        held_out: None,
+        words: format!("{} rows written in the experiment file", rows.x.len()),
+        sums: Vec::new(),
+    }
+}
+
+fn bundled<T: Scalar>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, Failure> {
+    let found =
+        Bundled::find(name).ok_or_else(|| Failure::run(format!("no data are called {name}")))?;
+    let rows = found.rows().map_err(Failure::run)?;
+    let part = match rows.classes {
+        true => Part {
+            inputs: rows.inputs,
+            x: convert(&rows.x),
+            targets: Targets::Classes(rows.y.iter().map(|&c| c as u32).collect()),
+        },
+        false => values(rows.inputs, &rows.x, rows.targets, &rows.y),
+    };
+    let (train, held_out) = split(part, held_out, seed)?;
+    Ok(Read {
+        train,
+        held_out,
+        words: format!("{name}: {}", found.about),
+        sums: vec![rows.sha256],
+    })
+}
+
+/// Holds out rows chosen by the seed; both parts keep the order of the rows.
+fn split<T: Scalar>(
+    part: Part<T>,
+    held: u64,
+    seed: u64,
+) -> Result<(Part<T>, Option<Part<T>>), Failure> {
+    if held == 0 {
+        return Ok((part, None));
+    }
+    let rows = (part.x.len() / part.inputs) as u64;
+    if held >= rows {
+        let message = format!("`data.held_out` is {held}, but there are only {rows} rows");
+        return Err(Failure::input(message).hint("leave some rows to train on"));
+    }
+    let key = StreamKey::new(seed, Purpose::Inputs, 0);
+    let mut chosen = Vec::new();
+    Batches::new(Sampling::WithoutReplacement, rows, held, key, 0).choose(0, &mut chosen);
+    let mut is_held = vec![false; rows as usize];
+    chosen.iter().for_each(|&row| is_held[row as usize] = true);
+    let of = |held: bool| pick_rows(&part, |row| is_held[row] == held);
+    Ok((of(false), Some(of(true))))
+}
+
+fn pick_rows<T: Scalar>(part: &Part<T>, keep: impl Fn(usize) -> bool) -> Part<T> {
+    let rows = part.x.len() / part.inputs;
+    let kept: Vec<usize> = (0..rows).filter(|&row| keep(row)).collect();
+    let gather = |values: &[T], width: usize| -> Vec<T> {
+        let row = |&row: &usize| values[row * width..(row + 1) * width].iter().copied();
+        kept.iter().flat_map(row).collect()
+    };
+    Part {
+        inputs: part.inputs,
+        x: gather(&part.x, part.inputs),
+        targets: match &part.targets {
+            Targets::Values { columns, values } => Targets::Values {
+                columns: *columns,
+                values: gather(values, *columns),
+            },
+            Targets::Classes(classes) => {
+                Targets::Classes(kept.iter().map(|&row| classes[row]).collect())
+            }
+        },
+    }
+}
+
+fn of_file(error: DataError) -> Failure {
+    Failure::input(error.to_string())
+}
+
+/// A table as read: its rows, the names of its outputs, its checksum.
+type TableRead<T> = (Part<T>, Vec<String>, String);
+
+fn file<T: Scalar>(table: &FileData, held_out: &HeldOut, seed: u64) -> Result<Read<T>, Failure> {
+    let (part, classes, sum) = read_table(table, &table.path)?;
+    let words = format!("read from {}", shown_path(&table.path));
+    let mut sums = vec![sum];
+    let (train, held_out) = match held_out {
+        HeldOut::Rows(rows) => split(part, *rows, seed)?,
+        HeldOut::File(other) => {
+            let (mut test, test_classes, sum) = read_table(table, other)?;
+            sums.push(sum);
+            rename_classes(&mut test, &test_classes, &classes, other)?;
+            (part, Some(test))
+        }
+    };
+    Ok(Read {
+        train,
+        held_out,
+        words,
+        sums,
+    })
+}
+
+/// Numbers the classes of held-out rows as the training rows number theirs.
+fn rename_classes<T>(
+    test: &mut Part<T>,
+    names: &[String],
+    known: &[String],
+    path: &Path,
+) -> Result<(), Failure> {
+    let Targets::Classes(classes) = &mut test.targets else {
+        return Ok(());
+    };
+    for class in classes {
+        let name = &names[*class as usize];
+        let place = known
+            .iter()
+            .position(|other| other == name)
+            .ok_or_else(|| {
+                let message = format!("{} has the class {}", shown_path(path), quoted(name));
+                Failure::input(format!("{message}, which no training row has"))
+            })?;
+        *class = place as u32;
+    }
+    Ok(())
+}
+
+fn read_table<T: Scalar>(table: &FileData, path: &Path) -> Result<TableRead<T>, Failure> {
+    let mut spec = file_spec(table);
+    spec.path = path.to_owned();
+    spec.standardize = false;
+    let read = while_hashing(path, || rows_of(&spec, table.one_hot)).map_err(of_file)?;
+    let (rows, sum) = read;
+    let (part, names) = rows?;
+    Ok((part, names, sum))
+}
+
+/// Rows, and the names of their outputs.
+type NamedRows<T> = (Part<T>, Vec<String>);
+
+/// Rows and the names of the outputs; the outer error is that of the file.
+fn rows_of<T: Scalar>(
+    spec: &FileSpec,
+    classes: bool,
+) -> Result<Result<NamedRows<T>, Failure>, DataError> {
+    let mut source = RowSource::open(spec)?;
+    let (p, k) = (source.inputs().len(), source.targets().len());
+    let names = source.targets().to_vec();
+    let (mut x, mut y, mut codes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rows = 0;
+    while let Some(chunk) = source.next_chunk()? {
+        rows += chunk.rows as u64;
+        if let Err(failure) = check_size(rows, p + if classes { 1 } else { k }) {
+            return Ok(Err(failure));
+        }
+        x.extend(chunk.x.iter().map(|&v| T::of(v)));
+        match classes {
+            true => codes.extend(chunk.y.chunks_exact(k).map(class_of)),
+            false => y.extend(chunk.y.iter().map(|&v| T::of(v))),
+        }
+    }
+    let targets = match classes {
+        true => Targets::Classes(codes),
+        false => Targets::Values {
+            columns: k,
+            values: y,
+        },
+    };
+    let part = Part {
+        inputs: p,
+        x,
+        targets,
+    };
+    Ok(Ok((part, names)))
+}
+
+/// The place of the one among zeros.
+fn class_of(row: &[f64]) -> u32 {
+    row.iter().position(|&v| v > 0.5).unwrap_or(0) as u32
+}
+
+fn images<T: Scalar>(pictures: &Pictures) -> Result<Read<T>, Failure> {
+    let (train, test, from) = match &pictures.from {
+        PicturesFrom::Packaged(name) => {
+            let (folder, files) = locate(name)?;
+            let words = format!("{name} in {}", shown_path(&folder));
+            mnist(&files, words)?
+        }
+        PicturesFrom::Folder(folder) => {
+            let files = MnistFiles::in_folder(folder).ok_or_else(|| {
+                Failure::input(format!(
+                    "{} has not the four files of MNIST",
+                    shown_path(folder)
+                ))
+                .hint("train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…, gzipped or not")
+            })?;
+            mnist(&files, format!("IDX files in {}", shown_path(folder)))?
+        }
+        PicturesFrom::Idx { train, test } => {
+            let read = |pair: &[PathBuf; 2]| read_idx(&pair[0], &pair[1]).map_err(of_file);
+            let words = format!("IDX files, {}", shown_path(&train[0]));
+            (read(train)?, test.as_ref().map(read).transpose()?, words)
+        }
+        PicturesFrom::Cifar {
+            files,
+            test_files,
+            labels,
+        } => {
+            let words = format!("CIFAR records, {}", shown_path(&files[0]));
+            let test = match test_files.is_empty() {
+                true => None,
+                false => Some(read_cifar(test_files, *labels).map_err(of_file)?),
+            };
+            (read_cifar(files, *labels).map_err(of_file)?, test, words)
+        }
+    };
+    let mut sums = train.sha256.clone();
+    sums.extend(test.iter().flat_map(|images| images.sha256.clone()));
+    let shape: Vec<String> = train.shape.iter().map(ToString::to_string).collect();
+    Ok(Read {
+        words: format!("{from}: pixels from 0 to 1, {}", shape.join(" × ")),
+        train: picture_rows(&train, pictures.train_rows)?,
+        held_out: test
+            .map(|t| picture_rows(&t, pictures.test_rows))
+            .transpose()?,
+        sums,
+    })
+}
+
+fn mnist(files: &MnistFiles, words: String) -> Result<(Images, Option<Images>, String), Failure> {
+    let train = read_idx(&files.train_images, &files.train_labels).map_err(of_file)?;
+    let test = read_idx(&files.test_images, &files.test_labels).map_err(of_file)?;
+    Ok((train, Some(test), words))
+}
+
+fn locate(name: &str) -> Result<(PathBuf, MnistFiles), Failure> {
+    let packaged = Packaged::find(name);
+    packaged.and_then(Packaged::locate).ok_or_else(|| {
+        let failure = Failure::input(format!("the data set {name} is not on this machine"));
+        let failure = match packaged {
+            Some(packaged) => failure.hint(packaged.install),
+            None => failure,
+        };
+        failure.hint(format!(
+            "or put its files into a folder {name} and name the folder above it in {DATA_FOLDER}"
+        ))
+    })
+}
+
+/// Pixels from 0 to 1, and classes.
+fn picture_rows<T: Scalar>(images: &Images, most: Option<u64>) -> Result<Part<T>, Failure> {
+    let rows = most.map_or(images.count(), |most| images.count().min(most as usize));
+    let size = images.size();
+    check_size(rows as u64, size)?;
+    let pixel = |&byte: &u8| T::of(f64::from(byte) / 255.0);
+    Ok(Part {
+        inputs: size,
+        x: images.pixels[..rows * size].iter().map(pixel).collect(),
+        targets: Targets::Classes(
+            images.labels[..rows]
+                .iter()
+                .map(|&l| u32::from(l))
+                .collect(),
+        ),
+    })
+}
