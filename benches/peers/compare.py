@@ -28,9 +28,9 @@ RANKFALL = ROOT / "target" / "release" / "rankfall"
 
 # inputs, outputs, width, trajectories of the peers, of rankfall, and their steps.
 SIZES = {
-    "small": (5, 2, 10, 4096, 16384, 200, 1000),
-    "middle": (20, 5, 50, 1024, 4096, 50, 500),
-    "digits": (64, 10, 128, 64, 128, 50, 200),
+    "small": (5, 2, 10, 4096, 16384, 200, 5000),
+    "middle": (20, 5, 50, 1024, 4096, 50, 1000),
+    "digits": (64, 10, 128, 64, 128, 50, 2000),
     "large": (784, 10, 1024, 2, 2, 20, 40),
 }
 
