@@ -1,12 +1,12 @@
 //! Breaks a copy of the workspace on purpose, one breakage at a time, and measures how surely the
 //! claims notice.
 //!
-//! `negative-controls [--seeds N] [--keep DIR] [--check] [ID]...`, run in the workspace. Each breakage is an
+//! `negative-controls [--seeds N] [--keep DIR [--again]] [--check] [ID]...`, run in the workspace. Each breakage is an
 //! exact replacement in the sources of the core. The copy is built once in release mode with a switch for
 //! each, and the claims that should notice are measured at the quick level under each seed, and the power of the best comparison is worked out
 //! from a normal approximation to its statistic; or, for what no claim can see, one test is run, which must
 //! fail. `--check` only sees whether all replacements still match. `--keep DIR` works in DIR, so that a
-//! second run compiles less.
+//! second run compiles less, and with `--again` nothing: it takes what the last run left there.
 
 mod breakage;
 mod power;
@@ -23,6 +23,7 @@ use workspace::Copy;
 struct Arguments {
     seeds: u64,
     keep: Option<PathBuf>,
+    again: bool,
     check: bool,
     only: Vec<String>,
 }
@@ -31,6 +32,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
     let mut parsed = Arguments {
         seeds: 20,
         keep: None,
+        again: false,
         check: false,
         only: Vec::new(),
     };
@@ -40,6 +42,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
         match argument.as_str() {
             "--seeds" => parsed.seeds = value()?.parse()?,
             "--keep" => parsed.keep = Some(value()?.into()),
+            "--again" => parsed.again = true,
             "--check" => parsed.check = true,
             id if ALL.iter().any(|b| b.id == id) => parsed.only.push(id.into()),
             other => return Err(format!("no option or breakage {other}").into()),
@@ -78,7 +81,11 @@ fn run() -> Result<bool, Box<dyn Error>> {
             temporary.path().to_owned()
         }
     };
-    let copy = Copy::new(&here, &folder)?;
+    let copy = if arguments.again {
+        Copy::of_last_run(&folder)
+    } else {
+        Copy::new(&here, &folder)?
+    };
     println!("| breakage | what | noticed by | comparison | in | power | at least | normality |");
     println!("|---|---|---|---|---|---|---|---|");
     let mut all = true;

@@ -14,8 +14,8 @@ pub struct Sample {
     pub what: String,
     /// The statistic under each seed; it fails where this is above 0.
     ///
-    /// Statistical comparisons: the distance of the estimate from the margin over the half-width of
-    /// the interval, less 1. Exact ones: log₁₀ of the deviation over the half-width of the margin.
+    /// log₁₀ of a ratio: for statistical comparisons of the distance of the estimate from the margin over
+    /// the half-width of the interval, for exact ones of the deviation over the half-width of the margin.
     pub values: Vec<f64>,
     /// Under how many seeds the verdict was *fails*.
     pub caught: usize,
@@ -158,7 +158,8 @@ pub fn best(samples: &[Sample]) -> Option<&Sample> {
 
 fn statistical(value: f64, [low, high]: [f64; 2], [left, right]: [f64; 2]) -> f64 {
     let distance = (low - value).max(value - high);
-    distance / (0.5 * (right - left)) - 1.0
+    // Inside the margin is as good as a distance far below the interval.
+    (distance / (0.5 * (right - left))).max(1e-20).log10()
 }
 
 fn exact(value: f64, prediction: f64, [low, high]: [f64; 2]) -> f64 {
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn statistics_by_hand() {
         // Three half-widths outside the margin.
-        assert!((statistical(7.0, [0.0, 1.0], [5.0, 9.0]) - 2.0).abs() < 1e-12);
+        assert!((statistical(7.0, [0.0, 1.0], [5.0, 9.0]) - 3f64.log10()).abs() < 1e-12);
         assert!(statistical(0.5, [0.0, 1.0], [-1.5, 2.5]) < -1.0);
         assert!((exact(1e-7, 0.0, [-1e-10, 1e-10]) - 3.0).abs() < 1e-9);
     }
@@ -245,7 +246,7 @@ mod tests {
         let samples = Sample::all(&format!("head\n{}", lines.join("\n")));
         let worst = samples.last().expect("there are three");
         assert_eq!((samples.len(), worst.caught), (3, 2));
-        assert_eq!(worst.values, [3.0, 5.0]);
+        assert_eq!(worst.values, [4.0, 6.0].map(f64::log10));
     }
 
     #[test]
@@ -266,7 +267,7 @@ mod tests {
         .join("\n");
         let samples = Sample::all(&table);
         assert_eq!((samples.len(), samples[0].caught), (1, 2));
-        assert_eq!(samples[0].values, [3.0, 5.0, -1.5]);
+        assert_eq!(samples[0].values, [4.0, 6.0, 1e-20].map(f64::log10));
         assert!(best(&samples).is_some());
     }
 }

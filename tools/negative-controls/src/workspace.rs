@@ -36,6 +36,14 @@ impl Copy {
         Ok(copy)
     }
 
+    /// What an earlier run left in `folder`.
+    pub fn of_last_run(folder: &Path) -> Self {
+        Self {
+            root: folder.join("workspace"),
+            target: folder.join("target"),
+        }
+    }
+
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("cargo");
         command.args(arguments).current_dir(&self.root);

@@ -1,0 +1,189 @@
+//! How far the steps are from what this processor could do: the floating-point and integer operations of
+//! a step, counted, at the rates at which the processor can issue them, measured.
+//!
+//! `cargo run --release -p rankfall-core --example machine_limit`, alone on the machine. One thread.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
+use rankfall_core::network::Initialisation;
+use rankfall_core::problem::Problem;
+use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::walk::Walk;
+
+const ROUNDS: usize = 9;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let multiply_adds =
+        peak(|| rate_of(|| Instructions::best().dispatch(MultiplyAdds::<6>))).max(peak(|| {
+            rate_of(|| Instructions::best().dispatch(MultiplyAdds::<12>))
+        }));
+    let integers =
+        peak(|| rate_of(|| Instructions::best().dispatch(Integers::<6>))).max(peak(|| {
+            rate_of(|| Instructions::best().dispatch(Integers::<12>))
+        }));
+    println!(
+        "multiply-adds: {:.2} G numbers a second",
+        multiply_adds / 1e9
+    );
+    println!(
+        "integer operations: {:.2} G numbers a second\n",
+        integers / 1e9
+    );
+    println!(
+        "| p, k, l | integrator | flops | integer operations | limit, M steps/s | measured | share |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for (inputs, outputs, width) in [(5, 2, 10), (20, 5, 50), (64, 10, 128)] {
+        for (name, integrator) in [
+            ("Euler–Maruyama", Integrator::EulerMaruyama),
+            ("Lie–Euler", Integrator::LieEuler),
+        ] {
+            let [flops, words] = operations(inputs, outputs, integrator);
+            let limit = 1.0 / (flops / multiply_adds + words / integers);
+            let measured = steps_a_second(inputs, outputs, width, integrator)?;
+            println!(
+                "| {inputs}, {outputs}, {width} | {name} | {flops:.0} | {words:.0} | {:.3} | {:.3} | {:.0} % |",
+                limit / 1e6,
+                measured / 1e6,
+                100.0 * measured / limit
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The median of a few rounds after one that warms up.
+fn median(mut once: impl FnMut() -> f64) -> f64 {
+    once();
+    let mut all: Vec<f64> = (0..ROUNDS).map(|_| once()).collect();
+    all.sort_by(f64::total_cmp);
+    all[ROUNDS / 2]
+}
+
+/// The best of them: a limit.
+fn peak(mut once: impl FnMut() -> f64) -> f64 {
+    (0..ROUNDS).map(|_| once()).fold(0.0, f64::max)
+}
+
+/// Operations per second of work that returns how many it did.
+fn rate_of(work: impl FnOnce() -> f64) -> f64 {
+    let clock = Instant::now();
+    let count = work();
+    count / clock.elapsed().as_secs_f64()
+}
+
+const TURNS: usize = 1_000_000;
+
+/// Chains of multiply-adds that do not wait for each other.
+struct MultiplyAdds<const CHAINS: usize>;
+
+impl<const CHAINS: usize> LaneWork for MultiplyAdds<CHAINS> {
+    type Output = f64;
+    const SINGLE: bool = false;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let factor = black_box(Lanes::<BLOCK>::splat(0.999));
+        let mut sums = [factor; CHAINS];
+        for _ in 0..TURNS {
+            for sum in &mut sums {
+                *sum = sum.mul_add(factor, factor);
+            }
+        }
+        black_box(sums);
+        (TURNS * CHAINS * BLOCK) as f64
+    }
+}
+
+/// The same with additions and exclusive ors of words.
+struct Integers<const CHAINS: usize>;
+
+impl<const CHAINS: usize> LaneWork for Integers<CHAINS> {
+    type Output = f64;
+    const SINGLE: bool = false;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let other = black_box(Words::<BLOCK>::splat(0x1234_5678_9ABC));
+        let mut words = [other; CHAINS];
+        for _ in 0..TURNS / 2 {
+            for word in &mut words {
+                *word = word.with(other, |w, o| w.wrapping_add(o));
+            }
+            for word in &mut words {
+                *word = word.with(other, |w, o| w ^ o);
+            }
+        }
+        black_box(words);
+        (TURNS / 2 * 2 * CHAINS * BLOCK) as f64
+    }
+}
+
+/// Floating-point and integer operations of one step of one trajectory, with m = p + k columns; a
+/// multiply-add, a quotient and a root count as one. What keeps the columns apart, once in 64 steps, is left out.
+fn operations(inputs: usize, outputs: usize, integrator: Integrator) -> [f64; 2] {
+    let (p, k) = (inputs as f64, outputs as f64);
+    let m = p + k;
+    let q = p.min(k);
+    let pairs = (p * k / 2.0).ceil();
+    // Uniform, logarithm, root; angle, its square, sine, cosine; two products.
+    let normals = 30.0 * pairs;
+    let drift = p * k * m + p * m + 2.0 * p * k;
+    let noise = 2.0 * p * k;
+    let update = match integrator {
+        Integrator::EulerMaruyama => 2.0 * p * k * m,
+        // K, twelve products for the two series and one more; then four small products for each column.
+        _ => p * k * q + 13.0 * q * q * q + (2.0 * p * k + 4.0 * q * q + p + k) * m,
+    };
+    // Per draw of four normals: 66 for the generator, 17 for the bits of each pair.
+    let words = 66.0 * (p * k / 4.0).ceil() + 17.0 * pairs;
+    [normals + drift + noise + update, words]
+}
+
+fn steps_a_second(
+    inputs: usize,
+    outputs: usize,
+    width: usize,
+    integrator: Integrator,
+) -> Result<f64, Box<dyn Error>> {
+    let recipe = Synthetic {
+        samples: 1000,
+        inputs,
+        outputs,
+        covariance: Covariance::Identity,
+        teacher: Teacher::Gaussian,
+        residual_noise: 0.0,
+    };
+    let draw = recipe.draw(1, 0, false)?;
+    let problem = Arc::new(Problem::new(&draw.gram, None, None)?);
+    let small = Initialisation::Gaussian {
+        scale: 0.5 / (width as f64).sqrt(),
+        smallest_singular_value: None,
+    };
+    let start = small.start(&problem, width, 1, 0)?;
+    let dynamics = Dynamics {
+        kind: Kind::StochasticGradientFlow {
+            integrator,
+            time_step: 0.002,
+            batch_size: 1,
+            forces: ForceScales::default(),
+            brownian_substeps: 1,
+        },
+        step_size: 0.002,
+        label_noise: 1.0,
+    };
+    let mut walk = Walk::new(&dynamics, &problem, &start, 1, 0, 0).ok_or("it takes steps")?;
+    let steps = 40_000_000 / ((inputs + outputs) * inputs * outputs * 40) as u64 + 64;
+    Ok(median(|| {
+        rate_of(|| {
+            walk.start_over(0);
+            walk.advance(steps);
+            (steps * BLOCK as u64) as f64
+        })
+    }))
+}
