@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             biases: vec![],
         },
         unit_norm: true,
+        relevant_inputs: None,
         residual_noise: 0.0,
     };
     let training = TrainingSpec {

@@ -100,6 +100,7 @@ fn teacher_student() -> (EnsembleSpec, Source<f64>) {
             biases: vec![],
         },
         unit_norm: true,
+        relevant_inputs: None,
         residual_noise: 0.1,
     };
     let noise = vec![Noise::MiniBatch {
