@@ -307,8 +307,11 @@ fn close_encounters(outcome: &Outcome, gap: f64) -> usize {
     kept.iter().filter(|(_, cells)| meets(cells)).count()
 }
 
+/// Of the values of a group.
+type Statistic = fn(&[f64]) -> f64;
+
 /// A difference of means with its standard error, or of medians and deciles with one from groups.
-fn difference(a: &[f64], b: &[f64], statistic: fn(&[f64]) -> f64) -> (f64, f64) {
+fn difference(a: &[f64], b: &[f64], statistic: Statistic) -> (f64, f64) {
     let groups = 32;
     let size = a.len() / groups;
     let parts: Vec<f64> = a
@@ -354,7 +357,7 @@ fn counterfactuals_are_refined_in_distribution() {
     println!("{met} of 4096 paths have two log λ within 0.1 at a save");
     assert!(met > 400, "{met}");
     let of = |all: &[Vec<f64>], i: usize| all.iter().map(|v| v[i]).collect::<Vec<f64>>();
-    let statistics: [(&str, fn(&[f64]) -> f64); 4] = [
+    let statistics: [(&str, Statistic); 4] = [
         ("mean", |v| v.iter().sum::<f64>() / v.len() as f64),
         ("1st decile", |v| quantile(v, 1)),
         ("median", |v| quantile(v, 5)),
