@@ -100,8 +100,8 @@ pub enum Integrator {
     LieEuler,
     /// exp(H(ΔG) − hνC/2), one exponential: meets the law to rounding as well.
     LieEulerUnsplit,
-    /// Drift over h/2, noise over h, drift over h/2, all by exponentials: weak order 2 at five times the or more
-    /// cost of [`Integrator::LieEuler`], and meets the law to rounding as well.
+    /// Drift over h/2, noise over h, drift over h/2, all by exponentials: weak order 2 at five times the
+    /// cost of [`Integrator::LieEuler`] or more, and meets the law to rounding as well.
     LieStrang,
     /// I + H(ΔG): with h = η the noise of label-noise gradient descent.
     EulerMaruyama,
