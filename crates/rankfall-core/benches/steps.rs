@@ -16,8 +16,9 @@ use rankfall_core::walk::Walk;
 /// Inputs p, outputs k, width l; (7, 3, 11) fills no vector.
 const SIZES: [(usize, usize, usize); 4] = [(5, 2, 10), (7, 3, 11), (20, 5, 50), (64, 10, 128)];
 
-/// Steps between two looks at the clock.
-const STEPS: u64 = 512;
+/// Steps between two looks at the clock, in small networks and at least: columns are kept apart once in
+/// 64 steps, which is to be part of it.
+const STEPS: [u64; 2] = [1024, 128];
 
 fn problem(inputs: usize, outputs: usize) -> Arc<Problem> {
     let recipe = Synthetic {
@@ -87,7 +88,8 @@ fn walk(problem: &Arc<Problem>, kind: Kind, width: usize) -> Option<Walk> {
 }
 
 fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut walk: Walk) {
-    let steps = STEPS / (walk.increment().len() as u64 / 10).max(1);
+    let [steps, least] = STEPS;
+    let steps = (steps / (walk.increment().len() as u64 / 10).max(1)).max(least);
     group.throughput(Throughput::Elements(steps * BLOCK as u64));
     group.bench_function(name, |b| {
         b.iter(|| {

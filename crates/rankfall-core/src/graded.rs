@@ -21,7 +21,7 @@ const MOST_SWEEPS: usize = 40;
 /// When a pair of columns is rotated.
 #[derive(Clone, Copy, Debug)]
 pub enum Rotate {
-    /// Where |cos| of their angle exceeds this: cheap upkeep between steps.
+    /// Where |cos| of their angle exceeds this.
     AboveCosine(f64),
     /// Where it would change either squared norm by more than rounding: singular values, whose
     /// errors are second order in the angles.
@@ -105,8 +105,9 @@ impl<const N: usize> GradedColumns<N> {
         &self.exponent
     }
 
+    /// The mantissas of column j.
     #[inline(always)]
-    fn column(&self, j: usize) -> &[Lanes<N>] {
+    pub fn column(&self, j: usize) -> &[Lanes<N>] {
         &self.mantissa[j * self.rows..(j + 1) * self.rows]
     }
 
@@ -254,7 +255,7 @@ impl<const N: usize> GradedColumns<N> {
 
 /// Σ xᵢ² per lane.
 #[inline(always)]
-fn sum_of_squares<const N: usize>(x: &[Lanes<N>]) -> Lanes<N> {
+pub fn sum_of_squares<const N: usize>(x: &[Lanes<N>]) -> Lanes<N> {
     let mut sum = Lanes::ZERO;
     for &entry in x {
         sum = entry.mul_add(entry, sum);
@@ -264,7 +265,7 @@ fn sum_of_squares<const N: usize>(x: &[Lanes<N>]) -> Lanes<N> {
 
 /// Σ xᵢ yᵢ per lane.
 #[inline(always)]
-fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
+pub fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
     let mut sum = Lanes::ZERO;
     for (&a, &b) in x.iter().zip(y) {
         sum = a.mul_add(b, sum);

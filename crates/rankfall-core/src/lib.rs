@@ -87,4 +87,5 @@ pub mod theory;
 pub mod tiles;
 pub mod time_step;
 pub mod update;
+pub mod upkeep;
 pub mod walk;

@@ -11,8 +11,9 @@ use crate::lanes::{Instructions, Lanes, Mask};
 use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
 use crate::tiles::for_each_product;
+use crate::upkeep::keep_apart;
 
-/// Columns are looked at every so many steps, and rotated where they lean on each other. Between
+/// Columns are looked at every so many steps, and rotated if they lean on each other. Between
 /// two looks they lose no accuracy that the motion bound would not have noticed.
 const UPKEEP_INTERVAL: u64 = 64;
 
@@ -141,9 +142,9 @@ impl<const N: usize> State<N> {
     }
 
     fn keep_apart(&mut self, mask: Mask<N>, instructions: Instructions) {
-        // Gershgorin: pairwise cosines below 1/(2m) bound the condition number by √3.
-        let cosine = 0.5 / self.factor.columns() as f64;
-        self.orthogonalise(Rotate::AboveCosine(cosine), mask, instructions);
+        let rotation = Some(self.rotation.as_mut_slice());
+        keep_apart(&mut self.factor, mask, rotation, instructions);
+        self.columns_moved(mask);
     }
 
     fn orthogonalise(&mut self, when: Rotate, mask: Mask<N>, instructions: Instructions) {
@@ -151,6 +152,11 @@ impl<const N: usize> State<N> {
         let rotation = Some(self.rotation.as_mut_slice());
         self.factor
             .orthogonalise(0..rows, when, mask, rotation, instructions);
+        self.columns_moved(mask);
+    }
+
+    /// Takes over the exponents of columns that were just looked at.
+    fn columns_moved(&mut self, mask: Mask<N>) {
         for (weight, &e) in self.weight.iter_mut().zip(self.factor.exponent()) {
             *weight = (e + e).exp2_whole();
         }

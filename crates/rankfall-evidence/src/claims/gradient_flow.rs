@@ -15,7 +15,7 @@ const STEP_ERROR: f64 = 1e-13;
 /// The longest step that meets it, times the stiffness: an integrator of order eight leaves
 /// (step · stiffness)⁹/9! at least.
 const LONGEST_STEP: f64 = 0.15;
-/// Columns whose cosines are kept below 1/(2m) have at most this condition number.
+/// Columns whose cosines with the others sum to at most 1/2 have at most this condition number.
 const CONDITION: f64 = 1.733;
 
 pub const DETERMINANT: Claim = Claim {
