@@ -16,8 +16,8 @@ use rankfall_core::walk::Walk;
 /// Inputs p, outputs k, width l; (7, 3, 11) fills no vector.
 const SIZES: [(usize, usize, usize); 4] = [(5, 2, 10), (7, 3, 11), (20, 5, 50), (64, 10, 128)];
 
-/// Steps between two looks at the clock, in small networks and at least: columns are kept apart once in
-/// 64 steps, which is to be part of it.
+/// Steps between two looks at the clock, in small networks and at least: keeping the columns apart is to
+/// be part of it.
 const STEPS: [u64; 2] = [1024, 128];
 
 fn problem(inputs: usize, outputs: usize) -> Arc<Problem> {

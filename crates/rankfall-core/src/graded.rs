@@ -265,7 +265,7 @@ pub fn sum_of_squares<const N: usize>(x: &[Lanes<N>]) -> Lanes<N> {
 
 /// Σ xᵢ yᵢ per lane.
 #[inline(always)]
-pub fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
+fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
     let mut sum = Lanes::ZERO;
     for (&a, &b) in x.iter().zip(y) {
         sum = a.mul_add(b, sum);

@@ -333,7 +333,7 @@ fn attempt<const N: usize>(
         state.mark_diverged(stuck);
     }
     if accept.any() {
-        state.keep_up_out_of_turn(flow.instructions);
+        state.keep_up(flow.instructions);
     }
 }
 

@@ -13,14 +13,16 @@ use crate::problem::Problem;
 use crate::tiles::for_each_product;
 use crate::upkeep::keep_apart;
 
-/// Columns are looked at every so many steps, and rotated if they lean on each other. Between
-/// two looks they lose no accuracy that the motion bound would not have noticed.
-const UPKEEP_INTERVAL: u64 = 64;
+/// Every so many steps the columns of the lanes that moved far are looked at: together, since lanes
+/// that are looked at one by one cost as much each as all at once.
+const UPKEEP_INTERVAL: u64 = 16;
 
-/// Σ‖ΔG‖_F since the last look above which a lane is looked at out of turn. The condition of the
-/// columns grows at most by exp of twice this, so rounding stays below 10⁻¹¹ even in the worst
-/// case.
-const MOST_MOTION: f64 = 6.0;
+/// Σ‖ΔG‖_F since the last look above which a lane is looked at on that schedule.
+const MUCH_MOTION: f64 = 4.0;
+
+/// And above which it is looked at out of turn. The condition of the columns grows at most by exp of
+/// twice this, so rounding stays near 10⁻¹¹ even in the worst case.
+const MOST_MOTION: f64 = 4.5;
 
 /// ‖ΔG‖_F of one step beyond which a trajectory has diverged: the weights would grow by more
 /// than this factor at once, and the next step by its square.
@@ -102,20 +104,12 @@ impl<const N: usize> State<N> {
         alive
     }
 
-    /// Keeps the columns apart: on a fixed schedule, and out of turn for a lane that moved far.
+    /// Looks at the columns of the lanes that moved far since the last look, and keeps them apart.
     #[inline(always)]
     pub fn keep_up(&mut self, instructions: Instructions) {
-        if self.step.is_multiple_of(UPKEEP_INTERVAL) {
-            self.keep_apart(self.alive(), instructions);
-        } else {
-            self.keep_up_out_of_turn(instructions);
-        }
-    }
-
-    /// Looks at the columns of the lanes that moved far since the last look.
-    #[inline(always)]
-    pub fn keep_up_out_of_turn(&mut self, instructions: Instructions) {
-        let moved = Lanes::splat(MOST_MOTION).less_than(self.motion) & self.alive();
+        let in_turn = self.step.is_multiple_of(UPKEEP_INTERVAL);
+        let motion = if in_turn { MUCH_MOTION } else { MOST_MOTION };
+        let moved = Lanes::splat(motion).less_than(self.motion) & self.alive();
         if moved.any() {
             self.keep_apart(moved, instructions);
         }

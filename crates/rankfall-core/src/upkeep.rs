@@ -1,19 +1,27 @@
 //! Keeps the columns of a graded factor apart between steps.
 //!
 //! Columns that lean on each other lose accuracy, and rotating them costs as much as many steps. So
-//! their angles are looked at often and rotated seldom: with cosines c_ij, the Gram matrix of the
-//! columns, each scaled to length one, has its eigenvalues within max_i Σ_{j≠i} |c_ij| of one
-//! (Gershgorin). Up to [`MOST_LEANING`] nothing is done.
+//! their angles are looked at often and rotated seldom. With C the Gram matrix of the m columns, each
+//! scaled to length one, tr C = m, so that
+//!
+//!   tr C⁻¹ − m = Σ_i (1 − λ_i)²/λ_i
+//!
+//! over the eigenvalues of C: each of them is held by it. Up to [`MOST_LEANING`] nothing is done.
 
-use crate::graded::{GradedColumns, Rotate, Rotation, dot, sum_of_squares};
+use crate::graded::{GradedColumns, Rotate, Rotation, sum_of_squares};
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::tiles::for_each_product;
 
-/// The largest Σ_{j≠i} |c_ij| that is left alone. It bounds the condition number of the columns,
-/// each scaled to length one, by √((1 + ½)/(1 − ½)) = √3.
-pub const MOST_LEANING: f64 = 0.5;
+/// The largest tr C⁻¹ − m that is left alone. The condition number √(λ_max/λ_min) of the columns is
+/// then below 12: half of it in each of λ_min ≥ 0.084 and λ_max ≤ 11.9.
+pub const MOST_LEANING: f64 = 20.0;
 
-/// What a rotation leaves of it at most: far enough below for it to be long until the next.
-const LEFT: f64 = MOST_LEANING / 16.0;
+/// Up to this Σ_{i≠j} c_ij² the eigenvalues are within ½ of one, and no more need be known.
+const LITTLE_LEANING: f64 = 0.25;
+
+/// A rotation leaves no |c_ij| above this over m: tr C⁻¹ − m is far below the most, so that it is long
+/// until the next.
+const LEFT: f64 = 0.5;
 
 /// Rotates the columns from the right in those lanes of `mask` where they lean more than
 /// [`MOST_LEANING`], `rotation` with them; gives all columns of `mask` norms in \[1, 2).
@@ -24,94 +32,209 @@ pub fn keep_apart<const N: usize>(
     instructions: Instructions,
 ) {
     factor.normalise(mask);
-    let leaning = instructions.dispatch(Leaning { factor });
-    let apart = mask & Lanes::splat(MOST_LEANING).less_than(leaning);
+    let apart = instructions.dispatch(Leaning { factor, mask });
     if apart.any() {
         let when = Rotate::AboveCosine(LEFT / factor.columns() as f64);
         factor.orthogonalise(0..factor.rows(), when, apart, rotation, instructions);
     }
 }
 
-/// max_i Σ_{j≠i} |c_ij| per lane; a zero column leans on none.
+/// The lanes of `mask` in which the columns lean too much; a zero column leans on none.
 struct Leaning<'a, const N: usize> {
     factor: &'a GradedColumns<N>,
+    mask: Mask<N>,
 }
 
 impl<const N: usize> LaneWork for Leaning<'_, N> {
-    type Output = Lanes<N>;
+    type Output = Mask<N>;
     const SINGLE: bool = N == 1;
 
     #[inline(always)]
-    fn run(self) -> Lanes<N> {
+    fn run(self) -> Mask<N> {
+        let (mut cosines, square) = cosines(self.factor);
+        let much = self.mask & !square.at_most(Lanes::splat(LITTLE_LEANING));
+        if !much.any() {
+            return much;
+        }
         let count = self.factor.columns();
-        let mut inverse_norms = vec![Lanes::ZERO; count];
-        for (j, inverse) in inverse_norms.iter_mut().enumerate() {
-            let square = sum_of_squares(self.factor.column(j));
-            let nonzero = Lanes::ZERO.less_than(square);
-            *inverse = (Lanes::ONE / square.sqrt()).where_else(nonzero, Lanes::ZERO);
-        }
-        let mut sums = vec![Lanes::ZERO; count];
-        for i in 0..count {
-            for j in i + 1..count {
-                let product = dot(self.factor.column(i), self.factor.column(j));
-                let cosine = product.abs() * inverse_norms[i] * inverse_norms[j];
-                sums[i] += cosine;
-                sums[j] += cosine;
-            }
-        }
-        let mut most = Lanes::ZERO;
-        for sum in sums {
-            most = sum.where_else(most.less_than(sum), most);
-        }
-        most
+        let mut inverse_pivots = vec![Lanes::ZERO; count];
+        factorise(&mut cosines, &mut inverse_pivots);
+        let excess = trace_of_inverse(&cosines, &inverse_pivots) - Lanes::splat(count as f64);
+        // Columns that are parallel to rounding leave a pivot of zero or no number at all.
+        much & !excess.at_most(Lanes::splat(MOST_LEANING))
     }
+}
+
+/// Where row i of a lower triangle begins that is kept row by row.
+#[inline(always)]
+fn row(i: usize) -> usize {
+    i * (i + 1) / 2
+}
+
+/// The lower triangle of C row by row, with ones on its diagonal, and Σ_{i≠j} c_ij².
+#[inline(always)]
+fn cosines<const N: usize>(factor: &GradedColumns<N>) -> (Vec<Lanes<N>>, Lanes<N>) {
+    let (rows, count) = (factor.rows(), factor.columns());
+    let mut inverse_norms = vec![Lanes::ZERO; count];
+    for (j, inverse) in inverse_norms.iter_mut().enumerate() {
+        let square = sum_of_squares(factor.column(j));
+        let nonzero = Lanes::ZERO.less_than(square);
+        *inverse = (Lanes::ONE / square.sqrt()).where_else(nonzero, Lanes::ZERO);
+    }
+    let mut cosines = vec![Lanes::ONE; row(count)];
+    let mut sum = Lanes::ZERO;
+    let entries = factor.mantissa();
+    let mut first = 0;
+    while first < count {
+        let taken = ROWS_AT_ONCE.min(count - first);
+        for_each_product(
+            [taken, first + taken, rows],
+            |i, a| entries[(first + i) * rows + a],
+            |a, j| entries[j * rows + a],
+            |i, j, product| {
+                let i = first + i;
+                if j < i {
+                    let cosine = product * inverse_norms[i] * inverse_norms[j];
+                    cosines[row(i) + j] = cosine;
+                    sum = cosine.mul_add(cosine, sum);
+                }
+            },
+        );
+        first += taken;
+    }
+    (cosines, sum + sum)
+}
+
+/// Rows of C that are worked out side by side.
+const ROWS_AT_ONCE: usize = 6;
+
+/// C = L Lᵀ in place, the diagonal aside, whose inverses go to `inverse_pivots`.
+#[inline(always)]
+fn factorise<const N: usize>(lower: &mut [Lanes<N>], inverse_pivots: &mut [Lanes<N>]) {
+    for i in 0..inverse_pivots.len() {
+        let (above, own) = lower.split_at_mut(row(i));
+        for j in 0..i {
+            let other = &above[row(j)..row(j) + j];
+            let entry = own[j] - scalar_product(&own[..j], other);
+            own[j] = entry * inverse_pivots[j];
+        }
+        let square = own[i] - scalar_product(&own[..i], &own[..i]);
+        inverse_pivots[i] = Lanes::ONE / square.sqrt();
+    }
+}
+
+/// tr C⁻¹ = ‖L⁻¹‖_F², a column of L⁻¹ at a time.
+#[inline(always)]
+fn trace_of_inverse<const N: usize>(lower: &[Lanes<N>], inverse_pivots: &[Lanes<N>]) -> Lanes<N> {
+    let count = inverse_pivots.len();
+    let mut trace = Lanes::ZERO;
+    let mut column = vec![Lanes::ZERO; count];
+    for j in 0..count {
+        column[j] = inverse_pivots[j];
+        trace = column[j].mul_add(column[j], trace);
+        for i in j + 1..count {
+            let own = &lower[row(i) + j..row(i) + i];
+            let entry = -(scalar_product(own, &column[j..i]) * inverse_pivots[i]);
+            column[i] = entry;
+            trace = entry.mul_add(entry, trace);
+        }
+    }
+    trace
+}
+
+/// Σ xᵢ yᵢ per lane, in two sums so that terms need not wait for each other.
+#[inline(always)]
+fn scalar_product<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
+    let (x_pairs, x_last) = x.as_chunks::<2>();
+    let (y_pairs, y_last) = y.as_chunks::<2>();
+    let [mut even, mut odd] = [Lanes::ZERO; 2];
+    for (a, b) in x_pairs.iter().zip(y_pairs) {
+        even = a[0].mul_add(b[0], even);
+        odd = a[1].mul_add(b[1], odd);
+    }
+    for (&a, &b) in x_last.iter().zip(y_last) {
+        even = a.mul_add(b, even);
+    }
+    even + odd
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Three columns in R⁴; the first two lean on each other by `lean` in lane 0 alone.
-    fn columns(lean: f64) -> GradedColumns<2> {
+    fn leaning(factor: &GradedColumns<2>) -> [bool; 2] {
+        let mask = Mask::ALL;
+        let found = Instructions::portable().dispatch(Leaning { factor, mask });
+        [found.get(0), found.get(1)]
+    }
+
+    /// Three columns of very different lengths; the cosine of the first two is `cosine` in lane 0 and 0
+    /// in lane 1.
+    fn columns(cosine: f64) -> GradedColumns<2> {
         GradedColumns::from_fn(4, 3, |lane, i, j| {
-            let diagonal = f64::from(u8::from(i == j)) * 10.0_f64.powi(-(3 * j as i32));
-            let leans = lane == 0 && i == 0 && j == 1;
-            diagonal + if leans { lean * 1e-3 } else { 0.0 }
+            let cosine = if lane == 0 { cosine } else { 0.0 };
+            let direction = match (i, j) {
+                (0, 1) => cosine,
+                (1, 1) => (1.0 - cosine * cosine).sqrt(),
+                _ => f64::from(u8::from(i == j)),
+            };
+            direction * 10.0_f64.powi(-3 * j as i32)
         })
     }
 
-    fn kept_apart(lean: f64) -> GradedColumns<2> {
-        let mut factor = columns(lean);
-        factor.normalise(Mask::ALL);
-        keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
-        factor
+    /// With one cosine c, tr C⁻¹ − m = 2c²/(1 − c²).
+    #[test]
+    fn the_limit_is_that_of_the_trace_of_the_inverse() {
+        let limit = (MOST_LEANING / (MOST_LEANING + 2.0)).sqrt();
+        assert_eq!(leaning(&columns(limit - 1e-12)), [false, false]);
+        assert_eq!(leaning(&columns(limit + 1e-12)), [true, false]);
+        assert_eq!(leaning(&columns(1.0)), [true, false]);
     }
 
     #[test]
-    fn columns_far_enough_apart_keep_their_bits() {
-        let mut untouched = columns(0.5);
-        untouched.normalise(Mask::ALL);
-        assert_eq!(kept_apart(0.5), untouched);
+    fn the_trace_of_the_inverse_bounds_the_condition() {
+        let mut most = 0.0_f64;
+        for step in 1..1000 {
+            // The two extreme eigenvalues share what is left; the rest is one.
+            let share = MOST_LEANING * f64::from(step) / 1000.0;
+            let eigenvalue = |t: f64, sign: f64| {
+                let half = 1.0 + t / 2.0;
+                half + sign * (half * half - 1.0).sqrt()
+            };
+            let condition = eigenvalue(share, 1.0) / eigenvalue(MOST_LEANING - share, -1.0);
+            most = most.max(condition.sqrt());
+        }
+        assert!((11.0..12.0).contains(&most), "{most}");
     }
 
     #[test]
     fn columns_that_lean_are_rotated_in_their_lane_alone() {
-        let factor = kept_apart(0.8);
-        let mut untouched = columns(0.8);
+        let mut factor = columns(0.99);
+        let mut untouched = factor.clone();
         untouched.normalise(Mask::ALL);
-        let c = dot(factor.column(0), factor.column(1));
-        let old = dot(untouched.column(0), untouched.column(1));
-        assert!(c.0[0].abs() < 1e-15 && old.0[0].abs() > 0.1);
+        keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
+        assert_eq!(leaning(&factor), [false, false]);
         for (new, old) in factor.mantissa().iter().zip(untouched.mantissa()) {
             assert_eq!(new.0[1], old.0[1]);
         }
+        assert_ne!(factor, untouched);
+    }
+
+    #[test]
+    fn columns_far_enough_apart_keep_their_bits() {
+        let mut factor = columns(0.9);
+        let mut untouched = factor.clone();
+        untouched.normalise(Mask::ALL);
+        keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
+        assert_eq!(factor, untouched);
     }
 
     #[test]
     fn a_zero_column_leans_on_none() {
-        let zero =
-            GradedColumns::<1>::from_fn(2, 2, |_, i, j| f64::from(u8::from(i == 0 && j == 0)));
-        let leaning = Instructions::portable().dispatch(Leaning { factor: &zero });
-        assert_eq!(leaning.0[0], 0.0);
+        let entry = |_, i: usize, j: usize| f64::from(u8::from(i == 0 && j == 0));
+        assert_eq!(
+            leaning(&GradedColumns::from_fn(2, 2, entry)),
+            [false, false]
+        );
     }
 }

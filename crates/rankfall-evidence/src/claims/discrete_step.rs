@@ -183,7 +183,7 @@ struct Seen {
     largest: f64,
 }
 
-/// Rounding: d² operations per determinant on columns of condition below √3, twice; near a singular
+/// Rounding: d² operations per determinant on columns of condition below 12, twice; near a singular
 /// I − GᵀG amplified by the norm of its inverse, at most (1 + |G|²)^k/|det|.
 fn follow(bench: &Bench, dynamics: &Dynamics, stream: u32, steps: u64) -> Result<Seen, Stop> {
     let setting = bench.setting;

@@ -15,8 +15,8 @@ const STEP_ERROR: f64 = 1e-13;
 /// The longest step that meets it, times the stiffness: an integrator of order eight leaves
 /// (step · stiffness)⁹/9! at least.
 const LONGEST_STEP: f64 = 0.15;
-/// Columns whose cosines with the others sum to at most 1/2 have at most this condition number.
-const CONDITION: f64 = 1.733;
+/// The largest condition number of columns that are left as they are, each scaled to length one.
+const CONDITION: f64 = 12.0;
 
 pub const DETERMINANT: Claim = Claim {
     id: "gradient-flow-determinant",
