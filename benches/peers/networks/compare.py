@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -162,18 +163,19 @@ def speed():
     model = network(widths, "relu", True, torch.float32)
     x, y = data("softmax-cross-entropy", 6400, 784, 10, torch.float32)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    best = {}
-    for _ in range(5):
+    seconds = {}
+    for _ in range(7):
         _, ours = train_rankfall(spec, model, x, y)
-        best["rankfall-nets, one thread"] = min(best.get("rankfall-nets, one thread", 9e9), ours)
+        seconds.setdefault("rankfall-nets, one thread", []).append(ours)
         for threads in [1, os.cpu_count()]:
             torch.set_num_threads(threads)
             theirs = train_torch(model, x, y, "softmax-cross-entropy", optimizer, batch, steps)
-            name = f"PyTorch {torch.__version__}, {threads} thread(s)"
-            best[name] = min(best.get(name, 9e9), theirs)
-    print("784-256-10, batch 64, single precision: steps per second, best of five")
-    for name, seconds in best.items():
-        print(f"  {name}: {1 / seconds:.0f}")
+            name = f"PyTorch, {threads} thread(s)"
+            seconds.setdefault(name, []).append(theirs)
+    print("784-256-10, batch 64, single precision: steps per second, median of seven rounds (range)")
+    for name, values in seconds.items():
+        rates = sorted(1 / value for value in values)
+        print(f"  {name}: {statistics.median(rates):.0f} ({rates[0]:.0f} to {rates[-1]:.0f})")
     small_networks()
 
 

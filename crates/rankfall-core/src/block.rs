@@ -13,7 +13,7 @@ use crate::network::{Start, Weights};
 use crate::observe::{Observer, Readings};
 use crate::plain::{NoiseOf, Plain, PlainWeights};
 use crate::problem::Problem;
-use crate::setup::{Setup, SetupError};
+use crate::setup::{Beginning, Setup, SetupError};
 use crate::state::State;
 use crate::statistics::{Diverged, Leaf};
 use crate::stepper::Stepper;
@@ -34,8 +34,7 @@ enum Engine<const N: usize> {
 pub struct Block<'a, const N: usize> {
     spec: &'a EnsembleSpec,
     used: usize,
-    problems: Vec<Arc<Problem>>,
-    starts: Vec<Start>,
+    beginnings: Vec<Beginning>,
     problem: LaneProblem<N>,
     engine: Engine<N>,
     observer: Observer<N>,
@@ -62,28 +61,36 @@ pub struct Progress<const N: usize> {
 }
 
 impl<'a, const N: usize> Block<'a, N> {
-    /// Block number `block`, from its start or from where `progress` left it.
+    /// Block number `block`, from its start or from where `progress` left it. `shared` is where all
+    /// trajectories of the setup begin, if they begin at one place.
     ///
     /// # Errors
     /// A trajectory that cannot be set up.
     pub fn new(
         spec: &'a EnsembleSpec,
         setup: &Setup,
+        shared: Option<&Beginning>,
         block: u64,
         progress: Option<Progress<N>>,
         instructions: Instructions,
     ) -> Result<Self, SetupError> {
         let first = block * N as u64;
         let used = (spec.trajectories - first).min(N as u64) as usize;
-        let (problems, starts) = set_up(setup, first, used)?;
+        let beginnings = match shared {
+            Some(beginning) => vec![beginning.clone(); used],
+            None => (first..first + used as u64)
+                .map(|trajectory| setup.beginning(trajectory))
+                .collect::<Result<_, _>>()?,
+        };
         let lanes: [Arc<Problem>; N] =
-            std::array::from_fn(|lane| problems[lane.min(problems.len() - 1)].clone());
+            std::array::from_fn(|lane| beginnings[lane.min(used - 1)].problem.clone());
         let problem = LaneProblem::new(&lanes);
+        let starts: Vec<&Start> = beginnings.iter().map(|b| b.start.as_ref()).collect();
         let initial = State::new(&starts, instructions);
         let (p, k) = (problem.inputs, problem.outputs);
         let law = determinant_law_applies(&spec.dynamics, setup.width, p, k)
             .then(|| spec.dynamics.noise_intensity(problem.samples));
-        let layout = spec.layout(p, k, starts[0].reduced_width(), problem.truth.is_some());
+        let layout = spec.layout(p, k, initial.factor.columns(), problem.truth.is_some());
         let balance = spec.balance_settings(problem.samples);
         let observer = Observer::new(layout, &initial, spec.rank_tolerance, law, instructions);
         let trajectories = Words(std::array::from_fn(|lane| first + lane as u64));
@@ -96,9 +103,7 @@ impl<'a, const N: usize> Block<'a, N> {
             instructions,
         );
         let mut engine = match stepper {
-            _ if !spec.reductions => {
-                Engine::Plain(plain_lanes(spec, setup, first, &problems, &starts))
-            }
+            _ if !spec.reductions => Engine::Plain(plain_lanes(spec, setup, first, &beginnings)),
             Some(stepper) => Engine::Steps(Box::new(stepper)),
             None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
         };
@@ -123,8 +128,7 @@ impl<'a, const N: usize> Block<'a, N> {
         Ok(Self {
             spec,
             used,
-            problems,
-            starts,
+            beginnings,
             problem,
             engine,
             observer,
@@ -290,10 +294,11 @@ impl<'a, const N: usize> Block<'a, N> {
     pub fn weights(&self, lane: usize) -> Weights {
         match &self.engine {
             Engine::Plain(lanes) => lanes[lane].weights().clone(),
-            _ => self
-                .progress
-                .state
-                .weights(lane, &self.starts[lane], &self.problems[lane]),
+            _ => self.progress.state.weights(
+                lane,
+                &self.beginnings[lane].start,
+                &self.beginnings[lane].problem,
+            ),
         }
     }
 }
@@ -334,12 +339,11 @@ fn plain_lanes(
     spec: &EnsembleSpec,
     setup: &Setup,
     first: u64,
-    problems: &[Arc<Problem>],
-    starts: &[Start],
+    beginnings: &[Beginning],
 ) -> Vec<Plain> {
-    let lanes = problems.iter().zip(starts).zip(first..);
+    let lanes = beginnings.iter().zip(first..);
     lanes
-        .map(|((problem, start), trajectory)| {
+        .map(|(Beginning { problem, start }, trajectory)| {
             let noise = NoiseOf {
                 seed: setup.seed,
                 stream: spec.stream,
@@ -354,25 +358,4 @@ fn plain_lanes(
             )
         })
         .collect()
-}
-
-/// Problems and starts of `used` trajectories; made once where all share them.
-fn set_up(
-    setup: &Setup,
-    first: u64,
-    used: usize,
-) -> Result<(Vec<Arc<Problem>>, Vec<Start>), SetupError> {
-    let mut problems = Vec::with_capacity(used);
-    let mut starts = Vec::with_capacity(used);
-    for trajectory in first..first + used as u64 {
-        if setup.is_shared() && !problems.is_empty() {
-            problems.push(Arc::clone(&problems[0]));
-            starts.push(Start::clone(&starts[0]));
-        } else {
-            let problem = setup.problem(trajectory)?;
-            starts.push(setup.start(&problem, trajectory)?);
-            problems.push(problem);
-        }
-    }
-    Ok((problems, starts))
 }

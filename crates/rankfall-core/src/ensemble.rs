@@ -16,7 +16,7 @@ use crate::force_balance::BalanceSettings;
 use crate::lanes::{BLOCK, Instructions};
 use crate::network::Weights;
 use crate::observe::Layout;
-use crate::setup::{Setup, SetupError};
+use crate::setup::{Beginning, Setup, SetupError};
 use crate::statistics::{Form, Statistics};
 
 /// How long a worker computes between two looks at the world.
@@ -337,15 +337,14 @@ fn run_blocks<const N: usize>(
     control: &dyn Control,
 ) -> Result<Outcome, RunError> {
     let setup = part.setup;
-    let problem = setup.problem(0)?;
-    let columns = setup.start(&problem, 0)?.reduced_width();
+    let Beginning { problem, start } = setup.beginning(0)?;
     let layout = part.spec.layout(
         problem.inputs,
         problem.outputs,
-        columns,
+        start.reduced_width(),
         problem.truth.is_some(),
     );
-    drop(problem);
+    let beginning = setup.is_shared().then_some(Beginning { problem, start });
     let memory = match resume {
         Some(checkpoint) => decode::<N>(checkpoint, &part.blocks)?,
         None => Memory {
@@ -371,7 +370,7 @@ fn run_blocks<const N: usize>(
         for _ in 0..workers {
             scope.spawn(|| {
                 let _present = Present(&shared);
-                if let Err(error) = work(&shared, part) {
+                if let Err(error) = work(&shared, part, beginning.as_ref()) {
                     shared.fail(error);
                 }
             });
@@ -439,14 +438,25 @@ impl<const N: usize> Shared<N> {
 }
 
 /// Takes blocks until none is left or the run stops.
-fn work<const N: usize>(shared: &Shared<N>, part: &Part<'_>) -> Result<(), RunError> {
+/// `beginning` is where all trajectories begin, if they begin at one place.
+fn work<const N: usize>(
+    shared: &Shared<N>,
+    part: &Part<'_>,
+    beginning: Option<&Beginning>,
+) -> Result<(), RunError> {
     let form = lock(&shared.memory).statistics.form().clone();
     while !shared.stop.load(Ordering::SeqCst) {
         let Some((number, progress)) = shared.take_block(&part.blocks) else {
             return Ok(());
         };
-        let mut block =
-            Block::<N>::new(part.spec, part.setup, number, progress, part.instructions)?;
+        let mut block = Block::<N>::new(
+            part.spec,
+            part.setup,
+            beginning,
+            number,
+            progress,
+            part.instructions,
+        )?;
         let mut answered = shared.wanted.load(Ordering::SeqCst);
         let mut steps = 16;
         loop {

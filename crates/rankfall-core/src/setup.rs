@@ -37,6 +37,15 @@ pub struct Setup {
     pub each_start: bool,
 }
 
+/// Problem and start of one trajectory; cheap to clone, however wide.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// The data.
+    pub problem: Arc<Problem>,
+    /// The weights.
+    pub start: Arc<Start>,
+}
+
 /// A trajectory that cannot be set up.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum SetupError {
@@ -76,6 +85,16 @@ impl Setup {
                 )?))
             }
         }
+    }
+
+    /// Problem and start of a trajectory.
+    ///
+    /// # Errors
+    /// Data that cannot be drawn; weights that do not fit.
+    pub fn beginning(&self, trajectory: u64) -> Result<Beginning, SetupError> {
+        let problem = self.problem(trajectory)?;
+        let start = Arc::new(self.start(&problem, trajectory)?);
+        Ok(Beginning { problem, start })
     }
 
     /// The start of a trajectory in its problem.

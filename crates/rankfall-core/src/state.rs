@@ -1,6 +1,8 @@
 //! The state of N trajectories: their graded factors, the rotation accumulated so far, and
 //! which of them still live.
 
+use std::borrow::Borrow;
+
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +53,9 @@ pub struct State<const N: usize> {
 
 impl<const N: usize> State<N> {
     /// The starts side by side; lanes from `used` on repeat the last one and are never reported.
-    pub fn new(starts: &[Start], instructions: Instructions) -> Self {
-        let (d, m) = (starts[0].left.nrows(), starts[0].left.ncols());
-        let of_lane = |lane: usize| &starts[lane.min(starts.len() - 1)];
+    pub fn new(starts: &[impl Borrow<Start>], instructions: Instructions) -> Self {
+        let of_lane = |lane: usize| starts[lane.min(starts.len() - 1)].borrow();
+        let (d, m) = (of_lane(0).left.nrows(), of_lane(0).left.ncols());
         let factor = GradedColumns::from_fn(d, m, |lane, i, j| of_lane(lane).left[(i, j)]);
         let mut state = Self {
             factor,

@@ -21,7 +21,7 @@ const LITTLE_LEANING: f64 = 0.25;
 
 /// A rotation leaves no |c_ij| above this over m: tr C⁻¹ − m is far below the most, so that it is long
 /// until the next.
-const LEFT: f64 = 0.5;
+const LEFT: f64 = 0.8;
 
 /// Rotates the columns from the right in those lanes of `mask` where they lean more than
 /// [`MOST_LEANING`], `rotation` with them; gives all columns of `mask` norms in \[1, 2).

@@ -1,0 +1,168 @@
+//! What the cost of a run depends on, and what it does not: rows of data, width, number of
+//! trajectories, threads, saves. `cargo run --release -p rankfall-core --example scaling`, alone on the
+//! machine; each pair is run in turn, and ratios are taken round by round.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::ensemble::{EnsembleSpec, Unattended};
+use rankfall_core::lanes::Instructions;
+use rankfall_core::network::Initialisation;
+use rankfall_core::problem::Problem;
+use rankfall_core::setup::{Setup, Source};
+use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+
+const ROUNDS: usize = 9;
+
+/// One run: its size, and what is saved.
+#[derive(Clone)]
+struct Case {
+    setup: Setup,
+    trajectories: u64,
+    steps: u64,
+    saves: u64,
+    force_stride: Option<u64>,
+    threads: usize,
+}
+
+impl Case {
+    fn seconds(&self) -> Result<f64, Box<dyn Error>> {
+        let saves = self.saves;
+        let spec = EnsembleSpec {
+            dynamics: flow(),
+            stream: 0,
+            trajectories: self.trajectories,
+            save_steps: (0..=saves).map(|s| s * self.steps / saves).collect(),
+            time_unit: 0.01,
+            rank_tolerance: 1e-3,
+            keep_trajectories: false,
+            reductions: true,
+            force_balance: self.force_stride,
+        };
+        let clock = Instant::now();
+        spec.run(
+            &self.setup,
+            self.threads,
+            None,
+            &Unattended,
+            Instructions::best(),
+        )?;
+        Ok(clock.elapsed().as_secs_f64())
+    }
+}
+
+/// The stochastic gradient flow of the paper's headline figure.
+fn flow() -> Dynamics {
+    let kind = Kind::StochasticGradientFlow {
+        integrator: Integrator::LieEuler,
+        time_step: 0.01,
+        batch_size: 1,
+        forces: ForceScales::default(),
+        brownian_substeps: 1,
+    };
+    Dynamics {
+        kind,
+        step_size: 0.01,
+        label_noise: 2.0,
+    }
+}
+
+/// The paper's data with this many rows, and weights of this width whose product does not depend on it.
+fn setup(samples: u64, width: usize) -> Result<Setup, Box<dyn Error>> {
+    let recipe = Synthetic {
+        samples,
+        inputs: 5,
+        outputs: 2,
+        covariance: Covariance::Identity,
+        teacher: Teacher::Gaussian,
+        residual_noise: 0.0,
+    };
+    let draw = recipe.draw(1, 0, false)?;
+    let problem = Problem::new(&draw.gram, draw.rows, Some(draw.truth))?;
+    Ok(Setup {
+        source: Source::Shared(Arc::new(problem)),
+        initialisation: Initialisation::Gaussian {
+            scale: (10.0 / width as f64).sqrt(),
+            smallest_singular_value: None,
+        },
+        width,
+        seed: 1,
+        each_start: false,
+    })
+}
+
+/// Median and range of `a.seconds() / b.seconds()`, per unit of `scale`.
+fn compare(what: &str, a: &Case, b: &Case, scale: f64) -> Result<(), Box<dyn Error>> {
+    let mut ratios = Vec::new();
+    let mut seconds = Vec::new();
+    for round in 0..=ROUNDS {
+        let (long, short) = (a.seconds()?, b.seconds()?);
+        // The first round warms up.
+        if round > 0 {
+            ratios.push(long / short / scale);
+            seconds.push(short);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    seconds.sort_by(f64::total_cmp);
+    println!(
+        "| {what} | {:.3} ({:.3} to {:.3}) | {:.2} s |",
+        ratios[ROUNDS / 2],
+        ratios[0],
+        ratios[ROUNDS - 1],
+        seconds[ROUNDS / 2]
+    );
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let base = Case {
+        setup: setup(1000, 10)?,
+        trajectories: 512,
+        steps: 20_000,
+        saves: 1,
+        force_stride: None,
+        threads: 1,
+    };
+    let with = |change: &dyn Fn(&mut Case)| {
+        let mut case = base.clone();
+        change(&mut case);
+        case
+    };
+    println!("| ratio of times | median (range) | of |");
+    println!("|---|---|---|");
+    let rows = setup(10_000_000, 10)?;
+    let rows = with(&|case| case.setup = rows.clone());
+    compare("10⁷ rows over 10³", &rows, &base, 1.0)?;
+    let wide = setup(1000, 100_000)?;
+    let wide = with(&|case| case.setup = wide.clone());
+    compare("width 10⁵ over 10", &wide, &base, 1.0)?;
+    let many = with(&|case| case.trajectories *= 8);
+    compare("8 times the trajectories, over 8", &many, &base, 8.0)?;
+    let both = with(&|case| case.threads = 2);
+    compare("one thread over two", &base, &both, 1.0)?;
+    let long = |saves, stride| {
+        with(&|case| {
+            case.trajectories = 64;
+            case.steps = 100_000;
+            case.saves = saves;
+            case.force_stride = stride;
+        })
+    };
+    let bare = long(1, None);
+    compare(
+        "10⁵ steps with 200 saves over 1",
+        &long(200, None),
+        &bare,
+        1.0,
+    )?;
+    compare(
+        "the same with forces weighed every 10 steps",
+        &long(200, Some(10)),
+        &bare,
+        1.0,
+    )?;
+    Ok(())
+}
