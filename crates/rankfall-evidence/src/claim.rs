@@ -48,7 +48,24 @@ impl Kind {
     }
 }
 
-/// One claim.
+/// What is said of a claim wherever it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// Its name on the command line: small letters and hyphens.
+    pub id: &'static str,
+    /// A heading.
+    pub title: &'static str,
+    /// In words and symbols.
+    pub statement: &'static str,
+    /// Where it was made.
+    pub source: Source,
+    /// What kind of statement it is.
+    pub kind: Kind,
+    /// What *holds* rejects.
+    pub alternative: &'static str,
+}
+
+/// One claim about two linear layers.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
     /// Its name on the command line: small letters and hyphens.
@@ -68,6 +85,20 @@ pub struct Claim {
     pub comparisons: fn(&Setting) -> Result<usize, String>,
     /// Measures it.
     pub measure: fn(&Bench) -> Result<Evidence, Stop>,
+}
+
+impl Claim {
+    /// What is said of it.
+    pub fn heading(&self) -> Heading {
+        Heading {
+            id: self.id,
+            title: self.title,
+            statement: self.statement,
+            source: self.source,
+            kind: self.kind,
+            alternative: self.alternative,
+        }
+    }
 }
 
 /// What a claim measured.

@@ -2,7 +2,8 @@
 //! something in a [`setting::Setting`], measures it, and gets a verdict that could have been another.
 //!
 //! [`decision`] says how a verdict comes about; [`claims`] holds the claims, one file per theme;
-//! [`suite`] runs them. Nothing here reads files or draws pictures.
+//! [`suite`] runs them. [`networks`] holds those about networks beyond two linear layers. Nothing here
+//! reads files or draws pictures.
 
 pub mod bench;
 pub mod claim;
@@ -10,6 +11,7 @@ pub mod claims;
 pub mod decision;
 pub mod figure;
 pub mod linear;
+pub mod networks;
 pub mod one_step;
 pub mod optimum;
 pub mod setting;

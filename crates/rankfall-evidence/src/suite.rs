@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::bench::{Bench, Watch};
-use crate::claim::{Claim, Evidence, Stop};
+use crate::claim::{Claim, Evidence, Heading, Stop};
 use crate::claims;
 use crate::decision::{self, Judged, Verdict};
 use crate::figure::Figure;
@@ -13,7 +13,7 @@ use crate::setting::{Level, Setting};
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The claim.
-    pub claim: &'static Claim,
+    pub claim: Heading,
     /// Its verdict.
     pub verdict: Verdict,
     /// Why, in one sentence.
@@ -34,6 +34,66 @@ impl Finding {
     /// The comparison that decided.
     pub fn deciding(&self) -> Option<&Judged> {
         self.comparisons.get(self.decisive?)
+    }
+
+    /// Judges what a claim measured; its comparisons share the family-wise rate with others,
+    /// `comparisons` in all.
+    pub fn judged(claim: Heading, evidence: Evidence, comparisons: usize, seconds: f64) -> Self {
+        let judged = evidence.comparisons.into_iter();
+        let judged: Vec<Judged> = judged.map(|c| decision::judge(c, comparisons)).collect();
+        let verdict = decision::joint_verdict(&judged);
+        let decisive = decision::decisive(&judged);
+        Self {
+            claim,
+            verdict,
+            reason: reason(verdict, &judged, decisive, &evidence.sentence),
+            p_value: decision::joint_p_value(&judged),
+            comparisons: judged,
+            decisive,
+            figure: evidence.figure,
+            seconds,
+        }
+    }
+
+    /// A claim that was not measured, for this reason.
+    pub fn without_evidence(
+        claim: Heading,
+        verdict: Verdict,
+        reason: String,
+        seconds: f64,
+    ) -> Self {
+        Self {
+            claim,
+            verdict,
+            reason,
+            p_value: None,
+            comparisons: Vec::new(),
+            decisive: None,
+            figure: None,
+            seconds,
+        }
+    }
+
+    /// What became of measuring a claim that began at `clock`.
+    ///
+    /// # Errors
+    /// Only an interruption; whatever else prevents a measurement becomes the reason of *cannot
+    /// tell*.
+    pub fn of(
+        claim: Heading,
+        outcome: Result<Evidence, Stop>,
+        comparisons: usize,
+        clock: Instant,
+    ) -> Result<Self, Stop> {
+        let seconds = clock.elapsed().as_secs_f64();
+        match outcome {
+            Ok(evidence) => Ok(Self::judged(claim, evidence, comparisons, seconds)),
+            Err(Stop::Interrupted) => Err(Stop::Interrupted),
+            Err(Stop::Unmeasured(reason)) => {
+                let verdict = Verdict::CannotTell;
+                Ok(Self::without_evidence(claim, verdict, reason, seconds))
+            }
+        }
     }
 }
 
@@ -72,7 +132,13 @@ impl<'a> Suite<'a> {
         watch: &dyn Watch,
     ) -> Result<Finding, Stop> {
         if let Err(reason) = (claim.comparisons)(self.setting) {
-            return Ok(without_evidence(claim, Verdict::DoesNotApply, reason, 0.0));
+            let verdict = Verdict::DoesNotApply;
+            return Ok(Finding::without_evidence(
+                claim.heading(),
+                verdict,
+                reason,
+                0.0,
+            ));
         }
         let clock = Instant::now();
         let bench = Bench {
@@ -82,52 +148,7 @@ impl<'a> Suite<'a> {
             watch,
         };
         let outcome = (claim.measure)(&bench);
-        let seconds = clock.elapsed().as_secs_f64();
-        match outcome {
-            Ok(evidence) => Ok(self.judge(claim, evidence, seconds)),
-            Err(Stop::Interrupted) => Err(Stop::Interrupted),
-            Err(Stop::Unmeasured(reason)) => {
-                let verdict = Verdict::CannotTell;
-                Ok(without_evidence(claim, verdict, reason, seconds))
-            }
-        }
-    }
-
-    fn judge(&self, claim: &'static Claim, evidence: Evidence, seconds: f64) -> Finding {
-        let judged = evidence.comparisons.into_iter();
-        let judged: Vec<Judged> = judged
-            .map(|c| decision::judge(c, self.comparisons))
-            .collect();
-        let verdict = decision::joint_verdict(&judged);
-        let decisive = decision::decisive(&judged);
-        Finding {
-            claim,
-            verdict,
-            reason: reason(verdict, &judged, decisive, &evidence.sentence),
-            p_value: decision::joint_p_value(&judged),
-            comparisons: judged,
-            decisive,
-            figure: evidence.figure,
-            seconds,
-        }
-    }
-}
-
-fn without_evidence(
-    claim: &'static Claim,
-    verdict: Verdict,
-    reason: String,
-    seconds: f64,
-) -> Finding {
-    Finding {
-        claim,
-        verdict,
-        reason,
-        p_value: None,
-        comparisons: Vec::new(),
-        decisive: None,
-        figure: None,
-        seconds,
+        Finding::of(claim.heading(), outcome, self.comparisons, clock)
     }
 }
 

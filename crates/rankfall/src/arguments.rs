@@ -291,7 +291,10 @@ pub struct VerifyArguments {
     /// Claims that say nothing about it are left out, with the reason.
     #[arg(value_name = "EXPERIMENT.toml")]
     pub experiment: Option<PathBuf>,
-    /// Folder for the results, new or of an earlier verify [default: runs/verify]
+    /// Which list of claims
+    #[arg(long, value_enum, default_value_t = ClaimSuite::Exact)]
+    pub suite: ClaimSuite,
+    /// Folder for the results, new or of an earlier verify [default: runs/verify, or runs/verify-networks]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How much to spend: quick takes seconds for each claim, full up to a minute or so
@@ -325,9 +328,45 @@ Examples:
   rankfall verify --list
   rankfall verify --only determinant-law --only eigenvalue-drift --level full
   rankfall verify mine.toml --out runs/mine-verified
+  rankfall verify --suite networks
 
 Exit codes:
   0 no claim fails, 1 one does, 2 the input was wrong, 130 interrupted (what was found is kept)";
+
+/// The lists of claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClaimSuite {
+    /// Two linear layers and what else has an exact law
+    Exact,
+    /// Networks of any depth: what the gallery shows, drift of singular values, log det under each noise
+    Networks,
+}
+
+impl ClaimSuite {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Exact => Self::Networks,
+            Self::Networks => Self::Exact,
+        }
+    }
+
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Networks => "networks",
+        }
+    }
+
+    /// The option that asks for it, after a blank; nothing for the list that is there without it.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Exact => "",
+            Self::Networks => " --suite networks",
+        }
+    }
+}
 
 /// How much `verify` spends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

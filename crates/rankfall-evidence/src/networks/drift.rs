@@ -1,0 +1,520 @@
+//! The predicted drift of singular values against what steps do, for networks without an exact law.
+//!
+//! **Setting.** Each unit has a regression, initial weights and noise of its own, is trained by
+//! gradient descent for 40 to 240 steps, and stands still there. In every layer the drift of each
+//! log σᵢ in one step is predicted from the full gradient and from the covariance of some draws of
+//! the noisy one, force by force; it is realised by as many other draws, each of which takes one step.
+//!
+//! **Regression.** Weighted least squares through the origin over all singular values, layers and
+//! units, weights 1/error² of the realised means; standard errors from leaving out one unit at a
+//! time, of which no two share a random number. The *whole* change is dominated by the gradient. Of
+//! the *second-order* part the step's own first-order term −η uᵢᵀgvᵢ/σᵢ is taken off, which
+//! leaves what the covariance does, known sharply however small the step; it is regressed on own
+//! noise, repulsion and growth together, so that each force has a slope, 1 by theory.
+//!
+//! **Margin.** σᵢ(W + tE) is analytic in |t| < 1/q with q = 2|E|_F/dᵢ, dᵢ = min(σᵢ, gap to the
+//! nearest σⱼ): the eigenvalue of the dilation is isolated by dᵢ, and stays within dᵢ/2 (Kato).
+//! There |log(σᵢ(t)/σᵢ)| ≤ M = −log(1 − dᵢ/2σᵢ), so by Cauchy the n-th term of the expansion is at
+//! most M qⁿ, and what second order leaves out at most rᵢ = M E[q³/(1 − q)]. Through the regression
+//! this moves a slope by at most Σ |cᵢ| rᵢ, cᵢ the weight of point i in the slope. Steps are chosen
+//! so small that this is near [`LEFT_OUT`] for the second-order slope of a unit. Errors of the
+//! predictor, as large as those of the realised mean, shrink a slope by their share of the squares,
+//! which is added.
+
+use faer::Mat;
+use faer::linalg::solvers::Solve;
+use rankfall_core::dynamics::{LabelNoise, Sampling};
+use rankfall_core::rates::Estimate;
+use rankfall_nets::activation::Activation;
+use rankfall_nets::network::{Architecture, NetworkSpec};
+use rankfall_nets::noise::Noise;
+use rankfall_nets::predictions::{self, predict, realise};
+use rankfall_nets::training::Trainer;
+
+use super::small::{Regression, layer};
+use super::{Bench, Claim, Test};
+use crate::claim::{Evidence, Heading, Kind, Source, Stop};
+use crate::decision::Comparison;
+use crate::figure::{Figure, Style};
+use crate::linear::singular_values;
+use crate::setting::unmeasured;
+
+/// What third and higher orders may add to the slope of a unit, by their bound.
+const LEFT_OUT: f64 = 0.01;
+/// The step size at which noise is looked at before that of the test is chosen.
+const TRIAL: f64 = 1e-4;
+/// Draws from which the bound is estimated.
+const PILOT: u64 = 256;
+
+/// Of two linear layers.
+pub const TWO_LAYER_LINEAR: Claim = claim(
+    "drift-two-layer-linear",
+    "Predicted drift of singular values: two linear layers",
+    |bench| measure(bench, &[3, 5, 2], Activation::Linear, false),
+);
+
+/// Of three linear layers.
+pub const DEEP_LINEAR: Claim = claim(
+    "drift-deep-linear",
+    "Predicted drift of singular values: three linear layers",
+    |bench| measure(bench, &[3, 4, 4, 2], Activation::Linear, false),
+);
+
+/// Of two layers of rectifiers.
+pub const TWO_LAYER_RELU: Claim = claim(
+    "drift-two-layer-relu",
+    "Predicted drift of singular values: two layers of rectifiers",
+    |bench| measure(bench, &[3, 8, 2], Activation::Relu, true),
+);
+
+const fn claim(
+    id: &'static str,
+    title: &'static str,
+    measure: fn(&Bench) -> Result<Evidence, Stop>,
+) -> Claim {
+    Claim {
+        heading: Heading {
+            id,
+            title,
+            statement: "The mean change of each log σᵢ of each layer in one step is the predicted one: the slope of realised on \
+                        predicted change is 1 for the whole, for the second-order part, and for own noise, repulsion and \
+                        growth each, under label noise, mini-batches with label noise, and isotropic noise.",
+            source: Source::Beyond,
+            kind: Kind::Asymptotic,
+            alternative: "a force is not there: its slope is 0, and that of the second-order part what is left without repulsion",
+        },
+        test: Test::Own {
+            comparisons: 5,
+            measure,
+        },
+    }
+}
+
+/// Predicted and realised change of one log σᵢ in one step.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// The layer, from 1.
+    pub layer: usize,
+    /// i, from 1.
+    pub index: usize,
+    /// −η uᵢᵀḡvᵢ/σᵢ.
+    pub gradient: f64,
+    /// Of the noise alone, with the small curvature of the gradient.
+    pub own_noise: f64,
+    /// What the other singular values add.
+    pub repulsion: f64,
+    /// What directions without a singular value add.
+    pub growth: f64,
+    /// Realised, all of it.
+    pub total: predictions::Estimate,
+    /// Realised, without the step's own first-order term.
+    pub second: predictions::Estimate,
+    /// What third and higher orders are at most.
+    pub left_out: f64,
+}
+
+impl Point {
+    /// The predicted second-order part.
+    pub fn second_order(&self) -> f64 {
+        self.own_noise + self.repulsion + self.growth
+    }
+}
+
+/// One state of one network under one kind of noise.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// The kind of noise.
+    pub noise: &'static str,
+    /// Of every layer and singular value.
+    pub points: Vec<Point>,
+}
+
+/// The kinds of noise, and their names; the covariance of gradient noise is given by 2T/η.
+fn noises(rate: f64) -> [(&'static str, Vec<Noise>); 3] {
+    let labels = || Noise::LabelNoise {
+        variance: 1.0,
+        distribution: LabelNoise::Gaussian,
+    };
+    let batch = Noise::MiniBatch {
+        batch_size: 4,
+        sampling: Sampling::WithReplacement,
+    };
+    let temperature = 0.5 * 0.05 * rate;
+    [
+        ("label noise", vec![labels()]),
+        ("mini-batches, label noise", vec![batch, labels()]),
+        (
+            "isotropic noise",
+            vec![Noise::GradientNoise { temperature }],
+        ),
+    ]
+}
+
+/// Units of one network, each with everything of its own.
+///
+/// # Errors
+/// An interruption.
+pub fn units(
+    bench: &Bench,
+    widths: &[usize],
+    activation: Activation,
+    bias: bool,
+) -> Result<Vec<Unit>, Stop> {
+    let count = bench.level.pick(6, 12, 48);
+    let draws = bench.level.pick(1000, 4000, 20_000);
+    let network = NetworkSpec {
+        layers: widths.to_vec(),
+        activation,
+        bias,
+        kind: Architecture::Dense,
+    };
+    bench.each(count, &|unit| state(bench, &network, unit, draws))
+}
+
+fn state(bench: &Bench, network: &NetworkSpec, unit: usize, draws: u64) -> Result<Unit, Stop> {
+    let seed = bench.seed_of(unit);
+    let data = Regression::draw(seed, 20, network.layers[0], 2, 0.3);
+    let mut descent = data.trainer(network, vec![], 0.02, seed)?;
+    for _ in 0..40 * (1 + unit / 3 % 6) {
+        descent
+            .step()
+            .map_err(|_| Stop::Unmeasured("gradient descent diverged".into()))?;
+    }
+    let weights = descent.state().parameters.clone();
+    let at = |rate: f64| -> Result<Trainer<f64>, Stop> {
+        let noise = noises(rate)[unit % 3].1.clone();
+        let mut trainer = data.trainer(network, noise, rate, seed)?;
+        trainer.set_parameters(&weights);
+        Ok(trainer)
+    };
+    let mut points = Vec::new();
+    let mut trial = at(TRIAL)?;
+    for index in 0..network.layers.len() - 1 {
+        bench.check()?;
+        let predicted = predict(&mut trial, index + 1, draws).map_err(unmeasured)?;
+        // The mean of the noisy gradient is the full one, for all of these kinds.
+        let gradient = predict(&mut descent, index + 1, 2).map_err(unmeasured)?;
+        let norms = norms(&mut trial, index)?;
+        let sigma = singular_values(&layer(&trial, index, &weights));
+        let second = |scale: f64| -> Vec<f64> {
+            predicted
+                .iter()
+                .map(|p| scale * scale * p.second_order())
+                .collect()
+        };
+        let rate = rate(&sigma, &norms, &second(1.0 / TRIAL));
+        let scale = rate / TRIAL;
+        let mut trainer = at(rate)?;
+        let realised = realise(&mut trainer, index + 1, draws).map_err(unmeasured)?;
+        for (i, p) in predicted.iter().enumerate() {
+            let square = scale * scale;
+            points.push(Point {
+                layer: index + 1,
+                index: i + 1,
+                gradient: gradient[i].gradient * rate / 0.02,
+                own_noise: square * (p.own_noise + p.curvature),
+                repulsion: square * p.repulsion,
+                growth: square * p.growth,
+                total: realised.total[i],
+                second: realised.second_order[i],
+                left_out: left_out(&sigma, i, &norms, rate),
+            });
+        }
+    }
+    Ok(Unit {
+        noise: noises(TRIAL)[unit % 3].0,
+        points,
+    })
+}
+
+/// |g|_F of this layer in a few draws of the gradient, none of them seen elsewhere.
+fn norms(trainer: &mut Trainer<f64>, index: usize) -> Result<Vec<f64>, Stop> {
+    let mut norms = Vec::new();
+    for draw in 0..PILOT {
+        let gradient = trainer
+            .gradient_of_step((1 << 59) + draw)
+            .map(<[f64]>::to_vec);
+        let gradient = gradient.map_err(|_| Stop::Unmeasured("the network diverged".into()))?;
+        norms.push(layer(trainer, index, &gradient).norm_l2());
+    }
+    Ok(norms)
+}
+
+/// rᵢ of the header, for steps of size `rate`.
+fn left_out(sigma: &[f64], i: usize, norms: &[f64], rate: f64) -> f64 {
+    let others = sigma.iter().enumerate().filter(|(j, _)| *j != i);
+    let gap = others
+        .map(|(_, s)| (s - sigma[i]).abs())
+        .fold(sigma[i], f64::min);
+    let reach = -libm::log1p(-0.5 * gap / sigma[i]);
+    let tail = |norm: &f64| {
+        let q = 2.0 * rate * norm / gap;
+        if q < 1.0 {
+            q.powi(3) / (1.0 - q)
+        } else {
+            f64::INFINITY
+        }
+    };
+    reach * norms.iter().map(tail).sum::<f64>() / norms.len() as f64
+}
+
+/// The step size for which the bound of what is left out is [`LEFT_OUT`] of the second-order part,
+/// given for steps of size 1: to leading order it is linear in the step.
+fn rate(sigma: &[f64], norms: &[f64], second: &[f64]) -> f64 {
+    let tiny = 1e-9;
+    let part: f64 = second.iter().map(|s| s.abs()).sum();
+    let bound: f64 = (0..sigma.len())
+        .map(|i| left_out(sigma, i, norms, tiny))
+        .sum();
+    LEFT_OUT * tiny * part * tiny * tiny / bound
+}
+
+/// A regression of `y` on some predictors, in one unit.
+struct Row {
+    x: Vec<f64>,
+    y: f64,
+    /// 1/error².
+    weight: f64,
+    left_out: f64,
+}
+
+/// Slopes and what they may be off by.
+struct Slopes {
+    slopes: Vec<Estimate>,
+    margins: Vec<f64>,
+}
+
+/// Weighted least squares through the origin, with errors from leaving out one unit at a time.
+fn regress(units: &[Vec<Row>]) -> Result<Slopes, Stop> {
+    let predictors = units.iter().flatten().next().map_or(0, |row| row.x.len());
+    let kept = |out: Option<usize>| -> Vec<&Row> {
+        let kept = units.iter().enumerate().filter(|(u, _)| Some(*u) != out);
+        kept.flat_map(|(_, rows)| rows).collect()
+    };
+    let all = kept(None);
+    let whole = solve(&all, predictors, &|row| row.y);
+    let n = units.len() as f64;
+    let mut squares = vec![0.0; predictors];
+    for unit in 0..units.len() {
+        let without = solve(&kept(Some(unit)), predictors, &|row| row.y);
+        for ((s, a), b) in squares.iter_mut().zip(&without).zip(&whole) {
+            *s += (a - b) * (a - b);
+        }
+    }
+    if units.len() < 2 || predictors == 0 || whole.iter().any(|s| !s.is_finite()) {
+        return Err(Stop::Unmeasured("there are too few states".into()));
+    }
+    let estimate = |i: usize| Estimate {
+        value: whole[i],
+        standard_error: ((n - 1.0) / n * squares[i]).sqrt(),
+        degrees: n - 1.0,
+    };
+    Ok(Slopes {
+        slopes: (0..predictors).map(estimate).collect(),
+        margins: margins(&all, predictors),
+    })
+}
+
+/// XᵀWX.
+fn normal_matrix(rows: &[&Row], predictors: usize) -> Mat<f64> {
+    Mat::from_fn(predictors, predictors, |i, j| {
+        rows.iter().map(|r| r.weight * r.x[i] * r.x[j]).sum()
+    })
+}
+
+/// (XᵀWX)⁻¹XᵀWy.
+fn solve(rows: &[&Row], predictors: usize, y: &dyn Fn(&Row) -> f64) -> Vec<f64> {
+    let right = Mat::from_fn(predictors, 1, |i, _| {
+        rows.iter().map(|r| r.weight * r.x[i] * y(r)).sum()
+    });
+    let solved = normal_matrix(rows, predictors)
+        .partial_piv_lu()
+        .solve(&right);
+    (0..predictors).map(|i| solved[(i, 0)]).collect()
+}
+
+/// Σ |cᵢ| rᵢ, and the share of the predictor's errors.
+fn margins(rows: &[&Row], predictors: usize) -> Vec<f64> {
+    let identity = Mat::identity(predictors, predictors);
+    let inverse: Mat<f64> = normal_matrix(rows, predictors)
+        .partial_piv_lu()
+        .solve(&identity);
+    let of = |i: usize| -> f64 {
+        let share = |row: &&Row| {
+            let c: f64 = (0..predictors).map(|j| inverse[(i, j)] * row.x[j]).sum();
+            (c * row.weight).abs() * row.left_out
+        };
+        let errors = inverse[(i, i)] * rows.len() as f64;
+        rows.iter().map(share).sum::<f64>() + errors
+    };
+    (0..predictors).map(of).collect()
+}
+
+/// The rows of every unit.
+fn rows(
+    units: &[Unit],
+    x: &dyn Fn(&Point) -> Vec<f64>,
+    y: &dyn Fn(&Point) -> predictions::Estimate,
+) -> Vec<Vec<Row>> {
+    let row = |p: &Point| Row {
+        x: x(p),
+        y: y(p).mean,
+        weight: 1.0 / (y(p).error * y(p).error),
+        left_out: p.left_out,
+    };
+    let of = |unit: &Unit| unit.points.iter().map(row).collect();
+    units.iter().map(of).collect()
+}
+
+fn measure(
+    bench: &Bench,
+    widths: &[usize],
+    activation: Activation,
+    bias: bool,
+) -> Result<Evidence, Stop> {
+    let units = units(bench, widths, activation, bias)?;
+    let comparisons = compare(&units)?;
+    Ok(Evidence {
+        comparisons,
+        figure: Some(figure(&units)),
+        sentence: format!(
+            "{} states of networks {}, every layer and singular value; the margins bound what is of third order in the step",
+            units.len(),
+            widths
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("–")
+        ),
+    })
+}
+
+/// The five slopes.
+fn compare(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
+    let total = |p: &Point| vec![p.gradient + p.second_order()];
+    let whole = regress(&rows(units, &total, &|p| p.total))?;
+    let second_rows = rows(units, &|p| vec![p.second_order()], &|p| p.second);
+    let second = regress(&second_rows)?;
+    let forces = |p: &Point| vec![p.own_noise, p.repulsion, p.growth];
+    let each = regress(&rows(units, &forces, &|p| p.second))?;
+    // What the slope would be if nothing repelled.
+    let without: Vec<Vec<Row>> = rows(units, &|p| vec![p.second_order()], &|p| {
+        predictions::Estimate {
+            mean: p.second_order() - p.repulsion,
+            error: p.second.error,
+        }
+    });
+    let without = solve(&without.iter().flatten().collect::<Vec<_>>(), 1, &|row| {
+        row.y
+    });
+    let mut all = vec![
+        slope("whole change", &whole, 0).against(0.0),
+        slope("second-order part", &second, 0).against(without[0]),
+    ];
+    for (i, force) in ["own noise", "repulsion", "growth"].iter().enumerate() {
+        all.push(slope(force, &each, i).against(0.0));
+    }
+    Ok(all)
+}
+
+fn slope(what: &str, of: &Slopes, place: usize) -> Comparison {
+    let what = format!("slope of realised on predicted change, {what}");
+    Comparison::statistical(what, 1.0, of.slopes[place], of.margins[place])
+}
+
+/// Realised on predicted second-order change, both over the sum of the sizes of its forces.
+fn figure(units: &[Unit]) -> Figure {
+    let mut figure = Figure::new(
+        "Drift of singular values, second order",
+        "Each point is one singular value of one layer in one state: what steps did against what was predicted, both over \
+         the sum of the sizes of own noise, repulsion and growth.",
+        "predicted change, over the sum of the sizes of its forces",
+        "realised change, over the same",
+    );
+    figure = figure.with("slope 1", Style::Dashed, vec![-1.0, 1.0], vec![-1.0, 1.0]);
+    for (noise, _) in noises(TRIAL) {
+        let points = || {
+            let own = units.iter().filter(move |u| u.noise == noise);
+            own.flat_map(|u| &u.points)
+        };
+        let size = |p: &Point| p.own_noise.abs() + p.repulsion.abs() + p.growth.abs();
+        figure = figure.with_intervals(
+            noise,
+            points().map(|p| p.second_order() / size(p)).collect(),
+            points().map(|p| p.second.mean / size(p)).collect(),
+            points().map(|p| 2.0 * p.second.error / size(p)).collect(),
+        );
+    }
+    figure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Unwatched;
+    use crate::decision::{Verdict, joint_verdict, judge};
+    use crate::networks::{Experiments, Trajectory};
+    use crate::setting::Level;
+
+    struct Nothing;
+
+    impl Experiments for Nothing {
+        fn available(&self, _experiment: &str) -> Result<(), String> {
+            Ok(())
+        }
+        fn run(&self, _experiment: &str, _seed: u64) -> Result<Vec<Trajectory>, Stop> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn some_units() -> Vec<Unit> {
+        let bench = Bench::new(1, Level::Smallest, 2, &Unwatched, &Nothing);
+        units(&bench, &[3, 5, 2], Activation::Linear, false).unwrap()
+    }
+
+    fn verdict(units: &[Unit]) -> Verdict {
+        let judged = compare(units).unwrap().into_iter().map(|c| judge(c, 1));
+        joint_verdict(&judged.collect::<Vec<_>>())
+    }
+
+    /// Predictions without repulsion, or with its sign turned, are rejected.
+    #[test]
+    fn wrong_predictions_fail() {
+        let units = some_units();
+        assert_ne!(verdict(&units), Verdict::Fails);
+        for factor in [0.0, -1.0, 2.0] {
+            let mut wrong = units.clone();
+            for point in wrong.iter_mut().flat_map(|u| &mut u.points) {
+                // A predictor of zeros would have no slope.
+                let keep = if factor == 0.0 { 1e-3 } else { factor };
+                point.repulsion *= keep;
+            }
+            assert_eq!(verdict(&wrong), Verdict::Fails, "repulsion × {factor}");
+        }
+    }
+
+    /// The whole change is the gradient's, and its sign matters.
+    #[test]
+    fn a_gradient_of_the_wrong_sign_fails() {
+        let mut units = some_units();
+        for point in units.iter_mut().flat_map(|u| &mut u.points) {
+            point.gradient = -point.gradient;
+        }
+        assert_eq!(verdict(&units), Verdict::Fails);
+    }
+
+    #[test]
+    fn slopes_by_hand() {
+        let row = |x: f64, y: f64| Row {
+            x: vec![x],
+            y,
+            weight: 1.0,
+            left_out: 0.0,
+        };
+        let found = regress(&[vec![row(1.0, 1.0)], vec![row(2.0, 3.0)]]).unwrap();
+        assert!((found.slopes[0].value - 7.0 / 5.0).abs() < 1e-15);
+        // Without the first 3/2, without the second 1: ½ (0.1² + 0.4²).
+        let error = (0.5 * (0.01 + 0.16_f64)).sqrt();
+        assert!((found.slopes[0].standard_error - error).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,484 @@
+//! What three kinds of noise do to log det M, M = ΘΘᵀ, Θ = [W₁; W₂ᵀ], in one step of two linear
+//! layers: sign and rate.
+//!
+//! A step without noise changes log det M by 2 log|det(I − η²AᵀA)| exactly, A = S_xy − S_xx W₁W₂. What
+//! noise adds to it is measured in units of a rate that theory gives, so that theory says a number:
+//!
+//! | noise | unit, per step | what theory says |
+//! |---|---|---|
+//! | label noise of variance δ on n rows | 2η²(δ/n) k tr S_xx | −1 at every width l ≥ d |
+//! | mini-batches of b | 2η²(E\|x\|²\|r\|² − \|A\|²)/b | −1 at every width l ≥ d |
+//! | isotropic noise of temperature T | 2Tη tr M⁻¹ | l − d − 1: down at l = d, nothing at d + 1, up beyond |
+//!
+//! **Margins.** Noise from the left changes log det M by 2 log|det(I − η²GᵀG)| = −2x − … with
+//! x = η²|G|², and what follows is at most x²/(1 − x): the margin is its mean over some draws, in
+//! units. η is chosen so that this is near [`LEFT_OUT`]. For isotropic noise, s² = 2Tη, the mean is
+//! s²Lf + s⁴L²f/2 + … with L half the Laplacian, f = log det:
+//! L tr M⁻¹ = (d + 2 − l) tr M⁻² + (tr M⁻¹)². The margin is the second term, but at least
+//! [`AT_LEAST`]: at l = d + 1 all terms vanish. Noise is added after the descent's step, so that
+//! M is the one there.
+
+use faer::Mat;
+use rankfall_core::dynamics::{LabelNoise, Sampling};
+use rankfall_core::rates::Estimate;
+use rankfall_nets::activation::Activation;
+use rankfall_nets::network::{Architecture, NetworkSpec};
+use rankfall_nets::noise::Noise;
+use rankfall_nets::training::Trainer;
+
+use super::small::{Regression, layer};
+use super::{Bench, Claim, Test};
+use crate::claim::{Evidence, Heading, Kind, Source, Stop};
+use crate::decision::Comparison;
+use crate::figure::{Figure, Style};
+use crate::linear::{identity_minus_gram, log_abs_det, singular_values};
+
+/// p, k, n and b.
+const INPUTS: usize = 3;
+const OUTPUTS: usize = 2;
+const ROWS: usize = 12;
+const BATCH: u64 = 4;
+/// d = p + k.
+pub const D: usize = INPUTS + OUTPUTS;
+/// δ.
+const LABEL_VARIANCE: f64 = 3.0;
+
+/// What higher orders in η may add, in units of what noise does.
+const LEFT_OUT: f64 = 0.02;
+/// The least margin of isotropic noise.
+const AT_LEAST: f64 = 0.05;
+/// s² tr M⁻¹ of a step of isotropic noise.
+const STEP: f64 = 0.02;
+/// Draws from which steps and margins are found.
+const PILOT: u64 = 256;
+
+const NAMES: [&str; 3] = ["label noise", "isotropic noise", "mini-batches"];
+
+/// Of label noise.
+pub const LABEL_NOISE: Claim = Claim {
+    heading: Heading {
+        id: "log-det-label-noise",
+        title: "Label noise lowers log det M at every width",
+        statement: "In one step of two linear layers label noise of variance δ changes log det M by −2η²(δ/n) k tr S_xx beside the \
+                    descent's, at l = d, d + 1 and 2d alike.",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "it does nothing",
+    },
+    test: Test::Own {
+        comparisons: 3,
+        measure: |bench| measure(bench, Zoo::LabelNoise, &[D, D + 1, 2 * D]),
+    },
+};
+
+/// Of isotropic noise.
+pub const GRADIENT_NOISE: Claim = Claim {
+    heading: Heading {
+        id: "log-det-isotropic-noise",
+        title: "Isotropic noise lowers log det M at l = d, leaves it at d + 1, and raises it beyond",
+        statement: "In one step of two linear layers isotropic noise of variance s² = 2Tη on all weights changes log det M by \
+                    s²(l − d − 1) tr M⁻¹ beside the descent's: down at l = d, nothing at d + 1, up at d + 2 and 2d.",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "the width does not matter: −s² tr M⁻¹; at l = d: it does nothing",
+    },
+    test: Test::Own {
+        comparisons: 4,
+        measure: |bench| measure(bench, Zoo::Isotropic, &[D, D + 1, D + 2, 2 * D]),
+    },
+};
+
+/// Of mini-batches.
+pub const MINI_BATCH: Claim = Claim {
+    heading: Heading {
+        id: "log-det-mini-batches",
+        title: "Mini-batches lower log det M at every width",
+        statement: "In one step of two linear layers mini-batches of b rows with replacement change log det M by \
+                    −2η²(E|x|²|r|² − |A|²)/b beside the descent's, at l = d, d + 1 and 2d alike.",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "they do nothing",
+    },
+    test: Test::Own {
+        comparisons: 3,
+        measure: |bench| measure(bench, Zoo::MiniBatches, &[D, D + 1, 2 * D]),
+    },
+};
+
+/// A kind of noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zoo {
+    /// Gaussian, on the labels.
+    LabelNoise,
+    /// On the gradient, the same for every weight.
+    Isotropic,
+    /// With replacement.
+    MiniBatches,
+}
+
+impl Zoo {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LabelNoise => NAMES[0],
+            Self::Isotropic => NAMES[1],
+            Self::MiniBatches => NAMES[2],
+        }
+    }
+
+    fn noise(self, temperature: f64) -> Noise {
+        match self {
+            Self::LabelNoise => Noise::LabelNoise {
+                variance: LABEL_VARIANCE,
+                distribution: LabelNoise::Gaussian,
+            },
+            Self::Isotropic => Noise::GradientNoise { temperature },
+            Self::MiniBatches => Noise::MiniBatch {
+                batch_size: BATCH,
+                sampling: Sampling::WithReplacement,
+            },
+        }
+    }
+
+    /// What theory says in units of the rate.
+    pub fn predicted(self, width: usize) -> f64 {
+        match self {
+            Self::Isotropic => width as f64 - D as f64 - 1.0,
+            _ => -1.0,
+        }
+    }
+
+    fn alternative(self, width: usize) -> f64 {
+        match self {
+            Self::Isotropic if width > D => -1.0,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Two linear layers of one width on a regression of their own.
+pub struct Task {
+    data: Regression,
+    network: NetworkSpec,
+    seed: u64,
+    s: Mat<f64>,
+}
+
+impl Task {
+    /// Drawn from this seed.
+    pub fn draw(seed: u64, width: usize) -> Self {
+        let data = Regression::draw(seed, ROWS, INPUTS, OUTPUTS, 0.5);
+        Self {
+            s: data.x.transpose() * &data.x * faer::Scale(1.0 / ROWS as f64),
+            data,
+            network: NetworkSpec {
+                layers: vec![INPUTS, width, OUTPUTS],
+                activation: Activation::Linear,
+                bias: false,
+                kind: Architecture::Dense,
+            },
+            seed,
+        }
+    }
+
+    /// In training under noise of this kind, with steps of size `rate`.
+    ///
+    /// # Errors
+    /// None for these numbers.
+    pub fn trainer(&self, zoo: Zoo, rate: f64, temperature: f64) -> Result<Trainer<f64>, Stop> {
+        let noise = vec![zoo.noise(temperature)];
+        self.data.trainer(&self.network, noise, rate, self.seed)
+    }
+
+    /// Θ, d × l, of these weights.
+    pub fn theta(&self, trainer: &Trainer<f64>, values: &[f64]) -> Mat<f64> {
+        let (w1, w2) = (layer(trainer, 0, values), layer(trainer, 1, values));
+        Mat::from_fn(D, w1.ncols(), |i, h| match i < INPUTS {
+            true => w1[(i, h)],
+            false => w2[(h, i - INPUTS)],
+        })
+    }
+
+    /// A = S_xy − S_xx W₁W₂, and the rate that noise of this kind is measured in, per step.
+    pub fn rates(&self, theta: &Mat<f64>, zoo: Zoo, rate: f64, temperature: f64) -> Rates {
+        let w1 = theta.subrows(0, INPUTS);
+        let w2 = theta.subrows(INPUTS, OUTPUTS);
+        let residuals = &self.data.y - &self.data.x * (w1 * w2.transpose());
+        let scale = faer::Scale(1.0 / ROWS as f64);
+        let a = self.data.x.transpose() * &residuals * scale;
+        let square = |m: &Mat<f64>| m.norm_l2() * m.norm_l2();
+        let unit = match zoo {
+            Zoo::LabelNoise => {
+                let trace: f64 = (0..INPUTS).map(|i| self.s[(i, i)]).sum();
+                2.0 * rate * rate * LABEL_VARIANCE / ROWS as f64 * OUTPUTS as f64 * trace
+            }
+            Zoo::MiniBatches => {
+                let of = |m: &Mat<f64>, i: usize| -> f64 { m.row(i).iter().map(|v| v * v).sum() };
+                let single = |i| of(&self.data.x, i) * of(&residuals, i);
+                let mean = (0..ROWS).map(single).sum::<f64>() / ROWS as f64;
+                2.0 * rate * rate * (mean - square(&a)) / BATCH as f64
+            }
+            Zoo::Isotropic => 2.0 * temperature * rate * inverse_traces(theta)[0],
+        };
+        let g: Vec<f64> = (0..INPUTS)
+            .flat_map(|i| (0..OUTPUTS).map(move |b| (i, b)))
+            .map(|place| rate * a[place])
+            .collect();
+        let mut m = identity_minus_gram(&g, OUTPUTS);
+        Rates {
+            descent: 2.0 * log_abs_det(&mut m, OUTPUTS),
+            unit,
+            a,
+        }
+    }
+}
+
+/// What a step does to log det M at some weights.
+pub struct Rates {
+    /// Without noise.
+    pub descent: f64,
+    /// What noise is measured in.
+    pub unit: f64,
+    /// A = S_xy − S_xx W₁W₂.
+    a: Mat<f64>,
+}
+
+/// log det ΘΘᵀ.
+pub fn log_det(theta: &Mat<f64>) -> f64 {
+    singular_values(theta)
+        .iter()
+        .map(|s| 2.0 * libm::log(*s))
+        .sum()
+}
+
+/// tr M⁻¹ and tr M⁻².
+fn inverse_traces(theta: &Mat<f64>) -> [f64; 2] {
+    let sigma = singular_values(theta);
+    [2, 4].map(|power| sigma.iter().map(|s| s.powi(-power)).sum())
+}
+
+/// One measurement at one state: what noise does, and what higher orders may add.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// In units of the rate.
+    pub change: f64,
+    /// The bound.
+    pub left_out: f64,
+}
+
+/// What noise of this kind does in units of its rate, at states of their own.
+///
+/// # Errors
+/// An interruption.
+pub fn seen(bench: &Bench, zoo: Zoo, width: usize) -> Result<Vec<Seen>, Stop> {
+    let count = bench.level.pick(8, 16, 64);
+    let draws = bench.level.pick(1000, 5000, 20_000);
+    bench.each(count, &|unit| {
+        let task = Task::draw(bench.seed_of(unit), width);
+        match zoo {
+            Zoo::Isotropic => isotropic(&task, draws),
+            _ => from_the_left(&task, zoo, draws),
+        }
+    })
+}
+
+fn gradient(trainer: &mut Trainer<f64>, draw: u64) -> Result<Vec<f64>, Stop> {
+    let gradient = trainer.gradient_of_step(draw).map(<[f64]>::to_vec);
+    gradient.map_err(|_| Stop::Unmeasured("the network diverged".into()))
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len() as f64;
+    values.sum::<f64>() / n
+}
+
+/// |G|² of the steps of a trainer: those of Θ are H(G) Θ, and G is found from W₁ alone.
+fn squares(task: &Task, trainer: &mut Trainer<f64>, count: u64) -> Result<Vec<f64>, Stop> {
+    let weights = trainer.state().parameters.clone();
+    let theta = task.theta(trainer, &weights);
+    let w2 = theta.subrows(INPUTS, OUTPUTS).to_owned();
+    // ∇W₁ = −G W₂ᵀ, so that |G| is at most |∇W₁|/σ_min(W₂).
+    let least = singular_values(&w2).last().copied().unwrap_or(0.0);
+    let mut out = Vec::new();
+    for draw in 0..count {
+        let g = gradient(trainer, (1 << 59) + draw)?;
+        let norm = layer(trainer, 0, &g).norm_l2() / least;
+        out.push(norm * norm);
+    }
+    Ok(out)
+}
+
+fn from_the_left(task: &Task, zoo: Zoo, draws: u64) -> Result<Seen, Stop> {
+    let mut trial = task.trainer(zoo, 1.0, 0.0)?;
+    let weights = trial.state().parameters.clone();
+    let theta = task.theta(&trial, &weights);
+    let squares = squares(task, &mut trial, PILOT)?;
+    let unit = task.rates(&theta, zoo, 1.0, 0.0).unit;
+    // With x = η²|G|² the bound is x²/(1 − x), near η⁴|G|⁴, over η² units: quadratic in η.
+    let fourth = mean(squares.iter().map(|s| s * s));
+    let rate = (LEFT_OUT * unit / fourth).sqrt();
+    let bound = |s: &f64| {
+        let x = rate * rate * s;
+        if x < 1.0 {
+            x * x / (1.0 - x)
+        } else {
+            f64::INFINITY
+        }
+    };
+    let rates = task.rates(&theta, zoo, rate, 0.0);
+    let mut trainer = task.trainer(zoo, rate, 0.0)?;
+    let before = log_det(&theta);
+    let mut sum = 0.0;
+    for draw in 0..draws {
+        let g = gradient(&mut trainer, draw)?;
+        let after = &theta - task.theta(&trainer, &g) * faer::Scale(rate);
+        sum += log_det(&after) - before;
+    }
+    Ok(Seen {
+        change: (sum / draws as f64 - rates.descent) / rates.unit,
+        left_out: mean(squares.iter().map(bound)) / rates.unit,
+    })
+}
+
+fn isotropic(task: &Task, draws: u64) -> Result<Seen, Stop> {
+    let rate = 1e-3;
+    let still = task.trainer(Zoo::Isotropic, rate, 0.0)?;
+    let weights = still.state().parameters.clone();
+    let theta = task.theta(&still, &weights);
+    let a = task.rates(&theta, Zoo::Isotropic, rate, 0.0).a;
+    // The descent's step, to which the noise is added.
+    let (w1, w2) = (theta.subrows(0, INPUTS), theta.subrows(INPUTS, OUTPUTS));
+    let (up, down) = (&a * w2, a.transpose() * w1);
+    let stepped = Mat::from_fn(D, theta.ncols(), |i, h| {
+        theta[(i, h)]
+            + rate
+                * match i < INPUTS {
+                    true => up[(i, h)],
+                    false => down[(i - INPUTS, h)],
+                }
+    });
+    let [first, second] = inverse_traces(&stepped);
+    let variance = STEP / first;
+    let mut trainer = task.trainer(Zoo::Isotropic, rate, 0.5 * variance / rate)?;
+    let before = log_det(&stepped);
+    let derivative = inverse_times(&stepped);
+    let mut sum = 0.0;
+    for draw in 0..draws {
+        let g = gradient(&mut trainer, draw)?;
+        let after = &theta - task.theta(&trainer, &g) * faer::Scale(rate);
+        let noise = &after - &stepped;
+        // Its first-order effect, of mean zero.
+        let linear: f64 = (0..D)
+            .flat_map(|i| (0..theta.ncols()).map(move |h| (i, h)))
+            .map(|place| 2.0 * derivative[place] * noise[place])
+            .sum();
+        sum += log_det(&after) - before - linear;
+    }
+    let excess = theta.ncols() as f64 - D as f64 - 1.0;
+    let next = 0.5 * variance * excess * ((1.0 - excess) * second + first * first) / first;
+    Ok(Seen {
+        change: sum / draws as f64 / STEP,
+        left_out: next.abs().max(AT_LEAST),
+    })
+}
+
+/// M⁻¹Θ: the derivative of log det M by Θ is twice this.
+fn inverse_times(theta: &Mat<f64>) -> Mat<f64> {
+    use faer::linalg::solvers::Solve;
+    let m = theta * theta.transpose();
+    m.partial_piv_lu().solve(theta)
+}
+
+fn measure(bench: &Bench, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> {
+    let mut comparisons = Vec::new();
+    let (mut x, mut y, mut half) = (Vec::new(), Vec::new(), Vec::new());
+    let mut states = 0;
+    for &width in widths {
+        let seen = seen(bench, zoo, width)?;
+        states = seen.len();
+        let comparison = compare(zoo, width, &seen)?;
+        if let crate::decision::Measured::Statistical(estimate) = comparison.measured {
+            x.push(width as f64);
+            y.push(estimate.value);
+            half.push(estimate.half_width(0.95));
+        }
+        comparisons.push(comparison);
+    }
+    let theory = x.iter().map(|&l| zoo.predicted(l as usize)).collect();
+    let title = format!("What {} add to log det M in a step", zoo.name());
+    let figure = Figure::new(
+        &title,
+        "Theory dashed; means over states with 95 % intervals.",
+        "width l (d = 5)",
+        "change of log det M, in units of the rate",
+    )
+    .with("theory", Style::Dashed, x.clone(), theory)
+    .with_intervals("measured", x, y, half);
+    Ok(Evidence {
+        comparisons,
+        figure: Some(figure),
+        sentence: format!(
+            "{states} states at each width, each with data and weights of its own; the margins are of higher order in the step"
+        ),
+    })
+}
+
+fn compare(zoo: Zoo, width: usize, seen: &[Seen]) -> Result<Comparison, Stop> {
+    let changes: Vec<f64> = seen.iter().map(|s| s.change).collect();
+    let margin = mean(seen.iter().map(|s| s.left_out));
+    let estimate = Estimate::of_sample(&changes)
+        .ok_or_else(|| Stop::Unmeasured("there are too few states".into()))?;
+    let what = format!(
+        "what {} add to log det M, in units of the rate, l = {width}",
+        zoo.name()
+    );
+    let comparison = Comparison::statistical(what, zoo.predicted(width), estimate, margin);
+    Ok(comparison.against(zoo.alternative(width)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Unwatched;
+    use crate::decision::{Verdict, judge};
+    use crate::networks::{Experiments, Trajectory};
+    use crate::setting::Level;
+
+    struct Nothing;
+
+    impl Experiments for Nothing {
+        fn available(&self, _experiment: &str) -> Result<(), String> {
+            Ok(())
+        }
+        fn run(&self, _experiment: &str, _seed: u64) -> Result<Vec<Trajectory>, Stop> {
+            Ok(Vec::new())
+        }
+    }
+
+    /// With the sign turned, or the dimension counted wrong, the same measurements fail.
+    #[test]
+    fn wrong_rates_fail() {
+        let bench = Bench::new(1, Level::Smallest, 2, &Unwatched, &Nothing);
+        let cases = [
+            (Zoo::LabelNoise, D),
+            (Zoo::MiniBatches, 2 * D),
+            (Zoo::Isotropic, D),
+            (Zoo::Isotropic, D + 2),
+        ];
+        for (zoo, width) in cases {
+            let seen = seen(&bench, zoo, width).unwrap();
+            let sound = compare(zoo, width, &seen).unwrap();
+            assert_ne!(
+                judge(sound.clone(), 1).verdict,
+                Verdict::Fails,
+                "{}",
+                zoo.name()
+            );
+            for wrong in [-sound.prediction, sound.prediction + 1.0] {
+                let margin = sound.margin[1] - sound.prediction;
+                let shifted = sound.clone().within([wrong - margin, wrong + margin]);
+                assert_eq!(judge(shifted, 1).verdict, Verdict::Fails, "{}", zoo.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a run of a bundled experiment leaves, and who can run one.
+
+use crate::claim::Stop;
+
+/// Runs bundled experiments.
+pub trait Experiments: Sync {
+    /// Whether its data are there.
+    ///
+    /// # Errors
+    /// In words, what is missing.
+    fn available(&self, experiment: &str) -> Result<(), String>;
+
+    /// One trajectory of every dynamics, with data, start and noise of this seed.
+    ///
+    /// # Errors
+    /// An interruption; an experiment that cannot be run.
+    fn run(&self, experiment: &str, seed: u64) -> Result<Vec<Trajectory>, Stop>;
+}
+
+/// One trajectory of one dynamics.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trajectory {
+    /// The name of the dynamics.
+    pub dynamics: String,
+    /// t at each save.
+    pub times: Vec<f64>,
+    /// Name and index of what was measured.
+    pub observables: Vec<(String, u32)>,
+    /// Save by save, in the order of the observables; none where it diverged.
+    pub values: Option<Vec<f64>>,
+}
+
+impl Trajectory {
+    /// One observable at every save.
+    ///
+    /// # Errors
+    /// It is not measured, or the trajectory diverged.
+    pub fn series(&self, name: &str, index: u32) -> Result<Vec<f64>, Stop> {
+        let here = |(own, place): &(String, u32)| own == name && *place == index;
+        let place = self.observables.iter().position(here).ok_or_else(|| {
+            Stop::Unmeasured(format!(
+                "{name} {index} is not measured of {}",
+                self.dynamics
+            ))
+        })?;
+        let values = self.values.as_ref().ok_or_else(|| {
+            Stop::Unmeasured(format!(
+                "a trajectory of {} diverged, and those that are left are not those of the claim",
+                self.dynamics
+            ))
+        })?;
+        let stride = self.observables.len();
+        Ok(values.iter().skip(place).step_by(stride).copied().collect())
+    }
+}
+
+/// The trajectory of that dynamics.
+///
+/// # Errors
+/// There is none.
+pub fn of<'a>(unit: &'a [Trajectory], dynamics: &str) -> Result<&'a Trajectory, Stop> {
+    unit.iter()
+        .find(|t| t.dynamics == dynamics)
+        .ok_or_else(|| Stop::Unmeasured(format!("there is no dynamics {dynamics}")))
+}

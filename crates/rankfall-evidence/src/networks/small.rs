@@ -1,0 +1,90 @@
+//! Small regressions and networks that some claims train for themselves.
+
+use std::sync::Arc;
+
+use faer::Mat;
+use rankfall_core::lanes::Instructions;
+use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_nets::data::{Dataset, Targets};
+use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::loss::Loss;
+use rankfall_nets::network::NetworkSpec;
+use rankfall_nets::noise::Noise;
+use rankfall_nets::optimizer::Optimizer;
+use rankfall_nets::scalar::Precision;
+use rankfall_nets::schedule::Schedule;
+use rankfall_nets::training::{Plan, Trainer, TrainingSpec};
+
+use crate::claim::Stop;
+use crate::setting::unmeasured;
+
+/// Rows x ~ N(0, I) with labels xβ + `residual` N(0, I), β Gaussian.
+pub struct Regression {
+    /// n × p.
+    pub x: Mat<f64>,
+    /// n × k.
+    pub y: Mat<f64>,
+}
+
+impl Regression {
+    /// Drawn from this seed.
+    pub fn draw(seed: u64, rows: usize, inputs: usize, outputs: usize, residual: f64) -> Self {
+        let matrix = |purpose, rows, columns| {
+            let mut reader = StreamKey::new(seed, purpose, 0).reader(0, 0);
+            Mat::from_fn(rows, columns, |_, _| reader.normal())
+        };
+        let x = matrix(Purpose::Inputs, rows, inputs);
+        let teacher = matrix(Purpose::Teacher, inputs, outputs);
+        let noise = matrix(Purpose::Residuals, rows, outputs);
+        let y = &x * &teacher + &noise * faer::Scale(residual);
+        Self { x, y }
+    }
+
+    fn dataset(&self) -> Result<Dataset<f64>, Stop> {
+        let rows = |a: &Mat<f64>| -> Vec<f64> {
+            let of = |i: usize| (0..a.ncols()).map(move |j| a[(i, j)]);
+            (0..a.nrows()).flat_map(of).collect()
+        };
+        let targets = Targets::Values {
+            columns: self.y.ncols(),
+            values: rows(&self.y),
+        };
+        Dataset::new(self.x.ncols(), rows(&self.x), targets).map_err(unmeasured)
+    }
+
+    /// A trainer of this network on these rows, under `noise` with steps of size `rate`.
+    pub fn trainer(
+        &self,
+        network: &NetworkSpec,
+        noise: Vec<Noise>,
+        rate: f64,
+        seed: u64,
+    ) -> Result<Trainer<f64>, Stop> {
+        let spec = TrainingSpec {
+            network: network.clone(),
+            initialisation: Initialisation::Gaussian { scale: 0.6 },
+            loss: Loss::Squared,
+            optimizer: Optimizer::default(),
+            step_size: rate,
+            schedule: Schedule::default(),
+            steps: 1 << 40,
+            noise,
+            precision: Precision::F64,
+            seed,
+            stream: 0,
+        };
+        let plan = Arc::new(Plan::new(&spec).map_err(unmeasured)?);
+        let data = plan.fit_training(self.dataset()?).map_err(unmeasured)?;
+        let instructions = Instructions::best();
+        Ok(Trainer::new(plan, Arc::new(data), 0, 0, instructions))
+    }
+}
+
+/// The weights of this layer, from 0, among `values`: those of all parameters.
+pub fn layer(trainer: &Trainer<f64>, index: usize, values: &[f64]) -> Mat<f64> {
+    let layer = &trainer.plan().network.layers()[index];
+    let start = layer.weights.start;
+    Mat::from_fn(layer.inputs, layer.outputs, |i, j| {
+        values[start + i * layer.outputs + j]
+    })
+}

@@ -1,0 +1,363 @@
+//! Statements about what bundled experiments leave, and how they are measured: the difference of two
+//! values, trajectory by trajectory, has a least or a greatest size.
+
+use rankfall_core::rates::Estimate;
+
+use super::Bench;
+use super::record::{self, Trajectory};
+use crate::claim::{Evidence, Stop};
+use crate::decision::Comparison;
+use crate::figure::{Figure, Style};
+
+/// The loss that moments are compared by.
+const LOSS: &str = "loss";
+
+/// When a value is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    /// At t = 0.
+    Start,
+    /// At the last save.
+    End,
+    /// At the first save whose training loss is not above that of this dynamics at its last save.
+    AsLowAs(&'static str),
+}
+
+/// One observable of one dynamics of one experiment, at some time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    experiment: &'static str,
+    dynamics: &'static str,
+    observable: &'static str,
+    index: u32,
+    when: When,
+}
+
+/// What is said of a mean over trajectories.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Relation {
+    Above(f64),
+    Below(f64),
+    Within(f64),
+}
+
+/// A value, or the difference of two of the same trajectory number, and what is said of its mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Statement {
+    value: Value,
+    minus: Option<Value>,
+    relation: Relation,
+}
+
+/// A bundled experiment, whose values are named by it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Of(pub &'static str);
+
+impl Of {
+    /// At the last save.
+    pub const fn end(self, dynamics: &'static str, observable: &'static str, index: u32) -> Value {
+        Value {
+            experiment: self.0,
+            dynamics,
+            observable,
+            index,
+            when: When::End,
+        }
+    }
+}
+
+impl Value {
+    /// The same at t = 0.
+    pub(super) const fn at_the_start(self) -> Self {
+        Self {
+            when: When::Start,
+            ..self
+        }
+    }
+
+    /// The same where the training loss was first as low as that of `dynamics` is at the end.
+    pub(super) const fn at_the_loss_of(self, dynamics: &'static str) -> Self {
+        Self {
+            when: When::AsLowAs(dynamics),
+            ..self
+        }
+    }
+
+    /// Less than `other` by at least `least`.
+    pub(super) const fn below(self, other: Self, least: f64) -> Statement {
+        Statement {
+            value: self,
+            minus: Some(other),
+            relation: Relation::Below(-least),
+        }
+    }
+
+    /// More than `other` by at least `least`.
+    pub(super) const fn above(self, other: Self, least: f64) -> Statement {
+        Statement {
+            value: self,
+            minus: Some(other),
+            relation: Relation::Above(least),
+        }
+    }
+
+    /// Off `other` by at most `most`.
+    pub(super) const fn near(self, other: Self, most: f64) -> Statement {
+        Statement {
+            value: self,
+            minus: Some(other),
+            relation: Relation::Within(most),
+        }
+    }
+
+    /// Off its own start by at most `most`.
+    pub(super) const fn keeps(self, most: f64) -> Statement {
+        self.near(self.at_the_start(), most)
+    }
+
+    /// At least this.
+    pub(super) const fn at_least(self, least: f64) -> Statement {
+        Statement {
+            value: self,
+            minus: None,
+            relation: Relation::Above(least),
+        }
+    }
+
+    /// In one unit.
+    fn of(&self, unit: &[Trajectory]) -> Result<f64, Stop> {
+        let own = record::of(unit, self.dynamics)?;
+        let series = own.series(self.observable, self.index)?;
+        let place = match self.when {
+            When::Start => Some(0),
+            When::End => series.len().checked_sub(1),
+            When::AsLowAs(other) => {
+                let reached = record::of(unit, other)?.series(LOSS, 0)?;
+                let low = reached.last().copied().unwrap_or(f64::NAN);
+                own.series(LOSS, 0)?.iter().position(|&loss| loss <= low)
+            }
+        };
+        let value = place.and_then(|place| series.get(place).copied());
+        value.filter(|v| v.is_finite()).ok_or_else(|| {
+            Stop::Unmeasured(format!("{} is undefined in a trajectory", self.words()))
+        })
+    }
+
+    fn words(&self) -> String {
+        let when = match self.when {
+            When::Start => " at the start".to_owned(),
+            When::End => String::new(),
+            When::AsLowAs(other) => format!(" at the training loss of {other}"),
+        };
+        format!("{}{when}", self.dynamics)
+    }
+}
+
+impl Statement {
+    /// The experiments it is about.
+    pub(super) fn experiments(&self) -> impl Iterator<Item = &'static str> {
+        let second = self.minus.map(|v| v.experiment);
+        [Some(self.value.experiment), second].into_iter().flatten()
+    }
+
+    fn words(&self) -> String {
+        let what = named(self.value.observable, self.value.index);
+        let depth = |v: &Value| {
+            let other = self.experiments().any(|e| e != self.value.experiment);
+            let of = if other { v.experiment } else { "" };
+            format!("{} {of}", v.words()).trim_end().to_owned()
+        };
+        match &self.minus {
+            None => format!("{what}: {}", depth(&self.value)),
+            Some(minus) => format!("{what}: {} − {}", depth(&self.value), depth(minus)),
+        }
+    }
+
+    fn compare(&self, bench: &Bench) -> Result<Comparison, Stop> {
+        let of = |value: &Value| -> Result<Vec<f64>, Stop> {
+            let runs = bench.runs(value.experiment)?;
+            runs.iter().map(|unit| value.of(unit)).collect()
+        };
+        let mut values = of(&self.value)?;
+        if let Some(minus) = &self.minus {
+            let others = of(minus)?;
+            values.truncate(others.len());
+            values.iter_mut().zip(others).for_each(|(v, o)| *v -= o);
+        }
+        let estimate = Estimate::of_sample(&values)
+            .ok_or_else(|| Stop::Unmeasured("there are too few trajectories".into()))?;
+        let one_sided = |bound: f64, margin: [f64; 2]| {
+            let comparison = Comparison::statistical(self.words(), bound, estimate, 0.0);
+            let comparison = comparison.within(margin);
+            match self.minus {
+                Some(_) => comparison.against(0.0),
+                None => comparison,
+            }
+        };
+        Ok(match self.relation {
+            Relation::Above(least) => one_sided(least, [least, f64::INFINITY]),
+            Relation::Below(most) => one_sided(most, [f64::NEG_INFINITY, most]),
+            Relation::Within(most) => Comparison::statistical(self.words(), 0.0, estimate, most),
+        })
+    }
+}
+
+/// An observable in words: `effective_rank_layer` 2 is "effective rank of layer 2".
+fn named(observable: &str, index: u32) -> String {
+    let parts = [
+        ("_layer", format!(" of layer {index}")),
+        ("_features", format!(" of the features of layer {index}")),
+        ("_product", " of the map".to_owned()),
+        ("_jacobian", " of the Jacobian".to_owned()),
+        ("_stack", format!(" of layers {index} and {}", index + 1)),
+    ];
+    let found = parts
+        .iter()
+        .find_map(|(suffix, of)| Some((observable.strip_suffix(suffix)?, of.as_str())));
+    let (stem, of) = found.unwrap_or((observable, ""));
+    let stem = stem.replace("held_out", "held-out").replace('_', " ");
+    format!("{stem}{of}")
+}
+
+/// Measures statements one by one; the figure shows the observable of the first.
+pub(super) fn measure(statements: &[Statement], bench: &Bench) -> Result<Evidence, Stop> {
+    let mut comparisons = Vec::new();
+    for statement in statements {
+        comparisons.push(statement.compare(bench)?);
+    }
+    let Some(first) = statements.first() else {
+        return Err(Stop::Unmeasured("it states nothing".into()));
+    };
+    let units = bench.runs(first.value.experiment)?.len();
+    Ok(Evidence {
+        comparisons,
+        figure: Some(figure(statements, first.value, bench)?),
+        sentence: format!(
+            "{units} trajectories of each dynamics, each with data, start and noise of a seed of its own"
+        ),
+    })
+}
+
+/// The observable of `value` over time, for every dynamics that the statements name with it: mean,
+/// and band from the 5 % to the 95 % quantile.
+fn figure(statements: &[Statement], value: Value, bench: &Bench) -> Result<Figure, Stop> {
+    let runs = bench.runs(value.experiment)?;
+    let what = named(value.observable, value.index);
+    let mut figure = Figure::new(
+        &format!("{what}, {}", value.experiment),
+        "Means over trajectories; bands hold nine of ten.",
+        "time t",
+        &what,
+    );
+    let named = statements.iter().flat_map(|s| [Some(s.value), s.minus]);
+    let mut shown: Vec<&str> = Vec::new();
+    for other in named.flatten() {
+        let same = (other.experiment, other.observable, other.index)
+            == (value.experiment, value.observable, value.index);
+        if !same || shown.contains(&other.dynamics) {
+            continue;
+        }
+        shown.push(other.dynamics);
+        let mut all = Vec::new();
+        for unit in runs.iter() {
+            all.push(record::of(unit, other.dynamics)?.series(other.observable, other.index)?);
+        }
+        let times = record::of(&runs[0], other.dynamics)?.times.clone();
+        let at = |save: usize| -> Vec<f64> {
+            let mut values: Vec<f64> = all.iter().filter_map(|s| s.get(save).copied()).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let columns: Vec<Vec<f64>> = (0..times.len()).map(at).collect();
+        let mean = |v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
+        let quantile = |v: &Vec<f64>, q: f64| {
+            let place = (q * (v.len() - 1) as f64).round() as usize;
+            v[place.min(v.len() - 1)]
+        };
+        let means = columns.iter().map(mean).collect();
+        figure = figure.with(other.dynamics, Style::Line, times, means);
+        if let Some(curve) = figure.curves.last_mut() {
+            let of = |q: f64| columns.iter().map(|v| quantile(v, q)).collect();
+            curve.interval = Some([of(0.05), of(0.95)]);
+        }
+    }
+    Ok(figure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Unwatched;
+    use crate::decision::{Verdict, judge};
+    use crate::networks::Experiments;
+    use crate::setting::Level;
+
+    /// Noise takes 2 ± 0.1 from a rank of 5 while the loss falls to 0.2; descent keeps the rank
+    /// and passes that loss half-way, at a rank of 4.9.
+    struct Invented;
+
+    impl Experiments for Invented {
+        fn available(&self, _experiment: &str) -> Result<(), String> {
+            Ok(())
+        }
+        fn run(&self, _experiment: &str, seed: u64) -> Result<Vec<Trajectory>, Stop> {
+            let shift = 0.05 * ((seed % 5) as f64 - 2.0);
+            let trajectory = |dynamics: &str, values: [f64; 6]| Trajectory {
+                dynamics: dynamics.into(),
+                times: vec![0.0, 1.0, 2.0],
+                observables: vec![("loss".into(), 0), ("effective_rank_layer".into(), 1)],
+                values: Some(values.to_vec()),
+            };
+            Ok(vec![
+                trajectory("descent", [1.0, 5.0, 0.2, 4.9, 0.1, 4.8 + 0.1 * shift]),
+                trajectory("noise", [1.0, 5.0, 0.3, 4.0, 0.2, 3.0 + shift]),
+                Trajectory {
+                    values: None,
+                    ..trajectory("wild", [0.0; 6])
+                },
+            ])
+        }
+    }
+
+    const DESCENT: Value = Of("paper").end("descent", "effective_rank_layer", 1);
+    const NOISE: Value = Of("paper").end("noise", "effective_rank_layer", 1);
+
+    fn verdict(statement: Statement) -> Verdict {
+        let bench = Bench::new(1, Level::Quick, 2, &Unwatched, &Invented);
+        judge(statement.compare(&bench).unwrap(), 1).verdict
+    }
+
+    #[test]
+    fn statements_hold_or_fail_by_what_they_state() {
+        assert_eq!(verdict(NOISE.below(DESCENT, 1.5)), Verdict::Holds);
+        assert_eq!(verdict(NOISE.below(DESCENT, 2.5)), Verdict::Fails);
+        assert_eq!(verdict(NOISE.above(DESCENT, 1.5)), Verdict::Fails);
+        assert_eq!(verdict(DESCENT.keeps(0.3)), Verdict::Holds);
+        assert_eq!(verdict(NOISE.keeps(0.3)), Verdict::Fails);
+        assert_eq!(verdict(NOISE.at_least(2.0)), Verdict::Holds);
+        let then = DESCENT.at_the_loss_of("noise");
+        assert_eq!(verdict(NOISE.below(then, 1.8)), Verdict::Holds);
+        assert_eq!(verdict(then.near(DESCENT, 0.05)), Verdict::Fails);
+    }
+
+    #[test]
+    fn what_diverged_or_is_not_there_is_not_measured() {
+        let bench = Bench::new(1, Level::Quick, 1, &Unwatched, &Invented);
+        let wild = Of("paper").end("wild", "effective_rank_layer", 1);
+        let error = wild.keeps(1.0).compare(&bench).unwrap_err();
+        assert!(error.to_string().contains("diverged"), "{error}");
+        let none = Of("paper").end("noise", "effective_rank_layer", 7);
+        let error = none.keeps(1.0).compare(&bench).unwrap_err();
+        assert!(error.to_string().contains("not measured"), "{error}");
+    }
+
+    #[test]
+    fn observables_have_words() {
+        assert_eq!(
+            named("numerical_rank_features", 2),
+            "numerical rank of the features of layer 2"
+        );
+        assert_eq!(named("held_out_loss", 0), "held-out loss");
+        assert_eq!(named("log_det_stack", 1), "log det of layers 1 and 2");
+    }
+}

@@ -1,0 +1,86 @@
+//! From what claims found to the record that is written and drawn.
+
+use rankfall_evidence::Finding;
+use rankfall_evidence::decision::Judged;
+use rankfall_evidence::figure::{Curve, Figure, Style};
+use rankfall_report::claims::{ClaimCurve, ClaimFigure, ClaimRecord, ComparisonRecord, CurveStyle};
+
+/// JSON has no infinity; the ends of one-sided margins are the largest numbers there are.
+fn end(value: f64) -> f64 {
+    value.clamp(f64::MIN, f64::MAX)
+}
+
+fn known(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+fn range(ends: [f64; 2]) -> Option<[f64; 2]> {
+    (!ends[0].is_nan() && !ends[1].is_nan()).then(|| ends.map(end))
+}
+
+fn comparison_record(judged: &Judged) -> ComparisonRecord {
+    let comparison = &judged.comparison;
+    ComparisonRecord {
+        what: comparison.what.clone(),
+        prediction: known(comparison.prediction),
+        measured: known(comparison.measured.value()),
+        interval: judged.p_value.and_then(|_| range(judged.interval)),
+        margin: range(comparison.margin),
+        p_value: judged.p_value,
+        verdict: judged.verdict.words().to_owned(),
+    }
+}
+
+pub fn claim_record(finding: &Finding) -> ClaimRecord {
+    let claim = finding.claim;
+    let deciding = finding.deciding().map(comparison_record);
+    ClaimRecord {
+        id: claim.id.to_owned(),
+        title: claim.title.to_owned(),
+        statement: claim.statement.to_owned(),
+        source: claim.source.words().to_owned(),
+        kind: claim.kind.words().to_owned(),
+        alternative: claim.alternative.to_owned(),
+        prediction: deciding.as_ref().and_then(|c| c.prediction),
+        measured: deciding.as_ref().and_then(|c| c.measured),
+        interval: deciding.as_ref().and_then(|c| c.interval),
+        margin: deciding.as_ref().and_then(|c| c.margin),
+        p_value: finding.p_value,
+        verdict: finding.verdict.words().to_owned(),
+        reason: finding.reason.clone(),
+        seconds: finding.seconds,
+        comparisons: finding.comparisons.iter().map(comparison_record).collect(),
+        figure: finding.figure.as_ref().map(claim_figure),
+    }
+}
+
+fn claim_figure(figure: &Figure) -> ClaimFigure {
+    ClaimFigure {
+        title: figure.title.clone(),
+        caption: figure.caption.clone(),
+        x_label: figure.x_label.clone(),
+        y_label: figure.y_label.clone(),
+        x_log: figure.x_log,
+        y_log: figure.y_log,
+        curves: figure.curves.iter().map(claim_curve).collect(),
+    }
+}
+
+fn claim_curve(curve: &Curve) -> ClaimCurve {
+    let [low, high] = match &curve.interval {
+        Some([low, high]) => [Some(low.clone()), Some(high.clone())],
+        None => [None, None],
+    };
+    ClaimCurve {
+        label: curve.label.clone(),
+        style: match curve.style {
+            Style::Line => CurveStyle::Line,
+            Style::Dashed => CurveStyle::Dashed,
+            Style::Points => CurveStyle::Points,
+        },
+        x: curve.x.clone(),
+        y: curve.y.clone(),
+        low,
+        high,
+    }
+}
