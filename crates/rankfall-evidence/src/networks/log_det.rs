@@ -11,14 +11,16 @@
 //! | isotropic noise of temperature T | 2Tη tr M⁻¹ | l − d − 1: down at l = d, nothing at d + 1, up beyond |
 //!
 //! **Margins.** Noise from the left changes log det M by 2 log|det(I − η²GᵀG)| = −2x − … with
-//! x = η²|G|², and what follows is at most x²/(1 − x): the margin is its mean over some draws, in
-//! units. η is chosen so that this is near [`LEFT_OUT`]. For isotropic noise, s² = 2Tη, the mean is
+//! x = η²|G|², and what follows is at most x²/(1 − x). The margin is twice its mean over some draws, in
+//! units, so that what is left out fills half of it at most. η is chosen so that this mean is
+//! near [`LEFT_OUT`]. For isotropic noise, s² = 2Tη, the mean is
 //! s²Lf + s⁴L²f/2 + … with L half the Laplacian, f = log det:
 //! L tr M⁻¹ = (d + 2 − l) tr M⁻² + (tr M⁻¹)². The margin is the second term, but at least
 //! [`AT_LEAST`]: at l = d + 1 all terms vanish. Noise is added after the descent's step, so that
 //! M is the one there.
 
 use faer::Mat;
+use faer::linalg::solvers::Solve;
 use rankfall_core::dynamics::{LabelNoise, Sampling};
 use rankfall_core::rates::Estimate;
 use rankfall_nets::activation::Activation;
@@ -49,6 +51,9 @@ const LEFT_OUT: f64 = 0.02;
 const AT_LEAST: f64 = 0.05;
 /// s² tr M⁻¹ of a step of isotropic noise.
 const STEP: f64 = 0.02;
+/// The descent from which states are.
+const DESCENT: f64 = 0.02;
+const DESCENT_STEPS: u64 = 400;
 /// Draws from which steps and margins are found.
 const PILOT: u64 = 256;
 
@@ -156,38 +161,51 @@ impl Zoo {
     }
 }
 
-/// Two linear layers of one width on a regression of their own.
+/// Two linear layers of one width on a regression of their own, in training.
 pub struct Task {
     data: Regression,
     network: NetworkSpec,
     seed: u64,
     s: Mat<f64>,
+    weights: Vec<f64>,
 }
 
 impl Task {
-    /// Drawn from this seed.
-    pub fn draw(seed: u64, width: usize) -> Self {
+    /// Drawn from this seed, and brought near its optimum by gradient descent.
+    ///
+    /// # Errors
+    /// A descent that diverged.
+    pub fn draw(seed: u64, width: usize) -> Result<Self, Stop> {
         let data = Regression::draw(seed, ROWS, INPUTS, OUTPUTS, 0.5);
-        Self {
-            s: data.x.transpose() * &data.x * faer::Scale(1.0 / ROWS as f64),
-            data,
-            network: NetworkSpec {
-                layers: vec![INPUTS, width, OUTPUTS],
-                activation: Activation::Linear,
-                bias: false,
-                kind: Architecture::Dense,
-            },
-            seed,
+        let network = NetworkSpec {
+            layers: vec![INPUTS, width, OUTPUTS],
+            activation: Activation::Linear,
+            bias: false,
+            kind: Architecture::Dense,
+        };
+        let mut descent = data.trainer(&network, vec![], DESCENT, seed)?;
+        for _ in 0..DESCENT_STEPS {
+            let diverged = |_| Stop::Unmeasured("gradient descent diverged".into());
+            descent.step().map_err(diverged)?;
         }
+        Ok(Self {
+            s: data.x.transpose() * &data.x * faer::Scale(1.0 / ROWS as f64),
+            weights: descent.state().parameters.clone(),
+            data,
+            network,
+            seed,
+        })
     }
 
-    /// In training under noise of this kind, with steps of size `rate`.
+    /// At these weights under noise of this kind, with steps of size `rate`.
     ///
     /// # Errors
     /// None for these numbers.
     pub fn trainer(&self, zoo: Zoo, rate: f64, temperature: f64) -> Result<Trainer<f64>, Stop> {
         let noise = vec![zoo.noise(temperature)];
-        self.data.trainer(&self.network, noise, rate, self.seed)
+        let mut trainer = self.data.trainer(&self.network, noise, rate, self.seed)?;
+        trainer.set_parameters(&self.weights);
+        Ok(trainer)
     }
 
     /// Θ, d × l, of these weights.
@@ -271,10 +289,10 @@ pub struct Seen {
 /// # Errors
 /// An interruption.
 pub fn seen(bench: &Bench, zoo: Zoo, width: usize) -> Result<Vec<Seen>, Stop> {
-    let count = bench.level.pick(8, 16, 64);
-    let draws = bench.level.pick(1000, 5000, 20_000);
+    let count = bench.level.pick(8, 32, 64);
+    let draws = bench.level.pick(1000, 10_000, 50_000);
     bench.each(count, &|unit| {
-        let task = Task::draw(bench.seed_of(unit), width);
+        let task = Task::draw(bench.seed_of(unit), width)?;
         match zoo {
             Zoo::Isotropic => isotropic(&task, draws),
             _ => from_the_left(&task, zoo, draws),
@@ -292,27 +310,24 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     values.sum::<f64>() / n
 }
 
-/// |G|² of the steps of a trainer: those of Θ are H(G) Θ, and G is found from W₁ alone.
-fn squares(task: &Task, trainer: &mut Trainer<f64>, count: u64) -> Result<Vec<f64>, Stop> {
-    let weights = trainer.state().parameters.clone();
-    let theta = task.theta(trainer, &weights);
-    let w2 = theta.subrows(INPUTS, OUTPUTS).to_owned();
-    // ∇W₁ = −G W₂ᵀ, so that |G| is at most |∇W₁|/σ_min(W₂).
-    let least = singular_values(&w2).last().copied().unwrap_or(0.0);
+/// |G|² of some steps, G W₂ᵀ being what they do to W₁.
+fn squares(task: &Task, trainer: &mut Trainer<f64>, theta: &Mat<f64>) -> Result<Vec<f64>, Stop> {
+    let w2 = theta.subrows(INPUTS, OUTPUTS);
+    let inverse = (w2 * w2.transpose()).partial_piv_lu().solve(w2);
     let mut out = Vec::new();
-    for draw in 0..count {
+    for draw in 0..PILOT {
         let g = gradient(trainer, (1 << 59) + draw)?;
-        let norm = layer(trainer, 0, &g).norm_l2() / least;
-        out.push(norm * norm);
+        let moves = task.theta(trainer, &g);
+        let g = moves.subrows(0, INPUTS) * inverse.transpose();
+        out.push(g.norm_l2() * g.norm_l2());
     }
     Ok(out)
 }
 
 fn from_the_left(task: &Task, zoo: Zoo, draws: u64) -> Result<Seen, Stop> {
     let mut trial = task.trainer(zoo, 1.0, 0.0)?;
-    let weights = trial.state().parameters.clone();
-    let theta = task.theta(&trial, &weights);
-    let squares = squares(task, &mut trial, PILOT)?;
+    let theta = task.theta(&trial, &task.weights);
+    let squares = squares(task, &mut trial, &theta)?;
     let unit = task.rates(&theta, zoo, 1.0, 0.0).unit;
     // With x = η²|G|² the bound is x²/(1 − x), near η⁴|G|⁴, over η² units: quadratic in η.
     let fourth = mean(squares.iter().map(|s| s * s));
@@ -336,15 +351,14 @@ fn from_the_left(task: &Task, zoo: Zoo, draws: u64) -> Result<Seen, Stop> {
     }
     Ok(Seen {
         change: (sum / draws as f64 - rates.descent) / rates.unit,
-        left_out: mean(squares.iter().map(bound)) / rates.unit,
+        left_out: 2.0 * mean(squares.iter().map(bound)) / rates.unit,
     })
 }
 
 fn isotropic(task: &Task, draws: u64) -> Result<Seen, Stop> {
     let rate = 1e-3;
     let still = task.trainer(Zoo::Isotropic, rate, 0.0)?;
-    let weights = still.state().parameters.clone();
-    let theta = task.theta(&still, &weights);
+    let theta = task.theta(&still, &task.weights);
     let a = task.rates(&theta, Zoo::Isotropic, rate, 0.0).a;
     // The descent's step, to which the noise is added.
     let (w1, w2) = (theta.subrows(0, INPUTS), theta.subrows(INPUTS, OUTPUTS));
@@ -384,7 +398,6 @@ fn isotropic(task: &Task, draws: u64) -> Result<Seen, Stop> {
 
 /// M⁻¹Θ: the derivative of log det M by Θ is twice this.
 fn inverse_times(theta: &Mat<f64>) -> Mat<f64> {
-    use faer::linalg::solvers::Solve;
     let m = theta * theta.transpose();
     m.partial_piv_lu().solve(theta)
 }
@@ -405,7 +418,7 @@ fn measure(bench: &Bench, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> 
         comparisons.push(comparison);
     }
     let theory = x.iter().map(|&l| zoo.predicted(l as usize)).collect();
-    let title = format!("What {} add to log det M in a step", zoo.name());
+    let title = format!("Change of log det M by {} in one step", zoo.name());
     let figure = Figure::new(
         &title,
         "Theory dashed; means over states with 95 % intervals.",
@@ -429,7 +442,7 @@ fn compare(zoo: Zoo, width: usize, seen: &[Seen]) -> Result<Comparison, Stop> {
     let estimate = Estimate::of_sample(&changes)
         .ok_or_else(|| Stop::Unmeasured("there are too few states".into()))?;
     let what = format!(
-        "what {} add to log det M, in units of the rate, l = {width}",
+        "change of log det M by {}, in units of the rate, l = {width}",
         zoo.name()
     );
     let comparison = Comparison::statistical(what, zoo.predicted(width), estimate, margin);
