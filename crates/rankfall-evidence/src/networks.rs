@@ -24,7 +24,7 @@ use crate::decision::Verdict;
 use crate::setting::Level;
 use crate::suite::Finding;
 
-pub use gallery::units;
+pub use gallery::tasks;
 pub use record::{Experiments, Trajectory};
 pub use statement::{Statement, Value};
 
@@ -131,7 +131,7 @@ pub struct Bench<'a> {
     kept: Mutex<BTreeMap<&'static str, Runs>>,
 }
 
-/// The runs of one experiment: for every unit one trajectory of each dynamics.
+/// The runs of one experiment: for every task one trajectory of each dynamics.
 type Runs = Arc<Vec<Vec<Trajectory>>>;
 
 impl<'a> Bench<'a> {
@@ -153,7 +153,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// The seed of unit `unit`: never 1, from which the numbers in the gallery are.
+    /// The seed of task or state number `unit`: never 1, from which the numbers in the gallery are.
     pub fn seed_of(&self, unit: usize) -> u64 {
         self.seed
             .wrapping_mul(1000)
@@ -183,9 +183,9 @@ impl<'a> Bench<'a> {
         if let Some(kept) = lock().get(experiment) {
             return Ok(kept.clone());
         }
-        let units = units(experiment, self.level);
-        let runs = self.each(units, &|unit| {
-            self.experiments.run(experiment, self.seed_of(unit))
+        let tasks = tasks(experiment, self.level);
+        let runs = self.each(tasks, &|task| {
+            self.experiments.run(experiment, self.seed_of(task))
         })?;
         let runs = Arc::new(runs);
         lock().insert(experiment, runs.clone());

@@ -31,26 +31,20 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
-    /// One observable at every save.
+    /// One observable at every save; none where the trajectory diverged.
     ///
     /// # Errors
-    /// It is not measured, or the trajectory diverged.
-    pub fn series(&self, name: &str, index: u32) -> Result<Vec<f64>, Stop> {
+    /// It is not measured.
+    pub fn series(&self, name: &str, index: u32) -> Result<Option<Vec<f64>>, Stop> {
         let here = |(own, place): &(String, u32)| own == name && *place == index;
-        let place = self.observables.iter().position(here).ok_or_else(|| {
-            Stop::Unmeasured(format!(
-                "{name} {index} is not measured of {}",
-                self.dynamics
-            ))
-        })?;
-        let values = self.values.as_ref().ok_or_else(|| {
-            Stop::Unmeasured(format!(
-                "a trajectory of {} diverged, and those that are left are not those of the claim",
-                self.dynamics
-            ))
-        })?;
+        let missing = || {
+            let message = format!("{name} {index} is not measured of {}", self.dynamics);
+            Stop::Unmeasured(message)
+        };
+        let place = self.observables.iter().position(here).ok_or_else(missing)?;
         let stride = self.observables.len();
-        Ok(values.iter().skip(place).step_by(stride).copied().collect())
+        let of = |v: &Vec<f64>| v.iter().skip(place).step_by(stride).copied().collect();
+        Ok(self.values.as_ref().map(of))
     }
 }
 

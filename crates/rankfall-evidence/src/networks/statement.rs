@@ -1,5 +1,11 @@
 //! Statements about what bundled experiments leave, and how they are measured: the difference of two
-//! values, trajectory by trajectory, has a least or a greatest size.
+//! values, task by task, has a least or a greatest size on average.
+//!
+//! Statements are about tasks in which what they compare is defined: no dynamics of the comparison
+//! diverged, no spectrum is zero, a loss is reached that is compared at. Others are left out and
+//! counted; where they are more than a quarter, it cannot be told.
+
+use std::collections::BTreeSet;
 
 use rankfall_core::rates::Estimate;
 
@@ -11,6 +17,9 @@ use crate::figure::{Figure, Style};
 
 /// The loss that moments are compared by.
 const LOSS: &str = "loss";
+
+/// The share of tasks that may be left out.
+const MOST_LEFT_OUT: f64 = 0.25;
 
 /// When a value is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +40,8 @@ pub struct Value {
     observable: &'static str,
     index: u32,
     when: When,
+    /// Whether its natural logarithm is compared.
+    log: bool,
 }
 
 /// What is said of a mean over trajectories.
@@ -62,6 +73,7 @@ impl Of {
             observable,
             index,
             when: When::End,
+            log: false,
         }
     }
 }
@@ -81,6 +93,11 @@ impl Value {
             when: When::AsLowAs(dynamics),
             ..self
         }
+    }
+
+    /// Its natural logarithm: differences become ratios.
+    pub(super) const fn log(self) -> Self {
+        Self { log: true, ..self }
     }
 
     /// Less than `other` by at least `least`.
@@ -124,23 +141,25 @@ impl Value {
         }
     }
 
-    /// In one unit.
-    fn of(&self, unit: &[Trajectory]) -> Result<f64, Stop> {
-        let own = record::of(unit, self.dynamics)?;
-        let series = own.series(self.observable, self.index)?;
+    /// In one task; none where it is not defined.
+    fn of(&self, task: &[Trajectory]) -> Result<Option<f64>, Stop> {
+        let own = record::of(task, self.dynamics)?;
+        let Some(series) = own.series(self.observable, self.index)? else {
+            return Ok(None);
+        };
         let place = match self.when {
             When::Start => Some(0),
             When::End => series.len().checked_sub(1),
             When::AsLowAs(other) => {
-                let reached = record::of(unit, other)?.series(LOSS, 0)?;
-                let low = reached.last().copied().unwrap_or(f64::NAN);
-                own.series(LOSS, 0)?.iter().position(|&loss| loss <= low)
+                let reached = record::of(task, other)?.series(LOSS, 0)?;
+                let low = reached.and_then(|losses| losses.last().copied());
+                let losses = own.series(LOSS, 0)?.unwrap_or_default();
+                low.and_then(|low| losses.iter().position(|&loss| loss <= low))
             }
         };
         let value = place.and_then(|place| series.get(place).copied());
-        value.filter(|v| v.is_finite()).ok_or_else(|| {
-            Stop::Unmeasured(format!("{} is undefined in a trajectory", self.words()))
-        })
+        let scaled = value.map(|v| if self.log { libm::log(v) } else { v });
+        Ok(scaled.filter(|v| v.is_finite()))
     }
 
     fn words(&self) -> String {
@@ -160,34 +179,56 @@ impl Statement {
         [Some(self.value.experiment), second].into_iter().flatten()
     }
 
-    fn words(&self) -> String {
-        let what = named(self.value.observable, self.value.index);
-        let depth = |v: &Value| {
-            let other = self.experiments().any(|e| e != self.value.experiment);
-            let of = if other { v.experiment } else { "" };
-            format!("{} {of}", v.words()).trim_end().to_owned()
+    /// With the experiment where a claim is about several.
+    fn words(&self, several: bool) -> String {
+        let mut what = named(self.value.observable, self.value.index);
+        if self.value.log {
+            what = format!("log of the {what}");
+        }
+        let second = self.minus.map(|v| v.experiment);
+        let apart = second.is_some_and(|e| e != self.value.experiment);
+        if several && !apart {
+            what = format!("{}, {what}", self.value.experiment);
+        }
+        let one = |v: &Value| match apart {
+            true => format!("{}, {}", v.words(), v.experiment),
+            false => v.words(),
         };
         match &self.minus {
-            None => format!("{what}: {}", depth(&self.value)),
-            Some(minus) => format!("{what}: {} − {}", depth(&self.value), depth(minus)),
+            None => format!("{what}: {}", one(&self.value)),
+            Some(minus) => format!("{what}: {} − {}", one(&self.value), one(minus)),
         }
     }
 
-    fn compare(&self, bench: &Bench) -> Result<Comparison, Stop> {
-        let of = |value: &Value| -> Result<Vec<f64>, Stop> {
+    fn compare(&self, bench: &Bench, several: bool) -> Result<Comparison, Stop> {
+        let of = |value: &Value| -> Result<Vec<Option<f64>>, Stop> {
             let runs = bench.runs(value.experiment)?;
-            runs.iter().map(|unit| value.of(unit)).collect()
+            runs.iter().map(|task| value.of(task)).collect()
         };
-        let mut values = of(&self.value)?;
-        if let Some(minus) = &self.minus {
-            let others = of(minus)?;
-            values.truncate(others.len());
-            values.iter_mut().zip(others).for_each(|(v, o)| *v -= o);
+        let values = of(&self.value)?;
+        let others = match &self.minus {
+            Some(minus) => of(minus)?,
+            None => vec![Some(0.0); values.len()],
+        };
+        let tasks = values.len().min(others.len());
+        let pairs = values.into_iter().zip(others);
+        let differences: Vec<f64> = pairs.filter_map(|(v, o)| Some(v? - o?)).collect();
+        let left = differences.len();
+        if (tasks - left) as f64 > MOST_LEFT_OUT * tasks as f64 {
+            return Err(Stop::Unmeasured(format!(
+                "{} is defined in {left} of {tasks} tasks only: in others a dynamics diverged, a spectrum is zero, or \
+                 the loss was not reached",
+                self.words(several)
+            )));
         }
-        let estimate = Estimate::of_sample(&values)
-            .ok_or_else(|| Stop::Unmeasured("there are too few trajectories".into()))?;
+        let estimate = Estimate::of_sample(&differences)
+            .ok_or_else(|| Stop::Unmeasured("there are too few tasks".into()))?;
+        let mut what = self.words(several);
+        if left < tasks {
+            what += &format!(" ({left} of {tasks} tasks)");
+        }
         let one_sided = |bound: f64, margin: [f64; 2]| {
-            let comparison = Comparison::statistical(self.words(), bound, estimate, 0.0);
+            let comparison = Comparison::statistical(what.clone(), bound, estimate, 0.0);
             let comparison = comparison.within(margin);
             match self.minus {
                 Some(_) => comparison.against(0.0),
@@ -197,7 +238,7 @@ impl Statement {
         Ok(match self.relation {
             Relation::Above(least) => one_sided(least, [least, f64::INFINITY]),
             Relation::Below(most) => one_sided(most, [f64::NEG_INFINITY, most]),
-            Relation::Within(most) => Comparison::statistical(self.words(), 0.0, estimate, most),
+            Relation::Within(most) => Comparison::statistical(what, 0.0, estimate, most),
         })
     }
 }
@@ -221,20 +262,20 @@ fn named(observable: &str, index: u32) -> String {
 
 /// Measures statements one by one; the figure shows the observable of the first.
 pub(super) fn measure(statements: &[Statement], bench: &Bench) -> Result<Evidence, Stop> {
+    let experiments: BTreeSet<&str> = statements.iter().flat_map(Statement::experiments).collect();
+    let several = experiments.len() > 1;
     let mut comparisons = Vec::new();
     for statement in statements {
-        comparisons.push(statement.compare(bench)?);
+        comparisons.push(statement.compare(bench, several)?);
     }
     let Some(first) = statements.first() else {
         return Err(Stop::Unmeasured("it states nothing".into()));
     };
-    let units = bench.runs(first.value.experiment)?.len();
+    let tasks = bench.runs(first.value.experiment)?.len();
     Ok(Evidence {
         comparisons,
         figure: Some(figure(statements, first.value, bench)?),
-        sentence: format!(
-            "{units} trajectories of each dynamics, each with data, start and noise of a seed of its own"
-        ),
+        sentence: format!("{tasks} tasks, each with data, start and noise of a seed of its own"),
     })
 }
 
@@ -245,7 +286,7 @@ fn figure(statements: &[Statement], value: Value, bench: &Bench) -> Result<Figur
     let what = named(value.observable, value.index);
     let mut figure = Figure::new(
         &format!("{what}, {}", value.experiment),
-        "Means over trajectories; bands hold nine of ten.",
+        "Means over tasks; bands hold nine of ten.",
         "time t",
         &what,
     );
@@ -259,20 +300,22 @@ fn figure(statements: &[Statement], value: Value, bench: &Bench) -> Result<Figur
         }
         shown.push(other.dynamics);
         let mut all = Vec::new();
-        for unit in runs.iter() {
-            all.push(record::of(unit, other.dynamics)?.series(other.observable, other.index)?);
+        for task in runs.iter() {
+            let series = record::of(task, other.dynamics)?.series(other.observable, other.index)?;
+            all.extend(series);
         }
         let times = record::of(&runs[0], other.dynamics)?.times.clone();
         let at = |save: usize| -> Vec<f64> {
-            let mut values: Vec<f64> = all.iter().filter_map(|s| s.get(save).copied()).collect();
+            let values = all.iter().filter_map(|s| s.get(save).copied());
+            let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
             values.sort_by(f64::total_cmp);
             values
         };
         let columns: Vec<Vec<f64>> = (0..times.len()).map(at).collect();
         let mean = |v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
         let quantile = |v: &Vec<f64>, q: f64| {
-            let place = (q * (v.len() - 1) as f64).round() as usize;
-            v[place.min(v.len() - 1)]
+            let place = (q * v.len().saturating_sub(1) as f64).round() as usize;
+            v.get(place).copied().unwrap_or(f64::NAN)
         };
         let means = columns.iter().map(mean).collect();
         figure = figure.with(other.dynamics, Style::Line, times, means);
@@ -324,7 +367,7 @@ mod tests {
 
     fn verdict(statement: Statement) -> Verdict {
         let bench = Bench::new(1, Level::Quick, 2, &Unwatched, &Invented);
-        judge(statement.compare(&bench).unwrap(), 1).verdict
+        judge(statement.compare(&bench, false).unwrap(), 1).verdict
     }
 
     #[test]
@@ -344,10 +387,10 @@ mod tests {
     fn what_diverged_or_is_not_there_is_not_measured() {
         let bench = Bench::new(1, Level::Quick, 1, &Unwatched, &Invented);
         let wild = Of("paper").end("wild", "effective_rank_layer", 1);
-        let error = wild.keeps(1.0).compare(&bench).unwrap_err();
-        assert!(error.to_string().contains("diverged"), "{error}");
+        let error = wild.keeps(1.0).compare(&bench, false).unwrap_err();
+        assert!(error.to_string().contains("in 0 of 16 tasks"), "{error}");
         let none = Of("paper").end("noise", "effective_rank_layer", 7);
-        let error = none.keeps(1.0).compare(&bench).unwrap_err();
+        let error = none.keeps(1.0).compare(&bench, false).unwrap_err();
         assert!(error.to_string().contains("not measured"), "{error}");
     }
 

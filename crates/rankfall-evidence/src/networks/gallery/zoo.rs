@@ -3,6 +3,7 @@
 use super::heading;
 use crate::networks::statement::{Of, Value};
 use crate::networks::{Claim, Test};
+use std::f64::consts::LN_2;
 
 const RUN: Of = Of("noise-zoo");
 const NONE: &str = "none";
@@ -23,7 +24,7 @@ const fn features(dynamics: &'static str) -> Value {
 }
 
 const fn held_out(dynamics: &'static str) -> Value {
-    RUN.end(dynamics, "held_out_loss", 0)
+    RUN.end(dynamics, "held_out_loss", 0).log()
 }
 
 pub const WEIGHTS: Claim = Claim {
@@ -66,16 +67,17 @@ pub const HELD_OUT: Claim = Claim {
     heading: heading(
         "noise-zoo-held-out",
         "On rows held out noise does better than none, weight decay best",
-        "The loss on rows held out ends lower than without noise by at least 0.01 under label noise, input noise, gradient \
-         noise, weight noise and dropout, and by at least 0.03 under weight decay; under mini-batches it is within 0.02 of it.",
+        "The loss on rows held out ends lower than without noise by at least a tenth (0.1 in its logarithm) under label \
+         noise, input noise, gradient noise, weight noise and dropout, is at most half (0.69) of it under weight decay, and \
+         within a factor of 1.5 (0.4) of it under mini-batches.",
     ),
     test: Test::Gallery(&[
-        held_out(LABELS).below(held_out(NONE), 0.01),
-        held_out(INPUTS).below(held_out(NONE), 0.01),
-        held_out(GRADIENT).below(held_out(NONE), 0.01),
-        held_out(SHAKEN).below(held_out(NONE), 0.01),
-        held_out(DROPOUT).below(held_out(NONE), 0.01),
-        held_out(DECAY).below(held_out(NONE), 0.03),
-        held_out(BATCHES).near(held_out(NONE), 0.02),
+        held_out(LABELS).below(held_out(NONE), 0.1),
+        held_out(INPUTS).below(held_out(NONE), 0.1),
+        held_out(GRADIENT).below(held_out(NONE), 0.1),
+        held_out(SHAKEN).below(held_out(NONE), 0.1),
+        held_out(DROPOUT).below(held_out(NONE), 0.1),
+        held_out(DECAY).below(held_out(NONE), LN_2),
+        held_out(BATCHES).near(held_out(NONE), 0.4),
     ]),
 };
