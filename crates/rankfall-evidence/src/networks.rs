@@ -25,7 +25,7 @@ use crate::setting::Level;
 use crate::suite::Finding;
 
 pub use gallery::tasks;
-pub use record::{Experiments, Trajectory};
+pub use record::{Experiments, NoExperiments, Trajectory};
 pub use statement::{Statement, Value};
 
 /// All claims of this list, in the order in which they are read.

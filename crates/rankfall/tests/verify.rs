@@ -212,3 +212,87 @@ fn an_interruption_keeps_what_was_found() {
             .contains("gradient-flow-determinant")
     );
 }
+
+/// The other list: its names, its folder, its record.
+#[test]
+fn claims_about_networks_have_a_list_of_their_own() {
+    let place = Place::new();
+    let list = place.succeeds(&["verify", "--suite", "networks", "--list"]);
+    for id in [
+        "deep-linear-3",
+        "drift-two-layer-relu",
+        "log-det-mini-batches",
+    ] {
+        let entry = |l: &str| l.starts_with(&format!("{id} ("));
+        assert!(list.lines().any(entry), "{id}");
+    }
+    assert!(!list.contains("determinant-law ("));
+    let only = [
+        "--only",
+        "fashion-mnist",
+        "--only",
+        "relu-teacher-student-weights",
+    ];
+    let arguments = [
+        &["verify", "-q", "--suite", "networks", "--json"],
+        &only[..],
+    ]
+    .concat();
+    let record = claims(&place.succeeds(&arguments));
+    assert_eq!(
+        without_timing(record.clone()),
+        without_timing(claims(&place.text("runs/verify-networks/claims.json")))
+    );
+    let list = record["claims"].as_array().unwrap();
+    assert_eq!(list[0]["id"], "relu-teacher-student-weights");
+    assert_eq!(list[0]["comparisons"].as_array().unwrap().len(), 3);
+    for key in [
+        "statement",
+        "prediction",
+        "measured",
+        "interval",
+        "p_value",
+        "verdict",
+    ] {
+        assert!(!list[0][key].is_null(), "{key} in {}", list[0]);
+    }
+    let command = record["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("rankfall verify --suite networks"),
+        "{command}"
+    );
+    let page = place.text("runs/verify-networks/report.html");
+    assert!(page.contains("relu-teacher-student-weights") && page.contains("<svg"));
+}
+
+#[test]
+fn wrong_lists_and_claims_of_the_other_list_are_told_apart() {
+    let place = Place::new();
+    place.refuses(&["verify", "--suite", "network"], &["networks"]);
+    place.refuses(
+        &["verify", "--suite", "nope"],
+        &["invalid value 'nope'", "exact", "networks"],
+    );
+    place.refuses(
+        &["verify", "--only", "drift-deep-linear"],
+        &["there is no claim", "it is one of --suite networks"],
+    );
+    place.refuses(
+        &["verify", "--suite", "networks", "--only", "repulsion"],
+        &["it is one of --suite exact"],
+    );
+    place.refuses(
+        &[
+            "verify",
+            "--suite",
+            "networks",
+            "--only",
+            "drift-deep-liner",
+        ],
+        &["did you mean drift-deep-linear?", "--suite networks --list"],
+    );
+    place.refuses(
+        &["verify", "good.toml", "--suite", "networks"],
+        &["not on good.toml", "leave the file out"],
+    );
+}

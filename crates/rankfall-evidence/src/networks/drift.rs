@@ -49,25 +49,35 @@ const TRIAL: f64 = 1e-4;
 /// Draws from which the bound is estimated.
 const PILOT: u64 = 256;
 
+/// Widths, activation of hidden units, and whether there are biases.
+pub type Network = (&'static [usize], Activation, bool);
+
+/// Those of the claims, in their order.
+pub const NETWORKS: [Network; 3] = [
+    (&[3, 5, 2], Activation::Linear, false),
+    (&[3, 4, 4, 2], Activation::Linear, false),
+    (&[3, 8, 2], Activation::Relu, true),
+];
+
 /// Of two linear layers.
 pub const TWO_LAYER_LINEAR: Claim = claim(
     "drift-two-layer-linear",
     "Predicted drift of singular values: two linear layers",
-    |bench| measure(bench, &[3, 5, 2], Activation::Linear, false),
+    |bench| measure(bench, NETWORKS[0]),
 );
 
 /// Of three linear layers.
 pub const DEEP_LINEAR: Claim = claim(
     "drift-deep-linear",
     "Predicted drift of singular values: three linear layers",
-    |bench| measure(bench, &[3, 4, 4, 2], Activation::Linear, false),
+    |bench| measure(bench, NETWORKS[1]),
 );
 
 /// Of two layers of rectifiers.
 pub const TWO_LAYER_RELU: Claim = claim(
     "drift-two-layer-relu",
     "Predicted drift of singular values: two layers of rectifiers",
-    |bench| measure(bench, &[3, 8, 2], Activation::Relu, true),
+    |bench| measure(bench, NETWORKS[2]),
 );
 
 const fn claim(
@@ -100,6 +110,8 @@ pub struct Point {
     pub layer: usize,
     /// i, from 1.
     pub index: usize,
+    /// η, the length of the step.
+    pub rate: f64,
     /// −η uᵢᵀḡvᵢ/σᵢ.
     pub gradient: f64,
     /// What finite steps of the gradient do without noise, to second order.
@@ -122,6 +134,11 @@ impl Point {
     /// The predicted second-order part.
     pub fn second_order(&self) -> f64 {
         self.curvature + self.own_noise + self.repulsion + self.growth
+    }
+
+    /// The sum of the sizes of the forces in it.
+    pub fn size(&self) -> f64 {
+        self.curvature.abs() + self.own_noise.abs() + self.repulsion.abs() + self.growth.abs()
     }
 
     /// What realised forces are held against: the second-order part without the curvature.
@@ -167,12 +184,7 @@ fn noises(rate: f64) -> [(&'static str, Vec<Noise>); 3] {
 ///
 /// # Errors
 /// An interruption.
-pub fn units(
-    bench: &Bench,
-    widths: &[usize],
-    activation: Activation,
-    bias: bool,
-) -> Result<Vec<Unit>, Stop> {
+pub fn units(bench: &Bench, (widths, activation, bias): Network) -> Result<Vec<Unit>, Stop> {
     let count = bench.level.pick(6, 24, 48);
     let draws = bench.level.pick(1000, 15_000, 60_000);
     let network = NetworkSpec {
@@ -224,6 +236,7 @@ fn state(bench: &Bench, network: &NetworkSpec, unit: usize, draws: u64) -> Resul
             points.push(Point {
                 layer: index + 1,
                 index: i + 1,
+                rate,
                 gradient: gradient[i].gradient * rate / 0.02,
                 curvature: square * p.curvature,
                 own_noise: square * p.own_noise,
@@ -380,14 +393,10 @@ fn rows(
     units.iter().map(of).collect()
 }
 
-fn measure(
-    bench: &Bench,
-    widths: &[usize],
-    activation: Activation,
-    bias: bool,
-) -> Result<Evidence, Stop> {
-    let units = units(bench, widths, activation, bias)?;
-    let comparisons = compare(&units)?;
+fn measure(bench: &Bench, network: Network) -> Result<Evidence, Stop> {
+    let widths = network.0;
+    let units = units(bench, network)?;
+    let comparisons = slopes(&units)?;
     Ok(Evidence {
         comparisons,
         figure: Some(figure(&units)),
@@ -403,8 +412,12 @@ fn measure(
     })
 }
 
-/// The five slopes.
-fn compare(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
+/// The slopes of the whole change, its second-order part, and each force in that: realised on
+/// predicted.
+///
+/// # Errors
+/// Fewer than two units.
+pub fn slopes(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
     let total = |p: &Point| vec![p.gradient + p.second_order()];
     let whole = regress(&rows(units, &total, &|p| p.total))?;
     let second_rows = rows(units, &|p| vec![p.second_order()], &|p| p.second);
@@ -453,12 +466,11 @@ fn figure(units: &[Unit]) -> Figure {
             let own = units.iter().filter(move |u| u.noise == noise);
             own.flat_map(|u| &u.points)
         };
-        let size = |p: &Point| p.own_noise.abs() + p.repulsion.abs() + p.growth.abs();
         figure = figure.with_intervals(
             noise,
-            points().map(|p| p.second_order() / size(p)).collect(),
-            points().map(|p| p.second.mean / size(p)).collect(),
-            points().map(|p| 2.0 * p.second.error / size(p)).collect(),
+            points().map(|p| p.second_order() / p.size()).collect(),
+            points().map(|p| p.second.mean / p.size()).collect(),
+            points().map(|p| 2.0 * p.second.error / p.size()).collect(),
         );
     }
     figure
@@ -469,27 +481,16 @@ mod tests {
     use super::*;
     use crate::bench::Unwatched;
     use crate::decision::{Verdict, joint_verdict, judge};
-    use crate::networks::{Experiments, Trajectory};
+    use crate::networks::NoExperiments;
     use crate::setting::Level;
 
-    struct Nothing;
-
-    impl Experiments for Nothing {
-        fn available(&self, _experiment: &str) -> Result<(), String> {
-            Ok(())
-        }
-        fn run(&self, _experiment: &str, _seed: u64) -> Result<Vec<Trajectory>, Stop> {
-            Ok(Vec::new())
-        }
-    }
-
     fn some_units() -> Vec<Unit> {
-        let bench = Bench::new(1, Level::Smallest, 2, &Unwatched, &Nothing);
-        units(&bench, &[3, 5, 2], Activation::Linear, false).unwrap()
+        let bench = Bench::new(1, Level::Smallest, 2, &Unwatched, &NoExperiments);
+        units(&bench, NETWORKS[0]).unwrap()
     }
 
     fn verdict(units: &[Unit]) -> Verdict {
-        let judged = compare(units).unwrap().into_iter().map(|c| judge(c, 1));
+        let judged = slopes(units).unwrap().into_iter().map(|c| judge(c, 1));
         joint_verdict(&judged.collect::<Vec<_>>())
     }
 

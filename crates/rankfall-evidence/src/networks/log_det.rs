@@ -197,6 +197,16 @@ impl Task {
         })
     }
 
+    /// tr M⁻¹ at these weights.
+    ///
+    /// # Errors
+    /// None for these numbers.
+    pub fn inverse_trace(&self) -> Result<f64, Stop> {
+        let still = self.trainer(Zoo::Isotropic, DESCENT, 0.0)?;
+        let theta = self.theta(&still, &self.weights);
+        Ok(inverse_traces(&theta)[0])
+    }
+
     /// At these weights under noise of this kind, with steps of size `rate`.
     ///
     /// # Errors
@@ -206,6 +216,47 @@ impl Task {
         let mut trainer = self.data.trainer(&self.network, noise, rate, self.seed)?;
         trainer.set_parameters(&self.weights);
         Ok(trainer)
+    }
+
+    /// log det M along a path of `steps` steps, less its start and less the first-order part of the
+    /// noise, whose mean is zero; and what theory says of it: the sum of the expected changes at
+    /// the weights the path comes through. Every `every` steps, 0 first.
+    ///
+    /// # Errors
+    /// A path that diverged.
+    pub fn path(&self, along: Along, steps: u64, every: u64) -> Result<Path, Stop> {
+        let Along {
+            zoo,
+            rate,
+            temperature,
+            trajectory,
+        } = along;
+        let noise = vec![zoo.noise(temperature)];
+        let (network, seed) = (&self.network, self.seed);
+        let trainer = self.data.trainer_of(network, noise, rate, seed, trajectory);
+        let mut trainer = trainer?;
+        trainer.set_parameters(&self.weights);
+        let mut path = Path::default();
+        let (mut start, mut law, mut linear) = (0.0, 0.0, 0.0);
+        for step in 0..=steps {
+            let theta = self.theta(&trainer, &trainer.state().parameters);
+            if step.is_multiple_of(every) {
+                let now = log_det(&theta);
+                if step == 0 {
+                    start = now;
+                }
+                path.times.push(step as f64 * rate);
+                path.measured.push(now - start - linear);
+                path.law.push(law);
+            }
+            let rates = self.rates(&theta, zoo, rate, temperature);
+            law += rates.descent + zoo.predicted(theta.ncols()) * rates.unit;
+            let diverged = |_| Stop::Unmeasured("a path diverged".into());
+            trainer.step().map_err(diverged)?;
+            let after = self.theta(&trainer, &trainer.state().parameters);
+            linear += first_order(&after, &descent_step(&theta, &rates.a, rate));
+        }
+        Ok(path)
     }
 
     /// Θ, d × l, of these weights.
@@ -249,6 +300,30 @@ impl Task {
             a,
         }
     }
+}
+
+/// The noise along a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Along {
+    /// Its kind.
+    pub zoo: Zoo,
+    /// η.
+    pub rate: f64,
+    /// T, of isotropic noise.
+    pub temperature: f64,
+    /// Which path.
+    pub trajectory: u64,
+}
+
+/// log det M along a path.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Path {
+    /// t.
+    pub times: Vec<f64>,
+    /// Less its start.
+    pub measured: Vec<f64>,
+    /// What theory says.
+    pub law: Vec<f64>,
 }
 
 /// What a step does to log det M at some weights.
@@ -360,33 +435,16 @@ fn isotropic(task: &Task, draws: u64) -> Result<Seen, Stop> {
     let still = task.trainer(Zoo::Isotropic, rate, 0.0)?;
     let theta = task.theta(&still, &task.weights);
     let a = task.rates(&theta, Zoo::Isotropic, rate, 0.0).a;
-    // The descent's step, to which the noise is added.
-    let (w1, w2) = (theta.subrows(0, INPUTS), theta.subrows(INPUTS, OUTPUTS));
-    let (up, down) = (&a * w2, a.transpose() * w1);
-    let stepped = Mat::from_fn(D, theta.ncols(), |i, h| {
-        theta[(i, h)]
-            + rate
-                * match i < INPUTS {
-                    true => up[(i, h)],
-                    false => down[(i - INPUTS, h)],
-                }
-    });
+    let stepped = descent_step(&theta, &a, rate);
     let [first, second] = inverse_traces(&stepped);
     let variance = STEP / first;
     let mut trainer = task.trainer(Zoo::Isotropic, rate, 0.5 * variance / rate)?;
     let before = log_det(&stepped);
-    let derivative = inverse_times(&stepped);
     let mut sum = 0.0;
     for draw in 0..draws {
         let g = gradient(&mut trainer, draw)?;
         let after = &theta - task.theta(&trainer, &g) * faer::Scale(rate);
-        let noise = &after - &stepped;
-        // Its first-order effect, of mean zero.
-        let linear: f64 = (0..D)
-            .flat_map(|i| (0..theta.ncols()).map(move |h| (i, h)))
-            .map(|place| 2.0 * derivative[place] * noise[place])
-            .sum();
-        sum += log_det(&after) - before - linear;
+        sum += log_det(&after) - before - first_order(&after, &stepped);
     }
     let excess = theta.ncols() as f64 - D as f64 - 1.0;
     let next = 0.5 * variance * excess * ((1.0 - excess) * second + first * first) / first;
@@ -396,10 +454,28 @@ fn isotropic(task: &Task, draws: u64) -> Result<Seen, Stop> {
     })
 }
 
-/// M⁻¹Θ: the derivative of log det M by Θ is twice this.
-fn inverse_times(theta: &Mat<f64>) -> Mat<f64> {
-    let m = theta * theta.transpose();
-    m.partial_piv_lu().solve(theta)
+/// Θ after a step without noise, (I + ηH(A))Θ.
+fn descent_step(theta: &Mat<f64>, a: &Mat<f64>, rate: f64) -> Mat<f64> {
+    let (w1, w2) = (theta.subrows(0, INPUTS), theta.subrows(INPUTS, OUTPUTS));
+    let (up, down) = (a * w2, a.transpose() * w1);
+    Mat::from_fn(D, theta.ncols(), |i, h| {
+        let moved = match i < INPUTS {
+            true => up[(i, h)],
+            false => down[(i - INPUTS, h)],
+        };
+        theta[(i, h)] + rate * moved
+    })
+}
+
+/// What noise that takes Θ from `stepped` to `after` does to log det M at first order: twice its
+/// product with M⁻¹Θ.
+fn first_order(after: &Mat<f64>, stepped: &Mat<f64>) -> f64 {
+    let m = stepped * stepped.transpose();
+    let derivative = m.partial_piv_lu().solve(stepped);
+    let places = (0..D).flat_map(|i| (0..stepped.ncols()).map(move |h| (i, h)));
+    places
+        .map(|place| 2.0 * derivative[place] * (after[place] - stepped[place]))
+        .sum()
 }
 
 fn measure(bench: &Bench, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> {
@@ -436,7 +512,11 @@ fn measure(bench: &Bench, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> 
     })
 }
 
-fn compare(zoo: Zoo, width: usize, seen: &[Seen]) -> Result<Comparison, Stop> {
+/// Measured beside what theory says.
+///
+/// # Errors
+/// Fewer than two states.
+pub fn compare(zoo: Zoo, width: usize, seen: &[Seen]) -> Result<Comparison, Stop> {
     let changes: Vec<f64> = seen.iter().map(|s| s.change).collect();
     let margin = mean(seen.iter().map(|s| s.left_out));
     let estimate = Estimate::of_sample(&changes)
@@ -454,24 +534,13 @@ mod tests {
     use super::*;
     use crate::bench::Unwatched;
     use crate::decision::{Verdict, judge};
-    use crate::networks::{Experiments, Trajectory};
+    use crate::networks::NoExperiments;
     use crate::setting::Level;
-
-    struct Nothing;
-
-    impl Experiments for Nothing {
-        fn available(&self, _experiment: &str) -> Result<(), String> {
-            Ok(())
-        }
-        fn run(&self, _experiment: &str, _seed: u64) -> Result<Vec<Trajectory>, Stop> {
-            Ok(Vec::new())
-        }
-    }
 
     /// With the sign turned, or the dimension counted wrong, the same measurements fail.
     #[test]
     fn wrong_rates_fail() {
-        let bench = Bench::new(1, Level::Smallest, 2, &Unwatched, &Nothing);
+        let bench = Bench::new(1, Level::Smallest, 2, &Unwatched, &NoExperiments);
         let cases = [
             (Zoo::LabelNoise, D),
             (Zoo::MiniBatches, 2 * D),

@@ -17,6 +17,20 @@ pub trait Experiments: Sync {
     fn run(&self, experiment: &str, seed: u64) -> Result<Vec<Trajectory>, Stop>;
 }
 
+/// Nobody runs experiments: for claims on networks of their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoExperiments;
+
+impl Experiments for NoExperiments {
+    fn available(&self, _experiment: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn run(&self, experiment: &str, _seed: u64) -> Result<Vec<Trajectory>, Stop> {
+        Err(Stop::Unmeasured(format!("{experiment} cannot be run here")))
+    }
+}
+
 /// One trajectory of one dynamics.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trajectory {

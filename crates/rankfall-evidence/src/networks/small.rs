@@ -52,13 +52,26 @@ impl Regression {
         Dataset::new(self.x.ncols(), rows(&self.x), targets).map_err(unmeasured)
     }
 
-    /// A trainer of this network on these rows, under `noise` with steps of size `rate`.
+    /// A trainer of this network on these rows, under `noise` with steps of size `rate`: the noise
+    /// of trajectory 0.
     pub fn trainer(
         &self,
         network: &NetworkSpec,
         noise: Vec<Noise>,
         rate: f64,
         seed: u64,
+    ) -> Result<Trainer<f64>, Stop> {
+        self.trainer_of(network, noise, rate, seed, 0)
+    }
+
+    /// The same with the noise of any trajectory.
+    pub fn trainer_of(
+        &self,
+        network: &NetworkSpec,
+        noise: Vec<Noise>,
+        rate: f64,
+        seed: u64,
+        trajectory: u64,
     ) -> Result<Trainer<f64>, Stop> {
         let spec = TrainingSpec {
             network: network.clone(),
@@ -76,7 +89,13 @@ impl Regression {
         let plan = Arc::new(Plan::new(&spec).map_err(unmeasured)?);
         let data = plan.fit_training(self.dataset()?).map_err(unmeasured)?;
         let instructions = Instructions::best();
-        Ok(Trainer::new(plan, Arc::new(data), 0, 0, instructions))
+        Ok(Trainer::new(
+            plan,
+            Arc::new(data),
+            trajectory,
+            0,
+            instructions,
+        ))
     }
 }
 
