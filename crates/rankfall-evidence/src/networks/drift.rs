@@ -494,17 +494,15 @@ mod tests {
         joint_verdict(&judged.collect::<Vec<_>>())
     }
 
-    /// Predictions without repulsion, or with its sign turned, are rejected.
+    /// Steps that repel not at all, the other way, or twice as much, are not what is predicted.
     #[test]
-    fn wrong_predictions_fail() {
+    fn wrong_repulsion_fails() {
         let units = some_units();
         assert_ne!(verdict(&units), Verdict::Fails);
         for factor in [0.0, -1.0, 2.0] {
             let mut wrong = units.clone();
             for point in wrong.iter_mut().flat_map(|u| &mut u.points) {
-                // A predictor of zeros would have no slope.
-                let keep = if factor == 0.0 { 1e-3 } else { factor };
-                point.repulsion *= keep;
+                point.second.mean += (factor - 1.0) * point.repulsion;
             }
             assert_eq!(verdict(&wrong), Verdict::Fails, "repulsion × {factor}");
         }

@@ -388,7 +388,7 @@ mod tests {
         let bench = Bench::new(1, Level::Quick, 1, &Unwatched, &Invented);
         let wild = Of("paper").end("wild", "effective_rank_layer", 1);
         let error = wild.keeps(1.0).compare(&bench, false).unwrap_err();
-        assert!(error.to_string().contains("in 0 of 16 tasks"), "{error}");
+        assert!(error.to_string().contains("in 0 of 24 tasks"), "{error}");
         let none = Of("paper").end("noise", "effective_rank_layer", 7);
         let error = none.keeps(1.0).compare(&bench, false).unwrap_err();
         assert!(error.to_string().contains("not measured"), "{error}");
