@@ -125,7 +125,7 @@ impl<const CHAINS: usize> LaneWork for Integers<CHAINS> {
 }
 
 /// Floating-point and integer operations of one step of one trajectory, with m = p + k columns; a
-/// multiply-add, a quotient and a root count as one. What keeps the columns apart, once in 64 steps, is left out.
+/// multiply-add, a quotient and a root count as one. What keeps the columns apart is left out.
 fn operations(inputs: usize, outputs: usize, integrator: Integrator) -> [f64; 2] {
     let (p, k) = (inputs as f64, outputs as f64);
     let m = p + k;
