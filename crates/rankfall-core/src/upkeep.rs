@@ -168,11 +168,11 @@ mod tests {
         [found.get(0), found.get(1)]
     }
 
-    /// Three columns of very different lengths; the cosine of the first two is `cosine` in lane 0 and 0
-    /// in lane 1.
+    /// Three columns of very different lengths; the cosine of the first two is `cosine` in lane 0, and in
+    /// lane 1 one that is left alone but would be rotated away if that lane were rotated.
     fn columns(cosine: f64) -> GradedColumns<2> {
         GradedColumns::from_fn(4, 3, |lane, i, j| {
-            let cosine = if lane == 0 { cosine } else { 0.0 };
+            let cosine = if lane == 0 { cosine } else { 0.5 };
             let direction = match (i, j) {
                 (0, 1) => cosine,
                 (1, 1) => (1.0 - cosine * cosine).sqrt(),
