@@ -62,7 +62,7 @@ fn of_seed(seed: u64, only: &[String]) -> Vec<Outcome> {
     let mut out = Vec::new();
     for (place, claim) in claims::ALL.iter().enumerate() {
         let statistical = (claim.comparisons)(&setting).is_ok_and(|c| c > 0);
-        let asked = only.is_empty() || only.iter().any(|id| id == claim.id);
+        let asked = only.is_empty() || only.iter().any(|id| id == claim.heading.id);
         if !statistical || !asked {
             continue;
         }
@@ -124,7 +124,7 @@ fn report(outcomes: &[Outcome]) {
             .fold((0, 0), |(a, b), o| (a + o.points.0, b + o.points.1));
         println!(
             "| `{}` | {n} | {} | {} | {} | {} | {} | {binomial:.3} | {excess:.3} | {bound:.3} | {failed} | {:.1} % of {} |",
-            claim.id,
+            claim.heading.id,
             counts[0],
             counts[1],
             counts[2],

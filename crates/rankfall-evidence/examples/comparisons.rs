@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let setting = Setting::of_the_paper(seed)?;
         let suite = Suite::new(&setting);
         for claim in claims::ALL {
-            if !only.is_empty() && !only.iter().any(|id| id == claim.id) {
+            if !only.is_empty() && !only.iter().any(|id| id == claim.heading.id) {
                 continue;
             }
             let found = suite.find(claim, level, threads.parse()?, &Unwatched)?;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             if found.comparisons.is_empty() {
                 println!(
                     "{}\t{seed}\t0\t{verdict}\t\t\t\t\t\t\t\t{verdict}\t{seconds:.2}\t{}",
-                    claim.id, found.reason
+                    claim.heading.id, found.reason
                 );
             }
             for (place, judged) in found.comparisons.iter().enumerate() {
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 };
                 println!(
                     "{}\t{seed}\t{place}\t{}\t{:.9e}\t{:.9e}\t{:.9e}\t{:.9e}\t{:.9e}\t{p_value}\t{:.9e}\t{verdict}\t{seconds:.2}\t{}",
-                    claim.id,
+                    claim.heading.id,
                     judged.verdict.words(),
                     comparison.measured.value(),
                     comparison.margin[0],

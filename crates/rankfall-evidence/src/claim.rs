@@ -68,37 +68,13 @@ pub struct Heading {
 /// One claim about two linear layers.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    /// Its name on the command line: small letters and hyphens.
-    pub id: &'static str,
-    /// A heading.
-    pub title: &'static str,
-    /// In words and symbols.
-    pub statement: &'static str,
-    /// Where it was made.
-    pub source: Source,
-    /// What kind of statement it is.
-    pub kind: Kind,
-    /// What *holds* rejects.
-    pub alternative: &'static str,
+    /// What is said of it.
+    pub heading: Heading,
     /// How many statistical comparisons it makes in a setting, at most, or why it does not apply
     /// there.
     pub comparisons: fn(&Setting) -> Result<usize, String>,
     /// Measures it.
     pub measure: fn(&Bench) -> Result<Evidence, Stop>,
-}
-
-impl Claim {
-    /// What is said of it.
-    pub fn heading(&self) -> Heading {
-        Heading {
-            id: self.id,
-            title: self.title,
-            statement: self.statement,
-            source: self.source,
-            kind: self.kind,
-            alternative: self.alternative,
-        }
-    }
 }
 
 /// What a claim measured.

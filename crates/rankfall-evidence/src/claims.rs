@@ -51,7 +51,7 @@ pub static ALL: &[Claim] = &[
 
 /// The claim of that name.
 pub fn named(id: &str) -> Option<&'static Claim> {
-    ALL.iter().find(|claim| claim.id == id)
+    ALL.iter().find(|claim| claim.heading.id == id)
 }
 
 /// Widths at which a law for l ≥ p + k is tested: the least, the setting's, and a large one; only

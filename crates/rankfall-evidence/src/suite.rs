@@ -134,7 +134,7 @@ impl<'a> Suite<'a> {
         if let Err(reason) = (claim.comparisons)(self.setting) {
             let verdict = Verdict::DoesNotApply;
             return Ok(Finding::without_evidence(
-                claim.heading(),
+                claim.heading,
                 verdict,
                 reason,
                 0.0,
@@ -148,7 +148,7 @@ impl<'a> Suite<'a> {
             watch,
         };
         let outcome = (claim.measure)(&bench);
-        Finding::of(claim.heading(), outcome, self.comparisons, clock)
+        Finding::of(claim.heading, outcome, self.comparisons, clock)
     }
 }
 

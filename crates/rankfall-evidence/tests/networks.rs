@@ -28,7 +28,7 @@ fn bench(watch: &dyn Watch) -> Bench<'_> {
 
 #[test]
 fn names_are_short_and_unique_over_both_lists() {
-    let mut seen: HashSet<&str> = claims::ALL.iter().map(|c| c.id).collect();
+    let mut seen: HashSet<&str> = claims::ALL.iter().map(|c| c.heading.id).collect();
     for claim in networks::ALL {
         let heading = claim.heading;
         assert!(seen.insert(heading.id), "{} is there twice", heading.id);

@@ -21,11 +21,23 @@ fn find(suite: &Suite, id: &str, threads: usize) -> Finding {
 fn names_are_short_and_unique() {
     let mut seen = HashSet::new();
     for claim in claims::ALL {
-        assert!(seen.insert(claim.id), "{} is there twice", claim.id);
+        assert!(
+            seen.insert(claim.heading.id),
+            "{} is there twice",
+            claim.heading.id
+        );
         let plain = |c: char| c.is_ascii_lowercase() || c == '-';
-        let short = claim.id.len() < 40;
-        assert!(claim.id.chars().all(plain) && short, "{}", claim.id);
-        assert!(!claim.statement.contains("  "), "{}", claim.id);
+        let short = claim.heading.id.len() < 40;
+        assert!(
+            claim.heading.id.chars().all(plain) && short,
+            "{}",
+            claim.heading.id
+        );
+        assert!(
+            !claim.heading.statement.contains("  "),
+            "{}",
+            claim.heading.id
+        );
     }
     assert!(claims::named("no-such-claim").is_none());
 }
@@ -40,14 +52,20 @@ fn claims_make_no_more_comparisons_than_they_announce_and_none_fails() {
     for claim in claims::ALL {
         let most = (claim.comparisons)(&setting).expect("all apply in the paper's setting");
         announced += most;
-        let found = find(&suite, claim.id, 2);
+        let found = find(&suite, claim.heading.id, 2);
         let made = &found.comparisons;
         let statistical = made.iter().filter(|j| j.comparison.is_statistical());
-        assert!(statistical.count() <= most, "{}", claim.id);
-        assert!(!made.is_empty(), "{}: {}", claim.id, found.reason);
+        assert!(statistical.count() <= most, "{}", claim.heading.id);
+        assert!(!made.is_empty(), "{}: {}", claim.heading.id, found.reason);
         let verdict = found.verdict;
-        assert_ne!(verdict, Verdict::Fails, "{}: {}", claim.id, found.reason);
-        assert_eq!(found.p_value.is_some(), most > 0, "{}", claim.id);
+        assert_ne!(
+            verdict,
+            Verdict::Fails,
+            "{}: {}",
+            claim.heading.id,
+            found.reason
+        );
+        assert_eq!(found.p_value.is_some(), most > 0, "{}", claim.heading.id);
     }
     assert_eq!(announced, suite.comparisons());
 }

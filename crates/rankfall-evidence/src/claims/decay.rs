@@ -10,7 +10,7 @@ use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::theory::decay_rates;
 
 use crate::bench::{Bench, Plan, started_at};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::subscript;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
@@ -24,12 +24,14 @@ const ALTERNATIVE: &str =
     "all that die do so at one common rate, νk tr(S) over their number; and none survives";
 
 pub const SETTING: Claim = Claim {
-    id: "decay-rates",
-    title: "Decay rates, their sum, and who survives",
-    statement: STATEMENT,
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: ALTERNATIVE,
+    heading: Heading {
+        id: "decay-rates",
+        title: "Decay rates, their sum, and who survives",
+        statement: STATEMENT,
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: ALTERNATIVE,
+    },
     comparisons: |setting| {
         setting.small(32)?;
         setting.relaxes()?;
@@ -40,60 +42,70 @@ pub const SETTING: Claim = Claim {
 };
 
 pub const ANISOTROPIC: Claim = Claim {
-    id: "decay-rates-anisotropic",
-    title: "Decay rates with a power-law spectrum, p > k",
-    statement: STATEMENT,
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: ALTERNATIVE,
+    heading: Heading {
+        id: "decay-rates-anisotropic",
+        title: "Decay rates with a power-law spectrum, p > k",
+        statement: STATEMENT,
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: ALTERNATIVE,
+    },
     comparisons: |setting| setting.own_problem().map(|()| 7),
     measure: |bench| of_problem(bench, &drawn(bench.setting, 4, 3)?, 51),
 };
 
 pub const ONE_OUTPUT: Claim = Claim {
-    id: "decay-rates-one-output",
-    title: "Decay rates with one output",
-    statement: STATEMENT,
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: ALTERNATIVE,
+    heading: Heading {
+        id: "decay-rates-one-output",
+        title: "Decay rates with one output",
+        statement: STATEMENT,
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: ALTERNATIVE,
+    },
     comparisons: |setting| setting.own_problem().map(|()| 5),
     measure: |bench| of_problem(bench, &drawn(bench.setting, 4, 1)?, 52),
 };
 
 pub const WIDE: Claim = Claim {
-    id: "decay-rates-wide",
-    title: "Decay rates with more outputs than inputs",
-    statement: STATEMENT,
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: ALTERNATIVE,
+    heading: Heading {
+        id: "decay-rates-wide",
+        title: "Decay rates with more outputs than inputs",
+        statement: STATEMENT,
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: ALTERNATIVE,
+    },
     comparisons: |setting| setting.own_problem().map(|()| 6),
     measure: |bench| of_problem(bench, &drawn(bench.setting, 2, 4)?, 53),
 };
 
 pub const DEFICIENT: Claim = Claim {
-    id: "rank-deficient-teacher",
-    title: "A teacher of low rank that does attract",
-    statement: "For p = k = 3, S = I and rank β = 1 (r > (p − 2)/2) noise leaves one singular value; the \
+    heading: Heading {
+        id: "rank-deficient-teacher",
+        title: "A teacher of low rank that does attract",
+        statement: "For p = k = 3, S = I and rank β = 1 (r > (p − 2)/2) noise leaves one singular value; the \
                 others decay at ν/2, 3ν/2 (twice), 5ν/2 and 3ν: the noise on the complement of β is free, a \
                 Brownian motion on SO(2, 2).",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: ALTERNATIVE,
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: ALTERNATIVE,
+    },
     comparisons: |setting| setting.own_problem().map(|()| 6),
     measure: |bench| deficient(bench, 3, 1, 54),
 };
 
 pub const EXTRA_SURVIVOR: Claim = Claim {
-    id: "extra-survivor",
-    title: "A teacher of low rank that leaves a network of higher rank",
-    statement: "For p = k = 5, S = I and rank β = 1 the rank does not fall to that of the teacher: noise keeps a \
+    heading: Heading {
+        id: "extra-survivor",
+        title: "A teacher of low rank that leaves a network of higher rank",
+        statement: "For p = k = 5, S = I and rank β = 1 the rank does not fall to that of the teacher: noise keeps a \
                 second singular value alive, and the others decay as for a teacher of rank 2 \
                 (r > (p − 2)/2 is needed to attract).",
-    source: Source::Beyond,
-    kind: Kind::Qualitative,
-    alternative: "the rank falls to that of the teacher: the second singular value decays as fast as the third",
+        source: Source::Beyond,
+        kind: Kind::Qualitative,
+        alternative: "the rank falls to that of the teacher: the second singular value decays as fast as the third",
+    },
     comparisons: |setting| setting.own_problem().map(|()| 10),
     measure: extra_survivor,
 };

@@ -7,7 +7,7 @@ use rankfall_core::deep::stack;
 use rankfall_core::rates::Estimate;
 
 use crate::bench::Bench;
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::horizon;
 use crate::claims::orders::jackknife;
 use crate::decision::Comparison;
@@ -15,14 +15,16 @@ use crate::figure::Figure;
 use crate::setting::{Setting, unmeasured};
 
 pub const STACKS: Claim = Claim {
-    id: "adjacent-stacks",
-    title: "Depth three: the determinant of adjacent layers",
-    statement: "In a linear network of three layers, Θ₁ = [W₁; W₂ᵀ] with m₁ ≥ p + m₂ obeys \
+    heading: Heading {
+        id: "adjacent-stacks",
+        title: "Depth three: the determinant of adjacent layers",
+        statement: "In a linear network of three layers, Θ₁ = [W₁; W₂ᵀ] with m₁ ≥ p + m₂ obeys \
                 d log det(Θ₁Θ₁ᵀ) = −2ν tr(S) |W₃|² dt: constant under gradient flow, and under the stochastic \
                 gradient flow falling on every path, without a martingale part, at a rate that depends on the state.",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "noise leaves a martingale part: paths stay apart from their law, however small the step",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "noise leaves a martingale part: paths stay apart from their law, however small the step",
+    },
     comparisons: |setting| {
         setting.small(12)?;
         if setting.noise_intensity() == 0.0 {

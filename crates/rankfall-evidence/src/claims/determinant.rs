@@ -3,22 +3,24 @@
 use rankfall_core::dynamics::Integrator;
 
 use crate::bench::{Bench, Plan, even_saves};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::{horizon, stable_step, starts, widths};
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
 use crate::setting::Setting;
 
 pub const LAW: Claim = Claim {
-    id: "determinant-law",
-    title: "Noise lowers the determinant at a fixed rate, on every path alike",
-    statement: "Under the stochastic gradient flow with l ≥ p + k and Θ₀ of full row rank, \
+    heading: Heading {
+        id: "determinant-law",
+        title: "Noise lowers the determinant at a fixed rate, on every path alike",
+        statement: "Under the stochastic gradient flow with l ≥ p + k and Θ₀ of full row rank, \
                 log det M(t) = log det M(0) − 2νk tr(S) t on every path, ν = ηδ/b, S = XᵀX/n: from \
                 every start, for every width, with no spread from path to path.",
-    source: Source::Paper,
-    kind: Kind::ExactIdentity,
-    alternative: "a rate that is 5 % off; a spread as large as that of Euler–Maruyama, \
+        source: Source::Paper,
+        kind: Kind::ExactIdentity,
+        alternative: "a rate that is 5 % off; a spread as large as that of Euler–Maruyama, \
                   ν √(8 h k tr(S²) t)",
+    },
     comparisons: |setting| {
         setting.small(64)?;
         if setting.noise_intensity() == 0.0 {

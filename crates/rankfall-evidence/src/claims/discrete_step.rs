@@ -11,7 +11,7 @@ use rankfall_core::rates::Estimate;
 use rankfall_core::walk::Walk;
 
 use crate::bench::{Bench, flow};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::{horizon, product_of};
 use crate::decision::Comparison;
 use crate::linear::{identity_minus_gram, log_abs_det};
@@ -22,14 +22,16 @@ use crate::setting::{Setting, problem_of_rows};
 const SMALL: usize = 20;
 
 pub const PATH: Claim = Claim {
-    id: "step-determinant",
-    title: "One discrete step, on every path",
-    statement: "In one step Θ ← (I + ηH(G)) Θ, whatever G, log det M changes by exactly \
+    heading: Heading {
+        id: "step-determinant",
+        title: "One discrete step, on every path",
+        statement: "In one step Θ ← (I + ηH(G)) Θ, whatever G, log det M changes by exactly \
                 2 log|det(I − η² GᵀG)|: gradient descent, label-noise gradient descent, SGD with and \
                 without label noise, Euler–Maruyama.",
-    source: Source::Beyond,
-    kind: Kind::ExactIdentity,
-    alternative: "the layers are updated one after the other, which would leave log det M as it is",
+        source: Source::Beyond,
+        kind: Kind::ExactIdentity,
+        alternative: "the layers are updated one after the other, which would leave log det M as it is",
+    },
     comparisons: |setting| {
         setting.small(64)?;
         setting.full_rank().map(|()| 0)
@@ -38,14 +40,16 @@ pub const PATH: Claim = Claim {
 };
 
 pub const LABEL_NOISE: Claim = Claim {
-    id: "step-determinant-label-noise",
-    title: "One step of label-noise gradient descent, on average",
-    statement: "From a fixed state, with σ² = δ/n, E Δ log det M = −2η²(‖A‖² + σ²k tr S) \
+    heading: Heading {
+        id: "step-determinant-label-noise",
+        title: "One step of label-noise gradient descent, on average",
+        statement: "From a fixed state, with σ² = δ/n, E Δ log det M = −2η²(‖A‖² + σ²k tr S) \
                 − η⁴ E tr((GᵀG)²) + O(η⁶), E tr((GᵀG)²) = ‖AᵀA‖² + σ²[2 tr S ‖A‖² + 2(k+1) tr(AᵀSA)] \
                 + σ⁴[k(k+1) tr S² + k (tr S)²].",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "the law of the flow alone, −2η²σ²k tr S",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "the law of the flow alone, −2η²σ²k tr S",
+    },
     comparisons: |setting| {
         setting.small(16)?;
         noisy(setting)?;
@@ -55,14 +59,16 @@ pub const LABEL_NOISE: Claim = Claim {
 };
 
 pub const MINI_BATCH: Claim = Claim {
-    id: "step-determinant-sgd",
-    title: "One step of SGD with label noise, on average",
-    statement: "For batches of one row, g = |x|²|y − W₂ᵀW₁ᵀx + ε|² averaged over rows and noise, \
+    heading: Heading {
+        id: "step-determinant-sgd",
+        title: "One step of SGD with label noise, on average",
+        statement: "For batches of one row, g = |x|²|y − W₂ᵀW₁ᵀx + ε|² averaged over rows and noise, \
                 E Δ log det M = −2η² E g − η⁴ E g² − (2/3)η⁶ E g³ + O(η⁸), where \
                 E g = ‖A‖² + tr Cov(A_B) + δk tr S.",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "the law of the flow alone, −2η²δk tr S",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "the law of the flow alone, −2η²δk tr S",
+    },
     comparisons: |setting| {
         setting.small(16)?;
         noisy(setting)?;
@@ -73,13 +79,15 @@ pub const MINI_BATCH: Claim = Claim {
 };
 
 pub const SAMPLING: Claim = Claim {
-    id: "step-determinant-sampling",
-    title: "Sampling with and without replacement",
-    statement: "Without label noise, E Δ log det M = −2η²(‖A‖² + (f/b) V) + O(η⁴) with V the variance of \
+    heading: Heading {
+        id: "step-determinant-sampling",
+        title: "Sampling with and without replacement",
+        statement: "Without label noise, E Δ log det M = −2η²(‖A‖² + (f/b) V) + O(η⁴) with V the variance of \
                 a row's gradient; f = 1 with replacement, f = (n − b)/(n − 1) without.",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "each kind of sampling has the factor of the other",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "each kind of sampling has the factor of the other",
+    },
     comparisons: |setting| {
         setting.small(16)?;
         if setting.rows()?.count < 4 {

@@ -7,7 +7,7 @@ use rankfall_core::network::Start;
 use rankfall_core::walk::Walk;
 
 use crate::bench::{Bench, Plan, flow};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::{horizon, product_of, stable_step, subscript};
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
@@ -21,37 +21,43 @@ const RESOLUTION: f64 = 0.03;
 const SHORT: f64 = 1e-4;
 
 pub const DRIFT: Claim = Claim {
-    id: "eigenvalue-drift",
-    title: "The drift of the eigenvalues, repulsion included",
-    statement: "d log λᵢ = [4 aᵢ'A bᵢ − qᵢᵢ + Σ qᵢⱼ + Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)] dt + noise, sums over j ≠ i, \
+    heading: Heading {
+        id: "eigenvalue-drift",
+        title: "The drift of the eigenvalues, repulsion included",
+        statement: "d log λᵢ = [4 aᵢ'A bᵢ − qᵢᵢ + Σ qᵢⱼ + Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)] dt + noise, sums over j ≠ i, \
                 vᵢ = (aᵢ; bᵢ) the eigenvectors of M and qᵢⱼ = ν[(aᵢ'Saᵢ)(bⱼ'bⱼ) + (aⱼ'Saⱼ)(bᵢ'bᵢ) + \
                 2(aᵢ'Saⱼ)(bᵢ'bⱼ)].",
-    source: Source::Paper,
-    kind: Kind::Asymptotic,
-    alternative: "the same without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)",
+        source: Source::Paper,
+        kind: Kind::Asymptotic,
+        alternative: "the same without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)",
+    },
     comparisons: applies,
     measure: drift,
 };
 
 pub const COVARIATION: Claim = Claim {
-    id: "eigenvalue-covariation",
-    title: "The noises of the eigenvalues are correlated",
-    statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt for all i, j; for i = j this is 4qᵢᵢ dt.",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "independent driving noises: no covariation between different eigenvalues",
+    heading: Heading {
+        id: "eigenvalue-covariation",
+        title: "The noises of the eigenvalues are correlated",
+        statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt for all i, j; for i = j this is 4qᵢᵢ dt.",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "independent driving noises: no covariation between different eigenvalues",
+    },
     comparisons: |setting| applies(setting).map(|d| d * (d + 1) / 2),
     measure: covariation,
 };
 
 pub const ANISOTROPIC: Claim = Claim {
-    id: "eigenvalue-covariation-anisotropic",
-    title: "The same with inputs of different variances",
-    statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt, for p = 4, k = 2 and inputs of variances 1, 1/2, \
+    heading: Heading {
+        id: "eigenvalue-covariation-anisotropic",
+        title: "The same with inputs of different variances",
+        statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt, for p = 4, k = 2 and inputs of variances 1, 1/2, \
                 1/3, 1/4: the noise of the gradient has the covariance of the inputs.",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "independent driving noises: no covariation between different eigenvalues",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "independent driving noises: no covariation between different eigenvalues",
+    },
     comparisons: |setting| setting.own_problem().map(|()| 21),
     measure: |bench| {
         let mut setting = bench.setting.clone();

@@ -4,7 +4,7 @@ use rankfall_core::dynamics::{Dynamics, Kind as Moves};
 use rankfall_core::network::Initialisation;
 
 use crate::bench::{Bench, Plan, even_saves};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::{horizon, starts, subscript, widths};
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
@@ -19,14 +19,16 @@ const LONGEST_STEP: f64 = 0.15;
 const CONDITION: f64 = 12.0;
 
 pub const DETERMINANT: Claim = Claim {
-    id: "gradient-flow-determinant",
-    title: "Gradient flow keeps the determinant",
-    statement: "Under gradient flow, log det M(t) = log det M(0) for M = ΘΘᵀ, Θ = [W₁; W₂ᵀ], at \
+    heading: Heading {
+        id: "gradient-flow-determinant",
+        title: "Gradient flow keeps the determinant",
+        statement: "Under gradient flow, log det M(t) = log det M(0) for M = ΘΘᵀ, Θ = [W₁; W₂ᵀ], at \
                 every time, from every start of full row rank.",
-    source: Source::Paper,
-    kind: Kind::ExactIdentity,
-    alternative: "the determinant falls without noise too, as fast as with it: by 2νk tr(S) t \
+        source: Source::Paper,
+        kind: Kind::ExactIdentity,
+        alternative: "the determinant falls without noise too, as fast as with it: by 2νk tr(S) t \
                   (with ν at δ = 1 where the setting has no label noise)",
+    },
     comparisons: |setting| {
         setting.small(64)?;
         setting.full_rank().map(|()| 0)
@@ -35,14 +37,16 @@ pub const DETERMINANT: Claim = Claim {
 };
 
 pub const RANK: Claim = Claim {
-    id: "gradient-flow-rank",
-    title: "Gradient flow keeps the rank",
-    statement: "Under gradient flow the rank of Θ never changes in finite time: no singular value \
+    heading: Heading {
+        id: "gradient-flow-rank",
+        title: "Gradient flow keeps the rank",
+        statement: "Under gradient flow the rank of Θ never changes in finite time: no singular value \
                 falls or rises by more than |log σᵢ(t) − log σᵢ(0)| ≤ ∫‖A‖ds, A = S_xy − S W₁W₂, \
                 and those that are zero stay zero.",
-    source: Source::Paper,
-    kind: Kind::Qualitative,
-    alternative: "gradient flow changes the rank",
+        source: Source::Paper,
+        kind: Kind::Qualitative,
+        alternative: "gradient flow changes the rank",
+    },
     comparisons: |setting| setting.small(64).map(|()| 0),
     measure: rank,
 };

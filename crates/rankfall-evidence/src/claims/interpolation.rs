@@ -6,7 +6,7 @@ use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, even_saves, started_at};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::discrete_step::Moments;
 use crate::claims::horizon;
 use crate::claims::step_size::{EXCESS, ratio, sgd};
@@ -16,14 +16,16 @@ use crate::optimum::Optimum;
 use crate::setting::{Setting, problem_of_rows};
 
 pub const STOPS: Claim = Claim {
-    id: "interpolation-stops",
-    title: "At interpolation, mini-batch noise alone stops",
-    statement: "Without label noise and with labels that can be fitted, SGD lowers log det M by a finite amount \
+    heading: Heading {
+        id: "interpolation-stops",
+        title: "At interpolation, mini-batch noise alone stops",
+        statement: "Without label noise and with labels that can be fitted, SGD lowers log det M by a finite amount \
                 and then not at all: the change in a step is quadratic in the batch gradient, which decays \
                 geometrically.",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "it goes on as with label noise, at the rate 2νk tr S",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "it goes on as with label noise, at the rate 2νk tr S",
+    },
     comparisons: |setting| {
         setting.rows()?;
         setting.small(64)?;
@@ -37,14 +39,16 @@ pub const STOPS: Claim = Claim {
 };
 
 pub const GOES_ON: Claim = Claim {
-    id: "residuals-go-on",
-    title: "Residuals in the labels keep it going, linearly",
-    statement: "Without any added noise, but with labels that cannot be fitted (residuals r of the optimum), \
+    heading: Heading {
+        id: "residuals-go-on",
+        title: "Residuals in the labels keep it going, linearly",
+        statement: "Without any added noise, but with labels that cannot be fitted (residuals r of the optimum), \
                 SGD with b = 1 lowers log det M forever at the rate 2η V/(1 − e), up to O(e²), \
                 V = mean |x|²|r|², e = η mean|r|²/k · mean|x|²(k|W₁'x|² + |W₂|²|x|²)/(2V).",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "it stops, since no label noise is added",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "it stops, since no label noise is added",
+    },
     comparisons: |setting| {
         setting.rows()?;
         setting.small(32)?;

@@ -4,21 +4,23 @@ use rankfall_core::dynamics::{Dynamics, Kind as Moves, LabelNoise};
 use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, started_at};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::horizon;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
 use crate::optimum::Optimum;
 
 pub const LIMIT: Claim = Claim {
-    id: "label-noise-limit",
-    title: "Label-noise gradient descent tends to the flow",
-    statement: "As η → 0 at fixed ν = ηδ/n, log det M under full-batch label-noise gradient descent tends to the law \
+    heading: Heading {
+        id: "label-noise-limit",
+        title: "Label-noise gradient descent tends to the flow",
+        statement: "As η → 0 at fixed ν = ηδ/n, log det M under full-batch label-noise gradient descent tends to the law \
                 of the stochastic gradient flow: its mean error is of order η, its spread from path to path of order \
                 η^{1/2}.",
-    source: Source::Paper,
-    kind: Kind::Asymptotic,
-    alternative: "it does not tend to it (order 0), or the orders are exchanged",
+        source: Source::Paper,
+        kind: Kind::Asymptotic,
+        alternative: "it does not tend to it (order 0), or the orders are exchanged",
+    },
     comparisons: |setting| {
         setting.small(32)?;
         setting.relaxes()?;

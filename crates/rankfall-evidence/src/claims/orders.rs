@@ -4,18 +4,20 @@ use rankfall_core::dynamics::{Integrator, Kind as Moves};
 use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, started_at};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::decision::Comparison;
 use crate::optimum::Optimum;
 
 pub const STRONG: Claim = Claim {
-    id: "strong-order",
-    title: "Strong order one half",
-    statement: "On shared Brownian paths the root mean square difference of log σ₁ … log σ_d between steps h and h/2 \
+    heading: Heading {
+        id: "strong-order",
+        title: "Strong order one half",
+        statement: "On shared Brownian paths the root mean square difference of log σ₁ … log σ_d between steps h and h/2 \
                 falls like h^{1/2}, for Euler–Maruyama and both Lie–Euler steps.",
-    source: Source::Beyond,
-    kind: Kind::Asymptotic,
-    alternative: "order 1, as without noise",
+        source: Source::Beyond,
+        kind: Kind::Asymptotic,
+        alternative: "order 1, as without noise",
+    },
     comparisons: |setting| {
         setting.small(16)?;
         setting.relaxes()?;

@@ -4,7 +4,7 @@ use rankfall_core::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, S
 use rankfall_core::setup::Setup;
 
 use crate::bench::{Bench, Plan, Run, even_saves, started_at};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::step_size::sgd;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
@@ -12,14 +12,16 @@ use crate::optimum::Optimum;
 use crate::setting::Setting;
 
 pub const EXACT: Claim = Claim {
-    id: "reductions",
-    title: "Fewer columns, another basis and fewer numbers than rows change nothing",
-    statement: "Every update acts on Θ from the left: with Θ₀ = LQᵀ only L (p + k columns) need be followed, in the \
+    heading: Heading {
+        id: "reductions",
+        title: "Fewer columns, another basis and fewer numbers than rows change nothing",
+        statement: "Every update acts on Θ from the left: with Θ₀ = LQᵀ only L (p + k columns) need be followed, in the \
                 eigenbasis of S, and full gradients need only the Gram matrices. Path by path all singular values \
                 are those of plain matrices of full width, in the original inputs, with all rows.",
-    source: Source::Beyond,
-    kind: Kind::ExactIdentity,
-    alternative: "they are equal in law only: as far apart as two paths of one ensemble, or as the start from the end",
+        source: Source::Beyond,
+        kind: Kind::ExactIdentity,
+        alternative: "they are equal in law only: as far apart as two paths of one ensemble, or as the start from the end",
+    },
     comparisons: |setting| {
         setting.small(32)?;
         setting.relaxes()?;
@@ -29,14 +31,16 @@ pub const EXACT: Claim = Claim {
 };
 
 pub const ROUNDING: Claim = Claim {
-    id: "plain-doubles",
-    title: "Plain double precision is wrong, and from when",
-    statement: "Plain products of matrices in double precision lose log det M for good once the smallest singular \
+    heading: Heading {
+        id: "plain-doubles",
+        title: "Plain double precision is wrong, and from when",
+        statement: "Plain products of matrices in double precision lose log det M for good once the smallest singular \
                 value of Θ is about rounding times the largest, with no warning; graded columns \
                 keep it to rounding.",
-    source: Source::Beyond,
-    kind: Kind::Qualitative,
-    alternative: "plain double precision gives log det M to within 1 at all times",
+        source: Source::Beyond,
+        kind: Kind::Qualitative,
+        alternative: "plain double precision gives log det M to within 1 at all times",
+    },
     comparisons: |setting| {
         setting.small(16)?;
         setting.relaxes()?;

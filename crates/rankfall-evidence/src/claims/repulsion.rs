@@ -4,20 +4,22 @@ use rankfall_core::dynamics::{ForceScales, Kind as Moves};
 use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, Run, even_saves, started_at};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::subscript;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
 use crate::optimum::Optimum;
 
 pub const KILLS: Claim = Claim {
-    id: "repulsion",
-    title: "Repulsion is what kills the small eigenvalues",
-    statement: "With the same noise but without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ) in d log λᵢ the smallest eigenvalue \
+    heading: Heading {
+        id: "repulsion",
+        title: "Repulsion is what kills the small eigenvalues",
+        statement: "With the same noise but without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ) in d log λᵢ the smallest eigenvalue \
                 of M does not fall: E log λ_d does not decrease. With it, it falls.",
-    source: Source::Paper,
-    kind: Kind::Qualitative,
-    alternative: "without repulsion the smallest eigenvalue falls as it does with it",
+        source: Source::Paper,
+        kind: Kind::Qualitative,
+        alternative: "without repulsion the smallest eigenvalue falls as it does with it",
+    },
     comparisons: |setting| {
         setting.small(16)?;
         setting.relaxes()?;

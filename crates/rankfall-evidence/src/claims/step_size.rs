@@ -4,7 +4,7 @@ use rankfall_core::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
 use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, started_at};
-use crate::claim::{Claim, Evidence, Kind, Source, Stop};
+use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::discrete_step::Moments;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
@@ -12,26 +12,30 @@ use crate::optimum::Optimum;
 use crate::setting::Setting;
 
 pub const STEP_SIZE: Claim = Claim {
-    id: "larger-step-size",
-    title: "Twice the step size kills twice as fast, and a little faster",
-    statement: "Under SGD with label noise and b = 1, log det M falls per unit of t = η × step at the \
+    heading: Heading {
+        id: "larger-step-size",
+        title: "Twice the step size kills twice as fast, and a little faster",
+        statement: "Under SGD with label noise and b = 1, log det M falls per unit of t = η × step at the \
                 rate 2ηδk tr(S)/(1 − e), up to O(e²), with e = (η/2) mean|x|²(k|W₁'x|² + |W₂|²|x|²)/(k tr S) \
                 from the mini-batches: doubling η doubles it, and a little more.",
-    source: Source::Paper,
-    kind: Kind::Asymptotic,
-    alternative: "the rate per unit of t does not depend on η",
+        source: Source::Paper,
+        kind: Kind::Asymptotic,
+        alternative: "the rate per unit of t does not depend on η",
+    },
     comparisons: |setting| applies(setting).map(|()| 2),
     measure: step_size,
 };
 
 pub const LABEL_NOISE: Claim = Claim {
-    id: "larger-label-noise",
-    title: "Twice the label noise kills twice as fast",
-    statement: "Under SGD with label noise the rate at which log det M falls is proportional to δ, at \
+    heading: Heading {
+        id: "larger-label-noise",
+        title: "Twice the label noise kills twice as fast",
+        statement: "Under SGD with label noise the rate at which log det M falls is proportional to δ, at \
                 fixed η, mini-batch excess included: the ratio for 2δ and δ is 2 up to O(η²δ).",
-    source: Source::Paper,
-    kind: Kind::Asymptotic,
-    alternative: "the rate does not depend on δ: mini-batches alone do it",
+        source: Source::Paper,
+        kind: Kind::Asymptotic,
+        alternative: "the rate does not depend on δ: mini-batches alone do it",
+    },
     comparisons: |setting| applies(setting).map(|()| 1),
     measure: label_noise,
 };

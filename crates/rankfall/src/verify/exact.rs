@@ -12,7 +12,7 @@ use rankfall_evidence::{Setting, Suite, claims};
 
 /// What is said of the claims.
 pub fn headings() -> Vec<Heading> {
-    claims::ALL.iter().map(Claim::heading).collect()
+    claims::ALL.iter().map(|claim| claim.heading).collect()
 }
 
 /// The paper's setting, or the user's.
@@ -92,9 +92,9 @@ pub fn tasks<'a>(
     arguments: &VerifyArguments,
 ) -> Vec<Task<'a>> {
     let (level, threads) = (level(arguments.level), threads(arguments));
-    let chosen = claims::ALL.iter().filter(|c| asked.contains(&c.heading()));
+    let chosen = claims::ALL.iter().filter(|c| asked.contains(&c.heading));
     let task = |claim: &'static Claim| Task {
-        id: claim.id,
+        id: claim.heading.id,
         find: Box::new(move || suite.find(claim, level, threads, &Interruptible)),
     };
     chosen.map(task).collect()
