@@ -9,6 +9,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::lanes::BLOCK;
 use rankfall_core::network::Initialisation;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::walk::Walk;
@@ -78,6 +79,7 @@ fn walk(problem: &Arc<Problem>, kind: Kind, width: usize) -> Option<Walk> {
         kind,
         step_size: 0.002,
         label_noise: 1.0,
+        optimizer: Optimizer::default(),
     };
     let small = Initialisation::Gaussian {
         scale: 0.5 / (width as f64).sqrt(),

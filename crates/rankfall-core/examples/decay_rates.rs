@@ -19,6 +19,7 @@ use rankfall_core::gram::Gram;
 use rankfall_core::lanes::{BLOCK, Instructions};
 use rankfall_core::network::{Initialisation, Weights};
 use rankfall_core::observe::Layout;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::{Problem, Rows};
 use rankfall_core::random::{Purpose, StreamKey, StreamReader};
 use rankfall_core::rates::{Estimate, Extrapolation, MeasuredRates, Save, extrapolate, measure};
@@ -199,6 +200,7 @@ impl Study {
             kind,
             step_size: nu / LABEL_NOISE,
             label_noise: LABEL_NOISE,
+            optimizer: Optimizer::default(),
         };
         let spec = self.spec(dynamics, stream, h);
         let outcome = spec.run(&self.setup, THREADS, None, &Unwatched, Instructions::best())?;
@@ -245,6 +247,7 @@ impl Study {
                 kind,
                 step_size: eta,
                 label_noise: LABEL_NOISE,
+                optimizer: Optimizer::default(),
             };
             let spec = self.spec(dynamics, 8 + stream as u32, eta);
             let (kept, expectation) = self.run_descent(&spec)?;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
 use rankfall_core::network::Initialisation;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::walk::Walk;
@@ -176,6 +177,7 @@ fn steps_a_second(
         },
         step_size: 0.002,
         label_noise: 1.0,
+        optimizer: Optimizer::default(),
     };
     let mut walk = Walk::new(&dynamics, &problem, &start, 1, 0, 0).ok_or("it takes steps")?;
     let steps = 40_000_000 / ((inputs + outputs) * inputs * outputs * 40) as u64 + 64;

@@ -10,6 +10,7 @@ use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Initialisation;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::setup::{Setup, Source};
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
@@ -66,6 +67,7 @@ fn flow() -> Dynamics {
         kind,
         step_size: 0.01,
         label_noise: 2.0,
+        optimizer: Optimizer::default(),
     }
 }
 

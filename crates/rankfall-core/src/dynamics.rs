@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::optimizer::Optimizer;
+
 /// Which dynamics, with the settings that only it has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -144,6 +146,9 @@ pub struct Dynamics {
     pub step_size: f64,
     /// δ ≥ 0, the variance of the added label noise.
     pub label_noise: f64,
+    /// Momentum and weight decay of the descents; flows have none.
+    #[serde(default, skip_serializing_if = "Optimizer::is_plain")]
+    pub optimizer: Optimizer,
 }
 
 impl Dynamics {
@@ -190,13 +195,17 @@ impl Dynamics {
         }
     }
 
-    /// Whether the determinant law log det M(t) = log det M(0) − 2νk tr(S_xx) t is stated for it.
-    pub fn is_flow(&self) -> bool {
-        let flow = matches!(
+    /// Whether it is a flow in continuous time, not a descent.
+    pub fn is_continuous(&self) -> bool {
+        matches!(
             self.kind,
             Kind::GradientFlow | Kind::StochasticGradientFlow { .. }
-        );
-        flow && self.modified_forces().is_none()
+        )
+    }
+
+    /// Whether the determinant law log det M(t) = log det M(0) − 2νk tr(S_xx) t is stated for it.
+    pub fn is_flow(&self) -> bool {
+        self.is_continuous() && self.modified_forces().is_none()
     }
 
     /// Whether the Gram matrices are not enough and the rows of the data are needed.

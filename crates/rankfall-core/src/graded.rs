@@ -130,6 +130,34 @@ impl<const N: usize> GradedColumns<N> {
         }
     }
 
+    /// The columns with those of `below` under them, as many rows of the same exponents each.
+    pub fn stacked_on(&self, below: &[Lanes<N>]) -> Self {
+        let rows = self.rows;
+        let columns = self.mantissa.chunks_exact(rows);
+        let pairs = columns.zip(below.chunks_exact(rows));
+        Self {
+            rows: 2 * rows,
+            columns: self.columns,
+            mantissa: pairs
+                .flat_map(|(x, y)| x.iter().chain(y))
+                .copied()
+                .collect(),
+            exponent: self.exponent.clone(),
+        }
+    }
+
+    /// Takes `stacked` apart again: the upper rows here, the lower ones into `below`.
+    pub fn take_apart(&mut self, stacked: &Self, below: &mut [Lanes<N>]) {
+        let rows = self.rows;
+        let upper = self.mantissa.chunks_exact_mut(rows);
+        let pairs = upper.zip(below.chunks_exact_mut(rows));
+        for ((x, y), both) in pairs.zip(stacked.mantissa.chunks_exact(2 * rows)) {
+            x.copy_from_slice(&both[..rows]);
+            y.copy_from_slice(&both[rows..]);
+        }
+        self.exponent.copy_from_slice(&stacked.exponent);
+    }
+
     /// The first `count` columns.
     pub fn leading_columns(mut self, count: usize) -> Self {
         self.columns = count;

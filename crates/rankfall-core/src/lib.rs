@@ -11,6 +11,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
+//! use rankfall_core::optimizer::Optimizer;
 //! use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 //! use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 //! use rankfall_core::lanes::Instructions;
@@ -35,7 +36,7 @@
 //!     forces: ForceScales::default(), brownian_substeps: 1,
 //! };
 //! let flow = EnsembleSpec {
-//!     dynamics: Dynamics { kind, step_size: 0.01, label_noise: 2.0 },
+//!     dynamics: Dynamics { kind, step_size: 0.01, label_noise: 2.0, optimizer: Optimizer::default() },
 //!     stream: 0, trajectories: 8, save_steps: vec![0, 1000, 5000], time_unit: 0.01,
 //!     rank_tolerance: 1e-3, keep_trajectories: false, reductions: true,
 //!     force_balance: None,
@@ -59,6 +60,7 @@ pub mod box_muller;
 pub mod counterfactual;
 pub mod deep;
 pub mod dense;
+pub mod displacement;
 pub mod dynamics;
 pub mod ensemble;
 pub mod force_balance;
@@ -73,6 +75,7 @@ pub mod lane_problem;
 pub mod lanes;
 pub mod network;
 pub mod observe;
+pub mod optimizer;
 pub mod plain;
 pub mod problem;
 pub mod random;

@@ -17,6 +17,7 @@ use crate::dynamics::{Dynamics, Integrator, Kind, LabelNoise};
 use crate::lanes::{Lanes, Words};
 use crate::network::{Start, Weights};
 use crate::observe::{Readings, Spectra};
+use crate::optimizer::Optimizer;
 use crate::problem::Problem;
 use crate::random::{Purpose, Signs, StreamKey};
 use crate::state::DIVERGED;
@@ -45,14 +46,16 @@ pub struct Plain {
     batches: Option<Batches>,
     trajectory: u64,
     weights: Weights,
+    /// What momentum added to the weights last.
+    displacement: Weights,
     initial_balance: Mat<f64>,
 }
 
-/// What a checkpoint holds of it: w1 and w2, column by column.
+/// What a checkpoint holds of it: w1 and w2, and what momentum added to them last, column by column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlainWeights {
-    w1: Vec<f64>,
-    w2: Vec<f64>,
+    weights: [Vec<f64>; 2],
+    displacement: [Vec<f64>; 2],
 }
 
 /// Whose noise a trajectory sees: that of the reduced engine with the same three numbers.
@@ -115,6 +118,10 @@ impl Plain {
             batches,
             trajectory,
             initial_balance: balance(&weights),
+            displacement: Weights {
+                w1: Mat::zeros(weights.w1.nrows(), weights.w1.ncols()),
+                w2: Mat::zeros(weights.w2.nrows(), weights.w2.ncols()),
+            },
             weights,
             problem,
         }
@@ -156,7 +163,7 @@ impl Plain {
             } => {
                 self.multiply(&exponential(&(off_diagonal(&increment) + self.ito())));
             }
-            _ => self.euler(&increment),
+            _ => self.descend(&increment),
         }
         true
     }
@@ -173,9 +180,10 @@ impl Plain {
                 .flat_map(|j| m.col_as_slice(j).to_vec())
                 .collect()
         };
+        let both = |weights: &Weights| [flat(&weights.w1), flat(&weights.w2)];
         PlainWeights {
-            w1: flat(&self.weights.w1),
-            w2: flat(&self.weights.w2),
+            weights: both(&self.weights),
+            displacement: both(&self.displacement),
         }
     }
 
@@ -187,8 +195,13 @@ impl Plain {
                 *m = Mat::from_fn(rows, m.ncols(), |i, j| values[j * rows + i]);
             }
         };
-        fill(&mut self.weights.w1, &saved.w1);
-        fill(&mut self.weights.w2, &saved.w2);
+        for (own, [w1, w2]) in [
+            (&mut self.weights, &saved.weights),
+            (&mut self.displacement, &saved.displacement),
+        ] {
+            fill(&mut own.w1, w1);
+            fill(&mut own.w2, w2);
+        }
     }
 
     /// A = S_xy − S_xx W₁W₂.
@@ -300,11 +313,30 @@ impl Plain {
         out
     }
 
-    /// W₁ ← W₁ + ΔG W₂ᵀ, W₂ ← W₂ + W₁ᵀΔG, both from the old weights.
-    fn euler(&mut self, increment: &Mat<f64>) {
-        let w1 = &self.weights.w1 + product(increment, &self.weights.w2.transpose().to_owned());
-        let w2 = &self.weights.w2 + transpose_product(&self.weights.w1, increment);
-        self.weights = Weights { w1, w2 };
+    /// D₁ = ΔG W₂ᵀ − ηλ W₁ and D₂ = W₁ᵀΔG − ηλ W₂, from the old weights; then U ← μU + D and W ← W + U, or
+    /// W + D + μU with Nesterov's step.
+    fn descend(&mut self, increment: &Mat<f64>) {
+        let Optimizer {
+            momentum,
+            nesterov,
+            weight_decay,
+        } = self.dynamics.optimizer;
+        let Weights { w1, w2 } = &self.weights;
+        let decay = faer::Scale(self.dynamics.step_size * weight_decay);
+        let momentum = faer::Scale(momentum);
+        let ahead = |weights: &Mat<f64>, lasting: &mut Mat<f64>, added: Mat<f64>| {
+            *lasting = &*lasting * momentum + &added;
+            match nesterov {
+                true => weights + added + &*lasting * momentum,
+                false => weights + &*lasting,
+            }
+        };
+        let added_to_w1 = product(increment, &w2.transpose().to_owned()) - w1 * decay;
+        let added_to_w2 = transpose_product(w1, increment) - w2 * decay;
+        self.weights = Weights {
+            w1: ahead(w1, &mut self.displacement.w1, added_to_w1),
+            w2: ahead(w2, &mut self.displacement.w2, added_to_w2),
+        };
     }
 
     /// One classical Runge–Kutta step of order 4 of gradient flow; false if it left the range of

@@ -37,6 +37,9 @@ pub struct State<const N: usize> {
     pub factor: GradedColumns<N>,
     /// R, m × m column-major.
     pub rotation: Vec<Lanes<N>>,
+    /// The mantissas of the displacement that lasts, with momentum: as many as those of the factor, with
+    /// its exponents; empty without, and before the first step.
+    pub displacement: Vec<Lanes<N>>,
     /// 4^exponent of each column: what it weighs in W₁W₂.
     pub weight: Vec<Lanes<N>>,
     /// Steps taken.
@@ -60,6 +63,7 @@ impl<const N: usize> State<N> {
         let mut state = Self {
             factor,
             rotation: identity_lanes(m),
+            displacement: Vec::new(),
             weight: vec![Lanes::ONE; m],
             step: 0,
             diverged: vec![None; N],
@@ -92,17 +96,19 @@ impl<const N: usize> State<N> {
         }
     }
 
-    /// Notes a step with increments of these squared Frobenius norms, marks the lanes that it
-    /// takes out of range as diverged, and returns those that may take it.
+    /// Notes a step with increments of these squared Frobenius norms, each of which will have moved Θ by
+    /// `persistence` times itself, marks the lanes that it takes out of range as diverged, and returns
+    /// those that may take it.
     #[inline(always)]
-    pub fn admit(&mut self, square: Lanes<N>) -> Mask<N> {
+    pub fn admit(&mut self, square: Lanes<N>, persistence: f64) -> Mask<N> {
         let small = square.at_most(Lanes::splat(DIVERGED * DIVERGED));
         let alive = self.alive();
         if (alive & !small).any() {
             self.mark_diverged(alive & !small);
         }
         let alive = alive & small;
-        self.motion = (self.motion + square.sqrt()).where_else(alive, self.motion);
+        let motion = Lanes::splat(persistence).mul_add(square.sqrt(), self.motion);
+        self.motion = motion.where_else(alive, self.motion);
         alive
     }
 
@@ -118,7 +124,7 @@ impl<const N: usize> State<N> {
     }
 
     /// Rotates the columns of the living lanes until they are orthogonal: they are then singular
-    /// vectors times singular values.
+    /// vectors times singular values. For flows, which have no displacement.
     pub fn make_orthogonal(&mut self, instructions: Instructions) {
         let when = Rotate::to_orthogonality(self.factor.rows());
         self.orthogonalise(when, self.alive(), instructions);
@@ -137,12 +143,20 @@ impl<const N: usize> State<N> {
         }
     }
 
+    /// Keeps the columns apart, each with its displacement under it: together they are what steps act on.
     fn keep_apart(&mut self, mask: Mask<N>, instructions: Instructions) {
         let rotation = Some(self.rotation.as_mut_slice());
-        keep_apart(&mut self.factor, mask, rotation, instructions);
+        if self.displacement.is_empty() {
+            keep_apart(&mut self.factor, mask, rotation, instructions);
+        } else {
+            let mut both = self.factor.stacked_on(&self.displacement);
+            keep_apart(&mut both, mask, rotation, instructions);
+            self.factor.take_apart(&both, &mut self.displacement);
+        }
         self.columns_moved(mask);
     }
 
+    /// Without momentum: displacements stay as they are.
     fn orthogonalise(&mut self, when: Rotate, mask: Mask<N>, instructions: Instructions) {
         let rows = self.factor.rows();
         let rotation = Some(self.rotation.as_mut_slice());

@@ -1,6 +1,7 @@
 //! Takes N trajectories forward: increment, admission, update, upkeep.
 
 use crate::counterfactual::Counterfactual;
+use crate::displacement::DisplacementRule;
 use crate::dynamics::{Dynamics, Integrator, Kind};
 use crate::increment::{GaussianNoise, Increment};
 use crate::lane_problem::LaneProblem;
@@ -20,6 +21,8 @@ enum Rule<const N: usize> {
     LieEulerUnsplit(Vec<Lanes<N>>),
     /// Drift, noise and drift apart.
     LieStrang(Box<LieStrang<N>>),
+    /// I + H(ΔG) with momentum or weight decay.
+    Displacement(DisplacementRule<N>),
 }
 
 /// The steps of one of the dynamics with steps: all but gradient flow.
@@ -27,6 +30,8 @@ pub struct Stepper<const N: usize> {
     increment: Increment<N>,
     rule: Rule<N>,
     counterfactual: Option<Counterfactual<N>>,
+    /// 1/(1 − μ).
+    persistence: f64,
     update: Update<N>,
     /// ΔG, p × k row-major.
     step: Vec<Lanes<N>>,
@@ -52,6 +57,7 @@ impl<const N: usize> Stepper<N> {
                 StreamKey::new(seed, Purpose::LevyArea, stream),
             ),
             counterfactual: counterfactual(dynamics, problem),
+            persistence: dynamics.optimizer.persistence(),
             update: Update::new(problem.inputs, problem.outputs),
             step: vec![Lanes::ZERO; problem.inputs * problem.outputs],
             trajectories,
@@ -107,9 +113,9 @@ impl<const N: usize> Stepper<N> {
         for &entry in &self.step {
             square = entry.mul_add(entry, square);
         }
-        let mask = state.admit(square);
+        let mask = state.admit(square, self.persistence);
         let columns = state.factor.mantissa_mut();
-        match &self.rule {
+        match &mut self.rule {
             Rule::Euler => self.update.euler(&self.step, columns, mask),
             Rule::LieEuler(damping) => {
                 self.update
@@ -118,6 +124,10 @@ impl<const N: usize> Stepper<N> {
             Rule::LieEulerUnsplit(rate) => {
                 self.update
                     .exponential_unsplit(&self.step, square, rate, columns, mask);
+            }
+            Rule::Displacement(rule) => {
+                let lasting = &mut state.displacement;
+                rule.take(&mut self.update, &self.step, columns, lasting, mask);
             }
             // Handled above: it makes its increments itself.
             Rule::LieStrang(_) => {}
@@ -152,7 +162,10 @@ impl<const N: usize> Rule<N> {
                     }
                 }
             }
-            _ => Self::Euler,
+            _ => match DisplacementRule::new(&dynamics.optimizer, dynamics.step_size) {
+                Some(rule) => Self::Displacement(rule),
+                None => Self::Euler,
+            },
         }
     }
 }

@@ -114,7 +114,7 @@ impl<const N: usize> LieStrang<N> {
                 Part::Noise => (&self.noise, &self.ones),
             };
             let square = sum_of_squares(increment);
-            let mask = state.admit(square);
+            let mask = state.admit(square, 1.0);
             let columns = state.factor.mantissa_mut();
             update.exponential(increment, square, damping, columns, mask);
             match part {

@@ -14,6 +14,7 @@ use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::gram::Gram;
 use rankfall_core::lanes::{Instructions, Lanes, Words};
 use rankfall_core::network::{Initialisation, Weights};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::setup::{Setup, Source};
@@ -212,6 +213,7 @@ fn depth_two_is_the_two_layer_engine_path_by_path() {
             kind,
             step_size: nu,
             label_noise: 1.0,
+            optimizer: Optimizer::default(),
         },
         stream: 0,
         trajectories: 3,

@@ -9,6 +9,7 @@ use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNois
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Initialisation;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::setup::{Setup, Source};
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
@@ -54,6 +55,7 @@ fn flow(integrator: Integrator) -> Dynamics {
         },
         step_size: 0.01,
         label_noise: 2.0,
+        optimizer: Optimizer::default(),
     }
 }
 
@@ -86,6 +88,18 @@ fn sgd(sampling: Sampling, distribution: LabelNoise) -> Dynamics {
         },
         step_size: 0.01,
         label_noise: 2.0,
+        optimizer: Optimizer::default(),
+    }
+}
+
+fn with_momentum(dynamics: Dynamics, momentum: f64, nesterov: bool, weight_decay: f64) -> Dynamics {
+    Dynamics {
+        optimizer: Optimizer {
+            momentum,
+            nesterov,
+            weight_decay,
+        },
+        ..dynamics
     }
 }
 
@@ -95,6 +109,7 @@ fn label_noise_descent(distribution: LabelNoise) -> Dynamics {
         kind,
         step_size: 0.01,
         label_noise: 200.0,
+        optimizer: Optimizer::default(),
     }
 }
 
@@ -132,6 +147,7 @@ fn all_dynamics() -> Vec<Dynamics> {
             kind: Kind::GradientFlow,
             step_size: 0.01,
             label_noise: 0.0,
+            optimizer: Optimizer::default(),
         },
         flow(Integrator::LieEuler),
         flow(Integrator::LieEulerUnsplit),
@@ -142,12 +158,21 @@ fn all_dynamics() -> Vec<Dynamics> {
             kind: Kind::GradientDescent,
             step_size: 0.01,
             label_noise: 0.0,
+            optimizer: Optimizer::default(),
         },
         label_noise_descent(LabelNoise::Gaussian),
         label_noise_descent(LabelNoise::Rademacher),
         sgd(Sampling::WithReplacement, LabelNoise::Gaussian),
         sgd(Sampling::WithoutReplacement, LabelNoise::Rademacher),
         sgd(Sampling::Epochs, LabelNoise::Gaussian),
+        with_momentum(label_noise_descent(LabelNoise::Gaussian), 0.5, false, 0.1),
+        with_momentum(sgd(Sampling::Epochs, LabelNoise::Gaussian), 0.7, true, 0.0),
+        with_momentum(
+            sgd(Sampling::WithReplacement, LabelNoise::Gaussian),
+            0.0,
+            false,
+            0.5,
+        ),
         sgd(Sampling::Sequential, LabelNoise::Rademacher),
     ]
 }
@@ -427,6 +452,7 @@ fn gradient_flow_keeps_determinant_and_balance() {
             kind: Kind::GradientFlow,
             step_size: 0.01,
             label_noise: 0.0,
+            optimizer: Optimizer::default(),
         };
         let spec = spec(dynamics, 1, &[0, 100, 10_000, 100_000]);
         let outcome = run(

@@ -6,6 +6,7 @@ use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Outcome, Unattended};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Initialisation;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::setup::{Setup, Source};
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
@@ -62,6 +63,7 @@ impl Run {
                 },
                 step_size: 0.1,
                 label_noise: 1.0,
+                optimizer: Optimizer::default(),
             },
             stream: 0,
             trajectories: self.trajectories,
@@ -230,6 +232,7 @@ fn a_gradient_scaled_is_a_time_scaled() {
                 },
                 step_size: 0.1,
                 label_noise: 0.0,
+                optimizer: Optimizer::default(),
             },
             stream: 0,
             trajectories: 1,

@@ -8,6 +8,7 @@ use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Initialisation;
 use rankfall_core::observe::Layout;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::rates::{Estimate, Save, measure};
 use rankfall_core::setup::{Setup, Source};
@@ -84,6 +85,7 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
             kind,
             step_size: nu / 2.0,
             label_noise: 2.0,
+            optimizer: Optimizer::default(),
         },
         stream: (1.0 / nu) as u32,
         trajectories: 16,

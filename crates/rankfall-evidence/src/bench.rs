@@ -7,6 +7,7 @@ use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError};
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::{Initialisation, Weights};
 use rankfall_core::observe::Layout;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::setup::{Setup, Source};
 use std::sync::Arc;
@@ -241,6 +242,7 @@ impl Bench<'_> {
             kind: Kind::GradientFlow,
             step_size: time,
             label_noise: 0.0,
+            optimizer: Optimizer::default(),
         };
         let run = self.run(setup, &Plan::of(flow, 1, vec![0, 1]))?;
         run.weights
@@ -272,6 +274,7 @@ pub fn flow(integrator: Integrator, nu: f64, h: f64) -> Dynamics {
         // ν = ηδ/b, with η = h and b = 1.
         step_size: h,
         label_noise: nu / h,
+        optimizer: Optimizer::default(),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::loss::Loss;
 use crate::matrix::{Into, multiply};
 use crate::network::Network;
 use crate::noise::Noise;
-use crate::optimizer::Optimizer;
 use crate::scalar::Scalar;
+use rankfall_core::optimizer::Optimizer;
 
 /// Which stacks have a law, and its rate.
 #[derive(Clone, Debug)]

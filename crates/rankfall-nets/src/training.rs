@@ -13,10 +13,11 @@ use crate::initialisation::{Initialisation, InitialisationError};
 use crate::loss::Loss;
 use crate::network::{Network, NetworkError, NetworkSpec};
 use crate::noise::{self, Noise, NoiseError, NoiseSource};
-use crate::optimizer::{Optimizer, OptimizerError};
+use crate::optimizer;
 use crate::scalar::{Precision, Scalar};
 use crate::schedule::{Schedule, ScheduleError};
 use crate::stack_law::StackLaw;
+use rankfall_core::optimizer::{Optimizer, OptimizerError};
 
 /// A training run as an experiment describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -291,8 +292,8 @@ impl<T: Scalar> Trainer<T> {
         }
         self.source.shake(&mut self.gradient, rate, step);
         let state = &mut self.state;
-        let optimizer = &self.plan.spec.optimizer;
-        optimizer.step(
+        optimizer::step(
+            &self.plan.spec.optimizer,
             rate,
             &self.gradient,
             &mut state.parameters,

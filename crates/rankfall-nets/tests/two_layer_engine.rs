@@ -10,6 +10,7 @@ use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::gram::Gram;
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::{Initialisation, Weights};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::{Problem, Rows};
 use rankfall_core::setup::{Setup, Source};
 use rankfall_nets::activation::Activation;
@@ -46,7 +47,13 @@ fn problem(data: &Dataset<f64>) -> Problem {
 }
 
 /// The core's log singular values of W₁ and W₂, and its loss, for three trajectories at the end.
-fn exact(data: &Dataset<f64>, parameters: &[f64], kind: Kind, label_noise: f64) -> Vec<Vec<f64>> {
+fn exact(
+    data: &Dataset<f64>,
+    parameters: &[f64],
+    kind: Kind,
+    label_noise: f64,
+    optimizer: Optimizer,
+) -> Vec<Vec<f64>> {
     let [p, l, k] = SHAPE;
     let (first, second) = parameters.split_at(p * l);
     let weights = Weights {
@@ -65,6 +72,7 @@ fn exact(data: &Dataset<f64>, parameters: &[f64], kind: Kind, label_noise: f64) 
             kind,
             step_size: STEP_SIZE,
             label_noise,
+            optimizer,
         },
         stream: 0,
         trajectories: 3,
@@ -91,13 +99,19 @@ fn exact(data: &Dataset<f64>, parameters: &[f64], kind: Kind, label_noise: f64) 
         .collect()
 }
 
-fn trained(data: &Dataset<f64>, parameters: &[f64], noise: Vec<Noise>) -> Vec<Vec<f64>> {
+fn trained(
+    data: &Dataset<f64>,
+    parameters: &[f64],
+    noise: Vec<Noise>,
+    optimizer: Optimizer,
+) -> Vec<Vec<f64>> {
     let mut training = training(
         network(&SHAPE, Activation::Linear, false),
         noise,
         STEP_SIZE,
         STEPS,
     );
+    training.optimizer = optimizer;
     training.initialisation = initialisation::Initialisation::Given(parameters.to_vec());
     let outcome = ensemble(training, 3, 1)
         .run(
@@ -119,6 +133,14 @@ fn trained(data: &Dataset<f64>, parameters: &[f64], noise: Vec<Noise>) -> Vec<Ve
         .collect()
 }
 
+fn optimizer(momentum: f64, nesterov: bool, weight_decay: f64) -> Optimizer {
+    Optimizer {
+        momentum,
+        nesterov,
+        weight_decay,
+    }
+}
+
 #[test]
 fn two_linear_layers_follow_the_exact_engine_path_by_path() {
     let data = regression(20, 3, 2);
@@ -127,16 +149,25 @@ fn two_linear_layers_follow_the_exact_engine_path_by_path() {
             .reader(0, 0);
     let parameters: Vec<f64> = (0..3 * 6 + 6 * 2).map(|_| 0.6 * reader.normal()).collect();
     let mut compared = 0;
-    let mut compare = |kind: Kind, label_noise: f64, noise: Vec<Noise>| {
-        let expected = exact(&data, &parameters, kind, label_noise);
-        let got = trained(&data, &parameters, noise);
+    let mut compare = |kind: Kind, label_noise: f64, noise: Vec<Noise>, optimizer: Optimizer| {
+        let expected = exact(&data, &parameters, kind, label_noise, optimizer);
+        let got = trained(&data, &parameters, noise, optimizer);
         assert_eq!(expected.len(), got.len());
         for (e, g) in expected.iter().flatten().zip(got.iter().flatten()) {
             assert!((e - g).abs() < 1e-10, "{e} {g}");
             compared += 1;
         }
     };
-    compare(Kind::GradientDescent, 0.0, vec![]);
+    let plain = Optimizer::default();
+    let optimizers = [
+        plain,
+        optimizer(0.5, false, 0.0),
+        optimizer(0.0, false, 0.1),
+        optimizer(0.4, true, 0.05),
+    ];
+    for optimizer in optimizers {
+        compare(Kind::GradientDescent, 0.0, vec![], optimizer);
+    }
     for sampling in [
         Sampling::WithReplacement,
         Sampling::WithoutReplacement,
@@ -166,7 +197,10 @@ fn two_linear_layers_follow_the_exact_engine_path_by_path() {
             if sampling == Sampling::Sequential && variance == 0.0 {
                 continue; // the core runs a deterministic dynamics once
             }
-            compare(kind, variance, noise);
+            let last = variance > 0.0 && sampling == Sampling::Epochs;
+            for optimizer in &optimizers[..if last { 4 } else { 1 }] {
+                compare(kind.clone(), variance, noise.clone(), *optimizer);
+            }
         }
     }
     assert!(compared > 200);

@@ -205,6 +205,19 @@ fn batch(one: &DynamicsSummary, samples: u64) -> String {
 fn notes(one: &DynamicsSummary) -> String {
     let sentence = |s: &String| format!("<li>{}</li>", escape(s));
     let mut items: String = one.reductions.iter().map(sentence).collect();
+    if let Some(optimizer) = one.optimizer {
+        let kind = if optimizer.nesterov {
+            "Nesterov momentum"
+        } else {
+            "Momentum"
+        };
+        let _ = write!(
+            items,
+            "<li>{kind} μ = {}, weight decay λ = {}; ν is that of its steps without momentum.</li>",
+            compact(optimizer.momentum, 4),
+            compact(optimizer.weight_decay, 4),
+        );
+    }
     if !one.quantiles.is_empty() {
         let _ = write!(items, "<li>Quantiles: {}</li>", escape(&one.quantiles));
     }

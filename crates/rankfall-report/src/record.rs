@@ -62,6 +62,9 @@ pub struct DynamicsSummary {
     /// The scales of the forces on log λᵢ, where they are not all 1: a counterfactual.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub forces: Option<ForceScalesRecord>,
+    /// Momentum and weight decay, where there is any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub optimizer: Option<OptimizerRecord>,
     /// Steps per trajectory.
     pub steps: u64,
     /// How many trajectories were run.
@@ -95,6 +98,17 @@ pub struct DynamicsSummary {
     pub population_loss: Option<LossSummary>,
     /// How quantiles were formed, and their error where they come from histograms.
     pub quantiles: String,
+}
+
+/// What a descent does with its gradient beside following it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerRecord {
+    /// μ.
+    pub momentum: f64,
+    /// Whether steps look ahead by one step of momentum.
+    pub nesterov: bool,
+    /// λ.
+    pub weight_decay: f64,
 }
 
 /// What each force on log λᵢ was multiplied by; 1 leaves it as it is.

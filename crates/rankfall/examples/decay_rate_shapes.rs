@@ -15,6 +15,7 @@ use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::gram::Gram;
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Initialisation;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::rates::{Estimate, MeasuredRates, Save, extrapolate, measure};
 use rankfall_core::setup::{Setup, Source};
@@ -237,6 +238,7 @@ fn rates(
             },
             step_size: nu,
             label_noise: 1.0,
+            optimizer: Optimizer::default(),
         },
         stream,
         trajectories: TRAJECTORIES,

@@ -13,6 +13,7 @@ use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::lanes::{BLOCK, Instructions};
 use rankfall_core::network::Initialisation;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::setup::{Setup, Source};
@@ -117,6 +118,7 @@ fn spec(integrator: Integrator, octave: u32, finest: u32, paths: usize) -> Ensem
             },
             step_size: NU,
             label_noise: 1.0,
+            optimizer: Optimizer::default(),
         },
         stream: 0,
         trajectories: paths as u64,

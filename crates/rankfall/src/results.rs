@@ -228,6 +228,7 @@ fn matched_noise_note(dynamics: &[DynamicsSummary], samples: u64) -> Option<Stri
         .find(|d| d.kind == "stochastic-gradient-flow" && d.noise_intensity > 0.0)?;
     let descent = dynamics.iter().find(|d| {
         d.kind == "label-noise-gradient-descent"
+            && d.optimizer.is_none()
             && (d.noise_intensity / flow.noise_intensity - 1.0).abs() < 1e-12
     })?;
     Some(format!(

@@ -3,10 +3,11 @@
 use crate::experiment::DynamicsSpec;
 use rankfall_core::ensemble::Outcome;
 use rankfall_core::observe::{LAW, Layout};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Totals};
 use rankfall_report::record::{
-    Divergence, DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, ProblemSummary,
-    RankSummary, Scalar, SeriesRow, SpectraSummary, Spectrum,
+    Divergence, DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, OptimizerRecord,
+    ProblemSummary, RankSummary, Scalar, SeriesRow, SpectraSummary, Spectrum,
 };
 
 /// What the summary of one dynamics is made from.
@@ -143,6 +144,7 @@ impl Material<'_> {
                 common_growth: f.common_growth,
                 repulsion: f.repulsion,
             }),
+            optimizer: optimizer_record(&dynamics.optimizer),
             steps,
             trajectories: self.trajectories,
             diverged: diverged.count,
@@ -265,4 +267,13 @@ impl Material<'_> {
         }
         rows
     }
+}
+
+/// None for plain descent and the flows.
+fn optimizer_record(optimizer: &Optimizer) -> Option<OptimizerRecord> {
+    (!optimizer.is_plain()).then_some(OptimizerRecord {
+        momentum: optimizer.momentum,
+        nesterov: optimizer.nesterov,
+        weight_decay: optimizer.weight_decay,
+    })
 }

@@ -120,6 +120,9 @@ kind = \"label-noise-gradient-descent\"   # all rows, noisy labels: intensity et
 step_size = 0.01
 label_noise = 2000.0
 label_noise_distribution = \"gaussian\"   # or \"rademacher\"
+momentum = 0.0                 # mu: v <- mu v + g, w <- w - eta v; of any descent
+nesterov = false               # true: look ahead by one step of momentum
+weight_decay = 0.0             # lambda: g <- g + lambda w
 
 ";
 

@@ -29,7 +29,7 @@ impl Plain {
         let start = self.weights.clone();
         let slope = self.negative_gradient(&start) * faer::Scale(0.5 * length);
         self.multiply(&damping);
-        self.euler(&slope);
+        self.descend(&slope);
         let middle = std::mem::replace(&mut self.weights, start);
         let increment = self.negative_gradient(&middle) * faer::Scale(length);
         let size = increment.norm_l2();

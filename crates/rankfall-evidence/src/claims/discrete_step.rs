@@ -6,6 +6,7 @@ use faer::Mat;
 use rankfall_core::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
 use rankfall_core::lanes::{BLOCK, Lanes};
 use rankfall_core::network::Start;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::{Problem, Rows};
 use rankfall_core::rates::Estimate;
 use rankfall_core::walk::Walk;
@@ -111,6 +112,7 @@ fn dynamics(kind: Moves, step_size: f64, label_noise: f64) -> Dynamics {
         kind,
         step_size,
         label_noise,
+        optimizer: Optimizer::default(),
     }
 }
 

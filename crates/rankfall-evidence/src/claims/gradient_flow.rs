@@ -2,6 +2,7 @@
 
 use rankfall_core::dynamics::{Dynamics, Kind as Moves};
 use rankfall_core::network::Initialisation;
+use rankfall_core::optimizer::Optimizer;
 
 use crate::bench::{Bench, Plan, even_saves};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
@@ -56,6 +57,7 @@ fn flow(time: f64) -> Dynamics {
         kind: Moves::GradientFlow,
         step_size: time,
         label_noise: 0.0,
+        optimizer: Optimizer::default(),
     }
 }
 

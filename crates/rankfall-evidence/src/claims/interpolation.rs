@@ -1,6 +1,7 @@
 //! What keeps the collapse going: noise in the gradient at the optimum, not label noise as such.
 
 use rankfall_core::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Rows;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::rates::Estimate;
@@ -72,6 +73,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
         },
         step_size: eta,
         label_noise: 0.0,
+        optimizer: Optimizer::default(),
     };
     let half = (4.0 * horizon(setting) / eta).ceil() as u64;
     let paths = bench.level.pick(8, 32, 256);

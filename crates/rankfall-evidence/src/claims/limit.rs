@@ -1,6 +1,7 @@
 //! Label-noise gradient descent tends to the stochastic gradient flow.
 
 use rankfall_core::dynamics::{Dynamics, Kind as Moves, LabelNoise};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, started_at};
@@ -51,6 +52,7 @@ fn errors(bench: &Bench, eta: f64, steps: u64, stream: u32) -> Result<Errors, St
         },
         step_size: eta,
         label_noise: nu * problem.samples as f64 / eta,
+        optimizer: Optimizer::default(),
     };
     let d = setting.rows_of_theta();
     let weights = Optimum::new(problem).weights(problem, d, 1e-2, setting.seed);

@@ -1,6 +1,7 @@
 //! The exact reductions, and what plain double precision makes of small singular values.
 
 use rankfall_core::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::setup::Setup;
 
 use crate::bench::{Bench, Plan, Run, even_saves, started_at};
@@ -162,6 +163,7 @@ fn rows_against_gram(
         kind,
         step_size: h,
         label_noise: 0.0,
+        optimizer: Optimizer::default(),
     };
     let passes = Moves::StochasticGradientDescent {
         batch_size: n,

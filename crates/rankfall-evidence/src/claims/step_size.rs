@@ -1,6 +1,7 @@
 //! Larger step sizes and larger label noise kill faster, by the predicted factor: actual SGD.
 
 use rankfall_core::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, started_at};
@@ -67,6 +68,7 @@ pub fn sgd(eta: f64, delta: f64) -> Dynamics {
         },
         step_size: eta,
         label_noise: delta,
+        optimizer: Optimizer::default(),
     }
 }
 

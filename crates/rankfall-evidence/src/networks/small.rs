@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use faer::Mat;
 use rankfall_core::lanes::Instructions;
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::initialisation::Initialisation;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::optimizer::Optimizer;
 use rankfall_nets::scalar::Precision;
 use rankfall_nets::schedule::Schedule;
 use rankfall_nets::training::{Plan, Trainer, TrainingSpec};

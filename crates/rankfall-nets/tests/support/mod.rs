@@ -1,6 +1,7 @@
 //! Small runs for the tests of this crate.
 #![allow(dead_code)] // each test file uses a part
 
+use rankfall_core::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
@@ -10,7 +11,6 @@ use rankfall_nets::layout::MeasureSpec;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::{Architecture, NetworkSpec};
 use rankfall_nets::noise::Noise;
-use rankfall_nets::optimizer::Optimizer;
 use rankfall_nets::scalar::{Precision, Scalar};
 use rankfall_nets::schedule::Schedule;
 use rankfall_nets::training::TrainingSpec;

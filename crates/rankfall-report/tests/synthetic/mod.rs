@@ -336,6 +336,7 @@ impl Made {
             noise_intensity: self.nu,
             step_size: 0.01,
             label_noise,
+            optimizer: None,
             forces: (self.repulsion != 1.0).then_some(ForceScalesRecord {
                 gradient: 1.0,
                 own_noise: 1.0,

@@ -1,11 +1,12 @@
 //! The `[[dynamics]]` entries: which dynamics, with which step, noise and label.
 
-use super::data::DataSpec;
+use super::data::{DataSpec, flag_or};
 use super::document::{Problem, Value};
 use super::section::{Field, LARGEST_EXACT, Section};
 use super::{keys, label_text};
 use crate::failure::quoted;
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 
 /// One dynamics of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,6 +176,7 @@ fn entry(item: &Field, data: &DataSpec) -> Result<Entry, Problem> {
         kind: settings(&section, kind, time_step, data)?,
         step_size,
         label_noise: label_noise(&section, kind)?,
+        optimizer: optimizer(&section, item)?,
     };
     let spec = DynamicsSpec {
         label: String::new(),
@@ -183,6 +185,19 @@ fn entry(item: &Field, data: &DataSpec) -> Result<Entry, Problem> {
         automatic_time_step,
     };
     Ok((label, spec))
+}
+
+/// Momentum and weight decay, none where no key says so.
+pub(super) fn optimizer(section: &Section, item: &Field) -> Result<Optimizer, Problem> {
+    let number = |name: &str| section.field(name).map_or(Ok(0.0), |f| f.non_negative());
+    let optimizer = Optimizer {
+        momentum: number("momentum")?,
+        nesterov: flag_or(section, "nesterov", false)?,
+        weight_decay: number("weight_decay")?,
+    };
+    let checked = optimizer.check();
+    checked.map_err(|error| section.problem(format!("`{}`: {error}", item.path)))?;
+    Ok(optimizer)
 }
 
 fn is_auto(field: &Field) -> bool {

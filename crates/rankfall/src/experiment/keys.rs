@@ -208,6 +208,9 @@ pub const DYNAMICS: SectionKeys = SectionKeys {
             "the noise of the stochastic flow is Brownian, and gradient flow and gradient descent have none",
         ),
         of("sampling", &["sgd"], "only it draws mini-batches"),
+        of("momentum", DESCENTS, A_FLOW_FOLLOWS),
+        of("nesterov", DESCENTS, A_FLOW_FOLLOWS),
+        of("weight_decay", DESCENTS, A_FLOW_FOLLOWS),
         of("forces", &["stochastic-gradient-flow"], ONLY_ITS_FORCES),
         of(
             "brownian_substeps",
@@ -216,6 +219,10 @@ pub const DYNAMICS: SectionKeys = SectionKeys {
         ),
     ],
 };
+
+const DESCENTS: &[&str] = &["gradient-descent", "label-noise-gradient-descent", "sgd"];
+
+const A_FLOW_FOLLOWS: &str = "a flow follows its gradient as it is";
 
 const ONLY_ITS_FORCES: &str = "the forces are those of its equation for the eigenvalues";
 
@@ -391,7 +398,7 @@ mod tests {
         );
         assert!(elsewhere("nonsense", Family::Width).is_empty());
         assert_eq!(
-            other_family("momentum", Family::Width),
+            other_family("schedule", Family::Width),
             Some(Family::Layers)
         );
         assert_eq!(

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::save_plan::{SavePlan, Spacing};
 use rankfall_core::dynamics::{ForceScales, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 use std::fmt::Write;
 
 /// The whole file.
@@ -204,6 +205,15 @@ fn put_dynamics(file: &mut Lines, spec: &DynamicsSpec) {
             file.put("label_noise_distribution", text(name));
         }
     }
+    if !spec.dynamics.is_continuous() {
+        put_optimizer(file, &spec.dynamics.optimizer);
+    }
+}
+
+pub(super) fn put_optimizer(file: &mut Lines, optimizer: &Optimizer) {
+    file.put("momentum", float(optimizer.momentum));
+    file.put("nesterov", optimizer.nesterov);
+    file.put("weight_decay", float(optimizer.weight_decay));
 }
 
 fn force_table(forces: &ForceScales) -> String {

@@ -4,6 +4,7 @@ use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 
 fn any_positive() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -77,25 +78,45 @@ fn any_kind() -> impl Strategy<Value = (Kind, f64)> {
     ]
 }
 
+fn any_optimizer() -> impl Strategy<Value = Optimizer> {
+    let momentum = prop_oneof![Just(0.0), 1e-3..0.999];
+    (momentum, any::<bool>(), 0.0..1e3).prop_map(|(momentum, nesterov, weight_decay)| Optimizer {
+        momentum,
+        nesterov: nesterov && momentum > 0.0,
+        weight_decay,
+    })
+}
+
 fn any_dynamics() -> impl Strategy<Value = DynamicsSpec> {
     let label = "[a-zA-Z\"'\\\\éν][a-z \"'\\\\#=éν]{0,20}[a-z]";
-    (any_kind(), any_step(), any_step(), label).prop_map(|((kind, noise), step, grid, label)| {
-        let time_step = match kind {
-            Kind::StochasticGradientFlow { time_step, .. } => time_step,
-            Kind::GradientFlow => grid,
-            _ => step,
-        };
-        DynamicsSpec {
-            label,
-            dynamics: Dynamics {
+    let kind = (any_kind(), any_optimizer());
+    (kind, any_step(), any_step(), label).prop_map(
+        |(((kind, noise), optimizer), step, grid, label)| {
+            let kind_is_flow = matches!(
                 kind,
-                step_size: step,
-                label_noise: noise,
-            },
-            time_step,
-            automatic_time_step: false,
-        }
-    })
+                Kind::GradientFlow | Kind::StochasticGradientFlow { .. }
+            );
+            let time_step = match kind {
+                Kind::StochasticGradientFlow { time_step, .. } => time_step,
+                Kind::GradientFlow => grid,
+                _ => step,
+            };
+            DynamicsSpec {
+                label,
+                dynamics: Dynamics {
+                    kind,
+                    step_size: step,
+                    label_noise: noise,
+                    optimizer: match kind_is_flow {
+                        true => Optimizer::default(),
+                        false => optimizer,
+                    },
+                },
+                time_step,
+                automatic_time_step: false,
+            }
+        },
+    )
 }
 
 fn any_gaussian() -> impl Strategy<Value = DataSpec> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::optimizer::Optimizer;
 
 const SMALLEST: &str = r#"
 name = "small"
@@ -59,6 +60,7 @@ fn defaults_are_the_promised_ones() {
         },
         step_size: 0.01,
         label_noise: 0.0,
+        optimizer: Optimizer::default(),
     };
     assert_eq!(dynamics.dynamics, expected);
     let run = RunSpec {

@@ -290,8 +290,8 @@ pub struct Predictions {
 impl Predictions {
     /// For the `index`-th dynamics of an experiment.
     ///
-    /// Stated where all trajectories share their data, l ≥ p + k and no force is scaled. Decay rates
-    /// and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
+    /// Stated where all trajectories share their data, l ≥ p + k, no force is scaled and weights do not
+    /// decay. Decay rates and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
     /// sizes, and of SGD only where the labels are noisy far beyond what a linear map leaves of them:
     /// its own noise has another law.
     pub fn new(experiment: &Experiment, index: usize, prepared: &Prepared) -> Self {
@@ -303,13 +303,16 @@ impl Predictions {
         let own_noise = matches!(dynamics.kind, Kind::StochasticGradientDescent { .. })
             && 2.0 * problem.loss_floor > 1e-6 * k as f64 * dynamics.label_noise;
         let narrow = prepared.setup.width < p + k;
-        if narrow || own_noise || dynamics.modified_forces().is_some() {
+        let changed = dynamics.modified_forces().is_some() || dynamics.optimizer.weight_decay > 0.0;
+        if narrow || own_noise || changed {
             return Self::default();
         }
-        let nu = dynamics.noise_intensity(problem.samples);
-        let slope = Some(determinant_law(0.0, nu, k, problem.trace(), 1.0));
+        // With momentum it is in the limit the flow of step size η/(1 − μ), whose time is t/(1 − μ).
+        let pace = dynamics.optimizer.persistence();
+        let nu = pace * dynamics.noise_intensity(problem.samples);
+        let slope = Some(determinant_law(0.0, nu, k, problem.trace(), pace));
         if nu > 0.0 {
-            Self::with_noise(problem, nu, slope)
+            Self::with_noise(problem, nu, pace, slope)
         } else {
             Self {
                 slope,
@@ -318,11 +321,12 @@ impl Predictions {
         }
     }
 
-    fn with_noise(problem: &Problem, nu: f64, slope: Option<f64>) -> Self {
+    fn with_noise(problem: &Problem, nu: f64, pace: f64, slope: Option<f64>) -> Self {
         let (eigenvalues, optimum) = (&problem.eigenvalues, &problem.optimum);
+        let rates = decay_rates(eigenvalues, optimum, nu).unwrap_or_default();
         Self {
             slope,
-            rates: decay_rates(eigenvalues, optimum, nu).unwrap_or_default(),
+            rates: rates.into_iter().map(|rate| pace * rate).collect(),
             survivors: surviving_singular_values(eigenvalues, optimum).ok(),
         }
     }

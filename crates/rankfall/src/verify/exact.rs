@@ -7,6 +7,7 @@ use crate::experiment::{DynamicsSpec, Experiment};
 use crate::failure::{Failure, quoted};
 use crate::preparation::{self, Prepared};
 use rankfall_core::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_evidence::claim::{Claim, Heading};
 use rankfall_evidence::{Setting, Suite, claims};
 
@@ -74,6 +75,7 @@ fn with_rows(experiment: &Experiment) -> Result<Prepared, Failure> {
             },
             step_size: 1.0,
             label_noise: 0.0,
+            optimizer: Optimizer::default(),
         },
         time_step: 1.0,
         automatic_time_step: false,

@@ -1,13 +1,12 @@
 //! The `[[dynamics]]` entries: a descent, its step size over time, and every kind of noise.
 
 use super::keys;
-use crate::experiment::data::flag_or;
 use crate::experiment::document::{Problem, Value};
-use crate::experiment::dynamics::{label, with_labels};
+use crate::experiment::dynamics::{label, optimizer, with_labels};
 use crate::experiment::section::{Field, LARGEST_EXACT, Section};
 use rankfall_core::dynamics::{LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::optimizer::Optimizer;
 use rankfall_nets::schedule::{Schedule, Shape};
 
 /// One descent of an experiment.
@@ -161,19 +160,11 @@ fn entry(item: &Field) -> Result<LayeredDynamics, Problem> {
     let step_size = section
         .field("step_size")
         .map_or(Ok(0.01), |f| f.positive())?;
-    let number = |name: &str| section.field(name).map_or(Ok(0.0), |f| f.non_negative());
-    let optimizer = Optimizer {
-        momentum: number("momentum")?,
-        nesterov: flag_or(&section, "nesterov", false)?,
-        weight_decay: number("weight_decay")?,
-    };
-    let checked = optimizer.check();
-    checked.map_err(|error| section.problem(format!("`{}`: {error}", item.path)))?;
     Ok(LayeredDynamics {
         label: String::new(),
         kind,
         step_size,
-        optimizer,
+        optimizer: optimizer(&section, item)?,
         schedule: section
             .field("schedule")
             .map_or(Ok(SchedulePlan::default()), |f| schedule(&f))?,

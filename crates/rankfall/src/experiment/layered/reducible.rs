@@ -11,7 +11,6 @@ use rankfall_nets::initialisation::Initialisation;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::optimizer::Optimizer;
 use rankfall_nets::scalar::Precision;
 
 /// The same experiment for the exact engine.
@@ -101,9 +100,6 @@ pub fn to_exact(experiment: &LayeredExperiment) -> Result<Experiment, String> {
 /// The same descent, if each of its steps acts on Θ from the left and the exact engine has it.
 fn exact_dynamics(one: &LayeredDynamics) -> Result<DynamicsSpec, String> {
     let label = &one.label;
-    if one.optimizer != Optimizer::default() {
-        return Err(format!("{label} has momentum or weight decay"));
-    }
     if !one.schedule.is_constant() {
         return Err(format!("the step size of {label} changes"));
     }
@@ -142,6 +138,7 @@ fn exact_dynamics(one: &LayeredDynamics) -> Result<DynamicsSpec, String> {
             kind,
             step_size: one.step_size,
             label_noise,
+            optimizer: one.optimizer,
         },
         time_step: one.step_size,
         automatic_time_step: false,

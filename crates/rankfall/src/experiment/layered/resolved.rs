@@ -9,8 +9,8 @@ use super::{
     name_of,
 };
 use crate::experiment::resolved::{
-    HEAD, Lines, distribution_name, float, floats, list, put_file, put_gaussian, put_save,
-    sampling_name, text,
+    HEAD, Lines, distribution_name, float, floats, list, put_file, put_gaussian, put_optimizer,
+    put_save, sampling_name, text,
 };
 use rankfall_nets::initialisation::{Initialisation, Law};
 use rankfall_nets::loss::Loss;
@@ -224,9 +224,7 @@ fn put_dynamics(file: &mut Lines, one: &LayeredDynamics) {
     file.put("label", text(&one.label));
     file.put("kind", text(one.kind));
     file.put("step_size", float(one.step_size));
-    file.put("momentum", float(one.optimizer.momentum));
-    file.put("nesterov", one.optimizer.nesterov);
-    file.put("weight_decay", float(one.optimizer.weight_decay));
+    put_optimizer(file, &one.optimizer);
     file.put("schedule", schedule(&one.schedule));
     file.put("noise", list(&one.noise, noise));
 }

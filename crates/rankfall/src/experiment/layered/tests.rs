@@ -68,7 +68,6 @@ fn two_linear_layers_go_to_the_exact_engine() {
         ("network.init.kind=gaussian", ""),
         ("network.init={ kind = \"he\" }", "Gaussian"),
         ("data.held_out=3", "held out"),
-        ("dynamics.0.momentum=0.5", "momentum"),
         ("dynamics.0.schedule={ kind = \"cosine\" }", "step size"),
         (
             "dynamics.0.noise=[{ kind = \"input-noise\", variance = 1.0 }]",
@@ -80,6 +79,12 @@ fn two_linear_layers_go_to_the_exact_engine() {
         let (_, why) = dense(&[set]);
         assert!(why.contains(words), "{set}: {why}");
     }
+    let sets = ["dynamics.0.momentum=0.5", "dynamics.0.weight_decay=0.1"];
+    let Ok(Asked::Exact(exact, _)) = asked(TWO, &sets) else {
+        panic!("not exact")
+    };
+    let optimizer = exact.dynamics[0].dynamics.optimizer;
+    assert_eq!((optimizer.momentum, optimizer.weight_decay), (0.5, 0.1));
     // Steps of different size have no time in common.
     let more = "dynamics=[{ kind = \"gradient-descent\" }, { kind = \"sgd\", step_size = 0.1 }]";
     assert!(dense(&[more]).1.contains("time in common"));

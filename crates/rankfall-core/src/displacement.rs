@@ -1,0 +1,70 @@
+//! A step of a descent with momentum or weight decay, for N trajectories.
+//!
+//! With D = H(ΔG)Θ − ηλΘ, what is added to Θ without momentum, and U = −ηv the displacement that lasts,
+//!
+//!   U ← μU + D,   Θ ← Θ + U      (Nesterov: Θ ← Θ + D + μU with the new U).
+//!
+//! Both act on (Θ, U) from the left. So U has the width of the reduced Θ, and where the columns of Θ are
+//! rotated, those of U are rotated with them.
+
+use crate::lanes::{Lanes, Mask};
+use crate::optimizer::Optimizer;
+use crate::update::Update;
+
+/// The rule of one descent, with scratch.
+pub struct DisplacementRule<const N: usize> {
+    momentum: f64,
+    nesterov: bool,
+    /// ηλ.
+    decay: Lanes<N>,
+    /// Θ before the step.
+    before: Vec<Lanes<N>>,
+}
+
+impl<const N: usize> DisplacementRule<N> {
+    /// None for plain descent, which needs none.
+    pub fn new(optimizer: &Optimizer, step_size: f64) -> Option<Self> {
+        (!optimizer.is_plain()).then(|| Self {
+            momentum: optimizer.momentum,
+            nesterov: optimizer.nesterov,
+            decay: Lanes::splat(step_size * optimizer.weight_decay),
+            before: Vec::new(),
+        })
+    }
+
+    /// Moves the columns of Θ by ΔG, p × k row-major, and `displacement`, those of U, which may be empty
+    /// before the first step; lanes outside `mask` keep their bits.
+    #[inline(always)]
+    pub fn take(
+        &mut self,
+        update: &mut Update<N>,
+        increment: &[Lanes<N>],
+        columns: &mut [Lanes<N>],
+        displacement: &mut Vec<Lanes<N>>,
+        mask: Mask<N>,
+    ) {
+        self.before.clear();
+        self.before.extend_from_slice(columns);
+        update.euler(increment, columns, mask);
+        let decay = self.decay.where_else(mask, Lanes::ZERO);
+        if self.momentum == 0.0 {
+            for (entry, &before) in columns.iter_mut().zip(&self.before) {
+                *entry = (-decay).mul_add(before, *entry);
+            }
+            return;
+        }
+        let momentum = Lanes::splat(self.momentum);
+        displacement.resize(columns.len(), Lanes::ZERO);
+        let entries = columns.iter_mut().zip(displacement).zip(&self.before);
+        for ((entry, lasting), &before) in entries {
+            let added = (-decay).mul_add(before, *entry - before);
+            let displaced = momentum.mul_add(*lasting, added);
+            let ahead = match self.nesterov {
+                true => momentum.mul_add(displaced, added),
+                false => displaced,
+            };
+            *entry = (before + ahead).where_else(mask, before);
+            *lasting = displaced.where_else(mask, *lasting);
+        }
+    }
+}
