@@ -16,6 +16,7 @@ use crate::force_balance::BalanceSettings;
 use crate::lanes::{BLOCK, Instructions};
 use crate::network::Weights;
 use crate::observe::Layout;
+use crate::rowwise;
 use crate::setup::{Beginning, Setup, SetupError};
 use crate::statistics::{Form, Statistics};
 
@@ -48,6 +49,16 @@ pub struct EnsembleSpec {
     /// Steps between two points of the grid on which the forces on the eigenvalues are weighed, at
     /// least 1; none where they are not. Of the stochastic gradient flow, with reductions, only.
     pub force_balance: Option<u64>,
+}
+
+/// How many trajectories with p + k = `rows` go side by side: a full block, or one where it is alone (it has
+/// the same bits, and wastes no lanes on nothing) or has rows enough for the registers by itself.
+pub fn trajectories_per_block(rows: usize, trajectories: u64) -> u64 {
+    if trajectories == 1 || rowwise::applies::<1>(rows) {
+        1
+    } else {
+        BLOCK as u64
+    }
 }
 
 /// What a finished ensemble, or a finished part of one, leaves.
@@ -170,16 +181,14 @@ impl EnsembleSpec {
 
     /// Blocks of trajectories: the units that can be divided among threads and machines.
     pub fn blocks(&self, setup: &Setup) -> u64 {
-        match self.effective_trajectories(setup) {
-            1 => 1,
-            trajectories => trajectories.div_ceil(BLOCK as u64),
-        }
+        let trajectories = self.effective_trajectories(setup);
+        trajectories.div_ceil(trajectories_per_block(setup.rows(), trajectories))
     }
 
     /// How many trajectories a range of blocks has.
     pub fn trajectories_in(&self, setup: &Setup, blocks: &Range<u64>) -> u64 {
         let all = self.effective_trajectories(setup);
-        let per_block = if all == 1 { 1 } else { BLOCK as u64 };
+        let per_block = trajectories_per_block(setup.rows(), all);
         let first = |block: u64| block.saturating_mul(per_block).min(all);
         first(blocks.end).saturating_sub(first(blocks.start))
     }
@@ -254,8 +263,7 @@ impl EnsembleSpec {
             blocks,
             instructions,
         };
-        // A trajectory has the same bits in a block of one, which wastes no lanes on nothing.
-        if spec.trajectories == 1 {
+        if trajectories_per_block(setup.rows(), spec.trajectories) == 1 {
             run_blocks::<1>(&part, threads, resume, control)
         } else {
             run_blocks::<BLOCK>(&part, threads, resume, control)

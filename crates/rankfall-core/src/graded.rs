@@ -14,9 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::lane_math::ln;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::rowwise;
 
 /// A cyclic Jacobi method converges quadratically; well-conditioned columns need five sweeps.
 const MOST_SWEEPS: usize = 40;
+
+/// A squared norm that a rotation left less than this of is summed again: its digits are gone.
+const MOST_LOST: f64 = 1e-3;
 
 /// When a pair of columns is rotated.
 #[derive(Clone, Copy, Debug)]
@@ -242,27 +246,28 @@ impl<const N: usize> GradedColumns<N> {
     }
 
     /// Brings the largest of the rows `candidates`, measured on the columns from `from` on, to
-    /// the first of them, lane by lane.
+    /// the first of them, lane by lane; `sizes` is scratch, one number per row.
     #[inline(always)]
     fn bring_largest_row_first(
         &mut self,
         candidates: Range<usize>,
         from: usize,
         weight: &[Lanes<N>],
+        sizes: &mut [Lanes<N>],
     ) {
         let first = candidates.start;
-        let size = |this: &Self, row: usize| {
-            let mut sum = Lanes::ZERO;
-            for j in from..this.columns {
-                let x = this.mantissa[j * this.rows + row];
-                sum = (x * x).mul_add(weight[j], sum);
+        let sizes = &mut sizes[candidates.clone()];
+        sizes.fill(Lanes::ZERO);
+        for j in from..self.columns {
+            let column = &self.column(j)[candidates.clone()];
+            for (size, &x) in sizes.iter_mut().zip(column) {
+                *size = (x * x).mul_add(weight[j], *size);
             }
-            sum
-        };
-        let mut largest = size(self, first);
+        }
+        let mut largest = sizes[0];
         let mut which = Lanes::splat(first as f64);
         for row in candidates.clone().skip(1) {
-            let square = size(self, row);
+            let square = sizes[row - first];
             let larger = largest.less_than(square);
             largest = square.where_else(larger, largest);
             which = Lanes::splat(row as f64).where_else(larger, which);
@@ -284,18 +289,41 @@ impl<const N: usize> GradedColumns<N> {
 /// Σ xᵢ² per lane.
 #[inline(always)]
 pub fn sum_of_squares<const N: usize>(x: &[Lanes<N>]) -> Lanes<N> {
-    let mut sum = Lanes::ZERO;
-    for &entry in x {
-        sum = entry.mul_add(entry, sum);
-    }
-    sum
+    dot(x, x)
 }
 
-/// Σ xᵢ yᵢ per lane.
+/// Σ xᵢ yᵢ per lane, in partial sums that need not wait for each other, and more of them where they fill
+/// the registers of a single lane.
 #[inline(always)]
-fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
-    let mut sum = Lanes::ZERO;
-    for (&a, &b) in x.iter().zip(y) {
+pub fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
+    if Lanes::<N>::SINGLE && rowwise::applies::<N>(x.len()) {
+        rowwise::scalar_product(x, y)
+    } else if x.len() >= 16 {
+        dot_in::<4, N>(x, y)
+    } else {
+        dot_in::<1, N>(x, y)
+    }
+}
+
+#[inline(always)]
+fn dot_in<const PARTS: usize, const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
+    let (x, last_x) = x.as_chunks::<PARTS>();
+    let (y, last_y) = y.as_chunks::<PARTS>();
+    let mut sums = [Lanes::ZERO; PARTS];
+    for (a, b) in x.iter().zip(y) {
+        for i in 0..PARTS {
+            sums[i] = a[i].mul_add(b[i], sums[i]);
+        }
+    }
+    let mut half = PARTS / 2;
+    while half > 0 {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+        half /= 2;
+    }
+    let mut sum = sums[0];
+    for (&a, &b) in last_x.iter().zip(last_y) {
         sum = a.mul_add(b, sum);
     }
     sum
@@ -417,8 +445,12 @@ impl<const N: usize> Orthogonalise<'_, N> {
         let tangent = tau * ratio;
         let cosine = Lanes::ONE / tangent.mul_add(tangent, Lanes::ONE).sqrt();
         turn(rotate, x, y, tau * square_ratio, tau, cosine);
-        norms[i] = sum_of_squares(&x[self.active.clone()]);
-        norms[j] = sum_of_squares(&y[self.active.clone()]);
+        // What one column gains the other loses, each in its own scale.
+        norms[i] = (tau * square_ratio).mul_add(c, a);
+        norms[j] = (-tau).mul_add(c, b);
+        if norms[j].less_than(b * Lanes::splat(MOST_LOST)).any() {
+            norms[j] = sum_of_squares(&y[self.active.clone()]);
+        }
         if let Some(rotation) = self.rotation.as_deref_mut() {
             let (x, y) = pair(rotation, self.factor.columns, i, j);
             turn(rotate, x, y, tangent, tangent, cosine);
@@ -481,13 +513,15 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
         let steps = self.pivots.len().min(factor.columns);
         let mut weight = vec![Lanes::ZERO; factor.columns];
         let mut reflector = vec![Lanes::ZERO; factor.columns];
+        let mut projection = vec![Lanes::ZERO; factor.rows];
         for i in 0..steps {
             let pivot = self.pivots.start + i;
             for (w, &e) in weight.iter_mut().zip(&factor.exponent).skip(i) {
                 let shift = e - factor.exponent[i];
                 *w = (shift + shift).exp2_whole();
             }
-            factor.bring_largest_row_first(pivot..self.pivots.end, i, &weight);
+            let candidates = pivot..self.pivots.end;
+            factor.bring_largest_row_first(candidates, i, &weight, &mut projection);
             let mut square = Lanes::ZERO;
             for j in i..factor.columns {
                 reflector[j] = factor.mantissa[j * factor.rows + pivot];
@@ -500,9 +534,7 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
             // 2 / |v|² = 1 / (|x|² + |x₁| |x|)
             let twice_over_square = Lanes::ONE / head.abs().mul_add(length, square);
             let scale = twice_over_square.where_else(nonzero, Lanes::ZERO);
-            for row in 0..factor.rows {
-                reflect_row(factor, row, i, &reflector, &weight, scale);
-            }
+            reflect(factor, i, &reflector, &weight, scale, &mut projection);
             for j in i + 1..factor.columns {
                 let entry = &mut factor.mantissa[j * factor.rows + pivot];
                 *entry = Lanes::ZERO.where_else(nonzero, *entry);
@@ -511,24 +543,32 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
     }
 }
 
-/// y ← y − scale (v·y) v for one row, on the columns from `from` on.
+/// y ← y − scale (v·y) v for every row y, on the columns from `from` on; `projection` is scratch, one
+/// number per row.
 #[inline(always)]
-fn reflect_row<const N: usize>(
+fn reflect<const N: usize>(
     factor: &mut GradedColumns<N>,
-    row: usize,
     from: usize,
     reflector: &[Lanes<N>],
     weight: &[Lanes<N>],
     scale: Lanes<N>,
+    projection: &mut [Lanes<N>],
 ) {
-    let mut projection = Lanes::ZERO;
+    let rows = factor.rows;
+    projection.fill(Lanes::ZERO);
     for j in from..factor.columns {
-        let y = factor.mantissa[j * factor.rows + row];
-        projection = (reflector[j] * weight[j]).mul_add(y, projection);
+        let along = reflector[j] * weight[j];
+        for (sum, &y) in projection.iter_mut().zip(factor.column(j)) {
+            *sum = along.mul_add(y, *sum);
+        }
     }
-    let amount = -(projection * scale);
+    for amount in projection.iter_mut() {
+        *amount = -(*amount * scale);
+    }
     for j in from..factor.columns {
-        let y = &mut factor.mantissa[j * factor.rows + row];
-        *y = amount.mul_add(reflector[j], *y);
+        let column = &mut factor.mantissa[j * rows..(j + 1) * rows];
+        for (y, &amount) in column.iter_mut().zip(projection.iter()) {
+            *y = amount.mul_add(reflector[j], *y);
+        }
     }
 }

@@ -51,6 +51,8 @@ fn zip<A: Copy, B: Copy + Default, const N: usize>(
 impl<const N: usize> Lanes<N> {
     /// 0 in every lane.
     pub const ZERO: Self = Self([0.0; N]);
+    /// Whether there is one lane only: a constant, so that what needs it is compiled for nothing else.
+    pub const SINGLE: bool = N == 1;
     /// 1 in every lane.
     pub const ONE: Self = Self([1.0; N]);
 

@@ -80,6 +80,7 @@ pub mod plain;
 pub mod problem;
 pub mod random;
 pub mod rates;
+pub mod rowwise;
 pub mod setup;
 pub mod state;
 pub mod statistics;

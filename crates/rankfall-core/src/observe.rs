@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use crate::force_balance;
-use crate::graded::{GradedColumns, Rotate};
-use crate::lane_problem::LaneProblem;
+use crate::graded::{GradedColumns, Rotate, dot};
+use crate::lane_problem::{LaneProblem, LaneTruth};
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::state::State;
 use crate::theory;
@@ -185,7 +185,7 @@ pub struct Observer<const N: usize> {
 }
 
 impl<const N: usize> Observer<N> {
-    /// `initial` is the state at t = 0, the rank tolerance relative to the largest singular value,
+    /// `initial` is the state at t = 0 as it was made, with orthogonal columns, the rank tolerance relative to the largest singular value,
     /// and `law` the noise intensity ν where the determinant law applies.
     pub fn new(
         layout: Layout,
@@ -194,12 +194,16 @@ impl<const N: usize> Observer<N> {
         law: Option<f64>,
         instructions: Instructions,
     ) -> Self {
-        let spectra = Spectra::new(initial, layout.inputs, instructions);
+        let rows = initial.factor.rows();
+        let log_sigma = initial.factor.log_norms(0..rows, instructions);
         Self {
             log_rank_tolerance: libm::log(rank_tolerance),
-            initial_log_det: spectra.log_det(),
+            initial_log_det: twice_the_sum(&log_sigma),
             law,
-            initial_balance: balance(initial, layout.inputs),
+            initial_balance: instructions.dispatch(Balance {
+                state: initial,
+                inputs: layout.inputs,
+            }),
             layout,
             instructions,
         }
@@ -379,10 +383,13 @@ impl<const N: usize> Spectra<N> {
 impl<const N: usize> Spectra<N> {
     /// log det M where Θ has as many columns as rows, else log det ΘᵀΘ: 2 Σ log σ.
     pub fn log_det(&self) -> Lanes<N> {
-        self.values[0]
-            .iter()
-            .fold(Lanes::ZERO, |sum, &s| sum + (s + s))
+        twice_the_sum(&self.values[0])
     }
+}
+
+fn twice_the_sum<const N: usize>(log_sigma: &[Lanes<N>]) -> Lanes<N> {
+    let add = |sum, &s: &Lanes<N>| sum + (s + s);
+    log_sigma.iter().fold(Lanes::ZERO, add)
 }
 
 /// Log singular values of a block of rows: triangularised first, so that no column is a
@@ -473,31 +480,39 @@ impl<const N: usize> Core<N> {
 }
 
 /// W₁ᵀW₁ − W₂W₂ᵀ in the basis of Q, m × m column-major: R (C₁ᵀC₁ − C₂ᵀC₂) Rᵀ.
-#[inline(always)]
-fn balance<const N: usize>(state: &State<N>, inputs: usize) -> Vec<Lanes<N>> {
-    let (rows, m) = (state.factor.rows(), state.factor.columns());
-    let scale: Vec<Lanes<N>> = state
-        .factor
-        .exponent()
-        .iter()
-        .map(|e| e.exp2_whole())
-        .collect();
-    let mut middle = vec![Lanes::ZERO; m * m];
-    let columns: Vec<&[Lanes<N>]> = state.factor.mantissa().chunks_exact(rows).collect();
-    for i in 0..m {
-        for j in 0..=i {
-            let mut sum = Lanes::ZERO;
-            for (row, (&x, &y)) in columns[i].iter().zip(columns[j]).enumerate() {
-                let signed = if row < inputs { x } else { -x };
-                sum = signed.mul_add(y, sum);
+struct Balance<'a, const N: usize> {
+    state: &'a State<N>,
+    inputs: usize,
+}
+
+impl<const N: usize> LaneWork for Balance<'_, N> {
+    type Output = Vec<Lanes<N>>;
+    const SINGLE: bool = N == 1;
+
+    #[inline(always)]
+    fn run(self) -> Vec<Lanes<N>> {
+        let Self { state, inputs } = self;
+        let (rows, m) = (state.factor.rows(), state.factor.columns());
+        let scale: Vec<Lanes<N>> = state
+            .factor
+            .exponent()
+            .iter()
+            .map(|e| e.exp2_whole())
+            .collect();
+        let mut middle = vec![Lanes::ZERO; m * m];
+        let columns: Vec<&[Lanes<N>]> = state.factor.mantissa().chunks_exact(rows).collect();
+        for i in 0..m {
+            for j in 0..=i {
+                let first = dot(&columns[i][..inputs], &columns[j][..inputs]);
+                let second = dot(&columns[i][inputs..], &columns[j][inputs..]);
+                let value = (first - second) * scale[i] * scale[j];
+                middle[i * m + j] = value;
+                middle[j * m + i] = value;
             }
-            let value = sum * scale[i] * scale[j];
-            middle[i * m + j] = value;
-            middle[j * m + i] = value;
         }
+        let half = multiply_columns(&state.rotation, &middle, m);
+        multiply_columns_transposed(&half, &state.rotation, m)
     }
-    let half = multiply_columns(&state.rotation, &middle, m);
-    multiply_columns_transposed(&half, &state.rotation, m)
 }
 
 /// A B, all m × m column-major.
@@ -546,7 +561,11 @@ impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
     /// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
     #[inline(always)]
     fn run(self) -> Lanes<N> {
-        let now = balance(self.state, self.observer.layout.inputs);
+        let now = Balance {
+            state: self.state,
+            inputs: self.observer.layout.inputs,
+        }
+        .run();
         let mut sum = Lanes::ZERO;
         for (&a, &b) in now.iter().zip(&self.observer.initial_balance) {
             let difference = a - b;
@@ -575,30 +594,43 @@ impl<const N: usize> LaneWork for Losses<'_, N> {
         let problem = self.problem;
         let mut map = vec![Lanes::ZERO; problem.sxy.len()];
         self.state.product(problem, &mut map);
+        // Not by a closure, which would not be compiled for the chosen instructions.
+        let mut population = None;
+        if let Some(truth) = &problem.truth {
+            population = Some(population_loss(truth, problem, &map));
+        }
         LossValues {
             excess: excess_loss(problem, &map),
-            population: problem.truth.as_ref().map(|truth| {
-                let k = problem.outputs;
-                let error: Vec<_> = map
-                    .iter()
-                    .zip(&truth.teacher)
-                    .map(|(&m, &t)| m - t)
-                    .collect();
-                let mut sum = Lanes::ZERO;
-                for (row, weights) in error
-                    .chunks_exact(k)
-                    .zip(truth.covariance.chunks_exact(problem.inputs))
-                {
-                    for (other, &c) in error.chunks_exact(k).zip(weights) {
-                        for (&x, &y) in row.iter().zip(other) {
-                            sum = (c * x).mul_add(y, sum);
-                        }
-                    }
-                }
-                Lanes::splat(0.5).mul_add(sum, truth.floor)
-            }),
+            population,
         }
     }
+}
+
+/// ½ tr (W₁W₂ − β)ᵀ Σ (W₁W₂ − β) and the loss of the truth itself.
+#[inline(always)]
+fn population_loss<const N: usize>(
+    truth: &LaneTruth<N>,
+    problem: &LaneProblem<N>,
+    map: &[Lanes<N>],
+) -> Lanes<N> {
+    let k = problem.outputs;
+    let error: Vec<_> = map
+        .iter()
+        .zip(&truth.teacher)
+        .map(|(&m, &t)| m - t)
+        .collect();
+    let mut sum = Lanes::ZERO;
+    for (row, weights) in error
+        .chunks_exact(k)
+        .zip(truth.covariance.chunks_exact(problem.inputs))
+    {
+        for (other, &c) in error.chunks_exact(k).zip(weights) {
+            for (&x, &y) in row.iter().zip(other) {
+                sum = (c * x).mul_add(y, sum);
+            }
+        }
+    }
+    Lanes::splat(0.5).mul_add(sum, truth.floor)
 }
 
 /// ½|S_xx^{1/2}(W₁W₂ − β̂)|²: the training loss above the least-squares optimum.

@@ -167,6 +167,11 @@ impl StreamKey {
     /// Fills `out` with standard normals of one step, four per draw.
     #[inline(always)]
     pub fn fill_normals<const N: usize>(self, lane: Words<N>, step: u64, out: &mut [Lanes<N>]) {
+        if Lanes::<N>::SINGLE {
+            return fill_along(self, lane.0[0], step, out, |entry, value| {
+                entry.0[0] = value
+            });
+        }
         let keys = round_keys(self.0);
         let mut words = [[Words::splat(0); 4]; DRAWS];
         for (part, normals) in out.chunks_mut(4 * DRAWS).enumerate() {
@@ -281,21 +286,39 @@ impl LaneWork for NormalsAlong<'_> {
 
     #[inline(always)]
     fn run(self) {
-        for (block, chunk) in self.out.chunks_mut(4 * BLOCK).enumerate() {
-            let mut draws = [0; BLOCK];
-            for lane in 0..BLOCK {
-                draws[lane] = (block * BLOCK + lane) as u64 & LOW;
-            }
-            let counter = [
-                Words(draws),
-                Words::splat(self.step & LOW),
-                Words::splat(self.step >> 32),
-                Words::splat(self.trajectory),
-            ];
-            let normals = four_normals(philox(counter, self.key.0));
-            for (place, value) in chunk.iter_mut().enumerate() {
-                *value = normals[place % 4].0[place / 4];
-            }
+        fill_along(
+            self.key,
+            self.trajectory,
+            self.step,
+            self.out,
+            |own, value| *own = value,
+        );
+    }
+}
+
+/// The normals of one trajectory and step, as many draws side by side as a block has lanes.
+#[inline(always)]
+fn fill_along<T>(
+    key: StreamKey,
+    trajectory: u64,
+    step: u64,
+    out: &mut [T],
+    set: impl Fn(&mut T, f64),
+) {
+    for (block, chunk) in out.chunks_mut(4 * BLOCK).enumerate() {
+        let mut draws = [0; BLOCK];
+        for lane in 0..BLOCK {
+            draws[lane] = (block * BLOCK + lane) as u64 & LOW;
+        }
+        let counter = [
+            Words(draws),
+            Words::splat(step & LOW),
+            Words::splat(step >> 32),
+            Words::splat(trajectory),
+        ];
+        let normals = four_normals(philox(counter, key.0));
+        for (place, entry) in chunk.iter_mut().enumerate() {
+            set(entry, normals[place % 4].0[place / 4]);
         }
     }
 }

@@ -66,6 +66,14 @@ impl Setup {
         !self.each_start && matches!(self.source, Source::Shared(_))
     }
 
+    /// p + k.
+    pub fn rows(&self) -> usize {
+        match &self.source {
+            Source::Shared(problem) => problem.inputs + problem.outputs,
+            Source::EachTrajectory { synthetic, .. } => synthetic.inputs + synthetic.outputs,
+        }
+    }
+
     /// The problem of a trajectory.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, Lanes, Mask};
 use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
+use crate::rowwise::{self, Columns};
 use crate::tiles::for_each_product;
 use crate::upkeep::keep_apart;
 
@@ -212,12 +213,42 @@ fn product_of<const N: usize>(
     out: &mut [Lanes<N>],
 ) {
     let rows = problem.inputs + problem.outputs;
+    if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
+        return product_rowwise(columns, weights, [problem.inputs, problem.outputs], out);
+    }
     match problem.outputs {
         1 => product_fixed::<1, N>(columns, weights, rows, out),
         2 => product_fixed::<2, N>(columns, weights, rows, out),
         3 => product_fixed::<3, N>(columns, weights, rows, out),
         4 => product_fixed::<4, N>(columns, weights, rows, out),
         outputs => product_any(columns, weights, outputs, rows, out),
+    }
+}
+
+/// With the rows of a column side by side.
+fn product_rowwise<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    [inputs, outputs]: [usize; 2],
+    out: &mut [Lanes<N>],
+) {
+    let rows = inputs + outputs;
+    let mut factors = Vec::with_capacity(weights.len() * outputs);
+    for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
+        factors.extend(column[inputs..].iter().map(|&y| y * weight));
+    }
+    let w1 = Columns {
+        entries: columns,
+        apart: rows,
+        count: weights.len(),
+        length: inputs,
+    };
+    let mut by_column = vec![Lanes::ZERO; out.len()];
+    rowwise::add_outer_products(w1, &factors, &mut by_column);
+    for (b, column) in by_column.chunks_exact(inputs).enumerate() {
+        for (a, &entry) in column.iter().enumerate() {
+            out[a * outputs + b] = entry;
+        }
     }
 }
 

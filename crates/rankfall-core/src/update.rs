@@ -6,6 +6,7 @@
 //! φ₁ = Σ Kʲ/(2j+1)!, φ₂ = Σ Kʲ/(2j+2)!, so only k × k series are needed (p × p where p < k).
 
 use crate::lanes::{Lanes, Mask};
+use crate::rowwise::{self, Columns};
 
 mod fixed;
 mod tiled;
@@ -89,11 +90,12 @@ impl<const N: usize> Update<N> {
             tall_first,
         } = self.halves;
         let g = &self.increment;
+        let rowwise = Lanes::<N>::SINGLE && rowwise::applies::<N>(self.inputs + self.outputs);
         match short {
-            1 => fixed::euler::<1, N>(g, columns, tall, tall_first),
-            2 => fixed::euler::<2, N>(g, columns, tall, tall_first),
-            3 => fixed::euler::<3, N>(g, columns, tall, tall_first),
-            4 => fixed::euler::<4, N>(g, columns, tall, tall_first),
+            1 if !rowwise => fixed::euler::<1, N>(g, columns, tall, tall_first),
+            2 if !rowwise => fixed::euler::<2, N>(g, columns, tall, tall_first),
+            3 if !rowwise => fixed::euler::<3, N>(g, columns, tall, tall_first),
+            4 if !rowwise => fixed::euler::<4, N>(g, columns, tall, tall_first),
             _ => self.tiled.euler(g, columns, self.halves),
         }
     }
@@ -133,11 +135,12 @@ impl<const N: usize> Update<N> {
             tall_first,
         } = self.halves;
         let g = &self.increment;
+        let rowwise = Lanes::<N>::SINGLE && rowwise::applies::<N>(self.inputs + self.outputs);
         match short {
-            1 => fixed::exponential::<1, N>(g, columns, tall, tall_first),
-            2 => fixed::exponential::<2, N>(g, columns, tall, tall_first),
-            3 => fixed::exponential::<3, N>(g, columns, tall, tall_first),
-            4 => fixed::exponential::<4, N>(g, columns, tall, tall_first),
+            1 if !rowwise => fixed::exponential::<1, N>(g, columns, tall, tall_first),
+            2 if !rowwise => fixed::exponential::<2, N>(g, columns, tall, tall_first),
+            3 if !rowwise => fixed::exponential::<3, N>(g, columns, tall, tall_first),
+            4 if !rowwise => fixed::exponential::<4, N>(g, columns, tall, tall_first),
             _ => {
                 self.sum_series();
                 let series = [&self.gram[..], &self.phi_one, &self.phi_two];
@@ -241,6 +244,7 @@ impl<const N: usize> Update<N> {
     #[inline(always)]
     fn sum_series(&mut self) {
         let q = self.halves.short;
+        let sizes = [q, self.inputs + self.outputs];
         self.gram.fill(Lanes::ZERO);
         for row in self.increment.chunks_exact(q) {
             for (s, &x) in row.iter().enumerate() {
@@ -253,11 +257,17 @@ impl<const N: usize> Update<N> {
         set_identity(&mut self.phi_one, q, Lanes::splat(*odd));
         set_identity(&mut self.phi_two, q, Lanes::splat(*even));
         for &(odd, even) in lower {
-            horner(&self.gram, &mut self.phi_one, &mut self.scratch, q, odd);
-            horner(&self.gram, &mut self.phi_two, &mut self.scratch, q, even);
+            horner(&self.gram, &mut self.phi_one, &mut self.scratch, sizes, odd);
+            horner(
+                &self.gram,
+                &mut self.phi_two,
+                &mut self.scratch,
+                sizes,
+                even,
+            );
         }
         self.scratch.copy_from_slice(&self.phi_two);
-        horner(&self.gram, &mut self.scratch, &mut self.spare, q, 0.0);
+        horner(&self.gram, &mut self.scratch, &mut self.spare, sizes, 0.0);
         self.gram.copy_from_slice(&self.scratch);
     }
 
@@ -338,16 +348,26 @@ fn set_identity<const N: usize>(matrix: &mut [Lanes<N>], size: usize, value: Lan
     }
 }
 
-/// φ ← K φ + c I.
+/// φ ← K φ + c I, both symmetric, for Θ of so many rows.
 #[inline(always)]
 fn horner<const N: usize>(
     gram: &[Lanes<N>],
     phi: &mut [Lanes<N>],
     scratch: &mut [Lanes<N>],
-    size: usize,
+    [size, rows]: [usize; 2],
     constant: f64,
 ) {
     set_identity(scratch, size, Lanes::splat(constant));
+    if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
+        let k = Columns {
+            entries: gram,
+            apart: size,
+            count: size,
+            length: size,
+        };
+        rowwise::add_combinations(k, &phi[..size * size], &mut scratch[..size * size], size);
+        return phi.copy_from_slice(&scratch[..size * size]);
+    }
     for s in 0..size {
         for inner in 0..size {
             let factor = gram[s * size + inner];

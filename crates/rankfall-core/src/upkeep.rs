@@ -8,8 +8,9 @@
 //!
 //! over the eigenvalues of C: each of them is held by it. Up to [`MOST_LEANING`] nothing is done.
 
-use crate::graded::{GradedColumns, Rotate, Rotation, sum_of_squares};
+use crate::graded::{GradedColumns, Rotate, Rotation, dot, sum_of_squares};
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::rowwise::{self, Columns};
 use crate::tiles::for_each_product;
 
 /// The largest tr C⁻¹ − m that is left alone. The condition number √(λ_max/λ_min) of the columns is
@@ -84,22 +85,39 @@ fn cosines<const N: usize>(factor: &GradedColumns<N>) -> (Vec<Lanes<N>>, Lanes<N
     let mut cosines = vec![Lanes::ONE; row(count)];
     let mut sum = Lanes::ZERO;
     let entries = factor.mantissa();
+    let mut products = Vec::new();
     let mut first = 0;
     while first < count {
         let taken = ROWS_AT_ONCE.min(count - first);
-        for_each_product(
-            [taken, first + taken, rows],
-            |i, a| entries[(first + i) * rows + a],
-            |a, j| entries[j * rows + a],
-            |i, j, product| {
-                let i = first + i;
-                if j < i {
-                    let cosine = product * inverse_norms[i] * inverse_norms[j];
-                    cosines[row(i) + j] = cosine;
-                    sum = cosine.mul_add(cosine, sum);
-                }
-            },
-        );
+        let mut keep = |i: usize, j: usize, product: Lanes<N>| {
+            let i = first + i;
+            if j < i {
+                let cosine = product * inverse_norms[i] * inverse_norms[j];
+                cosines[row(i) + j] = cosine;
+                sum = cosine.mul_add(cosine, sum);
+            }
+        };
+        if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
+            let columns = |first: usize, count| Columns {
+                entries: &entries[first * rows..],
+                apart: rows,
+                count,
+                length: rows,
+            };
+            let others = first + taken;
+            products.resize(taken * others, Lanes::ZERO);
+            rowwise::scalar_products(columns(first, taken), columns(0, others), &mut products);
+            for (place, &product) in products.iter().enumerate() {
+                keep(place / others, place % others, product);
+            }
+        } else {
+            for_each_product(
+                [taken, first + taken, rows],
+                |i, a| entries[(first + i) * rows + a],
+                |a, j| entries[j * rows + a],
+                keep,
+            );
+        }
         first += taken;
     }
     (cosines, sum + sum)
@@ -115,10 +133,10 @@ fn factorise<const N: usize>(lower: &mut [Lanes<N>], inverse_pivots: &mut [Lanes
         let (above, own) = lower.split_at_mut(row(i));
         for j in 0..i {
             let other = &above[row(j)..row(j) + j];
-            let entry = own[j] - scalar_product(&own[..j], other);
+            let entry = own[j] - dot(&own[..j], other);
             own[j] = entry * inverse_pivots[j];
         }
-        let square = own[i] - scalar_product(&own[..i], &own[..i]);
+        let square = own[i] - dot(&own[..i], &own[..i]);
         inverse_pivots[i] = Lanes::ONE / square.sqrt();
     }
 }
@@ -134,28 +152,12 @@ fn trace_of_inverse<const N: usize>(lower: &[Lanes<N>], inverse_pivots: &[Lanes<
         trace = column[j].mul_add(column[j], trace);
         for i in j + 1..count {
             let own = &lower[row(i) + j..row(i) + i];
-            let entry = -(scalar_product(own, &column[j..i]) * inverse_pivots[i]);
+            let entry = -(dot(own, &column[j..i]) * inverse_pivots[i]);
             column[i] = entry;
             trace = entry.mul_add(entry, trace);
         }
     }
     trace
-}
-
-/// Σ xᵢ yᵢ per lane, in two sums so that terms need not wait for each other.
-#[inline(always)]
-fn scalar_product<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
-    let (x_pairs, x_last) = x.as_chunks::<2>();
-    let (y_pairs, y_last) = y.as_chunks::<2>();
-    let [mut even, mut odd] = [Lanes::ZERO; 2];
-    for (a, b) in x_pairs.iter().zip(y_pairs) {
-        even = a[0].mul_add(b[0], even);
-        odd = a[1].mul_add(b[1], odd);
-    }
-    for (&a, &b) in x_last.iter().zip(y_last) {
-        even = a.mul_add(b, even);
-    }
-    even + odd
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::experiment::{DataSpec, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
 use crate::shard::Shard;
-use rankfall_core::lanes::BLOCK;
+use rankfall_core::ensemble::trajectories_per_block;
 use rankfall_core::statistics::EXACT_QUANTILES;
 use rankfall_nets::ensemble::EnsembleSpec;
 use rankfall_nets::noise::Noise;
@@ -251,19 +251,20 @@ fn cost(experiment: &Experiment, known: &Known, threads: usize, shard: Option<Sh
         let cells = saves.len() as f64 * layout.observables.len() as f64;
         let steps = saves.last().copied().unwrap_or(0) as f64;
         // The factor, the rotation, a stage or two beside them, and the values to be saved.
-        let block =
-            BLOCK.min(count as usize) as f64 * 8.0 * (4.0 * (p + k) * m + 3.0 * m * m + cells);
+        let side_by_side = trajectories_per_block(problem.inputs + problem.outputs, count as u64);
+        let lanes = side_by_side as f64;
+        let block = lanes.min(count) * 8.0 * (4.0 * (p + k) * m + 3.0 * m * m + cells);
         // Start and rotation of each trajectory that has its own.
         let starts = l
             * m
             * 8.0
             * if experiment.has_own_starts() {
-                BLOCK as f64
+                lanes
             } else {
                 1.0
             };
         let rows = if experiment.data.each_trajectory() && spec.dynamics.needs_rows() {
-            problem.samples as f64 * (p + k) * 8.0 * BLOCK as f64
+            problem.samples as f64 * (p + k) * 8.0 * lanes
         } else {
             0.0
         };

@@ -27,8 +27,7 @@ use crate::failure::{Failure, quoted, shown_path};
 use crate::save_plan::save_steps;
 use document::Problem;
 use rankfall_core::dynamics::Kind;
-use rankfall_core::ensemble::EnsembleSpec;
-use rankfall_core::lanes::BLOCK;
+use rankfall_core::ensemble::{EnsembleSpec, trajectories_per_block};
 use section::{Field, Section};
 use std::fs::File;
 use std::io::Read;
@@ -147,12 +146,10 @@ impl Experiment {
         }
     }
 
-    /// Blocks of trajectories to run for one dynamics.
-    pub fn blocks_of(&self, dynamics: &DynamicsSpec) -> u64 {
-        match self.trajectories_of(dynamics) {
-            1 => 1,
-            trajectories => trajectories.div_ceil(BLOCK as u64),
-        }
+    /// Blocks of trajectories to run for one dynamics, with p + k = `rows`.
+    pub fn blocks_of(&self, dynamics: &DynamicsSpec, rows: usize) -> u64 {
+        let trajectories = self.trajectories_of(dynamics);
+        trajectories.div_ceil(trajectories_per_block(rows, trajectories))
     }
 
     /// About how much work one step of one trajectory is, to compare units of work with each other.

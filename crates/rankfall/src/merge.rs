@@ -146,7 +146,8 @@ fn merge_dynamics(
     let (Some(statistics), Some(known)) = (folded, known.as_ref()) else {
         return Err(Failure::input("there are no shards to merge"));
     };
-    expect_whole(&statistics, experiment, index)?;
+    let rows = known.problem.inputs + known.problem.outputs;
+    expect_whole(&statistics, experiment, index, rows)?;
     let outcome = Outcome {
         layout: known.layout(&ensemble),
         statistics,
@@ -161,9 +162,10 @@ fn expect_whole(
     statistics: &Statistics,
     experiment: &Experiment,
     index: usize,
+    rows: usize,
 ) -> Result<(), Failure> {
     let spec = &experiment.dynamics[index];
-    let blocks = experiment.blocks_of(spec);
+    let blocks = experiment.blocks_of(spec, rows);
     if matches!(&statistics.blocks()[..], [all] if *all == (0..blocks)) {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! The updates for a shorter side of any size, as products in tiles.
 
 use crate::lanes::Lanes;
+use crate::rowwise::{self, Columns};
 use crate::tiles::for_each_product;
 
 /// Where the halves of a column of Θ are: the taller of W₁ and W₂ᵀ, and the shorter.
@@ -42,6 +43,8 @@ pub struct Tiled<const N: usize> {
     mixed: Vec<Lanes<N>>,
     /// What is added to y.
     change: Vec<Lanes<N>>,
+    /// G column by column, where rows are side by side.
+    increment: Vec<Lanes<N>>,
 }
 
 impl<const N: usize> Tiled<N> {
@@ -49,7 +52,7 @@ impl<const N: usize> Tiled<N> {
     #[inline(always)]
     pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>], halves: Halves) {
         self.look(increment, columns, halves);
-        add_spread(increment, &self.old, columns, halves);
+        add_spread([increment, &self.increment], &self.old, columns, halves);
         add_to_short(&self.projected, columns, halves);
     }
 
@@ -63,14 +66,14 @@ impl<const N: usize> Tiled<N> {
         halves: Halves,
     ) {
         self.look(increment, columns, halves);
-        let q = halves.short;
         self.mixed.fill(Lanes::ZERO);
         self.change.fill(Lanes::ZERO);
-        add_product(&self.projected, phi_two, q, &mut self.mixed);
-        add_product(&self.old, phi_one, q, &mut self.mixed);
-        add_product(&self.old, cosh_less_one, q, &mut self.change);
-        add_product(&self.projected, phi_one, q, &mut self.change);
-        add_spread(increment, &self.mixed, columns, halves);
+        let rows = halves.rows();
+        add_product(&self.projected, phi_two, rows, &mut self.mixed);
+        add_product(&self.old, phi_one, rows, &mut self.mixed);
+        add_product(&self.old, cosh_less_one, rows, &mut self.change);
+        add_product(&self.projected, phi_one, rows, &mut self.change);
+        add_spread([increment, &self.increment], &self.mixed, columns, halves);
         add_to_short(&self.change, columns, halves);
     }
 
@@ -92,6 +95,22 @@ impl<const N: usize> Tiled<N> {
             own.copy_from_slice(&column[short..short + q]);
         }
         let projected = &mut self.projected;
+        if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
+            self.increment.resize(increment.len(), Lanes::ZERO);
+            for (a, row) in increment.chunks_exact(q).enumerate() {
+                for (s, &entry) in row.iter().enumerate() {
+                    self.increment[s * halves.tall + a] = entry;
+                }
+            }
+            let x = Columns {
+                entries: &columns[tall..],
+                apart: rows,
+                count,
+                length: halves.tall,
+            };
+            let g = of_increment(&self.increment, halves);
+            return rowwise::scalar_products(x, g, projected);
+        }
         for_each_product(
             [count, q, halves.tall],
             |j, a| columns[j * rows + tall + a],
@@ -101,14 +120,35 @@ impl<const N: usize> Tiled<N> {
     }
 }
 
-/// out += M S for M of q numbers per column of Θ and S q × q and symmetric.
+/// The q columns of G.
+#[inline(always)]
+fn of_increment<const N: usize>(increment: &[Lanes<N>], halves: Halves) -> Columns<'_, N> {
+    Columns {
+        entries: increment,
+        apart: halves.tall,
+        count: halves.short,
+        length: halves.tall,
+    }
+}
+
+/// out += M S for M of q numbers per column of Θ, which has so many rows, and S q × q and symmetric.
 #[inline(always)]
 fn add_product<const N: usize>(
     of_columns: &[Lanes<N>],
     symmetric: &[Lanes<N>],
-    q: usize,
+    rows: usize,
     out: &mut [Lanes<N>],
 ) {
+    let q = symmetric.len().isqrt();
+    if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
+        let s = Columns {
+            entries: symmetric,
+            apart: q,
+            count: q,
+            length: q,
+        };
+        return rowwise::add_combinations(s, of_columns, out, q);
+    }
     for_each_product(
         [of_columns.len() / q, q, q],
         |j, t| of_columns[j * q + t],
@@ -117,16 +157,20 @@ fn add_product<const N: usize>(
     );
 }
 
-/// x += G m for every column.
+/// x += G m for every column; G is there row by row, and column by column where rows are side by side.
 #[inline(always)]
 fn add_spread<const N: usize>(
-    increment: &[Lanes<N>],
+    [increment, its_columns]: [&[Lanes<N>]; 2],
     of_columns: &[Lanes<N>],
     columns: &mut [Lanes<N>],
     halves: Halves,
 ) {
     let (q, rows) = (halves.short, halves.rows());
     let [tall, _] = halves.starts();
+    if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
+        let g = of_increment(its_columns, halves);
+        return rowwise::add_combinations(g, of_columns, &mut columns[tall..], rows);
+    }
     for_each_product(
         [halves.tall, of_columns.len() / q, q],
         |a, s| increment[a * q + s],
