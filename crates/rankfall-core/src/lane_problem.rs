@@ -1,5 +1,6 @@
 //! The problems of the N trajectories of a block, side by side in lanes.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::lanes::Lanes;
@@ -29,6 +30,8 @@ pub struct LaneProblem<const N: usize> {
     pub truth: Option<LaneTruth<N>>,
     /// Rows, where held.
     pub rows: Option<Vec<Arc<Rows>>>,
+    /// Scratch of products with these problems, so that no step allocates; what it holds means nothing.
+    pub(crate) scratch: Cell<Vec<Lanes<N>>>,
 }
 
 /// The truth behind synthetic data, in lanes.
@@ -63,6 +66,7 @@ impl<const N: usize> LaneProblem<N> {
             loss_floor: lanes_of(problems, |q| q.loss_floor),
             truth: LaneTruth::new(problems, inputs, outputs),
             rows: problems.iter().map(|q| q.rows.clone()).collect(),
+            scratch: Cell::default(),
         }
     }
 }

@@ -212,16 +212,23 @@ fn product_of<const N: usize>(
     problem: &LaneProblem<N>,
     out: &mut [Lanes<N>],
 ) {
+    let sizes = [problem.inputs, problem.outputs];
     let rows = problem.inputs + problem.outputs;
     if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
-        return product_rowwise(columns, weights, [problem.inputs, problem.outputs], out);
+        let mut scratch = problem.scratch.take();
+        product_rowwise(columns, weights, sizes, &mut scratch, out);
+        return problem.scratch.set(scratch);
     }
     match problem.outputs {
         1 => product_fixed::<1, N>(columns, weights, rows, out),
         2 => product_fixed::<2, N>(columns, weights, rows, out),
         3 => product_fixed::<3, N>(columns, weights, rows, out),
         4 => product_fixed::<4, N>(columns, weights, rows, out),
-        outputs => product_any(columns, weights, outputs, rows, out),
+        _ => {
+            let mut scratch = problem.scratch.take();
+            product_any(columns, weights, sizes, &mut scratch, out);
+            problem.scratch.set(scratch);
+        }
     }
 }
 
@@ -230,21 +237,21 @@ fn product_rowwise<const N: usize>(
     columns: &[Lanes<N>],
     weights: &[Lanes<N>],
     [inputs, outputs]: [usize; 2],
+    scratch: &mut Vec<Lanes<N>>,
     out: &mut [Lanes<N>],
 ) {
     let rows = inputs + outputs;
-    let mut factors = Vec::with_capacity(weights.len() * outputs);
-    for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
-        factors.extend(column[inputs..].iter().map(|&y| y * weight));
-    }
+    scratch.resize(weights.len() * outputs + out.len(), Lanes::ZERO);
+    let (factors, by_column) = scratch.split_at_mut(weights.len() * outputs);
+    weigh(columns, weights, inputs, factors);
+    by_column.fill(Lanes::ZERO);
     let w1 = Columns {
         entries: columns,
         apart: rows,
         count: weights.len(),
         length: inputs,
     };
-    let mut by_column = vec![Lanes::ZERO; out.len()];
-    rowwise::add_outer_products(w1, &factors, &mut by_column);
+    rowwise::add_outer_products(w1, factors, by_column);
     for (b, column) in by_column.chunks_exact(inputs).enumerate() {
         for (a, &entry) in column.iter().enumerate() {
             out[a * outputs + b] = entry;
@@ -277,17 +284,36 @@ fn product_fixed<const K: usize, const N: usize>(
 fn product_any<const N: usize>(
     columns: &[Lanes<N>],
     weights: &[Lanes<N>],
-    outputs: usize,
-    rows: usize,
+    [inputs, outputs]: [usize; 2],
+    factors: &mut Vec<Lanes<N>>,
     out: &mut [Lanes<N>],
 ) {
-    let inputs = rows - outputs;
+    let rows = inputs + outputs;
+    factors.resize(weights.len() * outputs, Lanes::ZERO);
+    weigh(columns, weights, inputs, factors);
     for_each_product(
         [inputs, outputs, weights.len()],
         |a, j| columns[j * rows + a],
-        |j, b| columns[j * rows + inputs + b] * weights[j],
+        |j, b| factors[j * outputs + b],
         |a, b, sum| out[a * outputs + b] = sum,
     );
+}
+
+/// The rows of each column from `inputs` on, times its weight, one column after the other.
+#[inline(always)]
+fn weigh<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    inputs: usize,
+    out: &mut [Lanes<N>],
+) {
+    let (rows, outputs) = (columns.len() / weights.len(), out.len() / weights.len());
+    let all = columns.chunks_exact(rows).zip(weights);
+    for ((column, &weight), out) in all.zip(out.chunks_exact_mut(outputs)) {
+        for (entry, &y) in out.iter_mut().zip(&column[inputs..]) {
+            *entry = y * weight;
+        }
+    }
 }
 
 impl<const N: usize> State<N> {
