@@ -537,45 +537,105 @@ fn reductions_are_exact() {
             ..shared_setup(gaussian(0.6), width)
         };
         for dynamics in all_dynamics() {
-            let reduced = EnsembleSpec {
-                reductions: true,
-                ..spec(dynamics.clone(), 3, &[0, 50, 400])
-            };
-            let plain = EnsembleSpec {
-                reductions: false,
-                ..reduced.clone()
-            };
-            let (a, b) = (
-                run(&reduced, &setup, 1, Instructions::best()),
-                run(&plain, &setup, 1, Instructions::best()),
+            reductions_change_nothing(&setup, &dynamics, &[0, 50, 400]);
+        }
+    }
+}
+
+fn reductions_change_nothing(setup: &Setup, dynamics: &Dynamics, saves: &[u64]) {
+    let reduced = EnsembleSpec {
+        reductions: true,
+        ..spec(dynamics.clone(), 3, saves)
+    };
+    let plain = EnsembleSpec {
+        reductions: false,
+        ..reduced.clone()
+    };
+    let (a, b) = (
+        run(&reduced, setup, 1, Instructions::best()),
+        run(&plain, setup, 1, Instructions::best()),
+    );
+    let (x, y) = (a.statistics.totals(), b.statistics.totals());
+    let (x, y) = (
+        x.trajectories().expect("kept"),
+        y.trajectories().expect("kept"),
+    );
+    let count = a.layout.observables.len();
+    for (cell, (&u, &v)) in x
+        .iter()
+        .zip(y)
+        .flat_map(|(s, t)| s.1.iter().zip(&t.1))
+        .enumerate()
+    {
+        let name = a.layout.observables[cell % count].name;
+        // Error bounds have no digits to compare, and the Runge–Kutta steps of order 4
+        // that plain gradient flow takes are good to some 10⁻⁹.
+        let error = (u - v).abs() / v.abs().max(1.0);
+        let undefined = name.ends_with("_error") || (u.is_nan() && v.is_nan());
+        let allowed = if dynamics.kind == Kind::GradientFlow {
+            1e-8
+        } else {
+            1e-10
+        };
+        assert!(
+            undefined || error < allowed,
+            "{name} {u} {v} {} {dynamics:?}",
+            setup.width
+        );
+    }
+}
+
+/// Networks with rows enough to go one by one, with more inputs than outputs or fewer, wider than p + k
+/// or narrower.
+fn large_setups() -> Vec<Setup> {
+    let setup = |inputs, outputs, width| {
+        let synthetic = Synthetic {
+            samples: 400,
+            inputs,
+            outputs,
+            covariance: Covariance::PowerLaw(1.0),
+            ..recipe()
+        };
+        let draw = synthetic.draw(3, 0, true).expect("draws");
+        let problem = Problem::new(&draw.gram, draw.rows, Some(draw.truth)).expect("a problem");
+        Setup {
+            source: Source::Shared(Arc::new(problem)),
+            each_start: true,
+            ..shared_setup(gaussian(0.1), width)
+        }
+    };
+    vec![setup(126, 11, 24), setup(3, 126, 9), setup(127, 2, 133)]
+}
+
+#[test]
+fn large_networks_follow_plain_ones() {
+    // Few steps: plain matrices of this size are slow.
+    let noisy = label_noise_descent(LabelNoise::Gaussian);
+    let dynamics = [
+        flow(Integrator::LieEuler),
+        flow(Integrator::EulerMaruyama),
+        with_momentum(noisy, 0.5, true, 0.1),
+        sgd(Sampling::Epochs, LabelNoise::Rademacher),
+    ];
+    for setup in large_setups() {
+        for dynamics in &dynamics {
+            reductions_change_nothing(&setup, dynamics, &[0, 4]);
+        }
+    }
+}
+
+#[test]
+fn large_networks_have_the_same_bits_on_any_threads_and_instructions() {
+    let setup = &large_setups()[0];
+    for dynamics in [flow(Integrator::LieEuler), flow(Integrator::EulerMaruyama)] {
+        let spec = spec(dynamics, 5, &[0, 40]);
+        let expected = bits(&run(&spec, setup, 1, Instructions::best()));
+        assert_eq!(expected, bits(&run(&spec, setup, 2, Instructions::best())));
+        for (name, instructions) in Instructions::available() {
+            assert!(
+                expected == bits(&run(&spec, setup, 1, instructions)),
+                "{name}"
             );
-            let (x, y) = (a.statistics.totals(), b.statistics.totals());
-            let (x, y) = (
-                x.trajectories().expect("kept"),
-                y.trajectories().expect("kept"),
-            );
-            let count = a.layout.observables.len();
-            for (cell, (&u, &v)) in x
-                .iter()
-                .zip(y)
-                .flat_map(|(s, t)| s.1.iter().zip(&t.1))
-                .enumerate()
-            {
-                let name = a.layout.observables[cell % count].name;
-                // Error bounds have no digits to compare, and the Runge–Kutta steps of order 4
-                // that plain gradient flow takes are good to some 10⁻⁹.
-                let error = (u - v).abs() / v.abs().max(1.0);
-                let undefined = name.ends_with("_error") || (u.is_nan() && v.is_nan());
-                let allowed = if dynamics.kind == Kind::GradientFlow {
-                    1e-8
-                } else {
-                    1e-10
-                };
-                assert!(
-                    undefined || error < allowed,
-                    "{name} {u} {v} {width} {dynamics:?}"
-                );
-            }
         }
     }
 }
