@@ -25,6 +25,7 @@ import peers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RANKFALL = ROOT / "target" / "release" / "rankfall"
+RUST_PEER = ROOT / "benches" / "peers" / "rust"
 
 # inputs, outputs, width, trajectories of the peers, of rankfall, and their steps.
 SIZES = {
@@ -43,6 +44,8 @@ def main():
     parser.add_argument("--sizes", default="small,digits", help="of " + ", ".join(SIZES))
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if "small" in arguments.sizes.split(","):
+        build_rust_peer()
     results = [compare(name, arguments.rounds) for name in arguments.sizes.split(",")]
     if arguments.json:
         print(json.dumps(results, indent=1))
@@ -68,6 +71,11 @@ def compare(name, rounds):
                 seconds = time.perf_counter() - clock
                 note(rates, losses, peer, peer_paths * peer_steps / seconds, mean_and_error(loss), number)
             if name == "small":
+                clock = time.perf_counter()
+                loss = rust_peer(folder, problem, peer_paths, peer_steps, 1 + number)
+                seconds = time.perf_counter() - clock
+                rate = peer_paths * peer_steps / seconds
+                note(rates, losses, "differential-equations (Rust)", rate, mean_and_error(loss), number)
                 clock = time.perf_counter()
                 peers.torch_module(problem, 1, 2000, 1 + number)
                 seconds = time.perf_counter() - clock
@@ -146,6 +154,23 @@ save = {{ points = 1 }}
     count = min(paths, 1024)
     short = run(count, peer_steps)["excess_loss"]
     return rate, (short["final_mean"], short["final_std"] / np.sqrt(count))
+
+
+def rust_peer(folder, problem, paths, steps, seed):
+    """The Euler-Maruyama steps of a Rust crate, one path after the other on each thread."""
+    arrays = ["sxx", "sxy", "root", "optimum", "w1", "w2"]
+    numbers = [[problem.h, problem.nu]] + [getattr(problem, name) for name in arrays]
+    path = folder / "numbers"
+    path.write_bytes(b"".join(np.ascontiguousarray(a, dtype="<f8").tobytes() for a in numbers))
+    command = [RUST_PEER / "target" / "release" / "rust-sde-peer", path]
+    command += [str(n) for n in (paths, steps, seed, peers.THREADS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return np.array(done.stdout.split(), dtype=float)
+
+
+def build_rust_peer():
+    command = ["cargo", "build", "--release", "--quiet", "--manifest-path", RUST_PEER / "Cargo.toml"]
+    subprocess.run(command, check=True)
 
 
 def write_start(folder, problem):
