@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::lanes::{Instructions, LaneWork, Lanes};
 
 /// Networks with p + k of at least this run one trajectory at a time; chosen by measurement.
-pub const FROM_ROWS: usize = 128;
+pub const FROM_ROWS: usize = 200;
 
 /// How many columns share a pass over what their multiples are added to, while there are so many left.
 const MOST: usize = 10;

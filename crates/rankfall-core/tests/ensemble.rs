@@ -604,7 +604,7 @@ fn large_setups() -> Vec<Setup> {
             ..shared_setup(gaussian(0.1), width)
         }
     };
-    vec![setup(126, 11, 24), setup(3, 126, 9), setup(127, 2, 133)]
+    vec![setup(191, 11, 24), setup(3, 198, 9), setup(199, 2, 204)]
 }
 
 #[test]
