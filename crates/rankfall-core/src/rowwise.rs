@@ -21,7 +21,8 @@ const SOME: usize = 4;
 /// Partial sums over rows.
 const PARTS: usize = 16;
 
-/// Whether blocks of N trajectories of this many rows are worked on row by row.
+/// Whether blocks of N trajectories of this many rows are worked on row by row. Callers ask for
+/// [`Lanes::SINGLE`] first, a constant, so that none of this is compiled for blocks of several.
 #[inline(always)]
 pub fn applies<const N: usize>(rows: usize) -> bool {
     Lanes::<N>::SINGLE && rows >= FROM_ROWS
