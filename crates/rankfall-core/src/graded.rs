@@ -13,7 +13,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::lane_math::ln;
-use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::lanes::{Instructions, LaneWork, Lanes, Mask, total};
 use crate::rowwise;
 
 /// A cyclic Jacobi method converges quadratically; well-conditioned columns need five sweeps.
@@ -315,14 +315,7 @@ fn dot_in<const PARTS: usize, const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) ->
             sums[i] = a[i].mul_add(b[i], sums[i]);
         }
     }
-    let mut half = PARTS / 2;
-    while half > 0 {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-        half /= 2;
-    }
-    let mut sum = sums[0];
+    let mut sum = total(sums);
     for (&a, &b) in last_x.iter().zip(last_y) {
         sum = a.mul_add(b, sum);
     }

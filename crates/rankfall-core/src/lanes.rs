@@ -265,6 +265,19 @@ impl<const N: usize> Not for Mask<N> {
     }
 }
 
+/// The sum of a power of two of partial sums, halves added to halves.
+#[inline(always)]
+pub fn total<const PARTS: usize, const N: usize>(mut sums: [Lanes<N>; PARTS]) -> Lanes<N> {
+    let mut half = PARTS / 2;
+    while half > 0 {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
+
 /// The vector instructions that lane work is compiled for; every choice gives the same bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Instructions(pulp::Arch);

@@ -185,8 +185,9 @@ pub struct Observer<const N: usize> {
 }
 
 impl<const N: usize> Observer<N> {
-    /// `initial` is the state at t = 0 as it was made, with orthogonal columns, the rank tolerance relative to the largest singular value,
-    /// and `law` the noise intensity ν where the determinant law applies.
+    /// `initial` is the state at t = 0 as it was made, with orthogonal columns; the rank tolerance is
+    /// relative to the largest singular value, and `law` the noise intensity ν where the determinant law
+    /// applies.
     pub fn new(
         layout: Layout,
         initial: &State<N>,

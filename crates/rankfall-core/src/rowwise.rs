@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::lanes::{Instructions, LaneWork, Lanes};
+use crate::lanes::{Instructions, LaneWork, Lanes, total};
 
 /// Networks with p + k of at least this run one trajectory at a time; chosen by measurement.
 pub const FROM_ROWS: usize = 200;
@@ -161,15 +161,7 @@ pub fn scalar_product<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N
         }
     }
     // Through memory, or the compiler would keep them in pieces of a register.
-    let mut sums = std::hint::black_box(sums);
-    let mut half = PARTS / 2;
-    while half > 0 {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-        half /= 2;
-    }
-    let mut sum = sums[0];
+    let mut sum = total(std::hint::black_box(sums));
     for (&a, &b) in last_x.iter().zip(last_y) {
         sum = a.mul_add(b, sum);
     }

@@ -139,7 +139,7 @@ impl Experiment {
 
     /// Trajectories to run for one dynamics: one where they would all be equal.
     pub fn trajectories_of(&self, dynamics: &DynamicsSpec) -> u64 {
-        if dynamics.is_random() || self.has_own_starts() {
+        if !dynamics.dynamics.is_deterministic() || self.has_own_starts() {
             self.run.trajectories
         } else {
             1

@@ -34,30 +34,6 @@ impl DynamicsSpec {
         }
     }
 
-    /// The name of its kind in experiment files and summaries.
-    pub fn kind_name(&self) -> &'static str {
-        match self.dynamics.kind {
-            Kind::GradientFlow => "gradient-flow",
-            Kind::StochasticGradientFlow { .. } => "stochastic-gradient-flow",
-            Kind::GradientDescent => "gradient-descent",
-            Kind::LabelNoiseGradientDescent { .. } => "label-noise-gradient-descent",
-            Kind::StochasticGradientDescent { .. } => "sgd",
-        }
-    }
-
-    /// Whether two trajectories from one start can differ.
-    pub fn is_random(&self) -> bool {
-        match &self.dynamics.kind {
-            Kind::GradientFlow | Kind::GradientDescent => false,
-            Kind::StochasticGradientFlow { .. } | Kind::LabelNoiseGradientDescent { .. } => {
-                self.dynamics.label_noise > 0.0
-            }
-            Kind::StochasticGradientDescent { sampling, .. } => {
-                *sampling != Sampling::Sequential || self.dynamics.label_noise > 0.0
-            }
-        }
-    }
-
     /// The batch size where no row may come twice in a batch.
     pub(super) fn batch_without_replacement(&self) -> Option<u64> {
         match self.dynamics.kind {
@@ -108,7 +84,7 @@ pub fn read_all(field: &Field, data: &DataSpec) -> Result<Vec<DynamicsSpec>, Pro
     }
     let asked = read
         .iter()
-        .map(|(label, spec)| (label.clone(), spec.kind_name()));
+        .map(|(label, spec)| (label.clone(), spec.dynamics.kind_name()));
     let labels = with_labels(&items, &asked.collect::<Vec<_>>())?;
     let labelled = read.into_iter().zip(labels);
     Ok(labelled

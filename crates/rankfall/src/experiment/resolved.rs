@@ -167,7 +167,7 @@ fn init(init: &InitSpec) -> String {
 
 fn put_dynamics(file: &mut Lines, spec: &DynamicsSpec) {
     file.put("label", text(&spec.label));
-    file.put("kind", text(spec.kind_name()));
+    file.put("kind", text(spec.dynamics.kind_name()));
     file.put("step_size", float(spec.dynamics.step_size));
     file.put("label_noise", float(spec.dynamics.label_noise));
     match &spec.dynamics.kind {
