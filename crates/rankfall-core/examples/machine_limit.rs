@@ -85,7 +85,7 @@ struct MultiplyAdds<const CHAINS: usize>;
 
 impl<const CHAINS: usize> LaneWork for MultiplyAdds<CHAINS> {
     type Output = f64;
-    const SINGLE: bool = false;
+    const NARROW: bool = false;
 
     #[inline(always)]
     fn run(self) -> f64 {
@@ -106,7 +106,7 @@ struct Integers<const CHAINS: usize>;
 
 impl<const CHAINS: usize> LaneWork for Integers<CHAINS> {
     type Output = f64;
-    const SINGLE: bool = false;
+    const NARROW: bool = false;
 
     #[inline(always)]
     fn run(self) -> f64 {

@@ -9,7 +9,6 @@
 
 use crate::lanes::{Lanes, Mask};
 use crate::optimizer::Optimizer;
-use crate::update::Update;
 
 /// The rule of one descent, with scratch.
 pub struct DisplacementRule<const N: usize> {
@@ -32,20 +31,22 @@ impl<const N: usize> DisplacementRule<N> {
         })
     }
 
-    /// Moves the columns of Θ by ΔG, p × k row-major, and `displacement`, those of U, which may be empty
-    /// before the first step; lanes outside `mask` keep their bits.
+    /// Takes down Θ before a step.
     #[inline(always)]
-    pub fn take(
-        &mut self,
-        update: &mut Update<N>,
-        increment: &[Lanes<N>],
+    pub fn remember(&mut self, columns: &[Lanes<N>]) {
+        self.before.clear();
+        self.before.extend_from_slice(columns);
+    }
+
+    /// Makes of Θ after (I + H(ΔG))Θ what it is after the step, and moves `displacement`, the columns of U,
+    /// which may be empty before the first; lanes outside `mask` keep their bits.
+    #[inline(always)]
+    pub fn displace(
+        &self,
         columns: &mut [Lanes<N>],
         displacement: &mut Vec<Lanes<N>>,
         mask: Mask<N>,
     ) {
-        self.before.clear();
-        self.before.extend_from_slice(columns);
-        update.euler(increment, columns, mask);
         let decay = self.decay.where_else(mask, Lanes::ZERO);
         if self.momentum == 0.0 {
             for (entry, &before) in columns.iter_mut().zip(&self.before) {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::block::{Block, Progress};
 use crate::dynamics::{Dynamics, Kind};
 use crate::force_balance::BalanceSettings;
-use crate::lanes::{BLOCK, Instructions};
+use crate::lanes::{BLOCK, HALF_BLOCK, Instructions};
 use crate::network::Weights;
 use crate::observe::Layout;
 use crate::rowwise;
@@ -51,11 +51,17 @@ pub struct EnsembleSpec {
     pub force_balance: Option<u64>,
 }
 
-/// How many trajectories with p + k = `rows` go side by side: a full block, or one where it is alone (it has
-/// the same bits, and wastes no lanes on nothing) or has rows enough for the registers by itself.
+/// Networks with p + k of at least this go in blocks of [`HALF_BLOCK`]; chosen by measurement.
+const HALF_FROM_ROWS: usize = 16;
+
+/// How many trajectories with p + k = `rows` go side by side: a block or half of one, or one where it is
+/// alone (it has the same bits, and wastes no lanes on nothing) or has rows enough for the registers by
+/// itself.
 pub fn trajectories_per_block(rows: usize, trajectories: u64) -> u64 {
     if trajectories == 1 || rowwise::applies::<1>(rows) {
         1
+    } else if rows >= HALF_FROM_ROWS {
+        HALF_BLOCK as u64
     } else {
         BLOCK as u64
     }
@@ -263,10 +269,11 @@ impl EnsembleSpec {
             blocks,
             instructions,
         };
-        if trajectories_per_block(setup.rows(), spec.trajectories) == 1 {
-            run_blocks::<1>(&part, threads, resume, control)
-        } else {
-            run_blocks::<BLOCK>(&part, threads, resume, control)
+        const HALF: u64 = HALF_BLOCK as u64;
+        match trajectories_per_block(setup.rows(), spec.trajectories) {
+            1 => run_blocks::<1>(&part, threads, resume, control),
+            HALF => run_blocks::<HALF_BLOCK>(&part, threads, resume, control),
+            _ => run_blocks::<BLOCK>(&part, threads, resume, control),
         }
     }
 

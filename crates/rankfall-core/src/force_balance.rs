@@ -287,7 +287,7 @@ struct Gather<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Gather<'_, N> {
     type Output = ();
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) {

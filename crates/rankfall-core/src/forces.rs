@@ -207,7 +207,7 @@ struct Evaluate<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Evaluate<'_, N> {
     type Output = Forces<N>;
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) -> Forces<N> {

@@ -363,7 +363,7 @@ struct Orthogonalise<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
     type Output = ();
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(mut self) {
@@ -476,7 +476,7 @@ struct LogNorms<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for LogNorms<'_, N> {
     type Output = Vec<Lanes<N>>;
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) -> Vec<Lanes<N>> {
@@ -498,7 +498,7 @@ struct Triangularise<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Triangularise<'_, N> {
     type Output = ();
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) {

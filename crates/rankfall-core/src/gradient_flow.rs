@@ -272,7 +272,7 @@ struct Advance<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Advance<'_, N> {
     type Output = Lanes<N>;
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) -> Lanes<N> {

@@ -11,7 +11,7 @@ use crate::lane_problem::LaneProblem;
 use crate::lanes::{Lanes, Words};
 use crate::problem::Rows;
 use crate::random::{Purpose, Signs, StreamKey};
-use crate::state::State;
+use crate::state::{State, negative_gradient_from_product};
 
 /// Computes ΔG (p × k row-major) for N trajectories.
 pub enum Increment<const N: usize> {
@@ -177,31 +177,34 @@ impl<const N: usize> Increment<N> {
         trajectories: Words<N>,
         out: &mut [Lanes<N>],
     ) {
+        // Asked for in one place, since it is compiled into every place that asks.
+        state.product(problem, out);
         match self {
-            Self::Descent { step_size } => drift(state, problem, *step_size, out),
-            Self::GaussianNoise { step_size, noise } => {
-                drift(state, problem, *step_size, out);
-                noise.add(trajectories, state.step, out);
-            }
+            Self::MiniBatch(batch) => return batch.fill(state.step, problem, trajectories, out),
+            Self::Descent { step_size }
+            | Self::GaussianNoise { step_size, .. }
+            | Self::RademacherLabels { step_size, .. } => drift(problem, *step_size, out),
+        }
+        match self {
+            Self::GaussianNoise { noise, .. } => noise.add(trajectories, state.step, out),
             Self::RademacherLabels {
                 step_size,
                 deviation,
                 key,
             } => {
-                drift(state, problem, *step_size, out);
                 let share = *step_size * *deviation / problem.samples as f64;
                 add_label_signs(state.step, problem, trajectories, *key, share, out);
             }
-            Self::MiniBatch(batch) => batch.fill(state, problem, trajectories, out),
+            Self::Descent { .. } | Self::MiniBatch(_) => {}
         }
     }
 }
 
-/// out = h A.
+/// h A from W₁W₂, in its place.
 #[inline(always)]
-fn drift<const N: usize>(state: &State<N>, problem: &LaneProblem<N>, h: f64, out: &mut [Lanes<N>]) {
-    state.negative_gradient(problem, out);
-    for entry in out {
+fn drift<const N: usize>(problem: &LaneProblem<N>, h: f64, product: &mut [Lanes<N>]) {
+    negative_gradient_from_product(problem, product);
+    for entry in product {
         *entry = *entry * Lanes::splat(h);
     }
 }
@@ -258,23 +261,24 @@ fn gather<const N: usize>(rows: &[Arc<Rows>], f: impl Fn(&Rows) -> f64) -> Lanes
 }
 
 impl<const N: usize> MiniBatch<N> {
+    /// ΔG of a step in the place of W₁W₂, which `out` holds.
     #[inline(always)]
     fn fill(
         &mut self,
-        state: &State<N>,
+        step: u64,
         problem: &LaneProblem<N>,
         trajectories: Words<N>,
         out: &mut [Lanes<N>],
     ) {
+        self.product.copy_from_slice(out);
         out.fill(Lanes::ZERO);
         let Some(data) = &problem.rows else { return };
-        state.product(problem, &mut self.product);
         for (batches, rows) in self.batches.iter_mut().zip(&mut self.rows) {
-            batches.choose(state.step, rows);
+            batches.choose(step, rows);
         }
         let size = self.rows[0].len();
         let share = Lanes::splat(self.step_size / size as f64);
-        self.draw_label_noise(trajectories, state.step);
+        self.draw_label_noise(trajectories, step);
         for slot in 0..size {
             self.gather_row(data, slot);
             self.add_label_noise(slot);

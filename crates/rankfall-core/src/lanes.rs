@@ -9,6 +9,9 @@ use std::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, Neg, Not, Sub, SubAssign
 /// How many trajectories a full block carries.
 pub const BLOCK: usize = 8;
 
+/// And one of larger networks, whose weights would not fit the nearer caches otherwise.
+pub const HALF_BLOCK: usize = 4;
+
 /// N double-precision numbers, one per trajectory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(transparent)]
@@ -53,6 +56,8 @@ impl<const N: usize> Lanes<N> {
     pub const ZERO: Self = Self([0.0; N]);
     /// Whether there is one lane only: a constant, so that what needs it is compiled for nothing else.
     pub const SINGLE: bool = N == 1;
+    /// Whether lanes do not fill the widest registers there are.
+    pub const NARROW: bool = N < BLOCK;
     /// 1 in every lane.
     pub const ONE: Self = Self([1.0; N]);
 
@@ -301,9 +306,8 @@ impl<'de, const N: usize> serde::Deserialize<'de> for Lanes<N> {
 pub trait LaneWork {
     /// What the work returns.
     type Output;
-    /// Whether it is on one lane, for which the widest instructions are not compiled: they would gain
-    /// nothing.
-    const SINGLE: bool;
+    /// Whether its lanes do not fill the widest instructions, which are then not compiled.
+    const NARROW: bool;
     /// Does it.
     fn run(self) -> Self::Output;
 }
@@ -347,15 +351,15 @@ impl Instructions {
     /// Runs `work` as compiled for these instructions.
     #[inline]
     pub fn dispatch<W: LaneWork>(self, work: W) -> W::Output {
-        if W::SINGLE {
-            self.dispatch_single(work)
+        if W::NARROW {
+            self.dispatch_narrow(work)
         } else {
             self.0.dispatch(Vectorised(work))
         }
     }
 
     #[inline]
-    fn dispatch_single<W: LaneWork>(self, work: W) -> W::Output {
+    fn dispatch_narrow<W: LaneWork>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
         if !matches!(self.0, pulp::Arch::Scalar)
             && let Some(simd) = pulp::x86::V3::try_new()

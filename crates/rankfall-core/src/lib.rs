@@ -57,6 +57,7 @@
 pub mod batches;
 pub mod block;
 pub mod box_muller;
+pub mod columns;
 pub mod counterfactual;
 pub mod deep;
 pub mod dense;
@@ -78,6 +79,7 @@ pub mod observe;
 pub mod optimizer;
 pub mod plain;
 pub mod problem;
+pub mod products;
 pub mod random;
 pub mod rates;
 pub mod rowwise;

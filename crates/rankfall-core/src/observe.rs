@@ -488,7 +488,7 @@ struct Balance<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Balance<'_, N> {
     type Output = Vec<Lanes<N>>;
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) -> Vec<Lanes<N>> {
@@ -557,7 +557,7 @@ struct BalanceDrift<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
     type Output = Lanes<N>;
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     /// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
     #[inline(always)]
@@ -588,7 +588,7 @@ struct LossValues<const N: usize> {
 
 impl<const N: usize> LaneWork for Losses<'_, N> {
     type Output = LossValues<N>;
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) -> LossValues<N> {

@@ -181,9 +181,12 @@ impl StreamKey {
                 let shared = [(DRAWS * part + place) as u64 & LOW, step & LOW, step >> 32];
                 *own = philox_of_lanes(shared, lane, &keys);
             }
-            for (four, own) in normals.chunks_mut(4).zip(&words) {
-                let numbers = four_normals(*own);
-                four.copy_from_slice(&numbers[..four.len()]);
+            let (fours, rest) = normals.as_chunks_mut::<4>();
+            for (four, own) in fours.iter_mut().zip(&words) {
+                *four = four_normals(*own);
+            }
+            if !rest.is_empty() {
+                fill_rest(words[fours.len()], rest);
             }
         }
     }
@@ -235,6 +238,17 @@ fn four_normals<const N: usize>(word: [Words<N>; 4]) -> [Lanes<N>; 4] {
     [a, b, c, d]
 }
 
+/// The first numbers of [`four_normals`], at most three: the second pair only where it is asked for.
+#[inline(always)]
+fn fill_rest<const N: usize>(word: [Words<N>; 4], out: &mut [Lanes<N>]) {
+    for (entry, number) in out.iter_mut().zip(two_normals(word[0], word[1])) {
+        *entry = number;
+    }
+    if let Some(third) = out.get_mut(2) {
+        [*third, _] = two_normals(word[2], word[3]);
+    }
+}
+
 /// ±1 with equal probability, one after the other: bit i of the words of a step.
 pub struct Signs<const N: usize> {
     key: StreamKey,
@@ -282,7 +296,7 @@ struct NormalsAlong<'a> {
 
 impl LaneWork for NormalsAlong<'_> {
     type Output = ();
-    const SINGLE: bool = false;
+    const NARROW: bool = false;
 
     #[inline(always)]
     fn run(self) {

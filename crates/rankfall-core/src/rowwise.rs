@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use crate::columns::Columns;
 use crate::lanes::{Instructions, LaneWork, Lanes, total};
 
 /// Networks with p + k of at least this run one trajectory at a time; chosen by measurement.
@@ -28,50 +29,31 @@ pub fn applies<const N: usize>(rows: usize) -> bool {
     Lanes::<N>::SINGLE && rows >= FROM_ROWS
 }
 
-/// Columns of one length, `apart` from one start to the next.
-#[derive(Clone, Copy)]
-pub struct Columns<'a, const N: usize> {
-    /// From the first entry of the first column.
-    pub entries: &'a [Lanes<N>],
-    /// At least the length.
-    pub apart: usize,
-    /// How many.
-    pub count: usize,
-    /// Entries of each.
-    pub length: usize,
-}
-
-impl<'a, const N: usize> Columns<'a, N> {
-    #[inline(always)]
-    fn get(&self, j: usize) -> &'a [Lanes<N>] {
-        &self.entries[j * self.apart..][..self.length]
-    }
-}
-
-/// `out`\[b\] += Σ_j x_j y_j\[b\], column by column, with y_j the `outputs` factors of column j.
-pub fn add_outer_products<const N: usize>(x: Columns<'_, N>, y: &[Lanes<N>], out: &mut [Lanes<N>]) {
+/// `out`\[b\] = Σ_j x_j y_j\[b\], column by column, over as many columns x_j as y_j.
+pub fn outer_products<const N: usize>(x: Columns<'_, N>, y: Columns<'_, N>, out: &mut [Lanes<N>]) {
     Instructions::best().dispatch(OuterProducts { x, y, out });
 }
 
 struct OuterProducts<'a, const N: usize> {
     x: Columns<'a, N>,
-    y: &'a [Lanes<N>],
+    y: Columns<'a, N>,
     out: &'a mut [Lanes<N>],
 }
 
 impl<const N: usize> LaneWork for OuterProducts<'_, N> {
     type Output = ();
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) {
         let Self { x, y, out } = self;
-        let outputs = out.len() / x.length;
+        out.fill(Lanes::ZERO);
         let mut j = 0;
-        while j < x.count {
-            let taken = together(x.count - j);
+        while j < x.count() {
+            let taken = together(x.count() - j);
             for (b, sums) in out.chunks_exact_mut(x.length).enumerate() {
-                add_multiples(x, j..j + taken, &y[j * outputs + b..], outputs, sums);
+                let factors = &y.entries[j * y.apart + y.first + b..];
+                add_multiples(x, j..j + taken, factors, y.apart, sums);
             }
             j += taken;
         }
@@ -136,12 +118,12 @@ struct ScalarProducts<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for ScalarProducts<'_, N> {
     type Output = ();
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) {
         let Self { x, g, out } = self;
-        for (i, out) in out.chunks_exact_mut(g.count).enumerate() {
+        for (i, out) in out.chunks_exact_mut(g.count()).enumerate() {
             for (s, entry) in out.iter_mut().enumerate() {
                 *entry = scalar_product(x.get(i), g.get(s));
             }
@@ -168,11 +150,10 @@ pub fn scalar_product<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N
     sum
 }
 
-/// x_j += Σ_s g_s m_sj for columns x_j that begin every `apart` of `columns`; `factors` has the m_sj of one
-/// column after the other, as many as there are g_s.
+/// x_j += Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
 pub fn add_combinations<const N: usize>(
     g: Columns<'_, N>,
-    factors: &[Lanes<N>],
+    factors: Columns<'_, N>,
     columns: &mut [Lanes<N>],
     apart: usize,
 ) {
@@ -186,24 +167,24 @@ pub fn add_combinations<const N: usize>(
 
 struct Combinations<'a, const N: usize> {
     g: Columns<'a, N>,
-    factors: &'a [Lanes<N>],
+    factors: Columns<'a, N>,
     columns: &'a mut [Lanes<N>],
     apart: usize,
 }
 
 impl<const N: usize> LaneWork for Combinations<'_, N> {
     type Output = ();
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) {
         let g = self.g;
-        let factors = self.factors.chunks_exact(g.count);
-        for (factors, column) in factors.zip(self.columns.chunks_mut(self.apart)) {
+        for (j, column) in self.columns.chunks_mut(self.apart).enumerate() {
+            let factors = self.factors.get(j);
             let column = &mut column[..g.length];
             let mut s = 0;
-            while s < g.count {
-                let taken = together(g.count - s);
+            while s < g.count() {
+                let taken = together(g.count() - s);
                 add_multiples(g, s..s + taken, &factors[s..], 1, column);
                 s += taken;
             }
@@ -220,96 +201,28 @@ mod tests {
         (0..count).map(|i| Lanes([at(i)])).collect()
     }
 
-    fn close(x: Lanes<1>, y: f64) {
-        assert!((x.0[0] - y).abs() < 1e-12, "{x:?} {y}");
-    }
-
-    const SHAPES: [[usize; 3]; 6] = [
-        [1, 1, 1],
-        [8, 5, 4],
-        [19, 7, 11],
-        [26, 10, 6],
-        [3, 13, 9],
-        [50, 4, 8],
-    ];
-
-    #[test]
-    fn every_shape_is_the_plain_product() {
-        for [length, outputs, count] in SHAPES {
-            let (apart, others) = (length + 2, length + 1);
-            let [columns, factors] = [numbers(apart * count, 1), numbers(outputs * count, 2)];
-            let g = numbers(others * outputs, 3);
-            let x = Columns {
-                entries: &columns,
-                apart,
-                count,
-                length,
-            };
-            let g_columns = Columns {
-                entries: &g,
-                apart: others,
-                count: outputs,
-                length,
-            };
-            let start = numbers(length * outputs, 4);
-            let mut out = start.clone();
-            add_outer_products(x, &factors, &mut out);
-            let mut products = numbers(count * outputs, 5);
-            scalar_products(x, g_columns, &mut products);
-            let mut changed = columns.clone();
-            add_combinations(g_columns, &factors, &mut changed, apart);
-            let entry = |j: usize, a: usize| columns[j * apart + a].0[0];
-            let of_g = |s: usize, a: usize| g[s * others + a].0[0];
-            let factor = |j: usize, s: usize| factors[j * outputs + s].0[0];
-            for s in 0..outputs {
-                for a in 0..length {
-                    let sum: f64 = (0..count).map(|j| entry(j, a) * factor(j, s)).sum();
-                    close(out[s * length + a], start[s * length + a].0[0] + sum);
-                }
-            }
-            for j in 0..count {
-                for s in 0..outputs {
-                    let product = (0..length).map(|a| entry(j, a) * of_g(s, a)).sum();
-                    close(products[j * outputs + s], product);
-                }
-                for a in 0..apart {
-                    let sum: f64 = (0..outputs)
-                        .map(|s| of_g(s, a.min(length - 1)) * factor(j, s))
-                        .sum();
-                    let added = if a < length { sum } else { 0.0 };
-                    close(changed[j * apart + a], entry(j, a) + added);
-                }
-            }
-        }
-    }
-
     #[test]
     fn every_choice_of_instructions_gives_the_same_bits() {
         let [length, outputs, count] = [53, 7, 9];
         let (columns, factors) = (numbers(length * count, 1), numbers(outputs * count, 2));
         let g = numbers(length * outputs, 3);
-        let of = |entries, count| Columns {
-            entries,
-            apart: length,
-            count,
-            length,
-        };
         let bits = |(_, instructions): &(&str, Instructions)| {
             let mut out = vec![Lanes::ZERO; length * outputs];
-            let (x, y) = (of(&columns, count), &factors[..]);
+            let x = Columns::whole(&columns, length);
+            let y = Columns::whole(&factors, outputs);
             instructions.dispatch(OuterProducts {
                 x,
                 y,
                 out: &mut out,
             });
             let mut products = vec![Lanes::ZERO; count * outputs];
-            let (x, g) = (of(&columns, count), of(&g, outputs));
+            let g = Columns::whole(&g, length);
             let out_of = &mut products;
             instructions.dispatch(ScalarProducts { x, g, out: out_of });
             let mut changed = columns.clone();
             instructions.dispatch(Combinations {
                 g,
-                factors: &factors,
+                factors: y,
                 columns: &mut changed,
                 apart: length,
             });

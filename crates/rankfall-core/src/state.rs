@@ -6,14 +6,14 @@ use std::borrow::Borrow;
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
+use crate::columns::Columns;
 use crate::dense::{identity_lanes, product};
 use crate::graded::{GradedColumns, Rotate};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, Lanes, Mask};
 use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
-use crate::rowwise::{self, Columns};
-use crate::tiles::for_each_product;
+use crate::products::Products;
 use crate::upkeep::keep_apart;
 
 /// Every so many steps the columns of the lanes that moved far are looked at: together, since lanes
@@ -195,9 +195,18 @@ pub fn negative_gradient_of<const N: usize>(
     problem: &LaneProblem<N>,
     out: &mut [Lanes<N>],
 ) {
-    let k = problem.outputs;
     product_of(columns, weights, problem, out);
-    for (a, row) in out.chunks_exact_mut(k).enumerate() {
+    negative_gradient_from_product(problem, out);
+}
+
+/// A = S_xy − S_xx W₁W₂ from W₁W₂, p × k row-major, in its place.
+#[inline(always)]
+pub fn negative_gradient_from_product<const N: usize>(
+    problem: &LaneProblem<N>,
+    product: &mut [Lanes<N>],
+) {
+    let k = problem.outputs;
+    for (a, row) in product.chunks_exact_mut(k).enumerate() {
         for (b, entry) in row.iter_mut().enumerate() {
             *entry = (-problem.eigenvalues[a]).mul_add(*entry, problem.sxy[a * k + b]);
         }
@@ -212,49 +221,17 @@ fn product_of<const N: usize>(
     problem: &LaneProblem<N>,
     out: &mut [Lanes<N>],
 ) {
-    let sizes = [problem.inputs, problem.outputs];
     let rows = problem.inputs + problem.outputs;
-    if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
-        let mut scratch = problem.scratch.take();
-        product_rowwise(columns, weights, sizes, &mut scratch, out);
-        return problem.scratch.set(scratch);
-    }
+    let products = Products::<N>::of_rows(rows);
     match problem.outputs {
-        1 => product_fixed::<1, N>(columns, weights, rows, out),
-        2 => product_fixed::<2, N>(columns, weights, rows, out),
-        3 => product_fixed::<3, N>(columns, weights, rows, out),
-        4 => product_fixed::<4, N>(columns, weights, rows, out),
+        1 if !products.rowwise() => product_fixed::<1, N>(columns, weights, rows, out),
+        2 if !products.rowwise() => product_fixed::<2, N>(columns, weights, rows, out),
+        3 if !products.rowwise() => product_fixed::<3, N>(columns, weights, rows, out),
+        4 if !products.rowwise() => product_fixed::<4, N>(columns, weights, rows, out),
         _ => {
             let mut scratch = problem.scratch.take();
-            product_any(columns, weights, sizes, &mut scratch, out);
+            product_any(columns, weights, problem.inputs, &mut scratch, out);
             problem.scratch.set(scratch);
-        }
-    }
-}
-
-/// With the rows of a column side by side.
-fn product_rowwise<const N: usize>(
-    columns: &[Lanes<N>],
-    weights: &[Lanes<N>],
-    [inputs, outputs]: [usize; 2],
-    scratch: &mut Vec<Lanes<N>>,
-    out: &mut [Lanes<N>],
-) {
-    let rows = inputs + outputs;
-    scratch.resize(weights.len() * outputs + out.len(), Lanes::ZERO);
-    let (factors, by_column) = scratch.split_at_mut(weights.len() * outputs);
-    weigh(columns, weights, inputs, factors);
-    by_column.fill(Lanes::ZERO);
-    let w1 = Columns {
-        entries: columns,
-        apart: rows,
-        count: weights.len(),
-        length: inputs,
-    };
-    rowwise::add_outer_products(w1, factors, by_column);
-    for (b, column) in by_column.chunks_exact(inputs).enumerate() {
-        for (a, &entry) in column.iter().enumerate() {
-            out[a * outputs + b] = entry;
         }
     }
 }
@@ -284,19 +261,27 @@ fn product_fixed<const K: usize, const N: usize>(
 fn product_any<const N: usize>(
     columns: &[Lanes<N>],
     weights: &[Lanes<N>],
-    [inputs, outputs]: [usize; 2],
-    factors: &mut Vec<Lanes<N>>,
+    inputs: usize,
+    scratch: &mut Vec<Lanes<N>>,
     out: &mut [Lanes<N>],
 ) {
-    let rows = inputs + outputs;
-    factors.resize(weights.len() * outputs, Lanes::ZERO);
+    let (rows, outputs) = (columns.len() / weights.len(), out.len() / inputs);
+    scratch.resize(weights.len() * outputs + out.len(), Lanes::ZERO);
+    let (factors, by_column) = scratch.split_at_mut(weights.len() * outputs);
     weigh(columns, weights, inputs, factors);
-    for_each_product(
-        [inputs, outputs, weights.len()],
-        |a, j| columns[j * rows + a],
-        |j, b| factors[j * outputs + b],
-        |a, b, sum| out[a * outputs + b] = sum,
-    );
+    let w1 = Columns {
+        entries: columns,
+        apart: rows,
+        first: 0,
+        length: inputs,
+    };
+    let factors = Columns::whole(factors, outputs);
+    Products::of_rows(rows).outer_products(w1, factors, by_column);
+    for (b, column) in by_column.chunks_exact(inputs).enumerate() {
+        for (a, &entry) in column.iter().enumerate() {
+            out[a * outputs + b] = entry;
+        }
+    }
 }
 
 /// The rows of each column from `inputs` on, times its weight, one column after the other.

@@ -13,16 +13,14 @@ use crate::update::Update;
 
 /// How Θ is moved by ΔG.
 enum Rule<const N: usize> {
-    /// I + H(ΔG).
-    Euler,
+    /// I + H(ΔG), with momentum or weight decay where there is any.
+    Euler(Option<DisplacementRule<N>>),
     /// exp(H(ΔG)) diag(damping).
     LieEuler(Vec<Lanes<N>>),
     /// exp(H(ΔG) + diag(rate)).
     LieEulerUnsplit(Vec<Lanes<N>>),
     /// Drift, noise and drift apart.
     LieStrang(Box<LieStrang<N>>),
-    /// I + H(ΔG) with momentum or weight decay.
-    Displacement(DisplacementRule<N>),
 }
 
 /// The steps of one of the dynamics with steps: all but gradient flow.
@@ -116,7 +114,15 @@ impl<const N: usize> Stepper<N> {
         let mask = state.admit(square, self.persistence);
         let columns = state.factor.mantissa_mut();
         match &mut self.rule {
-            Rule::Euler => self.update.euler(&self.step, columns, mask),
+            Rule::Euler(displacement) => {
+                if let Some(rule) = displacement {
+                    rule.remember(columns);
+                }
+                self.update.euler(&self.step, columns, mask);
+                if let Some(rule) = displacement {
+                    rule.displace(columns, &mut state.displacement, mask);
+                }
+            }
             Rule::LieEuler(damping) => {
                 self.update
                     .exponential(&self.step, square, damping, columns, mask);
@@ -124,10 +130,6 @@ impl<const N: usize> Stepper<N> {
             Rule::LieEulerUnsplit(rate) => {
                 self.update
                     .exponential_unsplit(&self.step, square, rate, columns, mask);
-            }
-            Rule::Displacement(rule) => {
-                let lasting = &mut state.displacement;
-                rule.take(&mut self.update, &self.step, columns, lasting, mask);
             }
             // Handled above: it makes its increments itself.
             Rule::LieStrang(_) => {}
@@ -146,7 +148,7 @@ impl<const N: usize> Rule<N> {
             } => {
                 let nu = dynamics.noise_intensity(problem.samples);
                 match integrator {
-                    Integrator::EulerMaruyama => Self::Euler,
+                    Integrator::EulerMaruyama => Self::Euler(None),
                     Integrator::LieEuler => Self::LieEuler(
                         ito_rate(problem, nu, time_step)
                             .iter()
@@ -162,10 +164,10 @@ impl<const N: usize> Rule<N> {
                     }
                 }
             }
-            _ => match DisplacementRule::new(&dynamics.optimizer, dynamics.step_size) {
-                Some(rule) => Self::Displacement(rule),
-                None => Self::Euler,
-            },
+            _ => Self::Euler(DisplacementRule::new(
+                &dynamics.optimizer,
+                dynamics.step_size,
+            )),
         }
     }
 }
@@ -203,7 +205,7 @@ struct Advance<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Advance<'_, N> {
     type Output = ();
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) {

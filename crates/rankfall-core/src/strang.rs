@@ -132,29 +132,30 @@ impl<const N: usize> LieStrang<N> {
         problem: &LaneProblem<N>,
         update: &mut Update<N>,
     ) {
-        let half = Lanes::splat(0.5 * self.time_step);
-        state.negative_gradient(problem, &mut self.drift);
-        for entry in &mut self.drift {
-            *entry = *entry * half * Lanes::splat(0.5);
-        }
         let alive = state.alive();
         self.middle.clear();
         self.middle.extend_from_slice(state.factor.mantissa());
-        update.damp(&self.quarter_damping, &mut self.middle, alive);
-        update.euler(&self.drift, &mut self.middle, alive);
-        negative_gradient_of(&self.middle, &state.weight, problem, &mut self.drift);
-        for entry in &mut self.drift {
-            *entry = *entry * half;
+        // A loop, so that the product is compiled into it once.
+        for at_middle in [false, true] {
+            negative_gradient_of(&self.middle, &state.weight, problem, &mut self.drift);
+            let share = if at_middle { 0.5 } else { 0.25 };
+            for entry in &mut self.drift {
+                *entry = *entry * Lanes::splat(share * self.time_step);
+            }
+            if !at_middle {
+                update.damp(&self.quarter_damping, &mut self.middle, alive);
+                update.euler(&self.drift, &mut self.middle, alive);
+            }
         }
     }
 
     /// noise = N′ and other = Ñ of this step.
     #[inline(always)]
     fn prepare_noise(&mut self, step: u64, noise: &mut GaussianNoise<N>, trajectories: Words<N>) {
-        self.noise.fill(Lanes::ZERO);
-        noise.add(trajectories, step, &mut self.noise);
-        self.other.fill(Lanes::ZERO);
-        self.area.add(trajectories, step, &mut self.other);
+        for (source, out) in [(noise, &mut self.noise), (&mut self.area, &mut self.other)] {
+            out.fill(Lanes::ZERO);
+            source.add(trajectories, step, out);
+        }
         let outputs = self.projections[0].len();
         for (row, &stretch) in self.noise.chunks_exact_mut(outputs).zip(&self.stretch) {
             for entry in row {

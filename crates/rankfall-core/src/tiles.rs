@@ -1,85 +1,157 @@
-//! Products of matrices of lanes, a few rows and columns at a time, so that sums stay in registers:
+//! The products of a step for a few trajectories side by side, in tiles whose sums stay in registers:
 //! for sizes that are not known when compiled.
+//!
+//! Every entry is a sum in the order of its terms, each added with one rounding.
 
+use crate::columns::Columns;
 use crate::lanes::Lanes;
 
-/// Rows and columns of a tile: six sums and what they need are sixteen registers of four doubles.
-const ROWS: usize = 3;
+/// Rows of a tile.
+const ROWS: usize = 4;
+
+/// Columns of a tile for up to [`NARROW`] lanes: eight sums and what they need fill sixteen registers of
+/// four doubles. With more lanes there is one.
 const COLUMNS: usize = 2;
 
-/// Calls `visit(r, c, Σ_i a(r, i) b(i, c))` for every r < `rows` and c < `columns`; i rises from 0 to
-/// `inner`, each term with one rounding.
+/// The most lanes that fit one register of four doubles.
+const NARROW: usize = 4;
+
+/// A product whose entries are worked out R × C at a time.
+trait Product<const N: usize> {
+    fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize);
+}
+
+/// Calls for every entry of a product of so many rows and columns once.
 #[inline(always)]
-pub fn for_each_product<const N: usize>(
-    [rows, columns, inner]: [usize; 3],
-    a: impl Fn(usize, usize) -> Lanes<N>,
-    b: impl Fn(usize, usize) -> Lanes<N>,
-    mut visit: impl FnMut(usize, usize, Lanes<N>),
-) {
-    let mut r = 0;
-    while r < rows {
-        let tall = rows - r >= ROWS;
-        let mut c = 0;
-        while c < columns {
-            let broad = columns - c >= COLUMNS;
-            match (tall, broad) {
-                (true, true) => tile::<ROWS, COLUMNS, N>([r, c, inner], &a, &b, &mut visit),
-                (true, false) => tile::<ROWS, 1, N>([r, c, inner], &a, &b, &mut visit),
-                (false, true) => tile::<1, COLUMNS, N>([r, c, inner], &a, &b, &mut visit),
-                (false, false) => tile::<1, 1, N>([r, c, inner], &a, &b, &mut visit),
-            }
-            c += if broad { COLUMNS } else { 1 };
-        }
-        r += if tall { ROWS } else { 1 };
+fn in_tiles<const N: usize>(rows: usize, columns: usize, product: &mut impl Product<N>) {
+    let mut row = 0;
+    while row + ROWS <= rows {
+        strip::<ROWS, N>(row, columns, product);
+        row += ROWS;
+    }
+    while row < rows {
+        strip::<1, N>(row, columns, product);
+        row += 1;
     }
 }
 
 #[inline(always)]
-fn tile<const R: usize, const C: usize, const N: usize>(
-    [r, c, inner]: [usize; 3],
-    a: &impl Fn(usize, usize) -> Lanes<N>,
-    b: &impl Fn(usize, usize) -> Lanes<N>,
-    visit: &mut impl FnMut(usize, usize, Lanes<N>),
+fn strip<const R: usize, const N: usize>(
+    row: usize,
+    columns: usize,
+    product: &mut impl Product<N>,
 ) {
+    let mut column = 0;
+    if N <= NARROW {
+        while column + COLUMNS <= columns {
+            product.tile::<R, COLUMNS>(row, column);
+            column += COLUMNS;
+        }
+    }
+    while column < columns {
+        product.tile::<R, 1>(row, column);
+        column += 1;
+    }
+}
+
+/// Σ_i left_i right_iᵀ.
+#[inline(always)]
+fn sums<const R: usize, const C: usize, const N: usize>(
+    left: impl Iterator<Item = [Lanes<N>; R]>,
+    right: impl Iterator<Item = [Lanes<N>; C]>,
+) -> [[Lanes<N>; C]; R] {
     let mut sums = [[Lanes::ZERO; C]; R];
-    for i in 0..inner {
-        let mut right = [Lanes::ZERO; C];
-        for s in 0..C {
-            right[s] = b(i, c + s);
-        }
-        for t in 0..R {
-            let left = a(r + t, i);
-            for s in 0..C {
-                sums[t][s] = left.mul_add(right[s], sums[t][s]);
+    for (x, y) in left.zip(right) {
+        for r in 0..R {
+            for c in 0..C {
+                sums[r][c] = x[r].mul_add(y[c], sums[r][c]);
             }
         }
     }
-    for t in 0..R {
-        for s in 0..C {
-            visit(r + t, c + s, sums[t][s]);
+    sums
+}
+
+/// `out`\[b\] = Σ_j x_j y_j\[b\], column by column, over as many columns x_j as y_j.
+#[inline(always)]
+pub fn outer_products<const N: usize>(x: Columns<'_, N>, y: Columns<'_, N>, out: &mut [Lanes<N>]) {
+    in_tiles(x.length, y.length, &mut OuterProducts { x, y, out });
+}
+
+struct OuterProducts<'a, const N: usize> {
+    x: Columns<'a, N>,
+    y: Columns<'a, N>,
+    out: &'a mut [Lanes<N>],
+}
+
+impl<const N: usize> Product<N> for OuterProducts<'_, N> {
+    #[inline(always)]
+    fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize) {
+        let sums = sums::<R, C, N>(self.x.across(row), self.y.across(column));
+        for c in 0..C {
+            for r in 0..R {
+                self.out[(column + c) * self.x.length + row + r] = sums[r][c];
+            }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// `out`\[i, s\] = x_i · g_s, row-major.
+#[inline(always)]
+pub fn scalar_products<const N: usize>(x: Columns<'_, N>, g: Columns<'_, N>, out: &mut [Lanes<N>]) {
+    in_tiles(x.count(), g.count(), &mut ScalarProducts { x, g, out });
+}
 
-    #[test]
-    fn every_shape_is_the_plain_product() {
-        let entry = |i: usize, j: usize| Lanes([(i * 7 + j * 3) as f64 % 5.0 - 2.0, i as f64]);
-        for rows in 0..8 {
-            for columns in 0..6 {
-                let mut seen = 0;
-                for_each_product([rows, columns, 4], entry, entry, |r, c, sum| {
-                    let mut plain = Lanes::ZERO;
-                    for i in 0..4 {
-                        plain = entry(r, i).mul_add(entry(i, c), plain);
-                    }
-                    assert_eq!(sum, plain, "{r} {c} of {rows} × {columns}");
-                    seen += 1;
-                });
-                assert_eq!(seen, rows * columns);
+struct ScalarProducts<'a, const N: usize> {
+    x: Columns<'a, N>,
+    g: Columns<'a, N>,
+    out: &'a mut [Lanes<N>],
+}
+
+impl<const N: usize> Product<N> for ScalarProducts<'_, N> {
+    #[inline(always)]
+    fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize) {
+        let sums = sums::<R, C, N>(self.x.along(row), self.g.along(column));
+        let count = self.g.count();
+        for r in 0..R {
+            for c in 0..C {
+                self.out[(row + r) * count + column + c] = sums[r][c];
+            }
+        }
+    }
+}
+
+/// x_j += Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
+#[inline(always)]
+pub fn add_combinations<const N: usize>(
+    g: Columns<'_, N>,
+    factors: Columns<'_, N>,
+    columns: &mut [Lanes<N>],
+    apart: usize,
+) {
+    let mut product = Combinations {
+        g,
+        factors,
+        columns,
+        apart,
+    };
+    in_tiles(factors.count(), g.length, &mut product);
+}
+
+struct Combinations<'a, const N: usize> {
+    g: Columns<'a, N>,
+    factors: Columns<'a, N>,
+    columns: &'a mut [Lanes<N>],
+    apart: usize,
+}
+
+impl<const N: usize> Product<N> for Combinations<'_, N> {
+    #[inline(always)]
+    fn tile<const R: usize, const C: usize>(&mut self, j: usize, row: usize) {
+        let sums = sums::<R, C, N>(self.factors.along(j), self.g.across(row));
+        for r in 0..R {
+            let entries = &mut self.columns[(j + r) * self.apart + row..][..C];
+            for c in 0..C {
+                entries[c] += sums[r][c];
             }
         }
     }

@@ -5,8 +5,9 @@
 //! exp H(G) = [[I + G φ₂ Gᵀ, G φ₁], [φ₁ Gᵀ, I + K φ₂]],
 //! φ₁ = Σ Kʲ/(2j+1)!, φ₂ = Σ Kʲ/(2j+2)!, so only k × k series are needed (p × p where p < k).
 
+use crate::columns::Columns;
 use crate::lanes::{Lanes, Mask};
-use crate::rowwise::{self, Columns};
+use crate::products::Products;
 
 mod fixed;
 mod tiled;
@@ -60,14 +61,15 @@ impl<const N: usize> Update<N> {
     pub fn new(inputs: usize, outputs: usize) -> Self {
         let (tall, short) = (inputs.max(outputs), inputs.min(outputs));
         let zeros = |count| vec![Lanes::ZERO; count];
+        let halves = Halves {
+            tall,
+            short,
+            tall_first: inputs >= outputs,
+        };
         Self {
             inputs,
             outputs,
-            halves: Halves {
-                tall,
-                short,
-                tall_first: inputs >= outputs,
-            },
+            halves,
             increment: zeros(tall * short),
             gram: zeros(short * short),
             phi_one: zeros(short * short),
@@ -75,7 +77,7 @@ impl<const N: usize> Update<N> {
             scratch: zeros(short * short),
             spare: zeros(short * short),
             column: [zeros(inputs + outputs), zeros(inputs + outputs)],
-            tiled: Tiled::default(),
+            tiled: Tiled::new(halves),
         }
     }
 
@@ -90,13 +92,16 @@ impl<const N: usize> Update<N> {
             tall_first,
         } = self.halves;
         let g = &self.increment;
-        let rowwise = Lanes::<N>::SINGLE && rowwise::applies::<N>(self.inputs + self.outputs);
+        let rowwise = Products::<N>::of_rows(self.halves.rows()).rowwise();
         match short {
             1 if !rowwise => fixed::euler::<1, N>(g, columns, tall, tall_first),
             2 if !rowwise => fixed::euler::<2, N>(g, columns, tall, tall_first),
             3 if !rowwise => fixed::euler::<3, N>(g, columns, tall, tall_first),
             4 if !rowwise => fixed::euler::<4, N>(g, columns, tall, tall_first),
-            _ => self.tiled.euler(g, columns, self.halves),
+            _ => {
+                self.tiled.take_increment(g);
+                self.tiled.euler(columns);
+            }
         }
     }
 
@@ -135,17 +140,17 @@ impl<const N: usize> Update<N> {
             tall_first,
         } = self.halves;
         let g = &self.increment;
-        let rowwise = Lanes::<N>::SINGLE && rowwise::applies::<N>(self.inputs + self.outputs);
+        let rowwise = Products::<N>::of_rows(self.halves.rows()).rowwise();
         match short {
             1 if !rowwise => fixed::exponential::<1, N>(g, columns, tall, tall_first),
             2 if !rowwise => fixed::exponential::<2, N>(g, columns, tall, tall_first),
             3 if !rowwise => fixed::exponential::<3, N>(g, columns, tall, tall_first),
             4 if !rowwise => fixed::exponential::<4, N>(g, columns, tall, tall_first),
             _ => {
+                self.tiled.take_increment(g);
                 self.sum_series();
                 let series = [&self.gram[..], &self.phi_one, &self.phi_two];
-                self.tiled
-                    .exponential(&self.increment, series, columns, self.halves);
+                self.tiled.exponential(series, columns);
             }
         }
     }
@@ -244,15 +249,8 @@ impl<const N: usize> Update<N> {
     #[inline(always)]
     fn sum_series(&mut self) {
         let q = self.halves.short;
-        let sizes = [q, self.inputs + self.outputs];
-        self.gram.fill(Lanes::ZERO);
-        for row in self.increment.chunks_exact(q) {
-            for (s, &x) in row.iter().enumerate() {
-                for (entry, &y) in self.gram[s * q..(s + 1) * q].iter_mut().zip(row) {
-                    *entry = x.mul_add(y, *entry);
-                }
-            }
-        }
+        let sizes = [q, self.halves.rows()];
+        self.tiled.gram(&mut self.gram);
         let [(odd, even), lower @ ..] = &SERIES;
         set_identity(&mut self.phi_one, q, Lanes::splat(*odd));
         set_identity(&mut self.phi_two, q, Lanes::splat(*even));
@@ -358,24 +356,7 @@ fn horner<const N: usize>(
     constant: f64,
 ) {
     set_identity(scratch, size, Lanes::splat(constant));
-    if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
-        let k = Columns {
-            entries: gram,
-            apart: size,
-            count: size,
-            length: size,
-        };
-        rowwise::add_combinations(k, &phi[..size * size], &mut scratch[..size * size], size);
-        return phi.copy_from_slice(&scratch[..size * size]);
-    }
-    for s in 0..size {
-        for inner in 0..size {
-            let factor = gram[s * size + inner];
-            for t in 0..size {
-                let entry = &mut scratch[s * size + t];
-                *entry = factor.mul_add(phi[inner * size + t], *entry);
-            }
-        }
-    }
+    let [gram, factors] = [gram, phi].map(|matrix| Columns::whole(&matrix[..size * size], size));
+    Products::of_rows(rows).add_combinations(gram, factors, &mut scratch[..size * size], size);
     phi.copy_from_slice(&scratch[..size * size]);
 }

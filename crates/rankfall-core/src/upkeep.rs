@@ -8,10 +8,10 @@
 //!
 //! over the eigenvalues of C: each of them is held by it. Up to [`MOST_LEANING`] nothing is done.
 
+use crate::columns::Columns;
 use crate::graded::{GradedColumns, Rotate, Rotation, dot, sum_of_squares};
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
-use crate::rowwise::{self, Columns};
-use crate::tiles::for_each_product;
+use crate::products::Products;
 
 /// The largest tr C⁻¹ − m that is left alone. The condition number √(λ_max/λ_min) of the columns is
 /// then below 12: half of it in each of λ_min ≥ 0.084 and λ_max ≤ 11.9.
@@ -48,7 +48,7 @@ struct Leaning<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Leaning<'_, N> {
     type Output = Mask<N>;
-    const SINGLE: bool = N == 1;
+    const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) -> Mask<N> {
@@ -89,34 +89,19 @@ fn cosines<const N: usize>(factor: &GradedColumns<N>) -> (Vec<Lanes<N>>, Lanes<N
     let mut first = 0;
     while first < count {
         let taken = ROWS_AT_ONCE.min(count - first);
-        let mut keep = |i: usize, j: usize, product: Lanes<N>| {
-            let i = first + i;
-            if j < i {
-                let cosine = product * inverse_norms[i] * inverse_norms[j];
-                cosines[row(i) + j] = cosine;
-                sum = cosine.mul_add(cosine, sum);
+        let others = first + taken;
+        products.resize(taken * others, Lanes::ZERO);
+        let own = Columns::whole(&entries[first * rows..others * rows], rows);
+        let before = Columns::whole(&entries[..others * rows], rows);
+        Products::of_rows(rows).scalar_products(own, before, &mut products);
+        for i in first..others {
+            let of_row = &products[(i - first) * others..][..i];
+            for ((cosine, &product), &inverse) in
+                cosines[row(i)..].iter_mut().zip(of_row).zip(&inverse_norms)
+            {
+                *cosine = product * inverse_norms[i] * inverse;
+                sum = cosine.mul_add(*cosine, sum);
             }
-        };
-        if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
-            let columns = |first: usize, count| Columns {
-                entries: &entries[first * rows..],
-                apart: rows,
-                count,
-                length: rows,
-            };
-            let others = first + taken;
-            products.resize(taken * others, Lanes::ZERO);
-            rowwise::scalar_products(columns(first, taken), columns(0, others), &mut products);
-            for (place, &product) in products.iter().enumerate() {
-                keep(place / others, place % others, product);
-            }
-        } else {
-            for_each_product(
-                [taken, first + taken, rows],
-                |i, a| entries[(first + i) * rows + a],
-                |a, j| entries[j * rows + a],
-                keep,
-            );
         }
         first += taken;
     }
@@ -124,7 +109,7 @@ fn cosines<const N: usize>(factor: &GradedColumns<N>) -> (Vec<Lanes<N>>, Lanes<N
 }
 
 /// Rows of C that are worked out side by side.
-const ROWS_AT_ONCE: usize = 6;
+const ROWS_AT_ONCE: usize = 8;
 
 /// C = L Lᵀ in place, the diagonal aside, whose inverses go to `inverse_pivots`.
 #[inline(always)]

@@ -33,7 +33,7 @@ struct Tridiagonal<'a> {
 impl LaneWork for Tridiagonal<'_> {
     /// The diagonal, and the elements beside it (the last is zero).
     type Output = (Vec<f64>, Vec<f64>);
-    const SINGLE: bool = false;
+    const NARROW: bool = false;
 
     #[inline(always)]
     fn run(self) -> Self::Output {

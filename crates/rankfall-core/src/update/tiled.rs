@@ -1,8 +1,8 @@
-//! The updates for a shorter side of any size, as products in tiles.
+//! The updates for a shorter side of any size, as products of matrices.
 
+use crate::columns::Columns;
 use crate::lanes::Lanes;
-use crate::rowwise::{self, Columns};
-use crate::tiles::for_each_product;
+use crate::products::Products;
 
 /// Where the halves of a column of Θ are: the taller of W₁ and W₂ᵀ, and the shorter.
 #[derive(Clone, Copy)]
@@ -16,8 +16,9 @@ pub struct Halves {
 }
 
 impl Halves {
+    /// p + k.
     #[inline(always)]
-    fn rows(self) -> usize {
+    pub fn rows(self) -> usize {
         self.tall + self.short
     }
 
@@ -32,9 +33,13 @@ impl Halves {
     }
 }
 
-/// Scratch, q numbers per column of Θ each, q the shorter side; x and y are the two halves of a column.
-#[derive(Default)]
+/// The increment G and scratch, q numbers per column of Θ each, q the shorter side; x and y are the two
+/// halves of a column.
 pub struct Tiled<const N: usize> {
+    halves: Halves,
+    products: Products<N>,
+    /// G column by column.
+    increment: Vec<Lanes<N>>,
     /// y before the update.
     old: Vec<Lanes<N>>,
     /// Gᵀx.
@@ -43,150 +48,120 @@ pub struct Tiled<const N: usize> {
     mixed: Vec<Lanes<N>>,
     /// What is added to y.
     change: Vec<Lanes<N>>,
-    /// G column by column, where rows are side by side.
-    increment: Vec<Lanes<N>>,
 }
 
 impl<const N: usize> Tiled<N> {
-    /// Θ ← (I + H(G)) Θ, G tall × q row-major.
+    /// Scratch for columns of these halves.
+    pub fn new(halves: Halves) -> Self {
+        Self {
+            halves,
+            products: Products::of_rows(halves.rows()),
+            increment: vec![Lanes::ZERO; halves.tall * halves.short],
+            old: Vec::new(),
+            projected: Vec::new(),
+            mixed: Vec::new(),
+            change: Vec::new(),
+        }
+    }
+
+    /// Takes over G, tall × q row-major.
     #[inline(always)]
-    pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>], halves: Halves) {
-        self.look(increment, columns, halves);
-        add_spread([increment, &self.increment], &self.old, columns, halves);
-        add_to_short(&self.projected, columns, halves);
+    pub fn take_increment(&mut self, increment: &[Lanes<N>]) {
+        let Halves { tall, short, .. } = self.halves;
+        for (a, row) in increment.chunks_exact(short).enumerate() {
+            for (s, &entry) in row.iter().enumerate() {
+                self.increment[s * tall + a] = entry;
+            }
+        }
+    }
+
+    /// The q columns of G.
+    #[inline(always)]
+    fn increment(&self) -> Columns<'_, N> {
+        Columns::whole(&self.increment, self.halves.tall)
+    }
+
+    /// GᵀG.
+    #[inline(always)]
+    pub fn gram(&self, out: &mut [Lanes<N>]) {
+        let g = self.increment();
+        self.products.scalar_products(g, g, out);
+    }
+
+    /// Θ ← (I + H(G)) Θ.
+    #[inline(always)]
+    pub fn euler(&mut self, columns: &mut [Lanes<N>]) {
+        self.look(columns);
+        self.add_spread(&self.old, columns);
+        self.add_to_short(&self.projected, columns);
     }
 
     /// Θ ← exp H(G) Θ by the series K φ₂, φ₁ and φ₂, q × q each and symmetric.
     #[inline(always)]
     pub fn exponential(
         &mut self,
-        increment: &[Lanes<N>],
         [cosh_less_one, phi_one, phi_two]: [&[Lanes<N>]; 3],
         columns: &mut [Lanes<N>],
-        halves: Halves,
     ) {
-        self.look(increment, columns, halves);
-        self.mixed.fill(Lanes::ZERO);
-        self.change.fill(Lanes::ZERO);
-        let rows = halves.rows();
-        add_product(&self.projected, phi_two, rows, &mut self.mixed);
-        add_product(&self.old, phi_one, rows, &mut self.mixed);
-        add_product(&self.old, cosh_less_one, rows, &mut self.change);
-        add_product(&self.projected, phi_one, rows, &mut self.change);
-        add_spread([increment, &self.increment], &self.mixed, columns, halves);
-        add_to_short(&self.change, columns, halves);
+        self.look(columns);
+        let q = self.halves.short;
+        let (y, projected) = (&self.old, &self.projected);
+        for (out, terms) in [
+            (&mut self.mixed, [(phi_two, projected), (phi_one, y)]),
+            (&mut self.change, [(cosh_less_one, y), (phi_one, projected)]),
+        ] {
+            out.clear();
+            out.resize(y.len(), Lanes::ZERO);
+            for (symmetric, factors) in terms {
+                let (symmetric, factors) =
+                    (Columns::whole(symmetric, q), Columns::whole(factors, q));
+                self.products.add_combinations(symmetric, factors, out, q);
+            }
+        }
+        self.add_spread(&self.mixed, columns);
+        self.add_to_short(&self.change, columns);
     }
 
     /// Takes y and Gᵀx of every column.
     #[inline(always)]
-    fn look(&mut self, increment: &[Lanes<N>], columns: &[Lanes<N>], halves: Halves) {
-        let (q, rows) = (halves.short, halves.rows());
-        let count = columns.len() / rows;
-        for own in [
-            &mut self.old,
-            &mut self.projected,
-            &mut self.mixed,
-            &mut self.change,
-        ] {
-            own.resize(count * q, Lanes::ZERO);
-        }
-        let [tall, short] = halves.starts();
+    fn look(&mut self, columns: &[Lanes<N>]) {
+        let (q, rows) = (self.halves.short, self.halves.rows());
+        let [tall, short] = self.halves.starts();
+        let size = columns.len() / rows * q;
+        self.old.resize(size, Lanes::ZERO);
+        self.projected.resize(size, Lanes::ZERO);
         for (own, column) in self.old.chunks_exact_mut(q).zip(columns.chunks_exact(rows)) {
             own.copy_from_slice(&column[short..short + q]);
         }
-        let projected = &mut self.projected;
-        if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
-            self.increment.resize(increment.len(), Lanes::ZERO);
-            for (a, row) in increment.chunks_exact(q).enumerate() {
-                for (s, &entry) in row.iter().enumerate() {
-                    self.increment[s * halves.tall + a] = entry;
-                }
-            }
-            let x = Columns {
-                entries: &columns[tall..],
-                apart: rows,
-                count,
-                length: halves.tall,
-            };
-            let g = of_increment(&self.increment, halves);
-            return rowwise::scalar_products(x, g, projected);
-        }
-        for_each_product(
-            [count, q, halves.tall],
-            |j, a| columns[j * rows + tall + a],
-            |a, s| increment[a * q + s],
-            |j, s, sum| projected[j * q + s] = sum,
-        );
-    }
-}
-
-/// The q columns of G.
-#[inline(always)]
-fn of_increment<const N: usize>(increment: &[Lanes<N>], halves: Halves) -> Columns<'_, N> {
-    Columns {
-        entries: increment,
-        apart: halves.tall,
-        count: halves.short,
-        length: halves.tall,
-    }
-}
-
-/// out += M S for M of q numbers per column of Θ, which has so many rows, and S q × q and symmetric.
-#[inline(always)]
-fn add_product<const N: usize>(
-    of_columns: &[Lanes<N>],
-    symmetric: &[Lanes<N>],
-    rows: usize,
-    out: &mut [Lanes<N>],
-) {
-    let q = symmetric.len().isqrt();
-    if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
-        let s = Columns {
-            entries: symmetric,
-            apart: q,
-            count: q,
-            length: q,
+        let x = Columns {
+            entries: columns,
+            apart: rows,
+            first: tall,
+            length: self.halves.tall,
         };
-        return rowwise::add_combinations(s, of_columns, out, q);
+        let g = Columns::whole(&self.increment, self.halves.tall);
+        self.products.scalar_products(x, g, &mut self.projected);
     }
-    for_each_product(
-        [of_columns.len() / q, q, q],
-        |j, t| of_columns[j * q + t],
-        |t, s| symmetric[t * q + s],
-        |j, s, sum| out[j * q + s] += sum,
-    );
-}
 
-/// x += G m for every column; G is there row by row, and column by column where rows are side by side.
-#[inline(always)]
-fn add_spread<const N: usize>(
-    [increment, its_columns]: [&[Lanes<N>]; 2],
-    of_columns: &[Lanes<N>],
-    columns: &mut [Lanes<N>],
-    halves: Halves,
-) {
-    let (q, rows) = (halves.short, halves.rows());
-    let [tall, _] = halves.starts();
-    if Lanes::<N>::SINGLE && rowwise::applies::<N>(rows) {
-        let g = of_increment(its_columns, halves);
-        return rowwise::add_combinations(g, of_columns, &mut columns[tall..], rows);
+    /// x += G m for every column, q numbers m each.
+    #[inline(always)]
+    fn add_spread(&self, of_columns: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+        let [tall, _] = self.halves.starts();
+        let factors = Columns::whole(of_columns, self.halves.short);
+        let (g, columns) = (self.increment(), &mut columns[tall..]);
+        self.products
+            .add_combinations(g, factors, columns, self.halves.rows());
     }
-    for_each_product(
-        [halves.tall, of_columns.len() / q, q],
-        |a, s| increment[a * q + s],
-        |s, j| of_columns[j * q + s],
-        |a, j, sum| columns[j * rows + tall + a] += sum,
-    );
-}
 
-/// y += change for every column.
-#[inline(always)]
-fn add_to_short<const N: usize>(change: &[Lanes<N>], columns: &mut [Lanes<N>], halves: Halves) {
-    let [_, short] = halves.starts();
-    let all = columns.chunks_exact_mut(halves.rows());
-    for (column, change) in all.zip(change.chunks_exact(halves.short)) {
-        for (entry, &delta) in column[short..].iter_mut().zip(change) {
-            *entry += delta;
+    /// y += change for every column.
+    #[inline(always)]
+    fn add_to_short(&self, change: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+        let [_, short] = self.halves.starts();
+        let all = columns.chunks_exact_mut(self.halves.rows());
+        for (column, change) in all.zip(change.chunks_exact(self.halves.short)) {
+            for (entry, &delta) in column[short..].iter_mut().zip(change) {
+                *entry += delta;
+            }
         }
     }
 }

@@ -1,0 +1,158 @@
+//! The three products that steps are made of, worked out as suits the size of the network.
+
+use crate::columns::Columns;
+use crate::lanes::Lanes;
+use crate::{rowwise, tiles};
+
+/// How products of one size are worked out.
+#[derive(Clone, Copy)]
+pub struct Products<const N: usize> {
+    rowwise: bool,
+}
+
+impl<const N: usize> Products<N> {
+    /// Those of networks with p + k = `rows`.
+    #[inline(always)]
+    pub fn of_rows(rows: usize) -> Self {
+        Self {
+            rowwise: rowwise::applies::<N>(rows),
+        }
+    }
+
+    /// Whether [`crate::rowwise`] has them. Asks for a constant first, so that it is not compiled for
+    /// blocks of several trajectories.
+    #[inline(always)]
+    pub fn rowwise(self) -> bool {
+        Lanes::<N>::SINGLE && self.rowwise
+    }
+
+    /// `out`\[b\] = Σ_j x_j y_j\[b\], column by column, over as many columns x_j as y_j.
+    #[inline(always)]
+    pub fn outer_products(self, x: Columns<'_, N>, y: Columns<'_, N>, out: &mut [Lanes<N>]) {
+        if self.rowwise() {
+            rowwise::outer_products(x, y, out);
+        } else {
+            tiles::outer_products(x, y, out);
+        }
+    }
+
+    /// `out`\[i, s\] = x_i · g_s, row-major.
+    #[inline(always)]
+    pub fn scalar_products(self, x: Columns<'_, N>, g: Columns<'_, N>, out: &mut [Lanes<N>]) {
+        if self.rowwise() {
+            rowwise::scalar_products(x, g, out);
+        } else {
+            tiles::scalar_products(x, g, out);
+        }
+    }
+
+    /// x_j += Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
+    #[inline(always)]
+    pub fn add_combinations(
+        self,
+        g: Columns<'_, N>,
+        factors: Columns<'_, N>,
+        columns: &mut [Lanes<N>],
+        apart: usize,
+    ) {
+        if self.rowwise() {
+            rowwise::add_combinations(g, factors, columns, apart);
+        } else {
+            tiles::add_combinations(g, factors, columns, apart);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers<const N: usize>(count: usize, seed: usize) -> Vec<Lanes<N>> {
+        let at = |i: usize, lane: usize| {
+            ((i * 7919 + seed * 104_729 + lane * 31) % 1009) as f64 / 504.5 - 1.0
+        };
+        (0..count)
+            .map(|i| Lanes(std::array::from_fn(|lane| at(i, lane))))
+            .collect()
+    }
+
+    /// Length, outputs and count of the columns.
+    const SHAPES: [[usize; 3]; 7] = [
+        [1, 1, 1],
+        [8, 5, 4],
+        [19, 7, 11],
+        [26, 10, 6],
+        [3, 13, 9],
+        [50, 4, 8],
+        [6, 2, 3],
+    ];
+
+    fn check<const N: usize>(products: Products<N>, [length, outputs, count]: [usize; 3]) {
+        let (apart, first) = (length + 3, 2);
+        let entries = numbers(apart * count, 1);
+        let x = Columns {
+            entries: &entries,
+            apart,
+            first,
+            length,
+        };
+        let g_entries = numbers((length + 1) * outputs, 3);
+        let g = Columns {
+            entries: &g_entries,
+            apart: length + 1,
+            first: 1,
+            length,
+        };
+        let factor_entries = numbers(outputs * count, 2);
+        let factors = Columns::whole(&factor_entries, outputs);
+
+        let mut outer = numbers(length * outputs, 4);
+        products.outer_products(x, factors, &mut outer);
+        let mut scalar = numbers(count * outputs, 5);
+        products.scalar_products(x, g, &mut scalar);
+        let mut changed = entries.clone();
+        products.add_combinations(g, factors, &mut changed[first..], apart);
+
+        for lane in 0..N {
+            let close = |own: Lanes<N>, exact: f64| {
+                assert!((own.0[lane] - exact).abs() < 1e-12, "{own:?} {exact}");
+            };
+            let entry = |j: usize, a: usize| x.get(j)[a].0[lane];
+            let of_g = |s: usize, a: usize| g.get(s)[a].0[lane];
+            let factor = |j: usize, s: usize| factors.get(j)[s].0[lane];
+            for s in 0..outputs {
+                for a in 0..length {
+                    let sum = (0..count).map(|j| entry(j, a) * factor(j, s)).sum();
+                    close(outer[s * length + a], sum);
+                }
+            }
+            for j in 0..count {
+                for s in 0..outputs {
+                    let product = (0..length).map(|a| entry(j, a) * of_g(s, a)).sum();
+                    close(scalar[j * outputs + s], product);
+                }
+                for a in 0..apart {
+                    let within = (first..first + length).contains(&a);
+                    let added: f64 = (0..outputs)
+                        .filter(|_| within)
+                        .map(|s| of_g(s, a - first) * factor(j, s))
+                        .sum();
+                    close(
+                        changed[j * apart + a],
+                        entries[j * apart + a].0[lane] + added,
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_shape_is_the_plain_product() {
+        for shape in SHAPES {
+            check(Products::<1> { rowwise: true }, shape);
+            check(Products::<1> { rowwise: false }, shape);
+            check(Products::<4> { rowwise: false }, shape);
+            check(Products::<8> { rowwise: false }, shape);
+        }
+    }
+}
