@@ -232,7 +232,7 @@ pub const ALL: &[Breakage] = &[
         what: "label noise of SGD reused in every step",
         changes: &[Change {
             file: "increment.rs",
-            find: "self.draw_label_noise(trajectories, state.step)",
+            find: "self.draw_label_noise(trajectories, step)",
             before: "",
             replace: "self.draw_label_noise(trajectories, 0)",
         }],
