@@ -43,12 +43,11 @@ pub enum Increment<const N: usize> {
 
 /// S_xx^{1/2} times Gaussian increments, p × k, in the eigenbasis.
 pub struct GaussianNoise<const N: usize> {
-    /// One factor per row.
+    /// One factor per entry, that of its row.
     scale: Vec<Lanes<N>>,
     key: StreamKey,
     /// Each increment is the sum of this many finer ones.
     substeps: u32,
-    outputs: usize,
     /// Scratch for the normals.
     normals: Vec<Lanes<N>>,
 }
@@ -58,10 +57,13 @@ impl<const N: usize> GaussianNoise<N> {
     pub fn new(problem: &LaneProblem<N>, variance: f64, substeps: u32, key: StreamKey) -> Self {
         let deviation = Lanes::splat((variance / f64::from(substeps)).sqrt());
         Self {
-            scale: problem.roots.iter().map(|&r| deviation * r).collect(),
+            scale: problem
+                .roots
+                .iter()
+                .flat_map(|&root| std::iter::repeat_n(deviation * root, problem.outputs))
+                .collect(),
             key,
             substeps,
-            outputs: problem.outputs,
             normals: vec![Lanes::ZERO; problem.inputs * problem.outputs],
         }
     }
@@ -72,7 +74,9 @@ impl<const N: usize> GaussianNoise<N> {
         let substeps = u64::from(self.substeps);
         for fine in step * substeps..(step + 1) * substeps {
             self.key.fill_normals(trajectories, fine, &mut self.normals);
-            add_scaled(out, &self.normals, &self.scale, self.outputs);
+            for ((entry, &z), &factor) in out.iter_mut().zip(&self.normals).zip(&self.scale) {
+                *entry = factor.mul_add(z, *entry);
+            }
         }
     }
 }
@@ -183,7 +187,9 @@ impl<const N: usize> Increment<N> {
             Self::MiniBatch(batch) => return batch.fill(state.step, problem, trajectories, out),
             Self::Descent { step_size }
             | Self::GaussianNoise { step_size, .. }
-            | Self::RademacherLabels { step_size, .. } => drift(problem, *step_size, out),
+            | Self::RademacherLabels { step_size, .. } => {
+                negative_gradient_from_product(problem, *step_size, out);
+            }
         }
         match self {
             Self::GaussianNoise { noise, .. } => noise.add(trajectories, state.step, out),
@@ -196,33 +202,6 @@ impl<const N: usize> Increment<N> {
                 add_label_signs(state.step, problem, trajectories, *key, share, out);
             }
             Self::Descent { .. } | Self::MiniBatch(_) => {}
-        }
-    }
-}
-
-/// h A from W₁W₂, in its place.
-#[inline(always)]
-fn drift<const N: usize>(problem: &LaneProblem<N>, h: f64, product: &mut [Lanes<N>]) {
-    negative_gradient_from_product(problem, product);
-    for entry in product {
-        *entry = *entry * Lanes::splat(h);
-    }
-}
-
-/// out_ab += scale_a z_ab: S_xx^{1/2} Z in the eigenbasis.
-#[inline(always)]
-fn add_scaled<const N: usize>(
-    out: &mut [Lanes<N>],
-    normals: &[Lanes<N>],
-    scale: &[Lanes<N>],
-    outputs: usize,
-) {
-    let rows = out
-        .chunks_exact_mut(outputs)
-        .zip(normals.chunks_exact(outputs));
-    for ((row, z), &factor) in rows.zip(scale) {
-        for (entry, &normal) in row.iter_mut().zip(z) {
-            *entry = factor.mul_add(normal, *entry);
         }
     }
 }

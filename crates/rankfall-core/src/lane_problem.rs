@@ -16,6 +16,8 @@ pub struct LaneProblem<const N: usize> {
     pub samples: u64,
     /// Eigenvalues of S_xx.
     pub eigenvalues: Vec<Lanes<N>>,
+    /// Minus the eigenvalue of its row for each entry of a p × k matrix, row-major: −S_xx as it acts on it.
+    pub(crate) negative_curvature: Vec<Lanes<N>>,
     /// Their square roots: S_xx^{1/2} in the eigenbasis.
     pub roots: Vec<Lanes<N>>,
     /// tr S_xx.
@@ -54,12 +56,16 @@ impl<const N: usize> LaneProblem<N> {
             })
         };
         let eigenvalues = gather(problems, inputs, |q, a| q.eigenvalues[a]);
+        let negative_curvature = gather(problems, inputs * outputs, |q, i| {
+            -q.eigenvalues[i / outputs]
+        });
         Self {
             inputs,
             outputs,
             samples: problems[0].samples,
             roots: eigenvalues.iter().map(|s| s.sqrt()).collect(),
             eigenvalues,
+            negative_curvature,
             trace: lanes_of(problems, Problem::trace),
             sxy: matrix(&|q, a, b| q.sxy[(a, b)]),
             optimum: matrix(&|q, a, b| q.optimum[(a, b)]),

@@ -173,20 +173,18 @@ impl StreamKey {
             });
         }
         let keys = round_keys(self.0);
-        let mut words = [[Words::splat(0); 4]; DRAWS];
         for (part, normals) in out.chunks_mut(4 * DRAWS).enumerate() {
-            // All words first: draws do not wait for each other then.
-            let draws = normals.len().div_ceil(4);
-            for (place, own) in words[..draws].iter_mut().enumerate() {
-                let shared = [(DRAWS * part + place) as u64 & LOW, step & LOW, step >> 32];
-                *own = philox_of_lanes(shared, lane, &keys);
-            }
             let (fours, rest) = normals.as_chunks_mut::<4>();
-            for (four, own) in fours.iter_mut().zip(&words) {
-                *four = four_normals(*own);
+            let draw = |place: usize| [(DRAWS * part + place) as u64 & LOW, step & LOW, step >> 32];
+            // All words first, in the place of the numbers: draws do not wait for each other then.
+            for (place, four) in fours.iter_mut().enumerate() {
+                *four = philox_of_lanes(draw(place), lane, &keys).map(Words::to_f64);
             }
             if !rest.is_empty() {
-                fill_rest(words[fours.len()], rest);
+                fill_rest(philox_of_lanes(draw(fours.len()), lane, &keys), rest);
+            }
+            for four in fours {
+                *four = four_normals(four.map(Lanes::to_bits));
             }
         }
     }

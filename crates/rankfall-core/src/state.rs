@@ -196,20 +196,20 @@ pub fn negative_gradient_of<const N: usize>(
     out: &mut [Lanes<N>],
 ) {
     product_of(columns, weights, problem, out);
-    negative_gradient_from_product(problem, out);
+    negative_gradient_from_product(problem, 1.0, out);
 }
 
-/// A = S_xy − S_xx W₁W₂ from W₁W₂, p × k row-major, in its place.
+/// h A = h (S_xy − S_xx W₁W₂) from W₁W₂, p × k row-major, in its place.
 #[inline(always)]
 pub fn negative_gradient_from_product<const N: usize>(
     problem: &LaneProblem<N>,
+    h: f64,
     product: &mut [Lanes<N>],
 ) {
-    let k = problem.outputs;
-    for (a, row) in product.chunks_exact_mut(k).enumerate() {
-        for (b, entry) in row.iter_mut().enumerate() {
-            *entry = (-problem.eigenvalues[a]).mul_add(*entry, problem.sxy[a * k + b]);
-        }
+    let h = Lanes::splat(h);
+    let entries = product.iter_mut().zip(&problem.negative_curvature);
+    for ((entry, &curvature), &sxy) in entries.zip(&problem.sxy) {
+        *entry = curvature.mul_add(*entry, sxy) * h;
     }
 }
 
@@ -236,7 +236,7 @@ fn product_of<const N: usize>(
     }
 }
 
-/// With the outputs of one input row in registers.
+/// With the outputs of a few input rows in registers.
 #[inline(always)]
 fn product_fixed<const K: usize, const N: usize>(
     columns: &[Lanes<N>],
@@ -244,17 +244,37 @@ fn product_fixed<const K: usize, const N: usize>(
     rows: usize,
     out: &mut [Lanes<N>],
 ) {
-    for (a, row) in out.as_chunks_mut::<K>().0.iter_mut().enumerate() {
-        let mut sum = [Lanes::ZERO; K];
-        for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
-            let scaled = column[a] * weight;
-            let w2 = &column[rows - K..];
-            for b in 0..K {
-                sum[b] = scaled.mul_add(w2[b], sum[b]);
+    let (mut a, inputs) = (0, rows - K);
+    while a + 3 <= inputs {
+        product_of_rows::<3, K, N>(columns, weights, rows, a, out);
+        a += 3;
+    }
+    while a < inputs {
+        product_of_rows::<1, K, N>(columns, weights, rows, a, out);
+        a += 1;
+    }
+}
+
+/// R rows of it, from row `first` on.
+#[inline(always)]
+fn product_of_rows<const R: usize, const K: usize, const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    rows: usize,
+    first: usize,
+    out: &mut [Lanes<N>],
+) {
+    let mut sums = [[Lanes::ZERO; K]; R];
+    for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
+        let (w1, w2) = (&column[first..first + R], &column[rows - K..]);
+        for b in 0..K {
+            let scaled = w2[b] * weight;
+            for a in 0..R {
+                sums[a][b] = w1[a].mul_add(scaled, sums[a][b]);
             }
         }
-        *row = sum;
     }
+    out[first * K..(first + R) * K].copy_from_slice(sums.as_flattened());
 }
 
 #[inline(always)]

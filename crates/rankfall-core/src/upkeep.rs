@@ -6,16 +6,22 @@
 //!
 //!   tr C⁻¹ − m = Σ_i (1 − λ_i)²/λ_i
 //!
-//! over the eigenvalues of C: each of them is held by it. Up to [`MOST_LEANING`] nothing is done.
+//! over the eigenvalues of C: each of them is held by it. Up to [`most_leaning`] nothing is done.
 
 use crate::columns::Columns;
 use crate::graded::{GradedColumns, Rotate, Rotation, dot, sum_of_squares};
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::products::Products;
 
-/// The largest tr C⁻¹ − m that is left alone. The condition number √(λ_max/λ_min) of the columns is
-/// then below 12: half of it in each of λ_min ≥ 0.084 and λ_max ≤ 11.9.
-pub const MOST_LEANING: f64 = 20.0;
+/// For up to so many columns, the largest tr C⁻¹ − m that is left alone. The condition number
+/// √(λ_max/λ_min) is then below 12: half of it in each of λ_min ≥ 0.084 and λ_max ≤ 11.9.
+const MOST_LEANING: f64 = 20.0;
+
+/// The largest tr C⁻¹ − m that is left alone for m columns: of more, one each. Leaning is then spread over
+/// many eigenvalues, of which 1/λ is 2 in the mean, and the condition number at most 2 + m/2.
+fn most_leaning(columns: usize) -> f64 {
+    MOST_LEANING.max(columns as f64)
+}
 
 /// Up to this Σ_{i≠j} c_ij² the eigenvalues are within ½ of one, and no more need be known.
 const LITTLE_LEANING: f64 = 0.25;
@@ -25,14 +31,13 @@ const LITTLE_LEANING: f64 = 0.25;
 const LEFT: f64 = 0.8;
 
 /// Rotates the columns from the right in those lanes of `mask` where they lean more than
-/// [`MOST_LEANING`], `rotation` with them; gives all columns of `mask` norms in \[1, 2).
+/// [`most_leaning`], `rotation` with them; gives all columns of `mask` norms in \[1, 2).
 pub fn keep_apart<const N: usize>(
     factor: &mut GradedColumns<N>,
     mask: Mask<N>,
     rotation: Rotation<'_, N>,
     instructions: Instructions,
 ) {
-    factor.normalise(mask);
     let apart = instructions.dispatch(Leaning { factor, mask });
     if apart.any() {
         let when = Rotate::AboveCosine(LEFT / factor.columns() as f64);
@@ -40,9 +45,10 @@ pub fn keep_apart<const N: usize>(
     }
 }
 
-/// The lanes of `mask` in which the columns lean too much; a zero column leans on none.
+/// Gives the columns of `mask` norms in \[1, 2), and returns the lanes in which they lean too much; a zero
+/// column leans on none.
 struct Leaning<'a, const N: usize> {
-    factor: &'a GradedColumns<N>,
+    factor: &'a mut GradedColumns<N>,
     mask: Mask<N>,
 }
 
@@ -52,6 +58,7 @@ impl<const N: usize> LaneWork for Leaning<'_, N> {
 
     #[inline(always)]
     fn run(self) -> Mask<N> {
+        self.factor.normalise(self.mask);
         let (mut cosines, square) = cosines(self.factor);
         let much = self.mask & !square.at_most(Lanes::splat(LITTLE_LEANING));
         if !much.any() {
@@ -62,7 +69,7 @@ impl<const N: usize> LaneWork for Leaning<'_, N> {
         factorise(&mut cosines, &mut inverse_pivots);
         let excess = trace_of_inverse(&cosines, &inverse_pivots) - Lanes::splat(count as f64);
         // Columns that are parallel to rounding leave a pivot of zero or no number at all.
-        much & !excess.at_most(Lanes::splat(MOST_LEANING))
+        much & !excess.at_most(Lanes::splat(most_leaning(count)))
     }
 }
 
@@ -150,7 +157,7 @@ mod tests {
     use super::*;
 
     fn leaning(factor: &GradedColumns<2>) -> [bool; 2] {
-        let mask = Mask::ALL;
+        let (factor, mask) = (&mut factor.clone(), Mask::ALL);
         let found = Instructions::portable().dispatch(Leaning { factor, mask });
         [found.get(0), found.get(1)]
     }
