@@ -146,9 +146,8 @@ pub const ALL: &[Breakage] = &[
         what: "noise of covariance I instead of S_xx",
         changes: &[Change {
             file: "increment.rs",
-            find: "deviation * r",
-            before: ").collect(),
-            key,",
+            find: "deviation * root",
+            before: ", problem.outputs))",
             replace: "deviation",
         }],
         catcher: Catcher::Claims(&["eigenvalue-covariation-anisotropic"]),
