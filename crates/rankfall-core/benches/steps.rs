@@ -7,19 +7,20 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::lanes::BLOCK;
+use rankfall_core::ensemble::{EnsembleSpec, Unattended};
+use rankfall_core::lanes::{BLOCK, Instructions};
 use rankfall_core::network::Initialisation;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
+use rankfall_core::setup::{Setup, Source};
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::walk::Walk;
 
 /// Inputs p, outputs k, width l; (7, 3, 11) fills no vector.
 const SIZES: [(usize, usize, usize); 4] = [(5, 2, 10), (7, 3, 11), (20, 5, 50), (64, 10, 128)];
 
-/// Steps between two looks at the clock, in small networks and at least: keeping the columns apart is to
-/// be part of it.
-const STEPS: [u64; 2] = [1024, 128];
+/// Steps of a run, in small networks and at least: keeping the columns apart is to be part of it, and the
+/// start and the spectra at its two ends are to be little of it.
+const STEPS: [u64; 2] = [4096, 512];
 
 fn problem(inputs: usize, outputs: usize) -> Arc<Problem> {
     let recipe = Synthetic {
@@ -73,31 +74,48 @@ fn descents() -> [(&'static str, Kind); 9] {
     ]
 }
 
-/// A block from a small start, at which no step is too large.
-fn walk(problem: &Arc<Problem>, kind: Kind, width: usize) -> Option<Walk> {
-    let dynamics = Dynamics {
-        kind,
-        step_size: 0.002,
-        label_noise: 1.0,
-        optimizer: Optimizer::default(),
-    };
-    let small = Initialisation::Gaussian {
-        scale: 0.5 / (width as f64).sqrt(),
-        smallest_singular_value: None,
-    };
-    let start = small.start(problem, width, 1, 0).expect("a start");
-    Walk::new(&dynamics, problem, &start, 1, 0, 0)
+/// From a small start, at which no step is too large.
+fn setup(problem: Arc<Problem>, width: usize) -> Setup {
+    Setup {
+        source: Source::Shared(problem),
+        initialisation: Initialisation::Gaussian {
+            scale: 0.5 / (width as f64).sqrt(),
+            smallest_singular_value: None,
+        },
+        width,
+        seed: 1,
+        each_start: false,
+    }
 }
 
-fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut walk: Walk) {
-    let [steps, least] = STEPS;
-    let steps = (steps / (walk.increment().len() as u64 / 10).max(1)).max(least);
-    group.throughput(Throughput::Elements(steps * BLOCK as u64));
+/// A block of trajectories, or two halves of one.
+fn spec(kind: Kind, steps: u64) -> EnsembleSpec {
+    EnsembleSpec {
+        dynamics: Dynamics {
+            kind,
+            step_size: 0.002,
+            label_noise: 1.0,
+            optimizer: Optimizer::default(),
+        },
+        stream: 0,
+        trajectories: BLOCK as u64,
+        save_steps: vec![0, steps],
+        time_unit: 0.002,
+        rank_tolerance: 1e-3,
+        keep_trajectories: false,
+        reductions: true,
+        force_balance: None,
+    }
+}
+
+fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, setup: &Setup, spec: &EnsembleSpec) {
+    let trajectories = spec.effective_trajectories(setup);
+    let steps = spec.save_steps.iter().sum::<u64>();
+    group.throughput(Throughput::Elements(steps * trajectories));
     group.bench_function(name, |b| {
         b.iter(|| {
-            // Steps from one start cost the same; those of a collapsed network might not.
-            walk.start_over(0);
-            walk.advance(steps);
+            spec.run(setup, 1, None, &Unattended, Instructions::best())
+                .expect("runs")
         });
     });
 }
@@ -108,11 +126,11 @@ fn steps(criterion: &mut Criterion) {
         group.measurement_time(Duration::from_secs(3));
         group.warm_up_time(Duration::from_secs(1));
         group.sample_size(20);
-        let problem = problem(inputs, outputs);
+        let setup = setup(problem(inputs, outputs), width);
+        let [most, least] = STEPS;
+        let steps = (most / (inputs * outputs / 10) as u64).max(least);
         for (name, kind) in descents() {
-            if let Some(walk) = walk(&problem, kind, width) {
-                bench(&mut group, name, walk);
-            }
+            bench(&mut group, name, &setup, &spec(kind, steps));
         }
         group.finish();
     }

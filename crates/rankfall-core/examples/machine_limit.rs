@@ -9,12 +9,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
 use rankfall_core::network::Initialisation;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
+use rankfall_core::setup::{Setup, Source};
 use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::walk::Walk;
+
+/// Inputs p, outputs k, width l; trajectories and steps of a run, so many that its start and end cost
+/// little beside them.
+const SIZES: [([usize; 3], u64, u64); 3] = [
+    ([5, 2, 10], 64, 20_000),
+    ([20, 5, 50], 32, 5_000),
+    ([64, 10, 128], 8, 3_000),
+];
 
 const ROUNDS: usize = 9;
 
@@ -39,14 +48,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         "| p, k, l | integrator | flops | integer operations | limit, M steps/s | measured | share |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for (inputs, outputs, width) in [(5, 2, 10), (20, 5, 50), (64, 10, 128)] {
+    for (sizes, trajectories, steps) in SIZES {
+        let [inputs, outputs, width] = sizes;
         for (name, integrator) in [
             ("Euler–Maruyama", Integrator::EulerMaruyama),
             ("Lie–Euler", Integrator::LieEuler),
         ] {
             let [flops, words] = operations(inputs, outputs, integrator);
             let limit = 1.0 / (flops / multiply_adds + words / integers);
-            let measured = steps_a_second(inputs, outputs, width, integrator)?;
+            let measured = steps_a_second(sizes, trajectories, steps, integrator)?;
             println!(
                 "| {inputs}, {outputs}, {width} | {name} | {flops:.0} | {words:.0} | {:.3} | {:.3} | {:.0} % |",
                 limit / 1e6,
@@ -147,9 +157,9 @@ fn operations(inputs: usize, outputs: usize, integrator: Integrator) -> [f64; 2]
 }
 
 fn steps_a_second(
-    inputs: usize,
-    outputs: usize,
-    width: usize,
+    [inputs, outputs, width]: [usize; 3],
+    trajectories: u64,
+    steps: u64,
     integrator: Integrator,
 ) -> Result<f64, Box<dyn Error>> {
     let recipe = Synthetic {
@@ -162,11 +172,16 @@ fn steps_a_second(
     };
     let draw = recipe.draw(1, 0, false)?;
     let problem = Arc::new(Problem::new(&draw.gram, None, None)?);
-    let small = Initialisation::Gaussian {
-        scale: 0.5 / (width as f64).sqrt(),
-        smallest_singular_value: None,
+    let setup = Setup {
+        source: Source::Shared(problem),
+        initialisation: Initialisation::Gaussian {
+            scale: 0.5 / (width as f64).sqrt(),
+            smallest_singular_value: None,
+        },
+        width,
+        seed: 1,
+        each_start: false,
     };
-    let start = small.start(&problem, width, 1, 0)?;
     let dynamics = Dynamics {
         kind: Kind::StochasticGradientFlow {
             integrator,
@@ -179,13 +194,23 @@ fn steps_a_second(
         label_noise: 1.0,
         optimizer: Optimizer::default(),
     };
-    let mut walk = Walk::new(&dynamics, &problem, &start, 1, 0, 0).ok_or("it takes steps")?;
-    let steps = 40_000_000 / ((inputs + outputs) * inputs * outputs * 40) as u64 + 64;
+    let spec = EnsembleSpec {
+        dynamics,
+        stream: 0,
+        trajectories,
+        save_steps: vec![0, steps],
+        time_unit: 0.002,
+        rank_tolerance: 1e-3,
+        keep_trajectories: false,
+        reductions: true,
+        force_balance: None,
+    };
+    let run = || spec.run(&setup, 1, None, &Unattended, Instructions::best());
+    run()?;
     Ok(median(|| {
         rate_of(|| {
-            walk.start_over(0);
-            walk.advance(steps);
-            (steps * BLOCK as u64) as f64
+            let done = run();
+            done.map_or(0.0, |_| (trajectories * steps) as f64)
         })
     }))
 }

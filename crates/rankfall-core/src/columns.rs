@@ -39,30 +39,60 @@ impl<'a, const N: usize> Columns<'a, N> {
         &self.entries[j * self.apart + self.first..][..self.length]
     }
 
-    /// Column by column, the T entries from `row` on.
+    /// Column by column, the entries from `row` on.
     #[inline(always)]
-    pub fn across<const T: usize>(&self, row: usize) -> impl Iterator<Item = [Lanes<N>; T]> + 'a {
-        let from = self.first + row;
-        self.entries.chunks_exact(self.apart).map(move |column| {
-            let mut out = [Lanes::ZERO; T];
-            out.copy_from_slice(&column[from..from + T]);
-            out
-        })
+    pub fn across(&self, row: usize) -> Across<'a, N> {
+        Across {
+            entries: &self.entries[self.first + row..],
+            apart: self.apart,
+        }
     }
 
-    /// Row by row, the entries of the T columns from j on.
+    /// Row by row, the first `length` entries of the T columns from j on.
     #[inline(always)]
-    pub fn along<const T: usize>(&self, j: usize) -> impl Iterator<Item = [Lanes<N>; T]> + 'a {
+    pub fn along<const T: usize>(&self, j: usize, length: usize) -> Along<'a, T, N> {
         let mut columns: [&[Lanes<N>]; T] = [&[]; T];
         for t in 0..T {
-            columns[t] = self.get(j + t);
+            columns[t] = &self.get(j + t)[..length];
         }
-        (0..self.length).map(move |row| {
-            let mut out = [Lanes::ZERO; T];
-            for t in 0..T {
-                out[t] = columns[t][row];
-            }
-            out
-        })
+        Along(columns)
+    }
+}
+
+/// T numbers at a time, one set after the other. Iterators would say the same, but the compiler does not
+/// promise to compile their closures into the vector code that calls them.
+pub trait Terms<const T: usize, const N: usize> {
+    /// Set number i.
+    fn term(&self, i: usize) -> [Lanes<N>; T];
+}
+
+/// Entries that are side by side in each column, column by column.
+#[derive(Clone, Copy)]
+pub struct Across<'a, const N: usize> {
+    entries: &'a [Lanes<N>],
+    apart: usize,
+}
+
+impl<const T: usize, const N: usize> Terms<T, N> for Across<'_, N> {
+    #[inline(always)]
+    fn term(&self, i: usize) -> [Lanes<N>; T] {
+        let mut out = [Lanes::ZERO; T];
+        out.copy_from_slice(&self.entries[i * self.apart..][..T]);
+        out
+    }
+}
+
+/// Entries of T columns, row by row.
+#[derive(Clone, Copy)]
+pub struct Along<'a, const T: usize, const N: usize>([&'a [Lanes<N>]; T]);
+
+impl<const T: usize, const N: usize> Terms<T, N> for Along<'_, T, N> {
+    #[inline(always)]
+    fn term(&self, i: usize) -> [Lanes<N>; T] {
+        let mut out = [Lanes::ZERO; T];
+        for t in 0..T {
+            out[t] = self.0[t][i];
+        }
+        out
     }
 }

@@ -3,18 +3,21 @@
 //!
 //! Every entry is a sum in the order of its terms, each added with one rounding.
 
-use crate::columns::Columns;
+use crate::columns::{Columns, Terms};
 use crate::lanes::Lanes;
-
-/// Rows of a tile.
-const ROWS: usize = 4;
-
-/// Columns of a tile for up to [`NARROW`] lanes: eight sums and what they need fill sixteen registers of
-/// four doubles. With more lanes there is one.
-const COLUMNS: usize = 2;
 
 /// The most lanes that fit one register of four doubles.
 const NARROW: usize = 4;
+
+/// Rows of a tile for up to [`NARROW`] lanes: eight sums and what they need fill sixteen registers of four
+/// doubles.
+const ROWS: usize = 4;
+
+/// And for more, twelve sums.
+const ROWS_OF_WIDE: usize = 3;
+
+/// Columns of a tile.
+const COLUMNS: usize = 2;
 
 /// A product whose entries are worked out R × C at a time.
 trait Product<const N: usize> {
@@ -25,9 +28,16 @@ trait Product<const N: usize> {
 #[inline(always)]
 fn in_tiles<const N: usize>(rows: usize, columns: usize, product: &mut impl Product<N>) {
     let mut row = 0;
-    while row + ROWS <= rows {
-        strip::<ROWS, N>(row, columns, product);
-        row += ROWS;
+    if N <= NARROW {
+        while row + ROWS <= rows {
+            strip::<ROWS, N>(row, columns, product);
+            row += ROWS;
+        }
+    } else {
+        while row + ROWS_OF_WIDE <= rows {
+            strip::<ROWS_OF_WIDE, N>(row, columns, product);
+            row += ROWS_OF_WIDE;
+        }
     }
     while row < rows {
         strip::<1, N>(row, columns, product);
@@ -42,11 +52,9 @@ fn strip<const R: usize, const N: usize>(
     product: &mut impl Product<N>,
 ) {
     let mut column = 0;
-    if N <= NARROW {
-        while column + COLUMNS <= columns {
-            product.tile::<R, COLUMNS>(row, column);
-            column += COLUMNS;
-        }
+    while column + COLUMNS <= columns {
+        product.tile::<R, COLUMNS>(row, column);
+        column += COLUMNS;
     }
     while column < columns {
         product.tile::<R, 1>(row, column);
@@ -54,14 +62,16 @@ fn strip<const R: usize, const N: usize>(
     }
 }
 
-/// Σ_i left_i right_iᵀ.
+/// Σ_i left_i right_iᵀ over so many terms.
 #[inline(always)]
 fn sums<const R: usize, const C: usize, const N: usize>(
-    left: impl Iterator<Item = [Lanes<N>; R]>,
-    right: impl Iterator<Item = [Lanes<N>; C]>,
+    count: usize,
+    left: impl Terms<R, N>,
+    right: impl Terms<C, N>,
 ) -> [[Lanes<N>; C]; R] {
     let mut sums = [[Lanes::ZERO; C]; R];
-    for (x, y) in left.zip(right) {
+    for i in 0..count {
+        let (x, y) = (left.term(i), right.term(i));
         for r in 0..R {
             for c in 0..C {
                 sums[r][c] = x[r].mul_add(y[c], sums[r][c]);
@@ -86,7 +96,8 @@ struct OuterProducts<'a, const N: usize> {
 impl<const N: usize> Product<N> for OuterProducts<'_, N> {
     #[inline(always)]
     fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize) {
-        let sums = sums::<R, C, N>(self.x.across(row), self.y.across(column));
+        let (x, y) = (self.x.across(row), self.y.across(column));
+        let sums = sums::<R, C, N>(self.x.count(), x, y);
         for c in 0..C {
             for r in 0..R {
                 self.out[(column + c) * self.x.length + row + r] = sums[r][c];
@@ -110,7 +121,12 @@ struct ScalarProducts<'a, const N: usize> {
 impl<const N: usize> Product<N> for ScalarProducts<'_, N> {
     #[inline(always)]
     fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize) {
-        let sums = sums::<R, C, N>(self.x.along(row), self.g.along(column));
+        let length = self.x.length;
+        let (x, g) = (
+            self.x.along::<R>(row, length),
+            self.g.along::<C>(column, length),
+        );
+        let sums = sums::<R, C, N>(length, x, g);
         let count = self.g.count();
         for r in 0..R {
             for c in 0..C {
@@ -147,7 +163,9 @@ struct Combinations<'a, const N: usize> {
 impl<const N: usize> Product<N> for Combinations<'_, N> {
     #[inline(always)]
     fn tile<const R: usize, const C: usize>(&mut self, j: usize, row: usize) {
-        let sums = sums::<R, C, N>(self.factors.along(j), self.g.across(row));
+        let count = self.g.count();
+        let (factors, g) = (self.factors.along::<R>(j, count), self.g.across(row));
+        let sums = sums::<R, C, N>(count, factors, g);
         for r in 0..R {
             let entries = &mut self.columns[(j + r) * self.apart + row..][..C];
             for c in 0..C {
