@@ -10,6 +10,7 @@ use crate::gradient_flow::GradientFlow;
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, Lanes, Mask, Words};
 use crate::network::{Start, Weights};
+use crate::normals::Streams;
 use crate::observe::{Observer, Readings};
 use crate::plain::{NoiseOf, Plain, PlainWeights};
 use crate::problem::Problem;
@@ -97,10 +98,12 @@ impl<'a, const N: usize> Block<'a, N> {
         let stepper = Stepper::new(
             &spec.dynamics,
             &problem,
-            setup.seed,
-            spec.stream,
-            trajectories,
-            instructions,
+            &Streams {
+                seed: setup.seed,
+                dynamics: spec.stream,
+                trajectories,
+                instructions,
+            },
         );
         let mut engine = match stepper {
             _ if !spec.reductions => Engine::Plain(plain_lanes(spec, setup, first, &beginnings)),
@@ -320,9 +323,8 @@ impl<const N: usize> Weighed<'_, N> {
         while steps > 0 {
             let now = self.state.step;
             let next = steps.min(stride - now % stride);
-            if let Some((noise, trajectories)) = self.stepper.noise() {
-                self.forces
-                    .note_noise(noise, trajectories, now, next, self.instructions);
+            if let Some(noise) = self.stepper.noise() {
+                self.forces.note_noise(noise, now, next, self.instructions);
             }
             self.stepper.advance(self.state, self.problem, next);
             steps -= next;

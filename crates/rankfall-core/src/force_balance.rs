@@ -16,7 +16,7 @@ use crate::dynamics::ForceScales;
 use crate::forces::Forces;
 use crate::increment::GaussianNoise;
 use crate::lane_problem::LaneProblem;
-use crate::lanes::{Instructions, LaneWork, Lanes, Words};
+use crate::lanes::{Instructions, LaneWork, Lanes};
 use crate::observe::Observable;
 use crate::state::State;
 
@@ -125,14 +125,12 @@ impl<const N: usize> ForceBalance<N> {
     pub fn note_noise(
         &mut self,
         noise: &mut GaussianNoise<N>,
-        trajectories: Words<N>,
         first: u64,
         steps: u64,
         instructions: Instructions,
     ) {
         instructions.dispatch(Gather {
             noise,
-            trajectories,
             first,
             steps,
             sum: &mut self.noise,
@@ -279,7 +277,6 @@ fn sample<const N: usize>(
 
 struct Gather<'a, const N: usize> {
     noise: &'a mut GaussianNoise<N>,
-    trajectories: Words<N>,
     first: u64,
     steps: u64,
     sum: &'a mut [Lanes<N>],
@@ -292,7 +289,7 @@ impl<const N: usize> LaneWork for Gather<'_, N> {
     #[inline(always)]
     fn run(self) {
         for step in self.first..self.first + self.steps {
-            self.noise.add(self.trajectories, step, self.sum);
+            self.noise.add(step, self.sum);
         }
     }
 }

@@ -298,7 +298,7 @@ pub fn sum_of_squares<const N: usize>(x: &[Lanes<N>]) -> Lanes<N> {
 pub fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
     if Lanes::<N>::SINGLE && rowwise::applies::<N>(x.len()) {
         rowwise::scalar_product(x, y)
-    } else if x.len() >= 16 {
+    } else if x.len() >= 8 {
         dot_in::<4, N>(x, y)
     } else {
         dot_in::<1, N>(x, y)

@@ -9,31 +9,32 @@ use crate::batches::Batches;
 use crate::dynamics::{Dynamics, Kind, LabelNoise};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Lanes, Words};
+use crate::normals::{Normals, Streams};
 use crate::problem::Rows;
 use crate::random::{Purpose, Signs, StreamKey};
-use crate::state::{State, negative_gradient_from_product};
+use crate::state::State;
 
 /// Computes ΔG (p × k row-major) for N trajectories.
 pub enum Increment<const N: usize> {
     /// ΔG = η A: gradient descent.
     Descent {
-        /// η.
-        step_size: f64,
+        /// η A.
+        drift: Drift<N>,
     },
     /// ΔG = h A + scale_a Z_ab: the stochastic flow with scale = √(νh s_a), and label-noise
     /// gradient descent with Gaussian labels, h = η, scale = η√(δ s_a/n).
     GaussianNoise {
-        /// h, or η.
-        step_size: f64,
+        /// h A, or η A.
+        drift: Drift<N>,
         /// scale_a Z_ab.
         noise: GaussianNoise<N>,
     },
     /// ΔG = η (A + Xᵀε/n) with ε = ±√δ: label-noise gradient descent with Rademacher labels.
     RademacherLabels {
-        /// η.
-        step_size: f64,
-        /// √δ.
-        deviation: f64,
+        /// η A.
+        drift: Drift<N>,
+        /// η√δ/n.
+        share: f64,
         /// Whose signs.
         key: StreamKey,
     },
@@ -45,16 +46,22 @@ pub enum Increment<const N: usize> {
 pub struct GaussianNoise<const N: usize> {
     /// One factor per entry, that of its row.
     scale: Vec<Lanes<N>>,
-    key: StreamKey,
     /// Each increment is the sum of this many finer ones.
     substeps: u32,
-    /// Scratch for the normals.
-    normals: Vec<Lanes<N>>,
+    normals: Normals<N>,
+    /// Scratch for the sum of finer increments.
+    sum: Vec<Lanes<N>>,
 }
 
 impl<const N: usize> GaussianNoise<N> {
     /// Increments of this variance per unit of S_xx, each the sum of `substeps` ≥ 1.
-    pub fn new(problem: &LaneProblem<N>, variance: f64, substeps: u32, key: StreamKey) -> Self {
+    pub fn new(
+        problem: &LaneProblem<N>,
+        variance: f64,
+        substeps: u32,
+        streams: &Streams<N>,
+        purpose: Purpose,
+    ) -> Self {
         let deviation = Lanes::splat((variance / f64::from(substeps)).sqrt());
         Self {
             scale: problem
@@ -62,21 +69,77 @@ impl<const N: usize> GaussianNoise<N> {
                 .iter()
                 .flat_map(|&root| std::iter::repeat_n(deviation * root, problem.outputs))
                 .collect(),
-            key,
             substeps,
-            normals: vec![Lanes::ZERO; problem.inputs * problem.outputs],
+            normals: streams.normals(purpose, problem.inputs * problem.outputs),
+            sum: vec![Lanes::ZERO; problem.inputs * problem.outputs],
         }
     }
 
     /// Adds the increment of one step to `out`, p × k row-major.
     #[inline(always)]
-    pub fn add(&mut self, trajectories: Words<N>, step: u64, out: &mut [Lanes<N>]) {
-        let substeps = u64::from(self.substeps);
-        for fine in step * substeps..(step + 1) * substeps {
-            self.key.fill_normals(trajectories, fine, &mut self.normals);
-            for ((entry, &z), &factor) in out.iter_mut().zip(&self.normals).zip(&self.scale) {
-                *entry = factor.mul_add(z, *entry);
+    pub fn add(&mut self, step: u64, out: &mut [Lanes<N>]) {
+        let (scale, numbers) = self.of_step(step);
+        for i in 0..out.len() {
+            out[i] = scale[i].mul_add(numbers[i], out[i]);
+        }
+    }
+
+    /// The factors and the normal numbers of one step, p × k row-major both: the increment is their product.
+    #[inline(always)]
+    fn of_step(&mut self, step: u64) -> (&[Lanes<N>], &[Lanes<N>]) {
+        let numbers = if self.substeps == 1 {
+            self.normals.of_step(step)
+        } else {
+            self.sum.fill(Lanes::ZERO);
+            let substeps = u64::from(self.substeps);
+            for fine in step * substeps..(step + 1) * substeps {
+                let numbers = self.normals.of_step(fine);
+                for i in 0..self.sum.len() {
+                    self.sum[i] += numbers[i];
+                }
             }
+            &self.sum
+        };
+        (&self.scale, &numbers[..self.scale.len()])
+    }
+}
+
+/// h A = h (S_xy − S_xx W₁W₂), p × k row-major.
+pub struct Drift<const N: usize> {
+    /// −h S_xx as it acts on each entry.
+    curvature: Vec<Lanes<N>>,
+    /// h S_xy.
+    target: Vec<Lanes<N>>,
+}
+
+impl<const N: usize> Drift<N> {
+    fn new(problem: &LaneProblem<N>, h: f64) -> Self {
+        let times_h = |values: &[Lanes<N>]| values.iter().map(|&x| x * Lanes::splat(h)).collect();
+        Self {
+            curvature: times_h(&problem.negative_curvature),
+            target: times_h(&problem.sxy),
+        }
+    }
+
+    /// From W₁W₂, in its place.
+    #[inline(always)]
+    fn apply(&self, product: &mut [Lanes<N>]) {
+        let (curvature, target) = (&self.curvature[..product.len()], &self.target);
+        for i in 0..product.len() {
+            product[i] = curvature[i].mul_add(product[i], target[i]);
+        }
+    }
+
+    /// With the noise of a step, in the same pass.
+    #[inline(always)]
+    fn apply_with_noise(&self, noise: &mut GaussianNoise<N>, step: u64, product: &mut [Lanes<N>]) {
+        let count = product.len();
+        let (curvature, target) = (&self.curvature[..count], &self.target[..count]);
+        let (scale, numbers) = noise.of_step(step);
+        let (scale, numbers) = (&scale[..count], &numbers[..count]);
+        for i in 0..count {
+            let drift = curvature[i].mul_add(product[i], target[i]);
+            product[i] = scale[i].mul_add(numbers[i], drift);
         }
     }
 }
@@ -85,36 +148,42 @@ impl<const N: usize> GaussianNoise<N> {
 pub struct MiniBatch<const N: usize> {
     step_size: f64,
     deviation: f64,
-    distribution: LabelNoise,
-    key: StreamKey,
+    label_numbers: LabelNumbers<N>,
     batches: Vec<Batches>,
     rows: Vec<Vec<u32>>,
     product: Vec<Lanes<N>>,
     input: Vec<Lanes<N>>,
     residual: Vec<Lanes<N>>,
+    /// ε/√δ of the batch: number `slot · k + b` of the step is that of output b.
     noise: Vec<Lanes<N>>,
+}
+
+/// Where the added label noise of mini-batches comes from, before its scale.
+enum LabelNumbers<const N: usize> {
+    Gaussian(Normals<N>),
+    Rademacher(StreamKey),
+}
+
+impl<const N: usize> LabelNumbers<N> {
+    fn new(distribution: LabelNoise, count: usize, streams: &Streams<N>) -> Self {
+        match distribution {
+            LabelNoise::Gaussian => Self::Gaussian(streams.normals(Purpose::LabelNoise, count)),
+            LabelNoise::Rademacher => Self::Rademacher(streams.key(Purpose::LabelNoise)),
+        }
+    }
 }
 
 impl<const N: usize> Increment<N> {
     /// The increment of `dynamics`, None for gradient flow, which takes no steps of its own.
-    /// `stream` tells the noise of several dynamics apart.
     pub fn new(
         dynamics: &Dynamics,
         problem: &LaneProblem<N>,
-        seed: u64,
-        stream: u32,
-        trajectories: Words<N>,
+        streams: &Streams<N>,
     ) -> Option<Self> {
         let eta = dynamics.step_size;
-        let size = problem.inputs * problem.outputs;
         let gaussian = |step_size: f64, variance: f64, substeps, purpose| Self::GaussianNoise {
-            step_size,
-            noise: GaussianNoise::new(
-                problem,
-                variance,
-                substeps,
-                StreamKey::new(seed, purpose, stream),
-            ),
+            drift: Drift::new(problem, step_size),
+            noise: GaussianNoise::new(problem, variance, substeps, streams, purpose),
         };
         Some(match dynamics.kind {
             Kind::GradientFlow => return None,
@@ -127,7 +196,9 @@ impl<const N: usize> Increment<N> {
                 let purpose = Purpose::BrownianMotion;
                 gaussian(time_step, variance, brownian_substeps, purpose)
             }
-            Kind::GradientDescent => Self::Descent { step_size: eta },
+            Kind::GradientDescent => Self::Descent {
+                drift: Drift::new(problem, eta),
+            },
             Kind::LabelNoiseGradientDescent {
                 distribution: LabelNoise::Gaussian,
             } => {
@@ -137,21 +208,21 @@ impl<const N: usize> Increment<N> {
             Kind::LabelNoiseGradientDescent {
                 distribution: LabelNoise::Rademacher,
             } => Self::RademacherLabels {
-                step_size: eta,
-                deviation: dynamics.label_noise.sqrt(),
-                key: StreamKey::new(seed, Purpose::LabelNoise, stream),
+                drift: Drift::new(problem, eta),
+                share: eta * dynamics.label_noise.sqrt() / problem.samples as f64,
+                key: streams.key(Purpose::LabelNoise),
             },
             Kind::StochasticGradientDescent {
                 batch_size,
                 sampling,
                 distribution,
             } => {
-                let key = StreamKey::new(seed, Purpose::Batches, stream);
-                let batches = trajectories.0.map(|trajectory| {
+                let key = streams.key(Purpose::Batches);
+                let batches = streams.trajectories.0.map(|trajectory| {
                     Batches::new(sampling, problem.samples, batch_size, key, trajectory)
                 });
                 let noisy = dynamics.label_noise > 0.0;
-                let noise = if noisy {
+                let count = if noisy {
                     problem.outputs * batch_size as usize
                 } else {
                     0
@@ -159,14 +230,13 @@ impl<const N: usize> Increment<N> {
                 Self::MiniBatch(MiniBatch {
                     step_size: eta,
                     deviation: dynamics.label_noise.sqrt(),
-                    distribution,
-                    key: StreamKey::new(seed, Purpose::LabelNoise, stream),
+                    label_numbers: LabelNumbers::new(distribution, count, streams),
+                    noise: vec![Lanes::ZERO; count],
                     batches: batches.into(),
                     rows: vec![Vec::new(); N],
-                    product: vec![Lanes::ZERO; size],
+                    product: vec![Lanes::ZERO; problem.inputs * problem.outputs],
                     input: vec![Lanes::ZERO; problem.inputs],
                     residual: vec![Lanes::ZERO; problem.outputs],
-                    noise: vec![Lanes::ZERO; noise],
                 })
             }
         })
@@ -184,24 +254,13 @@ impl<const N: usize> Increment<N> {
         // Asked for in one place, since it is compiled into every place that asks.
         state.product(problem, out);
         match self {
-            Self::MiniBatch(batch) => return batch.fill(state.step, problem, trajectories, out),
-            Self::Descent { step_size }
-            | Self::GaussianNoise { step_size, .. }
-            | Self::RademacherLabels { step_size, .. } => {
-                negative_gradient_from_product(problem, *step_size, out);
+            Self::Descent { drift } => drift.apply(out),
+            Self::GaussianNoise { drift, noise } => drift.apply_with_noise(noise, state.step, out),
+            Self::RademacherLabels { drift, share, key } => {
+                drift.apply(out);
+                add_label_signs(state.step, problem, trajectories, *key, *share, out);
             }
-        }
-        match self {
-            Self::GaussianNoise { noise, .. } => noise.add(trajectories, state.step, out),
-            Self::RademacherLabels {
-                step_size,
-                deviation,
-                key,
-            } => {
-                let share = *step_size * *deviation / problem.samples as f64;
-                add_label_signs(state.step, problem, trajectories, *key, share, out);
-            }
-            Self::Descent { .. } | Self::MiniBatch(_) => {}
+            Self::MiniBatch(batch) => batch.fill(state.step, problem, trajectories, out),
         }
     }
 }
@@ -287,12 +346,16 @@ impl<const N: usize> MiniBatch<N> {
         }
     }
 
-    /// Label noise of the whole batch: number `slot · k + b` of the step is that of output b.
+    /// Label noise of the whole batch.
     #[inline(always)]
     fn draw_label_noise(&mut self, trajectories: Words<N>, step: u64) {
-        match self.distribution {
-            LabelNoise::Gaussian => self.key.fill_normals(trajectories, step, &mut self.noise),
-            LabelNoise::Rademacher => self.key.fill_signs(trajectories, step, &mut self.noise),
+        let noise = &mut self.noise;
+        match &mut self.label_numbers {
+            LabelNumbers::Gaussian(normals) => {
+                let numbers = &normals.of_step(step)[..noise.len()];
+                noise.copy_from_slice(numbers);
+            }
+            LabelNumbers::Rademacher(key) => key.fill_signs(trajectories, step, noise),
         }
     }
 

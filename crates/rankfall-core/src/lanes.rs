@@ -67,6 +67,12 @@ impl<const N: usize> Lanes<N> {
         Self([value; N])
     }
 
+    /// Numbers of single precision, which are exact.
+    #[inline(always)]
+    pub fn from_single(values: [f32; N]) -> Self {
+        Self(map(values, f64::from))
+    }
+
     /// self · factor + term, rounded once.
     #[inline(always)]
     pub fn mul_add(self, factor: Self, term: Self) -> Self {

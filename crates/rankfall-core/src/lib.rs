@@ -75,6 +75,7 @@ pub mod lane_math;
 pub mod lane_problem;
 pub mod lanes;
 pub mod network;
+pub mod normals;
 pub mod observe;
 pub mod optimizer;
 pub mod plain;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::batches::Batches;
 use crate::dense::{product, thin_svd, transpose_product};
 use crate::dynamics::{Dynamics, Integrator, Kind, LabelNoise};
-use crate::lanes::{Lanes, Words};
+use crate::lanes::{Instructions, Lanes, Words};
 use crate::network::{Start, Weights};
 use crate::observe::{Readings, Spectra};
 use crate::optimizer::Optimizer;
@@ -257,9 +257,9 @@ impl Plain {
     /// scale · V diag(√s) Z.
     fn gaussian_noise(&self, key: StreamKey, step: u64, scale: f64) -> Mat<f64> {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
-        let mut normals = vec![Lanes::<1>::ZERO; p * k];
-        key.fill_normals(Words([self.trajectory]), step, &mut normals);
-        let z = Mat::from_fn(p, k, |a, b| scale * normals[a * k + b].0[0]);
+        let mut normals = vec![0.0; p * k];
+        key.fill_normals(self.trajectory, step, &mut normals, Instructions::best());
+        let z = Mat::from_fn(p, k, |a, b| scale * normals[a * k + b]);
         product(&self.root, &z)
     }
 
@@ -293,16 +293,21 @@ impl Plain {
         let share = self.dynamics.step_size / chosen.len() as f64;
         let deviation = self.dynamics.label_noise.sqrt();
         let count = if deviation > 0.0 { chosen.len() * k } else { 0 };
-        let mut noise = vec![Lanes::<1>::ZERO; count];
-        let trajectory = Words([self.trajectory]);
+        let mut noise = vec![0.0; count];
+        let (key, trajectory) = (self.label_noise, self.trajectory);
         match distribution {
-            LabelNoise::Gaussian => self.label_noise.fill_normals(trajectory, step, &mut noise),
-            LabelNoise::Rademacher => self.label_noise.fill_signs(trajectory, step, &mut noise),
+            LabelNoise::Gaussian => {
+                key.fill_normals(trajectory, step, &mut noise, Instructions::best());
+            }
+            LabelNoise::Rademacher => {
+                let mut signs = Signs::new(key, Words([trajectory]), step);
+                noise.fill_with(|| signs.draw().0[0]);
+            }
         }
         for (slot, &row) in chosen.iter().enumerate() {
             let input = &x[row as usize * p..(row as usize + 1) * p];
             for b in 0..k {
-                let noise = noise.get(slot * k + b).map_or(0.0, |z| deviation * z.0[0]);
+                let noise = noise.get(slot * k + b).map_or(0.0, |z| deviation * z);
                 let fit: f64 = (0..p).map(|a| input[a] * map[(a, b)]).sum();
                 let residual = y[row as usize * k + b] + noise - fit;
                 for (a, &value) in input.iter().enumerate() {

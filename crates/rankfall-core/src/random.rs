@@ -6,8 +6,7 @@
 //!
 //! Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
-use crate::box_muller::two_normals;
-use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
+use crate::lanes::{Lanes, Words};
 
 /// What a stream is for. Streams of different purpose never share a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +53,6 @@ const KEY_STEPS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
 const LOW: u64 = 0xFFFF_FFFF;
 
-/// Draws worked out side by side.
-const DRAWS: usize = 4;
-
 /// One round on a counter whose words hold 32 bits in the low half of each lane; what is in the high
 /// halves neither matters nor is kept clean.
 #[inline(always)]
@@ -86,107 +82,110 @@ fn high_xor<const N: usize>(product: Words<N>, word: Words<N>, key: u64) -> Word
     product.with(word, |p, w| (p >> 32) ^ (w ^ key))
 }
 
-/// The key of each round.
+/// The keys of the rounds of one stream.
+pub struct RoundKeys([[u64; 2]; ROUNDS]);
+
+/// Draw, and step in two halves: the words of a counter that trajectories share.
 #[inline(always)]
-fn round_keys(key: [u32; 2]) -> [[u64; 2]; ROUNDS] {
-    let mut keys = [[0; 2]; ROUNDS];
-    for (number, own) in keys.iter_mut().enumerate() {
-        for half in 0..2 {
-            let step = KEY_STEPS[half].wrapping_mul(number as u32);
-            own[half] = u64::from(key[half].wrapping_add(step));
+pub fn counter_of_step(draw: u64, step: u64) -> [u64; 3] {
+    [draw & LOW, step & LOW, step >> 32]
+}
+
+impl RoundKeys {
+    #[inline(always)]
+    fn new(key: [u32; 2]) -> Self {
+        let mut keys = [[0; 2]; ROUNDS];
+        for (number, own) in keys.iter_mut().enumerate() {
+            for half in 0..2 {
+                let step = KEY_STEPS[half].wrapping_mul(number as u32);
+                own[half] = u64::from(key[half].wrapping_add(step));
+            }
         }
+        Self(keys)
     }
-    keys
-}
 
-/// Philox4x32-10 over lanes: each of the four counter words holds 32 bits in a 64-bit lane.
-#[inline(always)]
-pub fn philox<const N: usize>(mut counter: [Words<N>; 4], key: [u32; 2]) -> [Words<N>; 4] {
-    for key in round_keys(key) {
-        counter = round(counter, key);
+    /// Philox4x32-10 over lanes: each of the four counter words holds 32 bits in a 64-bit lane. The high
+    /// halves of what it returns are not clean.
+    #[inline(always)]
+    fn philox<const N: usize>(&self, mut counter: [Words<N>; 4]) -> [Words<N>; 4] {
+        for &key in &self.0 {
+            counter = round(counter, key);
+        }
+        counter
     }
-    counter.map(|word| word.each(|w| w & LOW))
-}
 
-/// [`philox`] where only the last word of the counter differs from lane to lane: most of the first
-/// three rounds is then the same for all lanes. The high halves of the words are not clean.
-#[inline(always)]
-fn philox_of_lanes<const N: usize>(
-    shared: [u64; 3],
-    lane: Words<N>,
-    keys: &[[u64; 2]; ROUNDS],
-) -> [Words<N>; 4] {
-    let multiply = |word: u64, which: usize| (word & LOW).wrapping_mul(MULTIPLIERS[which]);
-    let [first, second] = [multiply(shared[0], 0), multiply(shared[2], 1)];
-    let alike = (second >> 32) ^ shared[1] ^ keys[0][0];
-    let differing = lane.each(|w| w ^ ((first >> 32) ^ keys[0][1]));
-
-    let third = multiply(alike, 0);
-    let fourth = times(differing, MULTIPLIERS[1]);
-    let zeroth_word = fourth.each(|p| (p >> 32) ^ (second ^ keys[1][0]));
-    let alike = (third >> 32) ^ first ^ keys[1][1];
-
-    let fifth = times(zeroth_word, MULTIPLIERS[0]);
-    let sixth = multiply(alike, 1);
-    let mut counter = [
-        fourth.each(|w| w ^ ((sixth >> 32) ^ keys[2][0])),
-        Words::splat(sixth),
-        fifth.each(|p| (p >> 32) ^ (third ^ keys[2][1])),
-        fifth,
-    ];
-    for &key in &keys[3..] {
-        counter = round(counter, key);
+    /// The words of draws, each in a lane, of one trajectory and step.
+    #[inline(always)]
+    pub fn philox_of_draws<const N: usize>(
+        &self,
+        draws: Words<N>,
+        step: u64,
+        trajectory: u64,
+    ) -> [Words<N>; 4] {
+        self.philox([
+            draws,
+            Words::splat(step & LOW),
+            Words::splat(step >> 32),
+            Words::splat(trajectory),
+        ])
     }
-    counter
+
+    /// The words of one draw where only the last word of the counter differs from lane to lane: most of
+    /// the first three rounds is then the same for all lanes.
+    #[inline(always)]
+    pub fn philox_of_lanes<const N: usize>(
+        &self,
+        shared: [u64; 3],
+        lane: Words<N>,
+    ) -> [Words<N>; 4] {
+        let keys = &self.0;
+        let multiply = |word: u64, which: usize| (word & LOW).wrapping_mul(MULTIPLIERS[which]);
+        let [first, second] = [multiply(shared[0], 0), multiply(shared[2], 1)];
+        let alike = (second >> 32) ^ shared[1] ^ keys[0][0];
+        let differing = lane.each(|w| w ^ ((first >> 32) ^ keys[0][1]));
+
+        let third = multiply(alike, 0);
+        let fourth = times(differing, MULTIPLIERS[1]);
+        let zeroth_word = fourth.each(|p| (p >> 32) ^ (second ^ keys[1][0]));
+        let alike = (third >> 32) ^ first ^ keys[1][1];
+
+        let fifth = times(zeroth_word, MULTIPLIERS[0]);
+        let sixth = multiply(alike, 1);
+        let mut counter = [
+            fourth.each(|w| w ^ ((sixth >> 32) ^ keys[2][0])),
+            Words::splat(sixth),
+            fifth.each(|p| (p >> 32) ^ (third ^ keys[2][1])),
+            fifth,
+        ];
+        for &key in &keys[3..] {
+            counter = round(counter, key);
+        }
+        counter
+    }
 }
 
 impl StreamKey {
     /// The key for `purpose` under `seed`; `dynamics` tells streams of several dynamics apart.
     pub fn new(seed: u64, purpose: Purpose, dynamics: u32) -> Self {
         let counter = [purpose as u32, dynamics, 0, 0].map(|w| Words::<1>::splat(u64::from(w)));
-        let words = philox(counter, [seed as u32, (seed >> 32) as u32]);
+        let keys = RoundKeys::new([seed as u32, (seed >> 32) as u32]);
+        let words = keys.philox(counter);
         Self([words[0].0[0] as u32, words[1].0[0] as u32])
+    }
+
+    /// The keys of the rounds.
+    #[inline(always)]
+    pub fn round_keys(self) -> RoundKeys {
+        RoundKeys::new(self.0)
     }
 
     /// Two 64-bit words per lane: number `draw` of `step`, for each lane's trajectory.
     #[inline(always)]
     pub fn words<const N: usize>(self, lane: Words<N>, step: u64, draw: u32) -> [Words<N>; 2] {
-        let shared = [u64::from(draw), step & LOW, step >> 32];
-        let word = philox_of_lanes(shared, lane, &round_keys(self.0));
+        let counter = counter_of_step(u64::from(draw), step);
+        let word = self.round_keys().philox_of_lanes(counter, lane);
         let join = |low: Words<N>, high: Words<N>| low.with(high, |l, h| (l & LOW) | (h << 32));
         [join(word[0], word[1]), join(word[2], word[3])]
-    }
-
-    /// Four independent standard normal numbers per lane, as in [`crate::box_muller`].
-    #[inline(always)]
-    pub fn normals<const N: usize>(self, lane: Words<N>, step: u64, draw: u32) -> [Lanes<N>; 4] {
-        let shared = [u64::from(draw), step & LOW, step >> 32];
-        four_normals(philox_of_lanes(shared, lane, &round_keys(self.0)))
-    }
-
-    /// Fills `out` with standard normals of one step, four per draw.
-    #[inline(always)]
-    pub fn fill_normals<const N: usize>(self, lane: Words<N>, step: u64, out: &mut [Lanes<N>]) {
-        if Lanes::<N>::SINGLE {
-            return fill_along(self, lane.0[0], step, out, |entry, value| {
-                entry.0[0] = value
-            });
-        }
-        let keys = round_keys(self.0);
-        for (part, normals) in out.chunks_mut(4 * DRAWS).enumerate() {
-            let (fours, rest) = normals.as_chunks_mut::<4>();
-            let draw = |place: usize| [(DRAWS * part + place) as u64 & LOW, step & LOW, step >> 32];
-            // All words first, in the place of the numbers: draws do not wait for each other then.
-            for (place, four) in fours.iter_mut().enumerate() {
-                *four = philox_of_lanes(draw(place), lane, &keys).map(Words::to_f64);
-            }
-            if !rest.is_empty() {
-                fill_rest(philox_of_lanes(draw(fours.len()), lane, &keys), rest);
-            }
-            for four in fours {
-                *four = four_normals(four.map(Lanes::to_bits));
-            }
-        }
     }
 
     /// Fills `out` with ±1 of one step, 128 per draw.
@@ -198,23 +197,6 @@ impl StreamKey {
         }
     }
 
-    /// Fills `out` with standard normals of one trajectory and step: the numbers of
-    /// [`Self::fill_normals`], worked out several draws at a time. At most 2³⁴ numbers.
-    pub fn fill_normals_along(
-        self,
-        trajectory: u64,
-        step: u64,
-        out: &mut [f64],
-        instructions: Instructions,
-    ) {
-        instructions.dispatch(NormalsAlong {
-            key: self,
-            trajectory,
-            step,
-            out,
-        });
-    }
-
     /// A sequential reader of the stream of one trajectory and step, for set-up work.
     pub fn reader(self, trajectory: u64, step: u64) -> StreamReader {
         StreamReader {
@@ -224,26 +206,6 @@ impl StreamKey {
             draw: 0,
             spare: None,
         }
-    }
-}
-
-/// Four independent standard normal numbers per lane from the four words of one draw, the high
-/// halves of which are ignored.
-#[inline(always)]
-fn four_normals<const N: usize>(word: [Words<N>; 4]) -> [Lanes<N>; 4] {
-    let [a, b] = two_normals(word[0], word[1]);
-    let [c, d] = two_normals(word[2], word[3]);
-    [a, b, c, d]
-}
-
-/// The first numbers of [`four_normals`], at most three: the second pair only where it is asked for.
-#[inline(always)]
-fn fill_rest<const N: usize>(word: [Words<N>; 4], out: &mut [Lanes<N>]) {
-    for (entry, number) in out.iter_mut().zip(two_normals(word[0], word[1])) {
-        *entry = number;
-    }
-    if let Some(third) = out.get_mut(2) {
-        [*third, _] = two_normals(word[2], word[3]);
     }
 }
 
@@ -281,57 +243,6 @@ impl<const N: usize> Signs<N> {
         let word = self.words[bit / 64];
         word.each(|w| ((w >> (bit % 64)) & 1) << 63 | 1f64.to_bits())
             .to_f64()
-    }
-}
-
-/// The work of [`StreamKey::fill_normals_along`].
-struct NormalsAlong<'a> {
-    key: StreamKey,
-    trajectory: u64,
-    step: u64,
-    out: &'a mut [f64],
-}
-
-impl LaneWork for NormalsAlong<'_> {
-    type Output = ();
-    const NARROW: bool = false;
-
-    #[inline(always)]
-    fn run(self) {
-        fill_along(
-            self.key,
-            self.trajectory,
-            self.step,
-            self.out,
-            |own, value| *own = value,
-        );
-    }
-}
-
-/// The normals of one trajectory and step, as many draws side by side as a block has lanes.
-#[inline(always)]
-fn fill_along<T>(
-    key: StreamKey,
-    trajectory: u64,
-    step: u64,
-    out: &mut [T],
-    set: impl Fn(&mut T, f64),
-) {
-    for (block, chunk) in out.chunks_mut(4 * BLOCK).enumerate() {
-        let mut draws = [0; BLOCK];
-        for lane in 0..BLOCK {
-            draws[lane] = (block * BLOCK + lane) as u64 & LOW;
-        }
-        let counter = [
-            Words(draws),
-            Words::splat(step & LOW),
-            Words::splat(step >> 32),
-            Words::splat(trajectory),
-        ];
-        let normals = four_normals(philox(counter, key.0));
-        for (place, entry) in chunk.iter_mut().enumerate() {
-            set(entry, normals[place % 4].0[place / 4]);
-        }
     }
 }
 
@@ -413,41 +324,10 @@ mod tests {
             ),
         ];
         for (counter, key, expected) in cases {
-            let got = philox(counter.map(|c| Words::<2>::splat(u64::from(c))), key);
+            let counter = counter.map(|c| Words::<2>::splat(u64::from(c)));
+            let got = RoundKeys::new(key).philox(counter);
             for (word, want) in got.iter().zip(expected) {
-                assert_eq!(word.0, [u64::from(want); 2]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_lane_has_the_bits_of_the_trajectory_alone() {
-        let key = StreamKey::new(7, Purpose::BrownianMotion, 0);
-        let eight = key.normals(Words([3, 9, 4, 0, 1, 2, 77, 1 << 29]), 12, 5);
-        for (lane, trajectory) in [3, 9, 4, 0, 1, 2, 77, 1 << 29].into_iter().enumerate() {
-            let alone = key.normals(Words([trajectory]), 12, 5);
-            for (one, many) in alone.iter().zip(&eight) {
-                assert_eq!(one.0[0].to_bits(), many.0[lane].to_bits());
-            }
-        }
-    }
-
-    #[test]
-    fn one_trajectory_has_the_same_numbers_many_draws_at_a_time() {
-        let key = StreamKey::new(7, Purpose::WeightNoise, 2);
-        for (_, instructions) in Instructions::available() {
-            for size in [0, 1, 15, 16, 17, 100] {
-                let mut along = vec![0.0; size];
-                key.fill_normals_along(9, 1 << 40, &mut along, instructions);
-                let mut one_by_one = vec![Lanes::<1>::ZERO; size];
-                key.fill_normals(Words([9]), 1 << 40, &mut one_by_one);
-                let bits = |x: f64| x.to_bits();
-                assert!(
-                    along
-                        .iter()
-                        .zip(&one_by_one)
-                        .all(|(a, b)| bits(*a) == bits(b.0[0]))
-                );
+                assert_eq!(word.each(|w| w & LOW).0, [u64::from(want); 2]);
             }
         }
     }
@@ -455,12 +335,13 @@ mod tests {
     #[test]
     fn what_lanes_share_changes_nothing() {
         let lane = Words([0, 1, 77, u64::from(u32::MAX)]);
-        let key = StreamKey::new(11, Purpose::LevyArea, 1);
+        let keys = StreamKey::new(11, Purpose::LevyArea, 1).round_keys();
+        let clean = |words: [Words<4>; 4]| words.map(|word| word.each(|w| w & LOW));
         for shared in [[0, 0, 0], [5, 1 << 31, 3], [LOW, LOW, LOW]] {
             let [a, b, c] = shared.map(Words::splat);
-            let whole = philox([a, b, c, lane], key.0);
-            let partly = philox_of_lanes(shared, lane, &round_keys(key.0));
-            assert_eq!(whole, partly.map(|word| word.each(|w| w & LOW)));
+            let whole = keys.philox([a, b, c, lane]);
+            let partly = keys.philox_of_lanes(shared, lane);
+            assert_eq!(clean(whole), clean(partly));
         }
     }
 

@@ -196,20 +196,8 @@ pub fn negative_gradient_of<const N: usize>(
     out: &mut [Lanes<N>],
 ) {
     product_of(columns, weights, problem, out);
-    negative_gradient_from_product(problem, 1.0, out);
-}
-
-/// h A = h (S_xy − S_xx W₁W₂) from W₁W₂, p × k row-major, in its place.
-#[inline(always)]
-pub fn negative_gradient_from_product<const N: usize>(
-    problem: &LaneProblem<N>,
-    h: f64,
-    product: &mut [Lanes<N>],
-) {
-    let h = Lanes::splat(h);
-    let entries = product.iter_mut().zip(&problem.negative_curvature);
-    for ((entry, &curvature), &sxy) in entries.zip(&problem.sxy) {
-        *entry = curvature.mul_add(*entry, sxy) * h;
+    for i in 0..out.len() {
+        out[i] = problem.negative_curvature[i].mul_add(out[i], problem.sxy[i]);
     }
 }
 
@@ -223,58 +211,71 @@ fn product_of<const N: usize>(
 ) {
     let rows = problem.inputs + problem.outputs;
     let products = Products::<N>::of_rows(rows);
-    match problem.outputs {
-        1 if !products.rowwise() => product_fixed::<1, N>(columns, weights, rows, out),
-        2 if !products.rowwise() => product_fixed::<2, N>(columns, weights, rows, out),
-        3 if !products.rowwise() => product_fixed::<3, N>(columns, weights, rows, out),
-        4 if !products.rowwise() => product_fixed::<4, N>(columns, weights, rows, out),
-        _ => {
-            let mut scratch = problem.scratch.take();
-            product_any(columns, weights, problem.inputs, &mut scratch, out);
-            problem.scratch.set(scratch);
-        }
+    if problem.outputs <= FEW_OUTPUTS && !products.rowwise() {
+        product_by_rows(columns, weights, problem.inputs, out);
+    } else {
+        let mut scratch = problem.scratch.take();
+        product_any(columns, weights, problem.inputs, &mut scratch, out);
+        problem.scratch.set(scratch);
     }
 }
 
-/// With the outputs of a few input rows in registers.
-#[inline(always)]
-fn product_fixed<const K: usize, const N: usize>(
-    columns: &[Lanes<N>],
-    weights: &[Lanes<N>],
-    rows: usize,
-    out: &mut [Lanes<N>],
-) {
-    let (mut a, inputs) = (0, rows - K);
-    while a + 3 <= inputs {
-        product_of_rows::<3, K, N>(columns, weights, rows, a, out);
-        a += 3;
-    }
-    while a < inputs {
-        product_of_rows::<1, K, N>(columns, weights, rows, a, out);
-        a += 1;
-    }
-}
+/// Up to so many outputs W₁W₂ is too narrow for tiles.
+const FEW_OUTPUTS: usize = 4;
 
-/// R rows of it, from row `first` on.
+/// Entries of one column of W₁W₂ that are summed side by side, at most: with them a full block fills the
+/// registers.
+const ROWS_AT_ONCE: usize = 6;
+
+/// With a few entries of one output at a time in registers.
 #[inline(always)]
-fn product_of_rows<const R: usize, const K: usize, const N: usize>(
+fn product_by_rows<const N: usize>(
     columns: &[Lanes<N>],
     weights: &[Lanes<N>],
-    rows: usize,
-    first: usize,
+    inputs: usize,
     out: &mut [Lanes<N>],
 ) {
-    let mut sums = [[Lanes::ZERO; K]; R];
-    for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
-        let (w1, w2) = (&column[first..first + R], &column[rows - K..]);
-        for b in 0..K {
-            let scaled = w2[b] * weight;
-            for a in 0..R {
-                sums[a][b] = w1[a].mul_add(scaled, sums[a][b]);
+    let rows = columns.len() / weights.len();
+    let parts = inputs.div_ceil(ROWS_AT_ONCE);
+    let mut first = 0;
+    for part in 0..parts {
+        let taken = (inputs - first).div_ceil(parts - part);
+        for output in inputs..rows {
+            let place = [rows, inputs, first, output];
+            match taken {
+                1 => product_of_rows::<1, N>(columns, weights, place, out),
+                2 => product_of_rows::<2, N>(columns, weights, place, out),
+                3 => product_of_rows::<3, N>(columns, weights, place, out),
+                4 => product_of_rows::<4, N>(columns, weights, place, out),
+                5 => product_of_rows::<5, N>(columns, weights, place, out),
+                _ => product_of_rows::<ROWS_AT_ONCE, N>(columns, weights, place, out),
             }
         }
+        first += taken;
     }
-    out[first * K..(first + R) * K].copy_from_slice(sums.as_flattened());
+}
+
+/// R of its entries: those of input rows from `first` on, with the output in row `output` of Θ.
+#[inline(always)]
+fn product_of_rows<const R: usize, const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    [rows, inputs, first, output]: [usize; 4],
+    out: &mut [Lanes<N>],
+) {
+    let mut sums = [Lanes::ZERO; R];
+    for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
+        let w1 = &column[first..first + R];
+        let scaled = column[output] * weight;
+        for a in 0..R {
+            sums[a] = w1[a].mul_add(scaled, sums[a]);
+        }
+    }
+    // The rows of Θ below the inputs are the outputs.
+    let outputs = rows - inputs;
+    for a in 0..R {
+        out[(first + a) * outputs + output - inputs] = sums[a];
+    }
 }
 
 #[inline(always)]

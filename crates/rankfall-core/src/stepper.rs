@@ -3,10 +3,11 @@
 use crate::counterfactual::Counterfactual;
 use crate::displacement::DisplacementRule;
 use crate::dynamics::{Dynamics, Integrator, Kind};
+use crate::graded::sum_of_squares;
 use crate::increment::{GaussianNoise, Increment};
 use crate::lane_problem::LaneProblem;
-use crate::lanes::{Instructions, LaneWork, Lanes, Words};
-use crate::random::{Purpose, StreamKey};
+use crate::lanes::{Instructions, LaneWork, Lanes, Mask, Words};
+use crate::normals::Streams;
 use crate::state::State;
 use crate::strang::LieStrang;
 use crate::update::Update;
@@ -42,29 +43,22 @@ impl<const N: usize> Stepper<N> {
     pub fn new(
         dynamics: &Dynamics,
         problem: &LaneProblem<N>,
-        seed: u64,
-        stream: u32,
-        trajectories: Words<N>,
-        instructions: Instructions,
+        streams: &Streams<N>,
     ) -> Option<Self> {
         Some(Self {
-            increment: Increment::new(dynamics, problem, seed, stream, trajectories)?,
-            rule: Rule::of(
-                dynamics,
-                problem,
-                StreamKey::new(seed, Purpose::LevyArea, stream),
-            ),
+            increment: Increment::new(dynamics, problem, streams)?,
+            rule: Rule::of(dynamics, problem, streams),
             counterfactual: counterfactual(dynamics, problem),
             persistence: dynamics.optimizer.persistence(),
             update: Update::new(problem.inputs, problem.outputs),
             step: vec![Lanes::ZERO; problem.inputs * problem.outputs],
-            trajectories,
-            instructions,
+            trajectories: streams.trajectories,
+            instructions: streams.instructions,
         })
     }
 
-    /// ΔG of the last step taken, p × k row-major; zero before the first, and with the Lie–Strang step,
-    /// which has several.
+    /// ΔG of the last step taken, p × k row-major; zero in lanes that took none, and with the Lie–Strang
+    /// step, which has several.
     pub fn increment(&self) -> &[Lanes<N>] {
         &self.step
     }
@@ -81,9 +75,9 @@ impl<const N: usize> Stepper<N> {
     }
 
     /// The noise of the step to come and of those after it, where the increment has Gaussian noise.
-    pub fn noise(&mut self) -> Option<(&mut GaussianNoise<N>, Words<N>)> {
+    pub fn noise(&mut self) -> Option<&mut GaussianNoise<N>> {
         match &mut self.increment {
-            Increment::GaussianNoise { noise, .. } => Some((noise, self.trajectories)),
+            Increment::GaussianNoise { noise, .. } => Some(noise),
             _ => None,
         }
     }
@@ -100,25 +94,23 @@ impl<const N: usize> Stepper<N> {
         if let (Rule::LieStrang(strang), Increment::GaussianNoise { noise, .. }) =
             (&mut self.rule, &mut self.increment)
         {
-            return strang.move_state(state, problem, noise, &mut self.update, self.trajectories);
+            return strang.move_state(state, problem, noise, &mut self.update);
         }
         self.increment
             .fill(state, problem, self.trajectories, &mut self.step);
         if let Some(counterfactual) = &mut self.counterfactual {
             counterfactual.apply(state, problem, self.instructions);
         }
-        let mut square = Lanes::ZERO;
-        for &entry in &self.step {
-            square = entry.mul_add(entry, square);
-        }
+        let square = sum_of_squares(&self.step);
         let mask = state.admit(square, self.persistence);
+        zero_outside(mask, &mut self.step);
         let columns = state.factor.mantissa_mut();
         match &mut self.rule {
             Rule::Euler(displacement) => {
                 if let Some(rule) = displacement {
                     rule.remember(columns);
                 }
-                self.update.euler(&self.step, columns, mask);
+                self.update.euler(&self.step, columns);
                 if let Some(rule) = displacement {
                     rule.displace(columns, &mut state.displacement, mask);
                 }
@@ -137,9 +129,18 @@ impl<const N: usize> Stepper<N> {
     }
 }
 
+/// Zero in the lanes that do not move.
+#[inline(always)]
+pub fn zero_outside<const N: usize>(mask: Mask<N>, increment: &mut [Lanes<N>]) {
+    if (!mask).any() {
+        for entry in increment {
+            *entry = entry.where_else(mask, Lanes::ZERO);
+        }
+    }
+}
+
 impl<const N: usize> Rule<N> {
-    /// `area` is the stream of the Lévy areas, for the integrator that needs them.
-    fn of(dynamics: &Dynamics, problem: &LaneProblem<N>, area: StreamKey) -> Self {
+    fn of(dynamics: &Dynamics, problem: &LaneProblem<N>, streams: &Streams<N>) -> Self {
         match dynamics.kind {
             Kind::StochasticGradientFlow {
                 integrator,
@@ -159,7 +160,7 @@ impl<const N: usize> Rule<N> {
                         Self::LieEulerUnsplit(ito_rate(problem, nu, time_step))
                     }
                     Integrator::LieStrang => {
-                        let strang = LieStrang::new(problem, nu, time_step, area);
+                        let strang = LieStrang::new(problem, nu, time_step, streams);
                         Self::LieStrang(Box::new(strang))
                     }
                 }

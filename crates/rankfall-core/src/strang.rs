@@ -18,12 +18,14 @@
 //!
 //! Every factor but exp(−τνC/4) has determinant one, so the law holds exactly.
 
+use crate::graded::sum_of_squares;
 use crate::increment::GaussianNoise;
 use crate::lane_problem::LaneProblem;
-use crate::lanes::{Lanes, Mask, Words};
-use crate::random::StreamKey;
+use crate::lanes::{Lanes, Mask};
+use crate::normals::Streams;
+use crate::random::Purpose;
 use crate::state::{State, negative_gradient_of};
-use crate::stepper::ito_rate;
+use crate::stepper::{ito_rate, zero_outside};
 use crate::update::Update;
 
 /// Terms of the series of exp(c[X, X̃]): the first left out is below 0.02⁸/8! < 10⁻¹⁸.
@@ -64,8 +66,8 @@ pub struct LieStrang<const N: usize> {
 }
 
 impl<const N: usize> LieStrang<N> {
-    /// Steps of length h = `time_step` at noise intensity `nu`; Ñ comes from the stream `area`.
-    pub fn new(problem: &LaneProblem<N>, nu: f64, time_step: f64, area: StreamKey) -> Self {
+    /// Steps of length h = `time_step` at noise intensity `nu`.
+    pub fn new(problem: &LaneProblem<N>, nu: f64, time_step: f64, streams: &Streams<N>) -> Self {
         let (p, k) = (problem.inputs, problem.outputs);
         let zeros = |count| vec![Lanes::ZERO; count];
         let stretch = |&s: &Lanes<N>| {
@@ -80,7 +82,7 @@ impl<const N: usize> LieStrang<N> {
                 .map(|rate| Lanes(rate.0.map(libm::exp)))
                 .collect(),
             stretch: problem.eigenvalues.iter().map(stretch).collect(),
-            area: GaussianNoise::new(problem, nu * time_step, 1, area),
+            area: GaussianNoise::new(problem, nu * time_step, 1, streams, Purpose::LevyArea),
             noise: zeros(p * k),
             other: zeros(p * k),
             drift: zeros(p * k),
@@ -101,20 +103,20 @@ impl<const N: usize> LieStrang<N> {
         problem: &LaneProblem<N>,
         noise: &mut GaussianNoise<N>,
         update: &mut Update<N>,
-        trajectories: Words<N>,
     ) {
         // One loop, so that the exponential is compiled into it once.
         for part in [Part::Drift, Part::Noise, Part::Drift] {
             match part {
                 Part::Drift => self.prepare_drift(state, problem, update),
-                Part::Noise => self.prepare_noise(state.step, noise, trajectories),
+                Part::Noise => self.prepare_noise(state.step, noise),
             }
             let (increment, damping) = match part {
-                Part::Drift => (&self.drift, &self.quarter_damping),
-                Part::Noise => (&self.noise, &self.ones),
+                Part::Drift => (&mut self.drift, &self.quarter_damping),
+                Part::Noise => (&mut self.noise, &self.ones),
             };
             let square = sum_of_squares(increment);
             let mask = state.admit(square, 1.0);
+            zero_outside(mask, increment);
             let columns = state.factor.mantissa_mut();
             update.exponential(increment, square, damping, columns, mask);
             match part {
@@ -143,18 +145,19 @@ impl<const N: usize> LieStrang<N> {
                 *entry = *entry * Lanes::splat(share * self.time_step);
             }
             if !at_middle {
+                zero_outside(alive, &mut self.drift);
                 update.damp(&self.quarter_damping, &mut self.middle, alive);
-                update.euler(&self.drift, &mut self.middle, alive);
+                update.euler(&self.drift, &mut self.middle);
             }
         }
     }
 
     /// noise = N′ and other = Ñ of this step.
     #[inline(always)]
-    fn prepare_noise(&mut self, step: u64, noise: &mut GaussianNoise<N>, trajectories: Words<N>) {
+    fn prepare_noise(&mut self, step: u64, noise: &mut GaussianNoise<N>) {
         for (source, out) in [(noise, &mut self.noise), (&mut self.area, &mut self.other)] {
             out.fill(Lanes::ZERO);
-            source.add(trajectories, step, out);
+            source.add(step, out);
         }
         let outputs = self.projections[0].len();
         for (row, &stretch) in self.noise.chunks_exact_mut(outputs).zip(&self.stretch) {
@@ -246,14 +249,4 @@ impl<const N: usize> LieStrang<N> {
             }
         }
     }
-}
-
-/// Σ xᵢ² per lane.
-#[inline(always)]
-fn sum_of_squares<const N: usize>(values: &[Lanes<N>]) -> Lanes<N> {
-    let mut sum = Lanes::ZERO;
-    for &x in values {
-        sum = x.mul_add(x, sum);
-    }
-    sum
 }

@@ -5,14 +5,14 @@
 //! exp H(G) = [[I + G φ₂ Gᵀ, G φ₁], [φ₁ Gᵀ, I + K φ₂]],
 //! φ₁ = Σ Kʲ/(2j+1)!, φ₂ = Σ Kʲ/(2j+2)!, so only k × k series are needed (p × p where p < k).
 
-use crate::columns::Columns;
 use crate::lanes::{Lanes, Mask};
-use crate::products::Products;
 
+mod action;
 mod fixed;
 mod tiled;
 
-use tiled::{Halves, Tiled};
+use action::Action;
+use tiled::Halves;
 
 /// Series are summed where ‖G‖²_F is at most this; larger increments are halved first.
 const SERIES_BOUND: f64 = 0.2;
@@ -44,16 +44,13 @@ pub struct Update<const N: usize> {
     inputs: usize,
     outputs: usize,
     halves: Halves,
-    /// The increment, tall × short row-major.
+    /// The increment, tall × short row-major, where it is not the one that was given.
     increment: Vec<Lanes<N>>,
-    /// K, and after the series K φ₂ = cosh − I.
-    gram: Vec<Lanes<N>>,
-    phi_one: Vec<Lanes<N>>,
-    phi_two: Vec<Lanes<N>>,
-    scratch: Vec<Lanes<N>>,
-    spare: Vec<Lanes<N>>,
+    /// The damping, where not all lanes have it.
+    damping: Vec<Lanes<N>>,
+    ones: Vec<Lanes<N>>,
     column: [Vec<Lanes<N>>; 2],
-    tiled: Tiled<N>,
+    action: Action<N>,
 }
 
 impl<const N: usize> Update<N> {
@@ -71,41 +68,28 @@ impl<const N: usize> Update<N> {
             outputs,
             halves,
             increment: zeros(tall * short),
-            gram: zeros(short * short),
-            phi_one: zeros(short * short),
-            phi_two: zeros(short * short),
-            scratch: zeros(short * short),
-            spare: zeros(short * short),
-            column: [zeros(inputs + outputs), zeros(inputs + outputs)],
-            tiled: Tiled::new(halves),
+            damping: zeros(tall + short),
+            ones: vec![Lanes::ONE; tall + short],
+            column: [zeros(tall + short), zeros(tall + short)],
+            action: Action::new(halves),
         }
     }
 
-    /// I + H(ΔG): Euler–Maruyama, and one step of any descent. `increment` is p × k row-major,
-    /// `columns` the columns of Θ, each of length p + k; lanes outside `mask` stay as they are.
+    /// I + H(ΔG): Euler–Maruyama, and one step of any descent. `increment` is p × k row-major, zero in
+    /// lanes that are to stay as they are; `columns` the columns of Θ, each of length p + k.
     #[inline(always)]
-    pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
-        self.take_increment(increment, mask);
-        let Halves {
-            tall,
-            short,
-            tall_first,
-        } = self.halves;
-        let g = &self.increment;
-        let rowwise = Products::<N>::of_rows(self.halves.rows()).rowwise();
-        match short {
-            1 if !rowwise => fixed::euler::<1, N>(g, columns, tall, tall_first),
-            2 if !rowwise => fixed::euler::<2, N>(g, columns, tall, tall_first),
-            3 if !rowwise => fixed::euler::<3, N>(g, columns, tall, tall_first),
-            4 if !rowwise => fixed::euler::<4, N>(g, columns, tall, tall_first),
-            _ => {
-                self.tiled.take_increment(g);
-                self.tiled.euler(columns);
-            }
-        }
+    pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+        let g = if self.halves.tall_first {
+            increment
+        } else {
+            self.take_increment(increment);
+            &self.increment
+        };
+        self.action.euler(g, columns);
     }
 
-    /// exp(H(ΔG)) diag(damping): the split Lie–Euler step. `damping` has p + k entries.
+    /// exp(H(ΔG)) diag(damping): the split Lie–Euler step. `increment` is zero outside `mask`; `damping` has
+    /// p + k entries, and is applied in the lanes of `mask`.
     #[inline(always)]
     pub fn exponential(
         &mut self,
@@ -115,47 +99,29 @@ impl<const N: usize> Update<N> {
         columns: &mut [Lanes<N>],
         mask: Mask<N>,
     ) {
-        self.take_increment(increment, mask);
-        self.damp(damping, columns, mask);
-        let repeats = self.halve(square, mask);
-        let most = repeats
-            .0
-            .iter()
-            .fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
+        let large = Lanes::splat(SERIES_BOUND).less_than(square) & mask;
+        let as_given = self.halves.tall_first && !large.any();
+        if !as_given {
+            self.take_increment(increment);
+        }
+        let repeats = self.halve(square, large);
+        let most = largest(repeats);
         for repeat in 0..most {
             let going = Lanes::splat(f64::from(repeat)).less_than(repeats);
             if repeat > 0 && (mask & !going).any() {
                 self.zero_outside(going);
             }
-            self.apply_exponential(columns);
+            let g = if as_given { increment } else { &self.increment };
+            let damping = match repeat {
+                0 => damping_of(mask, damping, &mut self.damping),
+                _ => &self.ones,
+            };
+            self.action.exponential(g, damping, columns);
         }
     }
 
-    /// exp H(G) on every column.
-    #[inline(always)]
-    fn apply_exponential(&mut self, columns: &mut [Lanes<N>]) {
-        let Halves {
-            tall,
-            short,
-            tall_first,
-        } = self.halves;
-        let g = &self.increment;
-        let rowwise = Products::<N>::of_rows(self.halves.rows()).rowwise();
-        match short {
-            1 if !rowwise => fixed::exponential::<1, N>(g, columns, tall, tall_first),
-            2 if !rowwise => fixed::exponential::<2, N>(g, columns, tall, tall_first),
-            3 if !rowwise => fixed::exponential::<3, N>(g, columns, tall, tall_first),
-            4 if !rowwise => fixed::exponential::<4, N>(g, columns, tall, tall_first),
-            _ => {
-                self.tiled.take_increment(g);
-                self.sum_series();
-                let series = [&self.gram[..], &self.phi_one, &self.phi_two];
-                self.tiled.exponential(series, columns);
-            }
-        }
-    }
-
-    /// exp(H(ΔG) + diag(rate)): the unsplit Lie–Euler step. `rate` has p + k entries.
+    /// exp(H(ΔG) + diag(rate)): the unsplit Lie–Euler step. `increment` is zero outside `mask`; `rate` has
+    /// p + k entries.
     #[inline(always)]
     pub fn exponential_unsplit(
         &mut self,
@@ -165,16 +131,13 @@ impl<const N: usize> Update<N> {
         columns: &mut [Lanes<N>],
         mask: Mask<N>,
     ) {
-        self.take_increment(increment, mask);
-        let largest = rate.iter().fold(Lanes::ZERO, |a, b| a.max(b.abs()));
-        let bound = square.sqrt() + largest;
-        let repeats = self.halve(bound * bound, mask);
-        let most = repeats
-            .0
-            .iter()
-            .fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32;
+        self.take_increment(increment);
+        let steepest = rate.iter().fold(Lanes::ZERO, |a, b| a.max(b.abs()));
+        let bound = square.sqrt() + steepest;
+        let square = bound * bound;
+        let repeats = self.halve(square, Lanes::splat(SERIES_BOUND).less_than(square) & mask);
         let share = Lanes::ONE / repeats;
-        for repeat in 0..most {
+        for repeat in 0..largest(repeats) {
             let going = Lanes::splat(f64::from(repeat)).less_than(repeats) & mask;
             if (mask & !going).any() {
                 self.zero_outside(going);
@@ -185,18 +148,16 @@ impl<const N: usize> Update<N> {
         }
     }
 
-    /// Copies ΔG with the longer side first; zero in the lanes that do not move.
+    /// Copies ΔG with the longer side first.
     #[inline(always)]
-    fn take_increment(&mut self, increment: &[Lanes<N>], mask: Mask<N>) {
+    fn take_increment(&mut self, increment: &[Lanes<N>]) {
         if self.halves.tall_first {
-            for (own, &given) in self.increment.iter_mut().zip(increment) {
-                *own = given.where_else(mask, Lanes::ZERO);
-            }
+            self.increment.copy_from_slice(increment);
         } else {
             for a in 0..self.inputs {
                 for b in 0..self.outputs {
                     let given = increment[a * self.outputs + b];
-                    self.increment[b * self.halves.short + a] = given.where_else(mask, Lanes::ZERO);
+                    self.increment[b * self.halves.short + a] = given;
                 }
             }
         }
@@ -211,23 +172,18 @@ impl<const N: usize> Update<N> {
 
     /// diag(damping).
     #[inline(always)]
-    pub fn damp(&self, damping: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
-        for column in columns.chunks_exact_mut(damping.len()) {
-            for (entry, &factor) in column.iter_mut().zip(damping) {
-                *entry = *entry * factor.where_else(mask, Lanes::ONE);
-            }
-        }
+    pub fn damp(&mut self, damping: &[Lanes<N>], columns: &mut [Lanes<N>], mask: Mask<N>) {
+        damp(damping_of(mask, damping, &mut self.damping), columns);
     }
 
-    /// Divides each lane's increment by the power of two that brings `square` under the bound of
-    /// the series, and returns it: so many times the step has to be applied.
+    /// Divides the increment of the lanes of `large` by the power of two that brings `square` under the
+    /// bound of the series, and returns it: so many times the step has to be applied.
     #[inline(always)]
-    fn halve(&mut self, square: Lanes<N>, mask: Mask<N>) -> Lanes<N> {
-        let bound = Lanes::splat(SERIES_BOUND);
-        let large = bound.less_than(square) & mask;
+    fn halve(&mut self, square: Lanes<N>, large: Mask<N>) -> Lanes<N> {
         if !large.any() {
             return Lanes::ONE;
         }
+        let bound = Lanes::splat(SERIES_BOUND);
         let mut repeats = Lanes::ONE;
         let mut left = square.where_else(large, Lanes::ZERO);
         loop {
@@ -243,30 +199,6 @@ impl<const N: usize> Update<N> {
             *entry = *entry * share;
         }
         repeats
-    }
-
-    /// K, φ₁(K) and φ₂(K) by Horner's rule.
-    #[inline(always)]
-    fn sum_series(&mut self) {
-        let q = self.halves.short;
-        let sizes = [q, self.halves.rows()];
-        self.tiled.gram(&mut self.gram);
-        let [(odd, even), lower @ ..] = &SERIES;
-        set_identity(&mut self.phi_one, q, Lanes::splat(*odd));
-        set_identity(&mut self.phi_two, q, Lanes::splat(*even));
-        for &(odd, even) in lower {
-            horner(&self.gram, &mut self.phi_one, &mut self.scratch, sizes, odd);
-            horner(
-                &self.gram,
-                &mut self.phi_two,
-                &mut self.scratch,
-                sizes,
-                even,
-            );
-        }
-        self.scratch.copy_from_slice(&self.phi_two);
-        horner(&self.gram, &mut self.scratch, &mut self.spare, sizes, 0.0);
-        self.gram.copy_from_slice(&self.scratch);
     }
 
     /// exp(H(G) + share · diag(rate)) on one column by its Taylor series.
@@ -291,6 +223,41 @@ impl<const N: usize> Update<N> {
     }
 }
 
+/// The largest of whole numbers of at least one.
+#[inline(always)]
+fn largest<const N: usize>(repeats: Lanes<N>) -> u32 {
+    repeats
+        .0
+        .iter()
+        .fold(1.0_f64, |a, &b| if b > a { b } else { a }) as u32
+}
+
+/// `damping` in the lanes of `mask`, 1 in the others.
+#[inline(always)]
+fn damping_of<'a, const N: usize>(
+    mask: Mask<N>,
+    damping: &'a [Lanes<N>],
+    scratch: &'a mut [Lanes<N>],
+) -> &'a [Lanes<N>] {
+    if !(!mask).any() {
+        return damping;
+    }
+    for (own, factor) in scratch.iter_mut().zip(damping) {
+        *own = factor.where_else(mask, Lanes::ONE);
+    }
+    scratch
+}
+
+/// diag(damping) on every column.
+#[inline(always)]
+fn damp<const N: usize>(damping: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+    for column in columns.chunks_exact_mut(damping.len()) {
+        for i in 0..damping.len() {
+            column[i] = column[i] * damping[i];
+        }
+    }
+}
+
 /// The tall and the short half of a column (W₁ above W₂ᵀ).
 #[inline(always)]
 fn halves<T>(
@@ -307,6 +274,17 @@ fn halves<T>(
     }
 }
 
+/// The same of what is only read.
+#[inline(always)]
+fn shared_halves<T>(column: &[T], tall: usize, short: usize, tall_first: bool) -> (&[T], &[T]) {
+    if tall_first {
+        column.split_at(tall)
+    } else {
+        let (y, x) = column.split_at(short);
+        (x, y)
+    }
+}
+
 /// out += H(G) from, with G tall × short row-major.
 #[inline(always)]
 fn multiply_symmetric<const N: usize>(
@@ -317,12 +295,7 @@ fn multiply_symmetric<const N: usize>(
     tall_first: bool,
 ) {
     let tall = from.len() - short;
-    let (from_tall, from_short) = if tall_first {
-        from.split_at(tall)
-    } else {
-        let (y, x) = from.split_at(short);
-        (x, y)
-    };
+    let (from_tall, from_short) = shared_halves(from, tall, short, tall_first);
     let (out_tall, out_short) = halves(out, tall, short, tall_first);
     for ((entry, &x), row) in out_tall
         .iter_mut()
@@ -336,27 +309,4 @@ fn multiply_symmetric<const N: usize>(
         }
         *entry = sum;
     }
-}
-
-#[inline(always)]
-fn set_identity<const N: usize>(matrix: &mut [Lanes<N>], size: usize, value: Lanes<N>) {
-    matrix.fill(Lanes::ZERO);
-    for s in 0..size {
-        matrix[s * size + s] = value;
-    }
-}
-
-/// φ ← K φ + c I, both symmetric, for Θ of so many rows.
-#[inline(always)]
-fn horner<const N: usize>(
-    gram: &[Lanes<N>],
-    phi: &mut [Lanes<N>],
-    scratch: &mut [Lanes<N>],
-    [size, rows]: [usize; 2],
-    constant: f64,
-) {
-    set_identity(scratch, size, Lanes::splat(constant));
-    let [gram, factors] = [gram, phi].map(|matrix| Columns::whole(&matrix[..size * size], size));
-    Products::of_rows(rows).add_combinations(gram, factors, &mut scratch[..size * size], size);
-    phi.copy_from_slice(&scratch[..size * size]);
 }

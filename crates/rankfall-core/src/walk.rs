@@ -12,6 +12,7 @@ use crate::graded::Rotate;
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{BLOCK, Instructions, Lanes, Mask, Words};
 use crate::network::{Start, Weights};
+use crate::normals::Streams;
 use crate::problem::Problem;
 use crate::state::State;
 use crate::stepper::Stepper;
@@ -48,10 +49,12 @@ impl Walk {
         let stepper = Stepper::new(
             dynamics,
             &lane_problem,
-            seed,
-            stream,
-            numbered(first),
-            instructions,
+            &Streams {
+                seed,
+                dynamics: stream,
+                trajectories: numbered(first),
+                instructions,
+            },
         )?;
         Some(Self {
             shared: problem.clone(),
@@ -73,10 +76,12 @@ impl Walk {
         let stepper = Stepper::new(
             &self.dynamics,
             &self.problem,
-            self.seed,
-            self.stream,
-            numbered(first),
-            self.instructions,
+            &Streams {
+                seed: self.seed,
+                dynamics: self.stream,
+                trajectories: numbered(first),
+                instructions: self.instructions,
+            },
         );
         if let Some(stepper) = stepper {
             self.stepper = stepper;

@@ -12,7 +12,7 @@ use rankfall_core::deep::stochastic_flow::StochasticFlow;
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::gram::Gram;
-use rankfall_core::lanes::{Instructions, Lanes, Words};
+use rankfall_core::lanes::Instructions;
 use rankfall_core::network::{Initialisation, Weights};
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
@@ -262,14 +262,14 @@ fn single_layers_follow_their_own_equation() {
     let problem = problem(3, 3);
     let start = network(&widths, 8);
     let key = StreamKey::new(31, Purpose::BrownianMotion, 4);
-    let mut normals = vec![Lanes::<1>::ZERO; 9];
+    let mut normals = vec![0.0; 9];
     let mut left: Vec<Vec<f64>> = vec![Vec::new(); 3];
     let terms: Vec<_> = (1..=3)
         .map(|j| layer_determinant(&start, &problem, nu, j).expect("square and regular"))
         .collect();
     for draw in 0..draws {
-        key.fill_normals(Words([0]), draw, &mut normals);
-        let brownian = Mat::from_fn(3, 3, |a, b| f64::sqrt(h) * normals[a * 3 + b].0[0]);
+        key.fill_normals(0, draw, &mut normals, Instructions::best());
+        let brownian = Mat::from_fn(3, 3, |a, b| f64::sqrt(h) * normals[a * 3 + b]);
         let mut flow = StochasticFlow::new(start.clone(), &problem, nu, h);
         assert!(flow.step(&brownian));
         for (j, terms) in terms.iter().enumerate() {

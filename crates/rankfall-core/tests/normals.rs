@@ -1,7 +1,8 @@
 //! The normal numbers against the normal law: moments, the distribution function, tails to six standard
 //! deviations, and independence of neighbours. Each test states its false-alarm rate.
 
-use rankfall_core::lanes::{Instructions, Lanes, Words};
+use rankfall_core::lanes::{Instructions, Words};
+use rankfall_core::normals::Normals;
 use rankfall_core::random::{Purpose, StreamKey};
 
 fn key(stream: u32) -> StreamKey {
@@ -21,7 +22,7 @@ fn distribution(x: f64) -> f64 {
 fn fills(stream: u32, steps: u64, size: usize, mut look: impl FnMut(&[f64])) {
     let mut normals = vec![0.0; size];
     for step in 0..steps {
-        key(stream).fill_normals_along(0, step, &mut normals, Instructions::best());
+        key(stream).fill_normals(0, step, &mut normals, Instructions::best());
         look(&normals);
     }
 }
@@ -57,7 +58,7 @@ fn moments() {
 #[test]
 fn distribution_function() {
     let mut sorted = vec![0.0; 4_000_000];
-    key(1).fill_normals_along(5, 9, &mut sorted, Instructions::best());
+    key(1).fill_normals(5, 9, &mut sorted, Instructions::best());
     sorted.sort_unstable_by(f64::total_cmp);
     let count = sorted.len() as f64;
     let mut largest = 0.0_f64;
@@ -153,15 +154,15 @@ fn neighbours_are_independent() {
         "dynamics",
     ];
     let mut all: Vec<Neighbours> = names.iter().map(|_| Neighbours::new()).collect();
-    let fill = |stream: u32, first: u64, step: u64| {
+    let normals = |stream: u32, first: u64| {
         let lanes = Words(std::array::from_fn::<u64, 8, _>(|lane| first + lane as u64));
-        let mut out = vec![Lanes::<8>::ZERO; size];
-        key(stream).fill_normals(lanes, step, &mut out);
-        out
+        Normals::new(key(stream), lanes, size, Instructions::best())
     };
+    let [mut all_here, mut all_block, mut all_later, mut all_other] =
+        [normals(3, 0), normals(3, 8), normals(3, 0), normals(4, 0)];
     for step in 0..steps {
-        let here = fill(3, 0, step);
-        let [block, later, other] = [fill(3, 8, step), fill(3, 0, step + 1), fill(4, 0, step)];
+        let [here, block] = [&mut all_here, &mut all_block].map(|normals| normals.of_step(step));
+        let (later, other) = (all_later.of_step(step + 1), all_other.of_step(step));
         for i in 0..size {
             let z = here[i].0;
             all[0].add(z[step as usize % 7], z[step as usize % 7 + 1]);

@@ -422,7 +422,7 @@ impl<T: Scalar> NoiseSource<T> {
             return;
         };
         self.normals.resize(values.len(), 0.0);
-        key.fill_normals_along(self.trajectory, step, &mut self.normals, self.instructions);
+        key.fill_normals(self.trajectory, step, &mut self.normals, self.instructions);
         for (value, z) in values.iter_mut().zip(&self.normals) {
             *value += T::of(deviation * z);
         }

@@ -432,7 +432,7 @@ mod tests {
         let mut z = vec![0.0; m * n];
         for draw in 0..draws {
             let instructions = rankfall_core::lanes::Instructions::best();
-            key.fill_normals_along(0, draw, &mut z, instructions);
+            key.fill_normals(0, draw, &mut z, instructions);
             moments.add(&Mat::from_fn(m, n, |i, j| z[i * n + j]));
         }
         let s = moments.sigma.clone();

@@ -14,7 +14,7 @@ use crate::deep::layer_determinant;
 use crate::deep::network::{DeepNetwork, DeepNetworkError};
 use crate::deep::stack::{self, StackReading};
 use crate::deep::stochastic_flow::StochasticFlow;
-use crate::lanes::{Lanes, Words};
+use crate::lanes::Instructions;
 use crate::problem::Problem;
 use crate::random::{Purpose, StreamKey};
 
@@ -185,7 +185,7 @@ impl SharedPaths {
     fn path(&self, problem: &Problem, start: &DeepNetwork, path: u64) -> Vec<Option<PathReading>> {
         let (p, k) = (problem.inputs, problem.outputs);
         let key = StreamKey::new(self.seed, Purpose::BrownianMotion, self.stream);
-        let mut normals = vec![Lanes::<1>::ZERO; p * k];
+        let mut normals = vec![0.0; p * k];
         let root = (self.duration / self.finest_steps as f64).sqrt();
         let mut flows: Vec<_> = self
             .levels
@@ -197,11 +197,11 @@ impl SharedPaths {
             })
             .collect();
         for step in 0..self.finest_steps {
-            key.fill_normals(Words([path]), step, &mut normals);
+            key.fill_normals(path, step, &mut normals, Instructions::best());
             for (span, flow, sum) in &mut flows {
                 for a in 0..p {
                     for b in 0..k {
-                        sum[(a, b)] += root * normals[a * k + b].0[0];
+                        sum[(a, b)] += root * normals[a * k + b];
                     }
                 }
                 if (step + 1) % *span == 0 {

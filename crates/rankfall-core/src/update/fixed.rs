@@ -1,7 +1,7 @@
 //! The updates with the shorter side Q known when compiled: everything of that size stays in
 //! registers. The same formulas as for any size.
 
-use super::{SERIES, halves};
+use super::{SERIES, halves, shared_halves};
 use crate::lanes::Lanes;
 
 /// Θ ← (I + H(G)) Θ, G tall × Q row-major.
@@ -37,16 +37,16 @@ fn first<const Q: usize, const N: usize>(values: &[Lanes<N>]) -> [Lanes<N>; Q] {
     out
 }
 
-/// Θ ← exp H(G) Θ, G tall × Q row-major.
+/// Θ ← exp(H(G)) diag(damping) Θ, G tall × Q row-major.
 #[inline(always)]
 pub fn exponential<const Q: usize, const N: usize>(
     increment: &[Lanes<N>],
+    damping: &[Lanes<N>],
     columns: &mut [Lanes<N>],
-    tall: usize,
     tall_first: bool,
 ) {
     let (rows, _) = increment.as_chunks::<Q>();
-    Series::of(rows).act(rows, columns, tall, tall_first);
+    Series::of(rows).act(rows, damping, columns, tall_first);
 }
 
 type Square<const Q: usize, const N: usize> = [[Lanes<N>; Q]; Q];
@@ -131,18 +131,30 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
         }
     }
 
-    /// Θ ← exp H(G) Θ, G tall × Q row-major.
+    /// Θ ← exp(H(G)) diag(damping) Θ, G tall × Q row-major.
     #[inline(always)]
-    fn act(&self, rows: &[[Lanes<N>; Q]], columns: &mut [Lanes<N>], tall: usize, tall_first: bool) {
+    fn act(
+        &self,
+        rows: &[[Lanes<N>; Q]],
+        damping: &[Lanes<N>],
+        columns: &mut [Lanes<N>],
+        tall_first: bool,
+    ) {
+        let tall = rows.len();
+        let (damping_x, damping_y) = shared_halves(damping, tall, Q, tall_first);
         for column in columns.chunks_exact_mut(tall + Q) {
             let (x, y) = halves(column, tall, Q, tall_first);
             let mut projected = [Lanes::ZERO; Q];
-            for (entry, row) in x.iter().zip(rows) {
+            for i in 0..tall {
+                let entry = x[i] * damping_x[i];
                 for s in 0..Q {
-                    projected[s] = row[s].mul_add(*entry, projected[s]);
+                    projected[s] = rows[i][s].mul_add(entry, projected[s]);
                 }
             }
-            let old: [Lanes<N>; Q] = first(y);
+            let mut old: [Lanes<N>; Q] = first(y);
+            for s in 0..Q {
+                old[s] = old[s] * damping_y[s];
+            }
             let mut to_tall = [Lanes::ZERO; Q];
             for s in 0..Q {
                 let mut change = Lanes::ZERO;
@@ -152,14 +164,15 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
                     change = self.cosh_less_one[s][t].mul_add(old[t], change);
                     change = self.phi_one[s][t].mul_add(projected[t], change);
                 }
-                y[s] += change;
+                y[s] = y[s].mul_add(damping_y[s], change);
             }
-            for (entry, row) in x.iter_mut().zip(rows) {
+            for i in 0..tall {
+                // Small terms first: one rounding of the large one.
                 let mut change = Lanes::ZERO;
                 for s in 0..Q {
-                    change = row[s].mul_add(to_tall[s], change);
+                    change = rows[i][s].mul_add(to_tall[s], change);
                 }
-                *entry += change;
+                x[i] = x[i].mul_add(damping_x[i], change);
             }
         }
     }
