@@ -152,17 +152,17 @@ mod tests {
         }
     }
 
-    /// Over all cells of the angle: no mean, and half the square each.
+    /// Every angle has its mirror images, and half the square is in each direction.
     #[test]
     fn directions_are_symmetric() {
-        let (mut sums, mut squares) = ([0.0; 2], [0.0; 2]);
+        let mut squares = [0.0; 2];
         for high in 0..1_u32 << 24 {
-            for (which, value) in direction(high).into_iter().enumerate() {
-                sums[which] += f64::from(value);
-                squares[which] += f64::from(value) * f64::from(value);
-            }
+            let [cosine, sine] = direction(high);
+            assert_eq!(direction(high ^ 0x80_0000)[0], -cosine);
+            assert_eq!(direction(high ^ 0x7F_FFFF)[1], -sine);
+            squares[0] += f64::from(cosine) * f64::from(cosine);
+            squares[1] += f64::from(sine) * f64::from(sine);
         }
-        assert_eq!(sums, [0.0; 2]);
         for square in squares {
             assert!((square / f64::from(1 << 24) - 0.5).abs() < 1e-9, "{square}");
         }

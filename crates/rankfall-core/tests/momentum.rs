@@ -134,7 +134,7 @@ fn start(problem: &Arc<Problem>) -> Start {
     setup.start(problem, 0).expect("a start")
 }
 
-/// Ten thousand steps, log det looked at every 500: as the columns collapse the exponents part by
+/// Twelve thousand steps, log det looked at every 500: as the columns collapse the exponents part by
 /// hundreds, and the displacements must follow every rotation.
 #[test]
 fn log_det_far_below_the_smallest_double() {
@@ -165,7 +165,7 @@ fn log_det_far_below_the_smallest_double() {
         });
         let mut accumulated = Accumulated::new(theta.collect());
         let mut last = 0.0;
-        for step in 1..=10_000 {
+        for step in 1..=12_000 {
             walk.advance(1);
             assert!(walk.state().alive().get(0), "step {step}");
             let increment: Vec<f64> = walk.increment().iter().map(first).collect();

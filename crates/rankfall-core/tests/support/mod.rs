@@ -118,7 +118,7 @@ pub fn step(value: &Value, step: Step) -> Weights {
     let mut update = Update::new(p, k);
     let columns = case.state.factor.mantissa_mut();
     match step {
-        Step::Euler => update.euler(&increment, columns, Mask::ALL),
+        Step::Euler => update.euler(&increment, columns),
         Step::Split => update.exponential(&increment, square, &damping, columns, Mask::ALL),
         Step::Unsplit => update.exponential_unsplit(&increment, square, &rate, columns, Mask::ALL),
     }
