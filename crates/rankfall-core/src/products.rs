@@ -1,8 +1,44 @@
 //! The three products that steps are made of, worked out as suits the size of the network.
+//!
+//! Every one is compiled once for each way and width, for the best instructions there are; all
+//! instructions give the same bits.
 
 use crate::columns::Columns;
-use crate::lanes::Lanes;
-use crate::{rowwise, tiles};
+use crate::lanes::{Instructions, LaneWork, Lanes};
+use crate::rowwise::{self, ByRows};
+use crate::tiles::{InTiles, all_tiles};
+
+/// `out`\[b\] = Σ_j x_j y_j\[b\], column by column, over as many columns x_j as y_j.
+pub struct OuterProducts<'a, const N: usize> {
+    /// The x.
+    pub x: Columns<'a, N>,
+    /// The y, as long as `out` has columns.
+    pub y: Columns<'a, N>,
+    /// Where they go.
+    pub out: &'a mut [Lanes<N>],
+}
+
+/// `out`\[i, s\] = x_i · g_s, row-major.
+pub struct ScalarProducts<'a, const N: usize> {
+    /// The x.
+    pub x: Columns<'a, N>,
+    /// The g.
+    pub g: Columns<'a, N>,
+    /// Where they go.
+    pub out: &'a mut [Lanes<N>],
+}
+
+/// x_j += Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
+pub struct Combinations<'a, const N: usize> {
+    /// The g.
+    pub g: Columns<'a, N>,
+    /// As many for each column as there are g.
+    pub factors: Columns<'a, N>,
+    /// What they are added to.
+    pub columns: &'a mut [Lanes<N>],
+    /// Entries from one column to the next.
+    pub apart: usize,
+}
 
 /// How products of one size are worked out.
 #[derive(Clone, Copy)]
@@ -19,35 +55,24 @@ impl<const N: usize> Products<N> {
         }
     }
 
-    /// Whether [`crate::rowwise`] has them. Asks for a constant first, so that it is not compiled for
+    /// Whether they are worked out by rows. Asks for a constant first, so that those are not compiled for
     /// blocks of several trajectories.
     #[inline(always)]
     pub fn rowwise(self) -> bool {
         Lanes::<N>::SINGLE && self.rowwise
     }
 
-    /// `out`\[b\] = Σ_j x_j y_j\[b\], column by column, over as many columns x_j as y_j.
-    #[inline(always)]
+    /// [`OuterProducts`].
     pub fn outer_products(self, x: Columns<'_, N>, y: Columns<'_, N>, out: &mut [Lanes<N>]) {
-        if self.rowwise() {
-            rowwise::outer_products(x, y, out);
-        } else {
-            tiles::outer_products(x, y, out);
-        }
+        self.work_out(OuterProducts { x, y, out }, Instructions::best());
     }
 
-    /// `out`\[i, s\] = x_i · g_s, row-major.
-    #[inline(always)]
+    /// [`ScalarProducts`].
     pub fn scalar_products(self, x: Columns<'_, N>, g: Columns<'_, N>, out: &mut [Lanes<N>]) {
-        if self.rowwise() {
-            rowwise::scalar_products(x, g, out);
-        } else {
-            tiles::scalar_products(x, g, out);
-        }
+        self.work_out(ScalarProducts { x, g, out }, Instructions::best());
     }
 
-    /// x_j += Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
-    #[inline(always)]
+    /// [`Combinations`].
     pub fn add_combinations(
         self,
         g: Columns<'_, N>,
@@ -55,10 +80,39 @@ impl<const N: usize> Products<N> {
         columns: &mut [Lanes<N>],
         apart: usize,
     ) {
-        if self.rowwise() {
-            rowwise::add_combinations(g, factors, columns, apart);
+        let product = Combinations {
+            g,
+            factors,
+            columns,
+            apart,
+        };
+        self.work_out(product, Instructions::best());
+    }
+
+    fn work_out(self, product: impl InTiles<N> + ByRows<N>, instructions: Instructions) {
+        instructions.dispatch(Chosen {
+            products: self,
+            product,
+        });
+    }
+}
+
+/// A product, to be worked out as `products` says.
+struct Chosen<P, const N: usize> {
+    products: Products<N>,
+    product: P,
+}
+
+impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for Chosen<P, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(mut self) {
+        if self.products.rowwise() {
+            self.product.by_rows();
         } else {
-            tiles::add_combinations(g, factors, columns, apart);
+            all_tiles(&mut self.product);
         }
     }
 }
@@ -154,5 +208,49 @@ mod tests {
             check(Products::<4> { rowwise: false }, shape);
             check(Products::<8> { rowwise: false }, shape);
         }
+    }
+
+    fn all_bits<const N: usize>(rowwise: bool, instructions: Instructions) -> Vec<[u64; N]> {
+        let products = Products::<N> { rowwise };
+        let [length, outputs, count] = [53, 7, 19];
+        let (columns, factors) = (numbers(length * count, 1), numbers(outputs * count, 2));
+        let g = numbers(length * outputs, 3);
+        let (x, y) = (
+            Columns::whole(&columns, length),
+            Columns::whole(&factors, outputs),
+        );
+        let g = Columns::whole(&g, length);
+        let mut outer = vec![Lanes::ZERO; length * outputs];
+        let out = &mut outer;
+        products.work_out(OuterProducts { x, y, out }, instructions);
+        let mut scalar = vec![Lanes::ZERO; count * outputs];
+        let out = &mut scalar;
+        products.work_out(ScalarProducts { x, g, out }, instructions);
+        let mut changed = columns.clone();
+        let combinations = Combinations {
+            g,
+            factors: y,
+            columns: &mut changed,
+            apart: length,
+        };
+        products.work_out(combinations, instructions);
+        let all = outer.into_iter().chain(scalar).chain(changed);
+        all.map(|lanes| lanes.to_bits().0).collect()
+    }
+
+    fn every_choice_gives_the_same_bits<const N: usize>(rowwise: bool) {
+        let portable = all_bits::<N>(rowwise, Instructions::portable());
+        for (name, instructions) in Instructions::available() {
+            let same = all_bits::<N>(rowwise, instructions) == portable;
+            assert!(same, "{N} lanes, rowwise {rowwise}, {name}");
+        }
+    }
+
+    #[test]
+    fn every_choice_of_instructions_gives_the_same_bits() {
+        every_choice_gives_the_same_bits::<1>(true);
+        every_choice_gives_the_same_bits::<1>(false);
+        every_choice_gives_the_same_bits::<4>(false);
+        every_choice_gives_the_same_bits::<8>(false);
     }
 }

@@ -2,13 +2,13 @@
 //! vector registers.
 //!
 //! From [`FROM_ROWS`] rows on, eight trajectories side by side no longer fit the nearer caches, and a
-//! single one has rows enough to fill the registers. Every product is compiled once, for the best
-//! instructions there are; all give the same bits.
+//! single one has rows enough to fill the registers.
 
 use std::ops::Range;
 
 use crate::columns::Columns;
-use crate::lanes::{Instructions, LaneWork, Lanes, total};
+use crate::lanes::{Lanes, total};
+use crate::products::{Combinations, OuterProducts, ScalarProducts};
 
 /// Networks with p + k of at least this run one trajectory at a time; chosen by measurement.
 pub const FROM_ROWS: usize = 200;
@@ -29,23 +29,15 @@ pub fn applies<const N: usize>(rows: usize) -> bool {
     Lanes::<N>::SINGLE && rows >= FROM_ROWS
 }
 
-/// `out`\[b\] = Σ_j x_j y_j\[b\], column by column, over as many columns x_j as y_j.
-pub fn outer_products<const N: usize>(x: Columns<'_, N>, y: Columns<'_, N>, out: &mut [Lanes<N>]) {
-    Instructions::best().dispatch(OuterProducts { x, y, out });
+/// A product that is worked out by rows.
+pub trait ByRows<const N: usize> {
+    /// All of it.
+    fn by_rows(self);
 }
 
-struct OuterProducts<'a, const N: usize> {
-    x: Columns<'a, N>,
-    y: Columns<'a, N>,
-    out: &'a mut [Lanes<N>],
-}
-
-impl<const N: usize> LaneWork for OuterProducts<'_, N> {
-    type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
-
+impl<const N: usize> ByRows<N> for OuterProducts<'_, N> {
     #[inline(always)]
-    fn run(self) {
+    fn by_rows(self) {
         let Self { x, y, out } = self;
         out.fill(Lanes::ZERO);
         let mut j = 0;
@@ -105,23 +97,9 @@ fn add_fixed<const C: usize, const N: usize>(
     }
 }
 
-/// `out`\[i, s\] = x_i · g_s, row-major.
-pub fn scalar_products<const N: usize>(x: Columns<'_, N>, g: Columns<'_, N>, out: &mut [Lanes<N>]) {
-    Instructions::best().dispatch(ScalarProducts { x, g, out });
-}
-
-struct ScalarProducts<'a, const N: usize> {
-    x: Columns<'a, N>,
-    g: Columns<'a, N>,
-    out: &'a mut [Lanes<N>],
-}
-
-impl<const N: usize> LaneWork for ScalarProducts<'_, N> {
-    type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
-
+impl<const N: usize> ByRows<N> for ScalarProducts<'_, N> {
     #[inline(always)]
-    fn run(self) {
+    fn by_rows(self) {
         let Self { x, g, out } = self;
         for (i, out) in out.chunks_exact_mut(g.count()).enumerate() {
             for (s, entry) in out.iter_mut().enumerate() {
@@ -150,34 +128,9 @@ pub fn scalar_product<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N
     sum
 }
 
-/// x_j += Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
-pub fn add_combinations<const N: usize>(
-    g: Columns<'_, N>,
-    factors: Columns<'_, N>,
-    columns: &mut [Lanes<N>],
-    apart: usize,
-) {
-    Instructions::best().dispatch(Combinations {
-        g,
-        factors,
-        columns,
-        apart,
-    });
-}
-
-struct Combinations<'a, const N: usize> {
-    g: Columns<'a, N>,
-    factors: Columns<'a, N>,
-    columns: &'a mut [Lanes<N>],
-    apart: usize,
-}
-
-impl<const N: usize> LaneWork for Combinations<'_, N> {
-    type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
-
+impl<const N: usize> ByRows<N> for Combinations<'_, N> {
     #[inline(always)]
-    fn run(self) {
+    fn by_rows(self) {
         let g = self.g;
         for (j, column) in self.columns.chunks_mut(self.apart).enumerate() {
             let factors = self.factors.get(j);
@@ -189,48 +142,5 @@ impl<const N: usize> LaneWork for Combinations<'_, N> {
                 s += taken;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers(count: usize, seed: usize) -> Vec<Lanes<1>> {
-        let at = |i: usize| ((i * 7919 + seed * 104_729) % 1009) as f64 / 504.5 - 1.0;
-        (0..count).map(|i| Lanes([at(i)])).collect()
-    }
-
-    #[test]
-    fn every_choice_of_instructions_gives_the_same_bits() {
-        let [length, outputs, count] = [53, 7, 9];
-        let (columns, factors) = (numbers(length * count, 1), numbers(outputs * count, 2));
-        let g = numbers(length * outputs, 3);
-        let bits = |(_, instructions): &(&str, Instructions)| {
-            let mut out = vec![Lanes::ZERO; length * outputs];
-            let x = Columns::whole(&columns, length);
-            let y = Columns::whole(&factors, outputs);
-            instructions.dispatch(OuterProducts {
-                x,
-                y,
-                out: &mut out,
-            });
-            let mut products = vec![Lanes::ZERO; count * outputs];
-            let g = Columns::whole(&g, length);
-            let out_of = &mut products;
-            instructions.dispatch(ScalarProducts { x, g, out: out_of });
-            let mut changed = columns.clone();
-            instructions.dispatch(Combinations {
-                g,
-                factors: y,
-                columns: &mut changed,
-                apart: length,
-            });
-            let all = out.into_iter().chain(products).chain(changed);
-            all.map(|lanes: Lanes<1>| lanes.0[0].to_bits())
-                .collect::<Vec<_>>()
-        };
-        let all: Vec<_> = Instructions::available().iter().map(bits).collect();
-        assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
     }
 }

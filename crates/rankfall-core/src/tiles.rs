@@ -1,11 +1,11 @@
 //! The products of a step for a few trajectories side by side, in tiles whose sums stay in registers:
 //! for sizes that are not known when compiled.
 //!
-//! Every entry is a sum in the order of its terms, each added with one rounding. Every product is compiled
-//! once, for the best instructions there are; all give the same bits.
+//! Every entry is a sum in the order of its terms, each added with one rounding.
 
-use crate::columns::{Columns, Terms};
-use crate::lanes::{Instructions, LaneWork, Lanes};
+use crate::columns::Terms;
+use crate::lanes::Lanes;
+use crate::products::{Combinations, OuterProducts, ScalarProducts};
 
 /// The most lanes that fit one register of four doubles.
 const NARROW: usize = 4;
@@ -21,13 +21,18 @@ const ROWS_OF_WIDE: usize = 3;
 const COLUMNS: usize = 2;
 
 /// A product whose entries are worked out R × C at a time.
-trait Product<const N: usize> {
+pub trait InTiles<const N: usize> {
+    /// Rows and columns of it.
+    fn size(&self) -> [usize; 2];
+
+    /// Those entries whose first is in this row and column.
     fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize);
 }
 
-/// Calls for every entry of a product of so many rows and columns once.
+/// Calls for every entry of a product once.
 #[inline(always)]
-fn in_tiles<const N: usize>(rows: usize, columns: usize, product: &mut impl Product<N>) {
+pub fn all_tiles<const N: usize>(product: &mut impl InTiles<N>) {
+    let [rows, columns] = product.size();
     let mut row = 0;
     if N <= NARROW {
         while row + ROWS <= rows {
@@ -50,7 +55,7 @@ fn in_tiles<const N: usize>(rows: usize, columns: usize, product: &mut impl Prod
 fn strip<const R: usize, const N: usize>(
     row: usize,
     columns: usize,
-    product: &mut impl Product<N>,
+    product: &mut impl InTiles<N>,
 ) {
     let mut column = 0;
     while column + COLUMNS <= columns {
@@ -82,28 +87,12 @@ fn sums<const R: usize, const C: usize, const N: usize>(
     sums
 }
 
-/// `out`\[b\] = Σ_j x_j y_j\[b\], column by column, over as many columns x_j as y_j.
-pub fn outer_products<const N: usize>(x: Columns<'_, N>, y: Columns<'_, N>, out: &mut [Lanes<N>]) {
-    Instructions::best().dispatch(OuterProducts { x, y, out });
-}
-
-struct OuterProducts<'a, const N: usize> {
-    x: Columns<'a, N>,
-    y: Columns<'a, N>,
-    out: &'a mut [Lanes<N>],
-}
-
-impl<const N: usize> LaneWork for OuterProducts<'_, N> {
-    type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
-
+impl<const N: usize> InTiles<N> for OuterProducts<'_, N> {
     #[inline(always)]
-    fn run(mut self) {
-        in_tiles(self.x.length, self.y.length, &mut self);
+    fn size(&self) -> [usize; 2] {
+        [self.x.length, self.y.length]
     }
-}
 
-impl<const N: usize> Product<N> for OuterProducts<'_, N> {
     #[inline(always)]
     fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize) {
         let (x, y) = (self.x.across(row), self.y.across(column));
@@ -116,28 +105,12 @@ impl<const N: usize> Product<N> for OuterProducts<'_, N> {
     }
 }
 
-/// `out`\[i, s\] = x_i · g_s, row-major.
-pub fn scalar_products<const N: usize>(x: Columns<'_, N>, g: Columns<'_, N>, out: &mut [Lanes<N>]) {
-    Instructions::best().dispatch(ScalarProducts { x, g, out });
-}
-
-struct ScalarProducts<'a, const N: usize> {
-    x: Columns<'a, N>,
-    g: Columns<'a, N>,
-    out: &'a mut [Lanes<N>],
-}
-
-impl<const N: usize> LaneWork for ScalarProducts<'_, N> {
-    type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
-
+impl<const N: usize> InTiles<N> for ScalarProducts<'_, N> {
     #[inline(always)]
-    fn run(mut self) {
-        in_tiles(self.x.count(), self.g.count(), &mut self);
+    fn size(&self) -> [usize; 2] {
+        [self.x.count(), self.g.count()]
     }
-}
 
-impl<const N: usize> Product<N> for ScalarProducts<'_, N> {
     #[inline(always)]
     fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize) {
         let length = self.x.length;
@@ -155,39 +128,12 @@ impl<const N: usize> Product<N> for ScalarProducts<'_, N> {
     }
 }
 
-/// x_j += Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
-pub fn add_combinations<const N: usize>(
-    g: Columns<'_, N>,
-    factors: Columns<'_, N>,
-    columns: &mut [Lanes<N>],
-    apart: usize,
-) {
-    Instructions::best().dispatch(Combinations {
-        g,
-        factors,
-        columns,
-        apart,
-    });
-}
-
-struct Combinations<'a, const N: usize> {
-    g: Columns<'a, N>,
-    factors: Columns<'a, N>,
-    columns: &'a mut [Lanes<N>],
-    apart: usize,
-}
-
-impl<const N: usize> LaneWork for Combinations<'_, N> {
-    type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
-
+impl<const N: usize> InTiles<N> for Combinations<'_, N> {
     #[inline(always)]
-    fn run(mut self) {
-        in_tiles(self.factors.count(), self.g.length, &mut self);
+    fn size(&self) -> [usize; 2] {
+        [self.factors.count(), self.g.length]
     }
-}
 
-impl<const N: usize> Product<N> for Combinations<'_, N> {
     #[inline(always)]
     fn tile<const R: usize, const C: usize>(&mut self, j: usize, row: usize) {
         let count = self.g.count();
@@ -198,66 +144,6 @@ impl<const N: usize> Product<N> for Combinations<'_, N> {
             for c in 0..C {
                 entries[c] += sums[r][c];
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers<const N: usize>(count: usize, seed: usize) -> Vec<Lanes<N>> {
-        let at = |i: usize, lane: usize| ((i * 7919 + seed + lane * 31) % 1009) as f64 / 504.5;
-        (0..count)
-            .map(|i| Lanes(std::array::from_fn(|lane| at(i, lane) - 1.0)))
-            .collect()
-    }
-
-    fn all_products<const N: usize>(instructions: Instructions) -> Vec<[u64; N]> {
-        let [length, outputs, count] = [23, 7, 9];
-        let (x, y) = (numbers(length * count, 1), numbers(outputs * count, 2));
-        let g = numbers(length * outputs, 3);
-        let (columns, factors) = (Columns::whole(&x, length), Columns::whole(&y, outputs));
-        let g = Columns::whole(&g, length);
-        let mut outer = vec![Lanes::<N>::ZERO; length * outputs];
-        instructions.dispatch(OuterProducts {
-            x: columns,
-            y: factors,
-            out: &mut outer,
-        });
-        let mut scalar = vec![Lanes::ZERO; count * outputs];
-        instructions.dispatch(ScalarProducts {
-            x: columns,
-            g,
-            out: &mut scalar,
-        });
-        let mut changed = x.clone();
-        instructions.dispatch(Combinations {
-            g,
-            factors,
-            columns: &mut changed,
-            apart: length,
-        });
-        let all = outer.into_iter().chain(scalar).chain(changed);
-        all.map(|lanes| lanes.to_bits().0).collect()
-    }
-
-    #[test]
-    fn every_choice_of_instructions_gives_the_same_bits() {
-        for (name, instructions) in Instructions::available() {
-            let portable = Instructions::portable();
-            assert!(
-                all_products::<1>(instructions) == all_products::<1>(portable),
-                "{name}"
-            );
-            assert!(
-                all_products::<4>(instructions) == all_products::<4>(portable),
-                "{name}"
-            );
-            assert!(
-                all_products::<8>(instructions) == all_products::<8>(portable),
-                "{name}"
-            );
         }
     }
 }
