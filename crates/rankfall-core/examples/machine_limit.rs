@@ -5,17 +5,16 @@
 
 use std::error::Error;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Instant;
 
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
-use rankfall_core::ensemble::{EnsembleSpec, Unattended};
+use rankfall_core::dynamics::Integrator;
+use rankfall_core::ensemble::Unattended;
 use rankfall_core::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+
+#[path = "../benches/support/mod.rs"]
+mod support;
+
+use support::{ensemble, flow, gaussian_setup};
 
 /// Inputs p, outputs k, width l; trajectories and steps of a run, so many that its start and end cost
 /// little beside them.
@@ -24,6 +23,8 @@ const SIZES: [([usize; 3], u64, u64); 3] = [
     ([20, 5, 50], 32, 5_000),
     ([64, 10, 128], 8, 3_000),
 ];
+
+const STEP_SIZE: f64 = 0.002;
 
 const ROUNDS: usize = 9;
 
@@ -135,76 +136,40 @@ impl<const CHAINS: usize> LaneWork for Integers<CHAINS> {
     }
 }
 
-/// Floating-point and integer operations of one step of one trajectory, with m = p + k columns; a
-/// multiply-add, a quotient and a root count as one. What keeps the columns apart is left out.
+/// Floating-point and integer operations of one step of one trajectory, with m = p + k columns, in
+/// numbers of 64 bits: those of 32 count half. A multiply-add, a quotient and a root count as one. What keeps
+/// the columns apart is left out.
 fn operations(inputs: usize, outputs: usize, integrator: Integrator) -> [f64; 2] {
     let (p, k) = (inputs as f64, outputs as f64);
     let m = p + k;
     let q = p.min(k);
     let pairs = (p * k / 2.0).ceil();
-    // Uniform, logarithm, root; angle, its square, sine, cosine; two products.
-    let normals = 30.0 * pairs;
-    let drift = p * k * m + p * m + 2.0 * p * k;
+    // In single precision: uniform, logarithm, root; angle, its square, sine, cosine; two products.
+    let normals = 0.5 * (12.0 + 14.0) * pairs;
+    let drift = p * k * m + k * m + p * k;
     let noise = 2.0 * p * k;
     let update = match integrator {
         Integrator::EulerMaruyama => 2.0 * p * k * m,
-        // K, twelve products for the two series and one more; then four small products for each column.
-        _ => p * k * q + 13.0 * q * q * q + (2.0 * p * k + 4.0 * q * q + p + k) * m,
+        // K, twelve products for the two series and one more; then four small products for each column,
+        // which is damped.
+        _ => p * k * q + 13.0 * q * q * q + (2.0 * p * k + 4.0 * q * q + 2.0 * (p + k)) * m,
     };
-    // Per draw of four normals: 66 for the generator, 17 for the bits of each pair.
-    let words = 66.0 * (p * k / 4.0).ceil() + 17.0 * pairs;
+    // Per draw of four normals 66 for the generator; of each pair, 18 for its bits, of 32, and four to
+    // narrow words and widen numbers.
+    let words = 66.0 * (p * k / 4.0).ceil() + (0.5 * 18.0 + 4.0) * pairs;
     [normals + drift + noise + update, words]
 }
 
 fn steps_a_second(
-    [inputs, outputs, width]: [usize; 3],
+    sizes: [usize; 3],
     trajectories: u64,
     steps: u64,
     integrator: Integrator,
 ) -> Result<f64, Box<dyn Error>> {
-    let recipe = Synthetic {
-        samples: 1000,
-        inputs,
-        outputs,
-        covariance: Covariance::Identity,
-        teacher: Teacher::Gaussian,
-        residual_noise: 0.0,
-    };
-    let draw = recipe.draw(1, 0, false)?;
-    let problem = Arc::new(Problem::new(&draw.gram, None, None)?);
-    let setup = Setup {
-        source: Source::Shared(problem),
-        initialisation: Initialisation::Gaussian {
-            scale: 0.5 / (width as f64).sqrt(),
-            smallest_singular_value: None,
-        },
-        width,
-        seed: 1,
-        each_start: false,
-    };
-    let dynamics = Dynamics {
-        kind: Kind::StochasticGradientFlow {
-            integrator,
-            time_step: 0.002,
-            batch_size: 1,
-            forces: ForceScales::default(),
-            brownian_substeps: 1,
-        },
-        step_size: 0.002,
-        label_noise: 1.0,
-        optimizer: Optimizer::default(),
-    };
-    let spec = EnsembleSpec {
-        dynamics,
-        stream: 0,
-        trajectories,
-        save_steps: vec![0, steps],
-        time_unit: 0.002,
-        rank_tolerance: 1e-3,
-        keep_trajectories: false,
-        reductions: true,
-        force_balance: None,
-    };
+    let scale = 0.5 / (sizes[2] as f64).sqrt();
+    let setup = gaussian_setup(1000, sizes, scale, false)?;
+    let kind = flow(integrator, STEP_SIZE);
+    let spec = ensemble(kind, STEP_SIZE, 1.0, trajectories, vec![0, steps]);
     let run = || spec.run(&setup, 1, None, &Unattended, Instructions::best());
     run()?;
     Ok(median(|| {

@@ -3,17 +3,17 @@
 //! machine; each pair is run in turn, and ratios are taken round by round.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Instant;
 
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::dynamics::Integrator;
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::lanes::Instructions;
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::setup::Setup;
+
+#[path = "../benches/support/mod.rs"]
+mod support;
+
+use support::{ensemble, flow, gaussian_setup};
 
 const ROUNDS: usize = 9;
 
@@ -31,16 +31,12 @@ struct Case {
 impl Case {
     fn seconds(&self) -> Result<f64, Box<dyn Error>> {
         let saves = self.saves;
+        let save_steps = (0..=saves).map(|s| s * self.steps / saves).collect();
+        // The stochastic gradient flow of the paper's headline figure.
+        let kind = flow(Integrator::LieEuler, 0.01);
         let spec = EnsembleSpec {
-            dynamics: flow(),
-            stream: 0,
-            trajectories: self.trajectories,
-            save_steps: (0..=saves).map(|s| s * self.steps / saves).collect(),
-            time_unit: 0.01,
-            rank_tolerance: 1e-3,
-            keep_trajectories: false,
-            reductions: true,
             force_balance: self.force_stride,
+            ..ensemble(kind, 0.01, 2.0, self.trajectories, save_steps)
         };
         let clock = Instant::now();
         spec.run(
@@ -54,45 +50,9 @@ impl Case {
     }
 }
 
-/// The stochastic gradient flow of the paper's headline figure.
-fn flow() -> Dynamics {
-    let kind = Kind::StochasticGradientFlow {
-        integrator: Integrator::LieEuler,
-        time_step: 0.01,
-        batch_size: 1,
-        forces: ForceScales::default(),
-        brownian_substeps: 1,
-    };
-    Dynamics {
-        kind,
-        step_size: 0.01,
-        label_noise: 2.0,
-        optimizer: Optimizer::default(),
-    }
-}
-
 /// The paper's data with this many rows, and weights of this width whose product does not depend on it.
 fn setup(samples: u64, width: usize) -> Result<Setup, Box<dyn Error>> {
-    let recipe = Synthetic {
-        samples,
-        inputs: 5,
-        outputs: 2,
-        covariance: Covariance::Identity,
-        teacher: Teacher::Gaussian,
-        residual_noise: 0.0,
-    };
-    let draw = recipe.draw(1, 0, false)?;
-    let problem = Problem::new(&draw.gram, draw.rows, Some(draw.truth))?;
-    Ok(Setup {
-        source: Source::Shared(Arc::new(problem)),
-        initialisation: Initialisation::Gaussian {
-            scale: (10.0 / width as f64).sqrt(),
-            smallest_singular_value: None,
-        },
-        width,
-        seed: 1,
-        each_start: false,
-    })
+    gaussian_setup(samples, [5, 2, width], (10.0 / width as f64).sqrt(), false)
 }
 
 /// Median and range of `a.seconds() / b.seconds()`, per unit of `scale`.

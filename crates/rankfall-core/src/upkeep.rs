@@ -185,6 +185,23 @@ mod tests {
         assert_eq!(leaning(&columns(1.0)), [true, false]);
     }
 
+    /// Thirty columns in pairs that share tr C⁻¹ − m: one each is the most, not twenty in all.
+    #[test]
+    fn many_columns_may_lean_more() {
+        let in_pairs = |total: f64| {
+            let share = total / 15.0;
+            let cosine = (share / (2.0 + share)).sqrt();
+            GradedColumns::from_fn(30, 30, |_, i, j| match (i == j, j % 2 == 1 && i + 1 == j) {
+                (true, _) if j % 2 == 1 => (1.0 - cosine * cosine).sqrt(),
+                (true, _) => 1.0,
+                (_, true) => cosine,
+                _ => 0.0,
+            })
+        };
+        assert_eq!(leaning(&in_pairs(29.999)), [false, false]);
+        assert_eq!(leaning(&in_pairs(30.001)), [true, true]);
+    }
+
     #[test]
     fn the_trace_of_the_inverse_bounds_the_condition() {
         let mut most = 0.0_f64;
