@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::batches::Batches;
 use crate::dynamics::{Dynamics, Kind, LabelNoise};
+use crate::graded::sum_of_squares;
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Lanes, Words};
 use crate::normals::{Normals, Streams};
@@ -130,17 +131,27 @@ impl<const N: usize> Drift<N> {
         }
     }
 
-    /// With the noise of a step, in the same pass.
+    /// With the noise of a step, in the same pass; returns the squared Frobenius norm of both together.
     #[inline(always)]
-    fn apply_with_noise(&self, noise: &mut GaussianNoise<N>, step: u64, product: &mut [Lanes<N>]) {
+    fn apply_with_noise(
+        &self,
+        noise: &mut GaussianNoise<N>,
+        step: u64,
+        product: &mut [Lanes<N>],
+    ) -> Lanes<N> {
         let count = product.len();
         let (curvature, target) = (&self.curvature[..count], &self.target[..count]);
         let (scale, numbers) = noise.of_step(step);
         let (scale, numbers) = (&scale[..count], &numbers[..count]);
+        // Two sums, which wait for each other half as long as one.
+        let mut squares = [Lanes::ZERO; 2];
         for i in 0..count {
             let drift = curvature[i].mul_add(product[i], target[i]);
-            product[i] = scale[i].mul_add(numbers[i], drift);
+            let both = scale[i].mul_add(numbers[i], drift);
+            product[i] = both;
+            squares = [squares[1], both.mul_add(both, squares[0])];
         }
+        squares[0] + squares[1]
     }
 }
 
@@ -242,7 +253,7 @@ impl<const N: usize> Increment<N> {
         })
     }
 
-    /// Writes ΔG of the state's next step into `out`.
+    /// Writes ΔG of the state's next step into `out`, and returns its squared Frobenius norm.
     #[inline(always)]
     pub fn fill(
         &mut self,
@@ -250,18 +261,21 @@ impl<const N: usize> Increment<N> {
         problem: &LaneProblem<N>,
         trajectories: Words<N>,
         out: &mut [Lanes<N>],
-    ) {
+    ) -> Lanes<N> {
         // Asked for in one place, since it is compiled into every place that asks.
         state.product(problem, out);
         match self {
             Self::Descent { drift } => drift.apply(out),
-            Self::GaussianNoise { drift, noise } => drift.apply_with_noise(noise, state.step, out),
+            Self::GaussianNoise { drift, noise } => {
+                return drift.apply_with_noise(noise, state.step, out);
+            }
             Self::RademacherLabels { drift, share, key } => {
                 drift.apply(out);
                 add_label_signs(state.step, problem, trajectories, *key, *share, out);
             }
             Self::MiniBatch(batch) => batch.fill(state.step, problem, trajectories, out),
         }
+        sum_of_squares(out)
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::counterfactual::Counterfactual;
 use crate::displacement::DisplacementRule;
 use crate::dynamics::{Dynamics, Integrator, Kind};
-use crate::graded::sum_of_squares;
 use crate::increment::{GaussianNoise, Increment};
 use crate::lane_problem::LaneProblem;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask, Words};
@@ -96,12 +95,12 @@ impl<const N: usize> Stepper<N> {
         {
             return strang.move_state(state, problem, noise, &mut self.update);
         }
-        self.increment
+        let square = self
+            .increment
             .fill(state, problem, self.trajectories, &mut self.step);
         if let Some(counterfactual) = &mut self.counterfactual {
             counterfactual.apply(state, problem, self.instructions);
         }
-        let square = sum_of_squares(&self.step);
         let mask = state.admit(square, self.persistence);
         zero_outside(mask, &mut self.step);
         let columns = state.factor.mantissa_mut();
