@@ -82,8 +82,8 @@ fn compare(what: &str, a: &Case, b: &Case, scale: f64) -> Result<(), Box<dyn Err
 fn main() -> Result<(), Box<dyn Error>> {
     let base = Case {
         setup: setup(1000, 10)?,
-        trajectories: 512,
-        steps: 20_000,
+        trajectories: 256,
+        steps: 100_000,
         saves: 1,
         force_stride: None,
         threads: 1,

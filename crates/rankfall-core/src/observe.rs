@@ -464,7 +464,7 @@ impl<const N: usize> Core<N> {
         let values = sorted_log_norms(scaled, instructions);
         for lane in 0..N {
             let mut of_lane: Vec<f64> = sizes.iter().map(|s| s.0[lane]).collect();
-            of_lane.sort_by(|a, b| b.total_cmp(a));
+            of_lane.sort_unstable_by(|a, b| b.total_cmp(a));
             for (size, value) in sizes.iter_mut().zip(of_lane) {
                 size.0[lane] = value;
             }

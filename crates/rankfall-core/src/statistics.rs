@@ -327,7 +327,7 @@ impl Totals<'_> {
     fn quantiles(&self, cell: usize) -> [f64; 5] {
         if self.form.keep_values {
             let mut sorted: Vec<f64> = self.node.values.iter().map(|(_, v)| v[cell]).collect();
-            sorted.sort_by(f64::total_cmp);
+            sorted.sort_unstable_by(f64::total_cmp);
             return QUANTILES.map(|q| quantile_of_sorted(&sorted, q));
         }
         let rank = |q: f64| (q * (self.node.count - 1) as f64).round() as u64;
