@@ -242,9 +242,9 @@ pub const ALL: &[Breakage] = &[
         what: "SGD adds label noise of standard deviation δ, not √δ",
         changes: &[Change {
             file: "increment.rs",
-            find: "deviation: dynamics.label_noise.sqrt()",
-            before: "",
-            replace: "deviation: dynamics.label_noise",
+            find: "dynamics.label_noise.sqrt()",
+            before: ",",
+            replace: "dynamics.label_noise",
         }],
         catcher: Catcher::Claims(&["step-determinant-sgd"]),
     },
