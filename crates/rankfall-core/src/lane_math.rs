@@ -8,7 +8,7 @@ use crate::lanes::Lanes;
 
 /// Evaluates Σ coefficients\[i\] xⁱ by Horner's rule.
 #[inline(always)]
-pub fn polynomial<const N: usize>(x: Lanes<N>, coefficients: &[f64]) -> Lanes<N> {
+fn polynomial<const N: usize>(x: Lanes<N>, coefficients: &[f64]) -> Lanes<N> {
     let mut sum = Lanes::splat(coefficients[coefficients.len() - 1]);
     for &c in coefficients[..coefficients.len() - 1].iter().rev() {
         sum = sum.mul_add(x, Lanes::splat(c));

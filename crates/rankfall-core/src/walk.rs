@@ -22,13 +22,11 @@ pub struct Walk {
     shared: Arc<Problem>,
     start: Start,
     dynamics: Dynamics,
-    seed: u64,
-    stream: u32,
+    streams: Streams<BLOCK>,
     problem: LaneProblem<BLOCK>,
     initial: State<BLOCK>,
     state: State<BLOCK>,
     stepper: Stepper<BLOCK>,
-    instructions: Instructions,
 }
 
 impl Walk {
@@ -46,43 +44,30 @@ impl Walk {
         let lanes: [Arc<Problem>; BLOCK] = std::array::from_fn(|_| problem.clone());
         let lane_problem = LaneProblem::new(&lanes);
         let initial = State::new(std::slice::from_ref(start), instructions);
-        let stepper = Stepper::new(
-            dynamics,
-            &lane_problem,
-            &Streams {
-                seed,
-                dynamics: stream,
-                trajectories: numbered(first),
-                instructions,
-            },
-        )?;
+        let streams = Streams {
+            seed,
+            dynamics: stream,
+            trajectories: numbered(first),
+            instructions,
+        };
+        let stepper = Stepper::new(dynamics, &lane_problem, &streams)?;
         Some(Self {
             shared: problem.clone(),
             start: start.clone(),
             dynamics: dynamics.clone(),
-            seed,
-            stream,
+            streams,
             state: initial.clone(),
             initial,
             problem: lane_problem,
             stepper,
-            instructions,
         })
     }
 
     /// Back to the start, with the noise of trajectories `first`, `first` + 1, ….
     pub fn start_over(&mut self, first: u64) {
         self.state = self.initial.clone();
-        let stepper = Stepper::new(
-            &self.dynamics,
-            &self.problem,
-            &Streams {
-                seed: self.seed,
-                dynamics: self.stream,
-                trajectories: numbered(first),
-                instructions: self.instructions,
-            },
-        );
+        self.streams.trajectories = numbered(first);
+        let stepper = Stepper::new(&self.dynamics, &self.problem, &self.streams);
         if let Some(stepper) = stepper {
             self.stepper = stepper;
         }
@@ -108,13 +93,25 @@ impl Walk {
         let mut factor = self.state.factor.clone();
         let rows = factor.rows();
         let to_rounding = Rotate::ToRounding;
-        factor.orthogonalise(0..rows, to_rounding, Mask::ALL, None, self.instructions);
-        factor.log_norms(0..rows, self.instructions)
+        factor.orthogonalise(
+            0..rows,
+            to_rounding,
+            Mask::ALL,
+            None,
+            self.streams.instructions,
+        );
+        factor.log_norms(0..rows, self.streams.instructions)
     }
 
     /// The forces on the eigenvalues of M of one lane at noise intensity `nu`.
     pub fn forces(&self, lane: usize, nu: f64) -> EigenvalueForces {
-        EigenvalueForces::new(&self.state, &self.problem, lane, nu, self.instructions)
+        EigenvalueForces::new(
+            &self.state,
+            &self.problem,
+            lane,
+            nu,
+            self.streams.instructions,
+        )
     }
 
     /// The weights of one lane in the original basis and width.
