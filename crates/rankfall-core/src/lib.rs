@@ -93,6 +93,7 @@ pub mod synthetic;
 pub mod theory;
 pub mod tiles;
 pub mod time_step;
+pub mod turns;
 pub mod update;
 pub mod upkeep;
 pub mod walk;

@@ -14,18 +14,8 @@ use crate::lanes::{Instructions, Lanes, Mask};
 use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
 use crate::products::Products;
+use crate::turns::Turns;
 use crate::upkeep::keep_apart;
-
-/// Every so many steps the columns of the lanes that moved far are looked at: together, since lanes
-/// that are looked at one by one cost as much each as all at once.
-const UPKEEP_INTERVAL: u64 = 16;
-
-/// Σ‖ΔG‖_F since the last look above which a lane is looked at on that schedule.
-const MUCH_MOTION: f64 = 4.0;
-
-/// And above which it is looked at out of turn. The condition of the columns grows at most by exp of
-/// twice this, so rounding stays near 10⁻¹¹ even in the worst case.
-const MOST_MOTION: f64 = 4.5;
 
 /// ‖ΔG‖_F of one step beyond which a trajectory has diverged: the weights would grow by more
 /// than this factor at once, and the next step by its square.
@@ -49,8 +39,8 @@ pub struct State<const N: usize> {
     diverged: Vec<Option<u64>>,
     /// 1 in the lanes that live, 0 in those that diverged.
     living: Lanes<N>,
-    /// Σ‖ΔG‖_F since the columns were last looked at.
-    pub motion: Lanes<N>,
+    /// When the columns are looked at.
+    turns: Turns<N>,
     /// Proposed step of the adaptive integrator of gradient flow; 0 before the first.
     pub adaptive_step: Lanes<N>,
 }
@@ -69,7 +59,7 @@ impl<const N: usize> State<N> {
             step: 0,
             diverged: vec![None; N],
             living: Lanes::ONE,
-            motion: Lanes::ZERO,
+            turns: Turns::default(),
             adaptive_step: Lanes::ZERO,
         };
         state.orthogonalise(Rotate::ToRounding, Mask::ALL, instructions);
@@ -108,19 +98,23 @@ impl<const N: usize> State<N> {
             self.mark_diverged(alive & !small);
         }
         let alive = alive & small;
-        let motion = Lanes::splat(persistence).mul_add(square.sqrt(), self.motion);
-        self.motion = motion.where_else(alive, self.motion);
+        self.moved(Lanes::splat(persistence) * square.sqrt(), alive);
         alive
     }
 
-    /// Looks at the columns of the lanes that moved far since the last look, and keeps them apart.
+    /// Notes that the lanes of `mask` moved by ‖ΔG‖_F = `distance`.
+    #[inline(always)]
+    pub fn moved(&mut self, distance: Lanes<N>, mask: Mask<N>) {
+        self.turns.moved(distance, mask);
+    }
+
+    /// Looks at the columns of the lanes that are due, and keeps them apart.
     #[inline(always)]
     pub fn keep_up(&mut self, instructions: Instructions) {
-        let in_turn = self.step.is_multiple_of(UPKEEP_INTERVAL);
-        let motion = if in_turn { MUCH_MOTION } else { MOST_MOTION };
-        let moved = Lanes::splat(motion).less_than(self.motion) & self.alive();
-        if moved.any() {
-            self.keep_apart(moved, instructions);
+        let alive = self.alive();
+        let due = self.turns.due(self.step, alive);
+        if due.any() {
+            self.keep_apart(due, instructions);
         }
     }
 
@@ -171,7 +165,7 @@ impl<const N: usize> State<N> {
         for (weight, &e) in self.weight.iter_mut().zip(self.factor.exponent()) {
             *weight = (e + e).exp2_whole();
         }
-        self.motion = Lanes::ZERO.where_else(mask, self.motion);
+        self.turns.looked(mask, self.step);
     }
 
     /// W₁W₂, p × k row-major.

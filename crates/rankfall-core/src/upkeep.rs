@@ -23,8 +23,9 @@ fn most_leaning(columns: usize) -> f64 {
     MOST_LEANING.max(columns as f64)
 }
 
-/// Up to this Σ_{i≠j} c_ij² the eigenvalues are within ½ of one, and no more need be known.
-const LITTLE_LEANING: f64 = 0.25;
+/// Up to this Σ_{i≠j} c_ij² = Σ(1 − λ)² the eigenvalues are within s = √0.9 of one, and tr C⁻¹ − m is at most
+/// s²/(1 − s) < 18: no more need be known.
+const LITTLE_LEANING: f64 = 0.9;
 
 /// A rotation leaves no |c_ij| above this over m: tr C⁻¹ − m is far below the most, so that it is long
 /// until the next.
@@ -119,35 +120,41 @@ fn cosines<const N: usize>(factor: &GradedColumns<N>) -> (Vec<Lanes<N>>, Lanes<N
 const ROWS_AT_ONCE: usize = 8;
 
 /// C = L Lᵀ in place, the diagonal aside, whose inverses go to `inverse_pivots`.
+///
+/// A column of L at a time, since its entries do not wait for each other.
 #[inline(always)]
 fn factorise<const N: usize>(lower: &mut [Lanes<N>], inverse_pivots: &mut [Lanes<N>]) {
-    for i in 0..inverse_pivots.len() {
-        let (above, own) = lower.split_at_mut(row(i));
-        for j in 0..i {
-            let other = &above[row(j)..row(j) + j];
-            let entry = own[j] - dot(&own[..j], other);
-            own[j] = entry * inverse_pivots[j];
+    let count = inverse_pivots.len();
+    for j in 0..count {
+        let (head, below) = lower.split_at_mut(row(j + 1));
+        let own = &head[row(j)..row(j) + j];
+        let inverse = Lanes::ONE / (head[row(j) + j] - dot(own, own)).sqrt();
+        inverse_pivots[j] = inverse;
+        for i in j + 1..count {
+            let other = &mut below[row(i) - row(j + 1)..];
+            other[j] = (other[j] - dot(&other[..j], own)) * inverse;
         }
-        let square = own[i] - dot(&own[..i], &own[..i]);
-        inverse_pivots[i] = Lanes::ONE / square.sqrt();
     }
 }
 
-/// tr C⁻¹ = ‖L⁻¹‖_F², a column of L⁻¹ at a time.
+/// tr C⁻¹ = ‖L⁻¹‖_F².
+///
+/// A row of L⁻¹ at a time, since its entries do not wait for each other; kept column by column.
 #[inline(always)]
 fn trace_of_inverse<const N: usize>(lower: &[Lanes<N>], inverse_pivots: &[Lanes<N>]) -> Lanes<N> {
     let count = inverse_pivots.len();
     let mut trace = Lanes::ZERO;
-    let mut column = vec![Lanes::ZERO; count];
-    for j in 0..count {
-        column[j] = inverse_pivots[j];
-        trace = column[j].mul_add(column[j], trace);
-        for i in j + 1..count {
-            let own = &lower[row(i) + j..row(i) + i];
-            let entry = -(dot(own, &column[j..i]) * inverse_pivots[i]);
+    let mut inverse = vec![Lanes::ZERO; count * count];
+    for (i, &pivot) in inverse_pivots.iter().enumerate() {
+        let own = &lower[row(i)..row(i) + i];
+        for j in 0..i {
+            let column = &mut inverse[j * count..(j + 1) * count];
+            let entry = -(dot(&own[j..], &column[j..i]) * pivot);
             column[i] = entry;
             trace = entry.mul_add(entry, trace);
         }
+        inverse[i * count + i] = pivot;
+        trace = pivot.mul_add(pivot, trace);
     }
     trace
 }
