@@ -7,6 +7,7 @@
 use crate::dynamics::ForceScales;
 use crate::forces::Forces;
 use crate::lane_problem::LaneProblem;
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, Lanes};
 use crate::state::State;
 
@@ -16,7 +17,7 @@ pub struct Counterfactual<const N: usize> {
     nu: f64,
     time_step: f64,
     /// A, p × k row-major.
-    gradient: Vec<Lanes<N>>,
+    gradient: LaneVec<N>,
 }
 
 impl<const N: usize> Counterfactual<N> {
@@ -26,7 +27,7 @@ impl<const N: usize> Counterfactual<N> {
             scales,
             nu,
             time_step,
-            gradient: vec![Lanes::ZERO; problem.inputs * problem.outputs],
+            gradient: LaneVec::zeros(problem.inputs * problem.outputs),
         }
     }
 
@@ -49,7 +50,7 @@ impl<const N: usize> Counterfactual<N> {
             h,
             instructions,
         );
-        let factors: Vec<Lanes<N>> = (0..forces.count())
+        let factors: LaneVec<N> = (0..forces.count())
             .map(|i| self.factor(&forces, i))
             .collect();
         state.scale_columns(&factors);

@@ -4,6 +4,7 @@
 use faer::Mat;
 
 use crate::graded::{GradedColumns, Rotate};
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, Lanes, Mask};
 
 /// A = U diag(σ) Vᵀ of a matrix with at least as many rows as columns, σ descending.
@@ -45,7 +46,7 @@ pub fn thin_svd(a: &Mat<f64>) -> ThinSvd {
 }
 
 /// The identity, column-major, in every lane.
-pub fn identity_lanes<const N: usize>(size: usize) -> Vec<Lanes<N>> {
+pub fn identity_lanes<const N: usize>(size: usize) -> LaneVec<N> {
     let at = |index: usize| {
         if index.is_multiple_of(size + 1) {
             Lanes::ONE

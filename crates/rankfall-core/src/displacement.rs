@@ -7,6 +7,7 @@
 //! Both act on (Θ, U) from the left. So U has the width of the reduced Θ, and where the columns of Θ are
 //! rotated, those of U are rotated with them.
 
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Mask};
 use crate::optimizer::Optimizer;
 
@@ -17,7 +18,7 @@ pub struct DisplacementRule<const N: usize> {
     /// ηλ.
     decay: Lanes<N>,
     /// Θ before the step.
-    before: Vec<Lanes<N>>,
+    before: LaneVec<N>,
 }
 
 impl<const N: usize> DisplacementRule<N> {
@@ -27,26 +28,20 @@ impl<const N: usize> DisplacementRule<N> {
             momentum: optimizer.momentum,
             nesterov: optimizer.nesterov,
             decay: Lanes::splat(step_size * optimizer.weight_decay),
-            before: Vec::new(),
+            before: LaneVec::default(),
         })
     }
 
     /// Takes down Θ before a step.
     #[inline(always)]
     pub fn remember(&mut self, columns: &[Lanes<N>]) {
-        self.before.clear();
-        self.before.extend_from_slice(columns);
+        self.before.copy_of(columns);
     }
 
     /// Makes of Θ after (I + H(ΔG))Θ what it is after the step, and moves `displacement`, the columns of U,
     /// which may be empty before the first; lanes outside `mask` keep their bits.
     #[inline(always)]
-    pub fn displace(
-        &self,
-        columns: &mut [Lanes<N>],
-        displacement: &mut Vec<Lanes<N>>,
-        mask: Mask<N>,
-    ) {
+    pub fn displace(&self, columns: &mut [Lanes<N>], displacement: &mut LaneVec<N>, mask: Mask<N>) {
         let decay = self.decay.where_else(mask, Lanes::ZERO);
         if self.momentum == 0.0 {
             for (entry, &before) in columns.iter_mut().zip(&self.before) {
@@ -55,7 +50,7 @@ impl<const N: usize> DisplacementRule<N> {
             return;
         }
         let momentum = Lanes::splat(self.momentum);
-        displacement.resize(columns.len(), Lanes::ZERO);
+        displacement.resize(columns.len());
         let entries = columns.iter_mut().zip(displacement).zip(&self.before);
         for ((entry, lasting), &before) in entries {
             let added = (-decay).mul_add(before, *entry - before);

@@ -13,6 +13,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::lane_math::ln;
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask, total};
 use crate::rowwise;
 
@@ -45,9 +46,9 @@ pub struct GradedColumns<const N: usize> {
     rows: usize,
     columns: usize,
     /// Column-major.
-    mantissa: Vec<Lanes<N>>,
+    mantissa: LaneVec<N>,
     /// Whole numbers.
-    exponent: Vec<Lanes<N>>,
+    exponent: LaneVec<N>,
 }
 
 /// The accumulated rotation V (columns × columns per lane, column-major), R₀ = R V.
@@ -69,7 +70,7 @@ impl<const N: usize> GradedColumns<N> {
             rows,
             columns,
             mantissa: (0..rows * columns).map(at).collect(),
-            exponent: vec![Lanes::ZERO; columns],
+            exponent: LaneVec::zeros(columns),
         }
     }
 
@@ -165,8 +166,8 @@ impl<const N: usize> GradedColumns<N> {
     /// The first `count` columns.
     pub fn leading_columns(mut self, count: usize) -> Self {
         self.columns = count;
-        self.mantissa.truncate(count * self.rows);
-        self.exponent.truncate(count);
+        self.mantissa.resize(count * self.rows);
+        self.exponent.resize(count);
         self
     }
 
@@ -368,7 +369,7 @@ impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
     #[inline(always)]
     fn run(mut self) {
         let count = self.factor.columns;
-        let mut norms = vec![Lanes::ZERO; count];
+        let mut norms = LaneVec::zeros(count);
         for _ in 0..MOST_SWEEPS {
             self.factor.normalise(self.mask);
             // A loop, since closures inside iterators are not compiled for the chosen instructions.
@@ -504,9 +505,9 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
     fn run(self) {
         let factor = self.factor;
         let steps = self.pivots.len().min(factor.columns);
-        let mut weight = vec![Lanes::ZERO; factor.columns];
-        let mut reflector = vec![Lanes::ZERO; factor.columns];
-        let mut projection = vec![Lanes::ZERO; factor.rows];
+        let mut weight = LaneVec::zeros(factor.columns);
+        let mut reflector = LaneVec::zeros(factor.columns);
+        let mut projection = LaneVec::zeros(factor.rows);
         for i in 0..steps {
             let pivot = self.pivots.start + i;
             for (w, &e) in weight.iter_mut().zip(&factor.exponent).skip(i) {

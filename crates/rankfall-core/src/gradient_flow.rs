@@ -8,6 +8,7 @@
 //! Hairer, Nørsett and Wanner, "Solving Ordinary Differential Equations I", 2nd ed., §II.5, II.10.
 
 use crate::lane_problem::LaneProblem;
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::state::{State, negative_gradient_of};
 
@@ -138,9 +139,9 @@ const ERROR_THREE: [(usize, f64); 8] = [
 
 /// Scratch of the integrator for N trajectories.
 pub struct GradientFlow<const N: usize> {
-    slopes: Vec<Vec<Lanes<N>>>,
-    stage: Vec<Lanes<N>>,
-    increment: Vec<Lanes<N>>,
+    slopes: Vec<LaneVec<N>>,
+    stage: LaneVec<N>,
+    increment: LaneVec<N>,
     instructions: Instructions,
 }
 
@@ -149,9 +150,9 @@ impl<const N: usize> GradientFlow<N> {
     pub fn new(problem: &LaneProblem<N>, state: &State<N>, instructions: Instructions) -> Self {
         let size = state.factor.mantissa().len();
         Self {
-            slopes: vec![vec![Lanes::ZERO; size]; STAGES.len()],
-            stage: vec![Lanes::ZERO; size],
-            increment: vec![Lanes::ZERO; problem.inputs * problem.outputs],
+            slopes: vec![LaneVec::zeros(size); STAGES.len()],
+            stage: LaneVec::zeros(size),
+            increment: LaneVec::zeros(problem.inputs * problem.outputs),
             instructions,
         }
     }
@@ -254,7 +255,7 @@ impl<const N: usize> GradientFlow<N> {
 
 /// Σ coefficient · slope\[i\].
 #[inline(always)]
-fn combine<const N: usize>(slopes: &[Vec<Lanes<N>>], terms: &[(usize, f64)], i: usize) -> Lanes<N> {
+fn combine<const N: usize>(slopes: &[LaneVec<N>], terms: &[(usize, f64)], i: usize) -> Lanes<N> {
     let mut sum = Lanes::ZERO;
     for &(stage, factor) in terms {
         sum = slopes[stage][i].mul_add(Lanes::splat(factor), sum);

@@ -9,6 +9,7 @@ use crate::batches::Batches;
 use crate::dynamics::{Dynamics, Kind, LabelNoise};
 use crate::graded::sum_of_squares;
 use crate::lane_problem::LaneProblem;
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Words};
 use crate::normals::{Normals, Streams};
 use crate::problem::Rows;
@@ -46,12 +47,12 @@ pub enum Increment<const N: usize> {
 /// S_xx^{1/2} times Gaussian increments, p × k, in the eigenbasis.
 pub struct GaussianNoise<const N: usize> {
     /// One factor per entry, that of its row.
-    scale: Vec<Lanes<N>>,
+    scale: LaneVec<N>,
     /// Each increment is the sum of this many finer ones.
     substeps: u32,
     normals: Normals<N>,
     /// Scratch for the sum of finer increments.
-    sum: Vec<Lanes<N>>,
+    sum: LaneVec<N>,
 }
 
 impl<const N: usize> GaussianNoise<N> {
@@ -72,7 +73,7 @@ impl<const N: usize> GaussianNoise<N> {
                 .collect(),
             substeps,
             normals: streams.normals(purpose, problem.inputs * problem.outputs),
-            sum: vec![Lanes::ZERO; problem.inputs * problem.outputs],
+            sum: LaneVec::zeros(problem.inputs * problem.outputs),
         }
     }
 
@@ -108,9 +109,9 @@ impl<const N: usize> GaussianNoise<N> {
 /// h A = h (S_xy − S_xx W₁W₂), p × k row-major.
 pub struct Drift<const N: usize> {
     /// −h S_xx as it acts on each entry.
-    curvature: Vec<Lanes<N>>,
+    curvature: LaneVec<N>,
     /// h S_xy.
-    target: Vec<Lanes<N>>,
+    target: LaneVec<N>,
 }
 
 impl<const N: usize> Drift<N> {
@@ -162,11 +163,11 @@ pub struct MiniBatch<const N: usize> {
     label_numbers: LabelNumbers<N>,
     batches: Vec<Batches>,
     rows: Vec<Vec<u32>>,
-    product: Vec<Lanes<N>>,
-    input: Vec<Lanes<N>>,
-    residual: Vec<Lanes<N>>,
+    product: LaneVec<N>,
+    input: LaneVec<N>,
+    residual: LaneVec<N>,
     /// ε/√δ of the batch: number `slot · k + b` of the step is that of output b.
-    noise: Vec<Lanes<N>>,
+    noise: LaneVec<N>,
 }
 
 /// Where the added label noise of mini-batches comes from, before its scale.
@@ -242,12 +243,12 @@ impl<const N: usize> Increment<N> {
                     step_size: eta,
                     deviation: dynamics.label_noise.sqrt(),
                     label_numbers: LabelNumbers::new(distribution, count, streams),
-                    noise: vec![Lanes::ZERO; count],
+                    noise: LaneVec::zeros(count),
                     batches: batches.into(),
                     rows: vec![Vec::new(); N],
-                    product: vec![Lanes::ZERO; problem.inputs * problem.outputs],
-                    input: vec![Lanes::ZERO; problem.inputs],
-                    residual: vec![Lanes::ZERO; problem.outputs],
+                    product: LaneVec::zeros(problem.inputs * problem.outputs),
+                    input: LaneVec::zeros(problem.inputs),
+                    residual: LaneVec::zeros(problem.outputs),
                 })
             }
         })

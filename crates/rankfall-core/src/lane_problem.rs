@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use crate::lane_vec::LaneVec;
 use crate::lanes::Lanes;
 use crate::problem::{Problem, Rows, Truth};
 
@@ -15,17 +16,17 @@ pub struct LaneProblem<const N: usize> {
     /// n.
     pub samples: u64,
     /// Eigenvalues of S_xx.
-    pub eigenvalues: Vec<Lanes<N>>,
+    pub eigenvalues: LaneVec<N>,
     /// Minus the eigenvalue of its row for each entry of a p × k matrix, row-major: −S_xx as it acts on it.
-    pub(crate) negative_curvature: Vec<Lanes<N>>,
+    pub(crate) negative_curvature: LaneVec<N>,
     /// Their square roots: S_xx^{1/2} in the eigenbasis.
-    pub roots: Vec<Lanes<N>>,
+    pub roots: LaneVec<N>,
     /// tr S_xx.
     pub trace: Lanes<N>,
     /// S_xy, p × k row-major.
-    pub sxy: Vec<Lanes<N>>,
+    pub sxy: LaneVec<N>,
     /// The least-squares optimum, p × k row-major.
-    pub optimum: Vec<Lanes<N>>,
+    pub optimum: LaneVec<N>,
     /// Loss of the optimum.
     pub loss_floor: Lanes<N>,
     /// Teacher and covariance, where known.
@@ -33,15 +34,15 @@ pub struct LaneProblem<const N: usize> {
     /// Rows, where held.
     pub rows: Option<Vec<Arc<Rows>>>,
     /// Scratch of products with these problems, so that no step allocates; what it holds means nothing.
-    pub(crate) scratch: Cell<Vec<Lanes<N>>>,
+    pub(crate) scratch: Cell<LaneVec<N>>,
 }
 
 /// The truth behind synthetic data, in lanes.
 pub struct LaneTruth<const N: usize> {
     /// β, p × k row-major.
-    pub teacher: Vec<Lanes<N>>,
+    pub teacher: LaneVec<N>,
     /// E x xᵀ, p × p row-major.
-    pub covariance: Vec<Lanes<N>>,
+    pub covariance: LaneVec<N>,
     /// ½ k × residual variance: the population loss of the teacher.
     pub floor: Lanes<N>,
 }
@@ -105,7 +106,7 @@ fn gather<const N: usize>(
     problems: &[Arc<Problem>; N],
     count: usize,
     f: impl Fn(&Problem, usize) -> f64,
-) -> Vec<Lanes<N>> {
+) -> LaneVec<N> {
     (0..count)
         .map(|i| lanes_of(problems, |q| f(q, i)))
         .collect()

@@ -73,6 +73,7 @@ pub mod histogram;
 pub mod increment;
 pub mod lane_math;
 pub mod lane_problem;
+pub mod lane_vec;
 pub mod lanes;
 pub mod network;
 pub mod normals;

@@ -4,6 +4,7 @@
 //! has many of them under way at once is what makes them cheap.
 
 use crate::box_muller::pairs_of_normals;
+use crate::lane_vec::LaneVec;
 use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
 use crate::random::{Purpose, RoundKeys, StreamKey, counter_of_step};
 
@@ -51,7 +52,7 @@ pub struct Normals<const N: usize> {
     first: Option<u64>,
     /// How many they are.
     steps: u64,
-    numbers: Vec<[Lanes<N>; 2]>,
+    numbers: LaneVec<N>,
     scratch: Box<Scratch<N>>,
 }
 
@@ -72,7 +73,7 @@ impl<const N: usize> Normals<N> {
             pairs,
             first: None,
             steps: steps as u64,
-            numbers: vec![[Lanes::ZERO; 2]; steps * pairs],
+            numbers: LaneVec::zeros(2 * steps * pairs),
             scratch: Box::default(),
         }
     }
@@ -91,8 +92,9 @@ impl<const N: usize> Normals<N> {
                 step
             }
         };
-        let place = (step - first) as usize * self.pairs;
-        self.numbers[place..place + self.pairs].as_flattened()
+        let count = 2 * self.pairs;
+        let place = (step - first) as usize * count;
+        &self.numbers[place..place + count]
     }
 }
 
@@ -122,7 +124,7 @@ impl<const N: usize> LaneWork for Ahead<'_, N> {
             step: self.first,
             pair: 0,
         };
-        for numbers in numbers.chunks_mut(PAIRS) {
+        for numbers in numbers.as_chunks_mut().0.chunks_mut(PAIRS) {
             scratch.draw_bits(&keys, *trajectories, &mut draws, numbers.len());
             scratch.transform(numbers.len());
             scratch.write(numbers);
@@ -148,7 +150,8 @@ impl Draws {
     }
 }
 
-/// Bits and numbers of up to [`PAIRS`] pairs.
+/// Bits and numbers of up to [`PAIRS`] pairs, where cache lines begin.
+#[repr(align(64))]
 struct Scratch<const N: usize> {
     /// Low and high words of each pair; 32 bits each, what is above them does not matter.
     words: [[[u64; N]; PAIRS]; 2],

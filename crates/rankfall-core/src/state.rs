@@ -10,6 +10,7 @@ use crate::columns::Columns;
 use crate::dense::{identity_lanes, product};
 use crate::graded::{GradedColumns, Rotate};
 use crate::lane_problem::LaneProblem;
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, Lanes, Mask};
 use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
@@ -27,12 +28,12 @@ pub struct State<const N: usize> {
     /// L R, with the accumulated rotation R from the right.
     pub factor: GradedColumns<N>,
     /// R, m × m column-major.
-    pub rotation: Vec<Lanes<N>>,
+    pub rotation: LaneVec<N>,
     /// The mantissas of the displacement that lasts, with momentum: as many as those of the factor, with
     /// its exponents; empty without, and before the first step.
-    pub displacement: Vec<Lanes<N>>,
+    pub displacement: LaneVec<N>,
     /// 4^exponent of each column: what it weighs in W₁W₂.
-    pub weight: Vec<Lanes<N>>,
+    pub weight: LaneVec<N>,
     /// Steps taken.
     pub step: u64,
     /// The step at which each lane diverged; [`Self::mark_diverged`] sets it.
@@ -54,8 +55,8 @@ impl<const N: usize> State<N> {
         let mut state = Self {
             factor,
             rotation: identity_lanes(m),
-            displacement: Vec::new(),
-            weight: vec![Lanes::ONE; m],
+            displacement: LaneVec::default(),
+            weight: LaneVec::filled(Lanes::ONE, m),
             step: 0,
             diverged: vec![None; N],
             living: Lanes::ONE,
@@ -140,7 +141,7 @@ impl<const N: usize> State<N> {
 
     /// Keeps the columns apart, each with its displacement under it: together they are what steps act on.
     fn keep_apart(&mut self, mask: Mask<N>, instructions: Instructions) {
-        let rotation = Some(self.rotation.as_mut_slice());
+        let rotation = Some(&mut self.rotation[..]);
         if self.displacement.is_empty() {
             keep_apart(&mut self.factor, mask, rotation, instructions);
         } else {
@@ -154,7 +155,7 @@ impl<const N: usize> State<N> {
     /// Without momentum: displacements stay as they are.
     fn orthogonalise(&mut self, when: Rotate, mask: Mask<N>, instructions: Instructions) {
         let rows = self.factor.rows();
-        let rotation = Some(self.rotation.as_mut_slice());
+        let rotation = Some(&mut self.rotation[..]);
         self.factor
             .orthogonalise(0..rows, when, mask, rotation, instructions);
         self.columns_moved(mask);
@@ -277,11 +278,11 @@ fn product_any<const N: usize>(
     columns: &[Lanes<N>],
     weights: &[Lanes<N>],
     inputs: usize,
-    scratch: &mut Vec<Lanes<N>>,
+    scratch: &mut LaneVec<N>,
     out: &mut [Lanes<N>],
 ) {
     let (rows, outputs) = (columns.len() / weights.len(), out.len() / inputs);
-    scratch.resize(weights.len() * outputs + out.len(), Lanes::ZERO);
+    scratch.resize(weights.len() * outputs + out.len());
     let (factors, by_column) = scratch.split_at_mut(weights.len() * outputs);
     weigh(columns, weights, inputs, factors);
     let w1 = Columns {

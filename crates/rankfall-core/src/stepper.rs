@@ -5,6 +5,7 @@ use crate::displacement::DisplacementRule;
 use crate::dynamics::{Dynamics, Integrator, Kind};
 use crate::increment::{GaussianNoise, Increment};
 use crate::lane_problem::LaneProblem;
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask, Words};
 use crate::normals::Streams;
 use crate::state::State;
@@ -16,9 +17,9 @@ enum Rule<const N: usize> {
     /// I + H(ΔG), with momentum or weight decay where there is any.
     Euler(Option<DisplacementRule<N>>),
     /// exp(H(ΔG)) diag(damping).
-    LieEuler(Vec<Lanes<N>>),
+    LieEuler(LaneVec<N>),
     /// exp(H(ΔG) + diag(rate)).
-    LieEulerUnsplit(Vec<Lanes<N>>),
+    LieEulerUnsplit(LaneVec<N>),
     /// Drift, noise and drift apart.
     LieStrang(Box<LieStrang<N>>),
 }
@@ -32,7 +33,7 @@ pub struct Stepper<const N: usize> {
     persistence: f64,
     update: Update<N>,
     /// ΔG, p × k row-major.
-    step: Vec<Lanes<N>>,
+    step: LaneVec<N>,
     trajectories: Words<N>,
     instructions: Instructions,
 }
@@ -50,7 +51,7 @@ impl<const N: usize> Stepper<N> {
             counterfactual: counterfactual(dynamics, problem),
             persistence: dynamics.optimizer.persistence(),
             update: Update::new(problem.inputs, problem.outputs),
-            step: vec![Lanes::ZERO; problem.inputs * problem.outputs],
+            step: LaneVec::zeros(problem.inputs * problem.outputs),
             trajectories: streams.trajectories,
             instructions: streams.instructions,
         })
@@ -186,7 +187,7 @@ fn counterfactual<const N: usize>(
 
 /// −hνC/2 with C = diag(k S_xx, tr(S_xx) I_k), as E H(dG)² = νC dt: the Itô correction of the
 /// exponential.
-pub fn ito_rate<const N: usize>(problem: &LaneProblem<N>, nu: f64, h: f64) -> Vec<Lanes<N>> {
+pub fn ito_rate<const N: usize>(problem: &LaneProblem<N>, nu: f64, h: f64) -> LaneVec<N> {
     let half = Lanes::splat(-0.5 * h * nu);
     let inputs = problem
         .eigenvalues

@@ -21,6 +21,7 @@
 use crate::graded::sum_of_squares;
 use crate::increment::GaussianNoise;
 use crate::lane_problem::LaneProblem;
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Mask};
 use crate::normals::Streams;
 use crate::random::Purpose;
@@ -47,29 +48,29 @@ enum Part {
 pub struct LieStrang<const N: usize> {
     time_step: f64,
     /// exp(−hνC/8), p + k entries: a quarter of the step's damping.
-    quarter_damping: Vec<Lanes<N>>,
+    quarter_damping: LaneVec<N>,
     /// N′/N of each row.
-    stretch: Vec<Lanes<N>>,
+    stretch: LaneVec<N>,
     area: GaussianNoise<N>,
     /// N′, Ñ, and τA*; p × k row-major.
-    noise: Vec<Lanes<N>>,
-    other: Vec<Lanes<N>>,
-    drift: Vec<Lanes<N>>,
+    noise: LaneVec<N>,
+    other: LaneVec<N>,
+    drift: LaneVec<N>,
     /// The columns at the midpoint of the drift.
-    middle: Vec<Lanes<N>>,
-    ones: Vec<Lanes<N>>,
+    middle: LaneVec<N>,
+    ones: LaneVec<N>,
     /// Terms of the series for one column.
-    term: Vec<Lanes<N>>,
-    next: Vec<Lanes<N>>,
+    term: LaneVec<N>,
+    next: LaneVec<N>,
     /// Nᵀa, Ñᵀa and N b, Ñ b of a column (a; b).
-    projections: [Vec<Lanes<N>>; 2],
+    projections: [LaneVec<N>; 2],
 }
 
 impl<const N: usize> LieStrang<N> {
     /// Steps of length h = `time_step` at noise intensity `nu`.
     pub fn new(problem: &LaneProblem<N>, nu: f64, time_step: f64, streams: &Streams<N>) -> Self {
         let (p, k) = (problem.inputs, problem.outputs);
-        let zeros = |count| vec![Lanes::ZERO; count];
+        let zeros = |count| LaneVec::zeros(count);
         let stretch = |&s: &Lanes<N>| {
             let bracket = Lanes::splat(k as f64 - 2.0).mul_add(s, problem.trace);
             Lanes::splat(time_step * nu / 12.0).mul_add(bracket, Lanes::ONE)
@@ -86,8 +87,8 @@ impl<const N: usize> LieStrang<N> {
             noise: zeros(p * k),
             other: zeros(p * k),
             drift: zeros(p * k),
-            middle: Vec::new(),
-            ones: vec![Lanes::ONE; p + k],
+            middle: LaneVec::default(),
+            ones: LaneVec::filled(Lanes::ONE, p + k),
             term: zeros(p + k),
             next: zeros(p + k),
             projections: [zeros(k), zeros(k)],
@@ -135,8 +136,7 @@ impl<const N: usize> LieStrang<N> {
         update: &mut Update<N>,
     ) {
         let alive = state.alive();
-        self.middle.clear();
-        self.middle.extend_from_slice(state.factor.mantissa());
+        self.middle.copy_of(state.factor.mantissa());
         // A loop, so that the product is compiled into it once.
         for at_middle in [false, true] {
             negative_gradient_of(&self.middle, &state.weight, problem, &mut self.drift);

@@ -5,6 +5,7 @@
 //! exp H(G) = [[I + G φ₂ Gᵀ, G φ₁], [φ₁ Gᵀ, I + K φ₂]],
 //! φ₁ = Σ Kʲ/(2j+1)!, φ₂ = Σ Kʲ/(2j+2)!, so only k × k series are needed (p × p where p < k).
 
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Mask};
 
 mod action;
@@ -45,11 +46,11 @@ pub struct Update<const N: usize> {
     outputs: usize,
     halves: Halves,
     /// The increment, tall × short row-major, where it is not the one that was given.
-    increment: Vec<Lanes<N>>,
+    increment: LaneVec<N>,
     /// The damping, where not all lanes have it.
-    damping: Vec<Lanes<N>>,
-    ones: Vec<Lanes<N>>,
-    column: [Vec<Lanes<N>>; 2],
+    damping: LaneVec<N>,
+    ones: LaneVec<N>,
+    column: [LaneVec<N>; 2],
     action: Action<N>,
 }
 
@@ -57,7 +58,7 @@ impl<const N: usize> Update<N> {
     /// For p inputs and k outputs.
     pub fn new(inputs: usize, outputs: usize) -> Self {
         let (tall, short) = (inputs.max(outputs), inputs.min(outputs));
-        let zeros = |count| vec![Lanes::ZERO; count];
+        let zeros = |count| LaneVec::zeros(count);
         let halves = Halves {
             tall,
             short,
@@ -69,7 +70,7 @@ impl<const N: usize> Update<N> {
             halves,
             increment: zeros(tall * short),
             damping: zeros(tall + short),
-            ones: vec![Lanes::ONE; tall + short],
+            ones: LaneVec::filled(Lanes::ONE, tall + short),
             column: [zeros(tall + short), zeros(tall + short)],
             action: Action::new(halves),
         }

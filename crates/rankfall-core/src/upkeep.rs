@@ -10,6 +10,7 @@
 
 use crate::columns::Columns;
 use crate::graded::{GradedColumns, Rotate, Rotation, dot, sum_of_squares};
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::products::Products;
 
@@ -66,7 +67,7 @@ impl<const N: usize> LaneWork for Leaning<'_, N> {
             return much;
         }
         let count = self.factor.columns();
-        let mut inverse_pivots = vec![Lanes::ZERO; count];
+        let mut inverse_pivots = LaneVec::zeros(count);
         factorise(&mut cosines, &mut inverse_pivots);
         let excess = trace_of_inverse(&cosines, &inverse_pivots) - Lanes::splat(count as f64);
         // Columns that are parallel to rounding leave a pivot of zero or no number at all.
@@ -82,15 +83,15 @@ fn row(i: usize) -> usize {
 
 /// The lower triangle of C row by row, with ones on its diagonal, and Σ_{i≠j} c_ij².
 #[inline(always)]
-fn cosines<const N: usize>(factor: &GradedColumns<N>) -> (Vec<Lanes<N>>, Lanes<N>) {
+fn cosines<const N: usize>(factor: &GradedColumns<N>) -> (LaneVec<N>, Lanes<N>) {
     let (rows, count) = (factor.rows(), factor.columns());
-    let mut inverse_norms = vec![Lanes::ZERO; count];
+    let mut inverse_norms = LaneVec::zeros(count);
     for (j, inverse) in inverse_norms.iter_mut().enumerate() {
         let square = sum_of_squares(factor.column(j));
         let nonzero = Lanes::ZERO.less_than(square);
         *inverse = (Lanes::ONE / square.sqrt()).where_else(nonzero, Lanes::ZERO);
     }
-    let mut cosines = vec![Lanes::ONE; row(count)];
+    let mut cosines = LaneVec::filled(Lanes::ONE, row(count));
     let mut sum = Lanes::ZERO;
     let entries = factor.mantissa();
     let mut products = Vec::new();
@@ -144,7 +145,7 @@ fn factorise<const N: usize>(lower: &mut [Lanes<N>], inverse_pivots: &mut [Lanes
 fn trace_of_inverse<const N: usize>(lower: &[Lanes<N>], inverse_pivots: &[Lanes<N>]) -> Lanes<N> {
     let count = inverse_pivots.len();
     let mut trace = Lanes::ZERO;
-    let mut inverse = vec![Lanes::ZERO; count * count];
+    let mut inverse = LaneVec::zeros(count * count);
     for (i, &pivot) in inverse_pivots.iter().enumerate() {
         let own = &lower[row(i)..row(i) + i];
         for j in 0..i {

@@ -4,6 +4,7 @@
 use super::tiled::{Halves, Tiled};
 use super::{SERIES, damp, fixed};
 use crate::columns::Columns;
+use crate::lane_vec::LaneVec;
 use crate::lanes::Lanes;
 use crate::products::Products;
 
@@ -11,17 +12,17 @@ use crate::products::Products;
 pub struct Action<const N: usize> {
     halves: Halves,
     /// K, and after the series K φ₂ = cosh − I.
-    gram: Vec<Lanes<N>>,
-    phi_one: Vec<Lanes<N>>,
-    phi_two: Vec<Lanes<N>>,
-    scratch: Vec<Lanes<N>>,
-    spare: Vec<Lanes<N>>,
+    gram: LaneVec<N>,
+    phi_one: LaneVec<N>,
+    phi_two: LaneVec<N>,
+    scratch: LaneVec<N>,
+    spare: LaneVec<N>,
     tiled: Tiled<N>,
 }
 
 impl<const N: usize> Action<N> {
     pub fn new(halves: Halves) -> Self {
-        let square = || vec![Lanes::ZERO; halves.short * halves.short];
+        let square = || LaneVec::zeros(halves.short * halves.short);
         Self {
             halves,
             gram: square(),

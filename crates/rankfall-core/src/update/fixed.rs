@@ -155,17 +155,11 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
             for s in 0..Q {
                 old[s] = old[s] * damping_y[s];
             }
-            let mut to_tall = [Lanes::ZERO; Q];
+            let change = combination([&self.cosh_less_one, &self.phi_one], [&old, &projected]);
             for s in 0..Q {
-                let mut change = Lanes::ZERO;
-                for t in 0..Q {
-                    to_tall[s] = self.phi_two[s][t].mul_add(projected[t], to_tall[s]);
-                    to_tall[s] = self.phi_one[s][t].mul_add(old[t], to_tall[s]);
-                    change = self.cosh_less_one[s][t].mul_add(old[t], change);
-                    change = self.phi_one[s][t].mul_add(projected[t], change);
-                }
-                y[s] = y[s].mul_add(damping_y[s], change);
+                y[s] = y[s].mul_add(damping_y[s], change[s]);
             }
+            let to_tall = combination([&self.phi_two, &self.phi_one], [&projected, &old]);
             for i in 0..tall {
                 // Small terms first: one rounding of the large one.
                 let mut change = Lanes::ZERO;
@@ -176,6 +170,22 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
             }
         }
     }
+}
+
+/// Au + Bv.
+#[inline(always)]
+fn combination<const Q: usize, const N: usize>(
+    [a, b]: [&Square<Q, N>; 2],
+    [u, v]: [&[Lanes<N>; Q]; 2],
+) -> [Lanes<N>; Q] {
+    let mut out = [Lanes::ZERO; Q];
+    for s in 0..Q {
+        for t in 0..Q {
+            out[s] = a[s][t].mul_add(u[t], out[s]);
+            out[s] = b[s][t].mul_add(v[t], out[s]);
+        }
+    }
+    out
 }
 
 /// K φ + c I for symmetric matrices that commute.

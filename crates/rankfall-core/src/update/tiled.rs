@@ -1,6 +1,7 @@
 //! The updates for a shorter side of any size, as products of matrices.
 
 use crate::columns::Columns;
+use crate::lane_vec::LaneVec;
 use crate::lanes::Lanes;
 use crate::products::Products;
 
@@ -39,15 +40,15 @@ pub struct Tiled<const N: usize> {
     halves: Halves,
     products: Products<N>,
     /// G column by column.
-    increment: Vec<Lanes<N>>,
+    increment: LaneVec<N>,
     /// y before the update.
-    old: Vec<Lanes<N>>,
+    old: LaneVec<N>,
     /// Gᵀx.
-    projected: Vec<Lanes<N>>,
+    projected: LaneVec<N>,
     /// What G takes to x.
-    mixed: Vec<Lanes<N>>,
+    mixed: LaneVec<N>,
     /// What is added to y.
-    change: Vec<Lanes<N>>,
+    change: LaneVec<N>,
 }
 
 impl<const N: usize> Tiled<N> {
@@ -56,11 +57,11 @@ impl<const N: usize> Tiled<N> {
         Self {
             halves,
             products: Products::of_rows(halves.rows()),
-            increment: vec![Lanes::ZERO; halves.tall * halves.short],
-            old: Vec::new(),
-            projected: Vec::new(),
-            mixed: Vec::new(),
-            change: Vec::new(),
+            increment: LaneVec::zeros(halves.tall * halves.short),
+            old: LaneVec::default(),
+            projected: LaneVec::default(),
+            mixed: LaneVec::default(),
+            change: LaneVec::default(),
         }
     }
 
@@ -110,8 +111,8 @@ impl<const N: usize> Tiled<N> {
             (&mut self.mixed, [(phi_two, projected), (phi_one, y)]),
             (&mut self.change, [(cosh_less_one, y), (phi_one, projected)]),
         ] {
-            out.clear();
-            out.resize(y.len(), Lanes::ZERO);
+            out.resize(y.len());
+            out.fill(Lanes::ZERO);
             for (symmetric, factors) in terms {
                 let (symmetric, factors) =
                     (Columns::whole(symmetric, q), Columns::whole(factors, q));
@@ -128,8 +129,8 @@ impl<const N: usize> Tiled<N> {
         let (q, rows) = (self.halves.short, self.halves.rows());
         let [tall, short] = self.halves.starts();
         let size = columns.len() / rows * q;
-        self.old.resize(size, Lanes::ZERO);
-        self.projected.resize(size, Lanes::ZERO);
+        self.old.resize(size);
+        self.projected.resize(size);
         for (own, column) in self.old.chunks_exact_mut(q).zip(columns.chunks_exact(rows)) {
             own.copy_from_slice(&column[short..short + q]);
         }
