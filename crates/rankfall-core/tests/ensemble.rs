@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::ensemble::{
+    Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended, trajectories_per_block,
+};
+use rankfall_core::lanes::{BLOCK, HALF_BLOCK, Instructions};
 use rankfall_core::network::Initialisation;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;
@@ -193,8 +195,9 @@ fn a_trajectory_has_the_same_bits_in_any_company() {
 #[test]
 fn trajectories_of_middle_networks_have_the_same_bits_in_any_company() {
     let [first, .., last] = middle_setups();
-    bits_are_the_same_in_any_company(&first, &[0, 30, 70]);
-    bits_are_the_same_in_any_company(&last, &[0, 30]);
+    for setup in [first, last] {
+        bits_are_the_same_in_any_company(&setup, &[0, 30, 70]);
+    }
 }
 
 fn bits_are_the_same_in_any_company(setup: &Setup, save_steps: &[u64]) {
@@ -608,14 +611,20 @@ fn sized_setup(inputs: usize, outputs: usize, width: usize) -> Setup {
     }
 }
 
-/// Networks that go in half blocks, with more inputs than outputs or fewer, wider than p + k or narrower,
-/// their shorter side short enough to be compiled or not.
-fn middle_setups() -> [Setup; 3] {
-    [
+/// Networks with more inputs than outputs or fewer, wider than p + k or narrower, their shorter side short
+/// enough to be compiled or not; all but the first so large that they go in half blocks.
+fn middle_setups() -> [Setup; 4] {
+    let setups = [
         sized_setup(14, 6, 9),
-        sized_setup(5, 18, 30),
-        sized_setup(17, 3, 24),
-    ]
+        sized_setup(5, 36, 48),
+        sized_setup(38, 3, 24),
+        sized_setup(24, 17, 42),
+    ];
+    let side_by_side = setups
+        .each_ref()
+        .map(|setup| trajectories_per_block(setup.rows(), 100) as usize);
+    assert_eq!(side_by_side, [BLOCK, HALF_BLOCK, HALF_BLOCK, HALF_BLOCK]);
+    setups
 }
 
 /// Networks with rows enough to go one by one, with more inputs than outputs or fewer, wider than p + k
