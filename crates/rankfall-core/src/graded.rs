@@ -391,6 +391,12 @@ impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
 }
 
 impl<const N: usize> Orthogonalise<'_, N> {
+    /// What rounding may leave of a squared norm.
+    #[inline(always)]
+    fn rounding(&self) -> f64 {
+        self.active.len().max(4) as f64 * f64::EPSILON
+    }
+
     /// Sorts and rotates one pair; true in the lanes where it did.
     #[inline(always)]
     fn visit(&mut self, i: usize, j: usize, norms: &mut [Lanes<N>]) -> Mask<N> {
@@ -410,6 +416,7 @@ impl<const N: usize> Orthogonalise<'_, N> {
         // In the scale of column i: column j is 2^(e_j − e_i) = ratio times its mantissa.
         let ratio = (self.factor.exponent[j] - self.factor.exponent[i]).exp2_whole();
         let square_ratio = ratio * ratio;
+        let rounding = Lanes::splat(self.rounding());
         let (x, y) = self.factor.pair(i, j);
         let c = dot(&x[self.active.clone()], &y[self.active.clone()]);
         let (a, b) = (norms[i], norms[j]);
@@ -422,15 +429,20 @@ impl<const N: usize> Orthogonalise<'_, N> {
         if !candidates.any() {
             return swap;
         }
+        let difference = a - b * square_ratio;
+        if let Rotate::ToRounding = self.when {
+            // |tau c| ≤ c²/|a − b ratio²|: half of what would be rounding needs no quotient to be seen.
+            let bound = Lanes::splat(0.5) * rounding * b * difference.abs();
+            if !(candidates & bound.less_than(c * c)).any() {
+                return swap;
+            }
+        }
         // t = ratio · tau is the tangent of the angle; tau stays finite where ratio underflows.
-        let z = (a - b * square_ratio) / (c + c);
+        let z = difference / (c + c);
         let tau = (Lanes::ONE / (z.abs() + z.mul_add(z, square_ratio).sqrt())).copysign(z);
         let rotate = match self.when {
             Rotate::AboveCosine(_) => candidates,
-            Rotate::ToRounding => {
-                let rounding = self.active.len().max(4) as f64 * f64::EPSILON;
-                candidates & (Lanes::splat(rounding) * b).less_than((tau * c).abs())
-            }
+            Rotate::ToRounding => candidates & (rounding * b).less_than((tau * c).abs()),
         };
         if !rotate.any() {
             return swap;

@@ -1,7 +1,7 @@
-//! The logarithm over lanes, from additions, products and quotients alone.
+//! Logarithm and exponential over lanes, from additions, products and quotients alone.
 //!
 //! The system's mathematical library differs from machine to machine; this does not.
-//! The polynomial is that of fdlibm (Sun Microsystems 1993); errors stay below two units in the last
+//! The polynomials are those of fdlibm (Sun Microsystems 1993); errors stay below two units in the last
 //! place.
 
 use crate::lanes::Lanes;
@@ -16,11 +16,38 @@ fn polynomial<const N: usize>(x: Lanes<N>, coefficients: &[f64]) -> Lanes<N> {
     sum
 }
 
+const LN2_HI: f64 = 6.931_471_803_691_238e-1;
+const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
+
+/// eˣ for x ≤ 0; zero below −690, where no sum with one would see it, and for NaN.
+#[inline(always)]
+pub fn exp_of_negative<const N: usize>(x: Lanes<N>) -> Lanes<N> {
+    const LOWEST: f64 = -690.0;
+    const SHIFT: f64 = 6_755_399_441_055_744.0; // 1.5 · 2^52: adding it rounds to whole numbers
+    const COEFFICIENTS: [f64; 5] = [
+        1.666_666_666_666_660_2e-1,
+        -2.777_777_777_701_559_3e-3,
+        6.613_756_321_437_934e-5,
+        -1.653_390_220_546_525_2e-6,
+        4.138_136_797_057_238_5e-8,
+    ];
+    let bounded = x.max(Lanes::splat(LOWEST));
+    // x = k ln 2 + r with |r| ≤ ½ ln 2.
+    let shifted = bounded.mul_add(Lanes::splat(std::f64::consts::LOG2_E), Lanes::splat(SHIFT));
+    let k = shifted - Lanes::splat(SHIFT);
+    let high = k.mul_add(Lanes::splat(-LN2_HI), bounded);
+    let low = k * Lanes::splat(LN2_LO);
+    let r = high - low;
+    let z = r * r;
+    let c = r - z * polynomial(z, &COEFFICIENTS);
+    let beyond_one = high - (low - r * c / (Lanes::splat(2.0) - c));
+    let value = (Lanes::ONE + beyond_one) * k.exp2_whole();
+    value.where_else(Lanes::splat(LOWEST).at_most(x), Lanes::ZERO)
+}
+
 /// ln x for positive normal x; −∞ at zero. Anything else gives garbage, never a panic.
 #[inline(always)]
 pub fn ln<const N: usize>(x: Lanes<N>) -> Lanes<N> {
-    const LN2_HI: f64 = 6.931_471_803_691_238e-1;
-    const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
     const COEFFICIENTS: [f64; 7] = [
         6.666_666_666_666_735e-1,
         3.999_999_999_940_942e-1,
@@ -58,6 +85,21 @@ mod tests {
 
     fn ulps(a: f64, b: f64) -> u64 {
         (a.to_bits() as i64).abs_diff(b.to_bits() as i64)
+    }
+
+    #[test]
+    fn exponential_agrees_with_libm_within_two_units() {
+        let mut x = 1e-20_f64;
+        while x < 690.0 {
+            let ours = exp_of_negative(Lanes([-x])).0[0];
+            let theirs = libm::exp(-x);
+            assert!(ulps(ours, theirs) <= 2, "exp −{x}: {ours} {theirs}");
+            x *= 1.000_73;
+        }
+        assert_eq!(exp_of_negative(Lanes([0.0])).0[0], 1.0);
+        for nothing in [-691.0, -1e300, f64::NEG_INFINITY, f64::NAN] {
+            assert_eq!(exp_of_negative(Lanes([nothing])).0[0], 0.0);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::force_balance;
 use crate::graded::{GradedColumns, Rotate, dot};
+use crate::lane_math::{exp_of_negative, ln};
 use crate::lane_problem::{LaneProblem, LaneTruth};
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::state::State;
@@ -272,17 +273,15 @@ impl<const N: usize> Observer<N> {
 
     /// Numerical, effective and stable rank and nuclear norm of each matrix, kind by kind.
     fn push_ranks(&self, spectra: &[Vec<Lanes<N>>; 4], out: &mut Vec<Lanes<N>>) {
-        let mut ranks = [[Lanes::ZERO; 4]; 4];
-        for (matrix, values) in spectra.iter().enumerate() {
-            for lane in 0..N {
-                let logs = values.iter().map(|v| v.0[lane]);
-                let of_lane = Ranks::new(logs, self.log_rank_tolerance);
-                for (kind, rank) in of_lane.values().into_iter().enumerate() {
-                    ranks[kind][matrix].0[lane] = rank;
-                }
-            }
+        let ranks = spectra.each_ref().map(|logs| {
+            self.instructions.dispatch(RanksOfLanes {
+                logs,
+                log_tolerance: self.log_rank_tolerance,
+            })
+        });
+        for kind in 0..4 {
+            out.extend(ranks.iter().map(|of_matrix| of_matrix[kind]));
         }
-        out.extend(ranks.iter().flatten());
     }
 }
 
@@ -302,44 +301,62 @@ pub struct Ranks {
 impl Ranks {
     /// From natural logarithms of singular values, largest first. NaN for a zero matrix, but its
     /// numerical rank and nuclear norm are 0.
-    pub fn new(mut logs: impl Iterator<Item = f64> + Clone, log_tolerance: f64) -> Self {
-        let largest = logs.clone().next().unwrap_or(f64::NEG_INFINITY);
-        if largest == f64::NEG_INFINITY {
-            let undefined = f64::NAN;
-            return Self {
-                numerical: 0.0,
-                effective: undefined,
-                stable: undefined,
-                nuclear_norm: 0.0,
-            };
+    pub fn new(logs: impl Iterator<Item = f64>, log_tolerance: f64) -> Self {
+        let logs: Vec<_> = logs.map(|log| Lanes([log])).collect();
+        let logs = &logs;
+        let [numerical, effective, stable, nuclear_norm] = RanksOfLanes {
+            logs,
+            log_tolerance,
         }
-        let (mut count, mut sum, mut squares, mut weighted) = (0.0, 0.0, 0.0, 0.0);
-        for log in &mut logs {
-            let relative_log = log - largest;
-            let relative = libm::exp(relative_log);
-            count += f64::from(relative_log > log_tolerance);
-            sum += relative;
-            squares += relative * relative;
-            if relative > 0.0 {
-                weighted += relative * relative_log;
-            }
-        }
-        // −Σ p ln p with p = r/Σr is ln Σr − Σ r ln r / Σr.
-        let entropy = libm::log(sum) - weighted / sum;
+        .run()
+        .map(|rank| rank.0[0]);
         Self {
-            numerical: count,
-            effective: libm::exp(entropy),
-            stable: squares,
-            nuclear_norm: sum * libm::exp(largest),
+            numerical,
+            effective,
+            stable,
+            nuclear_norm,
         }
     }
+}
 
-    fn values(self) -> [f64; 4] {
+/// [`Ranks`] of N spectra, in the order of its fields.
+struct RanksOfLanes<'a, const N: usize> {
+    logs: &'a [Lanes<N>],
+    log_tolerance: f64,
+}
+
+impl<const N: usize> LaneWork for RanksOfLanes<'_, N> {
+    type Output = [Lanes<N>; 4];
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) -> [Lanes<N>; 4] {
+        let undefined = Lanes::splat(f64::NAN);
+        let Some(&largest) = self.logs.first() else {
+            return [Lanes::ZERO, undefined, undefined, Lanes::ZERO];
+        };
+        let tolerance = Lanes::splat(self.log_tolerance);
+        let (mut count, mut sum) = (Lanes::ZERO, Lanes::ZERO);
+        let (mut squares, mut weighted) = (Lanes::ZERO, Lanes::ZERO);
+        for &log in self.logs {
+            let relative_log = log - largest;
+            let relative = exp_of_negative(relative_log);
+            count += Lanes::ONE.where_else(tolerance.less_than(relative_log), Lanes::ZERO);
+            sum += relative;
+            squares = relative.mul_add(relative, squares);
+            let finite = relative_log.where_else(Lanes::ZERO.less_than(relative), Lanes::ZERO);
+            weighted = relative.mul_add(finite, weighted);
+        }
+        // −Σ p ln p with p = r/Σr is ln Σr − Σ r ln r / Σr: with the largest r one, between 0 and its ln.
+        let entropy = ln(sum) - weighted / sum;
+        let effective = Lanes::ONE / exp_of_negative(-entropy);
+        let nonzero = Lanes::splat(f64::NEG_INFINITY).less_than(largest);
+        let nuclear_norm = sum * Lanes(largest.0.map(libm::exp));
         [
-            self.numerical,
-            self.effective,
-            self.stable,
-            self.nuclear_norm,
+            count.where_else(nonzero, Lanes::ZERO),
+            effective.where_else(nonzero, undefined),
+            squares.where_else(nonzero, undefined),
+            nuclear_norm.where_else(nonzero, Lanes::ZERO),
         ]
     }
 }
@@ -462,10 +479,12 @@ impl<const N: usize> Core<N> {
         let scaled = turned.rescaled(self.short.clone(), &norms, turned.exponent());
         let mut sizes = scaled.log_norms(0..scaled.rows(), instructions);
         let values = sorted_log_norms(scaled, instructions);
+        let mut of_lane = Vec::with_capacity(sizes.len());
         for lane in 0..N {
-            let mut of_lane: Vec<f64> = sizes.iter().map(|s| s.0[lane]).collect();
+            of_lane.clear();
+            of_lane.extend(sizes.iter().map(|s| s.0[lane]));
             of_lane.sort_unstable_by(|a, b| b.total_cmp(a));
-            for (size, value) in sizes.iter_mut().zip(of_lane) {
+            for (size, &value) in sizes.iter_mut().zip(&of_lane) {
                 size.0[lane] = value;
             }
         }
