@@ -47,10 +47,10 @@ pub enum Increment<const N: usize> {
 /// S_xx^{1/2} times Gaussian increments, p × k, in the eigenbasis.
 pub struct GaussianNoise<const N: usize> {
     /// One factor per entry, that of its row.
-    scale: LaneVec<N>,
+    pub(crate) scale: LaneVec<N>,
     /// Each increment is the sum of this many finer ones.
-    substeps: u32,
-    normals: Normals<N>,
+    pub(crate) substeps: u32,
+    pub(crate) normals: Normals<N>,
     /// Scratch for the sum of finer increments.
     sum: LaneVec<N>,
 }
@@ -80,38 +80,26 @@ impl<const N: usize> GaussianNoise<N> {
     /// Adds the increment of one step to `out`, p × k row-major.
     #[inline(always)]
     pub fn add(&mut self, step: u64, out: &mut [Lanes<N>]) {
-        let (scale, numbers) = self.of_step(step);
-        for i in 0..out.len() {
-            out[i] = scale[i].mul_add(numbers[i], out[i]);
-        }
-    }
-
-    /// The factors and the normal numbers of one step, p × k row-major both: the increment is their product.
-    #[inline(always)]
-    fn of_step(&mut self, step: u64) -> (&[Lanes<N>], &[Lanes<N>]) {
-        let numbers = if self.substeps == 1 {
-            self.normals.of_step(step)
-        } else {
-            self.sum.fill(Lanes::ZERO);
-            let substeps = u64::from(self.substeps);
-            for fine in step * substeps..(step + 1) * substeps {
-                let numbers = self.normals.of_step(fine);
-                for i in 0..self.sum.len() {
-                    self.sum[i] += numbers[i];
-                }
+        self.sum.fill(Lanes::ZERO);
+        let substeps = u64::from(self.substeps);
+        for fine in step * substeps..(step + 1) * substeps {
+            let numbers = self.normals.of_step(fine);
+            for i in 0..self.sum.len() {
+                self.sum[i] += numbers.get(i);
             }
-            &self.sum
-        };
-        (&self.scale, &numbers[..self.scale.len()])
+        }
+        for i in 0..out.len() {
+            out[i] = self.scale[i].mul_add(self.sum[i], out[i]);
+        }
     }
 }
 
 /// h A = h (S_xy − S_xx W₁W₂), p × k row-major.
 pub struct Drift<const N: usize> {
     /// −h S_xx as it acts on each entry.
-    curvature: LaneVec<N>,
+    pub(crate) curvature: LaneVec<N>,
     /// h S_xy.
-    target: LaneVec<N>,
+    pub(crate) target: LaneVec<N>,
 }
 
 impl<const N: usize> Drift<N> {
@@ -132,7 +120,7 @@ impl<const N: usize> Drift<N> {
         }
     }
 
-    /// With the noise of a step, in the same pass; returns the squared Frobenius norm of both together.
+    /// With the noise of a step; returns the squared Frobenius norm of both together.
     #[inline(always)]
     fn apply_with_noise(
         &self,
@@ -140,17 +128,28 @@ impl<const N: usize> Drift<N> {
         step: u64,
         product: &mut [Lanes<N>],
     ) -> Lanes<N> {
+        if noise.substeps > 1 {
+            self.apply(product);
+            noise.add(step, product);
+            return sum_of_squares(product);
+        }
+        // All in one pass.
         let count = product.len();
         let (curvature, target) = (&self.curvature[..count], &self.target[..count]);
-        let (scale, numbers) = noise.of_step(step);
-        let (scale, numbers) = (&scale[..count], &numbers[..count]);
+        let (scale, numbers) = (&noise.scale[..count], noise.normals.of_step(step));
         // Two sums, which wait for each other half as long as one.
         let mut squares = [Lanes::ZERO; 2];
-        for i in 0..count {
-            let drift = curvature[i].mul_add(product[i], target[i]);
-            let both = scale[i].mul_add(numbers[i], drift);
-            product[i] = both;
-            squares = [squares[1], both.mul_add(both, squares[0])];
+        for (pair, (&first, &second)) in numbers.firsts.iter().zip(numbers.seconds).enumerate() {
+            for half in 0..2 {
+                let i = 2 * pair + half;
+                if i < count {
+                    let number = Lanes::from_single(if half == 0 { first } else { second });
+                    let drift = curvature[i].mul_add(product[i], target[i]);
+                    let both = scale[i].mul_add(number, drift);
+                    product[i] = both;
+                    squares[half] = both.mul_add(both, squares[half]);
+                }
+            }
         }
         squares[0] + squares[1]
     }
@@ -367,8 +366,10 @@ impl<const N: usize> MiniBatch<N> {
         let noise = &mut self.noise;
         match &mut self.label_numbers {
             LabelNumbers::Gaussian(normals) => {
-                let numbers = &normals.of_step(step)[..noise.len()];
-                noise.copy_from_slice(numbers);
+                let numbers = normals.of_step(step);
+                for (i, entry) in noise.iter_mut().enumerate() {
+                    *entry = numbers.get(i);
+                }
             }
             LabelNumbers::Rademacher(key) => key.fill_signs(trajectories, step, noise),
         }

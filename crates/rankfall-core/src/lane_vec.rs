@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::lanes::Lanes;
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub const LINE: usize = 64;
 
 /// A vector of lanes that begins where a cache line does.
 #[derive(Clone, Debug, PartialEq)]

@@ -174,6 +174,12 @@ impl<const N: usize> Words<N> {
         Lanes(map(self.0, f64::from_bits))
     }
 
+    /// The low 32 bits of each word.
+    #[inline(always)]
+    pub fn low_halves(self) -> [u32; N] {
+        map(self.0, |word| word as u32)
+    }
+
     /// Applies `f` to each word.
     #[inline(always)]
     pub fn each(self, f: impl Fn(u64) -> u64) -> Self {
@@ -318,6 +324,27 @@ pub trait LaneWork {
     fn run(self) -> Self::Output;
 }
 
+/// Work on registers of vector instructions: [`BLOCK`] lanes are as many parts as it takes to fill one each.
+pub trait RegisterWork {
+    /// What the work returns.
+    type Output;
+    /// Does it, PARTS registers of `S` for a block; implementors mark it `#[inline(always)]`.
+    fn run<S: pulp::Simd, const PARTS: usize>(self, simd: S) -> Self::Output;
+}
+
+/// [`RegisterWork`] with PARTS registers.
+struct InParts<S, A, const PARTS: usize>(S, A);
+
+impl<S: pulp::Simd, A: RegisterWork, const PARTS: usize> pulp::NullaryFnOnce
+    for InParts<S, A, PARTS>
+{
+    type Output = A::Output;
+    #[inline(always)]
+    fn call(self) -> A::Output {
+        self.1.run::<S, PARTS>(self.0)
+    }
+}
+
 struct Vectorised<W>(W);
 
 impl<W: LaneWork> pulp::WithSimd for Vectorised<W> {
@@ -361,6 +388,30 @@ impl Instructions {
             self.dispatch_narrow(work)
         } else {
             self.0.dispatch(Vectorised(work))
+        }
+    }
+
+    /// Runs `work` on the registers of these instructions, if they are vector instructions; for others it is
+    /// not compiled.
+    #[inline]
+    pub fn dispatch_registers<A: RegisterWork>(self, work: A) -> Option<A::Output> {
+        #[cfg(target_arch = "x86_64")]
+        return match self.0 {
+            pulp::Arch::V4(simd) => Some(simd.vectorize(InParts::<_, A, 1>(simd, work))),
+            pulp::Arch::V3(simd) => Some(simd.vectorize(InParts::<_, A, 2>(simd, work))),
+            _ => None,
+        };
+        #[cfg(target_arch = "aarch64")]
+        return match self.0 {
+            pulp::Arch::Neon(simd) => {
+                Some(pulp::Simd::vectorize(simd, InParts::<_, A, 4>(simd, work)))
+            }
+            _ => None,
+        };
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        {
+            drop(work);
+            None
         }
     }
 

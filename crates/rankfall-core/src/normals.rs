@@ -3,8 +3,10 @@
 //! Number i of a step is number i mod 4 of draw ⌊i/4⌋, whoever asks and for how many. That a processor
 //! has many of them under way at once is what makes them cheap.
 
+use aligned_vec::{AVec, ConstAlign};
+
 use crate::box_muller::pairs_of_normals;
-use crate::lane_vec::LaneVec;
+use crate::lane_vec::LINE;
 use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
 use crate::random::{Purpose, RoundKeys, StreamKey, counter_of_step};
 
@@ -52,8 +54,9 @@ pub struct Normals<const N: usize> {
     first: Option<u64>,
     /// How many they are.
     steps: u64,
-    numbers: LaneVec<N>,
-    scratch: Box<Scratch<N>>,
+    /// The first and the second numbers of each pair, step after step.
+    numbers: [AVec<[f32; N], ConstAlign<LINE>>; 2],
+    bits: Box<Bits<N>>,
 }
 
 impl<const N: usize> Normals<N> {
@@ -66,6 +69,8 @@ impl<const N: usize> Normals<N> {
     ) -> Self {
         let pairs = count.div_ceil(2);
         let steps = (PAIRS / pairs.max(1)).clamp(1, PAIRS);
+        let held = (steps * pairs).next_multiple_of(PAIRS);
+        let zeros = || AVec::from_iter(LINE, std::iter::repeat_n([0.0; N], held));
         Self {
             key,
             trajectories,
@@ -73,14 +78,14 @@ impl<const N: usize> Normals<N> {
             pairs,
             first: None,
             steps: steps as u64,
-            numbers: LaneVec::zeros(2 * steps * pairs),
-            scratch: Box::default(),
+            numbers: [zeros(), zeros()],
+            bits: Box::default(),
         }
     }
 
-    /// The numbers of `step`, one more than were asked for where that is odd. Steps in turn are cheap.
+    /// The numbers of `step`. Steps in turn are cheap.
     #[inline(always)]
-    pub fn of_step(&mut self, step: u64) -> &[Lanes<N>] {
+    pub fn of_step(&mut self, step: u64) -> Numbers<'_, N> {
         let first = match self.first {
             Some(first) if step.wrapping_sub(first) < self.steps => first,
             _ => {
@@ -92,9 +97,35 @@ impl<const N: usize> Normals<N> {
                 step
             }
         };
-        let count = 2 * self.pairs;
-        let place = (step - first) as usize * count;
-        &self.numbers[place..place + count]
+        let place = (step - first) as usize * self.pairs;
+        let [firsts, seconds] = &self.numbers;
+        Numbers {
+            firsts: &firsts[place..place + self.pairs],
+            seconds: &seconds[place..place + self.pairs],
+        }
+    }
+}
+
+/// The numbers of one step: number 2i is the first of pair i, number 2i + 1 its second. One more than were
+/// asked for where that is odd.
+#[derive(Clone, Copy)]
+pub struct Numbers<'a, const N: usize> {
+    /// The first number of each pair.
+    pub firsts: &'a [[f32; N]],
+    /// The second of each.
+    pub seconds: &'a [[f32; N]],
+}
+
+impl<const N: usize> Numbers<'_, N> {
+    /// Number i.
+    #[inline(always)]
+    pub fn get(&self, i: usize) -> Lanes<N> {
+        let pair = i / 2;
+        Lanes::from_single(if i.is_multiple_of(2) {
+            self.firsts[pair]
+        } else {
+            self.seconds[pair]
+        })
     }
 }
 
@@ -114,8 +145,9 @@ impl<const N: usize> LaneWork for Ahead<'_, N> {
             key,
             trajectories,
             pairs,
-            numbers,
-            scratch,
+            steps,
+            numbers: [firsts, seconds],
+            bits,
             ..
         } = self.normals;
         let keys = key.round_keys();
@@ -124,73 +156,78 @@ impl<const N: usize> LaneWork for Ahead<'_, N> {
             step: self.first,
             pair: 0,
         };
-        for numbers in numbers.as_chunks_mut().0.chunks_mut(PAIRS) {
-            scratch.draw_bits(&keys, *trajectories, &mut draws, numbers.len());
-            scratch.transform(numbers.len());
-            scratch.write(numbers);
+        let mut left = *steps as usize * *pairs;
+        let firsts = firsts.as_chunks_mut::<PAIRS>().0;
+        let seconds = seconds.as_chunks_mut::<PAIRS>().0;
+        for (first, second) in firsts.iter_mut().zip(seconds) {
+            let count = left.min(PAIRS);
+            bits.draw(&keys, *trajectories, &mut draws, count);
+            bits.transform(count, first, second);
+            left -= count;
         }
     }
 }
 
-/// Where in the stream the next pair is.
+/// Where in the stream the next draw is.
 struct Draws {
     /// Pairs of a step.
     pairs: usize,
     step: u64,
+    /// The first pair of the draw.
     pair: usize,
 }
 
 impl Draws {
-    fn advance(&mut self, pairs: usize) {
-        self.pair += pairs;
-        if self.pair >= self.pairs {
+    /// Goes on by so many draws of the step, and returns how many of their pairs belong to it.
+    #[inline(always)]
+    fn advance(&mut self, draws: usize) -> usize {
+        let taken = (self.pairs - self.pair).min(2 * draws);
+        self.pair += taken;
+        if self.pair == self.pairs {
             self.pair = 0;
             self.step += 1;
         }
+        taken
     }
 }
 
-/// Bits and numbers of up to [`PAIRS`] pairs, where cache lines begin.
+/// What begins where a cache line does.
+#[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Scratch<const N: usize> {
-    /// Low and high words of each pair; 32 bits each, what is above them does not matter.
-    words: [[[u64; N]; PAIRS]; 2],
-    bits: [[[u32; N]; PAIRS]; 2],
-    normals: [[[f32; N]; PAIRS]; 2],
+struct Line<T>(T);
+
+/// The low and the high 32 bits of up to [`PAIRS`] pairs, and room for draws that end after them.
+struct Bits<const N: usize> {
+    low: Line<[[u32; N]; PAIRS + 2 * BLOCK]>,
+    high: Line<[[u32; N]; PAIRS + 2 * BLOCK]>,
 }
 
-impl<const N: usize> Default for Scratch<N> {
+impl<const N: usize> Default for Bits<N> {
     fn default() -> Self {
+        let zeros = Line([[0; N]; PAIRS + 2 * BLOCK]);
         Self {
-            words: [[[0; N]; PAIRS]; 2],
-            bits: [[[0; N]; PAIRS]; 2],
-            normals: [[[0.0; N]; PAIRS]; 2],
+            low: zeros,
+            high: zeros,
         }
     }
 }
 
-impl<const N: usize> Scratch<N> {
-    /// The words of `count` pairs. They begin where a draw does.
+impl<const N: usize> Bits<N> {
+    /// Those of `count` pairs, which begin where a draw does. Pairs of a draw that are not of its step are
+    /// overwritten by the next.
     #[inline(always)]
-    fn draw_bits(
-        &mut self,
-        keys: &RoundKeys,
-        trajectories: Words<N>,
-        draws: &mut Draws,
-        count: usize,
-    ) {
+    fn draw(&mut self, keys: &RoundKeys, trajectories: Words<N>, draws: &mut Draws, count: usize) {
         let mut filled = 0;
         while filled < count {
-            let left = (draws.pairs - draws.pair).min(count - filled);
             filled += if Lanes::<N>::SINGLE {
-                self.draws_of_one(keys, trajectories.0[0], draws, filled, left)
+                self.draws_of_one(keys, trajectories.0[0], draws, filled)
             } else {
-                self.one_draw(keys, trajectories, draws, filled, left)
+                self.one_draw(keys, trajectories, draws, filled)
             };
         }
     }
 
-    /// One draw of all trajectories: two pairs, or one if no more are `left`. Returns how many.
+    /// One draw of all trajectories. Returns how many pairs.
     #[inline(always)]
     fn one_draw(
         &mut self,
@@ -198,17 +235,14 @@ impl<const N: usize> Scratch<N> {
         trajectories: Words<N>,
         draws: &mut Draws,
         place: usize,
-        left: usize,
     ) -> usize {
         let counter = counter_of_step(draws.pair as u64 / 2, draws.step);
         let words = keys.philox_of_lanes(counter, trajectories);
-        let taken = left.min(2);
-        for pair in 0..taken {
-            self.words[0][place + pair] = words[2 * pair].0;
-            self.words[1][place + pair] = words[2 * pair + 1].0;
-        }
-        draws.advance(taken);
-        taken
+        let low = &mut self.low.0[place..place + 2];
+        [low[0], low[1]] = [words[0].low_halves(), words[2].low_halves()];
+        let high = &mut self.high.0[place..place + 2];
+        [high[0], high[1]] = [words[1].low_halves(), words[3].low_halves()];
+        draws.advance(1)
     }
 
     /// Several draws of the one trajectory, side by side. Returns how many pairs.
@@ -219,50 +253,36 @@ impl<const N: usize> Scratch<N> {
         trajectory: u64,
         draws: &mut Draws,
         place: usize,
-        left: usize,
     ) -> usize {
         let mut numbers = [0; BLOCK];
         for lane in 0..BLOCK {
             numbers[lane] = draws.pair as u64 / 2 + lane as u64;
         }
         let words = keys.philox_of_draws(Words(numbers), draws.step, trajectory);
-        let taken = left.min(2 * BLOCK);
-        for pair in 0..taken {
+        for pair in 0..2 * BLOCK {
             let (draw, half) = (pair / 2, pair % 2);
-            self.words[0][place + pair][0] = words[2 * half].0[draw];
-            self.words[1][place + pair][0] = words[2 * half + 1].0[draw];
+            self.low.0[place + pair][0] = words[2 * half].0[draw] as u32;
+            self.high.0[place + pair][0] = words[2 * half + 1].0[draw] as u32;
         }
-        draws.advance(taken);
-        taken
+        draws.advance(BLOCK)
     }
 
-    /// Normal numbers from the words of the first pairs.
+    /// Normal numbers from the bits of the first pairs.
     #[inline(always)]
-    fn transform(&mut self, pairs: usize) {
+    fn transform(
+        &self,
+        pairs: usize,
+        first: &mut [[f32; N]; PAIRS],
+        second: &mut [[f32; N]; PAIRS],
+    ) {
         // Whole registers; the pairs in excess have bits of earlier ones.
         let count = (pairs * N).next_multiple_of(2 * BLOCK).min(PAIRS * N);
-        for (words, bits) in self.words.iter().zip(&mut self.bits) {
-            let words = &words.as_flattened()[..count];
-            for (bits, &word) in bits.as_flattened_mut()[..count].iter_mut().zip(words) {
-                *bits = word as u32;
-            }
-        }
-        let [low, high] = &self.bits;
-        let [first, second] = &mut self.normals;
         pairs_of_normals(
-            &low.as_flattened()[..count],
-            &high.as_flattened()[..count],
+            &self.low.0.as_flattened()[..count],
+            &self.high.0.as_flattened()[..count],
             &mut first.as_flattened_mut()[..count],
             &mut second.as_flattened_mut()[..count],
         );
-    }
-
-    #[inline(always)]
-    fn write(&self, out: &mut [[Lanes<N>; 2]]) {
-        let [first, second] = &self.normals;
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = [first[i], second[i]].map(Lanes::from_single);
-        }
     }
 }
 
@@ -300,19 +320,19 @@ impl LaneWork for NormalsOfOne<'_> {
     #[inline(always)]
     fn run(self) {
         let keys = self.key.round_keys();
-        let mut scratch = Scratch::<1>::default();
+        let mut bits = Bits::<1>::default();
         let mut draws = Draws {
             pairs: self.out.len().div_ceil(2),
             step: self.step,
             pair: 0,
         };
+        let [mut first, mut second] = [[[0.0]; PAIRS]; 2];
         for out in self.out.chunks_mut(2 * PAIRS) {
             let pairs = out.len().div_ceil(2);
-            scratch.draw_bits(&keys, Words([self.trajectory]), &mut draws, pairs);
-            scratch.transform(pairs);
-            let [first, second] = &scratch.normals;
+            bits.draw(&keys, Words([self.trajectory]), &mut draws, pairs);
+            bits.transform(pairs, &mut first, &mut second);
             for (i, number) in out.iter_mut().enumerate() {
-                *number = f64::from([first, second][i % 2][i / 2][0]);
+                *number = f64::from([&first, &second][i % 2][i / 2][0]);
             }
         }
     }
@@ -355,13 +375,9 @@ mod tests {
                 for step in [0, 1, 2, 30, 31, 32, 33, 5, 6, u64::from(u32::MAX), 1 << 32] {
                     let numbers = normals.of_step(step);
                     for (lane, &trajectory) in trajectories.iter().enumerate() {
-                        let own: Vec<f64> = numbers.iter().map(|z| z.0[lane]).collect();
+                        let own: Vec<f64> = (0..count).map(|i| numbers.get(i).0[lane]).collect();
                         let expected = one_by_one(trajectory, step, count);
-                        assert_eq!(
-                            bits(&own[..count]),
-                            bits(&expected),
-                            "{name} {count} {step}"
-                        );
+                        assert_eq!(bits(&own), bits(&expected), "{name} {count} {step}");
                     }
                 }
             }
@@ -389,6 +405,6 @@ mod tests {
     #[test]
     fn none_of_a_step_are_none() {
         let mut normals = Normals::new(key(), Words([1, 2]), 0, Instructions::best());
-        assert!(normals.of_step(3).is_empty());
+        assert!(normals.of_step(3).firsts.is_empty());
     }
 }

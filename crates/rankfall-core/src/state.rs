@@ -103,6 +103,23 @@ impl<const N: usize> State<N> {
         alive
     }
 
+    /// The same for a step without persistence where no lane has diverged, but notes it only if every
+    /// lane's squared norm is at most `most`; returns whether.
+    #[inline(always)]
+    pub fn admit_all(&mut self, square: Lanes<N>, most: f64) -> bool {
+        let admitted = !(!square.at_most(Lanes::splat(most))).any();
+        if admitted {
+            self.moved(square.sqrt(), Mask::ALL);
+        }
+        admitted
+    }
+
+    /// Whether the columns of any lane are due.
+    #[inline(always)]
+    pub fn columns_due(&self) -> bool {
+        self.turns.any_due(self.step)
+    }
+
     /// Notes that the lanes of `mask` moved by ‖ΔG‖_F = `distance`.
     #[inline(always)]
     pub fn moved(&mut self, distance: Lanes<N>, mask: Mask<N>) {

@@ -1,13 +1,16 @@
 //! Takes N trajectories forward: increment, admission, update, upkeep.
 
+use std::any::Any;
+
 use crate::counterfactual::Counterfactual;
 use crate::displacement::DisplacementRule;
 use crate::dynamics::{Dynamics, Integrator, Kind};
 use crate::increment::{GaussianNoise, Increment};
 use crate::lane_problem::LaneProblem;
 use crate::lane_vec::LaneVec;
-use crate::lanes::{Instructions, LaneWork, Lanes, Mask, Words};
+use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, Mask, Words};
 use crate::normals::Streams;
+use crate::small::{SmallRule, SmallSteps};
 use crate::state::State;
 use crate::strang::LieStrang;
 use crate::update::Update;
@@ -65,6 +68,59 @@ impl<const N: usize> Stepper<N> {
 
     /// Takes `steps` steps.
     pub fn advance(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
+        let mut left = steps;
+        while left > 0 {
+            left -= match self.run_of_small(state, problem, left) {
+                Some(0) => {
+                    self.any_steps(state, problem, 1);
+                    1
+                }
+                Some(taken) => {
+                    state.keep_up(self.instructions);
+                    taken
+                }
+                None => {
+                    self.any_steps(state, problem, left);
+                    left
+                }
+            };
+        }
+    }
+
+    /// Up to `steps` steps of a small network, if it is one; how many, none if the next needs more care.
+    fn run_of_small(
+        &mut self,
+        state: &mut State<N>,
+        problem: &LaneProblem<N>,
+        steps: u64,
+    ) -> Option<u64> {
+        // Small networks go in full blocks, and are not compiled for any other.
+        let state = (state as &mut dyn Any).downcast_mut::<State<BLOCK>>()?;
+        let stepper = (self as &mut dyn Any).downcast_mut::<Stepper<BLOCK>>()?;
+        let Increment::GaussianNoise { drift, noise } = &mut stepper.increment else {
+            return None;
+        };
+        let rule = match &stepper.rule {
+            Rule::Euler(None) => SmallRule::Euler,
+            Rule::LieEuler(damping) => SmallRule::LieEuler(damping),
+            _ => return None,
+        };
+        if stepper.counterfactual.is_some() {
+            return None;
+        }
+        let run = SmallSteps {
+            inputs: problem.inputs,
+            outputs: problem.outputs,
+            drift,
+            noise,
+            rule,
+            increment: &mut stepper.step,
+        };
+        run.advance(state, steps, stepper.instructions)
+    }
+
+    /// Takes `steps` steps of any kind and shape.
+    fn any_steps(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
         let instructions = self.instructions;
         instructions.dispatch(Advance {
             stepper: self,

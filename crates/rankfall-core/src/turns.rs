@@ -62,6 +62,13 @@ impl<const N: usize> Turns<N> {
         }
     }
 
+    /// Whether any lane may be due after `step` steps, diverged ones among them.
+    #[inline(always)]
+    pub fn any_due(&self, step: u64) -> bool {
+        let far = Lanes::splat(MOST_MOTION).less_than(self.motion);
+        step >= self.next || far.any()
+    }
+
     /// The lanes whose turn it is, or was; finds the next turn of the others.
     #[inline(never)]
     fn in_turn(&mut self, step: u64) -> Mask<N> {

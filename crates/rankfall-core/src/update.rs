@@ -13,10 +13,11 @@ mod fixed;
 mod tiled;
 
 use action::Action;
+pub use fixed::{Series, euler_column};
 use tiled::Halves;
 
 /// Series are summed where ‖G‖²_F is at most this; larger increments are halved first.
-const SERIES_BOUND: f64 = 0.2;
+pub const SERIES_BOUND: f64 = 0.2;
 
 /// 0.2⁷/15! < 10⁻¹⁷: the first term left out.
 const SERIES_TERMS: usize = 7;

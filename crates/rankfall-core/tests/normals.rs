@@ -164,16 +164,16 @@ fn neighbours_are_independent() {
         let [here, block] = [&mut all_here, &mut all_block].map(|normals| normals.of_step(step));
         let (later, other) = (all_later.of_step(step + 1), all_other.of_step(step));
         for i in 0..size {
-            let z = here[i].0;
+            let z = here.get(i).0;
             all[0].add(z[step as usize % 7], z[step as usize % 7 + 1]);
-            all[1].add(z[3], block[i].0[3]);
-            all[2].add(z[5], later[i].0[5]);
+            all[1].add(z[3], block.get(i).0[3]);
+            all[2].add(z[5], later.get(i).0[5]);
             if i % 2 == 0 {
-                all[3].add(z[0], here[i + 1].0[0]);
+                all[3].add(z[0], here.get(i + 1).0[0]);
             } else if i + 1 < size {
-                all[4].add(z[0], here[i + 1].0[0]);
+                all[4].add(z[0], here.get(i + 1).0[0]);
             }
-            all[5].add(z[6], other[i].0[6]);
+            all[5].add(z[6], other.get(i).0[6]);
         }
     }
     for (neighbours, name) in all.iter().zip(names) {

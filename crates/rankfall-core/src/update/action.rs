@@ -43,10 +43,10 @@ impl<const N: usize> Action<N> {
             tall_first,
         } = self.halves;
         match short {
-            1 if !self.rowwise() => fixed::euler::<1, N>(g, columns, tall, tall_first),
-            2 if !self.rowwise() => fixed::euler::<2, N>(g, columns, tall, tall_first),
-            3 if !self.rowwise() => fixed::euler::<3, N>(g, columns, tall, tall_first),
-            4 if !self.rowwise() => fixed::euler::<4, N>(g, columns, tall, tall_first),
+            1 if !self.rowwise() => fixed::euler::<1, _>(g, columns, tall, tall_first),
+            2 if !self.rowwise() => fixed::euler::<2, _>(g, columns, tall, tall_first),
+            3 if !self.rowwise() => fixed::euler::<3, _>(g, columns, tall, tall_first),
+            4 if !self.rowwise() => fixed::euler::<4, _>(g, columns, tall, tall_first),
             _ => {
                 self.tiled.take_increment(g);
                 self.tiled.euler(columns);
@@ -59,10 +59,10 @@ impl<const N: usize> Action<N> {
     pub fn exponential(&mut self, g: &[Lanes<N>], damping: &[Lanes<N>], columns: &mut [Lanes<N>]) {
         let first = self.halves.tall_first;
         match self.halves.short {
-            1 if !self.rowwise() => fixed::exponential::<1, N>(g, damping, columns, first),
-            2 if !self.rowwise() => fixed::exponential::<2, N>(g, damping, columns, first),
-            3 if !self.rowwise() => fixed::exponential::<3, N>(g, damping, columns, first),
-            4 if !self.rowwise() => fixed::exponential::<4, N>(g, damping, columns, first),
+            1 if !self.rowwise() => fixed::exponential::<1, _>(g, damping, columns, first),
+            2 if !self.rowwise() => fixed::exponential::<2, _>(g, damping, columns, first),
+            3 if !self.rowwise() => fixed::exponential::<3, _>(g, damping, columns, first),
+            4 if !self.rowwise() => fixed::exponential::<4, _>(g, damping, columns, first),
             _ => {
                 damp(damping, columns);
                 self.tiled.take_increment(g);

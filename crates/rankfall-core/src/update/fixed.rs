@@ -2,67 +2,73 @@
 //! registers. The same formulas as for any size.
 
 use super::{SERIES, halves, shared_halves};
-use crate::lanes::Lanes;
+use crate::registers::Arithmetic;
 
 /// Θ ← (I + H(G)) Θ, G tall × Q row-major.
 #[inline(always)]
-pub fn euler<const Q: usize, const N: usize>(
-    increment: &[Lanes<N>],
-    columns: &mut [Lanes<N>],
+pub fn euler<const Q: usize, L: Arithmetic>(
+    increment: &[L],
+    columns: &mut [L],
     tall: usize,
     tall_first: bool,
 ) {
     let (rows, _) = increment.as_chunks::<Q>();
     for column in columns.chunks_exact_mut(tall + Q) {
         let (x, y) = halves(column, tall, Q, tall_first);
-        let old: [Lanes<N>; Q] = first(y);
-        let mut new = old;
-        for (entry, row) in x.iter_mut().zip(rows) {
-            let value = *entry;
-            let mut sum = value;
-            for s in 0..Q {
-                sum = row[s].mul_add(old[s], sum);
-                new[s] = row[s].mul_add(value, new[s]);
-            }
-            *entry = sum;
-        }
-        y.copy_from_slice(&new);
+        euler_column(rows, x, y);
     }
 }
 
+/// The same of one column, its tall half x and its short half y.
 #[inline(always)]
-fn first<const Q: usize, const N: usize>(values: &[Lanes<N>]) -> [Lanes<N>; Q] {
-    let mut out = [Lanes::ZERO; Q];
+pub fn euler_column<const Q: usize, L: Arithmetic>(rows: &[[L; Q]], x: &mut [L], y: &mut [L]) {
+    let old: [L; Q] = first(y);
+    let mut new = old;
+    for (entry, row) in x.iter_mut().zip(rows) {
+        let value = *entry;
+        let mut sum = value;
+        for s in 0..Q {
+            sum = row[s].mul_add(old[s], sum);
+            new[s] = row[s].mul_add(value, new[s]);
+        }
+        *entry = sum;
+    }
+    y.copy_from_slice(&new);
+}
+
+#[inline(always)]
+fn first<const Q: usize, L: Arithmetic>(values: &[L]) -> [L; Q] {
+    let mut out = [values[0]; Q];
     out.copy_from_slice(&values[..Q]);
     out
 }
 
 /// Θ ← exp(H(G)) diag(damping) Θ, G tall × Q row-major.
 #[inline(always)]
-pub fn exponential<const Q: usize, const N: usize>(
-    increment: &[Lanes<N>],
-    damping: &[Lanes<N>],
-    columns: &mut [Lanes<N>],
+pub fn exponential<const Q: usize, L: Arithmetic>(
+    increment: &[L],
+    damping: &[L],
+    columns: &mut [L],
     tall_first: bool,
 ) {
     let (rows, _) = increment.as_chunks::<Q>();
     Series::of(rows).act(rows, damping, columns, tall_first);
 }
 
-type Square<const Q: usize, const N: usize> = [[Lanes<N>; Q]; Q];
+type Square<const Q: usize, L> = [[L; Q]; Q];
 
 /// K φ₂, φ₁ and φ₂, row by row; all symmetric.
-struct Series<const Q: usize, const N: usize> {
-    cosh_less_one: Square<Q, N>,
-    phi_one: Square<Q, N>,
-    phi_two: Square<Q, N>,
+pub struct Series<const Q: usize, L: Arithmetic> {
+    cosh_less_one: Square<Q, L>,
+    phi_one: Square<Q, L>,
+    phi_two: Square<Q, L>,
 }
 
-impl<const Q: usize, const N: usize> Series<Q, N> {
-    /// From the rows of G.
+impl<const Q: usize, L: Arithmetic> Series<Q, L> {
+    /// From the rows of G, its longer side.
     #[inline(always)]
-    fn of(rows: &[[Lanes<N>; Q]]) -> Self {
-        let mut gram = [[Lanes::ZERO; Q]; Q];
+    pub fn of(rows: &[[L; Q]]) -> Self {
+        let mut gram = [[rows[0][0].alike(0.0); Q]; Q];
         for row in rows {
             for s in 0..Q {
                 for t in s..Q {
@@ -83,8 +89,9 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
     }
 
     #[inline(always)]
-    fn by_horner(gram: &Square<Q, N>) -> Self {
-        let (mut phi_one, mut phi_two) = ([[Lanes::ZERO; Q]; Q], [[Lanes::ZERO; Q]; Q]);
+    fn by_horner(gram: &Square<Q, L>) -> Self {
+        let zero = [[gram[0][0].alike(0.0); Q]; Q];
+        let (mut phi_one, mut phi_two) = (zero, zero);
         for (odd, even) in SERIES {
             phi_one = multiply_add(gram, &phi_one, odd);
             phi_two = multiply_add(gram, &phi_two, even);
@@ -99,26 +106,27 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
     /// Where K is 2 × 2, K² = tK − dI with its trace t and determinant d, and every power series in
     /// it is aI + bK.
     #[inline(always)]
-    fn of_two(gram: &Square<Q, N>) -> Self {
+    fn of_two(gram: &Square<Q, L>) -> Self {
         let trace = gram[0][0] + gram[1][1];
         let determinant = gram[0][0] * gram[1][1] - gram[0][1] * gram[0][1];
+        let zero = trace.alike(0.0);
         // K (aI + bK) + c I.
-        let next = |[a, b]: [Lanes<N>; 2], c: f64| {
+        let next = |[a, b]: [L; 2], c: f64| {
             [
-                (-determinant).mul_add(b, Lanes::splat(c)),
+                (-determinant).mul_add(b, trace.alike(c)),
                 trace.mul_add(b, a),
             ]
         };
-        let (mut phi_one, mut phi_two) = ([Lanes::ZERO; 2], [Lanes::ZERO; 2]);
+        let (mut phi_one, mut phi_two) = ([zero; 2], [zero; 2]);
         for (odd, even) in SERIES {
             phi_one = next(phi_one, odd);
             phi_two = next(phi_two, even);
         }
-        let matrix = |[a, b]: [Lanes<N>; 2]| {
-            let mut out = [[Lanes::ZERO; Q]; Q];
+        let matrix = |[a, b]: [L; 2]| {
+            let mut out = [[zero; Q]; Q];
             for s in 0..Q {
                 for t in 0..Q {
-                    let diagonal = if s == t { a } else { Lanes::ZERO };
+                    let diagonal = if s == t { a } else { zero };
                     out[s][t] = b.mul_add(gram[s][t], diagonal);
                 }
             }
@@ -133,52 +141,60 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
 
     /// Θ ← exp(H(G)) diag(damping) Θ, G tall × Q row-major.
     #[inline(always)]
-    fn act(
-        &self,
-        rows: &[[Lanes<N>; Q]],
-        damping: &[Lanes<N>],
-        columns: &mut [Lanes<N>],
-        tall_first: bool,
-    ) {
+    fn act(&self, rows: &[[L; Q]], damping: &[L], columns: &mut [L], tall_first: bool) {
         let tall = rows.len();
         let (damping_x, damping_y) = shared_halves(damping, tall, Q, tall_first);
         for column in columns.chunks_exact_mut(tall + Q) {
             let (x, y) = halves(column, tall, Q, tall_first);
-            let mut projected = [Lanes::ZERO; Q];
-            for i in 0..tall {
-                let entry = x[i] * damping_x[i];
-                for s in 0..Q {
-                    projected[s] = rows[i][s].mul_add(entry, projected[s]);
-                }
-            }
-            let mut old: [Lanes<N>; Q] = first(y);
+            self.act_on_column(rows, (damping_x, damping_y), x, y);
+        }
+    }
+
+    /// The same of one column, its tall half x and its short half y.
+    #[inline(always)]
+    pub fn act_on_column(
+        &self,
+        rows: &[[L; Q]],
+        (damping_x, damping_y): (&[L], &[L]),
+        x: &mut [L],
+        y: &mut [L],
+    ) {
+        let tall = rows.len();
+        let zero = y[0].alike(0.0);
+        let mut projected = [zero; Q];
+        for i in 0..tall {
+            let entry = x[i] * damping_x[i];
             for s in 0..Q {
-                old[s] = old[s] * damping_y[s];
+                projected[s] = rows[i][s].mul_add(entry, projected[s]);
             }
-            let change = combination([&self.cosh_less_one, &self.phi_one], [&old, &projected]);
+        }
+        let mut old: [L; Q] = first(y);
+        for s in 0..Q {
+            old[s] = old[s] * damping_y[s];
+        }
+        let change = combination([&self.cosh_less_one, &self.phi_one], [&old, &projected]);
+        for s in 0..Q {
+            y[s] = y[s].mul_add(damping_y[s], change[s]);
+        }
+        let to_tall = combination([&self.phi_two, &self.phi_one], [&projected, &old]);
+        for i in 0..tall {
+            // Small terms first: one rounding of the large one.
+            let mut change = zero;
             for s in 0..Q {
-                y[s] = y[s].mul_add(damping_y[s], change[s]);
+                change = rows[i][s].mul_add(to_tall[s], change);
             }
-            let to_tall = combination([&self.phi_two, &self.phi_one], [&projected, &old]);
-            for i in 0..tall {
-                // Small terms first: one rounding of the large one.
-                let mut change = Lanes::ZERO;
-                for s in 0..Q {
-                    change = rows[i][s].mul_add(to_tall[s], change);
-                }
-                x[i] = x[i].mul_add(damping_x[i], change);
-            }
+            x[i] = x[i].mul_add(damping_x[i], change);
         }
     }
 }
 
 /// Au + Bv.
 #[inline(always)]
-fn combination<const Q: usize, const N: usize>(
-    [a, b]: [&Square<Q, N>; 2],
-    [u, v]: [&[Lanes<N>; Q]; 2],
-) -> [Lanes<N>; Q] {
-    let mut out = [Lanes::ZERO; Q];
+fn combination<const Q: usize, L: Arithmetic>(
+    [a, b]: [&Square<Q, L>; 2],
+    [u, v]: [&[L; Q]; 2],
+) -> [L; Q] {
+    let mut out = [u[0].alike(0.0); Q];
     for s in 0..Q {
         for t in 0..Q {
             out[s] = a[s][t].mul_add(u[t], out[s]);
@@ -190,16 +206,16 @@ fn combination<const Q: usize, const N: usize>(
 
 /// K φ + c I for symmetric matrices that commute.
 #[inline(always)]
-fn multiply_add<const Q: usize, const N: usize>(
-    gram: &Square<Q, N>,
-    phi: &Square<Q, N>,
+fn multiply_add<const Q: usize, L: Arithmetic>(
+    gram: &Square<Q, L>,
+    phi: &Square<Q, L>,
     constant: f64,
-) -> Square<Q, N> {
-    let mut out = [[Lanes::ZERO; Q]; Q];
+) -> Square<Q, L> {
+    let mut out = *gram;
     for s in 0..Q {
         for t in s..Q {
             let diagonal = if s == t { constant } else { 0.0 };
-            let mut sum = Lanes::splat(diagonal);
+            let mut sum = gram[0][0].alike(diagonal);
             for inner in 0..Q {
                 sum = gram[s][inner].mul_add(phi[inner][t], sum);
             }
