@@ -11,7 +11,7 @@ use crate::graded::sum_of_squares;
 use crate::lane_problem::LaneProblem;
 use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Words};
-use crate::normals::{Normals, Streams};
+use crate::normals::{Normals, Numbers, Streams};
 use crate::problem::Rows;
 use crate::random::{Purpose, Signs, StreamKey};
 use crate::state::State;
@@ -47,10 +47,10 @@ pub enum Increment<const N: usize> {
 /// S_xx^{1/2} times Gaussian increments, p × k, in the eigenbasis.
 pub struct GaussianNoise<const N: usize> {
     /// One factor per entry, that of its row.
-    pub(crate) scale: LaneVec<N>,
+    scale: LaneVec<N>,
     /// Each increment is the sum of this many finer ones.
     pub(crate) substeps: u32,
-    pub(crate) normals: Normals<N>,
+    normals: Normals<N>,
     /// Scratch for the sum of finer increments.
     sum: LaneVec<N>,
 }
@@ -75,6 +75,14 @@ impl<const N: usize> GaussianNoise<N> {
             normals: streams.normals(purpose, problem.inputs * problem.outputs),
             sum: LaneVec::zeros(problem.inputs * problem.outputs),
         }
+    }
+
+    /// The factors and the normal numbers of one step, p × k row-major both: the increment is their product,
+    /// where there is one substep.
+    #[inline(always)]
+    pub fn of_step(&mut self, step: u64) -> (&[Lanes<N>], Numbers<'_, N>) {
+        let numbers = self.normals.of_step(step);
+        (&self.scale, numbers)
     }
 
     /// Adds the increment of one step to `out`, p × k row-major.
@@ -136,7 +144,8 @@ impl<const N: usize> Drift<N> {
         // All in one pass.
         let count = product.len();
         let (curvature, target) = (&self.curvature[..count], &self.target[..count]);
-        let (scale, numbers) = (&noise.scale[..count], noise.normals.of_step(step));
+        let (scale, numbers) = noise.of_step(step);
+        let scale = &scale[..count];
         // Two sums, which wait for each other half as long as one.
         let mut squares = [Lanes::ZERO; 2];
         for (pair, (&first, &second)) in numbers.firsts.iter().zip(numbers.seconds).enumerate() {

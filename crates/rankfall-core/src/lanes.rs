@@ -6,6 +6,8 @@
 
 use std::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, Neg, Not, Sub, SubAssign};
 
+use crate::registers::VectorInstructions;
+
 /// How many trajectories a full block carries.
 pub const BLOCK: usize = 8;
 
@@ -329,13 +331,13 @@ pub trait RegisterWork {
     /// What the work returns.
     type Output;
     /// Does it, PARTS registers of `S` for a block; implementors mark it `#[inline(always)]`.
-    fn run<S: pulp::Simd, const PARTS: usize>(self, simd: S) -> Self::Output;
+    fn run<S: VectorInstructions, const PARTS: usize>(self, simd: S) -> Self::Output;
 }
 
 /// [`RegisterWork`] with PARTS registers.
 struct InParts<S, A, const PARTS: usize>(S, A);
 
-impl<S: pulp::Simd, A: RegisterWork, const PARTS: usize> pulp::NullaryFnOnce
+impl<S: VectorInstructions, A: RegisterWork, const PARTS: usize> pulp::NullaryFnOnce
     for InParts<S, A, PARTS>
 {
     type Output = A::Output;
@@ -401,14 +403,7 @@ impl Instructions {
             pulp::Arch::V3(simd) => Some(simd.vectorize(InParts::<_, A, 2>(simd, work))),
             _ => None,
         };
-        #[cfg(target_arch = "aarch64")]
-        return match self.0 {
-            pulp::Arch::Neon(simd) => {
-                Some(pulp::Simd::vectorize(simd, InParts::<_, A, 4>(simd, work)))
-            }
-            _ => None,
-        };
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        #[cfg(not(target_arch = "x86_64"))]
         {
             drop(work);
             None

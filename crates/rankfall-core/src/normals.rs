@@ -3,15 +3,22 @@
 //! Number i of a step is number i mod 4 of draw ⌊i/4⌋, whoever asks and for how many. That a processor
 //! has many of them under way at once is what makes them cheap.
 
+use std::any::Any;
+
 use aligned_vec::{AVec, ConstAlign};
 
 use crate::box_muller::pairs_of_normals;
 use crate::lane_vec::LINE;
-use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
+use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, RegisterWork, Words};
 use crate::random::{Purpose, RoundKeys, StreamKey, counter_of_step};
+use crate::registers::{VectorInstructions, WordRegister};
 
-/// Pairs of numbers that are worked out together.
+/// Pairs of numbers that are worked out together, or those of one step if they are more; whole draws of one
+/// trajectory, [`BLOCK`] at a time.
 const PAIRS: usize = 32;
+
+/// Pairs that draws may go beyond those asked for.
+const ROOM: usize = 2 * BLOCK;
 
 /// Where the noise of one dynamics of N trajectories comes from.
 #[derive(Clone, Copy)]
@@ -54,9 +61,10 @@ pub struct Normals<const N: usize> {
     first: Option<u64>,
     /// How many they are.
     steps: u64,
-    /// The first and the second numbers of each pair, step after step.
+    /// The low and the high 32 bits of each pair, step after step, and room for draws that end after them.
+    bits: [AVec<[u32; N], ConstAlign<LINE>>; 2],
+    /// The first and the second numbers of each pair.
     numbers: [AVec<[f32; N], ConstAlign<LINE>>; 2],
-    bits: Box<Bits<N>>,
 }
 
 impl<const N: usize> Normals<N> {
@@ -69,8 +77,7 @@ impl<const N: usize> Normals<N> {
     ) -> Self {
         let pairs = count.div_ceil(2);
         let steps = (PAIRS / pairs.max(1)).clamp(1, PAIRS);
-        let held = (steps * pairs).next_multiple_of(PAIRS);
-        let zeros = || AVec::from_iter(LINE, std::iter::repeat_n([0.0; N], held));
+        let room = steps * pairs + ROOM;
         Self {
             key,
             trajectories,
@@ -78,8 +85,8 @@ impl<const N: usize> Normals<N> {
             pairs,
             first: None,
             steps: steps as u64,
-            numbers: [zeros(), zeros()],
-            bits: Box::default(),
+            bits: std::array::from_fn(|_| filled([0; N], room)),
+            numbers: std::array::from_fn(|_| filled([0.0; N], room)),
         }
     }
 
@@ -89,11 +96,7 @@ impl<const N: usize> Normals<N> {
         let first = match self.first {
             Some(first) if step.wrapping_sub(first) < self.steps => first,
             _ => {
-                self.first = Some(step);
-                self.instructions.dispatch(Ahead {
-                    normals: self,
-                    first: step,
-                });
+                self.fill(step);
                 step
             }
         };
@@ -104,6 +107,43 @@ impl<const N: usize> Normals<N> {
             seconds: &seconds[place..place + self.pairs],
         }
     }
+
+    /// Works out the numbers from step `first` on.
+    fn fill(&mut self, first: u64) {
+        self.first = Some(first);
+        let (instructions, normals) = (self.instructions, self);
+        if !normals.draw_on_registers(first) {
+            instructions.dispatch(DrawBits { normals, first });
+        }
+        instructions.dispatch(Transform { normals });
+    }
+
+    /// Bits of full blocks, if these instructions have registers for them.
+    fn draw_on_registers(&mut self, first: u64) -> bool {
+        let Some(normals) = (self as &mut dyn Any).downcast_mut::<Normals<BLOCK>>() else {
+            return false;
+        };
+        let instructions = normals.instructions;
+        let drawn = instructions.dispatch_registers(DrawBits { normals, first });
+        drawn.is_some()
+    }
+
+    fn draws(&self, first: u64) -> Draws {
+        Draws {
+            pairs: self.pairs,
+            step: first,
+            pair: 0,
+        }
+    }
+
+    /// How many pairs are worked out together.
+    fn held(&self) -> usize {
+        self.steps as usize * self.pairs
+    }
+}
+
+fn filled<T: Copy>(value: T, count: usize) -> AVec<T, ConstAlign<LINE>> {
+    AVec::from_iter(LINE, std::iter::repeat_n(value, count))
 }
 
 /// The numbers of one step: number 2i is the first of pair i, number 2i + 1 its second. One more than were
@@ -129,42 +169,136 @@ impl<const N: usize> Numbers<'_, N> {
     }
 }
 
-/// Fills the numbers of [`Normals`] from step `first` on.
-struct Ahead<'a, const N: usize> {
+/// Draws the bits of [`Normals`] from step `first` on. Pairs of a draw that are not of its step are
+/// overwritten by the next.
+struct DrawBits<'a, const N: usize> {
     normals: &'a mut Normals<N>,
     first: u64,
 }
 
-impl<const N: usize> LaneWork for Ahead<'_, N> {
+impl<const N: usize> LaneWork for DrawBits<'_, N> {
     type Output = ();
     const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) {
-        let Normals {
-            key,
-            trajectories,
-            pairs,
-            steps,
-            numbers: [firsts, seconds],
-            bits,
-            ..
-        } = self.normals;
-        let keys = key.round_keys();
-        let mut draws = Draws {
-            pairs: *pairs,
-            step: self.first,
-            pair: 0,
-        };
-        let mut left = *steps as usize * *pairs;
-        let firsts = firsts.as_chunks_mut::<PAIRS>().0;
-        let seconds = seconds.as_chunks_mut::<PAIRS>().0;
-        for (first, second) in firsts.iter_mut().zip(seconds) {
-            let count = left.min(PAIRS);
-            bits.draw(&keys, *trajectories, &mut draws, count);
-            bits.transform(count, first, second);
-            left -= count;
+        let Self { normals, first } = self;
+        let keys = normals.key.round_keys();
+        let mut draws = normals.draws(first);
+        let count = normals.held();
+        let [low, high] = &mut normals.bits;
+        let mut place = 0;
+        while place < count {
+            let out = [&mut low[place..], &mut high[place..]];
+            place += if Lanes::<N>::SINGLE {
+                draws_of_one(&keys, normals.trajectories.0[0], &mut draws, out)
+            } else {
+                one_draw(&keys, normals.trajectories, &mut draws, out)
+            };
         }
+    }
+}
+
+/// One draw of all trajectories. Returns how many pairs.
+#[inline(always)]
+fn one_draw<const N: usize>(
+    keys: &RoundKeys,
+    trajectories: Words<N>,
+    draws: &mut Draws,
+    [low, high]: [&mut [[u32; N]]; 2],
+) -> usize {
+    let [words] = keys.philox_of_lanes([draws.counter()], trajectories);
+    for half in 0..2 {
+        low[half] = words[2 * half].low_halves();
+        high[half] = words[2 * half + 1].low_halves();
+    }
+    draws.advance(1)
+}
+
+/// Several draws of the one trajectory, side by side. Returns how many pairs.
+#[inline(always)]
+fn draws_of_one<const N: usize>(
+    keys: &RoundKeys,
+    trajectory: u64,
+    draws: &mut Draws,
+    [low, high]: [&mut [[u32; N]]; 2],
+) -> usize {
+    let mut numbers = [0; BLOCK];
+    for lane in 0..BLOCK {
+        numbers[lane] = draws.pair as u64 / 2 + lane as u64;
+    }
+    let words = keys.philox_of_draws(Words(numbers), draws.step, trajectory);
+    for pair in 0..2 * BLOCK {
+        let (draw, half) = (pair / 2, pair % 2);
+        low[pair][0] = words[2 * half].0[draw] as u32;
+        high[pair][0] = words[2 * half + 1].0[draw] as u32;
+    }
+    draws.advance(BLOCK)
+}
+
+/// Draws of a block that are worked out in turns: processors do not look far enough ahead to find the next
+/// one themselves, and each is a long chain of operations.
+const IN_TURNS: usize = 2;
+
+impl RegisterWork for DrawBits<'_, BLOCK> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: VectorInstructions, const PARTS: usize>(self, simd: S) {
+        let Self { normals, first } = self;
+        let keys = normals.key.round_keys();
+        let mut draws = normals.draws(first);
+        let count = normals.held();
+        let [low, high] = &mut normals.bits;
+        let mut place = 0;
+        while place < count {
+            // No branch until all is written: the compiler would move each draw to behind its own.
+            let low = &mut low[place..place + ROOM];
+            let high = &mut high[place..place + ROOM];
+            let (mut counters, mut places) = ([[0; 3]; IN_TURNS], [0; IN_TURNS]);
+            let mut taken = 0;
+            for draw in 0..IN_TURNS {
+                counters[draw] = draws.counter();
+                places[draw] = taken;
+                taken += draws.advance(1);
+            }
+            for part in 0..PARTS {
+                let trajectories = WordRegister::read(simd, &normals.trajectories, part);
+                let words = keys.philox_of_lanes(counters, trajectories);
+                for draw in 0..IN_TURNS {
+                    for half in 0..2 {
+                        let place = places[draw] + half;
+                        words[draw][2 * half].write_low_halves(&mut low[place], part);
+                        words[draw][2 * half + 1].write_low_halves(&mut high[place], part);
+                    }
+                }
+            }
+            place += taken;
+        }
+    }
+}
+
+/// Makes the normal numbers from the bits.
+struct Transform<'a, const N: usize> {
+    normals: &'a mut Normals<N>,
+}
+
+impl<const N: usize> LaneWork for Transform<'_, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) {
+        // Whole registers, for which there is room.
+        let count = (self.normals.held() * N).next_multiple_of(2 * BLOCK);
+        let [low, high] = &self.normals.bits;
+        let [first, second] = &mut self.normals.numbers;
+        pairs_of_normals(
+            &low.as_flattened()[..count],
+            &high.as_flattened()[..count],
+            &mut first.as_flattened_mut()[..count],
+            &mut second.as_flattened_mut()[..count],
+        );
     }
 }
 
@@ -178,6 +312,11 @@ struct Draws {
 }
 
 impl Draws {
+    #[inline(always)]
+    fn counter(&self) -> [u64; 3] {
+        counter_of_step(self.pair as u64 / 2, self.step)
+    }
+
     /// Goes on by so many draws of the step, and returns how many of their pairs belong to it.
     #[inline(always)]
     fn advance(&mut self, draws: usize) -> usize {
@@ -188,101 +327,6 @@ impl Draws {
             self.step += 1;
         }
         taken
-    }
-}
-
-/// What begins where a cache line does.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line<T>(T);
-
-/// The low and the high 32 bits of up to [`PAIRS`] pairs, and room for draws that end after them.
-struct Bits<const N: usize> {
-    low: Line<[[u32; N]; PAIRS + 2 * BLOCK]>,
-    high: Line<[[u32; N]; PAIRS + 2 * BLOCK]>,
-}
-
-impl<const N: usize> Default for Bits<N> {
-    fn default() -> Self {
-        let zeros = Line([[0; N]; PAIRS + 2 * BLOCK]);
-        Self {
-            low: zeros,
-            high: zeros,
-        }
-    }
-}
-
-impl<const N: usize> Bits<N> {
-    /// Those of `count` pairs, which begin where a draw does. Pairs of a draw that are not of its step are
-    /// overwritten by the next.
-    #[inline(always)]
-    fn draw(&mut self, keys: &RoundKeys, trajectories: Words<N>, draws: &mut Draws, count: usize) {
-        let mut filled = 0;
-        while filled < count {
-            filled += if Lanes::<N>::SINGLE {
-                self.draws_of_one(keys, trajectories.0[0], draws, filled)
-            } else {
-                self.one_draw(keys, trajectories, draws, filled)
-            };
-        }
-    }
-
-    /// One draw of all trajectories. Returns how many pairs.
-    #[inline(always)]
-    fn one_draw(
-        &mut self,
-        keys: &RoundKeys,
-        trajectories: Words<N>,
-        draws: &mut Draws,
-        place: usize,
-    ) -> usize {
-        let counter = counter_of_step(draws.pair as u64 / 2, draws.step);
-        let words = keys.philox_of_lanes(counter, trajectories);
-        let low = &mut self.low.0[place..place + 2];
-        [low[0], low[1]] = [words[0].low_halves(), words[2].low_halves()];
-        let high = &mut self.high.0[place..place + 2];
-        [high[0], high[1]] = [words[1].low_halves(), words[3].low_halves()];
-        draws.advance(1)
-    }
-
-    /// Several draws of the one trajectory, side by side. Returns how many pairs.
-    #[inline(always)]
-    fn draws_of_one(
-        &mut self,
-        keys: &RoundKeys,
-        trajectory: u64,
-        draws: &mut Draws,
-        place: usize,
-    ) -> usize {
-        let mut numbers = [0; BLOCK];
-        for lane in 0..BLOCK {
-            numbers[lane] = draws.pair as u64 / 2 + lane as u64;
-        }
-        let words = keys.philox_of_draws(Words(numbers), draws.step, trajectory);
-        for pair in 0..2 * BLOCK {
-            let (draw, half) = (pair / 2, pair % 2);
-            self.low.0[place + pair][0] = words[2 * half].0[draw] as u32;
-            self.high.0[place + pair][0] = words[2 * half + 1].0[draw] as u32;
-        }
-        draws.advance(BLOCK)
-    }
-
-    /// Normal numbers from the bits of the first pairs.
-    #[inline(always)]
-    fn transform(
-        &self,
-        pairs: usize,
-        first: &mut [[f32; N]; PAIRS],
-        second: &mut [[f32; N]; PAIRS],
-    ) {
-        // Whole registers; the pairs in excess have bits of earlier ones.
-        let count = (pairs * N).next_multiple_of(2 * BLOCK).min(PAIRS * N);
-        pairs_of_normals(
-            &self.low.0.as_flattened()[..count],
-            &self.high.0.as_flattened()[..count],
-            &mut first.as_flattened_mut()[..count],
-            &mut second.as_flattened_mut()[..count],
-        );
     }
 }
 
@@ -320,17 +364,26 @@ impl LaneWork for NormalsOfOne<'_> {
     #[inline(always)]
     fn run(self) {
         let keys = self.key.round_keys();
-        let mut bits = Bits::<1>::default();
         let mut draws = Draws {
             pairs: self.out.len().div_ceil(2),
             step: self.step,
             pair: 0,
         };
+        let [mut low, mut high] = [[[0]; PAIRS]; 2];
         let [mut first, mut second] = [[[0.0]; PAIRS]; 2];
         for out in self.out.chunks_mut(2 * PAIRS) {
             let pairs = out.len().div_ceil(2);
-            bits.draw(&keys, Words([self.trajectory]), &mut draws, pairs);
-            bits.transform(pairs, &mut first, &mut second);
+            let mut place = 0;
+            while place < pairs {
+                let bits = [&mut low[place..], &mut high[place..]];
+                place += draws_of_one(&keys, self.trajectory, &mut draws, bits);
+            }
+            pairs_of_normals(
+                low.as_flattened(),
+                high.as_flattened(),
+                first.as_flattened_mut(),
+                second.as_flattened_mut(),
+            );
             for (i, number) in out.iter_mut().enumerate() {
                 *number = f64::from([&first, &second][i % 2][i / 2][0]);
             }

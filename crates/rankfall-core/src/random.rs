@@ -7,6 +7,7 @@
 //! Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
 use crate::lanes::{Lanes, Words};
+use crate::registers::CounterWord;
 
 /// What a stream is for. Streams of different purpose never share a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,34 +59,19 @@ const BOTH_HALVES: u64 = 0x1_0000_0001;
 /// One round on a counter whose words hold 32 bits in the low half of each lane; what is in the high
 /// halves neither matters nor is kept clean.
 #[inline(always)]
-fn round<const N: usize>(counter: [Words<N>; 4], key: [u64; 2]) -> [Words<N>; 4] {
-    let [first, second] = [
-        times(counter[0], MULTIPLIERS[0]),
-        times(counter[2], MULTIPLIERS[1]),
-    ];
+fn round<W: CounterWord>(counter: [W; 4], key: [u64; 2]) -> [W; 4] {
+    let first = counter[0].times(MULTIPLIERS[0]);
+    let second = counter[2].times(MULTIPLIERS[1]);
     [
-        high_xor(second, counter[1], key[0]),
+        second.high_xor(counter[1], key[0]),
         second,
-        high_xor(first, counter[3], key[1]),
+        first.high_xor(counter[3], key[1]),
         first,
     ]
 }
 
-/// The 64-bit product of the low half of each lane.
-#[inline(always)]
-fn times<const N: usize>(word: Words<N>, multiplier: u64) -> Words<N> {
-    // The mask tells the compiler that one 32 × 32 product will do.
-    word.each(|w| (w & LOW).wrapping_mul(multiplier))
-}
-
-/// The high half of each product, xor the word, xor the key.
-#[inline(always)]
-fn high_xor<const N: usize>(product: Words<N>, word: Words<N>, key: u64) -> Words<N> {
-    product.with(word, |p, w| (p >> 32) ^ (w ^ key))
-}
-
 /// The keys of the rounds of one stream, each 32 bits in both halves of a word: where the compiler knew
-/// their high halves to be clean it would take the mask of [`times`] elsewhere and multiply 64 bits, which
+/// their high halves to be clean it would take the mask of `times` elsewhere and multiply 64 bits, which
 /// AVX-512 can do, at a third of the speed.
 pub struct RoundKeys([[u64; 2]; ROUNDS]);
 
@@ -134,37 +120,47 @@ impl RoundKeys {
         ])
     }
 
-    /// The words of one draw where only the last word of the counter differs from lane to lane: most of
-    /// the first three rounds is then the same for all lanes.
+    /// The words of D draws, worked out in turns, where only the last word of each counter differs from
+    /// lane to lane: most of the first three rounds is then the same for all lanes.
     #[inline(always)]
-    pub fn philox_of_lanes<const N: usize>(
+    pub fn philox_of_lanes<W: CounterWord, const D: usize>(
         &self,
-        shared: [u64; 3],
-        lane: Words<N>,
-    ) -> [Words<N>; 4] {
+        shared: [[u64; 3]; D],
+        lane: W,
+    ) -> [[W; 4]; D] {
+        let mut counters = [[lane; 4]; D];
+        for draw in 0..D {
+            counters[draw] = self.three_rounds(shared[draw], lane);
+        }
+        for &key in &self.0[3..] {
+            for draw in 0..D {
+                counters[draw] = round(counters[draw], key);
+            }
+        }
+        counters
+    }
+
+    #[inline(always)]
+    fn three_rounds<W: CounterWord>(&self, shared: [u64; 3], lane: W) -> [W; 4] {
         let keys = &self.0;
         let multiply = |word: u64, which: usize| (word & LOW).wrapping_mul(MULTIPLIERS[which]);
         let [first, second] = [multiply(shared[0], 0), multiply(shared[2], 1)];
         let alike = (second >> 32) ^ shared[1] ^ keys[0][0];
-        let differing = lane.each(|w| w ^ ((first >> 32) ^ keys[0][1]));
+        let differing = lane.xor((first >> 32) ^ keys[0][1]);
 
         let third = multiply(alike, 0);
-        let fourth = times(differing, MULTIPLIERS[1]);
-        let zeroth_word = fourth.each(|p| (p >> 32) ^ (second ^ keys[1][0]));
+        let fourth = differing.times(MULTIPLIERS[1]);
+        let zeroth_word = fourth.high_xor(lane.alike(second), keys[1][0]);
         let alike = (third >> 32) ^ first ^ keys[1][1];
 
-        let fifth = times(zeroth_word, MULTIPLIERS[0]);
+        let fifth = zeroth_word.times(MULTIPLIERS[0]);
         let sixth = multiply(alike, 1);
-        let mut counter = [
-            fourth.each(|w| w ^ ((sixth >> 32) ^ keys[2][0])),
-            Words::splat(sixth),
-            fifth.each(|p| (p >> 32) ^ (third ^ keys[2][1])),
+        [
+            fourth.xor((sixth >> 32) ^ keys[2][0]),
+            lane.alike(sixth),
+            fifth.high_xor(lane.alike(third), keys[2][1]),
             fifth,
-        ];
-        for &key in &keys[3..] {
-            counter = round(counter, key);
-        }
-        counter
+        ]
     }
 }
 
@@ -187,7 +183,7 @@ impl StreamKey {
     #[inline(always)]
     pub fn words<const N: usize>(self, lane: Words<N>, step: u64, draw: u32) -> [Words<N>; 2] {
         let counter = counter_of_step(u64::from(draw), step);
-        let word = self.round_keys().philox_of_lanes(counter, lane);
+        let [word] = self.round_keys().philox_of_lanes([counter], lane);
         let join = |low: Words<N>, high: Words<N>| low.with(high, |l, h| (l & LOW) | (h << 32));
         [join(word[0], word[1]), join(word[2], word[3])]
     }

@@ -10,7 +10,7 @@ use pulp::Simd;
 use crate::increment::{Drift, GaussianNoise};
 use crate::lanes::{BLOCK, Instructions, Lanes, RegisterWork};
 use crate::normals::Numbers;
-use crate::registers::{Arithmetic, Register};
+use crate::registers::{Arithmetic, Register, VectorInstructions};
 use crate::state::{DIVERGED, State};
 use crate::update::{SERIES_BOUND, Series, euler_column};
 
@@ -85,13 +85,10 @@ impl<const P: usize, const K: usize, const LIE: bool> RegisterWork for Run<'_, P
     type Output = u64;
 
     #[inline(always)]
-    fn run<S: Simd, const PARTS: usize>(self, simd: S) -> u64 {
+    fn run<S: VectorInstructions, const PARTS: usize>(self, simd: S) -> u64 {
         let Self { of, state, steps } = self;
-        let entries = Entries {
-            curvature: &of.drift.curvature[..P * K],
-            target: &of.drift.target[..P * K],
-            scale: &of.noise.scale[..P * K],
-        };
+        let curvature = &of.drift.curvature[..P * K];
+        let target = &of.drift.target[..P * K];
         let damping = match of.rule {
             SmallRule::Euler => &[],
             SmallRule::LieEuler(damping) => damping,
@@ -108,11 +105,17 @@ impl<const P: usize, const K: usize, const LIE: bool> RegisterWork for Run<'_, P
         let mut g = product;
         let mut taken = 0;
         while taken < steps {
-            let numbers = of.noise.normals.of_step(state.step);
+            let (scale, numbers) = of.noise.of_step(state.step);
+            let entries = Entries {
+                curvature,
+                target,
+                scale: &scale[..P * K],
+                numbers,
+            };
             let mut square = Lanes::ZERO;
             for part in 0..PARTS {
                 let pass = Pass { simd, part };
-                let (increment, own) = pass.increment(&entries, &product[part], &numbers);
+                let (increment, own) = pass.increment(&entries, &product[part]);
                 g[part] = increment;
                 own.write(&mut square, part);
             }
@@ -142,11 +145,12 @@ impl<const P: usize, const K: usize, const LIE: bool> RegisterWork for Run<'_, P
     }
 }
 
-/// What drift and noise multiply and add, p × k row-major.
+/// What drift and noise of a step multiply and add, p × k row-major.
 struct Entries<'a> {
     curvature: &'a [Lanes<BLOCK>],
     target: &'a [Lanes<BLOCK>],
     scale: &'a [Lanes<BLOCK>],
+    numbers: Numbers<'a, BLOCK>,
 }
 
 /// What is done to the lanes of one register.
@@ -163,7 +167,6 @@ impl<S: Simd> Pass<S> {
         &self,
         entries: &Entries<'_>,
         product: &Matrix<S, P, K>,
-        numbers: &Numbers<'_, BLOCK>,
     ) -> (Matrix<S, P, K>, Register<S>) {
         let mut g = *product;
         let mut squares = [Register::zero(self.simd); 2];
@@ -172,7 +175,7 @@ impl<S: Simd> Pass<S> {
                 let i = a * K + b;
                 let curvature = self.read(&entries.curvature[i]);
                 let drift = curvature.mul_add(product[a][b], self.read(&entries.target[i]));
-                let number = self.read(&numbers.get(i));
+                let number = self.read(&entries.numbers.get(i));
                 let both = self.read(&entries.scale[i]).mul_add(number, drift);
                 g[a][b] = both;
                 squares[i % 2] = both.mul_add(both, squares[i % 2]);
