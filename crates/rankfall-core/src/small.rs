@@ -153,6 +153,13 @@ struct Entries<'a> {
     numbers: Numbers<'a, BLOCK>,
 }
 
+/// exp(H(G)) diag(damping).
+struct Exponential<'a, S: Simd, const P: usize, const K: usize> {
+    g: &'a Matrix<S, P, K>,
+    damping: ([Register<S>; P], [Register<S>; K]),
+    series: Series<K, Register<S>>,
+}
+
 /// What is done to the lanes of one register.
 struct Pass<S: Simd> {
     simd: S,
@@ -222,17 +229,49 @@ impl<S: Simd> Pass<S> {
         damping: &[Lanes<BLOCK>],
         state: &mut State<BLOCK>,
     ) -> Matrix<S, P, K> {
-        let mut product = [[Register::zero(self.simd); K]; P];
-        let (damping_x, damping_y) = self.read_column::<P, K>(damping);
-        let series = Series::of(g);
-        let columns = state.factor.mantissa_mut().chunks_exact_mut(P + K);
-        for (column, weight) in columns.zip(&state.weight) {
-            let (mut x, mut y) = self.read_column::<P, K>(column);
-            series.act_on_column(g, (&damping_x, &damping_y), &mut x, &mut y);
-            self.write_column(&x, &y, column);
-            self.add_product(&x, &y, weight, &mut product);
+        let exponential = Exponential::<S, P, K> {
+            g,
+            damping: self.read_column(damping),
+            series: Series::of(g),
+        };
+        // Two in turns: what is done to one is a chain too long to look past.
+        let mut pairs = state.factor.mantissa_mut().chunks_exact_mut(2 * (P + K));
+        for pair in &mut pairs {
+            let (first, second) = pair.split_at_mut(P + K);
+            self.move_columns(&exponential, [first, second]);
         }
-        product
+        let last = pairs.into_remainder();
+        if !last.is_empty() {
+            self.move_columns(&exponential, [last]);
+        }
+        self.product(state)
+    }
+
+    #[inline(always)]
+    fn move_columns<const C: usize, const P: usize, const K: usize>(
+        &self,
+        exponential: &Exponential<'_, S, P, K>,
+        columns: [&mut [Lanes<BLOCK>]; C],
+    ) {
+        let zero = Register::zero(self.simd);
+        let (mut x, mut y) = ([[zero; P]; C], [[zero; K]; C]);
+        for c in 0..C {
+            (x[c], y[c]) = self.read_column(columns[c]);
+        }
+        let Exponential {
+            g,
+            damping: (damping_x, damping_y),
+            series,
+        } = exponential;
+        series.act_on_columns(
+            &g[..],
+            (damping_x, damping_y),
+            x.each_mut().map(|x| &mut x[..]),
+            y.each_mut().map(|y| &mut y[..]),
+        );
+        for c in 0..C {
+            self.write_column(&x[c], &y[c], columns[c]);
+        }
     }
 
     #[inline(always)]

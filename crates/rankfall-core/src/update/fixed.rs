@@ -146,59 +146,73 @@ impl<const Q: usize, L: Arithmetic> Series<Q, L> {
         let (damping_x, damping_y) = shared_halves(damping, tall, Q, tall_first);
         for column in columns.chunks_exact_mut(tall + Q) {
             let (x, y) = halves(column, tall, Q, tall_first);
-            self.act_on_column(rows, (damping_x, damping_y), x, y);
+            self.act_on_columns(rows, (damping_x, damping_y), [x], [y]);
         }
     }
 
-    /// The same of one column, its tall half x and its short half y.
+    /// The same of C columns in turns, their tall halves x and their short halves y.
     #[inline(always)]
-    pub fn act_on_column(
+    pub fn act_on_columns<const C: usize>(
         &self,
         rows: &[[L; Q]],
         (damping_x, damping_y): (&[L], &[L]),
-        x: &mut [L],
-        y: &mut [L],
+        x: [&mut [L]; C],
+        y: [&mut [L]; C],
     ) {
         let tall = rows.len();
-        let zero = y[0].alike(0.0);
-        let mut projected = [zero; Q];
+        let zero = self.phi_one[0][0].alike(0.0);
+        let mut projected = [[zero; Q]; C];
         for i in 0..tall {
-            let entry = x[i] * damping_x[i];
-            for s in 0..Q {
-                projected[s] = rows[i][s].mul_add(entry, projected[s]);
+            for c in 0..C {
+                let entry = x[c][i] * damping_x[i];
+                for s in 0..Q {
+                    projected[c][s] = rows[i][s].mul_add(entry, projected[c][s]);
+                }
             }
         }
-        let mut old: [L; Q] = first(y);
+        let mut old = projected;
         for s in 0..Q {
-            old[s] = old[s] * damping_y[s];
+            for c in 0..C {
+                old[c][s] = y[c][s] * damping_y[s];
+            }
         }
-        let change = combination([&self.cosh_less_one, &self.phi_one], [&old, &projected]);
+        let change = combinations([&self.cosh_less_one, &self.phi_one], [&old, &projected]);
         for s in 0..Q {
-            y[s] = y[s].mul_add(damping_y[s], change[s]);
+            for c in 0..C {
+                y[c][s] = y[c][s].mul_add(damping_y[s], change[c][s]);
+            }
         }
-        let to_tall = combination([&self.phi_two, &self.phi_one], [&projected, &old]);
+        let to_tall = combinations([&self.phi_two, &self.phi_one], [&projected, &old]);
         for i in 0..tall {
             // Small terms first: one rounding of the large one.
-            let mut change = zero;
+            let mut change = [zero; C];
             for s in 0..Q {
-                change = rows[i][s].mul_add(to_tall[s], change);
+                for c in 0..C {
+                    change[c] = rows[i][s].mul_add(to_tall[c][s], change[c]);
+                }
             }
-            x[i] = x[i].mul_add(damping_x[i], change);
+            for c in 0..C {
+                x[c][i] = x[c][i].mul_add(damping_x[i], change[c]);
+            }
         }
     }
 }
 
-/// Au + Bv.
+/// Au + Bv for C vectors u and v in turns.
 #[inline(always)]
-fn combination<const Q: usize, L: Arithmetic>(
+fn combinations<const C: usize, const Q: usize, L: Arithmetic>(
     [a, b]: [&Square<Q, L>; 2],
-    [u, v]: [&[L; Q]; 2],
-) -> [L; Q] {
-    let mut out = [u[0].alike(0.0); Q];
+    [u, v]: [&[[L; Q]; C]; 2],
+) -> [[L; Q]; C] {
+    let mut out = [[a[0][0].alike(0.0); Q]; C];
     for s in 0..Q {
         for t in 0..Q {
-            out[s] = a[s][t].mul_add(u[t], out[s]);
-            out[s] = b[s][t].mul_add(v[t], out[s]);
+            for c in 0..C {
+                out[c][s] = a[s][t].mul_add(u[c][t], out[c][s]);
+            }
+            for c in 0..C {
+                out[c][s] = b[s][t].mul_add(v[c][t], out[c][s]);
+            }
         }
     }
     out
