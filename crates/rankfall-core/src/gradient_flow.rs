@@ -11,6 +11,7 @@ use crate::lane_problem::LaneProblem;
 use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
 use crate::state::{State, negative_gradient_of};
+use crate::upkeep::Upkeep;
 
 /// The error of one step relative to the norm of each column.
 const TOLERANCE: f64 = 1e-13;
@@ -142,6 +143,7 @@ pub struct GradientFlow<const N: usize> {
     slopes: Vec<LaneVec<N>>,
     stage: LaneVec<N>,
     increment: LaneVec<N>,
+    upkeep: Upkeep<N>,
     instructions: Instructions,
 }
 
@@ -153,6 +155,7 @@ impl<const N: usize> GradientFlow<N> {
             slopes: vec![LaneVec::zeros(size); STAGES.len()],
             stage: LaneVec::zeros(size),
             increment: LaneVec::zeros(problem.inputs * problem.outputs),
+            upkeep: Upkeep::default(),
             instructions,
         }
     }
@@ -333,7 +336,7 @@ fn attempt<const N: usize>(
         state.mark_diverged(stuck);
     }
     if accept.any() {
-        state.keep_up(flow.instructions);
+        state.keep_up(&mut flow.upkeep, flow.instructions);
     }
 }
 

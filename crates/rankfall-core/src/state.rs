@@ -16,7 +16,7 @@ use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
 use crate::products::Products;
 use crate::turns::Turns;
-use crate::upkeep::keep_apart;
+use crate::upkeep::Upkeep;
 
 /// ‖ΔG‖_F of one step beyond which a trajectory has diverged: the weights would grow by more
 /// than this factor at once, and the next step by its square.
@@ -128,11 +128,11 @@ impl<const N: usize> State<N> {
 
     /// Looks at the columns of the lanes that are due, and keeps them apart.
     #[inline(always)]
-    pub fn keep_up(&mut self, instructions: Instructions) {
+    pub fn keep_up(&mut self, upkeep: &mut Upkeep<N>, instructions: Instructions) {
         let alive = self.alive();
         let due = self.turns.due(self.step, alive);
         if due.any() {
-            self.keep_apart(due, instructions);
+            self.keep_apart(due, upkeep, instructions);
         }
     }
 
@@ -157,13 +157,13 @@ impl<const N: usize> State<N> {
     }
 
     /// Keeps the columns apart, each with its displacement under it: together they are what steps act on.
-    fn keep_apart(&mut self, mask: Mask<N>, instructions: Instructions) {
+    fn keep_apart(&mut self, mask: Mask<N>, upkeep: &mut Upkeep<N>, instructions: Instructions) {
         let rotation = Some(&mut self.rotation[..]);
         if self.displacement.is_empty() {
-            keep_apart(&mut self.factor, mask, rotation, instructions);
+            upkeep.keep_apart(&mut self.factor, mask, rotation, instructions);
         } else {
             let mut both = self.factor.stacked_on(&self.displacement);
-            keep_apart(&mut both, mask, rotation, instructions);
+            upkeep.keep_apart(&mut both, mask, rotation, instructions);
             self.factor.take_apart(&both, &mut self.displacement);
         }
         self.columns_moved(mask);

@@ -14,6 +14,7 @@ use crate::small::{SmallRule, SmallSteps};
 use crate::state::State;
 use crate::strang::LieStrang;
 use crate::update::Update;
+use crate::upkeep::Upkeep;
 
 /// How Θ is moved by ΔG.
 enum Rule<const N: usize> {
@@ -35,6 +36,7 @@ pub struct Stepper<const N: usize> {
     /// 1/(1 − μ).
     persistence: f64,
     update: Update<N>,
+    upkeep: Upkeep<N>,
     /// ΔG, p × k row-major.
     step: LaneVec<N>,
     trajectories: Words<N>,
@@ -54,6 +56,7 @@ impl<const N: usize> Stepper<N> {
             counterfactual: counterfactual(dynamics, problem),
             persistence: dynamics.optimizer.persistence(),
             update: Update::new(problem.inputs, problem.outputs),
+            upkeep: Upkeep::default(),
             step: LaneVec::zeros(problem.inputs * problem.outputs),
             trajectories: streams.trajectories,
             instructions: streams.instructions,
@@ -76,7 +79,7 @@ impl<const N: usize> Stepper<N> {
                     1
                 }
                 Some(taken) => {
-                    state.keep_up(self.instructions);
+                    state.keep_up(&mut self.upkeep, self.instructions);
                     taken
                 }
                 None => {
@@ -142,7 +145,7 @@ impl<const N: usize> Stepper<N> {
     fn take_step(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
         self.move_state(state, problem);
         state.step += 1;
-        state.keep_up(self.instructions);
+        state.keep_up(&mut self.upkeep, self.instructions);
     }
 
     #[inline(always)]

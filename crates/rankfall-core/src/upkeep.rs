@@ -32,24 +32,46 @@ const LITTLE_LEANING: f64 = 0.9;
 /// until the next.
 const LEFT: f64 = 0.8;
 
-/// Rotates the columns from the right in those lanes of `mask` where they lean more than
-/// [`most_leaning`], `rotation` with them; gives all columns of `mask` norms in \[1, 2).
-pub fn keep_apart<const N: usize>(
-    factor: &mut GradedColumns<N>,
-    mask: Mask<N>,
-    rotation: Rotation<'_, N>,
-    instructions: Instructions,
-) {
-    let apart = instructions.dispatch(Leaning { factor, mask });
-    if apart.any() {
-        let when = Rotate::AboveCosine(LEFT / factor.columns() as f64);
-        factor.orthogonalise(0..factor.rows(), when, apart, rotation, instructions);
+/// Keeps columns apart; holds nothing but scratch.
+#[derive(Default)]
+pub struct Upkeep<const N: usize> {
+    inverse_norms: LaneVec<N>,
+    /// The lower triangle of C row by row, with ones on its diagonal.
+    cosines: LaneVec<N>,
+    /// A few rows of C before they are scaled.
+    products: LaneVec<N>,
+    inverse_pivots: LaneVec<N>,
+    /// L⁻¹ of C = L Lᵀ, column by column.
+    inverse: LaneVec<N>,
+}
+
+impl<const N: usize> Upkeep<N> {
+    /// Rotates the columns from the right in those lanes of `mask` where they lean more than
+    /// [`most_leaning`], `rotation` with them; gives all columns of `mask` norms in \[1, 2).
+    pub fn keep_apart(
+        &mut self,
+        factor: &mut GradedColumns<N>,
+        mask: Mask<N>,
+        rotation: Rotation<'_, N>,
+        instructions: Instructions,
+    ) {
+        let leaning = Leaning {
+            upkeep: self,
+            factor,
+            mask,
+        };
+        let apart = instructions.dispatch(leaning);
+        if apart.any() {
+            let when = Rotate::AboveCosine(LEFT / factor.columns() as f64);
+            factor.orthogonalise(0..factor.rows(), when, apart, rotation, instructions);
+        }
     }
 }
 
 /// Gives the columns of `mask` norms in \[1, 2), and returns the lanes in which they lean too much; a zero
 /// column leans on none.
 struct Leaning<'a, const N: usize> {
+    upkeep: &'a mut Upkeep<N>,
     factor: &'a mut GradedColumns<N>,
     mask: Mask<N>,
 }
@@ -60,16 +82,20 @@ impl<const N: usize> LaneWork for Leaning<'_, N> {
 
     #[inline(always)]
     fn run(self) -> Mask<N> {
-        self.factor.normalise(self.mask);
-        let (mut cosines, square) = cosines(self.factor);
-        let much = self.mask & !square.at_most(Lanes::splat(LITTLE_LEANING));
+        let Self {
+            upkeep,
+            factor,
+            mask,
+        } = self;
+        factor.normalise(mask);
+        let square = upkeep.measure_cosines(factor);
+        let much = mask & !square.at_most(Lanes::splat(LITTLE_LEANING));
         if !much.any() {
             return much;
         }
-        let count = self.factor.columns();
-        let mut inverse_pivots = LaneVec::zeros(count);
-        factorise(&mut cosines, &mut inverse_pivots);
-        let excess = trace_of_inverse(&cosines, &inverse_pivots) - Lanes::splat(count as f64);
+        let count = factor.columns();
+        upkeep.factorise(count);
+        let excess = upkeep.trace_of_inverse(count) - Lanes::splat(count as f64);
         // Columns that are parallel to rounding leave a pivot of zero or no number at all.
         much & !excess.at_most(Lanes::splat(most_leaning(count)))
     }
@@ -81,83 +107,85 @@ fn row(i: usize) -> usize {
     i * (i + 1) / 2
 }
 
-/// The lower triangle of C row by row, with ones on its diagonal, and Σ_{i≠j} c_ij².
-#[inline(always)]
-fn cosines<const N: usize>(factor: &GradedColumns<N>) -> (LaneVec<N>, Lanes<N>) {
-    let (rows, count) = (factor.rows(), factor.columns());
-    let mut inverse_norms = LaneVec::zeros(count);
-    for (j, inverse) in inverse_norms.iter_mut().enumerate() {
-        let square = sum_of_squares(factor.column(j));
-        let nonzero = Lanes::ZERO.less_than(square);
-        *inverse = (Lanes::ONE / square.sqrt()).where_else(nonzero, Lanes::ZERO);
-    }
-    let mut cosines = LaneVec::filled(Lanes::ONE, row(count));
-    let mut sum = Lanes::ZERO;
-    let entries = factor.mantissa();
-    let mut products = Vec::new();
-    let mut first = 0;
-    while first < count {
-        let taken = ROWS_AT_ONCE.min(count - first);
-        let others = first + taken;
-        products.resize(taken * others, Lanes::ZERO);
-        let own = Columns::whole(&entries[first * rows..others * rows], rows);
-        let before = Columns::whole(&entries[..others * rows], rows);
-        Products::of_rows(rows).scalar_products(own, before, &mut products);
-        for i in first..others {
-            let of_row = &products[(i - first) * others..][..i];
-            for ((cosine, &product), &inverse) in
-                cosines[row(i)..].iter_mut().zip(of_row).zip(&inverse_norms)
-            {
-                *cosine = product * inverse_norms[i] * inverse;
-                sum = cosine.mul_add(*cosine, sum);
-            }
-        }
-        first += taken;
-    }
-    (cosines, sum + sum)
-}
-
 /// Rows of C that are worked out side by side.
 const ROWS_AT_ONCE: usize = 8;
 
-/// C = L Lᵀ in place, the diagonal aside, whose inverses go to `inverse_pivots`.
-///
-/// A column of L at a time, since its entries do not wait for each other.
-#[inline(always)]
-fn factorise<const N: usize>(lower: &mut [Lanes<N>], inverse_pivots: &mut [Lanes<N>]) {
-    let count = inverse_pivots.len();
-    for j in 0..count {
-        let (head, below) = lower.split_at_mut(row(j + 1));
-        let own = &head[row(j)..row(j) + j];
-        let inverse = Lanes::ONE / (head[row(j) + j] - dot(own, own)).sqrt();
-        inverse_pivots[j] = inverse;
-        for i in j + 1..count {
-            let other = &mut below[row(i) - row(j + 1)..];
-            other[j] = (other[j] - dot(&other[..j], own)) * inverse;
+impl<const N: usize> Upkeep<N> {
+    /// Fills the cosines, and returns Σ_{i≠j} c_ij².
+    #[inline(always)]
+    fn measure_cosines(&mut self, factor: &GradedColumns<N>) -> Lanes<N> {
+        let (rows, count) = (factor.rows(), factor.columns());
+        self.inverse_norms.resize(count);
+        for (j, inverse) in self.inverse_norms.iter_mut().enumerate() {
+            let square = sum_of_squares(factor.column(j));
+            let nonzero = Lanes::ZERO.less_than(square);
+            *inverse = (Lanes::ONE / square.sqrt()).where_else(nonzero, Lanes::ZERO);
         }
+        self.cosines.resize(row(count));
+        let mut sum = Lanes::ZERO;
+        let entries = factor.mantissa();
+        let mut first = 0;
+        while first < count {
+            let taken = ROWS_AT_ONCE.min(count - first);
+            let others = first + taken;
+            self.products.resize(taken * others);
+            let own = Columns::whole(&entries[first * rows..others * rows], rows);
+            let before = Columns::whole(&entries[..others * rows], rows);
+            Products::of_rows(rows).scalar_products(own, before, &mut self.products);
+            for i in first..others {
+                let of_row = &self.products[(i - first) * others..][..i];
+                let cosines = &mut self.cosines[row(i)..];
+                for ((cosine, &product), &inverse) in
+                    cosines.iter_mut().zip(of_row).zip(&self.inverse_norms)
+                {
+                    *cosine = product * self.inverse_norms[i] * inverse;
+                    sum = cosine.mul_add(*cosine, sum);
+                }
+                cosines[i] = Lanes::ONE;
+            }
+            first += taken;
+        }
+        sum + sum
     }
-}
 
-/// tr C⁻¹ = ‖L⁻¹‖_F².
-///
-/// A row of L⁻¹ at a time, since its entries do not wait for each other; kept column by column.
-#[inline(always)]
-fn trace_of_inverse<const N: usize>(lower: &[Lanes<N>], inverse_pivots: &[Lanes<N>]) -> Lanes<N> {
-    let count = inverse_pivots.len();
-    let mut trace = Lanes::ZERO;
-    let mut inverse = LaneVec::zeros(count * count);
-    for (i, &pivot) in inverse_pivots.iter().enumerate() {
-        let own = &lower[row(i)..row(i) + i];
-        for j in 0..i {
-            let column = &mut inverse[j * count..(j + 1) * count];
-            let entry = -(dot(&own[j..], &column[j..i]) * pivot);
-            column[i] = entry;
-            trace = entry.mul_add(entry, trace);
+    /// C = L Lᵀ in place, the diagonal aside, whose inverses go to `inverse_pivots`.
+    ///
+    /// A column of L at a time, since its entries do not wait for each other.
+    #[inline(always)]
+    fn factorise(&mut self, count: usize) {
+        self.inverse_pivots.resize(count);
+        for j in 0..count {
+            let (head, below) = self.cosines.split_at_mut(row(j + 1));
+            let own = &head[row(j)..row(j) + j];
+            let inverse = Lanes::ONE / (head[row(j) + j] - dot(own, own)).sqrt();
+            self.inverse_pivots[j] = inverse;
+            for i in j + 1..count {
+                let other = &mut below[row(i) - row(j + 1)..];
+                other[j] = (other[j] - dot(&other[..j], own)) * inverse;
+            }
         }
-        inverse[i * count + i] = pivot;
-        trace = pivot.mul_add(pivot, trace);
     }
-    trace
+
+    /// tr C⁻¹ = ‖L⁻¹‖_F².
+    ///
+    /// A row of L⁻¹ at a time, since its entries do not wait for each other.
+    #[inline(always)]
+    fn trace_of_inverse(&mut self, count: usize) -> Lanes<N> {
+        let mut trace = Lanes::ZERO;
+        self.inverse.resize(count * count);
+        for (i, &pivot) in self.inverse_pivots.iter().enumerate() {
+            let own = &self.cosines[row(i)..row(i) + i];
+            for j in 0..i {
+                let column = &mut self.inverse[j * count..(j + 1) * count];
+                let entry = -(dot(&own[j..], &column[j..i]) * pivot);
+                column[i] = entry;
+                trace = entry.mul_add(entry, trace);
+            }
+            self.inverse[i * count + i] = pivot;
+            trace = pivot.mul_add(pivot, trace);
+        }
+        trace
+    }
 }
 
 #[cfg(test)]
@@ -165,8 +193,12 @@ mod tests {
     use super::*;
 
     fn leaning(factor: &GradedColumns<2>) -> [bool; 2] {
-        let (factor, mask) = (&mut factor.clone(), Mask::ALL);
-        let found = Instructions::portable().dispatch(Leaning { factor, mask });
+        let leaning = Leaning {
+            upkeep: &mut Upkeep::default(),
+            factor: &mut factor.clone(),
+            mask: Mask::ALL,
+        };
+        let found = Instructions::portable().dispatch(leaning);
         [found.get(0), found.get(1)]
     }
 
@@ -231,7 +263,7 @@ mod tests {
         let mut factor = columns(0.99);
         let mut untouched = factor.clone();
         untouched.normalise(Mask::ALL);
-        keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
+        Upkeep::default().keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
         assert_eq!(leaning(&factor), [false, false]);
         for (new, old) in factor.mantissa().iter().zip(untouched.mantissa()) {
             assert_eq!(new.0[1], old.0[1]);
@@ -244,7 +276,7 @@ mod tests {
         let mut factor = columns(0.9);
         let mut untouched = factor.clone();
         untouched.normalise(Mask::ALL);
-        keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
+        Upkeep::default().keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
         assert_eq!(factor, untouched);
     }
 
