@@ -280,14 +280,19 @@ impl<'a, const N: usize> Block<'a, N> {
             survivors: Vec::new(),
             diverged: Vec::new(),
         };
-        for lane in 0..self.used {
+        // All lanes in one pass, since they lie side by side.
+        let count = self.progress.values.len();
+        let mut cells: Vec<_> = (0..self.used).map(|_| Vec::with_capacity(count)).collect();
+        for values in &self.progress.values {
+            for (cells, &value) in cells.iter_mut().zip(&values.0) {
+                cells.push(value);
+            }
+        }
+        for (lane, cells) in cells.into_iter().enumerate() {
             let trajectory = first + lane as u64;
             match self.progress.state.diverged(lane) {
                 Some(step) => leaf.diverged.push(Diverged { trajectory, step }),
-                None => {
-                    let cells = self.progress.values.iter().map(|v| v.0[lane]).collect();
-                    leaf.survivors.push((trajectory, cells));
-                }
+                None => leaf.survivors.push((trajectory, cells)),
             }
         }
         leaf

@@ -124,9 +124,10 @@ impl<const N: usize> GradedColumns<N> {
 
     /// The rows in `range`, all columns.
     pub fn row_block(&self, range: Range<usize>) -> Self {
-        let mantissa = (0..self.columns)
-            .flat_map(|j| self.column(j)[range.clone()].iter().copied())
-            .collect();
+        let mut mantissa = LaneVec::with_room(range.len() * self.columns);
+        for j in 0..self.columns {
+            mantissa.append(&self.column(j)[range.clone()]);
+        }
         Self {
             rows: range.len(),
             columns: self.columns,
@@ -138,15 +139,19 @@ impl<const N: usize> GradedColumns<N> {
     /// The columns with those of `below` under them, as many rows of the same exponents each.
     pub fn stacked_on(&self, below: &[Lanes<N>]) -> Self {
         let rows = self.rows;
-        let columns = self.mantissa.chunks_exact(rows);
-        let pairs = columns.zip(below.chunks_exact(rows));
+        let mut mantissa = LaneVec::with_room(2 * self.mantissa.len());
+        for (x, y) in self
+            .mantissa
+            .chunks_exact(rows)
+            .zip(below.chunks_exact(rows))
+        {
+            mantissa.append(x);
+            mantissa.append(y);
+        }
         Self {
             rows: 2 * rows,
             columns: self.columns,
-            mantissa: pairs
-                .flat_map(|(x, y)| x.iter().chain(y))
-                .copied()
-                .collect(),
+            mantissa,
             exponent: self.exponent.clone(),
         }
     }

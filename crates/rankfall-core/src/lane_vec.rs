@@ -26,6 +26,16 @@ impl<const N: usize> LaneVec<N> {
         Self::filled(Lanes::ZERO, count)
     }
 
+    /// Empty, with room for `count`.
+    pub fn with_room(count: usize) -> Self {
+        Self(AVec::with_capacity(LINE, count))
+    }
+
+    /// Adds a copy of `lanes` at the end.
+    pub fn append(&mut self, lanes: &[Lanes<N>]) {
+        self.0.extend_from_slice(lanes);
+    }
+
     /// Grows with zeros or shrinks to `count`.
     pub fn resize(&mut self, count: usize) {
         self.0.resize(count, Lanes::ZERO);
@@ -114,6 +124,10 @@ mod tests {
             let mut copy = LaneVec::default();
             copy.copy_of(&lanes);
             assert!(starts_a_line(&copy) && copy == lanes);
+            let mut appended = LaneVec::with_room(2 * count);
+            appended.append(&lanes[..count]);
+            appended.append(&lanes[count..]);
+            assert!(starts_a_line(&appended) && appended == lanes);
         }
     }
 

@@ -4,11 +4,14 @@
 
 use std::ops::Range;
 
+use crate::columns::Columns;
 use crate::force_balance;
 use crate::graded::{GradedColumns, Rotate, dot};
 use crate::lane_math::{exp_of_negative, ln};
 use crate::lane_problem::{LaneProblem, LaneTruth};
+use crate::lane_vec::LaneVec;
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::products::Products;
 use crate::state::State;
 use crate::theory;
 
@@ -181,7 +184,7 @@ pub struct Observer<const N: usize> {
     initial_log_det: Lanes<N>,
     law: Option<f64>,
     /// (W₁ᵀW₁ − W₂W₂ᵀ)(0) in the basis of Q, m × m column-major.
-    initial_balance: Vec<Lanes<N>>,
+    initial_balance: LaneVec<N>,
     instructions: Instructions,
 }
 
@@ -506,67 +509,37 @@ struct Balance<'a, const N: usize> {
 }
 
 impl<const N: usize> LaneWork for Balance<'_, N> {
-    type Output = Vec<Lanes<N>>;
+    type Output = LaneVec<N>;
     const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
-    fn run(self) -> Vec<Lanes<N>> {
+    fn run(self) -> LaneVec<N> {
         let Self { state, inputs } = self;
         let (rows, m) = (state.factor.rows(), state.factor.columns());
-        let scale: Vec<Lanes<N>> = state
-            .factor
-            .exponent()
-            .iter()
-            .map(|e| e.exp2_whole())
-            .collect();
-        let mut middle = vec![Lanes::ZERO; m * m];
-        let columns: Vec<&[Lanes<N>]> = state.factor.mantissa().chunks_exact(rows).collect();
+        let mut scale = LaneVec::zeros(m);
+        for (scale, &e) in scale.iter_mut().zip(state.factor.exponent()) {
+            *scale = e.exp2_whole();
+        }
+        let mut middle = LaneVec::zeros(m * m);
+        let column = |j: usize| &state.factor.mantissa()[j * rows..(j + 1) * rows];
         for i in 0..m {
             for j in 0..=i {
-                let first = dot(&columns[i][..inputs], &columns[j][..inputs]);
-                let second = dot(&columns[i][inputs..], &columns[j][inputs..]);
+                let (x, y) = (column(i), column(j));
+                let first = dot(&x[..inputs], &y[..inputs]);
+                let second = dot(&x[inputs..], &y[inputs..]);
                 let value = (first - second) * scale[i] * scale[j];
                 middle[i * m + j] = value;
                 middle[j * m + i] = value;
             }
         }
-        let half = multiply_columns(&state.rotation, &middle, m);
-        multiply_columns_transposed(&half, &state.rotation, m)
+        // Column b of A Bᵀ is Σ_j a_j B_bj; what is in the middle is symmetric.
+        let products = Products::of_rows(m);
+        let rotation = Columns::whole(&state.rotation, m);
+        let mut half = LaneVec::zeros(m * m);
+        products.outer_products(rotation, Columns::whole(&middle, m), &mut half);
+        products.outer_products(Columns::whole(&half, m), rotation, &mut middle);
+        middle
     }
-}
-
-/// A B, all m × m column-major.
-#[inline(always)]
-fn multiply_columns<const N: usize>(a: &[Lanes<N>], b: &[Lanes<N>], m: usize) -> Vec<Lanes<N>> {
-    let mut out = vec![Lanes::ZERO; m * m];
-    for j in 0..m {
-        for inner in 0..m {
-            let factor = b[j * m + inner];
-            for i in 0..m {
-                out[j * m + i] = a[inner * m + i].mul_add(factor, out[j * m + i]);
-            }
-        }
-    }
-    out
-}
-
-/// A Bᵀ, all m × m column-major.
-#[inline(always)]
-fn multiply_columns_transposed<const N: usize>(
-    a: &[Lanes<N>],
-    b: &[Lanes<N>],
-    m: usize,
-) -> Vec<Lanes<N>> {
-    let mut out = vec![Lanes::ZERO; m * m];
-    for inner in 0..m {
-        for j in 0..m {
-            let factor = b[inner * m + j];
-            for i in 0..m {
-                out[j * m + i] = a[inner * m + i].mul_add(factor, out[j * m + i]);
-            }
-        }
-    }
-    out
 }
 
 struct BalanceDrift<'a, const N: usize> {
