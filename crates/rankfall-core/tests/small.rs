@@ -1,0 +1,138 @@
+//! Small networks have steps of their own on vector registers; they have the bits of everybody's steps.
+
+use std::sync::Arc;
+
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::lane_problem::LaneProblem;
+use rankfall_core::lanes::{BLOCK, Instructions, Lanes, Words};
+use rankfall_core::network::{Initialisation, Start};
+use rankfall_core::normals::Streams;
+use rankfall_core::optimizer::Optimizer;
+use rankfall_core::problem::Problem;
+use rankfall_core::setup::{Setup, Source};
+use rankfall_core::state::State;
+use rankfall_core::stepper::Stepper;
+use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+
+/// Every shape that is compiled, and some beside them.
+fn shapes() -> Vec<(usize, usize)> {
+    let compiled = (1..=8).flat_map(|p| (1..=p.min(3)).map(move |k| (p, k)));
+    compiled.chain([(1, 2), (9, 1), (4, 4)]).collect()
+}
+
+fn setup(inputs: usize, outputs: usize) -> Setup {
+    let recipe = Synthetic {
+        samples: 40,
+        inputs,
+        outputs,
+        covariance: Covariance::PowerLaw(0.5),
+        teacher: Teacher::Gaussian,
+        residual_noise: 0.1,
+    };
+    let draw = recipe.draw(5, 0, false).expect("draws");
+    let problem = Problem::new(&draw.gram, None, Some(draw.truth)).expect("a problem");
+    Setup {
+        source: Source::Shared(Arc::new(problem)),
+        initialisation: Initialisation::Gaussian {
+            scale: 0.5,
+            smallest_singular_value: None,
+        },
+        width: inputs + outputs + 1,
+        seed: 6,
+        each_start: true,
+    }
+}
+
+/// State and last increment after steps in pieces of these lengths.
+fn after(
+    setup: &Setup,
+    integrator: Integrator,
+    label_noise: f64,
+    instructions: Instructions,
+    pieces: &[u64],
+) -> (State<BLOCK>, Vec<Lanes<BLOCK>>) {
+    let step_size = 0.004;
+    let dynamics = Dynamics {
+        kind: Kind::StochasticGradientFlow {
+            integrator,
+            time_step: step_size,
+            batch_size: 1,
+            forces: ForceScales::default(),
+            brownian_substeps: 1,
+        },
+        step_size,
+        label_noise,
+        optimizer: Optimizer::default(),
+    };
+    let Source::Shared(problem) = &setup.source else {
+        unreachable!("the problem is shared")
+    };
+    let starts: Vec<Start> = (0..BLOCK as u64)
+        .map(|trajectory| setup.start(problem, trajectory).expect("a start"))
+        .collect();
+    let problems = LaneProblem::new(&std::array::from_fn(|_| problem.clone()));
+    let streams = Streams {
+        seed: setup.seed,
+        dynamics: 0,
+        trajectories: Words(std::array::from_fn(|lane| lane as u64)),
+        instructions,
+    };
+    let mut stepper = Stepper::new(&dynamics, &problems, &streams).expect("takes steps");
+    let mut state = State::new(&starts, instructions);
+    for &steps in pieces {
+        stepper.advance(&mut state, &problems, steps);
+    }
+    (state, stepper.increment().to_vec())
+}
+
+fn bits(numbers: &[Lanes<BLOCK>]) -> Vec<[u64; BLOCK]> {
+    numbers.iter().map(|x| x.0.map(f64::to_bits)).collect()
+}
+
+/// Both noises are so strong that columns are looked at often and that some increments are too large for
+/// the series of the exponential; with the stronger one trajectories diverge.
+#[test]
+fn small_networks_have_the_bits_of_any() {
+    let (mut looked_at, mut diverged) = (0, 0);
+    for (inputs, outputs) in shapes() {
+        let setup = setup(inputs, outputs);
+        for (integrator, label_noise) in [
+            (Integrator::EulerMaruyama, 600.0),
+            (Integrator::EulerMaruyama, 1e5),
+            (Integrator::LieEuler, 600.0),
+            (Integrator::LieEuler, 1e5),
+        ] {
+            let run = |instructions, pieces: &[u64]| {
+                after(&setup, integrator, label_noise, instructions, pieces)
+            };
+            let (plain, plain_increment) = run(Instructions::portable(), &[400]);
+            let (start, _) = run(Instructions::portable(), &[]);
+            looked_at += usize::from(plain.factor.exponent() != start.factor.exponent());
+            let lost = |&lane: &usize| plain.diverged(lane).is_some();
+            diverged += (0..BLOCK).filter(lost).count();
+            for (name, instructions) in Instructions::available() {
+                for pieces in [&[400][..], &[1, 6, 250, 143]] {
+                    let (state, increment) = run(instructions, pieces);
+                    let what = format!(
+                        "{inputs} x {outputs} {integrator:?} {label_noise} {name} {pieces:?}"
+                    );
+                    assert_eq!(everything(&state), everything(&plain), "{what}");
+                    assert_eq!(bits(&increment), bits(&plain_increment), "{what}");
+                }
+            }
+        }
+    }
+    assert!(looked_at > 60, "columns were looked at in {looked_at} runs");
+    assert!(diverged > 100, "{diverged} trajectories diverged");
+}
+
+/// Columns, rotation and what became of each lane.
+fn everything(state: &State<BLOCK>) -> (Vec<[u64; BLOCK]>, [Option<u64>; BLOCK]) {
+    let parts: [&[Lanes<BLOCK>]; 3] = [
+        state.factor.mantissa(),
+        state.factor.exponent(),
+        &state.rotation,
+    ];
+    let lanes = parts.into_iter().flat_map(bits).collect();
+    (lanes, std::array::from_fn(|lane| state.diverged(lane)))
+}
