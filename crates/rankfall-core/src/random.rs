@@ -340,8 +340,10 @@ mod tests {
         for shared in [[0, 0, 0], [5, 1 << 31, 3], [LOW, LOW, LOW]] {
             let [a, b, c] = shared.map(Words::splat);
             let whole = keys.philox([a, b, c, lane]);
-            let partly = keys.philox_of_lanes(shared, lane);
+            let [partly, other] = keys.philox_of_lanes([shared, [5, 6, 7]], lane);
             assert_eq!(clean(whole), clean(partly));
+            let [alone] = keys.philox_of_lanes([[5, 6, 7]], lane);
+            assert_eq!(other, alone);
         }
     }
 
