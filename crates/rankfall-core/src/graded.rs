@@ -430,7 +430,7 @@ impl<const N: usize> Orthogonalise<'_, N> {
             Rotate::AboveCosine(cosine) => (Lanes::splat(cosine * cosine) * a * b).less_than(c * c),
             Rotate::ToRounding => nonzero,
         };
-        let candidates = self.mask & nonzero & leaning;
+        let mut candidates = self.mask & nonzero & leaning;
         if !candidates.any() {
             return swap;
         }
@@ -438,7 +438,8 @@ impl<const N: usize> Orthogonalise<'_, N> {
         if let Rotate::ToRounding = self.when {
             // |tau c| ≤ c²/|a − b ratio²|: half of what would be rounding needs no quotient to be seen.
             let bound = Lanes::splat(0.5) * rounding * b * difference.abs();
-            if !(candidates & bound.less_than(c * c)).any() {
+            candidates = candidates & bound.less_than(c * c);
+            if !candidates.any() {
                 return swap;
             }
         }
@@ -459,8 +460,10 @@ impl<const N: usize> Orthogonalise<'_, N> {
         // What one column gains the other loses, each in its own scale.
         norms[i] = (tau * square_ratio).mul_add(c, a);
         norms[j] = (-tau).mul_add(c, b);
-        if norms[j].less_than(b * Lanes::splat(MOST_LOST)).any() {
-            norms[j] = sum_of_squares(&y[self.active.clone()]);
+        let lost = norms[j].less_than(b * Lanes::splat(MOST_LOST));
+        if lost.any() {
+            // In those lanes alone: what a lane does must not depend on its neighbours.
+            norms[j] = sum_of_squares(&y[self.active.clone()]).where_else(lost, norms[j]);
         }
         if let Some(rotation) = self.rotation.as_deref_mut() {
             let (x, y) = pair(rotation, self.factor.columns, i, j);

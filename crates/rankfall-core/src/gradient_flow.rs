@@ -335,9 +335,7 @@ fn attempt<const N: usize>(
     if stuck.any() {
         state.mark_diverged(stuck);
     }
-    if accept.any() {
-        state.keep_up(&mut flow.upkeep, flow.instructions);
-    }
+    state.keep_up_far(accept, &mut flow.upkeep, flow.instructions);
 }
 
 /// 0.9 · error^(−1/8), between 1/3 and 6, from error².

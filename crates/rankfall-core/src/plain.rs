@@ -421,7 +421,9 @@ impl Plain {
                 .sum();
             Lanes([0.5 * (sum + noise)])
         });
-        let product_values = log_singular_values(&map);
+        let mut product_values = log_singular_values(&map);
+        // W₁W₂ has rank l at most: further singular values of the map are rounding.
+        product_values.truncate(self.weights.w1.ncols());
         let largest = product_values[0].0[0];
         let lost =
             |value: &Lanes<1>| Lanes([16.0 * f64::EPSILON * libm::exp(largest - value.0[0])]);

@@ -143,6 +143,22 @@ impl<const N: usize> State<N> {
         self.orthogonalise(when, self.alive(), instructions);
     }
 
+    /// Looks at the columns of the lanes of `mask` that have moved far, and keeps them apart. For integrators
+    /// whose lanes take steps of their own: turns go by the common step, so that a lane would be looked at
+    /// before or after its own step as its neighbours please.
+    #[inline(always)]
+    pub fn keep_up_far(
+        &mut self,
+        mask: Mask<N>,
+        upkeep: &mut Upkeep<N>,
+        instructions: Instructions,
+    ) {
+        let due = self.turns.far() & mask & self.alive();
+        if due.any() {
+            self.keep_apart(due, upkeep, instructions);
+        }
+    }
+
     /// Multiplies the columns of the living lanes by these factors.
     pub fn scale_columns(&mut self, factors: &[Lanes<N>]) {
         let alive = self.alive();

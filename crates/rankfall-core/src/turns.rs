@@ -51,22 +51,26 @@ impl<const N: usize> Turns<N> {
         self.motion = (self.motion + distance).where_else(mask, self.motion);
     }
 
+    /// The lanes that have moved so far that they are looked at out of turn.
+    #[inline(always)]
+    pub fn far(&self) -> Mask<N> {
+        Lanes::splat(MOST_MOTION).less_than(self.motion)
+    }
+
     /// The lanes of `alive` to be looked at after `step` steps.
     #[inline(always)]
     pub fn due(&mut self, step: u64, alive: Mask<N>) -> Mask<N> {
-        let far = Lanes::splat(MOST_MOTION).less_than(self.motion);
         if step < self.next {
-            far & alive
+            self.far() & alive
         } else {
-            (far | self.in_turn(step)) & alive
+            (self.far() | self.in_turn(step)) & alive
         }
     }
 
     /// Whether any lane may be due after `step` steps, diverged ones among them.
     #[inline(always)]
     pub fn any_due(&self, step: u64) -> bool {
-        let far = Lanes::splat(MOST_MOTION).less_than(self.motion);
-        step >= self.next || far.any()
+        step >= self.next || self.far().any()
     }
 
     /// The lanes whose turn it is, or was; finds the next turn of the others.
