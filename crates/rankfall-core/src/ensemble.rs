@@ -52,9 +52,9 @@ pub struct EnsembleSpec {
 }
 
 /// Networks with p + k of at least this go in blocks of [`HALF_BLOCK`]: from about here on the weights of
-/// [`BLOCK`] trajectories, beside their rotations, leave the nearer caches. Eight were faster up to 36 rows,
-/// four from 48 on.
-const HALF_FROM_ROWS: usize = 40;
+/// [`BLOCK`] trajectories, beside their rotations, leave the nearer caches. Where those hold two million bytes
+/// eight were faster by a third to a half at 48 to 74 rows; where they hold less, four by a tenth to a sixth.
+const HALF_FROM_ROWS: usize = 80;
 
 /// How many trajectories with p + k = `rows` go side by side: a block or half of one, or one where it is
 /// alone (it has the same bits, and wastes no lanes on nothing) or has rows enough for the registers by
