@@ -347,7 +347,7 @@ impl Study {
                 break;
             }
         }
-        let leaf = block.leaf();
+        let leaf = block.take_leaf();
         if let Some(diverged) = leaf.diverged.first() {
             return Err(format!("trajectory {} diverged", diverged.trajectory).into());
         }

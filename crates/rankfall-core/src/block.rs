@@ -40,6 +40,8 @@ pub struct Block<'a, const N: usize> {
     engine: Engine<N>,
     observer: Observer<N>,
     balance: Option<BalanceSettings>,
+    /// What is measured at one save, before it is dealt out to the lanes.
+    readings: Vec<Lanes<N>>,
     instructions: Instructions,
     progress: Progress<N>,
 }
@@ -52,8 +54,8 @@ pub struct Progress<const N: usize> {
     state: State<N>,
     /// Time left to the next save, for the adaptive integrator; none before it set out for it.
     left: Option<Lanes<N>>,
-    /// Measurements so far, save by save.
-    values: Vec<Lanes<N>>,
+    /// Measurements of each used lane so far, save by save.
+    values: Vec<Vec<f64>>,
     saved: usize,
     /// What each force did so far, where that is asked for.
     forces: Option<ForceBalance<N>>,
@@ -118,11 +120,15 @@ impl<'a, const N: usize> Block<'a, N> {
             forces,
             state: initial,
             left: None,
-            values: Vec::new(),
+            values: vec![Vec::new(); used],
             saved: 0,
             plain: Vec::new(),
         };
-        let progress = progress.unwrap_or(fresh);
+        let mut progress = progress.unwrap_or(fresh);
+        let all_values = spec.save_steps.len() * observer.layout().observables.len();
+        for values in &mut progress.values {
+            values.reserve_exact(all_values.saturating_sub(values.len()));
+        }
         if let Engine::Plain(lanes) = &mut engine {
             for (lane, saved) in lanes.iter_mut().zip(&progress.plain) {
                 lane.restore(saved);
@@ -136,6 +142,7 @@ impl<'a, const N: usize> Block<'a, N> {
             engine,
             observer,
             balance,
+            readings: Vec::new(),
             instructions,
             progress,
         })
@@ -239,56 +246,43 @@ impl<'a, const N: usize> Block<'a, N> {
     }
 
     fn save(&mut self) {
-        let Progress {
-            state,
-            forces,
-            values,
-            saved,
-            ..
-        } = &mut self.progress;
+        let state = &self.progress.state;
         let time = state.step as f64 * self.spec.time_unit;
         let alive = state.alive();
-        match &self.engine {
+        let readings = match &self.engine {
             Engine::Plain(lanes) => {
                 let readings: Vec<_> = lanes.iter().map(Plain::read).collect();
-                let readings = Readings::side_by_side(&readings);
-                self.observer
-                    .record(&readings, &self.problem, time, alive, values);
+                Readings::side_by_side(&readings)
             }
-            _ => {
-                let readings = self.observer.read(state, &self.problem);
-                self.observer
-                    .record(&readings, &self.problem, time, alive, values);
-            }
-        }
-        if let (Some(forces), Some(settings)) = (forces, &self.balance) {
+            _ => self.observer.read(state, &self.problem),
+        };
+        let values = &mut self.readings;
+        values.clear();
+        self.observer.record(&readings, &self.problem, time, values);
+        if let (Some(forces), Some(settings)) = (&mut self.progress.forces, &self.balance) {
             forces.add_point(state, &self.problem, settings, self.instructions);
-            let first = values.len();
             forces.record(values);
-            for value in &mut values[first..] {
-                *value = value.where_else(alive, Lanes::splat(f64::NAN));
+        }
+        for (lane, kept) in self.progress.values.iter_mut().enumerate() {
+            if alive.get(lane) {
+                kept.extend(values.iter().map(|value| value.0[lane]));
+            } else {
+                kept.resize(kept.len() + values.len(), f64::NAN);
             }
         }
-        *saved += 1;
+        self.progress.saved += 1;
     }
 
-    /// What the finished block hands to the statistics.
-    pub fn leaf(&self) -> Leaf {
+    /// Hands what was measured to the statistics, once the block is finished.
+    pub fn take_leaf(&mut self) -> Leaf {
         let first = self.progress.block * N as u64;
         let mut leaf = Leaf {
             block: self.progress.block,
             survivors: Vec::new(),
             diverged: Vec::new(),
         };
-        // All lanes in one pass, since they lie side by side.
-        let count = self.progress.values.len();
-        let mut cells: Vec<_> = (0..self.used).map(|_| Vec::with_capacity(count)).collect();
-        for values in &self.progress.values {
-            for (cells, &value) in cells.iter_mut().zip(&values.0) {
-                cells.push(value);
-            }
-        }
-        for (lane, cells) in cells.into_iter().enumerate() {
+        let values = std::mem::take(&mut self.progress.values);
+        for (lane, cells) in values.into_iter().enumerate() {
             let trajectory = first + lane as u64;
             match self.progress.state.diverged(lane) {
                 Some(step) => leaf.diverged.push(Diverged { trajectory, step }),

@@ -481,7 +481,7 @@ fn work<const N: usize>(
             let finished = block.advance(steps);
             lock(&shared.done).insert(number, block.trajectory_steps());
             if finished {
-                finish(shared, part, &form, &block, number);
+                finish(shared, part, &form, &mut block, number);
                 break;
             }
             let stopping = shared.stop.load(Ordering::SeqCst);
@@ -510,10 +510,10 @@ fn finish<const N: usize>(
     shared: &Shared<N>,
     part: &Part<'_>,
     form: &Form,
-    block: &Block<'_, N>,
+    block: &mut Block<'_, N>,
     number: u64,
 ) {
-    let leaf = block.leaf();
+    let leaf = block.take_leaf();
     let weights = (number == 0 && leaf.survivors.first().is_some_and(|&(t, _)| t == 0))
         .then(|| weights_to(&block.weights(0)));
     let used = (part.spec.trajectories - number * N as u64).min(N as u64);

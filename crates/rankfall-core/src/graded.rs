@@ -13,7 +13,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::lane_math::ln;
-use crate::lane_vec::LaneVec;
+use crate::lane_vec::{LaneVec, Scratch};
 use crate::lanes::{Instructions, LaneWork, Lanes, Mask, total};
 use crate::rowwise;
 
@@ -22,6 +22,9 @@ const MOST_SWEEPS: usize = 40;
 
 /// A squared norm that a rotation left less than this of is summed again: its digits are gone.
 const MOST_LOST: f64 = 1e-3;
+
+/// A rotation whose angle is smaller than one over this is none, and its square is no number.
+const LARGEST_COTANGENT: f64 = 1e150;
 
 /// When a pair of columns is rotated.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +44,7 @@ impl Rotate {
 }
 
 /// A matrix `rows` × `columns` per lane, column j scaled by 2^exponent\[j\].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GradedColumns<const N: usize> {
     rows: usize,
     columns: usize,
@@ -122,18 +125,20 @@ impl<const N: usize> GradedColumns<N> {
         pair(&mut self.mantissa, self.rows, i, j)
     }
 
-    /// The rows in `range`, all columns.
-    pub fn row_block(&self, range: Range<usize>) -> Self {
-        let mut mantissa = LaneVec::with_room(range.len() * self.columns);
-        for j in 0..self.columns {
-            mantissa.append(&self.column(j)[range.clone()]);
+    /// Drops what was here and takes over a copy of `other`.
+    pub fn copy_of(&mut self, other: &Self) {
+        self.copy_rows(other, 0..other.rows);
+    }
+
+    /// Drops what was here and takes over a copy of the rows of `other` in `range`, all columns.
+    pub fn copy_rows(&mut self, other: &Self, range: Range<usize>) {
+        self.rows = range.len();
+        self.columns = other.columns;
+        self.mantissa.clear();
+        for j in 0..other.columns {
+            self.mantissa.append(&other.column(j)[range.clone()]);
         }
-        Self {
-            rows: range.len(),
-            columns: self.columns,
-            mantissa,
-            exponent: self.exponent.clone(),
-        }
+        self.exponent.copy_of(&other.exponent);
     }
 
     /// The columns with those of `below` under them, as many rows of the same exponents each.
@@ -168,12 +173,11 @@ impl<const N: usize> GradedColumns<N> {
         self.exponent.copy_from_slice(&stacked.exponent);
     }
 
-    /// The first `count` columns.
-    pub fn leading_columns(mut self, count: usize) -> Self {
+    /// Drops all columns but the first `count`, of which there are as many.
+    pub fn keep_leading_columns(&mut self, count: usize) {
         self.columns = count;
         self.mantissa.resize(count * self.rows);
         self.exponent.resize(count);
-        self
     }
 
     /// Gives every column in the lanes of `mask` a norm in \[1, 2), moving the rest into its
@@ -181,15 +185,22 @@ impl<const N: usize> GradedColumns<N> {
     #[inline(always)]
     pub fn normalise(&mut self, mask: Mask<N>) {
         for j in 0..self.columns {
-            let square = sum_of_squares(self.column(j));
-            let shift = half_exponent(square);
-            let shift = shift.where_else(mask & Lanes::ZERO.less_than(square), Lanes::ZERO);
-            let scale = (-shift).exp2_whole();
-            for entry in &mut self.mantissa[j * self.rows..(j + 1) * self.rows] {
-                *entry = *entry * scale;
-            }
-            self.exponent[j] += shift;
+            self.normalise_column(j, mask);
         }
+    }
+
+    /// The same of column j; returns its new squared norm.
+    #[inline(always)]
+    fn normalise_column(&mut self, j: usize, mask: Mask<N>) -> Lanes<N> {
+        let square = sum_of_squares(self.column(j));
+        let shift = half_exponent(square);
+        let shift = shift.where_else(mask & Lanes::ZERO.less_than(square), Lanes::ZERO);
+        let scale = (-shift).exp2_whole();
+        for entry in &mut self.mantissa[j * self.rows..(j + 1) * self.rows] {
+            *entry = *entry * scale;
+        }
+        self.exponent[j] += shift;
+        square * scale * scale
     }
 
     /// Rotates the columns from the right, in the lanes of `mask`, until those of the rows
@@ -220,16 +231,14 @@ impl<const N: usize> GradedColumns<N> {
         })
     }
 
-    /// Multiplies column j by `factor` and by 2^`exponent`, and drops the rows outside `keep`.
-    pub fn rescaled(&self, keep: Range<usize>, factor: &[Lanes<N>], exponent: &[Lanes<N>]) -> Self {
-        let mut out = self.row_block(keep);
-        for j in 0..out.columns {
-            for entry in &mut out.mantissa[j * out.rows..(j + 1) * out.rows] {
+    /// Multiplies column j by `factor`\[j\] and by 2^`exponent`\[j\].
+    pub fn scale_columns(&mut self, factor: &[Lanes<N>], exponent: &[Lanes<N>]) {
+        for j in 0..self.columns {
+            for entry in &mut self.mantissa[j * self.rows..(j + 1) * self.rows] {
                 *entry = *entry * factor[j];
             }
-            out.exponent[j] += exponent[j];
+            self.exponent[j] += exponent[j];
         }
-        out
     }
 
     /// The norms of the rows `active` of the mantissas of each column, without the exponents.
@@ -374,24 +383,54 @@ impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
     #[inline(always)]
     fn run(mut self) {
         let count = self.factor.columns;
-        let mut norms = LaneVec::zeros(count);
+        let mut norms = Scratch::zeros(count);
+        let norms = norms.lanes();
         for _ in 0..MOST_SWEEPS {
-            self.factor.normalise(self.mask);
             // A loop, since closures inside iterators are not compiled for the chosen instructions.
             for (j, norm) in norms.iter_mut().enumerate() {
-                *norm = sum_of_squares(&self.factor.column(j)[self.active.clone()]);
+                *norm = self.factor.normalise_column(j, self.mask);
+                if self.active.len() < self.factor.rows {
+                    *norm = sum_of_squares(&self.factor.column(j)[self.active.clone()]);
+                }
             }
             let mut changed = Mask::NONE;
-            for i in 0..count {
-                for j in i + 1..count {
-                    changed = changed | self.visit(i, j, &mut norms);
-                }
+            let (mut i, mut j) = (0, 1);
+            while j < count {
+                changed = changed | self.visit(i, j, norms);
+                (i, j) = next_pair(i, j, count);
             }
             if !changed.any() {
                 break;
             }
         }
         self.factor.normalise(self.mask);
+    }
+}
+
+/// So few columns are all near.
+const FEW_COLUMNS: usize = 16;
+
+/// The pair after (i, j), i < j < `count`, of a sweep that begins with (0, 1); j = `count` after the last.
+///
+/// Row by row, so that column i stays near; few columns along the diagonals i + j = 1, 2, …, where no pair
+/// waits for the one before it. Both do the same to every pair, since (i, j) comes after (i, j − 1) and
+/// (i − 1, j) in either.
+#[inline(always)]
+fn next_pair(i: usize, j: usize, count: usize) -> (usize, usize) {
+    if count > FEW_COLUMNS {
+        let within = j + 1 < count;
+        return if within { (i, j + 1) } else { (i + 1, i + 2) };
+    }
+    if i + 1 < j - 1 {
+        return (i + 1, j - 1);
+    }
+    let sum = i + j + 1;
+    let first = (sum + 1).saturating_sub(count);
+    let last = sum - first;
+    if first < last {
+        (first, last)
+    } else {
+        (first, count)
     }
 }
 
@@ -405,9 +444,9 @@ impl<const N: usize> Orthogonalise<'_, N> {
     /// Sorts and rotates one pair; true in the lanes where it did.
     #[inline(always)]
     fn visit(&mut self, i: usize, j: usize, norms: &mut [Lanes<N>]) -> Mask<N> {
-        let ratio_exponent = self.factor.exponent[j] - self.factor.exponent[i];
-        let square_ratio = (ratio_exponent + ratio_exponent).exp2_whole();
-        let swap = self.mask & norms[i].less_than(norms[j] * square_ratio);
+        // In the scale of column i: column j is 2^(e_j − e_i) = ratio times its mantissa.
+        let mut ratio = (self.factor.exponent[j] - self.factor.exponent[i]).exp2_whole();
+        let swap = self.mask & norms[i].less_than(norms[j] * (ratio * ratio));
         if swap.any() {
             swap_where(swap, norms, i, j);
             swap_where(swap, &mut self.factor.exponent, i, j);
@@ -417,9 +456,8 @@ impl<const N: usize> Orthogonalise<'_, N> {
                 let (x, y) = pair(rotation, self.factor.columns, i, j);
                 swap_slices_where(swap, x, y);
             }
+            ratio = (self.factor.exponent[j] - self.factor.exponent[i]).exp2_whole();
         }
-        // In the scale of column i: column j is 2^(e_j − e_i) = ratio times its mantissa.
-        let ratio = (self.factor.exponent[j] - self.factor.exponent[i]).exp2_whole();
         let square_ratio = ratio * ratio;
         let rounding = Lanes::splat(self.rounding());
         let (x, y) = self.factor.pair(i, j);
@@ -443,9 +481,14 @@ impl<const N: usize> Orthogonalise<'_, N> {
                 return swap;
             }
         }
-        // t = ratio · tau is the tangent of the angle; tau stays finite where ratio underflows.
+        // t = ratio · tau is the tangent of the angle; tau = 1/w stays finite where ratio underflows. With
+        // w = |z| + s and s² = z² + ratio², cos² = w/2s: one quotient does for both.
         let z = difference / (c + c);
-        let tau = (Lanes::ONE / (z.abs() + z.mul_add(z, square_ratio).sqrt())).copysign(z);
+        let size = z.abs().min(Lanes::splat(LARGEST_COTANGENT));
+        let s = size.mul_add(size, square_ratio).sqrt();
+        let w = size + s;
+        let quotient = Lanes::ONE / ((s + s) * w);
+        let tau = ((s + s) * quotient).copysign(z);
         let rotate = match self.when {
             Rotate::AboveCosine(_) => candidates,
             Rotate::ToRounding => candidates & (rounding * b).less_than((tau * c).abs()),
@@ -455,7 +498,7 @@ impl<const N: usize> Orthogonalise<'_, N> {
         }
         let tau = tau.where_else(rotate, Lanes::ZERO);
         let tangent = tau * ratio;
-        let cosine = Lanes::ONE / tangent.mul_add(tangent, Lanes::ONE).sqrt();
+        let cosine = w * quotient.sqrt();
         turn(rotate, x, y, tau * square_ratio, tau, cosine);
         // What one column gains the other loses, each in its own scale.
         norms[i] = (tau * square_ratio).mul_add(c, a);
@@ -525,9 +568,12 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
     fn run(self) {
         let factor = self.factor;
         let steps = self.pivots.len().min(factor.columns);
-        let mut weight = LaneVec::zeros(factor.columns);
-        let mut reflector = LaneVec::zeros(factor.columns);
-        let mut projection = LaneVec::zeros(factor.rows);
+        let mut weight = Scratch::zeros(factor.columns);
+        let mut reflector = Scratch::zeros(factor.columns);
+        let mut along = Scratch::zeros(factor.columns);
+        let mut sizes = Scratch::zeros(factor.rows);
+        let (weight, reflector) = (weight.lanes(), reflector.lanes());
+        let (along, sizes) = (along.lanes(), sizes.lanes());
         for i in 0..steps {
             let pivot = self.pivots.start + i;
             for (w, &e) in weight.iter_mut().zip(&factor.exponent).skip(i) {
@@ -535,7 +581,7 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
                 *w = (shift + shift).exp2_whole();
             }
             let candidates = pivot..self.pivots.end;
-            factor.bring_largest_row_first(candidates, i, &weight, &mut projection);
+            factor.bring_largest_row_first(candidates, i, weight, sizes);
             let mut square = Lanes::ZERO;
             for j in i..factor.columns {
                 reflector[j] = factor.mantissa[j * factor.rows + pivot];
@@ -548,7 +594,18 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
             // 2 / |v|² = 1 / (|x|² + |x₁| |x|)
             let twice_over_square = Lanes::ONE / head.abs().mul_add(length, square);
             let scale = twice_over_square.where_else(nonzero, Lanes::ZERO);
-            reflect(factor, i, &reflector, &weight, scale, &mut projection);
+            for j in i..factor.columns {
+                along[j] = reflector[j] * weight[j];
+            }
+            let reflection = Reflection {
+                from: i,
+                reflector,
+                along,
+                scale,
+            };
+            // The pivots before this one have nothing left in these columns.
+            reflection.apply(factor, 0..self.pivots.start);
+            reflection.apply(factor, pivot..factor.rows);
             for j in i + 1..factor.columns {
                 let entry = &mut factor.mantissa[j * factor.rows + pivot];
                 *entry = Lanes::ZERO.where_else(nonzero, *entry);
@@ -557,32 +614,77 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
     }
 }
 
-/// y ← y − scale (v·y) v for every row y, on the columns from `from` on; `projection` is scratch, one
-/// number per row.
-#[inline(always)]
-fn reflect<const N: usize>(
-    factor: &mut GradedColumns<N>,
+/// y ← y − scale (v·y) v for rows y, on the columns from `from` on.
+struct Reflection<'a, const N: usize> {
     from: usize,
-    reflector: &[Lanes<N>],
-    weight: &[Lanes<N>],
+    /// v, in the scale of each column.
+    reflector: &'a [Lanes<N>],
+    /// v in the scale of the first column, times that of each.
+    along: &'a [Lanes<N>],
     scale: Lanes<N>,
-    projection: &mut [Lanes<N>],
-) {
-    let rows = factor.rows;
-    projection.fill(Lanes::ZERO);
-    for j in from..factor.columns {
-        let along = reflector[j] * weight[j];
-        for (sum, &y) in projection.iter_mut().zip(factor.column(j)) {
-            *sum = along.mul_add(y, *sum);
+}
+
+impl<const N: usize> Reflection<'_, N> {
+    /// A few rows at a time, whose products stay in registers.
+    #[inline(always)]
+    fn apply(&self, factor: &mut GradedColumns<N>, rows: Range<usize>) {
+        let mut row = rows.start;
+        while row + 8 <= rows.end {
+            self.apply_to::<8>(factor, row);
+            row += 8;
+        }
+        if row + 4 <= rows.end {
+            self.apply_to::<4>(factor, row);
+            row += 4;
+        }
+        while row < rows.end {
+            self.apply_to::<1>(factor, row);
+            row += 1;
         }
     }
-    for amount in projection.iter_mut() {
-        *amount = -(*amount * scale);
+
+    /// To R rows from `row` on.
+    #[inline(always)]
+    fn apply_to<const R: usize>(&self, factor: &mut GradedColumns<N>, row: usize) {
+        let mut amounts = [Lanes::ZERO; R];
+        for j in self.from..factor.columns {
+            let entries = &factor.column(j)[row..row + R];
+            for r in 0..R {
+                amounts[r] = self.along[j].mul_add(entries[r], amounts[r]);
+            }
+        }
+        for r in 0..R {
+            amounts[r] = -(amounts[r] * self.scale);
+        }
+        for j in self.from..factor.columns {
+            let entries = &mut factor.mantissa[j * factor.rows + row..][..R];
+            for r in 0..R {
+                entries[r] = amounts[r].mul_add(self.reflector[j], entries[r]);
+            }
+        }
     }
-    for j in from..factor.columns {
-        let column = &mut factor.mantissa[j * rows..(j + 1) * rows];
-        for (y, &amount) in column.iter_mut().zip(projection.iter()) {
-            *y = amount.mul_add(reflector[j], *y);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every pair once, and after those that the same pair of rows waits for row by row.
+    #[test]
+    fn a_sweep_visits_every_pair_once_in_an_order_that_changes_nothing() {
+        for count in [0, 1, 2, 3, 7, FEW_COLUMNS, FEW_COLUMNS + 1, 30] {
+            let mut visited = Vec::new();
+            let (mut i, mut j) = (0, 1);
+            while j < count {
+                assert!(i < j && !visited.contains(&(i, j)), "{i} {j} of {count}");
+                for before in [(i, j.wrapping_sub(1)), (i.wrapping_sub(1), j)] {
+                    let is_pair = before.0 < before.1 && before.1 < count;
+                    assert!(!is_pair || visited.contains(&before), "{i} {j} of {count}");
+                }
+                visited.push((i, j));
+                (i, j) = next_pair(i, j, count);
+            }
+            assert_eq!(visited.len(), count * count.saturating_sub(1) / 2);
         }
     }
 }

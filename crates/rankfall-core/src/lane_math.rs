@@ -19,11 +19,33 @@ fn polynomial<const N: usize>(x: Lanes<N>, coefficients: &[f64]) -> Lanes<N> {
 const LN2_HI: f64 = 6.931_471_803_691_238e-1;
 const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
 
+/// 1.5 · 2^52: adding it and taking it away rounds to whole numbers.
+const SHIFT: f64 = 6_755_399_441_055_744.0;
+
 /// eˣ for x ≤ 0; zero below −690, where no sum with one would see it, and for NaN.
 #[inline(always)]
 pub fn exp_of_negative<const N: usize>(x: Lanes<N>) -> Lanes<N> {
     const LOWEST: f64 = -690.0;
-    const SHIFT: f64 = 6_755_399_441_055_744.0; // 1.5 · 2^52: adding it rounds to whole numbers
+    let (mantissa, k) = exp_parts(x.max(Lanes::splat(LOWEST)));
+    let value = mantissa * k.exp2_whole();
+    value.where_else(Lanes::splat(LOWEST).at_most(x), Lanes::ZERO)
+}
+
+/// eˣ; infinite above 709.78, zero below −745.13, NaN for NaN.
+#[inline(always)]
+pub fn exp<const N: usize>(x: Lanes<N>) -> Lanes<N> {
+    const FARTHEST: f64 = 800.0;
+    let bounded = x.max(Lanes::splat(-FARTHEST)).min(Lanes::splat(FARTHEST));
+    let (mantissa, k) = exp_parts(bounded);
+    // In two factors, each of which is a double of full precision.
+    let half = k.mul_add(Lanes::splat(0.5), Lanes::splat(SHIFT)) - Lanes::splat(SHIFT);
+    let value = mantissa * half.exp2_whole() * (k - half).exp2_whole();
+    value.where_else(x.at_most(x), x)
+}
+
+/// eˣ = mantissa · 2ᵏ with a mantissa near one, for finite x.
+#[inline(always)]
+fn exp_parts<const N: usize>(x: Lanes<N>) -> (Lanes<N>, Lanes<N>) {
     const COEFFICIENTS: [f64; 5] = [
         1.666_666_666_666_660_2e-1,
         -2.777_777_777_701_559_3e-3,
@@ -31,18 +53,16 @@ pub fn exp_of_negative<const N: usize>(x: Lanes<N>) -> Lanes<N> {
         -1.653_390_220_546_525_2e-6,
         4.138_136_797_057_238_5e-8,
     ];
-    let bounded = x.max(Lanes::splat(LOWEST));
     // x = k ln 2 + r with |r| ≤ ½ ln 2.
-    let shifted = bounded.mul_add(Lanes::splat(std::f64::consts::LOG2_E), Lanes::splat(SHIFT));
-    let k = shifted - Lanes::splat(SHIFT);
-    let high = k.mul_add(Lanes::splat(-LN2_HI), bounded);
+    let k = x.mul_add(Lanes::splat(std::f64::consts::LOG2_E), Lanes::splat(SHIFT))
+        - Lanes::splat(SHIFT);
+    let high = k.mul_add(Lanes::splat(-LN2_HI), x);
     let low = k * Lanes::splat(LN2_LO);
     let r = high - low;
     let z = r * r;
     let c = r - z * polynomial(z, &COEFFICIENTS);
     let beyond_one = high - (low - r * c / (Lanes::splat(2.0) - c));
-    let value = (Lanes::ONE + beyond_one) * k.exp2_whole();
-    value.where_else(Lanes::splat(LOWEST).at_most(x), Lanes::ZERO)
+    (Lanes::ONE + beyond_one, k)
 }
 
 /// ln x for positive normal x; −∞ at zero. Anything else gives garbage, never a panic.
@@ -94,12 +114,24 @@ mod tests {
             let ours = exp_of_negative(Lanes([-x])).0[0];
             let theirs = libm::exp(-x);
             assert!(ulps(ours, theirs) <= 2, "exp −{x}: {ours} {theirs}");
+            for x in [x, -x] {
+                let (ours, theirs) = (exp(Lanes([x])).0[0], libm::exp(x));
+                assert!(ulps(ours, theirs) <= 2, "exp {x}: {ours} {theirs}");
+            }
             x *= 1.000_73;
         }
         assert_eq!(exp_of_negative(Lanes([0.0])).0[0], 1.0);
         for nothing in [-691.0, -1e300, f64::NEG_INFINITY, f64::NAN] {
             assert_eq!(exp_of_negative(Lanes([nothing])).0[0], 0.0);
         }
+        for x in [-744.0, -720.0, -708.5, -700.0, 700.0, 709.7] {
+            let (ours, theirs) = (exp(Lanes([x])).0[0], libm::exp(x));
+            assert!(ulps(ours, theirs) <= 2, "exp {x}: {ours} {theirs}");
+        }
+        for far in [800.0, f64::INFINITY] {
+            assert_eq!(exp(Lanes([far, -far])).0, [f64::INFINITY, 0.0]);
+        }
+        assert!(exp(Lanes([f64::NAN])).0[0].is_nan());
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl<const N: usize> LaneVec<N> {
         Self(AVec::with_capacity(LINE, count))
     }
 
+    /// Drops what was here, and keeps its room.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Adds a copy of `lanes` at the end.
     pub fn append(&mut self, lanes: &[Lanes<N>]) {
         self.0.extend_from_slice(lanes);
@@ -43,8 +48,8 @@ impl<const N: usize> LaneVec<N> {
 
     /// Drops what was here and takes over a copy of `lanes`.
     pub fn copy_of(&mut self, lanes: &[Lanes<N>]) {
-        self.0.clear();
-        self.0.extend_from_slice(lanes);
+        self.clear();
+        self.append(lanes);
     }
 }
 
@@ -106,6 +111,44 @@ impl<'de, const N: usize> Deserialize<'de> for LaneVec<N> {
     }
 }
 
+/// As many lanes as are kept on the stack.
+const FEW: usize = 12;
+
+/// Lanes that are needed for a moment, zero at first: on the stack where they are few, since asking the
+/// system for room takes as long as working on them.
+#[repr(C, align(64))]
+pub struct Scratch<const N: usize> {
+    few: [Lanes<N>; FEW],
+    many: LaneVec<N>,
+    count: usize,
+}
+
+impl<const N: usize> Scratch<N> {
+    /// `count` zeros.
+    #[inline(always)]
+    pub fn zeros(count: usize) -> Self {
+        Self {
+            few: [Lanes::ZERO; FEW],
+            many: if count > FEW {
+                LaneVec::zeros(count)
+            } else {
+                LaneVec::default()
+            },
+            count,
+        }
+    }
+
+    /// All of them.
+    #[inline(always)]
+    pub fn lanes(&mut self) -> &mut [Lanes<N>] {
+        if self.count > FEW {
+            &mut self.many
+        } else {
+            &mut self.few[..self.count]
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +171,17 @@ mod tests {
             appended.append(&lanes[..count]);
             appended.append(&lanes[count..]);
             assert!(starts_a_line(&appended) && appended == lanes);
+        }
+    }
+
+    #[test]
+    fn scratch_has_the_room_that_was_asked_for() {
+        for count in [0, 1, FEW, FEW + 1, 5 * FEW] {
+            let mut scratch = Scratch::<8>::zeros(count);
+            let lanes = scratch.lanes();
+            assert_eq!(lanes.len(), count);
+            assert!(lanes.iter().all(|x| x.0 == [0.0; 8]));
+            assert!(count == 0 || (lanes.as_ptr() as usize).is_multiple_of(LINE));
         }
     }
 

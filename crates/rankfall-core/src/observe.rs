@@ -2,16 +2,15 @@
 //!
 //! Observers work on a copy of the state, so looking never changes a path.
 
-use std::ops::Range;
-
 use crate::columns::Columns;
 use crate::force_balance;
-use crate::graded::{GradedColumns, Rotate, dot};
-use crate::lane_math::{exp_of_negative, ln};
+use crate::graded::dot;
 use crate::lane_problem::{LaneProblem, LaneTruth};
 use crate::lane_vec::LaneVec;
-use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::lanes::{Instructions, LaneWork, Lanes};
 use crate::products::Products;
+use crate::ranks::RanksOfLanes;
+use crate::spectra::{Spectra, Spectrometer, twice_the_sum};
 use crate::state::State;
 use crate::theory;
 
@@ -186,6 +185,8 @@ pub struct Observer<const N: usize> {
     /// (W₁ᵀW₁ − W₂W₂ᵀ)(0) in the basis of Q, m × m column-major.
     initial_balance: LaneVec<N>,
     instructions: Instructions,
+    spectrometer: Spectrometer<N>,
+    balance: Balance<N>,
 }
 
 impl<const N: usize> Observer<N> {
@@ -201,16 +202,21 @@ impl<const N: usize> Observer<N> {
     ) -> Self {
         let rows = initial.factor.rows();
         let log_sigma = initial.factor.log_norms(0..rows, instructions);
+        let mut balance = Balance::default();
+        instructions.dispatch(BalanceOf {
+            state: initial,
+            inputs: layout.inputs,
+            balance: &mut balance,
+        });
         Self {
             log_rank_tolerance: libm::log(rank_tolerance),
             initial_log_det: twice_the_sum(&log_sigma),
             law,
-            initial_balance: instructions.dispatch(Balance {
-                state: initial,
-                inputs: layout.inputs,
-            }),
+            initial_balance: balance.value.clone(),
             layout,
             instructions,
+            spectrometer: Spectrometer::default(),
+            balance,
         }
     }
 
@@ -220,30 +226,34 @@ impl<const N: usize> Observer<N> {
     }
 
     /// Everything that is measured of a state.
-    pub fn read(&self, state: &State<N>, problem: &LaneProblem<N>) -> Readings<N> {
-        let losses = self.instructions.dispatch(Losses { state, problem });
+    pub fn read(&mut self, state: &State<N>, problem: &LaneProblem<N>) -> Readings<N> {
+        let (inputs, instructions) = (problem.inputs, self.instructions);
+        let losses = instructions.dispatch(Losses { state, problem });
+        let balance_drift = instructions.dispatch(BalanceDrift {
+            initial: &self.initial_balance,
+            now: BalanceOf {
+                state,
+                inputs,
+                balance: &mut self.balance,
+            },
+        });
         Readings {
             excess_loss: losses.excess,
             population_loss: losses.population,
-            balance_drift: self.instructions.dispatch(BalanceDrift {
-                observer: self,
-                state,
-            }),
-            spectra: Spectra::new(state, problem.inputs, self.instructions),
+            balance_drift,
+            spectra: self.spectrometer.measure(state, inputs, instructions),
         }
     }
 
     /// Appends one value per observable and lane to `out`, in the order of the layout; NaN where
-    /// undefined or diverged.
+    /// undefined.
     pub fn record(
         &self,
         readings: &Readings<N>,
         problem: &LaneProblem<N>,
         time: f64,
-        alive: Mask<N>,
         out: &mut Vec<Lanes<N>>,
     ) {
-        let first = out.len();
         let spectra = &readings.spectra;
         out.push(self.determinant_law(problem, time));
         out.push(readings.excess_loss + problem.loss_floor);
@@ -257,9 +267,6 @@ impl<const N: usize> Observer<N> {
         }
         out.extend(&spectra.product_error);
         out.extend(spectra.values[0].iter().map(|&s| s + s));
-        for value in &mut out[first..] {
-            *value = value.where_else(alive, Lanes::splat(f64::NAN));
-        }
     }
 
     fn determinant_law(&self, problem: &LaneProblem<N>, time: f64) -> Lanes<N> {
@@ -288,279 +295,80 @@ impl<const N: usize> Observer<N> {
     }
 }
 
-/// Notions of rank of one spectrum.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ranks {
-    /// #{σᵢ > tolerance · σ₁}.
-    pub numerical: f64,
-    /// exp of the entropy of σᵢ/Σσ (Roy and Vetterli, EUSIPCO 2007).
-    pub effective: f64,
-    /// Σσᵢ²/σ₁².
-    pub stable: f64,
-    /// Σσᵢ.
-    pub nuclear_norm: f64,
+/// W₁ᵀW₁ − W₂W₂ᵀ in the basis of Q, m × m column-major, with the room it is worked out in.
+#[derive(Default)]
+struct Balance<const N: usize> {
+    value: LaneVec<N>,
+    half: LaneVec<N>,
+    scale: LaneVec<N>,
 }
 
-impl Ranks {
-    /// From natural logarithms of singular values, largest first. NaN for a zero matrix, but its
-    /// numerical rank and nuclear norm are 0.
-    pub fn new(logs: impl Iterator<Item = f64>, log_tolerance: f64) -> Self {
-        let logs: Vec<_> = logs.map(|log| Lanes([log])).collect();
-        let logs = &logs;
-        let [numerical, effective, stable, nuclear_norm] = RanksOfLanes {
-            logs,
-            log_tolerance,
-        }
-        .run()
-        .map(|rank| rank.0[0]);
-        Self {
-            numerical,
-            effective,
-            stable,
-            nuclear_norm,
-        }
-    }
-}
-
-/// [`Ranks`] of N spectra, in the order of its fields.
-struct RanksOfLanes<'a, const N: usize> {
-    logs: &'a [Lanes<N>],
-    log_tolerance: f64,
-}
-
-impl<const N: usize> LaneWork for RanksOfLanes<'_, N> {
-    type Output = [Lanes<N>; 4];
-    const NARROW: bool = Lanes::<N>::NARROW;
-
-    #[inline(always)]
-    fn run(self) -> [Lanes<N>; 4] {
-        let undefined = Lanes::splat(f64::NAN);
-        let Some(&largest) = self.logs.first() else {
-            return [Lanes::ZERO, undefined, undefined, Lanes::ZERO];
-        };
-        let tolerance = Lanes::splat(self.log_tolerance);
-        let (mut count, mut sum) = (Lanes::ZERO, Lanes::ZERO);
-        let (mut squares, mut weighted) = (Lanes::ZERO, Lanes::ZERO);
-        for &log in self.logs {
-            let relative_log = log - largest;
-            let relative = exp_of_negative(relative_log);
-            count += Lanes::ONE.where_else(tolerance.less_than(relative_log), Lanes::ZERO);
-            sum += relative;
-            squares = relative.mul_add(relative, squares);
-            let finite = relative_log.where_else(Lanes::ZERO.less_than(relative), Lanes::ZERO);
-            weighted = relative.mul_add(finite, weighted);
-        }
-        // −Σ p ln p with p = r/Σr is ln Σr − Σ r ln r / Σr: with the largest r one, between 0 and its ln.
-        let entropy = ln(sum) - weighted / sum;
-        let effective = Lanes::ONE / exp_of_negative(-entropy);
-        let nonzero = Lanes::splat(f64::NEG_INFINITY).less_than(largest);
-        let nuclear_norm = sum * Lanes(largest.0.map(libm::exp));
-        [
-            count.where_else(nonzero, Lanes::ZERO),
-            effective.where_else(nonzero, undefined),
-            squares.where_else(nonzero, undefined),
-            nuclear_norm.where_else(nonzero, Lanes::ZERO),
-        ]
-    }
-}
-
-/// Log singular values of Θ, W₁, W₂ and W₁W₂, descending.
-pub struct Spectra<const N: usize> {
-    /// Θ, W₁, W₂, W₁W₂.
-    pub values: [Vec<Lanes<N>>; 4],
-    /// Bound on the error of each log singular value of W₁W₂.
-    pub product_error: Vec<Lanes<N>>,
-}
-
-impl<const N: usize> Spectra<N> {
-    /// Of the state; `inputs` rows of Θ belong to W₁.
-    pub fn new(state: &State<N>, inputs: usize, instructions: Instructions) -> Self {
-        let mut theta = state.factor.clone();
-        let rows = theta.rows();
-        theta.orthogonalise(0..rows, Rotate::ToRounding, Mask::ALL, None, instructions);
-        let (first, second) = (0..inputs, inputs..rows);
-        let outputs = rows - inputs;
-        let (short, tall) = if outputs <= inputs {
-            (second, first)
-        } else {
-            (first, second)
-        };
-        let core = Core::new(&theta, short, tall.clone(), instructions);
-        let tall_values = block_spectrum(&theta, tall, instructions);
-        let short_values = core.short_spectrum(instructions);
-        let (product, product_error) = core.product_spectrum(instructions);
-        let (w1, w2) = if outputs <= inputs {
-            (tall_values, short_values)
-        } else {
-            (short_values, tall_values)
-        };
-        Self {
-            values: [theta.log_norms(0..rows, instructions), w1, w2, product],
-            product_error,
-        }
-    }
-}
-
-impl<const N: usize> Spectra<N> {
-    /// log det M where Θ has as many columns as rows, else log det ΘᵀΘ: 2 Σ log σ.
-    pub fn log_det(&self) -> Lanes<N> {
-        twice_the_sum(&self.values[0])
-    }
-}
-
-fn twice_the_sum<const N: usize>(log_sigma: &[Lanes<N>]) -> Lanes<N> {
-    let add = |sum, &s: &Lanes<N>| sum + (s + s);
-    log_sigma.iter().fold(Lanes::ZERO, add)
-}
-
-/// Log singular values of a block of rows: triangularised first, so that no column is a
-/// combination of larger ones (Drmač and Veselić 2008).
-fn block_spectrum<const N: usize>(
-    theta: &GradedColumns<N>,
-    block: Range<usize>,
-    instructions: Instructions,
-) -> Vec<Lanes<N>> {
-    let mut rows = theta.row_block(block);
-    let count = rows.rows();
-    rows.triangularise(0..count, instructions);
-    sorted_log_norms(
-        rows.leading_columns(count.min(theta.columns())),
-        instructions,
-    )
-}
-
-fn sorted_log_norms<const N: usize>(
-    mut factor: GradedColumns<N>,
-    instructions: Instructions,
-) -> Vec<Lanes<N>> {
-    let rows = factor.rows();
-    factor.orthogonalise(0..rows, Rotate::ToRounding, Mask::ALL, None, instructions);
-    factor.log_norms(0..rows, instructions)
-}
-
-/// Θ turned from the right so that its shorter block fills only q = min(rows of it, m) columns.
-/// Then W₁W₂ (or its transpose) is tall · shortᵀ with q columns each, all graded.
-struct Core<const N: usize> {
-    columns: GradedColumns<N>,
-    tall: Range<usize>,
-    short: Range<usize>,
-}
-
-impl<const N: usize> Core<N> {
-    fn new(
-        theta: &GradedColumns<N>,
-        short: Range<usize>,
-        tall: Range<usize>,
-        instructions: Instructions,
-    ) -> Self {
-        let mut columns = theta.clone();
-        columns.triangularise(short.clone(), instructions);
-        let count = short.len().min(theta.columns());
-        Self {
-            columns: columns.leading_columns(count),
-            tall,
-            short,
-        }
-    }
-
-    fn short_spectrum(&self, instructions: Instructions) -> Vec<Lanes<N>> {
-        sorted_log_norms(self.columns.row_block(self.short.clone()), instructions)
-    }
-
-    /// With the tall block's columns made orthogonal, tall = U Σ and W₁W₂ = U (short Σ)ᵀ: its
-    /// singular values are those of the short block with column j scaled by σ_j.
-    ///
-    /// Each column is known relative to its own size, so term j of Σ tall_j short_jᵀ carries an
-    /// error of rounding times its size; where singular value i is smaller than the terms that
-    /// make it up, as many digits are lost. The bound is rounding times the largest such ratio
-    /// among the first i.
-    fn product_spectrum(&self, instructions: Instructions) -> (Vec<Lanes<N>>, Vec<Lanes<N>>) {
-        let mut turned = self.columns.clone();
-        let orthogonal = Rotate::to_orthogonality(self.tall.len());
-        turned.orthogonalise(self.tall.clone(), orthogonal, Mask::ALL, None, instructions);
-        let norms = turned.mantissa_norms(self.tall.clone());
-        let scaled = turned.rescaled(self.short.clone(), &norms, turned.exponent());
-        let mut sizes = scaled.log_norms(0..scaled.rows(), instructions);
-        let values = sorted_log_norms(scaled, instructions);
-        let mut of_lane = Vec::with_capacity(sizes.len());
-        for lane in 0..N {
-            of_lane.clear();
-            of_lane.extend(sizes.iter().map(|s| s.0[lane]));
-            of_lane.sort_unstable_by(|a, b| b.total_cmp(a));
-            for (size, &value) in sizes.iter_mut().zip(&of_lane) {
-                size.0[lane] = value;
-            }
-        }
-        let rounding = 16.0 * turned.rows() as f64 * f64::EPSILON;
-        let mut worst = Lanes::ZERO;
-        let errors = sizes.iter().zip(&values).map(|(&size, &value)| {
-            worst = worst.max(size - value);
-            Lanes(worst.0.map(|loss| rounding * libm::exp(loss)))
-        });
-        let errors = errors.collect();
-        (values, errors)
-    }
-}
-
-/// W₁ᵀW₁ − W₂W₂ᵀ in the basis of Q, m × m column-major: R (C₁ᵀC₁ − C₂ᵀC₂) Rᵀ.
-struct Balance<'a, const N: usize> {
+/// Works it out as R (C₁ᵀC₁ − C₂ᵀC₂) Rᵀ.
+struct BalanceOf<'a, const N: usize> {
     state: &'a State<N>,
     inputs: usize,
+    balance: &'a mut Balance<N>,
 }
 
-impl<const N: usize> LaneWork for Balance<'_, N> {
-    type Output = LaneVec<N>;
+impl<const N: usize> LaneWork for BalanceOf<'_, N> {
+    type Output = ();
     const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
-    fn run(self) -> LaneVec<N> {
-        let Self { state, inputs } = self;
+    fn run(self) {
+        let Self { state, inputs, .. } = self;
+        let Balance { value, half, scale } = self.balance;
         let (rows, m) = (state.factor.rows(), state.factor.columns());
-        let mut scale = LaneVec::zeros(m);
+        scale.resize(m);
         for (scale, &e) in scale.iter_mut().zip(state.factor.exponent()) {
             *scale = e.exp2_whole();
         }
-        let mut middle = LaneVec::zeros(m * m);
+        value.resize(m * m);
         let column = |j: usize| &state.factor.mantissa()[j * rows..(j + 1) * rows];
         for i in 0..m {
             for j in 0..=i {
                 let (x, y) = (column(i), column(j));
                 let first = dot(&x[..inputs], &y[..inputs]);
                 let second = dot(&x[inputs..], &y[inputs..]);
-                let value = (first - second) * scale[i] * scale[j];
-                middle[i * m + j] = value;
-                middle[j * m + i] = value;
+                let middle = (first - second) * scale[i] * scale[j];
+                value[i * m + j] = middle;
+                value[j * m + i] = middle;
             }
         }
         // Column b of A Bᵀ is Σ_j a_j B_bj; what is in the middle is symmetric.
         let products = Products::of_rows(m);
         let rotation = Columns::whole(&state.rotation, m);
-        let mut half = LaneVec::zeros(m * m);
-        products.outer_products(rotation, Columns::whole(&middle, m), &mut half);
-        products.outer_products(Columns::whole(&half, m), rotation, &mut middle);
-        middle
+        half.resize(m * m);
+        products.outer_products(rotation, Columns::whole(value, m), half);
+        products.outer_products(Columns::whole(half, m), rotation, value);
     }
 }
 
+/// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
 struct BalanceDrift<'a, const N: usize> {
-    observer: &'a Observer<N>,
-    state: &'a State<N>,
+    initial: &'a [Lanes<N>],
+    now: BalanceOf<'a, N>,
 }
 
 impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
     type Output = Lanes<N>;
     const NARROW: bool = Lanes::<N>::NARROW;
 
-    /// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
     #[inline(always)]
     fn run(self) -> Lanes<N> {
-        let now = Balance {
-            state: self.state,
-            inputs: self.observer.layout.inputs,
+        let BalanceOf {
+            state,
+            inputs,
+            balance,
+        } = self.now;
+        BalanceOf {
+            state,
+            inputs,
+            balance,
         }
         .run();
         let mut sum = Lanes::ZERO;
-        for (&a, &b) in now.iter().zip(&self.observer.initial_balance) {
+        for (&a, &b) in balance.value.iter().zip(self.initial) {
             let difference = a - b;
             sum = difference.mul_add(difference, sum);
         }

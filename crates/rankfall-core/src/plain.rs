@@ -16,10 +16,11 @@ use crate::dense::{product, thin_svd, transpose_product};
 use crate::dynamics::{Dynamics, Integrator, Kind, LabelNoise};
 use crate::lanes::{Instructions, Lanes, Words};
 use crate::network::{Start, Weights};
-use crate::observe::{Readings, Spectra};
+use crate::observe::Readings;
 use crate::optimizer::Optimizer;
 use crate::problem::Problem;
 use crate::random::{Purpose, Signs, StreamKey};
+use crate::spectra::Spectra;
 use crate::state::DIVERGED;
 
 mod counterfactual;

@@ -6,7 +6,7 @@ use faer::Mat;
 use rankfall_core::graded::GradedColumns;
 use rankfall_core::lanes::Instructions;
 use rankfall_core::network::Start;
-use rankfall_core::observe::Spectra;
+use rankfall_core::spectra::Spectrometer;
 use rankfall_core::state::State;
 use serde_json::Value;
 use support::{Step, matrix, numbers, relative_difference, step};
@@ -62,7 +62,7 @@ fn spectra_of_graded_factors_match() {
     let mut tightest = f64::INFINITY;
     for case in cases("graded") {
         let (state, p) = graded_state(&case);
-        let spectra = Spectra::new(&state, p, Instructions::best());
+        let spectra = Spectrometer::default().measure(&state, p, Instructions::best());
         for (which, name) in ["theta", "w1", "w2", "product"].into_iter().enumerate() {
             let expected = numbers(&case[name]);
             assert_eq!(expected.len(), spectra.values[which].len());

@@ -4,7 +4,7 @@ mod support;
 
 use rankfall_core::forces::EigenvalueForces;
 use rankfall_core::gradient_flow::GradientFlow;
-use rankfall_core::lanes::{Instructions, Lanes, Mask};
+use rankfall_core::lanes::{Instructions, Lanes};
 use rankfall_core::observe::{Layout, Observer};
 use serde_json::Value;
 use support::{Case, Step, matrix, number, numbers, relative_difference, step};
@@ -13,10 +13,10 @@ fn reference() -> Value {
     serde_json::from_str(include_str!("data/reference.json")).expect("the reference file is JSON")
 }
 
-fn measure(observer: &Observer<1>, case: &Case) -> impl Fn(&str, u32) -> f64 {
+fn measure(observer: &mut Observer<1>, case: &Case) -> impl Fn(&str, u32) -> f64 {
     let mut out = Vec::new();
     let readings = observer.read(&case.state, &case.lanes);
-    observer.record(&readings, &case.lanes, 0.0, Mask::ALL, &mut out);
+    observer.record(&readings, &case.lanes, 0.0, &mut out);
     let layout = observer.layout().clone();
     move |name, index| out[layout.position(name, index).expect("measured")].0[0]
 }
@@ -27,7 +27,7 @@ fn gradient_flow_matches_fifty_digits() {
         let mut case = Case::read(value, "W1_0", "W2_0");
         let (p, k) = (case.problem.inputs, case.problem.outputs);
         let layout = Layout::new(p, k, case.start.reduced_width(), false);
-        let observer = Observer::new(layout, &case.state, 1e-3, None, Instructions::best());
+        let mut observer = Observer::new(layout, &case.state, 1e-3, None, Instructions::best());
         let mut flow = GradientFlow::new(&case.lanes, &case.state, Instructions::best());
         let mut now = 0.0;
         for time in ["0.5", "2", "10"] {
@@ -39,7 +39,7 @@ fn gradient_flow_matches_fifty_digits() {
             let weights = case.weights();
             assert!(relative_difference(&weights.w1, &matrix(&expected["W1"])) < 1e-10);
             assert!(relative_difference(&weights.w2, &matrix(&expected["W2"])) < 1e-10);
-            let at = measure(&observer, &case);
+            let at = measure(&mut observer, &case);
             for (i, sigma) in numbers(&expected["sv_W1"]).into_iter().enumerate() {
                 let got = at("log_singular_value_w1", i as u32 + 1);
                 assert!(

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use rankfall_core::dense::thin_svd;
 use rankfall_core::lanes::Instructions;
-use rankfall_core::observe::Ranks;
+use rankfall_core::ranks::Ranks;
 
 use crate::network::{Layer, Network};
 use crate::scalar::Scalar;
