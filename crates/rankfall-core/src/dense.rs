@@ -29,7 +29,7 @@ pub fn thin_svd(a: &Mat<f64>) -> ThinSvd {
         Some(&mut rotation),
         Instructions::best(),
     );
-    let norms = factor.mantissa_norms(0..rows);
+    let norms = factor.mantissa_norms(0..rows, Instructions::best());
     let scale = |j: usize| libm::exp2(factor.exponent()[j].0[0]);
     ThinSvd {
         u: Mat::from_fn(rows, columns, |i, j| {

@@ -225,10 +225,11 @@ impl<const N: usize> GradedColumns<N> {
 
     /// ln of the norm of the rows `active` of each column; −∞ for a zero column.
     pub fn log_norms(&self, active: Range<usize>, instructions: Instructions) -> Vec<Lanes<N>> {
-        instructions.dispatch(LogNorms {
+        let squares = SquaredNorms {
             factor: self,
             active,
-        })
+        };
+        instructions.dispatch(LogNorms { squares })
     }
 
     /// Multiplies column j by `factor`\[j\] and by 2^`exponent`\[j\].
@@ -242,10 +243,16 @@ impl<const N: usize> GradedColumns<N> {
     }
 
     /// The norms of the rows `active` of the mantissas of each column, without the exponents.
-    pub fn mantissa_norms(&self, active: Range<usize>) -> Vec<Lanes<N>> {
-        (0..self.columns)
-            .map(|j| sum_of_squares(&self.column(j)[active.clone()]).sqrt())
-            .collect()
+    pub fn mantissa_norms(
+        &self,
+        active: Range<usize>,
+        instructions: Instructions,
+    ) -> Vec<Lanes<N>> {
+        let squares = instructions.dispatch(SquaredNorms {
+            factor: self,
+            active,
+        });
+        squares.into_iter().map(Lanes::sqrt).collect()
     }
 
     /// Reflects the columns from the right (graded Householder) so that the rows `pivots` become
@@ -533,9 +540,28 @@ fn turn<const N: usize>(
     }
 }
 
-struct LogNorms<'a, const N: usize> {
+/// Of the rows `active` of the mantissas of each column.
+struct SquaredNorms<'a, const N: usize> {
     factor: &'a GradedColumns<N>,
     active: Range<usize>,
+}
+
+impl<const N: usize> LaneWork for SquaredNorms<'_, N> {
+    type Output = Vec<Lanes<N>>;
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) -> Vec<Lanes<N>> {
+        let mut out = Vec::with_capacity(self.factor.columns);
+        for j in 0..self.factor.columns {
+            out.push(sum_of_squares(&self.factor.column(j)[self.active.clone()]));
+        }
+        out
+    }
+}
+
+struct LogNorms<'a, const N: usize> {
+    squares: SquaredNorms<'a, N>,
 }
 
 impl<const N: usize> LaneWork for LogNorms<'_, N> {
@@ -544,12 +570,11 @@ impl<const N: usize> LaneWork for LogNorms<'_, N> {
 
     #[inline(always)]
     fn run(self) -> Vec<Lanes<N>> {
-        let mut out = Vec::with_capacity(self.factor.columns);
-        for j in 0..self.factor.columns {
-            let square = sum_of_squares(&self.factor.column(j)[self.active.clone()]);
-            let exponent = self.factor.exponent[j];
-            let log = Lanes::splat(0.5) * ln(square);
-            out.push(exponent.mul_add(Lanes::splat(std::f64::consts::LN_2), log));
+        let exponents = &self.squares.factor.exponent;
+        let mut out = self.squares.run();
+        for (log, &exponent) in out.iter_mut().zip(exponents) {
+            let of_mantissa = Lanes::splat(0.5) * ln(*log);
+            *log = exponent.mul_add(Lanes::splat(std::f64::consts::LN_2), of_mantissa);
         }
         out
     }

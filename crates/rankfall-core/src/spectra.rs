@@ -102,7 +102,7 @@ impl<const N: usize> Spectrometer<N> {
         let turned = &mut self.theta;
         let orthogonal = Rotate::to_orthogonality(tall.len());
         turned.orthogonalise(tall.clone(), orthogonal, Mask::ALL, None, instructions);
-        let norms = turned.mantissa_norms(tall);
+        let norms = turned.mantissa_norms(tall, instructions);
         let scaled = &mut self.block;
         scaled.copy_rows(turned, short);
         scaled.scale_columns(&norms, turned.exponent());
@@ -154,14 +154,17 @@ impl<const N: usize> LaneWork for ProductErrors<'_, N> {
 }
 
 /// Every lane by itself.
+#[inline(always)]
 fn sort_descending<const N: usize>(all: &mut [Lanes<N>]) {
-    let mut of_lane = Vec::with_capacity(all.len());
-    for lane in 0..N {
-        of_lane.clear();
-        of_lane.extend(all.iter().map(|x| x.0[lane]));
-        of_lane.sort_unstable_by(|a, b| b.total_cmp(a));
-        for (x, &sorted) in all.iter_mut().zip(&of_lane) {
-            x.0[lane] = sorted;
+    for end in 1..all.len() {
+        for i in (0..end).rev() {
+            let (x, y) = (all[i], all[i + 1]);
+            let rising = x.less_than(y);
+            if !rising.any() {
+                break;
+            }
+            all[i] = y.where_else(rising, x);
+            all[i + 1] = x.where_else(rising, y);
         }
     }
 }
