@@ -315,9 +315,16 @@ impl<const N: usize> LaneWork for BalanceOf<'_, N> {
     const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
-    fn run(self) {
-        let Self { state, inputs, .. } = self;
-        let Balance { value, half, scale } = self.balance;
+    fn run(mut self) {
+        self.work_out();
+    }
+}
+
+impl<const N: usize> BalanceOf<'_, N> {
+    #[inline(always)]
+    fn work_out(&mut self) {
+        let (state, inputs) = (self.state, self.inputs);
+        let Balance { value, half, scale } = &mut *self.balance;
         let (rows, m) = (state.factor.rows(), state.factor.columns());
         scale.resize(m);
         for (scale, &e) in scale.iter_mut().zip(state.factor.exponent()) {
@@ -355,20 +362,10 @@ impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
     const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
-    fn run(self) -> Lanes<N> {
-        let BalanceOf {
-            state,
-            inputs,
-            balance,
-        } = self.now;
-        BalanceOf {
-            state,
-            inputs,
-            balance,
-        }
-        .run();
+    fn run(mut self) -> Lanes<N> {
+        self.now.work_out();
         let mut sum = Lanes::ZERO;
-        for (&a, &b) in balance.value.iter().zip(self.initial) {
+        for (&a, &b) in self.now.balance.value.iter().zip(self.initial) {
             let difference = a - b;
             sum = difference.mul_add(difference, sum);
         }
