@@ -7,7 +7,8 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rankfall_core::dynamics::{Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::lanes::{BLOCK, Instructions};
+use rankfall_core::instructions::Instructions;
+use rankfall_core::lanes::BLOCK;
 use rankfall_core::setup::Setup;
 
 mod support;

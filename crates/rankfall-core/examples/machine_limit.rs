@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use rankfall_core::dynamics::Integrator;
 use rankfall_core::ensemble::Unattended;
-use rankfall_core::lanes::{BLOCK, Instructions, LaneWork, Lanes, Words};
+use rankfall_core::instructions::{Instructions, LaneWork};
+use rankfall_core::lanes::{BLOCK, Lanes, Words};
 
 #[path = "../benches/support/mod.rs"]
 mod support;

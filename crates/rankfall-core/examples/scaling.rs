@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rankfall_core::dynamics::Integrator;
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::setup::Setup;
 
 #[path = "../benches/support/mod.rs"]

@@ -6,9 +6,10 @@
 
 use crate::dynamics::ForceScales;
 use crate::forces::Forces;
+use crate::instructions::Instructions;
 use crate::lane_problem::LaneProblem;
 use crate::lane_vec::LaneVec;
-use crate::lanes::{Instructions, Lanes};
+use crate::lanes::Lanes;
 use crate::state::State;
 
 /// Scales the forces on the eigenvalues in every step.

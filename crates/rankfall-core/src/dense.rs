@@ -4,8 +4,9 @@
 use faer::Mat;
 
 use crate::graded::{GradedColumns, Rotate};
+use crate::instructions::Instructions;
 use crate::lane_vec::LaneVec;
-use crate::lanes::{Instructions, Lanes, Mask};
+use crate::lanes::{Lanes, Mask};
 
 /// A = U diag(σ) Vᵀ of a matrix with at least as many rows as columns, σ descending.
 pub struct ThinSvd {

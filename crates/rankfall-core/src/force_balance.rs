@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::dynamics::ForceScales;
 use crate::forces::Forces;
 use crate::increment::GaussianNoise;
+use crate::instructions::{Instructions, LaneWork};
 use crate::lane_problem::LaneProblem;
-use crate::lanes::{Instructions, LaneWork, Lanes};
+use crate::lanes::Lanes;
 use crate::observe::Observable;
 use crate::state::State;
 

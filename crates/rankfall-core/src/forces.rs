@@ -18,9 +18,10 @@
 //! the projector on the null space of M, which every choice of its basis shares.
 
 use crate::graded::{GradedColumns, Rotate};
+use crate::instructions::{Instructions, LaneWork};
 use crate::lane_math::ln;
 use crate::lane_problem::LaneProblem;
-use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::lanes::{Lanes, Mask};
 use crate::state::State;
 
 /// Forces on the eigenvalues of N trajectories, one per column of Θ, by falling eigenvalue. A

@@ -12,9 +12,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::instructions::{Instructions, LaneWork};
 use crate::lane_math::ln;
 use crate::lane_vec::{LaneVec, Scratch};
-use crate::lanes::{Instructions, LaneWork, Lanes, Mask, total};
+use crate::lanes::{Lanes, Mask, total};
 use crate::rowwise;
 
 /// A cyclic Jacobi method converges quadratically; well-conditioned columns need five sweeps.

@@ -7,9 +7,10 @@
 //!
 //! Hairer, Nørsett and Wanner, "Solving Ordinary Differential Equations I", 2nd ed., §II.5, II.10.
 
+use crate::instructions::{Instructions, LaneWork};
 use crate::lane_problem::LaneProblem;
 use crate::lane_vec::LaneVec;
-use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::lanes::{Lanes, Mask};
 use crate::state::{State, negative_gradient_of};
 use crate::upkeep::Upkeep;
 

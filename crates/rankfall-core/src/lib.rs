@@ -14,7 +14,7 @@
 //! use rankfall_core::optimizer::Optimizer;
 //! use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 //! use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-//! use rankfall_core::lanes::Instructions;
+//! use rankfall_core::instructions::Instructions;
 //! use rankfall_core::network::Initialisation;
 //! use rankfall_core::problem::Problem;
 //! use rankfall_core::setup::{Setup, Source};
@@ -71,6 +71,7 @@ pub mod gradient_flow;
 pub mod gram;
 pub mod histogram;
 pub mod increment;
+pub mod instructions;
 pub mod lane_math;
 pub mod lane_problem;
 pub mod lane_vec;

@@ -8,8 +8,9 @@ use std::any::Any;
 use aligned_vec::{AVec, ConstAlign};
 
 use crate::box_muller::pairs_of_normals;
+use crate::instructions::{Instructions, LaneWork, RegisterWork};
 use crate::lane_vec::LINE;
-use crate::lanes::{BLOCK, Instructions, LaneWork, Lanes, RegisterWork, Words};
+use crate::lanes::{BLOCK, Lanes, Words};
 use crate::random::{Purpose, RoundKeys, StreamKey, counter_of_step};
 use crate::registers::{VectorInstructions, WordRegister};
 

@@ -5,9 +5,10 @@
 use crate::columns::Columns;
 use crate::force_balance;
 use crate::graded::dot;
+use crate::instructions::{Instructions, LaneWork};
 use crate::lane_problem::{LaneProblem, LaneTruth};
 use crate::lane_vec::LaneVec;
-use crate::lanes::{Instructions, LaneWork, Lanes};
+use crate::lanes::Lanes;
 use crate::products::Products;
 use crate::ranks::RanksOfLanes;
 use crate::spectra::{Spectra, Spectrometer, twice_the_sum};

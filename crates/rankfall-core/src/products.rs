@@ -4,7 +4,8 @@
 //! instructions give the same bits.
 
 use crate::columns::Columns;
-use crate::lanes::{Instructions, LaneWork, Lanes};
+use crate::instructions::{Instructions, LaneWork};
+use crate::lanes::Lanes;
 use crate::rowwise::{self, ByRows};
 use crate::tiles::{InTiles, all_tiles};
 

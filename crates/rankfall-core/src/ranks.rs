@@ -1,7 +1,8 @@
 //! Notions of rank of a spectrum: numerical, effective and stable rank, and the nuclear norm.
 
+use crate::instructions::LaneWork;
 use crate::lane_math::{exp, exp_of_negative, ln};
-use crate::lanes::{LaneWork, Lanes};
+use crate::lanes::Lanes;
 
 /// Notions of rank of one spectrum.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,7 +8,8 @@
 use pulp::Simd;
 
 use crate::increment::{Drift, GaussianNoise};
-use crate::lanes::{BLOCK, Instructions, Lanes, RegisterWork};
+use crate::instructions::{Instructions, RegisterWork};
+use crate::lanes::{BLOCK, Lanes};
 use crate::normals::Numbers;
 use crate::registers::{Arithmetic, Register, VectorInstructions};
 use crate::state::{DIVERGED, State};

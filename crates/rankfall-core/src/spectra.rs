@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::graded::{GradedColumns, Rotate};
+use crate::instructions::{Instructions, LaneWork};
 use crate::lane_math::exp;
-use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::lanes::{Lanes, Mask};
 use crate::state::State;
 
 /// Log singular values of Θ, W₁, W₂ and W₁W₂, descending.

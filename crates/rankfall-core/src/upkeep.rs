@@ -6,12 +6,13 @@
 //!
 //!   tr C⁻¹ − m = Σ_i (1 − λ_i)²/λ_i
 //!
-//! over the eigenvalues of C: each of them is held by it. Up to [`most_leaning`] nothing is done.
+//! over the eigenvalues of C: each of them is held by it. Up to `most_leaning` nothing is done.
 
 use crate::columns::Columns;
 use crate::graded::{GradedColumns, Rotate, Rotation, dot, sum_of_squares};
+use crate::instructions::{Instructions, LaneWork};
 use crate::lane_vec::LaneVec;
-use crate::lanes::{Instructions, LaneWork, Lanes, Mask};
+use crate::lanes::{Lanes, Mask};
 use crate::products::Products;
 
 /// For up to so many columns, the largest tr C⁻¹ − m that is left alone. The condition number
@@ -47,7 +48,7 @@ pub struct Upkeep<const N: usize> {
 
 impl<const N: usize> Upkeep<N> {
     /// Rotates the columns from the right in those lanes of `mask` where they lean more than
-    /// [`most_leaning`], `rotation` with them; gives all columns of `mask` norms in \[1, 2).
+    /// `most_leaning`, `rotation` with them; gives all columns of `mask` norms in \[1, 2).
     pub fn keep_apart(
         &mut self,
         factor: &mut GradedColumns<N>,

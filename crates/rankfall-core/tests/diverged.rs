@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::instructions::Instructions;
 use rankfall_core::lane_problem::LaneProblem;
-use rankfall_core::lanes::{BLOCK, Instructions, Lanes, Words};
+use rankfall_core::lanes::{BLOCK, Lanes, Words};
 use rankfall_core::network::{Initialisation, Start};
 use rankfall_core::normals::Streams;
 use rankfall_core::optimizer::Optimizer;

@@ -9,7 +9,8 @@ use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNois
 use rankfall_core::ensemble::{
     Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended, trajectories_per_block,
 };
-use rankfall_core::lanes::{BLOCK, HALF_BLOCK, Instructions};
+use rankfall_core::instructions::Instructions;
+use rankfall_core::lanes::{BLOCK, HALF_BLOCK};
 use rankfall_core::network::Initialisation;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Outcome, Unattended};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::network::Initialisation;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;

@@ -1,8 +1,9 @@
 //! Graded columns: what is done to a lane does not depend on its neighbours.
 
 use rankfall_core::graded::{GradedColumns, Rotate};
+use rankfall_core::instructions::Instructions;
 use rankfall_core::lane_vec::LaneVec;
-use rankfall_core::lanes::{Instructions, Lanes, Mask};
+use rankfall_core::lanes::{Lanes, Mask};
 use rankfall_core::random::{Purpose, StreamKey};
 
 const ROWS: usize = 7;

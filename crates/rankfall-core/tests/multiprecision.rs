@@ -4,7 +4,7 @@ mod support;
 
 use faer::Mat;
 use rankfall_core::graded::GradedColumns;
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::network::Start;
 use rankfall_core::spectra::Spectrometer;
 use rankfall_core::state::State;

@@ -1,7 +1,8 @@
 //! The normal numbers against the normal law: moments, the distribution function, tails to six standard
 //! deviations, and independence of neighbours. Each test states its false-alarm rate.
 
-use rankfall_core::lanes::{Instructions, Words};
+use rankfall_core::instructions::Instructions;
+use rankfall_core::lanes::Words;
 use rankfall_core::normals::Normals;
 use rankfall_core::random::{Purpose, StreamKey};
 

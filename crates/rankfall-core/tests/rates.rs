@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::network::Initialisation;
 use rankfall_core::observe::Layout;
 use rankfall_core::optimizer::Optimizer;

@@ -4,7 +4,8 @@ mod support;
 
 use rankfall_core::forces::EigenvalueForces;
 use rankfall_core::gradient_flow::GradientFlow;
-use rankfall_core::lanes::{Instructions, Lanes};
+use rankfall_core::instructions::Instructions;
+use rankfall_core::lanes::Lanes;
 use rankfall_core::observe::{Layout, Observer};
 use serde_json::Value;
 use support::{Case, Step, matrix, number, numbers, relative_difference, step};

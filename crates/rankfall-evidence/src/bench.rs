@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::network::{Initialisation, Weights};
 use rankfall_core::observe::Layout;
 use rankfall_core::optimizer::Optimizer;

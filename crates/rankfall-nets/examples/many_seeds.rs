@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rankfall_core::dynamics::Sampling;
 use rankfall_core::ensemble::Unattended;
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::ensemble::{EnsembleSpec, Source};

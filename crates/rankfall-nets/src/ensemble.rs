@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use rankfall_core::ensemble::{Checkpoint, Control};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::statistics::{Diverged, Leaf, Statistics};
 
 use crate::data::Dataset;

@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use rankfall_core::batches::Batches;
 use rankfall_core::dynamics::{LabelNoise, Sampling};
-use rankfall_core::lanes::{Instructions, Words};
+use rankfall_core::instructions::Instructions;
+use rankfall_core::lanes::Words;
 use rankfall_core::random::{Purpose, Signs, StreamKey};
 
 use crate::data::{Dataset, Targets};

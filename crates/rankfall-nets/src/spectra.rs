@@ -4,7 +4,7 @@ use faer::{Accum, Mat, MatMut, MatRef};
 use serde::{Deserialize, Serialize};
 
 use rankfall_core::dense::thin_svd;
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::ranks::Ranks;
 
 use crate::network::{Layer, Network};

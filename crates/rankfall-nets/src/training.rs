@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 
 use crate::data::{DataError, Dataset};
 use crate::gradient::Workspace;

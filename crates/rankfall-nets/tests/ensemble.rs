@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rankfall_core::dynamics::{LabelNoise, Sampling};
 use rankfall_core::ensemble::{Checkpoint, Control, Unattended};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::ensemble::{EnsembleSpec, Outcome, RunError, Source};

@@ -10,7 +10,7 @@ use faer::Mat;
 use rankfall_core::dense::{product, thin_svd, transpose_product};
 use rankfall_core::dynamics::{LabelNoise, Sampling};
 use rankfall_core::ensemble::Unattended;
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::initialisation::Initialisation;

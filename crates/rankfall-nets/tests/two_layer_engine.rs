@@ -8,7 +8,7 @@ use faer::Mat;
 use rankfall_core::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::gram::Gram;
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::network::{Initialisation, Weights};
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::{Problem, Rows};

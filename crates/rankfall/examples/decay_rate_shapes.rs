@@ -13,7 +13,7 @@ use rankfall_core::dense::transpose_product;
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::gram::Gram;
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::network::Initialisation;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::problem::Problem;

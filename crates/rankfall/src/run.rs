@@ -19,7 +19,7 @@ use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interr
 use crate::shard::Shard;
 use crate::sweep;
 use rankfall_core::ensemble::{self, Control, Outcome, RunError};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_report::SeriesTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -14,7 +14,7 @@ use crate::deep::layer_determinant;
 use crate::deep::network::{DeepNetwork, DeepNetworkError};
 use crate::deep::stack::{self, StackReading};
 use crate::deep::stochastic_flow::StochasticFlow;
-use crate::lanes::Instructions;
+use crate::instructions::Instructions;
 use crate::problem::Problem;
 use crate::random::{Purpose, StreamKey};
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use faer::Mat;
 use rankfall_core::gram::Gram;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::lane_problem::LaneProblem;
-use rankfall_core::lanes::{Instructions, Lanes, Mask};
+use rankfall_core::lanes::{Lanes, Mask};
 use rankfall_core::network::{Initialisation, Start, Weights};
 use rankfall_core::problem::Problem;
 use rankfall_core::state::State;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_nets::data::{Dataset, Targets};

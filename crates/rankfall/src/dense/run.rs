@@ -11,7 +11,7 @@ use crate::run_folder::{self, Opened, RunFolder};
 use crate::session::{Session, foreign_checkpoint, interrupted};
 use crate::shard::Shard;
 use rankfall_core::ensemble::{Checkpoint, Control};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use rankfall_core::statistics::Statistics;
 use rankfall_nets::ensemble::{Outcome, RunError, Source};
 use rankfall_nets::scalar::Scalar;

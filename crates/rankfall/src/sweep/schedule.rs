@@ -12,7 +12,7 @@ use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
 use crate::shard::Shard;
 use rankfall_core::ensemble::{self, Control, RunError};
-use rankfall_core::lanes::Instructions;
+use rankfall_core::instructions::Instructions;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
