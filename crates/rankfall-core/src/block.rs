@@ -55,7 +55,7 @@ pub struct Progress<const N: usize> {
     state: State<N>,
     /// Time left to the next save, for the adaptive integrator; none before it set out for it.
     left: Option<Lanes<N>>,
-    /// Measurements of each used lane so far, save by save.
+    /// Measurements of each used lane so far, save by save; nothing that counts once it diverged.
     values: Vec<Vec<f64>>,
     saved: usize,
     /// What each force did so far, where that is asked for.
@@ -249,7 +249,6 @@ impl<'a, const N: usize> Block<'a, N> {
     fn save(&mut self) {
         let state = &self.progress.state;
         let time = state.step as f64 * self.spec.time_unit;
-        let alive = state.alive();
         let readings = match &self.engine {
             Engine::Plain(lanes) => {
                 let readings: Vec<_> = lanes.iter().map(Plain::read).collect();
@@ -265,11 +264,7 @@ impl<'a, const N: usize> Block<'a, N> {
             forces.record(values);
         }
         for (lane, kept) in self.progress.values.iter_mut().enumerate() {
-            if alive.get(lane) {
-                kept.extend(values.iter().map(|value| value.0[lane]));
-            } else {
-                kept.resize(kept.len() + values.len(), f64::NAN);
-            }
+            kept.extend(values.iter().map(|value| value.0[lane]));
         }
         self.progress.saved += 1;
     }

@@ -126,11 +126,6 @@ impl<const N: usize> GradedColumns<N> {
         pair(&mut self.mantissa, self.rows, i, j)
     }
 
-    /// Drops what was here and takes over a copy of `other`.
-    pub fn copy_of(&mut self, other: &Self) {
-        self.copy_rows(other, 0..other.rows);
-    }
-
     /// Drops what was here and takes over a copy of the rows of `other` in `range`, all columns.
     pub fn copy_rows(&mut self, other: &Self, range: Range<usize>) {
         self.rows = range.len();

@@ -48,8 +48,8 @@ impl<const N: usize> Spectrometer<N> {
         inputs: usize,
         instructions: Instructions,
     ) -> Spectra<N> {
-        self.theta.copy_of(&state.factor);
-        let rows = self.theta.rows();
+        let rows = state.factor.rows();
+        self.theta.copy_rows(&state.factor, 0..rows);
         let theta_values = sorted_log_norms(&mut self.theta, instructions);
         let (first, second) = (0..inputs, inputs..rows);
         let first_is_tall = second.len() <= first.len();
@@ -119,7 +119,8 @@ impl<const N: usize> Spectrometer<N> {
     }
 }
 
-fn sorted_log_norms<const N: usize>(
+/// Log singular values of graded columns, descending; leaves the columns orthogonal.
+pub fn sorted_log_norms<const N: usize>(
     factor: &mut GradedColumns<N>,
     instructions: Instructions,
 ) -> Vec<Lanes<N>> {

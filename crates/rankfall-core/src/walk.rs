@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use crate::dynamics::Dynamics;
 use crate::forces::EigenvalueForces;
-use crate::graded::Rotate;
 use crate::instructions::Instructions;
 use crate::lane_problem::LaneProblem;
-use crate::lanes::{BLOCK, Lanes, Mask, Words};
+use crate::lanes::{BLOCK, Lanes, Words};
 use crate::network::{Start, Weights};
 use crate::normals::Streams;
 use crate::problem::Problem;
+use crate::spectra::sorted_log_norms;
 use crate::state::State;
 use crate::stepper::Stepper;
 
@@ -91,17 +91,7 @@ impl Walk {
 
     /// log σᵢ of Θ, descending, lane by lane.
     pub fn log_singular_values(&self) -> Vec<Lanes<BLOCK>> {
-        let mut factor = self.state.factor.clone();
-        let rows = factor.rows();
-        let to_rounding = Rotate::ToRounding;
-        factor.orthogonalise(
-            0..rows,
-            to_rounding,
-            Mask::ALL,
-            None,
-            self.streams.instructions,
-        );
-        factor.log_norms(0..rows, self.streams.instructions)
+        sorted_log_norms(&mut self.state.factor.clone(), self.streams.instructions)
     }
 
     /// The forces on the eigenvalues of M of one lane at noise intensity `nu`.
