@@ -331,7 +331,7 @@ fn attempt<const N: usize>(
     // A step cut short by the end of the interval says nothing against a longer one.
     let proposed = (h * factor).max(state.adaptive_step.where_else(accept & last, Lanes::ZERO));
     state.adaptive_step = proposed.where_else(going, state.adaptive_step);
-    state.moved(Lanes::splat(0.5), accept);
+    state.moved(Lanes::splat(0.25), accept);
     let stuck = going & state.adaptive_step.at_most(Lanes::splat(1e-300));
     if stuck.any() {
         state.mark_diverged(stuck);

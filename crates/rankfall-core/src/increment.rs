@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::batches::Batches;
+use crate::couples::CoupledNormals;
 use crate::dynamics::{Dynamics, Kind, LabelNoise};
 use crate::graded::sum_of_squares;
 use crate::lane_problem::LaneProblem;
@@ -50,7 +51,7 @@ pub struct GaussianNoise<const N: usize> {
     scale: LaneVec<N>,
     /// Each increment is the sum of this many finer ones.
     pub(crate) substeps: u32,
-    normals: Normals<N>,
+    normals: CoupledNormals<N>,
     /// Scratch for the sum of finer increments.
     sum: LaneVec<N>,
 }
@@ -65,6 +66,7 @@ impl<const N: usize> GaussianNoise<N> {
         purpose: Purpose,
     ) -> Self {
         let deviation = Lanes::splat((variance / f64::from(substeps)).sqrt());
+        let count = problem.inputs * problem.outputs;
         Self {
             scale: problem
                 .roots
@@ -72,8 +74,8 @@ impl<const N: usize> GaussianNoise<N> {
                 .flat_map(|&root| std::iter::repeat_n(deviation * root, problem.outputs))
                 .collect(),
             substeps,
-            normals: streams.normals(purpose, problem.inputs * problem.outputs),
-            sum: LaneVec::zeros(problem.inputs * problem.outputs),
+            normals: CoupledNormals::new(streams, purpose, count),
+            sum: LaneVec::zeros(count),
         }
     }
 
@@ -180,14 +182,16 @@ pub struct MiniBatch<const N: usize> {
 
 /// Where the added label noise of mini-batches comes from, before its scale.
 enum LabelNumbers<const N: usize> {
-    Gaussian(Normals<N>),
+    Gaussian(Box<Normals<N>>),
     Rademacher(StreamKey),
 }
 
 impl<const N: usize> LabelNumbers<N> {
     fn new(distribution: LabelNoise, count: usize, streams: &Streams<N>) -> Self {
         match distribution {
-            LabelNoise::Gaussian => Self::Gaussian(streams.normals(Purpose::LabelNoise, count)),
+            LabelNoise::Gaussian => {
+                Self::Gaussian(Box::new(streams.normals(Purpose::LabelNoise, count)))
+            }
             LabelNoise::Rademacher => Self::Rademacher(streams.key(Purpose::LabelNoise)),
         }
     }

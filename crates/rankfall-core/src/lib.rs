@@ -59,6 +59,7 @@ pub mod block;
 pub mod box_muller;
 pub mod columns;
 pub mod counterfactual;
+pub mod couples;
 pub mod deep;
 pub mod dense;
 pub mod displacement;

@@ -4,6 +4,7 @@
 //! has many of them under way at once is what makes them cheap.
 
 use std::any::Any;
+use std::ops::Range;
 
 use aligned_vec::{AVec, ConstAlign};
 
@@ -11,15 +12,17 @@ use crate::box_muller::pairs_of_normals;
 use crate::instructions::{Instructions, LaneWork, RegisterWork};
 use crate::lane_vec::LINE;
 use crate::lanes::{BLOCK, Lanes, Words};
-use crate::random::{Purpose, RoundKeys, StreamKey, counter_of_step};
+use crate::random::{Purpose, RoundKeys, SharedRounds, SharedWords, StreamKey};
 use crate::registers::{VectorInstructions, WordRegister};
 
-/// Pairs of numbers that are worked out together, or those of one step if they are more; whole draws of one
-/// trajectory, [`BLOCK`] at a time.
-const PAIRS: usize = 32;
+/// Draws that are worked out together, or those of one step if they are more.
+const DRAWS: usize = 32;
 
-/// Pairs that draws may go beyond those asked for.
-const ROOM: usize = 2 * BLOCK;
+/// Pairs of normal numbers in a draw.
+pub const PAIRS_OF_DRAW: usize = 2;
+
+/// And in as many draws as trajectories in a full block.
+const PAIRS_OF_BLOCK: usize = BLOCK * PAIRS_OF_DRAW;
 
 /// Where the noise of one dynamics of N trajectories comes from.
 #[derive(Clone, Copy)]
@@ -62,7 +65,10 @@ pub struct Normals<const N: usize> {
     first: Option<u64>,
     /// How many they are.
     steps: u64,
-    /// The low and the high 32 bits of each pair, step after step, and room for draws that end after them.
+    draws: Draws,
+    /// What trajectories share of each draw.
+    shared: AVec<SharedRounds<BLOCK>, ConstAlign<LINE>>,
+    /// The low and the high 32 bits of each pair, draw after draw.
     bits: [AVec<[u32; N], ConstAlign<LINE>>; 2],
     /// The first and the second numbers of each pair.
     numbers: [AVec<[f32; N], ConstAlign<LINE>>; 2],
@@ -77,8 +83,12 @@ impl<const N: usize> Normals<N> {
         instructions: Instructions,
     ) -> Self {
         let pairs = count.div_ceil(2);
-        let steps = (PAIRS / pairs.max(1)).clamp(1, PAIRS);
-        let room = steps * pairs + ROOM;
+        let of_step = pairs.div_ceil(PAIRS_OF_DRAW);
+        let steps = (DRAWS / of_step.max(1)).max(1);
+        let draws = Draws::new(of_step, steps);
+        let room = draws.numbers.len() * PAIRS_OF_BLOCK;
+        let keys = key.round_keys();
+        let none = keys.shared_rounds(Words::splat(0), Words::splat(0));
         Self {
             key,
             trajectories,
@@ -86,6 +96,8 @@ impl<const N: usize> Normals<N> {
             pairs,
             first: None,
             steps: steps as u64,
+            shared: filled(none, draws.numbers.len()),
+            draws,
             bits: std::array::from_fn(|_| filled([0; N], room)),
             numbers: std::array::from_fn(|_| filled([0.0; N], room)),
         }
@@ -101,7 +113,7 @@ impl<const N: usize> Normals<N> {
                 step
             }
         };
-        let place = (step - first) as usize * self.pairs;
+        let place = (step - first) as usize * self.draws.of_step * PAIRS_OF_DRAW;
         let [firsts, seconds] = &self.numbers;
         Numbers {
             firsts: &firsts[place..place + self.pairs],
@@ -113,38 +125,72 @@ impl<const N: usize> Normals<N> {
     fn fill(&mut self, first: u64) {
         self.first = Some(first);
         let (instructions, normals) = (self.instructions, self);
-        if !normals.draw_on_registers(first) {
-            instructions.dispatch(DrawBits { normals, first });
+        if Lanes::<N>::SINGLE {
+            instructions.dispatch(DrawOne { normals, first });
+        } else {
+            instructions.dispatch(Share { normals, first });
+            if !normals.draw_on_registers() {
+                instructions.dispatch(DrawBits { normals });
+            }
         }
         instructions.dispatch(Transform { normals });
     }
 
     /// Bits of full blocks, if these instructions have registers for them.
-    fn draw_on_registers(&mut self, first: u64) -> bool {
+    fn draw_on_registers(&mut self) -> bool {
         let Some(normals) = (self as &mut dyn Any).downcast_mut::<Normals<BLOCK>>() else {
             return false;
         };
         let instructions = normals.instructions;
-        let drawn = instructions.dispatch_registers(DrawBits { normals, first });
+        let drawn = instructions.dispatch_registers(DrawBits { normals });
         drawn.is_some()
-    }
-
-    fn draws(&self, first: u64) -> Draws {
-        Draws {
-            pairs: self.pairs,
-            step: first,
-            pair: 0,
-        }
-    }
-
-    /// How many pairs are worked out together.
-    fn held(&self) -> usize {
-        self.steps as usize * self.pairs
     }
 }
 
 fn filled<T: Copy>(value: T, count: usize) -> AVec<T, ConstAlign<LINE>> {
     AVec::from_iter(LINE, std::iter::repeat_n(value, count))
+}
+
+/// The draws of several steps, one after the other.
+struct Draws {
+    /// How many a step has.
+    of_step: usize,
+    /// How many there are.
+    count: usize,
+    /// The number of each in its step.
+    numbers: Vec<Words<BLOCK>>,
+    /// How many steps each is after the first.
+    steps: Vec<Words<BLOCK>>,
+}
+
+impl Draws {
+    fn new(of_step: usize, steps: usize) -> Self {
+        let count = of_step * steps;
+        let each = |of: &dyn Fn(u64) -> u64| -> Vec<Words<BLOCK>> {
+            let block = |block| {
+                let draw = |lane| (block * BLOCK + lane) as u64;
+                Words(std::array::from_fn(|lane| of(draw(lane))))
+            };
+            (0..count.div_ceil(BLOCK)).map(block).collect()
+        };
+        let per_step = of_step.max(1) as u64;
+        Self {
+            of_step,
+            count,
+            numbers: each(&|draw| draw % per_step),
+            steps: each(&|draw| draw / per_step),
+        }
+    }
+
+    /// The numbers and the steps of the draws, a block at a time.
+    #[inline(always)]
+    fn blocks(&self, first: u64) -> impl Iterator<Item = (Words<BLOCK>, Words<BLOCK>)> {
+        let blocks = self.numbers.iter().zip(&self.steps);
+        blocks.map(move |(&numbers, steps)| {
+            let steps = steps.each(|step| step.wrapping_add(first));
+            (numbers, steps)
+        })
+    }
 }
 
 /// The numbers of one step: number 2i is the first of pair i, number 2i + 1 its second. One more than were
@@ -170,11 +216,41 @@ impl<const N: usize> Numbers<'_, N> {
     }
 }
 
-/// Draws the bits of [`Normals`] from step `first` on. Pairs of a draw that are not of its step are
-/// overwritten by the next.
-struct DrawBits<'a, const N: usize> {
+impl<'a, const N: usize> Numbers<'a, N> {
+    /// Those of these pairs.
+    #[inline(always)]
+    pub fn of_pairs(&self, pairs: Range<usize>) -> Numbers<'a, N> {
+        Numbers {
+            firsts: &self.firsts[pairs.clone()],
+            seconds: &self.seconds[pairs],
+        }
+    }
+}
+
+/// Works out what trajectories share of the draws from step `first` on.
+struct Share<'a, const N: usize> {
     normals: &'a mut Normals<N>,
     first: u64,
+}
+
+impl<const N: usize> LaneWork for Share<'_, N> {
+    type Output = ();
+    const NARROW: bool = false;
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { normals, first } = self;
+        let keys = normals.key.round_keys();
+        let blocks = normals.draws.blocks(first);
+        for (shared, (numbers, steps)) in normals.shared.iter_mut().zip(blocks) {
+            *shared = keys.shared_rounds(numbers, steps);
+        }
+    }
+}
+
+/// Draws the bits of several trajectories.
+struct DrawBits<'a, const N: usize> {
+    normals: &'a mut Normals<N>,
 }
 
 impl<const N: usize> LaneWork for DrawBits<'_, N> {
@@ -183,62 +259,29 @@ impl<const N: usize> LaneWork for DrawBits<'_, N> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { normals, first } = self;
+        let normals = self.normals;
         let keys = normals.key.round_keys();
-        let mut draws = normals.draws(first);
-        let count = normals.held();
         let [low, high] = &mut normals.bits;
-        let mut place = 0;
-        while place < count {
-            let out = [&mut low[place..], &mut high[place..]];
-            place += if Lanes::<N>::SINGLE {
-                draws_of_one(&keys, normals.trajectories.0[0], &mut draws, out)
-            } else {
-                one_draw(&keys, normals.trajectories, &mut draws, out)
-            };
+        for draw in 0..normals.draws.count {
+            let shared = of_draw(&normals.shared, draw);
+            let [words] = keys.philox_of_lanes([shared], normals.trajectories);
+            for half in 0..PAIRS_OF_DRAW {
+                let pair = draw * PAIRS_OF_DRAW + half;
+                low[pair] = words[2 * half].low_halves();
+                high[pair] = words[2 * half + 1].low_halves();
+            }
         }
     }
 }
 
-/// One draw of all trajectories. Returns how many pairs.
+/// What trajectories share of draw number `draw`.
 #[inline(always)]
-fn one_draw<const N: usize>(
-    keys: &RoundKeys,
-    trajectories: Words<N>,
-    draws: &mut Draws,
-    [low, high]: [&mut [[u32; N]]; 2],
-) -> usize {
-    let [words] = keys.philox_of_lanes([draws.counter()], trajectories);
-    for half in 0..2 {
-        low[half] = words[2 * half].low_halves();
-        high[half] = words[2 * half + 1].low_halves();
-    }
-    draws.advance(1)
-}
-
-/// Several draws of the one trajectory, side by side. Returns how many pairs.
-#[inline(always)]
-fn draws_of_one<const N: usize>(
-    keys: &RoundKeys,
-    trajectory: u64,
-    draws: &mut Draws,
-    [low, high]: [&mut [[u32; N]]; 2],
-) -> usize {
-    let mut numbers = [0; BLOCK];
-    for lane in 0..BLOCK {
-        numbers[lane] = draws.pair as u64 / 2 + lane as u64;
-    }
-    let words = keys.philox_of_draws(Words(numbers), draws.step, trajectory);
-    for pair in 0..2 * BLOCK {
-        let (draw, half) = (pair / 2, pair % 2);
-        low[pair][0] = words[2 * half].0[draw] as u32;
-        high[pair][0] = words[2 * half + 1].0[draw] as u32;
-    }
-    draws.advance(BLOCK)
+fn of_draw(shared: &[SharedRounds<BLOCK>], draw: usize) -> SharedWords {
+    shared[draw / BLOCK].of_draw(draw % BLOCK)
 }
 
 /// Draws of a block that are worked out in turns: processors do not look far enough ahead to find the next
-/// one themselves, and each is a long chain of operations.
+/// one themselves, and each is a long chain of operations. Divides [`BLOCK`].
 const IN_TURNS: usize = 2;
 
 impl RegisterWork for DrawBits<'_, BLOCK> {
@@ -246,36 +289,70 @@ impl RegisterWork for DrawBits<'_, BLOCK> {
 
     #[inline(always)]
     fn run<S: VectorInstructions, const PARTS: usize>(self, simd: S) {
-        let Self { normals, first } = self;
+        let normals = self.normals;
         let keys = normals.key.round_keys();
-        let mut draws = normals.draws(first);
-        let count = normals.held();
         let [low, high] = &mut normals.bits;
-        let mut place = 0;
-        while place < count {
+        for first in (0..normals.draws.count).step_by(IN_TURNS) {
             // No branch until all is written: the compiler would move each draw to behind its own.
-            let low = &mut low[place..place + ROOM];
-            let high = &mut high[place..place + ROOM];
-            let (mut counters, mut places) = ([[0; 3]; IN_TURNS], [0; IN_TURNS]);
-            let mut taken = 0;
+            let pairs = first * PAIRS_OF_DRAW..(first + IN_TURNS) * PAIRS_OF_DRAW;
+            let (low, high) = (&mut low[pairs.clone()], &mut high[pairs]);
+            let mut shared = [SharedWords::default(); IN_TURNS];
             for draw in 0..IN_TURNS {
-                counters[draw] = draws.counter();
-                places[draw] = taken;
-                taken += draws.advance(1);
+                shared[draw] = of_draw(&normals.shared, first + draw);
             }
             for part in 0..PARTS {
                 let trajectories = WordRegister::read(simd, &normals.trajectories, part);
-                let words = keys.philox_of_lanes(counters, trajectories);
+                let words = keys.philox_of_lanes(shared, trajectories);
                 for draw in 0..IN_TURNS {
-                    for half in 0..2 {
-                        let place = places[draw] + half;
-                        words[draw][2 * half].write_low_halves(&mut low[place], part);
-                        words[draw][2 * half + 1].write_low_halves(&mut high[place], part);
+                    for half in 0..PAIRS_OF_DRAW {
+                        let pair = draw * PAIRS_OF_DRAW + half;
+                        words[draw][2 * half].write_low_halves(&mut low[pair], part);
+                        words[draw][2 * half + 1].write_low_halves(&mut high[pair], part);
                     }
                 }
             }
-            place += taken;
         }
+    }
+}
+
+/// Draws the bits of a single trajectory from step `first` on, several draws side by side.
+struct DrawOne<'a, const N: usize> {
+    normals: &'a mut Normals<N>,
+    first: u64,
+}
+
+impl<const N: usize> LaneWork for DrawOne<'_, N> {
+    type Output = ();
+    const NARROW: bool = false;
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { normals, first } = self;
+        let keys = normals.key.round_keys();
+        let trajectory = normals.trajectories.0[0];
+        let [low, high] = &mut normals.bits;
+        let low = low.as_flattened_mut().chunks_exact_mut(PAIRS_OF_BLOCK);
+        let high = high.as_flattened_mut().chunks_exact_mut(PAIRS_OF_BLOCK);
+        let blocks = normals.draws.blocks(first);
+        for ((numbers, steps), bits) in blocks.zip(low.zip(high)) {
+            block_of_one(&keys, trajectory, [numbers, steps], bits);
+        }
+    }
+}
+
+/// The bits of a block of draws of one trajectory, each of its own number and step.
+#[inline(always)]
+fn block_of_one(
+    keys: &RoundKeys,
+    trajectory: u64,
+    [numbers, steps]: [Words<BLOCK>; 2],
+    (low, high): (&mut [u32], &mut [u32]),
+) {
+    let words = keys.philox_of_draws(numbers, steps, trajectory);
+    for pair in 0..PAIRS_OF_BLOCK {
+        let (draw, half) = (pair / PAIRS_OF_DRAW, pair % PAIRS_OF_DRAW);
+        low[pair] = words[2 * half].0[draw] as u32;
+        high[pair] = words[2 * half + 1].0[draw] as u32;
     }
 }
 
@@ -290,44 +367,18 @@ impl<const N: usize> LaneWork for Transform<'_, N> {
 
     #[inline(always)]
     fn run(self) {
+        let normals = self.normals;
         // Whole registers, for which there is room.
-        let count = (self.normals.held() * N).next_multiple_of(2 * BLOCK);
-        let [low, high] = &self.normals.bits;
-        let [first, second] = &mut self.normals.numbers;
+        let count = normals.draws.count * PAIRS_OF_DRAW * N;
+        let count = count.next_multiple_of(PAIRS_OF_BLOCK);
+        let [low, high] = &normals.bits;
+        let [first, second] = &mut normals.numbers;
         pairs_of_normals(
             &low.as_flattened()[..count],
             &high.as_flattened()[..count],
             &mut first.as_flattened_mut()[..count],
             &mut second.as_flattened_mut()[..count],
         );
-    }
-}
-
-/// Where in the stream the next draw is.
-struct Draws {
-    /// Pairs of a step.
-    pairs: usize,
-    step: u64,
-    /// The first pair of the draw.
-    pair: usize,
-}
-
-impl Draws {
-    #[inline(always)]
-    fn counter(&self) -> [u64; 3] {
-        counter_of_step(self.pair as u64 / 2, self.step)
-    }
-
-    /// Goes on by so many draws of the step, and returns how many of their pairs belong to it.
-    #[inline(always)]
-    fn advance(&mut self, draws: usize) -> usize {
-        let taken = (self.pairs - self.pair).min(2 * draws);
-        self.pair += taken;
-        if self.pair == self.pairs {
-            self.pair = 0;
-            self.step += 1;
-        }
-        taken
     }
 }
 
@@ -358,35 +409,30 @@ struct NormalsOfOne<'a> {
     out: &'a mut [f64],
 }
 
+/// Blocks of draws of which it makes numbers at once.
+const BLOCKS_OF_ONE: usize = 2;
+
 impl LaneWork for NormalsOfOne<'_> {
     type Output = ();
     const NARROW: bool = false;
 
     #[inline(always)]
     fn run(self) {
+        const PAIRS: usize = BLOCKS_OF_ONE * PAIRS_OF_BLOCK;
         let keys = self.key.round_keys();
-        let mut draws = Draws {
-            pairs: self.out.len().div_ceil(2),
-            step: self.step,
-            pair: 0,
-        };
-        let [mut low, mut high] = [[[0]; PAIRS]; 2];
-        let [mut first, mut second] = [[[0.0]; PAIRS]; 2];
+        let steps = Words::splat(self.step);
+        let mut numbers = Words(std::array::from_fn(|lane| lane as u64));
+        let [mut low, mut high] = [[0; PAIRS]; 2];
+        let [mut first, mut second] = [[0.0; PAIRS]; 2];
         for out in self.out.chunks_mut(2 * PAIRS) {
-            let pairs = out.len().div_ceil(2);
-            let mut place = 0;
-            while place < pairs {
-                let bits = [&mut low[place..], &mut high[place..]];
-                place += draws_of_one(&keys, self.trajectory, &mut draws, bits);
+            let low_blocks = low.chunks_exact_mut(PAIRS_OF_BLOCK);
+            for bits in low_blocks.zip(high.chunks_exact_mut(PAIRS_OF_BLOCK)) {
+                block_of_one(&keys, self.trajectory, [numbers, steps], bits);
+                numbers = numbers.each(|draw| draw + BLOCK as u64);
             }
-            pairs_of_normals(
-                low.as_flattened(),
-                high.as_flattened(),
-                first.as_flattened_mut(),
-                second.as_flattened_mut(),
-            );
+            pairs_of_normals(&low, &high, &mut first, &mut second);
             for (i, number) in out.iter_mut().enumerate() {
-                *number = f64::from([&first, &second][i % 2][i / 2][0]);
+                *number = f64::from([&first, &second][i % 2][i / 2]);
             }
         }
     }

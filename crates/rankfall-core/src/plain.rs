@@ -260,7 +260,7 @@ impl Plain {
     fn gaussian_noise(&self, key: StreamKey, step: u64, scale: f64) -> Mat<f64> {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
         let mut normals = vec![0.0; p * k];
-        key.fill_normals(self.trajectory, step, &mut normals, Instructions::best());
+        key.fill_increment(self.trajectory, step, &mut normals, Instructions::best());
         let z = Mat::from_fn(p, k, |a, b| scale * normals[a * k + b]);
         product(&self.root, &z)
     }

@@ -75,10 +75,22 @@ fn round<W: CounterWord>(counter: [W; 4], key: [u64; 2]) -> [W; 4] {
 /// AVX-512 can do, at a third of the speed.
 pub struct RoundKeys([[u64; 2]; ROUNDS]);
 
-/// Draw, and step in two halves: the words of a counter that trajectories share.
-#[inline(always)]
-pub fn counter_of_step(draw: u64, step: u64) -> [u64; 3] {
-    [draw & LOW, step & LOW, step >> 32]
+/// What trajectories share of the first rounds of a draw, as only the last word of a counter tells them
+/// apart: N draws side by side, one in each lane.
+#[derive(Clone, Copy)]
+pub struct SharedRounds<const N: usize>([Words<N>; SHARED_WORDS]);
+
+const SHARED_WORDS: usize = 5;
+
+/// The words of one draw in [`SharedRounds`].
+pub type SharedWords = [u64; SHARED_WORDS];
+
+impl<const N: usize> SharedRounds<N> {
+    /// Those of the draw in this lane.
+    #[inline(always)]
+    pub fn of_draw(&self, lane: usize) -> SharedWords {
+        std::array::from_fn(|word| self.0[word].0[lane])
+    }
 }
 
 impl RoundKeys {
@@ -104,35 +116,52 @@ impl RoundKeys {
         counter
     }
 
-    /// The words of draws, each in a lane, of one trajectory and step.
+    /// The words of draws of one trajectory, each of its number and step in a lane.
     #[inline(always)]
     pub fn philox_of_draws<const N: usize>(
         &self,
         draws: Words<N>,
-        step: u64,
+        steps: Words<N>,
         trajectory: u64,
     ) -> [Words<N>; 4] {
-        self.philox([
-            draws,
-            Words::splat(step & LOW),
-            Words::splat(step >> 32),
-            Words::splat(trajectory),
+        let high = steps.each(|step| step >> 32);
+        self.philox([draws, steps, high, Words::splat(trajectory)])
+    }
+
+    /// What draws of these numbers, below 2³², of these steps share for all trajectories.
+    #[inline(always)]
+    pub fn shared_rounds<const N: usize>(
+        &self,
+        draws: Words<N>,
+        steps: Words<N>,
+    ) -> SharedRounds<N> {
+        let keys = &self.0;
+        let none = Words::splat(0);
+        let first = draws.times(MULTIPLIERS[0]);
+        let second = steps.each(|step| step >> 32).times(MULTIPLIERS[1]);
+        let third = second.high_xor(steps, keys[0][0]).times(MULTIPLIERS[0]);
+        let fourth = third.high_xor(first, keys[1][1]).times(MULTIPLIERS[1]);
+        SharedRounds([
+            first.high_xor(none, keys[0][1]),
+            second.xor(keys[1][0]),
+            third.xor(keys[2][1]),
+            fourth.xor(keys[3][0]),
+            fourth.high_xor(none, keys[2][0]),
         ])
     }
 
-    /// The words of D draws, worked out in turns, where only the last word of each counter differs from
-    /// lane to lane: most of the first three rounds is then the same for all lanes.
+    /// The words of D draws, worked out in turns, of the trajectory in each lane.
     #[inline(always)]
     pub fn philox_of_lanes<W: CounterWord, const D: usize>(
         &self,
-        shared: [[u64; 3]; D],
+        shared: [SharedWords; D],
         lane: W,
     ) -> [[W; 4]; D] {
         let mut counters = [[lane; 4]; D];
         for draw in 0..D {
-            counters[draw] = self.three_rounds(shared[draw], lane);
+            counters[draw] = self.four_rounds(shared[draw], lane);
         }
-        for &key in &self.0[3..] {
+        for &key in &self.0[4..] {
             for draw in 0..D {
                 counters[draw] = round(counters[draw], key);
             }
@@ -141,25 +170,17 @@ impl RoundKeys {
     }
 
     #[inline(always)]
-    fn three_rounds<W: CounterWord>(&self, shared: [u64; 3], lane: W) -> [W; 4] {
-        let keys = &self.0;
-        let multiply = |word: u64, which: usize| (word & LOW).wrapping_mul(MULTIPLIERS[which]);
-        let [first, second] = [multiply(shared[0], 0), multiply(shared[2], 1)];
-        let alike = (second >> 32) ^ shared[1] ^ keys[0][0];
-        let differing = lane.xor((first >> 32) ^ keys[0][1]);
-
-        let third = multiply(alike, 0);
-        let fourth = differing.times(MULTIPLIERS[1]);
-        let zeroth_word = fourth.high_xor(lane.alike(second), keys[1][0]);
-        let alike = (third >> 32) ^ first ^ keys[1][1];
-
-        let fifth = zeroth_word.times(MULTIPLIERS[0]);
-        let sixth = multiply(alike, 1);
+    fn four_rounds<W: CounterWord>(&self, shared: SharedWords, lane: W) -> [W; 4] {
+        let [before, second, third, fourth, after] = shared;
+        let own = lane.xor(before).times(MULTIPLIERS[1]);
+        let fifth = own.high_xor(lane.alike(second), 0).times(MULTIPLIERS[0]);
+        let sixth = fifth.high_xor(lane.alike(third), 0).times(MULTIPLIERS[1]);
+        let seventh = own.xor(after).times(MULTIPLIERS[0]);
         [
-            fourth.xor((sixth >> 32) ^ keys[2][0]),
-            lane.alike(sixth),
-            fifth.high_xor(lane.alike(third), keys[2][1]),
-            fifth,
+            sixth.high_xor(lane.alike(fourth), 0),
+            sixth,
+            seventh.high_xor(fifth, self.0[3][1]),
+            seventh,
         ]
     }
 }
@@ -182,8 +203,9 @@ impl StreamKey {
     /// Two 64-bit words per lane: number `draw` of `step`, for each lane's trajectory.
     #[inline(always)]
     pub fn words<const N: usize>(self, lane: Words<N>, step: u64, draw: u32) -> [Words<N>; 2] {
-        let counter = counter_of_step(u64::from(draw), step);
-        let [word] = self.round_keys().philox_of_lanes([counter], lane);
+        let keys = self.round_keys();
+        let shared = keys.shared_rounds(Words([u64::from(draw)]), Words([step]));
+        let [word] = keys.philox_of_lanes([shared.of_draw(0)], lane);
         let join = |low: Words<N>, high: Words<N>| low.with(high, |l, h| (l & LOW) | (h << 32));
         [join(word[0], word[1]), join(word[2], word[3])]
     }
@@ -337,12 +359,19 @@ mod tests {
         let lane = Words([0, 1, 77, u64::from(u32::MAX)]);
         let keys = StreamKey::new(11, Purpose::LevyArea, 1).round_keys();
         let clean = |words: [Words<4>; 4]| words.map(|word| word.each(|w| w & LOW));
-        for shared in [[0, 0, 0], [5, 1 << 31, 3], [LOW, LOW, LOW]] {
-            let [a, b, c] = shared.map(Words::splat);
-            let whole = keys.philox([a, b, c, lane]);
-            let [partly, other] = keys.philox_of_lanes([shared, [5, 6, 7]], lane);
+        let (draws, steps) = ([0, 5, LOW], [0, 1 << 31 | 3 << 32, u64::MAX]);
+        let shared = keys.shared_rounds(Words(draws), Words(steps));
+        for draw in 0..3 {
+            let whole = keys.philox([
+                Words::splat(draws[draw]),
+                Words::splat(steps[draw] & LOW),
+                Words::splat(steps[draw] >> 32),
+                lane,
+            ]);
+            let own = shared.of_draw(draw);
+            let [partly, other] = keys.philox_of_lanes([own, shared.of_draw(1)], lane);
             assert_eq!(clean(whole), clean(partly));
-            let [alone] = keys.philox_of_lanes([[5, 6, 7]], lane);
+            let [alone] = keys.philox_of_lanes([shared.of_draw(1)], lane);
             assert_eq!(other, alone);
         }
     }

@@ -100,7 +100,7 @@ impl<const N: usize> State<N> {
             self.mark_diverged(alive & !small);
         }
         let alive = alive & small;
-        self.moved(Lanes::splat(persistence) * square.sqrt(), alive);
+        self.moved(Lanes::splat(persistence * persistence) * square, alive);
         alive
     }
 
@@ -110,7 +110,7 @@ impl<const N: usize> State<N> {
     pub fn admit_all(&mut self, square: Lanes<N>, most: f64) -> bool {
         let admitted = !(!square.at_most(Lanes::splat(most))).any();
         if admitted {
-            self.moved(square.sqrt(), Mask::ALL);
+            self.moved(square, Mask::ALL);
         }
         admitted
     }
@@ -121,10 +121,10 @@ impl<const N: usize> State<N> {
         self.turns.any_due(self.step)
     }
 
-    /// Notes that the lanes of `mask` moved by ‖ΔG‖_F = `distance`.
+    /// Notes that the lanes of `mask` moved by ‖ΔG‖²_F = `square` in one step.
     #[inline(always)]
-    pub fn moved(&mut self, distance: Lanes<N>, mask: Mask<N>) {
-        self.turns.moved(distance, mask);
+    pub fn moved(&mut self, square: Lanes<N>, mask: Mask<N>) {
+        self.turns.moved(square, mask);
     }
 
     /// Looks at the columns of the lanes that are due, and keeps them apart.

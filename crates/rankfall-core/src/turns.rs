@@ -4,15 +4,18 @@
 //! done to a lane must not depend on its neighbours. So each is due at the multiples of one of few numbers
 //! of steps, the largest in which it does not move too far at the pace it had last: lanes of similar paces
 //! meet.
+//!
+//! How far a lane has moved in n steps, Σ‖ΔG‖_F, is taken for √(n Σ‖ΔG‖²_F), which by Cauchy and Schwarz is never
+//! less and for steps of one size the same, and has no root at every step.
 
 use serde::{Deserialize, Serialize};
 
 use crate::lanes::{Lanes, Mask};
 
-/// Σ‖ΔG‖_F from one look to the next, at most, as far as the pace of a lane tells.
+/// How far a lane moves from one look to the next, at most, as far as its pace tells.
 const MUCH_MOTION: f64 = 4.25;
 
-/// Σ‖ΔG‖_F since the last look above which a lane is looked at out of turn. The condition of the columns
+/// How far it has moved since the last look where it is looked at out of turn. The condition of the columns
 /// grows at most by exp of twice this, so rounding stays near 10⁻¹¹ even in the worst case.
 const MOST_MOTION: f64 = 4.5;
 
@@ -22,8 +25,10 @@ const LONGEST_INTERVAL: u64 = 1 << 40;
 /// How far each lane has moved since its last look, and when it is due.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Turns<const N: usize> {
-    /// Σ‖ΔG‖_F since the last look.
-    motion: Lanes<N>,
+    /// Σ‖ΔG‖²_F since the last look.
+    squares: Lanes<N>,
+    /// Of how many steps.
+    moves: Lanes<N>,
     /// The step of the last look of each lane.
     last: Vec<u64>,
     /// The step of the next one, unless the lane moves far before.
@@ -36,7 +41,8 @@ impl<const N: usize> Default for Turns<N> {
     /// All lanes looked at before step 0. Their paces are not known: each is due when it has moved far.
     fn default() -> Self {
         Self {
-            motion: Lanes::ZERO,
+            squares: Lanes::ZERO,
+            moves: Lanes::ZERO,
             last: vec![0; N],
             due: vec![u64::MAX; N],
             next: u64::MAX,
@@ -45,16 +51,23 @@ impl<const N: usize> Default for Turns<N> {
 }
 
 impl<const N: usize> Turns<N> {
-    /// Notes that the lanes of `mask` moved by ‖ΔG‖_F = `distance`.
+    /// Notes that the lanes of `mask` moved by ‖ΔG‖²_F = `square` in one step.
     #[inline(always)]
-    pub fn moved(&mut self, distance: Lanes<N>, mask: Mask<N>) {
-        self.motion = (self.motion + distance).where_else(mask, self.motion);
+    pub fn moved(&mut self, square: Lanes<N>, mask: Mask<N>) {
+        self.squares = (self.squares + square).where_else(mask, self.squares);
+        self.moves = (self.moves + Lanes::ONE).where_else(mask, self.moves);
+    }
+
+    /// The square of how far each lane has moved since its last look.
+    #[inline(always)]
+    fn motion_square(&self) -> Lanes<N> {
+        self.moves * self.squares
     }
 
     /// The lanes that have moved so far that they are looked at out of turn.
     #[inline(always)]
     pub fn far(&self) -> Mask<N> {
-        Lanes::splat(MOST_MOTION).less_than(self.motion)
+        Lanes::splat(MOST_MOTION * MOST_MOTION).less_than(self.motion_square())
     }
 
     /// The lanes of `alive` to be looked at after `step` steps.
@@ -87,16 +100,18 @@ impl<const N: usize> Turns<N> {
 
     /// The lanes of `mask` were looked at after `step` steps.
     pub fn looked(&mut self, mask: Mask<N>, step: u64) {
+        let motion = self.motion_square().sqrt();
         for lane in 0..N {
             if mask.get(lane) {
                 let taken = step.saturating_sub(self.last[lane]).max(1);
-                let interval = interval(taken as f64 / self.motion.0[lane]);
+                let interval = interval(taken as f64 / motion.0[lane]);
                 self.last[lane] = step;
                 self.due[lane] = (step / interval + 1).saturating_mul(interval);
             }
         }
         self.next = self.first_after(step);
-        self.motion = Lanes::ZERO.where_else(mask, self.motion);
+        self.squares = Lanes::ZERO.where_else(mask, self.squares);
+        self.moves = Lanes::ZERO.where_else(mask, self.moves);
     }
 }
 
@@ -117,7 +132,7 @@ mod tests {
         let mut turns = Turns::<N>::default();
         let mut all = [const { Vec::new() }; N];
         for step in 1..=steps {
-            turns.moved(Lanes(paces(step)), Mask::ALL);
+            turns.moved(Lanes(paces(step).map(|pace| pace * pace)), Mask::ALL);
             let due = turns.due(step, Mask::ALL);
             for lane in (0..N).filter(|&lane| due.get(lane)) {
                 all[lane].push(step);
@@ -172,7 +187,7 @@ mod tests {
     #[test]
     fn the_dead_are_not_looked_at() {
         let mut turns = Turns::<2>::default();
-        turns.moved(Lanes([5.0, 5.0]), Mask::ALL);
+        turns.moved(Lanes([25.0, 25.0]), Mask::ALL);
         let first = Mask::from_fn(|lane| lane == 0);
         assert_eq!(turns.due(1, first), first);
         turns.looked(Mask::ALL, 1);

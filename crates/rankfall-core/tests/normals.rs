@@ -181,3 +181,36 @@ fn neighbours_are_independent() {
         neighbours.are_independent(name);
     }
 }
+
+/// Increments whose steps go in couples: the two of a couple, and those of neighbouring couples, also through
+/// the draw that a couple shares; 8·10⁴ pairs of each and more.
+#[test]
+fn coupled_increments_are_independent() {
+    let (steps, size) = (40_000, 10);
+    let names = ["couple", "next couple", "shared draw"];
+    let mut all: Vec<Neighbours> = names.iter().map(|_| Neighbours::new()).collect();
+    let mut before = vec![0.0; size];
+    let mut normals = vec![0.0; size];
+    for step in 0..steps {
+        key(5).fill_increment(3, step, &mut normals, Instructions::best());
+        if step > 0 {
+            let between = usize::from(step % 2 == 0);
+            for (&x, &y) in before.iter().zip(&normals) {
+                all[between].add(x, y);
+            }
+            if between == 0 {
+                // Its first pair ends the first step, its second begins the next.
+                for (&x, &y) in before[size - 2..].iter().zip(&normals) {
+                    all[2].add(x, y);
+                }
+                for (&x, &y) in before[size - 2..].iter().rev().zip(&normals) {
+                    all[2].add(x, y);
+                }
+            }
+        }
+        std::mem::swap(&mut before, &mut normals);
+    }
+    for (neighbours, name) in all.iter().zip(names) {
+        neighbours.are_independent(name);
+    }
+}

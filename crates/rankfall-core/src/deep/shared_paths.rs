@@ -197,7 +197,7 @@ impl SharedPaths {
             })
             .collect();
         for step in 0..self.finest_steps {
-            key.fill_normals(path, step, &mut normals, Instructions::best());
+            key.fill_increment(path, step, &mut normals, Instructions::best());
             for (span, flow, sum) in &mut flows {
                 for a in 0..p {
                     for b in 0..k {
