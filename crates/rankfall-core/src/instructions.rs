@@ -75,6 +75,14 @@ impl Instructions {
         all
     }
 
+    /// Whether one register holds a full block.
+    pub fn have_registers_of_a_block(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(self.0, pulp::Arch::V4(_));
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// Runs `work` as compiled for these instructions.
     #[inline]
     pub fn dispatch<W: LaneWork>(self, work: W) -> W::Output {

@@ -4,8 +4,9 @@
 //! instructions give the same bits.
 
 use crate::columns::Columns;
-use crate::instructions::{Instructions, LaneWork};
-use crate::lanes::Lanes;
+use crate::instructions::{Instructions, LaneWork, RegisterWork};
+use crate::lanes::{BLOCK, HALF_BLOCK, Lanes};
+use crate::registers::VectorInstructions;
 use crate::rowwise::{self, ByRows};
 use crate::tiles::{InTiles, all_tiles};
 
@@ -91,12 +92,33 @@ impl<const N: usize> Products<N> {
     }
 
     fn work_out(self, product: impl InTiles<N> + ByRows<N>, instructions: Instructions) {
-        instructions.dispatch(Chosen {
+        let chosen = Chosen {
             products: self,
             product,
-        });
+        };
+        if N == BLOCK && instructions.have_registers_of_a_block() {
+            instructions.dispatch_registers(chosen);
+        } else {
+            instructions.dispatch(chosen);
+        }
     }
 }
+
+/// Rows of a tile of lanes that fit one register of four doubles: eight sums and what they need fill sixteen
+/// registers.
+const ROWS: usize = 4;
+
+/// And of a full block in two such registers: twelve sums.
+const ROWS_OF_TWO: usize = 3;
+
+/// Columns of either.
+const COLUMNS: usize = 2;
+
+/// Rows of a tile of full blocks in a register each, of which there are 32 then.
+const ROWS_OF_LONG: usize = 4;
+
+/// And columns: half the outputs of ten classes.
+const COLUMNS_OF_LONG: usize = 5;
 
 /// A product, to be worked out as `products` says.
 struct Chosen<P, const N: usize> {
@@ -113,7 +135,21 @@ impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for Chosen<P, N> {
         if self.products.rowwise() {
             self.product.by_rows();
         } else {
-            all_tiles(&mut self.product);
+            match N {
+                0..=HALF_BLOCK => all_tiles::<ROWS, COLUMNS, N>(&mut self.product),
+                _ => all_tiles::<ROWS_OF_TWO, COLUMNS, N>(&mut self.product),
+            }
+        }
+    }
+}
+
+impl<P: InTiles<N> + ByRows<N>, const N: usize> RegisterWork for Chosen<P, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: VectorInstructions, const PARTS: usize>(mut self, _simd: S) {
+        if PARTS == 1 && N == BLOCK {
+            all_tiles::<ROWS_OF_LONG, COLUMNS_OF_LONG, N>(&mut self.product);
         }
     }
 }

@@ -7,19 +7,6 @@ use crate::columns::Terms;
 use crate::lanes::Lanes;
 use crate::products::{Combinations, OuterProducts, ScalarProducts};
 
-/// The most lanes that fit one register of four doubles.
-const NARROW: usize = 4;
-
-/// Rows of a tile for up to [`NARROW`] lanes: eight sums and what they need fill sixteen registers of four
-/// doubles.
-const ROWS: usize = 4;
-
-/// And for more, twelve sums.
-const ROWS_OF_WIDE: usize = 3;
-
-/// Columns of a tile.
-const COLUMNS: usize = 2;
-
 /// A product whose entries are worked out R × C at a time.
 pub trait InTiles<const N: usize> {
     /// Rows and columns of it.
@@ -29,38 +16,35 @@ pub trait InTiles<const N: usize> {
     fn tile<const R: usize, const C: usize>(&mut self, row: usize, column: usize);
 }
 
-/// Calls for every entry of a product once.
+/// Calls for every entry of a product once, R × C at a time as long as there are as many.
 #[inline(always)]
-pub fn all_tiles<const N: usize>(product: &mut impl InTiles<N>) {
+pub fn all_tiles<const R: usize, const C: usize, const N: usize>(product: &mut impl InTiles<N>) {
     let [rows, columns] = product.size();
     let mut row = 0;
-    if N <= NARROW {
-        while row + ROWS <= rows {
-            strip::<ROWS, N>(row, columns, product);
-            row += ROWS;
-        }
-    } else {
-        while row + ROWS_OF_WIDE <= rows {
-            strip::<ROWS_OF_WIDE, N>(row, columns, product);
-            row += ROWS_OF_WIDE;
-        }
+    while row + R <= rows {
+        strip::<R, C, N>(row, columns, product);
+        row += R;
     }
     while row < rows {
-        strip::<1, N>(row, columns, product);
+        strip::<1, C, N>(row, columns, product);
         row += 1;
     }
 }
 
 #[inline(always)]
-fn strip<const R: usize, const N: usize>(
+fn strip<const R: usize, const C: usize, const N: usize>(
     row: usize,
     columns: usize,
     product: &mut impl InTiles<N>,
 ) {
     let mut column = 0;
-    while column + COLUMNS <= columns {
-        product.tile::<R, COLUMNS>(row, column);
-        column += COLUMNS;
+    while column + C <= columns {
+        product.tile::<R, C>(row, column);
+        column += C;
+    }
+    while C > 2 && column + 2 <= columns {
+        product.tile::<R, 2>(row, column);
+        column += 2;
     }
     while column < columns {
         product.tile::<R, 1>(row, column);
