@@ -26,12 +26,23 @@ struct Case {
     saves: u64,
     force_stride: Option<u64>,
     threads: usize,
+    /// What the run takes beyond one of a single step.
+    without_start: bool,
 }
 
 impl Case {
     fn seconds(&self) -> Result<f64, Box<dyn Error>> {
+        let whole = self.seconds_of(self.steps)?;
+        Ok(if self.without_start {
+            whole - self.seconds_of(1)?
+        } else {
+            whole
+        })
+    }
+
+    fn seconds_of(&self, steps: u64) -> Result<f64, Box<dyn Error>> {
         let saves = self.saves;
-        let save_steps = (0..=saves).map(|s| s * self.steps / saves).collect();
+        let save_steps = (0..=saves).map(|s| s * steps / saves).collect();
         // The stochastic gradient flow of the paper's headline figure.
         let kind = flow(Integrator::LieEuler, 0.01);
         let spec = EnsembleSpec {
@@ -91,6 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         saves: 1,
         force_stride: None,
         threads: 1,
+        without_start: false,
     };
     let with = |change: &dyn Fn(&mut Case)| {
         let mut case = base.clone();
@@ -104,7 +116,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     compare("10⁷ rows over 10³", &rows, &base, 1.0)?;
     let wide = setup(1000, 100_000)?;
     let wide = with(&|case| case.setup = wide.clone());
-    compare("width 10⁵ over 10", &wide, &base, 1.0)?;
+    compare("width 10⁵ over 10, the start included", &wide, &base, 1.0)?;
+    let alone = |case: &Case| Case {
+        without_start: true,
+        ..case.clone()
+    };
+    compare("the steps alone", &alone(&wide), &alone(&base), 1.0)?;
     let many = with(&|case| case.trajectories *= 8);
     compare("8 times the trajectories, over 8", &many, &base, 8.0)?;
     let both = with(&|case| case.threads = 2);
