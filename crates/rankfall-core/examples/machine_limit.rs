@@ -155,9 +155,9 @@ fn operations(inputs: usize, outputs: usize, integrator: Integrator) -> [f64; 2]
         // which is damped.
         _ => p * k * q + 13.0 * q * q * q + (2.0 * p * k + 4.0 * q * q + 2.0 * (p + k)) * m,
     };
-    // Per draw of four normals 66 for the generator; of each pair, 18 for its bits, of 32, and four to
-    // narrow words and widen numbers.
-    let words = 66.0 * (p * k / 4.0).ceil() + (0.5 * 18.0 + 4.0) * pairs;
+    // Per draw of two pairs, which steps share where theirs are odd, 65 for the generator; of each pair, 18 for
+    // its bits, of 32, and four to narrow words and widen numbers.
+    let words = 65.0 * pairs / 2.0 + (0.5 * 18.0 + 4.0) * pairs;
     [normals + drift + noise + update, words]
 }
 
