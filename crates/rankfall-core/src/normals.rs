@@ -203,7 +203,7 @@ pub struct Numbers<'a, const N: usize> {
     pub seconds: &'a [[f32; N]],
 }
 
-impl<const N: usize> Numbers<'_, N> {
+impl<'a, const N: usize> Numbers<'a, N> {
     /// Number i.
     #[inline(always)]
     pub fn get(&self, i: usize) -> Lanes<N> {
@@ -214,9 +214,7 @@ impl<const N: usize> Numbers<'_, N> {
             self.seconds[pair]
         })
     }
-}
 
-impl<'a, const N: usize> Numbers<'a, N> {
     /// Those of these pairs.
     #[inline(always)]
     pub fn of_pairs(&self, pairs: Range<usize>) -> Numbers<'a, N> {
@@ -281,8 +279,11 @@ fn of_draw(shared: &[SharedRounds<BLOCK>], draw: usize) -> SharedWords {
 }
 
 /// Draws of a block that are worked out in turns: processors do not look far enough ahead to find the next
-/// one themselves, and each is a long chain of operations. Divides [`BLOCK`].
+/// one themselves, and each is a long chain of operations.
 const IN_TURNS: usize = 2;
+
+/// Whole turns fill the blocks that there is room for.
+const _: () = assert!(BLOCK.is_multiple_of(IN_TURNS));
 
 impl RegisterWork for DrawBits<'_, BLOCK> {
     type Output = ();
