@@ -2,54 +2,35 @@
 
 mod support;
 
-use std::process::{Child, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::stopping::{at_work, killed, until_caught};
 use support::{Place, expect_end};
 
-/// A run of some seconds: several dynamics, several blocks.
-const LONG: &[&str] = &[
-    "--set",
-    "run.time=1200",
-    "--set",
-    "run.trajectories=40",
-    "--set",
-    "dynamics=[{ kind = \"stochastic-gradient-flow\", label_noise = 1.0 }, \
-     { kind = \"sgd\", label_noise = 1.0 }, { kind = \"label-noise-gradient-descent\", \
-     label_noise = 20.0 }]",
-];
+const CHECKPOINT: &str = "r/checkpoint";
 
-fn long(extra: &[&'static str]) -> Vec<&'static str> {
-    [
-        &["run", "good.toml"],
-        LONG,
-        &["--checkpoint-seconds", "0.02"],
-        extra,
-    ]
-    .concat()
+/// The end of a run of that many times a good part of a second.
+fn time(times: u64) -> String {
+    format!("run.time={}", 2400 * times)
 }
 
-/// Starts a run and waits until it has written a checkpoint of its own; false if it was over before.
-fn start(place: &Place, arguments: &[&str]) -> (Child, bool) {
-    let path = place.path("r/checkpoint");
-    let written = || {
-        std::fs::metadata(&path)
-            .and_then(|data| data.modified())
-            .ok()
-    };
-    let before = written();
-    let mut child = place.command(arguments).spawn().unwrap();
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if written().is_some_and(|now| Some(now) != before) {
-            return (child, true);
-        }
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "no checkpoint in a minute"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    (child, false)
+/// Several dynamics, several blocks.
+fn long<'a>(time: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
+    let run = [
+        "run",
+        "good.toml",
+        "-q",
+        "--checkpoint-seconds",
+        "0.02",
+        "--set",
+        time,
+        "--set",
+        "run.trajectories=40",
+        "--set",
+        "dynamics=[{ kind = \"stochastic-gradient-flow\", label_noise = 1.0 }, \
+         { kind = \"sgd\", label_noise = 1.0 }, { kind = \"label-noise-gradient-descent\", \
+         label_noise = 20.0 }]",
+    ];
+    [&run[..], extra].concat()
 }
 
 /// What differs between two times the same run: how long it took.
@@ -74,124 +55,129 @@ fn expect_same_results(place: &Place, one: &str, other: &str) {
 #[test]
 fn threads_do_not_change_a_byte() {
     let place = Place::new();
-    place.succeeds(&long(&["-q", "--out", "one", "--threads", "1"]));
-    place.succeeds(&long(&["-q", "--out", "two", "--threads", "2"]));
-    place.succeeds(&long(&["-q", "--out", "many", "--threads", "13"]));
+    let time = time(1);
+    for (out, threads) in [("one", "1"), ("two", "2"), ("many", "13")] {
+        place.succeeds(&long(&time, &["--out", out, "--threads", threads]));
+    }
     expect_same_results(&place, "one", "two");
     expect_same_results(&place, "one", "many");
 }
 
-#[test]
-fn a_killed_run_is_resumed_to_the_same_bytes() {
-    let place = Place::new();
-    place.succeeds(&long(&["-q", "--out", "whole"]));
-    let whole: f64 = place.summary("whole")["dynamics"]
-        .as_array()
-        .unwrap()
+/// How long the engine took for a finished run.
+fn seconds(place: &Place, folder: &str) -> f64 {
+    let summary = place.summary(folder);
+    let dynamics = summary["dynamics"].as_array().unwrap();
+    dynamics
         .iter()
         .map(|one| one["seconds"].as_f64().unwrap())
-        .sum();
-    let mut killed = 0;
-    for (attempt, share) in [0.13, 0.31, 0.22].into_iter().enumerate() {
-        let threads = ["1", "2", "3"][attempt];
-        let arguments = long(&["-q", "--out", "r", "--resume", "--threads", threads]);
-        let (mut child, going) = start(&place, &arguments);
-        if going {
-            std::thread::sleep(Duration::from_secs_f64(share * whole));
+        .sum()
+}
+
+/// Killed up to three times, at different stages and with other threads each time.
+#[test]
+fn a_killed_run_is_resumed_to_the_same_bytes() {
+    until_caught(|times| {
+        let place = Place::new();
+        let time = time(times);
+        place.succeeds(&long(&time, &["--out", "whole"]));
+        let whole = seconds(&place, "whole");
+        let mut kills = 0;
+        for (threads, share) in [("1", 0.13), ("2", 0.31), ("3", 0.22)] {
+            let arguments = long(&time, &["--out", "r", "--resume", "--threads", threads]);
+            let after = Duration::from_secs_f64(share * whole);
+            kills += u32::from(killed(&place, &arguments, CHECKPOINT, after));
+            assert!(!place.path("r/summary.json").exists() || !place.path("r/running").exists());
         }
-        child.kill().unwrap();
-        killed += u32::from(!child.wait().unwrap().success());
-        assert!(!place.path("r/summary.json").exists() || !place.path("r/running").exists());
+        place.succeeds(&long(&time, &["--out", "r", "--resume"]));
+        expect_same_results(&place, "whole", "r");
+        assert!(!place.path(CHECKPOINT).exists() && !place.path("r/running").exists());
+        (kills > 0).then_some(())
+    });
+}
+
+#[cfg(unix)]
+mod signals {
+    use super::*;
+    use support::stopping::interrupted;
+
+    #[test]
+    fn an_interrupted_run_says_so_and_can_go_on() {
+        until_caught(|times| {
+            let place = Place::new();
+            let time = time(times);
+            for signal in ["-INT", "-TERM"] {
+                let arguments = long(&time, &["--out", "r", "--resume"]);
+                let output = interrupted(&place, &arguments, CHECKPOINT, signal)?;
+                expect_end(
+                    &output,
+                    &arguments,
+                    130,
+                    &["interrupted; everything so far is in r", "--resume"],
+                );
+                assert!(output.stdout.is_empty());
+                assert!(!place.path("r/summary.json").exists());
+                place.ends(
+                    &["plot", "r"],
+                    2,
+                    &["the run in r is not finished", "--resume"],
+                );
+                place.ends(
+                    &long(&time, &["--out", "r"]),
+                    2,
+                    &["not finished", "--resume", "--force"],
+                );
+            }
+            place.succeeds(&long(&time, &["--out", "r", "--resume"]));
+            place.succeeds(&long(&time, &["--out", "whole"]));
+            expect_same_results(&place, "whole", "r");
+            Some(())
+        });
     }
-    assert!(killed > 0, "the run was over before it could be killed");
-    place.succeeds(&long(&["-q", "--out", "r", "--resume"]));
-    expect_same_results(&place, "whole", "r");
-    assert!(!place.path("r/checkpoint").exists() && !place.path("r/running").exists());
-}
 
-#[cfg(unix)]
-fn interrupted(place: &Place, arguments: &[&str], signal: &str) -> Output {
-    let (child, going) = start(place, arguments);
-    assert!(going, "over before it could be interrupted");
-    let id = child.id().to_string();
-    let sent = std::process::Command::new("kill")
-        .args([signal, &id])
-        .status()
-        .unwrap();
-    assert!(sent.success());
-    child.wait_with_output().unwrap()
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupted_run_says_so_and_can_go_on() {
-    let place = Place::new();
-    place.succeeds(&long(&["-q", "--out", "whole"]));
-    for signal in ["-INT", "-TERM"] {
-        let arguments = long(&["-q", "--out", "r", "--resume"]);
-        let output = interrupted(&place, &arguments, signal);
-        expect_end(
-            &output,
-            &arguments,
-            130,
-            &["interrupted; everything so far is in r", "--resume"],
-        );
-        assert!(output.stdout.is_empty());
-        assert!(!place.path("r/summary.json").exists());
+    #[test]
+    fn a_checkpoint_of_something_else_is_refused() {
+        let (place, time) = until_caught(|times| {
+            let (place, time) = (Place::new(), time(times));
+            let arguments = long(&time, &["--out", "r"]);
+            let output = interrupted(&place, &arguments, CHECKPOINT, "-INT")?;
+            expect_end(&output, &arguments, 130, &[]);
+            Some((place, time))
+        });
+        let resume = long(&time, &["--out", "r", "--resume"]);
+        let other = [&resume[..], &["--set", "run.seed=7"]].concat();
         place.ends(
-            &["plot", "r"],
+            &other,
             2,
-            &["the run in r is not finished", "--resume"],
+            &["of another experiment", "seed = 1", "seed = 7", "--force"],
         );
-        place.ends(
-            &long(&["-q", "--out", "r"]),
-            2,
-            &["not finished", "--resume", "--force"],
-        );
+        for bytes in damaged(&place.bytes(CHECKPOINT)) {
+            place.write(CHECKPOINT, bytes);
+            place.ends(&resume, 2, &["checkpoint", "--force"]);
+        }
+        place.succeeds(&long(&time, &["--out", "r", "--force"]));
+        assert!(!place.path(CHECKPOINT).exists());
     }
-    place.succeeds(&long(&["-q", "--out", "r", "--resume"]));
-    expect_same_results(&place, "whole", "r");
-}
 
-#[cfg(unix)]
-#[test]
-fn a_checkpoint_of_something_else_is_refused() {
-    let place = Place::new();
-    let arguments = long(&["-q", "--out", "r"]);
-    interrupted(&place, &arguments, "-INT");
-    let resume = long(&["-q", "--out", "r", "--resume"]);
-    let other = [&resume[..], &["--set", "run.seed=7"]].concat();
-    place.ends(
-        &other,
-        2,
-        &["of another experiment", "seed = 1", "seed = 7", "--force"],
-    );
-
-    let checkpoint = place.bytes("r/checkpoint");
-    let after_header = checkpoint.iter().position(|&b| b == b'\n').unwrap() + 1;
-    let absurd = [&checkpoint[..after_header], &[0xff; 9], &[0x01; 100]].concat();
-    let flipped = |place: usize| {
-        let mut bytes = checkpoint.clone();
-        bytes[place] ^= 0x40;
-        bytes
-    };
-    let damaged = [
-        Vec::new(),
-        b"rankfall checkpoint 0.0.0\n".to_vec(),
-        checkpoint[..after_header].to_vec(),
-        checkpoint[..checkpoint.len() / 2].to_vec(),
-        absurd,
-        flipped(after_header),
-        flipped(checkpoint.len() / 3),
-        flipped(checkpoint.len() - 1),
-    ];
-    for bytes in damaged {
-        place.write("r/checkpoint", bytes);
-        place.ends(&resume, 2, &["checkpoint", "--force"]);
+    /// Cut, flipped, of another version, or with absurd sizes.
+    fn damaged(checkpoint: &[u8]) -> Vec<Vec<u8>> {
+        let after_header = checkpoint.iter().position(|&b| b == b'\n').unwrap() + 1;
+        let absurd = [&checkpoint[..after_header], &[0xff; 9], &[0x01; 100]].concat();
+        let flipped = |place: usize| {
+            let mut bytes = checkpoint.to_vec();
+            bytes[place] ^= 0x40;
+            bytes
+        };
+        vec![
+            Vec::new(),
+            b"rankfall checkpoint 0.0.0\n".to_vec(),
+            checkpoint[..after_header].to_vec(),
+            checkpoint[..checkpoint.len() / 2].to_vec(),
+            absurd,
+            flipped(after_header),
+            flipped(checkpoint.len() / 3),
+            flipped(checkpoint.len() - 1),
+        ]
     }
-    let force = long(&["-q", "--out", "r", "--force"]);
-    place.succeeds(&force);
-    assert!(!place.path("r/checkpoint").exists());
 }
 
 #[test]
@@ -214,14 +200,21 @@ fn resuming_what_is_finished_or_not_begun() {
 
 #[test]
 fn one_folder_takes_one_run_at_a_time() {
-    let place = Place::new();
-    let arguments = long(&["-q", "--out", "r"]);
-    let (mut child, going) = start(&place, &arguments);
-    assert!(going, "over before the second came");
-    for flag in ["--force", "--resume"] {
-        let again = [&arguments[..], &[flag]].concat();
-        place.ends(&again, 2, &["another run is writing into r"]);
-    }
-    assert!(child.wait().unwrap().success());
-    place.succeeds(&["plot", "r"]);
+    until_caught(|times| {
+        let (place, time) = (Place::new(), time(times));
+        let arguments = long(&time, &["--out", "r"]);
+        let mut first = at_work(&place, &arguments, CHECKPOINT)?;
+        let others = ["--force", "--resume"].map(|flag| {
+            let arguments = [&arguments[..], &[flag]].concat();
+            (place.rankfall(&arguments), arguments)
+        });
+        let was_at_work = first.try_wait().unwrap().is_none();
+        assert!(first.wait().unwrap().success());
+        for (output, arguments) in was_at_work.then_some(others)? {
+            let words = ["another run is writing into r"];
+            expect_end(&output, &arguments, 2, &words);
+        }
+        place.succeeds(&["plot", "r"]);
+        Some(())
+    });
 }

@@ -3,8 +3,9 @@
 mod support;
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::Place;
+use support::stopping::{killed, until_caught};
 
 /// A small network on a teacher, over in a moment, with everything measured.
 const NET: &str = r#"name = "net"
@@ -147,19 +148,6 @@ fn final_weights_are_named_as_in_pytorch_and_start_another_run() {
     );
 }
 
-/// A run of some seconds.
-const LONG: &[&str] = &[
-    "run",
-    "net.toml",
-    "-q",
-    "--checkpoint-seconds",
-    "0.02",
-    "--set",
-    "run.steps=12000",
-    "--set",
-    "run.keep_trajectories=false",
-];
-
 fn expect_same(place: &Place, one: &str, other: &str) {
     for file in ["series.parquet", "final.safetensors"] {
         let [a, b] = [one, other].map(|folder| place.bytes(&format!("{folder}/{file}")));
@@ -192,35 +180,36 @@ fn threads_do_not_change_a_byte() {
     }
 }
 
+/// Killed up to three times, with other threads each time.
 #[test]
 fn a_killed_run_is_resumed_to_the_same_bytes() {
-    let place = place();
-    place.succeeds(&[LONG, &["--out", "whole"]].concat());
-    let mut killed = 0;
-    for threads in ["1", "2", "3"] {
-        let arguments = [LONG, &["--out", "r", "--resume", "--threads", threads]].concat();
-        let path = place.path("r/checkpoint");
-        let written = || {
-            std::fs::metadata(&path)
-                .and_then(|data| data.modified())
-                .ok()
+    until_caught(|times| {
+        let place = place();
+        let steps = format!("run.steps={}", 12_000 * times);
+        let long = |more: &[&'static str]| {
+            let run = [
+                "run",
+                "net.toml",
+                "-q",
+                "--checkpoint-seconds",
+                "0.02",
+                "--set",
+                &steps,
+                "--set",
+                "run.keep_trajectories=false",
+            ];
+            [&run[..], more].concat()
         };
-        let before = written();
-        let mut child = place.command(&arguments).spawn().unwrap();
-        let started = Instant::now();
-        while child.try_wait().unwrap().is_none() && (written().is_none() || written() == before) {
-            assert!(
-                started.elapsed() < Duration::from_secs(60),
-                "no checkpoint in a minute"
-            );
-            std::thread::sleep(Duration::from_millis(2));
+        let mut kills = 0;
+        for threads in ["1", "2", "3"] {
+            let arguments = long(&["--out", "r", "--resume", "--threads", threads]);
+            kills += u32::from(killed(&place, &arguments, "r/checkpoint", Duration::ZERO));
         }
-        child.kill().unwrap();
-        killed += u32::from(!child.wait().unwrap().success());
-    }
-    assert!(killed > 0, "the run was over before it could be killed");
-    place.succeeds(&[LONG, &["--out", "r", "--resume"]].concat());
-    expect_same(&place, "whole", "r");
+        place.succeeds(&long(&["--out", "r", "--resume"]));
+        place.succeeds(&long(&["--out", "whole"]));
+        expect_same(&place, "whole", "r");
+        (kills > 0).then_some(())
+    });
 }
 
 #[test]

@@ -3,8 +3,9 @@
 mod support;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::Place;
+use support::stopping::{killed, until_caught};
 
 /// Several dynamics, one of them with a single trajectory, some trajectories that diverge, and a
 /// number of trajectories that is no multiple of a block's.
@@ -131,54 +132,43 @@ fn histograms_merge_as_values_do() {
     expect_same_bytes(&place, "whole", "merged");
 }
 
-/// Starts a shard that takes some seconds and kills it once it has a checkpoint.
-fn kill(place: &Place, arguments: &[&str], checkpoint: &str) {
-    let mut child = place.command(arguments).spawn().unwrap();
-    let started = Instant::now();
-    while !place.path(checkpoint).exists() {
-        assert!(
-            child.try_wait().unwrap().is_none(),
-            "over before it could be killed"
-        );
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "no checkpoint in a minute"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success());
-}
-
 #[test]
 fn a_killed_shard_is_resumed_to_the_same_bytes() {
-    let place = Place::new();
-    let long = [
-        "--set",
-        "run.time=100",
-        "--set",
-        "dynamics.2.step_size=0.01",
-        "--checkpoint-seconds",
-        "0.02",
-    ];
+    until_caught(|times| {
+        let place = Place::new();
+        let time = format!("run.time={}", 200 * times);
+        kill_resume_and_merge(&place, &time).then_some(())
+    });
+}
+
+/// Whether the second of two shards was killed before it was over; all that follows if it was.
+fn kill_resume_and_merge(place: &Place, time: &str) -> bool {
     let count = "run.trajectories=200";
-    place.succeeds(&settings(count, &[&long[..], &["--out", "whole"]].concat()));
-    let shard = |which: &'static str, out: &'static str| {
-        settings(
-            count,
-            &[&long[..], &["--shard", which, "--out", out, "--resume"]].concat(),
-        )
+    let long = |more: &[&'static str]| {
+        let settings_of_time = [
+            "--set",
+            time,
+            "--set",
+            "dynamics.2.step_size=0.01",
+            "--checkpoint-seconds",
+            "0.02",
+        ];
+        settings(count, &[&settings_of_time[..], more].concat())
     };
+    let shard = |which, out| long(&["--shard", which, "--out", out, "--resume"]);
     let second = shard("2/2", "b");
+    if !killed(place, &second, "b/checkpoint", Duration::ZERO) {
+        return false;
+    }
     place.succeeds(&shard("1/2", "a"));
-    kill(&place, &second, "b/checkpoint");
+    place.succeeds(&long(&["--out", "whole"]));
     let merge = ["merge", "a", "b", "--out", "merged"];
     place.ends(&merge, 2, &["the shard in b is not finished", "--resume"]);
     let other = shard("1/2", "b");
     place.ends(&other, 2, &["the run in b is shard 2/2, not shard 1/2"]);
     place.succeeds(&second);
     place.succeeds(&merge);
-    expect_same_bytes(&place, "whole", "merged");
+    expect_same_bytes(place, "whole", "merged");
     // What is finished stays as it is; another shard does not pass for it.
     let before = place.everything("b");
     let text = place.succeeds(&second);
@@ -197,6 +187,7 @@ fn a_killed_shard_is_resumed_to_the_same_bytes() {
         2,
         &["b has one shard of a run", "rankfall merge"],
     );
+    true
 }
 
 #[test]

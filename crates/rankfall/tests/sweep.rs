@@ -4,8 +4,9 @@
 mod support;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::Place;
+use support::stopping::{killed, until_caught};
 
 /// Two dynamics over a plane in which the largest step diverges from the start.
 const OVER: &[&str] = &[
@@ -269,92 +270,68 @@ fn threads_and_shards_and_the_table_of_the_file_change_no_byte() {
     assert_eq!(place.everything("one"), before);
 }
 
-#[test]
-fn a_killed_sweep_is_resumed_to_the_same_bytes() {
-    let place = Place::new();
-    let long = [
+/// A sweep of that many times a good part of a second, with checkpoints.
+fn long<'a>(time: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let settings = [
         "--set",
-        "run.time=100",
+        time,
         "--set",
         "run.trajectories=64",
         "--checkpoint-seconds",
         "0.02",
     ];
-    place.succeeds(&swept(&[&long[..], &["--out", "whole"]].concat()));
-    let arguments = swept(&[&long[..], &["--out", "r", "--resume"]].concat());
-    let mut killed = 0;
-    for _ in 0..3 {
-        let modified = || {
-            let data = std::fs::metadata(place.path("r/checkpoint")).ok()?;
-            data.modified().ok()
-        };
-        let before = modified();
-        let mut child = place.command(&arguments).spawn().unwrap();
-        let started = Instant::now();
-        while child.try_wait().unwrap().is_none() && modified() == before {
-            assert!(
-                started.elapsed() < Duration::from_secs(60),
-                "no checkpoint in a minute"
-            );
-            std::thread::sleep(Duration::from_millis(2));
+    swept(&[&settings[..], more].concat())
+}
+
+fn time(times: u64) -> String {
+    format!("run.time={}", 300 * times)
+}
+
+#[test]
+fn a_killed_sweep_is_resumed_to_the_same_bytes() {
+    until_caught(|times| {
+        let (place, time) = (Place::new(), time(times));
+        let arguments = long(&time, &["--out", "r", "--resume"]);
+        let mut kills = 0;
+        for _ in 0..3 {
+            kills += u32::from(killed(&place, &arguments, "r/checkpoint", Duration::ZERO));
         }
-        child.kill().unwrap();
-        killed += u32::from(!child.wait().unwrap().success());
-    }
-    assert!(killed > 0, "the sweep was over before it could be killed");
-    let other = [&arguments[..], &["--set", "run.seed=9"]].concat();
-    if !place.path("r/summary.json").exists() {
-        place.ends(
-            &other,
-            2,
-            &["of another experiment", "seed = 1", "seed = 9"],
-        );
-        place.ends(&["plot", "r"], 2, &["not finished"]);
-    }
-    place.succeeds(&arguments);
-    expect_same_bytes(&place, "whole", "r");
-    assert!(!place.path("r/checkpoint").exists() && !place.path("r/running").exists());
-    let text = place.succeeds(&arguments);
-    assert!(text.contains("nothing was changed"), "{text}");
+        if !place.path("r/summary.json").exists() {
+            let other = [&arguments[..], &["--set", "run.seed=9"]].concat();
+            place.ends(
+                &other,
+                2,
+                &["of another experiment", "seed = 1", "seed = 9"],
+            );
+            place.ends(&["plot", "r"], 2, &["not finished"]);
+        }
+        place.succeeds(&arguments);
+        place.succeeds(&long(&time, &["--out", "whole"]));
+        expect_same_bytes(&place, "whole", "r");
+        assert!(!place.path("r/checkpoint").exists() && !place.path("r/running").exists());
+        let text = place.succeeds(&arguments);
+        assert!(text.contains("nothing was changed"), "{text}");
+        (kills > 0).then_some(())
+    });
 }
 
 #[cfg(unix)]
 #[test]
 fn an_interrupted_sweep_says_so() {
-    let place = Place::new();
-    let long = [
-        "--set",
-        "run.time=3000",
-        "--set",
-        "run.trajectories=64",
-        "--out",
-        "r",
-    ];
-    let arguments = swept(&long);
-    let child = place.command(&arguments).spawn().unwrap();
-    let started = Instant::now();
-    while !place.path("r/experiment.toml").exists() {
-        assert!(started.elapsed() < Duration::from_secs(60));
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    std::thread::sleep(Duration::from_millis(200));
-    let id = child.id().to_string();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let output = child.wait_with_output().unwrap();
-    support::expect_end(
-        &output,
-        &arguments,
-        130,
-        &["interrupted", "is in r", "--resume"],
-    );
-    assert!(place.path("r/checkpoint").exists());
-    place.ends(&arguments, 2, &["not finished", "--resume"]);
+    until_caught(|times| {
+        let (place, time) = (Place::new(), time(times));
+        let arguments = long(&time, &["--out", "r"]);
+        let output = support::stopping::interrupted(&place, &arguments, "r/checkpoint", "-INT")?;
+        support::expect_end(
+            &output,
+            &arguments,
+            130,
+            &["interrupted", "is in r", "--resume"],
+        );
+        assert!(place.path("r/checkpoint").exists());
+        place.ends(&arguments, 2, &["not finished", "--resume"]);
+        Some(())
+    });
 }
 
 #[test]

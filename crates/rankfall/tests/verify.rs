@@ -195,10 +195,7 @@ fn an_interruption_keeps_what_was_found() {
     let first = lines
         .find(|l| l.as_ref().is_ok_and(|l| l.contains(" holds ")))
         .unwrap();
-    let sent = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(sent.unwrap().success());
+    support::stopping::send(&child, "-INT");
     for line in lines {
         line.unwrap();
     }

@@ -1,6 +1,8 @@
 //! A folder of its own for each test, the real program run in it, and files to give it.
 #![allow(dead_code)]
 
+pub mod stopping;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
