@@ -8,13 +8,13 @@ use std::sync::Arc;
 use crate::batches::Batches;
 use crate::couples::CoupledNormals;
 use crate::dynamics::{Dynamics, Kind, LabelNoise};
-use crate::graded::sum_of_squares;
 use crate::lane_problem::LaneProblem;
 use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Words};
 use crate::normals::{Normals, Numbers, Streams};
 use crate::problem::Rows;
 use crate::random::{Purpose, Signs, StreamKey};
+use crate::scalar_products::sum_of_squares;
 use crate::state::State;
 
 /// Computes ΔG (p × k row-major) for N trajectories.

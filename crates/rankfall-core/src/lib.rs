@@ -89,6 +89,7 @@ pub mod ranks;
 pub mod rates;
 pub mod registers;
 pub mod rowwise;
+pub mod scalar_products;
 pub mod setup;
 mod small;
 pub mod spectra;

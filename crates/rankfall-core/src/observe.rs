@@ -4,13 +4,13 @@
 
 use crate::columns::Columns;
 use crate::force_balance;
-use crate::graded::dot;
 use crate::instructions::{Instructions, LaneWork};
 use crate::lane_problem::{LaneProblem, LaneTruth};
 use crate::lane_vec::LaneVec;
 use crate::lanes::Lanes;
 use crate::products::Products;
 use crate::ranks::RanksOfLanes;
+use crate::scalar_products::dot;
 use crate::spectra::{Spectra, Spectrometer, twice_the_sum};
 use crate::state::State;
 use crate::theory;

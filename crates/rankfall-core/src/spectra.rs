@@ -170,3 +170,31 @@ fn sort_descending<const N: usize>(all: &mut [Lanes<N>]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, StreamKey};
+
+    #[test]
+    fn every_lane_is_sorted_by_itself() {
+        for count in 0..9 {
+            let mut reader = StreamKey::new(1, Purpose::Inputs, 0).reader(count, 0);
+            // Few values, so that some are equal; zeros have the logarithm −∞.
+            let mut value = || (reader.below(5) as f64).ln();
+            let mut all: Vec<Lanes<4>> = (0..count)
+                .map(|_| Lanes(std::array::from_fn(|_| value())))
+                .collect();
+            let sorted: [Vec<f64>; 4] = std::array::from_fn(|lane| {
+                let mut of_lane: Vec<f64> = all.iter().map(|x| x.0[lane]).collect();
+                of_lane.sort_by(|a, b| b.total_cmp(a));
+                of_lane
+            });
+            sort_descending(&mut all);
+            for (lane, expected) in sorted.iter().enumerate() {
+                let of_lane: Vec<f64> = all.iter().map(|x| x.0[lane]).collect();
+                assert_eq!(&of_lane, expected);
+            }
+        }
+    }
+}

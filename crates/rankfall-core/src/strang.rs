@@ -18,13 +18,13 @@
 //!
 //! Every factor but exp(−τνC/4) has determinant one, so the law holds exactly.
 
-use crate::graded::sum_of_squares;
 use crate::increment::GaussianNoise;
 use crate::lane_problem::LaneProblem;
 use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Mask};
 use crate::normals::Streams;
 use crate::random::Purpose;
+use crate::scalar_products::sum_of_squares;
 use crate::state::{State, negative_gradient_of};
 use crate::stepper::{ito_rate, zero_outside};
 use crate::update::Update;

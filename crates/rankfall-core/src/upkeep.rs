@@ -9,11 +9,12 @@
 //! over the eigenvalues of C: each of them is held by it. Up to `most_leaning` nothing is done.
 
 use crate::columns::Columns;
-use crate::graded::{GradedColumns, Rotate, Rotation, dot, sum_of_squares};
+use crate::graded::{GradedColumns, Rotate, Rotation};
 use crate::instructions::{Instructions, LaneWork};
 use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Mask};
 use crate::products::Products;
+use crate::scalar_products::{dot, sum_of_squares};
 
 /// For up to so many columns, the largest tr C⁻¹ − m that is left alone. The condition number
 /// √(λ_max/λ_min) is then below 12: half of it in each of λ_min ≥ 0.084 and λ_max ≤ 11.9.
