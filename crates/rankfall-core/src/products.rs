@@ -30,8 +30,10 @@ pub struct ScalarProducts<'a, const N: usize> {
     pub out: &'a mut [Lanes<N>],
 }
 
-/// x_j += Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
+/// x_j ← D x_j + Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
 pub struct Combinations<'a, const N: usize> {
+    /// The diagonal of D; the identity where there is none.
+    pub damping: Option<&'a [Lanes<N>]>,
     /// The g.
     pub g: Columns<'a, N>,
     /// As many for each column as there are g.
@@ -66,32 +68,36 @@ impl<const N: usize> Products<N> {
 
     /// [`OuterProducts`].
     pub fn outer_products(self, x: Columns<'_, N>, y: Columns<'_, N>, out: &mut [Lanes<N>]) {
-        self.work_out(OuterProducts { x, y, out }, Instructions::best());
+        self.work_out(&mut OuterProducts { x, y, out }, Instructions::best());
     }
 
     /// [`ScalarProducts`].
     pub fn scalar_products(self, x: Columns<'_, N>, g: Columns<'_, N>, out: &mut [Lanes<N>]) {
-        self.work_out(ScalarProducts { x, g, out }, Instructions::best());
+        self.work_out(&mut ScalarProducts { x, g, out }, Instructions::best());
     }
 
     /// [`Combinations`].
     pub fn add_combinations(
         self,
+        damping: Option<&[Lanes<N>]>,
         g: Columns<'_, N>,
         factors: Columns<'_, N>,
         columns: &mut [Lanes<N>],
         apart: usize,
     ) {
-        let product = Combinations {
+        let mut product = Combinations {
+            damping,
             g,
             factors,
             columns,
             apart,
         };
-        self.work_out(product, Instructions::best());
+        self.work_out(&mut product, Instructions::best());
     }
 
-    fn work_out(self, product: impl InTiles<N> + ByRows<N>, instructions: Instructions) {
+    /// By reference: a copy would be read in larger pieces than it was just written in, for which processors
+    /// wait until all writes before have left.
+    fn work_out(self, product: &mut (impl InTiles<N> + ByRows<N>), instructions: Instructions) {
         let chosen = Chosen {
             products: self,
             product,
@@ -121,35 +127,35 @@ const ROWS_OF_LONG: usize = 4;
 const COLUMNS_OF_LONG: usize = 5;
 
 /// A product, to be worked out as `products` says.
-struct Chosen<P, const N: usize> {
+struct Chosen<'a, P, const N: usize> {
     products: Products<N>,
-    product: P,
+    product: &'a mut P,
 }
 
-impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for Chosen<P, N> {
+impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for Chosen<'_, P, N> {
     type Output = ();
     const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
-    fn run(mut self) {
+    fn run(self) {
         if self.products.rowwise() {
             self.product.by_rows();
         } else {
             match N {
-                0..=HALF_BLOCK => all_tiles::<ROWS, COLUMNS, N>(&mut self.product),
-                _ => all_tiles::<ROWS_OF_TWO, COLUMNS, N>(&mut self.product),
+                0..=HALF_BLOCK => all_tiles::<ROWS, COLUMNS, N>(self.product),
+                _ => all_tiles::<ROWS_OF_TWO, COLUMNS, N>(self.product),
             }
         }
     }
 }
 
-impl<P: InTiles<N> + ByRows<N>, const N: usize> RegisterWork for Chosen<P, N> {
+impl<P: InTiles<N> + ByRows<N>, const N: usize> RegisterWork for Chosen<'_, P, N> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: VectorInstructions, const PARTS: usize>(mut self, _simd: S) {
+    fn run<S: VectorInstructions, const PARTS: usize>(self, _simd: S) {
         if PARTS == 1 && N == BLOCK {
-            all_tiles::<ROWS_OF_LONG, COLUMNS_OF_LONG, N>(&mut self.product);
+            all_tiles::<ROWS_OF_LONG, COLUMNS_OF_LONG, N>(self.product);
         }
     }
 }
@@ -201,8 +207,11 @@ mod tests {
         products.outer_products(x, factors, &mut outer);
         let mut scalar = numbers(count * outputs, 5);
         products.scalar_products(x, g, &mut scalar);
+        let damping = numbers(length, 6);
+        let mut damped = entries.clone();
+        products.add_combinations(Some(&damping), g, factors, &mut damped[first..], apart);
         let mut changed = entries.clone();
-        products.add_combinations(g, factors, &mut changed[first..], apart);
+        products.add_combinations(None, g, factors, &mut changed[first..], apart);
 
         for lane in 0..N {
             let close = |own: Lanes<N>, exact: f64| {
@@ -228,10 +237,14 @@ mod tests {
                         .filter(|_| within)
                         .map(|s| of_g(s, a - first) * factor(j, s))
                         .sum();
-                    close(
-                        changed[j * apart + a],
-                        entries[j * apart + a].0[lane] + added,
-                    );
+                    let (entry, at) = (entries[j * apart + a].0[lane], j * apart + a);
+                    close(changed[at], entry + added);
+                    let factor = if within {
+                        damping[a - first].0[lane]
+                    } else {
+                        1.0
+                    };
+                    close(damped[at], entry * factor + added);
                 }
             }
         }
@@ -259,18 +272,20 @@ mod tests {
         let g = Columns::whole(&g, length);
         let mut outer = vec![Lanes::ZERO; length * outputs];
         let out = &mut outer;
-        products.work_out(OuterProducts { x, y, out }, instructions);
+        products.work_out(&mut OuterProducts { x, y, out }, instructions);
         let mut scalar = vec![Lanes::ZERO; count * outputs];
         let out = &mut scalar;
-        products.work_out(ScalarProducts { x, g, out }, instructions);
+        products.work_out(&mut ScalarProducts { x, g, out }, instructions);
         let mut changed = columns.clone();
-        let combinations = Combinations {
+        let damping = numbers(length, 4);
+        let mut combinations = Combinations {
+            damping: Some(&damping),
             g,
             factors: y,
             columns: &mut changed,
             apart: length,
         };
-        products.work_out(combinations, instructions);
+        products.work_out(&mut combinations, instructions);
         let all = outer.into_iter().chain(scalar).chain(changed);
         all.map(|lanes| lanes.to_bits().0).collect()
     }

@@ -32,13 +32,13 @@ pub fn applies<const N: usize>(rows: usize) -> bool {
 /// A product that is worked out by rows.
 pub trait ByRows<const N: usize> {
     /// All of it.
-    fn by_rows(self);
+    fn by_rows(&mut self);
 }
 
 impl<const N: usize> ByRows<N> for OuterProducts<'_, N> {
     #[inline(always)]
-    fn by_rows(self) {
-        let Self { x, y, out } = self;
+    fn by_rows(&mut self) {
+        let &mut Self { x, y, ref mut out } = self;
         out.fill(Lanes::ZERO);
         let mut j = 0;
         while j < x.count() {
@@ -99,8 +99,8 @@ fn add_fixed<const C: usize, const N: usize>(
 
 impl<const N: usize> ByRows<N> for ScalarProducts<'_, N> {
     #[inline(always)]
-    fn by_rows(self) {
-        let Self { x, g, out } = self;
+    fn by_rows(&mut self) {
+        let &mut Self { x, g, ref mut out } = self;
         for (i, out) in out.chunks_exact_mut(g.count()).enumerate() {
             for (s, entry) in out.iter_mut().enumerate() {
                 *entry = scalar_product(x.get(i), g.get(s));
@@ -130,11 +130,16 @@ pub fn scalar_product<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N
 
 impl<const N: usize> ByRows<N> for Combinations<'_, N> {
     #[inline(always)]
-    fn by_rows(self) {
+    fn by_rows(&mut self) {
         let g = self.g;
         for (j, column) in self.columns.chunks_mut(self.apart).enumerate() {
             let factors = self.factors.get(j);
             let column = &mut column[..g.length];
+            if let Some(damping) = self.damping {
+                for (entry, &factor) in column.iter_mut().zip(damping) {
+                    *entry = *entry * factor;
+                }
+            }
             let mut s = 0;
             while s < g.count() {
                 let taken = together(g.count() - s);

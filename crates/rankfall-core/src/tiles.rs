@@ -125,8 +125,18 @@ impl<const N: usize> InTiles<N> for Combinations<'_, N> {
         let sums = sums::<R, C, N>(count, factors, g);
         for r in 0..R {
             let entries = &mut self.columns[(j + r) * self.apart + row..][..C];
-            for c in 0..C {
-                entries[c] += sums[r][c];
+            match self.damping {
+                Some(damping) => {
+                    let damping = &damping[row..][..C];
+                    for c in 0..C {
+                        entries[c] = entries[c].mul_add(damping[c], sums[r][c]);
+                    }
+                }
+                None => {
+                    for c in 0..C {
+                        entries[c] += sums[r][c];
+                    }
+                }
             }
         }
     }

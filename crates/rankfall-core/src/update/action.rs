@@ -2,7 +2,7 @@
 //! short side of up to four, by products for all others.
 
 use super::tiled::{Halves, Tiled};
-use super::{SERIES, damp, fixed};
+use super::{SERIES, fixed};
 use crate::columns::Columns;
 use crate::lane_vec::LaneVec;
 use crate::lanes::Lanes;
@@ -64,11 +64,10 @@ impl<const N: usize> Action<N> {
             3 if !self.rowwise() => fixed::exponential::<3, _>(g, damping, columns, first),
             4 if !self.rowwise() => fixed::exponential::<4, _>(g, damping, columns, first),
             _ => {
-                damp(damping, columns);
                 self.tiled.take_increment(g);
                 self.sum_series();
                 let series = [&self.gram[..], &self.phi_one, &self.phi_two];
-                self.tiled.exponential(series, columns);
+                self.tiled.exponential(series, damping, columns);
             }
         }
     }
@@ -122,6 +121,7 @@ fn horner<const N: usize>(
 ) {
     set_identity(scratch, size, Lanes::splat(constant));
     let [gram, factors] = [gram, phi].map(|matrix| Columns::whole(&matrix[..size * size], size));
-    Products::of_rows(rows).add_combinations(gram, factors, &mut scratch[..size * size], size);
+    let scratch_used = &mut scratch[..size * size];
+    Products::of_rows(rows).add_combinations(None, gram, factors, scratch_used, size);
     phi.copy_from_slice(&scratch[..size * size]);
 }

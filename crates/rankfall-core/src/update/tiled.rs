@@ -23,6 +23,18 @@ impl Halves {
         self.tall + self.short
     }
 
+    /// x of every column.
+    #[inline(always)]
+    fn tall_of<const N: usize>(self, columns: &[Lanes<N>]) -> Columns<'_, N> {
+        let [first, _] = self.starts();
+        Columns {
+            entries: columns,
+            apart: self.rows(),
+            first,
+            length: self.tall,
+        }
+    }
+
     /// The first row of the taller and of the shorter.
     #[inline(always)]
     fn starts(self) -> [usize; 2] {
@@ -41,9 +53,11 @@ pub struct Tiled<const N: usize> {
     products: Products<N>,
     /// G column by column.
     increment: LaneVec<N>,
-    /// y before the update.
+    /// D G, the same way.
+    damped: LaneVec<N>,
+    /// y before the update, damped.
     old: LaneVec<N>,
-    /// Gᵀx.
+    /// Gᵀx, of x damped.
     projected: LaneVec<N>,
     /// What G takes to x.
     mixed: LaneVec<N>,
@@ -58,6 +72,7 @@ impl<const N: usize> Tiled<N> {
             halves,
             products: Products::of_rows(halves.rows()),
             increment: LaneVec::zeros(halves.tall * halves.short),
+            damped: LaneVec::zeros(halves.tall * halves.short),
             old: LaneVec::default(),
             projected: LaneVec::default(),
             mixed: LaneVec::default(),
@@ -92,20 +107,39 @@ impl<const N: usize> Tiled<N> {
     /// Θ ← (I + H(G)) Θ.
     #[inline(always)]
     pub fn euler(&mut self, columns: &mut [Lanes<N>]) {
-        self.look(columns);
-        self.add_spread(&self.old, columns);
-        self.add_to_short(&self.projected, columns);
+        self.take_short(columns, None);
+        let x = self.halves.tall_of(columns);
+        let g = Columns::whole(&self.increment, self.halves.tall);
+        self.products.scalar_products(x, g, &mut self.projected);
+        self.add_spread(&self.old, None, columns);
+        self.replace_short(&self.projected, columns);
     }
 
-    /// Θ ← exp H(G) Θ by the series K φ₂, φ₁ and φ₂, q × q each and symmetric.
+    /// Θ ← exp H(G) D Θ by the series K φ₂, φ₁ and φ₂, q × q each and symmetric; D = diag(damping).
+    ///
+    /// Θ is large: it is never scaled by itself. Gᵀ(D x) = (D G)ᵀ x, and D x is formed where x changes anyway.
     #[inline(always)]
     pub fn exponential(
         &mut self,
         [cosh_less_one, phi_one, phi_two]: [&[Lanes<N>]; 3],
+        damping: &[Lanes<N>],
         columns: &mut [Lanes<N>],
     ) {
-        self.look(columns);
-        let q = self.halves.short;
+        let Halves { tall, short: q, .. } = self.halves;
+        let [of_tall, of_short] = self.halves.starts().map(|start| &damping[start..]);
+        self.take_short(columns, Some(of_short));
+        for (own, column) in self
+            .damped
+            .chunks_exact_mut(tall)
+            .zip(self.increment.chunks_exact(tall))
+        {
+            for a in 0..tall {
+                own[a] = column[a] * of_tall[a];
+            }
+        }
+        let x = self.halves.tall_of(columns);
+        let g = Columns::whole(&self.damped, tall);
+        self.products.scalar_products(x, g, &mut self.projected);
         let (y, projected) = (&self.old, &self.projected);
         for (out, terms) in [
             (&mut self.mixed, [(phi_two, projected), (phi_one, y)]),
@@ -116,52 +150,55 @@ impl<const N: usize> Tiled<N> {
             for (symmetric, factors) in terms {
                 let (symmetric, factors) =
                     (Columns::whole(symmetric, q), Columns::whole(factors, q));
-                self.products.add_combinations(symmetric, factors, out, q);
+                self.products
+                    .add_combinations(None, symmetric, factors, out, q);
             }
         }
-        self.add_spread(&self.mixed, columns);
-        self.add_to_short(&self.change, columns);
+        self.add_spread(&self.mixed, Some(&of_tall[..tall]), columns);
+        self.replace_short(&self.change, columns);
     }
 
-    /// Takes y and Gᵀx of every column.
+    /// Takes y of every column, times the damping.
     #[inline(always)]
-    fn look(&mut self, columns: &[Lanes<N>]) {
+    fn take_short(&mut self, columns: &[Lanes<N>], damping: Option<&[Lanes<N>]>) {
         let (q, rows) = (self.halves.short, self.halves.rows());
-        let [tall, short] = self.halves.starts();
+        let [_, short] = self.halves.starts();
         let size = columns.len() / rows * q;
         self.old.resize(size);
         self.projected.resize(size);
         for (own, column) in self.old.chunks_exact_mut(q).zip(columns.chunks_exact(rows)) {
             own.copy_from_slice(&column[short..short + q]);
+            if let Some(damping) = damping {
+                for (entry, &factor) in own.iter_mut().zip(damping) {
+                    *entry = *entry * factor;
+                }
+            }
         }
-        let x = Columns {
-            entries: columns,
-            apart: rows,
-            first: tall,
-            length: self.halves.tall,
-        };
-        let g = Columns::whole(&self.increment, self.halves.tall);
-        self.products.scalar_products(x, g, &mut self.projected);
     }
 
-    /// x += G m for every column, q numbers m each.
+    /// x ← D x + G m for every column, q numbers m each.
     #[inline(always)]
-    fn add_spread(&self, of_columns: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+    fn add_spread(
+        &self,
+        of_columns: &[Lanes<N>],
+        damping: Option<&[Lanes<N>]>,
+        columns: &mut [Lanes<N>],
+    ) {
         let [tall, _] = self.halves.starts();
         let factors = Columns::whole(of_columns, self.halves.short);
         let (g, columns) = (self.increment(), &mut columns[tall..]);
         self.products
-            .add_combinations(g, factors, columns, self.halves.rows());
+            .add_combinations(damping, g, factors, columns, self.halves.rows());
     }
 
-    /// y += change for every column.
+    /// y of every column becomes what was taken plus the change.
     #[inline(always)]
-    fn add_to_short(&self, change: &[Lanes<N>], columns: &mut [Lanes<N>]) {
-        let [_, short] = self.halves.starts();
-        let all = columns.chunks_exact_mut(self.halves.rows());
-        for (column, change) in all.zip(change.chunks_exact(self.halves.short)) {
-            for (entry, &delta) in column[short..].iter_mut().zip(change) {
-                *entry += delta;
+    fn replace_short(&self, change: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+        let (q, [_, short]) = (self.halves.short, self.halves.starts());
+        let taken = self.old.chunks_exact(q).zip(change.chunks_exact(q));
+        for (column, (old, change)) in columns.chunks_exact_mut(self.halves.rows()).zip(taken) {
+            for i in 0..q {
+                column[short + i] = old[i] + change[i];
             }
         }
     }
