@@ -4,6 +4,7 @@ use faer::{Mat, MatRef, Side};
 
 mod accumulator;
 mod block_moments;
+mod panel_products;
 
 pub use accumulator::{GramAccumulator, Standardization, Standardized};
 

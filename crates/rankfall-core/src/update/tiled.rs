@@ -121,25 +121,38 @@ impl<const N: usize> Tiled<N> {
     #[inline(always)]
     pub fn exponential(
         &mut self,
-        [cosh_less_one, phi_one, phi_two]: [&[Lanes<N>]; 3],
+        series: [&[Lanes<N>]; 3],
         damping: &[Lanes<N>],
         columns: &mut [Lanes<N>],
     ) {
-        let Halves { tall, short: q, .. } = self.halves;
+        let tall = self.halves.tall;
         let [of_tall, of_short] = self.halves.starts().map(|start| &damping[start..]);
         self.take_short(columns, Some(of_short));
-        for (own, column) in self
-            .damped
-            .chunks_exact_mut(tall)
-            .zip(self.increment.chunks_exact(tall))
-        {
-            for a in 0..tall {
-                own[a] = column[a] * of_tall[a];
-            }
-        }
+        self.damp_increment(of_tall);
         let x = self.halves.tall_of(columns);
         let g = Columns::whole(&self.damped, tall);
         self.products.scalar_products(x, g, &mut self.projected);
+        self.mix(series);
+        self.add_spread(&self.mixed, Some(&of_tall[..tall]), columns);
+        self.replace_short(&self.change, columns);
+    }
+
+    /// D G, with the damping of x.
+    #[inline(always)]
+    fn damp_increment(&mut self, damping: &[Lanes<N>]) {
+        let tall = self.halves.tall;
+        let columns = self.increment.chunks_exact(tall);
+        for (damped, column) in self.damped.chunks_exact_mut(tall).zip(columns) {
+            for a in 0..tall {
+                damped[a] = column[a] * damping[a];
+            }
+        }
+    }
+
+    /// From y and Gᵀx of every column what G takes to x, and what is added to y.
+    #[inline(always)]
+    fn mix(&mut self, [cosh_less_one, phi_one, phi_two]: [&[Lanes<N>]; 3]) {
+        let q = self.halves.short;
         let (y, projected) = (&self.old, &self.projected);
         for (out, terms) in [
             (&mut self.mixed, [(phi_two, projected), (phi_one, y)]),
@@ -148,14 +161,11 @@ impl<const N: usize> Tiled<N> {
             out.resize(y.len());
             out.fill(Lanes::ZERO);
             for (symmetric, factors) in terms {
-                let (symmetric, factors) =
-                    (Columns::whole(symmetric, q), Columns::whole(factors, q));
+                let [symmetric, factors] = [symmetric, factors].map(|m| Columns::whole(m, q));
                 self.products
                     .add_combinations(None, symmetric, factors, out, q);
             }
         }
-        self.add_spread(&self.mixed, Some(&of_tall[..tall]), columns);
-        self.replace_short(&self.change, columns);
     }
 
     /// Takes y of every column, times the damping.
