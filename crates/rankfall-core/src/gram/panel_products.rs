@@ -11,7 +11,7 @@ use crate::registers::{Arithmetic, Register, VectorInstructions};
 /// Columns of a panel: those that lie side by side, row by row.
 const PANEL: usize = lanes::BLOCK;
 
-/// Products of all pairs of many columns, `ROWS` apart, over the first `rows` rows: a packed lower triangle.
+/// Products of all pairs of many columns, `ROWS` apart, over the first `rows` ≥ 1 rows: a packed lower triangle.
 pub fn large_products(
     block: &[f64],
     columns: usize,
