@@ -1,6 +1,8 @@
 //! The embedded font: widths for layout, outlines for PNG.
 
-use ttf_parser::{Face, GlyphId, OutlineBuilder};
+use skrifa::instance::{LocationRef, Size};
+use skrifa::outline::{DrawSettings, OutlinePen};
+use skrifa::{FontRef, GlyphId, MetadataProvider};
 
 use crate::scene::Text;
 
@@ -15,7 +17,7 @@ pub const FAMILIES: &str =
 /// A weight of the embedded font.
 pub struct Font {
     // `None` cannot happen with the files above; it only means that text is laid out by a guess.
-    face: Option<Face<'static>>,
+    face: Option<FontRef<'static>>,
 }
 
 impl Font {
@@ -23,7 +25,7 @@ impl Font {
     #[must_use]
     pub fn new(bold: bool) -> Self {
         Self {
-            face: Face::parse(if bold { BOLD } else { REGULAR }, 0).ok(),
+            face: FontRef::new(if bold { BOLD } else { REGULAR }).ok(),
         }
     }
 
@@ -36,30 +38,39 @@ impl Font {
     /// Draws `content` with its baseline starting at the origin, one em wide units, y up.
     pub fn outline(&self, content: &str, builder: &mut dyn Pen) {
         let Some(face) = &self.face else { return };
-        let em = f32::from(face.units_per_em());
         let mut offset = 0.0;
         for c in content.chars() {
             let glyph = glyph_of(face, c);
             let mut shifted = Shifted {
                 pen: builder,
-                scale: em.recip(),
+                scale: units_per_em(face).recip() as f32,
                 offset,
             };
-            face.outline_glyph(glyph, &mut shifted);
+            if let Some(outline) = face.outline_glyphs().get(glyph) {
+                // The fonts above have no outline that fails; one that did would leave its room empty.
+                let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
+                let _ = outline.draw(settings, &mut shifted);
+            }
             offset += self.advance(c) as f32;
         }
     }
 
     fn advance(&self, c: char) -> f64 {
         let Some(face) = &self.face else { return 0.6 };
-        let units = face.glyph_hor_advance(glyph_of(face, c)).unwrap_or(0);
-        f64::from(units) / f64::from(face.units_per_em())
+        let metrics = face.glyph_metrics(Size::unscaled(), LocationRef::default());
+        let units = metrics.advance_width(glyph_of(face, c)).unwrap_or(0.0);
+        f64::from(units) / units_per_em(face)
     }
 }
 
 /// Glyph 0 is the empty box that stands for a character the font does not have.
-fn glyph_of(face: &Face<'_>, c: char) -> GlyphId {
-    face.glyph_index(c).unwrap_or(GlyphId(0))
+fn glyph_of(face: &FontRef<'_>, c: char) -> GlyphId {
+    face.charmap().map(c).unwrap_or(GlyphId::NOTDEF)
+}
+
+fn units_per_em(face: &FontRef<'_>) -> f64 {
+    let metrics = face.metrics(Size::unscaled(), LocationRef::default());
+    f64::from(metrics.units_per_em)
 }
 
 /// The width of a line of text in pixels.
@@ -123,7 +134,7 @@ impl Shifted<'_> {
     }
 }
 
-impl OutlineBuilder for Shifted<'_> {
+impl OutlinePen for Shifted<'_> {
     fn move_to(&mut self, x: f32, y: f32) {
         self.pen.move_to(self.x(x), self.y(y));
     }
@@ -161,7 +172,7 @@ mod tests {
             for c in "aZ09−×·⁻⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉σλνηδΘᵀ|…–—→≥≤\u{202f}ü".chars()
             {
                 assert!(
-                    face.glyph_index(c).is_some(),
+                    face.charmap().map(c).is_some(),
                     "no glyph for {c:?}, bold = {bold}"
                 );
             }
