@@ -348,7 +348,7 @@ fn guess(path: &Path, gzip: bool) -> Result<Sample, DataError> {
     }
     match (best, refused) {
         // A single column has no separator; a comma is what numbers do not have in them.
-        (Some((score, _)), _) if score == 0.0 => Sample::read(path, gzip, Delimiter::Byte(b',')),
+        (Some((0.0, _)), _) => Sample::read(path, gzip, Delimiter::Byte(b',')),
         (Some((_, sample)), _) => Ok(sample),
         (None, Some(error)) => Err(error),
         (None, None) => Err(DataErrorKind::Empty.at(path)),
