@@ -250,11 +250,10 @@ fn targets_that_are_one_hot_already_stay_as_they_are() {
     assert_eq!(loaded.targets, ["p=0", "p=1", "q=0", "q=1"]);
 }
 
-/// The rows of a second file, read as the first: inputs and targets side by side.
-fn rows_like(
-    first: &FileSpec,
-    second: &FileSpec,
-) -> Result<(Vec<f64>, Vec<f64>, Vec<String>), String> {
+type InputsTargetsNotes = (Vec<f64>, Vec<f64>, Vec<String>);
+
+/// The rows of a second file, read as the first: inputs and targets row by row, and the notes.
+fn rows_like(first: &FileSpec, second: &FileSpec) -> Result<InputsTargetsNotes, String> {
     let first = RowSource::open(first).unwrap();
     let mut source = RowSource::open_like(second, &first).map_err(|e| e.to_string())?;
     let (mut x, mut y) = (Vec::new(), Vec::new());
