@@ -27,8 +27,10 @@ pub struct LaneProblem<const N: usize> {
     pub sxy: LaneVec<N>,
     /// The least-squares optimum, p × k row-major.
     pub optimum: LaneVec<N>,
-    /// Loss of the optimum.
+    /// Loss of the optimum, in the units of reported losses.
     pub loss_floor: Lanes<N>,
+    /// What the squared error of each output counts in reported losses, k of them.
+    pub(crate) loss_weights: LaneVec<N>,
     /// Teacher and covariance, where known.
     pub truth: Option<LaneTruth<N>>,
     /// Rows, where held.
@@ -70,7 +72,8 @@ impl<const N: usize> LaneProblem<N> {
             trace: lanes_of(problems, Problem::trace),
             sxy: matrix(&|q, a, b| q.sxy[(a, b)]),
             optimum: matrix(&|q, a, b| q.optimum[(a, b)]),
-            loss_floor: lanes_of(problems, |q| q.loss_floor),
+            loss_floor: lanes_of(problems, Problem::reported_loss_floor),
+            loss_weights: gather(problems, outputs, Problem::loss_weight),
             truth: LaneTruth::new(problems, inputs, outputs),
             rows: problems.iter().map(|q| q.rows.clone()).collect(),
             scratch: Cell::default(),

@@ -432,16 +432,17 @@ fn population_loss<const N: usize>(
     Lanes::splat(0.5).mul_add(sum, truth.floor)
 }
 
-/// ½|S_xx^{1/2}(W₁W₂ − β̂)|²: the training loss above the least-squares optimum.
+/// ½|S_xx^{1/2}(W₁W₂ − β̂)|²: the training loss above the least-squares optimum, in the units of
+/// reported losses.
 #[inline(always)]
 fn excess_loss<const N: usize>(problem: &LaneProblem<N>, map: &[Lanes<N>]) -> Lanes<N> {
     let k = problem.outputs;
     let mut sum = Lanes::ZERO;
     let rows = map.chunks_exact(k).zip(problem.optimum.chunks_exact(k));
     for ((row, best), &s) in rows.zip(&problem.eigenvalues) {
-        for (&x, &y) in row.iter().zip(best) {
+        for ((&x, &y), &weight) in row.iter().zip(best).zip(&problem.loss_weights) {
             let error = x - y;
-            sum = (s * error).mul_add(error, sum);
+            sum = (s * weight * error).mul_add(error, sum);
         }
     }
     Lanes::splat(0.5) * sum

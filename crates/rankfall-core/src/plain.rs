@@ -410,7 +410,7 @@ impl Plain {
         let mut excess = 0.0;
         for b in 0..problem.outputs {
             for (a, &s) in problem.eigenvalues.iter().enumerate() {
-                excess += 0.5 * s * error[(a, b)] * error[(a, b)];
+                excess += 0.5 * s * problem.loss_weight(b) * error[(a, b)] * error[(a, b)];
             }
         }
         let population = problem.truth.as_ref().map(|truth| {

@@ -52,10 +52,21 @@ pub struct Problem {
     pub optimum: Mat<f64>,
     /// ½ tr(S_yy − S_xyᵀ S_xx⁺ S_xy) ≥ 0: the loss of the optimum.
     pub loss_floor: f64,
+    /// In what the reported losses are, where not in the units of the outputs as they are fitted.
+    pub loss_units: Option<LossUnits>,
     /// The truth in this basis, where it is known.
     pub truth: Option<Truth>,
     /// The rows in this basis, where they are held.
     pub rows: Option<Arc<Rows>>,
+}
+
+/// The units of reported losses: ½ Σ weight_b · error_b², for outputs that were fitted scaled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossUnits {
+    /// The square of what each output was divided by, k of them.
+    pub weights: Vec<f64>,
+    /// The loss of the least-squares optimum in these units.
+    pub floor: f64,
 }
 
 /// Why there is no problem to solve.
@@ -129,9 +140,24 @@ impl Problem {
             sxy,
             optimum,
             loss_floor,
+            loss_units: None,
             truth,
             rows: rows.map(Arc::new),
         })
+    }
+
+    /// The loss of the optimum in the units in which losses are reported.
+    pub fn reported_loss_floor(&self) -> f64 {
+        self.loss_units
+            .as_ref()
+            .map_or(self.loss_floor, |units| units.floor)
+    }
+
+    /// What the squared error of output `b` counts in reported losses.
+    pub fn loss_weight(&self, b: usize) -> f64 {
+        self.loss_units
+            .as_ref()
+            .map_or(1.0, |units| units.weights[b])
     }
 
     /// tr S_xx.

@@ -70,6 +70,11 @@ impl Bundled {
         BUNDLED.iter().find(|one| one.name == name)
     }
 
+    /// Whether its one target is a class.
+    pub fn has_classes(&self) -> bool {
+        self.classes
+    }
+
     /// Its rows.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::checksum::while_hashing;
 use crate::error::{DataError, DataErrorKind};
 use crate::images::Images;
 use crate::open;
+use crate::sniff::other_kind;
 
 /// Red, green and blue planes of 32 × 32 pixels.
 const SHAPE: [usize; 3] = [3, 32, 32];
@@ -82,6 +83,11 @@ fn read_file(path: &Path, labels: CifarLabels, images: &mut Images) -> Result<()
             cure: "split it",
         };
         return Err(kind.at(path));
+    }
+    if let Some(name) = other_kind(&bytes[..bytes.len().min(64)]) {
+        let found = format!("the first bytes are those of {name}");
+        let expected = "of CIFAR records".to_owned();
+        return Err(DataErrorKind::WrongKind { found, expected }.at(path));
     }
     let record = labels.bytes() + PIXELS;
     if !bytes.len().is_multiple_of(record) {

@@ -16,10 +16,23 @@ const LISTED: usize = 20;
 pub(crate) struct Columns {
     /// A name for every column; made up when the file has none.
     pub names: Vec<String>,
-    /// Whether the names are the file's own.
-    pub named: bool,
+    /// Where the names come from.
+    pub naming: Naming,
+    /// Columns that number or name the rows: no inputs unless they are asked for.
+    pub index: Vec<usize>,
     /// In an NPZ with two arrays, how many columns the array of inputs has; they come first.
     pub split: Option<usize>,
+}
+
+/// Where the names of columns come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Made up from positions, and no name to ask for.
+    MadeUp,
+    /// Made up from the names of arrays.
+    Arrays,
+    /// The file's own.
+    Own,
 }
 
 impl Columns {
@@ -27,7 +40,8 @@ impl Columns {
     pub fn unnamed(count: usize) -> Self {
         Self {
             names: (0..count).map(|i| format!("column {i}")).collect(),
-            named: false,
+            naming: Naming::MadeUp,
+            index: Vec::new(),
             split: None,
         }
     }
@@ -51,7 +65,8 @@ impl Columns {
         }
         Ok(Self {
             names,
-            named: true,
+            naming: Naming::Own,
+            index: Vec::new(),
             split: None,
         })
     }
@@ -93,7 +108,9 @@ fn resolve_kind(spec: &FileSpec, columns: &Columns) -> Result<Resolved, DataErro
             claim(&inputs, "an input", columns, &mut role)?;
             inputs
         }
-        None => candidates.filter(|&c| role[c].is_none()).collect(),
+        None => (candidates.filter(|&c| role[c].is_none()))
+            .filter(|c| !columns.index.contains(c))
+            .collect(),
     };
     if inputs.is_empty() {
         return Err(DataErrorKind::NoInputs);
@@ -137,7 +154,7 @@ fn find_all(
         }),
         ColumnSelector::Name(name) => match by_name.get(name.as_str()) {
             Some(&position) => Ok(position),
-            None if columns.named => Err(unknown("column", name, names)),
+            None if columns.naming != Naming::MadeUp => Err(unknown("column", name, names)),
             None => Err(DataErrorKind::NoNames {
                 name: name.clone(),
                 last: names.len().saturating_sub(1),
@@ -146,6 +163,91 @@ fn find_all(
     };
     let positions = selectors.iter().map(find);
     positions.map(|p| p.map(|p| p + range.start)).collect()
+}
+
+/// Finds in a second file of a table the columns that `known` are in the first, at `path`: by name
+/// where both files have names of their own, else by position.
+///
+/// # Errors
+/// Columns that are in one file alone: all of them where the inputs are not named, else those asked
+/// for; and tables of different width where names do not tell the columns.
+pub(crate) fn matching(
+    spec: &FileSpec,
+    columns: &Columns,
+    (first, known): (&Columns, &Resolved),
+    path: &Path,
+) -> Result<Resolved, DataError> {
+    let differ = |difference: String| {
+        let other = path.to_owned();
+        DataErrorKind::OtherColumns { other, difference }.at(&spec.path)
+    };
+    if columns.naming != Naming::Own || first.naming != Naming::Own {
+        let [here, there] = [columns, first].map(|c| c.names.len());
+        let fits = here == there && columns.split == first.split;
+        return match fits {
+            true => Ok(known.clone()),
+            false => Err(differ(format!(
+                "it has {here} columns and that has {there}"
+            ))),
+        };
+    }
+    let place: HashMap<&str, usize> = (columns.names.iter().enumerate())
+        .map(|(i, name)| (name.as_str(), i))
+        .collect();
+    let wanted = known.inputs.iter().chain(&known.targets);
+    let missing: Vec<String> = (wanted.clone().map(|&c| &first.names[c]))
+        .filter(|name| !place.contains_key(name.as_str()))
+        .cloned()
+        .collect();
+    let there: std::collections::HashSet<&str> = first.names.iter().map(String::as_str).collect();
+    let extra: Vec<String> = (columns.names.iter().enumerate())
+        .filter(|(c, name)| !there.contains(name.as_str()) && !columns.index.contains(c))
+        .filter(|_| spec.inputs.is_none())
+        .map(|(_, name)| name.clone())
+        .collect();
+    let part = |what: &str, names: &[String]| match names {
+        [] => None,
+        names => Some(format!("{what} {}", list(names))),
+    };
+    let parts = [part("it lacks", &missing), part("it has besides", &extra)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if !parts.is_empty() {
+        return Err(differ(parts.join(", and ")));
+    }
+    let of = |columns: &[usize]| {
+        columns
+            .iter()
+            .map(|&c| place[first.names[c].as_str()])
+            .collect()
+    };
+    Ok(Resolved {
+        inputs: of(&known.inputs),
+        targets: of(&known.targets),
+    })
+}
+
+/// What to say of the index columns that were left out.
+pub(crate) fn index_note(
+    spec: &FileSpec,
+    columns: &Columns,
+    resolved: &Resolved,
+) -> Option<String> {
+    let left_out: Vec<usize> = (columns.index.iter().copied())
+        .filter(|column| !resolved.targets.contains(column))
+        .collect();
+    let (Some(&first), None) = (left_out.first(), &spec.inputs) else {
+        return None;
+    };
+    let names: Vec<String> = left_out.iter().map(|&c| columns.names[c].clone()).collect();
+    let (what, them) = match names.len() {
+        1 => ("column", "it"),
+        _ => ("columns", "them"),
+    };
+    Some(format!(
+        "{what} {} (position {first}): an index of the rows, left out of the inputs; positions count \
+         {them}, and inputs can name {them}",
+        list(&names)
+    ))
 }
 
 /// The error for a name that is not among `names`, with the nearest that is.

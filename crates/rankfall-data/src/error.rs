@@ -49,10 +49,12 @@ impl fmt::Display for Place {
 #[non_exhaustive]
 pub enum DataErrorKind {
     /// There is no such file.
-    #[error("no such file; relative paths are taken from {}", from.display())]
+    #[error("no such file{}", instead(nearest, folder))]
     Missing {
-        /// The folder that relative paths start from.
-        from: PathBuf,
+        /// The file of its folder with the most similar name, if one is similar.
+        nearest: Option<String>,
+        /// The first folder on the way to it that is not there either.
+        folder: Option<PathBuf>,
     },
     /// A folder was named.
     #[error("this is a directory; name a file in it")]
@@ -69,6 +71,34 @@ pub enum DataErrorKind {
     /// Zero bytes, or nothing but blank lines.
     #[error("the file is empty")]
     Empty,
+    /// Nothing but comments.
+    #[error("the file has no rows: everything up to line {line} is a comment, starting with #")]
+    OnlyComments {
+        /// The last comment.
+        line: u64,
+    },
+    /// A first line that could be names or a row.
+    #[error(
+        "line {line} could be names or a row with a word for a missing value: {listed}; set header = true or header = false"
+    )]
+    HeaderUnclear {
+        /// The line, from 1.
+        line: u64,
+        /// Its fields.
+        listed: String,
+    },
+    /// Names of which there are more or fewer than columns.
+    #[error(
+        "the line taken as names has {fields} fields and the lines after it have {rows}, separated by {separator}; if it is a title, remove it, and set delimiter if something else separates"
+    )]
+    FirstLine {
+        /// Fields of the line of names.
+        fields: usize,
+        /// Fields of the others.
+        rows: usize,
+        /// What was taken to separate them.
+        separator: String,
+    },
     /// Column names and not one row.
     #[error("the file has a header but no rows; if its first line is a row, set header = false")]
     HeaderOnly,
@@ -125,7 +155,10 @@ pub enum DataErrorKind {
         line: u64,
     },
     /// A row with more or fewer fields than the first.
-    #[error("{place} has {got} fields, but {expected} are expected from the first line")]
+    #[error(
+        "{place} has {got} {}, but {expected} are expected from the lines before it; they are separated by {separator}, or set delimiter",
+        if *got == 1 { "field" } else { "fields" }
+    )]
     Ragged {
         /// The row.
         place: Place,
@@ -133,6 +166,8 @@ pub enum DataErrorKind {
         expected: usize,
         /// Fields of this row.
         got: usize,
+        /// What was taken to separate them.
+        separator: String,
     },
     /// Text where a number must stand.
     #[error("{place}, column {column:?}: {text:?} is not a number{hint}")]
@@ -153,6 +188,18 @@ pub enum DataErrorKind {
         place: Place,
         /// The column's name.
         column: String,
+    },
+    /// A word for a missing value among labels that are numbers.
+    #[error(
+        "{place}, column {column:?}: {text:?} stands for a missing value among numbers; drop or fill in such rows"
+    )]
+    MissingLabel {
+        /// The row.
+        place: Place,
+        /// The column's name.
+        column: String,
+        /// What stands there.
+        text: String,
     },
     /// NaN or an infinity.
     #[error("{place}, column {column:?}: {value} is not finite; drop or replace such rows")]
@@ -224,8 +271,18 @@ pub enum DataErrorKind {
         available: String,
     },
     /// Nothing is left to be an input.
-    #[error("no input columns are left: every column is a target")]
+    #[error(
+        "no input columns are left: every column is a target or an index; name inputs to use an index as one"
+    )]
     NoInputs,
+    /// A second file of the same table with other columns.
+    #[error("its columns are not those of {}: {difference}; both files need the same columns, in any order, or name the inputs", other.display())]
+    OtherColumns {
+        /// The first file.
+        other: PathBuf,
+        /// What is here and not there, and the other way round.
+        difference: String,
+    },
     /// A column is input and target at once, or named twice.
     #[error("the column {name:?} is named twice, as {first} and as {second}; once is enough")]
     Repeated {
@@ -319,6 +376,14 @@ impl DataErrorKind {
                 Format::Parquet => "of a Parquet file".to_owned(),
             },
         }
+    }
+}
+
+fn instead(nearest: &Option<String>, folder: &Option<PathBuf>) -> String {
+    match (nearest, folder) {
+        (Some(name), _) => format!("; its folder has {name:?}"),
+        (None, Some(folder)) => format!("; there is no folder {}", folder.display()),
+        (None, None) => String::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::checksum::while_hashing;
 use crate::error::{DataError, DataErrorKind};
 use crate::images::Images;
 use crate::open;
+use crate::sniff::other_kind;
 
 /// More bytes than this are refused before they are read: 4 GiB.
 const LARGEST: u64 = 4 << 30;
@@ -69,7 +70,13 @@ fn read_array(path: &Path, what: &str, least_axes: usize) -> Result<Array, DataE
         return Err(DataErrorKind::Empty.at(path));
     }
     if got < 4 || magic[..2] != [0, 0] {
-        let found = format!("the first bytes are {:02x?}", &magic[..got]);
+        let mut head = magic[..got].to_vec();
+        let more = stream.as_mut().take(60).read_to_end(&mut head);
+        more.map_err(|e| open::io_error(path, e))?;
+        let found = match other_kind(&head) {
+            Some(name) => format!("the first bytes are those of {name}"),
+            None => format!("the first bytes are {:02x?}", &magic[..got]),
+        };
         let expected = "those of an IDX file, 00 00 08 and the number of axes".to_owned();
         return Err(DataErrorKind::WrongKind { found, expected }.at(path));
     }

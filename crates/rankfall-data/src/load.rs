@@ -25,12 +25,16 @@ pub struct Loaded {
     pub sha256: String,
     /// Rows read.
     pub rows: u64,
+    /// What of the file was taken for something that it need not be, in sentences for a reader of
+    /// the results: a first line for names, a column for an index, labels for classes.
+    pub notes: Vec<String>,
 }
 
 /// Reads a file once (class columns twice) into its Gram.
 ///
 /// Memory is bounded whatever the number of rows. The file is hashed meanwhile by a second
-/// thread. One-hot outputs are not centred by standardising; other targets are.
+/// thread. One-hot outputs are neither centred nor scaled by standardising; other targets are
+/// centred, and scaled where the spec asks for that.
 ///
 /// # Errors
 /// Everything that can be wrong with a file, its rows or the columns named; see
@@ -69,7 +73,10 @@ fn finish(
 ) -> Result<Loaded, DataError> {
     let (inputs, targets) = (source.inputs().to_vec(), source.targets().to_vec());
     let (gram, standardization) = if spec.standardize {
-        let standardized = moments.standardized_gram(!spec.one_hot);
+        let mut standardized = moments.standardized_gram(!spec.one_hot);
+        if spec.standardize_targets && !spec.one_hot {
+            standardized.scale_targets();
+        }
         (standardized.gram, Some(standardized.standardization))
     } else {
         (moments.gram(), None)
@@ -84,6 +91,7 @@ fn finish(
         inputs,
         targets,
         standardization,
+        notes: source.notes(),
         sha256: String::new(),
     })
 }

@@ -7,7 +7,7 @@ use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use crate::columns::{Columns, unknown};
+use crate::columns::{Columns, Naming, unknown};
 use crate::error::{DataError, DataErrorKind};
 use crate::npy::{self, ArrayRows, Bytes, Header};
 use crate::open::{self, io_error};
@@ -73,6 +73,10 @@ impl Archive {
         }
         if entries.is_empty() {
             return Err(not_arrays(&others).at(path));
+        }
+        let has = |name: &str| entries.iter().any(|entry: &Entry| entry.name == name);
+        if has("format") && has("shape") && has("data") {
+            return Err(sparse().at(path));
         }
         let path = path.to_owned();
         Ok(Self { path, entries })
@@ -185,6 +189,14 @@ fn not_arrays(names: &[String]) -> DataErrorKind {
     }
 }
 
+/// What `scipy.sparse.save_npz` writes.
+fn sparse() -> DataErrorKind {
+    DataErrorKind::WrongKind {
+        found: "this is a sparse matrix of SciPy (format, shape and data in an archive)".to_owned(),
+        expected: "dense arrays; save m.toarray() with numpy.savez".to_owned(),
+    }
+}
+
 /// Passes bytes on and compares their checksum and number at the end.
 struct Verified {
     stream: Box<dyn Read + Send>,
@@ -256,7 +268,7 @@ impl NpzTable {
                 rows: probe.rows(),
             });
         }
-        columns.named = true;
+        columns.naming = Naming::Arrays;
         if let [inputs, targets] = &arrays[..] {
             columns.split = Some(inputs.columns.end);
             if inputs.rows != targets.rows {
@@ -318,7 +330,7 @@ fn array_names(spec: &FileSpec, archive: &Archive) -> Result<Vec<String>, DataEr
     match (inputs, targets, &archive.entries[..]) {
         (Some(inputs), Some(targets), _) if inputs == targets => {
             let message = format!(
-                "the array {inputs:?} is named for inputs and for targets; leave arrays.targets out and name the target columns"
+                "the array {inputs:?} is named for inputs and for targets; leave targets_array out and name the target columns in targets"
             );
             Err(DataErrorKind::Options(message).at(&spec.path))
         }
@@ -327,7 +339,7 @@ fn array_names(spec: &FileSpec, archive: &Archive) -> Result<Vec<String>, DataEr
         (None, _, [only]) => Ok(vec![only.name.clone()]),
         (None, _, _) => {
             let message = format!(
-                "which arrays hold inputs and targets? Set arrays.inputs and arrays.targets to some of: {}",
+                "which arrays hold inputs and targets? Set inputs_array and targets_array to some of: {}",
                 crate::columns::list(&archive.names())
             );
             Err(DataErrorKind::Options(message).at(&spec.path))

@@ -66,9 +66,7 @@ pub(crate) fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize
 /// An error of the system or of a decompressor, in words.
 pub(crate) fn io_error(path: &Path, error: io::Error) -> DataError {
     let kind = match error.kind() {
-        ErrorKind::NotFound => DataErrorKind::Missing {
-            from: std::env::current_dir().unwrap_or_default(),
-        },
+        ErrorKind::NotFound => missing(path),
         ErrorKind::UnexpectedEof => DataErrorKind::Truncated {
             detail: "its compressed data stops in the middle".to_owned(),
         },
@@ -78,4 +76,35 @@ pub(crate) fn io_error(path: &Path, error: io::Error) -> DataError {
         _ => DataErrorKind::Io(error),
     };
     kind.at(path)
+}
+
+/// Entries of a folder that are looked through for a similar name.
+const MOST_ENTRIES: usize = 10_000;
+
+/// What is there in place of a file that is not.
+fn missing(path: &Path) -> DataErrorKind {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let wanted = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries
+        .take(MOST_ENTRIES)
+        .map(|e| e.file_name().to_string_lossy().into_owned());
+    let similar = names.map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name));
+    // The order of a folder is nobody's: of equally similar names the first by letter.
+    let best = similar.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
+    let missing = folder
+        .ancestors()
+        .filter(|f| !f.as_os_str().is_empty() && !f.exists())
+        .last();
+    DataErrorKind::Missing {
+        nearest: best.filter(|b| b.0 > 0.85).map(|b| b.1),
+        folder: missing.map(Path::to_owned),
+    }
 }

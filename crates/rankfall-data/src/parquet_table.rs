@@ -12,6 +12,7 @@ use parquet::data_type::{
     AsBytes, BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType,
     Int32Type, Int64Type,
 };
+use parquet::file::metadata::FileMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
@@ -42,7 +43,8 @@ impl ParquetTable {
             return Err(DataErrorKind::Options(message).at(path));
         }
         let names = schema.columns().iter().map(|c| c.path().string());
-        let columns = Columns::named(path, names.collect())?;
+        let mut columns = Columns::named(path, names.collect())?;
+        columns.index = index_columns(metadata, &columns.names);
         if metadata.num_rows() <= 0 {
             let what = "the table".to_owned();
             return Err(DataErrorKind::NoRows { what }.at(path));
@@ -81,6 +83,35 @@ impl ParquetTable {
         let schema = self.file.metadata().file_metadata().schema_descr();
         meaning(&schema.column(picked.column), picked.class)
     }
+}
+
+/// Columns that pandas wrote as an index, as its note in the file says, or by the name that it gives
+/// to an index without one.
+fn index_columns(metadata: &FileMetaData, names: &[String]) -> Vec<usize> {
+    let notes = metadata.key_value_metadata().into_iter().flatten();
+    let pandas = notes
+        .filter(|note| note.key == "pandas")
+        .find_map(|note| note.value.as_ref());
+    // Somebody's damaged note is no reason to refuse the table.
+    let note: serde_json::Value = pandas
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let listed = note["index_columns"].as_array();
+    let listed: Vec<&str> = listed
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str())
+        .collect();
+    let is_index = |name: &str| {
+        let level = name
+            .strip_prefix("__index_level_")
+            .and_then(|n| n.strip_suffix("__"));
+        listed.contains(&name) || level.is_some_and(|n| n.parse::<u32>().is_ok())
+    };
+    (names.iter().enumerate())
+        .filter(|(_, name)| is_index(name))
+        .map(|(column, _)| column)
+        .collect()
 }
 
 thread_local! {
@@ -219,6 +250,8 @@ struct Target<'a> {
     values: &'a mut [f64],
     width: usize,
     slot: usize,
+    /// Rows that came before.
+    rows: u64,
     codes: Option<&'a mut ClassCodes>,
 }
 
@@ -301,12 +334,14 @@ impl ReadColumn for TextColumn {
             .iter_mut()
             .skip(target.slot)
             .step_by(target.width);
-        for (place, value) in places.zip(&self.buffer.values) {
+        for (offset, (place, value)) in places.zip(&self.buffer.values).enumerate() {
             let text = str::from_utf8(value.as_bytes()).map_err(|_| {
                 let location = "a text of a class column".to_owned();
                 Problem::Kind(DataErrorKind::NotUtf8 { location })
             })?;
-            *place = codes.text(text).map_err(Problem::Kind)? as f64;
+            let row = target.rows + offset as u64 + 1;
+            let of = Place { row, line: None };
+            *place = codes.text(text, of).map_err(Problem::Kind)? as f64;
         }
         Ok(())
     }
@@ -444,6 +479,7 @@ impl ParquetRows {
                 values: &mut *values,
                 width,
                 slot,
+                rows: self.rows,
                 codes,
             };
             let mut problem = Ok(());

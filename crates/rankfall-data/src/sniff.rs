@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::encoding::Encoding;
 use crate::error::{DataError, DataErrorKind};
 use crate::open;
 use crate::spec::{FileSpec, Format};
@@ -31,6 +32,44 @@ const OTHERS: [(&[u8], &str); 19] = [
     (b"\x80\x05", "a Python pickle"),
     (b"\x7fELF", "a program"),
 ];
+
+/// How text that is no table starts, in lower case and after blanks, and what it is called.
+const TEXTS: [(&[u8], &str); 12] = [
+    (b"<!doctype html", WEB_PAGE),
+    (b"<html", WEB_PAGE),
+    (b"<head", WEB_PAGE),
+    (b"<body", WEB_PAGE),
+    (b"<script", WEB_PAGE),
+    (b"<!--", WEB_PAGE),
+    (b"<?xml", "an XML file"),
+    (
+        b"version https://git-lfs.github.com",
+        "a Git LFS pointer (git lfs pull brings the file it stands for)",
+    ),
+    (
+        b"/annex/objects/",
+        "a git-annex pointer (git annex get brings the file it stands for)",
+    ),
+    (b"@relation", "an ARFF file (write it as CSV)"),
+    (b"{\\rtf", "a document in rich text"),
+    (b"{\"", "a JSON file (write it as CSV)"),
+];
+const WEB_PAGE: &str =
+    "an HTML page (a web page, perhaps of a login or an error: download the file itself)";
+
+/// What a file is that holds no table, by its first bytes: an image, a web page, a Git LFS pointer, …
+pub(crate) fn other_kind(head: &[u8]) -> Option<&'static str> {
+    if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some(name);
+    }
+    let text = head
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(head)
+        .trim_ascii_start();
+    let text = text[..text.len().min(64)].to_ascii_lowercase();
+    let found = TEXTS.iter().find(|(start, _)| text.starts_with(start));
+    found.map(|(_, name)| *name)
+}
 
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +140,11 @@ fn kind(head: &[u8]) -> Kind {
     if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
         return Kind::Known(Format::Parquet);
     }
-    if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
+    if let Some(name) = other_kind(head) {
         return Kind::Other(name);
     }
-    // UTF-16 is full of zero bytes too, but the text reader has a better message for it.
-    let utf16 = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
-    if head.contains(&0) && !utf16 {
+    // UTF-16 is full of zero bytes too.
+    if head.contains(&0) && Encoding::of(head).0 == Encoding::Utf8 {
         return Kind::Other("binary data of an unknown kind");
     }
     Kind::Known(Format::Csv)
@@ -138,7 +176,7 @@ fn mismatch(found: Format, expected: Format, spec: &FileSpec) -> DataErrorKind {
             Some(_) => {
                 format!(" as the format asked for; leave the format out, or ask for {found}")
             }
-            None => format!(" as its name says; rename it, or ask for the format {found}"),
+            None => format!(" as its name says; rename it so that its name says {found}"),
         };
         expected.push_str(&cure);
     }

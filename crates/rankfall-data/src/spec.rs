@@ -16,20 +16,23 @@ pub struct FileSpec {
     pub path: PathBuf,
     /// Its format; `None` looks at the first bytes, and refuses a file whose name says otherwise.
     pub format: Option<Format>,
-    /// Input columns in this order; `None` means every column that is not a target.
+    /// Input columns in this order; `None` means every column that is neither a target nor an
+    /// index, which a note then says.
     pub inputs: Option<Vec<ColumnSelector>>,
     /// Target columns in this order. Required, but for an NPZ with an array of targets, where
     /// `None` means all columns of that array.
     pub targets: Option<Vec<ColumnSelector>>,
     /// Whether a text file starts with column names.
     pub header: Header,
-    /// What separates the columns of a text file; `None` finds out from its first line.
+    /// What separates the columns of a text file; `None` finds out from its first lines.
     pub delimiter: Option<Delimiter>,
     /// Whether targets are classes, each distinct value of which becomes a 0/1 output.
     pub one_hot: bool,
     /// Whether inputs are centred and scaled to unit variance, and targets centred (one-hot
     /// outputs are left as they are).
     pub standardize: bool,
+    /// Whether targets are scaled to unit variance as well, where `standardize` centres them.
+    pub standardize_targets: bool,
     /// Which arrays of an NPZ hold inputs and targets.
     pub arrays: ArrayNames,
     /// Bytes that reading may hold at once; beyond, the file is refused with the estimate.
@@ -49,6 +52,7 @@ impl FileSpec {
             delimiter: None,
             one_hot: false,
             standardize: false,
+            standardize_targets: false,
             arrays: ArrayNames::default(),
             memory_limit: MEMORY_LIMIT,
         }
@@ -138,8 +142,8 @@ pub enum Header {
     Yes,
     /// The first line is a row; columns are called `column 0`, `column 1`, ….
     No,
-    /// Names if some column is not a number in the first line but is one in the second, or if
-    /// no column of the first line is a number.
+    /// Told by the columns of the lines after it: words over numbers are names, and so are
+    /// consecutive whole numbers over measurements. What could be otherwise is noted or refused.
     #[default]
     Auto,
 }
@@ -157,6 +161,18 @@ pub enum Delimiter {
     Byte(u8),
     /// Any run of blanks and tabs; those at the ends of a line do not count.
     Whitespace,
+}
+
+impl fmt::Display for Delimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Byte(b'\t') => f.write_str("tabs"),
+            Self::Byte(b',') => f.write_str("commas"),
+            Self::Byte(b';') => f.write_str("semicolons"),
+            Self::Byte(byte) => write!(f, "{:?}", char::from(*byte)),
+            Self::Whitespace => f.write_str("blanks and tabs"),
+        }
+    }
 }
 
 impl FromStr for Delimiter {

@@ -42,6 +42,14 @@ impl Table {
         }
     }
 
+    /// What of the file was taken for something that it need not be.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Text(table) => table.notes(),
+            Self::Npy(_) | Self::Npz(_) | Self::Parquet(_) => &[],
+        }
+    }
+
     /// Starts reading the picked columns from the first row.
     pub fn rows(&self, picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
         match self {
@@ -76,6 +84,11 @@ pub(crate) trait ReadRows: Send {
         values: &mut Vec<f64>,
         classes: &mut Classes,
     ) -> Result<usize, DataError>;
+
+    /// What of the rows read so far was taken for something that it need not be.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The codes of class columns, one entry per picked column.

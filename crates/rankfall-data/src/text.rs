@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::encoding::text_stream;
 use crate::error::{DataError, DataErrorKind};
 use crate::open;
 use crate::spec::Delimiter;
@@ -34,6 +35,8 @@ pub(crate) struct Records {
     start: usize,
     end: usize,
     ended: bool,
+    /// What ends a line: a line feed, or a carriage return where there is no line feed.
+    line_end: u8,
     /// Line number of the next record, from 1.
     next_line: u64,
 }
@@ -49,28 +52,25 @@ pub(crate) struct Record<'a> {
 }
 
 impl Records {
-    /// Records of the text at `path`, from its start; a byte order mark is skipped.
+    /// Records of the text at `path`, from its start.
     pub fn open(path: &Path, gzip: bool, delimiter: Delimiter) -> Result<Self, DataError> {
         let mut records = Self {
             path: path.to_owned(),
-            stream: open::stream(path, gzip)?,
+            stream: text_stream(path, gzip)?,
             delimiter,
             buffer: vec![0; READ],
             start: 0,
             end: 0,
             ended: false,
+            line_end: b'\n',
             next_line: 1,
         };
-        while records.end < 3 && !records.ended {
-            records.fill()?;
-        }
+        records.fill()?;
         let head = &records.buffer[..records.end];
-        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-            let location = "the file is UTF-16, which".to_owned();
-            return Err(DataErrorKind::NotUtf8 { location }.at(path));
-        }
-        if head.starts_with(b"\xef\xbb\xbf") {
-            records.start = 3;
+        // A return in the last place may be half of a line end.
+        let returns = memchr::memchr(b'\r', head).is_some_and(|at| at + 1 < head.len());
+        if returns && memchr::memchr(b'\n', head).is_none() {
+            records.line_end = b'\r';
         }
         Ok(records)
     }
@@ -87,7 +87,7 @@ impl Records {
             self.next_line += 1;
             if quoted {
                 let inner = &self.buffer[start..start + length];
-                self.next_line += memchr::memchr_iter(b'\n', inner).count() as u64;
+                self.next_line += memchr::memchr_iter(self.line_end, inner).count() as u64;
             }
             let mut stop = start + length;
             if stop > start && self.buffer[stop - 1] == b'\r' {
@@ -110,8 +110,19 @@ impl Records {
         let mut searched = 0;
         loop {
             let rest = &self.buffer[self.start..self.end];
-            match memchr::memchr2(b'\n', b'"', &rest[searched..]) {
-                Some(at) if rest[searched + at] == b'\n' => {
+            // A comment ends with its line, whatever marks are in it.
+            if is_comment(rest, self.delimiter) {
+                let end = memchr::memchr(self.line_end, &rest[searched..]).map(|at| searched + at);
+                if let Some(length) = end.or(self.ended.then_some(rest.len())) {
+                    let marked = memchr::memchr(b'"', &rest[..length]).is_some();
+                    return Ok(Some((length, marked)));
+                }
+                searched = rest.len();
+                self.fill()?;
+                continue;
+            }
+            match memchr::memchr2(self.line_end, b'"', &rest[searched..]) {
+                Some(at) if rest[searched + at] == self.line_end => {
                     return Ok(Some((searched + at, false)));
                 }
                 Some(_) => return self.find_quoted_record(),
@@ -130,7 +141,7 @@ impl Records {
 
     /// The same for a record with a quotation mark in it, whose line ends may not be its end.
     fn find_quoted_record(&mut self) -> Result<Option<(usize, bool)>, DataError> {
-        let mut quotes = Quotes::new(self.delimiter);
+        let mut quotes = Quotes::new(self.delimiter, self.line_end);
         let mut searched = 0;
         loop {
             let rest = &self.buffer[self.start..self.end];
@@ -181,6 +192,12 @@ fn is_blank(line: &[u8], delimiter: Delimiter) -> bool {
         .all(|&byte| byte == b' ' || (byte == b'\t' && delimiter != Delimiter::Byte(b'\t')))
 }
 
+/// Whether a line starts with `#`, after blanks.
+pub(crate) fn is_comment(line: &[u8], delimiter: Delimiter) -> bool {
+    let first = line.iter().find(|&&byte| byte != b' ' && byte != b'\t');
+    first == Some(&b'#') && delimiter != Delimiter::Byte(b'#')
+}
+
 /// What a byte is, given those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
@@ -194,6 +211,7 @@ enum Meaning {
 /// Follows quotation marks: one at the start of a field opens it, two inside stand for one.
 struct Quotes {
     delimiter: Delimiter,
+    line_end: u8,
     state: State,
 }
 
@@ -207,9 +225,10 @@ enum State {
 }
 
 impl Quotes {
-    fn new(delimiter: Delimiter) -> Self {
+    fn new(delimiter: Delimiter, line_end: u8) -> Self {
         Self {
             delimiter,
+            line_end,
             state: State::FieldStart,
         }
     }
@@ -225,7 +244,7 @@ impl Quotes {
             (State::MarkInQuoted, b'"') => (State::Quoted, Meaning::Content),
             (State::Quoted, b'"') => (State::MarkInQuoted, Meaning::Mark),
             (State::Quoted, _) => (State::Quoted, Meaning::Content),
-            (_, b'\n') => (State::FieldStart, Meaning::LineEnd),
+            (_, byte) if byte == self.line_end => (State::FieldStart, Meaning::LineEnd),
             (_, byte) if self.delimiter.separates(byte) => (State::FieldStart, Meaning::Separator),
             (State::FieldStart, b' ') => (State::FieldStart, Meaning::Content),
             _ => (State::Plain, Meaning::Content),
@@ -249,7 +268,8 @@ pub(crate) fn split<'a>(record: Record<'a>, delimiter: Delimiter) -> Vec<Cow<'a,
 }
 
 fn split_quoted<'a>(record: &'a [u8], delimiter: Delimiter) -> Vec<Cow<'a, [u8]>> {
-    let mut quotes = Quotes::new(delimiter);
+    // The record has its line end no more; what is left of one is in quotation marks.
+    let mut quotes = Quotes::new(delimiter, b'\n');
     let mut fields = Vec::new();
     let mut field = Vec::new();
     let mut marked = false;
@@ -272,27 +292,6 @@ fn split_quoted<'a>(record: &'a [u8], delimiter: Delimiter) -> Vec<Cow<'a, [u8]>
     }
     finish(&mut field, &mut marked);
     fields
-}
-
-/// The separator of a line: the first of tab, semicolon, bar and comma that is in it, else white
-/// space if there is some inside, else a comma.
-pub(crate) fn guess_delimiter(line: &[u8]) -> Delimiter {
-    let mut quoted = false;
-    let outside: Vec<u8> = (line.trim_ascii().iter().copied())
-        .filter(|&byte| {
-            quoted ^= byte == b'"';
-            !quoted
-        })
-        .collect();
-    // Semicolons before commas: where both occur, commas are decimal points or in names.
-    let found = b"\t;|,"
-        .iter()
-        .find(|candidate| outside.contains(candidate));
-    match found {
-        Some(&byte) => Delimiter::Byte(byte),
-        None if outside.contains(&b' ') => Delimiter::Whitespace,
-        None => Delimiter::Byte(b','),
-    }
 }
 
 #[cfg(test)]
@@ -322,15 +321,5 @@ mod tests {
         let blank = Delimiter::Whitespace;
         assert_eq!(fields("  1   2\t3 ", blank), ["1", "2", "3"]);
         assert_eq!(fields(r#""a b"  "" c"#, blank), ["a b", "", "c"]);
-    }
-
-    #[test]
-    fn delimiters_are_guessed_from_one_line() {
-        assert_eq!(guess_delimiter(b"a,b"), Delimiter::Byte(b','));
-        assert_eq!(guess_delimiter(b"1,5;2,5"), Delimiter::Byte(b';'));
-        assert_eq!(guess_delimiter(b"a b\tc d"), Delimiter::Byte(b'\t'));
-        assert_eq!(guess_delimiter(b"  1  2 "), Delimiter::Whitespace);
-        assert_eq!(guess_delimiter(b"42"), Delimiter::Byte(b','));
-        assert_eq!(guess_delimiter(b"\"a;b\",c"), Delimiter::Byte(b','));
     }
 }

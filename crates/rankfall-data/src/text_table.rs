@@ -4,75 +4,53 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::classes::ClassCodes;
-use crate::columns::{Columns, MAX_COLUMNS};
+use crate::columns::Columns;
+use crate::dialect::{Dialect, record_is_comment};
 use crate::error::{DataError, DataErrorKind, Place, shortened};
-use crate::spec::{Delimiter, FileSpec, Header};
+use crate::spec::{Delimiter, FileSpec};
 use crate::table::{Classes, Picked, ReadRows};
-use crate::text::{Record, Records, guess_delimiter, split};
+use crate::text::{Record, Records, is_comment, split};
+
+/// The name that pandas gives to a column without one, such as an index that it wrote before.
+const UNNAMED: &str = "Unnamed: 0";
 
 /// A text file whose first lines were looked at.
 pub(crate) struct TextTable {
     pub columns: Columns,
     path: PathBuf,
     gzip: bool,
-    delimiter: Delimiter,
-    header: bool,
+    dialect: Dialect,
 }
 
 impl TextTable {
     pub fn open(spec: &FileSpec, gzip: bool) -> Result<Self, DataError> {
         let path = spec.path.as_path();
-        let delimiter = match spec.delimiter {
-            Some(delimiter) => delimiter,
-            None => {
-                // Which byte separates fields has no say in where an unquoted line ends.
-                let mut records = Records::open(path, gzip, Delimiter::Byte(b','))?;
-                let first = records.next()?;
-                guess_delimiter(first.ok_or_else(|| DataErrorKind::Empty.at(path))?.bytes)
+        let dialect = Dialect::of(spec, gzip)?;
+        let columns = match &dialect.names {
+            Some(names) => {
+                let texts = header_names(names).map_err(|kind| kind.at(path))?;
+                let mut columns = Columns::named(path, texts)?;
+                columns.index = index_columns(names);
+                columns
             }
-        };
-        let mut records = Records::open(path, gzip, delimiter)?;
-        let Some(first) = records.next()? else {
-            return Err(DataErrorKind::Empty.at(path));
-        };
-        let first = owned(split(first, delimiter));
-        let second = records
-            .next()?
-            .map(|record| owned(split(record, delimiter)));
-        if first.len() > MAX_COLUMNS {
-            let message = format!(
-                "the first line has {} fields, more than {MAX_COLUMNS}; is the delimiter right?",
-                first.len()
-            );
-            return Err(DataErrorKind::Options(message).at(path));
-        }
-        let header = match spec.header {
-            Header::Yes => true,
-            Header::No => false,
-            Header::Auto => looks_like_header(&first, second.as_deref()),
-        };
-        if header && second.is_none() {
-            return Err(DataErrorKind::HeaderOnly.at(path));
-        }
-        let columns = if header {
-            Columns::named(path, header_names(&first).map_err(|kind| kind.at(path))?)?
-        } else {
-            Columns::unnamed(first.len())
+            None => Columns::unnamed(dialect.columns),
         };
         Ok(Self {
             columns,
             path: path.to_owned(),
             gzip,
-            delimiter,
-            header,
+            dialect,
         })
     }
 
+    /// What of the file was taken for something that it need not be.
+    pub fn notes(&self) -> &[String] {
+        &self.dialect.notes
+    }
+
     pub fn rows(&self, picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
-        let mut records = Records::open(&self.path, self.gzip, self.delimiter)?;
-        if self.header {
-            records.next()?;
-        }
+        let delimiter = self.dialect.delimiter;
+        let records = Records::open(&self.path, self.gzip, delimiter)?;
         let mut plan = vec![Step::Skip; self.columns.names.len()];
         for (slot, picked) in picked.iter().enumerate() {
             plan[picked.column] = if picked.class {
@@ -84,32 +62,22 @@ impl TextTable {
         Ok(Box::new(TextRows {
             path: self.path.clone(),
             records,
+            first_line: self.dialect.first_line,
             parser: RowParser {
-                delimiter: self.delimiter,
+                delimiter,
                 plan,
+                tail: self.dialect.tail,
                 picked,
             },
             rows: 0,
+            remarks: Marked::default(),
+            marked_rows: Marked::default(),
         }))
     }
 }
 
-fn owned(fields: Vec<Cow<'_, [u8]>>) -> Vec<Vec<u8>> {
-    fields.into_iter().map(Cow::into_owned).collect()
-}
-
-fn looks_like_header(first: &[Vec<u8>], second: Option<&[Vec<u8>]>) -> bool {
-    let number = |field: &[u8]| fast_float2::parse::<f64, _>(field).is_ok();
-    let all_words = !first.iter().any(|field| number(field));
-    let turns_numeric = second.is_some_and(|second| {
-        (first.iter().zip(second)).any(|(first, second)| !number(first) && number(second))
-    });
-    all_words || turns_numeric
-}
-
 fn header_names(fields: &[Vec<u8>]) -> Result<Vec<String>, DataErrorKind> {
     let name = |(position, field): (usize, &Vec<u8>)| match str::from_utf8(field) {
-        // Index columns are often written without a name.
         Ok("") => Ok(format!("column {position}")),
         Ok(name) => Ok(name.to_owned()),
         Err(_) => Err(DataErrorKind::NotUtf8 {
@@ -117,6 +85,47 @@ fn header_names(fields: &[Vec<u8>]) -> Result<Vec<String>, DataErrorKind> {
         }),
     };
     fields.iter().enumerate().map(name).collect()
+}
+
+/// Columns that number or name the rows: the first where only it has no name, as pandas and R
+/// write it, and those that pandas called `Unnamed: 0` when it read such a file.
+fn index_columns(names: &[Vec<u8>]) -> Vec<usize> {
+    let nameless_first = names.first().is_some_and(Vec::is_empty) && names.len() > 1;
+    let unnamed = |name: &[u8]| {
+        let rest = name.strip_prefix(UNNAMED.as_bytes());
+        rest.is_some_and(|rest| rest.iter().all(|byte| b".0123456789".contains(byte)))
+    };
+    let index = names.iter().enumerate();
+    index
+        .filter(|(column, name)| (*column == 0 && nameless_first) || unnamed(name))
+        .map(|(column, _)| column)
+        .collect()
+}
+
+/// How many lines start with `#`, and the first of them.
+#[derive(Default)]
+struct Marked {
+    count: u64,
+    first: u64,
+}
+
+impl Marked {
+    fn add(&mut self, line: u64) {
+        if self.count == 0 {
+            self.first = line;
+        }
+        self.count += 1;
+    }
+
+    /// A sentence about them, if there are any.
+    fn note(&self, what: &str) -> Option<String> {
+        let lines = match self.count {
+            0 => return None,
+            1 => format!("line {} starts with #:", self.first),
+            count => format!("{count} lines start with #, line {} first:", self.first),
+        };
+        Some(format!("{lines} {what}"))
+    }
 }
 
 /// What to do with one field of a row.
@@ -131,9 +140,14 @@ enum Step {
 struct TextRows {
     path: PathBuf,
     records: Records,
+    /// Lines before this one are no rows.
+    first_line: u64,
     parser: RowParser,
     /// Rows read so far.
     rows: u64,
+    /// Comments between the rows, and rows that start like one.
+    remarks: Marked,
+    marked_rows: Marked,
 }
 
 impl ReadRows for TextRows {
@@ -143,20 +157,39 @@ impl ReadRows for TextRows {
         values: &mut Vec<f64>,
         classes: &mut Classes,
     ) -> Result<usize, DataError> {
-        let width = self.parser.picked.len();
+        let width = self.parser.picked.len().max(1);
         values.resize(limit * width, 0.0);
         let mut rows = 0;
-        for row in values.chunks_exact_mut(width.max(1)) {
+        while rows < limit {
             let Some(record) = self.records.next()? else {
                 break;
             };
+            if record.line < self.first_line {
+                continue;
+            }
+            if is_comment(record.bytes, self.parser.delimiter) {
+                if self.parser.is_remark(record) {
+                    self.remarks.add(record.line);
+                    continue;
+                }
+                self.marked_rows.add(record.line);
+            }
             self.rows += 1;
+            let row = &mut values[rows * width..(rows + 1) * width];
             (self.parser.parse(record, self.rows, row, classes))
                 .map_err(|kind| kind.at(&self.path))?;
             rows += 1;
         }
         values.truncate(rows * width);
         Ok(rows)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let remarks = self.remarks.note("taken as comments and skipped");
+        let rows = self
+            .marked_rows
+            .note("taken as rows, for they have as many fields; remove them if they are comments");
+        remarks.into_iter().chain(rows).collect()
     }
 }
 
@@ -165,10 +198,19 @@ struct RowParser {
     delimiter: Delimiter,
     /// One step per column of the file.
     plan: Vec<Step>,
+    /// Empty fields that may follow the columns.
+    tail: usize,
     picked: Vec<Picked>,
 }
 
 impl RowParser {
+    /// Whether a line that starts with `#` is no row: it has not as many fields as one.
+    fn is_remark(&self, record: Record<'_>) -> bool {
+        let fields = split(record, self.delimiter).len();
+        let whole = (self.plan.len()..=self.plan.len() + self.tail).contains(&fields);
+        !whole && record_is_comment(record, self.delimiter)
+    }
+
     fn parse(
         &self,
         record: Record<'_>,
@@ -184,7 +226,7 @@ impl RowParser {
             return self.parse_plain(record, place, row, classes);
         }
         let fields = split(record, self.delimiter);
-        self.check_count(fields.len(), place)?;
+        self.check_fields(&fields, place)?;
         for (step, field) in self.plan.iter().zip(&fields) {
             self.field(*step, field, place, row, classes)?;
         }
@@ -204,11 +246,7 @@ impl RowParser {
             Delimiter::Byte(_) => record.bytes,
             Delimiter::Whitespace => record.bytes.trim_ascii(),
         });
-        let ragged = || match self.check_count(split(record, self.delimiter).len(), place) {
-            Err(kind) => kind,
-            // Unreachable: the fields were just counted differently.
-            Ok(()) => DataErrorKind::Empty,
-        };
+        let ragged = || self.ragged(split(record, self.delimiter).len(), place);
         for step in &self.plan {
             let Some(bytes) = rest else {
                 return Err(ragged());
@@ -228,23 +266,32 @@ impl RowParser {
             self.field(*step, bytes[..end].trim_ascii(), place, row, classes)?;
             rest = after_separator(bytes, end, self.delimiter);
         }
-        if rest.is_some() {
-            Err(ragged())
-        } else {
-            Ok(())
+        match rest {
+            None => Ok(()),
+            Some(_) if self.tail == 0 => Err(ragged()),
+            Some(_) => self.check_fields(&split(record, self.delimiter), place),
         }
     }
 
-    fn check_count(&self, got: usize, place: Place) -> Result<(), DataErrorKind> {
+    /// As many fields as columns, and after them no more than the empty ones that may follow.
+    fn check_fields(&self, fields: &[Cow<'_, [u8]>], place: Place) -> Result<(), DataErrorKind> {
         let expected = self.plan.len();
-        if got == expected {
-            return Ok(());
+        let bare = |after: &[Cow<'_, [u8]>]| {
+            after.len() <= self.tail && after.iter().all(|field| field.is_empty())
+        };
+        match fields.get(expected..) {
+            Some(after) if bare(after) => Ok(()),
+            _ => Err(self.ragged(fields.len(), place)),
         }
-        Err(DataErrorKind::Ragged {
+    }
+
+    fn ragged(&self, got: usize, place: Place) -> DataErrorKind {
+        DataErrorKind::Ragged {
             place,
-            expected,
+            expected: self.plan.len(),
             got,
-        })
+            separator: self.delimiter.to_string(),
+        }
     }
 
     /// Takes in one trimmed field.
@@ -340,22 +387,10 @@ fn class(
     column: &str,
     codes: &mut ClassCodes,
 ) -> Result<f64, DataErrorKind> {
-    let code = match fast_float2::parse::<f64, _>(field) {
-        Ok(value) if value.is_finite() => codes.number(value)?,
-        Ok(_) => number(field, place, column).map(|_| 0)?,
-        Err(_) if field.is_empty() => {
-            return Err(DataErrorKind::NoValue {
-                place,
-                column: column.to_owned(),
-            });
-        }
-        Err(_) => match str::from_utf8(field) {
-            Ok(text) => codes.text(text)?,
-            Err(_) => {
-                let location = format!("{place}, column {column:?}");
-                return Err(DataErrorKind::NotUtf8 { location });
-            }
-        },
-    };
-    Ok(code as f64)
+    match str::from_utf8(field) {
+        Ok(text) => codes.text(text, place).map(|code| code as f64),
+        Err(_) => Err(DataErrorKind::NotUtf8 {
+            location: format!("{place}, column {column:?}"),
+        }),
+    }
 }

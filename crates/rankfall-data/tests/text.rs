@@ -79,8 +79,6 @@ fn headers_are_recognised_by_what_follows() {
     };
     // No header: the class is text in both lines, and the number is one in both.
     assert_eq!(names("1,no\n2,yes\n"), ["column 1=no", "column 1=yes"]);
-    // Numeric names beside a nameless index.
-    assert_eq!(names("2000,\n1,5\n2,6\n"), ["column 1=5", "column 1=6"]);
     assert_eq!(names("x,kind\n1,no\n"), ["kind=no"]);
 }
 
@@ -211,12 +209,6 @@ fn bytes_that_are_not_utf8_are_named() {
     let mut class = spec(folder.write("c.csv", b"x,y\n1,gr\xfcn\n"), ["y"]);
     class.one_hot = true;
     assert_says(&class, &["row 1 (line 2)", "\"y\"", "UTF-8"]);
-    let utf16: Vec<u8> = "a,y\n1,2\n"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    let path = folder.write("u.csv", [b"\xff\xfe".to_vec(), utf16].concat());
-    assert_says(&spec(path, ["y"]), &["UTF-16"]);
 }
 
 #[test]

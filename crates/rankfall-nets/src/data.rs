@@ -27,6 +27,8 @@ pub struct Dataset<T> {
     targets: Targets<T>,
     /// Whether the targets stand for classes, so that accuracy means something.
     classes: bool,
+    /// What values of each target were divided by; empty where they are in their own units.
+    target_scales: Vec<f64>,
 }
 
 /// Data that do not fit together, or not a network.
@@ -91,6 +93,9 @@ pub enum DataError {
         /// m_N.
         outputs: usize,
     },
+    /// Scales of targets that are classes.
+    #[error("classes have no scale; only targets that are values can be scaled")]
+    ScaledClasses,
     /// Softmax cross-entropy without classes.
     #[error(
         "softmax-cross-entropy needs classes as targets, whole numbers from 0; these are values"
@@ -161,7 +166,32 @@ impl<T: Scalar> Dataset<T> {
             x,
             targets,
             classes,
+            target_scales: Vec::new(),
         })
+    }
+
+    /// Says that values were divided by these scales, one for each target: a squared loss is then
+    /// reported in the units from before.
+    ///
+    /// # Errors
+    /// Targets that are classes, or of another number.
+    pub fn with_target_scales(mut self, scales: Vec<f64>) -> Result<Self, DataError> {
+        match self.targets {
+            Targets::Values { columns, .. } if columns == scales.len() => {
+                self.target_scales = scales;
+                Ok(self)
+            }
+            Targets::Values { columns, .. } => Err(DataError::Outputs {
+                columns,
+                layer: scales.len(),
+            }),
+            Targets::Classes(_) => Err(DataError::ScaledClasses),
+        }
+    }
+
+    /// What values of each target were divided by; empty where they are in their own units.
+    pub fn target_scales(&self) -> &[f64] {
+        &self.target_scales
     }
 
     /// These data as `loss` wants them from a network with `inputs` and `outputs`: classes become
@@ -249,6 +279,7 @@ impl<T: Scalar> Dataset<T> {
             x: Vec::new(),
             targets,
             classes: self.classes,
+            target_scales: self.target_scales.clone(),
         }
     }
 
@@ -295,6 +326,7 @@ impl<T: Scalar> Dataset<T> {
                 },
             },
             classes: self.classes,
+            target_scales: self.target_scales.clone(),
         }
     }
 }

@@ -53,6 +53,20 @@ impl Loss {
         sum / count
     }
 
+    /// [`Self::Squared`] with each output's error multiplied by its scale: the loss in the units
+    /// that targets had before they were divided by these. NaN for targets that are classes.
+    pub fn squared_in_units<T: Scalar>(outputs: &[T], scales: &[f64], targets: &Targets<T>) -> f64 {
+        let Targets::Values { values, .. } = targets else {
+            return f64::NAN;
+        };
+        let pairs = outputs.iter().zip(values).zip(scales.iter().cycle());
+        let sum = pairs.fold(0.0, |sum, ((f, y), scale)| {
+            let error = scale * (f.to_f64() - y.to_f64());
+            sum + 0.5 * error * error
+        });
+        sum / (outputs.len() / scales.len()) as f64
+    }
+
     /// The derivative of the mean loss by each output, written to `delta`.
     pub fn derivative<T: Scalar>(
         self,

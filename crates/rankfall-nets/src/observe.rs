@@ -6,7 +6,7 @@ use crate::data::{Dataset, Targets};
 use crate::features;
 use crate::gradient::Workspace;
 use crate::layout::{Layout, MeasureSpec, Measured};
-use crate::loss::accuracy;
+use crate::loss::{Loss, accuracy};
 use crate::scalar::Scalar;
 use crate::spectra::{self, Spectrum};
 use crate::training::{Plan, TrainerState};
@@ -109,7 +109,11 @@ impl<T: Scalar> Observer<T> {
             let targets: &Targets<T> = self.chunk.targets();
             self.workspace.forward(network, parameters, self.chunk.x());
             let outputs = self.workspace.outputs();
-            sum += chunk.len() as f64 * loss.value(outputs, k, targets);
+            let value = match data.target_scales() {
+                [] => loss.value(outputs, k, targets),
+                scales => Loss::squared_in_units(outputs, scales, targets),
+            };
+            sum += chunk.len() as f64 * value;
             if data.has_classes() {
                 hits += chunk.len() as f64 * accuracy(loss, outputs, k, targets);
             }

@@ -12,7 +12,7 @@ use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::gram::Gram;
 use rankfall_core::network::Initialisation;
 use rankfall_core::observe::Layout;
-use rankfall_core::problem::{Problem, Rows, Truth};
+use rankfall_core::problem::{LossUnits, Problem, ProblemError, Rows, Truth};
 use rankfall_core::setup::{Setup, SetupError, Source};
 use rankfall_core::synthetic::{self, Synthetic};
 use rankfall_core::time_step::choose_time_step;
@@ -63,6 +63,8 @@ struct Data {
     gram: Gram,
     rows: Option<Rows>,
     truth: Option<Truth>,
+    /// What targets were divided by, where they were scaled.
+    target_scales: Option<Vec<f64>>,
     words: String,
     warnings: Vec<String>,
 }
@@ -164,7 +166,7 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
         outputs: problem.outputs,
         width: setup.width,
         trace_sxx: problem.trace(),
-        loss_floor: problem.loss_floor,
+        loss_floor: problem.reported_loss_floor(),
         data: words,
     };
     let mut warnings = warnings;
@@ -277,13 +279,46 @@ fn shared_problem(experiment: &Experiment, keep_rows: bool) -> Result<Kept, Fail
     };
     let path = experiment.data.path();
     let from = path.map_or(String::new(), |path| format!("{}: ", shown_path(path)));
-    let problem = Problem::new(&data.gram, data.rows, data.truth)
-        .map_err(|error| Failure::input(format!("{from}{error}")))?;
+    let refused = |error: ProblemError| Failure::input(format!("{from}{error}"));
+    let units = data.target_scales.as_deref();
+    let units = units
+        .map(|scales| loss_units(&data, scales))
+        .transpose()
+        .map_err(refused)?;
+    let mut problem = Problem::new(&data.gram, data.rows, data.truth).map_err(refused)?;
+    problem.loss_units = units;
     Ok(Kept {
         problem: Arc::new(problem),
         words: data.words,
         warnings: data.warnings,
         checksum,
+    })
+}
+
+/// The units that targets had before they were divided by `scales`, with the loss of the optimum in
+/// them: that of the same data with targets as they were.
+fn loss_units(data: &Data, scales: &[f64]) -> Result<LossUnits, ProblemError> {
+    let mut gram = data.gram.clone();
+    let mut rows = data.rows.clone();
+    for (b, &scale) in scales.iter().enumerate() {
+        for a in 0..gram.sxy.nrows() {
+            gram.sxy[(a, b)] *= scale;
+        }
+        for (other, &scale_of_other) in scales.iter().enumerate() {
+            gram.syy[(b, other)] *= scale * scale_of_other;
+        }
+    }
+    for row in rows
+        .iter_mut()
+        .flat_map(|rows| rows.y.chunks_exact_mut(scales.len()))
+    {
+        row.iter_mut()
+            .zip(scales)
+            .for_each(|(value, scale)| *value *= scale);
+    }
+    Ok(LossUnits {
+        weights: scales.iter().map(|scale| scale * scale).collect(),
+        floor: Problem::new(&gram, rows, None)?.loss_floor,
     })
 }
 
@@ -325,6 +360,7 @@ fn drawn(data: &GaussianData, seed: u64, keep_rows: bool) -> Result<Data, Failur
         gram: draw.gram,
         rows: draw.rows,
         truth: Some(draw.truth),
+        target_scales: None,
         words: gaussian_words(data),
         warnings: Vec::new(),
     })
@@ -388,6 +424,7 @@ pub fn file_spec(file: &FileData) -> FileSpec {
         }),
         one_hot: file.one_hot,
         standardize: file.standardize,
+        standardize_targets: file.standardize_targets,
         arrays: ArrayNames {
             inputs: file.inputs_array.clone(),
             targets: file.targets_array.clone(),
@@ -398,8 +435,18 @@ pub fn file_spec(file: &FileData) -> FileSpec {
 
 fn from_file(file: &FileData, keep_rows: bool) -> Result<(Data, String), Failure> {
     let spec = file_spec(file);
-    let of_data = |error: rankfall_data::DataError| Failure::input(error.to_string());
     let loaded = rankfall_data::load(&spec).map_err(of_data)?;
+    let mut warnings = constant_warning(&loaded);
+    warnings.extend(data_notes(&file.path, &loaded.notes));
+    let scales = loaded
+        .standardization
+        .as_ref()
+        .map(|s| s.target_scales.clone());
+    let target_scales = scales.filter(|_| file.standardize_targets);
+    if let Some(scales) = &target_scales {
+        warnings.push(scaled_targets_note(&loaded.targets, scales));
+    }
+
     let rows = if keep_rows {
         let (x, y) = rankfall_data::load_rows(&spec, &loaded, ROW_MEMORY).map_err(of_data)?;
         Some(row_major(&x, &y))
@@ -408,19 +455,55 @@ fn from_file(file: &FileData, keep_rows: bool) -> Result<(Data, String), Failure
     };
     let data = Data {
         words: file_words(file, &loaded),
-        warnings: constant_warning(&loaded),
+        warnings,
         gram: loaded.gram,
         rows,
         truth: None,
+        target_scales,
     };
     Ok((data, loaded.sha256))
 }
 
+/// A file that cannot be used, in words.
+pub fn of_data(error: rankfall_data::DataError) -> Failure {
+    let missing = matches!(error.kind, rankfall_data::DataErrorKind::Missing { .. });
+    let failure = Failure::input(error.to_string());
+    match missing {
+        true => failure.hint("paths in an experiment file start in the folder of that file"),
+        false => failure,
+    }
+}
+
+/// What a reader took for something that it need not be, with the file's name before it.
+pub fn data_notes(path: &std::path::Path, notes: &[String]) -> Vec<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = quoted(&name);
+    notes.iter().map(|note| format!("{name}: {note}")).collect()
+}
+
+/// How losses are to be read where targets were scaled.
+pub fn scaled_targets_note(names: &[String], scales: &[f64]) -> String {
+    const LISTED: usize = 6;
+    let pairs = names.iter().zip(scales);
+    let mut shown: Vec<String> = pairs
+        .take(LISTED)
+        .map(|(name, scale)| format!("{} by {scale}", quoted(name)))
+        .collect();
+    if names.len() > LISTED {
+        shown.push(format!("{} more", names.len() - LISTED));
+    }
+    format!(
+        "targets were divided by their standard deviations ({}), and so is what the network fits: \
+         label noise is in these units; losses are sums over the targets in the units of the file",
+        shown.join(", ")
+    )
+}
+
 fn file_words(file: &FileData, loaded: &Loaded) -> String {
-    let standardized = if file.standardize {
-        ", standardised"
-    } else {
-        ""
+    let standardized = match (file.standardize, file.standardize_targets) {
+        (true, true) => ", standardised, targets too",
+        (true, false) => ", standardised",
+        _ => "",
     };
     format!(
         "{} rows of {} ({} inputs, {} outputs{standardized})",
@@ -461,8 +544,7 @@ fn row_major(x: &Mat<f64>, y: &Mat<f64>) -> Rows {
 }
 
 fn from_gram(gram: &GramData) -> Result<(Data, String), Failure> {
-    let file =
-        rankfall_data::read_gram(&gram.path).map_err(|error| Failure::input(error.to_string()))?;
+    let file = rankfall_data::read_gram(&gram.path).map_err(of_data)?;
     let words = format!(
         "Gram matrices of {} rows from {}",
         file.gram.n,
@@ -472,6 +554,7 @@ fn from_gram(gram: &GramData) -> Result<(Data, String), Failure> {
         gram: file.gram,
         rows: None,
         truth: None,
+        target_scales: None,
         words,
         warnings: Vec::new(),
     };

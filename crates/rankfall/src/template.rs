@@ -56,6 +56,7 @@ targets = [\"target\"]           # columns by name, or by position from 0
 # targets_array = \"y\"          # in an NPZ file: the array with the targets
 one_hot = false                # true: the target is a class label, one indicator per class
 standardize = false            # true: centre and scale the inputs, centre the targets
+standardize_targets = false    # true: scale the targets too; losses stay in their units
 # checksum = \"…\"               # written into the copy in the run folder; a run stops if it differs
 
 ";

@@ -386,3 +386,60 @@ fn data_that_changed_are_other_data() {
     let words = ["t.csv", "checksum", "remove `checksum`"];
     place.refuses(&["run", "first/experiment.toml", "--out", "second"], &words);
 }
+
+#[test]
+fn losses_of_scaled_targets_are_in_the_units_of_the_file() {
+    let place = Place::new();
+    place.write("t.csv", "a,u,v\n-1,10,1\n1,30,2\n-1,20,3\n1,40,4\n");
+    let data = "kind = \"file\"\npath = \"t.csv\"\ntargets = [\"u\", \"v\"]\n\
+                standardize = true\nstandardize_targets = true";
+    let end = "[[dynamics]]\nkind = \"gradient-descent\"\nstep_size = 1e-9\n[run]\n";
+    let init = "init = { kind = \"gaussian\", scale = 1e-9 }";
+    for (name, network, length) in [
+        ("exact", "width = 4", "time = 1e-9"),
+        (
+            "dense",
+            "layers = [1, 4, 2]\nengine = \"dense\"",
+            "steps = 1",
+        ),
+    ] {
+        let text = format!(
+            "name = \"{name}\"\n[data]\n{data}\n[network]\n{network}\n{init}\n{end}{length}\n"
+        );
+        place.write("t.toml", text);
+        place.succeeds(&["run", "t.toml", "-q"]);
+        let summary = place.summary(&format!("runs/{name}"));
+        // Variances (over n) of 125 and 1.25: ½(125 + 1.25) where nothing is fitted.
+        let loss = summary["dynamics"][0]["loss"]["initial"].as_f64().unwrap();
+        assert!((loss - 63.125).abs() < 1e-9, "{name}: {loss}");
+        let warnings = summary["warnings"].to_string();
+        assert!(warnings.contains("standard deviations"), "{warnings}");
+        if name == "exact" {
+            // a explains 100 of 125 and 0.25 of 1.25: ½(25 + 1).
+            let floor = summary["problem"]["loss_floor"].as_f64().unwrap();
+            assert!((floor - 13.0).abs() < 1e-9, "{floor}");
+        }
+    }
+}
+
+#[test]
+fn a_held_out_table_is_matched_by_name_and_refused_with_other_columns() {
+    let place = Place::new();
+    place.write("train.csv", "a,b,y\n1.5,2,3\n4,5,6\n2,2,1\n");
+    let text = "name = \"held\"\n[data]\nkind = \"file\"\npath = \"train.csv\"\ntest_path = \"test.csv\"\n\
+                targets = [2]\n[network]\nlayers = [2, 3, 1]\n\
+                init = { kind = \"gaussian\", scale = 1e-9 }\n\
+                [[dynamics]]\nkind = \"gradient-descent\"\nstep_size = 1e-9\n[run]\nsteps = 1\n";
+    place.write("t.toml", text);
+    place.write("test.csv", "id,a,b,y\n7,1.5,2,3\n");
+    place.refuses(
+        &["run", "t.toml"],
+        &["test.csv", "train.csv", "it has besides \"id\""],
+    );
+    place.write("test.csv", "y,b,a\n4,20,10.5\n");
+    place.succeeds(&["run", "t.toml", "-q"]);
+    // Nothing is fitted, so the loss held out is ½ y² = 8: y was found by its name.
+    // By position it would be ½ 10.5².
+    let held = place.summary("runs/held")["dynamics"][0]["held_out_loss"]["initial"].as_f64();
+    assert!((held.unwrap() - 8.0).abs() < 1e-6, "{held:?}");
+}

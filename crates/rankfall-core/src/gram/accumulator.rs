@@ -229,6 +229,7 @@ impl GramAccumulator {
         Standardization {
             input_means: (0..p).map(mean).collect(),
             target_means: target_means.collect(),
+            target_scales: vec![1.0; d - p],
             constant: (0..p).filter(|&i| input_scales[i] == 0.0).collect(),
             input_scales,
         }
@@ -279,6 +280,8 @@ pub struct Standardization {
     pub input_scales: Vec<f64>,
     /// What was taken off each target, k of them; zeros when targets were not centred.
     pub target_means: Vec<f64>,
+    /// What each target was divided by, k of them; ones when targets were not scaled.
+    pub target_scales: Vec<f64>,
     /// Positions, from 0 and rising, of the inputs that are constant.
     pub constant: Vec<usize>,
 }
@@ -295,9 +298,11 @@ impl Standardization {
         }
     }
 
-    /// The value of target `column` less its mean, where targets were centred.
+    /// The value of target `column` less its mean, where targets were centred, in units of its
+    /// scale, where they were scaled.
     pub fn target(&self, column: usize, value: f64) -> f64 {
-        value - self.target_means.get(column).copied().unwrap_or(0.0)
+        let centred = value - self.target_means.get(column).copied().unwrap_or(0.0);
+        centred / self.target_scales.get(column).copied().unwrap_or(1.0)
     }
 }
 
@@ -308,6 +313,31 @@ pub struct Standardized {
     pub gram: Gram,
     /// The means and scales used.
     pub standardization: Standardization,
+}
+
+impl Standardized {
+    /// Divides centred targets by their standard deviations (over n) as well.
+    ///
+    /// A target that is constant, to the rounding of its value, keeps the scale 1.
+    pub fn scale_targets(&mut self) {
+        let (gram, standardization) = (&mut self.gram, &mut self.standardization);
+        let means = &standardization.target_means;
+        let scale = |j: usize| {
+            let deviation = gram.syy[(j, j)].max(0.0).sqrt();
+            let rounding = 4.0 * f64::EPSILON * means[j].abs();
+            if deviation > rounding { deviation } else { 1.0 }
+        };
+        let scales: Vec<f64> = (0..means.len()).map(scale).collect();
+        for (j, &scale) in scales.iter().enumerate() {
+            for i in 0..gram.sxy.nrows() {
+                gram.sxy[(i, j)] /= scale;
+            }
+            for (i, &other) in scales.iter().enumerate() {
+                gram.syy[(i, j)] /= scale * other;
+            }
+        }
+        standardization.target_scales = scales;
+    }
 }
 
 /// Writes row-major `rows` into columns `ROWS` apart, from row `at` on.

@@ -3,13 +3,15 @@
 use crate::experiment::layered::{HeldOut, LayeredData, Pictures, PicturesFrom, WrittenRows};
 use crate::experiment::{FileData, GaussianData};
 use crate::failure::{Failure, quoted, shown_path};
-use crate::preparation::{file_spec, gaussian_words, recipe};
+use crate::preparation::{
+    data_notes, file_spec, gaussian_words, of_data, recipe, scaled_targets_note,
+};
 use rankfall_core::batches::Batches;
 use rankfall_core::dynamics::Sampling;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_data::{
-    Bundled, DATA_FOLDER, DataError, FileSpec, Images, MnistFiles, Packaged, RowSource, read_cifar,
-    read_idx, sha256_of, while_hashing,
+    Bundled, DATA_FOLDER, DataError, Images, MnistFiles, Packaged, RowSource, read_cifar, read_idx,
+    sha256_of, while_hashing,
 };
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::scalar::Scalar;
@@ -24,6 +26,8 @@ struct Part<T> {
     inputs: usize,
     x: Vec<T>,
     targets: Targets<T>,
+    /// What target values were divided by; empty where they were not.
+    scales: Vec<f64>,
 }
 
 /// Data as they were found.
@@ -47,6 +51,28 @@ struct Read<T> {
     words: String,
     /// Of each file that was read.
     sums: Vec<String>,
+    /// What of the files was taken for something that it need not be.
+    notes: Vec<String>,
+    /// Names of targets that are values, for messages.
+    targets: Vec<String>,
+}
+
+/// What is standardised.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standardize {
+    Nothing,
+    Inputs,
+    InputsAndTargets,
+}
+
+impl Standardize {
+    fn of(inputs: bool, targets: bool) -> Self {
+        match (inputs, targets) {
+            (false, _) => Self::Nothing,
+            (true, false) => Self::Inputs,
+            (true, true) => Self::InputsAndTargets,
+        }
+    }
 }
 
 /// Reads or draws data that all trajectories share; `None` for a teacher network, which the engine
@@ -57,25 +83,42 @@ struct Read<T> {
 pub fn find<T: Scalar>(data: &LayeredData, seed: u64) -> Result<Option<Found<T>>, Failure> {
     let (read, standardize) = match data {
         LayeredData::Teacher(_) => return Ok(None),
-        LayeredData::Gaussian { data, held_out } => (gaussian(data, *held_out, seed)?, false),
-        LayeredData::Rows(rows) => (written(rows), false),
-        LayeredData::File { table, held_out } => (file(table, held_out, seed)?, table.standardize),
+        LayeredData::Gaussian { data, held_out } => {
+            (gaussian(data, *held_out, seed)?, Standardize::Nothing)
+        }
+        LayeredData::Rows(rows) => (written(rows), Standardize::Nothing),
+        LayeredData::File { table, held_out } => (
+            file(table, held_out, seed)?,
+            Standardize::of(table.standardize, table.standardize_targets),
+        ),
         LayeredData::Bundled {
             name,
             standardize,
+            standardize_targets,
             held_out,
             ..
-        } => (bundled(name, *held_out, seed)?, *standardize),
-        LayeredData::Pictures(pictures) => (images(pictures)?, pictures.standardize),
+        } => (
+            bundled(name, *held_out, seed)?,
+            Standardize::of(*standardize, *standardize_targets),
+        ),
+        LayeredData::Pictures(pictures) => (
+            images(pictures)?,
+            Standardize::of(pictures.standardize, false),
+        ),
     };
     finish(read, standardize).map(Some)
 }
 
-fn finish<T: Scalar>(mut read: Read<T>, standardize: bool) -> Result<Found<T>, Failure> {
-    let mut warnings = Vec::new();
-    if standardize {
-        warnings.extend(scale(&mut read.train, read.held_out.as_mut()));
+fn finish<T: Scalar>(mut read: Read<T>, standardize: Standardize) -> Result<Found<T>, Failure> {
+    let mut warnings = std::mem::take(&mut read.notes);
+    if standardize != Standardize::Nothing {
+        let targets = standardize == Standardize::InputsAndTargets;
+        warnings.extend(scale(&mut read.train, read.held_out.as_mut(), targets));
         read.words.push_str(", standardised by the training rows");
+        if targets {
+            read.words.push_str(", targets too");
+            warnings.push(scaled_targets_note(&read.targets, &read.train.scales));
+        }
     }
     let checksum = match &read.sums[..] {
         [] => None,
@@ -92,13 +135,21 @@ fn finish<T: Scalar>(mut read: Read<T>, standardize: bool) -> Result<Found<T>, F
 }
 
 fn dataset<T: Scalar>(part: Part<T>) -> Result<Dataset<T>, Failure> {
-    Dataset::new(part.inputs, part.x, part.targets)
-        .map_err(|error| Failure::input(format!("`data`: {error}")))
+    let data = Dataset::new(part.inputs, part.x, part.targets);
+    let data = match part.scales.is_empty() {
+        true => data,
+        false => data.and_then(|data| data.with_target_scales(part.scales)),
+    };
+    data.map_err(|error| Failure::input(format!("`data`: {error}")))
 }
 
-/// Centres and scales every input by the training rows, and centres targets that are values. Names
-/// inputs that do not vary.
-fn scale<T: Scalar>(train: &mut Part<T>, mut held_out: Option<&mut Part<T>>) -> Option<String> {
+/// Centres and scales every input by the training rows, and centres targets that are values, scaling
+/// them too where asked. Names inputs that do not vary.
+fn scale<T: Scalar>(
+    train: &mut Part<T>,
+    mut held_out: Option<&mut Part<T>>,
+    targets: bool,
+) -> Option<String> {
     let mut constant = 0;
     let p = train.inputs;
     for column in 0..p {
@@ -116,11 +167,16 @@ fn scale<T: Scalar>(train: &mut Part<T>, mut held_out: Option<&mut Part<T>>) -> 
     if let Targets::Values { columns, values } = &train.targets {
         let (k, values) = (*columns, values.clone());
         for column in 0..k {
-            let (mean, _) = moments(&values, k, column);
+            let (mean, deviation) = moments(&values, k, column);
+            let varies = deviation > 8.0 * T::EPSILON * mean.abs();
+            let scale = if targets && varies { deviation } else { 1.0 };
             for part in std::iter::once(&mut *train).chain(held_out.as_deref_mut()) {
                 if let Targets::Values { values, .. } = &mut part.targets {
                     for value in values.iter_mut().skip(column).step_by(k) {
-                        *value = T::of(value.to_f64() - mean);
+                        *value = T::of((value.to_f64() - mean) / scale);
+                    }
+                    if targets {
+                        part.scales.push(scale);
                     }
                 }
             }
@@ -171,6 +227,7 @@ fn values<T: Scalar>(inputs: usize, x: &[f64], columns: usize, y: &[f64]) -> Par
             columns,
             values: convert(y),
         },
+        scales: Vec::new(),
     }
 }
 
@@ -193,6 +250,8 @@ fn gaussian<T: Scalar>(data: &GaussianData, held_out: u64, seed: u64) -> Result<
         held_out: (held_out > 0).then(|| values(p, held_x, k, held_y)),
         words: gaussian_words(data),
         sums: Vec::new(),
+        notes: Vec::new(),
+        targets: Vec::new(),
     })
 }
 
@@ -209,6 +268,8 @@ fn written<T: Scalar>(rows: &WrittenRows) -> Read<T> {
         held_out: None,
         words: format!("{} rows written in the experiment file", rows.x.len()),
         sums: Vec::new(),
+        notes: Vec::new(),
+        targets: Vec::new(),
     }
 }
 
@@ -221,6 +282,7 @@ fn bundled<T: Scalar>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, F
             inputs: rows.inputs,
             x: convert(&rows.x),
             targets: Targets::Classes(rows.y.iter().map(|&c| c as u32).collect()),
+            scales: Vec::new(),
         },
         false => values(rows.inputs, &rows.x, rows.targets, &rows.y),
     };
@@ -230,6 +292,8 @@ fn bundled<T: Scalar>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, F
         held_out,
         words: format!("{name}: {}", found.about),
         sums: vec![rows.sha256],
+        notes: Vec::new(),
+        targets: (0..rows.targets).map(|b| format!("target {b}")).collect(),
     })
 }
 
@@ -275,27 +339,31 @@ fn pick_rows<T: Scalar>(part: &Part<T>, keep: impl Fn(usize) -> bool) -> Part<T>
                 Targets::Classes(kept.iter().map(|&row| classes[row]).collect())
             }
         },
+        scales: part.scales.clone(),
     }
 }
 
-fn of_file(error: DataError) -> Failure {
-    Failure::input(error.to_string())
+/// A table as read, with the source that its rows came from.
+struct TableRead<T> {
+    part: Part<T>,
+    source: RowSource,
+    sum: String,
 }
 
-/// A table as read: its rows, the names of its outputs, its checksum.
-type TableRead<T> = (Part<T>, Vec<String>, String);
-
 fn file<T: Scalar>(table: &FileData, held_out: &HeldOut, seed: u64) -> Result<Read<T>, Failure> {
-    let (part, classes, sum) = read_table(table, &table.path)?;
+    let first = read_table(table, &table.path, None)?;
     let words = format!("read from {}", shown_path(&table.path));
-    let mut sums = vec![sum];
+    let mut sums = vec![first.sum.clone()];
+    let mut notes = data_notes(&table.path, &first.source.notes());
+    let targets = first.source.targets().to_vec();
     let (train, held_out) = match held_out {
-        HeldOut::Rows(rows) => split(part, *rows, seed)?,
+        HeldOut::Rows(rows) => split(first.part, *rows, seed)?,
         HeldOut::File(other) => {
-            let (mut test, test_classes, sum) = read_table(table, other)?;
-            sums.push(sum);
-            rename_classes(&mut test, &test_classes, &classes, other)?;
-            (part, Some(test))
+            let mut test = read_table(table, other, Some(&first.source))?;
+            notes.extend(data_notes(other, &test.source.notes()));
+            sums.push(test.sum);
+            rename_classes(&mut test.part, &test.source, &first.source, other)?;
+            (first.part, Some(test.part))
         }
     };
     Ok(Read {
@@ -303,54 +371,71 @@ fn file<T: Scalar>(table: &FileData, held_out: &HeldOut, seed: u64) -> Result<Re
         held_out,
         words,
         sums,
+        notes,
+        targets,
     })
 }
 
 /// Numbers the classes of held-out rows as the training rows number theirs.
 fn rename_classes<T>(
     test: &mut Part<T>,
-    names: &[String],
-    known: &[String],
+    source: &RowSource,
+    first: &RowSource,
     path: &Path,
 ) -> Result<(), Failure> {
-    let Targets::Classes(classes) = &mut test.targets else {
+    let (Targets::Classes(classes), Some(labels), Some(known)) =
+        (&mut test.targets, source.labels(), first.labels())
+    else {
         return Ok(());
     };
     for class in classes {
-        let name = &names[*class as usize];
+        let label = &labels[*class as usize];
         let place = known
             .iter()
-            .position(|other| other == name)
+            .position(|other| other == label)
             .ok_or_else(|| {
-                let message = format!("{} has the class {}", shown_path(path), quoted(name));
+                let message = format!("{} has the class {}", shown_path(path), quoted(label));
                 Failure::input(format!("{message}, which no training row has"))
+                    .hint("labels are compared as they are written: 1 and 1.0 are two classes")
             })?;
         *class = place as u32;
     }
     Ok(())
 }
 
-fn read_table<T: Scalar>(table: &FileData, path: &Path) -> Result<TableRead<T>, Failure> {
+fn read_table<T: Scalar>(
+    table: &FileData,
+    path: &Path,
+    first: Option<&RowSource>,
+) -> Result<TableRead<T>, Failure> {
     let mut spec = file_spec(table);
     spec.path = path.to_owned();
     spec.standardize = false;
-    let read = while_hashing(path, || rows_of(&spec, table.one_hot)).map_err(of_file)?;
-    let (rows, sum) = read;
-    let (part, names) = rows?;
-    Ok((part, names, sum))
+    let open = || match first {
+        Some(first) => RowSource::open_like(&spec, first),
+        None => RowSource::open(&spec),
+    };
+    let read = || open().and_then(|source| rows_of(source, table.one_hot));
+    let (read, sum) = while_hashing(path, read).map_err(of_data)?;
+    let (part, source) = read?;
+    Ok(TableRead { part, source, sum })
 }
 
-/// Rows, and the names of their outputs.
-type NamedRows<T> = (Part<T>, Vec<String>);
+/// Rows, and where they came from.
+type RowsRead<T> = (Part<T>, RowSource);
 
-/// Rows and the names of the outputs; the outer error is that of the file.
+/// All rows of a source; the outer error is that of the file.
 fn rows_of<T: Scalar>(
-    spec: &FileSpec,
+    mut source: RowSource,
     classes: bool,
-) -> Result<Result<NamedRows<T>, Failure>, DataError> {
-    let mut source = RowSource::open(spec)?;
+) -> Result<Result<RowsRead<T>, Failure>, DataError> {
     let (p, k) = (source.inputs().len(), source.targets().len());
-    let names = source.targets().to_vec();
+    if classes && source.labels().is_none() {
+        let message = "`data.one_hot` makes one column a class, and several are targets";
+        return Ok(Err(Failure::input(message).hint(
+            "name the column with the class; columns that are one-hot already have exactly one 1 in each row",
+        )));
+    }
     let (mut x, mut y, mut codes) = (Vec::new(), Vec::new(), Vec::new());
     let mut rows = 0;
     while let Some(chunk) = source.next_chunk()? {
@@ -375,8 +460,9 @@ fn rows_of<T: Scalar>(
         inputs: p,
         x,
         targets,
+        scales: Vec::new(),
     };
-    Ok(Ok((part, names)))
+    Ok(Ok((part, source)))
 }
 
 /// The place of the one among zeros.
@@ -402,7 +488,7 @@ fn images<T: Scalar>(pictures: &Pictures) -> Result<Read<T>, Failure> {
             mnist(&files, format!("IDX files in {}", shown_path(folder)))?
         }
         PicturesFrom::Idx { train, test } => {
-            let read = |pair: &[PathBuf; 2]| read_idx(&pair[0], &pair[1]).map_err(of_file);
+            let read = |pair: &[PathBuf; 2]| read_idx(&pair[0], &pair[1]).map_err(of_data);
             let words = format!("IDX files, {}", shown_path(&train[0]));
             (read(train)?, test.as_ref().map(read).transpose()?, words)
         }
@@ -414,9 +500,9 @@ fn images<T: Scalar>(pictures: &Pictures) -> Result<Read<T>, Failure> {
             let words = format!("CIFAR records, {}", shown_path(&files[0]));
             let test = match test_files.is_empty() {
                 true => None,
-                false => Some(read_cifar(test_files, *labels).map_err(of_file)?),
+                false => Some(read_cifar(test_files, *labels).map_err(of_data)?),
             };
-            (read_cifar(files, *labels).map_err(of_file)?, test, words)
+            (read_cifar(files, *labels).map_err(of_data)?, test, words)
         }
     };
     let mut sums = train.sha256.clone();
@@ -429,12 +515,14 @@ fn images<T: Scalar>(pictures: &Pictures) -> Result<Read<T>, Failure> {
             .map(|t| picture_rows(&t, pictures.test_rows))
             .transpose()?,
         sums,
+        notes: Vec::new(),
+        targets: Vec::new(),
     })
 }
 
 fn mnist(files: &MnistFiles, words: String) -> Result<(Images, Option<Images>, String), Failure> {
-    let train = read_idx(&files.train_images, &files.train_labels).map_err(of_file)?;
-    let test = read_idx(&files.test_images, &files.test_labels).map_err(of_file)?;
+    let train = read_idx(&files.train_images, &files.train_labels).map_err(of_data)?;
+    let test = read_idx(&files.test_images, &files.test_labels).map_err(of_data)?;
     Ok((train, Some(test), words))
 }
 
@@ -467,5 +555,6 @@ fn picture_rows<T: Scalar>(images: &Images, most: Option<u64>) -> Result<Part<T>
                 .map(|&l| u32::from(l))
                 .collect(),
         ),
+        scales: Vec::new(),
     })
 }

@@ -76,6 +76,8 @@ pub struct FileData {
     pub one_hot: bool,
     /// Centre and scale the inputs, centre the targets.
     pub standardize: bool,
+    /// Scale the targets as well.
+    pub standardize_targets: bool,
     /// The array of an NPZ file that holds the inputs.
     pub inputs_array: Option<String>,
     /// The array of an NPZ file that holds the targets.
@@ -277,6 +279,9 @@ pub(super) fn file(section: &Section, folder: &Path) -> Result<FileData, Problem
         (None, Some(_)) => Vec::new(),
         (None, None) => return Err(section.missing("targets", "targets = [\"price\"]")),
     };
+    let one_hot = flag_or(section, "one_hot", false)?;
+    let standardize = flag_or(section, "standardize", false)?;
+    let standardize_targets = standardize_targets(section, standardize, one_hot)?;
     let inputs = section.field("inputs").map(|f| columns(&f)).transpose()?;
     if let Some(inputs) = &inputs {
         no_overlap(section, inputs, &targets)?;
@@ -290,8 +295,9 @@ pub(super) fn file(section: &Section, folder: &Path) -> Result<FileData, Problem
             .field("delimiter")
             .map(|f| delimiter(&f))
             .transpose()?,
-        one_hot: flag_or(section, "one_hot", false)?,
-        standardize: flag_or(section, "standardize", false)?,
+        one_hot,
+        standardize,
+        standardize_targets,
         inputs_array: section
             .field("inputs_array")
             .map(|f| word(&f))
@@ -299,6 +305,27 @@ pub(super) fn file(section: &Section, folder: &Path) -> Result<FileData, Problem
         targets_array: targets_array.map(|f| word(&f)).transpose()?,
         checksum: section.field("checksum").map(|f| word(&f)).transpose()?,
     })
+}
+
+/// Whether targets are scaled: beside inputs that are, and no classes.
+pub(super) fn standardize_targets(
+    section: &Section,
+    standardize: bool,
+    classes: bool,
+) -> Result<bool, Problem> {
+    let Some(field) = section.field("standardize_targets") else {
+        return Ok(false);
+    };
+    let asked = field.flag()?;
+    match asked {
+        true if classes => {
+            Err(field.problem("is true, but the targets are classes, which have no scale"))
+        }
+        true if !standardize => Err(field
+            .problem("is true, and `data.standardize` is not")
+            .hint("set standardize = true: targets are scaled beside the inputs")),
+        asked => Ok(asked),
+    }
 }
 
 /// Refuses array names outside NPZ files, and text settings for binary files.

@@ -116,6 +116,11 @@ pub const DATA: SectionKeys = SectionKeys {
         of("one_hot", &["file"], "only a table has class labels"),
         of("standardize", &["file"], "only a table can be standardised"),
         of(
+            "standardize_targets",
+            &["file"],
+            "only a table can be standardised",
+        ),
+        of(
             "inputs_array",
             &["file"],
             "it names an array of an NPZ file",

@@ -63,6 +63,13 @@ pub fn read(root: &Node, folder: &Path) -> Result<LayeredExperiment, Problem> {
     let data = data::read(&data, folder)?;
     let network = top.required("network", "[network] with layers = [5, 10, 2]")?;
     let network = network::read(&network.section(&keys::NETWORK)?, folder)?;
+    if data.scales_targets() && network.loss != rankfall_nets::loss::Loss::Squared {
+        let message =
+            "`data.standardize_targets` is true, and only the squared loss fits scaled targets";
+        return Err(top
+            .problem(message)
+            .hint("leave it out, or set network.loss = \"squared\""));
+    }
     let dynamics = top.required("dynamics", "[[dynamics]] with kind = \"sgd\"")?;
     let dynamics = dynamics::read_all(&dynamics)?;
     let run = top.required("run", "[run] with steps = 1000")?;

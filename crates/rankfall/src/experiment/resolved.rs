@@ -119,6 +119,7 @@ pub(super) fn put_file(file: &mut Lines, data: &FileData) {
     file.put_if("delimiter", data.delimiter.map(|c| text(&c.to_string())));
     file.put("one_hot", data.one_hot);
     file.put("standardize", data.standardize);
+    file.put("standardize_targets", data.standardize_targets);
     file.put_if("inputs_array", data.inputs_array.as_deref().map(text));
     file.put_if("targets_array", data.targets_array.as_deref().map(text));
     file.put_if("checksum", data.checksum.as_deref().map(text));

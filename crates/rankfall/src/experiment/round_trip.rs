@@ -173,6 +173,7 @@ fn any_file() -> impl Strategy<Value = DataSpec> {
                 delimiter,
                 one_hot,
                 standardize,
+                standardize_targets: standardize && !one_hot,
                 inputs_array: None,
                 targets_array: None,
                 checksum,

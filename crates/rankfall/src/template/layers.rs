@@ -27,6 +27,7 @@ kind = \"bundled\"
 dataset = \"digits\"
 held_out = 360                 # rows held out, chosen by the seed
 standardize = true             # centre and scale the inputs by the training rows
+standardize_targets = false    # true: scale targets that are values too; losses stay in their units
 # checksum = \"…\"               # written into the copy in the run folder; a run stops if it differs
 
 [network]

@@ -3,12 +3,14 @@
 
 use super::{keys, network};
 use crate::experiment::absolute_path;
-use crate::experiment::data::{FileData, GaussianData, file, flag_or, gaussian, word};
+use crate::experiment::data::{
+    FileData, GaussianData, file, flag_or, gaussian, standardize_targets, word,
+};
 use crate::experiment::document::Problem;
 use crate::experiment::section::{Field, Section};
 use crate::experiment::suggest::nearest;
 use crate::failure::quoted;
-use rankfall_data::{BUNDLED, CifarLabels, PACKAGED};
+use rankfall_data::{BUNDLED, Bundled, CifarLabels, PACKAGED};
 use rankfall_nets::network::{Architecture, Network, NetworkSpec};
 use rankfall_nets::teacher::{InputLaw, TeacherSpec};
 use std::path::{Path, PathBuf};
@@ -40,6 +42,8 @@ pub enum LayeredData {
         name: &'static str,
         /// Centre and scale the inputs by the training part.
         standardize: bool,
+        /// Scale the targets by the training part as well.
+        standardize_targets: bool,
         /// Rows held out.
         held_out: u64,
         /// Checksum of what was read, as the resolved copy records it.
@@ -142,6 +146,18 @@ impl LayeredData {
             Self::File { table, .. } => table.checksum.as_deref(),
             Self::Bundled { checksum, .. } => checksum.as_deref(),
             Self::Pictures(pictures) => pictures.checksum.as_deref(),
+        }
+    }
+
+    /// Whether targets are scaled.
+    pub fn scales_targets(&self) -> bool {
+        match self {
+            Self::File { table, .. } => table.standardize_targets,
+            Self::Bundled {
+                standardize_targets,
+                ..
+            } => *standardize_targets,
+            _ => false,
         }
     }
 
@@ -284,11 +300,6 @@ fn row(field: &Field) -> Result<Vec<f64>, Problem> {
 
 fn table(section: &Section, folder: &Path) -> Result<LayeredData, Problem> {
     let table = file(section, folder)?;
-    if table.one_hot && table.targets.len() > 1 {
-        return Err(section
-            .problem("`data.one_hot` makes one column a class, and `data.targets` names several")
-            .hint("name the column with the class"));
-    }
     let held_out = match (section.field("test_path"), held_out(section)?) {
         (None, rows) => HeldOut::Rows(rows),
         (Some(field), 0) => HeldOut::File(absolute_path(&field, folder)?),
@@ -316,9 +327,13 @@ fn named(field: &Field, names: &[&'static str]) -> Result<&'static str, Problem>
 
 fn bundled(section: &Section) -> Result<LayeredData, Problem> {
     let field = section.required("dataset", "dataset = \"digits\"")?;
+    let name = named(&field, &BUNDLED.map(|one| one.name))?;
+    let standardize = flag_or(section, "standardize", false)?;
+    let classes = Bundled::find(name).is_some_and(Bundled::has_classes);
     Ok(LayeredData::Bundled {
-        name: named(&field, &BUNDLED.map(|one| one.name))?,
-        standardize: flag_or(section, "standardize", false)?,
+        name,
+        standardize,
+        standardize_targets: standardize_targets(section, standardize, classes)?,
         held_out: held_out(section)?,
         checksum: checksum(section)?,
     })

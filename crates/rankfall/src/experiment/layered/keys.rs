@@ -125,6 +125,11 @@ pub const DATA: SectionKeys = section(
             &["file", "bundled", "idx", "cifar"],
             "drawn data are what they were drawn to be",
         ),
+        of(
+            "standardize_targets",
+            &["file", "bundled"],
+            "the others have classes, or are drawn",
+        ),
         of("checksum", &["file", "bundled", "idx", "cifar"], FILES),
     ],
 );

@@ -66,12 +66,14 @@ fn put_data(file: &mut Lines, data: &LayeredData) {
         LayeredData::Bundled {
             name,
             standardize,
+            standardize_targets,
             held_out,
             checksum,
         } => {
             file.put("kind", text("bundled"));
             file.put("dataset", text(name));
             file.put("standardize", standardize);
+            file.put("standardize_targets", standardize_targets);
             file.put("held_out", held_out);
             file.put_if("checksum", checksum.as_deref().map(text));
         }
