@@ -8,7 +8,7 @@ use crate::figures::sweep;
 use crate::html;
 use crate::markup::escape;
 use crate::number::{compact, count};
-use crate::sweep::SweepTable;
+use crate::sweep::{SweepMetric, SweepTable};
 
 /// More points than this are left to the Parquet file.
 const MOST_ROWS: usize = 1024;
@@ -114,11 +114,27 @@ fn grid(table: &SweepTable) -> String {
             ])
         })
         .collect();
+    let of = match table.seeds {
+        Some(seeds) => format!("settings in all, each the mean over {} seeds", count(seeds)),
+        None => "points in all".to_owned(),
+    };
     let note = format!(
-        "<p class=\"note\">{} points in all.</p>\n",
+        "<p class=\"note\">{} {of}.</p>\n",
         count(table.points() as u64)
     );
     html::table(&["varied", "key", "values", "from … to"], &rows) + &note
+}
+
+fn has_errors(metric: &SweepMetric) -> bool {
+    metric.std_error.iter().any(Option::is_some)
+}
+
+/// What the column of standard errors is called: over what they are.
+fn error_name(table: &SweepTable) -> &'static str {
+    match table.seeds {
+        Some(_) => "± (standard error over seeds)",
+        None => "± (standard error over trajectories)",
+    }
 }
 
 /// Every point with every metric, folded away.
@@ -130,6 +146,9 @@ fn points(table: &SweepTable) -> String {
     let mut names: Vec<String> = table.axes.iter().map(|a| a.label.clone()).collect();
     for metric in &table.metrics {
         names.push(metric.label.clone());
+        if has_errors(metric) {
+            names.push(error_name(table).to_owned());
+        }
         if metric.prediction.is_some() {
             names.push(format!("{}, predicted", metric.label));
         }
@@ -140,6 +159,9 @@ fn points(table: &SweepTable) -> String {
         let mut cells: Vec<String> = setting.iter().map(|v| compact(*v, 4)).collect();
         for metric in &table.metrics {
             cells.push(cell(metric.value(at)));
+            if has_errors(metric) {
+                cells.push(metric.error(at).map_or("—".to_owned(), |e| compact(e, 2)));
+            }
             if metric.prediction.is_some() {
                 cells.push(cell(metric.predicted(at)));
             }

@@ -1,4 +1,5 @@
-//! How far a run is: a bar on a terminal, a line now and then elsewhere, nothing when quiet.
+//! How far a run is: a bar on a terminal that can redraw a line, a line now and then elsewhere,
+//! nothing when quiet.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt;
@@ -22,7 +23,7 @@ impl Progress {
     pub fn new(label: &str, quiet: bool) -> Self {
         let shown = if quiet {
             Shown::Nothing
-        } else if std::io::stderr().is_terminal() {
+        } else if can_redraw() {
             Shown::Bar(bar(label))
         } else {
             Shown::Lines(Mutex::new(Lines::new(label, Instant::now())))
@@ -57,6 +58,14 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Whether standard error is a terminal on which a line can be drawn over: those that cannot call
+/// themselves dumb, or nothing at all.
+fn can_redraw() -> bool {
+    let named = std::env::var_os("TERM");
+    let redraws = named.map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty());
+    redraws && std::io::stderr().is_terminal()
 }
 
 fn bar(label: &str) -> ProgressBar {
@@ -138,11 +147,15 @@ struct Seconds(f64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY: u64 = 86_400;
+        const YEAR: u64 = 365 * DAY;
         let s = self.0.ceil().max(0.0) as u64;
         match s {
             0..60 => write!(f, "{s} s"),
             60..3600 => write!(f, "{} min {} s", s / 60, s % 60),
-            _ => write!(f, "{} h {} min", s / 3600, s % 3600 / 60),
+            3600..DAY => write!(f, "{} h {} min", s / 3600, s % 3600 / 60),
+            DAY..YEAR => write!(f, "{} d {} h", s / DAY, s % DAY / 3600),
+            _ => write!(f, "more than a year"),
         }
     }
 }
@@ -187,7 +200,8 @@ mod tests {
             "123 thousand trajectory-steps/s"
         );
         assert_eq!(Seconds(7200.5).to_string(), "2 h 0 min");
-        assert!(!Seconds(f64::INFINITY).to_string().is_empty());
+        assert_eq!(Seconds(90_000.0).to_string(), "1 d 1 h");
+        assert_eq!(Seconds(f64::INFINITY).to_string(), "more than a year");
     }
 
     #[test]
