@@ -115,7 +115,7 @@ fn grid(table: &SweepTable) -> String {
         })
         .collect();
     let of = match table.seeds {
-        Some(seeds) => format!("settings in all, each the mean over {} seeds", count(seeds)),
+        Some(seeds) => format!("settings, each the mean over {} seeds", count(seeds)),
         None => "points in all".to_owned(),
     };
     let note = format!(

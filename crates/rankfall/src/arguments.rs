@@ -479,7 +479,8 @@ fn set_instead(name: &str, flag: &str, given: &[String]) -> Option<String> {
         .chain(meaning(&key))
         .map(keys::settable)
         .find(|(paths, _)| !paths.is_empty());
-    let (paths, only_layers) = here?;
+    let (mut paths, only_layers) = here?;
+    paths.sort_by_key(|path| !path.starts_with("run."));
     let value = value_of(flag, given);
     let sets: Vec<String> = paths
         .iter()
@@ -593,6 +594,65 @@ mod tests {
         }
         assert!(parse("rankfall new --kind rows").is_err());
         assert!(parse("rankfall run").is_err());
+    }
+
+    #[test]
+    fn an_option_that_is_a_key_is_told_how_keys_are_set() {
+        for (line, tips) in [
+            (
+                "run a.toml --trajectories 10",
+                &["--set run.trajectories=10"][..],
+            ),
+            (
+                "run a.toml --trajectories=10",
+                &["--set run.trajectories=10"],
+            ),
+            ("sweep a.toml --seed 3", &["--set run.seed=3"]),
+            ("reproduce --time 5", &["--set run.time=5"]),
+            ("run a.toml --width 5", &["--set network.width=5"]),
+            ("run a.toml --lr 0.1", &["--set dynamics.0.step_size=0.1"]),
+            (
+                "run a.toml --learning-rate 0.1",
+                &["--set dynamics.0.step_size=0.1"],
+            ),
+            (
+                "run a.toml --step-size 0.1",
+                &["--set dynamics.0.step_size=0.1"],
+            ),
+            (
+                "run a.toml --batch-size 8",
+                &["--set dynamics.0.batch_size=8"],
+            ),
+            (
+                "run a.toml --steps 8",
+                &["--set run.steps=8", "run.time = number of steps"],
+            ),
+            (
+                "run a.toml --epochs 8",
+                &["--set run.epochs=8", "network.layers"],
+            ),
+            ("run a.toml --seed", &["--set run.seed=VALUE"]),
+            ("run a.toml --init {}", &["--set 'network.init={}'"]),
+            (
+                "run a.toml --over a=1",
+                &["'--over' is an option of rankfall sweep"],
+            ),
+            (
+                "plot a --seed 1",
+                &["'--seed' is an option of rankfall verify"],
+            ),
+        ] {
+            let given: Vec<OsString> = format!("rankfall {line}")
+                .split(' ')
+                .map(Into::into)
+                .collect();
+            let error = Arguments::try_parse_from(&given).unwrap_err();
+            let shown = with_tip(error, &given).to_string();
+            for tip in tips {
+                assert!(shown.contains(tip), "{line}: {shown}");
+            }
+            assert!(!shown.contains("similar argument"), "{line}: {shown}");
+        }
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub fn quoted(text: &str) -> String {
 
 /// A number as a person writes it and TOML reads it: all digits where they are few, else an exponent.
 pub fn number_text(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e15 {
+    if number.fract() == 0.0 && number.abs() < 1e16 {
         format!("{number:.0}")
     } else {
         format!("{number:?}")
@@ -156,8 +156,8 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_a_person_does() {
-        let written = [5.0, 0.01, -3.5, 1e300, 1e-300, 1e15, 123_456.0].map(number_text);
-        let expected = ["5", "0.01", "-3.5", "1e300", "1e-300", "1e15", "123456"];
+        let written = [5.0, 0.01, -3.5, 1e300, 1e-300, 1e16, 123_456.0].map(number_text);
+        let expected = ["5", "0.01", "-3.5", "1e300", "1e-300", "1e16", "123456"];
         assert_eq!(written, expected);
     }
 

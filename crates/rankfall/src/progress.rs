@@ -2,6 +2,7 @@
 //! nothing when quiet.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -60,12 +61,15 @@ impl Progress {
     }
 }
 
-/// Whether standard error is a terminal on which a line can be drawn over: those that cannot call
-/// themselves dumb, or nothing at all.
+/// Whether standard error is a terminal on which a line can be drawn over.
 fn can_redraw() -> bool {
-    let named = std::env::var_os("TERM");
-    let redraws = named.map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty());
-    redraws && std::io::stderr().is_terminal()
+    redraws(std::env::var_os("TERM").as_deref()) && std::io::stderr().is_terminal()
+}
+
+/// Whether a terminal that calls itself so takes escape sequences: not a dumb one, and not one without
+/// a name but on Windows, where they have none.
+fn redraws(term: Option<&OsStr>) -> bool {
+    term.map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty())
 }
 
 fn bar(label: &str) -> ProgressBar {
@@ -202,6 +206,14 @@ mod tests {
         assert_eq!(Seconds(7200.5).to_string(), "2 h 0 min");
         assert_eq!(Seconds(90_000.0).to_string(), "1 d 1 h");
         assert_eq!(Seconds(f64::INFINITY).to_string(), "more than a year");
+    }
+
+    #[test]
+    fn dumb_terminals_get_lines() {
+        let redraws = |name: &str| super::redraws(Some(OsStr::new(name)));
+        assert!(redraws("xterm-256color") && redraws("linux"));
+        assert!(!redraws("dumb") && !redraws(""));
+        assert_eq!(super::redraws(None), cfg!(windows));
     }
 
     #[test]

@@ -114,11 +114,15 @@ fn number(text: &str) -> Option<String> {
         ));
     }
     let shown = number_text(value);
-    Some(if digits.starts_with('0') && !digits.starts_with("0.") {
-        format!("a number has no leading zeros: write {shown}")
-    } else {
-        format!("a number has digits on both sides of its point: write {shown}")
-    })
+    Some(
+        if digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit()) {
+            format!("a number has no leading zeros: write {shown}")
+        } else if digits.starts_with('.') || digits.ends_with('.') || digits.contains(".e") {
+            format!("a number has digits on both sides of its point: write {shown}")
+        } else {
+            format!("remove the quotes: {text}")
+        },
+    )
 }
 
 #[cfg(test)]
@@ -139,6 +143,7 @@ mod tests {
             ("007.5", "no leading zeros: write 7.5"),
             (".5", "both sides of its point: write 0.5"),
             ("5.", "write 5"),
+            ("\"10\"", "remove the quotes: 10"),
             ("0,01", "no comma: write 0.01"),
             ("True", "write true"),
         ] {

@@ -367,11 +367,12 @@ pub fn elsewhere(name: &str, family: Family) -> Vec<&'static str> {
 }
 
 /// The dotted paths, as `--set` takes them, at which files have a key of that name, and whether only
-/// networks given by their layers have it; empty for a name of the top level.
+/// networks given by their layers have it; empty for a name of the top level or of `[sweep]`.
 pub fn settable(name: &str) -> (Vec<String>, bool) {
     let paths = |family: Family| -> Vec<String> {
         let holds = |s: &&&SectionKeys| s.family == family && s.find(name).is_some();
         let all = [SECTIONS, layered::SECTIONS].into_iter().flatten();
+        let all = all.filter(|s| s.place != SWEEP.place);
         let dotted =
             |s: &&SectionKeys| (!s.path().is_empty()).then(|| format!("{}.{name}", s.path()));
         all.filter(holds).filter_map(dotted).collect()

@@ -272,9 +272,6 @@ impl<'a> Field<'a> {
         let problem = self.wrong_type(wanted);
         let hint = match (&self.node.value, &self.node.origin) {
             (_, Origin::Set { value, .. }) => intended::hint(&self.path, value),
-            (Value::Text(text), _) if text.trim().parse::<f64>().is_ok() => {
-                Some(format!("remove the quotes: {}", text.trim()))
-            }
             (Value::Text(text), _) => intended::hint(&self.path, text),
             (Value::List(items), _) => intended::hint_for_list(&self.path, items),
             _ => None,

@@ -89,7 +89,8 @@ const ALIKE: f64 = 0.6;
 ///
 /// A word in use elsewhere for the same thing (`learning_rate`) counts as nearest; then
 /// the smallest edit distance with transpositions, relative to length and blind to case and to
-/// `-`/`_`; then a name that has `given` in it.
+/// `-`/`_`; then a name that has `given` in it
+/// or begins it.
 pub fn nearest<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
     let by_meaning = meaning(given).and_then(|here| known.iter().find(|k| **k == here));
     let given = folded(given);
@@ -124,7 +125,10 @@ fn by_spelling<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 fn by_part<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
-    let is_part = |k: &&&str| given.len() >= 4 && folded(k).contains(given);
+    let is_part = |k: &&&str| {
+        let known = folded(k);
+        (given.len() >= 4 && known.contains(given)) || (k.len() >= 3 && given.starts_with(&known))
+    };
     known.iter().find(is_part).copied()
 }
 
@@ -176,6 +180,7 @@ mod tests {
     #[test]
     fn a_part_of_a_name_is_found() {
         assert_eq!(nearest("stochastic", KINDS), Some(KINDS[1]));
+        assert_eq!(nearest("logarithmic", &["linear", "log"]), Some("log"));
     }
 
     #[test]
