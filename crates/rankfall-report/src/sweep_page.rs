@@ -48,9 +48,20 @@ impl SweepReport {
     #[must_use]
     pub fn origin(&self, part: &SweepPart) -> String {
         format!(
-            "{} · {} · seed {} · rankfall {}",
-            self.experiment, part.dynamics, self.seed, self.version
+            "{} · {} · {} · rankfall {}",
+            self.experiment,
+            part.dynamics,
+            self.seeds(),
+            self.version
         )
+    }
+
+    /// What the numbers were drawn from: one seed, or so many that they are means over.
+    fn seeds(&self) -> String {
+        match self.parts.iter().find_map(|part| part.table.seeds) {
+            Some(seeds) => format!("mean over {} seeds", count(seeds)),
+            None => format!("seed {}", self.seed),
+        }
     }
 }
 
@@ -60,11 +71,11 @@ pub fn sweep_page(report: &SweepReport) -> String {
     let mut page = html::open(&report.experiment);
     let _ = write!(
         page,
-        "<h1>{}</h1>\n<p class=\"origin\">A sweep · rankfall {} · seed {}<br>{}</p>\n\
+        "<h1>{}</h1>\n<p class=\"origin\">A sweep · rankfall {} · {}<br>{}</p>\n\
          <nav><a href=\"#repeat\">Repeat this sweep</a></nav>\n",
         escape(&report.experiment),
         escape(&report.version),
-        report.seed,
+        report.seeds(),
         escape(&report.problem),
     );
     page.push_str(&html::warnings(&report.warnings));

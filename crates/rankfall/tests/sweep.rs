@@ -422,6 +422,9 @@ fn seeds_are_averaged_in_ranges_and_on_the_page_and_kept_in_the_table() {
     let page = place.text("s/report.html");
     assert!(page.contains("2 settings, each the mean over 3 seeds"));
     assert!(page.contains("standard error over seeds"));
+    assert!(page.contains("mean over 3 seeds") && !page.contains("· seed 1"));
+    let figure = place.text("s/figures/line_families_0.svg");
+    assert!(figure.contains("bars: ± their standard error"));
     use rankfall_report::number::compact;
     for shown in [compact(means[0], 5), compact(error, 2)] {
         assert!(
