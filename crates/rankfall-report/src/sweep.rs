@@ -9,6 +9,8 @@ pub struct SweepTable {
     pub axes: Vec<SweepAxis>,
     /// What was measured.
     pub metrics: Vec<SweepMetric>,
+    /// Over how many seeds every number is a mean; `None` where each is of one seed.
+    pub seeds: Option<u64>,
 }
 
 /// A setting that was varied.
@@ -37,16 +39,19 @@ pub struct SweepMetric {
     /// One number per point, the last axis running fastest: with axes of n₀, n₁ and n₂ values, point
     /// (i₀, i₁, i₂) is at (i₀ n₁ + i₁) n₂ + i₂. `None` where every trajectory diverged.
     pub values: Vec<Option<f64>>,
+    /// The standard error of each value: over seeds where the table has several, else over the
+    /// trajectories of the point; `None` where there is none, empty where none is known.
+    pub std_error: Vec<Option<f64>>,
     /// What theory says at the same points, where it says anything.
     pub prediction: Option<Vec<Option<f64>>>,
 }
 
 impl SweepTable {
-    /// How many points the grid has; 0 without axes.
+    /// How many points the grid has; without axes 1, or 0 where nothing was measured.
     #[must_use]
     pub fn points(&self) -> usize {
         if self.axes.is_empty() {
-            return 0;
+            return usize::from(self.metrics.iter().any(|m| !m.values.is_empty()));
         }
         let lengths = self.axes.iter().map(|axis| axis.values.len());
         lengths.fold(1, usize::saturating_mul)
@@ -94,6 +99,12 @@ impl SweepMetric {
         finite(&self.values, at)
     }
 
+    /// The standard error at a position.
+    #[must_use]
+    pub fn error(&self, at: usize) -> Option<f64> {
+        finite(&self.std_error, at)
+    }
+
     /// What theory says at a position.
     #[must_use]
     pub fn predicted(&self, at: usize) -> Option<f64> {
@@ -123,6 +134,7 @@ mod tests {
         let table = SweepTable {
             axes: vec![axis(&[1.0, 2.0]), axis(&[10.0, 20.0, 30.0])],
             metrics: vec![],
+            seeds: None,
         };
         assert_eq!(table.points(), 6);
         assert_eq!(table.position(&[1, 0]), Some(3));
@@ -138,6 +150,7 @@ mod tests {
         let table = SweepTable {
             axes: vec![axis(&[1.0]), axis(&[])],
             metrics: vec![],
+            seeds: None,
         };
         assert_eq!((table.points(), table.setting(0)), (0, None));
         assert_eq!(table.position(&[0, 0]), None);
@@ -148,6 +161,7 @@ mod tests {
             label: String::new(),
             log: false,
             values: vec![Some(f64::NAN), None, Some(1.0)],
+            std_error: vec![None, None, Some(0.5)],
             prediction: None,
         };
         assert_eq!(
@@ -155,5 +169,11 @@ mod tests {
             (None, Some(1.0), None)
         );
         assert_eq!(metric.predicted(0), None);
+        assert_eq!((metric.error(0), metric.error(2)), (None, Some(0.5)));
+        let alone = SweepTable {
+            metrics: vec![metric],
+            ..SweepTable::default()
+        };
+        assert_eq!((alone.points(), alone.setting(0)), (1, Some(vec![])));
     }
 }

@@ -8,7 +8,7 @@ use crate::figures::sweep;
 use crate::html;
 use crate::markup::escape;
 use crate::number::{compact, count};
-use crate::sweep::SweepTable;
+use crate::sweep::{SweepMetric, SweepTable};
 
 /// More points than this are left to the Parquet file.
 const MOST_ROWS: usize = 1024;
@@ -48,9 +48,20 @@ impl SweepReport {
     #[must_use]
     pub fn origin(&self, part: &SweepPart) -> String {
         format!(
-            "{} · {} · seed {} · rankfall {}",
-            self.experiment, part.dynamics, self.seed, self.version
+            "{} · {} · {} · rankfall {}",
+            self.experiment,
+            part.dynamics,
+            self.seeds(),
+            self.version
         )
+    }
+
+    /// What the numbers were drawn from: one seed, or so many that they are means over.
+    fn seeds(&self) -> String {
+        match self.parts.iter().find_map(|part| part.table.seeds) {
+            Some(seeds) => format!("mean over {} seeds", count(seeds)),
+            None => format!("seed {}", self.seed),
+        }
     }
 }
 
@@ -60,11 +71,11 @@ pub fn sweep_page(report: &SweepReport) -> String {
     let mut page = html::open(&report.experiment);
     let _ = write!(
         page,
-        "<h1>{}</h1>\n<p class=\"origin\">A sweep · rankfall {} · seed {}<br>{}</p>\n\
+        "<h1>{}</h1>\n<p class=\"origin\">A sweep · rankfall {} · {}<br>{}</p>\n\
          <nav><a href=\"#repeat\">Repeat this sweep</a></nav>\n",
         escape(&report.experiment),
         escape(&report.version),
-        report.seed,
+        report.seeds(),
         escape(&report.problem),
     );
     page.push_str(&html::warnings(&report.warnings));
@@ -114,11 +125,27 @@ fn grid(table: &SweepTable) -> String {
             ])
         })
         .collect();
+    let of = match table.seeds {
+        Some(seeds) => format!("settings, each the mean over {} seeds", count(seeds)),
+        None => "points in all".to_owned(),
+    };
     let note = format!(
-        "<p class=\"note\">{} points in all.</p>\n",
+        "<p class=\"note\">{} {of}.</p>\n",
         count(table.points() as u64)
     );
     html::table(&["varied", "key", "values", "from … to"], &rows) + &note
+}
+
+fn has_errors(metric: &SweepMetric) -> bool {
+    metric.std_error.iter().any(Option::is_some)
+}
+
+/// What the column of standard errors is called: over what they are.
+fn error_name(table: &SweepTable) -> &'static str {
+    match table.seeds {
+        Some(_) => "± (standard error over seeds)",
+        None => "± (standard error over trajectories)",
+    }
 }
 
 /// Every point with every metric, folded away.
@@ -130,6 +157,9 @@ fn points(table: &SweepTable) -> String {
     let mut names: Vec<String> = table.axes.iter().map(|a| a.label.clone()).collect();
     for metric in &table.metrics {
         names.push(metric.label.clone());
+        if has_errors(metric) {
+            names.push(error_name(table).to_owned());
+        }
         if metric.prediction.is_some() {
             names.push(format!("{}, predicted", metric.label));
         }
@@ -140,6 +170,9 @@ fn points(table: &SweepTable) -> String {
         let mut cells: Vec<String> = setting.iter().map(|v| compact(*v, 4)).collect();
         for metric in &table.metrics {
             cells.push(cell(metric.value(at)));
+            if has_errors(metric) {
+                cells.push(metric.error(at).map_or("—".to_owned(), |e| compact(e, 2)));
+            }
             if metric.prediction.is_some() {
                 cells.push(cell(metric.predicted(at)));
             }

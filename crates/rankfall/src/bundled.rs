@@ -188,11 +188,9 @@ pub fn find(name: &str) -> Option<&'static Bundled> {
 pub fn named(name: &str) -> Result<&'static Bundled, Failure> {
     find(name).ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|b| b.name).collect();
-        let nearest = crate::experiment::nearest(name, &names).unwrap_or_default();
-        let message = format!(
-            "no bundled experiment is called {}; did you mean {nearest}?",
-            quoted(name)
-        );
+        let nearest = crate::experiment::nearest(name, &names);
+        let meant = nearest.map_or(String::new(), |near| format!("; did you mean {near}?"));
+        let message = format!("no bundled experiment is called {}{meant}", quoted(name));
         Failure::input(message)
             .hint("rankfall reproduce --list shows them all")
             .hint("your own experiment files are run by rankfall run FILE.toml")

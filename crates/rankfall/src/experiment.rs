@@ -6,6 +6,8 @@
 mod data;
 pub mod document;
 pub mod dynamics;
+mod encoding;
+mod intended;
 pub mod keys;
 pub mod layered;
 mod network;
@@ -21,7 +23,7 @@ pub use dynamics::DynamicsSpec;
 pub use network::{InitSpec, NetworkSpec};
 pub use overrides::set;
 pub use run::{ForceBalanceSpec, RunSpec};
-pub use suggest::nearest;
+pub use suggest::{meaning, nearest};
 
 use crate::failure::{Failure, quoted, shown_path};
 use crate::save_plan::save_steps;
@@ -251,18 +253,12 @@ pub fn read_text(path: &Path) -> Result<String, Failure> {
         ))
         .hint("data belong in a file of their own, named by data.path"));
     }
-    if bytes.contains(&0) {
-        return Err(not_text(&shown, "it has zero bytes in it"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        not_text(&shown, &format!("byte {} is not UTF-8", at + 1))
-    })
+    encoding::text_of(bytes).map_err(|why| not_text(&shown, &why))
 }
 
 fn not_text(shown: &str, why: &str) -> Failure {
     Failure::input(format!("{shown} is not a text file: {why}"))
-        .hint("an experiment is a TOML file; rankfall new prints one to start from")
+        .hint("an experiment is a TOML file in UTF-8; rankfall new prints one to start from")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -115,8 +115,17 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}{more}\"", escaped(&shown))
 }
 
+/// A number as a person writes it and TOML reads it: all digits where they are few, else an exponent.
+pub fn number_text(number: f64) -> String {
+    if number.fract() == 0.0 && number.abs() < 1e16 {
+        format!("{number:.0}")
+    } else {
+        format!("{number:?}")
+    }
+}
+
 /// Text with control characters and quotes escaped, everything else as it is.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if c.is_control() || c == '"' || c == '\\' {
@@ -143,6 +152,13 @@ mod tests {
     fn message_comes_first_and_hints_are_indented() {
         let failure = Failure::input("width is 0").hint("use 1").hint("or 2");
         assert_eq!(failure.to_string(), "rankfall: width is 0\n  use 1\n  or 2");
+    }
+
+    #[test]
+    fn numbers_are_written_as_a_person_does() {
+        let written = [5.0, 0.01, -3.5, 1e300, 1e-300, 1e16, 123_456.0].map(number_text);
+        let expected = ["5", "0.01", "-3.5", "1e300", "1e-300", "1e16", "123456"];
+        assert_eq!(written, expected);
     }
 
     #[test]

@@ -35,9 +35,10 @@ use std::process::ExitCode;
 
 /// Runs a command line, reports what goes wrong on standard error, and says how to exit.
 pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&arguments::with_tip(error, &given)),
     };
     match dispatch(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,8 @@
-//! How far a run is: a bar on a terminal, a line now and then elsewhere, nothing when quiet.
+//! How far a run is: a bar on a terminal that can redraw a line, a line now and then elsewhere,
+//! nothing when quiet.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -22,7 +24,7 @@ impl Progress {
     pub fn new(label: &str, quiet: bool) -> Self {
         let shown = if quiet {
             Shown::Nothing
-        } else if std::io::stderr().is_terminal() {
+        } else if can_redraw() {
             Shown::Bar(bar(label))
         } else {
             Shown::Lines(Mutex::new(Lines::new(label, Instant::now())))
@@ -57,6 +59,17 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Whether standard error is a terminal on which a line can be drawn over.
+fn can_redraw() -> bool {
+    redraws(std::env::var_os("TERM").as_deref()) && std::io::stderr().is_terminal()
+}
+
+/// Whether a terminal that calls itself so takes escape sequences: not a dumb one, and not one without
+/// a name but on Windows, where they have none.
+fn redraws(term: Option<&OsStr>) -> bool {
+    term.map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty())
 }
 
 fn bar(label: &str) -> ProgressBar {
@@ -138,11 +151,15 @@ struct Seconds(f64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY: u64 = 86_400;
+        const YEAR: u64 = 365 * DAY;
         let s = self.0.ceil().max(0.0) as u64;
         match s {
             0..60 => write!(f, "{s} s"),
             60..3600 => write!(f, "{} min {} s", s / 60, s % 60),
-            _ => write!(f, "{} h {} min", s / 3600, s % 3600 / 60),
+            3600..DAY => write!(f, "{} h {} min", s / 3600, s % 3600 / 60),
+            DAY..YEAR => write!(f, "{} d {} h", s / DAY, s % DAY / 3600),
+            _ => write!(f, "more than a year"),
         }
     }
 }
@@ -187,7 +204,16 @@ mod tests {
             "123 thousand trajectory-steps/s"
         );
         assert_eq!(Seconds(7200.5).to_string(), "2 h 0 min");
-        assert!(!Seconds(f64::INFINITY).to_string().is_empty());
+        assert_eq!(Seconds(90_000.0).to_string(), "1 d 1 h");
+        assert_eq!(Seconds(f64::INFINITY).to_string(), "more than a year");
+    }
+
+    #[test]
+    fn dumb_terminals_get_lines() {
+        let redraws = |name: &str| super::redraws(Some(OsStr::new(name)));
+        assert!(redraws("xterm-256color") && redraws("linux"));
+        assert!(!redraws("dumb") && !redraws(""));
+        assert_eq!(super::redraws(None), cfg!(windows));
     }
 
     #[test]

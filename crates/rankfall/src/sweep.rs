@@ -5,6 +5,7 @@ pub mod metrics;
 pub mod plan;
 pub mod record;
 pub mod schedule;
+pub mod settings;
 
 use crate::arguments::{SharedArguments, SweepArguments};
 use crate::checkpoint;
@@ -29,6 +30,7 @@ use rankfall_report::record::ProblemSummary;
 use record::{AxisRecord, SWEEP_SCHEMA, SweepSummary, SweptDynamics};
 use schedule::{Schedule, SweepCheckpoint, UnitRows};
 use serde::{Deserialize, Serialize};
+use settings::{SEED, Settings};
 use std::path::Path;
 
 /// `rankfall sweep`.
@@ -63,11 +65,23 @@ pub fn plan_of(
 ) -> Result<Plan, Failure> {
     let root = experiment::tree(text, sets).map_err(|problem| problem.in_file(source))?;
     let plan = Plan::new(&root, source, folder, given)?;
-    let key = |set: &String| set.split('=').next().map(|key| key.trim().to_owned());
-    let keys: Vec<String> = sets.iter().filter_map(key).collect();
-    match plan.spec.axes.iter().find(|axis| keys.contains(&axis.key)) {
-        Some(axis) => {
-            let message = format!("`{}` varies, so --set cannot set it", axis.key);
+    let key = |set: &String| {
+        let key = set.split('=').next().unwrap_or_default();
+        key.split('.').map(str::trim).collect::<Vec<_>>().join(".")
+    };
+    let keys: Vec<String> = sets.iter().map(key).collect();
+    let clash = plan.spec.axes.iter().find_map(|axis| {
+        let set = keys.iter().find(|key| axis.sets(key))?;
+        Some((axis, set))
+    });
+    match clash {
+        Some((axis, set)) => {
+            let what = if *set == axis.key {
+                "it".to_owned()
+            } else {
+                format!("`{set}`")
+            };
+            let message = format!("`{}` varies, so --set cannot set {what}", axis.key);
             Err(Failure::input(message).hint(format!("--over {}=VALUE gives it one", axis.key)))
         }
         None => Ok(plan),
@@ -223,13 +237,13 @@ impl Sweep<'_> {
         let summary = self.summary(rows, seconds)?;
         let path = folder.path().to_owned();
         folder.write_sweep(self.plan, rows)?;
-        let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path)?;
+        let (drawing, not_drawn) = drawing::draw(self.plan, rows, &summary, &self.resolved, &path)?;
         folder.figures()?;
         for (name, bytes) in &drawing.files {
             folder.write_bytes(name, bytes)?;
         }
         folder.finish_with(SUMMARY, summary_json(&summary)?.as_bytes())?;
-        report(&summary, &path, json, Some(&drawing))
+        report(&summary, &path, json, Some((&drawing, &not_drawn)))
     }
 
     fn write_shard(
@@ -291,10 +305,12 @@ impl Sweep<'_> {
         let dynamics = first.dynamics.iter().enumerate();
         let lost = "points with divergence are results like the others; their numbers are over the \
                     trajectories that survived, which conditions on survival";
+        let settings = Settings::of(self.plan);
         let dynamics: Vec<SweptDynamics> = dynamics
-            .map(|(index, spec)| swept(&spec.label, index as u32, rows))
+            .map(|(index, spec)| swept(&spec.label, index as u32, rows, &settings))
             .collect();
         let mut warnings = self.known.warnings.clone();
+        warnings.extend(settings.seeds.map(over_seeds));
         if dynamics.iter().any(|d| d.points_with_divergence > 0) {
             warnings.push(lost.to_owned());
         }
@@ -316,11 +332,21 @@ impl Sweep<'_> {
                 .collect(),
             problem: self.known.problem.clone(),
             points: self.plan.points.len() as u64,
+            seeds: settings.seeds,
             dynamics,
             seconds,
             warnings,
         })
     }
+}
+
+/// What the numbers of figures and tables are where a grid varies the seed.
+fn over_seeds(seeds: u64) -> String {
+    format!(
+        "figures, tables and the ranges printed are means over the {seeds} values of {SEED}, and their \
+         standard errors are over these seeds; sweep.parquet has every seed by itself, with standard \
+         errors over its trajectories"
+    )
 }
 
 fn axis_record(axis: &table::Axis, spec: &table::SweepSpec) -> AxisRecord {
@@ -344,18 +370,18 @@ fn fraction_diverged(rows: &[metrics::MetricRow]) -> f64 {
     row.and_then(|r| r.value).unwrap_or(0.0)
 }
 
-/// One dynamics over all points.
-fn swept(label: &str, dynamics: u32, rows: &UnitRows) -> SweptDynamics {
+/// One dynamics over all points: divergence counted by point, ranges over settings.
+fn swept(label: &str, dynamics: u32, rows: &UnitRows, settings: &Settings) -> SweptDynamics {
     let units = || {
         rows.iter()
             .filter(|(key, _)| key.1 == dynamics)
             .map(|(_, rows)| rows)
     };
     let range = |metric: Metric| {
-        let values = units()
-            .flatten()
-            .filter(|row| row.metric == metric)
-            .filter_map(|row| row.value);
+        let means = settings.means(rows, dynamics, |rows| {
+            rows.iter().find(|row| row.metric == metric)
+        });
+        let values = means.iter().filter_map(|mean| mean.value);
         values.fold(None, |range: Option<[f64; 2]>, x| {
             let [low, high] = range.unwrap_or([x, x]);
             Some([low.min(x), high.max(x)])
@@ -394,7 +420,7 @@ fn report(
     summary: &SweepSummary,
     path: &Path,
     json: bool,
-    drawing: Option<&Drawing>,
+    drawing: Option<(&Drawing, &[String])>,
 ) -> Result<(), Failure> {
     if json {
         return crate::print(&summary_json(summary)?);
@@ -418,9 +444,12 @@ fn report(
     for warning in &summary.warnings {
         text += &format!("note: {warning}\n");
     }
+    for reason in drawing.map_or(&[][..], |(_, not_drawn)| not_drawn) {
+        text += &format!("note: {reason}\n");
+    }
     let shown = shown_path(path);
     text += &match drawing {
-        Some(drawing) => format!("the table is {shown}/{SWEEP}\n{}", drawing.listing(path)),
+        Some((drawing, _)) => format!("the table is {shown}/{SWEEP}\n{}", drawing.listing(path)),
         None => format!("{shown} was finished already; nothing was changed\n"),
     };
     crate::print(&text)
@@ -463,11 +492,15 @@ pub fn plot(folder: &Path) -> Result<(), Failure> {
     let given = SweepArgumentsRead::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let rows = run_folder::read_sweep(folder, &plan)?;
-    let drawing = drawing::draw(&plan, &rows, &summary, &resolved, folder)?;
+    let (drawing, not_drawn) = drawing::draw(&plan, &rows, &summary, &resolved, folder)?;
     for (name, bytes) in &drawing.files {
         run_folder::write_into(&folder.join(name), bytes)?;
     }
-    crate::print(&drawing.listing(folder))
+    let notes: String = not_drawn
+        .iter()
+        .map(|reason| format!("note: {reason}\n"))
+        .collect();
+    crate::print(&(notes + &drawing.listing(folder)))
 }
 
 /// Puts the shards of a sweep together.

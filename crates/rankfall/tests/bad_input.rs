@@ -261,6 +261,117 @@ fn values_out_of_range() {
 }
 
 #[test]
+fn numbers_and_flags_of_another_spelling() {
+    let place = Place::new();
+    let cases: &[(&str, &[&str])] = &[
+        ("run.seed=007", &["`run.seed`", "no leading zeros: write 7"]),
+        ("dynamics.0.step_size=.5", &["write 0.5"]),
+        ("run.time=5.", &["write 5"]),
+        ("dynamics.0.step_size=0,01", &["write 0.01"]),
+        (
+            "run.seed=1e17",
+            &[
+                "is 1e17",
+                "with all their digits",
+                "write 100000000000000000",
+            ],
+        ),
+        ("run.seed=2e19", &["is 2e19", "to 18446744073709551615"]),
+        ("run.common_noise=True", &["write true, in small letters"]),
+        (
+            "run.time=1e300",
+            &["`run.time` is 1e300,", "2^53 steps of 0.01"],
+        ),
+        (
+            "dynamics.0.step_size=1e-3..1e-1",
+            &[
+                "the text \"1e-3..1e-1\"",
+                "one run has one value",
+                "rankfall sweep FILE --over 'dynamics.0.step_size=log(1e-3,1e-1,16)'",
+            ],
+        ),
+        ("run.seed=1,2", &["--over 'run.seed=1,2'"]),
+        ("run.seed=[1,2]", &["is a list", "--over 'run.seed=1,2'"]),
+    ];
+    for (set, words) in cases {
+        let output = place.rankfall(&["run", "good.toml", "--set", set]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(!message.contains("remove the quotes"), "{message}");
+        place.refuses_set(set, words);
+    }
+    for (line, words) in [
+        (
+            "seed = 007",
+            &["edited.toml:15:8", "not TOML", "write 7"][..],
+        ),
+        ("seed = \"007\"", &["edited.toml:15:8", "write 7"]),
+        ("seed = \"7\"", &["remove the quotes: 7"]),
+        ("rank_tolerance = .5", &["not TOML", "write 0.5"]),
+        ("seed = 1 .. 5", &["--over 'run.seed=linear(1,5,16)'"]),
+        ("common_noise = True", &["write true"]),
+        ("seed: 3", &["write it with =, as in seed = 3"]),
+        ("seed = None", &["leave the key out"]),
+    ] {
+        place.refuses_edit("time = 1.0", &format!("time = 1.0\n{line}"), words);
+    }
+    place.refuses_edit(
+        "\"gaussian\"",
+        "gaussian",
+        &["text is in quotes: \"gaussian\""],
+    );
+    place.refuses_edit(
+        "kind = \"gradient-descent\"",
+        "kind = \"gradient-descent\"\nstep_size = 1e-3..1e-1",
+        &["--over 'dynamics.1.step_size=log(1e-3,1e-1,16)'"],
+    );
+}
+
+#[test]
+fn words_of_other_libraries_get_a_true_answer() {
+    let place = Place::new();
+    for word in ["adam", "AdamW", "rmsprop", "adagrad"] {
+        let set = format!("dynamics.1.kind={word}");
+        let output = place.rankfall(&["run", "good.toml", "--set", &set]);
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("did you mean"));
+        let words = [
+            "`dynamics.1.kind`",
+            "not here",
+            "momentum",
+            "known values: gradient-flow",
+        ];
+        place.refuses_set(&set, &words);
+    }
+    place.refuses_set(
+        "dynamics.1.kind=lbfgs",
+        &["none of its values", "known values"],
+    );
+    place.refuses_set(
+        "run.colour=red",
+        &["unknown key \"colour\" in [run]\n", "known there: seed"],
+    );
+    place.refuses(
+        &["reproduce", "blah"],
+        &["no bundled experiment is called \"blah\"\n", "--list"],
+    );
+}
+
+/// The good experiment as PowerShell's `>` writes it, with and without its mark.
+#[test]
+fn utf16_is_read() {
+    let place = Place::new();
+    for (name, mark) in [("mark", "\u{feff}"), ("none", "")] {
+        let text = format!("{mark}{}", GOOD.replace('\n', "\r\n"));
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        place.write(&format!("{name}.toml"), &bytes);
+        let output = place.rankfall(&["run", &format!("{name}.toml"), "-q", "--out", name]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{name}: {message}");
+        place.write("cut.toml", &bytes[..bytes.len() - 1]);
+        place.refuses(&["run", "cut.toml"], &["UTF-16", "save it as UTF-8"]);
+    }
+}
+
+#[test]
 fn keys_of_another_kind() {
     let place = Place::new();
     let cases: &[(&str, &[&str])] = &[
@@ -328,6 +439,17 @@ fn command_lines_that_make_no_sense() {
         (&["rum"], &["rum", "run"]),
         (&["run"], &["EXPERIMENT.toml"]),
         (&["run", "good.toml", "--thread", "2"], &["--threads"]),
+        (
+            &["run", "good.toml", "--trajectories", "10"],
+            &[
+                "unexpected argument '--trajectories'",
+                "--set run.trajectories=10",
+            ],
+        ),
+        (
+            &["run", "good.toml", "--over", "run.seed=1,2"],
+            &["'--over' is an option of rankfall sweep"],
+        ),
         (&["run", "good.toml", "--threads", "0"], &["--threads"]),
         (
             &["run", "good.toml", "--resume", "--force"],

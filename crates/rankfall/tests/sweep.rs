@@ -382,6 +382,64 @@ fn random_designs_have_their_points_and_no_grid() {
     place.succeeds(&["plot", "s"]);
 }
 
+/// Held against means and standard errors by hand, from the rows of `sweep.parquet`.
+#[test]
+fn seeds_are_averaged_in_ranges_and_on_the_page_and_kept_in_the_table() {
+    let place = Place::new();
+    let sweep = [
+        "sweep",
+        "good.toml",
+        "-q",
+        "--over",
+        "run.seed=1,2,3",
+        "--out",
+    ];
+    let text = place.succeeds(&[&sweep[..], &["s", "--over", "network.width=5,8"]].concat());
+    assert!(
+        text.contains("means over the 3 values of run.seed"),
+        "{text}"
+    );
+    let rows = rows(&place, "s", 2);
+    let label = "stochastic gradient flow";
+    let at = |point: i64| {
+        let row = find(&rows, point, label, "effective_rank_theta", 0);
+        row.value.unwrap()
+    };
+    // Points are (seed, width): 0, 2 and 4 have width 5.
+    let means = [0, 1].map(|w| (at(w) + at(w + 2) + at(w + 4)) / 3.0);
+    let summary = place.summary("s");
+    assert_eq!(
+        (&summary["seeds"], &summary["points"]),
+        (&3.into(), &6.into())
+    );
+    let range = &summary["dynamics"][1]["effective_rank_theta"];
+    let ends = [means[0].min(means[1]), means[0].max(means[1])];
+    for (end, mean) in ends.into_iter().enumerate() {
+        assert!((range[end].as_f64().unwrap() - mean).abs() < 1e-14);
+    }
+    let deviations = [0, 2, 4].map(|point| (at(point) - means[0]) * (at(point) - means[0]));
+    let error = (deviations.iter().sum::<f64>() / 2.0 / 3.0).sqrt();
+    let page = place.text("s/report.html");
+    assert!(page.contains("2 settings, each the mean over 3 seeds"));
+    assert!(page.contains("standard error over seeds"));
+    assert!(page.contains("mean over 3 seeds") && !page.contains("· seed 1"));
+    let figure = place.text("s/figures/line_families_0.svg");
+    assert!(figure.contains("bars: ± their standard error"));
+    use rankfall_report::number::compact;
+    for shown in [compact(means[0], 5), compact(error, 2)] {
+        assert!(
+            page.contains(&format!(">{shown}<")),
+            "{shown} is not on the page"
+        );
+    }
+    assert!(place.path("s/figures/line_families_0.svg").exists());
+    assert!(!place.path("s/figures/heat_maps_0.svg").exists());
+    // The seed alone leaves one setting and no figure, which is said.
+    let text = place.succeeds(&[&sweep[..], &["one"]].concat());
+    assert!(text.contains("line_families is not drawn"), "{text}");
+    assert!(place.text("one/report.html").contains("1 settings, each"));
+}
+
 #[test]
 fn wrong_sweeps_are_refused_before_anything_is_written() {
     let place = Place::new();
@@ -445,6 +503,38 @@ fn wrong_sweeps_are_refused_before_anything_is_written() {
         &["`run.seed` varies, so --set cannot set it"],
     );
     refuses(&["--over", "run.seed=1,2", "--vary-seed"], &["vary_seed"]);
+    for (one, other) in [
+        ("dynamics.*.label_noise=1,2", "dynamics.1.label_noise=3,4"),
+        (
+            "network.init.scale=1,2",
+            "network.init={scale=1.0},{scale=2.0}",
+        ),
+        ("network.width=5,6", "network.width=7"),
+    ] {
+        let keys = [one, other].map(|over| format!("`{}`", over.split_once('=').unwrap().0));
+        let words = ["--over", &keys[0], &keys[1], "both set", "keep one of them"];
+        refuses(&["--over", one, "--over", other], &words);
+    }
+    refuses(
+        &[
+            "--over",
+            "dynamics.*.step_size=1,2",
+            "--set",
+            "dynamics.1.step_size=3",
+        ],
+        &["`dynamics.*.step_size` varies, so --set cannot set `dynamics.1.step_size`"],
+    );
+    refuses(
+        &["--over", "run.save.points=5,9"],
+        &[
+            "`run.save.points` varies, but nothing",
+            "leave this axis out",
+        ],
+    );
+    refuses(
+        &["--over", "run.time=1..5"],
+        &["a range is written linear(1,5,16)"],
+    );
     refuses(
         &["--over", "run.seed=1,2", "--points", "3"],
         &["random design"],

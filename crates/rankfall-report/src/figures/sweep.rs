@@ -242,6 +242,11 @@ fn line_scene(table: &SweepTable, origin: &str, title: &str) -> Result<Scene, Sk
             pen,
         ));
     }
+    if let Some(seeds) = table.seeds {
+        let pen = Stroke::solid(Color::of_part(0, 2), 1.2);
+        let words = format!("means over {seeds} seeds; bars: ± their standard error");
+        legend.push(Entry::line(words, pen));
+    }
     let predicted = |p: &Plot| p.lines.iter().any(|l| l.stroke == LAW);
     if plots.iter().any(predicted) {
         legend.push(Entry::line("predicted", LAW));
@@ -281,14 +286,22 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
     };
     for (position, j) in chosen.iter().enumerate() {
         let color = Color::of_part(position, chosen.len());
-        let places = line(*j, &|at| metric.value(at));
+        let run = line(*j, &|at| metric.value(at));
         if table.axes.len() == 1 {
             let symbol = Symbol::disc(color, true);
             plot.marks
-                .extend(places.iter().flatten().map(|at| Mark { at: *at, symbol }));
+                .extend(run.iter().flatten().map(|at| Mark { at: *at, symbol }));
+        }
+        let value = |i: usize| Some((metric.value(at(i, *j)?)?, metric.error(at(i, *j)?)?));
+        if table.seeds.is_some() {
+            let bars = (0..first.values.len()).filter_map(|i| {
+                let (mean, error) = value(i)?;
+                error_bar(places.place(i), mean, error, scale, color)
+            });
+            plot.lines.extend(bars);
         }
         plot.lines.push(Line {
-            places,
+            places: run,
             stroke: Stroke::solid(color, 2.2),
             end_label: table.axes.get(1).map(|axis| compact(axis.values[*j], 3)),
         });
@@ -304,4 +317,43 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
         }
     }
     plot
+}
+
+/// From one standard error below a mean to one above; from the mean where below has no place.
+fn error_bar(x: f64, mean: f64, error: f64, scale: Scale, color: Color) -> Option<Line> {
+    let low = scale.place(mean - error).or_else(|| scale.place(mean))?;
+    let high = scale.place(mean + error)?;
+    Some(Line {
+        places: vec![Some((x, low)), Some((x, high))],
+        stroke: Stroke::solid(color, 1.2),
+        end_label: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_reach_one_standard_error_to_both_sides_where_the_scale_has_room() {
+        let ends = |mean: f64, error: f64, scale: Scale| {
+            let bar = error_bar(3.0, mean, error, scale, Color::of_part(0, 2))?;
+            let end = |place: &Option<Place>| place.map(|(x, y)| (x, y));
+            Some((end(&bar.places[0])?, end(&bar.places[1])?))
+        };
+        assert_eq!(
+            ends(2.0, 0.5, Scale::Linear),
+            Some(((3.0, 1.5), (3.0, 2.5)))
+        );
+        assert_eq!(
+            ends(55.0, 45.0, Scale::Decades),
+            Some(((3.0, 1.0), (3.0, 2.0)))
+        );
+        // One standard error below 1 is below zero, which a logarithmic axis does not have.
+        assert_eq!(
+            ends(1.0, 9.0, Scale::Decades),
+            Some(((3.0, 0.0), (3.0, 1.0)))
+        );
+        assert_eq!(ends(-1.0, 0.5, Scale::Decades), None);
+    }
 }

@@ -65,6 +65,7 @@ fn table(axes: Vec<SweepAxis>) -> SweepTable {
     let mut table = SweepTable {
         axes,
         metrics: vec![],
+        seeds: None,
     };
     let settings: Vec<(f64, f64)> = (0..table.points())
         .filter_map(|at| table.setting(at))
@@ -77,6 +78,7 @@ fn table(axes: Vec<SweepAxis>) -> SweepTable {
             label: label.into(),
             log,
             values: values.collect(),
+            std_error: vec![],
             prediction: None,
         }
     };

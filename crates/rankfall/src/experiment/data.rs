@@ -4,6 +4,7 @@ use super::absolute_path;
 use super::document::{Problem, Value};
 use super::keys;
 use super::section::{Field, Section};
+use super::suggest::nearest;
 use crate::failure::quoted;
 use std::path::{Path, PathBuf};
 
@@ -217,7 +218,11 @@ fn covariance(field: &Field, inputs: usize) -> Result<Covariance, Problem> {
     if text == "identity" {
         return Ok(Covariance::Identity);
     }
-    let message = format!("is {}; did you mean \"identity\"?", quoted(&text));
+    let meant = match nearest(&text, &["identity"]) {
+        Some(near) => format!("; did you mean \"{near}\"?"),
+        None => ", which is none of its values".to_owned(),
+    };
+    let message = format!("is {}{meant}", quoted(&text));
     Err(field.problem(message).hint(COVARIANCES))
 }
 

@@ -1,5 +1,6 @@
 //! A TOML text as a tree of values that remember where they were written.
 
+use super::intended;
 use crate::failure::{Failure, quoted};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -160,8 +161,11 @@ fn syntax_problem(error: &toml::de::Error, lines: &Lines) -> Problem {
         .span()
         .map_or(Origin::Whole, |span| lines.origin(span.start));
     let said: Vec<&str> = error.message().split_whitespace().collect();
-    Problem::new(&origin, format!("this is not TOML: {}", said.join(" ")))
-        .hint("rankfall new prints a complete experiment file to start from")
+    let problem = Problem::new(&origin, format!("this is not TOML: {}", said.join(" ")));
+    let hint = error.span().and_then(|span| lines.hint(span.start));
+    problem.hint(hint.unwrap_or_else(|| {
+        "rankfall new prints a complete experiment file to start from".to_owned()
+    }))
 }
 
 fn node(value: &Spanned<DeValue<'_>>, origin_of: &impl Fn(usize) -> Origin) -> Node {
@@ -224,6 +228,51 @@ impl<'t> Lines<'t> {
             column: before.chars().count() + 1,
         }
     }
+
+    /// How to write the `key = value` of the line at a position, where it is clear what was meant.
+    fn hint(&self, at: usize) -> Option<String> {
+        let line = self.starts.partition_point(|&start| start <= at).max(1);
+        let start = self.starts[line - 1];
+        let end = self.starts.get(line).copied().unwrap_or(self.text.len());
+        let text = self.text.get(start..end)?.trim();
+        let Some((key, value)) = text.split_once('=') else {
+            let (key, value) = text.split_once(':')?;
+            return is_key(key).then(|| format!("write it with =, as in {key} = {}", value.trim()));
+        };
+        let key = key.trim();
+        // A comment behind the value is not part of it.
+        let value = value.split(" #").next().unwrap_or_default();
+        is_key(key)
+            .then(|| intended::hint_in_file(&self.dotted(key, start), value))
+            .flatten()
+    }
+
+    /// The dotted path of a key that stands at a position, from the headers above it.
+    fn dotted(&self, key: &str, at: usize) -> String {
+        let mut path = String::new();
+        let mut items: Vec<&str> = Vec::new();
+        for line in self.text[..at].lines().map(str::trim) {
+            if let Some(name) = header(line, "[[", "]]") {
+                let position = items.iter().filter(|other| **other == name).count();
+                items.push(name);
+                path = format!("{name}.{position}.");
+            } else if let Some(name) = header(line, "[", "]") {
+                path = format!("{name}.");
+            }
+        }
+        path + key
+    }
+}
+
+fn header<'l>(line: &'l str, open: &str, close: &str) -> Option<&'l str> {
+    let name = line.strip_prefix(open)?.split(close).next()?;
+    is_key(name).then_some(name)
+}
+
+/// Whether it is a key without quotes.
+fn is_key(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || ['_', '-', '.'].contains(&c);
+    !text.is_empty() && text.len() < 100 && text.chars().all(is_part)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::data::{DataSpec, flag_or};
 use super::document::{Problem, Value};
 use super::section::{Field, LARGEST_EXACT, Section};
 use super::{keys, label_text};
-use crate::failure::quoted;
+use crate::failure::{number_text, quoted};
 use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::optimizer::Optimizer;
 
@@ -200,7 +200,10 @@ fn label_noise(section: &Section, kind: &str) -> Result<f64, Problem> {
         return Ok(variance);
     }
     Err(field
-        .problem(format!("is {variance}, but \"{kind}\" has no noise"))
+        .problem(format!(
+            "is {}, but \"{kind}\" has no noise",
+            number_text(variance)
+        ))
         .hint(format!("with label noise it is kind = \"{twin}\"")))
 }
 
@@ -320,7 +323,10 @@ fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, Prob
         if let Some(field) = table.field(name) {
             *scale = field.number()?;
             if scale.abs() > MOST_FORCE {
-                let message = format!("is {scale}, but must be from -{MOST_FORCE} to {MOST_FORCE}");
+                let message = format!(
+                    "is {}, but must be from -{MOST_FORCE} to {MOST_FORCE}",
+                    number_text(*scale)
+                );
                 return Err(field.problem(message));
             }
         }

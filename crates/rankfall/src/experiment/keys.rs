@@ -343,6 +343,20 @@ impl SectionKeys {
         self.keys.iter().map(|k| k.name).collect()
     }
 
+    /// The dotted path of the section, as `--set` takes it, with 0 for the position in lists; empty
+    /// for the top level.
+    fn path(&self) -> String {
+        let name = self.place.trim_matches(['[', ']']);
+        if name.contains(' ') {
+            return String::new();
+        }
+        match name.strip_prefix("dynamics") {
+            Some(".noise") => "dynamics.0.noise.0".to_owned(),
+            Some(rest) => format!("dynamics.0{rest}"),
+            None => name.to_owned(),
+        }
+    }
+
     /// The key of that name.
     pub fn find(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|k| k.name == name)
@@ -355,6 +369,23 @@ pub fn elsewhere(name: &str, family: Family) -> Vec<&'static str> {
         .filter(|s| s.family == family && s.find(name).is_some())
         .map(|s| s.place)
         .collect()
+}
+
+/// The dotted paths, as `--set` takes them, at which files have a key of that name, and whether only
+/// networks given by their layers have it; empty for a name of the top level or of `[sweep]`.
+pub fn settable(name: &str) -> (Vec<String>, bool) {
+    let paths = |family: Family| -> Vec<String> {
+        let holds = |s: &&&SectionKeys| s.family == family && s.find(name).is_some();
+        let all = [SECTIONS, layered::SECTIONS].into_iter().flatten();
+        let all = all.filter(|s| s.place != SWEEP.place);
+        let dotted =
+            |s: &&SectionKeys| (!s.path().is_empty()).then(|| format!("{}.{name}", s.path()));
+        all.filter(holds).filter_map(dotted).collect()
+    };
+    match paths(Family::Width) {
+        none if none.is_empty() => (paths(Family::Layers), true),
+        some => (some, false),
+    }
 }
 
 /// Whether files of the other family have a key of that name.
@@ -392,6 +423,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_key_has_the_path_that_set_takes() {
+        assert_eq!(settable("seed"), (vec!["run.seed".to_owned()], false));
+        let of_one = vec!["dynamics.0.step_size".to_owned()];
+        assert_eq!(settable("step_size"), (of_one, false));
+        let (paths, only_layers) = settable("temperature");
+        assert_eq!(
+            (&paths[..], only_layers),
+            (&["dynamics.0.noise.0.temperature".to_owned()][..], true)
+        );
+        assert!(settable("nonsense").0.is_empty());
     }
 
     #[test]

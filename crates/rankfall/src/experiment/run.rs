@@ -5,6 +5,7 @@ use super::document::{Problem, Value};
 use super::dynamics::DynamicsSpec;
 use super::keys;
 use super::section::{Field, Section};
+use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
 use rankfall_core::dynamics::Kind;
 
@@ -117,8 +118,9 @@ fn checked_time(field: &Field, dynamics: &[DynamicsSpec]) -> Result<f64, Problem
         None => Ok(time),
         Some(i) => Err(field
             .problem(format!(
-                "is {time}, which is more than 2^53 steps of {} for dynamics.{i}",
-                dynamics[i].time_step
+                "is {}, which is more than 2^53 steps of {} for dynamics.{i}",
+                number_text(time),
+                number_text(dynamics[i].time_step)
             ))
             .hint("shorten the time or lengthen the step")),
     }
@@ -157,6 +159,9 @@ pub(super) fn between_0_and_1(field: &Field) -> Result<f64, Problem> {
     if number > 0.0 && number < 1.0 {
         Ok(number)
     } else {
-        Err(field.problem(format!("is {number}, but must be between 0 and 1")))
+        Err(field.problem(format!(
+            "is {}, but must be between 0 and 1",
+            number_text(number)
+        )))
     }
 }

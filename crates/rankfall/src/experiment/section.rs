@@ -1,9 +1,10 @@
 //! Reading one table of an experiment file: known keys only, each value checked where it stands.
 
 use super::document::{Entry, Node, Origin, Problem, Value};
+use super::intended;
 use super::keys::{self, Key, SectionKeys};
-use super::suggest::nearest;
-use crate::failure::quoted;
+use super::suggest::{nearest, not_here};
+use crate::failure::{number_text, quoted};
 use std::ops::RangeInclusive;
 
 /// The largest whole number that every double can hold exactly.
@@ -130,8 +131,10 @@ impl<'a> Section<'a> {
                 family.key()
             )
         } else {
-            let suggestion = nearest(&entry.key, &names).unwrap_or_default();
-            format!("unknown key {shown} in {place}; did you mean `{suggestion}`?")
+            match nearest(&entry.key, &names) {
+                Some(near) => format!("unknown key {shown} in {place}; did you mean `{near}`?"),
+                None => format!("unknown key {shown} in {place}"),
+            }
         };
         Problem::new(&entry.origin, message).hint(known)
     }
@@ -148,7 +151,16 @@ impl<'a> Field<'a> {
     pub fn flag(&self) -> Result<bool, Problem> {
         match &self.node.value {
             Value::Flag(flag) => Ok(*flag),
-            _ => Err(self.wrong_type("true or false")),
+            value => {
+                let problem = self.wrong_type("true or false");
+                Err(match value {
+                    Value::Text(text) => match intended::flag_hint(text) {
+                        Some(hint) => problem.hint(hint),
+                        None => problem,
+                    },
+                    _ => problem,
+                })
+            }
         }
     }
 
@@ -168,8 +180,12 @@ impl<'a> Field<'a> {
         if let Some(found) = known.iter().find(|k| **k == text) {
             return Ok(found);
         }
-        let suggestion = nearest(&text, known).unwrap_or_default();
-        let message = format!("is {}; did you mean \"{suggestion}\"?", quoted(&text));
+        let shown = quoted(&text);
+        let message = match (not_here(&text), nearest(&text, known)) {
+            (Some(why), _) => format!("is {shown}, which is not here: {why}"),
+            (None, Some(near)) => format!("is {shown}; did you mean \"{near}\"?"),
+            (None, None) => format!("is {shown}, which is none of its values"),
+        };
         Err(self
             .problem(message)
             .hint(format!("known values: {}", known.join(", "))))
@@ -195,7 +211,8 @@ impl<'a> Field<'a> {
         if number > 0.0 {
             Ok(number)
         } else {
-            Err(self.problem(format!("is {number}, but must be greater than 0")))
+            let shown = number_text(number);
+            Err(self.problem(format!("is {shown}, but must be greater than 0")))
         }
     }
 
@@ -205,24 +222,26 @@ impl<'a> Field<'a> {
         if number >= 0.0 {
             Ok(number.abs()) // −0.0 becomes 0.0
         } else {
-            Err(self.problem(format!("is {number}, but must not be negative")))
+            let shown = number_text(number);
+            Err(self.problem(format!("is {shown}, but must not be negative")))
         }
     }
 
-    /// A whole number in a range; 10.0 and 1e3 count as whole.
+    /// A whole number in a range; 10.0 and 1e3 count as whole, as far as every double is exact.
     pub fn integer(&self, range: RangeInclusive<u64>) -> Result<u64, Problem> {
         let number = match &self.node.value {
             Value::Integer(i) => *i,
             Value::Float(f) if f.fract() == 0.0 && f.abs() <= LARGEST_EXACT as f64 => *f as i128,
-            Value::Float(f) if f.fract() == 0.0 => return Err(self.beyond(f, &range)),
+            Value::Float(f) if f.fract() == 0.0 => return Err(self.inexact(*f, &range)),
             Value::Float(f) => {
-                return Err(self.problem(format!("is {f:?}, but must be a whole number")));
+                let shown = number_text(*f);
+                return Err(self.problem(format!("is {shown}, but must be a whole number")));
             }
             _ => return Err(self.not_a_number("a whole number")),
         };
         match u64::try_from(number) {
             Ok(number) if range.contains(&number) => Ok(number),
-            _ => Err(self.beyond(number, &range)),
+            _ => Err(self.beyond(&number.to_string(), &range)),
         }
     }
 
@@ -248,17 +267,34 @@ impl<'a> Field<'a> {
         wrong_type(&self.path, self.node, wanted)
     }
 
+    /// The problem of a value that should have been a number, and how to write it where that is clear.
     fn not_a_number(&self, wanted: &str) -> Problem {
         let problem = self.wrong_type(wanted);
-        match &self.node.value {
-            Value::Text(text) if text.trim().parse::<f64>().is_ok() => {
-                problem.hint(format!("remove the quotes: {}", text.trim()))
-            }
-            _ => problem,
+        let hint = match (&self.node.value, &self.node.origin) {
+            (_, Origin::Set { value, .. }) => intended::hint(&self.path, value),
+            (Value::Text(text), _) => intended::hint(&self.path, text),
+            (Value::List(items), _) => intended::hint_for_list(&self.path, items),
+            _ => None,
+        };
+        match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
         }
     }
 
-    fn beyond(&self, number: impl std::fmt::Display, range: &RangeInclusive<u64>) -> Problem {
+    /// A whole number beyond 2^53 with a point or an exponent: a double cannot hold each of them.
+    fn inexact(&self, number: f64, range: &RangeInclusive<u64>) -> Problem {
+        let shown = number_text(number);
+        if number < *range.start() as f64 || number >= *range.end() as f64 {
+            return self.beyond(&shown, range);
+        }
+        self.problem(format!(
+            "is {shown}, but whole numbers beyond 2^53 must be written with all their digits"
+        ))
+        .hint(format!("write {number:.0}"))
+    }
+
+    fn beyond(&self, number: &str, range: &RangeInclusive<u64>) -> Problem {
         let (low, high) = (range.start(), range.end());
         self.problem(format!(
             "is {number}, but must be a whole number from {low} to {high}"
@@ -270,7 +306,7 @@ fn wrong_type(path: &str, node: &Node, wanted: &str) -> Problem {
     let what = match &node.value {
         Value::Text(text) => format!("the text {}", quoted(text)),
         Value::Integer(i) => format!("the number {i}"),
-        Value::Float(f) => format!("the number {f:?}"),
+        Value::Float(f) => format!("the number {}", number_text(*f)),
         other => other.noun().to_owned(),
     };
     Problem::new(

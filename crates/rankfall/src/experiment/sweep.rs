@@ -1,9 +1,10 @@
 //! The `[sweep]` table and `--over`: which values vary, and over what.
 
 use super::document::{Entry, Node, Origin, Problem, Value, parse_set_value};
+use super::intended;
 use super::keys;
 use super::section::{Field, Section};
-use crate::failure::quoted;
+use crate::failure::{number_text, quoted};
 use std::collections::HashSet;
 
 /// Most points of one sweep.
@@ -105,11 +106,42 @@ impl Axis {
             return Err(Problem::new(&origin, message).hint(EXAMPLE));
         }
         Ok(Axis {
-            key: segments.join("."),
+            key: canonical(&segments),
             written,
             range,
             origin,
         })
+    }
+
+    /// Whether setting this axis also sets the value at the dotted path `key`, or all of it.
+    pub fn sets(&self, key: &str) -> bool {
+        let (own, other): (Vec<&str>, Vec<&str>) =
+            (self.key.split('.').collect(), key.split('.').collect());
+        let same = |(a, b): (&&str, &&str)| {
+            let is_item = |s: &str| s == "*" || s.parse::<usize>().is_ok();
+            let numbers = (a.parse::<usize>(), b.parse::<usize>());
+            a == b
+                || (*a == "*" && is_item(b))
+                || (*b == "*" && is_item(a))
+                || matches!(numbers, (Ok(a), Ok(b)) if a == b)
+        };
+        own.len() <= other.len() && own.iter().zip(&other).all(same)
+    }
+
+    /// The problem of two axes that set the same value, so that one of them would not vary.
+    fn overlap(&self, other: &Axis) -> Problem {
+        let message = format!(
+            "`{}` and `{}` both set {}, so one would vary in name only",
+            self.key,
+            other.key,
+            if self.key == other.key {
+                "the same value"
+            } else {
+                "some of the same values"
+            }
+        );
+        Problem::new(&other.origin, message)
+            .hint("keep one of them, or name the items one by one: dynamics.0.…, dynamics.1.…")
     }
 
     /// A problem with this axis.
@@ -188,6 +220,28 @@ impl Axis {
     }
 }
 
+/// A dotted key in one spelling: positions as `0`, not `00`.
+fn canonical(segments: &[&str]) -> String {
+    let spelled = |s: &&str| match s.parse::<usize>() {
+        Ok(position) => position.to_string(),
+        Err(_) => (*s).to_owned(),
+    };
+    segments.iter().map(spelled).collect::<Vec<_>>().join(".")
+}
+
+/// Refuses axes of which one sets what another sets.
+fn refuse_overlaps(axes: &[Axis]) -> Result<(), Problem> {
+    for (position, axis) in axes.iter().enumerate() {
+        let clash = axes[..position]
+            .iter()
+            .find(|other| other.sets(&axis.key) || axis.sets(&other.key));
+        if let Some(other) = clash {
+            return Err(other.overlap(axis));
+        }
+    }
+    Ok(())
+}
+
 const EXAMPLE: &str = "write KEY=SPEC with values like 0,0.5,1, or log(1e-4,1e-1,16), or \
      linear(0,2,5), for instance dynamics.0.step_size=log(1e-4,1e-1,16)";
 
@@ -201,7 +255,7 @@ pub fn shown(node: &Node) -> String {
     match &node.value {
         Value::Flag(flag) => flag.to_string(),
         Value::Integer(i) => i.to_string(),
-        Value::Float(x) => x.to_string(),
+        Value::Float(x) => number_text(*x),
         Value::Text(text) | Value::Date(text) => text.clone(),
         Value::List(items) => {
             let items: Vec<String> = items.iter().map(shown).collect();
@@ -232,14 +286,23 @@ fn range(written: &str) -> Result<AxisRange, String> {
     match call {
         Some(("log", arguments)) => between(true, arguments),
         Some(("linear" | "lin", arguments)) => between(false, arguments),
-        Some((name, _)) if name.chars().all(char::is_alphanumeric) && !name.is_empty() => {
-            Err(format!(
-                "{} is not known; known are log(a,b,n) and linear(a,b,n)",
-                quoted(name)
-            ))
-        }
+        Some((name, _)) if is_function(name) => Err(format!(
+            "{} is not known; known are log(a,b,n) and linear(a,b,n)",
+            quoted(name)
+        )),
+        _ if written.contains("..") && intended::range(written).is_some() => Err(format!(
+            "a range is written {}, the last number being how many",
+            intended::range(written).unwrap_or_default()
+        )),
         _ => list(written),
     }
+}
+
+fn is_function(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '.' || c == '_')
 }
 
 fn between(log: bool, arguments: &str) -> Result<AxisRange, String> {
@@ -332,13 +395,20 @@ pub fn read(root: &Node, given: &SweepArgumentsRead) -> Result<SweepSpec, Proble
             vary_seed = field.flag()?;
         }
     }
-    for argument in &given.over {
-        let axis = Axis::from_argument(argument)?;
+    let over = given
+        .over
+        .iter()
+        .map(|argument| Axis::from_argument(argument));
+    let over = over.collect::<Result<Vec<_>, _>>()?;
+    refuse_overlaps(&axes)?;
+    refuse_overlaps(&over)?;
+    for axis in over {
         match axes.iter_mut().find(|a| a.key == axis.key) {
             Some(old) => *old = axis,
             None => axes.push(axis),
         }
     }
+    refuse_overlaps(&axes)?;
     random = given.random.unwrap_or(random);
     points = given.points.or(points);
     let origin = table_of(root).map_or(Origin::Whole, |table| table.origin.clone());
@@ -547,6 +617,8 @@ mod tests {
             ("d.x=log(1e-300,1e300,3)", "too far apart"),
             ("d.x=linear(0,inf,3)", "not a finite number"),
             ("d.x=geom(1,2,3)", "\"geom\" is not known"),
+            ("d.x=np.logspace(1,2,3)", "\"np.logspace\" is not known"),
+            ("d.x=1e-3..1e-1", "a range is written log(1e-3,1e-1,16)"),
             ("d.x=", "missing"),
             ("d.x=1,,2", "missing"),
             ("d.x=1,2,1", "has 1 twice"),
@@ -588,6 +660,59 @@ mod tests {
         let replaced = read_text("[sweep.over]\n\"n.w\" = [7]", &["n.w=1", "d.x=2"]).unwrap();
         assert_eq!(replaced.axes.len(), 2);
         assert_eq!(replaced.axes[0].written, "1");
+    }
+
+    #[test]
+    fn axes_that_set_the_same_value_are_refused_and_both_named() {
+        let read_both = |table: &str, over: &[&str]| {
+            let over = over.iter().map(|s| (*s).to_owned()).collect();
+            let given = SweepArgumentsRead {
+                over,
+                ..SweepArgumentsRead::default()
+            };
+            read(&parse(table).unwrap(), &given)
+        };
+        for (table, over, named) in [
+            ("", &["d.*.k=1,2", "d.0.k=3,4"][..], ["`d.*.k`", "`d.0.k`"]),
+            ("", &["d.0.k=1,2", "d.*.k=3,4"], ["`d.*.k`", "`d.0.k`"]),
+            (
+                "",
+                &["n.init={a=1},{a=2}", "n.init.a=3"],
+                ["`n.init`", "`n.init.a`"],
+            ),
+            ("", &["n.w=1,2", "n.w=3"], ["`n.w`", "same value"]),
+            ("", &["d.00.k=1,2", "d.0.k=3"], ["`d.0.k`", "same value"]),
+            ("", &["d.*.k=1,2", "d . 1 . k=3"], ["`d.*.k`", "`d.1.k`"]),
+            (
+                "[sweep.over]\n\"n.w\" = [1]\nn.w = [2]",
+                &[],
+                ["`n.w`", "same value"],
+            ),
+            (
+                "[sweep.over]\n\"d.0.k\" = [1]",
+                &["d.*.k=2"],
+                ["`d.0.k`", "`d.*.k`"],
+            ),
+        ] {
+            let message = read_both(table, over).unwrap_err().message;
+            assert!(
+                named.iter().all(|n| message.contains(n)),
+                "{over:?}: {message}"
+            );
+        }
+        for over in [
+            ["d.0.k=1,2", "d.1.k=3"],
+            ["d.*.k=1", "d.*.j=2"],
+            ["n.w=1", "n.width=2"],
+        ] {
+            assert_eq!(read_both("", &over).unwrap().axes.len(), 2, "{over:?}");
+        }
+        // A key of the table in another spelling is that key, and --over replaces its values.
+        let replaced = read_both("[sweep.over]\n\"d.0.k\" = [1]", &["d.00.k=2"]).unwrap();
+        assert_eq!(
+            (replaced.axes.len(), &replaced.axes[0].written[..]),
+            (1, "2")
+        );
     }
 
     #[test]

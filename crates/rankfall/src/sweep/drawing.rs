@@ -1,9 +1,10 @@
 //! The figures and the report of a sweep, from its plan and its rows.
 
-use super::metrics::{Metric, MetricRow};
+use super::metrics::Metric;
 use super::plan::Plan;
 use super::record::SweepSummary;
 use super::schedule::UnitRows;
+use super::settings::{Mean, Settings};
 use crate::experiment::document::Node;
 use crate::experiment::sweep::{self, Axis, AxisRange, Design};
 use crate::failure::Failure;
@@ -13,7 +14,7 @@ use rankfall_report::sweep::{SweepAxis, SweepMetric, SweepTable};
 use rankfall_report::{SweepPart, SweepReport, figures, png, svg, sweep_page};
 use std::path::Path;
 
-/// Draws figures and report.
+/// Draws figures and report, and says why what is not drawn is not.
 ///
 /// # Errors
 /// Exit code 1 for a picture that cannot be rendered.
@@ -23,13 +24,14 @@ pub fn draw(
     summary: &SweepSummary,
     resolved: &str,
     folder: &Path,
-) -> Result<Drawing, Failure> {
+) -> Result<(Drawing, Vec<String>), Failure> {
     let again = folder.join(EXPERIMENT);
+    let settings = Settings::of(plan);
     let part = |(dynamics, label): (usize, &str)| SweepPart {
         dynamics: label.to_owned(),
-        table: table(plan, rows, dynamics as u32),
+        table: table(plan, &settings, rows, dynamics as u32),
     };
-    let reason = why_not_drawn(plan);
+    let reason = why_not_drawn(plan, &settings);
     let labels = summary.dynamics.iter().map(|d| d.label.as_str());
     let labels = labels.filter(|_| reason.is_none());
     let report = SweepReport {
@@ -48,10 +50,19 @@ pub fn draw(
         parts: labels.enumerate().map(part).collect(),
     };
     let mut files = Vec::new();
+    let mut not_drawn: Vec<String> = reason.into_iter().collect();
     for (index, part) in report.parts.iter().enumerate() {
         for figure in figures::sweep::figures(&part.table, &report.origin(part)) {
-            // A figure with nothing to draw says why in the report.
-            let Ok(scene) = figure.outcome else { continue };
+            let scene = match figure.outcome {
+                Ok(scene) => scene,
+                Err(skipped) => {
+                    let why = format!("{} is not drawn: {}", figure.name, skipped.reason);
+                    if !not_drawn.contains(&why) {
+                        not_drawn.push(why);
+                    }
+                    continue;
+                }
+            };
             let raster = png::render(&scene)
                 .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
             let number = if report.parts.len() == 1 {
@@ -65,20 +76,21 @@ pub fn draw(
         }
     }
     files.push((REPORT.to_owned(), sweep_page(&report).into_bytes()));
-    Ok(Drawing { files })
+    Ok((Drawing { files }, not_drawn))
 }
 
 /// More values of an axis than this are more than a figure can show.
 const MOST_DRAWN: usize = 1000;
 
 /// Why there is no figure of a sweep, where there is none.
-fn why_not_drawn(plan: &Plan) -> Option<String> {
+fn why_not_drawn(plan: &Plan, settings: &Settings) -> Option<String> {
     let values = |axis: &Axis| axis.values().map_or(0, |values| values.len());
     if plan.spec.design != Design::Grid {
         let words = "the points are drawn at random and no grid: all numbers are in sweep.parquet";
         return Some(words.to_owned());
     }
-    let long = plan.spec.axes.iter().find(|a| values(a) > MOST_DRAWN)?;
+    let axes = settings.axes(plan);
+    let long = axes.into_iter().find(|a| values(a) > MOST_DRAWN)?;
     Some(format!(
         "{} has more than {MOST_DRAWN} values, too many to draw: all numbers are in sweep.parquet",
         long.key
@@ -86,14 +98,15 @@ fn why_not_drawn(plan: &Plan) -> Option<String> {
 }
 
 /// What one dynamics did over the grid.
-fn table(plan: &Plan, rows: &UnitRows, dynamics: u32) -> SweepTable {
-    let axes = plan.spec.axes.iter().map(|a| axis(a, &plan.spec.axes));
+fn table(plan: &Plan, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepTable {
+    let axes = settings.axes(plan);
     let shown = SHOWN
         .iter()
-        .map(|shown| metric(shown, plan, rows, dynamics));
+        .map(|shown| metric(shown, settings, rows, dynamics));
     SweepTable {
-        axes: axes.collect(),
+        axes: axes.iter().map(|a| axis(a, &axes)).collect(),
         metrics: shown.filter(has_values).collect(),
+        seeds: settings.seeds,
     }
 }
 
@@ -101,7 +114,7 @@ fn has_values(metric: &SweepMetric) -> bool {
     metric.values.iter().any(Option::is_some)
 }
 
-fn axis(axis: &Axis, all: &[Axis]) -> SweepAxis {
+fn axis(axis: &Axis, all: &[&Axis]) -> SweepAxis {
     let nodes = axis.values().unwrap_or_default();
     let numbers: Option<Vec<f64>> = nodes.iter().map(sweep::number).collect();
     let name = label(axis);
@@ -227,24 +240,25 @@ const SHOWN: &[Shown] = &[
     },
 ];
 
-fn metric(shown: &Shown, plan: &Plan, rows: &UnitRows, dynamics: u32) -> SweepMetric {
+fn metric(shown: &Shown, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
     let sign = if shown.negated { -1.0 } else { 1.0 };
-    let row = |point: usize| -> Option<&MetricRow> {
-        let unit = rows.get(&(point as u64, dynamics))?;
-        // The last index is that of the smallest singular value.
+    // The last index is that of the smallest singular value.
+    let means = settings.means(rows, dynamics, |unit| {
         unit.iter().rev().find(|row| row.metric == shown.metric)
+    });
+    let column = |of: fn(&Mean) -> Option<f64>, sign: f64| -> Vec<Option<f64>> {
+        means
+            .iter()
+            .map(|mean| of(mean).map(|x| sign * x))
+            .collect()
     };
-    let points = 0..plan.points.len();
-    let column = |of: fn(&MetricRow) -> Option<f64>| -> Vec<Option<f64>> {
-        let number = |point: usize| row(point).and_then(of).map(|x| sign * x);
-        points.clone().map(number).collect()
-    };
-    let predictions = column(|row| row.prediction);
+    let predictions = column(|mean| mean.prediction, sign);
     SweepMetric {
         name: shown.name.to_owned(),
         label: shown.label.to_owned(),
         log: shown.log,
-        values: column(|row| row.value),
+        values: column(|mean| mean.value, sign),
+        std_error: column(|mean| mean.std_error, 1.0),
         prediction: (shown.predicted && predictions.iter().any(Option::is_some))
             .then_some(predictions),
     }

@@ -4,6 +4,7 @@ use crate::experiment::document::{Node, Origin, Problem};
 use crate::experiment::sweep::{self, Axis, Design, MOST_POINTS, SweepArgumentsRead, SweepSpec};
 use crate::experiment::{Experiment, set};
 use crate::failure::Failure;
+use crate::save_plan::{SavePlan, Spacing};
 use crate::shard::Shard;
 use rankfall_core::random::{Purpose, StreamKey};
 use std::path::Path;
@@ -64,7 +65,38 @@ impl Plan {
                 experiment,
             });
         }
-        Ok(Plan { spec, points })
+        let plan = Plan { spec, points };
+        plan.refuse_idle_axes(root, folder).map_err(wrong)?;
+        Ok(plan)
+    }
+
+    /// Refuses an axis on which no result of a sweep depends: that of `run.save`, for instance.
+    fn refuse_idle_axes(&self, root: &Node, folder: &Path) -> Result<(), Problem> {
+        let Some(first) = self.points.first() else {
+            return Ok(());
+        };
+        for (position, axis) in self.spec.axes.iter().enumerate() {
+            let mut others = self
+                .points
+                .iter()
+                .map(|point| &point.coordinates[position])
+                .filter(|value| value.value != first.coordinates[position].value)
+                .take(MOST_COMPARED)
+                .peekable();
+            let idle = others.peek().is_some()
+                && others.all(|value| {
+                    let mut coordinates = first.coordinates.clone();
+                    coordinates[position] = value.clone();
+                    let other = point(root, folder, &self.spec, 0, &coordinates);
+                    other.is_ok_and(|other| measured(other) == measured(first.experiment.clone()))
+                });
+            if idle {
+                return Err(axis
+                    .problem("varies, but nothing that a sweep measures depends on it")
+                    .hint("leave this axis out"));
+            }
+        }
+        Ok(())
     }
 
     /// The experiment of the first point: what all have in common can be read off it.
@@ -102,6 +134,21 @@ impl Plan {
     pub fn resolved_toml(&self) -> Result<String, Failure> {
         Ok(self.first()?.resolved_toml() + &sweep::resolved(&self.spec))
     }
+}
+
+/// Values of an axis that are looked at before it is taken to change nothing.
+const MOST_COMPARED: usize = 100;
+
+/// What of an experiment bears on the results of a sweep: it saves when it has to, and labels are names.
+fn measured(mut experiment: Experiment) -> Experiment {
+    experiment.run.save = SavePlan {
+        points: 1,
+        spacing: Spacing::Linear,
+    };
+    for dynamics in &mut experiment.dynamics {
+        dynamics.label.clear();
+    }
+    experiment
 }
 
 /// Every combination, the last axis fastest.
@@ -323,6 +370,19 @@ mod tests {
         ]);
         assert!(message.contains("at most 100000"), "{message}");
         assert!(refused(&["run.keep_trajectories=true"]).contains("a sweep keeps none"));
+    }
+
+    #[test]
+    fn an_axis_that_changes_nothing_is_refused() {
+        for idle in ["run.save.points=5,10", "dynamics.0.label=a,b"] {
+            let message = refused(&["network.width=5,6", idle]);
+            let key = idle.split('=').next().unwrap();
+            let said = format!("`{key}` varies, but nothing");
+            assert!(message.contains(&said), "{message}");
+        }
+        assert!(plan_of(BASE, &["run.rank_tolerance=0.1,0.01"], None).is_ok());
+        let random = plan_of(BASE, &["run.save.points=linear(5,50)"], Some(9));
+        assert!(random.unwrap_err().message.contains("`run.save.points`"));
     }
 
     #[test]

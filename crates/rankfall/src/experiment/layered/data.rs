@@ -316,12 +316,12 @@ fn named(field: &Field, names: &[&'static str]) -> Result<&'static str, Problem>
     if let Some(found) = names.iter().find(|name| **name == given) {
         return Ok(found);
     }
-    let suggestion = nearest(&given, names).unwrap_or_default();
+    let meant = match nearest(&given, names) {
+        Some(near) => format!("; did you mean \"{near}\"?"),
+        None => ", which is none of them".to_owned(),
+    };
     Err(field
-        .problem(format!(
-            "is {}; did you mean \"{suggestion}\"?",
-            quoted(&given)
-        ))
+        .problem(format!("is {}{meant}", quoted(&given)))
         .hint("rankfall data lists what there is"))
 }
 

@@ -4,6 +4,7 @@ use super::keys;
 use crate::experiment::document::{Problem, Value};
 use crate::experiment::dynamics::{label, optimizer, with_labels};
 use crate::experiment::section::{Field, LARGEST_EXACT, Section};
+use crate::failure::number_text;
 use rankfall_core::dynamics::{LabelNoise, Sampling};
 use rankfall_core::optimizer::Optimizer;
 use rankfall_nets::noise::Noise;
@@ -221,7 +222,8 @@ fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, Problem> {
         if variance > 0.0 && kind == "gradient-descent" {
             return Err(field
                 .problem(format!(
-                    "is {variance}, but \"gradient-descent\" has no noise"
+                    "is {}, but \"gradient-descent\" has no noise",
+                    number_text(variance)
                 ))
                 .hint("with label noise it is kind = \"label-noise-gradient-descent\""));
         }
@@ -267,7 +269,10 @@ fn one_noise(item: &Field) -> Result<Noise, Problem> {
             let field = section.required("probability", "probability = 0.1")?;
             let probability = field.non_negative()?;
             if probability >= 1.0 {
-                return Err(field.problem(format!("is {probability}, but must be below 1")));
+                return Err(field.problem(format!(
+                    "is {}, but must be below 1",
+                    number_text(probability)
+                )));
             }
             Noise::Dropout { probability }
         }
@@ -280,7 +285,10 @@ fn label_flips(section: &Section) -> Result<Noise, Problem> {
         (Some(field), None) => {
             let probability = field.non_negative()?;
             if probability > 1.0 {
-                return Err(field.problem(format!("is {probability}, but must be at most 1")));
+                return Err(field.problem(format!(
+                    "is {}, but must be at most 1",
+                    number_text(probability)
+                )));
             }
             Ok(Noise::LabelFlips {
                 probability,

@@ -6,6 +6,7 @@ use crate::experiment::data::flag_or;
 use crate::experiment::document::{Problem, Value};
 use crate::experiment::run::{between_0_and_1, save_plan};
 use crate::experiment::section::{LARGEST_EXACT, Section};
+use crate::failure::number_text;
 use crate::save_plan::{SavePlan, step_count};
 use rankfall_nets::spectra::Method;
 
@@ -124,8 +125,9 @@ impl Length {
             }
             if step_count(time, one.step_size).is_none() {
                 return Err(top.problem(format!(
-                    "`run.time` is {time}, which is more than 2^53 steps of {} for dynamics.{i}",
-                    one.step_size
+                    "`run.time` is {}, which is more than 2^53 steps of {} for dynamics.{i}",
+                    number_text(time),
+                    number_text(one.step_size)
                 )));
             }
         }
