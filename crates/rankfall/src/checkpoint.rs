@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, shown_path};
 use crate::run_folder::{CHECKPOINT, RunFolder};
+use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use rankfall_core::ensemble;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
@@ -20,6 +21,15 @@ pub fn checked(body: &[u8]) -> Option<&[u8]> {
         body.split_at_checked(body.iter().position(|&byte| byte == b'\n')? + 1)?;
     let expected = format!("{}\n", rankfall_data::sha256_of(encoded));
     (line == expected.as_bytes()).then_some(encoded)
+}
+
+/// Whom a checkpoint belongs to: nobody else goes on from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// The resolved experiment, in which the data have their checksums.
+    pub experiment: &'a str,
+    /// Which part of it, where it is not all.
+    pub shard: Option<Shard>,
 }
 
 /// A finished dynamics.
@@ -111,35 +121,32 @@ impl<F> RunCheckpoint<F> {
 }
 
 impl<F: Serialize> Snapshot<'_, F> {
-    /// Writes it into the folder, atomically, for a run of this shard, if it is one.
+    /// Writes it into the folder, atomically.
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written; the last one is then still whole.
-    pub fn write(&self, folder: &RunFolder, shard: Option<Shard>) -> Result<(), Failure> {
-        write(folder, shard, self)
+    pub fn write(&self, folder: &RunFolder, owner: Owner) -> Result<(), Failure> {
+        write(folder, owner, self)
     }
 }
 
-/// Writes what a run, or a shard of one, needs to go on into its folder, atomically.
+/// Writes what its owner needs to go on into the folder, atomically, bound to it.
 ///
 /// # Errors
 /// Exit code 1 where the file cannot be written; the last one is then still whole.
-pub fn write(
-    folder: &RunFolder,
-    shard: Option<Shard>,
-    content: &impl Serialize,
-) -> Result<(), Failure> {
-    let encoded = postcard::to_stdvec(&(shard, content))
+pub fn write(folder: &RunFolder, owner: Owner, content: &impl Serialize) -> Result<(), Failure> {
+    let experiment = rankfall_data::sha256_of(owner.experiment.as_bytes());
+    let encoded = postcard::to_stdvec(&(owner.shard, experiment, content))
         .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
     let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
     folder.write_parts(CHECKPOINT, &[head.as_bytes(), &encoded])
 }
 
-/// Reads what [`write`] wrote, for a run of this shard, if it is to be one.
+/// Reads what [`write`] wrote, for the one it belongs to.
 ///
 /// # Errors
-/// Exit code 2 where it is of another version or another shard, or damaged.
-pub fn read<T: DeserializeOwned>(folder: &RunFolder, shard: Option<Shard>) -> Result<T, Failure> {
+/// Exit code 2 where it is of another version, another experiment or another shard, or damaged.
+pub fn read<T: DeserializeOwned>(folder: &RunFolder, owner: Owner) -> Result<T, Failure> {
     let path = folder.file(CHECKPOINT);
     let shown = shown_path(&path);
     let bytes =
@@ -154,15 +161,25 @@ pub fn read<T: DeserializeOwned>(folder: &RunFolder, shard: Option<Shard>) -> Re
     };
     let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);
     let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
-    let (found, rest) = postcard::take_from_bytes::<Option<Shard>>(encoded)
+    let ((shard, experiment), rest) = postcard::take_from_bytes::<(Option<Shard>, String)>(encoded)
         .map_err(|error| damaged(&error.to_string()))?;
-    if found != shard {
-        let (found, asked) = (named(found), named(shard));
+    // What is recorded names the first difference; the checkpoint itself decides, also where the
+    // experiment beside it is missing or of another run.
+    if let Some(recorded) = folder.recorded_experiment()? {
+        expect_same_experiment(folder.path(), &recorded, owner.experiment)?;
+    }
+    let elsewhere = "--force replaces it, --out DIR writes elsewhere";
+    if experiment != rankfall_data::sha256_of(owner.experiment.as_bytes()) {
+        let message = format!("{shown} is of another experiment than this one");
+        return Err(Failure::input(message).hint(elsewhere));
+    }
+    if shard != owner.shard {
+        let (found, asked) = (named(shard), named(owner.shard));
         let message = format!(
             "the run in {} is {found}, not {asked}",
             shown_path(folder.path())
         );
-        return Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"));
+        return Err(Failure::input(message).hint(elsewhere));
     }
     postcard::from_bytes(rest).map_err(|error| damaged(&error.to_string()))
 }

@@ -237,10 +237,18 @@ impl RunFolder {
     /// Deletes what an earlier run left, except for the marker.
     fn clear(&self) -> Result<(), Failure> {
         let names = names_in(&self.path)?.unwrap_or_default();
-        let old = names
+        let mut old: Vec<&String> = names
             .iter()
-            .filter(|name| is_ours(name) && *name != RUNNING);
-        old.map(|name| self.file(name)).try_for_each(|p| remove(&p))
+            .filter(|name| is_ours(name) && *name != RUNNING)
+            .collect();
+        // Wherever this is cut short, no state is left without the experiment it belongs to.
+        old.sort_by_key(|name| match name.as_str() {
+            CHECKPOINT => 0,
+            EXPERIMENT => 2,
+            _ => 1,
+        });
+        old.into_iter()
+            .try_for_each(|name| remove(&self.file(name)))
     }
 }
 

@@ -2,8 +2,8 @@
 //! interruption and going on, whatever the engine.
 
 use crate::arguments::SharedArguments;
-use crate::checkpoint::{self, RunCheckpoint, Snapshot};
-use crate::failure::{Failure, quoted, shown_path};
+use crate::checkpoint::{self, Owner, RunCheckpoint, Snapshot};
+use crate::failure::{Failure, shown_path};
 use crate::interruption;
 use crate::progress::Progress;
 use crate::run_folder::{CHECKPOINT, RunFolder};
@@ -11,6 +11,7 @@ use crate::shard::Shard;
 use rankfall_core::ensemble::{self, Control};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,14 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Whom its checkpoints belong to.
+    fn owner(&self) -> Owner<'_> {
+        Owner {
+            experiment: &self.resolved,
+            shard: self.shard,
+        }
+    }
+
     /// Runs the dynamics that the checkpoint has not finished, each to what `finish` makes of what
     /// `run` left: given the place of the dynamics, where to go on from, and who watches; then the
     /// place, the outcome and its wall seconds.
@@ -43,10 +52,7 @@ impl Session<'_> {
     ) -> Result<Vec<F>, Failure> {
         let mut checkpoint = RunCheckpoint::default();
         if folder.file(CHECKPOINT).exists() {
-            let recorded = folder.recorded_experiment()?;
-            let recorded = recorded.as_deref().unwrap_or(&self.resolved);
-            expect_same_experiment(folder.path(), recorded, &self.resolved)?;
-            checkpoint = checkpoint::read(folder, self.shard)?;
+            checkpoint = checkpoint::read(folder, self.owner())?;
         }
         folder.write_experiment(&self.resolved)?;
         interruption::listen()?;
@@ -61,7 +67,7 @@ impl Session<'_> {
             checkpoint.finished.push(finish(index, &outcome, seconds)?);
             checkpoint.current = None;
             checkpoint.seconds = 0.0;
-            checkpoint.snapshot().write(folder, self.shard)?;
+            checkpoint.snapshot().write(folder, self.owner())?;
         }
         Ok(checkpoint.finished)
     }
@@ -85,7 +91,7 @@ impl Session<'_> {
                     seconds: seconds(),
                     ..checkpoint.snapshot()
                 };
-                snapshot.write(folder, self.shard)
+                snapshot.write(folder, self.owner())
             },
         };
         let outcome = run(checkpoint.current.as_ref(), &watch);
@@ -113,7 +119,7 @@ pub fn foreign_checkpoint(folder: &RunFolder, words: &str) -> Failure {
 /// Refuses to go on in a folder with another experiment in it.
 ///
 /// # Errors
-/// Exit code 2, with the first line that differs.
+/// Exit code 2, with the first key that differs.
 pub fn expect_same_experiment(
     folder: &Path,
     recorded: &str,
@@ -130,18 +136,56 @@ pub fn expect_same_experiment(
     Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
 }
 
-/// The first line in which two experiments differ; `places` are what to call them.
+/// The first key, in alphabetical order, in which two experiments differ, with both values; `places`
+/// are what to call them.
 pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
-    let pair = one.lines().zip(other.lines()).find(|(a, b)| a != b);
-    match pair {
-        Some((a, b)) => format!(
-            "{} it says {}, {} {}",
-            places[0],
-            quoted(a),
-            places[1],
-            quoted(b)
-        ),
-        None => "one has more lines than the other".to_owned(),
+    let (Some(one), Some(other)) = (values_of(one), values_of(other)) else {
+        return "one of the two cannot be read as an experiment".to_owned();
+    };
+    let differs = |key: &&String| one.get(*key) != other.get(*key);
+    let Some(key) = one.keys().chain(other.keys()).filter(differs).min() else {
+        return "they are written differently".to_owned();
+    };
+    let said = |values: &BTreeMap<String, String>| match values.get(key) {
+        Some(value) => format!("{} = {}", shortened(key), shortened(value)),
+        None => format!("there is no {}", shortened(key)),
+    };
+    let [here, there] = [said(&one), said(&other)];
+    format!("{} {here}, {} {there}", places[0], places[1])
+}
+
+/// Every value of an experiment as it is written, by its dotted key; `None` if it is no TOML.
+fn values_of(text: &str) -> Option<BTreeMap<String, String>> {
+    let mut values = BTreeMap::new();
+    flatten("", &toml::Value::Table(text.parse().ok()?), &mut values);
+    Some(values)
+}
+
+fn flatten(key: &str, value: &toml::Value, values: &mut BTreeMap<String, String>) {
+    let below = |name: &str| match key {
+        "" => name.to_owned(),
+        _ => format!("{key}.{name}"),
+    };
+    match value {
+        toml::Value::Table(entries) => entries
+            .iter()
+            .for_each(|(name, value)| flatten(&below(name), value, values)),
+        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => items
+            .iter()
+            .enumerate()
+            .for_each(|(place, value)| flatten(&below(&place.to_string()), value, values)),
+        _ => {
+            values.insert(key.to_owned(), value.to_string());
+        }
+    }
+}
+
+/// Cut to a length that fits a message: a checksum or a long path has its beginning.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ pub mod record;
 pub mod schedule;
 
 use crate::arguments::{SharedArguments, SweepArguments};
-use crate::checkpoint;
+use crate::checkpoint::{self, Owner};
 use crate::estimate;
 use crate::experiment::document::{Node, Value};
 use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
@@ -100,18 +100,21 @@ pub fn execute(
     };
     let folder = match (RunFolder::open(&path, existing(shared))?, shard) {
         (Opened::Finished, None) => {
+            let recorded = run_folder::read_experiment(&path)?;
+            expect_same_experiment(&path, &recorded, &sweep.resolved)?;
             let summary = read_summary(&path)?;
             return report(&summary, &path, shared.json, None);
         }
         (Opened::Finished, Some(shard)) => return sweep.finished_shard(&path, shard, shared.json),
         (Opened::Fresh(folder) | Opened::Interrupted(folder), _) => folder,
     };
+    let owner = Owner {
+        experiment: &sweep.resolved,
+        shard,
+    };
     let mut from = SweepCheckpoint::default();
     if folder.file(CHECKPOINT).exists() {
-        let recorded = folder.recorded_experiment()?;
-        let recorded = recorded.as_deref().unwrap_or(&sweep.resolved);
-        expect_same_experiment(&path, recorded, &sweep.resolved)?;
-        from = checkpoint::read(&folder, shard)?;
+        from = checkpoint::read(&folder, owner)?;
     }
     folder.write_experiment(&sweep.resolved)?;
     interruption::listen()?;
@@ -119,7 +122,7 @@ pub fn execute(
         plan: &plan,
         cache: &cache,
         folder: &folder,
-        shard,
+        owner,
         threads,
         checkpoint_interval: shared.checkpoint_seconds,
         quiet: shared.quiet,

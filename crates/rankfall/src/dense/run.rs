@@ -8,7 +8,7 @@ use crate::experiment::layered::LayeredExperiment;
 use crate::failure::Failure;
 use crate::run::{existing, out_folder, threads};
 use crate::run_folder::{self, Opened, RunFolder};
-use crate::session::{Session, foreign_checkpoint, interrupted};
+use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
 use crate::shard::Shard;
 use rankfall_core::ensemble::{Checkpoint, Control};
 use rankfall_core::instructions::Instructions;
@@ -62,6 +62,8 @@ pub fn execute(
     let folder = match RunFolder::open(&path, existing(shared))? {
         Opened::Finished => {
             // What is done stays as it is; whoever asked for JSON still gets it.
+            let recorded = run_folder::read_experiment(&path)?;
+            expect_same_experiment(&path, &recorded, &experiment.resolved_toml())?;
             let summary = run_folder::read_network_summary(&path)?;
             return report_finished(&summary, &path, shared.json, None);
         }
