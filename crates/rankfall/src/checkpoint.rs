@@ -1,14 +1,13 @@
 //! The checkpoint of a run: dynamics that are finished, and how far the current one is.
 
 use crate::failure::{Failure, shown_path};
-use crate::run_folder::{CHECKPOINT, RunFolder};
+use crate::run_folder::{CHECKPOINT, RunFolder, open};
 use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use rankfall_core::ensemble;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs;
 
 /// First line of the file, with the version of the program that wrote it: programs of other versions
 /// may compute other bits, so they do not go on with it. The checksum of the rest follows.
@@ -149,8 +148,8 @@ pub fn write(folder: &RunFolder, owner: Owner, content: &impl Serialize) -> Resu
 pub fn read<T: DeserializeOwned>(folder: &RunFolder, owner: Owner) -> Result<T, Failure> {
     let path = folder.file(CHECKPOINT);
     let shown = shown_path(&path);
-    let bytes =
-        fs::read(&path).map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
+    let bytes = open::bytes(&path)
+        .map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
     let hint = "--force starts the run again from the beginning";
     let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
         let message = format!(
@@ -186,4 +185,49 @@ pub fn read<T: DeserializeOwned>(folder: &RunFolder, owner: Owner) -> Result<T, 
 
 fn named(shard: Option<Shard>) -> String {
     shard.map_or("a whole run".to_owned(), |shard| format!("shard {shard}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_folder::{EXPERIMENT, Existing, Opened};
+    use std::fs;
+
+    fn owner(experiment: &str) -> Owner<'_> {
+        Owner {
+            experiment,
+            shard: None,
+        }
+    }
+
+    /// The states in which a `--force` that was killed could leave a folder.
+    #[test]
+    fn a_checkpoint_is_never_continued_under_another_experiment() {
+        let keep = tempfile::tempdir().unwrap();
+        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+            panic!("not a new folder")
+        };
+        let (old, new) = ("[run]\nseed = 1\n", "[run]\nseed = 9\n");
+        write(&folder, owner(old), &7_u64).unwrap();
+        let refused = |recorded: Option<&str>| {
+            match recorded {
+                Some(text) => folder.write_experiment(text).unwrap(),
+                None => drop(fs::remove_file(folder.file(EXPERIMENT))),
+            }
+            let failure = read::<u64>(&folder, owner(new)).unwrap_err();
+            assert_eq!(failure.kind.code(), 2);
+            assert!(
+                failure.message.contains("of another experiment"),
+                "{failure}"
+            );
+            failure.message
+        };
+        assert!(refused(Some(old)).contains("run.seed = 1"));
+        refused(None);
+        refused(Some(new));
+        folder.write_experiment(old).unwrap();
+        assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
+        fs::remove_file(folder.file(EXPERIMENT)).unwrap();
+        assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
+    }
 }

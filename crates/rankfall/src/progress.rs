@@ -1,5 +1,6 @@
 //! How far a run is: a bar on a terminal, a line now and then elsewhere, nothing when quiet.
 
+use crate::failure::visible;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -20,6 +21,7 @@ enum Shown {
 impl Progress {
     /// Progress of one dynamics, by its label.
     pub fn new(label: &str, quiet: bool) -> Self {
+        let label = &visible(label);
         let shown = if quiet {
             Shown::Nothing
         } else if std::io::stderr().is_terminal() {

@@ -120,6 +120,7 @@ fn execute_asked(
 /// A [`Failure`] with the exit code of its kind.
 pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let folder = &arguments.folder;
+    let _held = run_folder::hold_finished(folder)?;
     if run_folder::is_finished_sweep(folder)? {
         return sweep::plot(folder);
     }
@@ -130,9 +131,7 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
         AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder)?,
         AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder)?,
     };
-    for (name, bytes) in &pages.files {
-        run_folder::write_into(&folder.join(name), bytes)?;
-    }
+    run_folder::write_into(folder, &pages.files)?;
     crate::print(&pages.listing(folder))
 }
 
@@ -327,7 +326,7 @@ fn report_shard(
     is_new: bool,
 ) -> Result<(), Failure> {
     if json {
-        return crate::print(&shard_json(record)?);
+        return crate::print_json(&shard_json(record)?);
     }
     let shown = shown_path(path);
     let which = record.which();

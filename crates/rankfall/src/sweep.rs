@@ -231,7 +231,7 @@ impl Sweep<'_> {
         for (name, bytes) in &drawing.files {
             folder.write_bytes(name, bytes)?;
         }
-        folder.finish_with(SUMMARY, summary_json(&summary)?.as_bytes())?;
+        folder.finish(&summary)?;
         report(&summary, &path, json, Some(&drawing))
     }
 
@@ -374,13 +374,6 @@ fn swept(label: &str, dynamics: u32, rows: &UnitRows) -> SweptDynamics {
     }
 }
 
-/// The text of a sweep's `summary.json`.
-fn summary_json(summary: &SweepSummary) -> Result<String, Failure> {
-    serde_json::to_string_pretty(summary)
-        .map(|text| text + "\n")
-        .map_err(|error| Failure::run(format!("cannot write the summary as JSON: {error}")))
-}
-
 /// Reads the summary of a finished sweep.
 fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
     let path = folder.join(SUMMARY);
@@ -388,8 +381,10 @@ fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
         Failure::input(format!("cannot read {}: {error}", shown_path(&path)))
             .hint("it may be a run, not a sweep: name another folder with --out")
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&error))?;
-    serde_json::from_str(&text).map_err(|error| unreadable(&error))
+    let text = run_folder::open::text(&path).map_err(|error| unreadable(&error))?;
+    let summary = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+    run_folder::checksums::check(folder, &text)?;
+    Ok(summary)
 }
 
 /// Prints what a person or a program wants to see at the end.
@@ -400,7 +395,7 @@ fn report(
     drawing: Option<&Drawing>,
 ) -> Result<(), Failure> {
     if json {
-        return crate::print(&summary_json(summary)?);
+        return run_folder::print_summary(path);
     }
     let axes: Vec<&str> = summary.axes.iter().map(|a| a.key.as_str()).collect();
     let mut text = format!("{} points over {}\n", summary.points, axes.join(" × "));
@@ -436,7 +431,7 @@ fn report_shard(
     is_new: bool,
 ) -> Result<(), Failure> {
     if json {
-        return crate::print(&shard_json(record)?);
+        return crate::print_json(&shard_json(record)?);
     }
     let shown = shown_path(path);
     let points = record.parts.iter().map(|part| part.count).sum::<u64>();
@@ -467,9 +462,7 @@ pub fn plot(folder: &Path) -> Result<(), Failure> {
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let rows = run_folder::read_sweep(folder, &plan)?;
     let drawing = drawing::draw(&plan, &rows, &summary, &resolved, folder)?;
-    for (name, bytes) in &drawing.files {
-        run_folder::write_into(&folder.join(name), bytes)?;
-    }
+    run_folder::write_into(folder, &drawing.files)?;
     crate::print(&drawing.listing(folder))
 }
 

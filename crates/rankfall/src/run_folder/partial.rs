@@ -81,6 +81,7 @@ impl RunFolder {
     ) -> Result<(String, String), Failure> {
         let name = part_name(index);
         let folder = self.file(STATISTICS);
+        super::open::expect_folder(&folder).map_err(|error| Failure::writing(&folder, &error))?;
         fs::create_dir_all(&folder).map_err(|error| super::cannot_make(&folder, &error))?;
         let encoded = postcard::to_stdvec(content)
             .map_err(|error| Failure::run(format!("cannot encode statistics: {error}")))?;
@@ -157,7 +158,7 @@ pub fn read_shard(folder: &Path) -> Result<(ShardRecord, String), Failure> {
         }
     }
     let path = folder.join(SHARD);
-    let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    let text = super::open::text(&path).map_err(|error| unreadable(&path, &error))?;
     check_version(&path, &text)?;
     let record: ShardRecord =
         serde_json::from_str(&text).map_err(|error| unreadable(&path, &error))?;
@@ -206,7 +207,9 @@ pub fn read_part<T: DeserializeOwned>(
         Failure::input(format!("{} is damaged: {why}", shown_path(&path)))
             .hint("run this shard again with --force")
     };
-    let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    let statistics = folder.join(STATISTICS);
+    super::open::expect_folder(&statistics).map_err(|error| unreadable(&statistics, &error))?;
+    let bytes = super::open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
     let body = bytes
         .strip_prefix(HEADER.as_bytes())
         .ok_or_else(|| damaged("it does not begin as statistics of this version do"))?;
