@@ -120,6 +120,9 @@ struct Progress<T: Scalar> {
 #[serde(bound = "")]
 struct Memory<T: Scalar> {
     statistics: Statistics,
+    trajectories: u64,
+    /// By trajectory; a checkpoint leaves it out, because the statistics know.
+    #[serde(skip)]
     finished: Vec<bool>,
     under_way: BTreeMap<u64, Progress<T>>,
     final_parameters: Option<Vec<T>>,
@@ -173,6 +176,7 @@ impl EnsembleSpec {
             Some(checkpoint) => decode::<T>(checkpoint, trajectories, &run.plan)?,
             None => Memory {
                 statistics: self.new_statistics(&layout, trajectories),
+                trajectories,
                 finished: vec![false; trajectories as usize],
                 under_way: BTreeMap::new(),
                 final_parameters: None,
@@ -233,12 +237,19 @@ fn decode<T: Scalar>(
     let failed = |e: postcard::Error| foreign(e.to_string());
     let wrapped = postcard::to_stdvec(checkpoint).map_err(failed)?;
     let bytes: Vec<u8> = postcard::from_bytes(&wrapped).map_err(failed)?;
-    let memory: Memory<T> = postcard::from_bytes(&bytes).map_err(failed)?;
-    let count = memory.finished.len();
-    if count as u64 != trajectories {
+    let mut memory: Memory<T> = postcard::from_bytes(&bytes).map_err(failed)?;
+    let count = memory.trajectories;
+    if count != trajectories {
         return Err(foreign(format!(
             "it has {count} trajectories, not {trajectories}"
         )));
+    }
+    memory.finished = vec![false; trajectories as usize];
+    for trajectory in memory.statistics.blocks().into_iter().flatten() {
+        match memory.finished.get_mut(trajectory as usize) {
+            Some(finished) => *finished = true,
+            None => return Err(foreign(format!("it has a trajectory {trajectory}"))),
+        }
     }
     let fits = |progress: &Progress<T>| progress.state.fits(plan);
     match memory.under_way.values().all(fits) {

@@ -1,7 +1,7 @@
 //! The checkpoint of a run: dynamics that are finished, and how far the current one is.
 
 use crate::failure::{Failure, shown_path};
-use crate::run_folder::{CHECKPOINT, RunFolder, open};
+use crate::run_folder::{CHECKPOINT, FINISHED, RunFolder, open};
 use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use rankfall_core::ensemble;
@@ -44,12 +44,12 @@ pub struct Finished {
     pub weights: Option<[Vec<f64>; 2]>,
 }
 
-/// The whole checkpoint. `F` is what is kept of a finished dynamics: [`Finished`] by a whole run,
-/// the record of a file by a shard.
-#[derive(Clone, Debug, Deserialize)]
-pub struct RunCheckpoint<F> {
-    /// Finished dynamics, in file order.
-    pub finished: Vec<F>,
+/// How far a run is. What its finished dynamics left is in files of their own, each written once, so
+/// that a checkpoint is no larger for those before it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct RunCheckpoint {
+    /// How many dynamics are finished, in file order.
+    pub finished: u64,
     /// How far the next one is.
     pub current: Option<ensemble::Checkpoint>,
     /// Wall seconds already spent on it.
@@ -58,23 +58,13 @@ pub struct RunCheckpoint<F> {
 
 /// A checkpoint about to be written: the fields of [`RunCheckpoint`], in their order.
 #[derive(Serialize)]
-pub struct Snapshot<'a, F> {
-    /// Finished dynamics, in file order.
-    pub finished: &'a [F],
+pub struct Snapshot<'a> {
+    /// How many dynamics are finished, in file order.
+    pub finished: u64,
     /// How far the next one is.
     pub current: Option<&'a ensemble::Checkpoint>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
-}
-
-impl<F> Default for RunCheckpoint<F> {
-    fn default() -> Self {
-        Self {
-            finished: Vec::new(),
-            current: None,
-            seconds: 0.0,
-        }
-    }
 }
 
 impl Finished {
@@ -108,37 +98,12 @@ impl Finished {
     }
 }
 
-impl<F> RunCheckpoint<F> {
-    /// It as it is, to be written.
-    pub fn snapshot(&self) -> Snapshot<'_, F> {
-        Snapshot {
-            finished: &self.finished,
-            current: self.current.as_ref(),
-            seconds: self.seconds,
-        }
-    }
-}
-
-impl<F: Serialize> Snapshot<'_, F> {
-    /// Writes it into the folder, atomically.
-    ///
-    /// # Errors
-    /// Exit code 1 where the file cannot be written; the last one is then still whole.
-    pub fn write(&self, folder: &RunFolder, owner: Owner) -> Result<(), Failure> {
-        write(folder, owner, self)
-    }
-}
-
 /// Writes what its owner needs to go on into the folder, atomically, bound to it.
 ///
 /// # Errors
 /// Exit code 1 where the file cannot be written; the last one is then still whole.
 pub fn write(folder: &RunFolder, owner: Owner, content: &impl Serialize) -> Result<(), Failure> {
-    let experiment = rankfall_data::sha256_of(owner.experiment.as_bytes());
-    let encoded = postcard::to_stdvec(&(owner.shard, experiment, content))
-        .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
-    let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
-    folder.write_parts(CHECKPOINT, &[head.as_bytes(), &encoded])
+    write_to(folder, CHECKPOINT, owner, content)
 }
 
 /// Reads what [`write`] wrote, for the one it belongs to.
@@ -146,41 +111,112 @@ pub fn write(folder: &RunFolder, owner: Owner, content: &impl Serialize) -> Resu
 /// # Errors
 /// Exit code 2 where it is of another version, another experiment or another shard, or damaged.
 pub fn read<T: DeserializeOwned>(folder: &RunFolder, owner: Owner) -> Result<T, Failure> {
-    let path = folder.file(CHECKPOINT);
-    let shown = shown_path(&path);
-    let bytes = open::bytes(&path)
-        .map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
-    let hint = "--force starts the run again from the beginning";
-    let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
-        let message = format!(
-            "{shown} was not written by version {}",
-            env!("CARGO_PKG_VERSION")
-        );
-        return Err(Failure::input(message).hint(hint));
-    };
-    let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);
-    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
-    let ((shard, experiment), rest) = postcard::take_from_bytes::<(Option<Shard>, String)>(encoded)
-        .map_err(|error| damaged(&error.to_string()))?;
     // What is recorded names the first difference; the checkpoint itself decides, also where the
     // experiment beside it is missing or of another run.
     if let Some(recorded) = folder.recorded_experiment()? {
         expect_same_experiment(folder.path(), &recorded, owner.experiment)?;
     }
-    let elsewhere = "--force replaces it, --out DIR writes elsewhere";
+    read_from(folder, CHECKPOINT, owner)
+}
+
+/// Writes what the `index`-th dynamics, which is finished, left.
+///
+/// # Errors
+/// Exit code 1 where the file cannot be written.
+pub fn write_finished(
+    folder: &RunFolder,
+    index: u64,
+    owner: Owner,
+    content: &impl Serialize,
+) -> Result<(), Failure> {
+    folder.make_inner(FINISHED)?;
+    write_to(folder, &finished_name(index), owner, &(index, content))
+}
+
+/// Reads what the `index`-th dynamics left.
+///
+/// # Errors
+/// Exit code 2 where the file is missing, of another run or another dynamics, or damaged.
+pub fn read_finished<T: DeserializeOwned>(
+    folder: &RunFolder,
+    index: u64,
+    owner: Owner,
+) -> Result<T, Failure> {
+    let name = finished_name(index);
+    let (found, content): (u64, T) = read_from(folder, &name, owner)?;
+    if found == index {
+        return Ok(content);
+    }
+    let message = format!("{} is of another dynamics", shown_path(&folder.file(&name)));
+    Err(Failure::input(message).hint(FROM_THE_BEGINNING))
+}
+
+fn finished_name(index: u64) -> String {
+    format!("{FINISHED}/{index}.bin")
+}
+
+const FROM_THE_BEGINNING: &str = "--force starts the run again from the beginning";
+
+fn write_to(
+    folder: &RunFolder,
+    name: &str,
+    owner: Owner,
+    content: &impl Serialize,
+) -> Result<(), Failure> {
+    let experiment = rankfall_data::sha256_of(owner.experiment.as_bytes());
+    let encoded = postcard::to_stdvec(&(owner.shard, experiment, content))
+        .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
+    let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
+    folder.write_parts(name, &[head.as_bytes(), &encoded])
+}
+
+fn read_from<T: DeserializeOwned>(
+    folder: &RunFolder,
+    name: &str,
+    owner: Owner,
+) -> Result<T, Failure> {
+    let path = folder.file(name);
+    let shown = shown_path(&path);
+    let unreadable = |error: std::io::Error| {
+        Failure::input(format!("cannot read {shown}: {error}")).hint(FROM_THE_BEGINNING)
+    };
+    if let Some((inner, _)) = name.split_once('/') {
+        open::expect_folder(&folder.file(inner)).map_err(unreadable)?;
+    }
+    let bytes = open::bytes(&path).map_err(unreadable)?;
+    let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
+        let version = env!("CARGO_PKG_VERSION");
+        let message = format!("{shown} was not written by version {version}");
+        return Err(Failure::input(message).hint(FROM_THE_BEGINNING));
+    };
+    let damaged =
+        |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(FROM_THE_BEGINNING);
+    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
+    let ((shard, experiment), rest) = postcard::take_from_bytes::<(Option<Shard>, String)>(encoded)
+        .map_err(|error| damaged(&error.to_string()))?;
+    expect_owner(&shown, folder, owner, shard, &experiment)?;
+    postcard::from_bytes(rest).map_err(|error| damaged(&error.to_string()))
+}
+
+fn expect_owner(
+    shown: &str,
+    folder: &RunFolder,
+    owner: Owner,
+    shard: Option<Shard>,
+    experiment: &str,
+) -> Result<(), Failure> {
+    let hint = "--force replaces it, --out DIR writes elsewhere";
     if experiment != rankfall_data::sha256_of(owner.experiment.as_bytes()) {
         let message = format!("{shown} is of another experiment than this one");
-        return Err(Failure::input(message).hint(elsewhere));
+        return Err(Failure::input(message).hint(hint));
     }
     if shard != owner.shard {
         let (found, asked) = (named(shard), named(owner.shard));
-        let message = format!(
-            "the run in {} is {found}, not {asked}",
-            shown_path(folder.path())
-        );
-        return Err(Failure::input(message).hint(elsewhere));
+        let where_found = shown_path(folder.path());
+        let message = format!("the run in {where_found} is {found}, not {asked}");
+        return Err(Failure::input(message).hint(hint));
     }
-    postcard::from_bytes(rest).map_err(|error| damaged(&error.to_string()))
+    Ok(())
 }
 
 fn named(shard: Option<Shard>) -> String {
@@ -229,5 +265,32 @@ mod tests {
         assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
         fs::remove_file(folder.file(EXPERIMENT)).unwrap();
         assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
+    }
+
+    #[test]
+    fn what_a_finished_dynamics_left_is_taken_by_its_run_and_place_alone() {
+        let keep = tempfile::tempdir().unwrap();
+        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+            panic!("not a new folder")
+        };
+        write_finished(&folder, 0, owner("a = 1"), &"zero").unwrap();
+        write_finished(&folder, 1, owner("a = 1"), &"one").unwrap();
+        let read = |index, of| read_finished::<String>(&folder, index, owner(of));
+        assert_eq!(read(1, "a = 1").unwrap(), "one");
+        assert!(
+            read(1, "a = 2")
+                .unwrap_err()
+                .message
+                .contains("another experiment")
+        );
+        assert_eq!(read(2, "a = 1").unwrap_err().kind.code(), 2);
+        let at = |index| folder.file(&finished_name(index));
+        fs::rename(at(1), at(0)).unwrap();
+        assert!(
+            read(0, "a = 1")
+                .unwrap_err()
+                .message
+                .contains("another dynamics")
+        );
     }
 }

@@ -35,6 +35,7 @@ use std::process::ExitCode;
 
 /// Runs a command line, reports what goes wrong on standard error, and says how to exit.
 pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    interruption::survive_file_size_limits();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),

@@ -148,7 +148,7 @@ fn merge_dynamics(
     let mut seconds = 0.0;
     for shard in shards {
         let record = shard.part(index)?;
-        let part: Part = read_part(&shard.folder, index, record)?;
+        let part: Part = read_part(&shard.folder, index, &shard.record)?;
         let shown = shown_path(&shard.folder);
         if part.shard != shard.record.which() || part.dynamics != index {
             let message = format!("the shard in {shown} has a file in it that is of another one");

@@ -267,7 +267,7 @@ impl Context<'_> {
             statistics: &outcome.statistics,
             weights: outcome.final_weights.as_ref().map(rows_first),
         };
-        let (file, sha256) = folder.write_part(index, &content)?;
+        let (file, sha256) = folder.write_part(index, &self.session.resolved, &content)?;
         let totals = outcome.statistics.totals();
         let diverged = totals.divergences().count;
         Ok(PartRecord {

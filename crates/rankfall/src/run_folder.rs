@@ -47,6 +47,8 @@ pub const FIGURES: &str = "figures";
 pub const REPORT: &str = "report.html";
 /// What an interrupted run needs to continue.
 pub const CHECKPOINT: &str = "checkpoint";
+/// The folder of what finished dynamics left, while others are still to be run.
+pub const FINISHED: &str = "finished";
 /// The numbers of a sweep.
 pub const SWEEP: &str = "sweep.parquet";
 /// What a shard says of itself.
@@ -66,6 +68,7 @@ const OURS: &[&str] = &[
     FIGURES,
     REPORT,
     CHECKPOINT,
+    FINISHED,
     SWEEP,
     SHARD,
     STATISTICS,
@@ -149,16 +152,20 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// The folder of the figures, made if it is not there.
+    /// Makes the folder of the figures, if it is not there.
     ///
     /// # Errors
-    /// Exit code 1 where the system refuses.
+    /// Exit code 1 where the system refuses, or a link is in its place.
     pub fn figures(&self) -> Result<PathBuf, Failure> {
-        let path = self.file(FIGURES);
-        remove_leftovers(&path);
-        open::expect_folder(&path).map_err(|error| Failure::writing(&path, &error))?;
-        fs::create_dir_all(&path).map_err(|error| cannot_make(&path, &error))?;
-        Ok(path)
+        self.make_inner(FIGURES)
+    }
+
+    /// Makes a folder in it, if it is not there, and deletes what a crash left in it; its path.
+    ///
+    /// # Errors
+    /// Exit code 1 where the system refuses, or a link is in its place.
+    pub fn make_inner(&self, name: &str) -> Result<PathBuf, Failure> {
+        make_inner(&self.path, name)
     }
 
     /// Writes the resolved experiment.
@@ -275,7 +282,9 @@ impl RunFolder {
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
     pub fn finish_with(self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         self.write_bytes(name, bytes)?;
+        // In this order: a checkpoint needs the files of the dynamics that it counts as finished.
         remove(&self.file(CHECKPOINT))?;
+        remove(&self.file(FINISHED))?;
         remove(&self.file(RUNNING))
     }
 
@@ -472,14 +481,19 @@ pub fn hold_finished(folder: &Path) -> Result<Option<Held>, Failure> {
 /// # Errors
 /// Exit code 1 where one cannot be written; an older one is then still whole.
 pub fn write_into(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
-    let figures = folder.join(FIGURES);
-    open::expect_folder(&figures).map_err(|error| Failure::writing(&figures, &error))?;
-    remove_leftovers(&figures);
-    fs::create_dir_all(&figures).map_err(|error| cannot_make(&figures, &error))?;
+    make_inner(folder, FIGURES)?;
     for (name, bytes) in files {
         write_atomically(&folder.join(name), |file| file.write_all(bytes))?;
     }
     Ok(())
+}
+
+fn make_inner(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let path = folder.join(name);
+    open::expect_folder(&path).map_err(|error| Failure::writing(&path, &error))?;
+    fs::create_dir_all(&path).map_err(|error| cannot_make(&path, &error))?;
+    remove_leftovers(&path);
+    Ok(path)
 }
 
 /// What is in a folder.

@@ -56,26 +56,38 @@ impl Session<'_> {
         }
         folder.write_experiment(&self.resolved)?;
         interruption::listen()?;
-        for (index, label) in labels.iter().enumerate() {
-            if index < checkpoint.finished.len() {
+        let mut finished = Vec::with_capacity(labels.len());
+        for (index, label) in (0..).zip(labels) {
+            if index < checkpoint.finished {
+                finished.push(checkpoint::read_finished(folder, index, self.owner())?);
                 continue;
             }
+            let place = finished.len();
             let (outcome, seconds) =
                 self.run_one(folder, &checkpoint, label, |resume, watch| {
-                    run(index, resume, watch)
+                    run(place, resume, watch)
                 })?;
-            checkpoint.finished.push(finish(index, &outcome, seconds)?);
-            checkpoint.current = None;
-            checkpoint.seconds = 0.0;
-            checkpoint.snapshot().write(folder, self.owner())?;
+            let left = finish(place, &outcome, seconds)?;
+            checkpoint::write_finished(folder, index, self.owner(), &left)?;
+            finished.push(left);
+            checkpoint = RunCheckpoint {
+                finished: index + 1,
+                ..RunCheckpoint::default()
+            };
+            let snapshot = Snapshot {
+                finished: index + 1,
+                current: None,
+                seconds: 0.0,
+            };
+            checkpoint::write(folder, self.owner(), &snapshot)?;
         }
-        Ok(checkpoint.finished)
+        Ok(finished)
     }
 
-    fn run_one<O, F: Serialize + Sync>(
+    fn run_one<O>(
         &self,
         folder: &RunFolder,
-        checkpoint: &RunCheckpoint<F>,
+        checkpoint: &RunCheckpoint,
         label: &str,
         run: impl Fn(Option<&ensemble::Checkpoint>, &dyn Control) -> Result<O, Failure>,
     ) -> Result<(O, f64), Failure> {
@@ -87,11 +99,11 @@ impl Session<'_> {
             checkpoint_interval: self.shared.checkpoint_seconds,
             keep: |current: &ensemble::Checkpoint| {
                 let snapshot = Snapshot {
+                    finished: checkpoint.finished,
                     current: Some(current),
                     seconds: seconds(),
-                    ..checkpoint.snapshot()
                 };
-                snapshot.write(folder, self.owner())
+                checkpoint::write(folder, self.owner(), &snapshot)
             },
         };
         let outcome = run(checkpoint.current.as_ref(), &watch);
@@ -148,7 +160,7 @@ pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
     };
     let said = |values: &BTreeMap<String, String>| match values.get(key) {
         Some(value) => format!("{} = {}", shortened(key), shortened(value)),
-        None => format!("there is no {}", shortened(key)),
+        None => format!("{} is not given", shortened(key)),
     };
     let [here, there] = [said(&one), said(&other)];
     format!("{} {here}, {} {there}", places[0], places[1])
@@ -214,5 +226,72 @@ where
 
     fn keep(&self, current: &ensemble::Checkpoint) -> Result<(), String> {
         (self.keep)(current).map_err(|failure| failure.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+    use crate::run_folder::{Existing, Opened};
+    use clap::Parser;
+
+    /// What is written grows with the number of dynamics, not with its square: a checkpoint does not
+    /// hold what those before it left.
+    #[test]
+    fn checkpoints_do_not_grow_with_the_dynamics_before_them() {
+        let arguments = Arguments::try_parse_from(["rankfall", "run", "x.toml", "-q"]).unwrap();
+        let Command::Run(arguments) = arguments.command else {
+            panic!("not a run")
+        };
+        let keep = tempfile::tempdir().unwrap();
+        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+            panic!("not a new folder")
+        };
+        let session = Session {
+            resolved: "name = \"x\"".to_owned(),
+            threads: 1,
+            shard: None,
+            shared: &arguments.shared,
+        };
+        let labels = ["one"; 40];
+        let finish = |place: usize, _: &(), _: f64| {
+            if place > 0 {
+                let size = std::fs::metadata(folder.file(CHECKPOINT)).unwrap().len();
+                assert!(size < 500, "{size} bytes after {place} dynamics");
+            }
+            Ok(vec![place as u8; 10_000])
+        };
+        let run = |from: usize| {
+            session.run_all(
+                &folder,
+                &labels,
+                |place, _, _| {
+                    assert!(place >= from, "dynamics {place} is run twice");
+                    Ok(())
+                },
+                finish,
+            )
+        };
+        let first = run(0).unwrap();
+        assert_eq!(run(40).unwrap(), first, "resumed when all were finished");
+        assert_eq!(first[39], vec![39; 10_000]);
+    }
+
+    #[test]
+    fn the_first_difference_has_its_key_and_both_values() {
+        let [one, other] = ["1", "2"].map(|seed| {
+            format!(
+                "name = \"a\"\n[[dynamics]]\nkind = \"sgd\"\n[run]\nseed = {seed}\ntime = 3.0\n"
+            )
+        });
+        let said = first_difference(&one, &other, ["there", "here"]);
+        assert_eq!(said, "there run.seed = 1, here run.seed = 2");
+        let more = one.replace("sgd\"", "sgd\"\nbatch_size = 2");
+        let said = first_difference(&one, &more, ["there", "here"]);
+        assert_eq!(
+            said,
+            "there dynamics.0.batch_size is not given, here dynamics.0.batch_size = 2"
+        );
     }
 }

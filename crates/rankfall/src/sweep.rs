@@ -248,7 +248,7 @@ impl Sweep<'_> {
             rows: rows.clone(),
             known: self.known.clone(),
         };
-        let (file, sha256) = folder.write_part(0, &content)?;
+        let (file, sha256) = folder.write_part(0, &self.resolved, &content)?;
         let points: std::collections::BTreeSet<u64> = rows.keys().map(|key| key.0).collect();
         let diverged = points
             .iter()
@@ -485,7 +485,7 @@ pub fn merge(
     let mut known = KnownOfSweep::default();
     for shard in shards {
         let record = shard.part(0)?;
-        let part: SweepPart = run_folder::partial::read_part(&shard.folder, 0, record)?;
+        let part: SweepPart = run_folder::partial::read_part(&shard.folder, 0, &shard.record)?;
         let which = shard.record.which();
         let points = plan.points_of(Some(which)).map(|p| p as u64);
         let dynamics = plan.first()?.dynamics.len() as u32;

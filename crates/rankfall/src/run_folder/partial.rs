@@ -7,7 +7,6 @@ use crate::failure::{Failure, shown_path};
 use crate::shard::Shard;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::Path;
 
 /// The version of the layout of `shard.json` and of the files beside it.
@@ -70,20 +69,21 @@ fn part_name(index: usize) -> String {
 }
 
 impl RunFolder {
-    /// Writes the `index`-th file of statistics of a shard; its name and checksum.
+    /// Writes the `index`-th file of statistics of a shard of an experiment (resolved); its name and
+    /// checksum.
     ///
     /// # Errors
     /// Exit code 1 where it cannot be written.
     pub fn write_part(
         &self,
         index: usize,
+        experiment: &str,
         content: &impl Serialize,
     ) -> Result<(String, String), Failure> {
         let name = part_name(index);
-        let folder = self.file(STATISTICS);
-        super::open::expect_folder(&folder).map_err(|error| Failure::writing(&folder, &error))?;
-        fs::create_dir_all(&folder).map_err(|error| super::cannot_make(&folder, &error))?;
-        let encoded = postcard::to_stdvec(content)
+        self.make_inner(STATISTICS)?;
+        let experiment = rankfall_data::sha256_of(experiment.as_bytes());
+        let encoded = postcard::to_stdvec(&(experiment, content))
             .map_err(|error| Failure::run(format!("cannot encode statistics: {error}")))?;
         let checksum = rankfall_data::sha256_of(&encoded);
         let head = format!("{HEADER}{checksum}\n");
@@ -200,7 +200,7 @@ fn check_version(path: &Path, text: &str) -> Result<(), Failure> {
 pub fn read_part<T: DeserializeOwned>(
     folder: &Path,
     index: usize,
-    part: &PartRecord,
+    shard: &ShardRecord,
 ) -> Result<T, Failure> {
     let path = folder.join(part_name(index));
     let damaged = |why: &str| {
@@ -214,8 +214,14 @@ pub fn read_part<T: DeserializeOwned>(
         .strip_prefix(HEADER.as_bytes())
         .ok_or_else(|| damaged("it does not begin as statistics of this version do"))?;
     let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
-    if rankfall_data::sha256_of(encoded) != part.sha256 {
+    let expected = shard.parts.get(index).map(|part| part.sha256.as_str());
+    if expected != Some(&rankfall_data::sha256_of(encoded)) {
         return Err(damaged("it is not the file that the shard wrote"));
     }
-    postcard::from_bytes(encoded).map_err(|error| damaged(&error.to_string()))
+    let (experiment, content): (String, T) =
+        postcard::from_bytes(encoded).map_err(|error| damaged(&error.to_string()))?;
+    match experiment == shard.experiment_sha256 {
+        true => Ok(content),
+        false => Err(damaged("it is of another experiment")),
+    }
 }
