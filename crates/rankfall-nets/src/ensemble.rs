@@ -173,7 +173,10 @@ impl EnsembleSpec {
         self.measure.check(&run.plan, &first.0)?;
         let layout = run.observer(first).layout().clone();
         let memory = match resume {
-            Some(checkpoint) => decode::<T>(checkpoint, trajectories, &run.plan)?,
+            Some(checkpoint) => {
+                let empty = self.new_statistics(&layout, trajectories);
+                decode::<T>(checkpoint, trajectories, &run.plan, empty)?
+            }
             None => Memory {
                 statistics: self.new_statistics(&layout, trajectories),
                 trajectories,
@@ -232,6 +235,7 @@ fn decode<T: Scalar>(
     checkpoint: &Checkpoint,
     trajectories: u64,
     plan: &Plan,
+    mut statistics: Statistics,
 ) -> Result<Memory<T>, RunError> {
     let foreign = |why: String| RunError::ForeignCheckpoint(why);
     let failed = |e: postcard::Error| foreign(e.to_string());
@@ -244,6 +248,9 @@ fn decode<T: Scalar>(
             "it has {count} trajectories, not {trajectories}"
         )));
     }
+    // Into empty ones of this ensemble: those of another are found out.
+    statistics.absorb(memory.statistics).map_err(foreign)?;
+    memory.statistics = statistics;
     memory.finished = vec![false; trajectories as usize];
     for trajectory in memory.statistics.blocks().into_iter().flatten() {
         match memory.finished.get_mut(trajectory as usize) {

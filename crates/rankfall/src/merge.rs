@@ -318,3 +318,11 @@ fn expect_elsewhere(out: &Path, shards: &[Found]) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// Whether a file of statistics of a shard of a run can be read.
+///
+/// # Errors
+/// Exit code 2 where it is missing, damaged, or not the file that the shard wrote.
+pub fn read_run_part(folder: &Path, index: usize, shard: &ShardRecord) -> Result<(), Failure> {
+    read_part::<Part>(folder, index, shard).map(drop)
+}

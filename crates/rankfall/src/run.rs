@@ -180,9 +180,9 @@ fn execute(
     match (RunFolder::open(&path, existing(shared))?, shard) {
         (Opened::Finished, None) => {
             // What is done stays as it is; whoever asked for JSON still gets it.
+            let summary = run_folder::read_summary(&path)?;
             let recorded = run_folder::read_experiment(&path)?;
             expect_same_experiment(&path, &recorded, &context.session.resolved)?;
-            let summary = run_folder::read_summary(&path)?;
             report_finished(&summary, &path, shared.json, None)
         }
         (Opened::Finished, Some(shard)) => context.report_finished_shard(&path, shard),

@@ -100,9 +100,9 @@ pub fn execute(
     };
     let folder = match (RunFolder::open(&path, existing(shared))?, shard) {
         (Opened::Finished, None) => {
+            let summary = read_summary(&path)?;
             let recorded = run_folder::read_experiment(&path)?;
             expect_same_experiment(&path, &recorded, &sweep.resolved)?;
-            let summary = read_summary(&path)?;
             return report(&summary, &path, shared.json, None);
         }
         (Opened::Finished, Some(shard)) => return sweep.finished_shard(&path, shard, shared.json),

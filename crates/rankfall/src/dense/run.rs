@@ -62,9 +62,9 @@ pub fn execute(
     let folder = match RunFolder::open(&path, existing(shared))? {
         Opened::Finished => {
             // What is done stays as it is; whoever asked for JSON still gets it.
+            let summary = run_folder::read_network_summary(&path)?;
             let recorded = run_folder::read_experiment(&path)?;
             expect_same_experiment(&path, &recorded, &experiment.resolved_toml())?;
-            let summary = run_folder::read_network_summary(&path)?;
             return report_finished(&summary, &path, shared.json, None);
         }
         Opened::Fresh(folder) | Opened::Interrupted(folder) => folder,
