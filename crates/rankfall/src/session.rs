@@ -156,7 +156,7 @@ pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
     };
     let differs = |key: &&String| one.get(*key) != other.get(*key);
     let Some(key) = one.keys().chain(other.keys()).filter(differs).min() else {
-        return "they are written differently".to_owned();
+        return "the files that its points read, or how it is written".to_owned();
     };
     let said = |values: &BTreeMap<String, String>| match values.get(key) {
         Some(value) => format!("{} = {}", shortened(key), shortened(value)),

@@ -92,9 +92,9 @@ pub fn execute(
     run_folder::check(&path, existing(shared))?;
     let cache = DataCache::default();
     let threads = threads(shared);
-    let known = check_points(&mut plan, &cache, &path, threads)?;
+    let (known, data_that_vary) = check_points(&mut plan, &cache, &path, threads)?;
     let sweep = Sweep {
-        resolved: plan.resolved_toml()?,
+        resolved: plan.resolved_toml()? + &data_that_vary,
         plan: &plan,
         known,
     };
@@ -135,13 +135,14 @@ pub fn execute(
 }
 
 /// Sets every point up as far as its data: what cannot run is refused before anything does. Notes
-/// the checksums of what was read, and returns what readers must be warned of.
+/// the checksums of what was read, and returns what readers must be warned of, and a line for the
+/// resolved copy that stands for the files that vary: they have no place in it for their checksums.
 fn check_points(
     plan: &mut Plan,
     cache: &DataCache,
     path: &Path,
     threads: usize,
-) -> Result<KnownOfSweep, Failure> {
+) -> Result<(KnownOfSweep, String), Failure> {
     const MOST_WARNINGS: usize = 20;
     let mut known = KnownOfSweep::default();
     let mut costs = estimate::Sum::default();
@@ -150,6 +151,7 @@ fn check_points(
             .iter()
             .any(|p| axis.key.starts_with(p))
     });
+    let mut resolved_points = String::new();
     for index in 0..plan.points.len() {
         let mut experiment = plan.points[index].experiment.clone();
         let checked = estimate::check_drawing(&experiment)
@@ -170,13 +172,22 @@ fn check_points(
                 known.warnings.push(warning);
             }
         }
-        // Files that vary have checksums of their own, which one resolved copy cannot hold.
-        if index == 0 && !reads_vary {
+        if reads_vary {
+            let resolved = experiment.resolved_toml();
+            resolved_points += &rankfall_data::sha256_of(resolved.as_bytes());
+        } else if index == 0 {
             plan.points[0].experiment = experiment;
         }
     }
     costs.check(path, threads)?;
-    Ok(known)
+    let line = match reads_vary {
+        true => {
+            let all = rankfall_data::sha256_of(resolved_points.as_bytes());
+            format!("# checksum of all points, with the data of each: {all}\n")
+        }
+        false => String::new(),
+    };
+    Ok((known, line))
 }
 
 fn in_words(problem: &ProblemSummary) -> String {

@@ -73,6 +73,41 @@ fn one_flipped_bit_in_the_table_of_a_sweep_is_found() {
     );
 }
 
+/// Starts that vary are files of their own, each with its checksum in what is compared.
+#[test]
+fn a_sweep_over_files_is_of_another_experiment_when_one_changes() {
+    let place = Place::new();
+    let start = |first: f64| {
+        let mut w1 = vec![0.1; 15];
+        w1[0] = first;
+        let w2 = vec![0.2; 10];
+        support::safetensors(&[("w1", [3, 5], w1), ("w2", [5, 2], w2)])
+    };
+    place.write("a.safetensors", start(1.0));
+    place.write("b.safetensors", start(2.0));
+    let sweep = [
+        "sweep",
+        "good.toml",
+        "-q",
+        "--out",
+        "s",
+        "--resume",
+        "--set",
+        "network.init={ kind = \"file\", path = \"a.safetensors\" }",
+        "--over",
+        "network.init.path=a.safetensors,b.safetensors",
+    ];
+    place.succeeds(&sweep);
+    place.succeeds(&sweep);
+    place.succeeds(&["plot", "s"]);
+    place.write("b.safetensors", start(3.0));
+    place.ends(
+        &sweep,
+        2,
+        &["another experiment", "the files that its points read"],
+    );
+}
+
 #[test]
 fn a_summary_without_checksums_is_still_drawn_and_says_so() {
     let place = finished();
