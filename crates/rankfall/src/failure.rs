@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_shown() {
-        let hostile = "a\u{1b}[2J\u{9b}31m\r\u{7f}\u{202e}\u{2066}\u{200f}\u{61c}\u{e0041}\n\tσ₁";
-        let shown = r"a\u{1b}[2J\u{9b}31m\u{d}\u{7f}\u{202e}\u{2066}\u{200f}\u{61c}\u{e0041}";
+        let hostile = "a\u{1b}[2J\u{9b}31m\r\u{7f}\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}\u{e0041}\n\tσ₁";
+        let shown = r"a\u{1b}[2J\u{9b}31m\u{d}\u{7f}\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}\u{e0041}";
         assert_eq!(visible(hostile), format!("{shown}\n\tσ₁"));
     }
 
