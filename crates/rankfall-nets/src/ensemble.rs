@@ -120,6 +120,9 @@ struct Progress<T: Scalar> {
 #[serde(bound = "")]
 struct Memory<T: Scalar> {
     statistics: Statistics,
+    trajectories: u64,
+    /// By trajectory; a checkpoint leaves it out, because the statistics know.
+    #[serde(skip)]
     finished: Vec<bool>,
     under_way: BTreeMap<u64, Progress<T>>,
     final_parameters: Option<Vec<T>>,
@@ -170,9 +173,13 @@ impl EnsembleSpec {
         self.measure.check(&run.plan, &first.0)?;
         let layout = run.observer(first).layout().clone();
         let memory = match resume {
-            Some(checkpoint) => decode::<T>(checkpoint, trajectories, &run.plan)?,
+            Some(checkpoint) => {
+                let empty = self.new_statistics(&layout, trajectories);
+                decode::<T>(checkpoint, trajectories, &run.plan, empty)?
+            }
             None => Memory {
                 statistics: self.new_statistics(&layout, trajectories),
+                trajectories,
                 finished: vec![false; trajectories as usize],
                 under_way: BTreeMap::new(),
                 final_parameters: None,
@@ -228,17 +235,28 @@ fn decode<T: Scalar>(
     checkpoint: &Checkpoint,
     trajectories: u64,
     plan: &Plan,
+    mut statistics: Statistics,
 ) -> Result<Memory<T>, RunError> {
     let foreign = |why: String| RunError::ForeignCheckpoint(why);
     let failed = |e: postcard::Error| foreign(e.to_string());
     let wrapped = postcard::to_stdvec(checkpoint).map_err(failed)?;
     let bytes: Vec<u8> = postcard::from_bytes(&wrapped).map_err(failed)?;
-    let memory: Memory<T> = postcard::from_bytes(&bytes).map_err(failed)?;
-    let count = memory.finished.len();
-    if count as u64 != trajectories {
+    let mut memory: Memory<T> = postcard::from_bytes(&bytes).map_err(failed)?;
+    let count = memory.trajectories;
+    if count != trajectories {
         return Err(foreign(format!(
             "it has {count} trajectories, not {trajectories}"
         )));
+    }
+    // Into empty ones of this ensemble: those of another are found out.
+    statistics.absorb(memory.statistics).map_err(foreign)?;
+    memory.statistics = statistics;
+    memory.finished = vec![false; trajectories as usize];
+    for trajectory in memory.statistics.blocks().into_iter().flatten() {
+        match memory.finished.get_mut(trajectory as usize) {
+            Some(finished) => *finished = true,
+            None => return Err(foreign(format!("it has a trajectory {trajectory}"))),
+        }
     }
     let fits = |progress: &Progress<T>| progress.state.fits(plan);
     match memory.under_way.values().all(fits) {

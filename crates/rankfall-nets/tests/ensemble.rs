@@ -399,3 +399,31 @@ fn wrong_settings_are_refused_in_words() {
         Some(RunError::Measure(MeasureError::Jacobian { .. }))
     ));
 }
+
+/// A checkpoint holds trajectories as ranges: a hundred times as many to come take no more bytes.
+#[test]
+fn a_checkpoint_does_not_grow_with_the_trajectories_to_come() {
+    let (mut spec, source) = everything();
+    spec.keep_trajectories = false;
+    spec.training.steps = 1 << 40;
+    spec.training.schedule = Schedule::default();
+    spec.measure.save_steps = vec![0, 1 << 40];
+    let size = |trajectories: u64| {
+        let mut spec = spec.clone();
+        spec.trajectories = trajectories;
+        let control = Impatient {
+            looks: AtomicU64::new(0),
+            patience: 0,
+            kept: Mutex::new(None),
+        };
+        let error = spec
+            .run(&source, 1, None, &control, Instructions::best())
+            .err();
+        assert_eq!(error, Some(RunError::Interrupted));
+        let kept = control.kept.into_inner().expect("no panic").expect("kept");
+        serde_json::to_string(&kept).expect("bytes").len()
+    };
+    // What is under way, or not yet, when it stops may differ by one trajectory's state.
+    let (few, many) = (size(2_000), size(200_000));
+    assert!(many < few + 50_000, "{few} and {many} bytes as JSON");
+}

@@ -1,13 +1,13 @@
 //! The checkpoint of a run: dynamics that are finished, and how far the current one is.
 
 use crate::failure::{Failure, shown_path};
-use crate::run_folder::{CHECKPOINT, RunFolder};
+use crate::run_folder::{CHECKPOINT, FINISHED, RunFolder, open};
+use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use rankfall_core::ensemble;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs;
 
 /// First line of the file, with the version of the program that wrote it: programs of other versions
 /// may compute other bits, so they do not go on with it. The checksum of the rest follows.
@@ -20,6 +20,15 @@ pub fn checked(body: &[u8]) -> Option<&[u8]> {
         body.split_at_checked(body.iter().position(|&byte| byte == b'\n')? + 1)?;
     let expected = format!("{}\n", rankfall_data::sha256_of(encoded));
     (line == expected.as_bytes()).then_some(encoded)
+}
+
+/// Whom a checkpoint belongs to: nobody else goes on from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// The resolved experiment, in which the data have their checksums.
+    pub experiment: &'a str,
+    /// Which part of it, where it is not all.
+    pub shard: Option<Shard>,
 }
 
 /// A finished dynamics.
@@ -35,12 +44,12 @@ pub struct Finished {
     pub weights: Option<[Vec<f64>; 2]>,
 }
 
-/// The whole checkpoint. `F` is what is kept of a finished dynamics: [`Finished`] by a whole run,
-/// the record of a file by a shard.
-#[derive(Clone, Debug, Deserialize)]
-pub struct RunCheckpoint<F> {
-    /// Finished dynamics, in file order.
-    pub finished: Vec<F>,
+/// How far a run is. What its finished dynamics left is in files of their own, each written once, so
+/// that a checkpoint is no larger for those before it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct RunCheckpoint {
+    /// How many dynamics are finished, in file order.
+    pub finished: u64,
     /// How far the next one is.
     pub current: Option<ensemble::Checkpoint>,
     /// Wall seconds already spent on it.
@@ -49,23 +58,13 @@ pub struct RunCheckpoint<F> {
 
 /// A checkpoint about to be written: the fields of [`RunCheckpoint`], in their order.
 #[derive(Serialize)]
-pub struct Snapshot<'a, F> {
-    /// Finished dynamics, in file order.
-    pub finished: &'a [F],
+pub struct Snapshot<'a> {
+    /// How many dynamics are finished, in file order.
+    pub finished: u64,
     /// How far the next one is.
     pub current: Option<&'a ensemble::Checkpoint>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
-}
-
-impl<F> Default for RunCheckpoint<F> {
-    fn default() -> Self {
-        Self {
-            finished: Vec::new(),
-            current: None,
-            seconds: 0.0,
-        }
-    }
 }
 
 impl Finished {
@@ -99,74 +98,199 @@ impl Finished {
     }
 }
 
-impl<F> RunCheckpoint<F> {
-    /// It as it is, to be written.
-    pub fn snapshot(&self) -> Snapshot<'_, F> {
-        Snapshot {
-            finished: &self.finished,
-            current: self.current.as_ref(),
-            seconds: self.seconds,
-        }
-    }
-}
-
-impl<F: Serialize> Snapshot<'_, F> {
-    /// Writes it into the folder, atomically, for a run of this shard, if it is one.
-    ///
-    /// # Errors
-    /// Exit code 1 where the file cannot be written; the last one is then still whole.
-    pub fn write(&self, folder: &RunFolder, shard: Option<Shard>) -> Result<(), Failure> {
-        write(folder, shard, self)
-    }
-}
-
-/// Writes what a run, or a shard of one, needs to go on into its folder, atomically.
+/// Writes what its owner needs to go on into the folder, atomically, bound to it.
 ///
 /// # Errors
 /// Exit code 1 where the file cannot be written; the last one is then still whole.
-pub fn write(
-    folder: &RunFolder,
-    shard: Option<Shard>,
-    content: &impl Serialize,
-) -> Result<(), Failure> {
-    let encoded = postcard::to_stdvec(&(shard, content))
-        .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
-    let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
-    folder.write_parts(CHECKPOINT, &[head.as_bytes(), &encoded])
+pub fn write(folder: &RunFolder, owner: Owner, content: &impl Serialize) -> Result<(), Failure> {
+    write_to(folder, CHECKPOINT, owner, content)
 }
 
-/// Reads what [`write`] wrote, for a run of this shard, if it is to be one.
+/// Reads what [`write`] wrote, for the one it belongs to.
 ///
 /// # Errors
-/// Exit code 2 where it is of another version or another shard, or damaged.
-pub fn read<T: DeserializeOwned>(folder: &RunFolder, shard: Option<Shard>) -> Result<T, Failure> {
-    let path = folder.file(CHECKPOINT);
-    let shown = shown_path(&path);
-    let bytes =
-        fs::read(&path).map_err(|error| Failure::input(format!("cannot read {shown}: {error}")))?;
-    let hint = "--force starts the run again from the beginning";
-    let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
-        let message = format!(
-            "{shown} was not written by version {}",
-            env!("CARGO_PKG_VERSION")
-        );
-        return Err(Failure::input(message).hint(hint));
-    };
-    let damaged = |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(hint);
-    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
-    let (found, rest) = postcard::take_from_bytes::<Option<Shard>>(encoded)
-        .map_err(|error| damaged(&error.to_string()))?;
-    if found != shard {
-        let (found, asked) = (named(found), named(shard));
-        let message = format!(
-            "the run in {} is {found}, not {asked}",
-            shown_path(folder.path())
-        );
-        return Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"));
+/// Exit code 2 where it is of another version, another experiment or another shard, or damaged.
+pub fn read<T: DeserializeOwned>(folder: &RunFolder, owner: Owner) -> Result<T, Failure> {
+    // What is recorded names the first difference; the checkpoint itself decides, also where the
+    // experiment beside it is missing or of another run.
+    if let Some(recorded) = folder.recorded_experiment()? {
+        expect_same_experiment(folder.path(), &recorded, owner.experiment)?;
     }
+    read_from(folder, CHECKPOINT, owner)
+}
+
+/// Writes what the `index`-th dynamics, which is finished, left.
+///
+/// # Errors
+/// Exit code 1 where the file cannot be written.
+pub fn write_finished(
+    folder: &RunFolder,
+    index: u64,
+    owner: Owner,
+    content: &impl Serialize,
+) -> Result<(), Failure> {
+    folder.make_inner(FINISHED)?;
+    write_to(folder, &finished_name(index), owner, &(index, content))
+}
+
+/// Reads what the `index`-th dynamics left.
+///
+/// # Errors
+/// Exit code 2 where the file is missing, of another run or another dynamics, or damaged.
+pub fn read_finished<T: DeserializeOwned>(
+    folder: &RunFolder,
+    index: u64,
+    owner: Owner,
+) -> Result<T, Failure> {
+    let name = finished_name(index);
+    let (found, content): (u64, T) = read_from(folder, &name, owner)?;
+    if found == index {
+        return Ok(content);
+    }
+    let message = format!("{} is of another dynamics", shown_path(&folder.file(&name)));
+    Err(Failure::input(message).hint(FROM_THE_BEGINNING))
+}
+
+fn finished_name(index: u64) -> String {
+    format!("{FINISHED}/{index}.bin")
+}
+
+const FROM_THE_BEGINNING: &str = "--force starts the run again from the beginning";
+
+fn write_to(
+    folder: &RunFolder,
+    name: &str,
+    owner: Owner,
+    content: &impl Serialize,
+) -> Result<(), Failure> {
+    let experiment = rankfall_data::sha256_of(owner.experiment.as_bytes());
+    let encoded = postcard::to_stdvec(&(owner.shard, experiment, content))
+        .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
+    let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
+    folder.write_parts(name, &[head.as_bytes(), &encoded])
+}
+
+fn read_from<T: DeserializeOwned>(
+    folder: &RunFolder,
+    name: &str,
+    owner: Owner,
+) -> Result<T, Failure> {
+    let path = folder.file(name);
+    let shown = shown_path(&path);
+    let unreadable = |error: std::io::Error| {
+        Failure::input(format!("cannot read {shown}: {error}")).hint(FROM_THE_BEGINNING)
+    };
+    if let Some((inner, _)) = name.split_once('/') {
+        open::expect_folder(&folder.file(inner)).map_err(unreadable)?;
+    }
+    let bytes = open::bytes(&path).map_err(unreadable)?;
+    let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
+        let version = env!("CARGO_PKG_VERSION");
+        let message = format!("{shown} was not written by version {version}");
+        return Err(Failure::input(message).hint(FROM_THE_BEGINNING));
+    };
+    let damaged =
+        |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(FROM_THE_BEGINNING);
+    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
+    let ((shard, experiment), rest) = postcard::take_from_bytes::<(Option<Shard>, String)>(encoded)
+        .map_err(|error| damaged(&error.to_string()))?;
+    expect_owner(&shown, folder, owner, shard, &experiment)?;
     postcard::from_bytes(rest).map_err(|error| damaged(&error.to_string()))
+}
+
+fn expect_owner(
+    shown: &str,
+    folder: &RunFolder,
+    owner: Owner,
+    shard: Option<Shard>,
+    experiment: &str,
+) -> Result<(), Failure> {
+    let hint = "--force replaces it, --out DIR writes elsewhere";
+    if experiment != rankfall_data::sha256_of(owner.experiment.as_bytes()) {
+        let message = format!("{shown} is of another experiment than this one");
+        return Err(Failure::input(message).hint(hint));
+    }
+    if shard != owner.shard {
+        let (found, asked) = (named(shard), named(owner.shard));
+        let where_found = shown_path(folder.path());
+        let message = format!("the run in {where_found} is {found}, not {asked}");
+        return Err(Failure::input(message).hint(hint));
+    }
+    Ok(())
 }
 
 fn named(shard: Option<Shard>) -> String {
     shard.map_or("a whole run".to_owned(), |shard| format!("shard {shard}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_folder::{EXPERIMENT, Existing, Opened};
+    use std::fs;
+
+    fn owner(experiment: &str) -> Owner<'_> {
+        Owner {
+            experiment,
+            shard: None,
+        }
+    }
+
+    /// The states in which a `--force` that was killed could leave a folder.
+    #[test]
+    fn a_checkpoint_is_never_continued_under_another_experiment() {
+        let keep = tempfile::tempdir().unwrap();
+        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+            panic!("not a new folder")
+        };
+        let (old, new) = ("[run]\nseed = 1\n", "[run]\nseed = 9\n");
+        write(&folder, owner(old), &7_u64).unwrap();
+        let refused = |recorded: Option<&str>| {
+            match recorded {
+                Some(text) => folder.write_experiment(text).unwrap(),
+                None => drop(fs::remove_file(folder.file(EXPERIMENT))),
+            }
+            let failure = read::<u64>(&folder, owner(new)).unwrap_err();
+            assert_eq!(failure.kind.code(), 2);
+            assert!(
+                failure.message.contains("of another experiment"),
+                "{failure}"
+            );
+            failure.message
+        };
+        assert!(refused(Some(old)).contains("run.seed = 1"));
+        refused(None);
+        refused(Some(new));
+        folder.write_experiment(old).unwrap();
+        assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
+        fs::remove_file(folder.file(EXPERIMENT)).unwrap();
+        assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
+    }
+
+    #[test]
+    fn what_a_finished_dynamics_left_is_taken_by_its_run_and_place_alone() {
+        let keep = tempfile::tempdir().unwrap();
+        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+            panic!("not a new folder")
+        };
+        write_finished(&folder, 0, owner("a = 1"), &"zero").unwrap();
+        write_finished(&folder, 1, owner("a = 1"), &"one").unwrap();
+        let read = |index, of| read_finished::<String>(&folder, index, owner(of));
+        assert_eq!(read(1, "a = 1").unwrap(), "one");
+        assert!(
+            read(1, "a = 2")
+                .unwrap_err()
+                .message
+                .contains("another experiment")
+        );
+        assert_eq!(read(2, "a = 1").unwrap_err().kind.code(), 2);
+        let at = |index| folder.file(&finished_name(index));
+        fs::rename(at(1), at(0)).unwrap();
+        assert!(
+            read(0, "a = 1")
+                .unwrap_err()
+                .message
+                .contains("another dynamics")
+        );
+    }
 }

@@ -137,6 +137,42 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// Whether a terminal obeys a character instead of showing it: control characters but the end of a
+/// line and the tabulator, those that turn the direction of text, and invisible tags.
+fn is_obeyed(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' => true,
+        '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => true,
+        c => c.is_control(),
+    }
+}
+
+/// Text as it may be printed: what a terminal would obey is shown as an escape, such as `\u{202e}`.
+pub fn visible(text: &str) -> String {
+    replaced(text, |c| c.escape_unicode().to_string())
+}
+
+/// The same of a JSON text, which stays JSON: such characters are only ever inside its strings.
+pub fn visible_json(text: &str) -> String {
+    replaced(text, |c| {
+        let mut units = [0; 2];
+        let units = c.encode_utf16(&mut units).iter();
+        units.map(|unit| format!("\\u{unit:04x}")).collect()
+    })
+}
+
+fn replaced(text: &str, escape: impl Fn(char) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_obeyed(c) {
+            true => out += &escape(c),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +195,25 @@ mod tests {
         let written = [5.0, 0.01, -3.5, 1e300, 1e-300, 1e16, 123_456.0].map(number_text);
         let expected = ["5", "0.01", "-3.5", "1e300", "1e-300", "1e16", "123456"];
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        let hostile = "a\u{1b}[2J\u{9b}31m\r\u{7f}\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}\u{e0041}\n\tσ₁";
+        let shown = r"a\u{1b}[2J\u{9b}31m\u{d}\u{7f}\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}\u{e0041}";
+        assert_eq!(visible(hostile), format!("{shown}\n\tσ₁"));
+    }
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let hostile = "\u{1b}]0;x\u{7}\u{85}\u{202e}\u{2069}\u{e0041}\\ \"σ\n";
+        let json = serde_json::to_string_pretty(&[hostile]).unwrap();
+        let shown = visible_json(&json);
+        assert!(!shown.chars().any(is_obeyed), "{shown}");
+        assert_eq!(
+            serde_json::from_str::<[String; 1]>(&shown).unwrap(),
+            [hostile]
+        );
     }
 
     #[test]

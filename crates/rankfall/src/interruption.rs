@@ -21,6 +21,17 @@ pub fn listen() -> Result<(), Failure> {
     }
 }
 
+/// Has a file that would pass a limit on its size (`ulimit -f`) fail to be written, with the system's
+/// reason, instead of the process being killed without a word.
+pub fn survive_file_size_limits() {
+    #[cfg(unix)]
+    {
+        // The flag is never looked at: that the signal has a handler is enough. Where none can be set
+        // everything but the message is as it should be.
+        let _ = signal_hook::flag::register(libc::SIGXFSZ, std::sync::Arc::default());
+    }
+}
+
 /// Whether somebody asked to stop.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)

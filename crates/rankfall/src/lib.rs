@@ -35,6 +35,7 @@ use std::process::ExitCode;
 
 /// Runs a command line, reports what goes wrong on standard error, and says how to exit.
 pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    interruption::survive_file_size_limits();
     let given: Vec<OsString> = arguments.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
@@ -43,8 +44,7 @@ pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match dispatch(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nowhere is left to report that standard error is closed.
-            let _ = writeln!(std::io::stderr(), "{failure}");
+            complain(&failure.to_string());
             failure.exit_code()
         }
     }
@@ -76,11 +76,33 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
+/// Writes a line to standard error, as a person may see it.
+pub fn complain(text: &str) {
+    // Nowhere is left to report that standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{}", failure::visible(text));
+}
+
+/// Writes text for a person to standard output: what a terminal would obey is shown instead.
+///
+/// # Errors
+/// As for [`print_json`].
+pub fn print(text: &str) -> Result<(), Failure> {
+    write_out(&failure::visible(text))
+}
+
+/// Writes JSON to standard output, with JSON's escapes for what a terminal would obey.
+///
+/// # Errors
+/// A [`Failure`] with exit code 1 where it cannot be written, for instance on a full disk.
+pub fn print_json(text: &str) -> Result<(), Failure> {
+    write_out(&failure::visible_json(text))
+}
+
 /// Writes to standard output; a reader that has seen enough (`| head`) is no failure.
 ///
 /// # Errors
 /// A [`Failure`] with exit code 1 for any other reason, such as a full disk.
-pub fn print(text: &str) -> Result<(), Failure> {
+fn write_out(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::run(format!(

@@ -4,6 +4,7 @@
 use crate::arguments::MergeArguments;
 use crate::checkpoint::Finished;
 use crate::experiment::Experiment;
+use crate::experiment::sweep::SweepArgumentsRead;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
 use crate::results::{self, Results};
@@ -58,7 +59,7 @@ pub struct Found {
 pub fn merge(arguments: &MergeArguments) -> Result<(), Failure> {
     let shards = find(&arguments.folders)?;
     let first = &shards[0];
-    let name = first.record.experiment.clone();
+    let name = checked_name(first)?;
     let out = arguments
         .out
         .clone()
@@ -74,6 +75,30 @@ pub fn merge(arguments: &MergeArguments) -> Result<(), Failure> {
         Sharded::Run => merge_run(&shards, &out, existing, arguments.json),
         Sharded::Sweep => crate::sweep::merge(&shards, &out, existing, arguments.json),
     }
+}
+
+/// The name of the experiment of a shard: a label, as the experiment beside it must have it.
+fn checked_name(shard: &Found) -> Result<String, Failure> {
+    let source = shown_path(&shard.folder.join(run_folder::EXPERIMENT));
+    let (text, nowhere) = (&shard.experiment, Path::new(""));
+    let name = match shard.record.of {
+        Sharded::Run => Experiment::from_toml(text, &source, nowhere, &[])?.name,
+        Sharded::Sweep => {
+            let given = SweepArgumentsRead::default();
+            let plan = crate::sweep::plan_of(text, &source, nowhere, &[], &given)?;
+            plan.first()?.name.clone()
+        }
+    };
+    if name == shard.record.experiment {
+        return Ok(name);
+    }
+    let message = format!(
+        "{} says that the experiment is {}, and {source} that it is {}",
+        shown_path(&shard.folder.join(run_folder::SHARD)),
+        quoted(&shard.record.experiment),
+        quoted(&name)
+    );
+    Err(Failure::input(message).hint("run this shard again with --force"))
 }
 
 fn merge_run(shards: &[Found], out: &Path, existing: Existing, json: bool) -> Result<(), Failure> {
@@ -123,7 +148,7 @@ fn merge_dynamics(
     let mut seconds = 0.0;
     for shard in shards {
         let record = shard.part(index)?;
-        let part: Part = read_part(&shard.folder, index, record)?;
+        let part: Part = read_part(&shard.folder, index, &shard.record)?;
         let shown = shown_path(&shard.folder);
         if part.shard != shard.record.which() || part.dynamics != index {
             let message = format!("the shard in {shown} has a file in it that is of another one");
@@ -292,4 +317,12 @@ fn expect_elsewhere(out: &Path, shards: &[Found]) -> Result<(), Failure> {
         return Err(Failure::input(message).hint("name another folder with --out"));
     }
     Ok(())
+}
+
+/// Whether a file of statistics of a shard of a run can be read.
+///
+/// # Errors
+/// Exit code 2 where it is missing, damaged, or not the file that the shard wrote.
+pub fn read_run_part(folder: &Path, index: usize, shard: &ShardRecord) -> Result<(), Failure> {
+    read_part::<Part>(folder, index, shard).map(drop)
 }

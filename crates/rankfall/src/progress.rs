@@ -1,6 +1,7 @@
 //! How far a run is: a bar on a terminal that can redraw a line, a line now and then elsewhere,
 //! nothing when quiet.
 
+use crate::failure::visible;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::ffi::OsStr;
 use std::fmt;
@@ -22,6 +23,7 @@ enum Shown {
 impl Progress {
     /// Progress of one dynamics, by its label.
     pub fn new(label: &str, quiet: bool) -> Self {
+        let label = &visible(label);
         let shown = if quiet {
             Shown::Nothing
         } else if can_redraw() {

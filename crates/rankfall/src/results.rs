@@ -191,7 +191,8 @@ impl Results<'_> {
                 writer.append(&rows)?;
             }
         }
-        writer.finish()
+        folder.note(TRAJECTORIES, writer.finish()?);
+        Ok(())
     }
 }
 
@@ -252,7 +253,7 @@ pub fn report_finished(
     drawing: Option<&Drawing>,
 ) -> Result<(), Failure> {
     if json {
-        return crate::print(&run_folder::summary_json(summary)?);
+        return run_folder::print_summary(path);
     }
     let compared = table::predicted_and_measured(summary);
     let mut text = table::to_text(&compared, table::falling_layer(summary));

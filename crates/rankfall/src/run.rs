@@ -120,6 +120,7 @@ fn execute_asked(
 /// A [`Failure`] with the exit code of its kind.
 pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let folder = &arguments.folder;
+    let _held = run_folder::hold_finished(folder)?;
     if run_folder::is_finished_sweep(folder)? {
         return sweep::plot(folder);
     }
@@ -130,9 +131,7 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
         AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder)?,
         AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder)?,
     };
-    for (name, bytes) in &pages.files {
-        run_folder::write_into(&folder.join(name), bytes)?;
-    }
+    run_folder::write_into(folder, &pages.files)?;
     crate::print(&pages.listing(folder))
 }
 
@@ -182,6 +181,8 @@ fn execute(
         (Opened::Finished, None) => {
             // What is done stays as it is; whoever asked for JSON still gets it.
             let summary = run_folder::read_summary(&path)?;
+            let recorded = run_folder::read_experiment(&path)?;
+            expect_same_experiment(&path, &recorded, &context.session.resolved)?;
             report_finished(&summary, &path, shared.json, None)
         }
         (Opened::Finished, Some(shard)) => context.report_finished_shard(&path, shard),
@@ -266,7 +267,7 @@ impl Context<'_> {
             statistics: &outcome.statistics,
             weights: outcome.final_weights.as_ref().map(rows_first),
         };
-        let (file, sha256) = folder.write_part(index, &content)?;
+        let (file, sha256) = folder.write_part(index, &self.session.resolved, &content)?;
         let totals = outcome.statistics.totals();
         let diverged = totals.divergences().count;
         Ok(PartRecord {
@@ -325,7 +326,7 @@ fn report_shard(
     is_new: bool,
 ) -> Result<(), Failure> {
     if json {
-        return crate::print(&shard_json(record)?);
+        return crate::print_json(&shard_json(record)?);
     }
     let shown = shown_path(path);
     let which = record.which();

@@ -5,8 +5,11 @@
 //! when it has a summary and no marker. A finished shard has `shard.json` instead.
 
 pub mod atomic;
+pub mod checksums;
 mod columns;
 mod guarded;
+pub mod lock;
+pub mod open;
 pub mod partial;
 pub mod series;
 mod sweep_table;
@@ -16,13 +19,16 @@ pub mod weights;
 use crate::failure::{Failure, shown_path};
 use crate::sweep::plan::Plan;
 use crate::sweep::schedule::UnitRows;
-use atomic::write_atomically;
+use atomic::{remove_leftovers, write_atomically};
+use checksums::{CHECKED, Checksums, WithChecksums};
+use lock::Held;
 use rankfall_report::network_record::{DENSE, NetworkSummary};
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
 use serde::Serialize;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use weights::Tensor;
 
 /// The resolved experiment.
@@ -41,6 +47,8 @@ pub const FIGURES: &str = "figures";
 pub const REPORT: &str = "report.html";
 /// What an interrupted run needs to continue.
 pub const CHECKPOINT: &str = "checkpoint";
+/// The folder of what finished dynamics left, while others are still to be run.
+pub const FINISHED: &str = "finished";
 /// The numbers of a sweep.
 pub const SWEEP: &str = "sweep.parquet";
 /// What a shard says of itself.
@@ -60,6 +68,7 @@ const OURS: &[&str] = &[
     FIGURES,
     REPORT,
     CHECKPOINT,
+    FINISHED,
     SWEEP,
     SHARD,
     STATISTICS,
@@ -94,6 +103,8 @@ pub struct RunFolder {
     path: PathBuf,
     /// Holds the lock on the marker until the folder is dropped.
     _lock: File,
+    /// Of what was written so far.
+    checksums: Mutex<Checksums>,
 }
 
 impl RunFolder {
@@ -109,10 +120,14 @@ impl RunFolder {
             return Ok(Opened::Finished);
         }
         fs::create_dir_all(path).map_err(|error| cannot_make(path, &error))?;
+        // Nobody draws in a folder while its marker is made, nor once it is there.
+        let held = Held::take(path)?;
         let folder = RunFolder {
             path: path.to_owned(),
             _lock: lock(path)?,
+            checksums: Mutex::default(),
         };
+        drop(held);
         // Another run may have come between the first look and the lock.
         let now = State::of(path)?;
         let unchanged = now == before || before == State::Empty && now == State::Interrupted;
@@ -120,6 +135,7 @@ impl RunFolder {
             now.check(path, existing)?;
         }
         if existing == Existing::Resume && folder.file(CHECKPOINT).exists() {
+            remove_leftovers(path);
             return Ok(Opened::Interrupted(folder));
         }
         folder.clear()?;
@@ -136,14 +152,20 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// The folder of the figures, made if it is not there.
+    /// Makes the folder of the figures, if it is not there.
     ///
     /// # Errors
-    /// Exit code 1 where the system refuses.
+    /// Exit code 1 where the system refuses, or a link is in its place.
     pub fn figures(&self) -> Result<PathBuf, Failure> {
-        let path = self.file(FIGURES);
-        fs::create_dir_all(&path).map_err(|error| cannot_make(&path, &error))?;
-        Ok(path)
+        self.make_inner(FIGURES)
+    }
+
+    /// Makes a folder in it, if it is not there, and deletes what a crash left in it; its path.
+    ///
+    /// # Errors
+    /// Exit code 1 where the system refuses, or a link is in its place.
+    pub fn make_inner(&self, name: &str) -> Result<PathBuf, Failure> {
+        make_inner(&self.path, name)
     }
 
     /// Writes the resolved experiment.
@@ -160,7 +182,7 @@ impl RunFolder {
     /// Exit code 1 where the file is there but cannot be read.
     pub fn recorded_experiment(&self) -> Result<Option<String>, Failure> {
         let path = self.file(EXPERIMENT);
-        match fs::read_to_string(&path) {
+        match open::text(&path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => {
@@ -175,7 +197,7 @@ impl RunFolder {
     /// # Errors
     /// Exit code 1 where the file cannot be written.
     pub fn write_series(&self, rows: &[SeriesRow]) -> Result<(), Failure> {
-        write_atomically(&self.file(SERIES), |file| series::write(rows, file))
+        self.write(SERIES, |file| series::write(rows, file))
     }
 
     /// Writes `sweep.parquet`.
@@ -183,9 +205,7 @@ impl RunFolder {
     /// # Errors
     /// Exit code 1 where the file cannot be written.
     pub fn write_sweep(&self, plan: &Plan, rows: &UnitRows) -> Result<(), Failure> {
-        write_atomically(&self.file(SWEEP), |file| {
-            sweep_table::write(plan, rows, file)
-        })
+        self.write(SWEEP, |file| sweep_table::write(plan, rows, file))
     }
 
     /// Writes `final.safetensors`.
@@ -203,7 +223,7 @@ impl RunFolder {
     /// # Errors
     /// Exit code 1 where the file cannot be written; an older one is then still whole.
     pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        write_atomically(&self.file(name), |file| file.write_all(bytes))
+        self.write(name, |file| file.write_all(bytes))
     }
 
     /// Writes a file like [`RunFolder::write_bytes`], from several pieces.
@@ -211,9 +231,31 @@ impl RunFolder {
     /// # Errors
     /// Exit code 1 where the file cannot be written; an older one is then still whole.
     pub fn write_parts(&self, name: &str, parts: &[&[u8]]) -> Result<(), Failure> {
-        write_atomically(&self.file(name), |file| {
+        self.write(name, |file| {
             parts.iter().try_for_each(|part| file.write_all(part))
         })
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut atomic::AtomicFile) -> std::io::Result<()>,
+    ) -> Result<(), Failure> {
+        let checksum = write_atomically(&self.file(name), write)?;
+        self.note(name, checksum);
+        Ok(())
+    }
+
+    /// Takes down the checksum of a file that was written into the folder.
+    pub fn note(&self, name: &str, checksum: String) {
+        if CHECKED.contains(&name) {
+            // Every change is one call: a thread that panicked left nothing half done.
+            let mut checksums = self
+                .checksums
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            checksums.insert(name.to_owned(), checksum);
+        }
     }
 
     /// Writes `summary.json` and takes the marker away: the run is finished.
@@ -221,7 +263,17 @@ impl RunFolder {
     /// # Errors
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
     pub fn finish(self, summary: &impl Serialize) -> Result<(), Failure> {
-        self.finish_with(SUMMARY, summary_json(summary)?.as_bytes())
+        let checksums = self
+            .checksums
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let whole = WithChecksums {
+            summary,
+            files: &checksums,
+        };
+        let text = summary_json(&whole)?;
+        drop(checksums);
+        self.finish_with(SUMMARY, text.as_bytes())
     }
 
     /// Writes the last file and takes the marker away.
@@ -230,17 +282,18 @@ impl RunFolder {
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
     pub fn finish_with(self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         self.write_bytes(name, bytes)?;
+        // In this order: a checkpoint needs the files of the dynamics that it counts as finished.
         remove(&self.file(CHECKPOINT))?;
+        remove(&self.file(FINISHED))?;
         remove(&self.file(RUNNING))
     }
 
     /// Deletes what an earlier run left, except for the marker.
     fn clear(&self) -> Result<(), Failure> {
         let names = names_in(&self.path)?.unwrap_or_default();
-        let old = names
-            .iter()
-            .filter(|name| is_ours(name) && *name != RUNNING);
-        old.map(|name| self.file(name)).try_for_each(|p| remove(&p))
+        clearing_order(&names)
+            .into_iter()
+            .try_for_each(|name| remove(&self.file(name)))
     }
 }
 
@@ -334,8 +387,9 @@ fn summary_text(folder: &Path) -> Result<(PathBuf, String), Failure> {
         return Err(Failure::input(message).hint("rankfall sweep goes on with it"));
     }
     let path = folder.join(SUMMARY);
-    let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    let text = open::text(&path).map_err(|error| unreadable(&path, &error))?;
     check_schema(&path, &text)?;
+    checksums::check(folder, &text)?;
     Ok((path, text))
 }
 
@@ -345,7 +399,7 @@ fn summary_text(folder: &Path) -> Result<(PathBuf, String), Failure> {
 /// Exit code 2 where the file is missing, or is not such a table.
 pub fn read_series(folder: &Path) -> Result<Vec<SeriesRow>, Failure> {
     let path = folder.join(SERIES);
-    let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
     series::read(bytes).map_err(|error| unreadable(&path, &error))
 }
 
@@ -363,7 +417,7 @@ pub fn is_finished_sweep(folder: &Path) -> Result<bool, Failure> {
 /// Exit code 2 where the file is missing, or is not the table of this sweep.
 pub fn read_sweep(folder: &Path, plan: &Plan) -> Result<UnitRows, Failure> {
     let path = folder.join(SWEEP);
-    let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
     sweep_table::read(plan, bytes).map_err(|error| unreadable(&path, &error))
 }
 
@@ -396,18 +450,50 @@ pub fn check(path: &Path, existing: Existing) -> Result<(), Failure> {
 /// Exit code 2 where it is missing or not text.
 pub fn read_experiment(folder: &Path) -> Result<String, Failure> {
     let path = folder.join(EXPERIMENT);
-    fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))
+    open::text(&path).map_err(|error| unreadable(&path, &error))
 }
 
-/// Writes one file of a finished run again, making its folder if it is not there.
+/// Prints the summary of a finished run or sweep as it is in its file.
 ///
 /// # Errors
-/// Exit code 1 where it cannot be written; an older one is then still whole.
-pub fn write_into(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| cannot_make(folder, &error))?;
+/// Exit code 2 where it cannot be read, 1 where standard output cannot be written.
+pub fn print_summary(folder: &Path) -> Result<(), Failure> {
+    let path = folder.join(SUMMARY);
+    let text = open::text(&path).map_err(|error| unreadable(&path, &error))?;
+    crate::print_json(&text)
+}
+
+/// Holds a finished folder against others that would write into it; `None` where it is not finished.
+///
+/// # Errors
+/// Exit code 2 where another command writes into it, 1 where the system refuses.
+pub fn hold_finished(folder: &Path) -> Result<Option<Held>, Failure> {
+    if State::of(folder)? != State::Finished {
+        return Ok(None);
     }
-    write_atomically(path, |file| file.write_all(bytes))
+    let held = Held::take(folder)?;
+    remove_leftovers(folder);
+    Ok(Some(held))
+}
+
+/// Writes files into a finished folder again, figures among them.
+///
+/// # Errors
+/// Exit code 1 where one cannot be written; an older one is then still whole.
+pub fn write_into(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+    make_inner(folder, FIGURES)?;
+    for (name, bytes) in files {
+        write_atomically(&folder.join(name), |file| file.write_all(bytes))?;
+    }
+    Ok(())
+}
+
+fn make_inner(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let path = folder.join(name);
+    open::expect_folder(&path).map_err(|error| Failure::writing(&path, &error))?;
+    fs::create_dir_all(&path).map_err(|error| cannot_make(&path, &error))?;
+    remove_leftovers(&path);
+    Ok(path)
 }
 
 /// What is in a folder.
@@ -435,10 +521,9 @@ impl State {
 
     fn of_names(names: &[String]) -> State {
         let has = |name: &str| names.iter().any(|n| n == name);
-        if let Some(other) = names.iter().find(|name| !is_ours(name)) {
+        let mut names = names.iter().filter(|name| !atomic::is_temporary(name));
+        if let Some(other) = names.clone().find(|name| !is_ours(name)) {
             State::Foreign(other.clone())
-        } else if names.is_empty() {
-            State::Empty
         } else if has(RUNNING) {
             State::Interrupted
         } else if has(SUMMARY) && has(EXPERIMENT) {
@@ -446,7 +531,7 @@ impl State {
         } else if has(SHARD) && has(EXPERIMENT) {
             State::Shard
         } else {
-            State::Foreign(names[0].clone())
+            names.next().cloned().map_or(State::Empty, State::Foreign)
         }
     }
 
@@ -480,6 +565,21 @@ impl State {
     }
 }
 
+/// What a new run deletes of what an earlier one left, in this order: wherever it is cut short, no
+/// state is left without the experiment that it belongs to. The marker stays.
+fn clearing_order(names: &[String]) -> Vec<&str> {
+    let old = names.iter().map(String::as_str);
+    let mut old: Vec<&str> = old
+        .filter(|name| is_ours(name) && *name != RUNNING)
+        .collect();
+    old.sort_by_key(|name| match *name {
+        CHECKPOINT => 0,
+        EXPERIMENT => 2,
+        _ => 1,
+    });
+    old
+}
+
 /// Whether a run leaves files of that name.
 fn is_ours(name: &str) -> bool {
     OURS.contains(&name) || atomic::is_temporary(name)
@@ -505,32 +605,13 @@ fn names_in(path: &Path) -> Result<Option<Vec<String>>, Failure> {
 
 /// Makes the marker and locks it.
 fn lock(folder: &Path) -> Result<File, Failure> {
-    let path = folder.join(RUNNING);
-    loop {
-        let mut file = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(|error| Failure::writing(&path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(in_use(folder)),
-            // Some network file systems have no locks; a run there is better than none.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(Failure::writing(&path, &error)),
-        }
-        // A run that finished in this moment has taken the marker away: then lock a new one.
-        if path.exists() {
-            let _ = file.set_len(0);
-            let _ = file.write_all(b"a run is going on here, or was interrupted\n");
-            return Ok(file);
-        }
-    }
-}
-
-fn in_use(folder: &Path) -> Failure {
-    let message = format!("another run is writing into {}", shown_path(folder));
-    Failure::input(message).hint("wait for it, or name another folder with --out")
+    let Some(mut file) = lock::take(&folder.join(RUNNING))? else {
+        let message = format!("another run is writing into {}", shown_path(folder));
+        return Err(Failure::input(message).hint("wait for it, or name another folder with --out"));
+    };
+    let _ = file.set_len(0);
+    let _ = file.write_all(b"a run is going on here, or was interrupted\n");
+    Ok(file)
 }
 
 /// Deletes a file or a folder if it is there; a link is deleted, never what it leads to.

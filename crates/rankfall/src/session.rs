@@ -2,8 +2,8 @@
 //! interruption and going on, whatever the engine.
 
 use crate::arguments::SharedArguments;
-use crate::checkpoint::{self, RunCheckpoint, Snapshot};
-use crate::failure::{Failure, quoted, shown_path};
+use crate::checkpoint::{self, Owner, RunCheckpoint, Snapshot};
+use crate::failure::{Failure, shown_path};
 use crate::interruption;
 use crate::progress::Progress;
 use crate::run_folder::{CHECKPOINT, RunFolder};
@@ -11,6 +11,7 @@ use crate::shard::Shard;
 use rankfall_core::ensemble::{self, Control};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,14 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Whom its checkpoints belong to.
+    fn owner(&self) -> Owner<'_> {
+        Owner {
+            experiment: &self.resolved,
+            shard: self.shard,
+        }
+    }
+
     /// Runs the dynamics that the checkpoint has not finished, each to what `finish` makes of what
     /// `run` left: given the place of the dynamics, where to go on from, and who watches; then the
     /// place, the outcome and its wall seconds.
@@ -43,33 +52,42 @@ impl Session<'_> {
     ) -> Result<Vec<F>, Failure> {
         let mut checkpoint = RunCheckpoint::default();
         if folder.file(CHECKPOINT).exists() {
-            let recorded = folder.recorded_experiment()?;
-            let recorded = recorded.as_deref().unwrap_or(&self.resolved);
-            expect_same_experiment(folder.path(), recorded, &self.resolved)?;
-            checkpoint = checkpoint::read(folder, self.shard)?;
+            checkpoint = checkpoint::read(folder, self.owner())?;
         }
         folder.write_experiment(&self.resolved)?;
         interruption::listen()?;
-        for (index, label) in labels.iter().enumerate() {
-            if index < checkpoint.finished.len() {
+        let mut finished = Vec::with_capacity(labels.len());
+        for (index, label) in (0..).zip(labels) {
+            if index < checkpoint.finished {
+                finished.push(checkpoint::read_finished(folder, index, self.owner())?);
                 continue;
             }
+            let place = finished.len();
             let (outcome, seconds) =
                 self.run_one(folder, &checkpoint, label, |resume, watch| {
-                    run(index, resume, watch)
+                    run(place, resume, watch)
                 })?;
-            checkpoint.finished.push(finish(index, &outcome, seconds)?);
-            checkpoint.current = None;
-            checkpoint.seconds = 0.0;
-            checkpoint.snapshot().write(folder, self.shard)?;
+            let left = finish(place, &outcome, seconds)?;
+            checkpoint::write_finished(folder, index, self.owner(), &left)?;
+            finished.push(left);
+            checkpoint = RunCheckpoint {
+                finished: index + 1,
+                ..RunCheckpoint::default()
+            };
+            let snapshot = Snapshot {
+                finished: index + 1,
+                current: None,
+                seconds: 0.0,
+            };
+            checkpoint::write(folder, self.owner(), &snapshot)?;
         }
-        Ok(checkpoint.finished)
+        Ok(finished)
     }
 
-    fn run_one<O, F: Serialize + Sync>(
+    fn run_one<O>(
         &self,
         folder: &RunFolder,
-        checkpoint: &RunCheckpoint<F>,
+        checkpoint: &RunCheckpoint,
         label: &str,
         run: impl Fn(Option<&ensemble::Checkpoint>, &dyn Control) -> Result<O, Failure>,
     ) -> Result<(O, f64), Failure> {
@@ -81,11 +99,11 @@ impl Session<'_> {
             checkpoint_interval: self.shared.checkpoint_seconds,
             keep: |current: &ensemble::Checkpoint| {
                 let snapshot = Snapshot {
+                    finished: checkpoint.finished,
                     current: Some(current),
                     seconds: seconds(),
-                    ..checkpoint.snapshot()
                 };
-                snapshot.write(folder, self.shard)
+                checkpoint::write(folder, self.owner(), &snapshot)
             },
         };
         let outcome = run(checkpoint.current.as_ref(), &watch);
@@ -113,7 +131,7 @@ pub fn foreign_checkpoint(folder: &RunFolder, words: &str) -> Failure {
 /// Refuses to go on in a folder with another experiment in it.
 ///
 /// # Errors
-/// Exit code 2, with the first line that differs.
+/// Exit code 2, with the first key that differs.
 pub fn expect_same_experiment(
     folder: &Path,
     recorded: &str,
@@ -130,18 +148,56 @@ pub fn expect_same_experiment(
     Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
 }
 
-/// The first line in which two experiments differ; `places` are what to call them.
+/// The first key, in alphabetical order, in which two experiments differ, with both values; `places`
+/// are what to call them.
 pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
-    let pair = one.lines().zip(other.lines()).find(|(a, b)| a != b);
-    match pair {
-        Some((a, b)) => format!(
-            "{} it says {}, {} {}",
-            places[0],
-            quoted(a),
-            places[1],
-            quoted(b)
-        ),
-        None => "one has more lines than the other".to_owned(),
+    let (Some(one), Some(other)) = (values_of(one), values_of(other)) else {
+        return "one of the two cannot be read as an experiment".to_owned();
+    };
+    let differs = |key: &&String| one.get(*key) != other.get(*key);
+    let Some(key) = one.keys().chain(other.keys()).filter(differs).min() else {
+        return "the files that its points read, or how it is written".to_owned();
+    };
+    let said = |values: &BTreeMap<String, String>| match values.get(key) {
+        Some(value) => format!("{} = {}", shortened(key), shortened(value)),
+        None => format!("{} is not given", shortened(key)),
+    };
+    let [here, there] = [said(&one), said(&other)];
+    format!("{} {here}, {} {there}", places[0], places[1])
+}
+
+/// Every value of an experiment as it is written, by its dotted key; `None` if it is no TOML.
+fn values_of(text: &str) -> Option<BTreeMap<String, String>> {
+    let mut values = BTreeMap::new();
+    flatten("", &toml::Value::Table(text.parse().ok()?), &mut values);
+    Some(values)
+}
+
+fn flatten(key: &str, value: &toml::Value, values: &mut BTreeMap<String, String>) {
+    let below = |name: &str| match key {
+        "" => name.to_owned(),
+        _ => format!("{key}.{name}"),
+    };
+    match value {
+        toml::Value::Table(entries) => entries
+            .iter()
+            .for_each(|(name, value)| flatten(&below(name), value, values)),
+        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => items
+            .iter()
+            .enumerate()
+            .for_each(|(place, value)| flatten(&below(&place.to_string()), value, values)),
+        _ => {
+            values.insert(key.to_owned(), value.to_string());
+        }
+    }
+}
+
+/// Cut to a length that fits a message: a checksum or a long path has its beginning.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -170,5 +226,72 @@ where
 
     fn keep(&self, current: &ensemble::Checkpoint) -> Result<(), String> {
         (self.keep)(current).map_err(|failure| failure.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+    use crate::run_folder::{Existing, Opened};
+    use clap::Parser;
+
+    /// What is written grows with the number of dynamics, not with its square: a checkpoint does not
+    /// hold what those before it left.
+    #[test]
+    fn checkpoints_do_not_grow_with_the_dynamics_before_them() {
+        let arguments = Arguments::try_parse_from(["rankfall", "run", "x.toml", "-q"]).unwrap();
+        let Command::Run(arguments) = arguments.command else {
+            panic!("not a run")
+        };
+        let keep = tempfile::tempdir().unwrap();
+        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+            panic!("not a new folder")
+        };
+        let session = Session {
+            resolved: "name = \"x\"".to_owned(),
+            threads: 1,
+            shard: None,
+            shared: &arguments.shared,
+        };
+        let labels = ["one"; 40];
+        let finish = |place: usize, _: &(), _: f64| {
+            if place > 0 {
+                let size = std::fs::metadata(folder.file(CHECKPOINT)).unwrap().len();
+                assert!(size < 500, "{size} bytes after {place} dynamics");
+            }
+            Ok(vec![place as u8; 10_000])
+        };
+        let run = |from: usize| {
+            session.run_all(
+                &folder,
+                &labels,
+                |place, _, _| {
+                    assert!(place >= from, "dynamics {place} is run twice");
+                    Ok(())
+                },
+                finish,
+            )
+        };
+        let first = run(0).unwrap();
+        assert_eq!(run(40).unwrap(), first, "resumed when all were finished");
+        assert_eq!(first[39], vec![39; 10_000]);
+    }
+
+    #[test]
+    fn the_first_difference_has_its_key_and_both_values() {
+        let [one, other] = ["1", "2"].map(|seed| {
+            format!(
+                "name = \"a\"\n[[dynamics]]\nkind = \"sgd\"\n[run]\nseed = {seed}\ntime = 3.0\n"
+            )
+        });
+        let said = first_difference(&one, &other, ["there", "here"]);
+        assert_eq!(said, "there run.seed = 1, here run.seed = 2");
+        let more = one.replace("sgd\"", "sgd\"\nbatch_size = 2");
+        let said = first_difference(&one, &more, ["there", "here"]);
+        assert_eq!(
+            said,
+            "there dynamics.0.batch_size is not given, here dynamics.0.batch_size = 2"
+        );
     }
 }

@@ -8,7 +8,7 @@ pub mod schedule;
 pub mod settings;
 
 use crate::arguments::{SharedArguments, SweepArguments};
-use crate::checkpoint;
+use crate::checkpoint::{self, Owner};
 use crate::estimate;
 use crate::experiment::document::{Node, Value};
 use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
@@ -106,26 +106,29 @@ pub fn execute(
     run_folder::check(&path, existing(shared))?;
     let cache = DataCache::default();
     let threads = threads(shared);
-    let known = check_points(&mut plan, &cache, &path, threads)?;
+    let (known, data_that_vary) = check_points(&mut plan, &cache, &path, threads)?;
     let sweep = Sweep {
-        resolved: plan.resolved_toml()?,
+        resolved: plan.resolved_toml()? + &data_that_vary,
         plan: &plan,
         known,
     };
     let folder = match (RunFolder::open(&path, existing(shared))?, shard) {
         (Opened::Finished, None) => {
             let summary = read_summary(&path)?;
+            let recorded = run_folder::read_experiment(&path)?;
+            expect_same_experiment(&path, &recorded, &sweep.resolved)?;
             return report(&summary, &path, shared.json, None);
         }
         (Opened::Finished, Some(shard)) => return sweep.finished_shard(&path, shard, shared.json),
         (Opened::Fresh(folder) | Opened::Interrupted(folder), _) => folder,
     };
+    let owner = Owner {
+        experiment: &sweep.resolved,
+        shard,
+    };
     let mut from = SweepCheckpoint::default();
     if folder.file(CHECKPOINT).exists() {
-        let recorded = folder.recorded_experiment()?;
-        let recorded = recorded.as_deref().unwrap_or(&sweep.resolved);
-        expect_same_experiment(&path, recorded, &sweep.resolved)?;
-        from = checkpoint::read(&folder, shard)?;
+        from = checkpoint::read(&folder, owner)?;
     }
     folder.write_experiment(&sweep.resolved)?;
     interruption::listen()?;
@@ -133,7 +136,7 @@ pub fn execute(
         plan: &plan,
         cache: &cache,
         folder: &folder,
-        shard,
+        owner,
         threads,
         checkpoint_interval: shared.checkpoint_seconds,
         quiet: shared.quiet,
@@ -146,13 +149,14 @@ pub fn execute(
 }
 
 /// Sets every point up as far as its data: what cannot run is refused before anything does. Notes
-/// the checksums of what was read, and returns what readers must be warned of.
+/// the checksums of what was read, and returns what readers must be warned of, and a line for the
+/// resolved copy that stands for the files that vary: they have no place in it for their checksums.
 fn check_points(
     plan: &mut Plan,
     cache: &DataCache,
     path: &Path,
     threads: usize,
-) -> Result<KnownOfSweep, Failure> {
+) -> Result<(KnownOfSweep, String), Failure> {
     const MOST_WARNINGS: usize = 20;
     let mut known = KnownOfSweep::default();
     let mut costs = estimate::Sum::default();
@@ -161,6 +165,7 @@ fn check_points(
             .iter()
             .any(|p| axis.key.starts_with(p))
     });
+    let mut resolved_points = String::new();
     for index in 0..plan.points.len() {
         let mut experiment = plan.points[index].experiment.clone();
         let checked = estimate::check_drawing(&experiment)
@@ -181,13 +186,22 @@ fn check_points(
                 known.warnings.push(warning);
             }
         }
-        // Files that vary have checksums of their own, which one resolved copy cannot hold.
-        if index == 0 && !reads_vary {
+        if reads_vary {
+            let resolved = experiment.resolved_toml();
+            resolved_points += &rankfall_data::sha256_of(resolved.as_bytes());
+        } else if index == 0 {
             plan.points[0].experiment = experiment;
         }
     }
     costs.check(path, threads)?;
-    Ok(known)
+    let line = match reads_vary {
+        true => {
+            let all = rankfall_data::sha256_of(resolved_points.as_bytes());
+            format!("# checksum of all points, with the data of each: {all}\n")
+        }
+        false => String::new(),
+    };
+    Ok((known, line))
 }
 
 fn in_words(problem: &ProblemSummary) -> String {
@@ -242,7 +256,7 @@ impl Sweep<'_> {
         for (name, bytes) in &drawing.files {
             folder.write_bytes(name, bytes)?;
         }
-        folder.finish_with(SUMMARY, summary_json(&summary)?.as_bytes())?;
+        folder.finish(&summary)?;
         report(&summary, &path, json, Some((&drawing, &not_drawn)))
     }
 
@@ -259,7 +273,7 @@ impl Sweep<'_> {
             rows: rows.clone(),
             known: self.known.clone(),
         };
-        let (file, sha256) = folder.write_part(0, &content)?;
+        let (file, sha256) = folder.write_part(0, &self.resolved, &content)?;
         let points: std::collections::BTreeSet<u64> = rows.keys().map(|key| key.0).collect();
         let diverged = points
             .iter()
@@ -397,13 +411,6 @@ fn swept(label: &str, dynamics: u32, rows: &UnitRows, settings: &Settings) -> Sw
     }
 }
 
-/// The text of a sweep's `summary.json`.
-fn summary_json(summary: &SweepSummary) -> Result<String, Failure> {
-    serde_json::to_string_pretty(summary)
-        .map(|text| text + "\n")
-        .map_err(|error| Failure::run(format!("cannot write the summary as JSON: {error}")))
-}
-
 /// Reads the summary of a finished sweep.
 fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
     let path = folder.join(SUMMARY);
@@ -411,8 +418,10 @@ fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
         Failure::input(format!("cannot read {}: {error}", shown_path(&path)))
             .hint("it may be a run, not a sweep: name another folder with --out")
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&error))?;
-    serde_json::from_str(&text).map_err(|error| unreadable(&error))
+    let text = run_folder::open::text(&path).map_err(|error| unreadable(&error))?;
+    let summary = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+    run_folder::checksums::check(folder, &text)?;
+    Ok(summary)
 }
 
 /// Prints what a person or a program wants to see at the end.
@@ -423,7 +432,7 @@ fn report(
     drawing: Option<(&Drawing, &[String])>,
 ) -> Result<(), Failure> {
     if json {
-        return crate::print(&summary_json(summary)?);
+        return run_folder::print_summary(path);
     }
     let axes: Vec<&str> = summary.axes.iter().map(|a| a.key.as_str()).collect();
     let mut text = format!("{} points over {}\n", summary.points, axes.join(" × "));
@@ -462,7 +471,7 @@ fn report_shard(
     is_new: bool,
 ) -> Result<(), Failure> {
     if json {
-        return crate::print(&shard_json(record)?);
+        return crate::print_json(&shard_json(record)?);
     }
     let shown = shown_path(path);
     let points = record.parts.iter().map(|part| part.count).sum::<u64>();
@@ -493,9 +502,7 @@ pub fn plot(folder: &Path) -> Result<(), Failure> {
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let rows = run_folder::read_sweep(folder, &plan)?;
     let (drawing, not_drawn) = drawing::draw(&plan, &rows, &summary, &resolved, folder)?;
-    for (name, bytes) in &drawing.files {
-        run_folder::write_into(&folder.join(name), bytes)?;
-    }
+    run_folder::write_into(folder, &drawing.files)?;
     let notes: String = not_drawn
         .iter()
         .map(|reason| format!("note: {reason}\n"))
@@ -522,7 +529,7 @@ pub fn merge(
     let mut known = KnownOfSweep::default();
     for shard in shards {
         let record = shard.part(0)?;
-        let part: SweepPart = run_folder::partial::read_part(&shard.folder, 0, record)?;
+        let part: SweepPart = run_folder::partial::read_part(&shard.folder, 0, &shard.record)?;
         let which = shard.record.which();
         let points = plan.points_of(Some(which)).map(|p| p as u64);
         let dynamics = plan.first()?.dynamics.len() as u32;

@@ -9,7 +9,8 @@ use crate::arguments::{ClaimSuite, Effort, VerifyArguments};
 use crate::experiment::nearest;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
-use crate::run_folder::{REPORT, atomic, write_into};
+use crate::run_folder::lock::Held;
+use crate::run_folder::{REPORT, atomic};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use rankfall_evidence::bench::Watch;
 use rankfall_evidence::claim::{Heading, Stop};
@@ -18,7 +19,7 @@ use rankfall_evidence::{Finding, Level, Suite, Verdict};
 use rankfall_report::claims::{CLAIMS_SCHEMA, ClaimsRecord};
 use rankfall_report::claims_page;
 use std::fs;
-use std::io::{ErrorKind, IsTerminal};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,13 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     }
     let out = out_folder(arguments);
     check_folder(&out)?;
+    let hold = || {
+        fs::create_dir_all(&out).map_err(|error| {
+            let message = format!("cannot make the folder {}: {error}", shown_path(&out));
+            Failure::input(message).hint("name another one with --out")
+        })?;
+        Held::take(&out)
+    };
     let longest_id = known.iter().map(|c| c.id.len()).max().unwrap_or(0);
     let session = |frame: Frame| Session {
         arguments,
@@ -57,6 +65,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
                 setting: setting.words.clone(),
                 comparisons: suite.comparisons(),
             };
+            let _held = hold()?;
             session(frame).run(&exact::tasks(&suite, &asked, arguments))
         }
         ClaimSuite::Networks => {
@@ -64,6 +73,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
             interruption::listen()?;
             let laboratory = networks::Laboratory;
             let bench = networks::bench(&laboratory, arguments);
+            let _held = hold()?;
             session(networks::frame(&bench)).run(&networks::tasks(&bench, &asked))
         }
     }
@@ -228,7 +238,7 @@ impl Session<'_> {
     fn finish(&self, findings: &[Finding]) -> Result<(), Failure> {
         let record = self.record(findings);
         if self.arguments.json {
-            crate::print(&json(&record)?)?;
+            crate::print_json(&json(&record)?)?;
         } else {
             crate::print(&table::closing(findings, self.out))?;
         }
@@ -278,13 +288,17 @@ impl Session<'_> {
 
     fn write_record(&self, findings: &[Finding]) -> Result<(), Failure> {
         let text = json(&self.record(findings))?;
-        write_into(&self.out.join(CLAIMS), text.as_bytes())
+        self.write_file(CLAIMS, text.as_bytes())
     }
 
     fn write(&self, findings: &[Finding]) -> Result<(), Failure> {
         self.write_record(findings)?;
         let page = claims_page(&self.record(findings));
-        write_into(&self.out.join(REPORT), page.as_bytes())
+        self.write_file(REPORT, page.as_bytes())
+    }
+
+    fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        atomic::write_atomically(&self.out.join(name), |file| file.write_all(bytes)).map(|_| ())
     }
 }
 

@@ -218,3 +218,81 @@ fn one_folder_takes_one_run_at_a_time() {
         Some(())
     });
 }
+
+const DENSE: &str = r#"name = "net"
+[data]
+kind = "gaussian"
+samples = 20
+inputs = 3
+outputs = 2
+[network]
+layers = [3, 4, 2]
+activation = "relu"
+[[dynamics]]
+kind = "gradient-descent"
+step_size = 0.01
+[run]
+time = 0.1
+save = { points = 2 }
+"#;
+
+/// Neither the numbers of another experiment nor a word of success, whatever is asked of the folder.
+#[test]
+fn a_finished_folder_does_not_answer_for_another_experiment() {
+    let place = Place::new();
+    place.write("net.toml", DENSE);
+    let commands: [&[&str]; 3] = [
+        &["run", "good.toml", "-q", "--out", "exact"],
+        &["run", "net.toml", "-q", "--out", "dense"],
+        &[
+            "sweep",
+            "good.toml",
+            "-q",
+            "--out",
+            "swept",
+            "--over",
+            "network.width=5,6",
+        ],
+    ];
+    for command in commands {
+        place.succeeds(command);
+        let before = place.everything(command[4]);
+        let resumed = [command, &["--resume"]].concat();
+        place.succeeds(&resumed);
+        for (set, was, is) in [
+            ("run.seed=9", "run.seed = 1", "run.seed = 9"),
+            ("name=other", "name = \"", "name = \"other\""),
+            ("dynamics.0.label=other", "dynamics.0.label", "\"other\""),
+        ] {
+            for json in [&[][..], &["--json"]] {
+                let other = [&resumed[..], &["--set", set], json].concat();
+                let words = ["of another experiment", was, is, "--force", "--out"];
+                let output = place.ends(&other, 2, &words);
+                assert!(output.stdout.is_empty(), "{other:?}");
+            }
+        }
+        assert_eq!(place.everything(command[4]), before);
+    }
+}
+
+#[test]
+fn a_finished_folder_does_not_answer_for_other_data() {
+    let place = Place::new();
+    place.write_with_data(
+        "mine.toml",
+        "kind = \"file\"\npath = \"d.csv\"\ntargets = [\"y\"]",
+    );
+    let rows = "1,0,2\n2,1,3\n3,5,1\n4,2,2\n5,1,0\n6,2,9\n7,0,1\n8,3,3\n";
+    place.write("d.csv", format!("a,b,y\n{rows}"));
+    let run = ["run", "mine.toml", "-q", "--out", "r", "--resume"];
+    place.succeeds(&run);
+    place.succeeds(&run);
+    let before = place.everything("r");
+    place.write("d.csv", format!("a,b,y\n{rows}").replace("5,1,0", "5,1,4"));
+    place.ends(
+        &run,
+        2,
+        &["of another experiment", "data.checksum", "--force"],
+    );
+    assert_eq!(place.everything("r"), before);
+}

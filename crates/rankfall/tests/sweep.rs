@@ -301,7 +301,7 @@ fn a_killed_sweep_is_resumed_to_the_same_bytes() {
             place.ends(
                 &other,
                 2,
-                &["of another experiment", "seed = 1", "seed = 9"],
+                &["of another experiment", "run.seed = 1", "run.seed = 9"],
             );
             place.ends(&["plot", "r"], 2, &["not finished"]);
         }

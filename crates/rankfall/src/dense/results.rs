@@ -185,7 +185,8 @@ impl Results<'_> {
                 writer.append(&rows)?;
             }
         }
-        writer.finish()
+        folder.note(TRAJECTORIES, writer.finish()?);
+        Ok(())
     }
 }
 
@@ -213,7 +214,7 @@ pub fn report_finished(
     drawing: Option<&Drawing>,
 ) -> Result<(), Failure> {
     if json {
-        return crate::print(&run_folder::summary_json(summary)?);
+        return run_folder::print_summary(path);
     }
     let mut text = network_text(summary);
     text.push('\n');

@@ -8,7 +8,7 @@ use crate::experiment::layered::LayeredExperiment;
 use crate::failure::Failure;
 use crate::run::{existing, out_folder, threads};
 use crate::run_folder::{self, Opened, RunFolder};
-use crate::session::{Session, foreign_checkpoint, interrupted};
+use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
 use crate::shard::Shard;
 use rankfall_core::ensemble::{Checkpoint, Control};
 use rankfall_core::instructions::Instructions;
@@ -63,6 +63,8 @@ pub fn execute(
         Opened::Finished => {
             // What is done stays as it is; whoever asked for JSON still gets it.
             let summary = run_folder::read_network_summary(&path)?;
+            let recorded = run_folder::read_experiment(&path)?;
+            expect_same_experiment(&path, &recorded, &experiment.resolved_toml())?;
             return report_finished(&summary, &path, shared.json, None);
         }
         Opened::Fresh(folder) | Opened::Interrupted(folder) => folder,

@@ -1,9 +1,13 @@
 //! Files that are there whole or not at all: written beside their place, then renamed into it.
 
+use super::checksums::hexadecimal;
+use super::lock;
 use crate::failure::Failure;
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file being written, invisible under its name until [`AtomicFile::commit`].
 ///
@@ -14,6 +18,7 @@ pub struct AtomicFile {
     temporary: PathBuf,
     path: PathBuf,
     committed: bool,
+    hash: Sha256,
 }
 
 const PREFIX: &str = ".rankfall-";
@@ -31,12 +36,13 @@ impl AtomicFile {
     /// The system's reason.
     pub fn create(path: &Path) -> io::Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = path.with_file_name(format!("{PREFIX}{name}{SUFFIX}"));
+        let (file, temporary) = create_new(path, &name)?;
         Ok(AtomicFile {
-            file: BufWriter::new(File::create(&temporary)?),
+            file: BufWriter::new(file),
             temporary,
             path: path.to_owned(),
             committed: false,
+            hash: Sha256::new(),
         })
     }
 
@@ -45,23 +51,25 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Puts the file in its place, once its bytes are on the disk.
+    /// Puts the file in its place, once its bytes are on the disk; its checksum.
     ///
     /// # Errors
     /// The system's reason; the file is then not there.
-    pub fn commit(mut self) -> io::Result<()> {
+    pub fn commit(mut self) -> io::Result<String> {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
         fs::rename(&self.temporary, &self.path)?;
         self.committed = true;
         sync_folder(&self.path);
-        Ok(())
+        Ok(hexadecimal(std::mem::take(&mut self.hash)))
     }
 }
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -84,14 +92,41 @@ fn sync_folder(path: &Path) {
     }
 }
 
-/// Writes a whole file through a function.
+/// A file beside `path` under a name that nobody has: never one that is there, nor through a link.
+fn create_new(path: &Path, name: &str) -> io::Result<(File, PathBuf)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let process = std::process::id();
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let temporary = path.with_file_name(format!("{PREFIX}{name}-{process}-{count}{SUFFIX}"));
+        match File::create_new(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|file| (file, temporary)),
+        }
+    }
+}
+
+/// Deletes what a crash left in a folder that no other process writes into.
+///
+/// What cannot be deleted, or a folder that cannot be read, is no harm.
+pub fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if is_temporary(&name) && name != lock::HELD {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Writes a whole file through a function; its checksum.
 ///
 /// # Errors
 /// Exit code 1 with the path and the reason; an older file of the name is then still whole.
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut AtomicFile) -> io::Result<()>,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let written = AtomicFile::create(path).and_then(|mut file| {
         write(&mut file)?;
         file.commit()

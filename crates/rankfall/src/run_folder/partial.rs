@@ -7,7 +7,6 @@ use crate::failure::{Failure, shown_path};
 use crate::shard::Shard;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::Path;
 
 /// The version of the layout of `shard.json` and of the files beside it.
@@ -70,19 +69,21 @@ fn part_name(index: usize) -> String {
 }
 
 impl RunFolder {
-    /// Writes the `index`-th file of statistics of a shard; its name and checksum.
+    /// Writes the `index`-th file of statistics of a shard of an experiment (resolved); its name and
+    /// checksum.
     ///
     /// # Errors
     /// Exit code 1 where it cannot be written.
     pub fn write_part(
         &self,
         index: usize,
+        experiment: &str,
         content: &impl Serialize,
     ) -> Result<(String, String), Failure> {
         let name = part_name(index);
-        let folder = self.file(STATISTICS);
-        fs::create_dir_all(&folder).map_err(|error| super::cannot_make(&folder, &error))?;
-        let encoded = postcard::to_stdvec(content)
+        self.make_inner(STATISTICS)?;
+        let experiment = rankfall_data::sha256_of(experiment.as_bytes());
+        let encoded = postcard::to_stdvec(&(experiment, content))
             .map_err(|error| Failure::run(format!("cannot encode statistics: {error}")))?;
         let checksum = rankfall_data::sha256_of(&encoded);
         let head = format!("{HEADER}{checksum}\n");
@@ -157,7 +158,7 @@ pub fn read_shard(folder: &Path) -> Result<(ShardRecord, String), Failure> {
         }
     }
     let path = folder.join(SHARD);
-    let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    let text = super::open::text(&path).map_err(|error| unreadable(&path, &error))?;
     check_version(&path, &text)?;
     let record: ShardRecord =
         serde_json::from_str(&text).map_err(|error| unreadable(&path, &error))?;
@@ -199,20 +200,28 @@ fn check_version(path: &Path, text: &str) -> Result<(), Failure> {
 pub fn read_part<T: DeserializeOwned>(
     folder: &Path,
     index: usize,
-    part: &PartRecord,
+    shard: &ShardRecord,
 ) -> Result<T, Failure> {
     let path = folder.join(part_name(index));
     let damaged = |why: &str| {
         Failure::input(format!("{} is damaged: {why}", shown_path(&path)))
             .hint("run this shard again with --force")
     };
-    let bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    let statistics = folder.join(STATISTICS);
+    super::open::expect_folder(&statistics).map_err(|error| unreadable(&statistics, &error))?;
+    let bytes = super::open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
     let body = bytes
         .strip_prefix(HEADER.as_bytes())
         .ok_or_else(|| damaged("it does not begin as statistics of this version do"))?;
     let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
-    if rankfall_data::sha256_of(encoded) != part.sha256 {
+    let expected = shard.parts.get(index).map(|part| part.sha256.as_str());
+    if expected != Some(&rankfall_data::sha256_of(encoded)) {
         return Err(damaged("it is not the file that the shard wrote"));
     }
-    postcard::from_bytes(encoded).map_err(|error| damaged(&error.to_string()))
+    let (experiment, content): (String, T) =
+        postcard::from_bytes(encoded).map_err(|error| damaged(&error.to_string()))?;
+    match experiment == shard.experiment_sha256 {
+        true => Ok(content),
+        false => Err(damaged("it is of another experiment")),
+    }
 }

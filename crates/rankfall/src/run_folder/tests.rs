@@ -180,3 +180,16 @@ fn what_a_crash_left_is_no_obstacle() {
     let folder = fresh(&path, Existing::Replace);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+/// Killed at any place, `--force` leaves no checkpoint without the experiment it belongs to.
+#[test]
+fn a_folder_is_cleared_from_its_checkpoint_to_its_experiment() {
+    let mut names: Vec<String> = OURS.iter().map(|name| (*name).to_owned()).collect();
+    for _ in 0..names.len() {
+        names.rotate_left(1);
+        let order = clearing_order(&names);
+        assert_eq!(order.len(), OURS.len() - 1, "all but the marker");
+        assert_eq!(order.first().unwrap(), &CHECKPOINT);
+        assert_eq!(order.last().unwrap(), &EXPERIMENT);
+    }
+}

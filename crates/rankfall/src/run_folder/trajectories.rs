@@ -64,11 +64,11 @@ impl TrajectoriesWriter {
         appended.map_err(|error| Failure::writing(&self.path, &error))
     }
 
-    /// Completes the file and puts it in its place.
+    /// Completes the file and puts it in its place; its checksum.
     ///
     /// # Errors
     /// Exit code 1 where it cannot be written.
-    pub fn finish(self) -> Result<(), Failure> {
+    pub fn finish(self) -> Result<String, Failure> {
         let finished = self.table.finish().and_then(AtomicFile::commit);
         finished.map_err(|error| Failure::writing(&self.path, &error))
     }

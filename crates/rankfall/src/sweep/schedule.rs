@@ -3,14 +3,13 @@
 
 use super::metrics::{self, MetricRow, Predictions};
 use super::plan::Plan;
-use crate::checkpoint;
+use crate::checkpoint::{self, Owner};
 use crate::failure::{Failure, FailureKind};
 use crate::interruption;
 use crate::preparation::{DataCache, prepare_with};
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
-use crate::shard::Shard;
 use rankfall_core::ensemble::{self, Control, RunError};
 use rankfall_core::instructions::Instructions;
 use serde::{Deserialize, Serialize};
@@ -70,8 +69,8 @@ pub struct Schedule<'a> {
     pub cache: &'a DataCache,
     /// Where its checkpoint goes.
     pub folder: &'a RunFolder,
-    /// The part of it to run.
-    pub shard: Option<Shard>,
+    /// Whom its checkpoint belongs to, with the part of it to run.
+    pub owner: Owner<'a>,
     /// Threads to use.
     pub threads: usize,
     /// Time between two checkpoints.
@@ -204,7 +203,7 @@ impl Schedule<'_> {
     fn units(&self, finished: &UnitRows) -> Result<(Vec<Unit>, u64), Failure> {
         let mut units = Vec::new();
         let mut done = 0;
-        for point in self.plan.points_of(self.shard) {
+        for point in self.plan.points_of(self.owner.shard) {
             let experiment = &self.plan.points[point].experiment;
             for (dynamics, spec) in experiment.dynamics.iter().enumerate() {
                 let trajectories = experiment.trajectories_of(spec);
@@ -333,7 +332,7 @@ impl Schedule<'_> {
             under_way: &state.under_way,
             seconds,
         };
-        checkpoint::write(self.folder, self.shard, &snapshot)
+        checkpoint::write(self.folder, self.owner, &snapshot)
     }
 }
 
