@@ -76,7 +76,11 @@ fn one_to_a_thousand_dynamics_make_figures_of_bounded_size() {
         };
         let (summary, rows) = recipe.record();
         let figures = draw_all(&summary, &SeriesTable::from_rows(rows));
-        assert!(figures.iter().any(|f| f.name == "seed" && f.outcome.is_ok()));
+        assert!(
+            figures
+                .iter()
+                .any(|f| f.name == "seed" && f.outcome.is_ok())
+        );
         check(&figures);
         check_said(&figures, count);
     }
@@ -129,7 +133,13 @@ fn the_seed_figure_has_the_noise_and_every_dynamics_of_its_legend() {
     let figures = draw_all(&summary, &SeriesTable::from_rows(rows));
     let seed = figures[0].outcome.as_ref().expect("drawn");
     let said = words(seed);
-    for part in ["δ = ", "ν = 0.02", "without noise", "with noise", "Θ = [W₁; W₂ᵀ]"] {
+    for part in [
+        "δ = ",
+        "ν = 0.02",
+        "without noise",
+        "with noise",
+        "Θ = [W₁; W₂ᵀ]",
+    ] {
         assert!(said.contains(part), "{part} in {said}");
     }
     // Its line of the determinant, five singular values, and its sample in the legend.
