@@ -378,9 +378,10 @@ impl<'a> NetworkRun<'a> {
         (observable, words): &(String, String),
         drawing: &Drawing,
     ) -> Plot {
-        let what = match observable.as_str() {
-            "log_row_norm_product" => "sizes of the map's entries".to_owned(),
-            _ => format!("singular values of {words}"),
+        // The first panel of a row says it for the whole row; titles say of which matrix.
+        let what = match self.summary.problem.kind.as_str() {
+            "diagonal-linear" => "singular values, and sizes of the map's entries",
+            _ => "singular values",
         };
         let side = Side::new(drawing.values.scale(), what);
         let title = format!("{}, {words}", one.label);
