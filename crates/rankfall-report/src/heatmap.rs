@@ -8,6 +8,9 @@ use crate::plot::{ColorBar, Line, Plot, Side, Tile};
 /// Up to this many cells on an axis their numbers are printed.
 const MOST_PRINTED: usize = 16;
 
+/// Cells that differ more than so many times in size are drawn as equal ones.
+const MOST_UNEVEN: f64 = 6.0;
+
 /// What a cell holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell {
@@ -45,6 +48,26 @@ pub enum HeatAxis {
 }
 
 impl HeatAxis {
+    /// Cells around `values`, or of equal size side by side where those around them would differ so much
+    /// that the narrow ones do not show; `log` asks for a logarithmic scale, which also values get that
+    /// are evener on it.
+    #[must_use]
+    pub fn of_cells(values: &[f64], log: bool) -> Self {
+        match Self::of_values(values, log || evener_on_decades(values)) {
+            Self::Values { places, .. } if unevenness(&places) > MOST_UNEVEN => {
+                Self::categories(values)
+            }
+            axis => axis,
+        }
+    }
+
+    fn categories(values: &[f64]) -> Self {
+        Self::Categories {
+            names: values.iter().map(|v| compact(*v, 3)).collect(),
+            top_down: false,
+        }
+    }
+
     /// Around `values`, or side by side where the scale cannot show them in their order: numbers that
     /// are not positive on a logarithmic axis, or that repeat.
     #[must_use]
@@ -53,10 +76,7 @@ impl HeatAxis {
         let places: Option<Vec<f64>> = values.iter().map(|v| scale.place(*v)).collect();
         match places.filter(|p| is_monotone(p)) {
             Some(places) => Self::Values { places, scale },
-            None => Self::Categories {
-                names: values.iter().map(|v| compact(*v, 3)).collect(),
-                top_down: false,
-            },
+            None => Self::categories(values),
         }
     }
 
@@ -126,6 +146,22 @@ impl HeatAxis {
     }
 }
 
+/// The largest distance between neighbours over the smallest; 1 for fewer than three.
+fn unevenness(places: &[f64]) -> f64 {
+    let gaps = || places.windows(2).map(|w| (w[1] - w[0]).abs());
+    let widest = gaps().fold(0.0, f64::max);
+    if places.len() < 3 {
+        return 1.0;
+    }
+    widest / gaps().fold(f64::INFINITY, f64::min)
+}
+
+/// Whether values lie more evenly on a logarithmic scale than on a linear one.
+fn evener_on_decades(values: &[f64]) -> bool {
+    let decades: Option<Vec<f64>> = values.iter().map(|v| Scale::Decades.place(*v)).collect();
+    decades.is_some_and(|places| unevenness(values) > 1.5 * unevenness(&places))
+}
+
 fn is_monotone(places: &[f64]) -> bool {
     let rising = places.windows(2).all(|w| w[0] < w[1]);
     rising || places.windows(2).all(|w| w[0] > w[1])
@@ -162,9 +198,22 @@ impl HeatMap {
     /// The panel. Without a single number it has no colour bar.
     #[must_use]
     pub fn plot(&self) -> Plot {
+        self.plot_with(self.value_axis(&mut self.places()))
+    }
+
+    /// The panels of maps of the same kind of number: equal colours are equal numbers in all of them.
+    #[must_use]
+    pub fn plots_alike(maps: &[Self]) -> Vec<Plot> {
+        let axis = maps.first().and_then(|first| {
+            let mut places = maps.iter().flat_map(Self::places);
+            first.value_axis(&mut places)
+        });
+        maps.iter().map(|map| map.plot_with(axis.clone())).collect()
+    }
+
+    fn plot_with(&self, axis: Option<Axis>) -> Plot {
         let (x, y) = (self.x.side(&self.x_label), self.y.side(&self.y_label));
         let mut plot = Plot::new(&self.title, x, y);
-        let axis = self.value_axis();
         for j in 0..self.y.len() {
             for i in 0..self.x.len() {
                 plot.tiles.extend(self.tile(i, j, axis.as_ref()));
@@ -190,6 +239,12 @@ impl HeatMap {
         self.cells.iter().any(missing)
     }
 
+    /// Whether a cell is left white.
+    #[must_use]
+    pub fn has_blank(&self) -> bool {
+        self.cells.contains(&Cell::Blank)
+    }
+
     fn scale(&self) -> Scale {
         if self.log {
             Scale::Decades
@@ -209,12 +264,12 @@ impl HeatMap {
         self.cells.iter().filter_map(|c| self.place_of(*c))
     }
 
-    fn value_axis(&self) -> Option<Axis> {
+    fn value_axis(&self, places: &mut dyn Iterator<Item = f64>) -> Option<Axis> {
         if self.gradient == Gradient::Sequential {
-            return Axis::around(self.scale(), self.places(), 0.0);
+            return Axis::around(self.scale(), places, 0.0);
         }
         // Equal distances from the middle get equal strengths of colour.
-        let both = self.places().flat_map(|v| [v, -v]);
+        let both = places.flat_map(|v| [v, -v]);
         Axis::around(self.scale(), both, 0.0)
     }
 
@@ -290,6 +345,51 @@ mod tests {
         let falling = HeatAxis::of_values(&[3.0, 2.0, 1.0], false);
         assert_eq!(falling.edges(0), (2.5, 3.5));
         assert_eq!(falling.edges(2), (0.5, 1.5));
+    }
+
+    #[test]
+    fn cells_are_even_on_the_scale_of_their_values() {
+        let decades = HeatAxis::of_cells(&[0.01, 0.1, 1.0, 10.0], false);
+        assert!(matches!(
+            decades,
+            HeatAxis::Values {
+                scale: Scale::Decades,
+                ..
+            }
+        ));
+        assert_eq!(decades.edges(0), (-2.5, -1.5));
+        let linear = HeatAxis::of_cells(&[1.0, 2.0, 3.0, 4.0], false);
+        assert!(matches!(
+            linear,
+            HeatAxis::Values {
+                scale: Scale::Linear,
+                ..
+            }
+        ));
+        let neither = HeatAxis::of_cells(&[1.0, 1.01, 500.0], false);
+        assert!(matches!(neither, HeatAxis::Categories { .. }));
+        let with_zero = HeatAxis::of_cells(&[0.0, 1.0, 100.0], false);
+        assert!(matches!(with_zero, HeatAxis::Categories { .. }));
+        let two = HeatAxis::of_cells(&[1.0, 100.0], false);
+        assert!(matches!(
+            two,
+            HeatAxis::Values {
+                scale: Scale::Linear,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn maps_alike_share_their_colours() {
+        let x = HeatAxis::of_values(&[1.0, 2.0], false);
+        let y = HeatAxis::of_values(&[1.0], false);
+        let one = |v: &[f64]| map(x.clone(), y.clone(), values(v));
+        let plots = HeatMap::plots_alike(&[one(&[0.0, 5.0]), one(&[5.0, 10.0])]);
+        assert_eq!(plots[0].tiles[1].color, plots[1].tiles[0].color);
+        assert_eq!(plots[0].tiles[0].color, Some(Color::Heat(0)));
+        assert_eq!(plots[1].tiles[1].color, Some(Color::Heat(255)));
+        assert!(HeatMap::plots_alike(&[]).is_empty());
     }
 
     #[test]

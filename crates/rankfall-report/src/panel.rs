@@ -18,6 +18,12 @@ const TICK_GAP: f64 = 7.0;
 const LEADER: f64 = 14.0;
 /// Between the baselines of neighbouring end labels.
 const LABEL_PITCH: f64 = 14.5;
+/// No label at a line's end is wider.
+const WIDEST_LABEL: f64 = 150.0;
+/// Lines that end farther than this share of the width from the right edge are named where they end.
+const EARLY: f64 = 0.04;
+/// Up to this many names of a bundle are listed.
+const MOST_NAMES: usize = 4;
 
 /// A rectangle of the figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,8 +89,9 @@ impl Panel {
     /// Room needed right of a frame of this height.
     #[must_use]
     pub fn right_room(&self, height: f64) -> f64 {
-        let ends = self.ends(height);
+        let (ends, _) = self.ends(height);
         let widths = ends.iter().map(|e| font::width(&e.label, SMALL, false));
+        let widths = widths.map(|w| w.min(WIDEST_LABEL));
         let named = widths.map(|w| w + LEADER + 4.0).fold(0.0, f64::max);
         let bar = self.plot.color_bar.as_ref();
         bar.map_or(named, |bar| named.max(tiles::bar_room(bar, height)))
@@ -110,18 +117,28 @@ impl Panel {
         ticks.iter().step_by(every).cloned().collect()
     }
 
-    /// The labelled ends of lines, from the top down.
-    fn ends(&self, height: f64) -> Vec<End> {
-        let end = |line: &Line| {
+    /// The labelled ends of lines, from the top down, those at the right edge apart from those before.
+    fn ends(&self, height: f64) -> (Vec<End>, Vec<End>) {
+        let end = |(rank, line): (usize, &Line)| {
             let (x, y) = line.places.iter().flatten().next_back().copied()?;
             let y = (1.0 - self.y.fraction(y)) * height;
             let label = line.end_label.clone()?;
             let color = line.stroke.color;
-            Some(End { x, y, label, color })
+            Some(End {
+                x,
+                y,
+                label,
+                color,
+                rank,
+            })
         };
-        let mut ends: Vec<End> = self.plot.lines.iter().filter_map(end).collect();
+        let lines = self.plot.lines.iter().enumerate();
+        let mut ends: Vec<End> = lines.filter_map(end).collect();
         ends.sort_by(|a, b| a.y.total_cmp(&b.y));
-        bundled(ends)
+        let (right, early) = ends
+            .into_iter()
+            .partition(|end| self.x.fraction(end.x) >= 1.0 - EARLY);
+        (bundled(right), early)
     }
 
     /// The place of zero on a logarithmic horizontal axis, where there is one.
@@ -417,7 +434,7 @@ impl Brush<'_> {
 
     fn end_labels(&mut self) {
         let (low, high) = (-2.0, self.frame.height + 2.0);
-        let ends = self.panel.ends(self.frame.height);
+        let (ends, early) = self.panel.ends(self.frame.height);
         let every = stride(ends.len(), LABEL_PITCH, high - low);
         let ends: Vec<End> = ends.into_iter().step_by(every).collect();
         let wanted: Vec<f64> = ends.iter().map(|e| e.y).collect();
@@ -425,15 +442,36 @@ impl Brush<'_> {
         for (end, y) in ends.iter().zip(places) {
             self.end_label(end, self.frame.top + y);
         }
+        self.early_labels(&early);
     }
 
+    /// Names beside the ends of lines that stop inside the panel, without leader lines; of those that
+    /// would cover one another the uppermost.
+    fn early_labels(&mut self, ends: &[End]) {
+        let mut taken: Vec<(Point, f64)> = Vec::new();
+        for end in ends {
+            let at = Point::new(self.x(end.x) + 5.0, self.frame.top + end.y + 0.36 * SMALL);
+            let width = font::width(&end.label, SMALL, false);
+            let covers = |(other, wide): &(Point, f64)| {
+                (at.y - other.y).abs() < SMALL && at.x < other.x + wide && other.x < at.x + width
+            };
+            if taken.iter().any(covers) {
+                continue;
+            }
+            taken.push((at, width));
+            self.items
+                .push(Item::Text(Text::new(at, &end.label, SMALL)));
+        }
+    }
+
+    /// The leader runs outside the frame alone: inside it would be taken for data.
     fn end_label(&mut self, end: &End, y: f64) {
-        let from = Point::new(self.x(end.x) + 2.0, self.frame.top + end.y);
+        let from = Point::new(self.frame.right() + 2.0, self.frame.top + end.y);
         let right = self.frame.right() + LEADER;
         self.segment(from, Point::new(right - 3.0, y), end.color, 1.0);
         let at = Point::new(right, y + 0.36 * SMALL);
-        self.items
-            .push(Item::Text(Text::new(at, &end.label, SMALL)));
+        let label = font::fit(&end.label, SMALL, false, WIDEST_LABEL);
+        self.items.push(Item::Text(Text::new(at, label, SMALL)));
     }
 }
 
@@ -445,9 +483,12 @@ struct End {
     y: f64,
     label: String,
     color: Color,
+    /// Its position among the lines of the plot.
+    rank: usize,
 }
 
-/// Ends, from the top down, with bundles joined under their first and last name: σ₁–σ₅.
+/// Ends, from the top down, with bundles joined: under their first and last name where all between
+/// belong to them, as in σ₁–σ₅, else under their names from the top down.
 fn bundled(ends: Vec<End>) -> Vec<End> {
     let mut bundles: Vec<Vec<End>> = Vec::new();
     for end in ends {
@@ -466,13 +507,23 @@ fn belongs(end: &End, bundle: &[End]) -> bool {
 
 fn joined(bundle: Vec<End>) -> Option<End> {
     let (first, last) = (bundle.first()?, bundle.last()?);
+    let names: Vec<&str> = bundle.iter().map(|e| e.label.as_str()).collect();
     let label = match bundle.len() {
-        1 => first.label.clone(),
-        2 => format!("{}, {}", first.label, last.label),
-        _ => format!("{}–{}", first.label, last.label),
+        count if count > 2 && in_order(&bundle) => format!("{}–{}", first.label, last.label),
+        count if count > MOST_NAMES => {
+            let more = count - MOST_NAMES + 1;
+            format!("{} + {more} more", names[..MOST_NAMES - 1].join(", "))
+        }
+        _ => names.join(", "),
     };
     let y = bundle.iter().map(|e| e.y).sum::<f64>() / bundle.len() as f64;
     Some(End { y, label, ..*first })
+}
+
+/// Whether the lines follow one another in the plot as they do from the top down, or from below.
+fn in_order(bundle: &[End]) -> bool {
+    let up = bundle.windows(2).all(|w| w[0].rank + 1 == w[1].rank);
+    up || bundle.windows(2).all(|w| w[1].rank + 1 == w[0].rank)
 }
 
 #[cfg(test)]
@@ -485,6 +536,7 @@ mod tests {
             y: *y,
             label: format!("σ{}", i + 1),
             color: Color::Ink,
+            rank: i,
         };
         let ends = ys.iter().enumerate().map(end).collect();
         bundled(ends).into_iter().map(|e| e.label).collect()
@@ -496,6 +548,67 @@ mod tests {
         assert_eq!(labels(&[10.0, 12.0, 30.0]), ["σ1, σ2", "σ3"]);
         assert_eq!(labels(&[10.0, 12.0, 14.0]), ["σ1–σ3"]);
         assert!(labels(&[]).is_empty());
+    }
+
+    #[test]
+    fn lines_that_crossed_are_listed_and_not_taken_for_a_range() {
+        let end = |(i, rank): (usize, &usize)| End {
+            x: 0.0,
+            y: i as f64,
+            label: rank.to_string(),
+            color: Color::Ink,
+            rank: *rank,
+        };
+        let label = |ranks: &[usize]| joined(ranks.iter().enumerate().map(end).collect());
+        let label = |ranks: &[usize]| label(ranks).expect("not empty").label;
+        assert_eq!(label(&[1, 2, 3]), "1–3");
+        assert_eq!(label(&[3, 2, 1]), "3–1");
+        assert_eq!(label(&[1, 3, 2]), "1, 3, 2");
+        assert_eq!(label(&[1, 3, 5]), "1, 3, 5");
+        assert_eq!(label(&[5, 1, 4, 2, 3]), "5, 1, 4 + 2 more");
+    }
+
+    #[test]
+    fn a_line_that_stops_early_is_named_there_and_has_no_leader() {
+        let line = |last: f64, label: &str| Line {
+            places: vec![Some((0.0, 0.0)), Some((last, 1.0))],
+            stroke: Stroke::solid(Color::Series(0), 2.0),
+            end_label: Some(label.into()),
+        };
+        let side = |label| crate::plot::Side::new(Scale::Linear, label);
+        let mut plot = Plot::new("", side("x"), side("y"));
+        plot.lines = vec![line(5.0, "early"), line(10.0, "late")];
+        let axis = |high| Axis {
+            scale: Scale::Linear,
+            low: 0.0,
+            high,
+        };
+        let panel = Panel {
+            plot,
+            x: axis(10.0),
+            y: axis(1.0),
+            labels_y: true,
+        };
+        let frame = Frame {
+            left: 100.0,
+            top: 0.0,
+            width: 200.0,
+            height: 100.0,
+        };
+        let mut items = Vec::new();
+        panel.draw(frame, &mut items);
+        let text = |label: &str| {
+            let place = items.iter().find_map(|item| match item {
+                Item::Text(text) if text.content == label => Some(text.at.x),
+                _ => None,
+            });
+            place.expect("written")
+        };
+        assert_eq!(text("early"), 205.0);
+        assert!(text("late") > frame.right());
+        // Two lines and one leader, which starts outside the frame.
+        let colored = |item: &&Item| matches!(item, Item::Polyline { stroke, .. } if stroke.color == Color::Series(0));
+        assert_eq!(items.iter().filter(colored).count(), 3);
     }
 
     #[test]

@@ -14,8 +14,10 @@ const MARGIN: f64 = 20.0;
 const GUTTER: f64 = 34.0;
 /// Size of the title.
 const LARGE: f64 = 18.0;
-/// Size of the line under the title.
+/// Size of the line under the title, and of the notes at the bottom.
 const SUBTITLE: f64 = 12.0;
+/// From one line of notes to the next.
+const NOTE_LINE: f64 = 17.0;
 
 /// Why a figure was not drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +46,8 @@ pub enum Sharing {
     All,
     /// The panels of a row share one.
     Rows,
+    /// Panels whose vertical sides are the same share one.
+    Alike,
 }
 
 /// A figure before it is laid out.
@@ -70,7 +74,15 @@ impl Sheet {
     ///
     /// # Errors
     /// [`Skipped`] where no panel has anything to draw.
-    pub fn draw(mut self) -> Result<Scene, Skipped> {
+    pub fn draw(self) -> Result<Scene, Skipped> {
+        self.draw_with_notes(&[])
+    }
+
+    /// The same with sentences below the legend: what symbols mean, what is not drawn.
+    ///
+    /// # Errors
+    /// [`Skipped`] where no panel has anything to draw.
+    pub fn draw_with_notes(mut self, notes: &[String]) -> Result<Scene, Skipped> {
         self.plots.retain(|plot| !plot.is_blank());
         self.columns = self.columns.clamp(1, self.plots.len().max(1));
         let panels = self.panels();
@@ -91,7 +103,8 @@ impl Sheet {
             grid.width - 2.0 * MARGIN,
             &mut items,
         );
-        let height = below + legend + MARGIN * 0.6;
+        let noted = notes_below(notes, below + legend, grid.width, &mut items);
+        let height = below + legend + noted + MARGIN * 0.6;
         Ok(Scene {
             width: grid.width,
             height,
@@ -113,8 +126,16 @@ impl Sheet {
                     Sharing::Own => common_y(&[plot]),
                     Sharing::All => everywhere.clone(),
                     Sharing::Rows => in_row.clone(),
+                    Sharing::Alike => {
+                        let alike = all.iter().copied().filter(|p| p.y == plot.y);
+                        common_y(&alike.collect::<Vec<_>>())
+                    }
                 };
-                let labels_y = column == 0 || self.sharing == Sharing::Own;
+                let labels_y = match self.sharing {
+                    Sharing::Own => true,
+                    Sharing::All | Sharing::Rows => column == 0,
+                    Sharing::Alike => column == 0 || row[column - 1].y != plot.y,
+                };
                 panels.extend(panel((*plot).clone(), &all, y, labels_y));
             }
         }
@@ -137,6 +158,33 @@ impl Sheet {
         }));
         at.y + 12.0
     }
+}
+
+/// Writes the notes from `top` down, wrapped; returns the height they take.
+fn notes_below(notes: &[String], top: f64, width: f64, items: &mut Vec<Item>) -> f64 {
+    let lines = wrapped(&notes.join(" "), width - 2.0 * MARGIN - 4.0);
+    for (i, line) in lines.iter().enumerate() {
+        let at = Point::new(MARGIN + 4.0, top + (i as f64 + 0.9) * NOTE_LINE);
+        items.push(Item::Text(Text {
+            color: Color::Muted,
+            ..Text::new(at, line, SUBTITLE)
+        }));
+    }
+    lines.len() as f64 * NOTE_LINE
+}
+
+/// `text` in lines no wider than `room`, broken at spaces; a single word that is wider is cut.
+fn wrapped(text: &str, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let word = font::fit(word, SUBTITLE, false, room);
+        let longer = lines.last().map(|line| format!("{line} {word}"));
+        match longer.filter(|line| font::width(line, SUBTITLE, false) <= room) {
+            Some(longer) => *lines.last_mut().expect("there is a line to lengthen") = longer,
+            None => lines.push(word),
+        }
+    }
+    lines
 }
 
 /// A panel whose horizontal axis is shared with all plots that measure the same.
@@ -290,6 +338,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn notes_wrap_and_make_the_figure_taller() {
+        let text = "a note of many words ".repeat(30);
+        let lines = wrapped(&text, 300.0);
+        assert!(lines.len() > 5);
+        assert!(
+            lines
+                .iter()
+                .all(|line| font::width(line, SUBTITLE, false) <= 300.0)
+        );
+        assert_eq!(lines.join(" "), text.trim());
+        let bare = || sheet(vec![plot(vec![Some((0.0, 1.0)), Some((1.0, 2.0))])], 1);
+        let without = bare().draw().expect("drawn").height;
+        let with = bare().draw_with_notes(&[text]).expect("drawn").height;
+        assert!(with >= without + 3.0 * NOTE_LINE);
+        assert!(wrapped("", 300.0).is_empty());
+    }
+
+    #[test]
+    fn plots_that_measure_the_same_share_their_axis_and_no_others() {
+        let on = |label: &str, top: f64| Plot {
+            y: Side::new(Scale::Linear, label),
+            ..plot(vec![Some((0.0, 0.0)), Some((1.0, top))])
+        };
+        let mut three = sheet(vec![on("log det", 1.0), on("σ", 10.0), on("σ", 100.0)], 3);
+        three.sharing = Sharing::Alike;
+        let panels = three.panels();
+        assert!(panels[0].y.high < 2.0);
+        assert_eq!(panels[1].y, panels[2].y);
+        let labelled: Vec<bool> = panels.iter().map(|p| p.labels_y).collect();
+        assert_eq!(labelled, [true, true, false]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         sharing: Sharing::Own,
         legend,
     }
-    .draw()
+    .draw_with_notes(&run.notes(&[]))
 }
 
 fn distance_plot(run: &Run<'_>, drawing: &Drawing) -> Plot {

@@ -1,7 +1,7 @@
 //! The same flow with a force scaled: singular values side by side with those of its unmodified twin.
 
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, Run, name};
+use crate::figures::{Figure, Run, THETA, name};
 use crate::number::{compact, from_natural_log};
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, ForceScalesRecord};
@@ -83,7 +83,7 @@ fn scene(run: &Run<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene
         sharing: Sharing::All,
         legend,
     }
-    .draw()
+    .draw_with_notes(&run.notes(&[THETA]))
 }
 
 fn panel_title(one: &DynamicsSummary) -> String {

@@ -14,6 +14,57 @@ const WIDE: f64 = 0.16;
 /// Opacity of the band from the lower to the upper quartile, over the wide one.
 const NARROW: f64 = 0.24;
 
+/// Below this share of where curves start, their values are rounding and no signal.
+const ROUNDING: f64 = 1e-16;
+/// What is said of values below it.
+pub const BELOW_ROUNDING: &str = "A line that ends at the bottom of its panel fell below rounding: 10⁻¹⁶ of where the largest started.";
+
+/// Where rounding begins for curves that are drawn together: 0 where none starts above 0.
+#[must_use]
+pub fn rounding_floor<'a>(curves: impl IntoIterator<Item = &'a Curve>) -> f64 {
+    let start = |curve: &Curve| curve.middle().first().copied().flatten();
+    let starts = curves.into_iter().filter_map(start);
+    ROUNDING * starts.fold(0.0, f64::max)
+}
+
+/// The curve down to `floor`: the first value below it is at it, later ones are left out until the
+/// curve comes back.
+#[must_use]
+pub fn above(curve: &Curve, floor: f64) -> Curve {
+    if floor == 0.0 {
+        return curve.clone();
+    }
+    let mut kept = curve.clone();
+    let mut below = false;
+    for i in 0..curve.times.len() {
+        let middle = curve.q50[i].or(curve.mean[i]);
+        let low = middle.is_some_and(|v| v < floor);
+        let gone = low && below;
+        below = low;
+        for values in [&mut kept.mean, &mut kept.q50] {
+            values[i] = values[i].filter(|_| !gone).map(|v| v.max(floor));
+        }
+        let Curve {
+            q05,
+            q25,
+            q75,
+            q95,
+            law,
+            ..
+        } = &mut kept;
+        for values in [q05, q25, q75, q95, law] {
+            values[i] = values[i].map(|v| v.max(floor));
+        }
+    }
+    kept
+}
+
+/// Whether a curve has values that [`above`] leaves out.
+#[must_use]
+pub fn reaches_rounding(curve: &Curve, floor: f64) -> bool {
+    curve.middle().iter().flatten().any(|v| *v < floor)
+}
+
 /// What the numbers of a curve are, and what scale they go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
@@ -231,6 +282,30 @@ mod tests {
         let places =
             drawing(time, Values::Plain).places(&[0.0, 0.1, 1.0], &[Some(5.0), None, Some(7.0)]);
         assert_eq!(places, [Some((-3.0, 5.0)), None, None, Some((0.0, 7.0))]);
+    }
+
+    #[test]
+    fn values_below_rounding_are_no_signal() {
+        let values = |v: &[f64]| v.iter().copied().map(Some).collect::<Vec<_>>();
+        let middle = values(&[15.0, 1e-3, 1e-20, 3e-29, 2e-27, 1.0]);
+        let curve = Curve {
+            times: (0..6).map(f64::from).collect(),
+            mean: middle.clone(),
+            q05: middle.clone(),
+            q25: middle.clone(),
+            q50: middle.clone(),
+            q75: middle.clone(),
+            q95: middle.clone(),
+            law: vec![None; 6],
+            std_error: vec![None; 6],
+        };
+        let floor = rounding_floor([&curve]);
+        assert!((floor - 1.5e-15).abs() < 1e-20);
+        let kept = above(&curve, floor).q50;
+        let expected = [Some(15.0), Some(1e-3), Some(floor), None, None, Some(1.0)];
+        assert_eq!(kept, expected);
+        assert!(reaches_rounding(&curve, floor) && !reaches_rounding(&curve, 0.0));
+        assert_eq!(above(&curve, 0.0), curve);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::curves::{Bands, Drawing, Middle, Values};
-use crate::figures::{Figure, Run, is_noisy, name};
+use crate::figures::{Figure, Run, THETA, is_noisy, name};
 use crate::legend::Entry;
 use crate::number::{significant, subscript};
 use crate::plot::{Line, Plot, Side};
@@ -151,7 +151,7 @@ fn scene(run: &Run<'_>, shown: &[&DynamicsSummary]) -> Result<Scene, Skipped> {
         sharing: Sharing::Own,
         legend,
     }
-    .draw()
+    .draw_with_notes(&run.notes(&[THETA]))
 }
 
 /// The indices of the eigenvalues whose repulsion was recorded, descending eigenvalues.

@@ -1,7 +1,9 @@
 //! Whether the rank that noise removes is the rank that hurts: population loss against rank.
 
 use crate::axis::Scale;
-use crate::figures::curves::{Bands, Drawing, Middle, Values};
+use crate::figures::curves::{
+    BELOW_ROUNDING, Bands, Drawing, Middle, Values, above, reaches_rounding, rounding_floor,
+};
 use crate::figures::{Figure, Run, name};
 use crate::number::or_dash;
 use crate::plot::{Line, Mark, Plot, Side};
@@ -46,7 +48,11 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         middle: Middle::Median,
         bands,
     };
-    let plots = vec![over_time(run, &drawing), against_rank(run)];
+    let floor = rounding_floor(losses(run));
+    let rounding = losses(run)
+        .any(|curve| reaches_rounding(curve, floor))
+        .then_some(BELOW_ROUNDING);
+    let plots = vec![over_time(run, &drawing, floor), against_rank(run, floor)];
     if plots[0].is_blank() {
         return Err(Skipped::because(
             "the population loss is not known for these data",
@@ -63,10 +69,17 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         sharing: Sharing::All,
         legend,
     }
-    .draw()
+    .draw_with_notes(&run.notes(rounding.as_slice()))
 }
 
-fn over_time(run: &Run<'_>, drawing: &Drawing) -> Plot {
+/// The population loss of every dynamics that has one.
+fn losses<'a>(run: &Run<'a>) -> impl Iterator<Item = &'a Curve> {
+    let table = run.table;
+    run.dynamics()
+        .filter_map(|(one, _)| table.curve(&one.label, "population_loss", 0))
+}
+
+fn over_time(run: &Run<'_>, drawing: &Drawing, floor: f64) -> Plot {
     let mut plot = Plot::new(
         "Over time",
         run.time.side(),
@@ -74,13 +87,13 @@ fn over_time(run: &Run<'_>, drawing: &Drawing) -> Plot {
     );
     for (one, pen) in run.dynamics() {
         if let Some(curve) = run.table.curve(&one.label, "population_loss", 0) {
-            drawing.add(&mut plot, curve, pen, None);
+            drawing.add(&mut plot, &above(curve, floor), pen, None);
         }
     }
     plot
 }
 
-fn against_rank(run: &Run<'_>) -> Plot {
+fn against_rank(run: &Run<'_>, floor: f64) -> Plot {
     let rank = Side::new(Scale::Linear, "effective rank of W₁W₂");
     let mut plot = Plot::new(
         "Against effective rank",
@@ -92,7 +105,7 @@ fn against_rank(run: &Run<'_>) -> Plot {
         if let (Some(rank), Some(loss)) =
             (curve("effective_rank_product"), curve("population_loss"))
         {
-            add_path(&mut plot, rank, loss, pen);
+            add_path(&mut plot, rank, &above(loss, floor), pen);
         }
     }
     plot

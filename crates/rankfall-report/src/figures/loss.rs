@@ -1,11 +1,14 @@
 //! Loss, loss above the optimum, and loss on fresh samples over time.
 
-use crate::figures::curves::{Bands, Drawing, Middle, Values};
+use crate::figures::curves::{
+    BELOW_ROUNDING, Bands, Drawing, Middle, Values, above, reaches_rounding, rounding_floor,
+};
 use crate::figures::{Figure, Run, name};
 use crate::number::significant;
 use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
-use crate::scene::Scene;
+use crate::scene::{Scene, Stroke};
+use crate::series::Curve;
 use crate::sheet::{Sharing, Sheet, Skipped};
 
 const LOSSES: [(&str, &str, &str); 3] = [
@@ -59,6 +62,10 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         .iter()
         .map(|loss| plot(run, &drawing, loss))
         .collect();
+    let rounding = LOSSES
+        .iter()
+        .any(|(observable, ..)| some_below_rounding(run, observable))
+        .then_some(BELOW_ROUNDING);
     let mut legend = run.legend();
     legend.extend(drawing.band_entry(&plots));
     Sheet {
@@ -70,7 +77,24 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         sharing: Sharing::Own,
         legend,
     }
-    .draw()
+    .draw_with_notes(&run.notes(rounding.as_slice()))
+}
+
+/// The curves of a loss with their pens, and where rounding begins for them.
+fn curves<'a>(run: &Run<'a>, observable: &str) -> (Vec<(&'a Curve, Stroke)>, f64) {
+    let curves: Vec<_> = run
+        .dynamics()
+        .filter_map(|(one, pen)| Some((run.table.curve(&one.label, observable, 0)?, pen)))
+        .collect();
+    let floor = rounding_floor(curves.iter().map(|(curve, _)| *curve));
+    (curves, floor)
+}
+
+fn some_below_rounding(run: &Run<'_>, observable: &str) -> bool {
+    let (curves, floor) = curves(run, observable);
+    curves
+        .iter()
+        .any(|(curve, _)| reaches_rounding(curve, floor))
 }
 
 fn plot(run: &Run<'_>, drawing: &Drawing, (observable, title, label): &(&str, &str, &str)) -> Plot {
@@ -79,10 +103,9 @@ fn plot(run: &Run<'_>, drawing: &Drawing, (observable, title, label): &(&str, &s
         run.time.side(),
         Side::new(drawing.values.scale(), *label),
     );
-    for (one, pen) in run.dynamics() {
-        if let Some(curve) = run.table.curve(&one.label, observable, 0) {
-            drawing.add(&mut plot, curve, pen, None);
-        }
+    let (curves, floor) = curves(run, observable);
+    for (curve, pen) in curves {
+        drawing.add(&mut plot, &above(curve, floor), pen, None);
     }
     plot
 }

@@ -27,6 +27,11 @@ use crate::series::SeriesTable;
 use crate::sheet::Skipped;
 use time::TimeAxis;
 
+/// A run of more dynamics than this has figures of the first so many.
+pub const MOST_DYNAMICS: usize = 16;
+/// What Θ is, wherever a figure shows it.
+pub const THETA: &str = "Θ = [W₁; W₂ᵀ], the layers stacked.";
+
 /// A figure with what is said about it.
 #[derive(Clone, Debug)]
 pub struct Figure {
@@ -46,7 +51,20 @@ pub struct Figure {
 /// did not ask for them; all others give a picture or say why there is none.
 #[must_use]
 pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
-    let run = Run::of(summary, table);
+    let shown = Summary {
+        dynamics: summary
+            .dynamics
+            .iter()
+            .take(MOST_DYNAMICS)
+            .cloned()
+            .collect(),
+        warnings: Vec::new(),
+        ..summary.clone()
+    };
+    let run = Run {
+        left_out: summary.dynamics.len() - shown.dynamics.len(),
+        ..Run::of(&shown, table)
+    };
     let mut figures = vec![
         seed_figure::figure(&run),
         singular_values::of_theta(&run),
@@ -76,6 +94,8 @@ pub struct Run<'a> {
     pub time: TimeAxis,
     /// The pen of each dynamics.
     pub pens: Vec<Stroke>,
+    /// How many dynamics of the run are in no figure.
+    pub left_out: usize,
 }
 
 impl<'a> Run<'a> {
@@ -87,6 +107,7 @@ impl<'a> Run<'a> {
             table,
             time: TimeAxis::of(&table.times()),
             pens: style::pens(&summary.dynamics),
+            left_out: 0,
         }
     }
 
@@ -122,6 +143,14 @@ impl<'a> Run<'a> {
         )
     }
 
+    /// What stands below every figure: which dynamics are not drawn, then what `more` says.
+    #[must_use]
+    pub fn notes(&self, more: &[&str]) -> Vec<String> {
+        let left_out = left_out_note(self.summary.dynamics.len(), self.left_out);
+        let more = more.iter().map(ToString::to_string);
+        left_out.into_iter().chain(more).collect()
+    }
+
     /// The layer whose rank noise lowers, as observables and figures call it: W₁ where there are at
     /// least as many inputs as outputs, else W₂.
     #[must_use]
@@ -132,6 +161,16 @@ impl<'a> Run<'a> {
             ("w2", "W₂")
         }
     }
+}
+
+/// Says that dynamics are missing, where there are any.
+fn left_out_note(shown: usize, left_out: usize) -> Option<String> {
+    let all = shown + left_out;
+    (left_out > 0).then(|| {
+        format!(
+            "Drawn are the first {shown} of {all} dynamics; the others are in summary.json and series.parquet."
+        )
+    })
 }
 
 /// The label of a dynamics, or its kind where the label is empty.
@@ -158,10 +197,10 @@ fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
     (0..shown).map(move |i| i * count.saturating_sub(1) / shown.saturating_sub(1).max(1))
 }
 
-/// Whether its noise never ends: ν > 0.
+/// Whether it is drawn as a dynamics with noise: ν > 0, or batches that make some.
 #[must_use]
 pub fn is_noisy(one: &DynamicsSummary) -> bool {
-    one.noise_intensity > 0.0
+    style::is_noisy(&one.kind, one.noise_intensity > 0.0)
 }
 
 /// What its determinant is of, in symbols.

@@ -2,36 +2,85 @@
 //! layer, and the determinants of stacks where they have a law.
 
 use crate::color::Color;
-use crate::figures::curves::{Bands, Drawing, Middle, Values};
+use crate::figures::curves::{
+    BELOW_ROUNDING, Bands, Drawing, Middle, Values, above, reaches_rounding, rounding_floor,
+};
 use crate::figures::style::pens_of;
 use crate::figures::time::TimeAxis;
-use crate::figures::{Figure, capitalised, evenly};
+use crate::figures::{Figure, MOST_DYNAMICS, capitalised, evenly, left_out_note};
 use crate::legend::Entry;
 use crate::network_record::{MatrixSummary, NetworkDynamics, NetworkSummary};
 use crate::number::{compact, count, significant, subscript};
 use crate::plot::{Plot, Side};
 use crate::record::LossSummary;
 use crate::scene::{Scene, Stroke};
-use crate::series::SeriesTable;
+use crate::series::{Curve, SeriesTable};
 use crate::sheet::{Sharing, Sheet, Skipped};
 
 /// Singular values drawn in a panel: more would be a grey mass.
 const MOST_VALUES: usize = 12;
-/// Panels of singular values.
-const MOST_PANELS: usize = 24;
+/// Panels of singular values in a file; a page of more would not fit a screen or a sheet of paper.
+const PAGE_PANELS: usize = 12;
+/// Layers whose singular values are drawn.
+const MOST_LAYERS: usize = 7;
+/// Layers of features whose ranks are drawn.
+const MOST_FEATURES: usize = 4;
+/// Stacks whose determinants are drawn.
+const MOST_STACKS: usize = 9;
+/// The files of singular values, in order: as many as [`MOST_DYNAMICS`] of one page each need.
+const PAGES: [&str; MOST_DYNAMICS] = [
+    "singular_values",
+    "singular_values_2",
+    "singular_values_3",
+    "singular_values_4",
+    "singular_values_5",
+    "singular_values_6",
+    "singular_values_7",
+    "singular_values_8",
+    "singular_values_9",
+    "singular_values_10",
+    "singular_values_11",
+    "singular_values_12",
+    "singular_values_13",
+    "singular_values_14",
+    "singular_values_15",
+    "singular_values_16",
+];
 
 /// All figures, in the order of the report; each gives a picture or says why there is none, but for
 /// determinants, which only linear networks have.
 #[must_use]
 pub fn draw_network(summary: &NetworkSummary, table: &SeriesTable) -> Vec<Figure> {
-    let kinds: Vec<&str> = summary.dynamics.iter().map(|d| d.kind.as_str()).collect();
+    let shown = NetworkSummary {
+        dynamics: summary
+            .dynamics
+            .iter()
+            .take(MOST_DYNAMICS)
+            .cloned()
+            .collect(),
+        warnings: Vec::new(),
+        ..summary.clone()
+    };
+    let kinds: Vec<(&str, bool)> = shown
+        .dynamics
+        .iter()
+        .map(|d| {
+            (
+                d.kind.as_str(),
+                d.noise_intensity > 0.0 || !d.noise.is_empty(),
+            )
+        })
+        .collect();
     let run = NetworkRun {
-        summary,
+        summary: &shown,
         table,
         time: TimeAxis::of(&table.times()),
         pens: pens_of(&kinds),
+        left_out: summary.dynamics.len() - shown.dynamics.len(),
     };
-    let mut figures = vec![run.loss(), run.singular_values(), run.ranks()];
+    let mut figures = vec![run.loss()];
+    figures.extend(run.singular_values());
+    figures.push(run.ranks());
     if summary
         .dynamics
         .iter()
@@ -48,6 +97,7 @@ struct NetworkRun<'a> {
     table: &'a SeriesTable,
     time: TimeAxis,
     pens: Vec<Stroke>,
+    left_out: usize,
 }
 
 impl<'a> NetworkRun<'a> {
@@ -88,13 +138,32 @@ impl<'a> NetworkRun<'a> {
     ) -> Plot {
         let side = Side::new(drawing.values.scale(), label);
         let mut plot = Plot::new(title, self.time.side(), side);
-        for (one, pen) in self.dynamics() {
-            if let Some(curve) = self.table.curve(&one.label, observable, index) {
-                drawing.add(&mut plot, curve, pen, None);
-                drawing.add_law(&mut plot, curve);
-            }
+        let (curves, floor) = self.curves(drawing.values, observable, index);
+        for (curve, pen) in curves {
+            let curve = above(curve, floor);
+            drawing.add(&mut plot, &curve, pen, None);
+            drawing.add_law(&mut plot, &curve);
         }
         plot
+    }
+
+    /// The curves of an observable with their pens, and where rounding begins for them: 0 where they
+    /// are not on a logarithmic axis.
+    fn curves(
+        &self,
+        values: Values,
+        observable: &str,
+        index: u32,
+    ) -> (Vec<(&'a Curve, Stroke)>, f64) {
+        let curve = |(one, pen): (&NetworkDynamics, Stroke)| {
+            Some((self.table.curve(&one.label, observable, index)?, pen))
+        };
+        let curves: Vec<_> = self.dynamics().filter_map(curve).collect();
+        let floor = match values {
+            Values::Positive => rounding_floor(curves.iter().map(|(curve, _)| *curve)),
+            _ => 0.0,
+        };
+        (curves, floor)
     }
 
     fn sheet(
@@ -105,6 +174,7 @@ impl<'a> NetworkRun<'a> {
         columns: usize,
         sharing: Sharing,
         band: Option<Entry>,
+        notes: &[&str],
     ) -> Result<Scene, Skipped> {
         let lines = self
             .dynamics()
@@ -118,7 +188,14 @@ impl<'a> NetworkRun<'a> {
             sharing,
             legend: lines.chain(band).collect(),
         }
-        .draw()
+        .draw_with_notes(&self.notes(notes))
+    }
+
+    /// What stands below every figure: which dynamics are not drawn, then what `more` says.
+    fn notes(&self, more: &[&str]) -> Vec<String> {
+        let left_out = left_out_note(self.summary.dynamics.len(), self.left_out);
+        let more = more.iter().map(ToString::to_string);
+        left_out.into_iter().chain(more).collect()
     }
 
     fn drawing(&self, values: Values, middle: Middle, bands: Bands) -> Drawing {
@@ -148,7 +225,20 @@ impl<'a> NetworkRun<'a> {
             ),
         ];
         let shown = plots.iter().filter(|p| !p.is_blank()).count();
-        let title = "Loss and accuracy over time";
+        let classes = self.summary.problem.classes;
+        let title = if classes {
+            "Loss and accuracy over time"
+        } else {
+            "Loss over time"
+        };
+        let falls = |observable: &&str| {
+            let (curves, floor) = self.curves(Values::Positive, observable, 0);
+            curves
+                .iter()
+                .any(|(curve, _)| reaches_rounding(curve, floor))
+        };
+        let rounding = ["loss", "held_out_loss"].iter().any(falls);
+        let rounding = rounding.then_some(BELOW_ROUNDING);
         let band = loss.band_entry(&plots);
         let mut caption = String::from("Losses are means over rows and sums over outputs.");
         for one in &self.summary.dynamics {
@@ -162,69 +252,116 @@ impl<'a> NetworkRun<'a> {
                        that.",
             outcome: self.sheet(
                 title,
-                "Training and held-out loss and accuracy of every dynamics over time.",
+                "Training and held-out loss, and accuracy where targets are classes, of every dynamics over time.",
                 plots,
                 shown.min(2),
-                Sharing::Own,
+                Sharing::Alike,
                 band,
+                rounding.as_slice(),
             ),
         }
     }
 
-    /// Layers side by side, one row of panels per dynamics.
-    fn singular_values(&self) -> Figure {
-        let title = "Singular values of every layer";
-        let drawing = self.drawing(Values::Logarithms, Middle::Median, Bands::Both);
-        let mut plots = Vec::new();
+    /// Layers side by side, one row of panels per dynamics, in as many files as that takes.
+    fn singular_values(&self) -> Vec<Figure> {
         let matrices = self.spectra();
-        let columns = matrices.len();
-        let rows = (MOST_PANELS / columns.max(1)).max(1);
-        let shown: Vec<usize> = evenly(self.summary.dynamics.len(), rows).collect();
-        for &place in &shown {
-            let one = &self.summary.dynamics[place];
-            for matrix in &matrices {
-                plots.push(self.spectrum(one, matrix, &drawing));
-            }
+        let per_page = (PAGE_PANELS / matrices.len().max(1)).max(1);
+        let pages: Vec<&[NetworkDynamics]> = self.summary.dynamics.chunks(per_page).collect();
+        if pages.is_empty() {
+            return vec![self.singular_value_page(&[], &matrices, (0, 1))];
         }
-        let left_out = self.summary.dynamics.len() - shown.len();
-        let mut caption = format!(
-            "Singular values on logarithmic axes, largest darkest; where a layer has more than {MOST_VALUES}, \
-             that many are drawn, evenly spread over their order."
-        );
-        if left_out > 0 {
-            caption.push_str(&format!(" {left_out} of the dynamics are left out."));
+        let page = |(i, shown): (usize, &&[NetworkDynamics])| {
+            self.singular_value_page(shown, &matrices, (i, pages.len()))
+        };
+        pages.iter().enumerate().map(page).collect()
+    }
+
+    /// Page `i` of `pages`.
+    fn singular_value_page(
+        &self,
+        shown: &[NetworkDynamics],
+        matrices: &[(String, String)],
+        (i, pages): (usize, usize),
+    ) -> Figure {
+        let mut title = String::from("Singular values of every layer");
+        if pages > 1 {
+            title.push_str(&format!(", {} of {pages}", i + 1));
         }
+        let drawing = self.drawing(Values::Logarithms, Middle::Median, Bands::Both);
+        let plots: Vec<Plot> = shown
+            .iter()
+            .flat_map(|one| matrices.iter().map(move |matrix| (one, matrix)))
+            .map(|(one, matrix)| self.spectrum(one, matrix, &drawing))
+            .collect();
         let band: Vec<Entry> = drawing.band_entry(&plots).into_iter().collect();
+        let left_out = self.spectra_note(shown);
         let outcome = Sheet {
-            title: title.into(),
+            title: title.clone(),
             subtitle: self.origin(),
             description: "One panel per layer and dynamics: singular values over time.".into(),
             plots,
-            columns,
-            sharing: Sharing::Own,
+            columns: matrices.len().clamp(1, 4),
+            sharing: Sharing::All,
             legend: band,
         }
-        .draw();
+        .draw_with_notes(&self.notes(&left_out.iter().map(String::as_str).collect::<Vec<_>>()));
         Figure {
-            name: "singular_values",
-            title: title.into(),
-            caption,
+            name: PAGES[i.min(PAGES.len() - 1)],
+            title,
+            caption: format!(
+                "Singular values on one logarithmic axis for all panels, largest darkest; where a layer has more than \
+                 {MOST_VALUES}, that many are drawn, evenly spread over their order."
+            ),
             look_for: "Lines that part: some directions grow with the signal, the others are left behind or pushed down \
                        by the noise. Bands show how far trajectories differ.",
             outcome,
         }
     }
 
+    /// Which layers and which singular values are not drawn.
+    fn spectra_note(&self, shown: &[NetworkDynamics]) -> Vec<String> {
+        let mut notes = Vec::new();
+        let layers = self.layers();
+        if layers > MOST_LAYERS {
+            notes.push(format!(
+                "Drawn are {MOST_LAYERS} of {layers} layers, evenly spread, the first and the last among them."
+            ));
+        }
+        let count = |one: &NetworkDynamics, observable: &str| {
+            self.table.parts(&one.label, observable).count()
+        };
+        let matrices = self.spectra();
+        let most = shown
+            .iter()
+            .flat_map(|one| {
+                matrices
+                    .iter()
+                    .map(|(observable, _)| count(one, observable))
+            })
+            .max();
+        if let Some(most) = most.filter(|most| *most > MOST_VALUES) {
+            notes.push(format!(
+                "Of up to {most} singular values {MOST_VALUES} are drawn, evenly spread over their order."
+            ));
+        }
+        notes
+    }
+
+    fn layers(&self) -> usize {
+        self.summary.problem.layers.len().saturating_sub(1)
+    }
+
     /// Whose spectra are drawn: the layers, and the map of a linear network.
     fn spectra(&self) -> Vec<(String, String)> {
-        let layers = self.summary.problem.layers.len().saturating_sub(1);
         let layer = |j: usize| {
             (
                 format!("log_singular_value_layer_{j}"),
                 format!("layer {j}"),
             )
         };
-        let mut all: Vec<(String, String)> = (1..=layers.min(MOST_PANELS)).map(layer).collect();
+        let mut all: Vec<(String, String)> = evenly(self.layers(), MOST_LAYERS)
+            .map(|place| layer(place + 1))
+            .collect();
         if self.summary.dynamics.iter().any(|d| d.product.is_some()) {
             let name = match self.summary.problem.kind.as_str() {
                 "diagonal-linear" => "log_row_norm_product",
@@ -241,9 +378,10 @@ impl<'a> NetworkRun<'a> {
         (observable, words): &(String, String),
         drawing: &Drawing,
     ) -> Plot {
-        let what = match observable.as_str() {
-            "log_row_norm_product" => "sizes of the map's entries".to_owned(),
-            _ => format!("singular values of {words}"),
+        // The first panel of a row says it for the whole row; titles say of which matrix.
+        let what = match self.summary.problem.kind.as_str() {
+            "diagonal-linear" => "singular values, and sizes of the map's entries",
+            _ => "singular values",
         };
         let side = Side::new(drawing.values.scale(), what);
         let title = format!("{}, {words}", one.label);
@@ -275,12 +413,12 @@ impl<'a> NetworkRun<'a> {
                 plots.push(self.plot(&title, "rank", drawing, &observable, index));
             }
         }
-        for j in 1..=self
+        let features = self
             .summary
             .dynamics
             .first()
-            .map_or(0, |d| d.features.len())
-        {
+            .map_or(0, |d| d.features.len());
+        for j in 1..=features.min(MOST_FEATURES) {
             let title = format!("Active share, features {j}");
             let plain = self.drawing(Values::Plain, Middle::Mean, bands);
             let observable = "active_share_features";
@@ -318,6 +456,7 @@ impl<'a> NetworkRun<'a> {
                 columns,
                 Sharing::Own,
                 band,
+                &[],
             ),
         }
     }
@@ -331,7 +470,7 @@ impl<'a> NetworkRun<'a> {
         let widths = &self.summary.problem.layers;
         let can_lose = |j: &usize| widths[j - 1].min(widths[*j]) > 1;
         let layer = |j: usize| ("layer", j as u32, format!("layer {j}"));
-        let layers = (1..widths.len()).filter(can_lose).take(8);
+        let layers = (1..widths.len()).filter(can_lose).take(MOST_LAYERS);
         let mut all: Vec<_> = layers.map(layer).collect();
         all.extend(
             first
@@ -340,7 +479,7 @@ impl<'a> NetworkRun<'a> {
                 .map(|_| ("product", 0, "the map".to_owned())),
         );
         let features = |j: usize| ("features", j as u32, format!("features {j}"));
-        all.extend((1..=first.features.len().min(4)).map(features));
+        all.extend((1..=first.features.len().min(MOST_FEATURES)).map(features));
         all.extend(
             first
                 .jacobian
@@ -360,7 +499,7 @@ impl<'a> NetworkRun<'a> {
             .max();
         let bands = Bands::among(self.summary.dynamics.len());
         let drawing = self.drawing(Values::Plain, Middle::Mean, bands);
-        let plots: Vec<Plot> = (1..=stacks.unwrap_or(0))
+        let plots: Vec<Plot> = (1..=stacks.unwrap_or(0).min(MOST_STACKS))
             .map(|j| {
                 let title = format!("Layers {j} and {}", j + 1);
                 self.plot(&title, "log det ΘⱼΘⱼᵀ", &drawing, "log_det_stack", j as u32)
@@ -384,7 +523,7 @@ impl<'a> NetworkRun<'a> {
             sharing: Sharing::Own,
             legend: lines.chain(extra).chain(band).collect(),
         }
-        .draw();
+        .draw_with_notes(&self.notes(&["Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], adjacent layers stacked."]));
         Figure {
             name: "determinants",
             title: title.into(),

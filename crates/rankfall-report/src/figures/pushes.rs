@@ -1,7 +1,7 @@
 //! Who pushes whom: eigenvalues over time, and what each one's repulsion added to each other.
 
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, Run, name};
+use crate::figures::{Figure, Run, THETA, name};
 use crate::gradient::Gradient;
 use crate::heatmap::{Cell, HeatAxis, HeatMap};
 use crate::number::{significant, subscript};
@@ -86,7 +86,7 @@ fn scene(run: &Run<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<Scene, S
         sharing: Sharing::Own,
         legend,
     }
-    .draw()
+    .draw_with_notes(&run.notes(&[THETA, "White: no eigenvalue pushes itself."]))
 }
 
 fn matrix(pairs: &Pairs) -> Plot {

@@ -58,7 +58,7 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
         sharing: Sharing::Rows,
         legend,
     }
-    .draw()
+    .draw_with_notes(&run.notes(&[]))
 }
 
 fn plot(run: &Run<'_>, drawing: &Drawing, observable: &str, title: &str, symbol: &str) -> Plot {

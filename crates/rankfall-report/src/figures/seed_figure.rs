@@ -2,16 +2,28 @@
 
 use crate::figures::curves::{Bands, Drawing, Middle, Values};
 use crate::figures::style::LAW;
-use crate::figures::{Figure, Run, determinant_name, evenly, is_noisy, name};
+use crate::figures::{Figure, Run, THETA, determinant_name, evenly, is_noisy, name};
+use crate::font;
 use crate::legend::Entry;
-use crate::number::{significant, subscript};
-use crate::plot::{Plot, Side};
+use crate::number::{compact, significant, subscript};
+use crate::panel::SMALL;
+use crate::plot::{Mark, Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::{Scene, Stroke};
+use crate::series::Curve;
 use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::symbol::Symbol;
 
-/// How many singular values the right panel follows, from the largest to the smallest.
-const FOLLOWED: usize = 5;
+/// Up to this many singular values are all followed.
+const ALL: usize = 8;
+/// Of more than [`ALL`] the largest so many, and the smallest.
+const LARGEST: usize = 5;
+/// Up to this many dynamics share a panel of singular values.
+const MOST_TOGETHER: usize = 3;
+/// Discs along each line of a dynamics with noise, to tell it from those without where there is no colour.
+const DISCS: usize = 9;
+/// The widest name of a dynamics in the legend, before its parameters.
+const WIDEST_NAME: f64 = 330.0;
 
 /// log det M for every dynamics, its law over it; singular values without and with noise.
 #[must_use]
@@ -29,26 +41,74 @@ pub fn figure(run: &Run<'_>) -> Figure {
 }
 
 fn scene(run: &Run<'_>, layer: &str) -> Result<Scene, Skipped> {
-    let plots = vec![determinant_plot(run), singular_value_plot(run, layer)];
-    let mut legend = run.legend();
+    let mut plots = vec![determinant_plot(run)];
+    for (noise, words) in [(false, "without noise"), (true, "with noise")] {
+        plots.push(singular_value_plot(run, layer, noise, words));
+    }
+    let mut legend: Vec<Entry> = run.dynamics().map(entry).collect();
     let lawful = plots[0].lines.iter().any(|l| l.stroke == LAW);
     if lawful {
         legend.push(Entry::line("law: log det M(0) − 2νk tr(S) t", LAW));
     }
     legend.extend(drawing(run, Values::Logarithms).band_entry(&plots));
+    let shown = plots.iter().filter(|p| !p.is_blank()).count();
+    let notes = notes(run, layer);
     Sheet {
         title: "What gradient noise does to rank".into(),
         subtitle: run.origin(),
         description: format!(
-            "Left: the logarithm of the determinant over time for every dynamics. Right: singular values of {layer} \
-             without and with gradient noise, on a logarithmic axis."
+            "Left: the logarithm of the determinant over time for every dynamics. Right of it: singular values of {layer} \
+             without and with gradient noise, on one logarithmic axis."
         ),
         plots,
-        columns: 2,
-        sharing: Sharing::Own,
+        columns: shown,
+        sharing: Sharing::Alike,
         legend,
     }
-    .draw()
+    .draw_with_notes(&run.notes(&notes.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+/// A dynamics in the legend, with the parameters of its noise.
+fn entry((one, pen): (&DynamicsSummary, Stroke)) -> Entry {
+    let name = font::fit(name(one), SMALL, false, WIDEST_NAME);
+    let noise = if one.noise_intensity > 0.0 {
+        let (delta, nu) = (compact(one.label_noise, 3), compact(one.noise_intensity, 3));
+        format!(": η = {}, δ = {delta}, ν = {nu}", compact(one.step_size, 3))
+    } else {
+        String::new()
+    };
+    Entry {
+        symbol: is_noisy(one).then(|| Symbol::disc(pen.color, true)),
+        ..Entry::line(format!("{name}{noise}"), pen)
+    }
+}
+
+/// What the symbols mean, and what is not drawn.
+fn notes(run: &Run<'_>, layer: &str) -> Vec<String> {
+    let mut notes = vec![THETA.to_owned()];
+    if run.dynamics().any(|(one, _)| is_noisy(one)) {
+        notes.push("Lines with discs have noise.".into());
+    }
+    let places = followed(most_parts(run));
+    if most_parts(run) > places.len() {
+        notes.push(format!(
+            "Of the {} singular values of {layer} the largest {LARGEST} and the smallest are drawn.",
+            most_parts(run)
+        ));
+    }
+    let untold: Vec<&str> = [false, true]
+        .into_iter()
+        .flat_map(|noise| of_sort(run, noise).skip(MOST_TOGETHER))
+        .map(|(one, _)| name(one))
+        .collect();
+    if !untold.is_empty() {
+        let file = format!("singular_values_{}", run.falling_layer().0);
+        notes.push(format!(
+            "On the left alone, with singular values in the figure {file}: {}.",
+            untold.join(", ")
+        ));
+    }
+    notes
 }
 
 fn drawing(run: &Run<'_>, values: Values) -> Drawing {
@@ -81,41 +141,99 @@ fn determinant_plot(run: &Run<'_>) -> Plot {
     };
     let curves: Vec<_> = run
         .dynamics()
-        .filter_map(|(d, pen)| Some((run.table.curve(&d.label, "log_det", 0)?, pen)))
+        .filter_map(|(d, pen)| {
+            let curve = run.table.curve(&d.label, "log_det", 0)?;
+            Some((is_noisy(d), curve, pen))
+        })
         .collect();
-    for (curve, pen) in &curves {
+    for (rank, (noisy, curve, pen)) in curves.iter().enumerate() {
         drawing.add(&mut plot, curve, *pen, None);
+        add_discs(&mut plot, *noisy, rank % MOST_TOGETHER);
     }
-    for (curve, _) in &curves {
+    for (_, curve, _) in &curves {
         drawing.add_law(&mut plot, curve);
     }
     plot
 }
 
-fn singular_value_plot(run: &Run<'_>, layer: &str) -> Plot {
-    let observable = format!("log_singular_value_{}", run.falling_layer().0);
+fn singular_value_plot(run: &Run<'_>, layer: &str, noise: bool, words: &str) -> Plot {
     let side = Side::new(
         Values::Logarithms.scale(),
         format!("singular values of {layer}"),
     );
-    let mut plot = Plot::new(format!("Singular values of {layer}"), run.time.side(), side);
-    let shown = [quiet(run), noisy(run)];
-    // Only the falling ones are named: the others lie so close that names would collide.
-    let named = shown.iter().flatten().last().map(|d| &d.label);
-    for (one, pen) in run.dynamics() {
-        if !shown.iter().flatten().any(|d| d.label == one.label) {
-            continue;
-        }
-        let pen = Stroke { width: 2.0, ..pen };
-        let parts: Vec<_> = run.table.parts(&one.label, &observable).collect();
-        // It is the small ones that noise makes fall.
-        for (index, curve) in evenly(parts.len(), FOLLOWED).map(|place| parts[place]) {
-            let label = format!("σ{}", subscript(index as usize));
-            let label = (named == Some(&one.label)).then_some(label);
+    let title = format!("{} of {layer}, {words}", range(most_parts(run)));
+    let mut plot = Plot::new(title, run.time.side(), side);
+    for (rank, (one, pen)) in of_sort(run, noise).take(MOST_TOGETHER).enumerate() {
+        let pen = Stroke {
+            width: pen.width.min(2.0),
+            ..pen
+        };
+        let parts = parts(run, one);
+        for place in followed(parts.len()) {
+            let (index, curve) = parts[place];
+            // One dynamics of a panel is named: names of the others would stand on the same places.
+            let label = (rank == 0).then(|| format!("σ{}", subscript(index as usize)));
             drawing(run, Values::Logarithms).add(&mut plot, curve, pen, label);
+            add_discs(&mut plot, noise, rank);
         }
     }
     plot
+}
+
+/// Discs along the line added last, where it has noise; those of the `rank`-th dynamics between those
+/// of the one before.
+fn add_discs(plot: &mut Plot, noisy: bool, rank: usize) {
+    let Some(line) = plot.lines.last().filter(|_| noisy) else {
+        return;
+    };
+    let symbol = Symbol::disc(line.stroke.color, true);
+    let count = line.places.len();
+    let shift = rank * count / (DISCS * (MOST_TOGETHER + 1));
+    let places = evenly(count, DISCS).map(|place| (place + shift).min(count - 1));
+    let marks: Vec<Mark> = places
+        .filter_map(|place| {
+            Some(Mark {
+                at: line.places[place]?,
+                symbol,
+            })
+        })
+        .collect();
+    plot.marks.extend(marks);
+}
+
+/// The dynamics with or without noise, with their pens.
+fn of_sort<'a>(run: &Run<'a>, noise: bool) -> impl Iterator<Item = (&'a DynamicsSummary, Stroke)> {
+    run.dynamics()
+        .filter(move |(one, _)| is_noisy(one) == noise)
+}
+
+/// The singular values of the layer with their indices, from the largest.
+fn parts<'a>(run: &Run<'a>, one: &DynamicsSummary) -> Vec<(u32, &'a Curve)> {
+    let observable = format!("log_singular_value_{}", run.falling_layer().0);
+    run.table.parts(&one.label, &observable).collect()
+}
+
+fn most_parts(run: &Run<'_>) -> usize {
+    let counts = run.dynamics().map(|(one, _)| parts(run, one).len());
+    counts.max().unwrap_or(0)
+}
+
+/// The positions that are followed of `count` singular values.
+fn followed(count: usize) -> Vec<usize> {
+    if count <= ALL {
+        return (0..count).collect();
+    }
+    (0..LARGEST).chain([count - 1]).collect()
+}
+
+/// Which singular values are followed, as the title of a panel: "σ₁ … σ₅ and σ₆₄".
+fn range(count: usize) -> String {
+    let sigma = |i: usize| format!("σ{}", subscript(i));
+    match count {
+        0 | 1 => sigma(1),
+        count if count <= ALL => format!("σ₁ … {}", sigma(count)),
+        count => format!("σ₁ … {} and {}", sigma(LARGEST), sigma(count)),
+    }
 }
 
 /// The dynamics whose noise is shown: the stochastic flow where there is one.
@@ -135,15 +253,10 @@ fn quiet<'a>(run: &Run<'a>) -> Option<&'a DynamicsSummary> {
 }
 
 fn caption(run: &Run<'_>, layer: &str) -> String {
-    let shown: Vec<&str> = [quiet(run), noisy(run)]
-        .into_iter()
-        .flatten()
-        .map(name)
-        .collect();
     let mut sentences = vec![format!(
-        "Left, the logarithm of the determinant over time; right, singular values of {layer} (at most {FOLLOWED}, from \
-         the largest to the smallest) under {}, on a logarithmic axis.",
-        shown.join(" and under "),
+        "Left, the logarithm of the determinant over time; right of it, {} of {layer} without and with noise, on one \
+         logarithmic axis.",
+        range(most_parts(run)),
     )];
     sentences.extend(quiet(run).and_then(quiet_sentence));
     sentences.extend(noisy(run).and_then(|one| noisy_sentence(run, one)));
@@ -191,4 +304,19 @@ fn noisy_sentence(run: &Run<'_>, one: &DynamicsSummary) -> Option<String> {
         significant(rate, 4),
         significant(law, 4),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_a_few_singular_values_are_followed_and_of_many_the_largest_five_and_the_smallest() {
+        assert_eq!(followed(5), [0, 1, 2, 3, 4]);
+        assert_eq!(followed(8), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(followed(64), [0, 1, 2, 3, 4, 63]);
+        assert_eq!(range(8), "σ₁ … σ₈");
+        assert_eq!(range(64), "σ₁ … σ₅ and σ₆₄");
+        assert!(followed(0).is_empty());
+    }
 }

@@ -42,7 +42,7 @@ fn figure(
     let description =
         format!("One panel per dynamics: every singular value of {symbol} on a logarithmic axis.");
     let mut caption = format!(
-        "All singular values of {symbol}, largest darkest, on one logarithmic axis for all panels."
+        "Singular values of {symbol}, largest darkest, on one logarithmic axis for all panels."
     );
     for one in &run.summary.dynamics {
         caption.extend(sentence(one, recorded(one)));

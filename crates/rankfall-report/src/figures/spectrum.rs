@@ -2,13 +2,16 @@
 
 use crate::color::Color;
 use crate::figures::curves::{Bands, Drawing, Middle, Values};
-use crate::figures::{Run, name};
+use crate::figures::{Run, THETA, evenly, name};
 use crate::number::subscript;
 use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::Scene;
 use crate::scene::Stroke;
 use crate::sheet::{Sharing, Sheet, Skipped};
+
+/// More parts than this would be a grey mass.
+const MOST_PARTS: usize = 24;
 
 /// A spectrum in words and symbols.
 pub struct Spectrum {
@@ -54,7 +57,23 @@ pub fn scene(
         sharing: Sharing::All,
         legend,
     }
-    .draw()
+    .draw_with_notes(&notes(run, spectrum))
+}
+
+/// What the symbols mean, and which parts are drawn where not all are.
+fn notes(run: &Run<'_>, spectrum: &Spectrum) -> Vec<String> {
+    let stacked = spectrum.label.contains('Θ') || spectrum.letter == 'λ';
+    let mut notes = run.notes(if stacked { &[THETA] } else { &[] });
+    let parts = |one: &DynamicsSummary| run.table.parts(&one.label, &spectrum.observable).count();
+    let most = run.summary.dynamics.iter().map(parts).max().unwrap_or(0);
+    if most > MOST_PARTS {
+        notes.push(format!(
+            "Drawn are {MOST_PARTS} of {most} {}, evenly spread over their order, the largest and the smallest among \
+             them.",
+            spectrum.label
+        ));
+    }
+    notes
 }
 
 /// One panel.
@@ -65,6 +84,9 @@ pub fn plot(run: &Run<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
         .table
         .parts(&one.label, &spectrum.observable)
         .filter(|(_, c)| !c.is_blank())
+        .collect();
+    let parts: Vec<_> = evenly(parts.len(), MOST_PARTS)
+        .map(|place| parts[place])
         .collect();
     // The largest is painted last: where all run together, it is the one to see.
     for (position, (index, curve)) in parts.iter().enumerate().rev() {

@@ -16,31 +16,44 @@ pub const LAW: Stroke = Stroke {
     dash: Dash::Dashed,
 };
 
+/// Colours of dynamics without noise, as positions in [`SERIES`]: the cool ones.
+const COOL: [usize; 4] = [0, 2, 4, 6];
+/// Colours of dynamics with noise: the warm ones.
+const WARM: [usize; 4] = [1, 3, 5, 7];
+
 /// The pen of each dynamics, in their order. A kind has its own colour and dash where it is not yet
 /// taken: cool for the noiseless, warm for the noisy, solid for flows, broken for descents.
 #[must_use]
 pub fn pens(dynamics: &[DynamicsSummary]) -> Vec<Stroke> {
-    let kinds: Vec<&str> = dynamics.iter().map(|one| one.kind.as_str()).collect();
+    let kinds: Vec<(&str, bool)> = dynamics
+        .iter()
+        .map(|one| (one.kind.as_str(), one.noise_intensity > 0.0))
+        .collect();
     pens_of(&kinds)
 }
 
-/// The pens of dynamics of these kinds.
+/// The pens of dynamics of these kinds, each with whether noise of any sort is added to it.
 #[must_use]
-pub fn pens_of(kinds: &[&str]) -> Vec<Stroke> {
-    let mut taken = vec![false; SERIES.len()];
+pub fn pens_of(kinds: &[(&str, bool)]) -> Vec<Stroke> {
+    let mut taken = [false; SERIES.len()];
+    let mut rounds = [0; 2];
     let mut pens = Vec::new();
-    for (i, kind) in kinds.iter().enumerate() {
-        let (preferred, dash) = of_kind(kind);
-        let free = (0..SERIES.len()).find(|c| !taken[*c]);
+    for (kind, noise_added) in kinds {
+        let noisy = is_noisy(kind, *noise_added);
+        let (preferred, dash) = of_kind(kind, noisy);
+        let family = if noisy { WARM } else { COOL };
+        let free = family.into_iter().find(|c| !taken[*c]);
+        let round = &mut rounds[usize::from(noisy)];
         let (color, dash) = match (taken[preferred], free) {
             (false, _) => (preferred, dash),
-            (true, Some(free)) => (free, DASHES[i % DASHES.len()]),
+            (true, Some(free)) => (free, DASHES[(*round + 1) % DASHES.len()]),
             // More dynamics than colours: the dash moves on with every round.
             (true, None) => (
-                i % SERIES.len(),
-                DASHES[(i + i / SERIES.len()) % DASHES.len()],
+                family[*round % family.len()],
+                DASHES[(*round + *round / family.len()) % DASHES.len()],
             ),
         };
+        *round += 1;
         taken[color] = true;
         pens.push(Stroke {
             color: Color::Series(color),
@@ -55,14 +68,21 @@ pub fn pens_of(kinds: &[&str]) -> Vec<Stroke> {
     pens
 }
 
-fn of_kind(kind: &str) -> (usize, Dash) {
+/// Whether a dynamics is drawn as one with noise: noise is added, or its batches make some.
+#[must_use]
+pub fn is_noisy(kind: &str, noise_added: bool) -> bool {
+    noise_added || kind == "sgd"
+}
+
+fn of_kind(kind: &str, noisy: bool) -> (usize, Dash) {
     match kind {
         "gradient-flow" => (0, Dash::Solid),
-        "stochastic-gradient-flow" => (1, Dash::Solid),
-        "gradient-descent" => (2, Dash::Long),
-        "label-noise-gradient-descent" => (3, Dash::DashDot),
-        "sgd" => (4, Dash::Dotted),
-        _ => (5, Dash::Long),
+        "stochastic-gradient-flow" if noisy => (1, Dash::Solid),
+        "gradient-descent" if !noisy => (2, Dash::Long),
+        "label-noise-gradient-descent" if noisy => (3, Dash::DashDot),
+        "sgd" => (5, Dash::Dotted),
+        _ if noisy => (7, Dash::Long),
+        _ => (4, Dash::Long),
     }
 }
 
@@ -74,5 +94,51 @@ pub fn columns(panels: usize) -> usize {
         4 => 2,
         5 | 6 | 9 => 3,
         _ => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noiseless_dynamics_are_cool_and_noisy_ones_warm_whatever_their_number() {
+        let kinds = [
+            ("gradient-descent", false),
+            ("sgd", false),
+            ("sgd", true),
+            ("gradient-descent", false),
+            ("label-noise-gradient-descent", true),
+            ("gradient-descent", true),
+            ("gradient-flow", false),
+        ];
+        let kinds: Vec<_> = kinds.iter().cycle().take(40).copied().collect();
+        for ((kind, added), pen) in kinds.iter().zip(pens_of(&kinds)) {
+            let Color::Series(color) = pen.color else {
+                panic!("{pen:?}")
+            };
+            let family = if is_noisy(kind, *added) { WARM } else { COOL };
+            assert!(family.contains(&color), "{kind} {added} has colour {color}");
+        }
+    }
+
+    #[test]
+    fn the_five_dynamics_of_the_paper_differ_in_colour() {
+        let kinds = [
+            ("gradient-flow", false),
+            ("stochastic-gradient-flow", true),
+            ("gradient-descent", false),
+            ("label-noise-gradient-descent", true),
+            ("sgd", true),
+        ];
+        let mut colors: Vec<_> = pens_of(&kinds).iter().map(|p| p.color).collect();
+        colors.dedup();
+        assert_eq!(colors.len(), 5);
+        assert!(
+            colors
+                .iter()
+                .enumerate()
+                .all(|(i, c)| !colors[..i].contains(c))
+        );
     }
 }

@@ -21,35 +21,170 @@ const PRINTED: usize = 8;
 /// At most this many lines share a panel, evenly chosen.
 const MOST_LINES: usize = 8;
 
-/// The figures of a sweep over one or two settings; `origin` is written under their titles.
+/// Panels of a figure whose settings beyond the second have panels of their own.
+const MOST_PANELS: usize = 24;
+/// Up to this many of them stand side by side.
+const MOST_SIDE_BY_SIDE: usize = 4;
+
+/// The figures of a sweep; `origin` is written under their titles. Axes of one value are named there;
+/// the first two of several values are drawn, and every value of the others has a panel of its own.
 #[must_use]
 pub fn figures(table: &SweepTable, origin: &str) -> Vec<Figure> {
+    let sliced = Sliced::of(table, origin);
     let mut figures = Vec::new();
-    if table.axes.len() != 1 {
-        figures.push(heat_maps(table, origin));
+    if sliced.axes.len() != 1 {
+        figures.push(heat_maps(&sliced));
     }
-    figures.push(line_families(table, origin));
+    figures.push(line_families(&sliced));
     figures
 }
 
-fn heat_maps(table: &SweepTable, origin: &str) -> Figure {
-    Figure {
-        name: "heat_maps",
-        title: "The plane of settings".into(),
-        caption: heat_caption(table),
-        look_for: "Colours grow lighter with the number, also in grey. Where a prediction exists, a second map shows what \
-                   was measured divided by it: 1 is agreement. The border of the hatched region is where steps become \
-                   too large for the start they meet.",
-        outcome: heat_scene(table, origin),
+/// A sweep as tables of two settings at most.
+struct Sliced {
+    /// The settings that are drawn.
+    axes: Vec<SweepAxis>,
+    /// One table over them for each setting of the other axes, and that setting in words.
+    slices: Vec<(String, SweepTable)>,
+    /// How many such tables there are, drawn or not.
+    all: usize,
+    /// The line under the title.
+    origin: String,
+}
+
+impl Sliced {
+    fn of(table: &SweepTable, origin: &str) -> Self {
+        let several = |i: &usize| table.axes[*i].values.len() != 1;
+        let varied: Vec<usize> = (0..table.axes.len()).filter(several).collect();
+        let drawn: Vec<usize> = match &varied[..] {
+            [] => (0..table.axes.len().min(1)).collect(),
+            some => some.iter().copied().take(2).collect(),
+        };
+        let others: Vec<usize> = varied.into_iter().skip(2).collect();
+        let fixed = table
+            .axes
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| !several(i) && !drawn.contains(i));
+        let fixed: Vec<String> = fixed.map(|(_, axis)| setting(axis, 0)).collect();
+        let lengths = others.iter().map(|i| table.axes[*i].values.len());
+        let all = lengths.fold(1, usize::saturating_mul);
+        let rows: usize = table
+            .metrics
+            .iter()
+            .map(|m| 1 + usize::from(m.prediction.is_some()))
+            .sum();
+        let most = (MOST_PANELS / rows.max(1)).clamp(2, MOST_SIDE_BY_SIDE);
+        let slices = evenly(all, if others.is_empty() { 1 } else { most })
+            .map(|at| slice(table, &drawn, &others, at))
+            .collect();
+        let front = fixed.into_iter().chain([origin.to_owned()]);
+        Self {
+            axes: drawn.iter().map(|i| table.axes[*i].clone()).collect(),
+            slices,
+            all,
+            origin: front.collect::<Vec<_>>().join(" · "),
+        }
+    }
+
+    /// Says that settings are missing, where there are any.
+    fn notes(&self) -> Vec<String> {
+        let shown = self.slices.len();
+        let missing = (shown < self.all).then(|| {
+            format!(
+                "Drawn are {shown} of {} settings of the other axes, evenly chosen; all numbers are in sweep.parquet.",
+                self.all
+            )
+        });
+        missing.into_iter().collect()
+    }
+
+    /// `title` with the setting of a slice, where there are several.
+    fn title(&self, title: &str, held: &str) -> String {
+        if held.is_empty() {
+            title.to_owned()
+        } else {
+            format!("{title}, {held}")
+        }
+    }
+
+    /// How many panels stand side by side: the slices, where there are several.
+    fn columns(&self, panels: usize) -> usize {
+        match self.slices.len() {
+            0 | 1 => columns(panels),
+            several => several,
+        }
     }
 }
 
-fn heat_scene(table: &SweepTable, origin: &str) -> Result<Scene, Skipped> {
-    let [first, second] = &table.axes[..] else {
-        return Err(Skipped::because(format!(
-            "a heat map has two settings, and {} were varied",
-            table.axes.len()
-        )));
+fn setting(axis: &SweepAxis, i: usize) -> String {
+    let value = axis.values.get(i).copied().unwrap_or(f64::NAN);
+    format!("{} = {}", axis.label, compact(value, 3))
+}
+
+/// The table over the `drawn` axes, the `others` held at their `at`-th combination, the last of them
+/// running fastest, and every axis of one value at it.
+fn slice(table: &SweepTable, drawn: &[usize], others: &[usize], at: usize) -> (String, SweepTable) {
+    let mut held = vec![0; table.axes.len()];
+    let mut rest = at;
+    for &i in others.iter().rev() {
+        let count = table.axes[i].values.len().max(1);
+        (held[i], rest) = (rest % count, rest / count);
+    }
+    let words: Vec<String> = others
+        .iter()
+        .map(|&i| setting(&table.axes[i], held[i]))
+        .collect();
+    let axes: Vec<SweepAxis> = drawn.iter().map(|&i| table.axes[i].clone()).collect();
+    let mut part = SweepTable {
+        axes,
+        metrics: Vec::new(),
+        seeds: table.seeds,
+    };
+    let positions: Vec<Option<usize>> = (0..part.points())
+        .map(|point| {
+            let mut indices = held.clone();
+            let mut rest = point;
+            for &i in drawn.iter().rev() {
+                let count = table.axes[i].values.len();
+                (indices[i], rest) = (rest % count, rest / count);
+            }
+            table.position(&indices)
+        })
+        .collect();
+    let pick = |values: &[Option<f64>]| {
+        let value = |at: &Option<usize>| values.get((*at)?).copied().flatten();
+        positions.iter().map(value).collect()
+    };
+    part.metrics = table
+        .metrics
+        .iter()
+        .map(|metric| SweepMetric {
+            values: pick(&metric.values),
+            std_error: pick(&metric.std_error),
+            prediction: metric.prediction.as_deref().map(pick),
+            ..metric.clone()
+        })
+        .collect();
+    (words.join(", "), part)
+}
+
+fn heat_maps(sliced: &Sliced) -> Figure {
+    Figure {
+        name: "heat_maps",
+        title: "The plane of settings".into(),
+        caption: heat_caption(sliced),
+        look_for: "Colours grow lighter with the number, also in grey. Where a prediction exists, a second map shows what \
+                   was measured divided by it: 1 is agreement. The border of the hatched region is where steps become \
+                   too large for the start they meet.",
+        outcome: heat_scene(sliced),
+    }
+}
+
+fn heat_scene(sliced: &Sliced) -> Result<Scene, Skipped> {
+    let [first, second] = &sliced.axes[..] else {
+        return Err(Skipped::because(
+            "a heat map has two settings, and none was varied",
+        ));
     };
     for axis in [first, second] {
         if axis.values.len() > MOST_CELLS {
@@ -60,39 +195,65 @@ fn heat_scene(table: &SweepTable, origin: &str) -> Result<Scene, Skipped> {
             )));
         }
     }
-    let maps: Vec<HeatMap> = table
-        .metrics
+    let rows = heat_rows(sliced, first, second);
+    let plots: Vec<Plot> = rows
         .iter()
-        .flat_map(|metric| {
-            let measured = map(table, metric, first, second);
-            let ratio = metric.prediction.is_some();
-            let ratio = ratio.then(|| ratio_map(table, metric, first, second));
-            std::iter::once(measured).chain(ratio)
-        })
+        .flat_map(|maps| HeatMap::plots_alike(maps))
         .collect();
-    let missing = maps.iter().any(HeatMap::has_missing);
-    let plots: Vec<Plot> = maps.iter().map(HeatMap::plot).collect();
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
+    let mut notes = sliced.notes();
+    if rows.iter().flatten().any(HeatMap::has_blank) {
+        notes.push("White: nothing is predicted there, or the prediction is 0.".into());
+    }
     let mut legend = Vec::new();
-    if missing {
+    if rows.iter().flatten().any(HeatMap::has_missing) {
         legend.push(Entry::hatched(
             "no value: every trajectory diverged, or the scale cannot show it",
         ));
     }
     Sheet {
         title: "The plane of settings".into(),
-        subtitle: origin.into(),
+        subtitle: sliced.origin.clone(),
         description: format!(
             "One heat map per metric over {} and {}.",
             first.label, second.label
         ),
         plots,
-        columns: columns(shown),
+        columns: sliced.columns(shown),
         sharing: Sharing::Own,
         legend,
     }
-    .draw()
+    .draw_with_notes(&notes)
 }
+
+/// The maps of each metric, and of its ratio to the prediction, one per slice.
+fn heat_rows(sliced: &Sliced, x: &SweepAxis, y: &SweepAxis) -> Vec<Vec<HeatMap>> {
+    let metrics = sliced
+        .slices
+        .first()
+        .map_or(0, |(_, table)| table.metrics.len());
+    let row = |m: usize, of: MapOf| -> Vec<HeatMap> {
+        let slice = |(held, table): &(String, SweepTable)| {
+            let map = of(table, &table.metrics[m], x, y);
+            HeatMap {
+                title: sliced.title(&map.title, held),
+                ..map
+            }
+        };
+        sliced.slices.iter().map(slice).collect()
+    };
+    let mut rows = Vec::new();
+    for m in 0..metrics {
+        rows.push(row(m, map));
+        if sliced.slices[0].1.metrics[m].prediction.is_some() {
+            rows.push(row(m, ratio_map));
+        }
+    }
+    rows
+}
+
+/// A map of a metric over two settings.
+type MapOf = fn(&SweepTable, &SweepMetric, &SweepAxis, &SweepAxis) -> HeatMap;
 
 fn columns(panels: usize) -> usize {
     match panels {
@@ -109,9 +270,9 @@ fn map(table: &SweepTable, metric: &SweepMetric, x: &SweepAxis, y: &SweepAxis) -
     });
     HeatMap {
         title: metric.label.clone(),
-        x: HeatAxis::of_values(&x.values, x.log),
+        x: HeatAxis::of_cells(&x.values, x.log),
         x_label: x.label.clone(),
-        y: HeatAxis::of_values(&y.values, y.log),
+        y: HeatAxis::of_cells(&y.values, y.log),
         y_label: y.label.clone(),
         cells,
         log: metric.log,
@@ -156,11 +317,16 @@ fn cells(
     cells
 }
 
-fn heat_caption(table: &SweepTable) -> String {
-    let names: Vec<&str> = table.axes.iter().map(|a| a.label.as_str()).collect();
+fn heat_caption(sliced: &Sliced) -> String {
+    let names: Vec<&str> = sliced.axes.iter().map(|a| a.label.as_str()).collect();
     let mut caption = format!("Every metric over {}.", names.join(" and "));
-    for metric in &table.metrics {
-        caption.extend(sentence(table, metric));
+    for (held, table) in &sliced.slices {
+        if !held.is_empty() {
+            caption.push_str(&format!(" At {held}:"));
+        }
+        for metric in &table.metrics {
+            caption.extend(sentence(table, metric));
+        }
     }
     caption
 }
@@ -194,8 +360,8 @@ fn sentence(table: &SweepTable, metric: &SweepMetric) -> Option<String> {
     Some(format!("{sentence}."))
 }
 
-fn line_families(table: &SweepTable, origin: &str) -> Figure {
-    let (title, caption) = match &table.axes[..] {
+fn line_families(sliced: &Sliced) -> Figure {
+    let (title, caption) = match &sliced.axes[..] {
         [x] => (
             format!("Over {}", x.label),
             format!("Every metric over {}.", x.label),
@@ -210,7 +376,8 @@ fn line_families(table: &SweepTable, origin: &str) -> Figure {
         ),
         [] => ("Lines".into(), String::new()),
     };
-    let predicted = table.metrics.iter().any(|m| m.prediction.is_some());
+    let mut metrics = sliced.slices.iter().flat_map(|(_, table)| &table.metrics);
+    let predicted = metrics.any(|m| m.prediction.is_some());
     let dashed = if predicted {
         " Predictions are dashed."
     } else {
@@ -218,31 +385,39 @@ fn line_families(table: &SweepTable, origin: &str) -> Figure {
     };
     Figure {
         name: "line_families",
-        outcome: line_scene(table, origin, &title),
+        outcome: line_scene(sliced, &title),
         title,
         caption: caption + dashed,
         look_for: "Measured lines should run under their dashed predictions; where a line ends, every trajectory diverged.",
     }
 }
 
-fn line_scene(table: &SweepTable, origin: &str, title: &str) -> Result<Scene, Skipped> {
-    if !(1..=2).contains(&table.axes.len()) {
-        return Err(Skipped::because(format!(
-            "lines show one or two settings, and {} were varied",
-            table.axes.len()
-        )));
+fn line_scene(sliced: &Sliced, title: &str) -> Result<Scene, Skipped> {
+    if sliced.axes.is_empty() {
+        return Err(Skipped::because("no setting was varied"));
     }
-    let plots: Vec<Plot> = table.metrics.iter().map(|m| family(table, m)).collect();
+    let metrics = sliced
+        .slices
+        .first()
+        .map_or(0, |(_, table)| table.metrics.len());
+    let panel = |m: usize, (held, table): &(String, SweepTable)| {
+        let mut plot = family(table, &table.metrics[m]);
+        plot.title = sliced.title(&plot.title, held);
+        plot
+    };
+    let plots: Vec<Plot> = (0..metrics)
+        .flat_map(|m| sliced.slices.iter().map(move |slice| panel(m, slice)))
+        .collect();
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     let mut legend = Vec::new();
-    if let [_, second] = &table.axes[..] {
+    if let [_, second] = &sliced.axes[..] {
         let pen = Stroke::solid(Color::of_part(0, 2), 2.2);
         legend.push(Entry::line(
             format!("one line per value of {}", second.label),
             pen,
         ));
     }
-    if let Some(seeds) = table.seeds {
+    if let Some(seeds) = sliced.slices.first().and_then(|(_, table)| table.seeds) {
         let pen = Stroke::solid(Color::of_part(0, 2), 1.2);
         let words = format!("means over {seeds} seeds; bars: ± their standard error");
         legend.push(Entry::line(words, pen));
@@ -253,14 +428,14 @@ fn line_scene(table: &SweepTable, origin: &str, title: &str) -> Result<Scene, Sk
     }
     Sheet {
         title: title.into(),
-        subtitle: origin.into(),
+        subtitle: sliced.origin.clone(),
         description: "One panel per metric; lines over the first setting.".into(),
         plots,
-        columns: columns(shown),
-        sharing: Sharing::Own,
+        columns: sliced.columns(shown),
+        sharing: Sharing::Alike,
         legend,
     }
-    .draw()
+    .draw_with_notes(&sliced.notes())
 }
 
 fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
@@ -355,5 +530,124 @@ mod tests {
             Some(((3.0, 0.0), (3.0, 1.0)))
         );
         assert_eq!(ends(-1.0, 0.5, Scale::Decades), None);
+    }
+
+    fn axis(label: &str, values: &[f64]) -> SweepAxis {
+        SweepAxis {
+            name: label.into(),
+            label: label.into(),
+            values: values.to_vec(),
+            log: false,
+        }
+    }
+
+    /// A metric whose value at every point is the sum of the settings there.
+    fn sums(axes: Vec<SweepAxis>) -> SweepTable {
+        let mut table = SweepTable {
+            axes,
+            metrics: Vec::new(),
+            seeds: None,
+        };
+        let sum = |at: usize| Some(table.setting(at)?.iter().sum());
+        let values = (0..table.points()).map(sum).collect();
+        table.metrics = vec![SweepMetric {
+            name: "sum".into(),
+            label: "sum".into(),
+            log: false,
+            values,
+            std_error: Vec::new(),
+            prediction: None,
+        }];
+        table
+    }
+
+    fn texts(figure: &Figure) -> Vec<String> {
+        let scene = figure.outcome.as_ref().expect("drawn");
+        let text = |item: &crate::scene::Item| match item {
+            crate::scene::Item::Text(text) => Some(text.content.clone()),
+            _ => None,
+        };
+        scene.items.iter().filter_map(text).collect()
+    }
+
+    #[test]
+    fn an_axis_of_one_value_is_named_and_not_drawn() {
+        for place in 0..3 {
+            let mut axes = vec![axis("η", &[1.0, 2.0, 3.0]), axis("δ", &[10.0, 20.0])];
+            axes.insert(place, axis("width", &[500.0]));
+            let figures = figures(&sums(axes), "origin");
+            assert_eq!(figures.len(), 2);
+            for figure in &figures {
+                let texts = texts(figure);
+                assert!(
+                    texts.contains(&"width = 500 · origin".to_owned()),
+                    "{texts:?}"
+                );
+            }
+            let cells = texts(&figures[0]);
+            for sum in ["511", "512", "513", "521", "522", "523"] {
+                assert!(cells.iter().any(|t| t == sum), "{sum} in {cells:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_third_axis_has_a_panel_for_each_value() {
+        let axes = || {
+            vec![
+                axis("η", &[1.0, 2.0]),
+                axis("δ", &[10.0, 20.0]),
+                axis("width", &[100.0, 300.0, 500.0]),
+            ]
+        };
+        let sliced = Sliced::of(&sums(axes()), "");
+        let values: Vec<_> = sliced
+            .slices
+            .iter()
+            .map(|(_, t)| t.metrics[0].values.clone())
+            .collect();
+        let at = |width: f64| {
+            [111.0, 121.0, 112.0, 122.0]
+                .map(|v| Some(v - 100.0 + width))
+                .to_vec()
+        };
+        assert_eq!(values, [at(100.0), at(300.0), at(500.0)]);
+        for figure in figures(&sums(axes()), "origin") {
+            let texts = texts(&figure);
+            for title in ["sum, width = 100", "sum, width = 300", "sum, width = 500"] {
+                assert!(
+                    texts.iter().any(|t| t == title),
+                    "{}: {texts:?}",
+                    figure.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn many_values_of_further_axes_are_bounded_and_that_is_said() {
+        let many: Vec<f64> = (0..50).map(f64::from).collect();
+        let axes = vec![
+            axis("a", &[1.0, 2.0]),
+            axis("b", &many),
+            axis("c", &many),
+            axis("d", &[1.0, 2.0]),
+        ];
+        for figure in figures(&sums(axes), "") {
+            let words = texts(&figure).join(" ");
+            assert!(
+                words.contains("4 of 100 settings of the other axes"),
+                "{words}"
+            );
+            let scene = figure.outcome.expect("drawn");
+            assert!(scene.width < 1600.0 && scene.height < 3000.0);
+        }
+    }
+
+    #[test]
+    fn a_sweep_over_single_values_draws_a_point() {
+        let figures = figures(&sums(vec![axis("η", &[1.0]), axis("δ", &[2.0])]), "");
+        assert_eq!(figures.len(), 1);
+        assert!(figures[0].outcome.is_ok());
     }
 }
