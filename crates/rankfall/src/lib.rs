@@ -11,6 +11,7 @@ pub mod dense;
 pub mod estimate;
 pub mod experiment;
 pub mod failure;
+pub mod given_weights;
 pub mod interruption;
 pub mod merge;
 pub mod preparation;

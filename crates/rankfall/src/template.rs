@@ -82,7 +82,7 @@ width = 10                     # l
 init = { kind = \"gaussian\", scale = 1.0, each_trajectory = false }
 # init = { kind = \"gaussian\", scale = 1.0, smallest_singular_value = 1e-8 }
 # init = { kind = \"balanced\", scale = 1.0 }         # W1'W1 = W2W2'
-# init = { kind = \"file\", path = \"start.safetensors\" }      # arrays w1 and w2
+# init = { kind = \"file\", path = \"start.safetensors\" }      # w1 and w2; or NPZ
 
 ";
 
