@@ -93,6 +93,7 @@ pub mod scalar_products;
 pub mod setup;
 mod small;
 pub mod spectra;
+pub mod stability;
 pub mod state;
 pub mod statistics;
 pub mod stepper;

@@ -116,7 +116,7 @@ impl Dtype {
 }
 
 /// An IEEE half-precision number from its bits; exact.
-pub(crate) fn half(bits: u16) -> f64 {
+pub fn half(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let fraction = f64::from(bits & 0x3ff);
     match (bits >> 10) & 0x1f {

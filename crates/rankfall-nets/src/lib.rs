@@ -20,6 +20,7 @@ pub mod optimizer;
 pub mod predictions;
 pub mod scalar;
 pub mod schedule;
+pub mod sharpness;
 pub mod spectra;
 pub mod stack_law;
 pub mod symmetric;

@@ -18,6 +18,9 @@ pub struct Comparison {
     pub log_det_initial: Option<f64>,
     /// What the law says of log det at the end.
     pub log_det_predicted: Option<f64>,
+    /// Why there is no prediction, where there is none: no law is stated, or no trajectory was left to
+    /// compare it with.
+    pub unpredicted: &'static str,
     /// Mean over the trajectories at the end.
     pub log_det_measured: Option<f64>,
     /// Sample standard deviation over them.
@@ -51,7 +54,7 @@ impl Comparison {
             self.log_det_initial
                 .map_or_else(|| "—".into(), |v| compact(v, 6)),
             self.log_det_predicted
-                .map_or_else(|| "no law".into(), |v| compact(v, 6)),
+                .map_or_else(|| self.unpredicted.into(), |v| compact(v, 6)),
             measured(self.log_det_measured, self.log_det_std),
             or_dash(self.difference(), 2),
             arrow(self.numerical_rank, 3),
@@ -113,6 +116,10 @@ fn comparison(one: &DynamicsSummary, first: bool) -> Comparison {
         determinant: crate::figures::determinant_name(one),
         log_det_initial: one.log_det.initial,
         log_det_predicted: one.log_det.law_final,
+        unpredicted: match one.diverged == one.trajectories && has_law(one) {
+            true => "all diverged",
+            false => "no law",
+        },
         log_det_measured: one.log_det.final_mean,
         log_det_std: one.log_det.final_std,
         numerical_rank: rank(&one.numerical_rank),
@@ -120,6 +127,11 @@ fn comparison(one: &DynamicsSummary, first: bool) -> Comparison {
         effective_rank: rank(&one.effective_rank),
         excess_loss: loss(&one.excess_loss),
     }
+}
+
+/// Whether the determinant law is stated for this dynamics: for both flows where l ≥ p + k.
+fn has_law(one: &DynamicsSummary) -> bool {
+    one.kind.ends_with("gradient-flow") && one.log_det.of == "M"
 }
 
 fn both(scalar: &Scalar) -> (Option<f64>, Option<f64>) {
@@ -182,6 +194,7 @@ mod tests {
             determinant: "log det M",
             log_det_initial: Some(1.5),
             log_det_predicted: Some(-196.666),
+            unpredicted: "no law",
             log_det_measured: Some(-196.666),
             log_det_std: Some(2e-13),
             numerical_rank: (Some(5.0), Some(2.0)),

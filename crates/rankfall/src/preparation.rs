@@ -4,7 +4,7 @@ use crate::experiment::{
     Column, Covariance, DataSpec, Experiment, FileData, GaussianData, GramData, InitSpec, Teacher,
 };
 use crate::failure::{Failure, quoted, shown_path};
-use crate::run_folder::weights;
+use crate::given_weights;
 use crate::save_plan::step_count;
 use faer::Mat;
 use rankfall_core::dynamics::Kind;
@@ -149,7 +149,12 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
             (Source::Shared(data.problem), data.words, data.warnings)
         }
     };
-    let initialisation = initialisation(&mut experiment.network.init)?;
+    let (p, k) = match &source {
+        Source::Shared(problem) => (problem.inputs, problem.outputs),
+        Source::EachTrajectory { synthetic, .. } => (synthetic.inputs, synthetic.outputs),
+    };
+    let sizes = [p, experiment.network.width as usize, k];
+    let (initialisation, note) = initialisation(&mut experiment.network.init, sizes)?;
     let setup = Setup {
         source,
         initialisation,
@@ -170,6 +175,7 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
         data: words,
     };
     let mut warnings = warnings;
+    warnings.extend(note);
     warnings.extend(choose_time_steps(experiment, &setup, &problem)?);
     let known = Known {
         problem: summary,
@@ -561,25 +567,32 @@ fn from_gram(gram: &GramData) -> Result<(Data, String), Failure> {
     Ok((data, file.sha256))
 }
 
-fn initialisation(init: &mut InitSpec) -> Result<Initialisation, Failure> {
-    let (given, found) = match init {
+/// Initial weights of p inputs, width l and k outputs, and what was taken for them from a file.
+fn initialisation(
+    init: &mut InitSpec,
+    sizes: [usize; 3],
+) -> Result<(Initialisation, Option<String>), Failure> {
+    let given = match init {
         InitSpec::Gaussian {
             scale,
             smallest_singular_value,
             ..
         } => {
-            return Ok(Initialisation::Gaussian {
+            let gaussian = Initialisation::Gaussian {
                 scale: *scale,
                 smallest_singular_value: *smallest_singular_value,
-            });
+            };
+            return Ok((gaussian, None));
         }
-        InitSpec::Balanced { scale, .. } => return Ok(Initialisation::Balanced { scale: *scale }),
+        InitSpec::Balanced { scale, .. } => {
+            return Ok((Initialisation::Balanced { scale: *scale }, None));
+        }
         InitSpec::File { path, checksum } => {
-            let (given, found) = weights::read(path)?;
-            expect_checksum(checksum.as_deref(), &found, path)?;
-            (given, found)
+            let given = given_weights::read_two(path, sizes)?;
+            expect_checksum(checksum.as_deref(), &given.checksum, path)?;
+            given
         }
     };
-    init.set_checksum(found);
-    Ok(Initialisation::Given(given))
+    init.set_checksum(given.checksum);
+    Ok((Initialisation::Given(given.weights), given.note))
 }

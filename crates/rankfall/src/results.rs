@@ -8,6 +8,7 @@ use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::Tensor;
 use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
 use crate::summarise::Material;
+use crate::survival::{Survival, expect_survivors};
 use rankfall_core::ensemble::Outcome;
 use rankfall_core::network::Weights;
 use rankfall_core::observe::LAW;
@@ -71,7 +72,7 @@ impl Results<'_> {
             .map(Finished::summary)
             .collect::<Result<Vec<_>, _>>()?;
         let mut warnings = self.known.warnings.clone();
-        warnings.extend(dynamics.iter().filter_map(survival_warning));
+        warnings.extend(dynamics.iter().filter_map(|d| survival(d).warning()));
         warnings.extend(self.width_warning());
         warnings.extend(self.balance_warning());
         warnings.extend(matched_noise_note(&dynamics, self.known.problem.samples));
@@ -205,21 +206,13 @@ pub fn rows_first(weights: &Weights) -> [Vec<f64>; 2] {
     })
 }
 
-fn survival_warning(dynamics: &DynamicsSummary) -> Option<String> {
-    let DynamicsSummary {
-        label,
-        diverged,
-        trajectories,
-        ..
-    } = dynamics;
-    let first = dynamics.divergences.first()?;
-    Some(format!(
-        "{diverged} of {trajectories} trajectories of {} diverged (trajectory {} at t = {}); its \
-         statistics are over the others, which conditions on survival",
-        quoted(label),
-        first.trajectory,
-        first.time
-    ))
+fn survival(dynamics: &DynamicsSummary) -> Survival<'_> {
+    Survival {
+        label: &dynamics.label,
+        trajectories: dynamics.trajectories,
+        diverged: dynamics.diverged,
+        first: dynamics.divergences.first(),
+    }
 }
 
 /// Full-batch label noise averages over n rows: says so where its ν is made equal to a flow's.
@@ -276,30 +269,14 @@ pub fn report_finished(
 /// A dynamics without a survivor is a failed run, though its record is kept.
 ///
 /// # Errors
-/// Exit code 1, naming the first of them.
+/// Exit code 1, naming all of them.
 pub fn all_diverged(summary: &Summary) -> Result<(), Failure> {
-    let lost: Vec<&DynamicsSummary> = summary
-        .dynamics
-        .iter()
-        .filter(|d| d.diverged == d.trajectories)
-        .collect();
-    let Some(first) = lost.first() else {
-        return Ok(());
-    };
-    let when = first.divergences.first().map_or(String::new(), |d| {
-        format!(
-            ", trajectory {} at step {} (t = {})",
-            d.trajectory, d.step, d.time
-        )
-    });
-    let message = format!(
-        "every trajectory of {} diverged: the first{when}; the record is kept",
-        quoted(&first.label)
-    );
-    Err(Failure::run(message).hint(
+    let all: Vec<Survival> = summary.dynamics.iter().map(survival).collect();
+    expect_survivors(
+        &all,
         "a smaller step_size (or time_step) or smaller initial weights; stable steps have \
          step × λ_max(S_xx) × (σ₁(W₁)² + σ₁(W₂)²) below 1",
-    ))
+    )
 }
 
 /// Figures and report of a run, drawn and not yet written.

@@ -17,6 +17,7 @@ use crate::run_folder::partial::{
 use crate::run_folder::{self, AnySummary, Existing, Opened, RunFolder};
 use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
 use crate::shard::Shard;
+use crate::stability;
 use crate::sweep;
 use rankfall_core::ensemble::{self, Control, Outcome, RunError};
 use rankfall_core::instructions::Instructions;
@@ -167,7 +168,10 @@ fn execute(
     prepared.known.warnings.extend(note);
     let threads = threads(shared);
     estimate::check(&experiment, &prepared.known, &path, threads, shard)?;
+    let unstable = stability::of_exact(&experiment, &prepared)?;
+    prepared.known.warnings.extend(unstable.clone());
     let context = Context {
+        unstable,
         experiment: &experiment,
         prepared: &prepared,
         session: Session {
@@ -201,6 +205,8 @@ pub fn threads(shared: &SharedArguments) -> usize {
 
 /// One experiment being run.
 struct Context<'a> {
+    /// What to say before it begins.
+    unstable: Vec<String>,
     experiment: &'a Experiment,
     prepared: &'a Prepared,
     session: Session<'a>,
@@ -294,6 +300,7 @@ impl Context<'_> {
         folder: &RunFolder,
         finish: impl Fn(Ended) -> Result<F, Failure>,
     ) -> Result<Vec<F>, Failure> {
+        stability::print(&self.unstable);
         let save_steps = self.experiment.save_steps();
         let dynamics = self.experiment.dynamics.iter();
         let labels: Vec<&str> = dynamics.map(|spec| spec.label.as_str()).collect();

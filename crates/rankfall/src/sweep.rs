@@ -24,6 +24,7 @@ use crate::run_folder::partial::{
 use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY, SWEEP};
 use crate::session::expect_same_experiment;
 use crate::shard::Shard;
+use crate::stability;
 use metrics::Metric;
 use plan::Plan;
 use rankfall_report::record::ProblemSummary;
@@ -131,6 +132,7 @@ pub fn execute(
         from = checkpoint::read(&folder, owner)?;
     }
     folder.write_experiment(&sweep.resolved)?;
+    stability::print(sweep.known.unstable.as_slice());
     interruption::listen()?;
     let schedule = Schedule {
         plan: &plan,
@@ -166,6 +168,7 @@ fn check_points(
             .any(|p| axis.key.starts_with(p))
     });
     let mut resolved_points = String::new();
+    let (mut unstable, mut first_unstable) = (0, None);
     for index in 0..plan.points.len() {
         let mut experiment = plan.points[index].experiment.clone();
         let checked = estimate::check_drawing(&experiment)
@@ -181,6 +184,13 @@ fn check_points(
         if index == 0 {
             known.problem = in_words(&prepared.known.problem);
         }
+        if let Some(words) = stability::of_exact(&experiment, &prepared)?
+            .into_iter()
+            .next()
+        {
+            unstable += 1;
+            first_unstable.get_or_insert((index, words));
+        }
         for warning in prepared.known.warnings {
             if !known.warnings.contains(&warning) && known.warnings.len() < MOST_WARNINGS {
                 known.warnings.push(warning);
@@ -194,6 +204,13 @@ fn check_points(
         }
     }
     costs.check(path, threads)?;
+    known.unstable = first_unstable.map(|(index, words)| {
+        let (all, first) = (plan.points.len(), plan.named(index));
+        format!(
+            "at {unstable} of {all} points a step is not stable, the first of them {first}: {words}"
+        )
+    });
+    known.warnings.extend(known.unstable.clone());
     let line = match reads_vary {
         true => {
             let all = rankfall_data::sha256_of(resolved_points.as_bytes());
@@ -223,6 +240,9 @@ struct KnownOfSweep {
     problem: String,
     /// What readers must be warned of.
     warnings: Vec<String>,
+    /// Those of the warnings that are said before the sweep begins.
+    #[serde(skip)]
+    unstable: Option<String>,
 }
 
 /// What a shard of a sweep keeps.
@@ -257,7 +277,8 @@ impl Sweep<'_> {
             folder.write_bytes(name, bytes)?;
         }
         folder.finish(&summary)?;
-        report(&summary, &path, json, Some((&drawing, &not_drawn)))
+        report(&summary, &path, json, Some((&drawing, &not_drawn)))?;
+        expect_survivors(&summary)
     }
 
     fn write_shard(
@@ -317,8 +338,6 @@ impl Sweep<'_> {
         let first = self.plan.first()?;
         let spec = &self.plan.spec;
         let dynamics = first.dynamics.iter().enumerate();
-        let lost = "points with divergence are results like the others; their numbers are over the \
-                    trajectories that survived, which conditions on survival";
         let settings = Settings::of(self.plan);
         let dynamics: Vec<SweptDynamics> = dynamics
             .map(|(index, spec)| swept(&spec.label, index as u32, rows, &settings))
@@ -326,7 +345,7 @@ impl Sweep<'_> {
         let mut warnings = self.known.warnings.clone();
         warnings.extend(settings.seeds.map(over_seeds));
         if dynamics.iter().any(|d| d.points_with_divergence > 0) {
-            warnings.push(lost.to_owned());
+            warnings.push(lost_words(&dynamics, self.plan.points.len() as u64));
         }
         Ok(SweepSummary {
             schema: SWEEP_SCHEMA,
@@ -361,6 +380,33 @@ fn over_seeds(seeds: u64) -> String {
          standard errors are over these seeds; sweep.parquet has every seed by itself, with standard \
          errors over its trajectories"
     )
+}
+
+/// What divergence makes of the numbers.
+fn lost_words(dynamics: &[SweptDynamics], points: u64) -> String {
+    let without = dynamics.iter().map(|d| d.points_without_survivors);
+    let some_left = dynamics
+        .iter()
+        .any(|d| d.points_with_divergence > d.points_without_survivors);
+    let mut words = Vec::new();
+    if some_left {
+        words.push(
+            "points with divergence are results like the others; their numbers are over the trajectories that \
+             survived, which conditions on survival"
+                .to_owned(),
+        );
+    }
+    let units = points * dynamics.len() as u64;
+    match without.sum::<u64>() {
+        0 => {}
+        lost if lost == units => {
+            words.push("no trajectory survived at any point; there are no numbers".to_owned());
+        }
+        lost => words.push(format!(
+            "{lost} of {units} points of dynamics are without a survivor and have no numbers"
+        )),
+    }
+    words.join("; ")
 }
 
 fn axis_record(axis: &table::Axis, spec: &table::SweepSpec) -> AxisRecord {
@@ -422,6 +468,18 @@ fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
     let summary = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
     run_folder::checksums::check(folder, &text)?;
     Ok(summary)
+}
+
+/// A sweep without a survivor at any point is a failed run, though its record is kept.
+fn expect_survivors(summary: &SweepSummary) -> Result<(), Failure> {
+    let lost = |d: &SweptDynamics| d.points_without_survivors == summary.points;
+    match summary.dynamics.iter().all(lost) {
+        true => Err(
+            Failure::run("every trajectory diverged at every point; the record is kept")
+                .hint("smaller values of step_size (or time_step), or smaller initial weights"),
+        ),
+        false => Ok(()),
+    }
 }
 
 /// Prints what a person or a program wants to see at the end.

@@ -13,8 +13,36 @@ pub fn experiment(kind: DataKind) -> String {
         DataKind::Gram => GRAM,
     };
     let rows = if kind == DataKind::Gram { "" } else { SGD };
-    [TOP, data, NETWORK, DYNAMICS, rows, RUN].concat()
+    let text = [TOP, data, NETWORK, DYNAMICS, rows, RUN].concat();
+    match kind {
+        DataKind::Gaussian => text,
+        _ => (FOR_FILES.iter()).fold(text, |text, (drawn, given)| text.replace(drawn, given)),
+    }
 }
+
+/// What the common parts say of drawn data, uncorrelated and of variance 1, and what they say of those of a
+/// file, of which nobody knows the number of rows and columns: weights that are small for correlated inputs,
+/// batches that bound what a single row does, more time and a coarser rank for directions of small variance.
+const FOR_FILES: [(&str, &str); 6] = [
+    (
+        "width = 10                     # l",
+        "width = 50                     # l; p + k or more",
+    ),
+    (
+        "gaussian\", scale = 1.0, each",
+        "gaussian\", scale = 0.3, each",
+    ),
+    (
+        "label_noise = 2000.0\n",
+        "label_noise = 200.0            # 2 n: the intensity of the flow\n",
+    ),
+    (
+        "label_noise = 2.0\nbatch_size = 1\nsampling",
+        "label_noise = 8.0\nbatch_size = 4\nsampling",
+    ),
+    ("time = 500.0 ", "time = 1000.0"),
+    ("rank_tolerance = 1e-3", "rank_tolerance = 1e-2"),
+];
 
 const TOP: &str = "\
 # An experiment file for rankfall. Lines that are commented out show an alternative, or a default.
@@ -55,7 +83,7 @@ targets = [\"target\"]           # columns by name, or by position from 0
 # inputs_array = \"x\"           # in an NPZ file: the array with the inputs
 # targets_array = \"y\"          # in an NPZ file: the array with the targets
 one_hot = false                # true: the target is a class label, one indicator per class
-standardize = false            # true: centre and scale the inputs, centre the targets
+standardize = true             # centre and scale the inputs, centre the targets; default: false
 standardize_targets = false    # true: scale the targets too; losses stay in their units
 # checksum = \"…\"               # written into the copy in the run folder; a run stops if it differs
 
@@ -83,7 +111,7 @@ width = 10                     # l
 init = { kind = \"gaussian\", scale = 1.0, each_trajectory = false }
 # init = { kind = \"gaussian\", scale = 1.0, smallest_singular_value = 1e-8 }
 # init = { kind = \"balanced\", scale = 1.0 }         # W1'W1 = W2W2'
-# init = { kind = \"file\", path = \"start.safetensors\" }      # arrays w1 and w2
+# init = { kind = \"file\", path = \"start.safetensors\" }      # w1 and w2; or NPZ
 
 ";
 
@@ -142,7 +170,7 @@ label_noise_distribution = \"gaussian\"
 const RUN: &str = "\
 [run]
 seed = 1                       # the same seed gives the same results, on any number of threads
-time = 100.0                   # the end of the time axis
+time = 500.0                   # the end of the time axis; how far noise lowers the rank grows with it
 trajectories = 16              # of each dynamics; default 1
 save = { points = 200, spacing = \"linear\" }   # or \"log\"; t = 0 is saved besides
 rank_tolerance = 1e-3          # numerical rank counts singular values above tolerance x largest
@@ -171,6 +199,15 @@ mod tests {
         for kind in DataKind::value_variants() {
             let read = Asked::from_toml(&experiment(*kind), "new", Path::new("/"), &[]);
             assert!(read.is_ok(), "{kind:?}: {}", read.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn templates_for_files_differ_in_every_place_they_should() {
+        let drawn = experiment(DataKind::Gaussian);
+        for (from, to) in FOR_FILES {
+            assert_eq!(drawn.matches(from).count(), 1, "{from}");
+            assert!(experiment(DataKind::File).contains(to), "{to}");
         }
     }
 

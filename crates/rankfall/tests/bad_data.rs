@@ -325,7 +325,7 @@ fn weights_that_do_not_fit() {
     );
     refuses(&["not a safetensors file"]);
     place.write("w.safetensors", safetensors(&[w1()]));
-    refuses(&["no tensor \"w2\"", "\"w1\""]);
+    refuses(&["w2 [5, 2] are needed", "it has \"w1\" [3, 5]", "rename"]);
     place.write(
         "w.safetensors",
         safetensors(&[("w1", [5, 3], vec![0.1; 15]), w2()]),

@@ -5,8 +5,8 @@ use super::tables;
 use crate::estimate;
 use crate::experiment::layered::{InitChoice, LayeredData, LayeredExperiment};
 use crate::failure::Failure;
+use crate::given_weights::read_layers;
 use crate::preparation::expect_checksum;
-use crate::run_folder::weights;
 use rankfall_nets::data::{DataError, Dataset};
 use rankfall_nets::ensemble::{EnsembleSpec, RunError, Source};
 use rankfall_nets::initialisation::Initialisation;
@@ -73,8 +73,9 @@ fn prepare_in<T: Scalar>(
 ) -> Result<Prepared, Failure> {
     let network = Network::new(&experiment.network.spec);
     let network = network.map_err(|error| Failure::input(format!("`network`: {error}")))?;
-    let initialisation = initialisation(experiment, &network)?;
-    let (source, words, warnings) = source::<T>(experiment)?;
+    let (initialisation, note) = initialisation(experiment, &network)?;
+    let (source, words, mut warnings) = source::<T>(experiment)?;
+    warnings.extend(note);
     let (train, held_out) = first_data(&source, experiment)?;
     let ensembles = ensembles(experiment, &initialisation, train.rows() as u64)?;
     let plan = plan(&ensembles[0], 0)?;
@@ -110,18 +111,18 @@ fn prepare_in<T: Scalar>(
     })
 }
 
-/// Initial weights, read where they come from a file.
+/// Initial weights, read where they come from a file, and what was taken for them.
 fn initialisation(
     experiment: &mut LayeredExperiment,
     network: &Network,
-) -> Result<Initialisation, Failure> {
+) -> Result<(Initialisation, Option<String>), Failure> {
     match &mut experiment.network.init {
-        InitChoice::Drawn(initialisation) => Ok(initialisation.clone()),
+        InitChoice::Drawn(initialisation) => Ok((initialisation.clone(), None)),
         InitChoice::File { path, checksum } => {
-            let (parameters, sum) = weights::read_layers(path, network)?;
-            expect_checksum(checksum.as_deref(), &sum, path)?;
-            *checksum = Some(sum);
-            Ok(Initialisation::Given(parameters))
+            let given = read_layers(path, network)?;
+            expect_checksum(checksum.as_deref(), &given.checksum, path)?;
+            *checksum = Some(given.checksum);
+            Ok((Initialisation::Given(given.weights), given.note))
         }
     }
 }

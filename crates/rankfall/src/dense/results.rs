@@ -4,11 +4,12 @@ use super::preparation::Prepared;
 use super::run::Ended;
 use super::summarise::{Material, is_loss};
 use crate::experiment::layered::LayeredExperiment;
-use crate::failure::{Failure, quoted, shown_path};
+use crate::failure::{Failure, shown_path};
 use crate::results::Drawing;
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::{Tensor, layer_tensors};
 use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
+use crate::survival::{Survival, expect_survivors};
 use rankfall_nets::network::Architecture;
 use rankfall_report::network_record::{DENSE, NetworkDynamics, NetworkProblem, NetworkSummary};
 use rankfall_report::network_table::network_text;
@@ -90,7 +91,7 @@ impl Results<'_> {
             .map_err(|error| Failure::run(format!("the checkpoint is damaged: {error}")))?;
         let known = &self.prepared.known;
         let mut warnings = known.warnings.clone();
-        warnings.extend(dynamics.iter().filter_map(survival_warning));
+        warnings.extend(dynamics.iter().filter_map(|d| survival(d).warning()));
         Ok(NetworkSummary {
             schema: SUMMARY_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -190,17 +191,13 @@ impl Results<'_> {
     }
 }
 
-fn survival_warning(dynamics: &NetworkDynamics) -> Option<String> {
-    let first = dynamics.divergences.first()?;
-    Some(format!(
-        "{} of {} trajectories of {} diverged (trajectory {} at t = {}); its statistics are over the \
-         others, which conditions on survival",
-        dynamics.diverged,
-        dynamics.trajectories,
-        quoted(&dynamics.label),
-        first.trajectory,
-        first.time
-    ))
+fn survival(dynamics: &NetworkDynamics) -> Survival<'_> {
+    Survival {
+        label: &dynamics.label,
+        trajectories: dynamics.trajectories,
+        diverged: dynamics.diverged,
+        first: dynamics.divergences.first(),
+    }
 }
 
 /// Prints what a person or a program wants to see at the end.
@@ -237,26 +234,10 @@ pub fn report_finished(
 /// A dynamics without a survivor is a failed run, though its record is kept.
 ///
 /// # Errors
-/// Exit code 1, naming the first of them.
+/// Exit code 1, naming all of them.
 pub fn all_diverged(summary: &NetworkSummary) -> Result<(), Failure> {
-    let lost = summary
-        .dynamics
-        .iter()
-        .find(|d| d.diverged == d.trajectories);
-    let Some(lost) = lost else {
-        return Ok(());
-    };
-    let when = lost.divergences.first().map_or(String::new(), |d| {
-        format!(
-            ", trajectory {} at step {} (t = {})",
-            d.trajectory, d.step, d.time
-        )
-    });
-    let message = format!(
-        "every trajectory of {} diverged: the first{when}; the record is kept",
-        quoted(&lost.label)
-    );
-    Err(Failure::run(message).hint("a smaller step_size, or smaller initial weights"))
+    let all: Vec<Survival> = summary.dynamics.iter().map(survival).collect();
+    expect_survivors(&all, "a smaller step_size, or smaller initial weights")
 }
 
 /// Draws figures and report.

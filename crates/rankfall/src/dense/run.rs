@@ -10,6 +10,7 @@ use crate::run::{existing, out_folder, threads};
 use crate::run_folder::{self, Opened, RunFolder};
 use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
 use crate::shard::Shard;
+use crate::stability;
 use rankfall_core::ensemble::{Checkpoint, Control};
 use rankfall_core::instructions::Instructions;
 use rankfall_core::statistics::Statistics;
@@ -56,7 +57,7 @@ pub fn execute(
     }
     let path = out_folder(&experiment.name, None, shared);
     run_folder::check(&path, existing(shared))?;
-    let prepared = prepare(&mut experiment)?;
+    let mut prepared = prepare(&mut experiment)?;
     let threads = threads(shared);
     estimate::check_dense(&prepared.ensembles, &prepared.known, &path, threads)?;
     let folder = match RunFolder::open(&path, existing(shared))? {
@@ -69,6 +70,12 @@ pub fn execute(
         }
         Opened::Fresh(folder) | Opened::Interrupted(folder) => folder,
     };
+    let labels: Vec<&str> = (experiment.dynamics.iter())
+        .map(|d| d.label.as_str())
+        .collect();
+    let unstable = stability::of_dense(&prepared, &labels);
+    stability::print(&unstable);
+    prepared.known.warnings.extend(unstable);
     let results = Results {
         experiment: &experiment,
         prepared: &prepared,

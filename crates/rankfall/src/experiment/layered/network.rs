@@ -44,7 +44,7 @@ pub enum Engine {
 pub enum InitChoice {
     /// Drawn.
     Drawn(Initialisation),
-    /// Read from a safetensors file with PyTorch's names: `layers.0.weight` (outputs × inputs).
+    /// Read from a safetensors or NPZ file with PyTorch's names: `layers.0.weight` (outputs × inputs).
     File {
         /// Where it is, absolute.
         path: PathBuf,

@@ -1,0 +1,147 @@
+//! What is said of trajectories that diverged: as warnings, and as the end of a run of which nothing is left.
+
+use crate::failure::{Failure, quoted};
+use rankfall_report::record::Divergence;
+
+/// How many trajectories of a dynamics are left.
+pub struct Survival<'a> {
+    /// Its label.
+    pub label: &'a str,
+    /// Trajectories run.
+    pub trajectories: u64,
+    /// How many of them diverged.
+    pub diverged: u64,
+    /// The first of these.
+    pub first: Option<&'a Divergence>,
+}
+
+impl Survival<'_> {
+    /// Whether no trajectory is left.
+    pub fn none_left(&self) -> bool {
+        self.trajectories > 0 && self.diverged == self.trajectories
+    }
+
+    /// A sentence for the summary, if any trajectory diverged.
+    pub fn warning(&self) -> Option<String> {
+        let first = self.first?;
+        let label = quoted(self.label);
+        let (lost, all, at) = (self.diverged, self.trajectories, first.trajectory);
+        let when = format!("trajectory {at} at t = {}", first.time);
+        Some(match (self.none_left(), all) {
+            (true, 1) => format!(
+                "the one trajectory of {label} diverged, at t = {}; there are no numbers of it",
+                first.time
+            ),
+            (true, _) => format!(
+                "all {all} trajectories of {label} diverged ({when}); there are no numbers of it"
+            ),
+            (false, _) => format!(
+                "{lost} of {all} trajectories of {label} diverged ({when}); its statistics are over the others, \
+                 which conditions on survival"
+            ),
+        })
+    }
+}
+
+/// Dynamics without a survivor make a failed run, though its record is kept.
+///
+/// # Errors
+/// Exit code 1, naming all of them.
+pub fn expect_survivors(all: &[Survival], hint: &str) -> Result<(), Failure> {
+    const NAMED: usize = 8;
+    let lost: Vec<&Survival> = all.iter().filter(|one| one.none_left()).collect();
+    let Some(first) = (lost.iter())
+        .filter_map(|one| Some((one.label, one.first?)))
+        .min_by(|(_, one), (_, other)| one.time.total_cmp(&other.time))
+    else {
+        return Ok(());
+    };
+    let labels: Vec<String> = lost.iter().map(|one| quoted(one.label)).collect();
+    let names = match labels.len().checked_sub(NAMED) {
+        None | Some(0) => labels.join(", "),
+        Some(more) => format!("{} and {more} more", labels[..NAMED].join(", ")),
+    };
+    let (
+        label,
+        Divergence {
+            trajectory,
+            step,
+            time,
+            ..
+        },
+    ) = first;
+    let of = match lost.len() {
+        1 => String::new(),
+        _ => format!(" of {}", quoted(label)),
+    };
+    let message = format!(
+        "every trajectory of {names} diverged, the first trajectory {trajectory}{of} at step {step} (t = {time}); \
+         the record is kept"
+    );
+    Err(Failure::run(message).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn divergence() -> Divergence {
+        Divergence {
+            trajectory: 2,
+            step: 7,
+            time: 0.5,
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_others_where_there_are_none() {
+        let first = divergence();
+        let of = |diverged, trajectories| {
+            let survival = Survival {
+                label: "x",
+                trajectories,
+                diverged,
+                first: (diverged > 0).then_some(&first),
+            };
+            survival.warning()
+        };
+        assert_eq!(of(0, 3), None);
+        let some = of(2, 3).unwrap();
+        assert!(
+            some.starts_with("2 of 3 ") && some.contains("over the others"),
+            "{some}"
+        );
+        let all = of(3, 3).unwrap();
+        assert!(
+            all.contains("all 3 ") && all.contains("no numbers") && !all.contains("others"),
+            "{all}"
+        );
+        let one = of(1, 1).unwrap();
+        assert!(
+            one.contains("the one trajectory of \"x\" diverged, at t = 0.5"),
+            "{one}"
+        );
+    }
+
+    #[test]
+    fn all_that_are_lost_are_named() {
+        let first = divergence();
+        let survival = |label, diverged| Survival {
+            label,
+            trajectories: 3,
+            diverged,
+            first: (diverged > 0).then_some(&first),
+        };
+        let all = [survival("a", 3), survival("b", 2), survival("c", 3)];
+        let failure = expect_survivors(&all, "smaller").unwrap_err();
+        assert_eq!(failure.kind.code(), 1);
+        assert!(
+            failure
+                .message
+                .contains("of \"a\", \"c\" diverged, the first trajectory 2 of \"a\" at step 7"),
+            "{failure}"
+        );
+        assert!(!failure.message.contains("\"b\""));
+        assert!(expect_survivors(&all[1..2], "smaller").is_ok());
+    }
+}
