@@ -20,6 +20,7 @@ use crate::observe::Layout;
 use crate::rowwise;
 use crate::setup::{Beginning, Setup, SetupError};
 use crate::statistics::{Form, Statistics};
+use crate::threads::start_workers;
 
 /// How long a worker computes between two looks at the world.
 const SLICE: Duration = Duration::from_millis(5);
@@ -135,6 +136,9 @@ pub trait Control: Sync {
     fn interrupted(&self) -> bool;
     /// Told now and then how many trajectory-steps are done.
     fn progress(&self, done: u64, total: u64);
+    /// Told where the system refused some of the threads: `made` of `wanted` do the work, or this one
+    /// alone where `made` is 0. Results are the same.
+    fn fewer_threads(&self, _made: usize, _wanted: usize) {}
     /// How long between two checkpoints.
     fn checkpoint_interval(&self) -> Duration;
     /// Keeps a checkpoint.
@@ -384,16 +388,24 @@ fn run_blocks<const N: usize>(
         ended: Condvar::new(),
         failure: Mutex::new(None),
     };
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                let _present = Present(&shared);
-                if let Err(error) = work(&shared, part, beginning.as_ref()) {
-                    shared.fail(error);
-                }
-            });
+    let run = |look_up: &mut dyn FnMut()| {
+        let _present = Present(&shared);
+        if let Err(error) = work(&shared, part, beginning.as_ref(), look_up) {
+            shared.fail(error);
         }
-        coordinate(&shared, part, control);
+    };
+    let run = &run;
+    std::thread::scope(|scope| {
+        let made = start_workers(scope, workers, move || run(&mut || {}));
+        let mut coordinator = Coordinator::new(&shared, part, control);
+        *lock(&shared.working) -= workers - made.max(1);
+        if made < workers {
+            control.fewer_threads(made, workers);
+        }
+        if made == 0 {
+            run(&mut || coordinator.look());
+        }
+        coordinator.wait();
     });
     if let Some(error) = lock(&shared.failure).take() {
         return Err(error);
@@ -456,11 +468,13 @@ impl<const N: usize> Shared<N> {
 }
 
 /// Takes blocks until none is left or the run stops.
-/// `beginning` is where all trajectories begin, if they begin at one place.
+/// `beginning` is where all trajectories begin, if they begin at one place; `look_up` is called
+/// between slices.
 fn work<const N: usize>(
     shared: &Shared<N>,
     part: &Part<'_>,
     beginning: Option<&Beginning>,
+    look_up: &mut dyn FnMut(),
 ) -> Result<(), RunError> {
     let form = lock(&shared.memory).statistics.form().clone();
     while !shared.stop.load(Ordering::SeqCst) {
@@ -485,6 +499,7 @@ fn work<const N: usize>(
                 finish(shared, part, &form, &mut block, number);
                 break;
             }
+            look_up();
             let stopping = shared.stop.load(Ordering::SeqCst);
             let wanted = shared.wanted.load(Ordering::SeqCst);
             if stopping || wanted != answered {
@@ -528,37 +543,67 @@ fn finish<const N: usize>(
     lock(&shared.done).remove(&number);
 }
 
-/// Reports progress, asks for checkpoints and passes an interruption on, until all workers ended.
-fn coordinate<const N: usize>(shared: &Shared<N>, part: &Part<'_>, control: &dyn Control) {
-    let steps = part.spec.last_step();
-    let mut last_checkpoint = Instant::now();
-    let mut asked = false;
-    loop {
-        let working = lock(&shared.working);
-        let waited = shared
-            .ended
-            .wait_timeout_while(working, TICK, |working| *working > 0);
-        let (working, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        if *working == 0 {
-            break;
+/// Reports progress, asks for checkpoints and passes an interruption on.
+struct Coordinator<'a, const N: usize> {
+    shared: &'a Shared<N>,
+    part: &'a Part<'a>,
+    control: &'a dyn Control,
+    last_checkpoint: Instant,
+    asked: bool,
+}
+
+impl<'a, const N: usize> Coordinator<'a, N> {
+    fn new(shared: &'a Shared<N>, part: &'a Part<'a>, control: &'a dyn Control) -> Self {
+        Self {
+            shared,
+            part,
+            control,
+            last_checkpoint: Instant::now(),
+            asked: false,
         }
-        drop(working);
-        control.progress(shared.total_done(steps), part.total);
+    }
+
+    fn report(&self) {
+        let done = self.shared.total_done(self.part.spec.last_step());
+        self.control.progress(done, self.part.total);
+    }
+
+    /// Looks once at everything there is to look at.
+    fn look(&mut self) {
+        let (shared, control) = (self.shared, self.control);
+        self.report();
         if control.interrupted() && !shared.stop.load(Ordering::SeqCst) {
             shared.fail(RunError::Interrupted);
         }
-        if asked && last_checkpoint.elapsed() > SLICE * 8 {
-            asked = false;
+        if self.asked && self.last_checkpoint.elapsed() > SLICE * 8 {
+            self.asked = false;
             keep(shared, control);
-        } else if !asked && last_checkpoint.elapsed() >= control.checkpoint_interval() {
-            asked = true;
-            last_checkpoint = Instant::now();
+        } else if !self.asked && self.last_checkpoint.elapsed() >= control.checkpoint_interval() {
+            self.asked = true;
+            self.last_checkpoint = Instant::now();
             shared.wanted.fetch_add(1, Ordering::SeqCst);
         }
     }
-    control.progress(shared.total_done(steps), part.total);
-    if *lock(&shared.failure) == Some(RunError::Interrupted) {
-        keep(shared, control);
+
+    /// Looks now and then until all workers ended.
+    fn wait(&mut self) {
+        let shared = self.shared;
+        loop {
+            let working = lock(&shared.working);
+            let waited = shared
+                .ended
+                .wait_timeout_while(working, TICK, |working| *working > 0);
+            let (working, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+            if *working == 0 {
+                break;
+            }
+            drop(working);
+            self.look();
+        }
+        self.report();
+        if *lock(&shared.failure) == Some(RunError::Interrupted) {
+            keep(shared, self.control);
+        }
     }
 }
 

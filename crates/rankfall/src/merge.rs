@@ -96,8 +96,8 @@ fn merge_run(shards: &[Found], out: &Path, existing: Existing, json: bool) -> Re
         experiment: &experiment,
         known: &known,
     };
-    let summary = results.summary(&finished)?;
-    let drawing = results.write(folder, &finished, &summary, resolved)?;
+    let mut summary = results.summary(&finished)?;
+    let drawing = results.write(folder, &finished, &mut summary, resolved)?;
     results::report_finished(&summary, out, json, Some(&drawing))?;
     if !json {
         crate::print(&format!(

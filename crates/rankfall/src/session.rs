@@ -5,7 +5,7 @@ use crate::arguments::SharedArguments;
 use crate::checkpoint::{self, RunCheckpoint, Snapshot};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
-use crate::progress::Progress;
+use crate::progress::{Progress, warn_of_threads};
 use crate::run_folder::{CHECKPOINT, RunFolder};
 use crate::shard::Shard;
 use rankfall_core::ensemble::{self, Control};
@@ -162,6 +162,10 @@ where
 
     fn progress(&self, done: u64, total: u64) {
         self.progress.update(done, total);
+    }
+
+    fn fewer_threads(&self, made: usize, wanted: usize) {
+        warn_of_threads(made, wanted);
     }
 
     fn checkpoint_interval(&self) -> Duration {

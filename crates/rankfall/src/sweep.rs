@@ -15,7 +15,7 @@ use crate::experiment::{self};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
 use crate::preparation::{DataCache, prepare_with};
-use crate::results::Drawing;
+use crate::results::{Drawing, finished_before, rewrite_summary};
 use crate::run::{existing, out_folder, threads};
 use crate::run_folder::partial::{
     PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
@@ -220,15 +220,15 @@ impl Sweep<'_> {
         seconds: f64,
         json: bool,
     ) -> Result<(), Failure> {
-        let summary = self.summary(rows, seconds)?;
+        let mut summary = self.summary(rows, seconds)?;
         let path = folder.path().to_owned();
         folder.write_sweep(self.plan, rows)?;
-        let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path)?;
-        folder.figures()?;
-        for (name, bytes) in &drawing.files {
-            folder.write_bytes(name, bytes)?;
-        }
         folder.finish_with(SUMMARY, summary_json(&summary)?.as_bytes())?;
+        let mut drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path);
+        drawing.write(&path);
+        if drawing.add_warnings(&mut summary.warnings) {
+            rewrite_summary(&path, &summary_json(&summary)?);
+        }
         report(&summary, &path, json, Some(&drawing))
     }
 
@@ -421,7 +421,7 @@ fn report(
     let shown = shown_path(path);
     text += &match drawing {
         Some(drawing) => format!("the table is {shown}/{SWEEP}\n{}", drawing.listing(path)),
-        None => format!("{shown} was finished already; nothing was changed\n"),
+        None => finished_before(path),
     };
     crate::print(&text)
 }
@@ -463,11 +463,7 @@ pub fn plot(folder: &Path) -> Result<(), Failure> {
     let given = SweepArgumentsRead::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let rows = run_folder::read_sweep(folder, &plan)?;
-    let drawing = drawing::draw(&plan, &rows, &summary, &resolved, folder)?;
-    for (name, bytes) in &drawing.files {
-        run_folder::write_into(&folder.join(name), bytes)?;
-    }
-    crate::print(&drawing.listing(folder))
+    drawing::draw(&plan, &rows, &summary, &resolved, folder).write_alone(folder)
 }
 
 /// Puts the shards of a sweep together.

@@ -6,24 +6,20 @@ use super::record::SweepSummary;
 use super::schedule::UnitRows;
 use crate::experiment::document::Node;
 use crate::experiment::sweep::{self, Axis, AxisRange, Design};
-use crate::failure::Failure;
 use crate::results::Drawing;
 use crate::run_folder::{EXPERIMENT, REPORT};
 use rankfall_report::sweep::{SweepAxis, SweepMetric, SweepTable};
-use rankfall_report::{SweepPart, SweepReport, figures, png, svg, sweep_page};
+use rankfall_report::{SweepPart, SweepReport, figures, sweep_page};
 use std::path::Path;
 
 /// Draws figures and report.
-///
-/// # Errors
-/// Exit code 1 for a picture that cannot be rendered.
 pub fn draw(
     plan: &Plan,
     rows: &UnitRows,
     summary: &SweepSummary,
     resolved: &str,
     folder: &Path,
-) -> Result<Drawing, Failure> {
+) -> Drawing {
     let again = folder.join(EXPERIMENT);
     let part = |(dynamics, label): (usize, &str)| SweepPart {
         dynamics: label.to_owned(),
@@ -47,25 +43,22 @@ pub fn draw(
             .collect(),
         parts: labels.enumerate().map(part).collect(),
     };
-    let mut files = Vec::new();
+    let mut drawing = Drawing::default();
     for (index, part) in report.parts.iter().enumerate() {
         for figure in figures::sweep::figures(&part.table, &report.origin(part)) {
             // A figure with nothing to draw says why in the report.
             let Ok(scene) = figure.outcome else { continue };
-            let raster = png::render(&scene)
-                .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
             let number = if report.parts.len() == 1 {
                 String::new()
             } else {
                 format!("_{index}")
             };
-            let name = format!("figures/{}{number}", figure.name);
-            files.push((format!("{name}.svg"), svg::render(&scene).into_bytes()));
-            files.push((format!("{name}.png"), raster));
+            drawing.add(&format!("{}{number}", figure.name), &scene);
         }
     }
-    files.push((REPORT.to_owned(), sweep_page(&report).into_bytes()));
-    Ok(Drawing { files })
+    let page = sweep_page(&report).into_bytes();
+    drawing.files.push((REPORT.to_owned(), page));
+    drawing
 }
 
 /// More values of an axis than this are more than a figure can show.

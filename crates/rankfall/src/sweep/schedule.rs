@@ -7,12 +7,13 @@ use crate::checkpoint;
 use crate::failure::{Failure, FailureKind};
 use crate::interruption;
 use crate::preparation::{DataCache, prepare_with};
-use crate::progress::Progress;
+use crate::progress::{Progress, warn_of_threads};
 use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
 use crate::shard::Shard;
 use rankfall_core::ensemble::{self, Control, RunError};
 use rankfall_core::instructions::Instructions;
+use rankfall_core::threads::start_workers;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -179,13 +180,18 @@ impl Schedule<'_> {
         let started = Instant::now();
         let seconds = || from.seconds + started.elapsed().as_secs_f64();
         std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    let _present = Present(&board);
-                    while let Some((unit, resume)) = board.take() {
-                        self.work(&board, unit, resume.as_ref());
-                    }
-                });
+            let made = start_workers(scope, workers, || {
+                let _present = Present(&board);
+                while let Some((unit, resume)) = board.take() {
+                    self.work(&board, unit, resume.as_ref());
+                }
+            });
+            board.lock().working -= workers - made;
+            if made < workers {
+                warn_of_threads(made, workers);
+            }
+            if made == 0 {
+                self.work_alone(&board, &seconds);
             }
             self.watch(&board, total, &seconds);
         });
@@ -254,6 +260,16 @@ impl Schedule<'_> {
         }
         drop(state);
         board.news.notify_all();
+    }
+
+    /// Does the work of all workers on this thread, with a checkpoint after each unit.
+    fn work_alone(&self, board: &Board, seconds: &impl Fn() -> f64) {
+        while let Some((unit, resume)) = board.take() {
+            self.work(board, unit, resume.as_ref());
+            if let Err(failure) = self.keep(board, seconds()) {
+                board.fail(failure);
+            }
+        }
     }
 
     fn run_unit(
@@ -351,6 +367,10 @@ impl Control for Watch<'_> {
 
     fn progress(&self, done: u64, _total: u64) {
         self.board.lock().running.insert(self.unit.key(), done);
+    }
+
+    fn fewer_threads(&self, made: usize, wanted: usize) {
+        warn_of_threads(made, wanted);
     }
 
     fn checkpoint_interval(&self) -> Duration {
