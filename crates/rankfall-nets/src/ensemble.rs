@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::ensemble::{Checkpoint, Control};
+use rankfall_core::ensemble::{Checkpoint, Control, GRACE};
 use rankfall_core::instructions::Instructions;
 use rankfall_core::statistics::{Diverged, Leaf, Statistics};
 use rankfall_core::threads::start_workers;
@@ -353,6 +353,7 @@ impl<T: Scalar> Run<'_, T> {
                 control,
                 last_checkpoint: Instant::now(),
                 asked: false,
+                stopped: None,
             };
             let missing = (workers - made.max(1)) as u64;
             shared.working.fetch_sub(missing, Ordering::SeqCst);
@@ -398,7 +399,7 @@ impl<T: Scalar> Run<'_, T> {
                 look_up();
                 let stopping = shared.stop.load(Ordering::SeqCst);
                 let wanted = shared.wanted.load(Ordering::SeqCst);
-                if stopping || wanted != answered {
+                if stopping || wanted != answered || clock.elapsed() > GRACE {
                     answered = wanted;
                     lock(&shared.memory)
                         .under_way
@@ -534,6 +535,8 @@ struct Coordinator<'a, T: Scalar> {
     control: &'a dyn Control,
     last_checkpoint: Instant,
     asked: bool,
+    /// When workers were told to stop.
+    stopped: Option<Instant>,
 }
 
 impl<T: Scalar> Coordinator<'_, T> {
@@ -548,6 +551,7 @@ impl<T: Scalar> Coordinator<'_, T> {
         self.report();
         if control.interrupted() && !shared.stop.load(Ordering::SeqCst) {
             shared.fail(RunError::Interrupted);
+            self.stopped = Some(Instant::now());
         }
         if self.asked && self.last_checkpoint.elapsed() > SLICE * 8 {
             self.asked = false;
@@ -559,6 +563,20 @@ impl<T: Scalar> Coordinator<'_, T> {
         }
     }
 
+    /// Once, when workers take too long to end: keeps what they noted last, and says so.
+    fn give_up_late_workers(&mut self) {
+        if self.stopped.is_none_or(|since| since.elapsed() < GRACE) {
+            return;
+        }
+        self.stopped = None;
+        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
+            keep(self.shared, self.control);
+        }
+        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
+            self.control.abandon();
+        }
+    }
+
     /// Looks now and then until all workers ended.
     fn wait(&mut self) {
         let mut pause = Duration::from_millis(1);
@@ -567,6 +585,7 @@ impl<T: Scalar> Coordinator<'_, T> {
             // Short runs end within a few milliseconds; long ones need not be watched so closely.
             pause = (pause * 2).min(TICK);
             self.look();
+            self.give_up_late_workers();
         }
         self.report();
         if *lock(&self.shared.failure) == Some(RunError::Interrupted) {

@@ -3,6 +3,7 @@
 
 use crate::arguments::MergeArguments;
 use crate::checkpoint::Finished;
+use crate::estimate;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
@@ -134,6 +135,9 @@ fn merge_dynamics(
             let first = shown_path(&shards[0].folder);
             let message = format!("the data of {shown} are not those of {first} to the last bit");
             return Err(Failure::input(message));
+        }
+        if folded.is_none() {
+            estimate::check_merge(experiment, known)?;
         }
         seconds += record.seconds;
         weights = weights.or(part.weights);

@@ -63,6 +63,7 @@ impl Session<'_> {
             checkpoint.seconds = 0.0;
             checkpoint.snapshot().write(folder, self.shard)?;
         }
+        interruption::let_finish();
         Ok(checkpoint.finished)
     }
 
@@ -77,6 +78,7 @@ impl Session<'_> {
         let started = Instant::now();
         let seconds = || before + started.elapsed().as_secs_f64();
         let watch = Watch {
+            folder,
             progress: Progress::new(label, self.shared.quiet),
             checkpoint_interval: self.shared.checkpoint_seconds,
             keep: |current: &ensemble::Checkpoint| {
@@ -146,13 +148,14 @@ pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
 }
 
 /// Watches over one dynamics.
-struct Watch<K> {
+struct Watch<'a, K> {
+    folder: &'a RunFolder,
     progress: Progress,
     checkpoint_interval: Duration,
     keep: K,
 }
 
-impl<K> Control for Watch<K>
+impl<K> Control for Watch<'_, K>
 where
     K: Fn(&ensemble::Checkpoint) -> Result<(), Failure> + Sync,
 {
@@ -162,6 +165,11 @@ where
 
     fn progress(&self, done: u64, total: u64) {
         self.progress.update(done, total);
+    }
+
+    fn abandon(&self) {
+        self.progress.finish();
+        interruption::end(&interrupted(self.folder));
     }
 
     fn fewer_threads(&self, made: usize, wanted: usize) {

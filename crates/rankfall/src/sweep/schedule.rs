@@ -11,7 +11,7 @@ use crate::progress::{Progress, warn_of_threads};
 use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
 use crate::shard::Shard;
-use rankfall_core::ensemble::{self, Control, RunError};
+use rankfall_core::ensemble::{self, Control, GRACE, RunError};
 use rankfall_core::instructions::Instructions;
 use rankfall_core::threads::start_workers;
 use serde::{Deserialize, Serialize};
@@ -202,6 +202,7 @@ impl Schedule<'_> {
             }
             return Err(failure);
         }
+        interruption::let_finish();
         let finished = std::mem::take(&mut board.lock().finished);
         Ok((finished, seconds()))
     }
@@ -318,6 +319,7 @@ impl Schedule<'_> {
     fn watch(&self, board: &Board, total: u64, seconds: &impl Fn() -> f64) {
         let progress = Progress::new("sweep", self.quiet);
         let mut last_checkpoint = Instant::now();
+        let mut stopped = None;
         loop {
             let state = board.lock();
             let waited = board
@@ -331,6 +333,13 @@ impl Schedule<'_> {
             drop(state);
             if interruption::requested() {
                 board.fail(self.interrupted());
+                let since = *stopped.get_or_insert_with(Instant::now);
+                // Units first keep their own states; one inside a long step is not waited for.
+                if since.elapsed() > 2 * GRACE {
+                    progress.finish();
+                    let kept = self.keep(board, seconds());
+                    interruption::end(&kept.err().unwrap_or_else(|| self.interrupted()));
+                }
             }
             if last_checkpoint.elapsed() >= self.checkpoint_interval {
                 last_checkpoint = Instant::now();
