@@ -191,7 +191,7 @@ fn a_disk_that_fills_while_drawing_leaves_a_finished_run() {
     let place = Place::new();
     place.write("dense.toml", DENSE);
     for file in ["good.toml", "dense.toml"] {
-        let small = "trap '' XFSZ; ulimit -f 100";
+        let small = "trap '' XFSZ; ulimit -f 120";
         let arguments = ["run", file, "-q", "--out", file];
         let folder = format!("{file}.run");
         let arguments = [&arguments[..4], &[folder.as_str()]].concat();
