@@ -20,12 +20,17 @@ use crate::observe::Layout;
 use crate::rowwise;
 use crate::setup::{Beginning, Setup, SetupError};
 use crate::statistics::{Form, Statistics};
+use crate::threads::start_workers;
 
 /// How long a worker computes between two looks at the world.
 const SLICE: Duration = Duration::from_millis(5);
 
 /// How often the coordinator reports progress and looks for an interruption.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long after an interruption workers are waited for, and how long a slice is at most after which
+/// nothing is noted of how far a block is.
+pub const GRACE: Duration = Duration::from_millis(1000);
 
 /// One dynamics of an ensemble, and what is to be saved of it.
 #[derive(Clone, Debug)]
@@ -135,6 +140,13 @@ pub trait Control: Sync {
     fn interrupted(&self) -> bool;
     /// Told now and then how many trajectory-steps are done.
     fn progress(&self, done: u64, total: u64);
+    /// Told where the system refused some of the threads: `made` of `wanted` do the work, or this one
+    /// alone where `made` is 0. Results are the same.
+    fn fewer_threads(&self, _made: usize, _wanted: usize) {}
+    /// Told after an interruption when workers do not end in time, being inside one long step, and a
+    /// checkpoint of what there was before it has been kept. Ending the process now loses nothing else;
+    /// whoever returns waits for the workers.
+    fn abandon(&self) {}
     /// How long between two checkpoints.
     fn checkpoint_interval(&self) -> Duration;
     /// Keeps a checkpoint.
@@ -268,7 +280,7 @@ impl EnsembleSpec {
         let part = Part {
             spec: &spec,
             setup,
-            total: self.trajectories_in(setup, &blocks) * spec.last_step(),
+            total: (self.trajectories_in(setup, &blocks)).saturating_mul(spec.last_step()),
             blocks,
             instructions,
         };
@@ -384,16 +396,24 @@ fn run_blocks<const N: usize>(
         ended: Condvar::new(),
         failure: Mutex::new(None),
     };
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                let _present = Present(&shared);
-                if let Err(error) = work(&shared, part, beginning.as_ref()) {
-                    shared.fail(error);
-                }
-            });
+    let run = |look_up: &mut dyn FnMut()| {
+        let _present = Present(&shared);
+        if let Err(error) = work(&shared, part, beginning.as_ref(), look_up) {
+            shared.fail(error);
         }
-        coordinate(&shared, part, control);
+    };
+    let run = &run;
+    std::thread::scope(|scope| {
+        let made = start_workers(scope, workers, move || run(&mut || {}));
+        let mut coordinator = Coordinator::new(&shared, part, control);
+        *lock(&shared.working) -= workers - made.max(1);
+        if made < workers {
+            control.fewer_threads(made, workers);
+        }
+        if made == 0 {
+            run(&mut || coordinator.look());
+        }
+        coordinator.wait();
     });
     if let Some(error) = lock(&shared.failure).take() {
         return Err(error);
@@ -456,11 +476,13 @@ impl<const N: usize> Shared<N> {
 }
 
 /// Takes blocks until none is left or the run stops.
-/// `beginning` is where all trajectories begin, if they begin at one place.
+/// `beginning` is where all trajectories begin, if they begin at one place; `look_up` is called
+/// between slices.
 fn work<const N: usize>(
     shared: &Shared<N>,
     part: &Part<'_>,
     beginning: Option<&Beginning>,
+    look_up: &mut dyn FnMut(),
 ) -> Result<(), RunError> {
     let form = lock(&shared.memory).statistics.form().clone();
     while !shared.stop.load(Ordering::SeqCst) {
@@ -485,9 +507,10 @@ fn work<const N: usize>(
                 finish(shared, part, &form, &mut block, number);
                 break;
             }
+            look_up();
             let stopping = shared.stop.load(Ordering::SeqCst);
             let wanted = shared.wanted.load(Ordering::SeqCst);
-            if stopping || wanted != answered {
+            if stopping || wanted != answered || clock.elapsed() > GRACE {
                 answered = wanted;
                 lock(&shared.memory)
                     .under_way
@@ -528,37 +551,86 @@ fn finish<const N: usize>(
     lock(&shared.done).remove(&number);
 }
 
-/// Reports progress, asks for checkpoints and passes an interruption on, until all workers ended.
-fn coordinate<const N: usize>(shared: &Shared<N>, part: &Part<'_>, control: &dyn Control) {
-    let steps = part.spec.last_step();
-    let mut last_checkpoint = Instant::now();
-    let mut asked = false;
-    loop {
-        let working = lock(&shared.working);
-        let waited = shared
-            .ended
-            .wait_timeout_while(working, TICK, |working| *working > 0);
-        let (working, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        if *working == 0 {
-            break;
+/// Reports progress, asks for checkpoints and passes an interruption on.
+struct Coordinator<'a, const N: usize> {
+    shared: &'a Shared<N>,
+    part: &'a Part<'a>,
+    control: &'a dyn Control,
+    last_checkpoint: Instant,
+    asked: bool,
+    /// When workers were told to stop.
+    stopped: Option<Instant>,
+}
+
+impl<'a, const N: usize> Coordinator<'a, N> {
+    fn new(shared: &'a Shared<N>, part: &'a Part<'a>, control: &'a dyn Control) -> Self {
+        Self {
+            shared,
+            part,
+            control,
+            last_checkpoint: Instant::now(),
+            asked: false,
+            stopped: None,
         }
-        drop(working);
-        control.progress(shared.total_done(steps), part.total);
+    }
+
+    fn report(&self) {
+        let done = self.shared.total_done(self.part.spec.last_step());
+        self.control.progress(done, self.part.total);
+    }
+
+    /// Looks once at everything there is to look at.
+    fn look(&mut self) {
+        let (shared, control) = (self.shared, self.control);
+        self.report();
         if control.interrupted() && !shared.stop.load(Ordering::SeqCst) {
             shared.fail(RunError::Interrupted);
+            self.stopped = Some(Instant::now());
         }
-        if asked && last_checkpoint.elapsed() > SLICE * 8 {
-            asked = false;
+        if self.asked && self.last_checkpoint.elapsed() > SLICE * 8 {
+            self.asked = false;
             keep(shared, control);
-        } else if !asked && last_checkpoint.elapsed() >= control.checkpoint_interval() {
-            asked = true;
-            last_checkpoint = Instant::now();
+        } else if !self.asked && self.last_checkpoint.elapsed() >= control.checkpoint_interval() {
+            self.asked = true;
+            self.last_checkpoint = Instant::now();
             shared.wanted.fetch_add(1, Ordering::SeqCst);
         }
     }
-    control.progress(shared.total_done(steps), part.total);
-    if *lock(&shared.failure) == Some(RunError::Interrupted) {
-        keep(shared, control);
+
+    /// Once, when workers take too long to end: keeps what they noted last, and says so.
+    fn give_up_late_workers(&mut self) {
+        if self.stopped.is_none_or(|since| since.elapsed() < GRACE) {
+            return;
+        }
+        self.stopped = None;
+        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
+            keep(self.shared, self.control);
+        }
+        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
+            self.control.abandon();
+        }
+    }
+
+    /// Looks now and then until all workers ended.
+    fn wait(&mut self) {
+        let shared = self.shared;
+        loop {
+            let working = lock(&shared.working);
+            let waited = shared
+                .ended
+                .wait_timeout_while(working, TICK, |working| *working > 0);
+            let (working, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+            if *working == 0 {
+                break;
+            }
+            drop(working);
+            self.look();
+            self.give_up_late_workers();
+        }
+        self.report();
+        if *lock(&shared.failure) == Some(RunError::Interrupted) {
+            keep(shared, self.control);
+        }
     }
 }
 
@@ -593,6 +665,11 @@ fn weights_from(w1: Vec<f64>, w2: Vec<f64>, width: usize) -> Weights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Initialisation;
+    use crate::problem::Problem;
+    use crate::setup::Source;
+    use crate::synthetic::{Covariance, Synthetic, Teacher};
+    use std::sync::Arc;
 
     #[test]
     fn finished_blocks_are_remembered_in_little_room() {
@@ -606,5 +683,111 @@ mod tests {
         finished.add(101, 5);
         assert_eq!((finished.below, finished.beyond.len()), (105, 0));
         assert_eq!(finished.trajectories, 37);
+    }
+
+    fn small_setup() -> Setup {
+        let recipe = Synthetic {
+            samples: 10,
+            inputs: 2,
+            outputs: 1,
+            covariance: Covariance::Identity,
+            teacher: Teacher::Gaussian,
+            residual_noise: 0.0,
+        };
+        let draw = recipe.draw(1, 0, false).expect("draws");
+        let problem = Problem::new(&draw.gram, None, None).expect("a problem");
+        Setup {
+            source: Source::Shared(Arc::new(problem)),
+            initialisation: Initialisation::Gaussian {
+                scale: 1.0,
+                smallest_singular_value: None,
+            },
+            width: 4,
+            seed: 1,
+            each_start: false,
+        }
+    }
+
+    fn descent(steps: u64) -> EnsembleSpec {
+        EnsembleSpec {
+            dynamics: Dynamics {
+                kind: Kind::GradientDescent,
+                step_size: 1e-3,
+                label_noise: 0.0,
+                optimizer: Default::default(),
+            },
+            stream: 0,
+            trajectories: 1,
+            save_steps: vec![0, steps],
+            time_unit: 1e-3,
+            rank_tolerance: 1e-3,
+            keep_trajectories: false,
+            reductions: true,
+            force_balance: None,
+        }
+    }
+
+    /// Interrupted from the beginning; counts what it is told, and ends the worker that never answers
+    /// only when the run gives it up.
+    struct Impatient<'a> {
+        shared: &'a Shared<1>,
+        kept: AtomicU64,
+        abandoned: AtomicU64,
+    }
+
+    impl Control for Impatient<'_> {
+        fn interrupted(&self) -> bool {
+            true
+        }
+        fn progress(&self, _done: u64, _total: u64) {}
+        fn checkpoint_interval(&self) -> Duration {
+            Duration::MAX
+        }
+        fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+            self.kept.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        fn abandon(&self) {
+            assert_eq!(self.kept.load(Ordering::SeqCst), 1, "kept before giving up");
+            self.abandoned.fetch_add(1, Ordering::SeqCst);
+            *lock(&self.shared.working) = 0;
+        }
+    }
+
+    #[test]
+    fn a_worker_inside_a_long_step_is_given_up_with_a_checkpoint() {
+        let (setup, spec) = (small_setup(), descent(10));
+        let part = Part {
+            spec: &spec,
+            setup: &setup,
+            total: 10,
+            blocks: 0..1,
+            instructions: Instructions::best(),
+        };
+        let layout = spec.layout(2, 1, 3, false);
+        let shared = Shared::<1> {
+            memory: Mutex::new(Memory {
+                statistics: new_statistics(&spec, &layout),
+                finished: FinishedBlocks::none_of(0..1),
+                under_way: BTreeMap::new(),
+                final_weights: None,
+            }),
+            next: AtomicU64::new(0),
+            done: Mutex::new(BTreeMap::new()),
+            stop: AtomicBool::new(false),
+            wanted: AtomicU64::new(0),
+            // One that never ends by itself.
+            working: Mutex::new(1),
+            ended: Condvar::new(),
+            failure: Mutex::new(None),
+        };
+        let control = Impatient {
+            shared: &shared,
+            kept: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+        };
+        Coordinator::new(&shared, &part, &control).wait();
+        assert_eq!(control.abandoned.into_inner(), 1);
+        assert!(shared.stop.load(Ordering::SeqCst));
     }
 }

@@ -100,6 +100,7 @@ pub mod stepper;
 pub mod strang;
 pub mod synthetic;
 pub mod theory;
+pub mod threads;
 pub mod tiles;
 pub mod time_step;
 pub mod turns;

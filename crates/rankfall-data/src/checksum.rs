@@ -22,10 +22,13 @@ pub fn while_hashing<T>(
     let before = open::stamp(path)?;
     let cancelled = AtomicBool::new(false);
     let (value, sum) = std::thread::scope(|scope| {
-        let hashing = std::thread::Builder::new()
-            .spawn_scoped(scope, || sha256(path, &cancelled))
-            .map_err(|e| open::io_error(path, e))?;
+        let spawned = std::thread::Builder::new().spawn_scoped(scope, || sha256(path, &cancelled));
         let value = read();
+        // Where the system refuses a thread, one comes after the other.
+        let Ok(hashing) = spawned else {
+            let value = value?;
+            return Ok((value, sha256(path, &cancelled)?));
+        };
         if value.is_err() {
             // The error should not wait for the rest of a large file.
             cancelled.store(true, Ordering::Relaxed);

@@ -204,22 +204,18 @@ impl<'a> Bench<'a> {
         let next = AtomicUsize::new(0);
         let results: Mutex<BTreeMap<usize, Result<T, Stop>>> = Mutex::default();
         let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
-        std::thread::scope(|scope| {
-            for _ in 0..self.threads.clamp(1, count.max(1)) {
-                scope.spawn(|| {
-                    loop {
-                        let place = next.fetch_add(1, Ordering::SeqCst);
-                        if place >= count {
-                            return;
-                        }
-                        let result = self.check().and_then(|()| work(place));
-                        let stop = result.is_err();
-                        lock().insert(place, result);
-                        if stop {
-                            next.store(count, Ordering::SeqCst);
-                        }
-                    }
-                });
+        rankfall_core::threads::on_threads(self.threads.clamp(1, count.max(1)), || {
+            loop {
+                let place = next.fetch_add(1, Ordering::SeqCst);
+                if place >= count {
+                    return;
+                }
+                let result = self.check().and_then(|()| work(place));
+                let stop = result.is_err();
+                lock().insert(place, result);
+                if stop {
+                    next.store(count, Ordering::SeqCst);
+                }
             }
         });
         self.check()?;

@@ -65,18 +65,14 @@ impl OneStep<'_> {
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner())
         };
-        std::thread::scope(|scope| {
-            for _ in 0..bench.threads.max(1) {
-                scope.spawn(|| {
-                    loop {
-                        let group = next.fetch_add(1, Ordering::Relaxed);
-                        if group >= GROUPS || bench.watch.interrupted() {
-                            return;
-                        }
-                        let mean = self.group(group, blocks, count, measure);
-                        lock()[group as usize] = mean;
-                    }
-                });
+        rankfall_core::threads::on_threads(bench.threads.max(1), || {
+            loop {
+                let group = next.fetch_add(1, Ordering::Relaxed);
+                if group >= GROUPS || bench.watch.interrupted() {
+                    return;
+                }
+                let mean = self.group(group, blocks, count, measure);
+                lock()[group as usize] = mean;
             }
         });
         bench.check()?;

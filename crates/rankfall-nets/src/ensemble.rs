@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::ensemble::{Checkpoint, Control};
+use rankfall_core::ensemble::{Checkpoint, Control, GRACE};
 use rankfall_core::instructions::Instructions;
 use rankfall_core::statistics::{Diverged, Leaf, Statistics};
+use rankfall_core::threads::start_workers;
 
 use crate::data::Dataset;
 use crate::layout::{Layout, MeasureError, MeasureSpec};
@@ -355,16 +356,32 @@ impl<T: Scalar> Run<'_, T> {
             working: AtomicU64::new(workers as u64),
             failure: Mutex::new(None),
         };
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    let _present = Present(&shared.working);
-                    if let Err(error) = self.work(&shared) {
-                        shared.fail(error);
-                    }
-                });
+        let run = |look_up: &mut dyn FnMut()| {
+            let _present = Present(&shared.working);
+            if let Err(error) = self.work(&shared, look_up) {
+                shared.fail(error);
             }
-            coordinate(&shared, trajectories.saturating_mul(steps), control);
+        };
+        let run = &run;
+        std::thread::scope(|scope| {
+            let made = start_workers(scope, workers, move || run(&mut || {}));
+            let mut coordinator = Coordinator {
+                shared: &shared,
+                total: trajectories.saturating_mul(steps),
+                control,
+                last_checkpoint: Instant::now(),
+                asked: false,
+                stopped: None,
+            };
+            let missing = (workers - made.max(1)) as u64;
+            shared.working.fetch_sub(missing, Ordering::SeqCst);
+            if made < workers {
+                control.fewer_threads(made, workers);
+            }
+            if made == 0 {
+                run(&mut || coordinator.look());
+            }
+            coordinator.wait();
         });
         match lock(&shared.failure).take() {
             Some(error) => Err(error),
@@ -375,8 +392,8 @@ impl<T: Scalar> Run<'_, T> {
         }
     }
 
-    /// Takes trajectories until none is left or the run stops.
-    fn work(&self, shared: &Shared<T>) -> Result<(), RunError> {
+    /// Takes trajectories until none is left or the run stops; `look_up` is called between slices.
+    fn work(&self, shared: &Shared<T>, look_up: &mut dyn FnMut()) -> Result<(), RunError> {
         while !shared.stop.load(Ordering::SeqCst) {
             let Some((number, progress)) = shared.take() else {
                 return Ok(());
@@ -397,9 +414,10 @@ impl<T: Scalar> Run<'_, T> {
                     finish(shared, member, end, number);
                     break;
                 }
+                look_up();
                 let stopping = shared.stop.load(Ordering::SeqCst);
                 let wanted = shared.wanted.load(Ordering::SeqCst);
-                if stopping || wanted != answered {
+                if stopping || wanted != answered || clock.elapsed() > GRACE {
                     answered = wanted;
                     lock(&shared.memory)
                         .under_way
@@ -527,31 +545,70 @@ fn finish<T: Scalar>(shared: &Shared<T>, member: Member<T>, end: End, number: u6
     }
 }
 
-/// Reports progress, asks for checkpoints and passes an interruption on, until all workers ended.
-fn coordinate<T: Scalar>(shared: &Shared<T>, total: u64, control: &dyn Control) {
-    let mut last_checkpoint = Instant::now();
-    let mut asked = false;
-    let mut pause = Duration::from_millis(1);
-    while shared.working.load(Ordering::SeqCst) > 0 {
-        std::thread::sleep(pause);
-        // Short runs end within a few milliseconds; long ones need not be watched so closely.
-        pause = (pause * 2).min(TICK);
-        control.progress(shared.done.load(Ordering::SeqCst), total);
+/// Reports progress, asks for checkpoints and passes an interruption on.
+struct Coordinator<'a, T: Scalar> {
+    shared: &'a Shared<T>,
+    /// Steps in all.
+    total: u64,
+    control: &'a dyn Control,
+    last_checkpoint: Instant,
+    asked: bool,
+    /// When workers were told to stop.
+    stopped: Option<Instant>,
+}
+
+impl<T: Scalar> Coordinator<'_, T> {
+    fn report(&self) {
+        let done = self.shared.done.load(Ordering::SeqCst);
+        self.control.progress(done, self.total);
+    }
+
+    /// Looks once at everything there is to look at.
+    fn look(&mut self) {
+        let (shared, control) = (self.shared, self.control);
+        self.report();
         if control.interrupted() && !shared.stop.load(Ordering::SeqCst) {
             shared.fail(RunError::Interrupted);
+            self.stopped = Some(Instant::now());
         }
-        if asked && last_checkpoint.elapsed() > SLICE * 8 {
-            asked = false;
+        if self.asked && self.last_checkpoint.elapsed() > SLICE * 8 {
+            self.asked = false;
             keep(shared, control);
-        } else if !asked && last_checkpoint.elapsed() >= control.checkpoint_interval() {
-            asked = true;
-            last_checkpoint = Instant::now();
+        } else if !self.asked && self.last_checkpoint.elapsed() >= control.checkpoint_interval() {
+            self.asked = true;
+            self.last_checkpoint = Instant::now();
             shared.wanted.fetch_add(1, Ordering::SeqCst);
         }
     }
-    control.progress(shared.done.load(Ordering::SeqCst), total);
-    if *lock(&shared.failure) == Some(RunError::Interrupted) {
-        keep(shared, control);
+
+    /// Once, when workers take too long to end: keeps what they noted last, and says so.
+    fn give_up_late_workers(&mut self) {
+        if self.stopped.is_none_or(|since| since.elapsed() < GRACE) {
+            return;
+        }
+        self.stopped = None;
+        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
+            keep(self.shared, self.control);
+        }
+        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
+            self.control.abandon();
+        }
+    }
+
+    /// Looks now and then until all workers ended.
+    fn wait(&mut self) {
+        let mut pause = Duration::from_millis(1);
+        while self.shared.working.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(pause);
+            // Short runs end within a few milliseconds; long ones need not be watched so closely.
+            pause = (pause * 2).min(TICK);
+            self.look();
+            self.give_up_late_workers();
+        }
+        self.report();
+        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
+            keep(self.shared, self.control);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! `rankfall-data`, the figures in `rankfall-report`.
 
 pub mod arguments;
+pub mod available;
 pub mod bundled;
 pub mod checkpoint;
 pub mod data_sets;

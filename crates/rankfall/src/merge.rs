@@ -3,6 +3,7 @@
 
 use crate::arguments::MergeArguments;
 use crate::checkpoint::Finished;
+use crate::estimate;
 use crate::experiment::Experiment;
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::failure::{Failure, quoted, shown_path};
@@ -121,8 +122,8 @@ fn merge_run(shards: &[Found], out: &Path, existing: Existing, json: bool) -> Re
         experiment: &experiment,
         known: &known,
     };
-    let summary = results.summary(&finished)?;
-    let drawing = results.write(folder, &finished, &summary, resolved)?;
+    let mut summary = results.summary(&finished)?;
+    let drawing = results.write(folder, &finished, &mut summary, resolved)?;
     results::report_finished(&summary, out, json, Some(&drawing))?;
     if !json {
         crate::print(&format!(
@@ -159,6 +160,9 @@ fn merge_dynamics(
             let first = shown_path(&shards[0].folder);
             let message = format!("the data of {shown} are not those of {first} to the last bit");
             return Err(Failure::input(message));
+        }
+        if folded.is_none() {
+            estimate::check_merge(experiment, known)?;
         }
         seconds += record.seconds;
         weights = weights.or(part.weights);

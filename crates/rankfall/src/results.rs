@@ -13,7 +13,9 @@ use rankfall_core::ensemble::Outcome;
 use rankfall_core::network::Weights;
 use rankfall_core::observe::LAW;
 use rankfall_report::record::{DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
+use rankfall_report::scene::Scene;
 use rankfall_report::{Figure, ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
+use serde::Serialize;
 use std::path::Path;
 
 /// What results are made from, besides the dynamics themselves.
@@ -115,15 +117,16 @@ impl Results<'_> {
         })
     }
 
-    /// Writes everything but the summary, and then the summary.
+    /// Writes everything but the summary, and then the summary: the run is then finished. Pictures
+    /// come last, and what goes wrong with them is a warning of the summary.
     ///
     /// # Errors
-    /// Exit code 1 where a file cannot be written.
+    /// Exit code 1 where a file of results cannot be written.
     pub fn write(
         &self,
         folder: RunFolder,
         finished: &[Finished],
-        summary: &Summary,
+        summary: &mut Summary,
         resolved: &str,
     ) -> Result<Drawing, Failure> {
         let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
@@ -131,13 +134,9 @@ impl Results<'_> {
         self.write_trajectories(&folder, finished)?;
         folder.write_weights(&self.tensors(finished))?;
         let table = SeriesTable::from_rows(rows);
-        let drawing = draw(summary, &table, resolved, folder.path())?;
-        folder.figures()?;
-        for (name, bytes) in &drawing.files {
-            folder.write_bytes(name, bytes)?;
-        }
-        folder.finish(summary)?;
-        Ok(drawing)
+        let path = folder.path().to_owned();
+        let drawing = draw(summary, &table, resolved, &path);
+        finish_drawn(folder, drawing, summary, |s| &mut s.warnings)
     }
 
     fn tensors(&self, finished: &[Finished]) -> Vec<Tensor> {
@@ -257,10 +256,7 @@ pub fn report_finished(
     match drawing {
         Some(drawing) => text += &drawing.listing(path),
         None => {
-            text += &format!(
-                "{} was finished already; nothing was changed\n",
-                shown_path(path)
-            )
+            text += &finished_before(path);
         }
     }
     crate::print(&text)
@@ -279,53 +275,135 @@ pub fn all_diverged(summary: &Summary) -> Result<(), Failure> {
     )
 }
 
-/// Figures and report of a run, drawn and not yet written.
+/// Figures and report of a run. Results do not depend on them: what fails is said, and no error.
+#[derive(Debug, Default)]
 pub struct Drawing {
-    /// Names relative to the run folder, and contents.
+    /// Names relative to the run folder, and contents; once written, those that are there.
     pub files: Vec<(String, Vec<u8>)>,
+    /// What could not be drawn or written, and why.
+    pub warnings: Vec<String>,
+    /// What has nothing to draw, and why, where the report does not say so.
+    pub not_drawn: Vec<String>,
+}
+
+/// Ends a run whose numbers are written: summary, pictures, and then it counts as finished. What goes
+/// wrong with a picture is one of the `warnings` of the summary.
+///
+/// # Errors
+/// Exit code 1 where the summary cannot be written; the folder then still counts as unfinished.
+pub fn finish_drawn<S: Serialize>(
+    folder: RunFolder,
+    mut drawing: Drawing,
+    summary: &mut S,
+    warnings: impl Fn(&mut S) -> &mut Vec<String>,
+) -> Result<Drawing, Failure> {
+    folder.write_summary(summary)?;
+    drawing.write(folder.path());
+    if !drawing.warnings.is_empty() {
+        warnings(summary).extend(drawing.warnings.iter().cloned());
+        // Where there is no room for it the summary without them stays, and they are printed.
+        let _ = folder.write_summary(summary);
+    }
+    folder.close()?;
+    Ok(drawing)
 }
 
 impl Drawing {
     /// The pictures of figures, each as SVG and PNG; what has nothing to draw says why in the report.
-    ///
-    /// # Errors
-    /// Exit code 1 for a picture that cannot be rendered.
-    pub fn of(figures: Vec<Figure>) -> Result<Self, Failure> {
-        let mut files = Vec::new();
+    pub fn of(figures: Vec<Figure>) -> Self {
+        let mut drawing = Self::default();
         for figure in figures {
-            let Ok(scene) = figure.outcome else { continue };
-            let raster = png::render(&scene)
-                .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
-            let vector = svg::render(&scene).into_bytes();
-            files.push((format!("figures/{}.svg", figure.name), vector));
-            files.push((format!("figures/{}.png", figure.name), raster));
+            if let Ok(scene) = &figure.outcome {
+                drawing.add(figure.name, scene);
+            }
         }
-        Ok(Self { files })
+        drawing
+    }
+
+    /// Adds one picture as SVG and PNG.
+    pub fn add(&mut self, name: &str, scene: &Scene) {
+        let vector = svg::render(scene).into_bytes();
+        self.files.push((format!("figures/{name}.svg"), vector));
+        match png::render(scene) {
+            Ok(raster) => self.files.push((format!("figures/{name}.png"), raster)),
+            Err(error) => self
+                .warnings
+                .push(format!("the figure {name} is there as SVG alone: {error}")),
+        }
+    }
+
+    /// Writes all files that can be written into the folder of a finished run.
+    pub fn write(&mut self, folder: &Path) {
+        let mut failed = Vec::new();
+        self.files.retain(|(name, bytes)| {
+            let written = run_folder::write_into(folder, name, bytes);
+            written
+                .map_err(|failure| failed.push(failure.message))
+                .is_ok()
+        });
+        let Some(first) = failed.first() else { return };
+        let others = match failed.len() - 1 {
+            0 => String::new(),
+            1 => ", nor one other picture or page".to_owned(),
+            n => format!(", nor {n} other pictures and pages"),
+        };
+        self.warnings.push(format!(
+            "{first}{others}; the results are whole, and rankfall plot {} draws again",
+            shown_path(folder)
+        ));
     }
 
     /// How many there are, and where.
     pub fn listing(&self, folder: &Path) -> String {
-        let pictures = self
-            .files
-            .iter()
-            .filter(|(name, _)| name.ends_with(".png"))
-            .count();
+        let has = |end: &str| {
+            self.files
+                .iter()
+                .filter(|(name, _)| name.ends_with(end))
+                .count()
+        };
         let shown = shown_path(folder);
-        format!("{pictures} figures in {shown}/figures; the report is {shown}/{REPORT}\n")
+        let notes = self.not_drawn.iter().map(|why| format!("note: {why}\n"));
+        let notes: String = notes.collect();
+        let pictures = format!("{} figures in {shown}/figures", has(".svg"));
+        match has(REPORT) {
+            0 => format!("{notes}{pictures}; the report could not be written\n"),
+            _ => format!("{notes}{pictures}; the report is {shown}/{REPORT}\n"),
+        }
+    }
+
+    /// Writes and prints, where drawing is all there is to do.
+    ///
+    /// # Errors
+    /// Exit code 1 where there is no report or no picture in the end.
+    pub fn write_alone(mut self, folder: &Path) -> Result<(), Failure> {
+        let drawn = self.files.len();
+        self.write(folder);
+        if self.files.iter().all(|(name, _)| name != REPORT) || self.files.len() == 1 && drawn > 1 {
+            return Err(Failure::run(self.warnings.join("; ")));
+        }
+        let notes = self.warnings.iter().map(|words| format!("note: {words}\n"));
+        crate::print(&(notes.collect::<String>() + &self.listing(folder)))
     }
 }
 
+/// What is said of a folder in which everything was done before.
+pub fn finished_before(folder: &Path) -> String {
+    let shown = shown_path(folder);
+    let mut text = format!("{shown} was finished already; nothing was changed\n");
+    if !folder.join(REPORT).exists() {
+        text += &format!("note: it has no report; rankfall plot {shown} draws it\n");
+    }
+    text
+}
+
 /// Draws figures and report.
-///
-/// # Errors
-/// Exit code 1 for a picture that cannot be rendered.
 pub fn draw(
     summary: &Summary,
     table: &SeriesTable,
     experiment_toml: &str,
     folder: &Path,
-) -> Result<Drawing, Failure> {
-    let mut drawing = Drawing::of(draw_all(summary, table))?;
+) -> Drawing {
+    let mut drawing = Drawing::of(draw_all(summary, table));
     let again = folder.join(run_folder::EXPERIMENT);
     let command = format!("rankfall run {} --out runs/again", again.display());
     let page = report_page(&ReportInput {
@@ -335,5 +413,58 @@ pub fn draw(
         command: &command,
     });
     drawing.files.push((REPORT.to_owned(), page.into_bytes()));
-    Ok(drawing)
+    drawing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene(height: f64) -> Scene {
+        Scene {
+            width: 100.0,
+            height,
+            title: String::new(),
+            description: String::new(),
+            items: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_drawn_is_a_warning_and_the_others_are_drawn() {
+        let mut drawing = Drawing::default();
+        drawing.add("tall", &scene(83_040.0));
+        drawing.add("small", &scene(50.0));
+        let names: Vec<&str> = drawing
+            .files
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let expected = ["figures/tall.svg", "figures/small.svg", "figures/small.png"];
+        assert_eq!(names, expected);
+        let [warning] = &drawing.warnings[..] else {
+            panic!("{:?}", drawing.warnings)
+        };
+        assert!(
+            warning.contains("tall") && warning.contains("83040"),
+            "{warning}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_a_warning_with_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        // A file where the folder of the figures should be.
+        std::fs::write(folder.path().join("figures"), "").unwrap();
+        let mut drawing = Drawing::default();
+        drawing.add("small", &scene(50.0));
+        drawing.files.push((REPORT.to_owned(), b"page".to_vec()));
+        drawing.write(folder.path());
+        assert_eq!(drawing.files.len(), 1);
+        let words = &drawing.warnings[0];
+        for part in ["figures", "nor one other picture", "rankfall plot"] {
+            assert!(words.contains(part), "{words}");
+        }
+        assert!(drawing.listing(folder.path()).starts_with("0 figures"));
+    }
 }

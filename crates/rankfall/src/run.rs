@@ -129,11 +129,10 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let series = SeriesTable::from_rows(run_folder::read_series(folder)?);
     let experiment = run_folder::read_experiment(folder)?;
     let pages = match &summary {
-        AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder)?,
-        AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder)?,
+        AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder),
+        AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder),
     };
-    run_folder::write_into(folder, &pages.files)?;
-    crate::print(&pages.listing(folder))
+    pages.write_alone(folder)
 }
 
 /// Where the results go: `--out`, or `runs/NAME`, or `runs/NAME-i-of-m` for a shard.
@@ -229,9 +228,9 @@ impl Context<'_> {
         let finished = self.run_all(&folder, |ended| {
             results.finish(ended.index, ended.save_steps, ended.outcome, ended.seconds)
         })?;
-        let summary = results.summary(&finished)?;
+        let mut summary = results.summary(&finished)?;
         let path = folder.path().to_owned();
-        let drawing = results.write(folder, &finished, &summary, &self.session.resolved)?;
+        let drawing = results.write(folder, &finished, &mut summary, &self.session.resolved)?;
         report_finished(&summary, &path, self.session.shared.json, Some(&drawing))?;
         all_diverged(&summary)
     }

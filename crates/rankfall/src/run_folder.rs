@@ -263,6 +263,16 @@ impl RunFolder {
     /// # Errors
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
     pub fn finish(self, summary: &impl Serialize) -> Result<(), Failure> {
+        self.write_summary(summary)?;
+        self.close()
+    }
+
+    /// Writes `summary.json`, with the checksums of the files of numbers that were written. The run
+    /// still counts as unfinished.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written.
+    pub fn write_summary(&self, summary: &impl Serialize) -> Result<(), Failure> {
         let checksums = self
             .checksums
             .lock()
@@ -273,7 +283,7 @@ impl RunFolder {
         };
         let text = summary_json(&whole)?;
         drop(checksums);
-        self.finish_with(SUMMARY, text.as_bytes())
+        self.write_bytes(SUMMARY, text.as_bytes())
     }
 
     /// Writes the last file and takes the marker away.
@@ -282,6 +292,14 @@ impl RunFolder {
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
     pub fn finish_with(self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         self.write_bytes(name, bytes)?;
+        self.close()
+    }
+
+    /// Takes checkpoint and marker away: the run is finished.
+    ///
+    /// # Errors
+    /// Exit code 1 where the system refuses; the folder then still counts as unfinished.
+    pub fn close(self) -> Result<(), Failure> {
         // In this order: a checkpoint needs the files of the dynamics that it counts as finished.
         remove(&self.file(CHECKPOINT))?;
         remove(&self.file(FINISHED))?;
@@ -476,16 +494,13 @@ pub fn hold_finished(folder: &Path) -> Result<Option<Held>, Failure> {
     Ok(Some(held))
 }
 
-/// Writes files into a finished folder again, figures among them.
+/// Writes a figure or the report into a folder.
 ///
 /// # Errors
-/// Exit code 1 where one cannot be written; an older one is then still whole.
-pub fn write_into(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+/// Exit code 1 where it cannot be written; an older one is then still whole.
+pub fn write_into(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure> {
     make_inner(folder, FIGURES)?;
-    for (name, bytes) in files {
-        write_atomically(&folder.join(name), |file| file.write_all(bytes))?;
-    }
-    Ok(())
+    write_atomically(&folder.join(name), |file| file.write_all(bytes)).map(drop)
 }
 
 fn make_inner(folder: &Path, name: &str) -> Result<PathBuf, Failure> {

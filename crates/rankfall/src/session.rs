@@ -5,7 +5,7 @@ use crate::arguments::SharedArguments;
 use crate::checkpoint::{self, Owner, RunCheckpoint, Snapshot};
 use crate::failure::{Failure, shown_path};
 use crate::interruption;
-use crate::progress::Progress;
+use crate::progress::{Progress, warn_of_threads};
 use crate::run_folder::{CHECKPOINT, RunFolder};
 use crate::shard::Shard;
 use rankfall_core::ensemble::{self, Control};
@@ -81,6 +81,7 @@ impl Session<'_> {
             };
             checkpoint::write(folder, self.owner(), &snapshot)?;
         }
+        interruption::let_finish();
         Ok(finished)
     }
 
@@ -95,6 +96,7 @@ impl Session<'_> {
         let started = Instant::now();
         let seconds = || before + started.elapsed().as_secs_f64();
         let watch = Watch {
+            folder,
             progress: Progress::new(label, self.shared.quiet),
             checkpoint_interval: self.shared.checkpoint_seconds,
             keep: |current: &ensemble::Checkpoint| {
@@ -202,13 +204,14 @@ fn shortened(text: &str) -> String {
 }
 
 /// Watches over one dynamics.
-struct Watch<K> {
+struct Watch<'a, K> {
+    folder: &'a RunFolder,
     progress: Progress,
     checkpoint_interval: Duration,
     keep: K,
 }
 
-impl<K> Control for Watch<K>
+impl<K> Control for Watch<'_, K>
 where
     K: Fn(&ensemble::Checkpoint) -> Result<(), Failure> + Sync,
 {
@@ -218,6 +221,15 @@ where
 
     fn progress(&self, done: u64, total: u64) {
         self.progress.update(done, total);
+    }
+
+    fn abandon(&self) {
+        self.progress.finish();
+        interruption::end(&interrupted(self.folder));
+    }
+
+    fn fewer_threads(&self, made: usize, wanted: usize) {
+        warn_of_threads(made, wanted);
     }
 
     fn checkpoint_interval(&self) -> Duration {

@@ -16,7 +16,7 @@ use crate::experiment::{self};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
 use crate::preparation::{DataCache, prepare_with};
-use crate::results::Drawing;
+use crate::results::{Drawing, finish_drawn, finished_before};
 use crate::run::{existing, out_folder, threads};
 use crate::run_folder::partial::{
     PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
@@ -268,16 +268,12 @@ impl Sweep<'_> {
         seconds: f64,
         json: bool,
     ) -> Result<(), Failure> {
-        let summary = self.summary(rows, seconds)?;
+        let mut summary = self.summary(rows, seconds)?;
         let path = folder.path().to_owned();
         folder.write_sweep(self.plan, rows)?;
-        let (drawing, not_drawn) = drawing::draw(self.plan, rows, &summary, &self.resolved, &path)?;
-        folder.figures()?;
-        for (name, bytes) in &drawing.files {
-            folder.write_bytes(name, bytes)?;
-        }
-        folder.finish(&summary)?;
-        report(&summary, &path, json, Some((&drawing, &not_drawn)))?;
+        let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path);
+        let drawing = finish_drawn(folder, drawing, &mut summary, |s| &mut s.warnings)?;
+        report(&summary, &path, json, Some(&drawing))?;
         expect_survivors(&summary)
     }
 
@@ -487,7 +483,7 @@ fn report(
     summary: &SweepSummary,
     path: &Path,
     json: bool,
-    drawing: Option<(&Drawing, &[String])>,
+    drawing: Option<&Drawing>,
 ) -> Result<(), Failure> {
     if json {
         return run_folder::print_summary(path);
@@ -511,13 +507,10 @@ fn report(
     for warning in &summary.warnings {
         text += &format!("note: {warning}\n");
     }
-    for reason in drawing.map_or(&[][..], |(_, not_drawn)| not_drawn) {
-        text += &format!("note: {reason}\n");
-    }
     let shown = shown_path(path);
     text += &match drawing {
-        Some((drawing, _)) => format!("the table is {shown}/{SWEEP}\n{}", drawing.listing(path)),
-        None => format!("{shown} was finished already; nothing was changed\n"),
+        Some(drawing) => format!("the table is {shown}/{SWEEP}\n{}", drawing.listing(path)),
+        None => finished_before(path),
     };
     crate::print(&text)
 }
@@ -559,13 +552,7 @@ pub fn plot(folder: &Path) -> Result<(), Failure> {
     let given = SweepArgumentsRead::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let rows = run_folder::read_sweep(folder, &plan)?;
-    let (drawing, not_drawn) = drawing::draw(&plan, &rows, &summary, &resolved, folder)?;
-    run_folder::write_into(folder, &drawing.files)?;
-    let notes: String = not_drawn
-        .iter()
-        .map(|reason| format!("note: {reason}\n"))
-        .collect();
-    crate::print(&(notes + &drawing.listing(folder)))
+    drawing::draw(&plan, &rows, &summary, &resolved, folder).write_alone(folder)
 }
 
 /// Puts the shards of a sweep together.

@@ -60,6 +60,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
             let setting = exact::setting(arguments)?;
             let suite = Suite::new(&setting);
             interruption::listen()?;
+            interruption::let_finish();
             let frame = Frame {
                 seed: setting.seed,
                 setting: setting.words.clone(),
@@ -71,6 +72,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         ClaimSuite::Networks => {
             networks::no_experiment(arguments)?;
             interruption::listen()?;
+            interruption::let_finish();
             let laboratory = networks::Laboratory;
             let bench = networks::bench(&laboratory, arguments);
             let _held = hold()?;

@@ -17,6 +17,7 @@ use crate::deep::stochastic_flow::StochasticFlow;
 use crate::instructions::Instructions;
 use crate::problem::Problem;
 use crate::random::{Purpose, StreamKey};
+use crate::threads::on_threads;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -124,20 +125,17 @@ impl SharedPaths {
         self.check(problem, starts)?;
         let next = AtomicU64::new(0);
         let done: Mutex<Vec<(u64, Vec<Option<PathReading>>)>> = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for _ in 0..(threads as u64).clamp(1, self.paths.max(1)) {
-                scope.spawn(|| {
-                    loop {
-                        let path = next.fetch_add(1, Ordering::Relaxed);
-                        if path >= self.paths {
-                            return;
-                        }
-                        let start = &starts[(path % starts.len() as u64) as usize];
-                        let readings = self.path(problem, start, path);
-                        let mut done = done.lock().unwrap_or_else(|held| held.into_inner());
-                        done.push((path, readings));
-                    }
-                });
+        let workers = (threads as u64).clamp(1, self.paths.max(1)) as usize;
+        on_threads(workers, || {
+            loop {
+                let path = next.fetch_add(1, Ordering::Relaxed);
+                if path >= self.paths {
+                    return;
+                }
+                let start = &starts[(path % starts.len() as u64) as usize];
+                let readings = self.path(problem, start, path);
+                let mut done = done.lock().unwrap_or_else(|held| held.into_inner());
+                done.push((path, readings));
             }
         });
         let mut all = done.into_inner().unwrap_or_else(|held| held.into_inner());

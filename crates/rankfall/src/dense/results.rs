@@ -4,8 +4,8 @@ use super::preparation::Prepared;
 use super::run::Ended;
 use super::summarise::{Material, is_loss};
 use crate::experiment::layered::LayeredExperiment;
-use crate::failure::{Failure, shown_path};
-use crate::results::Drawing;
+use crate::failure::Failure;
+use crate::results::{Drawing, finish_drawn, finished_before};
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::{Tensor, layer_tensors};
 use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
@@ -130,15 +130,16 @@ impl Results<'_> {
         }
     }
 
-    /// Writes everything but the summary, and then the summary.
+    /// Writes everything but the summary, and then the summary: the run is then finished. Pictures
+    /// come last, and what goes wrong with them is a warning of the summary.
     ///
     /// # Errors
-    /// Exit code 1 where a file cannot be written.
+    /// Exit code 1 where a file of results cannot be written.
     pub fn write(
         &self,
         folder: RunFolder,
         finished: &[Finished],
-        summary: &NetworkSummary,
+        summary: &mut NetworkSummary,
         resolved: &str,
     ) -> Result<Drawing, Failure> {
         let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
@@ -147,13 +148,9 @@ impl Results<'_> {
         let tensors: Vec<Tensor> = finished.iter().flat_map(|f| f.tensors.clone()).collect();
         folder.write_weights(&tensors)?;
         let table = SeriesTable::from_rows(rows);
-        let drawing = draw(summary, &table, resolved, folder.path())?;
-        folder.figures()?;
-        for (name, bytes) in &drawing.files {
-            folder.write_bytes(name, bytes)?;
-        }
-        folder.finish(summary)?;
-        Ok(drawing)
+        let path = folder.path().to_owned();
+        let drawing = draw(summary, &table, resolved, &path);
+        finish_drawn(folder, drawing, summary, |s| &mut s.warnings)
     }
 
     fn write_trajectories(&self, folder: &RunFolder, finished: &[Finished]) -> Result<(), Failure> {
@@ -222,10 +219,7 @@ pub fn report_finished(
     match drawing {
         Some(drawing) => text += &drawing.listing(path),
         None => {
-            text += &format!(
-                "{} was finished already; nothing was changed\n",
-                shown_path(path)
-            );
+            text += &finished_before(path);
         }
     }
     crate::print(&text)
@@ -241,16 +235,13 @@ pub fn all_diverged(summary: &NetworkSummary) -> Result<(), Failure> {
 }
 
 /// Draws figures and report.
-///
-/// # Errors
-/// Exit code 1 for a picture that cannot be rendered.
 pub fn draw(
     summary: &NetworkSummary,
     table: &SeriesTable,
     experiment_toml: &str,
     folder: &Path,
-) -> Result<Drawing, Failure> {
-    let mut drawing = Drawing::of(draw_network(summary, table))?;
+) -> Drawing {
+    let mut drawing = Drawing::of(draw_network(summary, table));
     let again = folder.join(run_folder::EXPERIMENT);
     let command = format!("rankfall run {} --out runs/again", again.display());
     let page = network_page(&NetworkReport {
@@ -260,5 +251,5 @@ pub fn draw(
         command: &command,
     });
     drawing.files.push((REPORT.to_owned(), page.into_bytes()));
-    Ok(drawing)
+    drawing
 }

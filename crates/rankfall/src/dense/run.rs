@@ -88,8 +88,8 @@ pub fn execute(
         shared,
     };
     let finished = run_all(&session, &folder, &results)?;
-    let summary = results.summary(&finished)?;
-    let drawing = results.write(folder, &finished, &summary, &session.resolved)?;
+    let mut summary = results.summary(&finished)?;
+    let drawing = results.write(folder, &finished, &mut summary, &session.resolved)?;
     report_finished(&summary, &path, shared.json, Some(&drawing))?;
     super::results::all_diverged(&summary)
 }

@@ -7,24 +7,20 @@ use super::schedule::UnitRows;
 use super::settings::{Mean, Settings};
 use crate::experiment::document::Node;
 use crate::experiment::sweep::{self, Axis, AxisRange, Design};
-use crate::failure::Failure;
 use crate::results::Drawing;
 use crate::run_folder::{EXPERIMENT, REPORT};
 use rankfall_report::sweep::{SweepAxis, SweepMetric, SweepTable};
-use rankfall_report::{SweepPart, SweepReport, figures, png, svg, sweep_page};
+use rankfall_report::{SweepPart, SweepReport, figures, sweep_page};
 use std::path::Path;
 
-/// Draws figures and report, and says why what is not drawn is not.
-///
-/// # Errors
-/// Exit code 1 for a picture that cannot be rendered.
+/// Draws figures and report, and notes why what is not drawn is not.
 pub fn draw(
     plan: &Plan,
     rows: &UnitRows,
     summary: &SweepSummary,
     resolved: &str,
     folder: &Path,
-) -> Result<(Drawing, Vec<String>), Failure> {
+) -> Drawing {
     let again = folder.join(EXPERIMENT);
     let settings = Settings::of(plan);
     let part = |(dynamics, label): (usize, &str)| SweepPart {
@@ -49,34 +45,31 @@ pub fn draw(
             .collect(),
         parts: labels.enumerate().map(part).collect(),
     };
-    let mut files = Vec::new();
-    let mut not_drawn: Vec<String> = reason.into_iter().collect();
+    let mut drawing = Drawing::default();
+    drawing.not_drawn.extend(reason);
     for (index, part) in report.parts.iter().enumerate() {
         for figure in figures::sweep::figures(&part.table, &report.origin(part)) {
             let scene = match figure.outcome {
                 Ok(scene) => scene,
                 Err(skipped) => {
                     let why = format!("{} is not drawn: {}", figure.name, skipped.reason);
-                    if !not_drawn.contains(&why) {
-                        not_drawn.push(why);
+                    if !drawing.not_drawn.contains(&why) {
+                        drawing.not_drawn.push(why);
                     }
                     continue;
                 }
             };
-            let raster = png::render(&scene)
-                .map_err(|error| Failure::run(format!("cannot draw {}: {error}", figure.name)))?;
             let number = if report.parts.len() == 1 {
                 String::new()
             } else {
                 format!("_{index}")
             };
-            let name = format!("figures/{}{number}", figure.name);
-            files.push((format!("{name}.svg"), svg::render(&scene).into_bytes()));
-            files.push((format!("{name}.png"), raster));
+            drawing.add(&format!("{}{number}", figure.name), &scene);
         }
     }
-    files.push((REPORT.to_owned(), sweep_page(&report).into_bytes()));
-    Ok((Drawing { files }, not_drawn))
+    let page = sweep_page(&report).into_bytes();
+    drawing.files.push((REPORT.to_owned(), page));
+    drawing
 }
 
 /// More values of an axis than this are more than a figure can show.

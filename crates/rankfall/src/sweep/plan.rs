@@ -1,5 +1,6 @@
 //! The points of a sweep: what varies put into the experiment, each point checked as a whole.
 
+use crate::estimate;
 use crate::experiment::document::{Node, Origin, Problem};
 use crate::experiment::sweep::{self, Axis, Design, MOST_POINTS, SweepArgumentsRead, SweepSpec};
 use crate::experiment::{Experiment, set};
@@ -55,6 +56,9 @@ impl Plan {
                 let named = named(index, count, &spec.axes, &coordinates);
                 of_point(problem, source, &named)
             })?;
+            if index == 0 {
+                estimate::check_points(count, experiment.dynamics.len())?;
+            }
             let first = points.first().map_or(&experiment, |p| &p.experiment);
             if experiment.dynamics.len() != first.dynamics.len() || experiment.name != first.name {
                 let message = "a sweep cannot vary the name or the number of dynamics";

@@ -7,11 +7,12 @@ use crate::checkpoint::{self, Owner};
 use crate::failure::{Failure, FailureKind};
 use crate::interruption;
 use crate::preparation::{DataCache, prepare_with};
-use crate::progress::Progress;
+use crate::progress::{Progress, warn_of_threads};
 use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
-use rankfall_core::ensemble::{self, Control, RunError};
+use rankfall_core::ensemble::{self, Control, GRACE, RunError};
 use rankfall_core::instructions::Instructions;
+use rankfall_core::threads::start_workers;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -178,13 +179,18 @@ impl Schedule<'_> {
         let started = Instant::now();
         let seconds = || from.seconds + started.elapsed().as_secs_f64();
         std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    let _present = Present(&board);
-                    while let Some((unit, resume)) = board.take() {
-                        self.work(&board, unit, resume.as_ref());
-                    }
-                });
+            let made = start_workers(scope, workers, || {
+                let _present = Present(&board);
+                while let Some((unit, resume)) = board.take() {
+                    self.work(&board, unit, resume.as_ref());
+                }
+            });
+            board.lock().working -= workers - made;
+            if made < workers {
+                warn_of_threads(made, workers);
+            }
+            if made == 0 {
+                self.work_alone(&board, &seconds);
             }
             self.watch(&board, total, &seconds);
         });
@@ -195,6 +201,7 @@ impl Schedule<'_> {
             }
             return Err(failure);
         }
+        interruption::let_finish();
         let finished = std::mem::take(&mut board.lock().finished);
         Ok((finished, seconds()))
     }
@@ -255,6 +262,16 @@ impl Schedule<'_> {
         board.news.notify_all();
     }
 
+    /// Does the work of all workers on this thread, with a checkpoint after each unit.
+    fn work_alone(&self, board: &Board, seconds: &impl Fn() -> f64) {
+        while let Some((unit, resume)) = board.take() {
+            self.work(board, unit, resume.as_ref());
+            if let Err(failure) = self.keep(board, seconds()) {
+                board.fail(failure);
+            }
+        }
+    }
+
     fn run_unit(
         &self,
         board: &Board,
@@ -301,6 +318,7 @@ impl Schedule<'_> {
     fn watch(&self, board: &Board, total: u64, seconds: &impl Fn() -> f64) {
         let progress = Progress::new("sweep", self.quiet);
         let mut last_checkpoint = Instant::now();
+        let mut stopped = None;
         loop {
             let state = board.lock();
             let waited = board
@@ -314,6 +332,13 @@ impl Schedule<'_> {
             drop(state);
             if interruption::requested() {
                 board.fail(self.interrupted());
+                let since = *stopped.get_or_insert_with(Instant::now);
+                // Units first keep their own states; one inside a long step is not waited for.
+                if since.elapsed() > 2 * GRACE {
+                    progress.finish();
+                    let kept = self.keep(board, seconds());
+                    interruption::end(&kept.err().unwrap_or_else(|| self.interrupted()));
+                }
             }
             if last_checkpoint.elapsed() >= self.checkpoint_interval {
                 last_checkpoint = Instant::now();
@@ -350,6 +375,10 @@ impl Control for Watch<'_> {
 
     fn progress(&self, done: u64, _total: u64) {
         self.board.lock().running.insert(self.unit.key(), done);
+    }
+
+    fn fewer_threads(&self, made: usize, wanted: usize) {
+        warn_of_threads(made, wanted);
     }
 
     fn checkpoint_interval(&self) -> Duration {
