@@ -96,6 +96,7 @@ pub mod spectra;
 pub mod state;
 pub mod statistics;
 pub mod stepper;
+pub mod stiffness;
 pub mod strang;
 pub mod synthetic;
 pub mod theory;

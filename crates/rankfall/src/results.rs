@@ -11,7 +11,8 @@ use crate::summarise::Material;
 use rankfall_core::ensemble::Outcome;
 use rankfall_core::network::Weights;
 use rankfall_core::observe::LAW;
-use rankfall_report::record::{DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
+use rankfall_core::statistics::StopReason;
+use rankfall_report::record::{Divergence, DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
 use rankfall_report::{Figure, ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
 use std::path::Path;
 
@@ -212,13 +213,34 @@ fn survival_warning(dynamics: &DynamicsSummary) -> Option<String> {
         ..
     } = dynamics;
     let first = dynamics.divergences.first()?;
+    let what = match why_stopped(first) {
+        Some(why) => format!("were stopped: {why}"),
+        None => "diverged".to_owned(),
+    };
     Some(format!(
-        "{diverged} of {trajectories} trajectories of {} diverged (trajectory {} at t = {}); its \
+        "{diverged} of {trajectories} trajectories of {} {what} (trajectory {} at t = {}); its \
          statistics are over the others, which conditions on survival",
         quoted(label),
         first.trajectory,
         first.time
     ))
+}
+
+/// Why a trajectory was stopped whose weights did not leave the range of numbers.
+fn why_stopped(divergence: &Divergence) -> Option<&'static str> {
+    let reason = divergence.reason.as_str();
+    if reason == StopReason::StepLimit.name() {
+        Some(
+            "the equation is too stiff for the integrator, which had tried as many steps as it may",
+        )
+    } else if reason == StopReason::NotConserved.name() {
+        Some(
+            "what gradient flow conserves, log det M or the balance, had drifted farther than the errors of \
+             the steps explain",
+        )
+    } else {
+        None
+    }
 }
 
 /// Full-batch label noise averages over n rows: says so where its ν is made equal to a flow's.
@@ -291,6 +313,15 @@ pub fn all_diverged(summary: &Summary) -> Result<(), Failure> {
             d.trajectory, d.step, d.time
         )
     });
+    if let Some(why) = first.divergences.first().and_then(why_stopped) {
+        let message = format!(
+            "every trajectory of {} was stopped: the first{when}: {why}; the record is kept",
+            quoted(&first.label)
+        );
+        return Err(Failure::run(message).hint(
+            "inputs of smaller scale (data.standardize = true), a shorter run.time or smaller initial weights",
+        ));
+    }
     let message = format!(
         "every trajectory of {} diverged: the first{when}; the record is kept",
         quoted(&first.label)
