@@ -2,6 +2,7 @@
 
 use faer::Mat;
 
+use crate::dense::norm;
 use crate::gradient_flow::STABLE_RATE;
 use crate::network::Start;
 use crate::problem::Problem;
@@ -71,14 +72,6 @@ fn times(matrix: &Mat<f64>, x: &[f64]) -> Vec<f64> {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
-fn norm(x: &[f64]) -> f64 {
-    let largest = x.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
-    match largest == 0.0 || !largest.is_finite() {
-        true => largest,
-        false => largest * x.iter().map(|a| (a / largest).powi(2)).sum::<f64>().sqrt(),
-    }
 }
 
 #[cfg(test)]

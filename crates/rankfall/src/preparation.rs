@@ -171,6 +171,7 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
         data: words,
     };
     let mut warnings = warnings;
+    warnings.extend(singular_start(&setup, &problem)?);
     warnings.extend(choose_time_steps(experiment, &setup, &problem)?);
     warnings.extend(check_stiffness(experiment, &setup, &problem)?);
     let known = Known {
@@ -220,6 +221,29 @@ fn choose_time_steps(
         ));
     }
     Ok(notes)
+}
+
+/// Says so where Θ has no full rank at the start: its determinant is zero then, and stays zero.
+fn singular_start(setup: &Setup, problem: &Problem) -> Result<Option<String>, Failure> {
+    let start = setup.start(problem, 0).map_err(of_setup)?;
+    let (rank, most) = (start.rank(), start.reduced_width());
+    let of = match setup.width >= setup.rows() {
+        true => "M",
+        false => "ΘᵀΘ",
+    };
+    let why = match setup.initialisation {
+        Initialisation::Balanced { .. } => "a balanced start has no more",
+        Initialisation::Gaussian { .. } => "the others are zero in double precision",
+        Initialisation::Given(_) => {
+            "the other rows of Θ = [W₁; W₂ᵀ] are zero, or combinations of these to the rounding of the weights"
+        }
+    };
+    Ok((rank < most).then(|| {
+        format!(
+            "the start is singular: Θ has {rank} of {most} singular values above zero ({why}); rank is kept, so \
+             log det {of} is minus infinity throughout, null in the results, and so is its law"
+        )
+    }))
 }
 
 /// So many steps of gradient flow are worth a note.
