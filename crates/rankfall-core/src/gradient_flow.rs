@@ -391,6 +391,7 @@ mod tests {
             sxy: matrix(g),
             syy: matrix(1.0 + g * g / s),
             n: 10,
+            centred: None,
         };
         let problem = Arc::new(Problem::new(&gram, None, None).expect("a problem"));
         let weights = Weights {

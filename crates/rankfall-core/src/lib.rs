@@ -68,6 +68,7 @@ pub mod ensemble;
 pub mod force_balance;
 pub mod forces;
 pub mod graded;
+mod graded_moments;
 pub mod gradient_flow;
 pub mod gram;
 pub mod histogram;

@@ -171,6 +171,7 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
         data: words,
     };
     let mut warnings = warnings;
+    warnings.extend(lost_in_moments(experiment, &problem));
     warnings.extend(singular_start(&setup, &problem)?);
     warnings.extend(choose_time_steps(experiment, &setup, &problem)?);
     warnings.extend(check_stiffness(experiment, &setup, &problem)?);
@@ -221,6 +222,40 @@ fn choose_time_steps(
         ));
     }
     Ok(notes)
+}
+
+/// What rounding of the second moments may hide is said beyond this relative error.
+const UNCERTAIN: f64 = 1e-6;
+
+/// Says so where second moments do not tell a direction of the inputs from zero, or hardly do.
+fn lost_in_moments(experiment: &Experiment, problem: &Problem) -> Option<String> {
+    // Drawn data have the rank that they were asked to have.
+    if matches!(experiment.data, DataSpec::Gaussian(_)) {
+        return None;
+    }
+    let lost = problem.lost_directions as u64;
+    let source = match &experiment.data {
+        DataSpec::Gram(_) => {
+            "; if they are not exactly so, the loss floor could be lower, which Gram matrices in double precision \
+             cannot tell: give the rows"
+        }
+        _ => "",
+    };
+    if lost > 0 && lost + problem.samples > problem.inputs as u64 {
+        return Some(format!(
+            "{lost} of {} inputs are, to rounding, combinations of others: S_xx is zero in as many directions, \
+             which no gradient sees{source}",
+            problem.inputs
+        ));
+    }
+    (problem.uncertainty > UNCERTAIN).then(|| {
+        format!(
+            "inputs are nearly combinations of others: the least eigenvalue of S_xx above zero, {:.2e}, is known \
+             to a relative {:.0e} only, and the loss floor to what it explains; drop or combine such columns",
+            problem.eigenvalues.iter().rev().find(|&&s| s > 0.0).copied().unwrap_or(0.0),
+            problem.uncertainty
+        )
+    })
 }
 
 /// Says so where Θ has no full rank at the start: its determinant is zero then, and stays zero.
