@@ -188,7 +188,7 @@ impl GramAccumulator {
     /// Without rows every entry is zero and n = 0, which [`Gram::check`] refuses.
     pub fn gram(&self) -> Gram {
         let all = self.reduced();
-        let means = all.mean.iter().map(Sum::value).collect();
+        let means = all.mean.iter().map(|sum| sum.value()).collect();
         all.assemble(
             means,
             |i, j| all.raw_moment(i, j),
