@@ -105,6 +105,7 @@ fn other_shapes(noise_time: f64) -> Outcome<()> {
     // S_xx = I exactly.
     let gram = Gram {
         n: 1000,
+        centred: None,
         sxx: Mat::identity(3, 3),
         sxy: teacher,
         syy,

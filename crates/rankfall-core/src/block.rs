@@ -17,7 +17,7 @@ use crate::plain::{NoiseOf, Plain, PlainWeights};
 use crate::problem::Problem;
 use crate::setup::{Beginning, Setup, SetupError};
 use crate::state::State;
-use crate::statistics::{Diverged, Leaf};
+use crate::statistics::{Diverged, Leaf, StopReason};
 use crate::stepper::Stepper;
 use crate::theory::determinant_law_applies;
 
@@ -151,7 +151,22 @@ impl<'a, const N: usize> Block<'a, N> {
 
     /// Steps taken, over all of the block's trajectories.
     pub fn trajectory_steps(&self) -> u64 {
-        self.progress.state.step * self.used as u64
+        self.progress.state.step * self.used as u64 + self.steps_under_way()
+    }
+
+    /// What adaptive integration has done since the last save, in the steps of the grid.
+    fn steps_under_way(&self) -> u64 {
+        let Progress {
+            state, left, saved, ..
+        } = &self.progress;
+        let (Some(left), Some(target)) = (left, self.spec.save_steps.get(*saved)) else {
+            return 0;
+        };
+        let of_lane = |lane: usize| {
+            let all = (target - state.step) as f64;
+            (all - left.0[lane] / self.spec.time_unit).clamp(0.0, all)
+        };
+        (0..self.used).map(of_lane).sum::<f64>() as u64
     }
 
     /// How far it is.
@@ -247,7 +262,7 @@ impl<'a, const N: usize> Block<'a, N> {
     }
 
     fn save(&mut self) {
-        let state = &self.progress.state;
+        let state = &mut self.progress.state;
         let time = state.step as f64 * self.spec.time_unit;
         let readings = match &self.engine {
             Engine::Plain(lanes) => {
@@ -256,6 +271,10 @@ impl<'a, const N: usize> Block<'a, N> {
             }
             _ => self.observer.read(state, &self.problem),
         };
+        if let Engine::Adaptive(_) = &self.engine {
+            let lost = self.observer.not_conserved(&readings, state.attempts) & state.alive();
+            state.stop(lost, StopReason::NotConserved);
+        }
         let values = &mut self.readings;
         values.clear();
         self.observer.record(&readings, &self.problem, time, values);
@@ -280,8 +299,12 @@ impl<'a, const N: usize> Block<'a, N> {
         let values = std::mem::take(&mut self.progress.values);
         for (lane, cells) in values.into_iter().enumerate() {
             let trajectory = first + lane as u64;
-            match self.progress.state.diverged(lane) {
-                Some(step) => leaf.diverged.push(Diverged { trajectory, step }),
+            match self.progress.state.stopped(lane) {
+                Some((step, reason)) => leaf.diverged.push(Diverged {
+                    trajectory,
+                    step,
+                    reason,
+                }),
                 None => leaf.survivors.push((trajectory, cells)),
             }
         }

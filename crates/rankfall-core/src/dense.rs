@@ -80,19 +80,40 @@ pub fn left_factor(theta_transpose: Mat<f64>) -> (Mat<f64>, Mat<f64>) {
             Mat::from_fn(l, l, |i, j| if i == j { 1.0 } else { 0.0 }),
         );
     }
+    eliminate(theta_transpose, 0.0)
+}
+
+/// The same for any l and d, with rows that depend on others to rounding taken as exactly dependent:
+/// the columns of L beyond the rank of Θ are exactly zero.
+pub fn revealing_left_factor(theta_transpose: Mat<f64>) -> (Mat<f64>, Mat<f64>) {
+    let tolerance = 8.0 * theta_transpose.ncols() as f64 * f64::EPSILON;
+    eliminate(theta_transpose, tolerance)
+}
+
+/// Of each row, what is left of it besides those eliminated before is zero where it is at most
+/// `tolerance` of the row.
+fn eliminate(theta_transpose: Mat<f64>, tolerance: f64) -> (Mat<f64>, Mat<f64>) {
+    let (l, d) = (theta_transpose.nrows(), theta_transpose.ncols());
+    let m = l.min(d);
+    let sizes: Vec<f64> = (0..d)
+        .map(|row| norm(theta_transpose.col_as_slice(row)))
+        .collect();
     let mut work = theta_transpose;
-    let mut reflectors = Vec::with_capacity(d);
+    let mut reflectors = Vec::with_capacity(m);
     let mut remaining: Vec<usize> = (0..d).collect();
-    let mut left = Mat::zeros(d, d);
-    for step in 0..d {
-        let tail_square = |row: &usize| square_sum(&work.col_as_slice(*row)[step..]);
+    let mut left = Mat::zeros(d, m);
+    for step in 0..m {
         // The first of the largest: ties must not depend on anything but the numbers.
-        let mut best = 0;
-        let mut best_square = -1.0;
-        for (place, row) in remaining.iter().enumerate() {
-            let square = tail_square(row);
-            if square > best_square {
-                (best, best_square) = (place, square);
+        let (mut best, mut best_norm) = (0, -1.0);
+        for (place, &row) in remaining.iter().enumerate() {
+            let tail = &mut work.col_as_slice_mut(row)[step..];
+            let mut tail_norm = norm(tail);
+            if tail_norm <= tolerance * sizes[row] {
+                tail.fill(0.0);
+                tail_norm = 0.0;
+            }
+            if tail_norm > best_norm {
+                (best, best_norm) = (place, tail_norm);
             }
         }
         let row = remaining.remove(best);
@@ -105,13 +126,32 @@ pub fn left_factor(theta_transpose: Mat<f64>) -> (Mat<f64>, Mat<f64>) {
         }
         reflectors.push(reflector);
     }
-    let mut q = Mat::from_fn(l, d, |i, j| if i == j { 1.0 } else { 0.0 });
+    for row in remaining {
+        for j in 0..m {
+            left[(row, j)] = work[(j, row)];
+        }
+    }
+    let mut q = Mat::from_fn(l, m, |i, j| if i == j { 1.0 } else { 0.0 });
     for (step, reflector) in reflectors.iter().enumerate().rev() {
-        for j in 0..d {
+        for j in 0..m {
             reflector.apply(&mut q.col_as_slice_mut(j)[step..]);
         }
     }
     (left, q)
+}
+
+/// |x|, also where squares leave the range of numbers.
+pub fn norm(x: &[f64]) -> f64 {
+    let square = square_sum(x);
+    if square.is_normal() && square > 1e-290 {
+        return square.sqrt();
+    }
+    let largest = x.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    let scaled: f64 = x.iter().map(|a| (a / largest) * (a / largest)).sum();
+    largest * scaled.sqrt()
 }
 
 /// Σ xᵢ².
@@ -213,6 +253,38 @@ mod tests {
         assert!(largest_difference(&transpose_product(&v, &v), &Mat::identity(6, 6)) < 1e-14);
         let (zero, _) = eigen_semidefinite(&Mat::zeros(2, 2));
         assert_eq!(zero, [0.0, 0.0]);
+    }
+
+    /// One row zero, one the sum of two others, one twice another but 10⁻²⁰⁰ of its size.
+    #[test]
+    fn dependent_rows_leave_columns_that_are_exactly_zero() {
+        for (l, rank) in [(9, 3), (6, 3), (4, 3), (2, 2)] {
+            let mut theta = gaussian(l, 6, 11);
+            for i in 0..l {
+                theta[(i, 1)] = 0.0;
+                theta[(i, 3)] = theta[(i, 0)] + theta[(i, 2)];
+                theta[(i, 5)] = 2e-200 * theta[(i, 0)];
+            }
+            let (left, q) = revealing_left_factor(theta.clone());
+            let nonzero = (0..left.ncols()).filter(|&j| norm(left.col_as_slice(j)) > 0.0);
+            assert_eq!(nonzero.count(), rank, "l = {l}");
+            let rebuilt = product(&q, &left.transpose().to_owned());
+            for j in 0..6 {
+                let scale = if j == 5 { 1e-200 } else { 1.0 };
+                for i in 0..l {
+                    let error = (rebuilt[(i, j)] - theta[(i, j)]).abs();
+                    assert!(error < 2e-14 * scale, "l = {l}, ({i}, {j}): {error:e}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn norms_do_not_underflow() {
+        assert!((norm(&[3e-200, 4e-200]) / 5e-200 - 1.0).abs() < 1e-15);
+        assert!((norm(&[3e200, 4e200]) / 5e200 - 1.0).abs() < 1e-15);
+        assert_eq!(norm(&[3.0, 4.0]), 5.0);
+        assert_eq!(norm(&[0.0]), 0.0);
     }
 
     #[test]

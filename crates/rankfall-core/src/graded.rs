@@ -23,6 +23,9 @@ mod reflections;
 
 pub use jacobi::{Rotate, Rotation};
 
+/// Up to 2^±this, squares of entries, and sums and products of such squares, are numbers of full accuracy.
+const SAFE_EXPONENT: i32 = 200;
+
 /// A matrix `rows` × `columns` per lane, column j scaled by 2^exponent\[j\].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GradedColumns<const N: usize> {
@@ -35,7 +38,8 @@ pub struct GradedColumns<const N: usize> {
 }
 
 impl<const N: usize> GradedColumns<N> {
-    /// The matrix with these entries, lane by lane: `entry(lane, row, column)`.
+    /// The matrix with these entries, lane by lane: `entry(lane, row, column)`. Columns whose squares would
+    /// leave the range of numbers begin with an exponent; the others with none.
     pub fn from_fn(
         rows: usize,
         columns: usize,
@@ -46,12 +50,30 @@ impl<const N: usize> GradedColumns<N> {
                 entry(lane, index % rows, index / rows)
             }))
         };
-        Self {
+        let mut out = Self {
             rows,
             columns,
             mantissa: (0..rows * columns).map(at).collect(),
             exponent: LaneVec::zeros(columns),
+        };
+        for lane in 0..N {
+            (0..columns).for_each(|j| out.bring_into_range(lane, j));
         }
+        out
+    }
+
+    /// Moves the size of column j into its exponent where its square would not be a number of full accuracy.
+    fn bring_into_range(&mut self, lane: usize, j: usize) {
+        let column = &mut self.mantissa[j * self.rows..(j + 1) * self.rows];
+        let largest = column.iter().fold(0.0_f64, |a, b| a.max(b.0[lane].abs()));
+        let (_, exponent) = libm::frexp(largest);
+        if largest == 0.0 || !largest.is_finite() || exponent.abs() <= SAFE_EXPONENT {
+            return;
+        }
+        for entry in column {
+            entry.0[lane] = libm::ldexp(entry.0[lane], -exponent);
+        }
+        self.exponent[j].0[lane] += f64::from(exponent);
     }
 
     /// The same with column j multiplied by 2^`exponent`\[j\], whole numbers of any size.

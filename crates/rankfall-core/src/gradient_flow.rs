@@ -12,10 +12,18 @@ use crate::lane_problem::LaneProblem;
 use crate::lane_vec::LaneVec;
 use crate::lanes::{Lanes, Mask};
 use crate::state::{State, negative_gradient_of};
+use crate::statistics::StopReason;
 use crate::upkeep::Upkeep;
 
 /// The error of one step relative to the norm of each column.
-const TOLERANCE: f64 = 1e-13;
+pub const TOLERANCE: f64 = 1e-13;
+
+/// Steps that are tried for one trajectory, at most: what needs more is too stiff for an explicit method.
+pub const MOST_ATTEMPTS: f64 = 1e7;
+
+/// How far −h λ reaches into the region of stability of the method, for negative real λ: where the flow
+/// is stiff the step is at most this over its fastest rate.
+pub const STABLE_RATE: f64 = 6.0;
 
 /// Nodes, of which only the consistency with [`STAGES`] matters here: the flow is autonomous.
 #[cfg(test)]
@@ -145,6 +153,7 @@ pub struct GradientFlow<const N: usize> {
     stage: LaneVec<N>,
     increment: LaneVec<N>,
     upkeep: Upkeep<N>,
+    most_attempts: f64,
     instructions: Instructions,
 }
 
@@ -157,12 +166,14 @@ impl<const N: usize> GradientFlow<N> {
             stage: LaneVec::zeros(size),
             increment: LaneVec::zeros(problem.inputs * problem.outputs),
             upkeep: Upkeep::default(),
+            most_attempts: MOST_ATTEMPTS,
             instructions,
         }
     }
 
     /// Integrates over a time `length`, each lane with its own steps. At most `attempts` steps are
-    /// tried; returns the time left per lane, zero when done.
+    /// tried; returns the time left per lane, zero when done. A lane that has tried [`MOST_ATTEMPTS`] in
+    /// all is stopped.
     pub fn advance(
         &mut self,
         state: &mut State<N>,
@@ -216,7 +227,7 @@ impl<const N: usize> GradientFlow<N> {
         }
     }
 
-    /// The largest over columns of (estimated error / (tolerance · norm))².
+    /// The largest over columns of (estimated error / (tolerance · norm))²; NaN where any is no number.
     #[inline(always)]
     fn error_square(&self, state: &State<N>, h: Lanes<N>) -> Lanes<N> {
         let rows = state.factor.rows();
@@ -234,12 +245,12 @@ impl<const N: usize> GradientFlow<N> {
             }
             // |e₅|⁴ / (|e₅|² + 0.01 |e₃|²): of order 8 where both behave.
             let mixed = three.mul_add(Lanes::splat(0.01), five);
-            let square = (five * five / mixed).where_else(Lanes::ZERO.less_than(five), Lanes::ZERO);
+            // Comparisons with NaN are false: it stays NaN, and no step of it is taken.
+            let square = Lanes::ZERO.where_else(five.at_most(Lanes::ZERO), five * five / mixed);
             let bound = norm * Lanes::splat(TOLERANCE * TOLERANCE);
             let relative =
-                (h * h * square / bound).where_else(Lanes::ZERO.less_than(norm), Lanes::ZERO);
-            // A NaN must count as too large, so the comparison is the other way round.
-            largest = largest.where_else(relative.at_most(largest), relative);
+                Lanes::ZERO.where_else(norm.at_most(Lanes::ZERO), h * h * square / bound);
+            largest = largest.max_or_nan(relative);
         }
         largest
     }
@@ -337,6 +348,12 @@ fn attempt<const N: usize>(
         state.mark_diverged(stuck);
     }
     state.keep_up_far(accept, &mut flow.upkeep, flow.instructions);
+    state.attempts = (state.attempts + Lanes::ONE).where_else(going, state.attempts);
+    let spent = Lanes::splat(flow.most_attempts).at_most(state.attempts);
+    let spent = going & spent & Lanes::ZERO.less_than(*left);
+    if spent.any() {
+        state.stop(spent, StopReason::StepLimit);
+    }
 }
 
 /// 0.9 · error^(−1/8), between 1/3 and 6, from error².
@@ -357,7 +374,98 @@ fn step_factor<const N: usize>(error_square: Lanes<N>) -> Lanes<N> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use faer::Mat;
+
     use super::*;
+    use crate::gram::Gram;
+    use crate::network::{Initialisation, Weights};
+    use crate::problem::Problem;
+
+    /// p = k = l = 1: ẇ₁ = (g − s w₁w₂) w₂ and the same with w₁ and w₂ changed over.
+    fn scalar(s: f64, g: f64, w: f64) -> (LaneProblem<1>, State<1>) {
+        let matrix = |x: f64| Mat::from_fn(1, 1, |_, _| x);
+        let gram = Gram {
+            sxx: matrix(s),
+            sxy: matrix(g),
+            syy: matrix(1.0 + g * g / s),
+            n: 10,
+            centred: None,
+        };
+        let problem = Arc::new(Problem::new(&gram, None, None).expect("a problem"));
+        let weights = Weights {
+            w1: matrix(w),
+            w2: matrix(w),
+        };
+        let start = Initialisation::Given(weights).start(&problem, 1, 0, 0);
+        let start = start.expect("a start");
+        let state = State::new(&[&start], Instructions::portable());
+        (LaneProblem::new(&[problem]), state)
+    }
+
+    fn map(problem: &LaneProblem<1>, state: &State<1>) -> f64 {
+        let mut out = [Lanes::ZERO];
+        state.product(problem, &mut out);
+        out[0].0[0]
+    }
+
+    /// With w₁ = w₂ and u = w₁w₂, u̇ = 2u(g − su): a logistic curve. Rates up to 10²⁰ overflow within the
+    /// first step that is tried.
+    #[test]
+    fn a_stiff_flow_follows_its_closed_form() {
+        for s in [1.0, 1e4, 1e10, 1e20] {
+            let (problem, mut state) = scalar(s, 0.5 * s, 1.0);
+            let time = 3.0 / s;
+            let mut flow = GradientFlow::new(&problem, &state, Instructions::portable());
+            let left = flow.advance(&mut state, &problem, Lanes([time]), 10_000);
+            assert_eq!(left.0[0], 0.0, "{s:e}");
+            // u = 1/2 / (1 − e^{−st}/2) from u(0) = 1.
+            let exact = 0.5 / (1.0 - 0.5 * (-s * time).exp());
+            let error = (map(&problem, &state) / exact - 1.0).abs();
+            assert!(error < 1e-12, "{s:e}: {error:e}");
+        }
+    }
+
+    /// No step whose stages are no numbers is taken: slopes beyond 10³⁰⁸ leave NaN beside finite columns.
+    #[test]
+    fn steps_that_are_no_number_are_not_taken() {
+        let (problem, mut state) = scalar(1e200, 0.5e200, 1e60);
+        let mut flow = GradientFlow::new(&problem, &state, Instructions::portable());
+        flow.advance(&mut state, &problem, Lanes([1.0]), 2_000);
+        let finite = state.factor.mantissa().iter().all(|x| x.0[0].is_finite());
+        assert!(finite, "{:?}", state.factor.mantissa());
+    }
+
+    /// An error that is no number in one column is not forgotten over a small one in the next.
+    #[test]
+    fn one_column_without_a_number_spoils_the_step() {
+        let (problem, state) = scalar(1.0, 0.5, 1.0);
+        let rows = state.factor.rows();
+        let mut two = state.clone();
+        two.factor = crate::graded::GradedColumns::from_fn(rows, 2, |_, _, _| 1.0);
+        let mut flow = GradientFlow::new(&problem, &two, Instructions::portable());
+        for slope in &mut flow.slopes {
+            slope[0] = Lanes([f64::NAN]);
+        }
+        let error = flow.error_square(&two, Lanes::ONE).0[0];
+        assert!(error.is_nan(), "{error}");
+    }
+
+    /// sλ t = 10⁹ takes at least 10⁸ steps of an explicit method.
+    #[test]
+    fn what_is_too_stiff_is_stopped_and_says_so() {
+        let (problem, mut state) = scalar(1e9, 0.5e9, 1.0);
+        let mut flow = GradientFlow::new(&problem, &state, Instructions::portable());
+        flow.most_attempts = 3_000.0;
+        let mut left = Lanes([1.0]);
+        for _ in 0..100 {
+            left = flow.advance(&mut state, &problem, left, 64);
+        }
+        assert_eq!(state.stopped(0), Some((0, StopReason::StepLimit)));
+        assert_eq!(state.attempts.0[0], 3_000.0);
+        assert!(left.0[0] > 0.9);
+    }
 
     fn sum(terms: &[(usize, f64)], weight: impl Fn(usize) -> f64) -> f64 {
         terms

@@ -19,6 +19,17 @@ pub struct Gram {
     pub syy: Mat<f64>,
     /// How many rows were seen.
     pub n: u64,
+    /// The same moments with the means apart, where rows were seen: they keep what a large mean would drown.
+    pub centred: Option<CentredMoments>,
+}
+
+/// Second moments about the means.
+#[derive(Clone, Debug)]
+pub struct CentredMoments {
+    /// Of the d = p + k columns, inputs first.
+    pub means: Vec<f64>,
+    /// Centred second moments, d × d.
+    pub moments: Mat<f64>,
 }
 
 /// What is wrong with a Gram, or with the rows offered to an accumulator.

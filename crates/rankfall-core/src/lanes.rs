@@ -107,6 +107,14 @@ impl<const N: usize> Lanes<N> {
         Self(zip(self.0, other.0, |a, b| if a > b { a } else { b }))
     }
 
+    /// The larger of the two; NaN if either is NaN.
+    #[inline(always)]
+    pub fn max_or_nan(self, other: Self) -> Self {
+        Self(zip(self.0, other.0, |a, b| {
+            if a > b || a.is_nan() { a } else { b }
+        }))
+    }
+
     /// The smaller of the two; the second if either is NaN.
     #[inline(always)]
     pub fn min(self, other: Self) -> Self {
@@ -322,6 +330,17 @@ mod tests {
         }
         assert_eq!(Lanes::<1>::splat(-1e6).exp2_whole().0[0], 2f64.powi(-1000));
         assert_eq!(Lanes::<1>::splat(1e6).exp2_whole().0[0], 2f64.powi(1000));
+    }
+
+    #[test]
+    fn the_larger_of_two_is_nan_where_either_is() {
+        let (a, b) = (
+            Lanes([1.0, f64::NAN, 1.0, f64::INFINITY]),
+            Lanes([2.0, 2.0, f64::NAN, 3.0]),
+        );
+        let largest = a.max_or_nan(b).0;
+        assert!(largest[1].is_nan() && largest[2].is_nan());
+        assert_eq!((largest[0], largest[3]), (2.0, f64::INFINITY));
     }
 
     #[test]

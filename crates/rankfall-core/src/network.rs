@@ -7,7 +7,9 @@
 use faer::Mat;
 use thiserror::Error;
 
-use crate::dense::{left_factor, product, thin_svd, transpose_product};
+use crate::dense::{
+    left_factor, norm, product, revealing_left_factor, thin_svd, transpose_product,
+};
 use crate::problem::Problem;
 use crate::random::{Purpose, StreamKey, StreamReader};
 
@@ -107,13 +109,13 @@ impl Initialisation {
     ) -> Result<Start, StartError> {
         let weights = self.weights(problem, width, seed, trajectory);
         check(&weights, problem, width)?;
-        let start = Start::of(&weights, problem);
         match self {
             Self::Gaussian {
                 smallest_singular_value: Some(smallest),
                 ..
-            } => start.with_smallest_singular_value(*smallest),
-            _ => Ok(start),
+            } => Start::of(&weights, problem).with_smallest_singular_value(*smallest),
+            Self::Gaussian { .. } => Ok(Start::of(&weights, problem)),
+            Self::Balanced { .. } | Self::Given(_) => Ok(Start::revealing(&weights, problem)),
         }
     }
 
@@ -219,6 +221,41 @@ impl Start {
         });
         let (left, right) = left_factor(theta_transpose);
         Self { left, right }
+    }
+
+    /// The same for weights that may be singular, or have rows of very different sizes: rows of Θ that depend
+    /// on others to the rounding of the weights are taken as exactly dependent, and the columns of `left`
+    /// beyond the rank are exactly zero.
+    ///
+    /// Dependence is looked for before the inputs are rotated: rotated rows of W₁ are mixtures in which what
+    /// was exactly zero, or small, is rounding.
+    pub fn revealing(weights: &Weights, problem: &Problem) -> Self {
+        let (inputs, outputs) = (problem.inputs, problem.outputs);
+        let theta_transpose = Mat::from_fn(weights.w1.ncols(), inputs + outputs, |j, i| {
+            if i < inputs {
+                weights.w1[(i, j)]
+            } else {
+                weights.w2[(j, i - inputs)]
+            }
+        });
+        let (left, right) = revealing_left_factor(theta_transpose);
+        let rotated = transpose_product(&problem.basis, &left.subrows(0, inputs).to_owned());
+        let entry = |i: usize, j: usize| match i < inputs {
+            true => rotated[(i, j)],
+            false => left[(i, j)],
+        };
+        Self {
+            left: Mat::from_fn(left.nrows(), left.ncols(), entry),
+            right,
+        }
+    }
+
+    /// How many columns of `left` are not zero: the rank of Θ₀ as far as it is known to be less than m.
+    pub fn rank(&self) -> usize {
+        let columns = 0..self.left.ncols();
+        columns
+            .filter(|&j| norm(self.left.col_as_slice(j)) > 0.0)
+            .count()
     }
 
     fn with_smallest_singular_value(self, smallest: f64) -> Result<Self, StartError> {

@@ -4,10 +4,11 @@
 
 use crate::columns::Columns;
 use crate::force_balance;
+use crate::gradient_flow::TOLERANCE;
 use crate::instructions::{Instructions, LaneWork};
 use crate::lane_problem::{LaneProblem, LaneTruth};
 use crate::lane_vec::LaneVec;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Mask};
 use crate::products::Products;
 use crate::ranks::RanksOfLanes;
 use crate::scalar_products::dot;
@@ -17,6 +18,9 @@ use crate::theory;
 
 /// Name of what the determinant law predicts for `log_det`, measured beside it.
 pub const LAW: &str = "log_det_law";
+
+/// Error of measuring a conserved quantity itself, with room to spare.
+const MEASURED: f64 = 1e-9;
 
 /// One number measured at every save time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,6 +272,33 @@ impl<const N: usize> Observer<N> {
         }
         out.extend(&spectra.product_error);
         out.extend(spectra.values[0].iter().map(|&s| s + s));
+    }
+
+    /// The lanes in which gradient flow, after so many tried steps, has moved what it conserves by more than
+    /// the errors of its steps add up to: log det M where there is one, and else W₁ᵀW₁ − W₂W₂ᵀ.
+    pub fn not_conserved(&self, readings: &Readings<N>, attempts: Lanes<N>) -> Mask<N> {
+        let theta = &readings.spectra.values[0];
+        let columns = theta.len() as f64;
+        let log_det = readings.spectra.log_det();
+        Mask::from_fn(|lane| {
+            // Each step has that error relative to each column; columns lean by a condition of 2 + m/2 at most.
+            let steps = columns * (24.0 + columns) * TOLERANCE * attempts.0[lane];
+            let explained = steps + MEASURED;
+            let start = self.initial_log_det.0[lane];
+            let moved = if self.law.is_some() && start.is_finite() {
+                (log_det.0[lane] - start).abs()
+            } else {
+                let largest = theta
+                    .first()
+                    .map_or(0.0, |log| libm::exp(2.0 * log.0[lane]));
+                readings.balance_drift.0[lane] / largest.max(f64::MIN_POSITIVE)
+            };
+            // A zero matrix has no drift to measure; anything else that is no number is lost.
+            let nothing = theta
+                .first()
+                .is_none_or(|log| log.0[lane] == f64::NEG_INFINITY);
+            !nothing && !(moved <= explained)
+        })
     }
 
     fn determinant_law(&self, problem: &LaneProblem<N>, time: f64) -> Lanes<N> {

@@ -9,6 +9,7 @@ use faer::Mat;
 use thiserror::Error;
 
 use crate::dense::{eigen_semidefinite, product, transpose_product};
+use crate::graded_moments::{GradedMoments, decompose};
 use crate::gram::Gram;
 
 /// Rows of data, for the dynamics that need more than the Gram matrices.
@@ -54,6 +55,11 @@ pub struct Problem {
     pub loss_floor: f64,
     /// In what the reported losses are, where not in the units of the outputs as they are fitted.
     pub loss_units: Option<LossUnits>,
+    /// How many directions of inputs that are not zero have no second moment, to rounding: so many inputs are
+    /// combinations of others.
+    pub lost_directions: usize,
+    /// Bound on the relative error of the least eigenvalue above zero, as far as rounding of S_xx goes.
+    pub uncertainty: f64,
     /// The truth in this basis, where it is known.
     pub truth: Option<Truth>,
     /// The rows in this basis, where they are held.
@@ -104,28 +110,23 @@ impl Problem {
         let (inputs, outputs) = (gram.sxy.nrows(), gram.sxy.ncols());
         expect_shape("S_xx", &gram.sxx, inputs, inputs)?;
         expect_shape("S_yy", &gram.syy, outputs, outputs)?;
-        let (eigenvalues, basis) = eigen_semidefinite(&gram.sxx);
-        if eigenvalues.first().is_none_or(|&s| s == 0.0) {
+        let GradedMoments {
+            eigenvalues,
+            basis,
+            sxy,
+            optimum,
+            loss_floor,
+            rank,
+            uncertainty,
+        } = decomposed(gram);
+        if rank == 0 {
             return Err(ProblemError::NoSignal);
         }
-        let mut sxy = transpose_product(&basis, &gram.sxy);
-        let mut optimum = Mat::zeros(inputs, outputs);
-        let mut explained = 0.0;
-        for (a, &s) in eigenvalues.iter().enumerate() {
-            for b in 0..outputs {
-                if s == 0.0 {
-                    sxy[(a, b)] = 0.0;
-                } else {
-                    optimum[(a, b)] = sxy[(a, b)] / s;
-                    explained += sxy[(a, b)] * optimum[(a, b)];
-                }
-            }
-        }
-        let total: f64 = (0..outputs).map(|b| gram.syy[(b, b)]).sum();
+        let inputs_that_vary = (0..inputs).filter(|&i| gram.sxx[(i, i)] > 0.0).count();
         let rows = rows.map(|rows| rotate_rows(rows, &basis));
         let loss_floor = match &rows {
             Some(rows) => residual_loss(rows, &optimum),
-            None => (0.5 * (total - explained)).max(0.0),
+            None => loss_floor,
         };
         let truth = match truth {
             Some(truth) => Some(rotate_truth(truth, &basis, outputs)?),
@@ -141,6 +142,8 @@ impl Problem {
             optimum,
             loss_floor,
             loss_units: None,
+            lost_directions: inputs_that_vary.saturating_sub(rank),
+            uncertainty,
             truth,
             rows: rows.map(Arc::new),
         })
@@ -163,6 +166,64 @@ impl Problem {
     /// tr S_xx.
     pub fn trace(&self) -> f64 {
         self.eigenvalues.iter().sum()
+    }
+}
+
+/// Least eigenvalue, over the largest, up to which an eigensolver of S_xx itself is as good as any.
+const WELL_SCALED: f64 = 1e-6;
+
+/// By an eigensolver of S_xx where that loses nothing, and else from factors of the moments.
+fn decomposed(gram: &Gram) -> GradedMoments {
+    let inputs = gram.sxx.nrows();
+    let (eigenvalues, basis) = eigen_semidefinite(&gram.sxx);
+    let rank = eigenvalues.iter().filter(|&&s| s > 0.0).count();
+    let largest = eigenvalues.first().copied().unwrap_or(0.0);
+    let well_scaled = rank > 0 && eigenvalues[rank - 1] >= WELL_SCALED * largest;
+    let nonzero = (0..inputs).filter(|&i| gram.sxx[(i, i)] > 0.0).count();
+    if !well_scaled || rank < nonzero {
+        let graded = decompose(gram);
+        if !well_scaled || graded.rank != rank {
+            return graded;
+        }
+    }
+    well_scaled_moments(gram, eigenvalues, basis, rank)
+}
+
+fn well_scaled_moments(
+    gram: &Gram,
+    eigenvalues: Vec<f64>,
+    basis: Mat<f64>,
+    rank: usize,
+) -> GradedMoments {
+    let (inputs, outputs) = (gram.sxy.nrows(), gram.sxy.ncols());
+    let mut sxy = transpose_product(&basis, &gram.sxy);
+    let mut optimum = Mat::zeros(inputs, outputs);
+    let mut explained = 0.0;
+    for (a, &s) in eigenvalues.iter().enumerate() {
+        for b in 0..outputs {
+            if s == 0.0 {
+                sxy[(a, b)] = 0.0;
+            } else {
+                optimum[(a, b)] = sxy[(a, b)] / s;
+                explained += sxy[(a, b)] * optimum[(a, b)];
+            }
+        }
+    }
+    let total: f64 = (0..outputs).map(|b| gram.syy[(b, b)]).sum();
+    let least = eigenvalues[..rank].last().copied().unwrap_or(0.0);
+    let mut loss_floor = 0.5 * (total - explained);
+    if loss_floor <= WELL_SCALED * total {
+        // Outputs that the inputs explain nearly: the difference is rounding of their mean squares.
+        loss_floor = decompose(gram).loss_floor;
+    }
+    GradedMoments {
+        uncertainty: 4.0 * inputs as f64 * f64::EPSILON * eigenvalues[0] / least,
+        eigenvalues,
+        basis,
+        sxy,
+        optimum,
+        loss_floor,
+        rank,
     }
 }
 

@@ -182,6 +182,7 @@ mod tests {
         let sxy = product(&sxx, &beta);
         let syy = transpose_product(&beta, &sxy);
         let gram = Gram {
+            centred: None,
             sxx,
             sxy,
             syy,

@@ -16,6 +16,7 @@ use crate::lanes::{Lanes, Mask};
 use crate::network::{Start, Weights, unfold};
 use crate::problem::Problem;
 use crate::products::Products;
+use crate::statistics::StopReason;
 use crate::turns::Turns;
 use crate::upkeep::Upkeep;
 
@@ -37,14 +38,16 @@ pub struct State<const N: usize> {
     pub weight: LaneVec<N>,
     /// Steps taken.
     pub step: u64,
-    /// The step at which each lane diverged; [`Self::mark_diverged`] sets it.
-    diverged: Vec<Option<u64>>,
+    /// The step at which each lane was stopped, and why; [`Self::stop`] sets it.
+    stopped: Vec<Option<(u64, StopReason)>>,
     /// 1 in the lanes that live, 0 in those that diverged.
     living: Lanes<N>,
     /// When the columns are looked at.
     turns: Turns<N>,
     /// Proposed step of the adaptive integrator of gradient flow; 0 before the first.
     pub adaptive_step: Lanes<N>,
+    /// Steps that the adaptive integrator has tried.
+    pub attempts: Lanes<N>,
 }
 
 impl<const N: usize> State<N> {
@@ -59,10 +62,11 @@ impl<const N: usize> State<N> {
             displacement: LaneVec::default(),
             weight: LaneVec::filled(Lanes::ONE, m),
             step: 0,
-            diverged: vec![None; N],
+            stopped: vec![None; N],
             living: Lanes::ONE,
             turns: Turns::default(),
             adaptive_step: Lanes::ZERO,
+            attempts: Lanes::ZERO,
         };
         state.orthogonalise(Rotate::ToRounding, Mask::ALL, instructions);
         state
@@ -74,16 +78,26 @@ impl<const N: usize> State<N> {
         Lanes::ZERO.less_than(self.living)
     }
 
-    /// The step at which a lane diverged, if it did.
+    /// The step at which a lane was stopped, if it was.
     pub fn diverged(&self, lane: usize) -> Option<u64> {
-        self.diverged[lane]
+        self.stopped(lane).map(|(step, _)| step)
+    }
+
+    /// The step at which a lane was stopped, and why, if it was.
+    pub fn stopped(&self, lane: usize) -> Option<(u64, StopReason)> {
+        self.stopped[lane]
+    }
+
+    /// Stops the lanes of `mask` that still live, since their weights left the range of numbers.
+    pub fn mark_diverged(&mut self, mask: Mask<N>) {
+        self.stop(mask, StopReason::OutOfRange);
     }
 
     /// Stops the lanes of `mask` that still live.
-    pub fn mark_diverged(&mut self, mask: Mask<N>) {
+    pub fn stop(&mut self, mask: Mask<N>, reason: StopReason) {
         for lane in 0..N {
-            if mask.get(lane) && self.diverged[lane].is_none() {
-                self.diverged[lane] = Some(self.step);
+            if mask.get(lane) && self.stopped[lane].is_none() {
+                self.stopped[lane] = Some((self.step, reason));
                 self.living.0[lane] = 0.0;
             }
         }

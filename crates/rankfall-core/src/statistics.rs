@@ -24,6 +24,28 @@ pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 /// At most so many diverged trajectories are listed one by one, those of the lowest index.
 pub const LISTED_DIVERGENCES: usize = 100;
 
+/// Why a trajectory was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopReason {
+    /// Its weights left the range of numbers, or would have in the next step.
+    OutOfRange,
+    /// Adaptive integration reached its limit of steps: the equation is too stiff.
+    StepLimit,
+    /// A conserved quantity drifted farther than the tolerance of the integrator explains.
+    NotConserved,
+}
+
+impl StopReason {
+    /// Its name in `summary.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OutOfRange => "out-of-range",
+            Self::StepLimit => "step-limit",
+            Self::NotConserved => "not-conserved",
+        }
+    }
+}
+
 /// A trajectory that was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diverged {
@@ -31,6 +53,8 @@ pub struct Diverged {
     pub trajectory: u64,
     /// The step at which it was stopped.
     pub step: u64,
+    /// Why.
+    pub reason: StopReason,
 }
 
 /// The trajectories that were stopped.
@@ -452,6 +476,7 @@ mod tests {
             .map(|trajectory| Diverged {
                 trajectory,
                 step: 3,
+                reason: StopReason::OutOfRange,
             })
             .collect();
         Leaf {

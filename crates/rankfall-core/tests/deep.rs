@@ -35,6 +35,7 @@ fn problem(inputs: usize, outputs: usize) -> Problem {
         sxy: Mat::from_fn(inputs, outputs, |i, b| eigenvalue(i) * teacher[(i, b)]),
         syy: Mat::from_fn(outputs, outputs, |a, b| if a == b { 10.0 } else { 0.0 }),
         n: 100,
+        centred: None,
     };
     Problem::new(&gram, None, None).expect("a sound problem")
 }

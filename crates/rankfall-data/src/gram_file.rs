@@ -56,7 +56,13 @@ fn read(path: &Path) -> Result<Gram, DataError> {
     let sxy = matrix("sxy", true)?;
     let syy = matrix("syy", false)?;
     let n = rows(path, &archive)?;
-    let gram = Gram { sxx, sxy, syy, n };
+    let gram = Gram {
+        sxx,
+        sxy,
+        syy,
+        n,
+        centred: None,
+    };
     (gram.check_to(precision)).map_err(|error| DataErrorKind::Gram(error).at(path))?;
     Ok(gram)
 }

@@ -142,6 +142,7 @@ mod tests {
             sxy: Mat::from_fn(2, 1, |i, _| [4.0, 1.0][i]),
             syy: Mat::from_fn(1, 1, |_, _| 5.0),
             n: 9,
+            centred: None,
         };
         Problem::new(&gram, None, None).expect("a problem")
     }

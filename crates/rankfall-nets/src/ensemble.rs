@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use rankfall_core::ensemble::{Checkpoint, Control, GRACE};
 use rankfall_core::instructions::Instructions;
-use rankfall_core::statistics::{Diverged, Leaf, Statistics};
+use rankfall_core::statistics::{Diverged, Leaf, Statistics, StopReason};
 use rankfall_core::threads::start_workers;
 
 use crate::data::Dataset;
@@ -533,6 +533,7 @@ fn finish<T: Scalar>(shared: &Shared<T>, member: Member<T>, end: End, number: u6
             diverged: vec![Diverged {
                 trajectory: number,
                 step,
+                reason: StopReason::OutOfRange,
             }],
         },
     };

@@ -37,6 +37,7 @@ fn problem(data: &Dataset<f64>) -> Problem {
         sxy: mean(&x, &labels),
         syy: mean(&labels, &labels),
         n: n as u64,
+        centred: None,
     };
     let rows = Rows {
         x: data.x().to_vec(),

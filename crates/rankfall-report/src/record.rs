@@ -133,6 +133,15 @@ pub struct Divergence {
     pub step: u64,
     /// The time t of that step.
     pub time: f64,
+    /// `"out-of-range"`: its weights left the range of numbers. `"step-limit"`: adaptive integration reached
+    /// its limit of steps. `"not-conserved"`: a conserved quantity drifted farther than the tolerance explains.
+    #[serde(default = "out_of_range")]
+    pub reason: String,
+}
+
+/// The reason in summaries that name none.
+fn out_of_range() -> String {
+    "out-of-range".to_owned()
 }
 
 /// log det of M (or of ΘᵀΘ), natural logarithm; null where undefined.

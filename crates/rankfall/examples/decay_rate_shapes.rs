@@ -88,6 +88,7 @@ impl Case {
         let teacher = draw.truth.teacher;
         let gram = Gram {
             n: 1000,
+            centred: None,
             sxx: Mat::identity(self.inputs, self.inputs),
             syy: transpose_product(&teacher, &teacher),
             sxy: teacher,

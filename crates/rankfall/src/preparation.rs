@@ -1,7 +1,8 @@
 //! From a validated experiment to what the numerics take: data read or drawn, weights read.
 
 use crate::experiment::{
-    Column, Covariance, DataSpec, Experiment, FileData, GaussianData, GramData, InitSpec, Teacher,
+    Column, Covariance, DataSpec, DynamicsSpec, Experiment, FileData, GaussianData, GramData,
+    InitSpec, Teacher,
 };
 use crate::failure::{Failure, quoted, shown_path};
 use crate::given_weights;
@@ -9,11 +10,13 @@ use crate::save_plan::step_count;
 use faer::Mat;
 use rankfall_core::dynamics::Kind;
 use rankfall_core::ensemble::EnsembleSpec;
+use rankfall_core::gradient_flow::MOST_ATTEMPTS;
 use rankfall_core::gram::Gram;
 use rankfall_core::network::Initialisation;
 use rankfall_core::observe::Layout;
 use rankfall_core::problem::{LossUnits, Problem, ProblemError, Rows, Truth};
 use rankfall_core::setup::{Setup, SetupError, Source};
+use rankfall_core::stiffness::Stiffness;
 use rankfall_core::synthetic::{self, Synthetic};
 use rankfall_core::time_step::choose_time_step;
 use rankfall_data::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Header, Loaded};
@@ -176,7 +179,10 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
     };
     let mut warnings = warnings;
     warnings.extend(note);
+    warnings.extend(lost_in_moments(experiment, &problem));
+    warnings.extend(singular_start(&setup, &problem)?);
     warnings.extend(choose_time_steps(experiment, &setup, &problem)?);
+    warnings.extend(check_stiffness(experiment, &setup, &problem)?);
     let known = Known {
         problem: summary,
         truth_known: problem.truth.is_some(),
@@ -224,6 +230,108 @@ fn choose_time_steps(
         ));
     }
     Ok(notes)
+}
+
+/// What rounding of the second moments may hide is said beyond this relative error.
+const UNCERTAIN: f64 = 1e-6;
+
+/// Says so where second moments do not tell a direction of the inputs from zero, or hardly do.
+fn lost_in_moments(experiment: &Experiment, problem: &Problem) -> Option<String> {
+    // Drawn data have the rank that they were asked to have.
+    if matches!(experiment.data, DataSpec::Gaussian(_)) {
+        return None;
+    }
+    let lost = problem.lost_directions as u64;
+    let source = match &experiment.data {
+        DataSpec::Gram(_) => {
+            "; if they are not exactly so, the loss floor could be lower, which Gram matrices in double precision \
+             cannot tell: give the rows"
+        }
+        _ => "",
+    };
+    if lost > 0 && lost + problem.samples > problem.inputs as u64 {
+        return Some(format!(
+            "{lost} of {} inputs are, to rounding, combinations of others: S_xx is zero in as many directions, \
+             which no gradient sees{source}",
+            problem.inputs
+        ));
+    }
+    (problem.uncertainty > UNCERTAIN).then(|| {
+        format!(
+            "inputs are nearly combinations of others: the least eigenvalue of S_xx above zero, {:.2e}, is known \
+             to a relative {:.0e} only, and the loss floor to what it explains; drop or combine such columns",
+            problem.eigenvalues.iter().rev().find(|&&s| s > 0.0).copied().unwrap_or(0.0),
+            problem.uncertainty
+        )
+    })
+}
+
+/// Says so where Θ has no full rank at the start: its determinant is zero then, and stays zero.
+fn singular_start(setup: &Setup, problem: &Problem) -> Result<Option<String>, Failure> {
+    let start = setup.start(problem, 0).map_err(of_setup)?;
+    let (rank, most) = (start.rank(), start.reduced_width());
+    let of = match setup.width >= setup.rows() {
+        true => "M",
+        false => "ΘᵀΘ",
+    };
+    let why = match setup.initialisation {
+        Initialisation::Balanced { .. } => "a balanced start has no more",
+        Initialisation::Gaussian { .. } => "the others are zero in double precision",
+        Initialisation::Given(_) => {
+            "the other rows of Θ = [W₁; W₂ᵀ] are zero, or combinations of these to the rounding of the weights"
+        }
+    };
+    Ok((rank < most).then(|| {
+        format!(
+            "the start is singular: Θ has {rank} of {most} singular values above zero ({why}); rank is kept, so \
+             log det {of} is minus infinity throughout, null in the results, and so is its law"
+        )
+    }))
+}
+
+/// So many steps of gradient flow are worth a note.
+const MANY_STEPS: f64 = 1e6;
+
+/// And so many are not begun: the estimate, which is from below, is this much beyond the limit.
+const HOPELESS_STEPS: f64 = 10.0 * MOST_ATTEMPTS;
+
+/// Refuses gradient flow that would never end, and notes where it is stiff.
+fn check_stiffness(
+    experiment: &Experiment,
+    setup: &Setup,
+    problem: &Problem,
+) -> Result<Option<String>, Failure> {
+    let is_flow = |spec: &&DynamicsSpec| spec.dynamics.kind == Kind::GradientFlow;
+    let Some(spec) = experiment.dynamics.iter().find(is_flow) else {
+        return Ok(None);
+    };
+    let start = setup.start(problem, 0).map_err(of_setup)?;
+    let stiffness = Stiffness::at(problem, &start);
+    let time = experiment.run.time;
+    let steps = stiffness.steps(time);
+    if steps <= MANY_STEPS {
+        return Ok(None);
+    }
+    let message = format!(
+        "{} is stiff: with λ_max(S_xx) = {:.1e} its fastest rate is {:.1e} per unit of t, so that run.time = \
+         {time} takes {steps:.0e} steps of the integrator or more, which tries at most {MOST_ATTEMPTS:.0e}",
+        quoted(&spec.label),
+        stiffness.largest_eigenvalue,
+        stiffness.rate
+    );
+    let scaled = match &experiment.data {
+        DataSpec::File(file) if !file.standardize => "set data.standardize = true",
+        _ => "scale the inputs to variances near one",
+    };
+    // An infinite or undefined estimate is hopeless too.
+    if !(steps <= HOPELESS_STEPS) {
+        return Err(Failure::input(message).hint(format!(
+            "{scaled}, shorten run.time, or start from smaller weights"
+        )));
+    }
+    Ok(Some(format!(
+        "{message}; {scaled}, shorten run.time, or start from smaller weights"
+    )))
 }
 
 /// A start that cannot be made is wrong input.

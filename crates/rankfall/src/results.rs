@@ -1,7 +1,7 @@
 //! From the finished dynamics of an experiment to the files of its run folder, figures included.
 
 use crate::checkpoint::Finished;
-use crate::experiment::{Experiment, InitSpec};
+use crate::experiment::Experiment;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
@@ -76,7 +76,6 @@ impl Results<'_> {
         let mut warnings = self.known.warnings.clone();
         warnings.extend(dynamics.iter().filter_map(|d| survival(d).warning()));
         warnings.extend(self.width_warning());
-        warnings.extend(self.balance_warning());
         warnings.extend(matched_noise_note(&dynamics, self.known.problem.samples));
         Ok(Summary {
             schema: SUMMARY_SCHEMA,
@@ -96,23 +95,6 @@ impl Results<'_> {
             format!(
                 "the width {l} is below p + k = {d}: log det is that of ΘᵀΘ, which no law holds \
                  constant, not even under gradient flow"
-            )
-        })
-    }
-
-    /// A balanced start has no log det M in exact arithmetic, and one all the same in doubles.
-    fn balance_warning(&self) -> Option<String> {
-        let problem = &self.known.problem;
-        let (d, rank) = (
-            problem.inputs + problem.outputs,
-            problem.inputs.min(problem.outputs),
-        );
-        let balanced = matches!(self.experiment.network.init, InitSpec::Balanced { .. });
-        (balanced && problem.width >= d).then(|| {
-            format!(
-                "a balanced start has rank {rank} at most: the other {} singular values of Θ, and with \
-                 them log det M, begin at what rounding left of zero",
-                d - rank
             )
         })
     }

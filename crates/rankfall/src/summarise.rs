@@ -155,6 +155,7 @@ impl Material<'_> {
                     trajectory: d.trajectory,
                     step: d.step,
                     time: d.step as f64 * self.spec.time_step,
+                    reason: d.reason.name().to_owned(),
                 })
                 .collect(),
             reductions: self.reductions(),

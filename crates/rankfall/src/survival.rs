@@ -1,6 +1,7 @@
 //! What is said of trajectories that diverged: as warnings, and as the end of a run of which nothing is left.
 
 use crate::failure::{Failure, quoted};
+use rankfall_core::statistics::StopReason;
 use rankfall_report::record::Divergence;
 
 /// How many trajectories of a dynamics are left.
@@ -27,19 +28,40 @@ impl Survival<'_> {
         let label = quoted(self.label);
         let (lost, all, at) = (self.diverged, self.trajectories, first.trajectory);
         let when = format!("trajectory {at} at t = {}", first.time);
+        let what = match why_stopped(first) {
+            Some(why) => format!("stopped, since {why}"),
+            None => "diverged".to_owned(),
+        };
         Some(match (self.none_left(), all) {
             (true, 1) => format!(
-                "the one trajectory of {label} diverged, at t = {}; there are no numbers of it",
+                "the one trajectory of {label} {what}, at t = {}; there are no numbers of it",
                 first.time
             ),
             (true, _) => format!(
-                "all {all} trajectories of {label} diverged ({when}); there are no numbers of it"
+                "all {all} trajectories of {label} {what} ({when}); there are no numbers of it"
             ),
             (false, _) => format!(
-                "{lost} of {all} trajectories of {label} diverged ({when}); its statistics are over the others, \
+                "{lost} of {all} trajectories of {label} {what} ({when}); its statistics are over the others, \
                  which conditions on survival"
             ),
         })
+    }
+}
+
+/// Why a trajectory was stopped whose weights did not leave the range of numbers.
+fn why_stopped(divergence: &Divergence) -> Option<&'static str> {
+    let reason = divergence.reason.as_str();
+    if reason == StopReason::StepLimit.name() {
+        Some(
+            "the equation is too stiff for the integrator, which had tried as many steps as it may",
+        )
+    } else if reason == StopReason::NotConserved.name() {
+        Some(
+            "what gradient flow conserves, log det M or the balance, had drifted farther than the errors of \
+             the steps explain",
+        )
+    } else {
+        None
     }
 }
 
@@ -74,11 +96,19 @@ pub fn expect_survivors(all: &[Survival], hint: &str) -> Result<(), Failure> {
         1 => String::new(),
         _ => format!(" of {}", quoted(label)),
     };
+    let reason = lost.iter().find_map(|one| why_stopped(one.first?));
     let message = format!(
         "every trajectory of {names} diverged, the first trajectory {trajectory}{of} at step {step} (t = {time}); \
-         the record is kept"
+         the record is kept{}",
+        reason.map_or(String::new(), |why| format!("; {why}"))
     );
-    Err(Failure::run(message).hint(hint))
+    let failure = Failure::run(message).hint(hint);
+    Err(match reason {
+        Some(_) => {
+            failure.hint("inputs of smaller scale (data.standardize = true), or a shorter run.time")
+        }
+        None => failure,
+    })
 }
 
 #[cfg(test)]
@@ -90,6 +120,7 @@ mod tests {
             trajectory: 2,
             step: 7,
             time: 0.5,
+            reason: StopReason::OutOfRange.name().to_owned(),
         }
     }
 

@@ -242,6 +242,6 @@ fn every_bundled_experiment_runs() {
     assert!(
         place
             .text("runs/balanced-start/summary.json")
-            .contains("what rounding left of zero")
+            .contains("a balanced start has no more")
     );
 }

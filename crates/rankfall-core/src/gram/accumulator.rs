@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::block_moments::{BlockMoments, ROWS, Sum, packed};
-use super::{Gram, GramError};
+use super::{CentredMoments, Gram, GramError};
 
 /// Sums rows into a [`Gram`] in one pass, stably.
 ///
@@ -188,7 +188,12 @@ impl GramAccumulator {
     /// Without rows every entry is zero and n = 0, which [`Gram::check`] refuses.
     pub fn gram(&self) -> Gram {
         let all = self.reduced();
-        all.assemble(|i, j| all.raw_moment(i, j))
+        let means = all.mean.iter().map(|sum| sum.value()).collect();
+        all.assemble(
+            means,
+            |i, j| all.raw_moment(i, j),
+            |i, j| all.centred_moment(i, j),
+        )
     }
 
     /// The second moments after centring and scaling, from the same single pass.
@@ -201,14 +206,24 @@ impl GramAccumulator {
         let standardization = all.standardization(center_targets);
         let scale = &standardization.input_scales;
         let p = all.inputs;
-        let gram = all.assemble(|i, j| match (i < p, j < p) {
+        let centred = |i: usize, j: usize| match (i < p, j < p) {
             (true, true) if i == j && scale[i] > 0.0 => 1.0,
             (true, true) => all.scaled(i, j, scale[i] * scale[j]),
             (true, false) => all.scaled(i, j, scale[i]),
             (false, true) => all.scaled(i, j, scale[j]),
-            (false, false) if center_targets => all.centred_moment(i, j),
-            (false, false) => all.raw_moment(i, j),
-        });
+            (false, false) => all.centred_moment(i, j),
+        };
+        let raw = |i: usize, j: usize| match i >= p && j >= p && !center_targets {
+            true => all.raw_moment(i, j),
+            false => centred(i, j),
+        };
+        // Inputs have no mean any more, targets one if it was left to them.
+        let mean = |i: usize| match i < p || center_targets {
+            true => 0.0,
+            false => all.mean[i].value(),
+        };
+        let means = (0..all.mean.len()).map(mean).collect();
+        let gram = all.assemble(means, raw, centred);
         Standardized {
             gram,
             standardization,
@@ -260,13 +275,23 @@ impl GramAccumulator {
         product + (self.centred_moment(i, j) + rest)
     }
 
-    fn assemble(&self, entry: impl Fn(usize, usize) -> f64) -> Gram {
+    /// From means, raw moments and centred moments of the columns.
+    fn assemble(
+        &self,
+        means: Vec<f64>,
+        entry: impl Fn(usize, usize) -> f64,
+        centred: impl Fn(usize, usize) -> f64,
+    ) -> Gram {
         let (p, k) = (self.inputs, self.outputs);
         Gram {
             sxx: Mat::from_fn(p, p, &entry),
             sxy: Mat::from_fn(p, k, |i, j| entry(i, p + j)),
             syy: Mat::from_fn(k, k, |i, j| entry(p + i, p + j)),
             n: self.rows,
+            centred: Some(CentredMoments {
+                means,
+                moments: Mat::from_fn(p + k, p + k, centred),
+            }),
         }
     }
 }

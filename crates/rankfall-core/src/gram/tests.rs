@@ -247,6 +247,7 @@ fn gram_of(sxx: [[f64; 2]; 2], sxy: [f64; 2], syy: f64) -> Gram {
         sxy: Mat::from_fn(2, 1, |i, _| sxy[i]),
         syy: Mat::from_fn(1, 1, |_, _| syy),
         n: 10,
+        centred: None,
     }
 }
 

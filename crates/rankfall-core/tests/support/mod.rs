@@ -51,6 +51,7 @@ pub fn gram(case: &Value) -> Gram {
         sxy,
         syy,
         n: 1000,
+        centred: None,
     }
 }
 

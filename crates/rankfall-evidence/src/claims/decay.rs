@@ -338,6 +338,7 @@ fn isotropic(size: usize, rank: usize) -> Result<Arc<Problem>, Stop> {
         syy: &beta * &beta,
         sxy: beta,
         n: 1000,
+        centred: None,
     };
     Problem::new(&gram, None, None)
         .map(Arc::new)

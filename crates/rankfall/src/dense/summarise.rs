@@ -166,6 +166,7 @@ impl Material<'_> {
                     trajectory: d.trajectory,
                     step: d.step,
                     time: step_times(d.step),
+                    reason: d.reason.name().to_owned(),
                 })
                 .collect(),
             reductions: self.reductions(),

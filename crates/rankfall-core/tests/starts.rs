@@ -1,0 +1,158 @@
+//! Starts whose determinant is zero, or far below the smallest double.
+
+use std::f64::consts::LN_10;
+use std::sync::Arc;
+
+use faer::Mat;
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::ensemble::{EnsembleSpec, Unattended};
+use rankfall_core::instructions::Instructions;
+use rankfall_core::network::{Initialisation, Weights};
+use rankfall_core::optimizer::Optimizer;
+use rankfall_core::problem::Problem;
+use rankfall_core::setup::{Setup, Source};
+use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+
+const WIDTH: usize = 12;
+
+fn problem() -> Problem {
+    let recipe = Synthetic {
+        samples: 40,
+        inputs: 3,
+        outputs: 2,
+        covariance: Covariance::PowerLaw(1.0),
+        teacher: Teacher::Gaussian,
+        residual_noise: 0.1,
+    };
+    let draw = recipe.draw(4, 0, false).expect("draws");
+    Problem::new(&draw.gram, None, Some(draw.truth)).expect("a problem")
+}
+
+/// log det M and what the law says, at the start and after a time of 1.
+fn log_det(problem: Problem, initialisation: Initialisation) -> [[f64; 2]; 2] {
+    let setup = Setup {
+        source: Source::Shared(Arc::new(problem)),
+        initialisation,
+        width: WIDTH,
+        seed: 1,
+        each_start: false,
+    };
+    let flow = EnsembleSpec {
+        dynamics: Dynamics {
+            kind: Kind::StochasticGradientFlow {
+                integrator: Integrator::LieEuler,
+                time_step: 0.01,
+                batch_size: 1,
+                forces: ForceScales::default(),
+                brownian_substeps: 1,
+            },
+            step_size: 0.01,
+            label_noise: 2.0,
+            optimizer: Optimizer::default(),
+        },
+        stream: 0,
+        trajectories: 2,
+        save_steps: vec![0, 100],
+        time_unit: 0.01,
+        rank_tolerance: 1e-3,
+        keep_trajectories: false,
+        reductions: true,
+        force_balance: None,
+    };
+    let outcome = flow.run(&setup, 1, None, &Unattended, Instructions::best());
+    let outcome = outcome.expect("runs");
+    let totals = outcome.statistics.totals();
+    assert_eq!(totals.survivors(), 2);
+    [0, 1].map(|save| {
+        ["log_det", "log_det_law"].map(|name| {
+            let place = outcome.layout.position(name, 0).expect("measured");
+            totals
+                .cell(save * outcome.layout.observables.len() + place)
+                .mean
+        })
+    })
+}
+
+/// Weights without structure: sines of whole numbers.
+fn weights() -> Weights {
+    Weights {
+        w1: Mat::from_fn(3, WIDTH, |i, j| ((7 * i + 3 * j + 1) as f64).sin()),
+        w2: Mat::from_fn(WIDTH, 2, |i, j| ((5 * i + 11 * j + 2) as f64).sin()),
+    }
+}
+
+#[test]
+fn a_start_without_determinant_has_none_and_no_law() {
+    let mut zero_rows = weights();
+    let mut doubled = weights();
+    let mut mixed = weights();
+    for j in 0..WIDTH {
+        (zero_rows.w1[(1, j)], zero_rows.w1[(2, j)]) = (0.0, 0.0);
+        doubled.w1[(2, j)] = doubled.w1[(0, j)];
+        // A row of W₂ᵀ that is a mixture of rows of W₁, rounded.
+        mixed.w2[(j, 1)] = 0.3 * mixed.w1[(0, j)] - 1.7 * mixed.w1[(2, j)];
+    }
+    let given = [zero_rows, doubled, mixed].map(Initialisation::Given);
+    let balanced = Initialisation::Balanced { scale: 1.0 };
+    for initialisation in given.into_iter().chain([balanced]) {
+        let shown = format!("{initialisation:?}");
+        for values in log_det(problem(), initialisation) {
+            assert!(values.iter().all(|x| !x.is_finite()), "{values:?}: {shown}");
+        }
+    }
+    for [measured, law] in log_det(problem(), Initialisation::Given(weights())) {
+        assert!((measured - law).abs() < 1e-10, "{measured} {law}");
+    }
+}
+
+/// A row of W₁ times 10⁻ᶜ lowers log det M by 2c ln 10, however the inputs are rotated.
+#[test]
+fn a_small_row_of_given_weights_keeps_its_size() {
+    let [[whole, _], _] = log_det(problem(), Initialisation::Given(weights()));
+    for power in [20, 150, 200, 290] {
+        let mut small = weights();
+        for j in 0..WIDTH {
+            small.w1[(1, j)] *= 10f64.powi(-power);
+        }
+        let expected = whole - 2.0 * f64::from(power) * LN_10;
+        let [[start, _], [end, law]] = log_det(problem(), Initialisation::Given(small));
+        assert!(
+            (start - expected).abs() < 1e-10,
+            "{power}: {start} {expected}"
+        );
+        assert!((end - law).abs() < 1e-10, "{power}: {end} {law}");
+    }
+}
+
+/// Replaced by 10⁻ᶜ, the smallest singular value counts −2c ln 10 in log det M, and the law goes on from there.
+#[test]
+fn the_smallest_singular_value_may_be_any_number() {
+    let with = |smallest: f64| Initialisation::Gaussian {
+        scale: 1.0,
+        smallest_singular_value: Some(smallest),
+    };
+    let [[at_one_thousandth, _], _] = log_det(problem(), with(1e-3));
+    for power in [150, 170, 300] {
+        let expected = at_one_thousandth - 2.0 * f64::from(power - 3) * LN_10;
+        let [[start, _], [end, law]] = log_det(problem(), with(10f64.powi(-power)));
+        assert!(
+            (start - expected).abs() < 1e-9,
+            "{power}: {start} {expected}"
+        );
+        assert!((end - law).abs() < 1e-10, "{power}: {end} {law}");
+    }
+}
+
+/// A start of scale 10⁻¹⁷⁰ is no zero: log det M is that of scale 1, less 2 · 5 · 170 ln 10.
+#[test]
+fn a_start_may_be_small_altogether() {
+    let with = |scale: f64| Initialisation::Gaussian {
+        scale,
+        smallest_singular_value: None,
+    };
+    let [[at_one, _], _] = log_det(problem(), with(1.0));
+    let [[start, _], [end, law]] = log_det(problem(), with(1e-170));
+    let expected = at_one - 2.0 * 5.0 * 170.0 * LN_10;
+    assert!((start - expected).abs() < 1e-9, "{start} {expected}");
+    assert!((end - law).abs() < 1e-9, "{end} {law}");
+}
