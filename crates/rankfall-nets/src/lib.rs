@@ -9,6 +9,7 @@ pub mod data;
 pub mod ensemble;
 pub mod features;
 pub mod gradient;
+pub mod inert;
 pub mod initialisation;
 pub mod layout;
 pub mod loss;

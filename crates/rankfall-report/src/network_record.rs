@@ -56,6 +56,10 @@ pub struct NetworkProblem {
     pub precision: String,
     /// Whether the targets are classes.
     pub classes: bool,
+    /// The training loss of the best prediction that is the same for every row; none where every trajectory
+    /// has its own data.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub constant_loss: Option<f64>,
     /// Where the data came from, in words.
     pub data: String,
 }
@@ -118,8 +122,22 @@ pub struct NetworkDynamics {
     /// log det ΘⱼΘⱼᵀ of adjacent stacks of a linear network.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub log_det_stacks: Vec<StackSummary>,
+    /// What of trajectory 0 can learn nothing more at the end; none where it diverged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub inert: Option<InertSummary>,
     /// How quantiles were formed, and their error where they come from histograms.
     pub quantiles: String,
+}
+
+/// Units and layers that can learn nothing from the training rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InertSummary {
+    /// Of each hidden layer, how many units have a derivative of at most a thousandth of its largest value on
+    /// every training row: rectifiers that are zero, tanh and sigmoid that are saturated.
+    pub dead_units: Vec<usize>,
+    /// Layers, from 1, whose weights have a gradient of exactly zero, or one that is, relative to the norm
+    /// of the weights, below 10⁻⁸ of the largest of all layers.
+    pub still_layers: Vec<usize>,
 }
 
 /// Spectrum and ranks of a matrix; null where undefined or not measured.

@@ -185,6 +185,7 @@ fn network(count: usize, depth: usize, values: u32) -> (NetworkSummary, Vec<Seri
         jacobian: None,
         log_det_stacks: vec![],
         quantiles: String::new(),
+        inert: None,
     };
     let summary = NetworkSummary {
         schema: 1,
@@ -204,6 +205,7 @@ fn network(count: usize, depth: usize, values: u32) -> (NetworkSummary, Vec<Seri
             loss: "squared".into(),
             precision: "f64".into(),
             classes: false,
+            constant_loss: None,
             data: "made up".into(),
         },
         dynamics: (0..count).map(one).collect(),

@@ -9,6 +9,7 @@ pub mod bundled;
 pub mod checkpoint;
 pub mod data_sets;
 pub mod dense;
+pub mod doubts;
 pub mod estimate;
 pub mod experiment;
 pub mod failure;

@@ -1,6 +1,7 @@
 //! From the finished dynamics of an experiment to the files of its run folder, figures included.
 
 use crate::checkpoint::Finished;
+use crate::doubts;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
@@ -75,6 +76,7 @@ impl Results<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let mut warnings = self.known.warnings.clone();
         warnings.extend(dynamics.iter().filter_map(|d| survival(d).warning()));
+        warnings.extend(dynamics.iter().filter_map(doubts::of_exact));
         warnings.extend(self.width_warning());
         warnings.extend(matched_noise_note(&dynamics, self.known.problem.samples));
         Ok(Summary {

@@ -110,22 +110,11 @@ fn curvature_of<T: Scalar>(prepared: &dense::Prepared, source: &Source<T>) -> Op
         return None;
     }
     let plan = Plan::new(training).ok()?;
-    let drawn = match source {
-        Source::Shared { .. } => None,
-        Source::Teacher { spec, .. } => {
-            let drawn = spec.draw(training.seed, 0).ok()?;
-            Some(plan.fit(drawn.train).ok()?)
-        }
-    };
-    let train = match (source, &drawn) {
-        (_, Some(train)) => train,
-        (Source::Shared { train, .. }, None) => train,
-        (Source::Teacher { .. }, None) => return None,
-    };
+    let train = dense::first_training(source, &plan)?;
     let weights = training
         .initialisation
         .draw::<T>(&plan.network, training.seed, 0);
-    sharpness(&plan, train, &weights)
+    sharpness(&plan, &train, &weights)
 }
 
 /// Prints what there is to say before a run begins.

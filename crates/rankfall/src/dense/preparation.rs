@@ -9,6 +9,7 @@ use crate::given_weights::read_layers;
 use crate::preparation::expect_checksum;
 use rankfall_nets::data::{DataError, Dataset};
 use rankfall_nets::ensemble::{EnsembleSpec, RunError, Source};
+use rankfall_nets::inert::constant_loss;
 use rankfall_nets::initialisation::Initialisation;
 use rankfall_nets::layout::{Layout, MeasureSpec, Measured};
 use rankfall_nets::network::Network;
@@ -16,6 +17,7 @@ use rankfall_nets::noise;
 use rankfall_nets::scalar::{Precision, Scalar};
 use rankfall_nets::teacher::TeacherSpec;
 use rankfall_nets::training::{Plan, TrainingError, TrainingSpec};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// An experiment ready to run.
@@ -47,6 +49,8 @@ pub struct Known {
     pub held_out: u64,
     /// Whether the targets are classes.
     pub classes: bool,
+    /// The training loss of the best constant prediction, unless every trajectory has its own data.
+    pub constant_loss: Option<f64>,
     /// Where the data came from, in words.
     pub words: String,
     /// Sentences a reader of the results must see.
@@ -96,6 +100,10 @@ fn prepare_in<T: Scalar>(
         samples: train.rows() as u64,
         held_out: held_out.as_ref().map_or(0, |data| data.rows() as u64),
         classes: train.has_classes(),
+        constant_loss: match source {
+            Source::Teacher { each: true, .. } => None,
+            _ => Some(constant_loss(experiment.network.loss, &train)),
+        },
         words,
         warnings,
         layouts,
@@ -170,6 +178,20 @@ fn teacher_words(spec: &TeacherSpec, each: bool) -> String {
         widths.join("–"),
         spec.residual_noise
     )
+}
+
+/// The training rows of the first trajectory, fitted to the plan; none where they cannot be drawn.
+pub fn first_training<'a, T: Scalar>(
+    source: &'a Source<T>,
+    plan: &Plan,
+) -> Option<Cow<'a, Dataset<T>>> {
+    match source {
+        Source::Shared { train, .. } => Some(Cow::Borrowed(train)),
+        Source::Teacher { spec, .. } => {
+            let drawn = spec.draw(plan.spec.seed, 0).ok()?;
+            plan.fit(drawn.train).ok().map(Cow::Owned)
+        }
+    }
 }
 
 /// The data that all trajectories share, or those of the first.

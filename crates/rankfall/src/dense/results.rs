@@ -1,8 +1,9 @@
 //! From the finished dynamics of a network to the files of its run folder, figures included.
 
-use super::preparation::Prepared;
+use super::preparation::{AnySource, Prepared, first_training};
 use super::run::Ended;
 use super::summarise::{Material, is_loss};
+use crate::doubts;
 use crate::experiment::layered::LayeredExperiment;
 use crate::failure::Failure;
 use crate::results::{Drawing, finish_drawn, finished_before};
@@ -10,8 +11,14 @@ use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::{Tensor, layer_tensors};
 use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
 use crate::survival::{Survival, expect_survivors};
+use rankfall_nets::ensemble::Source;
+use rankfall_nets::inert::inert;
 use rankfall_nets::network::Architecture;
-use rankfall_report::network_record::{DENSE, NetworkDynamics, NetworkProblem, NetworkSummary};
+use rankfall_nets::scalar::Scalar;
+use rankfall_nets::training::Plan;
+use rankfall_report::network_record::{
+    DENSE, InertSummary, NetworkDynamics, NetworkProblem, NetworkSummary,
+};
 use rankfall_report::network_table::network_text;
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow};
 use rankfall_report::{NetworkReport, SeriesTable, draw_network, network_page};
@@ -54,6 +61,7 @@ impl Results<'_> {
             totals: &totals,
             layout: &known.layouts[index],
             known,
+            inert: self.inert(index, ended),
             why: self.why,
             seconds,
         };
@@ -80,6 +88,16 @@ impl Results<'_> {
         })
     }
 
+    /// What of trajectory 0 can learn nothing more, by its weights at the end.
+    fn inert(&self, index: usize, ended: &Ended) -> Option<InertSummary> {
+        let weights = ended.final_parameters.as_ref()?;
+        let plan = Plan::new(&self.prepared.ensembles[index].training).ok()?;
+        match &self.prepared.source {
+            AnySource::Single(source) => inert_of(source, &plan, weights),
+            AnySource::Double(source) => inert_of(source, &plan, weights),
+        }
+    }
+
     /// What the run says of itself.
     ///
     /// # Errors
@@ -92,6 +110,12 @@ impl Results<'_> {
         let known = &self.prepared.known;
         let mut warnings = known.warnings.clone();
         warnings.extend(dynamics.iter().filter_map(|d| survival(d).warning()));
+        let problem = self.problem();
+        warnings.extend(
+            dynamics
+                .iter()
+                .flat_map(|d| doubts::of_network(d, &problem)),
+        );
         Ok(NetworkSummary {
             schema: SUMMARY_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -99,7 +123,7 @@ impl Results<'_> {
             engine_reason: self.why.to_owned(),
             experiment: self.experiment.name.clone(),
             seed: self.experiment.run.seed,
-            problem: self.problem(),
+            problem,
             dynamics,
             warnings,
         })
@@ -126,6 +150,7 @@ impl Results<'_> {
             loss: name(serde_json::to_string(&network.loss)),
             precision: name(serde_json::to_string(&network.precision)),
             classes: known.classes,
+            constant_loss: known.constant_loss,
             data: known.words.clone(),
         }
     }
@@ -186,6 +211,16 @@ impl Results<'_> {
         folder.note(TRAJECTORIES, writer.finish()?);
         Ok(())
     }
+}
+
+fn inert_of<T: Scalar>(source: &Source<T>, plan: &Plan, weights: &[f64]) -> Option<InertSummary> {
+    let train = first_training(source, plan)?;
+    let weights: Vec<T> = weights.iter().map(|&w| T::of(w)).collect();
+    let found = inert(plan, &train, &weights);
+    Some(InertSummary {
+        dead_units: found.dead_units,
+        still_layers: found.still_layers,
+    })
 }
 
 fn survival(dynamics: &NetworkDynamics) -> Survival<'_> {

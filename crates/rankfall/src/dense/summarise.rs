@@ -8,7 +8,9 @@ use rankfall_nets::ensemble::EnsembleSpec;
 use rankfall_nets::layout::Layout;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::schedule::Shape;
-use rankfall_report::network_record::{MatrixSummary, NetworkDynamics, StackSummary, TolerantRank};
+use rankfall_report::network_record::{
+    InertSummary, MatrixSummary, NetworkDynamics, StackSummary, TolerantRank,
+};
 use rankfall_report::record::{Divergence, LossSummary, Scalar, SeriesRow, Spectrum};
 
 /// The law of a stack is a column of `log_det_stack`, not an observable.
@@ -29,6 +31,8 @@ pub struct Material<'a> {
     pub layout: &'a Layout,
     /// What is known of the data.
     pub known: &'a Known,
+    /// What of trajectory 0 can learn nothing more at the end.
+    pub inert: Option<InertSummary>,
     /// Why the exact engine does not run it.
     pub why: &'a str,
     /// Wall seconds.
@@ -186,6 +190,7 @@ impl Material<'_> {
                 .next()
                 .map(|_| self.matrix("jacobian", 0, "", measure.jacobian_tolerance)),
             log_det_stacks: indices(STACK).map(|j| self.stack(j)).collect(),
+            inert: self.inert.clone(),
             quantiles: self.quantiles(),
         }
     }
