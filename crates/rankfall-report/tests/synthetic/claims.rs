@@ -32,6 +32,7 @@ fn claim(id: &str, title: &str, kind: &str, verdict: &str) -> ClaimRecord {
         prediction: None,
         measured: None,
         interval: None,
+        relation: None,
         margin: None,
         p_value: None,
         verdict: verdict.into(),
