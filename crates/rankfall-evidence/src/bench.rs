@@ -41,6 +41,31 @@ pub struct Bench<'a> {
     pub threads: usize,
     /// Who may stop it.
     pub watch: &'a dyn Watch,
+    /// Which look it is.
+    pub look: Look,
+}
+
+/// A claim that the first look cannot tell gets a second one: with noise of its own, and with as many more
+/// trajectories as the first look says that it takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    /// From 0; tells the noise of looks apart.
+    pub number: u32,
+    /// How many times the trajectories of the level.
+    pub times: f64,
+}
+
+impl Look {
+    /// With the trajectories of the level.
+    pub const FIRST: Self = Self {
+        number: 0,
+        times: 1.0,
+    };
+
+    /// The stream of noise of this look, from that of the first; those of a claim are all below 2¹⁶.
+    fn stream(self, of_the_first: u32) -> u32 {
+        of_the_first + (self.number << 16)
+    }
 }
 
 /// An ensemble to be run.
@@ -169,6 +194,25 @@ impl Control for Silent<'_> {
 }
 
 impl Bench<'_> {
+    /// How many trajectories to run, from one number per level for the first look.
+    pub fn trajectories(&self, smallest: u64, quick: u64, full: u64) -> u64 {
+        let first = self.level.pick(smallest, quick, full);
+        (first as f64 * self.look.times).ceil() as u64
+    }
+
+    /// The stream of noise of this look, from that of the first.
+    pub fn stream(&self, of_the_first: u32) -> u32 {
+        self.look.stream(of_the_first)
+    }
+
+    /// The same at the first look: for states that are the same whatever look is taken at them.
+    pub fn at_first(&self) -> Self {
+        Self {
+            look: Look::FIRST,
+            ..*self
+        }
+    }
+
     /// Stops if somebody asked to.
     ///
     /// # Errors
@@ -190,7 +234,7 @@ impl Bench<'_> {
         let time_unit = plan.time_unit();
         let spec = EnsembleSpec {
             dynamics: plan.dynamics.clone(),
-            stream: plan.stream,
+            stream: self.stream(plan.stream),
             trajectories: plan.trajectories,
             save_steps: plan.save_steps.clone(),
             time_unit,

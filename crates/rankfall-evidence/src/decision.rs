@@ -6,7 +6,8 @@
 //! **Interval.** With C statistical comparisons in the whole list of claims, each gets the share
 //! α/C of the family-wise rate α = 1 %: the interval is θ̂ ± t s with P(|T_m| > t) = α/C. By
 //! Bonferroni's inequality all C intervals hold their truths together with probability 1 − α at
-//! least, whatever the dependence between them.
+//! least, whatever the dependence between them. Where a claim may be looked at twice, with independent
+//! noise ([`crate::Suite::find`]), each look has half of its share: C is then the number of looks.
 //!
 //! **Verdict.** *Fails*: the interval lies entirely outside the margin. *Holds*: it lies inside the
 //! margin and misses what the named alternative says. Else *cannot tell*. If the claim is true, then θ
@@ -227,6 +228,38 @@ fn times_more(comparison: &Comparison, value: f64, half: f64) -> Option<f64> {
     }
     let factor = (half / room).powi(2);
     (room > 0.0 && factor.is_finite() && factor > 1.0).then_some(factor)
+}
+
+/// The chance that a repetition with as many trajectories is not told to hold, if the truth is where the
+/// estimate is and the standard error what it is; 0 or 1 where it is exact. The estimate is off by a
+/// standard error itself, so that its mean over many seeds is larger than the chance.
+pub fn chance_of_not_holding(judged: &Judged) -> f64 {
+    let Measured::Statistical(estimate) = judged.comparison.measured else {
+        return f64::from(u8::from(judged.verdict != Verdict::Holds));
+    };
+    let half = 0.5 * (judged.interval[1] - judged.interval[0]);
+    let Some(law) = student(estimate.degrees) else {
+        return 1.0;
+    };
+    // That the estimate, here at `value`, moves by more than this towards what it must not reach.
+    let moves = |distance: f64| {
+        let room = distance - half;
+        match estimate.standard_error > 0.0 {
+            true => law.cdf(-room / estimate.standard_error),
+            false => f64::from(u8::from(room < 0.0)),
+        }
+    };
+    let value = estimate.value;
+    let [low, high] = judged.comparison.margin;
+    let mut chance = moves(value - low) + moves(high - value);
+    if let Some([a, b]) = judged.comparison.alternative {
+        chance += moves((a - value).max(value - b));
+    }
+    if chance.is_nan() {
+        1.0
+    } else {
+        chance.min(1.0)
+    }
 }
 
 /// t with P(|T| > t) = `level`.

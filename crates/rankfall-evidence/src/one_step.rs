@@ -71,7 +71,8 @@ impl OneStep<'_> {
                 if group >= GROUPS || bench.watch.interrupted() {
                     return;
                 }
-                let mean = self.group(group, blocks, count, measure);
+                let stream = bench.stream(self.stream);
+                let mean = self.group(stream, group, blocks, count, measure);
                 lock()[group as usize] = mean;
             }
         });
@@ -87,6 +88,7 @@ impl OneStep<'_> {
 
     fn group(
         &self,
+        stream: u32,
         group: u64,
         blocks: u64,
         count: usize,
@@ -97,7 +99,7 @@ impl OneStep<'_> {
             self.problem,
             self.start,
             self.seed,
-            self.stream,
+            stream,
             0,
         );
         let Some(mut walk) = walk else {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::bench::{Bench, Watch};
+use crate::bench::{Bench, Look, Watch};
 use crate::claim::{Claim, Evidence, Heading, Stop};
 use crate::claims;
 use crate::decision::{self, Judged, Verdict};
@@ -119,7 +119,8 @@ impl<'a> Suite<'a> {
         self.comparisons
     }
 
-    /// Measures a claim and judges it.
+    /// Measures a claim and judges it. Where the first look cannot tell and more trajectories would, it is
+    /// looked at once more, with noise of its own, and the second look is what is said.
     ///
     /// # Errors
     /// Only an interruption; whatever else prevents a measurement becomes the reason of *cannot
@@ -130,6 +131,34 @@ impl<'a> Suite<'a> {
         level: Level,
         threads: usize,
         watch: &dyn Watch,
+    ) -> Result<Finding, Stop> {
+        let first = self.look(claim, level, threads, watch, Look::FIRST)?;
+        let Some(times) = enlarged(&first, level) else {
+            return Ok(first);
+        };
+        let look = Look { number: 1, times };
+        let second = self.look(claim, level, threads, watch, look)?;
+        Ok(Finding {
+            reason: format!(
+                "{}; a second look with {times:.1} times as many trajectories, as the first could not tell",
+                second.reason
+            ),
+            seconds: first.seconds + second.seconds,
+            ..second
+        })
+    }
+
+    /// Measures a claim once and judges it, as one of the [`LOOKS`] that it may get.
+    ///
+    /// # Errors
+    /// As for [`Self::find`].
+    pub fn look(
+        &self,
+        claim: &'static Claim,
+        level: Level,
+        threads: usize,
+        watch: &dyn Watch,
+        look: Look,
     ) -> Result<Finding, Stop> {
         if let Err(reason) = (claim.comparisons)(self.setting) {
             let verdict = Verdict::DoesNotApply;
@@ -146,10 +175,24 @@ impl<'a> Suite<'a> {
             level,
             threads,
             watch,
+            look,
         };
         let outcome = (claim.measure)(&bench);
-        Finding::of(claim.heading, outcome, self.comparisons, clock)
+        Finding::of(claim.heading, outcome, LOOKS * self.comparisons, clock)
     }
+}
+
+/// How often a claim is looked at, at most: looks share its part of the family-wise rate.
+pub const LOOKS: usize = 2;
+
+/// How many times more trajectories a second look gets, if there is to be one: twice what the first says
+/// that it takes, which is known to some half only, within limits.
+fn enlarged(first: &Finding, level: Level) -> Option<f64> {
+    let most: f64 = level.pick(None, Some(16.0), Some(4.0))?;
+    let told = first.verdict != Verdict::CannotTell;
+    let takes = first.comparisons.iter().filter_map(|j| j.more);
+    let takes = takes.fold(0.0, f64::max);
+    (!told && takes > 0.0).then(|| (2.0 * takes).clamp(most.min(4.0), most))
 }
 
 /// What was done, and for other verdicts than *holds* what stands in the way.

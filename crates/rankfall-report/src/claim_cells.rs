@@ -1,10 +1,8 @@
 //! The numbers of a claim or a comparison as cells of a table.
 
-use crate::claims::{ClaimRecord, ComparisonRecord};
-use crate::number::{resolved, significant};
+use crate::claims::{ClaimRecord, ComparisonRecord, UNBOUNDED};
+use crate::number::{compact, resolved, significant};
 
-/// Ends of margins beyond this are no bounds: JSON has no infinity.
-const UNBOUNDED: f64 = 1e300;
 /// p-values below this are written as a bound.
 const SMALLEST_P: f64 = 1e-300;
 
@@ -43,9 +41,31 @@ impl From<&ComparisonRecord> for Numbers {
 }
 
 impl Numbers {
-    /// What theory says, with the digits that the measurement has.
-    pub fn prediction(&self) -> String {
-        self.number(self.prediction)
+    /// Where the claim puts it: the prediction with its margin, or a bound.
+    pub fn claimed(&self) -> String {
+        let (Some(prediction), Some([low, high])) = (self.prediction, self.margin) else {
+            return match self.margin {
+                Some(_) => self.range(self.margin),
+                None => self.number(self.prediction),
+            };
+        };
+        let margin = 0.5 * (high - low);
+        let centred = (0.5 * low + 0.5 * high - prediction).abs() <= 1e-6 * margin;
+        if margin >= UNBOUNDED || !centred {
+            self.range(self.margin)
+        } else if margin == 0.0 {
+            format!("= {}", self.number(self.prediction))
+        } else {
+            format!("{} ± {}", self.number(self.prediction), compact(margin, 2))
+        }
+    }
+
+    /// What was found, and half the width of its interval where it has one.
+    pub fn found(&self) -> String {
+        let Some([low, high]) = self.interval else {
+            return self.measured();
+        };
+        format!("{} ± {}", self.measured(), compact(0.5 * (high - low), 2))
     }
 
     /// What was found, with the digits that its interval leaves it.
@@ -56,11 +76,6 @@ impl Numbers {
     /// The interval of what was found.
     pub fn interval(&self) -> String {
         self.range(self.interval)
-    }
-
-    /// Where the interval must lie.
-    pub fn margin(&self) -> String {
-        self.range(self.margin)
     }
 
     /// The p-value.
@@ -128,15 +143,18 @@ mod tests {
     #[test]
     fn all_numbers_have_the_digits_of_the_interval() {
         let some = numbers([-0.1983, -0.1980], [-0.2, -0.19]);
-        assert_eq!(some.prediction(), "−0.198166");
+        assert_eq!(some.claimed(), "[−0.2, −0.19]");
+        assert_eq!(some.found(), "−0.198171 ± 1.5×10⁻⁴");
         assert_eq!(some.measured(), "−0.198171");
         assert_eq!(some.interval(), "[−0.1983, −0.198]");
         assert_eq!(some.p_value(), "0.42");
     }
 
     #[test]
-    fn one_sided_margins_are_inequalities() {
-        let margin = |low, high| numbers([0.1, 0.2], [low, high]).margin();
+    fn a_prediction_has_its_margin_and_a_bound_its_relation() {
+        let margin = |low, high| numbers([0.1, 0.2], [low, high]).claimed();
+        assert_eq!(margin(-0.208_166_3, -0.188_166_3), "−0.198 ± 0.01");
+        assert_eq!(margin(-0.198_166_3, -0.198_166_3), "= −0.198");
         assert_eq!(margin(0.5, f64::INFINITY), "≥ 0.5");
         assert_eq!(margin(-f64::MAX, 0.25), "≤ 0.25");
         assert_eq!(margin(-f64::MAX, f64::MAX), "any");

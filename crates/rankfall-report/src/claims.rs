@@ -16,6 +16,27 @@ pub const CANNOT_TELL: &str = "cannot tell";
 /// The claim says nothing about this setting.
 pub const DOES_NOT_APPLY: &str = "does not apply";
 
+/// What is measured must not lie above the upper end of the margin.
+pub const AT_MOST: &str = "at most";
+/// What is measured must not lie below the lower end of the margin.
+pub const AT_LEAST: &str = "at least";
+/// What is measured must lie between the ends of the margin.
+pub const WITHIN: &str = "within";
+
+/// How a claim with this margin bounds what is measured; none where it does not.
+#[must_use]
+pub fn relation([low, high]: [f64; 2]) -> Option<&'static str> {
+    match (low > -UNBOUNDED, high < UNBOUNDED) {
+        (true, true) => Some(WITHIN),
+        (true, false) => Some(AT_LEAST),
+        (false, true) => Some(AT_MOST),
+        (false, false) => None,
+    }
+}
+
+/// Ends of margins beyond this are no bounds: JSON has no infinity.
+pub(crate) const UNBOUNDED: f64 = 1e300;
+
 /// Everything one run of `verify` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClaimsRecord {
@@ -62,10 +83,14 @@ pub struct ClaimRecord {
     pub measured: Option<f64>,
     /// The confidence interval of what was found, lower end first.
     pub interval: Option<[f64; 2]>,
+    /// How the claim bounds what was measured: [`AT_MOST`] the upper end of `margin`, [`AT_LEAST`] the lower
+    /// one, or [`WITHIN`] both; null where there is no margin.
+    #[serde(default)]
+    pub relation: Option<String>,
     /// Where the interval must lie, lower end first. An end that is not finite is written as null and
     /// cannot be read back; a one-sided margin ends at ±[`f64::MAX`].
     pub margin: Option<[f64; 2]>,
-    /// Of the test of the prediction.
+    /// Of the hypothesis that the claim is true; null where nothing is left to chance.
     pub p_value: Option<f64>,
     /// [`HOLDS`], [`FAILS`], [`CANNOT_TELL`] or [`DOES_NOT_APPLY`].
     pub verdict: String,
@@ -90,9 +115,12 @@ pub struct ComparisonRecord {
     pub measured: Option<f64>,
     /// The confidence interval of what was found, lower end first.
     pub interval: Option<[f64; 2]>,
+    /// As in [`ClaimRecord::relation`].
+    #[serde(default)]
+    pub relation: Option<String>,
     /// Where the interval must lie, lower end first; one-sided as in [`ClaimRecord::margin`].
     pub margin: Option<[f64; 2]>,
-    /// Of the test of the prediction.
+    /// Of the hypothesis that the claim is true; null where nothing is left to chance.
     pub p_value: Option<f64>,
     /// [`HOLDS`], [`FAILS`], [`CANNOT_TELL`] or [`DOES_NOT_APPLY`].
     pub verdict: String,

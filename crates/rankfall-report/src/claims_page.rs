@@ -68,8 +68,9 @@ fn opening(record: &ClaimsRecord) -> String {
          <p class=\"tally\">{tally}</p>\n\
          <p class=\"note\"><strong>Holds</strong>: the interval of the measurement lies inside the margin and the named \
          alternative is rejected. <strong>Fails</strong>: the interval lies outside the margin. Otherwise it \
-         <strong>cannot</strong> be told from these data. The chance that any true claim is called false is at most {} \
-         over all {} comparisons.</p>\n\
+         <strong>cannot</strong> be told from these data. Which claims are tested, how, and what would \
+         have counted against them was fixed before. The chance that any true claim is called false is at most {} over all {} \
+         comparisons.</p>\n\
          <nav><a href=\"#settings\">Settings</a> <a href=\"#repeat\">Repeat this</a></nav>\n",
         escape(&title(record)),
         escape(&record.setting),
@@ -88,13 +89,7 @@ fn percent(rate: f64) -> String {
 
 fn verdicts(record: &ClaimsRecord, anchors: &[String]) -> String {
     const NAMES: [&str; 7] = [
-        "claim",
-        "verdict",
-        "predicted",
-        "measured",
-        "interval",
-        "p",
-        "kind",
+        "claim", "verdict", "claimed", "measured", "interval", "p", "kind",
     ];
     let rows: String = record
         .claims
@@ -109,7 +104,7 @@ fn verdicts(record: &ClaimsRecord, anchors: &[String]) -> String {
                     escape(&claim.id)
                 ),
                 badge(&claim.verdict, &claim.verdict),
-                escape(&numbers.prediction()),
+                escape(&numbers.claimed()),
                 escape(&numbers.measured()),
                 escape(&numbers.interval()),
                 escape(&numbers.p_value()),
@@ -118,9 +113,27 @@ fn verdicts(record: &ClaimsRecord, anchors: &[String]) -> String {
         })
         .collect();
     format!(
-        "<h2 id=\"verdicts\">Verdicts</h2>\n{}<p class=\"note\">The numbers are those of the decisive comparison of \
-         each claim.</p>\n",
-        html::table(&NAMES, &rows)
+        "<h2 id=\"verdicts\">Verdicts</h2>\n{}{}",
+        html::table(&NAMES, &rows),
+        columns(record)
+    )
+}
+
+/// What the columns are.
+fn columns(record: &ClaimsRecord) -> String {
+    let level = record.family_wise_rate / (2 * record.comparisons.max(1)) as f64;
+    format!(
+        "<dl class=\"facts\"><dt>Claimed</dt><dd>A prediction ± its margin, or a bound: where the truth must lie if the claim is \
+         true. The margin is derived beforehand: rounding, or what an expansion leaves out.</dd>\
+         <dt>Measured</dt><dd>The estimate. A claim may make several comparisons; the numbers are those of the decisive one, \
+         which for a claim that holds is the one nearest to not holding.</dd>\
+         <dt>Interval</dt><dd>Holds the truth in all comparisons at once but for a chance of {}. None (—) where nothing is left \
+         to chance: an identity that holds to rounding, or a largest value over all paths.</dd>\
+         <dt>p</dt><dd>The probability of an estimate as far outside what is claimed, or farther, if the claim is true; 1 where \
+         the estimate lies inside. Small values speak against the claim. A claim has the smallest of its comparisons times their \
+         number, and a comparison fails where its own is below {}. None where there is no interval.</dd></dl>\n",
+        percent(record.family_wise_rate),
+        significant(level, 2),
     )
 }
 
@@ -190,10 +203,9 @@ fn facts(claim: &ClaimRecord) -> String {
 
 fn decisive(numbers: &Numbers) -> String {
     let parts = [
-        ("predicted", numbers.prediction()),
+        ("claimed", numbers.claimed()),
         ("measured", numbers.measured()),
         ("interval", numbers.interval()),
-        ("margin", numbers.margin()),
         ("p =", numbers.p_value()),
     ];
     let given = parts.iter().filter(|(_, text)| text != "—");
@@ -202,12 +214,11 @@ fn decisive(numbers: &Numbers) -> String {
 }
 
 fn comparisons(all: &[ComparisonRecord]) -> String {
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 6] = [
         "comparison",
-        "predicted",
+        "claimed",
         "measured",
         "interval",
-        "margin",
         "p",
         "verdict",
     ];
@@ -220,10 +231,9 @@ fn comparisons(all: &[ComparisonRecord]) -> String {
             let numbers = Numbers::from(one);
             html::markup_row(&[
                 escape(&one.what),
-                escape(&numbers.prediction()),
+                escape(&numbers.claimed()),
                 escape(&numbers.measured()),
                 escape(&numbers.interval()),
-                escape(&numbers.margin()),
                 escape(&numbers.p_value()),
                 badge(&one.verdict, &one.verdict),
             ])
@@ -290,6 +300,7 @@ mod tests {
             prediction: None,
             measured: None,
             interval: None,
+            relation: None,
             margin: None,
             p_value: None,
             verdict: verdict.into(),

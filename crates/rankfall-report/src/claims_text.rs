@@ -1,22 +1,91 @@
 //! The verdicts of `verify` for a terminal.
 
 use crate::claim_cells::Numbers;
-use crate::claims::{ClaimsRecord, HOLDS};
+use crate::claims::{ClaimRecord, ClaimsRecord, HOLDS};
 use crate::claims_page::{tallied, tally};
-use crate::terminal::{columns, cut, length, plain, wrapped};
+use crate::number::fixed;
+use crate::terminal::{cut, length, plain, wrapped};
 
 /// No narrower than this: below it nothing could be read anyway.
 const NARROWEST: usize = 40;
-/// An identifier is not cut below this to make room for numbers.
-const SHORTEST_NAME: usize = 16;
+/// The columns: identifier, verdict, what is claimed, what was measured; seconds follow.
+const COLUMNS: [usize; 4] = [36, 16, 28, 30];
+/// From this width on a claim has one line, below it two.
+const ONE_LINE: usize = 36 + 16 + 28 + 30 + 9;
 
-/// A table of identifier, verdict, prediction, measurement and interval; then why a claim did not
-/// hold, for each that did not; then the counts. No line of the table is wider than `width`
-/// characters (at least 40): columns on the right are left out where they do not fit.
+/// The lines of all claims under their heading; then why a claim did not hold, for each that did not; then the
+/// counts. No line is wider than `width` characters (at least 40), unless a word is; no number is cut.
 #[must_use]
 pub fn claims_text(record: &ClaimsRecord, width: usize) -> String {
+    let mut text = claims_heading(width);
+    for claim in &record.claims {
+        text.push_str(&claim_lines(claim, width));
+    }
+    text + &claims_closing(record, width)
+}
+
+/// What stands where in [`claim_lines`].
+#[must_use]
+pub fn claims_heading(width: usize) -> String {
     let width = width.max(NARROWEST);
-    let mut text = columns(&fitted(lines(record), width), 2);
+    if width >= ONE_LINE {
+        return columns(&["claim", "verdict", "claimed", "measured", "seconds"]);
+    }
+    let first = columns(&["claim", "verdict", "seconds"]);
+    cut(&first, width) + "  claimed: where it must lie; measured: where it lies\n"
+}
+
+/// One claim with its verdict, what it claims and what was measured: one line where the terminal is wide
+/// enough, else two, or more where it is very narrow.
+#[must_use]
+pub fn claim_lines(claim: &ClaimRecord, width: usize) -> String {
+    let width = width.max(NARROWEST);
+    let numbers = Numbers::from(claim);
+    let (id, verdict) = (plain(&claim.id), plain(&claim.verdict));
+    let (claimed, found) = (plain(&numbers.claimed()), plain(&numbers.found()));
+    let seconds = fixed(claim.seconds, 1);
+    let line = columns(&[&id, &verdict, &claimed, &found, &seconds]);
+    if width >= ONE_LINE && length(line.trim_end()) <= width {
+        return line;
+    }
+    let first = columns(&[&cut(&id, width - COLUMNS[1]), &verdict, &seconds]);
+    let mut text = if length(first.trim_end()) <= width {
+        first
+    } else {
+        format!(
+            "{}  {}\n",
+            cut(&id, width - COLUMNS[1]),
+            cut(&verdict, COLUMNS[1] - 2)
+        )
+    };
+    if !numbers.is_empty() {
+        let both = format!("claimed {claimed}, measured {found}");
+        text.push_str("  ");
+        text.push_str(&wrapped(&both, width - 2, 2));
+    }
+    text
+}
+
+/// Cells side by side, each at least as wide as its column; the last ends the line.
+fn columns(cells: &[&str]) -> String {
+    let mut line = String::new();
+    for (place, cell) in cells.iter().enumerate() {
+        if place + 1 == cells.len() {
+            line += cell;
+            break;
+        }
+        let width = COLUMNS.get(place).copied().unwrap_or(0);
+        line += &format!("{cell:<0$}  ", width - 2);
+    }
+    line.trim_end().to_owned() + "\n"
+}
+
+/// Why claims did not hold, for each that did not, what the numbers mean, and how many claims have which
+/// verdict.
+#[must_use]
+pub fn claims_closing(record: &ClaimsRecord, width: usize) -> String {
+    let width = width.max(NARROWEST);
+    let mut text = String::new();
     for claim in record.claims.iter().filter(|c| c.verdict != HOLDS) {
         let reason = plain(&claim.reason);
         if !reason.trim().is_empty() {
@@ -30,46 +99,13 @@ pub fn claims_text(record: &ClaimsRecord, width: usize) -> String {
         .map(|(verdict, n)| tallied(&plain(verdict), *n))
         .collect();
     text.push('\n');
+    text.push_str(&wrapped(NUMBERS, width, 0));
+    text.push('\n');
     let all = format!("{} claims: {}", record.claims.len(), counts.join(", "));
-    text.push_str(&wrapped(all.trim_end_matches([':', ' ']), width, 2));
-    text
+    text + &wrapped(all.trim_end_matches([':', ' ']), width, 2)
 }
 
-fn lines(record: &ClaimsRecord) -> Vec<Vec<String>> {
-    let headings = ["claim", "verdict", "predicted", "measured", "interval"];
-    let mut lines = vec![headings.map(str::to_owned).to_vec()];
-    for claim in &record.claims {
-        let numbers = Numbers::from(claim);
-        let cells = [
-            claim.id.clone(),
-            cut(&claim.verdict, SHORTEST_NAME),
-            numbers.prediction(),
-            numbers.measured(),
-            numbers.interval(),
-        ];
-        lines.push(cells.map(|cell| plain(&cell)).to_vec());
-    }
-    lines
-}
-
-/// The columns that fit: first identifiers are cut, then columns on the right left out.
-fn fitted(mut lines: Vec<Vec<String>>, width: usize) -> Vec<Vec<String>> {
-    let widest = |lines: &[Vec<String>], c: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(c));
-        cells.map(|cell| length(cell)).max().unwrap_or(0)
-    };
-    let names = widest(&lines, 0);
-    let mut kept = lines.first().map_or(0, Vec::len);
-    loop {
-        let others: usize = (1..kept).map(|c| widest(&lines, c) + 2).sum();
-        let room = width.saturating_sub(others);
-        if room >= names.min(SHORTEST_NAME) || kept <= 2 {
-            for line in &mut lines {
-                line.truncate(kept);
-                line[0] = cut(&line[0], room);
-            }
-            return lines;
-        }
-        kept -= 1;
-    }
-}
+/// What stands under the table.
+const NUMBERS: &str = "Claimed is a prediction ± its margin, or a bound; measured is an estimate ± half its \
+     simultaneous interval, alone where nothing is left to chance. A claim holds if the whole interval lies where it \
+     is claimed and misses what the alternative says; it fails if none of it does.";

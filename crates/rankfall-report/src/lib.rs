@@ -54,7 +54,7 @@ pub mod thin;
 pub mod tiles;
 
 pub use claims_page::claims_page;
-pub use claims_text::claims_text;
+pub use claims_text::{claim_lines, claims_closing, claims_heading, claims_text};
 pub use figures::network::draw_network;
 pub use figures::{Figure, draw_all};
 pub use network_page::{NetworkReport, network_page};

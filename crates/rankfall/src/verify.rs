@@ -2,6 +2,7 @@
 
 mod exact;
 mod networks;
+mod progress;
 mod record;
 mod table;
 
@@ -11,17 +12,17 @@ use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
 use crate::run_folder::lock::Held;
 use crate::run_folder::{REPORT, atomic};
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use progress::Bar;
 use rankfall_evidence::bench::Watch;
 use rankfall_evidence::claim::{Heading, Stop};
 use rankfall_evidence::decision::FAMILY_WISE_RATE;
 use rankfall_evidence::{Finding, Level, Suite, Verdict};
 use rankfall_report::claims::{CLAIMS_SCHEMA, ClaimsRecord};
-use rankfall_report::claims_page;
+use rankfall_report::{claim_lines, claims_closing, claims_heading, claims_page};
 use std::fs;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The record of a run of `verify`.
 pub const CLAIMS: &str = "claims.json";
@@ -46,13 +47,12 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         })?;
         Held::take(&out)
     };
-    let longest_id = known.iter().map(|c| c.id.len()).max().unwrap_or(0);
     let session = |frame: Frame| Session {
         arguments,
         out: &out,
         frame,
         level: level(arguments.level),
-        table: table::Table { longest_id },
+        width: progress::columns_of_stdout(),
         started: Instant::now(),
     };
     match arguments.suite {
@@ -84,6 +84,8 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
 /// A claim ready to be measured.
 struct Task<'a> {
     id: &'static str,
+    /// About how long it takes, in units of any kind; only the time left is worked out from it.
+    cost: f64,
     find: Box<dyn Fn() -> Result<Finding, Stop> + 'a>,
 }
 
@@ -183,25 +185,28 @@ struct Session<'a> {
     out: &'a Path,
     frame: Frame,
     level: Level,
-    table: table::Table,
+    /// Of what is printed, in characters.
+    width: usize,
     started: Instant,
 }
 
 impl Session<'_> {
     fn run(&self, tasks: &[Task]) -> Result<(), Failure> {
-        let spinner = self.spinner();
+        let costs: Vec<f64> = tasks.iter().map(|task| task.cost).collect();
+        let bar = Bar::new(&costs, self.arguments.quiet);
         let mut findings = Vec::new();
-        self.row(&spinner, &self.table.heading())?;
+        self.row(&bar, &claims_heading(self.width))?;
         for (place, task) in tasks.iter().enumerate() {
-            spinner.set_message(format!("{} ({} of {})", task.id, place + 1, tasks.len()));
+            bar.start(place, task.id);
             match (task.find)() {
                 Ok(finding) => {
-                    self.row(&spinner, &self.table.row(&finding))?;
+                    let lines = claim_lines(&record::claim_record(&finding), self.width);
+                    self.row(&bar, &lines)?;
                     findings.push(finding);
                     self.write_record(&findings)?;
                 }
                 Err(Stop::Interrupted | Stop::Unmeasured(_)) => {
-                    spinner.finish_and_clear();
+                    bar.finish();
                     self.write(&findings)?;
                     let shown = shown_path(self.out);
                     let done = findings.len();
@@ -212,28 +217,16 @@ impl Session<'_> {
                 }
             }
         }
-        spinner.finish_and_clear();
+        bar.finish();
         self.write(&findings)?;
         self.finish(&findings)
     }
 
-    fn spinner(&self) -> ProgressBar {
-        let shown = !self.arguments.quiet && std::io::stderr().is_terminal();
-        let target = if shown {
-            ProgressDrawTarget::stderr_with_hz(5)
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let spinner = ProgressBar::with_draw_target(None, target);
-        spinner.enable_steady_tick(Duration::from_millis(200));
-        spinner
-    }
-
-    fn row(&self, spinner: &ProgressBar, text: &str) -> Result<(), Failure> {
+    fn row(&self, bar: &Bar, text: &str) -> Result<(), Failure> {
         if self.arguments.json {
             return Ok(());
         }
-        spinner.suspend(|| crate::print(text))
+        bar.suspend(|| crate::print(text))
     }
 
     /// Prints what remains to be said, and fails if a claim did.
@@ -242,7 +235,9 @@ impl Session<'_> {
         if self.arguments.json {
             crate::print_json(&json(&record)?)?;
         } else {
-            crate::print(&table::closing(findings, self.out))?;
+            crate::print(&claims_closing(&record, self.width))?;
+            let shown = shown_path(self.out);
+            crate::print(&format!("the page is {shown}/{REPORT}\n"))?;
         }
         let failed: Vec<&str> = findings
             .iter()

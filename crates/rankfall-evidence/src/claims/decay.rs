@@ -253,7 +253,7 @@ fn of_problem(bench: &Bench, problem: &Arc<Problem>, stream: u32) -> Result<Evid
         last: last / fastest,
     };
     let nu = correction * slowest / fastest;
-    let trajectories = bench.level.pick(16, 32, 128);
+    let trajectories = bench.trajectories(16, 32, 128);
     let slopes = slopes(bench, problem, nu, &times, trajectories, stream)?;
     compare(problem, &rates, &slopes, &times, correction)
 }
@@ -368,7 +368,7 @@ fn deficient_slopes(
         },
     );
     let nu = FREE_CORRECTION * Optimum::new(problem).damping(problem)[0] / fastest;
-    let trajectories = bench.level.pick(16, trajectories, 512);
+    let trajectories = bench.trajectories(16, trajectories, 512);
     let slopes = slopes(bench, problem, nu, &times, trajectories, stream)?;
     Ok((slopes, times))
 }

@@ -54,9 +54,9 @@ fn stacks(bench: &Bench) -> Result<Evidence, Stop> {
         duration,
         finest_steps: finest,
         levels: vec![2, 1, 0],
-        paths: bench.level.pick(256, 2048, 8192),
+        paths: bench.trajectories(256, 2048, 8192),
         seed: setting.seed,
-        stream: 90,
+        stream: bench.stream(90),
     };
     let starts = vec![network(setting, 0)?];
     bench.check()?;

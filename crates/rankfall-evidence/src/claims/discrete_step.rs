@@ -288,7 +288,7 @@ fn label_noise(bench: &Bench) -> Result<Evidence, Stop> {
         distribution: LabelNoise::Gaussian,
     };
     let descent = dynamics(moves, eta, variance * problem.samples as f64);
-    let trajectories = bench.level.pick(4096, 400_000, 20_000_000);
+    let trajectories = bench.trajectories(4096, 400_000, 20_000_000);
     let measured = mean_change(bench, problem, &start, &descent, 0, trajectories)?;
     let prediction = -2.0 * eta.powi(2) * moments.second - eta.powi(4) * moments.fourth;
     // As much again for all later terms.
@@ -392,7 +392,7 @@ fn mini_batch(bench: &Bench) -> Result<Evidence, Stop> {
     let moments = Moments::of_rows(rows, problem.inputs, &map, delta);
     let eta = (0.03 * 0.6 * moments.second / moments.sixth).powf(0.25);
     let descent = dynamics(sgd(1, Sampling::WithReplacement), eta, delta);
-    let trajectories = bench.level.pick(8192, 16_000_000, 40_000_000);
+    let trajectories = bench.trajectories(8192, 16_000_000, 40_000_000);
     let measured = mean_change(bench, problem, &start, &descent, 1, trajectories)?;
     let last = (2.0 / 3.0) * eta.powi(6) * moments.sixth;
     let prediction = -2.0 * eta.powi(2) * moments.second - eta.powi(4) * moments.fourth - last;
@@ -461,7 +461,7 @@ fn sampling(bench: &Bench) -> Result<Evidence, Stop> {
     .enumerate()
     {
         let descent = dynamics(sgd(b as u64, kind), eta, 0.0);
-        let trajectories = bench.level.pick(4096, 200_000, 4_000_000);
+        let trajectories = bench.trajectories(4096, 800_000, 4_000_000);
         let measured = mean_change(
             bench,
             &problem,

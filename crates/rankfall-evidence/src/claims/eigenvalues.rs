@@ -102,7 +102,9 @@ impl Local {
         );
         let steps = (horizon(setting) / h).ceil() as u64;
         let plan = Plan::flow(nu, h, 1, vec![0, steps]).stream(20);
-        let run = bench.run(&setting.setup(setting.width, false), &plan)?;
+        let run = bench
+            .at_first()
+            .run(&setting.setup(setting.width, false), &plan)?;
         let weights = run.weights;
         let weights = weights.ok_or_else(|| Stop::Unmeasured("the path diverged".into()))?;
         let start = Start::of(&weights, problem);
@@ -183,7 +185,7 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
     let local = Local::new(bench)?;
     let (d, k) = (local.before.len(), setting.outputs());
     let dynamics = local.dynamics(setting);
-    let trajectories = bench.level.pick(4096, 1_200_000, 10_000_000);
+    let trajectories = bench.trajectories(4096, 1_200_000, 10_000_000);
     // The first-order noise has mean zero and is taken off: what is left fluctuates no more than it
     // drifts.
     let measure = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
@@ -252,7 +254,7 @@ fn covariation(bench: &Bench) -> Result<Evidence, Stop> {
     let d = local.before.len();
     let pairs: Vec<(usize, usize)> = (0..d).flat_map(|i| (i..d).map(move |j| (i, j))).collect();
     let dynamics = local.dynamics(setting);
-    let trajectories = bench.level.pick(4096, 1_200_000, 10_000_000);
+    let trajectories = bench.trajectories(4096, 1_200_000, 10_000_000);
     let measure = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
         let change = local.change(stepped.walk);
         for (value, &(i, j)) in out.iter_mut().zip(&pairs) {

@@ -173,7 +173,7 @@ fn goes_on(bench: &Bench) -> Result<Evidence, Stop> {
     let window = bench.level.pick(500, 8000, 40_000);
     let saves = vec![0, relaxed, relaxed + window, relaxed + 2 * window];
     let weights = optimum.weights(&problem, p + k, 1e-3, setting.seed);
-    let plan = Plan::of(sgd(eta, 0.0), bench.level.pick(32, 128, 512), saves).stream(61);
+    let plan = Plan::of(sgd(eta, 0.0), bench.trajectories(32, 128, 512), saves).stream(61);
     let run = bench.run(&started_at(&problem, weights, setting.seed), &plan)?;
     let values = run.observable("log_det", 0)?;
     let slope = |from: usize, to: usize| {

@@ -9,6 +9,7 @@ use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::claims::horizon;
 use crate::decision::Comparison;
 use crate::figure::{Figure, Style};
+use crate::one_step::GROUPS;
 use crate::optimum::Optimum;
 
 pub const LIMIT: Claim = Claim {
@@ -56,7 +57,7 @@ fn errors(bench: &Bench, eta: f64, steps: u64, stream: u32) -> Result<Errors, St
     };
     let d = setting.rows_of_theta();
     let weights = Optimum::new(problem).weights(problem, d, 1e-2, setting.seed);
-    let trajectories = bench.level.pick(512, 8192, 131_072);
+    let trajectories = bench.trajectories(512, 32_768, 131_072);
     let plan = Plan::of(descent, trajectories, vec![0, steps]).stream(stream);
     let run = bench.run(&started_at(problem, weights, setting.seed), &plan)?;
     let law = 2.0 * nu * setting.collapse_rate() * run.times[1];
@@ -70,9 +71,9 @@ fn errors(bench: &Bench, eta: f64, steps: u64, stream: u32) -> Result<Errors, St
     })
 }
 
-/// The variance from 32 groups, each about its own mean, and the root of it.
+/// The variance from 64 groups, each about its own mean, and the root of it.
 fn spread(values: &[f64]) -> Option<Estimate> {
-    let size = values.len() / 32;
+    let size = values.len() / GROUPS as usize;
     let variances: Vec<f64> = values
         .chunks_exact(size.max(2))
         .filter_map(|group| {

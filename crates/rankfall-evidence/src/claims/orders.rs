@@ -6,6 +6,7 @@ use rankfall_core::rates::Estimate;
 use crate::bench::{Bench, Plan, started_at};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
 use crate::decision::Comparison;
+use crate::one_step::GROUPS;
 use crate::optimum::Optimum;
 
 pub const STRONG: Claim = Claim {
@@ -64,7 +65,7 @@ fn strong(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
-/// From differences at h, h/2 and h/4; errors from 32 groups of paths, over which the order is taken
+/// From differences at h, h/2 and h/4; errors from 64 groups of paths, over which the order is taken
 /// from the mean squares by the jackknife, since both differences share their paths.
 fn order(bench: &Bench, integrator: Integrator, coarse: f64) -> Result<Estimate, Stop> {
     let setting = bench.setting;
@@ -74,7 +75,7 @@ fn order(bench: &Bench, integrator: Integrator, coarse: f64) -> Result<Estimate,
     let setup = started_at(problem, weights, setting.seed);
     let stiff = Optimum::new(problem).damping(problem)[1];
     let steps = (DURATION / coarsest(bench)).ceil() as u64;
-    let paths = bench.level.pick(512, 8192, 65_536);
+    let paths = bench.trajectories(512, 8192, 131_072);
     let mut spectra = Vec::new();
     for halvings in [0_u32, 1, 2] {
         let finer = 1_u64 << halvings;
@@ -99,9 +100,9 @@ fn order(bench: &Bench, integrator: Integrator, coarse: f64) -> Result<Estimate,
     jackknife(&of(0), &of(1)).ok_or_else(|| Stop::Unmeasured("too few paths".into()))
 }
 
-/// ½ log₂(Σx/Σy), with its standard error by leaving out one of 32 groups at a time.
+/// ½ log₂(Σx/Σy), with its standard error by leaving out one of 64 groups at a time.
 pub fn jackknife(x: &[f64], y: &[f64]) -> Option<Estimate> {
-    let size = (x.len() / 32).max(1);
+    let size = (x.len() / GROUPS as usize).max(1);
     let sums = |values: &[f64]| -> Vec<f64> {
         values.chunks_exact(size).map(|g| g.iter().sum()).collect()
     };

@@ -46,7 +46,7 @@ fn kills(bench: &Bench) -> Result<Evidence, Stop> {
     let with = Plan::flow(
         nu,
         h,
-        bench.level.pick(32, 512, 4096),
+        bench.trajectories(32, 512, 4096),
         even_saves(steps, 40),
     )
     .stream(95);

@@ -131,7 +131,7 @@ fn measured_rate(
     let weights = predicted
         .optimum
         .weights(problem, setting.rows_of_theta(), 1e-3, setting.seed);
-    let trajectories = bench.level.pick(32, 1024, 4096);
+    let trajectories = bench.trajectories(32, 1024, 4096);
     let saves = vec![0, relaxed, relaxed + window];
     let plan = Plan::of(sgd(eta, delta), trajectories, saves).stream(stream);
     let run = bench.run(&started_at(problem, weights, setting.seed), &plan)?;

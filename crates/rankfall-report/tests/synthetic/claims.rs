@@ -32,6 +32,7 @@ fn claim(id: &str, title: &str, kind: &str, verdict: &str) -> ClaimRecord {
         prediction: None,
         measured: None,
         interval: None,
+        relation: None,
         margin: None,
         p_value: None,
         verdict: verdict.into(),
@@ -48,6 +49,11 @@ fn comparison(what: String, prediction: f64, measured: f64, half: f64) -> Compar
         prediction: Some(prediction),
         measured: Some(measured),
         interval: Some([measured - half, measured + half]),
+        relation: rankfall_report::claims::relation([
+            prediction - 3.0 * half,
+            prediction + 3.0 * half,
+        ])
+        .map(str::to_owned),
         margin: Some([prediction - 3.0 * half, prediction + 3.0 * half]),
         p_value: Some(0.31),
         verdict: "holds".into(),

@@ -97,7 +97,19 @@ pub fn tasks<'a>(
     let chosen = claims::ALL.iter().filter(|c| asked.contains(&c.heading));
     let task = |claim: &'static Claim| Task {
         id: claim.heading.id,
+        cost: cost(claim.heading.id),
         find: Box::new(move || suite.find(claim, level, threads, &Interruptible)),
     };
     chosen.map(task).collect()
+}
+
+/// Seconds of processor time at the quick level in the paper's setting, roughly.
+fn cost(id: &str) -> f64 {
+    match id {
+        "step-determinant-sgd" | "extra-survivor" => 8.0,
+        "repulsion" | "larger-step-size" | "larger-label-noise" | "label-noise-limit" => 3.0,
+        "plain-doubles" | "strong-order" | "rank-deficient-teacher" => 2.0,
+        id if id.starts_with("eigenvalue-") || id.starts_with("decay-rates") => 1.0,
+        _ => 0.2,
+    }
 }

@@ -65,6 +65,7 @@ pub fn tasks<'a>(bench: &'a Bench<'a>, asked: &[Heading]) -> Vec<Task<'a>> {
     let chosen = networks::ALL.iter().filter(|c| asked.contains(&c.heading));
     let task = |claim: &'static Claim| Task {
         id: claim.heading.id,
+        cost: 1.0,
         find: Box::new(move || networks::find(claim, bench)),
     };
     chosen.map(task).collect()

@@ -3,7 +3,9 @@
 use rankfall_evidence::Finding;
 use rankfall_evidence::decision::Judged;
 use rankfall_evidence::figure::{Curve, Figure, Style};
-use rankfall_report::claims::{ClaimCurve, ClaimFigure, ClaimRecord, ComparisonRecord, CurveStyle};
+use rankfall_report::claims::{
+    self, ClaimCurve, ClaimFigure, ClaimRecord, ComparisonRecord, CurveStyle,
+};
 
 /// JSON has no infinity; the ends of one-sided margins are the largest numbers there are.
 fn end(value: f64) -> f64 {
@@ -18,6 +20,10 @@ fn range(ends: [f64; 2]) -> Option<[f64; 2]> {
     (!ends[0].is_nan() && !ends[1].is_nan()).then(|| ends.map(end))
 }
 
+fn relation(margin: [f64; 2]) -> Option<String> {
+    claims::relation(range(margin)?).map(str::to_owned)
+}
+
 fn comparison_record(judged: &Judged) -> ComparisonRecord {
     let comparison = &judged.comparison;
     ComparisonRecord {
@@ -25,6 +31,7 @@ fn comparison_record(judged: &Judged) -> ComparisonRecord {
         prediction: known(comparison.prediction),
         measured: known(comparison.measured.value()),
         interval: judged.p_value.and_then(|_| range(judged.interval)),
+        relation: relation(comparison.margin),
         margin: range(comparison.margin),
         p_value: judged.p_value,
         verdict: judged.verdict.words().to_owned(),
@@ -44,6 +51,7 @@ pub fn claim_record(finding: &Finding) -> ClaimRecord {
         prediction: deciding.as_ref().and_then(|c| c.prediction),
         measured: deciding.as_ref().and_then(|c| c.measured),
         interval: deciding.as_ref().and_then(|c| c.interval),
+        relation: deciding.as_ref().and_then(|c| c.relation.clone()),
         margin: deciding.as_ref().and_then(|c| c.margin),
         p_value: finding.p_value,
         verdict: finding.verdict.words().to_owned(),
