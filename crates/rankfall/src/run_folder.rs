@@ -499,7 +499,9 @@ pub fn hold_finished(folder: &Path) -> Result<Option<Held>, Failure> {
 /// # Errors
 /// Exit code 1 where it cannot be written; an older one is then still whole.
 pub fn write_into(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-    make_inner(folder, FIGURES)?;
+    if let Some((inner, _)) = name.split_once('/') {
+        make_inner(folder, inner)?;
+    }
     write_atomically(&folder.join(name), |file| file.write_all(bytes)).map(drop)
 }
 

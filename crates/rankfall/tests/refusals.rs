@@ -22,7 +22,7 @@ fn what_does_not_fit_is_refused_with_the_estimate() {
         &kept,
         &[
             "needs about",
-            "GiB of memory",
+            "TiB of memory",
             "is available",
             "keep_trajectories = false",
         ],
@@ -38,7 +38,7 @@ fn what_does_not_fit_is_refused_with_the_estimate() {
         } else {
             large.to_vec()
         };
-        place.refuses(&large, &["needs about", "GiB of memory", "a smaller width"]);
+        place.refuses(&large, &["needs about", "iB of memory", "a smaller width"]);
     }
     let long = [
         "run",

@@ -545,7 +545,7 @@ fn wrong_sweeps_are_refused_before_anything_is_written() {
     );
     refuses(&["--over", "run.time=1e300"], &["point 1 of 1", "2^53"]);
     refuses(
-        &["--over", "run.time=1,1e13", "--set", "run.trajectories=1e6"],
+        &["--over", "run.trajectories=1,1e9", "--set", "run.time=1e7"],
         &["point 2 of 2", "years"],
     );
     let with_table = format!("{}[sweep.over]\nrun.seed = [1, 2]\n", support::GOOD);

@@ -6,6 +6,7 @@ use same_file::Handle;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The lock of commands that write into a folder without a run in it; named as temporary files are,
 /// so that one left by a kill is no obstacle.
@@ -16,11 +17,19 @@ pub const HELD: &str = ".rankfall-lock.tmp";
 /// # Errors
 /// Exit code 1 where the system refuses; exit code 2 for a link or something that is no file.
 pub fn take(path: &Path) -> Result<Option<File>, Failure> {
+    // A lock outlives its holder by a moment where a child of it is between fork and exec.
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut refused = 0;
     loop {
         let file = open::or_create(path).map_err(|error| cannot_lock(path, &error))?;
         match lock_in_place(file, path).map_err(|error| Failure::writing(path, &error))? {
             Taken::Here(file) => return Ok(Some(file)),
-            Taken::ByAnother => return Ok(None),
+            Taken::ByAnother if refused == TRIES => return Ok(None),
+            Taken::ByAnother => {
+                refused += 1;
+                std::thread::sleep(PAUSE);
+            }
             Taken::Elsewhere => {}
         }
     }
