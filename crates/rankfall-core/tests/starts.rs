@@ -73,11 +73,12 @@ fn log_det(problem: Problem, initialisation: Initialisation) -> [[f64; 2]; 2] {
     })
 }
 
-/// Weights without structure: sines of whole numbers.
+/// Weights of full rank: sines of whole numbers, each row of Θ with a frequency of its own.
 fn weights() -> Weights {
+    let sine = |row: usize, column: usize| (((5 * row + 3) * column * column + 1) as f64).sin();
     Weights {
-        w1: Mat::from_fn(3, WIDTH, |i, j| ((7 * i + 3 * j + 1) as f64).sin()),
-        w2: Mat::from_fn(WIDTH, 2, |i, j| ((5 * i + 11 * j + 2) as f64).sin()),
+        w1: Mat::from_fn(3, WIDTH, sine),
+        w2: Mat::from_fn(WIDTH, 2, |i, j| sine(3 + j, i)),
     }
 }
 

@@ -32,7 +32,12 @@ pub fn claims_heading(width: usize) -> String {
         return columns(&["claim", "verdict", "claimed", "measured", "seconds"]);
     }
     let first = columns(&["claim", "verdict", "seconds"]);
-    cut(&first, width) + "  claimed: where it must lie; measured: where it lies\n"
+    let first = match length(first.trim_end()) <= width {
+        true => first,
+        false => "claim  verdict\n".to_owned(),
+    };
+    let second = "claimed: where it must lie; measured: where it lies";
+    format!("{first}  {}", wrapped(second, width - 2, 2))
 }
 
 /// One claim with its verdict, what it claims and what was measured: one line where the terminal is wide

@@ -7,13 +7,16 @@ use rankfall_report::record::DynamicsSummary;
 /// A loss that stays within this share of itself has hardly moved.
 pub const HARDLY: f64 = 0.01;
 
+/// Fewer steps than these are no attempt at learning.
+const FEW_STEPS: u64 = 100;
+
 /// Above this share of the loss of a constant prediction nothing is learned that could be lost again.
 const UNLEARNED: f64 = 0.5;
 
-/// Of two linear layers: the loss above the least-squares optimum is what it was to one per cent.
+/// Of two linear layers, after a hundred steps or more: the loss above the least-squares optimum is what it was to one per cent.
 pub fn of_exact(dynamics: &DynamicsSummary) -> Option<String> {
     let (start, end) = dynamics.excess_loss.ends()?;
-    has_hardly_moved(start, end).then(|| {
+    (dynamics.steps >= FEW_STEPS && has_hardly_moved(start, end)).then(|| {
         format!(
             "{} has hardly moved: its loss above the least-squares optimum is {} at the start and {} at the end; \
              its ranks are those of the start. A longer run.time, a larger step_size or larger initial weights \
@@ -30,11 +33,14 @@ pub fn has_hardly_moved(start: f64, end: f64) -> bool {
     start > 0.0 && (end / start - 1.0).abs() <= HARDLY
 }
 
-/// Of a network: its loss at the end is what it was at the start or that of a constant prediction, both to
+/// Of a network, after a hundred steps or more: its loss at the end is what it was at the start or that of a constant prediction, both to
 /// one per cent, units are dead, or layers have no gradient.
 pub fn of_network(dynamics: &NetworkDynamics, problem: &NetworkProblem) -> Vec<String> {
     let label = quoted(&dynamics.label);
     let mut all = Vec::new();
+    if dynamics.steps < FEW_STEPS {
+        return all;
+    }
     if let Some((start, end)) = dynamics.loss.ends() {
         let constant = problem.constant_loss.filter(|loss| *loss > 0.0);
         let unlearned = end > UNLEARNED * constant.unwrap_or(start);

@@ -4,7 +4,7 @@ use crate::experiment::{
     Column, Covariance, DataSpec, DynamicsSpec, Experiment, FileData, GaussianData, GramData,
     InitSpec, Teacher,
 };
-use crate::failure::{Failure, quoted, shown_path};
+use crate::failure::{Failure, number_text, quoted, shown_path};
 use crate::given_weights;
 use crate::save_plan::step_count;
 use faer::Mat;
@@ -313,11 +313,12 @@ fn check_stiffness(
         return Ok(None);
     }
     let message = format!(
-        "{} is stiff: with λ_max(S_xx) = {:.1e} its fastest rate is {:.1e} per unit of t, so that run.time = \
-         {time} takes {steps:.0e} steps of the integrator or more, which tries at most {MOST_ATTEMPTS:.0e}",
+        "{} is stiff: with λ_max(S_xx) = {} its fastest rate is {} per unit of t, so that run.time = \
+         {} takes {steps:.0e} steps of the integrator or more, which tries at most {MOST_ATTEMPTS:.0e}",
         quoted(&spec.label),
-        stiffness.largest_eigenvalue,
-        stiffness.rate
+        two_digits(stiffness.largest_eigenvalue),
+        two_digits(stiffness.rate),
+        number_text(time)
     );
     let scaled = match &experiment.data {
         DataSpec::File(file) if !file.standardize => "set data.standardize = true",
@@ -332,6 +333,15 @@ fn check_stiffness(
     Ok(Some(format!(
         "{message}; {scaled}, shorten run.time, or start from smaller weights"
     )))
+}
+
+/// As a person writes it: 0.15 or 6.3, with an exponent only where there are many digits.
+fn two_digits(value: f64) -> String {
+    match value {
+        v if !(1e-3..1e5).contains(&v.abs()) => format!("{v:.1e}"),
+        v if v.abs() < 10.0 => format!("{v:.*}", (1.0 - v.abs().log10().floor()).max(0.0) as usize),
+        v => format!("{v:.0}"),
+    }
 }
 
 /// A start that cannot be made is wrong input.

@@ -270,25 +270,21 @@ pub struct Drawing {
     pub not_drawn: Vec<String>,
 }
 
-/// Ends a run whose numbers are written: summary, pictures, and then it counts as finished. What goes
-/// wrong with a picture is one of the `warnings` of the summary.
+/// Ends a run whose numbers are written: pictures, then the summary, and it counts as finished. A picture
+/// that cannot be drawn is one of the `warnings` of the summary.
 ///
 /// # Errors
-/// Exit code 1 where the summary cannot be written; the folder then still counts as unfinished.
+/// Exit code 1 where a file cannot be written, for want of room perhaps; the folder then still counts as
+/// unfinished, and the same command with `--resume` ends it without computing anything again.
 pub fn finish_drawn<S: Serialize>(
     folder: RunFolder,
-    mut drawing: Drawing,
+    drawing: Drawing,
     summary: &mut S,
     warnings: impl Fn(&mut S) -> &mut Vec<String>,
 ) -> Result<Drawing, Failure> {
-    folder.write_summary(summary)?;
-    drawing.write(folder.path());
-    if !drawing.warnings.is_empty() {
-        warnings(summary).extend(drawing.warnings.iter().cloned());
-        // Where there is no room for it the summary without them stays, and they are printed.
-        let _ = folder.write_summary(summary);
-    }
-    folder.close()?;
+    drawing.write(folder.path())?;
+    warnings(summary).extend(drawing.warnings.iter().cloned());
+    folder.finish(summary)?;
     Ok(drawing)
 }
 
@@ -316,57 +312,36 @@ impl Drawing {
         }
     }
 
-    /// Writes all files that can be written into the folder of a finished run.
-    pub fn write(&mut self, folder: &Path) {
-        let mut failed = Vec::new();
-        self.files.retain(|(name, bytes)| {
-            let written = run_folder::write_into(folder, name, bytes);
-            written
-                .map_err(|failure| failed.push(failure.message))
-                .is_ok()
-        });
-        let Some(first) = failed.first() else { return };
-        let others = match failed.len() - 1 {
-            0 => String::new(),
-            1 => ", nor one other picture or page".to_owned(),
-            n => format!(", nor {n} other pictures and pages"),
-        };
-        self.warnings.push(format!(
-            "{first}{others}; the results are whole, and rankfall plot {} draws again",
-            shown_path(folder)
-        ));
+    /// Writes all files into a folder.
+    ///
+    /// # Errors
+    /// Exit code 1 for the first that cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Failure> {
+        let mut files = self.files.iter();
+        files.try_for_each(|(name, bytes)| run_folder::write_into(folder, name, bytes))
     }
 
     /// How many there are, and where.
     pub fn listing(&self, folder: &Path) -> String {
-        let has = |end: &str| {
-            self.files
-                .iter()
-                .filter(|(name, _)| name.ends_with(end))
-                .count()
-        };
+        let pictures = self.files.iter().filter(|(name, _)| name.ends_with(".svg"));
         let shown = shown_path(folder);
         let notes = self.not_drawn.iter().map(|why| format!("note: {why}\n"));
         let notes: String = notes.collect();
-        let pictures = format!("{} figures in {shown}/figures", has(".svg"));
-        match has(REPORT) {
-            0 => format!("{notes}{pictures}; the report could not be written\n"),
-            _ => format!("{notes}{pictures}; the report is {shown}/{REPORT}\n"),
-        }
+        let count = pictures.count();
+        format!("{notes}{count} figures in {shown}/figures; the report is {shown}/{REPORT}\n")
     }
 
     /// Writes and prints, where drawing is all there is to do.
     ///
     /// # Errors
-    /// Exit code 1 where there is no report or no picture in the end.
-    pub fn write_alone(mut self, folder: &Path) -> Result<(), Failure> {
-        let drawn = self.files.len();
-        self.write(folder);
-        if self.files.iter().all(|(name, _)| name != REPORT) || self.files.len() == 1 && drawn > 1 {
-            return Err(Failure::run(self.warnings.join("; ")));
+    /// Exit code 1 where a picture could not be drawn, or a file not be written.
+    pub fn write_alone(self, folder: &Path) -> Result<(), Failure> {
+        self.write(folder)?;
+        crate::print(&self.listing(folder))?;
+        match self.warnings.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::run(self.warnings.join("; "))),
         }
-        let notes = self.warnings.iter().map(|words| format!("note: {words}\n"));
-        crate::print(&(notes.collect::<String>() + &self.listing(folder)))
     }
 }
 
@@ -433,22 +408,5 @@ mod tests {
             warning.contains("tall") && warning.contains("83040"),
             "{warning}"
         );
-    }
-
-    #[test]
-    fn what_cannot_be_written_is_a_warning_with_the_way_out() {
-        let folder = tempfile::tempdir().unwrap();
-        // A file where the folder of the figures should be.
-        std::fs::write(folder.path().join("figures"), "").unwrap();
-        let mut drawing = Drawing::default();
-        drawing.add("small", &scene(50.0));
-        drawing.files.push((REPORT.to_owned(), b"page".to_vec()));
-        drawing.write(folder.path());
-        assert_eq!(drawing.files.len(), 1);
-        let words = &drawing.warnings[0];
-        for part in ["figures", "nor one other picture", "rankfall plot"] {
-            assert!(words.contains(part), "{words}");
-        }
-        assert!(drawing.listing(folder.path()).starts_with("0 figures"));
     }
 }

@@ -44,9 +44,9 @@ fn what_does_not_fit_is_refused_with_the_estimate() {
         "run",
         "good.toml",
         "--set",
-        "run.time=1e13",
+        "run.time=1e7",
         "--set",
-        "run.trajectories=1000000",
+        "run.trajectories=1000000000",
     ];
     place.refuses(&long, &["at least", "years", "a shorter time"]);
     let sgd = "dynamics=[{ kind = \"sgd\" }]";
@@ -195,8 +195,8 @@ fn a_disk_that_is_full_leaves_nothing_that_looks_whole() {
     place.succeeds(&["run", "good.toml", "-q", "--out", "whole"]);
     let series = place.bytes("whole/series.parquet").len() as u32;
     let arguments = "run good.toml -q --out r --set run.keep_trajectories=true";
-    // From nothing at all to a series that no longer fits.
-    for blocks in [0, 1, 2, series / 1024] {
+    // From nothing at all to figures that no longer fit.
+    for blocks in [0, 1, 2, series / 1024, series / 512 + 8, 60] {
         let _ = fs::remove_dir_all(place.path("r"));
         let output = with_small_files(&place, blocks, arguments);
         expect_end(&output, &[arguments], 1, &["cannot write", "r/"]);
