@@ -297,7 +297,7 @@ impl<const N: usize> Observer<N> {
             let nothing = theta
                 .first()
                 .is_none_or(|log| log.0[lane] == f64::NEG_INFINITY);
-            !nothing && !(moved <= explained)
+            !nothing && (moved.is_nan() || moved > explained)
         })
     }
 

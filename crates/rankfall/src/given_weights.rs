@@ -171,10 +171,13 @@ struct Place {
     bias: Option<usize>,
 }
 
+/// The numbers of the tensor of a name, or why they cannot be read.
+type Reader<'a> = dyn Fn(&str) -> Result<Vec<f64>, String> + 'a;
+
 /// An open file.
 struct File<'a> {
     tensors: Vec<Named>,
-    numbers: Box<dyn Fn(&str) -> Result<Vec<f64>, String> + 'a>,
+    numbers: Box<Reader<'a>>,
 }
 
 impl<'a> File<'a> {

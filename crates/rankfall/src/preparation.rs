@@ -325,7 +325,7 @@ fn check_stiffness(
         _ => "scale the inputs to variances near one",
     };
     // An infinite or undefined estimate is hopeless too.
-    if !(steps <= HOPELESS_STEPS) {
+    if steps.is_nan() || steps > HOPELESS_STEPS {
         return Err(Failure::input(message).hint(format!(
             "{scaled}, shorten run.time, or start from smaller weights"
         )));

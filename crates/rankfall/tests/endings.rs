@@ -141,7 +141,7 @@ fn a_sweep_says_at_how_many_points_and_ends_by_what_is_left() {
     let place = Place::new();
     place.write(
         "wide.toml",
-        &WIDE.replace("[[dynamics]]\nkind = \"gradient-flow\"\n", ""),
+        WIDE.replace("[[dynamics]]\nkind = \"gradient-flow\"\n", ""),
     );
     let some = [
         "sweep",

@@ -168,8 +168,7 @@ impl<'a> NetworkRun<'a> {
 
     fn sheet(
         &self,
-        title: &str,
-        description: &str,
+        [title, description]: [&str; 2],
         plots: Vec<Plot>,
         columns: usize,
         sharing: Sharing,
@@ -251,8 +250,7 @@ impl<'a> NetworkRun<'a> {
             look_for: "Whether noise keeps the training loss up, and whether what it does to the rows held out is worth \
                        that.",
             outcome: self.sheet(
-                title,
-                "Training and held-out loss, and accuracy where targets are classes, of every dynamics over time.",
+                [title, "Training and held-out loss, and accuracy where targets are classes, of every dynamics over time."],
                 plots,
                 shown.min(2),
                 Sharing::Alike,
@@ -450,8 +448,10 @@ impl<'a> NetworkRun<'a> {
             look_for: "Which layer loses rank, and whether the features and the Jacobian do too: weights can lose rank \
                        that the function never used.",
             outcome: self.sheet(
-                title,
-                "Numerical and effective rank of layers, features and Jacobian over time.",
+                [
+                    title,
+                    "Numerical and effective rank of layers, features and Jacobian over time.",
+                ],
                 plots,
                 columns,
                 Sharing::Own,

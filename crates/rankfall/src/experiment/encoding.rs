@@ -35,7 +35,7 @@ fn is_text(byte: u8) -> bool {
 }
 
 fn from_utf16(bytes: &[u8], big_endian: bool) -> Result<String, String> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return Err("it is UTF-16 that ends within a character; save it as UTF-8".to_owned());
     }
     let unit = |pair: &[u8]| match big_endian {

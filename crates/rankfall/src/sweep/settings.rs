@@ -48,7 +48,7 @@ impl Settings {
         let seeds = lengths[position];
         // The last axis varies fastest: points of neighbouring seeds are this far from each other.
         let stride: usize = lengths[position + 1..].iter().product();
-        let firsts = (0..plan.points.len()).filter(|point| point / stride % seeds == 0);
+        let firsts = (0..plan.points.len()).filter(|point| (point / stride).is_multiple_of(seeds));
         let of_setting = |first: usize| (0..seeds).map(|seed| first + seed * stride).collect();
         Settings {
             members: firsts.map(of_setting).collect(),
