@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::batches::Batches;
 use crate::dense::{product, thin_svd, transpose_product};
 use crate::dynamics::{Dynamics, Integrator, Kind, LabelNoise};
+use crate::gradient_flow::MOST_ATTEMPTS;
 use crate::instructions::Instructions;
 use crate::lanes::{Lanes, Words};
 use crate::network::{Start, Weights};
@@ -27,8 +28,11 @@ use crate::state::DIVERGED;
 mod counterfactual;
 mod strang;
 
-/// Runge–Kutta steps of gradient flow per step of the grid of save times.
+/// Runge–Kutta steps of gradient flow per step of the grid of save times, at least.
 const FLOW_STEPS: u32 = 8;
+
+/// No such step is longer than this share of the time of the fastest motion.
+const FLOW_SHARE: f64 = 0.1;
 
 /// One trajectory in plain double precision.
 pub struct Plain {
@@ -133,7 +137,7 @@ impl Plain {
     pub fn take_step(&mut self, step: u64) -> bool {
         if self.dynamics.kind == Kind::GradientFlow {
             let length = self.time_unit / f64::from(FLOW_STEPS);
-            return (0..FLOW_STEPS).all(|_| self.runge_kutta(length));
+            return (0..FLOW_STEPS).all(|_| self.flow(length));
         }
         if let Kind::StochasticGradientFlow {
             integrator: Integrator::LieStrang,
@@ -344,6 +348,29 @@ impl Plain {
             w1: ahead(w1, &mut self.displacement.w1, added_to_w1),
             w2: ahead(w2, &mut self.displacement.w2, added_to_w2),
         };
+    }
+
+    /// Gradient flow over a time `length`, in steps as short as the motion asks for; false if it left the
+    /// range of numbers, or asks for more steps than the reduced integrator tries.
+    fn flow(&mut self, length: f64) -> bool {
+        let mut left = length;
+        loop {
+            let steps = (left * self.fastest_rate() / FLOW_SHARE).ceil().max(1.0);
+            if steps.is_nan() || steps > MOST_ATTEMPTS || !self.runge_kutta(left / steps) {
+                return false;
+            }
+            if steps == 1.0 {
+                return true;
+            }
+            left -= left / steps;
+        }
+    }
+
+    /// A bound on the rates of gradient flow here: λ_max(S_xx) (‖W₁‖² + ‖W₂‖²) + ‖A‖, norms of Frobenius.
+    fn fastest_rate(&self) -> f64 {
+        let largest = self.problem.eigenvalues.first().copied().unwrap_or(0.0);
+        let (one, two) = (self.weights.w1.norm_l2(), self.weights.w2.norm_l2());
+        largest * (one * one + two * two) + self.negative_gradient(&self.weights).norm_l2()
     }
 
     /// One classical Runge–Kutta step of order 4 of gradient flow; false if it left the range of

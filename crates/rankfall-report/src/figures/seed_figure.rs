@@ -21,7 +21,7 @@ const LARGEST: usize = 5;
 /// Up to this many dynamics share a panel of singular values.
 const MOST_TOGETHER: usize = 3;
 /// Discs along each line of a dynamics with noise, to tell it from those without where there is no colour.
-const DISCS: usize = 9;
+const DISCS: usize = 5;
 /// The widest name of a dynamics in the legend, before its parameters.
 const WIDEST_NAME: f64 = 330.0;
 
