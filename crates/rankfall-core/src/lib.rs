@@ -90,6 +90,7 @@ pub mod ranks;
 pub mod rates;
 pub mod registers;
 pub mod rowwise;
+pub mod runner;
 pub mod scalar_products;
 pub mod setup;
 mod small;

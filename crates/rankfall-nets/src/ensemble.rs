@@ -1,18 +1,15 @@
 //! Many trajectories of one training run over threads: the same bits for any number of threads and
 //! for a run that was stopped and resumed.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::ensemble::{Checkpoint, Control, GRACE};
 use rankfall_core::instructions::Instructions;
+use rankfall_core::runner::{self, Checkpoint, Control, Trajectories};
 use rankfall_core::statistics::{Diverged, Leaf, Statistics, StopReason};
-use rankfall_core::threads::start_workers;
 
 use crate::data::Dataset;
 use crate::layout::{Layout, MeasureError, MeasureSpec};
@@ -20,12 +17,6 @@ use crate::observe::Observer;
 use crate::scalar::Scalar;
 use crate::teacher::{TeacherError, TeacherSpec};
 use crate::training::{Plan, Trainer, TrainerState, TrainingError, TrainingSpec};
-
-/// How long a worker computes between two looks at the world.
-const SLICE: Duration = Duration::from_millis(5);
-
-/// How often the coordinator reports progress and looks for an interruption.
-const TICK: Duration = Duration::from_millis(50);
 
 /// Where trajectories get their data.
 #[derive(Clone, Debug)]
@@ -78,9 +69,9 @@ pub struct Outcome<T: Scalar> {
     pub final_parameters: Option<Vec<T>>,
 }
 
-/// How a run ended early.
+/// An ensemble that cannot be run as it is described.
 #[derive(Clone, Debug, Error, PartialEq)]
-pub enum RunError {
+pub enum EnsembleError {
     /// The description, or data that do not fit it.
     #[error(transparent)]
     Training(#[from] TrainingError),
@@ -93,16 +84,10 @@ pub enum RunError {
     /// No trajectories.
     #[error("trajectories = 0; there is nothing to run")]
     NoTrajectories,
-    /// Interrupted; a checkpoint was kept.
-    #[error("interrupted")]
-    Interrupted,
-    /// A checkpoint could not be kept.
-    #[error("{0}")]
-    Checkpoint(String),
-    /// The checkpoint to resume from does not belong to this ensemble.
-    #[error("the checkpoint is not one of this run: {0}")]
-    ForeignCheckpoint(String),
 }
+
+/// How a run of this engine ended early.
+pub type RunError = runner::RunError<EnsembleError>;
 
 /// A trajectory as far as it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,19 +99,6 @@ struct Progress<T: Scalar> {
     saved: usize,
     /// Log determinants of the stacks at the start.
     initial_stacks: Vec<f64>,
-}
-
-/// Everything needed to go on: finished trajectories folded, others as far as they are.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(bound = "")]
-struct Memory<T: Scalar> {
-    statistics: Statistics,
-    trajectories: u64,
-    /// By trajectory; a checkpoint leaves it out, because the statistics know.
-    #[serde(skip)]
-    finished: Vec<bool>,
-    under_way: BTreeMap<u64, Progress<T>>,
-    final_parameters: Option<Vec<T>>,
 }
 
 /// Data as a trajectory sees them.
@@ -155,48 +127,37 @@ impl EnsembleSpec {
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<Outcome<T>, RunError> {
-        let plan = Arc::new(Plan::new(&self.training)?);
-        let trajectories = self.effective_trajectories(source);
-        if trajectories == 0 {
-            return Err(RunError::NoTrajectories);
-        }
-        let run = Run {
-            spec: self,
-            source,
-            instructions,
-            shared_data: match source {
-                Source::Teacher { each: true, .. } => None,
-                _ => Some(draw(&plan, source, &self.training, 0)?),
-            },
-            plan,
-        };
-        let first = run.data(0)?;
-        self.measure.check(&run.plan, &first.0)?;
-        let layout = run.observer(first).layout().clone();
-        let memory = match resume {
-            Some(checkpoint) => {
-                let empty = self.new_statistics(&layout, trajectories);
-                decode::<T>(checkpoint, trajectories, &run.plan, empty)?
-            }
-            None => Memory {
-                statistics: self.new_statistics(&layout, trajectories),
-                trajectories,
-                finished: vec![false; trajectories as usize],
-                under_way: BTreeMap::new(),
-                final_parameters: None,
-            },
-        };
-        let memory = run.to_the_end(memory, trajectories, threads, control)?;
+        let all = 0..self.effective_trajectories(source);
+        self.run_part(source, all, threads, resume, control, instructions)
+    }
+
+    /// Runs some of the trajectories: the statistics of parts absorb each other to those of the whole.
+    ///
+    /// # Errors
+    /// As for [`EnsembleSpec::run`].
+    pub fn run_part<T: Scalar>(
+        &self,
+        source: &Source<T>,
+        part: Range<u64>,
+        threads: usize,
+        resume: Option<&Checkpoint>,
+        control: &dyn Control,
+        instructions: Instructions,
+    ) -> Result<Outcome<T>, RunError> {
+        let ensemble = Training::new(self, source, instructions).map_err(RunError::Start)?;
+        let (statistics, final_parameters) =
+            runner::run(&ensemble, part, threads, resume, control)?;
         Ok(Outcome {
-            times: run.plan.times(&self.measure.save_steps),
-            trajectories,
-            layout,
-            statistics: memory.statistics,
-            final_parameters: memory.final_parameters,
+            times: ensemble.plan.times(&self.measure.save_steps),
+            trajectories: ensemble.trajectories,
+            layout: ensemble.layout,
+            statistics,
+            final_parameters,
         })
     }
 
-    fn new_statistics(&self, layout: &Layout, trajectories: u64) -> Statistics {
+    /// Statistics of `trajectories` in all that have taken nothing in, to absorb those of parts.
+    pub fn empty_statistics(&self, layout: &Layout, trajectories: u64) -> Statistics {
         let logarithmic = layout
             .observables
             .iter()
@@ -212,7 +173,7 @@ fn draw<T: Scalar>(
     source: &Source<T>,
     training: &TrainingSpec,
     trajectory: u64,
-) -> Result<Parts<T>, RunError> {
+) -> Result<Parts<T>, EnsembleError> {
     let (train, held_out) = match source {
         Source::Shared { train, held_out } => (train.clone(), held_out.clone()),
         Source::Teacher { spec, .. } => {
@@ -224,276 +185,171 @@ fn draw<T: Scalar>(
     Ok((Arc::new(plan.fit_training(train)?), held_out.map(Arc::new)))
 }
 
-fn encode<T: Scalar>(memory: &Memory<T>) -> Result<Checkpoint, RunError> {
-    let failed = |e: postcard::Error| RunError::Checkpoint(e.to_string());
-    let bytes = postcard::to_stdvec(memory).map_err(failed)?;
-    // A checkpoint is bytes to everyone but its maker; this is its own encoding of them.
-    let wrapped = postcard::to_stdvec(&bytes).map_err(failed)?;
-    postcard::from_bytes(&wrapped).map_err(failed)
-}
-
-fn decode<T: Scalar>(
-    checkpoint: &Checkpoint,
-    trajectories: u64,
-    plan: &Plan,
-    mut statistics: Statistics,
-) -> Result<Memory<T>, RunError> {
-    let foreign = |why: String| RunError::ForeignCheckpoint(why);
-    let failed = |e: postcard::Error| foreign(e.to_string());
-    let wrapped = postcard::to_stdvec(checkpoint).map_err(failed)?;
-    let bytes: Vec<u8> = postcard::from_bytes(&wrapped).map_err(failed)?;
-    let mut memory: Memory<T> = postcard::from_bytes(&bytes).map_err(failed)?;
-    let count = memory.trajectories;
-    if count != trajectories {
-        return Err(foreign(format!(
-            "it has {count} trajectories, not {trajectories}"
-        )));
-    }
-    // Into empty ones of this ensemble: those of another are found out.
-    statistics.absorb(memory.statistics).map_err(foreign)?;
-    memory.statistics = statistics;
-    memory.finished = vec![false; trajectories as usize];
-    for trajectory in memory.statistics.blocks().into_iter().flatten() {
-        match memory.finished.get_mut(trajectory as usize) {
-            Some(finished) => *finished = true,
-            None => return Err(foreign(format!("it has a trajectory {trajectory}"))),
-        }
-    }
-    let fits = |progress: &Progress<T>| progress.state.fits(plan);
-    match memory.under_way.values().all(fits) {
-        true => Ok(memory),
-        false => Err(foreign("its network has another shape".to_owned())),
-    }
-}
-
-/// A run and what its workers need to know.
-struct Run<'a, T: Scalar> {
+/// The trajectories of a training run, one to a block, and what its workers need to know.
+struct Training<'a, T: Scalar> {
     spec: &'a EnsembleSpec,
     source: &'a Source<T>,
     instructions: Instructions,
     plan: Arc<Plan>,
     shared_data: Option<Parts<T>>,
+    trajectories: u64,
+    layout: Layout,
 }
 
-/// What workers and coordinator share.
-struct Shared<T: Scalar> {
-    memory: Mutex<Memory<T>>,
-    next: AtomicU64,
-    /// Steps of finished trajectories, and of those under way.
-    done: AtomicU64,
-    stop: AtomicBool,
-    /// Raised by one for every checkpoint asked for.
-    wanted: AtomicU64,
-    working: AtomicU64,
-    failure: Mutex<Option<RunError>>,
-}
-
-/// Counts a worker out when it ends, also by a panic: the coordinator must not wait for the dead.
-struct Present<'a>(&'a AtomicU64);
-
-impl Drop for Present<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// A mutex whose holder panicked holds nothing half-changed here: every change is one call.
-fn lock<U>(mutex: &Mutex<U>) -> MutexGuard<'_, U> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-impl<T: Scalar> Shared<T> {
-    fn fail(&self, error: RunError) {
-        lock(&self.failure).get_or_insert(error);
-        self.stop.store(true, Ordering::SeqCst);
-    }
-
-    /// The next trajectory nobody has taken, with how far it is.
-    fn take(&self) -> Option<(u64, Option<Progress<T>>)> {
-        loop {
-            let number = self.next.fetch_add(1, Ordering::SeqCst);
-            let memory = lock(&self.memory);
-            match memory.finished.get(number as usize) {
-                None => return None,
-                Some(true) => {}
-                Some(false) => return Some((number, memory.under_way.get(&number).cloned())),
-            }
+impl<'a, T: Scalar> Training<'a, T> {
+    fn new(
+        spec: &'a EnsembleSpec,
+        source: &'a Source<T>,
+        instructions: Instructions,
+    ) -> Result<Self, EnsembleError> {
+        let plan = Arc::new(Plan::new(&spec.training)?);
+        let trajectories = spec.effective_trajectories(source);
+        if trajectories == 0 {
+            return Err(EnsembleError::NoTrajectories);
         }
+        let first = draw(&plan, source, &spec.training, 0)?;
+        spec.measure.check(&plan, &first.0)?;
+        let (train, held_out) = first.clone();
+        let observer = Observer::new(plan.clone(), &spec.measure, train, held_out);
+        let own_data = matches!(source, Source::Teacher { each: true, .. });
+        Ok(Self {
+            spec,
+            source,
+            instructions,
+            plan,
+            shared_data: (!own_data).then_some(first),
+            trajectories,
+            layout: observer.layout().clone(),
+        })
     }
-}
 
-impl<T: Scalar> Run<'_, T> {
-    fn data(&self, trajectory: u64) -> Result<Parts<T>, RunError> {
+    fn data(&self, trajectory: u64) -> Result<Parts<T>, EnsembleError> {
         match &self.shared_data {
             Some(data) => Ok(data.clone()),
             None => draw(&self.plan, self.source, &self.spec.training, trajectory),
         }
     }
-
-    fn observer(&self, (train, held_out): Parts<T>) -> Observer<T> {
-        Observer::new(self.plan.clone(), &self.spec.measure, train, held_out)
-    }
-
-    fn to_the_end(
-        &self,
-        memory: Memory<T>,
-        trajectories: u64,
-        threads: usize,
-        control: &dyn Control,
-    ) -> Result<Memory<T>, RunError> {
-        let steps = self.spec.training.steps;
-        let finished = memory.finished.iter().filter(|&&f| f).count() as u64 * steps;
-        let begun: u64 = memory.under_way.values().map(|p| p.state.step).sum();
-        let workers = threads.clamp(1, trajectories.min(1024) as usize);
-        let shared = Shared {
-            memory: Mutex::new(memory),
-            next: AtomicU64::new(0),
-            done: AtomicU64::new(finished + begun),
-            stop: AtomicBool::new(false),
-            wanted: AtomicU64::new(0),
-            working: AtomicU64::new(workers as u64),
-            failure: Mutex::new(None),
-        };
-        let run = |look_up: &mut dyn FnMut()| {
-            let _present = Present(&shared.working);
-            if let Err(error) = self.work(&shared, look_up) {
-                shared.fail(error);
-            }
-        };
-        let run = &run;
-        std::thread::scope(|scope| {
-            let made = start_workers(scope, workers, move || run(&mut || {}));
-            let mut coordinator = Coordinator {
-                shared: &shared,
-                total: trajectories.saturating_mul(steps),
-                control,
-                last_checkpoint: Instant::now(),
-                asked: false,
-                stopped: None,
-            };
-            let missing = (workers - made.max(1)) as u64;
-            shared.working.fetch_sub(missing, Ordering::SeqCst);
-            if made < workers {
-                control.fewer_threads(made, workers);
-            }
-            if made == 0 {
-                run(&mut || coordinator.look());
-            }
-            coordinator.wait();
-        });
-        match lock(&shared.failure).take() {
-            Some(error) => Err(error),
-            None => Ok(shared
-                .memory
-                .into_inner()
-                .unwrap_or_else(|held| held.into_inner())),
-        }
-    }
-
-    /// Takes trajectories until none is left or the run stops; `look_up` is called between slices.
-    fn work(&self, shared: &Shared<T>, look_up: &mut dyn FnMut()) -> Result<(), RunError> {
-        while !shared.stop.load(Ordering::SeqCst) {
-            let Some((number, progress)) = shared.take() else {
-                return Ok(());
-            };
-            let mut member = Member::new(self, number, progress)?;
-            let mut answered = shared.wanted.load(Ordering::SeqCst);
-            let mut steps = 1;
-            loop {
-                let clock = Instant::now();
-                let before = member.trainer.state().step;
-                let ended = member.advance(steps);
-                let after = match ended {
-                    Some(_) => self.spec.training.steps,
-                    None => member.trainer.state().step,
-                };
-                shared.done.fetch_add(after - before, Ordering::SeqCst);
-                if let Some(end) = ended {
-                    finish(shared, member, end, number);
-                    break;
-                }
-                look_up();
-                let stopping = shared.stop.load(Ordering::SeqCst);
-                let wanted = shared.wanted.load(Ordering::SeqCst);
-                if stopping || wanted != answered || clock.elapsed() > GRACE {
-                    answered = wanted;
-                    lock(&shared.memory)
-                        .under_way
-                        .insert(number, member.progress());
-                }
-                if stopping {
-                    return Ok(());
-                }
-                // Slices only decide when to look up; they change no bit.
-                steps = match clock.elapsed() < SLICE {
-                    true => (steps * 2).min(1 << 40),
-                    false => (steps / 2).max(1),
-                };
-            }
-        }
-        Ok(())
-    }
 }
 
-/// How a trajectory ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Survived,
-    Diverged(u64),
+impl<T: Scalar> Trajectories for Training<'_, T> {
+    type Block = Member<T>;
+    type Progress = Progress<T>;
+    type Weights = Vec<T>;
+    type Error = EnsembleError;
+
+    fn trajectories(&self) -> u64 {
+        self.trajectories
+    }
+
+    fn per_block(&self) -> u64 {
+        1
+    }
+
+    fn steps(&self) -> u64 {
+        self.spec.training.steps
+    }
+
+    fn empty_statistics(&self) -> Statistics {
+        self.spec.empty_statistics(&self.layout, self.trajectories)
+    }
+
+    fn start(
+        &self,
+        number: u64,
+        progress: Option<Progress<T>>,
+    ) -> Result<Member<T>, EnsembleError> {
+        let (train, held_out) = self.data(number)?;
+        let observer = Observer::new(
+            self.plan.clone(),
+            &self.spec.measure,
+            train.clone(),
+            held_out,
+        );
+        let (plan, instructions) = (self.plan.clone(), self.instructions);
+        let mut member = Member {
+            number,
+            trainer: match &progress {
+                Some(at) => {
+                    Trainer::from_state(plan, train, number, at.state.clone(), instructions)
+                }
+                None => {
+                    let start = if self.spec.each_start { number } else { 0 };
+                    Trainer::new(plan, train, number, start, instructions)
+                }
+            },
+            observer,
+            save_steps: self.spec.measure.save_steps.clone(),
+            values: Vec::new(),
+            saved: 0,
+            initial_stacks: Vec::new(),
+            diverged: None,
+        };
+        if let Some(progress) = progress {
+            member.values = progress.values;
+            member.saved = progress.saved;
+            member.initial_stacks = progress.initial_stacks;
+        }
+        Ok(member)
+    }
+
+    fn advance(&self, member: &mut Member<T>, steps: u64) -> bool {
+        member.advance(steps)
+    }
+
+    fn trajectory_steps(&self, member: &Member<T>) -> u64 {
+        member.trainer.state().step
+    }
+
+    fn progress(&self, member: &Member<T>) -> Progress<T> {
+        Progress {
+            state: member.trainer.state().clone(),
+            values: member.values.clone(),
+            saved: member.saved,
+            initial_stacks: member.initial_stacks.clone(),
+        }
+    }
+
+    fn finish(&self, member: Member<T>) -> (Leaf, Option<Vec<T>>) {
+        let number = member.number;
+        let mut leaf = Leaf {
+            block: number,
+            survivors: Vec::new(),
+            diverged: Vec::new(),
+        };
+        match member.diverged {
+            None => leaf.survivors.push((number, member.values)),
+            Some(step) => leaf.diverged.push(Diverged {
+                trajectory: number,
+                step,
+                reason: StopReason::OutOfRange,
+            }),
+        }
+        let is_first = number == 0 && member.diverged.is_none();
+        let parameters = is_first.then(|| member.trainer.state().parameters.clone());
+        (leaf, parameters)
+    }
+
+    fn fits(&self, progress: &Progress<T>) -> bool {
+        progress.state.fits(&self.plan)
+    }
 }
 
 /// A trajectory under way.
 struct Member<T: Scalar> {
+    number: u64,
     trainer: Trainer<T>,
     observer: Observer<T>,
     save_steps: Vec<u64>,
     values: Vec<f64>,
     saved: usize,
     initial_stacks: Vec<f64>,
+    /// The step at which it diverged.
+    diverged: Option<u64>,
 }
 
 impl<T: Scalar> Member<T> {
-    fn new(run: &Run<'_, T>, number: u64, progress: Option<Progress<T>>) -> Result<Self, RunError> {
-        let data = run.data(number)?;
-        let (plan, train) = (run.plan.clone(), data.0.clone());
-        let observer = run.observer(data);
-        let save_steps = run.spec.measure.save_steps.clone();
-        Ok(match progress {
-            Some(progress) => Self {
-                trainer: Trainer::from_state(plan, train, number, progress.state, run.instructions),
-                observer,
-                save_steps,
-                values: progress.values,
-                saved: progress.saved,
-                initial_stacks: progress.initial_stacks,
-            },
-            None => {
-                let start = if run.spec.each_start { number } else { 0 };
-                Self {
-                    trainer: Trainer::new(plan, train, number, start, run.instructions),
-                    observer,
-                    save_steps,
-                    values: Vec::new(),
-                    saved: 0,
-                    initial_stacks: Vec::new(),
-                }
-            }
-        })
-    }
-
-    fn progress(&self) -> Progress<T> {
-        Progress {
-            state: self.trainer.state().clone(),
-            values: self.values.clone(),
-            saved: self.saved,
-            initial_stacks: self.initial_stacks.clone(),
-        }
-    }
-
-    /// Takes at most `steps` steps, saving on the way; Some once it has ended.
-    fn advance(&mut self, steps: u64) -> Option<End> {
+    /// Takes at most `steps` steps, saving on the way; true once it has ended.
+    fn advance(&mut self, steps: u64) -> bool {
         let mut left = steps;
         loop {
             let step = self.trainer.state().step;
@@ -501,126 +357,22 @@ impl<T: Scalar> Member<T> {
                 let state = self.trainer.state();
                 let (initial, values) = (&mut self.initial_stacks, &mut self.values);
                 if !self.observer.record(state, self.saved, initial, values) {
-                    return Some(End::Diverged(step));
+                    self.diverged = Some(step);
+                    return true;
                 }
                 self.saved += 1;
             }
             if self.saved == self.save_steps.len() {
-                return Some(End::Survived);
+                return true;
             }
             if left == 0 {
-                return None;
+                return false;
             }
             if let Err(diverged) = self.trainer.step() {
-                return Some(End::Diverged(diverged.step));
+                self.diverged = Some(diverged.step);
+                return true;
             }
             left -= 1;
         }
-    }
-}
-
-fn finish<T: Scalar>(shared: &Shared<T>, member: Member<T>, end: End, number: u64) {
-    let survived = end == End::Survived;
-    let leaf = match end {
-        End::Survived => Leaf {
-            block: number,
-            survivors: vec![(number, member.values)],
-            diverged: Vec::new(),
-        },
-        End::Diverged(step) => Leaf {
-            block: number,
-            survivors: Vec::new(),
-            diverged: vec![Diverged {
-                trajectory: number,
-                step,
-                reason: StopReason::OutOfRange,
-            }],
-        },
-    };
-    let mut memory = lock(&shared.memory);
-    memory.statistics.insert(leaf);
-    memory.under_way.remove(&number);
-    memory.finished[number as usize] = true;
-    if number == 0 && survived {
-        memory.final_parameters = Some(member.trainer.state().parameters.clone());
-    }
-}
-
-/// Reports progress, asks for checkpoints and passes an interruption on.
-struct Coordinator<'a, T: Scalar> {
-    shared: &'a Shared<T>,
-    /// Steps in all.
-    total: u64,
-    control: &'a dyn Control,
-    last_checkpoint: Instant,
-    asked: bool,
-    /// When workers were told to stop.
-    stopped: Option<Instant>,
-}
-
-impl<T: Scalar> Coordinator<'_, T> {
-    fn report(&self) {
-        let done = self.shared.done.load(Ordering::SeqCst);
-        self.control.progress(done, self.total);
-    }
-
-    /// Looks once at everything there is to look at.
-    fn look(&mut self) {
-        let (shared, control) = (self.shared, self.control);
-        self.report();
-        if control.interrupted() && !shared.stop.load(Ordering::SeqCst) {
-            shared.fail(RunError::Interrupted);
-            self.stopped = Some(Instant::now());
-        }
-        if self.asked && self.last_checkpoint.elapsed() > SLICE * 8 {
-            self.asked = false;
-            keep(shared, control);
-        } else if !self.asked && self.last_checkpoint.elapsed() >= control.checkpoint_interval() {
-            self.asked = true;
-            self.last_checkpoint = Instant::now();
-            shared.wanted.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    /// Once, when workers take too long to end: keeps what they noted last, and says so.
-    fn give_up_late_workers(&mut self) {
-        if self.stopped.is_none_or(|since| since.elapsed() < GRACE) {
-            return;
-        }
-        self.stopped = None;
-        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
-            keep(self.shared, self.control);
-        }
-        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
-            self.control.abandon();
-        }
-    }
-
-    /// Looks now and then until all workers ended.
-    fn wait(&mut self) {
-        let mut pause = Duration::from_millis(1);
-        while self.shared.working.load(Ordering::SeqCst) > 0 {
-            std::thread::sleep(pause);
-            // Short runs end within a few milliseconds; long ones need not be watched so closely.
-            pause = (pause * 2).min(TICK);
-            self.look();
-            self.give_up_late_workers();
-        }
-        self.report();
-        if *lock(&self.shared.failure) == Some(RunError::Interrupted) {
-            keep(self.shared, self.control);
-        }
-    }
-}
-
-/// Hands a checkpoint to `control`. Trajectories under way are as of their last answer: a little
-/// behind is as good as now, since they go on to the same bits from anywhere.
-fn keep<T: Scalar>(shared: &Shared<T>, control: &dyn Control) {
-    let encoded = encode(&*lock(&shared.memory));
-    let kept = encoded.and_then(|c| control.keep(&c).map_err(RunError::Checkpoint));
-    if let Err(error) = kept {
-        let mut failure = lock(&shared.failure);
-        *failure = Some(error);
-        shared.stop.store(true, Ordering::SeqCst);
     }
 }

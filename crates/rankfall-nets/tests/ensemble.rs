@@ -11,7 +11,7 @@ use rankfall_core::ensemble::{Checkpoint, Control, Unattended};
 use rankfall_core::instructions::Instructions;
 use rankfall_core::optimizer::Optimizer;
 use rankfall_nets::activation::Activation;
-use rankfall_nets::ensemble::{EnsembleSpec, Outcome, RunError, Source};
+use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Outcome, RunError, Source};
 use rankfall_nets::initialisation::{Initialisation, Law};
 use rankfall_nets::layout::MeasureError;
 use rankfall_nets::loss::Loss;
@@ -388,7 +388,9 @@ fn wrong_settings_are_refused_in_words() {
     let outcome = spec.run(&single, 1, None, &Unattended, Instructions::best());
     assert!(matches!(
         outcome.err(),
-        Some(RunError::Training(TrainingError::Precision { .. }))
+        Some(RunError::Start(EnsembleError::Training(
+            TrainingError::Precision { .. }
+        )))
     ));
     let (mut large, source) = everything();
     large.training.network.layers = vec![4, 800, 800, 3];
@@ -396,7 +398,9 @@ fn wrong_settings_are_refused_in_words() {
     let outcome = large.run(&source, 1, None, &Unattended, Instructions::best());
     assert!(matches!(
         outcome.err(),
-        Some(RunError::Measure(MeasureError::Jacobian { .. }))
+        Some(RunError::Start(EnsembleError::Measure(
+            MeasureError::Jacobian { .. }
+        )))
     ));
 }
 

@@ -357,7 +357,7 @@ fn report_shard(
 fn of_run(error: RunError, folder: &RunFolder) -> Failure {
     match error {
         RunError::Interrupted => interrupted(folder),
-        RunError::Setup(error) => preparation::of_setup(error),
+        RunError::Start(error) => preparation::of_setup(error),
         RunError::Checkpoint(words) => Failure::run(words),
         RunError::ForeignCheckpoint(words) => foreign_checkpoint(folder, &words),
     }

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::given_weights::read_layers;
 use crate::preparation::expect_checksum;
 use rankfall_nets::data::{DataError, Dataset};
-use rankfall_nets::ensemble::{EnsembleSpec, RunError, Source};
+use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Source};
 use rankfall_nets::inert::constant_loss;
 use rankfall_nets::initialisation::Initialisation;
 use rankfall_nets::layout::{Layout, MeasureSpec, Measured};
@@ -269,18 +269,18 @@ fn check<T: Scalar>(
     noise::check(&training.noise, network, training.loss, train)
         .map_err(|error| of_training(&TrainingError::Noise(error), index))?;
     (ensemble.measure.check(&plan, train))
-        .map_err(|error| of_run(&RunError::Measure(error), index))?;
+        .map_err(|error| of_ensemble(&EnsembleError::Measure(error), index))?;
     let measured = Measured::new(network, &ensemble.measure);
     Ok(measured.layout(&plan, train.has_classes(), held_out))
 }
 
 /// A description that cannot be run is wrong input: says which section.
-pub fn of_run(error: &RunError, index: usize) -> Failure {
+pub fn of_ensemble(error: &EnsembleError, index: usize) -> Failure {
     match error {
-        RunError::Training(error) => of_training(error, index),
-        RunError::Measure(error) => Failure::input(format!("`run.measure`: {error}")),
-        RunError::Teacher(error) => Failure::input(format!("`data`: {error}")),
-        other => Failure::run(other.to_string()),
+        EnsembleError::Training(error) => of_training(error, index),
+        EnsembleError::Measure(error) => Failure::input(format!("`run.measure`: {error}")),
+        EnsembleError::Teacher(error) => Failure::input(format!("`data`: {error}")),
+        EnsembleError::NoTrajectories => Failure::run(error.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Running an experiment in the dense engine, dynamics by dynamics, into its folder.
 
-use super::preparation::{AnySource, Prepared, of_run, prepare};
+use super::preparation::{AnySource, Prepared, of_ensemble, prepare};
 use super::results::{Finished, Results, report_finished};
 use crate::arguments::SharedArguments;
 use crate::estimate;
@@ -119,7 +119,7 @@ fn run_all(
             RunError::Interrupted => interrupted(folder),
             RunError::Checkpoint(words) => Failure::run(words),
             RunError::ForeignCheckpoint(words) => foreign_checkpoint(folder, &words),
-            other => of_run(&other, index),
+            RunError::Start(error) => of_ensemble(&error, index),
         })
     };
     session.run_all(folder, &labels, run, |index, ended, seconds| {
