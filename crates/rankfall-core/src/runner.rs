@@ -140,6 +140,18 @@ pub enum RunError<E> {
     ForeignCheckpoint(String),
 }
 
+impl<E> RunError<E> {
+    /// The same end with another account of why a trajectory could not be started.
+    pub fn map_start<F>(self, map: impl FnOnce(E) -> F) -> RunError<F> {
+        match self {
+            Self::Start(error) => RunError::Start(map(error)),
+            Self::Interrupted => RunError::Interrupted,
+            Self::Checkpoint(words) => RunError::Checkpoint(words),
+            Self::ForeignCheckpoint(words) => RunError::ForeignCheckpoint(words),
+        }
+    }
+}
+
 /// Runs the blocks of a range on `threads` threads, from the beginning or from a checkpoint. Returns
 /// their statistics, which absorb each other to those of the whole, and the final weights of
 /// trajectory 0, unless it diverged or belongs to another range.

@@ -63,7 +63,7 @@ pub enum NetworkError {
 }
 
 /// One layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
     /// mⱼ₋₁.
     pub inputs: usize,
@@ -80,7 +80,7 @@ pub struct Layer {
 }
 
 /// A network: its layers, and how many parameters they share out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     layers: Vec<Layer>,
     parameters: usize,

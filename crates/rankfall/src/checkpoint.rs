@@ -4,7 +4,7 @@ use crate::failure::{Failure, shown_path};
 use crate::run_folder::{CHECKPOINT, FINISHED, RunFolder, open};
 use crate::session::expect_same_experiment;
 use crate::shard::Shard;
-use rankfall_core::ensemble;
+use rankfall_core::runner::Checkpoint;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub struct RunCheckpoint {
     /// How many dynamics are finished, in file order.
     pub finished: u64,
     /// How far the next one is.
-    pub current: Option<ensemble::Checkpoint>,
+    pub current: Option<Checkpoint>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
 }
@@ -62,7 +62,7 @@ pub struct Snapshot<'a> {
     /// How many dynamics are finished, in file order.
     pub finished: u64,
     /// How far the next one is.
-    pub current: Option<&'a ensemble::Checkpoint>,
+    pub current: Option<&'a Checkpoint>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
 }

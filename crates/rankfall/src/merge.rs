@@ -1,50 +1,45 @@
 //! `rankfall merge`: folds the shards of a run to the bits of the run that was never sharded, and
 //! finds out shards that do not belong together.
 
-use crate::arguments::MergeArguments;
-use crate::checkpoint::Finished;
+use crate::dense;
+use crate::engine::{Measurements, Recorder};
 use crate::estimate;
-use crate::experiment::Experiment;
 use crate::experiment::sweep::SweepArgumentsRead;
+use crate::experiment::{Asked, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
-use crate::preparation::Known;
-use crate::results::{self, Results};
+use crate::results::Results;
+use crate::run::{Content, Done};
 use crate::run_folder::partial::{PartRecord, ShardRecord, Sharded, read_part, read_shard};
 use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::shard::Shard;
-use rankfall_core::ensemble::Outcome;
-use rankfall_core::network::Weights;
 use rankfall_core::statistics::Statistics;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What a shard of a run keeps of one dynamics.
 #[derive(Serialize)]
-pub struct PartToWrite<'a> {
+pub struct PartToWrite<'a, K> {
     /// Which shard: a file in the wrong folder is found out.
     pub shard: Shard,
     /// Which dynamics, from 0.
     pub dynamics: usize,
     /// What is known of the data.
-    pub known: &'a Known,
-    /// Its statistics.
-    pub statistics: &'a Statistics,
-    /// `w1` and `w2` of trajectory 0 at the end, rows first, in the shard that has it.
-    pub weights: Option<[Vec<f64>; 2]>,
+    pub known: &'a K,
+    /// What the shard measured.
+    pub measurements: &'a Measurements,
 }
 
 /// The same, read back.
 #[derive(Deserialize)]
-struct Part {
+struct Part<K> {
     shard: Shard,
     dynamics: usize,
-    known: Known,
-    statistics: Statistics,
-    weights: Option<[Vec<f64>; 2]>,
+    known: K,
+    measurements: Measurements,
 }
 
 /// A shard and where it is.
-pub struct Found {
+pub struct ShardFolder {
     /// Its folder.
     pub folder: PathBuf,
     /// What it says of itself.
@@ -53,37 +48,31 @@ pub struct Found {
     pub experiment: String,
 }
 
-/// `rankfall merge`.
+/// Puts the shards in these folders together, into `out` or `runs/NAME`.
 ///
 /// # Errors
 /// Exit code 2 for shards that are missing, doubled, damaged or do not belong together.
-pub fn merge(arguments: &MergeArguments) -> Result<(), Failure> {
-    let shards = find(&arguments.folders)?;
-    let first = &shards[0];
-    let name = checked_name(first)?;
-    let out = arguments
-        .out
-        .clone()
-        .unwrap_or_else(|| Path::new("runs").join(name));
+pub fn merge(folders: &[PathBuf], out: Option<&Path>, existing: Existing) -> Result<Done, Failure> {
+    let shards = find(folders)?;
+    let name = checked_name(&shards[0])?;
+    let out = out.map_or_else(|| Path::new("runs").join(name), Path::to_owned);
     expect_elsewhere(&out, &shards)?;
-    let existing = if arguments.force {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
     run_folder::check(&out, existing)?;
-    match first.record.of {
-        Sharded::Run => merge_run(&shards, &out, existing, arguments.json),
-        Sharded::Sweep => crate::sweep::merge(&shards, &out, existing, arguments.json),
+    match shards[0].record.of {
+        Sharded::Run => merge_run(&shards, &out, existing),
+        Sharded::Sweep => crate::sweep::merge(&shards, &out, existing),
     }
 }
 
 /// The name of the experiment of a shard: a label, as the experiment beside it must have it.
-fn checked_name(shard: &Found) -> Result<String, Failure> {
+fn checked_name(shard: &ShardFolder) -> Result<String, Failure> {
     let source = shown_path(&shard.folder.join(run_folder::EXPERIMENT));
     let (text, nowhere) = (&shard.experiment, Path::new(""));
     let name = match shard.record.of {
-        Sharded::Run => Experiment::from_toml(text, &source, nowhere, &[])?.name,
+        Sharded::Run => match Asked::from_toml(text, &source, nowhere, &[])? {
+            Asked::Exact(experiment, _) => experiment.name,
+            Asked::Dense(experiment, _) => experiment.name,
+        },
         Sharded::Sweep => {
             let given = SweepArgumentsRead::default();
             let plan = crate::sweep::plan_of(text, &source, nowhere, &[], &given)?;
@@ -102,124 +91,111 @@ fn checked_name(shard: &Found) -> Result<String, Failure> {
     Err(Failure::input(message).hint("run this shard again with --force"))
 }
 
-fn merge_run(shards: &[Found], out: &Path, existing: Existing, json: bool) -> Result<(), Failure> {
+fn merge_run(shards: &[ShardFolder], out: &Path, existing: Existing) -> Result<Done, Failure> {
     let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
     let resolved = &shards[0].experiment;
-    let experiment = Experiment::from_toml(resolved, &source, Path::new(""), &[])?;
-    let mut known = None;
-    let mut finished = Vec::new();
-    for index in 0..experiment.dynamics.len() {
-        finished.push(merge_dynamics(shards, &experiment, index, &mut known)?);
+    match Asked::from_toml(resolved, &source, Path::new(""), &[])? {
+        Asked::Exact(experiment, _) => merge_with(shards, out, existing, |known| {
+            estimate::check_merge(&experiment, &known)?;
+            let experiment = Experiment::clone(&experiment);
+            Ok(Results { experiment, known })
+        }),
+        Asked::Dense(experiment, why) => merge_with(shards, out, existing, |known| {
+            Ok(dense::results::Results {
+                experiment: (*experiment).clone(),
+                known,
+                why: why.clone(),
+            })
+        }),
     }
-    let Some(known) = known else {
-        return Err(Failure::input(format!("{source} has no dynamics")));
-    };
+}
+
+/// Folds dynamics after dynamics, with the recorder that `recorder` makes of what is known of the data.
+fn merge_with<R: Recorder>(
+    shards: &[ShardFolder],
+    out: &Path,
+    existing: Existing,
+    recorder: impl Fn(R::Known) -> Result<R, Failure>,
+) -> Result<Done, Failure> {
+    let first: Part<R::Known> = read_part(&shards[0].folder, 0, &shards[0].record)?;
+    let recorder = recorder(first.known)?;
+    let mut finished = Vec::new();
+    for dynamics in 0..recorder.labels().len() {
+        finished.push(merge_dynamics(shards, &recorder, dynamics)?);
+    }
     let Opened::Fresh(folder) = RunFolder::open(out, existing)? else {
         return Err(Failure::run("the folder changed while it was opened"));
     };
+    let resolved = &shards[0].experiment;
     folder.write_experiment(resolved)?;
-    let results = Results {
-        experiment: &experiment,
-        known: &known,
-    };
-    let mut summary = results.summary(&finished)?;
-    let drawing = results.write(folder, &finished, &mut summary, resolved)?;
-    results::report_finished(&summary, out, json, Some(&drawing))?;
-    if !json {
-        crate::print(&format!(
-            "note: merged from {} shard(s); seconds are the sum over them\n",
-            shards.len()
-        ))?;
-    }
-    results::all_diverged(&summary)
+    let (summary, drawing) = recorder.write(folder, &finished, resolved)?;
+    Ok(Done {
+        path: out.to_owned(),
+        content: Content::Run(summary),
+        drawing: Some(drawing),
+        before: false,
+    })
 }
 
 /// Folds the statistics of one dynamics, shard by shard.
-fn merge_dynamics(
-    shards: &[Found],
-    experiment: &Experiment,
-    index: usize,
-    known: &mut Option<Known>,
-) -> Result<Finished, Failure> {
-    let save_steps = experiment.save_steps().swap_remove(index);
-    let mut ensemble = experiment.ensemble(index, &save_steps);
-    ensemble.trajectories = experiment.trajectories_of(&experiment.dynamics[index]);
-    let mut folded: Option<Statistics> = None;
-    let mut weights = None;
+fn merge_dynamics<R: Recorder>(
+    shards: &[ShardFolder],
+    recorder: &R,
+    dynamics: usize,
+) -> Result<R::Finished, Failure> {
+    let mut folded = Measurements {
+        statistics: recorder.empty_statistics(dynamics),
+        weights: None,
+        inert: None,
+    };
     let mut seconds = 0.0;
     for shard in shards {
-        let record = shard.part(index)?;
-        let part: Part = read_part(&shard.folder, index, &shard.record)?;
+        let record = shard.part(dynamics)?;
+        let part: Part<R::Known> = read_part(&shard.folder, dynamics, &shard.record)?;
         let shown = shown_path(&shard.folder);
-        if part.shard != shard.record.which() || part.dynamics != index {
+        if part.shard != shard.record.which() || part.dynamics != dynamics {
             let message = format!("the shard in {shown} has a file in it that is of another one");
             return Err(Failure::input(message).hint("run this shard again with --force"));
         }
-        let known = known.get_or_insert_with(|| part.known.clone());
-        if *known != part.known {
+        if part.known != *recorder.known() {
             let first = shown_path(&shards[0].folder);
             let message = format!("the data of {shown} are not those of {first} to the last bit");
             return Err(Failure::input(message));
         }
-        if folded.is_none() {
-            estimate::check_merge(experiment, known)?;
-        }
         seconds += record.seconds;
-        weights = weights.or(part.weights);
-        let empty = || ensemble.empty_statistics(&known.layout(&ensemble));
-        folded
-            .get_or_insert_with(empty)
-            .absorb(part.statistics)
+        let Measurements {
+            statistics,
+            weights,
+            inert,
+        } = part.measurements;
+        folded.weights = folded.weights.or(weights);
+        folded.inert = folded.inert.or(inert);
+        (folded.statistics.absorb(statistics))
             .map_err(|why| Failure::input(format!("cannot merge {shown}: {why}")))?;
     }
-    let (Some(statistics), Some(known)) = (folded, known.as_ref()) else {
-        return Err(Failure::input("there are no shards to merge"));
-    };
-    let rows = known.problem.inputs + known.problem.outputs;
-    expect_whole(&statistics, experiment, index, rows)?;
-    let outcome = Outcome {
-        layout: known.layout(&ensemble),
-        statistics,
-        final_weights: weights.map(|w| weights_of(w, known)),
-    };
-    let results = Results { experiment, known };
-    results.finish(index, &save_steps, &outcome, seconds)
+    expect_whole(&folded.statistics, recorder, dynamics)?;
+    recorder.finish(dynamics, &folded, seconds)
 }
 
 /// Every trajectory must be there: not by what the shards say of themselves, but by what they have.
-fn expect_whole(
+fn expect_whole<R: Recorder>(
     statistics: &Statistics,
-    experiment: &Experiment,
-    index: usize,
-    rows: usize,
+    recorder: &R,
+    dynamics: usize,
 ) -> Result<(), Failure> {
-    let spec = &experiment.dynamics[index];
-    let blocks = experiment.blocks_of(spec, rows);
+    let blocks = recorder.blocks(dynamics);
     if matches!(&statistics.blocks()[..], [all] if *all == (0..blocks)) {
         return Ok(());
     }
     let message = format!(
         "the shards do not have all trajectories of {}: blocks {:?} of 0..{blocks}",
-        quoted(&spec.label),
+        quoted(recorder.labels()[dynamics]),
         statistics.blocks()
     );
     Err(Failure::input(message).hint("run all shards again with --force"))
 }
 
-fn weights_of([w1, w2]: [Vec<f64>; 2], known: &Known) -> Weights {
-    let (p, k, l) = (
-        known.problem.inputs,
-        known.problem.outputs,
-        known.problem.width,
-    );
-    let entry = |values: &[f64], at: usize| values.get(at).copied().unwrap_or(f64::NAN);
-    Weights {
-        w1: faer::Mat::from_fn(p, l, |i, j| entry(&w1, i * l + j)),
-        w2: faer::Mat::from_fn(l, k, |i, j| entry(&w2, i * k + j)),
-    }
-}
-
-impl Found {
+impl ShardFolder {
     /// The record of the `index`-th file of statistics.
     ///
     /// # Errors
@@ -234,11 +210,11 @@ impl Found {
 }
 
 /// Reads all shards and puts them in order; each must be there once, and all must be of one run.
-fn find(folders: &[PathBuf]) -> Result<Vec<Found>, Failure> {
+fn find(folders: &[PathBuf]) -> Result<Vec<ShardFolder>, Failure> {
     let mut shards = Vec::with_capacity(folders.len());
     for folder in folders {
         let (record, experiment) = read_shard(folder)?;
-        shards.push(Found {
+        shards.push(ShardFolder {
             folder: folder.clone(),
             record,
             experiment,
@@ -252,7 +228,7 @@ fn find(folders: &[PathBuf]) -> Result<Vec<Found>, Failure> {
     Ok(shards)
 }
 
-fn expect_siblings(one: &Found, other: &Found) -> Result<(), Failure> {
+fn expect_siblings(one: &ShardFolder, other: &ShardFolder) -> Result<(), Failure> {
     let (a, b) = (shown_path(&one.folder), shown_path(&other.folder));
     let (i, j) = (one.record.which(), other.record.which());
     if one.record.of != other.record.of {
@@ -276,7 +252,7 @@ fn expect_siblings(one: &Found, other: &Found) -> Result<(), Failure> {
     Ok(())
 }
 
-fn expect_complete(shards: &[Found]) -> Result<(), Failure> {
+fn expect_complete(shards: &[ShardFolder]) -> Result<(), Failure> {
     const NAMED: usize = 8;
     let Some(first) = shards.first() else {
         return Err(Failure::input("there are no shards to merge"));
@@ -306,7 +282,7 @@ fn expect_complete(shards: &[Found]) -> Result<(), Failure> {
 }
 
 /// A merged run must not be written over one of its shards.
-fn expect_elsewhere(out: &Path, shards: &[Found]) -> Result<(), Failure> {
+fn expect_elsewhere(out: &Path, shards: &[ShardFolder]) -> Result<(), Failure> {
     let Ok(out_path) = out.canonicalize() else {
         return Ok(());
     };
@@ -328,5 +304,5 @@ fn expect_elsewhere(out: &Path, shards: &[Found]) -> Result<(), Failure> {
 /// # Errors
 /// Exit code 2 where it is missing, damaged, or not the file that the shard wrote.
 pub fn read_run_part(folder: &Path, index: usize, shard: &ShardRecord) -> Result<(), Failure> {
-    read_part::<Part>(folder, index, shard).map(drop)
+    read_part::<Part<<Results as Recorder>::Known>>(folder, index, shard).map(drop)
 }

@@ -2,57 +2,96 @@
 
 use crate::checkpoint::Finished;
 use crate::doubts;
+use crate::engine::{Measurements, Recorder};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::Tensor;
-use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
+use crate::run_folder::{self, AnySummary, REPORT, RunFolder, TRAJECTORIES};
 use crate::summarise::Material;
 use crate::survival::{Survival, expect_survivors};
-use rankfall_core::ensemble::Outcome;
+use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::network::Weights;
 use rankfall_core::observe::LAW;
+use rankfall_core::statistics::Statistics;
 use rankfall_report::record::{DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
 use rankfall_report::scene::Scene;
-use rankfall_report::{Figure, ReportInput, SeriesTable, draw_all, png, report_page, svg, table};
+use rankfall_report::{Figure, ReportInput, SeriesTable, draw_all, png, report_page, svg};
 use serde::Serialize;
 use std::path::Path;
 
-/// What results are made from, besides the dynamics themselves.
-pub struct Results<'a> {
+/// Makes results of what the exact engine measured.
+pub struct Results {
     /// The experiment.
-    pub experiment: &'a Experiment,
+    pub experiment: Experiment,
     /// What is known of its data.
-    pub known: &'a Known,
+    pub known: Known,
 }
 
-impl Results<'_> {
-    /// Summary, series and weights of one dynamics, the `index`-th.
-    ///
-    /// # Errors
-    /// Exit code 1 if the summary cannot be encoded.
-    pub fn finish(
+impl Recorder for Results {
+    type Known = Known;
+    type Finished = Finished;
+
+    fn name(&self) -> &str {
+        &self.experiment.name
+    }
+
+    fn resolved_toml(&self) -> String {
+        self.experiment.resolved_toml()
+    }
+
+    fn labels(&self) -> Vec<&str> {
+        let dynamics = self.experiment.dynamics.iter();
+        dynamics.map(|spec| spec.label.as_str()).collect()
+    }
+
+    fn blocks(&self, dynamics: usize) -> u64 {
+        let problem = &self.known.problem;
+        let rows = problem.inputs + problem.outputs;
+        let spec = &self.experiment.dynamics[dynamics];
+        self.experiment.blocks_of(spec, rows)
+    }
+
+    fn empty_statistics(&self, dynamics: usize) -> Statistics {
+        let mut ensemble = self.ensemble(dynamics);
+        ensemble.trajectories =
+            (self.experiment).trajectories_of(&self.experiment.dynamics[dynamics]);
+        ensemble.empty_statistics(&self.known.layout(&ensemble))
+    }
+
+    fn known(&self) -> &Known {
+        &self.known
+    }
+
+    fn finish(
         &self,
         index: usize,
-        save_steps: &[u64],
-        outcome: &Outcome,
+        measurements: &Measurements,
         seconds: f64,
     ) -> Result<Finished, Failure> {
         let run = &self.experiment.run;
         let spec = &self.experiment.dynamics[index];
-        let totals = outcome.statistics.totals();
+        let statistics = &measurements.statistics;
+        let totals = statistics.totals();
+        let ensemble = self.ensemble(index);
         let material = Material {
             spec,
-            outcome,
+            layout: &self.known.layout(&ensemble),
+            statistics,
             totals: &totals,
-            save_steps,
+            save_steps: &ensemble.save_steps,
             trajectories: self.experiment.trajectories_of(spec),
             requested: run.trajectories,
             problem: &self.known.problem,
             rank_tolerance: run.rank_tolerance,
             reduce: run.reductions,
             seconds,
+        };
+        let first = self.known.problem.inputs * self.known.problem.width;
+        let two = |weights: &Vec<f64>| {
+            let (w1, w2) = weights.split_at(first.min(weights.len()));
+            [w1.to_vec(), w2.to_vec()]
         };
         Finished::new(
             &material.summary(),
@@ -61,15 +100,36 @@ impl Results<'_> {
                 .trajectories()
                 .filter(|_| run.keep_trajectories)
                 .map(<[_]>::to_vec),
-            outcome.final_weights.as_ref().map(rows_first),
+            measurements.weights.as_ref().map(two),
         )
     }
 
-    /// What the run says of itself.
-    ///
-    /// # Errors
-    /// Exit code 1 for a dynamics that cannot be decoded.
-    pub fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
+    fn write(
+        &self,
+        folder: RunFolder,
+        finished: &[Finished],
+        resolved: &str,
+    ) -> Result<(AnySummary, Drawing), Failure> {
+        let mut summary = self.summary(finished)?;
+        let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
+        folder.write_series(&rows)?;
+        self.write_trajectories(&folder, finished)?;
+        folder.write_weights(&self.tensors(finished))?;
+        let table = SeriesTable::from_rows(rows);
+        let path = folder.path().to_owned();
+        let drawing = draw(&summary, &table, resolved, &path);
+        let drawing = finish_drawn(folder, drawing, &mut summary, |s| &mut s.warnings)?;
+        Ok((AnySummary::Exact(Box::new(summary)), drawing))
+    }
+}
+
+impl Results {
+    fn ensemble(&self, dynamics: usize) -> EnsembleSpec {
+        let save_steps = self.experiment.save_steps().swap_remove(dynamics);
+        self.experiment.ensemble(dynamics, &save_steps)
+    }
+
+    fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
         let dynamics = finished
             .iter()
             .map(Finished::summary)
@@ -99,28 +159,6 @@ impl Results<'_> {
                  constant, not even under gradient flow"
             )
         })
-    }
-
-    /// Writes everything but the summary, and then the summary: the run is then finished. Pictures
-    /// come last, and what goes wrong with them is a warning of the summary.
-    ///
-    /// # Errors
-    /// Exit code 1 where a file of results cannot be written.
-    pub fn write(
-        &self,
-        folder: RunFolder,
-        finished: &[Finished],
-        summary: &mut Summary,
-        resolved: &str,
-    ) -> Result<Drawing, Failure> {
-        let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
-        folder.write_series(&rows)?;
-        self.write_trajectories(&folder, finished)?;
-        folder.write_weights(&self.tensors(finished))?;
-        let table = SeriesTable::from_rows(rows);
-        let path = folder.path().to_owned();
-        let drawing = draw(summary, &table, resolved, &path);
-        finish_drawn(folder, drawing, summary, |s| &mut s.warnings)
     }
 
     fn tensors(&self, finished: &[Finished]) -> Vec<Tensor> {
@@ -180,13 +218,14 @@ impl Results<'_> {
     }
 }
 
-/// `w1` and `w2`, rows first.
-pub fn rows_first(weights: &Weights) -> [Vec<f64>; 2] {
-    [&weights.w1, &weights.w2].map(|w| {
+/// `w1` and then `w2`, rows first.
+pub fn rows_first(weights: &Weights) -> Vec<f64> {
+    let rows = |w: &faer::Mat<f64>| -> Vec<f64> {
         (0..w.nrows())
             .flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)]))
             .collect()
-    })
+    };
+    [rows(&weights.w1), rows(&weights.w2)].concat()
 }
 
 fn survival(dynamics: &DynamicsSummary) -> Survival<'_> {
@@ -218,39 +257,11 @@ fn matched_noise_note(dynamics: &[DynamicsSummary], samples: u64) -> Option<Stri
     ))
 }
 
-/// Prints what a person or a program wants to see at the end.
-///
-/// # Errors
-/// Exit code 1 where standard output cannot be written.
-pub fn report_finished(
-    summary: &Summary,
-    path: &Path,
-    json: bool,
-    drawing: Option<&Drawing>,
-) -> Result<(), Failure> {
-    if json {
-        return run_folder::print_summary(path);
-    }
-    let compared = table::predicted_and_measured(summary);
-    let mut text = table::to_text(&compared, table::falling_layer(summary));
-    text.push('\n');
-    for warning in &summary.warnings {
-        text += &format!("note: {warning}\n");
-    }
-    match drawing {
-        Some(drawing) => text += &drawing.listing(path),
-        None => {
-            text += &finished_before(path);
-        }
-    }
-    crate::print(&text)
-}
-
 /// A dynamics without a survivor is a failed run, though its record is kept.
 ///
 /// # Errors
 /// Exit code 1, naming all of them.
-pub fn all_diverged(summary: &Summary) -> Result<(), Failure> {
+pub fn expect_survivors_of(summary: &Summary) -> Result<(), Failure> {
     let all: Vec<Survival> = summary.dynamics.iter().map(survival).collect();
     expect_survivors(
         &all,
@@ -331,28 +342,16 @@ impl Drawing {
         format!("{notes}{count} figures in {shown}/figures; the report is {shown}/{REPORT}\n")
     }
 
-    /// Writes and prints, where drawing is all there is to do.
+    /// A failed run where a picture could not be drawn.
     ///
     /// # Errors
-    /// Exit code 1 where a picture could not be drawn, or a file not be written.
-    pub fn write_alone(self, folder: &Path) -> Result<(), Failure> {
-        self.write(folder)?;
-        crate::print(&self.listing(folder))?;
+    /// Exit code 1 with what could not be drawn, and why.
+    pub fn expect_whole(&self) -> Result<(), Failure> {
         match self.warnings.is_empty() {
             true => Ok(()),
             false => Err(Failure::run(self.warnings.join("; "))),
         }
     }
-}
-
-/// What is said of a folder in which everything was done before.
-pub fn finished_before(folder: &Path) -> String {
-    let shown = shown_path(folder);
-    let mut text = format!("{shown} was finished already; nothing was changed\n");
-    if !folder.join(REPORT).exists() {
-        text += &format!("note: it has no report; rankfall plot {shown} draws it\n");
-    }
-    text
 }
 
 /// Draws figures and report.

@@ -1,282 +1,236 @@
-//! The commands that run an experiment, or a shard of one, or draw it again: read everything, compute
-//! dynamics by dynamics, write the folder.
+//! Running an experiment, or a shard of one, into its folder: read everything, compute dynamics by
+//! dynamics, write. Nothing is printed: what came of it is returned.
 
-use crate::arguments::{PlotArguments, ReproduceArguments, RunArguments, SharedArguments};
-use crate::bundled;
 use crate::dense;
-use crate::estimate;
-use crate::experiment::sweep::SweepArgumentsRead;
-use crate::experiment::{Asked, Experiment, read_text, tree};
-use crate::failure::{Failure, FailureKind, shown_path};
+use crate::dense::engine::DenseEngine;
+use crate::engine::{Engine, Measurements, Recorder};
+use crate::exact::ExactEngine;
+use crate::experiment::Asked;
+use crate::failure::Failure;
 use crate::merge::PartToWrite;
-use crate::preparation::{self, Prepared};
-use crate::results::{Results, all_diverged, draw, report_finished, rows_first};
-use crate::run_folder::partial::{
-    PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
-};
+use crate::results::{Drawing, draw, expect_survivors_of};
+use crate::run_folder::lock::Held;
+use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard};
 use crate::run_folder::{self, AnySummary, Existing, Opened, RunFolder};
-use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
+use crate::session::{Session, ended_early, expect_same_experiment};
 use crate::shard::Shard;
-use crate::stability;
 use crate::sweep;
-use rankfall_core::ensemble::{self, Control, Outcome, RunError};
-use rankfall_core::instructions::Instructions;
+use crate::sweep::record::SweepSummary;
+use crate::watch::Watch;
+use rankfall_core::runner::{Checkpoint, Control};
 use rankfall_report::SeriesTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// `rankfall reproduce`.
-///
-/// # Errors
-/// A [`Failure`] with the exit code of its kind.
-pub fn reproduce(arguments: &ReproduceArguments) -> Result<(), Failure> {
-    let bundled = bundled::named(&arguments.name)?;
-    reproduce_one(bundled, arguments.part.shard, &arguments.shared)
+/// How a run is to go.
+#[derive(Clone)]
+pub struct Options<'a> {
+    /// Folder for the results; `runs/NAME`, or `runs/NAME-i-of-m` for a shard, where there is none.
+    pub out: Option<PathBuf>,
+    /// What to do with a folder that has something in it.
+    pub existing: Existing,
+    /// Threads to use; results do not depend on it.
+    pub threads: usize,
+    /// Which part of the work, where it is not all.
+    pub shard: Option<Shard>,
+    /// Time between two checkpoints.
+    pub checkpoint_interval: Duration,
+    /// Who watches.
+    pub watch: &'a dyn Watch,
 }
 
-/// `rankfall reproduce --all`: one after the other; what fails is named at the end.
-///
-/// # Errors
-/// An interruption at once; after all others, exit code 1 if one of them failed.
-pub fn reproduce_all(arguments: &ReproduceArguments) -> Result<(), Failure> {
-    let mut failed = Vec::new();
-    let root = arguments
-        .shared
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("runs"));
-    for bundled in bundled::ALL {
-        if let Err(why) = bundled::has_data(bundled) {
-            crate::print(&format!("== {}: left out, {why}\n", bundled.name))?;
-            continue;
-        }
-        crate::print(&format!("== {}: {}\n", bundled.name, bundled.shows))?;
-        let shared = SharedArguments {
-            out: Some(root.join(bundled.name)),
-            ..arguments.shared.clone()
+impl Options<'_> {
+    /// The folder for the results of an experiment of this name.
+    pub fn folder(&self, experiment: &str) -> PathBuf {
+        let name = match self.shard {
+            Some(Shard { index, count }) => format!("{experiment}-{index}-of-{count}"),
+            None => experiment.to_owned(),
         };
-        match reproduce_one(bundled, None, &shared) {
-            Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
-            Err(failure) => {
-                crate::print(&format!("{failure}\n"))?;
-                failed.push(bundled.name);
-            }
-            Ok(()) => crate::print("\n")?,
+        let default = || Path::new("runs").join(name);
+        self.out.clone().unwrap_or_else(default)
+    }
+}
+
+/// A folder in which everything asked for is done.
+pub struct Done {
+    /// The folder.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: Content,
+    /// What was drawn; none of a shard, nor where everything had been done before.
+    pub drawing: Option<Drawing>,
+    /// Whether it had been done before: nothing was changed.
+    pub before: bool,
+}
+
+/// What a finished folder has.
+pub enum Content {
+    /// A run.
+    Run(AnySummary),
+    /// A shard of a run or of a sweep.
+    Shard(ShardRecord),
+    /// A sweep.
+    Sweep(SweepSummary),
+}
+
+impl Done {
+    /// A run of which no trajectory of some dynamics survived has failed, though its record is kept.
+    ///
+    /// # Errors
+    /// Exit code 1, naming all such dynamics.
+    pub fn expect_survivors(&self) -> Result<(), Failure> {
+        match &self.content {
+            Content::Run(AnySummary::Exact(summary)) => expect_survivors_of(summary),
+            Content::Run(AnySummary::Dense(summary)) => dense::results::all_diverged(summary),
+            Content::Sweep(summary) => sweep::expect_survivors(summary),
+            Content::Shard(_) => Ok(()),
         }
     }
-    match failed.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::run(format!("failed: {}", failed.join(", ")))),
-    }
 }
 
-fn reproduce_one(
-    bundled: &bundled::Bundled,
-    shard: Option<Shard>,
-    shared: &SharedArguments,
-) -> Result<(), Failure> {
-    let source = format!("{}.toml (bundled)", bundled.name);
-    let sets = &shared.sets;
-    if bundled.is_sweep {
-        let given = SweepArgumentsRead::default();
-        let plan = sweep::plan_of(bundled.toml, &source, Path::new(""), sets, &given)?;
-        return sweep::execute(plan, shard, shared);
-    }
-    let asked = Asked::from_toml(bundled.toml, &source, Path::new(""), sets)?;
-    execute_asked(asked, shard, shared)
-}
-
-/// `rankfall run`.
+/// Runs an experiment, or a shard of one.
 ///
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
-pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
-    let (path, sets) = (&arguments.experiment, &arguments.shared.sets);
-    let (text, shown) = (read_text(path)?, shown_path(path));
-    let root = tree(&text, sets).map_err(|problem| problem.in_file(&shown))?;
-    if sweep::is_sweep(&root) {
-        let message = format!("{shown} has a [sweep] table: it is many runs, not one");
-        return Err(Failure::input(message).hint(format!("rankfall sweep {shown} runs them")));
-    }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let asked = Asked::from_tree(&root, folder).map_err(|problem| problem.in_file(&shown))?;
-    execute_asked(asked, arguments.part.shard, &arguments.shared)
-}
-
-fn execute_asked(
-    asked: Asked,
-    shard: Option<Shard>,
-    shared: &SharedArguments,
-) -> Result<(), Failure> {
+pub fn execute(asked: Asked, options: &Options) -> Result<Done, Failure> {
     match asked {
-        Asked::Exact(experiment, note) => execute(*experiment, note, shard, shared),
-        Asked::Dense(experiment, why) => dense::run::execute(*experiment, &why, shard, shared),
+        Asked::Exact(experiment, note) => {
+            let path = checked_folder(&experiment.name, options)?;
+            let engine = ExactEngine::prepare(*experiment, note, &path, options)?;
+            execute_in(&engine, path, options)
+        }
+        Asked::Dense(experiment, why) => {
+            let path = checked_folder(&experiment.name, options)?;
+            let engine = DenseEngine::prepare(*experiment, why, &path, options)?;
+            execute_in(&engine, path, options)
+        }
     }
 }
 
-/// `rankfall plot`: draws figures and report again.
-///
-/// # Errors
-/// A [`Failure`] with the exit code of its kind.
-pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
-    let folder = &arguments.folder;
-    let _held = run_folder::hold_finished(folder)?;
-    if run_folder::is_finished_sweep(folder)? {
-        return sweep::plot(folder);
+/// Refuses a folder that may not be written into before anything is read.
+fn checked_folder(name: &str, options: &Options) -> Result<PathBuf, Failure> {
+    let path = options.folder(name);
+    run_folder::check(&path, options.existing)?;
+    Ok(path)
+}
+
+fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result<Done, Failure> {
+    let session = Session {
+        resolved: engine.recorder().resolved_toml(),
+        options,
+    };
+    let folder = match RunFolder::open(&path, options.existing)? {
+        Opened::Finished => return finished_before(path, &session),
+        Opened::Fresh(folder) | Opened::Interrupted(folder) => folder,
+    };
+    for words in engine.unstable() {
+        log::warn!("{words}");
     }
-    let summary = run_folder::read_any_summary(folder)?;
-    let series = SeriesTable::from_rows(run_folder::read_series(folder)?);
-    let experiment = run_folder::read_experiment(folder)?;
-    let pages = match &summary {
-        AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder),
-        AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder),
+    let run = InFolder {
+        engine,
+        session,
+        folder: &folder,
     };
-    pages.write_alone(folder)
-}
-
-/// Where the results go: `--out`, or `runs/NAME`, or `runs/NAME-i-of-m` for a shard.
-pub fn out_folder(experiment: &str, shard: Option<Shard>, shared: &SharedArguments) -> PathBuf {
-    let name = match shard {
-        Some(Shard { index, count }) => format!("{experiment}-{index}-of-{count}"),
-        None => experiment.to_owned(),
-    };
-    let default = || Path::new("runs").join(name);
-    shared.out.clone().unwrap_or_else(default)
-}
-
-/// What `--resume` and `--force` ask to do with a folder that has something in it.
-pub fn existing(shared: &SharedArguments) -> Existing {
-    match (shared.resume, shared.force) {
-        (true, _) => Existing::Resume,
-        (_, true) => Existing::Replace,
-        _ => Existing::Refuse,
+    match options.shard {
+        None => {
+            let finished =
+                run.all(|index, left, seconds| engine.recorder().finish(index, left, seconds))?;
+            let resolved = run.session.resolved;
+            let (summary, drawing) = engine.recorder().write(folder, &finished, &resolved)?;
+            Ok(Done {
+                path,
+                content: Content::Run(summary),
+                drawing: Some(drawing),
+                before: false,
+            })
+        }
+        Some(shard) => {
+            let parts =
+                run.all(|index, left, seconds| run.write_part(shard, index, left, seconds))?;
+            let record = run.shard_record(shard, parts);
+            folder.finish_shard(&record)?;
+            Ok(Done {
+                path,
+                content: Content::Shard(record),
+                drawing: None,
+                before: false,
+            })
+        }
     }
 }
 
-fn execute(
-    mut experiment: Experiment,
-    note: Option<String>,
-    shard: Option<Shard>,
-    shared: &SharedArguments,
-) -> Result<(), Failure> {
-    let path = out_folder(&experiment.name, shard, shared);
-    run_folder::check(&path, existing(shared))?;
-    estimate::check_drawing(&experiment)?;
-    let mut prepared = preparation::prepare(&mut experiment)?;
-    prepared.known.warnings.extend(note);
-    let threads = threads(shared);
-    estimate::check(&experiment, &prepared.known, &path, threads, shard)?;
-    let unstable = stability::of_exact(&experiment, &prepared)?;
-    prepared.known.warnings.extend(unstable.clone());
-    let context = Context {
-        unstable,
-        experiment: &experiment,
-        prepared: &prepared,
-        session: Session {
-            resolved: experiment.resolved_toml(),
-            threads,
-            shard,
-            shared,
-        },
-    };
-    match (RunFolder::open(&path, existing(shared))?, shard) {
-        (Opened::Finished, None) => {
-            // What is done stays as it is; whoever asked for JSON still gets it.
-            let summary = run_folder::read_summary(&path)?;
+/// What is done stays as it is, if it is what was asked for.
+fn finished_before(path: PathBuf, session: &Session) -> Result<Done, Failure> {
+    let content = match session.options.shard {
+        None => {
+            let summary = run_folder::read_any_summary(&path)?;
             let recorded = run_folder::read_experiment(&path)?;
-            expect_same_experiment(&path, &recorded, &context.session.resolved)?;
-            report_finished(&summary, &path, shared.json, None)
+            expect_same_experiment(&path, &recorded, &session.resolved)?;
+            Content::Run(summary)
         }
-        (Opened::Finished, Some(shard)) => context.report_finished_shard(&path, shard),
-        (Opened::Fresh(folder) | Opened::Interrupted(folder), None) => context.run_whole(folder),
-        (Opened::Fresh(folder) | Opened::Interrupted(folder), Some(shard)) => {
-            context.run_shard(folder, shard)
+        Some(shard) => {
+            let (record, recorded) = read_shard(&path)?;
+            expect_same_experiment(&path, &recorded, &session.resolved)?;
+            record.expect(shard, &path)?;
+            Content::Shard(record)
         }
-    }
+    };
+    Ok(Done {
+        path,
+        content,
+        drawing: None,
+        before: true,
+    })
 }
 
-/// How many threads to use.
-pub fn threads(shared: &SharedArguments) -> usize {
-    let available = || std::thread::available_parallelism().map_or(1, usize::from);
-    shared.threads.map_or_else(available, usize::from)
-}
-
-/// One experiment being run.
-struct Context<'a> {
-    /// What to say before it begins.
-    unstable: Vec<String>,
-    experiment: &'a Experiment,
-    prepared: &'a Prepared,
+/// An experiment being run in its folder.
+struct InFolder<'a, E> {
+    engine: &'a E,
     session: Session<'a>,
+    folder: &'a RunFolder,
 }
 
-/// What a dynamics left when it had been run: where it is in the file, and how long it took.
-struct Ended<'a> {
-    index: usize,
-    save_steps: &'a [u64],
-    outcome: &'a Outcome,
-    seconds: f64,
-}
-
-impl Context<'_> {
-    fn run_whole(&self, folder: RunFolder) -> Result<(), Failure> {
-        let results = Results {
-            experiment: self.experiment,
-            known: &self.prepared.known,
+impl<E: Engine> InFolder<'_, E> {
+    /// Runs every dynamics, each to what `finish` makes of its place, what it left, and its seconds.
+    fn all<F: Serialize + DeserializeOwned + Sync>(
+        &self,
+        finish: impl Fn(usize, &Measurements, f64) -> Result<F, Failure>,
+    ) -> Result<Vec<F>, Failure> {
+        let (recorder, options) = (self.engine.recorder(), self.session.options);
+        let run = |dynamics: usize, resume: Option<&Checkpoint>, control: &dyn Control| {
+            let blocks = recorder.blocks(dynamics);
+            let share = (options.shard).map_or(0..blocks, |shard| shard.range(blocks));
+            self.engine
+                .run(dynamics, share, options.threads, resume, control)
+                .map_err(|error| ended_early(error, self.folder))
         };
-        let finished = self.run_all(&folder, |ended| {
-            results.finish(ended.index, ended.save_steps, ended.outcome, ended.seconds)
-        })?;
-        let mut summary = results.summary(&finished)?;
-        let path = folder.path().to_owned();
-        let drawing = results.write(folder, &finished, &mut summary, &self.session.resolved)?;
-        report_finished(&summary, &path, self.session.shared.json, Some(&drawing))?;
-        all_diverged(&summary)
-    }
-
-    fn run_shard(&self, folder: RunFolder, shard: Shard) -> Result<(), Failure> {
-        let parts = self.run_all(&folder, |ended| self.write_part(&folder, shard, &ended))?;
-        let record = ShardRecord {
-            schema: SHARD_SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            of: Sharded::Run,
-            experiment: self.experiment.name.clone(),
-            experiment_sha256: rankfall_data::sha256_of(self.session.resolved.as_bytes()),
-            shard: shard.index,
-            shards: shard.count,
-            parts,
-        };
-        let path = folder.path().to_owned();
-        folder.finish_shard(&record)?;
-        report_shard(&record, &path, self.session.shared.json, true)
+        self.session
+            .run_all(self.folder, &recorder.labels(), run, finish)
     }
 
     /// Keeps the statistics of a dynamics as a file of the shard.
     fn write_part(
         &self,
-        folder: &RunFolder,
         shard: Shard,
-        ended: &Ended,
+        dynamics: usize,
+        measurements: &Measurements,
+        seconds: f64,
     ) -> Result<PartRecord, Failure> {
-        let Ended {
-            index,
-            outcome,
-            seconds,
-            ..
-        } = *ended;
+        let recorder = self.engine.recorder();
         let content = PartToWrite {
             shard,
-            dynamics: index,
-            known: &self.prepared.known,
-            statistics: &outcome.statistics,
-            weights: outcome.final_weights.as_ref().map(rows_first),
+            dynamics,
+            known: recorder.known(),
+            measurements,
         };
-        let (file, sha256) = folder.write_part(index, &self.session.resolved, &content)?;
-        let totals = outcome.statistics.totals();
+        let resolved = &self.session.resolved;
+        let (file, sha256) = self.folder.write_part(dynamics, resolved, &content)?;
+        let totals = measurements.statistics.totals();
         let diverged = totals.divergences().count;
         Ok(PartRecord {
-            label: self.experiment.dynamics[index].label.clone(),
+            label: recorder.labels()[dynamics].to_owned(),
             file,
             sha256,
             count: totals.survivors() + diverged,
@@ -285,80 +239,36 @@ impl Context<'_> {
         })
     }
 
-    /// A finished shard stays as it is, if it is the one that was asked for.
-    fn report_finished_shard(&self, path: &Path, shard: Shard) -> Result<(), Failure> {
-        let (record, recorded) = read_shard(path)?;
-        expect_same_experiment(path, &recorded, &self.session.resolved)?;
-        record.expect(shard, path)?;
-        report_shard(&record, path, self.session.shared.json, false)
-    }
-
-    /// Runs every dynamics, each to what `finish` makes of it.
-    fn run_all<F: Serialize + DeserializeOwned + Sync>(
-        &self,
-        folder: &RunFolder,
-        finish: impl Fn(Ended) -> Result<F, Failure>,
-    ) -> Result<Vec<F>, Failure> {
-        stability::print(&self.unstable);
-        let save_steps = self.experiment.save_steps();
-        let dynamics = self.experiment.dynamics.iter();
-        let labels: Vec<&str> = dynamics.map(|spec| spec.label.as_str()).collect();
-        let setup = &self.prepared.setup;
-        let run = |index: usize, resume: Option<&ensemble::Checkpoint>, watch: &dyn Control| {
-            let ensemble = self.experiment.ensemble(index, &save_steps[index]);
-            let blocks = ensemble.blocks(setup);
-            let part = (self.session.shard).map_or(0..blocks, |shard| shard.range(blocks));
-            let (threads, instructions) = (self.session.threads, Instructions::best());
-            let outcome = ensemble.run_part(setup, part, threads, resume, watch, instructions);
-            outcome.map_err(|error| of_run(error, folder))
-        };
-        self.session
-            .run_all(folder, &labels, run, |index, outcome, seconds| {
-                finish(Ended {
-                    index,
-                    save_steps: &save_steps[index],
-                    outcome,
-                    seconds,
-                })
-            })
+    fn shard_record(&self, shard: Shard, parts: Vec<PartRecord>) -> ShardRecord {
+        ShardRecord {
+            schema: SHARD_SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            of: Sharded::Run,
+            experiment: self.engine.recorder().name().to_owned(),
+            experiment_sha256: rankfall_data::sha256_of(self.session.resolved.as_bytes()),
+            shard: shard.index,
+            shards: shard.count,
+            parts,
+        }
     }
 }
 
-/// Prints what there is to say of a finished shard.
-fn report_shard(
-    record: &ShardRecord,
-    path: &Path,
-    json: bool,
-    is_new: bool,
-) -> Result<(), Failure> {
-    if json {
-        return crate::print_json(&shard_json(record)?);
+/// Draws the figures and the report of a finished run or sweep again; nothing is written yet. The folder
+/// is held against others until what is returned is dropped.
+///
+/// # Errors
+/// Exit code 2 for a folder that cannot be read.
+pub fn redraw(folder: &Path) -> Result<(Drawing, Option<Held>), Failure> {
+    let held = run_folder::hold_finished(folder)?;
+    if run_folder::is_finished_sweep(folder)? {
+        return Ok((sweep::redraw(folder)?, held));
     }
-    let shown = shown_path(path);
-    let which = record.which();
-    let end = if is_new {
-        format!(
-            "is in {shown}; rankfall merge makes the run of all {}",
-            which.count
-        )
-    } else {
-        format!("was finished in {shown} already; nothing was changed")
+    let summary = run_folder::read_any_summary(folder)?;
+    let series = SeriesTable::from_rows(run_folder::read_series(folder)?);
+    let experiment = run_folder::read_experiment(folder)?;
+    let drawing = match &summary {
+        AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder),
+        AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder),
     };
-    let mut text = String::new();
-    for part in &record.parts {
-        text += &format!(
-            "{}: {} trajectories, {} diverged, {:.1} s\n",
-            part.label, part.count, part.diverged, part.seconds
-        );
-    }
-    crate::print(&format!("{text}shard {which} {end}\n"))
-}
-
-fn of_run(error: RunError, folder: &RunFolder) -> Failure {
-    match error {
-        RunError::Interrupted => interrupted(folder),
-        RunError::Start(error) => preparation::of_setup(error),
-        RunError::Checkpoint(words) => Failure::run(words),
-        RunError::ForeignCheckpoint(words) => foreign_checkpoint(folder, &words),
-    }
+    Ok((drawing, held))
 }

@@ -471,14 +471,13 @@ pub fn read_experiment(folder: &Path) -> Result<String, Failure> {
     open::text(&path).map_err(|error| unreadable(&path, &error))
 }
 
-/// Prints the summary of a finished run or sweep as it is in its file.
+/// The summary of a finished run or sweep as it is in its file.
 ///
 /// # Errors
-/// Exit code 2 where it cannot be read, 1 where standard output cannot be written.
-pub fn print_summary(folder: &Path) -> Result<(), Failure> {
+/// Exit code 2 where it cannot be read.
+pub fn summary_as_written(folder: &Path) -> Result<String, Failure> {
     let path = folder.join(SUMMARY);
-    let text = open::text(&path).map_err(|error| unreadable(&path, &error))?;
-    crate::print_json(&text)
+    open::text(&path).map_err(|error| unreadable(&path, &error))
 }
 
 /// Holds a finished folder against others that would write into it; `None` where it is not finished.

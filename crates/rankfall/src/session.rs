@@ -1,14 +1,12 @@
 //! Running the dynamics of an experiment one after the other in its folder: checkpoints, progress,
 //! interruption and going on, whatever the engine.
 
-use crate::arguments::SharedArguments;
 use crate::checkpoint::{self, Owner, RunCheckpoint, Snapshot};
 use crate::failure::{Failure, shown_path};
-use crate::interruption;
-use crate::progress::{Progress, warn_of_threads};
+use crate::run::Options;
 use crate::run_folder::{CHECKPOINT, RunFolder};
-use crate::shard::Shard;
-use rankfall_core::ensemble::{self, Control};
+use crate::watch::{Watch, warn_of_threads};
+use rankfall_core::runner::{Checkpoint, Control, RunError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -19,12 +17,8 @@ use std::time::{Duration, Instant};
 pub struct Session<'a> {
     /// The resolved copy of the experiment.
     pub resolved: String,
-    /// How many threads to use.
-    pub threads: usize,
-    /// Which part of the work, where it is not all.
-    pub shard: Option<Shard>,
-    /// Options of the command.
-    pub shared: &'a SharedArguments,
+    /// How it is to go.
+    pub options: &'a Options<'a>,
 }
 
 impl Session<'_> {
@@ -32,7 +26,7 @@ impl Session<'_> {
     fn owner(&self) -> Owner<'_> {
         Owner {
             experiment: &self.resolved,
-            shard: self.shard,
+            shard: self.options.shard,
         }
     }
 
@@ -47,7 +41,7 @@ impl Session<'_> {
         &self,
         folder: &RunFolder,
         labels: &[&str],
-        run: impl Fn(usize, Option<&ensemble::Checkpoint>, &dyn Control) -> Result<O, Failure>,
+        run: impl Fn(usize, Option<&Checkpoint>, &dyn Control) -> Result<O, Failure>,
         finish: impl Fn(usize, &O, f64) -> Result<F, Failure>,
     ) -> Result<Vec<F>, Failure> {
         let mut checkpoint = RunCheckpoint::default();
@@ -55,7 +49,6 @@ impl Session<'_> {
             checkpoint = checkpoint::read(folder, self.owner())?;
         }
         folder.write_experiment(&self.resolved)?;
-        interruption::listen()?;
         let mut finished = Vec::with_capacity(labels.len());
         for (index, label) in (0..).zip(labels) {
             if index < checkpoint.finished {
@@ -81,7 +74,7 @@ impl Session<'_> {
             };
             checkpoint::write(folder, self.owner(), &snapshot)?;
         }
-        interruption::let_finish();
+        self.options.watch.let_finish();
         Ok(finished)
     }
 
@@ -90,16 +83,17 @@ impl Session<'_> {
         folder: &RunFolder,
         checkpoint: &RunCheckpoint,
         label: &str,
-        run: impl Fn(Option<&ensemble::Checkpoint>, &dyn Control) -> Result<O, Failure>,
+        run: impl Fn(Option<&Checkpoint>, &dyn Control) -> Result<O, Failure>,
     ) -> Result<(O, f64), Failure> {
         let before = checkpoint.seconds;
         let started = Instant::now();
         let seconds = || before + started.elapsed().as_secs_f64();
-        let watch = Watch {
+        let watch = self.options.watch;
+        let control = OfDynamics {
             folder,
-            progress: Progress::new(label, self.shared.quiet),
-            checkpoint_interval: self.shared.checkpoint_seconds,
-            keep: |current: &ensemble::Checkpoint| {
+            watch,
+            checkpoint_interval: self.options.checkpoint_interval,
+            keep: |current: &Checkpoint| {
                 let snapshot = Snapshot {
                     finished: checkpoint.finished,
                     current: Some(current),
@@ -108,21 +102,32 @@ impl Session<'_> {
                 checkpoint::write(folder, self.owner(), &snapshot)
             },
         };
-        let outcome = run(checkpoint.current.as_ref(), &watch);
-        watch.progress.finish();
+        watch.begin(label);
+        let outcome = run(checkpoint.current.as_ref(), &control);
+        watch.end();
         Ok((outcome?, seconds()))
     }
 }
 
+/// What to say of a run that ended early.
+pub fn ended_early(error: RunError<Failure>, folder: &RunFolder) -> Failure {
+    match error {
+        RunError::Interrupted => interrupted(folder),
+        RunError::Start(failure) => failure,
+        RunError::Checkpoint(words) => Failure::run(words),
+        RunError::ForeignCheckpoint(words) => foreign_checkpoint(folder, &words),
+    }
+}
+
 /// How a run ends that was told to stop.
-pub fn interrupted(folder: &RunFolder) -> Failure {
+fn interrupted(folder: &RunFolder) -> Failure {
     let shown = shown_path(folder.path());
     Failure::interrupted(format!("interrupted; everything so far is in {shown}"))
         .hint("the same command with --resume continues it")
 }
 
 /// A checkpoint that this run cannot go on from.
-pub fn foreign_checkpoint(folder: &RunFolder, words: &str) -> Failure {
+fn foreign_checkpoint(folder: &RunFolder, words: &str) -> Failure {
     Failure::input(format!(
         "the checkpoint in {} is not of this run: {words}",
         shown_path(folder.path())
@@ -203,29 +208,29 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Watches over one dynamics.
-struct Watch<'a, K> {
+/// Watches over one dynamics, and keeps its checkpoints.
+struct OfDynamics<'a, K> {
     folder: &'a RunFolder,
-    progress: Progress,
+    watch: &'a dyn Watch,
     checkpoint_interval: Duration,
     keep: K,
 }
 
-impl<K> Control for Watch<'_, K>
+impl<K> Control for OfDynamics<'_, K>
 where
-    K: Fn(&ensemble::Checkpoint) -> Result<(), Failure> + Sync,
+    K: Fn(&Checkpoint) -> Result<(), Failure> + Sync,
 {
     fn interrupted(&self) -> bool {
-        interruption::requested()
+        self.watch.interrupted()
     }
 
     fn progress(&self, done: u64, total: u64) {
-        self.progress.update(done, total);
+        self.watch.progress(done, total);
     }
 
     fn abandon(&self) {
-        self.progress.finish();
-        interruption::end(&interrupted(self.folder));
+        self.watch.end();
+        self.watch.abandon(&interrupted(self.folder));
     }
 
     fn fewer_threads(&self, made: usize, wanted: usize) {
@@ -236,7 +241,7 @@ where
         self.checkpoint_interval
     }
 
-    fn keep(&self, current: &ensemble::Checkpoint) -> Result<(), String> {
+    fn keep(&self, current: &Checkpoint) -> Result<(), String> {
         (self.keep)(current).map_err(|failure| failure.message)
     }
 }
@@ -244,27 +249,27 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arguments::{Arguments, Command};
     use crate::run_folder::{Existing, Opened};
-    use clap::Parser;
+    use crate::watch::Silent;
 
     /// What is written grows with the number of dynamics, not with its square: a checkpoint does not
     /// hold what those before it left.
     #[test]
     fn checkpoints_do_not_grow_with_the_dynamics_before_them() {
-        let arguments = Arguments::try_parse_from(["rankfall", "run", "x.toml", "-q"]).unwrap();
-        let Command::Run(arguments) = arguments.command else {
-            panic!("not a run")
-        };
         let keep = tempfile::tempdir().unwrap();
         let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
             panic!("not a new folder")
         };
         let session = Session {
             resolved: "name = \"x\"".to_owned(),
-            threads: 1,
-            shard: None,
-            shared: &arguments.shared,
+            options: &Options {
+                out: None,
+                existing: Existing::Refuse,
+                threads: 1,
+                shard: None,
+                checkpoint_interval: Duration::MAX,
+                watch: &Silent,
+            },
         };
         let labels = ["one"; 40];
         let finish = |place: usize, _: &(), _: f64| {

@@ -19,7 +19,6 @@ use rankfall_nets::loss::Loss;
 use rankfall_nets::scalar::Scalar;
 use rankfall_nets::sharpness::sharpness;
 use rankfall_nets::training::Plan;
-use std::io::Write;
 
 /// Says of each dynamics of two linear layers whose step is not stable at the start, or at no minimum of the
 /// loss, and what would be.
@@ -88,7 +87,7 @@ fn of_source<T: Scalar>(
     let Some(curvature) = curvature_of(prepared, source) else {
         return Vec::new();
     };
-    let dynamics = prepared.ensembles.iter().zip(labels);
+    let dynamics = prepared.known.ensembles.iter().zip(labels);
     let words = dynamics.filter_map(|(ensemble, label)| {
         let training = &ensemble.training;
         let linear = training.network.activation == Activation::Linear;
@@ -105,7 +104,7 @@ fn of_source<T: Scalar>(
 
 /// The largest curvature of the first trajectory at the start. All dynamics share network, loss and start.
 fn curvature_of<T: Scalar>(prepared: &dense::Prepared, source: &Source<T>) -> Option<f64> {
-    let training = &prepared.ensembles.first()?.training;
+    let training = &prepared.known.ensembles.first()?.training;
     if training.loss != Loss::Squared {
         return None;
     }
@@ -115,14 +114,6 @@ fn curvature_of<T: Scalar>(prepared: &dense::Prepared, source: &Source<T>) -> Op
         .initialisation
         .draw::<T>(&plan.network, training.seed, 0);
     sharpness(&plan, &train, &weights)
-}
-
-/// Prints what there is to say before a run begins.
-pub fn print(warnings: &[String]) {
-    for warning in warnings {
-        // Nowhere is left to report that standard error is closed.
-        let _ = writeln!(std::io::stderr(), "rankfall: warning: {warning}");
-    }
 }
 
 /// The step of one dynamics.

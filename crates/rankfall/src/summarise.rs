@@ -1,10 +1,9 @@
 //! From the statistics of an ensemble to its summary and its rows of `series.parquet`.
 
 use crate::experiment::DynamicsSpec;
-use rankfall_core::ensemble::Outcome;
 use rankfall_core::observe::{LAW, Layout};
 use rankfall_core::optimizer::Optimizer;
-use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Totals};
+use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
 use rankfall_report::record::{
     Divergence, DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, OptimizerRecord,
     ProblemSummary, RankSummary, Scalar, SeriesRow, SpectraSummary, Spectrum,
@@ -15,8 +14,10 @@ pub struct Material<'a> {
     /// The dynamics as asked for.
     pub spec: &'a DynamicsSpec,
     /// What was measured.
-    pub outcome: &'a Outcome,
-    /// Its statistics over all blocks.
+    pub layout: &'a Layout,
+    /// Its statistics, block by block.
+    pub statistics: &'a Statistics,
+    /// The same over all blocks.
     pub totals: &'a Totals<'a>,
     /// The steps at which it was measured.
     pub save_steps: &'a [u64],
@@ -40,19 +41,15 @@ fn defined(value: f64) -> Option<f64> {
 }
 
 impl Material<'_> {
-    fn layout(&self) -> &Layout {
-        &self.outcome.layout
-    }
-
     fn time(&self, save: usize) -> f64 {
         self.save_steps[save] as f64 * self.spec.time_step
     }
 
     fn cell(&self, save: usize, name: &str, index: u32) -> Option<Cell> {
-        let place = self.layout().position(name, index)?;
+        let place = self.layout.position(name, index)?;
         Some(
             self.totals
-                .cell(save * self.layout().observables.len() + place),
+                .cell(save * self.layout.observables.len() + place),
         )
     }
 
@@ -84,7 +81,7 @@ impl Material<'_> {
     fn spectrum(&self, matrix: &str) -> Spectrum {
         let name = format!("log_singular_value_{matrix}");
         let at = |save| {
-            let size = self.layout().spectrum_size(matrix) as u32;
+            let size = self.layout.spectrum_size(matrix) as u32;
             (1..=size)
                 .map(|index| self.mean(save, &name, index))
                 .collect()
@@ -174,7 +171,7 @@ impl Material<'_> {
             loss: self.loss("loss"),
             excess_loss: self.loss("excess_loss"),
             population_loss: self
-                .layout()
+                .layout
                 .position("population_loss", 0)
                 .map(|_| self.loss("population_loss")),
             quantiles: self.quantiles(),
@@ -182,7 +179,7 @@ impl Material<'_> {
     }
 
     fn quantiles(&self) -> String {
-        if self.outcome.statistics.is_exact() {
+        if self.statistics.is_exact() {
             return "type 7, from every trajectory".to_owned();
         }
         format!(
@@ -237,7 +234,7 @@ impl Material<'_> {
     /// The rows of `series.parquet`.
     pub fn series(&self) -> Vec<SeriesRow> {
         let mut rows = Vec::new();
-        for observable in &self.layout().observables {
+        for observable in &self.layout.observables {
             if observable.name == LAW {
                 continue;
             }

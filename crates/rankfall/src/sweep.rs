@@ -7,21 +7,17 @@ pub mod record;
 pub mod schedule;
 pub mod settings;
 
-use crate::arguments::{SharedArguments, SweepArguments};
 use crate::checkpoint::{self, Owner};
 use crate::estimate;
 use crate::experiment::document::{Node, Value};
 use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
 use crate::experiment::{self};
-use crate::failure::{Failure, quoted, shown_path};
-use crate::interruption;
+use crate::failure::{Failure, shown_path};
 use crate::preparation::{DataCache, prepare_with};
-use crate::results::{Drawing, finish_drawn, finished_before};
-use crate::run::{existing, out_folder, threads};
-use crate::run_folder::partial::{
-    PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
-};
-use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY, SWEEP};
+use crate::results::{Drawing, finish_drawn};
+use crate::run::{Content, Done, Options};
+use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard};
+use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY};
 use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use crate::stability;
@@ -32,26 +28,7 @@ use record::{AxisRecord, SWEEP_SCHEMA, SweepSummary, SweptDynamics};
 use schedule::{Schedule, SweepCheckpoint, UnitRows};
 use serde::{Deserialize, Serialize};
 use settings::{SEED, Settings};
-use std::path::Path;
-
-/// `rankfall sweep`.
-///
-/// # Errors
-/// A [`Failure`] with the exit code of its kind.
-pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
-    let path = &arguments.experiment;
-    let text = experiment::read_text(path)?;
-    let given = SweepArgumentsRead {
-        over: arguments.over.clone(),
-        random: arguments.design.map(|design| design.is_random()),
-        points: arguments.points,
-        vary_seed: arguments.vary_seed,
-    };
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let shared = &arguments.shared;
-    let plan = plan_of(&text, &shown_path(path), folder, &shared.sets, &given)?;
-    execute(plan, arguments.part.shard, shared)
-}
+use std::path::{Path, PathBuf};
 
 /// The points of an experiment file with `--set` and `--over` applied.
 ///
@@ -98,55 +75,43 @@ pub fn is_sweep(root: &Node) -> bool {
 ///
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
-pub fn execute(
-    mut plan: Plan,
-    shard: Option<Shard>,
-    shared: &SharedArguments,
-) -> Result<(), Failure> {
-    let path = out_folder(&plan.first()?.name, shard, shared);
-    run_folder::check(&path, existing(shared))?;
+pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
+    let path = options.folder(&plan.first()?.name);
+    run_folder::check(&path, options.existing)?;
     let cache = DataCache::default();
-    let threads = threads(shared);
-    let (known, data_that_vary) = check_points(&mut plan, &cache, &path, threads)?;
+    let (known, data_that_vary) = check_points(&mut plan, &cache, &path, options.threads)?;
     let sweep = Sweep {
         resolved: plan.resolved_toml()? + &data_that_vary,
         plan: &plan,
         known,
     };
-    let folder = match (RunFolder::open(&path, existing(shared))?, shard) {
-        (Opened::Finished, None) => {
-            let summary = read_summary(&path)?;
-            let recorded = run_folder::read_experiment(&path)?;
-            expect_same_experiment(&path, &recorded, &sweep.resolved)?;
-            return report(&summary, &path, shared.json, None);
-        }
-        (Opened::Finished, Some(shard)) => return sweep.finished_shard(&path, shard, shared.json),
-        (Opened::Fresh(folder) | Opened::Interrupted(folder), _) => folder,
+    let folder = match RunFolder::open(&path, options.existing)? {
+        Opened::Finished => return sweep.finished_before(path, options.shard),
+        Opened::Fresh(folder) | Opened::Interrupted(folder) => folder,
     };
     let owner = Owner {
         experiment: &sweep.resolved,
-        shard,
+        shard: options.shard,
     };
     let mut from = SweepCheckpoint::default();
     if folder.file(CHECKPOINT).exists() {
         from = checkpoint::read(&folder, owner)?;
     }
     folder.write_experiment(&sweep.resolved)?;
-    stability::print(sweep.known.unstable.as_slice());
-    interruption::listen()?;
+    if let Some(words) = &sweep.known.unstable {
+        log::warn!("{words}");
+    }
     let schedule = Schedule {
         plan: &plan,
         cache: &cache,
         folder: &folder,
         owner,
-        threads,
-        checkpoint_interval: shared.checkpoint_seconds,
-        quiet: shared.quiet,
+        options,
     };
     let (rows, seconds) = schedule.run(from)?;
-    match shard {
-        None => sweep.write(folder, &rows, seconds, shared.json),
-        Some(shard) => sweep.write_shard(folder, shard, &rows, seconds, shared.json),
+    match options.shard {
+        None => sweep.write(folder, &rows, seconds),
+        Some(shard) => sweep.write_shard(folder, shard, &rows, seconds),
     }
 }
 
@@ -261,20 +226,18 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    fn write(
-        &self,
-        folder: RunFolder,
-        rows: &UnitRows,
-        seconds: f64,
-        json: bool,
-    ) -> Result<(), Failure> {
+    fn write(&self, folder: RunFolder, rows: &UnitRows, seconds: f64) -> Result<Done, Failure> {
         let mut summary = self.summary(rows, seconds)?;
         let path = folder.path().to_owned();
         folder.write_sweep(self.plan, rows)?;
         let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path);
         let drawing = finish_drawn(folder, drawing, &mut summary, |s| &mut s.warnings)?;
-        report(&summary, &path, json, Some(&drawing))?;
-        expect_survivors(&summary)
+        Ok(Done {
+            path,
+            content: Content::Sweep(summary),
+            drawing: Some(drawing),
+            before: false,
+        })
     }
 
     fn write_shard(
@@ -283,8 +246,7 @@ impl Sweep<'_> {
         shard: Shard,
         rows: &UnitRows,
         seconds: f64,
-        json: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<Done, Failure> {
         let content = SweepPart {
             shard,
             rows: rows.clone(),
@@ -320,14 +282,36 @@ impl Sweep<'_> {
         };
         let path = folder.path().to_owned();
         folder.finish_shard(&record)?;
-        report_shard(&record, &path, json, true)
+        Ok(Done {
+            path,
+            content: Content::Shard(record),
+            drawing: None,
+            before: false,
+        })
     }
 
-    fn finished_shard(&self, path: &Path, shard: Shard, json: bool) -> Result<(), Failure> {
-        let (record, recorded) = read_shard(path)?;
-        expect_same_experiment(path, &recorded, &self.resolved)?;
-        record.expect(shard, path)?;
-        report_shard(&record, path, json, false)
+    /// What is done stays as it is, if it is what was asked for.
+    fn finished_before(&self, path: PathBuf, shard: Option<Shard>) -> Result<Done, Failure> {
+        let content = match shard {
+            None => {
+                let summary = read_summary(&path)?;
+                let recorded = run_folder::read_experiment(&path)?;
+                expect_same_experiment(&path, &recorded, &self.resolved)?;
+                Content::Sweep(summary)
+            }
+            Some(shard) => {
+                let (record, recorded) = read_shard(&path)?;
+                expect_same_experiment(&path, &recorded, &self.resolved)?;
+                record.expect(shard, &path)?;
+                Content::Shard(record)
+            }
+        };
+        Ok(Done {
+            path,
+            content,
+            drawing: None,
+            before: true,
+        })
     }
 
     fn summary(&self, rows: &UnitRows, seconds: f64) -> Result<SweepSummary, Failure> {
@@ -467,7 +451,10 @@ fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
 }
 
 /// A sweep without a survivor at any point is a failed run, though its record is kept.
-fn expect_survivors(summary: &SweepSummary) -> Result<(), Failure> {
+///
+/// # Errors
+/// Exit code 1 where no trajectory survived anywhere.
+pub fn expect_survivors(summary: &SweepSummary) -> Result<(), Failure> {
     let lost = |d: &SweptDynamics| d.points_without_survivors == summary.points;
     match summary.dynamics.iter().all(lost) {
         true => Err(
@@ -478,81 +465,18 @@ fn expect_survivors(summary: &SweepSummary) -> Result<(), Failure> {
     }
 }
 
-/// Prints what a person or a program wants to see at the end.
-fn report(
-    summary: &SweepSummary,
-    path: &Path,
-    json: bool,
-    drawing: Option<&Drawing>,
-) -> Result<(), Failure> {
-    if json {
-        return run_folder::print_summary(path);
-    }
-    let axes: Vec<&str> = summary.axes.iter().map(|a| a.key.as_str()).collect();
-    let mut text = format!("{} points over {}\n", summary.points, axes.join(" × "));
-    for d in &summary.dynamics {
-        let range = |range: Option<[f64; 2]>| {
-            range.map_or("none".to_owned(), |[a, b]| format!("{a:.3} to {b:.3}"))
-        };
-        text += &format!(
-            "{}: at the end the effective rank of Θ is {}, its surviving singular values {}; \
-             {} points with divergence, {} without a survivor\n",
-            d.label,
-            range(d.effective_rank_theta),
-            range(d.surviving_singular_values),
-            d.points_with_divergence,
-            d.points_without_survivors
-        );
-    }
-    for warning in &summary.warnings {
-        text += &format!("note: {warning}\n");
-    }
-    let shown = shown_path(path);
-    text += &match drawing {
-        Some(drawing) => format!("the table is {shown}/{SWEEP}\n{}", drawing.listing(path)),
-        None => finished_before(path),
-    };
-    crate::print(&text)
-}
-
-fn report_shard(
-    record: &ShardRecord,
-    path: &Path,
-    json: bool,
-    is_new: bool,
-) -> Result<(), Failure> {
-    if json {
-        return crate::print_json(&shard_json(record)?);
-    }
-    let shown = shown_path(path);
-    let points = record.parts.iter().map(|part| part.count).sum::<u64>();
-    let end = if is_new {
-        format!(
-            "is in {shown}; rankfall merge makes the sweep of all {}",
-            record.shards
-        )
-    } else {
-        format!("was finished in {shown} already; nothing was changed")
-    };
-    crate::print(&format!(
-        "shard {} of {}, {points} points, {end}\n",
-        record.which(),
-        quoted(&record.experiment)
-    ))
-}
-
 /// Draws the figures and the report of a finished sweep again.
 ///
 /// # Errors
-/// Exit code 2 for a folder that cannot be read, 1 for one that cannot be written.
-pub fn plot(folder: &Path) -> Result<(), Failure> {
+/// Exit code 2 for a folder that cannot be read.
+pub fn redraw(folder: &Path) -> Result<Drawing, Failure> {
     let summary = read_summary(folder)?;
     let resolved = run_folder::read_experiment(folder)?;
     let source = shown_path(&folder.join(run_folder::EXPERIMENT));
     let given = SweepArgumentsRead::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let rows = run_folder::read_sweep(folder, &plan)?;
-    drawing::draw(&plan, &rows, &summary, &resolved, folder).write_alone(folder)
+    Ok(drawing::draw(&plan, &rows, &summary, &resolved, folder))
 }
 
 /// Puts the shards of a sweep together.
@@ -560,11 +484,10 @@ pub fn plot(folder: &Path) -> Result<(), Failure> {
 /// # Errors
 /// Exit code 2 for a shard that lacks points or does not belong to the others.
 pub fn merge(
-    shards: &[crate::merge::Found],
+    shards: &[crate::merge::ShardFolder],
     out: &Path,
     existing: run_folder::Existing,
-    json: bool,
-) -> Result<(), Failure> {
+) -> Result<Done, Failure> {
     let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
     let resolved = shards[0].experiment.clone();
     let given = SweepArgumentsRead::default();
@@ -599,5 +522,5 @@ pub fn merge(
         resolved,
         known,
     };
-    sweep.write(folder, &rows, seconds, json)
+    sweep.write(folder, &rows, seconds)
 }

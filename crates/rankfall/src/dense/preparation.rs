@@ -17,13 +17,12 @@ use rankfall_nets::noise;
 use rankfall_nets::scalar::{Precision, Scalar};
 use rankfall_nets::teacher::TeacherSpec;
 use rankfall_nets::training::{Plan, TrainingError, TrainingSpec};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::Path;
 
 /// An experiment ready to run.
 pub struct Prepared {
-    /// One ensemble per dynamics.
-    pub ensembles: Vec<EnsembleSpec>,
     /// Where trajectories get their data.
     pub source: AnySource,
     /// What results need to know.
@@ -38,8 +37,8 @@ pub enum AnySource {
     Double(Source<f64>),
 }
 
-/// What is known of the data once they were read.
-#[derive(Clone, Debug, PartialEq)]
+/// What is known of the data once they were read: all that is needed to make results of measurements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Known {
     /// The network.
     pub network: Network,
@@ -55,7 +54,13 @@ pub struct Known {
     pub words: String,
     /// Sentences a reader of the results must see.
     pub warnings: Vec<String>,
-    /// What each dynamics measures.
+    /// One ensemble per dynamics.
+    pub ensembles: Vec<EnsembleSpec>,
+    /// Trajectories that are run of each: one where all would be the same.
+    pub trajectories: Vec<u64>,
+    /// t = Σ η at each save of each.
+    pub times: Vec<Vec<f64>>,
+    /// What each measures.
     pub layouts: Vec<Layout>,
 }
 
@@ -85,8 +90,10 @@ fn prepare_in<T: Scalar>(
     let plan = plan(&ensembles[0], 0)?;
     let train = fitted(&plan, train)?;
     let held_out = held_out.map(|data| fitted(&plan, data)).transpose()?;
-    let mut layouts = Vec::new();
+    let (mut layouts, mut times) = (Vec::new(), Vec::new());
     for (index, ensemble) in ensembles.iter().enumerate() {
+        let plan = self::plan(ensemble, index)?;
+        times.push(plan.times(&ensemble.measure.save_steps));
         layouts.push(check(
             index,
             ensemble,
@@ -106,6 +113,12 @@ fn prepare_in<T: Scalar>(
         },
         words,
         warnings,
+        trajectories: ensembles
+            .iter()
+            .map(|ensemble| ensemble.effective_trajectories(&source))
+            .collect(),
+        ensembles,
+        times,
         layouts,
     };
     let source = match source {
@@ -113,7 +126,6 @@ fn prepare_in<T: Scalar>(
         teacher @ Source::Teacher { .. } => teacher,
     };
     Ok(Prepared {
-        ensembles,
         source: wrap(source),
         known,
     })

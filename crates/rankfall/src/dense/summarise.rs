@@ -1,9 +1,8 @@
 //! From the statistics of an ensemble of networks to its summary and its rows of `series.parquet`.
 
 use super::preparation::Known;
-use super::run::Ended;
 use crate::experiment::layered::LayeredDynamics;
-use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Totals};
+use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
 use rankfall_nets::ensemble::EnsembleSpec;
 use rankfall_nets::layout::Layout;
 use rankfall_nets::noise::Noise;
@@ -23,10 +22,14 @@ pub struct Material<'a> {
     pub spec: &'a LayeredDynamics,
     /// The same as it was run.
     pub ensemble: &'a EnsembleSpec,
-    /// What it left.
-    pub ended: &'a Ended,
-    /// Its statistics.
+    /// Its statistics, block by block.
+    pub statistics: &'a Statistics,
+    /// The same over all trajectories.
     pub totals: &'a Totals<'a>,
+    /// t = Σ η at each save.
+    pub times: &'a [f64],
+    /// Trajectories that were run.
+    pub trajectories: u64,
     /// What was measured.
     pub layout: &'a Layout,
     /// What is known of the data.
@@ -64,7 +67,7 @@ impl Material<'_> {
     }
 
     fn last(&self) -> usize {
-        self.ended.times.len() - 1
+        self.times.len() - 1
     }
 
     fn scalar(&self, name: &str, index: u32) -> Scalar {
@@ -163,7 +166,7 @@ impl Material<'_> {
             momentum: spec.optimizer.momentum,
             weight_decay: spec.optimizer.weight_decay,
             steps,
-            trajectories: self.ended.trajectories,
+            trajectories: self.trajectories,
             diverged: diverged.count,
             divergences: (diverged.first.iter())
                 .map(|d| Divergence {
@@ -175,7 +178,7 @@ impl Material<'_> {
                 .collect(),
             reductions: self.reductions(),
             seconds: self.seconds,
-            trajectory_steps_per_second: steps as f64 * self.ended.trajectories as f64
+            trajectory_steps_per_second: steps as f64 * self.trajectories as f64
                 / self.seconds.max(1e-9),
             loss: self.ends("loss", 0).unwrap_or_default(),
             accuracy: self.ends("accuracy", 0),
@@ -237,7 +240,7 @@ impl Material<'_> {
     }
 
     fn quantiles(&self) -> String {
-        if self.ended.statistics.is_exact() {
+        if self.statistics.is_exact() {
             return "type 7, from every trajectory".to_owned();
         }
         format!(
@@ -249,7 +252,7 @@ impl Material<'_> {
 
     fn reductions(&self) -> Vec<String> {
         let mut all = vec![format!("none: every layer at full width, for {}", self.why)];
-        if self.ended.trajectories < self.ensemble.trajectories {
+        if self.trajectories < self.ensemble.trajectories {
             let requested = self.ensemble.trajectories;
             all.push(format!(
                 "trajectories: one stands for {requested}, which would all be equal"
@@ -272,7 +275,7 @@ impl Material<'_> {
                 true => measure.takes_losses(save),
                 false => measure.takes_spectra(save),
             };
-            for save in (0..self.ended.times.len()).filter(taken) {
+            for save in (0..self.times.len()).filter(taken) {
                 rows.extend(self.row(&observable.name, observable.index, save));
             }
         }
@@ -287,7 +290,7 @@ impl Material<'_> {
             dynamics: self.spec.label.clone(),
             observable: name.to_owned(),
             index,
-            time: self.ended.times[save],
+            time: self.times[save],
             mean: defined(cell.mean),
             std_error: defined(cell.deviation / survivors.sqrt()),
             q05,

@@ -51,9 +51,7 @@ fn lock_in_place(file: File, path: &Path) -> io::Result<Taken> {
         Err(TryLockError::WouldBlock) => return Ok(Taken::ByAnother),
         Err(TryLockError::Error(error)) if has_no_locks(&error) => {
             let shown = shown_path(path.parent().unwrap_or(path));
-            crate::complain(&format!(
-                "warning: the file system has no locks: nothing guards {shown} against a second run"
-            ));
+            log::warn!("the file system has no locks: nothing guards {shown} against a second run");
         }
         Err(TryLockError::Error(error)) => return Err(error),
     }

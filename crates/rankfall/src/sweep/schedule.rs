@@ -5,13 +5,13 @@ use super::metrics::{self, MetricRow, Predictions};
 use super::plan::Plan;
 use crate::checkpoint::{self, Owner};
 use crate::failure::{Failure, FailureKind};
-use crate::interruption;
 use crate::preparation::{DataCache, prepare_with};
-use crate::progress::{Progress, warn_of_threads};
+use crate::run::Options;
 use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
-use rankfall_core::ensemble::{self, Control, GRACE, RunError};
+use crate::watch::warn_of_threads;
 use rankfall_core::instructions::Instructions;
+use rankfall_core::runner::{Checkpoint, Control, GRACE, RunError};
 use rankfall_core::threads::start_workers;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub struct SweepCheckpoint {
     /// Finished units.
     pub finished: UnitRows,
     /// Others, as far as they are.
-    under_way: BTreeMap<(u64, u32), ensemble::Checkpoint>,
+    under_way: BTreeMap<(u64, u32), Checkpoint>,
     /// Wall seconds spent.
     pub seconds: f64,
 }
@@ -39,7 +39,7 @@ pub struct SweepCheckpoint {
 #[derive(Serialize)]
 struct Snapshot<'a> {
     finished: &'a UnitRows,
-    under_way: &'a BTreeMap<(u64, u32), ensemble::Checkpoint>,
+    under_way: &'a BTreeMap<(u64, u32), Checkpoint>,
     seconds: f64,
 }
 
@@ -72,12 +72,8 @@ pub struct Schedule<'a> {
     pub folder: &'a RunFolder,
     /// Whom its checkpoint belongs to, with the part of it to run.
     pub owner: Owner<'a>,
-    /// Threads to use.
-    pub threads: usize,
-    /// Time between two checkpoints.
-    pub checkpoint_interval: Duration,
-    /// Whether to say nothing of progress.
-    pub quiet: bool,
+    /// How it is to go.
+    pub options: &'a Options<'a>,
 }
 
 /// What workers share.
@@ -93,7 +89,7 @@ struct State {
     free: usize,
     working: usize,
     finished: UnitRows,
-    under_way: BTreeMap<(u64, u32), ensemble::Checkpoint>,
+    under_way: BTreeMap<(u64, u32), Checkpoint>,
     /// Trajectory-steps of finished units, and of those that run.
     done: u64,
     running: BTreeMap<(u64, u32), u64>,
@@ -114,7 +110,7 @@ impl Board {
     }
 
     /// The next unit, once there are threads for it.
-    fn take(&self) -> Option<(Unit, Option<ensemble::Checkpoint>)> {
+    fn take(&self) -> Option<(Unit, Option<Checkpoint>)> {
         let mut state = self.lock();
         loop {
             if state.failure.is_some() {
@@ -135,7 +131,7 @@ impl Board {
     }
 }
 
-/// Counts a worker out when it ends, also by a panic: nobody must wait for the dead.
+/// Counts a worker out when it ends, also by a panic: nobody must wait for one that ended.
 struct Present<'a>(&'a Board);
 
 impl Drop for Present<'_> {
@@ -161,12 +157,12 @@ impl Schedule<'_> {
         let (mut units, done) = self.units(&from.finished)?;
         let total = done + units.iter().map(|u| u.steps).sum::<u64>();
         self.share_threads(&mut units);
-        let workers = self.threads.clamp(1, units.len().max(1));
+        let workers = self.options.threads.clamp(1, units.len().max(1));
         let board = Board {
             state: Mutex::new(State {
                 units,
                 next: 0,
-                free: self.threads.max(1),
+                free: self.options.threads.max(1),
                 working: workers,
                 finished: from.finished,
                 under_way: from.under_way,
@@ -201,7 +197,7 @@ impl Schedule<'_> {
             }
             return Err(failure);
         }
-        interruption::let_finish();
+        self.options.watch.let_finish();
         let finished = std::mem::take(&mut board.lock().finished);
         Ok((finished, seconds()))
     }
@@ -236,14 +232,14 @@ impl Schedule<'_> {
 
     /// A unit that is more than one thread's share of the work gets as many as that.
     fn share_threads(&self, units: &mut [Unit]) {
-        let share = units.iter().map(|u| u.cost).sum::<f64>() / self.threads.max(1) as f64;
+        let share = units.iter().map(|u| u.cost).sum::<f64>() / self.options.threads.max(1) as f64;
         for unit in units {
             let threads = (unit.cost / share.max(f64::MIN_POSITIVE)).ceil();
-            unit.threads = (threads as usize).clamp(1, self.threads.max(1));
+            unit.threads = (threads as usize).clamp(1, self.options.threads.max(1));
         }
     }
 
-    fn work(&self, board: &Board, unit: Unit, resume: Option<&ensemble::Checkpoint>) {
+    fn work(&self, board: &Board, unit: Unit, resume: Option<&Checkpoint>) {
         let outcome = self.run_unit(board, unit, resume);
         let mut state = board.lock();
         state.free += unit.threads;
@@ -276,7 +272,7 @@ impl Schedule<'_> {
         &self,
         board: &Board,
         unit: Unit,
-        resume: Option<&ensemble::Checkpoint>,
+        resume: Option<&Checkpoint>,
     ) -> Result<Vec<MetricRow>, Failure> {
         let named = |mut failure: Failure| {
             failure.message = format!("{}: {}", self.plan.named(unit.point), failure.message);
@@ -287,15 +283,15 @@ impl Schedule<'_> {
         let spec = &experiment.dynamics[unit.dynamics];
         let last = step_count(experiment.run.time, spec.time_step).unwrap_or(1);
         let ensemble = experiment.ensemble(unit.dynamics, &metrics::save_steps(last));
-        let watch = Watch {
+        let control = OfUnit {
             board,
             unit,
-            checkpoint_interval: self.checkpoint_interval,
+            options: self.options,
         };
         let setup = &prepared.setup;
         let instructions = Instructions::best();
         let outcome = ensemble
-            .run(setup, unit.threads, resume, &watch, instructions)
+            .run(setup, unit.threads, resume, &control, instructions)
             .map_err(|error| match error {
                 RunError::Interrupted => self.interrupted(),
                 RunError::ForeignCheckpoint(words) => {
@@ -316,7 +312,8 @@ impl Schedule<'_> {
 
     /// Shows progress, keeps checkpoints and passes an interruption on, until all workers ended.
     fn watch(&self, board: &Board, total: u64, seconds: &impl Fn() -> f64) {
-        let progress = Progress::new("sweep", self.quiet);
+        let watch = self.options.watch;
+        watch.begin("sweep");
         let mut last_checkpoint = Instant::now();
         let mut stopped = None;
         loop {
@@ -325,29 +322,29 @@ impl Schedule<'_> {
                 .news
                 .wait_timeout_while(state, TICK, |state| state.working > 0);
             let (state, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-            progress.update(state.done + state.running.values().sum::<u64>(), total);
+            watch.progress(state.done + state.running.values().sum::<u64>(), total);
             if state.working == 0 {
                 break;
             }
             drop(state);
-            if interruption::requested() {
+            if watch.interrupted() {
                 board.fail(self.interrupted());
                 let since = *stopped.get_or_insert_with(Instant::now);
                 // Units first keep their own states; one inside a long step is not waited for.
                 if since.elapsed() > 2 * GRACE {
-                    progress.finish();
+                    watch.end();
                     let kept = self.keep(board, seconds());
-                    interruption::end(&kept.err().unwrap_or_else(|| self.interrupted()));
+                    watch.abandon(&kept.err().unwrap_or_else(|| self.interrupted()));
                 }
             }
-            if last_checkpoint.elapsed() >= self.checkpoint_interval {
+            if last_checkpoint.elapsed() >= self.options.checkpoint_interval {
                 last_checkpoint = Instant::now();
                 if let Err(failure) = self.keep(board, seconds()) {
                     board.fail(failure);
                 }
             }
         }
-        progress.finish();
+        watch.end();
     }
 
     fn keep(&self, board: &Board, seconds: f64) -> Result<(), Failure> {
@@ -362,15 +359,15 @@ impl Schedule<'_> {
 }
 
 /// Watches over one unit.
-struct Watch<'a> {
+struct OfUnit<'a> {
     board: &'a Board,
     unit: Unit,
-    checkpoint_interval: Duration,
+    options: &'a Options<'a>,
 }
 
-impl Control for Watch<'_> {
+impl Control for OfUnit<'_> {
     fn interrupted(&self) -> bool {
-        interruption::requested() || self.board.lock().failure.is_some()
+        self.options.watch.interrupted() || self.board.lock().failure.is_some()
     }
 
     fn progress(&self, done: u64, _total: u64) {
@@ -382,10 +379,10 @@ impl Control for Watch<'_> {
     }
 
     fn checkpoint_interval(&self) -> Duration {
-        self.checkpoint_interval
+        self.options.checkpoint_interval
     }
 
-    fn keep(&self, checkpoint: &ensemble::Checkpoint) -> Result<(), String> {
+    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String> {
         let mut state = self.board.lock();
         state.under_way.insert(self.unit.key(), checkpoint.clone());
         Ok(())

@@ -2,10 +2,10 @@
 
 use super::{Interruptible, Task, level, threads};
 use crate::arguments::VerifyArguments;
-use crate::estimate;
-use crate::experiment::{DynamicsSpec, Experiment};
-use crate::failure::{Failure, quoted};
-use crate::preparation::{self, Prepared};
+use rankfall::estimate;
+use rankfall::experiment::{DynamicsSpec, Experiment};
+use rankfall::failure::{Failure, quoted};
+use rankfall::preparation::{self, Prepared};
 use rankfall_core::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use rankfall_core::optimizer::Optimizer;
 use rankfall_evidence::claim::{Claim, Heading};
@@ -80,7 +80,7 @@ fn with_rows(experiment: &Experiment) -> Result<Prepared, Failure> {
         time_step: 1.0,
         automatic_time_step: false,
     });
-    let reading_gram = matches!(experiment.data, crate::experiment::DataSpec::Gram(_));
+    let reading_gram = matches!(experiment.data, rankfall::experiment::DataSpec::Gram(_));
     match preparation::prepare(&mut keeping) {
         Ok(prepared) if !reading_gram => Ok(prepared),
         _ => preparation::prepare(&mut experiment.clone()),

@@ -1,36 +1,13 @@
 //! How far a run is: a bar on a terminal that can redraw a line, a line now and then elsewhere,
 //! nothing when quiet.
 
-use crate::failure::visible;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use rankfall::failure::visible;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// Says on standard error what concerns how a run goes and not its results.
-pub fn warn(words: &str) {
-    let _ = writeln!(std::io::stderr(), "rankfall: warning: {words}");
-}
-
-/// Says, once in a process, that the system refused threads: `made` of `wanted` were started.
-pub fn warn_of_threads(made: usize, wanted: usize) {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if SAID.swap(true, Ordering::Relaxed) {
-        return;
-    }
-    let running = match made {
-        0 => "the run goes on with the main one alone, slower".to_owned(),
-        _ => format!("the run goes on with {made}"),
-    };
-    warn(&format!(
-        "the system refused {} of {wanted} threads; {running}. Results are the same; \
-         --threads asks for fewer",
-        wanted - made
-    ));
-}
 
 /// Reports progress on standard error; may be called from any thread.
 pub struct Progress {

@@ -1,13 +1,13 @@
 //! The command line: its commands, options and help texts.
 
-use crate::experiment::sweep::MOST_POINTS;
-use crate::experiment::{keys, meaning};
-use crate::failure::escaped;
-use crate::shard::Shard;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use rankfall::experiment::sweep::MOST_POINTS;
+use rankfall::experiment::{keys, meaning};
+use rankfall::failure::escaped;
+use rankfall::shard::Shard;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;

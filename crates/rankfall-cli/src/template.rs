@@ -190,8 +190,8 @@ reductions = true              # false: full width in the original basis, slower
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::{Asked, keys};
     use clap::ValueEnum;
+    use rankfall::experiment::{Asked, keys};
     use std::path::Path;
 
     #[test]

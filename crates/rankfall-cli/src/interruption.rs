@@ -1,7 +1,7 @@
 //! Ctrl-C and the request to end: noted once, obeyed at the next look; the second time at once, and the
 //! first time too where nobody looks.
 
-use crate::failure::{Failure, FailureKind};
+use rankfall::failure::{Failure, FailureKind};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub fn listen() -> Result<(), Failure> {
         Ok(thread) => thread.thread().clone(),
         Err(error) => {
             let words = "a signal ends this run at once, without a last checkpoint";
-            crate::progress::warn(&format!("{words}: no thread to listen for it: {error}"));
+            log::warn!("{words}: no thread to listen for it: {error}");
             return Ok(());
         }
     };

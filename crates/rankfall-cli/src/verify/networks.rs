@@ -2,11 +2,11 @@
 
 use super::{Frame, Interruptible, Task, level, threads};
 use crate::arguments::VerifyArguments;
-use crate::bundled;
-use crate::dense::preparation::{AnySource, prepare};
-use crate::experiment::Asked;
-use crate::failure::{Failure, shown_path};
 use crate::interruption;
+use rankfall::bundled;
+use rankfall::dense::preparation::{AnySource, prepare};
+use rankfall::experiment::Asked;
+use rankfall::failure::{Failure, shown_path};
 use rankfall_core::ensemble::{Checkpoint, Control};
 use rankfall_core::instructions::Instructions;
 use rankfall_evidence::claim::{Heading, Stop};
@@ -103,7 +103,13 @@ impl Experiments for Laboratory {
                 ..found
             })
         };
-        prepared.ensembles.iter().enumerate().map(one).collect()
+        prepared
+            .known
+            .ensembles
+            .iter()
+            .enumerate()
+            .map(one)
+            .collect()
     }
 }
 

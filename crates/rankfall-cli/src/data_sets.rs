@@ -1,6 +1,6 @@
 //! `rankfall data`: what data there are without a file of one's own, and how to get more.
 
-use crate::failure::shown_path;
+use rankfall::failure::shown_path;
 use rankfall_data::{BUNDLED, DATA_FOLDER, PACKAGED};
 
 /// The list, for people.

@@ -7,12 +7,12 @@ mod record;
 mod table;
 
 use crate::arguments::{ClaimSuite, Effort, VerifyArguments};
-use crate::experiment::nearest;
-use crate::failure::{Failure, quoted, shown_path};
 use crate::interruption;
-use crate::run_folder::lock::Held;
-use crate::run_folder::{REPORT, atomic};
 use progress::Bar;
+use rankfall::experiment::nearest;
+use rankfall::failure::{Failure, quoted, shown_path};
+use rankfall::run_folder::lock::Held;
+use rankfall::run_folder::{REPORT, atomic};
 use rankfall_evidence::bench::Watch;
 use rankfall_evidence::claim::{Heading, Stop};
 use rankfall_evidence::decision::FAMILY_WISE_RATE;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    rankfall::execute(std::env::args_os())
+    rankfall_cli::execute(std::env::args_os())
 }

@@ -1,0 +1,115 @@
+//! What is printed at the end of a run, a shard or a sweep: tables for people, JSON for programs.
+
+use rankfall::failure::{Failure, quoted, shown_path};
+use rankfall::run::{Content, Done};
+use rankfall::run_folder::partial::{ShardRecord, Sharded, shard_json};
+use rankfall::run_folder::{AnySummary, REPORT, SWEEP, summary_as_written};
+use rankfall::sweep::record::SweepSummary;
+use rankfall_report::network_record::NetworkSummary;
+use rankfall_report::network_table::network_text;
+use rankfall_report::record::Summary;
+use rankfall_report::table;
+use std::path::Path;
+
+/// Prints what a person, or with `json` a program, wants to see at the end.
+///
+/// # Errors
+/// Exit code 1 where standard output cannot be written.
+pub fn print(done: &Done, json: bool) -> Result<(), Failure> {
+    if json {
+        return match &done.content {
+            Content::Shard(record) => crate::print_json(&shard_json(record)?),
+            _ => crate::print_json(&summary_as_written(&done.path)?),
+        };
+    }
+    let text = match &done.content {
+        Content::Run(AnySummary::Exact(summary)) => exact(summary) + &files(done),
+        Content::Run(AnySummary::Dense(summary)) => dense(summary) + &files(done),
+        Content::Sweep(summary) => sweep(summary, done) + &files(done),
+        Content::Shard(record) => shard(record, done),
+    };
+    crate::print(&text)
+}
+
+fn exact(summary: &Summary) -> String {
+    let compared = table::predicted_and_measured(summary);
+    let table = table::to_text(&compared, table::falling_layer(summary));
+    table + "\n" + &notes(&summary.warnings)
+}
+
+fn dense(summary: &NetworkSummary) -> String {
+    let engine = format!("\ndense engine: {}\n", summary.engine_reason);
+    network_text(summary) + &engine + &notes(&summary.warnings)
+}
+
+fn sweep(summary: &SweepSummary, done: &Done) -> String {
+    let axes: Vec<&str> = summary.axes.iter().map(|a| a.key.as_str()).collect();
+    let mut text = format!("{} points over {}\n", summary.points, axes.join(" × "));
+    for d in &summary.dynamics {
+        let range = |range: Option<[f64; 2]>| {
+            range.map_or("none".to_owned(), |[a, b]| format!("{a:.3} to {b:.3}"))
+        };
+        text += &format!(
+            "{}: at the end the effective rank of Θ is {}, its surviving singular values {}; \
+             {} points with divergence, {} without a survivor\n",
+            d.label,
+            range(d.effective_rank_theta),
+            range(d.surviving_singular_values),
+            d.points_with_divergence,
+            d.points_without_survivors
+        );
+    }
+    text += &notes(&summary.warnings);
+    if !done.before {
+        text += &format!("the table is {}/{SWEEP}\n", shown_path(&done.path));
+    }
+    text
+}
+
+fn notes(warnings: &[String]) -> String {
+    warnings.iter().map(|w| format!("note: {w}\n")).collect()
+}
+
+/// Where figures and report are, or that nothing was changed.
+fn files(done: &Done) -> String {
+    match &done.drawing {
+        Some(drawing) => drawing.listing(&done.path),
+        None => finished_before(&done.path),
+    }
+}
+
+fn finished_before(folder: &Path) -> String {
+    let shown = shown_path(folder);
+    let mut text = format!("{shown} was finished already; nothing was changed\n");
+    if !folder.join(REPORT).exists() {
+        text += &format!("note: it has no report; rankfall plot {shown} draws it\n");
+    }
+    text
+}
+
+fn shard(record: &ShardRecord, done: &Done) -> String {
+    let (which, shown) = (record.which(), shown_path(&done.path));
+    let whole = match record.of {
+        Sharded::Run => "run",
+        Sharded::Sweep => "sweep",
+    };
+    let end = match done.before {
+        true => format!("was finished in {shown} already; nothing was changed"),
+        false => format!(
+            "is in {shown}; rankfall merge makes the {whole} of all {}",
+            which.count
+        ),
+    };
+    if record.of == Sharded::Sweep {
+        let points = record.parts.iter().map(|part| part.count).sum::<u64>();
+        let experiment = quoted(&record.experiment);
+        return format!("shard {which} of {experiment}, {points} points, {end}\n");
+    }
+    let lines = record.parts.iter().map(|part| {
+        format!(
+            "{}: {} trajectories, {} diverged, {:.1} s\n",
+            part.label, part.count, part.diverged, part.seconds
+        )
+    });
+    lines.collect::<String>() + &format!("shard {which} {end}\n")
+}

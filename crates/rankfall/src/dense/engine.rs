@@ -1,0 +1,153 @@
+//! The dense engine: networks of any depth with any of the noises, in the precision they are trained in.
+
+use super::preparation::{AnySource, Prepared, first_training, of_ensemble, prepare};
+use super::results::Results;
+use crate::engine::{Engine, Measurements};
+use crate::estimate;
+use crate::experiment::layered::LayeredExperiment;
+use crate::failure::Failure;
+use crate::run::Options;
+use crate::stability;
+use rankfall_core::instructions::Instructions;
+use rankfall_core::runner::{Checkpoint, Control, RunError};
+use rankfall_nets::ensemble::{EnsembleSpec, Source};
+use rankfall_nets::inert::inert;
+use rankfall_nets::scalar::Scalar;
+use rankfall_nets::training::Plan;
+use rankfall_report::network_record::InertSummary;
+use std::ops::Range;
+use std::path::Path;
+
+/// An experiment ready to run in the dense engine.
+pub struct DenseEngine {
+    source: AnySource,
+    unstable: Vec<String>,
+    results: Results,
+}
+
+impl DenseEngine {
+    /// Reads or draws data and weights, and refuses what cannot be run or does not fit; `why` the exact
+    /// engine does not run it.
+    ///
+    /// # Errors
+    /// Exit code 2 for what is wrong with the experiment, its data, or its cost.
+    pub fn prepare(
+        mut experiment: LayeredExperiment,
+        why: String,
+        folder: &Path,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let mut prepared = prepare(&mut experiment)?;
+        let share: Vec<EnsembleSpec> = (prepared.known.ensembles.iter())
+            .map(|ensemble| share_of(ensemble, options))
+            .collect();
+        estimate::check_dense(&share, &prepared.known, folder, options.threads)?;
+        let labels: Vec<&str> = (experiment.dynamics.iter())
+            .map(|d| d.label.as_str())
+            .collect();
+        let unstable = stability::of_dense(&prepared, &labels);
+        prepared.known.warnings.extend(unstable.clone());
+        let Prepared { source, known } = prepared;
+        Ok(Self {
+            source,
+            unstable,
+            results: Results {
+                experiment,
+                known,
+                why,
+            },
+        })
+    }
+
+    fn measure<T: Scalar>(
+        &self,
+        dynamics: usize,
+        source: &Source<T>,
+        one: Share<'_>,
+    ) -> Result<Measurements, RunError<Failure>> {
+        let ensemble = &self.results.known.ensembles[dynamics];
+        let outcome = ensemble
+            .run_part(
+                source,
+                one.blocks,
+                one.threads,
+                one.resume,
+                one.control,
+                Instructions::best(),
+            )
+            .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))?;
+        let weights = outcome.final_parameters;
+        Ok(Measurements {
+            statistics: outcome.statistics,
+            inert: weights
+                .as_deref()
+                .and_then(|weights| inert_of(source, ensemble, weights)),
+            weights: weights.map(|values| values.into_iter().map(Scalar::to_f64).collect()),
+        })
+    }
+}
+
+/// The ensemble of one shard, where costs are estimated.
+fn share_of(ensemble: &EnsembleSpec, options: &Options) -> EnsembleSpec {
+    let mut share = ensemble.clone();
+    if let Some(shard) = options.shard {
+        let part = shard.range(share.trajectories);
+        share.trajectories = part.end - part.start;
+    }
+    share
+}
+
+/// Which blocks are run, and how.
+struct Share<'a> {
+    blocks: Range<u64>,
+    threads: usize,
+    resume: Option<&'a Checkpoint>,
+    control: &'a dyn Control,
+}
+
+impl Engine for DenseEngine {
+    type Recorder = Results;
+
+    fn recorder(&self) -> &Results {
+        &self.results
+    }
+
+    fn unstable(&self) -> &[String] {
+        &self.unstable
+    }
+
+    fn run(
+        &self,
+        dynamics: usize,
+        blocks: Range<u64>,
+        threads: usize,
+        resume: Option<&Checkpoint>,
+        control: &dyn Control,
+    ) -> Result<Measurements, RunError<Failure>> {
+        let share = Share {
+            blocks,
+            threads,
+            resume,
+            control,
+        };
+        match &self.source {
+            AnySource::Single(source) => self.measure(dynamics, source, share),
+            AnySource::Double(source) => self.measure(dynamics, source, share),
+        }
+    }
+}
+
+/// What of trajectory 0 can learn nothing more, by its weights at the end.
+fn inert_of<T: Scalar>(
+    source: &Source<T>,
+    ensemble: &EnsembleSpec,
+    weights: &[T],
+) -> Option<InertSummary> {
+    let plan = Plan::new(&ensemble.training).ok()?;
+    let train = first_training(source, &plan)?;
+    let found = inert(&plan, &train, weights);
+    Some(InertSummary {
+        dead_units: found.dead_units,
+        still_layers: found.still_layers,
+    })
+}
