@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use rankfall_core::ensemble::statistics::{Diverged, Leaf, Statistics, StopReason};
+use rankfall_core::ensemble::threads::start_workers;
 use rankfall_core::ensemble::{Checkpoint, Control, GRACE};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::statistics::{Diverged, Leaf, Statistics, StopReason};
-use rankfall_core::threads::start_workers;
+use rankfall_core::simd::instructions::Instructions;
 
 use crate::data::Dataset;
 use crate::layout::{Layout, MeasureError, MeasureSpec};

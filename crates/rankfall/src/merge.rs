@@ -13,8 +13,8 @@ use crate::run_folder::partial::{PartRecord, ShardRecord, Sharded, read_part, re
 use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::shard::Shard;
 use rankfall_core::ensemble::Outcome;
-use rankfall_core::network::Weights;
-use rankfall_core::statistics::Statistics;
+use rankfall_core::ensemble::statistics::Statistics;
+use rankfall_core::model::network::Weights;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

@@ -20,7 +20,7 @@ use crate::shard::Shard;
 use crate::stability;
 use crate::sweep;
 use rankfall_core::ensemble::{self, Control, Outcome, RunError};
-use rankfall_core::instructions::Instructions;
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_report::SeriesTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

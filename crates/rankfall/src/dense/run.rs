@@ -11,9 +11,9 @@ use crate::run_folder::{self, Opened, RunFolder};
 use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
 use crate::shard::Shard;
 use crate::stability;
+use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::statistics::Statistics;
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::ensemble::{Outcome, RunError, Source};
 use rankfall_nets::scalar::Scalar;
 

@@ -3,7 +3,7 @@
 use super::preparation::Known;
 use super::run::Ended;
 use crate::experiment::layered::LayeredDynamics;
-use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Totals};
+use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Totals};
 use rankfall_nets::ensemble::EnsembleSpec;
 use rankfall_nets::layout::Layout;
 use rankfall_nets::noise::Noise;

@@ -6,8 +6,8 @@ use crate::estimate;
 use crate::experiment::{DynamicsSpec, Experiment};
 use crate::failure::{Failure, quoted};
 use crate::preparation::{self, Prepared};
-use rankfall_core::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
 use rankfall_evidence::claim::{Claim, Heading};
 use rankfall_evidence::{Setting, Suite, claims};
 

@@ -8,7 +8,7 @@ use crate::experiment::Asked;
 use crate::failure::{Failure, shown_path};
 use crate::interruption;
 use rankfall_core::ensemble::{Checkpoint, Control};
-use rankfall_core::instructions::Instructions;
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_evidence::claim::{Heading, Stop};
 use rankfall_evidence::networks::{self, Bench, Claim, Experiments, Trajectory};
 use rankfall_nets::ensemble::{EnsembleSpec, RunError, Source};
