@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use rankfall_core::dynamics::{Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lanes::BLOCK;
-use rankfall_core::setup::Setup;
+use rankfall_core::model::dynamics::{Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::model::setup::Setup;
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::BLOCK;
 
 mod support;
 

@@ -11,21 +11,25 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use faer::Mat;
-use rankfall_core::block::Block;
-use rankfall_core::dense::{product, transpose_product};
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::ensemble::block::Block;
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
-use rankfall_core::gram::Gram;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lanes::BLOCK;
-use rankfall_core::network::{Initialisation, Weights};
-use rankfall_core::observe::Layout;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::{Problem, Rows};
+use rankfall_core::linalg::dense::{product, transpose_product};
+use rankfall_core::measure::layout::Layout;
+use rankfall_core::measure::rates::{
+    Estimate, Extrapolation, MeasuredRates, Save, extrapolate, measure,
+};
+use rankfall_core::model::dynamics::{
+    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
+};
+use rankfall_core::model::gram::Gram;
+use rankfall_core::model::network::{Initialisation, Weights};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::{Problem, Rows};
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::random::{Purpose, StreamKey, StreamReader};
-use rankfall_core::rates::{Estimate, Extrapolation, MeasuredRates, Save, extrapolate, measure};
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::BLOCK;
 use rankfall_core::theory::decay_rates;
 
 const SEED: u64 = 1;

@@ -7,10 +7,10 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
 
-use rankfall_core::dynamics::Integrator;
 use rankfall_core::ensemble::Unattended;
-use rankfall_core::instructions::{Instructions, LaneWork};
-use rankfall_core::lanes::{BLOCK, Lanes, Words};
+use rankfall_core::model::dynamics::Integrator;
+use rankfall_core::simd::instructions::{Instructions, LaneWork};
+use rankfall_core::simd::lanes::{BLOCK, Lanes, Words};
 
 #[path = "../benches/support/mod.rs"]
 mod support;

@@ -5,10 +5,10 @@
 use std::error::Error;
 use std::time::Instant;
 
-use rankfall_core::dynamics::Integrator;
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::setup::Setup;
+use rankfall_core::model::dynamics::Integrator;
+use rankfall_core::model::setup::Setup;
+use rankfall_core::simd::instructions::Instructions;
 
 #[path = "../benches/support/mod.rs"]
 mod support;

@@ -4,21 +4,25 @@
 //! noise destroys it. This crate computes both, exactly where there is a law, with singular values
 //! that stay right however small they get. It knows no files, no plots and no terminal.
 //!
-//! The way of the data: [`synthetic`] or a reader makes a [`gram::Gram`]; [`problem`] turns it to
-//! the eigenbasis of S_xx; [`network`] makes a start and reduces its width; [`ensemble`] runs one of
-//! the [`dynamics`] over blocks of trajectories, side by side in [`lanes`]; [`observe`] measures
-//! them and [`statistics`] folds what was measured.
+//! The way of the data: [`model::synthetic`] or a reader makes a [`model::gram::Gram`]; [`model::problem`] turns it to
+//! the eigenbasis of S_xx; [`model::network`] makes a start and reduces its width; [`ensemble`] runs one of
+//! the [`model::dynamics`] over blocks of [`trajectories`], which [`step`] moves, side by side in [`simd::lanes`];
+//! [`measure`] measures them and [`ensemble::statistics`] folds what was measured.
+//!
+//! The folders stand in an order, and each uses only those before it: `simd`, `random`, `kernels` (private),
+//! `linalg`, `model`, `trajectories`, `theory`, `step`, `measure`, `plain`, `ensemble`, `deep`. No two files use
+//! each other. `tests/layout.rs` holds both.
 //!
 //! ```
 //! use std::sync::Arc;
-//! use rankfall_core::optimizer::Optimizer;
-//! use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+//! use rankfall_core::model::optimizer::Optimizer;
+//! use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 //! use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-//! use rankfall_core::instructions::Instructions;
-//! use rankfall_core::network::Initialisation;
-//! use rankfall_core::problem::Problem;
-//! use rankfall_core::setup::{Setup, Source};
-//! use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+//! use rankfall_core::simd::instructions::Instructions;
+//! use rankfall_core::model::network::Initialisation;
+//! use rankfall_core::model::problem::Problem;
+//! use rankfall_core::model::setup::{Setup, Source};
+//! use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 //!
 //! let data = Synthetic {
 //!     samples: 1000, inputs: 5, outputs: 2, covariance: Covariance::Identity,
@@ -54,59 +58,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod batches;
-pub mod block;
-pub mod box_muller;
-pub mod columns;
-pub mod counterfactual;
-pub mod couples;
 pub mod deep;
-pub mod dense;
-pub mod displacement;
-pub mod dynamics;
 pub mod ensemble;
-pub mod force_balance;
-pub mod forces;
-pub mod graded;
-mod graded_moments;
-pub mod gradient_flow;
-pub mod gram;
-pub mod histogram;
-pub mod increment;
-pub mod instructions;
-pub mod lane_math;
-pub mod lane_problem;
-pub mod lane_vec;
-pub mod lanes;
-pub mod network;
-pub mod normals;
-pub mod observe;
-pub mod optimizer;
+mod kernels;
+pub mod linalg;
+pub mod measure;
+pub mod model;
 pub mod plain;
-pub mod problem;
-pub mod products;
 pub mod random;
-pub mod ranks;
-pub mod rates;
-pub mod registers;
-pub mod rowwise;
-pub mod runner;
-pub mod scalar_products;
-pub mod setup;
-mod small;
-pub mod spectra;
-pub mod stability;
-pub mod state;
-pub mod statistics;
-pub mod stepper;
-pub mod stiffness;
-pub mod strang;
-pub mod synthetic;
+pub mod simd;
+pub mod step;
 pub mod theory;
-pub mod threads;
-pub mod tiles;
-pub mod time_step;
-pub mod turns;
-pub mod update;
-pub mod upkeep;
-pub mod walk;
+pub mod trajectories;

@@ -9,15 +9,15 @@ use rankfall_core::deep::network::{DeepNetwork, DeepNetworkError};
 use rankfall_core::deep::shared_paths::{LevelOutcome, SharedPaths, SharedPathsError};
 use rankfall_core::deep::stack;
 use rankfall_core::deep::stochastic_flow::StochasticFlow;
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::gram::Gram;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::network::{Initialisation, Weights};
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::gram::Gram;
+use rankfall_core::model::network::{Initialisation, Weights};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
 use rankfall_core::random::{Purpose, StreamKey};
-use rankfall_core::setup::{Setup, Source};
+use rankfall_core::simd::instructions::Instructions;
 
 /// S_xx with eigenvalues 1.6, 0.7, …, S_xy of a teacher with entries of order 1.
 fn problem(inputs: usize, outputs: usize) -> Problem {

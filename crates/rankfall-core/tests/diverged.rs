@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lane_problem::LaneProblem;
-use rankfall_core::lanes::{BLOCK, Lanes, Words};
-use rankfall_core::network::{Initialisation, Start};
-use rankfall_core::normals::Streams;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::state::State;
-use rankfall_core::stepper::Stepper;
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::dynamics::{
+    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
+};
+use rankfall_core::model::network::{Initialisation, Start};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::random::normals::Streams;
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::{BLOCK, Lanes, Words};
+use rankfall_core::step::stepper::Stepper;
+use rankfall_core::trajectories::lane_problem::LaneProblem;
+use rankfall_core::trajectories::state::State;
 
 const STEP_SIZE: f64 = 0.002;
 

@@ -5,17 +5,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::ensemble::{
     Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended, trajectories_per_block,
 };
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lanes::{BLOCK, HALF_BLOCK};
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::dynamics::{
+    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
+};
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::{BLOCK, HALF_BLOCK};
 
 fn recipe() -> Synthetic {
     Synthetic {
@@ -512,8 +514,8 @@ fn gradient_flow_keeps_determinant_and_balance() {
 /// Widths 10 and 10,000 with the same left factor: the same trajectory up to rounding.
 #[test]
 fn width_beyond_p_plus_k_changes_nothing() {
-    use rankfall_core::dense::product;
-    use rankfall_core::network::Weights;
+    use rankfall_core::linalg::dense::product;
+    use rankfall_core::model::network::Weights;
     let narrow = shared_setup(gaussian(1.0), 10);
     let problem = narrow.problem(0).expect("a problem");
     let start = narrow.start(&problem, 0).expect("a start");

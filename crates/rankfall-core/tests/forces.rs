@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Outcome, Unattended};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::instructions::Instructions;
 
 fn setup(inputs: usize, outputs: usize, width: usize) -> (Setup, Arc<Problem>) {
     let synthetic = Synthetic {

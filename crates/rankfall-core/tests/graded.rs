@@ -1,10 +1,10 @@
 //! Graded columns: what is done to a lane does not depend on its neighbours.
 
-use rankfall_core::graded::{GradedColumns, Rotate};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lane_vec::LaneVec;
-use rankfall_core::lanes::{Lanes, Mask};
+use rankfall_core::linalg::graded::{GradedColumns, Rotate};
 use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lane_vec::LaneVec;
+use rankfall_core::simd::lanes::{Lanes, Mask};
 
 const ROWS: usize = 7;
 const COLUMNS: usize = 6;

@@ -2,8 +2,8 @@
 //! spread, against arithmetic of 80 digits (mpmath: eigenvalues of XᵀX/n, and the residual of the normal
 //! equations).
 
-use rankfall_core::gram::{Gram, GramAccumulator};
-use rankfall_core::problem::Problem;
+use rankfall_core::model::gram::{Gram, GramAccumulator};
+use rankfall_core::model::problem::Problem;
 
 const ROWS: usize = 40;
 

@@ -7,14 +7,14 @@
 
 use std::sync::Arc;
 
-use rankfall_core::dynamics::{Dynamics, Kind, LabelNoise};
-use rankfall_core::lanes::Lanes;
-use rankfall_core::network::{Initialisation, Start};
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::walk::Walk;
+use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise};
+use rankfall_core::model::network::{Initialisation, Start};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::lanes::Lanes;
+use rankfall_core::step::inspector::Walk;
 
 const INPUTS: usize = 3;
 const OUTPUTS: usize = 2;

@@ -3,11 +3,11 @@
 mod support;
 
 use faer::Mat;
-use rankfall_core::graded::GradedColumns;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::network::Start;
-use rankfall_core::spectra::Spectrometer;
-use rankfall_core::state::State;
+use rankfall_core::linalg::graded::GradedColumns;
+use rankfall_core::measure::spectra::Spectrometer;
+use rankfall_core::model::network::Start;
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::trajectories::state::State;
 use serde_json::Value;
 use support::{Step, matrix, numbers, relative_difference, step};
 

@@ -1,10 +1,10 @@
 //! The normal numbers against the normal law: moments, the distribution function, tails to six standard
 //! deviations, and independence of neighbours. Each test states its false-alarm rate.
 
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lanes::Words;
-use rankfall_core::normals::Normals;
+use rankfall_core::random::normals::Normals;
 use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::Words;
 
 fn key(stream: u32) -> StreamKey {
     StreamKey::new(1, Purpose::BrownianMotion, stream)

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use rankfall_core::dynamics::{Dynamics, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::dynamics::{Dynamics, Kind};
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::instructions::Instructions;
 
 /// Loss and log det M at the start and after `steps` steps of the grid.
 fn measured(reductions: bool, time_unit: f64, steps: u64) -> [[f64; 2]; 2] {

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::network::Initialisation;
-use rankfall_core::observe::Layout;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::rates::{Estimate, Save, measure};
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::measure::layout::Layout;
+use rankfall_core::measure::rates::{Estimate, Save, measure};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::theory::{decay_rates, surviving_singular_values};
 
 const NU: f64 = 0.01;

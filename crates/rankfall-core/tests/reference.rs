@@ -2,11 +2,12 @@
 
 mod support;
 
-use rankfall_core::forces::EigenvalueForces;
-use rankfall_core::gradient_flow::GradientFlow;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lanes::Lanes;
-use rankfall_core::observe::{Layout, Observer};
+use rankfall_core::measure::layout::Layout;
+use rankfall_core::measure::observe::Observer;
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::Lanes;
+use rankfall_core::step::gradient_flow::GradientFlow;
+use rankfall_core::theory::forces::EigenvalueForces;
 use serde_json::Value;
 use support::{Case, Step, matrix, number, numbers, relative_difference, step};
 

@@ -4,14 +4,14 @@ use std::f64::consts::LN_10;
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::network::{Initialisation, Weights};
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::network::{Initialisation, Weights};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::instructions::Instructions;
 
 const WIDTH: usize = 12;
 

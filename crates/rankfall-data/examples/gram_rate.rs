@@ -116,7 +116,7 @@ fn parse(spec: &FileSpec) -> Result<u64> {
 fn reduce(spec: &FileSpec) -> Result<u64> {
     let mut source = RowSource::open(spec)?;
     let (p, k) = (source.inputs().len(), source.targets().len());
-    let mut moments = rankfall_core::gram::GramAccumulator::new(p, k);
+    let mut moments = rankfall_core::model::gram::GramAccumulator::new(p, k);
     while let Some(chunk) = source.next_chunk()? {
         moments.add_rows(chunk.x, chunk.y)?;
     }

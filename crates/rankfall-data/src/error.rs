@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use rankfall_core::gram::GramError;
+use rankfall_core::model::gram::GramError;
 
 use crate::spec::Format;
 

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use faer::Mat;
-use rankfall_core::gram::Gram;
+use rankfall_core::model::gram::Gram;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 

@@ -1,7 +1,7 @@
 //! From a file to its Gram in one pass, and to its rows for those who need them.
 
 use faer::Mat;
-use rankfall_core::gram::{Gram, GramAccumulator, GramError, Standardization};
+use rankfall_core::model::gram::{Gram, GramAccumulator, GramError, Standardization};
 
 use crate::checksum::while_hashing;
 use crate::error::{DataError, DataErrorKind};

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Folder, assert_says, spec};
-use rankfall_core::gram::GramAccumulator;
+use rankfall_core::model::gram::GramAccumulator;
 use rankfall_data::{DataErrorKind, RowSource, load, load_rows};
 
 const TABLE: &str = "length,width,height,weight\n1,2,3,4\n5,6,7,9\n2,2,1,0\n";

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{Folder, fixture};
 use faer::Mat;
-use rankfall_core::gram::{Gram, GramAccumulator, GramError};
+use rankfall_core::model::gram::{Gram, GramAccumulator, GramError};
 use rankfall_data::{DataErrorKind, FileSpec, load, read_gram, write_npz_gram};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;

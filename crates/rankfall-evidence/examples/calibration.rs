@@ -7,7 +7,7 @@
 //! p-value is not stochastically smaller than uniform has no small number in either column. Beside them: how
 //! often a 95 % interval of a single comparison missed the prediction itself, whatever the margin.
 
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
 use rankfall_evidence::bench::Unwatched;
 use rankfall_evidence::decision::{Measured, two_sided_quantile};
 use rankfall_evidence::{Level, Setting, Suite, Verdict, claims};

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::network::{Initialisation, Weights};
-use rankfall_core::observe::Layout;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
+use rankfall_core::measure::layout::Layout;
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::network::{Initialisation, Weights};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::simd::instructions::Instructions;
 use std::sync::Arc;
 
 use crate::claim::Stop;

@@ -14,7 +14,7 @@ mod repulsion;
 mod step_size;
 
 use faer::Mat;
-use rankfall_core::network::Start;
+use rankfall_core::model::network::Start;
 
 use crate::claim::{Claim, Stop};
 use crate::setting::Setting;

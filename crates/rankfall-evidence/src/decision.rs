@@ -23,7 +23,7 @@
 //! An **exact** comparison has no error but rounding; its margin is derived from that, the interval is
 //! the number itself, and there is no p-value: nothing is random once the numbers are drawn.
 
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// At most this probability of any *fails* among true claims, over the whole list.
@@ -399,7 +399,7 @@ mod tests {
         assert!((two_sided_quantile(1e-4, 1e9) - 3.89059).abs() < 1e-4);
         // Against finite sums for whole degrees.
         for (level, degrees) in [(1e-4, 63.0), (1e-5, 15.0), (0.2, 2.0)] {
-            let other = rankfall_core::rates::student_t(1.0 - level, degrees);
+            let other = rankfall_core::measure::rates::student_t(1.0 - level, degrees);
             assert!((two_sided_quantile(level, degrees) / other - 1.0).abs() < 1e-6);
         }
     }

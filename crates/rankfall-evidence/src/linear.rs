@@ -1,7 +1,7 @@
 //! A little linear algebra of its own, plain and independent of the graded one that is tested.
 
 use faer::Mat;
-use rankfall_core::dense::thin_svd;
+use rankfall_core::linalg::dense::thin_svd;
 
 /// Descending.
 pub fn singular_values(a: &Mat<f64>) -> Vec<f64> {

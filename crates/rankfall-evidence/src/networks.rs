@@ -204,7 +204,7 @@ impl<'a> Bench<'a> {
         let next = AtomicUsize::new(0);
         let results: Mutex<BTreeMap<usize, Result<T, Stop>>> = Mutex::default();
         let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
-        rankfall_core::threads::on_threads(self.threads.clamp(1, count.max(1)), || {
+        rankfall_core::ensemble::threads::on_threads(self.threads.clamp(1, count.max(1)), || {
             loop {
                 let place = next.fetch_add(1, Ordering::SeqCst);
                 if place >= count {

@@ -3,13 +3,13 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rankfall_core::dynamics::Dynamics;
-use rankfall_core::lanes::{BLOCK, Lanes};
-use rankfall_core::network::Start;
-use rankfall_core::problem::Problem;
-use rankfall_core::rates::Estimate;
-use rankfall_core::state::State;
-use rankfall_core::walk::Walk;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::dynamics::Dynamics;
+use rankfall_core::model::network::Start;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::simd::lanes::{BLOCK, Lanes};
+use rankfall_core::step::inspector::Walk;
+use rankfall_core::trajectories::state::State;
 use std::sync::Arc;
 
 use crate::bench::Bench;
@@ -65,7 +65,7 @@ impl OneStep<'_> {
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner())
         };
-        rankfall_core::threads::on_threads(bench.threads.max(1), || {
+        rankfall_core::ensemble::threads::on_threads(bench.threads.max(1), || {
             loop {
                 let group = next.fetch_add(1, Ordering::Relaxed);
                 if group >= GROUPS || bench.watch.interrupted() {

@@ -7,9 +7,9 @@
 //! K = S^{1/2}W₁W₁ᵀS^{1/2} ⊗ I + S ⊗ W₂ᵀW₂; their stationary covariance is (ν/2) K.
 
 use faer::Mat;
-use rankfall_core::dense::{eigen_semidefinite, product, thin_svd};
-use rankfall_core::network::Weights;
-use rankfall_core::problem::{Problem, Rows};
+use rankfall_core::linalg::dense::{eigen_semidefinite, product, thin_svd};
+use rankfall_core::model::network::Weights;
+use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::random::{Purpose, StreamKey};
 
 /// Trajectories number their starts from 0; what is drawn here is none of them.
@@ -133,7 +133,7 @@ impl Optimum {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rankfall_core::gram::Gram;
+    use rankfall_core::model::gram::Gram;
 
     /// p = 2, k = 1, S = diag(4, 1), β = (1, 1)ᵀ.
     fn problem() -> Problem {

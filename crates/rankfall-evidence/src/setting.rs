@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::gram::GramAccumulator;
-use rankfall_core::network::{Initialisation, Start};
-use rankfall_core::problem::{Problem, Rows};
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::gram::GramAccumulator;
+use rankfall_core::model::network::{Initialisation, Start};
+use rankfall_core::model::problem::{Problem, Rows};
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 
 use crate::claim::Stop;
 use crate::linear;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rankfall_core::instructions::Instructions;
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::initialisation::Initialisation;
 use rankfall_nets::loss::Loss;

@@ -4,11 +4,11 @@
 use std::error::Error;
 use std::time::Instant;
 
-use rankfall_core::dynamics::Sampling;
 use rankfall_core::ensemble::Unattended;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::Sampling;
+use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::ensemble::{EnsembleSpec, Source};

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::instructions::Instructions;
-use rankfall_core::runner::{self, Checkpoint, Control, Trajectories};
-use rankfall_core::statistics::{Diverged, Leaf, Statistics, StopReason};
+use rankfall_core::ensemble::runner::{self, Checkpoint, Control, RunError, Trajectories};
+use rankfall_core::ensemble::statistics::{Diverged, Leaf, Statistics, StopReason};
+use rankfall_core::simd::instructions::Instructions;
 
 use crate::data::Dataset;
 use crate::layout::{Layout, MeasureError, MeasureSpec};
@@ -86,9 +86,6 @@ pub enum EnsembleError {
     NoTrajectories,
 }
 
-/// How a run of this engine ended early.
-pub type RunError = runner::RunError<EnsembleError>;
-
 /// A trajectory as far as it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "")]
@@ -126,7 +123,7 @@ impl EnsembleSpec {
         resume: Option<&Checkpoint>,
         control: &dyn Control,
         instructions: Instructions,
-    ) -> Result<Outcome<T>, RunError> {
+    ) -> Result<Outcome<T>, RunError<EnsembleError>> {
         let all = 0..self.effective_trajectories(source);
         self.run_part(source, all, threads, resume, control, instructions)
     }
@@ -143,7 +140,7 @@ impl EnsembleSpec {
         resume: Option<&Checkpoint>,
         control: &dyn Control,
         instructions: Instructions,
-    ) -> Result<Outcome<T>, RunError> {
+    ) -> Result<Outcome<T>, RunError<EnsembleError>> {
         let ensemble = Training::new(self, source, instructions).map_err(RunError::Start)?;
         let (statistics, final_parameters) =
             runner::run(&ensemble, part, threads, resume, control)?;

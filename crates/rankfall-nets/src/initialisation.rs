@@ -4,7 +4,7 @@ use faer::Mat;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::dense::{product, thin_svd};
+use rankfall_core::linalg::dense::{product, thin_svd};
 use rankfall_core::random::{Purpose, StreamKey, StreamReader};
 
 use crate::network::{Layer, Network};

@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::batches::Batches;
-use rankfall_core::dynamics::{LabelNoise, Sampling};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lanes::Words;
+use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::random::{Purpose, Signs, StreamKey};
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::Words;
+use rankfall_core::step::batches::Batches;
 
 use crate::data::{Dataset, Targets};
 use crate::loss::Loss;

@@ -1,6 +1,6 @@
 //! A step of stochastic gradient descent with momentum and weight decay on a list of parameters.
 
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::optimizer::Optimizer;
 
 use crate::scalar::Scalar;
 

@@ -21,7 +21,7 @@
 use faer::Mat;
 use thiserror::Error;
 
-use rankfall_core::dense::{product, thin_svd, transpose_product};
+use rankfall_core::linalg::dense::{product, thin_svd, transpose_product};
 
 use crate::scalar::Scalar;
 use crate::spectra;
@@ -431,7 +431,7 @@ mod tests {
         let key = StreamKey::new(9, Purpose::GradientNoise, 0);
         let mut z = vec![0.0; m * n];
         for draw in 0..draws {
-            let instructions = rankfall_core::instructions::Instructions::best();
+            let instructions = rankfall_core::simd::instructions::Instructions::best();
             key.fill_normals(0, draw, &mut z, instructions);
             moments.add(&Mat::from_fn(m, n, |i, j| z[i * n + j]));
         }

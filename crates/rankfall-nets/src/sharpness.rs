@@ -117,7 +117,7 @@ mod tests {
     use crate::scalar::Precision;
     use crate::schedule::Schedule;
     use crate::training::TrainingSpec;
-    use rankfall_core::optimizer::Optimizer;
+    use rankfall_core::model::optimizer::Optimizer;
 
     fn plan(precision: Precision, layers: &[usize]) -> Plan {
         Plan::new(&TrainingSpec {

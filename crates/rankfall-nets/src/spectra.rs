@@ -3,9 +3,9 @@
 use faer::{Accum, Mat, MatMut, MatRef};
 use serde::{Deserialize, Serialize};
 
-use rankfall_core::dense::thin_svd;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::ranks::Ranks;
+use rankfall_core::linalg::dense::thin_svd;
+use rankfall_core::linalg::ranks::Ranks;
+use rankfall_core::simd::instructions::Instructions;
 
 use crate::network::{Layer, Network};
 use crate::scalar::Scalar;

@@ -4,7 +4,7 @@
 //! label noise of variance δ on n rows is −2η²(δ/n) tr(Pⱼᵀ S_xx Pⱼ)|Rⱼ|_F² up to the part that
 //! needs no noise and higher orders of η; weight decay λ adds 2(mⱼ₋₁ + mⱼ₊₁) ln(1 − ηλ) exactly.
 
-use rankfall_core::dynamics::LabelNoise;
+use rankfall_core::model::dynamics::LabelNoise;
 
 use crate::gradient::Workspace;
 use crate::loss::Loss;
@@ -12,7 +12,7 @@ use crate::matrix::{Into, multiply};
 use crate::network::Network;
 use crate::noise::Noise;
 use crate::scalar::Scalar;
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::optimizer::Optimizer;
 
 /// Which stacks have a law, and its rate.
 #[derive(Clone, Debug)]

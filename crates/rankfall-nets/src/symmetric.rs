@@ -7,8 +7,8 @@
 //! Golub and Van Loan, "Matrix Computations", 4th ed., §8.3; Parlett, "The Symmetric Eigenvalue
 //! Problem", §8.
 
-use rankfall_core::instructions::{Instructions, LaneWork};
-use rankfall_core::lanes::{BLOCK, Lanes};
+use rankfall_core::simd::instructions::{Instructions, LaneWork};
+use rankfall_core::simd::lanes::{BLOCK, Lanes};
 
 /// Iterations per eigenvalue before the matrix counts as not finite; three are usual.
 const MOST_ITERATIONS: u32 = 60;

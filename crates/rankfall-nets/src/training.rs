@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::instructions::Instructions;
+use rankfall_core::simd::instructions::Instructions;
 
 use crate::data::{DataError, Dataset};
 use crate::gradient::Workspace;
@@ -17,7 +17,7 @@ use crate::optimizer;
 use crate::scalar::{Precision, Scalar};
 use crate::schedule::{Schedule, ScheduleError};
 use crate::stack_law::StackLaw;
-use rankfall_core::optimizer::{Optimizer, OptimizerError};
+use rankfall_core::model::optimizer::{Optimizer, OptimizerError};
 
 /// A training run as an experiment describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rankfall_core::dynamics::{LabelNoise, Sampling};
-use rankfall_core::ensemble::{Checkpoint, Control, Unattended};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::ensemble::{Checkpoint, Control, RunError, Unattended};
+use rankfall_core::model::dynamics::{LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
-use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Outcome, RunError, Source};
+use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Outcome, Source};
 use rankfall_nets::initialisation::{Initialisation, Law};
 use rankfall_nets::layout::MeasureError;
 use rankfall_nets::loss::Loss;

@@ -7,10 +7,10 @@ mod support;
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::dense::{product, thin_svd, transpose_product};
-use rankfall_core::dynamics::{LabelNoise, Sampling};
 use rankfall_core::ensemble::Unattended;
-use rankfall_core::instructions::Instructions;
+use rankfall_core::linalg::dense::{product, thin_svd, transpose_product};
+use rankfall_core::model::dynamics::{LabelNoise, Sampling};
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::initialisation::Initialisation;

@@ -5,8 +5,8 @@ mod support;
 
 use std::sync::Arc;
 
-use rankfall_core::dynamics::{LabelNoise, Sampling};
-use rankfall_core::instructions::Instructions;
+use rankfall_core::model::dynamics::{LabelNoise, Sampling};
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;

@@ -9,17 +9,17 @@ use std::error::Error;
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::dense::transpose_product;
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::gram::Gram;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::rates::{Estimate, MeasuredRates, Save, extrapolate, measure};
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::linalg::dense::transpose_product;
+use rankfall_core::measure::rates::{Estimate, MeasuredRates, Save, extrapolate, measure};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::gram::Gram;
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::theory::decay_rates;
 use rankfall_report::figures::rates::{RatesCase, scene};
 

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use faer::Mat;
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lanes::BLOCK;
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::random::{Purpose, StreamKey};
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::walk::Walk;
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::BLOCK;
+use rankfall_core::step::inspector::Walk;
 use rankfall_report::figures::orders::{OrderCurve, OrderPanel, scene};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn noise_intensities_of_the_paper_agree() {
-        use rankfall_core::dynamics::Kind;
+        use rankfall_core::model::dynamics::Kind;
         let paper = Experiment::from_toml(ALL[0].toml, "", Path::new("/"), &[]).unwrap();
         let intensity = |d: &crate::experiment::DynamicsSpec| match d.dynamics.kind {
             Kind::StochasticGradientFlow { batch_size, .. }

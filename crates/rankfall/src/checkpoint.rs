@@ -4,7 +4,7 @@ use crate::failure::{Failure, shown_path};
 use crate::run_folder::{CHECKPOINT, FINISHED, RunFolder, open};
 use crate::session::expect_same_experiment;
 use crate::shard::Shard;
-use rankfall_core::runner::Checkpoint;
+use rankfall_core::ensemble::Checkpoint;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -4,8 +4,8 @@
 use crate::failure::Failure;
 use crate::results::Drawing;
 use crate::run_folder::{AnySummary, RunFolder};
-use rankfall_core::runner::{Checkpoint, Control, RunError};
-use rankfall_core::statistics::Statistics;
+use rankfall_core::ensemble::statistics::Statistics;
+use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use rankfall_report::network_record::InertSummary;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -8,9 +8,9 @@ use crate::preparation::{self, of_setup};
 use crate::results::{Results, rows_first};
 use crate::run::Options;
 use crate::stability;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::runner::{Checkpoint, Control, RunError};
-use rankfall_core::setup::Setup;
+use rankfall_core::ensemble::{Checkpoint, Control, RunError};
+use rankfall_core::model::setup::Setup;
+use rankfall_core::simd::instructions::Instructions;
 use std::ops::Range;
 use std::path::Path;
 

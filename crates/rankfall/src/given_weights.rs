@@ -5,7 +5,7 @@ mod matching;
 use crate::failure::{Failure, quoted, shown_path};
 use faer::Mat;
 use matching::{Named, Unclear, assign};
-use rankfall_core::network::Weights;
+use rankfall_core::model::network::Weights;
 use rankfall_data::NpzArrays;
 use rankfall_nets::network::{Layer, Network};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};

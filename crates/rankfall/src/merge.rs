@@ -12,7 +12,7 @@ use crate::run::{Content, Done};
 use crate::run_folder::partial::{PartRecord, ShardRecord, Sharded, read_part, read_shard};
 use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::shard::Shard;
-use rankfall_core::statistics::Statistics;
+use rankfall_core::ensemble::statistics::Statistics;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

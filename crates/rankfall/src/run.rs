@@ -17,7 +17,7 @@ use crate::shard::Shard;
 use crate::sweep;
 use crate::sweep::record::SweepSummary;
 use crate::watch::Watch;
-use rankfall_core::runner::{Checkpoint, Control};
+use rankfall_core::ensemble::{Checkpoint, Control};
 use rankfall_report::SeriesTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

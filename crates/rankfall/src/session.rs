@@ -6,7 +6,7 @@ use crate::failure::{Failure, shown_path};
 use crate::run::Options;
 use crate::run_folder::{CHECKPOINT, RunFolder};
 use crate::watch::{Watch, warn_of_threads};
-use rankfall_core::runner::{Checkpoint, Control, RunError};
+use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! From the statistics of an ensemble to its summary and its rows of `series.parquet`.
 
 use crate::experiment::DynamicsSpec;
-use rankfall_core::observe::{LAW, Layout};
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
+use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
+use rankfall_core::measure::layout::{LAW, Layout};
+use rankfall_core::model::optimizer::Optimizer;
 use rankfall_report::record::{
     Divergence, DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, OptimizerRecord,
     ProblemSummary, RankSummary, Scalar, SeriesRow, SpectraSummary, Spectrum,

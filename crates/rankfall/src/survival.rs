@@ -1,7 +1,7 @@
 //! What is said of trajectories that diverged: as warnings, and as the end of a run of which nothing is left.
 
 use crate::failure::{Failure, quoted};
-use rankfall_core::statistics::StopReason;
+use rankfall_core::ensemble::statistics::StopReason;
 use rankfall_report::record::Divergence;
 
 /// How many trajectories of a dynamics are left.

@@ -123,7 +123,7 @@ pub const ALL: &[Breakage] = &[
         id: "no-ito-correction",
         what: "Lie–Euler without its Itô correction",
         changes: &[Change {
-            file: "stepper.rs",
+            file: "step/ito.rs",
             find: "Lanes::splat(-0.5 * h * nu)",
             before: "",
             replace: "Lanes::splat(-0.0 * h * nu)",
@@ -134,7 +134,7 @@ pub const ALL: &[Breakage] = &[
         id: "noise-off-by-five-percent",
         what: "ν 5 % too large",
         changes: &[Change {
-            file: "dynamics.rs",
+            file: "model/dynamics.rs",
             find: "self.step_size * self.label_noise",
             before: "",
             replace: "1.05 * self.step_size * self.label_noise",
@@ -145,7 +145,7 @@ pub const ALL: &[Breakage] = &[
         id: "white-noise-covariance",
         what: "noise of covariance I instead of S_xx",
         changes: &[Change {
-            file: "increment.rs",
+            file: "step/increment.rs",
             find: "deviation * root",
             before: ", problem.outputs))",
             replace: "deviation",
@@ -156,7 +156,7 @@ pub const ALL: &[Breakage] = &[
         id: "independent-noises",
         what: "covariations of different eigenvalues taken as zero",
         changes: &[Change {
-            file: "forces.rs",
+            file: "theory/forces.rs",
             find: "4.0 * self.coupling[i][j]",
             before: "",
             replace: "if i == j { 4.0 * self.coupling[i][j] } else { 0.0 }",
@@ -167,7 +167,7 @@ pub const ALL: &[Breakage] = &[
         id: "sign-of-repulsion",
         what: "repulsion with the wrong sign, in the prediction",
         changes: &[Change {
-            file: "forces.rs",
+            file: "theory/forces.rs",
             find: "repulsion += 4.0 * q * self.repulsion_weight(i, j)",
             before: "",
             replace: "repulsion -= 4.0 * q * self.repulsion_weight(i, j)",
@@ -178,7 +178,7 @@ pub const ALL: &[Breakage] = &[
         id: "counterfactual-doubles",
         what: "removing repulsion in a run doubles it instead",
         changes: &[Change {
-            file: "counterfactual.rs",
+            file: "step/counterfactual.rs",
             find: "Lanes::splat(scale - 1.0).mul_add(force(), sum)",
             before: "",
             replace: "Lanes::splat(1.0 - scale).mul_add(force(), sum)",
@@ -189,7 +189,7 @@ pub const ALL: &[Breakage] = &[
         id: "twice-q-ii",
         what: "a factor 2 in q_ii",
         changes: &[Change {
-            file: "forces.rs",
+            file: "theory/forces.rs",
             find: "q[i * m + j] = nu * (squares + (mixed + mixed))",
             before: "",
             replace: "q[i * m + j] = nu * (squares + (mixed + mixed)) * Lanes::splat(if i == j { 2.0 } else { 1.0 })",
@@ -201,13 +201,13 @@ pub const ALL: &[Breakage] = &[
         what: "W2 updated with the new W1, not the old",
         changes: &[
             Change {
-                file: "update/fixed.rs",
+                file: "kernels/fixed.rs",
                 find: "new[s] = row[s].mul_add(value, new[s])",
                 before: "",
                 replace: "",
             },
             Change {
-                file: "update/fixed.rs",
+                file: "kernels/fixed.rs",
                 find: "*entry = sum",
                 before: "",
                 replace: "for s in 0..Q { new[s] = row[s].mul_add(sum, new[s]); } *entry = sum",
@@ -219,7 +219,7 @@ pub const ALL: &[Breakage] = &[
         id: "noise-used-again",
         what: "label noise of full-batch descent reused in every step",
         changes: &[Change {
-            file: "increment.rs",
+            file: "step/increment.rs",
             find: "self.normals.of_step(step)",
             before: "",
             replace: "self.normals.of_step(0)",
@@ -230,7 +230,7 @@ pub const ALL: &[Breakage] = &[
         id: "batch-noise-used-again",
         what: "label noise of SGD reused in every step",
         changes: &[Change {
-            file: "increment.rs",
+            file: "step/increment.rs",
             find: "self.draw_label_noise(trajectories, step)",
             before: "",
             replace: "self.draw_label_noise(trajectories, 0)",
@@ -241,7 +241,7 @@ pub const ALL: &[Breakage] = &[
         id: "variance-for-deviation",
         what: "SGD adds label noise of standard deviation δ, not √δ",
         changes: &[Change {
-            file: "increment.rs",
+            file: "step/increment.rs",
             find: "dynamics.label_noise.sqrt()",
             before: ",",
             replace: "dynamics.label_noise",
@@ -252,7 +252,7 @@ pub const ALL: &[Breakage] = &[
         id: "sampling-with-for-without",
         what: "sampling without replacement treated as with",
         changes: &[Change {
-            file: "batches.rs",
+            file: "step/batches.rs",
             find: "self.sampling",
             before: " {
             Sampling::WithReplacement => {
@@ -265,7 +265,7 @@ pub const ALL: &[Breakage] = &[
         id: "no-jacobi",
         what: "the columns are never rotated between steps",
         changes: &[Change {
-            file: "upkeep.rs",
+            file: "linalg/reorthogonalization.rs",
             find: "apart.any()",
             before: "",
             replace: "false",
@@ -287,7 +287,7 @@ pub const ALL: &[Breakage] = &[
         id: "quantiles-of-another-cell",
         what: "quantiles read from the histogram of another cell",
         changes: &[Change {
-            file: "statistics.rs",
+            file: "ensemble/statistics.rs",
             find: "self.histograms[cell].bin_of_rank(rank(q))",
             before: "",
             replace: "self.histograms[0 * cell].bin_of_rank(rank(q))",

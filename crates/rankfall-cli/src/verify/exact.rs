@@ -6,8 +6,8 @@ use rankfall::estimate;
 use rankfall::experiment::{DynamicsSpec, Experiment};
 use rankfall::failure::{Failure, quoted};
 use rankfall::preparation::{self, Prepared};
-use rankfall_core::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
 use rankfall_evidence::claim::{Claim, Heading};
 use rankfall_evidence::{Setting, Suite, claims};
 

@@ -3,13 +3,13 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::ensemble::EnsembleSpec;
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::{Setup, Source};
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 
 /// Gaussian data from a teacher, and Gaussian weights of this width and scale, the same for all.
 /// `hold_rows` is for dynamics that see rows.

@@ -2,7 +2,7 @@
 
 use crate::deep::extrapolation::{Stalled, integrate};
 use crate::deep::network::{DeepNetwork, Products};
-use crate::problem::Problem;
+use crate::model::problem::Problem;
 
 /// Follows the flow for `duration`; the network must fit the problem.
 ///

@@ -9,8 +9,8 @@
 use faer::Mat;
 
 use crate::deep::network::{DeepNetwork, Products};
-use crate::dense::{product, thin_svd, transpose_product};
-use crate::problem::Problem;
+use crate::linalg::dense::{product, thin_svd, transpose_product};
+use crate::model::problem::Problem;
 
 /// The terms of d log|det Wⱼ|.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use faer::Mat;
 use thiserror::Error;
 
-use crate::dense::product;
-use crate::problem::Problem;
-use crate::random::{Purpose, StreamKey};
+use crate::linalg::dense::product;
+use crate::model::problem::Problem;
+use crate::random::philox::{Purpose, StreamKey};
 
 /// The layers W₁, …, W_N in the eigenbasis of S_xx; Wⱼ is mⱼ₋₁ × mⱼ, m₀ = p and m_N = k.
 #[derive(Clone, Debug, PartialEq)]
@@ -240,7 +240,7 @@ impl Products {
     /// Pⱼᵀ G Qⱼᵀ for every layer: how an increment G of the map's gradient moves it.
     pub fn layer_updates(&self, g: &Mat<f64>) -> Vec<Mat<f64>> {
         let one = |(before, after): (&Mat<f64>, &Mat<f64>)| {
-            let left = crate::dense::transpose_product(before, g);
+            let left = crate::linalg::dense::transpose_product(before, g);
             product(&left, &after.transpose().to_owned())
         };
         self.before.iter().zip(&self.after).map(one).collect()
@@ -248,7 +248,7 @@ impl Products {
 
     /// Pⱼᵀ G Rⱼᵀ, Rⱼ = Wⱼ₊₂…W_N: the block that moves adjacent stack j = 1…N − 1.
     pub fn stack_increment(&self, g: &Mat<f64>, j: usize) -> Mat<f64> {
-        let left = crate::dense::transpose_product(&self.before[j - 1], g);
+        let left = crate::linalg::dense::transpose_product(&self.before[j - 1], g);
         product(&left, &self.after[j].transpose().to_owned())
     }
 }

@@ -14,10 +14,10 @@ use crate::deep::layer_determinant;
 use crate::deep::network::{DeepNetwork, DeepNetworkError};
 use crate::deep::stack::{self, StackReading};
 use crate::deep::stochastic_flow::StochasticFlow;
-use crate::instructions::Instructions;
-use crate::problem::Problem;
-use crate::random::{Purpose, StreamKey};
-use crate::threads::on_threads;
+use crate::ensemble::threads::on_threads;
+use crate::model::problem::Problem;
+use crate::random::philox::{Purpose, StreamKey};
+use crate::simd::instructions::Instructions;
 
 /// What to run.
 #[derive(Clone, Debug)]

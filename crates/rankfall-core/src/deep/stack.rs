@@ -13,8 +13,8 @@
 use faer::Mat;
 
 use crate::deep::network::{DeepNetwork, Products};
-use crate::dense::thin_svd;
-use crate::problem::Problem;
+use crate::linalg::dense::thin_svd;
+use crate::model::problem::Problem;
 
 /// One adjacent stack, measured.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use faer::Mat;
 
 use crate::deep::network::{DeepNetwork, Products};
 use crate::deep::stack;
-use crate::problem::Problem;
+use crate::model::problem::Problem;
 
 /// Norm of the increment beyond which a path counts as diverged.
 const DIVERGED: f64 = 1e100;

@@ -2,13 +2,13 @@
 
 use faer::Mat;
 
-use super::{Plain, theta};
-use crate::dense::{eigen_semidefinite, product};
-use crate::dynamics::ForceScales;
+use super::engine::{Plain, theta};
+use crate::linalg::dense::{eigen_semidefinite, product};
+use crate::model::dynamics::ForceScales;
 
 impl Plain {
     /// Θ ← exp(½ h Σ_i x_i v_i v_iᵀ) Θ, x_i = Σ_F (c_F − 1) F_i, with the repulsion smoothed where
-    /// eigenvalues meet as [`crate::forces`] says.
+    /// eigenvalues meet as [`crate::theory::forces`] says.
     pub(super) fn scale_forces(&mut self, scales: ForceScales, h: f64) {
         let theta = theta(&self.weights);
         let m = product(&theta, &theta.transpose().to_owned());

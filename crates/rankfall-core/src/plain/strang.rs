@@ -2,9 +2,9 @@
 
 use faer::Mat;
 
-use super::{Plain, exponential, off_diagonal};
-use crate::dense::product;
-use crate::state::DIVERGED;
+use super::engine::{Plain, exponential, off_diagonal};
+use crate::linalg::dense::product;
+use crate::trajectories::state::DIVERGED;
 
 impl Plain {
     /// Takes step number `step` of length `h`; false if it diverged instead.

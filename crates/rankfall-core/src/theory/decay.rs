@@ -8,7 +8,7 @@
 use faer::Mat;
 use thiserror::Error;
 
-use crate::dense::{eigen_semidefinite, thin_svd};
+use crate::linalg::dense::{eigen_semidefinite, thin_svd};
 
 /// Singular values of S^{1/2}β below this share of the largest count as zero, as do differences
 /// between eigenvalues of S: a least-squares fit in doubles leaves no less.
@@ -275,7 +275,7 @@ fn check(eigenvalues: &[f64], beta: &Mat<f64>) -> Result<(), NoClosedForm> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Purpose, StreamKey};
+    use crate::random::philox::{Purpose, StreamKey};
 
     fn gaussian(rows: usize, columns: usize) -> Mat<f64> {
         let mut reader = StreamKey::new(3, Purpose::Teacher, 0).reader(0, 0);

@@ -1,6 +1,6 @@
 //! The determinant law: noise lowers log det M at a fixed rate, on every path.
 
-use crate::dynamics::Dynamics;
+use crate::model::dynamics::Dynamics;
 
 /// The determinant law, log det M(t) = log det M(0) − 2νk tr(S_xx) t, for M = ΘΘᵀ, W₁ p × l and
 /// W₂ l × k, l ≥ p + k.

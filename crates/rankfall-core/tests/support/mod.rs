@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::gram::Gram;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::lane_problem::LaneProblem;
-use rankfall_core::lanes::{Lanes, Mask};
-use rankfall_core::network::{Initialisation, Start, Weights};
-use rankfall_core::problem::Problem;
-use rankfall_core::state::State;
-use rankfall_core::update::Update;
+use rankfall_core::model::gram::Gram;
+use rankfall_core::model::network::{Initialisation, Start, Weights};
+use rankfall_core::model::problem::Problem;
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::{Lanes, Mask};
+use rankfall_core::step::update::Update;
+use rankfall_core::trajectories::lane_problem::LaneProblem;
+use rankfall_core::trajectories::state::State;
 use serde_json::Value;
 
 pub fn number(value: &Value) -> f64 {

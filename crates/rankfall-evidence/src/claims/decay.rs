@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::gram::Gram;
-use rankfall_core::problem::Problem;
-use rankfall_core::rates::Estimate;
-use rankfall_core::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::gram::Gram;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::theory::decay_rates;
 
 use crate::bench::{Bench, Plan, started_at};

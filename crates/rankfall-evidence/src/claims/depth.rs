@@ -4,7 +4,7 @@ use rankfall_core::deep::gradient_flow::gradient_flow;
 use rankfall_core::deep::network::DeepNetwork;
 use rankfall_core::deep::shared_paths::{SharedPaths, StackChange};
 use rankfall_core::deep::stack;
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

@@ -1,6 +1,6 @@
 //! The determinant law of the stochastic gradient flow.
 
-use rankfall_core::dynamics::Integrator;
+use rankfall_core::model::dynamics::Integrator;
 
 use crate::bench::{Bench, Plan, even_saves};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
-use rankfall_core::lanes::{BLOCK, Lanes};
-use rankfall_core::network::Start;
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::{Problem, Rows};
-use rankfall_core::rates::Estimate;
-use rankfall_core::walk::Walk;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::model::network::Start;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::{Problem, Rows};
+use rankfall_core::simd::lanes::{BLOCK, Lanes};
+use rankfall_core::step::inspector::Walk;
 
 use crate::bench::{Bench, flow};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

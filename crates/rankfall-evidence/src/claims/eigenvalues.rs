@@ -1,10 +1,10 @@
 //! The stochastic differential equation of the eigenvalues of M against realised increments.
 
-use rankfall_core::dynamics::{Dynamics, Integrator};
-use rankfall_core::forces::EigenvalueForces;
-use rankfall_core::lanes::{BLOCK, Lanes};
-use rankfall_core::network::Start;
-use rankfall_core::walk::Walk;
+use rankfall_core::model::dynamics::{Dynamics, Integrator};
+use rankfall_core::model::network::Start;
+use rankfall_core::simd::lanes::{BLOCK, Lanes};
+use rankfall_core::step::inspector::Walk;
+use rankfall_core::theory::forces::EigenvalueForces;
 
 use crate::bench::{Bench, Plan, flow};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
@@ -112,7 +112,7 @@ impl Local {
         let still = still.ok_or_else(|| Stop::Unmeasured("nothing takes steps".into()))?;
         let forces = still.forces(0, nu);
         let before = log_eigenvalues(&still).iter().map(|l| l.0[0]).collect();
-        let svd = rankfall_core::dense::thin_svd(&start.left);
+        let svd = rankfall_core::linalg::dense::thin_svd(&start.left);
         let vectors = (0..svd.sigma.len())
             .map(|i| svd.u.col_as_slice(i).to_vec())
             .collect();

@@ -1,8 +1,8 @@
 //! Gradient flow keeps log det M and the rank.
 
-use rankfall_core::dynamics::{Dynamics, Kind as Moves};
-use rankfall_core::network::Initialisation;
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{Dynamics, Kind as Moves};
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
 
 use crate::bench::{Bench, Plan, even_saves};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

@@ -1,10 +1,10 @@
 //! What keeps the collapse going: noise in the gradient at the optimum, not label noise as such.
 
-use rankfall_core::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::problem::Rows;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Rows;
 use rankfall_core::random::{Purpose, StreamKey};
-use rankfall_core::rates::Estimate;
 
 use crate::bench::{Bench, Plan, even_saves, started_at};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

@@ -1,8 +1,8 @@
 //! Label-noise gradient descent tends to the stochastic gradient flow.
 
-use rankfall_core::dynamics::{Dynamics, Kind as Moves, LabelNoise};
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::dynamics::{Dynamics, Kind as Moves, LabelNoise};
+use rankfall_core::model::optimizer::Optimizer;
 
 use crate::bench::{Bench, Plan, started_at};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

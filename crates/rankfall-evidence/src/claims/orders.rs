@@ -1,7 +1,7 @@
 //! Strong order of the integrators, from shared Brownian paths.
 
-use rankfall_core::dynamics::{Integrator, Kind as Moves};
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::dynamics::{Integrator, Kind as Moves};
 
 use crate::bench::{Bench, Plan, started_at};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

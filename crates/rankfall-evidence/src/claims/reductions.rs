@@ -1,8 +1,8 @@
 //! The exact reductions, and what plain double precision makes of small singular values.
 
-use rankfall_core::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::setup::Setup;
+use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::setup::Setup;
 
 use crate::bench::{Bench, Plan, Run, even_saves, started_at};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

@@ -1,7 +1,7 @@
 //! Repulsion is what kills the small eigenvalues: the same noise with and without it.
 
-use rankfall_core::dynamics::{ForceScales, Kind as Moves};
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::dynamics::{ForceScales, Kind as Moves};
 
 use crate::bench::{Bench, Plan, Run, even_saves, started_at};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

@@ -1,8 +1,8 @@
 //! Larger step sizes and larger label noise kill faster, by the predicted factor: actual SGD.
 
-use rankfall_core::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
 
 use crate::bench::{Bench, Plan, started_at};
 use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};

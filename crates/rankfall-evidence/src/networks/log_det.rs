@@ -21,8 +21,8 @@
 
 use faer::Mat;
 use faer::linalg::solvers::Solve;
-use rankfall_core::dynamics::{LabelNoise, Sampling};
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::network::{Architecture, NetworkSpec};
 use rankfall_nets::noise::Noise;

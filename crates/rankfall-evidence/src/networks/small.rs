@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::instructions::Instructions;
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::initialisation::Initialisation;
 use rankfall_nets::loss::Loss;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use rankfall_core::rates::Estimate;
+use rankfall_core::measure::rates::Estimate;
 
 use super::Bench;
 use super::record::{self, Trajectory};

@@ -1,7 +1,7 @@
 //! Small runs for the tests of this crate.
 #![allow(dead_code)] // each test file uses a part
 
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};

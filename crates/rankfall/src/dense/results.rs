@@ -11,7 +11,7 @@ use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::{Tensor, layer_tensors};
 use crate::run_folder::{self, AnySummary, REPORT, RunFolder, TRAJECTORIES};
 use crate::survival::{Survival, expect_survivors};
-use rankfall_core::statistics::Statistics;
+use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_nets::network::Architecture;
 use rankfall_report::network_record::{DENSE, NetworkDynamics, NetworkProblem, NetworkSummary};
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow};

@@ -2,7 +2,7 @@
 
 use super::preparation::Known;
 use crate::experiment::layered::LayeredDynamics;
-use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
+use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
 use rankfall_nets::ensemble::EnsembleSpec;
 use rankfall_nets::layout::Layout;
 use rankfall_nets::noise::Noise;

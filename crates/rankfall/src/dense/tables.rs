@@ -6,9 +6,9 @@ use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::{
     data_notes, file_spec, gaussian_words, of_data, recipe, scaled_targets_note,
 };
-use rankfall_core::batches::Batches;
-use rankfall_core::dynamics::Sampling;
+use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_core::step::batches::Batches;
 use rankfall_data::{
     Bundled, DATA_FOLDER, DataError, Images, MnistFiles, Packaged, RowSource, read_cifar, read_idx,
     sha256_of, while_hashing,

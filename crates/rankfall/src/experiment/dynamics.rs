@@ -5,8 +5,10 @@ use super::document::{Problem, Value};
 use super::section::{Field, LARGEST_EXACT, Section};
 use super::{keys, label_text};
 use crate::failure::{number_text, quoted};
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{
+    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
+};
+use rankfall_core::model::optimizer::Optimizer;
 
 /// One dynamics of an experiment.
 #[derive(Clone, Debug, PartialEq)]

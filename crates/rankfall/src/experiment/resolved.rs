@@ -5,8 +5,8 @@ use super::{
     GaussianData, InitSpec, RunSpec, Teacher,
 };
 use crate::save_plan::{SavePlan, Spacing};
-use rankfall_core::dynamics::{ForceScales, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{ForceScales, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
 use std::fmt::Write;
 
 /// The whole file.

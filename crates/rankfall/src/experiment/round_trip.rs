@@ -3,8 +3,10 @@
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{
+    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
+};
+use rankfall_core::model::optimizer::Optimizer;
 
 fn any_positive() -> impl Strategy<Value = f64> {
     prop_oneof![

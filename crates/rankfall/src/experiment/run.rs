@@ -7,7 +7,7 @@ use super::keys;
 use super::section::{Field, Section};
 use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
-use rankfall_core::dynamics::Kind;
+use rankfall_core::model::dynamics::Kind;
 
 /// How long an experiment runs, how many trajectories, and what is saved.
 #[derive(Clone, Debug, PartialEq)]

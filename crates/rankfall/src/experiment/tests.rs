@@ -3,8 +3,8 @@
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind};
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::optimizer::Optimizer;
 
 const SMALLEST: &str = r#"
 name = "small"

@@ -3,12 +3,12 @@
 
 use crate::experiment::Experiment;
 use crate::preparation::Prepared;
-use rankfall_core::dynamics::Kind;
+use rankfall_core::ensemble::statistics::Totals;
 use rankfall_core::ensemble::{EnsembleSpec, Outcome};
-use rankfall_core::observe::LAW;
-use rankfall_core::problem::Problem;
-use rankfall_core::setup::Source;
-use rankfall_core::statistics::Totals;
+use rankfall_core::measure::layout::LAW;
+use rankfall_core::model::dynamics::Kind;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::Source;
 use rankfall_core::theory::{decay_rates, determinant_law, surviving_singular_values};
 use serde::{Deserialize, Serialize};
 

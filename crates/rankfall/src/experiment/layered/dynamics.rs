@@ -5,8 +5,8 @@ use crate::experiment::document::{Problem, Value};
 use crate::experiment::dynamics::{label, optimizer, with_labels};
 use crate::experiment::section::{Field, LARGEST_EXACT, Section};
 use crate::failure::number_text;
-use rankfall_core::dynamics::{LabelNoise, Sampling};
-use rankfall_core::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::schedule::{Schedule, Shape};
 

@@ -5,7 +5,7 @@ use super::{
     MeasureChoice,
 };
 use crate::experiment::{DataSpec, DynamicsSpec, Experiment, InitSpec, NetworkSpec, RunSpec};
-use rankfall_core::dynamics::{Dynamics, Kind};
+use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::initialisation::Initialisation;
 use rankfall_nets::loss::Loss;

@@ -4,7 +4,7 @@ use super::*;
 use crate::experiment::Asked;
 use crate::experiment::document::Problem;
 use crate::experiment::tree;
-use rankfall_core::dynamics::Kind;
+use rankfall_core::model::dynamics::Kind;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::initialisation::Initialisation;
 use rankfall_nets::noise::Noise;

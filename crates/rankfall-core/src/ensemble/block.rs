@@ -1,0 +1,381 @@
+//! One block of an ensemble: up to N trajectories from their start to the last save time.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ensemble::spec::EnsembleSpec;
+use crate::ensemble::statistics::{Diverged, Leaf, StopReason};
+use crate::measure::force_balance::{BalanceSettings, ForceBalance};
+use crate::measure::observe::{Observer, Readings};
+use crate::model::network::{Start, Weights};
+use crate::model::problem::Problem;
+use crate::model::setup::{Beginning, Setup, SetupError};
+use crate::plain::{NoiseOf, Plain, PlainWeights};
+use crate::random::normals::Streams;
+use crate::simd::instructions::Instructions;
+use crate::simd::lanes::{Lanes, Mask, Words};
+use crate::step::gradient_flow::GradientFlow;
+use crate::step::stepper::Stepper;
+use crate::theory::determinant_law_applies;
+use crate::trajectories::lane_problem::LaneProblem;
+use crate::trajectories::state::State;
+
+/// Attempted steps of the adaptive integrator between two looks at the clock.
+const ATTEMPTS: u32 = 64;
+
+/// What moves a block.
+enum Engine<const N: usize> {
+    Steps(Box<Stepper<N>>),
+    Adaptive(GradientFlow<N>),
+    /// Without reductions, one plain trajectory per lane.
+    Plain(Vec<Plain>),
+}
+
+/// A block under way. Everything that is not in `Progress` can be made again from the setup.
+pub struct Block<'a, const N: usize> {
+    spec: &'a EnsembleSpec,
+    used: usize,
+    beginnings: Vec<Beginning>,
+    problem: LaneProblem<N>,
+    engine: Engine<N>,
+    observer: Observer<N>,
+    balance: Option<BalanceSettings>,
+    /// What is measured at one save, before it is dealt out to the lanes.
+    readings: Vec<Lanes<N>>,
+    instructions: Instructions,
+    progress: Progress<N>,
+}
+
+/// How far a block is: what a checkpoint holds of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Progress<const N: usize> {
+    /// Index of the block.
+    pub block: u64,
+    state: State<N>,
+    /// Time left to the next save, for the adaptive integrator; none before it set out for it.
+    left: Option<Lanes<N>>,
+    /// Measurements of each used lane so far, save by save; nothing that counts once it diverged.
+    values: Vec<Vec<f64>>,
+    saved: usize,
+    /// What each force did so far, where that is asked for.
+    forces: Option<ForceBalance<N>>,
+    /// Weights of the plain trajectories, where those are used.
+    plain: Vec<PlainWeights>,
+}
+
+impl<'a, const N: usize> Block<'a, N> {
+    /// Block number `block`, from its start or from where `progress` left it. `shared` is where all
+    /// trajectories of the setup begin, if they begin at one place.
+    ///
+    /// # Errors
+    /// A trajectory that cannot be set up.
+    pub fn new(
+        spec: &'a EnsembleSpec,
+        setup: &Setup,
+        shared: Option<&Beginning>,
+        block: u64,
+        progress: Option<Progress<N>>,
+        instructions: Instructions,
+    ) -> Result<Self, SetupError> {
+        let first = block * N as u64;
+        let used = (spec.trajectories - first).min(N as u64) as usize;
+        let beginnings = match shared {
+            Some(beginning) => vec![beginning.clone(); used],
+            None => (first..first + used as u64)
+                .map(|trajectory| setup.beginning(trajectory))
+                .collect::<Result<_, _>>()?,
+        };
+        let lanes: [Arc<Problem>; N] =
+            std::array::from_fn(|lane| beginnings[lane.min(used - 1)].problem.clone());
+        let problem = LaneProblem::new(&lanes);
+        let starts: Vec<&Start> = beginnings.iter().map(|b| b.start.as_ref()).collect();
+        let initial = State::new(&starts, instructions);
+        let (p, k) = (problem.inputs, problem.outputs);
+        let law = determinant_law_applies(&spec.dynamics, setup.width, p, k)
+            .then(|| spec.dynamics.noise_intensity(problem.samples));
+        let layout = spec.layout(p, k, initial.factor.columns(), problem.truth.is_some());
+        let balance = spec.balance_settings(problem.samples);
+        let observer = Observer::new(layout, &initial, spec.rank_tolerance, law, instructions);
+        let trajectories = Words(std::array::from_fn(|lane| first + lane as u64));
+        let stepper = Stepper::new(
+            &spec.dynamics,
+            &problem,
+            &Streams {
+                seed: setup.seed,
+                dynamics: spec.stream,
+                trajectories,
+                instructions,
+            },
+        );
+        let mut engine = match stepper {
+            _ if !spec.reductions => Engine::Plain(plain_lanes(spec, setup, first, &beginnings)),
+            Some(stepper) => Engine::Steps(Box::new(stepper)),
+            None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
+        };
+        let forces = balance
+            .as_ref()
+            .map(|settings| ForceBalance::new(&initial, &problem, settings, instructions));
+        let fresh = Progress {
+            block,
+            forces,
+            state: initial,
+            left: None,
+            values: vec![Vec::new(); used],
+            saved: 0,
+            plain: Vec::new(),
+        };
+        let mut progress = progress.unwrap_or(fresh);
+        let all_values = spec.save_steps.len() * observer.layout().observables.len();
+        for values in &mut progress.values {
+            values.reserve_exact(all_values.saturating_sub(values.len()));
+        }
+        if let Engine::Plain(lanes) = &mut engine {
+            for (lane, saved) in lanes.iter_mut().zip(&progress.plain) {
+                lane.restore(saved);
+            }
+        }
+        Ok(Self {
+            spec,
+            used,
+            beginnings,
+            problem,
+            engine,
+            observer,
+            balance,
+            readings: Vec::new(),
+            instructions,
+            progress,
+        })
+    }
+
+    /// Steps taken, over all of the block's trajectories.
+    pub fn trajectory_steps(&self) -> u64 {
+        self.progress.state.step * self.used as u64 + self.steps_under_way()
+    }
+
+    /// What adaptive integration has done since the last save, in the steps of the grid.
+    fn steps_under_way(&self) -> u64 {
+        let Progress {
+            state, left, saved, ..
+        } = &self.progress;
+        let (Some(left), Some(target)) = (left, self.spec.save_steps.get(*saved)) else {
+            return 0;
+        };
+        let of_lane = |lane: usize| {
+            let all = (target - state.step) as f64;
+            (all - left.0[lane] / self.spec.time_unit).clamp(0.0, all)
+        };
+        (0..self.used).map(of_lane).sum::<f64>() as u64
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress<N> {
+        let plain = match &self.engine {
+            Engine::Plain(lanes) => lanes.iter().map(Plain::save).collect(),
+            _ => Vec::new(),
+        };
+        Progress {
+            plain,
+            ..self.progress.clone()
+        }
+    }
+
+    /// Takes at most about `steps` steps, measuring where a save time is reached; true when the
+    /// last one is done.
+    pub fn advance(&mut self, steps: u64) -> bool {
+        if self.progress.saved == 0 {
+            self.save();
+        }
+        let mut budget = steps;
+        while self.progress.saved < self.spec.save_steps.len() {
+            let target = self.spec.save_steps[self.progress.saved];
+            if !self.live() {
+                self.progress.state.step = target;
+                self.save();
+            } else if self.approach(target, &mut budget) {
+                self.save();
+            } else if budget == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Moves towards step `target`; true when it is reached, false when the budget is used up.
+    fn approach(&mut self, target: u64, budget: &mut u64) -> bool {
+        let Progress {
+            state,
+            left,
+            forces,
+            ..
+        } = &mut self.progress;
+        match &mut self.engine {
+            Engine::Steps(stepper) => {
+                let steps = (target - state.step).min(*budget);
+                match (forces, &self.balance) {
+                    (Some(forces), Some(settings)) => Weighed {
+                        stepper,
+                        state,
+                        problem: &self.problem,
+                        forces,
+                        settings,
+                        instructions: self.instructions,
+                    }
+                    .advance(steps),
+                    _ => stepper.advance(state, &self.problem, steps),
+                }
+                *budget -= steps;
+                state.step == target
+            }
+            Engine::Plain(lanes) => {
+                let steps = (target - state.step).min(*budget);
+                for _ in 0..steps {
+                    for (lane, plain) in lanes.iter_mut().enumerate() {
+                        if state.alive().get(lane) && !plain.take_step(state.step) {
+                            state.mark_diverged(Mask::from_fn(|other| other == lane));
+                        }
+                    }
+                    state.step += 1;
+                }
+                *budget -= steps;
+                state.step == target
+            }
+            Engine::Adaptive(flow) => {
+                let length = (target - state.step) as f64 * self.spec.time_unit;
+                let remaining = left.unwrap_or(Lanes::splat(length));
+                let remaining = flow.advance(state, &self.problem, remaining, ATTEMPTS);
+                *budget = budget.saturating_sub(u64::from(ATTEMPTS));
+                let done = !(Lanes::ZERO.less_than(remaining) & state.alive()).any();
+                *left = (!done).then_some(remaining);
+                if done {
+                    state.step = target;
+                }
+                done
+            }
+        }
+    }
+
+    fn live(&self) -> bool {
+        let used = Mask::from_fn(|lane| lane < self.used);
+        (self.progress.state.alive() & used).any()
+    }
+
+    fn save(&mut self) {
+        let state = &mut self.progress.state;
+        let time = state.step as f64 * self.spec.time_unit;
+        let readings = match &self.engine {
+            Engine::Plain(lanes) => {
+                let readings: Vec<_> = lanes.iter().map(Plain::read).collect();
+                Readings::side_by_side(&readings)
+            }
+            _ => self.observer.read(state, &self.problem),
+        };
+        if let Engine::Adaptive(_) = &self.engine {
+            let lost = self.observer.not_conserved(&readings, state.attempts) & state.alive();
+            state.stop(lost, StopReason::NotConserved);
+        }
+        let values = &mut self.readings;
+        values.clear();
+        self.observer.record(&readings, &self.problem, time, values);
+        if let (Some(forces), Some(settings)) = (&mut self.progress.forces, &self.balance) {
+            forces.add_point(state, &self.problem, settings, self.instructions);
+            forces.record(values);
+        }
+        for (lane, kept) in self.progress.values.iter_mut().enumerate() {
+            kept.extend(values.iter().map(|value| value.0[lane]));
+        }
+        self.progress.saved += 1;
+    }
+
+    /// Hands what was measured to the statistics, once the block is finished.
+    pub fn take_leaf(&mut self) -> Leaf {
+        let first = self.progress.block * N as u64;
+        let mut leaf = Leaf {
+            block: self.progress.block,
+            survivors: Vec::new(),
+            diverged: Vec::new(),
+        };
+        let values = std::mem::take(&mut self.progress.values);
+        for (lane, cells) in values.into_iter().enumerate() {
+            let trajectory = first + lane as u64;
+            match self.progress.state.stopped(lane) {
+                Some((step, reason)) => leaf.diverged.push(Diverged {
+                    trajectory,
+                    step,
+                    reason,
+                }),
+                None => leaf.survivors.push((trajectory, cells)),
+            }
+        }
+        leaf
+    }
+
+    /// The weights of one lane as they are now, in the original basis and width.
+    pub fn weights(&self, lane: usize) -> Weights {
+        match &self.engine {
+            Engine::Plain(lanes) => lanes[lane].weights().clone(),
+            _ => self.progress.state.weights(
+                lane,
+                &self.beginnings[lane].start,
+                &self.beginnings[lane].problem,
+            ),
+        }
+    }
+}
+
+/// Steps with a force balance beside them.
+struct Weighed<'a, const N: usize> {
+    stepper: &'a mut Stepper<N>,
+    state: &'a mut State<N>,
+    problem: &'a LaneProblem<N>,
+    forces: &'a mut ForceBalance<N>,
+    settings: &'a BalanceSettings,
+    instructions: Instructions,
+}
+
+impl<const N: usize> Weighed<'_, N> {
+    /// Takes `steps` steps, adding a point wherever the grid has one.
+    fn advance(self, mut steps: u64) {
+        let stride = self.settings.stride;
+        while steps > 0 {
+            let now = self.state.step;
+            let next = steps.min(stride - now % stride);
+            if let Some(noise) = self.stepper.noise() {
+                self.forces.note_noise(noise, now, next, self.instructions);
+            }
+            self.stepper.advance(self.state, self.problem, next);
+            steps -= next;
+            if self.state.step.is_multiple_of(stride) {
+                self.forces
+                    .add_point(self.state, self.problem, self.settings, self.instructions);
+            }
+        }
+    }
+}
+
+/// One plain trajectory per used lane.
+fn plain_lanes(
+    spec: &EnsembleSpec,
+    setup: &Setup,
+    first: u64,
+    beginnings: &[Beginning],
+) -> Vec<Plain> {
+    let lanes = beginnings.iter().zip(first..);
+    lanes
+        .map(|(Beginning { problem, start }, trajectory)| {
+            let noise = NoiseOf {
+                seed: setup.seed,
+                stream: spec.stream,
+                trajectory,
+            };
+            Plain::new(
+                &spec.dynamics,
+                spec.time_unit,
+                problem.clone(),
+                start,
+                noise,
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,116 @@
+//! One dynamics of an ensemble of the exact engine: what moves it, how many trajectories, what is measured.
+
+use std::ops::Range;
+
+use crate::ensemble::statistics::Statistics;
+use crate::kernels::rowwise;
+use crate::measure::force_balance::BalanceSettings;
+use crate::measure::layout::Layout;
+use crate::model::dynamics::{Dynamics, Kind};
+use crate::model::setup::Setup;
+use crate::simd::lanes::{BLOCK, HALF_BLOCK};
+
+/// One dynamics of an ensemble, and what is to be saved of it.
+#[derive(Clone, Debug)]
+pub struct EnsembleSpec {
+    /// What moves the weights.
+    pub dynamics: Dynamics,
+    /// Tells the noise of several dynamics apart; equal streams share their noise.
+    pub stream: u32,
+    /// How many trajectories.
+    pub trajectories: u64,
+    /// Steps at which everything is measured: 0 first, rising.
+    pub save_steps: Vec<u64>,
+    /// t per step.
+    pub time_unit: f64,
+    /// Relative tolerance of the numerical rank.
+    pub rank_tolerance: f64,
+    /// Whether every trajectory's measurements are kept.
+    pub keep_trajectories: bool,
+    /// Whether to use the exact reductions; without them everything is plain double precision at
+    /// full width, slow, and wrong once singular values fall below rounding.
+    pub reductions: bool,
+    /// Steps between two points of the grid on which the forces on the eigenvalues are weighed, at
+    /// least 1; none where they are not. Of the stochastic gradient flow, with reductions, only.
+    pub force_balance: Option<u64>,
+}
+
+/// Networks with p + k of at least this go in blocks of [`HALF_BLOCK`]: from about here on the weights of
+/// [`BLOCK`] trajectories, beside their rotations, leave the nearer caches. Where those hold two million bytes
+/// eight were faster by a third to a half at 48 to 74 rows; where they hold less, four by a tenth to a sixth.
+const HALF_FROM_ROWS: usize = 80;
+
+/// How many trajectories with p + k = `rows` go side by side: a block or half of one, or one where it is
+/// alone (it has the same bits, and wastes no lanes on nothing) or has rows enough for the registers by
+/// itself.
+pub fn trajectories_per_block(rows: usize, trajectories: u64) -> u64 {
+    if trajectories == 1 || rowwise::applies::<1>(rows) {
+        1
+    } else if rows >= HALF_FROM_ROWS {
+        HALF_BLOCK as u64
+    } else {
+        BLOCK as u64
+    }
+}
+
+impl EnsembleSpec {
+    /// Trajectories that are run: one where all would be the same.
+    pub fn effective_trajectories(&self, setup: &Setup) -> u64 {
+        if setup.is_shared() && self.dynamics.is_deterministic() {
+            1
+        } else {
+            self.trajectories
+        }
+    }
+
+    /// Blocks of trajectories: the units that can be divided among threads and machines.
+    pub fn blocks(&self, setup: &Setup) -> u64 {
+        let trajectories = self.effective_trajectories(setup);
+        trajectories.div_ceil(trajectories_per_block(setup.rows(), trajectories))
+    }
+
+    /// How many trajectories a range of blocks has.
+    pub fn trajectories_in(&self, setup: &Setup, blocks: &Range<u64>) -> u64 {
+        let all = self.effective_trajectories(setup);
+        let per_block = trajectories_per_block(setup.rows(), all);
+        let first = |block: u64| block.saturating_mul(per_block).min(all);
+        first(blocks.end).saturating_sub(first(blocks.start))
+    }
+
+    /// Statistics of this ensemble that have taken nothing in, to absorb those of its parts.
+    pub fn empty_statistics(&self, layout: &Layout) -> Statistics {
+        let of_save: Vec<bool> = layout
+            .observables
+            .iter()
+            .map(|o| o.name.starts_with("log_") || o.name.starts_with("contribution_"))
+            .collect();
+        let cells = of_save.repeat(self.save_steps.len());
+        Statistics::new(self.trajectories, cells, self.keep_trajectories)
+    }
+
+    /// What is measured, in order, for p inputs, k outputs and m columns.
+    pub fn layout(&self, inputs: usize, outputs: usize, columns: usize, truth: bool) -> Layout {
+        let layout = Layout::new(inputs, outputs, columns, truth);
+        // Any number of samples will do to tell whether there is a balance.
+        match self.balance_settings(1) {
+            Some(_) => layout.with_force_balance(),
+            None => layout,
+        }
+    }
+
+    /// How forces are weighed, where they are.
+    pub(crate) fn balance_settings(&self, samples: u64) -> Option<BalanceSettings> {
+        let stride = self.force_balance.filter(|_| self.reductions)?;
+        match self.dynamics.kind {
+            Kind::StochasticGradientFlow {
+                time_step, forces, ..
+            } => Some(BalanceSettings {
+                scales: forces,
+                nu: self.dynamics.noise_intensity(samples),
+                time_step,
+                stride: stride.max(1),
+            }),
+            _ => None,
+        }
+    }
+}

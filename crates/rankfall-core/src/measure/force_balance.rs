@@ -1,0 +1,265 @@
+//! How much each force did: contributions to the change of every log λ_i since the start of a run of
+//! the stochastic gradient flow.
+//!
+//! On a grid of its own the rates of split (b) of [`crate::theory::forces`] are summed by the trapezoidal rule,
+//! and the martingale Σ 4 a_iᵀ ΔN b_i from the left ends of its intervals, ΔN the noise √ν S^{1/2}ΔB of
+//! the interval. What is left of log λ_i(t) − log λ_i(0) is the residual: the error of the grid, mostly
+//! of the stochastic integral (strong order 1/2), and of the integrator.
+//!
+//! The error of the trapezoidal rule is told from the difference to twice the spacing, taken pair of
+//! intervals by pair: max(√(Σ difference²/3), |Σ difference|/√3). For integrands that move like
+//! Brownian motion the first is its standard deviation; for smooth ones the second is √3 times it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::measure::layout::MOST_FOR_PAIRS;
+use crate::model::dynamics::ForceScales;
+use crate::simd::instructions::{Instructions, LaneWork};
+use crate::simd::lanes::Lanes;
+use crate::step::increment::GaussianNoise;
+use crate::theory::forces::Forces;
+use crate::trajectories::lane_problem::LaneProblem;
+use crate::trajectories::state::State;
+
+/// What the balance needs to know of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct BalanceSettings {
+    /// Factors on the forces.
+    pub scales: ForceScales,
+    /// ν.
+    pub nu: f64,
+    /// The step h of the integrator.
+    pub time_step: f64,
+    /// Steps between two points of the grid.
+    pub stride: u64,
+}
+
+/// The accumulated contributions of N trajectories.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ForceBalance<const N: usize> {
+    eigenvalues: usize,
+    /// log λ_i at the start, and now.
+    initial: Vec<Lanes<N>>,
+    now: Vec<Lanes<N>>,
+    /// The last point of the grid, and the one before where it is the middle of a pair.
+    last: Sample<N>,
+    before: Option<Sample<N>>,
+    /// Gradient, own noise, common growth, repulsion; eigenvalue by eigenvalue.
+    forces: [Vec<Lanes<N>>; 4],
+    pairs: Vec<Lanes<N>>,
+    martingale: Vec<Lanes<N>>,
+    /// Σ difference and Σ difference² of the two spacings.
+    difference: Vec<Lanes<N>>,
+    difference_squares: Vec<Lanes<N>>,
+    /// √ν S^{1/2}ΔB since the last point, p × k row-major.
+    noise: Vec<Lanes<N>>,
+}
+
+/// One point of the grid.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Sample<const N: usize> {
+    step: u64,
+    rates: [Vec<Lanes<N>>; 4],
+    pairs: Vec<Lanes<N>>,
+    /// v_i, column by column.
+    vectors: Vec<Lanes<N>>,
+}
+
+impl<const N: usize> ForceBalance<N> {
+    /// Nothing contributed yet, at the state a run starts from.
+    pub fn new(
+        state: &State<N>,
+        problem: &LaneProblem<N>,
+        settings: &BalanceSettings,
+        instructions: Instructions,
+    ) -> Self {
+        let (last, initial) = sample(state, problem, settings, instructions);
+        let m = initial.len();
+        let zeros = |count| vec![Lanes::ZERO; count];
+        Self {
+            eigenvalues: m,
+            now: initial.clone(),
+            initial,
+            before: None,
+            forces: [zeros(m), zeros(m), zeros(m), zeros(m)],
+            pairs: zeros(last.pairs.len()),
+            last,
+            martingale: zeros(m),
+            difference: zeros(m),
+            difference_squares: zeros(m),
+            noise: zeros(problem.inputs * problem.outputs),
+        }
+    }
+
+    /// Notes the noise of `steps` steps from the state's next one on.
+    pub fn note_noise(
+        &mut self,
+        noise: &mut GaussianNoise<N>,
+        first: u64,
+        steps: u64,
+        instructions: Instructions,
+    ) {
+        instructions.dispatch(Gather {
+            noise,
+            first,
+            steps,
+            sum: &mut self.noise,
+        });
+    }
+
+    /// Adds the interval since the last point of the grid, which ends at this state.
+    pub fn add_point(
+        &mut self,
+        state: &State<N>,
+        problem: &LaneProblem<N>,
+        settings: &BalanceSettings,
+        instructions: Instructions,
+    ) {
+        if state.step == self.last.step {
+            return;
+        }
+        let (point, now) = sample(state, problem, settings, instructions);
+        self.now = now;
+        let length = (point.step - self.last.step) as f64 * settings.time_step;
+        let half = Lanes::splat(0.5 * length);
+        for (force, sum) in self.forces.iter_mut().enumerate() {
+            add_trapezoid(sum, half, &self.last.rates[force], &point.rates[force]);
+        }
+        add_trapezoid(&mut self.pairs, half, &self.last.pairs, &point.pairs);
+        self.add_martingale(problem.outputs);
+        let last = std::mem::replace(&mut self.last, point);
+        self.before = match self.before.take() {
+            None => Some(last),
+            Some(before) => {
+                self.compare_spacings(&before, &last, settings.time_step);
+                None
+            }
+        };
+    }
+
+    fn add_martingale(&mut self, outputs: usize) {
+        let rows = self.last.vectors.len() / self.eigenvalues;
+        for (i, vector) in self.last.vectors.chunks_exact(rows).enumerate() {
+            let (a, b) = vector.split_at(rows - outputs);
+            let mut sum = Lanes::ZERO;
+            for (row, &x) in a.iter().enumerate() {
+                for (column, &y) in b.iter().enumerate() {
+                    sum = (x * y).mul_add(self.noise[row * outputs + column], sum);
+                }
+            }
+            self.martingale[i] = Lanes::splat(4.0).mul_add(sum, self.martingale[i]);
+        }
+        self.noise.fill(Lanes::ZERO);
+    }
+
+    /// One interval over both less the two that were added.
+    fn compare_spacings(&mut self, first: &Sample<N>, middle: &Sample<N>, h: f64) {
+        let end = &self.last;
+        let length =
+            |from: &Sample<N>, to: &Sample<N>| Lanes::splat(0.5 * h * (to.step - from.step) as f64);
+        let (early, late) = (length(first, middle), length(middle, end));
+        for i in 0..self.eigenvalues {
+            let drift = |sample: &Sample<N>| {
+                let rates = &sample.rates;
+                rates[0][i] + rates[1][i] + rates[2][i] + rates[3][i]
+            };
+            let (x, y, z) = (drift(first), drift(middle), drift(end));
+            let difference = (x + z) * (early + late) - (x + y) * early - (y + z) * late;
+            self.difference[i] += difference;
+            self.difference_squares[i] = difference.mul_add(difference, self.difference_squares[i]);
+        }
+    }
+
+    /// Appends everything of [`observables`]; undefined for a zero eigenvalue.
+    pub fn record(&self, out: &mut Vec<Lanes<N>>) {
+        for force in &self.forces {
+            out.extend(force);
+        }
+        out.extend(&self.martingale);
+        for i in 0..self.eigenvalues {
+            let mut left = self.now[i] - self.initial[i] - self.martingale[i];
+            for force in &self.forces {
+                left -= force[i];
+            }
+            out.push(left);
+        }
+        let third = Lanes::splat(1.0 / 3.0);
+        for (&sum, &squares) in self.difference.iter().zip(&self.difference_squares) {
+            out.push((squares * third).sqrt().max(sum.abs() * third.sqrt()));
+        }
+        if self.eigenvalues <= MOST_FOR_PAIRS {
+            out.extend(&self.pairs);
+        }
+    }
+}
+
+/// sum += half (left + right).
+fn add_trapezoid<const N: usize>(
+    sum: &mut [Lanes<N>],
+    half: Lanes<N>,
+    left: &[Lanes<N>],
+    right: &[Lanes<N>],
+) {
+    for ((sum, &x), &y) in sum.iter_mut().zip(left).zip(right) {
+        *sum = half.mul_add(x + y, *sum);
+    }
+}
+
+/// The rates at a state, times the factors on the forces, and its log λ_i.
+fn sample<const N: usize>(
+    state: &State<N>,
+    problem: &LaneProblem<N>,
+    settings: &BalanceSettings,
+    instructions: Instructions,
+) -> (Sample<N>, Vec<Lanes<N>>) {
+    let scales = settings.scales;
+    let smooth = (!scales.is_unmodified()).then_some(settings.time_step);
+    let forces = Forces::of_state(state, problem, settings.nu, smooth, instructions);
+    let m = forces.count();
+    let rates = |scale: f64, force: &dyn Fn(usize) -> Lanes<N>| -> Vec<Lanes<N>> {
+        (0..m).map(|i| Lanes::splat(scale) * force(i)).collect()
+    };
+    let pair = |place: usize| {
+        let (i, j) = (place / m, place % m);
+        if i == j {
+            Lanes::ZERO
+        } else {
+            Lanes::splat(scales.repulsion) * forces.repulsion_from(i, j)
+        }
+    };
+    let pairs = if m <= MOST_FOR_PAIRS { m * m } else { 0 };
+    let point = Sample {
+        step: state.step,
+        rates: [
+            rates(scales.gradient, &|i| forces.gradient(i)),
+            rates(scales.own_noise, &|i| forces.own_noise(i)),
+            rates(scales.common_growth, &|i| forces.common_growth(i)),
+            rates(scales.repulsion, &|i| forces.repulsion(i)),
+        ],
+        pairs: (0..pairs).map(pair).collect(),
+        vectors: (0..m)
+            .flat_map(|i| forces.vector(i).iter().copied())
+            .collect(),
+    };
+    let logs = (0..m).map(|i| forces.log_eigenvalue(i)).collect();
+    (point, logs)
+}
+
+struct Gather<'a, const N: usize> {
+    noise: &'a mut GaussianNoise<N>,
+    first: u64,
+    steps: u64,
+    sum: &'a mut [Lanes<N>],
+}
+
+impl<const N: usize> LaneWork for Gather<'_, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) {
+        for step in self.first..self.first + self.steps {
+            self.noise.add(step, self.sum);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Names and order of what is measured.
+
+/// Name of what the determinant law predicts for `log_det`, measured beside it.
+pub const LAW: &str = "log_det_law";
+
+/// One number measured at every save time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observable {
+    /// Its name in `series.parquet`.
+    pub name: &'static str,
+    /// 1, 2, … for the parts of a spectrum, descending; 0 for scalars.
+    pub index: u32,
+}
+
+/// The four matrices whose spectra are taken.
+const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
+const LOG_SINGULAR_VALUE: [&str; 4] = [
+    "log_singular_value_theta",
+    "log_singular_value_w1",
+    "log_singular_value_w2",
+    "log_singular_value_product",
+];
+const RANKS: [[&str; 4]; 4] = [
+    [
+        "numerical_rank_theta",
+        "numerical_rank_w1",
+        "numerical_rank_w2",
+        "numerical_rank_product",
+    ],
+    [
+        "effective_rank_theta",
+        "effective_rank_w1",
+        "effective_rank_w2",
+        "effective_rank_product",
+    ],
+    [
+        "stable_rank_theta",
+        "stable_rank_w1",
+        "stable_rank_w2",
+        "stable_rank_product",
+    ],
+    [
+        "nuclear_norm_theta",
+        "nuclear_norm_w1",
+        "nuclear_norm_w2",
+        "nuclear_norm_product",
+    ],
+];
+
+/// Names and order of everything measured; fixed by the shape of the problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// In the order in which they are measured.
+    pub observables: Vec<Observable>,
+    pub(super) inputs: usize,
+    outputs: usize,
+    columns: usize,
+}
+
+impl Layout {
+    /// For p inputs, k outputs and m = min(l, p + k) columns.
+    pub fn new(inputs: usize, outputs: usize, columns: usize, truth_known: bool) -> Self {
+        let mut observables = Vec::new();
+        let mut scalar = |name| observables.push(Observable { name, index: 0 });
+        scalar(LAW);
+        scalar("loss");
+        scalar("excess_loss");
+        if truth_known {
+            scalar("population_loss");
+        }
+        scalar("log_det");
+        scalar("balance_drift");
+        RANKS.iter().flatten().for_each(|name| scalar(name));
+        let sizes = spectrum_sizes(inputs, outputs, columns);
+        let mut spectrum = |name, size: usize| {
+            observables.extend((1..=size as u32).map(|index| Observable { name, index }));
+        };
+        for (name, size) in LOG_SINGULAR_VALUE.into_iter().zip(sizes) {
+            spectrum(name, size);
+        }
+        spectrum("log_singular_value_product_error", sizes[3]);
+        spectrum("log_eigenvalue_m", sizes[0]);
+        Self {
+            observables,
+            inputs,
+            outputs,
+            columns,
+        }
+    }
+
+    /// The same with a force balance after everything else.
+    pub fn with_force_balance(mut self) -> Self {
+        let balance = force_balance_observables(self.columns);
+        self.observables.extend(balance);
+        self
+    }
+
+    /// Where an observable is, if it is measured.
+    pub fn position(&self, name: &str, index: u32) -> Option<usize> {
+        self.observables
+            .iter()
+            .position(|o| o.name == name && o.index == index)
+    }
+
+    /// How many singular values `matrix` ("theta", "w1", "w2", "product") has.
+    pub fn spectrum_size(&self, matrix: &str) -> usize {
+        let sizes = spectrum_sizes(self.inputs, self.outputs, self.columns);
+        MATRICES
+            .iter()
+            .position(|&m| m == matrix)
+            .map_or(0, |place| sizes[place])
+    }
+}
+
+fn spectrum_sizes(inputs: usize, outputs: usize, columns: usize) -> [usize; 4] {
+    [
+        columns,
+        inputs.min(columns),
+        outputs.min(columns),
+        inputs.min(outputs).min(columns),
+    ]
+}
+
+/// Up to this many eigenvalues the repulsion of each pair is kept.
+pub const MOST_FOR_PAIRS: usize = 16;
+
+/// What is measured of every eigenvalue, index 1 for the largest, in nats of log λ_i.
+const FORCE_BALANCE: [&str; 7] = [
+    "contribution_gradient",
+    "contribution_own_noise",
+    "contribution_common_growth",
+    "contribution_repulsion",
+    "contribution_martingale",
+    "contribution_residual",
+    "contribution_quadrature_error",
+];
+
+/// Index (i − 1) m + j: what the repulsion of eigenvalue j added to log λ_i, of m eigenvalues.
+const PAIR: &str = "contribution_repulsion_pair";
+
+/// What a force balance measures of m eigenvalues, in order.
+fn force_balance_observables(eigenvalues: usize) -> Vec<Observable> {
+    let indexed =
+        |name, count: usize| (1..=count as u32).map(move |index| Observable { name, index });
+    let mut out: Vec<_> = FORCE_BALANCE
+        .into_iter()
+        .flat_map(|name| indexed(name, eigenvalues))
+        .collect();
+    if eigenvalues <= MOST_FOR_PAIRS {
+        out.extend(indexed(PAIR, eigenvalues * eigenvalues));
+    }
+    out
+}

@@ -1,0 +1,210 @@
+//! Which rows each mini-batch takes.
+
+use crate::model::dynamics::Sampling;
+use crate::random::philox::StreamKey;
+
+/// Chooses the rows of a trajectory's mini-batches. Holds nothing that cannot be made again from
+/// the step number, so a resumed run takes the same rows.
+pub struct Batches {
+    sampling: Sampling,
+    rows: u64,
+    batch: u64,
+    key: StreamKey,
+    trajectory: u64,
+    /// The epoch that `order` is for.
+    epoch: Option<u64>,
+    order: Vec<u32>,
+    /// Rows taken already in this batch, by the step that took them plus one.
+    taken: Vec<u64>,
+}
+
+impl Batches {
+    /// For `rows` ≥ 1 rows and batches of `batch` ≥ 1; without replacement `batch` ≤ `rows`.
+    pub fn new(sampling: Sampling, rows: u64, batch: u64, key: StreamKey, trajectory: u64) -> Self {
+        let batch = if sampling == Sampling::WithReplacement {
+            batch
+        } else {
+            batch.min(rows)
+        };
+        let size = |used: bool| if used { rows as usize } else { 0 };
+        Self {
+            sampling,
+            rows,
+            batch,
+            key,
+            trajectory,
+            epoch: None,
+            order: vec![0; size(sampling == Sampling::Epochs)],
+            taken: vec![0; size(sampling == Sampling::WithoutReplacement)],
+        }
+    }
+
+    /// Steps per epoch: ⌈rows / batch⌉.
+    fn steps_per_epoch(&self) -> u64 {
+        self.rows.div_ceil(self.batch)
+    }
+
+    /// How many rows the batch of `step` has; only the last of an epoch can be smaller.
+    pub fn size(&self, step: u64) -> u64 {
+        match self.sampling {
+            Sampling::WithReplacement | Sampling::WithoutReplacement => self.batch,
+            Sampling::Epochs | Sampling::Sequential => {
+                let first = (step % self.steps_per_epoch()) * self.batch;
+                self.batch.min(self.rows - first)
+            }
+        }
+    }
+
+    /// The rows of the batch of `step`.
+    pub fn choose(&mut self, step: u64, out: &mut Vec<u32>) {
+        out.clear();
+        let size = self.size(step);
+        match self.sampling {
+            Sampling::WithReplacement => {
+                let mut reader = self.key.reader(self.trajectory, step);
+                out.extend((0..size).map(|_| reader.below(self.rows) as u32));
+            }
+            Sampling::WithoutReplacement => self.choose_distinct(step, out),
+            Sampling::Epochs => {
+                let epoch = step / self.steps_per_epoch();
+                self.shuffle(epoch);
+                let first = ((step % self.steps_per_epoch()) * self.batch) as usize;
+                out.extend_from_slice(&self.order[first..first + size as usize]);
+            }
+            Sampling::Sequential => {
+                let first = (step % self.steps_per_epoch()) * self.batch;
+                out.extend((first..first + size).map(|row| row as u32));
+            }
+        }
+    }
+
+    /// Floyd's sample of distinct rows (Bentley and Floyd 1987).
+    fn choose_distinct(&mut self, step: u64, out: &mut Vec<u32>) {
+        let mut reader = self.key.reader(self.trajectory, step);
+        for last in self.rows - self.batch..self.rows {
+            let drawn = reader.below(last + 1);
+            let row = if self.taken[drawn as usize] == step + 1 {
+                last
+            } else {
+                drawn
+            };
+            self.taken[row as usize] = step + 1;
+            out.push(row as u32);
+        }
+    }
+
+    /// A uniform permutation for each epoch (Fisher–Yates), numbered far above the steps.
+    fn shuffle(&mut self, epoch: u64) {
+        if self.epoch == Some(epoch) {
+            return;
+        }
+        self.epoch = Some(epoch);
+        let mut reader = self.key.reader(self.trajectory, epoch);
+        for (row, entry) in self.order.iter_mut().enumerate() {
+            *entry = row as u32;
+        }
+        for last in (1..self.order.len()).rev() {
+            self.order
+                .swap(last, reader.below(last as u64 + 1) as usize);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::philox::Purpose;
+
+    fn batches(sampling: Sampling, rows: u64, batch: u64) -> Batches {
+        Batches::new(
+            sampling,
+            rows,
+            batch,
+            StreamKey::new(3, Purpose::Batches, 0),
+            0,
+        )
+    }
+
+    /// Pearson's χ² of how often each row came; with 9 degrees of freedom it exceeds 50 with
+    /// probability 10⁻⁷.
+    fn row_counts_are_uniform(sampling: Sampling) -> bool {
+        let mut chooser = batches(sampling, 10, 3);
+        let mut counts = [0.0; 10];
+        let mut rows = Vec::new();
+        for step in 0..20_000 {
+            chooser.choose(step, &mut rows);
+            for &row in &rows {
+                counts[row as usize] += 1.0;
+            }
+        }
+        let mean = counts.iter().sum::<f64>() / 10.0;
+        counts
+            .iter()
+            .map(|c| (c - mean) * (c - mean) / mean)
+            .sum::<f64>()
+            < 50.0
+    }
+
+    #[test]
+    fn every_row_is_as_likely() {
+        for sampling in [
+            Sampling::WithReplacement,
+            Sampling::WithoutReplacement,
+            Sampling::Epochs,
+            Sampling::Sequential,
+        ] {
+            assert!(row_counts_are_uniform(sampling), "{sampling:?}");
+        }
+    }
+
+    #[test]
+    fn without_replacement_never_repeats_and_with_replacement_does() {
+        let mut rows = Vec::new();
+        let repeats = |rows: &[u32]| {
+            let mut sorted = rows.to_vec();
+            sorted.sort_unstable();
+            sorted.windows(2).any(|w| w[0] == w[1])
+        };
+        let mut without = batches(Sampling::WithoutReplacement, 12, 6);
+        let mut with = batches(Sampling::WithReplacement, 12, 6);
+        let mut repeated = 0;
+        for step in 0..500 {
+            without.choose(step, &mut rows);
+            assert!(rows.len() == 6 && !repeats(&rows));
+            with.choose(step, &mut rows);
+            repeated += usize::from(repeats(&rows));
+        }
+        assert!(repeated > 300);
+    }
+
+    #[test]
+    fn an_epoch_visits_every_row_once_and_keeps_the_last_partial_batch() {
+        let mut chooser = batches(Sampling::Epochs, 7, 3);
+        let mut orders = Vec::new();
+        for epoch in 0..20 {
+            let mut seen = Vec::new();
+            let mut rows = Vec::new();
+            for step in 0..3 {
+                chooser.choose(epoch * 3 + step, &mut rows);
+                assert_eq!(rows.len(), [3, 3, 1][step as usize]);
+                seen.extend_from_slice(&rows);
+            }
+            orders.push(seen.clone());
+            seen.sort_unstable();
+            assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+        }
+        orders.dedup();
+        assert!(orders.len() > 15);
+    }
+
+    #[test]
+    fn resuming_in_mid_epoch_takes_the_same_rows() {
+        let (mut whole, mut rows, mut again) =
+            (batches(Sampling::Epochs, 11, 2), Vec::new(), Vec::new());
+        for step in 0..100 {
+            whole.choose(step, &mut rows);
+            batches(Sampling::Epochs, 11, 2).choose(step, &mut again);
+            assert_eq!(rows, again);
+        }
+    }
+}

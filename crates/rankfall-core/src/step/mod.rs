@@ -1,0 +1,17 @@
+//! How trajectories move: the increment of a step ([`increment`], [`batches`]), what it does to the weights
+//! ([`update`], [`strang`], [`velocity`], [`counterfactual`]), steps in a row ([`stepper`], [`small`]), adaptive
+//! gradient flow ([`gradient_flow`]), and a block to be looked at step by step ([`inspector`]).
+//!
+//! May use everything from `simd` to `theory`; measures nothing.
+
+pub mod batches;
+pub mod counterfactual;
+pub mod gradient_flow;
+pub mod increment;
+pub mod inspector;
+mod ito;
+mod small;
+pub mod stepper;
+pub mod strang;
+pub mod update;
+pub mod velocity;

@@ -1,0 +1,256 @@
+//! Takes N trajectories forward: increment, admission, update, upkeep.
+
+use std::any::Any;
+
+use crate::linalg::reorthogonalization::Upkeep;
+use crate::model::dynamics::{Dynamics, Integrator, Kind};
+use crate::random::normals::Streams;
+use crate::simd::instructions::{Instructions, LaneWork};
+use crate::simd::lane_vec::{LaneVec, zero_outside};
+use crate::simd::lanes::{BLOCK, Lanes, Words};
+use crate::step::counterfactual::Counterfactual;
+use crate::step::increment::{GaussianNoise, Increment};
+use crate::step::ito::ito_rate;
+use crate::step::small::{SmallRule, SmallSteps};
+use crate::step::strang::LieStrang;
+use crate::step::update::Update;
+use crate::step::velocity::DisplacementRule;
+use crate::trajectories::lane_problem::LaneProblem;
+use crate::trajectories::state::State;
+
+/// How Θ is moved by ΔG.
+enum Rule<const N: usize> {
+    /// I + H(ΔG), with momentum or weight decay where there is any.
+    Euler(Option<DisplacementRule<N>>),
+    /// exp(H(ΔG)) diag(damping).
+    LieEuler(LaneVec<N>),
+    /// exp(H(ΔG) + diag(rate)).
+    LieEulerUnsplit(LaneVec<N>),
+    /// Drift, noise and drift apart.
+    LieStrang(Box<LieStrang<N>>),
+}
+
+/// The steps of one of the dynamics with steps: all but gradient flow.
+pub struct Stepper<const N: usize> {
+    increment: Increment<N>,
+    rule: Rule<N>,
+    counterfactual: Option<Counterfactual<N>>,
+    /// 1/(1 − μ).
+    persistence: f64,
+    update: Update<N>,
+    upkeep: Upkeep<N>,
+    /// ΔG, p × k row-major.
+    step: LaneVec<N>,
+    trajectories: Words<N>,
+    instructions: Instructions,
+}
+
+impl<const N: usize> Stepper<N> {
+    /// None for gradient flow.
+    pub fn new(
+        dynamics: &Dynamics,
+        problem: &LaneProblem<N>,
+        streams: &Streams<N>,
+    ) -> Option<Self> {
+        Some(Self {
+            increment: Increment::new(dynamics, problem, streams)?,
+            rule: Rule::of(dynamics, problem, streams),
+            counterfactual: counterfactual(dynamics, problem),
+            persistence: dynamics.optimizer.persistence(),
+            update: Update::new(problem.inputs, problem.outputs),
+            upkeep: Upkeep::default(),
+            step: LaneVec::zeros(problem.inputs * problem.outputs),
+            trajectories: streams.trajectories,
+            instructions: streams.instructions,
+        })
+    }
+
+    /// ΔG of the last step taken, p × k row-major; zero in lanes that took none, and with the Lie–Strang
+    /// step, which has several.
+    pub fn increment(&self) -> &[Lanes<N>] {
+        &self.step
+    }
+
+    /// Takes `steps` steps.
+    pub fn advance(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
+        let mut left = steps;
+        while left > 0 {
+            left -= match self.run_of_small(state, problem, left) {
+                Some(0) => {
+                    self.any_steps(state, problem, 1);
+                    1
+                }
+                Some(taken) => {
+                    state.keep_up(&mut self.upkeep, self.instructions);
+                    taken
+                }
+                None => {
+                    self.any_steps(state, problem, left);
+                    left
+                }
+            };
+        }
+    }
+
+    /// Up to `steps` steps of a small network, if it is one; how many, none if the next needs more care.
+    fn run_of_small(
+        &mut self,
+        state: &mut State<N>,
+        problem: &LaneProblem<N>,
+        steps: u64,
+    ) -> Option<u64> {
+        // Small networks go in full blocks, and are not compiled for any other.
+        let state = (state as &mut dyn Any).downcast_mut::<State<BLOCK>>()?;
+        let stepper = (self as &mut dyn Any).downcast_mut::<Stepper<BLOCK>>()?;
+        let Increment::GaussianNoise { drift, noise } = &mut stepper.increment else {
+            return None;
+        };
+        let rule = match &stepper.rule {
+            Rule::Euler(None) => SmallRule::Euler,
+            Rule::LieEuler(damping) => SmallRule::LieEuler(damping),
+            _ => return None,
+        };
+        if stepper.counterfactual.is_some() {
+            return None;
+        }
+        let run = SmallSteps {
+            inputs: problem.inputs,
+            outputs: problem.outputs,
+            drift,
+            noise,
+            rule,
+            increment: &mut stepper.step,
+        };
+        run.advance(state, steps, stepper.instructions)
+    }
+
+    /// Takes `steps` steps of any kind and shape.
+    fn any_steps(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
+        let instructions = self.instructions;
+        instructions.dispatch(Advance {
+            stepper: self,
+            state,
+            problem,
+            steps,
+        });
+    }
+
+    /// The noise of the step to come and of those after it, where the increment has Gaussian noise.
+    pub fn noise(&mut self) -> Option<&mut GaussianNoise<N>> {
+        match &mut self.increment {
+            Increment::GaussianNoise { noise, .. } => Some(noise),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn take_step(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
+        self.move_state(state, problem);
+        state.step += 1;
+        state.keep_up(&mut self.upkeep, self.instructions);
+    }
+
+    #[inline(always)]
+    fn move_state(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
+        if let (Rule::LieStrang(strang), Increment::GaussianNoise { noise, .. }) =
+            (&mut self.rule, &mut self.increment)
+        {
+            return strang.move_state(state, problem, noise, &mut self.update);
+        }
+        let square = self
+            .increment
+            .fill(state, problem, self.trajectories, &mut self.step);
+        if let Some(counterfactual) = &mut self.counterfactual {
+            counterfactual.apply(state, problem, self.instructions);
+        }
+        let mask = state.admit(square, self.persistence);
+        zero_outside(mask, &mut self.step);
+        let columns = state.factor.mantissa_mut();
+        match &mut self.rule {
+            Rule::Euler(displacement) => {
+                if let Some(rule) = displacement {
+                    rule.remember(columns);
+                }
+                self.update.euler(&self.step, columns);
+                if let Some(rule) = displacement {
+                    rule.displace(columns, &mut state.displacement, mask);
+                }
+            }
+            Rule::LieEuler(damping) => {
+                self.update
+                    .exponential(&self.step, square, damping, columns, mask);
+            }
+            Rule::LieEulerUnsplit(rate) => {
+                self.update
+                    .exponential_unsplit(&self.step, square, rate, columns, mask);
+            }
+            // Handled above: it makes its increments itself.
+            Rule::LieStrang(_) => {}
+        }
+    }
+}
+
+impl<const N: usize> Rule<N> {
+    fn of(dynamics: &Dynamics, problem: &LaneProblem<N>, streams: &Streams<N>) -> Self {
+        match dynamics.kind {
+            Kind::StochasticGradientFlow {
+                integrator,
+                time_step,
+                ..
+            } => {
+                let nu = dynamics.noise_intensity(problem.samples);
+                match integrator {
+                    Integrator::EulerMaruyama => Self::Euler(None),
+                    Integrator::LieEuler => Self::LieEuler(
+                        ito_rate(problem, nu, time_step)
+                            .iter()
+                            .map(|rate| Lanes(rate.0.map(libm::exp)))
+                            .collect(),
+                    ),
+                    Integrator::LieEulerUnsplit => {
+                        Self::LieEulerUnsplit(ito_rate(problem, nu, time_step))
+                    }
+                    Integrator::LieStrang => {
+                        let strang = LieStrang::new(problem, nu, time_step, streams);
+                        Self::LieStrang(Box::new(strang))
+                    }
+                }
+            }
+            _ => Self::Euler(DisplacementRule::new(
+                &dynamics.optimizer,
+                dynamics.step_size,
+            )),
+        }
+    }
+}
+
+fn counterfactual<const N: usize>(
+    dynamics: &Dynamics,
+    problem: &LaneProblem<N>,
+) -> Option<Counterfactual<N>> {
+    let forces = dynamics.modified_forces()?;
+    let Kind::StochasticGradientFlow { time_step, .. } = dynamics.kind else {
+        return None;
+    };
+    let nu = dynamics.noise_intensity(problem.samples);
+    Some(Counterfactual::new(forces, problem, nu, time_step))
+}
+
+struct Advance<'a, const N: usize> {
+    stepper: &'a mut Stepper<N>,
+    state: &'a mut State<N>,
+    problem: &'a LaneProblem<N>,
+    steps: u64,
+}
+
+impl<const N: usize> LaneWork for Advance<'_, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) {
+        for _ in 0..self.steps {
+            self.stepper.take_step(self.state, self.problem);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! The state of N trajectories: their graded factors, the rotation accumulated so far, and
+//! which of them still live.
+
+use std::borrow::Borrow;
+
+use faer::Mat;
+use serde::{Deserialize, Serialize};
+
+use crate::kernels::columns::Columns;
+use crate::kernels::products::Products;
+use crate::linalg::dense::{identity_lanes, product};
+use crate::linalg::graded::{GradedColumns, Rotate};
+use crate::linalg::reorthogonalization::Upkeep;
+use crate::linalg::reorthogonalization_schedule::Turns;
+use crate::model::network::{Start, Weights, unfold};
+use crate::model::problem::Problem;
+use crate::simd::instructions::Instructions;
+use crate::simd::lane_vec::LaneVec;
+use crate::simd::lanes::{Lanes, Mask};
+use crate::trajectories::lane_problem::LaneProblem;
+use crate::trajectories::stop_reason::StopReason;
+
+/// ‖ΔG‖_F of one step beyond which a trajectory has diverged: the weights would grow by more
+/// than this factor at once, and the next step by its square.
+pub const DIVERGED: f64 = 300.0;
+
+/// N trajectories at one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State<const N: usize> {
+    /// L R, with the accumulated rotation R from the right.
+    pub factor: GradedColumns<N>,
+    /// R, m × m column-major.
+    pub rotation: LaneVec<N>,
+    /// The mantissas of the displacement that lasts, with momentum: as many as those of the factor, with
+    /// its exponents; empty without, and before the first step.
+    pub displacement: LaneVec<N>,
+    /// 4^exponent of each column: what it weighs in W₁W₂.
+    pub weight: LaneVec<N>,
+    /// Steps taken.
+    pub step: u64,
+    /// The step at which each lane was stopped, and why; [`Self::stop`] sets it.
+    stopped: Vec<Option<(u64, StopReason)>>,
+    /// 1 in the lanes that live, 0 in those that diverged.
+    living: Lanes<N>,
+    /// When the columns are looked at.
+    turns: Turns<N>,
+    /// Proposed step of the adaptive integrator of gradient flow; 0 before the first.
+    pub adaptive_step: Lanes<N>,
+    /// Steps that the adaptive integrator has tried.
+    pub attempts: Lanes<N>,
+}
+
+impl<const N: usize> State<N> {
+    /// The starts side by side; lanes from `used` on repeat the last one and are never reported.
+    pub fn new(starts: &[impl Borrow<Start>], instructions: Instructions) -> Self {
+        let of_lane = |lane: usize| starts[lane.min(starts.len() - 1)].borrow();
+        let (d, m) = (of_lane(0).left.nrows(), of_lane(0).left.ncols());
+        let factor = GradedColumns::from_fn(d, m, |lane, i, j| of_lane(lane).left[(i, j)]);
+        let mut state = Self {
+            factor,
+            rotation: identity_lanes(m),
+            displacement: LaneVec::default(),
+            weight: LaneVec::filled(Lanes::ONE, m),
+            step: 0,
+            stopped: vec![None; N],
+            living: Lanes::ONE,
+            turns: Turns::default(),
+            adaptive_step: Lanes::ZERO,
+            attempts: Lanes::ZERO,
+        };
+        state.orthogonalise(Rotate::ToRounding, Mask::ALL, instructions);
+        state
+    }
+
+    /// The lanes that have not diverged.
+    #[inline(always)]
+    pub fn alive(&self) -> Mask<N> {
+        Lanes::ZERO.less_than(self.living)
+    }
+
+    /// The step at which a lane was stopped, if it was.
+    pub fn diverged(&self, lane: usize) -> Option<u64> {
+        self.stopped(lane).map(|(step, _)| step)
+    }
+
+    /// The step at which a lane was stopped, and why, if it was.
+    pub fn stopped(&self, lane: usize) -> Option<(u64, StopReason)> {
+        self.stopped[lane]
+    }
+
+    /// Stops the lanes of `mask` that still live, since their weights left the range of numbers.
+    pub fn mark_diverged(&mut self, mask: Mask<N>) {
+        self.stop(mask, StopReason::OutOfRange);
+    }
+
+    /// Stops the lanes of `mask` that still live.
+    pub fn stop(&mut self, mask: Mask<N>, reason: StopReason) {
+        for lane in 0..N {
+            if mask.get(lane) && self.stopped[lane].is_none() {
+                self.stopped[lane] = Some((self.step, reason));
+                self.living.0[lane] = 0.0;
+            }
+        }
+    }
+
+    /// Notes a step with increments of these squared Frobenius norms, each of which will have moved Θ by
+    /// `persistence` times itself, marks the lanes that it takes out of range as diverged, and returns
+    /// those that may take it.
+    #[inline(always)]
+    pub fn admit(&mut self, square: Lanes<N>, persistence: f64) -> Mask<N> {
+        let small = square.at_most(Lanes::splat(DIVERGED * DIVERGED));
+        let alive = self.alive();
+        if (alive & !small).any() {
+            self.mark_diverged(alive & !small);
+        }
+        let alive = alive & small;
+        self.moved(Lanes::splat(persistence * persistence) * square, alive);
+        alive
+    }
+
+    /// The same for a step without persistence where no lane has diverged, but notes it only if every
+    /// lane's squared norm is at most `most`; returns whether.
+    #[inline(always)]
+    pub fn admit_all(&mut self, square: Lanes<N>, most: f64) -> bool {
+        let admitted = !(!square.at_most(Lanes::splat(most))).any();
+        if admitted {
+            self.moved(square, Mask::ALL);
+        }
+        admitted
+    }
+
+    /// Whether the columns of any lane are due.
+    #[inline(always)]
+    pub fn columns_due(&self) -> bool {
+        self.turns.any_due(self.step)
+    }
+
+    /// Notes that the lanes of `mask` moved by ‖ΔG‖²_F = `square` in one step.
+    #[inline(always)]
+    pub fn moved(&mut self, square: Lanes<N>, mask: Mask<N>) {
+        self.turns.moved(square, mask);
+    }
+
+    /// Looks at the columns of the lanes that are due, and keeps them apart.
+    #[inline(always)]
+    pub fn keep_up(&mut self, upkeep: &mut Upkeep<N>, instructions: Instructions) {
+        let alive = self.alive();
+        let due = self.turns.due(self.step, alive);
+        if due.any() {
+            self.keep_apart(due, upkeep, instructions);
+        }
+    }
+
+    /// Rotates the columns of the living lanes until they are orthogonal: they are then singular
+    /// vectors times singular values. For flows, which have no displacement.
+    pub fn make_orthogonal(&mut self, instructions: Instructions) {
+        let when = Rotate::to_orthogonality(self.factor.rows());
+        self.orthogonalise(when, self.alive(), instructions);
+    }
+
+    /// Looks at the columns of the lanes of `mask` that have moved far, and keeps them apart. For integrators
+    /// whose lanes take steps of their own: turns go by the common step, so that a lane would be looked at
+    /// before or after its own step as its neighbours please.
+    #[inline(always)]
+    pub fn keep_up_far(
+        &mut self,
+        mask: Mask<N>,
+        upkeep: &mut Upkeep<N>,
+        instructions: Instructions,
+    ) {
+        let due = self.turns.far() & mask & self.alive();
+        if due.any() {
+            self.keep_apart(due, upkeep, instructions);
+        }
+    }
+
+    /// Multiplies the columns of the living lanes by these factors.
+    pub fn scale_columns(&mut self, factors: &[Lanes<N>]) {
+        let alive = self.alive();
+        let rows = self.factor.rows();
+        let columns = self.factor.mantissa_mut().chunks_exact_mut(rows);
+        for (column, &factor) in columns.zip(factors) {
+            let factor = factor.where_else(alive, Lanes::ONE);
+            for entry in column {
+                *entry = *entry * factor;
+            }
+        }
+    }
+
+    /// Keeps the columns apart, each with its displacement under it: together they are what steps act on.
+    fn keep_apart(&mut self, mask: Mask<N>, upkeep: &mut Upkeep<N>, instructions: Instructions) {
+        let rotation = Some(&mut self.rotation[..]);
+        if self.displacement.is_empty() {
+            upkeep.keep_apart(&mut self.factor, mask, rotation, instructions);
+        } else {
+            let mut both = self.factor.stacked_on(&self.displacement);
+            upkeep.keep_apart(&mut both, mask, rotation, instructions);
+            self.factor.take_apart(&both, &mut self.displacement);
+        }
+        self.columns_moved(mask);
+    }
+
+    /// Without momentum: displacements stay as they are.
+    fn orthogonalise(&mut self, when: Rotate, mask: Mask<N>, instructions: Instructions) {
+        let rows = self.factor.rows();
+        let rotation = Some(&mut self.rotation[..]);
+        self.factor
+            .orthogonalise(0..rows, when, mask, rotation, instructions);
+        self.columns_moved(mask);
+    }
+
+    /// Takes over the exponents of columns that were just looked at.
+    fn columns_moved(&mut self, mask: Mask<N>) {
+        for (weight, &e) in self.weight.iter_mut().zip(self.factor.exponent()) {
+            *weight = (e + e).exp2_whole();
+        }
+        self.turns.looked(mask, self.step);
+    }
+
+    /// W₁W₂, p × k row-major.
+    #[inline(always)]
+    pub fn product(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
+        product_of(self.factor.mantissa(), &self.weight, problem, out);
+    }
+
+    /// A = S_xy − S_xx W₁W₂, the negative gradient with respect to the product; p × k row-major.
+    #[inline(always)]
+    pub fn negative_gradient(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
+        negative_gradient_of(self.factor.mantissa(), &self.weight, problem, out);
+    }
+}
+
+/// A = S_xy − S_xx W₁W₂ for columns of Θ with these weights in the product; p × k row-major.
+#[inline(always)]
+pub fn negative_gradient_of<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    problem: &LaneProblem<N>,
+    out: &mut [Lanes<N>],
+) {
+    product_of(columns, weights, problem, out);
+    for i in 0..out.len() {
+        out[i] = problem.negative_curvature[i].mul_add(out[i], problem.sxy[i]);
+    }
+}
+
+/// Σ_j weight_j w1_j w2_jᵀ over the columns (w1_j; w2_j) of Θ; p × k row-major.
+#[inline(always)]
+fn product_of<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    problem: &LaneProblem<N>,
+    out: &mut [Lanes<N>],
+) {
+    let rows = problem.inputs + problem.outputs;
+    let products = Products::<N>::of_rows(rows);
+    if problem.outputs <= FEW_OUTPUTS && !products.rowwise() {
+        product_by_rows(columns, weights, problem.inputs, out);
+    } else {
+        let mut scratch = problem.scratch.take();
+        product_any(columns, weights, problem.inputs, &mut scratch, out);
+        problem.scratch.set(scratch);
+    }
+}
+
+/// Up to so many outputs W₁W₂ is too narrow for tiles.
+const FEW_OUTPUTS: usize = 4;
+
+/// Entries of one column of W₁W₂ that are summed side by side, at most: with them a full block fills the
+/// registers.
+const ROWS_AT_ONCE: usize = 6;
+
+/// With a few entries of one output at a time in registers.
+#[inline(always)]
+fn product_by_rows<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    inputs: usize,
+    out: &mut [Lanes<N>],
+) {
+    let rows = columns.len() / weights.len();
+    let parts = inputs.div_ceil(ROWS_AT_ONCE);
+    let mut first = 0;
+    for part in 0..parts {
+        let taken = (inputs - first).div_ceil(parts - part);
+        for output in inputs..rows {
+            let place = [rows, inputs, first, output];
+            match taken {
+                1 => product_of_rows::<1, N>(columns, weights, place, out),
+                2 => product_of_rows::<2, N>(columns, weights, place, out),
+                3 => product_of_rows::<3, N>(columns, weights, place, out),
+                4 => product_of_rows::<4, N>(columns, weights, place, out),
+                5 => product_of_rows::<5, N>(columns, weights, place, out),
+                _ => product_of_rows::<ROWS_AT_ONCE, N>(columns, weights, place, out),
+            }
+        }
+        first += taken;
+    }
+}
+
+/// R of its entries: those of input rows from `first` on, with the output in row `output` of Θ.
+#[inline(always)]
+fn product_of_rows<const R: usize, const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    [rows, inputs, first, output]: [usize; 4],
+    out: &mut [Lanes<N>],
+) {
+    let mut sums = [Lanes::ZERO; R];
+    for (column, &weight) in columns.chunks_exact(rows).zip(weights) {
+        let w1 = &column[first..first + R];
+        let scaled = column[output] * weight;
+        for a in 0..R {
+            sums[a] = w1[a].mul_add(scaled, sums[a]);
+        }
+    }
+    // The rows of Θ below the inputs are the outputs.
+    let outputs = rows - inputs;
+    for a in 0..R {
+        out[(first + a) * outputs + output - inputs] = sums[a];
+    }
+}
+
+#[inline(always)]
+fn product_any<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    inputs: usize,
+    scratch: &mut LaneVec<N>,
+    out: &mut [Lanes<N>],
+) {
+    let (rows, outputs) = (columns.len() / weights.len(), out.len() / inputs);
+    scratch.resize(weights.len() * outputs + out.len());
+    let (factors, by_column) = scratch.split_at_mut(weights.len() * outputs);
+    weigh(columns, weights, inputs, factors);
+    let w1 = Columns {
+        entries: columns,
+        apart: rows,
+        first: 0,
+        length: inputs,
+    };
+    let factors = Columns::whole(factors, outputs);
+    Products::of_rows(rows).outer_products(w1, factors, by_column);
+    for (b, column) in by_column.chunks_exact(inputs).enumerate() {
+        for (a, &entry) in column.iter().enumerate() {
+            out[a * outputs + b] = entry;
+        }
+    }
+}
+
+/// The rows of each column from `inputs` on, times its weight, one column after the other.
+#[inline(always)]
+fn weigh<const N: usize>(
+    columns: &[Lanes<N>],
+    weights: &[Lanes<N>],
+    inputs: usize,
+    out: &mut [Lanes<N>],
+) {
+    let (rows, outputs) = (columns.len() / weights.len(), out.len() / weights.len());
+    let all = columns.chunks_exact(rows).zip(weights);
+    for ((column, &weight), out) in all.zip(out.chunks_exact_mut(outputs)) {
+        for (entry, &y) in out.iter_mut().zip(&column[inputs..]) {
+            *entry = y * weight;
+        }
+    }
+}
+
+impl<const N: usize> State<N> {
+    /// The weights of one lane in the original basis and width.
+    pub fn weights(&self, lane: usize, start: &Start, problem: &Problem) -> Weights {
+        let (d, m) = (self.factor.rows(), self.factor.columns());
+        let scaled = Mat::from_fn(d, m, |i, j| {
+            let scale = libm::exp2(self.factor.exponent()[j].0[lane]);
+            self.factor.mantissa()[j * d + i].0[lane] * scale
+        });
+        let unturn = Mat::from_fn(m, m, |i, j| self.rotation[i * m + j].0[lane]);
+        unfold(&product(&scaled, &unturn), &start.right, problem)
+    }
+}
