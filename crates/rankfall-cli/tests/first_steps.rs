@@ -1,5 +1,5 @@
 //! The first thing that a stranger makes: the templates of `rankfall new` and the first files of README and
-//! guides show rank falling under noise and staying without, and the lesson plan says what comes out.
+//! pages of documentation show rank falling under noise and staying without.
 
 mod support;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use support::{Place, npy, npz};
 
 const README: &str = include_str!("../../../README.md");
-const GUIDE: &str = include_str!("../../../docs/guide.md");
+const OWN_EXPERIMENT: &str = include_str!("../../../docs/2-own-experiment.md");
 const EXPERIMENT_FILE: &str = include_str!("../../../docs/experiment-file.md");
 
 /// The first example in a page that is an experiment.
@@ -160,9 +160,9 @@ fn rank_of_w1_falls(summary: &Value) {
 }
 
 #[test]
-fn the_first_files_of_the_guides_show_the_effect() {
+fn the_first_files_of_the_pages_show_the_effect() {
     let place = Place::new();
-    rank_falls_under_noise(&run(&place, first_example(GUIDE), &[]));
+    rank_falls_under_noise(&run(&place, first_example(OWN_EXPERIMENT), &[]));
     rank_falls_under_noise(&run(&place, first_example(EXPERIMENT_FILE), &[]));
 }
 
@@ -185,150 +185,4 @@ fn the_file_of_the_readme_shows_the_effect() {
             false => assert!(fall < 1.0, "{start} → {end}"),
         }
     }
-}
-
-/// A number of a summary as the lesson plan writes it.
-fn written(value: f64, decimals: usize) -> String {
-    format!("{value:.decimals$}").replace('-', "−")
-}
-
-/// Every number that the lesson plan says comes out is one that the program gives: for each row its first
-/// words, the settings, and what is read off the noisy flow.
-#[test]
-fn the_lesson_plan_says_what_comes_out() {
-    type Read = fn(&Value) -> String;
-    let log_det: Read = |d| written(d["log_det"]["final_mean"].as_f64().unwrap(), 1);
-    let fall: Read = |d| {
-        let [start, end] = ["initial", "final_mean"].map(|e| d["log_det"][e].as_f64().unwrap());
-        written(start - end, 1)
-    };
-    let effective: Read = |d| written(ends(&d["effective_rank"]["w1"])[1], 2);
-    let rank: Read = |d| written(ends(&d["numerical_rank"]["w1"])[1], 0);
-    let missed: Read = |d| {
-        let [law, end] = ["law_final", "final_mean"].map(|e| d["log_det"][e].as_f64().unwrap());
-        written(end - law, 1)
-    };
-    let smallest: Read = |d| {
-        let logs = d["log_singular_values"]["w1"]["final_mean"]
-            .as_array()
-            .unwrap();
-        let decade = logs[4].as_f64().unwrap() / std::f64::consts::LN_10;
-        let exponent = written(decade.round(), 0);
-        let superscript = |c: char| match c {
-            '−' => '⁻',
-            '1' => '¹',
-            '2' => '²',
-            '5' => '⁵',
-            '7' => '⁷',
-            other => panic!("{other} is not in 10⁻¹⁵ or 10⁻²⁷"),
-        };
-        format!(
-            "10{}",
-            exponent.chars().map(superscript).collect::<String>()
-        )
-    };
-    let lessons: &[(&str, &[&str], &[Read])] = &[
-        (
-            "dynamics.1.label_noise=0",
-            &["dynamics.1.label_noise=0"],
-            &[log_det],
-        ),
-        (
-            "dynamics.1.label_noise=0",
-            &["dynamics.1.label_noise=1"],
-            &[log_det],
-        ),
-        ("dynamics.1.label_noise=0", &[], &[log_det]),
-        (
-            "dynamics.1.label_noise=0",
-            &["dynamics.1.label_noise=4"],
-            &[log_det],
-        ),
-        ("data.outputs=1", &["data.outputs=1"], &[fall, effective]),
-        ("data.outputs=1", &["data.outputs=3"], &[fall, effective]),
-        ("data.outputs=1", &["data.outputs=5"], &[fall, effective]),
-        (
-            "data.covariance",
-            &["data.covariance={ power_law = 1.0 }"],
-            &[log_det, |d| written(ends(&d["numerical_rank"]["w1"])[1], 1)],
-        ),
-        (
-            "data.teacher_rank=0",
-            &["data.teacher_rank=0"],
-            &[effective, log_det],
-        ),
-        (
-            "data.teacher_rank=0",
-            &["data.teacher_rank=1"],
-            &[effective, log_det],
-        ),
-        (
-            "data.teacher_rank=0",
-            &["data.teacher_rank=2"],
-            &[effective, log_det],
-        ),
-        ("network.width=4", &["network.width=4"], &[rank]),
-        ("network.width=4", &["network.width=7"], &[fall, rank]),
-        (
-            "network.width=4",
-            &["network.width=10000", "network.init.scale=0.03"],
-            &[fall, rank],
-        ),
-        (
-            "dynamics.1.integrator",
-            &["dynamics.1.integrator=\"euler-maruyama\""],
-            &[missed],
-        ),
-        (
-            "dynamics.1.integrator",
-            &[
-                "dynamics.1.integrator=\"euler-maruyama\"",
-                "dynamics.1.time_step=0.02",
-            ],
-            &[missed],
-        ),
-        (
-            "dynamics.1.integrator",
-            &[
-                "dynamics.1.integrator=\"euler-maruyama\"",
-                "dynamics.1.time_step=0.05",
-            ],
-            &[missed],
-        ),
-        (
-            "dynamics.1.label_noise=16",
-            &["dynamics.1.label_noise=16"],
-            &[log_det, smallest],
-        ),
-    ];
-    let place = Place::new();
-    for (row, sets, read) in lessons {
-        let start = format!("| `{row}");
-        let line = GUIDE.lines().find(|line| line.starts_with(&start)).unwrap();
-        let said = line.rsplit(" | ").next().unwrap();
-        let summary = run(&place, first_example(GUIDE), sets);
-        for read in *read {
-            let number = read(&summary["dynamics"][1]);
-            let mut words = said
-                .split([' ', ',', ';', ':'])
-                .map(|w| w.trim_end_matches('.'));
-            assert!(
-                words.any(|word| word == number),
-                "{sets:?}: no {number} in {said}"
-            );
-        }
-    }
-    // The law ends at the same place whatever the width, and none is stated below p + k.
-    let narrow = run(&place, first_example(GUIDE), &["network.width=4"]);
-    assert!(narrow["dynamics"][1]["log_det"]["law_final"].is_null());
-    // Without reductions rounding stops the smallest singular value at 10⁻¹⁵ (of the largest); a third of
-    // the time is enough to see it stop.
-    let sets = [
-        "dynamics.1.label_noise=16",
-        "run.reductions=false",
-        "run.trajectories=1",
-        "run.time=350",
-    ];
-    let plain = run(&place, first_example(GUIDE), &sets);
-    assert_eq!(smallest(&plain["dynamics"][1]), "10⁻¹⁵");
 }

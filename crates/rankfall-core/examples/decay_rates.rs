@@ -3,7 +3,7 @@
 //! other integrators and other shapes.
 //!
 //! `cargo run --release -p rankfall-core --example decay_rates` prints the tables of
-//! docs/decay-rates.md; `-- 10` makes every run ten times shorter.
+//! docs/measurements/decay-rates.md; `-- 10` makes every run ten times shorter.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};

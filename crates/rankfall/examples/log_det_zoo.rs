@@ -1,5 +1,5 @@
 //! What label noise, isotropic noise and mini-batches do to log det M in two linear layers, theory
-//! beside measurement: the table of docs/networks.md and docs/figures/log-det-zoo.png.
+//! beside measurement: the table of docs/measurements/networks.md and docs/figures/log-det-zoo.png.
 //!
 //! `cargo run --release -p rankfall --example log_det_zoo` prints and draws them; `quick` after `--`
 //! takes fewer states, draws and paths. The states are those of the claims `log-det-…` of
