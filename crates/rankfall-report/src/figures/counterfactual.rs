@@ -50,9 +50,10 @@ fn title(shown: &[&DynamicsSummary]) -> String {
 
 fn scene(run: &Run<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene, Skipped> {
     let spectrum = Spectrum {
-        observable: "log_singular_value_theta".into(),
+        observable: ("log_singular_value_theta".into(), None),
         label: "singular values of Θ".into(),
         letter: 'σ',
+        most: spectrum::MOST_PARTS,
     };
     let plots: Vec<Plot> = shown
         .iter()
