@@ -124,16 +124,14 @@ impl SeriesTable {
     }
 
     /// All parts of an observable with their indices, ascending.
-    pub fn parts<'a, 'b>(
-        &'a self,
+    pub fn parts<'a>(
+        &self,
         dynamics: &str,
-        observable: impl Into<Of<'b>>,
-    ) -> impl Iterator<Item = (u32, &'a Curve)> + use<'a, 'b> {
-        let parts = self.of(dynamics, observable.into());
-        parts
-            .into_iter()
-            .flatten()
-            .map(|(index, curve)| (*index, curve))
+        observable: impl Into<Of<'a>>,
+    ) -> std::vec::IntoIter<(u32, &Curve)> {
+        let parts = self.of(dynamics, observable.into()).into_iter().flatten();
+        let parts: Vec<_> = parts.map(|(index, curve)| (*index, curve)).collect();
+        parts.into_iter()
     }
 
     fn of(&self, dynamics: &str, Of(name, layer): Of<'_>) -> Option<&BTreeMap<u32, Curve>> {

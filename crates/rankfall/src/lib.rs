@@ -11,6 +11,7 @@ pub mod data_sets;
 pub mod dense;
 pub mod doubts;
 pub mod estimate;
+pub mod exact;
 pub mod experiment;
 pub mod failure;
 pub mod given_weights;

@@ -4,11 +4,12 @@
 use crate::arguments::MergeArguments;
 use crate::checkpoint::Finished;
 use crate::estimate;
+use crate::exact::Results;
 use crate::experiment::Experiment;
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
-use crate::results::{self, Results};
+use crate::results;
 use crate::run_folder::partial::{PartRecord, ShardRecord, Sharded, read_part, read_shard};
 use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::shard::Shard;
@@ -123,7 +124,7 @@ fn merge_run(shards: &[Found], out: &Path, existing: Existing, json: bool) -> Re
         known: &known,
     };
     let mut summary = results.summary(&finished)?;
-    let drawing = results.write(folder, &finished, &mut summary, resolved)?;
+    let drawing = results::write(folder, &finished, &mut summary, resolved)?;
     results::report_finished(&summary, out, json, Some(&drawing))?;
     if !json {
         crate::print(&format!(
@@ -175,7 +176,7 @@ fn merge_dynamics(
     let (Some(statistics), Some(known)) = (folded, known.as_ref()) else {
         return Err(Failure::input("there are no shards to merge"));
     };
-    let rows = known.problem.inputs + known.problem.outputs;
+    let rows = known.problem.inputs() + known.problem.outputs();
     expect_whole(&statistics, experiment, index, rows)?;
     let outcome = Outcome {
         layout: known.layout(&ensemble),
@@ -208,9 +209,9 @@ fn expect_whole(
 
 fn weights_of([w1, w2]: [Vec<f64>; 2], known: &Known) -> Weights {
     let (p, k, l) = (
-        known.problem.inputs,
-        known.problem.outputs,
-        known.problem.width,
+        known.problem.inputs(),
+        known.problem.outputs(),
+        known.problem.width(),
     );
     let entry = |values: &[f64], at: usize| values.get(at).copied().unwrap_or(f64::NAN);
     Weights {

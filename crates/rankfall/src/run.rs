@@ -5,16 +5,17 @@ use crate::arguments::{PlotArguments, ReproduceArguments, RunArguments, SharedAr
 use crate::bundled;
 use crate::dense;
 use crate::estimate;
+use crate::exact::{Results, rows_first};
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::experiment::{Asked, Experiment, read_text, tree};
 use crate::failure::{Failure, FailureKind, shown_path};
 use crate::merge::PartToWrite;
 use crate::preparation::{self, Prepared};
-use crate::results::{Results, all_diverged, draw, report_finished, rows_first};
+use crate::results::{self, all_diverged, draw, report_finished};
 use crate::run_folder::partial::{
     PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard, shard_json,
 };
-use crate::run_folder::{self, AnySummary, Existing, Opened, RunFolder};
+use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
 use crate::shard::Shard;
 use crate::stability;
@@ -125,14 +126,10 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     if run_folder::is_finished_sweep(folder)? {
         return sweep::plot(folder);
     }
-    let summary = run_folder::read_any_summary(folder)?;
-    let series = SeriesTable::from_rows(run_folder::read_series(folder)?);
+    let summary = run_folder::read_summary(folder)?;
+    let series = SeriesTable::from_rows(run_folder::read_series(folder, summary.schema)?);
     let experiment = run_folder::read_experiment(folder)?;
-    let pages = match &summary {
-        AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder),
-        AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder),
-    };
-    pages.write_alone(folder)
+    draw(&summary, &series, &experiment, folder).write_alone(folder)
 }
 
 /// Where the results go: `--out`, or `runs/NAME`, or `runs/NAME-i-of-m` for a shard.
@@ -230,7 +227,7 @@ impl Context<'_> {
         })?;
         let mut summary = results.summary(&finished)?;
         let path = folder.path().to_owned();
-        let drawing = results.write(folder, &finished, &mut summary, &self.session.resolved)?;
+        let drawing = results::write(folder, &finished, &mut summary, &self.session.resolved)?;
         report_finished(&summary, &path, self.session.shared.json, Some(&drawing))?;
         all_diverged(&summary)
     }

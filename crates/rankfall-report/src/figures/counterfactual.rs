@@ -135,7 +135,7 @@ fn caption(shown: &[&DynamicsSummary]) -> String {
 }
 
 fn sentence(one: &DynamicsSummary) -> Option<String> {
-    let recorded = &one.log_singular_values.theta;
+    let recorded = one.matrix("theta")?.log_singular_values.as_ref()?;
     let last = |values: &[Option<f64>]| values.last().copied().flatten();
     Some(format!(
         " {}: the smallest goes from {} to {} (geometric mean over trajectories).",

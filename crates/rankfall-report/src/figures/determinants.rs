@@ -2,6 +2,7 @@
 
 use crate::figures::curves::{Bands, Middle, Values};
 use crate::figures::{Figure, Run};
+use crate::number::subscript;
 use crate::plot::Plot;
 
 /// Stacks whose determinants are drawn.
@@ -20,7 +21,9 @@ pub fn figure(run: &Run<'_>) -> Option<Figure> {
     let plots: Vec<Plot> = (1..=stacks.min(MOST_STACKS) as u32)
         .map(|j| {
             let title = format!("Layers {j} and {}", j + 1);
-            run.plot(&title, "log det ΘⱼΘⱼᵀ", &drawing, ("log_det", j), 0)
+            let theta = format!("Θ{}", subscript(j as usize));
+            let label = format!("log det {theta}{theta}ᵀ");
+            run.plot(&title, &label, &drawing, ("log_det", j), 0)
         })
         .collect();
     Some(Figure {

@@ -307,7 +307,7 @@ pub fn name(one: &DynamicsSummary) -> &str {
 }
 
 /// `text` with its first letter in upper case, to start a sentence.
-fn capitalised(text: &str) -> String {
+pub(crate) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()

@@ -1,11 +1,13 @@
 //! Running an experiment in the dense engine, dynamics by dynamics, into its folder.
 
 use super::preparation::{AnySource, Prepared, of_run, prepare};
-use super::results::{Finished, Results, report_finished};
+use super::summarise::Results;
 use crate::arguments::SharedArguments;
+use crate::checkpoint::Finished;
 use crate::estimate;
 use crate::experiment::layered::LayeredExperiment;
 use crate::failure::Failure;
+use crate::results::{self, all_diverged, report_finished};
 use crate::run::{existing, out_folder, threads};
 use crate::run_folder::{self, Opened, RunFolder};
 use crate::session::{Session, expect_same_experiment, foreign_checkpoint, interrupted};
@@ -63,7 +65,7 @@ pub fn execute(
     let folder = match RunFolder::open(&path, existing(shared))? {
         Opened::Finished => {
             // What is done stays as it is; whoever asked for JSON still gets it.
-            let summary = run_folder::read_network_summary(&path)?;
+            let summary = run_folder::read_summary(&path)?;
             let recorded = run_folder::read_experiment(&path)?;
             expect_same_experiment(&path, &recorded, &experiment.resolved_toml())?;
             return report_finished(&summary, &path, shared.json, None);
@@ -89,9 +91,9 @@ pub fn execute(
     };
     let finished = run_all(&session, &folder, &results)?;
     let mut summary = results.summary(&finished)?;
-    let drawing = results.write(folder, &finished, &mut summary, &session.resolved)?;
+    let drawing = results::write(folder, &finished, &mut summary, &session.resolved)?;
     report_finished(&summary, &path, shared.json, Some(&drawing))?;
-    super::results::all_diverged(&summary)
+    all_diverged(&summary)
 }
 
 fn run_all(

@@ -1,305 +1,193 @@
-//! From the statistics of an ensemble of networks to its summary and its rows of `series.parquet`.
+//! Results of networks given by their layers, which the dense engine runs.
 
-use super::preparation::Known;
+use super::preparation::{AnySource, Prepared, first_training};
 use super::run::Ended;
-use crate::experiment::layered::LayeredDynamics;
-use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Totals};
-use rankfall_nets::ensemble::EnsembleSpec;
-use rankfall_nets::layout::Layout;
+use crate::checkpoint::Finished;
+use crate::exact::optimizer_record;
+use crate::experiment::layered::LayeredExperiment;
+use crate::failure::Failure;
+use crate::results::Heading;
+use crate::run_folder::weights::layer_tensors;
+use crate::summarise::{Grid, Measured, Save, one_for_many};
+use rankfall_nets::ensemble::Source;
+use rankfall_nets::inert::inert;
+use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::schedule::Shape;
-use rankfall_report::network_record::{
-    InertSummary, MatrixSummary, NetworkDynamics, StackSummary, TolerantRank,
+use rankfall_nets::scalar::Scalar;
+use rankfall_nets::schedule::{Schedule, Shape};
+use rankfall_nets::training::{Plan, TrainingSpec};
+use rankfall_report::record::{
+    ACCOUNT, DENSE, DynamicsSummary, InertSummary, ProblemSummary, Summary,
 };
-use rankfall_report::record::{Divergence, LossSummary, Scalar, SeriesRow, Spectrum};
 
-/// The law of a stack is a column of `log_det_stack`, not an observable.
-const STACK: &str = "log_det_stack";
-const STACK_LAW: &str = "log_det_stack_law";
-
-/// What the summary of one dynamics is made from.
-pub struct Material<'a> {
-    /// The dynamics as asked for.
-    pub spec: &'a LayeredDynamics,
-    /// The same as it was run.
-    pub ensemble: &'a EnsembleSpec,
-    /// What it left.
-    pub ended: &'a Ended,
-    /// Its statistics.
-    pub totals: &'a Totals<'a>,
-    /// What was measured.
-    pub layout: &'a Layout,
-    /// What is known of the data.
-    pub known: &'a Known,
-    /// What of trajectory 0 can learn nothing more at the end.
-    pub inert: Option<InertSummary>,
+/// What results are made from, besides the dynamics themselves.
+pub struct Results<'a> {
+    /// The experiment.
+    pub experiment: &'a LayeredExperiment,
+    /// What was run.
+    pub prepared: &'a Prepared,
     /// Why the exact engine does not run it.
     pub why: &'a str,
-    /// Wall seconds.
-    pub seconds: f64,
 }
 
-/// Null for what is undefined.
-fn defined(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
-}
-
-/// Whether an observable is taken with the losses, and not with the spectra.
-pub fn is_loss(name: &str) -> bool {
-    ["loss", "accuracy", "held_out_loss", "held_out_accuracy"].contains(&name)
-}
-
-impl Material<'_> {
-    fn cell(&self, save: usize, name: &str, index: u32) -> Option<Cell> {
-        let place = self.layout.position(name, index)?;
-        Some(
-            self.totals
-                .cell(save * self.layout.observables.len() + place),
-        )
-    }
-
-    fn mean(&self, save: usize, name: &str, index: u32) -> Option<f64> {
-        self.cell(save, name, index)
-            .and_then(|cell| defined(cell.mean))
-    }
-
-    fn last(&self) -> usize {
-        self.ended.times.len() - 1
-    }
-
-    fn scalar(&self, name: &str, index: u32) -> Scalar {
-        Scalar {
-            initial: self.mean(0, name, index),
-            final_mean: self.mean(self.last(), name, index),
-        }
-    }
-
-    fn ends(&self, name: &str, index: u32) -> Option<LossSummary> {
-        self.layout.position(name, index)?;
-        let last = self.cell(self.last(), name, index);
-        Some(LossSummary {
-            initial: self.mean(0, name, index),
-            final_mean: last.and_then(|cell| defined(cell.mean)),
-            final_std: last.and_then(|cell| defined(cell.deviation)),
-        })
-    }
-
-    fn spectrum(&self, name: &str) -> Option<Spectrum> {
-        let size = self
-            .layout
-            .observables
-            .iter()
-            .filter(|o| o.name == name)
-            .count() as u32;
-        let at = |save| {
-            (1..=size)
-                .map(|index| self.mean(save, name, index))
-                .collect()
+impl Results<'_> {
+    /// Summary, series and weights of one dynamics, the `index`-th.
+    ///
+    /// # Errors
+    /// Exit code 1 if the summary cannot be encoded.
+    pub fn finish(&self, index: usize, ended: &Ended, seconds: f64) -> Result<Finished, Failure> {
+        let (experiment, known) = (self.experiment, &self.prepared.known);
+        let (spec, ensemble) = (&experiment.dynamics[index], &self.prepared.ensembles[index]);
+        let (training, measure) = (&ensemble.training, &ensemble.measure);
+        let (layout, layers) = (&known.layouts[index], &experiment.network.spec.layers);
+        let names = layout.observables.iter().map(|o| (o.name.as_str(), o.index));
+        let save = |(save, &time): (usize, &f64)| Save {
+            time,
+            losses: measure.takes_losses(save),
+            others: measure.takes_spectra(save),
         };
-        (size > 0).then(|| Spectrum {
-            initial: at(0),
-            final_mean: at(self.last()),
-        })
-    }
-
-    /// Ranks whose names end in `suffix`, and the spectrum of that name.
-    fn matrix(&self, suffix: &str, index: u32, spectrum: &str, tolerance: f64) -> MatrixSummary {
-        let rank = |kind: &str| self.scalar(&format!("{kind}_{suffix}"), index);
-        let optional = |name: &str| {
-            let there = self.layout.position(name, index).is_some();
-            there.then(|| self.scalar(name, index))
-        };
-        MatrixSummary {
-            log_singular_values: self.spectrum(spectrum),
-            numerical_rank: TolerantRank {
-                rank: rank("numerical_rank"),
-                tolerance,
-            },
-            machine_rank: rank("machine_rank"),
-            effective_rank: rank("effective_rank"),
-            stable_rank: rank("stable_rank"),
-            nuclear_norm: rank("nuclear_norm"),
-            log_abs_det: optional(&format!("log_abs_det_{suffix}")),
-            active_share: optional(&format!("active_share_{suffix}")),
-        }
-    }
-
-    /// The entry of `summary.json`.
-    pub fn summary(&self) -> NetworkDynamics {
-        let (spec, measure) = (self.spec, &self.ensemble.measure);
-        let steps = self.ensemble.training.steps;
-        let diverged = self.totals.divergences();
-        let step_times = |step: u64| self.time_of(step);
-        let layers = self.known.network.layers().len() as u32;
-        let indices = |name: &str| {
-            let name = name.to_owned();
-            let here = self
-                .layout
-                .observables
-                .iter()
-                .filter(move |o| o.name == name);
-            here.map(|o| o.index)
-        };
-        let layer = |j: u32| {
-            let spectrum = format!("log_singular_value_layer_{j}");
-            self.matrix("layer", j, &spectrum, measure.rank_tolerance)
-        };
-        let product = |_: u32| {
-            let diagonal = self.spectrum("log_row_norm_product").is_some();
-            let name = if diagonal {
-                "log_row_norm_product"
-            } else {
-                "log_singular_value_product"
-            };
-            self.matrix("product", 0, name, measure.rank_tolerance)
-        };
-        NetworkDynamics {
+        let batch = spec.batch_size();
+        let mut reductions = vec![format!("none: every layer at full width, for {}", self.why)];
+        reductions.extend(one_for_many(ended.trajectories, ensemble.trajectories));
+        let about = DynamicsSummary {
             label: spec.label.clone(),
             kind: spec.kind.to_owned(),
-            noise_intensity: self.noise_intensity(),
+            noise_intensity: spec.step_size * spec.label_noise()
+                / batch.unwrap_or(known.samples) as f64,
             noise: spec.noise.iter().map(noise_words).collect(),
             step_size: spec.step_size,
-            schedule: self.schedule_words(),
-            momentum: spec.optimizer.momentum,
-            weight_decay: spec.optimizer.weight_decay,
-            steps,
-            trajectories: self.ended.trajectories,
-            diverged: diverged.count,
-            divergences: (diverged.first.iter())
-                .map(|d| Divergence {
-                    trajectory: d.trajectory,
-                    step: d.step,
-                    time: step_times(d.step),
-                    reason: d.reason.name().to_owned(),
-                })
-                .collect(),
-            reductions: self.reductions(),
-            seconds: self.seconds,
-            trajectory_steps_per_second: steps as f64 * self.ended.trajectories as f64
-                / self.seconds.max(1e-9),
-            loss: self.ends("loss", 0).unwrap_or_default(),
-            accuracy: self.ends("accuracy", 0),
-            held_out_loss: self.ends("held_out_loss", 0),
-            held_out_accuracy: self.ends("held_out_accuracy", 0),
-            layers: (1..=layers).map(layer).collect(),
-            product: indices("numerical_rank_product").next().map(product),
-            features: indices("numerical_rank_features")
-                .map(|j| self.matrix("features", j, "", measure.rank_tolerance))
-                .collect(),
-            jacobian: indices("numerical_rank_jacobian")
-                .next()
-                .map(|_| self.matrix("jacobian", 0, "", measure.jacobian_tolerance)),
-            log_det_stacks: indices(STACK).map(|j| self.stack(j)).collect(),
-            inert: self.inert.clone(),
-            quantiles: self.quantiles(),
-        }
-    }
-
-    fn stack(&self, index: u32) -> StackSummary {
-        StackSummary {
-            log_det: self.ends(STACK, index).unwrap_or_default(),
-            law_final: self.mean(self.last(), STACK_LAW, index),
-        }
-    }
-
-    /// t = Σ η up to a step.
-    fn time_of(&self, step: u64) -> f64 {
-        let training = &self.ensemble.training;
-        if training.schedule == rankfall_nets::schedule::Schedule::default() {
-            return training.step_size * step as f64;
-        }
-        let factors = (0..step).map(|m| training.schedule.factor(m));
-        training.step_size * factors.sum::<f64>()
-    }
-
-    fn noise_intensity(&self) -> f64 {
-        let batch = self.spec.batch_size().unwrap_or(self.known.samples);
-        self.spec.step_size * self.spec.label_noise() / batch as f64
-    }
-
-    fn schedule_words(&self) -> String {
-        let schedule = &self.ensemble.training.schedule;
-        let shape = match &schedule.shape {
-            Shape::Constant => "constant".to_owned(),
-            Shape::Piecewise { steps, factors } => {
-                let pieces = steps.iter().zip(factors);
-                let pieces: Vec<String> = pieces
-                    .map(|(s, f)| format!("× {f} from step {s}"))
-                    .collect();
-                pieces.join(", ")
-            }
-            Shape::Cosine { steps, last } => format!("cosine to × {last} over {steps} steps"),
+            schedule: schedule_words(&training.schedule),
+            label_noise: spec.label_noise(),
+            batch_size: batch,
+            optimizer: optimizer_record(&spec.optimizer),
+            steps: training.steps,
+            trajectories: ended.trajectories,
+            reductions,
+            seconds,
+            inert: self.inert(index, ended),
+            ..DynamicsSummary::default()
         };
-        match schedule.warm_up {
-            0 => shape,
-            steps => format!("warm-up over {steps} steps, then {shape}"),
+        let lawless = |layer: Option<u32>| match layer {
+            Some(j) if layout.position("log_det_stack_law", j).is_some() => None,
+            Some(_) => Some(
+                "not stated: a law of log det is known of hidden layers as wide as their neighbours together, under \
+                 the squared loss, without momentum and without noise but on labels"
+                    .to_owned(),
+            ),
+            None => Some("does not apply: log det is of adjacent layers of a linear network".to_owned()),
+        };
+        let totals = ended.statistics.totals();
+        let measured = Measured {
+            grid: Grid::new(names, ended.times.iter().enumerate().map(save).collect()),
+            statistics: &ended.statistics,
+            totals: &totals,
+            layers,
+            rank_tolerance: measure.rank_tolerance,
+            jacobian_tolerance: measure.jacobian_tolerance,
+            time_of: &|step| time_of(training, step),
+            law: ACCOUNT,
+            lawless: &lawless,
+        };
+        let prefix = match experiment.dynamics.len() {
+            1 => String::new(),
+            _ => format!("dynamics.{index}."),
+        };
+        let weights = ended.final_parameters.as_ref();
+        let tensors = weights.map(|values| layer_tensors(&known.network, values, &prefix));
+        let keep = experiment.run.keep_trajectories;
+        measured.finish(about, keep, tensors.unwrap_or_default())
+    }
+
+    /// What of trajectory 0 can learn nothing more, by its weights at the end.
+    fn inert(&self, index: usize, ended: &Ended) -> Option<InertSummary> {
+        let weights = ended.final_parameters.as_ref()?;
+        let plan = Plan::new(&self.prepared.ensembles[index].training).ok()?;
+        match &self.prepared.source {
+            AnySource::Single(source) => inert_of(source, &plan, weights),
+            AnySource::Double(source) => inert_of(source, &plan, weights),
         }
     }
 
-    fn quantiles(&self) -> String {
-        if self.ended.statistics.is_exact() {
-            return "type 7, from every trajectory".to_owned();
-        }
-        format!(
-            "from histograms with bins of {HISTOGRAM_BIN} in the natural logarithm: at most {} off \
-             for logarithmic quantities, that relative error for the others",
-            HISTOGRAM_BIN / 2.0
-        )
+    /// What the run says of itself.
+    ///
+    /// # Errors
+    /// Exit code 1 for a dynamics that cannot be decoded.
+    pub fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
+        let heading = Heading {
+            experiment: &self.experiment.name,
+            seed: self.experiment.run.seed,
+            engine: DENSE,
+            engine_reason: self.why,
+            problem: self.problem(),
+            warnings: &self.prepared.known.warnings,
+        };
+        heading.summary(finished)
     }
 
-    fn reductions(&self) -> Vec<String> {
-        let mut all = vec![format!("none: every layer at full width, for {}", self.why)];
-        if self.ended.trajectories < self.ensemble.trajectories {
-            let requested = self.ensemble.trajectories;
-            all.push(format!(
-                "trajectories: one stands for {requested}, which would all be equal"
-            ));
-        }
-        all
-    }
-
-    /// The rows of `series.parquet`: every observable at the saves at which it was taken.
-    pub fn series(&self) -> Vec<SeriesRow> {
-        let measure = &self.ensemble.measure;
-        let mut rows = Vec::new();
-        for observable in self
-            .layout
-            .observables
-            .iter()
-            .filter(|o| o.name != STACK_LAW)
-        {
-            let taken = |&save: &usize| match is_loss(&observable.name) {
-                true => measure.takes_losses(save),
-                false => measure.takes_spectra(save),
-            };
-            for save in (0..self.ended.times.len()).filter(taken) {
-                rows.extend(self.row(&observable.name, observable.index, save));
-            }
-        }
-        rows
-    }
-
-    fn row(&self, name: &str, index: u32, save: usize) -> Option<SeriesRow> {
-        let cell = self.cell(save, name, index)?;
-        let survivors = self.totals.survivors() as f64;
-        let [q05, q25, q50, q75, q95] = cell.quantiles.map(defined);
-        Some(SeriesRow {
-            dynamics: self.spec.label.clone(),
-            observable: name.to_owned(),
-            index,
-            time: self.ended.times[save],
-            mean: defined(cell.mean),
-            std_error: defined(cell.deviation / survivors.sqrt()),
-            q05,
-            q25,
-            q50,
-            q75,
-            q95,
-            law: match name {
-                STACK => self.mean(save, STACK_LAW, index),
-                _ => None,
+    fn problem(&self) -> ProblemSummary {
+        let (known, network) = (&self.prepared.known, &self.experiment.network);
+        let name = |value: serde_json::Result<String>| {
+            value
+                .map(|text| text.trim_matches('"').to_owned())
+                .unwrap_or_default()
+        };
+        ProblemSummary {
+            samples: known.samples,
+            held_out: known.held_out,
+            layers: network.spec.layers.clone(),
+            kind: match network.spec.kind {
+                Architecture::Dense => "dense".to_owned(),
+                Architecture::DiagonalLinear => "diagonal-linear".to_owned(),
             },
-        })
+            activation: name(serde_json::to_string(&network.spec.activation)),
+            bias: network.spec.bias,
+            parameters: known.network.parameters() as u64,
+            loss: name(serde_json::to_string(&network.loss)),
+            precision: name(serde_json::to_string(&network.precision)),
+            classes: known.classes,
+            trace_sxx: None,
+            loss_floor: None,
+            constant_loss: known.constant_loss,
+            data: known.words.clone(),
+        }
+    }
+}
+
+fn inert_of<T: Scalar>(source: &Source<T>, plan: &Plan, weights: &[f64]) -> Option<InertSummary> {
+    let train = first_training(source, plan)?;
+    let weights: Vec<T> = weights.iter().map(|&w| T::of(w)).collect();
+    let found = inert(plan, &train, &weights);
+    Some(InertSummary {
+        dead_units: found.dead_units,
+        still_layers: found.still_layers,
+    })
+}
+
+/// t = Σ η up to a step.
+fn time_of(training: &TrainingSpec, step: u64) -> f64 {
+    if training.schedule == Schedule::default() {
+        return training.step_size * step as f64;
+    }
+    let factors = (0..step).map(|m| training.schedule.factor(m));
+    training.step_size * factors.sum::<f64>()
+}
+
+/// How the step size changes, in words.
+fn schedule_words(schedule: &Schedule) -> String {
+    let shape = match &schedule.shape {
+        Shape::Constant => "constant".to_owned(),
+        Shape::Piecewise { steps, factors } => {
+            let pieces = steps.iter().zip(factors);
+            let pieces: Vec<String> = pieces
+                .map(|(s, f)| format!("× {f} from step {s}"))
+                .collect();
+            pieces.join(", ")
+        }
+        Shape::Cosine { steps, last } => format!("cosine to × {last} over {steps} steps"),
+    };
+    match schedule.warm_up {
+        0 => shape,
+        steps => format!("warm-up over {steps} steps, then {shape}"),
     }
 }
 

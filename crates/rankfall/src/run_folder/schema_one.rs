@@ -9,6 +9,9 @@ use rankfall_report::record::{
     ProblemSummary, SeriesRow, Summary, weights_name,
 };
 
+/// What such a summary has under `schema`.
+pub const SCHEMA: u32 = 1;
+
 /// What is said where schema 1 has no law: it does not say why.
 const NO_LAW: &str = "not stated: there is no law of it in the record";
 
