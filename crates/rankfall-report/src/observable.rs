@@ -72,12 +72,40 @@ mod tests {
             ("log_det_stack", 2, "log_det", Some(2), 0),
             ("log_det_stack_law", 2, "log_det_law", Some(2), 0),
             ("log_det", 0, "log_det", None, 0),
-            ("active_share_features", 2, "active_share_features", Some(2), 0),
-            ("log_singular_value_theta", 2, "log_singular_value_theta", None, 2),
-            ("log_singular_value_layer_x", 2, "log_singular_value_layer_x", None, 2),
-            ("effective_rank_jacobian", 0, "effective_rank_jacobian", None, 0),
+            (
+                "active_share_features",
+                2,
+                "active_share_features",
+                Some(2),
+                0,
+            ),
+            (
+                "log_singular_value_theta",
+                2,
+                "log_singular_value_theta",
+                None,
+                2,
+            ),
+            (
+                "log_singular_value_layer_x",
+                2,
+                "log_singular_value_layer_x",
+                None,
+                2,
+            ),
+            (
+                "effective_rank_jacobian",
+                0,
+                "effective_rank_jacobian",
+                None,
+                0,
+            ),
         ] {
-            assert_eq!(of(measured, index), expected(name, layer, part), "{measured}");
+            assert_eq!(
+                of(measured, index),
+                expected(name, layer, part),
+                "{measured}"
+            );
         }
     }
 }

@@ -148,7 +148,10 @@ fn reasons(summary: &Summary) -> String {
         }
     }
     let measured = "Measured is the mean over trajectories with their standard deviation.";
-    format!("<p class=\"note\">{} {measured}</p>\n", escape(&all.join(" ")))
+    format!(
+        "<p class=\"note\">{} {measured}</p>\n",
+        escape(&all.join(" "))
+    )
 }
 
 /// At what the ranks of the table were counted.
@@ -163,7 +166,10 @@ fn tolerances(summary: &Summary) -> String {
     );
     if let Some(layers) = of(false) {
         let layers = significant(layers, 2);
-        let _ = write!(note, " The rank counts singular values above {layers} of the largest");
+        let _ = write!(
+            note,
+            " The rank counts singular values above {layers} of the largest"
+        );
         let jacobian = of(true).map(|t| significant(t, 2));
         let jacobian = jacobian.map(|t| format!(", that of the Jacobian those above {t}"));
         let _ = write!(note, "{}.", jacobian.unwrap_or_default());
@@ -213,7 +219,10 @@ fn settings_section(summary: &Summary) -> String {
             .collect(),
     };
     let notes: String = summary.dynamics.iter().map(notes).collect();
-    format!("<h2 id=\"settings\">Settings</h2>\n{}{notes}", in_html(&table))
+    format!(
+        "<h2 id=\"settings\">Settings</h2>\n{}{notes}",
+        in_html(&table)
+    )
 }
 
 /// Over the cells of [`settings`].

@@ -37,7 +37,11 @@ type Column<'a> = (String, Box<dyn Fn(&DynamicsSummary) -> String + 'a>);
 fn table(summary: &Summary, columns: Vec<Column<'_>>) -> Table {
     let mut table = Table {
         headings: vec!["dynamics".to_owned()],
-        rows: summary.dynamics.iter().map(|d| vec![name(d).to_owned()]).collect(),
+        rows: summary
+            .dynamics
+            .iter()
+            .map(|d| vec![name(d).to_owned()])
+            .collect(),
     };
     for (heading, cell) in columns {
         table.headings.push(heading);
@@ -51,22 +55,36 @@ fn table(summary: &Summary, columns: Vec<Column<'_>>) -> Table {
 /// Every table of a run, one below the other, no line longer than 80 characters.
 #[must_use]
 pub fn to_text(summary: &Summary) -> String {
-    let tables = [predicted(summary), Some(losses(summary)), Some(ranks(summary))];
+    let tables = [
+        predicted(summary),
+        Some(losses(summary)),
+        Some(ranks(summary)),
+    ];
     let tables: Vec<String> = tables.iter().flatten().map(Table::to_text).collect();
     tables.join("\n")
 }
 
 /// The predictions of a dynamics that are shown beside what was measured.
 pub fn shown(one: &DynamicsSummary) -> impl Iterator<Item = &Prediction> {
-    let defined = |p: &&Prediction| p.measured.is_some() || p.predicted.is_some() || one.all_diverged();
+    let defined =
+        |p: &&Prediction| p.measured.is_some() || p.predicted.is_some() || one.all_diverged();
     one.predictions.iter().filter(defined).take(MOST_STACKS)
 }
 
 /// log det at the end as it was predicted and measured, a row for every determinant; none where no dynamics has one.
 #[must_use]
 pub fn predicted(summary: &Summary) -> Option<Table> {
-    let stacks = summary.dynamics.iter().flat_map(shown).any(|p| p.layer.is_some());
-    let mut headings = vec!["dynamics", "predicted log det", "measured ± std", "difference"];
+    let stacks = summary
+        .dynamics
+        .iter()
+        .flat_map(shown)
+        .any(|p| p.layer.is_some());
+    let mut headings = vec![
+        "dynamics",
+        "predicted log det",
+        "measured ± std",
+        "difference",
+    ];
     if stacks {
         headings.insert(1, "of");
     }
@@ -119,7 +137,10 @@ pub fn losses(summary: &Summary) -> Table {
     }
     for (heading, of) in LOSSES {
         if any(&|d| of(d).is_some()) {
-            columns.push((heading.into(), Box::new(move |d| of(d).map_or_else(dash, from_to))));
+            columns.push((
+                heading.into(),
+                Box::new(move |d| of(d).map_or_else(dash, from_to)),
+            ));
         }
     }
     let diverged = |d: &DynamicsSummary| format!("{} of {}", d.diverged, d.trajectories);
@@ -153,7 +174,9 @@ pub fn ranks(summary: &Summary) -> Table {
                 Some(log) => from_natural_log(log, 2),
                 None => dash(),
             };
-            spectrum.map_or_else(dash, |s| format!("{} → {}", last(&s.initial), last(&s.final_mean)))
+            spectrum.map_or_else(dash, |s| {
+                format!("{} → {}", last(&s.initial), last(&s.final_mean))
+            })
         };
         columns.push((format!("effective rank of {symbol}"), Box::new(effective)));
         columns.push((format!("smallest σ of {symbol}"), Box::new(smallest)));
@@ -244,12 +267,17 @@ mod tests {
 
     #[test]
     fn lines_fit_a_terminal_whatever_the_labels_and_obey_nothing_in_them() {
-        let text = to_text(&run(&["gradient flow", "\u{1b}[31mσ", &"näme ".repeat(100)]));
+        let text = to_text(&run(&[
+            "gradient flow",
+            "\u{1b}[31mσ",
+            &"näme ".repeat(100),
+        ]));
         for line in text.lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
         assert!(!text.contains('\u{1b}') && text.contains('…'), "{text}");
-        for said in ["5 → 2", "4.25 → —", "×10⁻¹⁰⁰⁰", "−196.666 ± 2×10⁻¹³"] {
+        for said in ["5 → 2", "4.25 → —", "×10⁻¹⁰⁰⁰", "−196.666 ± 2×10⁻¹³"]
+        {
             assert!(text.contains(said), "{said} in {text}");
         }
     }

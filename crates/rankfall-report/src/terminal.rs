@@ -28,7 +28,13 @@ pub fn pieces(lines: &[Vec<String>], longest: usize, width: usize) -> Vec<String
         let most = if c == 0 { longest } else { width - longest - 2 };
         cut(&plain(line.get(c).map_or("", String::as_str)), most)
     };
-    let size = |c: usize| lines.iter().map(|line| length(&cell(line, c))).max().unwrap_or(0);
+    let size = |c: usize| {
+        lines
+            .iter()
+            .map(|line| length(&cell(line, c)))
+            .max()
+            .unwrap_or(0)
+    };
     let mut pieces: Vec<Vec<usize>> = vec![vec![0]];
     let mut used = size(0);
     for c in 1..count {

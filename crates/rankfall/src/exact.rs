@@ -81,7 +81,10 @@ impl Results<'_> {
             law: EXACT_LAW,
             lawless: &|_| self.lawless(dynamics),
         };
-        let tensors = outcome.final_weights.as_ref().map(|w| self.tensors(index, w));
+        let tensors = outcome
+            .final_weights
+            .as_ref()
+            .map(|w| self.tensors(index, w));
         measured.finish(known, run.keep_trajectories, tensors.unwrap_or_default())
     }
 

@@ -135,7 +135,8 @@ impl Measured<'_> {
     }
 
     fn mean(&self, save: usize, name: &str, layer: Option<u32>) -> Option<f64> {
-        self.at(save, name, layer).and_then(|cell| defined(cell.mean))
+        self.at(save, name, layer)
+            .and_then(|cell| defined(cell.mean))
     }
 
     /// `None` where it was not measured.
@@ -163,8 +164,12 @@ impl Measured<'_> {
             .map(|(place, _)| place)
             .collect();
         let at = |save: usize| {
-            let cells = places.iter().map(|place| save * self.grid.observables.len() + place);
-            cells.map(|cell| defined(self.totals.cell(cell).mean)).collect()
+            let cells = places
+                .iter()
+                .map(|place| save * self.grid.observables.len() + place);
+            cells
+                .map(|cell| defined(self.totals.cell(cell).mean))
+                .collect()
         };
         (!places.is_empty()).then(|| Spectrum {
             initial: at(0),

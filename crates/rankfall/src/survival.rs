@@ -19,9 +19,9 @@ pub fn warning(dynamics: &DynamicsSummary) -> Option<String> {
             "the one trajectory of {label} {what}, at t = {}; there are no numbers of it",
             first.time
         ),
-        (true, _) => format!(
-            "all {all} trajectories of {label} {what} ({when}); there are no numbers of it"
-        ),
+        (true, _) => {
+            format!("all {all} trajectories of {label} {what} ({when}); there are no numbers of it")
+        }
         (false, _) => format!(
             "{lost} of {all} trajectories of {label} {what} ({when}); its statistics are over the others, \
              which conditions on survival"
@@ -77,7 +77,9 @@ pub fn expect_survivors(all: &[DynamicsSummary], hint: &str) -> Result<(), Failu
         1 => String::new(),
         _ => format!(" of {}", quoted(label)),
     };
-    let reason = lost.iter().find_map(|one| why_stopped(one.divergences.first()?));
+    let reason = lost
+        .iter()
+        .find_map(|one| why_stopped(one.divergences.first()?));
     let message = format!(
         "every trajectory of {names} diverged, the first trajectory {trajectory}{of} at step {step} (t = {time}); \
          the record is kept{}",

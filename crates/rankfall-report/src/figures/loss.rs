@@ -9,8 +9,16 @@ use crate::record::{DynamicsSummary, LossSummary};
 /// Observables, titles of their panels, and what their axes say where it is not the loss.
 const LOSSES: [(&str, &str, Option<&str>); 4] = [
     ("loss", "Training loss", None),
-    ("excess_loss", "Excess loss", Some("loss − least-squares optimum")),
-    ("population_loss", "Population loss", Some("expected loss on a fresh sample")),
+    (
+        "excess_loss",
+        "Excess loss",
+        Some("loss − least-squares optimum"),
+    ),
+    (
+        "population_loss",
+        "Population loss",
+        Some("expected loss on a fresh sample"),
+    ),
     ("held_out_loss", "Held-out loss", None),
 ];
 const ACCURACIES: [(&str, &str); 2] = [
@@ -40,7 +48,9 @@ pub fn figure(run: &Run<'_>) -> Figure {
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     let falls = |observable: &str| {
         let (curves, floor) = run.curves(Values::Positive, observable, 0);
-        curves.iter().any(|(curve, _)| reaches_rounding(curve, floor))
+        curves
+            .iter()
+            .any(|(curve, _)| reaches_rounding(curve, floor))
     };
     let rounding = LOSSES.iter().any(|(observable, ..)| falls(observable));
     Figure {
@@ -78,8 +88,8 @@ fn sentence(one: &DynamicsSummary) -> Option<String> {
         None => ("mean training loss", one.loss.ends()?),
     };
     let held_out = one.held_out_accuracy.as_ref().and_then(LossSummary::ends);
-    let held_out =
-        held_out.map(|(_, end)| format!(", and {} of the rows held out are right", compact(end, 3)));
+    let held_out = held_out
+        .map(|(_, end)| format!(", and {} of the rows held out are right", compact(end, 3)));
     Some(format!(
         " Under {} the {what} goes from {} to {}{}.",
         name(one),

@@ -219,7 +219,11 @@ impl<'a> Run<'a> {
         notes: &[&str],
     ) -> Result<Scene, Skipped> {
         let mut legend = self.legend();
-        if plots.iter().flat_map(|p| &p.lines).any(|l| l.stroke == style::LAW) {
+        if plots
+            .iter()
+            .flat_map(|p| &p.lines)
+            .any(|l| l.stroke == style::LAW)
+        {
             legend.push(Entry::line("law", style::LAW));
         }
         legend.extend(drawing.band_entry(&plots));
@@ -323,7 +327,10 @@ fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
 /// Whether it is drawn as a dynamics with noise: ν > 0, or batches that make some.
 #[must_use]
 pub fn is_noisy(one: &DynamicsSummary) -> bool {
-    style::is_noisy(&one.kind, one.noise_intensity > 0.0 || !one.noise.is_empty())
+    style::is_noisy(
+        &one.kind,
+        one.noise_intensity > 0.0 || !one.noise.is_empty(),
+    )
 }
 
 /// What its determinant is of, in symbols.

@@ -30,13 +30,20 @@ pub fn figure(run: &Run<'_>) -> Figure {
         let symbol = matrix_symbol(matrix, &run.summary.problem);
         for notion in &NOTIONS[..notions] {
             let title = capitalised(&format!("{} of {symbol}", notion.replace('_', " ")));
-            let drawing = if *notion == NOTIONS[0] { &bare } else { &drawing };
+            let drawing = if *notion == NOTIONS[0] {
+                &bare
+            } else {
+                &drawing
+            };
             let label = format!("rank of {symbol}");
             plots.push(run.plot(&title, &label, drawing, &matrix.observable(notion), 0));
         }
     }
     for matrix in matrices.iter().filter(|m| m.name == "features") {
-        let title = format!("Active share, {}", matrix_symbol(matrix, &run.summary.problem));
+        let title = format!(
+            "Active share, {}",
+            matrix_symbol(matrix, &run.summary.problem)
+        );
         let of = matrix.observable("active_share");
         plots.push(run.plot(&title, "share of units not zero", &shares, &of, 0));
     }
@@ -64,7 +71,11 @@ pub fn figure(run: &Run<'_>) -> Figure {
 
 /// Whose ranks are drawn: of two layers the one that loses rank and the product, of others all that can.
 fn matrices<'a>(run: &Run<'a>) -> Vec<&'a MatrixSummary> {
-    let all = run.summary.dynamics.first().map_or(&[][..], |d| &d.matrices);
+    let all = run
+        .summary
+        .dynamics
+        .first()
+        .map_or(&[][..], |d| &d.matrices);
     if let Some((layer, _)) = falling_layer(run.summary) {
         let shown = [weights_name(layer), "product".to_owned()];
         return all.iter().filter(|m| shown.contains(&m.name)).collect();
@@ -77,7 +88,13 @@ fn matrices<'a>(run: &Run<'a>) -> Vec<&'a MatrixSummary> {
             features <= MOST_FEATURES
         }
         // A layer with one input or one output has rank 1, whatever happens.
-        Some(j) if widths.get(j.wrapping_sub(1)..=j).is_some_and(|w| w.contains(&1)) => false,
+        Some(j)
+            if widths
+                .get(j.wrapping_sub(1)..=j)
+                .is_some_and(|w| w.contains(&1)) =>
+        {
+            false
+        }
         Some(_) => {
             layers += 1;
             layers <= MOST_LAYERS
@@ -114,6 +131,10 @@ fn sentence(run: &Run<'_>, one: &DynamicsSummary, shown: &[&MatrixSummary]) -> O
     };
     let parts: Vec<String> = shown.iter().take(3).filter_map(part).collect();
     let name = name(one);
-    (!parts.is_empty())
-        .then(|| format!(" Under {name} the numerical rank goes {}.", parts.join(", ")))
+    (!parts.is_empty()).then(|| {
+        format!(
+            " Under {name} the numerical rank goes {}.",
+            parts.join(", ")
+        )
+    })
 }

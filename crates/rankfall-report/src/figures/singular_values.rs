@@ -133,7 +133,10 @@ fn page(
         title: title.clone(),
         subtitle: run.origin(),
         description: "One panel per layer and dynamics: singular values over time.".into(),
-        legend: spectrum::drawing(run).band_entry(&plots).into_iter().collect(),
+        legend: spectrum::drawing(run)
+            .band_entry(&plots)
+            .into_iter()
+            .collect(),
         plots,
         columns: matrices.len().clamp(1, 4),
         sharing: Sharing::All,
@@ -153,7 +156,12 @@ fn page(
 }
 
 /// Which layers and which singular values are not drawn.
-fn notes(run: &Run<'_>, shown: &[DynamicsSummary], matrices: &[Shown], layers: usize) -> Vec<String> {
+fn notes(
+    run: &Run<'_>,
+    shown: &[DynamicsSummary],
+    matrices: &[Shown],
+    layers: usize,
+) -> Vec<String> {
     let mut notes = Vec::new();
     if layers > MOST_LAYERS {
         notes.push(format!(
@@ -177,11 +185,17 @@ fn notes(run: &Run<'_>, shown: &[DynamicsSummary], matrices: &[Shown], layers: u
 fn spectra(run: &Run<'_>) -> (Vec<Shown>, usize) {
     let problem = &run.summary.problem;
     let diagonal = problem.kind == "diagonal-linear";
-    let all = run.summary.dynamics.first().map_or(&[][..], |d| &d.matrices);
+    let all = run
+        .summary
+        .dynamics
+        .first()
+        .map_or(&[][..], |d| &d.matrices);
     let is_layer = |m: &&MatrixSummary| m.layer.is_some() && m.name != "features";
     let layers: Vec<&MatrixSummary> = all.iter().filter(is_layer).collect();
     let product = all.iter().filter(|m| m.name == "product");
-    let shown = evenly(layers.len(), MOST_LAYERS).map(|place| layers[place]).chain(product);
+    let shown = evenly(layers.len(), MOST_LAYERS)
+        .map(|place| layers[place])
+        .chain(product);
     let spectrum = |m: &MatrixSummary| {
         let quantity = match diagonal && m.name == "product" {
             true => "log_row_norm",

@@ -40,7 +40,10 @@ impl Results<'_> {
         let (spec, ensemble) = (&experiment.dynamics[index], &self.prepared.ensembles[index]);
         let (training, measure) = (&ensemble.training, &ensemble.measure);
         let (layout, layers) = (&known.layouts[index], &experiment.network.spec.layers);
-        let names = layout.observables.iter().map(|o| (o.name.as_str(), o.index));
+        let names = layout
+            .observables
+            .iter()
+            .map(|o| (o.name.as_str(), o.index));
         let save = |(save, &time): (usize, &f64)| Save {
             time,
             losses: measure.takes_losses(save),
@@ -67,7 +70,8 @@ impl Results<'_> {
             inert: self.inert(index, ended),
             ..DynamicsSummary::default()
         };
-        let lawless = |layer: Option<u32>| match layer {
+        let lawless = |layer: Option<u32>| {
+            match layer {
             Some(j) if layout.position("log_det_stack_law", j).is_some() => None,
             Some(_) => Some(
                 "not stated: a law of log det is known of hidden layers as wide as their neighbours together, under \
@@ -75,6 +79,7 @@ impl Results<'_> {
                     .to_owned(),
             ),
             None => Some("does not apply: log det is of adjacent layers of a linear network".to_owned()),
+        }
         };
         let totals = ended.statistics.totals();
         let measured = Measured {

@@ -23,14 +23,21 @@ pub fn summary(text: &str) -> Result<Summary, serde_json::Error> {
     let old: Value = serde_json::from_str(text)?;
     let dense = old["engine"] == DENSE;
     let mut dynamics = Vec::new();
-    for one in old["dynamics"].as_array().into_iter().flatten() {
+    for key in ["experiment", "problem"] {
+        there(&old, key)?;
+    }
+    for one in there(&old, "dynamics")?.as_array().into_iter().flatten() {
         dynamics.push(match dense {
             true => of_layers(one)?,
             false => of_two_layers(one)?,
         });
     }
     let (problem, engine, reason) = match dense {
-        true => (over(&ProblemSummary::default(), &old["problem"])?, DENSE, ""),
+        true => (
+            over(&ProblemSummary::default(), &old["problem"])?,
+            DENSE,
+            "",
+        ),
         false => (two_layers(&old["problem"])?, EXACT, "two linear layers"),
     };
     let known = Summary {
@@ -61,6 +68,11 @@ pub fn row(row: SeriesRow) -> SeriesRow {
     }
 }
 
+fn there<'a>(old: &'a Value, key: &'static str) -> Result<&'a Value, serde_json::Error> {
+    let found = old.get(key);
+    found.ok_or_else(|| serde::de::Error::missing_field(key))
+}
+
 /// A value with the fields that an old one has as well.
 fn over<T: serde::Serialize + serde::de::DeserializeOwned>(
     value: &T,
@@ -78,7 +90,7 @@ fn over<T: serde::Serialize + serde::de::DeserializeOwned>(
 }
 
 fn two_layers(old: &Value) -> Result<ProblemSummary, serde_json::Error> {
-    let size = |key: &str| serde_json::from_value(old[key].clone());
+    let size = |key: &'static str| serde_json::from_value(there(old, key)?.clone());
     let sizes = [size("inputs")?, size("width")?, size("outputs")?];
     over(&ProblemSummary::two_layers(0, sizes), old)
 }
@@ -106,7 +118,8 @@ fn of_two_layers(old: &Value) -> Result<DynamicsSummary, serde_json::Error> {
             }
             matrix.insert(rank.into(), of);
         }
-        one.matrices.push(matrix_of(name.to_owned(), layer, matrix.into())?);
+        one.matrices
+            .push(matrix_of(name.to_owned(), layer, matrix.into())?);
     }
     let log_det: LogDetSummary = over(&LogDetSummary::default(), &old["log_det"])?;
     one.predictions = vec![log_det.prediction(EXACT_LAW, NO_LAW)];
@@ -120,7 +133,8 @@ fn of_layers(old: &Value) -> Result<DynamicsSummary, serde_json::Error> {
     let decay = [&old["momentum"], &old["weight_decay"]].map(Value::as_f64);
     if decay.iter().flatten().any(|x| *x != 0.0) {
         let [momentum, weight_decay] = decay.map(|x| x.unwrap_or(0.0));
-        let optimizer = json!({"momentum": momentum, "nesterov": false, "weight_decay": weight_decay});
+        let optimizer =
+            json!({"momentum": momentum, "nesterov": false, "weight_decay": weight_decay});
         one.optimizer = serde_json::from_value(optimizer)?;
     }
     let mut add = |name: String, layer, matrix: &Value| -> Result<(), serde_json::Error> {
