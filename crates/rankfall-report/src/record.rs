@@ -168,12 +168,12 @@ pub struct DynamicsSummary {
     pub inert: Option<InertSummary>,
     /// The spectra of [`Self::matrices`] by the names of two layers, exact engine alone.
     pub log_singular_values: Option<SpectraSummary>,
-    /// Of the two layers stacked, exact engine alone, as in [`Self::matrices`].
-    pub numerical_rank: Option<RankSummary>,
-    /// The same.
-    pub effective_rank: Option<RankSummary>,
-    /// The same.
-    pub stable_rank: Option<RankSummary>,
+    /// The ranks of [`Self::matrices`] likewise.
+    pub numerical_rank: Option<RanksSummary>,
+    /// Likewise.
+    pub effective_rank: Option<RanksSummary>,
+    /// Likewise.
+    pub stable_rank: Option<RanksSummary>,
 }
 
 impl DynamicsSummary {
@@ -197,31 +197,36 @@ impl DynamicsSummary {
 
     /// Fills in what two layers have by the names `theta`, `w1`, `w2` and `product`, where there is `theta`.
     pub fn name_two_layers(&mut self) {
-        let spectrum = |name: &str| self.matrix(name)?.log_singular_values.clone();
-        let Some(theta) = self.matrix("theta") else {
+        if self.matrix("theta").is_none() {
             return;
-        };
-        let plain = |scalar: &Scalar| {
-            Some(RankSummary {
-                initial: scalar.initial,
-                final_mean: scalar.final_mean,
-                tolerance: None,
+        }
+        let spectrum = |name: &str| self.matrix(name)?.log_singular_values.clone();
+        let ranks = |tolerance: Option<f64>, of: fn(&MatrixSummary) -> Scalar| {
+            let of = |name: &str| self.matrix(name).map(of).unwrap_or_default();
+            Some(RanksSummary {
+                theta: of("theta"),
+                tolerance,
+                w1: of("w1"),
+                w2: of("w2"),
+                product: of("product"),
             })
         };
-        let (numerical, effective, stable) = (
-            Some(theta.numerical_rank),
-            plain(&theta.effective_rank),
-            plain(&theta.stable_rank),
-        );
+        let tolerance = self
+            .matrix("theta")
+            .and_then(|m| m.numerical_rank.tolerance);
         let spectra = SpectraSummary {
             theta: spectrum("theta").unwrap_or_default(),
             w1: spectrum("w1").unwrap_or_default(),
             w2: spectrum("w2").unwrap_or_default(),
             product: spectrum("product").unwrap_or_default(),
         };
+        let numerical = ranks(tolerance, |m| m.numerical_rank.rank);
+        let effective = ranks(None, |m| m.effective_rank);
+        let stable = ranks(None, |m| m.stable_rank);
         self.log_singular_values = Some(spectra);
-        (self.numerical_rank, self.effective_rank, self.stable_rank) =
-            (numerical, effective, stable);
+        self.numerical_rank = numerical;
+        self.effective_rank = effective;
+        self.stable_rank = stable;
     }
 }
 
@@ -323,14 +328,13 @@ impl LossSummary {
     }
 }
 
-/// A rank at the start and the end.
+/// A numerical rank with the tolerance it was counted at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RankSummary {
-    /// At t = 0.
-    pub initial: Option<f64>,
-    /// Mean at the last save time.
-    pub final_mean: Option<f64>,
-    /// What it was counted at, relative to the largest singular value; null for ranks that need none.
+    /// At the start and the end.
+    #[serde(flatten)]
+    pub rank: Scalar,
+    /// Relative to the largest singular value.
     pub tolerance: Option<f64>,
 }
 
@@ -462,6 +466,22 @@ pub struct SpectraSummary {
     pub w2: Spectrum,
     /// W₁W₂, min(p, k, l) values.
     pub product: Spectrum,
+}
+
+/// A notion of rank of two layers: of Θ at the top level, of the other matrices by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RanksSummary {
+    /// Of Θ.
+    #[serde(flatten)]
+    pub theta: Scalar,
+    /// What the numerical rank was counted at, relative to the largest singular value; null for the others.
+    pub tolerance: Option<f64>,
+    /// Of W₁.
+    pub w1: Scalar,
+    /// Of W₂.
+    pub w2: Scalar,
+    /// Of W₁W₂.
+    pub product: Scalar,
 }
 
 /// One row of `series.parquet`. Undefined values are null.

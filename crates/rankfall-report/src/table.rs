@@ -157,7 +157,7 @@ pub fn ranks(summary: &Summary) -> Table {
     for matrix in summary.dynamics.first().map_or(&[][..], |d| &d.matrices) {
         let of = |d: &DynamicsSummary| {
             let same = |m: &&MatrixSummary| m.name == matrix.name && m.layer == matrix.layer;
-            let rank = d.matrices.iter().find(same).map(|m| m.numerical_rank);
+            let rank = d.matrices.iter().find(same).map(|m| m.numerical_rank.rank);
             rank.map_or_else(dash, |rank| arrow(rank.initial, rank.final_mean, 3))
         };
         let heading = format!("rank of {}", matrix_symbol(matrix, problem));
@@ -230,8 +230,10 @@ mod tests {
                 name: "w1".into(),
                 layer: Some(1),
                 numerical_rank: RankSummary {
-                    initial: Some(5.0),
-                    final_mean: Some(2.0),
+                    rank: Scalar {
+                        initial: Some(5.0),
+                        final_mean: Some(2.0),
+                    },
                     tolerance: Some(1e-3),
                 },
                 effective_rank: Scalar {

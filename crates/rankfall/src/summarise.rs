@@ -197,7 +197,6 @@ impl Measured<'_> {
         };
         let of = |quantity: &str| self.scalar(&known.observable(quantity));
         let spectrum = |quantity: &str| self.spectrum(&known.observable(quantity));
-        let rank = of("numerical_rank").unwrap_or_default();
         let tolerance = match known.name.as_str() {
             "jacobian" => self.jacobian_tolerance,
             _ => self.rank_tolerance,
@@ -206,8 +205,7 @@ impl Measured<'_> {
             log_singular_values: spectrum("log_singular_value")
                 .or_else(|| spectrum("log_row_norm")),
             numerical_rank: RankSummary {
-                initial: rank.initial,
-                final_mean: rank.final_mean,
+                rank: of("numerical_rank").unwrap_or_default(),
                 tolerance: Some(tolerance),
             },
             machine_rank: of("machine_rank"),

@@ -60,7 +60,7 @@ fn records_of_schema_one_have_the_matrices_and_the_observables_of_this_version()
         for one in &summary.dynamics {
             assert!(one.matrices.len() >= 4, "{name}");
             for matrix in &one.matrices {
-                let start = matrix.numerical_rank.initial.unwrap();
+                let start = matrix.numerical_rank.rank.initial.unwrap();
                 assert!(start >= 1.0 && matrix.numerical_rank.tolerance.is_some());
                 for quantity in ["numerical_rank", "effective_rank"] {
                     let (observable, layer) = matrix.observable(quantity);

@@ -124,7 +124,7 @@ fn caption(run: &Run<'_>, matrices: &[&MatrixSummary], notions: usize) -> String
 fn sentence(run: &Run<'_>, one: &DynamicsSummary, shown: &[&MatrixSummary]) -> Option<String> {
     let part = |shown: &&MatrixSummary| {
         let same = |m: &&MatrixSummary| m.name == shown.name && m.layer == shown.layer;
-        let rank = one.matrices.iter().find(same)?.numerical_rank;
+        let rank = one.matrices.iter().find(same)?.numerical_rank.rank;
         let (start, end) = (compact(rank.initial?, 3), compact(rank.final_mean?, 3));
         let symbol = matrix_symbol(shown, &run.summary.problem);
         Some(format!("of {symbol} from {start} to {end}"))

@@ -314,24 +314,20 @@ impl Made {
             initial: Some(f(&START)),
             final_mean: mean(f),
         };
-        let matrix = |name: &str, layer: Option<u32>, count: usize, shift: f64| {
-            let numerical = ends(&|s| numerical_rank(&s[..count]));
-            MatrixSummary {
-                name: name.into(),
-                layer,
-                log_singular_values: Some(Spectrum {
-                    initial: START[..count].iter().map(|s| Some(s - shift)).collect(),
-                    final_mean: (0..count).map(|i| mean(&|s| s[i] - shift)).collect(),
-                }),
-                numerical_rank: RankSummary {
-                    initial: numerical.initial,
-                    final_mean: numerical.final_mean,
-                    tolerance: Some(1e-3),
-                },
-                effective_rank: ends(&|s| effective_rank(&s[..count])),
-                stable_rank: ends(&|s| stable_rank(&s[..count])),
-                ..MatrixSummary::default()
-            }
+        let matrix = |name: &str, layer: Option<u32>, count: usize, shift: f64| MatrixSummary {
+            name: name.into(),
+            layer,
+            log_singular_values: Some(Spectrum {
+                initial: START[..count].iter().map(|s| Some(s - shift)).collect(),
+                final_mean: (0..count).map(|i| mean(&|s| s[i] - shift)).collect(),
+            }),
+            numerical_rank: RankSummary {
+                rank: ends(&|s| numerical_rank(&s[..count])),
+                tolerance: Some(1e-3),
+            },
+            effective_rank: ends(&|s| effective_rank(&s[..count])),
+            stable_rank: ends(&|s| stable_rank(&s[..count])),
+            ..MatrixSummary::default()
         };
         let loss = |floor: f64| LossSummary {
             initial: Some(floor + 9.0),
