@@ -3,10 +3,8 @@
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::run::{Content, Done};
 use rankfall::run_folder::partial::{ShardRecord, Sharded, shard_json};
-use rankfall::run_folder::{AnySummary, REPORT, SWEEP, summary_as_written};
+use rankfall::run_folder::{REPORT, SWEEP, summary_as_written};
 use rankfall::sweep::record::SweepSummary;
-use rankfall_report::network_record::NetworkSummary;
-use rankfall_report::network_table::network_text;
 use rankfall_report::record::Summary;
 use rankfall_report::table;
 use std::path::Path;
@@ -23,23 +21,16 @@ pub fn print(done: &Done, json: bool) -> Result<(), Failure> {
         };
     }
     let text = match &done.content {
-        Content::Run(AnySummary::Exact(summary)) => exact(summary) + &files(done),
-        Content::Run(AnySummary::Dense(summary)) => dense(summary) + &files(done),
+        Content::Run(summary) => run(summary) + &files(done),
         Content::Sweep(summary) => sweep(summary, done) + &files(done),
         Content::Shard(record) => shard(record, done),
     };
     crate::print(&text)
 }
 
-fn exact(summary: &Summary) -> String {
-    let compared = table::predicted_and_measured(summary);
-    let table = table::to_text(&compared, table::falling_layer(summary));
-    table + "\n" + &notes(&summary.warnings)
-}
-
-fn dense(summary: &NetworkSummary) -> String {
-    let engine = format!("\ndense engine: {}\n", summary.engine_reason);
-    network_text(summary) + &engine + &notes(&summary.warnings)
+fn run(summary: &Summary) -> String {
+    let engine = format!("\n{} engine: {}\n", summary.engine, summary.engine_reason);
+    table::to_text(summary) + &engine + &notes(&summary.warnings)
 }
 
 fn sweep(summary: &SweepSummary, done: &Done) -> String {

@@ -65,7 +65,7 @@ fn the_template_for_layers_shows_the_effect() {
     let place = Place::new();
     let summary = run(&place, &template(&place, "layers"), &[]);
     for one in summary["dynamics"].as_array().unwrap() {
-        let layers = one["layers"].as_array().unwrap();
+        let layers = one["matrices"].as_array().unwrap();
         // Gradient descent and SGD, and SGD with label noise: the outer layers.
         for layer in [&layers[0], &layers[2]] {
             let [start, end] = ends(&layer["numerical_rank"]);

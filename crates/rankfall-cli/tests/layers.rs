@@ -48,8 +48,8 @@ fn a_run_leaves_a_whole_folder() {
     let printed = place.succeeds(&["run", "net.toml", "-q", "--out", "r"]);
     for words in [
         "held-out loss",
-        "rank of layer 3",
-        "of the Jacobian",
+        "rank of W₃",
+        "rank of the Jacobian",
         "dense engine: it has not two layers",
     ] {
         assert!(printed.contains(words), "no {words:?} in {printed}");
@@ -77,20 +77,31 @@ fn a_run_leaves_a_whole_folder() {
     // ν = ηδ/b.
     let nu = sgd["noise_intensity"].as_f64().unwrap();
     assert!((nu - 0.01 * 0.1 / 4.0).abs() < 1e-15);
-    let layers = sgd["layers"].as_array().unwrap();
-    let sizes: Vec<usize> = layers
-        .iter()
-        .map(|layer| {
-            layer["log_singular_values"]["initial"]
-                .as_array()
-                .unwrap()
-                .len()
-        })
-        .collect();
-    assert_eq!(sizes, [3, 5, 2]);
-    assert!(layers[1]["log_abs_det"]["initial"].is_number());
-    assert_eq!(layers[0]["numerical_rank"]["tolerance"], 1e-3);
-    assert!(sgd["held_out_loss"]["final_std"].is_number() && sgd["features"].is_array());
+    let matrices = sgd["matrices"].as_array().unwrap();
+    let sizes = matrices.iter().filter_map(|matrix| {
+        let spectrum = matrix["log_singular_values"]["initial"].as_array()?;
+        Some((
+            matrix["name"].as_str()?,
+            matrix["layer"].as_u64()?,
+            spectrum.len(),
+        ))
+    });
+    assert_eq!(
+        sizes.collect::<Vec<_>>(),
+        [("w1", 1, 3), ("w2", 2, 5), ("w3", 3, 2)]
+    );
+    assert!(matrices[1]["log_abs_det"]["initial"].is_number());
+    assert_eq!(matrices[0]["numerical_rank"]["tolerance"], 1e-3);
+    let named = |name: &str| matrices.iter().filter(|m| m["name"] == name).count();
+    assert_eq!((named("features"), named("jacobian")), (2, 1));
+    assert!(sgd["held_out_loss"]["final_std"].is_number());
+    // It is not linear.
+    let prediction = &sgd["predictions"][0];
+    let reason = prediction["reason"].as_str().unwrap();
+    assert!(
+        prediction["kind"].is_null() && reason.starts_with("does not apply: "),
+        "{reason}"
+    );
     // Drawn again from the folder alone, the pictures are the same.
     let before = place.bytes("r/figures/ranks.svg");
     place.succeeds(&["plot", "r"]);

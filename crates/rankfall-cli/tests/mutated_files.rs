@@ -10,10 +10,11 @@ use rankfall::experiment::Asked;
 use rankfall::experiment::sweep::SweepArgumentsRead;
 use rankfall::failure::{Failure, visible};
 use rankfall::merge;
-use rankfall::run_folder::{self, AnySummary, Existing, Opened, RunFolder, partial};
+use rankfall::run_folder::{self, Existing, Opened, RunFolder, partial};
 use rankfall::shard::Shard;
 use rankfall::sweep::{self, plan::Plan, schedule::SweepCheckpoint};
-use rankfall_report::{SeriesTable, network_table, table};
+use rankfall_report::record::SUMMARY_SCHEMA;
+use rankfall_report::{SeriesTable, table};
 use std::fs;
 use std::path::Path;
 use support::Place;
@@ -135,15 +136,8 @@ save = { points = 2 }
 "#;
 
 fn summary_of(folder: &Path) -> Result<(), Failure> {
-    match run_folder::read_any_summary(folder)? {
-        AnySummary::Exact(summary) => {
-            let compared = table::predicted_and_measured(&summary);
-            let _ = visible(&table::to_text(&compared, table::falling_layer(&summary)));
-        }
-        AnySummary::Dense(summary) => {
-            let _ = visible(&network_table::network_text(&summary));
-        }
-    }
+    let summary = run_folder::read_summary(folder)?;
+    let _ = visible(&table::to_text(&summary));
     Ok(())
 }
 
@@ -180,9 +174,25 @@ fn series() {
     place.succeeds(&["run", "good.toml", "-q", "--out", "r"]);
     let folder = place.path("r");
     attack(&folder.join("series.parquet"), || {
-        let _ = SeriesTable::from_rows(run_folder::read_series(&folder)?);
+        let rows = run_folder::read_series(&folder, SUMMARY_SCHEMA)?;
+        let _ = SeriesTable::from_rows(rows);
         Ok(())
     });
+}
+
+/// Folders of schema 1: whatever is in them, they are read as this version has them, or refused.
+#[test]
+fn folders_of_schema_one() {
+    let place = Place::new();
+    for name in ["two", "net"] {
+        place.copy_fixture(&format!("schema-one/{name}"), name);
+        let folder = place.path(name);
+        attack(&folder.join("summary.json"), || summary_of(&folder));
+        attack(&folder.join("series.parquet"), || {
+            let _ = SeriesTable::from_rows(run_folder::read_series(&folder, 1)?);
+            Ok(())
+        });
+    }
 }
 
 fn plan_in(folder: &Path) -> Plan {

@@ -12,9 +12,14 @@ fn the_summary_has_every_promised_key() {
     let json = place.succeeds(&["run", "good.toml", "--json", "-q", "--out", "r"]);
     let summary: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(summary, place.summary("r"));
-    for key in ["schema", "version", "experiment", "seed"] {
+    for key in ["schema", "version", "experiment", "seed", "engine_reason"] {
         assert!(!summary[key].is_null(), "{key}");
     }
+    assert_eq!(
+        (&summary["schema"], &summary["engine"]),
+        (&2.into(), &"exact".into())
+    );
+    assert_eq!(summary["problem"]["layers"], serde_json::json!([3, 5, 2]));
     let keys = [
         "label",
         "kind",
@@ -66,6 +71,31 @@ fn the_summary_has_every_promised_key() {
     let values: Vec<f64> = spectrum.iter().map(|v| v.as_f64().unwrap()).collect();
     assert_eq!(values.len(), 5);
     assert!(values.is_sorted_by(|a, b| a >= b), "{values:?}");
+    let matrices = noisy["matrices"].as_array().unwrap();
+    let named: Vec<_> = matrices
+        .iter()
+        .map(|m| (m["name"].as_str().unwrap(), m["layer"].as_u64()))
+        .collect();
+    let expected = [
+        ("theta", None),
+        ("w1", Some(1)),
+        ("w2", Some(2)),
+        ("product", None),
+    ];
+    assert_eq!(named, expected);
+    assert_eq!(
+        matrices[1]["log_singular_values"],
+        noisy["log_singular_values"]["w1"]
+    );
+    for (matrix, ranks) in [
+        (0, &noisy["numerical_rank"]),
+        (1, &noisy["numerical_rank"]["w1"]),
+    ] {
+        assert_eq!(
+            matrices[matrix]["numerical_rank"]["initial"],
+            ranks["initial"]
+        );
+    }
 }
 
 #[test]
@@ -81,6 +111,14 @@ fn rates_and_laws_are_those_of_the_numbers_beside_them() {
     let log_det = |key: &str| noisy["log_det"][key].as_f64().unwrap();
     assert!((log_det("final_mean") - log_det("law_final")).abs() < 1e-10);
     assert!(log_det("law_final") < log_det("initial"));
+    let predictions = noisy["predictions"].as_array().unwrap();
+    let [prediction] = &predictions[..] else {
+        panic!("{predictions:?}")
+    };
+    assert_eq!(prediction["kind"], "exact");
+    assert!(prediction["reason"].is_null());
+    assert_eq!(prediction["predicted"], noisy["log_det"]["law_final"]);
+    assert_eq!(prediction["measured"], noisy["log_det"]["final_mean"]);
 }
 
 #[test]
@@ -177,8 +215,8 @@ fn shipped(name: &str, inputs: u64, outputs: u64, time: &str) {
     ];
     place.succeeds(&[&["run", file.to_str().unwrap(), "--out", "one"], &small[..]].concat());
     let summary = place.summary("one");
-    assert_eq!(summary["problem"]["inputs"], inputs);
-    assert_eq!(summary["problem"]["outputs"], outputs);
+    let layers = &summary["problem"]["layers"];
+    assert_eq!((&layers[0], &layers[2]), (&inputs.into(), &outputs.into()));
     for one in summary["dynamics"].as_array().unwrap() {
         assert_eq!(one["diverged"], 0);
     }

@@ -121,7 +121,6 @@ fn draw(recipe: &Recipe, folder: &Path) -> Result<(), Box<dyn error::Error>> {
         command: "cargo run -p rankfall-report --example gallery -- FOLDER",
     });
     fs::write(folder.join("report.html"), page)?;
-    let rows = table::predicted_and_measured(&summary);
-    println!("{}", table::to_text(&rows, table::falling_layer(&summary)));
+    println!("{}", table::to_text(&summary));
     Ok(())
 }

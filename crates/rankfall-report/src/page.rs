@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::figures::{Figure, draw_all, name};
+use crate::figures::{Figure, capitalised, determinant_name, draw_all, name, network_words};
 use crate::html;
 use crate::markup::escape;
 use crate::number::{compact, count, significant};
-use crate::record::{DynamicsSummary, Summary};
+use crate::record::{ACCOUNT, DynamicsSummary, EXACT_LAW, Prediction, Summary};
 use crate::series::SeriesTable;
-use crate::table::{Comparison, falling_layer, headings, predicted_and_measured};
+use crate::table::{self, Table};
 
 /// What a report is written from.
 #[derive(Clone, Copy, Debug)]
@@ -45,19 +45,36 @@ pub fn report_page(input: &ReportInput<'_>) -> String {
 fn opening(summary: &Summary, figures: &[Figure]) -> String {
     let p = &summary.problem;
     let mut html = format!("<h1>{}</h1>\n", escape(&summary.experiment));
-    let _ = writeln!(
+    let _ = write!(
         html,
-        "<p class=\"origin\">rankfall {} · seed {} · n = {} samples, p = {} inputs, k = {} outputs, l = {} hidden · \
-         tr S = {} · optimal loss {}<br>{}</p>",
+        "<p class=\"origin\">rankfall {} · seed {} · n = {} samples",
         escape(&summary.version),
         summary.seed,
         count(p.samples),
-        p.inputs,
-        p.outputs,
-        p.width,
-        significant(p.trace_sxx, 4),
-        significant(p.loss_floor, 3),
+    );
+    if p.held_out > 0 {
+        let _ = write!(html, ", {} held out", count(p.held_out));
+    }
+    let _ = write!(
+        html,
+        " · {} network {}{} · {} loss · {} parameters in {}",
+        escape(&p.kind),
+        escape(&network_words(p)),
+        if p.bias { " with biases" } else { "" },
+        escape(&p.loss),
+        count(p.parameters),
+        escape(&p.precision),
+    );
+    for (words, value) in [("tr S =", p.trace_sxx), ("optimal loss", p.loss_floor)] {
+        let shown = value.map(|value| format!(" · {words} {}", significant(value, 4)));
+        html.push_str(&shown.unwrap_or_default());
+    }
+    let _ = writeln!(
+        html,
+        "<br>{}<br>{} engine: {}.</p>",
         escape(&p.data),
+        escape(&capitalised(&summary.engine)),
+        escape(&summary.engine_reason),
     );
     html.push_str("<nav>");
     for figure in figures.iter().filter(|f| f.outcome.is_ok()) {
@@ -89,37 +106,85 @@ fn warnings(summary: &Summary) -> String {
 }
 
 fn comparison_section(summary: &Summary) -> String {
-    let rows = predicted_and_measured(summary);
-    let body: String = rows.iter().map(|row| html::row(&row.cells())).collect();
-    let sentences: String = rows
-        .iter()
-        .filter_map(verdict)
-        .map(|s| format!("<p>{}</p>\n", escape(&s)))
-        .collect();
-    let tolerance = summary
-        .dynamics
-        .iter()
-        .find_map(|d| d.numerical_rank.tolerance);
-    let tolerance = tolerance.map_or_else(String::new, |t| {
-        format!(
-            " The rank counts singular values above {} of the largest.",
-            significant(t, 1)
-        )
-    });
+    let mut html = String::new();
+    if let Some(predicted) = table::predicted(summary) {
+        html.push_str("<h2 id=\"comparison\">Predicted and measured</h2>\n");
+        for one in &summary.dynamics {
+            for sentence in table::shown(one).filter_map(|prediction| verdict(one, prediction)) {
+                let _ = writeln!(html, "<p>{}</p>", escape(&sentence));
+            }
+        }
+        html.push_str(&in_html(&predicted));
+        html.push_str(&reasons(summary));
+    }
+    html.push_str("<h2 id=\"ends\">At the start and at the end</h2>\n");
+    html.push_str(&in_html(&table::losses(summary)));
+    html.push_str(&in_html(&table::ranks(summary)));
+    html.push_str(&tolerances(summary));
+    html
+}
+
+fn in_html(table: &Table) -> String {
+    let body: String = table.rows.iter().map(|row| html::row(row)).collect();
+    html::table(&table.headings, &body)
+}
+
+/// What the predictions of a run are, and why there are no others: each sentence once.
+fn reasons(summary: &Summary) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for prediction in summary.dynamics.iter().flat_map(table::shown) {
+        let said = match prediction.kind.as_deref() {
+            Some(EXACT_LAW) => "Predicted is the law log det M(0) − 2νk tr(S) t at the end of the run, which holds on \
+                                every path."
+                .to_owned(),
+            Some(ACCOUNT) => "Predicted is what label noise and weight decay take along the path of each trajectory, \
+                              added up step by step, in the mean over trajectories."
+                .to_owned(),
+            Some(other) => format!("The kind of a prediction is: {other}."),
+            None => prediction.reason.iter().map(|why| format!("{}.", capitalised(why))).collect(),
+        };
+        if !all.contains(&said) {
+            all.push(said);
+        }
+    }
+    let measured = "Measured is the mean over trajectories with their standard deviation.";
     format!(
-        "<h2 id=\"comparison\">Predicted and measured</h2>\n{sentences}{}<p class=\"note\">Predicted is the law log det M(0) − 2νk tr(S) t at the end of the run, for the flows where \
-         l ≥ p + k; measured is the mean over trajectories with their standard deviation. Arrows lead from the start \
-         to the mean at the end.{tolerance}</p>\n",
-        html::table(&headings(falling_layer(summary)), &body),
+        "<p class=\"note\">{} {measured}</p>\n",
+        escape(&all.join(" "))
     )
 }
 
-/// The comparison of one dynamics in a sentence.
-fn verdict(row: &Comparison) -> Option<String> {
-    let (predicted, difference) = (row.log_det_predicted?, row.difference()?);
-    let fall = row
-        .log_det_initial
-        .map_or(0.0, |start| (predicted - start).abs());
+/// At what the ranks of the table were counted.
+fn tolerances(summary: &Summary) -> String {
+    let matrices = summary.dynamics.first().map_or(&[][..], |d| &d.matrices);
+    let of = |jacobian: bool| {
+        let found = matrices.iter().find(|m| (m.name == "jacobian") == jacobian);
+        found.and_then(|m| m.numerical_rank.tolerance)
+    };
+    let mut note = String::from(
+        "Arrows lead from the start to the mean at the end; ± is the standard deviation over trajectories.",
+    );
+    if let Some(layers) = of(false) {
+        let layers = significant(layers, 2);
+        let _ = write!(
+            note,
+            " The rank counts singular values above {layers} of the largest"
+        );
+        let jacobian = of(true).map(|t| significant(t, 2));
+        let jacobian = jacobian.map(|t| format!(", that of the Jacobian those above {t}"));
+        let _ = write!(note, "{}.", jacobian.unwrap_or_default());
+    }
+    format!("<p class=\"note\">{note}</p>\n")
+}
+
+/// A prediction beside its measurement in a sentence.
+fn verdict(one: &DynamicsSummary, prediction: &Prediction) -> Option<String> {
+    if prediction.layer.is_some() {
+        return None;
+    }
+    let (predicted, difference) = (prediction.predicted?, prediction.difference()?);
+    let start = one.log_det.as_ref().and_then(|log_det| log_det.initial);
+    let fall = start.map_or(0.0, |start| (predicted - start).abs());
     let relative = difference.abs() / fall;
     let share = if relative.is_finite() && fall > 1e-9 * predicted.abs() {
         format!(", {} of the predicted change", percent(relative))
@@ -128,10 +193,10 @@ fn verdict(row: &Comparison) -> Option<String> {
     };
     Some(format!(
         "Under {}, {} is predicted to end at {} and was measured at {}: a difference of {}{share}.",
-        row.dynamics,
-        row.determinant,
+        name(one),
+        determinant_name(one),
         compact(predicted, 6),
-        compact(row.log_det_measured?, 6),
+        compact(prediction.measured?, 6),
         significant(difference.abs(), 2),
     ))
 }
@@ -145,61 +210,59 @@ fn percent(share: f64) -> String {
 }
 
 fn settings_section(summary: &Summary) -> String {
-    const NAMES: [&str; 10] = [
-        "dynamics",
-        "kind",
-        "η",
-        "δ",
-        "b",
-        "ν",
-        "steps",
-        "trajectories",
-        "diverged",
-        "steps × trajectories / s",
-    ];
-    let body: String = summary
-        .dynamics
-        .iter()
-        .map(|d| html::row(&settings(d, summary.problem.samples)))
-        .collect();
-    let reductions: String = summary.dynamics.iter().map(notes).collect();
+    let table = Table {
+        headings: SETTINGS.iter().map(|s| (*s).to_owned()).collect(),
+        rows: summary
+            .dynamics
+            .iter()
+            .map(|d| settings(d, summary.problem.samples))
+            .collect(),
+    };
+    let notes: String = summary.dynamics.iter().map(notes).collect();
     format!(
-        "<h2 id=\"settings\">Settings</h2>\n{}{reductions}",
-        html::table(&NAMES, &body),
+        "<h2 id=\"settings\">Settings</h2>\n{}{notes}",
+        in_html(&table)
     )
 }
 
+/// Over the cells of [`settings`].
+const SETTINGS: [&str; 11] = [
+    "dynamics",
+    "kind",
+    "η",
+    "schedule",
+    "δ",
+    "b",
+    "ν",
+    "noise",
+    "steps",
+    "trajectories",
+    "steps × trajectories / s",
+];
+
 fn settings(one: &DynamicsSummary, samples: u64) -> Vec<String> {
+    let noise = match one.noise.is_empty() {
+        true => "none".to_owned(),
+        false => one.noise.join("; "),
+    };
+    let batch = match one.batch_size {
+        Some(rows) => count(rows),
+        None if one.kind == "gradient-flow" => "—".to_owned(),
+        None => format!("n = {}", count(samples)),
+    };
     vec![
         name(one).to_owned(),
         one.kind.clone(),
         compact(one.step_size, 4),
+        one.schedule.clone(),
         compact(one.label_noise, 4),
-        batch(one, samples),
+        batch,
         compact(one.noise_intensity, 4),
+        noise,
         count(one.steps),
         count(one.trajectories),
-        count(one.diverged),
         significant(one.trajectory_steps_per_second, 3),
     ]
-}
-
-/// The batch size, from ν = ηδ/b; without label noise the summary does not tell it.
-fn batch(one: &DynamicsSummary, samples: u64) -> String {
-    match one.kind.as_str() {
-        "gradient-flow" => "—".into(),
-        "gradient-descent" | "label-noise-gradient-descent" => format!("n = {}", count(samples)),
-        _ if one.noise_intensity > 0.0 => {
-            let size = one.step_size * one.label_noise / one.noise_intensity;
-            let whole = (size - size.round()).abs() < 1e-6 * size && size < 1e15;
-            if whole {
-                count(size.round() as u64)
-            } else {
-                significant(size, 4)
-            }
-        }
-        _ => "see the experiment file".into(),
-    }
 }
 
 fn notes(one: &DynamicsSummary) -> String {

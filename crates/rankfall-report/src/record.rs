@@ -1,24 +1,33 @@
-//! What a finished run says of itself: `summary.json` and the rows of `series.parquet`.
+//! What a finished run says of itself: `summary.json` and the rows of `series.parquet`, of either engine.
 //!
-//! These are the types people's scripts rely on; `docs/run-folder.md` describes them in words.
+//! These are the types people's scripts rely on; `docs/run-folder.md` describes them in words. What means
+//! nothing for a run is null, or an empty list.
 
 use serde::{Deserialize, Serialize};
 
 /// The version of the layout of [`Summary`]; raised when a field changes its meaning.
-pub const SUMMARY_SCHEMA: u32 = 1;
+pub const SUMMARY_SCHEMA: u32 = 2;
+/// The value of [`Summary::engine`] for two linear layers.
+pub const EXACT: &str = "exact";
+/// The value of [`Summary::engine`] for any other network.
+pub const DENSE: &str = "dense";
 
-/// The whole of `summary.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The whole of `summary.json`, but for the checksums of the files beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// [`SUMMARY_SCHEMA`] of the program that wrote it.
     pub schema: u32,
     /// Version of the program that wrote it.
     pub version: String,
+    /// [`EXACT`] or [`DENSE`].
+    pub engine: String,
+    /// Why this engine, in a clause.
+    pub engine_reason: String,
     /// The experiment's name.
     pub experiment: String,
     /// The seed everything was drawn from.
     pub seed: u64,
-    /// Sizes and Gram figures that all dynamics share.
+    /// What all dynamics share.
     pub problem: ProblemSummary,
     /// One entry per `[[dynamics]]`, in file order.
     pub dynamics: Vec<DynamicsSummary>,
@@ -26,45 +35,98 @@ pub struct Summary {
     pub warnings: Vec<String>,
 }
 
-/// Sizes and figures of the data and the network that all dynamics of a run share.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Data and network that all dynamics of a run share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProblemSummary {
-    /// Rows of data.
+    /// Rows trained on.
     pub samples: u64,
-    /// p.
-    pub inputs: usize,
-    /// k.
-    pub outputs: usize,
-    /// l.
-    pub width: usize,
-    /// tr S_xx (of the first data draw where every trajectory has its own).
-    pub trace_sxx: f64,
-    /// ½ tr(S_yy − S_xyᵀ S_xx⁺ S_xy): the loss of the least-squares optimum.
-    pub loss_floor: f64,
+    /// Rows held out.
+    pub held_out: u64,
+    /// Widths, inputs first: [p, l, k] of two layers.
+    pub layers: Vec<usize>,
+    /// `dense` or `diagonal-linear`.
+    pub kind: String,
+    /// Of the hidden units.
+    pub activation: String,
+    /// Whether layers have biases.
+    pub bias: bool,
+    /// How many weights and biases.
+    pub parameters: u64,
+    /// What is minimised.
+    pub loss: String,
+    /// `f64` or `f32`.
+    pub precision: String,
+    /// Whether the targets are classes.
+    pub classes: bool,
+    /// tr S_xx, exact engine alone (of the first data draw where every trajectory has its own).
+    pub trace_sxx: Option<f64>,
+    /// ½ tr(S_yy − S_xyᵀ S_xx⁺ S_xy), the loss of the least-squares optimum; likewise.
+    pub loss_floor: Option<f64>,
+    /// The training loss of the best prediction that is the same for every row; dense engine alone, null where
+    /// every trajectory has its own data.
+    pub constant_loss: Option<f64>,
     /// Where the data came from, in words.
     pub data: String,
 }
 
+impl ProblemSummary {
+    /// Of two linear layers without biases and the squared loss, in double precision.
+    #[must_use]
+    pub fn two_layers(samples: u64, [inputs, width, outputs]: [usize; 3]) -> Self {
+        Self {
+            samples,
+            layers: vec![inputs, width, outputs],
+            kind: "dense".into(),
+            activation: "linear".into(),
+            parameters: (inputs as u64 + outputs as u64).saturating_mul(width as u64),
+            loss: "squared".into(),
+            precision: "f64".into(),
+            ..Self::default()
+        }
+    }
+
+    /// p.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.layers.first().copied().unwrap_or(0)
+    }
+
+    /// l: the width of the first hidden layer.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.layers.get(1).copied().unwrap_or(0)
+    }
+
+    /// k.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.layers.last().copied().unwrap_or(0)
+    }
+}
+
 /// One dynamics of the run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DynamicsSummary {
     /// The label given in the experiment file.
     pub label: String,
-    /// `gradient-flow`, `stochastic-gradient-flow`, `gradient-descent`,
-    /// `label-noise-gradient-descent` or `sgd`.
+    /// `gradient-flow`, `stochastic-gradient-flow`, `gradient-descent`, `label-noise-gradient-descent` or `sgd`.
     pub kind: String,
-    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for label-noise gradient descent, else 0.
+    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for a descent on all rows, 0 without label noise.
     pub noise_intensity: f64,
-    /// η.
+    /// Every kind of noise, in words.
+    pub noise: Vec<String>,
+    /// η, before its schedule.
     pub step_size: f64,
+    /// How the step size changes, in words.
+    pub schedule: String,
     /// δ.
     pub label_noise: f64,
-    /// The scales of the forces on log λᵢ, where they are not all 1: a counterfactual.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub forces: Option<ForceScalesRecord>,
+    /// b; null where a step takes all rows.
+    pub batch_size: Option<u64>,
     /// Momentum and weight decay, where there is any.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub optimizer: Option<OptimizerRecord>,
+    /// The scales of the forces on log λᵢ, where they are not all 1: a counterfactual.
+    pub forces: Option<ForceScalesRecord>,
     /// Steps per trajectory.
     pub steps: u64,
     /// How many trajectories were run.
@@ -79,25 +141,99 @@ pub struct DynamicsSummary {
     pub seconds: f64,
     /// steps × trajectories / seconds.
     pub trajectory_steps_per_second: f64,
-    /// log det M where l ≥ p + k, else log det ΘᵀΘ.
-    pub log_det: LogDetSummary,
-    /// Natural logarithms of singular values, descending.
-    pub log_singular_values: SpectraSummary,
-    /// #{σᵢ > tolerance · σ₁}.
-    pub numerical_rank: RankSummary,
-    /// exp of the entropy of σᵢ/Σσ (Roy and Vetterli 2007).
-    pub effective_rank: RankSummary,
-    /// Σσᵢ²/σ₁².
-    pub stable_rank: RankSummary,
-    /// |Y − X W₁W₂|²/(2n).
-    pub loss: LossSummary,
-    /// Loss above the least-squares optimum.
-    pub excess_loss: LossSummary,
-    /// Expected loss on a fresh sample, where the truth is known.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub population_loss: Option<LossSummary>,
     /// How quantiles were formed, and their error where they come from histograms.
     pub quantiles: String,
+    /// The training loss.
+    pub loss: LossSummary,
+    /// Training loss above the least-squares optimum, where that is known.
+    pub excess_loss: Option<LossSummary>,
+    /// Expected loss on a fresh sample, where the truth is known.
+    pub population_loss: Option<LossSummary>,
+    /// The loss on rows held out.
+    pub held_out_loss: Option<LossSummary>,
+    /// Share of training rows classified rightly.
+    pub accuracy: Option<LossSummary>,
+    /// The accuracy on rows held out.
+    pub held_out_accuracy: Option<LossSummary>,
+    /// Every matrix whose spectrum or ranks were taken: the stacked layers, each layer, their product, features
+    /// and Jacobian.
+    pub matrices: Vec<MatrixSummary>,
+    /// Of the two layers stacked, exact engine alone.
+    pub log_det: Option<LogDetSummary>,
+    /// Of adjacent layers of a linear network stacked, dense engine alone.
+    pub log_det_stacks: Vec<LogDetSummary>,
+    /// What theory says beside what was measured at the end, or why it says nothing.
+    pub predictions: Vec<Prediction>,
+    /// What of trajectory 0 can learn nothing more at the end; null where it diverged, and for two linear layers.
+    pub inert: Option<InertSummary>,
+    /// The spectra of [`Self::matrices`] by the names of two layers, exact engine alone.
+    pub log_singular_values: Option<SpectraSummary>,
+    /// The ranks of [`Self::matrices`] likewise.
+    pub numerical_rank: Option<RanksSummary>,
+    /// Likewise.
+    pub effective_rank: Option<RanksSummary>,
+    /// Likewise.
+    pub stable_rank: Option<RanksSummary>,
+}
+
+impl DynamicsSummary {
+    /// The matrix of that name.
+    #[must_use]
+    pub fn matrix(&self, name: &str) -> Option<&MatrixSummary> {
+        self.matrices.iter().find(|m| m.name == name)
+    }
+
+    /// The weights of a layer, from 1.
+    #[must_use]
+    pub fn layer(&self, layer: u32) -> Option<&MatrixSummary> {
+        self.matrix(&weights_name(layer))
+    }
+
+    /// Whether no trajectory is left.
+    #[must_use]
+    pub fn all_diverged(&self) -> bool {
+        self.trajectories > 0 && self.diverged == self.trajectories
+    }
+
+    /// Fills in what two layers have by the names `theta`, `w1`, `w2` and `product`, where there is `theta`.
+    pub fn name_two_layers(&mut self) {
+        if self.matrix("theta").is_none() {
+            return;
+        }
+        let spectrum = |name: &str| self.matrix(name)?.log_singular_values.clone();
+        let ranks = |tolerance: Option<f64>, of: fn(&MatrixSummary) -> Scalar| {
+            let of = |name: &str| self.matrix(name).map(of).unwrap_or_default();
+            Some(RanksSummary {
+                theta: of("theta"),
+                tolerance,
+                w1: of("w1"),
+                w2: of("w2"),
+                product: of("product"),
+            })
+        };
+        let tolerance = self
+            .matrix("theta")
+            .and_then(|m| m.numerical_rank.tolerance);
+        let spectra = SpectraSummary {
+            theta: spectrum("theta").unwrap_or_default(),
+            w1: spectrum("w1").unwrap_or_default(),
+            w2: spectrum("w2").unwrap_or_default(),
+            product: spectrum("product").unwrap_or_default(),
+        };
+        let numerical = ranks(tolerance, |m| m.numerical_rank.rank);
+        let effective = ranks(None, |m| m.effective_rank);
+        let stable = ranks(None, |m| m.stable_rank);
+        self.log_singular_values = Some(spectra);
+        self.numerical_rank = numerical;
+        self.effective_rank = effective;
+        self.stable_rank = stable;
+    }
+}
+
+/// The name of the weights of a layer among [`DynamicsSummary::matrices`].
+#[must_use]
+pub fn weights_name(layer: u32) -> String {
+    format!("w{layer}")
 }
 
 /// What a descent does with its gradient beside following it.
@@ -144,19 +280,15 @@ fn out_of_range() -> String {
     "out-of-range".to_owned()
 }
 
-/// log det of M (or of ΘᵀΘ), natural logarithm; null where undefined.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LogDetSummary {
-    /// `"M"` where l ≥ p + k, else `"theta_transpose_theta"`.
-    pub of: String,
-    /// At t = 0.
-    pub initial: Option<f64>,
-    /// Mean over the trajectories that survived, at the last save time.
-    pub final_mean: Option<f64>,
-    /// Sample standard deviation over them; null for one trajectory.
-    pub final_std: Option<f64>,
-    /// log det M(0) − 2νk tr(S_xx) t: both flows where l ≥ p + k; else null.
-    pub law_final: Option<f64>,
+/// Units and layers that can learn nothing from the training rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InertSummary {
+    /// Of each hidden layer, how many units have a derivative of at most a thousandth of its largest value on
+    /// every training row: rectifiers that are zero, tanh and sigmoid that are saturated.
+    pub dead_units: Vec<usize>,
+    /// Layers, from 1, whose weights have a gradient of exactly zero, or one that is, relative to the norm
+    /// of the weights, below 10⁻⁸ of the largest of all layers.
+    pub still_layers: Vec<usize>,
 }
 
 /// Initial and final mean of a list of values, descending at t = 0; null where undefined.
@@ -168,21 +300,8 @@ pub struct Spectrum {
     pub final_mean: Vec<Option<f64>>,
 }
 
-/// Spectra of the four matrices.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SpectraSummary {
-    /// Θ = [W₁; W₂ᵀ], min(l, p + k) values.
-    pub theta: Spectrum,
-    /// W₁, min(p, l) values.
-    pub w1: Spectrum,
-    /// W₂, min(l, k) values.
-    pub w2: Spectrum,
-    /// W₁W₂, min(p, k, l) values.
-    pub product: Spectrum,
-}
-
 /// Initial and final mean of a scalar; null where undefined.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scalar {
     /// At t = 0.
     pub initial: Option<f64>,
@@ -190,23 +309,7 @@ pub struct Scalar {
     pub final_mean: Option<f64>,
 }
 
-/// A notion of rank: of Θ at the top level, of the other matrices by name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RankSummary {
-    /// Of Θ.
-    #[serde(flatten)]
-    pub theta: Scalar,
-    /// The relative tolerance; null for the ranks that need none.
-    pub tolerance: Option<f64>,
-    /// Of W₁.
-    pub w1: Scalar,
-    /// Of W₂.
-    pub w2: Scalar,
-    /// Of W₁W₂.
-    pub product: Scalar,
-}
-
-/// A loss at the start and the end.
+/// A loss, or a share, at the start and the end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LossSummary {
     /// At t = 0.
@@ -225,13 +328,171 @@ impl LossSummary {
     }
 }
 
+/// A numerical rank with the tolerance it was counted at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RankSummary {
+    /// At the start and the end.
+    #[serde(flatten)]
+    pub rank: Scalar,
+    /// Relative to the largest singular value.
+    pub tolerance: Option<f64>,
+}
+
+/// Spectrum and ranks of a matrix; null where undefined or not measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MatrixSummary {
+    /// `w1`, `w2`, … of the layers; `theta`, [W₁; W₂ᵀ]; `product`, W₁W₂… of a linear network, or what a diagonal
+    /// one multiplies inputs by; `features` of a hidden layer and `jacobian` of the outputs by the parameters, on
+    /// the probe rows.
+    pub name: String,
+    /// The layer, from 1, of weights and features; null for the others.
+    pub layer: Option<u32>,
+    /// Natural logarithms of singular values, descending; null for features and Jacobian. Of the product of a
+    /// diagonal network, of its entries.
+    pub log_singular_values: Option<Spectrum>,
+    /// #{σᵢ > tolerance · σ₁}.
+    pub numerical_rank: RankSummary,
+    /// Singular values above rounding in the precision of the weights; dense engine alone.
+    pub machine_rank: Option<Scalar>,
+    /// exp of the entropy of σᵢ/Σσ (Roy and Vetterli 2007).
+    pub effective_rank: Scalar,
+    /// Σσᵢ²/σ₁².
+    pub stable_rank: Scalar,
+    /// Σσᵢ.
+    pub nuclear_norm: Option<Scalar>,
+    /// log|det|, of square layers alone; dense engine alone.
+    pub log_abs_det: Option<Scalar>,
+    /// Mean share of hidden units that are not zero, of features alone.
+    pub active_share: Option<Scalar>,
+}
+
+impl MatrixSummary {
+    /// The observable of a quantity of it, such as `numerical_rank`: name and layer in `series.parquet`.
+    #[must_use]
+    pub fn observable(&self, quantity: &str) -> (String, Option<u32>) {
+        match self.layer {
+            Some(layer) if self.name == weights_name(layer) => (quantity.to_owned(), self.layer),
+            _ => (format!("{quantity}_{}", self.name), self.layer),
+        }
+    }
+}
+
+/// log det of stacked layers, natural logarithm; null where undefined.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogDetSummary {
+    /// `"M"`, ΘΘᵀ, where the hidden layer is as wide as its neighbours together, else `"theta_transpose_theta"`.
+    pub of: String,
+    /// j of Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ]; null for two layers, which make one Θ.
+    pub layer: Option<u32>,
+    /// At t = 0.
+    pub initial: Option<f64>,
+    /// Mean over the trajectories that survived, at the last save time.
+    pub final_mean: Option<f64>,
+    /// Sample standard deviation over them; null for one trajectory.
+    pub final_std: Option<f64>,
+    /// What the law says of the mean at the end, as in [`DynamicsSummary::predictions`].
+    pub law_final: Option<f64>,
+}
+
+impl LogDetSummary {
+    /// What its law, of that kind, says; `why_not` where it says nothing.
+    #[must_use]
+    pub fn prediction(&self, kind: &str, why_not: &str) -> Prediction {
+        let stated = self.law_final.is_some();
+        Prediction {
+            quantity: "log_det".to_owned(),
+            layer: self.layer,
+            index: 0,
+            predicted: self.law_final,
+            kind: stated.then(|| kind.to_owned()),
+            reason: (!stated).then(|| why_not.to_owned()),
+            measured: self.final_mean,
+            std: self.final_std,
+        }
+    }
+}
+
+/// [`Prediction::kind`] of what holds for the dynamics itself.
+pub const EXACT_LAW: &str = "exact";
+/// [`Prediction::kind`] of what is added up along the path that was taken.
+pub const ACCOUNT: &str = "account";
+
+/// What theory says of a quantity at the end of the run, beside what was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// An observable of `series.parquet`: `log_det`.
+    pub quantity: String,
+    /// Its layer, where it has one.
+    pub layer: Option<u32>,
+    /// 1, 2, … for the parts of a spectrum; 0 for scalars.
+    pub index: u32,
+    /// What theory says of the mean; null where it says nothing.
+    pub predicted: Option<f64>,
+    /// `"exact"`: holds for this dynamics itself. `"small-noise limit"`: holds as steps and noise become small.
+    /// `"account"`: added up along the path that was taken. Null where nothing is predicted.
+    pub kind: Option<String>,
+    /// Why nothing is predicted: `not stated`, `not computed`, `does not apply` or `all diverged`, a colon, and
+    /// what is meant; null where something is.
+    pub reason: Option<String>,
+    /// The mean over the trajectories that survived.
+    pub measured: Option<f64>,
+    /// Sample standard deviation over them; null for one trajectory.
+    pub std: Option<f64>,
+}
+
+impl Prediction {
+    /// Measured minus predicted.
+    #[must_use]
+    pub fn difference(&self) -> Option<f64> {
+        Some(self.measured? - self.predicted?)
+    }
+
+    /// Why nothing is predicted, in a word or two.
+    #[must_use]
+    pub fn why_not(&self) -> &str {
+        let reason = self.reason.as_deref().unwrap_or("not stated");
+        reason.split(':').next().unwrap_or(reason)
+    }
+}
+
+/// Spectra of the four matrices of two layers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpectraSummary {
+    /// Θ = [W₁; W₂ᵀ], min(l, p + k) values.
+    pub theta: Spectrum,
+    /// W₁, min(p, l) values.
+    pub w1: Spectrum,
+    /// W₂, min(l, k) values.
+    pub w2: Spectrum,
+    /// W₁W₂, min(p, k, l) values.
+    pub product: Spectrum,
+}
+
+/// A notion of rank of two layers: of Θ at the top level, of the other matrices by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RanksSummary {
+    /// Of Θ.
+    #[serde(flatten)]
+    pub theta: Scalar,
+    /// What the numerical rank was counted at, relative to the largest singular value; null for the others.
+    pub tolerance: Option<f64>,
+    /// Of W₁.
+    pub w1: Scalar,
+    /// Of W₂.
+    pub w2: Scalar,
+    /// Of W₁W₂.
+    pub product: Scalar,
+}
+
 /// One row of `series.parquet`. Undefined values are null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesRow {
     /// Label of the dynamics.
     pub dynamics: String,
-    /// Name of the observable, e.g. `log_det`, `loss`, `log_singular_value_w1`.
+    /// Name of the observable, e.g. `log_det`, `loss`, `log_singular_value`.
     pub observable: String,
+    /// The layer it is of, from 1; null where it is of none.
+    pub layer: Option<u32>,
     /// 1, 2, … for the parts of a spectrum, descending; 0 for scalars.
     pub index: u32,
     /// t.

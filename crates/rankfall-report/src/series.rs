@@ -65,10 +65,35 @@ impl Curve {
     }
 }
 
-/// All curves of a run, by dynamics, observable and index.
+/// Which observable: its name, and its layer where it is of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Of<'a>(&'a str, Option<u32>);
+
+impl<'a> From<&'a str> for Of<'a> {
+    fn from(name: &'a str) -> Self {
+        Self(name, None)
+    }
+}
+
+impl<'a> From<(&'a str, u32)> for Of<'a> {
+    fn from((name, layer): (&'a str, u32)) -> Self {
+        Self(name, Some(layer))
+    }
+}
+
+impl<'a> From<&'a (String, Option<u32>)> for Of<'a> {
+    fn from((name, layer): &'a (String, Option<u32>)) -> Self {
+        Self(name, *layer)
+    }
+}
+
+/// The curves of one observable, by layer and index.
+type Parts = HashMap<Option<u32>, BTreeMap<u32, Curve>>;
+
+/// All curves of a run, by dynamics, observable, layer and index.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeriesTable {
-    curves: HashMap<String, HashMap<String, BTreeMap<u32, Curve>>>,
+    curves: HashMap<String, HashMap<String, Parts>>,
 }
 
 impl SeriesTable {
@@ -80,7 +105,8 @@ impl SeriesTable {
         let mut table = Self::default();
         for row in &rows {
             let observables = table.curves.entry(row.dynamics.clone()).or_default();
-            let parts = observables.entry(row.observable.clone()).or_default();
+            let layers = observables.entry(row.observable.clone()).or_default();
+            let parts = layers.entry(row.layer).or_default();
             parts.entry(row.index).or_default().push(row);
         }
         table
@@ -88,21 +114,28 @@ impl SeriesTable {
 
     /// The curve of one part of an observable; index 0 for scalars, from 1 for spectra.
     #[must_use]
-    pub fn curve(&self, dynamics: &str, observable: &str, index: u32) -> Option<&Curve> {
-        self.curves.get(dynamics)?.get(observable)?.get(&index)
+    pub fn curve<'a>(
+        &self,
+        dynamics: &str,
+        observable: impl Into<Of<'a>>,
+        index: u32,
+    ) -> Option<&Curve> {
+        self.of(dynamics, observable.into())?.get(&index)
     }
 
     /// All parts of an observable with their indices, ascending.
     pub fn parts<'a>(
-        &'a self,
+        &self,
         dynamics: &str,
-        observable: &str,
-    ) -> impl Iterator<Item = (u32, &'a Curve)> + use<'a> {
-        let parts = self.curves.get(dynamics).and_then(|o| o.get(observable));
-        parts
-            .into_iter()
-            .flatten()
-            .map(|(index, curve)| (*index, curve))
+        observable: impl Into<Of<'a>>,
+    ) -> std::vec::IntoIter<(u32, &Curve)> {
+        let parts = self.of(dynamics, observable.into()).into_iter().flatten();
+        let parts: Vec<_> = parts.map(|(index, curve)| (*index, curve)).collect();
+        parts.into_iter()
+    }
+
+    fn of(&self, dynamics: &str, Of(name, layer): Of<'_>) -> Option<&BTreeMap<u32, Curve>> {
+        self.curves.get(dynamics)?.get(name)?.get(&layer)
     }
 
     /// Every time at which anything was saved, ascending, once.
@@ -111,6 +144,7 @@ impl SeriesTable {
         let curves = self
             .curves
             .values()
+            .flat_map(HashMap::values)
             .flat_map(HashMap::values)
             .flat_map(BTreeMap::values);
         let mut times: Vec<f64> = curves.flat_map(|c| c.times.iter().copied()).collect();
@@ -128,6 +162,7 @@ mod tests {
         SeriesRow {
             dynamics: "flow".into(),
             observable: observable.into(),
+            layer: None,
             index,
             time,
             mean: Some(mean),

@@ -1,144 +1,202 @@
-//! What the law predicted and what was measured, one row per dynamics.
+//! What theory predicted and what was measured, at the start and the end of a run, for page and terminal.
 
-use crate::figures::name;
-use crate::number::{compact, from_natural_log, or_dash, significant};
-use crate::record::{DynamicsSummary, LossSummary, RankSummary, Scalar, Summary};
-use crate::terminal::{self, cut, plain};
+use crate::figures::{falling_layer, matrix_symbol, name};
+use crate::number::{compact, from_natural_log, or_dash, significant, subscript};
+use crate::record::{DynamicsSummary, LossSummary, MatrixSummary, Prediction, Summary};
+use crate::terminal;
 
-/// One dynamics: prediction beside measurement.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
-    /// Its label, or its kind where the label is empty.
-    pub dynamics: String,
-    /// ν.
-    pub noise_intensity: f64,
-    /// What its determinant is of, in symbols.
-    pub determinant: &'static str,
-    /// log det at t = 0.
-    pub log_det_initial: Option<f64>,
-    /// What the law says of log det at the end.
-    pub log_det_predicted: Option<f64>,
-    /// Why there is no prediction, where there is none: no law is stated, or no trajectory was left to
-    /// compare it with.
-    pub unpredicted: &'static str,
-    /// Mean over the trajectories at the end.
-    pub log_det_measured: Option<f64>,
-    /// Sample standard deviation over them.
-    pub log_det_std: Option<f64>,
-    /// Singular values of the falling layer above the tolerance: at t = 0 and in the mean at the end.
-    pub numerical_rank: (Option<f64>, Option<f64>),
-    /// Natural logarithms of its smallest singular value: at t = 0 and in the mean at the end.
-    pub log_smallest: (Option<f64>, Option<f64>),
-    /// Its effective rank: at t = 0 and in the mean at the end.
-    pub effective_rank: (Option<f64>, Option<f64>),
-    /// Loss above the optimum: at t = 0 and in the mean at the end.
-    pub excess_loss: (Option<f64>, Option<f64>),
+/// One long label must not push every other column off the screen.
+const LONGEST: usize = 28;
+/// What a terminal holds side by side.
+const WIDTH: usize = 80;
+/// Stacks of adjacent layers that a table holds of each dynamics.
+const MOST_STACKS: usize = 9;
+
+/// A table: its headings and its rows of cells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// Over the columns; the first is that of the dynamics.
+    pub headings: Vec<String>,
+    /// One row for every dynamics, or several.
+    pub rows: Vec<Vec<String>>,
 }
 
-impl Comparison {
-    /// Measured minus predicted log det.
+impl Table {
+    /// The table for a terminal, in as many pieces one below the other as its width takes.
     #[must_use]
-    pub fn difference(&self) -> Option<f64> {
-        Some(self.log_det_measured? - self.log_det_predicted?)
-    }
-
-    /// The cells of a table, in the order of [`headings`].
-    #[must_use]
-    pub fn cells(&self) -> Vec<String> {
-        let (smallest_start, smallest_end) = self.log_smallest;
-        let from_log =
-            |log: Option<f64>| log.map_or_else(|| "—".into(), |l| from_natural_log(l, 2));
-        vec![
-            self.dynamics.clone(),
-            compact(self.noise_intensity, 3),
-            self.log_det_initial
-                .map_or_else(|| "—".into(), |v| compact(v, 6)),
-            self.log_det_predicted
-                .map_or_else(|| self.unpredicted.into(), |v| compact(v, 6)),
-            measured(self.log_det_measured, self.log_det_std),
-            or_dash(self.difference(), 2),
-            arrow(self.numerical_rank, 3),
-            arrow(self.effective_rank, 3),
-            format!("{} → {}", from_log(smallest_start), from_log(smallest_end)),
-            arrow(self.excess_loss, 2),
-        ]
+    pub fn to_text(&self) -> String {
+        let mut lines = vec![self.headings.clone()];
+        lines.extend(self.rows.iter().cloned());
+        terminal::pieces(&lines, LONGEST, WIDTH).join("\n")
     }
 }
 
-/// The headings over [`Comparison::cells`]; `layer` is W₁ or W₂.
-#[must_use]
-pub fn headings(layer: &str) -> Vec<String> {
-    [
-        "dynamics".into(),
-        "ν".into(),
-        "log det at start".into(),
-        "predicted".into(),
-        "measured ± std".into(),
-        "difference".into(),
-        format!("rank of {layer}"),
-        "effective rank".into(),
-        format!("smallest σ of {layer}"),
-        "excess loss".into(),
-    ]
-    .into()
+/// A column: its heading, and its cell in the row of a dynamics.
+type Column<'a> = (String, Box<dyn Fn(&DynamicsSummary) -> String + 'a>);
+
+fn table(summary: &Summary, columns: Vec<Column<'_>>) -> Table {
+    let mut table = Table {
+        headings: vec!["dynamics".to_owned()],
+        rows: summary
+            .dynamics
+            .iter()
+            .map(|d| vec![name(d).to_owned()])
+            .collect(),
+    };
+    for (heading, cell) in columns {
+        table.headings.push(heading);
+        for (row, one) in table.rows.iter_mut().zip(&summary.dynamics) {
+            row.push(cell(one));
+        }
+    }
+    table
 }
 
-/// One comparison per dynamics, in their order.
+/// Every table of a run, one below the other, no line longer than 80 characters.
 #[must_use]
-pub fn predicted_and_measured(summary: &Summary) -> Vec<Comparison> {
-    let first = summary.problem.inputs >= summary.problem.outputs;
-    summary
+pub fn to_text(summary: &Summary) -> String {
+    let tables = [
+        predicted(summary),
+        Some(losses(summary)),
+        Some(ranks(summary)),
+    ];
+    let tables: Vec<String> = tables.iter().flatten().map(Table::to_text).collect();
+    tables.join("\n")
+}
+
+/// The predictions of a dynamics that are shown beside what was measured.
+pub fn shown(one: &DynamicsSummary) -> impl Iterator<Item = &Prediction> {
+    let defined =
+        |p: &&Prediction| p.measured.is_some() || p.predicted.is_some() || one.all_diverged();
+    one.predictions.iter().filter(defined).take(MOST_STACKS)
+}
+
+/// log det at the end as it was predicted and measured, a row for every determinant; none where no dynamics has one.
+#[must_use]
+pub fn predicted(summary: &Summary) -> Option<Table> {
+    let stacks = summary
         .dynamics
         .iter()
-        .map(|one| comparison(one, first))
-        .collect()
+        .flat_map(shown)
+        .any(|p| p.layer.is_some());
+    let mut headings = vec![
+        "dynamics",
+        "predicted log det",
+        "measured ± std",
+        "difference",
+    ];
+    if stacks {
+        headings.insert(1, "of");
+    }
+    let mut rows = Vec::new();
+    for one in &summary.dynamics {
+        for prediction in shown(one) {
+            let mut row = vec![name(one).to_owned()];
+            row.extend(stacks.then(|| stack(prediction)));
+            row.push(match prediction.predicted {
+                Some(value) => compact(value, 6),
+                None => prediction.why_not().to_owned(),
+            });
+            row.push(measured(prediction.measured, prediction.std));
+            row.push(or_dash(prediction.difference(), 2));
+            rows.push(row);
+        }
+    }
+    (!rows.is_empty()).then(|| Table {
+        headings: headings.into_iter().map(str::to_owned).collect(),
+        rows,
+    })
 }
 
-/// The layer that [`predicted_and_measured`] speaks of: the one whose rank noise lowers.
+fn stack(prediction: &Prediction) -> String {
+    let layer = prediction.layer.map(|j| subscript(j as usize));
+    format!("Θ{}", layer.unwrap_or_default())
+}
+
+/// ν, log det at the start, losses and accuracies, and how many trajectories diverged.
 #[must_use]
-pub fn falling_layer(summary: &Summary) -> &'static str {
-    if summary.problem.inputs >= summary.problem.outputs {
-        "W₁"
-    } else {
-        "W₂"
+pub fn losses(summary: &Summary) -> Table {
+    type Of = fn(&DynamicsSummary) -> Option<&LossSummary>;
+    const LOSSES: [(&str, Of); 6] = [
+        ("training loss", |d| Some(&d.loss)),
+        ("excess loss", |d| d.excess_loss.as_ref()),
+        ("population loss", |d| d.population_loss.as_ref()),
+        ("held-out loss", |d| d.held_out_loss.as_ref()),
+        ("training accuracy", |d| d.accuracy.as_ref()),
+        ("held-out accuracy", |d| d.held_out_accuracy.as_ref()),
+    ];
+    let any = |there: &dyn Fn(&DynamicsSummary) -> bool| summary.dynamics.iter().any(there);
+    let mut columns: Vec<Column<'_>> = Vec::new();
+    if any(&|d| d.noise_intensity > 0.0) {
+        columns.push(("ν".into(), Box::new(|d| compact(d.noise_intensity, 3))));
+    }
+    if any(&|d| d.log_det.is_some()) {
+        let start = |d: &DynamicsSummary| d.log_det.as_ref().and_then(|det| det.initial);
+        let cell = move |d: &DynamicsSummary| start(d).map_or_else(dash, |v| compact(v, 6));
+        columns.push(("log det at start".into(), Box::new(cell)));
+    }
+    for (heading, of) in LOSSES {
+        if any(&|d| of(d).is_some()) {
+            columns.push((
+                heading.into(),
+                Box::new(move |d| of(d).map_or_else(dash, from_to)),
+            ));
+        }
+    }
+    let diverged = |d: &DynamicsSummary| format!("{} of {}", d.diverged, d.trajectories);
+    columns.push(("diverged".into(), Box::new(diverged)));
+    table(summary, columns)
+}
+
+/// The numerical rank of every matrix, and of the layer that loses it the effective rank and the smallest
+/// singular value, at the start and the end.
+#[must_use]
+pub fn ranks(summary: &Summary) -> Table {
+    let problem = &summary.problem;
+    let mut columns: Vec<Column<'_>> = Vec::new();
+    for matrix in summary.dynamics.first().map_or(&[][..], |d| &d.matrices) {
+        let of = |d: &DynamicsSummary| {
+            let same = |m: &&MatrixSummary| m.name == matrix.name && m.layer == matrix.layer;
+            let rank = d.matrices.iter().find(same).map(|m| m.numerical_rank.rank);
+            rank.map_or_else(dash, |rank| arrow(rank.initial, rank.final_mean, 3))
+        };
+        let heading = format!("rank of {}", matrix_symbol(matrix, problem));
+        columns.push((heading, Box::new(of)));
+    }
+    if let Some((layer, symbol)) = falling_layer(summary) {
+        let effective = move |d: &DynamicsSummary| {
+            let rank = d.layer(layer).map(|m| m.effective_rank);
+            rank.map_or_else(dash, |rank| arrow(rank.initial, rank.final_mean, 3))
+        };
+        let smallest = move |d: &DynamicsSummary| {
+            let spectrum = d.layer(layer).and_then(|m| m.log_singular_values.as_ref());
+            let last = |values: &[Option<f64>]| match values.last().copied().flatten() {
+                Some(log) => from_natural_log(log, 2),
+                None => dash(),
+            };
+            spectrum.map_or_else(dash, |s| {
+                format!("{} → {}", last(&s.initial), last(&s.final_mean))
+            })
+        };
+        columns.push((format!("effective rank of {symbol}"), Box::new(effective)));
+        columns.push((format!("smallest σ of {symbol}"), Box::new(smallest)));
+    }
+    table(summary, columns)
+}
+
+fn dash() -> String {
+    "—".to_owned()
+}
+
+fn from_to(loss: &LossSummary) -> String {
+    let end = arrow(loss.initial, loss.final_mean, 3);
+    match loss.final_std {
+        Some(std) => format!("{end} ± {}", significant(std, 2)),
+        None => end,
     }
 }
 
-fn comparison(one: &DynamicsSummary, first: bool) -> Comparison {
-    let rank = |ranks: &RankSummary| both(if first { &ranks.w1 } else { &ranks.w2 });
-    let spectra = &one.log_singular_values;
-    let spectrum = if first { &spectra.w1 } else { &spectra.w2 };
-    let smallest = |values: &[Option<f64>]| values.last().copied().flatten();
-    let loss = |loss: &LossSummary| (loss.initial, loss.final_mean);
-    Comparison {
-        dynamics: name(one).to_owned(),
-        noise_intensity: one.noise_intensity,
-        determinant: crate::figures::determinant_name(one),
-        log_det_initial: one.log_det.initial,
-        log_det_predicted: one.log_det.law_final,
-        unpredicted: match one.diverged == one.trajectories && has_law(one) {
-            true => "all diverged",
-            false => "no law",
-        },
-        log_det_measured: one.log_det.final_mean,
-        log_det_std: one.log_det.final_std,
-        numerical_rank: rank(&one.numerical_rank),
-        log_smallest: (smallest(&spectrum.initial), smallest(&spectrum.final_mean)),
-        effective_rank: rank(&one.effective_rank),
-        excess_loss: loss(&one.excess_loss),
-    }
-}
-
-/// Whether the determinant law is stated for this dynamics: for both flows where l ≥ p + k.
-fn has_law(one: &DynamicsSummary) -> bool {
-    one.kind.ends_with("gradient-flow") && one.log_det.of == "M"
-}
-
-fn both(scalar: &Scalar) -> (Option<f64>, Option<f64>) {
-    (scalar.initial, scalar.final_mean)
-}
-
-fn arrow((start, end): (Option<f64>, Option<f64>), digits: usize) -> String {
+fn arrow(start: Option<f64>, end: Option<f64>, digits: usize) -> String {
     // Whole ranks are written whole.
     let show = |v: Option<f64>| match v {
         Some(v) if v.fract() == 0.0 && v.abs() < 1e6 => format!("{v}").replace('-', "−"),
@@ -149,97 +207,107 @@ fn arrow((start, end): (Option<f64>, Option<f64>), digits: usize) -> String {
 
 fn measured(mean: Option<f64>, std: Option<f64>) -> String {
     match (mean, std) {
-        (Some(mean), Some(std)) => format!("{} ± {}", compact(mean, 6), significant(std, 2)),
-        _ => mean.map_or_else(|| "—".into(), |v| compact(v, 6)),
+        (Some(mean), Some(std)) => format!("{} ± {}", compact(mean, 6), significant(std, 1)),
+        _ => mean.map_or_else(dash, |v| compact(v, 6)),
     }
-}
-
-/// The columns of the two tables of [`to_text`]: the determinant, then the ranks.
-const TABLES: [&[usize]; 2] = [&[0, 1, 2, 3, 4, 5], &[0, 6, 7, 8, 9]];
-
-/// One long label must not push every other column off the screen.
-const MOST: usize = 40;
-
-/// The comparisons for a terminal, as two tables of aligned columns, since one would be wider than
-/// most screens: what became of the determinant, and what of the ranks.
-#[must_use]
-pub fn to_text(rows: &[Comparison], layer: &str) -> String {
-    let all: Vec<Vec<String>> = std::iter::once(headings(layer))
-        .chain(rows.iter().map(|row| {
-            let cells = row.cells();
-            cells.iter().map(|cell| cut(&plain(cell), MOST)).collect()
-        }))
-        .collect();
-    let tables = TABLES.map(|columns| table(&all, columns));
-    tables.join("\n")
-}
-
-/// Some of the columns of `lines`.
-fn table(lines: &[Vec<String>], columns: &[usize]) -> String {
-    let lines: Vec<Vec<String>> = lines
-        .iter()
-        .map(|line| columns.iter().map(|&c| line[c].clone()).collect())
-        .collect();
-    terminal::columns(&lines, 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{LogDetSummary, ProblemSummary, RankSummary, Scalar, Spectrum};
 
-    fn row(dynamics: &str) -> Comparison {
-        Comparison {
-            dynamics: dynamics.into(),
-            noise_intensity: 0.02,
-            determinant: "log det M",
-            log_det_initial: Some(1.5),
-            log_det_predicted: Some(-196.666),
-            unpredicted: "no law",
-            log_det_measured: Some(-196.666),
-            log_det_std: Some(2e-13),
-            numerical_rank: (Some(5.0), Some(2.0)),
-            log_smallest: (Some(0.0), Some(-2_302.585_092_994)),
-            effective_rank: (Some(4.25), None),
-            excess_loss: (Some(3.0), Some(0.012)),
+    fn run(labels: &[&str]) -> Summary {
+        let of = |label: &&str| {
+            let log_det = LogDetSummary {
+                initial: Some(1.5),
+                final_mean: Some(-196.666),
+                final_std: Some(2e-13),
+                law_final: Some(-196.666),
+                ..LogDetSummary::default()
+            };
+            let layer = MatrixSummary {
+                name: "w1".into(),
+                layer: Some(1),
+                numerical_rank: RankSummary {
+                    rank: Scalar {
+                        initial: Some(5.0),
+                        final_mean: Some(2.0),
+                    },
+                    tolerance: Some(1e-3),
+                },
+                effective_rank: Scalar {
+                    initial: Some(4.25),
+                    final_mean: None,
+                },
+                log_singular_values: Some(Spectrum {
+                    initial: vec![Some(0.0)],
+                    final_mean: vec![Some(-2_302.585_092_994)],
+                }),
+                ..MatrixSummary::default()
+            };
+            let theta = MatrixSummary {
+                name: "theta".into(),
+                ..MatrixSummary::default()
+            };
+            DynamicsSummary {
+                label: (*label).into(),
+                noise_intensity: 0.02,
+                trajectories: 2,
+                predictions: vec![log_det.prediction("exact", "")],
+                log_det: Some(log_det),
+                matrices: vec![theta, layer],
+                ..DynamicsSummary::default()
+            }
+        };
+        Summary {
+            problem: ProblemSummary::two_layers(10, [5, 10, 2]),
+            dynamics: labels.iter().map(of).collect(),
+            ..Summary::default()
         }
     }
 
     #[test]
-    fn columns_line_up() {
-        let text = to_text(&[row("gradient flow"), row("\u{1b}[31mσ")], "W₁");
-        let tables: Vec<&str> = text.split("\n\n").collect();
-        assert_eq!(tables.len(), 2);
-        for table in tables {
-            let lengths: Vec<usize> = table.lines().map(|l| l.chars().count()).collect();
-            assert_eq!(lengths.len(), 4);
-            assert!(lengths.iter().all(|l| *l == lengths[0]), "{text}");
+    fn lines_fit_a_terminal_whatever_the_labels_and_obey_nothing_in_them() {
+        let text = to_text(&run(&[
+            "gradient flow",
+            "\u{1b}[31mσ",
+            &"näme ".repeat(100),
+        ]));
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
         }
-        assert!(!text.contains('\u{1b}'));
-        assert!(
-            text.contains("5 → 2") && text.contains("4.25 → —") && text.contains("×10⁻¹⁰⁰⁰"),
-            "{text}"
-        );
+        assert!(!text.contains('\u{1b}') && text.contains('…'), "{text}");
+        for said in ["5 → 2", "4.25 → —", "×10⁻¹⁰⁰⁰", "−196.666 ± 2×10⁻¹³"]
+        {
+            assert!(text.contains(said), "{said} in {text}");
+        }
     }
 
     #[test]
-    fn a_long_label_is_cut() {
-        let text = to_text(&[row(&"näme ".repeat(100))], "W₁");
-        let longest = text.lines().map(|l| l.chars().count()).max();
-        assert!(longest < Some(120) && text.contains('…'), "{text}");
+    fn why_nothing_is_predicted_is_said_not_guessed() {
+        let mut run = run(&["sgd"]);
+        let prediction = &mut run.dynamics[0].predictions[0];
+        (prediction.predicted, prediction.kind) = (None, None);
+        for (reason, said) in [
+            (Some("not stated: no law of it is known"), "not stated"),
+            (Some("not computed: for want of rows"), "not computed"),
+            (Some("all diverged: nothing is left"), "all diverged"),
+            (None, "not stated"),
+        ] {
+            run.dynamics[0].predictions[0].reason = reason.map(str::to_owned);
+            let table = predicted(&run).expect("measured");
+            assert_eq!(table.rows[0][1..], [said, "−196.666 ± 2×10⁻¹³", "—"]);
+        }
+        // What has no determinant has no table of it.
+        run.dynamics[0].predictions[0].measured = None;
+        assert_eq!(predicted(&run), None);
     }
 
     #[test]
-    fn no_law_is_said_not_guessed() {
-        let mut without = row("sgd");
-        without.log_det_predicted = None;
-        assert_eq!(without.difference(), None);
-        let cells = without.cells();
-        assert_eq!((cells[3].as_str(), cells[5].as_str()), ("no law", "—"));
-        assert_eq!(cells.len(), headings("W₁").len());
-    }
-
-    #[test]
-    fn empty_tables_have_their_headings() {
-        assert_eq!(to_text(&[], "W₁").lines().count(), 5);
+    fn a_run_of_nothing_has_headings() {
+        let nothing = Summary::default();
+        assert_eq!(losses(&nothing).headings, ["dynamics", "diverged"]);
+        assert_eq!(to_text(&nothing).lines().count(), 5);
     }
 }

@@ -19,6 +19,39 @@ pub fn columns(lines: &[Vec<String>], names: usize) -> String {
     all.map(|line| aligned(line, &widths, names)).collect()
 }
 
+/// The columns of `lines` in pieces of [`columns`] no wider than `width`, each with the first column, the names,
+/// in front, cut to `longest`. Whatever is in the cells, a terminal has nothing to obey.
+#[must_use]
+pub fn pieces(lines: &[Vec<String>], longest: usize, width: usize) -> Vec<String> {
+    let count = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |line: &Vec<String>, c: usize| {
+        let most = if c == 0 { longest } else { width - longest - 2 };
+        cut(&plain(line.get(c).map_or("", String::as_str)), most)
+    };
+    let size = |c: usize| {
+        lines
+            .iter()
+            .map(|line| length(&cell(line, c)))
+            .max()
+            .unwrap_or(0)
+    };
+    let mut pieces: Vec<Vec<usize>> = vec![vec![0]];
+    let mut used = size(0);
+    for c in 1..count {
+        if used + 2 + size(c) > width {
+            pieces.push(vec![0]);
+            used = size(0);
+        }
+        used += 2 + size(c);
+        pieces.last_mut().expect("there is a first").push(c);
+    }
+    let piece = |places: &Vec<usize>| {
+        let cells = |line| places.iter().map(|&c| cell(line, c)).collect();
+        columns(&lines.iter().map(cells).collect::<Vec<_>>(), 1)
+    };
+    pieces.iter().map(piece).collect()
+}
+
 fn aligned(cells: &[String], widths: &[usize], names: usize) -> String {
     let mut line = String::new();
     for (c, (cell, width)) in cells.iter().zip(widths).enumerate() {

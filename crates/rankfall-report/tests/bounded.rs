@@ -1,11 +1,11 @@
 //! Figures of runs of any size stay pictures that a page can hold, and say what they leave out.
 
-use rankfall_report::network_record::{
-    DENSE, MatrixSummary, NetworkDynamics, NetworkProblem, NetworkSummary,
+use rankfall_report::record::{
+    DENSE, DynamicsSummary, LossSummary, MatrixSummary, ProblemSummary, SeriesRow, Summary,
+    weights_name,
 };
-use rankfall_report::record::{LossSummary, SeriesRow};
 use rankfall_report::scene::{Item, Scene};
-use rankfall_report::{Figure, SeriesTable, draw_all, draw_network, png, svg};
+use rankfall_report::{Figure, SeriesTable, draw_all, png, svg};
 
 mod markup;
 mod synthetic;
@@ -93,8 +93,7 @@ fn two_hundred_singular_values_are_thinned_and_that_is_said() {
         ..Recipe::standard()
     }
     .record();
-    for observable in ["theta", "w1"] {
-        let observable = format!("log_singular_value_{observable}");
+    for observable in ["log_singular_value_theta", "log_singular_value"] {
         let first: Vec<SeriesRow> = rows
             .iter()
             .filter(|r| r.observable == observable && r.index == 1)
@@ -153,71 +152,55 @@ fn the_seed_figure_has_the_noise_and_every_dynamics_of_its_legend() {
 }
 
 /// A dense record: `count` dynamics of a network of `depth` layers with `values` singular values each.
-fn network(count: usize, depth: usize, values: u32) -> (NetworkSummary, Vec<SeriesRow>) {
+fn network(count: usize, depth: usize, values: u32) -> (Summary, Vec<SeriesRow>) {
     let loss = || LossSummary {
         initial: Some(1.0),
         final_mean: Some(0.5),
         final_std: None,
     };
-    let one = |i: usize| NetworkDynamics {
+    let matrix = |name: String, layer: Option<u32>| MatrixSummary {
+        name,
+        layer,
+        ..MatrixSummary::default()
+    };
+    let layers = (1..=depth as u32).map(|j| matrix(weights_name(j), Some(j)));
+    let matrices: Vec<_> = layers.chain([matrix("product".into(), None)]).collect();
+    let one = |i: usize| DynamicsSummary {
         label: format!("dynamics {i}"),
         kind: KINDS[2 + i % 3].into(),
         noise_intensity: if i.is_multiple_of(3) { 0.0 } else { 0.02 },
-        noise: vec![],
         step_size: 0.01,
-        schedule: String::new(),
-        momentum: 0.0,
-        weight_decay: 0.0,
         steps: 100,
         trajectories: 1,
-        diverged: 0,
-        divergences: vec![],
-        reductions: vec![],
-        seconds: 1.0,
-        trajectory_steps_per_second: 100.0,
         loss: loss(),
-        accuracy: None,
-        held_out_loss: None,
-        held_out_accuracy: None,
-        layers: vec![MatrixSummary::default(); depth],
-        product: Some(MatrixSummary::default()),
-        features: vec![],
-        jacobian: None,
-        log_det_stacks: vec![],
-        quantiles: String::new(),
-        inert: None,
+        matrices: matrices.clone(),
+        ..DynamicsSummary::default()
     };
-    let summary = NetworkSummary {
-        schema: 1,
+    let summary = Summary {
         version: "0.1.0".into(),
         engine: DENSE.into(),
-        engine_reason: String::new(),
         experiment: "SYNTHETIC TEST RECORD (not a simulation)".into(),
         seed: 1,
-        problem: NetworkProblem {
+        problem: ProblemSummary {
             samples: 100,
-            held_out: 0,
             layers: vec![10; depth + 1],
             kind: "dense".into(),
-            activation: "identity".into(),
-            bias: false,
-            parameters: 100 * depth,
+            activation: "linear".into(),
             loss: "squared".into(),
-            precision: "f64".into(),
-            classes: false,
-            constant_loss: None,
             data: "made up".into(),
+            ..ProblemSummary::default()
         },
         dynamics: (0..count).map(one).collect(),
-        warnings: vec![],
+        ..Summary::default()
     };
     let mut rows = Vec::new();
     for i in 0..count {
         for save in 0..5 {
-            let mut push = |observable: String, index: u32, value: f64| {
+            let mut push = |observable: &str, layer: Option<u32>, index: u32, value: f64| {
                 rows.push(SeriesRow {
                     dynamics: format!("dynamics {i}"),
-                    observable,
+                    observable: observable.into(),
+                    layer,
                     index,
                     time: f64::from(save),
                     mean: Some(value),
@@ -230,15 +213,15 @@ fn network(count: usize, depth: usize, values: u32) -> (NetworkSummary, Vec<Seri
                     law: None,
                 });
             };
-            push("loss".into(), 0, 10.0 * 1e-8f64.powi(save));
-            for layer in 1..=depth {
-                push("numerical_rank_layer".into(), layer as u32, 5.0);
+            push("loss", None, 0, 10.0 * 1e-8f64.powi(save));
+            for layer in 1..=depth as u32 {
+                push("numerical_rank", Some(layer), 0, 5.0);
                 for index in 1..=values {
-                    let name = format!("log_singular_value_layer_{layer}");
-                    push(name, index, -f64::from(index * save as u32) * 0.1);
+                    let value = -f64::from(index * save as u32) * 0.1;
+                    push("log_singular_value", Some(layer), index, value);
                 }
             }
-            push("log_singular_value_product".into(), 1, -f64::from(save));
+            push("log_singular_value_product", None, 1, -f64::from(save));
         }
     }
     (summary, rows)
@@ -255,7 +238,7 @@ fn dense_figures_are_bounded_for_any_number_of_dynamics_and_layers() {
         (1000, 1, 2),
     ] {
         let (summary, rows) = network(count, depth, values);
-        let figures = draw_network(&summary, &SeriesTable::from_rows(rows));
+        let figures = draw_all(&summary, &SeriesTable::from_rows(rows));
         check(&figures);
         check_said(&figures, count);
         let pages = figures
@@ -266,9 +249,9 @@ fn dense_figures_are_bounded_for_any_number_of_dynamics_and_layers() {
             titles += &words(page.outcome.as_ref().expect("drawn"));
         }
         // One axis serves all layers of a row, so that its label names none.
-        assert!(!titles.contains("singular values of layer"), "{titles}");
+        assert!(!titles.contains("singular values of W"), "{titles}");
         for i in 0..count.min(16) {
-            let panel = format!("dynamics {i}, layer 1");
+            let panel = format!("dynamics {i}, W₁");
             assert!(titles.contains(&panel), "{panel} of {count}");
         }
         if depth > 7 {
@@ -284,7 +267,7 @@ fn dense_figures_are_bounded_for_any_number_of_dynamics_and_layers() {
 #[test]
 fn regression_has_no_accuracy_and_losses_end_at_rounding() {
     let (summary, rows) = network(2, 2, 3);
-    let figures = draw_network(&summary, &SeriesTable::from_rows(rows));
+    let figures = draw_all(&summary, &SeriesTable::from_rows(rows));
     assert_eq!(figures[0].title, "Loss over time");
     let said = words(figures[0].outcome.as_ref().expect("drawn"));
     // 10, 10⁻⁷, 10⁻¹⁵, 10⁻²³, 10⁻³¹, of which the last two are below 10 · 10⁻¹⁶.

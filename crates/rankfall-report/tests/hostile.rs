@@ -27,10 +27,9 @@ fn draw(summary: &Summary, rows: Vec<SeriesRow>) -> (Vec<Figure>, String) {
         command,
     });
     markup::check("page", &page);
-    let _ = table::to_text(
-        &table::predicted_and_measured(summary),
-        table::falling_layer(summary),
-    );
+    for line in table::to_text(summary).lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
     (figures, page)
 }
 
@@ -258,7 +257,7 @@ fn what_diverged_is_said_before_anything_else() {
 #[test]
 fn more_outputs_than_inputs_follow_the_second_layer() {
     let (mut summary, rows) = Recipe::standard().record();
-    summary.problem.inputs = 1;
+    summary.problem.layers[0] = 1;
     let (figures, page) = draw(&summary, rows);
     assert!(figures.iter().any(|f| f.name == "singular_values_w2"));
     assert!(page.contains("rank of W₂"));

@@ -361,7 +361,7 @@ fn forces_are_drawn_only_where_they_were_recorded() {
 fn forces_are_in_the_summary_only_where_they_are_scaled() {
     let (summary, _) = Recipe::forces().record();
     let json = |i: usize| serde_json::to_value(&summary.dynamics[i]).expect("written");
-    assert!(json(0).get("forces").is_none());
+    assert!(json(0)["forces"].is_null());
     assert_eq!(json(1)["forces"]["repulsion"], 0.0);
     let read = |i: usize| serde_json::from_value::<DynamicsSummary>(json(i)).expect("read");
     assert_eq!(read(0).forces, None);

@@ -1,9 +1,11 @@
 //! The checkpoint of a run: dynamics that are finished, and how far the current one is.
 
 use crate::failure::{Failure, shown_path};
+use crate::run_folder::weights::Tensor;
 use crate::run_folder::{CHECKPOINT, FINISHED, RunFolder, open};
 use crate::session::expect_same_experiment;
 use crate::shard::Shard;
+use crate::summarise::Grid;
 use rankfall_core::ensemble::Checkpoint;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use serde::de::DeserializeOwned;
@@ -38,10 +40,19 @@ pub struct Finished {
     summary: String,
     /// Its rows of `series.parquet`.
     pub series: Vec<SeriesRow>,
-    /// Values of each trajectory, where kept.
-    pub trajectories: Option<Vec<(u64, Vec<f64>)>>,
-    /// `w1` and `w2` of trajectory 0 at the end, rows first.
-    pub weights: Option<[Vec<f64>; 2]>,
+    /// Every trajectory, where kept.
+    pub trajectories: Option<Kept>,
+    /// The weights of trajectory 0 at the end; none where it diverged.
+    pub tensors: Vec<Tensor>,
+}
+
+/// The values of every trajectory of a dynamics.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// What was measured and when.
+    pub grid: Grid,
+    /// Of each trajectory by its index, in the order of the grid.
+    pub values: Vec<(u64, Vec<f64>)>,
 }
 
 /// How far a run is. What its finished dynamics left is in files of their own, each written once, so
@@ -75,8 +86,8 @@ impl Finished {
     pub fn new(
         summary: &DynamicsSummary,
         series: Vec<SeriesRow>,
-        trajectories: Option<Vec<(u64, Vec<f64>)>>,
-        weights: Option<[Vec<f64>; 2]>,
+        trajectories: Option<Kept>,
+        tensors: Vec<Tensor>,
     ) -> Result<Self, Failure> {
         let summary = serde_json::to_string(summary)
             .map_err(|error| Failure::run(format!("cannot encode a summary: {error}")))?;
@@ -84,7 +95,7 @@ impl Finished {
             summary,
             series,
             trajectories,
-            weights,
+            tensors,
         })
     }
 

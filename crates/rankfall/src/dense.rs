@@ -1,7 +1,6 @@
-//! Experiments on networks given by their layers, in the dense engine: data, runs, results.
+//! The dense engine: networks of any depth with any of the noises. Data, runs, results.
 
 pub mod engine;
 pub mod preparation;
-pub mod results;
-pub mod summarise;
+pub mod record;
 mod tables;

@@ -1,8 +1,7 @@
 //! What makes a result doubtful though the run went through: nothing was learned, or nothing more can be.
 
 use crate::failure::quoted;
-use rankfall_report::network_record::{InertSummary, NetworkDynamics, NetworkProblem};
-use rankfall_report::record::DynamicsSummary;
+use rankfall_report::record::{DynamicsSummary, InertSummary, LossSummary, ProblemSummary};
 
 /// A loss that stays within this share of itself has hardly moved.
 pub const HARDLY: f64 = 0.01;
@@ -13,15 +12,27 @@ const FEW_STEPS: u64 = 100;
 /// Above this share of the loss of a constant prediction nothing is learned that could be lost again.
 const UNLEARNED: f64 = 0.5;
 
-/// Of two linear layers, after a hundred steps or more: the loss above the least-squares optimum is what it was to one per cent.
-pub fn of_exact(dynamics: &DynamicsSummary) -> Option<String> {
-    let (start, end) = dynamics.excess_loss.ends()?;
-    (dynamics.steps >= FEW_STEPS && has_hardly_moved(start, end)).then(|| {
+/// After a hundred steps or more: the loss above the least-squares optimum is what it was to one per cent, or, where no
+/// optimum is known, the loss is what it was at the start or that of a constant prediction; units are dead, or
+/// layers have no gradient.
+pub fn of(dynamics: &DynamicsSummary, problem: &ProblemSummary) -> Vec<String> {
+    let label = quoted(&dynamics.label);
+    if dynamics.steps < FEW_STEPS {
+        return Vec::new();
+    }
+    match &dynamics.excess_loss {
+        Some(excess) => of_excess(&label, excess).into_iter().collect(),
+        None => of_loss(&label, dynamics, problem),
+    }
+}
+
+fn of_excess(label: &str, excess: &LossSummary) -> Option<String> {
+    let (start, end) = excess.ends()?;
+    has_hardly_moved(start, end).then(|| {
         format!(
-            "{} has hardly moved: its loss above the least-squares optimum is {} at the start and {} at the end; \
+            "{label} has hardly moved: its loss above the least-squares optimum is {} at the start and {} at the end; \
              its ranks are those of the start. A longer run.time, a larger step_size or larger initial weights \
              show more",
-            quoted(&dynamics.label),
             rounded(start),
             rounded(end)
         )
@@ -33,14 +44,8 @@ pub fn has_hardly_moved(start: f64, end: f64) -> bool {
     start > 0.0 && (end / start - 1.0).abs() <= HARDLY
 }
 
-/// Of a network, after a hundred steps or more: its loss at the end is what it was at the start or that of a constant prediction, both to
-/// one per cent, units are dead, or layers have no gradient.
-pub fn of_network(dynamics: &NetworkDynamics, problem: &NetworkProblem) -> Vec<String> {
-    let label = quoted(&dynamics.label);
+fn of_loss(label: &str, dynamics: &DynamicsSummary, problem: &ProblemSummary) -> Vec<String> {
     let mut all = Vec::new();
-    if dynamics.steps < FEW_STEPS {
-        return all;
-    }
     if let Some((start, end)) = dynamics.loss.ends() {
         let constant = problem.constant_loss.filter(|loss| *loss > 0.0);
         let unlearned = end > UNLEARNED * constant.unwrap_or(start);
@@ -61,7 +66,7 @@ pub fn of_network(dynamics: &NetworkDynamics, problem: &NetworkProblem) -> Vec<S
             ));
         }
         let inert = dynamics.inert.iter();
-        all.extend(inert.flat_map(|inert| of_inert(&label, inert, problem, unlearned)));
+        all.extend(inert.flat_map(|inert| of_inert(label, inert, problem, unlearned)));
     }
     all
 }
@@ -69,10 +74,10 @@ pub fn of_network(dynamics: &NetworkDynamics, problem: &NetworkProblem) -> Vec<S
 fn of_inert(
     label: &str,
     inert: &InertSummary,
-    problem: &NetworkProblem,
+    problem: &ProblemSummary,
     unlearned: bool,
 ) -> Vec<String> {
-    let widths = &problem.layers[1..];
+    let widths = problem.layers.get(1..).unwrap_or_default();
     let shares: Vec<String> = (inert.dead_units.iter().zip(widths).enumerate())
         .filter(|(_, (dead, width))| 2 * **dead > **width)
         .map(|(index, (dead, width))| {

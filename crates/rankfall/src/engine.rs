@@ -1,12 +1,11 @@
 //! What runs an experiment: the exact engine for two linear layers ([`crate::exact`]), the dense one for
 //! any network ([`crate::dense`]). Runs, shards and merging know them by these two traits alone.
 
+use crate::checkpoint::Finished;
 use crate::failure::Failure;
-use crate::results::Drawing;
-use crate::run_folder::{AnySummary, RunFolder};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};
-use rankfall_report::network_record::InertSummary;
+use rankfall_report::record::{InertSummary, Summary};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -53,9 +52,6 @@ pub trait Engine {
 pub trait Recorder {
     /// What is known of the data: all that is needed to make results of measurements.
     type Known: Clone + PartialEq + Serialize + DeserializeOwned;
-    /// A finished dynamics.
-    type Finished: Serialize + DeserializeOwned + Sync;
-
     /// The name of the experiment.
     fn name(&self) -> &str;
     /// The resolved copy of the experiment, with the checksums of its data.
@@ -77,15 +73,10 @@ pub trait Recorder {
         dynamics: usize,
         measurements: &Measurements,
         seconds: f64,
-    ) -> Result<Self::Finished, Failure>;
-    /// Writes all files of a run into its folder; the summary comes last, and the run is then finished.
+    ) -> Result<Finished, Failure>;
+    /// What a run with these dynamics says of itself.
     ///
     /// # Errors
-    /// Exit code 1 where a file of results cannot be written.
-    fn write(
-        &self,
-        folder: RunFolder,
-        finished: &[Self::Finished],
-        resolved: &str,
-    ) -> Result<(AnySummary, Drawing), Failure>;
+    /// Exit code 1 for a dynamics that cannot be decoded.
+    fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure>;
 }

@@ -1,13 +1,15 @@
 //! `rankfall merge`: folds the shards of a run to the bits of the run that was never sharded, and
 //! finds out shards that do not belong together.
 
-use crate::dense;
+use crate::checkpoint::Finished;
+use crate::dense::record::DenseRecorder;
 use crate::engine::{Measurements, Recorder};
 use crate::estimate;
+use crate::exact::record::ExactRecorder;
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::experiment::{Asked, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
-use crate::results::Results;
+use crate::results;
 use crate::run::{Content, Done};
 use crate::run_folder::partial::{PartRecord, ShardRecord, Sharded, read_part, read_shard};
 use crate::run_folder::{self, Existing, Opened, RunFolder};
@@ -98,10 +100,10 @@ fn merge_run(shards: &[ShardFolder], out: &Path, existing: Existing) -> Result<D
         Asked::Exact(experiment, _) => merge_with(shards, out, existing, |known| {
             estimate::check_merge(&experiment, &known)?;
             let experiment = Experiment::clone(&experiment);
-            Ok(Results { experiment, known })
+            Ok(ExactRecorder { experiment, known })
         }),
         Asked::Dense(experiment, why) => merge_with(shards, out, existing, |known| {
-            Ok(dense::results::Results {
+            Ok(DenseRecorder {
                 experiment: (*experiment).clone(),
                 known,
                 why: why.clone(),
@@ -128,7 +130,8 @@ fn merge_with<R: Recorder>(
     };
     let resolved = &shards[0].experiment;
     folder.write_experiment(resolved)?;
-    let (summary, drawing) = recorder.write(folder, &finished, resolved)?;
+    let mut summary = recorder.summary(&finished)?;
+    let drawing = results::write(folder, &finished, &mut summary, resolved)?;
     Ok(Done {
         path: out.to_owned(),
         content: Content::Run(summary),
@@ -142,7 +145,7 @@ fn merge_dynamics<R: Recorder>(
     shards: &[ShardFolder],
     recorder: &R,
     dynamics: usize,
-) -> Result<R::Finished, Failure> {
+) -> Result<Finished, Failure> {
     let mut folded = Measurements {
         statistics: recorder.empty_statistics(dynamics),
         weights: None,
@@ -304,5 +307,5 @@ fn expect_elsewhere(out: &Path, shards: &[ShardFolder]) -> Result<(), Failure> {
 /// # Errors
 /// Exit code 2 where it is missing, damaged, or not the file that the shard wrote.
 pub fn read_run_part(folder: &Path, index: usize, shard: &ShardRecord) -> Result<(), Failure> {
-    read_part::<Part<<Results as Recorder>::Known>>(folder, index, shard).map(drop)
+    read_part::<Part<<ExactRecorder as Recorder>::Known>>(folder, index, shard).map(drop)
 }

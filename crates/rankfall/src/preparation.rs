@@ -50,13 +50,8 @@ pub struct Known {
 impl Known {
     /// What an ensemble measures at every save time.
     pub fn layout(&self, ensemble: &EnsembleSpec) -> Layout {
-        let ProblemSummary {
-            inputs,
-            outputs,
-            width,
-            ..
-        } = self.problem;
-        let columns = width.min(inputs + outputs);
+        let (inputs, outputs) = (self.problem.inputs(), self.problem.outputs());
+        let columns = self.problem.width().min(inputs + outputs);
         ensemble.layout(inputs, outputs, columns, self.truth_known)
     }
 }
@@ -168,14 +163,12 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
     let problem = setup.problem(0).map_err(of_setup)?;
     check_width(experiment, &problem)?;
     check_given_weights(experiment, &setup, &problem)?;
+    let widths = [problem.inputs, setup.width, problem.outputs];
     let summary = ProblemSummary {
-        samples: problem.samples,
-        inputs: problem.inputs,
-        outputs: problem.outputs,
-        width: setup.width,
-        trace_sxx: problem.trace(),
-        loss_floor: problem.reported_loss_floor(),
+        trace_sxx: Some(problem.trace()),
+        loss_floor: Some(problem.reported_loss_floor()),
         data: words,
+        ..ProblemSummary::two_layers(problem.samples, widths)
     };
     let mut warnings = warnings;
     warnings.extend(note);

@@ -1,273 +1,129 @@
-//! From the finished dynamics of an experiment to the files of its run folder, figures included.
+//! From the finished dynamics of an experiment to the files of its run folder, figures included, whatever the
+//! engine.
 
 use crate::checkpoint::Finished;
 use crate::doubts;
-use crate::engine::{Measurements, Recorder};
-use crate::experiment::Experiment;
-use crate::failure::{Failure, quoted, shown_path};
-use crate::preparation::Known;
+use crate::failure::{Failure, shown_path};
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::Tensor;
-use crate::run_folder::{self, AnySummary, REPORT, RunFolder, TRAJECTORIES};
-use crate::summarise::Material;
-use crate::survival::{Survival, expect_survivors};
-use rankfall_core::ensemble::EnsembleSpec;
-use rankfall_core::ensemble::statistics::Statistics;
-use rankfall_core::measure::layout::LAW;
-use rankfall_core::model::network::Weights;
-use rankfall_report::record::{DynamicsSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
+use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
+use crate::survival::{expect_survivors, warning};
+use rankfall_report::record::{EXACT, ProblemSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
 use rankfall_report::scene::Scene;
 use rankfall_report::{Figure, ReportInput, SeriesTable, draw_all, png, report_page, svg};
 use serde::Serialize;
 use std::path::Path;
 
-/// Makes results of what the exact engine measured.
-pub struct Results {
-    /// The experiment.
-    pub experiment: Experiment,
-    /// What is known of its data.
-    pub known: Known,
+/// What a run says of itself besides its dynamics.
+pub struct Heading<'a> {
+    /// The experiment's name.
+    pub experiment: &'a str,
+    /// The seed everything was drawn from.
+    pub seed: u64,
+    /// Which engine ran it.
+    pub engine: &'static str,
+    /// Why that one, in a clause.
+    pub engine_reason: &'a str,
+    /// What all dynamics share.
+    pub problem: ProblemSummary,
+    /// Sentences a reader of the results must see, whatever came out.
+    pub warnings: &'a [String],
 }
 
-impl Recorder for Results {
-    type Known = Known;
-    type Finished = Finished;
-
-    fn name(&self) -> &str {
-        &self.experiment.name
-    }
-
-    fn resolved_toml(&self) -> String {
-        self.experiment.resolved_toml()
-    }
-
-    fn labels(&self) -> Vec<&str> {
-        let dynamics = self.experiment.dynamics.iter();
-        dynamics.map(|spec| spec.label.as_str()).collect()
-    }
-
-    fn blocks(&self, dynamics: usize) -> u64 {
-        let problem = &self.known.problem;
-        let rows = problem.inputs + problem.outputs;
-        let spec = &self.experiment.dynamics[dynamics];
-        self.experiment.blocks_of(spec, rows)
-    }
-
-    fn empty_statistics(&self, dynamics: usize) -> Statistics {
-        let mut ensemble = self.ensemble(dynamics);
-        ensemble.trajectories =
-            (self.experiment).trajectories_of(&self.experiment.dynamics[dynamics]);
-        ensemble.empty_statistics(&self.known.layout(&ensemble))
-    }
-
-    fn known(&self) -> &Known {
-        &self.known
-    }
-
-    fn finish(
-        &self,
-        index: usize,
-        measurements: &Measurements,
-        seconds: f64,
-    ) -> Result<Finished, Failure> {
-        let run = &self.experiment.run;
-        let spec = &self.experiment.dynamics[index];
-        let statistics = &measurements.statistics;
-        let totals = statistics.totals();
-        let ensemble = self.ensemble(index);
-        let material = Material {
-            spec,
-            layout: &self.known.layout(&ensemble),
-            statistics,
-            totals: &totals,
-            save_steps: &ensemble.save_steps,
-            trajectories: self.experiment.trajectories_of(spec),
-            requested: run.trajectories,
-            problem: &self.known.problem,
-            rank_tolerance: run.rank_tolerance,
-            reduce: run.reductions,
-            seconds,
-        };
-        let first = self.known.problem.inputs * self.known.problem.width;
-        let two = |weights: &Vec<f64>| {
-            let (w1, w2) = weights.split_at(first.min(weights.len()));
-            [w1.to_vec(), w2.to_vec()]
-        };
-        Finished::new(
-            &material.summary(),
-            material.series(),
-            totals
-                .trajectories()
-                .filter(|_| run.keep_trajectories)
-                .map(<[_]>::to_vec),
-            measurements.weights.as_ref().map(two),
-        )
-    }
-
-    fn write(
-        &self,
-        folder: RunFolder,
-        finished: &[Finished],
-        resolved: &str,
-    ) -> Result<(AnySummary, Drawing), Failure> {
-        let mut summary = self.summary(finished)?;
-        let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
-        folder.write_series(&rows)?;
-        self.write_trajectories(&folder, finished)?;
-        folder.write_weights(&self.tensors(finished))?;
-        let table = SeriesTable::from_rows(rows);
-        let path = folder.path().to_owned();
-        let drawing = draw(&summary, &table, resolved, &path);
-        let drawing = finish_drawn(folder, drawing, &mut summary, |s| &mut s.warnings)?;
-        Ok((AnySummary::Exact(Box::new(summary)), drawing))
-    }
-}
-
-impl Results {
-    fn ensemble(&self, dynamics: usize) -> EnsembleSpec {
-        let save_steps = self.experiment.save_steps().swap_remove(dynamics);
-        self.experiment.ensemble(dynamics, &save_steps)
-    }
-
-    fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
-        let dynamics = finished
-            .iter()
-            .map(Finished::summary)
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut warnings = self.known.warnings.clone();
-        warnings.extend(dynamics.iter().filter_map(|d| survival(d).warning()));
-        warnings.extend(dynamics.iter().filter_map(doubts::of_exact));
-        warnings.extend(self.width_warning());
-        warnings.extend(matched_noise_note(&dynamics, self.known.problem.samples));
+impl Heading<'_> {
+    /// The summary of a run with these dynamics.
+    ///
+    /// # Errors
+    /// Exit code 1 for a dynamics that cannot be decoded.
+    pub fn summary(self, finished: &[Finished]) -> Result<Summary, Failure> {
+        let dynamics = finished.iter().map(Finished::summary);
+        let dynamics = dynamics.collect::<Result<Vec<_>, _>>()?;
+        let mut warnings = self.warnings.to_vec();
+        warnings.extend(dynamics.iter().filter_map(warning));
+        let doubts = dynamics.iter().flat_map(|d| doubts::of(d, &self.problem));
+        warnings.extend(doubts);
         Ok(Summary {
             schema: SUMMARY_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            experiment: self.experiment.name.clone(),
-            seed: self.experiment.run.seed,
-            problem: self.known.problem.clone(),
+            engine: self.engine.to_owned(),
+            engine_reason: self.engine_reason.to_owned(),
+            experiment: self.experiment.to_owned(),
+            seed: self.seed,
+            problem: self.problem,
             dynamics,
             warnings,
         })
     }
+}
 
-    fn width_warning(&self) -> Option<String> {
-        let problem = &self.known.problem;
-        let (d, l) = (problem.inputs + problem.outputs, problem.width);
-        (l < d).then(|| {
-            format!(
-                "the width {l} is below p + k = {d}: log det is that of ΘᵀΘ, which no law holds \
-                 constant, not even under gradient flow"
-            )
-        })
+/// Writes everything but the summary, and then the summary: the run is then finished. Pictures
+/// come last, and what goes wrong with them is a warning of the summary.
+///
+/// # Errors
+/// Exit code 1 where a file of results cannot be written.
+pub fn write(
+    folder: RunFolder,
+    finished: &[Finished],
+    summary: &mut Summary,
+    resolved: &str,
+) -> Result<Drawing, Failure> {
+    let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
+    folder.write_series(&rows)?;
+    write_trajectories(&folder, finished, summary)?;
+    let tensors: Vec<Tensor> = finished.iter().flat_map(|f| f.tensors.clone()).collect();
+    folder.write_weights(&tensors)?;
+    let table = SeriesTable::from_rows(rows);
+    let path = folder.path().to_owned();
+    let drawing = draw(summary, &table, resolved, &path);
+    finish_drawn(folder, drawing, summary, |s| &mut s.warnings)
+}
+
+/// Writes the trajectories, where they are kept.
+fn write_trajectories(
+    folder: &RunFolder,
+    finished: &[Finished],
+    summary: &Summary,
+) -> Result<(), Failure> {
+    if finished.iter().all(|done| done.trajectories.is_none()) {
+        return Ok(());
     }
-
-    fn tensors(&self, finished: &[Finished]) -> Vec<Tensor> {
-        let problem = &self.known.problem;
-        let mut tensors = Vec::new();
-        for (index, [w1, w2]) in finished
-            .iter()
-            .enumerate()
-            .filter_map(|(i, f)| Some((i, f.weights.as_ref()?)))
-        {
-            let prefix = if finished.len() == 1 {
-                String::new()
-            } else {
-                format!("dynamics.{index}.")
+    let mut writer = TrajectoriesWriter::create(&folder.file(TRAJECTORIES))?;
+    for (done, one) in finished.iter().zip(&summary.dynamics) {
+        let Some(kept) = &done.trajectories else {
+            continue;
+        };
+        for (trajectory, values) in &kept.values {
+            let row = |(cell, value): (usize, &f64)| {
+                let (observable, time) = kept.grid.at(cell)?;
+                Some(TrajectoryRow {
+                    dynamics: &one.label,
+                    trajectory: *trajectory,
+                    observable,
+                    time,
+                    value: value.is_finite().then_some(*value),
+                })
             };
-            let mut push = |name: &str, shape: [usize; 2], values: &[f64]| {
-                tensors.push(Tensor {
-                    name: format!("{prefix}{name}"),
-                    shape: shape.to_vec(),
-                    values: values.to_vec(),
-                });
-            };
-            push("w1", [problem.inputs, problem.width], w1);
-            push("w2", [problem.width, problem.outputs], w2);
+            let rows: Vec<TrajectoryRow> = values.iter().enumerate().filter_map(row).collect();
+            writer.append(&rows)?;
         }
-        tensors
     }
-
-    fn write_trajectories(&self, folder: &RunFolder, finished: &[Finished]) -> Result<(), Failure> {
-        if !self.experiment.run.keep_trajectories {
-            return Ok(());
-        }
-        let mut writer = TrajectoriesWriter::create(&folder.file(TRAJECTORIES))?;
-        let save_steps = self.experiment.save_steps();
-        for (index, (steps, done)) in save_steps.iter().zip(finished).enumerate() {
-            let spec = &self.experiment.dynamics[index];
-            let layout = self.known.layout(&self.experiment.ensemble(index, steps));
-            let observables = layout.observables.len();
-            for (trajectory, values) in done.trajectories.iter().flatten() {
-                let row = |(cell, &value): (usize, &f64)| {
-                    let observable = layout.observables[cell % observables];
-                    (observable.name != LAW).then(|| TrajectoryRow {
-                        dynamics: &spec.label,
-                        trajectory: *trajectory,
-                        observable: observable.name,
-                        index: observable.index,
-                        time: steps[cell / observables] as f64 * spec.time_step,
-                        value: value.is_finite().then_some(value),
-                    })
-                };
-                let rows: Vec<TrajectoryRow> = values.iter().enumerate().filter_map(row).collect();
-                writer.append(&rows)?;
-            }
-        }
-        folder.note(TRAJECTORIES, writer.finish()?);
-        Ok(())
-    }
-}
-
-/// `w1` and then `w2`, rows first.
-pub fn rows_first(weights: &Weights) -> Vec<f64> {
-    let rows = |w: &faer::Mat<f64>| -> Vec<f64> {
-        (0..w.nrows())
-            .flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)]))
-            .collect()
-    };
-    [rows(&weights.w1), rows(&weights.w2)].concat()
-}
-
-fn survival(dynamics: &DynamicsSummary) -> Survival<'_> {
-    Survival {
-        label: &dynamics.label,
-        trajectories: dynamics.trajectories,
-        diverged: dynamics.diverged,
-        first: dynamics.divergences.first(),
-    }
-}
-
-/// Full-batch label noise averages over n rows: says so where its ν is made equal to a flow's.
-fn matched_noise_note(dynamics: &[DynamicsSummary], samples: u64) -> Option<String> {
-    let flow = dynamics
-        .iter()
-        .find(|d| d.kind == "stochastic-gradient-flow" && d.noise_intensity > 0.0)?;
-    let descent = dynamics.iter().find(|d| {
-        d.kind == "label-noise-gradient-descent"
-            && d.optimizer.is_none()
-            && (d.noise_intensity / flow.noise_intensity - 1.0).abs() < 1e-12
-    })?;
-    Some(format!(
-        "{} averages its label noise over all n = {samples} rows, ν = ηδ/n; its label variance \
-         δ = {} makes ν = {} equal to that of {}",
-        quoted(&descent.label),
-        descent.label_noise,
-        descent.noise_intensity,
-        quoted(&flow.label)
-    ))
+    folder.note(TRAJECTORIES, writer.finish()?);
+    Ok(())
 }
 
 /// A dynamics without a survivor is a failed run, though its record is kept.
 ///
 /// # Errors
 /// Exit code 1, naming all of them.
-pub fn expect_survivors_of(summary: &Summary) -> Result<(), Failure> {
-    let all: Vec<Survival> = summary.dynamics.iter().map(survival).collect();
-    expect_survivors(
-        &all,
-        "a smaller step_size (or time_step) or smaller initial weights; stable steps have \
-         step × λ_max(S_xx) × (σ₁(W₁)² + σ₁(W₂)²) below 1",
-    )
+pub fn all_diverged(summary: &Summary) -> Result<(), Failure> {
+    let hint = match summary.engine.as_str() {
+        EXACT => {
+            "a smaller step_size (or time_step) or smaller initial weights; stable steps have \
+             step × λ_max(S_xx) × (σ₁(W₁)² + σ₁(W₂)²) below 1"
+        }
+        _ => "a smaller step_size, or smaller initial weights",
+    };
+    expect_survivors(&summary.dynamics, hint)
 }
 
 /// Figures and report of a run. Results do not depend on them: what fails is said, and no error.

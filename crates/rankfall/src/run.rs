@@ -1,17 +1,16 @@
 //! Running an experiment, or a shard of one, into its folder: read everything, compute dynamics by
 //! dynamics, write. Nothing is printed: what came of it is returned.
 
-use crate::dense;
 use crate::dense::engine::DenseEngine;
 use crate::engine::{Engine, Measurements, Recorder};
-use crate::exact::ExactEngine;
+use crate::exact::engine::ExactEngine;
 use crate::experiment::Asked;
 use crate::failure::Failure;
 use crate::merge::PartToWrite;
-use crate::results::{Drawing, draw, expect_survivors_of};
+use crate::results::{self, Drawing, draw};
 use crate::run_folder::lock::Held;
 use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard};
-use crate::run_folder::{self, AnySummary, Existing, Opened, RunFolder};
+use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::session::{Session, ended_early, expect_same_experiment};
 use crate::shard::Shard;
 use crate::sweep;
@@ -19,6 +18,7 @@ use crate::sweep::record::SweepSummary;
 use crate::watch::Watch;
 use rankfall_core::ensemble::{Checkpoint, Control};
 use rankfall_report::SeriesTable;
+use rankfall_report::record::Summary;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ pub struct Done {
 /// What a finished folder has.
 pub enum Content {
     /// A run.
-    Run(AnySummary),
+    Run(Summary),
     /// A shard of a run or of a sweep.
     Shard(ShardRecord),
     /// A sweep.
@@ -82,8 +82,7 @@ impl Done {
     /// Exit code 1, naming all such dynamics.
     pub fn expect_survivors(&self) -> Result<(), Failure> {
         match &self.content {
-            Content::Run(AnySummary::Exact(summary)) => expect_survivors_of(summary),
-            Content::Run(AnySummary::Dense(summary)) => dense::results::all_diverged(summary),
+            Content::Run(summary) => results::all_diverged(summary),
             Content::Sweep(summary) => sweep::expect_survivors(summary),
             Content::Shard(_) => Ok(()),
         }
@@ -138,7 +137,8 @@ fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result
             let finished =
                 run.all(|index, left, seconds| engine.recorder().finish(index, left, seconds))?;
             let resolved = run.session.resolved;
-            let (summary, drawing) = engine.recorder().write(folder, &finished, &resolved)?;
+            let mut summary = engine.recorder().summary(&finished)?;
+            let drawing = results::write(folder, &finished, &mut summary, &resolved)?;
             Ok(Done {
                 path,
                 content: Content::Run(summary),
@@ -165,7 +165,7 @@ fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result
 fn finished_before(path: PathBuf, session: &Session) -> Result<Done, Failure> {
     let content = match session.options.shard {
         None => {
-            let summary = run_folder::read_any_summary(&path)?;
+            let summary = run_folder::read_summary(&path)?;
             let recorded = run_folder::read_experiment(&path)?;
             expect_same_experiment(&path, &recorded, &session.resolved)?;
             Content::Run(summary)
@@ -263,12 +263,8 @@ pub fn redraw(folder: &Path) -> Result<(Drawing, Option<Held>), Failure> {
     if run_folder::is_finished_sweep(folder)? {
         return Ok((sweep::redraw(folder)?, held));
     }
-    let summary = run_folder::read_any_summary(folder)?;
-    let series = SeriesTable::from_rows(run_folder::read_series(folder)?);
+    let summary = run_folder::read_summary(folder)?;
+    let series = SeriesTable::from_rows(run_folder::read_series(folder, summary.schema)?);
     let experiment = run_folder::read_experiment(folder)?;
-    let drawing = match &summary {
-        AnySummary::Exact(summary) => draw(summary, &series, &experiment, folder),
-        AnySummary::Dense(summary) => dense::results::draw(summary, &series, &experiment, folder),
-    };
-    Ok((drawing, held))
+    Ok((draw(&summary, &series, &experiment, folder), held))
 }

@@ -11,6 +11,7 @@ mod guarded;
 pub mod lock;
 pub mod open;
 pub mod partial;
+mod schema_one;
 pub mod series;
 mod sweep_table;
 pub mod trajectories;
@@ -22,7 +23,6 @@ use crate::sweep::schedule::UnitRows;
 use atomic::{remove_leftovers, write_atomically};
 use checksums::{CHECKED, Checksums, WithChecksums};
 use lock::Held;
-use rankfall_report::network_record::{DENSE, NetworkSummary};
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
 use serde::Serialize;
 use std::fs::{self, File};
@@ -325,63 +325,21 @@ pub fn summary_json(summary: &impl Serialize) -> Result<String, Failure> {
         .map_err(|error| Failure::run(format!("cannot write the summary as JSON: {error}")))
 }
 
-/// The summary of either engine.
-#[derive(Clone, Debug)]
-pub enum AnySummary {
-    /// Two linear layers.
-    Exact(Box<Summary>),
-    /// Any network.
-    Dense(Box<NetworkSummary>),
-}
-
-/// Reads the summary of a finished run.
-///
-/// # Errors
-/// Exit code 2 where the folder has none, an unfinished run, or one that cannot be understood.
-pub fn read_any_summary(folder: &Path) -> Result<AnySummary, Failure> {
-    #[derive(serde::Deserialize)]
-    struct Engine {
-        engine: Option<String>,
-    }
-    let (path, text) = summary_text(folder)?;
-    let Engine { engine } = serde_json::from_str(&text).map_err(|e| unreadable(&path, &e))?;
-    let wrong = |error: serde_json::Error| unreadable(&path, &error);
-    Ok(match engine.as_deref() {
-        Some(DENSE) => AnySummary::Dense(Box::new(serde_json::from_str(&text).map_err(wrong)?)),
-        _ => AnySummary::Exact(Box::new(serde_json::from_str(&text).map_err(wrong)?)),
-    })
-}
-
-/// Reads the summary of a finished run of the exact engine.
+/// Reads the summary of a finished run; one of schema 1 as this version has it.
 ///
 /// # Errors
 /// Exit code 2 where the folder has none, an unfinished run, or one that cannot be understood.
 pub fn read_summary(folder: &Path) -> Result<Summary, Failure> {
-    match read_any_summary(folder)? {
-        AnySummary::Exact(summary) => Ok(*summary),
-        AnySummary::Dense(_) => {
-            let message = format!("the run in {} is of the dense engine", shown_path(folder));
-            Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
-        }
-    }
+    let (path, text, schema) = summary_text(folder)?;
+    let summary = match schema {
+        schema_one::SCHEMA => schema_one::summary(&text),
+        _ => serde_json::from_str(&text),
+    };
+    summary.map_err(|error| unreadable(&path, &error))
 }
 
-/// Reads the summary of a finished run of the dense engine.
-///
-/// # Errors
-/// Exit code 2 where the folder has none, an unfinished run, or one that cannot be understood.
-pub fn read_network_summary(folder: &Path) -> Result<NetworkSummary, Failure> {
-    match read_any_summary(folder)? {
-        AnySummary::Dense(summary) => Ok(*summary),
-        AnySummary::Exact(_) => {
-            let message = format!("the run in {} is of the exact engine", shown_path(folder));
-            Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
-        }
-    }
-}
-
-/// The text of the summary of a finished run, of the layout that this version reads.
-fn summary_text(folder: &Path) -> Result<(PathBuf, String), Failure> {
+/// The text of the summary of a finished run, of a layout that this version reads, with its schema.
+fn summary_text(folder: &Path) -> Result<(PathBuf, String, u32), Failure> {
     match State::of(folder)? {
         State::Finished => {}
         State::Shard => {
@@ -406,19 +364,23 @@ fn summary_text(folder: &Path) -> Result<(PathBuf, String), Failure> {
     }
     let path = folder.join(SUMMARY);
     let text = open::text(&path).map_err(|error| unreadable(&path, &error))?;
-    check_schema(&path, &text)?;
+    let schema = check_schema(&path, &text)?;
     checksums::check(folder, &text)?;
-    Ok((path, text))
+    Ok((path, text, schema))
 }
 
-/// Reads the statistics of a finished run.
+/// Reads the statistics of a finished run whose summary has that schema.
 ///
 /// # Errors
 /// Exit code 2 where the file is missing, or is not such a table.
-pub fn read_series(folder: &Path) -> Result<Vec<SeriesRow>, Failure> {
+pub fn read_series(folder: &Path, schema: u32) -> Result<Vec<SeriesRow>, Failure> {
     let path = folder.join(SERIES);
     let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
-    series::read(bytes).map_err(|error| unreadable(&path, &error))
+    let rows = match schema {
+        schema_one::SCHEMA => series::read_schema_one(bytes),
+        _ => series::read(bytes),
+    };
+    rows.map_err(|error| unreadable(&path, &error))
 }
 
 /// Whether there is a finished sweep in a folder.
@@ -440,17 +402,17 @@ pub fn read_sweep(folder: &Path, plan: &Plan) -> Result<UnitRows, Failure> {
 }
 
 /// Says so when a summary was written by a version with another layout, before fields are missed.
-fn check_schema(path: &Path, text: &str) -> Result<(), Failure> {
+fn check_schema(path: &Path, text: &str) -> Result<u32, Failure> {
     #[derive(serde::Deserialize)]
     struct Schema {
         schema: u32,
     }
     let Schema { schema } = serde_json::from_str(text).map_err(|e| unreadable(path, &e))?;
-    if schema == SUMMARY_SCHEMA {
-        return Ok(());
+    if (schema_one::SCHEMA..=SUMMARY_SCHEMA).contains(&schema) {
+        return Ok(schema);
     }
     let shown = shown_path(path);
-    let message = format!("{shown} has schema {schema}; this version reads {SUMMARY_SCHEMA}");
+    let message = format!("{shown} has schema {schema}; this version reads 1 to {SUMMARY_SCHEMA}");
     Err(Failure::input(message).hint("run the experiment again: experiment.toml is beside it"))
 }
 

@@ -1,38 +1,101 @@
-//! From the statistics of an ensemble to its summary and its rows of `series.parquet`.
+//! From the statistics of an ensemble of either engine to its summary and its rows of `series.parquet`.
 
-use crate::experiment::DynamicsSpec;
+use crate::checkpoint::{Finished, Kept};
+use crate::failure::Failure;
+use crate::run_folder::weights::Tensor;
 use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
-use rankfall_core::measure::layout::{LAW, Layout};
-use rankfall_core::model::optimizer::Optimizer;
+use rankfall_report::observable::Observable;
 use rankfall_report::record::{
-    Divergence, DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, OptimizerRecord,
-    ProblemSummary, RankSummary, Scalar, SeriesRow, SpectraSummary, Spectrum,
+    Divergence, DynamicsSummary, LogDetSummary, LossSummary, MatrixSummary, Prediction,
+    RankSummary, Scalar, SeriesRow, Spectrum, weights_name,
 };
+use serde::{Deserialize, Serialize};
 
-/// What the summary of one dynamics is made from.
-pub struct Material<'a> {
-    /// The dynamics as asked for.
-    pub spec: &'a DynamicsSpec,
-    /// What was measured.
-    pub layout: &'a Layout,
-    /// Its statistics, block by block.
+/// What the engines call the law of `log_det`: a column of it, not an observable.
+const LAW: &str = "log_det_law";
+
+/// Observables taken with the losses, and not with the spectra, where the two have saves of their own.
+const LOSSES: [&str; 4] = ["loss", "accuracy", "held_out_loss", "held_out_accuracy"];
+
+/// A time at which something was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Save {
+    /// t.
+    pub time: f64,
+    /// Whether losses were.
+    pub losses: bool,
+    /// Whether everything else was.
+    pub others: bool,
+}
+
+impl Save {
+    /// At which everything was measured.
+    pub fn full(time: f64) -> Self {
+        Self {
+            time,
+            losses: true,
+            others: true,
+        }
+    }
+}
+
+/// What was measured and when: cell = save × observables + observable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grid {
+    /// In the order in which they are measured.
+    observables: Vec<Observable>,
+    /// In their order.
+    saves: Vec<Save>,
+}
+
+impl Grid {
+    /// Of observables under the names that engines give them.
+    pub fn new<'a>(names: impl Iterator<Item = (&'a str, u32)>, saves: Vec<Save>) -> Self {
+        let observables = names.map(|(name, index)| Observable::measured(name, index));
+        Self {
+            observables: observables.collect(),
+            saves,
+        }
+    }
+
+    /// The observable and the time of a cell; none where it was not taken, or is a law.
+    pub fn at(&self, cell: usize) -> Option<(&Observable, f64)> {
+        let observable = self.observables.get(cell % self.observables.len())?;
+        let save = self.saves.get(cell / self.observables.len())?;
+        let taken = match LOSSES.contains(&observable.name.as_str()) {
+            true => save.losses,
+            false => save.others,
+        };
+        (taken && observable.name != LAW).then_some((observable, save.time))
+    }
+
+    fn cell(&self, save: usize, name: &str, layer: Option<u32>) -> Option<usize> {
+        let mut all = self.observables.iter();
+        let place = all.position(|o| o.name == name && o.layer == layer)?;
+        Some(save * self.observables.len() + place)
+    }
+}
+
+/// What the summary of one dynamics is made from, besides what its engine knows of it.
+pub struct Measured<'a> {
+    /// What was measured and when.
+    pub grid: Grid,
+    /// The measurements.
     pub statistics: &'a Statistics,
-    /// The same over all blocks.
+    /// Folded over all blocks.
     pub totals: &'a Totals<'a>,
-    /// The steps at which it was measured.
-    pub save_steps: &'a [u64],
-    /// Trajectories run.
-    pub trajectories: u64,
-    /// Trajectories asked for.
-    pub requested: u64,
-    /// Sizes of the problem.
-    pub problem: &'a ProblemSummary,
+    /// Widths of the network, inputs first.
+    pub layers: &'a [usize],
     /// Relative tolerance of the numerical rank.
     pub rank_tolerance: f64,
-    /// Whether the exact reductions were used.
-    pub reduce: bool,
-    /// Wall seconds.
-    pub seconds: f64,
+    /// The same for the Jacobian.
+    pub jacobian_tolerance: f64,
+    /// t of a step.
+    pub time_of: &'a dyn Fn(u64) -> f64,
+    /// Of what kind the law of log det is.
+    pub law: &'static str,
+    /// Why no law is stated of log det of a stack, or of a network that has none; none where one is.
+    pub lawless: &'a dyn Fn(Option<u32>) -> Option<String>,
 }
 
 /// Null for what is undefined.
@@ -40,142 +103,184 @@ fn defined(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-impl Material<'_> {
-    fn time(&self, save: usize) -> f64 {
-        self.save_steps[save] as f64 * self.spec.time_step
-    }
-
-    fn cell(&self, save: usize, name: &str, index: u32) -> Option<Cell> {
-        let place = self.layout.position(name, index)?;
-        Some(
-            self.totals
-                .cell(save * self.layout.observables.len() + place),
-        )
-    }
-
-    fn mean(&self, save: usize, name: &str, index: u32) -> Option<f64> {
-        self.cell(save, name, index)
-            .and_then(|cell| defined(cell.mean))
+impl Measured<'_> {
+    /// What a dynamics leaves, with what its engine knows of it.
+    ///
+    /// # Errors
+    /// Exit code 1 if the summary cannot be encoded.
+    pub fn finish(
+        self,
+        known: DynamicsSummary,
+        keep_trajectories: bool,
+        tensors: Vec<Tensor>,
+    ) -> Result<Finished, Failure> {
+        let series = self.series(&known.label);
+        let summary = self.summary(known);
+        let values = self.totals.trajectories().filter(|_| keep_trajectories);
+        let values = values.map(<[_]>::to_vec);
+        let kept = values.map(|values| Kept {
+            grid: self.grid,
+            values,
+        });
+        Finished::new(&summary, series, kept, tensors)
     }
 
     fn last(&self) -> usize {
-        self.save_steps.len() - 1
+        self.grid.saves.len().saturating_sub(1)
     }
 
-    fn scalar(&self, name: &str) -> Scalar {
-        Scalar {
-            initial: self.mean(0, name, 0),
-            final_mean: self.mean(self.last(), name, 0),
-        }
+    fn at(&self, save: usize, name: &str, layer: Option<u32>) -> Option<Cell> {
+        let cell = self.grid.cell(save, name, layer)?;
+        Some(self.totals.cell(cell))
     }
 
-    fn loss(&self, name: &str) -> LossSummary {
-        let last = self.cell(self.last(), name, 0);
-        LossSummary {
-            initial: self.mean(0, name, 0),
-            final_mean: last.and_then(|cell| defined(cell.mean)),
-            final_std: last.and_then(|cell| defined(cell.deviation)),
-        }
+    fn mean(&self, save: usize, name: &str, layer: Option<u32>) -> Option<f64> {
+        self.at(save, name, layer)
+            .and_then(|cell| defined(cell.mean))
     }
 
-    fn spectrum(&self, matrix: &str) -> Spectrum {
-        let name = format!("log_singular_value_{matrix}");
-        let at = |save| {
-            let size = self.layout.spectrum_size(matrix) as u32;
-            (1..=size)
-                .map(|index| self.mean(save, &name, index))
+    /// `None` where it was not measured.
+    fn scalar(&self, (name, layer): &(String, Option<u32>)) -> Option<Scalar> {
+        self.grid.cell(0, name, *layer)?;
+        Some(Scalar {
+            initial: self.mean(0, name, *layer),
+            final_mean: self.mean(self.last(), name, *layer),
+        })
+    }
+
+    fn ends(&self, name: &str, layer: Option<u32>) -> Option<LossSummary> {
+        let last = self.at(self.last(), name, layer)?;
+        Some(LossSummary {
+            initial: self.mean(0, name, layer),
+            final_mean: defined(last.mean),
+            final_std: defined(last.deviation),
+        })
+    }
+
+    fn spectrum(&self, (name, layer): &(String, Option<u32>)) -> Option<Spectrum> {
+        let all = self.grid.observables.iter().enumerate();
+        let places: Vec<usize> = all
+            .filter(|(_, o)| o.name == *name && o.layer == *layer)
+            .map(|(place, _)| place)
+            .collect();
+        let at = |save: usize| {
+            let cells = places
+                .iter()
+                .map(|place| save * self.grid.observables.len() + place);
+            cells
+                .map(|cell| defined(self.totals.cell(cell).mean))
                 .collect()
         };
-        Spectrum {
+        (!places.is_empty()).then(|| Spectrum {
             initial: at(0),
             final_mean: at(self.last()),
-        }
+        })
     }
 
-    fn rank(&self, kind: &str, tolerance: Option<f64>) -> RankSummary {
-        let of = |matrix: &str| self.scalar(&format!("{kind}_{matrix}"));
-        RankSummary {
-            theta: of("theta"),
-            tolerance,
-            w1: of("w1"),
-            w2: of("w2"),
-            product: of("product"),
-        }
+    /// Every matrix whose numerical rank was measured, in that order.
+    fn matrices(&self) -> Vec<MatrixSummary> {
+        let ranks = self.grid.observables.iter();
+        let ranks = ranks.filter_map(|o| Some((o.name.strip_prefix("numerical_rank")?, o.layer)));
+        ranks
+            .map(|(rest, layer)| match (rest.strip_prefix('_'), layer) {
+                (Some(name), _) => self.matrix(name.to_owned(), layer),
+                (None, layer) => self.matrix(weights_name(layer.unwrap_or(0)), layer),
+            })
+            .collect()
     }
 
-    fn full_rank_possible(&self) -> bool {
-        self.problem.width >= self.problem.inputs + self.problem.outputs
-    }
-
-    fn log_det(&self) -> LogDetSummary {
-        let last = self.cell(self.last(), "log_det", 0);
-        let of = if self.full_rank_possible() {
-            "M"
-        } else {
-            "theta_transpose_theta"
+    fn matrix(&self, name: String, layer: Option<u32>) -> MatrixSummary {
+        let known = MatrixSummary {
+            name,
+            layer,
+            ..MatrixSummary::default()
         };
-        LogDetSummary {
-            of: of.to_owned(),
-            initial: self.mean(0, "log_det", 0),
-            final_mean: last.and_then(|cell| defined(cell.mean)),
-            final_std: last.and_then(|cell| defined(cell.deviation)),
-            law_final: self.mean(self.last(), LAW, 0),
+        let of = |quantity: &str| self.scalar(&known.observable(quantity));
+        let spectrum = |quantity: &str| self.spectrum(&known.observable(quantity));
+        let tolerance = match known.name.as_str() {
+            "jacobian" => self.jacobian_tolerance,
+            _ => self.rank_tolerance,
+        };
+        MatrixSummary {
+            log_singular_values: spectrum("log_singular_value")
+                .or_else(|| spectrum("log_row_norm")),
+            numerical_rank: RankSummary {
+                rank: of("numerical_rank").unwrap_or_default(),
+                tolerance: Some(tolerance),
+            },
+            machine_rank: of("machine_rank"),
+            effective_rank: of("effective_rank").unwrap_or_default(),
+            stable_rank: of("stable_rank").unwrap_or_default(),
+            nuclear_norm: of("nuclear_norm"),
+            log_abs_det: of("log_abs_det"),
+            active_share: of("active_share"),
+            ..known
         }
+    }
+
+    fn log_det(&self, layer: Option<u32>) -> Option<LogDetSummary> {
+        let ends = self.ends("log_det", layer)?;
+        let stack = layer.unwrap_or(1) as usize;
+        let wide = match self.layers.get(stack - 1..=stack + 1) {
+            Some(widths) => widths[1] >= widths[0] + widths[2],
+            None => false,
+        };
+        Some(LogDetSummary {
+            of: if wide { "M" } else { "theta_transpose_theta" }.to_owned(),
+            layer,
+            initial: ends.initial,
+            final_mean: ends.final_mean,
+            final_std: ends.final_std,
+            law_final: self.mean(self.last(), LAW, layer),
+        })
+    }
+
+    fn prediction(&self, log_det: &LogDetSummary) -> Prediction {
+        let undefined = || match self.totals.survivors() {
+            0 => "all diverged: no trajectory is left to hold against the law".to_owned(),
+            _ => "not computed: log det is undefined at the start".to_owned(),
+        };
+        let why_not = (self.lawless)(log_det.layer).unwrap_or_else(undefined);
+        log_det.prediction(self.law, &why_not)
     }
 
     /// The entry of `summary.json`.
-    pub fn summary(&self) -> DynamicsSummary {
-        let dynamics = &self.spec.dynamics;
-        let steps = self.save_steps[self.last()];
-        let done = steps as f64 * self.trajectories as f64;
+    fn summary(&self, known: DynamicsSummary) -> DynamicsSummary {
         let diverged = self.totals.divergences();
-        DynamicsSummary {
-            label: self.spec.label.clone(),
-            kind: dynamics.kind_name().to_owned(),
-            noise_intensity: dynamics.noise_intensity(self.problem.samples),
-            step_size: dynamics.step_size,
-            label_noise: dynamics.label_noise,
-            forces: dynamics.modified_forces().map(|f| ForceScalesRecord {
-                gradient: f.gradient,
-                own_noise: f.own_noise,
-                common_growth: f.common_growth,
-                repulsion: f.repulsion,
-            }),
-            optimizer: optimizer_record(&dynamics.optimizer),
-            steps,
-            trajectories: self.trajectories,
-            diverged: diverged.count,
-            divergences: diverged
-                .first
-                .iter()
-                .map(|d| Divergence {
-                    trajectory: d.trajectory,
-                    step: d.step,
-                    time: d.step as f64 * self.spec.time_step,
-                    reason: d.reason.name().to_owned(),
-                })
-                .collect(),
-            reductions: self.reductions(),
-            seconds: self.seconds,
-            trajectory_steps_per_second: done / self.seconds.max(1e-9),
-            log_det: self.log_det(),
-            log_singular_values: SpectraSummary {
-                theta: self.spectrum("theta"),
-                w1: self.spectrum("w1"),
-                w2: self.spectrum("w2"),
-                product: self.spectrum("product"),
-            },
-            numerical_rank: self.rank("numerical_rank", Some(self.rank_tolerance)),
-            effective_rank: self.rank("effective_rank", None),
-            stable_rank: self.rank("stable_rank", None),
-            loss: self.loss("loss"),
-            excess_loss: self.loss("excess_loss"),
-            population_loss: self
-                .layout
-                .position("population_loss", 0)
-                .map(|_| self.loss("population_loss")),
-            quantiles: self.quantiles(),
+        let divergences = diverged.first.iter().map(|d| Divergence {
+            trajectory: d.trajectory,
+            step: d.step,
+            time: (self.time_of)(d.step),
+            reason: d.reason.name().to_owned(),
+        });
+        let log_det = self.log_det(None);
+        let stacks = (1..self.layers.len() as u32).filter_map(|j| self.log_det(Some(j)));
+        let log_det_stacks: Vec<LogDetSummary> = stacks.collect();
+        let all = log_det.iter().chain(&log_det_stacks);
+        let mut predictions: Vec<Prediction> = all.map(|one| self.prediction(one)).collect();
+        if predictions.is_empty() {
+            predictions.push(self.prediction(&LogDetSummary::default()));
         }
+        let done = known.steps as f64 * known.trajectories as f64;
+        let mut summary = DynamicsSummary {
+            diverged: diverged.count,
+            divergences: divergences.collect(),
+            trajectory_steps_per_second: done / known.seconds.max(1e-9),
+            quantiles: self.quantiles(),
+            loss: self.ends("loss", None).unwrap_or_default(),
+            excess_loss: self.ends("excess_loss", None),
+            population_loss: self.ends("population_loss", None),
+            held_out_loss: self.ends("held_out_loss", None),
+            accuracy: self.ends("accuracy", None),
+            held_out_accuracy: self.ends("held_out_accuracy", None),
+            matrices: self.matrices(),
+            log_det,
+            log_det_stacks,
+            predictions,
+            ..known
+        };
+        summary.name_two_layers();
+        summary
     }
 
     fn quantiles(&self) -> String {
@@ -189,69 +294,25 @@ impl Material<'_> {
         )
     }
 
-    /// Which exact reductions were used, and why not the others.
-    fn reductions(&self) -> Vec<String> {
-        if !self.reduce {
-            let why = "none: switched off by run.reductions = false; full width, original inputs, \
-                       plain double precision, so singular values below 10⁻¹⁵ of the largest are \
-                       rounding";
-            return vec![why.to_owned()];
-        }
-        let ProblemSummary {
-            inputs: p,
-            outputs: k,
-            width: l,
-            samples: n,
-            ..
-        } = *self.problem;
-        let d = p + k;
-        let samples = if self.spec.dynamics.needs_rows() {
-            format!("samples: not reduced, these dynamics draw on single rows ({n} of them)")
-        } else {
-            format!("samples: the Gram matrices stand for all {n} rows")
-        };
-        let width = if l > d {
-            format!("width: {l} columns reduced to p + k = {d} (Θ₀ = L Qᵀ, Q never changes)")
-        } else {
-            format!("width: nothing to reduce, the width {l} is at most p + k = {d}")
-        };
-        let mut all = vec![
-            samples,
-            width,
-            "basis: inputs rotated so that S_xx is diagonal".to_owned(),
-            "columns: kept orthogonal by rotations from the right, each with its own exponent"
-                .to_owned(),
-        ];
-        if self.trajectories < self.requested {
-            let requested = self.requested;
-            all.push(format!(
-                "trajectories: one stands for {requested}, which would all be equal"
-            ));
-        }
-        all
-    }
-
-    /// The rows of `series.parquet`.
-    pub fn series(&self) -> Vec<SeriesRow> {
+    /// The rows of `series.parquet`: every observable at the saves at which it was taken.
+    fn series(&self, label: &str) -> Vec<SeriesRow> {
+        let Grid { observables, saves } = &self.grid;
+        let survivors = self.totals.survivors() as f64;
         let mut rows = Vec::new();
-        for observable in &self.layout.observables {
-            if observable.name == LAW {
-                continue;
-            }
-            for save in 0..self.save_steps.len() {
-                let Some(cell) = self.cell(save, observable.name, observable.index) else {
+        for place in 0..observables.len() {
+            for save in 0..saves.len() {
+                let at = save * observables.len() + place;
+                let Some((observable, time)) = self.grid.at(at) else {
                     continue;
                 };
-                let law = (observable.name == "log_det")
-                    .then(|| self.mean(save, LAW, 0))
-                    .flatten();
-                let survivors = self.totals.survivors() as f64;
+                let cell = self.totals.cell(at);
                 let [q05, q25, q50, q75, q95] = cell.quantiles.map(defined);
                 rows.push(SeriesRow {
-                    dynamics: self.spec.label.clone(),
-                    observable: observable.name.to_owned(),
+                    dynamics: label.to_owned(),
+                    observable: observable.name.clone(),
+                    layer: observable.layer,
                     index: observable.index,
-                    time: self.time(save),
+                    time,
                     mean: defined(cell.mean),
                     std_error: defined(cell.deviation / survivors.sqrt()),
                     q05,
@@ -259,7 +320,10 @@ impl Material<'_> {
                     q50,
                     q75,
                     q95,
-                    law,
+                    law: match observable.name.as_str() {
+                        "log_det" => self.mean(save, LAW, observable.layer),
+                        _ => None,
+                    },
                 });
             }
         }
@@ -267,11 +331,8 @@ impl Material<'_> {
     }
 }
 
-/// None for plain descent and the flows.
-fn optimizer_record(optimizer: &Optimizer) -> Option<OptimizerRecord> {
-    (!optimizer.is_plain()).then_some(OptimizerRecord {
-        momentum: optimizer.momentum,
-        nesterov: optimizer.nesterov,
-        weight_decay: optimizer.weight_decay,
-    })
+/// What is said where one trajectory was run of many that would all be equal.
+pub fn one_for_many(trajectories: u64, requested: u64) -> Option<String> {
+    (trajectories < requested)
+        .then(|| format!("trajectories: one stands for {requested}, which would all be equal"))
 }

@@ -2,50 +2,31 @@
 
 use crate::failure::{Failure, quoted};
 use rankfall_core::ensemble::statistics::StopReason;
-use rankfall_report::record::Divergence;
+use rankfall_report::record::{Divergence, DynamicsSummary};
 
-/// How many trajectories of a dynamics are left.
-pub struct Survival<'a> {
-    /// Its label.
-    pub label: &'a str,
-    /// Trajectories run.
-    pub trajectories: u64,
-    /// How many of them diverged.
-    pub diverged: u64,
-    /// The first of these.
-    pub first: Option<&'a Divergence>,
-}
-
-impl Survival<'_> {
-    /// Whether no trajectory is left.
-    pub fn none_left(&self) -> bool {
-        self.trajectories > 0 && self.diverged == self.trajectories
-    }
-
-    /// A sentence for the summary, if any trajectory diverged.
-    pub fn warning(&self) -> Option<String> {
-        let first = self.first?;
-        let label = quoted(self.label);
-        let (lost, all, at) = (self.diverged, self.trajectories, first.trajectory);
-        let when = format!("trajectory {at} at t = {}", first.time);
-        let what = match why_stopped(first) {
-            Some(why) => format!("stopped, since {why}"),
-            None => "diverged".to_owned(),
-        };
-        Some(match (self.none_left(), all) {
-            (true, 1) => format!(
-                "the one trajectory of {label} {what}, at t = {}; there are no numbers of it",
-                first.time
-            ),
-            (true, _) => format!(
-                "all {all} trajectories of {label} {what} ({when}); there are no numbers of it"
-            ),
-            (false, _) => format!(
-                "{lost} of {all} trajectories of {label} {what} ({when}); its statistics are over the others, \
-                 which conditions on survival"
-            ),
-        })
-    }
+/// A sentence for the summary, if any trajectory diverged.
+pub fn warning(dynamics: &DynamicsSummary) -> Option<String> {
+    let first = dynamics.divergences.first()?;
+    let label = quoted(&dynamics.label);
+    let (lost, all, at) = (dynamics.diverged, dynamics.trajectories, first.trajectory);
+    let when = format!("trajectory {at} at t = {}", first.time);
+    let what = match why_stopped(first) {
+        Some(why) => format!("stopped, since {why}"),
+        None => "diverged".to_owned(),
+    };
+    Some(match (dynamics.all_diverged(), all) {
+        (true, 1) => format!(
+            "the one trajectory of {label} {what}, at t = {}; there are no numbers of it",
+            first.time
+        ),
+        (true, _) => {
+            format!("all {all} trajectories of {label} {what} ({when}); there are no numbers of it")
+        }
+        (false, _) => format!(
+            "{lost} of {all} trajectories of {label} {what} ({when}); its statistics are over the others, \
+             which conditions on survival"
+        ),
+    })
 }
 
 /// Why a trajectory was stopped whose weights did not leave the range of numbers.
@@ -69,16 +50,16 @@ fn why_stopped(divergence: &Divergence) -> Option<&'static str> {
 ///
 /// # Errors
 /// Exit code 1, naming all of them.
-pub fn expect_survivors(all: &[Survival], hint: &str) -> Result<(), Failure> {
+pub fn expect_survivors(all: &[DynamicsSummary], hint: &str) -> Result<(), Failure> {
     const NAMED: usize = 8;
-    let lost: Vec<&Survival> = all.iter().filter(|one| one.none_left()).collect();
+    let lost: Vec<&DynamicsSummary> = all.iter().filter(|one| one.all_diverged()).collect();
     let Some(first) = (lost.iter())
-        .filter_map(|one| Some((one.label, one.first?)))
+        .filter_map(|one| Some((&one.label, one.divergences.first()?)))
         .min_by(|(_, one), (_, other)| one.time.total_cmp(&other.time))
     else {
         return Ok(());
     };
-    let labels: Vec<String> = lost.iter().map(|one| quoted(one.label)).collect();
+    let labels: Vec<String> = lost.iter().map(|one| quoted(&one.label)).collect();
     let names = match labels.len().checked_sub(NAMED) {
         None | Some(0) => labels.join(", "),
         Some(more) => format!("{} and {more} more", labels[..NAMED].join(", ")),
@@ -96,7 +77,9 @@ pub fn expect_survivors(all: &[Survival], hint: &str) -> Result<(), Failure> {
         1 => String::new(),
         _ => format!(" of {}", quoted(label)),
     };
-    let reason = lost.iter().find_map(|one| why_stopped(one.first?));
+    let reason = lost
+        .iter()
+        .find_map(|one| why_stopped(one.divergences.first()?));
     let message = format!(
         "every trajectory of {names} diverged, the first trajectory {trajectory}{of} at step {step} (t = {time}); \
          the record is kept{}",
@@ -124,18 +107,19 @@ mod tests {
         }
     }
 
+    fn dynamics(label: &str, diverged: u64, trajectories: u64) -> DynamicsSummary {
+        DynamicsSummary {
+            label: label.to_owned(),
+            trajectories,
+            diverged,
+            divergences: (0..diverged.min(1)).map(|_| divergence()).collect(),
+            ..DynamicsSummary::default()
+        }
+    }
+
     #[test]
     fn nothing_is_said_of_others_where_there_are_none() {
-        let first = divergence();
-        let of = |diverged, trajectories| {
-            let survival = Survival {
-                label: "x",
-                trajectories,
-                diverged,
-                first: (diverged > 0).then_some(&first),
-            };
-            survival.warning()
-        };
+        let of = |diverged, trajectories| warning(&dynamics("x", diverged, trajectories));
         assert_eq!(of(0, 3), None);
         let some = of(2, 3).unwrap();
         assert!(
@@ -156,14 +140,7 @@ mod tests {
 
     #[test]
     fn all_that_are_lost_are_named() {
-        let first = divergence();
-        let survival = |label, diverged| Survival {
-            label,
-            trajectories: 3,
-            diverged,
-            first: (diverged > 0).then_some(&first),
-        };
-        let all = [survival("a", 3), survival("b", 2), survival("c", 3)];
+        let all = [("a", 3), ("b", 2), ("c", 3)].map(|(label, lost)| dynamics(label, lost, 3));
         let failure = expect_survivors(&all, "smaller").unwrap_err();
         assert_eq!(failure.kind.code(), 1);
         assert!(

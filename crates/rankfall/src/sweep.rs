@@ -187,14 +187,8 @@ fn check_points(
 }
 
 fn in_words(problem: &ProblemSummary) -> String {
-    let ProblemSummary {
-        samples: n,
-        inputs: p,
-        outputs: k,
-        width: l,
-        data,
-        ..
-    } = problem;
+    let (p, k, l) = (problem.inputs(), problem.outputs(), problem.width());
+    let (n, data) = (problem.samples, &problem.data);
     format!("at the first point: {data}; n = {n}, p = {p}, k = {k}, l = {l}")
 }
 

@@ -109,6 +109,16 @@ impl Place {
         serde_json::from_slice(&self.bytes(&format!("{folder}/summary.json"))).unwrap()
     }
 
+    /// Copies a folder of files kept beside the tests.
+    pub fn copy_fixture(&self, name: &str, to: &str) {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        fs::create_dir(self.path(to)).unwrap();
+        for entry in fs::read_dir(fixtures.join(name)).unwrap() {
+            let from = entry.unwrap().path();
+            fs::copy(&from, self.path(to).join(from.file_name().unwrap())).unwrap();
+        }
+    }
+
     /// Every file below a folder with its contents, by name.
     pub fn everything(&self, folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();

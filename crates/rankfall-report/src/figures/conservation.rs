@@ -35,7 +35,8 @@ pub fn figure(run: &Run<'_>) -> Figure {
 }
 
 fn sentence(one: &DynamicsSummary) -> Option<String> {
-    let distance = (one.log_det.final_mean? - one.log_det.law_final?).abs();
+    let log_det = one.log_det.as_ref()?;
+    let distance = (log_det.final_mean? - log_det.law_final?).abs();
     Some(format!(
         " Under {} it ends {} from the law.",
         name(one),

@@ -50,9 +50,10 @@ fn title(shown: &[&DynamicsSummary]) -> String {
 
 fn scene(run: &Run<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene, Skipped> {
     let spectrum = Spectrum {
-        observable: "log_singular_value_theta".into(),
+        observable: ("log_singular_value_theta".into(), None),
         label: "singular values of Θ".into(),
         letter: 'σ',
+        most: spectrum::MOST_PARTS,
     };
     let plots: Vec<Plot> = shown
         .iter()
@@ -134,7 +135,7 @@ fn caption(shown: &[&DynamicsSummary]) -> String {
 }
 
 fn sentence(one: &DynamicsSummary) -> Option<String> {
-    let recorded = &one.log_singular_values.theta;
+    let recorded = one.matrix("theta")?.log_singular_values.as_ref()?;
     let last = |values: &[Option<f64>]| values.last().copied().flatten();
     Some(format!(
         " {}: the smallest goes from {} to {} (geometric mean over trajectories).",

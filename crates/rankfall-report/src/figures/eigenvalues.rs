@@ -8,9 +8,10 @@ use crate::figures::{Figure, Run};
 pub fn figure(run: &Run<'_>) -> Figure {
     let title = "Eigenvalues of M = ΘΘᵀ over time";
     let spectrum = Spectrum {
-        observable: "log_eigenvalue_m".into(),
+        observable: ("log_eigenvalue_m".into(), None),
         label: "eigenvalues of M".into(),
         letter: 'λ',
+        most: spectrum::MOST_PARTS,
     };
     let description = "One panel per dynamics: every eigenvalue of M on a logarithmic axis.";
     Figure {

@@ -1,111 +1,100 @@
-//! Loss, loss above the optimum, and loss on fresh samples over time.
+//! Every loss and accuracy that the run recorded, over time.
 
-use crate::figures::curves::{
-    BELOW_ROUNDING, Bands, Drawing, Middle, Values, above, reaches_rounding, rounding_floor,
-};
+use crate::figures::curves::{BELOW_ROUNDING, Bands, Middle, Values, reaches_rounding};
 use crate::figures::{Figure, Run, name};
-use crate::number::significant;
-use crate::plot::{Plot, Side};
-use crate::record::DynamicsSummary;
-use crate::scene::{Scene, Stroke};
-use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::number::{compact, significant};
+use crate::plot::Plot;
+use crate::record::{DynamicsSummary, LossSummary};
 
-const LOSSES: [(&str, &str, &str); 3] = [
-    ("loss", "Training loss", "|Y − X W₁W₂|² / (2n)"),
-    ("excess_loss", "Excess loss", "loss − least-squares optimum"),
+/// Observables, titles of their panels, and what their axes say where it is not the loss.
+const LOSSES: [(&str, &str, Option<&str>); 4] = [
+    ("loss", "Training loss", None),
+    (
+        "excess_loss",
+        "Excess loss",
+        Some("loss − least-squares optimum"),
+    ),
     (
         "population_loss",
         "Population loss",
-        "expected loss on a fresh sample",
+        Some("expected loss on a fresh sample"),
     ),
+    ("held_out_loss", "Held-out loss", None),
+];
+const ACCURACIES: [(&str, &str); 2] = [
+    ("accuracy", "Training accuracy"),
+    ("held_out_accuracy", "Held-out accuracy"),
 ];
 
-/// Every loss that the run recorded.
+/// Losses and accuracies.
 #[must_use]
 pub fn figure(run: &Run<'_>) -> Figure {
-    let mut caption = format!(
-        "The least-squares optimum has loss {}.",
-        significant(run.summary.problem.loss_floor, 3)
-    );
+    let problem = &run.summary.problem;
+    let title = match problem.classes {
+        true => "Loss and accuracy over time",
+        false => "Loss over time",
+    };
+    let bands = Bands::among(run.summary.dynamics.len());
+    let drawing = run.drawing(Values::Positive, Middle::Median, bands);
+    let share = run.drawing(Values::Plain, Middle::Median, bands);
+    let usual = format!("{} loss", problem.loss);
+    let losses = LOSSES.iter().map(|(observable, title, label)| {
+        run.plot(title, label.unwrap_or(&usual), &drawing, *observable, 0)
+    });
+    let accuracies = ACCURACIES
+        .iter()
+        .map(|(observable, title)| run.plot(title, "share of rows", &share, *observable, 0));
+    let plots: Vec<Plot> = losses.chain(accuracies).collect();
+    let shown = plots.iter().filter(|p| !p.is_blank()).count();
+    let falls = |observable: &str| {
+        let (curves, floor) = run.curves(Values::Positive, observable, 0);
+        curves
+            .iter()
+            .any(|(curve, _)| reaches_rounding(curve, floor))
+    };
+    let rounding = LOSSES.iter().any(|(observable, ..)| falls(observable));
+    Figure {
+        name: "loss",
+        title: title.into(),
+        caption: caption(run),
+        look_for: "Whether noise keeps the training loss up, at a level set by ν while the weights go on moving, and \
+                   whether what it does to rows that were not trained on is worth that. Without noise the loss above \
+                   the optimum should fall until rounding stops it.",
+        outcome: run.sheet(
+            [title, "Every loss, and accuracies where targets are classes, of every dynamics over time."],
+            plots,
+            if shown == 4 { 2 } else { shown.min(3) },
+            &drawing,
+            rounding.then_some(BELOW_ROUNDING).as_slice(),
+        ),
+    }
+}
+
+fn caption(run: &Run<'_>) -> String {
+    let mut caption = String::from("Losses are means over rows and sums over outputs.");
+    if let Some(floor) = run.summary.problem.loss_floor {
+        let floor = significant(floor, 3);
+        caption.push_str(&format!(" The least-squares optimum has loss {floor}."));
+    }
     for one in &run.summary.dynamics {
         caption.extend(sentence(one));
     }
-    Figure {
-        name: "loss",
-        title: "Loss over time".into(),
-        caption,
-        look_for: "Without noise the excess should fall until rounding stops it. With noise it should settle at a \
-                   level set by ν, while the weights go on moving.",
-        outcome: scene(run),
-    }
+    caption
 }
 
 fn sentence(one: &DynamicsSummary) -> Option<String> {
-    let (start, end) = (one.excess_loss.initial?, one.excess_loss.final_mean?);
-    let (start, end) = (significant(start, 2), significant(end, 2));
-    Some(format!(
-        " Under {} the mean excess goes from {start} to {end}.",
-        name(one)
-    ))
-}
-
-fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
-    let bands = Bands::among(run.summary.dynamics.len());
-    let drawing = Drawing {
-        time: run.time,
-        values: Values::Positive,
-        middle: Middle::Median,
-        bands,
+    let (what, (start, end)) = match one.excess_loss.as_ref().and_then(LossSummary::ends) {
+        Some(ends) => ("mean excess", ends),
+        None => ("mean training loss", one.loss.ends()?),
     };
-    let plots: Vec<Plot> = LOSSES
-        .iter()
-        .map(|loss| plot(run, &drawing, loss))
-        .collect();
-    let rounding = LOSSES
-        .iter()
-        .any(|(observable, ..)| some_below_rounding(run, observable))
-        .then_some(BELOW_ROUNDING);
-    let mut legend = run.legend();
-    legend.extend(drawing.band_entry(&plots));
-    Sheet {
-        title: "Loss over time".into(),
-        subtitle: run.origin(),
-        description: "The losses of every dynamics over time, on logarithmic axes.".into(),
-        columns: plots.iter().filter(|p| !p.is_blank()).count(),
-        plots,
-        sharing: Sharing::Own,
-        legend,
-    }
-    .draw_with_notes(&run.notes(rounding.as_slice()))
-}
-
-/// The curves of a loss with their pens, and where rounding begins for them.
-fn curves<'a>(run: &Run<'a>, observable: &str) -> (Vec<(&'a Curve, Stroke)>, f64) {
-    let curves: Vec<_> = run
-        .dynamics()
-        .filter_map(|(one, pen)| Some((run.table.curve(&one.label, observable, 0)?, pen)))
-        .collect();
-    let floor = rounding_floor(curves.iter().map(|(curve, _)| *curve));
-    (curves, floor)
-}
-
-fn some_below_rounding(run: &Run<'_>, observable: &str) -> bool {
-    let (curves, floor) = curves(run, observable);
-    curves
-        .iter()
-        .any(|(curve, _)| reaches_rounding(curve, floor))
-}
-
-fn plot(run: &Run<'_>, drawing: &Drawing, (observable, title, label): &(&str, &str, &str)) -> Plot {
-    let mut plot = Plot::new(
-        *title,
-        run.time.side(),
-        Side::new(drawing.values.scale(), *label),
-    );
-    let (curves, floor) = curves(run, observable);
-    for (curve, pen) in curves {
-        drawing.add(&mut plot, &above(curve, floor), pen, None);
-    }
-    plot
+    let held_out = one.held_out_accuracy.as_ref().and_then(LossSummary::ends);
+    let held_out = held_out
+        .map(|(_, end)| format!(", and {} of the rows held out are right", compact(end, 3)));
+    Some(format!(
+        " Under {} the {what} goes from {} to {}{}.",
+        name(one),
+        significant(start, 2),
+        significant(end, 2),
+        held_out.unwrap_or_default(),
+    ))
 }

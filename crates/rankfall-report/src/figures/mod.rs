@@ -3,11 +3,11 @@
 pub mod conservation;
 pub mod counterfactual;
 pub mod curves;
+pub mod determinants;
 pub mod eigenvalues;
 pub mod force_balance;
 pub mod generalisation;
 pub mod loss;
-pub mod network;
 pub mod orders;
 pub mod pushes;
 pub mod ranks;
@@ -20,11 +20,13 @@ pub mod sweep;
 pub mod time;
 
 use crate::legend::Entry;
-use crate::number::count;
-use crate::record::{DynamicsSummary, Summary};
+use crate::number::{count, subscript};
+use crate::plot::{Plot, Side};
+use crate::record::{DynamicsSummary, MatrixSummary, ProblemSummary, Summary};
 use crate::scene::{Scene, Stroke};
-use crate::series::SeriesTable;
-use crate::sheet::Skipped;
+use crate::series::{Curve, Of, SeriesTable};
+use crate::sheet::{Sharing, Sheet, Skipped};
+use curves::{Bands, Drawing, Middle, Values, above, rounding_floor};
 use time::TimeAxis;
 
 /// A run of more dynamics than this has figures of the first so many.
@@ -47,8 +49,8 @@ pub struct Figure {
     pub outcome: Result<Scene, Skipped>,
 }
 
-/// All figures of a run, in the order of the report. Those of the forces are left out where the run
-/// did not ask for them; all others give a picture or say why there is none.
+/// All figures of a run, in the order of the report: those of the stacked layers, of the forces and of
+/// determinants where the run recorded them. Each gives a picture or says why there is none.
 #[must_use]
 pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
     let shown = Summary {
@@ -65,21 +67,26 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
         left_out: summary.dynamics.len() - shown.dynamics.len(),
         ..Run::of(&shown, table)
     };
-    let mut figures = vec![
-        seed_figure::figure(&run),
-        singular_values::of_theta(&run),
-        singular_values::of_layer(&run),
-        eigenvalues::figure(&run),
-    ];
-    figures.extend(counterfactual::figure(&run));
-    figures.extend(force_balance::figure(&run));
-    figures.extend(pushes::figure(&run));
-    figures.extend([
-        ranks::figure(&run),
-        loss::figure(&run),
-        generalisation::figure(&run),
-        conservation::figure(&run),
-    ]);
+    let mut figures = Vec::new();
+    let stacked = falling_layer(&shown).is_some();
+    if stacked {
+        figures.push(seed_figure::figure(&run));
+        figures.push(singular_values::of_theta(&run));
+        figures.push(singular_values::of_layer(&run));
+        figures.push(eigenvalues::figure(&run));
+        figures.extend(counterfactual::figure(&run));
+        figures.extend(force_balance::figure(&run));
+        figures.extend(pushes::figure(&run));
+        figures.push(ranks::figure(&run));
+        figures.push(loss::figure(&run));
+        figures.push(generalisation::figure(&run));
+        figures.push(conservation::figure(&run));
+    } else {
+        figures.push(loss::figure(&run));
+        figures.extend(singular_values::of_every_layer(&run));
+        figures.push(ranks::figure(&run));
+        figures.extend(determinants::figure(&run));
+    }
     figures
 }
 
@@ -132,15 +139,104 @@ impl<'a> Run<'a> {
             seed,
             problem,
             version,
+            dynamics,
             ..
         } = self.summary;
+        let trajectories = match dynamics.iter().map(|d| d.trajectories).max().unwrap_or(0) {
+            1 => "1 trajectory".to_owned(),
+            many => format!("{} trajectories", count(many)),
+        };
         format!(
-            "{experiment} · n = {}, p = {}, k = {}, l = {} · seed {seed} · rankfall {version}",
+            "{experiment} · {} · n = {} · {trajectories} · seed {seed} · rankfall {version}",
+            network_words(problem),
             count(problem.samples),
-            problem.inputs,
-            problem.outputs,
-            problem.width,
         )
+    }
+
+    /// How curves are drawn.
+    #[must_use]
+    pub fn drawing(&self, values: Values, middle: Middle, bands: Bands) -> Drawing {
+        Drawing {
+            time: self.time,
+            values,
+            middle,
+            bands,
+        }
+    }
+
+    /// The curves of an observable with their pens, and where rounding begins for them: 0 where they
+    /// are not on a logarithmic axis.
+    #[must_use]
+    pub fn curves<'b>(
+        &self,
+        values: Values,
+        observable: impl Into<Of<'b>>,
+        index: u32,
+    ) -> (Vec<(&'a Curve, Stroke)>, f64) {
+        let observable = observable.into();
+        let curve = |(one, pen): (&DynamicsSummary, Stroke)| {
+            Some((self.table.curve(&one.label, observable, index)?, pen))
+        };
+        let curves: Vec<_> = self.dynamics().filter_map(curve).collect();
+        let floor = match values {
+            Values::Positive => rounding_floor(curves.iter().map(|(curve, _)| *curve)),
+            _ => 0.0,
+        };
+        (curves, floor)
+    }
+
+    /// One curve per dynamics, with its law where it has one.
+    #[must_use]
+    pub fn plot<'b>(
+        &self,
+        title: &str,
+        label: &str,
+        drawing: &Drawing,
+        observable: impl Into<Of<'b>>,
+        index: u32,
+    ) -> Plot {
+        let side = Side::new(drawing.values.scale(), label);
+        let mut plot = Plot::new(title, self.time.side(), side);
+        let (curves, floor) = self.curves(drawing.values, observable, index);
+        for (curve, pen) in curves {
+            let curve = above(curve, floor);
+            drawing.add(&mut plot, &curve, pen, None);
+            drawing.add_law(&mut plot, &curve);
+        }
+        plot
+    }
+
+    /// Plots of curves of all dynamics in `columns`, each on its own axis; `texts` are title and description.
+    ///
+    /// # Errors
+    /// [`Skipped`] where there is nothing to draw.
+    pub fn sheet(
+        &self,
+        [title, description]: [&str; 2],
+        plots: Vec<Plot>,
+        columns: usize,
+        drawing: &Drawing,
+        notes: &[&str],
+    ) -> Result<Scene, Skipped> {
+        let mut legend = self.legend();
+        if plots
+            .iter()
+            .flat_map(|p| &p.lines)
+            .any(|l| l.stroke == style::LAW)
+        {
+            legend.push(Entry::line("law", style::LAW));
+        }
+        legend.extend(drawing.band_entry(&plots));
+        Sheet {
+            title: title.into(),
+            subtitle: self.origin(),
+            description: description.into(),
+            plots,
+            columns,
+            sharing: Sharing::Alike,
+            legend,
+        }
+        .draw_with_notes(&self.notes(notes))
     }
 
     /// What stands below every figure: which dynamics are not drawn, then what `more` says.
@@ -151,16 +247,47 @@ impl<'a> Run<'a> {
         left_out.into_iter().chain(more).collect()
     }
 
-    /// The layer whose rank noise lowers, as observables and figures call it: W₁ where there are at
-    /// least as many inputs as outputs, else W₂.
+    /// The layer whose rank noise lowers, and its symbol: W₁ where there are at least as many inputs as
+    /// outputs, else W₂.
     #[must_use]
-    pub fn falling_layer(&self) -> (&'static str, &'static str) {
-        if self.summary.problem.inputs >= self.summary.problem.outputs {
-            ("w1", "W₁")
-        } else {
-            ("w2", "W₂")
-        }
+    pub fn falling_layer(&self) -> (u32, &'static str) {
+        falling(&self.summary.problem)
     }
+}
+
+/// The layer of two whose rank noise lowers, and its symbol; none where the run did not stack two layers.
+#[must_use]
+pub fn falling_layer(summary: &Summary) -> Option<(u32, &'static str)> {
+    let stacked = summary.dynamics.iter().any(|d| d.matrix("theta").is_some());
+    stacked.then(|| falling(&summary.problem))
+}
+
+fn falling(problem: &ProblemSummary) -> (u32, &'static str) {
+    match problem.inputs() >= problem.outputs() {
+        true => (1, "W₁"),
+        false => (2, "W₂"),
+    }
+}
+
+/// What a matrix is called in tables and figures.
+#[must_use]
+pub fn matrix_symbol(matrix: &MatrixSummary, problem: &ProblemSummary) -> String {
+    match (matrix.name.as_str(), matrix.layer) {
+        ("theta", _) => "Θ".into(),
+        ("product", _) if problem.layers.len() == 3 => "W₁W₂".into(),
+        ("product", _) => "the map".into(),
+        ("features", Some(layer)) => format!("features {layer}"),
+        ("jacobian", _) => "the Jacobian".into(),
+        (_, Some(layer)) => format!("W{}", subscript(layer as usize)),
+        (name, None) => name.into(),
+    }
+}
+
+/// Widths and activation of a network: "64–32–10 relu".
+#[must_use]
+pub fn network_words(problem: &ProblemSummary) -> String {
+    let widths: Vec<String> = problem.layers.iter().map(ToString::to_string).collect();
+    format!("{} {}", widths.join("–"), problem.activation)
 }
 
 /// Says that dynamics are missing, where there are any.
@@ -184,7 +311,7 @@ pub fn name(one: &DynamicsSummary) -> &str {
 }
 
 /// `text` with its first letter in upper case, to start a sentence.
-fn capitalised(text: &str) -> String {
+pub(crate) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
@@ -200,16 +327,18 @@ fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
 /// Whether it is drawn as a dynamics with noise: ν > 0, or batches that make some.
 #[must_use]
 pub fn is_noisy(one: &DynamicsSummary) -> bool {
-    style::is_noisy(&one.kind, one.noise_intensity > 0.0)
+    style::is_noisy(
+        &one.kind,
+        one.noise_intensity > 0.0 || !one.noise.is_empty(),
+    )
 }
 
 /// What its determinant is of, in symbols.
 #[must_use]
 pub fn determinant_name(one: &DynamicsSummary) -> &'static str {
-    if one.log_det.of == "M" {
-        "log det M"
-    } else {
-        "log det ΘᵀΘ"
+    match &one.log_det {
+        Some(log_det) if log_det.of != "M" => "log det ΘᵀΘ",
+        _ => "log det M",
     }
 }
 

@@ -65,7 +65,8 @@ fn pairs(run: &Run<'_>, one: &DynamicsSummary) -> Option<Pairs> {
 
 fn scene(run: &Run<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<Scene, Skipped> {
     let fan = Spectrum {
-        observable: "log_eigenvalue_m".into(),
+        observable: ("log_eigenvalue_m".into(), None),
+        most: spectrum::MOST_PARTS,
         label: "eigenvalues of M".into(),
         letter: 'λ',
     };

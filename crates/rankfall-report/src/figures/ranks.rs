@@ -1,119 +1,140 @@
-//! Three notions of rank over time, of the layer that loses it and of the product.
+//! Notions of rank over time: of layers, of what the network computes, of features and Jacobian.
 
-use crate::figures::curves::{Bands, Drawing, Middle, Values};
-use crate::figures::{Figure, Run, capitalised, name};
+use crate::figures::curves::{Bands, Middle, Values};
+use crate::figures::{Figure, Run, capitalised, falling_layer, matrix_symbol, name};
 use crate::number::compact;
-use crate::plot::{Plot, Side};
-use crate::record::{DynamicsSummary, RankSummary};
-use crate::scene::Scene;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::plot::Plot;
+use crate::record::{DynamicsSummary, MatrixSummary, weights_name};
 
-const NOTIONS: [(&str, &str); 3] = [
-    ("numerical_rank", "numerical rank"),
-    ("effective_rank", "effective rank"),
-    ("stable_rank", "stable rank"),
-];
+/// Layers whose ranks are drawn.
+const MOST_LAYERS: usize = 7;
+/// Layers of features whose ranks are drawn.
+const MOST_FEATURES: usize = 4;
+/// Of so many matrices all three notions are drawn, of more the first two.
+const FEW: usize = 2;
+const NOTIONS: [&str; 3] = ["numerical_rank", "effective_rank", "stable_rank"];
 
 /// Numerical, effective and stable rank.
 #[must_use]
 pub fn figure(run: &Run<'_>) -> Figure {
-    let (_, symbol) = run.falling_layer();
+    let title = "Rank over time";
+    let bands = Bands::quartiles_among(run.summary.dynamics.len());
+    let drawing = run.drawing(Values::Ranks, Middle::Mean, bands);
+    // Quantiles of whole numbers jump; their bands would be blocks that hide one another.
+    let bare = run.drawing(Values::Ranks, Middle::Mean, Bands::None);
+    let shares = run.drawing(Values::Plain, Middle::Mean, bands);
+    let matrices = matrices(run);
+    let notions = if matrices.len() <= FEW { 3 } else { 2 };
+    let mut plots: Vec<Plot> = Vec::new();
+    for matrix in &matrices {
+        let symbol = matrix_symbol(matrix, &run.summary.problem);
+        for notion in &NOTIONS[..notions] {
+            let title = capitalised(&format!("{} of {symbol}", notion.replace('_', " ")));
+            let drawing = if *notion == NOTIONS[0] {
+                &bare
+            } else {
+                &drawing
+            };
+            let label = format!("rank of {symbol}");
+            plots.push(run.plot(&title, &label, drawing, &matrix.observable(notion), 0));
+        }
+    }
+    for matrix in matrices.iter().filter(|m| m.name == "features") {
+        let title = format!(
+            "Active share, {}",
+            matrix_symbol(matrix, &run.summary.problem)
+        );
+        let of = matrix.observable("active_share");
+        plots.push(run.plot(&title, "share of units not zero", &shares, &of, 0));
+    }
+    let columns = match (notions, plots.len()) {
+        (3, _) => 3,
+        (_, 0..=4) => 2,
+        _ => 4,
+    };
     Figure {
         name: "ranks",
-        title: "Rank over time, by three measures".into(),
-        caption: caption(run, symbol),
-        look_for: "The numerical rank falls in steps, one singular value at a time, and depends on its tolerance; the \
-                   other two fall smoothly. Upper row: the layer. Lower row: what the network computes.",
-        outcome: scene(run),
+        title: title.into(),
+        caption: caption(run, &matrices, notions),
+        look_for: "The numerical rank falls in steps, one singular value at a time, and depends on its tolerance; others \
+                   fall smoothly. Which layer loses rank, and whether what the network computes does too: weights can \
+                   lose rank that the function never used.",
+        outcome: run.sheet(
+            [title, "Notions of rank over time, for every dynamics."],
+            plots,
+            columns,
+            &drawing,
+            &[],
+        ),
     }
 }
 
-fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
-    let drawing = Drawing {
-        time: run.time,
-        values: Values::Ranks,
-        middle: Middle::Mean,
-        bands: Bands::quartiles_among(run.summary.dynamics.len()),
-    };
-    let mut plots = Vec::new();
-    for (matrix, symbol) in [run.falling_layer(), ("product", "W₁W₂")] {
-        for (observable, words) in NOTIONS {
-            plots.push(plot(
-                run,
-                &drawing,
-                &format!("{observable}_{matrix}"),
-                &format!("{words} of {symbol}"),
-                symbol,
-            ));
-        }
-    }
-    let mut legend = run.legend();
-    legend.extend(drawing.band_entry(&plots));
-    Sheet {
-        title: "Rank over time, by three measures".into(),
-        subtitle: run.origin(),
-        description: "Numerical, effective and stable rank of a layer and of the product, for every dynamics.".into(),
-        plots,
-        columns: 3,
-        sharing: Sharing::Rows,
-        legend,
-    }
-    .draw_with_notes(&run.notes(&[]))
-}
-
-fn plot(run: &Run<'_>, drawing: &Drawing, observable: &str, title: &str, symbol: &str) -> Plot {
-    let side = Side::new(drawing.values.scale(), format!("rank of {symbol}"));
-    let mut plot = Plot::new(capitalised(title), run.time.side(), side);
-    // Quantiles of whole numbers jump; their bands would be blocks that hide one another.
-    let whole = observable.starts_with("numerical");
-    let bands = if whole { Bands::None } else { drawing.bands };
-    let drawing = Drawing { bands, ..*drawing };
-    for (one, pen) in run.dynamics() {
-        if let Some(curve) = run.table.curve(&one.label, observable, 0) {
-            drawing.add(&mut plot, curve, pen, None);
-        }
-    }
-    plot
-}
-
-fn caption(run: &Run<'_>, symbol: &str) -> String {
-    let tolerance = run
+/// Whose ranks are drawn: of two layers the one that loses rank and the product, of others all that can.
+fn matrices<'a>(run: &Run<'a>) -> Vec<&'a MatrixSummary> {
+    let all = run
         .summary
         .dynamics
-        .iter()
-        .find_map(|d| d.numerical_rank.tolerance);
+        .first()
+        .map_or(&[][..], |d| &d.matrices);
+    if let Some((layer, _)) = falling_layer(run.summary) {
+        let shown = [weights_name(layer), "product".to_owned()];
+        return all.iter().filter(|m| shown.contains(&m.name)).collect();
+    }
+    let widths = &run.summary.problem.layers;
+    let (mut layers, mut features) = (0, 0);
+    let wanted = |m: &&MatrixSummary| match m.layer.map(|j| j as usize) {
+        Some(_) if m.name == "features" => {
+            features += 1;
+            features <= MOST_FEATURES
+        }
+        // A layer with one input or one output has rank 1, whatever happens.
+        Some(j)
+            if widths
+                .get(j.wrapping_sub(1)..=j)
+                .is_some_and(|w| w.contains(&1)) =>
+        {
+            false
+        }
+        Some(_) => {
+            layers += 1;
+            layers <= MOST_LAYERS
+        }
+        None => true,
+    };
+    all.iter().filter(wanted).collect()
+}
+
+fn caption(run: &Run<'_>, matrices: &[&MatrixSummary], notions: usize) -> String {
+    let tolerance = matrices.first().and_then(|m| m.numerical_rank.tolerance);
     let mut caption = format!(
-        "Numerical rank (singular values above {} of the largest), effective rank (exponential of the entropy of the \
-         normalised singular values) and stable rank (Σσᵢ²/σ₁²).",
+        "Numerical rank: singular values above {} of the largest. Effective rank: exponential of the entropy of the \
+         normalised singular values.",
         tolerance.map_or_else(|| "the tolerance".into(), |t| compact(t, 2)),
     );
+    if notions == 3 {
+        caption.push_str(" Stable rank: Σσᵢ²/σ₁².");
+    }
     for one in &run.summary.dynamics {
-        caption.extend(sentence(run, one, symbol));
+        caption.extend(sentence(run, one, matrices));
     }
     caption
 }
 
-fn sentence(run: &Run<'_>, one: &DynamicsSummary, symbol: &str) -> Option<String> {
-    let of = |rank: &RankSummary| {
-        let scalar = if run.falling_layer().0 == "w1" {
-            &rank.w1
-        } else {
-            &rank.w2
-        };
-        Some((scalar.initial?, scalar.final_mean?))
+/// How the ranks of the first few of these changed.
+fn sentence(run: &Run<'_>, one: &DynamicsSummary, shown: &[&MatrixSummary]) -> Option<String> {
+    let part = |shown: &&MatrixSummary| {
+        let same = |m: &&MatrixSummary| m.name == shown.name && m.layer == shown.layer;
+        let rank = one.matrices.iter().find(same)?.numerical_rank.rank;
+        let (start, end) = (compact(rank.initial?, 3), compact(rank.final_mean?, 3));
+        let symbol = matrix_symbol(shown, &run.summary.problem);
+        Some(format!("of {symbol} from {start} to {end}"))
     };
-    let (start, end) = of(&one.numerical_rank)?;
-    let effective = of(&one.effective_rank).map_or_else(String::new, |(start, end)| {
+    let parts: Vec<String> = shown.iter().take(3).filter_map(part).collect();
+    let name = name(one);
+    (!parts.is_empty()).then(|| {
         format!(
-            ", the effective from {} to {}",
-            compact(start, 3),
-            compact(end, 3)
+            " Under {name} the numerical rank goes {}.",
+            parts.join(", ")
         )
-    });
-    Some(format!(
-        " Under {} the numerical rank of {symbol} goes from {} to {}{effective}.",
-        name(one),
-        compact(start, 3),
-        compact(end, 3),
-    ))
+    })
 }

@@ -102,7 +102,7 @@ fn notes(run: &Run<'_>, layer: &str) -> Vec<String> {
         .map(|(one, _)| name(one))
         .collect();
     if !untold.is_empty() {
-        let file = format!("singular_values_{}", run.falling_layer().0);
+        let file = format!("singular_values_w{}", run.falling_layer().0);
         notes.push(format!(
             "On the left alone, with singular values in the figure {file}: {}.",
             untold.join(", ")
@@ -209,8 +209,8 @@ fn of_sort<'a>(run: &Run<'a>, noise: bool) -> impl Iterator<Item = (&'a Dynamics
 
 /// The singular values of the layer with their indices, from the largest.
 fn parts<'a>(run: &Run<'a>, one: &DynamicsSummary) -> Vec<(u32, &'a Curve)> {
-    let observable = format!("log_singular_value_{}", run.falling_layer().0);
-    run.table.parts(&one.label, &observable).collect()
+    let observable = ("log_singular_value", run.falling_layer().0);
+    run.table.parts(&one.label, observable).collect()
 }
 
 fn most_parts(run: &Run<'_>) -> usize {
@@ -260,7 +260,8 @@ fn caption(run: &Run<'_>, layer: &str) -> String {
     )];
     sentences.extend(quiet(run).and_then(quiet_sentence));
     sentences.extend(noisy(run).and_then(|one| noisy_sentence(run, one)));
-    let lawless = |d: &DynamicsSummary| d.log_det.law_final.is_none();
+    let law = |d: &DynamicsSummary| d.log_det.as_ref().and_then(|log_det| log_det.law_final);
+    let lawless = |d: &DynamicsSummary| law(d).is_none();
     if run.summary.dynamics.iter().any(lawless) {
         sentences
             .push("Dynamics without a dashed line have no exact law for this determinant.".into());
@@ -269,7 +270,8 @@ fn caption(run: &Run<'_>, layer: &str) -> String {
 }
 
 fn quiet_sentence(one: &DynamicsSummary) -> Option<String> {
-    let (start, end) = (one.log_det.initial?, one.log_det.final_mean?);
+    let log_det = one.log_det.as_ref()?;
+    let (start, end) = (log_det.initial?, log_det.final_mean?);
     let symbol = determinant_name(one);
     Some(format!(
         "Under {} {symbol} goes from {} to {}.",
@@ -280,9 +282,9 @@ fn quiet_sentence(one: &DynamicsSummary) -> Option<String> {
 }
 
 fn noisy_sentence(run: &Run<'_>, one: &DynamicsSummary) -> Option<String> {
-    let (start, end) = (one.log_det.initial?, one.log_det.final_mean?);
-    let spread = one
-        .log_det
+    let log_det = one.log_det.as_ref()?;
+    let (start, end) = (log_det.initial?, log_det.final_mean?);
+    let spread = log_det
         .final_std
         .map_or(String::new(), |std| format!(" ± {}", significant(std, 2)));
     let symbol = determinant_name(one);
@@ -292,13 +294,10 @@ fn noisy_sentence(run: &Run<'_>, one: &DynamicsSummary) -> Option<String> {
         significant(start, 4),
         significant(end, 4)
     );
-    let Some(law) = one.log_det.law_final else {
+    let Some((law, trace)) = log_det.law_final.zip(run.summary.problem.trace_sxx) else {
         return Some(format!("{measured}."));
     };
-    let rate = 2.0
-        * one.noise_intensity
-        * run.summary.problem.outputs as f64
-        * run.summary.problem.trace_sxx;
+    let rate = 2.0 * one.noise_intensity * run.summary.problem.outputs() as f64 * trace;
     Some(format!(
         "{measured}, where the law, {symbol} falling by 2νk tr(S) = {} per unit of time on every path, says {}.",
         significant(rate, 4),

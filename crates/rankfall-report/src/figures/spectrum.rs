@@ -11,16 +11,18 @@ use crate::scene::Stroke;
 use crate::sheet::{Sharing, Sheet, Skipped};
 
 /// More parts than this would be a grey mass.
-const MOST_PARTS: usize = 24;
+pub const MOST_PARTS: usize = 24;
 
 /// A spectrum in words and symbols.
 pub struct Spectrum {
-    /// Its observable, natural logarithms with indices from 1.
-    pub observable: String,
+    /// Its observable with its layer, natural logarithms with indices from 1.
+    pub observable: (String, Option<u32>),
     /// What the vertical axis says.
     pub label: String,
     /// The letter of its parts.
     pub letter: char,
+    /// How many of its parts are drawn.
+    pub most: usize,
 }
 
 /// How spectra are drawn.
@@ -66,11 +68,11 @@ fn notes(run: &Run<'_>, spectrum: &Spectrum) -> Vec<String> {
     let mut notes = run.notes(if stacked { &[THETA] } else { &[] });
     let parts = |one: &DynamicsSummary| run.table.parts(&one.label, &spectrum.observable).count();
     let most = run.summary.dynamics.iter().map(parts).max().unwrap_or(0);
-    if most > MOST_PARTS {
+    if most > spectrum.most {
         notes.push(format!(
-            "Drawn are {MOST_PARTS} of {most} {}, evenly spread over their order, the largest and the smallest among \
+            "Drawn are {} of {most} {}, evenly spread over their order, the largest and the smallest among \
              them.",
-            spectrum.label
+            spectrum.most, spectrum.label
         ));
     }
     notes
@@ -85,7 +87,7 @@ pub fn plot(run: &Run<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
         .parts(&one.label, &spectrum.observable)
         .filter(|(_, c)| !c.is_blank())
         .collect();
-    let parts: Vec<_> = evenly(parts.len(), MOST_PARTS)
+    let parts: Vec<_> = evenly(parts.len(), spectrum.most)
         .map(|place| parts[place])
         .collect();
     // The largest is painted last: where all run together, it is the one to see.

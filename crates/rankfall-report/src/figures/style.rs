@@ -27,7 +27,7 @@ const WARM: [usize; 4] = [1, 3, 5, 7];
 pub fn pens(dynamics: &[DynamicsSummary]) -> Vec<Stroke> {
     let kinds: Vec<(&str, bool)> = dynamics
         .iter()
-        .map(|one| (one.kind.as_str(), one.noise_intensity > 0.0))
+        .map(|one| (one.kind.as_str(), super::is_noisy(one)))
         .collect();
     pens_of(&kinds)
 }

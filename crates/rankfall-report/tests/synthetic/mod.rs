@@ -6,9 +6,11 @@
 pub mod claims;
 pub mod sweep;
 
+use rankfall_report::observable::Observable;
 use rankfall_report::record::{
-    DynamicsSummary, ForceScalesRecord, LogDetSummary, LossSummary, ProblemSummary, RankSummary,
-    SUMMARY_SCHEMA, Scalar, SeriesRow, SpectraSummary, Spectrum, Summary,
+    DynamicsSummary, EXACT, EXACT_LAW, ForceScalesRecord, LogDetSummary, LossSummary,
+    MatrixSummary, ProblemSummary, RankSummary, SUMMARY_SCHEMA, Scalar, SeriesRow, Spectrum,
+    Summary,
 };
 
 /// Noise intensity, outputs and trace of the made-up problem.
@@ -88,17 +90,16 @@ impl Recipe {
             dynamics.push(made.summary(kind, label, self));
         }
         let problem = ProblemSummary {
-            samples: 1000,
-            inputs: 5,
-            outputs: OUTPUTS,
-            width: 10,
-            trace_sxx: TRACE,
-            loss_floor: 0.25,
+            trace_sxx: Some(TRACE),
+            loss_floor: Some(0.25),
             data: "made up for this picture; no data were read and nothing was simulated".into(),
+            ..ProblemSummary::two_layers(1000, [5, 10, OUTPUTS])
         };
         let summary = Summary {
             schema: SUMMARY_SCHEMA,
             version: "0.1.0".into(),
+            engine: EXACT.into(),
+            engine_reason: "two linear layers".into(),
             experiment: "SYNTHETIC TEST RECORD (not a simulation)".into(),
             seed: 1,
             problem,
@@ -313,16 +314,20 @@ impl Made {
             initial: Some(f(&START)),
             final_mean: mean(f),
         };
-        let rank = |f: fn(&[f64]) -> f64, tolerance: Option<f64>| RankSummary {
-            theta: ends(&|s| f(s)),
-            tolerance,
-            w1: ends(&|s| f(&s[..5])),
-            w2: ends(&|s| f(&s[..2])),
-            product: ends(&|s| f(&s[..2])),
-        };
-        let spectrum = |count: usize, shift: f64| Spectrum {
-            initial: START[..count].iter().map(|s| Some(s - shift)).collect(),
-            final_mean: (0..count).map(|i| mean(&|s| s[i] - shift)).collect(),
+        let matrix = |name: &str, layer: Option<u32>, count: usize, shift: f64| MatrixSummary {
+            name: name.into(),
+            layer,
+            log_singular_values: Some(Spectrum {
+                initial: START[..count].iter().map(|s| Some(s - shift)).collect(),
+                final_mean: (0..count).map(|i| mean(&|s| s[i] - shift)).collect(),
+            }),
+            numerical_rank: RankSummary {
+                rank: ends(&|s| numerical_rank(&s[..count])),
+                tolerance: Some(1e-3),
+            },
+            effective_rank: ends(&|s| effective_rank(&s[..count])),
+            stable_rank: ends(&|s| stable_rank(&s[..count])),
+            ..MatrixSummary::default()
         };
         let loss = |floor: f64| LossSummary {
             initial: Some(floor + 9.0),
@@ -330,13 +335,21 @@ impl Made {
             final_std: (self.nu > 0.0).then_some(0.2 * self.nu),
         };
         let (_, label_noise) = if self.nu > 0.0 { (0, 2.0) } else { (0, 0.0) };
-        DynamicsSummary {
+        let log_det = LogDetSummary {
+            of: "M".into(),
+            layer: None,
+            initial: Some(self.law(0.0)),
+            final_mean: mean(&|s| self.log_det(s, recipe.time)),
+            final_std: (self.nu > 0.0).then_some(if self.flow { 3e-12 } else { 1.4 }),
+            law_final: self.flow.then(|| self.law(recipe.time)),
+        };
+        let mut summary = DynamicsSummary {
             label: label.into(),
             kind: kind.into(),
             noise_intensity: self.nu,
             step_size: 0.01,
+            schedule: "constant".into(),
             label_noise,
-            optimizer: None,
             forces: (self.repulsion != 1.0).then_some(ForceScalesRecord {
                 gradient: 1.0,
                 own_noise: 1.0,
@@ -345,32 +358,25 @@ impl Made {
             }),
             steps: (recipe.time * 100.0) as u64,
             trajectories: self.spectra.len() as u64,
-            diverged: 0,
-            divergences: vec![],
             reductions: vec!["Width 10 was reduced to 7 (synthetic sentence).".into()],
             seconds: 1.0,
             trajectory_steps_per_second: 3.2e6,
-            log_det: LogDetSummary {
-                of: "M".into(),
-                initial: Some(self.law(0.0)),
-                final_mean: mean(&|s| self.log_det(s, recipe.time)),
-                final_std: (self.nu > 0.0).then_some(if self.flow { 3e-12 } else { 1.4 }),
-                law_final: self.flow.then(|| self.law(recipe.time)),
-            },
-            log_singular_values: SpectraSummary {
-                theta: spectrum(7, 0.0),
-                w1: spectrum(5, 0.25),
-                w2: spectrum(2, 0.5),
-                product: spectrum(2, 1.0),
-            },
-            numerical_rank: rank(numerical_rank, Some(1e-3)),
-            effective_rank: rank(effective_rank, None),
-            stable_rank: rank(stable_rank, None),
+            predictions: vec![log_det.prediction(EXACT_LAW, "not stated: it is of flows")],
+            log_det: Some(log_det),
+            matrices: vec![
+                matrix("theta", None, 7, 0.0),
+                matrix("w1", Some(1), 5, 0.25),
+                matrix("w2", Some(2), 2, 0.5),
+                matrix("product", None, 2, 1.0),
+            ],
             loss: loss(0.25),
-            excess_loss: loss(0.0),
+            excess_loss: Some(loss(0.0)),
             population_loss: recipe.truth.then(|| loss(0.01)),
             quantiles: "type 7, exact".into(),
-        }
+            ..DynamicsSummary::default()
+        };
+        summary.name_two_layers();
+        summary
     }
 }
 
@@ -450,10 +456,12 @@ fn row(
         );
         Some(low + (high - low) * place.fract())
     };
+    let of = Observable::measured(observable, index);
     SeriesRow {
         dynamics: dynamics.into(),
-        observable: observable.into(),
-        index,
+        observable: of.name,
+        layer: of.layer,
+        index: of.index,
         time,
         mean: Some(mean),
         std_error: (values.len() > 1).then(|| (variance / n).sqrt()),

@@ -1,7 +1,7 @@
 //! The dense engine: networks of any depth with any of the noises, in the precision they are trained in.
 
 use super::preparation::{AnySource, Prepared, first_training, of_ensemble, prepare};
-use super::results::Results;
+use super::record::DenseRecorder;
 use crate::engine::{Engine, Measurements};
 use crate::estimate;
 use crate::experiment::layered::LayeredExperiment;
@@ -14,7 +14,7 @@ use rankfall_nets::ensemble::{EnsembleSpec, Source};
 use rankfall_nets::inert::inert;
 use rankfall_nets::scalar::Scalar;
 use rankfall_nets::training::Plan;
-use rankfall_report::network_record::InertSummary;
+use rankfall_report::record::InertSummary;
 use std::ops::Range;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use std::path::Path;
 pub struct DenseEngine {
     source: AnySource,
     unstable: Vec<String>,
-    results: Results,
+    recorder: DenseRecorder,
 }
 
 impl DenseEngine {
@@ -51,7 +51,7 @@ impl DenseEngine {
         Ok(Self {
             source,
             unstable,
-            results: Results {
+            recorder: DenseRecorder {
                 experiment,
                 known,
                 why,
@@ -65,7 +65,7 @@ impl DenseEngine {
         source: &Source<T>,
         one: Share<'_>,
     ) -> Result<Measurements, RunError<Failure>> {
-        let ensemble = &self.results.known.ensembles[dynamics];
+        let ensemble = &self.recorder.known.ensembles[dynamics];
         let outcome = ensemble
             .run_part(
                 source,
@@ -106,10 +106,10 @@ struct Share<'a> {
 }
 
 impl Engine for DenseEngine {
-    type Recorder = Results;
+    type Recorder = DenseRecorder;
 
-    fn recorder(&self) -> &Results {
-        &self.results
+    fn recorder(&self) -> &DenseRecorder {
+        &self.recorder
     }
 
     fn unstable(&self) -> &[String] {

@@ -4,7 +4,7 @@ use super::guarded::guarded;
 use bytes::Bytes;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::column::writer::ColumnWriterImpl;
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -21,6 +21,8 @@ pub enum Content {
     Text,
     /// 32-bit whole numbers.
     Int32,
+    /// 32-bit whole numbers, null where there is none.
+    NullableInt32,
     /// 64-bit whole numbers.
     Int64,
     /// Double precision, never null.
@@ -36,6 +38,8 @@ pub enum Values {
     Text(Vec<ByteArray>),
     /// 32-bit whole numbers.
     Int32(Vec<i32>),
+    /// 32-bit whole numbers, null where there is none.
+    NullableInt32(Vec<Option<i32>>),
     /// 64-bit whole numbers.
     Int64(Vec<i64>),
     /// Double precision, never null.
@@ -94,6 +98,7 @@ fn field((name, content): &Column) -> Result<TypePtr, ParquetError> {
     let (physical, repetition) = match content {
         Content::Text => (Physical::BYTE_ARRAY, Repetition::REQUIRED),
         Content::Int32 => (Physical::INT32, Repetition::REQUIRED),
+        Content::NullableInt32 => (Physical::INT32, Repetition::OPTIONAL),
         Content::Int64 => (Physical::INT64, Repetition::REQUIRED),
         Content::Double => (Physical::DOUBLE, Repetition::REQUIRED),
         Content::Nullable => (Physical::DOUBLE, Repetition::OPTIONAL),
@@ -118,18 +123,22 @@ fn write_column<W: Write + Send>(
         Values::Int32(v) => column.typed::<Int32Type>().write_batch(v, None, None)?,
         Values::Int64(v) => column.typed::<Int64Type>().write_batch(v, None, None)?,
         Values::Double(v) => column.typed::<DoubleType>().write_batch(v, None, None)?,
-        Values::Nullable(v) => write_nullable(column.typed::<DoubleType>(), v)?,
+        Values::NullableInt32(v) => write_nullable(column.typed::<Int32Type>(), v.iter().copied())?,
+        Values::Nullable(v) => {
+            let finite = v.iter().map(|x| x.filter(|x| x.is_finite()));
+            write_nullable(column.typed::<DoubleType>(), finite)?
+        }
     };
     column.close()
 }
 
-fn write_nullable(
-    column: &mut ColumnWriterImpl<'_, DoubleType>,
-    values: &[Option<f64>],
+fn write_nullable<T: DataType>(
+    column: &mut ColumnWriterImpl<'_, T>,
+    values: impl Iterator<Item = Option<T::T>>,
 ) -> Result<usize, ParquetError> {
-    let finite = |v: &Option<f64>| v.filter(|x| x.is_finite());
-    let present: Vec<f64> = values.iter().filter_map(finite).collect();
-    let levels: Vec<i16> = values.iter().map(|v| finite(v).is_some().into()).collect();
+    let values: Vec<Option<T::T>> = values.collect();
+    let levels: Vec<i16> = values.iter().map(|v| v.is_some().into()).collect();
+    let present: Vec<T::T> = values.into_iter().flatten().collect();
     column.write_batch(&present, Some(&levels), None)
 }
 

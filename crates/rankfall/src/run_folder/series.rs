@@ -1,6 +1,7 @@
 //! `series.parquet`: statistics of every observable of every dynamics at every save time.
 
 use super::columns::{self, Column, Content, TableWriter, Values};
+use super::schema_one;
 use parquet::data_type::ByteArray;
 use parquet::record::Field;
 use rankfall_report::record::SeriesRow;
@@ -10,6 +11,7 @@ use std::io::{self, Write};
 const COLUMNS: &[Column] = &[
     ("dynamics", Content::Text),
     ("observable", Content::Text),
+    ("layer", Content::NullableInt32),
     ("index", Content::Int32),
     ("time", Content::Double),
     ("mean", Content::Nullable),
@@ -21,6 +23,9 @@ const COLUMNS: &[Column] = &[
     ("q95", Content::Nullable),
     ("law", Content::Nullable),
 ];
+
+/// Where the column stands that schema 1 had not.
+const LAYER: usize = 2;
 
 /// Rows held in columns at a time.
 const GROUP: usize = 1 << 18;
@@ -43,11 +48,12 @@ fn columns_of(rows: &[SeriesRow]) -> Vec<Values> {
     };
     let nullable =
         |of: fn(&SeriesRow) -> Option<f64>| Values::Nullable(rows.iter().map(of).collect());
-    let index = |r: &SeriesRow| i32::try_from(r.index).unwrap_or(i32::MAX);
+    let whole = |x: u32| i32::try_from(x).unwrap_or(i32::MAX);
     vec![
         text(|r| &r.dynamics),
         text(|r| &r.observable),
-        Values::Int32(rows.iter().map(index).collect()),
+        Values::NullableInt32(rows.iter().map(|r| r.layer.map(whole)).collect()),
+        Values::Int32(rows.iter().map(|r| whole(r.index)).collect()),
         Values::Double(rows.iter().map(|r| r.time).collect()),
         nullable(|r| r.mean),
         nullable(|r| r.std_error),
@@ -68,10 +74,28 @@ pub fn read(bytes: Vec<u8>) -> io::Result<Vec<SeriesRow>> {
     columns::read(bytes, COLUMNS, row)
 }
 
+/// Reads the table of a folder of schema 1.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn read_schema_one(bytes: Vec<u8>) -> io::Result<Vec<SeriesRow>> {
+    let old = [&COLUMNS[..LAYER], &COLUMNS[LAYER + 1..]].concat();
+    columns::read(bytes, &old, |fields| {
+        let mut fields = fields.to_vec();
+        fields.insert(LAYER, Field::Null);
+        row(&fields).map(schema_one::row)
+    })
+}
+
 /// A row, if every value has the type of its column.
 fn row(fields: &[Field]) -> Option<SeriesRow> {
     let text = |at: usize| match fields.get(at) {
         Some(Field::Str(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let whole = |at: usize| match fields.get(at) {
+        Some(Field::Int(x)) => Some(Some(u32::try_from(*x).ok()?)),
+        Some(Field::Null) => Some(None),
         _ => None,
     };
     let double = |at: usize| match fields.get(at) {
@@ -79,23 +103,20 @@ fn row(fields: &[Field]) -> Option<SeriesRow> {
         Some(Field::Null) => Some(None),
         _ => None,
     };
-    let index = match fields.get(2) {
-        Some(Field::Int(index)) => u32::try_from(*index).ok()?,
-        _ => return None,
-    };
     Some(SeriesRow {
         dynamics: text(0)?,
         observable: text(1)?,
-        index,
-        time: double(3)??,
-        mean: double(4)?,
-        std_error: double(5)?,
-        q05: double(6)?,
-        q25: double(7)?,
-        q50: double(8)?,
-        q75: double(9)?,
-        q95: double(10)?,
-        law: double(11)?,
+        layer: whole(LAYER)?,
+        index: whole(3)??,
+        time: double(4)??,
+        mean: double(5)?,
+        std_error: double(6)?,
+        q05: double(7)?,
+        q25: double(8)?,
+        q50: double(9)?,
+        q75: double(10)?,
+        q95: double(11)?,
+        law: double(12)?,
     })
 }
 
@@ -108,7 +129,8 @@ pub(super) mod tests {
         let value = |i: usize, bit: u32| (i >> bit & 1 == 0).then_some(i as f64 * 0.1 - 3.0);
         let row = |i: usize| SeriesRow {
             dynamics: ["gradient flow", "SGD, β = “½”"][i % 2].to_owned(),
-            observable: "log_singular_value_theta".to_owned(),
+            observable: "log_singular_value".to_owned(),
+            layer: (i % 3 > 0).then_some(i as u32),
             index: i as u32 % 7,
             time: i as f64 * 0.01,
             mean: value(i, 0),

@@ -11,16 +11,11 @@ fn summary() -> Summary {
         experiment: "test".into(),
         seed: u64::MAX,
         problem: ProblemSummary {
-            samples: 10,
-            inputs: 3,
-            outputs: 2,
-            width: 4,
-            trace_sxx: 0.1,
-            loss_floor: 0.0,
-            data: "drawn".into(),
+            trace_sxx: Some(0.1),
+            ..ProblemSummary::two_layers(10, [3, 4, 2])
         },
-        dynamics: Vec::new(),
         warnings: vec!["a \"quoted\" warning".into()],
+        ..Summary::default()
     }
 }
 
@@ -56,7 +51,10 @@ fn a_finished_run_reads_back() {
     let (_keep, path) = temporary();
     finished(&path);
     assert_eq!(read_summary(&path).unwrap(), summary());
-    assert_eq!(read_series(&path).unwrap(), series::tests::rows());
+    assert_eq!(
+        read_series(&path, SUMMARY_SCHEMA).unwrap(),
+        series::tests::rows()
+    );
     assert!(!path.join(RUNNING).exists());
 }
 
@@ -166,7 +164,13 @@ fn summaries_that_cannot_be_understood_are_refused() {
     };
     assert!(refused("{").contains("summary.json"));
     assert!(refused("{\"schema\": 99}").contains("schema 99"));
-    assert!(refused("{\"schema\": 1}").contains("missing field"));
+    for known in ["{\"schema\": 1}", "{\"schema\": 2}"] {
+        assert!(
+            refused(known).contains("missing field"),
+            "{}",
+            refused(known)
+        );
+    }
     let nowhere = read_summary(&path.join("none")).unwrap_err();
     assert!(nowhere.message.contains("not a run folder"));
 }

@@ -4,6 +4,7 @@ use super::atomic::AtomicFile;
 use super::columns::{Column, Content, TableWriter, Values};
 use crate::failure::Failure;
 use parquet::data_type::ByteArray;
+use rankfall_report::observable::Observable;
 use std::path::{Path, PathBuf};
 
 /// One value of one trajectory.
@@ -13,10 +14,8 @@ pub struct TrajectoryRow<'a> {
     pub dynamics: &'a str,
     /// Index of the trajectory, from 0.
     pub trajectory: u64,
-    /// Name of the observable.
-    pub observable: &'a str,
-    /// 1, 2, … for the parts of a spectrum, descending; 0 for scalars.
-    pub index: u32,
+    /// What it is a value of.
+    pub observable: &'a Observable,
     /// t.
     pub time: f64,
     /// Its value; null where undefined.
@@ -28,6 +27,7 @@ const COLUMNS: &[Column] = &[
     ("dynamics", Content::Text),
     ("trajectory", Content::Int64),
     ("observable", Content::Text),
+    ("layer", Content::NullableInt32),
     ("index", Content::Int32),
     ("time", Content::Double),
     ("value", Content::Nullable),
@@ -75,14 +75,17 @@ impl TrajectoriesWriter {
 }
 
 fn columns_of(rows: &[TrajectoryRow<'_>]) -> Vec<Values> {
-    let index = |r: &TrajectoryRow<'_>| i32::try_from(r.index).unwrap_or(i32::MAX);
+    let whole = |x: u32| i32::try_from(x).unwrap_or(i32::MAX);
+    let layer = |r: &TrajectoryRow<'_>| r.observable.layer.map(whole);
+    let index = |r: &TrajectoryRow<'_>| whole(r.observable.index);
     let trajectory = |r: &TrajectoryRow<'_>| i64::try_from(r.trajectory).unwrap_or(i64::MAX);
     let text =
         |of: fn(&TrajectoryRow<'_>) -> ByteArray| Values::Text(rows.iter().map(of).collect());
     vec![
         text(|r| r.dynamics.into()),
         Values::Int64(rows.iter().map(trajectory).collect()),
-        text(|r| r.observable.into()),
+        text(|r| r.observable.name.as_str().into()),
+        Values::NullableInt32(rows.iter().map(layer).collect()),
         Values::Int32(rows.iter().map(index).collect()),
         Values::Double(rows.iter().map(|r| r.time).collect()),
         Values::Nullable(rows.iter().map(|r| r.value).collect()),
@@ -95,12 +98,11 @@ mod tests {
     use super::*;
     use parquet::record::Field;
 
-    fn row(trajectory: u64, value: Option<f64>) -> TrajectoryRow<'static> {
+    fn row(observable: &Observable, trajectory: u64, value: Option<f64>) -> TrajectoryRow<'_> {
         TrajectoryRow {
             dynamics: "SGD",
             trajectory,
-            observable: "loss",
-            index: 0,
+            observable,
             time: 0.5,
             value,
         }
@@ -111,14 +113,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trajectories.parquet");
         let mut writer = TrajectoriesWriter::create(&path).unwrap();
+        let rank = Observable::measured("numerical_rank_w2", 0);
+        let row = |trajectory, value| row(&rank, trajectory, value);
         writer.append(&[row(0, Some(1.5)), row(1, None)]).unwrap();
         writer.append(&[]).unwrap();
         writer.append(&[row(2, Some(2.5))]).unwrap();
         assert!(!path.exists());
         writer.finish().unwrap();
-        let read = |fields: &[Field]| match (&fields[1], &fields[5]) {
-            (Field::Long(trajectory), Field::Double(value)) => Some((*trajectory, Some(*value))),
-            (Field::Long(trajectory), Field::Null) => Some((*trajectory, None)),
+        let read = |fields: &[Field]| match (&fields[1], &fields[3], &fields[6]) {
+            (Field::Long(trajectory), Field::Int(2), Field::Double(value)) => {
+                Some((*trajectory, Some(*value)))
+            }
+            (Field::Long(trajectory), Field::Int(2), Field::Null) => Some((*trajectory, None)),
             _ => None,
         };
         let rows = columns::read(std::fs::read(&path).unwrap(), COLUMNS, read).unwrap();
@@ -129,7 +135,8 @@ mod tests {
     fn an_abandoned_file_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = TrajectoriesWriter::create(&folder.path().join("t")).unwrap();
-        writer.append(&[row(0, None)]).unwrap();
+        let loss = Observable::measured("loss", 0);
+        writer.append(&[row(&loss, 0, None)]).unwrap();
         drop(writer);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

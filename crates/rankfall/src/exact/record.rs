@@ -1,0 +1,275 @@
+//! Results of two linear layers, which the exact engine runs.
+
+use crate::checkpoint::Finished;
+use crate::engine::{Measurements, Recorder};
+use crate::experiment::{DynamicsSpec, Experiment};
+use crate::failure::{Failure, quoted};
+use crate::preparation::Known;
+use crate::results::Heading;
+use crate::run_folder::weights::Tensor;
+use crate::summarise::{Grid, Measured, Save, one_for_many};
+use rankfall_core::ensemble::EnsembleSpec;
+use rankfall_core::ensemble::statistics::Statistics;
+use rankfall_core::model::dynamics::{Dynamics, Kind};
+use rankfall_core::model::network::Weights;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::theory::determinant_law_applies;
+use rankfall_report::record::{
+    DynamicsSummary, EXACT, EXACT_LAW, ForceScalesRecord, OptimizerRecord, Summary,
+};
+
+/// Makes results of what the exact engine measured.
+pub struct ExactRecorder {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// What is known of its data.
+    pub known: Known,
+}
+
+impl Recorder for ExactRecorder {
+    type Known = Known;
+
+    fn name(&self) -> &str {
+        &self.experiment.name
+    }
+
+    fn resolved_toml(&self) -> String {
+        self.experiment.resolved_toml()
+    }
+
+    fn labels(&self) -> Vec<&str> {
+        let dynamics = self.experiment.dynamics.iter();
+        dynamics.map(|spec| spec.label.as_str()).collect()
+    }
+
+    fn blocks(&self, dynamics: usize) -> u64 {
+        let problem = &self.known.problem;
+        let rows = problem.inputs() + problem.outputs();
+        let spec = &self.experiment.dynamics[dynamics];
+        self.experiment.blocks_of(spec, rows)
+    }
+
+    fn empty_statistics(&self, dynamics: usize) -> Statistics {
+        let mut ensemble = self.ensemble(dynamics);
+        let spec = &self.experiment.dynamics[dynamics];
+        ensemble.trajectories = self.experiment.trajectories_of(spec);
+        ensemble.empty_statistics(&self.known.layout(&ensemble))
+    }
+
+    fn known(&self) -> &Known {
+        &self.known
+    }
+
+    fn finish(
+        &self,
+        index: usize,
+        measurements: &Measurements,
+        seconds: f64,
+    ) -> Result<Finished, Failure> {
+        let ensemble = self.ensemble(index);
+        let (layout, save_steps) = (self.known.layout(&ensemble), &ensemble.save_steps);
+        let (run, problem) = (&self.experiment.run, &self.known.problem);
+        let spec = &self.experiment.dynamics[index];
+        let dynamics = &spec.dynamics;
+        let time_of = |step: u64| step as f64 * spec.time_step;
+        let names = layout.observables.iter().map(|o| (o.name, o.index));
+        let saves = save_steps.iter().map(|&step| Save::full(time_of(step)));
+        let trajectories = self.experiment.trajectories_of(spec);
+        let known = DynamicsSummary {
+            label: spec.label.clone(),
+            kind: dynamics.kind_name().to_owned(),
+            noise_intensity: dynamics.noise_intensity(problem.samples),
+            noise: noise_words(dynamics),
+            step_size: dynamics.step_size,
+            schedule: "constant".to_owned(),
+            label_noise: dynamics.label_noise,
+            batch_size: match dynamics.kind {
+                Kind::StochasticGradientFlow { batch_size, .. }
+                | Kind::StochasticGradientDescent { batch_size, .. } => Some(batch_size),
+                _ => None,
+            },
+            optimizer: optimizer_record(&dynamics.optimizer),
+            forces: dynamics.modified_forces().map(|f| ForceScalesRecord {
+                gradient: f.gradient,
+                own_noise: f.own_noise,
+                common_growth: f.common_growth,
+                repulsion: f.repulsion,
+            }),
+            steps: save_steps.last().copied().unwrap_or(0),
+            trajectories,
+            reductions: self.reductions(spec, trajectories),
+            seconds,
+            ..DynamicsSummary::default()
+        };
+        let totals = measurements.statistics.totals();
+        let measured = Measured {
+            grid: Grid::new(names, saves.collect()),
+            statistics: &measurements.statistics,
+            totals: &totals,
+            layers: &problem.layers,
+            rank_tolerance: run.rank_tolerance,
+            jacobian_tolerance: run.rank_tolerance,
+            time_of: &time_of,
+            law: EXACT_LAW,
+            lawless: &|_| self.lawless(dynamics),
+        };
+        let tensors = measurements
+            .weights
+            .as_ref()
+            .map(|weights| self.tensors(index, weights));
+        measured.finish(known, run.keep_trajectories, tensors.unwrap_or_default())
+    }
+
+    fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
+        let heading = Heading {
+            experiment: &self.experiment.name,
+            seed: self.experiment.run.seed,
+            engine: EXACT,
+            engine_reason: "two linear layers with the squared loss",
+            problem: self.known.problem.clone(),
+            warnings: &self.known.warnings,
+        };
+        let mut summary = heading.summary(finished)?;
+        let notes = [self.width_warning(), matched_noise_note(&summary)];
+        summary.warnings.extend(notes.into_iter().flatten());
+        Ok(summary)
+    }
+}
+
+impl ExactRecorder {
+    fn ensemble(&self, dynamics: usize) -> EnsembleSpec {
+        let save_steps = self.experiment.save_steps().swap_remove(dynamics);
+        self.experiment.ensemble(dynamics, &save_steps)
+    }
+
+    /// Why the determinant law is not stated of a dynamics, where it is not.
+    fn lawless(&self, dynamics: &Dynamics) -> Option<String> {
+        let problem = &self.known.problem;
+        let (p, l, k) = (problem.inputs(), problem.width(), problem.outputs());
+        if determinant_law_applies(dynamics, l, p, k) {
+            None
+        } else if !dynamics.is_continuous() {
+            Some("not stated: the determinant law is of flows, and descents are near it for small steps".into())
+        } else if l < p + k {
+            Some("not stated: the determinant law needs a width of p + k or more".into())
+        } else {
+            Some("not stated: the determinant law is of a flow whose forces are not scaled".into())
+        }
+    }
+
+    /// Which exact reductions were used, and why not the others.
+    fn reductions(&self, spec: &DynamicsSpec, trajectories: u64) -> Vec<String> {
+        let run = &self.experiment.run;
+        if !run.reductions {
+            let why = "none: switched off by run.reductions = false; full width, original inputs, \
+                       plain double precision, so singular values below 10⁻¹⁵ of the largest are \
+                       rounding";
+            return vec![why.to_owned()];
+        }
+        let problem = &self.known.problem;
+        let (d, l) = (problem.inputs() + problem.outputs(), problem.width());
+        let n = problem.samples;
+        let samples = if spec.dynamics.needs_rows() {
+            format!("samples: not reduced, these dynamics draw on single rows ({n} of them)")
+        } else {
+            format!("samples: the Gram matrices stand for all {n} rows")
+        };
+        let width = if l > d {
+            format!("width: {l} columns reduced to p + k = {d} (Θ₀ = L Qᵀ, Q never changes)")
+        } else {
+            format!("width: nothing to reduce, the width {l} is at most p + k = {d}")
+        };
+        let mut all = vec![
+            samples,
+            width,
+            "basis: inputs rotated so that S_xx is diagonal".to_owned(),
+            "columns: kept orthogonal by rotations from the right, each with its own exponent"
+                .to_owned(),
+        ];
+        all.extend(one_for_many(trajectories, run.trajectories));
+        all
+    }
+
+    fn tensors(&self, index: usize, weights: &[f64]) -> Vec<Tensor> {
+        let problem = &self.known.problem;
+        let prefix = match self.experiment.dynamics.len() {
+            1 => String::new(),
+            _ => format!("dynamics.{index}."),
+        };
+        let (p, l, k) = (problem.inputs(), problem.width(), problem.outputs());
+        let (w1, w2) = weights.split_at((p * l).min(weights.len()));
+        let tensor = |name: &str, shape: [usize; 2], values: &[f64]| Tensor {
+            name: format!("{prefix}{name}"),
+            shape: shape.to_vec(),
+            values: values.to_vec(),
+        };
+        vec![tensor("w1", [p, l], w1), tensor("w2", [l, k], w2)]
+    }
+
+    fn width_warning(&self) -> Option<String> {
+        let problem = &self.known.problem;
+        let (d, l) = (problem.inputs() + problem.outputs(), problem.width());
+        (l < d).then(|| {
+            format!(
+                "the width {l} is below p + k = {d}: log det is that of ΘᵀΘ, which no law holds \
+                 constant, not even under gradient flow"
+            )
+        })
+    }
+}
+
+/// W₁ and then W₂, rows first.
+pub fn rows_first(weights: &Weights) -> Vec<f64> {
+    let rows = |w: &faer::Mat<f64>| -> Vec<f64> {
+        (0..w.nrows())
+            .flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)]))
+            .collect()
+    };
+    [rows(&weights.w1), rows(&weights.w2)].concat()
+}
+
+/// Every kind of noise, in words.
+fn noise_words(dynamics: &Dynamics) -> Vec<String> {
+    let mut words = Vec::new();
+    if dynamics.label_noise > 0.0 {
+        words.push(format!("label noise of variance {}", dynamics.label_noise));
+    }
+    if let Kind::StochasticGradientDescent { batch_size, .. } = dynamics.kind {
+        words.push(match batch_size {
+            1 => "single rows".to_owned(),
+            rows => format!("mini-batches of {rows} rows"),
+        });
+    }
+    words
+}
+
+/// None for plain descent and the flows.
+pub fn optimizer_record(optimizer: &Optimizer) -> Option<OptimizerRecord> {
+    (!optimizer.is_plain()).then_some(OptimizerRecord {
+        momentum: optimizer.momentum,
+        nesterov: optimizer.nesterov,
+        weight_decay: optimizer.weight_decay,
+    })
+}
+
+/// Full-batch label noise averages over n rows: says so where its ν is made equal to a flow's.
+fn matched_noise_note(summary: &Summary) -> Option<String> {
+    let dynamics = &summary.dynamics;
+    let flow = dynamics
+        .iter()
+        .find(|d| d.kind == "stochastic-gradient-flow" && d.noise_intensity > 0.0)?;
+    let descent = dynamics.iter().find(|d| {
+        d.kind == "label-noise-gradient-descent"
+            && d.optimizer.is_none()
+            && (d.noise_intensity / flow.noise_intensity - 1.0).abs() < 1e-12
+    })?;
+    Some(format!(
+        "{} averages its label noise over all n = {} rows, ν = ηδ/n; its label variance \
+         δ = {} makes ν = {} equal to that of {}",
+        quoted(&descent.label),
+        summary.problem.samples,
+        descent.label_noise,
+        descent.noise_intensity,
+        quoted(&flow.label)
+    ))
+}
