@@ -1,6 +1,7 @@
 //! What a step does to columns, given the increment with its longer side first: compiled for shapes with a
 //! short side of up to four, by products for all others.
 
+use crate::kernels::Variant;
 use crate::kernels::columns::Columns;
 use crate::kernels::fixed;
 use crate::kernels::halves::Halves;
@@ -13,6 +14,7 @@ use crate::simd::lanes::Lanes;
 /// Shapes, and scratch of those that are not compiled.
 pub struct Action<const N: usize> {
     halves: Halves,
+    variant: Variant,
     /// K, and after the series K φ₂ = cosh − I.
     gram: LaneVec<N>,
     phi_one: LaneVec<N>,
@@ -23,10 +25,11 @@ pub struct Action<const N: usize> {
 }
 
 impl<const N: usize> Action<N> {
-    pub fn new(halves: Halves) -> Self {
+    pub fn new(halves: Halves, variant: Variant) -> Self {
         let square = || LaneVec::zeros(halves.short * halves.short);
         Self {
             halves,
+            variant,
             gram: square(),
             phi_one: square(),
             phi_two: square(),
@@ -45,10 +48,10 @@ impl<const N: usize> Action<N> {
             tall_first,
         } = self.halves;
         match short {
-            1 if !self.rowwise() => fixed::euler::<1, _>(g, columns, tall, tall_first),
-            2 if !self.rowwise() => fixed::euler::<2, _>(g, columns, tall, tall_first),
-            3 if !self.rowwise() => fixed::euler::<3, _>(g, columns, tall, tall_first),
-            4 if !self.rowwise() => fixed::euler::<4, _>(g, columns, tall, tall_first),
+            1 if self.fixed() => fixed::euler::<1, _>(g, columns, tall, tall_first),
+            2 if self.fixed() => fixed::euler::<2, _>(g, columns, tall, tall_first),
+            3 if self.fixed() => fixed::euler::<3, _>(g, columns, tall, tall_first),
+            4 if self.fixed() => fixed::euler::<4, _>(g, columns, tall, tall_first),
             _ => {
                 self.tiled.take_increment(g);
                 self.tiled.euler(columns);
@@ -61,10 +64,10 @@ impl<const N: usize> Action<N> {
     pub fn exponential(&mut self, g: &[Lanes<N>], damping: &[Lanes<N>], columns: &mut [Lanes<N>]) {
         let first = self.halves.tall_first;
         match self.halves.short {
-            1 if !self.rowwise() => fixed::exponential::<1, _>(g, damping, columns, first),
-            2 if !self.rowwise() => fixed::exponential::<2, _>(g, damping, columns, first),
-            3 if !self.rowwise() => fixed::exponential::<3, _>(g, damping, columns, first),
-            4 if !self.rowwise() => fixed::exponential::<4, _>(g, damping, columns, first),
+            1 if self.fixed() => fixed::exponential::<1, _>(g, damping, columns, first),
+            2 if self.fixed() => fixed::exponential::<2, _>(g, damping, columns, first),
+            3 if self.fixed() => fixed::exponential::<3, _>(g, damping, columns, first),
+            4 if self.fixed() => fixed::exponential::<4, _>(g, damping, columns, first),
             _ => {
                 self.tiled.take_increment(g);
                 self.sum_series();
@@ -75,31 +78,46 @@ impl<const N: usize> Action<N> {
     }
 
     #[inline(always)]
-    fn rowwise(&self) -> bool {
-        Products::<N>::of_rows(self.halves.rows()).rowwise()
+    fn fixed(&self) -> bool {
+        matches!(self.variant, Variant::Small | Variant::Fixed)
     }
 
     /// K, φ₁(K) and φ₂(K) by Horner's rule.
     #[inline(always)]
     fn sum_series(&mut self) {
         let q = self.halves.short;
-        let sizes = [q, self.halves.rows()];
+        let products = self.tiled.products();
         self.tiled.gram(&mut self.gram);
         let [(odd, even), lower @ ..] = &SERIES;
         set_identity(&mut self.phi_one, q, Lanes::splat(*odd));
         set_identity(&mut self.phi_two, q, Lanes::splat(*even));
         for &(odd, even) in lower {
-            horner(&self.gram, &mut self.phi_one, &mut self.scratch, sizes, odd);
             horner(
+                products,
+                &self.gram,
+                &mut self.phi_one,
+                &mut self.scratch,
+                q,
+                odd,
+            );
+            horner(
+                products,
                 &self.gram,
                 &mut self.phi_two,
                 &mut self.scratch,
-                sizes,
+                q,
                 even,
             );
         }
         self.scratch.copy_from_slice(&self.phi_two);
-        horner(&self.gram, &mut self.scratch, &mut self.spare, sizes, 0.0);
+        horner(
+            products,
+            &self.gram,
+            &mut self.scratch,
+            &mut self.spare,
+            q,
+            0.0,
+        );
         self.gram.copy_from_slice(&self.scratch);
     }
 }
@@ -112,18 +130,19 @@ fn set_identity<const N: usize>(matrix: &mut [Lanes<N>], size: usize, value: Lan
     }
 }
 
-/// φ ← K φ + c I, both symmetric, for Θ of so many rows.
+/// φ ← K φ + c I, both symmetric.
 #[inline(always)]
 fn horner<const N: usize>(
+    products: Products<N>,
     gram: &[Lanes<N>],
     phi: &mut [Lanes<N>],
     scratch: &mut [Lanes<N>],
-    [size, rows]: [usize; 2],
+    size: usize,
     constant: f64,
 ) {
     set_identity(scratch, size, Lanes::splat(constant));
     let [gram, factors] = [gram, phi].map(|matrix| Columns::whole(&matrix[..size * size], size));
     let scratch_used = &mut scratch[..size * size];
-    Products::of_rows(rows).add_combinations(None, gram, factors, scratch_used, size);
+    products.add_combinations(None, gram, factors, scratch_used, size);
     phi.copy_from_slice(&scratch[..size * size]);
 }

@@ -40,6 +40,12 @@ impl<const N: usize> Tiled<N> {
         }
     }
 
+    /// How products of this size are worked out.
+    #[inline(always)]
+    pub fn products(&self) -> Products<N> {
+        self.products
+    }
+
     /// Takes over G, tall × q row-major.
     #[inline(always)]
     pub fn take_increment(&mut self, increment: &[Lanes<N>]) {

@@ -3,7 +3,6 @@
 //! Number i of a step is number i mod 4 of draw ⌊i/4⌋, whoever asks and for how many. That a processor
 //! has many of them under way at once is what makes them cheap.
 
-use std::any::Any;
 use std::ops::Range;
 
 use aligned_vec::{AVec, ConstAlign};
@@ -138,11 +137,11 @@ impl<const N: usize> Normals<N> {
 
     /// Bits of full blocks, if these instructions have registers for them.
     fn draw_on_registers(&mut self) -> bool {
-        let Some(normals) = (self as &mut dyn Any).downcast_mut::<Normals<BLOCK>>() else {
+        if !Lanes::<N>::FULL {
             return false;
-        };
-        let instructions = normals.instructions;
-        let drawn = instructions.dispatch_registers(DrawBits { normals });
+        }
+        let instructions = self.instructions;
+        let drawn = instructions.dispatch_registers(DrawBits { normals: self });
         drawn.is_some()
     }
 }
@@ -285,7 +284,7 @@ const IN_TURNS: usize = 2;
 /// Whole turns fill the blocks that there is room for.
 const _: () = assert!(BLOCK.is_multiple_of(IN_TURNS));
 
-impl RegisterWork for DrawBits<'_, BLOCK> {
+impl<const N: usize> RegisterWork for DrawBits<'_, N> {
     type Output = ();
 
     #[inline(always)]

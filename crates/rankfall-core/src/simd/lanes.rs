@@ -56,6 +56,8 @@ impl<const N: usize> Lanes<N> {
     pub const ZERO: Self = Self([0.0; N]);
     /// Whether there is one lane only: a constant, so that what needs it is compiled for nothing else.
     pub const SINGLE: bool = N == 1;
+    /// Whether they are a full block, likewise.
+    pub const FULL: bool = N == BLOCK;
     /// Whether lanes do not fill the widest registers there are.
     pub const NARROW: bool = N < BLOCK;
     /// 1 in every lane.

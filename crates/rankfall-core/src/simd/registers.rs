@@ -8,7 +8,7 @@ use std::ops::{Add, Mul, Neg, Sub};
 
 use pulp::Simd;
 
-use crate::simd::lanes::{BLOCK, Lanes, Words};
+use crate::simd::lanes::{Lanes, Words};
 
 /// Vector instructions, with what the random generator needs beside [`Simd`].
 pub trait VectorInstructions: Simd {
@@ -59,14 +59,14 @@ impl<S: Simd> Register<S> {
 
     /// The lanes of part `part` of those that fill a register each.
     #[inline(always)]
-    pub fn read(simd: S, lanes: &Lanes<BLOCK>, part: usize) -> Self {
+    pub fn read<const N: usize>(simd: S, lanes: &Lanes<N>, part: usize) -> Self {
         let values = S::as_simd_f64s(&lanes.0).0[part];
         Self { simd, values }
     }
 
     /// Replaces that part of `lanes`.
     #[inline(always)]
-    pub fn write(self, lanes: &mut Lanes<BLOCK>, part: usize) {
+    pub fn write<const N: usize>(self, lanes: &mut Lanes<N>, part: usize) {
         S::as_mut_simd_f64s(&mut lanes.0).0[part] = self.values;
     }
 }
@@ -166,14 +166,14 @@ pub struct WordRegister<S: Simd> {
 impl<S: VectorInstructions> WordRegister<S> {
     /// The words of part `part` of those that fill a register each.
     #[inline(always)]
-    pub fn read(simd: S, words: &Words<BLOCK>, part: usize) -> Self {
+    pub fn read<const N: usize>(simd: S, words: &Words<N>, part: usize) -> Self {
         let words = S::as_simd_u64s(&words.0).0[part];
         Self { simd, words }
     }
 
     /// Writes the low half of each word to that part of `out`.
     #[inline(always)]
-    pub fn write_low_halves(self, out: &mut [u32; BLOCK], part: usize) {
+    pub fn write_low_halves<const N: usize>(self, out: &mut [u32; N], part: usize) {
         let out = &mut out[part * S::U64_LANES..(part + 1) * S::U64_LANES];
         self.simd.write_low_halves(self.words, out);
     }

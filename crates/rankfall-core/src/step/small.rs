@@ -1,8 +1,8 @@
 //! Runs of steps of small networks, p and k known when compiled.
 //!
 //! ΔG and W₁W₂ stay in registers then, and as a step goes through the columns it sums W₁W₂ for the next.
-//! What is done to a number, and in which order, is as in `increment.rs`, `state.rs` and `update.rs`, and so
-//! are the bits. Whatever is out of the ordinary ends the run and is left to them: an increment too large,
+//! What is done to a number, and in which order, is as in [`Increment`](crate::step::increment),
+//! [`State`] and [`Update`](crate::step::update), and so are the bits. Whatever is out of the ordinary ends the run and is left to them: an increment too large,
 //! columns that are due.
 
 use pulp::Simd;
@@ -11,41 +11,42 @@ use crate::kernels::fixed::{Series, euler_column};
 use crate::kernels::series::SERIES_BOUND;
 use crate::random::normals::Numbers;
 use crate::simd::instructions::{Instructions, RegisterWork};
-use crate::simd::lanes::{BLOCK, Lanes};
+use crate::simd::lanes::Lanes;
 use crate::simd::registers::{Arithmetic, Register, VectorInstructions};
 use crate::step::increment::{Drift, GaussianNoise};
 use crate::trajectories::state::{DIVERGED, State};
 
 /// How a small network is moved by ΔG.
-pub enum SmallRule<'a> {
+pub enum SmallRule<'a, const N: usize> {
     /// I + H(ΔG).
     Euler,
     /// exp(H(ΔG)) diag(damping).
-    LieEuler(&'a [Lanes<BLOCK>]),
+    LieEuler(&'a [Lanes<N>]),
 }
 
 /// The steps of a run: what moves Θ in each.
-pub struct SmallSteps<'a> {
+pub struct SmallSteps<'a, const N: usize> {
     pub inputs: usize,
     pub outputs: usize,
-    pub drift: &'a Drift<BLOCK>,
-    pub noise: &'a mut GaussianNoise<BLOCK>,
-    pub rule: SmallRule<'a>,
+    pub drift: &'a Drift<N>,
+    pub noise: &'a mut GaussianNoise<N>,
+    pub rule: SmallRule<'a, N>,
     /// Where ΔG of the last step goes, p × k row-major.
-    pub increment: &'a mut [Lanes<BLOCK>],
+    pub increment: &'a mut [Lanes<N>],
 }
 
-impl SmallSteps<'_> {
+impl<const N: usize> SmallSteps<'_, N> {
     /// Takes up to `steps` steps and returns how many: fewer where columns may be due after the last or the
-    /// next is out of the ordinary. None where there are no such runs: a shape or instructions that are not
-    /// compiled, or a lane that has diverged.
+    /// next is out of the ordinary. None where there are no such runs: instructions that are not compiled, or a
+    /// lane that has diverged. Of the shapes of [`Variant::Small`](crate::kernels::Variant), in full blocks, and
+    /// of noise without substeps.
     pub fn advance(
         self,
-        state: &mut State<BLOCK>,
+        state: &mut State<N>,
         steps: u64,
         instructions: Instructions,
     ) -> Option<u64> {
-        if (!state.alive()).any() || self.noise.substeps > 1 {
+        if (!state.alive()).any() {
             return None;
         }
         let lie = matches!(self.rule, SmallRule::LieEuler(_));
@@ -55,10 +56,10 @@ impl SmallSteps<'_> {
                 match (of.inputs, of.outputs, lie) {
                     $(
                         ($p, $k, false) => {
-                            instructions.dispatch_registers(Run::<$p, $k, false> { of, state, steps })
+                            instructions.dispatch_registers(Run::<$p, $k, false, N> { of, state, steps })
                         }
                         ($p, $k, true) => {
-                            instructions.dispatch_registers(Run::<$p, $k, true> { of, state, steps })
+                            instructions.dispatch_registers(Run::<$p, $k, true, N> { of, state, steps })
                         }
                     )*
                     _ => None,
@@ -74,16 +75,18 @@ impl SmallSteps<'_> {
 }
 
 /// A run of P inputs and K ≤ P outputs, by Lie–Euler steps or by Euler's.
-struct Run<'a, const P: usize, const K: usize, const LIE: bool> {
-    of: SmallSteps<'a>,
-    state: &'a mut State<BLOCK>,
+struct Run<'a, const P: usize, const K: usize, const LIE: bool, const N: usize> {
+    of: SmallSteps<'a, N>,
+    state: &'a mut State<N>,
     steps: u64,
 }
 
 /// A P × K matrix in each lane of a register.
 type Matrix<S, const P: usize, const K: usize> = [[Register<S>; K]; P];
 
-impl<const P: usize, const K: usize, const LIE: bool> RegisterWork for Run<'_, P, K, LIE> {
+impl<const P: usize, const K: usize, const LIE: bool, const N: usize> RegisterWork
+    for Run<'_, P, K, LIE, N>
+{
     type Output = u64;
 
     #[inline(always)]
@@ -148,11 +151,11 @@ impl<const P: usize, const K: usize, const LIE: bool> RegisterWork for Run<'_, P
 }
 
 /// What drift and noise of a step multiply and add, p × k row-major.
-struct Entries<'a> {
-    curvature: &'a [Lanes<BLOCK>],
-    target: &'a [Lanes<BLOCK>],
-    scale: &'a [Lanes<BLOCK>],
-    numbers: Numbers<'a, BLOCK>,
+struct Entries<'a, const N: usize> {
+    curvature: &'a [Lanes<N>],
+    target: &'a [Lanes<N>],
+    scale: &'a [Lanes<N>],
+    numbers: Numbers<'a, N>,
 }
 
 /// exp(H(G)) diag(damping).
@@ -172,9 +175,9 @@ struct Pass<S: Simd> {
 impl<S: Simd> Pass<S> {
     /// ΔG and its squared Frobenius norm, from W₁W₂.
     #[inline(always)]
-    fn increment<const P: usize, const K: usize>(
+    fn increment<const P: usize, const K: usize, const N: usize>(
         &self,
-        entries: &Entries<'_>,
+        entries: &Entries<'_, N>,
         product: &Matrix<S, P, K>,
     ) -> (Matrix<S, P, K>, Register<S>) {
         let mut g = *product;
@@ -195,7 +198,10 @@ impl<S: Simd> Pass<S> {
 
     /// W₁W₂.
     #[inline(always)]
-    fn product<const P: usize, const K: usize>(&self, state: &State<BLOCK>) -> Matrix<S, P, K> {
+    fn product<const P: usize, const K: usize, const N: usize>(
+        &self,
+        state: &State<N>,
+    ) -> Matrix<S, P, K> {
         let mut product = [[Register::zero(self.simd); K]; P];
         let columns = state.factor.mantissa().chunks_exact(P + K);
         for (column, weight) in columns.zip(&state.weight) {
@@ -207,15 +213,15 @@ impl<S: Simd> Pass<S> {
 
     /// Θ ← (I + H(G)) Θ; returns W₁W₂ after it.
     #[inline(always)]
-    fn euler<const P: usize, const K: usize>(
+    fn euler<const P: usize, const K: usize, const N: usize>(
         &self,
         g: &Matrix<S, P, K>,
-        state: &mut State<BLOCK>,
+        state: &mut State<N>,
     ) -> Matrix<S, P, K> {
         let mut product = [[Register::zero(self.simd); K]; P];
         let columns = state.factor.mantissa_mut().chunks_exact_mut(P + K);
         for (column, weight) in columns.zip(&state.weight) {
-            let (mut x, mut y) = self.read_column::<P, K>(column);
+            let (mut x, mut y) = self.read_column::<P, K, N>(column);
             euler_column(g, &mut x, &mut y);
             self.write_column(&x, &y, column);
             self.add_product(&x, &y, weight, &mut product);
@@ -225,11 +231,11 @@ impl<S: Simd> Pass<S> {
 
     /// Θ ← exp(H(G)) diag(damping) Θ; returns W₁W₂ after it.
     #[inline(always)]
-    fn lie_euler<const P: usize, const K: usize>(
+    fn lie_euler<const P: usize, const K: usize, const N: usize>(
         &self,
         g: &Matrix<S, P, K>,
-        damping: &[Lanes<BLOCK>],
-        state: &mut State<BLOCK>,
+        damping: &[Lanes<N>],
+        state: &mut State<N>,
     ) -> Matrix<S, P, K> {
         let exponential = Exponential::<S, P, K> {
             g,
@@ -250,10 +256,10 @@ impl<S: Simd> Pass<S> {
     }
 
     #[inline(always)]
-    fn move_columns<const C: usize, const P: usize, const K: usize>(
+    fn move_columns<const C: usize, const P: usize, const K: usize, const N: usize>(
         &self,
         exponential: &Exponential<'_, S, P, K>,
-        columns: [&mut [Lanes<BLOCK>]; C],
+        columns: [&mut [Lanes<N>]; C],
     ) {
         let zero = Register::zero(self.simd);
         let (mut x, mut y) = ([[zero; P]; C], [[zero; K]; C]);
@@ -277,15 +283,15 @@ impl<S: Simd> Pass<S> {
     }
 
     #[inline(always)]
-    fn read(&self, lanes: &Lanes<BLOCK>) -> Register<S> {
+    fn read<const N: usize>(&self, lanes: &Lanes<N>) -> Register<S> {
         Register::read(self.simd, lanes, self.part)
     }
 
     /// The column of W₁ and that of W₂ᵀ.
     #[inline(always)]
-    fn read_column<const P: usize, const K: usize>(
+    fn read_column<const P: usize, const K: usize, const N: usize>(
         &self,
-        column: &[Lanes<BLOCK>],
+        column: &[Lanes<N>],
     ) -> ([Register<S>; P], [Register<S>; K]) {
         let zero = Register::zero(self.simd);
         let (mut x, mut y) = ([zero; P], [zero; K]);
@@ -299,11 +305,11 @@ impl<S: Simd> Pass<S> {
     }
 
     #[inline(always)]
-    fn write_column<const P: usize, const K: usize>(
+    fn write_column<const P: usize, const K: usize, const N: usize>(
         &self,
         x: &[Register<S>; P],
         y: &[Register<S>; K],
-        column: &mut [Lanes<BLOCK>],
+        column: &mut [Lanes<N>],
     ) {
         for a in 0..P {
             x[a].write(&mut column[a], self.part);
@@ -315,11 +321,11 @@ impl<S: Simd> Pass<S> {
 
     /// product += weight x yᵀ.
     #[inline(always)]
-    fn add_product<const P: usize, const K: usize>(
+    fn add_product<const P: usize, const K: usize, const N: usize>(
         &self,
         x: &[Register<S>; P],
         y: &[Register<S>; K],
-        weight: &Lanes<BLOCK>,
+        weight: &Lanes<N>,
         product: &mut Matrix<S, P, K>,
     ) {
         let weight = self.read(weight);

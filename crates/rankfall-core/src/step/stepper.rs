@@ -1,13 +1,12 @@
 //! Takes N trajectories forward: increment, admission, update, upkeep.
 
-use std::any::Any;
-
+use crate::kernels::Variant;
 use crate::linalg::reorthogonalization::Upkeep;
 use crate::model::dynamics::{Dynamics, Integrator, Kind};
 use crate::random::normals::Streams;
 use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_vec::{LaneVec, zero_outside};
-use crate::simd::lanes::{BLOCK, Lanes, Words};
+use crate::simd::lanes::{Lanes, Words};
 use crate::step::counterfactual::Counterfactual;
 use crate::step::increment::{GaussianNoise, Increment};
 use crate::step::ito::ito_rate;
@@ -37,6 +36,8 @@ pub struct Stepper<const N: usize> {
     counterfactual: Option<Counterfactual<N>>,
     /// 1/(1 − μ).
     persistence: f64,
+    /// Whether there are runs of steps in registers for them.
+    small: bool,
     update: Update<N>,
     upkeep: Upkeep<N>,
     /// ΔG, p × k row-major.
@@ -52,10 +53,18 @@ impl<const N: usize> Stepper<N> {
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
+        let increment = Increment::new(dynamics, problem, streams)?;
+        let rule = Rule::of(dynamics, problem, streams);
+        let counterfactual = counterfactual(dynamics, problem);
+        let small = problem.kernels == Variant::Small
+            && counterfactual.is_none()
+            && matches!(&increment, Increment::GaussianNoise { noise, .. } if noise.substeps == 1)
+            && matches!(rule, Rule::Euler(None) | Rule::LieEuler(_));
         Some(Self {
-            increment: Increment::new(dynamics, problem, streams)?,
-            rule: Rule::of(dynamics, problem, streams),
-            counterfactual: counterfactual(dynamics, problem),
+            increment,
+            rule,
+            counterfactual,
+            small,
             persistence: dynamics.optimizer.persistence(),
             update: Update::new(problem.inputs, problem.outputs),
             upkeep: Upkeep::default(),
@@ -92,36 +101,33 @@ impl<const N: usize> Stepper<N> {
         }
     }
 
-    /// Up to `steps` steps of a small network, if it is one; how many, none if the next needs more care.
+    /// Up to `steps` steps of a small network, if it is one; how many, 0 if the next needs more care.
     fn run_of_small(
         &mut self,
         state: &mut State<N>,
         problem: &LaneProblem<N>,
         steps: u64,
     ) -> Option<u64> {
-        // Small networks go in full blocks, and are not compiled for any other.
-        let state = (state as &mut dyn Any).downcast_mut::<State<BLOCK>>()?;
-        let stepper = (self as &mut dyn Any).downcast_mut::<Stepper<BLOCK>>()?;
-        let Increment::GaussianNoise { drift, noise } = &mut stepper.increment else {
-            return None;
-        };
-        let rule = match &stepper.rule {
-            Rule::Euler(None) => SmallRule::Euler,
-            Rule::LieEuler(damping) => SmallRule::LieEuler(damping),
-            _ => return None,
-        };
-        if stepper.counterfactual.is_some() {
+        // A constant first: small networks go in full blocks, and are not compiled for any other.
+        if !Lanes::<N>::FULL || !self.small {
             return None;
         }
+        let Increment::GaussianNoise { drift, noise } = &mut self.increment else {
+            return None;
+        };
+        let rule = match &self.rule {
+            Rule::LieEuler(damping) => SmallRule::LieEuler(damping),
+            _ => SmallRule::Euler,
+        };
         let run = SmallSteps {
             inputs: problem.inputs,
             outputs: problem.outputs,
             drift,
             noise,
             rule,
-            increment: &mut stepper.step,
+            increment: &mut self.step,
         };
-        run.advance(state, steps, stepper.instructions)
+        run.advance(state, steps, self.instructions)
     }
 
     /// Takes `steps` steps of any kind and shape.

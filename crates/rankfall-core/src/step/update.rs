@@ -5,6 +5,7 @@
 //! exp H(G) = [[I + G φ₂ Gᵀ, G φ₁], [φ₁ Gᵀ, I + K φ₂]],
 //! φ₁ = Σ Kʲ/(2j+1)!, φ₂ = Σ Kʲ/(2j+2)!, so only k × k series are needed (p × p where p < k).
 
+use crate::kernels::Variant;
 use crate::kernels::action::Action;
 use crate::kernels::halves::{Halves, halves, shared_halves};
 use crate::kernels::series::SERIES_BOUND;
@@ -46,7 +47,7 @@ impl<const N: usize> Update<N> {
             damping: zeros(tall + short),
             ones: LaneVec::filled(Lanes::ONE, tall + short),
             column: [zeros(tall + short), zeros(tall + short)],
-            action: Action::new(halves),
+            action: Action::new(halves, Variant::of::<N>(inputs, outputs)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use crate::kernels::Variant;
 use crate::model::problem::{Problem, Rows, Truth};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
@@ -35,6 +36,8 @@ pub struct LaneProblem<const N: usize> {
     pub truth: Option<LaneTruth<N>>,
     /// Rows, where held.
     pub rows: Option<Vec<Arc<Rows>>>,
+    /// How steps of this shape are worked out.
+    pub(crate) kernels: Variant,
     /// Scratch of products with these problems, so that no step allocates; what it holds means nothing.
     pub(crate) scratch: Cell<LaneVec<N>>,
 }
@@ -76,6 +79,7 @@ impl<const N: usize> LaneProblem<N> {
             loss_weights: gather(problems, outputs, Problem::loss_weight),
             truth: LaneTruth::new(problems, inputs, outputs),
             rows: problems.iter().map(|q| q.rows.clone()).collect(),
+            kernels: Variant::of::<N>(inputs, outputs),
             scratch: Cell::default(),
         }
     }
