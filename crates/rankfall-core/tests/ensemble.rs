@@ -129,6 +129,7 @@ fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSp
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        own_observables: Vec::new(),
     }
 }
 

@@ -242,6 +242,7 @@ impl Bench<'_> {
             keep_trajectories: true,
             reductions: plan.reductions,
             force_balance: None,
+            own_observables: Vec::new(),
         };
         let outcome = spec.run(
             setup,

@@ -186,6 +186,7 @@ impl Experiment {
                 let steps = save_steps.last().copied().unwrap_or(0);
                 balance.stride_for(steps)
             }),
+            own_observables: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ensemble::own::Snapshot;
 use crate::ensemble::spec::EnsembleSpec;
 use crate::ensemble::statistics::{Diverged, Leaf, StopReason};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
@@ -285,7 +286,28 @@ impl<'a, const N: usize> Block<'a, N> {
         for (lane, kept) in self.progress.values.iter_mut().enumerate() {
             kept.extend(values.iter().map(|value| value.0[lane]));
         }
+        self.measure_own(time);
         self.progress.saved += 1;
+    }
+
+    /// Adds the quantities of one's own; undefined where a trajectory diverged.
+    fn measure_own(&mut self, time: f64) {
+        if self.spec.own_observables.is_empty() {
+            return;
+        }
+        let first = self.progress.block * N as u64;
+        for lane in 0..self.used {
+            let weights = self.weights(lane);
+            let snapshot = Snapshot {
+                trajectory: first + lane as u64,
+                time,
+                w1: weights.w1.as_ref(),
+                w2: weights.w2.as_ref(),
+            };
+            let own = self.spec.own_observables.iter();
+            let values = own.map(|observable| observable.measure(&snapshot));
+            self.progress.values[lane].extend(values);
+        }
     }
 
     /// Hands what was measured to the statistics, once the block is finished.

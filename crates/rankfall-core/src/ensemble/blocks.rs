@@ -53,6 +53,7 @@ impl EnsembleSpec {
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<Outcome, RunError<SetupError>> {
+        self.check().map_err(RunError::Start)?;
         let mut spec = self.clone();
         spec.trajectories = self.effective_trajectories(setup);
         let run = Run {

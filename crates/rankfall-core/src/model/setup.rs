@@ -58,6 +58,9 @@ pub enum SetupError {
     /// The weights.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// What was asked for contradicts itself, in words.
+    #[error("{0}")]
+    Description(String),
 }
 
 impl Setup {
