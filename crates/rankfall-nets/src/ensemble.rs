@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::ensemble::statistics::{Diverged, Leaf, Statistics, StopReason};
+use rankfall_core::ensemble::statistics::{BlockSamples as Leaf, Divergence as Diverged, Statistics, StopReason};
 use rankfall_core::ensemble::threads::start_workers;
 use rankfall_core::ensemble::{Checkpoint, Control, GRACE};
 use rankfall_core::simd::instructions::Instructions;

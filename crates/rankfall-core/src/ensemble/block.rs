@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ensemble::runner::EnsembleSpec;
-use crate::ensemble::statistics::{Diverged, Leaf, StopReason};
+use crate::ensemble::statistics::{BlockSamples as Leaf, Divergence as Diverged, StopReason};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
 use crate::measure::observe::{Observer, Readings};
 use crate::model::network::{Start, Weights};
 use crate::model::problem::Problem;
-use crate::model::setup::{Beginning, Setup, SetupError};
+use crate::model::setup::{InitialCondition as Beginning, Setup, SetupError};
 use crate::plain::{NoiseOf, Plain, PlainWeights};
 use crate::random::normals::Streams;
 use crate::simd::instructions::Instructions;

@@ -18,7 +18,7 @@ use crate::measure::force_balance::BalanceSettings;
 use crate::measure::layout::Layout;
 use crate::model::dynamics::{Dynamics, Kind};
 use crate::model::network::Weights;
-use crate::model::setup::{Beginning, Setup, SetupError};
+use crate::model::setup::{InitialCondition as Beginning, Setup, SetupError};
 use crate::simd::instructions::Instructions;
 use crate::simd::lanes::{BLOCK, HALF_BLOCK};
 

@@ -7,7 +7,7 @@ use crate::kernels::fixed;
 use crate::kernels::halves::Halves;
 use crate::kernels::products::Products;
 use crate::kernels::series::SERIES;
-use crate::kernels::tiled::Tiled;
+use crate::kernels::tiled::TiledUpdate;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
 
@@ -21,7 +21,7 @@ pub struct Action<const N: usize> {
     phi_two: LaneVec<N>,
     scratch: LaneVec<N>,
     spare: LaneVec<N>,
-    tiled: Tiled<N>,
+    tiled: TiledUpdate<N>,
 }
 
 impl<const N: usize> Action<N> {
@@ -35,7 +35,7 @@ impl<const N: usize> Action<N> {
             phi_two: square(),
             scratch: square(),
             spare: square(),
-            tiled: Tiled::new(halves),
+            tiled: TiledUpdate::new(halves),
         }
     }
 
@@ -143,6 +143,6 @@ fn horner<const N: usize>(
     set_identity(scratch, size, Lanes::splat(constant));
     let [gram, factors] = [gram, phi].map(|matrix| Columns::whole(&matrix[..size * size], size));
     let scratch_used = &mut scratch[..size * size];
-    products.add_combinations(None, gram, factors, scratch_used, size);
+    products.gemm_update(None, gram, factors, scratch_used, size);
     phi.copy_from_slice(&scratch[..size * size]);
 }

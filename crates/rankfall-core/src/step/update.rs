@@ -119,7 +119,7 @@ impl<const N: usize> Update<N> {
                 self.zero_outside(going);
             }
             for column in columns.chunks_exact_mut(self.inputs + self.outputs) {
-                self.taylor(column, rate, share.where_else(going, Lanes::ZERO));
+                self.taylor(column, rate, share.select(going, Lanes::ZERO));
             }
         }
     }
@@ -142,7 +142,7 @@ impl<const N: usize> Update<N> {
     #[inline(always)]
     fn zero_outside(&mut self, mask: Mask<N>) {
         for entry in &mut self.increment {
-            *entry = entry.where_else(mask, Lanes::ZERO);
+            *entry = entry.select(mask, Lanes::ZERO);
         }
     }
 
@@ -161,14 +161,14 @@ impl<const N: usize> Update<N> {
         }
         let bound = Lanes::splat(SERIES_BOUND);
         let mut repeats = Lanes::ONE;
-        let mut left = square.where_else(large, Lanes::ZERO);
+        let mut left = square.select(large, Lanes::ZERO);
         loop {
             let above = bound.less_than(left);
             if !above.any() {
                 break;
             }
-            repeats = (repeats + repeats).where_else(above, repeats);
-            left = (left * Lanes::splat(0.25)).where_else(above, left);
+            repeats = (repeats + repeats).select(above, repeats);
+            left = (left * Lanes::splat(0.25)).select(above, left);
         }
         let share = Lanes::ONE / repeats;
         for entry in &mut self.increment {
@@ -219,7 +219,7 @@ fn damping_of<'a, const N: usize>(
         return damping;
     }
     for (own, factor) in scratch.iter_mut().zip(damping) {
-        *own = factor.where_else(mask, Lanes::ONE);
+        *own = factor.select(mask, Lanes::ONE);
     }
     scratch
 }
