@@ -66,7 +66,7 @@ impl<const N: usize> Stepper<N> {
             counterfactual,
             small,
             momentum_gain: dynamics.optimizer.momentum_gain(),
-            update: Update::new(problem.inputs, problem.outputs),
+            update: Update::new(problem.inputs, problem.outputs, streams.instructions),
             reorthogonalizer: Reorthogonalizer::default(),
             step: LaneVec::zeros(problem.inputs * problem.outputs),
             trajectories: streams.trajectories,

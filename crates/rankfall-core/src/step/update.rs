@@ -9,6 +9,7 @@ use crate::kernels::Variant;
 use crate::kernels::action::Action;
 use crate::kernels::halves::{Halves, halves, shared_halves};
 use crate::kernels::series::SERIES_BOUND;
+use crate::simd::instructions::Instructions;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
 
@@ -31,7 +32,7 @@ pub struct Update<const N: usize> {
 
 impl<const N: usize> Update<N> {
     /// For p inputs and k outputs.
-    pub fn new(inputs: usize, outputs: usize) -> Self {
+    pub fn new(inputs: usize, outputs: usize, instructions: Instructions) -> Self {
         let (tall, short) = (inputs.max(outputs), inputs.min(outputs));
         let zeros = |count| LaneVec::zeros(count);
         let halves = Halves {
@@ -47,7 +48,7 @@ impl<const N: usize> Update<N> {
             damping: zeros(tall + short),
             ones: LaneVec::filled(Lanes::ONE, tall + short),
             column: [zeros(tall + short), zeros(tall + short)],
-            action: Action::new(halves, Variant::of::<N>(inputs, outputs)),
+            action: Action::new(halves, Variant::of::<N>(inputs, outputs), instructions),
         }
     }
 
