@@ -308,7 +308,7 @@ impl Predictions {
             return Self::default();
         }
         // With momentum it is in the limit the flow of step size η/(1 − μ), whose time is t/(1 − μ).
-        let pace = dynamics.optimizer.persistence();
+        let pace = dynamics.optimizer.momentum_gain();
         let nu = pace * dynamics.noise_intensity(problem.samples);
         let slope = Some(determinant_law(0.0, nu, k, problem.trace(), pace));
         if nu > 0.0 {
