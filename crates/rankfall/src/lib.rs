@@ -77,6 +77,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Plot(arguments) => run::plot(&arguments),
         Command::Data => print(&data_sets::list()),
+        Command::Schema => print(&experiment::schema::schema()),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
     }
 }

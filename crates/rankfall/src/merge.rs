@@ -4,7 +4,7 @@
 use crate::arguments::MergeArguments;
 use crate::checkpoint::Finished;
 use crate::estimate;
-use crate::experiment::Experiment;
+use crate::experiment::{ExactExperiment, Experiment};
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
@@ -83,7 +83,7 @@ fn checked_name(shard: &Found) -> Result<String, Failure> {
     let source = shown_path(&shard.folder.join(run_folder::EXPERIMENT));
     let (text, nowhere) = (&shard.experiment, Path::new(""));
     let name = match shard.record.of {
-        Sharded::Run => Experiment::from_toml(text, &source, nowhere, &[])?.name,
+        Sharded::Run => exact(text, &source)?.name,
         Sharded::Sweep => {
             let given = SweepArgumentsRead::default();
             let plan = crate::sweep::plan_of(text, &source, nowhere, &[], &given)?;
@@ -102,10 +102,16 @@ fn checked_name(shard: &Found) -> Result<String, Failure> {
     Err(Failure::input(message).hint("run this shard again with --force"))
 }
 
+/// The experiment of a shard.
+fn exact(text: &str, source: &str) -> Result<ExactExperiment, Failure> {
+    let experiment = Experiment::from_toml(text, source, Path::new(""), &[])?;
+    experiment.exact().map_err(|problem| problem.in_file(source))
+}
+
 fn merge_run(shards: &[Found], out: &Path, existing: Existing, json: bool) -> Result<(), Failure> {
     let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
     let resolved = &shards[0].experiment;
-    let experiment = Experiment::from_toml(resolved, &source, Path::new(""), &[])?;
+    let experiment = exact(resolved, &source)?;
     let mut known = None;
     let mut finished = Vec::new();
     for index in 0..experiment.dynamics.len() {
@@ -137,7 +143,7 @@ fn merge_run(shards: &[Found], out: &Path, existing: Existing, json: bool) -> Re
 /// Folds the statistics of one dynamics, shard by shard.
 fn merge_dynamics(
     shards: &[Found],
-    experiment: &Experiment,
+    experiment: &ExactExperiment,
     index: usize,
     known: &mut Option<Known>,
 ) -> Result<Finished, Failure> {
@@ -189,7 +195,7 @@ fn merge_dynamics(
 /// Every trajectory must be there: not by what the shards say of themselves, but by what they have.
 fn expect_whole(
     statistics: &Statistics,
-    experiment: &Experiment,
+    experiment: &ExactExperiment,
     index: usize,
     rows: usize,
 ) -> Result<(), Failure> {

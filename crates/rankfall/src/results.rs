@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Finished;
 use crate::doubts;
-use crate::experiment::Experiment;
+use crate::experiment::ExactExperiment;
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
@@ -22,7 +22,7 @@ use std::path::Path;
 /// What results are made from, besides the dynamics themselves.
 pub struct Results<'a> {
     /// The experiment.
-    pub experiment: &'a Experiment,
+    pub experiment: &'a ExactExperiment,
     /// What is known of its data.
     pub known: &'a Known,
 }

@@ -6,7 +6,7 @@ use crate::bundled;
 use crate::dense;
 use crate::estimate;
 use crate::experiment::sweep::SweepArgumentsRead;
-use crate::experiment::{Asked, Experiment, read_text, tree};
+use crate::experiment::{Engine, ExactExperiment, Experiment, read_text, tree};
 use crate::failure::{Failure, FailureKind, shown_path};
 use crate::merge::PartToWrite;
 use crate::preparation::{self, Prepared};
@@ -83,8 +83,8 @@ fn reproduce_one(
         let plan = sweep::plan_of(bundled.toml, &source, Path::new(""), sets, &given)?;
         return sweep::execute(plan, shard, shared);
     }
-    let asked = Asked::from_toml(bundled.toml, &source, Path::new(""), sets)?;
-    execute_asked(asked, shard, shared)
+    let experiment = Experiment::from_toml(bundled.toml, &source, Path::new(""), sets)?;
+    execute_in_engine(experiment.engine()?, shard, shared)
 }
 
 /// `rankfall run`.
@@ -100,18 +100,19 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         return Err(Failure::input(message).hint(format!("rankfall sweep {shown} runs them")));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    let asked = Asked::from_tree(&root, folder).map_err(|problem| problem.in_file(&shown))?;
-    execute_asked(asked, arguments.part.shard, &arguments.shared)
+    let experiment = Experiment::from_tree(&root, folder);
+    let experiment = experiment.map_err(|problem| problem.in_file(&shown))?;
+    execute_in_engine(experiment.engine()?, arguments.part.shard, &arguments.shared)
 }
 
-fn execute_asked(
-    asked: Asked,
+fn execute_in_engine(
+    engine: Engine,
     shard: Option<Shard>,
     shared: &SharedArguments,
 ) -> Result<(), Failure> {
-    match asked {
-        Asked::Exact(experiment, note) => execute(*experiment, note, shard, shared),
-        Asked::Dense(experiment, why) => dense::run::execute(*experiment, &why, shard, shared),
+    match engine {
+        Engine::Exact(experiment) => execute(*experiment, shard, shared),
+        Engine::Dense(experiment, why) => dense::run::execute(*experiment, &why, shard, shared),
     }
 }
 
@@ -155,8 +156,7 @@ pub fn existing(shared: &SharedArguments) -> Existing {
 }
 
 fn execute(
-    mut experiment: Experiment,
-    note: Option<String>,
+    mut experiment: ExactExperiment,
     shard: Option<Shard>,
     shared: &SharedArguments,
 ) -> Result<(), Failure> {
@@ -164,7 +164,7 @@ fn execute(
     run_folder::check(&path, existing(shared))?;
     estimate::check_drawing(&experiment)?;
     let mut prepared = preparation::prepare(&mut experiment)?;
-    prepared.known.warnings.extend(note);
+    prepared.known.warnings.extend(experiment.engine_note());
     let threads = threads(shared);
     estimate::check(&experiment, &prepared.known, &path, threads, shard)?;
     let unstable = stability::of_exact(&experiment, &prepared)?;
@@ -206,7 +206,7 @@ pub fn threads(shared: &SharedArguments) -> usize {
 struct Context<'a> {
     /// What to say before it begins.
     unstable: Vec<String>,
-    experiment: &'a Experiment,
+    experiment: &'a ExactExperiment,
     prepared: &'a Prepared,
     session: Session<'a>,
 }

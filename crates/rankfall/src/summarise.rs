@@ -1,6 +1,6 @@
 //! From the statistics of an ensemble to its summary and its rows of `series.parquet`.
 
-use crate::experiment::DynamicsSpec;
+use crate::experiment::ExactDynamics;
 use rankfall_core::ensemble::Outcome;
 use rankfall_core::observe::{LAW, Layout};
 use rankfall_core::optimizer::Optimizer;
@@ -13,7 +13,7 @@ use rankfall_report::record::{
 /// What the summary of one dynamics is made from.
 pub struct Material<'a> {
     /// The dynamics as asked for.
-    pub spec: &'a DynamicsSpec,
+    pub spec: &'a ExactDynamics,
     /// What was measured.
     pub outcome: &'a Outcome,
     /// Its statistics over all blocks.

@@ -4,7 +4,7 @@ use super::preparation::{AnySource, Prepared, first_training};
 use super::run::Ended;
 use super::summarise::{Material, is_loss};
 use crate::doubts;
-use crate::experiment::layered::LayeredExperiment;
+use crate::experiment::DenseExperiment;
 use crate::failure::Failure;
 use crate::results::{Drawing, finish_drawn, finished_before};
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
@@ -39,7 +39,7 @@ pub struct Finished {
 /// What results are made from, besides the dynamics themselves.
 pub struct Results<'a> {
     /// The experiment.
-    pub experiment: &'a LayeredExperiment,
+    pub experiment: &'a DenseExperiment,
     /// What was run.
     pub prepared: &'a Prepared,
     /// Why the exact engine does not run it.
@@ -131,6 +131,7 @@ impl Results<'_> {
 
     fn problem(&self) -> NetworkProblem {
         let (known, network) = (&self.prepared.known, &self.experiment.network);
+        let spec = &self.experiment.spec;
         let name = |value: serde_json::Result<String>| {
             value
                 .map(|text| text.trim_matches('"').to_owned())
@@ -139,13 +140,13 @@ impl Results<'_> {
         NetworkProblem {
             samples: known.samples,
             held_out: known.held_out,
-            layers: network.spec.layers.clone(),
-            kind: match network.spec.kind {
+            layers: spec.layers.clone(),
+            kind: match spec.kind {
                 Architecture::Dense => "dense".to_owned(),
                 Architecture::DiagonalLinear => "diagonal-linear".to_owned(),
             },
-            activation: name(serde_json::to_string(&network.spec.activation)),
-            bias: network.spec.bias,
+            activation: name(serde_json::to_string(&spec.activation)),
+            bias: spec.bias,
             parameters: known.network.parameters(),
             loss: name(serde_json::to_string(&network.loss)),
             precision: name(serde_json::to_string(&network.precision)),

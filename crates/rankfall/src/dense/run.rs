@@ -4,7 +4,7 @@ use super::preparation::{AnySource, Prepared, of_run, prepare};
 use super::results::{Finished, Results, report_finished};
 use crate::arguments::SharedArguments;
 use crate::estimate;
-use crate::experiment::layered::LayeredExperiment;
+use crate::experiment::DenseExperiment;
 use crate::failure::Failure;
 use crate::run::{existing, out_folder, threads};
 use crate::run_folder::{self, Opened, RunFolder};
@@ -46,7 +46,7 @@ impl<T: Scalar> From<Outcome<T>> for Ended {
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
 pub fn execute(
-    mut experiment: LayeredExperiment,
+    mut experiment: DenseExperiment,
     why: &str,
     shard: Option<Shard>,
     shared: &SharedArguments,

@@ -2,7 +2,7 @@
 
 use super::preparation::Known;
 use super::run::Ended;
-use crate::experiment::layered::LayeredDynamics;
+use crate::experiment::Descent;
 use rankfall_core::statistics::{Cell, HISTOGRAM_BIN, Totals};
 use rankfall_nets::ensemble::EnsembleSpec;
 use rankfall_nets::layout::Layout;
@@ -20,7 +20,7 @@ const STACK_LAW: &str = "log_det_stack_law";
 /// What the summary of one dynamics is made from.
 pub struct Material<'a> {
     /// The dynamics as asked for.
-    pub spec: &'a LayeredDynamics,
+    pub spec: &'a Descent,
     /// The same as it was run.
     pub ensemble: &'a EnsembleSpec,
     /// What it left.
