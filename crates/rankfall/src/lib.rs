@@ -26,4 +26,5 @@ pub mod stability;
 pub mod summarise;
 pub mod survival;
 pub mod sweep;
+pub mod template;
 pub mod watch;

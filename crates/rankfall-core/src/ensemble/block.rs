@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ensemble::own::Snapshot;
 use crate::ensemble::spec::EnsembleSpec;
-use crate::ensemble::statistics::{Divergence, BlockSamples, StopReason};
+use crate::ensemble::statistics::{BlockSamples, Divergence, StopReason};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
 use crate::measure::observe::{Observer, Readings};
 use crate::model::network::{Start, Weights};
@@ -90,7 +90,10 @@ impl<'a, const N: usize> Block<'a, N> {
         let lanes: [Arc<Problem>; N] =
             std::array::from_fn(|lane| initial_conditions[lane.min(used - 1)].problem.clone());
         let problem = LaneProblem::new(&lanes);
-        let starts: Vec<&Start> = initial_conditions.iter().map(|b| b.start.as_ref()).collect();
+        let starts: Vec<&Start> = initial_conditions
+            .iter()
+            .map(|b| b.start.as_ref())
+            .collect();
         let initial = State::new(&starts, instructions);
         let (p, k) = (problem.inputs, problem.outputs);
         let law = determinant_law_applies(&spec.dynamics, setup.width, p, k)
@@ -110,7 +113,9 @@ impl<'a, const N: usize> Block<'a, N> {
             },
         );
         let mut engine = match stepper {
-            _ if !spec.reductions => Engine::Plain(plain_lanes(spec, setup, first, &initial_conditions)),
+            _ if !spec.reductions => {
+                Engine::Plain(plain_lanes(spec, setup, first, &initial_conditions))
+            }
             Some(stepper) => Engine::Steps(Box::new(stepper)),
             None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
         };

@@ -151,8 +151,16 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
     }
 
     fn start(&self, block: u64, progress: Option<Progress<N>>) -> Result<Block<'a, N>, SetupError> {
-        let (spec, setup, initial_condition) = (self.spec, self.setup, self.initial_condition.as_ref());
-        Block::new(spec, setup, initial_condition, block, progress, self.instructions)
+        let (spec, setup, initial_condition) =
+            (self.spec, self.setup, self.initial_condition.as_ref());
+        Block::new(
+            spec,
+            setup,
+            initial_condition,
+            block,
+            progress,
+            self.instructions,
+        )
     }
 
     fn advance(&self, block: &mut Block<'a, N>, steps: u64) -> bool {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::ensemble::statistics::{Form, BlockSamples, Statistics};
+use crate::ensemble::statistics::{BlockSamples, Form, Statistics};
 use crate::ensemble::threads::start_workers;
 
 /// How long a worker computes between two looks at the world.

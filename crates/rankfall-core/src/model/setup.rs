@@ -102,7 +102,7 @@ impl Setup {
     ///
     /// # Errors
     /// Data that cannot be drawn; weights that do not fit.
-    pub fn beginning(&self, trajectory: u64) -> Result<InitialCondition, SetupError> {
+    pub fn initial_condition(&self, trajectory: u64) -> Result<InitialCondition, SetupError> {
         let problem = self.problem(trajectory)?;
         let start = Arc::new(self.start(&problem, trajectory)?);
         Ok(InitialCondition { problem, start })

@@ -4,7 +4,7 @@ use super::preparation::{AnySource, Prepared, first_training, of_ensemble, prepa
 use super::record::DenseRecorder;
 use crate::engine::{Engine, Measurements};
 use crate::estimate;
-use crate::experiment::layered::LayeredExperiment;
+use crate::experiment::DenseExperiment;
 use crate::failure::Failure;
 use crate::run::Options;
 use crate::stability;
@@ -32,7 +32,7 @@ impl DenseEngine {
     /// # Errors
     /// Exit code 2 for what is wrong with the experiment, its data, or its cost.
     pub fn prepare(
-        mut experiment: LayeredExperiment,
+        mut experiment: DenseExperiment,
         why: String,
         folder: &Path,
         options: &Options,

@@ -3,7 +3,7 @@
 use super::record::{ExactRecorder, rows_first};
 use crate::engine::{Engine, Measurements};
 use crate::estimate;
-use crate::experiment::Experiment;
+use crate::experiment::ExactExperiment;
 use crate::failure::Failure;
 use crate::preparation::{self, of_setup};
 use crate::run::Options;
@@ -23,20 +23,18 @@ pub struct ExactEngine {
 }
 
 impl ExactEngine {
-    /// Reads or draws data and weights, and refuses what cannot be run or does not fit; `note` is one more
-    /// sentence for the readers of the results.
+    /// Reads or draws data and weights, and refuses what cannot be run or does not fit.
     ///
     /// # Errors
     /// Exit code 2 for what is wrong with the experiment, its data, or its cost.
     pub fn prepare(
-        mut experiment: Experiment,
-        note: Option<String>,
+        mut experiment: ExactExperiment,
         folder: &Path,
         options: &Options,
     ) -> Result<Self, Failure> {
         estimate::check_drawing(&experiment)?;
         let mut prepared = preparation::prepare(&mut experiment)?;
-        prepared.known.warnings.extend(note);
+        prepared.known.warnings.extend(experiment.engine_note());
         estimate::check(
             &experiment,
             &prepared.known,

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Finished;
 use crate::engine::{Measurements, Recorder};
-use crate::experiment::{DynamicsSpec, Experiment};
+use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
 use crate::preparation::Known;
 use crate::results::Heading;
@@ -21,7 +21,7 @@ use rankfall_report::record::{
 /// Makes results of what the exact engine measured.
 pub struct ExactRecorder {
     /// The experiment.
-    pub experiment: Experiment,
+    pub experiment: ExactExperiment,
     /// What is known of its data.
     pub known: Known,
 }
@@ -158,7 +158,7 @@ impl ExactRecorder {
     }
 
     /// Which exact reductions were used, and why not the others.
-    fn reductions(&self, spec: &DynamicsSpec, trajectories: u64) -> Vec<String> {
+    fn reductions(&self, spec: &ExactDynamics, trajectories: u64) -> Vec<String> {
         let run = &self.experiment.run;
         if !run.reductions {
             let why = "none: switched off by run.reductions = false; full width, original inputs, \

@@ -3,10 +3,8 @@
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::model::dynamics::{
-    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
-};
-use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::optimizer::Optimizer;
 
 fn any_positive() -> impl Strategy<Value = f64> {
     prop_oneof![

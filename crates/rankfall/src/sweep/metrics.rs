@@ -1,7 +1,7 @@
 //! What a sweep keeps of each point: numbers at the end of the run and rates over its second half,
 //! with what theory says of them.
 
-use crate::experiment::Experiment;
+use crate::experiment::ExactExperiment;
 use crate::preparation::Prepared;
 use rankfall_core::ensemble::statistics::Totals;
 use rankfall_core::ensemble::{EnsembleSpec, Outcome};
@@ -294,7 +294,7 @@ impl Predictions {
     /// decay. Decay rates and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
     /// sizes, and of SGD only where the labels are noisy far beyond what a linear map leaves of them:
     /// its own noise has another law.
-    pub fn new(experiment: &Experiment, index: usize, prepared: &Prepared) -> Self {
+    pub fn new(experiment: &ExactExperiment, index: usize, prepared: &Prepared) -> Self {
         let dynamics = &experiment.dynamics[index].dynamics;
         let Source::Shared(problem) = &prepared.setup.source else {
             return Self::default();

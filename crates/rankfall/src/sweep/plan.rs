@@ -3,7 +3,7 @@
 use crate::estimate;
 use crate::experiment::document::{Node, Origin, Problem};
 use crate::experiment::sweep::{self, Axis, Design, MOST_POINTS, SweepArgumentsRead, SweepSpec};
-use crate::experiment::{Experiment, set};
+use crate::experiment::{ExactExperiment, Experiment, set};
 use crate::failure::Failure;
 use crate::save_plan::{SavePlan, Spacing};
 use crate::shard::Shard;
@@ -16,7 +16,7 @@ pub struct Point {
     /// The values of the axes there, in their order.
     pub coordinates: Vec<Node>,
     /// The experiment with these values.
-    pub experiment: Experiment,
+    pub experiment: ExactExperiment,
 }
 
 /// All points of a sweep.
@@ -107,7 +107,7 @@ impl Plan {
     ///
     /// # Errors
     /// Exit code 2 for a plan without points, which [`Plan::new`] does not make.
-    pub fn first(&self) -> Result<&Experiment, Failure> {
+    pub fn first(&self) -> Result<&ExactExperiment, Failure> {
         let first = self.points.first();
         first
             .map(|point| &point.experiment)
@@ -144,7 +144,7 @@ impl Plan {
 const MOST_COMPARED: usize = 100;
 
 /// What of an experiment bears on the results of a sweep: it saves when it has to, and labels are names.
-fn measured(mut experiment: Experiment) -> Experiment {
+fn measured(mut experiment: ExactExperiment) -> ExactExperiment {
     experiment.run.save = SavePlan {
         points: 1,
         spacing: Spacing::Linear,
@@ -210,7 +210,7 @@ fn point(
     spec: &SweepSpec,
     index: usize,
     coordinates: &[Node],
-) -> Result<Experiment, Problem> {
+) -> Result<ExactExperiment, Problem> {
     let mut root = root.clone();
     for (axis, value) in spec.axes.iter().zip(coordinates) {
         if spec.vary_seed && axis.key == "run.seed" {
@@ -226,7 +226,7 @@ fn point(
         };
         set(&mut root, &axis.key, &value)?;
     }
-    let mut experiment = Experiment::from_tree(&root, folder)?;
+    let mut experiment = Experiment::from_tree(&root, folder)?.exact()?;
     if experiment.run.keep_trajectories {
         let message = "`run.keep_trajectories` is true, and a sweep keeps none";
         return Err(Problem::new(&Origin::Whole, message).hint("leave it out"));

@@ -210,7 +210,7 @@ impl Schedule<'_> {
             let experiment = &self.plan.points[point].experiment;
             for (dynamics, spec) in experiment.dynamics.iter().enumerate() {
                 let trajectories = experiment.trajectories_of(spec);
-                let last = step_count(experiment.run.time, spec.time_step).unwrap_or(0);
+                let last = step_count(experiment.time, spec.time_step).unwrap_or(0);
                 let steps = last.saturating_mul(trajectories);
                 let unit = Unit {
                     point,
@@ -281,7 +281,7 @@ impl Schedule<'_> {
         let mut experiment = self.plan.points[unit.point].experiment.clone();
         let prepared = prepare_with(&mut experiment, self.cache).map_err(named)?;
         let spec = &experiment.dynamics[unit.dynamics];
-        let last = step_count(experiment.run.time, spec.time_step).unwrap_or(1);
+        let last = step_count(experiment.time, spec.time_step).unwrap_or(1);
         let ensemble = experiment.ensemble(unit.dynamics, &metrics::save_steps(last));
         let control = OfUnit {
             board,
