@@ -75,7 +75,7 @@ fn checked_name(shard: &ShardFolder) -> Result<String, Failure> {
         Sharded::Sweep => {
             let given = SweepArgumentsRead::default();
             let plan = crate::sweep::plan_of(text, &source, nowhere, &[], &given)?;
-            plan.first()?.name.clone()
+            plan.first()?.name().to_owned()
         }
     };
     if name == shard.record.experiment {

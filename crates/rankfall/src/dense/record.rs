@@ -181,7 +181,7 @@ impl DenseRecorder {
 }
 
 /// t = Σ η up to a step.
-fn time_of(training: &TrainingSpec, step: u64) -> f64 {
+pub fn time_of(training: &TrainingSpec, step: u64) -> f64 {
     if training.schedule == Schedule::default() {
         return training.step_size * step as f64;
     }

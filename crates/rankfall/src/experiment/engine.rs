@@ -10,7 +10,7 @@ use super::exact::{ExactData, ExactDynamics, ExactExperiment, ExactInit, ExactNe
 use super::keys::{self, MOST_ROWS};
 use super::network::{EngineChoice, InitSpec, NetworkShape, NetworkSpec};
 use super::resolved;
-use super::run::{Length, MeasureChoice};
+use super::run::{Length, MeasureChoice, RunSpec};
 use crate::failure::Failure;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_nets::activation::Activation;
@@ -27,6 +27,48 @@ pub enum EngineInput {
     Exact(Box<ExactExperiment>),
     /// Any network, and why it is not for the exact engine.
     Dense(Box<DenseExperiment>, String),
+}
+
+impl EngineInput {
+    /// The name of the experiment.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Exact(exact) => &exact.name,
+            Self::Dense(dense, _) => &dense.name,
+        }
+    }
+
+    /// Labels of the dynamics, in file order.
+    pub fn labels(&self) -> Vec<&str> {
+        match self {
+            Self::Exact(exact) => exact.dynamics.iter().map(|d| d.label.as_str()).collect(),
+            Self::Dense(dense, _) => dense.dynamics.iter().map(|d| d.label.as_str()).collect(),
+        }
+    }
+
+    /// How long, how often, and what is measured and kept.
+    pub fn run(&self) -> &RunSpec {
+        match self {
+            Self::Exact(exact) => &exact.run,
+            Self::Dense(dense, _) => &dense.run,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn run_mut(&mut self) -> &mut RunSpec {
+        match self {
+            Self::Exact(exact) => &mut exact.run,
+            Self::Dense(dense, _) => &mut dense.run,
+        }
+    }
+
+    /// The resolved copy: every default written out, paths absolute; it reads back as the same experiment.
+    pub fn resolved_toml(&self) -> String {
+        match self {
+            Self::Exact(exact) => exact.resolved_toml(),
+            Self::Dense(dense, _) => dense.resolved_toml(),
+        }
+    }
 }
 
 /// A key with a value that one of the engines does not have.
@@ -55,7 +97,7 @@ impl Experiment {
     }
 
     /// The same for an experiment that was read from a tree of values.
-    pub(super) fn engine_at(&self, root: &Node) -> Result<EngineInput, Problem> {
+    pub(crate) fn engine_at(&self, root: &Node) -> Result<EngineInput, Problem> {
         self.engine_or_conflict().map_err(|(key, problem)| Problem {
             origin: root.at(&key).origin.clone(),
             ..problem
