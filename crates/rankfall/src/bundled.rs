@@ -1,7 +1,9 @@
 //! The experiments that come with the program, by name.
 
+use crate::experiment::Experiment;
 use crate::failure::{Failure, quoted};
 use rankfall_data::Packaged;
+use std::path::Path;
 
 /// An experiment that comes with the program.
 #[derive(Debug)]
@@ -219,6 +221,18 @@ pub fn list() -> String {
     let longest = ALL.iter().map(|b| b.name.len()).max().unwrap_or(0);
     let line = |b: &Bundled| format!("{:longest$}  {}\n", b.name, b.shows);
     ALL.iter().map(line).collect()
+}
+
+impl Experiment {
+    /// An experiment that comes with rankfall, such as `"paper"`; sweeps are none.
+    ///
+    /// # Errors
+    /// A name that is not one of them, with the nearest that is.
+    pub fn bundled(name: &str) -> Result<Self, Failure> {
+        let bundled = named(name)?;
+        let source = format!("{name}.toml (bundled)");
+        Self::from_toml(bundled.toml, &source, Path::new(""), &[])
+    }
 }
 
 #[cfg(test)]

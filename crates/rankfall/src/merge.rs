@@ -100,6 +100,7 @@ fn merge_run(shards: &[ShardFolder], out: &Path, existing: Existing) -> Result<D
             Ok(ExactRecorder {
                 experiment: (*experiment).clone(),
                 known,
+                own: Vec::new(),
             })
         }),
         EngineInput::Dense(experiment, why) => merge_with(shards, out, existing, |known| {

@@ -84,6 +84,31 @@ struct Kept {
 }
 
 impl DataCache {
+    /// One that has these moments for the data that an experiment names.
+    ///
+    /// # Errors
+    /// Moments that are none of any data; dynamics that need rows.
+    pub fn of_moments(experiment: &ExactExperiment, moments: &Gram) -> Result<Self, Failure> {
+        if let Some(d) = experiment.dynamics.iter().find(|d| d.dynamics.needs_rows()) {
+            let message = format!(
+                "{} draws single rows, and moments have none",
+                quoted(&d.label)
+            );
+            return Err(Failure::input(message).hint("a flow, or all rows at every step"));
+        }
+        let problem = Problem::new(moments, None, None);
+        let problem = problem.map_err(|error| Failure::input(error.to_string()))?;
+        let cache = Self::default();
+        let kept = Kept {
+            problem: Arc::new(problem),
+            words: "second moments in memory".to_owned(),
+            warnings: Vec::new(),
+            checksum: None,
+        };
+        cache.keep(key_of(experiment, false), &kept);
+        Ok(cache)
+    }
+
     fn find(&self, key: &str) -> Option<Kept> {
         let kept = self.0.lock().ok()?;
         kept.iter()
@@ -131,10 +156,7 @@ pub fn prepare_with(
             )
         }
         _ => {
-            // What is read from a file does not depend on the seed.
-            let seed =
-                matches!(experiment.data, ExactData::Gaussian(_)).then_some(experiment.run.seed);
-            let key = format!("{:?} {seed:?} {keep_rows}", experiment.data);
+            let key = key_of(experiment, keep_rows);
             let data = match cache.find(&key) {
                 Some(data) => data,
                 None => {
@@ -381,6 +403,13 @@ fn check_given_weights(
         Failure::input(format!("cannot use {shown} as initial weights: {error}"))
     };
     setup.start(problem, 0).map(drop).map_err(refuse)
+}
+
+/// What tells data apart. What is read from a file does not depend on the seed.
+fn key_of(experiment: &ExactExperiment, keep_rows: bool) -> String {
+    let is_drawn = matches!(experiment.data, ExactData::Gaussian(_));
+    let seed = is_drawn.then_some(experiment.run.seed);
+    format!("{:?} {seed:?} {keep_rows}", experiment.data)
 }
 
 fn shared_problem(experiment: &ExactExperiment, keep_rows: bool) -> Result<Kept, Failure> {

@@ -106,8 +106,7 @@ pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
     let schedule = Schedule {
         plan: &plan,
         cache: &cache,
-        folder: &folder,
-        owner,
+        kept_in: Some((&folder, owner)),
         options,
     };
     let (rows, seconds) = schedule.run(from)?;
@@ -115,6 +114,26 @@ pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
         None => sweep.write(folder, &rows, seconds),
         Some(shard) => sweep.write_shard(folder, shard, &rows, seconds),
     }
+}
+
+/// Runs a sweep in memory: its points and their rows.
+///
+/// # Errors
+/// A [`Failure`] with the exit code of its kind.
+pub fn in_memory(mut plan: Plan, options: &Options) -> Result<(Plan, UnitRows), Failure> {
+    let cache = DataCache::default();
+    let (known, _) = check_points(&mut plan, &cache, Path::new("."), options.threads)?;
+    if let Some(words) = &known.unstable {
+        log::warn!("{words}");
+    }
+    let schedule = Schedule {
+        plan: &plan,
+        cache: &cache,
+        kept_in: None,
+        options,
+    };
+    let (rows, _) = schedule.run(SweepCheckpoint::default())?;
+    Ok((plan, rows))
 }
 
 /// Sets every point up as far as its data: what cannot run is refused before anything does. Notes

@@ -70,10 +70,8 @@ pub struct Schedule<'a> {
     pub plan: &'a Plan,
     /// Its data.
     pub cache: &'a DataCache,
-    /// Where its checkpoint goes.
-    pub folder: &'a RunFolder,
-    /// Whom its checkpoint belongs to, with the part of it to run.
-    pub owner: Owner<'a>,
+    /// Where its checkpoint goes, and whom it belongs to; none where it is run in memory.
+    pub kept_in: Option<(&'a RunFolder, Owner<'a>)>,
     /// How it is to go.
     pub options: &'a Options<'a>,
 }
@@ -208,7 +206,7 @@ impl Schedule<'_> {
     fn units(&self, finished: &UnitRows) -> Result<(Vec<Unit>, u64), Failure> {
         let mut units = Vec::new();
         let mut done = 0;
-        for point in self.plan.points_of(self.owner.shard) {
+        for point in self.plan.points_of(self.options.shard) {
             for (dynamics, &Work { steps, cost }) in self.plan.points[point].work.iter().enumerate()
             {
                 let unit = Unit {
@@ -327,7 +325,10 @@ impl Schedule<'_> {
     }
 
     fn interrupted(&self) -> Failure {
-        let shown = crate::failure::shown_path(self.folder.path());
+        let Some((folder, _)) = self.kept_in else {
+            return Failure::interrupted("interrupted");
+        };
+        let shown = crate::failure::shown_path(folder.path());
         Failure::interrupted(format!("interrupted; everything so far is in {shown}"))
             .hint("the same command with --resume continues it")
     }
@@ -370,13 +371,16 @@ impl Schedule<'_> {
     }
 
     fn keep(&self, board: &Board, seconds: f64) -> Result<(), Failure> {
+        let Some((folder, owner)) = self.kept_in else {
+            return Ok(());
+        };
         let state = board.lock();
         let snapshot = Snapshot {
             finished: &state.finished,
             under_way: &state.under_way,
             seconds,
         };
-        checkpoint::write(self.folder, self.owner, &snapshot)
+        checkpoint::write(folder, owner, &snapshot)
     }
 }
 
