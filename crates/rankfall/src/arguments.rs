@@ -619,14 +619,8 @@ mod tests {
                 "run a.toml --batch-size 8",
                 &["--set dynamics.0.batch_size=8"],
             ),
-            (
-                "run a.toml --steps 8",
-                &["--set run.steps=8"],
-            ),
-            (
-                "run a.toml --epochs 8",
-                &["--set run.epochs=8"],
-            ),
+            ("run a.toml --steps 8", &["--set run.steps=8"]),
+            ("run a.toml --epochs 8", &["--set run.epochs=8"]),
             ("run a.toml --seed", &["--set run.seed=VALUE"]),
             ("run a.toml --init {}", &["--set 'network.init={}'"]),
             (

@@ -4,8 +4,8 @@
 use crate::arguments::MergeArguments;
 use crate::checkpoint::Finished;
 use crate::estimate;
-use crate::experiment::{ExactExperiment, Experiment};
 use crate::experiment::sweep::SweepArgumentsRead;
+use crate::experiment::{ExactExperiment, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
 use crate::results::{self, Results};
@@ -105,7 +105,9 @@ fn checked_name(shard: &Found) -> Result<String, Failure> {
 /// The experiment of a shard.
 fn exact(text: &str, source: &str) -> Result<ExactExperiment, Failure> {
     let experiment = Experiment::from_toml(text, source, Path::new(""), &[])?;
-    experiment.exact().map_err(|problem| problem.in_file(source))
+    experiment
+        .exact()
+        .map_err(|problem| problem.in_file(source))
 }
 
 fn merge_run(shards: &[Found], out: &Path, existing: Existing, json: bool) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
 //! From a validated experiment to what the numerics take: data read or drawn, weights read.
 
 use crate::experiment::{
-    Column, Covariance, ExactData, ExactDynamics, ExactExperiment, FileData, GaussianData, GramData,
-    ExactInit, Teacher,
+    Column, Covariance, ExactData, ExactDynamics, ExactExperiment, ExactInit, FileData,
+    GaussianData, GramData, Teacher,
 };
 use crate::failure::{Failure, number_text, quoted, shown_path};
 use crate::given_weights;
@@ -117,7 +117,10 @@ pub fn prepare(experiment: &mut ExactExperiment) -> Result<Prepared, Failure> {
 ///
 /// # Errors
 /// Exit code 2 for data or weights that cannot be used.
-pub fn prepare_with(experiment: &mut ExactExperiment, cache: &DataCache) -> Result<Prepared, Failure> {
+pub fn prepare_with(
+    experiment: &mut ExactExperiment,
+    cache: &DataCache,
+) -> Result<Prepared, Failure> {
     let keep_rows = experiment.dynamics.iter().any(|d| d.dynamics.needs_rows());
     let (source, words, warnings) = match &experiment.data {
         ExactData::Gaussian(data) if data.each_trajectory => {

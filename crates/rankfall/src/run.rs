@@ -102,7 +102,11 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let experiment = Experiment::from_tree(&root, folder);
     let experiment = experiment.map_err(|problem| problem.in_file(&shown))?;
-    execute_in_engine(experiment.engine()?, arguments.part.shard, &arguments.shared)
+    execute_in_engine(
+        experiment.engine()?,
+        arguments.part.shard,
+        &arguments.shared,
+    )
 }
 
 fn execute_in_engine(

@@ -10,11 +10,17 @@ use std::collections::HashSet;
 /// A complete experiment file with every key explained; valid as it stands.
 pub fn experiment(kind: DataKind) -> String {
     let text = match kind {
-        DataKind::Gaussian => format!("{GAUSSIAN}{}", two_layers("10", "1.0", "2000.0", "500.0", "1e-3")),
+        DataKind::Gaussian => format!(
+            "{GAUSSIAN}{}",
+            two_layers("10", "1.0", "2000.0", "500.0", "1e-3")
+        ),
         // Of a file nobody knows the number of rows and columns: weights that are small for correlated
         // inputs, more time and a coarser rank for directions of small variance. 200 is n, so that the
         // intensity is that of the flow.
-        DataKind::File => format!("{FILE}{}", two_layers("50", "0.3", "200.0", "1000.0", "1e-2")),
+        DataKind::File => format!(
+            "{FILE}{}",
+            two_layers("50", "0.3", "200.0", "1000.0", "1e-2")
+        ),
         DataKind::Gram => {
             let text = two_layers("50", "0.3", "200.0", "1000.0", "1e-2");
             format!("{GRAM}{}", text.replace(SGD, ""))
@@ -202,7 +208,10 @@ fn section(
         let is_new = said.insert((keys.place, key.name));
         line(file, key, keys, value, is_new);
     }
-    let others = keys.keys.iter().filter(|key| !said.contains(&(keys.place, key.name)));
+    let others = keys
+        .keys
+        .iter()
+        .filter(|key| !said.contains(&(keys.place, key.name)));
     let others: Vec<&str> = others.map(|key| key.name).collect();
     if !others.is_empty() && keys.place == "[data]" {
         let names = others.join(", ");
@@ -296,7 +305,10 @@ mod tests {
     fn what_is_commented_out_would_be_valid_there() {
         for kind in DataKind::value_variants() {
             for line in experiment(*kind).lines() {
-                let Some(setting) = line.strip_prefix("# ").filter(|line| line.contains(" = ") && !line.starts_with(' ')) else {
+                let Some(setting) = line
+                    .strip_prefix("# ")
+                    .filter(|line| line.contains(" = ") && !line.starts_with(' '))
+                else {
                     continue;
                 };
                 let text = setting.replace('…', "x");

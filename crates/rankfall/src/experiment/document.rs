@@ -125,15 +125,18 @@ impl Problem {
 impl Node {
     /// The value at a dotted path, or the last that is there on the way.
     pub fn at(&self, path: &str) -> &Node {
-        path.split('.').try_fold(self, |node, part| {
-            let next = match &node.value {
-                Value::Table(entries) => entries.iter().find(|e| e.key == part).map(|e| &e.node),
-                Value::List(items) => part.parse::<usize>().ok().and_then(|at| items.get(at)),
-                _ => None,
-            };
-            next.ok_or(node)
-        })
-        .unwrap_or_else(|last| last)
+        path.split('.')
+            .try_fold(self, |node, part| {
+                let next = match &node.value {
+                    Value::Table(entries) => {
+                        entries.iter().find(|e| e.key == part).map(|e| &e.node)
+                    }
+                    Value::List(items) => part.parse::<usize>().ok().and_then(|at| items.get(at)),
+                    _ => None,
+                };
+                next.ok_or(node)
+            })
+            .unwrap_or_else(|last| last)
     }
 }
 
@@ -304,7 +307,10 @@ impl<'t> Lines<'t> {
     }
 
     fn origin(&self, at: Range<usize>) -> Origin {
-        let line = self.starts.partition_point(|&start| start <= at.start).max(1);
+        let line = self
+            .starts
+            .partition_point(|&start| start <= at.start)
+            .max(1);
         let start = self.starts[line - 1];
         let text = self.lines[line - 1].clone();
         let count = |range: Range<usize>| text.get(range).map_or(0, |part| part.chars().count());
@@ -412,7 +418,10 @@ mod tests {
             panic!("a is a list")
         };
         let lines = shown(&items[500].origin);
-        assert!(lines.lines().all(|line| line.chars().count() < 110), "{lines}");
+        assert!(
+            lines.lines().all(|line| line.chars().count() < 110),
+            "{lines}"
+        );
         let place = lines.lines().last().unwrap().find('^').unwrap();
         assert_eq!(lines.lines().nth(2).unwrap().chars().nth(place), Some('1'));
     }

@@ -65,9 +65,12 @@ impl Experiment {
     fn engine_or_conflict(&self) -> Result<Engine, (String, Problem)> {
         let (exact, obstacles) = self.to_exact();
         let [first, others @ ..] = &obstacles[..] else {
-            return exact.map(|exact| Engine::Exact(Box::new(exact))).ok_or_else(unknown);
+            return exact
+                .map(|exact| Engine::Exact(Box::new(exact)))
+                .ok_or_else(unknown);
         };
-        let is_only = others.is_empty() && !["network.layers", "network.engine"].contains(&&*first.key);
+        let is_only =
+            others.is_empty() && !["network.layers", "network.engine"].contains(&&*first.key);
         let only = match is_only {
             true => format!(
                 "; the exact engine would run it but for {} = {}",
@@ -167,7 +170,12 @@ impl Experiment {
                     let batch = descent.batch_size().filter(|size| *size > MOST_BATCH);
                     if let Some(size) = batch {
                         let why = "and the dense engine holds batches in memory";
-                        add(&key("batch_size"), size.to_string(), why, "at most 2^31 rows");
+                        add(
+                            &key("batch_size"),
+                            size.to_string(),
+                            why,
+                            "at most 2^31 rows",
+                        );
                     }
                 }
             }
@@ -187,7 +195,12 @@ impl Experiment {
                 }
                 if data.samples > MOST_ROWS {
                     let why = "and the dense engine holds rows in memory";
-                    add("data.samples", data.samples.to_string(), why, "at most 2^32 rows");
+                    add(
+                        "data.samples",
+                        data.samples.to_string(),
+                        why,
+                        "at most 2^32 rows",
+                    );
                 }
             }
             DataSpec::Rows(_) => {}
@@ -295,12 +308,20 @@ fn exact_network(network: &NetworkSpec, obstacles: &mut Vec<Obstacle>) -> Option
             checksum: checksum.clone(),
         }),
         InitSpec::Drawn(Initialisation::Gaussian { .. } | Initialisation::Balanced { .. }) => {
-            no("network.init.scale", "0.0".to_owned(), "its weights start at zero");
+            no(
+                "network.init.scale",
+                "0.0".to_owned(),
+                "its weights start at zero",
+            );
             None
         }
         InitSpec::Drawn(drawn) => {
             let kind = resolved::text(resolved::init_kind(drawn));
-            no("network.init.kind", kind, "its weights do not start Gaussian");
+            no(
+                "network.init.kind",
+                kind,
+                "its weights do not start Gaussian",
+            );
             None
         }
     };
@@ -380,7 +401,8 @@ fn exact_descent(
             } => labels = Some((*variance, *distribution)),
             other => {
                 let name = other.name();
-                let why = format!("{name} of {label} is not among the noises that the exact engine has");
+                let why =
+                    format!("{name} of {label} is not among the noises that the exact engine has");
                 let shown = format!("[{}]", resolved::noise(other));
                 obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
             }

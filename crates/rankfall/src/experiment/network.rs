@@ -156,7 +156,9 @@ pub fn read(section: &Section, folder: &Path, data: &DataSpec) -> Result<Network
         NetworkShape::Width(_) => sizes.is_some() && !network.is_two_linear(),
         NetworkShape::Layers(_) => true,
     };
-    let built = is_built.then(|| Network::new(&network.spec(sizes))).transpose();
+    let built = is_built
+        .then(|| Network::new(&network.spec(sizes)))
+        .transpose();
     let built = built.map_err(|error| section.problem(error.to_string()))?;
     if let (Some(sizes), Some(field)) = (sizes, section.field("layers")) {
         fits(&network, sizes, &field)?;
@@ -173,9 +175,9 @@ fn shape(section: &Section) -> Result<NetworkShape, Problem> {
     match (section.field("width"), section.field("layers")) {
         (Some(width), None) => width.whole().map(NetworkShape::Width),
         (None, Some(layers)) => widths(&layers).map(NetworkShape::Layers),
-        (Some(width), Some(_)) => Err(width
-            .problem("and `network.layers` are both given")
-            .hint("keep one of them: width is that of the one hidden layer, layers has all widths")),
+        (Some(width), Some(_)) => Err(width.problem("and `network.layers` are both given").hint(
+            "keep one of them: width is that of the one hidden layer, layers has all widths",
+        )),
         (None, None) => Err(section.missing_as("width", "width = 10, or layers = [5, 10, 2]")),
     }
 }
@@ -206,7 +208,10 @@ fn fits(network: &NetworkSpec, sizes: [usize; 2], field: &Field) -> Result<(), P
         },
         _ => return Ok(()),
     };
-    Err(Problem::new(&field.node.origin, format!("`{}`: {error}", field.path)))
+    Err(Problem::new(
+        &field.node.origin,
+        format!("`{}`: {error}", field.path),
+    ))
 }
 
 pub(super) fn activation(section: &Section) -> Result<Activation, Problem> {
@@ -230,17 +235,16 @@ fn init(
     }
     network.init = InitSpec::Drawn(drawn(field, network.default_kind(), built)?);
     network.each_trajectory = section.flag("each_trajectory")?;
-    network.smallest_singular_value =
-        section.optional("smallest_singular_value", |field| {
-            let width = network.shape.hidden().unwrap_or(u64::MAX);
-            let rows = sizes.map_or(0, |[p, k]| (p + k) as u64);
-            match width < rows {
-                true => Err(field.problem(format!(
-                    "needs a width of at least inputs + outputs = {rows}, but the width is {width}"
-                ))),
-                false => field.number(),
-            }
-        })?;
+    network.smallest_singular_value = section.optional("smallest_singular_value", |field| {
+        let width = network.shape.hidden().unwrap_or(u64::MAX);
+        let rows = sizes.map_or(0, |[p, k]| (p + k) as u64);
+        match width < rows {
+            true => Err(field.problem(format!(
+                "needs a width of at least inputs + outputs = {rows}, but the width is {width}"
+            ))),
+            false => field.number(),
+        }
+    })?;
     Ok(())
 }
 

@@ -212,7 +212,10 @@ fn put_teacher(file: &mut Lines, teacher: &TeacherData) {
     let spec = &teacher.spec;
     file.put("samples", spec.samples);
     file.put("held_out", spec.held_out);
-    file.put("input_law", named(keys::INPUT_LAWS, &INPUT_LAWS, &spec.inputs));
+    file.put(
+        "input_law",
+        named(keys::INPUT_LAWS, &INPUT_LAWS, &spec.inputs),
+    );
     file.put("residual_noise", float(spec.residual_noise));
     file.put("each_trajectory", teacher.each_trajectory);
     let relevant = spec
@@ -361,7 +364,10 @@ fn put_flow(file: &mut Lines, flow: &ExactDynamics) {
         return;
     };
     file.put("batch_size", batch_size);
-    file.put("integrator", named(keys::INTEGRATORS, &INTEGRATORS, integrator));
+    file.put(
+        "integrator",
+        named(keys::INTEGRATORS, &INTEGRATORS, integrator),
+    );
     if !forces.is_unmodified() {
         file.put("forces", force_table(forces));
     }
@@ -372,15 +378,29 @@ fn put_descent(file: &mut Lines, one: &Descent) {
     file.put("step_size", float(one.step_size));
     // What stands at the beginning has keys of its own, and the others follow in their order.
     let mut rest = &one.noise[..];
-    if let ("sgd", [Noise::MiniBatch { batch_size, sampling }, others @ ..]) = (one.kind, rest) {
+    if let (
+        "sgd",
+        [
+            Noise::MiniBatch {
+                batch_size,
+                sampling,
+            },
+            others @ ..,
+        ],
+    ) = (one.kind, rest)
+    {
         file.put("batch_size", batch_size);
         file.put("sampling", named(keys::SAMPLINGS, &SAMPLINGS, sampling));
         rest = others;
     }
     match rest {
-        [Noise::LabelNoise { variance, distribution }, others @ ..]
-            if one.kind != "gradient-descent" && *variance > 0.0 =>
-        {
+        [
+            Noise::LabelNoise {
+                variance,
+                distribution,
+            },
+            others @ ..,
+        ] if one.kind != "gradient-descent" && *variance > 0.0 => {
             file.put("label_noise", float(*variance));
             let name = named(keys::DISTRIBUTIONS, &DISTRIBUTIONS, distribution);
             file.put("label_noise_distribution", name);
@@ -474,7 +494,10 @@ fn put_run(file: &mut Lines, run: &RunSpec) {
     file.put("trajectories", run.trajectories);
     let spacing = named(keys::SPACINGS, &SPACINGS, &run.save.spacing);
     let points = run.save.points;
-    file.put("save", format!("{{ points = {points}, spacing = {spacing} }}"));
+    file.put(
+        "save",
+        format!("{{ points = {points}, spacing = {spacing} }}"),
+    );
     file.put("rank_tolerance", float(run.rank_tolerance));
     file.put("keep_trajectories", run.keep_trajectories);
     file.put("common_noise", run.common_noise);

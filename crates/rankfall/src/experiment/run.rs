@@ -189,9 +189,7 @@ fn force_balance(
             .problem("needs the reductions, and run.reductions is false")
             .hint("leave one of them out"));
     }
-    let is_noisy_flow = |one: &DynamicsSpec| {
-        matches!(one, DynamicsSpec::Flow(flow) if flow.dynamics.kind != Kind::GradientFlow)
-    };
+    let is_noisy_flow = |one: &DynamicsSpec| matches!(one, DynamicsSpec::Flow(flow) if flow.dynamics.kind != Kind::GradientFlow);
     if !dynamics.iter().any(is_noisy_flow) {
         return Err(field
             .problem("weighs the forces of the stochastic gradient flow, and there is none")

@@ -28,21 +28,33 @@ fn object(section: &SectionKeys) -> Value {
         "required": required(section, |key| key.kinds.is_empty()),
     });
     if !section.kinds.is_empty() {
-        object["allOf"] = section.kinds.iter().map(|kind| of_kind(section, kind)).collect();
+        object["allOf"] = section
+            .kinds
+            .iter()
+            .map(|kind| of_kind(section, kind))
+            .collect();
     }
     object
 }
 
 fn required(section: &SectionKeys, is_meant: impl Fn(&Key) -> bool) -> Vec<&'static str> {
-    let keys = section.keys.iter().filter(|key| key.required && is_meant(key));
+    let keys = section
+        .keys
+        .iter()
+        .filter(|key| key.required && is_meant(key));
     keys.map(|key| key.name).collect()
 }
 
 /// What a table of one kind must have, and must not.
 fn of_kind(section: &SectionKeys, kind: &str) -> Value {
     let applies = |key: &Key| key.kinds.contains(&kind);
-    let others = section.keys.iter().filter(|key| !key.kinds.is_empty() && !applies(key));
-    let none: Map<String, Value> = others.map(|key| (key.name.to_owned(), json!(false))).collect();
+    let others = section
+        .keys
+        .iter()
+        .filter(|key| !key.kinds.is_empty() && !applies(key));
+    let none: Map<String, Value> = others
+        .map(|key| (key.name.to_owned(), json!(false)))
+        .collect();
     json!({
         "if": { "properties": { "kind": { "const": kind } }, "required": ["kind"] },
         "then": { "properties": none, "required": required(section, applies) },
@@ -105,7 +117,11 @@ fn values(takes: &Takes, section: &SectionKeys) -> Value {
 /// The keys of a section as a table of Markdown.
 pub fn markdown(section: &SectionKeys) -> String {
     let has_kinds = section.keys.iter().any(|key| !key.kinds.is_empty());
-    let (kinds, line) = if has_kinds { ("kinds | ", "---|") } else { ("", "") };
+    let (kinds, line) = if has_kinds {
+        ("kinds | ", "---|")
+    } else {
+        ("", "")
+    };
     let mut table = format!("| key | {kinds}takes | default | |\n|---|{line}---|---|---|\n");
     for key in section.keys {
         let kinds = match (has_kinds, key.kinds) {

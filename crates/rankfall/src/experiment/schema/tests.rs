@@ -44,7 +44,9 @@ fn faults(schema: &Value, value: &Value, path: &str) -> Vec<String> {
             "maximum" => number(|value, limit| value <= limit),
             "exclusiveMinimum" => number(|value, limit| value > limit),
             "exclusiveMaximum" => number(|value, limit| value < limit),
-            "anyOf" => list(rule).iter().any(|one| faults(one, value, path).is_empty()),
+            "anyOf" => list(rule)
+                .iter()
+                .any(|one| faults(one, value, path).is_empty()),
             "allOf" => {
                 found.extend(list(rule).iter().flat_map(|one| faults(one, value, path)));
                 true
@@ -66,7 +68,9 @@ fn faults(schema: &Value, value: &Value, path: &str) -> Vec<String> {
             "properties" => {
                 for (key, value) in value.as_object().into_iter().flatten() {
                     let rule = rule.get(key).into_iter();
-                    found.extend(rule.flat_map(|rule| faults(rule, value, &format!("{path}.{key}"))));
+                    found.extend(
+                        rule.flat_map(|rule| faults(rule, value, &format!("{path}.{key}"))),
+                    );
                 }
                 true
             }
@@ -129,7 +133,11 @@ fn the_schema_refuses_what_is_not_there() {
         ("\"gradient-flow\"", "\"gradient-flwo\"", "enum"),
         ("samples = 1000", "samples = 0", "minimum"),
         ("samples = 1000", "", "required"),
-        ("samples = 1000", "samples = 1000\npath = \"x\"", ".data.path must not be there"),
+        (
+            "samples = 1000",
+            "samples = 1000\npath = \"x\"",
+            ".data.path must not be there",
+        ),
         ("name = ", "nmae = ", ".nmae is unknown"),
     ] {
         assert!(good.contains(from), "{from}");
@@ -146,14 +154,19 @@ fn the_tables_of_the_guide_are_those_of_the_keys() {
     let mut new = old.clone();
     for section in SECTIONS {
         let begin = format!("<!-- keys of {} -->\n", section.place);
-        let (before, rest) = new.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
+        let (before, rest) = new
+            .split_once(&begin)
+            .unwrap_or_else(|| panic!("no {begin}"));
         let (_, after) = rest.split_once("<!-- end -->").unwrap();
         new = format!("{before}{begin}{}<!-- end -->{after}", markdown(section));
     }
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, &new).unwrap();
     } else {
-        assert!(old == new, "run UPDATE_DOCS=1 cargo test -p rankfall --lib tables_of_the_guide");
+        assert!(
+            old == new,
+            "run UPDATE_DOCS=1 cargo test -p rankfall --lib tables_of_the_guide"
+        );
     }
 }
 
