@@ -78,6 +78,13 @@ pub struct SectionKeys {
     pub keys: &'static [Key],
 }
 
+/// A list of keys; in braces, so that each stays on the few lines it is written on.
+macro_rules! keys {
+    ($($key:expr),* $(,)?) => {
+        &[$($key),*]
+    };
+}
+
 /// A key of every kind, without a default.
 const fn key(name: &'static str, takes: Takes, about: &'static str) -> Key {
     Key {
@@ -208,39 +215,16 @@ pub static TOP: SectionKeys = SectionKeys {
     place: "the top level of the file",
     path: "",
     kinds: &[],
-    keys: &[
-        key(
-            "name",
-            Text,
-            "A label for tables, figures and the folder runs/NAME; not a path",
-        )
-        .required("\"two-layer\""),
-        key("data", Table(&DATA), "What there is to learn from")
-            .required("{ kind = \"gaussian\", samples = 1000, inputs = 5, outputs = 2 }"),
-        key(
-            "network",
-            Table(&NETWORK),
-            "What learns it, and how its weights start",
-        )
-        .required("{ width = 10 }"),
-        key(
-            "dynamics",
-            List(&Table(&DYNAMICS)),
-            "What moves the weights: [[dynamics]], once for each",
-        )
-        .required("[{ kind = \"gradient-flow\" }]"),
-        key(
-            "run",
-            Table(&RUN),
-            "How long, how often, and what is measured",
-        )
-        .required("{ time = 100.0 }"),
-        key(
-            "sweep",
-            Table(&SWEEP),
-            "Makes the file many runs, for `rankfall sweep`",
-        ),
-    ],
+    keys: keys! {
+        key("name", Text, "A label for tables, figures and the folder runs/NAME; not a path")
+            .required("\"two-layer\""),
+        key("data", Table(&DATA), "What there is to learn from").required("{ kind = \"gaussian\", samples = 1000, inputs = 5, outputs = 2 }"),
+        key("network", Table(&NETWORK), "What learns it, and how its weights start").required("{ width = 10 }"),
+        key("dynamics", List(&Table(&DYNAMICS)), "What moves the weights: [[dynamics]], once for each")
+            .required("[{ kind = \"gradient-flow\" }]"),
+        key("run", Table(&RUN), "How long, how often, and what is measured").required("{ time = 100.0 }"),
+        key("sweep", Table(&SWEEP), "Makes the file many runs, for `rankfall sweep`"),
+    },
 };
 
 const READ: &[&str] = &["file", "bundled", "idx", "cifar"];
@@ -258,151 +242,82 @@ pub static DATA: SectionKeys = SectionKeys {
     kinds: &[
         "gaussian", "teacher", "rows", "file", "gram", "bundled", "idx", "cifar",
     ],
-    keys: &[
+    keys: keys! {
         key("kind", Kind, "Drawn with a linear teacher or by a teacher network, written here, or read")
             .required("\"gaussian\""),
-        key("samples", Whole(1, 1_000_000_000_000), "n, the number of rows to train on")
-            .required("1000")
+        key("samples", Whole(1, 1_000_000_000_000), "n, the number of rows to train on").required("1000")
             .of(&["gaussian", "teacher"], COUNTED),
-        key(
-            "inputs",
-            Either(&[Whole(1, 100_000), Text, List(&COLUMN)]),
-            "p, the number of inputs; of a table the input columns, by name or by position from 0",
-        )
-        .example("5")
-        .otherwise("of a table all that are neither targets nor an index")
-        .of(&["gaussian", "file"], "the others have all their inputs in them"),
-        key("outputs", Whole(1, 100_000), "k, the number of outputs")
-            .required("2")
-            .of(&["gaussian"], COUNTED),
-        key("teacher_rank", Whole(0, 100_000), "The teacher has this rank, 0 to min(p, k)")
-            .example("1")
-            .otherwise("entries N(0, 1)")
+        key("inputs", Either(&[Whole(1, 100_000), Text, List(&COLUMN)]),
+            "p, the number of inputs; of a table the input columns, by name or by position from 0").example("5")
+            .otherwise("of a table all that are neither targets nor an index")
+            .of(&["gaussian", "file"], "the others have all their inputs in them"),
+        key("outputs", Whole(1, 100_000), "k, the number of outputs").required("2").of(&["gaussian"], COUNTED),
+        key("teacher_rank", Whole(0, 100_000), "The teacher has this rank, 0 to min(p, k)").example("1")
+            .otherwise("entries N(0, 1)").of(&["gaussian"], LINEAR),
+        key("teacher_singular_values", SIZES,
+            "Singular values of the teacher, 1 to min(p, k) of them; the others are zero").example("[3.0, 1.0]")
             .of(&["gaussian"], LINEAR),
-        key(
-            "teacher_singular_values",
-            SIZES,
-            "Singular values of the teacher, 1 to min(p, k) of them; the others are zero",
-        )
-        .example("[3.0, 1.0]")
-        .of(&["gaussian"], LINEAR),
-        key(
-            "covariance",
-            Either(&[Choice(&["identity"]), Table(&COVARIANCE)]),
-            "Of the inputs: \"identity\", { power_law = 1.0 } or { matrix = [[1.0, 0.5], [0.5, 1.0]] }",
-        )
-        .default("\"identity\"")
-        .of(&["gaussian"], LINEAR),
-        key("residual_noise", Number(NonNegative), "Standard deviation of the Gaussian residuals")
-            .default("0.0")
+        key("covariance", Either(&[Choice(&["identity"]), Table(&COVARIANCE)]),
+            "Of the inputs: \"identity\", { power_law = 1.0 } or { matrix = [[1.0, 0.5], [0.5, 1.0]] }")
+            .default("\"identity\"").of(&["gaussian"], LINEAR),
+        key("residual_noise", Number(NonNegative), "Standard deviation of the Gaussian residuals").default("0.0")
             .of(&["gaussian", "teacher"], "only drawn data have residuals that can be chosen"),
-        key("input_law", Choice(INPUT_LAWS), "N(0, I), or uniform on the unit sphere")
-            .default("\"gaussian\"")
-            .of(&["teacher"], "it is the law of a network teacher's inputs")
-            .dense(),
+        key("input_law", Choice(INPUT_LAWS), "N(0, I), or uniform on the unit sphere").default("\"gaussian\"")
+            .of(&["teacher"], "it is the law of a network teacher's inputs").dense(),
         key("teacher", Table(&TEACHER), "The network that says what the targets are")
             .required("{ layers = [2, 3, 1], activation = \"relu\", init = { kind = \"gaussian\" } }")
-            .of(&["teacher"], "it is a network")
-            .dense(),
-        key("each_trajectory", Flag, "Every trajectory draws its own data and teacher")
-            .default("false")
+            .of(&["teacher"], "it is a network").dense(),
+        key("each_trajectory", Flag, "Every trajectory draws its own data and teacher").default("false")
             .of(&["gaussian", "teacher"], "only drawn data can be drawn again"),
         key("x", ROWS, "The inputs, a list of rows; a row of one number needs no brackets")
-            .required("[[0.0, 1.0], [1.0, 0.0]]")
-            .of(&["rows"], WRITTEN)
-            .dense(),
-        key("y", ROWS, "The targets, as many rows")
-            .required("[[1.0], [0.0]]")
-            .of(&["rows"], WRITTEN)
-            .dense(),
+            .required("[[0.0, 1.0], [1.0, 0.0]]").of(&["rows"], WRITTEN).dense(),
+        key("y", ROWS, "The targets, as many rows").required("[[1.0], [0.0]]").of(&["rows"], WRITTEN).dense(),
         key("path", Text, "The file, from the folder of this one: CSV, NPY, NPZ or Parquet; Gram matrices in NPZ")
             .required("\"table.csv\"")
             .of(&["file", "gram"], "the others are drawn, written out, or more than one file"),
         key("targets", COLUMNS, "Target columns, one or a list, by name or by position from 0")
-            .example("[\"target\"]")
-            .otherwise("targets_array says it")
-            .of(&["file"], TABLE),
-        key("header", Flag, "Text files: whether the first line names the columns")
-            .example("true")
-            .otherwise("found out")
-            .of(&["file"], TABLE),
-        key("delimiter", Text, "Text files: what stands between columns, one ASCII character")
-            .example("\";\"")
-            .otherwise("found out")
-            .of(&["file"], TABLE),
-        key("one_hot", Flag, "The target is a class, and becomes one indicator column per class")
-            .default("false")
+            .example("[\"target\"]").otherwise("targets_array says it").of(&["file"], TABLE),
+        key("header", Flag, "Text files: whether the first line names the columns").example("true")
+            .otherwise("found out").of(&["file"], TABLE),
+        key("delimiter", Text, "Text files: what stands between columns, one ASCII character").example("\";\"")
+            .otherwise("found out").of(&["file"], TABLE),
+        key("one_hot", Flag, "The target is a class, and becomes one indicator column per class").default("false")
             .of(&["file"], "only a table has to say that its target is a class"),
-        key("standardize", Flag, "Centre and scale the inputs, and centre targets that are values")
-            .default("false")
+        key("standardize", Flag, "Centre and scale the inputs, and centre targets that are values").default("false")
             .of(READ, "the others are what they were made to be"),
         key("standardize_targets", Flag, "Scale the targets too; losses stay in the units of the table")
-            .default("false")
-            .of(&["file", "bundled"], "the others have classes, or are what they were made to be"),
-        key("inputs_array", Text, "NPZ files: the array that holds the inputs")
-            .example("\"x\"")
-            .of(&["file"], ARRAY),
-        key("targets_array", Text, "NPZ files: the array that holds the targets")
-            .example("\"y\"")
+            .default("false").of(&["file", "bundled"], "the others have classes, or are what they were made to be"),
+        key("inputs_array", Text, "NPZ files: the array that holds the inputs").example("\"x\"").of(&["file"], ARRAY),
+        key("targets_array", Text, "NPZ files: the array that holds the targets").example("\"y\"")
             .of(&["file"], ARRAY),
         key("dataset", Choice(&["digits", "linnerud", "mnist", "fashion-mnist"]), "Which; rankfall data lists them")
-            .example("\"digits\"")
-            .of(&["bundled", "idx"], "it names a data set that is known")
-            .dense(),
+            .example("\"digits\"").of(&["bundled", "idx"], "it names a data set that is known").dense(),
         key("folder", Text, "Instead of dataset: a folder with the four files of MNIST, gzipped or not")
-            .example("\"mnist\"")
-            .of(&["idx"], "it holds the four files of MNIST")
-            .dense(),
-        key("images", Text, "Instead of either: the file of images to train on")
-            .example("\"images.gz\"")
-            .of(&["idx"], IMAGES)
-            .dense(),
+            .example("\"mnist\"").of(&["idx"], "it holds the four files of MNIST").dense(),
+        key("images", Text, "Instead of either: the file of images to train on").example("\"images.gz\"")
+            .of(&["idx"], IMAGES).dense(),
         key("labels", Either(&[Choice(CIFAR_LABELS), Text]), "The file of their labels; of CIFAR \"ten\", \"coarse\" (20 classes) or \"fine\" (100)")
-            .example("\"ten\"")
-            .otherwise("of CIFAR \"ten\"")
-            .of(&["idx", "cifar"], "it is about the labels of images")
+            .example("\"ten\"").otherwise("of CIFAR \"ten\"")
+            .of(&["idx", "cifar"], "it is about the labels of images").dense(),
+        key("test_images", Text, "The file of images held out").example("\"test-images.gz\"").of(&["idx"], IMAGES)
             .dense(),
-        key("test_images", Text, "The file of images held out")
-            .example("\"test-images.gz\"")
-            .of(&["idx"], IMAGES)
+        key("test_labels", Text, "The file of their labels").example("\"test-labels.gz\"").of(&["idx"], IMAGES)
             .dense(),
-        key("test_labels", Text, "The file of their labels")
-            .example("\"test-labels.gz\"")
-            .of(&["idx"], IMAGES)
+        key("files", PATHS, "The files to train on").required("[\"data_batch_1.bin\"]").of(&["cifar"], IMAGES)
             .dense(),
-        key("files", PATHS, "The files to train on")
-            .required("[\"data_batch_1.bin\"]")
-            .of(&["cifar"], IMAGES)
-            .dense(),
-        key("test_files", PATHS, "The files held out")
-            .default("[]")
-            .of(&["cifar"], IMAGES)
-            .dense(),
-        key("train_rows", Whole(1, MOST_ROWS), "Only so many of the first images to train on")
-            .example("1000")
-            .otherwise("all")
-            .of(&["idx", "cifar"], "the others have no more rows than asked for")
-            .dense(),
-        key("test_rows", Whole(1, MOST_ROWS), "Only so many of the first images held out")
-            .example("1000")
-            .otherwise("all")
-            .of(&["idx", "cifar"], "the others say how many with held_out")
-            .dense(),
+        key("test_files", PATHS, "The files held out").default("[]").of(&["cifar"], IMAGES).dense(),
+        key("train_rows", Whole(1, MOST_ROWS), "Only so many of the first images to train on").example("1000")
+            .otherwise("all").of(&["idx", "cifar"], "the others have no more rows than asked for").dense(),
+        key("test_rows", Whole(1, MOST_ROWS), "Only so many of the first images held out").example("1000")
+            .otherwise("all").of(&["idx", "cifar"], "the others say how many with held_out").dense(),
         key("held_out", Whole(0, MOST_ROWS), "Rows held out: drawn after the others, or chosen from a table by the seed")
-            .default("0")
-            .of(
-                &["gaussian", "teacher", "file", "bundled"],
-                "image sets have a test part of their own, and the others have none",
-            )
-            .dense(),
-        key("test_path", Text, "Instead of held_out: a table held out, with the same columns")
-            .example("\"test.csv\"")
-            .of(&["file"], "only a table is one file")
-            .dense(),
-        key("checksum", Text, "Written into the copy in the run folder; a run on other data stops")
-            .example("\"…\"")
+            .default("0").of(&["gaussian", "teacher", "file", "bundled"],
+            "image sets have a test part of their own, and the others have none").dense(),
+        key("test_path", Text, "Instead of held_out: a table held out, with the same columns").example("\"test.csv\"")
+            .of(&["file"], "only a table is one file").dense(),
+        key("checksum", Text, "Written into the copy in the run folder; a run on other data stops").example("\"…\"")
             .of(&["file", "gram", "bundled", "idx", "cifar"], "the others are drawn or written out, not read"),
-    ],
+    },
 };
 
 /// `data.covariance` when it is a table.
@@ -410,20 +325,10 @@ pub static COVARIANCE: SectionKeys = SectionKeys {
     place: "data.covariance",
     path: "data.covariance",
     kinds: &[],
-    keys: &[
-        key(
-            "power_law",
-            Number(NonNegative),
-            "Diagonal, the variance j^(-a) for input j = 1, ..., p",
-        )
-        .example("1.0"),
-        key(
-            "matrix",
-            List(&NUMBERS),
-            "Symmetric and positive semidefinite, p x p",
-        )
-        .example("[[1.0, 0.5], [0.5, 1.0]]"),
-    ],
+    keys: keys! {
+        key("power_law", Number(NonNegative), "Diagonal, the variance j^(-a) for input j = 1, ..., p").example("1.0"),
+        key("matrix", List(&NUMBERS), "Symmetric and positive semidefinite, p x p").example("[[1.0, 0.5], [0.5, 1.0]]"),
+    },
 };
 
 /// `data.teacher`.
@@ -431,30 +336,16 @@ pub static TEACHER: SectionKeys = SectionKeys {
     place: "data.teacher",
     path: "data.teacher",
     kinds: &[],
-    keys: &[
+    keys: keys! {
         key("layers", WIDTHS, "Its widths, inputs first").required("[2, 3, 1]"),
         key("activation", Choice(ACTIVATIONS), "As of [network]").default("\"linear\""),
         key("bias", Flag, "As of [network]").default("false"),
-        key(
-            "init",
-            Table(&INIT),
-            "How its weights are drawn: as network.init, but not from a file",
-        )
-        .required("{ kind = \"gaussian\" }"),
-        key(
-            "unit_norm",
-            Flag,
-            "Scale the incoming weights of each unit of its first layer to norm 1",
-        )
-        .default("false"),
-        key(
-            "relevant_inputs",
-            Whole(1, u32::MAX as u64),
-            "How many of the first inputs matter to it",
-        )
-        .example("1")
-        .otherwise("all"),
-    ],
+        key("init", Table(&INIT), "How its weights are drawn: as network.init, but not from a file")
+            .required("{ kind = \"gaussian\" }"),
+        key("unit_norm", Flag, "Scale the incoming weights of each unit of its first layer to norm 1").default("false"),
+        key("relevant_inputs", Whole(1, u32::MAX as u64), "How many of the first inputs matter to it").example("1")
+            .otherwise("all"),
+    },
 };
 
 const WIDTHS: Takes = List(&Whole(1, rankfall_nets::network::MOST_PARAMETERS as u64));
@@ -464,13 +355,11 @@ pub static NETWORK: SectionKeys = SectionKeys {
     place: "[network]",
     path: "network",
     kinds: &["dense", "diagonal-linear"],
-    keys: &[
+    keys: keys! {
         key("width", Whole(1, 100_000_000), "l: one hidden layer of this width between the inputs and outputs of the data")
-            .example("10")
-            .otherwise("`layers` says it")
+            .example("10").otherwise("`layers` says it")
             .of(&["dense"], "hidden layers of a diagonal network have a unit for each input: write layers"),
-        key("layers", WIDTHS, "Instead of width: the widths of all layers, inputs first")
-            .example("[5, 10, 2]")
+        key("layers", WIDTHS, "Instead of width: the widths of all layers, inputs first").example("[5, 10, 2]")
             .otherwise("`width` says it"),
         key("kind", Kind, "Or hidden layers multiply each input by a weight of its own: layers = [d, d, 1]")
             .default("\"dense\""),
@@ -480,10 +369,9 @@ pub static NETWORK: SectionKeys = SectionKeys {
         key("loss", Choice(LOSSES), "|f - y|^2 / 2, or for classes, or for targets from 0 to 1").default("\"squared\""),
         key("precision", Choice(PRECISIONS), "Of weights and gradients").default("\"f64\""),
         key("engine", Choice(ENGINES), "\"dense\": the dense engine also where the exact one could").default("\"auto\""),
-        key("init", Table(&INIT), "How the weights start")
-            .example("{ kind = \"gaussian\", scale = 1.0 }")
+        key("init", Table(&INIT), "How the weights start").example("{ kind = \"gaussian\", scale = 1.0 }")
             .otherwise("two linear layers without biases and with squared loss N(0, 1), all others as PyTorch does"),
-    ],
+    },
 };
 
 const DRAWN: &[&str] = &[
@@ -501,46 +389,37 @@ pub static INIT: SectionKeys = SectionKeys {
     place: "network.init",
     path: "network.init",
     kinds: &[
-        "gaussian", "balanced", "file", "pytorch-default", "he", "glorot", "orthogonal", "layers",
+        "gaussian",
+        "balanced",
+        "file",
+        "pytorch-default",
+        "he",
+        "glorot",
+        "orthogonal",
+        "layers",
     ],
-    keys: &[
-        key(
-            "kind",
-            Kind,
-            "The law of the weights; he and glorot are Gaussian, pytorch-default uniform between +-1/sqrt(inputs)",
-        )
-        .otherwise("as without init"),
+    keys: keys! {
+        key("kind", Kind,
+            "The law of the weights; he and glorot are Gaussian, pytorch-default uniform between +-1/sqrt(inputs)")
+            .otherwise("as without init"),
         key("scale", Number(NonNegative), "Standard deviation of the Gaussian entries (that a balanced start is made of)")
-            .default("1.0")
-            .of(&["gaussian", "balanced"], "the others have a size of their own"),
-        key(
-            "smallest_singular_value",
-            Number(Positive),
-            "Replaces the smallest singular value of [W1; W2'] at the start, for a width of p + k or more",
-        )
-        .example("1e-8")
-        .of(&["gaussian"], "the spectrum of the others is given otherwise")
-        .exact(),
-        key("gain", Number(NonNegative), "Times orthonormal rows or columns")
-            .default("1.0")
+            .default("1.0").of(&["gaussian", "balanced"], "the others have a size of their own"),
+        key("smallest_singular_value", Number(Positive),
+            "Replaces the smallest singular value of [W1; W2'] at the start, for a width of p + k or more")
+            .example("1e-8").of(&["gaussian"], "the spectrum of the others is given otherwise").exact(),
+        key("gain", Number(NonNegative), "Times orthonormal rows or columns").default("1.0")
             .of(&["orthogonal"], "it is every singular value of an orthogonal start"),
-        key("weights", List(&Table(&LAW)), "A law for each layer")
-            .required("[{ gaussian = 0.5 }, { signs = 1.0 }]")
+        key("weights", List(&Table(&LAW)), "A law for each layer").required("[{ gaussian = 0.5 }, { signs = 1.0 }]")
             .of(&["layers"], "it has a law for each layer"),
-        key("biases", List(&Table(&LAW)), "A law for the biases of each layer")
-            .default("[]")
-            .otherwise("zero")
+        key("biases", List(&Table(&LAW)), "A law for the biases of each layer").default("[]").otherwise("zero")
             .of(&["layers"], "it has a law for each layer"),
-        key("path", Text, "A safetensors or NPZ file, from the folder of this one")
-            .required("\"start.safetensors\"")
+        key("path", Text, "A safetensors or NPZ file, from the folder of this one").required("\"start.safetensors\"")
             .of(&["file"], "the others are drawn, not read"),
         key("checksum", Text, "Written into the copy in the run folder; a run on other weights stops")
-            .example("\"…\"")
-            .of(&["file"], "the others are drawn, not read"),
-        key("each_trajectory", Flag, "Every trajectory draws its own start; else all share one")
-            .default("false")
+            .example("\"…\"").of(&["file"], "the others are drawn, not read"),
+        key("each_trajectory", Flag, "Every trajectory draws its own start; else all share one").default("false")
             .of(DRAWN, "a file has one start for all trajectories"),
-    ],
+    },
 };
 
 /// One law in `network.init.weights` or `biases`.
@@ -548,17 +427,12 @@ pub static LAW: SectionKeys = SectionKeys {
     place: "a law of initial weights",
     path: "network.init.weights.0",
     kinds: &[],
-    keys: &[
+    keys: keys! {
         key("constant", Number(Any), "All are this").example("0.0"),
         key("gaussian", Number(NonNegative), "N(0, this squared)").example("0.5"),
-        key(
-            "uniform",
-            Number(NonNegative),
-            "Uniform between - and + this",
-        )
-        .example("1.0"),
+        key("uniform", Number(NonNegative), "Uniform between - and + this").example("1.0"),
         key("signs", Number(NonNegative), "+ or - this").example("1.0"),
-    ],
+    },
 };
 
 const FLOWS: &[&str] = &["gradient-flow", "stochastic-gradient-flow"];
@@ -577,79 +451,45 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
         "label-noise-gradient-descent",
         "sgd",
     ],
-    keys: &[
-        key("label", Text, "What tables and figures call it; distinct from the others")
-            .example("\"with noise\"")
+    keys: keys! {
+        key("label", Text, "What tables and figures call it; distinct from the others").example("\"with noise\"")
             .otherwise("the kind in words"),
         key("kind", Kind, "What one step is; the flows are there for two linear layers alone")
             .required("\"gradient-flow\""),
         key("step_size", Number(Positive), "eta; a flow sees it only through its noise").default("0.01"),
         key("label_noise", Number(NonNegative), "delta, the variance of the noise on the labels").default("0.0"),
-        key("batch_size", Whole(1, LARGEST_EXACT), "b, rows of a mini-batch")
-            .default("1")
-            .of(
-                &["stochastic-gradient-flow", "sgd"],
-                "the other dynamics use all rows at every step; a noise of kind \"mini-batch\" draws them",
-            ),
+        key("batch_size", Whole(1, LARGEST_EXACT), "b, rows of a mini-batch").default("1").of(
+            &["stochastic-gradient-flow", "sgd"],
+            "the other dynamics use all rows at every step; a noise of kind \"mini-batch\" draws them"),
         key("integrator", Choice(INTEGRATORS), "lie-strang is of weak order 2; all but euler-maruyama meet the determinant law")
-            .default("\"lie-euler\"")
-            .of(
-                STOCHASTIC_FLOW,
-                "gradient flow is integrated adaptively and a descent is a map, with nothing to integrate",
-            )
-            .exact(),
-        key(
-            "time_step",
-            Either(&[Number(Positive), Choice(&["auto"])]),
-            "Of the integrator, or \"auto\"; for gradient flow only the grid of save times",
-        )
-        .example("0.01")
-        .otherwise("step_size")
-        .of(FLOWS, "a descent takes steps of its step_size")
-        .exact(),
-        key("label_noise_distribution", Choice(DISTRIBUTIONS), "Of the noise on the labels")
-            .default("\"gaussian\"")
-            .of(
-                &["label-noise-gradient-descent", "sgd"],
-                "the noise of the stochastic flow is Brownian, and gradient flow and gradient descent have none",
-            ),
+            .default("\"lie-euler\"").of(STOCHASTIC_FLOW,
+            "gradient flow is integrated adaptively and a descent is a map, with nothing to integrate").exact(),
+        key("time_step", Either(&[Number(Positive), Choice(&["auto"])]),
+            "Of the integrator, or \"auto\"; for gradient flow only the grid of save times").example("0.01")
+            .otherwise("step_size").of(FLOWS, "a descent takes steps of its step_size").exact(),
+        key("label_noise_distribution", Choice(DISTRIBUTIONS), "Of the noise on the labels").default("\"gaussian\"")
+            .of(&["label-noise-gradient-descent", "sgd"],
+            "the noise of the stochastic flow is Brownian, and gradient flow and gradient descent have none"),
         key("sampling", Choice(SAMPLINGS), "How rows are drawn; epochs: a permutation a pass, sequential: in file order")
-            .default("\"with-replacement\"")
-            .of(&["sgd"], "only it draws mini-batches"),
-        key("momentum", Number(NonNegative), "mu in [0, 1): v <- mu v + g, w <- w - eta v")
-            .default("0.0")
+            .default("\"with-replacement\"").of(&["sgd"], "only it draws mini-batches"),
+        key("momentum", Number(NonNegative), "mu in [0, 1): v <- mu v + g, w <- w - eta v").default("0.0")
             .of(DESCENTS, A_FLOW_FOLLOWS),
         key("nesterov", Flag, "Look ahead by one step of momentum").default("false").of(DESCENTS, A_FLOW_FOLLOWS),
-        key("weight_decay", Number(NonNegative), "lambda: g <- g + lambda w, of biases too")
-            .default("0.0")
+        key("weight_decay", Number(NonNegative), "lambda: g <- g + lambda w, of biases too").default("0.0")
             .of(DESCENTS, A_FLOW_FOLLOWS),
-        key(
-            "forces",
-            Table(&FORCES),
-            "Factors on the forces on the eigenvalues: what would have happened without one of them",
-        )
-        .example("{ repulsion = 0.0 }")
-        .otherwise("all 1")
-        .of(STOCHASTIC_FLOW, "the forces are those of its equation for the eigenvalues")
-        .exact(),
-        key(
-            "brownian_substeps",
-            Whole(1, 1 << 20),
-            "Finer increments in each: 2 with time_step = 0.02 follows the path of 0.01, with common_noise",
-        )
-        .default("1")
-        .of(STOCHASTIC_FLOW, "only it follows a Brownian path")
-        .exact(),
-        key("schedule", Table(&SCHEDULE), "How the step size changes")
-            .example("{ kind = \"cosine\" }")
-            .otherwise("constant")
-            .of(DESCENTS, "a flow has no steps that could change")
-            .dense(),
+        key("forces", Table(&FORCES),
+            "Factors on the forces on the eigenvalues: what would have happened without one of them")
+            .example("{ repulsion = 0.0 }").otherwise("all 1")
+            .of(STOCHASTIC_FLOW, "the forces are those of its equation for the eigenvalues").exact(),
+        key("brownian_substeps", Whole(1, 1 << 20),
+            "Finer increments in each: 2 with time_step = 0.02 follows the path of 0.01, with common_noise")
+            .default("1").of(STOCHASTIC_FLOW, "only it follows a Brownian path").exact(),
+        key("schedule", Table(&SCHEDULE), "How the step size changes").example("{ kind = \"cosine\" }")
+            .otherwise("constant").of(DESCENTS, "a flow has no steps that could change").dense(),
         key("noise", List(&Table(&NOISE)), "Any noise on top: [[dynamics.noise]], each kind at most once")
-            .example("[{ kind = \"dropout\", probability = 0.1 }]")
-            .otherwise("none")
+            .example("[{ kind = \"dropout\", probability = 0.1 }]").otherwise("none")
             .of(DESCENTS, "the noise of a flow is that of its equation"),
-    ],
+    },
 };
 
 /// `forces` of one `[[dynamics]]`.
@@ -657,32 +497,12 @@ pub static FORCES: SectionKeys = SectionKeys {
     place: "dynamics.forces",
     path: "dynamics.0.forces",
     kinds: &[],
-    keys: &[
-        key(
-            "gradient",
-            Number(Any),
-            "On the force of the gradient, -1000 to 1000",
-        )
-        .default("1.0"),
-        key(
-            "own_noise",
-            Number(Any),
-            "On the noise of its own of each eigenvalue",
-        )
-        .default("1.0"),
-        key(
-            "common_growth",
-            Number(Any),
-            "On the growth that all have in common",
-        )
-        .default("1.0"),
-        key(
-            "repulsion",
-            Number(Any),
-            "On the repulsion of eigenvalues by each other",
-        )
-        .default("1.0"),
-    ],
+    keys: keys! {
+        key("gradient", Number(Any), "On the force of the gradient, -1000 to 1000").default("1.0"),
+        key("own_noise", Number(Any), "On the noise of its own of each eigenvalue").default("1.0"),
+        key("common_growth", Number(Any), "On the growth that all have in common").default("1.0"),
+        key("repulsion", Number(Any), "On the repulsion of eigenvalues by each other").default("1.0"),
+    },
 };
 
 /// `dynamics.schedule`.
@@ -690,45 +510,19 @@ pub static SCHEDULE: SectionKeys = SectionKeys {
     place: "dynamics.schedule",
     path: "dynamics.0.schedule",
     kinds: &["constant", "piecewise", "cosine"],
-    keys: &[
-        key(
-            "kind",
-            Kind,
-            "Constant, multiplied by factors at given places, or half a cosine",
-        )
-        .required("\"cosine\""),
-        key(
-            "warm_up",
-            Whole(0, LARGEST_EXACT),
-            "Steps over which it first rises",
-        )
-        .default("0"),
-        key(
-            "steps",
-            Either(&[Whole(1, LARGEST_EXACT), List(&Whole(0, LARGEST_EXACT))]),
-            "Of piecewise: at which steps; of cosine: its length",
-        )
-        .example("1000")
-        .otherwise("of cosine the run")
-        .of(&["piecewise", "cosine"], "a constant has no length"),
-        key(
-            "shares",
-            SIZES,
-            "Instead of steps: at which shares of the run",
-        )
-        .example("[0.5, 0.8]")
-        .of(&["piecewise"], "only it changes at given places"),
-        key(
-            "factors",
-            SIZES,
-            "The step size from there on, as a share of the first",
-        )
-        .required("[0.3, 0.1]")
-        .of(&["piecewise"], "only it changes at given places"),
-        key("last", Number(NonNegative), "The share it falls to")
-            .default("0.0")
+    keys: keys! {
+        key("kind", Kind, "Constant, multiplied by factors at given places, or half a cosine").required("\"cosine\""),
+        key("warm_up", Whole(0, LARGEST_EXACT), "Steps over which it first rises").default("0"),
+        key("steps", Either(&[Whole(1, LARGEST_EXACT), List(&Whole(0, LARGEST_EXACT))]),
+            "Of piecewise: at which steps; of cosine: its length").example("1000").otherwise("of cosine the run")
+            .of(&["piecewise", "cosine"], "a constant has no length"),
+        key("shares", SIZES, "Instead of steps: at which shares of the run").example("[0.5, 0.8]")
+            .of(&["piecewise"], "only it changes at given places"),
+        key("factors", SIZES, "The step size from there on, as a share of the first").required("[0.3, 0.1]")
+            .of(&["piecewise"], "only it changes at given places"),
+        key("last", Number(NonNegative), "The share it falls to").default("0.0")
             .of(&["cosine"], "only it falls to an end"),
-    ],
+    },
 };
 
 /// One `[[dynamics.noise]]`.
@@ -744,61 +538,22 @@ pub static NOISE: SectionKeys = SectionKeys {
         "weight-noise",
         "dropout",
     ],
-    keys: &[
-        key(
-            "kind",
-            Kind,
-            "label-noise and mini-batch are what label_noise and batch_size ask for",
-        )
-        .required("\"dropout\""),
-        key(
-            "variance",
-            Number(NonNegative),
-            "Of every target or input at every step, or of the weights a gradient is taken at",
-        )
-        .required("0.1")
-        .of(
-            &["label-noise", "input-noise", "weight-noise"],
-            "the others have another size",
-        ),
-        key(
-            "distribution",
-            Choice(DISTRIBUTIONS),
-            "Of the noise on the labels",
-        )
-        .default("\"gaussian\"")
-        .of(&["label-noise"], "the others have one law"),
-        key(
-            "probability",
-            Number(NonNegative),
-            "That a class turns into another, or that a hidden unit is left out",
-        )
-        .example("0.1")
-        .of(
-            &["label-flips", "dropout"],
-            "the others happen at every step",
-        ),
-        key(
-            "matrix",
-            List(&SIZES),
-            "Instead of probability: row c says into what class c turns",
-        )
-        .example("[[0.9, 0.1], [0.0, 1.0]]")
-        .of(&["label-flips"], "only classes flip"),
-        key("batch_size", Whole(1, 1 << 31), "Rows of a mini-batch")
-            .default("1")
+    keys: keys! {
+        key("kind", Kind, "label-noise and mini-batch are what label_noise and batch_size ask for").required("\"dropout\""),
+        key("variance", Number(NonNegative), "Of every target or input at every step, or of the weights a gradient is taken at")
+            .required("0.1").of(&["label-noise", "input-noise", "weight-noise"], "the others have another size"),
+        key("distribution", Choice(DISTRIBUTIONS), "Of the noise on the labels").default("\"gaussian\"")
+            .of(&["label-noise"], "the others have one law"),
+        key("probability", Number(NonNegative), "That a class turns into another, or that a hidden unit is left out")
+            .example("0.1").of(&["label-flips", "dropout"], "the others happen at every step"),
+        key("matrix", List(&SIZES), "Instead of probability: row c says into what class c turns")
+            .example("[[0.9, 0.1], [0.0, 1.0]]").of(&["label-flips"], "only classes flip"),
+        key("batch_size", Whole(1, 1 << 31), "Rows of a mini-batch").default("1").of(&["mini-batch"], "only it draws rows"),
+        key("sampling", Choice(SAMPLINGS), "How they are drawn").default("\"with-replacement\"")
             .of(&["mini-batch"], "only it draws rows"),
-        key("sampling", Choice(SAMPLINGS), "How they are drawn")
-            .default("\"with-replacement\"")
-            .of(&["mini-batch"], "only it draws rows"),
-        key(
-            "temperature",
-            Number(NonNegative),
-            "T: sqrt(2T/eta) N(0, I) on the gradient, Langevin's equation",
-        )
-        .required("1e-4")
-        .of(&["gradient-noise"], "it is that of Langevin's equation"),
-    ],
+        key("temperature", Number(NonNegative), "T: sqrt(2T/eta) N(0, I) on the gradient, Langevin's equation")
+            .required("1e-4").of(&["gradient-noise"], "it is that of Langevin's equation"),
+    },
 };
 
 /// `[run]`.
@@ -806,72 +561,26 @@ pub static RUN: SectionKeys = SectionKeys {
     place: "[run]",
     path: "run",
     kinds: &[],
-    keys: &[
-        key(
-            "seed",
-            Whole(0, u64::MAX),
-            "All that is drawn depends on it; results do not depend on threads",
-        )
-        .default("1"),
-        key(
-            "time",
-            Number(Positive),
-            "The end of the time axis, t = step size x step, with constant step sizes",
-        )
-        .example("100.0")
-        .otherwise("one of time, steps and epochs says it"),
-        key(
-            "steps",
-            Whole(1, LARGEST_EXACT),
-            "Instead of time: so many steps of each dynamics",
-        )
-        .example("1000"),
-        key(
-            "epochs",
-            Whole(1, LARGEST_EXACT),
-            "Instead of either: passes through the training rows; a step of all rows is one",
-        )
-        .example("10"),
-        key(
-            "trajectories",
-            Whole(1, 1_000_000_000),
-            "Of each dynamics; equal ones are run once",
-        )
-        .default("1"),
-        key("save", Table(&SAVE), "When to save, besides t = 0")
-            .example("{ points = 200, spacing = \"linear\" }")
+    keys: keys! {
+        key("seed", Whole(0, u64::MAX), "All that is drawn depends on it; results do not depend on threads").default("1"),
+        key("time", Number(Positive), "The end of the time axis, t = step size x step, with constant step sizes")
+            .example("100.0").otherwise("one of time, steps and epochs says it"),
+        key("steps", Whole(1, LARGEST_EXACT), "Instead of time: so many steps of each dynamics").example("1000"),
+        key("epochs", Whole(1, LARGEST_EXACT), "Instead of either: passes through the training rows; a step of all rows is one")
+            .example("10"),
+        key("trajectories", Whole(1, 1_000_000_000), "Of each dynamics; equal ones are run once").default("1"),
+        key("save", Table(&SAVE), "When to save, besides t = 0").example("{ points = 200, spacing = \"linear\" }")
             .otherwise("200 linear points"),
-        key(
-            "rank_tolerance",
-            Number(Share),
-            "Numerical rank counts singular values above this share of the largest",
-        )
-        .default("1e-3"),
-        key(
-            "keep_trajectories",
-            Flag,
-            "Also write every trajectory, to trajectories.parquet",
-        )
-        .default("false"),
+        key("rank_tolerance", Number(Share), "Numerical rank counts singular values above this share of the largest").default("1e-3"),
+        key("keep_trajectories", Flag, "Also write every trajectory, to trajectories.parquet").default("false"),
         key("common_noise", Flag, "All dynamics see the same noise").default("false"),
-        key(
-            "reductions",
-            Flag,
-            "false: full width and original basis in plain doubles, slower, for comparison",
-        )
-        .default("true")
-        .exact(),
-        key(
-            "force_balance",
-            Either(&[Flag, Table(&FORCE_BALANCE)]),
-            "What each force added to each log eigenvalue along stochastic gradient flows",
-        )
-        .default("false")
-        .exact(),
-        key("measure", Table(&MEASURE), "What is measured besides")
-            .example("{ probe_rows = 100, jacobian = true }")
+        key("reductions", Flag, "false: full width and original basis in plain doubles, slower, for comparison")
+            .default("true").exact(),
+        key("force_balance", Either(&[Flag, Table(&FORCE_BALANCE)]),
+            "What each force added to each log eigenvalue along stochastic gradient flows").default("false").exact(),
+        key("measure", Table(&MEASURE), "What is measured besides").example("{ probe_rows = 100, jacobian = true }")
             .dense(),
-    ],
+    },
 };
 
 /// `run.save`.
@@ -879,20 +588,10 @@ pub static SAVE: SectionKeys = SectionKeys {
     place: "run.save",
     path: "run.save",
     kinds: &[],
-    keys: &[
-        key(
-            "points",
-            Whole(1, 1_000_000),
-            "How many; each is moved to the nearest step",
-        )
-        .default("200"),
-        key(
-            "spacing",
-            Choice(SPACINGS),
-            "\"log\": from the longest step to the end",
-        )
-        .default("\"linear\""),
-    ],
+    keys: keys! {
+        key("points", Whole(1, 1_000_000), "How many; each is moved to the nearest step").default("200"),
+        key("spacing", Choice(SPACINGS), "\"log\": from the longest step to the end").default("\"linear\""),
+    },
 };
 
 /// `run.force_balance` when it is a table.
@@ -900,13 +599,10 @@ pub static FORCE_BALANCE: SectionKeys = SectionKeys {
     place: "run.force_balance",
     path: "run.force_balance",
     kinds: &[],
-    keys: &[key(
-        "stride",
-        Whole(1, u64::MAX),
-        "Steps between two points of its grid",
-    )
-    .example("10")
-    .otherwise("such that there are 10,000")],
+    keys: keys! {
+        key("stride", Whole(1, u64::MAX), "Steps between two points of its grid").example("10")
+            .otherwise("such that there are 10,000"),
+    },
 };
 
 /// `run.measure`.
@@ -914,34 +610,15 @@ pub static MEASURE: SectionKeys = SectionKeys {
     place: "run.measure",
     path: "run.measure",
     kinds: &[],
-    keys: &[
-        key(
-            "losses_every",
-            Whole(1, LARGEST_EXACT),
-            "Losses and accuracies at every so many saves",
-        )
-        .default("1"),
-        key(
-            "spectra_every",
-            Whole(1, LARGEST_EXACT),
-            "Everything else at every so many saves",
-        )
-        .default("1"),
+    keys: keys! {
+        key("losses_every", Whole(1, LARGEST_EXACT), "Losses and accuracies at every so many saves").default("1"),
+        key("spectra_every", Whole(1, LARGEST_EXACT), "Everything else at every so many saves").default("1"),
         key("spectra", Choice(SPECTRA), "How singular values are taken").default("\"fast\""),
-        key(
-            "probe_rows",
-            Whole(0, LARGEST_EXACT),
-            "Training rows, chosen by the seed, on which features and Jacobian are taken",
-        )
-        .default("0"),
-        key(
-            "jacobian",
-            Flag,
-            "Singular values of the outputs' derivatives by all parameters, on the probe rows",
-        )
-        .default("false"),
+        key("probe_rows", Whole(0, LARGEST_EXACT), "Training rows, chosen by the seed, on which features and Jacobian are taken")
+            .default("0"),
+        key("jacobian", Flag, "Singular values of the outputs' derivatives by all parameters, on the probe rows").default("false"),
         key("jacobian_tolerance", Number(Share), "Of its numerical rank").default("1e-4"),
-    ],
+    },
 };
 
 /// `[sweep]`.
@@ -949,33 +626,13 @@ pub static SWEEP: SectionKeys = SectionKeys {
     place: "[sweep]",
     path: "sweep",
     kinds: &[],
-    keys: &[
-        key(
-            "over",
-            AnyTable,
-            "Keys as --set takes them, each with its values: a list, or \"log(1e-4,1e-1,16)\"",
-        )
-        .example("{ \"dynamics.1.step_size\" = \"log(1e-3,1e-1,5)\" }")
-        .otherwise("--over says it"),
-        key(
-            "design",
-            Choice(DESIGNS),
-            "Every combination of the values, or points drawn at random",
-        )
-        .default("\"grid\""),
-        key(
-            "points",
-            Whole(1, super::sweep::MOST_POINTS),
-            "Random designs: how many points",
-        )
-        .example("200"),
-        key(
-            "vary_seed",
-            Flag,
-            "Point i, counted from 0, has the seed run.seed + i",
-        )
-        .default("false"),
-    ],
+    keys: keys! {
+        key("over", AnyTable, "Keys as --set takes them, each with its values: a list, or \"log(1e-4,1e-1,16)\"")
+            .example("{ \"dynamics.1.step_size\" = \"log(1e-3,1e-1,5)\" }").otherwise("--over says it"),
+        key("design", Choice(DESIGNS), "Every combination of the values, or points drawn at random").default("\"grid\""),
+        key("points", Whole(1, super::sweep::MOST_POINTS), "Random designs: how many points").example("200"),
+        key("vary_seed", Flag, "Point i, counted from 0, has the seed run.seed + i").default("false"),
+    },
 };
 
 /// All sections, in the order of the file.

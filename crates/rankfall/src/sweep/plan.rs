@@ -366,13 +366,13 @@ mod tests {
     fn seeds_are_shared_unless_they_vary() {
         let over = ["network.width=5,6"];
         let shared = plan_of(BASE, &over, None).unwrap();
-        assert!(shared.points.iter().all(|p| p.experiment.run.seed == 1));
+        assert!(shared.points.iter().all(|p| p.experiment.run().seed == 1));
         let text = format!("{BASE}[sweep]\nvary_seed = true\n");
         let varied = plan_of(&text, &over, None).unwrap();
         let seeds: Vec<u64> = varied
             .points
             .iter()
-            .map(|p| p.experiment.run.seed)
+            .map(|p| p.experiment.run().seed)
             .collect();
         assert_eq!(seeds, [1, 2]);
         let both = plan_of(&text, &["run.seed=1,2"], None).unwrap_err();
