@@ -73,6 +73,7 @@ impl Run {
             keep_trajectories: true,
             reductions: true,
             force_balance: self.stride,
+            own_observables: Vec::new(),
         };
         spec.run(setup, 2, None, &Unattended, Instructions::best())
             .expect("runs")
