@@ -1,9 +1,9 @@
 //! Decay rates of the singular values of Θ for networks of many shapes, isotropic and anisotropic:
 //! measured, extrapolated to ν = 0 and held against the closed form.
 //!
-//! `cargo run --release -p rankfall --example decay_rate_shapes` prints what docs/measurements/decay-rates.md
-//! has of them and draws docs/figures/decay-rates.png; a number after `--` makes every run so many times
-//! shorter.
+//! `cargo run --release -p rankfall --example decay_rate_shapes` prints what
+//! docs/measurements/decay-rates.md has of them and draws docs/figures/decay-rates.png; a number
+//! after `--` makes every run so many times shorter.
 
 use std::error::Error;
 use std::sync::Arc;
