@@ -8,6 +8,7 @@ use rankfall::experiment::sweep::MOST_POINTS;
 use rankfall::experiment::{keys, meaning};
 use rankfall::failure::escaped;
 use rankfall::shard::Shard;
+use rankfall::template::TemplateKind;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -87,6 +88,10 @@ pub enum Command {
     /// Those inside the program, and those that packages of your system carry: with their licences,
     /// whether they are there, and how to get them.
     Data,
+    /// Print the JSON Schema of experiment files, from which editors complete and check
+    ///
+    /// Beside an experiment file as rankfall.schema.json it is what the first line of `rankfall new` names.
+    Schema,
     /// Print completions for a shell
     Completions(CompletionsArguments),
 }
@@ -404,6 +409,17 @@ pub enum DataKind {
     Layers,
 }
 
+impl From<DataKind> for TemplateKind {
+    fn from(kind: DataKind) -> Self {
+        match kind {
+            DataKind::Gaussian => Self::Gaussian,
+            DataKind::File => Self::File,
+            DataKind::Gram => Self::Gram,
+            DataKind::Layers => Self::Layers,
+        }
+    }
+}
+
 /// What `rankfall plot` takes.
 #[derive(Debug, Args)]
 pub struct PlotArguments {
@@ -478,8 +494,8 @@ fn set_instead(name: &str, flag: &str, given: &[String]) -> Option<String> {
         .into_iter()
         .chain(meaning(&key))
         .map(keys::settable)
-        .find(|(paths, _)| !paths.is_empty());
-    let (mut paths, only_layers) = here?;
+        .find(|paths| !paths.is_empty());
+    let mut paths = here?;
     paths.sort_by_key(|path| !path.starts_with("run."));
     let value = value_of(flag, given);
     let sets: Vec<String> = paths
@@ -487,18 +503,10 @@ fn set_instead(name: &str, flag: &str, given: &[String]) -> Option<String> {
         .take(3)
         .map(|path| format!("--set {}", shell_word(&format!("{path}={value}"))))
         .collect();
-    let mut tip = format!(
+    Some(format!(
         "values of the experiment are changed by {}",
         sets.join(" or ")
-    );
-    if only_layers {
-        tip += " (of networks given by network.layers";
-        if ["run.steps", "run.epochs"].contains(&paths[0].as_str()) {
-            tip += "; others run to run.time = number of steps × step_size";
-        }
-        tip += ")";
-    }
-    Some(tip)
+    ))
 }
 
 /// The value that was given with an option, or a word for it.
@@ -623,14 +631,8 @@ mod tests {
                 "run a.toml --batch-size 8",
                 &["--set dynamics.0.batch_size=8"],
             ),
-            (
-                "run a.toml --steps 8",
-                &["--set run.steps=8", "run.time = number of steps"],
-            ),
-            (
-                "run a.toml --epochs 8",
-                &["--set run.epochs=8", "network.layers"],
-            ),
+            ("run a.toml --steps 8", &["--set run.steps=8"]),
+            ("run a.toml --epochs 8", &["--set run.epochs=8"]),
             ("run a.toml --seed", &["--set run.seed=VALUE"]),
             ("run a.toml --init {}", &["--set 'network.init={}'"]),
             (

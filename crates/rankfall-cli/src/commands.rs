@@ -8,7 +8,7 @@ use crate::reports;
 use crate::terminal::Terminal;
 use rankfall::bundled::{self, Bundled};
 use rankfall::experiment::sweep::SweepArgumentsRead;
-use rankfall::experiment::{Asked, read_text, tree};
+use rankfall::experiment::{Experiment, read_text, tree};
 use rankfall::failure::{Failure, FailureKind, shown_path};
 use rankfall::run::{self, Done, Options};
 use rankfall::run_folder::Existing;
@@ -76,8 +76,8 @@ fn reproduce_one(
         let plan = sweep::plan_of(bundled.toml, &source, nowhere, sets, &given)?;
         return with_options(shard, shared, |options| sweep::execute(plan, options));
     }
-    let asked = Asked::from_toml(bundled.toml, &source, nowhere, sets)?;
-    with_options(shard, shared, |options| run::execute(asked, options))
+    let experiment = Experiment::from_toml(bundled.toml, &source, nowhere, sets)?;
+    with_options(shard, shared, |options| run::execute(&experiment, options))
 }
 
 /// `rankfall run`.
@@ -93,9 +93,10 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         return Err(Failure::input(message).hint(format!("rankfall sweep {shown} runs them")));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    let asked = Asked::from_tree(&root, folder).map_err(|problem| problem.in_file(&shown))?;
+    let experiment = Experiment::from_tree(&root, folder);
+    let experiment = experiment.map_err(|problem| problem.in_file(&shown))?;
     let shard = arguments.part.shard;
-    with_options(shard, shared, |options| run::execute(asked, options))
+    with_options(shard, shared, |options| run::execute(&experiment, options))
 }
 
 /// `rankfall sweep`.

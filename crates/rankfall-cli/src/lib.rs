@@ -7,7 +7,6 @@ mod data_sets;
 mod interruption;
 mod progress;
 mod reports;
-mod template;
 mod terminal;
 mod verify;
 
@@ -51,7 +50,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Reproduce(arguments) => commands::reproduce(&arguments),
         Command::Run(arguments) => commands::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
-        Command::New(arguments) => print(&template::experiment(arguments.kind)),
+        Command::New(arguments) => print(&rankfall::template::experiment(arguments.kind.into())),
+        Command::Schema => print(&rankfall::experiment::schema::schema()),
         Command::Sweep(arguments) => commands::sweep(&arguments),
         Command::Merge(arguments) => commands::merge(&arguments),
         Command::Plot(arguments) => commands::plot(&arguments),

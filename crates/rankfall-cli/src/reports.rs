@@ -37,17 +37,23 @@ fn sweep(summary: &SweepSummary, done: &Done) -> String {
     let axes: Vec<&str> = summary.axes.iter().map(|a| a.key.as_str()).collect();
     let mut text = format!("{} points over {}\n", summary.points, axes.join(" × "));
     for d in &summary.dynamics {
-        let range = |range: Option<[f64; 2]>| {
-            range.map_or("none".to_owned(), |[a, b]| format!("{a:.3} to {b:.3}"))
+        let said = d.ranges.iter().map(|range| {
+            let what = match (range.metric.as_str(), range.index) {
+                ("effective_rank_theta", _) => "effective rank of Θ".to_owned(),
+                ("surviving_singular_values", _) => "surviving singular values of Θ".to_owned(),
+                (name, 0) => name.replace('_', " "),
+                (name, index) => format!("{} {index}", name.replace('_', " ")),
+            };
+            format!("{what} {:.3} to {:.3}", range.least, range.most)
+        });
+        let said: Vec<String> = said.collect();
+        let said = match said.is_empty() {
+            true => "no numbers".to_owned(),
+            false => said.join(", "),
         };
         text += &format!(
-            "{}: at the end the effective rank of Θ is {}, its surviving singular values {}; \
-             {} points with divergence, {} without a survivor\n",
-            d.label,
-            range(d.effective_rank_theta),
-            range(d.surviving_singular_values),
-            d.points_with_divergence,
-            d.points_without_survivors
+            "{}: at the end {said}; {} points with divergence, {} without a survivor\n",
+            d.label, d.points_with_divergence, d.points_without_survivors
         );
     }
     text += &notes(&summary.warnings);

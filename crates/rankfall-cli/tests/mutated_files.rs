@@ -6,7 +6,7 @@
 mod support;
 
 use rankfall::checkpoint::{self, Owner, RunCheckpoint, Snapshot};
-use rankfall::experiment::Asked;
+use rankfall::experiment::Experiment;
 use rankfall::experiment::sweep::SweepArgumentsRead;
 use rankfall::failure::{Failure, visible};
 use rankfall::merge;
@@ -163,7 +163,7 @@ fn experiments() {
         attack(&folder.join("experiment.toml"), || {
             let text = run_folder::read_experiment(&folder)?;
             let _ = rankfall::session::first_difference(&text, &whole, ["there", "here"]);
-            Asked::from_toml(&text, "experiment.toml", Path::new(""), &[]).map(drop)
+            Experiment::from_toml(&text, "experiment.toml", Path::new(""), &[]).map(drop)
         });
     }
 }

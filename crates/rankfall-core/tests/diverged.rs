@@ -1,4 +1,4 @@
-//! A trajectory that has diverged keeps its bits, and its neighbours in a block do not notice it.
+//! A trajectory that has diverged is unchanged from then on, and its neighbours in a block do not notice it.
 
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ fn bits(state: &State<BLOCK>, lane: usize) -> Vec<u64> {
         state.factor.mantissa(),
         state.factor.exponent(),
         &state.rotation,
-        &state.displacement,
+        &state.velocity,
     ];
     let all = parts.into_iter().flatten();
     all.map(|lanes| lanes.0[lane].to_bits()).collect()
@@ -130,7 +130,7 @@ fn what_has_diverged_stays_and_nobody_notices() {
     for (inputs, outputs) in [(5, 2), (2, 5), (6, 6)] {
         let problem = problem(inputs, outputs);
         for dynamics in all_dynamics() {
-            // Enough for the columns of the living to be looked at and rotated.
+            // Enough for the columns of the living to be checked and rotated.
             let [once, often] = [1, 300].map(|steps| after(&dynamics, &problem, steps, 1e6));
             assert_eq!(often.diverged(LOST), Some(0), "{dynamics:?}");
             assert_eq!(bits(&often, LOST), bits(&once, LOST), "{dynamics:?}");

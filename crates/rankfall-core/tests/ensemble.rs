@@ -129,6 +129,7 @@ fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSp
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        own_observables: Vec::new(),
     }
 }
 
@@ -208,7 +209,7 @@ fn trajectories_of_middle_networks_have_the_same_bits_in_any_company() {
 fn gradient_flow_saved_often_has_the_same_bits_in_any_company() {
     let save_steps: Vec<u64> = (0..20).map(|i| 50 * i).collect();
     for scale in [0.05, 0.1] {
-        // Small starts, whose columns come to lean on each other and are rotated.
+        // Small starts, whose columns lose orthogonality and are rotated.
         let setup = Setup {
             initialisation: gaussian(scale),
             ..sized_setup(8, 4, 20)

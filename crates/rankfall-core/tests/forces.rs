@@ -242,6 +242,7 @@ fn a_gradient_scaled_is_a_time_scaled() {
             keep_trajectories: true,
             reductions: true,
             force_balance: None,
+            own_observables: Vec::new(),
         };
         let outcome = spec
             .run(&setup, 1, None, &Unattended, Instructions::best())

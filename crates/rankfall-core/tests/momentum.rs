@@ -14,7 +14,7 @@ use rankfall_core::model::problem::Problem;
 use rankfall_core::model::setup::{Setup, Source};
 use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::simd::lanes::Lanes;
-use rankfall_core::step::inspector::Walk;
+use rankfall_core::step::inspector::StepInspector;
 
 const INPUTS: usize = 3;
 const OUTPUTS: usize = 2;
@@ -157,7 +157,8 @@ fn log_det_far_below_the_smallest_double() {
             label_noise: 2000.0 * (1.0 - momentum) * (1.0 - momentum),
             optimizer,
         };
-        let mut walk = Walk::new(&dynamics, &problem, &start, 3, 0, 0).expect("takes steps");
+        let mut walk =
+            StepInspector::new(&dynamics, &problem, &start, 3, 0, 0).expect("takes steps");
         let columns = walk.state().factor.mantissa().chunks_exact(ROWS);
         let scales = walk.state().factor.exponent();
         let theta = columns.zip(scales).map(|(column, exponent)| {

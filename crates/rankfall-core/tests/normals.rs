@@ -19,7 +19,7 @@ fn distribution(x: f64) -> f64 {
     0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
 }
 
-/// `steps` fills of `size` numbers of trajectory 0, looked at one fill after the other.
+/// `steps` fills of `size` numbers of trajectory 0, examined one fill after the other.
 fn fills(stream: u32, steps: u64, size: usize, mut look: impl FnMut(&[f64])) {
     let mut normals = vec![0.0; size];
     for step in 0..steps {
@@ -182,12 +182,12 @@ fn neighbours_are_independent() {
     }
 }
 
-/// Increments whose steps go in couples: the two of a couple, and those of neighbouring couples, also through
-/// the draw that a couple shares; 8·10⁴ pairs of each and more.
+/// Increments whose steps are packed in pairs: the two of a pair, and those of neighbouring pairs, also through
+/// the draw that a pair shares; 8·10⁴ pairs of each and more.
 #[test]
-fn coupled_increments_are_independent() {
+fn packed_increments_are_independent() {
     let (steps, size) = (40_000, 10);
-    let names = ["couple", "next couple", "shared draw"];
+    let names = ["pair", "next pair", "shared draw"];
     let mut all: Vec<Neighbours> = names.iter().map(|_| Neighbours::new()).collect();
     let mut before = vec![0.0; size];
     let mut normals = vec![0.0; size];

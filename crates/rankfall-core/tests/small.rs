@@ -1,4 +1,4 @@
-//! Small networks have steps of their own on vector registers; they have the bits of everybody's steps.
+//! Small networks have steps of their own on vector registers; they have the bits of the generic path.
 
 use std::sync::Arc;
 
@@ -90,11 +90,11 @@ fn bits(numbers: &[Lanes<BLOCK>]) -> Vec<[u64; BLOCK]> {
     numbers.iter().map(|x| x.0.map(f64::to_bits)).collect()
 }
 
-/// Both noises are so strong that columns are looked at often and that some increments are too large for
+/// Both noises are so strong that columns are checked often and that some increments are too large for
 /// the series of the exponential; with the stronger one trajectories diverge.
 #[test]
 fn small_networks_have_the_bits_of_any() {
-    let (mut looked_at, mut diverged) = (0, 0);
+    let (mut checked, mut diverged) = (0, 0);
     for (inputs, outputs) in shapes() {
         let setup = setup(inputs, outputs);
         for (integrator, label_noise) in [
@@ -108,7 +108,7 @@ fn small_networks_have_the_bits_of_any() {
             };
             let (plain, plain_increment) = run(Instructions::portable(), &[400]);
             let (start, _) = run(Instructions::portable(), &[]);
-            looked_at += usize::from(plain.factor.exponent() != start.factor.exponent());
+            checked += usize::from(plain.factor.exponent() != start.factor.exponent());
             let lost = |&lane: &usize| plain.diverged(lane).is_some();
             diverged += (0..BLOCK).filter(lost).count();
             for (name, instructions) in Instructions::available() {
@@ -123,7 +123,7 @@ fn small_networks_have_the_bits_of_any() {
             }
         }
     }
-    assert!(looked_at > 60, "columns were looked at in {looked_at} runs");
+    assert!(checked > 60, "columns were checked in {checked} runs");
     assert!(diverged > 100, "{diverged} trajectories diverged");
 }
 

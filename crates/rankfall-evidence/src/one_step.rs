@@ -8,7 +8,7 @@ use rankfall_core::model::dynamics::Dynamics;
 use rankfall_core::model::network::Start;
 use rankfall_core::model::problem::Problem;
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
-use rankfall_core::step::inspector::Walk;
+use rankfall_core::step::inspector::StepInspector;
 use rankfall_core::trajectories::state::State;
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub struct OneStep<'a> {
 /// One block before and after the step.
 pub struct Transition<'a> {
     /// What took it.
-    pub walk: &'a Walk,
+    pub walk: &'a StepInspector,
     /// After.
     pub after: &'a State<BLOCK>,
     /// ΔG, p × k row-major.
@@ -94,7 +94,7 @@ impl OneStep<'_> {
         count: usize,
         measure: &(dyn Fn(&Transition, &mut [Lanes<BLOCK>]) + Sync),
     ) -> Vec<f64> {
-        let walk = Walk::new(
+        let walk = StepInspector::new(
             self.dynamics,
             self.problem,
             self.start,

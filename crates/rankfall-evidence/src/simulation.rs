@@ -157,7 +157,7 @@ impl Bench<'_> {
             rank_tolerance: 1e-3,
             keep_trajectories: true,
             reductions: simulation.reductions,
-            force_balance: None,
+            force_balance: None,            own_observables: Vec::new(),
         };
         let outcome = spec.run(
             setup,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use rankfall_core::ensemble::runner::{self, Checkpoint, Control, RunError, Trajectories};
-use rankfall_core::ensemble::statistics::{Diverged, Leaf, Statistics, StopReason};
+use rankfall_core::ensemble::statistics::{BlockSamples, Divergence, Statistics, StopReason};
 use rankfall_core::simd::instructions::Instructions;
 
 use crate::data::Dataset;
@@ -306,16 +306,16 @@ impl<T: Scalar> Trajectories for Training<'_, T> {
         }
     }
 
-    fn finish(&self, member: Member<T>) -> (Leaf, Option<Vec<T>>) {
+    fn finish(&self, member: Member<T>) -> (BlockSamples, Option<Vec<T>>) {
         let number = member.number;
-        let mut leaf = Leaf {
+        let mut leaf = BlockSamples {
             block: number,
             survivors: Vec::new(),
             diverged: Vec::new(),
         };
         match member.diverged {
             None => leaf.survivors.push((number, member.values)),
-            Some(step) => leaf.diverged.push(Diverged {
+            Some(step) => leaf.diverged.push(Divergence {
                 trajectory: number,
                 step,
                 reason: StopReason::OutOfRange,

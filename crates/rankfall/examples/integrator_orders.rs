@@ -19,7 +19,7 @@ use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::simd::lanes::BLOCK;
-use rankfall_core::step::inspector::Walk;
+use rankfall_core::step::inspector::StepInspector;
 use rankfall_report::figures::orders::{OrderCurve, OrderPanel, scene};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -129,6 +129,7 @@ fn spec(integrator: Integrator, octave: u32, finest: u32, paths: usize) -> Ensem
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        own_observables: Vec::new(),
     }
 }
 
@@ -195,7 +196,7 @@ fn ends(
     let start = setup.start(problem, 0)?;
     let half = |range: std::ops::Range<u64>| -> Result<Vec<Mat<f64>>, String> {
         let (dynamics, steps) = (&spec.dynamics, spec.save_steps[1]);
-        let walk = Walk::new(dynamics, problem, &start, setup.seed, 0, 0);
+        let walk = StepInspector::new(dynamics, problem, &start, setup.seed, 0, 0);
         let mut walk = walk.ok_or("gradient flow takes no steps")?;
         let mut out = Vec::new();
         for block in range {

@@ -1,7 +1,9 @@
 //! The experiments that come with the program, by name.
 
+use crate::experiment::Experiment;
 use crate::failure::{Failure, quoted};
 use rankfall_data::Packaged;
+use std::path::Path;
 
 /// An experiment that comes with the program.
 #[derive(Debug)]
@@ -221,10 +223,22 @@ pub fn list() -> String {
     ALL.iter().map(line).collect()
 }
 
+impl Experiment {
+    /// An experiment that comes with rankfall, such as `"paper"`; sweeps are none.
+    ///
+    /// # Errors
+    /// A name that is not one of them, with the nearest that is.
+    pub fn bundled(name: &str) -> Result<Self, Failure> {
+        let bundled = named(name)?;
+        let source = format!("{name}.toml (bundled)");
+        Self::from_toml(bundled.toml, &source, Path::new(""), &[])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::{Asked, Experiment, tree};
+    use crate::experiment::{Experiment, tree};
     use std::path::Path;
 
     #[test]
@@ -232,15 +246,12 @@ mod tests {
         for bundled in ALL {
             let root = tree(bundled.toml, &[]).unwrap();
             assert_eq!(crate::sweep::is_sweep(&root), bundled.is_sweep);
-            let read = Asked::from_toml(bundled.toml, bundled.name, Path::new("/"), &[]);
-            let name = match read.unwrap_or_else(|failure| panic!("{failure}")) {
-                Asked::Exact(read, _) => {
-                    assert_eq!(read.run.trajectories, 64);
-                    read.name
-                }
-                Asked::Dense(read, _) => read.name,
-            };
-            assert_eq!(name, bundled.name);
+            let read = Experiment::from_toml(bundled.toml, bundled.name, Path::new("/"), &[]);
+            let read = read.unwrap_or_else(|failure| panic!("{failure}"));
+            if read.exact().is_ok() {
+                assert_eq!(read.run.trajectories, 64);
+            }
+            assert_eq!(read.name, bundled.name);
         }
     }
 
@@ -248,7 +259,8 @@ mod tests {
     fn noise_intensities_of_the_paper_agree() {
         use rankfall_core::model::dynamics::Kind;
         let paper = Experiment::from_toml(ALL[0].toml, "", Path::new("/"), &[]).unwrap();
-        let intensity = |d: &crate::experiment::DynamicsSpec| match d.dynamics.kind {
+        let paper = paper.exact().unwrap();
+        let intensity = |d: &crate::experiment::ExactDynamics| match d.dynamics.kind {
             Kind::StochasticGradientFlow { batch_size, .. }
             | Kind::StochasticGradientDescent { batch_size, .. } => {
                 d.dynamics.step_size * d.dynamics.label_noise / batch_size as f64

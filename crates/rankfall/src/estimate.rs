@@ -2,7 +2,7 @@
 
 use crate::available;
 use crate::dense;
-use crate::experiment::{DataSpec, Experiment};
+use crate::experiment::{ExactData, ExactExperiment};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::Known;
 use crate::shard::Shard;
@@ -39,8 +39,8 @@ struct Cost {
 ///
 /// # Errors
 /// Exit code 2, with the estimate and what to change.
-pub fn check_drawing(experiment: &Experiment) -> Result<(), Failure> {
-    let DataSpec::Gaussian(data) = &experiment.data else {
+pub fn check_drawing(experiment: &ExactExperiment) -> Result<(), Failure> {
+    let ExactData::Gaussian(data) = &experiment.data else {
         return Ok(());
     };
     let (d, p) = ((data.inputs + data.outputs) as f64, data.inputs as f64);
@@ -77,7 +77,7 @@ fn check_memory(needed: f64, hint: &str) -> Result<(), Failure> {
 /// # Errors
 /// Exit code 2, with the estimate and what to change.
 pub fn check(
-    experiment: &Experiment,
+    experiment: &ExactExperiment,
     known: &Known,
     folder: &Path,
     threads: usize,
@@ -206,7 +206,7 @@ fn frame_work(inputs: f64, outputs: f64) -> f64 {
 ///
 /// # Errors
 /// Exit code 2, with the estimate.
-pub fn check_merge(experiment: &Experiment, known: &Known) -> Result<(), Failure> {
+pub fn check_merge(experiment: &ExactExperiment, known: &Known) -> Result<(), Failure> {
     let cost = cost(experiment, known, 1, None);
     check_memory(cost.memory, "a machine with more memory")
 }
@@ -248,7 +248,7 @@ pub struct Sum {
 /// # Errors
 /// Exit code 2 where this point alone would take a lifetime.
 pub fn check_point(
-    experiment: &Experiment,
+    experiment: &ExactExperiment,
     known: &Known,
     threads: usize,
     sum: &mut Sum,
@@ -303,7 +303,7 @@ fn batch_of(kind: &Kind) -> Batch {
     Batch { rows, substeps }
 }
 
-fn memory_hint(experiment: &Experiment) -> &'static str {
+fn memory_hint(experiment: &ExactExperiment) -> &'static str {
     if experiment.run.keep_trajectories {
         "keep_trajectories = false, fewer trajectories or fewer save points"
     } else if experiment
@@ -317,7 +317,7 @@ fn memory_hint(experiment: &Experiment) -> &'static str {
     }
 }
 
-fn cost(experiment: &Experiment, known: &Known, threads: usize, shard: Option<Shard>) -> Cost {
+fn cost(experiment: &ExactExperiment, known: &Known, threads: usize, shard: Option<Shard>) -> Cost {
     let problem = &known.problem;
     let shards = shard.map_or(1.0, |shard| shard.count as f64);
     let (p, k, l) = (
@@ -399,7 +399,7 @@ fn cost(experiment: &Experiment, known: &Known, threads: usize, shard: Option<Sh
     }
     memory += left;
     let drawn = match &experiment.data {
-        DataSpec::Gaussian(data) => {
+        ExactData::Gaussian(data) => {
             data.samples as f64
                 * (p + k)
                 * p

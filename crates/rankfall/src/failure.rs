@@ -35,6 +35,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What is wrong and where, without the leading `rankfall: `.
     pub message: String,
+    /// The line of a file in which it is, with the place marked.
+    pub excerpt: Option<String>,
     /// What to do, one line each.
     pub hints: Vec<String>,
 }
@@ -44,6 +46,7 @@ impl Failure {
         Failure {
             kind,
             message: message.into(),
+            excerpt: None,
             hints: Vec::new(),
         }
     }
@@ -84,6 +87,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rankfall: {}", self.message)?;
+        if let Some(excerpt) = &self.excerpt {
+            write!(f, "\n{excerpt}")?;
+        }
         for hint in &self.hints {
             write!(f, "\n  {hint}")?;
         }

@@ -7,7 +7,7 @@ use crate::engine::{Measurements, Recorder};
 use crate::estimate;
 use crate::exact::record::ExactRecorder;
 use crate::experiment::sweep::SweepArgumentsRead;
-use crate::experiment::{Asked, Experiment};
+use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::results;
 use crate::run::{Content, Done};
@@ -71,14 +71,11 @@ fn checked_name(shard: &ShardFolder) -> Result<String, Failure> {
     let source = shown_path(&shard.folder.join(run_folder::EXPERIMENT));
     let (text, nowhere) = (&shard.experiment, Path::new(""));
     let name = match shard.record.of {
-        Sharded::Run => match Asked::from_toml(text, &source, nowhere, &[])? {
-            Asked::Exact(experiment, _) => experiment.name,
-            Asked::Dense(experiment, _) => experiment.name,
-        },
+        Sharded::Run => Experiment::from_toml(text, &source, nowhere, &[])?.name,
         Sharded::Sweep => {
             let given = SweepArgumentsRead::default();
             let plan = crate::sweep::plan_of(text, &source, nowhere, &[], &given)?;
-            plan.first()?.name.clone()
+            plan.first()?.name().to_owned()
         }
     };
     if name == shard.record.experiment {
@@ -96,13 +93,17 @@ fn checked_name(shard: &ShardFolder) -> Result<String, Failure> {
 fn merge_run(shards: &[ShardFolder], out: &Path, existing: Existing) -> Result<Done, Failure> {
     let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
     let resolved = &shards[0].experiment;
-    match Asked::from_toml(resolved, &source, Path::new(""), &[])? {
-        Asked::Exact(experiment, _) => merge_with(shards, out, existing, |known| {
+    let experiment = Experiment::from_toml(resolved, &source, Path::new(""), &[])?;
+    match experiment.engine()? {
+        EngineInput::Exact(experiment) => merge_with(shards, out, existing, |known| {
             estimate::check_merge(&experiment, &known)?;
-            let experiment = Experiment::clone(&experiment);
-            Ok(ExactRecorder { experiment, known })
+            Ok(ExactRecorder {
+                experiment: (*experiment).clone(),
+                known,
+                own: Vec::new(),
+            })
         }),
-        Asked::Dense(experiment, why) => merge_with(shards, out, existing, |known| {
+        EngineInput::Dense(experiment, why) => merge_with(shards, out, existing, |known| {
             Ok(DenseRecorder {
                 experiment: (*experiment).clone(),
                 known,

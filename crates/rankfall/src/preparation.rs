@@ -1,8 +1,8 @@
 //! From a validated experiment to what the numerics take: data read or drawn, weights read.
 
 use crate::experiment::{
-    Column, Covariance, DataSpec, DynamicsSpec, Experiment, FileData, GaussianData, GramData,
-    InitSpec, Teacher,
+    Column, Covariance, ExactData, ExactDynamics, ExactExperiment, ExactInit, FileData,
+    GaussianData, GramData, Teacher,
 };
 use crate::failure::{Failure, number_text, quoted, shown_path};
 use crate::given_weights;
@@ -84,6 +84,31 @@ struct Kept {
 }
 
 impl DataCache {
+    /// One that has these moments for the data that an experiment names.
+    ///
+    /// # Errors
+    /// Moments that are none of any data; dynamics that need rows.
+    pub fn of_moments(experiment: &ExactExperiment, moments: &Gram) -> Result<Self, Failure> {
+        if let Some(d) = experiment.dynamics.iter().find(|d| d.dynamics.needs_rows()) {
+            let message = format!(
+                "{} draws single rows, and moments have none",
+                quoted(&d.label)
+            );
+            return Err(Failure::input(message).hint("a flow, or all rows at every step"));
+        }
+        let problem = Problem::new(moments, None, None);
+        let problem = problem.map_err(|error| Failure::input(error.to_string()))?;
+        let cache = Self::default();
+        let kept = Kept {
+            problem: Arc::new(problem),
+            words: "second moments in memory".to_owned(),
+            warnings: Vec::new(),
+            checksum: None,
+        };
+        cache.keep(key_of(experiment, false), &kept);
+        Ok(cache)
+    }
+
     fn find(&self, key: &str) -> Option<Kept> {
         let kept = self.0.lock().ok()?;
         kept.iter()
@@ -104,7 +129,7 @@ impl DataCache {
 ///
 /// # Errors
 /// Exit code 2 for data or weights that cannot be used.
-pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
+pub fn prepare(experiment: &mut ExactExperiment) -> Result<Prepared, Failure> {
     prepare_with(experiment, &DataCache::default())
 }
 
@@ -112,10 +137,13 @@ pub fn prepare(experiment: &mut Experiment) -> Result<Prepared, Failure> {
 ///
 /// # Errors
 /// Exit code 2 for data or weights that cannot be used.
-pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Prepared, Failure> {
+pub fn prepare_with(
+    experiment: &mut ExactExperiment,
+    cache: &DataCache,
+) -> Result<Prepared, Failure> {
     let keep_rows = experiment.dynamics.iter().any(|d| d.dynamics.needs_rows());
     let (source, words, warnings) = match &experiment.data {
-        DataSpec::Gaussian(data) if data.each_trajectory => {
+        ExactData::Gaussian(data) if data.each_trajectory => {
             let synthetic = recipe(data);
             let words = format!("{}, drawn anew for each trajectory", gaussian_words(data));
             (
@@ -128,10 +156,7 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
             )
         }
         _ => {
-            // What is read from a file does not depend on the seed.
-            let seed =
-                matches!(experiment.data, DataSpec::Gaussian(_)).then_some(experiment.run.seed);
-            let key = format!("{:?} {seed:?} {keep_rows}", experiment.data);
+            let key = key_of(experiment, keep_rows);
             let data = match cache.find(&key) {
                 Some(data) => data,
                 None => {
@@ -162,6 +187,7 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
     };
     let problem = setup.problem(0).map_err(of_setup)?;
     check_width(experiment, &problem)?;
+    experiment.check_sizes(problem.inputs, problem.outputs)?;
     check_given_weights(experiment, &setup, &problem)?;
     let widths = [problem.inputs, setup.width, problem.outputs];
     let summary = ProblemSummary {
@@ -186,12 +212,12 @@ pub fn prepare_with(experiment: &mut Experiment, cache: &DataCache) -> Result<Pr
 
 /// Fills in every `time_step = "auto"`, and says what was chosen.
 fn choose_time_steps(
-    experiment: &mut Experiment,
+    experiment: &mut ExactExperiment,
     setup: &Setup,
     problem: &Problem,
 ) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
-    let time = experiment.run.time;
+    let time = experiment.time;
     for (i, spec) in experiment.dynamics.iter_mut().enumerate() {
         let Kind::StochasticGradientFlow { integrator, .. } = spec.dynamics.kind else {
             continue;
@@ -229,14 +255,14 @@ fn choose_time_steps(
 const UNCERTAIN: f64 = 1e-6;
 
 /// Says so where second moments do not tell a direction of the inputs from zero, or hardly do.
-fn lost_in_moments(experiment: &Experiment, problem: &Problem) -> Option<String> {
+fn lost_in_moments(experiment: &ExactExperiment, problem: &Problem) -> Option<String> {
     // Drawn data have the rank that they were asked to have.
-    if matches!(experiment.data, DataSpec::Gaussian(_)) {
+    if matches!(experiment.data, ExactData::Gaussian(_)) {
         return None;
     }
     let lost = problem.lost_directions as u64;
     let source = match &experiment.data {
-        DataSpec::Gram(_) => {
+        ExactData::Gram(_) => {
             "; if they are not exactly so, the loss floor could be lower, which Gram matrices in double precision \
              cannot tell: give the rows"
         }
@@ -290,17 +316,17 @@ const HOPELESS_STEPS: f64 = 10.0 * MOST_ATTEMPTS;
 
 /// Refuses gradient flow that would never end, and notes where it is stiff.
 fn check_stiffness(
-    experiment: &Experiment,
+    experiment: &ExactExperiment,
     setup: &Setup,
     problem: &Problem,
 ) -> Result<Option<String>, Failure> {
-    let is_flow = |spec: &&DynamicsSpec| spec.dynamics.kind == Kind::GradientFlow;
+    let is_flow = |spec: &&ExactDynamics| spec.dynamics.kind == Kind::GradientFlow;
     let Some(spec) = experiment.dynamics.iter().find(is_flow) else {
         return Ok(None);
     };
     let start = setup.start(problem, 0).map_err(of_setup)?;
     let stiffness = Stiffness::at(problem, &start);
-    let time = experiment.run.time;
+    let time = experiment.time;
     let steps = stiffness.steps(time);
     if steps <= MANY_STEPS {
         return Ok(None);
@@ -314,7 +340,7 @@ fn check_stiffness(
         number_text(time)
     );
     let scaled = match &experiment.data {
-        DataSpec::File(file) if !file.standardize => "set data.standardize = true",
+        ExactData::File(file) if !file.standardize => "set data.standardize = true",
         _ => "scale the inputs to variances near one",
     };
     // An infinite or undefined estimate is hopeless too.
@@ -343,12 +369,12 @@ pub fn of_setup(error: SetupError) -> Failure {
 }
 
 /// Refuses what depends on p and k, which a file only tells now.
-fn check_width(experiment: &Experiment, problem: &Problem) -> Result<(), Failure> {
+fn check_width(experiment: &ExactExperiment, problem: &Problem) -> Result<(), Failure> {
     let needed = (problem.inputs + problem.outputs) as u64;
     let width = experiment.network.width;
     let replaced = matches!(
         experiment.network.init,
-        InitSpec::Gaussian {
+        ExactInit::Gaussian {
             smallest_singular_value: Some(_),
             ..
         }
@@ -365,11 +391,11 @@ fn check_width(experiment: &Experiment, problem: &Problem) -> Result<(), Failure
 
 /// Weights from a file that do not fit are refused before a folder is made.
 fn check_given_weights(
-    experiment: &Experiment,
+    experiment: &ExactExperiment,
     setup: &Setup,
     problem: &Problem,
 ) -> Result<(), Failure> {
-    let InitSpec::File { path, .. } = &experiment.network.init else {
+    let ExactInit::File { path, .. } = &experiment.network.init else {
         return Ok(());
     };
     let refuse = |error| {
@@ -379,16 +405,23 @@ fn check_given_weights(
     setup.start(problem, 0).map(drop).map_err(refuse)
 }
 
-fn shared_problem(experiment: &Experiment, keep_rows: bool) -> Result<Kept, Failure> {
+/// What tells data apart. What is read from a file does not depend on the seed.
+fn key_of(experiment: &ExactExperiment, keep_rows: bool) -> String {
+    let is_drawn = matches!(experiment.data, ExactData::Gaussian(_));
+    let seed = is_drawn.then_some(experiment.run.seed);
+    format!("{:?} {seed:?} {keep_rows}", experiment.data)
+}
+
+fn shared_problem(experiment: &ExactExperiment, keep_rows: bool) -> Result<Kept, Failure> {
     let seed = experiment.run.seed;
     let (data, checksum) = match &experiment.data {
-        DataSpec::Gaussian(data) => (drawn(data, seed, keep_rows)?, None),
-        DataSpec::File(file) => {
+        ExactData::Gaussian(data) => (drawn(data, seed, keep_rows)?, None),
+        ExactData::File(file) => {
             let (data, checksum) = from_file(file, keep_rows)?;
             expect_checksum(file.checksum.as_deref(), &checksum, &file.path)?;
             (data, Some(checksum))
         }
-        DataSpec::Gram(gram) => {
+        ExactData::Gram(gram) => {
             let (data, checksum) = from_gram(gram)?;
             expect_checksum(gram.checksum.as_deref(), &checksum, &gram.path)?;
             (data, Some(checksum))
@@ -680,11 +713,11 @@ fn from_gram(gram: &GramData) -> Result<(Data, String), Failure> {
 
 /// Initial weights of p inputs, width l and k outputs, and what was taken for them from a file.
 fn initialisation(
-    init: &mut InitSpec,
+    init: &mut ExactInit,
     sizes: [usize; 3],
 ) -> Result<(Initialisation, Option<String>), Failure> {
     let given = match init {
-        InitSpec::Gaussian {
+        ExactInit::Gaussian {
             scale,
             smallest_singular_value,
             ..
@@ -695,10 +728,10 @@ fn initialisation(
             };
             return Ok((gaussian, None));
         }
-        InitSpec::Balanced { scale, .. } => {
+        ExactInit::Balanced { scale, .. } => {
             return Ok((Initialisation::Balanced { scale: *scale }, None));
         }
-        InitSpec::File { path, checksum } => {
+        ExactInit::File { path, checksum } => {
             let given = given_weights::read_two(path, sizes)?;
             expect_checksum(checksum.as_deref(), &given.checksum, path)?;
             given

@@ -4,7 +4,7 @@
 use crate::dense::engine::DenseEngine;
 use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::engine::ExactEngine;
-use crate::experiment::Asked;
+use crate::experiment::{EngineInput, Experiment};
 use crate::failure::Failure;
 use crate::merge::PartToWrite;
 use crate::results::{self, Drawing, draw};
@@ -93,14 +93,14 @@ impl Done {
 ///
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
-pub fn execute(asked: Asked, options: &Options) -> Result<Done, Failure> {
-    match asked {
-        Asked::Exact(experiment, note) => {
+pub fn execute(experiment: &Experiment, options: &Options) -> Result<Done, Failure> {
+    match experiment.engine()? {
+        EngineInput::Exact(experiment) => {
             let path = checked_folder(&experiment.name, options)?;
-            let engine = ExactEngine::prepare(*experiment, note, &path, options)?;
+            let engine = ExactEngine::prepare(*experiment, &path, options)?;
             execute_in(&engine, path, options)
         }
-        Asked::Dense(experiment, why) => {
+        EngineInput::Dense(experiment, why) => {
             let path = checked_folder(&experiment.name, options)?;
             let engine = DenseEngine::prepare(*experiment, why, &path, options)?;
             execute_in(&engine, path, options)

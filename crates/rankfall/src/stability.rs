@@ -6,7 +6,7 @@
 //! alarm. Losses of classes have bounded gradients, under which nothing grows forever.
 
 use crate::dense::preparation as dense;
-use crate::experiment::Experiment;
+use crate::experiment::ExactExperiment;
 use crate::failure::{Failure, quoted};
 use crate::preparation::{Prepared, of_setup};
 use rankfall_core::model::dynamics::{Dynamics, Kind};
@@ -25,8 +25,8 @@ use rankfall_nets::training::Plan;
 ///
 /// # Errors
 /// Exit code 2 for a start that cannot be made.
-pub fn of_exact(experiment: &Experiment, prepared: &Prepared) -> Result<Vec<String>, Failure> {
-    let beginning = prepared.setup.beginning(0).map_err(of_setup)?;
+pub fn of_exact(experiment: &ExactExperiment, prepared: &Prepared) -> Result<Vec<String>, Failure> {
+    let beginning = prepared.setup.initial_condition(0).map_err(of_setup)?;
     let Some(curvature) = curvature(&beginning.problem, &beginning.start) else {
         return Ok(Vec::new());
     };
@@ -176,7 +176,7 @@ fn rounded(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Asked;
+    use crate::experiment::{EngineInput, Experiment};
     use crate::{bundled, preparation};
     use std::path::Path;
 
@@ -188,13 +188,14 @@ mod tests {
                 continue;
             }
             let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../experiments");
-            let read = Asked::from_toml(bundled.toml, bundled.name, Path::new(root), &[]);
-            let warnings = match read.unwrap_or_else(|failure| panic!("{failure}")) {
-                Asked::Exact(mut experiment, _) => {
+            let read = Experiment::from_toml(bundled.toml, bundled.name, Path::new(root), &[]);
+            let read = read.unwrap_or_else(|failure| panic!("{failure}"));
+            let warnings = match read.engine().unwrap() {
+                EngineInput::Exact(mut experiment) => {
                     let prepared = preparation::prepare(&mut experiment).unwrap();
                     of_exact(&experiment, &prepared).unwrap()
                 }
-                Asked::Dense(mut experiment, _) => {
+                EngineInput::Dense(mut experiment, _) => {
                     let prepared = dense::prepare(&mut experiment).unwrap();
                     let labels: Vec<&str> = (experiment.dynamics.iter())
                         .map(|d| d.label.as_str())

@@ -8,26 +8,28 @@ pub mod schedule;
 pub mod settings;
 
 use crate::checkpoint::{self, Owner};
+use crate::dense;
 use crate::estimate;
 use crate::experiment::document::{Node, Value};
 use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
-use crate::experiment::{self};
+use crate::experiment::{self, EngineInput};
 use crate::failure::{Failure, shown_path};
 use crate::preparation::{DataCache, prepare_with};
 use crate::results::{Drawing, finish_drawn};
 use crate::run::{Content, Done, Options};
 use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard};
 use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY};
+use crate::save_plan::step_count;
 use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use crate::stability;
 use metrics::Metric;
-use plan::Plan;
-use rankfall_report::record::ProblemSummary;
-use record::{AxisRecord, SWEEP_SCHEMA, SweepSummary, SweptDynamics};
+use plan::{Plan, Work};
+use record::{AxisRecord, MetricRange, SWEEP_SCHEMA, SweepSummary, SweptDynamics};
 use schedule::{Schedule, SweepCheckpoint, UnitRows};
 use serde::{Deserialize, Serialize};
 use settings::{SEED, Settings};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The points of an experiment file with `--set` and `--over` applied.
@@ -76,7 +78,7 @@ pub fn is_sweep(root: &Node) -> bool {
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
 pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
-    let path = options.folder(&plan.first()?.name);
+    let path = options.folder(plan.first()?.name());
     run_folder::check(&path, options.existing)?;
     let cache = DataCache::default();
     let (known, data_that_vary) = check_points(&mut plan, &cache, &path, options.threads)?;
@@ -104,8 +106,7 @@ pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
     let schedule = Schedule {
         plan: &plan,
         cache: &cache,
-        folder: &folder,
-        owner,
+        kept_in: Some((&folder, owner)),
         options,
     };
     let (rows, seconds) = schedule.run(from)?;
@@ -113,6 +114,26 @@ pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
         None => sweep.write(folder, &rows, seconds),
         Some(shard) => sweep.write_shard(folder, shard, &rows, seconds),
     }
+}
+
+/// Runs a sweep in memory: its points and their rows.
+///
+/// # Errors
+/// A [`Failure`] with the exit code of its kind.
+pub fn in_memory(mut plan: Plan, options: &Options) -> Result<(Plan, UnitRows), Failure> {
+    let cache = DataCache::default();
+    let (known, _) = check_points(&mut plan, &cache, Path::new("."), options.threads)?;
+    if let Some(words) = &known.unstable {
+        log::warn!("{words}");
+    }
+    let schedule = Schedule {
+        plan: &plan,
+        cache: &cache,
+        kept_in: None,
+        options,
+    };
+    let (rows, _) = schedule.run(SweepCheckpoint::default())?;
+    Ok((plan, rows))
 }
 
 /// Sets every point up as far as its data: what cannot run is refused before anything does. Notes
@@ -136,27 +157,20 @@ fn check_points(
     let (mut unstable, mut first_unstable) = (0, None);
     for index in 0..plan.points.len() {
         let mut experiment = plan.points[index].experiment.clone();
-        let checked = estimate::check_drawing(&experiment)
-            .and_then(|()| prepare_with(&mut experiment, cache))
-            .and_then(|prepared| {
-                estimate::check_point(&experiment, &prepared.known, threads, &mut costs)?;
-                Ok(prepared)
-            });
-        let prepared = checked.map_err(|mut failure| {
+        let checked = check_point(&mut experiment, cache, path, threads, &mut costs);
+        let point = checked.map_err(|mut failure| {
             failure.message = format!("{}: {}", plan.named(index), failure.message);
             failure
         })?;
+        plan.points[index].work = point.work;
         if index == 0 {
-            known.problem = in_words(&prepared.known.problem);
+            known.problem = point.problem;
         }
-        if let Some(words) = stability::of_exact(&experiment, &prepared)?
-            .into_iter()
-            .next()
-        {
+        if let Some(words) = point.unstable {
             unstable += 1;
             first_unstable.get_or_insert((index, words));
         }
-        for warning in prepared.known.warnings {
+        for warning in point.warnings {
             if !known.warnings.contains(&warning) && known.warnings.len() < MOST_WARNINGS {
                 known.warnings.push(warning);
             }
@@ -186,10 +200,73 @@ fn check_points(
     Ok((known, line))
 }
 
-fn in_words(problem: &ProblemSummary) -> String {
-    let (p, k, l) = (problem.inputs(), problem.outputs(), problem.width());
-    let (n, data) = (problem.samples, &problem.data);
-    format!("at the first point: {data}; n = {n}, p = {p}, k = {k}, l = {l}")
+/// A point that can be run.
+struct CheckedPoint {
+    /// Sizes and data in words.
+    problem: String,
+    work: Vec<Work>,
+    warnings: Vec<String>,
+    /// A dynamics whose steps are not stable.
+    unstable: Option<String>,
+}
+
+fn check_point(
+    experiment: &mut EngineInput,
+    cache: &DataCache,
+    path: &Path,
+    threads: usize,
+    costs: &mut estimate::Sum,
+) -> Result<CheckedPoint, Failure> {
+    match experiment {
+        EngineInput::Exact(exact) => {
+            estimate::check_drawing(exact)?;
+            let prepared = prepare_with(exact, cache)?;
+            estimate::check_point(exact, &prepared.known, threads, costs)?;
+            let work = exact.dynamics.iter().map(|spec| {
+                let steps = step_count(exact.time, spec.time_step).unwrap_or(0);
+                let steps = steps.saturating_mul(exact.trajectories_of(spec));
+                let cost = steps as f64 * exact.step_cost(spec);
+                Work { steps, cost }
+            });
+            let problem = &prepared.known.problem;
+            let (p, k, l) = (problem.inputs(), problem.outputs(), problem.width());
+            let (n, data) = (problem.samples, &problem.data);
+            Ok(CheckedPoint {
+                problem: format!("at the first point: {data}; n = {n}, p = {p}, k = {k}, l = {l}"),
+                work: work.collect(),
+                unstable: stability::of_exact(exact, &prepared)?.into_iter().next(),
+                warnings: prepared.known.warnings,
+            })
+        }
+        EngineInput::Dense(dense, _) => {
+            let prepared = dense::preparation::prepare(dense)?;
+            let known = &prepared.known;
+            estimate::check_dense(&known.ensembles, known, path, threads)?;
+            let work = known.ensembles.iter().zip(&known.trajectories);
+            let work = work
+                .zip(&dense.dynamics)
+                .map(|((ensemble, trajectories), descent)| {
+                    let steps = ensemble.training.steps.saturating_mul(*trajectories);
+                    let rows = descent.batch_size().unwrap_or(known.samples) as f64;
+                    let parameters = known.network.parameters() as f64;
+                    let cost = steps as f64 * rows * parameters;
+                    Work { steps, cost }
+                });
+            let layers: Vec<String> = dense.spec.layers.iter().map(usize::to_string).collect();
+            let labels: Vec<&str> = dense.dynamics.iter().map(|d| d.label.as_str()).collect();
+            Ok(CheckedPoint {
+                problem: format!(
+                    "at the first point: {}; n = {}, layers {}",
+                    known.words,
+                    known.samples,
+                    layers.join("–")
+                ),
+                work: work.collect(),
+                unstable: stability::of_dense(&prepared, &labels).into_iter().next(),
+                warnings: prepared.known.warnings,
+            })
+        }
+    }
 }
 
 /// What is known of the data of a sweep.
@@ -247,7 +324,7 @@ impl Sweep<'_> {
             known: self.known.clone(),
         };
         let (file, sha256) = folder.write_part(0, &self.resolved, &content)?;
-        let points: std::collections::BTreeSet<u64> = rows.keys().map(|key| key.0).collect();
+        let points: BTreeSet<u64> = rows.keys().map(|key| key.0).collect();
         let diverged = points
             .iter()
             .filter(|&&point| {
@@ -261,7 +338,7 @@ impl Sweep<'_> {
             schema: SHARD_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             of: Sharded::Sweep,
-            experiment: self.plan.first()?.name.clone(),
+            experiment: self.plan.first()?.name().to_owned(),
             experiment_sha256: rankfall_data::sha256_of(self.resolved.as_bytes()),
             shard: shard.index,
             shards: shard.count,
@@ -311,10 +388,11 @@ impl Sweep<'_> {
     fn summary(&self, rows: &UnitRows, seconds: f64) -> Result<SweepSummary, Failure> {
         let first = self.plan.first()?;
         let spec = &self.plan.spec;
-        let dynamics = first.dynamics.iter().enumerate();
+        let labels = first.labels();
         let settings = Settings::of(self.plan);
-        let dynamics: Vec<SweptDynamics> = dynamics
-            .map(|(index, spec)| swept(&spec.label, index as u32, rows, &settings))
+        let dynamics: Vec<SweptDynamics> = (0..)
+            .zip(labels)
+            .map(|(index, label)| swept(label, index, rows, &settings))
             .collect();
         let mut warnings = self.known.warnings.clone();
         warnings.extend(settings.seeds.map(over_seeds));
@@ -325,8 +403,8 @@ impl Sweep<'_> {
             schema: SWEEP_SCHEMA,
             kind: "sweep".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            experiment: first.name.clone(),
-            seed: first.run.seed,
+            experiment: first.name().to_owned(),
+            seed: first.run().seed,
             vary_seed: spec.vary_seed,
             design: match spec.design {
                 Design::Grid => "grid".to_owned(),
@@ -411,9 +489,10 @@ fn swept(label: &str, dynamics: u32, rows: &UnitRows, settings: &Settings) -> Sw
             .filter(|(key, _)| key.1 == dynamics)
             .map(|(_, rows)| rows)
     };
-    let range = |metric: Metric| {
+    let range = |metric: Metric, index: u32| {
         let means = settings.means(rows, dynamics, |rows| {
-            rows.iter().find(|row| row.metric == metric)
+            rows.iter()
+                .find(|row| row.metric == metric && row.index == index)
         });
         let values = means.iter().filter_map(|mean| mean.value);
         values.fold(None, |range: Option<[f64; 2]>, x| {
@@ -426,9 +505,36 @@ fn swept(label: &str, dynamics: u32, rows: &UnitRows, settings: &Settings) -> Sw
         label: label.to_owned(),
         points_with_divergence: count(|f| f > 0.0),
         points_without_survivors: count(|f| f >= 1.0),
-        effective_rank_theta: range(Metric::EffectiveRankTheta),
-        surviving_singular_values: range(Metric::SurvivingSingularValues),
+        effective_rank_theta: range(Metric::EffectiveRankTheta, 0),
+        surviving_singular_values: range(Metric::SurvivingSingularValues, 0),
+        ranges: ranges(units().flatten(), range),
     }
+}
+
+/// The ranges of what is said of a sweep in a line: of the metrics that its rows have.
+fn ranges<'a>(
+    rows: impl Iterator<Item = &'a metrics::MetricRow>,
+    range: impl Fn(Metric, u32) -> Option<[f64; 2]>,
+) -> Vec<MetricRange> {
+    const SAID: [Metric; 5] = [
+        Metric::EffectiveRankTheta,
+        Metric::SurvivingSingularValues,
+        Metric::EffectiveRankProduct,
+        Metric::EffectiveRankLayer,
+        Metric::Accuracy,
+    ];
+    let there: BTreeSet<(Metric, u32)> = rows.map(|row| (row.metric, row.index)).collect();
+    let said = there.iter().filter(|(metric, _)| SAID.contains(metric));
+    let one = |&(metric, index): &(Metric, u32)| {
+        let [least, most] = range(metric, index)?;
+        Some(MetricRange {
+            metric: metric.name().to_owned(),
+            index,
+            least,
+            most,
+        })
+    };
+    said.filter_map(one).collect()
 }
 
 /// Reads the summary of a finished sweep.
@@ -494,7 +600,7 @@ pub fn merge(
         let part: SweepPart = run_folder::partial::read_part(&shard.folder, 0, &shard.record)?;
         let which = shard.record.which();
         let points = plan.points_of(Some(which)).map(|p| p as u64);
-        let dynamics = plan.first()?.dynamics.len() as u32;
+        let dynamics = plan.first()?.labels().len() as u32;
         let expected: Vec<(u64, u32)> = points
             .flat_map(|point| (0..dynamics).map(move |d| (point, d)))
             .collect();

@@ -266,7 +266,7 @@ pub const ALL: &[Breakage] = &[
         what: "the columns are never rotated between steps",
         changes: &[Change {
             file: "linalg/reorthogonalization.rs",
-            find: "apart.any()",
+            find: "lost.any()",
             before: "",
             replace: "false",
         }],

@@ -3,8 +3,8 @@
 use super::{Interruptible, Task, level, threads};
 use crate::arguments::VerifyArguments;
 use rankfall::estimate;
-use rankfall::experiment::{DynamicsSpec, Experiment};
-use rankfall::failure::{Failure, quoted};
+use rankfall::experiment::{ExactData, ExactDynamics, ExactExperiment, Experiment};
+use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::preparation::{self, Prepared};
 use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
@@ -22,7 +22,8 @@ pub fn setting(arguments: &VerifyArguments) -> Result<Setting, Failure> {
         let seed = arguments.seed.unwrap_or(1);
         return Setting::of_the_paper(seed).map_err(|stop| Failure::run(stop.to_string()));
     };
-    let mut experiment = Experiment::load(path, &[])?;
+    let experiment = Experiment::load(path, &[])?.exact();
+    let mut experiment = experiment.map_err(|problem| problem.in_file(&shown_path(path)))?;
     experiment.run.seed = arguments.seed.unwrap_or(experiment.run.seed);
     estimate::check_drawing(&experiment)?;
     let prepared = with_rows(&experiment)?;
@@ -63,9 +64,9 @@ pub fn setting(arguments: &VerifyArguments) -> Result<Setting, Failure> {
 }
 
 /// Reads or draws the data, with their rows where there are any and they fit into memory.
-fn with_rows(experiment: &Experiment) -> Result<Prepared, Failure> {
+fn with_rows(experiment: &ExactExperiment) -> Result<Prepared, Failure> {
     let mut keeping = experiment.clone();
-    keeping.dynamics.push(DynamicsSpec {
+    keeping.dynamics.push(ExactDynamics {
         label: "rows".into(),
         dynamics: Dynamics {
             kind: Kind::StochasticGradientDescent {
@@ -80,7 +81,7 @@ fn with_rows(experiment: &Experiment) -> Result<Prepared, Failure> {
         time_step: 1.0,
         automatic_time_step: false,
     });
-    let reading_gram = matches!(experiment.data, rankfall::experiment::DataSpec::Gram(_));
+    let reading_gram = matches!(experiment.data, ExactData::Gram(_));
     match preparation::prepare(&mut keeping) {
         Ok(prepared) if !reading_gram => Ok(prepared),
         _ => preparation::prepare(&mut experiment.clone()),

@@ -5,7 +5,7 @@ use crate::arguments::VerifyArguments;
 use crate::interruption;
 use rankfall::bundled;
 use rankfall::dense::preparation::{AnySource, prepare};
-use rankfall::experiment::Asked;
+use rankfall::experiment::{EngineInput, Experiment};
 use rankfall::failure::{Failure, shown_path};
 use rankfall_core::ensemble::RunError;
 use rankfall_core::ensemble::{Checkpoint, Control};
@@ -88,19 +88,20 @@ impl Experiments for Laboratory {
             "run.trajectories=1".to_owned(),
             "run.keep_trajectories=true".to_owned(),
         ];
-        let asked = Asked::from_toml(bundled.toml, bundled.name, Path::new("/"), &sets);
-        let Asked::Dense(mut asked, _) = asked.map_err(unmeasured)? else {
+        let read = Experiment::from_toml(bundled.toml, bundled.name, Path::new("/"), &sets);
+        let engine = read.and_then(|read| read.engine()).map_err(unmeasured)?;
+        let EngineInput::Dense(mut dense, _) = engine else {
             let message = format!("{experiment} is not for the dense engine");
             return Err(Stop::Unmeasured(message));
         };
-        let prepared = prepare(&mut asked).map_err(unmeasured)?;
+        let prepared = prepare(&mut dense).map_err(unmeasured)?;
         let one = |(place, ensemble): (usize, &EnsembleSpec)| {
             let trajectory = match &prepared.source {
                 AnySource::Single(source) => trajectory(ensemble, source),
                 AnySource::Double(source) => trajectory(ensemble, source),
             };
             trajectory.map(|found| Trajectory {
-                dynamics: asked.dynamics[place].label.clone(),
+                dynamics: dense.dynamics[place].label.clone(),
                 ..found
             })
         };

@@ -75,5 +75,6 @@ pub fn ensemble(
         keep_trajectories: false,
         reductions: true,
         force_balance: None,
+        own_observables: Vec::new(),
     }
 }

@@ -20,7 +20,7 @@ const MOST_ATTEMPTS: u32 = 1_000_000;
     "the flow could not be followed beyond t = {time:e}: the weights grow without bound or the \
      equation is too stiff; start closer to the optimum or shorten the run"
 )]
-pub struct Stalled {
+pub struct StallError {
     /// How far it got.
     pub time: f64,
 }
@@ -33,7 +33,7 @@ pub fn integrate(
     y: &mut [f64],
     duration: f64,
     slope: &mut dyn FnMut(&[f64], &mut [f64]),
-) -> Result<(), Stalled> {
+) -> Result<(), StallError> {
     let mut time = 0.0;
     let mut step = first_step(y, duration, slope);
     for _ in 0..MOST_ATTEMPTS {
@@ -48,7 +48,7 @@ pub fn integrate(
             y.copy_from_slice(&next);
             time = if last { duration } else { time + length };
         } else if length <= duration * 1e-12 {
-            return Err(Stalled { time });
+            return Err(StallError { time });
         }
         // The error of the column before the last is of order h¹³.
         step = length
@@ -58,7 +58,7 @@ pub fn integrate(
                 0.2
             };
     }
-    Err(Stalled { time })
+    Err(StallError { time })
 }
 
 /// A tenth of the time in which the solution would change by its own size.

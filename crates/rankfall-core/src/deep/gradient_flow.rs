@@ -1,6 +1,6 @@
 //! Gradient flow of a deep linear network, dWⱼ = Pⱼᵀ(S_xy − S_xx Π) Qⱼᵀ dt.
 
-use crate::deep::extrapolation::{Stalled, integrate};
+use crate::deep::extrapolation::{StallError, integrate};
 use crate::deep::network::{DeepNetwork, Products};
 use crate::model::problem::Problem;
 
@@ -15,7 +15,7 @@ pub fn gradient_flow(
     network: &mut DeepNetwork,
     problem: &Problem,
     duration: f64,
-) -> Result<(), Stalled> {
+) -> Result<(), StallError> {
     let mut flat = network.to_flat();
     let mut at = network.clone();
     integrate(&mut flat, duration, &mut |y, out| {

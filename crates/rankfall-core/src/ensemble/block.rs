@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ensemble::own::Snapshot;
 use crate::ensemble::spec::EnsembleSpec;
-use crate::ensemble::statistics::{Diverged, Leaf, StopReason};
+use crate::ensemble::statistics::{BlockSamples, Divergence, StopReason};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
 use crate::measure::observe::{Observer, Readings};
 use crate::model::network::{Start, Weights};
 use crate::model::problem::Problem;
-use crate::model::setup::{Beginning, Setup, SetupError};
+use crate::model::setup::{InitialCondition, Setup, SetupError};
 use crate::plain::{NoiseOf, Plain, PlainWeights};
 use crate::random::normals::Streams;
 use crate::simd::instructions::Instructions;
@@ -36,7 +37,7 @@ enum Engine<const N: usize> {
 pub struct Block<'a, const N: usize> {
     spec: &'a EnsembleSpec,
     used: usize,
-    beginnings: Vec<Beginning>,
+    initial_conditions: Vec<InitialCondition>,
     problem: LaneProblem<N>,
     engine: Engine<N>,
     observer: Observer<N>,
@@ -73,23 +74,26 @@ impl<'a, const N: usize> Block<'a, N> {
     pub fn new(
         spec: &'a EnsembleSpec,
         setup: &Setup,
-        shared: Option<&Beginning>,
+        shared: Option<&InitialCondition>,
         block: u64,
         progress: Option<Progress<N>>,
         instructions: Instructions,
     ) -> Result<Self, SetupError> {
         let first = block * N as u64;
         let used = (spec.trajectories - first).min(N as u64) as usize;
-        let beginnings = match shared {
-            Some(beginning) => vec![beginning.clone(); used],
+        let initial_conditions = match shared {
+            Some(initial_condition) => vec![initial_condition.clone(); used],
             None => (first..first + used as u64)
-                .map(|trajectory| setup.beginning(trajectory))
+                .map(|trajectory| setup.initial_condition(trajectory))
                 .collect::<Result<_, _>>()?,
         };
         let lanes: [Arc<Problem>; N] =
-            std::array::from_fn(|lane| beginnings[lane.min(used - 1)].problem.clone());
+            std::array::from_fn(|lane| initial_conditions[lane.min(used - 1)].problem.clone());
         let problem = LaneProblem::new(&lanes);
-        let starts: Vec<&Start> = beginnings.iter().map(|b| b.start.as_ref()).collect();
+        let starts: Vec<&Start> = initial_conditions
+            .iter()
+            .map(|b| b.start.as_ref())
+            .collect();
         let initial = State::new(&starts, instructions);
         let (p, k) = (problem.inputs, problem.outputs);
         let law = determinant_law_applies(&spec.dynamics, setup.width, p, k)
@@ -109,7 +113,9 @@ impl<'a, const N: usize> Block<'a, N> {
             },
         );
         let mut engine = match stepper {
-            _ if !spec.reductions => Engine::Plain(plain_lanes(spec, setup, first, &beginnings)),
+            _ if !spec.reductions => {
+                Engine::Plain(plain_lanes(spec, setup, first, &initial_conditions))
+            }
             Some(stepper) => Engine::Steps(Box::new(stepper)),
             None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
         };
@@ -138,7 +144,7 @@ impl<'a, const N: usize> Block<'a, N> {
         Ok(Self {
             spec,
             used,
-            beginnings,
+            initial_conditions,
             problem,
             engine,
             observer,
@@ -285,13 +291,34 @@ impl<'a, const N: usize> Block<'a, N> {
         for (lane, kept) in self.progress.values.iter_mut().enumerate() {
             kept.extend(values.iter().map(|value| value.0[lane]));
         }
+        self.measure_own(time);
         self.progress.saved += 1;
     }
 
-    /// Hands what was measured to the statistics, once the block is finished.
-    pub fn take_leaf(&mut self) -> Leaf {
+    /// Adds the quantities of one's own; undefined where a trajectory diverged.
+    fn measure_own(&mut self, time: f64) {
+        if self.spec.own_observables.is_empty() {
+            return;
+        }
         let first = self.progress.block * N as u64;
-        let mut leaf = Leaf {
+        for lane in 0..self.used {
+            let weights = self.weights(lane);
+            let snapshot = Snapshot {
+                trajectory: first + lane as u64,
+                time,
+                w1: weights.w1.as_ref(),
+                w2: weights.w2.as_ref(),
+            };
+            let own = self.spec.own_observables.iter();
+            let values = own.map(|observable| observable.measure(&snapshot));
+            self.progress.values[lane].extend(values);
+        }
+    }
+
+    /// Hands what was measured to the statistics, once the block is finished.
+    pub fn take_leaf(&mut self) -> BlockSamples {
+        let first = self.progress.block * N as u64;
+        let mut leaf = BlockSamples {
             block: self.progress.block,
             survivors: Vec::new(),
             diverged: Vec::new(),
@@ -300,7 +327,7 @@ impl<'a, const N: usize> Block<'a, N> {
         for (lane, cells) in values.into_iter().enumerate() {
             let trajectory = first + lane as u64;
             match self.progress.state.stopped(lane) {
-                Some((step, reason)) => leaf.diverged.push(Diverged {
+                Some((step, reason)) => leaf.diverged.push(Divergence {
                     trajectory,
                     step,
                     reason,
@@ -317,8 +344,8 @@ impl<'a, const N: usize> Block<'a, N> {
             Engine::Plain(lanes) => lanes[lane].weights().clone(),
             _ => self.progress.state.weights(
                 lane,
-                &self.beginnings[lane].start,
-                &self.beginnings[lane].problem,
+                &self.initial_conditions[lane].start,
+                &self.initial_conditions[lane].problem,
             ),
         }
     }
@@ -359,11 +386,11 @@ fn plain_lanes(
     spec: &EnsembleSpec,
     setup: &Setup,
     first: u64,
-    beginnings: &[Beginning],
+    initial_conditions: &[InitialCondition],
 ) -> Vec<Plain> {
-    let lanes = beginnings.iter().zip(first..);
+    let lanes = initial_conditions.iter().zip(first..);
     lanes
-        .map(|(Beginning { problem, start }, trajectory)| {
+        .map(|(InitialCondition { problem, start }, trajectory)| {
             let noise = NoiseOf {
                 seed: setup.seed,
                 stream: spec.stream,

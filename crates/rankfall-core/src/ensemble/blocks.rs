@@ -5,10 +5,10 @@ use std::ops::Range;
 use crate::ensemble::block::{Block, Progress};
 use crate::ensemble::runner::{self, Checkpoint, Control, RunError, Trajectories};
 use crate::ensemble::spec::{EnsembleSpec, trajectories_per_block};
-use crate::ensemble::statistics::{Leaf, Statistics};
+use crate::ensemble::statistics::{BlockSamples, Statistics};
 use crate::measure::layout::Layout;
 use crate::model::network::Weights;
-use crate::model::setup::{Beginning, Setup, SetupError};
+use crate::model::setup::{InitialCondition, Setup, SetupError};
 use crate::simd::instructions::Instructions;
 use crate::simd::lanes::{BLOCK, HALF_BLOCK};
 
@@ -23,7 +23,7 @@ pub struct Outcome {
 }
 
 impl EnsembleSpec {
-    /// Runs the ensemble on `threads` threads, from the beginning or from a checkpoint.
+    /// Runs the ensemble on `threads` threads, from the initial_condition or from a checkpoint.
     ///
     /// # Errors
     /// A trajectory that cannot be set up; an interruption; a checkpoint that cannot be kept or
@@ -53,6 +53,7 @@ impl EnsembleSpec {
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<Outcome, RunError<SetupError>> {
+        self.check().map_err(RunError::Start)?;
         let mut spec = self.clone();
         spec.trajectories = self.effective_trajectories(setup);
         let run = Run {
@@ -86,17 +87,17 @@ impl Run<'_> {
         spec: &EnsembleSpec,
         setup: &Setup,
     ) -> Result<Outcome, RunError<SetupError>> {
-        let beginning = setup.beginning(0).map_err(RunError::Start)?;
+        let initial_condition = setup.initial_condition(0).map_err(RunError::Start)?;
         let layout = spec.layout(
-            beginning.problem.inputs,
-            beginning.problem.outputs,
-            beginning.start.reduced_width(),
-            beginning.problem.truth.is_some(),
+            initial_condition.problem.inputs,
+            initial_condition.problem.outputs,
+            initial_condition.start.reduced_width(),
+            initial_condition.problem.truth.is_some(),
         );
         let blocks = Blocks::<N> {
             spec,
             setup,
-            beginning: setup.is_shared().then_some(beginning),
+            initial_condition: setup.is_shared().then_some(initial_condition),
             layout: &layout,
             instructions: self.instructions,
         };
@@ -121,7 +122,7 @@ struct Blocks<'a, const N: usize> {
     spec: &'a EnsembleSpec,
     setup: &'a Setup,
     /// Where all trajectories begin, if they begin at one place.
-    beginning: Option<Beginning>,
+    initial_condition: Option<InitialCondition>,
     layout: &'a Layout,
     instructions: Instructions,
 }
@@ -150,8 +151,16 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
     }
 
     fn start(&self, block: u64, progress: Option<Progress<N>>) -> Result<Block<'a, N>, SetupError> {
-        let (spec, setup, beginning) = (self.spec, self.setup, self.beginning.as_ref());
-        Block::new(spec, setup, beginning, block, progress, self.instructions)
+        let (spec, setup, initial_condition) =
+            (self.spec, self.setup, self.initial_condition.as_ref());
+        Block::new(
+            spec,
+            setup,
+            initial_condition,
+            block,
+            progress,
+            self.instructions,
+        )
     }
 
     fn advance(&self, block: &mut Block<'a, N>, steps: u64) -> bool {
@@ -166,7 +175,7 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
         block.progress()
     }
 
-    fn finish(&self, mut block: Block<'a, N>) -> (Leaf, Option<[Vec<f64>; 2]>) {
+    fn finish(&self, mut block: Block<'a, N>) -> (BlockSamples, Option<[Vec<f64>; 2]>) {
         let leaf = block.take_leaf();
         let first_survived = leaf.survivors.first().is_some_and(|&(t, _)| t == 0);
         let weights = first_survived.then(|| columns_first(&block.weights(0)));

@@ -1,4 +1,4 @@
-//! Many trajectories: what an ensemble is ([`spec`]), a block of it from start to end ([`block`]), blocks
+//! Many trajectories: what an ensemble is ([`spec`], [`own`]), a block of it from start to end ([`block`]), blocks
 //! over threads with progress and checkpoints ([`blocks`] of this engine in the [`runner`] of any, [`threads`]),
 //! and their statistics ([`statistics`], [`histogram`]).
 //!
@@ -7,11 +7,13 @@
 pub mod block;
 pub mod blocks;
 pub mod histogram;
+pub mod own;
 pub mod runner;
 pub mod spec;
 pub mod statistics;
 pub mod threads;
 
 pub use blocks::Outcome;
+pub use own::{OwnObservable, Snapshot};
 pub use runner::{Checkpoint, Control, GRACE, RunError, Unattended};
 pub use spec::{EnsembleSpec, trajectories_per_block};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::ensemble::statistics::{Form, Leaf, Statistics};
+use crate::ensemble::statistics::{BlockSamples, Form, Statistics};
 use crate::ensemble::threads::start_workers;
 
 /// How long a worker computes between two looks at the world.
@@ -62,7 +62,7 @@ pub trait Trajectories: Sync {
     /// How far the block is.
     fn progress(&self, block: &Self::Block) -> Self::Progress;
     /// What was measured, and the final weights of trajectory 0 if the block has it and it survived.
-    fn finish(&self, block: Self::Block) -> (Leaf, Option<Self::Weights>);
+    fn finish(&self, block: Self::Block) -> (BlockSamples, Option<Self::Weights>);
     /// Whether a block of this ensemble can be as far as that.
     fn fits(&self, _progress: &Self::Progress) -> bool {
         true
@@ -152,7 +152,7 @@ impl<E> RunError<E> {
     }
 }
 
-/// Runs the blocks of a range on `threads` threads, from the beginning or from a checkpoint. Returns
+/// Runs the blocks of a range on `threads` threads, from the initial_condition or from a checkpoint. Returns
 /// their statistics, which absorb each other to those of the whole, and the final weights of
 /// trajectory 0, unless it diverged or belongs to another range.
 ///
@@ -574,11 +574,11 @@ mod tests {
         fn progress(&self, block: &(u64, u64)) -> (u64, u64) {
             *block
         }
-        fn finish(&self, (block, steps): (u64, u64)) -> (Leaf, Option<u64>) {
+        fn finish(&self, (block, steps): (u64, u64)) -> (BlockSamples, Option<u64>) {
             let all = self.trajectories_in(&(block..block + 1));
             let first = block * 3;
             let value = |trajectory| (trajectory, vec![(trajectory + steps) as f64]);
-            let leaf = Leaf {
+            let leaf = BlockSamples {
                 block,
                 survivors: (first..first + all).map(value).collect(),
                 diverged: Vec::new(),
@@ -608,7 +608,7 @@ mod tests {
         assert_eq!(whole.totals().survivors(), 100);
     }
 
-    /// Interrupted from the beginning; counts what it is told, and ends the worker that never answers
+    /// Interrupted from the initial_condition; counts what it is told, and ends the worker that never answers
     /// only when the run gives it up.
     struct Impatient<'a, 'b> {
         shared: &'a Shared<'b, Counters>,

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use crate::ensemble::own::OwnObservable;
 use crate::ensemble::statistics::Statistics;
 use crate::kernels::rowwise;
 use crate::measure::force_balance::BalanceSettings;
 use crate::measure::layout::Layout;
 use crate::model::dynamics::{Dynamics, Kind};
-use crate::model::setup::Setup;
+use crate::model::setup::{Setup, SetupError};
 use crate::simd::lanes::{BLOCK, HALF_BLOCK};
 
 /// One dynamics of an ensemble, and what is to be saved of it.
@@ -33,6 +34,8 @@ pub struct EnsembleSpec {
     /// Steps between two points of the grid on which the forces on the eigenvalues are weighed, at
     /// least 1; none where they are not. Of the stochastic gradient flow, with reductions, only.
     pub force_balance: Option<u64>,
+    /// Quantities of one's own, measured beside all others under the name [`crate::measure::layout::OWN`].
+    pub own_observables: Vec<OwnObservable>,
 }
 
 /// Networks with p + k of at least this go in blocks of [`HALF_BLOCK`]: from about here on the weights of
@@ -88,14 +91,42 @@ impl EnsembleSpec {
         Statistics::new(self.trajectories, cells, self.keep_trajectories)
     }
 
+    /// Whether save times and time per step are what the dynamics has: otherwise laws beside measurements
+    /// would be those of other times.
+    ///
+    /// # Errors
+    /// Save steps that do not rise from 0; time per step that is not positive, or not the step of a dynamics
+    /// that has one.
+    pub fn check(&self) -> Result<(), SetupError> {
+        let rising = self.save_steps.first() == Some(&0)
+            && self.save_steps.windows(2).all(|pair| pair[0] < pair[1]);
+        let own = match self.dynamics.kind {
+            Kind::GradientFlow => self.time_unit,
+            Kind::StochasticGradientFlow { time_step, .. } => time_step,
+            _ => self.dynamics.step_size,
+        };
+        let unit = self.time_unit;
+        if !rising {
+            let words = "save steps must rise, and begin with 0";
+            Err(SetupError::Description(words.to_owned()))
+        } else if unit.is_nan() || unit <= 0.0 || unit.is_infinite() || unit != own {
+            let words =
+                format!("a step is {own} long for the dynamics, and {unit} for the ensemble");
+            Err(SetupError::Description(words))
+        } else {
+            Ok(())
+        }
+    }
+
     /// What is measured, in order, for p inputs, k outputs and m columns.
     pub fn layout(&self, inputs: usize, outputs: usize, columns: usize, truth: bool) -> Layout {
         let layout = Layout::new(inputs, outputs, columns, truth);
         // Any number of samples will do to tell whether there is a balance.
-        match self.balance_settings(1) {
+        let layout = match self.balance_settings(1) {
             Some(_) => layout.with_force_balance(),
             None => layout,
-        }
+        };
+        layout.with_own(self.own_observables.len())
     }
 
     /// How forces are weighed, where they are.

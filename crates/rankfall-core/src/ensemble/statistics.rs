@@ -27,7 +27,7 @@ pub const LISTED_DIVERGENCES: usize = 100;
 
 /// A trajectory that was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Diverged {
+pub struct Divergence {
     /// Its index.
     pub trajectory: u64,
     /// The step at which it was stopped.
@@ -44,11 +44,11 @@ pub struct Divergences {
     /// The step at which the first of them was stopped.
     pub earliest: Option<u64>,
     /// Those of the lowest index, in index order: at most [`LISTED_DIVERGENCES`].
-    pub first: Vec<Diverged>,
+    pub first: Vec<Divergence>,
 }
 
 impl Divergences {
-    fn of(all: &[Diverged]) -> Self {
+    fn of(all: &[Divergence]) -> Self {
         Self {
             count: all.len() as u64,
             earliest: all.iter().map(|d| d.step).min(),
@@ -67,13 +67,13 @@ impl Divergences {
 
 /// What one block hands in.
 #[derive(Clone, Debug)]
-pub struct Leaf {
+pub struct BlockSamples {
     /// Index of the block.
     pub block: u64,
     /// One list of cell values per trajectory that survived, in index order, with its index.
     pub survivors: Vec<(u64, Vec<f64>)>,
     /// Those that did not, in index order.
-    pub diverged: Vec<Diverged>,
+    pub diverged: Vec<Divergence>,
 }
 
 /// What kind of quantity each cell is, and how its spread is kept: the same for every shard.
@@ -85,7 +85,7 @@ pub struct Form {
 }
 
 /// A leaf made ready to be taken in, which can be done apart from the statistics.
-pub struct Condensed {
+pub struct BlockMoments {
     block: u64,
     node: Node,
     /// The bins of every cell, trajectory by trajectory; empty where values are kept.
@@ -134,7 +134,7 @@ pub struct Totals<'a> {
 
 impl Form {
     /// Prepares a leaf: its moments, and the bins its values fall into.
-    pub fn condense(&self, leaf: Leaf) -> Condensed {
+    pub fn condense(&self, leaf: BlockSamples) -> BlockMoments {
         let mut node = Node::empty(self.logarithmic.len());
         node.diverged = Divergences::of(&leaf.diverged);
         let mut bins = Vec::new();
@@ -147,7 +147,7 @@ impl Form {
                 bins.extend(binned.map(|(&value, &logarithmic)| bin(value, logarithmic)));
             }
         }
-        Condensed {
+        BlockMoments {
             block: leaf.block,
             node,
             bins,
@@ -182,13 +182,13 @@ impl Statistics {
     }
 
     /// Takes a block in.
-    pub fn insert(&mut self, leaf: Leaf) {
+    pub fn insert(&mut self, leaf: BlockSamples) {
         let condensed = self.form.condense(leaf);
         self.insert_condensed(condensed);
     }
 
     /// Takes in a block that [`Form::condense`] of this form prepared.
-    pub fn insert_condensed(&mut self, leaf: Condensed) {
+    pub fn insert_condensed(&mut self, leaf: BlockMoments) {
         if !self.histograms.is_empty() {
             for of_one in leaf.bins.chunks_exact(self.histograms.len()) {
                 for (histogram, &bin) in self.histograms.iter_mut().zip(of_one) {
@@ -443,7 +443,7 @@ mod tests {
         ((trajectory * 7919) % 1009) as f64 / 100.0 - 3.0
     }
 
-    fn leaf(block: u64) -> Leaf {
+    fn leaf(block: u64) -> BlockSamples {
         let trajectories = block * 8..block * 8 + 8;
         let survivors = trajectories
             .clone()
@@ -452,13 +452,13 @@ mod tests {
             .collect();
         let diverged = trajectories
             .filter(|t| t % 13 == 5)
-            .map(|trajectory| Diverged {
+            .map(|trajectory| Divergence {
                 trajectory,
                 step: 3,
                 reason: StopReason::OutOfRange,
             })
             .collect();
-        Leaf {
+        BlockSamples {
             block,
             survivors,
             diverged,
@@ -607,7 +607,7 @@ mod tests {
     fn undefined_values_make_the_cell_undefined() {
         let mut statistics = Statistics::new(2, vec![true], false);
         let survivors = vec![(0, vec![1.0]), (1, vec![f64::NEG_INFINITY])];
-        statistics.insert(Leaf {
+        statistics.insert(BlockSamples {
             block: 0,
             survivors,
             diverged: vec![],

@@ -7,7 +7,8 @@ use crate::kernels::fixed;
 use crate::kernels::halves::Halves;
 use crate::kernels::products::Products;
 use crate::kernels::series::SERIES;
-use crate::kernels::tiled::Tiled;
+use crate::kernels::tiled::TiledUpdate;
+use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
 
@@ -15,33 +16,47 @@ use crate::simd::lanes::Lanes;
 pub struct Action<const N: usize> {
     halves: Halves,
     variant: Variant,
+    instructions: Instructions,
     /// K, and after the series K φ₂ = cosh − I.
     gram: LaneVec<N>,
     phi_one: LaneVec<N>,
     phi_two: LaneVec<N>,
     scratch: LaneVec<N>,
     spare: LaneVec<N>,
-    tiled: Tiled<N>,
+    tiled: TiledUpdate<N>,
 }
 
 impl<const N: usize> Action<N> {
-    pub fn new(halves: Halves, variant: Variant) -> Self {
+    pub fn new(halves: Halves, variant: Variant, instructions: Instructions) -> Self {
         let square = || LaneVec::zeros(halves.short * halves.short);
         Self {
             halves,
             variant,
+            instructions,
             gram: square(),
             phi_one: square(),
             phi_two: square(),
             scratch: square(),
             spare: square(),
-            tiled: Tiled::new(halves),
+            tiled: TiledUpdate::new(halves),
         }
     }
 
     /// I + H(G) on every column; G tall × short row-major.
+    ///
+    /// Compiled by itself and not into every step that has one: it is large.
     #[inline(always)]
     pub fn euler(&mut self, g: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+        let instructions = self.instructions;
+        instructions.dispatch(Euler {
+            action: self,
+            g,
+            columns,
+        });
+    }
+
+    #[inline(always)]
+    fn euler_here(&mut self, g: &[Lanes<N>], columns: &mut [Lanes<N>]) {
         let Halves {
             tall,
             short,
@@ -59,9 +74,20 @@ impl<const N: usize> Action<N> {
         }
     }
 
-    /// exp(H(G)) diag(damping) on every column.
+    /// exp(H(G)) diag(damping) on every column; compiled by itself likewise.
     #[inline(always)]
     pub fn exponential(&mut self, g: &[Lanes<N>], damping: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+        let instructions = self.instructions;
+        instructions.dispatch(Exponential {
+            action: self,
+            g,
+            damping,
+            columns,
+        });
+    }
+
+    #[inline(always)]
+    fn exponential_here(&mut self, g: &[Lanes<N>], damping: &[Lanes<N>], columns: &mut [Lanes<N>]) {
         let first = self.halves.tall_first;
         match self.halves.short {
             1 if self.fixed() => fixed::exponential::<1, _>(g, damping, columns, first),
@@ -122,6 +148,42 @@ impl<const N: usize> Action<N> {
     }
 }
 
+/// [`Action::euler`], for the best instructions there are.
+struct Euler<'a, const N: usize> {
+    action: &'a mut Action<N>,
+    g: &'a [Lanes<N>],
+    columns: &'a mut [Lanes<N>],
+}
+
+impl<const N: usize> LaneWork for Euler<'_, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) {
+        self.action.euler_here(self.g, self.columns);
+    }
+}
+
+/// [`Action::exponential`], likewise.
+struct Exponential<'a, const N: usize> {
+    action: &'a mut Action<N>,
+    g: &'a [Lanes<N>],
+    damping: &'a [Lanes<N>],
+    columns: &'a mut [Lanes<N>],
+}
+
+impl<const N: usize> LaneWork for Exponential<'_, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) {
+        self.action
+            .exponential_here(self.g, self.damping, self.columns);
+    }
+}
+
 #[inline(always)]
 fn set_identity<const N: usize>(matrix: &mut [Lanes<N>], size: usize, value: Lanes<N>) {
     matrix.fill(Lanes::ZERO);
@@ -143,6 +205,6 @@ fn horner<const N: usize>(
     set_identity(scratch, size, Lanes::splat(constant));
     let [gram, factors] = [gram, phi].map(|matrix| Columns::whole(&matrix[..size * size], size));
     let scratch_used = &mut scratch[..size * size];
-    products.add_combinations(None, gram, factors, scratch_used, size);
+    products.gemm_update(None, gram, factors, scratch_used, size);
     phi.copy_from_slice(&scratch[..size * size]);
 }

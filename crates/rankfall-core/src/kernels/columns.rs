@@ -2,13 +2,13 @@
 
 use crate::simd::lanes::Lanes;
 
-/// Columns of `apart` entries each, of which `length` count, from number `first` on.
+/// Columns of `stride` entries each, of which `length` count, from number `first` on.
 #[derive(Clone, Copy)]
 pub struct Columns<'a, const N: usize> {
     /// One column after the other.
     pub entries: &'a [Lanes<N>],
     /// From the start of one to that of the next.
-    pub apart: usize,
+    pub stride: usize,
     /// The first entry of each that counts.
     pub first: usize,
     /// How many count.
@@ -21,7 +21,7 @@ impl<'a, const N: usize> Columns<'a, N> {
     pub fn whole(entries: &'a [Lanes<N>], length: usize) -> Self {
         Self {
             entries,
-            apart: length,
+            stride: length,
             first: 0,
             length,
         }
@@ -30,13 +30,13 @@ impl<'a, const N: usize> Columns<'a, N> {
     /// How many columns.
     #[inline(always)]
     pub fn count(&self) -> usize {
-        self.entries.len() / self.apart
+        self.entries.len() / self.stride
     }
 
     /// Column j.
     #[inline(always)]
     pub fn get(&self, j: usize) -> &'a [Lanes<N>] {
-        &self.entries[j * self.apart + self.first..][..self.length]
+        &self.entries[j * self.stride + self.first..][..self.length]
     }
 
     /// Column by column, the entries from `row` on.
@@ -44,7 +44,7 @@ impl<'a, const N: usize> Columns<'a, N> {
     pub fn across(&self, row: usize) -> Across<'a, N> {
         Across {
             entries: &self.entries[self.first + row..],
-            apart: self.apart,
+            stride: self.stride,
         }
     }
 
@@ -70,14 +70,14 @@ pub trait Terms<const T: usize, const N: usize> {
 #[derive(Clone, Copy)]
 pub struct Across<'a, const N: usize> {
     entries: &'a [Lanes<N>],
-    apart: usize,
+    stride: usize,
 }
 
 impl<const T: usize, const N: usize> Terms<T, N> for Across<'_, N> {
     #[inline(always)]
     fn term(&self, i: usize) -> [Lanes<N>; T] {
         let mut out = [Lanes::ZERO; T];
-        out.copy_from_slice(&self.entries[i * self.apart..][..T]);
+        out.copy_from_slice(&self.entries[i * self.stride..][..T]);
         out
     }
 }

@@ -69,7 +69,7 @@ impl<const Q: usize, L: Arithmetic> Series<Q, L> {
     /// From the rows of G, its longer side.
     #[inline(always)]
     pub fn of(rows: &[[L; Q]]) -> Self {
-        let mut gram = [[rows[0][0].alike(0.0); Q]; Q];
+        let mut gram = [[rows[0][0].splat_like(0.0); Q]; Q];
         for row in rows {
             for s in 0..Q {
                 for t in s..Q {
@@ -91,7 +91,7 @@ impl<const Q: usize, L: Arithmetic> Series<Q, L> {
 
     #[inline(always)]
     fn by_horner(gram: &Square<Q, L>) -> Self {
-        let zero = [[gram[0][0].alike(0.0); Q]; Q];
+        let zero = [[gram[0][0].splat_like(0.0); Q]; Q];
         let (mut phi_one, mut phi_two) = (zero, zero);
         for (odd, even) in SERIES {
             phi_one = multiply_add(gram, &phi_one, odd);
@@ -110,11 +110,11 @@ impl<const Q: usize, L: Arithmetic> Series<Q, L> {
     fn of_two(gram: &Square<Q, L>) -> Self {
         let trace = gram[0][0] + gram[1][1];
         let determinant = gram[0][0] * gram[1][1] - gram[0][1] * gram[0][1];
-        let zero = trace.alike(0.0);
+        let zero = trace.splat_like(0.0);
         // K (aI + bK) + c I.
         let next = |[a, b]: [L; 2], c: f64| {
             [
-                (-determinant).mul_add(b, trace.alike(c)),
+                (-determinant).mul_add(b, trace.splat_like(c)),
                 trace.mul_add(b, a),
             ]
         };
@@ -151,7 +151,7 @@ impl<const Q: usize, L: Arithmetic> Series<Q, L> {
         }
     }
 
-    /// The same of C columns in turns, their tall halves x and their short halves y.
+    /// The same of C columns alternately, their tall halves x and their short halves y.
     #[inline(always)]
     pub fn act_on_columns<const C: usize>(
         &self,
@@ -161,7 +161,7 @@ impl<const Q: usize, L: Arithmetic> Series<Q, L> {
         y: [&mut [L]; C],
     ) {
         let tall = rows.len();
-        let zero = self.phi_one[0][0].alike(0.0);
+        let zero = self.phi_one[0][0].splat_like(0.0);
         let mut projected = [[zero; Q]; C];
         for i in 0..tall {
             for c in 0..C {
@@ -199,13 +199,13 @@ impl<const Q: usize, L: Arithmetic> Series<Q, L> {
     }
 }
 
-/// Au + Bv for C vectors u and v in turns.
+/// Au + Bv for C vectors u and v alternately.
 #[inline(always)]
 fn combinations<const C: usize, const Q: usize, L: Arithmetic>(
     [a, b]: [&Square<Q, L>; 2],
     [u, v]: [&[[L; Q]; C]; 2],
 ) -> [[L; Q]; C] {
-    let mut out = [[a[0][0].alike(0.0); Q]; C];
+    let mut out = [[a[0][0].splat_like(0.0); Q]; C];
     for s in 0..Q {
         for t in 0..Q {
             for c in 0..C {
@@ -230,7 +230,7 @@ fn multiply_add<const Q: usize, L: Arithmetic>(
     for s in 0..Q {
         for t in s..Q {
             let diagonal = if s == t { constant } else { 0.0 };
-            let mut sum = gram[0][0].alike(diagonal);
+            let mut sum = gram[0][0].splat_like(diagonal);
             for inner in 0..Q {
                 sum = gram[s][inner].mul_add(phi[inner][t], sum);
             }

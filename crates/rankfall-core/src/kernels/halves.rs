@@ -27,7 +27,7 @@ impl Halves {
         let [first, _] = self.starts();
         Columns {
             entries: columns,
-            apart: self.rows(),
+            stride: self.rows(),
             first,
             length: self.tall,
         }

@@ -75,7 +75,7 @@ pub fn by_columns<const N: usize>(
     weigh(columns, weights, inputs, factors);
     let w1 = Columns {
         entries: columns,
-        apart: rows,
+        stride: rows,
         first: 0,
         length: inputs,
     };

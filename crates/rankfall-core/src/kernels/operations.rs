@@ -23,8 +23,8 @@ pub struct ScalarProducts<'a, const N: usize> {
     pub out: &'a mut [Lanes<N>],
 }
 
-/// x_j ← D x_j + Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `apart` of `columns`.
-pub struct Combinations<'a, const N: usize> {
+/// x_j ← D x_j + Σ_s g_s `factors`_j\[s\] for columns x_j that begin every `stride` of `columns`.
+pub struct GemmUpdate<'a, const N: usize> {
     /// The diagonal of D; the identity where there is none.
     pub damping: Option<&'a [Lanes<N>]>,
     /// The g.
@@ -34,5 +34,5 @@ pub struct Combinations<'a, const N: usize> {
     /// What they are added to.
     pub columns: &'a mut [Lanes<N>],
     /// Entries from one column to the next.
-    pub apart: usize,
+    pub stride: usize,
 }

@@ -4,7 +4,7 @@
 //! instructions give the same bits.
 
 use crate::kernels::columns::Columns;
-use crate::kernels::operations::{Combinations, OuterProducts, ScalarProducts};
+use crate::kernels::operations::{GemmUpdate, OuterProducts, ScalarProducts};
 use crate::kernels::rowwise::{self, ByRows};
 use crate::kernels::tiles::{InTiles, all_tiles};
 use crate::simd::instructions::{Instructions, LaneWork, RegisterWork};
@@ -43,21 +43,21 @@ impl<const N: usize> Products<N> {
         self.work_out(&mut ScalarProducts { x, g, out }, Instructions::best());
     }
 
-    /// [`Combinations`].
-    pub fn add_combinations(
+    /// [`GemmUpdate`].
+    pub fn gemm_update(
         self,
         damping: Option<&[Lanes<N>]>,
         g: Columns<'_, N>,
         factors: Columns<'_, N>,
         columns: &mut [Lanes<N>],
-        apart: usize,
+        stride: usize,
     ) {
-        let mut product = Combinations {
+        let mut product = GemmUpdate {
             damping,
             g,
             factors,
             columns,
-            apart,
+            stride,
         };
         self.work_out(&mut product, Instructions::best());
     }
@@ -65,14 +65,14 @@ impl<const N: usize> Products<N> {
     /// By reference: a copy would be read in larger pieces than it was just written in, for which processors
     /// wait until all writes before have left.
     fn work_out(self, product: &mut (impl InTiles<N> + ByRows<N>), instructions: Instructions) {
-        let chosen = Chosen {
+        let work = ProductWork {
             products: self,
             product,
         };
         if N == BLOCK && instructions.have_registers_of_a_block() {
-            instructions.dispatch_registers(chosen);
+            instructions.dispatch_registers(work);
         } else {
-            instructions.dispatch(chosen);
+            instructions.dispatch(work);
         }
     }
 }
@@ -94,12 +94,12 @@ const ROWS_OF_LONG: usize = 4;
 const COLUMNS_OF_LONG: usize = 5;
 
 /// A product, to be worked out as `products` says.
-struct Chosen<'a, P, const N: usize> {
+struct ProductWork<'a, P, const N: usize> {
     products: Products<N>,
     product: &'a mut P,
 }
 
-impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for Chosen<'_, P, N> {
+impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for ProductWork<'_, P, N> {
     type Output = ();
     const NARROW: bool = Lanes::<N>::NARROW;
 
@@ -116,7 +116,7 @@ impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for Chosen<'_, P, N> {
     }
 }
 
-impl<P: InTiles<N> + ByRows<N>, const N: usize> RegisterWork for Chosen<'_, P, N> {
+impl<P: InTiles<N> + ByRows<N>, const N: usize> RegisterWork for ProductWork<'_, P, N> {
     type Output = ();
 
     #[inline(always)]
@@ -152,18 +152,18 @@ mod tests {
     ];
 
     fn check<const N: usize>(products: Products<N>, [length, outputs, count]: [usize; 3]) {
-        let (apart, first) = (length + 3, 2);
-        let entries = numbers(apart * count, 1);
+        let (stride, first) = (length + 3, 2);
+        let entries = numbers(stride * count, 1);
         let x = Columns {
             entries: &entries,
-            apart,
+            stride,
             first,
             length,
         };
         let g_entries = numbers((length + 1) * outputs, 3);
         let g = Columns {
             entries: &g_entries,
-            apart: length + 1,
+            stride: length + 1,
             first: 1,
             length,
         };
@@ -176,9 +176,9 @@ mod tests {
         products.scalar_products(x, g, &mut scalar);
         let damping = numbers(length, 6);
         let mut damped = entries.clone();
-        products.add_combinations(Some(&damping), g, factors, &mut damped[first..], apart);
+        products.gemm_update(Some(&damping), g, factors, &mut damped[first..], stride);
         let mut changed = entries.clone();
-        products.add_combinations(None, g, factors, &mut changed[first..], apart);
+        products.gemm_update(None, g, factors, &mut changed[first..], stride);
 
         for lane in 0..N {
             let close = |own: Lanes<N>, exact: f64| {
@@ -198,13 +198,13 @@ mod tests {
                     let product = (0..length).map(|a| entry(j, a) * of_g(s, a)).sum();
                     close(scalar[j * outputs + s], product);
                 }
-                for a in 0..apart {
+                for a in 0..stride {
                     let within = (first..first + length).contains(&a);
                     let added: f64 = (0..outputs)
                         .filter(|_| within)
                         .map(|s| of_g(s, a - first) * factor(j, s))
                         .sum();
-                    let (entry, at) = (entries[j * apart + a].0[lane], j * apart + a);
+                    let (entry, at) = (entries[j * stride + a].0[lane], j * stride + a);
                     close(changed[at], entry + added);
                     let factor = if within {
                         damping[a - first].0[lane]
@@ -245,12 +245,12 @@ mod tests {
         products.work_out(&mut ScalarProducts { x, g, out }, instructions);
         let mut changed = columns.clone();
         let damping = numbers(length, 4);
-        let mut combinations = Combinations {
+        let mut combinations = GemmUpdate {
             damping: Some(&damping),
             g,
             factors: y,
             columns: &mut changed,
-            apart: length,
+            stride: length,
         };
         products.work_out(&mut combinations, instructions);
         let all = outer.into_iter().chain(scalar).chain(changed);

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::kernels::columns::Columns;
-use crate::kernels::operations::{Combinations, OuterProducts, ScalarProducts};
+use crate::kernels::operations::{GemmUpdate, OuterProducts, ScalarProducts};
 use crate::simd::lanes::{Lanes, total};
 
 /// Networks with p + k of at least this run one trajectory at a time; chosen by measurement.
@@ -44,8 +44,8 @@ impl<const N: usize> ByRows<N> for OuterProducts<'_, N> {
         while j < x.count() {
             let taken = together(x.count() - j);
             for (b, sums) in out.chunks_exact_mut(x.length).enumerate() {
-                let factors = &y.entries[j * y.apart + y.first + b..];
-                add_multiples(x, j..j + taken, factors, y.apart, sums);
+                let factors = &y.entries[j * y.stride + y.first + b..];
+                add_multiples(x, j..j + taken, factors, y.stride, sums);
             }
             j += taken;
         }
@@ -62,19 +62,19 @@ fn together(left: usize) -> usize {
     }
 }
 
-/// sums += Σ_j x_j f_j for the columns j of a range as long as [`together`] says; their factors are `apart`.
+/// sums += Σ_j x_j f_j for the columns j of a range as long as [`together`] says; their factors are `stride` apart.
 #[inline(always)]
 fn add_multiples<const N: usize>(
     x: Columns<'_, N>,
     range: Range<usize>,
     factors: &[Lanes<N>],
-    apart: usize,
+    stride: usize,
     sums: &mut [Lanes<N>],
 ) {
     match range.len() {
-        MOST => add_fixed::<MOST, N>(x, range.start, factors, apart, sums),
-        SOME => add_fixed::<SOME, N>(x, range.start, factors, apart, sums),
-        _ => add_fixed::<1, N>(x, range.start, factors, apart, sums),
+        MOST => add_fixed::<MOST, N>(x, range.start, factors, stride, sums),
+        SOME => add_fixed::<SOME, N>(x, range.start, factors, stride, sums),
+        _ => add_fixed::<1, N>(x, range.start, factors, stride, sums),
     }
 }
 
@@ -83,11 +83,11 @@ fn add_fixed<const C: usize, const N: usize>(
     x: Columns<'_, N>,
     first: usize,
     factors: &[Lanes<N>],
-    apart: usize,
+    stride: usize,
     sums: &mut [Lanes<N>],
 ) {
     let columns: [&[Lanes<N>]; C] = std::array::from_fn(|i| x.get(first + i));
-    let factors: [Lanes<N>; C] = std::array::from_fn(|i| factors[i * apart]);
+    let factors: [Lanes<N>; C] = std::array::from_fn(|i| factors[i * stride]);
     for (row, sum) in sums.iter_mut().enumerate() {
         let mut own = *sum;
         for i in 0..C {
@@ -128,11 +128,11 @@ pub fn scalar_product<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N
     sum
 }
 
-impl<const N: usize> ByRows<N> for Combinations<'_, N> {
+impl<const N: usize> ByRows<N> for GemmUpdate<'_, N> {
     #[inline(always)]
     fn by_rows(&mut self) {
         let g = self.g;
-        for (j, column) in self.columns.chunks_mut(self.apart).enumerate() {
+        for (j, column) in self.columns.chunks_mut(self.stride).enumerate() {
             let factors = self.factors.get(j);
             let column = &mut column[..g.length];
             if let Some(damping) = self.damping {

@@ -8,7 +8,7 @@ use crate::simd::lanes::Lanes;
 
 /// The increment G and scratch, q numbers per column of Θ each, q the shorter side; x and y are the two
 /// halves of a column.
-pub struct Tiled<const N: usize> {
+pub struct TiledUpdate<const N: usize> {
     halves: Halves,
     products: Products<N>,
     /// G column by column.
@@ -25,7 +25,7 @@ pub struct Tiled<const N: usize> {
     change: LaneVec<N>,
 }
 
-impl<const N: usize> Tiled<N> {
+impl<const N: usize> TiledUpdate<N> {
     /// Scratch for columns of these halves.
     pub fn new(halves: Halves) -> Self {
         Self {
@@ -128,8 +128,7 @@ impl<const N: usize> Tiled<N> {
             out.fill(Lanes::ZERO);
             for (symmetric, factors) in terms {
                 let [symmetric, factors] = [symmetric, factors].map(|m| Columns::whole(m, q));
-                self.products
-                    .add_combinations(None, symmetric, factors, out, q);
+                self.products.gemm_update(None, symmetric, factors, out, q);
             }
         }
     }
@@ -164,7 +163,7 @@ impl<const N: usize> Tiled<N> {
         let factors = Columns::whole(of_columns, self.halves.short);
         let (g, columns) = (self.increment(), &mut columns[tall..]);
         self.products
-            .add_combinations(damping, g, factors, columns, self.halves.rows());
+            .gemm_update(damping, g, factors, columns, self.halves.rows());
     }
 
     /// y of every column becomes what was taken plus the change.

@@ -4,7 +4,7 @@
 //! Every entry is a sum in the order of its terms, each added with one rounding.
 
 use crate::kernels::columns::Terms;
-use crate::kernels::operations::{Combinations, OuterProducts, ScalarProducts};
+use crate::kernels::operations::{GemmUpdate, OuterProducts, ScalarProducts};
 use crate::simd::lanes::Lanes;
 
 /// A product whose entries are worked out R × C at a time.
@@ -112,7 +112,7 @@ impl<const N: usize> InTiles<N> for ScalarProducts<'_, N> {
     }
 }
 
-impl<const N: usize> InTiles<N> for Combinations<'_, N> {
+impl<const N: usize> InTiles<N> for GemmUpdate<'_, N> {
     #[inline(always)]
     fn size(&self) -> [usize; 2] {
         [self.factors.count(), self.g.length]
@@ -124,7 +124,7 @@ impl<const N: usize> InTiles<N> for Combinations<'_, N> {
         let (factors, g) = (self.factors.along::<R>(j, count), self.g.across(row));
         let sums = sums::<R, C, N>(count, factors, g);
         for r in 0..R {
-            let entries = &mut self.columns[(j + r) * self.apart + row..][..C];
+            let entries = &mut self.columns[(j + r) * self.stride + row..][..C];
             match self.damping {
                 Some(damping) => {
                     let damping = &damping[row..][..C];

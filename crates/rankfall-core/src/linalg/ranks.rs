@@ -62,10 +62,10 @@ impl<const N: usize> LaneWork for RanksOfLanes<'_, N> {
         for &log in self.logs {
             let relative_log = log - largest;
             let relative = exp_of_negative(relative_log);
-            count += Lanes::ONE.where_else(tolerance.less_than(relative_log), Lanes::ZERO);
+            count += Lanes::ONE.select(tolerance.less_than(relative_log), Lanes::ZERO);
             sum += relative;
             squares = relative.mul_add(relative, squares);
-            let finite = relative_log.where_else(Lanes::ZERO.less_than(relative), Lanes::ZERO);
+            let finite = relative_log.select(Lanes::ZERO.less_than(relative), Lanes::ZERO);
             weighted = relative.mul_add(finite, weighted);
         }
         // −Σ p ln p with p = r/Σr is ln Σr − Σ r ln r / Σr: with the largest r one, between 0 and its ln.
@@ -74,10 +74,10 @@ impl<const N: usize> LaneWork for RanksOfLanes<'_, N> {
         let nonzero = Lanes::splat(f64::NEG_INFINITY).less_than(largest);
         let nuclear_norm = sum * exp(largest);
         [
-            count.where_else(nonzero, Lanes::ZERO),
-            effective.where_else(nonzero, undefined),
-            squares.where_else(nonzero, undefined),
-            nuclear_norm.where_else(nonzero, Lanes::ZERO),
+            count.select(nonzero, Lanes::ZERO),
+            effective.select(nonzero, undefined),
+            squares.select(nonzero, undefined),
+            nuclear_norm.select(nonzero, Lanes::ZERO),
         ]
     }
 }

@@ -1,12 +1,12 @@
-//! Keeps the columns of a graded factor apart between steps.
+//! Reorthogonalises the columns of a graded factor between steps.
 //!
-//! Columns that lean on each other lose accuracy, and rotating them costs as much as many steps. So
-//! their angles are looked at often and rotated seldom. With C the Gram matrix of the m columns, each
+//! Columns that lose their orthogonality lose accuracy, and rotating them costs as much as many steps. So
+//! their angles are checked often and they are rotated seldom. With C the Gram matrix of the m columns, each
 //! scaled to length one, tr C = m, so that
 //!
 //!   tr C⁻¹ − m = Σ_i (1 − λ_i)²/λ_i
 //!
-//! over the eigenvalues of C: each of them is held by it. Up to `most_leaning` nothing is done.
+//! over the eigenvalues of C: each of them is held by it. Up to `largest_loss` nothing is done.
 
 use crate::kernels::columns::Columns;
 use crate::kernels::products::Products;
@@ -18,25 +18,25 @@ use crate::simd::lanes::{Lanes, Mask};
 
 /// For up to so many columns, the largest tr C⁻¹ − m that is left alone. The condition number
 /// √(λ_max/λ_min) is then below 12: half of it in each of λ_min ≥ 0.084 and λ_max ≤ 11.9.
-const MOST_LEANING: f64 = 20.0;
+const LARGEST_LOSS: f64 = 20.0;
 
-/// The largest tr C⁻¹ − m that is left alone for m columns: of more, one each. Leaning is then spread over
+/// The largest tr C⁻¹ − m that is left alone for m columns: of more, one each. The loss is then spread over
 /// many eigenvalues, of which 1/λ is 2 in the mean, and the condition number at most 2 + m/2.
-fn most_leaning(columns: usize) -> f64 {
-    MOST_LEANING.max(columns as f64)
+fn largest_loss(columns: usize) -> f64 {
+    LARGEST_LOSS.max(columns as f64)
 }
 
 /// Up to this Σ_{i≠j} c_ij² = Σ(1 − λ)² the eigenvalues are within s = √0.9 of one, and tr C⁻¹ − m is at most
 /// s²/(1 − s) < 18: no more need be known.
-const LITTLE_LEANING: f64 = 0.9;
+const SMALL_LOSS: f64 = 0.9;
 
 /// A rotation leaves no |c_ij| above this over m: tr C⁻¹ − m is far below the most, so that it is long
 /// until the next.
 const LEFT: f64 = 0.8;
 
-/// Keeps columns apart; holds nothing but scratch.
+/// Reorthogonalises columns; holds nothing but scratch.
 #[derive(Default)]
-pub struct Upkeep<const N: usize> {
+pub struct Reorthogonalizer<const N: usize> {
     inverse_norms: LaneVec<N>,
     /// The lower triangle of C row by row, with ones on its diagonal.
     cosines: LaneVec<N>,
@@ -47,59 +47,59 @@ pub struct Upkeep<const N: usize> {
     inverse: LaneVec<N>,
 }
 
-impl<const N: usize> Upkeep<N> {
-    /// Rotates the columns from the right in those lanes of `mask` where they lean more than
-    /// `most_leaning`, `rotation` with them; gives all columns of `mask` norms in \[1, 2).
-    pub fn keep_apart(
+impl<const N: usize> Reorthogonalizer<N> {
+    /// Rotates the columns from the right in those lanes of `mask` where their loss of orthogonality
+    /// is above `largest_loss`, `rotation` with them; gives all columns of `mask` norms in \[1, 2).
+    pub fn reorthogonalize(
         &mut self,
         factor: &mut GradedColumns<N>,
         mask: Mask<N>,
         rotation: Rotation<'_, N>,
         instructions: Instructions,
     ) {
-        let leaning = Leaning {
-            upkeep: self,
+        let loss = OrthogonalityLoss {
+            reorthogonalizer: self,
             factor,
             mask,
         };
-        let apart = instructions.dispatch(leaning);
-        if apart.any() {
+        let lost = instructions.dispatch(loss);
+        if lost.any() {
             let when = Rotate::AboveCosine(LEFT / factor.columns() as f64);
-            factor.orthogonalise(0..factor.rows(), when, apart, rotation, instructions);
+            factor.orthogonalise(0..factor.rows(), when, lost, rotation, instructions);
         }
     }
 }
 
-/// Gives the columns of `mask` norms in \[1, 2), and returns the lanes in which they lean too much; a zero
-/// column leans on none.
-struct Leaning<'a, const N: usize> {
-    upkeep: &'a mut Upkeep<N>,
+/// Gives the columns of `mask` norms in \[1, 2), and returns the lanes in which too much orthogonality is lost; a zero
+/// column is orthogonal to all.
+struct OrthogonalityLoss<'a, const N: usize> {
+    reorthogonalizer: &'a mut Reorthogonalizer<N>,
     factor: &'a mut GradedColumns<N>,
     mask: Mask<N>,
 }
 
-impl<const N: usize> LaneWork for Leaning<'_, N> {
+impl<const N: usize> LaneWork for OrthogonalityLoss<'_, N> {
     type Output = Mask<N>;
     const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
     fn run(self) -> Mask<N> {
         let Self {
-            upkeep,
+            reorthogonalizer,
             factor,
             mask,
         } = self;
         factor.normalise(mask);
-        let square = upkeep.measure_cosines(factor);
-        let much = mask & !square.at_most(Lanes::splat(LITTLE_LEANING));
+        let square = reorthogonalizer.measure_cosines(factor);
+        let much = mask & !square.at_most(Lanes::splat(SMALL_LOSS));
         if !much.any() {
             return much;
         }
         let count = factor.columns();
-        upkeep.factorise(count);
-        let excess = upkeep.trace_of_inverse(count) - Lanes::splat(count as f64);
+        reorthogonalizer.factorise(count);
+        let excess = reorthogonalizer.trace_of_inverse(count) - Lanes::splat(count as f64);
         // Columns that are parallel to rounding leave a pivot of zero or no number at all.
-        much & !excess.at_most(Lanes::splat(most_leaning(count)))
+        much & !excess.at_most(Lanes::splat(largest_loss(count)))
     }
 }
 
@@ -112,7 +112,7 @@ fn row(i: usize) -> usize {
 /// Rows of C that are worked out side by side.
 const ROWS_AT_ONCE: usize = 8;
 
-impl<const N: usize> Upkeep<N> {
+impl<const N: usize> Reorthogonalizer<N> {
     /// Fills the cosines, and returns Σ_{i≠j} c_ij².
     #[inline(always)]
     fn measure_cosines(&mut self, factor: &GradedColumns<N>) -> Lanes<N> {
@@ -121,7 +121,7 @@ impl<const N: usize> Upkeep<N> {
         for (j, inverse) in self.inverse_norms.iter_mut().enumerate() {
             let square = sum_of_squares(factor.column(j));
             let nonzero = Lanes::ZERO.less_than(square);
-            *inverse = (Lanes::ONE / square.sqrt()).where_else(nonzero, Lanes::ZERO);
+            *inverse = (Lanes::ONE / square.sqrt()).select(nonzero, Lanes::ZERO);
         }
         self.cosines.resize(row(count));
         let mut sum = Lanes::ZERO;
@@ -194,13 +194,13 @@ impl<const N: usize> Upkeep<N> {
 mod tests {
     use super::*;
 
-    fn leaning(factor: &GradedColumns<2>) -> [bool; 2] {
-        let leaning = Leaning {
-            upkeep: &mut Upkeep::default(),
+    fn orthogonality_loss(factor: &GradedColumns<2>) -> [bool; 2] {
+        let orthogonality_loss = OrthogonalityLoss {
+            reorthogonalizer: &mut Reorthogonalizer::default(),
             factor: &mut factor.clone(),
             mask: Mask::ALL,
         };
-        let found = Instructions::portable().dispatch(leaning);
+        let found = Instructions::portable().dispatch(orthogonality_loss);
         [found.get(0), found.get(1)]
     }
 
@@ -221,15 +221,15 @@ mod tests {
     /// With one cosine c, tr C⁻¹ − m = 2c²/(1 − c²).
     #[test]
     fn the_limit_is_that_of_the_trace_of_the_inverse() {
-        let limit = (MOST_LEANING / (MOST_LEANING + 2.0)).sqrt();
-        assert_eq!(leaning(&columns(limit - 1e-12)), [false, false]);
-        assert_eq!(leaning(&columns(limit + 1e-12)), [true, false]);
-        assert_eq!(leaning(&columns(1.0)), [true, false]);
+        let limit = (LARGEST_LOSS / (LARGEST_LOSS + 2.0)).sqrt();
+        assert_eq!(orthogonality_loss(&columns(limit - 1e-12)), [false, false]);
+        assert_eq!(orthogonality_loss(&columns(limit + 1e-12)), [true, false]);
+        assert_eq!(orthogonality_loss(&columns(1.0)), [true, false]);
     }
 
     /// Thirty columns in pairs that share tr C⁻¹ − m: one each is the most, not twenty in all.
     #[test]
-    fn many_columns_may_lean_more() {
+    fn many_columns_may_lose_more() {
         let in_pairs = |total: f64| {
             let share = total / 15.0;
             let cosine = (share / (2.0 + share)).sqrt();
@@ -240,8 +240,8 @@ mod tests {
                 _ => 0.0,
             })
         };
-        assert_eq!(leaning(&in_pairs(29.999)), [false, false]);
-        assert_eq!(leaning(&in_pairs(30.001)), [true, true]);
+        assert_eq!(orthogonality_loss(&in_pairs(29.999)), [false, false]);
+        assert_eq!(orthogonality_loss(&in_pairs(30.001)), [true, true]);
     }
 
     #[test]
@@ -249,24 +249,29 @@ mod tests {
         let mut most = 0.0_f64;
         for step in 1..1000 {
             // The two extreme eigenvalues share what is left; the rest is one.
-            let share = MOST_LEANING * f64::from(step) / 1000.0;
+            let share = LARGEST_LOSS * f64::from(step) / 1000.0;
             let eigenvalue = |t: f64, sign: f64| {
                 let half = 1.0 + t / 2.0;
                 half + sign * (half * half - 1.0).sqrt()
             };
-            let condition = eigenvalue(share, 1.0) / eigenvalue(MOST_LEANING - share, -1.0);
+            let condition = eigenvalue(share, 1.0) / eigenvalue(LARGEST_LOSS - share, -1.0);
             most = most.max(condition.sqrt());
         }
         assert!((11.0..12.0).contains(&most), "{most}");
     }
 
     #[test]
-    fn columns_that_lean_are_rotated_in_their_lane_alone() {
+    fn columns_that_lost_orthogonality_are_rotated_in_their_lane_alone() {
         let mut factor = columns(0.99);
         let mut untouched = factor.clone();
         untouched.normalise(Mask::ALL);
-        Upkeep::default().keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
-        assert_eq!(leaning(&factor), [false, false]);
+        Reorthogonalizer::default().reorthogonalize(
+            &mut factor,
+            Mask::ALL,
+            None,
+            Instructions::portable(),
+        );
+        assert_eq!(orthogonality_loss(&factor), [false, false]);
         for (new, old) in factor.mantissa().iter().zip(untouched.mantissa()) {
             assert_eq!(new.0[1], old.0[1]);
         }
@@ -278,15 +283,20 @@ mod tests {
         let mut factor = columns(0.9);
         let mut untouched = factor.clone();
         untouched.normalise(Mask::ALL);
-        Upkeep::default().keep_apart(&mut factor, Mask::ALL, None, Instructions::portable());
+        Reorthogonalizer::default().reorthogonalize(
+            &mut factor,
+            Mask::ALL,
+            None,
+            Instructions::portable(),
+        );
         assert_eq!(factor, untouched);
     }
 
     #[test]
-    fn a_zero_column_leans_on_none() {
+    fn a_zero_column_is_orthogonal_to_all() {
         let entry = |_, i: usize, j: usize| f64::from(u8::from(i == 0 && j == 0));
         assert_eq!(
-            leaning(&GradedColumns::from_fn(2, 2, entry)),
+            orthogonality_loss(&GradedColumns::from_fn(2, 2, entry)),
             [false, false]
         );
     }

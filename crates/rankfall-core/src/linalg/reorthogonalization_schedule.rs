@@ -1,6 +1,6 @@
-//! When the columns of N trajectories are looked at, lest they lean on each other too much.
+//! When the columns of N trajectories are checked for loss of orthogonality.
 //!
-//! A look costs as much for one lane as for all of them, so lanes should be looked at together; but what is
+//! A check costs as much for one lane as for all of them, so lanes should be checked together; but what is
 //! done to a lane must not depend on its neighbours. So each is due at the multiples of one of few numbers
 //! of steps, the largest in which it does not move too far at the pace it had last: lanes of similar paces
 //! meet.
@@ -12,24 +12,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::simd::lanes::{Lanes, Mask};
 
-/// How far a lane moves from one look to the next, at most, as far as its pace tells.
+/// How far a lane moves from one check to the next, at most, as far as its pace tells.
 const MUCH_MOTION: f64 = 4.25;
 
-/// How far it has moved since the last look where it is looked at out of turn. The condition of the columns
+/// How far it has moved since the last check where it is checked ahead of schedule. The condition of the columns
 /// grows at most by exp of twice this, so rounding stays near 10⁻¹¹ even in the worst case.
 const MOST_MOTION: f64 = 4.5;
 
-/// Steps between two turns, at most.
+/// Steps between two checks, at most.
 const LONGEST_INTERVAL: u64 = 1 << 40;
 
-/// How far each lane has moved since its last look, and when it is due.
+/// How far each lane has moved since its last check, and when it is due.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Turns<const N: usize> {
-    /// Σ‖ΔG‖²_F since the last look.
+pub struct ReorthogonalizationSchedule<const N: usize> {
+    /// Σ‖ΔG‖²_F since the last check.
     squares: Lanes<N>,
     /// Of how many steps.
     moves: Lanes<N>,
-    /// The step of the last look of each lane.
+    /// The step of the last check of each lane.
     last: Vec<u64>,
     /// The step of the next one, unless the lane moves far before.
     due: Vec<u64>,
@@ -37,8 +37,8 @@ pub struct Turns<const N: usize> {
     next: u64,
 }
 
-impl<const N: usize> Default for Turns<N> {
-    /// All lanes looked at before step 0. Their paces are not known: each is due when it has moved far.
+impl<const N: usize> Default for ReorthogonalizationSchedule<N> {
+    /// All lanes checked before step 0. Their paces are not known: each is due when it has moved far.
     fn default() -> Self {
         Self {
             squares: Lanes::ZERO,
@@ -50,33 +50,33 @@ impl<const N: usize> Default for Turns<N> {
     }
 }
 
-impl<const N: usize> Turns<N> {
+impl<const N: usize> ReorthogonalizationSchedule<N> {
     /// Notes that the lanes of `mask` moved by ‖ΔG‖²_F = `square` in one step.
     #[inline(always)]
     pub fn moved(&mut self, square: Lanes<N>, mask: Mask<N>) {
-        self.squares = (self.squares + square).where_else(mask, self.squares);
-        self.moves = (self.moves + Lanes::ONE).where_else(mask, self.moves);
+        self.squares = (self.squares + square).select(mask, self.squares);
+        self.moves = (self.moves + Lanes::ONE).select(mask, self.moves);
     }
 
-    /// The square of how far each lane has moved since its last look.
+    /// The square of how far each lane has moved since its last check.
     #[inline(always)]
     fn motion_square(&self) -> Lanes<N> {
         self.moves * self.squares
     }
 
-    /// The lanes that have moved so far that they are looked at out of turn.
+    /// The lanes that have moved so far that they are checked ahead of schedule.
     #[inline(always)]
     pub fn far(&self) -> Mask<N> {
         Lanes::splat(MOST_MOTION * MOST_MOTION).less_than(self.motion_square())
     }
 
-    /// The lanes of `alive` to be looked at after `step` steps.
+    /// The lanes of `alive` to be checked after `step` steps.
     #[inline(always)]
     pub fn due(&mut self, step: u64, alive: Mask<N>) -> Mask<N> {
         if step < self.next {
             self.far() & alive
         } else {
-            (self.far() | self.in_turn(step)) & alive
+            (self.far() | self.scheduled(step)) & alive
         }
     }
 
@@ -86,9 +86,9 @@ impl<const N: usize> Turns<N> {
         step >= self.next || self.far().any()
     }
 
-    /// The lanes whose turn it is, or was; finds the next turn of the others.
+    /// The lanes that are scheduled now, or were before; finds the next scheduled step of the others.
     #[inline(never)]
-    fn in_turn(&mut self, step: u64) -> Mask<N> {
+    fn scheduled(&mut self, step: u64) -> Mask<N> {
         self.next = self.first_after(step);
         Mask::from_fn(|lane| self.due[lane] <= step)
     }
@@ -98,8 +98,8 @@ impl<const N: usize> Turns<N> {
         later.min().unwrap_or(u64::MAX)
     }
 
-    /// The lanes of `mask` were looked at after `step` steps.
-    pub fn looked(&mut self, mask: Mask<N>, step: u64) {
+    /// The lanes of `mask` were checked after `step` steps.
+    pub fn checked(&mut self, mask: Mask<N>, step: u64) {
         let motion = self.motion_square().sqrt();
         for lane in 0..N {
             if mask.get(lane) {
@@ -110,12 +110,12 @@ impl<const N: usize> Turns<N> {
             }
         }
         self.next = self.first_after(step);
-        self.squares = Lanes::ZERO.where_else(mask, self.squares);
-        self.moves = Lanes::ZERO.where_else(mask, self.moves);
+        self.squares = Lanes::ZERO.select(mask, self.squares);
+        self.moves = Lanes::ZERO.select(mask, self.moves);
     }
 }
 
-/// The steps between two turns at so many steps per unit of motion: a power of two, or one and a half of it.
+/// The steps between two checks at so many steps per unit of motion: a power of two, or one and a half of it.
 fn interval(steps_per_motion: f64) -> u64 {
     let most = ((MUCH_MOTION * steps_per_motion) as u64).clamp(1, LONGEST_INTERVAL);
     let power = 1 << most.ilog2();
@@ -127,26 +127,26 @@ fn interval(steps_per_motion: f64) -> u64 {
 mod tests {
     use super::*;
 
-    /// The steps at which each lane is looked at, moving at these paces.
-    fn looks<const N: usize>(paces: impl Fn(u64) -> [f64; N], steps: u64) -> [Vec<u64>; N] {
-        let mut turns = Turns::<N>::default();
+    /// The steps at which each lane is checked, moving at these paces.
+    fn checks<const N: usize>(paces: impl Fn(u64) -> [f64; N], steps: u64) -> [Vec<u64>; N] {
+        let mut schedule = ReorthogonalizationSchedule::<N>::default();
         let mut all = [const { Vec::new() }; N];
         for step in 1..=steps {
-            turns.moved(Lanes(paces(step).map(|pace| pace * pace)), Mask::ALL);
-            let due = turns.due(step, Mask::ALL);
+            schedule.moved(Lanes(paces(step).map(|pace| pace * pace)), Mask::ALL);
+            let due = schedule.due(step, Mask::ALL);
             for lane in (0..N).filter(|&lane| due.get(lane)) {
                 all[lane].push(step);
             }
             if due.any() {
-                turns.looked(due, step);
+                schedule.checked(due, step);
             }
         }
         all
     }
 
     #[test]
-    fn lanes_of_similar_paces_are_looked_at_together() {
-        let [slow, fast] = looks(|_| [0.045, 0.065], 1000);
+    fn lanes_of_similar_paces_are_checked_together() {
+        let [slow, fast] = checks(|_| [0.045, 0.065], 1000);
         let shared: Vec<u64> = (2..=1000 / 64).map(|turn| turn * 64).collect();
         for steps in [slow, fast] {
             let regular: Vec<u64> = steps.into_iter().filter(|&step| step >= 128).collect();
@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn neighbours_change_nothing() {
         let pace = |step: u64| 0.01 + 0.3 * ((step / 50) % 3) as f64;
-        let [alone] = looks(|step| [pace(step)], 2000);
-        let [beside, _, _] = looks(|step| [pace(step), 0.001, 1.5 * pace(step)], 2000);
+        let [alone] = checks(|step| [pace(step)], 2000);
+        let [beside, _, _] = checks(|step| [pace(step), 0.001, 1.5 * pace(step)], 2000);
         assert_eq!(alone, beside);
     }
 
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn no_lane_moves_farther_than_the_most() {
         let pace = |step: u64| if step % 700 < 500 { 1e-3 } else { 0.2 };
-        let [steps] = looks(|step| [pace(step)], 5000);
+        let [steps] = checks(|step| [pace(step)], 5000);
         let mut last = 0;
         for step in steps {
             let motion: f64 = (last + 1..=step).map(pace).sum();
@@ -180,21 +180,21 @@ mod tests {
 
     #[test]
     fn a_lane_that_stands_still_is_left_alone() {
-        let [steps] = looks(|step| [if step < 10 { 1.0 } else { 0.0 }], 100_000);
+        let [steps] = checks(|step| [if step < 10 { 1.0 } else { 0.0 }], 100_000);
         assert!(steps.len() < 20, "{steps:?}");
     }
 
     #[test]
-    fn the_dead_are_not_looked_at() {
-        let mut turns = Turns::<2>::default();
-        turns.moved(Lanes([25.0, 25.0]), Mask::ALL);
+    fn diverged_lanes_are_not_scheduled() {
+        let mut schedule = ReorthogonalizationSchedule::<2>::default();
+        schedule.moved(Lanes([25.0, 25.0]), Mask::ALL);
         let first = Mask::from_fn(|lane| lane == 0);
-        assert_eq!(turns.due(1, first), first);
-        turns.looked(Mask::ALL, 1);
-        let turn = turns.next;
-        assert_eq!(turns.due(turn, first), first);
-        assert_eq!(turns.due(turn + 1, Mask::NONE), Mask::NONE);
-        assert_eq!(turns.next, u64::MAX);
+        assert_eq!(schedule.due(1, first), first);
+        schedule.checked(Mask::ALL, 1);
+        let next = schedule.next;
+        assert_eq!(schedule.due(next, first), first);
+        assert_eq!(schedule.due(next + 1, Mask::NONE), Mask::NONE);
+        assert_eq!(schedule.next, u64::MAX);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 /// Name of what the determinant law predicts for `log_det`, measured beside it.
 pub const LAW: &str = "log_det_law";
 
+/// Name of the quantities of one's own, by index from 1.
+pub const OWN: &str = "own";
+
 /// One number measured at every save time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observable {
@@ -92,6 +95,13 @@ impl Layout {
     pub fn with_force_balance(mut self) -> Self {
         let balance = force_balance_observables(self.columns);
         self.observables.extend(balance);
+        self
+    }
+
+    /// The same with so many quantities of one's own after everything else.
+    pub fn with_own(mut self, count: usize) -> Self {
+        let own = (1..=count as u32).map(|index| Observable { name: OWN, index });
+        self.observables.extend(own);
         self
     }
 

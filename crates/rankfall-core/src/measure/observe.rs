@@ -160,7 +160,7 @@ impl<const N: usize> Observer<N> {
         let columns = theta.len() as f64;
         let log_det = readings.spectra.log_det();
         Mask::from_fn(|lane| {
-            // Each step has that error relative to each column; columns lean by a condition of 2 + m/2 at most.
+            // Each step has that error relative to each column; the condition of the columns is 2 + m/2 at most.
             let steps = columns * (24.0 + columns) * TOLERANCE * attempts.0[lane];
             let explained = steps + MEASURED;
             let start = self.initial_log_det.0[lane];

@@ -155,8 +155,8 @@ fn sort_descending<const N: usize>(all: &mut [Lanes<N>]) {
             if !rising.any() {
                 break;
             }
-            all[i] = y.where_else(rising, x);
-            all[i + 1] = x.where_else(rising, y);
+            all[i] = y.select(rising, x);
+            all[i + 1] = x.select(rising, y);
         }
     }
 }

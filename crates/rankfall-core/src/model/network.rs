@@ -276,7 +276,7 @@ impl Start {
 
     /// The weights W₁ and W₂ in the original basis and width.
     pub fn weights(&self, problem: &Problem) -> Weights {
-        unfold(&self.left, &self.right, problem)
+        lift_to_full_width(&self.left, &self.right, problem)
     }
 
     /// m = min(l, p + k).
@@ -286,7 +286,7 @@ impl Start {
 }
 
 /// The weights of Θ = left · rightᵀ, given in the eigenbasis of S_xx, in the original basis.
-pub fn unfold(left: &Mat<f64>, right: &Mat<f64>, problem: &Problem) -> Weights {
+pub fn lift_to_full_width(left: &Mat<f64>, right: &Mat<f64>, problem: &Problem) -> Weights {
     let theta = product(left, &right.transpose().to_owned());
     let p = problem.inputs;
     Weights {

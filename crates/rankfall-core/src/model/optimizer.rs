@@ -60,7 +60,7 @@ impl Optimizer {
     }
 
     /// 1/(1 − μ): a gradient ends up moving the weights by so many times its own step.
-    pub fn persistence(&self) -> f64 {
+    pub fn momentum_gain(&self) -> f64 {
         1.0 / (1.0 - self.momentum)
     }
 }

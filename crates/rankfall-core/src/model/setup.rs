@@ -39,7 +39,7 @@ pub struct Setup {
 
 /// Problem and start of one trajectory; cheap to clone, however wide.
 #[derive(Clone, Debug)]
-pub struct Beginning {
+pub struct InitialCondition {
     /// The data.
     pub problem: Arc<Problem>,
     /// The weights.
@@ -58,6 +58,9 @@ pub enum SetupError {
     /// The weights.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// What was asked for contradicts itself, in words.
+    #[error("{0}")]
+    Description(String),
 }
 
 impl Setup {
@@ -99,10 +102,10 @@ impl Setup {
     ///
     /// # Errors
     /// Data that cannot be drawn; weights that do not fit.
-    pub fn beginning(&self, trajectory: u64) -> Result<Beginning, SetupError> {
+    pub fn initial_condition(&self, trajectory: u64) -> Result<InitialCondition, SetupError> {
         let problem = self.problem(trajectory)?;
         let start = Arc::new(self.start(&problem, trajectory)?);
-        Ok(Beginning { problem, start })
+        Ok(InitialCondition { problem, start })
     }
 
     /// The start of a trajectory in its problem.

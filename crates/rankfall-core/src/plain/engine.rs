@@ -44,7 +44,7 @@ pub struct Plain {
     pub(super) trajectory: u64,
     pub(super) weights: Weights,
     /// What momentum added to the weights last.
-    pub(super) displacement: Weights,
+    pub(super) velocity: Weights,
     pub(super) initial_balance: Mat<f64>,
 }
 
@@ -52,7 +52,7 @@ pub struct Plain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlainWeights {
     weights: [Vec<f64>; 2],
-    displacement: [Vec<f64>; 2],
+    velocity: [Vec<f64>; 2],
 }
 
 /// Whose noise a trajectory sees: that of the reduced engine with the same three numbers.
@@ -115,7 +115,7 @@ impl Plain {
             batches,
             trajectory,
             initial_balance: balance(&weights),
-            displacement: Weights {
+            velocity: Weights {
                 w1: Mat::zeros(weights.w1.nrows(), weights.w1.ncols()),
                 w2: Mat::zeros(weights.w2.nrows(), weights.w2.ncols()),
             },
@@ -180,7 +180,7 @@ impl Plain {
         let both = |weights: &Weights| [flat(&weights.w1), flat(&weights.w2)];
         PlainWeights {
             weights: both(&self.weights),
-            displacement: both(&self.displacement),
+            velocity: both(&self.velocity),
         }
     }
 
@@ -194,7 +194,7 @@ impl Plain {
         };
         for (own, [w1, w2]) in [
             (&mut self.weights, &saved.weights),
-            (&mut self.displacement, &saved.displacement),
+            (&mut self.velocity, &saved.velocity),
         ] {
             fill(&mut own.w1, w1);
             fill(&mut own.w2, w2);
@@ -336,8 +336,8 @@ impl Plain {
         let added_to_w1 = product(increment, &w2.transpose().to_owned()) - w1 * decay;
         let added_to_w2 = transpose_product(w1, increment) - w2 * decay;
         self.weights = Weights {
-            w1: ahead(w1, &mut self.displacement.w1, added_to_w1),
-            w2: ahead(w2, &mut self.displacement.w2, added_to_w2),
+            w1: ahead(w1, &mut self.velocity.w1, added_to_w1),
+            w2: ahead(w2, &mut self.velocity.w2, added_to_w2),
         };
     }
 

@@ -102,7 +102,7 @@ impl<const N: usize> Normals<N> {
         }
     }
 
-    /// The numbers of `step`. Steps in turn are cheap.
+    /// The numbers of `step`. Consecutive steps are cheap.
     #[inline(always)]
     pub fn of_step(&mut self, step: u64) -> Numbers<'_, N> {
         let first = match self.first {
@@ -277,12 +277,12 @@ fn of_draw(shared: &[SharedRounds<BLOCK>], draw: usize) -> SharedWords {
     shared[draw / BLOCK].of_draw(draw % BLOCK)
 }
 
-/// Draws of a block that are worked out in turns: processors do not look far enough ahead to find the next
+/// Draws of a block that are worked out alternately: processors do not look far enough ahead to find the next
 /// one themselves, and each is a long chain of operations.
-const IN_TURNS: usize = 2;
+const INTERLEAVED: usize = 2;
 
-/// Whole turns fill the blocks that there is room for.
-const _: () = assert!(BLOCK.is_multiple_of(IN_TURNS));
+/// Whole sets of them fill the blocks that there is room for.
+const _: () = assert!(BLOCK.is_multiple_of(INTERLEAVED));
 
 impl<const N: usize> RegisterWork for DrawBits<'_, N> {
     type Output = ();
@@ -292,18 +292,18 @@ impl<const N: usize> RegisterWork for DrawBits<'_, N> {
         let normals = self.normals;
         let keys = normals.key.round_keys();
         let [low, high] = &mut normals.bits;
-        for first in (0..normals.draws.count).step_by(IN_TURNS) {
+        for first in (0..normals.draws.count).step_by(INTERLEAVED) {
             // No branch until all is written: the compiler would move each draw to behind its own.
-            let pairs = first * PAIRS_OF_DRAW..(first + IN_TURNS) * PAIRS_OF_DRAW;
+            let pairs = first * PAIRS_OF_DRAW..(first + INTERLEAVED) * PAIRS_OF_DRAW;
             let (low, high) = (&mut low[pairs.clone()], &mut high[pairs]);
-            let mut shared = [SharedWords::default(); IN_TURNS];
-            for draw in 0..IN_TURNS {
+            let mut shared = [SharedWords::default(); INTERLEAVED];
+            for draw in 0..INTERLEAVED {
                 shared[draw] = of_draw(&normals.shared, first + draw);
             }
             for part in 0..PARTS {
                 let trajectories = WordRegister::read(simd, &normals.trajectories, part);
                 let words = keys.philox_of_lanes(shared, trajectories);
-                for draw in 0..IN_TURNS {
+                for draw in 0..INTERLEAVED {
                     for half in 0..PAIRS_OF_DRAW {
                         let pair = draw * PAIRS_OF_DRAW + half;
                         words[draw][2 * half].write_low_halves(&mut low[pair], part);

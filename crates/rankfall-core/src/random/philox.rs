@@ -150,7 +150,7 @@ impl RoundKeys {
         ])
     }
 
-    /// The words of D draws, worked out in turns, of the trajectory in each lane.
+    /// The words of D draws, worked out alternately, of the trajectory in each lane.
     #[inline(always)]
     pub fn philox_of_lanes<W: CounterWord, const D: usize>(
         &self,
@@ -173,11 +173,15 @@ impl RoundKeys {
     fn four_rounds<W: CounterWord>(&self, shared: SharedWords, lane: W) -> [W; 4] {
         let [before, second, third, fourth, after] = shared;
         let own = lane.xor(before).times(MULTIPLIERS[1]);
-        let fifth = own.high_xor(lane.alike(second), 0).times(MULTIPLIERS[0]);
-        let sixth = fifth.high_xor(lane.alike(third), 0).times(MULTIPLIERS[1]);
+        let fifth = own
+            .high_xor(lane.splat_like(second), 0)
+            .times(MULTIPLIERS[0]);
+        let sixth = fifth
+            .high_xor(lane.splat_like(third), 0)
+            .times(MULTIPLIERS[1]);
         let seventh = own.xor(after).times(MULTIPLIERS[0]);
         [
-            sixth.high_xor(lane.alike(fourth), 0),
+            sixth.high_xor(lane.splat_like(fourth), 0),
             sixth,
             seventh.high_xor(fifth, self.0[3][1]),
             seventh,

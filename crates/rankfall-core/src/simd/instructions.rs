@@ -39,9 +39,9 @@ impl<S: VectorInstructions, A: RegisterWork, const PARTS: usize> pulp::NullaryFn
     }
 }
 
-struct Vectorised<W>(W);
+struct InLanes<W>(W);
 
-impl<W: LaneWork> pulp::WithSimd for Vectorised<W> {
+impl<W: LaneWork> pulp::WithSimd for InLanes<W> {
     type Output = W::Output;
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) -> W::Output {
@@ -89,7 +89,7 @@ impl Instructions {
         if W::NARROW {
             self.dispatch_narrow(work)
         } else {
-            self.0.dispatch(Vectorised(work))
+            self.0.dispatch(InLanes(work))
         }
     }
 
@@ -116,7 +116,7 @@ impl Instructions {
         if !matches!(self.0, pulp::Arch::Scalar)
             && let Some(simd) = pulp::x86::V3::try_new()
         {
-            return pulp::Simd::vectorize(simd, Vectorised(work));
+            return pulp::Simd::vectorize(simd, InLanes(work));
         }
         work.run()
     }

@@ -28,7 +28,7 @@ pub fn exp_of_negative<const N: usize>(x: Lanes<N>) -> Lanes<N> {
     const LOWEST: f64 = -690.0;
     let (mantissa, k) = exp_parts(x.max(Lanes::splat(LOWEST)));
     let value = mantissa * k.exp2_whole();
-    value.where_else(Lanes::splat(LOWEST).at_most(x), Lanes::ZERO)
+    value.select(Lanes::splat(LOWEST).at_most(x), Lanes::ZERO)
 }
 
 /// eˣ; infinite above 709.78, zero below −745.13, NaN for NaN.
@@ -40,7 +40,7 @@ pub fn exp<const N: usize>(x: Lanes<N>) -> Lanes<N> {
     // In two factors, each of which is a double of full precision.
     let half = k.mul_add(Lanes::splat(0.5), Lanes::splat(SHIFT)) - Lanes::splat(SHIFT);
     let value = mantissa * half.exp2_whole() * (k - half).exp2_whole();
-    value.where_else(x.at_most(x), x)
+    value.select(x.at_most(x), x)
 }
 
 /// eˣ = mantissa · 2ᵏ with a mantissa near one, for finite x.
@@ -96,7 +96,7 @@ pub fn ln<const N: usize>(x: Lanes<N>) -> Lanes<N> {
     let half_square = Lanes::splat(0.5) * f * f;
     let correction = exponent.mul_add(Lanes::splat(LN2_LO), s * (half_square + r));
     let value = exponent.mul_add(Lanes::splat(LN2_HI), f - (half_square - correction));
-    Lanes::splat(f64::NEG_INFINITY).where_else(x.at_most(Lanes::ZERO), value)
+    Lanes::splat(f64::NEG_INFINITY).select(x.at_most(Lanes::ZERO), value)
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ impl<const N: usize> Scratch<N> {
 pub fn zero_outside<const N: usize>(mask: Mask<N>, increment: &mut [Lanes<N>]) {
     if (!mask).any() {
         for entry in increment {
-            *entry = entry.where_else(mask, Lanes::ZERO);
+            *entry = entry.select(mask, Lanes::ZERO);
         }
     }
 }

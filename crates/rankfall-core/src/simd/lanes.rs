@@ -145,7 +145,7 @@ impl<const N: usize> Lanes<N> {
 
     /// `self` where `mask`, else `other`.
     #[inline(always)]
-    pub fn where_else(self, mask: Mask<N>, other: Self) -> Self {
+    pub fn select(self, mask: Mask<N>, other: Self) -> Self {
         let mut out = [0.0; N];
         for lane in 0..N {
             let bits =
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn selection_keeps_bits() {
         let mask = Mask::from_fn(|lane| lane % 2 == 0);
-        let chosen = Lanes([-0.0, 1.0, f64::NAN]).where_else(mask, Lanes([5.0, -0.0, 7.0]));
+        let chosen = Lanes([-0.0, 1.0, f64::NAN]).select(mask, Lanes([5.0, -0.0, 7.0]));
         assert_eq!(chosen.0[0].to_bits(), (-0.0f64).to_bits());
         assert_eq!(chosen.0[1].to_bits(), (-0.0f64).to_bits());
         assert!(chosen.0[2].is_nan());

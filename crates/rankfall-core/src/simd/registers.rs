@@ -25,14 +25,14 @@ pub trait Arithmetic:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
 {
     /// The same number everywhere, as many as there are in `self`.
-    fn alike(self, value: f64) -> Self;
+    fn splat_like(self, value: f64) -> Self;
     /// self · factor + term, rounded once.
     fn mul_add(self, factor: Self, term: Self) -> Self;
 }
 
 impl<const N: usize> Arithmetic for Lanes<N> {
     #[inline(always)]
-    fn alike(self, value: f64) -> Self {
+    fn splat_like(self, value: f64) -> Self {
         Self::splat(value)
     }
 
@@ -73,7 +73,7 @@ impl<S: Simd> Register<S> {
 
 impl<S: Simd> Arithmetic for Register<S> {
     #[inline(always)]
-    fn alike(self, value: f64) -> Self {
+    fn splat_like(self, value: f64) -> Self {
         let values = self.simd.splat_f64s(value);
         Self { values, ..self }
     }
@@ -124,7 +124,7 @@ impl<S: Simd> Neg for Register<S> {
 /// Words of a counter that go through the rounds of the generator side by side.
 pub trait CounterWord: Copy {
     /// The same word everywhere, as many as there are in `self`.
-    fn alike(self, word: u64) -> Self;
+    fn splat_like(self, word: u64) -> Self;
     /// The 64-bit product of the low half of each word with `multiplier`, of 32 bits.
     fn times(self, multiplier: u64) -> Self;
     /// The high half of each word, xor the other, xor the key.
@@ -135,7 +135,7 @@ pub trait CounterWord: Copy {
 
 impl<const N: usize> CounterWord for Words<N> {
     #[inline(always)]
-    fn alike(self, word: u64) -> Self {
+    fn splat_like(self, word: u64) -> Self {
         Self::splat(word)
     }
 
@@ -181,14 +181,14 @@ impl<S: VectorInstructions> WordRegister<S> {
 
 impl<S: VectorInstructions> CounterWord for WordRegister<S> {
     #[inline(always)]
-    fn alike(self, word: u64) -> Self {
+    fn splat_like(self, word: u64) -> Self {
         let words = self.simd.splat_u64s(word);
         Self { words, ..self }
     }
 
     #[inline(always)]
     fn times(self, multiplier: u64) -> Self {
-        let words = (self.simd).multiply_low_halves(self.words, self.alike(multiplier).words);
+        let words = (self.simd).multiply_low_halves(self.words, self.splat_like(multiplier).words);
         Self { words, ..self }
     }
 
@@ -201,7 +201,7 @@ impl<S: VectorInstructions> CounterWord for WordRegister<S> {
 
     #[inline(always)]
     fn xor(self, key: u64) -> Self {
-        let words = self.simd.xor_u64s(self.words, self.alike(key).words);
+        let words = self.simd.xor_u64s(self.words, self.splat_like(key).words);
         Self { words, ..self }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Hairer, Nørsett and Wanner, "Solving Ordinary Differential Equations I", 2nd ed., §II.5, II.10.
 
-use crate::linalg::reorthogonalization::Upkeep;
+use crate::linalg::reorthogonalization::Reorthogonalizer;
 use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
@@ -148,7 +148,7 @@ pub struct GradientFlow<const N: usize> {
     slopes: Vec<LaneVec<N>>,
     stage: LaneVec<N>,
     increment: LaneVec<N>,
-    upkeep: Upkeep<N>,
+    reorthogonalizer: Reorthogonalizer<N>,
     most_attempts: f64,
     instructions: Instructions,
 }
@@ -161,7 +161,7 @@ impl<const N: usize> GradientFlow<N> {
             slopes: vec![LaneVec::zeros(size); STAGES.len()],
             stage: LaneVec::zeros(size),
             increment: LaneVec::zeros(problem.inputs * problem.outputs),
-            upkeep: Upkeep::default(),
+            reorthogonalizer: Reorthogonalizer::default(),
             most_attempts: MOST_ATTEMPTS,
             instructions,
         }
@@ -242,10 +242,9 @@ impl<const N: usize> GradientFlow<N> {
             // |e₅|⁴ / (|e₅|² + 0.01 |e₃|²): of order 8 where both behave.
             let mixed = three.mul_add(Lanes::splat(0.01), five);
             // Comparisons with NaN are false: it stays NaN, and no step of it is taken.
-            let square = Lanes::ZERO.where_else(five.at_most(Lanes::ZERO), five * five / mixed);
+            let square = Lanes::ZERO.select(five.at_most(Lanes::ZERO), five * five / mixed);
             let bound = norm * Lanes::splat(TOLERANCE * TOLERANCE);
-            let relative =
-                Lanes::ZERO.where_else(norm.at_most(Lanes::ZERO), h * h * square / bound);
+            let relative = Lanes::ZERO.select(norm.at_most(Lanes::ZERO), h * h * square / bound);
             largest = largest.max_or_nan(relative);
         }
         largest
@@ -304,7 +303,7 @@ impl<const N: usize> LaneWork for Advance<'_, N> {
             let fresh = going & state.adaptive_step.at_most(Lanes::ZERO);
             if fresh.any() {
                 let first = flow.first_step(state, problem);
-                state.adaptive_step = first.where_else(fresh, state.adaptive_step);
+                state.adaptive_step = first.select(fresh, state.adaptive_step);
             }
             attempt(flow, state, problem, &mut left, going);
         }
@@ -322,7 +321,7 @@ fn attempt<const N: usize>(
     going: Mask<N>,
 ) {
     let last = left.at_most(state.adaptive_step);
-    let h = left.where_else(last, state.adaptive_step);
+    let h = left.select(last, state.adaptive_step);
     for (index, coefficients) in STAGES.iter().enumerate() {
         flow.set_stage(state, h, coefficients);
         flow.slope(state, problem, index);
@@ -331,20 +330,20 @@ fn attempt<const N: usize>(
     let accept = going & error.at_most(Lanes::ONE);
     flow.set_stage(state, h, &WEIGHTS);
     for (entry, &new) in state.factor.mantissa_mut().iter_mut().zip(&flow.stage) {
-        *entry = new.where_else(accept, *entry);
+        *entry = new.select(accept, *entry);
     }
-    *left = (Lanes::ZERO.where_else(last, *left - h)).where_else(accept, *left);
+    *left = (Lanes::ZERO.select(last, *left - h)).select(accept, *left);
     let factor = step_factor(error);
     // A step cut short by the end of the interval says nothing against a longer one.
-    let proposed = (h * factor).max(state.adaptive_step.where_else(accept & last, Lanes::ZERO));
-    state.adaptive_step = proposed.where_else(going, state.adaptive_step);
+    let proposed = (h * factor).max(state.adaptive_step.select(accept & last, Lanes::ZERO));
+    state.adaptive_step = proposed.select(going, state.adaptive_step);
     state.moved(Lanes::splat(0.25), accept);
     let stuck = going & state.adaptive_step.at_most(Lanes::splat(1e-300));
     if stuck.any() {
         state.mark_diverged(stuck);
     }
-    state.keep_up_far(accept, &mut flow.upkeep, flow.instructions);
-    state.attempts = (state.attempts + Lanes::ONE).where_else(going, state.attempts);
+    state.reorthogonalize_far(accept, &mut flow.reorthogonalizer, flow.instructions);
+    state.attempts = (state.attempts + Lanes::ONE).select(going, state.attempts);
     let spent = Lanes::splat(flow.most_attempts).at_most(state.attempts);
     let spent = going & spent & Lanes::ZERO.less_than(*left);
     if spent.any() {
@@ -362,7 +361,7 @@ fn step_factor<const N: usize>(error_square: Lanes<N>) -> Lanes<N> {
     factor
         .min(Lanes::splat(6.0))
         .max(Lanes::splat(1.0 / 3.0))
-        .where_else(
+        .select(
             error_square.at_most(Lanes::splat(f64::MAX)),
             Lanes::splat(1.0 / 3.0),
         )

@@ -9,7 +9,7 @@ use crate::kernels::scalar_products::sum_of_squares;
 use crate::model::dynamics::{Dynamics, Kind, LabelNoise};
 use crate::model::problem::Rows;
 use crate::random::normals::{Normals, Numbers, Streams};
-use crate::random::packed_normals::CoupledNormals;
+use crate::random::packed_normals::PackedNormals;
 use crate::random::philox::{Purpose, Signs, StreamKey};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
@@ -51,7 +51,7 @@ pub struct GaussianNoise<const N: usize> {
     scale: LaneVec<N>,
     /// Each increment is the sum of this many finer ones.
     pub(crate) substeps: u32,
-    normals: CoupledNormals<N>,
+    normals: PackedNormals<N>,
     /// Scratch for the sum of finer increments.
     sum: LaneVec<N>,
 }
@@ -74,7 +74,7 @@ impl<const N: usize> GaussianNoise<N> {
                 .flat_map(|&root| std::iter::repeat_n(deviation * root, problem.outputs))
                 .collect(),
             substeps,
-            normals: CoupledNormals::new(streams, purpose, count),
+            normals: PackedNormals::new(streams, purpose, count),
             sum: LaneVec::zeros(count),
         }
     }

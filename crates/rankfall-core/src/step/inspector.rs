@@ -19,7 +19,7 @@ use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
 /// [`BLOCK`] trajectories from one start.
-pub struct Walk {
+pub struct StepInspector {
     shared: Arc<Problem>,
     start: Start,
     dynamics: Dynamics,
@@ -30,7 +30,7 @@ pub struct Walk {
     stepper: Stepper<BLOCK>,
 }
 
-impl Walk {
+impl StepInspector {
     /// Trajectories `first`, `first` + 1, … at their start, with the noise of these numbers; none for
     /// gradient flow, which takes no steps.
     pub fn new(

@@ -124,7 +124,7 @@ impl<const P: usize, const K: usize, const LIE: bool, const N: usize> RegisterWo
                 g[part] = increment;
                 own.write(&mut square, part);
             }
-            if !state.admit_all(square, most) {
+            if !state.accept_step_of_all(square, most) {
                 break;
             }
             for part in 0..PARTS {
@@ -242,7 +242,7 @@ impl<S: Simd> Pass<S> {
             damping: self.read_column(damping),
             series: Series::of(g),
         };
-        // Two in turns: what is done to one is a chain too long to look past.
+        // Two alternately: what is done to one is a chain too long to look past.
         let mut pairs = state.factor.mantissa_mut().chunks_exact_mut(2 * (P + K));
         for pair in &mut pairs {
             let (first, second) = pair.split_at_mut(P + K);

@@ -1,7 +1,7 @@
 //! Takes N trajectories forward: increment, admission, update, upkeep.
 
 use crate::kernels::Variant;
-use crate::linalg::reorthogonalization::Upkeep;
+use crate::linalg::reorthogonalization::Reorthogonalizer;
 use crate::model::dynamics::{Dynamics, Integrator, Kind};
 use crate::random::normals::Streams;
 use crate::simd::instructions::{Instructions, LaneWork};
@@ -13,14 +13,14 @@ use crate::step::ito::ito_rate;
 use crate::step::small::{SmallRule, SmallSteps};
 use crate::step::strang::LieStrang;
 use crate::step::update::Update;
-use crate::step::velocity::DisplacementRule;
+use crate::step::velocity::VelocityRule;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
 /// How Θ is moved by ΔG.
 enum Rule<const N: usize> {
     /// I + H(ΔG), with momentum or weight decay where there is any.
-    Euler(Option<DisplacementRule<N>>),
+    Euler(Option<VelocityRule<N>>),
     /// exp(H(ΔG)) diag(damping).
     LieEuler(LaneVec<N>),
     /// exp(H(ΔG) + diag(rate)).
@@ -35,11 +35,11 @@ pub struct Stepper<const N: usize> {
     rule: Rule<N>,
     counterfactual: Option<Counterfactual<N>>,
     /// 1/(1 − μ).
-    persistence: f64,
+    momentum_gain: f64,
     /// Whether there are runs of steps in registers for them.
     small: bool,
     update: Update<N>,
-    upkeep: Upkeep<N>,
+    reorthogonalizer: Reorthogonalizer<N>,
     /// ΔG, p × k row-major.
     step: LaneVec<N>,
     trajectories: Words<N>,
@@ -65,9 +65,9 @@ impl<const N: usize> Stepper<N> {
             rule,
             counterfactual,
             small,
-            persistence: dynamics.optimizer.persistence(),
-            update: Update::new(problem.inputs, problem.outputs),
-            upkeep: Upkeep::default(),
+            momentum_gain: dynamics.optimizer.momentum_gain(),
+            update: Update::new(problem.inputs, problem.outputs, streams.instructions),
+            reorthogonalizer: Reorthogonalizer::default(),
             step: LaneVec::zeros(problem.inputs * problem.outputs),
             trajectories: streams.trajectories,
             instructions: streams.instructions,
@@ -90,7 +90,7 @@ impl<const N: usize> Stepper<N> {
                     1
                 }
                 Some(taken) => {
-                    state.keep_up(&mut self.upkeep, self.instructions);
+                    state.reorthogonalize_due(&mut self.reorthogonalizer, self.instructions);
                     taken
                 }
                 None => {
@@ -153,7 +153,7 @@ impl<const N: usize> Stepper<N> {
     fn take_step(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
         self.move_state(state, problem);
         state.step += 1;
-        state.keep_up(&mut self.upkeep, self.instructions);
+        state.reorthogonalize_due(&mut self.reorthogonalizer, self.instructions);
     }
 
     #[inline(always)]
@@ -169,17 +169,17 @@ impl<const N: usize> Stepper<N> {
         if let Some(counterfactual) = &mut self.counterfactual {
             counterfactual.apply(state, problem, self.instructions);
         }
-        let mask = state.admit(square, self.persistence);
+        let mask = state.accept_step(square, self.momentum_gain);
         zero_outside(mask, &mut self.step);
         let columns = state.factor.mantissa_mut();
         match &mut self.rule {
-            Rule::Euler(displacement) => {
-                if let Some(rule) = displacement {
+            Rule::Euler(velocity) => {
+                if let Some(rule) = velocity {
                     rule.remember(columns);
                 }
                 self.update.euler(&self.step, columns);
-                if let Some(rule) = displacement {
-                    rule.displace(columns, &mut state.displacement, mask);
+                if let Some(rule) = velocity {
+                    rule.advance(columns, &mut state.velocity, mask);
                 }
             }
             Rule::LieEuler(damping) => {
@@ -222,10 +222,7 @@ impl<const N: usize> Rule<N> {
                     }
                 }
             }
-            _ => Self::Euler(DisplacementRule::new(
-                &dynamics.optimizer,
-                dynamics.step_size,
-            )),
+            _ => Self::Euler(VelocityRule::new(&dynamics.optimizer, dynamics.step_size)),
         }
     }
 }

@@ -116,7 +116,7 @@ impl<const N: usize> LieStrang<N> {
                 Part::Noise => (&mut self.noise, &self.ones),
             };
             let square = sum_of_squares(increment);
-            let mask = state.admit(square, 1.0);
+            let mask = state.accept_step(square, 1.0);
             zero_outside(mask, increment);
             let columns = state.factor.mantissa_mut();
             update.exponential(increment, square, damping, columns, mask);
@@ -178,18 +178,18 @@ impl<const N: usize> LieStrang<N> {
     #[inline(always)]
     fn turn(&mut self, columns: &mut [Lanes<N>], bound: Lanes<N>, mask: Mask<N>) {
         let mut repeats = Lanes::ONE;
-        let mut left = bound.where_else(mask, Lanes::ZERO);
+        let mut left = bound.select(mask, Lanes::ZERO);
         while Lanes::splat(AREA_BOUND).less_than(left).any() {
             let above = Lanes::splat(AREA_BOUND).less_than(left);
-            repeats = (repeats + repeats).where_else(above, repeats);
-            left = (left * Lanes::splat(0.5)).where_else(above, left);
+            repeats = (repeats + repeats).select(above, repeats);
+            left = (left * Lanes::splat(0.5)).select(above, left);
         }
         // c = 1/√8.
         let share = Lanes::splat(0.125f64.sqrt()) / repeats;
         let most = repeats.0.iter().fold(1.0_f64, |a, &b| a.max(b)) as u32;
         for repeat in 0..most {
             let going = Lanes::splat(f64::from(repeat)).less_than(repeats) & mask;
-            let share = share.where_else(going, Lanes::ZERO);
+            let share = share.select(going, Lanes::ZERO);
             for column in columns.chunks_exact_mut(self.term.len()) {
                 self.rotate(column, share);
             }

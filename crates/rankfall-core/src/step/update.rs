@@ -9,6 +9,7 @@ use crate::kernels::Variant;
 use crate::kernels::action::Action;
 use crate::kernels::halves::{Halves, halves, shared_halves};
 use crate::kernels::series::SERIES_BOUND;
+use crate::simd::instructions::Instructions;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
 
@@ -31,7 +32,7 @@ pub struct Update<const N: usize> {
 
 impl<const N: usize> Update<N> {
     /// For p inputs and k outputs.
-    pub fn new(inputs: usize, outputs: usize) -> Self {
+    pub fn new(inputs: usize, outputs: usize, instructions: Instructions) -> Self {
         let (tall, short) = (inputs.max(outputs), inputs.min(outputs));
         let zeros = |count| LaneVec::zeros(count);
         let halves = Halves {
@@ -47,7 +48,7 @@ impl<const N: usize> Update<N> {
             damping: zeros(tall + short),
             ones: LaneVec::filled(Lanes::ONE, tall + short),
             column: [zeros(tall + short), zeros(tall + short)],
-            action: Action::new(halves, Variant::of::<N>(inputs, outputs)),
+            action: Action::new(halves, Variant::of::<N>(inputs, outputs), instructions),
         }
     }
 
@@ -119,7 +120,7 @@ impl<const N: usize> Update<N> {
                 self.zero_outside(going);
             }
             for column in columns.chunks_exact_mut(self.inputs + self.outputs) {
-                self.taylor(column, rate, share.where_else(going, Lanes::ZERO));
+                self.taylor(column, rate, share.select(going, Lanes::ZERO));
             }
         }
     }
@@ -142,7 +143,7 @@ impl<const N: usize> Update<N> {
     #[inline(always)]
     fn zero_outside(&mut self, mask: Mask<N>) {
         for entry in &mut self.increment {
-            *entry = entry.where_else(mask, Lanes::ZERO);
+            *entry = entry.select(mask, Lanes::ZERO);
         }
     }
 
@@ -161,14 +162,14 @@ impl<const N: usize> Update<N> {
         }
         let bound = Lanes::splat(SERIES_BOUND);
         let mut repeats = Lanes::ONE;
-        let mut left = square.where_else(large, Lanes::ZERO);
+        let mut left = square.select(large, Lanes::ZERO);
         loop {
             let above = bound.less_than(left);
             if !above.any() {
                 break;
             }
-            repeats = (repeats + repeats).where_else(above, repeats);
-            left = (left * Lanes::splat(0.25)).where_else(above, left);
+            repeats = (repeats + repeats).select(above, repeats);
+            left = (left * Lanes::splat(0.25)).select(above, left);
         }
         let share = Lanes::ONE / repeats;
         for entry in &mut self.increment {
@@ -219,7 +220,7 @@ fn damping_of<'a, const N: usize>(
         return damping;
     }
     for (own, factor) in scratch.iter_mut().zip(damping) {
-        *own = factor.where_else(mask, Lanes::ONE);
+        *own = factor.select(mask, Lanes::ONE);
     }
     scratch
 }

@@ -1,6 +1,6 @@
 //! A step of a descent with momentum or weight decay, for N trajectories.
 //!
-//! With D = H(ΔG)Θ − ηλΘ, what is added to Θ without momentum, and U = −ηv the displacement that lasts,
+//! With D = H(ΔG)Θ − ηλΘ, what is added to Θ without momentum, and U = −ηv the velocity in units of a step,
 //!
 //!   U ← μU + D,   Θ ← Θ + U      (Nesterov: Θ ← Θ + D + μU with the new U).
 //!
@@ -12,7 +12,7 @@ use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
 
 /// The rule of one descent, with scratch.
-pub struct DisplacementRule<const N: usize> {
+pub struct VelocityRule<const N: usize> {
     momentum: f64,
     nesterov: bool,
     /// ηλ.
@@ -21,7 +21,7 @@ pub struct DisplacementRule<const N: usize> {
     before: LaneVec<N>,
 }
 
-impl<const N: usize> DisplacementRule<N> {
+impl<const N: usize> VelocityRule<N> {
     /// None for plain descent, which needs none.
     pub fn new(optimizer: &Optimizer, step_size: f64) -> Option<Self> {
         (!optimizer.is_plain()).then(|| Self {
@@ -38,11 +38,11 @@ impl<const N: usize> DisplacementRule<N> {
         self.before.copy_of(columns);
     }
 
-    /// Makes of Θ after (I + H(ΔG))Θ what it is after the step, and moves `displacement`, the columns of U,
-    /// which may be empty before the first; lanes outside `mask` keep their bits.
+    /// Makes of Θ after (I + H(ΔG))Θ what it is after the step, and moves `velocity`, the columns of U,
+    /// which may be empty before the first; lanes outside `mask` are unchanged.
     #[inline(always)]
-    pub fn displace(&self, columns: &mut [Lanes<N>], displacement: &mut LaneVec<N>, mask: Mask<N>) {
-        let decay = self.decay.where_else(mask, Lanes::ZERO);
+    pub fn advance(&self, columns: &mut [Lanes<N>], velocity: &mut LaneVec<N>, mask: Mask<N>) {
+        let decay = self.decay.select(mask, Lanes::ZERO);
         if self.momentum == 0.0 {
             for (entry, &before) in columns.iter_mut().zip(&self.before) {
                 *entry = (-decay).mul_add(before, *entry);
@@ -50,17 +50,17 @@ impl<const N: usize> DisplacementRule<N> {
             return;
         }
         let momentum = Lanes::splat(self.momentum);
-        displacement.resize(columns.len());
-        let entries = columns.iter_mut().zip(displacement).zip(&self.before);
+        velocity.resize(columns.len());
+        let entries = columns.iter_mut().zip(velocity).zip(&self.before);
         for ((entry, lasting), &before) in entries {
             let added = (-decay).mul_add(before, *entry - before);
-            let displaced = momentum.mul_add(*lasting, added);
+            let advanced = momentum.mul_add(*lasting, added);
             let ahead = match self.nesterov {
-                true => momentum.mul_add(displaced, added),
-                false => displaced,
+                true => momentum.mul_add(advanced, added),
+                false => advanced,
             };
-            *entry = (before + ahead).where_else(mask, before);
-            *lasting = displaced.where_else(mask, *lasting);
+            *entry = (before + ahead).select(mask, before);
+            *lasting = advanced.select(mask, *lasting);
         }
     }
 }

@@ -100,7 +100,7 @@ pub fn decay_rates(
     nu: f64,
 ) -> Result<Vec<f64>, NoClosedForm> {
     not_negative("nu", nu)?;
-    let seen = Seen::new(eigenvalues, beta)?;
+    let seen = VisibleProblem::new(eigenvalues, beta)?;
     let mut rates = seen.rates(nu)?;
     rates.resize(eigenvalues.len() + beta.ncols(), 0.0);
     rates.sort_by(|a, b| b.total_cmp(a));
@@ -116,7 +116,7 @@ pub fn surviving_singular_values(
     eigenvalues: &[f64],
     beta: &Mat<f64>,
 ) -> Result<usize, NoClosedForm> {
-    let seen = Seen::new(eigenvalues, beta)?;
+    let seen = VisibleProblem::new(eigenvalues, beta)?;
     seen.rates(1.0)?;
     // With S = 0 nothing moves, W₂ included.
     let still = if seen.values.is_empty() {
@@ -128,7 +128,7 @@ pub fn surviving_singular_values(
 }
 
 /// The problem without the null directions of S.
-struct Seen {
+struct VisibleProblem {
     /// Positive eigenvalues of S.
     values: Vec<f64>,
     outputs: usize,
@@ -138,7 +138,7 @@ struct Seen {
     left: Mat<f64>,
 }
 
-impl Seen {
+impl VisibleProblem {
     fn new(eigenvalues: &[f64], beta: &Mat<f64>) -> Result<Self, NoClosedForm> {
         check(eigenvalues, beta)?;
         let places: Vec<usize> = (0..eigenvalues.len())
@@ -329,7 +329,7 @@ mod tests {
     /// The two formulas meet at p = k, where ŨŨᵀ = I.
     #[test]
     fn tall_and_wide_agree_on_squares() {
-        let seen = Seen::new(&SPECTRUM[..4], &gaussian(4, 4)).expect("a problem");
+        let seen = VisibleProblem::new(&SPECTRUM[..4], &gaussian(4, 4)).expect("a problem");
         let (mut tall, mut wide) = (seen.tall(0.7), seen.wide(0.7));
         tall.sort_by(f64::total_cmp);
         wide.sort_by(f64::total_cmp);

@@ -145,7 +145,7 @@ impl<const N: usize> Forces<N> {
         let large_square = self.squares[large];
         // λ_small/λ_large, 0 where both are 0.
         let ratio = (self.squares[small] / large_square) * (shift + shift).exp2_whole();
-        let ratio = ratio.where_else(Lanes::ZERO.less_than(large_square), Lanes::ZERO);
+        let ratio = ratio.select(Lanes::ZERO.less_than(large_square), Lanes::ZERO);
         let q = self.q(i, j);
         let gap = Lanes::ONE - ratio;
         let gap = gap.mul_add(gap, Lanes::splat(self.smoothing) * q).sqrt();
@@ -247,7 +247,7 @@ impl<const N: usize> LaneWork for Evaluate<'_, N> {
             gradient[i] = Lanes::splat(4.0) * self.along_gradient(column(i));
             if (!full_rank).any() {
                 let sum = nu * self.null_sum(i, &s, &b);
-                q_null[i] = Lanes::ZERO.where_else(full_rank, sum);
+                q_null[i] = Lanes::ZERO.select(full_rank, sum);
             }
         }
         Forces {
@@ -276,7 +276,7 @@ impl<const N: usize> Evaluate<'_, N> {
                 square = entry.mul_add(entry, square);
             }
             let nonzero = Lanes::ZERO.less_than(square);
-            let norm = square.sqrt().where_else(nonzero, Lanes::ONE);
+            let norm = square.sqrt().select(nonzero, Lanes::ONE);
             for entry in column {
                 *entry = *entry / norm;
             }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::kernels::layer_product;
 use crate::linalg::dense::{identity_lanes, product};
 use crate::linalg::graded::{GradedColumns, Rotate};
-use crate::linalg::reorthogonalization::Upkeep;
-use crate::linalg::reorthogonalization_schedule::Turns;
-use crate::model::network::{Start, Weights, unfold};
+use crate::linalg::reorthogonalization::Reorthogonalizer;
+use crate::linalg::reorthogonalization_schedule::ReorthogonalizationSchedule;
+use crate::model::network::{Start, Weights, lift_to_full_width};
 use crate::model::problem::Problem;
 use crate::simd::instructions::Instructions;
 use crate::simd::lane_vec::LaneVec;
@@ -30,9 +30,9 @@ pub struct State<const N: usize> {
     pub factor: GradedColumns<N>,
     /// R, m × m column-major.
     pub rotation: LaneVec<N>,
-    /// The mantissas of the displacement that lasts, with momentum: as many as those of the factor, with
+    /// The mantissas of the velocity, with momentum: as many as those of the factor, with
     /// its exponents; empty without, and before the first step.
-    pub displacement: LaneVec<N>,
+    pub velocity: LaneVec<N>,
     /// 4^exponent of each column: what it weighs in W₁W₂.
     pub weight: LaneVec<N>,
     /// Steps taken.
@@ -41,8 +41,8 @@ pub struct State<const N: usize> {
     stopped: Vec<Option<(u64, StopReason)>>,
     /// 1 in the lanes that live, 0 in those that diverged.
     living: Lanes<N>,
-    /// When the columns are looked at.
-    turns: Turns<N>,
+    /// When the columns are checked.
+    schedule: ReorthogonalizationSchedule<N>,
     /// Proposed step of the adaptive integrator of gradient flow; 0 before the first.
     pub adaptive_step: Lanes<N>,
     /// Steps that the adaptive integrator has tried.
@@ -58,12 +58,12 @@ impl<const N: usize> State<N> {
         let mut state = Self {
             factor,
             rotation: identity_lanes(m),
-            displacement: LaneVec::default(),
+            velocity: LaneVec::default(),
             weight: LaneVec::filled(Lanes::ONE, m),
             step: 0,
             stopped: vec![None; N],
             living: Lanes::ONE,
-            turns: Turns::default(),
+            schedule: ReorthogonalizationSchedule::default(),
             adaptive_step: Lanes::ZERO,
             attempts: Lanes::ZERO,
         };
@@ -103,73 +103,77 @@ impl<const N: usize> State<N> {
     }
 
     /// Notes a step with increments of these squared Frobenius norms, each of which will have moved Θ by
-    /// `persistence` times itself, marks the lanes that it takes out of range as diverged, and returns
+    /// `momentum_gain` times itself, marks the lanes that it takes out of range as diverged, and returns
     /// those that may take it.
     #[inline(always)]
-    pub fn admit(&mut self, square: Lanes<N>, persistence: f64) -> Mask<N> {
+    pub fn accept_step(&mut self, square: Lanes<N>, momentum_gain: f64) -> Mask<N> {
         let small = square.at_most(Lanes::splat(DIVERGED * DIVERGED));
         let alive = self.alive();
         if (alive & !small).any() {
             self.mark_diverged(alive & !small);
         }
         let alive = alive & small;
-        self.moved(Lanes::splat(persistence * persistence) * square, alive);
+        self.moved(Lanes::splat(momentum_gain * momentum_gain) * square, alive);
         alive
     }
 
-    /// The same for a step without persistence where no lane has diverged, but notes it only if every
+    /// The same for a step without momentum where no lane has diverged, but notes it only if every
     /// lane's squared norm is at most `most`; returns whether.
     #[inline(always)]
-    pub fn admit_all(&mut self, square: Lanes<N>, most: f64) -> bool {
-        let admitted = !(!square.at_most(Lanes::splat(most))).any();
-        if admitted {
+    pub fn accept_step_of_all(&mut self, square: Lanes<N>, most: f64) -> bool {
+        let accepted = !(!square.at_most(Lanes::splat(most))).any();
+        if accepted {
             self.moved(square, Mask::ALL);
         }
-        admitted
+        accepted
     }
 
     /// Whether the columns of any lane are due.
     #[inline(always)]
     pub fn columns_due(&self) -> bool {
-        self.turns.any_due(self.step)
+        self.schedule.any_due(self.step)
     }
 
     /// Notes that the lanes of `mask` moved by ‖ΔG‖²_F = `square` in one step.
     #[inline(always)]
     pub fn moved(&mut self, square: Lanes<N>, mask: Mask<N>) {
-        self.turns.moved(square, mask);
+        self.schedule.moved(square, mask);
     }
 
-    /// Looks at the columns of the lanes that are due, and keeps them apart.
+    /// Checks the columns of the lanes that are due, and reorthogonalises them.
     #[inline(always)]
-    pub fn keep_up(&mut self, upkeep: &mut Upkeep<N>, instructions: Instructions) {
+    pub fn reorthogonalize_due(
+        &mut self,
+        reorthogonalizer: &mut Reorthogonalizer<N>,
+        instructions: Instructions,
+    ) {
         let alive = self.alive();
-        let due = self.turns.due(self.step, alive);
+        let due = self.schedule.due(self.step, alive);
         if due.any() {
-            self.keep_apart(due, upkeep, instructions);
+            self.reorthogonalize(due, reorthogonalizer, instructions);
         }
     }
 
     /// Rotates the columns of the living lanes until they are orthogonal: they are then singular
-    /// vectors times singular values. For flows, which have no displacement.
+    /// vectors times singular values. For flows, which have no velocity.
     pub fn make_orthogonal(&mut self, instructions: Instructions) {
         let when = Rotate::to_orthogonality(self.factor.rows());
         self.orthogonalise(when, self.alive(), instructions);
     }
 
-    /// Looks at the columns of the lanes of `mask` that have moved far, and keeps them apart. For integrators
-    /// whose lanes take steps of their own: turns go by the common step, so that a lane would be looked at
+    /// Checks the columns of the lanes of `mask` that have moved far, and reorthogonalises them. For integrators
+    /// whose lanes take steps of their own: the schedule goes by the common step, so that a lane would be checked
     /// before or after its own step as its neighbours please.
     #[inline(always)]
-    pub fn keep_up_far(
+    pub fn reorthogonalize_far(
         &mut self,
         mask: Mask<N>,
-        upkeep: &mut Upkeep<N>,
+        reorthogonalizer: &mut Reorthogonalizer<N>,
         instructions: Instructions,
     ) {
-        let due = self.turns.far() & mask & self.alive();
+        let due = self.schedule.far() & mask & self.alive();
         if due.any() {
-            self.keep_apart(due, upkeep, instructions);
+            self.reorthogonalize(due, reorthogonalizer, instructions);
         }
     }
 
@@ -179,27 +183,32 @@ impl<const N: usize> State<N> {
         let rows = self.factor.rows();
         let columns = self.factor.mantissa_mut().chunks_exact_mut(rows);
         for (column, &factor) in columns.zip(factors) {
-            let factor = factor.where_else(alive, Lanes::ONE);
+            let factor = factor.select(alive, Lanes::ONE);
             for entry in column {
                 *entry = *entry * factor;
             }
         }
     }
 
-    /// Keeps the columns apart, each with its displacement under it: together they are what steps act on.
-    fn keep_apart(&mut self, mask: Mask<N>, upkeep: &mut Upkeep<N>, instructions: Instructions) {
+    /// Reorthogonalises the columns, each with its velocity under it: together they are what steps act on.
+    fn reorthogonalize(
+        &mut self,
+        mask: Mask<N>,
+        reorthogonalizer: &mut Reorthogonalizer<N>,
+        instructions: Instructions,
+    ) {
         let rotation = Some(&mut self.rotation[..]);
-        if self.displacement.is_empty() {
-            upkeep.keep_apart(&mut self.factor, mask, rotation, instructions);
+        if self.velocity.is_empty() {
+            reorthogonalizer.reorthogonalize(&mut self.factor, mask, rotation, instructions);
         } else {
-            let mut both = self.factor.stacked_on(&self.displacement);
-            upkeep.keep_apart(&mut both, mask, rotation, instructions);
-            self.factor.take_apart(&both, &mut self.displacement);
+            let mut both = self.factor.stacked_on(&self.velocity);
+            reorthogonalizer.reorthogonalize(&mut both, mask, rotation, instructions);
+            self.factor.take_apart(&both, &mut self.velocity);
         }
         self.columns_moved(mask);
     }
 
-    /// Without momentum: displacements stay as they are.
+    /// Without momentum: velocities stay as they are.
     fn orthogonalise(&mut self, when: Rotate, mask: Mask<N>, instructions: Instructions) {
         let rows = self.factor.rows();
         let rotation = Some(&mut self.rotation[..]);
@@ -208,12 +217,12 @@ impl<const N: usize> State<N> {
         self.columns_moved(mask);
     }
 
-    /// Takes over the exponents of columns that were just looked at.
+    /// Takes over the exponents of columns that were just checked.
     fn columns_moved(&mut self, mask: Mask<N>) {
         for (weight, &e) in self.weight.iter_mut().zip(self.factor.exponent()) {
             *weight = (e + e).exp2_whole();
         }
-        self.turns.looked(mask, self.step);
+        self.schedule.checked(mask, self.step);
     }
 
     /// W₁W₂, p × k row-major.
@@ -269,6 +278,6 @@ impl<const N: usize> State<N> {
             self.factor.mantissa()[j * d + i].0[lane] * scale
         });
         let unturn = Mat::from_fn(m, m, |i, j| self.rotation[i * m + j].0[lane]);
-        unfold(&product(&scaled, &unturn), &start.right, problem)
+        lift_to_full_width(&product(&scaled, &unturn), &start.right, problem)
     }
 }

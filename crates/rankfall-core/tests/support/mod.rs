@@ -117,7 +117,7 @@ pub fn step(value: &Value, step: Step) -> Weights {
         .chain((0..k).map(|_| Lanes([half * case.problem.trace()])))
         .collect();
     let damping: Vec<Lanes<1>> = rate.iter().map(|r| Lanes([r.0[0].exp()])).collect();
-    let mut update = Update::new(p, k);
+    let mut update = Update::new(p, k, Instructions::best());
     let columns = case.state.factor.mantissa_mut();
     match step {
         Step::Euler => update.euler(&increment, columns),

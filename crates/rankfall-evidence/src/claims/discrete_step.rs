@@ -9,7 +9,7 @@ use rankfall_core::model::network::Start;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
-use rankfall_core::step::inspector::Walk;
+use rankfall_core::step::inspector::StepInspector;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
@@ -210,7 +210,7 @@ fn follow(
     let setting = bench.setting;
     let (seed, k) = (setting.seed, setting.outputs());
     let start = setting.start()?;
-    let walk = Walk::new(dynamics, &setting.problem, &start, seed, stream, 0);
+    let walk = StepInspector::new(dynamics, &setting.problem, &start, seed, stream, 0);
     let mut walk = walk.ok_or_else(|| Stop::Unmeasured("gradient flow takes no steps".into()))?;
     let d = setting.rows_of_theta() as f64;
     let unit = 16.0 * d * d * f64::EPSILON;
@@ -260,7 +260,7 @@ fn mean_change(
         stream,
         trajectories,
     };
-    let initial = Walk::new(dynamics, problem, start, bench.setting.seed, stream, 0);
+    let initial = StepInspector::new(dynamics, problem, start, bench.setting.seed, stream, 0);
     let initial = initial.ok_or_else(|| Stop::Unmeasured("gradient flow takes no steps".into()))?;
     let before = log_abs_det_of(initial.state(), 0, &mut Vec::new());
     let change = |stepped: &Transition, out: &mut [Lanes<BLOCK>]| {

@@ -3,7 +3,7 @@
 use rankfall_core::model::dynamics::{Dynamics, Integrator};
 use rankfall_core::model::network::Start;
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
-use rankfall_core::step::inspector::Walk;
+use rankfall_core::step::inspector::StepInspector;
 use rankfall_core::theory::forces::EigenvalueForces;
 
 use crate::bench::Bench;
@@ -113,7 +113,8 @@ impl Local {
         let weights = run.weights;
         let weights = weights.ok_or_else(|| Stop::Unmeasured("the path diverged".into()))?;
         let start = Start::of(&weights, problem);
-        let still = Walk::new(&flow(Integrator::LieEuler, nu, h), problem, &start, 0, 0, 0);
+        let still =
+            StepInspector::new(&flow(Integrator::LieEuler, nu, h), problem, &start, 0, 0, 0);
         let still = still.ok_or_else(|| Stop::Unmeasured("nothing takes steps".into()))?;
         let forces = still.forces(0, nu);
         let before = log_eigenvalues(&still).iter().map(|l| l.0[0]).collect();
@@ -144,7 +145,7 @@ impl Local {
     }
 
     /// Δ log λᵢ of each lane.
-    fn change(&self, walk: &Walk) -> Vec<Lanes<BLOCK>> {
+    fn change(&self, walk: &StepInspector) -> Vec<Lanes<BLOCK>> {
         let after = log_eigenvalues(walk);
         let pairs = after.into_iter().zip(&self.before);
         pairs.map(|(x, &y)| x - Lanes::splat(y)).collect()
@@ -180,7 +181,7 @@ impl Local {
     }
 }
 
-fn log_eigenvalues(walk: &Walk) -> Vec<Lanes<BLOCK>> {
+fn log_eigenvalues(walk: &StepInspector) -> Vec<Lanes<BLOCK>> {
     let norms = walk.log_singular_values();
     norms.into_iter().map(|l| l + l).collect()
 }

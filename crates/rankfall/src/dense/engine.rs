@@ -4,13 +4,14 @@ use super::preparation::{AnySource, Prepared, first_training, of_ensemble, prepa
 use super::record::DenseRecorder;
 use crate::engine::{Engine, Measurements};
 use crate::estimate;
-use crate::experiment::layered::LayeredExperiment;
+use crate::experiment::DenseExperiment;
 use crate::failure::Failure;
 use crate::run::Options;
 use crate::stability;
+use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use rankfall_core::simd::instructions::Instructions;
-use rankfall_nets::ensemble::{EnsembleSpec, Source};
+use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Source};
 use rankfall_nets::inert::inert;
 use rankfall_nets::scalar::Scalar;
 use rankfall_nets::training::Plan;
@@ -32,7 +33,7 @@ impl DenseEngine {
     /// # Errors
     /// Exit code 2 for what is wrong with the experiment, its data, or its cost.
     pub fn prepare(
-        mut experiment: LayeredExperiment,
+        mut experiment: DenseExperiment,
         why: String,
         folder: &Path,
         options: &Options,
@@ -150,4 +151,44 @@ fn inert_of<T: Scalar>(
         dead_units: found.dead_units,
         still_layers: found.still_layers,
     })
+}
+
+/// Names of observables in the order of the cells of one save, t at each save, and the statistics.
+pub type AtEnds = (Vec<(String, u32)>, Vec<f64>, Statistics);
+
+/// Runs a dynamics and measures it only at the steps that `save_steps` picks, given the last: what a sweep
+/// asks of each of its points.
+///
+/// # Errors
+/// As for [`Engine::run`].
+pub fn at_ends(
+    prepared: &Prepared,
+    dynamics: usize,
+    save_steps: impl Fn(u64) -> Vec<u64>,
+    threads: usize,
+    resume: Option<&Checkpoint>,
+    control: &dyn Control,
+) -> Result<AtEnds, RunError<Failure>> {
+    let mut ensemble = prepared.known.ensembles[dynamics].clone();
+    ensemble.measure.save_steps = save_steps(ensemble.training.steps);
+    ensemble.measure.losses_every = 1;
+    ensemble.measure.spectra_every = 1;
+    match &prepared.source {
+        AnySource::Single(source) => at_ends_of(&ensemble, source, threads, resume, control),
+        AnySource::Double(source) => at_ends_of(&ensemble, source, threads, resume, control),
+    }
+    .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))
+}
+
+fn at_ends_of<T: Scalar>(
+    ensemble: &EnsembleSpec,
+    source: &Source<T>,
+    threads: usize,
+    resume: Option<&Checkpoint>,
+    control: &dyn Control,
+) -> Result<AtEnds, RunError<EnsembleError>> {
+    let outcome = ensemble.run(source, threads, resume, control, Instructions::best())?;
+    let observables = outcome.layout.observables.into_iter();
+    let observables = observables.map(|o| (o.name, o.index)).collect();
+    Ok((observables, outcome.times, outcome.statistics))
 }

@@ -3,11 +3,11 @@
 
 use super::tables;
 use crate::estimate;
-use crate::experiment::layered::{InitChoice, LayeredData, LayeredExperiment};
+use crate::experiment::{DenseExperiment, InitSpec, RowData};
 use crate::failure::Failure;
 use crate::given_weights::read_layers;
 use crate::preparation::expect_checksum;
-use rankfall_nets::data::{DataError, Dataset};
+use rankfall_nets::data::{DataError, Dataset, Targets};
 use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Source};
 use rankfall_nets::inert::constant_loss;
 use rankfall_nets::initialisation::Initialisation;
@@ -69,7 +69,7 @@ pub struct Known {
 ///
 /// # Errors
 /// Exit code 2, naming the section.
-pub fn prepare(experiment: &mut LayeredExperiment) -> Result<Prepared, Failure> {
+pub fn prepare(experiment: &mut DenseExperiment) -> Result<Prepared, Failure> {
     match experiment.network.precision {
         Precision::F32 => prepare_in(experiment, AnySource::Single),
         Precision::F64 => prepare_in(experiment, AnySource::Double),
@@ -77,13 +77,17 @@ pub fn prepare(experiment: &mut LayeredExperiment) -> Result<Prepared, Failure> 
 }
 
 fn prepare_in<T: Scalar>(
-    experiment: &mut LayeredExperiment,
+    experiment: &mut DenseExperiment,
     wrap: impl Fn(Source<T>) -> AnySource,
 ) -> Result<Prepared, Failure> {
-    let network = Network::new(&experiment.network.spec);
+    let (source, words, mut warnings) = source::<T>(experiment)?;
+    if let Source::Shared { train, held_out } = &source {
+        let outputs = held_out.as_ref().map_or(0, outputs).max(outputs(train));
+        experiment.set_sizes(train.inputs(), outputs);
+    }
+    let network = Network::new(&experiment.spec);
     let network = network.map_err(|error| Failure::input(format!("`network`: {error}")))?;
     let (initialisation, note) = initialisation(experiment, &network)?;
-    let (source, words, mut warnings) = source::<T>(experiment)?;
     warnings.extend(note);
     let (train, held_out) = first_data(&source, experiment)?;
     let ensembles = ensembles(experiment, &initialisation, train.rows() as u64)?;
@@ -131,14 +135,22 @@ fn prepare_in<T: Scalar>(
     })
 }
 
+/// Columns of the targets, or classes.
+fn outputs<T: Scalar>(data: &Dataset<T>) -> usize {
+    match data.targets() {
+        Targets::Values { columns, .. } => *columns,
+        Targets::Classes(classes) => classes.iter().max().map_or(0, |last| *last as usize + 1),
+    }
+}
+
 /// Initial weights, read where they come from a file, and what was taken for them.
 fn initialisation(
-    experiment: &mut LayeredExperiment,
+    experiment: &mut DenseExperiment,
     network: &Network,
 ) -> Result<(Initialisation, Option<String>), Failure> {
     match &mut experiment.network.init {
-        InitChoice::Drawn(initialisation) => Ok((initialisation.clone(), None)),
-        InitChoice::File { path, checksum } => {
+        InitSpec::Drawn(initialisation) => Ok((initialisation.clone(), None)),
+        InitSpec::File { path, checksum } => {
             let given = read_layers(path, network)?;
             expect_checksum(checksum.as_deref(), &given.checksum, path)?;
             *checksum = Some(given.checksum);
@@ -150,8 +162,8 @@ fn initialisation(
 /// Where data come from, in words, with what a reader must know of them.
 type Described<T> = (Source<T>, String, Vec<String>);
 
-fn source<T: Scalar>(experiment: &mut LayeredExperiment) -> Result<Described<T>, Failure> {
-    if let LayeredData::Teacher(teacher) = &experiment.data {
+fn source<T: Scalar>(experiment: &mut DenseExperiment) -> Result<Described<T>, Failure> {
+    if let RowData::Teacher(teacher) = &experiment.data {
         let spec = teacher.spec.clone();
         estimate::check_rows((spec.samples + spec.held_out) as u64, &spec.teacher.layers)?;
         let each = teacher.each_trajectory;
@@ -209,7 +221,7 @@ pub fn first_training<'a, T: Scalar>(
 /// The data that all trajectories share, or those of the first.
 fn first_data<T: Scalar>(
     source: &Source<T>,
-    experiment: &LayeredExperiment,
+    experiment: &DenseExperiment,
 ) -> Result<(Dataset<T>, Option<Dataset<T>>), Failure> {
     match source {
         Source::Shared { train, held_out } => Ok((train.clone(), held_out.clone())),
@@ -222,12 +234,12 @@ fn first_data<T: Scalar>(
 }
 
 fn ensembles(
-    experiment: &LayeredExperiment,
+    experiment: &DenseExperiment,
     initialisation: &Initialisation,
     rows: u64,
 ) -> Result<Vec<EnsembleSpec>, Failure> {
     let (network, run) = (&experiment.network, &experiment.run);
-    let one = |(index, dynamics): (usize, &crate::experiment::layered::LayeredDynamics)| {
+    let one = |(index, dynamics): (usize, &crate::experiment::Descent)| {
         let steps = experiment.steps(index, rows)?;
         let mut measure = MeasureSpec::at(experiment.save_steps(index, rows)?);
         measure.losses_every = run.measure.losses_every;
@@ -239,7 +251,7 @@ fn ensembles(
         measure.jacobian_tolerance = run.measure.jacobian_tolerance;
         Ok(EnsembleSpec {
             training: TrainingSpec {
-                network: network.spec.clone(),
+                network: experiment.spec.clone(),
                 initialisation: initialisation.clone(),
                 loss: network.loss,
                 optimizer: dynamics.optimizer,

@@ -4,7 +4,7 @@ use super::preparation::Known;
 use crate::checkpoint::Finished;
 use crate::engine::{Measurements, Recorder};
 use crate::exact::record::optimizer_record;
-use crate::experiment::layered::LayeredExperiment;
+use crate::experiment::DenseExperiment;
 use crate::failure::Failure;
 use crate::results::Heading;
 use crate::run_folder::weights::layer_tensors;
@@ -19,7 +19,7 @@ use rankfall_report::record::{ACCOUNT, DENSE, DynamicsSummary, ProblemSummary, S
 /// Makes results of what the dense engine measured.
 pub struct DenseRecorder {
     /// The experiment.
-    pub experiment: LayeredExperiment,
+    pub experiment: DenseExperiment,
     /// What is known of its data.
     pub known: Known,
     /// Why the exact engine does not run it.
@@ -65,7 +65,7 @@ impl Recorder for DenseRecorder {
         let (experiment, known) = (&self.experiment, &self.known);
         let (spec, ensemble) = (&experiment.dynamics[index], &known.ensembles[index]);
         let (training, measure) = (&ensemble.training, &ensemble.measure);
-        let (layout, layers) = (&known.layouts[index], &experiment.network.spec.layers);
+        let (layout, layers) = (&known.layouts[index], &experiment.spec.layers);
         let names = layout
             .observables
             .iter()
@@ -151,7 +151,8 @@ impl Recorder for DenseRecorder {
 
 impl DenseRecorder {
     fn problem(&self) -> ProblemSummary {
-        let (known, network) = (&self.known, &self.experiment.network);
+        let (known, experiment) = (&self.known, &self.experiment);
+        let network = &experiment.network;
         let name = |value: serde_json::Result<String>| {
             value
                 .map(|text| text.trim_matches('"').to_owned())
@@ -160,13 +161,13 @@ impl DenseRecorder {
         ProblemSummary {
             samples: known.samples,
             held_out: known.held_out,
-            layers: network.spec.layers.clone(),
-            kind: match network.spec.kind {
+            layers: experiment.spec.layers.clone(),
+            kind: match experiment.spec.kind {
                 Architecture::Dense => "dense".to_owned(),
                 Architecture::DiagonalLinear => "diagonal-linear".to_owned(),
             },
-            activation: name(serde_json::to_string(&network.spec.activation)),
-            bias: network.spec.bias,
+            activation: name(serde_json::to_string(&experiment.spec.activation)),
+            bias: experiment.spec.bias,
             parameters: known.network.parameters() as u64,
             loss: name(serde_json::to_string(&network.loss)),
             precision: name(serde_json::to_string(&network.precision)),
@@ -180,7 +181,7 @@ impl DenseRecorder {
 }
 
 /// t = Σ η up to a step.
-fn time_of(training: &TrainingSpec, step: u64) -> f64 {
+pub fn time_of(training: &TrainingSpec, step: u64) -> f64 {
     if training.schedule == Schedule::default() {
         return training.step_size * step as f64;
     }

@@ -1,7 +1,8 @@
 //! From the `[data]` section to rows in the precision of the run: read, split, standardised.
 
-use crate::experiment::layered::{HeldOut, LayeredData, Pictures, PicturesFrom, WrittenRows};
-use crate::experiment::{FileData, GaussianData};
+use crate::experiment::{
+    FileData, GaussianData, HeldOut, Pictures, PicturesFrom, RowData, WrittenRows,
+};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::{
     data_notes, file_spec, gaussian_words, of_data, recipe, scaled_targets_note,
@@ -80,18 +81,18 @@ impl Standardize {
 ///
 /// # Errors
 /// Exit code 2 for data that cannot be read or held.
-pub fn find<T: Scalar>(data: &LayeredData, seed: u64) -> Result<Option<Found<T>>, Failure> {
+pub fn find<T: Scalar>(data: &RowData, seed: u64) -> Result<Option<Found<T>>, Failure> {
     let (read, standardize) = match data {
-        LayeredData::Teacher(_) => return Ok(None),
-        LayeredData::Gaussian { data, held_out } => {
+        RowData::Teacher(_) => return Ok(None),
+        RowData::Gaussian { data, held_out } => {
             (gaussian(data, *held_out, seed)?, Standardize::Nothing)
         }
-        LayeredData::Rows(rows) => (written(rows), Standardize::Nothing),
-        LayeredData::File { table, held_out } => (
+        RowData::Rows(rows) => (written(rows), Standardize::Nothing),
+        RowData::File { table, held_out } => (
             file(table, held_out, seed)?,
             Standardize::of(table.standardize, table.standardize_targets),
         ),
-        LayeredData::Bundled {
+        RowData::Bundled {
             name,
             standardize,
             standardize_targets,
@@ -101,7 +102,7 @@ pub fn find<T: Scalar>(data: &LayeredData, seed: u64) -> Result<Option<Found<T>>
             bundled(name, *held_out, seed)?,
             Standardize::of(*standardize, *standardize_targets),
         ),
-        LayeredData::Pictures(pictures) => (
+        RowData::Pictures(pictures) => (
             images(pictures)?,
             Standardize::of(pictures.standardize, false),
         ),

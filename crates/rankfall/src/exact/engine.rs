@@ -3,12 +3,12 @@
 use super::record::{ExactRecorder, rows_first};
 use crate::engine::{Engine, Measurements};
 use crate::estimate;
-use crate::experiment::Experiment;
+use crate::experiment::ExactExperiment;
 use crate::failure::Failure;
-use crate::preparation::{self, of_setup};
+use crate::preparation::{self, DataCache, of_setup};
 use crate::run::Options;
 use crate::stability;
-use rankfall_core::ensemble::{Checkpoint, Control, RunError};
+use rankfall_core::ensemble::{Checkpoint, Control, OwnObservable, RunError};
 use rankfall_core::model::setup::Setup;
 use rankfall_core::simd::instructions::Instructions;
 use std::ops::Range;
@@ -17,26 +17,36 @@ use std::path::Path;
 /// An experiment ready to run in the exact engine.
 pub struct ExactEngine {
     setup: Setup,
-    save_steps: Vec<Vec<u64>>,
     unstable: Vec<String>,
     recorder: ExactRecorder,
 }
 
 impl ExactEngine {
-    /// Reads or draws data and weights, and refuses what cannot be run or does not fit; `note` is one more
-    /// sentence for the readers of the results.
+    /// Reads or draws data and weights, and refuses what cannot be run or does not fit.
     ///
     /// # Errors
     /// Exit code 2 for what is wrong with the experiment, its data, or its cost.
     pub fn prepare(
-        mut experiment: Experiment,
-        note: Option<String>,
+        experiment: ExactExperiment,
+        folder: &Path,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        Self::prepare_with(experiment, &DataCache::default(), folder, options)
+    }
+
+    /// Like [`ExactEngine::prepare`], with data from the cache where it has them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare_with(
+        mut experiment: ExactExperiment,
+        cache: &DataCache,
         folder: &Path,
         options: &Options,
     ) -> Result<Self, Failure> {
         estimate::check_drawing(&experiment)?;
-        let mut prepared = preparation::prepare(&mut experiment)?;
-        prepared.known.warnings.extend(note);
+        let mut prepared = preparation::prepare_with(&mut experiment, cache)?;
+        prepared.known.warnings.extend(experiment.engine_note());
         estimate::check(
             &experiment,
             &prepared.known,
@@ -48,13 +58,18 @@ impl ExactEngine {
         prepared.known.warnings.extend(unstable.clone());
         Ok(Self {
             setup: prepared.setup,
-            save_steps: experiment.save_steps(),
             unstable,
             recorder: ExactRecorder {
                 experiment,
                 known: prepared.known,
+                own: Vec::new(),
             },
         })
+    }
+
+    /// Adds quantities of one's own to what is measured.
+    pub fn observe(&mut self, own: Vec<OwnObservable>) {
+        self.recorder.own.extend(own);
     }
 }
 
@@ -77,8 +92,7 @@ impl Engine for ExactEngine {
         resume: Option<&Checkpoint>,
         control: &dyn Control,
     ) -> Result<Measurements, RunError<Failure>> {
-        let experiment = &self.recorder.experiment;
-        let ensemble = experiment.ensemble(dynamics, &self.save_steps[dynamics]);
+        let ensemble = self.recorder.ensemble(dynamics);
         let instructions = Instructions::best();
         let outcome =
             ensemble.run_part(&self.setup, blocks, threads, resume, control, instructions);

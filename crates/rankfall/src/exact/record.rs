@@ -2,14 +2,15 @@
 
 use crate::checkpoint::Finished;
 use crate::engine::{Measurements, Recorder};
-use crate::experiment::{DynamicsSpec, Experiment};
+use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
 use crate::preparation::Known;
 use crate::results::Heading;
 use crate::run_folder::weights::Tensor;
 use crate::summarise::{Grid, Measured, Save, one_for_many};
-use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::ensemble::statistics::Statistics;
+use rankfall_core::ensemble::{EnsembleSpec, OwnObservable};
+use rankfall_core::measure::layout::OWN;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_core::model::network::Weights;
 use rankfall_core::model::optimizer::Optimizer;
@@ -21,9 +22,11 @@ use rankfall_report::record::{
 /// Makes results of what the exact engine measured.
 pub struct ExactRecorder {
     /// The experiment.
-    pub experiment: Experiment,
+    pub experiment: ExactExperiment,
     /// What is known of its data.
     pub known: Known,
+    /// Quantities of one's own that are measured beside all others.
+    pub own: Vec<OwnObservable>,
 }
 
 impl Recorder for ExactRecorder {
@@ -72,7 +75,10 @@ impl Recorder for ExactRecorder {
         let spec = &self.experiment.dynamics[index];
         let dynamics = &spec.dynamics;
         let time_of = |step: u64| step as f64 * spec.time_step;
-        let names = layout.observables.iter().map(|o| (o.name, o.index));
+        let names = layout
+            .observables
+            .iter()
+            .map(|o| self.named(o.name, o.index));
         let saves = save_steps.iter().map(|&step| Save::full(time_of(step)));
         let trajectories = self.experiment.trajectories_of(spec);
         let known = DynamicsSummary {
@@ -137,9 +143,20 @@ impl Recorder for ExactRecorder {
 }
 
 impl ExactRecorder {
-    fn ensemble(&self, dynamics: usize) -> EnsembleSpec {
+    /// A dynamics as the numerics take it.
+    pub fn ensemble(&self, dynamics: usize) -> EnsembleSpec {
         let save_steps = self.experiment.save_steps().swap_remove(dynamics);
-        self.experiment.ensemble(dynamics, &save_steps)
+        let mut ensemble = self.experiment.ensemble(dynamics, &save_steps);
+        ensemble.own_observables.clone_from(&self.own);
+        ensemble
+    }
+
+    /// The name of an observable and its index, quantities of one's own under their names.
+    fn named(&self, name: &'static str, index: u32) -> (&str, u32) {
+        match self.own.get((index as usize).wrapping_sub(1)) {
+            Some(own) if name == OWN => (own.name(), 0),
+            _ => (name, index),
+        }
     }
 
     /// Why the determinant law is not stated of a dynamics, where it is not.
@@ -158,7 +175,7 @@ impl ExactRecorder {
     }
 
     /// Which exact reductions were used, and why not the others.
-    fn reductions(&self, spec: &DynamicsSpec, trajectories: u64) -> Vec<String> {
+    fn reductions(&self, spec: &ExactDynamics, trajectories: u64) -> Vec<String> {
         let run = &self.experiment.run;
         if !run.reductions {
             let why = "none: switched off by run.reductions = false; full width, original inputs, \

@@ -1,22 +1,129 @@
-//! The `[data]` section: drawn from a Gaussian law, read from a table, or given as a Gram matrix.
+//! The `[data]` section: drawn from a law or by a teacher network, written out, read from a table, from
+//! Gram matrices or from images, or one of the tables inside the program.
 
-use super::absolute_path;
 use super::document::{Problem, Value};
-use super::keys;
+use super::keys::MOST_ROWS;
+use super::network;
 use super::section::{Field, Section};
 use super::suggest::nearest;
 use crate::failure::quoted;
+use rankfall_data::{BUNDLED, Bundled, CifarLabels, PACKAGED};
+use rankfall_nets::network::{Architecture, Network, NetworkSpec};
+use rankfall_nets::teacher::{InputLaw, TeacherSpec};
 use std::path::{Path, PathBuf};
 
 /// Where the data come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DataSpec {
-    /// Drawn: Gaussian inputs, a linear teacher, Gaussian residuals.
-    Gaussian(GaussianData),
-    /// A table in a file.
-    File(FileData),
     /// The Gram matrices themselves, in an NPZ file.
     Gram(GramData),
+    /// Rows.
+    Rows(RowData),
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowData {
+    /// Gaussian inputs and a linear teacher.
+    Gaussian {
+        /// The law.
+        data: GaussianData,
+        /// Rows held out, drawn after the others.
+        held_out: u64,
+    },
+    /// A teacher network.
+    Teacher(TeacherData),
+    /// Rows in the file itself.
+    Rows(WrittenRows),
+    /// A table in a file.
+    File {
+        /// The table.
+        table: FileData,
+        /// What is held out of it, or beside it.
+        held_out: HeldOut,
+    },
+    /// A table inside the program.
+    Bundled {
+        /// Which.
+        name: &'static str,
+        /// Centre and scale the inputs by the training part.
+        standardize: bool,
+        /// Scale the targets by the training part as well.
+        standardize_targets: bool,
+        /// Rows held out.
+        held_out: u64,
+        /// Checksum of what was read, as the resolved copy records it.
+        checksum: Option<String>,
+    },
+    /// Images of one size with labels.
+    Pictures(Pictures),
+}
+
+/// Data from a teacher network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeacherData {
+    /// The recipe.
+    pub spec: TeacherSpec,
+    /// A teacher and inputs of its own for each trajectory.
+    pub each_trajectory: bool,
+}
+
+/// Rows in the file itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenRows {
+    /// Inputs.
+    pub x: Vec<Vec<f64>>,
+    /// Targets.
+    pub y: Vec<Vec<f64>>,
+}
+
+/// What of a table is held out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeldOut {
+    /// So many rows, chosen by the seed; none for 0.
+    Rows(u64),
+    /// All of another table with the same columns.
+    File(PathBuf),
+}
+
+/// Images and their labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pictures {
+    /// Where they are.
+    pub from: PicturesFrom,
+    /// Centre and scale every pixel by the training part.
+    pub standardize: bool,
+    /// Only so many of the first images to train on.
+    pub train_rows: Option<u64>,
+    /// Only so many of the first images held out.
+    pub test_rows: Option<u64>,
+    /// Checksum of what was read, as the resolved copy records it.
+    pub checksum: Option<String>,
+}
+
+/// Where images are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PicturesFrom {
+    /// Where a package puts them.
+    Packaged(&'static str),
+    /// The four files of MNIST in a folder.
+    Folder(PathBuf),
+    /// IDX files by name.
+    Idx {
+        /// Images and labels to train on.
+        train: [PathBuf; 2],
+        /// Images and labels held out.
+        test: Option<[PathBuf; 2]>,
+    },
+    /// CIFAR records.
+    Cifar {
+        /// To train on.
+        files: Vec<PathBuf>,
+        /// Held out.
+        test_files: Vec<PathBuf>,
+        /// Which labels.
+        labels: CifarLabels,
+    },
 }
 
 /// Gaussian data with a linear teacher: Y = Xβ + residuals.
@@ -105,80 +212,130 @@ pub struct GramData {
     pub checksum: Option<String>,
 }
 
-impl DataSpec {
-    /// Whether each trajectory has its own data and teacher.
-    pub fn each_trajectory(&self) -> bool {
-        matches!(self, DataSpec::Gaussian(g) if g.each_trajectory)
-    }
+/// The values of [`super::keys::INPUT_LAWS`].
+pub(super) const INPUT_LAWS: [InputLaw; 2] = [InputLaw::Gaussian, InputLaw::Sphere];
+/// The values of [`super::keys::CIFAR_LABELS`].
+pub(super) const CIFAR_LABELS: [CifarLabels; 3] =
+    [CifarLabels::Ten, CifarLabels::Coarse, CifarLabels::Fine];
 
-    /// Whether the rows are known, which mini-batches and Rademacher label noise need.
-    pub fn has_rows(&self) -> bool {
-        !matches!(self, DataSpec::Gram(_))
-    }
-
-    /// The file the data are read from, if they are.
-    pub fn path(&self) -> Option<&std::path::Path> {
+impl RowData {
+    /// Records the checksum of what was read; nothing to do for drawn data.
+    pub fn set_checksum(&mut self, sum: String) {
         match self {
-            DataSpec::Gaussian(_) => None,
-            DataSpec::File(file) => Some(&file.path),
-            DataSpec::Gram(gram) => Some(&gram.path),
+            Self::Gaussian { .. } | Self::Teacher(_) | Self::Rows(_) => {}
+            Self::File { table, .. } => table.checksum = Some(sum),
+            Self::Bundled { checksum, .. } => *checksum = Some(sum),
+            Self::Pictures(pictures) => pictures.checksum = Some(sum),
         }
     }
 
-    /// Records the checksum of the file that was read; nothing to do for drawn data.
-    pub fn set_checksum(&mut self, sum: String) {
+    /// The checksum that what is read must have.
+    pub fn checksum(&self) -> Option<&str> {
         match self {
-            DataSpec::Gaussian(_) => {}
-            DataSpec::File(file) => file.checksum = Some(sum),
-            DataSpec::Gram(gram) => gram.checksum = Some(sum),
+            Self::Gaussian { .. } | Self::Teacher(_) | Self::Rows(_) => None,
+            Self::File { table, .. } => table.checksum.as_deref(),
+            Self::Bundled { checksum, .. } => checksum.as_deref(),
+            Self::Pictures(pictures) => pictures.checksum.as_deref(),
+        }
+    }
+
+    /// Whether targets are scaled.
+    pub fn scales_targets(&self) -> bool {
+        match self {
+            Self::File { table, .. } => table.standardize_targets,
+            Self::Bundled {
+                standardize_targets,
+                ..
+            } => *standardize_targets,
+            _ => false,
+        }
+    }
+
+    /// Whether each trajectory has data of its own.
+    pub fn each_trajectory(&self) -> bool {
+        match self {
+            Self::Gaussian { data, .. } => data.each_trajectory,
+            Self::Teacher(teacher) => teacher.each_trajectory,
+            _ => false,
+        }
+    }
+
+    /// The value of `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Gaussian { .. } => "gaussian",
+            Self::Teacher(_) => "teacher",
+            Self::Rows(_) => "rows",
+            Self::File { .. } => "file",
+            Self::Bundled { .. } => "bundled",
+            Self::Pictures(Pictures {
+                from: PicturesFrom::Cifar { .. },
+                ..
+            }) => "cifar",
+            Self::Pictures(_) => "idx",
+        }
+    }
+
+    /// Inputs and targets, where they are known before anything is read.
+    pub fn sizes(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::Gaussian { data, .. } => Some([data.inputs, data.outputs]),
+            Self::Teacher(teacher) => {
+                let layers = &teacher.spec.teacher.layers;
+                Some([*layers.first()?, *layers.last()?])
+            }
+            Self::Rows(rows) => Some([rows.x.first()?.len(), rows.y.first()?.len()]),
+            Self::File { .. } | Self::Bundled { .. } | Self::Pictures(_) => None,
+        }
+    }
+
+    /// Rows to train on, where they are known before anything is read.
+    pub fn samples(&self) -> Option<u64> {
+        match self {
+            Self::Gaussian { data, .. } => Some(data.samples),
+            Self::Teacher(teacher) => Some(teacher.spec.samples as u64),
+            Self::Rows(rows) => Some(rows.x.len() as u64),
+            Self::File { .. } | Self::Bundled { .. } | Self::Pictures(_) => None,
         }
     }
 }
-
-/// Most rows that can be asked for.
-const MOST_SAMPLES: u64 = 1_000_000_000_000;
-/// Most inputs or outputs: beyond, a Gram matrix alone would take 80 GB.
-const MOST_COLUMNS: u64 = 100_000;
 
 /// Reads the section.
 pub fn read(section: &Section, folder: &Path) -> Result<DataSpec, Problem> {
-    match section.kind(None)? {
-        "gaussian" => gaussian(section).map(DataSpec::Gaussian),
-        "file" => file(section, folder).map(DataSpec::File),
-        _ => gram(section, folder).map(DataSpec::Gram),
-    }
+    let rows = match section.kind(None)? {
+        "gaussian" => RowData::Gaussian {
+            data: gaussian(section)?,
+            held_out: section.whole("held_out")?,
+        },
+        "teacher" => RowData::Teacher(teacher(section)?),
+        "rows" => RowData::Rows(rows(section)?),
+        "file" => table(section, folder)?,
+        "bundled" => bundled(section)?,
+        "idx" => pictures(section, idx(section, folder)?)?,
+        "cifar" => pictures(section, cifar(section, folder)?)?,
+        _ => return gram(section, folder).map(DataSpec::Gram),
+    };
+    Ok(DataSpec::Rows(rows))
 }
 
 /// Drawn data with a linear teacher.
-pub(super) fn gaussian(section: &Section) -> Result<GaussianData, Problem> {
-    let samples = section.required("samples", "samples = 1000")?;
-    let inputs = section.required("inputs", "inputs = 5")?;
-    let inputs = inputs.integer(1..=MOST_COLUMNS)? as usize;
-    let outputs = section.required("outputs", "outputs = 2")?;
-    let outputs = outputs.integer(1..=MOST_COLUMNS)? as usize;
+fn gaussian(section: &Section) -> Result<GaussianData, Problem> {
+    let samples = section.required("samples")?.whole()?;
+    let inputs = section.required("inputs")?.whole()? as usize;
+    let outputs = section.required("outputs")?.whole()? as usize;
+    let covariance = section.optional("covariance", |f| covariance(f, inputs))?;
     Ok(GaussianData {
-        samples: samples.integer(1..=MOST_SAMPLES)?,
+        samples,
         inputs,
         outputs,
-        teacher: teacher(section, inputs.min(outputs))?,
-        covariance: match section.field("covariance") {
-            Some(field) => covariance(&field, inputs)?,
-            None => Covariance::Identity,
-        },
-        residual_noise: match section.field("residual_noise") {
-            Some(field) => field.non_negative()?,
-            None => 0.0,
-        },
-        each_trajectory: flag_or(section, "each_trajectory", false)?,
+        teacher: linear_teacher(section, inputs.min(outputs))?,
+        covariance: covariance.unwrap_or(Covariance::Identity),
+        residual_noise: section.number("residual_noise")?,
+        each_trajectory: section.flag("each_trajectory")?,
     })
 }
 
-/// A flag of a section with its default.
-pub fn flag_or(section: &Section, name: &str, default: bool) -> Result<bool, Problem> {
-    section.field(name).map_or(Ok(default), |f| f.flag())
-}
-
-fn teacher(section: &Section, most: usize) -> Result<Teacher, Problem> {
+fn linear_teacher(section: &Section, most: usize) -> Result<Teacher, Problem> {
     let rank = section.field("teacher_rank");
     let values = section.field("teacher_singular_values");
     match (rank, values) {
@@ -200,14 +357,14 @@ fn singular_values(field: &Field, most: usize) -> Result<Vec<f64>, Problem> {
         );
         return Err(field.problem(message));
     }
-    items.iter().map(Field::non_negative).collect()
+    field.numbers()
 }
 
 fn covariance(field: &Field, inputs: usize) -> Result<Covariance, Problem> {
     if let Value::Table(_) = field.node.value {
-        let table = field.section(&keys::COVARIANCE)?;
+        let table = field.section()?;
         return match (table.field("power_law"), table.field("matrix")) {
-            (Some(exponent), None) => Ok(Covariance::PowerLaw(exponent.non_negative()?)),
+            (Some(exponent), None) => Ok(Covariance::PowerLaw(exponent.number()?)),
             (None, Some(rows)) => matrix(&rows, inputs).map(Covariance::Matrix),
             _ => Err(field
                 .problem("must have exactly one of `power_law` and `matrix`")
@@ -249,7 +406,7 @@ fn row(field: &Field, size: usize) -> Result<Vec<f64>, Problem> {
         let message = format!("has {} entries, but data.inputs = {size}", items.len());
         return Err(field.problem(message));
     }
-    items.iter().map(Field::number).collect()
+    field.numbers()
 }
 
 /// Refuses a matrix whose halves differ by more than rounding, or with a negative variance.
@@ -274,20 +431,19 @@ fn symmetric(field: &Field, rows: &[Vec<f64>]) -> Result<(), Problem> {
 }
 
 /// A table in a file.
-pub(super) fn file(section: &Section, folder: &Path) -> Result<FileData, Problem> {
-    let path = section.required("path", "path = \"table.csv\"")?;
-    let path = absolute_path(&path, folder)?;
+fn file(section: &Section, folder: &Path) -> Result<FileData, Problem> {
+    let path = section.required("path")?.path_from(folder)?;
     check_format(section, &path)?;
     let targets_array = section.field("targets_array");
     let targets = match (section.field("targets"), &targets_array) {
         (Some(field), _) => columns(&field)?,
         (None, Some(_)) => Vec::new(),
-        (None, None) => return Err(section.missing("targets", "targets = [\"price\"]")),
+        (None, None) => return Err(section.missing("targets")),
     };
-    let one_hot = flag_or(section, "one_hot", false)?;
-    let standardize = flag_or(section, "standardize", false)?;
+    let one_hot = section.flag("one_hot")?;
+    let standardize = section.flag("standardize")?;
     let standardize_targets = standardize_targets(section, standardize, one_hot)?;
-    let inputs = section.field("inputs").map(|f| columns(&f)).transpose()?;
+    let inputs = section.optional("inputs", columns)?;
     if let Some(inputs) = &inputs {
         no_overlap(section, inputs, &targets)?;
     }
@@ -295,25 +451,19 @@ pub(super) fn file(section: &Section, folder: &Path) -> Result<FileData, Problem
         path,
         inputs,
         targets,
-        header: section.field("header").map(|f| f.flag()).transpose()?,
-        delimiter: section
-            .field("delimiter")
-            .map(|f| delimiter(&f))
-            .transpose()?,
+        header: section.optional("header", Field::flag)?,
+        delimiter: section.optional("delimiter", delimiter)?,
         one_hot,
         standardize,
         standardize_targets,
-        inputs_array: section
-            .field("inputs_array")
-            .map(|f| word(&f))
-            .transpose()?,
-        targets_array: targets_array.map(|f| word(&f)).transpose()?,
-        checksum: section.field("checksum").map(|f| word(&f)).transpose()?,
+        inputs_array: section.optional("inputs_array", Field::word)?,
+        targets_array: targets_array.map(|f| f.word()).transpose()?,
+        checksum: section.optional("checksum", Field::word)?,
     })
 }
 
 /// Whether targets are scaled: beside inputs that are, and no classes.
-pub(super) fn standardize_targets(
+fn standardize_targets(
     section: &Section,
     standardize: bool,
     classes: bool,
@@ -413,20 +563,165 @@ fn delimiter(field: &Field) -> Result<char, Problem> {
     }
 }
 
-/// Text that must not be empty.
-pub fn word(field: &Field) -> Result<String, Problem> {
-    let text = field.text()?;
-    if text.is_empty() {
-        Err(field.problem("is empty"))
-    } else {
-        Ok(text)
+fn gram(section: &Section, folder: &Path) -> Result<GramData, Problem> {
+    Ok(GramData {
+        path: section.required("path")?.path_from(folder)?,
+        checksum: section.optional("checksum", Field::word)?,
+    })
+}
+
+fn teacher(section: &Section) -> Result<TeacherData, Problem> {
+    let samples = section.required("samples")?;
+    let table = section.required("teacher")?.section()?;
+    let spec = NetworkSpec {
+        layers: network::widths(&table.required("layers")?)?,
+        activation: network::activation(&table)?,
+        bias: table.flag("bias")?,
+        kind: Architecture::Dense,
+    };
+    let built = Network::new(&spec).map_err(|error| table.problem(error.to_string()))?;
+    let init = table.required("init")?;
+    let most = built.inputs() as u64;
+    let relevant = table.optional("relevant_inputs", |f| f.integer(1..=most))?;
+    Ok(TeacherData {
+        spec: TeacherSpec {
+            samples: samples.integer(1..=MOST_ROWS)? as usize,
+            held_out: section.whole("held_out")? as usize,
+            inputs: section.pick("input_law", &INPUT_LAWS)?,
+            weights: network::drawn(&init, "pytorch-default", Some(&built))?,
+            teacher: spec,
+            unit_norm: table.flag("unit_norm")?,
+            relevant_inputs: relevant.map(|n| n as usize),
+            residual_noise: section.number("residual_noise")?,
+        },
+        each_trajectory: section.flag("each_trajectory")?,
+    })
+}
+
+fn rows(section: &Section) -> Result<WrittenRows, Problem> {
+    let x = row_list(&section.required("x")?)?;
+    let targets = section.required("y")?;
+    let y = row_list(&targets)?;
+    if x.len() != y.len() {
+        let message = format!("has {} rows, but data.x has {}", y.len(), x.len());
+        return Err(targets.problem(message));
+    }
+    Ok(WrittenRows { x, y })
+}
+
+/// Rows of equal length; a number alone is a row of one.
+fn row_list(field: &Field) -> Result<Vec<Vec<f64>>, Problem> {
+    let items = field.list()?;
+    let rows: Vec<Vec<f64>> = items.iter().map(one_row).collect::<Result<_, _>>()?;
+    let width = rows.first().map_or(0, Vec::len);
+    if width == 0 {
+        return Err(field.problem("has no numbers in it"));
+    }
+    match rows.iter().position(|row| row.len() != width) {
+        None => Ok(rows),
+        Some(i) => Err(items[i].problem(format!(
+            "has {} numbers, but the first row has {width}",
+            rows[i].len()
+        ))),
     }
 }
 
-fn gram(section: &Section, folder: &Path) -> Result<GramData, Problem> {
-    let path = section.required("path", "path = \"gram.npz\"")?;
-    Ok(GramData {
-        path: absolute_path(&path, folder)?,
-        checksum: section.field("checksum").map(|f| word(&f)).transpose()?,
+fn one_row(field: &Field) -> Result<Vec<f64>, Problem> {
+    match field.node.value {
+        Value::List(_) => field.numbers(),
+        _ => field.number().map(|number| vec![number]),
+    }
+}
+
+fn table(section: &Section, folder: &Path) -> Result<RowData, Problem> {
+    let table = file(section, folder)?;
+    let held_out = match (section.field("test_path"), section.whole("held_out")?) {
+        (None, rows) => HeldOut::Rows(rows),
+        (Some(field), 0) => HeldOut::File(field.path_from(folder)?),
+        (Some(field), _) => {
+            return Err(field.problem("and `data.held_out` are both given; keep one of them"));
+        }
+    };
+    Ok(RowData::File { table, held_out })
+}
+
+/// One of the names, or the nearest in the message.
+fn named(field: &Field, names: &[&'static str]) -> Result<&'static str, Problem> {
+    let given = field.text()?;
+    if let Some(found) = names.iter().find(|name| **name == given) {
+        return Ok(found);
+    }
+    let meant = match nearest(&given, names) {
+        Some(near) => format!("; did you mean \"{near}\"?"),
+        None => ", which is none of them".to_owned(),
+    };
+    Err(field
+        .problem(format!("is {}{meant}", quoted(&given)))
+        .hint("rankfall data lists what there is"))
+}
+
+fn bundled(section: &Section) -> Result<RowData, Problem> {
+    let field = section.required("dataset")?;
+    let name = named(&field, &BUNDLED.map(|one| one.name))?;
+    let standardize = section.flag("standardize")?;
+    let classes = Bundled::find(name).is_some_and(Bundled::has_classes);
+    Ok(RowData::Bundled {
+        name,
+        standardize,
+        standardize_targets: standardize_targets(section, standardize, classes)?,
+        held_out: section.whole("held_out")?,
+        checksum: section.optional("checksum", Field::word)?,
+    })
+}
+
+fn pictures(section: &Section, from: PicturesFrom) -> Result<RowData, Problem> {
+    Ok(RowData::Pictures(Pictures {
+        from,
+        standardize: section.flag("standardize")?,
+        train_rows: section.optional("train_rows", Field::whole)?,
+        test_rows: section.optional("test_rows", Field::whole)?,
+        checksum: section.optional("checksum", Field::word)?,
+    }))
+}
+
+fn idx(section: &Section, folder: &Path) -> Result<PicturesFrom, Problem> {
+    let path = |name: &str| section.optional(name, |f| f.path_from(folder));
+    let given = (section.field("dataset"), path("folder")?, path("images")?);
+    let files = [path("labels")?, path("test_images")?, path("test_labels")?];
+    let alone = files.iter().all(Option::is_none);
+    match (given, files) {
+        ((Some(name), None, None), _) if alone => {
+            named(&name, &PACKAGED.map(|one| one.name)).map(PicturesFrom::Packaged)
+        }
+        ((None, Some(folder), None), _) if alone => Ok(PicturesFrom::Folder(folder)),
+        ((None, None, Some(images)), [Some(labels), None, None]) => Ok(PicturesFrom::Idx {
+            train: [images, labels],
+            test: None,
+        }),
+        ((None, None, Some(images)), [Some(labels), Some(test), Some(test_labels)]) => {
+            Ok(PicturesFrom::Idx {
+                train: [images, labels],
+                test: Some([test, test_labels]),
+            })
+        }
+        _ => Err(section
+            .problem("[data] of kind \"idx\" must have one of `dataset`, `folder`, and `images` with `labels`")
+            .hint("dataset = \"fashion-mnist\" finds a package; test_images and test_labels go together")),
+    }
+}
+
+fn cifar(section: &Section, folder: &Path) -> Result<PicturesFrom, Problem> {
+    let paths = |field: &Field| -> Result<Vec<PathBuf>, Problem> {
+        let items = field.list()?;
+        items.iter().map(|f| f.path_from(folder)).collect()
+    };
+    let files = section.required("files")?;
+    if files.list()?.is_empty() {
+        return Err(files.problem("is empty"));
+    }
+    Ok(PicturesFrom::Cifar {
+        files: paths(&files)?,
+        test_files: section.optional("test_files", paths)?.unwrap_or_default(),
+        labels: section.pick("labels", &CIFAR_LABELS)?,
     })
 }

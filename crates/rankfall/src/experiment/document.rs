@@ -2,8 +2,11 @@
 
 use super::intended;
 use crate::failure::{Failure, quoted};
+use std::ops::Range;
+use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use unicode_width::UnicodeWidthStr;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,10 @@ pub enum Origin {
         line: usize,
         /// Column.
         column: usize,
+        /// Characters from there to its end, or to the end of the line.
+        length: usize,
+        /// The text of the line.
+        text: Arc<str>,
     },
     /// A `--set key=value` argument.
     Set {
@@ -98,20 +105,90 @@ impl Problem {
         self
     }
 
-    /// The failure of the command, with the name of the file in front.
+    /// The failure of the command, with the name of the file in front and the place below.
     pub fn in_file(self, source: &str) -> Failure {
         let place = match &self.origin {
             Origin::Whole => source.to_owned(),
-            Origin::File { line, column } => format!("{source}:{line}:{column}"),
+            Origin::File { line, column, .. } => format!("{source}:{line}:{column}"),
             Origin::Set { argument, .. } => format!("--set {}", quoted(argument)),
             Origin::Over { argument } => format!("--over {}", quoted(argument)),
         };
-        let failure = Failure::input(format!("{place}: {}", self.message));
+        let mut failure = Failure::input(format!("{place}: {}", self.message));
+        failure.excerpt = self.origin.excerpt();
         match self.hint {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
     }
+}
+
+impl Node {
+    /// The value at a dotted path, or the last that is there on the way.
+    pub fn at(&self, path: &str) -> &Node {
+        path.split('.')
+            .try_fold(self, |node, part| {
+                let next = match &node.value {
+                    Value::Table(entries) => {
+                        entries.iter().find(|e| e.key == part).map(|e| &e.node)
+                    }
+                    Value::List(items) => part.parse::<usize>().ok().and_then(|at| items.get(at)),
+                    _ => None,
+                };
+                next.ok_or(node)
+            })
+            .unwrap_or_else(|last| last)
+    }
+}
+
+impl Origin {
+    /// The line, or the argument, with carets under the place.
+    fn excerpt(&self) -> Option<String> {
+        match self {
+            Origin::Whole => None,
+            Origin::File {
+                line,
+                column,
+                length,
+                text,
+            } => Some(excerpt(&line.to_string(), text, column - 1, *length)),
+            Origin::Set { argument, value } => Some(of_argument("--set ", argument, value)),
+            Origin::Over { argument } => Some(of_argument("--over ", argument, "")),
+        }
+    }
+}
+
+/// An argument with carets under its value, or under all of it.
+fn of_argument(option: &str, argument: &str, value: &str) -> String {
+    let key = argument.strip_suffix(value).filter(|_| !value.is_empty());
+    let before = option.chars().count() + key.map_or(0, |key| key.chars().count());
+    excerpt("", &format!("{option}{argument}"), before, usize::MAX)
+}
+
+/// Characters of a line that are shown, the place among them.
+const SHOWN: usize = 96;
+
+/// A line with its number, and carets under `length` characters after the first `before`.
+fn excerpt(number: &str, text: &str, before: usize, length: usize) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let all: Vec<char> = text.trim_end().chars().map(plain).collect();
+    let first = match all.len() > SHOWN {
+        true => before.saturating_sub(SHOWN / 2).min(all.len()),
+        false => 0,
+    };
+    let last = (first + SHOWN).min(all.len());
+    let cut = |range: Range<usize>| all.get(range).map_or(String::new(), |c| c.iter().collect());
+    let more = |is_cut: bool| if is_cut { "…" } else { "" };
+    let (start, end) = (more(first > 0), more(last < all.len()));
+    let at = before.clamp(first, last);
+    let marked = cut(at..at.saturating_add(length).min(last));
+    let indent = start.width() + cut(first..at).width();
+    let blank = " ".repeat(number.len());
+    format!(
+        "{blank} |\n{number} | {start}{}{end}\n{blank} | {}{}",
+        cut(first..last),
+        " ".repeat(indent),
+        "^".repeat(marked.width().max(1))
+    )
 }
 
 impl Value {
@@ -132,7 +209,7 @@ impl Value {
 pub fn parse(text: &str) -> Result<Node, Problem> {
     let lines = Lines::of(text);
     let table = DeTable::parse(text).map_err(|error| syntax_problem(&error, &lines))?;
-    let origin_of = |at: usize| lines.origin(at);
+    let origin_of = |at: Range<usize>| lines.origin(at);
     let mut root = table_node(table.get_ref(), Origin::Whole, &origin_of);
     root.origin = Origin::Whole;
     Ok(root)
@@ -159,7 +236,7 @@ pub fn parse_set_value(argument: &str, value: &str) -> Node {
 fn syntax_problem(error: &toml::de::Error, lines: &Lines) -> Problem {
     let origin = error
         .span()
-        .map_or(Origin::Whole, |span| lines.origin(span.start));
+        .map_or(Origin::Whole, |span| lines.origin(span));
     let said: Vec<&str> = error.message().split_whitespace().collect();
     let problem = Problem::new(&origin, format!("this is not TOML: {}", said.join(" ")));
     let hint = error.span().and_then(|span| lines.hint(span.start));
@@ -168,8 +245,8 @@ fn syntax_problem(error: &toml::de::Error, lines: &Lines) -> Problem {
     }))
 }
 
-fn node(value: &Spanned<DeValue<'_>>, origin_of: &impl Fn(usize) -> Origin) -> Node {
-    let origin = origin_of(value.span().start);
+fn node(value: &Spanned<DeValue<'_>>, origin_of: &impl Fn(Range<usize>) -> Origin) -> Node {
+    let origin = origin_of(value.span());
     let value = match value.get_ref() {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(i) => integer(i.as_str(), i.radix()),
@@ -189,14 +266,18 @@ fn integer(digits: &str, radix: u32) -> Value {
     }
 }
 
-fn table_node(table: &DeTable<'_>, origin: Origin, origin_of: &impl Fn(usize) -> Origin) -> Node {
+fn table_node(
+    table: &DeTable<'_>,
+    origin: Origin,
+    origin_of: &impl Fn(Range<usize>) -> Origin,
+) -> Node {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     let entries = entries
         .into_iter()
         .map(|(key, value)| Entry {
             key: key.get_ref().to_string(),
-            origin: origin_of(key.span().start),
+            origin: origin_of(key.span()),
             node: node(value, origin_of),
         })
         .collect();
@@ -206,26 +287,40 @@ fn table_node(table: &DeTable<'_>, origin: Origin, origin_of: &impl Fn(usize) ->
     }
 }
 
-/// Line starts of a text, to turn byte positions into lines and columns.
+/// The lines of a text, to turn byte positions into lines and columns.
 struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
+    lines: Vec<Arc<str>>,
 }
 
 impl<'t> Lines<'t> {
     fn of(text: &'t str) -> Self {
         let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after_newlines).collect();
-        Lines { text, starts }
+        let lines = text.split('\n').map(Arc::from).collect();
+        Lines {
+            text,
+            starts,
+            lines,
+        }
     }
 
-    fn origin(&self, at: usize) -> Origin {
-        let line = self.starts.partition_point(|&start| start <= at).max(1);
+    fn origin(&self, at: Range<usize>) -> Origin {
+        let line = self
+            .starts
+            .partition_point(|&start| start <= at.start)
+            .max(1);
         let start = self.starts[line - 1];
-        let before = self.text.get(start..at).unwrap_or_default();
+        let text = self.lines[line - 1].clone();
+        let count = |range: Range<usize>| text.get(range).map_or(0, |part| part.chars().count());
+        let end = at.end.saturating_sub(start).min(text.len());
+        let begin = (at.start - start).min(end);
         Origin::File {
             line,
-            column: before.chars().count() + 1,
+            column: count(0..begin) + 1,
+            length: count(begin..end),
+            text,
         }
     }
 
@@ -288,8 +383,47 @@ mod tests {
         let Value::Table(inner) = &entries[1].node.value else {
             panic!("b is a table")
         };
-        assert_eq!(inner[0].origin, Origin::File { line: 3, column: 3 });
-        assert_eq!(inner[0].node.origin, Origin::File { line: 3, column: 9 });
+        let place = |origin: &Origin| match origin {
+            Origin::File {
+                line,
+                column,
+                length,
+                ..
+            } => (*line, *column, *length),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(place(&inner[0].origin), (3, 3, 3));
+        assert_eq!(place(&inner[0].node.origin), (3, 9, 3));
+    }
+
+    #[test]
+    fn a_problem_shows_its_line_and_its_place() {
+        let root = parse("a = 1\n\tbé = \"漢\" # why\n").unwrap();
+        let Value::Table(entries) = root.value else {
+            panic!("the root is a table")
+        };
+        let shown = |origin: &Origin| Problem::new(origin, "x").in_file("f").to_string();
+        assert_eq!(
+            shown(&entries[1].node.origin),
+            "rankfall: f:2:7: x\n  |\n2 |  bé = \"漢\" # why\n  |       ^^^^"
+        );
+        let set = parse_set_value("run.time=soon", "soon").origin;
+        assert!(shown(&set).ends_with("\n | --set run.time=soon\n |                ^^^^"));
+        let long = format!("a = [{}]", "1, ".repeat(1000));
+        let root = parse(&long).unwrap();
+        let Value::Table(entries) = root.value else {
+            panic!("the root is a table")
+        };
+        let Value::List(items) = &entries[0].node.value else {
+            panic!("a is a list")
+        };
+        let lines = shown(&items[500].origin);
+        assert!(
+            lines.lines().all(|line| line.chars().count() < 110),
+            "{lines}"
+        );
+        let place = lines.lines().last().unwrap().find('^').unwrap();
+        assert_eq!(lines.lines().nth(2).unwrap().chars().nth(place), Some('1'));
     }
 
     #[test]

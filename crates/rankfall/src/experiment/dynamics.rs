@@ -1,50 +1,53 @@
-//! The `[[dynamics]]` entries: which dynamics, with which step, noise and label.
+//! The `[[dynamics]]` entries: the flows with their integrators, and the descents of [`super::descent`].
 
-use super::data::{DataSpec, flag_or};
+use super::descent::{self, Descent};
 use super::document::{Problem, Value};
-use super::section::{Field, LARGEST_EXACT, Section};
-use super::{keys, label_text};
+use super::exact::ExactDynamics;
+use super::label_text;
+use super::section::{Field, Section};
 use crate::failure::{number_text, quoted};
-use rankfall_core::model::dynamics::{
-    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
-};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::optimizer::Optimizer;
 
 /// One dynamics of an experiment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DynamicsSpec {
-    /// What tables and figures call it; distinct from the others.
-    pub label: String,
-    /// What moves the weights.
-    pub dynamics: Dynamics,
-    /// The time between two steps on the axis: h for the flows, η for the descents.
-    ///
-    /// For gradient flow, which is integrated adaptively, it is only the grid of save times.
-    pub time_step: f64,
-    /// Whether `time_step` is still to be chosen from the data and the start ("auto"); until then it
-    /// stands at the step size.
-    pub automatic_time_step: bool,
+pub enum DynamicsSpec {
+    /// A flow, which has an equation for two linear layers alone.
+    Flow(ExactDynamics),
+    /// A descent.
+    Descent(Descent),
 }
 
 impl DynamicsSpec {
-    /// Sets the time step, of the integrator as well.
-    pub fn set_time_step(&mut self, step: f64) {
-        self.time_step = step;
-        self.automatic_time_step = false;
-        if let Kind::StochasticGradientFlow { time_step, .. } = &mut self.dynamics.kind {
-            *time_step = step;
+    /// What tables and figures call it; distinct from the others.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Flow(flow) => &flow.label,
+            Self::Descent(descent) => &descent.label,
         }
     }
 
-    /// The batch size where no row may come twice in a batch.
-    pub(super) fn batch_without_replacement(&self) -> Option<u64> {
-        match self.dynamics.kind {
-            Kind::StochasticGradientDescent {
-                batch_size,
-                sampling,
-                ..
-            } if sampling != Sampling::WithReplacement => Some(batch_size),
-            _ => None,
+    /// The value of `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Flow(flow) => flow.dynamics.kind_name(),
+            Self::Descent(descent) => descent.kind,
+        }
+    }
+
+    /// The step of its time axis; none where it is chosen later, or changes.
+    pub fn time_step(&self) -> Option<f64> {
+        match self {
+            Self::Flow(flow) => (!flow.automatic_time_step).then_some(flow.time_step),
+            Self::Descent(descent) => descent.schedule.is_constant().then_some(descent.step_size),
+        }
+    }
+
+    /// Rows of a mini-batch, if it draws any.
+    pub fn batch_size(&self) -> Option<u64> {
+        match self {
+            Self::Flow(_) => None,
+            Self::Descent(descent) => descent.batch_size(),
         }
     }
 }
@@ -62,9 +65,16 @@ fn words(kind: &str) -> &'static str {
 
 /// Most entries: more could not be told apart in a figure, and each has its own ensemble.
 const MOST: usize = 1000;
+/// The values of [`super::keys::INTEGRATORS`].
+pub(super) const INTEGRATORS: [Integrator; 4] = [
+    Integrator::LieEuler,
+    Integrator::LieEulerUnsplit,
+    Integrator::LieStrang,
+    Integrator::EulerMaruyama,
+];
 
 /// Reads all entries.
-pub fn read_all(field: &Field, data: &DataSpec) -> Result<Vec<DynamicsSpec>, Problem> {
+pub fn read_all(field: &Field) -> Result<Vec<DynamicsSpec>, Problem> {
     if let Value::Table(_) = field.node.value {
         return Err(field
             .problem("is one table, but must be a list of them")
@@ -80,48 +90,34 @@ pub fn read_all(field: &Field, data: &DataSpec) -> Result<Vec<DynamicsSpec>, Pro
             .problem(message)
             .hint("add [[dynamics]] with kind = \"gradient-flow\""));
     }
-    let mut read: Vec<Entry> = Vec::with_capacity(items.len());
-    for item in &items {
-        read.push(entry(item, data)?);
-    }
-    let asked = read
-        .iter()
-        .map(|(label, spec)| (label.clone(), spec.dynamics.kind_name()));
-    let labels = with_labels(&items, &asked.collect::<Vec<_>>())?;
-    let labelled = read.into_iter().zip(labels);
-    Ok(labelled
-        .map(|((_, spec), label)| DynamicsSpec { label, ..spec })
-        .collect())
-}
-
-/// An entry with the label it was given, if any.
-type Entry = (Option<String>, DynamicsSpec);
-
-/// The labels of entries with the label and the kind of each: missing ones are filled in, and those
-/// given twice refused.
-pub(super) fn with_labels(
-    items: &[Field],
-    asked: &[(Option<String>, &'static str)],
-) -> Result<Vec<String>, Problem> {
     let mut taken: Vec<String> = Vec::new();
-    for (item, (label, _)) in items.iter().zip(asked) {
-        let Some(label) = label else { continue };
-        if taken.contains(label) {
-            let message = format!("has the label {} of another one", quoted(label));
-            return Err(item
-                .problem(message)
-                .hint("give each dynamics a label of its own, or leave it out"));
+    let mut read = Vec::with_capacity(items.len());
+    for item in &items {
+        let (label, spec) = entry(item)?;
+        if let Some(label) = &label {
+            if taken.contains(label) {
+                let message = format!("has the label {} of another one", quoted(label));
+                return Err(item
+                    .problem(message)
+                    .hint("give each dynamics a label of its own, or leave it out"));
+            }
+            taken.push(label.clone());
         }
-        taken.push(label.clone());
+        read.push((label, spec));
     }
-    let fill = |(label, kind): &(Option<String>, &'static str)| {
-        label.clone().unwrap_or_else(|| {
-            let free = free_label(words(kind), &taken);
+    let labelled = |(label, mut spec): (Option<String>, DynamicsSpec)| {
+        let label = label.unwrap_or_else(|| {
+            let free = free_label(words(spec.kind()), &taken);
             taken.push(free.clone());
             free
-        })
+        });
+        match &mut spec {
+            DynamicsSpec::Flow(flow) => flow.label = label,
+            DynamicsSpec::Descent(descent) => descent.label = label,
+        }
+        spec
     };
-    Ok(asked.iter().map(fill).collect())
+    Ok(read.into_iter().map(labelled).collect())
 }
 
 /// `words`, or `words 2`, `words 3`, …: the first that is not taken.
@@ -133,173 +129,80 @@ fn free_label(words: &str, taken: &[String]) -> String {
         .unwrap_or_default()
 }
 
-fn entry(item: &Field, data: &DataSpec) -> Result<Entry, Problem> {
-    let section = item.section(&keys::DYNAMICS)?;
+/// An entry with the label it was given, if any.
+fn entry(item: &Field) -> Result<(Option<String>, DynamicsSpec), Problem> {
+    let section = item.section()?;
     let kind = section.kind(None)?;
-    let label = section.field("label").map(|f| label(&f)).transpose()?;
-    let step_size = section.field("step_size");
-    let step_size = step_size.map_or(Ok(0.01), |f| f.positive())?;
-    let time_step = section.field("time_step");
-    let automatic_time_step = time_step.as_ref().is_some_and(is_auto);
-    let time_step = match time_step {
-        Some(field) if automatic_time_step && kind != "stochastic-gradient-flow" => {
-            return Err(field
-                .problem("is \"auto\", but gradient flow chooses its own steps; this is only the grid of save times")
-                .hint("leave it out, or give a number"));
-        }
-        Some(field) if !automatic_time_step => field.positive()?,
-        _ => step_size,
-    };
-    let dynamics = Dynamics {
-        kind: settings(&section, kind, time_step, data)?,
-        step_size,
-        label_noise: label_noise(&section, kind)?,
-        optimizer: optimizer(&section, item)?,
-    };
-    let spec = DynamicsSpec {
-        label: String::new(),
-        dynamics,
-        time_step,
-        automatic_time_step,
+    let label = section.optional("label", |field| {
+        let label = field.text()?;
+        label_text(field, &label)?;
+        Ok(label)
+    })?;
+    let spec = match kind {
+        "gradient-flow" | "stochastic-gradient-flow" => DynamicsSpec::Flow(flow(&section, kind)?),
+        _ => DynamicsSpec::Descent(descent::read(&section, kind, item)?),
     };
     Ok((label, spec))
 }
 
-/// Momentum and weight decay, none where no key says so.
-pub(super) fn optimizer(section: &Section, item: &Field) -> Result<Optimizer, Problem> {
-    let number = |name: &str| section.field(name).map_or(Ok(0.0), |f| f.non_negative());
-    let optimizer = Optimizer {
-        momentum: number("momentum")?,
-        nesterov: flag_or(section, "nesterov", false)?,
-        weight_decay: number("weight_decay")?,
+fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, Problem> {
+    let step_size = section.number("step_size")?;
+    let time_step = section.field("time_step");
+    let is_auto = |field: &Field| matches!(&field.node.value, Value::Text(text) if text == "auto");
+    let automatic_time_step = time_step.as_ref().is_some_and(is_auto);
+    let time_step = match time_step {
+        Some(field) if automatic_time_step && kind == "gradient-flow" => {
+            return Err(field
+                .problem("is \"auto\", but gradient flow chooses its own steps; this is only the grid of save times")
+                .hint("leave it out, or give a number"));
+        }
+        Some(field) if !automatic_time_step => field.number()?,
+        _ => step_size,
     };
-    let checked = optimizer.check();
-    checked.map_err(|error| section.problem(format!("`{}`: {error}", item.path)))?;
-    Ok(optimizer)
-}
-
-fn is_auto(field: &Field) -> bool {
-    matches!(&field.node.value, Value::Text(text) if text == "auto")
-}
-
-pub(super) fn label(field: &Field) -> Result<String, Problem> {
-    let label = field.text()?;
-    label_text(field, &label)?;
-    Ok(label)
-}
-
-fn label_noise(section: &Section, kind: &str) -> Result<f64, Problem> {
-    let Some(field) = section.field("label_noise") else {
-        return Ok(0.0);
+    let label_noise = label_noise(section, kind)?;
+    let kind = match kind {
+        "gradient-flow" => Kind::GradientFlow,
+        _ => {
+            let integrator = section.pick("integrator", &INTEGRATORS)?;
+            Kind::StochasticGradientFlow {
+                integrator,
+                time_step,
+                batch_size: section.whole("batch_size")?,
+                forces: forces(section, integrator)?,
+                brownian_substeps: section.whole("brownian_substeps")? as u32,
+            }
+        }
     };
-    let variance = field.non_negative()?;
+    Ok(ExactDynamics {
+        label: String::new(),
+        dynamics: Dynamics {
+            kind,
+            step_size,
+            label_noise,
+            optimizer: Optimizer::default(),
+        },
+        time_step,
+        automatic_time_step,
+    })
+}
+
+/// The variance of the noise on the labels, for the kinds that have some.
+pub(super) fn label_noise(section: &Section, kind: &str) -> Result<f64, Problem> {
+    let variance = section.number("label_noise")?;
     let twin = match kind {
         "gradient-flow" => "stochastic-gradient-flow",
         "gradient-descent" => "label-noise-gradient-descent",
         _ => return Ok(variance),
     };
-    if variance == 0.0 {
-        return Ok(variance);
-    }
-    Err(field
-        .problem(format!(
-            "is {}, but \"{kind}\" has no noise",
-            number_text(variance)
-        ))
-        .hint(format!("with label noise it is kind = \"{twin}\"")))
-}
-
-fn settings(
-    section: &Section,
-    kind: &str,
-    time_step: f64,
-    data: &DataSpec,
-) -> Result<Kind, Problem> {
-    Ok(match kind {
-        "gradient-flow" => Kind::GradientFlow,
-        "stochastic-gradient-flow" => {
-            let integrator = integrator(section)?;
-            Kind::StochasticGradientFlow {
-                integrator,
-                time_step,
-                batch_size: batch_size(section)?,
-                forces: forces(section, integrator)?,
-                brownian_substeps: brownian_substeps(section)?,
-            }
-        }
-        "gradient-descent" => Kind::GradientDescent,
-        "label-noise-gradient-descent" => Kind::LabelNoiseGradientDescent {
-            distribution: distribution(section, data)?,
-        },
-        _ => Kind::StochasticGradientDescent {
-            batch_size: mini_batch_size(section, data)?,
-            sampling: sampling(section)?,
-            distribution: distribution(section, data)?,
-        },
-    })
-}
-
-fn batch_size(section: &Section) -> Result<u64, Problem> {
-    let field = section.field("batch_size");
-    field.map_or(Ok(1), |f| f.integer(1..=LARGEST_EXACT))
-}
-
-/// The batch size of SGD, which must have rows to draw from, and enough of them.
-fn mini_batch_size(section: &Section, data: &DataSpec) -> Result<u64, Problem> {
-    if !data.has_rows() {
-        return Err(section
-            .problem("\"sgd\" draws mini-batches of rows, and data.kind = \"gram\" has no rows")
-            .hint(WITHOUT_ROWS));
-    }
-    let size = batch_size(section)?;
-    let with_replacement = sampling(section)? == Sampling::WithReplacement;
-    match data {
-        DataSpec::Gaussian(g) if size > g.samples && !with_replacement => Err(section
+    match section.field("label_noise") {
+        Some(field) if variance > 0.0 => Err(field
             .problem(format!(
-                "`batch_size` is {size}, but there are only {} rows (data.samples)",
-                g.samples
+                "is {}, but \"{kind}\" has no noise",
+                number_text(variance)
             ))
-            .hint("only sampling = \"with-replacement\" can draw more rows than there are")),
-        _ => Ok(size),
+            .hint(format!("with label noise it is kind = \"{twin}\""))),
+        _ => Ok(variance),
     }
-}
-
-const WITHOUT_ROWS: &str = "read the rows with data.kind = \"file\", or use \
-     \"label-noise-gradient-descent\" (Gaussian) or \"stochastic-gradient-flow\"";
-
-fn distribution(section: &Section, data: &DataSpec) -> Result<LabelNoise, Problem> {
-    let Some(field) = section.field("label_noise_distribution") else {
-        return Ok(LabelNoise::Gaussian);
-    };
-    if field.choice(keys::DISTRIBUTIONS)? == "gaussian" {
-        return Ok(LabelNoise::Gaussian);
-    }
-    if data.has_rows() {
-        return Ok(LabelNoise::Rademacher);
-    }
-    Err(field
-        .problem("is \"rademacher\", which needs the rows, and data.kind = \"gram\" has none")
-        .hint(WITHOUT_ROWS))
-}
-
-fn integrator(section: &Section) -> Result<Integrator, Problem> {
-    let Some(field) = section.field("integrator") else {
-        return Ok(Integrator::LieEuler);
-    };
-    Ok(match field.choice(keys::INTEGRATORS)? {
-        "lie-euler" => Integrator::LieEuler,
-        "euler-maruyama" => Integrator::EulerMaruyama,
-        "lie-strang" => Integrator::LieStrang,
-        _ => Integrator::LieEulerUnsplit,
-    })
-}
-
-/// Most finer increments of one Brownian increment.
-const MOST_SUBSTEPS: u64 = 1 << 20;
-
-fn brownian_substeps(section: &Section) -> Result<u32, Problem> {
-    let field = section.field("brownian_substeps");
-    field.map_or(Ok(1), |f| f.integer(1..=MOST_SUBSTEPS).map(|n| n as u32))
 }
 
 /// Largest factor on a force: beyond, no step could follow it.
@@ -307,48 +210,30 @@ const MOST_FORCE: f64 = 1e3;
 
 /// The factors on the forces, 1 where none is given.
 fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, Problem> {
-    let mut scales = ForceScales::default();
     let Some(field) = section.field("forces") else {
-        return Ok(scales);
+        return Ok(ForceScales::default());
     };
-    if !matches!(field.node.value, Value::Table(_)) {
-        let hint = "write forces = { repulsion = 0.0 }";
-        return Err(field.wrong_type("a table").hint(hint));
-    }
-    let table = field.section(&keys::FORCES)?;
-    for (name, scale) in [
-        ("gradient", &mut scales.gradient),
-        ("own_noise", &mut scales.own_noise),
-        ("common_growth", &mut scales.common_growth),
-        ("repulsion", &mut scales.repulsion),
-    ] {
-        if let Some(field) = table.field(name) {
-            *scale = field.number()?;
-            if scale.abs() > MOST_FORCE {
-                let message = format!(
-                    "is {}, but must be from -{MOST_FORCE} to {MOST_FORCE}",
-                    number_text(*scale)
-                );
-                return Err(field.problem(message));
-            }
+    let table = field.section()?;
+    let factor = |name: &str| {
+        let factor = table.number(name)?;
+        match table.field(name) {
+            Some(field) if factor.abs() > MOST_FORCE => Err(field.problem(format!(
+                "is {}, but must be from -{MOST_FORCE} to {MOST_FORCE}",
+                number_text(factor)
+            ))),
+            _ => Ok(factor),
         }
-    }
+    };
+    let scales = ForceScales {
+        gradient: factor("gradient")?,
+        own_noise: factor("own_noise")?,
+        common_growth: factor("common_growth")?,
+        repulsion: factor("repulsion")?,
+    };
     if integrator == Integrator::LieStrang && !scales.is_unmodified() {
         return Err(field
             .problem("scales forces, which \"lie-strang\" cannot do at its order")
             .hint("leave integrator out: \"lie-euler\" can"));
     }
     Ok(scales)
-}
-
-fn sampling(section: &Section) -> Result<Sampling, Problem> {
-    let Some(field) = section.field("sampling") else {
-        return Ok(Sampling::WithReplacement);
-    };
-    Ok(match field.choice(keys::SAMPLINGS)? {
-        "with-replacement" => Sampling::WithReplacement,
-        "without-replacement" => Sampling::WithoutReplacement,
-        "epochs" => Sampling::Epochs,
-        _ => Sampling::Sequential,
-    })
 }

@@ -53,8 +53,7 @@ pub fn hint_in_file(key: &str, text: &str) -> Option<String> {
 fn one_value_only(key: &str, spec: &str) -> String {
     let spec: String = spec.split_whitespace().collect();
     format!(
-        "one run has one value; for several (of a network given by network.width): \
-         rankfall sweep FILE --over '{key}={}'",
+        "one run has one value; for several: rankfall sweep FILE --over '{key}={}'",
         escaped(&spec)
     )
 }

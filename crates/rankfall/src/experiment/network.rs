@@ -1,41 +1,65 @@
-//! The `[network]` section: the width and how the weights start.
+//! The `[network]` section: shape, activation, loss, precision and how the weights start.
 
-use super::absolute_path;
-use super::data::{DataSpec, flag_or, word};
-use super::document::{Problem, Value};
-use super::keys;
+use super::data::DataSpec;
+use super::document::Problem;
 use super::section::{Field, Section};
+use rankfall_nets::activation::Activation;
+use rankfall_nets::data::DataError;
+use rankfall_nets::initialisation::{Initialisation, Law};
+use rankfall_nets::loss::Loss;
+use rankfall_nets::network::{self as nets, Architecture, Network};
+use rankfall_nets::scalar::Precision;
 use std::path::{Path, PathBuf};
 
-/// The two-layer linear network x ↦ W₂ᵀW₁ᵀx with W₁ (p × l) and W₂ (l × k).
+/// The network, what it minimises, and how it starts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkSpec {
-    /// l.
-    pub width: u64,
-    /// How W₁ and W₂ start.
+    /// Its widths, in the way they were written.
+    pub shape: NetworkShape,
+    /// Whether layers are matrices.
+    pub kind: Architecture,
+    /// Of all layers but the last.
+    pub activation: Activation,
+    /// Whether layers have biases.
+    pub bias: bool,
+    /// What is minimised.
+    pub loss: Loss,
+    /// Of weights and gradients.
+    pub precision: Precision,
+    /// Who may run it.
+    pub engine: EngineChoice,
+    /// How the weights start.
     pub init: InitSpec,
+    /// Replaces the smallest singular value of Θ₀, of Gaussian weights.
+    pub smallest_singular_value: Option<f64>,
+    /// Each trajectory has its own start.
+    pub each_trajectory: bool,
+}
+
+/// The widths of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NetworkShape {
+    /// One hidden layer of this width, between the inputs and the outputs of the data.
+    Width(u64),
+    /// All of them, inputs first.
+    Layers(Vec<usize>),
+}
+
+/// Who may run a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The exact engine where it can, else the dense one.
+    Auto,
+    /// The dense one.
+    Dense,
 }
 
 /// How the weights start.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InitSpec {
-    /// Independent entries N(0, scale²).
-    Gaussian {
-        /// Standard deviation of the entries.
-        scale: f64,
-        /// Replaces the smallest singular value of Θ₀ where l ≥ p + k.
-        smallest_singular_value: Option<f64>,
-        /// Each trajectory has its own start.
-        each_trajectory: bool,
-    },
-    /// Balanced: W₁ᵀW₁ = W₂W₂ᵀ.
-    Balanced {
-        /// Standard deviation of the entries it is drawn from.
-        scale: f64,
-        /// Each trajectory has its own start.
-        each_trajectory: bool,
-    },
-    /// The arrays `w1` (p × l) and `w2` (l × k) of a file.
+    /// Drawn.
+    Drawn(Initialisation),
+    /// Read from a safetensors or NPZ file.
     File {
         /// Where it is, absolute.
         path: PathBuf,
@@ -44,89 +68,231 @@ pub enum InitSpec {
     },
 }
 
-impl InitSpec {
-    /// Gaussian of scale 1, shared by all trajectories.
-    pub const DEFAULT: InitSpec = InitSpec::Gaussian {
-        scale: 1.0,
-        smallest_singular_value: None,
-        each_trajectory: false,
-    };
+/// Most layers.
+const DEEPEST: usize = 1000;
+/// The values of [`super::keys::PRECISIONS`].
+pub(super) const PRECISIONS: [Precision; 2] = [Precision::F64, Precision::F32];
+/// The values of [`super::keys::ENGINES`].
+pub(super) const ENGINES: [EngineChoice; 2] = [EngineChoice::Auto, EngineChoice::Dense];
 
-    /// Whether each trajectory has its own start.
-    pub fn each_trajectory(&self) -> bool {
+impl NetworkShape {
+    /// Width of the hidden layer of two layers.
+    pub fn hidden(&self) -> Option<u64> {
         match self {
-            InitSpec::Gaussian {
-                each_trajectory, ..
-            }
-            | InitSpec::Balanced {
-                each_trajectory, ..
-            } => *each_trajectory,
-            InitSpec::File { .. } => false,
+            NetworkShape::Width(width) => Some(*width),
+            NetworkShape::Layers(layers) => match layers[..] {
+                [_, width, _] => Some(width as u64),
+                _ => None,
+            },
         }
     }
 
-    /// Records the checksum of the file that was read; nothing to do for drawn weights.
-    pub fn set_checksum(&mut self, sum: String) {
-        if let InitSpec::File { checksum, .. } = self {
-            *checksum = Some(sum);
+    /// All widths; those of the data are 0 where they are not known.
+    pub fn layers(&self, sizes: Option<[usize; 2]>) -> Vec<usize> {
+        match self {
+            NetworkShape::Layers(layers) => layers.clone(),
+            NetworkShape::Width(width) => {
+                let [inputs, outputs] = sizes.unwrap_or_default();
+                vec![inputs, *width as usize, outputs]
+            }
         }
     }
 }
 
-/// The widest network; only min(l, p + k) columns are ever simulated, but Θ₀ is drawn in full.
-const WIDEST: u64 = 100_000_000;
+impl NetworkSpec {
+    /// Two linear layers without biases and with squared loss: the setting of the paper, whose weights start
+    /// N(0, 1) where nothing is said. All other networks start as PyTorch does then.
+    pub fn is_two_linear(&self) -> bool {
+        self.shape.hidden().is_some()
+            && self.kind == Architecture::Dense
+            && self.activation == Activation::Linear
+            && !self.bias
+            && self.loss == Loss::Squared
+    }
+
+    /// The network for data of these sizes.
+    pub fn spec(&self, sizes: Option<[usize; 2]>) -> nets::NetworkSpec {
+        nets::NetworkSpec {
+            layers: self.shape.layers(sizes),
+            activation: self.activation,
+            bias: self.bias,
+            kind: self.kind,
+        }
+    }
+
+    /// What is written as the kind of `init` where none is.
+    fn default_kind(&self) -> &'static str {
+        match self.is_two_linear() {
+            true => "gaussian",
+            false => "pytorch-default",
+        }
+    }
+}
 
 /// Reads the section.
 pub fn read(section: &Section, folder: &Path, data: &DataSpec) -> Result<NetworkSpec, Problem> {
-    let width = section.required("width", "width = 10")?;
-    let width = width.integer(1..=WIDEST)?;
-    let init = match section.field("init") {
-        Some(field) => init(&field, folder, width, data)?,
-        None => InitSpec::DEFAULT,
+    let kind = match section.kind(Some("dense"))? {
+        "dense" => Architecture::Dense,
+        _ => Architecture::DiagonalLinear,
     };
-    Ok(NetworkSpec { width, init })
-}
-
-fn init(field: &Field, folder: &Path, width: u64, data: &DataSpec) -> Result<InitSpec, Problem> {
-    if !matches!(field.node.value, Value::Table(_)) {
-        let hint = "write init = { kind = \"gaussian\", scale = 1.0 }";
-        return Err(field.wrong_type("a table").hint(hint));
-    }
-    let section = field.section(&keys::INIT)?;
-    match section.kind(Some("gaussian"))? {
-        "gaussian" => Ok(InitSpec::Gaussian {
-            scale: scale(&section)?,
-            smallest_singular_value: smallest(&section, width, data)?,
-            each_trajectory: flag_or(&section, "each_trajectory", false)?,
-        }),
-        "balanced" => Ok(InitSpec::Balanced {
-            scale: scale(&section)?,
-            each_trajectory: flag_or(&section, "each_trajectory", false)?,
-        }),
-        _ => Ok(InitSpec::File {
-            path: absolute_path(
-                &section.required("path", "path = \"start.safetensors\"")?,
-                folder,
-            )?,
-            checksum: section.field("checksum").map(|f| word(&f)).transpose()?,
-        }),
-    }
-}
-
-fn scale(section: &Section) -> Result<f64, Problem> {
-    section.field("scale").map_or(Ok(1.0), |f| f.positive())
-}
-
-fn smallest(section: &Section, width: u64, data: &DataSpec) -> Result<Option<f64>, Problem> {
-    let Some(field) = section.field("smallest_singular_value") else {
-        return Ok(None);
+    let sizes = match data {
+        DataSpec::Gram(_) => None,
+        DataSpec::Rows(rows) => rows.sizes(),
     };
-    if let DataSpec::Gaussian(g) = data {
-        let rows = (g.inputs + g.outputs) as u64;
-        if width < rows {
-            let message = format!("needs a width of at least inputs + outputs = {rows}");
-            return Err(field.problem(format!("{message}, but the width is {width}")));
+    let mut network = NetworkSpec {
+        shape: shape(section)?,
+        kind,
+        activation: activation(section)?,
+        bias: section.flag("bias")?,
+        loss: section.pick("loss", &Loss::ALL)?,
+        precision: section.pick("precision", &PRECISIONS)?,
+        engine: section.pick("engine", &ENGINES)?,
+        init: InitSpec::Drawn(Initialisation::Gaussian { scale: 1.0 }),
+        smallest_singular_value: None,
+        each_trajectory: false,
+    };
+    // Of two linear layers the exact engine holds as many columns as matter, however wide they are.
+    let is_built = match network.shape {
+        NetworkShape::Width(_) => sizes.is_some() && !network.is_two_linear(),
+        NetworkShape::Layers(_) => true,
+    };
+    let built = is_built
+        .then(|| Network::new(&network.spec(sizes)))
+        .transpose();
+    let built = built.map_err(|error| section.problem(error.to_string()))?;
+    if let (Some(sizes), Some(field)) = (sizes, section.field("layers")) {
+        fits(&network, sizes, &field)?;
+    }
+    match section.field("init") {
+        Some(field) => init(&mut network, &field, folder, built.as_ref(), sizes)?,
+        None if network.is_two_linear() => {}
+        None => network.init = InitSpec::Drawn(Initialisation::PytorchDefault),
+    }
+    Ok(network)
+}
+
+fn shape(section: &Section) -> Result<NetworkShape, Problem> {
+    match (section.field("width"), section.field("layers")) {
+        (Some(width), None) => width.whole().map(NetworkShape::Width),
+        (None, Some(layers)) => widths(&layers).map(NetworkShape::Layers),
+        (Some(width), Some(_)) => Err(width.problem("and `network.layers` are both given").hint(
+            "keep one of them: width is that of the one hidden layer, layers has all widths",
+        )),
+        (None, None) => Err(section.missing_as("width", "width = 10, or layers = [5, 10, 2]")),
+    }
+}
+
+/// A list of widths, inputs first.
+pub(super) fn widths(field: &Field) -> Result<Vec<usize>, Problem> {
+    let widths = field.whole_numbers()?;
+    if widths.len() < 2 || widths.len() > DEEPEST + 1 {
+        let message = format!("has {} widths", widths.len());
+        let hint = "give inputs, hidden layers if any, and outputs: layers = [784, 256, 10]";
+        return Err(field.problem(message).hint(hint));
+    }
+    Ok(widths.into_iter().map(|width| width as usize).collect())
+}
+
+/// Refuses layers that begin or end otherwise than data of known sizes.
+fn fits(network: &NetworkSpec, sizes: [usize; 2], field: &Field) -> Result<(), Problem> {
+    let layers = network.shape.layers(None);
+    let (first, last) = (layers[0], layers[layers.len() - 1]);
+    let error = match sizes {
+        [columns, _] if columns != first => DataError::Inputs {
+            columns,
+            layer: first,
+        },
+        [_, columns] if columns != last && network.loss == Loss::Squared => DataError::Outputs {
+            columns,
+            layer: last,
+        },
+        _ => return Ok(()),
+    };
+    Err(Problem::new(
+        &field.node.origin,
+        format!("`{}`: {error}", field.path),
+    ))
+}
+
+pub(super) fn activation(section: &Section) -> Result<Activation, Problem> {
+    section.pick("activation", &Activation::ALL)
+}
+
+fn init(
+    network: &mut NetworkSpec,
+    field: &Field,
+    folder: &Path,
+    built: Option<&Network>,
+    sizes: Option<[usize; 2]>,
+) -> Result<(), Problem> {
+    let section = field.section()?;
+    if section.kind(Some(network.default_kind()))? == "file" {
+        network.init = InitSpec::File {
+            path: section.required("path")?.path_from(folder)?,
+            checksum: section.optional("checksum", Field::word)?,
+        };
+        return Ok(());
+    }
+    network.init = InitSpec::Drawn(drawn(field, network.default_kind(), built)?);
+    network.each_trajectory = section.flag("each_trajectory")?;
+    network.smallest_singular_value = section.optional("smallest_singular_value", |field| {
+        let width = network.shape.hidden().unwrap_or(u64::MAX);
+        let rows = sizes.map_or(0, |[p, k]| (p + k) as u64);
+        match width < rows {
+            true => Err(field.problem(format!(
+                "needs a width of at least inputs + outputs = {rows}, but the width is {width}"
+            ))),
+            false => field.number(),
         }
+    })?;
+    Ok(())
+}
+
+/// Initial weights that are drawn, of the network where it is known.
+pub(super) fn drawn(
+    field: &Field,
+    default_kind: &'static str,
+    network: Option<&Network>,
+) -> Result<Initialisation, Problem> {
+    let section = field.section()?;
+    let initialisation = match section.kind(Some(default_kind))? {
+        "gaussian" => Initialisation::Gaussian {
+            scale: section.number("scale")?,
+        },
+        "he" => Initialisation::He,
+        "glorot" => Initialisation::Glorot,
+        "orthogonal" => Initialisation::Orthogonal {
+            gain: section.number("gain")?,
+        },
+        "balanced" => Initialisation::Balanced {
+            scale: section.number("scale")?,
+        },
+        "layers" => Initialisation::Layers {
+            weights: laws(&section.required("weights")?)?,
+            biases: section.optional("biases", laws)?.unwrap_or_default(),
+        },
+        "pytorch-default" => Initialisation::PytorchDefault,
+        _ => return Err(field.problem("is of kind \"file\", but a teacher is drawn")),
+    };
+    let checked = network.map_or(Ok(()), |network| initialisation.check(network));
+    checked.map_err(|error| field.problem(format!("cannot be had: {error}")))?;
+    Ok(initialisation)
+}
+
+fn laws(field: &Field) -> Result<Vec<Law>, Problem> {
+    field.list()?.iter().map(law).collect()
+}
+
+fn law(field: &Field) -> Result<Law, Problem> {
+    let section = field.section()?;
+    let given = ["constant", "gaussian", "uniform", "signs"].map(|name| section.field(name));
+    match given {
+        [Some(value), None, None, None] => value.number().map(Law::Constant),
+        [None, Some(value), None, None] => value.number().map(Law::Gaussian),
+        [None, None, Some(value), None] => value.number().map(Law::Uniform),
+        [None, None, None, Some(value)] => value.number().map(Law::Signs),
+        _ => Err(field
+            .problem("must have exactly one of `constant`, `gaussian`, `uniform` and `signs`")
+            .hint("for instance { gaussian = 0.5 }, the standard deviation")),
     }
-    field.positive().map(Some)
 }

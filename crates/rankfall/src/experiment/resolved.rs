@@ -1,68 +1,100 @@
 //! The resolved copy of an experiment: as TOML with every default written out.
 
-use super::{
-    Column, Covariance, DataSpec, DynamicsSpec, Experiment, FileData, ForceBalanceSpec,
-    GaussianData, InitSpec, RunSpec, Teacher,
+use super::data::{
+    CIFAR_LABELS, Column, Covariance, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS,
+    Pictures, PicturesFrom, RowData, Teacher, TeacherData,
 };
-use crate::save_plan::{SavePlan, Spacing};
-use rankfall_core::model::dynamics::{ForceScales, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::model::optimizer::Optimizer;
+use super::descent::{DISTRIBUTIONS, Descent, SAMPLINGS, SchedulePlaces, SchedulePlan};
+use super::dynamics::{DynamicsSpec, INTEGRATORS};
+use super::exact::ExactDynamics;
+use super::network::{ENGINES, InitSpec, NetworkShape, NetworkSpec, PRECISIONS};
+use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS};
+use super::{Experiment, keys};
+use rankfall_core::model::dynamics::{ForceScales, Kind};
+use rankfall_nets::activation::Activation;
+use rankfall_nets::initialisation::{Initialisation, Law};
+use rankfall_nets::loss::Loss;
+use rankfall_nets::network::Architecture;
+use rankfall_nets::noise::Noise;
 use std::fmt::Write;
+use std::path::Path;
 
 /// The whole file.
 pub fn toml(experiment: &Experiment) -> String {
     let mut file = Lines::default();
-    file.0.push_str(HEAD);
+    file.raw(HEAD);
     file.put("name", text(&experiment.name));
-    file.0.push_str("\n[data]\n");
+    file.raw("\n[data]\n");
     match &experiment.data {
-        DataSpec::Gaussian(gaussian) => put_gaussian(&mut file, gaussian),
-        DataSpec::File(table) => put_file(&mut file, table),
+        DataSpec::Rows(rows) => put_rows(&mut file, rows),
         DataSpec::Gram(gram) => {
             file.put("kind", text("gram"));
-            file.put("path", text(&gram.path.to_string_lossy()));
+            file.put("path", path(&gram.path));
             file.put_if("checksum", gram.checksum.as_deref().map(text));
         }
     }
-    file.0.push_str("\n[network]\n");
-    file.put("width", experiment.network.width);
-    file.put("init", init(&experiment.network.init));
+    file.raw(NETWORK);
+    put_network(&mut file, &experiment.network);
     for dynamics in &experiment.dynamics {
-        file.0.push_str("\n[[dynamics]]\n");
-        put_dynamics(&mut file, dynamics);
+        file.raw("\n[[dynamics]]\n");
+        file.put("label", text(dynamics.label()));
+        file.put("kind", text(dynamics.kind()));
+        match dynamics {
+            DynamicsSpec::Flow(flow) => put_flow(&mut file, flow),
+            DynamicsSpec::Descent(descent) => put_descent(&mut file, descent),
+        }
     }
-    file.0.push_str("\n[run]\n");
+    file.raw("\n[run]\n");
     put_run(&mut file, &experiment.run);
     file.0
 }
 
 /// The first line of every copy.
-pub(super) const HEAD: &str =
-    "# The experiment as it was run: defaults written out, paths absolute.\n\n";
+const HEAD: &str = "# The experiment as it was run: defaults written out, paths absolute.\n\n";
+
+/// The rule for what starts the weights where nothing does.
+const NETWORK: &str = "
+# Where init is left out, two linear layers without biases and with squared loss start N(0, 1), and all other
+# networks as PyTorch does.
+[network]
+";
+
+/// The name of a value, where names and values have the same order.
+pub(super) fn name_of<T: PartialEq>(
+    names: &'static [&'static str],
+    all: &[T],
+    value: &T,
+) -> &'static str {
+    let place = all.iter().position(|one| one == value);
+    place
+        .and_then(|place| names.get(place))
+        .copied()
+        .unwrap_or_default()
+}
+
+/// A value of a list of names, as TOML.
+fn named<T: PartialEq>(names: &'static [&'static str], all: &[T], value: &T) -> String {
+    text(name_of(names, all, value))
+}
 
 /// `key = value` lines.
 #[derive(Default)]
-pub(super) struct Lines(String);
+struct Lines(String);
 
 impl Lines {
     /// Text as it is.
-    pub fn raw(&mut self, text: &str) {
+    fn raw(&mut self, text: &str) {
         self.0.push_str(text);
     }
 
-    /// The whole.
-    pub fn into_text(self) -> String {
-        self.0
-    }
-
     /// One key.
-    pub fn put(&mut self, key: &str, value: impl std::fmt::Display) {
+    fn put(&mut self, key: &str, value: impl std::fmt::Display) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "{key} = {value}");
     }
 
     /// One key, where it has a value.
-    pub fn put_if(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
+    fn put_if(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
         if let Some(value) = value {
             self.put(key, value);
         }
@@ -79,17 +111,26 @@ pub(super) fn float(number: f64) -> String {
     format!("{number:?}")
 }
 
+/// A path as TOML.
+pub(super) fn path(path: &Path) -> String {
+    text(&path.to_string_lossy())
+}
+
+fn numbers(values: &[impl ToString]) -> String {
+    list(values, ToString::to_string)
+}
+
+/// A list as TOML.
 pub(super) fn list<T>(items: &[T], shown: impl Fn(&T) -> String) -> String {
     let items: Vec<String> = items.iter().map(shown).collect();
     format!("[{}]", items.join(", "))
 }
 
-pub(super) fn floats(numbers: &[f64]) -> String {
+fn floats(numbers: &[f64]) -> String {
     list(numbers, |x| float(*x))
 }
 
-pub(super) fn put_gaussian(file: &mut Lines, data: &GaussianData) {
-    file.put("kind", text("gaussian"));
+fn put_gaussian(file: &mut Lines, data: &GaussianData) {
     file.put("samples", data.samples);
     file.put("inputs", data.inputs);
     file.put("outputs", data.outputs);
@@ -108,9 +149,8 @@ pub(super) fn put_gaussian(file: &mut Lines, data: &GaussianData) {
     file.put("each_trajectory", data.each_trajectory);
 }
 
-pub(super) fn put_file(file: &mut Lines, data: &FileData) {
-    file.put("kind", text("file"));
-    file.put("path", text(&data.path.to_string_lossy()));
+fn put_file(file: &mut Lines, data: &FileData) {
+    file.put("path", path(&data.path));
     file.put_if("inputs", data.inputs.as_deref().map(columns));
     if !data.targets.is_empty() {
         file.put("targets", columns(&data.targets));
@@ -132,89 +172,247 @@ fn columns(columns: &[Column]) -> String {
     })
 }
 
-fn init(init: &InitSpec) -> String {
-    let inside = match init {
-        InitSpec::Gaussian {
-            scale,
-            smallest_singular_value,
-            each_trajectory,
+fn put_rows(file: &mut Lines, data: &RowData) {
+    file.put("kind", text(data.kind()));
+    match data {
+        RowData::Gaussian { data, held_out } => {
+            put_gaussian(file, data);
+            file.put("held_out", held_out);
+        }
+        RowData::Teacher(teacher) => put_teacher(file, teacher),
+        RowData::Rows(rows) => {
+            file.put("x", list(&rows.x, |row| floats(row)));
+            file.put("y", list(&rows.y, |row| floats(row)));
+        }
+        RowData::File { table, held_out } => {
+            put_file(file, table);
+            match held_out {
+                HeldOut::Rows(rows) => file.put("held_out", rows),
+                HeldOut::File(other) => file.put("test_path", path(other)),
+            }
+        }
+        RowData::Bundled {
+            name,
+            standardize,
+            standardize_targets,
+            held_out,
+            checksum,
         } => {
-            let smallest = smallest_singular_value
-                .map(|s| format!(", smallest_singular_value = {}", float(s)))
-                .unwrap_or_default();
+            file.put("dataset", text(name));
+            file.put("standardize", standardize);
+            file.put("standardize_targets", standardize_targets);
+            file.put("held_out", held_out);
+            file.put_if("checksum", checksum.as_deref().map(text));
+        }
+        RowData::Pictures(pictures) => put_pictures(file, pictures),
+    }
+}
+
+fn put_teacher(file: &mut Lines, teacher: &TeacherData) {
+    let spec = &teacher.spec;
+    file.put("samples", spec.samples);
+    file.put("held_out", spec.held_out);
+    file.put(
+        "input_law",
+        named(keys::INPUT_LAWS, &INPUT_LAWS, &spec.inputs),
+    );
+    file.put("residual_noise", float(spec.residual_noise));
+    file.put("each_trajectory", teacher.each_trajectory);
+    let relevant = spec
+        .relevant_inputs
+        .map(|n| format!(", relevant_inputs = {n}"));
+    let relevant = relevant.unwrap_or_default();
+    file.put(
+        "teacher",
+        format!(
+            "{{ layers = {}, activation = {}, bias = {}, unit_norm = {}{relevant}, init = {{ {} }} }}",
+            numbers(&spec.teacher.layers),
+            named(keys::ACTIVATIONS, &Activation::ALL, &spec.teacher.activation),
+            spec.teacher.bias,
+            spec.unit_norm,
+            drawn(&spec.weights),
+        ),
+    );
+}
+
+fn put_pictures(file: &mut Lines, pictures: &Pictures) {
+    match &pictures.from {
+        PicturesFrom::Packaged(name) => file.put("dataset", text(name)),
+        PicturesFrom::Folder(folder) => file.put("folder", path(folder)),
+        PicturesFrom::Idx { train, test } => {
+            file.put("images", path(&train[0]));
+            file.put("labels", path(&train[1]));
+            if let Some(test) = test {
+                file.put("test_images", path(&test[0]));
+                file.put("test_labels", path(&test[1]));
+            }
+        }
+        PicturesFrom::Cifar {
+            files,
+            test_files,
+            labels,
+        } => {
+            file.put("files", list(files, |f| path(f)));
+            file.put("test_files", list(test_files, |f| path(f)));
+            file.put("labels", named(keys::CIFAR_LABELS, &CIFAR_LABELS, labels));
+        }
+    }
+    file.put("standardize", pictures.standardize);
+    file.put_if("train_rows", pictures.train_rows);
+    file.put_if("test_rows", pictures.test_rows);
+    file.put_if("checksum", pictures.checksum.as_deref().map(text));
+}
+
+fn put_network(file: &mut Lines, network: &NetworkSpec) {
+    match &network.shape {
+        NetworkShape::Width(width) => file.put("width", width),
+        NetworkShape::Layers(layers) => file.put("layers", numbers(layers)),
+    }
+    let kind = match network.kind {
+        Architecture::Dense => "dense",
+        Architecture::DiagonalLinear => "diagonal-linear",
+    };
+    file.put("kind", text(kind));
+    let activation = named(keys::ACTIVATIONS, &Activation::ALL, &network.activation);
+    file.put("activation", activation);
+    file.put("bias", network.bias);
+    file.put("loss", named(keys::LOSSES, &Loss::ALL, &network.loss));
+    let precision = named(keys::PRECISIONS, &PRECISIONS, &network.precision);
+    file.put("precision", precision);
+    file.put("engine", named(keys::ENGINES, &ENGINES, &network.engine));
+    let init = match &network.init {
+        InitSpec::Drawn(init) => {
+            let smallest = network
+                .smallest_singular_value
+                .map(|s| format!(", smallest_singular_value = {}", float(s)));
             format!(
-                "kind = \"gaussian\", scale = {}{smallest}, each_trajectory = {each_trajectory}",
-                float(*scale)
+                "{}{}, each_trajectory = {}",
+                drawn(init),
+                smallest.unwrap_or_default(),
+                network.each_trajectory
             )
         }
-        InitSpec::Balanced {
-            scale,
-            each_trajectory,
-        } => format!(
-            "kind = \"balanced\", scale = {}, each_trajectory = {each_trajectory}",
-            float(*scale)
-        ),
-        InitSpec::File { path, checksum } => {
-            let path = text(&path.to_string_lossy());
-            let checksum = checksum
+        InitSpec::File {
+            path: from,
+            checksum,
+        } => {
+            let sum = checksum
                 .as_deref()
-                .map(|sum| format!(", checksum = {}", text(sum)))
-                .unwrap_or_default();
-            format!("kind = \"file\", path = {path}{checksum}")
+                .map(|sum| format!(", checksum = {}", text(sum)));
+            let from = path(from);
+            format!("kind = \"file\", path = {from}{}", sum.unwrap_or_default())
         }
     };
-    format!("{{ {inside} }}")
+    file.put("init", format!("{{ {init} }}"));
 }
 
-fn put_dynamics(file: &mut Lines, spec: &DynamicsSpec) {
-    file.put("label", text(&spec.label));
-    file.put("kind", text(spec.dynamics.kind_name()));
-    file.put("step_size", float(spec.dynamics.step_size));
-    file.put("label_noise", float(spec.dynamics.label_noise));
-    match &spec.dynamics.kind {
-        Kind::GradientFlow => file.put("time_step", float(spec.time_step)),
-        Kind::StochasticGradientFlow {
-            integrator,
-            time_step,
-            batch_size,
-            forces,
-            brownian_substeps,
-        } => {
-            file.put("batch_size", batch_size);
-            file.put("integrator", text(integrator_name(*integrator)));
-            file.put("time_step", float(*time_step));
-            if !forces.is_unmodified() {
-                file.put("forces", force_table(forces));
-            }
-            if *brownian_substeps > 1 {
-                file.put("brownian_substeps", brownian_substeps);
-            }
-        }
-        Kind::GradientDescent => {}
-        Kind::LabelNoiseGradientDescent { distribution } => {
-            let name = distribution_name(*distribution);
-            file.put("label_noise_distribution", text(name));
-        }
-        Kind::StochasticGradientDescent {
-            batch_size,
-            sampling,
-            distribution,
-        } => {
-            file.put("batch_size", batch_size);
-            file.put("sampling", text(sampling_name(*sampling)));
-            let name = distribution_name(*distribution);
-            file.put("label_noise_distribution", text(name));
-        }
-    }
-    if !spec.dynamics.is_continuous() {
-        put_optimizer(file, &spec.dynamics.optimizer);
+/// The kind of initial weights that are drawn. Weights that are given come from a file, and are written as
+/// that.
+pub(super) fn init_kind(init: &Initialisation) -> &'static str {
+    match init {
+        Initialisation::Gaussian { .. } => "gaussian",
+        Initialisation::Balanced { .. } => "balanced",
+        Initialisation::Orthogonal { .. } => "orthogonal",
+        Initialisation::He => "he",
+        Initialisation::Glorot => "glorot",
+        Initialisation::Layers { .. } => "layers",
+        Initialisation::PytorchDefault | Initialisation::Given(_) => "pytorch-default",
     }
 }
 
-pub(super) fn put_optimizer(file: &mut Lines, optimizer: &Optimizer) {
-    file.put("momentum", float(optimizer.momentum));
-    file.put("nesterov", optimizer.nesterov);
-    file.put("weight_decay", float(optimizer.weight_decay));
+fn drawn(init: &Initialisation) -> String {
+    let law = |law: &Law| match law {
+        Law::Constant(value) => format!("{{ constant = {} }}", float(*value)),
+        Law::Gaussian(value) => format!("{{ gaussian = {} }}", float(*value)),
+        Law::Uniform(value) => format!("{{ uniform = {} }}", float(*value)),
+        Law::Signs(value) => format!("{{ signs = {} }}", float(*value)),
+    };
+    let settings = match init {
+        Initialisation::Gaussian { scale } | Initialisation::Balanced { scale } => {
+            format!(", scale = {}", float(*scale))
+        }
+        Initialisation::Orthogonal { gain } => format!(", gain = {}", float(*gain)),
+        Initialisation::Layers { weights, biases } => format!(
+            ", weights = {}, biases = {}",
+            list(weights, law),
+            list(biases, law)
+        ),
+        Initialisation::He
+        | Initialisation::Glorot
+        | Initialisation::PytorchDefault
+        | Initialisation::Given(_) => String::new(),
+    };
+    format!("kind = {}{settings}", text(init_kind(init)))
+}
+
+fn put_flow(file: &mut Lines, flow: &ExactDynamics) {
+    file.put("step_size", float(flow.dynamics.step_size));
+    file.put("label_noise", float(flow.dynamics.label_noise));
+    let time_step = match flow.automatic_time_step {
+        true => text("auto"),
+        false => float(flow.time_step),
+    };
+    file.put("time_step", time_step);
+    let Kind::StochasticGradientFlow {
+        integrator,
+        batch_size,
+        forces,
+        brownian_substeps,
+        ..
+    } = &flow.dynamics.kind
+    else {
+        return;
+    };
+    file.put("batch_size", batch_size);
+    file.put(
+        "integrator",
+        named(keys::INTEGRATORS, &INTEGRATORS, integrator),
+    );
+    if !forces.is_unmodified() {
+        file.put("forces", force_table(forces));
+    }
+    file.put("brownian_substeps", brownian_substeps);
+}
+
+fn put_descent(file: &mut Lines, one: &Descent) {
+    file.put("step_size", float(one.step_size));
+    // What stands at the beginning has keys of its own, and the others follow in their order.
+    let mut rest = &one.noise[..];
+    if let (
+        "sgd",
+        [
+            Noise::MiniBatch {
+                batch_size,
+                sampling,
+            },
+            others @ ..,
+        ],
+    ) = (one.kind, rest)
+    {
+        file.put("batch_size", batch_size);
+        file.put("sampling", named(keys::SAMPLINGS, &SAMPLINGS, sampling));
+        rest = others;
+    }
+    match rest {
+        [
+            Noise::LabelNoise {
+                variance,
+                distribution,
+            },
+            others @ ..,
+        ] if one.kind != "gradient-descent" && *variance > 0.0 => {
+            file.put("label_noise", float(*variance));
+            let name = named(keys::DISTRIBUTIONS, &DISTRIBUTIONS, distribution);
+            file.put("label_noise_distribution", name);
+            rest = others;
+        }
+        _ => file.put("label_noise", float(0.0)),
+    }
+    file.put("momentum", float(one.optimizer.momentum));
+    file.put("nesterov", one.optimizer.nesterov);
+    file.put("weight_decay", float(one.optimizer.weight_decay));
+    file.put("schedule", schedule(&one.schedule));
+    file.put("noise", list(rest, noise));
 }
 
 fn force_table(forces: &ForceScales) -> String {
@@ -227,58 +425,105 @@ fn force_table(forces: &ForceScales) -> String {
     )
 }
 
-fn integrator_name(integrator: Integrator) -> &'static str {
-    match integrator {
-        Integrator::LieEuler => "lie-euler",
-        Integrator::EulerMaruyama => "euler-maruyama",
-        Integrator::LieEulerUnsplit => "lie-euler-unsplit",
-        Integrator::LieStrang => "lie-strang",
-    }
-}
-
-pub(super) fn distribution_name(distribution: LabelNoise) -> &'static str {
-    match distribution {
-        LabelNoise::Gaussian => "gaussian",
-        LabelNoise::Rademacher => "rademacher",
-    }
-}
-
-pub(super) fn sampling_name(sampling: Sampling) -> &'static str {
-    match sampling {
-        Sampling::WithReplacement => "with-replacement",
-        Sampling::WithoutReplacement => "without-replacement",
-        Sampling::Epochs => "epochs",
-        Sampling::Sequential => "sequential",
-    }
-}
-
-/// When to save.
-pub(super) fn put_save(file: &mut Lines, save: &SavePlan) {
-    let spacing = match save.spacing {
-        Spacing::Linear => "linear",
-        Spacing::Log => "log",
+/// A schedule as TOML.
+pub(super) fn schedule(plan: &SchedulePlan) -> String {
+    let shape = match &plan.shape {
+        SchedulePlaces::Constant => "kind = \"constant\"".to_owned(),
+        SchedulePlaces::Steps { steps, factors } => format!(
+            "kind = \"piecewise\", steps = {}, factors = {}",
+            numbers(steps),
+            floats(factors)
+        ),
+        SchedulePlaces::Shares { shares, factors } => format!(
+            "kind = \"piecewise\", shares = {}, factors = {}",
+            floats(shares),
+            floats(factors)
+        ),
+        SchedulePlaces::Cosine { steps, last } => {
+            let steps = steps.map(|steps| format!(", steps = {steps}"));
+            format!(
+                "kind = \"cosine\", last = {}{}",
+                float(*last),
+                steps.unwrap_or_default()
+            )
+        }
     };
-    let points = save.points;
-    file.put(
-        "save",
-        format!("{{ points = {points}, spacing = {} }}", text(spacing)),
-    );
+    format!("{{ {shape}, warm_up = {} }}", plan.warm_up)
+}
+
+/// A noise as TOML.
+pub(super) fn noise(noise: &Noise) -> String {
+    let settings = match noise {
+        Noise::LabelNoise {
+            variance,
+            distribution,
+        } => format!(
+            "variance = {}, distribution = {}",
+            float(*variance),
+            named(keys::DISTRIBUTIONS, &DISTRIBUTIONS, distribution)
+        ),
+        Noise::LabelFlips {
+            matrix: Some(matrix),
+            ..
+        } => format!("matrix = {}", list(matrix, |row| floats(row))),
+        Noise::LabelFlips { probability, .. } | Noise::Dropout { probability } => {
+            format!("probability = {}", float(*probability))
+        }
+        Noise::MiniBatch {
+            batch_size,
+            sampling,
+        } => format!(
+            "batch_size = {batch_size}, sampling = {}",
+            named(keys::SAMPLINGS, &SAMPLINGS, sampling)
+        ),
+        Noise::GradientNoise { temperature } => format!("temperature = {}", float(*temperature)),
+        Noise::InputNoise { variance } | Noise::WeightNoise { variance } => {
+            format!("variance = {}", float(*variance))
+        }
+    };
+    format!("{{ kind = {}, {settings} }}", text(noise.name()))
 }
 
 fn put_run(file: &mut Lines, run: &RunSpec) {
     file.put("seed", run.seed);
-    file.put("time", float(run.time));
+    match run.length {
+        Length::Time(time) => file.put("time", float(time)),
+        Length::Steps(steps) => file.put("steps", steps),
+        Length::Epochs(epochs) => file.put("epochs", epochs),
+    }
     file.put("trajectories", run.trajectories);
-    put_save(file, &run.save);
+    let spacing = named(keys::SPACINGS, &SPACINGS, &run.save.spacing);
+    let points = run.save.points;
+    file.put(
+        "save",
+        format!("{{ points = {points}, spacing = {spacing} }}"),
+    );
     file.put("rank_tolerance", float(run.rank_tolerance));
     file.put("keep_trajectories", run.keep_trajectories);
     file.put("common_noise", run.common_noise);
     file.put("reductions", run.reductions);
-    match run.force_balance {
-        None => {}
-        Some(ForceBalanceSpec { stride: None }) => file.put("force_balance", true),
+    let balance = match run.force_balance {
+        None => "false".to_owned(),
+        Some(ForceBalanceSpec { stride: None }) => "true".to_owned(),
         Some(ForceBalanceSpec {
             stride: Some(stride),
-        }) => file.put("force_balance", format!("{{ stride = {stride} }}")),
-    }
+        }) => format!("{{ stride = {stride} }}"),
+    };
+    file.put("force_balance", balance);
+    let measure = measure_parts(&run.measure).join(", ");
+    file.put("measure", format!("{{ {measure} }}"));
+}
+
+/// What is measured: keys with their values.
+pub(super) fn measure_parts(measure: &MeasureChoice) -> [String; 6] {
+    let spectra = named(keys::SPECTRA, &METHODS, &measure.spectra);
+    let tolerance = float(measure.jacobian_tolerance);
+    [
+        format!("losses_every = {}", measure.losses_every),
+        format!("spectra_every = {}", measure.spectra_every),
+        format!("spectra = {spectra}"),
+        format!("probe_rows = {}", measure.probe_rows),
+        format!("jacobian = {}", measure.jacobian),
+        format!("jacobian_tolerance = {tolerance}"),
+    ]
 }

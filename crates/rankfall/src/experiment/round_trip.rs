@@ -7,6 +7,7 @@ use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
 };
 use rankfall_core::model::optimizer::Optimizer;
+use std::path::PathBuf;
 
 fn any_positive() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -89,7 +90,7 @@ fn any_optimizer() -> impl Strategy<Value = Optimizer> {
     })
 }
 
-fn any_dynamics() -> impl Strategy<Value = DynamicsSpec> {
+fn any_dynamics() -> impl Strategy<Value = ExactDynamics> {
     let label = "[a-zA-Z\"'\\\\éν][a-z \"'\\\\#=éν]{0,20}[a-z]";
     let kind = (any_kind(), any_optimizer());
     (kind, any_step(), any_step(), label).prop_map(
@@ -103,7 +104,7 @@ fn any_dynamics() -> impl Strategy<Value = DynamicsSpec> {
                 Kind::GradientFlow => grid,
                 _ => step,
             };
-            DynamicsSpec {
+            ExactDynamics {
                 label,
                 dynamics: Dynamics {
                     kind,
@@ -121,7 +122,7 @@ fn any_dynamics() -> impl Strategy<Value = DynamicsSpec> {
     )
 }
 
-fn any_gaussian() -> impl Strategy<Value = DataSpec> {
+fn any_gaussian() -> impl Strategy<Value = ExactData> {
     let teacher = prop_oneof![
         Just(Teacher::Gaussian),
         (0..=2_usize).prop_map(Teacher::Rank),
@@ -139,7 +140,7 @@ fn any_gaussian() -> impl Strategy<Value = DataSpec> {
     let flags = (any::<bool>(), any_positive());
     (teacher, covariance, flags, 10..=1_000_000_000_000_u64).prop_map(
         |(teacher, covariance, (each_trajectory, residual_noise), samples)| {
-            DataSpec::Gaussian(GaussianData {
+            ExactData::Gaussian(GaussianData {
                 samples,
                 inputs: 3,
                 outputs: 2,
@@ -156,7 +157,7 @@ fn any_path() -> impl Strategy<Value = PathBuf> {
     "[a-z \"'\\\\é#]{1,8}x".prop_map(|name| Path::new("/some/folder").join(name))
 }
 
-fn any_file() -> impl Strategy<Value = DataSpec> {
+fn any_file() -> impl Strategy<Value = ExactData> {
     let column = prop_oneof![
         (0..9_u64).prop_map(Column::Position),
         "[a-z\"\\\\\n]{1,5}".prop_map(Column::Name)
@@ -167,7 +168,7 @@ fn any_file() -> impl Strategy<Value = DataSpec> {
     let checksum = prop::option::of("[0-9a-f]{8}");
     (any_path(), column(), options, delimiter, checksum).prop_map(
         |(path, targets, (header, one_hot, standardize), delimiter, checksum)| {
-            DataSpec::File(FileData {
+            ExactData::File(FileData {
                 path,
                 inputs: None,
                 targets: targets.into_iter().map(|HashedColumn(c)| c).collect(),
@@ -198,22 +199,22 @@ fn format_column(column: impl Strategy<Value = Column>) -> impl Strategy<Value =
     column.prop_map(HashedColumn)
 }
 
-fn any_init() -> impl Strategy<Value = InitSpec> {
+fn any_init() -> impl Strategy<Value = ExactInit> {
     let smallest = prop::option::of(any_positive());
     prop_oneof![
         (any_positive(), smallest, any::<bool>()).prop_map(|(scale, smallest, each)| {
-            InitSpec::Gaussian {
+            ExactInit::Gaussian {
                 scale,
                 smallest_singular_value: smallest,
                 each_trajectory: each,
             }
         }),
-        (any_positive(), any::<bool>()).prop_map(|(scale, each_trajectory)| InitSpec::Balanced {
+        (any_positive(), any::<bool>()).prop_map(|(scale, each_trajectory)| ExactInit::Balanced {
             scale,
             each_trajectory
         }),
         (any_path(), prop::option::of("[0-9a-f]{8}"))
-            .prop_map(|(path, checksum)| InitSpec::File { path, checksum }),
+            .prop_map(|(path, checksum)| ExactInit::File { path, checksum }),
     ]
 }
 
@@ -225,7 +226,7 @@ fn any_run() -> impl Strategy<Value = RunSpec> {
     (counts, 1e-3..1e9_f64, save, 1e-15..0.999_f64, flags).prop_map(
         |((seed, trajectories), time, (points, spacing), rank_tolerance, flags)| RunSpec {
             seed,
-            time,
+            length: Length::Time(time),
             trajectories,
             save: SavePlan { points, spacing },
             rank_tolerance,
@@ -234,28 +235,34 @@ fn any_run() -> impl Strategy<Value = RunSpec> {
             reductions: flags.2,
             // A balance needs the reductions and a stochastic flow, which not every draw has.
             force_balance: None,
+            measure: MeasureChoice::default(),
         },
     )
 }
 
-fn any_experiment() -> impl Strategy<Value = Experiment> {
+fn any_experiment() -> impl Strategy<Value = ExactExperiment> {
     let data = prop_oneof![any_gaussian(), any_file()];
     let dynamics = prop::collection::vec(any_dynamics(), 1..5);
     let name = "[a-z\"'é][a-z \"'é#=-]{0,20}[a-z]";
     let network = (5..=100_000_000_u64, any_init());
     (name, data, network, dynamics, any_run()).prop_map(|(name, data, network, dynamics, run)| {
-        let numbered = |(i, mut d): (usize, DynamicsSpec)| {
+        let numbered = |(i, mut d): (usize, ExactDynamics)| {
             d.label = format!("{i}{}", d.label);
             d
         };
-        Experiment {
+        let Length::Time(time) = run.length else {
+            unreachable!()
+        };
+        ExactExperiment {
             name,
             data,
-            network: NetworkSpec {
+            network: ExactNetwork {
                 width: network.0,
                 init: network.1,
+                shape: NetworkShape::Width(network.0),
             },
             dynamics: dynamics.into_iter().enumerate().map(numbered).collect(),
+            time,
             run,
         }
     })
@@ -263,9 +270,132 @@ fn any_experiment() -> impl Strategy<Value = Experiment> {
 
 proptest! {
     #[test]
-    fn the_resolved_copy_reads_back_as_the_same_experiment(experiment in any_experiment()) {
-        let text = experiment.resolved_toml();
+    fn the_resolved_copy_reads_back_as_the_same_experiment(exact in any_experiment()) {
+        let text = exact.resolved_toml();
         let read = Experiment::from_toml(&text, "copy", Path::new("/elsewhere"), &[]);
-        prop_assert_eq!(read.map_err(|f| format!("{f}\n{text}")), Ok(experiment));
+        let read = read.map_err(|f| TestCaseError::fail(format!("{f}\n{text}")))?;
+        prop_assert_eq!(&read, &Experiment::from(&exact));
+        prop_assert_eq!(read.exact(), Ok(exact));
     }
+}
+
+/// Copies as folders of schema 1 have them, of both ways to write a network.
+#[test]
+fn copies_of_earlier_versions_read_as_they_were_run() {
+    let width = r#"
+name = "old"
+
+[data]
+kind = "gaussian"
+samples = 1000
+inputs = 5
+outputs = 2
+covariance = "identity"
+residual_noise = 0.0
+each_trajectory = false
+
+[network]
+width = 10
+init = { kind = "gaussian", scale = 1.0, each_trajectory = false }
+
+[[dynamics]]
+label = "gradient flow"
+kind = "gradient-flow"
+step_size = 0.01
+label_noise = 0.0
+time_step = 0.01
+
+[[dynamics]]
+label = "label-noise gradient descent"
+kind = "label-noise-gradient-descent"
+step_size = 0.01
+label_noise = 2000.0
+label_noise_distribution = "gaussian"
+momentum = 0.0
+nesterov = false
+weight_decay = 0.0
+
+[[dynamics]]
+label = "SGD"
+kind = "sgd"
+step_size = 0.01
+label_noise = 2.0
+batch_size = 1
+sampling = "with-replacement"
+label_noise_distribution = "gaussian"
+momentum = 0.0
+nesterov = false
+weight_decay = 0.0
+
+[run]
+seed = 1
+time = 500.0
+trajectories = 64
+save = { points = 200, spacing = "linear" }
+rank_tolerance = 0.001
+keep_trajectories = false
+common_noise = false
+reductions = true
+"#;
+    let read = Experiment::from_toml(width, "old", Path::new("/"), &[]).unwrap();
+    let exact = read.exact().unwrap();
+    let kinds: Vec<&str> = exact
+        .dynamics
+        .iter()
+        .map(|d| d.dynamics.kind_name())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["gradient-flow", "label-noise-gradient-descent", "sgd"]
+    );
+    let layers = r#"
+name = "old"
+
+[data]
+kind = "gaussian"
+samples = 40
+inputs = 6
+outputs = 3
+covariance = "identity"
+residual_noise = 0.1
+each_trajectory = false
+held_out = 200
+
+[network]
+layers = [6, 12, 3]
+kind = "dense"
+activation = "linear"
+bias = false
+loss = "squared"
+precision = "f64"
+engine = "auto"
+init = { kind = "pytorch-default", each_trajectory = false }
+
+[[dynamics]]
+label = "SGD"
+kind = "sgd"
+step_size = 0.01
+momentum = 0.0
+nesterov = false
+weight_decay = 0.0
+schedule = { kind = "constant", warm_up = 0 }
+noise = [{ kind = "mini-batch", batch_size = 4, sampling = "epochs" }, { kind = "label-noise", variance = 1.5, distribution = "gaussian" }]
+
+[run]
+seed = 1
+steps = 40000
+trajectories = 64
+save = { points = 50, spacing = "log" }
+rank_tolerance = 0.1
+keep_trajectories = false
+common_noise = false
+measure = { losses_every = 1, spectra_every = 1, spectra = "fast", probe_rows = 0, jacobian = false, jacobian_tolerance = 0.0001 }
+"#;
+    let read = Experiment::from_toml(layers, "old", Path::new("/"), &[]).unwrap();
+    let Ok(EngineInput::Dense(dense, _)) = read.engine() else {
+        panic!("not dense")
+    };
+    assert_eq!(dense.dynamics[0].batch_size(), Some(4));
+    let again = Experiment::from_toml(&read.resolved_toml(), "new", Path::new("/"), &[]);
+    assert_eq!(again, Ok(read));
 }

@@ -1,28 +1,27 @@
-//! The `[run]` section: how long, how many trajectories, what is saved.
+//! The `[run]` section: how long, how many trajectories, what is measured and saved.
 
-use super::data::flag_or;
 use super::document::{Problem, Value};
 use super::dynamics::DynamicsSpec;
-use super::keys;
 use super::section::{Field, Section};
 use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
 use rankfall_core::model::dynamics::Kind;
+use rankfall_nets::spectra::Method;
 
-/// How long an experiment runs, how many trajectories, and what is saved.
+/// How long an experiment runs, how many trajectories, and what is measured and saved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSpec {
     /// What all random draws are keyed by.
     pub seed: u64,
-    /// The end of the time axis, t.
-    pub time: f64,
+    /// Its length.
+    pub length: Length,
     /// Trajectories of each dynamics.
     pub trajectories: u64,
     /// When to save.
     pub save: SavePlan,
     /// Numerical rank counts σᵢ > tolerance · σ₁.
     pub rank_tolerance: f64,
-    /// Also write every trajectory's scalars.
+    /// Also write every trajectory.
     pub keep_trajectories: bool,
     /// All dynamics see the same noise.
     pub common_noise: bool,
@@ -30,6 +29,19 @@ pub struct RunSpec {
     pub reductions: bool,
     /// Weigh the forces on the eigenvalues along stochastic gradient flows.
     pub force_balance: Option<ForceBalanceSpec>,
+    /// What is measured besides.
+    pub measure: MeasureChoice,
+}
+
+/// How long a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Length {
+    /// To this time t = Σ η.
+    Time(f64),
+    /// So many steps of each dynamics.
+    Steps(u64),
+    /// So many passes through the training rows; a step of all rows is a pass.
+    Epochs(u64),
 }
 
 /// How forces are weighed.
@@ -37,6 +49,37 @@ pub struct RunSpec {
 pub struct ForceBalanceSpec {
     /// Steps between two points of its grid; none leaves the choice to the run.
     pub stride: Option<u64>,
+}
+
+/// What is measured at a save.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeasureChoice {
+    /// Losses at every so many saves.
+    pub losses_every: u64,
+    /// Everything else at every so many saves.
+    pub spectra_every: u64,
+    /// How singular values are taken.
+    pub spectra: Method,
+    /// Rows for features and Jacobian.
+    pub probe_rows: u64,
+    /// Whether to measure the Jacobian.
+    pub jacobian: bool,
+    /// Its numerical rank counts σᵢ > tolerance · σ₁.
+    pub jacobian_tolerance: f64,
+}
+
+impl Default for MeasureChoice {
+    /// Losses and spectra of the weights at every save.
+    fn default() -> Self {
+        Self {
+            losses_every: 1,
+            spectra_every: 1,
+            spectra: Method::Fast,
+            probe_rows: 0,
+            jacobian: false,
+            jacobian_tolerance: 1e-4,
+        }
+    }
 }
 
 /// Points of the grid of a force balance where its stride is not given.
@@ -49,30 +92,78 @@ impl ForceBalanceSpec {
     }
 }
 
-/// Most trajectories of one dynamics.
-const MOST_TRAJECTORIES: u64 = 1_000_000_000;
-/// Most save points.
-const MOST_POINTS: u64 = 1_000_000;
+/// The values of [`super::keys::SPECTRA`].
+pub(super) const METHODS: [Method; 2] = [Method::Fast, Method::Exact];
+/// The values of [`super::keys::SPACINGS`].
+pub(super) const SPACINGS: [Spacing; 2] = [Spacing::Linear, Spacing::Log];
 
 /// Reads the section.
 pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Problem> {
-    let time = section.required("time", "time = 100.0")?;
-    let seed = section.field("seed");
-    let trajectories = section.field("trajectories");
+    let save = section.optional("save", |field| {
+        let table = field.section()?;
+        Ok(SavePlan {
+            points: table.whole("points")?,
+            spacing: table.pick("spacing", &SPACINGS)?,
+        })
+    })?;
     Ok(RunSpec {
-        seed: seed.map_or(Ok(1), |f| f.integer(0..=u64::MAX))?,
-        time: checked_time(&time, dynamics)?,
-        trajectories: trajectories.map_or(Ok(1), |f| f.integer(1..=MOST_TRAJECTORIES))?,
-        save: save_plan(section.field("save"), &keys::SAVE)?,
-        rank_tolerance: match section.field("rank_tolerance") {
-            Some(field) => between_0_and_1(&field)?,
-            None => 1e-3,
-        },
-        keep_trajectories: flag_or(section, "keep_trajectories", false)?,
-        common_noise: flag_or(section, "common_noise", false)?,
-        reductions: flag_or(section, "reductions", true)?,
+        seed: section.whole("seed")?,
+        length: length(section, dynamics)?,
+        trajectories: section.whole("trajectories")?,
+        save: save.unwrap_or(SavePlan {
+            points: 200,
+            spacing: Spacing::Linear,
+        }),
+        rank_tolerance: section.number("rank_tolerance")?,
+        keep_trajectories: section.flag("keep_trajectories")?,
+        common_noise: section.flag("common_noise")?,
+        reductions: section.flag("reductions")?,
         force_balance: force_balance(section, dynamics)?,
+        measure: section.optional("measure", measure)?.unwrap_or_default(),
     })
+}
+
+fn length(section: &Section, dynamics: &[DynamicsSpec]) -> Result<Length, Problem> {
+    let given = ["time", "steps", "epochs"].map(|name| section.field(name));
+    match given {
+        [Some(time), None, None] => checked_time(&time, dynamics).map(Length::Time),
+        [None, Some(steps), None] => steps.whole().map(Length::Steps),
+        [None, None, Some(epochs)] => epochs.whole().map(Length::Epochs),
+        [None, None, None] => {
+            Err(section.missing_as("time", "time = 100.0, steps = 1000 or epochs = 10"))
+        }
+        _ => Err(section
+            .problem("[run] must have exactly one of `time`, `steps` and `epochs`")
+            .hint("time is step size × step; a pass through the training rows is an epoch")),
+    }
+}
+
+/// A time that can be turned into steps of every dynamics.
+fn checked_time(field: &Field, dynamics: &[DynamicsSpec]) -> Result<f64, Problem> {
+    let time = field.number()?;
+    for (i, one) in dynamics.iter().enumerate() {
+        let step = match one {
+            DynamicsSpec::Descent(descent) if !descent.schedule.is_constant() => {
+                return Err(field
+                    .problem(format!(
+                        "does not say how many steps dynamics.{i} takes, whose step size changes"
+                    ))
+                    .hint("give run.steps or run.epochs instead"));
+            }
+            DynamicsSpec::Descent(descent) => descent.step_size,
+            DynamicsSpec::Flow(flow) => flow.time_step,
+        };
+        if step_count(time, step).is_none() {
+            return Err(field
+                .problem(format!(
+                    "is {}, which is more than 2^53 steps of {} for dynamics.{i}",
+                    number_text(time),
+                    number_text(step)
+                ))
+                .hint("shorten the time or lengthen the step"));
+        }
+    }
+    Ok(time)
 }
 
 fn force_balance(
@@ -85,23 +176,21 @@ fn force_balance(
     let spec = match field.node.value {
         Value::Flag(false) => return Ok(None),
         Value::Flag(true) => ForceBalanceSpec { stride: None },
-        Value::Table(_) => {
-            let stride = field.section(&keys::FORCE_BALANCE)?.field("stride");
-            let stride = stride.map(|f| f.integer(1..=u64::MAX)).transpose()?;
-            ForceBalanceSpec { stride }
-        }
+        Value::Table(_) => ForceBalanceSpec {
+            stride: field.section()?.optional("stride", Field::whole)?,
+        },
         _ => {
             let hint = "write force_balance = true, or { stride = 10 } for every tenth step";
             return Err(field.wrong_type("true, false or a table").hint(hint));
         }
     };
-    if !flag_or(section, "reductions", true)? {
+    if !section.flag("reductions")? {
         return Err(field
             .problem("needs the reductions, and run.reductions is false")
             .hint("leave one of them out"));
     }
-    let flow = |d: &DynamicsSpec| matches!(d.dynamics.kind, Kind::StochasticGradientFlow { .. });
-    if !dynamics.iter().any(flow) {
+    let is_noisy_flow = |one: &DynamicsSpec| matches!(one, DynamicsSpec::Flow(flow) if flow.dynamics.kind != Kind::GradientFlow);
+    if !dynamics.iter().any(is_noisy_flow) {
         return Err(field
             .problem("weighs the forces of the stochastic gradient flow, and there is none")
             .hint("add [[dynamics]] with kind = \"stochastic-gradient-flow\""));
@@ -109,59 +198,20 @@ fn force_balance(
     Ok(Some(spec))
 }
 
-fn checked_time(field: &Field, dynamics: &[DynamicsSpec]) -> Result<f64, Problem> {
-    let time = field.positive()?;
-    let endless = dynamics
-        .iter()
-        .position(|d| step_count(time, d.time_step).is_none());
-    match endless {
-        None => Ok(time),
-        Some(i) => Err(field
-            .problem(format!(
-                "is {}, which is more than 2^53 steps of {} for dynamics.{i}",
-                number_text(time),
-                number_text(dynamics[i].time_step)
-            ))
-            .hint("shorten the time or lengthen the step")),
-    }
-}
-
-/// When to save; 200 linear points where nothing is said.
-pub(super) fn save_plan(
-    field: Option<Field>,
-    known: &'static keys::SectionKeys,
-) -> Result<SavePlan, Problem> {
-    let mut plan = SavePlan {
-        points: 200,
-        spacing: Spacing::Linear,
+fn measure(field: &Field) -> Result<MeasureChoice, Problem> {
+    let section = field.section()?;
+    let measure = MeasureChoice {
+        losses_every: section.whole("losses_every")?,
+        spectra_every: section.whole("spectra_every")?,
+        spectra: section.pick("spectra", &METHODS)?,
+        probe_rows: section.whole("probe_rows")?,
+        jacobian: section.flag("jacobian")?,
+        jacobian_tolerance: section.number("jacobian_tolerance")?,
     };
-    let Some(field) = field else { return Ok(plan) };
-    if !matches!(field.node.value, Value::Table(_)) {
-        let hint = "write save = { points = 200, spacing = \"linear\" }";
-        return Err(field.wrong_type("a table").hint(hint));
+    if measure.jacobian && measure.probe_rows == 0 {
+        return Err(section
+            .problem("`run.measure.jacobian` is true, but there are no rows to take it on")
+            .hint("add probe_rows = 100"));
     }
-    let section = field.section(known)?;
-    if let Some(points) = section.field("points") {
-        plan.points = points.integer(1..=MOST_POINTS)?;
-    }
-    if let Some(spacing) = section.field("spacing") {
-        plan.spacing = match spacing.choice(keys::SPACINGS)? {
-            "log" => Spacing::Log,
-            _ => Spacing::Linear,
-        };
-    }
-    Ok(plan)
-}
-
-/// A number between 0 and 1, both left out.
-pub(super) fn between_0_and_1(field: &Field) -> Result<f64, Problem> {
-    let number = field.number()?;
-    if number > 0.0 && number < 1.0 {
-        Ok(number)
-    } else {
-        Err(field.problem(format!(
-            "is {}, but must be between 0 and 1",
-            number_text(number)
-        )))
-    }
+    Ok(measure)
 }

@@ -2,13 +2,12 @@
 
 use super::document::{Entry, Node, Origin, Problem, Value};
 use super::intended;
-use super::keys::{self, Key, SectionKeys};
+use super::keys::{self, Bound, Key, LARGEST_EXACT, SectionKeys, Takes};
 use super::suggest::{nearest, not_here};
 use crate::failure::{number_text, quoted};
 use std::ops::RangeInclusive;
-
-/// The largest whole number that every double can hold exactly.
-pub const LARGEST_EXACT: u64 = 1 << 53;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// A table whose keys have been checked against those known there.
 pub struct Section<'a> {
@@ -25,6 +24,10 @@ pub struct Field<'a> {
     pub path: String,
     /// The value.
     pub node: &'a Node,
+    /// What values there are.
+    takes: Takes,
+    /// A value to show.
+    example: &'static str,
 }
 
 impl<'a> Section<'a> {
@@ -53,21 +56,83 @@ impl<'a> Section<'a> {
     /// The value of a key, if it is there.
     pub fn field(&self, name: &str) -> Option<Field<'a>> {
         let entry = self.entries.iter().find(|e| e.key == name)?;
+        let key = self.keys.find(name)?;
         Some(Field {
             path: self.path_of(name),
             node: &entry.node,
+            takes: key.takes,
+            example: key.shown(),
         })
     }
 
-    /// The value of a key that must be there; `example` shows how to write it.
-    pub fn required(&self, name: &str, example: &str) -> Result<Field<'a>, Problem> {
-        self.field(name).ok_or_else(|| self.missing(name, example))
+    /// The value of a key that must be there.
+    pub fn required(&self, name: &str) -> Result<Field<'a>, Problem> {
+        self.field(name).ok_or_else(|| self.missing(name))
     }
 
-    /// The problem of a missing key.
-    pub fn missing(&self, name: &str, example: &str) -> Problem {
+    /// The problem of a missing key, with a value to show.
+    pub fn missing(&self, name: &str) -> Problem {
+        let example = self.keys.find(name).map_or("…", Key::shown);
+        self.missing_as(name, &format!("{name} = {example}"))
+    }
+
+    /// The problem of a missing key, with what to add.
+    pub fn missing_as(&self, name: &str, example: &str) -> Problem {
         let message = format!("`{}` is missing", self.path_of(name));
         Problem::new(self.origin, message).hint(format!("add it, for instance: {example}"))
+    }
+
+    /// What `read` makes of a value, or its default.
+    fn or_default<T: FromStr + Default>(
+        &self,
+        name: &str,
+        read: impl Fn(&Field<'a>) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let default = || self.keys.find(name)?.default.parse().ok();
+        match self.field(name) {
+            Some(field) => read(&field),
+            None => Ok(default().unwrap_or_default()),
+        }
+    }
+
+    /// What `read` makes of a value, if it is there.
+    pub fn optional<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&Field<'a>) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Problem> {
+        self.field(name).map(|field| read(&field)).transpose()
+    }
+
+    /// `true` or `false`, or the default.
+    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+        self.or_default(name, Field::flag)
+    }
+
+    /// A number, or the default.
+    pub fn number(&self, name: &str) -> Result<f64, Problem> {
+        self.or_default(name, Field::number)
+    }
+
+    /// A whole number, or the default.
+    pub fn whole(&self, name: &str) -> Result<u64, Problem> {
+        self.or_default(name, Field::whole)
+    }
+
+    /// One of the values that belong to the known names, in their order; the default, else the first.
+    pub fn pick<T: Copy>(&self, name: &str, all: &[T]) -> Result<T, Problem> {
+        let (names, default) = match self.keys.find(name) {
+            Some(key) => (key.takes.choices(), key.default.trim_matches('"')),
+            None => (&[][..], ""),
+        };
+        let chosen = match self.field(name) {
+            Some(field) => field.choice(names)?,
+            None => default,
+        };
+        let place = names.iter().position(|name| *name == chosen).unwrap_or(0);
+        all.get(place)
+            .copied()
+            .ok_or_else(|| self.problem(format!("`{}` is not known", self.path_of(name))))
     }
 
     /// A problem with this section as a whole.
@@ -83,7 +148,7 @@ impl<'a> Section<'a> {
             (None, None) => {
                 let kinds = self.keys.kinds;
                 let example = format!("kind = \"{}\" (known: {})", kinds[0], kinds.join(", "));
-                return Err(self.missing("kind", &example));
+                return Err(self.missing_as("kind", &example));
             }
         };
         let misplaced = self.entries.iter().find_map(|entry| {
@@ -117,24 +182,14 @@ impl<'a> Section<'a> {
         let shown = quoted(&entry.key);
         let place = self.keys.place;
         let known = format!("known there: {}", names.join(", "));
-        let family = self.keys.family;
-        let elsewhere = keys::elsewhere(&entry.key, family);
-        let message = if !elsewhere.is_empty() {
-            format!(
+        let elsewhere = keys::elsewhere(&entry.key);
+        let message = match nearest(&entry.key, &names) {
+            _ if !elsewhere.is_empty() => format!(
                 "unknown key {shown} in {place}; it belongs in {}",
                 elsewhere.join(" or ")
-            )
-        } else if let Some(other) = keys::other_family(&entry.key, family) {
-            format!(
-                "the key {shown} in {place} is for networks given by `{}`, and this one is given by `{}`",
-                other.key(),
-                family.key()
-            )
-        } else {
-            match nearest(&entry.key, &names) {
-                Some(near) => format!("unknown key {shown} in {place}; did you mean `{near}`?"),
-                None => format!("unknown key {shown} in {place}"),
-            }
+            ),
+            Some(near) => format!("unknown key {shown} in {place}; did you mean `{near}`?"),
+            None => format!("unknown key {shown} in {place}"),
         };
         Problem::new(&entry.origin, message).hint(known)
     }
@@ -174,6 +229,11 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// One of the texts that the key takes.
+    pub fn chosen(&self) -> Result<&'static str, Problem> {
+        self.choice(self.takes.choices())
+    }
+
     /// One of the known values; the nearest is named otherwise.
     pub fn choice(&self, known: &'static [&'static str]) -> Result<&'static str, Problem> {
         let text = self.text()?;
@@ -191,40 +251,80 @@ impl<'a> Field<'a> {
             .hint(format!("known values: {}", known.join(", "))))
     }
 
-    /// A finite number.
+    /// Text that is not empty.
+    pub fn word(&self) -> Result<String, Problem> {
+        let text = self.text()?;
+        match text.is_empty() {
+            true => Err(self.problem("is empty")),
+            false => Ok(text),
+        }
+    }
+
+    /// A path, made absolute from a folder.
+    pub fn path_from(&self, folder: &Path) -> Result<PathBuf, Problem> {
+        let given = self.text()?;
+        if given.trim().is_empty() {
+            return Err(self.problem("is empty"));
+        }
+        let absolute = std::path::absolute(folder.join(&given))
+            .map_err(|error| self.problem(format!("cannot be made absolute: {error}")))?;
+        if absolute.to_str().is_none() || given.contains('\0') {
+            let message = "leads through a folder whose name is not UTF-8, which TOML cannot hold";
+            return Err(self.problem(message));
+        }
+        Ok(absolute)
+    }
+
+    /// A finite number, of those that the key takes.
     pub fn number(&self) -> Result<f64, Problem> {
         let number = match &self.node.value {
             Value::Integer(i) => *i as f64,
             Value::Float(f) => *f,
             _ => return Err(self.not_a_number("a number")),
         };
-        if number.is_finite() {
-            Ok(number)
-        } else {
-            Err(self.problem(format!("is {number}, but must be a finite number")))
-        }
+        let must_be = match self.takes.bound() {
+            _ if !number.is_finite() => "a finite number",
+            Bound::Positive if number <= 0.0 => "greater than 0",
+            Bound::NonNegative if number < 0.0 => {
+                let shown = number_text(number);
+                return Err(self.problem(format!("is {shown}, but must not be negative")));
+            }
+            Bound::Share if number <= 0.0 || number >= 1.0 => "between 0 and 1",
+            Bound::NonNegative => return Ok(number.abs()), // −0.0 becomes 0.0
+            _ => return Ok(number),
+        };
+        let shown = number_text(number);
+        Err(self.problem(format!("is {shown}, but must be {must_be}")))
     }
 
-    /// A finite number above zero.
-    pub fn positive(&self) -> Result<f64, Problem> {
+    /// A number that is at most, or below, another.
+    pub fn number_to(&self, most: f64, included: bool) -> Result<f64, Problem> {
         let number = self.number()?;
-        if number > 0.0 {
-            Ok(number)
-        } else {
-            let shown = number_text(number);
-            Err(self.problem(format!("is {shown}, but must be greater than 0")))
+        if number < most || included && number == most {
+            return Ok(number);
         }
+        let must_be = if included { "at most" } else { "below" };
+        let shown = number_text(number);
+        Err(self.problem(format!("is {shown}, but must be {must_be} {most}")))
     }
 
-    /// A finite number, zero or above.
-    pub fn non_negative(&self) -> Result<f64, Problem> {
-        let number = self.number()?;
-        if number >= 0.0 {
-            Ok(number.abs()) // −0.0 becomes 0.0
-        } else {
-            let shown = number_text(number);
-            Err(self.problem(format!("is {shown}, but must not be negative")))
-        }
+    /// A whole number, of those that the key takes.
+    pub fn whole(&self) -> Result<u64, Problem> {
+        let range = self.takes.alternatives().iter().find_map(|one| match one {
+            Takes::Whole(least, most) => Some(*least..=*most),
+            _ => None,
+        });
+        self.integer(range.unwrap_or(0..=u64::MAX))
+    }
+
+    /// Whole numbers, of those that the key takes.
+    pub fn whole_numbers(&self) -> Result<Vec<u64>, Problem> {
+        self.list()?.iter().map(Field::whole).collect()
+    }
+
+    /// Numbers, of those that the key takes.
+    pub fn numbers(&self) -> Result<Vec<f64>, Problem> {
+        self.list()?.iter().map(Field::number).collect()
     }
 
     /// A whole number in a range; 10.0 and 1e3 count as whole, as far as every double is exact.
@@ -253,13 +353,20 @@ impl<'a> Field<'a> {
         let item = |(i, node)| Field {
             path: format!("{}.{i}", self.path),
             node,
+            takes: self.takes.item(),
+            example: self.example,
         };
         Ok(items.iter().enumerate().map(item).collect())
     }
 
     /// The table at this key.
-    pub fn section(&self, keys: &'static SectionKeys) -> Result<Section<'a>, Problem> {
-        Section::open(self.node, self.path.clone(), keys)
+    pub fn section(&self) -> Result<Section<'a>, Problem> {
+        let name = self.path.rsplit('.').next().unwrap_or_default();
+        let hint = format!("write {name} = {}", self.example);
+        match (&self.node.value, self.takes.table()) {
+            (Value::Table(_), Some(keys)) => Section::open(self.node, self.path.clone(), keys),
+            _ => Err(self.wrong_type("a table").hint(hint)),
+        }
     }
 
     /// The problem of a value of the wrong type.

@@ -151,8 +151,9 @@ impl Axis {
 
     /// Whether the key takes whole numbers, so that numbers between others are rounded.
     pub fn is_whole(&self) -> bool {
-        let name = self.key.rsplit('.').next().unwrap_or_default();
-        keys::WHOLE_NUMBERS.contains(&name)
+        let is_name = |part: &&str| *part != "*" && part.parse::<usize>().is_err();
+        let name = self.key.rsplit('.').find(is_name);
+        name.is_some_and(keys::is_whole)
     }
 
     /// The values of a grid, in order.
@@ -386,10 +387,10 @@ pub fn read(root: &Node, given: &SweepArgumentsRead) -> Result<SweepSpec, Proble
             read_over(&over, &over.node.clone(), "", &mut axes)?;
         }
         if let Some(design) = section.field("design") {
-            random = design.choice(keys::DESIGNS)? == "random";
+            random = design.chosen()? == "random";
         }
         if let Some(field) = section.field("points") {
-            points = Some(field.integer(1..=MOST_POINTS)?);
+            points = Some(field.whole()?);
         }
         if let Some(field) = section.field("vary_seed") {
             vary_seed = field.flag()?;
@@ -526,7 +527,7 @@ fn between_in_words(range: &AxisRange) -> String {
 }
 
 /// A value as TOML.
-fn as_toml(node: &Node) -> String {
+pub fn as_toml(node: &Node) -> String {
     match &node.value {
         Value::Text(text) | Value::Date(text) => toml::Value::from(text.as_str()).to_string(),
         Value::Float(x) => format!("{x:?}"),

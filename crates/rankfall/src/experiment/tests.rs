@@ -1,5 +1,7 @@
 //! Tests of experiments as a whole: defaults, and refusals with their places.
 
+mod engines;
+
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
@@ -26,6 +28,11 @@ fn read_with(sets: &[&str]) -> Result<Experiment, Failure> {
     Experiment::from_toml(SMALLEST, "small.toml", Path::new("/folder"), &sets)
 }
 
+fn exact_with(sets: &[&str]) -> Result<ExactExperiment, Failure> {
+    let exact = read_with(sets)?.exact();
+    exact.map_err(|problem| problem.in_file("small.toml"))
+}
+
 fn refused(sets: &[&str]) -> String {
     match read_with(sets) {
         Ok(_) => panic!("{sets:?} was accepted"),
@@ -38,15 +45,20 @@ fn refused(sets: &[&str]) -> String {
 
 #[test]
 fn defaults_are_the_promised_ones() {
-    let experiment = read_with(&[]).unwrap();
-    let DataSpec::Gaussian(data) = &experiment.data else {
+    let experiment = exact_with(&[]).unwrap();
+    let ExactData::Gaussian(data) = &experiment.data else {
         panic!("not Gaussian")
     };
     assert_eq!(data.teacher, Teacher::Gaussian);
     assert_eq!(data.covariance, Covariance::Identity);
     assert_eq!(data.residual_noise, 0.0);
     assert!(!data.each_trajectory);
-    assert_eq!(experiment.network.init, InitSpec::DEFAULT);
+    let init = ExactInit::Gaussian {
+        scale: 1.0,
+        smallest_singular_value: None,
+        each_trajectory: false,
+    };
+    assert_eq!(experiment.network.init, init);
     let dynamics = &experiment.dynamics[0];
     assert_eq!(dynamics.label, "stochastic gradient flow");
     assert_eq!(dynamics.time_step, 0.01);
@@ -65,7 +77,7 @@ fn defaults_are_the_promised_ones() {
     assert_eq!(dynamics.dynamics, expected);
     let run = RunSpec {
         seed: 1,
-        time: 1.0,
+        length: Length::Time(1.0),
         trajectories: 1,
         save: SavePlan {
             points: 200,
@@ -76,8 +88,9 @@ fn defaults_are_the_promised_ones() {
         common_noise: false,
         reductions: true,
         force_balance: None,
+        measure: MeasureChoice::default(),
     };
-    assert_eq!(experiment.run, run);
+    assert_eq!((experiment.run, experiment.time), (run, 1.0));
 }
 
 #[test]
@@ -157,7 +170,7 @@ fn keys_that_do_not_apply_say_where_they_belong() {
 #[test]
 fn gradient_flow_takes_a_time_step_as_its_grid() {
     let sets = ["dynamics.0.kind=gradient-flow", "dynamics.0.time_step=0.5"];
-    let experiment = read_with(&sets).unwrap();
+    let experiment = exact_with(&sets).unwrap();
     assert_eq!(experiment.dynamics[0].time_step, 0.5);
     assert_eq!(experiment.save_steps(), [[0, 1, 2]]);
 }
@@ -172,7 +185,7 @@ fn labels_are_filled_in_and_distinct() {
     let labels: Vec<_> = experiment
         .dynamics
         .iter()
-        .map(|d| d.label.as_str())
+        .map(DynamicsSpec::label)
         .collect();
     assert_eq!(
         labels,
@@ -186,10 +199,10 @@ fn labels_are_filled_in_and_distinct() {
 #[test]
 fn numbers_are_read_kindly() {
     let sets = ["run.trajectories=1e3", "network.width=10.0", "run.time=5"];
-    let experiment = read_with(&sets).unwrap();
+    let experiment = exact_with(&sets).unwrap();
     assert_eq!(experiment.run.trajectories, 1000);
     assert_eq!(experiment.network.width, 10);
-    assert_eq!(experiment.run.time, 5.0);
+    assert_eq!(experiment.time, 5.0);
     assert!(refused(&["network.width=10.5"]).contains("must be a whole number"));
     assert!(refused(&["run.time=\"5\""]).contains("remove the quotes: 5"));
     assert!(refused(&["run.time=nan"]).contains("finite"));
@@ -306,7 +319,7 @@ fn batches_that_need_distinct_rows_must_fit() {
     for sampling in ["without-replacement", "epochs", "sequential"] {
         let sampling = format!("dynamics.0.sampling={sampling}");
         assert!(refused(&[sgd, large, &sampling]).contains("only 10 rows"));
-        let fits = read_with(&[sgd, "dynamics.0.batch_size=10", &sampling]).unwrap();
+        let fits = exact_with(&[sgd, "dynamics.0.batch_size=10", &sampling]).unwrap();
         assert!(fits.check_samples(10).is_ok());
         assert!(fits.check_samples(9).is_err());
     }
@@ -317,7 +330,7 @@ fn batches_that_need_distinct_rows_must_fit() {
 fn equal_trajectories_are_run_once() {
     let count = |sets: &[&str]| {
         let sets: Vec<&str> = sets.iter().copied().chain(["run.trajectories=7"]).collect();
-        let experiment = read_with(&sets).unwrap();
+        let experiment = exact_with(&sets).unwrap();
         experiment.trajectories_of(&experiment.dynamics[0])
     };
     assert_eq!(count(&["dynamics.0.kind=gradient-flow"]), 1);
@@ -348,7 +361,7 @@ fn read_table(sets: &[&str]) -> Result<Experiment, Failure> {
 #[test]
 fn tables_have_columns() {
     let experiment = read_table(&["data.inputs=[\"a\", 3]", "data.delimiter=;"]).unwrap();
-    let DataSpec::File(file) = &experiment.data else {
+    let DataSpec::Rows(RowData::File { table: file, .. }) = &experiment.data else {
         panic!("not a file")
     };
     assert_eq!(file.path, Path::new("/folder/t.csv"));
@@ -407,24 +420,16 @@ proptest! {
         let set = format!("{}={value}", at.get(&paths));
         let _ = read_with(&[&set]);
         let _ = read_table(&[&set]);
+        let relu = ["network={ layers = [3, 4, 2], activation = \"relu\" }", "dynamics.0.kind=sgd", &set];
+        let _ = read_with(&relu).map(|read| read.engine());
     }
 }
 
 /// The path of every key, as `--set` takes it.
 fn known_paths() -> Vec<String> {
-    let sections = [
-        ("", &keys::TOP),
-        ("data.", &keys::DATA),
-        ("data.covariance.", &keys::COVARIANCE),
-        ("network.", &keys::NETWORK),
-        ("network.init.", &keys::INIT),
-        ("dynamics.0.", &keys::DYNAMICS),
-        ("run.", &keys::RUN),
-        ("run.save.", &keys::SAVE),
-    ];
-    let paths = |(prefix, section): (&str, &keys::SectionKeys)| {
-        let path = |name: &str| format!("{prefix}{name}");
-        section.names().into_iter().map(path).collect::<Vec<_>>()
-    };
-    sections.into_iter().flat_map(paths).collect()
+    let names = keys::SECTIONS.iter().flat_map(|section| section.names());
+    let paths = names.flat_map(keys::settable);
+    paths
+        .chain(keys::TOP.names().into_iter().map(str::to_owned))
+        .collect()
 }

@@ -76,11 +76,8 @@ fn row(plan: &Plan, fields: &[Field]) -> Option<((u64, u32), MetricRow)> {
         return None;
     };
     let point = u64::try_from(*point).ok()?;
-    let dynamics = &plan
-        .points
-        .get(usize::try_from(point).ok()?)?
-        .experiment
-        .dynamics;
+    let point_of = plan.points.get(usize::try_from(point).ok()?)?;
+    let labels = point_of.experiment.labels();
     let [
         Field::Str(label),
         Field::Str(metric),
@@ -102,7 +99,7 @@ fn row(plan: &Plan, fields: &[Field]) -> Option<((u64, u32), MetricRow)> {
         std_error: number(1)?,
         prediction: number(2)?,
     };
-    let place = dynamics.iter().position(|d| d.label == *label)?;
+    let place = labels.iter().position(|other| other == label)?;
     Some(((point, u32::try_from(place).ok()?), row))
 }
 
@@ -129,8 +126,8 @@ fn columns_of(plan: &Plan, columns: &[(&str, Content)], rows: &[Row]) -> Vec<Val
         }
     };
     let label = |row: &Row| {
-        let dynamics = &plan.points[row.0 as usize].experiment.dynamics;
-        ByteArray::from(dynamics[row.1 as usize].label.as_str())
+        let labels = plan.points[row.0 as usize].experiment.labels();
+        ByteArray::from(labels[row.1 as usize])
     };
     let metric = |row: &Row| ByteArray::from(row.2.metric.name());
     let index = |row: &Row| i32::try_from(row.2.index).unwrap_or(i32::MAX);

@@ -1,6 +1,6 @@
 //! The figures and the report of a sweep, from its plan and its rows.
 
-use super::metrics::Metric;
+use super::metrics::{Metric, MetricRow};
 use super::plan::Plan;
 use super::record::SweepSummary;
 use super::schedule::UnitRows;
@@ -93,9 +93,11 @@ fn why_not_drawn(plan: &Plan, settings: &Settings) -> Option<String> {
 /// What one dynamics did over the grid.
 fn table(plan: &Plan, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepTable {
     let axes = settings.axes(plan);
-    let shown = SHOWN
+    let of_all = SHOWN
         .iter()
         .map(|shown| metric(shown, settings, rows, dynamics));
+    let of_layers = (1..=MOST_LAYERS).map(|j| of_layer(j, settings, rows, dynamics));
+    let shown = of_all.chain(of_layers);
     SweepTable {
         axes: axes.iter().map(|a| axis(a, &axes)).collect(),
         metrics: shown.filter(has_values).collect(),
@@ -224,6 +226,46 @@ const SHOWN: &[Shown] = &[
         predicted: true,
     },
     Shown {
+        metric: Metric::EffectiveRankProduct,
+        name: "effective_rank_product",
+        label: "effective rank of the map",
+        log: false,
+        negated: false,
+        predicted: false,
+    },
+    Shown {
+        metric: Metric::LogDetStackSlope,
+        name: "log_det_stack_fall",
+        label: "rate of fall of log det of the last two layers",
+        log: true,
+        negated: true,
+        predicted: true,
+    },
+    Shown {
+        metric: Metric::Accuracy,
+        name: "accuracy",
+        label: "training accuracy",
+        log: false,
+        negated: false,
+        predicted: false,
+    },
+    Shown {
+        metric: Metric::HeldOutAccuracy,
+        name: "held_out_accuracy",
+        label: "held-out accuracy",
+        log: false,
+        negated: false,
+        predicted: false,
+    },
+    Shown {
+        metric: Metric::HeldOutLoss,
+        name: "held_out_loss",
+        label: "held-out loss",
+        log: true,
+        negated: false,
+        predicted: false,
+    },
+    Shown {
         metric: Metric::ExcessLoss,
         name: "excess_loss",
         label: "excess loss",
@@ -232,6 +274,25 @@ const SHOWN: &[Shown] = &[
         predicted: false,
     },
 ];
+
+/// Layers whose rank is drawn.
+const MOST_LAYERS: u32 = 8;
+
+/// The effective rank of the weights of layer j.
+fn of_layer(j: u32, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
+    let means = settings.means(rows, dynamics, |unit| {
+        let is_it = |row: &&MetricRow| row.metric == Metric::EffectiveRankLayer && row.index == j;
+        unit.iter().find(is_it)
+    });
+    SweepMetric {
+        name: format!("effective_rank_layer_{j}"),
+        label: format!("effective rank of layer {j}"),
+        log: false,
+        values: means.iter().map(|mean| mean.value).collect(),
+        std_error: means.iter().map(|mean| mean.std_error).collect(),
+        prediction: None,
+    }
+}
 
 fn metric(shown: &Shown, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
     let sign = if shown.negated { -1.0 } else { 1.0 };

@@ -1,15 +1,17 @@
 //! What a sweep keeps of each point: numbers at the end of the run and rates over its second half,
 //! with what theory says of them.
 
-use crate::experiment::Experiment;
+use crate::dense::record::time_of;
+use crate::experiment::ExactExperiment;
 use crate::preparation::Prepared;
-use rankfall_core::ensemble::statistics::Totals;
+use rankfall_core::ensemble::statistics::{Statistics, Totals};
 use rankfall_core::ensemble::{EnsembleSpec, Outcome};
 use rankfall_core::measure::layout::LAW;
 use rankfall_core::model::dynamics::Kind;
 use rankfall_core::model::problem::Problem;
 use rankfall_core::model::setup::Source;
 use rankfall_core::theory::{decay_rates, determinant_law, surviving_singular_values};
+use rankfall_nets::training::TrainingSpec;
 use serde::{Deserialize, Serialize};
 
 /// A quantity that a sweep reports.
@@ -47,11 +49,31 @@ pub enum Metric {
     FractionDiverged,
     /// t at which the first of them did.
     FirstDivergenceTime,
+    /// Effective rank of the weights of each layer, by its number, at the end.
+    EffectiveRankLayer,
+    /// #{σᵢ > tolerance · σ₁} of the same.
+    NumericalRankLayer,
+    /// Effective rank of the map of a linear network at the end.
+    EffectiveRankProduct,
+    /// #{σᵢ > tolerance · σ₁} of the same.
+    NumericalRankProduct,
+    /// Effective rank of the features of each hidden layer at the end.
+    EffectiveRankFeatures,
+    /// #{σᵢ > tolerance · σ₁} of the same.
+    NumericalRankFeatures,
+    /// d log det/dt of each two adjacent layers of a linear network over the second half.
+    LogDetStackSlope,
+    /// Loss on rows held out, at the end.
+    HeldOutLoss,
+    /// Share of training rows classified rightly, at the end.
+    Accuracy,
+    /// The same of rows held out.
+    HeldOutAccuracy,
 }
 
 impl Metric {
     /// All of them, in the order of the table.
-    pub const ALL: [Metric; 16] = [
+    pub const ALL: [Metric; 26] = [
         Metric::EffectiveRankTheta,
         Metric::EffectiveRankW1,
         Metric::EffectiveRankW2,
@@ -68,6 +90,16 @@ impl Metric {
         Metric::PopulationLoss,
         Metric::FractionDiverged,
         Metric::FirstDivergenceTime,
+        Metric::EffectiveRankLayer,
+        Metric::NumericalRankLayer,
+        Metric::EffectiveRankProduct,
+        Metric::NumericalRankProduct,
+        Metric::EffectiveRankFeatures,
+        Metric::NumericalRankFeatures,
+        Metric::LogDetStackSlope,
+        Metric::HeldOutLoss,
+        Metric::Accuracy,
+        Metric::HeldOutAccuracy,
     ];
 
     /// Its name in the table.
@@ -89,13 +121,23 @@ impl Metric {
             Metric::PopulationLoss => "population_loss",
             Metric::FractionDiverged => "fraction_diverged",
             Metric::FirstDivergenceTime => "first_divergence_time",
+            Metric::EffectiveRankLayer => "effective_rank_layer",
+            Metric::NumericalRankLayer => "numerical_rank_layer",
+            Metric::EffectiveRankProduct => "effective_rank_product",
+            Metric::NumericalRankProduct => "numerical_rank_product",
+            Metric::EffectiveRankFeatures => "effective_rank_features",
+            Metric::NumericalRankFeatures => "numerical_rank_features",
+            Metric::LogDetStackSlope => "log_det_stack_slope",
+            Metric::HeldOutLoss => "held_out_loss",
+            Metric::Accuracy => "accuracy",
+            Metric::HeldOutAccuracy => "held_out_accuracy",
         }
     }
 
     /// The observable whose mean at the end it is, or whose rate over the second half.
     fn observable(self) -> Option<Reading> {
         let end = |name| Some(Reading::End(name));
-        let rates = |name, matrix| Some(Reading::Rates(name, matrix));
+        let rates = |name| Some(Reading::Rate(name));
         match self {
             Metric::EffectiveRankTheta => end("effective_rank_theta"),
             Metric::EffectiveRankW1 => end("effective_rank_w1"),
@@ -105,26 +147,34 @@ impl Metric {
             }
             Metric::NumericalRankW1 => end("numerical_rank_w1"),
             Metric::NumericalRankW2 => end("numerical_rank_w2"),
-            Metric::DecayRateTheta => rates("log_singular_value_theta", "theta"),
-            Metric::DecayRateW1 => rates("log_singular_value_w1", "w1"),
-            Metric::DecayRateW2 => rates("log_singular_value_w2", "w2"),
+            Metric::DecayRateTheta => rates("log_singular_value_theta"),
+            Metric::DecayRateW1 => rates("log_singular_value_w1"),
+            Metric::DecayRateW2 => rates("log_singular_value_w2"),
             Metric::LogDetSlope => Some(Reading::Rate("log_det")),
             Metric::Loss => end("loss"),
             Metric::ExcessLoss => end("excess_loss"),
             Metric::PopulationLoss => end("population_loss"),
             Metric::FractionDiverged | Metric::FirstDivergenceTime => None,
+            Metric::LogDetStackSlope => Some(Reading::Rate("log_det_stack")),
+            Metric::EffectiveRankLayer
+            | Metric::NumericalRankLayer
+            | Metric::EffectiveRankProduct
+            | Metric::NumericalRankProduct
+            | Metric::EffectiveRankFeatures
+            | Metric::NumericalRankFeatures
+            | Metric::HeldOutLoss
+            | Metric::Accuracy
+            | Metric::HeldOutAccuracy => end(self.name()),
         }
     }
 }
 
 /// How a metric is read off the statistics.
 enum Reading {
-    /// The mean of an observable at the end.
+    /// The mean of an observable at the end, of every index it has.
     End(&'static str),
-    /// The rate of a scalar.
+    /// Its rate, of every index it has.
     Rate(&'static str),
-    /// The rates of a spectrum, of this matrix.
-    Rates(&'static str, &'static str),
 }
 
 /// One number of one dynamics at one point; undefined ones are none.
@@ -149,40 +199,67 @@ pub fn save_steps(last: u64) -> Vec<u64> {
     steps
 }
 
-/// The rows of one dynamics at one point.
-pub fn rows(
+/// Metrics of two linear layers. A product of theirs has no metric of its own: Θ has.
+const OF_EXACT: fn(Metric) -> bool = |metric| metric <= Metric::FirstDivergenceTime;
+
+/// The rows of one dynamics at one point in the exact engine.
+pub fn rows_of_exact(
     ensemble: &EnsembleSpec,
     outcome: &Outcome,
     predictions: &Predictions,
 ) -> Vec<MetricRow> {
-    let totals = outcome.statistics.totals();
+    let observables = outcome.layout.observables.iter();
+    let observables: Vec<(&str, u32)> = observables.map(|o| (o.name, o.index)).collect();
+    let time_of = |step: u64| step as f64 * ensemble.time_unit;
+    let times: Vec<f64> = ensemble.save_steps.iter().copied().map(time_of).collect();
     let reader = Reader {
-        ensemble,
-        outcome,
-        totals: &totals,
+        observables: &observables,
+        times: &times,
+        time_of: &time_of,
+        totals: &outcome.statistics.totals(),
     };
-    let mut rows = Vec::new();
-    for metric in Metric::ALL {
-        match metric.observable() {
-            Some(Reading::End(name)) => rows.extend(reader.end(metric, name)),
-            Some(Reading::Rate(name)) => rows.extend(reader.rate(metric, name, 0)),
-            Some(Reading::Rates(name, matrix)) => {
-                let size = outcome.layout.spectrum_size(matrix) as u32;
-                rows.extend((1..=size).filter_map(|i| reader.rate(metric, name, i)));
-            }
-            None => rows.push(reader.divergence(metric)),
-        }
-    }
+    let mut rows = reader.rows(OF_EXACT);
     for row in &mut rows {
         row.prediction = predictions.of(row, &reader);
     }
     rows
 }
 
+/// The rows of one dynamics at one point in the dense engine.
+pub fn rows_of_dense(
+    training: &TrainingSpec,
+    observables: &[(String, u32)],
+    times: &[f64],
+    statistics: &Statistics,
+) -> Vec<MetricRow> {
+    let named = observables
+        .iter()
+        .map(|(name, index)| (name.as_str(), *index));
+    let observables: Vec<(&str, u32)> = named.collect();
+    let reader = Reader {
+        observables: &observables,
+        times,
+        time_of: &|step| time_of(training, step),
+        totals: &statistics.totals(),
+    };
+    let mut rows = reader.rows(|_| true);
+    for row in &mut rows {
+        if row.metric == Metric::LogDetStackSlope {
+            let law = reader.rate(row.metric, "log_det_stack_law", row.index);
+            row.prediction = law.and_then(|law| law.value);
+        }
+    }
+    rows
+}
+
 /// Reads metrics off the statistics of one ensemble.
 struct Reader<'a> {
-    ensemble: &'a EnsembleSpec,
-    outcome: &'a Outcome,
+    /// Of one save, in the order of its cells.
+    observables: &'a [(&'a str, u32)],
+    /// t at each save.
+    times: &'a [f64],
+    /// t of any step.
+    time_of: &'a dyn Fn(u64) -> f64,
     totals: &'a Totals<'a>,
 }
 
@@ -191,21 +268,46 @@ fn defined(value: f64) -> Option<f64> {
 }
 
 impl Reader<'_> {
+    /// All metrics that `wanted` picks and that were measured.
+    fn rows(&self, wanted: impl Fn(Metric) -> bool) -> Vec<MetricRow> {
+        let mut rows = Vec::new();
+        for metric in Metric::ALL.into_iter().filter(|&metric| wanted(metric)) {
+            match metric.observable() {
+                Some(Reading::End(name)) => {
+                    let indices = self.indices(name);
+                    rows.extend(indices.filter_map(|i| self.end(metric, name, i)));
+                }
+                Some(Reading::Rate(name)) => {
+                    let indices = self.indices(name);
+                    rows.extend(indices.filter_map(|i| self.rate(metric, name, i)));
+                }
+                None => rows.push(self.divergence(metric)),
+            }
+        }
+        rows
+    }
+
+    fn indices(&self, name: &str) -> impl Iterator<Item = u32> {
+        let here = self.observables.iter().filter(move |o| o.0 == name);
+        here.map(|o| o.1)
+    }
+
     fn place(&self, save: usize, name: &str, index: u32) -> Option<usize> {
-        let layout = &self.outcome.layout;
-        Some(save * layout.observables.len() + layout.position(name, index)?)
+        let mut all = self.observables.iter();
+        let place = all.position(|&o| o == (name, index))?;
+        Some(save * self.observables.len() + place)
     }
 
     fn last(&self) -> usize {
-        self.ensemble.save_steps.len() - 1
+        self.times.len() - 1
     }
 
-    fn end(&self, metric: Metric, name: &str) -> Option<MetricRow> {
-        let cell = self.totals.cell(self.place(self.last(), name, 0)?);
+    fn end(&self, metric: Metric, name: &str, index: u32) -> Option<MetricRow> {
+        let cell = self.totals.cell(self.place(self.last(), name, index)?);
         let survivors = self.totals.survivors() as f64;
         Some(MetricRow {
             metric,
-            index: 0,
+            index,
             value: defined(cell.mean),
             std_error: defined(cell.deviation / survivors.sqrt()),
             prediction: None,
@@ -215,12 +317,12 @@ impl Reader<'_> {
     /// The slope between the middle and the end: of a random walk with drift, which log σᵢ is in the
     /// long run, that is the best estimate of the drift, better than a fitted line.
     fn rate(&self, metric: Metric, name: &str, index: u32) -> Option<MetricRow> {
-        let last = self.last();
+        let last = self.last().max(1);
         let (from, to) = (
             self.place(last - 1, name, index)?,
             self.place(last, name, index)?,
         );
-        let elapsed = self.half();
+        let elapsed = self.times[last] - self.times[last - 1];
         let means = [from, to].map(|cell| self.totals.cell(cell).mean);
         Some(MetricRow {
             metric,
@@ -229,13 +331,6 @@ impl Reader<'_> {
             std_error: self.error_of_difference(from, to).map(|e| e / elapsed),
             prediction: None,
         })
-    }
-
-    /// t from the middle to the end.
-    fn half(&self) -> f64 {
-        let steps = &self.ensemble.save_steps;
-        let last = steps.len() - 1;
-        (steps[last] - steps[last - 1]) as f64 * self.ensemble.time_unit
     }
 
     /// Standard error of the mean difference of two cells, from every trajectory.
@@ -257,10 +352,7 @@ impl Reader<'_> {
                 defined(share),
                 defined((share * (1.0 - share) / count).sqrt()),
             ),
-            _ => {
-                let time = |step: u64| step as f64 * self.ensemble.time_unit;
-                (diverged.earliest.map(time), None)
-            }
+            _ => (diverged.earliest.map(|step| (self.time_of)(step)), None),
         };
         MetricRow {
             metric,
@@ -294,7 +386,7 @@ impl Predictions {
     /// decay. Decay rates and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
     /// sizes, and of SGD only where the labels are noisy far beyond what a linear map leaves of them:
     /// its own noise has another law.
-    pub fn new(experiment: &Experiment, index: usize, prepared: &Prepared) -> Self {
+    pub fn new(experiment: &ExactExperiment, index: usize, prepared: &Prepared) -> Self {
         let dynamics = &experiment.dynamics[index].dynamics;
         let Source::Shared(problem) = &prepared.setup.source else {
             return Self::default();
@@ -308,7 +400,7 @@ impl Predictions {
             return Self::default();
         }
         // With momentum it is in the limit the flow of step size η/(1 − μ), whose time is t/(1 − μ).
-        let pace = dynamics.optimizer.persistence();
+        let pace = dynamics.optimizer.momentum_gain();
         let nu = pace * dynamics.noise_intensity(problem.samples);
         let slope = Some(determinant_law(0.0, nu, k, problem.trace(), pace));
         if nu > 0.0 {

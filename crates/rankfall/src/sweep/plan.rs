@@ -3,7 +3,7 @@
 use crate::estimate;
 use crate::experiment::document::{Node, Origin, Problem};
 use crate::experiment::sweep::{self, Axis, Design, MOST_POINTS, SweepArgumentsRead, SweepSpec};
-use crate::experiment::{Experiment, set};
+use crate::experiment::{EngineInput, Experiment, set};
 use crate::failure::Failure;
 use crate::save_plan::{SavePlan, Spacing};
 use crate::shard::Shard;
@@ -15,8 +15,19 @@ use std::path::Path;
 pub struct Point {
     /// The values of the axes there, in their order.
     pub coordinates: Vec<Node>,
-    /// The experiment with these values.
-    pub experiment: Experiment,
+    /// The experiment with these values, as its engine takes it.
+    pub experiment: EngineInput,
+    /// The work of each dynamics, once the data are read.
+    pub work: Vec<Work>,
+}
+
+/// How much there is to do for one dynamics of a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Work {
+    /// Trajectory-steps.
+    pub steps: u64,
+    /// About how long they take, in units of their own.
+    pub cost: f64,
 }
 
 /// All points of a sweep.
@@ -57,16 +68,19 @@ impl Plan {
                 of_point(problem, source, &named)
             })?;
             if index == 0 {
-                estimate::check_points(count, experiment.dynamics.len())?;
+                estimate::check_points(count, experiment.labels().len())?;
             }
             let first = points.first().map_or(&experiment, |p| &p.experiment);
-            if experiment.dynamics.len() != first.dynamics.len() || experiment.name != first.name {
+            if experiment.labels().len() != first.labels().len()
+                || experiment.name() != first.name()
+            {
                 let message = "a sweep cannot vary the name or the number of dynamics";
                 return Err(Failure::input(format!("{source}: {message}")));
             }
             points.push(Point {
                 coordinates,
                 experiment,
+                work: Vec::new(),
             });
         }
         let plan = Plan { spec, points };
@@ -107,7 +121,7 @@ impl Plan {
     ///
     /// # Errors
     /// Exit code 2 for a plan without points, which [`Plan::new`] does not make.
-    pub fn first(&self) -> Result<&Experiment, Failure> {
+    pub fn first(&self) -> Result<&EngineInput, Failure> {
         let first = self.points.first();
         first
             .map(|point| &point.experiment)
@@ -144,13 +158,17 @@ impl Plan {
 const MOST_COMPARED: usize = 100;
 
 /// What of an experiment bears on the results of a sweep: it saves when it has to, and labels are names.
-fn measured(mut experiment: Experiment) -> Experiment {
-    experiment.run.save = SavePlan {
+fn measured(mut experiment: EngineInput) -> EngineInput {
+    experiment.run_mut().save = SavePlan {
         points: 1,
         spacing: Spacing::Linear,
     };
-    for dynamics in &mut experiment.dynamics {
-        dynamics.label.clear();
+    match &mut experiment {
+        EngineInput::Exact(exact) => exact.dynamics.iter_mut().for_each(|d| d.label.clear()),
+        EngineInput::Dense(dense, why) => {
+            dense.dynamics.iter_mut().for_each(|d| d.label.clear());
+            why.clear();
+        }
     }
     experiment
 }
@@ -210,7 +228,7 @@ fn point(
     spec: &SweepSpec,
     index: usize,
     coordinates: &[Node],
-) -> Result<Experiment, Problem> {
+) -> Result<EngineInput, Problem> {
     let mut root = root.clone();
     for (axis, value) in spec.axes.iter().zip(coordinates) {
         if spec.vary_seed && axis.key == "run.seed" {
@@ -226,15 +244,16 @@ fn point(
         };
         set(&mut root, &axis.key, &value)?;
     }
-    let mut experiment = Experiment::from_tree(&root, folder)?;
-    if experiment.run.keep_trajectories {
+    let mut experiment = Experiment::from_tree(&root, folder)?.engine_at(&root)?;
+    if experiment.run().keep_trajectories {
         let message = "`run.keep_trajectories` is true, and a sweep keeps none";
         return Err(Problem::new(&Origin::Whole, message).hint("leave it out"));
     }
     // Forces take room and time, and no metric is about them.
-    experiment.run.force_balance = None;
+    experiment.run_mut().force_balance = None;
     if spec.vary_seed {
-        experiment.run.seed = experiment.run.seed.wrapping_add(index as u64);
+        let run = experiment.run_mut();
+        run.seed = run.seed.wrapping_add(index as u64);
     }
     Ok(experiment)
 }
@@ -264,7 +283,7 @@ fn of_point(problem: Problem, source: &str, named: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::tree;
+    use crate::experiment::{ExactExperiment, tree};
 
     const BASE: &str = "name = \"s\"\n[data]\nkind = \"gaussian\"\nsamples = 10\ninputs = 3\n\
         outputs = 2\n[network]\nwidth = 5\n[[dynamics]]\nkind = \"sgd\"\n[[dynamics]]\n\
@@ -281,6 +300,13 @@ mod tests {
         Plan::new(&root, "s.toml", Path::new("/"), &given)
     }
 
+    fn exact(point: &Point) -> &ExactExperiment {
+        match &point.experiment {
+            EngineInput::Exact(exact) => exact,
+            EngineInput::Dense(_, why) => panic!("{why}"),
+        }
+    }
+
     fn refused(over: &[&str]) -> String {
         plan_of(BASE, over, None).unwrap_err().to_string()
     }
@@ -293,7 +319,7 @@ mod tests {
             None,
         );
         let plan = plan.unwrap();
-        let at = |p: &Point| (p.experiment.network.width, p.coordinates.len());
+        let at = |p: &Point| (exact(p).network.width, p.coordinates.len());
         assert_eq!(plan.points.len(), 6);
         assert_eq!(at(&plan.points[2]), (5, 2));
         assert_eq!(at(&plan.points[3]), (6, 2));
@@ -306,7 +332,7 @@ mod tests {
     #[test]
     fn a_star_sets_every_item() {
         let plan = plan_of(BASE, &["dynamics.*.step_size=0.5"], None).unwrap();
-        let steps = plan.points[0].experiment.dynamics.iter();
+        let steps = exact(&plan.points[0]).dynamics.iter();
         assert!(steps.map(|d| d.dynamics.step_size).all(|s| s == 0.5));
         assert!(refused(&["data.*.x=1"]).contains("`data` is not a list"));
     }
@@ -322,7 +348,7 @@ mod tests {
         let steps: Vec<f64> = many
             .points
             .iter()
-            .map(|p| p.experiment.dynamics[0].dynamics.step_size)
+            .map(|p| exact(p).dynamics[0].dynamics.step_size)
             .collect();
         assert!(steps.iter().all(|s| (1e-3..=1.0).contains(s)));
         // 200 uniform draws: each third of the three decades has 67 ± 7 of them.
@@ -332,10 +358,7 @@ mod tests {
                 .filter(|s| (decade..decade * 10.0).contains(*s));
             assert!((40..95).contains(&inside.count()));
         }
-        let wide = many
-            .points
-            .iter()
-            .filter(|p| p.experiment.network.width == 7);
+        let wide = many.points.iter().filter(|p| exact(p).network.width == 7);
         assert!((70..130).contains(&wide.count()));
     }
 
@@ -343,13 +366,13 @@ mod tests {
     fn seeds_are_shared_unless_they_vary() {
         let over = ["network.width=5,6"];
         let shared = plan_of(BASE, &over, None).unwrap();
-        assert!(shared.points.iter().all(|p| p.experiment.run.seed == 1));
+        assert!(shared.points.iter().all(|p| p.experiment.run().seed == 1));
         let text = format!("{BASE}[sweep]\nvary_seed = true\n");
         let varied = plan_of(&text, &over, None).unwrap();
         let seeds: Vec<u64> = varied
             .points
             .iter()
-            .map(|p| p.experiment.run.seed)
+            .map(|p| p.experiment.run().seed)
             .collect();
         assert_eq!(seeds, [1, 2]);
         let both = plan_of(&text, &["run.seed=1,2"], None).unwrap_err();

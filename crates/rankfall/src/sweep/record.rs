@@ -64,4 +64,20 @@ pub struct SweptDynamics {
     pub effective_rank_theta: Option<[f64; 2]>,
     /// Smallest and largest number of surviving singular values of Θ; null where no point has one.
     pub surviving_singular_values: Option<[f64; 2]>,
+    /// Ranges over all settings of the ranks and accuracies that its network has, at the end.
+    #[serde(default)]
+    pub ranges: Vec<MetricRange>,
+}
+
+/// The smallest and the largest value of a metric over all settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricRange {
+    /// Its name in `sweep.parquet`.
+    pub metric: String,
+    /// Its index there: a layer, for instance.
+    pub index: u32,
+    /// The smallest.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
 }

@@ -2,10 +2,12 @@
 //! and those that are more than one core's share of all get several.
 
 use super::metrics::{self, MetricRow, Predictions};
-use super::plan::Plan;
+use super::plan::{Plan, Work};
 use crate::checkpoint::{self, Owner};
+use crate::dense;
+use crate::experiment::EngineInput;
 use crate::failure::{Failure, FailureKind};
-use crate::preparation::{DataCache, prepare_with};
+use crate::preparation::{DataCache, of_setup, prepare_with};
 use crate::run::Options;
 use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
@@ -68,10 +70,8 @@ pub struct Schedule<'a> {
     pub plan: &'a Plan,
     /// Its data.
     pub cache: &'a DataCache,
-    /// Where its checkpoint goes.
-    pub folder: &'a RunFolder,
-    /// Whom its checkpoint belongs to, with the part of it to run.
-    pub owner: Owner<'a>,
+    /// Where its checkpoint goes, and whom it belongs to; none where it is run in memory.
+    pub kept_in: Option<(&'a RunFolder, Owner<'a>)>,
     /// How it is to go.
     pub options: &'a Options<'a>,
 }
@@ -206,17 +206,14 @@ impl Schedule<'_> {
     fn units(&self, finished: &UnitRows) -> Result<(Vec<Unit>, u64), Failure> {
         let mut units = Vec::new();
         let mut done = 0;
-        for point in self.plan.points_of(self.owner.shard) {
-            let experiment = &self.plan.points[point].experiment;
-            for (dynamics, spec) in experiment.dynamics.iter().enumerate() {
-                let trajectories = experiment.trajectories_of(spec);
-                let last = step_count(experiment.run.time, spec.time_step).unwrap_or(0);
-                let steps = last.saturating_mul(trajectories);
+        for point in self.plan.points_of(self.options.shard) {
+            for (dynamics, &Work { steps, cost }) in self.plan.points[point].work.iter().enumerate()
+            {
                 let unit = Unit {
                     point,
                     dynamics,
                     steps,
-                    cost: steps as f64 * experiment.step_cost(spec),
+                    cost,
                     threads: 1,
                 };
                 if finished.contains_key(&unit.key()) {
@@ -278,34 +275,60 @@ impl Schedule<'_> {
             failure.message = format!("{}: {}", self.plan.named(unit.point), failure.message);
             failure
         };
-        let mut experiment = self.plan.points[unit.point].experiment.clone();
-        let prepared = prepare_with(&mut experiment, self.cache).map_err(named)?;
-        let spec = &experiment.dynamics[unit.dynamics];
-        let last = step_count(experiment.run.time, spec.time_step).unwrap_or(1);
-        let ensemble = experiment.ensemble(unit.dynamics, &metrics::save_steps(last));
         let control = OfUnit {
             board,
             unit,
             options: self.options,
         };
-        let setup = &prepared.setup;
-        let instructions = Instructions::best();
-        let outcome = ensemble
-            .run(setup, unit.threads, resume, &control, instructions)
-            .map_err(|error| match error {
-                RunError::Interrupted => self.interrupted(),
-                RunError::ForeignCheckpoint(words) => {
-                    Failure::input(format!("the checkpoint is not of this sweep: {words}"))
-                        .hint("--force starts the sweep again from the beginning")
-                }
-                other => named(Failure::input(other.to_string())),
-            })?;
-        let predictions = Predictions::new(&experiment, unit.dynamics, &prepared);
-        Ok(metrics::rows(&ensemble, &outcome, &predictions))
+        let ended = |error: RunError<Failure>| match error {
+            RunError::Interrupted => self.interrupted(),
+            RunError::ForeignCheckpoint(words) => {
+                Failure::input(format!("the checkpoint is not of this sweep: {words}"))
+                    .hint("--force starts the sweep again from the beginning")
+            }
+            RunError::Start(failure) => named(failure),
+            RunError::Checkpoint(words) => named(Failure::run(words)),
+        };
+        match self.plan.points[unit.point].experiment.clone() {
+            EngineInput::Exact(mut experiment) => {
+                let prepared = prepare_with(&mut experiment, self.cache).map_err(named)?;
+                let spec = &experiment.dynamics[unit.dynamics];
+                let last = step_count(experiment.time, spec.time_step).unwrap_or(1);
+                let ensemble = experiment.ensemble(unit.dynamics, &metrics::save_steps(last));
+                let (setup, instructions) = (&prepared.setup, Instructions::best());
+                let outcome = ensemble
+                    .run(setup, unit.threads, resume, &control, instructions)
+                    .map_err(|error| ended(error.map_start(of_setup)))?;
+                let predictions = Predictions::new(&experiment, unit.dynamics, &prepared);
+                Ok(metrics::rows_of_exact(&ensemble, &outcome, &predictions))
+            }
+            EngineInput::Dense(mut experiment, _) => {
+                let prepared = dense::preparation::prepare(&mut experiment).map_err(named)?;
+                let measured = dense::engine::at_ends(
+                    &prepared,
+                    unit.dynamics,
+                    metrics::save_steps,
+                    unit.threads,
+                    resume,
+                    &control,
+                );
+                let (observables, times, statistics) = measured.map_err(ended)?;
+                let training = &prepared.known.ensembles[unit.dynamics].training;
+                Ok(metrics::rows_of_dense(
+                    training,
+                    &observables,
+                    &times,
+                    &statistics,
+                ))
+            }
+        }
     }
 
     fn interrupted(&self) -> Failure {
-        let shown = crate::failure::shown_path(self.folder.path());
+        let Some((folder, _)) = self.kept_in else {
+            return Failure::interrupted("interrupted");
+        };
+        let shown = crate::failure::shown_path(folder.path());
         Failure::interrupted(format!("interrupted; everything so far is in {shown}"))
             .hint("the same command with --resume continues it")
     }
@@ -348,13 +371,16 @@ impl Schedule<'_> {
     }
 
     fn keep(&self, board: &Board, seconds: f64) -> Result<(), Failure> {
+        let Some((folder, owner)) = self.kept_in else {
+            return Ok(());
+        };
         let state = board.lock();
         let snapshot = Snapshot {
             finished: &state.finished,
             under_way: &state.under_way,
             seconds,
         };
-        checkpoint::write(self.folder, self.owner, &snapshot)
+        checkpoint::write(folder, owner, &snapshot)
     }
 }
 

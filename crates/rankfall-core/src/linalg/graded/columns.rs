@@ -169,7 +169,7 @@ impl<const N: usize> GradedColumns<N> {
     pub(super) fn normalise_column(&mut self, j: usize, mask: Mask<N>) -> Lanes<N> {
         let square = sum_of_squares(self.column(j));
         let shift = half_exponent(square);
-        let shift = shift.where_else(mask & Lanes::ZERO.less_than(square), Lanes::ZERO);
+        let shift = shift.select(mask & Lanes::ZERO.less_than(square), Lanes::ZERO);
         let scale = (-shift).exp2_whole();
         for entry in &mut self.mantissa[j * self.rows..(j + 1) * self.rows] {
             *entry = *entry * scale;
@@ -223,8 +223,8 @@ fn half_exponent<const N: usize>(x: Lanes<N>) -> Lanes<N> {
 #[inline(always)]
 pub(super) fn swap_where<const N: usize>(mask: Mask<N>, all: &mut [Lanes<N>], i: usize, j: usize) {
     let (a, b) = (all[i], all[j]);
-    all[i] = b.where_else(mask, a);
-    all[j] = a.where_else(mask, b);
+    all[i] = b.select(mask, a);
+    all[j] = a.select(mask, b);
 }
 
 /// Of the rows `active` of the mantissas of each column.

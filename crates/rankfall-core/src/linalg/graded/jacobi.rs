@@ -43,7 +43,7 @@ pub type Rotation<'a, const N: usize> = Option<&'a mut [Lanes<N>]>;
 impl<const N: usize> GradedColumns<N> {
     /// Rotates the columns from the right, in the lanes of `mask`, until those of the rows
     /// `active` are orthogonal, and sorts them by falling norm. The other rows come along, and
-    /// so does `rotation`. A lane that needs nothing keeps its bits.
+    /// so does `rotation`. Masked lanes are unchanged.
     pub fn orthogonalise(
         &mut self,
         active: Range<usize>,
@@ -191,11 +191,11 @@ impl<const N: usize> Orthogonalise<'_, N> {
         let &Products { a, b, c, ratio } = products;
         let square_ratio = ratio * ratio;
         let nonzero = Lanes::ZERO.less_than(b) & Lanes::ZERO.less_than(c.abs());
-        let leaning = match self.when {
+        let not_orthogonal = match self.when {
             Rotate::AboveCosine(cosine) => (Lanes::splat(cosine * cosine) * a * b).less_than(c * c),
             Rotate::ToRounding => nonzero,
         };
-        let mut candidates = self.mask & nonzero & leaning;
+        let mut candidates = self.mask & nonzero & not_orthogonal;
         if !candidates.any() {
             return None;
         }
@@ -222,7 +222,7 @@ impl<const N: usize> Orthogonalise<'_, N> {
         };
         mask.any().then(|| Angle {
             mask,
-            tau: tau.where_else(mask, Lanes::ZERO),
+            tau: tau.select(mask, Lanes::ZERO),
             cosine: w * quotient.sqrt(),
         })
     }
@@ -247,7 +247,7 @@ impl<const N: usize> Orthogonalise<'_, N> {
         let lost = norms[j].less_than(b * Lanes::splat(MOST_LOST));
         if lost.any() {
             // In those lanes alone: what a lane does must not depend on its neighbours.
-            norms[j] = sum_of_squares(&y[self.active.clone()]).where_else(lost, norms[j]);
+            norms[j] = sum_of_squares(&y[self.active.clone()]).select(lost, norms[j]);
         }
         if let Some(rotation) = self.rotation.as_deref_mut() {
             let (x, y) = pair(rotation, self.factor.columns, i, j);
@@ -289,8 +289,8 @@ fn turn<const N: usize>(
 ) {
     for (a, b) in x.iter_mut().zip(y) {
         let (old_a, old_b) = (*a, *b);
-        *a = (up.mul_add(old_b, old_a) * cosine).where_else(mask, old_a);
-        *b = ((-down).mul_add(old_a, old_b) * cosine).where_else(mask, old_b);
+        *a = (up.mul_add(old_b, old_a) * cosine).select(mask, old_a);
+        *b = ((-down).mul_add(old_a, old_b) * cosine).select(mask, old_b);
     }
 }
 
@@ -305,8 +305,8 @@ fn pair<T>(all: &mut [T], size: usize, i: usize, j: usize) -> (&mut [T], &mut [T
 fn swap_slices_where<const N: usize>(mask: Mask<N>, x: &mut [Lanes<N>], y: &mut [Lanes<N>]) {
     for (a, b) in x.iter_mut().zip(y) {
         let (old_a, old_b) = (*a, *b);
-        *a = old_b.where_else(mask, old_a);
-        *b = old_a.where_else(mask, old_b);
+        *a = old_b.select(mask, old_a);
+        *b = old_a.select(mask, old_b);
     }
 }
 

@@ -47,8 +47,8 @@ impl<const N: usize> GradedColumns<N> {
         for row in candidates.clone().skip(1) {
             let square = sizes[row - first];
             let larger = largest.less_than(square);
-            largest = square.where_else(larger, largest);
-            which = Lanes::splat(row as f64).where_else(larger, which);
+            largest = square.select(larger, largest);
+            which = Lanes::splat(row as f64).select(larger, which);
         }
         for row in candidates.skip(1) {
             let index = Lanes::splat(row as f64);
@@ -102,7 +102,7 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
             reflector[i] = head + length.copysign(head);
             // 2 / |v|² = 1 / (|x|² + |x₁| |x|)
             let twice_over_square = Lanes::ONE / head.abs().mul_add(length, square);
-            let scale = twice_over_square.where_else(nonzero, Lanes::ZERO);
+            let scale = twice_over_square.select(nonzero, Lanes::ZERO);
             for j in i..factor.columns {
                 along[j] = reflector[j] * weight[j];
             }
@@ -117,7 +117,7 @@ impl<const N: usize> LaneWork for Triangularise<'_, N> {
             reflection.apply(factor, pivot..factor.rows);
             for j in i + 1..factor.columns {
                 let entry = &mut factor.mantissa[j * factor.rows + pivot];
-                *entry = Lanes::ZERO.where_else(nonzero, *entry);
+                *entry = Lanes::ZERO.select(nonzero, *entry);
             }
         }
     }

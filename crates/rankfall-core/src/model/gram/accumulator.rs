@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::block_layout::{ROWS, packed};
-use super::block_moments::{BlockMoments, Sum};
+use super::block_moments::{RowMoments, Sum};
 use super::moments::{CentredMoments, Gram, GramError};
 
 /// Sums rows into a [`Gram`] in one pass, stably.
@@ -130,7 +130,7 @@ impl GramAccumulator {
         }
         let moment = other.moment.iter().map(|s| s.high).collect();
         let mean = other.mean;
-        self.join(&BlockMoments { mean, moment }, other.rows);
+        self.join(&RowMoments { mean, moment }, other.rows);
         Ok(())
     }
 
@@ -147,12 +147,12 @@ impl GramAccumulator {
             return;
         }
         let rows = std::mem::take(&mut self.filled);
-        let moments = BlockMoments::of(&mut self.block, self.mean.len(), rows);
+        let moments = RowMoments::of(&mut self.block, self.mean.len(), rows);
         self.join(&moments, rows as u64);
     }
 
     /// Joins the moments of two sets of rows [Chan, Golub, LeVeque 1983].
-    fn join(&mut self, other: &BlockMoments, rows: u64) {
+    fn join(&mut self, other: &RowMoments, rows: u64) {
         let total = self.rows + rows;
         if total == 0 {
             return;
@@ -202,7 +202,7 @@ impl GramAccumulator {
     /// Inputs are centred and divided by their standard deviation (over n, not n − 1). Targets
     /// are centred when `center_targets`, and never scaled. An input that is constant, to the
     /// rounding of its own value, is centred and left at zero instead of being blown up to noise.
-    pub fn standardized_gram(&self, center_targets: bool) -> Standardized {
+    pub fn standardized_gram(&self, center_targets: bool) -> StandardizedGram {
         let all = self.reduced();
         let standardization = all.standardization(center_targets);
         let scale = &standardization.input_scales;
@@ -225,7 +225,7 @@ impl GramAccumulator {
         };
         let means = (0..all.mean.len()).map(mean).collect();
         let gram = all.assemble(means, raw, centred);
-        Standardized {
+        StandardizedGram {
             gram,
             standardization,
         }
@@ -334,14 +334,14 @@ impl Standardization {
 
 /// A Gram of standardised columns, and how they were standardised.
 #[derive(Clone, Debug)]
-pub struct Standardized {
+pub struct StandardizedGram {
     /// Moments of the standardised columns: unit diagonal in S_xx but for constant inputs.
     pub gram: Gram,
     /// The means and scales used.
     pub standardization: Standardization,
 }
 
-impl Standardized {
+impl StandardizedGram {
     /// Divides centred targets by their standard deviations (over n) as well.
     ///
     /// A target that is constant, to the rounding of its value, keeps the scale 1.

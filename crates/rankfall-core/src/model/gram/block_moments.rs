@@ -35,14 +35,14 @@ impl Sum {
 }
 
 /// The moments of one block of rows.
-pub struct BlockMoments {
+pub struct RowMoments {
     /// The mean of each column.
     pub mean: Vec<Sum>,
     /// Σ (z − z̄)(z − z̄)ᵀ, a packed lower triangle.
     pub moment: Vec<f64>,
 }
 
-impl BlockMoments {
+impl RowMoments {
     /// Centres the first `rows` rows of a block in place and returns its moments.
     pub fn of(block: &mut [f64], columns: usize, rows: usize) -> Self {
         let mut mean = Vec::with_capacity(columns);

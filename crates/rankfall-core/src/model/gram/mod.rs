@@ -8,5 +8,5 @@ mod panel_products;
 #[cfg(test)]
 mod tests;
 
-pub use accumulator::{GramAccumulator, Standardization, Standardized};
+pub use accumulator::{GramAccumulator, Standardization, StandardizedGram};
 pub use moments::{CentredMoments, Gram, GramError};

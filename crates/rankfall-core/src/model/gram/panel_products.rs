@@ -185,7 +185,7 @@ impl<S: VectorInstructions, const PARTS: usize> Tile for InRegisters<S, PARTS> {
         let mut sums = [[[zero; PARTS]; P]; C];
         for r in 0..own.len() {
             for c in 0..C {
-                let factor = zero.alike(own[r].0[first + c]);
+                let factor = zero.splat_like(own[r].0[first + c]);
                 for p in 0..P {
                     for part in 0..PARTS {
                         let entry = Register::read(self.0, &others[p][r], part);

@@ -1,0 +1,290 @@
+//! Descents: their step size over time, and every kind of noise.
+
+use super::document::Problem;
+use super::dynamics::label_noise;
+use super::keys::LARGEST_EXACT;
+use super::section::{Field, Section};
+use rankfall_core::model::dynamics::{LabelNoise, Sampling};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_nets::noise::Noise;
+use rankfall_nets::schedule::{Schedule, Shape};
+
+/// One descent of an experiment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Descent {
+    /// What tables and figures call it; distinct from the others.
+    pub label: String,
+    /// `gradient-descent`, `label-noise-gradient-descent` or `sgd`.
+    pub kind: &'static str,
+    /// η.
+    pub step_size: f64,
+    /// Momentum and weight decay.
+    pub optimizer: Optimizer,
+    /// How the step size changes.
+    pub schedule: SchedulePlan,
+    /// What is random about a step, mini-batches and label noise among it.
+    pub noise: Vec<Noise>,
+}
+
+/// A schedule before the number of steps is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SchedulePlan {
+    /// Steps of linear warm-up.
+    pub warm_up: u64,
+    /// What follows.
+    pub shape: SchedulePlaces,
+}
+
+/// The shape of a schedule, with places that may be shares of the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum SchedulePlaces {
+    /// 1.
+    #[default]
+    Constant,
+    /// `factors`, each from its step on.
+    Steps {
+        /// Rising.
+        steps: Vec<u64>,
+        /// As many.
+        factors: Vec<f64>,
+    },
+    /// `factors`, each from its share of the steps on.
+    Shares {
+        /// Rising, in [0, 1].
+        shares: Vec<f64>,
+        /// As many.
+        factors: Vec<f64>,
+    },
+    /// Half a cosine from 1 to `last`.
+    Cosine {
+        /// Its length; the run's where none is given.
+        steps: Option<u64>,
+        /// The factor at its end.
+        last: f64,
+    },
+}
+
+impl SchedulePlan {
+    /// Whether the step size never changes.
+    pub fn is_constant(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The schedule of a run of so many steps.
+    pub fn schedule(&self, steps: u64) -> Schedule {
+        let shape = match &self.shape {
+            SchedulePlaces::Constant => Shape::Constant,
+            SchedulePlaces::Steps { steps, factors } => Shape::Piecewise {
+                steps: steps.clone(),
+                factors: factors.clone(),
+            },
+            SchedulePlaces::Shares { shares, factors } => Shape::Piecewise {
+                steps: shares
+                    .iter()
+                    .map(|s| (s * steps as f64).round() as u64)
+                    .collect(),
+                factors: factors.clone(),
+            },
+            SchedulePlaces::Cosine { steps: own, last } => Shape::Cosine {
+                steps: own.unwrap_or(steps),
+                last: *last,
+            },
+        };
+        Schedule {
+            warm_up: self.warm_up,
+            shape,
+        }
+    }
+}
+
+impl Descent {
+    /// Rows per step, where it is not all of them.
+    pub fn batch_size(&self) -> Option<u64> {
+        self.noise.iter().find_map(|noise| match noise {
+            Noise::MiniBatch { batch_size, .. } => Some(*batch_size),
+            _ => None,
+        })
+    }
+
+    /// δ: the variance of the noise on the targets.
+    pub fn label_noise(&self) -> f64 {
+        let variance = |noise: &Noise| match noise {
+            Noise::LabelNoise { variance, .. } => Some(*variance),
+            _ => None,
+        };
+        self.noise.iter().find_map(variance).unwrap_or(0.0)
+    }
+}
+
+/// The values of [`super::keys::SAMPLINGS`].
+pub(super) const SAMPLINGS: [Sampling; 4] = [
+    Sampling::WithReplacement,
+    Sampling::WithoutReplacement,
+    Sampling::Epochs,
+    Sampling::Sequential,
+];
+/// The values of [`super::keys::DISTRIBUTIONS`].
+pub(super) const DISTRIBUTIONS: [LabelNoise; 2] = [LabelNoise::Gaussian, LabelNoise::Rademacher];
+
+/// Reads an entry; its label is filled in later.
+pub fn read(section: &Section, kind: &'static str, item: &Field) -> Result<Descent, Problem> {
+    let optimizer = Optimizer {
+        momentum: section.number("momentum")?,
+        nesterov: section.flag("nesterov")?,
+        weight_decay: section.number("weight_decay")?,
+    };
+    let checked = optimizer.check();
+    checked.map_err(|error| section.problem(format!("`{}`: {error}", item.path)))?;
+    Ok(Descent {
+        label: String::new(),
+        kind,
+        step_size: section.number("step_size")?,
+        optimizer,
+        schedule: section.optional("schedule", schedule)?.unwrap_or_default(),
+        noise: noise(section, kind)?,
+    })
+}
+
+/// Everything random: the short keys first, then the list.
+fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, Problem> {
+    let listed: Vec<(Field, Noise)> = match section.field("noise") {
+        None => Vec::new(),
+        Some(field) => field
+            .list()
+            .map_err(|problem| problem.hint("write [[dynamics.noise]] with double brackets"))?
+            .into_iter()
+            .map(|item| Ok((item.clone(), one_noise(&item)?)))
+            .collect::<Result<_, Problem>>()?,
+    };
+    let has = |name: &str| listed.iter().any(|(_, noise)| noise.name() == name);
+    let mut all = Vec::new();
+    let short = ["batch_size", "sampling"]
+        .iter()
+        .find_map(|name| section.field(name));
+    match short {
+        _ if kind == "sgd" && !has("mini-batch") => all.push(mini_batch(section)?),
+        Some(field) => {
+            return Err(
+                field.problem("is given, and a noise of kind \"mini-batch\" as well; keep one")
+            );
+        }
+        None => {}
+    }
+    let variance = label_noise(section, kind)?;
+    let distribution = section.pick("label_noise_distribution", &DISTRIBUTIONS)?;
+    if variance > 0.0 {
+        all.push(Noise::LabelNoise {
+            variance,
+            distribution,
+        });
+    }
+    for (field, noise) in listed {
+        if all.iter().any(|other: &Noise| other.name() == noise.name()) {
+            return Err(field.problem(format!("is \"{}\", which is there already", noise.name())));
+        }
+        all.push(noise);
+    }
+    Ok(all)
+}
+
+fn mini_batch(section: &Section) -> Result<Noise, Problem> {
+    Ok(Noise::MiniBatch {
+        batch_size: section.whole("batch_size")?,
+        sampling: section.pick("sampling", &SAMPLINGS)?,
+    })
+}
+
+fn one_noise(item: &Field) -> Result<Noise, Problem> {
+    let section = item.section()?;
+    let number = |name: &str| section.required(name)?.number();
+    Ok(match section.kind(None)? {
+        "label-noise" => Noise::LabelNoise {
+            variance: number("variance")?,
+            distribution: section.pick("distribution", &DISTRIBUTIONS)?,
+        },
+        "label-flips" => label_flips(&section)?,
+        "mini-batch" => mini_batch(&section)?,
+        "gradient-noise" => Noise::GradientNoise {
+            temperature: number("temperature")?,
+        },
+        "input-noise" => Noise::InputNoise {
+            variance: number("variance")?,
+        },
+        "weight-noise" => Noise::WeightNoise {
+            variance: number("variance")?,
+        },
+        _ => Noise::Dropout {
+            probability: section.required("probability")?.number_to(1.0, false)?,
+        },
+    })
+}
+
+fn label_flips(section: &Section) -> Result<Noise, Problem> {
+    let (probability, matrix) = match (section.field("probability"), section.field("matrix")) {
+        (Some(field), None) => (field.number_to(1.0, true)?, None),
+        (None, Some(field)) => {
+            let rows = field.list()?;
+            let rows = rows.iter().map(Field::numbers).collect::<Result<_, _>>()?;
+            (0.0, Some(rows))
+        }
+        _ => {
+            return Err(section
+                .problem("label-flips must have exactly one of `probability` and `matrix`")
+                .hint("probability = 0.1: any other class alike"));
+        }
+    };
+    Ok(Noise::LabelFlips {
+        probability,
+        matrix,
+    })
+}
+
+fn schedule(field: &Field) -> Result<SchedulePlan, Problem> {
+    let section = field.section()?;
+    let shape = match section.kind(None)? {
+        "constant" => SchedulePlaces::Constant,
+        "piecewise" => piecewise(&section)?,
+        _ => SchedulePlaces::Cosine {
+            steps: section.optional("steps", |f| f.integer(1..=LARGEST_EXACT))?,
+            last: section.number("last")?,
+        },
+    };
+    Ok(SchedulePlan {
+        warm_up: section.whole("warm_up")?,
+        shape,
+    })
+}
+
+fn piecewise(section: &Section) -> Result<SchedulePlaces, Problem> {
+    let factors = section.required("factors")?.numbers()?;
+    let count = factors.len();
+    let (field, places, shape) = match (section.field("steps"), section.field("shares")) {
+        (Some(field), None) => {
+            let steps = field.whole_numbers()?;
+            let places: Vec<f64> = steps.iter().map(|&s| s as f64).collect();
+            (field, places, SchedulePlaces::Steps { steps, factors })
+        }
+        (None, Some(field)) => {
+            let shares = field.numbers()?;
+            if shares.iter().any(|s| *s > 1.0) {
+                return Err(field.problem("has a share of the run above 1"));
+            }
+            let places = shares.clone();
+            (field, places, SchedulePlaces::Shares { shares, factors })
+        }
+        _ => {
+            return Err(section
+                .problem("a piecewise schedule must have exactly one of `steps` and `shares`")
+                .hint("shares = [0.5, 0.8]: at half and at four fifths of the run"));
+        }
+    };
+    if places.len() != count || !places.is_sorted_by(|a, b| a < b) {
+        return Err(field
+            .problem(format!(
+                "has {} places for {count} factors; they must rise, with one factor for each",
+                places.len()
+            ))
+            .hint("for instance shares = [0.5, 0.8] with factors = [0.3, 0.1]"));
+    }
+    Ok(shape)
+}

@@ -1,0 +1,393 @@
+//! Runs and sweeps in memory: no folder, nothing printed.
+
+use crate::checkpoint::Finished;
+use crate::dense::engine::DenseEngine;
+use crate::engine::{Engine, Recorder};
+use crate::exact::engine::ExactEngine;
+use crate::experiment::sweep::SweepArgumentsRead;
+use crate::experiment::{EngineInput, Experiment};
+use crate::failure::{Failure, quoted};
+use crate::preparation::DataCache;
+use crate::results;
+use crate::run::Options;
+use crate::run_folder::{Existing, Opened, RunFolder};
+use crate::sweep::metrics::MetricRow;
+use crate::sweep::plan::Plan;
+use crate::sweep::{self, in_memory};
+use crate::watch::{Silent, Watch, warn_of_threads};
+use rankfall_core::ensemble::{Checkpoint, Control, OwnObservable, RunError, Snapshot};
+use rankfall_core::model::gram::Gram;
+use rankfall_report::SeriesTable;
+use rankfall_report::record::{DynamicsSummary, SeriesRow, Summary};
+use rankfall_report::series::Curve;
+use std::path::Path;
+use std::time::Duration;
+
+/// How an experiment is run in memory.
+pub struct Runner<'a> {
+    experiment: &'a Experiment,
+    threads: usize,
+    watch: &'a dyn Watch,
+    own: Vec<OwnObservable>,
+    moments: Option<&'a Gram>,
+}
+
+impl Experiment {
+    /// Runs it in memory, on all cores.
+    ///
+    /// # Errors
+    /// Data or weights that cannot be read or do not fit; a cost beyond this machine.
+    pub fn run(&self) -> Result<Run, Failure> {
+        self.runner().run()
+    }
+
+    /// Runs it in memory, with choices.
+    pub fn runner(&self) -> Runner<'_> {
+        Runner {
+            experiment: self,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            watch: &Silent,
+            own: Vec::new(),
+            moments: None,
+        }
+    }
+
+    /// Runs it at every combination of values, in memory. Each of `over` is a key and its values, as
+    /// `rankfall sweep --over` takes them: `dynamics.0.label_noise=0.5,1,2`, `network.width=log(7,1000,8)`.
+    ///
+    /// # Errors
+    /// Values that cannot vary so, and what is wrong with a point, which is named.
+    pub fn sweep(&self, over: &[&str]) -> Result<Sweep, Failure> {
+        let given = SweepArgumentsRead {
+            over: over.iter().map(|&one| one.to_owned()).collect(),
+            ..SweepArgumentsRead::default()
+        };
+        let (text, nowhere) = (self.resolved_toml(), Path::new(""));
+        let plan = sweep::plan_of(&text, "the experiment", nowhere, &[], &given)?;
+        let options = self.runner().options();
+        let (plan, rows) = in_memory(plan, &options)?;
+        Ok(Sweep { plan, rows })
+    }
+}
+
+impl<'a> Runner<'a> {
+    /// On so many threads. Results do not depend on it.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Watched: told of progress, and asked whether to stop.
+    #[must_use]
+    pub fn watch(mut self, watch: &'a dyn Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// With a quantity of one's own, measured at every save of the exact engine under `name`. The function is
+    /// called from many threads; for the same bits on any number of them it must depend on its argument alone.
+    #[must_use]
+    pub fn observe(
+        mut self,
+        name: &str,
+        measure: impl Fn(&Snapshot) -> f64 + Send + Sync + 'static,
+    ) -> Self {
+        self.own.push(OwnObservable::new(name, measure));
+        self
+    }
+
+    /// On second moments in memory in place of the data that the experiment names, whose sizes they must have.
+    /// Mini-batches need rows, and are refused.
+    #[must_use]
+    pub fn on_moments(mut self, moments: &'a Gram) -> Self {
+        self.moments = Some(moments);
+        self
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// As for [`Experiment::run`]; quantities of one's own or moments where the dense engine runs the network.
+    pub fn run(self) -> Result<Run, Failure> {
+        let options = self.options();
+        match self.experiment.engine()? {
+            EngineInput::Exact(exact) => {
+                let cache = match self.moments {
+                    Some(moments) => DataCache::of_moments(&exact, moments)?,
+                    None => DataCache::default(),
+                };
+                let saved = self.moments.is_none();
+                let mut engine =
+                    ExactEngine::prepare_with(*exact, &cache, Path::new("."), &options)?;
+                engine.observe(self.own);
+                run_all(&engine, &options, saved)
+            }
+            EngineInput::Dense(..) if !self.own.is_empty() || self.moments.is_some() => {
+                let message =
+                    "quantities of one's own and moments in memory are for two linear layers";
+                Err(Failure::input(message))
+            }
+            EngineInput::Dense(dense, why) => {
+                let engine = DenseEngine::prepare(*dense, why, Path::new("."), &options)?;
+                run_all(&engine, &options, true)
+            }
+        }
+    }
+
+    fn options(&self) -> Options<'a> {
+        Options {
+            out: None,
+            existing: Existing::Refuse,
+            threads: self.threads,
+            shard: None,
+            checkpoint_interval: Duration::MAX,
+            watch: self.watch,
+        }
+    }
+}
+
+fn run_all<E: Engine>(engine: &E, options: &Options, can_be_saved: bool) -> Result<Run, Failure> {
+    let recorder = engine.recorder();
+    for words in engine.unstable() {
+        log::warn!("{words}");
+    }
+    let mut finished = Vec::new();
+    let mut interrupted = false;
+    for (dynamics, label) in recorder.labels().into_iter().enumerate() {
+        let started = std::time::Instant::now();
+        options.watch.begin(label);
+        let blocks = 0..recorder.blocks(dynamics);
+        let control = NoCheckpoints(options.watch);
+        let left = engine.run(dynamics, blocks, options.threads, None, &control);
+        options.watch.end();
+        match left {
+            Ok(left) => {
+                let seconds = started.elapsed().as_secs_f64();
+                finished.push(recorder.finish(dynamics, &left, seconds)?);
+            }
+            Err(RunError::Interrupted) => {
+                interrupted = true;
+                break;
+            }
+            Err(RunError::Start(failure)) => return Err(failure),
+            Err(error) => return Err(Failure::run(error.to_string())),
+        }
+    }
+    let rows: Vec<SeriesRow> = finished
+        .iter()
+        .flat_map(|f: &Finished| f.series.clone())
+        .collect();
+    Ok(Run {
+        summary: recorder.summary(&finished)?,
+        table: SeriesTable::from_rows(rows),
+        resolved: can_be_saved.then(|| recorder.resolved_toml()),
+        finished,
+        interrupted,
+    })
+}
+
+/// Passes on what there is to watch; nothing is kept on the way.
+struct NoCheckpoints<'a>(&'a dyn Watch);
+
+impl Control for NoCheckpoints<'_> {
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
+    fn progress(&self, done: u64, total: u64) {
+        self.0.progress(done, total);
+    }
+    fn fewer_threads(&self, made: usize, wanted: usize) {
+        warn_of_threads(made, wanted);
+    }
+    fn checkpoint_interval(&self) -> Duration {
+        Duration::MAX
+    }
+    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// What an experiment left.
+pub struct Run {
+    /// What the run says of itself: the contents of `summary.json`.
+    pub summary: Summary,
+    /// Whether it was stopped early: dynamics that were not finished are missing.
+    pub interrupted: bool,
+    table: SeriesTable,
+    /// The resolved experiment; none where its data were moments in memory.
+    resolved: Option<String>,
+    finished: Vec<Finished>,
+}
+
+impl Run {
+    /// The dynamics of this label.
+    ///
+    /// # Errors
+    /// Where there is none, with the labels that there are.
+    pub fn dynamics(&self, label: &str) -> Result<DynamicsResult<'_>, Failure> {
+        let found = self.summary.dynamics.iter().find(|one| one.label == label);
+        found.map_or_else(
+            || {
+                let labels = self.summary.dynamics.iter().map(|one| quoted(&one.label));
+                let labels: Vec<String> = labels.collect();
+                let message = format!("there is no dynamics {}", quoted(label));
+                Err(Failure::input(message).hint(format!("there are {}", labels.join(", "))))
+            },
+            |summary| {
+                Ok(DynamicsResult {
+                    summary,
+                    table: &self.table,
+                })
+            },
+        )
+    }
+
+    /// Everything that was measured, as in `series.parquet`.
+    pub fn series(&self) -> &SeriesTable {
+        &self.table
+    }
+
+    /// Writes it as a run folder, figures and report included, which must be new.
+    ///
+    /// # Errors
+    /// A folder with something in it; a file that cannot be written; a run on moments in memory, of which no
+    /// experiment file can say where they are.
+    pub fn save(&self, folder: &Path) -> Result<(), Failure> {
+        let Some(resolved) = &self.resolved else {
+            let message = "this run was on moments in memory, which an experiment file cannot name";
+            let hint = "write them to an NPZ file and run on data.kind = \"gram\"";
+            return Err(Failure::input(message).hint(hint));
+        };
+        let Opened::Fresh(folder) = RunFolder::open(folder, Existing::Refuse)? else {
+            return Err(Failure::run("the folder changed while it was opened"));
+        };
+        folder.write_experiment(resolved)?;
+        let mut summary = self.summary.clone();
+        results::write(folder, &self.finished, &mut summary, resolved).map(drop)
+    }
+}
+
+/// One dynamics of a run: what was measured, by name. A [`Curve`] has `times`, `mean`, `std_error`, the
+/// quantiles `q05` to `q95`, and the `law`.
+#[derive(Clone, Copy)]
+pub struct DynamicsResult<'a> {
+    summary: &'a DynamicsSummary,
+    table: &'a SeriesTable,
+}
+
+impl<'a> DynamicsResult<'a> {
+    /// Its entry of `summary.json`.
+    pub fn summary(&self) -> &'a DynamicsSummary {
+        self.summary
+    }
+
+    /// log det of two linear layers over time, with the determinant law.
+    ///
+    /// # Errors
+    /// Networks of which it is not measured.
+    pub fn log_det(&self) -> Result<&'a Curve, Failure> {
+        self.observable("log_det")
+    }
+
+    /// The training loss over time.
+    ///
+    /// # Errors
+    /// None: every run has it.
+    pub fn loss(&self) -> Result<&'a Curve, Failure> {
+        self.observable("loss")
+    }
+
+    /// The logarithm of the `index`-th largest singular value, from 1, of `"w1"`, `"w2"`, …, `"theta"` or
+    /// `"product"`.
+    ///
+    /// # Errors
+    /// A matrix or an index that there is not.
+    pub fn log_singular_value(&self, matrix: &str, index: u32) -> Result<&'a Curve, Failure> {
+        self.of_matrix("log_singular_value", matrix, index)
+    }
+
+    /// Its effective rank: the exponential of the entropy of σᵢ/Σσ.
+    ///
+    /// # Errors
+    /// A matrix that there is not.
+    pub fn effective_rank(&self, matrix: &str) -> Result<&'a Curve, Failure> {
+        self.of_matrix("effective_rank", matrix, 0)
+    }
+
+    /// #{σᵢ > tolerance · σ₁}.
+    ///
+    /// # Errors
+    /// A matrix that there is not.
+    pub fn numerical_rank(&self, matrix: &str) -> Result<&'a Curve, Failure> {
+        self.of_matrix("numerical_rank", matrix, 0)
+    }
+
+    /// Any scalar without a layer, quantities of one's own among them.
+    ///
+    /// # Errors
+    /// A name under which nothing was measured.
+    pub fn observable(&self, name: &str) -> Result<&'a Curve, Failure> {
+        let curve = self.table.curve(&self.summary.label, name, 0);
+        curve.ok_or_else(|| self.unmeasured(name))
+    }
+
+    fn of_matrix(&self, quantity: &str, matrix: &str, index: u32) -> Result<&'a Curve, Failure> {
+        let label = &self.summary.label;
+        let layer = matrix
+            .strip_prefix('w')
+            .and_then(|layer| layer.parse().ok());
+        let curve = match layer {
+            Some(layer) => self.table.curve(label, (quantity, layer), index),
+            None => {
+                let name = format!("{quantity}_{matrix}");
+                self.table.curve(label, name.as_str(), index)
+            }
+        };
+        let what = match index {
+            0 => format!("{quantity} of {matrix}"),
+            _ => format!("{quantity} {index} of {matrix}"),
+        };
+        curve.ok_or_else(|| self.unmeasured(&what))
+    }
+
+    fn unmeasured(&self, what: &str) -> Failure {
+        let (what, label) = (quoted(what), quoted(&self.summary.label));
+        Failure::input(format!("{what} was not measured of {label}"))
+            .hint("docs/run-folder.md lists what is measured of which network")
+    }
+}
+
+/// What a sweep left: numbers at the end of each point.
+pub struct Sweep {
+    plan: Plan,
+    rows: sweep::schedule::UnitRows,
+}
+
+impl Sweep {
+    /// How many points there are.
+    pub fn points(&self) -> usize {
+        self.plan.points.len()
+    }
+
+    /// The values of the axes at a point, in their order, as TOML.
+    pub fn coordinates(&self, point: usize) -> Vec<String> {
+        let at = self.plan.points.get(point);
+        let shown = at.map(|at| at.coordinates.iter().map(crate::experiment::sweep::shown));
+        shown.into_iter().flatten().collect()
+    }
+
+    /// A metric of a dynamics at a point, by its name in `sweep.parquet`, with its standard error and what
+    /// theory says; `index` is 0 for scalars, else a layer or a place in a spectrum, from 1.
+    pub fn metric(
+        &self,
+        point: usize,
+        dynamics: u32,
+        metric: &str,
+        index: u32,
+    ) -> Option<&MetricRow> {
+        let rows = self.rows.get(&(point as u64, dynamics))?;
+        let is_it = |row: &&MetricRow| row.metric.name() == metric && row.index == index;
+        rows.iter().find(is_it)
+    }
+}
