@@ -8,9 +8,10 @@
 //! often a 95 % interval of a single comparison missed the prediction itself, whatever the margin.
 
 use rankfall_core::measure::rates::Estimate;
-use rankfall_evidence::bench::Unwatched;
-use rankfall_evidence::decision::{Measured, two_sided_quantile};
-use rankfall_evidence::{Level, Setting, Suite, Verdict, claims};
+use rankfall_evidence::bench::NoSupervisor;
+use rankfall_evidence::decision::{Measurement, two_sided_quantile};
+use rankfall_evidence::experiments::NoExperiments;
+use rankfall_evidence::{Level, Setting, Subject, Suite, Verdict, Verification, claims};
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,22 +59,24 @@ fn of_seed(seed: u64, only: &[String]) -> Vec<Outcome> {
     let Ok(setting) = Setting::of_the_paper(seed) else {
         return Vec::new();
     };
-    let suite = Suite::new(&setting);
+    let subject = Subject::TwoLayers(setting);
+    let verification =
+        Verification::new(&subject, Level::Smallest, 1, &NoSupervisor, &NoExperiments);
     let mut out = Vec::new();
-    for (place, claim) in claims::ALL.iter().enumerate() {
-        let statistical = (claim.comparisons)(&setting).is_ok_and(|c| c > 0);
-        let asked = only.is_empty() || only.iter().any(|id| id == claim.heading.id);
+    for (place, claim) in claims::of(Suite::Exact).enumerate() {
+        let statistical = subject.comparisons(claim).is_ok_and(|c| c > 0);
+        let asked = only.is_empty() || only.iter().any(|id| id == claim.id);
         if !statistical || !asked {
             continue;
         }
-        let Ok(found) = suite.find(claim, Level::Smallest, 1, &Unwatched) else {
+        let Ok(found) = verification.find(claim) else {
             continue;
         };
         let estimates: Vec<(f64, Estimate)> = found
             .comparisons
             .iter()
             .filter_map(|j| match j.comparison.measured {
-                Measured::Statistical(e) if j.comparison.prediction.is_finite() => {
+                Measurement::Statistical(e) if j.comparison.prediction.is_finite() => {
                     Some((j.comparison.prediction, e))
                 }
                 _ => None,
@@ -98,7 +101,7 @@ fn report(outcomes: &[Outcome]) {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     let (mut fails, mut total) = (0, 0);
-    for (place, claim) in claims::ALL.iter().enumerate() {
+    for (place, claim) in claims::of(Suite::Exact).enumerate() {
         let own: Vec<&Outcome> = outcomes.iter().filter(|o| o.claim == place).collect();
         let mut values: Vec<f64> = own.iter().filter_map(|o| o.p_value).collect();
         if values.is_empty() {
@@ -124,7 +127,7 @@ fn report(outcomes: &[Outcome]) {
             .fold((0, 0), |(a, b), o| (a + o.points.0, b + o.points.1));
         println!(
             "| `{}` | {n} | {} | {} | {} | {} | {} | {binomial:.3} | {excess:.3} | {bound:.3} | {failed} | {:.1} % of {} |",
-            claim.heading.id,
+            claim.id,
             counts[0],
             counts[1],
             counts[2],

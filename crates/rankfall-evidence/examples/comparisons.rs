@@ -2,9 +2,10 @@
 //!
 //! `comparisons LEVEL FIRST_SEED SEEDS THREADS [ID]...`, LEVEL one of smallest, quick, full.
 
-use rankfall_evidence::bench::Unwatched;
-use rankfall_evidence::decision::Measured;
-use rankfall_evidence::{Level, Setting, Suite, claims};
+use rankfall_evidence::bench::NoSupervisor;
+use rankfall_evidence::decision::Measurement;
+use rankfall_evidence::experiments::NoExperiments;
+use rankfall_evidence::{Level, Setting, Subject, Suite, Verification, claims};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,32 +23,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "claim\tseed\tplace\tverdict\tvalue\tlow\thigh\tinterval_low\tinterval_high\tp_value\tprediction\tclaim_verdict\tseconds\twhat"
     );
     for seed in first..first + seeds {
-        let setting = Setting::of_the_paper(seed)?;
-        let suite = Suite::new(&setting);
-        for claim in claims::ALL {
-            if !only.is_empty() && !only.iter().any(|id| id == claim.heading.id) {
+        let paper = Subject::TwoLayers(Setting::of_the_paper(seed)?);
+        let threads = threads.parse()?;
+        let verification = Verification::new(&paper, level, threads, &NoSupervisor, &NoExperiments);
+        for claim in claims::of(Suite::Exact) {
+            if !only.is_empty() && !only.iter().any(|id| id == claim.id) {
                 continue;
             }
-            let found = suite.find(claim, level, threads.parse()?, &Unwatched)?;
+            let found = verification.find(claim)?;
             let verdict = found.verdict.words();
             let seconds = found.seconds;
             if found.comparisons.is_empty() {
                 println!(
                     "{}\t{seed}\t0\t{verdict}\t\t\t\t\t\t\t\t{verdict}\t{seconds:.2}\t{}",
-                    claim.heading.id, found.reason
+                    claim.id, found.reason
                 );
             }
             for (place, judged) in found.comparisons.iter().enumerate() {
                 let comparison = &judged.comparison;
                 let p_value = match comparison.measured {
-                    Measured::Exact(_) => String::new(),
-                    Measured::Statistical(_) => {
+                    Measurement::Exact(_) => String::new(),
+                    Measurement::Statistical(_) => {
                         format!("{:.4e}", judged.p_value.unwrap_or(f64::NAN))
                     }
                 };
                 println!(
                     "{}\t{seed}\t{place}\t{}\t{:.9e}\t{:.9e}\t{:.9e}\t{:.9e}\t{:.9e}\t{p_value}\t{:.9e}\t{verdict}\t{seconds:.2}\t{}",
-                    claim.heading.id,
+                    claim.id,
                     judged.verdict.words(),
                     comparison.measured.value(),
                     comparison.margin[0],

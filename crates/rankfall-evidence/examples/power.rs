@@ -6,10 +6,12 @@
 //! comparisons, which bounds it, and averaged over seeds); the same for the worst seed; what became of it
 //! after the second look; and seconds per look. A line is printed as soon as a claim is through.
 
-use rankfall_evidence::bench::{Look, Unwatched};
-use rankfall_evidence::claim::Claim;
+use rankfall_evidence::bench::{Look, NoSupervisor};
 use rankfall_evidence::decision::chance_of_not_holding;
-use rankfall_evidence::{Finding, Level, Setting, Suite, Verdict, claims};
+use rankfall_evidence::experiments::NoExperiments;
+use rankfall_evidence::{
+    Claim, Finding, Level, Setting, Stop, Subject, Suite, Verdict, Verification, claims,
+};
 
 const THREADS: usize = 2;
 
@@ -24,32 +26,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => Level::Quick,
     };
     let only = arguments.get(3..).unwrap_or_default();
-    let settings: Result<Vec<Setting>, _> =
-        (first..first + seeds).map(Setting::of_the_paper).collect();
-    let settings = settings?;
+    let paper = |seed| Setting::of_the_paper(seed).map(Subject::TwoLayers);
+    let subjects: Vec<Subject> = (first..first + seeds)
+        .map(paper)
+        .collect::<Result<_, _>>()?;
     println!(
         "| claim | first look: hold, cannot tell, fail | not held, computed | worst seed | in the end: hold | s |"
     );
     println!("|---|---|---|---|---|---|");
-    for claim in claims::ALL {
-        if only.is_empty() || only.iter().any(|id| id == claim.heading.id) {
-            println!("{}", row(claim, &settings, level)?);
+    for claim in claims::of(Suite::Exact) {
+        if only.is_empty() || only.iter().any(|id| id == claim.id) {
+            println!("{}", row(claim, &subjects, level)?);
         }
     }
     Ok(())
 }
 
-fn row(
-    claim: &'static Claim,
-    settings: &[Setting],
-    level: Level,
-) -> Result<String, rankfall_evidence::claim::Stop> {
+fn row(claim: &'static Claim, subjects: &[Subject], level: Level) -> Result<String, Stop> {
     let (mut looks, mut ends) = (Vec::new(), Vec::new());
-    for setting in settings {
-        let suite = Suite::new(setting);
-        let look = suite.look(claim, level, THREADS, &Unwatched, Look::FIRST)?;
+    for subject in subjects {
+        let verification =
+            Verification::new(subject, level, THREADS, &NoSupervisor, &NoExperiments);
+        let look = verification.look(claim, Look::FIRST)?;
         ends.push(match look.verdict {
-            Verdict::CannotTell => suite.find(claim, level, THREADS, &Unwatched)?.verdict,
+            Verdict::CannotTell => verification.find(claim)?.verdict,
             told => told,
         });
         looks.push(look);
@@ -60,7 +60,7 @@ fn row(
     let seconds: f64 = looks.iter().map(|l| l.seconds).sum();
     Ok(format!(
         "| `{}` | {}, {}, {} | {:.1e} | {:.1e} | {} of {} | {:.1} |",
-        claim.heading.id,
+        claim.id,
         count(Verdict::Holds),
         count(Verdict::CannotTell),
         count(Verdict::Fails),

@@ -1,46 +1,44 @@
-//! Where a claim is measured: the setting, what may be spent, and runs of ensembles.
+//! What a claim is measured with: where, how much may be spent, who watches, and runs of the bundled
+//! experiments.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError};
-use rankfall_core::measure::layout::Layout;
-use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
-use rankfall_core::model::network::{Initialisation, Weights};
-use rankfall_core::model::optimizer::Optimizer;
-use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::simd::instructions::Instructions;
-use std::sync::Arc;
+use crate::evidence::Stop;
+use crate::experiments::{Experiments, Trajectory, tasks};
+use crate::setting::{Level, Setting};
 
-use crate::claim::Stop;
-use crate::setting::{Level, Setting, unmeasured};
-
-/// Who watches over the measuring.
-pub trait Watch: Sync {
+/// Who may stop the measuring.
+pub trait Supervisor: Sync {
     /// Whether to stop.
     fn interrupted(&self) -> bool;
 }
 
-/// Nobody watches.
+/// Nobody does.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
+pub struct NoSupervisor;
 
-impl Watch for Unwatched {
+impl Supervisor for NoSupervisor {
     fn interrupted(&self) -> bool {
         false
     }
 }
 
-/// Where one claim is measured.
-pub struct Bench<'a> {
+/// What one claim is measured with.
+pub struct Bench<'a, S = Setting> {
     /// On what.
-    pub setting: &'a Setting,
+    pub setting: &'a S,
+    /// Of everything that is drawn.
+    pub seed: u64,
     /// How much is spent.
     pub level: Level,
     /// At least 1; results do not depend on it.
     pub threads: usize,
     /// Who may stop it.
-    pub watch: &'a dyn Watch,
+    pub supervisor: &'a dyn Supervisor,
+    /// The bundled experiments.
+    pub gallery: &'a Gallery<'a>,
     /// Which look it is.
     pub look: Look,
 }
@@ -68,132 +66,27 @@ impl Look {
     }
 }
 
-/// An ensemble to be run.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// What moves the weights.
-    pub dynamics: Dynamics,
-    /// Tells the noise of several runs apart.
-    pub stream: u32,
-    /// How many trajectories.
-    pub trajectories: u64,
-    /// Steps at which everything is measured: 0 first, rising.
-    pub save_steps: Vec<u64>,
-    /// Whether to use the exact reductions.
-    pub reductions: bool,
+/// The runs of one experiment: for every task one trajectory of each dynamics.
+type Runs = Arc<Vec<Vec<Trajectory>>>;
+
+/// Bundled experiments, each of which is run once.
+pub struct Gallery<'a> {
+    /// Who runs them.
+    pub experiments: &'a dyn Experiments,
+    kept: Mutex<BTreeMap<&'static str, Runs>>,
 }
 
-/// What an ensemble left.
-pub struct Run {
-    layout: Layout,
-    /// One list of cells per trajectory.
-    cells: Vec<(u64, Vec<f64>)>,
-    /// t of every save.
-    pub times: Vec<f64>,
-    /// Final weights of trajectory 0.
-    pub weights: Option<Weights>,
-}
-
-impl Plan {
-    /// The stochastic gradient flow by the split Lie–Euler step, noise intensity `nu`, step `h`.
-    pub fn flow(nu: f64, h: f64, trajectories: u64, save_steps: Vec<u64>) -> Self {
-        Self::integrated(Integrator::LieEuler, nu, h, trajectories, save_steps)
-    }
-
-    /// The stochastic gradient flow by any integrator.
-    pub fn integrated(
-        integrator: Integrator,
-        nu: f64,
-        h: f64,
-        trajectories: u64,
-        save_steps: Vec<u64>,
-    ) -> Self {
-        Self::of(flow(integrator, nu, h), trajectories, save_steps)
-    }
-
-    /// Any dynamics.
-    pub fn of(dynamics: Dynamics, trajectories: u64, save_steps: Vec<u64>) -> Self {
+impl<'a> Gallery<'a> {
+    /// None of which has been run yet.
+    pub fn new(experiments: &'a dyn Experiments) -> Self {
         Self {
-            dynamics,
-            stream: 0,
-            trajectories,
-            save_steps,
-            reductions: true,
-        }
-    }
-
-    /// With noise of its own.
-    #[must_use]
-    pub fn stream(mut self, stream: u32) -> Self {
-        self.stream = stream;
-        self
-    }
-
-    /// In plain double precision at full width.
-    #[must_use]
-    pub fn plain(mut self) -> Self {
-        self.reductions = false;
-        self
-    }
-
-    fn time_unit(&self) -> f64 {
-        match self.dynamics.kind {
-            Kind::StochasticGradientFlow { time_step, .. } => time_step,
-            _ => self.dynamics.step_size,
+            experiments,
+            kept: Mutex::default(),
         }
     }
 }
 
-impl Run {
-    /// One observable: for every trajectory its values at all saves.
-    ///
-    /// # Errors
-    /// An observable that is not measured, or that is undefined somewhere.
-    pub fn observable(&self, name: &str, index: u32) -> Result<Vec<Vec<f64>>, Stop> {
-        let missing = || Stop::Unmeasured(format!("{name} {index} is not measured here"));
-        let place = self.layout.position(name, index).ok_or_else(missing)?;
-        let stride = self.layout.observables.len();
-        let of = |cells: &Vec<f64>| -> Vec<f64> {
-            cells.iter().skip(place).step_by(stride).copied().collect()
-        };
-        let all: Vec<Vec<f64>> = self.cells.iter().map(|(_, cells)| of(cells)).collect();
-        if all.iter().flatten().any(|v| v.is_nan()) {
-            return Err(Stop::Unmeasured(format!("{name} {index} is undefined")));
-        }
-        Ok(all)
-    }
-
-    /// A spectrum of `count` logarithms at one save: for every trajectory, largest first.
-    ///
-    /// # Errors
-    /// As for [`Self::observable`].
-    pub fn spectrum(&self, name: &str, count: usize, save: usize) -> Result<Vec<Vec<f64>>, Stop> {
-        let mut out = vec![Vec::with_capacity(count); self.cells.len()];
-        for index in 1..=count as u32 {
-            for (own, values) in out.iter_mut().zip(self.observable(name, index)?) {
-                own.push(values.get(save).copied().unwrap_or(f64::NAN));
-            }
-        }
-        Ok(out)
-    }
-}
-
-struct Silent<'a>(&'a dyn Watch);
-
-impl Control for Silent<'_> {
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
-    }
-    fn progress(&self, _done: u64, _total: u64) {}
-    fn checkpoint_interval(&self) -> Duration {
-        Duration::MAX
-    }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-impl Bench<'_> {
+impl<S: Sync> Bench<'_, S> {
     /// How many trajectories to run, from one number per level for the first look.
     pub fn trajectories(&self, smallest: u64, quick: u64, full: u64) -> u64 {
         let first = self.level.pick(smallest, quick, full);
@@ -213,119 +106,99 @@ impl Bench<'_> {
         }
     }
 
+    /// The seed of task or state number `unit`: never 1, from which the numbers in the gallery are.
+    pub fn seed_of(&self, unit: usize) -> u64 {
+        self.seed
+            .wrapping_mul(1000)
+            .wrapping_add(2)
+            .wrapping_add(unit as u64)
+            .max(2)
+    }
+
     /// Stops if somebody asked to.
     ///
     /// # Errors
     /// [`Stop::Interrupted`].
     pub fn check(&self) -> Result<(), Stop> {
-        if self.watch.interrupted() {
+        if self.supervisor.interrupted() {
             Err(Stop::Interrupted)
         } else {
             Ok(())
         }
     }
 
-    /// Runs an ensemble, all of whose trajectories must survive: statistics over survivors are not
-    /// those of the claim.
+    /// The runs of a bundled experiment, which are run once.
     ///
     /// # Errors
-    /// An interruption; a setup that is none; trajectories that diverged.
-    pub fn run(&self, setup: &Setup, plan: &Plan) -> Result<Run, Stop> {
-        let time_unit = plan.time_unit();
-        let spec = EnsembleSpec {
-            dynamics: plan.dynamics.clone(),
-            stream: self.stream(plan.stream),
-            trajectories: plan.trajectories,
-            save_steps: plan.save_steps.clone(),
-            time_unit,
-            rank_tolerance: 1e-3,
-            keep_trajectories: true,
-            reductions: plan.reductions,
-            force_balance: None,
-            own_observables: Vec::new(),
-        };
-        let outcome = spec.run(
-            setup,
-            self.threads,
-            None,
-            &Silent(self.watch),
-            Instructions::best(),
-        );
-        let outcome = outcome.map_err(|error| match error {
-            RunError::Interrupted => Stop::Interrupted,
-            other => unmeasured(other),
-        })?;
-        let totals = outcome.statistics.totals();
-        let lost = totals.divergences();
-        if lost.count > 0 {
-            return Err(Stop::Unmeasured(format!(
-                "{} of {} trajectories diverged, the first at step {} of length {time_unit}",
-                lost.count,
-                plan.trajectories,
-                lost.earliest.unwrap_or(0)
-            )));
+    /// An interruption; an experiment that cannot be run.
+    pub fn runs(&self, experiment: &'static str) -> Result<Runs, Stop> {
+        let kept = &self.gallery.kept;
+        let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = lock().get(experiment) {
+            return Ok(kept.clone());
         }
-        let cells = totals.trajectories().map(<[_]>::to_vec).unwrap_or_default();
-        Ok(Run {
-            layout: outcome.layout,
-            cells,
-            times: plan
-                .save_steps
-                .iter()
-                .map(|&s| s as f64 * time_unit)
-                .collect(),
-            weights: outcome.final_weights,
-        })
+        let tasks = tasks(experiment, self.level);
+        let runs = self.each(tasks, &|task| {
+            let seed = self.seed_of(task);
+            self.gallery.experiments.run(experiment, seed)
+        })?;
+        let runs = Arc::new(runs);
+        lock().insert(experiment, runs.clone());
+        Ok(runs)
     }
 
-    /// Weights to which gradient flow takes the start of this problem in the time `time`.
+    /// `work` of 0, 1, …, `count` − 1, in this order, by all threads.
     ///
     /// # Errors
-    /// As for [`Self::run`].
-    pub fn after_gradient_flow(&self, setup: &Setup, time: f64) -> Result<Weights, Stop> {
-        let flow = Dynamics {
-            kind: Kind::GradientFlow,
-            step_size: time,
-            label_noise: 0.0,
-            optimizer: Optimizer::default(),
-        };
-        let run = self.run(setup, &Plan::of(flow, 1, vec![0, 1]))?;
-        run.weights
-            .ok_or_else(|| Stop::Unmeasured("gradient flow left no weights".into()))
+    /// The first that `work` ends with; an interruption.
+    pub fn each<T: Send>(
+        &self,
+        count: usize,
+        work: &(dyn Fn(usize) -> Result<T, Stop> + Sync),
+    ) -> Result<Vec<T>, Stop> {
+        let next = AtomicUsize::new(0);
+        let results: Mutex<BTreeMap<usize, Result<T, Stop>>> = Mutex::default();
+        let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
+        rankfall_core::ensemble::threads::on_threads(self.threads.clamp(1, count.max(1)), || {
+            loop {
+                let place = next.fetch_add(1, Ordering::SeqCst);
+                if place >= count {
+                    return;
+                }
+                let result = self.check().and_then(|()| work(place));
+                let stop = result.is_err();
+                lock().insert(place, result);
+                if stop {
+                    next.store(count, Ordering::SeqCst);
+                }
+            }
+        });
+        self.check()?;
+        let results = results.into_inner();
+        results
+            .unwrap_or_else(PoisonError::into_inner)
+            .into_values()
+            .collect()
     }
 }
 
-/// These weights as the start of all trajectories, in this problem.
-pub fn started_at(problem: &Arc<Problem>, weights: Weights, seed: u64) -> Setup {
-    Setup {
-        source: Source::Shared(problem.clone()),
-        width: weights.w1.ncols(),
-        initialisation: Initialisation::Given(weights),
-        seed,
-        each_start: false,
+impl<'a> Bench<'a, ()> {
+    /// For claims on problems of their own, at the first look.
+    pub fn of_seed(
+        seed: u64,
+        level: Level,
+        threads: usize,
+        supervisor: &'a dyn Supervisor,
+        gallery: &'a Gallery<'a>,
+    ) -> Self {
+        Self {
+            setting: &(),
+            seed,
+            level,
+            threads,
+            supervisor,
+            gallery,
+            look: Look::FIRST,
+        }
     }
-}
-
-/// The stochastic gradient flow of noise intensity `nu` with steps of length `h`.
-pub fn flow(integrator: Integrator, nu: f64, h: f64) -> Dynamics {
-    Dynamics {
-        kind: Kind::StochasticGradientFlow {
-            integrator,
-            time_step: h,
-            batch_size: 1,
-            forces: ForceScales::default(),
-            brownian_substeps: 1,
-        },
-        // ν = ηδ/b, with η = h and b = 1.
-        step_size: h,
-        label_noise: nu / h,
-        optimizer: Optimizer::default(),
-    }
-}
-
-/// 0 and `count` steps evenly up to `last`.
-pub fn even_saves(last: u64, count: u64) -> Vec<u64> {
-    let mut steps: Vec<u64> = (0..=count).map(|i| last * i / count).collect();
-    steps.dedup();
-    steps
 }

@@ -4,20 +4,20 @@ mod decay;
 mod depth;
 mod determinant;
 mod discrete_step;
+pub mod drift;
 mod eigenvalues;
+mod gallery;
+mod given;
 mod gradient_flow;
 mod interpolation;
 mod limit;
+pub mod log_det;
 mod orders;
 mod reductions;
 mod repulsion;
 mod step_size;
 
-use faer::Mat;
-use rankfall_core::model::network::Start;
-
-use crate::claim::{Claim, Stop};
-use crate::setting::Setting;
+use crate::claim::{Claim, Suite};
 
 /// All claims, in the order in which they are read.
 pub static ALL: &[Claim] = &[
@@ -47,53 +47,46 @@ pub static ALL: &[Claim] = &[
     reductions::ROUNDING,
     depth::STACKS,
     orders::STRONG,
+    gallery::deep::DEPTH_2,
+    gallery::deep::DEPTH_3,
+    gallery::deep::DEPTH_4,
+    gallery::deep::DEPTH_5,
+    gallery::deep::SQUARE,
+    gallery::deep::QUIET,
+    gallery::deep::DEPTH,
+    gallery::sparse::DIAGONAL,
+    gallery::rectifiers::TWO_LAYERS,
+    gallery::rectifiers::TWO_LAYERS_WEIGHTS,
+    gallery::rectifiers::TWO_LAYERS_LARGE_STEPS,
+    gallery::rectifiers::THREE_LAYERS,
+    gallery::rectifiers::THREE_LAYERS_WEIGHTS,
+    gallery::rectifiers::THREE_LAYERS_HELD_OUT,
+    gallery::rectifiers::LINE_SPARSE,
+    gallery::rectifiers::LINE_RANK,
+    gallery::classes::DIGITS,
+    gallery::classes::DIGITS_ALIKE,
+    gallery::classes::DIGITS_ACCURACY,
+    gallery::zoo::WEIGHTS,
+    gallery::zoo::FEATURES,
+    gallery::zoo::HELD_OUT,
+    gallery::classes::FASHION,
+    drift::TWO_LAYER_LINEAR,
+    drift::DEEP_LINEAR,
+    drift::TWO_LAYER_RELU,
+    log_det::LABEL_NOISE,
+    log_det::GRADIENT_NOISE,
+    log_det::MINI_BATCH,
+    given::STEP,
+    given::LAW,
+    given::DRIFT,
 ];
 
 /// The claim of that name.
 pub fn named(id: &str) -> Option<&'static Claim> {
-    ALL.iter().find(|claim| claim.heading.id == id)
+    ALL.iter().find(|claim| claim.id == id)
 }
 
-/// Widths at which a law for l ≥ p + k is tested: the least, the setting's, and a large one; only
-/// the setting's where weights are given.
-fn widths(setting: &Setting) -> Vec<usize> {
-    let d = setting.rows_of_theta();
-    if !setting.any_width() {
-        return vec![setting.width];
-    }
-    let mut widths = vec![d, setting.width, (d + 3).max(40)];
-    widths.sort_unstable();
-    widths.dedup();
-    widths
-}
-
-/// So many starts where they can be drawn, else one.
-fn starts(setting: &Setting, wanted: u64) -> u64 {
-    if setting.any_width() { wanted } else { 1 }
-}
-
-/// A time on the scale of learning: 50/tr(S), about ten for the paper's data.
-fn horizon(setting: &Setting) -> f64 {
-    50.0 / setting.problem.eigenvalues.iter().sum::<f64>()
-}
-
-/// A step at which integrators are stable from the setting's start of this width: the step size, but
-/// not above 0.4 over the stiffness.
-fn stable_step(setting: &Setting, width: usize) -> Result<f64, Stop> {
-    Ok(setting.step_size.min(0.4 / setting.stiffness(width)?))
-}
-
-/// `index` in subscript digits.
-fn subscript(index: usize) -> String {
-    let digit = |c: char| char::from_u32(u32::from('₀') + c.to_digit(10)?);
-    index.to_string().chars().filter_map(digit).collect()
-}
-
-/// W₁W₂ of a start, p × k in the eigenbasis of S_xx.
-fn product_of(start: &Start, inputs: usize) -> Mat<f64> {
-    let (d, m) = (start.left.nrows(), start.left.ncols());
-    Mat::from_fn(inputs, d - inputs, |a, b| {
-        let term = |j: usize| start.left[(a, j)] * start.left[(inputs + b, j)];
-        (0..m).map(term).sum()
-    })
+/// Those that share this family-wise rate.
+pub fn of(suite: Suite) -> impl Iterator<Item = &'static Claim> {
+    ALL.iter().filter(move |claim| claim.suite == suite)
 }

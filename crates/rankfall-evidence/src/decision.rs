@@ -56,14 +56,14 @@ impl Verdict {
 
 /// How a number is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Measured {
+pub enum Measurement {
     /// To rounding.
     Exact(f64),
     /// To a statistical error.
     Statistical(Estimate),
 }
 
-impl Measured {
+impl Measurement {
     /// The number.
     pub fn value(self) -> f64 {
         match self {
@@ -81,7 +81,7 @@ pub struct Comparison {
     /// What theory says.
     pub prediction: f64,
     /// What was found.
-    pub measured: Measured,
+    pub measured: Measurement,
     /// Where the claim puts it, prediction included; an end may be infinite.
     pub margin: [f64; 2],
     /// Where the named alternative puts it; none where this comparison does not tell them apart.
@@ -94,7 +94,7 @@ impl Comparison {
         Self {
             what: what.into(),
             prediction,
-            measured: Measured::Exact(measured),
+            measured: Measurement::Exact(measured),
             margin: [prediction - margin, prediction + margin],
             alternative: None,
         }
@@ -110,7 +110,7 @@ impl Comparison {
         Self {
             what: what.into(),
             prediction,
-            measured: Measured::Statistical(estimate),
+            measured: Measurement::Statistical(estimate),
             margin: [prediction - margin, prediction + margin],
             alternative: None,
         }
@@ -138,13 +138,13 @@ impl Comparison {
 
     /// Whether it shares in the family-wise rate.
     pub fn is_statistical(&self) -> bool {
-        matches!(self.measured, Measured::Statistical(_))
+        matches!(self.measured, Measurement::Statistical(_))
     }
 }
 
 /// A comparison with its verdict.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
+pub struct Judgement {
     /// What was compared.
     pub comparison: Comparison,
     /// The simultaneous interval; the number itself where it is exact.
@@ -159,8 +159,8 @@ pub struct Judged {
 }
 
 /// Judges one of `comparisons` comparisons that share the family-wise rate.
-pub fn judge(comparison: Comparison, comparisons: usize) -> Judged {
-    let Measured::Statistical(estimate) = comparison.measured else {
+pub fn judge(comparison: Comparison, comparisons: usize) -> Judgement {
+    let Measurement::Statistical(estimate) = comparison.measured else {
         return judge_exact(comparison);
     };
     let level = FAMILY_WISE_RATE / comparisons.max(1) as f64;
@@ -182,7 +182,7 @@ pub fn judge(comparison: Comparison, comparisons: usize) -> Judged {
     let more = (verdict == Verdict::CannotTell && defined)
         .then(|| times_more(&comparison, estimate.value, half))
         .flatten();
-    Judged {
+    Judgement {
         p_value: defined.then(|| p_value(&estimate, comparison.margin)),
         comparison,
         interval,
@@ -191,7 +191,7 @@ pub fn judge(comparison: Comparison, comparisons: usize) -> Judged {
     }
 }
 
-fn judge_exact(comparison: Comparison) -> Judged {
+fn judge_exact(comparison: Comparison) -> Judgement {
     let value = comparison.measured.value();
     let [low, high] = comparison.margin;
     let hit = comparison
@@ -206,7 +206,7 @@ fn judge_exact(comparison: Comparison) -> Judged {
     } else {
         Verdict::Holds
     };
-    Judged {
+    Judgement {
         comparison,
         interval: [value; 2],
         p_value: None,
@@ -233,8 +233,8 @@ fn times_more(comparison: &Comparison, value: f64, half: f64) -> Option<f64> {
 /// The chance that a repetition with as many trajectories is not told to hold, if the truth is where the
 /// estimate is and the standard error what it is; 0 or 1 where it is exact. The estimate is off by a
 /// standard error itself, so that its mean over many seeds is larger than the chance.
-pub fn chance_of_not_holding(judged: &Judged) -> f64 {
-    let Measured::Statistical(estimate) = judged.comparison.measured else {
+pub fn chance_of_not_holding(judged: &Judgement) -> f64 {
+    let Measurement::Statistical(estimate) = judged.comparison.measured else {
         return f64::from(u8::from(judged.verdict != Verdict::Holds));
     };
     let half = 0.5 * (judged.interval[1] - judged.interval[0]);
@@ -291,14 +291,14 @@ fn student(degrees: f64) -> Option<StudentsT> {
 }
 
 /// min(1, m min pᵢ) over the statistical comparisons; none if there are none.
-pub fn joint_p_value(judged: &[Judged]) -> Option<f64> {
+pub fn joint_p_value(judged: &[Judgement]) -> Option<f64> {
     let values: Vec<f64> = judged.iter().filter_map(|j| j.p_value).collect();
     let smallest = values.iter().copied().reduce(f64::min)?;
     Some((smallest * values.len() as f64).min(1.0))
 }
 
 /// The verdict of a claim: the worst of its comparisons.
-pub fn joint_verdict(judged: &[Judged]) -> Verdict {
+pub fn joint_verdict(judged: &[Judgement]) -> Verdict {
     let worst = judged.iter().map(|j| j.verdict).max();
     worst.unwrap_or(Verdict::CannotTell)
 }
@@ -306,15 +306,15 @@ pub fn joint_verdict(judged: &[Judged]) -> Verdict {
 /// The comparison that decided, from 0: of the worst verdict that with the smallest p-value; among those
 /// that are equal one that tells the alternative, and then that which comes nearest to the end of its
 /// margin.
-pub fn decisive(judged: &[Judged]) -> Option<usize> {
-    let strain = |j: &Judged| {
+pub fn decisive(judged: &[Judgement]) -> Option<usize> {
+    let strain = |j: &Judgement| {
         let [low, high] = j.comparison.margin;
         let value = j.comparison.measured.value();
         let reach = (0.5 * (high - low)).max(f64::MIN_POSITIVE);
         let off = (value - j.comparison.prediction).abs() / reach;
         if off.is_finite() { off } else { 0.0 }
     };
-    let key = |j: &Judged| {
+    let key = |j: &Judgement| {
         let told = j.comparison.alternative.is_some();
         (j.verdict, -j.p_value.unwrap_or(1.0), told, strain(j))
     };

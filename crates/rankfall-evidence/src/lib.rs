@@ -1,23 +1,31 @@
 //! What is claimed about gradient noise and rank, as evidence: each [`claim::Claim`] predicts
-//! something in a [`setting::Setting`], measures it, and gets a verdict that could have been another.
+//! something, measures it with a [`bench::Bench`], and gets a verdict that could have been another.
 //!
 //! [`decision`] says how a verdict comes about; [`claims`] holds the claims, one file per theme;
-//! [`suite`] runs them. [`networks`] holds those about networks beyond two linear layers. Nothing here
-//! reads files or draws pictures.
+//! [`verification`] runs them in a setting: the paper's, a user's two linear layers, or a user's network
+//! of any depth. Nothing here reads files or draws pictures.
 
 pub mod bench;
 pub mod claim;
 pub mod claims;
 pub mod decision;
-pub mod figure;
+pub mod evidence;
+pub mod experiments;
 pub mod linear;
-pub mod networks;
+pub mod network_setting;
 pub mod one_step;
 pub mod optimum;
+pub mod picture;
+pub mod scales;
 pub mod setting;
-pub mod suite;
+pub mod simulation;
+pub mod small;
+pub mod statement;
+pub mod verification;
 
-pub use claim::{Claim, Kind, Source};
+pub use claim::{Claim, Provenance, Strength, Suite};
 pub use decision::Verdict;
+pub use evidence::Stop;
+pub use network_setting::NetworkSetting;
 pub use setting::{Level, Setting};
-pub use suite::{Finding, Suite};
+pub use verification::{Finding, Subject, Verification};

@@ -13,7 +13,7 @@ use rankfall_core::trajectories::state::State;
 use std::sync::Arc;
 
 use crate::bench::Bench;
-use crate::claim::Stop;
+use crate::evidence::Stop;
 use crate::linear::log_abs_det;
 
 /// Trajectories are averaged in so many groups; the means of groups are near normal, and their
@@ -37,7 +37,7 @@ pub struct OneStep<'a> {
 }
 
 /// One block before and after the step.
-pub struct Stepped<'a> {
+pub struct Transition<'a> {
     /// What took it.
     pub walk: &'a StepInspector,
     /// After.
@@ -55,7 +55,7 @@ impl OneStep<'_> {
         &self,
         bench: &Bench,
         count: usize,
-        measure: &(dyn Fn(&Stepped, &mut [Lanes<BLOCK>]) + Sync),
+        measure: &(dyn Fn(&Transition, &mut [Lanes<BLOCK>]) + Sync),
     ) -> Result<Vec<Vec<f64>>, Stop> {
         let blocks = self.trajectories.div_ceil(GROUPS * BLOCK as u64).max(1);
         let next = AtomicU64::new(0);
@@ -68,7 +68,7 @@ impl OneStep<'_> {
         rankfall_core::ensemble::threads::on_threads(bench.threads.max(1), || {
             loop {
                 let group = next.fetch_add(1, Ordering::Relaxed);
-                if group >= GROUPS || bench.watch.interrupted() {
+                if group >= GROUPS || bench.supervisor.interrupted() {
                     return;
                 }
                 let stream = bench.stream(self.stream);
@@ -92,7 +92,7 @@ impl OneStep<'_> {
         group: u64,
         blocks: u64,
         count: usize,
-        measure: &(dyn Fn(&Stepped, &mut [Lanes<BLOCK>]) + Sync),
+        measure: &(dyn Fn(&Transition, &mut [Lanes<BLOCK>]) + Sync),
     ) -> Vec<f64> {
         let walk = StepInspector::new(
             self.dynamics,
@@ -110,7 +110,7 @@ impl OneStep<'_> {
         for block in 0..blocks {
             walk.start_over((group * blocks + block) * BLOCK as u64);
             walk.advance(1);
-            let stepped = Stepped {
+            let stepped = Transition {
                 walk: &walk,
                 after: walk.state(),
                 increment: walk.increment(),

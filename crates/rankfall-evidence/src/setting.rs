@@ -9,7 +9,7 @@ use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::model::setup::{Setup, Source};
 use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 
-use crate::claim::Stop;
+use crate::evidence::{Stop, unmeasured};
 use crate::linear;
 use crate::optimum::Optimum;
 
@@ -266,9 +266,4 @@ pub fn problem_of_rows(rows: Rows, inputs: usize, outputs: usize) -> Result<Arc<
     sums.add_rows(&rows.x, &rows.y).map_err(unmeasured)?;
     let problem = Problem::new(&sums.gram(), Some(rows), None).map_err(unmeasured)?;
     Ok(Arc::new(problem))
-}
-
-/// An error in words.
-pub fn unmeasured(error: impl std::fmt::Display) -> Stop {
-    Stop::Unmeasured(error.to_string())
 }

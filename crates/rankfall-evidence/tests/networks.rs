@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use rankfall_evidence::bench::{Unwatched, Watch};
-use rankfall_evidence::claim::Stop;
-use rankfall_evidence::networks::{self, Bench, Experiments, Trajectory};
-use rankfall_evidence::{Level, Verdict, claims};
+use rankfall_evidence::bench::{Bench, Gallery, NoSupervisor, Supervisor};
+use rankfall_evidence::claim::Test;
+use rankfall_evidence::experiments::{Experiments, NoExperiments, Trajectory};
+use rankfall_evidence::{
+    Claim, Finding, Level, Setting, Stop, Subject, Suite, Verdict, Verification, claims,
+};
 
 /// Nobody can run an experiment.
 struct Nothing;
@@ -22,32 +24,32 @@ impl Experiments for Nothing {
     }
 }
 
-fn bench(watch: &dyn Watch) -> Bench<'_> {
-    Bench::new(1, Level::Smallest, 2, watch, &Nothing)
+fn paper(seed: u64) -> Subject {
+    Subject::TwoLayers(Setting::of_the_paper(seed).expect("the paper's setting can be drawn"))
 }
 
-#[test]
-fn names_are_short_and_unique_over_both_lists() {
-    let mut seen: HashSet<&str> = claims::ALL.iter().map(|c| c.heading.id).collect();
-    for claim in networks::ALL {
-        let heading = claim.heading;
-        assert!(seen.insert(heading.id), "{} is there twice", heading.id);
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let short = heading.id.len() < 40;
-        assert!(heading.id.chars().all(plain) && short, "{}", heading.id);
-        assert!(!heading.statement.contains("  "), "{}", heading.id);
-        assert!(claim.comparisons() > 0, "{}", heading.id);
-    }
-    assert!(networks::named("no-such-claim").is_none());
+fn find(
+    claim: &'static Claim,
+    seed: u64,
+    threads: usize,
+    supervisor: &dyn Supervisor,
+) -> Result<Finding, Stop> {
+    let paper = paper(seed);
+    Verification::new(&paper, Level::Smallest, threads, supervisor, &Nothing).find(claim)
+}
+
+/// Those that apply in the paper's setting.
+fn of_networks() -> impl Iterator<Item = &'static Claim> {
+    claims::of(Suite::Networks).filter(|claim| !matches!(claim.test, Test::Network { .. }))
 }
 
 #[test]
 fn claims_on_networks_of_their_own_make_the_comparisons_they_announce() {
-    let bench = bench(&Unwatched);
-    for claim in networks::ALL.iter().filter(|c| c.experiments().is_empty()) {
-        let found = networks::find(claim, &bench).expect("nobody interrupts");
-        let id = claim.heading.id;
-        assert_eq!(found.comparisons.len(), claim.comparisons(), "{id}");
+    for claim in of_networks().filter(|c| c.experiments().is_empty()) {
+        let found = find(claim, 1, 2, &NoSupervisor).expect("nobody interrupts");
+        let id = claim.id;
+        let announced = paper(1).comparisons(claim);
+        assert_eq!(Ok(found.comparisons.len()), announced, "{id}");
         assert_ne!(found.verdict, Verdict::Fails, "{id}: {}", found.reason);
         assert!(found.figure.is_some() && found.p_value.is_some(), "{id}");
     }
@@ -55,10 +57,9 @@ fn claims_on_networks_of_their_own_make_the_comparisons_they_announce() {
 
 #[test]
 fn data_that_are_not_there_are_the_reason_of_does_not_apply() {
-    let bench = bench(&Unwatched);
     let of = |id: &str| {
-        let claim = networks::named(id).expect("a claim of that name");
-        networks::find(claim, &bench).expect("nobody interrupts")
+        let claim = claims::named(id).expect("a claim of that name");
+        find(claim, 1, 2, &NoSupervisor).expect("nobody interrupts")
     };
     let images = of("fashion-mnist");
     assert_eq!(images.verdict, Verdict::DoesNotApply);
@@ -70,10 +71,9 @@ fn data_that_are_not_there_are_the_reason_of_does_not_apply() {
 
 #[test]
 fn numbers_are_the_same_on_any_number_of_threads_and_others_for_another_seed() {
-    let claim = networks::named("log-det-mini-batches").expect("a claim of that name");
+    let claim = claims::named("log-det-mini-batches").expect("a claim of that name");
     let run = |seed, threads| {
-        let bench = Bench::new(seed, Level::Smallest, threads, &Unwatched, &Nothing);
-        let found = networks::find(claim, &bench).expect("nobody interrupts");
+        let found = find(claim, seed, threads, &NoSupervisor).expect("nobody interrupts");
         found.comparisons
     };
     assert_eq!(run(1, 1), run(1, 3));
@@ -82,7 +82,7 @@ fn numbers_are_the_same_on_any_number_of_threads_and_others_for_another_seed() {
 
 struct Impatient;
 
-impl Watch for Impatient {
+impl Supervisor for Impatient {
     fn interrupted(&self) -> bool {
         true
     }
@@ -90,21 +90,18 @@ impl Watch for Impatient {
 
 #[test]
 fn an_interruption_is_no_verdict() {
-    let bench = bench(&Impatient);
-    for claim in networks::ALL {
-        if claim.heading.id == "fashion-mnist" {
-            continue;
-        }
-        let found = networks::find(claim, &bench).map(|f| f.verdict);
-        assert_eq!(found, Err(Stop::Interrupted), "{}", claim.heading.id);
+    for claim in of_networks().filter(|claim| claim.id != "fashion-mnist") {
+        let found = find(claim, 1, 2, &Impatient).map(|f| f.verdict);
+        assert_eq!(found, Err(Stop::Interrupted), "{}", claim.id);
     }
 }
 
 /// The numbers in the gallery are from seed 1.
 #[test]
 fn no_task_has_the_seed_of_the_gallery() {
+    let gallery = Gallery::new(&NoExperiments);
     for seed in [0, 1, 2, u64::MAX] {
-        let bench = Bench::new(seed, Level::Full, 1, &Unwatched, &Nothing);
+        let bench = Bench::of_seed(seed, Level::Full, 1, &NoSupervisor, &gallery);
         let seeds: HashSet<u64> = (0..128).map(|unit| bench.seed_of(unit)).collect();
         assert!(seeds.len() == 128 && !seeds.contains(&1), "{seed}");
     }

@@ -8,10 +8,10 @@
 use std::error::Error;
 
 use rankfall_evidence::Level;
-use rankfall_evidence::bench::Unwatched;
-use rankfall_evidence::decision::{Comparison, Measured};
-use rankfall_evidence::networks::drift::{NETWORKS, Point, Unit, slopes, units};
-use rankfall_evidence::networks::{Bench, NoExperiments};
+use rankfall_evidence::bench::{Bench, Gallery, NoSupervisor};
+use rankfall_evidence::claims::drift::{Change, NETWORKS, Unit, slopes, units};
+use rankfall_evidence::decision::{Comparison, Measurement};
+use rankfall_evidence::experiments::NoExperiments;
 use rankfall_report::axis::{Scale, Tick};
 use rankfall_report::color::Color;
 use rankfall_report::figures::style::LAW;
@@ -31,7 +31,7 @@ const NAMES: [&str; 3] = [
 const SHOWN: usize = 3;
 
 /// A force of a point.
-type Force = fn(&Point) -> f64;
+type Force = fn(&Change) -> f64;
 
 const FORCES: [(&str, Force); 3] = [
     ("own noise", |p| p.own_noise),
@@ -44,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("quick") => Level::Quick,
         _ => Level::Full,
     };
-    let bench = Bench::new(2, level, 2, &Unwatched, &NoExperiments);
+    let gallery = Gallery::new(&NoExperiments);
+    let bench = Bench::of_seed(2, level, 2, &NoSupervisor, &gallery);
     let mut rows: [Vec<Plot>; 3] = Default::default();
     for (network, name) in NETWORKS.into_iter().zip(NAMES) {
         let units = units(&bench, network)?;
@@ -76,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// A slope with its 95 % interval.
 fn line(comparison: &Comparison) -> String {
-    let Measured::Statistical(estimate) = comparison.measured else {
+    let Measurement::Statistical(estimate) = comparison.measured else {
         return comparison.what.clone();
     };
     let half = estimate.half_width(0.95);
@@ -146,7 +147,7 @@ fn whole(units: &[Unit], name: &str) -> Plot {
         own(&format!("predicted change {label}")),
         own("realised"),
     );
-    let predicted = |p: &Point| (p.gradient + p.second_order()) / p.rate;
+    let predicted = |p: &Change| (p.gradient + p.second_order()) / p.rate;
     let all = units.iter().flat_map(|u| &u.points).map(predicted);
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| {
         (l.min(x), h.max(x))
@@ -156,7 +157,7 @@ fn whole(units: &[Unit], name: &str) -> Plot {
             let half = 2.0 * p.total.error / p.rate;
             if 2.0 * half < 0.25 * (high - low) {
                 let y = p.total.mean / p.rate;
-                put(&mut plot, predicted(p), y, half, symbol(unit.noise));
+                put(&mut plot, predicted(p), y, half, symbol(&unit.noise));
             }
         }
     }
@@ -184,7 +185,7 @@ fn second_order(units: &[Unit]) -> Plot {
         for p in &unit.points {
             let (x, y) = (p.second_order() / p.size(), p.second.mean / p.size());
             let half = 2.0 * p.second.error / p.size();
-            put(&mut plot, x, y, half, symbol(unit.noise));
+            put(&mut plot, x, y, half, symbol(&unit.noise));
         }
     }
     agreement(&mut plot);
@@ -207,7 +208,7 @@ const REALISED: Symbol = Symbol {
 
 fn forces(unit: &Unit) -> Plot {
     let mut x = own("layer and singular value");
-    let tick = |(i, p): (usize, &Point)| Tick {
+    let tick = |(i, p): (usize, &Change)| Tick {
         at: i as f64,
         label: format!("{}, {}", p.layer, p.index),
     };

@@ -8,10 +8,10 @@
 use std::error::Error;
 
 use rankfall_evidence::Level;
-use rankfall_evidence::bench::Unwatched;
-use rankfall_evidence::decision::Measured;
-use rankfall_evidence::networks::log_det::{Along, D, Path, Task, Zoo, compare, seen};
-use rankfall_evidence::networks::{Bench, NoExperiments};
+use rankfall_evidence::bench::{Bench, Gallery, NoSupervisor};
+use rankfall_evidence::claims::log_det::{D, Path, PathNoise, Task, Zoo, compare, seen};
+use rankfall_evidence::decision::Measurement;
+use rankfall_evidence::experiments::NoExperiments;
 use rankfall_report::axis::Scale;
 use rankfall_report::color::Color;
 use rankfall_report::figures::style::LAW;
@@ -48,7 +48,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("quick") => (Level::Quick, 32),
         _ => (Level::Full, 256),
     };
-    let bench = Bench::new(2, level, 2, &Unwatched, &NoExperiments);
+    let gallery = Gallery::new(&NoExperiments);
+    let bench = Bench::of_seed(2, level, 2, &NoSupervisor, &gallery);
     let mut plots = Vec::new();
     for zoo in KINDS {
         let mut plot = Plot::new(
@@ -60,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (task, inverse) = well_conditioned(width)?;
             let temperature = 0.5 * WARMTH / (STEPS as f64 * RATE * inverse);
             let runs = bench.each(paths, &|path| {
-                let along = Along {
+                let along = PathNoise {
                     zoo,
                     rate: RATE,
                     temperature,
@@ -170,7 +171,7 @@ fn add(plot: &mut Plot, runs: &[Path], place: usize) {
 }
 
 /// What noise does in one step, against the width.
-fn one_step(bench: &Bench, zoo: Zoo) -> Result<Plot, Box<dyn Error>> {
+fn one_step(bench: &Bench<()>, zoo: Zoo) -> Result<Plot, Box<dyn Error>> {
     let mut plot = Plot::new(
         format!("In one step: {}", zoo.name()),
         Side::new(Scale::Linear, "width l"),
@@ -179,7 +180,7 @@ fn one_step(bench: &Bench, zoo: Zoo) -> Result<Plot, Box<dyn Error>> {
     let mut theory = Vec::new();
     for (place, (width, name)) in WIDTHS.into_iter().enumerate() {
         let comparison = compare(zoo, width, &seen(bench, zoo, width)?)?;
-        let Measured::Statistical(estimate) = comparison.measured else {
+        let Measurement::Statistical(estimate) = comparison.measured else {
             continue;
         };
         let (x, half) = (width as f64, estimate.half_width(0.95));

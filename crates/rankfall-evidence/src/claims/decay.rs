@@ -9,13 +9,15 @@ use rankfall_core::model::problem::Problem;
 use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::theory::decay_rates;
 
-use crate::bench::{Bench, Plan, started_at};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
-use crate::claims::subscript;
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop, unmeasured};
 use crate::optimum::Optimum;
-use crate::setting::{Setting, unmeasured};
+use crate::picture::{Picture, Style};
+use crate::scales::subscript;
+use crate::setting::Setting;
+use crate::simulation::{Simulation, started_at};
 
 const STATEMENT: &str = "As ν → 0 the singular values of Θ decay like exp(−r t): with S^{1/2}β = Ũ D Ṽᵀ \
      of rank min(p, k), k ≤ p: r = 0 (k times) and (ν/2) eig(k S + tr(S) ŨŨᵀ); p ≤ k: r = 0 (p times), \
@@ -24,90 +26,96 @@ const ALTERNATIVE: &str =
     "all that die do so at one common rate, νk tr(S) over their number; and none survives";
 
 pub const SETTING: Claim = Claim {
-    heading: Heading {
-        id: "decay-rates",
-        title: "Decay rates, their sum, and who survives",
-        statement: STATEMENT,
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: ALTERNATIVE,
+    suite: Suite::Exact,
+    id: "decay-rates",
+    title: "Decay rates, their sum, and who survives",
+    statement: STATEMENT,
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: ALTERNATIVE,
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(32)?;
+            setting.relaxes()?;
+            let problem = &setting.problem;
+            closed(problem).map(|c| c.len()).map_err(|e| e.to_string())
+        },
+        measure: |bench| of_problem(bench, &bench.setting.problem, 50),
     },
-    comparisons: |setting| {
-        setting.small(32)?;
-        setting.relaxes()?;
-        let problem = &setting.problem;
-        closed(problem).map(|c| c.len()).map_err(|e| e.to_string())
-    },
-    measure: |bench| of_problem(bench, &bench.setting.problem, 50),
 };
 
 pub const ANISOTROPIC: Claim = Claim {
-    heading: Heading {
-        id: "decay-rates-anisotropic",
-        title: "Decay rates with a power-law spectrum, p > k",
-        statement: STATEMENT,
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: ALTERNATIVE,
+    suite: Suite::Exact,
+    id: "decay-rates-anisotropic",
+    title: "Decay rates with a power-law spectrum, p > k",
+    statement: STATEMENT,
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: ALTERNATIVE,
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 7),
+        measure: |bench| of_problem(bench, &drawn(bench.setting, 4, 3)?, 51),
     },
-    comparisons: |setting| setting.own_problem().map(|()| 7),
-    measure: |bench| of_problem(bench, &drawn(bench.setting, 4, 3)?, 51),
 };
 
 pub const ONE_OUTPUT: Claim = Claim {
-    heading: Heading {
-        id: "decay-rates-one-output",
-        title: "Decay rates with one output",
-        statement: STATEMENT,
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: ALTERNATIVE,
+    suite: Suite::Exact,
+    id: "decay-rates-one-output",
+    title: "Decay rates with one output",
+    statement: STATEMENT,
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: ALTERNATIVE,
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 5),
+        measure: |bench| of_problem(bench, &drawn(bench.setting, 4, 1)?, 52),
     },
-    comparisons: |setting| setting.own_problem().map(|()| 5),
-    measure: |bench| of_problem(bench, &drawn(bench.setting, 4, 1)?, 52),
 };
 
 pub const WIDE: Claim = Claim {
-    heading: Heading {
-        id: "decay-rates-wide",
-        title: "Decay rates with more outputs than inputs",
-        statement: STATEMENT,
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: ALTERNATIVE,
+    suite: Suite::Exact,
+    id: "decay-rates-wide",
+    title: "Decay rates with more outputs than inputs",
+    statement: STATEMENT,
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: ALTERNATIVE,
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 6),
+        measure: |bench| of_problem(bench, &drawn(bench.setting, 2, 4)?, 53),
     },
-    comparisons: |setting| setting.own_problem().map(|()| 6),
-    measure: |bench| of_problem(bench, &drawn(bench.setting, 2, 4)?, 53),
 };
 
 pub const DEFICIENT: Claim = Claim {
-    heading: Heading {
-        id: "rank-deficient-teacher",
-        title: "A teacher of low rank that does attract",
-        statement: "For p = k = 3, S = I and rank β = 1 (r > (p − 2)/2) noise leaves one singular value; the \
+    suite: Suite::Exact,
+    id: "rank-deficient-teacher",
+    title: "A teacher of low rank that does attract",
+    statement: "For p = k = 3, S = I and rank β = 1 (r > (p − 2)/2) noise leaves one singular value; the \
                 others decay at ν/2, 3ν/2 (twice), 5ν/2 and 3ν: the noise on the complement of β is free, a \
                 Brownian motion on SO(2, 2).",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: ALTERNATIVE,
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: ALTERNATIVE,
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 6),
+        measure: |bench| deficient(bench, 3, 1, 54),
     },
-    comparisons: |setting| setting.own_problem().map(|()| 6),
-    measure: |bench| deficient(bench, 3, 1, 54),
 };
 
 pub const EXTRA_SURVIVOR: Claim = Claim {
-    heading: Heading {
-        id: "extra-survivor",
-        title: "A teacher of low rank that leaves a network of higher rank",
-        statement: "For p = k = 5, S = I and rank β = 1 the rank does not fall to that of the teacher: noise keeps a \
+    suite: Suite::Exact,
+    id: "extra-survivor",
+    title: "A teacher of low rank that leaves a network of higher rank",
+    statement: "For p = k = 5, S = I and rank β = 1 the rank does not fall to that of the teacher: noise keeps a \
                 second singular value alive, and the others decay as for a teacher of rank 2 \
                 (r > (p − 2)/2 is needed to attract).",
-        source: Source::Beyond,
-        kind: Kind::Qualitative,
-        alternative: "the rank falls to that of the teacher: the second singular value decays as fast as the third",
+    provenance: Provenance::Beyond,
+    strength: Strength::Qualitative,
+    alternative: "the rank falls to that of the teacher: the second singular value decays as fast as the third",
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 10),
+        measure: extra_survivor,
     },
-    comparisons: |setting| setting.own_problem().map(|()| 10),
-    measure: extra_survivor,
 };
 
 /// νt at the first and at the last look.
@@ -180,7 +188,7 @@ fn slopes(
         .collect();
     let steps = saves[2];
     let setup = started_at(problem, weights, bench.setting.seed);
-    let plan = Plan::flow(nu, h, trajectories, saves).stream(stream);
+    let plan = Simulation::flow(nu, h, trajectories, saves).stream(stream);
     let run = bench.run(&setup, &plan)?;
     let (early, late) = (
         run.spectrum("log_singular_value_theta", d, 1)?,
@@ -303,7 +311,7 @@ fn compare(
     })
 }
 
-fn figure(rates: &[f64], measured: &[(std::ops::Range<usize>, Estimate)], nu: f64) -> Figure {
+fn figure(rates: &[f64], measured: &[(std::ops::Range<usize>, Estimate)], nu: f64) -> Picture {
     let index: Vec<f64> = (1..=rates.len()).map(|i| i as f64).collect();
     let middle = |p: &std::ops::Range<usize>| 0.5 * (p.start + p.end + 1) as f64;
     let x = measured.iter().map(|(p, _)| middle(p)).collect();
@@ -312,7 +320,7 @@ fn figure(rates: &[f64], measured: &[(std::ops::Range<usize>, Estimate)], nu: f6
         .iter()
         .map(|(_, e)| 4.0 * e.standard_error)
         .collect();
-    Figure::new(
+    Picture::new(
         "Decay rates of the singular values",
         &format!(
             "Rates of log σᵢ(Θ) over ν at ν = {nu:.4}: measured with four standard errors (points; singular values \

@@ -7,32 +7,34 @@ use rankfall_core::deep::stack;
 use rankfall_core::measure::rates::Estimate;
 
 use crate::bench::Bench;
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
-use crate::claims::horizon;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::orders::jackknife;
 use crate::decision::Comparison;
-use crate::figure::Figure;
-use crate::setting::{Setting, unmeasured};
+use crate::evidence::{Evidence, Stop, unmeasured};
+use crate::picture::Picture;
+use crate::scales::horizon;
+use crate::setting::Setting;
 
 pub const STACKS: Claim = Claim {
-    heading: Heading {
-        id: "adjacent-stacks",
-        title: "Depth three: the determinant of adjacent layers",
-        statement: "In a linear network of three layers, Θ₁ = [W₁; W₂ᵀ] with m₁ ≥ p + m₂ obeys \
+    suite: Suite::Exact,
+    id: "adjacent-stacks",
+    title: "Depth three: the determinant of adjacent layers",
+    statement: "In a linear network of three layers, Θ₁ = [W₁; W₂ᵀ] with m₁ ≥ p + m₂ obeys \
                 d log det(Θ₁Θ₁ᵀ) = −2ν tr(S) |W₃|² dt: constant under gradient flow, and under the stochastic \
                 gradient flow falling on every path, without a martingale part, at a rate that depends on the state.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "noise leaves a martingale part: paths stay apart from their law, however small the step",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "noise leaves a martingale part: paths stay apart from their law, however small the step",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(12)?;
+            if setting.noise_intensity() == 0.0 {
+                return Err("there is no label noise".into());
+            }
+            Ok(2)
+        },
+        measure: stacks,
     },
-    comparisons: |setting| {
-        setting.small(12)?;
-        if setting.noise_intensity() == 0.0 {
-            return Err("there is no label noise".into());
-        }
-        Ok(2)
-    },
-    measure: stacks,
 };
 
 /// Half-way to orders 0 and 1.
@@ -198,7 +200,7 @@ fn extrapolated(levels: &[&(f64, Vec<StackChange>); 2]) -> Result<Comparison, St
     Ok(Comparison::statistical(what, 0.0, estimate, 0.02 * law.abs()).against(law))
 }
 
-fn figure(levels: &[&(f64, Vec<StackChange>)]) -> Result<Figure, Stop> {
+fn figure(levels: &[&(f64, Vec<StackChange>)]) -> Result<Picture, Stop> {
     let mut errors = Vec::new();
     for level in levels {
         errors.push(rms(&level.1)?);
@@ -209,7 +211,7 @@ fn figure(levels: &[&(f64, Vec<StackChange>)]) -> Result<Figure, Stop> {
         .iter()
         .map(|h| errors[last].value * (h / steps[last]).sqrt())
         .collect();
-    let figure = Figure::new(
+    let figure = Picture::new(
         "The law of adjacent stacks in depth three",
         "Root mean square of log det(Θ₁Θ₁ᵀ) less its law along each path, by step of Euler–Maruyama (points, four \
          standard errors); dashed: order 1/2.",
@@ -220,7 +222,7 @@ fn figure(levels: &[&(f64, Vec<StackChange>)]) -> Result<Figure, Stop> {
         .log(true, true)
         .with(
             "order 1/2",
-            crate::figure::Style::Dashed,
+            crate::picture::Style::Dashed,
             steps.clone(),
             line,
         )

@@ -2,33 +2,36 @@
 
 use rankfall_core::model::dynamics::Integrator;
 
-use crate::bench::{Bench, Plan, even_saves};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
-use crate::claims::{horizon, stable_step, starts, widths};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
+use crate::picture::{Picture, Style};
+use crate::scales::{horizon, stable_step, starts, widths};
 use crate::setting::Setting;
+use crate::simulation::{Simulation, even_saves};
 
 pub const LAW: Claim = Claim {
-    heading: Heading {
-        id: "determinant-law",
-        title: "Noise lowers the determinant at a fixed rate, on every path alike",
-        statement: "Under the stochastic gradient flow with l ≥ p + k and Θ₀ of full row rank, \
+    suite: Suite::Exact,
+    id: "determinant-law",
+    title: "Noise lowers the determinant at a fixed rate, on every path alike",
+    statement: "Under the stochastic gradient flow with l ≥ p + k and Θ₀ of full row rank, \
                 log det M(t) = log det M(0) − 2νk tr(S) t on every path, ν = ηδ/b, S = XᵀX/n: from \
                 every start, for every width, with no spread from path to path.",
-        source: Source::Paper,
-        kind: Kind::ExactIdentity,
-        alternative: "a rate that is 5 % off; a spread as large as that of Euler–Maruyama, \
+    provenance: Provenance::Paper,
+    strength: Strength::ExactIdentity,
+    alternative: "a rate that is 5 % off; a spread as large as that of Euler–Maruyama, \
                   ν √(8 h k tr(S²) t)",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(64)?;
+            if setting.noise_intensity() == 0.0 {
+                return Err("there is no label noise".into());
+            }
+            setting.full_rank().map(|()| 0)
+        },
+        measure: law,
     },
-    comparisons: |setting| {
-        setting.small(64)?;
-        if setting.noise_intensity() == 0.0 {
-            return Err("there is no label noise".into());
-        }
-        setting.full_rank().map(|()| 0)
-    },
-    measure: law,
 };
 
 /// A step of the exponential multiplies d columns by a series; its d + 8 rounded operations per
@@ -45,7 +48,7 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
     let rate = 2.0 * nu * setting.collapse_rate();
     let paths = bench.level.pick(8, 16, 256);
     let mut comparisons = Vec::new();
-    let mut figure = Figure::new(
+    let mut figure = Picture::new(
         "The determinant law",
         "log det M of paths from different starts at different widths (lines), less its value at \
          t = 0, and the law (dashed).",
@@ -63,7 +66,7 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
             .into_iter()
             .enumerate()
         {
-            let plan = Plan::integrated(integrator, nu, h, count, even_saves(steps, 50))
+            let plan = Simulation::integrated(integrator, nu, h, count, even_saves(steps, 50))
                 .stream(stream as u32);
             let run = bench.run(&setting.setup(width, each), &plan)?;
             for path in run.observable("log_det", 0)? {
@@ -109,7 +112,7 @@ fn spread(bench: &Bench, time: f64) -> Result<Comparison, Stop> {
     let steps = (time / h).ceil() as u64;
     let margin = rounding(setting, steps);
     let nu = setting.noise_intensity();
-    let plan = Plan::flow(nu, h, bench.level.pick(8, 16, 256), vec![0, steps]).stream(2);
+    let plan = Simulation::flow(nu, h, bench.level.pick(8, 16, 256), vec![0, steps]).stream(2);
     let run = bench.run(&setting.setup(setting.width, false), &plan)?;
     let ends: Vec<f64> = run.observable("log_det", 0)?.iter().map(|v| v[1]).collect();
     let high = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -4,99 +4,105 @@ use std::sync::Arc;
 
 use faer::Mat;
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::model::network::Start;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
 use rankfall_core::step::inspector::StepInspector;
 
-use crate::bench::{Bench, flow};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
-use crate::claims::{horizon, product_of};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
+use crate::evidence::{Evidence, Stop};
 use crate::linear::{identity_minus_gram, log_abs_det};
-use crate::one_step::{OneStep, Stepped, estimate, log_abs_det_of};
+use crate::one_step::{OneStep, Transition, estimate, log_abs_det_of};
+use crate::scales::{horizon, product_of};
 use crate::setting::{Setting, problem_of_rows};
+use crate::simulation::flow;
 
 /// Rows and batch of the small problem in which sampling with and without replacement differ much.
 const SMALL: usize = 20;
 
 pub const PATH: Claim = Claim {
-    heading: Heading {
-        id: "step-determinant",
-        title: "One discrete step, on every path",
-        statement: "In one step Θ ← (I + ηH(G)) Θ, whatever G, log det M changes by exactly \
+    suite: Suite::Exact,
+    id: "step-determinant",
+    title: "One discrete step, on every path",
+    statement: "In one step Θ ← (I + ηH(G)) Θ, whatever G, log det M changes by exactly \
                 2 log|det(I − η² GᵀG)|: gradient descent, label-noise gradient descent, SGD with and \
                 without label noise, Euler–Maruyama.",
-        source: Source::Beyond,
-        kind: Kind::ExactIdentity,
-        alternative: "the layers are updated one after the other, which would leave log det M as it is",
+    provenance: Provenance::Beyond,
+    strength: Strength::ExactIdentity,
+    alternative: "the layers are updated one after the other, which would leave log det M as it is",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(64)?;
+            setting.full_rank().map(|()| 0)
+        },
+        measure: path,
     },
-    comparisons: |setting| {
-        setting.small(64)?;
-        setting.full_rank().map(|()| 0)
-    },
-    measure: path,
 };
 
 pub const LABEL_NOISE: Claim = Claim {
-    heading: Heading {
-        id: "step-determinant-label-noise",
-        title: "One step of label-noise gradient descent, on average",
-        statement: "From a fixed state, with σ² = δ/n, E Δ log det M = −2η²(‖A‖² + σ²k tr S) \
+    suite: Suite::Exact,
+    id: "step-determinant-label-noise",
+    title: "One step of label-noise gradient descent, on average",
+    statement: "From a fixed state, with σ² = δ/n, E Δ log det M = −2η²(‖A‖² + σ²k tr S) \
                 − η⁴ E tr((GᵀG)²) + O(η⁶), E tr((GᵀG)²) = ‖AᵀA‖² + σ²[2 tr S ‖A‖² + 2(k+1) tr(AᵀSA)] \
                 + σ⁴[k(k+1) tr S² + k (tr S)²].",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "the law of the flow alone, −2η²σ²k tr S",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "the law of the flow alone, −2η²σ²k tr S",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(16)?;
+            noisy(setting)?;
+            setting.full_rank().map(|()| 1)
+        },
+        measure: label_noise,
     },
-    comparisons: |setting| {
-        setting.small(16)?;
-        noisy(setting)?;
-        setting.full_rank().map(|()| 1)
-    },
-    measure: label_noise,
 };
 
 pub const MINI_BATCH: Claim = Claim {
-    heading: Heading {
-        id: "step-determinant-sgd",
-        title: "One step of SGD with label noise, on average",
-        statement: "For batches of one row, g = |x|²|y − W₂ᵀW₁ᵀx + ε|² averaged over rows and noise, \
+    suite: Suite::Exact,
+    id: "step-determinant-sgd",
+    title: "One step of SGD with label noise, on average",
+    statement: "For batches of one row, g = |x|²|y − W₂ᵀW₁ᵀx + ε|² averaged over rows and noise, \
                 E Δ log det M = −2η² E g − η⁴ E g² − (2/3)η⁶ E g³ + O(η⁸), where \
                 E g = ‖A‖² + tr Cov(A_B) + δk tr S.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "the law of the flow alone, −2η²δk tr S",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "the law of the flow alone, −2η²δk tr S",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(16)?;
+            noisy(setting)?;
+            setting.rows()?;
+            setting.full_rank().map(|()| 1)
+        },
+        measure: mini_batch,
     },
-    comparisons: |setting| {
-        setting.small(16)?;
-        noisy(setting)?;
-        setting.rows()?;
-        setting.full_rank().map(|()| 1)
-    },
-    measure: mini_batch,
 };
 
 pub const SAMPLING: Claim = Claim {
-    heading: Heading {
-        id: "step-determinant-sampling",
-        title: "Sampling with and without replacement",
-        statement: "Without label noise, E Δ log det M = −2η²(‖A‖² + (f/b) V) + O(η⁴) with V the variance of \
+    suite: Suite::Exact,
+    id: "step-determinant-sampling",
+    title: "Sampling with and without replacement",
+    statement: "Without label noise, E Δ log det M = −2η²(‖A‖² + (f/b) V) + O(η⁴) with V the variance of \
                 a row's gradient; f = 1 with replacement, f = (n − b)/(n − 1) without.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "each kind of sampling has the factor of the other",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "each kind of sampling has the factor of the other",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(16)?;
+            if setting.rows()?.count < 4 {
+                return Err("it needs four rows at least".into());
+            }
+            setting.full_rank().map(|()| 2)
+        },
+        measure: sampling,
     },
-    comparisons: |setting| {
-        setting.small(16)?;
-        if setting.rows()?.count < 4 {
-            return Err("it needs four rows at least".into());
-        }
-        setting.full_rank().map(|()| 2)
-    },
-    measure: sampling,
 };
 
 fn noisy(setting: &Setting) -> Result<(), String> {
@@ -107,7 +113,7 @@ fn noisy(setting: &Setting) -> Result<(), String> {
     }
 }
 
-fn dynamics(kind: Moves, step_size: f64, label_noise: f64) -> Dynamics {
+fn dynamics(kind: Kind, step_size: f64, label_noise: f64) -> Dynamics {
     Dynamics {
         kind,
         step_size,
@@ -116,8 +122,8 @@ fn dynamics(kind: Moves, step_size: f64, label_noise: f64) -> Dynamics {
     }
 }
 
-fn sgd(batch_size: u64, sampling: Sampling) -> Moves {
-    Moves::StochasticGradientDescent {
+fn sgd(batch_size: u64, sampling: Sampling) -> Kind {
+    Kind::StochasticGradientDescent {
         batch_size,
         sampling,
         distribution: LabelNoise::Gaussian,
@@ -128,13 +134,13 @@ fn sgd(batch_size: u64, sampling: Sampling) -> Moves {
 fn stepping(setting: &Setting) -> Vec<(&'static str, Dynamics)> {
     let (eta, delta) = (setting.step_size, setting.label_noise);
     let n = setting.problem.samples;
-    let full = Moves::LabelNoiseGradientDescent {
+    let full = Kind::LabelNoiseGradientDescent {
         distribution: LabelNoise::Gaussian,
     };
     let mut all = vec![
         (
             "gradient descent",
-            dynamics(Moves::GradientDescent, eta, 0.0),
+            dynamics(Kind::GradientDescent, eta, 0.0),
         ),
         (
             "label-noise gradient descent",
@@ -183,7 +189,7 @@ fn path(bench: &Bench) -> Result<Evidence, Stop> {
 }
 
 /// What was seen along some paths.
-struct Seen {
+struct NoiseEffect {
     steps: u64,
     /// The largest error of the identity.
     worst: f64,
@@ -195,7 +201,12 @@ struct Seen {
 
 /// Rounding: d² operations per determinant on columns of condition below 12, twice; near a singular
 /// I − GᵀG amplified by the norm of its inverse, at most (1 + |G|²)^k/|det|.
-fn follow(bench: &Bench, dynamics: &Dynamics, stream: u32, steps: u64) -> Result<Seen, Stop> {
+fn follow(
+    bench: &Bench,
+    dynamics: &Dynamics,
+    stream: u32,
+    steps: u64,
+) -> Result<NoiseEffect, Stop> {
     let setting = bench.setting;
     let (seed, k) = (setting.seed, setting.outputs());
     let start = setting.start()?;
@@ -204,7 +215,7 @@ fn follow(bench: &Bench, dynamics: &Dynamics, stream: u32, steps: u64) -> Result
     let d = setting.rows_of_theta() as f64;
     let unit = 16.0 * d * d * f64::EPSILON;
     let mut scratch = Vec::new();
-    let mut seen = Seen {
+    let mut seen = NoiseEffect {
         steps,
         worst: 0.0,
         rounding: unit,
@@ -252,7 +263,7 @@ fn mean_change(
     let initial = StepInspector::new(dynamics, problem, start, bench.setting.seed, stream, 0);
     let initial = initial.ok_or_else(|| Stop::Unmeasured("gradient flow takes no steps".into()))?;
     let before = log_abs_det_of(initial.state(), 0, &mut Vec::new());
-    let change = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
+    let change = |stepped: &Transition, out: &mut [Lanes<BLOCK>]| {
         let mut scratch = Vec::new();
         out[0] = Lanes(std::array::from_fn(|lane| {
             2.0 * (log_abs_det_of(stepped.after, lane, &mut scratch) - before)
@@ -284,7 +295,7 @@ fn label_noise(bench: &Bench) -> Result<Evidence, Stop> {
     let variance = setting.label_noise / setting.batch_size as f64;
     let moments = Moments::of_label_noise(problem, &negative_gradient(problem, &start), variance);
     let eta = (0.03 * moments.second / moments.sixth).powf(0.25);
-    let moves = Moves::LabelNoiseGradientDescent {
+    let moves = Kind::LabelNoiseGradientDescent {
         distribution: LabelNoise::Gaussian,
     };
     let descent = dynamics(moves, eta, variance * problem.samples as f64);

@@ -6,13 +6,15 @@ use rankfall_core::simd::lanes::{BLOCK, Lanes};
 use rankfall_core::step::inspector::StepInspector;
 use rankfall_core::theory::forces::EigenvalueForces;
 
-use crate::bench::{Bench, Plan, flow};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
-use crate::claims::{horizon, product_of, stable_step, subscript};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
-use crate::one_step::{OneStep, Stepped, estimate};
+use crate::evidence::{Evidence, Stop};
+use crate::one_step::{OneStep, Transition, estimate};
+use crate::picture::{Picture, Style};
+use crate::scales::{horizon, product_of, stable_step, subscript};
 use crate::setting::Setting;
+use crate::simulation::{Simulation, flow};
 
 /// To this share of its scale a prediction is tested. The step is so short that what it leaves out is
 /// far less.
@@ -21,51 +23,54 @@ const RESOLUTION: f64 = 0.03;
 const SHORT: f64 = 1e-4;
 
 pub const DRIFT: Claim = Claim {
-    heading: Heading {
-        id: "eigenvalue-drift",
-        title: "The drift of the eigenvalues, repulsion included",
-        statement: "d log λᵢ = [4 aᵢ'A bᵢ − qᵢᵢ + Σ qᵢⱼ + Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)] dt + noise, sums over j ≠ i, \
+    suite: Suite::Exact,
+    id: "eigenvalue-drift",
+    title: "The drift of the eigenvalues, repulsion included",
+    statement: "d log λᵢ = [4 aᵢ'A bᵢ − qᵢᵢ + Σ qᵢⱼ + Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)] dt + noise, sums over j ≠ i, \
                 vᵢ = (aᵢ; bᵢ) the eigenvectors of M and qᵢⱼ = ν[(aᵢ'Saᵢ)(bⱼ'bⱼ) + (aⱼ'Saⱼ)(bᵢ'bᵢ) + \
                 2(aᵢ'Saⱼ)(bᵢ'bⱼ)].",
-        source: Source::Paper,
-        kind: Kind::Asymptotic,
-        alternative: "the same without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)",
+    provenance: Provenance::Paper,
+    strength: Strength::Asymptotic,
+    alternative: "the same without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ)",
+    test: Test::Setting {
+        comparisons: applies,
+        measure: drift,
     },
-    comparisons: applies,
-    measure: drift,
 };
 
 pub const COVARIATION: Claim = Claim {
-    heading: Heading {
-        id: "eigenvalue-covariation",
-        title: "The noises of the eigenvalues are correlated",
-        statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt for all i, j; for i = j this is 4qᵢᵢ dt.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "independent driving noises: no covariation between different eigenvalues",
+    suite: Suite::Exact,
+    id: "eigenvalue-covariation",
+    title: "The noises of the eigenvalues are correlated",
+    statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt for all i, j; for i = j this is 4qᵢᵢ dt.",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "independent driving noises: no covariation between different eigenvalues",
+    test: Test::Setting {
+        comparisons: |setting| applies(setting).map(|d| d * (d + 1) / 2),
+        measure: covariation,
     },
-    comparisons: |setting| applies(setting).map(|d| d * (d + 1) / 2),
-    measure: covariation,
 };
 
 pub const ANISOTROPIC: Claim = Claim {
-    heading: Heading {
-        id: "eigenvalue-covariation-anisotropic",
-        title: "The same with inputs of different variances",
-        statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt, for p = 4, k = 2 and inputs of variances 1, 1/2, \
+    suite: Suite::Exact,
+    id: "eigenvalue-covariation-anisotropic",
+    title: "The same with inputs of different variances",
+    statement: "d⟨log λᵢ, log λⱼ⟩ = 16ν (aᵢ'Saⱼ)(bᵢ'bⱼ) dt, for p = 4, k = 2 and inputs of variances 1, 1/2, \
                 1/3, 1/4: the noise of the gradient has the covariance of the inputs.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "independent driving noises: no covariation between different eigenvalues",
-    },
-    comparisons: |setting| setting.own_problem().map(|()| 21),
-    measure: |bench| {
-        let mut setting = bench.setting.clone();
-        setting.problem = super::decay::drawn(bench.setting, 4, 2)?;
-        covariation(&Bench {
-            setting: &setting,
-            ..*bench
-        })
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "independent driving noises: no covariation between different eigenvalues",
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 21),
+        measure: |bench| {
+            let mut setting = bench.setting.clone();
+            setting.problem = super::decay::drawn(bench.setting, 4, 2)?;
+            covariation(&Bench {
+                setting: &setting,
+                ..*bench
+            })
+        },
     },
 };
 
@@ -101,7 +106,7 @@ impl Local {
             stable_step(setting, setting.width)?,
         );
         let steps = (horizon(setting) / h).ceil() as u64;
-        let plan = Plan::flow(nu, h, 1, vec![0, steps]).stream(20);
+        let plan = Simulation::flow(nu, h, 1, vec![0, steps]).stream(20);
         let run = bench
             .at_first()
             .run(&setting.setup(setting.width, false), &plan)?;
@@ -189,7 +194,7 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
     let trajectories = bench.trajectories(4096, 1_200_000, 10_000_000);
     // The first-order noise has mean zero and is taken off: what is left fluctuates no more than it
     // drifts.
-    let measure = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
+    let measure = |stepped: &Transition, out: &mut [Lanes<BLOCK>]| {
         for (i, change) in local.change(stepped.walk).into_iter().enumerate() {
             out[i] = change - local.noise(i, stepped.increment, k);
         }
@@ -223,16 +228,16 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
-fn drift_figure(local: &Local, comparisons: &[Comparison]) -> Figure {
+fn drift_figure(local: &Local, comparisons: &[Comparison]) -> Picture {
     let index: Vec<f64> = (1..=comparisons.len()).map(|i| i as f64).collect();
     let of = |f: &dyn Fn(usize) -> f64| (0..comparisons.len()).map(f).collect::<Vec<f64>>();
     let measured = of(&|i| comparisons[i].measured.value());
     let half = of(&|i| match comparisons[i].measured {
-        crate::decision::Measured::Statistical(e) => 4.0 * e.standard_error,
-        crate::decision::Measured::Exact(_) => 0.0,
+        crate::decision::Measurement::Statistical(e) => 4.0 * e.standard_error,
+        crate::decision::Measurement::Exact(_) => 0.0,
     });
     let drift = |i: usize| local.forces.log_drift(i);
-    Figure::new(
+    Picture::new(
         "Drift of the eigenvalues",
         "Measured drift of log λᵢ with four standard errors (points), all forces together (dashed), and \
          without repulsion (line).",
@@ -256,7 +261,7 @@ fn covariation(bench: &Bench) -> Result<Evidence, Stop> {
     let pairs: Vec<(usize, usize)> = (0..d).flat_map(|i| (i..d).map(move |j| (i, j))).collect();
     let dynamics = local.dynamics(setting);
     let trajectories = bench.trajectories(4096, 1_200_000, 10_000_000);
-    let measure = |stepped: &Stepped, out: &mut [Lanes<BLOCK>]| {
+    let measure = |stepped: &Transition, out: &mut [Lanes<BLOCK>]| {
         let change = local.change(stepped.walk);
         for (value, &(i, j)) in out.iter_mut().zip(&pairs) {
             *value = change[i] * change[j];

@@ -1,15 +1,17 @@
 //! Gradient flow keeps log det M and the rank.
 
-use rankfall_core::model::dynamics::{Dynamics, Kind as Moves};
+use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
 
-use crate::bench::{Bench, Plan, even_saves};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
-use crate::claims::{horizon, starts, subscript, widths};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
+use crate::picture::{Picture, Style};
+use crate::scales::{horizon, starts, subscript, widths};
 use crate::setting::Setting;
+use crate::simulation::{Simulation, even_saves};
 
 /// Error of the integrator in one step, relative to each column of Θ.
 const STEP_ERROR: f64 = 1e-13;
@@ -20,41 +22,43 @@ const LONGEST_STEP: f64 = 0.15;
 const CONDITION: f64 = 12.0;
 
 pub const DETERMINANT: Claim = Claim {
-    heading: Heading {
-        id: "gradient-flow-determinant",
-        title: "Gradient flow keeps the determinant",
-        statement: "Under gradient flow, log det M(t) = log det M(0) for M = ΘΘᵀ, Θ = [W₁; W₂ᵀ], at \
+    suite: Suite::Exact,
+    id: "gradient-flow-determinant",
+    title: "Gradient flow keeps the determinant",
+    statement: "Under gradient flow, log det M(t) = log det M(0) for M = ΘΘᵀ, Θ = [W₁; W₂ᵀ], at \
                 every time, from every start of full row rank.",
-        source: Source::Paper,
-        kind: Kind::ExactIdentity,
-        alternative: "the determinant falls without noise too, as fast as with it: by 2νk tr(S) t \
+    provenance: Provenance::Paper,
+    strength: Strength::ExactIdentity,
+    alternative: "the determinant falls without noise too, as fast as with it: by 2νk tr(S) t \
                   (with ν at δ = 1 where the setting has no label noise)",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(64)?;
+            setting.full_rank().map(|()| 0)
+        },
+        measure: determinant,
     },
-    comparisons: |setting| {
-        setting.small(64)?;
-        setting.full_rank().map(|()| 0)
-    },
-    measure: determinant,
 };
 
 pub const RANK: Claim = Claim {
-    heading: Heading {
-        id: "gradient-flow-rank",
-        title: "Gradient flow keeps the rank",
-        statement: "Under gradient flow the rank of Θ never changes in finite time: no singular value \
+    suite: Suite::Exact,
+    id: "gradient-flow-rank",
+    title: "Gradient flow keeps the rank",
+    statement: "Under gradient flow the rank of Θ never changes in finite time: no singular value \
                 falls or rises by more than |log σᵢ(t) − log σᵢ(0)| ≤ ∫‖A‖ds, A = S_xy − S W₁W₂, \
                 and those that are zero stay zero.",
-        source: Source::Paper,
-        kind: Kind::Qualitative,
-        alternative: "gradient flow changes the rank",
+    provenance: Provenance::Paper,
+    strength: Strength::Qualitative,
+    alternative: "gradient flow changes the rank",
+    test: Test::Setting {
+        comparisons: |setting| setting.small(64).map(|()| 0),
+        measure: rank,
     },
-    comparisons: |setting| setting.small(64).map(|()| 0),
-    measure: rank,
 };
 
 fn flow(time: f64) -> Dynamics {
     Dynamics {
-        kind: Moves::GradientFlow,
+        kind: Kind::GradientFlow,
         step_size: time,
         label_noise: 0.0,
         optimizer: Optimizer::default(),
@@ -90,7 +94,7 @@ fn determinant(bench: &Bench) -> Result<Evidence, Stop> {
     let saves = 20;
     let fall = 2.0 * alternative_noise(setting) * setting.collapse_rate() * time;
     let mut comparisons = Vec::new();
-    let mut figure = Figure::new(
+    let mut figure = Picture::new(
         "Gradient flow keeps log det M",
         "Largest change of log det M over all starts (line), and what label noise would have made of \
          it (dashed).",
@@ -101,7 +105,7 @@ fn determinant(bench: &Bench) -> Result<Evidence, Stop> {
     for width in widths(setting) {
         let margin = rounding(setting, width, time, saves)?;
         let count = starts(setting, bench.level.pick(2, 8, 64));
-        let plan = Plan::of(flow(time / saves as f64), count, (0..=saves).collect());
+        let plan = Simulation::of(flow(time / saves as f64), count, (0..=saves).collect());
         let run = bench.run(&setting.setup(width, count > 1), &plan)?;
         let values = run.observable("log_det", 0)?;
         let change: Vec<f64> = (0..run.times.len())
@@ -179,7 +183,7 @@ fn full_start(bench: &Bench, time: f64) -> Result<Comparison, Stop> {
     let setting = bench.setting;
     let count = starts(setting, bench.level.pick(2, 8, 64));
     let steps = 20_000;
-    let plan = Plan::of(flow(time / steps as f64), count, dense_saves(steps));
+    let plan = Simulation::of(flow(time / steps as f64), count, dense_saves(steps));
     let run = bench.run(&setting.setup(setting.width, count > 1), &plan)?;
     let bounds = bounds(setting, &run.times, &run.observable("excess_loss", 0)?);
     let size = setting.rows_of_theta().min(setting.width);
@@ -213,7 +217,7 @@ fn deficient_start(bench: &Bench, time: f64) -> Result<Comparison, Stop> {
     let mut setup = setting.setup(width, false);
     setup.initialisation = Initialisation::Balanced { scale: 1.0 };
     let steps = 20_000;
-    let plan = Plan::of(flow(time / steps as f64), 1, dense_saves(steps));
+    let plan = Simulation::of(flow(time / steps as f64), 1, dense_saves(steps));
     let run = bench.run(&setup, &plan)?;
     let bound = bounds(setting, &run.times, &run.observable("excess_loss", 0)?)[0];
     let last = run.times.len() - 1;

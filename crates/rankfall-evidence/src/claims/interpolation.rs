@@ -1,62 +1,66 @@
 //! What keeps the collapse going: noise in the gradient at the optimum, not label noise as such.
 
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Rows;
 use rankfall_core::random::{Purpose, StreamKey};
 
-use crate::bench::{Bench, Plan, even_saves, started_at};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::discrete_step::Moments;
-use crate::claims::horizon;
 use crate::claims::step_size::{EXCESS, ratio, sgd};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
 use crate::optimum::Optimum;
+use crate::picture::{Picture, Style};
+use crate::scales::horizon;
 use crate::setting::{Setting, problem_of_rows};
+use crate::simulation::{Simulation, even_saves, started_at};
 
 pub const STOPS: Claim = Claim {
-    heading: Heading {
-        id: "interpolation-stops",
-        title: "At interpolation, mini-batch noise alone stops",
-        statement: "Without label noise and with labels that can be fitted, SGD lowers log det M by a finite amount \
+    suite: Suite::Exact,
+    id: "interpolation-stops",
+    title: "At interpolation, mini-batch noise alone stops",
+    statement: "Without label noise and with labels that can be fitted, SGD lowers log det M by a finite amount \
                 and then not at all: the change in a step is quadratic in the batch gradient, which decays \
                 geometrically.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "it goes on as with label noise, at the rate 2νk tr S",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "it goes on as with label noise, at the rate 2νk tr S",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.rows()?;
+            setting.small(64)?;
+            setting.full_rank()?;
+            if setting.problem.loss_floor > 1e-20 {
+                return Err("the labels cannot be fitted exactly".into());
+            }
+            Ok(0)
+        },
+        measure: stops,
     },
-    comparisons: |setting| {
-        setting.rows()?;
-        setting.small(64)?;
-        setting.full_rank()?;
-        if setting.problem.loss_floor > 1e-20 {
-            return Err("the labels cannot be fitted exactly".into());
-        }
-        Ok(0)
-    },
-    measure: stops,
 };
 
 pub const GOES_ON: Claim = Claim {
-    heading: Heading {
-        id: "residuals-go-on",
-        title: "Residuals in the labels keep it going, linearly",
-        statement: "Without any added noise, but with labels that cannot be fitted (residuals r of the optimum), \
+    suite: Suite::Exact,
+    id: "residuals-go-on",
+    title: "Residuals in the labels keep it going, linearly",
+    statement: "Without any added noise, but with labels that cannot be fitted (residuals r of the optimum), \
                 SGD with b = 1 lowers log det M forever at the rate 2η V/(1 − e), up to O(e²), \
                 V = mean |x|²|r|², e = η mean|r|²/k · mean|x|²(k|W₁'x|² + |W₂|²|x|²)/(2V).",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "it stops, since no label noise is added",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "it stops, since no label noise is added",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.rows()?;
+            setting.small(32)?;
+            setting.relaxes()?;
+            setting.full_rank().map(|()| 2)
+        },
+        measure: goes_on,
     },
-    comparisons: |setting| {
-        setting.rows()?;
-        setting.small(32)?;
-        setting.relaxes()?;
-        setting.full_rank().map(|()| 2)
-    },
-    measure: goes_on,
 };
 
 fn stops(bench: &Bench) -> Result<Evidence, Stop> {
@@ -66,7 +70,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
     let weights = bench.after_gradient_flow(&setup, 0.2 * horizon(setting))?;
     let eta = (0.5 / setting.stiffness(setting.width)?).min(setting.step_size);
     let dynamics = Dynamics {
-        kind: Moves::StochasticGradientDescent {
+        kind: Kind::StochasticGradientDescent {
             batch_size: setting.batch_size.min(problem.samples),
             sampling: Sampling::WithReplacement,
             distribution: LabelNoise::Gaussian,
@@ -78,7 +82,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
     let half = (4.0 * horizon(setting) / eta).ceil() as u64;
     let paths = bench.level.pick(8, 32, 256);
     let saves: Vec<u64> = even_saves(2 * half, 100);
-    let plan = Plan::of(dynamics, paths, saves).stream(60);
+    let plan = Simulation::of(dynamics, paths, saves).stream(60);
     let run = bench.run(&started_at(problem, weights, setting.seed), &plan)?;
     let (log_det, loss) = (
         run.observable("log_det", 0)?,
@@ -108,7 +112,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
     );
     let comparison = Comparison::exact(what, 0.0, moved, rounding + to_come)
         .against_range([0.05 * fall, f64::INFINITY]);
-    let figure = Figure::new(
+    let figure = Picture::new(
         "At interpolation it stops",
         "log det M of one path of SGD without label noise (line), and the law with label noise (dashed).",
         "time t",
@@ -173,7 +177,7 @@ fn goes_on(bench: &Bench) -> Result<Evidence, Stop> {
     let window = bench.level.pick(500, 8000, 40_000);
     let saves = vec![0, relaxed, relaxed + window, relaxed + 2 * window];
     let weights = optimum.weights(&problem, p + k, 1e-3, setting.seed);
-    let plan = Plan::of(sgd(eta, 0.0), bench.trajectories(32, 128, 512), saves).stream(61);
+    let plan = Simulation::of(sgd(eta, 0.0), bench.trajectories(32, 128, 512), saves).stream(61);
     let run = bench.run(&started_at(&problem, weights, setting.seed), &plan)?;
     let values = run.observable("log_det", 0)?;
     let slope = |from: usize, to: usize| {
@@ -204,7 +208,7 @@ fn goes_on(bench: &Bench) -> Result<Evidence, Stop> {
         |save: usize| values.iter().map(|v| v[save] - v[0]).sum::<f64>() / values.len() as f64;
     let measured = (0..4).map(mean).collect();
     let theory = run.times.iter().map(|t| predicted * t).collect();
-    let figure = Figure::new(
+    let figure = Picture::new(
         "Residuals keep it going",
         "Mean of log det M under SGD with residuals in the labels and no added noise (line), and the predicted \
          slope (dashed).",

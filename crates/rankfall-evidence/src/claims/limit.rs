@@ -1,37 +1,40 @@
 //! Label-noise gradient descent tends to the stochastic gradient flow.
 
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Dynamics, Kind as Moves, LabelNoise};
+use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise};
 use rankfall_core::model::optimizer::Optimizer;
 
-use crate::bench::{Bench, Plan, started_at};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
-use crate::claims::horizon;
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
 use crate::one_step::GROUPS;
 use crate::optimum::Optimum;
+use crate::picture::{Picture, Style};
+use crate::scales::horizon;
+use crate::simulation::{Simulation, started_at};
 
 pub const LIMIT: Claim = Claim {
-    heading: Heading {
-        id: "label-noise-limit",
-        title: "Label-noise gradient descent tends to the flow",
-        statement: "As η → 0 at fixed ν = ηδ/n, log det M under full-batch label-noise gradient descent tends to the law \
+    suite: Suite::Exact,
+    id: "label-noise-limit",
+    title: "Label-noise gradient descent tends to the flow",
+    statement: "As η → 0 at fixed ν = ηδ/n, log det M under full-batch label-noise gradient descent tends to the law \
                 of the stochastic gradient flow: its mean error is of order η, its spread from path to path of order \
                 η^{1/2}.",
-        source: Source::Paper,
-        kind: Kind::Asymptotic,
-        alternative: "it does not tend to it (order 0), or the orders are exchanged",
+    provenance: Provenance::Paper,
+    strength: Strength::Asymptotic,
+    alternative: "it does not tend to it (order 0), or the orders are exchanged",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(32)?;
+            setting.relaxes()?;
+            if setting.noise_intensity() == 0.0 {
+                return Err("there is no label noise".into());
+            }
+            setting.full_rank().map(|()| 2)
+        },
+        measure: limit,
     },
-    comparisons: |setting| {
-        setting.small(32)?;
-        setting.relaxes()?;
-        if setting.noise_intensity() == 0.0 {
-            return Err("there is no label noise".into());
-        }
-        setting.full_rank().map(|()| 2)
-    },
-    measure: limit,
 };
 
 /// What the descent with one η did.
@@ -48,7 +51,7 @@ fn errors(bench: &Bench, eta: f64, steps: u64, stream: u32) -> Result<Errors, St
     let problem = &setting.problem;
     let nu = setting.noise_intensity();
     let descent = Dynamics {
-        kind: Moves::LabelNoiseGradientDescent {
+        kind: Kind::LabelNoiseGradientDescent {
             distribution: LabelNoise::Gaussian,
         },
         step_size: eta,
@@ -58,7 +61,7 @@ fn errors(bench: &Bench, eta: f64, steps: u64, stream: u32) -> Result<Errors, St
     let d = setting.rows_of_theta();
     let weights = Optimum::new(problem).weights(problem, d, 1e-2, setting.seed);
     let trajectories = bench.trajectories(512, 32_768, 131_072);
-    let plan = Plan::of(descent, trajectories, vec![0, steps]).stream(stream);
+    let plan = Simulation::of(descent, trajectories, vec![0, steps]).stream(stream);
     let run = bench.run(&started_at(problem, weights, setting.seed), &plan)?;
     let law = 2.0 * nu * setting.collapse_rate() * run.times[1];
     let values = run.observable("log_det", 0)?;
@@ -140,7 +143,7 @@ fn limit(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
-fn figure(all: &[&Errors]) -> Figure {
+fn figure(all: &[&Errors]) -> Picture {
     let etas: Vec<f64> = all.iter().map(|e| e.eta).collect();
     let of = |f: &dyn Fn(&Errors) -> f64| all.iter().map(|e| f(e)).collect::<Vec<f64>>();
     let means = of(&|e| e.mean.value.abs());
@@ -150,7 +153,7 @@ fn figure(all: &[&Errors]) -> Figure {
         .iter()
         .map(|e| spreads[0] * (e / etas[0]).sqrt())
         .collect();
-    Figure::new(
+    Picture::new(
         "Label-noise gradient descent tends to the flow",
         "Mean error of log det M against the law, and its standard deviation between paths, by step size at fixed ν; \
          dashed: order 1 and order 1/2 through the finest.",

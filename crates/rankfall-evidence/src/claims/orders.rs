@@ -1,33 +1,36 @@
 //! Strong order of the integrators, from shared Brownian paths.
 
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Integrator, Kind as Moves};
+use rankfall_core::model::dynamics::{Integrator, Kind};
 
-use crate::bench::{Bench, Plan, started_at};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
+use crate::evidence::{Evidence, Stop};
 use crate::one_step::GROUPS;
 use crate::optimum::Optimum;
+use crate::simulation::{Simulation, started_at};
 
 pub const STRONG: Claim = Claim {
-    heading: Heading {
-        id: "strong-order",
-        title: "Strong order one half",
-        statement: "On shared Brownian paths the root mean square difference of log σ₁ … log σ_d between steps h and h/2 \
+    suite: Suite::Exact,
+    id: "strong-order",
+    title: "Strong order one half",
+    statement: "On shared Brownian paths the root mean square difference of log σ₁ … log σ_d between steps h and h/2 \
                 falls like h^{1/2}, for Euler–Maruyama and both Lie–Euler steps.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "order 1, as without noise",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "order 1, as without noise",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(16)?;
+            setting.relaxes()?;
+            if setting.noise_intensity() == 0.0 {
+                return Err("there is no label noise".into());
+            }
+            setting.full_rank().map(|()| 3)
+        },
+        measure: strong,
     },
-    comparisons: |setting| {
-        setting.small(16)?;
-        setting.relaxes()?;
-        if setting.noise_intensity() == 0.0 {
-            return Err("there is no label noise".into());
-        }
-        setting.full_rank().map(|()| 3)
-    },
-    measure: strong,
 };
 
 /// κT, κ the stiffness.
@@ -82,8 +85,8 @@ fn order(bench: &Bench, integrator: Integrator, coarse: f64) -> Result<Estimate,
         let h = coarse / finer as f64;
         let nu = NOISE * stiff;
         let mut plan =
-            Plan::integrated(integrator, nu, h, paths, vec![0, steps * finer]).stream(97);
-        if let Moves::StochasticGradientFlow {
+            Simulation::integrated(integrator, nu, h, paths, vec![0, steps * finer]).stream(97);
+        if let Kind::StochasticGradientFlow {
             brownian_substeps, ..
         } = &mut plan.dynamics.kind
         {

@@ -1,61 +1,65 @@
 //! The exact reductions, and what plain double precision makes of small singular values.
 
-use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::setup::Setup;
 
-use crate::bench::{Bench, Plan, Run, even_saves, started_at};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::step_size::sgd;
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
 use crate::optimum::Optimum;
+use crate::picture::{Picture, Style};
 use crate::setting::Setting;
+use crate::simulation::{Paths, Simulation, even_saves, started_at};
 
 pub const EXACT: Claim = Claim {
-    heading: Heading {
-        id: "reductions",
-        title: "Fewer columns, another basis and fewer numbers than rows change nothing",
-        statement: "Every update acts on Θ from the left: with Θ₀ = LQᵀ only L (p + k columns) need be followed, in the \
+    suite: Suite::Exact,
+    id: "reductions",
+    title: "Fewer columns, another basis and fewer numbers than rows change nothing",
+    statement: "Every update acts on Θ from the left: with Θ₀ = LQᵀ only L (p + k columns) need be followed, in the \
                 eigenbasis of S, and full gradients need only the Gram matrices. Path by path all singular values \
                 are those of plain matrices of full width, in the original inputs, with all rows.",
-        source: Source::Beyond,
-        kind: Kind::ExactIdentity,
-        alternative: "they are equal in law only: as far apart as two paths of one ensemble, or as the start from the end",
+    provenance: Provenance::Beyond,
+    strength: Strength::ExactIdentity,
+    alternative: "they are equal in law only: as far apart as two paths of one ensemble, or as the start from the end",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(32)?;
+            setting.relaxes()?;
+            setting.full_rank().map(|()| 0)
+        },
+        measure: reductions,
     },
-    comparisons: |setting| {
-        setting.small(32)?;
-        setting.relaxes()?;
-        setting.full_rank().map(|()| 0)
-    },
-    measure: reductions,
 };
 
 pub const ROUNDING: Claim = Claim {
-    heading: Heading {
-        id: "plain-doubles",
-        title: "Plain double precision is wrong, and from when",
-        statement: "Plain products of matrices in double precision lose log det M for good once the smallest singular \
+    suite: Suite::Exact,
+    id: "plain-doubles",
+    title: "Plain double precision is wrong, and from when",
+    statement: "Plain products of matrices in double precision lose log det M for good once the smallest singular \
                 value of Θ is about rounding times the largest, with no warning; graded columns \
                 keep it to rounding.",
-        source: Source::Beyond,
-        kind: Kind::Qualitative,
-        alternative: "plain double precision gives log det M to within 1 at all times",
+    provenance: Provenance::Beyond,
+    strength: Strength::Qualitative,
+    alternative: "plain double precision gives log det M to within 1 at all times",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(16)?;
+            setting.relaxes()?;
+            if setting.noise_intensity() == 0.0 {
+                return Err("there is no label noise".into());
+            }
+            setting.full_rank().map(|()| 0)
+        },
+        measure: rounding,
     },
-    comparisons: |setting| {
-        setting.small(16)?;
-        setting.relaxes()?;
-        if setting.noise_intensity() == 0.0 {
-            return Err("there is no label noise".into());
-        }
-        setting.full_rank().map(|()| 0)
-    },
-    measure: rounding,
 };
 
 /// The largest difference of log σᵢ(Θ) between two runs over trajectories and saves, and between the
 /// paths (or, for a single one, the ends) of the first.
-fn difference(one: &Run, other: &Run, count: usize) -> Result<(f64, f64), Stop> {
+fn difference(one: &Paths, other: &Paths, count: usize) -> Result<(f64, f64), Stop> {
     let (mut worst, mut apart) = (0.0_f64, 0.0_f64);
     let last = one.times.len() - 1;
     for save in 0..=last {
@@ -78,7 +82,7 @@ fn difference(one: &Run, other: &Run, count: usize) -> Result<(f64, f64), Stop> 
 
 /// Plain doubles round by d operations of relative size ε per step and entry; the smallest of d
 /// singular values feels it by the ratio of the largest to it.
-fn rounding_of(run: &Run, count: usize, steps: u64) -> Result<f64, Stop> {
+fn rounding_of(run: &Paths, count: usize, steps: u64) -> Result<f64, Stop> {
     let mut ratio = 1.0_f64;
     for save in 0..run.times.len() {
         for path in run.spectrum("log_singular_value_theta", count, save)? {
@@ -102,10 +106,10 @@ fn reductions(bench: &Bench) -> Result<Evidence, Stop> {
     let nu = setting.noise_intensity();
     let mut pairs = vec![(
         format!("stochastic gradient flow, width {width} → {d}"),
-        Plan::integrated(Integrator::LieEuler, nu, h, 2, saves.clone()),
+        Simulation::integrated(Integrator::LieEuler, nu, h, 2, saves.clone()),
     )];
     if setting.rows().is_ok() {
-        let plan = Plan::of(sgd(h, setting.label_noise), 2, saves.clone());
+        let plan = Simulation::of(sgd(h, setting.label_noise), 2, saves.clone());
         pairs.push((format!("SGD, width {width} → {d}"), plan));
     }
     let mut comparisons = Vec::new();
@@ -165,16 +169,16 @@ fn rows_against_gram(
         label_noise: 0.0,
         optimizer: Optimizer::default(),
     };
-    let passes = Moves::StochasticGradientDescent {
+    let passes = Kind::StochasticGradientDescent {
         batch_size: n,
         sampling: Sampling::Sequential,
         distribution: LabelNoise::Gaussian,
     };
     let gram = bench.run(
         setup,
-        &Plan::of(of(Moves::GradientDescent), 1, saves.to_vec()),
+        &Simulation::of(of(Kind::GradientDescent), 1, saves.to_vec()),
     )?;
-    let rows = bench.run(setup, &Plan::of(of(passes), 1, saves.to_vec()))?;
+    let rows = bench.run(setup, &Simulation::of(of(passes), 1, saves.to_vec()))?;
     let (worst, apart) = difference(&gram, &rows, d)?;
     // A sum over n rows rounds n times as much as one over p.
     let margin = rounding_of(&gram, d, steps)? * n as f64;
@@ -197,11 +201,12 @@ fn rounding(bench: &Bench) -> Result<Evidence, Stop> {
     let steps = (time / h).ceil() as u64;
     let weights = optimum.weights(problem, setting.width, 0.1, setting.seed);
     let setup = started_at(problem, weights, setting.seed);
-    let plan = Plan::flow(nu, h, bench.level.pick(2, 4, 32), even_saves(steps, 400)).stream(80);
+    let plan =
+        Simulation::flow(nu, h, bench.level.pick(2, 4, 32), even_saves(steps, 400)).stream(80);
     let graded = bench.run(&setup, &plan)?;
     let plain = bench.run(&setup, &plan.clone().plain())?;
     let rate = 2.0 * nu * setting.collapse_rate();
-    let error = |run: &Run| -> Result<Vec<Vec<f64>>, Stop> {
+    let error = |run: &Paths| -> Result<Vec<Vec<f64>>, Stop> {
         let paths = run.observable("log_det", 0)?;
         let of = |v: &Vec<f64>| {
             let points = v.iter().zip(&run.times);
@@ -235,7 +240,7 @@ fn rounding(bench: &Bench) -> Result<Evidence, Stop> {
         .against_range([0.0, 1.0]),
     );
     let shown = |e: &Vec<f64>| e.iter().map(|x| x.max(1e-17)).collect::<Vec<f64>>();
-    let figure = Figure::new(
+    let figure = Picture::new(
         "Plain double precision is wrong",
         "Error of log det M against the law on one path: plain doubles, and graded columns.",
         "time t",
@@ -278,7 +283,12 @@ const FALSE_ALARM: f64 = 1e-4;
 /// log det to be off by 1 wants σ below 1.31 floors; and the look may come one save late. But what is seen along
 /// the vector is near normal and may happen to be small: where σ is e⁻ᵘ of that, it goes unnoticed with probability
 /// ½e⁻ᵘ at most, and on one path of many with the false-alarm rate at u = log(paths/2) − log of the rate.
-fn onsets(graded: &Run, wrong: &[Vec<f64>], d: usize, steps: u64) -> Result<Vec<Comparison>, Stop> {
+fn onsets(
+    graded: &Paths,
+    wrong: &[Vec<f64>],
+    d: usize,
+    steps: u64,
+) -> Result<Vec<Comparison>, Stop> {
     let largest = graded.observable("log_singular_value_theta", 1)?;
     let smallest = graded.observable("log_singular_value_theta", d as u32)?;
     let mut onsets = Vec::new();

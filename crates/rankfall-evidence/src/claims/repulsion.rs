@@ -1,34 +1,37 @@
 //! Repulsion is what kills the small eigenvalues: the same noise with and without it.
 
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{ForceScales, Kind as Moves};
+use rankfall_core::model::dynamics::{ForceScales, Kind};
 
-use crate::bench::{Bench, Plan, Run, even_saves, started_at};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
-use crate::claims::subscript;
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
 use crate::optimum::Optimum;
+use crate::picture::{Picture, Style};
+use crate::scales::subscript;
+use crate::simulation::{Paths, Simulation, even_saves, started_at};
 
 pub const KILLS: Claim = Claim {
-    heading: Heading {
-        id: "repulsion",
-        title: "Repulsion is what kills the small eigenvalues",
-        statement: "With the same noise but without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ) in d log λᵢ the smallest eigenvalue \
+    suite: Suite::Exact,
+    id: "repulsion",
+    title: "Repulsion is what kills the small eigenvalues",
+    statement: "With the same noise but without the repulsion Σ 4 qᵢⱼ λⱼ/(λᵢ − λⱼ) in d log λᵢ the smallest eigenvalue \
                 of M does not fall: E log λ_d does not decrease. With it, it falls.",
-        source: Source::Paper,
-        kind: Kind::Qualitative,
-        alternative: "without repulsion the smallest eigenvalue falls as it does with it",
+    provenance: Provenance::Paper,
+    strength: Strength::Qualitative,
+    alternative: "without repulsion the smallest eigenvalue falls as it does with it",
+    test: Test::Setting {
+        comparisons: |setting| {
+            setting.small(16)?;
+            setting.relaxes()?;
+            if setting.noise_intensity() == 0.0 {
+                return Err("there is no label noise".into());
+            }
+            setting.full_rank().map(|()| 2)
+        },
+        measure: kills,
     },
-    comparisons: |setting| {
-        setting.small(16)?;
-        setting.relaxes()?;
-        if setting.noise_intensity() == 0.0 {
-            return Err("there is no label noise".into());
-        }
-        setting.full_rank().map(|()| 2)
-    },
-    measure: kills,
 };
 
 fn kills(bench: &Bench) -> Result<Evidence, Stop> {
@@ -43,7 +46,7 @@ fn kills(bench: &Bench) -> Result<Evidence, Stop> {
     let steps = (time / h).ceil() as u64;
     let weights = optimum.weights(problem, d, 0.3, setting.seed);
     let setup = started_at(problem, weights, setting.seed);
-    let with = Plan::flow(
+    let with = Simulation::flow(
         nu,
         h,
         bench.trajectories(32, 512, 4096),
@@ -51,7 +54,7 @@ fn kills(bench: &Bench) -> Result<Evidence, Stop> {
     )
     .stream(95);
     let mut without = with.clone();
-    if let Moves::StochasticGradientFlow { forces, .. } = &mut without.dynamics.kind {
+    if let Kind::StochasticGradientFlow { forces, .. } = &mut without.dynamics.kind {
         *forces = ForceScales {
             repulsion: 0.0,
             ..ForceScales::default()
@@ -86,15 +89,15 @@ fn kills(bench: &Bench) -> Result<Evidence, Stop> {
 }
 
 /// Of log λ_d over the run.
-fn change(run: &Run, d: usize) -> Result<Estimate, Stop> {
+fn change(run: &Paths, d: usize) -> Result<Estimate, Stop> {
     let last = run.times.len() - 1;
     let values = run.observable("log_eigenvalue_m", d as u32)?;
     let changes: Vec<f64> = values.iter().map(|v| v[last] - v[0]).collect();
     Estimate::of_sample(&changes).ok_or_else(|| Stop::Unmeasured("too few trajectories".into()))
 }
 
-fn figure(with: &Run, without: &Run, d: usize) -> Result<Figure, Stop> {
-    let mut figure = Figure::new(
+fn figure(with: &Paths, without: &Paths, d: usize) -> Result<Picture, Stop> {
+    let mut figure = Picture::new(
         "With and without repulsion",
         "Mean of log λᵢ over trajectories that share their noise: with repulsion (lines), without it (dashed).",
         "time t",
@@ -119,7 +122,7 @@ fn figure(with: &Run, without: &Run, d: usize) -> Result<Figure, Stop> {
 }
 
 /// E log λᵢ over the trajectories, at every save.
-fn mean(run: &Run, index: usize) -> Result<Vec<f64>, Stop> {
+fn mean(run: &Paths, index: usize) -> Result<Vec<f64>, Stop> {
     let values = run.observable("log_eigenvalue_m", index as u32)?;
     let at = |save: usize| values.iter().map(|v| v[save]).sum::<f64>() / values.len() as f64;
     Ok((0..run.times.len()).map(at).collect())

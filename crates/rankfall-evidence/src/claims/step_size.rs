@@ -1,44 +1,48 @@
 //! Larger step sizes and larger label noise kill faster, by the predicted factor: actual SGD.
 
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Dynamics, Kind as Moves, LabelNoise, Sampling};
+use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 
-use crate::bench::{Bench, Plan, started_at};
-use crate::claim::{Claim, Evidence, Heading, Kind, Source, Stop};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::discrete_step::Moments;
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
 use crate::optimum::Optimum;
+use crate::picture::{Picture, Style};
 use crate::setting::Setting;
+use crate::simulation::{Simulation, started_at};
 
 pub const STEP_SIZE: Claim = Claim {
-    heading: Heading {
-        id: "larger-step-size",
-        title: "Twice the step size kills twice as fast, and a little faster",
-        statement: "Under SGD with label noise and b = 1, log det M falls per unit of t = η × step at the \
+    suite: Suite::Exact,
+    id: "larger-step-size",
+    title: "Twice the step size kills twice as fast, and a little faster",
+    statement: "Under SGD with label noise and b = 1, log det M falls per unit of t = η × step at the \
                 rate 2ηδk tr(S)/(1 − e), up to O(e²), with e = (η/2) mean|x|²(k|W₁'x|² + |W₂|²|x|²)/(k tr S) \
                 from the mini-batches: doubling η doubles it, and a little more.",
-        source: Source::Paper,
-        kind: Kind::Asymptotic,
-        alternative: "the rate per unit of t does not depend on η",
+    provenance: Provenance::Paper,
+    strength: Strength::Asymptotic,
+    alternative: "the rate per unit of t does not depend on η",
+    test: Test::Setting {
+        comparisons: |setting| applies(setting).map(|()| 2),
+        measure: step_size,
     },
-    comparisons: |setting| applies(setting).map(|()| 2),
-    measure: step_size,
 };
 
 pub const LABEL_NOISE: Claim = Claim {
-    heading: Heading {
-        id: "larger-label-noise",
-        title: "Twice the label noise kills twice as fast",
-        statement: "Under SGD with label noise the rate at which log det M falls is proportional to δ, at \
+    suite: Suite::Exact,
+    id: "larger-label-noise",
+    title: "Twice the label noise kills twice as fast",
+    statement: "Under SGD with label noise the rate at which log det M falls is proportional to δ, at \
                 fixed η, mini-batch excess included: the ratio for 2δ and δ is 2 up to O(η²δ).",
-        source: Source::Paper,
-        kind: Kind::Asymptotic,
-        alternative: "the rate does not depend on δ: mini-batches alone do it",
+    provenance: Provenance::Paper,
+    strength: Strength::Asymptotic,
+    alternative: "the rate does not depend on δ: mini-batches alone do it",
+    test: Test::Setting {
+        comparisons: |setting| applies(setting).map(|()| 1),
+        measure: label_noise,
     },
-    comparisons: |setting| applies(setting).map(|()| 1),
-    measure: label_noise,
 };
 
 /// The first-order excess of mini-batch noise at the larger of two step sizes.
@@ -61,7 +65,7 @@ fn applies(setting: &Setting) -> Result<(), String> {
 /// SGD with batches of one row.
 pub fn sgd(eta: f64, delta: f64) -> Dynamics {
     Dynamics {
-        kind: Moves::StochasticGradientDescent {
+        kind: Kind::StochasticGradientDescent {
             batch_size: 1,
             sampling: Sampling::WithReplacement,
             distribution: LabelNoise::Gaussian,
@@ -133,7 +137,7 @@ fn measured_rate(
         .weights(problem, setting.rows_of_theta(), 1e-3, setting.seed);
     let trajectories = bench.trajectories(32, 1024, 4096);
     let saves = vec![0, relaxed, relaxed + window];
-    let plan = Plan::of(sgd(eta, delta), trajectories, saves).stream(stream);
+    let plan = Simulation::of(sgd(eta, delta), trajectories, saves).stream(stream);
     let run = bench.run(&started_at(problem, weights, setting.seed), &plan)?;
     let span = run.times[2] - run.times[1];
     let rates: Vec<f64> = run
@@ -180,7 +184,7 @@ fn step_size(bench: &Bench) -> Result<Evidence, Stop> {
         .map(|e| 2.0 * e * delta * setting.collapse_rate())
         .collect();
     let theory = vec![0.0, -expected[0], -expected[1]];
-    let figure = Figure::new(
+    let figure = Picture::new(
         "Larger steps kill faster",
         "How fast log det M falls under SGD with label noise (points, four standard errors), the flow's law \
          2ηδk tr S (line), and the law with the excess of mini-batches (dashed).",

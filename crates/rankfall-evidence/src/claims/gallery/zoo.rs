@@ -1,8 +1,8 @@
 //! The noise zoo: one task under one kind of noise after the other.
 
-use super::heading;
-use crate::networks::statement::{Of, Value};
-use crate::networks::{Claim, Test};
+use super::inequality;
+use crate::claim::Claim;
+use crate::statement::{Of, Quantity};
 use std::f64::consts::LN_2;
 
 const RUN: Of = Of("noise-zoo");
@@ -15,26 +15,24 @@ const SHAKEN: &str = "weight noise";
 const DROPOUT: &str = "dropout";
 const DECAY: &str = "weight decay";
 
-const fn layer(dynamics: &'static str) -> Value {
+const fn layer(dynamics: &'static str) -> Quantity {
     RUN.end(dynamics, "numerical_rank_layer", 2)
 }
 
-const fn features(dynamics: &'static str) -> Value {
+const fn features(dynamics: &'static str) -> Quantity {
     RUN.end(dynamics, "numerical_rank_features", 2)
 }
 
-const fn held_out(dynamics: &'static str) -> Value {
+const fn held_out(dynamics: &'static str) -> Quantity {
     RUN.end(dynamics, "held_out_loss", 0).log()
 }
 
-pub const WEIGHTS: Claim = Claim {
-    heading: heading(
-        "noise-zoo-weights",
-        "No noise of the zoo moves the rank of the weights, weight decay does",
-        "The numerical rank of layer 2 ends within 1 of that without noise under each of label noise, mini-batches, input \
+pub const WEIGHTS: Claim = inequality(
+    "noise-zoo-weights",
+    "No noise of the zoo moves the rank of the weights, weight decay does",
+    "The numerical rank of layer 2 ends within 1 of that without noise under each of label noise, mini-batches, input \
          noise, gradient noise, weight noise and dropout, and lower by at least 8 under weight decay.",
-    ),
-    test: Test::Gallery(&[
+    &[
         layer(DECAY).below(layer(NONE), 8.0),
         layer(LABELS).near(layer(NONE), 1.0),
         layer(BATCHES).near(layer(NONE), 1.0),
@@ -42,36 +40,32 @@ pub const WEIGHTS: Claim = Claim {
         layer(GRADIENT).near(layer(NONE), 1.0),
         layer(SHAKEN).near(layer(NONE), 1.0),
         layer(DROPOUT).near(layer(NONE), 1.0),
-    ]),
-};
+    ],
+);
 
-pub const FEATURES: Claim = Claim {
-    heading: heading(
-        "noise-zoo-features",
-        "Weight noise and dropout lower the rank of features, label noise raises it",
-        "The numerical rank of the features of layer 2 ends lower than without noise by at least 1 under weight noise and \
+pub const FEATURES: Claim = inequality(
+    "noise-zoo-features",
+    "Weight noise and dropout lower the rank of features, label noise raises it",
+    "The numerical rank of the features of layer 2 ends lower than without noise by at least 1 under weight noise and \
          dropout and by at least 0.3 under gradient noise, higher by at least 0.5 under label noise, and within 1 of it \
          under mini-batches and input noise.",
-    ),
-    test: Test::Gallery(&[
+    &[
         features(SHAKEN).below(features(NONE), 1.0),
         features(DROPOUT).below(features(NONE), 1.0),
         features(GRADIENT).below(features(NONE), 0.3),
         features(LABELS).above(features(NONE), 0.5),
         features(BATCHES).near(features(NONE), 1.0),
         features(INPUTS).near(features(NONE), 1.0),
-    ]),
-};
+    ],
+);
 
-pub const HELD_OUT: Claim = Claim {
-    heading: heading(
-        "noise-zoo-held-out",
-        "On rows held out noise does better than none, weight decay best",
-        "The loss on rows held out ends lower than without noise by at least a tenth (0.1 in its logarithm) under label \
+pub const HELD_OUT: Claim = inequality(
+    "noise-zoo-held-out",
+    "On rows held out noise does better than none, weight decay best",
+    "The loss on rows held out ends lower than without noise by at least a tenth (0.1 in its logarithm) under label \
          noise, input noise, gradient noise, weight noise and dropout, is at most half (0.69) of it under weight decay, and \
          within a factor of 1.5 (0.4) of it under mini-batches.",
-    ),
-    test: Test::Gallery(&[
+    &[
         held_out(LABELS).below(held_out(NONE), 0.1),
         held_out(INPUTS).below(held_out(NONE), 0.1),
         held_out(GRADIENT).below(held_out(NONE), 0.1),
@@ -79,5 +73,5 @@ pub const HELD_OUT: Claim = Claim {
         held_out(DROPOUT).below(held_out(NONE), 0.1),
         held_out(DECAY).below(held_out(NONE), LN_2),
         held_out(BATCHES).near(held_out(NONE), 0.4),
-    ]),
-};
+    ],
+);

@@ -1,8 +1,8 @@
 //! Deep linear networks, depth 2 to 5.
 
-use super::heading;
-use crate::networks::statement::{Of, Statement, Value};
-use crate::networks::{Claim, Test};
+use super::inequality;
+use crate::claim::Claim;
+use crate::statement::{Of, Quantity, Statement};
 
 const DESCENT: &str = "gradient descent";
 const SGD: &str = "SGD";
@@ -13,11 +13,11 @@ const THREE: Of = Of("deep-linear-3");
 const FOUR: Of = Of("deep-linear-4");
 const FIVE: Of = Of("deep-linear-5");
 
-const fn rank(of: Of, dynamics: &'static str, layer: u32) -> Value {
+const fn rank(of: Of, dynamics: &'static str, layer: u32) -> Quantity {
     of.end(dynamics, "effective_rank_layer", layer)
 }
 
-const fn log_det(of: Of, dynamics: &'static str) -> Value {
+const fn log_det(of: Of, dynamics: &'static str) -> Quantity {
     of.end(dynamics, "log_det_stack", 1)
 }
 
@@ -39,67 +39,55 @@ const STATEMENT: &str = "Under SGD with label noise the first layer ends with an
      last layer's is lower by at least 0.5, and log det of the first two layers by at least 5, than under gradient \
      descent.";
 
-pub const DEPTH_2: Claim = Claim {
-    heading: heading(
-        "deep-linear-2",
-        "Label noise takes rank from two linear layers",
-        STATEMENT,
-    ),
-    test: Test::Gallery(&outer(TWO, 2)),
-};
+pub const DEPTH_2: Claim = inequality(
+    "deep-linear-2",
+    "Label noise takes rank from two linear layers",
+    STATEMENT,
+    &outer(TWO, 2),
+);
 
-pub const DEPTH_3: Claim = Claim {
-    heading: heading(
-        "deep-linear-3",
-        "Label noise takes rank from the outer of three linear layers",
-        STATEMENT,
-    ),
-    test: Test::Gallery(&outer(THREE, 3)),
-};
+pub const DEPTH_3: Claim = inequality(
+    "deep-linear-3",
+    "Label noise takes rank from the outer of three linear layers",
+    STATEMENT,
+    &outer(THREE, 3),
+);
 
-pub const DEPTH_4: Claim = Claim {
-    heading: heading(
-        "deep-linear-4",
-        "Label noise takes rank from the outer of four linear layers",
-        STATEMENT,
-    ),
-    test: Test::Gallery(&outer(FOUR, 4)),
-};
+pub const DEPTH_4: Claim = inequality(
+    "deep-linear-4",
+    "Label noise takes rank from the outer of four linear layers",
+    STATEMENT,
+    &outer(FOUR, 4),
+);
 
-pub const DEPTH_5: Claim = Claim {
-    heading: heading(
-        "deep-linear-5",
-        "Label noise takes rank from the outer of five linear layers",
-        STATEMENT,
-    ),
-    test: Test::Gallery(&outer(FIVE, 5)),
-};
+pub const DEPTH_5: Claim = inequality(
+    "deep-linear-5",
+    "Label noise takes rank from the outer of five linear layers",
+    STATEMENT,
+    &outer(FIVE, 5),
+);
 
-pub const SQUARE: Claim = Claim {
-    heading: heading(
-        "deep-linear-square-layers",
-        "Square layers keep their rank under label noise",
-        "The effective rank of each square layer (12 × 12) of the networks of depth 3, 4 and 5 changes by less than 0.5 \
+pub const SQUARE: Claim = inequality(
+    "deep-linear-square-layers",
+    "Square layers keep their rank under label noise",
+    "The effective rank of each square layer (12 × 12) of the networks of depth 3, 4 and 5 changes by less than 0.5 \
          under SGD with label noise.",
-    ),
-    test: Test::Gallery(&[
+    &[
         rank(THREE, NOISE, 2).keeps(0.5),
         rank(FOUR, NOISE, 2).keeps(0.5),
         rank(FOUR, NOISE, 3).keeps(0.5),
         rank(FIVE, NOISE, 2).keeps(0.5),
         rank(FIVE, NOISE, 3).keeps(0.5),
         rank(FIVE, NOISE, 4).keeps(0.5),
-    ]),
-};
+    ],
+);
 
-pub const QUIET: Claim = Claim {
-    heading: heading(
-        "deep-linear-without-label-noise",
-        "Without label noise the first layer nearly keeps its rank",
-        "Under gradient descent and SGD without label noise the effective rank of the first layer changes by less than \
+pub const QUIET: Claim = inequality(
+    "deep-linear-without-label-noise",
+    "Without label noise the first layer nearly keeps its rank",
+    "Under gradient descent and SGD without label noise the effective rank of the first layer changes by less than \
          1, at depth 2 to 5.",
-    ),
-    test: Test::Gallery(&[
+    &[
         rank(TWO, DESCENT, 1).keeps(1.0),
         rank(TWO, SGD, 1).keeps(1.0),
         rank(THREE, DESCENT, 1).keeps(1.0),
@@ -108,19 +96,17 @@ pub const QUIET: Claim = Claim {
         rank(FOUR, SGD, 1).keeps(1.0),
         rank(FIVE, DESCENT, 1).keeps(1.0),
         rank(FIVE, SGD, 1).keeps(1.0),
-    ]),
-};
+    ],
+);
 
-pub const DEPTH: Claim = Claim {
-    heading: heading(
-        "depth-against-rank",
-        "The deeper the network, the less rank label noise leaves",
-        "Under SGD with label noise the effective rank of the first layer is lower by at least 0.1 at depth 3 than at \
+pub const DEPTH: Claim = inequality(
+    "depth-against-rank",
+    "The deeper the network, the less rank label noise leaves",
+    "Under SGD with label noise the effective rank of the first layer is lower by at least 0.1 at depth 3 than at \
          depth 2, at 4 than at 3, and at 5 than at 4, at the same time and noise.",
-    ),
-    test: Test::Gallery(&[
+    &[
         rank(THREE, NOISE, 1).below(rank(TWO, NOISE, 1), 0.1),
         rank(FOUR, NOISE, 1).below(rank(THREE, NOISE, 1), 0.1),
         rank(FIVE, NOISE, 1).below(rank(FOUR, NOISE, 1), 0.1),
-    ]),
-};
+    ],
+);

@@ -31,13 +31,13 @@ use rankfall_nets::noise::Noise;
 use rankfall_nets::predictions::{self, predict, realise};
 use rankfall_nets::training::Trainer;
 
-use super::small::{Regression, layer};
-use super::{Bench, Claim, Test};
-use crate::claim::{Evidence, Heading, Kind, Source, Stop};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop, unmeasured};
 use crate::linear::singular_values;
-use crate::setting::unmeasured;
+use crate::picture::{Picture, Style};
+use crate::small::{Regression, layer};
 
 /// What third and higher orders may add to the slope of a unit, by their bound.
 const LEFT_OUT: f64 = 0.02;
@@ -50,10 +50,10 @@ const TRIAL: f64 = 1e-4;
 const PILOT: u64 = 256;
 
 /// Widths, activation of hidden units, and whether there are biases.
-pub type Network = (&'static [usize], Activation, bool);
+pub type SmallNetwork = (&'static [usize], Activation, bool);
 
 /// Those of the claims, in their order.
-pub const NETWORKS: [Network; 3] = [
+pub const NETWORKS: [SmallNetwork; 3] = [
     (&[3, 5, 2], Activation::Linear, false),
     (&[3, 4, 4, 2], Activation::Linear, false),
     (&[3, 8, 2], Activation::Relu, true),
@@ -86,18 +86,18 @@ const fn claim(
     measure: fn(&Bench) -> Result<Evidence, Stop>,
 ) -> Claim {
     Claim {
-        heading: Heading {
-            id,
-            title,
-            statement: "The mean change of each log σᵢ of each layer in one step is the predicted one: the slope of realised on \
+        suite: Suite::Networks,
+        id,
+        title,
+        statement: "The mean change of each log σᵢ of each layer in one step is the predicted one: the slope of realised on \
                         predicted change is 1 for the whole, for the second-order part, and for own noise, repulsion and \
                         growth each, under label noise, mini-batches with label noise, and isotropic noise.",
-            source: Source::Beyond,
-            kind: Kind::Asymptotic,
-            alternative: "a force is not there: its slope is 0, and that of the second-order part what is left without repulsion",
-        },
-        test: Test::Own {
-            comparisons: 5,
+        provenance: Provenance::Beyond,
+        strength: Strength::Asymptotic,
+        alternative: "a force is not there: its slope is 0, and that of the second-order part what is left without repulsion",
+
+        test: Test::Setting {
+            comparisons: |setting| setting.own_problem().map(|()| 5),
             measure,
         },
     }
@@ -105,7 +105,7 @@ const fn claim(
 
 /// Predicted and realised change of one log σᵢ in one step.
 #[derive(Clone, Debug)]
-pub struct Point {
+pub struct Change {
     /// The layer, from 1.
     pub layer: usize,
     /// i, from 1.
@@ -130,7 +130,7 @@ pub struct Point {
     pub left_out: f64,
 }
 
-impl Point {
+impl Change {
     /// The predicted second-order part.
     pub fn second_order(&self) -> f64 {
         self.curvature + self.own_noise + self.repulsion + self.growth
@@ -154,9 +154,9 @@ impl Point {
 #[derive(Clone, Debug)]
 pub struct Unit {
     /// The kind of noise.
-    pub noise: &'static str,
+    pub noise: String,
     /// Of every layer and singular value.
-    pub points: Vec<Point>,
+    pub points: Vec<Change>,
 }
 
 /// The kinds of noise, and their names; the covariance of gradient noise is given by 2T/η.
@@ -184,7 +184,10 @@ fn noises(rate: f64) -> [(&'static str, Vec<Noise>); 3] {
 ///
 /// # Errors
 /// An interruption.
-pub fn units(bench: &Bench, (widths, activation, bias): Network) -> Result<Vec<Unit>, Stop> {
+pub fn units(
+    bench: &Bench<impl Sync>,
+    (widths, activation, bias): SmallNetwork,
+) -> Result<Vec<Unit>, Stop> {
     let count = bench.level.pick(6, 24, 48);
     let draws = bench.level.pick(1000, 15_000, 60_000);
     let network = NetworkSpec {
@@ -196,7 +199,12 @@ pub fn units(bench: &Bench, (widths, activation, bias): Network) -> Result<Vec<U
     bench.each(count, &|unit| state(bench, &network, unit, draws))
 }
 
-fn state(bench: &Bench, network: &NetworkSpec, unit: usize, draws: u64) -> Result<Unit, Stop> {
+fn state(
+    bench: &Bench<impl Sync>,
+    network: &NetworkSpec,
+    unit: usize,
+    draws: u64,
+) -> Result<Unit, Stop> {
     let seed = bench.seed_of(unit);
     let data = Regression::draw(seed, 20, network.layers[0], 2, 0.3);
     let mut descent = data.trainer(network, vec![], 0.02, seed)?;
@@ -212,32 +220,53 @@ fn state(bench: &Bench, network: &NetworkSpec, unit: usize, draws: u64) -> Resul
         trainer.set_parameters(&weights);
         Ok(trainer)
     };
+    Ok(Unit {
+        noise: noises(TRIAL)[unit % 3].0.into(),
+        points: changes(bench, &at, &mut descent, draws, 0.0)?,
+    })
+}
+
+/// Predicted and realised changes of all layers, from weights at which `at` gives a trainer with steps
+/// of a size, and `descent` one without noise. Singular values that are nearer to another, or to zero,
+/// than `least_gap` times the largest are left out.
+pub fn changes(
+    bench: &Bench<impl Sync>,
+    at: &dyn Fn(f64) -> Result<Trainer<f64>, Stop>,
+    descent: &mut Trainer<f64>,
+    draws: u64,
+    least_gap: f64,
+) -> Result<Vec<Change>, Stop> {
+    let weights = descent.state().parameters.clone();
+    let full_rate = descent.plan().rate(descent.state().step);
     let mut points = Vec::new();
     let mut trial = at(TRIAL)?;
-    for index in 0..network.layers.len() - 1 {
+    for index in 0..descent.plan().network.layers().len() {
         bench.check()?;
+        let sigma = singular_values(&layer(&trial, index, &weights));
+        let least = least_gap * sigma[0];
+        let kept: Vec<usize> = (0..sigma.len())
+            .filter(|&i| gap(&sigma, i) > least)
+            .collect();
+        if kept.is_empty() {
+            continue;
+        }
         let predicted = predict(&mut trial, index + 1, draws).map_err(unmeasured)?;
         // The mean of the noisy gradient is the full one, for all of these kinds.
-        let gradient = predict(&mut descent, index + 1, 2).map_err(unmeasured)?;
+        let gradient = predict(descent, index + 1, 2).map_err(unmeasured)?;
         let norms = norms(&mut trial, index)?;
-        let sigma = singular_values(&layer(&trial, index, &weights));
-        let second = |scale: f64| -> Vec<f64> {
-            predicted
-                .iter()
-                .map(|p| scale * scale * p.second_order())
-                .collect()
-        };
-        let rate = rate(&sigma, &norms, &second(1.0 / TRIAL));
+        let second = |i: &usize| (1.0 / TRIAL) * (1.0 / TRIAL) * predicted[*i].second_order();
+        let second: Vec<f64> = kept.iter().map(second).collect();
+        let rate = rate(&sigma, &kept, &norms, &second);
         let scale = rate / TRIAL;
         let mut trainer = at(rate)?;
         let realised = realise(&mut trainer, index + 1, draws).map_err(unmeasured)?;
-        for (i, p) in predicted.iter().enumerate() {
-            let square = scale * scale;
-            points.push(Point {
+        for i in kept {
+            let (p, square) = (&predicted[i], scale * scale);
+            points.push(Change {
                 layer: index + 1,
                 index: i + 1,
                 rate,
-                gradient: gradient[i].gradient * rate / 0.02,
+                gradient: gradient[i].gradient * rate / full_rate,
                 curvature: square * p.curvature,
                 own_noise: square * p.own_noise,
                 repulsion: square * p.repulsion,
@@ -248,10 +277,15 @@ fn state(bench: &Bench, network: &NetworkSpec, unit: usize, draws: u64) -> Resul
             });
         }
     }
-    Ok(Unit {
-        noise: noises(TRIAL)[unit % 3].0,
-        points,
-    })
+    Ok(points)
+}
+
+/// dᵢ of the header.
+fn gap(sigma: &[f64], i: usize) -> f64 {
+    let others = sigma.iter().enumerate().filter(|(j, _)| *j != i);
+    others
+        .map(|(_, s)| (s - sigma[i]).abs())
+        .fold(sigma[i], f64::min)
 }
 
 /// |g|_F of this layer in a few draws of the gradient, none of them seen elsewhere.
@@ -269,10 +303,7 @@ fn norms(trainer: &mut Trainer<f64>, index: usize) -> Result<Vec<f64>, Stop> {
 
 /// rᵢ of the header, for steps of size `rate`.
 fn left_out(sigma: &[f64], i: usize, norms: &[f64], rate: f64) -> f64 {
-    let others = sigma.iter().enumerate().filter(|(j, _)| *j != i);
-    let gap = others
-        .map(|(_, s)| (s - sigma[i]).abs())
-        .fold(sigma[i], f64::min);
+    let gap = gap(sigma, i);
     let reach = -libm::log1p(-0.5 * gap / sigma[i]);
     let tail = |norm: &f64| {
         let q = 2.0 * rate * norm / gap;
@@ -287,12 +318,11 @@ fn left_out(sigma: &[f64], i: usize, norms: &[f64], rate: f64) -> f64 {
 
 /// The step size for which the bound of what is left out is [`LEFT_OUT`] of the second-order part,
 /// given for steps of size 1: to leading order it is linear in the step.
-fn rate(sigma: &[f64], norms: &[f64], second: &[f64]) -> f64 {
+fn rate(sigma: &[f64], kept: &[usize], norms: &[f64], second: &[f64]) -> f64 {
     let tiny = 1e-9;
     let part: f64 = second.iter().map(|s| s.abs()).sum();
-    let bound: f64 = (0..sigma.len())
-        .map(|i| left_out(sigma, i, norms, tiny))
-        .sum();
+    let bounds = kept.iter().map(|&i| left_out(sigma, i, norms, tiny));
+    let bound: f64 = bounds.sum();
     LEFT_OUT * tiny * part * tiny * tiny / bound
 }
 
@@ -380,10 +410,10 @@ fn margins(rows: &[&Row], predictors: usize) -> Vec<f64> {
 /// The rows of every unit.
 fn rows(
     units: &[Unit],
-    x: &dyn Fn(&Point) -> Vec<f64>,
-    y: &dyn Fn(&Point) -> predictions::Estimate,
+    x: &dyn Fn(&Change) -> Vec<f64>,
+    y: &dyn Fn(&Change) -> predictions::Estimate,
 ) -> Vec<Vec<Row>> {
-    let row = |p: &Point| Row {
+    let row = |p: &Change| Row {
         x: x(p),
         y: y(p).mean,
         weight: 1.0 / (y(p).error * y(p).error),
@@ -393,7 +423,7 @@ fn rows(
     units.iter().map(of).collect()
 }
 
-fn measure(bench: &Bench, network: Network) -> Result<Evidence, Stop> {
+fn measure(bench: &Bench<impl Sync>, network: SmallNetwork) -> Result<Evidence, Stop> {
     let widths = network.0;
     let units = units(bench, network)?;
     let comparisons = slopes(&units)?;
@@ -418,12 +448,13 @@ fn measure(bench: &Bench, network: Network) -> Result<Evidence, Stop> {
 /// # Errors
 /// Fewer than two units.
 pub fn slopes(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
-    let total = |p: &Point| vec![p.gradient + p.second_order()];
+    let total = |p: &Change| vec![p.gradient + p.second_order()];
     let whole = regress(&rows(units, &total, &|p| p.total))?;
     let second_rows = rows(units, &|p| vec![p.second_order()], &|p| p.second);
     let second = regress(&second_rows)?;
-    let forces = |p: &Point| vec![p.own_noise, p.repulsion, p.growth];
-    let each = regress(&rows(units, &forces, &Point::noise_part))?;
+    let there = forces(units);
+    let each = |p: &Change| there.iter().map(|(_, force)| force(p)).collect();
+    let each = regress(&rows(units, &each, &Change::noise_part))?;
     // What the slope would be if nothing repelled.
     let without: Vec<Vec<Row>> = rows(units, &|p| vec![p.second_order()], &|p| {
         predictions::Estimate {
@@ -434,16 +465,32 @@ pub fn slopes(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
     let without = solve(&without.iter().flatten().collect::<Vec<_>>(), 1, &|row| {
         row.y
     });
+    let repels = there.iter().any(|(name, _)| *name == "repulsion");
     let mut all = vec![
         slope("whole change", &whole, 0)
             .within([1.0 - WHOLE, 1.0 + WHOLE])
             .against(0.0),
-        slope("second-order part", &second, 0).against(without[0]),
+        slope("second-order part", &second, 0).against(if repels { without[0] } else { 0.0 }),
     ];
-    for (i, force) in ["own noise", "repulsion", "growth"].iter().enumerate() {
+    for (i, (force, _)) in there.iter().enumerate() {
         all.push(slope(force, &each, i).against(0.0));
     }
     Ok(all)
+}
+
+/// A force by its name, and its part of a change.
+type Force = (&'static str, fn(&Change) -> f64);
+
+/// The forces that are there: layers with one singular value repel nothing, square ones do not grow.
+fn forces(units: &[Unit]) -> Vec<Force> {
+    let all: [Force; 3] = [
+        ("own noise", |p| p.own_noise),
+        ("repulsion", |p| p.repulsion),
+        ("growth", |p| p.growth),
+    ];
+    let points = || units.iter().flat_map(|unit| &unit.points);
+    let is_there = |(_, force): &Force| points().any(|p| force(p).abs() > 1e-9 * p.size());
+    all.into_iter().filter(is_there).collect()
 }
 
 fn slope(what: &str, of: &Slopes, place: usize) -> Comparison {
@@ -452,8 +499,8 @@ fn slope(what: &str, of: &Slopes, place: usize) -> Comparison {
 }
 
 /// Realised on predicted second-order change, both over the sum of the sizes of its forces.
-fn figure(units: &[Unit]) -> Figure {
-    let mut figure = Figure::new(
+pub fn figure(units: &[Unit]) -> Picture {
+    let mut figure = Picture::new(
         "Drift of singular values, second order",
         "Each point is one singular value of one layer in one state: what steps did against what was predicted, both over \
          the sum of the sizes of own noise, repulsion and growth.",
@@ -461,7 +508,13 @@ fn figure(units: &[Unit]) -> Figure {
         "realised change, over the same",
     );
     figure = figure.with("slope 1", Style::Dashed, vec![-1.0, 1.0], vec![-1.0, 1.0]);
-    for (noise, _) in noises(TRIAL) {
+    let mut named: Vec<&str> = Vec::new();
+    for unit in units {
+        if !named.contains(&unit.noise.as_str()) {
+            named.push(&unit.noise);
+        }
+    }
+    for noise in named {
         let points = || {
             let own = units.iter().filter(move |u| u.noise == noise);
             own.flat_map(|u| &u.points)
@@ -479,13 +532,14 @@ fn figure(units: &[Unit]) -> Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Unwatched;
+    use crate::bench::{Gallery, NoSupervisor};
     use crate::decision::{Verdict, joint_verdict, judge};
-    use crate::networks::NoExperiments;
+    use crate::experiments::NoExperiments;
     use crate::setting::Level;
 
     fn some_units() -> Vec<Unit> {
-        let bench = Bench::new(1, Level::Smallest, 2, &Unwatched, &NoExperiments);
+        let gallery = Gallery::new(&NoExperiments);
+        let bench = Bench::of_seed(1, Level::Smallest, 2, &NoSupervisor, &gallery);
         units(&bench, NETWORKS[0]).unwrap()
     }
 

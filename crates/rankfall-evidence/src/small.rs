@@ -15,8 +15,8 @@ use rankfall_nets::scalar::Precision;
 use rankfall_nets::schedule::Schedule;
 use rankfall_nets::training::{Plan, Trainer, TrainingSpec};
 
-use crate::claim::Stop;
-use crate::setting::unmeasured;
+use crate::evidence::{Stop, unmeasured};
+use crate::network_setting::weights_of;
 
 /// Rows x ~ N(0, I) with labels xβ + `residual` N(0, I), β Gaussian.
 pub struct Regression {
@@ -101,9 +101,5 @@ impl Regression {
 
 /// The weights of this layer, from 0, among `values`: those of all parameters.
 pub fn layer(trainer: &Trainer<f64>, index: usize, values: &[f64]) -> Mat<f64> {
-    let layer = &trainer.plan().network.layers()[index];
-    let start = layer.weights.start;
-    Mat::from_fn(layer.inputs, layer.outputs, |i, j| {
-        values[start + i * layer.outputs + j]
-    })
+    weights_of(&trainer.plan().network.layers()[index], values)
 }

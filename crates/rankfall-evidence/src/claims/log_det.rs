@@ -28,12 +28,13 @@ use rankfall_nets::network::{Architecture, NetworkSpec};
 use rankfall_nets::noise::Noise;
 use rankfall_nets::training::Trainer;
 
-use super::small::{Regression, layer};
-use super::{Bench, Claim, Test};
-use crate::claim::{Evidence, Heading, Kind, Source, Stop};
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
 use crate::linear::{identity_minus_gram, log_abs_det, singular_values};
+use crate::picture::{Picture, Style};
+use crate::small::{Regression, layer};
 
 /// p, k, n and b.
 const INPUTS: usize = 3;
@@ -61,51 +62,51 @@ const NAMES: [&str; 3] = ["label noise", "isotropic noise", "mini-batches"];
 
 /// Of label noise.
 pub const LABEL_NOISE: Claim = Claim {
-    heading: Heading {
-        id: "log-det-label-noise",
-        title: "Label noise lowers log det M at every width",
-        statement: "In one step of two linear layers label noise of variance δ changes log det M by −2η²(δ/n) k tr S_xx beside the \
+    suite: Suite::Networks,
+    id: "log-det-label-noise",
+    title: "Label noise lowers log det M at every width",
+    statement: "In one step of two linear layers label noise of variance δ changes log det M by −2η²(δ/n) k tr S_xx beside the \
                     descent's, at l = d, d + 1 and 2d alike.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "it does nothing",
-    },
-    test: Test::Own {
-        comparisons: 3,
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "it does nothing",
+
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 3),
         measure: |bench| measure(bench, Zoo::LabelNoise, &[D, D + 1, 2 * D]),
     },
 };
 
 /// Of isotropic noise.
 pub const GRADIENT_NOISE: Claim = Claim {
-    heading: Heading {
-        id: "log-det-isotropic-noise",
-        title: "Isotropic noise lowers log det M at l = d, leaves it at d + 1, and raises it beyond",
-        statement: "In one step of two linear layers isotropic noise of variance s² = 2Tη on all weights changes log det M by \
+    suite: Suite::Networks,
+    id: "log-det-isotropic-noise",
+    title: "Isotropic noise lowers log det M at l = d, leaves it at d + 1, and raises it beyond",
+    statement: "In one step of two linear layers isotropic noise of variance s² = 2Tη on all weights changes log det M by \
                     s²(l − d − 1) tr M⁻¹ beside the descent's: down at l = d, nothing at d + 1, up at d + 2 and 2d.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "the width does not matter: −s² tr M⁻¹; at l = d: it does nothing",
-    },
-    test: Test::Own {
-        comparisons: 4,
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "the width does not matter: −s² tr M⁻¹; at l = d: it does nothing",
+
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 4),
         measure: |bench| measure(bench, Zoo::Isotropic, &[D, D + 1, D + 2, 2 * D]),
     },
 };
 
 /// Of mini-batches.
 pub const MINI_BATCH: Claim = Claim {
-    heading: Heading {
-        id: "log-det-mini-batches",
-        title: "Mini-batches lower log det M at every width",
-        statement: "In one step of two linear layers mini-batches of b rows with replacement change log det M by \
+    suite: Suite::Networks,
+    id: "log-det-mini-batches",
+    title: "Mini-batches lower log det M at every width",
+    statement: "In one step of two linear layers mini-batches of b rows with replacement change log det M by \
                     −2η²(E|x|²|r|² − |A|²)/b beside the descent's, at l = d, d + 1 and 2d alike.",
-        source: Source::Beyond,
-        kind: Kind::Asymptotic,
-        alternative: "they do nothing",
-    },
-    test: Test::Own {
-        comparisons: 3,
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "they do nothing",
+
+    test: Test::Setting {
+        comparisons: |setting| setting.own_problem().map(|()| 3),
         measure: |bench| measure(bench, Zoo::MiniBatches, &[D, D + 1, 2 * D]),
     },
 };
@@ -224,8 +225,8 @@ impl Task {
     ///
     /// # Errors
     /// A path that diverged.
-    pub fn path(&self, along: Along, steps: u64, every: u64) -> Result<Path, Stop> {
-        let Along {
+    pub fn path(&self, along: PathNoise, steps: u64, every: u64) -> Result<Path, Stop> {
+        let PathNoise {
             zoo,
             rate,
             temperature,
@@ -304,7 +305,7 @@ impl Task {
 
 /// The noise along a path.
 #[derive(Clone, Copy, Debug)]
-pub struct Along {
+pub struct PathNoise {
     /// Its kind.
     pub zoo: Zoo,
     /// η.
@@ -352,7 +353,7 @@ fn inverse_traces(theta: &Mat<f64>) -> [f64; 2] {
 
 /// One measurement at one state: what noise does, and what higher orders may add.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
+pub struct NoiseEffect {
     /// In units of the rate.
     pub change: f64,
     /// The bound.
@@ -363,7 +364,7 @@ pub struct Seen {
 ///
 /// # Errors
 /// An interruption.
-pub fn seen(bench: &Bench, zoo: Zoo, width: usize) -> Result<Vec<Seen>, Stop> {
+pub fn seen(bench: &Bench<impl Sync>, zoo: Zoo, width: usize) -> Result<Vec<NoiseEffect>, Stop> {
     let count = bench.level.pick(8, 32, 64);
     let draws = bench.level.pick(1000, 10_000, 50_000);
     bench.each(count, &|unit| {
@@ -399,7 +400,7 @@ fn squares(task: &Task, trainer: &mut Trainer<f64>, theta: &Mat<f64>) -> Result<
     Ok(out)
 }
 
-fn from_the_left(task: &Task, zoo: Zoo, draws: u64) -> Result<Seen, Stop> {
+fn from_the_left(task: &Task, zoo: Zoo, draws: u64) -> Result<NoiseEffect, Stop> {
     let mut trial = task.trainer(zoo, 1.0, 0.0)?;
     let theta = task.theta(&trial, &task.weights);
     let squares = squares(task, &mut trial, &theta)?;
@@ -424,13 +425,13 @@ fn from_the_left(task: &Task, zoo: Zoo, draws: u64) -> Result<Seen, Stop> {
         let after = &theta - task.theta(&trainer, &g) * faer::Scale(rate);
         sum += log_det(&after) - before;
     }
-    Ok(Seen {
+    Ok(NoiseEffect {
         change: (sum / draws as f64 - rates.descent) / rates.unit,
         left_out: 2.0 * mean(squares.iter().map(bound)) / rates.unit,
     })
 }
 
-fn isotropic(task: &Task, draws: u64) -> Result<Seen, Stop> {
+fn isotropic(task: &Task, draws: u64) -> Result<NoiseEffect, Stop> {
     let rate = 1e-3;
     let still = task.trainer(Zoo::Isotropic, rate, 0.0)?;
     let theta = task.theta(&still, &task.weights);
@@ -448,7 +449,7 @@ fn isotropic(task: &Task, draws: u64) -> Result<Seen, Stop> {
     }
     let excess = theta.ncols() as f64 - D as f64 - 1.0;
     let next = 0.5 * variance * excess * ((1.0 - excess) * second + first * first) / first;
-    Ok(Seen {
+    Ok(NoiseEffect {
         change: sum / draws as f64 / STEP,
         left_out: next.abs().max(AT_LEAST),
     })
@@ -478,7 +479,7 @@ fn first_order(after: &Mat<f64>, stepped: &Mat<f64>) -> f64 {
         .sum()
 }
 
-fn measure(bench: &Bench, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> {
+fn measure(bench: &Bench<impl Sync>, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> {
     let mut comparisons = Vec::new();
     let (mut x, mut y, mut half) = (Vec::new(), Vec::new(), Vec::new());
     let mut states = 0;
@@ -486,7 +487,7 @@ fn measure(bench: &Bench, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> 
         let seen = seen(bench, zoo, width)?;
         states = seen.len();
         let comparison = compare(zoo, width, &seen)?;
-        if let crate::decision::Measured::Statistical(estimate) = comparison.measured {
+        if let crate::decision::Measurement::Statistical(estimate) = comparison.measured {
             x.push(width as f64);
             y.push(estimate.value);
             half.push(estimate.half_width(0.95));
@@ -495,7 +496,7 @@ fn measure(bench: &Bench, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> 
     }
     let theory = x.iter().map(|&l| zoo.predicted(l as usize)).collect();
     let title = format!("Change of log det M by {} in one step", zoo.name());
-    let figure = Figure::new(
+    let figure = Picture::new(
         &title,
         "Theory dashed; means over states with 95 % intervals.",
         "width l (d = 5)",
@@ -516,7 +517,7 @@ fn measure(bench: &Bench, zoo: Zoo, widths: &[usize]) -> Result<Evidence, Stop> 
 ///
 /// # Errors
 /// Fewer than two states.
-pub fn compare(zoo: Zoo, width: usize, seen: &[Seen]) -> Result<Comparison, Stop> {
+pub fn compare(zoo: Zoo, width: usize, seen: &[NoiseEffect]) -> Result<Comparison, Stop> {
     let changes: Vec<f64> = seen.iter().map(|s| s.change).collect();
     let margin = mean(seen.iter().map(|s| s.left_out));
     let estimate = Estimate::of_sample(&changes)
@@ -532,15 +533,16 @@ pub fn compare(zoo: Zoo, width: usize, seen: &[Seen]) -> Result<Comparison, Stop
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Unwatched;
+    use crate::bench::{Gallery, NoSupervisor};
     use crate::decision::{Verdict, judge};
-    use crate::networks::NoExperiments;
+    use crate::experiments::NoExperiments;
     use crate::setting::Level;
 
     /// With the sign turned, or the dimension counted wrong, the same measurements fail.
     #[test]
     fn wrong_rates_fail() {
-        let bench = Bench::new(1, Level::Smallest, 2, &Unwatched, &NoExperiments);
+        let gallery = Gallery::new(&NoExperiments);
+        let bench = Bench::of_seed(1, Level::Smallest, 2, &NoSupervisor, &gallery);
         let cases = [
             (Zoo::LabelNoise, D),
             (Zoo::MiniBatches, 2 * D),

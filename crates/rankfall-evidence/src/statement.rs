@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 
 use rankfall_core::measure::rates::Estimate;
 
-use super::Bench;
-use super::record::{self, Trajectory};
-use crate::claim::{Evidence, Stop};
+use crate::bench::Bench;
 use crate::decision::Comparison;
-use crate::figure::{Figure, Style};
+use crate::evidence::{Evidence, Stop};
+use crate::experiments::{self, Trajectory};
+use crate::picture::{Picture, Style};
 
 /// The loss that moments are compared by.
 const LOSS: &str = "loss";
@@ -34,7 +34,7 @@ enum When {
 
 /// One observable of one dynamics of one experiment, at some time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Value {
+pub struct Quantity {
     experiment: &'static str,
     dynamics: &'static str,
     observable: &'static str,
@@ -55,19 +55,24 @@ enum Relation {
 /// A value, or the difference of two of the same trajectory number, and what is said of its mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Statement {
-    value: Value,
-    minus: Option<Value>,
+    value: Quantity,
+    minus: Option<Quantity>,
     relation: Relation,
 }
 
 /// A bundled experiment, whose values are named by it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Of(pub &'static str);
+pub struct Of(pub &'static str);
 
 impl Of {
     /// At the last save.
-    pub const fn end(self, dynamics: &'static str, observable: &'static str, index: u32) -> Value {
-        Value {
+    pub const fn end(
+        self,
+        dynamics: &'static str,
+        observable: &'static str,
+        index: u32,
+    ) -> Quantity {
+        Quantity {
             experiment: self.0,
             dynamics,
             observable,
@@ -78,9 +83,9 @@ impl Of {
     }
 }
 
-impl Value {
+impl Quantity {
     /// The same at t = 0.
-    pub(super) const fn at_the_start(self) -> Self {
+    pub const fn at_the_start(self) -> Self {
         Self {
             when: When::Start,
             ..self
@@ -88,7 +93,7 @@ impl Value {
     }
 
     /// The same where the training loss was first as low as that of `dynamics` is at the end.
-    pub(super) const fn at_the_loss_of(self, dynamics: &'static str) -> Self {
+    pub const fn at_the_loss_of(self, dynamics: &'static str) -> Self {
         Self {
             when: When::AsLowAs(dynamics),
             ..self
@@ -96,12 +101,12 @@ impl Value {
     }
 
     /// Its natural logarithm: differences become ratios.
-    pub(super) const fn log(self) -> Self {
+    pub const fn log(self) -> Self {
         Self { log: true, ..self }
     }
 
     /// Less than `other` by at least `least`.
-    pub(super) const fn below(self, other: Self, least: f64) -> Statement {
+    pub const fn below(self, other: Self, least: f64) -> Statement {
         Statement {
             value: self,
             minus: Some(other),
@@ -110,7 +115,7 @@ impl Value {
     }
 
     /// More than `other` by at least `least`.
-    pub(super) const fn above(self, other: Self, least: f64) -> Statement {
+    pub const fn above(self, other: Self, least: f64) -> Statement {
         Statement {
             value: self,
             minus: Some(other),
@@ -119,7 +124,7 @@ impl Value {
     }
 
     /// Off `other` by at most `most`.
-    pub(super) const fn near(self, other: Self, most: f64) -> Statement {
+    pub const fn near(self, other: Self, most: f64) -> Statement {
         Statement {
             value: self,
             minus: Some(other),
@@ -128,12 +133,12 @@ impl Value {
     }
 
     /// Off its own start by at most `most`.
-    pub(super) const fn keeps(self, most: f64) -> Statement {
+    pub const fn keeps(self, most: f64) -> Statement {
         self.near(self.at_the_start(), most)
     }
 
     /// At least this.
-    pub(super) const fn at_least(self, least: f64) -> Statement {
+    pub const fn at_least(self, least: f64) -> Statement {
         Statement {
             value: self,
             minus: None,
@@ -143,7 +148,7 @@ impl Value {
 
     /// In one task; none where it is not defined.
     fn of(&self, task: &[Trajectory]) -> Result<Option<f64>, Stop> {
-        let own = record::of(task, self.dynamics)?;
+        let own = experiments::of(task, self.dynamics)?;
         let Some(series) = own.series(self.observable, self.index)? else {
             return Ok(None);
         };
@@ -151,7 +156,7 @@ impl Value {
             When::Start => Some(0),
             When::End => series.len().checked_sub(1),
             When::AsLowAs(other) => {
-                let reached = record::of(task, other)?.series(LOSS, 0)?;
+                let reached = experiments::of(task, other)?.series(LOSS, 0)?;
                 let low = reached.and_then(|losses| losses.last().copied());
                 let losses = own.series(LOSS, 0)?.unwrap_or_default();
                 low.and_then(|low| losses.iter().position(|&loss| loss <= low))
@@ -174,7 +179,7 @@ impl Value {
 
 impl Statement {
     /// The experiments it is about.
-    pub(super) fn experiments(&self) -> impl Iterator<Item = &'static str> {
+    pub fn experiments(&self) -> impl Iterator<Item = &'static str> {
         let second = self.minus.map(|v| v.experiment);
         [Some(self.value.experiment), second].into_iter().flatten()
     }
@@ -190,7 +195,7 @@ impl Statement {
         if several && !apart {
             what = format!("{}, {what}", self.value.experiment);
         }
-        let one = |v: &Value| match apart {
+        let one = |v: &Quantity| match apart {
             true => format!("{}, {}", v.words(), v.experiment),
             false => v.words(),
         };
@@ -200,8 +205,8 @@ impl Statement {
         }
     }
 
-    fn compare(&self, bench: &Bench, several: bool) -> Result<Comparison, Stop> {
-        let of = |value: &Value| -> Result<Vec<Option<f64>>, Stop> {
+    fn compare(&self, bench: &Bench<impl Sync>, several: bool) -> Result<Comparison, Stop> {
+        let of = |value: &Quantity| -> Result<Vec<Option<f64>>, Stop> {
             let runs = bench.runs(value.experiment)?;
             runs.iter().map(|task| value.of(task)).collect()
         };
@@ -261,7 +266,7 @@ fn named(observable: &str, index: u32) -> String {
 }
 
 /// Measures statements one by one; the figure shows the observable of the first.
-pub(super) fn measure(statements: &[Statement], bench: &Bench) -> Result<Evidence, Stop> {
+pub fn measure(statements: &[Statement], bench: &Bench<impl Sync>) -> Result<Evidence, Stop> {
     let experiments: BTreeSet<&str> = statements.iter().flat_map(Statement::experiments).collect();
     let several = experiments.len() > 1;
     let mut comparisons = Vec::new();
@@ -281,10 +286,14 @@ pub(super) fn measure(statements: &[Statement], bench: &Bench) -> Result<Evidenc
 
 /// The observable of `value` over time, for every dynamics that the statements name with it: mean,
 /// and band from the 5 % to the 95 % quantile.
-fn figure(statements: &[Statement], value: Value, bench: &Bench) -> Result<Figure, Stop> {
+fn figure(
+    statements: &[Statement],
+    value: Quantity,
+    bench: &Bench<impl Sync>,
+) -> Result<Picture, Stop> {
     let runs = bench.runs(value.experiment)?;
     let what = named(value.observable, value.index);
-    let mut figure = Figure::new(
+    let mut figure = Picture::new(
         &format!("{what}, {}", value.experiment),
         "Means over tasks; bands hold nine of ten.",
         "time t",
@@ -301,10 +310,11 @@ fn figure(statements: &[Statement], value: Value, bench: &Bench) -> Result<Figur
         shown.push(other.dynamics);
         let mut all = Vec::new();
         for task in runs.iter() {
-            let series = record::of(task, other.dynamics)?.series(other.observable, other.index)?;
+            let series =
+                experiments::of(task, other.dynamics)?.series(other.observable, other.index)?;
             all.extend(series);
         }
-        let times = record::of(&runs[0], other.dynamics)?.times.clone();
+        let times = experiments::of(&runs[0], other.dynamics)?.times.clone();
         let at = |save: usize| -> Vec<f64> {
             let values = all.iter().filter_map(|s| s.get(save).copied());
             let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
@@ -330,9 +340,9 @@ fn figure(statements: &[Statement], value: Value, bench: &Bench) -> Result<Figur
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Unwatched;
+    use crate::bench::{Gallery, NoSupervisor};
     use crate::decision::{Verdict, judge};
-    use crate::networks::Experiments;
+    use crate::experiments::Experiments;
     use crate::setting::Level;
 
     /// Noise takes 2 ± 0.1 from a rank of 5 while the loss falls to 0.2; descent keeps the rank
@@ -362,11 +372,12 @@ mod tests {
         }
     }
 
-    const DESCENT: Value = Of("paper").end("descent", "effective_rank_layer", 1);
-    const NOISE: Value = Of("paper").end("noise", "effective_rank_layer", 1);
+    const DESCENT: Quantity = Of("paper").end("descent", "effective_rank_layer", 1);
+    const NOISE: Quantity = Of("paper").end("noise", "effective_rank_layer", 1);
 
     fn verdict(statement: Statement) -> Verdict {
-        let bench = Bench::new(1, Level::Quick, 2, &Unwatched, &Invented);
+        let gallery = Gallery::new(&Invented);
+        let bench = Bench::of_seed(1, Level::Quick, 2, &NoSupervisor, &gallery);
         judge(statement.compare(&bench, false).unwrap(), 1).verdict
     }
 
@@ -385,7 +396,8 @@ mod tests {
 
     #[test]
     fn what_diverged_or_is_not_there_is_not_measured() {
-        let bench = Bench::new(1, Level::Quick, 1, &Unwatched, &Invented);
+        let gallery = Gallery::new(&Invented);
+        let bench = Bench::of_seed(1, Level::Quick, 1, &NoSupervisor, &gallery);
         let wild = Of("paper").end("wild", "effective_rank_layer", 1);
         let error = wild.keeps(1.0).compare(&bench, false).unwrap_err();
         assert!(error.to_string().contains("in 0 of 24 tasks"), "{error}");

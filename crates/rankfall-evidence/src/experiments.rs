@@ -1,6 +1,7 @@
 //! What a run of a bundled experiment leaves, and who can run one.
 
-use crate::claim::Stop;
+use crate::evidence::Stop;
+use crate::setting::Level;
 
 /// Runs bundled experiments.
 pub trait Experiments: Sync {
@@ -70,4 +71,17 @@ pub fn of<'a>(unit: &'a [Trajectory], dynamics: &str) -> Result<&'a Trajectory, 
     unit.iter()
         .find(|t| t.dynamics == dynamics)
         .ok_or_else(|| Stop::Unmeasured(format!("there is no dynamics {dynamics}")))
+}
+
+/// In how many tasks a bundled experiment is run. A *task* is one trajectory of each dynamics, with data,
+/// start and noise of a seed of its own.
+pub fn tasks(experiment: &str, level: Level) -> usize {
+    match experiment {
+        "fashion-mnist" => level.pick(2, 3, 6),
+        "digits-network" => level.pick(3, 8, 24),
+        "noise-zoo" => level.pick(4, 12, 64),
+        "diagonal-linear" => level.pick(4, 16, 64),
+        "relu-teacher-student" => level.pick(6, 48, 128),
+        _ => level.pick(6, 24, 64),
+    }
 }

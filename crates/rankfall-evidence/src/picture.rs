@@ -2,7 +2,7 @@
 
 /// Curves on two axes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Figure {
+pub struct Picture {
     /// Written above it.
     pub title: String,
     /// What it shows.
@@ -16,12 +16,12 @@ pub struct Figure {
     /// Whether the vertical axis is logarithmic.
     pub y_log: bool,
     /// In drawing order.
-    pub curves: Vec<Curve>,
+    pub curves: Vec<Trace>,
 }
 
 /// One curve.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Curve {
+pub struct Trace {
     /// For the legend.
     pub label: String,
     /// How it is drawn.
@@ -45,7 +45,7 @@ pub enum Style {
     Points,
 }
 
-impl Figure {
+impl Picture {
     /// On linear axes, without curves.
     pub fn new(title: &str, caption: &str, x_label: &str, y_label: &str) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Figure {
         x: Vec<f64>,
         y: Vec<f64>,
     ) -> Self {
-        self.curves.push(Curve {
+        self.curves.push(Trace {
             label: label.into(),
             style,
             x,
@@ -96,7 +96,7 @@ impl Figure {
     ) -> Self {
         let low = y.iter().zip(&half).map(|(y, h)| y - h).collect();
         let high = y.iter().zip(&half).map(|(y, h)| y + h).collect();
-        self.curves.push(Curve {
+        self.curves.push(Trace {
             label: label.into(),
             style: Style::Points,
             x,

@@ -1,0 +1,473 @@
+//! Claims about the network of an experiment file, at its own weights, on its own data, and under its
+//! own noise: what can be told of any network.
+//!
+//! **Adjacent layers.** Where a network is a product of matrices, its gradient in layers j and j + 1 is
+//! G Wⱼ₊₁ᵀ and WⱼᵀG, G the gradient with respect to WⱼWⱼ₊₁, whatever the loss, and whatever the rows,
+//! inputs and labels of the step are. So a step takes Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ] to (I − ηH(G))Θⱼ, and changes
+//! log det ΘⱼΘⱼᵀ by 2 log|det(I − η²GᵀG)|. Noise on weights, gradients or units does not act like that.
+//!
+//! **Label noise.** Its mean is −2η²(δ/n) tr(Pⱼᵀ S_xx Pⱼ)|Rⱼ|² beside the descent's, Pⱼ and Rⱼ the
+//! products before and behind. What follows in η is at most x²/(1 − x), x = η²|G|²; η is the file's, or
+//! so small that this is [`LEFT_OUT`] of it. The margin is twice that.
+//!
+//! **Drift.** As in [`crate::claims::drift`], for singular values that are far enough from each other.
+
+use faer::Mat;
+use faer::linalg::solvers::Solve;
+use rankfall_core::measure::rates::Estimate;
+use rankfall_nets::noise::Noise;
+use rankfall_nets::training::Trainer;
+
+use crate::bench::Bench;
+use crate::claim::{Claim, Provenance, Strength, Suite, Test};
+use crate::claims::drift::{Unit, changes, figure, slopes};
+use crate::decision::Comparison;
+use crate::evidence::{Evidence, Stop};
+use crate::linear::{identity_minus_gram, log_abs_det, singular_values};
+use crate::network_setting::{NoisyDescent, NetworkSetting, weights_of};
+
+/// The determinant of adjacent layers, step by step.
+pub const STEP: Claim = Claim {
+    suite: Suite::Networks,
+    id: "network-step-determinant",
+    title: "What one step does to log det of adjacent layers, on every path",
+    statement: "Where the layers are a product of matrices, a step of gradient descent, on any rows, inputs and labels, \
+                changes log det(ΘⱼΘⱼᵀ), Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], by 2 log|det(I − η²GᵀG)|, G the gradient with respect to \
+                WⱼWⱼ₊₁.",
+    provenance: Provenance::Beyond,
+    strength: Strength::ExactIdentity,
+    alternative: "it stays, as under gradient flow",
+    test: Test::Network {
+        comparisons: |setting| from_the_left(setting).map(|_| 0),
+        measure: step,
+    },
+};
+
+/// Its mean under label noise.
+pub const LAW: Claim = Claim {
+    suite: Suite::Networks,
+    id: "network-label-noise",
+    title: "Label noise lowers log det of adjacent layers",
+    statement: "Where the layers are a product of matrices, in one step label noise of variance δ on n rows changes \
+                log det(ΘⱼΘⱼᵀ) by −2η²(δ/n) tr(Pⱼᵀ S_xx Pⱼ)|Rⱼ|² beside the descent's, P and R the products of the layers \
+                before and behind.",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "it does nothing",
+    test: Test::Network {
+        comparisons: |setting| lawful(setting).map(|pairs| pairs.len()),
+        measure: label_noise,
+    },
+};
+
+/// The drift of the singular values of all layers.
+pub const DRIFT: Claim = Claim {
+    suite: Suite::Networks,
+    id: "network-drift",
+    title: "Predicted drift of the singular values of each layer",
+    statement: "The mean change of each log σᵢ of each layer in one step is the predicted one: the slope of realised on \
+                predicted change is 1 for the whole, for the second-order part, and for own noise, repulsion and growth \
+                each.",
+    provenance: Provenance::Beyond,
+    strength: Strength::Asymptotic,
+    alternative: "a force is not there: its slope is 0, and that of the second-order part what is left without repulsion",
+    test: Test::Network {
+        comparisons: |setting| {
+            unbiased(setting)?;
+            affordable(setting).map(|()| 5)
+        },
+        measure: drift,
+    },
+};
+
+/// What higher orders in η may add, in units of what noise does.
+const LEFT_OUT: f64 = 0.02;
+/// Draws from which steps and margins are found.
+const PILOT: u64 = 256;
+/// Pairs of a descent and a stack that are measured, at most.
+const MOST_PAIRS: usize = 8;
+/// The most rows of a stack: its determinant is taken very often.
+const MOST_ROWS: usize = 64;
+/// Singular values nearer to each other, or to zero, are left out, over the largest.
+const LEAST_GAP: f64 = 1e-3;
+/// Draws of the noise at each state: so many if they cost no more than the operations of the level.
+const DRAWS: [u64; 2] = [300, 15_000];
+
+/// A descent and a stack, j from 1.
+type Pair<'a> = (&'a NoisyDescent, usize);
+
+/// Those of which the identity is stated.
+///
+/// # Errors
+/// In words, why there are none.
+fn from_the_left(setting: &NetworkSetting) -> Result<Vec<Pair<'_>>, String> {
+    let acts = |noise: &Noise| {
+        use Noise::{InputNoise, LabelFlips, LabelNoise, MiniBatch};
+        matches!(
+            noise,
+            LabelNoise { .. } | LabelFlips { .. } | MiniBatch { .. } | InputNoise { .. }
+        )
+    };
+    let plain = |d: &&NoisyDescent| {
+        let optimizer = &d.training.optimizer;
+        optimizer.momentum == 0.0
+            && optimizer.weight_decay == 0.0
+            && d.training.noise.iter().all(acts)
+    };
+    pairs(
+        setting,
+        &plain,
+        "every dynamics has momentum, weight decay, or noise on weights, gradients or units",
+    )
+}
+
+/// Those that have a law under label noise.
+///
+/// # Errors
+/// In words, why there are none.
+fn lawful(setting: &NetworkSetting) -> Result<Vec<Pair<'_>>, String> {
+    let alone = |d: &&NoisyDescent| {
+        let labels = matches!(d.training.noise.as_slice(), [Noise::LabelNoise { variance, .. }] if *variance > 0.0);
+        labels && d.is_plain()
+    };
+    pairs(
+        setting,
+        &alone,
+        "no dynamics has label noise alone, without momentum and weight decay",
+    )
+}
+
+fn pairs<'a>(
+    setting: &'a NetworkSetting,
+    suits: &dyn Fn(&&'a NoisyDescent) -> bool,
+    none: &str,
+) -> Result<Vec<Pair<'a>>, String> {
+    let layers = setting.network.layers();
+    let small = |j: &usize| layers[j - 1].inputs + layers[*j].outputs <= MOST_ROWS;
+    let stacks: Vec<usize> = setting.stacks()?.into_iter().filter(small).collect();
+    if stacks.is_empty() {
+        return Err(format!("measured up to {MOST_ROWS} rows of a stack only"));
+    }
+    let suited = setting.descents.iter().filter(suits);
+    let pairs = suited.flat_map(|d| stacks.iter().map(move |&j| (d, j)));
+    let pairs: Vec<Pair> = pairs.take(MOST_PAIRS).collect();
+    match pairs.is_empty() {
+        true => Err(none.into()),
+        false => Ok(pairs),
+    }
+}
+
+/// Descents with noise of mean zero and of one law at every step.
+///
+/// # Errors
+/// In words, why there are none.
+fn unbiased(setting: &NetworkSetting) -> Result<Vec<&NoisyDescent>, String> {
+    if setting.network.layers().iter().any(|layer| layer.diagonal) {
+        return Err("it is about dense layers".into());
+    }
+    let centred = |noise: &Noise| {
+        use Noise::{GradientNoise, LabelNoise, MiniBatch};
+        matches!(
+            noise,
+            LabelNoise { .. } | MiniBatch { .. } | GradientNoise { .. }
+        )
+    };
+    let suits = |d: &&NoisyDescent| {
+        let noise = &d.training.noise;
+        !noise.is_empty() && noise.iter().all(centred) && d.is_plain()
+    };
+    let found: Vec<&NoisyDescent> = setting.descents.iter().filter(suits).collect();
+    match found.is_empty() {
+        true => Err(
+            "no dynamics has noise of mean zero alone (label noise, gradient noise, mini-batches drawn afresh), without \
+             momentum and weight decay"
+                .into(),
+        ),
+        false => Ok(found),
+    }
+}
+
+/// Operations of one draw of the noise, roughly: a gradient for each layer, its projections, and a
+/// decomposition.
+fn cost(setting: &NetworkSetting) -> f64 {
+    let layers = setting.network.layers();
+    let all = setting.data.rows();
+    let rows = setting.descents.iter().map(|d| d.rows(all)).max();
+    let gradient = 6.0 * rows.unwrap_or(all) as f64 * setting.network.parameters() as f64;
+    let of_layer = |l: &rankfall_nets::network::Layer| {
+        let least = l.inputs.min(l.outputs) as f64;
+        2.0 * gradient + 40.0 * l.inputs as f64 * l.outputs as f64 * least
+    };
+    layers.iter().map(of_layer).sum()
+}
+
+/// States of the drift at each level, and operations that may be spent on all of them.
+const STATES: [usize; 3] = [6, 12, 24];
+const OPERATIONS: [f64; 3] = [3e9, 3e10, 3e11];
+
+/// That the least number of draws can be had at the full level.
+///
+/// # Errors
+/// In words, where it cannot.
+fn affordable(setting: &NetworkSetting) -> Result<(), String> {
+    let all = cost(setting) * STATES[2] as f64 * DRAWS[0] as f64;
+    match all <= OPERATIONS[2] {
+        true => Ok(()),
+        false => Err(format!(
+            "the network and a step's rows are too large for many draws of one step: {all:.0e} operations, of {:.0e} at \
+             most",
+            OPERATIONS[2]
+        )),
+    }
+}
+
+/// A linear network's Θⱼ.
+fn theta(trainer: &Trainer<f64>, stack: usize, values: &[f64]) -> Mat<f64> {
+    let layers = trainer.plan().network.layers();
+    let first = weights_of(&layers[stack - 1], values);
+    let second = weights_of(&layers[stack], values);
+    let rows = first.nrows();
+    Mat::from_fn(rows + second.ncols(), first.ncols(), |i, h| {
+        match i < rows {
+            true => first[(i, h)],
+            false => second[(h, i - rows)],
+        }
+    })
+}
+
+/// log det ΘΘᵀ, and the largest over the least singular value.
+fn log_det(theta: &Mat<f64>) -> Result<(f64, f64), Stop> {
+    let sigma = singular_values(theta);
+    let [largest, least] = [sigma.first(), sigma.last()].map(|s| s.copied().unwrap_or(0.0));
+    if least <= 1e-12 * largest {
+        return Err(Stop::Unmeasured(
+            "adjacent layers have less than full rank".into(),
+        ));
+    }
+    Ok((
+        sigma.iter().map(|s| 2.0 * libm::log(*s)).sum(),
+        largest / least,
+    ))
+}
+
+/// G of the gradient `values` at weights `at`, from WⱼᵀG: mⱼ₋₁ × mⱼ₊₁.
+fn product_gradient(trainer: &Trainer<f64>, stack: usize, at: &[f64], values: &[f64]) -> Mat<f64> {
+    let layers = trainer.plan().network.layers();
+    let first = weights_of(&layers[stack - 1], at);
+    let moves = weights_of(&layers[stack], values);
+    (&first * first.transpose())
+        .partial_piv_lu()
+        .solve(&first * &moves)
+}
+
+/// 2 log|det(I − η²GᵀG)|.
+fn of_step(g: &Mat<f64>, rate: f64) -> f64 {
+    let rows = (0..g.nrows()).flat_map(|i| (0..g.ncols()).map(move |b| (i, b)));
+    let scaled: Vec<f64> = rows.map(|place| rate * g[place]).collect();
+    let mut m = identity_minus_gram(&scaled, g.ncols());
+    2.0 * log_abs_det(&mut m, g.ncols())
+}
+
+fn diverged<E>(_: E) -> Stop {
+    Stop::Unmeasured("the network diverged".into())
+}
+
+fn step(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
+    let setting = bench.setting;
+    let pairs = from_the_left(setting).map_err(Stop::Unmeasured)?;
+    let steps = bench.level.pick(20, 200, 1000);
+    let comparisons = bench.each(pairs.len(), &|place| {
+        let (descent, stack) = pairs[place];
+        let rate = descent.training.step_size;
+        let noise = descent.training.noise.clone();
+        let mut trainer = setting.trainer(descent, noise, rate, 0)?;
+        let read =
+            |trainer: &Trainer<f64>| log_det(&theta(trainer, stack, &trainer.state().parameters));
+        let (start, condition) = read(&trainer)?;
+        let (mut law, mut size, mut worst) = (0.0, 0.0, condition);
+        for _ in 0..steps {
+            let at = trainer.state().parameters.clone();
+            let step = trainer.state().step;
+            let gradient = trainer.gradient_of_step(step).map_err(diverged)?.to_vec();
+            let change = of_step(&product_gradient(&trainer, stack, &at, &gradient), rate);
+            law += change;
+            size += change.abs();
+            trainer.step().map_err(diverged)?;
+            worst = read(&trainer)?.1.max(worst);
+        }
+        let measured = read(&trainer)?.0 - start;
+        // Each step rounds Θ; G comes from normal equations.
+        let rows = {
+            let layers = setting.network.layers();
+            (layers[stack - 1].inputs + layers[stack].outputs) as f64
+        };
+        let margin =
+            16.0 * rows * f64::EPSILON * (rows * steps as f64 * worst + worst * worst * size);
+        let what = format!(
+            "change of log det of layers {stack} and {} over {steps} steps, {}",
+            stack + 1,
+            descent.label
+        );
+        Ok(Comparison::exact(what, law, measured, margin).against(0.0))
+    })?;
+    Ok(Evidence {
+        comparisons,
+        figure: None,
+        sentence: format!(
+            "{steps} steps of the file's own from its first start, in double precision"
+        ),
+    })
+}
+
+/// Steps to the state number `unit`: along the first part of a run.
+fn steps_to(descent: &NoisyDescent, unit: usize) -> u64 {
+    (10 * (1 + unit as u64 % 6)).min(descent.training.steps)
+}
+
+fn label_noise(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
+    let setting = bench.setting;
+    let pairs = lawful(setting).map_err(Stop::Unmeasured)?;
+    let states = bench.level.pick(8, 16, 32);
+    let draws = bench.level.pick(500, 2000, 10_000);
+    let seen = bench.each(pairs.len() * states, &|place| {
+        in_one_step(setting, pairs[place / states], place % states, draws)
+    })?;
+    let mut comparisons = Vec::new();
+    for ((descent, stack), seen) in pairs.iter().zip(seen.chunks(states)) {
+        let changes: Vec<f64> = seen.iter().map(|s| s.0).collect();
+        let margin = 2.0 * seen.iter().map(|s| s.1).sum::<f64>() / states as f64;
+        let estimate = Estimate::of_sample(&changes)
+            .ok_or_else(|| Stop::Unmeasured("there are too few states".into()))?;
+        let what = format!(
+            "change of log det of layers {stack} and {} by label noise, in units of the rate, {}",
+            stack + 1,
+            descent.label
+        );
+        comparisons.push(Comparison::statistical(what, -1.0, estimate, margin).against(0.0));
+    }
+    Ok(Evidence {
+        comparisons,
+        figure: None,
+        sentence: format!(
+            "{draws} draws of one step at each of {states} states along the first 60 steps of a run"
+        ),
+    })
+}
+
+/// What label noise does in one step in units of the law, and what higher orders may add.
+fn in_one_step(
+    setting: &NetworkSetting,
+    (descent, stack): Pair,
+    unit: usize,
+    draws: u64,
+) -> Result<(f64, f64), Stop> {
+    let trajectory = unit as u64;
+    let weights = setting.weights(descent, steps_to(descent, unit), trajectory)?;
+    let noise = || descent.training.noise.clone();
+    let at = |noise: Vec<Noise>, rate: f64| -> Result<Trainer<f64>, Stop> {
+        let mut trainer = setting.trainer(descent, noise, rate, trajectory)?;
+        trainer.set_parameters(&weights);
+        Ok(trainer)
+    };
+    let mut pilot = at(noise(), 1.0)?;
+    let theta_at = theta(&pilot, stack, &weights);
+    let before = log_det(&theta_at)?.0;
+    let mut squares = Vec::new();
+    for draw in 0..PILOT {
+        let gradient = pilot
+            .gradient_of_step((1 << 59) + draw)
+            .map_err(diverged)?
+            .to_vec();
+        let g = product_gradient(&pilot, stack, &weights, &gradient);
+        squares.push(g.norm_l2() * g.norm_l2());
+    }
+    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / PILOT as f64;
+    let fourth = mean(&mut squares.iter().map(|s| s * s));
+    // The law of a step is quadratic in its length.
+    let stacks = pilot.plan().stack_law.stacks();
+    let place = stacks.iter().position(|&j| j == stack);
+    let place = place.ok_or_else(|| Stop::Unmeasured("these layers have no law".into()))?;
+    let mut short = at(noise(), 1e-6)?;
+    short.step().map_err(diverged)?;
+    let unit = -short.state().law[place] / 1e-12;
+    let rate = descent
+        .training
+        .step_size
+        .min((LEFT_OUT * unit / fourth).sqrt());
+    let bound = |s: &f64| {
+        let x = rate * rate * s;
+        if x < 1.0 {
+            x * x / (1.0 - x)
+        } else {
+            f64::INFINITY
+        }
+    };
+    let left_out = mean(&mut squares.iter().map(bound)) / (rate * rate * unit);
+    let quiet = at(Vec::new(), rate)?
+        .gradient_of_step(0)
+        .map_err(diverged)?
+        .to_vec();
+    let mut trainer = at(noise(), rate)?;
+    let alone = of_step(&product_gradient(&trainer, stack, &weights, &quiet), rate);
+    let mut sum = 0.0;
+    for draw in 0..draws {
+        let gradient = trainer
+            .gradient_of_step((1 << 58) + draw)
+            .map_err(diverged)?
+            .to_vec();
+        let after = &theta_at - theta(&trainer, stack, &gradient) * faer::Scale(rate);
+        sum += log_det(&after)?.0 - before;
+    }
+    Ok((
+        (sum / draws as f64 - alone) / (rate * rate * unit),
+        left_out,
+    ))
+}
+
+fn drift(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
+    let setting = bench.setting;
+    let descents = unbiased(setting).map_err(Stop::Unmeasured)?;
+    let [smallest, quick, full] = STATES;
+    let states = bench.level.pick(smallest, quick, full);
+    let [smallest, quick, full] = OPERATIONS;
+    let operations = bench.level.pick(smallest, quick, full);
+    let draws = (operations / (cost(setting) * states as f64)) as u64;
+    let draws = draws.clamp(DRAWS[0], DRAWS[1]);
+    let units = bench.each(states, &|unit| {
+        let descent = descents[unit % descents.len()];
+        let trajectory = unit as u64;
+        let steps = steps_to(descent, unit / descents.len());
+        let weights = setting.weights(descent, steps, trajectory)?;
+        let with = |noise: Vec<Noise>, rate: f64| -> Result<Trainer<f64>, Stop> {
+            let mut trainer = setting.trainer(descent, noise, rate, trajectory)?;
+            trainer.set_parameters(&weights);
+            Ok(trainer)
+        };
+        let at = |rate: f64| with(at_rate(descent, rate), rate);
+        let mut quiet = with(Vec::new(), descent.training.step_size)?;
+        Ok(Unit {
+            noise: descent.label.clone(),
+            points: changes(bench, &at, &mut quiet, draws, LEAST_GAP)?,
+        })
+    })?;
+    Ok(Evidence {
+        comparisons: slopes(&units)?,
+        figure: Some(figure(&units)),
+        sentence: format!(
+            "{draws} draws of one step at each of {states} states along the first 60 steps of a run, {} singular values; \
+             steps are so short that what is of third order is bounded",
+            units.iter().map(|unit| unit.points.len()).sum::<usize>()
+        ),
+    })
+}
+
+/// The noise of a descent for steps of another size: the law of the gradient stays what it is.
+fn at_rate(descent: &NoisyDescent, rate: f64) -> Vec<Noise> {
+    let scaled = |noise: &Noise| match noise {
+        Noise::GradientNoise { temperature } => Noise::GradientNoise {
+            temperature: temperature * rate / descent.training.step_size,
+        },
+        other => other.clone(),
+    };
+    descent.training.noise.iter().map(scaled).collect()
+}

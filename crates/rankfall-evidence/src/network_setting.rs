@@ -1,0 +1,145 @@
+//! A network of any depth as an experiment file gives it: its data, its start, and the noise of its
+//! dynamics, in double precision.
+
+use std::sync::Arc;
+
+use faer::Mat;
+use rankfall_core::simd::instructions::Instructions;
+use rankfall_nets::data::Dataset;
+use rankfall_nets::network::{Layer, Network};
+use rankfall_nets::noise::Noise;
+use rankfall_nets::schedule::Schedule;
+use rankfall_nets::training::{Plan, Trainer, TrainingSpec};
+
+use crate::evidence::{Stop, unmeasured};
+
+/// What claims about a given network are tested on.
+#[derive(Clone, Debug)]
+pub struct NetworkSetting {
+    /// In words.
+    pub words: String,
+    /// The network.
+    pub network: Network,
+    /// The rows it is trained on.
+    pub data: Arc<Dataset<f64>>,
+    /// Its descents.
+    pub descents: Vec<NoisyDescent>,
+    /// Whether each trajectory has initial weights of its own.
+    pub each_start: bool,
+    /// Of everything that is drawn.
+    pub seed: u64,
+}
+
+/// One dynamics of the file.
+#[derive(Clone, Debug)]
+pub struct NoisyDescent {
+    /// Its name.
+    pub label: String,
+    /// What it does.
+    pub training: TrainingSpec,
+}
+
+impl NoisyDescent {
+    /// Whether it has noise of a law that is the same at every step, and its steps are those of the
+    /// gradient alone.
+    pub fn is_plain(&self) -> bool {
+        let optimizer = &self.training.optimizer;
+        let in_order = |noise: &Noise| {
+            use rankfall_core::model::dynamics::Sampling::{Epochs, Sequential};
+            let Noise::MiniBatch { sampling, .. } = noise else {
+                return false;
+            };
+            matches!(sampling, Epochs | Sequential)
+        };
+        optimizer.momentum == 0.0
+            && optimizer.weight_decay == 0.0
+            && !self.training.noise.iter().any(in_order)
+    }
+
+    /// Rows of one step.
+    pub fn rows(&self, all: usize) -> usize {
+        let of = |noise: &Noise| match noise {
+            Noise::MiniBatch { batch_size, .. } => Some(*batch_size as usize),
+            _ => None,
+        };
+        self.training.noise.iter().find_map(of).unwrap_or(all)
+    }
+}
+
+impl NetworkSetting {
+    /// A trainer of this descent at the start of a trajectory, with steps of size `rate` throughout.
+    ///
+    /// # Errors
+    /// Weights that do not fit.
+    pub fn trainer(
+        &self,
+        descent: &NoisyDescent,
+        noise: Vec<Noise>,
+        rate: f64,
+        trajectory: u64,
+    ) -> Result<Trainer<f64>, Stop> {
+        let spec = TrainingSpec {
+            step_size: rate,
+            schedule: Schedule::default(),
+            steps: 1 << 40,
+            noise,
+            ..descent.training.clone()
+        };
+        let start = if self.each_start { trajectory } else { 0 };
+        Ok(Trainer::new(
+            Arc::new(Plan::new(&spec).map_err(unmeasured)?),
+            self.data.clone(),
+            trajectory,
+            start,
+            Instructions::best(),
+        ))
+    }
+
+    /// The weights to which this descent comes in so many steps.
+    ///
+    /// # Errors
+    /// A descent that diverged.
+    pub fn weights(
+        &self,
+        descent: &NoisyDescent,
+        steps: u64,
+        trajectory: u64,
+    ) -> Result<Vec<f64>, Stop> {
+        let training = &descent.training;
+        let noise = training.noise.clone();
+        let mut trainer = self.trainer(descent, noise, training.step_size, trajectory)?;
+        for _ in 0..steps {
+            let diverged = |_| Stop::Unmeasured(format!("{} diverged", descent.label));
+            trainer.step().map_err(diverged)?;
+        }
+        Ok(trainer.state().parameters.clone())
+    }
+
+    /// j of the adjacent layers Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], from 1, of a linear network that have a determinant:
+    /// mⱼ ≥ mⱼ₋₁ + mⱼ₊₁.
+    ///
+    /// # Errors
+    /// In words, why there is none.
+    pub fn stacks(&self) -> Result<Vec<usize>, String> {
+        if !self.network.is_product() {
+            return Err("it is about linear layers without biases".into());
+        }
+        let layers = self.network.layers();
+        let wide = |j: &usize| layers[j - 1].outputs >= layers[j - 1].inputs + layers[*j].outputs;
+        let stacks: Vec<usize> = (1..layers.len()).filter(wide).collect();
+        match stacks.is_empty() {
+            true => {
+                Err("no hidden layer is as wide as its neighbours together: log det is −∞".into())
+            }
+            false => Ok(stacks),
+        }
+    }
+}
+
+/// Among `values`, those of all parameters: the weights of this layer.
+pub fn weights_of(layer: &Layer, values: &[f64]) -> Mat<f64> {
+    let start = layer.weights.start;
+    Mat::from_fn(layer.inputs, layer.outputs, |i, j| {
+        values[start + i * layer.outputs + j]
+    })
+}

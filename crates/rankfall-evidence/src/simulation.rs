@@ -1,0 +1,246 @@
+//! Ensembles of the exact engine that claims about two linear layers run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError};
+use rankfall_core::measure::layout::Layout;
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::network::{Initialisation, Weights};
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::simd::instructions::Instructions;
+
+use crate::bench::{Bench, Supervisor};
+use crate::evidence::{Stop, unmeasured};
+
+/// An ensemble to be run.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    /// What moves the weights.
+    pub dynamics: Dynamics,
+    /// Tells the noise of several runs apart.
+    pub stream: u32,
+    /// How many trajectories.
+    pub trajectories: u64,
+    /// Steps at which everything is measured: 0 first, rising.
+    pub save_steps: Vec<u64>,
+    /// Whether to use the exact reductions.
+    pub reductions: bool,
+}
+
+/// What an ensemble left.
+pub struct Paths {
+    layout: Layout,
+    /// One list of cells per trajectory.
+    cells: Vec<(u64, Vec<f64>)>,
+    /// t of every save.
+    pub times: Vec<f64>,
+    /// Final weights of trajectory 0.
+    pub weights: Option<Weights>,
+}
+
+impl Simulation {
+    /// The stochastic gradient flow by the split Lie–Euler step, noise intensity `nu`, step `h`.
+    pub fn flow(nu: f64, h: f64, trajectories: u64, save_steps: Vec<u64>) -> Self {
+        Self::integrated(Integrator::LieEuler, nu, h, trajectories, save_steps)
+    }
+
+    /// The stochastic gradient flow by any integrator.
+    pub fn integrated(
+        integrator: Integrator,
+        nu: f64,
+        h: f64,
+        trajectories: u64,
+        save_steps: Vec<u64>,
+    ) -> Self {
+        Self::of(flow(integrator, nu, h), trajectories, save_steps)
+    }
+
+    /// Any dynamics.
+    pub fn of(dynamics: Dynamics, trajectories: u64, save_steps: Vec<u64>) -> Self {
+        Self {
+            dynamics,
+            stream: 0,
+            trajectories,
+            save_steps,
+            reductions: true,
+        }
+    }
+
+    /// With noise of its own.
+    #[must_use]
+    pub fn stream(mut self, stream: u32) -> Self {
+        self.stream = stream;
+        self
+    }
+
+    /// In plain double precision at full width.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.reductions = false;
+        self
+    }
+
+    fn time_unit(&self) -> f64 {
+        match self.dynamics.kind {
+            Kind::StochasticGradientFlow { time_step, .. } => time_step,
+            _ => self.dynamics.step_size,
+        }
+    }
+}
+
+impl Paths {
+    /// One observable: for every trajectory its values at all saves.
+    ///
+    /// # Errors
+    /// An observable that is not measured, or that is undefined somewhere.
+    pub fn observable(&self, name: &str, index: u32) -> Result<Vec<Vec<f64>>, Stop> {
+        let missing = || Stop::Unmeasured(format!("{name} {index} is not measured here"));
+        let place = self.layout.position(name, index).ok_or_else(missing)?;
+        let stride = self.layout.observables.len();
+        let of = |cells: &Vec<f64>| -> Vec<f64> {
+            cells.iter().skip(place).step_by(stride).copied().collect()
+        };
+        let all: Vec<Vec<f64>> = self.cells.iter().map(|(_, cells)| of(cells)).collect();
+        if all.iter().flatten().any(|v| v.is_nan()) {
+            return Err(Stop::Unmeasured(format!("{name} {index} is undefined")));
+        }
+        Ok(all)
+    }
+
+    /// A spectrum of `count` logarithms at one save: for every trajectory, largest first.
+    ///
+    /// # Errors
+    /// As for [`Self::observable`].
+    pub fn spectrum(&self, name: &str, count: usize, save: usize) -> Result<Vec<Vec<f64>>, Stop> {
+        let mut out = vec![Vec::with_capacity(count); self.cells.len()];
+        for index in 1..=count as u32 {
+            for (own, values) in out.iter_mut().zip(self.observable(name, index)?) {
+                own.push(values.get(save).copied().unwrap_or(f64::NAN));
+            }
+        }
+        Ok(out)
+    }
+}
+
+struct Silent<'a>(&'a dyn Supervisor);
+
+impl Control for Silent<'_> {
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
+    fn progress(&self, _done: u64, _total: u64) {}
+    fn checkpoint_interval(&self) -> Duration {
+        Duration::MAX
+    }
+    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Bench<'_> {
+    /// Runs an ensemble, all of whose trajectories must survive: statistics over survivors are not
+    /// those of the claim.
+    ///
+    /// # Errors
+    /// An interruption; a setup that is none; trajectories that diverged.
+    pub fn run(&self, setup: &Setup, simulation: &Simulation) -> Result<Paths, Stop> {
+        let time_unit = simulation.time_unit();
+        let spec = EnsembleSpec {
+            dynamics: simulation.dynamics.clone(),
+            stream: self.stream(simulation.stream),
+            trajectories: simulation.trajectories,
+            save_steps: simulation.save_steps.clone(),
+            time_unit,
+            rank_tolerance: 1e-3,
+            keep_trajectories: true,
+            reductions: simulation.reductions,
+            force_balance: None,            own_observables: Vec::new(),
+        };
+        let outcome = spec.run(
+            setup,
+            self.threads,
+            None,
+            &Silent(self.supervisor),
+            Instructions::best(),
+        );
+        let outcome = outcome.map_err(|error| match error {
+            RunError::Interrupted => Stop::Interrupted,
+            other => unmeasured(other),
+        })?;
+        let totals = outcome.statistics.totals();
+        let lost = totals.divergences();
+        if lost.count > 0 {
+            return Err(Stop::Unmeasured(format!(
+                "{} of {} trajectories diverged, the first at step {} of length {time_unit}",
+                lost.count,
+                simulation.trajectories,
+                lost.earliest.unwrap_or(0)
+            )));
+        }
+        let cells = totals.trajectories().map(<[_]>::to_vec).unwrap_or_default();
+        Ok(Paths {
+            layout: outcome.layout,
+            cells,
+            times: simulation
+                .save_steps
+                .iter()
+                .map(|&s| s as f64 * time_unit)
+                .collect(),
+            weights: outcome.final_weights,
+        })
+    }
+
+    /// Weights to which gradient flow takes the start of this problem in the time `time`.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub fn after_gradient_flow(&self, setup: &Setup, time: f64) -> Result<Weights, Stop> {
+        let flow = Dynamics {
+            kind: Kind::GradientFlow,
+            step_size: time,
+            label_noise: 0.0,
+            optimizer: Optimizer::default(),
+        };
+        let run = self.run(setup, &Simulation::of(flow, 1, vec![0, 1]))?;
+        run.weights
+            .ok_or_else(|| Stop::Unmeasured("gradient flow left no weights".into()))
+    }
+}
+
+/// These weights as the start of all trajectories, in this problem.
+pub fn started_at(problem: &Arc<Problem>, weights: Weights, seed: u64) -> Setup {
+    Setup {
+        source: Source::Shared(problem.clone()),
+        width: weights.w1.ncols(),
+        initialisation: Initialisation::Given(weights),
+        seed,
+        each_start: false,
+    }
+}
+
+/// The stochastic gradient flow of noise intensity `nu` with steps of length `h`.
+pub fn flow(integrator: Integrator, nu: f64, h: f64) -> Dynamics {
+    Dynamics {
+        kind: Kind::StochasticGradientFlow {
+            integrator,
+            time_step: h,
+            batch_size: 1,
+            forces: ForceScales::default(),
+            brownian_substeps: 1,
+        },
+        // ν = ηδ/b, with η = h and b = 1.
+        step_size: h,
+        label_noise: nu / h,
+        optimizer: Optimizer::default(),
+    }
+}
+
+/// 0 and `count` steps evenly up to `last`.
+pub fn even_saves(last: u64, count: u64) -> Vec<u64> {
+    let mut steps: Vec<u64> = (0..=count).map(|i| last * i / count).collect();
+    steps.dedup();
+    steps
+}
