@@ -118,8 +118,7 @@ fn comparison_section(summary: &Summary) -> String {
         html.push_str(&reasons(summary));
     }
     html.push_str("<h2 id=\"ends\">At the start and at the end</h2>\n");
-    html.push_str(&in_html(&table::losses(summary)));
-    html.push_str(&in_html(&table::ranks(summary)));
+    html.push_str(&in_html(&table::ends(summary)));
     html.push_str(&tolerances(summary));
     html
 }

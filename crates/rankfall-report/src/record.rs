@@ -183,6 +183,13 @@ impl DynamicsSummary {
         self.matrices.iter().find(|m| m.name == name)
     }
 
+    /// The same matrix of this dynamics.
+    #[must_use]
+    pub fn like(&self, other: &MatrixSummary) -> Option<&MatrixSummary> {
+        let same = |m: &&MatrixSummary| m.name == other.name && m.layer == other.layer;
+        self.matrices.iter().find(same)
+    }
+
     /// The weights of a layer, from 1.
     #[must_use]
     pub fn layer(&self, layer: u32) -> Option<&MatrixSummary> {

@@ -1,8 +1,9 @@
 //! What theory predicted and what was measured, at the start and the end of a run, for page and terminal.
 
+use crate::figures::ranks::matrices;
 use crate::figures::{falling_layer, matrix_symbol, name};
 use crate::number::{compact, from_natural_log, or_dash, significant, subscript};
-use crate::record::{DynamicsSummary, LossSummary, MatrixSummary, Prediction, Summary};
+use crate::record::{DynamicsSummary, LossSummary, Prediction, Summary};
 use crate::terminal;
 
 /// One long label must not push every other column off the screen.
@@ -55,11 +56,7 @@ fn table(summary: &Summary, columns: Vec<Column<'_>>) -> Table {
 /// Every table of a run, one below the other, no line longer than 80 characters.
 #[must_use]
 pub fn to_text(summary: &Summary) -> String {
-    let tables = [
-        predicted(summary),
-        Some(losses(summary)),
-        Some(ranks(summary)),
-    ];
+    let tables = [predicted(summary), Some(ends(summary))];
     let tables: Vec<String> = tables.iter().flatten().map(Table::to_text).collect();
     tables.join("\n")
 }
@@ -113,54 +110,66 @@ fn stack(prediction: &Prediction) -> String {
     format!("Θ{}", layer.unwrap_or_default())
 }
 
-/// ν, log det at the start, losses and accuracies, and how many trajectories diverged.
+/// ν, losses, accuracies and ranks at the start and the end, and how many trajectories diverged.
 #[must_use]
-pub fn losses(summary: &Summary) -> Table {
+pub fn ends(summary: &Summary) -> Table {
+    let mut columns = settings(summary);
+    columns.extend(ranks(summary));
+    columns.extend(losses(summary));
+    if summary.dynamics.iter().any(|d| d.diverged > 0) {
+        let diverged = |d: &DynamicsSummary| format!("{} of {}", d.diverged, d.trajectories);
+        columns.push(("diverged".into(), Box::new(diverged)));
+    }
+    table(summary, columns)
+}
+
+/// ν, and log det at the start.
+fn settings(summary: &Summary) -> Vec<Column<'_>> {
+    let any = |there: fn(&DynamicsSummary) -> bool| summary.dynamics.iter().any(there);
+    let mut columns: Vec<Column<'_>> = Vec::new();
+    if any(|d| d.noise_intensity > 0.0) {
+        columns.push(("ν".into(), Box::new(|d| compact(d.noise_intensity, 3))));
+    }
+    if any(|d| d.log_det.is_some()) {
+        let start = |d: &DynamicsSummary| d.log_det.as_ref().and_then(|det| det.initial);
+        let cell = move |d: &DynamicsSummary| start(d).map_or_else(dash, |v| compact(v, 6));
+        columns.push(("log det at start".into(), Box::new(cell)));
+    }
+    columns
+}
+
+/// Losses and accuracies. Where the loss of the optimum is known, the training loss is that above it.
+fn losses(summary: &Summary) -> Vec<Column<'_>> {
     type Of = fn(&DynamicsSummary) -> Option<&LossSummary>;
     const LOSSES: [(&str, Of); 6] = [
-        ("training loss", |d| Some(&d.loss)),
         ("excess loss", |d| d.excess_loss.as_ref()),
+        ("training loss", |d| match d.excess_loss {
+            Some(_) => None,
+            None => Some(&d.loss),
+        }),
         ("population loss", |d| d.population_loss.as_ref()),
         ("held-out loss", |d| d.held_out_loss.as_ref()),
         ("training accuracy", |d| d.accuracy.as_ref()),
         ("held-out accuracy", |d| d.held_out_accuracy.as_ref()),
     ];
-    let any = |there: &dyn Fn(&DynamicsSummary) -> bool| summary.dynamics.iter().any(there);
-    let mut columns: Vec<Column<'_>> = Vec::new();
-    if any(&|d| d.noise_intensity > 0.0) {
-        columns.push(("ν".into(), Box::new(|d| compact(d.noise_intensity, 3))));
-    }
-    if any(&|d| d.log_det.is_some()) {
-        let start = |d: &DynamicsSummary| d.log_det.as_ref().and_then(|det| det.initial);
-        let cell = move |d: &DynamicsSummary| start(d).map_or_else(dash, |v| compact(v, 6));
-        columns.push(("log det at start".into(), Box::new(cell)));
-    }
-    for (heading, of) in LOSSES {
-        if any(&|d| of(d).is_some()) {
-            columns.push((
-                heading.into(),
-                Box::new(move |d| of(d).map_or_else(dash, from_to)),
-            ));
-        }
-    }
-    let diverged = |d: &DynamicsSummary| format!("{} of {}", d.diverged, d.trajectories);
-    columns.push(("diverged".into(), Box::new(diverged)));
-    table(summary, columns)
+    let there = |of: &Of| summary.dynamics.iter().any(|d| of(d).is_some());
+    let shown = LOSSES.into_iter().filter(|(_, of)| there(of));
+    let cell = |of: Of| move |d: &DynamicsSummary| of(d).map_or_else(dash, from_to);
+    shown
+        .map(|(heading, of)| (heading.to_owned(), Box::new(cell(of)) as Box<_>))
+        .collect()
 }
 
-/// The numerical rank of every matrix, and of the layer that loses it the effective rank and the smallest
-/// singular value, at the start and the end.
-#[must_use]
-pub fn ranks(summary: &Summary) -> Table {
-    let problem = &summary.problem;
+/// The numerical rank of every matrix that can lose it, and of the layer of two that does the effective rank and
+/// the smallest singular value.
+fn ranks(summary: &Summary) -> Vec<Column<'_>> {
     let mut columns: Vec<Column<'_>> = Vec::new();
-    for matrix in summary.dynamics.first().map_or(&[][..], |d| &d.matrices) {
+    for matrix in matrices(summary) {
         let of = |d: &DynamicsSummary| {
-            let same = |m: &&MatrixSummary| m.name == matrix.name && m.layer == matrix.layer;
-            let rank = d.matrices.iter().find(same).map(|m| m.numerical_rank.rank);
+            let rank = d.like(matrix).map(|m| m.numerical_rank.rank);
             rank.map_or_else(dash, |rank| arrow(rank.initial, rank.final_mean, 3))
         };
-        let heading = format!("rank of {}", matrix_symbol(matrix, problem));
+        let heading = format!("rank of {}", matrix_symbol(matrix, &summary.problem));
         columns.push((heading, Box::new(of)));
     }
     if let Some((layer, symbol)) = falling_layer(summary) {
@@ -178,10 +187,10 @@ pub fn ranks(summary: &Summary) -> Table {
                 format!("{} → {}", last(&s.initial), last(&s.final_mean))
             })
         };
-        columns.push((format!("effective rank of {symbol}"), Box::new(effective)));
+        columns.push(("effective rank".into(), Box::new(effective)));
         columns.push((format!("smallest σ of {symbol}"), Box::new(smallest)));
     }
-    table(summary, columns)
+    columns
 }
 
 fn dash() -> String {
@@ -215,7 +224,9 @@ fn measured(mean: Option<f64>, std: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{LogDetSummary, ProblemSummary, RankSummary, Scalar, Spectrum};
+    use crate::record::{
+        LogDetSummary, MatrixSummary, ProblemSummary, RankSummary, Scalar, Spectrum,
+    };
 
     fn run(labels: &[&str]) -> Summary {
         let of = |label: &&str| {
@@ -307,7 +318,7 @@ mod tests {
     #[test]
     fn a_run_of_nothing_has_headings() {
         let nothing = Summary::default();
-        assert_eq!(losses(&nothing).headings, ["dynamics", "diverged"]);
-        assert_eq!(to_text(&nothing).lines().count(), 5);
+        assert_eq!(ends(&nothing).headings, ["dynamics"]);
+        assert_eq!(to_text(&nothing).lines().count(), 2);
     }
 }

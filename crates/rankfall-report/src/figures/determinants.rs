@@ -22,7 +22,13 @@ pub fn figure(run: &Run<'_>) -> Option<Figure> {
         .map(|j| {
             let title = format!("Layers {j} and {}", j + 1);
             let theta = format!("Θ{}", subscript(j as usize));
-            let label = format!("log det {theta}{theta}ᵀ");
+            let of = dynamics
+                .iter()
+                .find_map(|d| d.log_det_stacks.get(j as usize - 1));
+            let label = match of.is_some_and(|stack| stack.of == "theta_transpose_theta") {
+                true => format!("log det {theta}ᵀ{theta}"),
+                false => format!("log det {theta}{theta}ᵀ"),
+            };
             run.plot(&title, &label, &drawing, ("log_det", j), 0)
         })
         .collect();

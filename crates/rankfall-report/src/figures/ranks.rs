@@ -4,7 +4,7 @@ use crate::figures::curves::{Bands, Middle, Values};
 use crate::figures::{Figure, Run, capitalised, falling_layer, matrix_symbol, name};
 use crate::number::compact;
 use crate::plot::Plot;
-use crate::record::{DynamicsSummary, MatrixSummary, weights_name};
+use crate::record::{DynamicsSummary, MatrixSummary, Summary, weights_name};
 
 /// Layers whose ranks are drawn.
 const MOST_LAYERS: usize = 7;
@@ -23,7 +23,7 @@ pub fn figure(run: &Run<'_>) -> Figure {
     // Quantiles of whole numbers jump; their bands would be blocks that hide one another.
     let bare = run.drawing(Values::Ranks, Middle::Mean, Bands::None);
     let shares = run.drawing(Values::Plain, Middle::Mean, bands);
-    let matrices = matrices(run);
+    let matrices = matrices(run.summary);
     let notions = if matrices.len() <= FEW { 3 } else { 2 };
     let mut plots: Vec<Plot> = Vec::new();
     for matrix in &matrices {
@@ -69,18 +69,15 @@ pub fn figure(run: &Run<'_>) -> Figure {
     }
 }
 
-/// Whose ranks are drawn: of two layers the one that loses rank and the product, of others all that can.
-fn matrices<'a>(run: &Run<'a>) -> Vec<&'a MatrixSummary> {
-    let all = run
-        .summary
-        .dynamics
-        .first()
-        .map_or(&[][..], |d| &d.matrices);
-    if let Some((layer, _)) = falling_layer(run.summary) {
+/// Whose ranks are shown: of two layers the one that loses rank and the product, of others all that can.
+#[must_use]
+pub fn matrices(summary: &Summary) -> Vec<&MatrixSummary> {
+    let all = summary.dynamics.first().map_or(&[][..], |d| &d.matrices);
+    if let Some((layer, _)) = falling_layer(summary) {
         let shown = [weights_name(layer), "product".to_owned()];
         return all.iter().filter(|m| shown.contains(&m.name)).collect();
     }
-    let widths = &run.summary.problem.layers;
+    let widths = &summary.problem.layers;
     let (mut layers, mut features) = (0, 0);
     let wanted = |m: &&MatrixSummary| match m.layer.map(|j| j as usize) {
         Some(_) if m.name == "features" => {
@@ -123,8 +120,7 @@ fn caption(run: &Run<'_>, matrices: &[&MatrixSummary], notions: usize) -> String
 /// How the ranks of the first few of these changed.
 fn sentence(run: &Run<'_>, one: &DynamicsSummary, shown: &[&MatrixSummary]) -> Option<String> {
     let part = |shown: &&MatrixSummary| {
-        let same = |m: &&MatrixSummary| m.name == shown.name && m.layer == shown.layer;
-        let rank = one.matrices.iter().find(same)?.numerical_rank.rank;
+        let rank = one.like(shown)?.numerical_rank.rank;
         let (start, end) = (compact(rank.initial?, 3), compact(rank.final_mean?, 3));
         let symbol = matrix_symbol(shown, &run.summary.problem);
         Some(format!("of {symbol} from {start} to {end}"))
