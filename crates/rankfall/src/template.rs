@@ -27,32 +27,29 @@ impl TemplateKind {
 /// A complete experiment file with every key explained; valid as it stands.
 pub fn experiment(kind: TemplateKind) -> String {
     let text = match kind {
-        TemplateKind::Gaussian => format!(
-            "{GAUSSIAN}{}",
-            two_layers("10", "1.0", "2000.0", "500.0", "1e-3")
-        ),
-        // Of a file nobody knows the number of rows and columns: weights that are small for correlated
-        // inputs, more time and a coarser rank for directions of small variance. 200 is n, so that the
-        // intensity is that of the flow.
-        TemplateKind::File => format!(
-            "{FILE}{}",
-            two_layers("50", "0.3", "200.0", "1000.0", "1e-2")
-        ),
-        TemplateKind::Gram => {
-            let text = two_layers("50", "0.3", "200.0", "1000.0", "1e-2");
-            format!("{GRAM}{}", text.replace(SGD, ""))
-        }
+        TemplateKind::Gaussian => two_layers(GAUSSIAN, DRAWN, SGD),
+        TemplateKind::File => two_layers(FILE, GIVEN, SGD_OF_A_FILE),
+        TemplateKind::Gram => two_layers(GRAM, GIVEN, ""),
         TemplateKind::Layers => LAYERS.to_owned(),
     };
     // The files above are valid, as a test sees to.
     document::parse(&text).map_or(text, |root| annotated(&root))
 }
 
+/// Width, scale of the start, label noise of all rows, time and rank tolerance for drawn data, uncorrelated
+/// and of variance 1.
+const DRAWN: [&str; 5] = ["10", "1.0", "2000.0", "500.0", "1e-3"];
+/// The same for a file, of which nobody knows the number of rows and columns: weights that are small for
+/// correlated inputs, more time and a coarser rank for directions of small variance. The label noise is twice
+/// the rows that a file may have, for the intensity of the flow.
+const GIVEN: [&str; 5] = ["50", "0.3", "200.0", "1000.0", "1e-2"];
+
 const HEAD: &str = "\
 #:schema ./rankfall.schema.json
 # An experiment file for rankfall. Run it with `rankfall run FILE`; change single values with --set run.seed=2.
-# Lines that are commented out show other keys that would do there. Editors that know the first line (Even
-# Better TOML, taplo) complete and check keys after `rankfall schema > rankfall.schema.json` beside this file.
+# Lines that are commented out show other keys that would do there, with their default or another value.
+# Editors that know the first line (Even Better TOML, taplo) complete and check keys once there is
+# `rankfall schema > rankfall.schema.json` beside this file.
 ";
 
 const GAUSSIAN: &str = r#"
@@ -88,15 +85,20 @@ label_noise = 2.0
 batch_size = 1
 "#;
 
-/// The five dynamics of two linear layers.
-fn two_layers(width: &str, scale: &str, label_noise: &str, time: &str, tolerance: &str) -> String {
-    let sgd = match width {
-        "10" => SGD.to_owned(),
-        // Batches of four bound what a single row does.
-        _ => SGD.replace("2.0\nbatch_size = 1", "8.0\nbatch_size = 4"),
-    };
+/// Batches of four bound what a single row does.
+const SGD_OF_A_FILE: &str = r#"
+[[dynamics]]
+label = "SGD"
+kind = "sgd"
+label_noise = 8.0
+batch_size = 4
+"#;
+
+/// All dynamics of two linear layers.
+fn two_layers(data: &str, sizes: [&str; 5], sgd: &str) -> String {
+    let [width, scale, label_noise, time, tolerance] = sizes;
     format!(
-        r#"
+        r#"{data}
 [network]
 width = {width}
 init = {{ kind = "gaussian", scale = {scale} }}
@@ -225,14 +227,22 @@ fn section(
         let is_new = said.insert((keys.place, key.name));
         line(file, key, keys, value, is_new);
     }
-    let others = keys
-        .keys
-        .iter()
-        .filter(|key| !said.contains(&(keys.place, key.name)));
-    let others: Vec<&str> = others.map(|key| key.name).collect();
+    let others = keys.keys.iter();
+    let others = others.filter(|key| !said.contains(&(keys.place, key.name)));
+    let others: Vec<String> = others.map(brief).collect();
     if !others.is_empty() && keys.place == "[data]" {
         let names = others.join(", ");
         comment(file, &format!("# Other kinds have other keys: {names}."));
+    }
+}
+
+/// A key by its name, with the names and texts that may be in its value.
+fn brief(key: &Key) -> String {
+    let table = key.takes.table().or(key.takes.item().table());
+    match (table, key.takes.choices()) {
+        (Some(table), _) => format!("{} ({})", key.name, table.names().join(", ")),
+        (_, []) => key.name.to_owned(),
+        (_, texts) => format!("{} (\"{}\")", key.name, texts.join("\", \"")),
     }
 }
 
@@ -256,21 +266,29 @@ fn line(file: &mut String, key: &Key, keys: &SectionKeys, value: Option<&Value>,
     if !matches!(key.takes.choices(), [] | ["identity" | "auto"]) || key.name == "kind" {
         about += &format!(": {}", schema::words(&key.takes, keys).replace('`', ""));
     }
-    match (key.required, key.otherwise, key.default) {
-        (true, ..) | (_, "", "") => {}
-        (_, "", default) => about += &format!("; default {default}"),
-        (_, otherwise, _) => about += &format!("; default: {otherwise}"),
+    let is_shown = value.is_none() && key.example.is_empty();
+    match (key.otherwise, key.default) {
+        _ if key.required || is_shown => {}
+        ("", "") => {}
+        ("", default) => about += &format!("; default {default}"),
+        (otherwise, _) => about += &format!("; default: {otherwise}"),
     }
     let mut left = setting;
+    if left.len() >= COLUMN {
+        *file += &format!("{left}\n");
+        left.clear();
+    }
     for words in wrapped(&about, WIDTH - COLUMN) {
         *file += &format!("{left:COLUMN$}# {words}\n");
         left.clear();
     }
     let table = key.takes.table().or(key.takes.item().table());
     for inner in table.iter().flat_map(|table| table.keys) {
-        let values = schema::words(&inner.takes, table.unwrap_or(keys)).replace('`', "");
-        let name = format!("#     {}", inner.name);
-        let mut left = name;
+        let values = match inner.takes.table().or(inner.takes.item().table()) {
+            Some(_) => brief(inner),
+            None => schema::words(&inner.takes, table.unwrap_or(keys)).replace('`', ""),
+        };
+        let mut left = format!("#     {}", inner.name);
         for words in wrapped(&format!("{} ({values})", inner.about), WIDTH - COLUMN) {
             *file += &format!("{left:COLUMN$}{words}\n");
             left = "#".to_owned();

@@ -6,7 +6,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use unicode_width::UnicodeWidthStr;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,14 +179,14 @@ fn excerpt(number: &str, text: &str, before: usize, length: usize) -> String {
     let more = |is_cut: bool| if is_cut { "…" } else { "" };
     let (start, end) = (more(first > 0), more(last < all.len()));
     let at = before.clamp(first, last);
-    let marked = cut(at..at.saturating_add(length).min(last));
-    let indent = start.width() + cut(first..at).width();
+    let marked = at.saturating_add(length).min(last) - at;
+    let indent = start.chars().count() + at - first;
     let blank = " ".repeat(number.len());
     format!(
         "{blank} |\n{number} | {start}{}{end}\n{blank} | {}{}",
         cut(first..last),
         " ".repeat(indent),
-        "^".repeat(marked.width().max(1))
+        "^".repeat(marked.max(1))
     )
 }
 
@@ -398,14 +397,14 @@ mod tests {
 
     #[test]
     fn a_problem_shows_its_line_and_its_place() {
-        let root = parse("a = 1\n\tbé = \"漢\" # why\n").unwrap();
+        let root = parse("a = 1\n\t\"é\" = \"漢\" # why\n").unwrap();
         let Value::Table(entries) = root.value else {
             panic!("the root is a table")
         };
         let shown = |origin: &Origin| Problem::new(origin, "x").in_file("f").to_string();
         assert_eq!(
             shown(&entries[1].node.origin),
-            "rankfall: f:2:7: x\n  |\n2 |  bé = \"漢\" # why\n  |       ^^^^"
+            "rankfall: f:2:8: x\n  |\n2 |  \"é\" = \"漢\" # why\n  |        ^^^"
         );
         let set = parse_set_value("run.time=soon", "soon").origin;
         assert!(shown(&set).ends_with("\n | --set run.time=soon\n |                ^^^^"));

@@ -35,11 +35,11 @@ impl DynamicsSpec {
         }
     }
 
-    /// The step of its time axis; none where it is chosen later, or changes.
+    /// The step of its time axis, the first where it changes; none where it is chosen later.
     pub fn time_step(&self) -> Option<f64> {
         match self {
             Self::Flow(flow) => (!flow.automatic_time_step).then_some(flow.time_step),
-            Self::Descent(descent) => descent.schedule.is_constant().then_some(descent.step_size),
+            Self::Descent(descent) => Some(descent.step_size),
         }
     }
 

@@ -272,7 +272,7 @@ pub static DATA: SectionKeys = SectionKeys {
         key("x", ROWS, "The inputs, a list of rows; a row of one number needs no brackets")
             .required("[[0.0, 1.0], [1.0, 0.0]]").of(&["rows"], WRITTEN).dense(),
         key("y", ROWS, "The targets, as many rows").required("[[1.0], [0.0]]").of(&["rows"], WRITTEN).dense(),
-        key("path", Text, "The file, from the folder of this one: CSV, NPY, NPZ or Parquet; Gram matrices in NPZ")
+        key("path", Text, "The file, from the folder of this one: CSV, NPY, NPZ or Parquet; of Gram matrices NPZ with sxx, sxy, syy, n")
             .required("\"table.csv\"")
             .of(&["file", "gram"], "the others are drawn, written out, or more than one file"),
         key("targets", COLUMNS, "Target columns, one or a list, by name or by position from 0")

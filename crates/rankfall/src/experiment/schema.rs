@@ -157,7 +157,9 @@ pub fn words(takes: &Takes, section: &SectionKeys) -> String {
     };
     match takes {
         Takes::Flag => "true or false".to_owned(),
-        Takes::Whole(least, most) if *most < MOST => format!("whole number, {least} to {most}"),
+        Takes::Whole(least, most) if *most < u64::from(u32::MAX) => {
+            format!("whole number, {least} to {most}")
+        }
         Takes::Whole(least, _) => format!("whole number from {least}"),
         Takes::Number(Bound::Any) => "number".to_owned(),
         Takes::Number(Bound::Positive) => "number above 0".to_owned(),
@@ -166,10 +168,13 @@ pub fn words(takes: &Takes, section: &SectionKeys) -> String {
         Takes::Text => "text".to_owned(),
         Takes::Choice(texts) => quoted(texts),
         Takes::Kind => quoted(section.kinds),
-        Takes::List(item) => match words(item, section) {
-            item if item.starts_with("list") => "list of lists".to_owned(),
-            item if item.starts_with("table") => "list of tables".to_owned(),
-            item => format!("list of {item}"),
+        Takes::List(item) => match item {
+            Takes::Number(_) => "list of numbers".to_owned(),
+            Takes::Whole(..) => "list of whole numbers".to_owned(),
+            Takes::Text => "list of texts".to_owned(),
+            Takes::List(_) => "list of lists".to_owned(),
+            Takes::Table(_) => "list of tables".to_owned(),
+            _ => "list".to_owned(),
         },
         Takes::Table(_) | Takes::AnyTable => "table".to_owned(),
         Takes::Either(all) => {

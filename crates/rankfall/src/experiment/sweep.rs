@@ -536,7 +536,11 @@ pub fn as_toml(node: &Node) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Table(entries) => {
-            let key = |key: &str| toml::Value::from(key).to_string();
+            let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            let key = |key: &str| match !key.is_empty() && key.chars().all(is_bare) {
+                true => key.to_owned(),
+                false => toml::Value::from(key).to_string(),
+            };
             let entry = |e: &Entry| format!("{} = {}", key(&e.key), as_toml(&e.node));
             let entries: Vec<String> = entries.iter().map(entry).collect();
             format!("{{ {} }}", entries.join(", "))

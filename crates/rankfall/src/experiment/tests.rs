@@ -252,6 +252,7 @@ fn a_gram_matrix_has_no_rows() {
     assert!(sgd.contains("has no rows"), "{sgd}");
     let sets = [
         "dynamics.0.kind=label-noise-gradient-descent",
+        "dynamics.0.label_noise=1",
         "dynamics.0.label_noise_distribution=rademacher",
     ];
     let rademacher = read(&sets).unwrap_err().to_string();
