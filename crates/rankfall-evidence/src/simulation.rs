@@ -157,7 +157,8 @@ impl Bench<'_> {
             rank_tolerance: 1e-3,
             keep_trajectories: true,
             reductions: simulation.reductions,
-            force_balance: None,            own_observables: Vec::new(),
+            force_balance: None,
+            own_observables: Vec::new(),
         };
         let outcome = spec.run(
             setup,

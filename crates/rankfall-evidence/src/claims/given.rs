@@ -24,7 +24,7 @@ use crate::claims::drift::{Unit, changes, figure, slopes};
 use crate::decision::Comparison;
 use crate::evidence::{Evidence, Stop};
 use crate::linear::{identity_minus_gram, log_abs_det, singular_values};
-use crate::network_setting::{NoisyDescent, NetworkSetting, weights_of};
+use crate::network_setting::{NetworkSetting, NoisyDescent, weights_of};
 
 /// The determinant of adjacent layers, step by step.
 pub const STEP: Claim = Claim {
