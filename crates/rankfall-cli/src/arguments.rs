@@ -296,14 +296,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 #[command(after_long_help = VERIFY_EXAMPLES)]
 pub struct VerifyArguments {
-    /// An experiment file: its data, start, step size and label noise instead of the paper's
+    /// An experiment file: its data, start and noise instead of the paper's
     ///
-    /// Claims that say nothing about it are left out, with the reason.
+    /// Claims that say nothing about it do not apply, with the reason.
     #[arg(value_name = "EXPERIMENT.toml")]
     pub experiment: Option<PathBuf>,
-    /// Which list of claims
-    #[arg(long, value_enum, default_value_t = ClaimSuite::Exact)]
-    pub suite: ClaimSuite,
+    /// Only claims of this suite [default: exact; all about a network that the experiment gives by its layers]
+    #[arg(long, value_enum)]
+    pub suite: Option<ClaimSuite>,
     /// Folder for the results, new or of an earlier verify [default: runs/verify, or runs/verify-networks]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -1,9 +1,9 @@
 //! `rankfall verify`: claims measured one by one, a table on the way, a record and a page at the end.
 
-mod exact;
-mod networks;
+mod laboratory;
 mod progress;
 mod record;
+mod subject;
 mod table;
 
 use crate::arguments::{ClaimSuite, Effort, VerifyArguments};
@@ -13,10 +13,11 @@ use rankfall::experiment::nearest;
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::run_folder::lock::Held;
 use rankfall::run_folder::{REPORT, atomic};
-use rankfall_evidence::bench::Watch;
-use rankfall_evidence::claim::{Heading, Stop};
+use rankfall_evidence::bench::{Supervisor, seed_of};
 use rankfall_evidence::decision::FAMILY_WISE_RATE;
-use rankfall_evidence::{Finding, Level, Suite, Verdict};
+use rankfall_evidence::{
+    Claim, Finding, Level, Stop, Subject, Suite, Verdict, Verification, claims,
+};
 use rankfall_report::claims::{CLAIMS_SCHEMA, ClaimsRecord};
 use rankfall_report::{claim_lines, claims_closing, claims_heading, claims_page};
 use std::fs;
@@ -33,75 +34,61 @@ pub const CLAIMS: &str = "claims.json";
 /// Exit code 1 where a claim fails or something cannot be written, 2 for wrong input, 130 where it was
 /// interrupted; what was found until then is kept.
 pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
-    let known = headings(arguments.suite);
-    let asked = asked(arguments, &known)?;
-    if arguments.list {
+    let names: Vec<&str> = claims::ALL.iter().map(|claim| claim.id).collect();
+    let unknown = |id: &&String| !names.contains(&id.as_str());
+    if let Some(unknown) = arguments.only.iter().find(unknown) {
+        return Err(no_such_claim(unknown, &names));
+    }
+    if arguments.list && arguments.experiment.is_none() {
+        let asked = asked(arguments, arguments.suite.or(Some(ClaimSuite::Exact)))?;
         return crate::print(&table::listed(&asked));
     }
     let out = out_folder(arguments);
-    check_folder(&out)?;
-    let hold = || {
-        fs::create_dir_all(&out).map_err(|error| {
-            let message = format!("cannot make the folder {}: {error}", shown_path(&out));
-            Failure::input(message).hint("name another one with --out")
-        })?;
-        Held::take(&out)
-    };
-    let session = |frame: Frame| Session {
+    if !arguments.list {
+        check_folder(&out)?;
+    }
+    let subject = subject::read(arguments.experiment.as_deref(), arguments.seed)?;
+    let asked = asked_of(arguments, &subject)?;
+    if arguments.list {
+        return crate::print(&table::listed(&asked));
+    }
+    interruption::listen()?;
+    interruption::let_finish();
+    let (level, threads) = (level(arguments.level), threads(arguments));
+    let verification = Verification::new(
+        &subject,
+        level,
+        threads,
+        &Interruptible,
+        &laboratory::Laboratory,
+    );
+    fs::create_dir_all(&out).map_err(|error| {
+        let message = format!("cannot make the folder {}: {error}", shown_path(&out));
+        Failure::input(message).hint("name another one with --out")
+    })?;
+    let _held = Held::take(&out)?;
+    let session = Session {
         arguments,
         out: &out,
-        frame,
-        level: level(arguments.level),
+        setting: setting_words(arguments, &subject),
+        verification: &verification,
+        asked: &asked,
         width: progress::columns_of_stdout(),
         started: Instant::now(),
     };
-    match arguments.suite {
-        ClaimSuite::Exact => {
-            let setting = exact::setting(arguments)?;
-            let suite = Suite::new(&setting);
-            interruption::listen()?;
-            interruption::let_finish();
-            let frame = Frame {
-                seed: setting.seed,
-                setting: setting.words.clone(),
-                comparisons: suite.comparisons(),
-            };
-            let _held = hold()?;
-            session(frame).run(&exact::tasks(&suite, &asked, arguments))
-        }
-        ClaimSuite::Networks => {
-            networks::no_experiment(arguments)?;
-            interruption::listen()?;
-            interruption::let_finish();
-            let laboratory = networks::Laboratory;
-            let bench = networks::bench(&laboratory, arguments);
-            let _held = hold()?;
-            session(networks::frame(&bench)).run(&networks::tasks(&bench, &asked))
-        }
-    }
+    session.run()
 }
 
-/// A claim ready to be measured.
-struct Task<'a> {
-    id: &'static str,
-    /// About how long it takes, in units of any kind; only the time left is worked out from it.
-    cost: f64,
-    find: Box<dyn Fn() -> Result<Finding, Stop> + 'a>,
-}
-
-/// What a run of `verify` says of all its claims.
-struct Frame {
-    seed: u64,
-    /// What they are tested on, in words.
-    setting: String,
-    /// How many comparisons share the family-wise rate.
-    comparisons: usize,
-}
-
-fn headings(suite: ClaimSuite) -> Vec<Heading> {
-    match suite {
-        ClaimSuite::Exact => exact::headings(),
-        ClaimSuite::Networks => networks::headings(),
+/// What claims are tested on, in words.
+fn setting_words(arguments: &VerifyArguments, subject: &Subject) -> String {
+    match (arguments.suite, &arguments.experiment) {
+        (Some(ClaimSuite::Networks), None) => format!(
+            "the bundled experiments on networks and small regressions of their own, with data, start and noise of the \
+             seeds {}, {}, …; the numbers in the gallery are from seed 1",
+            seed_of(subject.seed(), 0),
+            seed_of(subject.seed(), 1)
+        ),
+        _ => subject.words().to_owned(),
     }
 }
 
@@ -112,35 +99,91 @@ fn level(effort: Effort) -> Level {
     }
 }
 
-/// The claims that were asked for, in the order of the list.
-fn asked(arguments: &VerifyArguments, known: &[Heading]) -> Result<Vec<Heading>, Failure> {
-    let only = &arguments.only;
-    let names: Vec<&str> = known.iter().map(|c| c.id).collect();
-    if let Some(unknown) = only.iter().find(|id| !names.contains(&id.as_str())) {
-        return Err(no_such_claim(unknown, arguments.suite, &names));
+fn suite(of_arguments: ClaimSuite) -> Suite {
+    match of_arguments {
+        ClaimSuite::Exact => Suite::Exact,
+        ClaimSuite::Networks => Suite::Networks,
     }
-    let asked = |c: &&Heading| only.is_empty() || only.iter().any(|id| id == c.id);
-    Ok(known.iter().filter(asked).copied().collect())
 }
 
-fn no_such_claim(unknown: &str, suite: ClaimSuite, names: &[&str]) -> Failure {
-    let failure = Failure::input(format!("there is no claim {}", quoted(unknown)));
-    let other = suite.other();
-    if headings(other).iter().any(|c| c.id == unknown) {
-        return failure.hint(format!("it is one of --suite {}", other.name()));
+/// The claims of a suite that were asked for, or of both, in the order of the list.
+fn asked(
+    arguments: &VerifyArguments,
+    of: Option<ClaimSuite>,
+) -> Result<Vec<&'static Claim>, Failure> {
+    let of_suite = |c: &&Claim| of.is_none_or(|of| c.suite == suite(of));
+    let only = &arguments.only;
+    if let Some(of) = of {
+        let elsewhere = |c: &&Claim| !of_suite(c) && only.iter().any(|id| id == c.id);
+        if let Some(claim) = claims::ALL.iter().find(elsewhere) {
+            let failure = Failure::input(format!("there is no claim {}", quoted(claim.id)));
+            let other = of.other().name();
+            return Err(failure.hint(format!("it is one of --suite {other}")));
+        }
     }
+    let asked = |c: &&Claim| only.is_empty() || only.iter().any(|id| id == c.id);
+    Ok(claims::ALL.iter().filter(of_suite).filter(asked).collect())
+}
+
+/// The same for what they are tested on: about a network given by its layers all are listed, those that
+/// apply first.
+fn asked_of(
+    arguments: &VerifyArguments,
+    subject: &Subject,
+) -> Result<Vec<&'static Claim>, Failure> {
+    let is_network = matches!(subject, Subject::Network(_));
+    let of = match arguments.suite {
+        None if !is_network => Some(ClaimSuite::Exact),
+        given => given,
+    };
+    let mut asked = asked(arguments, of)?;
+    let (Some(path), Some(of)) = (&arguments.experiment, of) else {
+        asked.sort_by_key(|claim| subject.comparisons(claim).is_err());
+        return Ok(asked);
+    };
+    match (of, is_network) {
+        (ClaimSuite::Networks, false) => {
+            let message = format!(
+                "claims about networks are tested on the bundled experiments and on networks given by layers, not on {}",
+                shown_path(path)
+            );
+            Err(Failure::input(message)
+                .hint("leave the file out, or leave out --suite networks for claims about it"))
+        }
+        (ClaimSuite::Exact, true) => {
+            let message = format!(
+                "claims of --suite exact are tested on two linear layers, not on {}",
+                shown_path(path)
+            );
+            Err(Failure::input(message)
+                .hint("leave the file out, or leave out --suite exact for claims about it"))
+        }
+        (ClaimSuite::Networks, true) => {
+            asked.sort_by_key(|claim| subject.comparisons(claim).is_err());
+            Ok(asked)
+        }
+        (ClaimSuite::Exact, false) => Ok(asked),
+    }
+}
+
+fn no_such_claim(unknown: &str, names: &[&str]) -> Failure {
+    let failure = Failure::input(format!("there is no claim {}", quoted(unknown)));
     let failure = match nearest(unknown, names) {
         Some(near) => failure.hint(format!("did you mean {near}?")),
         None => failure,
     };
-    let option = suite.option();
+    let of = |near: &str| claims::named(near).map(|claim| claim.suite);
+    let option = match nearest(unknown, names).and_then(of) {
+        Some(Suite::Networks) => ClaimSuite::Networks.option(),
+        _ => "",
+    };
     failure.hint(format!("rankfall verify{option} --list shows all of them"))
 }
 
 fn out_folder(arguments: &VerifyArguments) -> PathBuf {
     let name = match arguments.suite {
-        ClaimSuite::Exact => "verify",
-        ClaimSuite::Networks => "verify-networks",
+        Some(ClaimSuite::Networks) => "verify-networks",
+        _ => "verify",
     };
     let default = || Path::new("runs").join(name);
     arguments.out.clone().unwrap_or_else(default)
@@ -173,7 +216,7 @@ fn check_folder(path: &Path) -> Result<(), Failure> {
 
 struct Interruptible;
 
-impl Watch for Interruptible {
+impl Supervisor for Interruptible {
     fn interrupted(&self) -> bool {
         interruption::requested()
     }
@@ -183,22 +226,25 @@ impl Watch for Interruptible {
 struct Session<'a> {
     arguments: &'a VerifyArguments,
     out: &'a Path,
-    frame: Frame,
-    level: Level,
+    /// What the claims are tested on, in words.
+    setting: String,
+    verification: &'a Verification<'a>,
+    asked: &'a [&'static Claim],
     /// Of what is printed, in characters.
     width: usize,
     started: Instant,
 }
 
 impl Session<'_> {
-    fn run(&self, tasks: &[Task]) -> Result<(), Failure> {
-        let costs: Vec<f64> = tasks.iter().map(|task| task.cost).collect();
+    fn run(&self) -> Result<(), Failure> {
+        let subject = self.verification.subject;
+        let costs: Vec<f64> = self.asked.iter().map(|c| cost(c, subject)).collect();
         let bar = Bar::new(&costs, self.arguments.quiet);
         let mut findings = Vec::new();
         self.row(&bar, &claims_heading(self.width))?;
-        for (place, task) in tasks.iter().enumerate() {
-            bar.start(place, task.id);
-            match (task.find)() {
+        for (place, claim) in self.asked.iter().enumerate() {
+            bar.start(place, claim.id);
+            match self.verification.find(claim) {
                 Ok(finding) => {
                     let lines = claim_lines(&record::claim_record(&finding), self.width);
                     self.row(&bar, &lines)?;
@@ -212,7 +258,7 @@ impl Session<'_> {
                     let done = findings.len();
                     return Err(Failure::interrupted(format!(
                         "interrupted after {done} of {} claims; what was found is in {shown}",
-                        tasks.len()
+                        self.asked.len()
                     )));
                 }
             }
@@ -258,26 +304,37 @@ impl Session<'_> {
         ClaimsRecord {
             schema: CLAIMS_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            seed: self.frame.seed,
-            level: self.level.words().to_owned(),
-            setting: self.frame.setting.clone(),
+            seed: self.verification.subject.seed(),
+            level: self.verification.level.words().to_owned(),
+            setting: self.setting.clone(),
             command: self.command(),
             family_wise_rate: FAMILY_WISE_RATE,
-            comparisons: self.frame.comparisons as u64,
+            comparisons: self.comparisons() as u64,
             seconds: self.started.elapsed().as_secs_f64(),
             claims: findings.iter().map(record::claim_record).collect(),
         }
     }
 
+    /// How many comparisons share the family-wise rate: those of the suite, or, about a network given by
+    /// its layers, of the only one with claims that apply.
+    fn comparisons(&self) -> usize {
+        let of = |suite| self.verification.comparisons(suite);
+        let suites = [Suite::Exact, Suite::Networks];
+        let asked = suites
+            .iter()
+            .filter(|s| self.asked.iter().any(|c| c.suite == **s));
+        asked.map(|suite| of(*suite)).max().unwrap_or(1)
+    }
+
     /// What repeats it.
     fn command(&self) -> String {
-        let option = self.arguments.suite.option();
+        let option = self.arguments.suite.map_or("", ClaimSuite::option);
         let mut words = vec![format!("rankfall verify{option}")];
         words.extend(self.arguments.experiment.as_deref().map(shown_path));
         words.push(format!(
             "--level {} --seed {}",
-            self.level.words(),
-            self.frame.seed
+            self.verification.level.words(),
+            self.verification.subject.seed()
         ));
         words.extend(self.arguments.only.iter().map(|id| format!("--only {id}")));
         words.join(" ")
@@ -296,6 +353,20 @@ impl Session<'_> {
 
     fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         atomic::write_atomically(&self.out.join(name), |file| file.write_all(bytes)).map(|_| ())
+    }
+}
+
+/// Seconds of processor time at the quick level, roughly; only the time left is worked out from it.
+fn cost(claim: &Claim, subject: &Subject) -> f64 {
+    match claim.id {
+        _ if subject.comparisons(claim).is_err() => 0.0,
+        "step-determinant-sgd" | "extra-survivor" => 8.0,
+        "repulsion" | "larger-step-size" | "larger-label-noise" | "label-noise-limit" => 3.0,
+        "plain-doubles" | "strong-order" | "rank-deficient-teacher" => 2.0,
+        "network-drift" => 20.0,
+        id if id.starts_with("eigenvalue-") || id.starts_with("decay-rates") => 1.0,
+        _ if claim.suite == Suite::Networks => 6.0,
+        _ => 0.2,
     }
 }
 

@@ -108,11 +108,7 @@ impl<S: Sync> Bench<'_, S> {
 
     /// The seed of task or state number `unit`: never 1, from which the numbers in the gallery are.
     pub fn seed_of(&self, unit: usize) -> u64 {
-        self.seed
-            .wrapping_mul(1000)
-            .wrapping_add(2)
-            .wrapping_add(unit as u64)
-            .max(2)
+        seed_of(self.seed, unit)
     }
 
     /// Stops if somebody asked to.
@@ -180,6 +176,12 @@ impl<S: Sync> Bench<'_, S> {
             .into_values()
             .collect()
     }
+}
+
+/// The seed of task or state number `unit` under `seed`: never 1, from which the numbers in the gallery are.
+pub fn seed_of(seed: u64, unit: usize) -> u64 {
+    let first = seed.wrapping_mul(1000).wrapping_add(2);
+    first.wrapping_add(unit as u64).max(2)
 }
 
 impl<'a> Bench<'a, ()> {

@@ -62,7 +62,7 @@ pub struct Statement {
 
 /// A bundled experiment, whose values are named by it.
 #[derive(Clone, Copy, Debug)]
-pub struct Of(pub &'static str);
+pub(crate) struct Of(pub &'static str);
 
 impl Of {
     /// At the last save.

@@ -117,6 +117,16 @@ pub fn build_in_all(root: &Path) -> Result<(), Box<dyn Error>> {
 
 const CORE: &str = "crates/rankfall-core/src";
 
+/// Those whose claims take a second or two: a step, the noise, its reuse, a force, a closed form.
+pub const CHEAPEST: [&str; 6] = [
+    "no-ito-correction",
+    "noise-off-by-five-percent",
+    "sign-of-repulsion",
+    "stale-layer",
+    "noise-used-again",
+    "tall-form-for-wide",
+];
+
 /// All of them.
 pub const ALL: &[Breakage] = &[
     Breakage {

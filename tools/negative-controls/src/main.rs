@@ -3,20 +3,24 @@
 //!
 //! `negative-controls [--seeds N] [--keep DIR [--again]] [--check] [ID]...`, run in the workspace. Each breakage is an
 //! exact replacement in the sources of the core. The copy is built once in release mode with a switch for
-//! each, and the claims that should notice are measured at the quick level under each seed, and the power of the best comparison is worked out
-//! from a normal approximation to its statistic; or, for what no claim can see, one test is run, which must
-//! fail. `--check` only sees whether all replacements still match. `--keep DIR` works in DIR, so that a
-//! second run compiles less, and with `--again` nothing: it takes what the last run left there.
+//! each, and the claims that should notice are measured at the quick level under each seed, and the power of the best
+//! comparison is worked out from a normal approximation to its statistic; or, for what no claim can see, one test is
+//! run, which must fail. `--keep DIR` works in DIR, so that a second run compiles less, and with `--again` nothing: it
+//! takes what the last run left there.
+//!
+//! `--check` is for every change: the cheapest breakages (or those that are named) under one seed, each of which has to
+//! make a claim fail that does not fail without it. It compiles into the target folder of the workspace, where
+//! dependencies are already there.
 
 mod breakage;
 mod power;
 mod workspace;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use breakage::{ALL, Breakage, Catcher};
+use breakage::{ALL, Breakage, CHEAPEST, Catcher};
 use power::{Sample, best};
 use workspace::Copy;
 
@@ -69,10 +73,6 @@ fn run() -> Result<bool, Box<dyn Error>> {
     for breakage in ALL {
         breakage.check(&here)?;
     }
-    if arguments.check {
-        println!("{} breakages match", ALL.len());
-        return Ok(true);
-    }
     let temporary;
     let folder = match &arguments.keep {
         Some(folder) => folder.clone(),
@@ -84,8 +84,15 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let copy = if arguments.again {
         Copy::of_last_run(&folder)
     } else {
-        Copy::new(&here, &folder)?
+        let target = match arguments.check {
+            true => target_of(&here),
+            false => folder.join("target"),
+        };
+        Copy::new(&here, &folder, target)?
     };
+    if arguments.check {
+        return check(&copy, &arguments.only);
+    }
     println!("| breakage | what | noticed by | comparison | in | power | at least | normality |");
     println!("|---|---|---|---|---|---|---|---|");
     let mut all = true;
@@ -93,6 +100,50 @@ fn run() -> Result<bool, Box<dyn Error>> {
         if arguments.only.is_empty() || arguments.only.iter().any(|id| id == breakage.id) {
             all &= control(&copy, place + 1, breakage, arguments.seeds)?;
         }
+    }
+    Ok(all)
+}
+
+/// Where cargo puts what it builds of the workspace at `root`.
+fn target_of(root: &Path) -> PathBuf {
+    let given = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    root.join(given.unwrap_or_else(|| "target".into()))
+}
+
+/// Whether each of the cheapest breakages, or of those asked for, makes one of its claims fail, under one seed.
+fn check(copy: &Copy, only: &[String]) -> Result<bool, Box<dyn Error>> {
+    let mut all = true;
+    for (place, breakage) in ALL.iter().enumerate() {
+        let asked = match only {
+            [] => CHEAPEST.contains(&breakage.id),
+            only => only.iter().any(|id| id == breakage.id),
+        };
+        let Catcher::Claims(ids) = breakage.catcher else {
+            continue;
+        };
+        if !asked {
+            continue;
+        }
+        let fails = |which| -> Result<bool, Box<dyn Error>> {
+            let samples = Sample::all(&copy.comparisons(which, 1, ids)?);
+            if samples.is_empty() {
+                return Err(format!("{}: nothing was measured", breakage.id).into());
+            }
+            Ok(samples.iter().any(|sample| sample.caught > 0))
+        };
+        let (alone, broken) = (fails(0)?, fails(place + 1)?);
+        let word = match (alone, broken) {
+            (true, _) => "NOT TOLD: a claim fails without it",
+            (false, true) => "noticed",
+            (false, false) => "NOT NOTICED",
+        };
+        println!(
+            "{word}: {} ({}), by {}",
+            breakage.id,
+            breakage.what,
+            ids.join(", ")
+        );
+        all &= broken && !alone;
     }
     Ok(all)
 }

@@ -10,6 +10,9 @@ use crate::breakage::{SWITCH, build_in_all};
 /// Folders that are no sources.
 const LEFT_OUT: [&str; 3] = ["target", ".git", "runs"];
 
+/// What the example `comparisons` of the evidence crate is called in the copy.
+const EXAMPLE: &str = "comparisons_of_broken";
+
 /// The copy.
 pub struct Copy {
     root: PathBuf,
@@ -18,19 +21,22 @@ pub struct Copy {
 
 impl Copy {
     /// Copies the workspace at `from` into `folder`, builds the breakages into it, and the example
-    /// `comparisons` from it.
-    pub fn new(from: &Path, folder: &Path) -> Result<Self, Box<dyn Error>> {
+    /// `comparisons` from it, under another name and into `target`.
+    pub fn new(from: &Path, folder: &Path, target: PathBuf) -> Result<Self, Box<dyn Error>> {
         let root = folder.join("workspace");
         if root.exists() {
             fs::remove_dir_all(&root)?;
         }
         copy(from, &root)?;
         build_in_all(&root)?;
-        let copy = Self {
-            root,
-            target: folder.join("target"),
-        };
-        let example = ["-p", "rankfall-evidence", "--example", "comparisons"];
+        let examples = root.join("crates/rankfall-evidence/examples");
+        fs::rename(
+            examples.join("comparisons.rs"),
+            examples.join(format!("{EXAMPLE}.rs")),
+        )?;
+        let copy = Self { root, target };
+        // Of the whole workspace, so that dependencies have the features that they have in its tests.
+        let example = ["--workspace", "--example", EXAMPLE];
         let build = copy.cargo(&[&["build", "--release", "-q"], &example[..]].concat());
         succeed(build)?;
         Ok(copy)
@@ -65,7 +71,7 @@ impl Copy {
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .to_string();
-        let program = self.target.join("release/examples/comparisons");
+        let program = self.target.join("release/examples").join(EXAMPLE);
         let output = Command::new(program)
             .env(SWITCH, which.to_string())
             .args(["quick", "1", &seeds.to_string(), &threads])

@@ -106,9 +106,8 @@ mod tests {
 
     #[test]
     fn the_longest_line_fits_eighty_columns() {
-        let longest = crate::verify::exact::headings()
-            .into_iter()
-            .chain(crate::verify::networks::headings())
+        let longest = rankfall_evidence::claims::ALL
+            .iter()
             .map(|c| message(c.id, 3599.0, 0.5).chars().count())
             .max();
         let frame = "26/26 [============] ".len();

@@ -1,8 +1,8 @@
 //! From what claims found to the record that is written and drawn.
 
 use rankfall_evidence::Finding;
-use rankfall_evidence::decision::Judged;
-use rankfall_evidence::figure::{Curve, Figure, Style};
+use rankfall_evidence::decision::Judgement;
+use rankfall_evidence::picture::{Picture, Style, Trace};
 use rankfall_report::claims::{
     self, ClaimCurve, ClaimFigure, ClaimRecord, ComparisonRecord, CurveStyle,
 };
@@ -24,7 +24,7 @@ fn relation(margin: [f64; 2]) -> Option<String> {
     claims::relation(range(margin)?).map(str::to_owned)
 }
 
-fn comparison_record(judged: &Judged) -> ComparisonRecord {
+fn comparison_record(judged: &Judgement) -> ComparisonRecord {
     let comparison = &judged.comparison;
     ComparisonRecord {
         what: comparison.what.clone(),
@@ -45,8 +45,8 @@ pub fn claim_record(finding: &Finding) -> ClaimRecord {
         id: claim.id.to_owned(),
         title: claim.title.to_owned(),
         statement: claim.statement.to_owned(),
-        source: claim.source.words().to_owned(),
-        kind: claim.kind.words().to_owned(),
+        source: claim.provenance.words().to_owned(),
+        kind: claim.strength.words().to_owned(),
         alternative: claim.alternative.to_owned(),
         prediction: deciding.as_ref().and_then(|c| c.prediction),
         measured: deciding.as_ref().and_then(|c| c.measured),
@@ -62,7 +62,7 @@ pub fn claim_record(finding: &Finding) -> ClaimRecord {
     }
 }
 
-fn claim_figure(figure: &Figure) -> ClaimFigure {
+fn claim_figure(figure: &Picture) -> ClaimFigure {
     ClaimFigure {
         title: figure.title.clone(),
         caption: figure.caption.clone(),
@@ -74,7 +74,7 @@ fn claim_figure(figure: &Figure) -> ClaimFigure {
     }
 }
 
-fn claim_curve(curve: &Curve) -> ClaimCurve {
+fn claim_curve(curve: &Trace) -> ClaimCurve {
     let [low, high] = match &curve.interval {
         Some([low, high]) => [Some(low.clone()), Some(high.clone())],
         None => [None, None],

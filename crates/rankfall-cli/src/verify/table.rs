@@ -1,15 +1,15 @@
 //! The list of claims, in words and symbols.
 
-use rankfall_evidence::claim::Heading;
+use rankfall_evidence::Claim;
 
 /// All claims in words and symbols.
-pub fn listed(chosen: &[Heading]) -> String {
-    let entry = |c: &Heading| {
+pub fn listed(chosen: &[&Claim]) -> String {
+    let entry = |c: &&Claim| {
         format!(
             "{} ({}, {})\n  {}\n  {}\n  against: {}\n",
             c.id,
-            c.kind.words(),
-            c.source.words(),
+            c.strength.words(),
+            c.provenance.words(),
             c.title,
             c.statement,
             c.alternative
