@@ -8,8 +8,8 @@ use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::data::Dataset;
 use rankfall_nets::network::{Layer, Network};
 use rankfall_nets::noise::Noise;
-use rankfall_nets::schedule::Schedule;
-use rankfall_nets::training::{Plan, Trainer, TrainingSpec};
+use rankfall_nets::schedule::RateSchedule;
+use rankfall_nets::training::{TrainingPlan, Trainer, TrainingSpec};
 
 use crate::evidence::{Stop, unmeasured};
 
@@ -80,14 +80,14 @@ impl NetworkSetting {
     ) -> Result<Trainer<f64>, Stop> {
         let spec = TrainingSpec {
             step_size: rate,
-            schedule: Schedule::default(),
+            schedule: RateSchedule::default(),
             steps: 1 << 40,
             noise,
             ..descent.training.clone()
         };
         let start = if self.each_start { trajectory } else { 0 };
         Ok(Trainer::new(
-            Arc::new(Plan::new(&spec).map_err(unmeasured)?),
+            Arc::new(TrainingPlan::new(&spec).map_err(unmeasured)?),
             self.data.clone(),
             trajectory,
             start,

@@ -7,13 +7,13 @@ use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::scalar::Precision;
-use rankfall_nets::schedule::Schedule;
-use rankfall_nets::training::{Plan, Trainer, TrainingSpec};
+use rankfall_nets::schedule::RateSchedule;
+use rankfall_nets::training::{TrainingPlan, Trainer, TrainingSpec};
 
 use crate::evidence::{Stop, unmeasured};
 use crate::network_setting::weights_of;
@@ -75,18 +75,18 @@ impl Regression {
     ) -> Result<Trainer<f64>, Stop> {
         let spec = TrainingSpec {
             network: network.clone(),
-            initialisation: Initialisation::Gaussian { scale: 0.6 },
+            initialisation: WeightInitialisation::Gaussian { scale: 0.6 },
             loss: Loss::Squared,
             optimizer: Optimizer::default(),
             step_size: rate,
-            schedule: Schedule::default(),
+            schedule: RateSchedule::default(),
             steps: 1 << 40,
             noise,
             precision: Precision::F64,
             seed,
             stream: 0,
         };
-        let plan = Arc::new(Plan::new(&spec).map_err(unmeasured)?);
+        let plan = Arc::new(TrainingPlan::new(&spec).map_err(unmeasured)?);
         let data = plan.fit_training(self.dataset()?).map_err(unmeasured)?;
         let instructions = Instructions::best();
         Ok(Trainer::new(

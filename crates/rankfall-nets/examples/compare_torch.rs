@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::Network;
-use rankfall_nets::scalar::{Precision, Scalar};
-use rankfall_nets::training::{Plan, Trainer, TrainingSpec};
+use rankfall_nets::scalar::{Precision, Real};
+use rankfall_nets::training::{TrainingPlan, Trainer, TrainingSpec};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -62,7 +62,7 @@ fn numbers(tensor: &TensorView<'_>) -> Result<Vec<f64>, Box<dyn Error>> {
     })
 }
 
-fn train<T: Scalar>(mut spec: TrainingSpec, folder: &Path) -> Result<(), Box<dyn Error>> {
+fn train<T: Real>(mut spec: TrainingSpec, folder: &Path) -> Result<(), Box<dyn Error>> {
     let bytes = fs::read(folder.join("start.safetensors"))?;
     let tensors = SafeTensors::deserialize(&bytes)?;
     let network = Network::new(&spec.network)?;
@@ -80,7 +80,7 @@ fn train<T: Scalar>(mut spec: TrainingSpec, folder: &Path) -> Result<(), Box<dyn
             parameters[layer.biases.clone()].copy_from_slice(&biases);
         }
     }
-    spec.initialisation = Initialisation::Given(parameters);
+    spec.initialisation = WeightInitialisation::Given(parameters);
     let convert = |values: Vec<f64>| values.into_iter().map(T::of).collect();
     let y = numbers(&tensors.tensor("y")?)?;
     let targets = match spec.loss {
@@ -91,7 +91,7 @@ fn train<T: Scalar>(mut spec: TrainingSpec, folder: &Path) -> Result<(), Box<dyn
         },
     };
     let x = convert(numbers(&tensors.tensor("x")?)?);
-    let plan = Arc::new(Plan::new(&spec)?);
+    let plan = Arc::new(TrainingPlan::new(&spec)?);
     let data = plan.fit_training(Dataset::new(network.inputs(), x, targets)?)?;
     let mut trainer = Trainer::new(plan, Arc::new(data), 0, 0, Instructions::best());
     let clock = Instant::now();
@@ -106,7 +106,7 @@ fn train<T: Scalar>(mut spec: TrainingSpec, folder: &Path) -> Result<(), Box<dyn
     Ok(())
 }
 
-fn write<T: Scalar>(network: &Network, p: &[T], folder: &Path) -> Result<(), Box<dyn Error>> {
+fn write<T: Real>(network: &Network, p: &[T], folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut all: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     let bytes = |values: &mut dyn Iterator<Item = T>| -> Vec<u8> {
         values.flat_map(|v| v.to_f64().to_le_bytes()).collect()

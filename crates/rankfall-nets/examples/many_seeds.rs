@@ -9,14 +9,14 @@ use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
-use rankfall_nets::ensemble::{EnsembleSpec, Source};
-use rankfall_nets::initialisation::{Initialisation, Law};
+use rankfall_nets::ensemble::{TrainingEnsemble, DataSource};
+use rankfall_nets::initialisation::{WeightInitialisation, Law};
 use rankfall_nets::layout::MeasureSpec;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::{Architecture, NetworkSpec};
 use rankfall_nets::noise::Noise;
 use rankfall_nets::scalar::Precision;
-use rankfall_nets::schedule::Schedule;
+use rankfall_nets::schedule::RateSchedule;
 use rankfall_nets::teacher::{InputLaw, TeacherSpec};
 use rankfall_nets::training::TrainingSpec;
 
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         held_out: 0,
         inputs: InputLaw::Sphere,
         teacher: network(&[2, 3, 1]),
-        weights: Initialisation::Layers {
+        weights: WeightInitialisation::Layers {
             weights: vec![Law::Gaussian(1.0), Law::Signs(1.0)],
             biases: vec![],
         },
@@ -53,14 +53,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let training = TrainingSpec {
         network: network(&[2, 20, 1]),
-        initialisation: Initialisation::Layers {
+        initialisation: WeightInitialisation::Layers {
             weights: vec![Law::Gaussian(0.5), Law::Constant(0.0)],
             biases: vec![],
         },
         loss: Loss::Squared,
         optimizer: Optimizer::default(),
         step_size: 0.05,
-        schedule: Schedule::default(),
+        schedule: RateSchedule::default(),
         steps,
         noise: vec![Noise::MiniBatch {
             batch_size: 1,
@@ -70,14 +70,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         seed: 1,
         stream: 0,
     };
-    let spec = EnsembleSpec {
+    let spec = TrainingEnsemble {
         measure: MeasureSpec::at(vec![0, steps]),
         training,
         trajectories: seeds,
         each_start: true,
         keep_trajectories: false,
     };
-    let source: Source<f64> = Source::Teacher {
+    let source: DataSource<f64> = DataSource::Teacher {
         spec: teacher,
         each: false,
     };

@@ -11,14 +11,14 @@ use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::ensemble::{EnsembleSpec, Source};
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::ensemble::{TrainingEnsemble, DataSource};
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::layout::MeasureSpec;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::{Architecture, NetworkSpec};
 use rankfall_nets::noise::Noise;
-use rankfall_nets::scalar::{Precision, Scalar};
-use rankfall_nets::schedule::Schedule;
+use rankfall_nets::scalar::{Precision, Real};
+use rankfall_nets::schedule::RateSchedule;
 use rankfall_nets::training::TrainingSpec;
 
 const STEPS: u64 = 1000;
@@ -28,11 +28,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     measure::<f64>(Precision::F64)
 }
 
-fn measure<T: Scalar>(precision: Precision) -> Result<(), Box<dyn Error>> {
+fn measure<T: Real>(precision: Precision) -> Result<(), Box<dyn Error>> {
     let mut reader = StreamKey::new(1, Purpose::Inputs, 0).reader(0, 0);
     let x = (0..640 * 784).map(|_| T::of(reader.normal())).collect();
     let classes = (0..640).map(|_| reader.below(10) as u32).collect();
-    let source = Source::Shared {
+    let source = DataSource::Shared {
         train: Dataset::new(784, x, Targets::Classes(classes))?,
         held_out: None,
     };
@@ -43,11 +43,11 @@ fn measure<T: Scalar>(precision: Precision) -> Result<(), Box<dyn Error>> {
             bias: true,
             kind: Architecture::Dense,
         },
-        initialisation: Initialisation::He,
+        initialisation: WeightInitialisation::He,
         loss: Loss::SoftmaxCrossEntropy,
         optimizer: Optimizer::default(),
         step_size: 0.01,
-        schedule: Schedule::default(),
+        schedule: RateSchedule::default(),
         steps: STEPS,
         noise: vec![Noise::MiniBatch {
             batch_size: 64,
@@ -62,7 +62,7 @@ fn measure<T: Scalar>(precision: Precision) -> Result<(), Box<dyn Error>> {
         for (place, every) in [STEPS, 100].into_iter().enumerate() {
             let mut measure = MeasureSpec::at((0..=STEPS / every).map(|s| s * every).collect());
             measure.losses_every = u64::MAX;
-            let spec = EnsembleSpec {
+            let spec = TrainingEnsemble {
                 measure,
                 training: training.clone(),
                 trajectories: 1,

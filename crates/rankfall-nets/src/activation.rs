@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// Slope of the leaky rectifier for negative arguments.
 pub const LEAK: f64 = 0.01;
@@ -44,7 +44,7 @@ impl Activation {
     }
 
     /// Writes f(z) for every z.
-    pub fn apply<T: Scalar>(self, z: &[T], out: &mut [T]) {
+    pub fn apply<T: Real>(self, z: &[T], out: &mut [T]) {
         let leak = T::of(LEAK);
         let pairs = out.iter_mut().zip(z);
         match self {
@@ -60,7 +60,7 @@ impl Activation {
     }
 
     /// Multiplies every entry of `delta` by f′(z).
-    pub fn chain<T: Scalar>(self, z: &[T], delta: &mut [T]) {
+    pub fn chain<T: Real>(self, z: &[T], delta: &mut [T]) {
         let leak = T::of(LEAK);
         let pairs = delta.iter_mut().zip(z);
         match self {
@@ -87,7 +87,7 @@ impl Activation {
 }
 
 /// 1/(1 + e⁻ᶻ) without overflow.
-pub fn sigmoid<T: Scalar>(z: T) -> T {
+pub fn sigmoid<T: Real>(z: T) -> T {
     if z > T::ZERO {
         T::ONE / (T::ONE + (-z).exp())
     } else {
@@ -96,11 +96,11 @@ pub fn sigmoid<T: Scalar>(z: T) -> T {
     }
 }
 
-fn normal_distribution<T: Scalar>(z: T) -> T {
+fn normal_distribution<T: Real>(z: T) -> T {
     T::of(0.5) * (T::ONE + (z * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf())
 }
 
-fn normal_density<T: Scalar>(z: T) -> T {
+fn normal_density<T: Real>(z: T) -> T {
     const INVERSE_ROOT_TWO_PI: f64 = 0.398_942_280_401_432_7;
     T::of(INVERSE_ROOT_TWO_PI) * (T::of(-0.5) * z * z).exp()
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::loss::Loss;
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// What the network should answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Dataset<T> {
 
 /// Data that do not fit together, or not a network.
 #[derive(Clone, Debug, Error, PartialEq)]
-pub enum DataError {
+pub enum DatasetError {
     /// No rows or no columns.
     #[error("there are {rows} rows of {columns} {what}; at least one of each is needed")]
     Empty {
@@ -114,14 +114,14 @@ pub enum DataError {
     },
 }
 
-impl<T: Scalar> Dataset<T> {
+impl<T: Real> Dataset<T> {
     /// Rows of `inputs` numbers each, row-major.
     ///
     /// # Errors
     /// Nothing in it, lengths that differ, numbers that are not finite.
-    pub fn new(inputs: usize, x: Vec<T>, targets: Targets<T>) -> Result<Self, DataError> {
+    pub fn new(inputs: usize, x: Vec<T>, targets: Targets<T>) -> Result<Self, DatasetError> {
         let rows = x.len().checked_div(inputs).unwrap_or(0);
-        let empty = |what, rows, columns| DataError::Empty {
+        let empty = |what, rows, columns| DatasetError::Empty {
             what,
             rows,
             columns,
@@ -138,7 +138,7 @@ impl<T: Scalar> Dataset<T> {
             Targets::Values { .. } => usize::MAX,
         };
         if target_rows != rows || x.len() != rows * inputs {
-            return Err(DataError::Rows {
+            return Err(DatasetError::Rows {
                 inputs: rows,
                 targets: target_rows,
             });
@@ -146,7 +146,7 @@ impl<T: Scalar> Dataset<T> {
         let bad = |values: &[T]| values.iter().position(|v| !v.to_f64().is_finite());
         if let Some(place) = bad(&x) {
             let row = place / inputs;
-            return Err(DataError::NotFinite {
+            return Err(DatasetError::NotFinite {
                 what: "inputs",
                 row,
             });
@@ -155,7 +155,7 @@ impl<T: Scalar> Dataset<T> {
             && let Some(place) = bad(values)
         {
             let row = place / columns;
-            return Err(DataError::NotFinite {
+            return Err(DatasetError::NotFinite {
                 what: "targets",
                 row,
             });
@@ -175,17 +175,17 @@ impl<T: Scalar> Dataset<T> {
     ///
     /// # Errors
     /// Targets that are classes, or of another number.
-    pub fn with_target_scales(mut self, scales: Vec<f64>) -> Result<Self, DataError> {
+    pub fn with_target_scales(mut self, scales: Vec<f64>) -> Result<Self, DatasetError> {
         match self.targets {
             Targets::Values { columns, .. } if columns == scales.len() => {
                 self.target_scales = scales;
                 Ok(self)
             }
-            Targets::Values { columns, .. } => Err(DataError::Outputs {
+            Targets::Values { columns, .. } => Err(DatasetError::Outputs {
                 columns,
                 layer: scales.len(),
             }),
-            Targets::Classes(_) => Err(DataError::ScaledClasses),
+            Targets::Classes(_) => Err(DatasetError::ScaledClasses),
         }
     }
 
@@ -199,9 +199,9 @@ impl<T: Scalar> Dataset<T> {
     ///
     /// # Errors
     /// Data that do not fit the network or the loss.
-    pub fn fit(self, loss: Loss, inputs: usize, outputs: usize) -> Result<Self, DataError> {
+    pub fn fit(self, loss: Loss, inputs: usize, outputs: usize) -> Result<Self, DatasetError> {
         if self.inputs != inputs {
-            return Err(DataError::Inputs {
+            return Err(DatasetError::Inputs {
                 columns: self.inputs,
                 layer: inputs,
             });
@@ -212,17 +212,19 @@ impl<T: Scalar> Dataset<T> {
                 let count = if one_output { 2 } else { outputs };
                 check_classes(&classes, count)?;
                 match loss {
-                    Loss::SoftmaxCrossEntropy if outputs == 1 => return Err(DataError::OneClass),
+                    Loss::SoftmaxCrossEntropy if outputs == 1 => {
+                        return Err(DatasetError::OneClass);
+                    }
                     Loss::SoftmaxCrossEntropy => Targets::Classes(classes),
                     Loss::Squared | Loss::Logistic => one_hot(&classes, outputs, one_output),
                 }
             }
             Targets::Values { .. } if loss == Loss::SoftmaxCrossEntropy => {
-                return Err(DataError::NeedsClasses);
+                return Err(DatasetError::NeedsClasses);
             }
             Targets::Values { columns, values } => {
                 if columns != outputs {
-                    return Err(DataError::Outputs {
+                    return Err(DatasetError::Outputs {
                         columns,
                         layer: outputs,
                     });
@@ -313,7 +315,7 @@ impl<T: Scalar> Dataset<T> {
     }
 
     /// The same data in another precision.
-    pub fn converted<U: Scalar>(&self) -> Dataset<U> {
+    pub fn converted<U: Real>(&self) -> Dataset<U> {
         let convert = |values: &[T]| values.iter().map(|v| U::of(v.to_f64())).collect();
         Dataset {
             inputs: self.inputs,
@@ -331,10 +333,10 @@ impl<T: Scalar> Dataset<T> {
     }
 }
 
-fn check_classes(classes: &[u32], outputs: usize) -> Result<(), DataError> {
+fn check_classes(classes: &[u32], outputs: usize) -> Result<(), DatasetError> {
     match classes.iter().position(|&c| c as usize >= outputs) {
         None => Ok(()),
-        Some(row) => Err(DataError::Class {
+        Some(row) => Err(DatasetError::Class {
             row,
             class: classes[row],
             outputs,
@@ -342,18 +344,18 @@ fn check_classes(classes: &[u32], outputs: usize) -> Result<(), DataError> {
     }
 }
 
-fn check_probabilities<T: Scalar>(values: &[T], columns: usize) -> Result<(), DataError> {
+fn check_probabilities<T: Real>(values: &[T], columns: usize) -> Result<(), DatasetError> {
     let outside = |v: &T| !(0.0..=1.0).contains(&v.to_f64());
     match values.iter().position(outside) {
         None => Ok(()),
-        Some(place) => Err(DataError::Probability {
+        Some(place) => Err(DatasetError::Probability {
             row: place / columns,
             value: values[place].to_f64(),
         }),
     }
 }
 
-fn one_hot<T: Scalar>(classes: &[u32], outputs: usize, one_output: bool) -> Targets<T> {
+fn one_hot<T: Real>(classes: &[u32], outputs: usize, one_output: bool) -> Targets<T> {
     let mut values = vec![T::ZERO; classes.len() * outputs];
     for (row, &class) in values.chunks_exact_mut(outputs).zip(classes) {
         if one_output {
@@ -383,7 +385,7 @@ mod tests {
     fn data_that_do_not_fit_are_refused_in_words() {
         let classes =
             |c: &[u32]| Dataset::new(1, vec![0.5; c.len()], Targets::<f64>::Classes(c.to_vec()));
-        let message = |e: DataError| e.to_string();
+        let message = |e: DatasetError| e.to_string();
         let out = classes(&[0, 3])
             .expect("sound")
             .fit(Loss::SoftmaxCrossEntropy, 1, 3);
@@ -398,7 +400,7 @@ mod tests {
         );
         assert!(matches!(
             fit(Loss::SoftmaxCrossEntropy, 1),
-            Err(DataError::Class { .. })
+            Err(DatasetError::Class { .. })
         ));
         let logistic = fit(Loss::Logistic, 1).expect("0 and 1");
         assert_eq!(logistic.targets(), &values(1, &[0.0, 1.0]));
@@ -409,38 +411,38 @@ mod tests {
         assert!(!regression.has_classes());
         assert!(matches!(
             regression.clone().fit(Loss::Logistic, 1, 1),
-            Err(DataError::Probability { row: 1, .. })
+            Err(DatasetError::Probability { row: 1, .. })
         ));
         assert_eq!(
             regression.clone().fit(Loss::SoftmaxCrossEntropy, 1, 1),
-            Err(DataError::NeedsClasses)
+            Err(DatasetError::NeedsClasses)
         );
         assert!(matches!(
             regression.clone().fit(Loss::Squared, 2, 1),
-            Err(DataError::Inputs { .. })
+            Err(DatasetError::Inputs { .. })
         ));
         assert!(matches!(
             regression.fit(Loss::Squared, 1, 2),
-            Err(DataError::Outputs { .. })
+            Err(DatasetError::Outputs { .. })
         ));
         assert!(matches!(
             Dataset::new(2, vec![1.0; 4], values(1, &[f64::NAN, 0.0])),
-            Err(DataError::NotFinite {
+            Err(DatasetError::NotFinite {
                 what: "targets",
                 row: 0
             })
         ));
         assert!(matches!(
             Dataset::new(2, vec![1.0; 5], values(1, &[0.0, 0.0])),
-            Err(DataError::Rows { .. })
+            Err(DatasetError::Rows { .. })
         ));
         assert!(matches!(
             Dataset::new(2, vec![], values(1, &[0.0])),
-            Err(DataError::Empty { .. })
+            Err(DatasetError::Empty { .. })
         ));
         assert!(matches!(
             Dataset::new(0, vec![1.0], values(1, &[0.0])),
-            Err(DataError::Empty { .. })
+            Err(DatasetError::Empty { .. })
         ));
     }
 

@@ -12,15 +12,15 @@ use rankfall_core::ensemble::statistics::{BlockSamples, Divergence, Statistics, 
 use rankfall_core::simd::instructions::Instructions;
 
 use crate::data::Dataset;
-use crate::layout::{Layout, MeasureError, MeasureSpec};
-use crate::observe::Observer;
-use crate::scalar::Scalar;
+use crate::layout::{MeasureError, MeasureSpec, MeasurementLayout};
+use crate::observe::TrainingObserver;
+use crate::scalar::Real;
 use crate::teacher::{TeacherError, TeacherSpec};
-use crate::training::{Plan, Trainer, TrainerState, TrainingError, TrainingSpec};
+use crate::training::{Trainer, TrainerState, TrainingError, TrainingPlan, TrainingSpec};
 
 /// Where trajectories get their data.
 #[derive(Clone, Debug)]
-pub enum Source<T> {
+pub enum DataSource<T> {
     /// The same for all.
     Shared {
         /// To train on.
@@ -39,7 +39,7 @@ pub enum Source<T> {
 
 /// An ensemble, and what is to be saved of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EnsembleSpec {
+pub struct TrainingEnsemble {
     /// The run.
     pub training: TrainingSpec,
     /// How many trajectories.
@@ -56,9 +56,9 @@ pub struct EnsembleSpec {
 
 /// What a finished ensemble leaves.
 #[derive(Clone, Debug)]
-pub struct Outcome<T: Scalar> {
+pub struct TrainingOutcome<T: Real> {
     /// What was measured, in the order of the cells of one save.
-    pub layout: Layout,
+    pub layout: MeasurementLayout,
     /// t = Σ η at each save.
     pub times: Vec<f64>,
     /// Trajectories that were run.
@@ -89,7 +89,7 @@ pub enum EnsembleError {
 /// A trajectory as far as it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "")]
-struct Progress<T: Scalar> {
+struct Progress<T: Real> {
     state: TrainerState<T>,
     /// Measurements so far, save by save.
     values: Vec<f64>,
@@ -101,10 +101,10 @@ struct Progress<T: Scalar> {
 /// Data as a trajectory sees them.
 type Parts<T> = (Arc<Dataset<T>>, Option<Arc<Dataset<T>>>);
 
-impl EnsembleSpec {
+impl TrainingEnsemble {
     /// Trajectories that are run: one where all would be the same.
-    pub fn effective_trajectories<T: Scalar>(&self, source: &Source<T>) -> u64 {
-        let own_data = matches!(source, Source::Teacher { each: true, .. });
+    pub fn effective_trajectories<T: Real>(&self, source: &DataSource<T>) -> u64 {
+        let own_data = matches!(source, DataSource::Teacher { each: true, .. });
         match self.training.noise.is_empty() && !self.each_start && !own_data {
             true => self.trajectories.min(1),
             false => self.trajectories,
@@ -116,14 +116,14 @@ impl EnsembleSpec {
     /// # Errors
     /// A description that cannot be run; an interruption; a checkpoint that cannot be kept or does
     /// not fit.
-    pub fn run<T: Scalar>(
+    pub fn run<T: Real>(
         &self,
-        source: &Source<T>,
+        source: &DataSource<T>,
         threads: usize,
         resume: Option<&Checkpoint>,
         control: &dyn Control,
         instructions: Instructions,
-    ) -> Result<Outcome<T>, RunError<EnsembleError>> {
+    ) -> Result<TrainingOutcome<T>, RunError<EnsembleError>> {
         let all = 0..self.effective_trajectories(source);
         self.run_part(source, all, threads, resume, control, instructions)
     }
@@ -131,20 +131,20 @@ impl EnsembleSpec {
     /// Runs some of the trajectories: the statistics of parts absorb each other to those of the whole.
     ///
     /// # Errors
-    /// As for [`EnsembleSpec::run`].
-    pub fn run_part<T: Scalar>(
+    /// As for [`TrainingEnsemble::run`].
+    pub fn run_part<T: Real>(
         &self,
-        source: &Source<T>,
+        source: &DataSource<T>,
         part: Range<u64>,
         threads: usize,
         resume: Option<&Checkpoint>,
         control: &dyn Control,
         instructions: Instructions,
-    ) -> Result<Outcome<T>, RunError<EnsembleError>> {
+    ) -> Result<TrainingOutcome<T>, RunError<EnsembleError>> {
         let ensemble = Training::new(self, source, instructions).map_err(RunError::Start)?;
         let (statistics, final_parameters) =
             runner::run(&ensemble, part, threads, resume, control)?;
-        Ok(Outcome {
+        Ok(TrainingOutcome {
             times: ensemble.plan.times(&self.measure.save_steps),
             trajectories: ensemble.trajectories,
             layout: ensemble.layout,
@@ -154,7 +154,7 @@ impl EnsembleSpec {
     }
 
     /// Statistics of `trajectories` in all that have taken nothing in, to absorb those of parts.
-    pub fn empty_statistics(&self, layout: &Layout, trajectories: u64) -> Statistics {
+    pub fn empty_statistics(&self, layout: &MeasurementLayout, trajectories: u64) -> Statistics {
         let logarithmic = layout
             .observables
             .iter()
@@ -165,15 +165,15 @@ impl EnsembleSpec {
     }
 }
 
-fn draw<T: Scalar>(
-    plan: &Plan,
-    source: &Source<T>,
+fn draw<T: Real>(
+    plan: &TrainingPlan,
+    source: &DataSource<T>,
     training: &TrainingSpec,
     trajectory: u64,
 ) -> Result<Parts<T>, EnsembleError> {
     let (train, held_out) = match source {
-        Source::Shared { train, held_out } => (train.clone(), held_out.clone()),
-        Source::Teacher { spec, .. } => {
+        DataSource::Shared { train, held_out } => (train.clone(), held_out.clone()),
+        DataSource::Teacher { spec, .. } => {
             let data = spec.draw(training.seed, trajectory)?;
             (data.train, data.held_out)
         }
@@ -183,23 +183,23 @@ fn draw<T: Scalar>(
 }
 
 /// The trajectories of a training run, one to a block, and what its workers need to know.
-struct Training<'a, T: Scalar> {
-    spec: &'a EnsembleSpec,
-    source: &'a Source<T>,
+struct Training<'a, T: Real> {
+    spec: &'a TrainingEnsemble,
+    source: &'a DataSource<T>,
     instructions: Instructions,
-    plan: Arc<Plan>,
+    plan: Arc<TrainingPlan>,
     shared_data: Option<Parts<T>>,
     trajectories: u64,
-    layout: Layout,
+    layout: MeasurementLayout,
 }
 
-impl<'a, T: Scalar> Training<'a, T> {
+impl<'a, T: Real> Training<'a, T> {
     fn new(
-        spec: &'a EnsembleSpec,
-        source: &'a Source<T>,
+        spec: &'a TrainingEnsemble,
+        source: &'a DataSource<T>,
         instructions: Instructions,
     ) -> Result<Self, EnsembleError> {
-        let plan = Arc::new(Plan::new(&spec.training)?);
+        let plan = Arc::new(TrainingPlan::new(&spec.training)?);
         let trajectories = spec.effective_trajectories(source);
         if trajectories == 0 {
             return Err(EnsembleError::NoTrajectories);
@@ -207,8 +207,8 @@ impl<'a, T: Scalar> Training<'a, T> {
         let first = draw(&plan, source, &spec.training, 0)?;
         spec.measure.check(&plan, &first.0)?;
         let (train, held_out) = first.clone();
-        let observer = Observer::new(plan.clone(), &spec.measure, train, held_out);
-        let own_data = matches!(source, Source::Teacher { each: true, .. });
+        let observer = TrainingObserver::new(plan.clone(), &spec.measure, train, held_out);
+        let own_data = matches!(source, DataSource::Teacher { each: true, .. });
         Ok(Self {
             spec,
             source,
@@ -228,7 +228,7 @@ impl<'a, T: Scalar> Training<'a, T> {
     }
 }
 
-impl<T: Scalar> Trajectories for Training<'_, T> {
+impl<T: Real> Trajectories for Training<'_, T> {
     type Block = Member<T>;
     type Progress = Progress<T>;
     type Weights = Vec<T>;
@@ -256,7 +256,7 @@ impl<T: Scalar> Trajectories for Training<'_, T> {
         progress: Option<Progress<T>>,
     ) -> Result<Member<T>, EnsembleError> {
         let (train, held_out) = self.data(number)?;
-        let observer = Observer::new(
+        let observer = TrainingObserver::new(
             self.plan.clone(),
             &self.spec.measure,
             train.clone(),
@@ -332,10 +332,10 @@ impl<T: Scalar> Trajectories for Training<'_, T> {
 }
 
 /// A trajectory under way.
-struct Member<T: Scalar> {
+struct Member<T: Real> {
     number: u64,
     trainer: Trainer<T>,
-    observer: Observer<T>,
+    observer: TrainingObserver<T>,
     save_steps: Vec<u64>,
     values: Vec<f64>,
     saved: usize,
@@ -344,7 +344,7 @@ struct Member<T: Scalar> {
     diverged: Option<u64>,
 }
 
-impl<T: Scalar> Member<T> {
+impl<T: Real> Member<T> {
     /// Takes at most `steps` steps, saving on the way; true once it has ended.
     fn advance(&mut self, steps: u64) -> bool {
         let mut left = steps;

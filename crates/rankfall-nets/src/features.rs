@@ -7,14 +7,14 @@ use rankfall_core::random::{Purpose, StreamKey};
 use crate::data::Dataset;
 use crate::gradient::Workspace;
 use crate::network::Network;
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 use crate::spectra::Spectrum;
 
 /// Features whose activations correlate more than this count as one.
 const SAME_FEATURE: f64 = 0.95;
 
 /// `count` distinct rows of `data`, drawn from the seed, in their order; all if there are no more.
-pub fn probe_rows<T: Scalar>(data: &Dataset<T>, count: u64, seed: u64) -> Vec<u32> {
+pub fn probe_rows<T: Real>(data: &Dataset<T>, count: u64, seed: u64) -> Vec<u32> {
     let rows = data.rows() as u32;
     if count >= u64::from(rows) {
         return (0..rows).collect();
@@ -42,12 +42,12 @@ pub struct Sparsity {
 }
 
 /// The spectrum of the features `h` (rows × width).
-pub fn spectrum<T: Scalar>(h: &[T], width: usize) -> Spectrum {
+pub fn spectrum<T: Real>(h: &[T], width: usize) -> Spectrum {
     Spectrum::of(MatRef::from_row_major_slice(h, h.len() / width, width))
 }
 
 /// The sparsity of the features `h` (rows × width).
-pub fn sparsity<T: Scalar>(h: &[T], width: usize) -> Sparsity {
+pub fn sparsity<T: Real>(h: &[T], width: usize) -> Sparsity {
     let rows = h.len() / width;
     let column = |u: usize| h.iter().skip(u).step_by(width).map(|v| v.to_f64());
     let active = |u: usize| column(u).filter(|&v| v != 0.0).count();
@@ -92,7 +92,7 @@ fn standardised(mut values: Vec<f64>) -> Vec<f64> {
 }
 
 /// The Jacobian of all outputs on the rows of `x` by the parameters: (rows · k) × parameters.
-pub fn jacobian<T: Scalar>(network: &Network, parameters: &[T], x: &[T]) -> Mat<T> {
+pub fn jacobian<T: Real>(network: &Network, parameters: &[T], x: &[T]) -> Mat<T> {
     let k = network.outputs();
     let rows = x.len() / network.inputs();
     let mut values = vec![T::ZERO; rows * k * network.parameters()];

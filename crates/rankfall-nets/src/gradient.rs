@@ -7,7 +7,7 @@ use crate::data::Targets;
 use crate::loss::Loss;
 use crate::matrix::{Into, multiply, multiply_transposed_left, multiply_transposed_right};
 use crate::network::{Layer, Network};
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// Room for the passes over a batch, grown as needed and reused from step to step.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Workspace<T> {
     rows: usize,
 }
 
-impl<T: Scalar> Workspace<T> {
+impl<T: Real> Workspace<T> {
     /// For a network.
     pub fn new(network: &Network) -> Self {
         let depth = network.layers().len();
@@ -137,7 +137,7 @@ impl<T: Scalar> Workspace<T> {
 }
 
 /// z ← input W + b.
-fn affine<T: Scalar>(layer: &Layer, parameters: &[T], input: &[T], z: &mut [T]) {
+fn affine<T: Real>(layer: &Layer, parameters: &[T], input: &[T], z: &mut [T]) {
     let weights = &parameters[layer.weights.clone()];
     let (rows, n) = (z.len() / layer.outputs, layer.outputs);
     if layer.diagonal {
@@ -160,7 +160,7 @@ fn affine<T: Scalar>(layer: &Layer, parameters: &[T], input: &[T], z: &mut [T]) 
 }
 
 /// ∂W = inputᵀδ, ∂b = Σδ.
-fn layer_gradient<T: Scalar>(layer: &Layer, input: &[T], delta: &[T], gradient: &mut [T]) {
+fn layer_gradient<T: Real>(layer: &Layer, input: &[T], delta: &[T], gradient: &mut [T]) {
     let n = layer.outputs;
     let rows = delta.len() / n;
     let weights = &mut gradient[layer.weights.clone()];
@@ -186,7 +186,7 @@ fn layer_gradient<T: Scalar>(layer: &Layer, input: &[T], delta: &[T], gradient: 
 }
 
 /// below ← δ Wᵀ.
-fn pull_back<T: Scalar>(layer: &Layer, parameters: &[T], delta: &[T], below: &mut [T]) {
+fn pull_back<T: Real>(layer: &Layer, parameters: &[T], delta: &[T], below: &mut [T]) {
     let weights = &parameters[layer.weights.clone()];
     let n = layer.outputs;
     if layer.diagonal {

@@ -5,8 +5,8 @@ use crate::data::{Dataset, Targets};
 use crate::gradient::Workspace;
 use crate::loss::Loss;
 use crate::network::Layer;
-use crate::scalar::Scalar;
-use crate::training::Plan;
+use crate::scalar::Real;
+use crate::training::TrainingPlan;
 
 /// Rows that pass through the network at once.
 const CHUNK: usize = 256;
@@ -28,8 +28,8 @@ pub struct Inert {
     pub still_layers: Vec<usize>,
 }
 
-/// What of a network with these weights is inert on `data`, which must come from [`Plan::fit`].
-pub fn inert<T: Scalar>(plan: &Plan, data: &Dataset<T>, parameters: &[T]) -> Inert {
+/// What of a network with these weights is inert on `data`, which must come from [`TrainingPlan::fit`].
+pub fn inert<T: Real>(plan: &TrainingPlan, data: &Dataset<T>, parameters: &[T]) -> Inert {
     let layers = plan.network.layers();
     let hidden = &layers[..layers.len() - 1];
     let mut alive: Vec<Vec<bool>> = hidden.iter().map(|l| vec![false; l.outputs]).collect();
@@ -66,7 +66,7 @@ pub fn inert<T: Scalar>(plan: &Plan, data: &Dataset<T>, parameters: &[T]) -> Ine
 }
 
 /// Marks the units that pass a gradient on some row of `z`, rows × units.
-fn mark_alive<T: Scalar>(activation: Activation, z: &[T], alive: &mut [bool]) {
+fn mark_alive<T: Real>(activation: Activation, z: &[T], alive: &mut [bool]) {
     let mut derivative = vec![T::ONE; z.len()];
     activation.chain(z, &mut derivative);
     let largest = match activation {
@@ -80,7 +80,7 @@ fn mark_alive<T: Scalar>(activation: Activation, z: &[T], alive: &mut [bool]) {
     }
 }
 
-fn still_layers<T: Scalar>(layers: &[Layer], gradient: &[f64], parameters: &[T]) -> Vec<usize> {
+fn still_layers<T: Real>(layers: &[Layer], gradient: &[f64], parameters: &[T]) -> Vec<usize> {
     let norm = |values: &mut dyn Iterator<Item = f64>| {
         values.fold(0.0, |sum: f64, v| v.mul_add(v, sum)).sqrt()
     };
@@ -103,7 +103,7 @@ fn still_layers<T: Scalar>(layers: &[Layer], gradient: &[f64], parameters: &[T])
 
 /// The loss of the best prediction that is the same for every row: half the variances of the targets, or
 /// the entropies of their means.
-pub fn constant_loss<T: Scalar>(loss: Loss, data: &Dataset<T>) -> f64 {
+pub fn constant_loss<T: Real>(loss: Loss, data: &Dataset<T>) -> f64 {
     let n = data.rows() as f64;
     match data.targets() {
         Targets::Classes(classes) => {
@@ -137,26 +137,26 @@ fn times_log(q: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::initialisation::Initialisation;
+    use crate::initialisation::WeightInitialisation;
     use crate::network::{Architecture, NetworkSpec};
     use crate::scalar::Precision;
-    use crate::schedule::Schedule;
+    use crate::schedule::RateSchedule;
     use crate::training::TrainingSpec;
     use rankfall_core::model::optimizer::Optimizer;
 
-    fn plan(activation: Activation) -> Plan {
-        Plan::new(&TrainingSpec {
+    fn plan(activation: Activation) -> TrainingPlan {
+        TrainingPlan::new(&TrainingSpec {
             network: NetworkSpec {
                 layers: vec![1, 3, 1],
                 activation,
                 bias: true,
                 kind: Architecture::Dense,
             },
-            initialisation: Initialisation::Gaussian { scale: 1.0 },
+            initialisation: WeightInitialisation::Gaussian { scale: 1.0 },
             loss: Loss::Squared,
             optimizer: Optimizer::default(),
             step_size: 0.1,
-            schedule: Schedule::default(),
+            schedule: RateSchedule::default(),
             steps: 1,
             noise: Vec::new(),
             precision: Precision::F64,

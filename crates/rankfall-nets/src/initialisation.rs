@@ -8,7 +8,7 @@ use rankfall_core::linalg::dense::{product, thin_svd};
 use rankfall_core::random::{Purpose, StreamKey, StreamReader};
 
 use crate::network::{Layer, Network};
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// The law of one layer's entries, independent of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub enum Law {
 /// How initial weights are made. Biases start at zero unless something else is said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Initialisation {
+pub enum WeightInitialisation {
     /// N(0, scale²) entries.
     Gaussian {
         /// Standard deviation.
@@ -95,7 +95,7 @@ pub enum InitialisationError {
     Scale(f64),
 }
 
-impl Initialisation {
+impl WeightInitialisation {
     /// Whether it can be drawn for `network`.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl Initialisation {
     }
 
     /// The parameters of `trajectory` under `seed`; [`Self::check`] must hold.
-    pub fn draw<T: Scalar>(&self, network: &Network, seed: u64, trajectory: u64) -> Vec<T> {
+    pub fn draw<T: Real>(&self, network: &Network, seed: u64, trajectory: u64) -> Vec<T> {
         let layers = network.layers();
         let mut reader = StreamKey::new(seed, Purpose::InitialWeights, 0).reader(trajectory, 0);
         let mut values = vec![0.0; network.parameters()];
@@ -327,12 +327,12 @@ mod tests {
     fn laws_have_their_moments() {
         let network = network(&[300, 400, 2], true);
         for (initialisation, variance, fourth) in [
-            (Initialisation::Gaussian { scale: 0.3 }, 0.09, 3.0),
-            (Initialisation::He, 2.0 / 300.0, 3.0),
-            (Initialisation::Glorot, 2.0 / 700.0, 3.0),
-            (Initialisation::PytorchDefault, 1.0 / 900.0, 1.8),
+            (WeightInitialisation::Gaussian { scale: 0.3 }, 0.09, 3.0),
+            (WeightInitialisation::He, 2.0 / 300.0, 3.0),
+            (WeightInitialisation::Glorot, 2.0 / 700.0, 3.0),
+            (WeightInitialisation::PytorchDefault, 1.0 / 900.0, 1.8),
             (
-                Initialisation::Layers {
+                WeightInitialisation::Layers {
                     weights: vec![Law::Signs(2.5), Law::Constant(0.0)],
                     biases: vec![],
                 },
@@ -357,14 +357,14 @@ mod tests {
             );
             let biases = &values[network.layers()[0].biases.clone()];
             let zero = biases.iter().all(|&b| b == 0.0);
-            assert_eq!(zero, initialisation != Initialisation::PytorchDefault);
+            assert_eq!(zero, initialisation != WeightInitialisation::PytorchDefault);
         }
     }
 
     #[test]
     fn orthogonal_layers_have_one_singular_value() {
         let network = network(&[5, 9, 4], false);
-        let values = Initialisation::Orthogonal { gain: 1.5 }.draw::<f64>(&network, 3, 1);
+        let values = WeightInitialisation::Orthogonal { gain: 1.5 }.draw::<f64>(&network, 3, 1);
         for j in 0..2 {
             let w = matrix(&network, &values, j);
             let tall = if w.nrows() >= w.ncols() {
@@ -385,7 +385,7 @@ mod tests {
     fn balanced_layers_are_balanced_and_multiply_to_a_map_of_the_right_rank() {
         for layers in [&[4, 6, 5, 3][..], &[4, 2, 3], &[3, 7], &[2, 6, 6, 6, 5]] {
             let network = network(layers, false);
-            let values = Initialisation::Balanced { scale: 0.7 }.draw::<f64>(&network, 5, 0);
+            let values = WeightInitialisation::Balanced { scale: 0.7 }.draw::<f64>(&network, 5, 0);
             let depth = layers.len() - 1;
             let all: Vec<_> = (0..depth).map(|j| matrix(&network, &values, j)).collect();
             for pair in all.windows(2) {
@@ -407,8 +407,8 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_is_refused() {
         let network = network(&[2, 3, 1], false);
-        let check = |i: Initialisation| i.check(&network);
-        let given = |values: Vec<f64>| check(Initialisation::Given(values));
+        let check = |i: WeightInitialisation| i.check(&network);
+        let given = |values: Vec<f64>| check(WeightInitialisation::Given(values));
         assert_eq!(
             given(vec![0.0; 8]),
             Err(InitialisationError::Count {
@@ -421,10 +421,10 @@ mod tests {
             Err(InitialisationError::Scale(_))
         ));
         assert!(matches!(
-            check(Initialisation::Gaussian { scale: -1.0 }),
+            check(WeightInitialisation::Gaussian { scale: -1.0 }),
             Err(InitialisationError::Scale(_))
         ));
-        let one = Initialisation::Layers {
+        let one = WeightInitialisation::Layers {
             weights: vec![Law::Constant(1.0)],
             biases: vec![],
         };

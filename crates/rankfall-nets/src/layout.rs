@@ -5,9 +5,9 @@ use thiserror::Error;
 
 use crate::data::Dataset;
 use crate::network::Network;
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 use crate::spectra::Method;
-use crate::training::Plan;
+use crate::training::TrainingPlan;
 
 /// Most numbers a Jacobian may have.
 pub const LARGEST_JACOBIAN: usize = 1 << 24;
@@ -87,7 +87,11 @@ impl MeasureSpec {
     ///
     /// # Errors
     /// If it cannot.
-    pub fn check<T: Scalar>(&self, plan: &Plan, data: &Dataset<T>) -> Result<(), MeasureError> {
+    pub fn check<T: Real>(
+        &self,
+        plan: &TrainingPlan,
+        data: &Dataset<T>,
+    ) -> Result<(), MeasureError> {
         let (saves, steps) = (&self.save_steps, plan.spec.steps);
         let rising = saves.is_sorted_by(|a, b| a < b);
         if !rising || saves.first() != Some(&0) || saves.last() != Some(&steps) {
@@ -155,7 +159,7 @@ pub enum MeasureError {
 
 /// One number measured at every save.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Observable {
+pub struct LayerObservable {
     /// Its name; those starting with `log_` are logarithms.
     pub name: String,
     /// The layer, stack or place in a spectrum, from 1; 0 for scalars.
@@ -164,21 +168,21 @@ pub struct Observable {
 
 /// Names and order of everything measured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layout {
+pub struct MeasurementLayout {
     /// In the order in which they are measured.
-    pub observables: Vec<Observable>,
+    pub observables: Vec<LayerObservable>,
 }
 
-impl Layout {
+impl MeasurementLayout {
     /// Where an observable is, if it is measured.
     pub fn position(&self, name: &str, index: u32) -> Option<usize> {
-        let here = |o: &Observable| o.index == index && o.name == name;
+        let here = |o: &LayerObservable| o.index == index && o.name == name;
         self.observables.iter().position(here)
     }
 
     fn add(&mut self, name: &str, index: u32) {
         let name = name.to_owned();
-        self.observables.push(Observable { name, index });
+        self.observables.push(LayerObservable { name, index });
     }
 
     fn spectrum(&mut self, name: &str, size: usize) {
@@ -197,7 +201,7 @@ pub const RANKS: [&str; 5] = [
 
 /// What there is to measure of a network, beside its losses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
+pub struct NetworkQuantities {
     /// Singular values per layer.
     pub layers: Vec<usize>,
     /// Singular values of the map W₁…W_N, or row norms of a diagonal network's; 0 without either.
@@ -212,7 +216,7 @@ pub struct Measured {
     pub jacobian: bool,
 }
 
-impl Measured {
+impl NetworkQuantities {
     /// Of a network, with what the specification asks for.
     pub fn new(network: &Network, measure: &MeasureSpec) -> Self {
         let layers = network.layers();
@@ -243,8 +247,13 @@ impl Measured {
     }
 
     /// The layout: losses first, then everything of [`Self`] in the order of its fields.
-    pub fn layout(&self, plan: &Plan, has_classes: bool, held_out: bool) -> Layout {
-        let mut layout = Layout::default();
+    pub fn layout(
+        &self,
+        plan: &TrainingPlan,
+        has_classes: bool,
+        held_out: bool,
+    ) -> MeasurementLayout {
+        let mut layout = MeasurementLayout::default();
         for (name, there) in [
             ("loss", true),
             ("accuracy", has_classes),

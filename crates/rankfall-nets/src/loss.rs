@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::sigmoid;
 use crate::data::Targets;
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl Loss {
 
     /// The mean loss of `outputs` (rows × k, row-major). Targets must fit
     /// ([`crate::data::Dataset::fit`]); others give NaN.
-    pub fn value<T: Scalar>(self, outputs: &[T], k: usize, targets: &Targets<T>) -> f64 {
+    pub fn value<T: Real>(self, outputs: &[T], k: usize, targets: &Targets<T>) -> f64 {
         let rows = outputs.chunks_exact(k);
         let count = rows.len() as f64;
         let sum: f64 = match (self, targets) {
@@ -55,7 +55,7 @@ impl Loss {
 
     /// [`Self::Squared`] with each output's error multiplied by its scale: the loss in the units
     /// that targets had before they were divided by these. NaN for targets that are classes.
-    pub fn squared_in_units<T: Scalar>(outputs: &[T], scales: &[f64], targets: &Targets<T>) -> f64 {
+    pub fn squared_in_units<T: Real>(outputs: &[T], scales: &[f64], targets: &Targets<T>) -> f64 {
         let Targets::Values { values, .. } = targets else {
             return f64::NAN;
         };
@@ -68,7 +68,7 @@ impl Loss {
     }
 
     /// The derivative of the mean loss by each output, written to `delta`.
-    pub fn derivative<T: Scalar>(
+    pub fn derivative<T: Real>(
         self,
         outputs: &[T],
         k: usize,
@@ -101,7 +101,7 @@ impl Loss {
 }
 
 /// log Σ eᶠ without overflow.
-fn log_sum_exp<T: Scalar>(row: &[T]) -> f64 {
+fn log_sum_exp<T: Real>(row: &[T]) -> f64 {
     let largest = row.iter().fold(f64::NEG_INFINITY, |m, f| m.max(f.to_f64()));
     let sum = row
         .iter()
@@ -109,7 +109,7 @@ fn log_sum_exp<T: Scalar>(row: &[T]) -> f64 {
     largest + libm::log(sum)
 }
 
-fn softmax<T: Scalar>(row: &[T], out: &mut [T]) {
+fn softmax<T: Real>(row: &[T], out: &mut [T]) {
     let mut largest = row[0];
     for &f in row {
         largest = if f > largest { f } else { largest };
@@ -124,7 +124,7 @@ fn softmax<T: Scalar>(row: &[T], out: &mut [T]) {
 
 /// The share of rows whose largest output is that of the target: class, or largest value of a
 /// one-hot row; with one output, whether it is on the target's side of zero (logistic) or of ½.
-pub fn accuracy<T: Scalar>(loss: Loss, outputs: &[T], k: usize, targets: &Targets<T>) -> f64 {
+pub fn accuracy<T: Real>(loss: Loss, outputs: &[T], k: usize, targets: &Targets<T>) -> f64 {
     let rows = outputs.chunks_exact(k);
     let count = rows.len();
     let right = match targets {
@@ -152,7 +152,7 @@ pub fn accuracy<T: Scalar>(loss: Loss, outputs: &[T], k: usize, targets: &Target
 }
 
 /// The first of the largest entries.
-fn largest<T: Scalar>(row: &[T]) -> usize {
+fn largest<T: Real>(row: &[T]) -> usize {
     let mut best = 0;
     for (place, value) in row.iter().enumerate() {
         if *value > row[best] {

@@ -4,7 +4,7 @@
 
 use faer::{Accum, MatMut, MatRef};
 
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// Below this many multiplications the loops are faster than the call of a blocked product.
 const TINY: usize = 512;
@@ -19,7 +19,7 @@ pub enum Into {
 }
 
 /// C (m × n) ← or += A (m × inner) B (inner × n), all row-major.
-pub fn multiply<T: Scalar>(into: &mut [T], how: Into, a: &[T], b: &[T], [m, inner, n]: [usize; 3]) {
+pub fn multiply<T: Real>(into: &mut [T], how: Into, a: &[T], b: &[T], [m, inner, n]: [usize; 3]) {
     if m * inner * n > TINY {
         let a = MatRef::from_row_major_slice(a, m, inner);
         let b = MatRef::from_row_major_slice(b, inner, n);
@@ -39,7 +39,7 @@ pub fn multiply<T: Scalar>(into: &mut [T], how: Into, a: &[T], b: &[T], [m, inne
 }
 
 /// C (m × n) ← Aᵀ B for A (rows × m) and B (rows × n), all row-major.
-pub fn multiply_transposed_left<T: Scalar>(
+pub fn multiply_transposed_left<T: Real>(
     into: &mut [T],
     a: &[T],
     b: &[T],
@@ -62,7 +62,7 @@ pub fn multiply_transposed_left<T: Scalar>(
 }
 
 /// C (m × n) ← A Bᵀ for A (m × inner) and B (n × inner), all row-major.
-pub fn multiply_transposed_right<T: Scalar>(
+pub fn multiply_transposed_right<T: Real>(
     into: &mut [T],
     a: &[T],
     b: &[T],

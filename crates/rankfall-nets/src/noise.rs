@@ -16,7 +16,7 @@ use rankfall_core::step::batches::Batches;
 use crate::data::{Dataset, Targets};
 use crate::loss::Loss;
 use crate::network::Network;
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// One kind of noise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl Noise {
         }
     }
 
-    fn check<T: Scalar>(
+    fn check<T: Real>(
         &self,
         network: &Network,
         loss: Loss,
@@ -227,7 +227,7 @@ fn check_flips(matrix: &[Vec<f64>], classes: usize) -> Result<(), NoiseError> {
 ///
 /// # Errors
 /// If one cannot, or one comes twice.
-pub fn check<T: Scalar>(
+pub fn check<T: Real>(
     noise: &[Noise],
     network: &Network,
     loss: Loss,
@@ -269,7 +269,7 @@ enum Flips {
     Matrix(Vec<Vec<f64>>),
 }
 
-impl<T: Scalar> NoiseSource<T> {
+impl<T: Real> NoiseSource<T> {
     /// For noise that passed [`check`]. `stream` tells several dynamics under one seed apart.
     pub fn new(
         noise: &[Noise],

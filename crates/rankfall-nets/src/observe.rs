@@ -5,21 +5,21 @@ use std::sync::Arc;
 use crate::data::{Dataset, Targets};
 use crate::features;
 use crate::gradient::Workspace;
-use crate::layout::{Layout, MeasureSpec, Measured};
+use crate::layout::{MeasureSpec, MeasurementLayout, NetworkQuantities};
 use crate::loss::{Loss, accuracy};
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 use crate::spectra::{self, Spectrum};
-use crate::training::{Plan, TrainerState};
+use crate::training::{TrainerState, TrainingPlan};
 
 /// Rows that pass through the network at once when a loss is measured.
 const CHUNK: usize = 256;
 
 /// Measures trajectories that share data.
-pub struct Observer<T: Scalar> {
-    plan: Arc<Plan>,
+pub struct TrainingObserver<T: Real> {
+    plan: Arc<TrainingPlan>,
     measure: MeasureSpec,
-    measured: Measured,
-    layout: Layout,
+    measured: NetworkQuantities,
+    layout: MeasurementLayout,
     train: Arc<Dataset<T>>,
     held_out: Option<Arc<Dataset<T>>>,
     probe: Dataset<T>,
@@ -27,15 +27,15 @@ pub struct Observer<T: Scalar> {
     chunk: Dataset<T>,
 }
 
-impl<T: Scalar> Observer<T> {
-    /// For data from [`Plan::fit`] and a specification that passed [`MeasureSpec::check`].
+impl<T: Real> TrainingObserver<T> {
+    /// For data from [`TrainingPlan::fit`] and a specification that passed [`MeasureSpec::check`].
     pub fn new(
-        plan: Arc<Plan>,
+        plan: Arc<TrainingPlan>,
         measure: &MeasureSpec,
         train: Arc<Dataset<T>>,
         held_out: Option<Arc<Dataset<T>>>,
     ) -> Self {
-        let measured = Measured::new(&plan.network, measure);
+        let measured = NetworkQuantities::new(&plan.network, measure);
         let layout = measured.layout(&plan, train.has_classes(), held_out.is_some());
         let mut probe = train.empty_like();
         if measure.probe_rows > 0 {
@@ -56,7 +56,7 @@ impl<T: Scalar> Observer<T> {
     }
 
     /// What is measured.
-    pub fn layout(&self) -> &Layout {
+    pub fn layout(&self) -> &MeasurementLayout {
         &self.layout
     }
 
@@ -75,7 +75,7 @@ impl<T: Scalar> Observer<T> {
         if self.measure.takes_losses(save) {
             sound &= self.losses(&state.parameters, out);
         }
-        let losses = Measured::losses(self.train.has_classes(), self.held_out.is_some());
+        let losses = NetworkQuantities::losses(self.train.has_classes(), self.held_out.is_some());
         out.resize(start + losses, f64::NAN);
         if self.measure.takes_spectra(save) {
             self.weights(state, initial, out);

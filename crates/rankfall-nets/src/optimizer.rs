@@ -2,11 +2,11 @@
 
 use rankfall_core::model::optimizer::Optimizer;
 
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// Takes a step of size `rate`; `velocity` holds v, zeros at first, and is empty without
 /// momentum.
-pub fn step<T: Scalar>(
+pub fn step<T: Real>(
     optimizer: &Optimizer,
     rate: f64,
     gradient: &[T],

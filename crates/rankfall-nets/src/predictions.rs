@@ -23,7 +23,7 @@ use thiserror::Error;
 
 use rankfall_core::linalg::dense::{product, thin_svd, transpose_product};
 
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 use crate::spectra;
 use crate::training::{Diverged, Trainer};
 
@@ -245,7 +245,7 @@ struct LayerView {
 }
 
 impl LayerView {
-    fn new<T: Scalar>(trainer: &Trainer<T>, layer: usize) -> Result<Self, PredictionError> {
+    fn new<T: Real>(trainer: &Trainer<T>, layer: usize) -> Result<Self, PredictionError> {
         let layers = trainer.plan().network.layers();
         let found = layer.checked_sub(1).and_then(|index| layers.get(index));
         let found = found.ok_or(PredictionError::Layer {
@@ -265,7 +265,7 @@ impl LayerView {
         })
     }
 
-    fn of<T: Scalar>(&self, values: &[T]) -> Mat<f64> {
+    fn of<T: Real>(&self, values: &[T]) -> Mat<f64> {
         Mat::from_fn(self.inputs, self.outputs, |i, j| {
             values[self.start + i * self.outputs + j].to_f64()
         })
@@ -280,7 +280,7 @@ impl LayerView {
 ///
 /// # Errors
 /// No such layer, a diagonal one, momentum, fewer than two draws, outputs out of range.
-pub fn predict<T: Scalar>(
+pub fn predict<T: Real>(
     trainer: &mut Trainer<T>,
     layer: usize,
     draws: u64,
@@ -335,7 +335,7 @@ impl Estimate {
 ///
 /// # Errors
 /// As [`predict`].
-pub fn realise<T: Scalar>(
+pub fn realise<T: Real>(
     trainer: &mut Trainer<T>,
     layer: usize,
     draws: u64,

@@ -19,7 +19,7 @@ pub enum Precision {
 }
 
 /// f32 or f64. Elementary functions come from `libm`: the same bits on every machine.
-pub trait Scalar:
+pub trait Real:
     Copy
     + Debug
     + Default
@@ -71,7 +71,7 @@ pub trait Scalar:
 
 macro_rules! scalar {
     ($type:ty, $precision:expr, $diverged:expr, $exp:path, $tanh:path, $erf:path) => {
-        impl Scalar for $type {
+        impl Real for $type {
             const PRECISION: Precision = $precision;
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;

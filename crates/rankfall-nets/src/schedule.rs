@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// A linear warm-up, then a shape.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Schedule {
+pub struct RateSchedule {
     /// Over this many first steps the factor rises in equal parts, step m having (m + 1)/warm_up
     /// of what the shape says.
     #[serde(default)]
@@ -73,7 +73,7 @@ pub enum ScheduleError {
     },
 }
 
-impl Schedule {
+impl RateSchedule {
     /// Whether a run of `steps` can follow it.
     ///
     /// # Errors
@@ -149,14 +149,14 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    fn factors(schedule: &Schedule, steps: &[u64]) -> Vec<f64> {
+    fn factors(schedule: &RateSchedule, steps: &[u64]) -> Vec<f64> {
         steps.iter().map(|&s| schedule.factor(s)).collect()
     }
 
     #[test]
     fn factors_by_hand() {
-        assert_eq!(factors(&Schedule::default(), &[0, 9]), [1.0, 1.0]);
-        let piecewise = Schedule {
+        assert_eq!(factors(&RateSchedule::default(), &[0, 9]), [1.0, 1.0]);
+        let piecewise = RateSchedule {
             warm_up: 4,
             shape: Shape::Piecewise {
                 steps: vec![5, 8],
@@ -168,7 +168,7 @@ mod tests {
             factors(&piecewise, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 99]),
             expected
         );
-        let cosine = Schedule {
+        let cosine = RateSchedule {
             warm_up: 0,
             shape: Shape::Cosine {
                 steps: 8,
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn schedules_that_do_not_fit_the_run_are_refused() {
-        let shape = |shape| Schedule { warm_up: 0, shape };
+        let shape = |shape| RateSchedule { warm_up: 0, shape };
         let cosine = shape(Shape::Cosine {
             steps: 99,
             last: 0.0,
@@ -217,7 +217,7 @@ mod tests {
             pieces(&[101], &[0.1]),
             Err(ScheduleError::EndsLate { .. })
         ));
-        let warm = Schedule {
+        let warm = RateSchedule {
             warm_up: 101,
             shape: Shape::Constant,
         };

@@ -2,8 +2,8 @@
 
 use crate::data::Dataset;
 use crate::gradient::Workspace;
-use crate::scalar::Scalar;
-use crate::training::Plan;
+use crate::scalar::Real;
+use crate::training::TrainingPlan;
 
 /// Products with the Hessian.
 const ITERATIONS: usize = 20;
@@ -20,7 +20,7 @@ const LEAST_ROWS: usize = 32;
 /// The largest eigenvalue of the Hessian of the loss at `parameters`, by power iteration with differences of
 /// gradients. It is from below on the rows that are looked at: all of them up to 512, else as many spread
 /// over the data. None where that would take long.
-pub fn sharpness<T: Scalar>(plan: &Plan, data: &Dataset<T>, parameters: &[T]) -> Option<f64> {
+pub fn sharpness<T: Real>(plan: &TrainingPlan, data: &Dataset<T>, parameters: &[T]) -> Option<f64> {
     let affordable = MOST_WORK / parameters.len().max(1);
     let rows = data.rows().min(MOST_ROWS).min(affordable);
     if rows < data.rows().min(LEAST_ROWS) {
@@ -40,13 +40,13 @@ pub fn sharpness<T: Scalar>(plan: &Plan, data: &Dataset<T>, parameters: &[T]) ->
 }
 
 /// Gradients of the loss on some rows.
-struct Gradients<'a, T: Scalar> {
-    plan: &'a Plan,
+struct Gradients<'a, T: Real> {
+    plan: &'a TrainingPlan,
     workspace: Workspace<T>,
     data: Dataset<T>,
 }
 
-impl<T: Scalar> Gradients<'_, T> {
+impl<T: Real> Gradients<'_, T> {
     fn at(&mut self, parameters: &[f64]) -> Vec<f64> {
         let parameters: Vec<T> = parameters.iter().map(|&w| T::of(w)).collect();
         let (network, loss) = (&self.plan.network, self.plan.spec.loss);
@@ -60,7 +60,7 @@ impl<T: Scalar> Gradients<'_, T> {
             self.data.targets(),
             &mut gradient,
         );
-        gradient.into_iter().map(Scalar::to_f64).collect()
+        gradient.into_iter().map(Real::to_f64).collect()
     }
 
     fn largest_eigenvalue(&mut self, parameters: &[T]) -> f64 {
@@ -110,28 +110,28 @@ mod tests {
     use super::*;
     use crate::activation::Activation;
     use crate::data::Targets;
-    use crate::initialisation::Initialisation;
+    use crate::initialisation::WeightInitialisation;
     use crate::loss::Loss;
     use crate::network::{Architecture, NetworkSpec};
     use crate::noise::Noise;
     use crate::scalar::Precision;
-    use crate::schedule::Schedule;
+    use crate::schedule::RateSchedule;
     use crate::training::TrainingSpec;
     use rankfall_core::model::optimizer::Optimizer;
 
-    fn plan(precision: Precision, layers: &[usize]) -> Plan {
-        Plan::new(&TrainingSpec {
+    fn plan(precision: Precision, layers: &[usize]) -> TrainingPlan {
+        TrainingPlan::new(&TrainingSpec {
             network: NetworkSpec {
                 layers: layers.to_vec(),
                 activation: Activation::Linear,
                 bias: false,
                 kind: Architecture::Dense,
             },
-            initialisation: Initialisation::Gaussian { scale: 1.0 },
+            initialisation: WeightInitialisation::Gaussian { scale: 1.0 },
             loss: Loss::Squared,
             optimizer: Optimizer::default(),
             step_size: 0.1,
-            schedule: Schedule::default(),
+            schedule: RateSchedule::default(),
             steps: 1,
             noise: Vec::<Noise>::new(),
             precision,
@@ -143,7 +143,7 @@ mod tests {
 
     /// Two inputs ±√2 on the axes, S_xx = I; at the optimum W₁ = diag(3, 1), W₂ = diag(2, 5) the largest
     /// curvature is σ₁(W₁)² + σ₁(W₂)² = 34.
-    fn at_a_minimum<T: Scalar>(precision: Precision) -> f64 {
+    fn at_a_minimum<T: Real>(precision: Precision) -> f64 {
         let root = T::of(2.0_f64.sqrt());
         let x = vec![root, T::ZERO, T::ZERO, root];
         let (a, b) = (T::of(6.0) * root, T::of(5.0) * root);

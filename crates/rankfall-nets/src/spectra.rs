@@ -8,7 +8,7 @@ use rankfall_core::linalg::ranks::Ranks;
 use rankfall_core::simd::instructions::Instructions;
 
 use crate::network::{Layer, Network};
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 use crate::symmetric::eigenvalues;
 
 /// Natural logarithms of singular values, descending, and how many of them are above rounding.
@@ -40,12 +40,12 @@ pub enum Method {
 
 impl Spectrum {
     /// Of a matrix, by [`Method::Fast`].
-    pub fn of<T: Scalar>(matrix: MatRef<'_, T>) -> Self {
+    pub fn of<T: Real>(matrix: MatRef<'_, T>) -> Self {
         Self::by(Method::Fast, matrix)
     }
 
     /// Of a matrix.
-    pub fn by<T: Scalar>(method: Method, matrix: MatRef<'_, T>) -> Self {
+    pub fn by<T: Real>(method: Method, matrix: MatRef<'_, T>) -> Self {
         let (rows, columns) = (matrix.nrows(), matrix.ncols());
         let (long, short) = (rows.max(columns), rows.min(columns));
         let tall = Mat::from_fn(long, short, |i, j| match rows >= columns {
@@ -66,7 +66,7 @@ impl Spectrum {
     }
 
     /// Of a tall matrix, from its Gram matrix.
-    fn from_gram<T: Scalar>(tall: &Mat<f64>) -> Self {
+    fn from_gram<T: Real>(tall: &Mat<f64>) -> Self {
         let (long, short) = (tall.nrows(), tall.ncols());
         let mut gram = vec![0.0; short * short];
         let into = MatMut::from_row_major_slice_mut(&mut gram, short, short);
@@ -87,7 +87,7 @@ impl Spectrum {
     }
 
     /// Of magnitudes in any order, for a matrix of at most `size` rows or columns.
-    pub fn of_values<T: Scalar>(mut values: Vec<f64>, size: usize) -> Self {
+    pub fn of_values<T: Real>(mut values: Vec<f64>, size: usize) -> Self {
         values.sort_by(|a, b| b.total_cmp(a));
         Self {
             logs: values.into_iter().map(libm::log).collect(),
@@ -119,13 +119,13 @@ impl Spectrum {
 }
 
 /// Wⱼ of a dense layer.
-pub fn weights<'a, T: Scalar>(layer: &Layer, parameters: &'a [T]) -> MatRef<'a, T> {
+pub fn weights<'a, T: Real>(layer: &Layer, parameters: &'a [T]) -> MatRef<'a, T> {
     let values = &parameters[layer.weights.clone()];
     MatRef::from_row_major_slice(values, layer.inputs, layer.outputs)
 }
 
 /// The spectrum of one layer.
-pub fn of_layer<T: Scalar>(layer: &Layer, parameters: &[T], method: Method) -> Spectrum {
+pub fn of_layer<T: Real>(layer: &Layer, parameters: &[T], method: Method) -> Spectrum {
     if layer.diagonal {
         let values = &parameters[layer.weights.clone()];
         let sizes = values.iter().map(|v| v.to_f64().abs()).collect();
@@ -136,7 +136,7 @@ pub fn of_layer<T: Scalar>(layer: &Layer, parameters: &[T], method: Method) -> S
 
 /// The spectrum of the map of a linear network: singular values of W₁…W_N (as many as its
 /// narrowest layer has), or the norms of the rows for a diagonal network.
-pub fn of_product<T: Scalar>(network: &Network, parameters: &[T], size: usize) -> Spectrum {
+pub fn of_product<T: Real>(network: &Network, parameters: &[T], size: usize) -> Spectrum {
     let layers = network.layers();
     if layers[0].diagonal {
         return Spectrum::of_values::<T>(row_norms(network, parameters), network.inputs());
@@ -155,7 +155,7 @@ pub fn of_product<T: Scalar>(network: &Network, parameters: &[T], size: usize) -
     spectrum
 }
 
-fn row_norms<T: Scalar>(network: &Network, parameters: &[T]) -> Vec<f64> {
+fn row_norms<T: Real>(network: &Network, parameters: &[T]) -> Vec<f64> {
     let mut norms = vec![1.0; network.inputs()];
     for layer in network.layers() {
         let values = &parameters[layer.weights.clone()];
@@ -172,7 +172,7 @@ fn row_norms<T: Scalar>(network: &Network, parameters: &[T]) -> Vec<f64> {
 }
 
 /// The spectrum of stack j = 1…N − 1, Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], whose log det is twice its log|det|.
-pub fn of_stack<T: Scalar>(network: &Network, parameters: &[T], j: usize) -> Spectrum {
+pub fn of_stack<T: Real>(network: &Network, parameters: &[T], j: usize) -> Spectrum {
     let (upper, lower) = (&network.layers()[j - 1], &network.layers()[j]);
     let (top, bottom) = (weights(upper, parameters), weights(lower, parameters));
     let stack = Mat::from_fn(upper.inputs + lower.outputs, upper.outputs, |i, c| {
@@ -187,7 +187,7 @@ pub fn of_stack<T: Scalar>(network: &Network, parameters: &[T], j: usize) -> Spe
 
 /// Distance from balance at hidden layer j = 1…N − 1: ‖WⱼᵀWⱼ − Wⱼ₊₁Wⱼ₊₁ᵀ‖_F of a linear network,
 /// else the norm over its units of |weights in|² + bias² − |weights out|².
-pub fn balance_distance<T: Scalar>(network: &Network, parameters: &[T], j: usize) -> f64 {
+pub fn balance_distance<T: Real>(network: &Network, parameters: &[T], j: usize) -> f64 {
     let (before, after) = (&network.layers()[j - 1], &network.layers()[j]);
     if network.is_product() {
         let to_f64 = |layer: &Layer| {

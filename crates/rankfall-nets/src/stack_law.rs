@@ -11,12 +11,12 @@ use crate::loss::Loss;
 use crate::matrix::{Into, multiply};
 use crate::network::Network;
 use crate::noise::Noise;
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 use rankfall_core::model::optimizer::Optimizer;
 
 /// Which stacks have a law, and its rate.
 #[derive(Clone, Debug)]
-pub struct StackLaw {
+pub struct StackLawSum {
     /// Stacks j = 1…N − 1 with mⱼ ≥ mⱼ₋₁ + mⱼ₊₁.
     stacks: Vec<usize>,
     /// δ.
@@ -25,7 +25,7 @@ pub struct StackLaw {
     weight_decay: f64,
 }
 
-impl StackLaw {
+impl StackLawSum {
     /// The law of a descent; no stacks where it is not stated: other losses, activations or
     /// biases, noise other than on labels, momentum.
     pub fn new(network: &Network, loss: Loss, optimizer: &Optimizer, noise: &[Noise]) -> Self {
@@ -56,7 +56,7 @@ impl StackLaw {
 
     /// What the step of size `rate` from `parameters` adds to the law of each stack; the last
     /// forward pass of `workspace` must be that of all rows `x` at these parameters.
-    pub fn advance<T: Scalar>(
+    pub fn advance<T: Real>(
         &self,
         network: &Network,
         parameters: &[T],
@@ -83,7 +83,7 @@ impl StackLaw {
     }
 }
 
-fn square_sum<T: Scalar>(values: &[T]) -> f64 {
+fn square_sum<T: Real>(values: &[T]) -> f64 {
     values.iter().fold(0.0, |sum, v| {
         let v = v.to_f64();
         v.mul_add(v, sum)
@@ -91,7 +91,7 @@ fn square_sum<T: Scalar>(values: &[T]) -> f64 {
 }
 
 /// |W_first+1 … W_N|_F², layers counted from 1; k for the empty product.
-fn product_norm<T: Scalar>(network: &Network, parameters: &[T], first: usize) -> f64 {
+fn product_norm<T: Real>(network: &Network, parameters: &[T], first: usize) -> f64 {
     let layers = &network.layers()[first..];
     let Some((start, rest)) = layers.split_first() else {
         return network.outputs() as f64;

@@ -5,11 +5,11 @@ use thiserror::Error;
 
 use rankfall_core::random::{Purpose, StreamKey};
 
-use crate::data::{DataError, Dataset, Targets};
+use crate::data::{Dataset, DatasetError, Targets};
 use crate::gradient::Workspace;
-use crate::initialisation::{Initialisation, InitialisationError};
+use crate::initialisation::{InitialisationError, WeightInitialisation};
 use crate::network::{Network, NetworkError, NetworkSpec};
-use crate::scalar::Scalar;
+use crate::scalar::Real;
 
 /// The law of the inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct TeacherSpec {
     /// The teacher.
     pub teacher: NetworkSpec,
     /// Its weights.
-    pub weights: Initialisation,
+    pub weights: WeightInitialisation,
     /// Whether each row of the teacher's first layer is scaled to norm 1 per unit.
     #[serde(default)]
     pub unit_norm: bool,
@@ -63,7 +63,7 @@ pub enum TeacherError {
     Residual(f64),
     /// No rows, or weights so large that targets overflow.
     #[error("the teacher's data: {0}")]
-    Data(#[from] DataError),
+    Data(#[from] DatasetError),
 }
 
 /// Drawn data.
@@ -81,7 +81,7 @@ impl TeacherSpec {
     ///
     /// # Errors
     /// A recipe that makes no data.
-    pub fn draw<T: Scalar>(&self, seed: u64, draw: u64) -> Result<TeacherData<T>, TeacherError> {
+    pub fn draw<T: Real>(&self, seed: u64, draw: u64) -> Result<TeacherData<T>, TeacherError> {
         let network = Network::new(&self.teacher)?;
         self.weights.check(&network)?;
         if !(self.residual_noise.is_finite() && self.residual_noise >= 0.0) {
@@ -178,7 +178,7 @@ mod tests {
                 bias: false,
                 kind: Architecture::Dense,
             },
-            weights: Initialisation::Layers {
+            weights: WeightInitialisation::Layers {
                 weights: vec![Law::Gaussian(1.0), Law::Signs(1.0)],
                 biases: vec![],
             },

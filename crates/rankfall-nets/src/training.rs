@@ -7,16 +7,16 @@ use thiserror::Error;
 
 use rankfall_core::simd::instructions::Instructions;
 
-use crate::data::{DataError, Dataset};
+use crate::data::{Dataset, DatasetError};
 use crate::gradient::Workspace;
-use crate::initialisation::{Initialisation, InitialisationError};
+use crate::initialisation::{InitialisationError, WeightInitialisation};
 use crate::loss::Loss;
 use crate::network::{Network, NetworkError, NetworkSpec};
 use crate::noise::{self, Noise, NoiseError, NoiseSource};
 use crate::optimizer;
-use crate::scalar::{Precision, Scalar};
-use crate::schedule::{Schedule, ScheduleError};
-use crate::stack_law::StackLaw;
+use crate::scalar::{Precision, Real};
+use crate::schedule::{RateSchedule, ScheduleError};
+use crate::stack_law::StackLawSum;
 use rankfall_core::model::optimizer::{Optimizer, OptimizerError};
 
 /// A training run as an experiment describes it.
@@ -25,7 +25,7 @@ pub struct TrainingSpec {
     /// The network.
     pub network: NetworkSpec,
     /// Its initial weights.
-    pub initialisation: Initialisation,
+    pub initialisation: WeightInitialisation,
     /// What is minimised.
     #[serde(default)]
     pub loss: Loss,
@@ -36,7 +36,7 @@ pub struct TrainingSpec {
     pub step_size: f64,
     /// How it changes.
     #[serde(default)]
-    pub schedule: Schedule,
+    pub schedule: RateSchedule,
     /// Steps in all.
     pub steps: u64,
     /// What is random about a step.
@@ -60,10 +60,10 @@ pub enum TrainingError {
     Network(#[from] NetworkError),
     /// Its initial weights.
     #[error(transparent)]
-    Initialisation(#[from] InitialisationError),
+    WeightInitialisation(#[from] InitialisationError),
     /// The data.
     #[error(transparent)]
-    Data(#[from] DataError),
+    Data(#[from] DatasetError),
     /// Momentum and weight decay.
     #[error(transparent)]
     Optimizer(#[from] OptimizerError),
@@ -98,16 +98,16 @@ pub struct Diverged {
 
 /// What all trajectories of a run share.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct TrainingPlan {
     /// The description.
     pub spec: TrainingSpec,
     /// The network.
     pub network: Network,
     /// Which adjacent stacks have a law.
-    pub stack_law: StackLaw,
+    pub stack_law: StackLawSum,
 }
 
-impl Plan {
+impl TrainingPlan {
     /// Checks everything that does not need data.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl Plan {
             return Err(TrainingError::Steps(spec.steps));
         }
         spec.schedule.check(spec.steps)?;
-        let stack_law = StackLaw::new(&network, spec.loss, &spec.optimizer, &spec.noise);
+        let stack_law = StackLawSum::new(&network, spec.loss, &spec.optimizer, &spec.noise);
         Ok(Self {
             spec: spec.clone(),
             network,
@@ -135,7 +135,7 @@ impl Plan {
     ///
     /// # Errors
     /// Data that do not fit.
-    pub fn fit<T: Scalar>(&self, data: Dataset<T>) -> Result<Dataset<T>, TrainingError> {
+    pub fn fit<T: Real>(&self, data: Dataset<T>) -> Result<Dataset<T>, TrainingError> {
         if T::PRECISION != self.spec.precision {
             return Err(TrainingError::Precision {
                 expected: self.spec.precision,
@@ -150,7 +150,7 @@ impl Plan {
     ///
     /// # Errors
     /// Data that do not fit, or noise that cannot be had with them.
-    pub fn fit_training<T: Scalar>(&self, data: Dataset<T>) -> Result<Dataset<T>, TrainingError> {
+    pub fn fit_training<T: Real>(&self, data: Dataset<T>) -> Result<Dataset<T>, TrainingError> {
         let data = self.fit(data)?;
         noise::check(&self.spec.noise, &self.network, self.spec.loss, &data)?;
         Ok(data)
@@ -164,7 +164,7 @@ impl Plan {
     /// t = Σ ηₘ at each of these rising steps.
     pub fn times(&self, steps: &[u64]) -> Vec<f64> {
         let (mut time, mut next) = (0.0, 0);
-        let constant = self.spec.schedule == Schedule::default();
+        let constant = self.spec.schedule == RateSchedule::default();
         let mut out = Vec::with_capacity(steps.len());
         for &step in steps {
             if constant {
@@ -183,7 +183,7 @@ impl Plan {
 /// What a checkpoint holds of one trajectory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
-pub struct TrainerState<T: Scalar> {
+pub struct TrainerState<T: Real> {
     /// Steps taken.
     pub step: u64,
     /// Weights and biases.
@@ -194,9 +194,9 @@ pub struct TrainerState<T: Scalar> {
     pub law: Vec<f64>,
 }
 
-impl<T: Scalar> TrainerState<T> {
+impl<T: Real> TrainerState<T> {
     /// Whether this can be a state of a run of `plan`.
-    pub fn fits(&self, plan: &Plan) -> bool {
+    pub fn fits(&self, plan: &TrainingPlan) -> bool {
         let parameters = plan.network.parameters();
         let velocity = match plan.spec.optimizer.momentum > 0.0 {
             true => parameters,
@@ -209,8 +209,8 @@ impl<T: Scalar> TrainerState<T> {
 }
 
 /// One trajectory in training.
-pub struct Trainer<T: Scalar> {
-    plan: Arc<Plan>,
+pub struct Trainer<T: Real> {
+    plan: Arc<TrainingPlan>,
     data: Arc<Dataset<T>>,
     source: NoiseSource<T>,
     workspace: Workspace<T>,
@@ -219,11 +219,11 @@ pub struct Trainer<T: Scalar> {
     state: TrainerState<T>,
 }
 
-impl<T: Scalar> Trainer<T> {
+impl<T: Real> Trainer<T> {
     /// Trajectory `trajectory` from its initial weights, drawn for trajectory `start`; `data` must
-    /// come from [`Plan::fit_training`].
+    /// come from [`TrainingPlan::fit_training`].
     pub fn new(
-        plan: Arc<Plan>,
+        plan: Arc<TrainingPlan>,
         data: Arc<Dataset<T>>,
         trajectory: u64,
         start: u64,
@@ -246,7 +246,7 @@ impl<T: Scalar> Trainer<T> {
 
     /// A trajectory that was stopped, from where it was.
     pub fn from_state(
-        plan: Arc<Plan>,
+        plan: Arc<TrainingPlan>,
         data: Arc<Dataset<T>>,
         trajectory: u64,
         state: TrainerState<T>,
@@ -355,7 +355,7 @@ impl<T: Scalar> Trainer<T> {
     }
 
     /// What all trajectories share.
-    pub fn plan(&self) -> &Arc<Plan> {
+    pub fn plan(&self) -> &Arc<TrainingPlan> {
         &self.plan
     }
 

@@ -11,25 +11,25 @@ use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
-use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Outcome, Source};
-use rankfall_nets::initialisation::{Initialisation, Law};
+use rankfall_nets::ensemble::{EnsembleError, TrainingEnsemble, TrainingOutcome, DataSource};
+use rankfall_nets::initialisation::{WeightInitialisation, Law};
 use rankfall_nets::layout::MeasureError;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::scalar::{Precision, Scalar};
-use rankfall_nets::schedule::{Schedule, Shape};
+use rankfall_nets::scalar::{Precision, Real};
+use rankfall_nets::schedule::{RateSchedule, Shape};
 use rankfall_nets::teacher::{InputLaw, TeacherSpec};
 use rankfall_nets::training::TrainingError;
 
 use support::{bits, classes, ensemble, network, regression, shared, training, values};
 
-fn run<T: Scalar>(spec: &EnsembleSpec, source: &Source<T>, threads: usize) -> Outcome<T> {
+fn run<T: Real>(spec: &TrainingEnsemble, source: &DataSource<T>, threads: usize) -> TrainingOutcome<T> {
     spec.run(source, threads, None, &Unattended, Instructions::best())
         .expect("a sound run")
 }
 
 /// Everything at once: all noise, momentum, a schedule, features and the Jacobian.
-fn everything() -> (EnsembleSpec, Source<f64>) {
+fn everything() -> (TrainingEnsemble, DataSource<f64>) {
     let noise = vec![
         Noise::MiniBatch {
             batch_size: 5,
@@ -56,7 +56,7 @@ fn everything() -> (EnsembleSpec, Source<f64>) {
         nesterov: true,
         weight_decay: 1e-3,
     };
-    training.schedule = Schedule {
+    training.schedule = RateSchedule {
         warm_up: 20,
         shape: Shape::Cosine {
             steps: 240,
@@ -67,7 +67,7 @@ fn everything() -> (EnsembleSpec, Source<f64>) {
     spec.each_start = true;
     spec.measure.probe_rows = 9;
     spec.measure.jacobian = true;
-    let source = Source::Shared {
+    let source = DataSource::Shared {
         train: classes(23, 4, 3),
         held_out: Some(classes(11, 4, 3)),
     };
@@ -75,7 +75,7 @@ fn everything() -> (EnsembleSpec, Source<f64>) {
 }
 
 /// A deep linear network with label noise, whose law is accumulated.
-fn linear() -> (EnsembleSpec, Source<f64>) {
+fn linear() -> (TrainingEnsemble, DataSource<f64>) {
     let noise = vec![Noise::LabelNoise {
         variance: 0.3,
         distribution: LabelNoise::Rademacher,
@@ -89,13 +89,13 @@ fn linear() -> (EnsembleSpec, Source<f64>) {
     (ensemble(training, 5, 3), shared(regression(20, 3, 2)))
 }
 
-fn teacher_student() -> (EnsembleSpec, Source<f64>) {
+fn teacher_student() -> (TrainingEnsemble, DataSource<f64>) {
     let spec = TeacherSpec {
         samples: 15,
         held_out: 30,
         inputs: InputLaw::Sphere,
         teacher: network(&[2, 3, 1], Activation::Relu, false),
-        weights: Initialisation::Layers {
+        weights: WeightInitialisation::Layers {
             weights: vec![Law::Gaussian(1.0), Law::Signs(1.0)],
             biases: vec![],
         },
@@ -115,7 +115,7 @@ fn teacher_student() -> (EnsembleSpec, Source<f64>) {
     );
     (
         ensemble(training, 6, 2),
-        Source::Teacher { spec, each: true },
+        DataSource::Teacher { spec, each: true },
     )
 }
 
@@ -184,7 +184,7 @@ fn stopped_and_resumed_runs_end_with_the_same_bits() {
         let interrupted = (0..8).any(|fourfold| {
             let mut longer = spec.clone();
             longer.training.steps *= 40 << (2 * fourfold);
-            longer.training.schedule = Schedule::default();
+            longer.training.schedule = RateSchedule::default();
             let steps = longer.training.steps;
             longer.measure.save_steps = vec![0, steps / 3, steps];
             times_interrupted(&longer, &source) > 0
@@ -194,7 +194,7 @@ fn stopped_and_resumed_runs_end_with_the_same_bits() {
 }
 
 /// How often the run was interrupted and resumed; it must end as if it never had been.
-fn times_interrupted(spec: &EnsembleSpec, source: &Source<f64>) -> u64 {
+fn times_interrupted(spec: &TrainingEnsemble, source: &DataSource<f64>) -> u64 {
     let mut checkpoint: Option<Checkpoint> = None;
     let mut interruptions = 0;
     let resumed = loop {
@@ -221,7 +221,7 @@ fn times_interrupted(spec: &EnsembleSpec, source: &Source<f64>) -> u64 {
 fn a_checkpoint_of_another_run_is_refused() {
     let (mut spec, source) = everything();
     spec.training.steps = 1 << 40;
-    spec.training.schedule = Schedule::default();
+    spec.training.schedule = RateSchedule::default();
     spec.measure.save_steps = vec![0, 1 << 40];
     let control = Impatient {
         looks: AtomicU64::new(0),
@@ -233,7 +233,7 @@ fn a_checkpoint_of_another_run_is_refused() {
         .err();
     assert_eq!(error, Some(RunError::Interrupted));
     let kept = control.kept.into_inner().expect("no panic").expect("kept");
-    let refused = |spec: &EnsembleSpec| {
+    let refused = |spec: &TrainingEnsemble| {
         let outcome = spec.run(&source, 1, Some(&kept), &Unattended, Instructions::best());
         assert!(matches!(
             outcome.err(),
@@ -246,7 +246,7 @@ fn a_checkpoint_of_another_run_is_refused() {
     let mut wider = spec.clone();
     wider.training.network.layers[1] += 1;
     refused(&wider);
-    let single: Source<f32> = shared(classes(23, 4, 3).converted());
+    let single: DataSource<f32> = shared(classes(23, 4, 3).converted());
     let mut precision = spec;
     precision.training.precision = Precision::F32;
     let outcome = precision.run(&single, 1, Some(&kept), &Unattended, Instructions::best());
@@ -295,7 +295,7 @@ fn classification_learns_and_times_are_sums_of_rates() {
     training.loss = Loss::SoftmaxCrossEntropy;
     training.schedule.warm_up = 4;
     training.precision = Precision::F32;
-    let source: Source<f32> = shared(classes(60, 4, 3).converted());
+    let source: DataSource<f32> = shared(classes(60, 4, 3).converted());
     let outcome = run(&ensemble(training, 1, 2), &source, 1);
     let accuracy = |save| values(&outcome, save, "accuracy", 0)[0];
     assert!(
@@ -310,7 +310,7 @@ fn classification_learns_and_times_are_sums_of_rates() {
 
 #[test]
 fn wrong_settings_are_refused_in_words() {
-    let message = |change: &dyn Fn(&mut EnsembleSpec)| {
+    let message = |change: &dyn Fn(&mut TrainingEnsemble)| {
         let (mut spec, source) = everything();
         change(&mut spec);
         let outcome = spec.run(&source, 1, None, &Unattended, Instructions::best());
@@ -318,8 +318,8 @@ fn wrong_settings_are_refused_in_words() {
     };
     for (change, part) in [
         (
-            Box::new(|s: &mut EnsembleSpec| s.training.network.layers = vec![5, 3])
-                as Box<dyn Fn(&mut EnsembleSpec)>,
+            Box::new(|s: &mut TrainingEnsemble| s.training.network.layers = vec![5, 3])
+                as Box<dyn Fn(&mut TrainingEnsemble)>,
             "set layers[0] = 4",
         ),
         (
@@ -384,7 +384,7 @@ fn wrong_settings_are_refused_in_words() {
         assert!(message.contains(part), "{message:?} does not say {part:?}");
     }
     let (spec, _) = everything();
-    let single: Source<f32> = shared(classes(23, 4, 3).converted());
+    let single: DataSource<f32> = shared(classes(23, 4, 3).converted());
     let outcome = spec.run(&single, 1, None, &Unattended, Instructions::best());
     assert!(matches!(
         outcome.err(),
@@ -410,7 +410,7 @@ fn a_checkpoint_does_not_grow_with_the_trajectories_to_come() {
     let (mut spec, source) = everything();
     spec.keep_trajectories = false;
     spec.training.steps = 1 << 40;
-    spec.training.schedule = Schedule::default();
+    spec.training.schedule = RateSchedule::default();
     spec.measure.save_steps = vec![0, 1 << 40];
     let size = |trajectories: u64| {
         let mut spec = spec.clone();

@@ -13,9 +13,9 @@ use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::training::{Plan, Trainer};
+use rankfall_nets::training::{TrainingPlan, Trainer};
 
 use support::{mean_and_error, network, regression, training, values};
 
@@ -45,8 +45,8 @@ fn setting(width: usize) -> Setting {
         0.1,
         1,
     );
-    let plan = Plan::new(&spec).expect("sound");
-    let parameters: Vec<f64> = Initialisation::Gaussian { scale: 0.8 }.draw(&plan.network, 21, 0);
+    let plan = TrainingPlan::new(&spec).expect("sound");
+    let parameters: Vec<f64> = WeightInitialisation::Gaussian { scale: 0.8 }.draw(&plan.network, 21, 0);
     let (w1, w2) = matrices(&parameters, width);
     let Targets::Values { values: y, .. } = data.targets() else {
         panic!("values");
@@ -115,7 +115,7 @@ fn changes(setting: &Setting, noise: Noise, rate: f64) -> Vec<(f64, f64)> {
         rate,
         1,
     );
-    let plan = Arc::new(Plan::new(&spec).expect("sound"));
+    let plan = Arc::new(TrainingPlan::new(&spec).expect("sound"));
     let data = Arc::new(plan.fit_training(setting.data.clone()).expect("fits"));
     let mut trainer = Trainer::new(plan, data, 0, 0, Instructions::best());
     trainer.set_parameters(&setting.parameters);

@@ -11,7 +11,7 @@ use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::loss::Loss;
 use rankfall_nets::noise::{Noise, NoiseSource};
-use rankfall_nets::training::{Plan, Trainer};
+use rankfall_nets::training::{TrainingPlan, Trainer};
 
 use support::{classes, network, regression, training};
 
@@ -29,7 +29,7 @@ fn gradients(
         0.1,
         DRAWS,
     );
-    let plan = Arc::new(Plan::new(&spec).expect("sound"));
+    let plan = Arc::new(TrainingPlan::new(&spec).expect("sound"));
     let data = Arc::new(plan.fit_training(data.clone()).expect("fits"));
     let mut trainer = Trainer::new(plan, data, 0, 0, Instructions::best());
     let parameters = trainer.state().parameters.clone();
@@ -246,7 +246,7 @@ fn langevin_noise_has_its_temperature() {
         0.1,
         DRAWS,
     );
-    let plan = Plan::new(&spec).expect("sound");
+    let plan = TrainingPlan::new(&spec).expect("sound");
     let noise = [Noise::GradientNoise { temperature: 0.2 }];
     let mut source = NoiseSource::new(&noise, &plan.network, &data, 3, 0, 0, Instructions::best());
     let draw = |step| {
@@ -269,7 +269,7 @@ fn flips(noise: Noise, data: &Dataset<f64>, loss: Loss, count: usize) -> Vec<Vec
         1,
     );
     spec.loss = loss;
-    let plan = Plan::new(&spec).expect("sound");
+    let plan = TrainingPlan::new(&spec).expect("sound");
     let data = plan.fit_training(data.clone()).expect("fits");
     let mut source = NoiseSource::new(
         &[noise],

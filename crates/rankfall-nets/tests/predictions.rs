@@ -12,7 +12,7 @@ use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::predictions::{Drift, Estimate, PredictionError, Realised, predict, realise};
 use rankfall_nets::schedule::Shape;
-use rankfall_nets::training::{Plan, Trainer};
+use rankfall_nets::training::{TrainingPlan, Trainer};
 
 use support::{network, regression, training};
 
@@ -25,7 +25,7 @@ fn trained(network: NetworkSpec, noise: Vec<Noise>, seed: u64) -> Trainer<f64> {
         steps: vec![300],
         factors: vec![0.1],
     };
-    let plan = Arc::new(Plan::new(&spec).expect("sound"));
+    let plan = Arc::new(TrainingPlan::new(&spec).expect("sound"));
     let data = plan.fit_training(regression(20, 3, 2)).expect("fits");
     let mut trainer = Trainer::new(plan, Arc::new(data), 0, 0, Instructions::best());
     for _ in 0..300 {

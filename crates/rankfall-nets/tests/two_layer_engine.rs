@@ -114,7 +114,7 @@ fn trained(
         STEPS,
     );
     training.optimizer = optimizer;
-    training.initialisation = initialisation::Initialisation::Given(parameters.to_vec());
+    training.initialisation = initialisation::WeightInitialisation::Given(parameters.to_vec());
     let outcome = ensemble(training, 3, 1)
         .run(
             &shared(data.clone()),

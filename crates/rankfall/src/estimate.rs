@@ -9,8 +9,8 @@ use crate::shard::Shard;
 use rankfall_core::ensemble::statistics::EXACT_QUANTILES;
 use rankfall_core::ensemble::trajectories_per_block;
 use rankfall_core::model::dynamics::Kind;
-use rankfall_nets::ensemble::EnsembleSpec;
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::ensemble::TrainingEnsemble;
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::training::TrainingSpec;
 use std::path::Path;
@@ -112,7 +112,7 @@ pub fn check_rows(rows: u64, layers: &[usize]) -> Result<(), Failure> {
 /// # Errors
 /// Exit code 2, with the estimate and what to change.
 pub fn check_dense(
-    ensembles: &[EnsembleSpec],
+    ensembles: &[TrainingEnsemble],
     known: &dense::preparation::Known,
     folder: &Path,
     threads: usize,
@@ -124,7 +124,7 @@ pub fn check_dense(
     // What finished dynamics leave until the end.
     let mut left = 0.0;
     let orthogonal = |training: &TrainingSpec| match training.initialisation {
-        Initialisation::Orthogonal { .. } | Initialisation::Balanced { .. } => 1.0,
+        WeightInitialisation::Orthogonal { .. } | WeightInitialisation::Balanced { .. } => 1.0,
         _ => 0.0,
     };
     let largest = layers.iter().map(|l| l.inputs as f64 * l.outputs as f64);

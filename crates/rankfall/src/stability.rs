@@ -14,11 +14,11 @@ use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
 use rankfall_core::theory::stability::{curvature, largest_stable_curvature};
 use rankfall_nets::activation::Activation;
-use rankfall_nets::ensemble::Source;
+use rankfall_nets::ensemble::DataSource;
 use rankfall_nets::loss::Loss;
-use rankfall_nets::scalar::Scalar;
+use rankfall_nets::scalar::Real;
 use rankfall_nets::sharpness::sharpness;
-use rankfall_nets::training::Plan;
+use rankfall_nets::training::TrainingPlan;
 
 /// Says of each dynamics of two linear layers whose step is not stable at the start, or at no minimum of the
 /// loss, and what would be.
@@ -79,9 +79,9 @@ pub fn of_dense(prepared: &dense::Prepared, labels: &[&str]) -> Vec<String> {
     }
 }
 
-fn of_source<T: Scalar>(
+fn of_source<T: Real>(
     prepared: &dense::Prepared,
-    source: &Source<T>,
+    source: &DataSource<T>,
     labels: &[&str],
 ) -> Vec<String> {
     let Some(curvature) = curvature_of(prepared, source) else {
@@ -103,12 +103,12 @@ fn of_source<T: Scalar>(
 }
 
 /// The largest curvature of the first trajectory at the start. All dynamics share network, loss and start.
-fn curvature_of<T: Scalar>(prepared: &dense::Prepared, source: &Source<T>) -> Option<f64> {
+fn curvature_of<T: Real>(prepared: &dense::Prepared, source: &DataSource<T>) -> Option<f64> {
     let training = &prepared.known.ensembles.first()?.training;
     if training.loss != Loss::Squared {
         return None;
     }
-    let plan = Plan::new(training).ok()?;
+    let plan = TrainingPlan::new(training).ok()?;
     let train = dense::first_training(source, &plan)?;
     let weights = training
         .initialisation

@@ -9,8 +9,8 @@ use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_evidence::Stop;
 use rankfall_evidence::experiments::{Experiments, Trajectory};
-use rankfall_nets::ensemble::{EnsembleSpec, Source};
-use rankfall_nets::scalar::Scalar;
+use rankfall_nets::ensemble::{TrainingEnsemble, DataSource};
+use rankfall_nets::scalar::Real;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Experiments for Laboratory {
             return Err(Stop::Unmeasured(message));
         };
         let prepared = prepare(&mut dense).map_err(unmeasured)?;
-        let one = |(place, ensemble): (usize, &EnsembleSpec)| {
+        let one = |(place, ensemble): (usize, &TrainingEnsemble)| {
             let trajectory = match &prepared.source {
                 AnySource::Single(source) => trajectory(ensemble, source),
                 AnySource::Double(source) => trajectory(ensemble, source),
@@ -61,7 +61,7 @@ fn unmeasured(failure: Failure) -> Stop {
     Stop::Unmeasured(failure.message)
 }
 
-fn trajectory<T: Scalar>(ensemble: &EnsembleSpec, source: &Source<T>) -> Result<Trajectory, Stop> {
+fn trajectory<T: Real>(ensemble: &TrainingEnsemble, source: &DataSource<T>) -> Result<Trajectory, Stop> {
     let outcome = ensemble.run(source, 1, None, &Silent, Instructions::best());
     let outcome = outcome.map_err(|error| match error {
         RunError::Interrupted => Stop::Interrupted,

@@ -13,7 +13,7 @@ use rankfall_core::model::optimizer::Optimizer;
 use rankfall_evidence::network_setting::NoisyDescent;
 use rankfall_evidence::{NetworkSetting, Setting, Subject};
 use rankfall_nets::scalar::Precision;
-use rankfall_nets::training::Plan;
+use rankfall_nets::training::TrainingPlan;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ fn network(experiment: &mut DenseExperiment) -> Result<NetworkSetting, Failure> 
     };
     let wrong = |error: String| Failure::input(format!("{}: {error}", quoted(&experiment.name)));
     let training = &known.ensembles[0].training;
-    let plan = Plan::new(training).map_err(|error| wrong(error.to_string()))?;
+    let plan = TrainingPlan::new(training).map_err(|error| wrong(error.to_string()))?;
     let data = first_training(source, &plan)
         .ok_or_else(|| wrong("its data cannot be drawn".to_owned()))?
         .into_owned();

@@ -5,14 +5,14 @@ use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::ensemble::{EnsembleSpec, Outcome, Source};
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::ensemble::{TrainingEnsemble, TrainingOutcome, DataSource};
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::layout::MeasureSpec;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::{Architecture, NetworkSpec};
 use rankfall_nets::noise::Noise;
-use rankfall_nets::scalar::{Precision, Scalar};
-use rankfall_nets::schedule::Schedule;
+use rankfall_nets::scalar::{Precision, Real};
+use rankfall_nets::schedule::RateSchedule;
 use rankfall_nets::training::TrainingSpec;
 
 pub fn network(layers: &[usize], activation: Activation, bias: bool) -> NetworkSpec {
@@ -32,11 +32,11 @@ pub fn training(
 ) -> TrainingSpec {
     TrainingSpec {
         network,
-        initialisation: Initialisation::Gaussian { scale: 0.6 },
+        initialisation: WeightInitialisation::Gaussian { scale: 0.6 },
         loss: Loss::Squared,
         optimizer: Optimizer::default(),
         step_size,
-        schedule: Schedule::default(),
+        schedule: RateSchedule::default(),
         steps,
         noise,
         precision: Precision::F64,
@@ -77,16 +77,16 @@ pub fn classes(rows: usize, inputs: usize, classes: u32) -> Dataset<f64> {
     Dataset::new(inputs, x, Targets::Classes(labels)).expect("sound")
 }
 
-pub fn shared<T: Scalar>(train: Dataset<T>) -> Source<T> {
-    Source::Shared {
+pub fn shared<T: Real>(train: Dataset<T>) -> DataSource<T> {
+    DataSource::Shared {
         train,
         held_out: None,
     }
 }
 
-pub fn ensemble(training: TrainingSpec, trajectories: u64, saves: u64) -> EnsembleSpec {
+pub fn ensemble(training: TrainingSpec, trajectories: u64, saves: u64) -> TrainingEnsemble {
     let steps = training.steps;
-    EnsembleSpec {
+    TrainingEnsemble {
         measure: MeasureSpec::at((0..=saves).map(|s| s * steps / saves).collect()),
         training,
         trajectories,
@@ -96,7 +96,7 @@ pub fn ensemble(training: TrainingSpec, trajectories: u64, saves: u64) -> Ensemb
 }
 
 /// Every kept measurement as bits, trajectory by trajectory, and the final weights.
-pub fn bits<T: Scalar>(outcome: &Outcome<T>) -> (Vec<Vec<u64>>, Vec<u64>) {
+pub fn bits<T: Real>(outcome: &TrainingOutcome<T>) -> (Vec<Vec<u64>>, Vec<u64>) {
     let totals = outcome.statistics.totals();
     let kept = totals.trajectories().expect("kept");
     let values = kept
@@ -108,7 +108,7 @@ pub fn bits<T: Scalar>(outcome: &Outcome<T>) -> (Vec<Vec<u64>>, Vec<u64>) {
 }
 
 /// One measurement of every trajectory.
-pub fn values<T: Scalar>(outcome: &Outcome<T>, save: usize, name: &str, index: u32) -> Vec<f64> {
+pub fn values<T: Real>(outcome: &TrainingOutcome<T>, save: usize, name: &str, index: u32) -> Vec<f64> {
     let size = outcome.layout.observables.len();
     let place = outcome.layout.position(name, index).expect("measured");
     let totals = outcome.statistics.totals();

@@ -11,10 +11,10 @@ use crate::stability;
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use rankfall_core::simd::instructions::Instructions;
-use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Source};
+use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble};
 use rankfall_nets::inert::inert;
-use rankfall_nets::scalar::Scalar;
-use rankfall_nets::training::Plan;
+use rankfall_nets::scalar::Real;
+use rankfall_nets::training::TrainingPlan;
 use rankfall_report::record::InertSummary;
 use std::ops::Range;
 use std::path::Path;
@@ -39,7 +39,7 @@ impl DenseEngine {
         options: &Options,
     ) -> Result<Self, Failure> {
         let mut prepared = prepare(&mut experiment)?;
-        let share: Vec<EnsembleSpec> = (prepared.known.ensembles.iter())
+        let share: Vec<TrainingEnsemble> = (prepared.known.ensembles.iter())
             .map(|ensemble| share_of(ensemble, options))
             .collect();
         estimate::check_dense(&share, &prepared.known, folder, options.threads)?;
@@ -60,10 +60,10 @@ impl DenseEngine {
         })
     }
 
-    fn measure<T: Scalar>(
+    fn measure<T: Real>(
         &self,
         dynamics: usize,
-        source: &Source<T>,
+        source: &DataSource<T>,
         one: Share<'_>,
     ) -> Result<Measurements, RunError<Failure>> {
         let ensemble = &self.recorder.known.ensembles[dynamics];
@@ -83,13 +83,13 @@ impl DenseEngine {
             inert: weights
                 .as_deref()
                 .and_then(|weights| inert_of(source, ensemble, weights)),
-            weights: weights.map(|values| values.into_iter().map(Scalar::to_f64).collect()),
+            weights: weights.map(|values| values.into_iter().map(Real::to_f64).collect()),
         })
     }
 }
 
 /// The ensemble of one shard, where costs are estimated.
-fn share_of(ensemble: &EnsembleSpec, options: &Options) -> EnsembleSpec {
+fn share_of(ensemble: &TrainingEnsemble, options: &Options) -> TrainingEnsemble {
     let mut share = ensemble.clone();
     if let Some(shard) = options.shard {
         let part = shard.range(share.trajectories);
@@ -139,12 +139,12 @@ impl Engine for DenseEngine {
 }
 
 /// What of trajectory 0 can learn nothing more, by its weights at the end.
-fn inert_of<T: Scalar>(
-    source: &Source<T>,
-    ensemble: &EnsembleSpec,
+fn inert_of<T: Real>(
+    source: &DataSource<T>,
+    ensemble: &TrainingEnsemble,
     weights: &[T],
 ) -> Option<InertSummary> {
-    let plan = Plan::new(&ensemble.training).ok()?;
+    let plan = TrainingPlan::new(&ensemble.training).ok()?;
     let train = first_training(source, &plan)?;
     let found = inert(&plan, &train, weights);
     Some(InertSummary {
@@ -180,9 +180,9 @@ pub fn at_ends(
     .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))
 }
 
-fn at_ends_of<T: Scalar>(
-    ensemble: &EnsembleSpec,
-    source: &Source<T>,
+fn at_ends_of<T: Real>(
+    ensemble: &TrainingEnsemble,
+    source: &DataSource<T>,
     threads: usize,
     resume: Option<&Checkpoint>,
     control: &dyn Control,

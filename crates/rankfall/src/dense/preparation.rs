@@ -7,16 +7,16 @@ use crate::experiment::{DenseExperiment, InitSpec, RowData};
 use crate::failure::Failure;
 use crate::given_weights::read_layers;
 use crate::preparation::expect_checksum;
-use rankfall_nets::data::{DataError, Dataset, Targets};
-use rankfall_nets::ensemble::{EnsembleError, EnsembleSpec, Source};
+use rankfall_nets::data::{Dataset, DatasetError, Targets};
+use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble};
 use rankfall_nets::inert::constant_loss;
-use rankfall_nets::initialisation::Initialisation;
-use rankfall_nets::layout::{Layout, MeasureSpec, Measured};
+use rankfall_nets::initialisation::WeightInitialisation;
+use rankfall_nets::layout::{MeasureSpec, MeasurementLayout, NetworkQuantities};
 use rankfall_nets::network::Network;
 use rankfall_nets::noise;
-use rankfall_nets::scalar::{Precision, Scalar};
+use rankfall_nets::scalar::{Precision, Real};
 use rankfall_nets::teacher::TeacherSpec;
-use rankfall_nets::training::{Plan, TrainingError, TrainingSpec};
+use rankfall_nets::training::{TrainingError, TrainingPlan, TrainingSpec};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::Path;
@@ -32,9 +32,9 @@ pub struct Prepared {
 /// Data in the precision of the run.
 pub enum AnySource {
     /// f32.
-    Single(Source<f32>),
+    Single(DataSource<f32>),
     /// f64.
-    Double(Source<f64>),
+    Double(DataSource<f64>),
 }
 
 /// What is known of the data once they were read: all that is needed to make results of measurements.
@@ -55,13 +55,13 @@ pub struct Known {
     /// Sentences a reader of the results must see.
     pub warnings: Vec<String>,
     /// One ensemble per dynamics.
-    pub ensembles: Vec<EnsembleSpec>,
+    pub ensembles: Vec<TrainingEnsemble>,
     /// Trajectories that are run of each: one where all would be the same.
     pub trajectories: Vec<u64>,
     /// t = Σ η at each save of each.
     pub times: Vec<Vec<f64>>,
     /// What each measures.
-    pub layouts: Vec<Layout>,
+    pub layouts: Vec<MeasurementLayout>,
 }
 
 /// Reads or draws data and weights, notes the checksums of what was read in the experiment, and
@@ -76,12 +76,12 @@ pub fn prepare(experiment: &mut DenseExperiment) -> Result<Prepared, Failure> {
     }
 }
 
-fn prepare_in<T: Scalar>(
+fn prepare_in<T: Real>(
     experiment: &mut DenseExperiment,
-    wrap: impl Fn(Source<T>) -> AnySource,
+    wrap: impl Fn(DataSource<T>) -> AnySource,
 ) -> Result<Prepared, Failure> {
     let (source, words, mut warnings) = source::<T>(experiment)?;
-    if let Source::Shared { train, held_out } = &source {
+    if let DataSource::Shared { train, held_out } = &source {
         let outputs = held_out.as_ref().map_or(0, outputs).max(outputs(train));
         experiment.set_sizes(train.inputs(), outputs);
     }
@@ -112,7 +112,7 @@ fn prepare_in<T: Scalar>(
         held_out: held_out.as_ref().map_or(0, |data| data.rows() as u64),
         classes: train.has_classes(),
         constant_loss: match source {
-            Source::Teacher { each: true, .. } => None,
+            DataSource::Teacher { each: true, .. } => None,
             _ => Some(constant_loss(experiment.network.loss, &train)),
         },
         words,
@@ -126,8 +126,8 @@ fn prepare_in<T: Scalar>(
         layouts,
     };
     let source = match source {
-        Source::Shared { .. } => Source::Shared { train, held_out },
-        teacher @ Source::Teacher { .. } => teacher,
+        DataSource::Shared { .. } => DataSource::Shared { train, held_out },
+        teacher @ DataSource::Teacher { .. } => teacher,
     };
     Ok(Prepared {
         source: wrap(source),
@@ -136,7 +136,7 @@ fn prepare_in<T: Scalar>(
 }
 
 /// Columns of the targets, or classes.
-fn outputs<T: Scalar>(data: &Dataset<T>) -> usize {
+fn outputs<T: Real>(data: &Dataset<T>) -> usize {
     match data.targets() {
         Targets::Values { columns, .. } => *columns,
         Targets::Classes(classes) => classes.iter().max().map_or(0, |last| *last as usize + 1),
@@ -147,28 +147,28 @@ fn outputs<T: Scalar>(data: &Dataset<T>) -> usize {
 fn initialisation(
     experiment: &mut DenseExperiment,
     network: &Network,
-) -> Result<(Initialisation, Option<String>), Failure> {
+) -> Result<(WeightInitialisation, Option<String>), Failure> {
     match &mut experiment.network.init {
         InitSpec::Drawn(initialisation) => Ok((initialisation.clone(), None)),
         InitSpec::File { path, checksum } => {
             let given = read_layers(path, network)?;
             expect_checksum(checksum.as_deref(), &given.checksum, path)?;
             *checksum = Some(given.checksum);
-            Ok((Initialisation::Given(given.weights), given.note))
+            Ok((WeightInitialisation::Given(given.weights), given.note))
         }
     }
 }
 
 /// Where data come from, in words, with what a reader must know of them.
-type Described<T> = (Source<T>, String, Vec<String>);
+type Described<T> = (DataSource<T>, String, Vec<String>);
 
-fn source<T: Scalar>(experiment: &mut DenseExperiment) -> Result<Described<T>, Failure> {
+fn source<T: Real>(experiment: &mut DenseExperiment) -> Result<Described<T>, Failure> {
     if let RowData::Teacher(teacher) = &experiment.data {
         let spec = teacher.spec.clone();
         estimate::check_rows((spec.samples + spec.held_out) as u64, &spec.teacher.layers)?;
         let each = teacher.each_trajectory;
         let words = teacher_words(&spec, each);
-        return Ok((Source::Teacher { spec, each }, words, Vec::new()));
+        return Ok((DataSource::Teacher { spec, each }, words, Vec::new()));
     }
     let found = tables::find::<T>(&experiment.data, experiment.run.seed)?
         .ok_or_else(|| Failure::run("a teacher has no rows of its own"))?;
@@ -177,7 +177,7 @@ fn source<T: Scalar>(experiment: &mut DenseExperiment) -> Result<Described<T>, F
         expect_checksum(recorded, &sum, Path::new("what `data` names"))?;
         experiment.data.set_checksum(sum);
     }
-    let source = Source::Shared {
+    let source = DataSource::Shared {
         train: found.train,
         held_out: found.held_out,
     };
@@ -205,13 +205,13 @@ fn teacher_words(spec: &TeacherSpec, each: bool) -> String {
 }
 
 /// The training rows of the first trajectory, fitted to the plan; none where they cannot be drawn.
-pub fn first_training<'a, T: Scalar>(
-    source: &'a Source<T>,
-    plan: &Plan,
+pub fn first_training<'a, T: Real>(
+    source: &'a DataSource<T>,
+    plan: &TrainingPlan,
 ) -> Option<Cow<'a, Dataset<T>>> {
     match source {
-        Source::Shared { train, .. } => Some(Cow::Borrowed(train)),
-        Source::Teacher { spec, .. } => {
+        DataSource::Shared { train, .. } => Some(Cow::Borrowed(train)),
+        DataSource::Teacher { spec, .. } => {
             let drawn = spec.draw(plan.spec.seed, 0).ok()?;
             plan.fit(drawn.train).ok().map(Cow::Owned)
         }
@@ -219,13 +219,13 @@ pub fn first_training<'a, T: Scalar>(
 }
 
 /// The data that all trajectories share, or those of the first.
-fn first_data<T: Scalar>(
-    source: &Source<T>,
+fn first_data<T: Real>(
+    source: &DataSource<T>,
     experiment: &DenseExperiment,
 ) -> Result<(Dataset<T>, Option<Dataset<T>>), Failure> {
     match source {
-        Source::Shared { train, held_out } => Ok((train.clone(), held_out.clone())),
-        Source::Teacher { spec, .. } => {
+        DataSource::Shared { train, held_out } => Ok((train.clone(), held_out.clone())),
+        DataSource::Teacher { spec, .. } => {
             let drawn = spec.draw(experiment.run.seed, 0);
             let drawn = drawn.map_err(|error| Failure::input(format!("`data`: {error}")))?;
             Ok((drawn.train, drawn.held_out))
@@ -235,9 +235,9 @@ fn first_data<T: Scalar>(
 
 fn ensembles(
     experiment: &DenseExperiment,
-    initialisation: &Initialisation,
+    initialisation: &WeightInitialisation,
     rows: u64,
-) -> Result<Vec<EnsembleSpec>, Failure> {
+) -> Result<Vec<TrainingEnsemble>, Failure> {
     let (network, run) = (&experiment.network, &experiment.run);
     let one = |(index, dynamics): (usize, &crate::experiment::Descent)| {
         let steps = experiment.steps(index, rows)?;
@@ -249,7 +249,7 @@ fn ensembles(
         measure.probe_rows = run.measure.probe_rows;
         measure.jacobian = run.measure.jacobian;
         measure.jacobian_tolerance = run.measure.jacobian_tolerance;
-        Ok(EnsembleSpec {
+        Ok(TrainingEnsemble {
             training: TrainingSpec {
                 network: experiment.spec.clone(),
                 initialisation: initialisation.clone(),
@@ -272,29 +272,29 @@ fn ensembles(
     experiment.dynamics.iter().enumerate().map(one).collect()
 }
 
-fn plan(ensemble: &EnsembleSpec, index: usize) -> Result<Plan, Failure> {
-    Plan::new(&ensemble.training).map_err(|error| of_training(&error, index))
+fn plan(ensemble: &TrainingEnsemble, index: usize) -> Result<TrainingPlan, Failure> {
+    TrainingPlan::new(&ensemble.training).map_err(|error| of_training(&error, index))
 }
 
-fn fitted<T: Scalar>(plan: &Plan, data: Dataset<T>) -> Result<Dataset<T>, Failure> {
+fn fitted<T: Real>(plan: &TrainingPlan, data: Dataset<T>) -> Result<Dataset<T>, Failure> {
     plan.fit(data).map_err(|error| of_training(&error, 0))
 }
 
 /// Checks one dynamics against data and network; what it measures.
-fn check<T: Scalar>(
+fn check<T: Real>(
     index: usize,
-    ensemble: &EnsembleSpec,
+    ensemble: &TrainingEnsemble,
     network: &Network,
     train: &Dataset<T>,
     held_out: bool,
-) -> Result<Layout, Failure> {
+) -> Result<MeasurementLayout, Failure> {
     let plan = plan(ensemble, index)?;
     let training = &ensemble.training;
     noise::check(&training.noise, network, training.loss, train)
         .map_err(|error| of_training(&TrainingError::Noise(error), index))?;
     (ensemble.measure.check(&plan, train))
         .map_err(|error| of_ensemble(&EnsembleError::Measure(error), index))?;
-    let measured = Measured::new(network, &ensemble.measure);
+    let measured = NetworkQuantities::new(network, &ensemble.measure);
     Ok(measured.layout(&plan, train.has_classes(), held_out))
 }
 
@@ -311,12 +311,12 @@ pub fn of_ensemble(error: &EnsembleError, index: usize) -> Failure {
 fn of_training(error: &TrainingError, index: usize) -> Failure {
     let section = match error {
         TrainingError::Network(_) | TrainingError::Precision { .. } => "network".to_owned(),
-        TrainingError::Initialisation(_) => "network.init".to_owned(),
+        TrainingError::WeightInitialisation(_) => "network.init".to_owned(),
         TrainingError::Data(
-            DataError::Inputs { .. } | DataError::Outputs { .. } | DataError::Class { .. },
+            DatasetError::Inputs { .. } | DatasetError::Outputs { .. } | DatasetError::Class { .. },
         ) => "network.layers".to_owned(),
         TrainingError::Data(
-            DataError::NeedsClasses | DataError::OneClass | DataError::Probability { .. },
+            DatasetError::NeedsClasses | DatasetError::OneClass | DatasetError::Probability { .. },
         ) => "network.loss".to_owned(),
         TrainingError::Data(_) => "data".to_owned(),
         TrainingError::Schedule(_) => format!("dynamics.{index}.schedule"),

@@ -12,7 +12,7 @@ use crate::summarise::{Grid, Measured, Save, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::schedule::{Schedule, Shape};
+use rankfall_nets::schedule::{RateSchedule, Shape};
 use rankfall_nets::training::TrainingSpec;
 use rankfall_report::record::{ACCOUNT, DENSE, DynamicsSummary, ProblemSummary, Summary};
 
@@ -182,7 +182,7 @@ impl DenseRecorder {
 
 /// t = Σ η up to a step.
 pub fn time_of(training: &TrainingSpec, step: u64) -> f64 {
-    if training.schedule == Schedule::default() {
+    if training.schedule == RateSchedule::default() {
         return training.step_size * step as f64;
     }
     let factors = (0..step).map(|m| training.schedule.factor(m));
@@ -190,7 +190,7 @@ pub fn time_of(training: &TrainingSpec, step: u64) -> f64 {
 }
 
 /// How the step size changes, in words.
-fn schedule_words(schedule: &Schedule) -> String {
+fn schedule_words(schedule: &RateSchedule) -> String {
     let shape = match &schedule.shape {
         Shape::Constant => "constant".to_owned(),
         Shape::Piecewise { steps, factors } => {

@@ -15,7 +15,7 @@ use rankfall_data::{
     sha256_of, while_hashing,
 };
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::scalar::Scalar;
+use rankfall_nets::scalar::Real;
 use std::path::{Path, PathBuf};
 
 /// Rows that may be held in memory: 8 GiB of doubles.
@@ -81,7 +81,7 @@ impl Standardize {
 ///
 /// # Errors
 /// Exit code 2 for data that cannot be read or held.
-pub fn find<T: Scalar>(data: &RowData, seed: u64) -> Result<Option<Found<T>>, Failure> {
+pub fn find<T: Real>(data: &RowData, seed: u64) -> Result<Option<Found<T>>, Failure> {
     let (read, standardize) = match data {
         RowData::Teacher(_) => return Ok(None),
         RowData::Gaussian { data, held_out } => {
@@ -110,7 +110,7 @@ pub fn find<T: Scalar>(data: &RowData, seed: u64) -> Result<Option<Found<T>>, Fa
     finish(read, standardize).map(Some)
 }
 
-fn finish<T: Scalar>(mut read: Read<T>, standardize: Standardize) -> Result<Found<T>, Failure> {
+fn finish<T: Real>(mut read: Read<T>, standardize: Standardize) -> Result<Found<T>, Failure> {
     let mut warnings = std::mem::take(&mut read.notes);
     if standardize != Standardize::Nothing {
         let targets = standardize == Standardize::InputsAndTargets;
@@ -135,7 +135,7 @@ fn finish<T: Scalar>(mut read: Read<T>, standardize: Standardize) -> Result<Foun
     })
 }
 
-fn dataset<T: Scalar>(part: Part<T>) -> Result<Dataset<T>, Failure> {
+fn dataset<T: Real>(part: Part<T>) -> Result<Dataset<T>, Failure> {
     let data = Dataset::new(part.inputs, part.x, part.targets);
     let data = match part.scales.is_empty() {
         true => data,
@@ -146,7 +146,7 @@ fn dataset<T: Scalar>(part: Part<T>) -> Result<Dataset<T>, Failure> {
 
 /// Centres and scales every input by the training rows, and centres targets that are values, scaling
 /// them too where asked. Names inputs that do not vary.
-fn scale<T: Scalar>(
+fn scale<T: Real>(
     train: &mut Part<T>,
     mut held_out: Option<&mut Part<T>>,
     targets: bool,
@@ -191,7 +191,7 @@ fn scale<T: Scalar>(
 }
 
 /// Mean and standard deviation (n) of a column.
-fn moments<T: Scalar>(values: &[T], width: usize, column: usize) -> (f64, f64) {
+fn moments<T: Real>(values: &[T], width: usize, column: usize) -> (f64, f64) {
     let of_column = || {
         values
             .iter()
@@ -216,11 +216,11 @@ fn check_size(rows: u64, columns: usize) -> Result<(), Failure> {
     .hint("fewer rows"))
 }
 
-fn convert<T: Scalar>(values: &[f64]) -> Vec<T> {
+fn convert<T: Real>(values: &[f64]) -> Vec<T> {
     values.iter().map(|&v| T::of(v)).collect()
 }
 
-fn values<T: Scalar>(inputs: usize, x: &[f64], columns: usize, y: &[f64]) -> Part<T> {
+fn values<T: Real>(inputs: usize, x: &[f64], columns: usize, y: &[f64]) -> Part<T> {
     Part {
         inputs,
         x: convert(x),
@@ -232,7 +232,7 @@ fn values<T: Scalar>(inputs: usize, x: &[f64], columns: usize, y: &[f64]) -> Par
     }
 }
 
-fn gaussian<T: Scalar>(data: &GaussianData, held_out: u64, seed: u64) -> Result<Read<T>, Failure> {
+fn gaussian<T: Real>(data: &GaussianData, held_out: u64, seed: u64) -> Result<Read<T>, Failure> {
     let (p, k) = (data.inputs, data.outputs);
     let all = data.samples + held_out;
     check_size(all, p + k)?;
@@ -256,7 +256,7 @@ fn gaussian<T: Scalar>(data: &GaussianData, held_out: u64, seed: u64) -> Result<
     })
 }
 
-fn written<T: Scalar>(rows: &WrittenRows) -> Read<T> {
+fn written<T: Real>(rows: &WrittenRows) -> Read<T> {
     let width = |rows: &[Vec<f64>]| rows.first().map_or(0, Vec::len);
     let part = values(
         width(&rows.x),
@@ -274,7 +274,7 @@ fn written<T: Scalar>(rows: &WrittenRows) -> Read<T> {
     }
 }
 
-fn bundled<T: Scalar>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, Failure> {
+fn bundled<T: Real>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, Failure> {
     let found =
         Bundled::find(name).ok_or_else(|| Failure::run(format!("no data are called {name}")))?;
     let rows = found.rows().map_err(Failure::run)?;
@@ -299,7 +299,7 @@ fn bundled<T: Scalar>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, F
 }
 
 /// Holds out rows chosen by the seed; both parts keep the order of the rows.
-fn split<T: Scalar>(
+fn split<T: Real>(
     part: Part<T>,
     held: u64,
     seed: u64,
@@ -321,7 +321,7 @@ fn split<T: Scalar>(
     Ok((of(false), Some(of(true))))
 }
 
-fn pick_rows<T: Scalar>(part: &Part<T>, keep: impl Fn(usize) -> bool) -> Part<T> {
+fn pick_rows<T: Real>(part: &Part<T>, keep: impl Fn(usize) -> bool) -> Part<T> {
     let rows = part.x.len() / part.inputs;
     let kept: Vec<usize> = (0..rows).filter(|&row| keep(row)).collect();
     let gather = |values: &[T], width: usize| -> Vec<T> {
@@ -351,7 +351,7 @@ struct TableRead<T> {
     sum: String,
 }
 
-fn file<T: Scalar>(table: &FileData, held_out: &HeldOut, seed: u64) -> Result<Read<T>, Failure> {
+fn file<T: Real>(table: &FileData, held_out: &HeldOut, seed: u64) -> Result<Read<T>, Failure> {
     let first = read_table(table, &table.path, None)?;
     let words = format!("read from {}", shown_path(&table.path));
     let mut sums = vec![first.sum.clone()];
@@ -404,7 +404,7 @@ fn rename_classes<T>(
     Ok(())
 }
 
-fn read_table<T: Scalar>(
+fn read_table<T: Real>(
     table: &FileData,
     path: &Path,
     first: Option<&RowSource>,
@@ -426,7 +426,7 @@ fn read_table<T: Scalar>(
 type RowsRead<T> = (Part<T>, RowSource);
 
 /// All rows of a source; the outer error is that of the file.
-fn rows_of<T: Scalar>(
+fn rows_of<T: Real>(
     mut source: RowSource,
     classes: bool,
 ) -> Result<Result<RowsRead<T>, Failure>, DataError> {
@@ -471,7 +471,7 @@ fn class_of(row: &[f64]) -> u32 {
     row.iter().position(|&v| v > 0.5).unwrap_or(0) as u32
 }
 
-fn images<T: Scalar>(pictures: &Pictures) -> Result<Read<T>, Failure> {
+fn images<T: Real>(pictures: &Pictures) -> Result<Read<T>, Failure> {
     let (train, test, from) = match &pictures.from {
         PicturesFrom::Packaged(name) => {
             let (folder, files) = locate(name)?;
@@ -542,7 +542,7 @@ fn locate(name: &str) -> Result<(PathBuf, MnistFiles), Failure> {
 }
 
 /// Pixels from 0 to 1, and classes.
-fn picture_rows<T: Scalar>(images: &Images, most: Option<u64>) -> Result<Part<T>, Failure> {
+fn picture_rows<T: Real>(images: &Images, most: Option<u64>) -> Result<Part<T>, Failure> {
     let rows = most.map_or(images.count(), |most| images.count().min(most as usize));
     let size = images.size();
     check_size(rows as u64, size)?;

@@ -7,7 +7,7 @@ use super::section::{Field, Section};
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::schedule::{Schedule, Shape};
+use rankfall_nets::schedule::{RateSchedule, Shape};
 
 /// One descent of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,7 @@ impl SchedulePlan {
     }
 
     /// The schedule of a run of so many steps.
-    pub fn schedule(&self, steps: u64) -> Schedule {
+    pub fn schedule(&self, steps: u64) -> RateSchedule {
         let shape = match &self.shape {
             SchedulePlaces::Constant => Shape::Constant,
             SchedulePlaces::Steps { steps, factors } => Shape::Piecewise {
@@ -90,7 +90,7 @@ impl SchedulePlan {
                 last: *last,
             },
         };
-        Schedule {
+        RateSchedule {
             warm_up: self.warm_up,
             shape,
         }

@@ -14,7 +14,7 @@ use super::run::{Length, MeasureChoice, RunSpec};
 use crate::failure::Failure;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_nets::activation::Activation;
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
@@ -332,14 +332,14 @@ fn exact_network(network: &NetworkSpec, obstacles: &mut Vec<Obstacle>) -> Option
     }
     let each_trajectory = network.each_trajectory;
     let init = match &network.init {
-        InitSpec::Drawn(Initialisation::Gaussian { scale }) if *scale > 0.0 => {
+        InitSpec::Drawn(WeightInitialisation::Gaussian { scale }) if *scale > 0.0 => {
             Some(ExactInit::Gaussian {
                 scale: *scale,
                 smallest_singular_value: network.smallest_singular_value,
                 each_trajectory,
             })
         }
-        InitSpec::Drawn(Initialisation::Balanced { scale }) if *scale > 0.0 => {
+        InitSpec::Drawn(WeightInitialisation::Balanced { scale }) if *scale > 0.0 => {
             Some(ExactInit::Balanced {
                 scale: *scale,
                 each_trajectory,
@@ -349,7 +349,9 @@ fn exact_network(network: &NetworkSpec, obstacles: &mut Vec<Obstacle>) -> Option
             path: path.clone(),
             checksum: checksum.clone(),
         }),
-        InitSpec::Drawn(Initialisation::Gaussian { .. } | Initialisation::Balanced { .. }) => {
+        InitSpec::Drawn(
+            WeightInitialisation::Gaussian { .. } | WeightInitialisation::Balanced { .. },
+        ) => {
             no(
                 "network.init.scale",
                 "0.0".to_owned(),

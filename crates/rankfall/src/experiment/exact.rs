@@ -11,7 +11,7 @@ use crate::save_plan::save_steps;
 use rankfall_core::ensemble::{EnsembleSpec, trajectories_per_block};
 use rankfall_core::model::dynamics::{Dynamics, Kind, Sampling};
 use rankfall_nets::activation::Activation;
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
@@ -332,12 +332,13 @@ impl From<&ExactNetwork> for NetworkSpec {
                 smallest_singular_value,
                 ..
             } => (
-                InitSpec::Drawn(Initialisation::Gaussian { scale }),
+                InitSpec::Drawn(WeightInitialisation::Gaussian { scale }),
                 smallest_singular_value,
             ),
-            ExactInit::Balanced { scale, .. } => {
-                (InitSpec::Drawn(Initialisation::Balanced { scale }), None)
-            }
+            ExactInit::Balanced { scale, .. } => (
+                InitSpec::Drawn(WeightInitialisation::Balanced { scale }),
+                None,
+            ),
             ExactInit::File { path, checksum } => (InitSpec::File { path, checksum }, None),
         };
         NetworkSpec {

@@ -4,8 +4,8 @@ use super::data::DataSpec;
 use super::document::Problem;
 use super::section::{Field, Section};
 use rankfall_nets::activation::Activation;
-use rankfall_nets::data::DataError;
-use rankfall_nets::initialisation::{Initialisation, Law};
+use rankfall_nets::data::DatasetError;
+use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::{self as nets, Architecture, Network};
 use rankfall_nets::scalar::Precision;
@@ -58,7 +58,7 @@ pub enum EngineChoice {
 #[derive(Clone, Debug, PartialEq)]
 pub enum InitSpec {
     /// Drawn.
-    Drawn(Initialisation),
+    Drawn(WeightInitialisation),
     /// Read from a safetensors or NPZ file.
     File {
         /// Where it is, absolute.
@@ -147,7 +147,7 @@ pub fn read(section: &Section, folder: &Path, data: &DataSpec) -> Result<Network
         loss: section.pick("loss", &Loss::ALL)?,
         precision: section.pick("precision", &PRECISIONS)?,
         engine: section.pick("engine", &ENGINES)?,
-        init: InitSpec::Drawn(Initialisation::Gaussian { scale: 1.0 }),
+        init: InitSpec::Drawn(WeightInitialisation::Gaussian { scale: 1.0 }),
         smallest_singular_value: None,
         each_trajectory: false,
     };
@@ -166,7 +166,7 @@ pub fn read(section: &Section, folder: &Path, data: &DataSpec) -> Result<Network
     match section.field("init") {
         Some(field) => init(&mut network, &field, folder, built.as_ref(), sizes)?,
         None if network.is_two_linear() => {}
-        None => network.init = InitSpec::Drawn(Initialisation::PytorchDefault),
+        None => network.init = InitSpec::Drawn(WeightInitialisation::PytorchDefault),
     }
     Ok(network)
 }
@@ -198,11 +198,11 @@ fn fits(network: &NetworkSpec, sizes: [usize; 2], field: &Field) -> Result<(), P
     let layers = network.shape.layers(None);
     let (first, last) = (layers[0], layers[layers.len() - 1]);
     let error = match sizes {
-        [columns, _] if columns != first => DataError::Inputs {
+        [columns, _] if columns != first => DatasetError::Inputs {
             columns,
             layer: first,
         },
-        [_, columns] if columns != last && network.loss == Loss::Squared => DataError::Outputs {
+        [_, columns] if columns != last && network.loss == Loss::Squared => DatasetError::Outputs {
             columns,
             layer: last,
         },
@@ -253,25 +253,25 @@ pub(super) fn drawn(
     field: &Field,
     default_kind: &'static str,
     network: Option<&Network>,
-) -> Result<Initialisation, Problem> {
+) -> Result<WeightInitialisation, Problem> {
     let section = field.section()?;
     let initialisation = match section.kind(Some(default_kind))? {
-        "gaussian" => Initialisation::Gaussian {
+        "gaussian" => WeightInitialisation::Gaussian {
             scale: section.number("scale")?,
         },
-        "he" => Initialisation::He,
-        "glorot" => Initialisation::Glorot,
-        "orthogonal" => Initialisation::Orthogonal {
+        "he" => WeightInitialisation::He,
+        "glorot" => WeightInitialisation::Glorot,
+        "orthogonal" => WeightInitialisation::Orthogonal {
             gain: section.number("gain")?,
         },
-        "balanced" => Initialisation::Balanced {
+        "balanced" => WeightInitialisation::Balanced {
             scale: section.number("scale")?,
         },
-        "layers" => Initialisation::Layers {
+        "layers" => WeightInitialisation::Layers {
             weights: laws(&section.required("weights")?)?,
             biases: section.optional("biases", laws)?.unwrap_or_default(),
         },
-        "pytorch-default" => Initialisation::PytorchDefault,
+        "pytorch-default" => WeightInitialisation::PytorchDefault,
         _ => return Err(field.problem("is of kind \"file\", but a teacher is drawn")),
     };
     let checked = network.map_or(Ok(()), |network| initialisation.check(network));

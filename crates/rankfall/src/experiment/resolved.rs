@@ -12,7 +12,7 @@ use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPAC
 use super::{Experiment, keys};
 use rankfall_core::model::dynamics::{ForceScales, Kind};
 use rankfall_nets::activation::Activation;
-use rankfall_nets::initialisation::{Initialisation, Law};
+use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
@@ -308,19 +308,19 @@ fn put_network(file: &mut Lines, network: &NetworkSpec) {
 
 /// The kind of initial weights that are drawn. Weights that are given come from a file, and are written as
 /// that.
-pub(super) fn init_kind(init: &Initialisation) -> &'static str {
+pub(super) fn init_kind(init: &WeightInitialisation) -> &'static str {
     match init {
-        Initialisation::Gaussian { .. } => "gaussian",
-        Initialisation::Balanced { .. } => "balanced",
-        Initialisation::Orthogonal { .. } => "orthogonal",
-        Initialisation::He => "he",
-        Initialisation::Glorot => "glorot",
-        Initialisation::Layers { .. } => "layers",
-        Initialisation::PytorchDefault | Initialisation::Given(_) => "pytorch-default",
+        WeightInitialisation::Gaussian { .. } => "gaussian",
+        WeightInitialisation::Balanced { .. } => "balanced",
+        WeightInitialisation::Orthogonal { .. } => "orthogonal",
+        WeightInitialisation::He => "he",
+        WeightInitialisation::Glorot => "glorot",
+        WeightInitialisation::Layers { .. } => "layers",
+        WeightInitialisation::PytorchDefault | WeightInitialisation::Given(_) => "pytorch-default",
     }
 }
 
-fn drawn(init: &Initialisation) -> String {
+fn drawn(init: &WeightInitialisation) -> String {
     let law = |law: &Law| match law {
         Law::Constant(value) => format!("{{ constant = {} }}", float(*value)),
         Law::Gaussian(value) => format!("{{ gaussian = {} }}", float(*value)),
@@ -328,19 +328,19 @@ fn drawn(init: &Initialisation) -> String {
         Law::Signs(value) => format!("{{ signs = {} }}", float(*value)),
     };
     let settings = match init {
-        Initialisation::Gaussian { scale } | Initialisation::Balanced { scale } => {
+        WeightInitialisation::Gaussian { scale } | WeightInitialisation::Balanced { scale } => {
             format!(", scale = {}", float(*scale))
         }
-        Initialisation::Orthogonal { gain } => format!(", gain = {}", float(*gain)),
-        Initialisation::Layers { weights, biases } => format!(
+        WeightInitialisation::Orthogonal { gain } => format!(", gain = {}", float(*gain)),
+        WeightInitialisation::Layers { weights, biases } => format!(
             ", weights = {}, biases = {}",
             list(weights, law),
             list(biases, law)
         ),
-        Initialisation::He
-        | Initialisation::Glorot
-        | Initialisation::PytorchDefault
-        | Initialisation::Given(_) => String::new(),
+        WeightInitialisation::He
+        | WeightInitialisation::Glorot
+        | WeightInitialisation::PytorchDefault
+        | WeightInitialisation::Given(_) => String::new(),
     };
     format!("kind = {}{settings}", text(init_kind(init)))
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::experiment::document::Problem;
 use rankfall_core::model::dynamics::Kind;
-use rankfall_nets::initialisation::Initialisation;
+use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::noise::Noise;
 
 /// Two linear layers.
@@ -146,8 +146,8 @@ fn width_and_layers_mean_the_same() {
 
 #[test]
 fn how_weights_start_depends_on_the_network_and_not_on_how_it_is_written() {
-    let gaussian = InitSpec::Drawn(Initialisation::Gaussian { scale: 1.0 });
-    let pytorch = InitSpec::Drawn(Initialisation::PytorchDefault);
+    let gaussian = InitSpec::Drawn(WeightInitialisation::Gaussian { scale: 1.0 });
+    let pytorch = InitSpec::Drawn(WeightInitialisation::PytorchDefault);
     let default = "init = { kind = \"gaussian\", scale = 0.5 }\n";
     for (sets, init) in [
         (&[][..], &gaussian),
