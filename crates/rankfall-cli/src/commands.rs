@@ -6,7 +6,7 @@ use crate::arguments::{
 };
 use crate::reports;
 use crate::terminal::Terminal;
-use rankfall::bundled::{self, Bundled};
+use rankfall::bundled::{self, BundledExperiment};
 use rankfall::experiment::sweep::SweepArgumentsRead;
 use rankfall::experiment::{Experiment, read_text, tree};
 use rankfall::failure::{Failure, FailureKind, shown_path};
@@ -65,7 +65,7 @@ fn reproduce_all(arguments: &ReproduceArguments) -> Result<(), Failure> {
 }
 
 fn reproduce_one(
-    bundled: &Bundled,
+    bundled: &BundledExperiment,
     shard: Option<Shard>,
     shared: &SharedArguments,
 ) -> Result<(), Failure> {

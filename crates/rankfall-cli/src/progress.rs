@@ -10,35 +10,35 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Reports progress on standard error; may be called from any thread.
-pub struct Progress {
+pub struct ProgressReport {
     shown: Shown,
 }
 
 enum Shown {
     Nothing,
-    Bar(ProgressBar),
+    ClaimBar(ProgressBar),
     Lines(Mutex<Lines>),
 }
 
-impl Progress {
+impl ProgressReport {
     /// Progress of one dynamics, by its label.
     pub fn new(label: &str, quiet: bool) -> Self {
         let label = &visible(label);
         let shown = if quiet {
             Shown::Nothing
         } else if can_redraw() {
-            Shown::Bar(bar(label))
+            Shown::ClaimBar(bar(label))
         } else {
             Shown::Lines(Mutex::new(Lines::new(label, Instant::now())))
         };
-        Progress { shown }
+        ProgressReport { shown }
     }
 
     /// So many of all trajectory-steps are done.
     pub fn update(&self, done: u64, total: u64) {
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Bar(bar) => {
+            Shown::ClaimBar(bar) => {
                 bar.set_length(total);
                 bar.set_position(done.min(total));
             }
@@ -57,7 +57,7 @@ impl Progress {
 
     /// The dynamics is done; the bar goes away.
     pub fn finish(&self) {
-        if let Shown::Bar(bar) = &self.shown {
+        if let Shown::ClaimBar(bar) = &self.shown {
             bar.finish_and_clear();
         }
     }
@@ -220,7 +220,10 @@ mod tests {
 
     #[test]
     fn quiet_and_loud_take_any_numbers() {
-        for progress in [Progress::new("x", true), Progress::new("x", false)] {
+        for progress in [
+            ProgressReport::new("x", true),
+            ProgressReport::new("x", false),
+        ] {
             progress.update(0, 0);
             progress.update(10, 5);
             progress.finish();

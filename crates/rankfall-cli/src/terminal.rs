@@ -1,7 +1,7 @@
 //! A person at a terminal watches: a bar, Ctrl-C, and warnings on standard error.
 
 use crate::interruption;
-use crate::progress::Progress;
+use crate::progress::ProgressReport;
 use log::{LevelFilter, Log, Metadata, Record};
 use rankfall::failure::Failure;
 use rankfall::watch::Watch;
@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 /// Shows how far runs are on standard error, and stops them at a signal.
 pub struct Terminal {
     quiet: bool,
-    shown: Mutex<Option<Progress>>,
+    shown: Mutex<Option<ProgressReport>>,
 }
 
 impl Terminal {
@@ -27,7 +27,7 @@ impl Terminal {
     }
 
     /// A bar lost to a thread that panicked is no reason to panic as well.
-    fn shown(&self) -> MutexGuard<'_, Option<Progress>> {
+    fn shown(&self) -> MutexGuard<'_, Option<ProgressReport>> {
         let shown = self.shown.lock();
         shown.unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -35,7 +35,7 @@ impl Terminal {
 
 impl Watch for Terminal {
     fn begin(&self, label: &str) {
-        *self.shown() = Some(Progress::new(label, self.quiet));
+        *self.shown() = Some(ProgressReport::new(label, self.quiet));
     }
 
     fn progress(&self, done: u64, total: u64) {

@@ -8,7 +8,7 @@ mod table;
 
 use crate::arguments::{ClaimSuite, Effort, VerifyArguments};
 use crate::interruption;
-use progress::Bar;
+use progress::ClaimBar;
 use rankfall::experiment::nearest;
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::run_folder::lock::Held;
@@ -239,7 +239,7 @@ impl Session<'_> {
     fn run(&self) -> Result<(), Failure> {
         let subject = self.verification.subject;
         let costs: Vec<f64> = self.asked.iter().map(|c| cost(c, subject)).collect();
-        let bar = Bar::new(&costs, self.arguments.quiet);
+        let bar = ClaimBar::new(&costs, self.arguments.quiet);
         let mut findings = Vec::new();
         self.row(&bar, &claims_heading(self.width))?;
         for (place, claim) in self.asked.iter().enumerate() {
@@ -268,7 +268,7 @@ impl Session<'_> {
         self.finish(&findings)
     }
 
-    fn row(&self, bar: &Bar, text: &str) -> Result<(), Failure> {
+    fn row(&self, bar: &ClaimBar, text: &str) -> Result<(), Failure> {
         if self.arguments.json {
             return Ok(());
         }

@@ -5,14 +5,14 @@
 
 mod support;
 
-use rankfall::checkpoint::{self, Owner, RunCheckpoint, Snapshot};
+use rankfall::checkpoint::{self, CheckpointContent, Owner, RunCheckpoint};
 use rankfall::experiment::Experiment;
 use rankfall::experiment::sweep::SweepArgumentsRead;
 use rankfall::failure::{Failure, visible};
 use rankfall::merge;
 use rankfall::run_folder::{self, Existing, Opened, RunFolder, partial};
 use rankfall::shard::Shard;
-use rankfall::sweep::{self, plan::Plan, schedule::SweepCheckpoint};
+use rankfall::sweep::{self, plan::SweepPlan, schedule::SweepCheckpoint};
 use rankfall_report::record::SUMMARY_SCHEMA;
 use rankfall_report::{SeriesTable, table};
 use std::fs;
@@ -195,7 +195,7 @@ fn folders_of_schema_one() {
     }
 }
 
-fn plan_in(folder: &Path) -> Plan {
+fn plan_in(folder: &Path) -> SweepPlan {
     let text = run_folder::read_experiment(folder).unwrap();
     let given = SweepArgumentsRead::default();
     sweep::plan_of(&text, "experiment.toml", Path::new(""), &[], &given).unwrap()
@@ -255,7 +255,7 @@ fn checkpoints() {
         shard: Some(Shard { index: 1, count: 2 }),
     };
     let state = serde_json::from_value(serde_json::json!(vec![7; 300])).unwrap();
-    let snapshot = Snapshot {
+    let snapshot = CheckpointContent {
         finished: 1,
         current: Some(&state),
         seconds: 2.5,

@@ -16,7 +16,7 @@ use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
 use rankfall_core::linalg::dense::{product, transpose_product};
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::measure::rates::{
-    Estimate, Extrapolation, MeasuredRates, Save, extrapolate, measure,
+    Estimate, Extrapolation, MeasuredRates, RateSave, extrapolate, measure,
 };
 use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
@@ -284,7 +284,7 @@ impl Study {
     }
 
     fn rates(&self, kept: &[(u64, Vec<f64>)], spec: &EnsembleSpec) -> Outcome<MeasuredRates> {
-        let save = |index: usize| Save {
+        let save = |index: usize| RateSave {
             index,
             time: spec.save_steps[index] as f64 * spec.time_unit,
         };

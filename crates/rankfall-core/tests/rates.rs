@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
 use rankfall_core::measure::layout::Layout;
-use rankfall_core::measure::rates::{Estimate, Save, measure};
+use rankfall_core::measure::rates::{Estimate, RateSave, measure};
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
@@ -101,7 +101,7 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
         .run(&setup, 2, None, &Unwatched, Instructions::best())
         .expect("runs");
     let totals = outcome.statistics.totals();
-    let save = |index: usize| Save {
+    let save = |index: usize| RateSave {
         index,
         time: spec.save_steps[index] as f64 * TIME_STEP,
     };

@@ -9,7 +9,7 @@ use rankfall_nets::data::Dataset;
 use rankfall_nets::network::{Layer, Network};
 use rankfall_nets::noise::Noise;
 use rankfall_nets::schedule::RateSchedule;
-use rankfall_nets::training::{TrainingPlan, Trainer, TrainingSpec};
+use rankfall_nets::training::{Trainer, TrainingPlan, TrainingSpec};
 
 use crate::evidence::{Stop, unmeasured};
 

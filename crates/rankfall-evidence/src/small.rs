@@ -13,7 +13,7 @@ use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::scalar::Precision;
 use rankfall_nets::schedule::RateSchedule;
-use rankfall_nets::training::{TrainingPlan, Trainer, TrainingSpec};
+use rankfall_nets::training::{Trainer, TrainingPlan, TrainingSpec};
 
 use crate::evidence::{Stop, unmeasured};
 use crate::network_setting::weights_of;

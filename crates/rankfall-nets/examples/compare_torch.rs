@@ -17,7 +17,7 @@ use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::Network;
 use rankfall_nets::scalar::{Precision, Real};
-use rankfall_nets::training::{TrainingPlan, Trainer, TrainingSpec};
+use rankfall_nets::training::{Trainer, TrainingPlan, TrainingSpec};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 fn main() -> Result<(), Box<dyn Error>> {

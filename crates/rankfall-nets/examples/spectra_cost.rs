@@ -11,7 +11,7 @@ use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::ensemble::{TrainingEnsemble, DataSource};
+use rankfall_nets::ensemble::{DataSource, TrainingEnsemble};
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::layout::MeasureSpec;
 use rankfall_nets::loss::Loss;

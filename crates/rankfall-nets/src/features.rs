@@ -8,7 +8,7 @@ use crate::data::Dataset;
 use crate::gradient::Workspace;
 use crate::network::Network;
 use crate::scalar::Real;
-use crate::spectra::Spectrum;
+use crate::spectra::SingularSpectrum;
 
 /// Features whose activations correlate more than this count as one.
 const SAME_FEATURE: f64 = 0.95;
@@ -42,8 +42,8 @@ pub struct Sparsity {
 }
 
 /// The spectrum of the features `h` (rows × width).
-pub fn spectrum<T: Real>(h: &[T], width: usize) -> Spectrum {
-    Spectrum::of(MatRef::from_row_major_slice(h, h.len() / width, width))
+pub fn spectrum<T: Real>(h: &[T], width: usize) -> SingularSpectrum {
+    SingularSpectrum::of(MatRef::from_row_major_slice(h, h.len() / width, width))
 }
 
 /// The sparsity of the features `h` (rows × width).

@@ -8,7 +8,7 @@ use crate::gradient::Workspace;
 use crate::layout::{MeasureSpec, MeasurementLayout, NetworkQuantities};
 use crate::loss::{Loss, accuracy};
 use crate::scalar::Real;
-use crate::spectra::{self, Spectrum};
+use crate::spectra::{self, SingularSpectrum};
 use crate::training::{TrainerState, TrainingPlan};
 
 /// Rows that pass through the network at once when a loss is measured.
@@ -169,7 +169,9 @@ impl<T: Real> TrainingObserver<T> {
         }
         if self.measured.jacobian {
             let jacobian = features::jacobian(network, parameters, self.probe.x());
-            out.extend(Spectrum::of(jacobian.as_ref()).ranks(self.measure.jacobian_tolerance));
+            out.extend(
+                SingularSpectrum::of(jacobian.as_ref()).ranks(self.measure.jacobian_tolerance),
+            );
         }
     }
 }

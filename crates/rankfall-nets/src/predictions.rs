@@ -32,7 +32,7 @@ const FIRST_DRAW: u64 = 1 << 60;
 
 /// The parts of the expected change of one log σᵢ in one step, in nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Drift {
+pub struct PredictedDrift {
     /// −η uᵢᵀḡvᵢ/σᵢ.
     pub gradient: f64,
     /// All second-order terms of ḡ.
@@ -45,7 +45,7 @@ pub struct Drift {
     pub growth: f64,
 }
 
-impl Drift {
+impl PredictedDrift {
     /// All second-order terms.
     pub fn second_order(&self) -> f64 {
         self.curvature + self.own_noise + self.repulsion + self.growth
@@ -169,7 +169,7 @@ impl Moments {
     }
 
     /// The drift of each log σᵢ for steps of size `rate`.
-    fn drift(&self, rate: f64) -> Vec<Drift> {
+    fn drift(&self, rate: f64) -> Vec<PredictedDrift> {
         let n = self.count;
         let mean = self.project(&(&self.sum * faer::Scale(1.0 / n)));
         let mean_of = |sum: f64| sum / n;
@@ -197,7 +197,7 @@ impl Moments {
             // The square of a mean of n draws holds 1/n of the noise.
             let bias = mean_of(own + others + growth);
             let of_mean: f64 = of_mean.terms(&self.sigma, i).iter().sum();
-            Drift {
+            PredictedDrift {
                 gradient: -rate * mean.alpha[(i, i)] / self.sigma[i],
                 curvature: square * (of_mean - bias),
                 own_noise: square * own,
@@ -284,7 +284,7 @@ pub fn predict<T: Real>(
     trainer: &mut Trainer<T>,
     layer: usize,
     draws: u64,
-) -> Result<Vec<Drift>, PredictionError> {
+) -> Result<Vec<PredictedDrift>, PredictionError> {
     let view = LayerView::new(trainer, layer)?;
     if draws < 2 {
         return Err(PredictionError::Draws(draws));
@@ -303,22 +303,22 @@ pub fn predict<T: Real>(
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Realised {
     /// Mean change.
-    pub total: Vec<Estimate>,
+    pub total: Vec<DriftEstimate>,
     /// Mean of what the step's own gradient does not explain at first order, Δ log σᵢ + η uᵢᵀgvᵢ/σᵢ:
-    /// known far more sharply, to be held against [`Drift::second_order`].
-    pub second_order: Vec<Estimate>,
+    /// known far more sharply, to be held against [`PredictedDrift::second_order`].
+    pub second_order: Vec<DriftEstimate>,
 }
 
 /// A mean and its standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Estimate {
+pub struct DriftEstimate {
     /// Over the draws.
     pub mean: f64,
     /// Of the mean.
     pub error: f64,
 }
 
-impl Estimate {
+impl DriftEstimate {
     fn of(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -356,7 +356,7 @@ pub fn realise<T: Real>(
         let after = Mat::from_fn(weights.nrows(), weights.ncols(), |i, j| {
             (-rate).mul_add(gradient[(i, j)], weights[(i, j)])
         });
-        let spectrum = spectra::Spectrum::of(after.as_ref());
+        let spectrum = spectra::SingularSpectrum::of(after.as_ref());
         let alpha = start.project(&gradient).alpha;
         for i in 0..r {
             let change = spectrum.logs[i] - libm::log(start.sigma[i]);
@@ -365,8 +365,8 @@ pub fn realise<T: Real>(
         }
     }
     Ok(Realised {
-        total: total.iter().map(|v| Estimate::of(v)).collect(),
-        second_order: second.iter().map(|v| Estimate::of(v)).collect(),
+        total: total.iter().map(|v| DriftEstimate::of(v)).collect(),
+        second_order: second.iter().map(|v| DriftEstimate::of(v)).collect(),
     })
 }
 

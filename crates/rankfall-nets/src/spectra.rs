@@ -13,7 +13,7 @@ use crate::symmetric::eigenvalues;
 
 /// Natural logarithms of singular values, descending, and how many of them are above rounding.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spectrum {
+pub struct SingularSpectrum {
     /// −∞ for zero; NaN throughout if the matrix is not finite.
     pub logs: Vec<f64>,
     /// max(rows, columns) · ε of the precision the numbers came in: what the largest singular
@@ -38,7 +38,7 @@ pub enum Method {
     Exact,
 }
 
-impl Spectrum {
+impl SingularSpectrum {
     /// Of a matrix, by [`Method::Fast`].
     pub fn of<T: Real>(matrix: MatRef<'_, T>) -> Self {
         Self::by(Method::Fast, matrix)
@@ -125,21 +125,21 @@ pub fn weights<'a, T: Real>(layer: &Layer, parameters: &'a [T]) -> MatRef<'a, T>
 }
 
 /// The spectrum of one layer.
-pub fn of_layer<T: Real>(layer: &Layer, parameters: &[T], method: Method) -> Spectrum {
+pub fn of_layer<T: Real>(layer: &Layer, parameters: &[T], method: Method) -> SingularSpectrum {
     if layer.diagonal {
         let values = &parameters[layer.weights.clone()];
         let sizes = values.iter().map(|v| v.to_f64().abs()).collect();
-        return Spectrum::of_values::<T>(sizes, layer.inputs);
+        return SingularSpectrum::of_values::<T>(sizes, layer.inputs);
     }
-    Spectrum::by(method, weights(layer, parameters))
+    SingularSpectrum::by(method, weights(layer, parameters))
 }
 
 /// The spectrum of the map of a linear network: singular values of W₁…W_N (as many as its
 /// narrowest layer has), or the norms of the rows for a diagonal network.
-pub fn of_product<T: Real>(network: &Network, parameters: &[T], size: usize) -> Spectrum {
+pub fn of_product<T: Real>(network: &Network, parameters: &[T], size: usize) -> SingularSpectrum {
     let layers = network.layers();
     if layers[0].diagonal {
-        return Spectrum::of_values::<T>(row_norms(network, parameters), network.inputs());
+        return SingularSpectrum::of_values::<T>(row_norms(network, parameters), network.inputs());
     }
     let convert = |layer: &Layer| {
         let w = weights(layer, parameters);
@@ -149,7 +149,7 @@ pub fn of_product<T: Real>(network: &Network, parameters: &[T], size: usize) -> 
     let map = layers[1..]
         .iter()
         .fold(convert(&layers[0]), |map, layer| &map * &convert(layer));
-    let mut spectrum = Spectrum::of(map.as_ref());
+    let mut spectrum = SingularSpectrum::of(map.as_ref());
     spectrum.logs.truncate(size);
     spectrum.rounding = spectrum.rounding.max(network.inputs() as f64 * T::EPSILON);
     spectrum
@@ -172,7 +172,7 @@ fn row_norms<T: Real>(network: &Network, parameters: &[T]) -> Vec<f64> {
 }
 
 /// The spectrum of stack j = 1…N − 1, Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], whose log det is twice its log|det|.
-pub fn of_stack<T: Real>(network: &Network, parameters: &[T], j: usize) -> Spectrum {
+pub fn of_stack<T: Real>(network: &Network, parameters: &[T], j: usize) -> SingularSpectrum {
     let (upper, lower) = (&network.layers()[j - 1], &network.layers()[j]);
     let (top, bottom) = (weights(upper, parameters), weights(lower, parameters));
     let stack = Mat::from_fn(upper.inputs + lower.outputs, upper.outputs, |i, c| {
@@ -182,7 +182,7 @@ pub fn of_stack<T: Real>(network: &Network, parameters: &[T], j: usize) -> Spect
             bottom[(c, i - upper.inputs)]
         }
     });
-    Spectrum::of(stack.as_ref())
+    SingularSpectrum::of(stack.as_ref())
 }
 
 /// Distance from balance at hidden layer j = 1…N − 1: ‖WⱼᵀWⱼ − Wⱼ₊₁Wⱼ₊₁ᵀ‖_F of a linear network,
@@ -291,9 +291,9 @@ mod tests {
         let value = |i: usize, j: usize| ((i * 31 + j * 17) % 23) as f32 / 7.0 - 1.5;
         let (left, right) = (Mat::from_fn(40, 3, value), Mat::from_fn(3, 30, value));
         let product = &left * &right;
-        let spectrum = Spectrum::of(product.as_ref());
+        let spectrum = SingularSpectrum::of(product.as_ref());
         assert_eq!(spectrum.ranks(1e-3)[1], 3.0);
-        let wrong = Spectrum {
+        let wrong = SingularSpectrum {
             rounding: 40.0 * f64::EPSILON,
             ..spectrum
         };
@@ -311,8 +311,8 @@ mod tests {
             (value(i, j) - 1.0) * 10f64.powf(-(j as f64) * 12.0 / columns as f64)
         });
         let (fast, exact) = (
-            Spectrum::of(graded.as_ref()),
-            Spectrum::by(Method::Exact, graded.as_ref()),
+            SingularSpectrum::of(graded.as_ref()),
+            SingularSpectrum::by(Method::Exact, graded.as_ref()),
         );
         let floor = (columns as f64 * f64::EPSILON).sqrt().ln();
         for (a, b) in fast.logs.iter().zip(&exact.logs) {
@@ -325,12 +325,12 @@ mod tests {
         }
         assert!(exact.logs[columns - 1] - exact.logs[0] < -24.0);
         let single = Mat::from_fn(rows, columns, |i, j| graded[(i, j)] as f32);
-        let wide = Spectrum::of(single.transpose());
+        let wide = SingularSpectrum::of(single.transpose());
         assert!((wide.logs[0] - exact.logs[0]).abs() < 1e-6 && wide.logs.len() == columns);
         assert_eq!(wide.rounding, 230.0 * f64::from(f32::EPSILON));
         let broken = Mat::from_fn(3, 2, |i, _| if i == 1 { f64::NAN } else { 1.0 });
         assert!(
-            Spectrum::of(broken.as_ref())
+            SingularSpectrum::of(broken.as_ref())
                 .ranks(0.1)
                 .iter()
                 .all(|r| r.is_nan())

@@ -68,7 +68,7 @@ pub enum TeacherError {
 
 /// Drawn data.
 #[derive(Clone, Debug)]
-pub struct TeacherData<T> {
+pub struct TeacherRows<T> {
     /// To train on.
     pub train: Dataset<T>,
     /// Held out, if asked for.
@@ -81,7 +81,7 @@ impl TeacherSpec {
     ///
     /// # Errors
     /// A recipe that makes no data.
-    pub fn draw<T: Real>(&self, seed: u64, draw: u64) -> Result<TeacherData<T>, TeacherError> {
+    pub fn draw<T: Real>(&self, seed: u64, draw: u64) -> Result<TeacherRows<T>, TeacherError> {
         let network = Network::new(&self.teacher)?;
         self.weights.check(&network)?;
         if !(self.residual_noise.is_finite() && self.residual_noise >= 0.0) {
@@ -127,7 +127,7 @@ impl TeacherSpec {
             0 => None,
             _ => Some(dataset(held_x, held_y)?),
         };
-        Ok(TeacherData {
+        Ok(TeacherRows {
             train: dataset(train_x, train_y)?,
             held_out,
         })

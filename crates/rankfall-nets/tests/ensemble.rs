@@ -11,8 +11,8 @@ use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
-use rankfall_nets::ensemble::{EnsembleError, TrainingEnsemble, TrainingOutcome, DataSource};
-use rankfall_nets::initialisation::{WeightInitialisation, Law};
+use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble, TrainingOutcome};
+use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::layout::MeasureError;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::noise::Noise;
@@ -23,7 +23,11 @@ use rankfall_nets::training::TrainingError;
 
 use support::{bits, classes, ensemble, network, regression, shared, training, values};
 
-fn run<T: Real>(spec: &TrainingEnsemble, source: &DataSource<T>, threads: usize) -> TrainingOutcome<T> {
+fn run<T: Real>(
+    spec: &TrainingEnsemble,
+    source: &DataSource<T>,
+    threads: usize,
+) -> TrainingOutcome<T> {
     spec.run(source, threads, None, &Unattended, Instructions::best())
         .expect("a sound run")
 }

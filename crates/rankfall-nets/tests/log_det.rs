@@ -15,7 +15,7 @@ use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::training::{TrainingPlan, Trainer};
+use rankfall_nets::training::{Trainer, TrainingPlan};
 
 use support::{mean_and_error, network, regression, training, values};
 
@@ -46,7 +46,8 @@ fn setting(width: usize) -> Setting {
         1,
     );
     let plan = TrainingPlan::new(&spec).expect("sound");
-    let parameters: Vec<f64> = WeightInitialisation::Gaussian { scale: 0.8 }.draw(&plan.network, 21, 0);
+    let parameters: Vec<f64> =
+        WeightInitialisation::Gaussian { scale: 0.8 }.draw(&plan.network, 21, 0);
     let (w1, w2) = matrices(&parameters, width);
     let Targets::Values { values: y, .. } = data.targets() else {
         panic!("values");

@@ -11,7 +11,7 @@ use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::loss::Loss;
 use rankfall_nets::noise::{Noise, NoiseSource};
-use rankfall_nets::training::{TrainingPlan, Trainer};
+use rankfall_nets::training::{Trainer, TrainingPlan};
 
 use support::{classes, network, regression, training};
 

@@ -10,9 +10,11 @@ use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::predictions::{Drift, Estimate, PredictionError, Realised, predict, realise};
+use rankfall_nets::predictions::{
+    DriftEstimate, PredictedDrift, PredictionError, Realised, predict, realise,
+};
 use rankfall_nets::schedule::Shape;
-use rankfall_nets::training::{TrainingPlan, Trainer};
+use rankfall_nets::training::{Trainer, TrainingPlan};
 
 use support::{network, regression, training};
 
@@ -59,7 +61,7 @@ fn networks() -> Vec<NetworkSpec> {
 }
 
 /// Weighted least squares of realised on predicted drift, through the origin.
-fn slope(case: &[(Drift, Estimate)], part: &dyn Fn(&Drift) -> f64) -> f64 {
+fn slope(case: &[(PredictedDrift, DriftEstimate)], part: &dyn Fn(&PredictedDrift) -> f64) -> f64 {
     let (mut xy, mut xx) = (0.0, 0.0);
     for (predicted, realised) in case {
         let weight = 1.0 / (realised.error * realised.error);
@@ -70,13 +72,16 @@ fn slope(case: &[(Drift, Estimate)], part: &dyn Fn(&Drift) -> f64) -> f64 {
 }
 
 /// Mean and standard error over cases, which share no random number.
-fn slopes(cases: &[Vec<(Drift, Estimate)>], part: &dyn Fn(&Drift) -> f64) -> (f64, f64) {
+fn slopes(
+    cases: &[Vec<(PredictedDrift, DriftEstimate)>],
+    part: &dyn Fn(&PredictedDrift) -> f64,
+) -> (f64, f64) {
     let slopes: Vec<f64> = cases.iter().map(|case| slope(case, part)).collect();
     support::mean_and_error(&slopes)
 }
 
 /// Predicted and realised second-order drift of all layers, one case per network and noise.
-fn cases() -> Vec<Vec<(Drift, Estimate)>> {
+fn cases() -> Vec<Vec<(PredictedDrift, DriftEstimate)>> {
     let mut cases = Vec::new();
     for network in networks() {
         for noise in noises() {
@@ -113,7 +118,7 @@ fn compare(
     network: &NetworkSpec,
     noise: &[Noise],
     layer: usize,
-    predicted: &[Drift],
+    predicted: &[PredictedDrift],
     realised: &Realised,
 ) {
     for (i, p) in predicted.iter().enumerate() {
@@ -145,12 +150,12 @@ fn compare(
 #[test]
 fn realised_on_predicted_has_slope_one() {
     let cases = cases();
-    let (slope, error) = slopes(&cases, &Drift::second_order);
+    let (slope, error) = slopes(&cases, &PredictedDrift::second_order);
     println!("slope {slope:.4} ± {error:.4} over {} cases", cases.len());
     // Student's t with eight degrees of freedom is within 5.04 with probability 0.999.
     assert!((slope - 1.0).abs() < 5.04 * error && error < 0.01);
     for part in [
-        (|d: &Drift| d.second_order() - d.repulsion) as fn(&Drift) -> f64,
+        (|d: &PredictedDrift| d.second_order() - d.repulsion) as fn(&PredictedDrift) -> f64,
         |d| d.second_order() - d.own_noise,
         |d| d.second_order() - d.growth,
     ] {

@@ -8,7 +8,7 @@ const SMALLEST_P: f64 = 1e-300;
 
 /// Prediction, measurement and what stands between them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Numbers {
+pub struct CellNumbers {
     prediction: Option<f64>,
     measured: Option<f64>,
     interval: Option<[f64; 2]>,
@@ -16,7 +16,7 @@ pub struct Numbers {
     p_value: Option<f64>,
 }
 
-impl From<&ClaimRecord> for Numbers {
+impl From<&ClaimRecord> for CellNumbers {
     fn from(claim: &ClaimRecord) -> Self {
         Self {
             prediction: claim.prediction,
@@ -28,7 +28,7 @@ impl From<&ClaimRecord> for Numbers {
     }
 }
 
-impl From<&ComparisonRecord> for Numbers {
+impl From<&ComparisonRecord> for CellNumbers {
     fn from(comparison: &ComparisonRecord) -> Self {
         Self {
             prediction: comparison.prediction,
@@ -40,7 +40,7 @@ impl From<&ComparisonRecord> for Numbers {
     }
 }
 
-impl Numbers {
+impl CellNumbers {
     /// Where the claim puts it: the prediction with its margin, or a bound.
     pub fn claimed(&self) -> String {
         let (Some(prediction), Some([low, high])) = (self.prediction, self.margin) else {
@@ -130,8 +130,8 @@ fn dash() -> String {
 mod tests {
     use super::*;
 
-    fn numbers(interval: [f64; 2], margin: [f64; 2]) -> Numbers {
-        Numbers {
+    fn numbers(interval: [f64; 2], margin: [f64; 2]) -> CellNumbers {
+        CellNumbers {
             prediction: Some(-0.198_166_3),
             measured: Some(-0.198_171_2),
             interval: Some(interval),
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(some.p_value(), "< 10⁻³⁰⁰");
         some.p_value = Some(1e-12);
         assert_eq!(some.p_value(), "1.0×10⁻¹²");
-        let none = Numbers {
+        let none = CellNumbers {
             prediction: None,
             measured: None,
             interval: None,

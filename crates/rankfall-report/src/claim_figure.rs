@@ -4,8 +4,8 @@ use crate::axis::Scale;
 use crate::claims::{ClaimCurve, ClaimFigure, CurveStyle};
 use crate::color::Color;
 use crate::figures::style::LAW;
-use crate::legend::Entry;
-use crate::plot::{Band, Bar, Line, Mark, Place, Plot, Side};
+use crate::legend::LegendEntry;
+use crate::plot::{Band, ErrorBar, LabelPlace, Line, Mark, Plot, Side};
 use crate::scene::{Scene, Stroke};
 use crate::sheet::{Sharing, Sheet, Skipped};
 use crate::symbol::Symbol;
@@ -92,9 +92,9 @@ fn looks(curves: &[ClaimCurve]) -> Vec<Look> {
     curves.iter().map(&mut look).collect()
 }
 
-fn entry(curve: &ClaimCurve, look: Look) -> Entry {
+fn entry(curve: &ClaimCurve, look: Look) -> LegendEntry {
     let has_band = look.symbol.is_none() && curve.low.is_some() && curve.high.is_some();
-    Entry {
+    LegendEntry {
         line: look.symbol.is_none().then_some(look.stroke),
         symbol: look.symbol,
         bands: if has_band {
@@ -102,14 +102,14 @@ fn entry(curve: &ClaimCurve, look: Look) -> Entry {
         } else {
             vec![]
         },
-        ..Entry::line(&curve.label, look.stroke)
+        ..LegendEntry::line(&curve.label, look.stroke)
     }
 }
 
 fn add(plot: &mut Plot, curve: &ClaimCurve, look: Look) {
     let (x, y) = (plot.x.scale, plot.y.scale);
     let place = |(a, b): (&f64, &f64)| x.place(*a).zip(y.place(*b));
-    let places: Vec<Option<Place>> = curve.x.iter().zip(&curve.y).map(place).collect();
+    let places: Vec<Option<LabelPlace>> = curve.x.iter().zip(&curve.y).map(place).collect();
     match look.symbol {
         Some(symbol) => add_points(plot, curve, &places, symbol),
         None => {
@@ -124,7 +124,7 @@ fn add(plot: &mut Plot, curve: &ClaimCurve, look: Look) {
     }
 }
 
-fn add_points(plot: &mut Plot, curve: &ClaimCurve, places: &[Option<Place>], symbol: Symbol) {
+fn add_points(plot: &mut Plot, curve: &ClaimCurve, places: &[Option<LabelPlace>], symbol: Symbol) {
     let scale = plot.y.scale;
     let every = places.len().div_ceil(MOST_POINTS).max(1);
     for (i, at) in places.iter().enumerate().step_by(every) {
@@ -133,7 +133,7 @@ fn add_points(plot: &mut Plot, curve: &ClaimCurve, places: &[Option<Place>], sym
         if let (Some(low), Some(high)) = (end(&curve.low), end(&curve.high)) {
             // An interval that is no number is no interval, whatever its other end.
             if !low.is_nan() && !high.is_nan() {
-                plot.bars.push(Bar {
+                plot.bars.push(ErrorBar {
                     x: at.0,
                     low: scale.place(low),
                     high: scale.place(high),
@@ -145,9 +145,14 @@ fn add_points(plot: &mut Plot, curve: &ClaimCurve, places: &[Option<Place>], sym
     }
 }
 
-fn band(curve: &ClaimCurve, places: &[Option<Place>], scale: Scale, color: Color) -> Option<Band> {
+fn band(
+    curve: &ClaimCurve,
+    places: &[Option<LabelPlace>],
+    scale: Scale,
+    color: Color,
+) -> Option<Band> {
     let (low, high) = (curve.low.as_ref()?, curve.high.as_ref()?);
-    let edge = |((at, low), high): ((&Option<Place>, &f64), &f64)| {
+    let edge = |((at, low), high): ((&Option<LabelPlace>, &f64), &f64)| {
         Some((at.as_ref()?.0, scale.place(*low)?, scale.place(*high)?))
     };
     let edges = places.iter().zip(low).zip(high).map(edge).collect();

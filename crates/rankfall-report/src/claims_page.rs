@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use crate::claim_cells::Numbers;
+use crate::claim_cells::CellNumbers;
 use crate::claim_figure;
 use crate::claims::{
     CANNOT_TELL, ClaimRecord, ClaimsRecord, ComparisonRecord, DOES_NOT_APPLY, FAILS, HOLDS,
@@ -96,7 +96,7 @@ fn verdicts(record: &ClaimsRecord, anchors: &[String]) -> String {
         .iter()
         .zip(anchors)
         .map(|(claim, anchor)| {
-            let numbers = Numbers::from(claim);
+            let numbers = CellNumbers::from(claim);
             html::markup_row(&[
                 format!(
                     "<a href=\"#{anchor}\">{}</a><br><code>{}</code>",
@@ -182,7 +182,7 @@ fn section(record: &ClaimsRecord, claim: &ClaimRecord, anchor: &str) -> String {
 }
 
 fn facts(claim: &ClaimRecord) -> String {
-    let numbers = Numbers::from(claim);
+    let numbers = CellNumbers::from(claim);
     let mut facts = vec![
         ("Kind", claim.kind.clone()),
         ("Source", claim.source.clone()),
@@ -201,7 +201,7 @@ fn facts(claim: &ClaimRecord) -> String {
     format!("<dl class=\"facts\">{items}</dl>\n")
 }
 
-fn decisive(numbers: &Numbers) -> String {
+fn decisive(numbers: &CellNumbers) -> String {
     let parts = [
         ("claimed", numbers.claimed()),
         ("measured", numbers.measured()),
@@ -228,7 +228,7 @@ fn comparisons(all: &[ComparisonRecord]) -> String {
     let rows: String = all
         .iter()
         .map(|one| {
-            let numbers = Numbers::from(one);
+            let numbers = CellNumbers::from(one);
             html::markup_row(&[
                 escape(&one.what),
                 escape(&numbers.claimed()),

@@ -1,6 +1,6 @@
 //! The verdicts of `verify` for a terminal.
 
-use crate::claim_cells::Numbers;
+use crate::claim_cells::CellNumbers;
 use crate::claims::{ClaimRecord, ClaimsRecord, HOLDS};
 use crate::claims_page::{tallied, tally};
 use crate::number::fixed;
@@ -45,7 +45,7 @@ pub fn claims_heading(width: usize) -> String {
 #[must_use]
 pub fn claim_lines(claim: &ClaimRecord, width: usize) -> String {
     let width = width.max(NARROWEST);
-    let numbers = Numbers::from(claim);
+    let numbers = CellNumbers::from(claim);
     let (id, verdict) = (plain(&claim.id), plain(&claim.verdict));
     let (claimed, found) = (plain(&numbers.claimed()), plain(&numbers.found()));
     let seconds = fixed(claim.seconds, 1);

@@ -13,7 +13,7 @@ const MOST_UNEVEN: f64 = 6.0;
 
 /// What a cell holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Cell {
+pub enum HeatCell {
     /// A number.
     Value(f64),
     /// No number where there should be one, as where all trajectories diverged: hatched.
@@ -22,7 +22,7 @@ pub enum Cell {
     Blank,
 }
 
-impl From<Option<f64>> for Cell {
+impl From<Option<f64>> for HeatCell {
     fn from(value: Option<f64>) -> Self {
         value.map_or(Self::Missing, Self::Value)
     }
@@ -181,7 +181,7 @@ pub struct HeatMap {
     /// What it measures.
     pub y_label: String,
     /// Cell (i, j) of column i and row j is at j · columns + i. Missing at the end: blank.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<HeatCell>,
     /// Whether colours follow the logarithm; numbers that are not positive are then missing.
     pub log: bool,
     /// The colours; diverging ones are light at 0, or at 1 on a logarithmic scale.
@@ -231,10 +231,10 @@ impl HeatMap {
     /// Whether a cell is hatched.
     #[must_use]
     pub fn has_missing(&self) -> bool {
-        let missing = |cell: &Cell| match cell {
-            Cell::Value(v) => self.scale().place(*v).is_none(),
-            Cell::Missing => true,
-            Cell::Blank => false,
+        let missing = |cell: &HeatCell| match cell {
+            HeatCell::Value(v) => self.scale().place(*v).is_none(),
+            HeatCell::Missing => true,
+            HeatCell::Blank => false,
         };
         self.cells.iter().any(missing)
     }
@@ -242,7 +242,7 @@ impl HeatMap {
     /// Whether a cell is left white.
     #[must_use]
     pub fn has_blank(&self) -> bool {
-        self.cells.contains(&Cell::Blank)
+        self.cells.contains(&HeatCell::Blank)
     }
 
     fn scale(&self) -> Scale {
@@ -253,10 +253,10 @@ impl HeatMap {
         }
     }
 
-    fn place_of(&self, cell: Cell) -> Option<f64> {
+    fn place_of(&self, cell: HeatCell) -> Option<f64> {
         match cell {
-            Cell::Value(v) => self.scale().place(v),
-            Cell::Missing | Cell::Blank => None,
+            HeatCell::Value(v) => self.scale().place(v),
+            HeatCell::Missing | HeatCell::Blank => None,
         }
     }
 
@@ -275,7 +275,7 @@ impl HeatMap {
 
     fn tile(&self, i: usize, j: usize, axis: Option<&Axis>) -> Option<Tile> {
         let cell = *self.cells.get(j * self.x.len() + i)?;
-        if cell == Cell::Blank {
+        if cell == HeatCell::Blank {
             return None;
         }
         let fraction = self.place_of(cell).zip(axis).map(|(v, a)| a.fraction(v));
@@ -287,10 +287,10 @@ impl HeatMap {
         })
     }
 
-    fn text(&self, cell: Cell) -> Option<String> {
+    fn text(&self, cell: HeatCell) -> Option<String> {
         let few = self.x.len().max(self.y.len()) <= MOST_PRINTED;
         match cell {
-            Cell::Value(v) if self.printed && few => Some(self.number(v)),
+            HeatCell::Value(v) if self.printed && few => Some(self.number(v)),
             _ => None,
         }
     }
@@ -316,7 +316,7 @@ mod tests {
     use super::*;
     use crate::color::Color;
 
-    fn map(x: HeatAxis, y: HeatAxis, cells: Vec<Cell>) -> HeatMap {
+    fn map(x: HeatAxis, y: HeatAxis, cells: Vec<HeatCell>) -> HeatMap {
         HeatMap {
             title: String::new(),
             x,
@@ -332,8 +332,8 @@ mod tests {
         }
     }
 
-    fn values(v: &[f64]) -> Vec<Cell> {
-        v.iter().copied().map(Cell::Value).collect()
+    fn values(v: &[f64]) -> Vec<HeatCell> {
+        v.iter().copied().map(HeatCell::Value).collect()
     }
 
     #[test]
@@ -426,7 +426,7 @@ mod tests {
     fn the_smallest_is_dark_and_what_is_missing_is_hatched() {
         let x = HeatAxis::of_values(&[1.0, 2.0], false);
         let mut cells = values(&[5.0, 9.0, f64::NAN]);
-        cells.push(Cell::Blank);
+        cells.push(HeatCell::Blank);
         let heat = map(x.clone(), x, cells);
         let tiles = heat.plot().tiles;
         let colors: Vec<_> = tiles.iter().map(|t| t.color).collect();
@@ -484,7 +484,7 @@ mod tests {
     #[test]
     fn nothing_known_is_all_hatched_and_nothing_at_all_is_blank() {
         let x = HeatAxis::of_values(&[1.0, 2.0], false);
-        let plot = map(x.clone(), x, vec![Cell::Missing; 4]).plot();
+        let plot = map(x.clone(), x, vec![HeatCell::Missing; 4]).plot();
         assert!(!plot.is_blank() && plot.color_bar.is_none());
         let none = HeatAxis::of_values(&[], false);
         assert!(none.is_empty());

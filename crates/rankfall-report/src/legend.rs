@@ -18,7 +18,7 @@ const ROW: f64 = 21.0;
 
 /// One line of the legend.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Entry {
+pub struct LegendEntry {
     /// What the sample stands for.
     pub name: String,
     /// The pen of the sample line, where it has one.
@@ -31,7 +31,7 @@ pub struct Entry {
     pub hatched: bool,
 }
 
-impl Entry {
+impl LegendEntry {
     /// A plain line.
     #[must_use]
     pub fn line(name: impl Into<String>, stroke: Stroke) -> Self {
@@ -64,7 +64,13 @@ impl Entry {
 }
 
 /// Draws the entries from `top` down, `width` pixels across; returns the height they take.
-pub fn draw(entries: &[Entry], left: f64, top: f64, width: f64, items: &mut Vec<Item>) -> f64 {
+pub fn draw(
+    entries: &[LegendEntry],
+    left: f64,
+    top: f64,
+    width: f64,
+    items: &mut Vec<Item>,
+) -> f64 {
     if entries.is_empty() {
         return 0.0;
     }
@@ -85,7 +91,7 @@ pub fn draw(entries: &[Entry], left: f64, top: f64, width: f64, items: &mut Vec<
     (row + 1.0) * ROW
 }
 
-fn sample(entry: &Entry, at: Point, items: &mut Vec<Item>) {
+fn sample(entry: &LegendEntry, at: Point, items: &mut Vec<Item>) {
     for (i, (fill, opacity)) in entry.bands.iter().enumerate() {
         let half = if i == 0 { 7.0 } else { 4.0 };
         let (x, top, bottom) = (at.x, at.y - half, at.y + half);
@@ -126,7 +132,7 @@ mod tests {
 
     #[test]
     fn entries_wrap_into_rows_and_stay_inside() {
-        let long = Entry::line(
+        let long = LegendEntry::line(
             "a name far too long for one line ".repeat(9),
             Stroke::solid(Color::Ink, 2.0),
         );

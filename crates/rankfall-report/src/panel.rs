@@ -3,7 +3,7 @@
 use crate::axis::{Axis, Scale, Tick};
 use crate::color::Color;
 use crate::font;
-use crate::plot::{Band, Bar, Line, Place, Plot, Tile};
+use crate::plot::{Band, ErrorBar, LabelPlace, Line, Plot, Tile};
 use crate::scene::{Anchor, Dash, Item, Point, Stroke, Text};
 use crate::spread::{spread, stride};
 use crate::{thin, tiles};
@@ -194,7 +194,7 @@ impl Brush<'_> {
         self.frame.bottom() - self.panel.y.fraction(place) * self.frame.height
     }
 
-    fn point(&self, at: Place) -> Point {
+    fn point(&self, at: LabelPlace) -> Point {
         Point::new(self.x(at.0), self.y(at.1))
     }
 
@@ -417,7 +417,7 @@ impl Brush<'_> {
     }
 
     /// An error bar with caps at the ends it has inside the panel.
-    fn bar(&mut self, bar: &Bar) {
+    fn bar(&mut self, bar: &ErrorBar) {
         let x = self.x(bar.x);
         let (top, bottom) = (self.frame.top, self.frame.bottom());
         let high = bar.high.map_or(top, |v| self.y(v));

@@ -7,13 +7,13 @@ use crate::scene::Stroke;
 use crate::symbol::Symbol;
 
 /// A place on both axes.
-pub type Place = (f64, f64);
+pub type LabelPlace = (f64, f64);
 
 /// A curve; a gap is `None`, and a place between two gaps is drawn as a dot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// Where it runs.
-    pub places: Vec<Option<Place>>,
+    pub places: Vec<Option<LabelPlace>>,
     /// Its pen.
     pub stroke: Stroke,
     /// Written beside its right end.
@@ -35,14 +35,14 @@ pub struct Band {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mark {
     /// Where it sits.
-    pub at: Place,
+    pub at: LabelPlace,
     /// What stands there.
     pub symbol: Symbol,
 }
 
 /// An upright error bar. An end without a place reaches to the edge of the panel.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bar {
+pub struct ErrorBar {
     /// Its horizontal place.
     pub x: f64,
     /// Its lower end.
@@ -125,7 +125,7 @@ pub struct Plot {
     /// Painted over the bands.
     pub lines: Vec<Line>,
     /// Painted over the lines.
-    pub bars: Vec<Bar>,
+    pub bars: Vec<ErrorBar>,
     /// Painted last.
     pub marks: Vec<Mark>,
 }
@@ -155,7 +155,7 @@ impl Plot {
     }
 
     /// Every place of a line or a mark.
-    fn places(&self) -> impl Iterator<Item = Place> {
+    fn places(&self) -> impl Iterator<Item = LabelPlace> {
         let lines = self.lines.iter().flat_map(|l| &l.places).flatten().copied();
         lines.chain(self.marks.iter().map(|m| m.at))
     }

@@ -134,7 +134,7 @@ pub struct DynamicsSummary {
     /// How many of them diverged; statistics are over the others.
     pub diverged: u64,
     /// The first few that diverged (at most 100): index, step and time.
-    pub divergences: Vec<Divergence>,
+    pub divergences: Vec<DivergenceRecord>,
     /// Exact reductions used, and why not the others, one sentence each.
     pub reductions: Vec<String>,
     /// Wall seconds of this dynamics alone, saves included.
@@ -208,7 +208,7 @@ impl DynamicsSummary {
             return;
         }
         let spectrum = |name: &str| self.matrix(name)?.log_singular_values.clone();
-        let ranks = |tolerance: Option<f64>, of: fn(&MatrixSummary) -> Scalar| {
+        let ranks = |tolerance: Option<f64>, of: fn(&MatrixSummary) -> Ends| {
             let of = |name: &str| self.matrix(name).map(of).unwrap_or_default();
             Some(RanksSummary {
                 theta: of("theta"),
@@ -269,7 +269,7 @@ pub struct ForceScalesRecord {
 
 /// A trajectory that was stopped because its weights left the range of numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Divergence {
+pub struct DivergenceRecord {
     /// Index of the trajectory.
     pub trajectory: u64,
     /// The step at which it was stopped.
@@ -309,7 +309,7 @@ pub struct Spectrum {
 
 /// Initial and final mean of a scalar; null where undefined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Scalar {
+pub struct Ends {
     /// At t = 0.
     pub initial: Option<f64>,
     /// At the last save time.
@@ -340,7 +340,7 @@ impl LossSummary {
 pub struct RankSummary {
     /// At the start and the end.
     #[serde(flatten)]
-    pub rank: Scalar,
+    pub rank: Ends,
     /// Relative to the largest singular value.
     pub tolerance: Option<f64>,
 }
@@ -360,17 +360,17 @@ pub struct MatrixSummary {
     /// #{σᵢ > tolerance · σ₁}.
     pub numerical_rank: RankSummary,
     /// Singular values above rounding in the precision of the weights; dense engine alone.
-    pub machine_rank: Option<Scalar>,
+    pub machine_rank: Option<Ends>,
     /// exp of the entropy of σᵢ/Σσ (Roy and Vetterli 2007).
-    pub effective_rank: Scalar,
+    pub effective_rank: Ends,
     /// Σσᵢ²/σ₁².
-    pub stable_rank: Scalar,
+    pub stable_rank: Ends,
     /// Σσᵢ.
-    pub nuclear_norm: Option<Scalar>,
+    pub nuclear_norm: Option<Ends>,
     /// log|det|, of square layers alone; dense engine alone.
-    pub log_abs_det: Option<Scalar>,
+    pub log_abs_det: Option<Ends>,
     /// Mean share of hidden units that are not zero, of features alone.
-    pub active_share: Option<Scalar>,
+    pub active_share: Option<Ends>,
 }
 
 impl MatrixSummary {
@@ -480,15 +480,15 @@ pub struct SpectraSummary {
 pub struct RanksSummary {
     /// Of Θ.
     #[serde(flatten)]
-    pub theta: Scalar,
+    pub theta: Ends,
     /// What the numerical rank was counted at, relative to the largest singular value; null for the others.
     pub tolerance: Option<f64>,
     /// Of W₁.
-    pub w1: Scalar,
+    pub w1: Ends,
     /// Of W₂.
-    pub w2: Scalar,
+    pub w2: Ends,
     /// Of W₁W₂.
-    pub product: Scalar,
+    pub product: Ends,
 }
 
 /// One row of `series.parquet`. Undefined values are null.

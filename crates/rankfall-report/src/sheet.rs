@@ -3,7 +3,7 @@
 use crate::axis::Axis;
 use crate::color::Color;
 use crate::font;
-use crate::legend::{self, Entry};
+use crate::legend::{self, LegendEntry};
 use crate::panel::{ABOVE, BELOW, Frame, Panel};
 use crate::plot::{Plot, common_x, common_y};
 use crate::scene::{Item, Point, Scene, Text};
@@ -66,7 +66,7 @@ pub struct Sheet {
     /// What shares a vertical axis.
     pub sharing: Sharing,
     /// Below the panels.
-    pub legend: Vec<Entry>,
+    pub legend: Vec<LegendEntry>,
 }
 
 impl Sheet {

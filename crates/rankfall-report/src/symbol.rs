@@ -10,7 +10,7 @@ const RIM: f64 = 1.6;
 
 /// The outline of a sign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shape {
+pub enum GlyphShape {
     /// A disc.
     #[default]
     Disc,
@@ -23,13 +23,18 @@ pub enum Shape {
 }
 
 /// All shapes, in the order they are given out.
-const SHAPES: [Shape; 4] = [Shape::Disc, Shape::Square, Shape::Diamond, Shape::Triangle];
+const SHAPES: [GlyphShape; 4] = [
+    GlyphShape::Disc,
+    GlyphShape::Square,
+    GlyphShape::Diamond,
+    GlyphShape::Triangle,
+];
 
 /// How a sign looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// Its outline.
-    pub shape: Shape,
+    pub shape: GlyphShape,
     /// Its colour.
     pub color: Color,
     /// Filled, or only its rim.
@@ -51,7 +56,7 @@ impl Symbol {
     #[must_use]
     pub fn disc(color: Color, filled: bool) -> Self {
         Self {
-            shape: Shape::Disc,
+            shape: GlyphShape::Disc,
             color,
             filled,
         }
@@ -65,7 +70,7 @@ impl Symbol {
             Color::Paper
         };
         let stroke = Stroke::solid(self.color, RIM);
-        if self.shape == Shape::Disc {
+        if self.shape == GlyphShape::Disc {
             items.push(Item::Marker {
                 at,
                 radius: RADIUS,
@@ -88,10 +93,10 @@ impl Symbol {
     fn corners(self, at: Point) -> Vec<Point> {
         let place = |(x, y): &(f64, f64)| Point::new(at.x + RADIUS * x, at.y + RADIUS * y);
         let corners: &[(f64, f64)] = match self.shape {
-            Shape::Disc => &[],
-            Shape::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-            Shape::Diamond => &[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)],
-            Shape::Triangle => &[(0.0, -1.3), (1.2, 0.85), (-1.2, 0.85)],
+            GlyphShape::Disc => &[],
+            GlyphShape::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            GlyphShape::Diamond => &[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)],
+            GlyphShape::Triangle => &[(0.0, -1.3), (1.2, 0.85), (-1.2, 0.85)],
         };
         corners.iter().map(place).collect()
     }

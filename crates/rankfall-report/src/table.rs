@@ -225,7 +225,7 @@ fn measured(mean: Option<f64>, std: Option<f64>) -> String {
 mod tests {
     use super::*;
     use crate::record::{
-        LogDetSummary, MatrixSummary, ProblemSummary, RankSummary, Scalar, Spectrum,
+        Ends, LogDetSummary, MatrixSummary, ProblemSummary, RankSummary, Spectrum,
     };
 
     fn run(labels: &[&str]) -> Summary {
@@ -241,13 +241,13 @@ mod tests {
                 name: "w1".into(),
                 layer: Some(1),
                 numerical_rank: RankSummary {
-                    rank: Scalar {
+                    rank: Ends {
                         initial: Some(5.0),
                         final_mean: Some(2.0),
                     },
                     tolerance: Some(1e-3),
                 },
-                effective_rank: Scalar {
+                effective_rank: Ends {
                     initial: Some(4.25),
                     final_mean: None,
                 },

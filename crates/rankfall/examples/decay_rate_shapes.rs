@@ -11,7 +11,7 @@ use std::sync::Arc;
 use faer::Mat;
 use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::linalg::dense::transpose_product;
-use rankfall_core::measure::rates::{Estimate, MeasuredRates, Save, extrapolate, measure};
+use rankfall_core::measure::rates::{Estimate, MeasuredRates, RateSave, extrapolate, measure};
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::gram::Gram;
 use rankfall_core::model::network::Initialisation;
@@ -258,7 +258,7 @@ fn rates(
     if kept.len() as u64 != TRAJECTORIES {
         return Err(format!("trajectories of {} diverged", case.title()).into());
     }
-    let save = |index: usize| Save {
+    let save = |index: usize| RateSave {
         index,
         time: spec.save_steps[index] as f64 * TIME_STEP,
     };

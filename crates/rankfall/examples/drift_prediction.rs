@@ -15,11 +15,11 @@ use rankfall_evidence::experiments::NoExperiments;
 use rankfall_report::axis::{Scale, Tick};
 use rankfall_report::color::Color;
 use rankfall_report::figures::style::LAW;
-use rankfall_report::legend::Entry;
-use rankfall_report::plot::{Bar, Line, Mark, Plot, Side};
+use rankfall_report::legend::LegendEntry;
+use rankfall_report::plot::{ErrorBar, Line, Mark, Plot, Side};
 use rankfall_report::png;
 use rankfall_report::sheet::{Sharing, Sheet};
-use rankfall_report::symbol::{Shape, Symbol};
+use rankfall_report::symbol::{GlyphShape, Symbol};
 
 const NAMES: [&str; 3] = [
     "two linear layers, 3–5–2",
@@ -125,13 +125,13 @@ fn symbol(noise: &str) -> Symbol {
 
 /// A prediction that leaves repulsion out.
 const WITHOUT: Symbol = Symbol {
-    shape: Shape::Triangle,
+    shape: GlyphShape::Triangle,
     color: Color::Muted,
     filled: false,
 };
 
 fn put(plot: &mut Plot, x: f64, y: f64, half: f64, symbol: Symbol) {
-    plot.bars.push(Bar {
+    plot.bars.push(ErrorBar {
         x,
         low: Some(y - half),
         high: Some(y + half),
@@ -201,7 +201,7 @@ fn force_symbol(i: usize) -> Symbol {
 }
 
 const REALISED: Symbol = Symbol {
-    shape: Shape::Disc,
+    shape: GlyphShape::Disc,
     color: Color::Ink,
     filled: true,
 };
@@ -235,21 +235,21 @@ fn forces(unit: &Unit) -> Plot {
     plot
 }
 
-fn legend() -> Vec<Entry> {
+fn legend() -> Vec<LegendEntry> {
     let noises = [
         "label noise",
         "mini-batches, label noise",
         "isotropic noise",
     ];
-    let mut entries: Vec<Entry> = noises
+    let mut entries: Vec<LegendEntry> = noises
         .into_iter()
-        .map(|noise| Entry::symbol(noise, symbol(noise)))
+        .map(|noise| LegendEntry::symbol(noise, symbol(noise)))
         .collect();
-    entries.push(Entry::symbol("predicted without repulsion", WITHOUT));
-    entries.push(Entry::line("predicted; agreement", LAW));
+    entries.push(LegendEntry::symbol("predicted without repulsion", WITHOUT));
+    entries.push(LegendEntry::line("predicted; agreement", LAW));
     for (i, (name, _)) in FORCES.iter().enumerate() {
-        entries.push(Entry::symbol(*name, force_symbol(i)));
+        entries.push(LegendEntry::symbol(*name, force_symbol(i)));
     }
-    entries.push(Entry::symbol("realised", REALISED));
+    entries.push(LegendEntry::symbol("realised", REALISED));
     entries
 }

@@ -15,8 +15,8 @@ use rankfall_evidence::experiments::NoExperiments;
 use rankfall_report::axis::Scale;
 use rankfall_report::color::Color;
 use rankfall_report::figures::style::LAW;
-use rankfall_report::legend::Entry;
-use rankfall_report::plot::{Band, Bar, Line, Mark, Plot, Side};
+use rankfall_report::legend::LegendEntry;
+use rankfall_report::plot::{Band, ErrorBar, Line, Mark, Plot, Side};
 use rankfall_report::png;
 use rankfall_report::scene::{Dash, Stroke};
 use rankfall_report::sheet::{Sharing, Sheet};
@@ -192,7 +192,7 @@ fn one_step(bench: &Bench<()>, zoo: Zoo) -> Result<Plot, Box<dyn Error>> {
             comparison.margin[1] - comparison.prediction
         );
         theory.push(Some((x, comparison.prediction)));
-        plot.bars.push(Bar {
+        plot.bars.push(ErrorBar {
             x,
             low: Some(estimate.value - half),
             high: Some(estimate.value + half),
@@ -226,13 +226,13 @@ fn unit(zoo: Zoo) -> &'static str {
     }
 }
 
-fn legend() -> Vec<Entry> {
-    let entry = |(place, (_, name)): (usize, (usize, &str))| Entry {
+fn legend() -> Vec<LegendEntry> {
+    let entry = |(place, (_, name)): (usize, (usize, &str))| LegendEntry {
         symbol: Some(Symbol::of_series(place)),
         bands: vec![(Color::Series(place), 0.15)],
-        ..Entry::line(name, pen(place))
+        ..LegendEntry::line(name, pen(place))
     };
-    let mut entries: Vec<Entry> = WIDTHS.into_iter().enumerate().map(entry).collect();
-    entries.push(Entry::line("theory", LAW));
+    let mut entries: Vec<LegendEntry> = WIDTHS.into_iter().enumerate().map(entry).collect();
+    entries.push(LegendEntry::line("theory", LAW));
     entries
 }

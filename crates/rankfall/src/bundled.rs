@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// An experiment that comes with the program.
 #[derive(Debug)]
-pub struct Bundled {
+pub struct BundledExperiment {
     /// Its name, as `rankfall reproduce` takes it and as its file gives it.
     pub name: &'static str,
     /// What it shows, in one line.
@@ -21,155 +21,155 @@ pub struct Bundled {
 }
 
 /// All of them; the first is what `rankfall reproduce` runs if none is named.
-pub const ALL: &[Bundled] = &[
-    Bundled {
+pub const ALL: &[BundledExperiment] = &[
+    BundledExperiment {
         name: "paper",
         shows: "label noise lowers the rank, full gradients do not: all five dynamics",
         toml: include_str!("../../../experiments/paper.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "without-repulsion",
         shows: "the repulsive force between eigenvalues switched off: small ones no longer fall",
         toml: include_str!("../../../experiments/without-repulsion.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "small-start",
         shows: "the same from small initial weights, past the saddle at the origin",
         toml: include_str!("../../../experiments/small-start.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "balanced-start",
         shows: "the same from layers that are balanced at the start",
         toml: include_str!("../../../experiments/balanced-start.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "nearly-rank-deficient-start",
         shows: "the determinant law from a start with a singular value of 1e-8",
         toml: include_str!("../../../experiments/nearly-rank-deficient-start.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "power-law-inputs",
         shows: "inputs with a power-law spectrum: singular values fall at different rates",
         toml: include_str!("../../../experiments/power-law-inputs.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "generalisation",
         shows: "few samples of a rank-one teacher: the population loss with and without noise",
         toml: include_str!("../../../experiments/generalisation.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "plane-step-size-label-noise",
         shows: "a sweep: SGD over step size and label noise, 256 points",
         toml: include_str!("../../../experiments/plane-step-size-label-noise.toml"),
         is_sweep: true,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "plane-batch-size-step-size",
         shows: "a sweep: SGD over batch size and step size, 70 points",
         toml: include_str!("../../../experiments/plane-batch-size-step-size.toml"),
         is_sweep: true,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "width-and-initial-scale",
         shows: "a sweep: SGD over width and scale of the start, 99 points",
         toml: include_str!("../../../experiments/width-and-initial-scale.toml"),
         is_sweep: true,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "teacher-rank-and-inputs",
         shows: "a sweep: which singular values survive, over teacher rank and inputs",
         toml: include_str!("../../../experiments/teacher-rank-and-inputs.toml"),
         is_sweep: true,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "deep-linear-2",
         shows: "two linear layers with and without label noise: the start of a row over depth",
         toml: include_str!("../../../experiments/deep-linear-2.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "deep-linear-3",
         shows: "the same task with three linear layers",
         toml: include_str!("../../../experiments/deep-linear-3.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "deep-linear-4",
         shows: "the same task with four linear layers",
         toml: include_str!("../../../experiments/deep-linear-4.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "deep-linear-5",
         shows: "the same task with five linear layers",
         toml: include_str!("../../../experiments/deep-linear-5.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "diagonal-linear",
         shows: "a diagonal linear network: label noise finds the sparse map",
         toml: include_str!("../../../experiments/diagonal-linear.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "relu-teacher-student",
         shows: "two ReLU layers and a small teacher: rank of the features and of the Jacobian",
         toml: include_str!("../../../experiments/relu-teacher-student.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "relu-three-layers",
         shows: "three ReLU layers and a small teacher",
         toml: include_str!("../../../experiments/relu-three-layers.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "relu-one-dimension",
         shows: "ReLU units through twelve points: which noise makes features sparse",
         toml: include_str!("../../../experiments/relu-one-dimension.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "digits-network",
         shows: "handwritten digits by three layers: GD, SGD, flipped labels",
         toml: include_str!("../../../experiments/digits-network.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "noise-zoo",
         shows: "one task under eight kinds of noise, and weight decay",
         toml: include_str!("../../../experiments/noise-zoo.toml"),
         is_sweep: false,
         needs: None,
     },
-    Bundled {
+    BundledExperiment {
         name: "fashion-mnist",
         shows: "Fashion-MNIST by two layers: GD, SGD, flipped labels (needs the package)",
         toml: include_str!("../../../experiments/fashion-mnist.toml"),
@@ -179,7 +179,7 @@ pub const ALL: &[Bundled] = &[
 ];
 
 /// The experiment of that name.
-pub fn find(name: &str) -> Option<&'static Bundled> {
+pub fn find(name: &str) -> Option<&'static BundledExperiment> {
     ALL.iter().find(|bundled| bundled.name == name)
 }
 
@@ -187,7 +187,7 @@ pub fn find(name: &str) -> Option<&'static Bundled> {
 ///
 /// # Errors
 /// A [`Failure`] with exit code 2 if there is none of that name.
-pub fn named(name: &str) -> Result<&'static Bundled, Failure> {
+pub fn named(name: &str) -> Result<&'static BundledExperiment, Failure> {
     find(name).ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|b| b.name).collect();
         let nearest = crate::experiment::nearest(name, &names);
@@ -203,7 +203,7 @@ pub fn named(name: &str) -> Result<&'static Bundled, Failure> {
 ///
 /// # Errors
 /// In a clause, what is missing and the command that brings it.
-pub fn has_data(bundled: &Bundled) -> Result<(), String> {
+pub fn has_data(bundled: &BundledExperiment) -> Result<(), String> {
     let Some(packaged) = bundled.needs.and_then(Packaged::find) else {
         return Ok(());
     };
@@ -219,7 +219,7 @@ pub fn has_data(bundled: &Bundled) -> Result<(), String> {
 /// One line per experiment, names aligned.
 pub fn list() -> String {
     let longest = ALL.iter().map(|b| b.name.len()).max().unwrap_or(0);
-    let line = |b: &Bundled| format!("{:longest$}  {}\n", b.name, b.shows);
+    let line = |b: &BundledExperiment| format!("{:longest$}  {}\n", b.name, b.shows);
     ALL.iter().map(line).collect()
 }
 

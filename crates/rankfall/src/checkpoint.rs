@@ -69,7 +69,7 @@ pub struct RunCheckpoint {
 
 /// A checkpoint about to be written: the fields of [`RunCheckpoint`], in their order.
 #[derive(Serialize)]
-pub struct Snapshot<'a> {
+pub struct CheckpointContent<'a> {
     /// How many dynamics are finished, in file order.
     pub finished: u64,
     /// How far the next one is.

@@ -4,7 +4,7 @@ use crate::available;
 use crate::dense;
 use crate::experiment::{ExactData, ExactExperiment};
 use crate::failure::{Failure, quoted, shown_path};
-use crate::preparation::Known;
+use crate::preparation::ExactProblemInfo;
 use crate::shard::Shard;
 use rankfall_core::ensemble::statistics::EXACT_QUANTILES;
 use rankfall_core::ensemble::trajectories_per_block;
@@ -78,7 +78,7 @@ fn check_memory(needed: f64, hint: &str) -> Result<(), Failure> {
 /// Exit code 2, with the estimate and what to change.
 pub fn check(
     experiment: &ExactExperiment,
-    known: &Known,
+    known: &ExactProblemInfo,
     folder: &Path,
     threads: usize,
     shard: Option<Shard>,
@@ -113,7 +113,7 @@ pub fn check_rows(rows: u64, layers: &[usize]) -> Result<(), Failure> {
 /// Exit code 2, with the estimate and what to change.
 pub fn check_dense(
     ensembles: &[TrainingEnsemble],
-    known: &dense::preparation::Known,
+    known: &dense::preparation::DenseProblemInfo,
     folder: &Path,
     threads: usize,
 ) -> Result<(), Failure> {
@@ -206,7 +206,7 @@ fn frame_work(inputs: f64, outputs: f64) -> f64 {
 ///
 /// # Errors
 /// Exit code 2, with the estimate.
-pub fn check_merge(experiment: &ExactExperiment, known: &Known) -> Result<(), Failure> {
+pub fn check_merge(experiment: &ExactExperiment, known: &ExactProblemInfo) -> Result<(), Failure> {
     let cost = cost(experiment, known, 1, None);
     check_memory(cost.memory, "a machine with more memory")
 }
@@ -235,7 +235,7 @@ fn check_disk(disk: f64, what: &str, folder: &Path, hint: &str) -> Result<(), Fa
 
 /// What all points of a sweep ask for together.
 #[derive(Debug, Default)]
-pub struct Sum {
+pub struct SweepCost {
     /// Of the point that asks for most.
     memory: f64,
     years: f64,
@@ -249,9 +249,9 @@ pub struct Sum {
 /// Exit code 2 where this point alone would take a lifetime.
 pub fn check_point(
     experiment: &ExactExperiment,
-    known: &Known,
+    known: &ExactProblemInfo,
     threads: usize,
-    sum: &mut Sum,
+    sum: &mut SweepCost,
 ) -> Result<(), Failure> {
     let mut small = experiment.clone();
     small.run.save.points = 2;
@@ -267,7 +267,7 @@ pub fn check_point(
     Ok(())
 }
 
-impl Sum {
+impl SweepCost {
     /// Refuses a sweep that does not fit into memory, on disk or into a lifetime.
     ///
     /// # Errors
@@ -317,7 +317,12 @@ fn memory_hint(experiment: &ExactExperiment) -> &'static str {
     }
 }
 
-fn cost(experiment: &ExactExperiment, known: &Known, threads: usize, shard: Option<Shard>) -> Cost {
+fn cost(
+    experiment: &ExactExperiment,
+    known: &ExactProblemInfo,
+    threads: usize,
+    shard: Option<Shard>,
+) -> Cost {
     let problem = &known.problem;
     let shards = shard.map_or(1.0, |shard| shard.count as f64);
     let (p, k, l) = (

@@ -24,21 +24,21 @@ mod suggest;
 pub mod sweep;
 
 pub use data::{
-    Column, Covariance, DataSpec, FileData, GaussianData, GramData, HeldOut, Pictures,
-    PicturesFrom, RowData, Teacher, TeacherData, WrittenRows,
+    Column, CovarianceSpec, DataSpec, FileData, GaussianData, GramData, HeldOut, LinearTeacher,
+    NetworkTeacher, Pictures, PicturesFrom, RowData, WrittenRows,
 };
 pub use dense::DenseExperiment;
 pub use descent::{Descent, SchedulePlaces, SchedulePlan};
 pub use dynamics::DynamicsSpec;
 pub use engine::EngineInput;
 pub use exact::{ExactData, ExactDynamics, ExactExperiment, ExactInit, ExactNetwork};
-pub use network::{EngineChoice, InitSpec, NetworkShape, NetworkSpec};
+pub use network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 pub use overrides::set;
 pub use run::{ForceBalanceSpec, Length, MeasureChoice, RunSpec};
 pub use suggest::{meaning, nearest};
 
 use crate::failure::{Failure, quoted, shown_path};
-use document::Problem;
+use document::InputProblem;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_nets::loss::Loss;
 use rankfall_nets::noise::Noise;
@@ -55,7 +55,7 @@ pub struct Experiment {
     /// Where the data come from.
     pub data: DataSpec,
     /// The network and its start.
-    pub network: NetworkSpec,
+    pub network: NetworkSection,
     /// The dynamics, in file order, with distinct labels.
     pub dynamics: Vec<DynamicsSpec>,
     /// How long, how often, and what is measured and kept.
@@ -97,7 +97,7 @@ impl Experiment {
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn from_tree(root: &document::Node, folder: &Path) -> Result<Self, Problem> {
+    pub fn from_tree(root: &document::Node, folder: &Path) -> Result<Self, InputProblem> {
         let experiment = read(root, folder)?;
         experiment.engine_at(root)?;
         Ok(experiment)
@@ -107,14 +107,14 @@ impl Experiment {
     ///
     /// # Errors
     /// Why the exact engine does not run it.
-    pub fn exact(&self) -> Result<ExactExperiment, Problem> {
+    pub fn exact(&self) -> Result<ExactExperiment, InputProblem> {
         let why = match self.engine() {
             Ok(EngineInput::Exact(exact)) => return Ok(*exact),
             Ok(EngineInput::Dense(_, why)) => why,
             Err(failure) => failure.message,
         };
         let message = format!("this needs a network for the exact engine, and {why}");
-        Err(Problem::new(&document::Origin::Whole, message)
+        Err(InputProblem::new(&document::Origin::Whole, message)
             .hint("it takes two linear layers with squared loss, as network.width = 10 gives"))
     }
 
@@ -177,13 +177,13 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 ///
 /// # Errors
 /// Text that is not TOML; arguments that cannot be applied.
-pub fn tree(text: &str, sets: &[String]) -> Result<document::Node, Problem> {
+pub fn tree(text: &str, sets: &[String]) -> Result<document::Node, InputProblem> {
     let mut root = document::parse(text)?;
     overrides::apply(&mut root, sets)?;
     Ok(root)
 }
 
-fn read(root: &document::Node, folder: &Path) -> Result<Experiment, Problem> {
+fn read(root: &document::Node, folder: &Path) -> Result<Experiment, InputProblem> {
     let top = Section::open(root, "", &keys::TOP)?;
     let name = name(&top.required("name")?)?;
     let data = data::read(&top.required("data")?.section()?, folder)?;
@@ -214,7 +214,7 @@ fn read(root: &document::Node, folder: &Path) -> Result<Experiment, Problem> {
 }
 
 /// Refuses what needs rows, or more rows, than the data have.
-fn check_rows(item: &Field, one: &DynamicsSpec, data: &DataSpec) -> Result<(), Problem> {
+fn check_rows(item: &Field, one: &DynamicsSpec, data: &DataSpec) -> Result<(), InputProblem> {
     let DynamicsSpec::Descent(descent) = one else {
         return Ok(());
     };
@@ -260,7 +260,7 @@ fn check_rows(item: &Field, one: &DynamicsSpec, data: &DataSpec) -> Result<(), P
 const WITHOUT_ROWS: &str = "read the rows with data.kind = \"file\", or use \
      \"label-noise-gradient-descent\" (Gaussian) or \"stochastic-gradient-flow\"";
 
-fn name(field: &Field) -> Result<String, Problem> {
+fn name(field: &Field) -> Result<String, InputProblem> {
     let name = field.text()?;
     label_text(field, &name)?;
     let as_path = name.contains(['/', '\\', ':']) || name.contains("..") || name == ".";
@@ -273,7 +273,7 @@ fn name(field: &Field) -> Result<String, Problem> {
 }
 
 /// Checks what labels and the name have in common: short, visible, no blanks at the ends.
-fn label_text(field: &Field, text: &str) -> Result<(), Problem> {
+fn label_text(field: &Field, text: &str) -> Result<(), InputProblem> {
     let wrong = if text.trim().is_empty() {
         "is empty".to_owned()
     } else if text.chars().count() > 100 || text.len() > 200 {

@@ -12,7 +12,7 @@ use crate::results;
 use crate::run::Options;
 use crate::run_folder::{Existing, Opened, RunFolder};
 use crate::sweep::metrics::MetricRow;
-use crate::sweep::plan::Plan;
+use crate::sweep::plan::SweepPlan;
 use crate::sweep::{self, in_memory};
 use crate::watch::{Silent, Watch, warn_of_threads};
 use rankfall_core::ensemble::{Checkpoint, Control, OwnObservable, RunError, Snapshot};
@@ -360,7 +360,7 @@ impl<'a> DynamicsResult<'a> {
 
 /// What a sweep left: numbers at the end of each point.
 pub struct Sweep {
-    plan: Plan,
+    plan: SweepPlan,
     rows: sweep::schedule::UnitRows,
 }
 

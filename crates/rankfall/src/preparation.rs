@@ -1,8 +1,8 @@
 //! From a validated experiment to what the numerics take: data read or drawn, weights read.
 
 use crate::experiment::{
-    Column, Covariance, ExactData, ExactDynamics, ExactExperiment, ExactInit, FileData,
-    GaussianData, GramData, Teacher,
+    Column, CovarianceSpec, ExactData, ExactDynamics, ExactExperiment, ExactInit, FileData,
+    GaussianData, GramData, LinearTeacher,
 };
 use crate::failure::{Failure, number_text, quoted, shown_path};
 use crate::given_weights;
@@ -33,12 +33,12 @@ pub struct Prepared {
     /// Data and starts.
     pub setup: Setup,
     /// What results need to know of them.
-    pub known: Known,
+    pub known: ExactProblemInfo,
 }
 
 /// What is known of the data once they were read: all that is needed to make results of statistics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Known {
+pub struct ExactProblemInfo {
     /// What the summary says of them.
     pub problem: ProblemSummary,
     /// Whether the optimum is known besides the sample, and with it the population loss.
@@ -47,7 +47,7 @@ pub struct Known {
     pub warnings: Vec<String>,
 }
 
-impl Known {
+impl ExactProblemInfo {
     /// What an ensemble measures at every save time.
     pub fn layout(&self, ensemble: &EnsembleSpec) -> Layout {
         let (inputs, outputs) = (self.problem.inputs(), self.problem.outputs());
@@ -202,7 +202,7 @@ pub fn prepare_with(
     warnings.extend(singular_start(&setup, &problem)?);
     warnings.extend(choose_time_steps(experiment, &setup, &problem)?);
     warnings.extend(check_stiffness(experiment, &setup, &problem)?);
-    let known = Known {
+    let known = ExactProblemInfo {
         problem: summary,
         truth_known: problem.truth.is_some(),
         warnings,
@@ -519,14 +519,16 @@ fn drawn(data: &GaussianData, seed: u64, keep_rows: bool) -> Result<Data, Failur
 /// The data in words.
 pub fn gaussian_words(data: &GaussianData) -> String {
     let covariance = match &data.covariance {
-        Covariance::Identity => "identity covariance".to_owned(),
-        Covariance::PowerLaw(exponent) => format!("power-law covariance of exponent {exponent}"),
-        Covariance::Matrix(_) => "given covariance".to_owned(),
+        CovarianceSpec::Identity => "identity covariance".to_owned(),
+        CovarianceSpec::PowerLaw(exponent) => {
+            format!("power-law covariance of exponent {exponent}")
+        }
+        CovarianceSpec::Matrix(_) => "given covariance".to_owned(),
     };
     let teacher = match &data.teacher {
-        Teacher::Gaussian => "Gaussian teacher".to_owned(),
-        Teacher::Rank(rank) => format!("teacher of rank {rank}"),
-        Teacher::SingularValues(values) => format!("teacher of singular values {values:?}"),
+        LinearTeacher::Gaussian => "Gaussian teacher".to_owned(),
+        LinearTeacher::Rank(rank) => format!("teacher of rank {rank}"),
+        LinearTeacher::SingularValues(values) => format!("teacher of singular values {values:?}"),
     };
     format!(
         "{} Gaussian samples of {}, {teacher}, residual noise {}",
@@ -541,17 +543,19 @@ pub fn recipe(data: &GaussianData) -> Synthetic {
         inputs: data.inputs,
         outputs: data.outputs,
         covariance: match &data.covariance {
-            Covariance::Identity => synthetic::Covariance::Identity,
-            Covariance::PowerLaw(exponent) => synthetic::Covariance::PowerLaw(*exponent),
-            Covariance::Matrix(rows) => {
+            CovarianceSpec::Identity => synthetic::Covariance::Identity,
+            CovarianceSpec::PowerLaw(exponent) => synthetic::Covariance::PowerLaw(*exponent),
+            CovarianceSpec::Matrix(rows) => {
                 let entry = |i: usize, j: usize| rows[i][j];
                 synthetic::Covariance::Matrix(Mat::from_fn(rows.len(), rows.len(), entry))
             }
         },
         teacher: match &data.teacher {
-            Teacher::Gaussian => synthetic::Teacher::Gaussian,
-            Teacher::Rank(rank) => synthetic::Teacher::Rank(*rank),
-            Teacher::SingularValues(values) => synthetic::Teacher::SingularValues(values.clone()),
+            LinearTeacher::Gaussian => synthetic::Teacher::Gaussian,
+            LinearTeacher::Rank(rank) => synthetic::Teacher::Rank(*rank),
+            LinearTeacher::SingularValues(values) => {
+                synthetic::Teacher::SingularValues(values.clone())
+            }
         },
         residual_noise: data.residual_noise,
     }

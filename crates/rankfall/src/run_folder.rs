@@ -18,7 +18,7 @@ pub mod trajectories;
 pub mod weights;
 
 use crate::failure::{Failure, shown_path};
-use crate::sweep::plan::Plan;
+use crate::sweep::plan::SweepPlan;
 use crate::sweep::schedule::UnitRows;
 use atomic::{remove_leftovers, write_atomically};
 use checksums::{CHECKED, Checksums, WithChecksums};
@@ -204,7 +204,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written.
-    pub fn write_sweep(&self, plan: &Plan, rows: &UnitRows) -> Result<(), Failure> {
+    pub fn write_sweep(&self, plan: &SweepPlan, rows: &UnitRows) -> Result<(), Failure> {
         self.write(SWEEP, |file| sweep_table::write(plan, rows, file))
     }
 
@@ -395,7 +395,7 @@ pub fn is_finished_sweep(folder: &Path) -> Result<bool, Failure> {
 ///
 /// # Errors
 /// Exit code 2 where the file is missing, or is not the table of this sweep.
-pub fn read_sweep(folder: &Path, plan: &Plan) -> Result<UnitRows, Failure> {
+pub fn read_sweep(folder: &Path, plan: &SweepPlan) -> Result<UnitRows, Failure> {
     let path = folder.join(SWEEP);
     let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
     sweep_table::read(plan, bytes).map_err(|error| unreadable(&path, &error))

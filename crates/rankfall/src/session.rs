@@ -1,7 +1,7 @@
 //! Running the dynamics of an experiment one after the other in its folder: checkpoints, progress,
 //! interruption and going on, whatever the engine.
 
-use crate::checkpoint::{self, Owner, RunCheckpoint, Snapshot};
+use crate::checkpoint::{self, CheckpointContent, Owner, RunCheckpoint};
 use crate::failure::{Failure, shown_path};
 use crate::run::Options;
 use crate::run_folder::{CHECKPOINT, RunFolder};
@@ -67,7 +67,7 @@ impl Session<'_> {
                 finished: index + 1,
                 ..RunCheckpoint::default()
             };
-            let snapshot = Snapshot {
+            let snapshot = CheckpointContent {
                 finished: index + 1,
                 current: None,
                 seconds: 0.0,
@@ -94,7 +94,7 @@ impl Session<'_> {
             watch,
             checkpoint_interval: self.options.checkpoint_interval,
             keep: |current: &Checkpoint| {
-                let snapshot = Snapshot {
+                let snapshot = CheckpointContent {
                     finished: checkpoint.finished,
                     current: Some(current),
                     seconds: seconds(),

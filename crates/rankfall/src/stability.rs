@@ -72,7 +72,7 @@ fn of_batches(dynamics: &Dynamics, problem: &Problem) -> f64 {
 }
 
 /// The same of networks in the dense engine, at the first step of the first trajectory.
-pub fn of_dense(prepared: &dense::Prepared, labels: &[&str]) -> Vec<String> {
+pub fn of_dense(prepared: &dense::DenseInputs, labels: &[&str]) -> Vec<String> {
     match &prepared.source {
         dense::AnySource::Single(source) => of_source(prepared, source, labels),
         dense::AnySource::Double(source) => of_source(prepared, source, labels),
@@ -80,7 +80,7 @@ pub fn of_dense(prepared: &dense::Prepared, labels: &[&str]) -> Vec<String> {
 }
 
 fn of_source<T: Real>(
-    prepared: &dense::Prepared,
+    prepared: &dense::DenseInputs,
     source: &DataSource<T>,
     labels: &[&str],
 ) -> Vec<String> {
@@ -103,7 +103,7 @@ fn of_source<T: Real>(
 }
 
 /// The largest curvature of the first trajectory at the start. All dynamics share network, loss and start.
-fn curvature_of<T: Real>(prepared: &dense::Prepared, source: &DataSource<T>) -> Option<f64> {
+fn curvature_of<T: Real>(prepared: &dense::DenseInputs, source: &DataSource<T>) -> Option<f64> {
     let training = &prepared.known.ensembles.first()?.training;
     if training.loss != Loss::Squared {
         return None;

@@ -6,8 +6,8 @@ use crate::run_folder::weights::Tensor;
 use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
 use rankfall_report::observable::Observable;
 use rankfall_report::record::{
-    Divergence, DynamicsSummary, LogDetSummary, LossSummary, MatrixSummary, Prediction,
-    RankSummary, Scalar, SeriesRow, Spectrum, weights_name,
+    DivergenceRecord, DynamicsSummary, Ends, LogDetSummary, LossSummary, MatrixSummary, Prediction,
+    RankSummary, SeriesRow, Spectrum, weights_name,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ const LOSSES: [&str; 4] = ["loss", "accuracy", "held_out_loss", "held_out_accura
 
 /// A time at which something was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Save {
+pub struct SaveTime {
     /// t.
     pub time: f64,
     /// Whether losses were.
@@ -28,7 +28,7 @@ pub struct Save {
     pub others: bool,
 }
 
-impl Save {
+impl SaveTime {
     /// At which everything was measured.
     pub fn full(time: f64) -> Self {
         Self {
@@ -45,12 +45,12 @@ pub struct Grid {
     /// In the order in which they are measured.
     observables: Vec<Observable>,
     /// In their order.
-    saves: Vec<Save>,
+    saves: Vec<SaveTime>,
 }
 
 impl Grid {
     /// Of observables under the names that engines give them.
-    pub fn new<'a>(names: impl Iterator<Item = (&'a str, u32)>, saves: Vec<Save>) -> Self {
+    pub fn new<'a>(names: impl Iterator<Item = (&'a str, u32)>, saves: Vec<SaveTime>) -> Self {
         let observables = names.map(|(name, index)| Observable::measured(name, index));
         Self {
             observables: observables.collect(),
@@ -77,7 +77,7 @@ impl Grid {
 }
 
 /// What the summary of one dynamics is made from, besides what its engine knows of it.
-pub struct Measured<'a> {
+pub struct RecordInputs<'a> {
     /// What was measured and when.
     pub grid: Grid,
     /// The measurements.
@@ -103,7 +103,7 @@ fn defined(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-impl Measured<'_> {
+impl RecordInputs<'_> {
     /// What a dynamics leaves, with what its engine knows of it.
     ///
     /// # Errors
@@ -140,9 +140,9 @@ impl Measured<'_> {
     }
 
     /// `None` where it was not measured.
-    fn scalar(&self, (name, layer): &(String, Option<u32>)) -> Option<Scalar> {
+    fn scalar(&self, (name, layer): &(String, Option<u32>)) -> Option<Ends> {
         self.grid.cell(0, name, *layer)?;
-        Some(Scalar {
+        Some(Ends {
             initial: self.mean(0, name, *layer),
             final_mean: self.mean(self.last(), name, *layer),
         })
@@ -247,7 +247,7 @@ impl Measured<'_> {
     /// The entry of `summary.json`.
     fn summary(&self, known: DynamicsSummary) -> DynamicsSummary {
         let diverged = self.totals.divergences();
-        let divergences = diverged.first.iter().map(|d| Divergence {
+        let divergences = diverged.first.iter().map(|d| DivergenceRecord {
             trajectory: d.trajectory,
             step: d.step,
             time: (self.time_of)(d.step),

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, quoted};
 use rankfall_core::ensemble::statistics::StopReason;
-use rankfall_report::record::{Divergence, DynamicsSummary};
+use rankfall_report::record::{DivergenceRecord, DynamicsSummary};
 
 /// A sentence for the summary, if any trajectory diverged.
 pub fn warning(dynamics: &DynamicsSummary) -> Option<String> {
@@ -30,7 +30,7 @@ pub fn warning(dynamics: &DynamicsSummary) -> Option<String> {
 }
 
 /// Why a trajectory was stopped whose weights did not leave the range of numbers.
-fn why_stopped(divergence: &Divergence) -> Option<&'static str> {
+fn why_stopped(divergence: &DivergenceRecord) -> Option<&'static str> {
     let reason = divergence.reason.as_str();
     if reason == StopReason::StepLimit.name() {
         Some(
@@ -66,7 +66,7 @@ pub fn expect_survivors(all: &[DynamicsSummary], hint: &str) -> Result<(), Failu
     };
     let (
         label,
-        Divergence {
+        DivergenceRecord {
             trajectory,
             step,
             time,
@@ -98,8 +98,8 @@ pub fn expect_survivors(all: &[DynamicsSummary], hint: &str) -> Result<(), Failu
 mod tests {
     use super::*;
 
-    fn divergence() -> Divergence {
-        Divergence {
+    fn divergence() -> DivergenceRecord {
+        DivergenceRecord {
             trajectory: 2,
             step: 7,
             time: 0.5,

@@ -24,9 +24,9 @@ use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use crate::stability;
 use metrics::Metric;
-use plan::{Plan, Work};
+use plan::{SweepPlan, Work};
 use record::{AxisRecord, MetricRange, SWEEP_SCHEMA, SweepSummary, SweptDynamics};
-use schedule::{Schedule, SweepCheckpoint, UnitRows};
+use schedule::{SweepCheckpoint, SweepSchedule, UnitRows};
 use serde::{Deserialize, Serialize};
 use settings::{SEED, Settings};
 use std::collections::BTreeSet;
@@ -42,9 +42,9 @@ pub fn plan_of(
     folder: &Path,
     sets: &[String],
     given: &SweepArgumentsRead,
-) -> Result<Plan, Failure> {
+) -> Result<SweepPlan, Failure> {
     let root = experiment::tree(text, sets).map_err(|problem| problem.in_file(source))?;
-    let plan = Plan::new(&root, source, folder, given)?;
+    let plan = SweepPlan::new(&root, source, folder, given)?;
     let key = |set: &String| {
         let key = set.split('=').next().unwrap_or_default();
         key.split('.').map(str::trim).collect::<Vec<_>>().join(".")
@@ -77,7 +77,7 @@ pub fn is_sweep(root: &Node) -> bool {
 ///
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
-pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
+pub fn execute(mut plan: SweepPlan, options: &Options) -> Result<Done, Failure> {
     let path = options.folder(plan.first()?.name());
     run_folder::check(&path, options.existing)?;
     let cache = DataCache::default();
@@ -103,7 +103,7 @@ pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
     if let Some(words) = &sweep.known.unstable {
         log::warn!("{words}");
     }
-    let schedule = Schedule {
+    let schedule = SweepSchedule {
         plan: &plan,
         cache: &cache,
         kept_in: Some((&folder, owner)),
@@ -120,13 +120,13 @@ pub fn execute(mut plan: Plan, options: &Options) -> Result<Done, Failure> {
 ///
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
-pub fn in_memory(mut plan: Plan, options: &Options) -> Result<(Plan, UnitRows), Failure> {
+pub fn in_memory(mut plan: SweepPlan, options: &Options) -> Result<(SweepPlan, UnitRows), Failure> {
     let cache = DataCache::default();
     let (known, _) = check_points(&mut plan, &cache, Path::new("."), options.threads)?;
     if let Some(words) = &known.unstable {
         log::warn!("{words}");
     }
-    let schedule = Schedule {
+    let schedule = SweepSchedule {
         plan: &plan,
         cache: &cache,
         kept_in: None,
@@ -140,14 +140,14 @@ pub fn in_memory(mut plan: Plan, options: &Options) -> Result<(Plan, UnitRows), 
 /// the checksums of what was read, and returns what readers must be warned of, and a line for the
 /// resolved copy that stands for the files that vary: they have no place in it for their checksums.
 fn check_points(
-    plan: &mut Plan,
+    plan: &mut SweepPlan,
     cache: &DataCache,
     path: &Path,
     threads: usize,
 ) -> Result<(KnownOfSweep, String), Failure> {
     const MOST_WARNINGS: usize = 20;
     let mut known = KnownOfSweep::default();
-    let mut costs = estimate::Sum::default();
+    let mut costs = estimate::SweepCost::default();
     let reads_vary = plan.spec.axes.iter().any(|axis| {
         ["data.", "network.init"]
             .iter()
@@ -215,7 +215,7 @@ fn check_point(
     cache: &DataCache,
     path: &Path,
     threads: usize,
-    costs: &mut estimate::Sum,
+    costs: &mut estimate::SweepCost,
 ) -> Result<CheckedPoint, Failure> {
     match experiment {
         EngineInput::Exact(exact) => {
@@ -291,7 +291,7 @@ struct SweepPart {
 
 /// A sweep whose points have been run, or are about to be.
 struct Sweep<'a> {
-    plan: &'a Plan,
+    plan: &'a SweepPlan,
     resolved: String,
     known: KnownOfSweep,
 }
@@ -461,7 +461,7 @@ fn lost_words(dynamics: &[SweptDynamics], points: u64) -> String {
     words.join("; ")
 }
 
-fn axis_record(axis: &table::Axis, spec: &table::SweepSpec) -> AxisRecord {
+fn axis_record(axis: &table::SweepAxisSpec, spec: &table::SweepSpec) -> AxisRecord {
     let value = |node: &Node| match table::number(node) {
         Some(number) => serde_json::Value::from(number),
         None => serde_json::Value::from(table::shown(node)),

@@ -9,7 +9,7 @@ use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_evidence::Stop;
 use rankfall_evidence::experiments::{Experiments, Trajectory};
-use rankfall_nets::ensemble::{TrainingEnsemble, DataSource};
+use rankfall_nets::ensemble::{DataSource, TrainingEnsemble};
 use rankfall_nets::scalar::Real;
 use std::path::Path;
 use std::time::Duration;
@@ -61,7 +61,10 @@ fn unmeasured(failure: Failure) -> Stop {
     Stop::Unmeasured(failure.message)
 }
 
-fn trajectory<T: Real>(ensemble: &TrainingEnsemble, source: &DataSource<T>) -> Result<Trajectory, Stop> {
+fn trajectory<T: Real>(
+    ensemble: &TrainingEnsemble,
+    source: &DataSource<T>,
+) -> Result<Trajectory, Stop> {
     let outcome = ensemble.run(source, 1, None, &Silent, Instructions::best());
     let outcome = outcome.map_err(|error| match error {
         RunError::Interrupted => Stop::Interrupted,

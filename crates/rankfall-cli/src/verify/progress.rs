@@ -14,13 +14,13 @@ pub fn columns_of_stdout() -> usize {
 }
 
 /// The bar on standard error; hidden where that is no terminal, or a dumb one.
-pub struct Bar {
+pub struct ClaimBar {
     shown: ProgressBar,
     costs: Vec<f64>,
     started: Instant,
 }
 
-impl Bar {
+impl ClaimBar {
     /// Of claims that cost about so much each.
     pub fn new(costs: &[f64], quiet: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_bar_says_which_claim_of_how_many_and_for_how_long() {
-        let bar = Bar::new(&[1.0, 3.0], true);
+        let bar = ClaimBar::new(&[1.0, 3.0], true);
         bar.start(1, "strong-order");
         assert_eq!(bar.shown.prefix(), "2/2");
         assert_eq!(bar.shown.position(), 250);

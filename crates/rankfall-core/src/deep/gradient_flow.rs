@@ -1,7 +1,7 @@
 //! Gradient flow of a deep linear network, dWⱼ = Pⱼᵀ(S_xy − S_xx Π) Qⱼᵀ dt.
 
 use crate::deep::extrapolation::{StallError, integrate};
-use crate::deep::network::{DeepNetwork, Products};
+use crate::deep::network::{DeepNetwork, StackProducts};
 use crate::model::problem::Problem;
 
 /// Follows the flow for `duration`; the network must fit the problem.
@@ -20,7 +20,7 @@ pub fn gradient_flow(
     let mut at = network.clone();
     integrate(&mut flat, duration, &mut |y, out| {
         at.set_flat(y);
-        let products = Products::new(&at);
+        let products = StackProducts::new(&at);
         let updates = products.layer_updates(&products.negative_gradient(problem));
         let mut rest = out;
         for update in &updates {

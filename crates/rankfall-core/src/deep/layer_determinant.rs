@@ -8,7 +8,7 @@
 
 use faer::Mat;
 
-use crate::deep::network::{DeepNetwork, Products};
+use crate::deep::network::{DeepNetwork, StackProducts};
 use crate::linalg::dense::{product, thin_svd, transpose_product};
 use crate::model::problem::Problem;
 
@@ -38,7 +38,7 @@ pub fn layer_determinant(
     if svd.sigma.contains(&0.0) {
         return None;
     }
-    let products = Products::new(network);
+    let products = StackProducts::new(network);
     // W⁻¹ = V diag(1/σ) Uᵀ.
     let left = transpose_product(&products.after[j - 1], &svd.v);
     let right = product(&products.before[j - 1], &svd.u);

@@ -182,7 +182,7 @@ impl DeepNetwork {
 
     /// The training loss above its least-squares optimum, ½ Σ_a s_a |Π_a − Π*_a|².
     pub fn excess_loss(&self, problem: &Problem) -> f64 {
-        let map = Products::new(self).map;
+        let map = StackProducts::new(self).map;
         let mut sum = 0.0;
         for b in 0..problem.outputs {
             for (a, &s) in problem.eigenvalues.iter().enumerate() {
@@ -200,7 +200,7 @@ fn is_finite(matrix: &Mat<f64>) -> bool {
 
 /// The partial products of a network's layers.
 #[derive(Clone, Debug)]
-pub struct Products {
+pub struct StackProducts {
     /// Pⱼ = W₁…Wⱼ₋₁ at index j − 1, j = 1…N (P₁ = I, p × p).
     pub before: Vec<Mat<f64>>,
     /// Qⱼ = Wⱼ₊₁…W_N at index j − 1, j = 1…N (Q_N = I, k × k).
@@ -209,7 +209,7 @@ pub struct Products {
     pub map: Mat<f64>,
 }
 
-impl Products {
+impl StackProducts {
     /// Of the layers as they are.
     pub fn new(network: &DeepNetwork) -> Self {
         let (depth, layers) = (network.depth(), network.layers());

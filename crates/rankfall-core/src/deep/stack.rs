@@ -12,7 +12,7 @@
 
 use faer::Mat;
 
-use crate::deep::network::{DeepNetwork, Products};
+use crate::deep::network::{DeepNetwork, StackProducts};
 use crate::linalg::dense::thin_svd;
 use crate::model::problem::Problem;
 
@@ -59,7 +59,12 @@ pub fn read(network: &DeepNetwork, j: usize) -> StackReading {
 }
 
 /// −2ν tr(Pⱼᵀ S_xx Pⱼ) |Rⱼ|_F²: the rate of log det(ΘⱼΘⱼᵀ) where the width condition holds.
-pub fn law_rate(products: &Products, problem: &Problem, noise_intensity: f64, j: usize) -> f64 {
+pub fn law_rate(
+    products: &StackProducts,
+    problem: &Problem,
+    noise_intensity: f64,
+    j: usize,
+) -> f64 {
     let before = &products.before[j - 1];
     let mut trace = 0.0;
     for column in 0..before.ncols() {
@@ -73,7 +78,7 @@ pub fn law_rate(products: &Products, problem: &Problem, noise_intensity: f64, j:
 
 /// 2 log|det(I − gᵀg)|, g = Pⱼᵀ ΔG Rⱼᵀ: by how much one Euler step of increment ΔG changes
 /// log det(ΘⱼΘⱼᵀ) where the width condition holds, exactly.
-pub fn discrete_change(products: &Products, increment: &Mat<f64>, j: usize) -> f64 {
+pub fn discrete_change(products: &StackProducts, increment: &Mat<f64>, j: usize) -> f64 {
     let g = products.stack_increment(increment, j);
     let tall = if g.nrows() >= g.ncols() {
         g

@@ -3,7 +3,7 @@
 
 use faer::Mat;
 
-use crate::deep::network::{DeepNetwork, Products};
+use crate::deep::network::{DeepNetwork, StackProducts};
 use crate::deep::stack;
 use crate::model::problem::Problem;
 
@@ -44,7 +44,7 @@ impl<'a> StochasticFlow<'a> {
         noise_intensity: f64,
         time_step: f64,
     ) -> Self {
-        let products = Products::new(&network);
+        let products = StackProducts::new(&network);
         let law = |j| {
             let rate = stack::law_rate(&products, problem, noise_intensity, j);
             StackLaw {
@@ -66,7 +66,7 @@ impl<'a> StochasticFlow<'a> {
     /// Wⱼ ← Wⱼ + Pⱼᵀ ΔG Qⱼᵀ, all layers from the old weights, ΔG = h A + √ν S_xx^{1/2} ΔB with
     /// `brownian` = ΔB (p × k). False, and nothing changed, if the path diverges.
     pub fn step(&mut self, brownian: &Mat<f64>) -> bool {
-        let products = Products::new(&self.network);
+        let products = StackProducts::new(&self.network);
         let mut increment = products.negative_gradient(self.problem);
         for b in 0..self.problem.outputs {
             for (a, &s) in self.problem.eigenvalues.iter().enumerate() {
@@ -84,7 +84,7 @@ impl<'a> StochasticFlow<'a> {
         }
         self.network = next;
         self.steps += 1;
-        let after = Products::new(&self.network);
+        let after = StackProducts::new(&self.network);
         for (index, law) in self.laws.iter_mut().enumerate() {
             law.discrete += stack::discrete_change(&products, &increment, index + 1);
             let rate = stack::law_rate(&after, self.problem, self.noise_intensity, index + 1);

@@ -45,12 +45,12 @@ pub struct Block<'a, const N: usize> {
     /// What is measured at one save, before it is dealt out to the lanes.
     readings: Vec<Lanes<N>>,
     instructions: Instructions,
-    progress: Progress<N>,
+    progress: BlockProgress<N>,
 }
 
 /// How far a block is: what a checkpoint holds of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Progress<const N: usize> {
+pub struct BlockProgress<const N: usize> {
     /// Index of the block.
     pub block: u64,
     state: State<N>,
@@ -76,7 +76,7 @@ impl<'a, const N: usize> Block<'a, N> {
         setup: &Setup,
         shared: Option<&InitialCondition>,
         block: u64,
-        progress: Option<Progress<N>>,
+        progress: Option<BlockProgress<N>>,
         instructions: Instructions,
     ) -> Result<Self, SetupError> {
         let first = block * N as u64;
@@ -122,7 +122,7 @@ impl<'a, const N: usize> Block<'a, N> {
         let forces = balance
             .as_ref()
             .map(|settings| ForceBalance::new(&initial, &problem, settings, instructions));
-        let fresh = Progress {
+        let fresh = BlockProgress {
             block,
             forces,
             state: initial,
@@ -162,7 +162,7 @@ impl<'a, const N: usize> Block<'a, N> {
 
     /// What adaptive integration has done since the last save, in the steps of the grid.
     fn steps_under_way(&self) -> u64 {
-        let Progress {
+        let BlockProgress {
             state, left, saved, ..
         } = &self.progress;
         let (Some(left), Some(target)) = (left, self.spec.save_steps.get(*saved)) else {
@@ -176,12 +176,12 @@ impl<'a, const N: usize> Block<'a, N> {
     }
 
     /// How far it is.
-    pub fn progress(&self) -> Progress<N> {
+    pub fn progress(&self) -> BlockProgress<N> {
         let plain = match &self.engine {
             Engine::Plain(lanes) => lanes.iter().map(Plain::save).collect(),
             _ => Vec::new(),
         };
-        Progress {
+        BlockProgress {
             plain,
             ..self.progress.clone()
         }
@@ -210,7 +210,7 @@ impl<'a, const N: usize> Block<'a, N> {
 
     /// Moves towards step `target`; true when it is reached, false when the budget is used up.
     fn approach(&mut self, target: u64, budget: &mut u64) -> bool {
-        let Progress {
+        let BlockProgress {
             state,
             left,
             forces,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::ensemble::block::{Block, Progress};
+use crate::ensemble::block::{Block, BlockProgress};
 use crate::ensemble::runner::{self, Checkpoint, Control, RunError, Trajectories};
 use crate::ensemble::spec::{EnsembleSpec, trajectories_per_block};
 use crate::ensemble::statistics::{BlockSamples, Statistics};
@@ -129,7 +129,7 @@ struct Blocks<'a, const N: usize> {
 
 impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
     type Block = Block<'a, N>;
-    type Progress = Progress<N>;
+    type Progress = BlockProgress<N>;
     /// W₁ and W₂, columns first.
     type Weights = [Vec<f64>; 2];
     type Error = SetupError;
@@ -150,7 +150,11 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
         self.spec.empty_statistics(self.layout)
     }
 
-    fn start(&self, block: u64, progress: Option<Progress<N>>) -> Result<Block<'a, N>, SetupError> {
+    fn start(
+        &self,
+        block: u64,
+        progress: Option<BlockProgress<N>>,
+    ) -> Result<Block<'a, N>, SetupError> {
         let (spec, setup, initial_condition) =
             (self.spec, self.setup, self.initial_condition.as_ref());
         Block::new(
@@ -171,7 +175,7 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
         block.trajectory_steps()
     }
 
-    fn progress(&self, block: &Block<'a, N>) -> Progress<N> {
+    fn progress(&self, block: &Block<'a, N>) -> BlockProgress<N> {
         block.progress()
     }
 

@@ -44,7 +44,7 @@ impl MeasuredRates {
 
 /// A save time: its place among the saves, and t there.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Save {
+pub struct RateSave {
     /// From 0.
     pub index: usize,
     /// t.
@@ -102,8 +102,8 @@ pub fn measure(
     layout: &Layout,
     trajectories: &[(u64, Vec<f64>)],
     matrix: &str,
-    from: Save,
-    to: Save,
+    from: RateSave,
+    to: RateSave,
 ) -> Result<MeasuredRates, RatesError> {
     let name = format!("log_singular_value_{matrix}");
     let first = layout
@@ -448,11 +448,11 @@ mod tests {
         (layout, kept)
     }
 
-    const FROM: Save = Save {
+    const FROM: RateSave = RateSave {
         index: 0,
         time: 2.0,
     };
-    const TO: Save = Save {
+    const TO: RateSave = RateSave {
         index: 1,
         time: 6.0,
     };
@@ -485,7 +485,7 @@ mod tests {
             refused(&kept, "theta", FROM),
             RatesError::Times { .. }
         ));
-        let late = Save {
+        let late = RateSave {
             index: 2,
             time: 9.0,
         };

@@ -123,9 +123,9 @@ pub struct Change {
     /// What directions without a singular value add.
     pub growth: f64,
     /// Realised, all of it.
-    pub total: predictions::Estimate,
+    pub total: predictions::DriftEstimate,
     /// Realised, without the step's own first-order term.
-    pub second: predictions::Estimate,
+    pub second: predictions::DriftEstimate,
     /// What third and higher orders are at most.
     pub left_out: f64,
 }
@@ -142,8 +142,8 @@ impl Change {
     }
 
     /// What realised forces are held against: the second-order part without the curvature.
-    fn noise_part(&self) -> predictions::Estimate {
-        predictions::Estimate {
+    fn noise_part(&self) -> predictions::DriftEstimate {
+        predictions::DriftEstimate {
             mean: self.second.mean - self.curvature,
             error: self.second.error,
         }
@@ -411,7 +411,7 @@ fn margins(rows: &[&Row], predictors: usize) -> Vec<f64> {
 fn rows(
     units: &[Unit],
     x: &dyn Fn(&Change) -> Vec<f64>,
-    y: &dyn Fn(&Change) -> predictions::Estimate,
+    y: &dyn Fn(&Change) -> predictions::DriftEstimate,
 ) -> Vec<Vec<Row>> {
     let row = |p: &Change| Row {
         x: x(p),
@@ -457,7 +457,7 @@ pub fn slopes(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
     let each = regress(&rows(units, &each, &Change::noise_part))?;
     // What the slope would be if nothing repelled.
     let without: Vec<Vec<Row>> = rows(units, &|p| vec![p.second_order()], &|p| {
-        predictions::Estimate {
+        predictions::DriftEstimate {
             mean: p.second_order() - p.repulsion,
             error: p.second.error,
         }

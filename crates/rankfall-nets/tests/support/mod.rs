@@ -5,7 +5,7 @@ use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::ensemble::{TrainingEnsemble, TrainingOutcome, DataSource};
+use rankfall_nets::ensemble::{DataSource, TrainingEnsemble, TrainingOutcome};
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::layout::MeasureSpec;
 use rankfall_nets::loss::Loss;
@@ -108,7 +108,12 @@ pub fn bits<T: Real>(outcome: &TrainingOutcome<T>) -> (Vec<Vec<u64>>, Vec<u64>) 
 }
 
 /// One measurement of every trajectory.
-pub fn values<T: Real>(outcome: &TrainingOutcome<T>, save: usize, name: &str, index: u32) -> Vec<f64> {
+pub fn values<T: Real>(
+    outcome: &TrainingOutcome<T>,
+    save: usize,
+    name: &str,
+    index: u32,
+) -> Vec<f64> {
     let size = outcome.layout.observables.len();
     let place = outcome.layout.position(name, index).expect("measured");
     let totals = outcome.statistics.totals();

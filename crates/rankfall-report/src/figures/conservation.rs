@@ -1,8 +1,8 @@
 //! How well the laws are kept: distance of log det M from its law, and drift of the balance.
 
 use crate::axis::Scale;
-use crate::figures::curves::{Bands, Drawing, Middle, Values};
-use crate::figures::{Figure, Run, name};
+use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
+use crate::figures::{Figure, RecordedRun, name};
 use crate::number::significant;
 use crate::plot::{Line, Plot, Side};
 use crate::record::DynamicsSummary;
@@ -15,7 +15,7 @@ const FLOOR: f64 = 1e-16;
 
 /// |log det M − law| and the drift of W₁ᵀW₁ − W₂W₂ᵀ.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Figure {
+pub fn figure(run: &RecordedRun<'_>) -> Figure {
     let mut caption = String::from(
         "Left, the distance of the mean log det M from log det M(0) − 2νk tr(S) t; right, how far W₁ᵀW₁ − W₂W₂ᵀ, \
          which gradient flow conserves, has moved. Differences below 10⁻¹⁶ are drawn at 10⁻¹⁶.",
@@ -44,10 +44,10 @@ fn sentence(one: &DynamicsSummary) -> Option<String> {
     ))
 }
 
-fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
-    let drawing = Drawing {
+fn scene(run: &RecordedRun<'_>) -> Result<Scene, Skipped> {
+    let drawing = CurveDrawing {
         time: run.time,
-        values: Values::Positive,
+        values: CurveValues::Positive,
         middle: Middle::Median,
         bands: Bands::among(run.summary.dynamics.len()),
     };
@@ -73,7 +73,7 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
     .draw_with_notes(&run.notes(&[]))
 }
 
-fn distance_plot(run: &Run<'_>, drawing: &Drawing) -> Plot {
+fn distance_plot(run: &RecordedRun<'_>, drawing: &CurveDrawing) -> Plot {
     let side = Side::new(Scale::Decades, "|mean log det M − law|");
     let mut plot = Plot::new("Distance from the determinant law", run.time.side(), side);
     for (one, pen) in run.dynamics() {
@@ -95,7 +95,7 @@ fn distance_plot(run: &Run<'_>, drawing: &Drawing) -> Plot {
     plot
 }
 
-fn balance_plot(run: &Run<'_>, drawing: &Drawing) -> Plot {
+fn balance_plot(run: &RecordedRun<'_>, drawing: &CurveDrawing) -> Plot {
     let side = Side::new(Scale::Decades, "drift of W₁ᵀW₁ − W₂W₂ᵀ");
     let mut plot = Plot::new("Drift of the balance of the layers", run.time.side(), side);
     for (one, pen) in run.dynamics() {

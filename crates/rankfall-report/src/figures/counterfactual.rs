@@ -1,7 +1,7 @@
 //! The same flow with a force scaled: singular values side by side with those of its unmodified twin.
 
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, Run, THETA, name};
+use crate::figures::{Figure, RecordedRun, THETA, name};
 use crate::number::{compact, from_natural_log};
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, ForceScalesRecord};
@@ -14,7 +14,7 @@ const MOST: usize = 3;
 /// The figure, where the run has a dynamics with scaled forces and one without, alike in kind and
 /// noise intensity.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Option<Figure> {
+pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     let all = &run.summary.dynamics;
     let modified = || all.iter().filter(|d| d.forces.is_some());
     let twin = modified().find_map(|m| all.iter().find(|d| d.forces.is_none() && alike(d, m)))?;
@@ -48,7 +48,7 @@ fn title(shown: &[&DynamicsSummary]) -> String {
     }
 }
 
-fn scene(run: &Run<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene, Skipped> {
+fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene, Skipped> {
     let spectrum = Spectrum {
         observable: ("log_singular_value_theta".into(), None),
         label: "singular values of Θ".into(),

@@ -4,8 +4,8 @@ use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::style::LAW;
 use crate::figures::time::TimeAxis;
-use crate::legend::Entry;
-use crate::plot::{Band, Line, Place, Plot};
+use crate::legend::LegendEntry;
+use crate::plot::{Band, LabelPlace, Line, Plot};
 use crate::scene::Stroke;
 use crate::series::Curve;
 
@@ -67,7 +67,7 @@ pub fn reaches_rounding(curve: &Curve, floor: f64) -> bool {
 
 /// What the numbers of a curve are, and what scale they go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Values {
+pub enum CurveValues {
     /// Shown as they are.
     Plain,
     /// Ranks, on an axis from zero with whole ticks.
@@ -78,7 +78,7 @@ pub enum Values {
     Logarithms,
 }
 
-impl Values {
+impl CurveValues {
     /// The scale of their axis.
     #[must_use]
     pub fn scale(self) -> Scale {
@@ -139,18 +139,18 @@ impl Bands {
 
 /// How curves are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Drawing {
+pub struct CurveDrawing {
     /// The horizontal axis.
     pub time: TimeAxis,
     /// The vertical axis.
-    pub values: Values,
+    pub values: CurveValues,
     /// The line.
     pub middle: Middle,
     /// The bands.
     pub bands: Bands,
 }
 
-impl Drawing {
+impl CurveDrawing {
     /// Adds a curve with its bands to a plot.
     pub fn add(&self, plot: &mut Plot, curve: &Curve, stroke: Stroke, end_label: Option<String>) {
         if self.bands == Bands::Both {
@@ -212,7 +212,8 @@ impl Drawing {
     ) -> Option<Band> {
         let low = self.places(&curve.times, low);
         let high = self.places(&curve.times, high);
-        let edge = |(low, high): (Option<Place>, Option<Place>)| Some((low?.0, low?.1, high?.1));
+        let edge =
+            |(low, high): (Option<LabelPlace>, Option<LabelPlace>)| Some((low?.0, low?.1, high?.1));
         let edges: Vec<_> = low.into_iter().zip(high).map(edge).collect();
         let wide = edges.iter().flatten().any(|(_, l, h)| h > l);
         wide.then_some(Band {
@@ -224,7 +225,7 @@ impl Drawing {
 
     /// What the bands and the line are, for the legend; `None` where no plot has a band.
     #[must_use]
-    pub fn band_entry(&self, plots: &[Plot]) -> Option<Entry> {
+    pub fn band_entry(&self, plots: &[Plot]) -> Option<LegendEntry> {
         if plots.iter().all(|p| p.bands.is_empty()) {
             return None;
         }
@@ -237,14 +238,14 @@ impl Drawing {
             Bands::Narrow => (vec![NARROW], "25–75 %"),
             Bands::None => return None,
         };
-        Some(Entry {
+        Some(LegendEntry {
             name: format!("{middle}, {range} of trajectories"),
             line: Some(Stroke::solid(Color::Muted, 1.8)),
             bands: bands
                 .into_iter()
                 .map(|opacity| (Color::Muted, opacity + 0.06))
                 .collect(),
-            ..Entry::default()
+            ..LegendEntry::default()
         })
     }
 }
@@ -254,8 +255,8 @@ mod tests {
     use super::*;
     use crate::plot::Side;
 
-    fn drawing(time: TimeAxis, values: Values) -> Drawing {
-        Drawing {
+    fn drawing(time: TimeAxis, values: CurveValues) -> CurveDrawing {
+        CurveDrawing {
             time,
             values,
             middle: Middle::Median,
@@ -269,18 +270,19 @@ mod tests {
 
     #[test]
     fn logarithms_and_values_meet_on_the_same_axis() {
-        let of = |values: Values, v: f64| values.place(v).expect("a place");
+        let of = |values: CurveValues, v: f64| values.place(v).expect("a place");
         assert!(
-            (of(Values::Logarithms, 1000f64.ln()) - of(Values::Positive, 1000.0)).abs() < 1e-12
+            (of(CurveValues::Logarithms, 1000f64.ln()) - of(CurveValues::Positive, 1000.0)).abs()
+                < 1e-12
         );
-        assert_eq!(Values::Positive.place(-1.0), None);
+        assert_eq!(CurveValues::Positive.place(-1.0), None);
     }
 
     #[test]
     fn a_log_time_axis_breaks_after_zero() {
         let time = TimeAxis::Logarithmic { zero: -3.0 };
-        let places =
-            drawing(time, Values::Plain).places(&[0.0, 0.1, 1.0], &[Some(5.0), None, Some(7.0)]);
+        let places = drawing(time, CurveValues::Plain)
+            .places(&[0.0, 0.1, 1.0], &[Some(5.0), None, Some(7.0)]);
         assert_eq!(places, [Some((-3.0, 5.0)), None, None, Some((0.0, 7.0))]);
     }
 
@@ -320,7 +322,7 @@ mod tests {
         (curve.q25, curve.q50, curve.q75, curve.q95) =
             (same.clone(), same.clone(), same.clone(), same);
         let mut agreeing = plot();
-        let drawing = drawing(TimeAxis::Linear, Values::Plain);
+        let drawing = drawing(TimeAxis::Linear, CurveValues::Plain);
         drawing.add(&mut agreeing, &curve, LAW, None);
         assert!(agreeing.bands.is_empty() && agreeing.lines.len() == 1);
         assert_eq!(drawing.band_entry(&[agreeing]), None);

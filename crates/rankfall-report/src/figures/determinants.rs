@@ -1,7 +1,7 @@
 //! log det of adjacent layers of a linear network over time, with its law where it has one.
 
-use crate::figures::curves::{Bands, Middle, Values};
-use crate::figures::{Figure, Run};
+use crate::figures::curves::{Bands, CurveValues, Middle};
+use crate::figures::{Figure, RecordedRun};
 use crate::number::subscript;
 use crate::plot::Plot;
 
@@ -10,14 +10,18 @@ const MOST_STACKS: usize = 9;
 
 /// The determinants; none where the run has none of adjacent layers.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Option<Figure> {
+pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     let dynamics = &run.summary.dynamics;
     let stacks = dynamics.iter().map(|d| d.log_det_stacks.len()).max()?;
     if stacks == 0 {
         return None;
     }
     let title = "Determinants of adjacent layers";
-    let drawing = run.drawing(Values::Plain, Middle::Mean, Bands::among(dynamics.len()));
+    let drawing = run.drawing(
+        CurveValues::Plain,
+        Middle::Mean,
+        Bands::among(dynamics.len()),
+    );
     let plots: Vec<Plot> = (1..=stacks.min(MOST_STACKS) as u32)
         .map(|j| {
             let title = format!("Layers {j} and {}", j + 1);

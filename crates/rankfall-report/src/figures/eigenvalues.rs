@@ -1,11 +1,11 @@
 //! Eigenvalues of M = ΘΘᵀ, one panel per dynamics.
 
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, Run};
+use crate::figures::{Figure, RecordedRun};
 
 /// All eigenvalues of M.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Figure {
+pub fn figure(run: &RecordedRun<'_>) -> Figure {
     let title = "Eigenvalues of M = ΘΘᵀ over time";
     let spectrum = Spectrum {
         observable: ("log_eigenvalue_m".into(), None),

@@ -2,9 +2,9 @@
 
 use crate::axis::Scale;
 use crate::color::Color;
-use crate::figures::curves::{Bands, Drawing, Middle, Values};
-use crate::figures::{Figure, Run, THETA, is_noisy, name};
-use crate::legend::Entry;
+use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
+use crate::figures::{Figure, RecordedRun, THETA, is_noisy, name};
+use crate::legend::LegendEntry;
 use crate::number::{significant, subscript};
 use crate::plot::{Line, Plot, Side};
 use crate::record::DynamicsSummary;
@@ -97,7 +97,7 @@ const CHANGE: Stroke = Stroke {
 
 /// The figure, where contributions were recorded.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Option<Figure> {
+pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     let shown: Vec<&DynamicsSummary> = run
         .summary
         .dynamics
@@ -120,10 +120,10 @@ pub fn figure(run: &Run<'_>) -> Option<Figure> {
     })
 }
 
-fn scene(run: &Run<'_>, shown: &[&DynamicsSummary]) -> Result<Scene, Skipped> {
-    let drawing = Drawing {
+fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary]) -> Result<Scene, Skipped> {
+    let drawing = CurveDrawing {
         time: run.time,
-        values: Values::Plain,
+        values: CurveValues::Plain,
         middle: Middle::Mean,
         bands: Bands::Narrow,
     };
@@ -134,10 +134,10 @@ fn scene(run: &Run<'_>, shown: &[&DynamicsSummary]) -> Result<Scene, Skipped> {
         }
     }
     let panels = plots.iter().filter(|p| !p.is_blank()).count();
-    let mut legend = vec![Entry::line("change of log λᵢ", CHANGE)];
+    let mut legend = vec![LegendEntry::line("change of log λᵢ", CHANGE)];
     legend.extend(PARTS.iter().map(|p| {
         let words = format!("{} {}", p.name, p.formula);
-        Entry::line(words.trim_end(), p.pen)
+        LegendEntry::line(words.trim_end(), p.pen)
     }));
     legend.extend(drawing.band_entry(&plots));
     Sheet {
@@ -155,7 +155,7 @@ fn scene(run: &Run<'_>, shown: &[&DynamicsSummary]) -> Result<Scene, Skipped> {
 }
 
 /// The indices of the eigenvalues whose repulsion was recorded, descending eigenvalues.
-fn indices(run: &Run<'_>, one: &DynamicsSummary) -> Vec<u32> {
+fn indices(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Vec<u32> {
     run.table
         .parts(&one.label, "contribution_repulsion")
         .filter(|(_, curve)| !curve.is_blank())
@@ -176,8 +176,8 @@ fn chosen(indices: &[u32], dynamics: usize) -> Vec<u32> {
 }
 
 fn plot(
-    run: &Run<'_>,
-    drawing: &Drawing,
+    run: &RecordedRun<'_>,
+    drawing: &CurveDrawing,
     one: &DynamicsSummary,
     index: u32,
     several: bool,
@@ -211,7 +211,7 @@ fn change(curve: &Curve) -> Vec<Option<f64>> {
     curve.mean.iter().map(|v| Some((*v)? - start?)).collect()
 }
 
-fn caption(run: &Run<'_>, shown: &[&DynamicsSummary]) -> String {
+fn caption(run: &RecordedRun<'_>, shown: &[&DynamicsSummary]) -> String {
     let mut caption = String::from(
         "Means over trajectories of what each force added to log λᵢ since t = 0, in the split that stays bounded as \
          λᵢ → 0: d log λᵢ = (gradient + own noise + common growth + repulsion) dt + noise.",
@@ -233,7 +233,7 @@ fn caption(run: &Run<'_>, shown: &[&DynamicsSummary]) -> String {
 }
 
 /// The balance of the smallest eigenvalue at the end, in numbers.
-fn sentence(run: &Run<'_>, one: &DynamicsSummary, index: u32) -> Option<String> {
+fn sentence(run: &RecordedRun<'_>, one: &DynamicsSummary, index: u32) -> Option<String> {
     let eigenvalue = run.table.curve(&one.label, "log_eigenvalue_m", index)?;
     let change = change(eigenvalue).last().copied().flatten()?;
     let mut terms = Vec::new();
@@ -251,7 +251,7 @@ fn sentence(run: &Run<'_>, one: &DynamicsSummary, index: u32) -> Option<String> 
 }
 
 /// How far to trust the sums: the largest quadrature error at the end.
-fn accuracy(run: &Run<'_>, one: &DynamicsSummary, indices: &[u32]) -> Option<String> {
+fn accuracy(run: &RecordedRun<'_>, one: &DynamicsSummary, indices: &[u32]) -> Option<String> {
     let errors = indices
         .iter()
         .filter_map(|i| end(run, one, "contribution_quadrature_error", *i));
@@ -262,7 +262,7 @@ fn accuracy(run: &Run<'_>, one: &DynamicsSummary, indices: &[u32]) -> Option<Str
     ))
 }
 
-fn end(run: &Run<'_>, one: &DynamicsSummary, observable: &str, index: u32) -> Option<f64> {
+fn end(run: &RecordedRun<'_>, one: &DynamicsSummary, observable: &str, index: u32) -> Option<f64> {
     let curve = run.table.curve(&one.label, observable, index)?;
     curve.mean.last().copied().flatten()
 }

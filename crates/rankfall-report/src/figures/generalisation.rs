@@ -2,9 +2,10 @@
 
 use crate::axis::Scale;
 use crate::figures::curves::{
-    BELOW_ROUNDING, Bands, Drawing, Middle, Values, above, reaches_rounding, rounding_floor,
+    BELOW_ROUNDING, Bands, CurveDrawing, CurveValues, Middle, above, reaches_rounding,
+    rounding_floor,
 };
-use crate::figures::{Figure, Run, name};
+use crate::figures::{Figure, RecordedRun, name};
 use crate::number::or_dash;
 use crate::plot::{Line, Mark, Plot, Side};
 use crate::scene::{Scene, Stroke};
@@ -16,7 +17,7 @@ const LABEL: &str = "population loss";
 
 /// Population loss over time, and against the effective rank of the product.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Figure {
+pub fn figure(run: &RecordedRun<'_>) -> Figure {
     let mut caption = String::from(
         "Left, the expected loss on a fresh sample over time; right, the same against the effective rank of W₁W₂, from \
          the start (ring) to the end (dot) of the run.",
@@ -40,11 +41,11 @@ pub fn figure(run: &Run<'_>) -> Figure {
     }
 }
 
-fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
+fn scene(run: &RecordedRun<'_>) -> Result<Scene, Skipped> {
     let bands = Bands::among(run.summary.dynamics.len());
-    let drawing = Drawing {
+    let drawing = CurveDrawing {
         time: run.time,
-        values: Values::Positive,
+        values: CurveValues::Positive,
         middle: Middle::Median,
         bands,
     };
@@ -73,13 +74,13 @@ fn scene(run: &Run<'_>) -> Result<Scene, Skipped> {
 }
 
 /// The population loss of every dynamics that has one.
-fn losses<'a>(run: &Run<'a>) -> impl Iterator<Item = &'a Curve> {
+fn losses<'a>(run: &RecordedRun<'a>) -> impl Iterator<Item = &'a Curve> {
     let table = run.table;
     run.dynamics()
         .filter_map(|(one, _)| table.curve(&one.label, "population_loss", 0))
 }
 
-fn over_time(run: &Run<'_>, drawing: &Drawing, floor: f64) -> Plot {
+fn over_time(run: &RecordedRun<'_>, drawing: &CurveDrawing, floor: f64) -> Plot {
     let mut plot = Plot::new(
         "Over time",
         run.time.side(),
@@ -93,7 +94,7 @@ fn over_time(run: &Run<'_>, drawing: &Drawing, floor: f64) -> Plot {
     plot
 }
 
-fn against_rank(run: &Run<'_>, floor: f64) -> Plot {
+fn against_rank(run: &RecordedRun<'_>, floor: f64) -> Plot {
     let rank = Side::new(Scale::Linear, "effective rank of W₁W₂");
     let mut plot = Plot::new(
         "Against effective rank",

@@ -1,7 +1,7 @@
 //! Every loss and accuracy that the run recorded, over time.
 
-use crate::figures::curves::{BELOW_ROUNDING, Bands, Middle, Values, reaches_rounding};
-use crate::figures::{Figure, Run, name};
+use crate::figures::curves::{BELOW_ROUNDING, Bands, CurveValues, Middle, reaches_rounding};
+use crate::figures::{Figure, RecordedRun, name};
 use crate::number::{compact, significant};
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, LossSummary};
@@ -28,15 +28,15 @@ const ACCURACIES: [(&str, &str); 2] = [
 
 /// Losses and accuracies.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Figure {
+pub fn figure(run: &RecordedRun<'_>) -> Figure {
     let problem = &run.summary.problem;
     let title = match problem.classes {
         true => "Loss and accuracy over time",
         false => "Loss over time",
     };
     let bands = Bands::among(run.summary.dynamics.len());
-    let drawing = run.drawing(Values::Positive, Middle::Median, bands);
-    let share = run.drawing(Values::Plain, Middle::Median, bands);
+    let drawing = run.drawing(CurveValues::Positive, Middle::Median, bands);
+    let share = run.drawing(CurveValues::Plain, Middle::Median, bands);
     let usual = format!("{} loss", problem.loss);
     let losses = LOSSES.iter().map(|(observable, title, label)| {
         run.plot(title, label.unwrap_or(&usual), &drawing, *observable, 0)
@@ -47,7 +47,7 @@ pub fn figure(run: &Run<'_>) -> Figure {
     let plots: Vec<Plot> = losses.chain(accuracies).collect();
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     let falls = |observable: &str| {
-        let (curves, floor) = run.curves(Values::Positive, observable, 0);
+        let (curves, floor) = run.curves(CurveValues::Positive, observable, 0);
         curves
             .iter()
             .any(|(curve, _)| reaches_rounding(curve, floor))
@@ -70,7 +70,7 @@ pub fn figure(run: &Run<'_>) -> Figure {
     }
 }
 
-fn caption(run: &Run<'_>) -> String {
+fn caption(run: &RecordedRun<'_>) -> String {
     let mut caption = String::from("Losses are means over rows and sums over outputs.");
     if let Some(floor) = run.summary.problem.loss_floor {
         let floor = significant(floor, 3);

@@ -19,14 +19,14 @@ pub mod style;
 pub mod sweep;
 pub mod time;
 
-use crate::legend::Entry;
+use crate::legend::LegendEntry;
 use crate::number::{count, subscript};
 use crate::plot::{Plot, Side};
 use crate::record::{DynamicsSummary, MatrixSummary, ProblemSummary, Summary};
 use crate::scene::{Scene, Stroke};
 use crate::series::{Curve, Of, SeriesTable};
 use crate::sheet::{Sharing, Sheet, Skipped};
-use curves::{Bands, Drawing, Middle, Values, above, rounding_floor};
+use curves::{Bands, CurveDrawing, CurveValues, Middle, above, rounding_floor};
 use time::TimeAxis;
 
 /// A run of more dynamics than this has figures of the first so many.
@@ -63,9 +63,9 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
         warnings: Vec::new(),
         ..summary.clone()
     };
-    let run = Run {
+    let run = RecordedRun {
         left_out: summary.dynamics.len() - shown.dynamics.len(),
-        ..Run::of(&shown, table)
+        ..RecordedRun::of(&shown, table)
     };
     let mut figures = Vec::new();
     let stacked = falling_layer(&shown).is_some();
@@ -92,7 +92,7 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
 
 /// What every figure is drawn from.
 #[derive(Clone, Debug)]
-pub struct Run<'a> {
+pub struct RecordedRun<'a> {
     /// What the run says of itself.
     pub summary: &'a Summary,
     /// Its curves.
@@ -105,7 +105,7 @@ pub struct Run<'a> {
     pub left_out: usize,
 }
 
-impl<'a> Run<'a> {
+impl<'a> RecordedRun<'a> {
     /// The run with a time axis and pens chosen for it.
     #[must_use]
     pub fn of(summary: &'a Summary, table: &'a SeriesTable) -> Self {
@@ -125,9 +125,9 @@ impl<'a> Run<'a> {
 
     /// Each dynamics as a line of the legend.
     #[must_use]
-    pub fn legend(&self) -> Vec<Entry> {
+    pub fn legend(&self) -> Vec<LegendEntry> {
         self.dynamics()
-            .map(|(one, pen)| Entry::line(name(one), pen))
+            .map(|(one, pen)| LegendEntry::line(name(one), pen))
             .collect()
     }
 
@@ -155,8 +155,8 @@ impl<'a> Run<'a> {
 
     /// How curves are drawn.
     #[must_use]
-    pub fn drawing(&self, values: Values, middle: Middle, bands: Bands) -> Drawing {
-        Drawing {
+    pub fn drawing(&self, values: CurveValues, middle: Middle, bands: Bands) -> CurveDrawing {
+        CurveDrawing {
             time: self.time,
             values,
             middle,
@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn curves<'b>(
         &self,
-        values: Values,
+        values: CurveValues,
         observable: impl Into<Of<'b>>,
         index: u32,
     ) -> (Vec<(&'a Curve, Stroke)>, f64) {
@@ -179,7 +179,7 @@ impl<'a> Run<'a> {
         };
         let curves: Vec<_> = self.dynamics().filter_map(curve).collect();
         let floor = match values {
-            Values::Positive => rounding_floor(curves.iter().map(|(curve, _)| *curve)),
+            CurveValues::Positive => rounding_floor(curves.iter().map(|(curve, _)| *curve)),
             _ => 0.0,
         };
         (curves, floor)
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
         &self,
         title: &str,
         label: &str,
-        drawing: &Drawing,
+        drawing: &CurveDrawing,
         observable: impl Into<Of<'b>>,
         index: u32,
     ) -> Plot {
@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
         [title, description]: [&str; 2],
         plots: Vec<Plot>,
         columns: usize,
-        drawing: &Drawing,
+        drawing: &CurveDrawing,
         notes: &[&str],
     ) -> Result<Scene, Skipped> {
         let mut legend = self.legend();
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
             .flat_map(|p| &p.lines)
             .any(|l| l.stroke == style::LAW)
         {
-            legend.push(Entry::line("law", style::LAW));
+            legend.push(LegendEntry::line("law", style::LAW));
         }
         legend.extend(drawing.band_entry(&plots));
         Sheet {

@@ -4,8 +4,8 @@
 use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::style::{self, LAW};
-use crate::legend::Entry;
-use crate::plot::{Bar, Line, Mark, Plot, Side};
+use crate::legend::LegendEntry;
+use crate::plot::{ErrorBar, Line, Mark, Plot, Side};
 use crate::scene::{Scene, Stroke};
 use crate::sheet::{Sharing, Sheet, Skipped};
 use crate::symbol::Symbol;
@@ -45,12 +45,12 @@ pub struct OrderPanel {
 pub fn scene(names: &[&str], panels: &[OrderPanel], origin: &str) -> Result<Scene, Skipped> {
     let plots: Vec<Plot> = panels.iter().map(plot).collect();
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
-    let mut legend: Vec<Entry> = names
+    let mut legend: Vec<LegendEntry> = names
         .iter()
         .enumerate()
-        .map(|(i, name)| Entry::symbol(*name, Symbol::of_series(i)))
+        .map(|(i, name)| LegendEntry::symbol(*name, Symbol::of_series(i)))
         .collect();
-    legend.push(Entry::line("slopes of the orders 1/2, 1 and 2", LAW));
+    legend.push(LegendEntry::line("slopes of the orders 1/2, 1 and 2", LAW));
     Sheet {
         title: TITLE.into(),
         subtitle: origin.into(),
@@ -80,7 +80,7 @@ fn plot(panel: &OrderPanel) -> Plot {
             places.push(place);
             let Some(at_place) = place else { continue };
             let half = curve.half.get(at).copied().unwrap_or(0.0);
-            plot.bars.push(Bar {
+            plot.bars.push(ErrorBar {
                 x: at_place.0,
                 // An interval that reaches to zero reaches to the edge.
                 low: decades.place(y - half),

@@ -1,9 +1,9 @@
 //! Who pushes whom: eigenvalues over time, and what each one's repulsion added to each other.
 
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, Run, THETA, name};
+use crate::figures::{Figure, RecordedRun, THETA, name};
 use crate::gradient::Gradient;
-use crate::heatmap::{Cell, HeatAxis, HeatMap};
+use crate::heatmap::{HeatAxis, HeatCell, HeatMap};
 use crate::number::{significant, subscript};
 use crate::plot::Plot;
 use crate::record::DynamicsSummary;
@@ -16,7 +16,7 @@ const OBSERVABLE: &str = "contribution_repulsion_pair";
 
 /// The figure of the first dynamics, unmodified where there is one, whose pairs were recorded.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Option<Figure> {
+pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     let recorded = |d: &&DynamicsSummary| pairs(run, d).is_some();
     let mut all = run.summary.dynamics.iter().filter(recorded);
     let unmodified = all.clone().find(|d| d.forces.is_none());
@@ -46,7 +46,7 @@ impl Pairs {
 }
 
 /// `None` where nothing was recorded, or not a square table.
-fn pairs(run: &Run<'_>, one: &DynamicsSummary) -> Option<Pairs> {
+fn pairs(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<Pairs> {
     let last = run.table.parts(&one.label, OBSERVABLE).last()?.0 as usize;
     let size = last.isqrt() + usize::from(last.isqrt().pow(2) < last);
     // Larger tables are not recorded; an index beyond is a mistake, not a picture.
@@ -63,7 +63,7 @@ fn pairs(run: &Run<'_>, one: &DynamicsSummary) -> Option<Pairs> {
     known.then_some(Pairs { size, values })
 }
 
-fn scene(run: &Run<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<Scene, Skipped> {
+fn scene(run: &RecordedRun<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<Scene, Skipped> {
     let fan = Spectrum {
         observable: ("log_eigenvalue_m".into(), None),
         most: spectrum::MOST_PARTS,
@@ -98,8 +98,8 @@ fn matrix(pairs: &Pairs) -> Plot {
         let (i, j) = (at / pairs.size, at % pairs.size);
         match pairs.at(i, j) {
             // Nothing pushes itself.
-            _ if i == j => Cell::Blank,
-            value => Cell::from(value),
+            _ if i == j => HeatCell::Blank,
+            value => HeatCell::from(value),
         }
     });
     HeatMap {

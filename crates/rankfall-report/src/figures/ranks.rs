@@ -1,7 +1,7 @@
 //! Notions of rank over time: of layers, of what the network computes, of features and Jacobian.
 
-use crate::figures::curves::{Bands, Middle, Values};
-use crate::figures::{Figure, Run, capitalised, falling_layer, matrix_symbol, name};
+use crate::figures::curves::{Bands, CurveValues, Middle};
+use crate::figures::{Figure, RecordedRun, capitalised, falling_layer, matrix_symbol, name};
 use crate::number::compact;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, MatrixSummary, Summary, weights_name};
@@ -16,13 +16,13 @@ const NOTIONS: [&str; 3] = ["numerical_rank", "effective_rank", "stable_rank"];
 
 /// Numerical, effective and stable rank.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Figure {
+pub fn figure(run: &RecordedRun<'_>) -> Figure {
     let title = "Rank over time";
     let bands = Bands::quartiles_among(run.summary.dynamics.len());
-    let drawing = run.drawing(Values::Ranks, Middle::Mean, bands);
+    let drawing = run.drawing(CurveValues::Ranks, Middle::Mean, bands);
     // Quantiles of whole numbers jump; their bands would be blocks that hide one another.
-    let bare = run.drawing(Values::Ranks, Middle::Mean, Bands::None);
-    let shares = run.drawing(Values::Plain, Middle::Mean, bands);
+    let bare = run.drawing(CurveValues::Ranks, Middle::Mean, Bands::None);
+    let shares = run.drawing(CurveValues::Plain, Middle::Mean, bands);
     let matrices = matrices(run.summary);
     let notions = if matrices.len() <= FEW { 3 } else { 2 };
     let mut plots: Vec<Plot> = Vec::new();
@@ -101,7 +101,7 @@ pub fn matrices(summary: &Summary) -> Vec<&MatrixSummary> {
     all.iter().filter(wanted).collect()
 }
 
-fn caption(run: &Run<'_>, matrices: &[&MatrixSummary], notions: usize) -> String {
+fn caption(run: &RecordedRun<'_>, matrices: &[&MatrixSummary], notions: usize) -> String {
     let tolerance = matrices.first().and_then(|m| m.numerical_rank.tolerance);
     let mut caption = format!(
         "Numerical rank: singular values above {} of the largest. Effective rank: exponential of the entropy of the \
@@ -118,7 +118,11 @@ fn caption(run: &Run<'_>, matrices: &[&MatrixSummary], notions: usize) -> String
 }
 
 /// How the ranks of the first few of these changed.
-fn sentence(run: &Run<'_>, one: &DynamicsSummary, shown: &[&MatrixSummary]) -> Option<String> {
+fn sentence(
+    run: &RecordedRun<'_>,
+    one: &DynamicsSummary,
+    shown: &[&MatrixSummary],
+) -> Option<String> {
     let part = |shown: &&MatrixSummary| {
         let rank = one.like(shown)?.numerical_rank.rank;
         let (start, end) = (compact(rank.initial?, 3), compact(rank.final_mean?, 3));

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::style::{self, LAW};
-use crate::legend::Entry;
-use crate::plot::{Bar, Line, Mark, Plot, Side};
+use crate::legend::LegendEntry;
+use crate::plot::{ErrorBar, Line, Mark, Plot, Side};
 use crate::scene::Scene;
 use crate::sheet::{Sharing, Sheet, Skipped};
 use crate::symbol::Symbol;
@@ -50,8 +50,8 @@ pub fn scene(cases: &[RatesCase], origin: &str) -> Result<Scene, Skipped> {
         plots,
         sharing: Sharing::Own,
         legend: vec![
-            Entry::symbol("measured, with its interval", Symbol::disc(COLOR, true)),
-            Entry::line("measured = predicted", LAW),
+            LegendEntry::symbol("measured, with its interval", Symbol::disc(COLOR, true)),
+            LegendEntry::line("measured = predicted", LAW),
         ],
     }
     .draw()
@@ -73,7 +73,7 @@ fn plot(case: &RatesCase) -> Plot {
         };
         let (low, high) = (case.low.get(i), case.high.get(i));
         if let (Some(low), Some(high)) = (low.and_then(place), high.and_then(place)) {
-            plot.bars.push(Bar {
+            plot.bars.push(ErrorBar {
                 x: at.0,
                 low: Some(low),
                 high: Some(high),

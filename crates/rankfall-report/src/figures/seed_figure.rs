@@ -1,10 +1,10 @@
 //! The figure to show first: log det M over time, and the singular values that pay for it.
 
-use crate::figures::curves::{Bands, Drawing, Middle, Values};
+use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
 use crate::figures::style::LAW;
-use crate::figures::{Figure, Run, THETA, determinant_name, evenly, is_noisy, name};
+use crate::figures::{Figure, RecordedRun, THETA, determinant_name, evenly, is_noisy, name};
 use crate::font;
-use crate::legend::Entry;
+use crate::legend::LegendEntry;
 use crate::number::{compact, significant, subscript};
 use crate::panel::SMALL;
 use crate::plot::{Mark, Plot, Side};
@@ -27,7 +27,7 @@ const WIDEST_NAME: f64 = 330.0;
 
 /// log det M for every dynamics, its law over it; singular values without and with noise.
 #[must_use]
-pub fn figure(run: &Run<'_>) -> Figure {
+pub fn figure(run: &RecordedRun<'_>) -> Figure {
     let (_, layer) = run.falling_layer();
     Figure {
         name: "seed",
@@ -40,17 +40,17 @@ pub fn figure(run: &Run<'_>) -> Figure {
     }
 }
 
-fn scene(run: &Run<'_>, layer: &str) -> Result<Scene, Skipped> {
+fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, Skipped> {
     let mut plots = vec![determinant_plot(run)];
     for (noise, words) in [(false, "without noise"), (true, "with noise")] {
         plots.push(singular_value_plot(run, layer, noise, words));
     }
-    let mut legend: Vec<Entry> = run.dynamics().map(entry).collect();
+    let mut legend: Vec<LegendEntry> = run.dynamics().map(entry).collect();
     let lawful = plots[0].lines.iter().any(|l| l.stroke == LAW);
     if lawful {
-        legend.push(Entry::line("law: log det M(0) − 2νk tr(S) t", LAW));
+        legend.push(LegendEntry::line("law: log det M(0) − 2νk tr(S) t", LAW));
     }
-    legend.extend(drawing(run, Values::Logarithms).band_entry(&plots));
+    legend.extend(drawing(run, CurveValues::Logarithms).band_entry(&plots));
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     let notes = notes(run, layer);
     Sheet {
@@ -69,7 +69,7 @@ fn scene(run: &Run<'_>, layer: &str) -> Result<Scene, Skipped> {
 }
 
 /// A dynamics in the legend, with the parameters of its noise.
-fn entry((one, pen): (&DynamicsSummary, Stroke)) -> Entry {
+fn entry((one, pen): (&DynamicsSummary, Stroke)) -> LegendEntry {
     let name = font::fit(name(one), SMALL, false, WIDEST_NAME);
     let noise = if one.noise_intensity > 0.0 {
         let (delta, nu) = (compact(one.label_noise, 3), compact(one.noise_intensity, 3));
@@ -77,14 +77,14 @@ fn entry((one, pen): (&DynamicsSummary, Stroke)) -> Entry {
     } else {
         String::new()
     };
-    Entry {
+    LegendEntry {
         symbol: is_noisy(one).then(|| Symbol::disc(pen.color, true)),
-        ..Entry::line(format!("{name}{noise}"), pen)
+        ..LegendEntry::line(format!("{name}{noise}"), pen)
     }
 }
 
 /// What the symbols mean, and what is not drawn.
-fn notes(run: &Run<'_>, layer: &str) -> Vec<String> {
+fn notes(run: &RecordedRun<'_>, layer: &str) -> Vec<String> {
     let mut notes = vec![THETA.to_owned()];
     if run.dynamics().any(|(one, _)| is_noisy(one)) {
         notes.push("Lines with discs have noise.".into());
@@ -111,8 +111,8 @@ fn notes(run: &Run<'_>, layer: &str) -> Vec<String> {
     notes
 }
 
-fn drawing(run: &Run<'_>, values: Values) -> Drawing {
-    Drawing {
+fn drawing(run: &RecordedRun<'_>, values: CurveValues) -> CurveDrawing {
+    CurveDrawing {
         time: run.time,
         values,
         middle: Middle::Median,
@@ -121,13 +121,13 @@ fn drawing(run: &Run<'_>, values: Values) -> Drawing {
     }
 }
 
-fn determinant_plot(run: &Run<'_>) -> Plot {
+fn determinant_plot(run: &RecordedRun<'_>) -> Plot {
     let symbol = run
         .summary
         .dynamics
         .first()
         .map_or("log det M", determinant_name);
-    let side = Side::new(Values::Plain.scale(), format!("{symbol}(t)"));
+    let side = Side::new(CurveValues::Plain.scale(), format!("{symbol}(t)"));
     let title = if symbol == "log det M" {
         "Determinant of M = ΘΘᵀ"
     } else {
@@ -135,9 +135,9 @@ fn determinant_plot(run: &Run<'_>) -> Plot {
     };
     let mut plot = Plot::new(title, run.time.side(), side);
     let bands = Bands::quartiles_among(run.summary.dynamics.len());
-    let drawing = Drawing {
+    let drawing = CurveDrawing {
         bands,
-        ..drawing(run, Values::Plain)
+        ..drawing(run, CurveValues::Plain)
     };
     let curves: Vec<_> = run
         .dynamics()
@@ -156,9 +156,9 @@ fn determinant_plot(run: &Run<'_>) -> Plot {
     plot
 }
 
-fn singular_value_plot(run: &Run<'_>, layer: &str, noise: bool, words: &str) -> Plot {
+fn singular_value_plot(run: &RecordedRun<'_>, layer: &str, noise: bool, words: &str) -> Plot {
     let side = Side::new(
-        Values::Logarithms.scale(),
+        CurveValues::Logarithms.scale(),
         format!("singular values of {layer}"),
     );
     let title = format!("{} of {layer}, {words}", range(most_parts(run)));
@@ -173,7 +173,7 @@ fn singular_value_plot(run: &Run<'_>, layer: &str, noise: bool, words: &str) -> 
             let (index, curve) = parts[place];
             // One dynamics of a panel is named: names of the others would stand on the same places.
             let label = (rank == 0).then(|| format!("σ{}", subscript(index as usize)));
-            drawing(run, Values::Logarithms).add(&mut plot, curve, pen, label);
+            drawing(run, CurveValues::Logarithms).add(&mut plot, curve, pen, label);
             add_discs(&mut plot, noise, rank);
         }
     }
@@ -202,18 +202,21 @@ fn add_discs(plot: &mut Plot, noisy: bool, rank: usize) {
 }
 
 /// The dynamics with or without noise, with their pens.
-fn of_sort<'a>(run: &Run<'a>, noise: bool) -> impl Iterator<Item = (&'a DynamicsSummary, Stroke)> {
+fn of_sort<'a>(
+    run: &RecordedRun<'a>,
+    noise: bool,
+) -> impl Iterator<Item = (&'a DynamicsSummary, Stroke)> {
     run.dynamics()
         .filter(move |(one, _)| is_noisy(one) == noise)
 }
 
 /// The singular values of the layer with their indices, from the largest.
-fn parts<'a>(run: &Run<'a>, one: &DynamicsSummary) -> Vec<(u32, &'a Curve)> {
+fn parts<'a>(run: &RecordedRun<'a>, one: &DynamicsSummary) -> Vec<(u32, &'a Curve)> {
     let observable = ("log_singular_value", run.falling_layer().0);
     run.table.parts(&one.label, observable).collect()
 }
 
-fn most_parts(run: &Run<'_>) -> usize {
+fn most_parts(run: &RecordedRun<'_>) -> usize {
     let counts = run.dynamics().map(|(one, _)| parts(run, one).len());
     counts.max().unwrap_or(0)
 }
@@ -237,7 +240,7 @@ fn range(count: usize) -> String {
 }
 
 /// The dynamics whose noise is shown: the stochastic flow where there is one.
-fn noisy<'a>(run: &Run<'a>) -> Option<&'a DynamicsSummary> {
+fn noisy<'a>(run: &RecordedRun<'a>) -> Option<&'a DynamicsSummary> {
     let all = &run.summary.dynamics;
     let flow = all
         .iter()
@@ -247,12 +250,12 @@ fn noisy<'a>(run: &Run<'a>) -> Option<&'a DynamicsSummary> {
 }
 
 /// The dynamics it is held against: gradient flow where there is one.
-fn quiet<'a>(run: &Run<'a>) -> Option<&'a DynamicsSummary> {
+fn quiet<'a>(run: &RecordedRun<'a>) -> Option<&'a DynamicsSummary> {
     let of_kind = |kind: &str| run.summary.dynamics.iter().find(|d| d.kind == kind);
     of_kind("gradient-flow").or_else(|| of_kind("gradient-descent"))
 }
 
-fn caption(run: &Run<'_>, layer: &str) -> String {
+fn caption(run: &RecordedRun<'_>, layer: &str) -> String {
     let mut sentences = vec![format!(
         "Left, the logarithm of the determinant over time; right of it, {} of {layer} without and with noise, on one \
          logarithmic axis.",
@@ -281,7 +284,7 @@ fn quiet_sentence(one: &DynamicsSummary) -> Option<String> {
     ))
 }
 
-fn noisy_sentence(run: &Run<'_>, one: &DynamicsSummary) -> Option<String> {
+fn noisy_sentence(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<String> {
     let log_det = one.log_det.as_ref()?;
     let (start, end) = (log_det.initial?, log_det.final_mean?);
     let spread = log_det

@@ -1,7 +1,7 @@
 //! Singular values over time: of Θ and of the layer that loses rank, one panel per dynamics, or of every layer.
 
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, MOST_DYNAMICS, Run, evenly, matrix_symbol, name};
+use crate::figures::{Figure, MOST_DYNAMICS, RecordedRun, evenly, matrix_symbol, name};
 use crate::number::from_natural_log;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, MatrixSummary};
@@ -35,20 +35,20 @@ const PAGES: [&str; MOST_DYNAMICS] = [
 
 /// All singular values of Θ = [W₁; W₂ᵀ].
 #[must_use]
-pub fn of_theta(run: &Run<'_>) -> Figure {
+pub fn of_theta(run: &RecordedRun<'_>) -> Figure {
     figure(run, "singular_values_theta", "theta", "Θ")
 }
 
 /// Those of W₁, or of W₂ where there are more outputs than inputs.
 #[must_use]
-pub fn of_layer(run: &Run<'_>) -> Figure {
+pub fn of_layer(run: &RecordedRun<'_>) -> Figure {
     match run.falling_layer() {
         (1, symbol) => figure(run, "singular_values_w1", "w1", symbol),
         (_, symbol) => figure(run, "singular_values_w2", "w2", symbol),
     }
 }
 
-fn figure(run: &Run<'_>, file: &'static str, matrix: &str, symbol: &str) -> Figure {
+fn figure(run: &RecordedRun<'_>, file: &'static str, matrix: &str, symbol: &str) -> Figure {
     let title = format!("Singular values of {symbol} over time");
     let of = MatrixSummary {
         name: matrix.to_owned(),
@@ -96,7 +96,7 @@ type Shown = (Spectrum, String);
 
 /// Layers side by side, one row of panels per dynamics, in as many files as that takes.
 #[must_use]
-pub fn of_every_layer(run: &Run<'_>) -> Vec<Figure> {
+pub fn of_every_layer(run: &RecordedRun<'_>) -> Vec<Figure> {
     let (matrices, layers) = spectra(run);
     let per_page = (PAGE_PANELS / matrices.len().max(1)).max(1);
     let dynamics = &run.summary.dynamics;
@@ -109,7 +109,7 @@ pub fn of_every_layer(run: &Run<'_>) -> Vec<Figure> {
 
 /// Page `i` of `pages`.
 fn page(
-    run: &Run<'_>,
+    run: &RecordedRun<'_>,
     shown: &[DynamicsSummary],
     matrices: &[Shown],
     layers: usize,
@@ -157,7 +157,7 @@ fn page(
 
 /// Which layers and which singular values are not drawn.
 fn notes(
-    run: &Run<'_>,
+    run: &RecordedRun<'_>,
     shown: &[DynamicsSummary],
     matrices: &[Shown],
     layers: usize,
@@ -182,7 +182,7 @@ fn notes(
 }
 
 /// Whose spectra are drawn, the layers and the map of a linear network, and how many layers there are.
-fn spectra(run: &Run<'_>) -> (Vec<Shown>, usize) {
+fn spectra(run: &RecordedRun<'_>) -> (Vec<Shown>, usize) {
     let problem = &run.summary.problem;
     let diagonal = problem.kind == "diagonal-linear";
     let all = run

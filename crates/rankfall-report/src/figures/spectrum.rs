@@ -1,8 +1,8 @@
 //! One panel of a spectrum over time, dark for the largest value, lighter further down.
 
 use crate::color::Color;
-use crate::figures::curves::{Bands, Drawing, Middle, Values};
-use crate::figures::{Run, THETA, evenly, name};
+use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
+use crate::figures::{RecordedRun, THETA, evenly, name};
 use crate::number::subscript;
 use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
@@ -26,10 +26,10 @@ pub struct Spectrum {
 }
 
 /// How spectra are drawn.
-pub fn drawing(run: &Run<'_>) -> Drawing {
-    Drawing {
+pub fn drawing(run: &RecordedRun<'_>) -> CurveDrawing {
+    CurveDrawing {
         time: run.time,
-        values: Values::Logarithms,
+        values: CurveValues::Logarithms,
         middle: Middle::Median,
         bands: Bands::Both,
     }
@@ -37,7 +37,7 @@ pub fn drawing(run: &Run<'_>) -> Drawing {
 
 /// A figure with one panel per dynamics, all on one vertical axis.
 pub fn scene(
-    run: &Run<'_>,
+    run: &RecordedRun<'_>,
     spectrum: &Spectrum,
     title: &str,
     description: &str,
@@ -63,7 +63,7 @@ pub fn scene(
 }
 
 /// What the symbols mean, and which parts are drawn where not all are.
-fn notes(run: &Run<'_>, spectrum: &Spectrum) -> Vec<String> {
+fn notes(run: &RecordedRun<'_>, spectrum: &Spectrum) -> Vec<String> {
     let stacked = spectrum.label.contains('Θ') || spectrum.letter == 'λ';
     let mut notes = run.notes(if stacked { &[THETA] } else { &[] });
     let parts = |one: &DynamicsSummary| run.table.parts(&one.label, &spectrum.observable).count();
@@ -79,8 +79,8 @@ fn notes(run: &Run<'_>, spectrum: &Spectrum) -> Vec<String> {
 }
 
 /// One panel.
-pub fn plot(run: &Run<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
-    let side = Side::new(Values::Logarithms.scale(), &spectrum.label);
+pub fn plot(run: &RecordedRun<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
+    let side = Side::new(CurveValues::Logarithms.scale(), &spectrum.label);
     let mut plot = Plot::new(name(one), run.time.side(), side);
     let parts: Vec<_> = run
         .table

@@ -5,10 +5,10 @@ use crate::color::Color;
 use crate::figures::style::LAW;
 use crate::figures::{Figure, capitalised, evenly};
 use crate::gradient::Gradient;
-use crate::heatmap::{Cell, HeatAxis, HeatMap};
-use crate::legend::Entry;
+use crate::heatmap::{HeatAxis, HeatCell, HeatMap};
+use crate::legend::LegendEntry;
 use crate::number::{compact, significant};
-use crate::plot::{Line, Mark, Place, Plot, Side};
+use crate::plot::{LabelPlace, Line, Mark, Plot, Side};
 use crate::scene::{Scene, Stroke};
 use crate::sheet::{Sharing, Sheet, Skipped};
 use crate::sweep::{SweepAxis, SweepMetric, SweepTable};
@@ -207,7 +207,7 @@ fn heat_scene(sliced: &Sliced) -> Result<Scene, Skipped> {
     }
     let mut legend = Vec::new();
     if rows.iter().flatten().any(HeatMap::has_missing) {
-        legend.push(Entry::hatched(
+        legend.push(LegendEntry::hatched(
             "no value: every trajectory diverged, or the scale cannot show it",
         ));
     }
@@ -265,8 +265,8 @@ fn columns(panels: usize) -> usize {
 
 fn map(table: &SweepTable, metric: &SweepMetric, x: &SweepAxis, y: &SweepAxis) -> HeatMap {
     let cells = cells(table, x, y, |at| match metric.values.get(at) {
-        Some(_) => Cell::from(metric.value(at)),
-        None => Cell::Blank,
+        Some(_) => HeatCell::from(metric.value(at)),
+        None => HeatCell::Blank,
     });
     HeatMap {
         title: metric.label.clone(),
@@ -288,10 +288,10 @@ fn map(table: &SweepTable, metric: &SweepMetric, x: &SweepAxis, y: &SweepAxis) -
 fn ratio_map(table: &SweepTable, metric: &SweepMetric, x: &SweepAxis, y: &SweepAxis) -> HeatMap {
     let cells = cells(table, x, y, |at| {
         match (metric.value(at), metric.predicted(at)) {
-            (_, None) => Cell::Blank,
-            (_, Some(0.0)) => Cell::Blank,
-            (None, _) => Cell::Missing,
-            (Some(measured), Some(predicted)) => Cell::Value(measured / predicted),
+            (_, None) => HeatCell::Blank,
+            (_, Some(0.0)) => HeatCell::Blank,
+            (None, _) => HeatCell::Missing,
+            (Some(measured), Some(predicted)) => HeatCell::Value(measured / predicted),
         }
     });
     HeatMap {
@@ -306,12 +306,12 @@ fn cells(
     table: &SweepTable,
     x: &SweepAxis,
     y: &SweepAxis,
-    cell: impl Fn(usize) -> Cell,
-) -> Vec<Cell> {
+    cell: impl Fn(usize) -> HeatCell,
+) -> Vec<HeatCell> {
     let mut cells = Vec::new();
     for j in 0..y.values.len() {
         for i in 0..x.values.len() {
-            cells.push(table.position(&[i, j]).map_or(Cell::Blank, &cell));
+            cells.push(table.position(&[i, j]).map_or(HeatCell::Blank, &cell));
         }
     }
     cells
@@ -412,7 +412,7 @@ fn line_scene(sliced: &Sliced, title: &str) -> Result<Scene, Skipped> {
     let mut legend = Vec::new();
     if let [_, second] = &sliced.axes[..] {
         let pen = Stroke::solid(Color::of_part(0, 2), 2.2);
-        legend.push(Entry::line(
+        legend.push(LegendEntry::line(
             format!("one line per value of {}", second.label),
             pen,
         ));
@@ -420,11 +420,11 @@ fn line_scene(sliced: &Sliced, title: &str) -> Result<Scene, Skipped> {
     if let Some(seeds) = sliced.slices.first().and_then(|(_, table)| table.seeds) {
         let pen = Stroke::solid(Color::of_part(0, 2), 1.2);
         let words = format!("means over {seeds} seeds; bars: ± their standard error");
-        legend.push(Entry::line(words, pen));
+        legend.push(LegendEntry::line(words, pen));
     }
     let predicted = |p: &Plot| p.lines.iter().any(|l| l.stroke == LAW);
     if plots.iter().any(predicted) {
-        legend.push(Entry::line("predicted", LAW));
+        legend.push(LegendEntry::line("predicted", LAW));
     }
     Sheet {
         title: title.into(),
@@ -454,7 +454,7 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
         1 => table.position(&[i]),
         _ => table.position(&[i, j]),
     };
-    let line = |j: usize, value: &dyn Fn(usize) -> Option<f64>| -> Vec<Option<Place>> {
+    let line = |j: usize, value: &dyn Fn(usize) -> Option<f64>| -> Vec<Option<LabelPlace>> {
         (0..first.values.len())
             .map(|i| Some((places.place(i), scale.place(value(at(i, j)?)?)?)))
             .collect()
@@ -513,7 +513,7 @@ mod tests {
     fn bars_reach_one_standard_error_to_both_sides_where_the_scale_has_room() {
         let ends = |mean: f64, error: f64, scale: Scale| {
             let bar = error_bar(3.0, mean, error, scale, Color::of_part(0, 2))?;
-            let end = |place: &Option<Place>| place.map(|(x, y)| (x, y));
+            let end = |place: &Option<LabelPlace>| place.map(|(x, y)| (x, y));
             Some((end(&bar.places[0])?, end(&bar.places[1])?))
         };
         assert_eq!(

@@ -8,9 +8,8 @@ pub mod sweep;
 
 use rankfall_report::observable::Observable;
 use rankfall_report::record::{
-    DynamicsSummary, EXACT, EXACT_LAW, ForceScalesRecord, LogDetSummary, LossSummary,
-    MatrixSummary, ProblemSummary, RankSummary, SUMMARY_SCHEMA, Scalar, SeriesRow, Spectrum,
-    Summary,
+    DynamicsSummary, EXACT, EXACT_LAW, Ends, ForceScalesRecord, LogDetSummary, LossSummary,
+    MatrixSummary, ProblemSummary, RankSummary, SUMMARY_SCHEMA, SeriesRow, Spectrum, Summary,
 };
 
 /// Noise intensity, outputs and trace of the made-up problem.
@@ -310,7 +309,7 @@ impl Made {
         let mean = |f: &dyn Fn(&[f64; 7]) -> f64| {
             Some(self.spectra.iter().map(|t| f(&t[last])).sum::<f64>() / self.spectra.len() as f64)
         };
-        let ends = |f: &dyn Fn(&[f64; 7]) -> f64| Scalar {
+        let ends = |f: &dyn Fn(&[f64; 7]) -> f64| Ends {
             initial: Some(f(&START)),
             final_mean: mean(f),
         };

@@ -1,6 +1,6 @@
 //! The dense engine: networks of any depth with any of the noises, in the precision they are trained in.
 
-use super::preparation::{AnySource, Prepared, first_training, of_ensemble, prepare};
+use super::preparation::{AnySource, DenseInputs, first_training, of_ensemble, prepare};
 use super::record::DenseRecorder;
 use crate::engine::{Engine, Measurements};
 use crate::estimate;
@@ -48,7 +48,7 @@ impl DenseEngine {
             .collect();
         let unstable = stability::of_dense(&prepared, &labels);
         prepared.known.warnings.extend(unstable.clone());
-        let Prepared { source, known } = prepared;
+        let DenseInputs { source, known } = prepared;
         Ok(Self {
             source,
             unstable,
@@ -162,7 +162,7 @@ pub type AtEnds = (Vec<(String, u32)>, Vec<f64>, Statistics);
 /// # Errors
 /// As for [`Engine::run`].
 pub fn at_ends(
-    prepared: &Prepared,
+    prepared: &DenseInputs,
     dynamics: usize,
     save_steps: impl Fn(u64) -> Vec<u64>,
     threads: usize,

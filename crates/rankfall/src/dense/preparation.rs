@@ -22,11 +22,11 @@ use std::borrow::Cow;
 use std::path::Path;
 
 /// An experiment ready to run.
-pub struct Prepared {
+pub struct DenseInputs {
     /// Where trajectories get their data.
     pub source: AnySource,
     /// What results need to know.
-    pub known: Known,
+    pub known: DenseProblemInfo,
 }
 
 /// Data in the precision of the run.
@@ -39,7 +39,7 @@ pub enum AnySource {
 
 /// What is known of the data once they were read: all that is needed to make results of measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Known {
+pub struct DenseProblemInfo {
     /// The network.
     pub network: Network,
     /// Rows trained on.
@@ -69,7 +69,7 @@ pub struct Known {
 ///
 /// # Errors
 /// Exit code 2, naming the section.
-pub fn prepare(experiment: &mut DenseExperiment) -> Result<Prepared, Failure> {
+pub fn prepare(experiment: &mut DenseExperiment) -> Result<DenseInputs, Failure> {
     match experiment.network.precision {
         Precision::F32 => prepare_in(experiment, AnySource::Single),
         Precision::F64 => prepare_in(experiment, AnySource::Double),
@@ -79,7 +79,7 @@ pub fn prepare(experiment: &mut DenseExperiment) -> Result<Prepared, Failure> {
 fn prepare_in<T: Real>(
     experiment: &mut DenseExperiment,
     wrap: impl Fn(DataSource<T>) -> AnySource,
-) -> Result<Prepared, Failure> {
+) -> Result<DenseInputs, Failure> {
     let (source, words, mut warnings) = source::<T>(experiment)?;
     if let DataSource::Shared { train, held_out } = &source {
         let outputs = held_out.as_ref().map_or(0, outputs).max(outputs(train));
@@ -106,7 +106,7 @@ fn prepare_in<T: Real>(
             held_out.is_some(),
         )?);
     }
-    let known = Known {
+    let known = DenseProblemInfo {
         network,
         samples: train.rows() as u64,
         held_out: held_out.as_ref().map_or(0, |data| data.rows() as u64),
@@ -129,7 +129,7 @@ fn prepare_in<T: Real>(
         DataSource::Shared { .. } => DataSource::Shared { train, held_out },
         teacher @ DataSource::Teacher { .. } => teacher,
     };
-    Ok(Prepared {
+    Ok(DenseInputs {
         source: wrap(source),
         known,
     })

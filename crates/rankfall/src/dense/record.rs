@@ -1,6 +1,6 @@
 //! Results of networks given by their layers, which the dense engine runs.
 
-use super::preparation::Known;
+use super::preparation::DenseProblemInfo;
 use crate::checkpoint::Finished;
 use crate::engine::{Measurements, Recorder};
 use crate::exact::record::optimizer_record;
@@ -8,7 +8,7 @@ use crate::experiment::DenseExperiment;
 use crate::failure::Failure;
 use crate::results::Heading;
 use crate::run_folder::weights::layer_tensors;
-use crate::summarise::{Grid, Measured, Save, one_for_many};
+use crate::summarise::{Grid, RecordInputs, SaveTime, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
@@ -21,13 +21,13 @@ pub struct DenseRecorder {
     /// The experiment.
     pub experiment: DenseExperiment,
     /// What is known of its data.
-    pub known: Known,
+    pub known: DenseProblemInfo,
     /// Why the exact engine does not run it.
     pub why: String,
 }
 
 impl Recorder for DenseRecorder {
-    type Known = Known;
+    type Known = DenseProblemInfo;
 
     fn name(&self) -> &str {
         &self.experiment.name
@@ -52,7 +52,7 @@ impl Recorder for DenseRecorder {
             .empty_statistics(&known.layouts[dynamics], known.trajectories[dynamics])
     }
 
-    fn known(&self) -> &Known {
+    fn known(&self) -> &DenseProblemInfo {
         &self.known
     }
 
@@ -70,7 +70,7 @@ impl Recorder for DenseRecorder {
             .observables
             .iter()
             .map(|o| (o.name.as_str(), o.index));
-        let save = |(save, &time): (usize, &f64)| Save {
+        let save = |(save, &time): (usize, &f64)| SaveTime {
             time,
             losses: measure.takes_losses(save),
             others: measure.takes_spectra(save),
@@ -111,7 +111,7 @@ impl Recorder for DenseRecorder {
         }
         };
         let totals = measurements.statistics.totals();
-        let measured = Measured {
+        let measured = RecordInputs {
             grid: Grid::new(
                 names,
                 known.times[index].iter().enumerate().map(save).collect(),

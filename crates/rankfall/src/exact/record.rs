@@ -4,10 +4,10 @@ use crate::checkpoint::Finished;
 use crate::engine::{Measurements, Recorder};
 use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
-use crate::preparation::Known;
+use crate::preparation::ExactProblemInfo;
 use crate::results::Heading;
 use crate::run_folder::weights::Tensor;
-use crate::summarise::{Grid, Measured, Save, one_for_many};
+use crate::summarise::{Grid, RecordInputs, SaveTime, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{EnsembleSpec, OwnObservable};
 use rankfall_core::measure::layout::OWN;
@@ -24,13 +24,13 @@ pub struct ExactRecorder {
     /// The experiment.
     pub experiment: ExactExperiment,
     /// What is known of its data.
-    pub known: Known,
+    pub known: ExactProblemInfo,
     /// Quantities of one's own that are measured beside all others.
     pub own: Vec<OwnObservable>,
 }
 
 impl Recorder for ExactRecorder {
-    type Known = Known;
+    type Known = ExactProblemInfo;
 
     fn name(&self) -> &str {
         &self.experiment.name
@@ -59,7 +59,7 @@ impl Recorder for ExactRecorder {
         ensemble.empty_statistics(&self.known.layout(&ensemble))
     }
 
-    fn known(&self) -> &Known {
+    fn known(&self) -> &ExactProblemInfo {
         &self.known
     }
 
@@ -79,7 +79,7 @@ impl Recorder for ExactRecorder {
             .observables
             .iter()
             .map(|o| self.named(o.name, o.index));
-        let saves = save_steps.iter().map(|&step| Save::full(time_of(step)));
+        let saves = save_steps.iter().map(|&step| SaveTime::full(time_of(step)));
         let trajectories = self.experiment.trajectories_of(spec);
         let known = DynamicsSummary {
             label: spec.label.clone(),
@@ -108,7 +108,7 @@ impl Recorder for ExactRecorder {
             ..DynamicsSummary::default()
         };
         let totals = measurements.statistics.totals();
-        let measured = Measured {
+        let measured = RecordInputs {
             grid: Grid::new(names, saves.collect()),
             statistics: &measurements.statistics,
             totals: &totals,

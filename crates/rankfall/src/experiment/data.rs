@@ -1,7 +1,7 @@
 //! The `[data]` section: drawn from a law or by a teacher network, written out, read from a table, from
 //! Gram matrices or from images, or one of the tables inside the program.
 
-use super::document::{Problem, Value};
+use super::document::{InputProblem, Value};
 use super::keys::MOST_ROWS;
 use super::network;
 use super::section::{Field, Section};
@@ -32,7 +32,7 @@ pub enum RowData {
         held_out: u64,
     },
     /// A teacher network.
-    Teacher(TeacherData),
+    Teacher(NetworkTeacher),
     /// Rows in the file itself.
     Rows(WrittenRows),
     /// A table in a file.
@@ -61,7 +61,7 @@ pub enum RowData {
 
 /// Data from a teacher network.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TeacherData {
+pub struct NetworkTeacher {
     /// The recipe.
     pub spec: TeacherSpec,
     /// A teacher and inputs of its own for each trajectory.
@@ -136,9 +136,9 @@ pub struct GaussianData {
     /// k.
     pub outputs: usize,
     /// β.
-    pub teacher: Teacher,
+    pub teacher: LinearTeacher,
     /// The covariance of the inputs.
-    pub covariance: Covariance,
+    pub covariance: CovarianceSpec,
     /// Standard deviation of the Gaussian residuals.
     pub residual_noise: f64,
     /// Data and teacher are drawn afresh for each trajectory.
@@ -147,7 +147,7 @@ pub struct GaussianData {
 
 /// How the teacher β (p × k) is drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Teacher {
+pub enum LinearTeacher {
     /// Entries N(0, 1).
     Gaussian,
     /// Of this rank: a product of Gaussian matrices.
@@ -158,7 +158,7 @@ pub enum Teacher {
 
 /// The covariance of Gaussian inputs.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Covariance {
+pub enum CovarianceSpec {
     /// I.
     Identity,
     /// Diagonal, the j-th entry j^(−exponent), j from 1.
@@ -301,7 +301,7 @@ impl RowData {
 }
 
 /// Reads the section.
-pub fn read(section: &Section, folder: &Path) -> Result<DataSpec, Problem> {
+pub fn read(section: &Section, folder: &Path) -> Result<DataSpec, InputProblem> {
     let rows = match section.kind(None)? {
         "gaussian" => RowData::Gaussian {
             data: gaussian(section)?,
@@ -319,7 +319,7 @@ pub fn read(section: &Section, folder: &Path) -> Result<DataSpec, Problem> {
 }
 
 /// Drawn data with a linear teacher.
-fn gaussian(section: &Section) -> Result<GaussianData, Problem> {
+fn gaussian(section: &Section) -> Result<GaussianData, InputProblem> {
     let samples = section.required("samples")?.whole()?;
     let inputs = section.required("inputs")?.whole()? as usize;
     let outputs = section.required("outputs")?.whole()? as usize;
@@ -329,26 +329,26 @@ fn gaussian(section: &Section) -> Result<GaussianData, Problem> {
         inputs,
         outputs,
         teacher: linear_teacher(section, inputs.min(outputs))?,
-        covariance: covariance.unwrap_or(Covariance::Identity),
+        covariance: covariance.unwrap_or(CovarianceSpec::Identity),
         residual_noise: section.number("residual_noise")?,
         each_trajectory: section.flag("each_trajectory")?,
     })
 }
 
-fn linear_teacher(section: &Section, most: usize) -> Result<Teacher, Problem> {
+fn linear_teacher(section: &Section, most: usize) -> Result<LinearTeacher, InputProblem> {
     let rank = section.field("teacher_rank");
     let values = section.field("teacher_singular_values");
     match (rank, values) {
-        (None, None) => Ok(Teacher::Gaussian),
-        (Some(rank), None) => Ok(Teacher::Rank(rank.integer(0..=most as u64)? as usize)),
-        (None, Some(values)) => singular_values(&values, most).map(Teacher::SingularValues),
+        (None, None) => Ok(LinearTeacher::Gaussian),
+        (Some(rank), None) => Ok(LinearTeacher::Rank(rank.integer(0..=most as u64)? as usize)),
+        (None, Some(values)) => singular_values(&values, most).map(LinearTeacher::SingularValues),
         (Some(rank), Some(_)) => Err(rank
             .problem("and `data.teacher_singular_values` are both given")
             .hint("keep one of them: the number of non-zero singular values is the rank")),
     }
 }
 
-fn singular_values(field: &Field, most: usize) -> Result<Vec<f64>, Problem> {
+fn singular_values(field: &Field, most: usize) -> Result<Vec<f64>, InputProblem> {
     let items = field.list()?;
     if items.is_empty() || items.len() > most {
         let message = format!(
@@ -360,12 +360,12 @@ fn singular_values(field: &Field, most: usize) -> Result<Vec<f64>, Problem> {
     field.numbers()
 }
 
-fn covariance(field: &Field, inputs: usize) -> Result<Covariance, Problem> {
+fn covariance(field: &Field, inputs: usize) -> Result<CovarianceSpec, InputProblem> {
     if let Value::Table(_) = field.node.value {
         let table = field.section()?;
         return match (table.field("power_law"), table.field("matrix")) {
-            (Some(exponent), None) => Ok(Covariance::PowerLaw(exponent.number()?)),
-            (None, Some(rows)) => matrix(&rows, inputs).map(Covariance::Matrix),
+            (Some(exponent), None) => Ok(CovarianceSpec::PowerLaw(exponent.number()?)),
+            (None, Some(rows)) => matrix(&rows, inputs).map(CovarianceSpec::Matrix),
             _ => Err(field
                 .problem("must have exactly one of `power_law` and `matrix`")
                 .hint(COVARIANCES)),
@@ -373,7 +373,7 @@ fn covariance(field: &Field, inputs: usize) -> Result<Covariance, Problem> {
     }
     let text = field.text().map_err(|problem| problem.hint(COVARIANCES))?;
     if text == "identity" {
-        return Ok(Covariance::Identity);
+        return Ok(CovarianceSpec::Identity);
     }
     let meant = match nearest(&text, &["identity"]) {
         Some(near) => format!("; did you mean \"{near}\"?"),
@@ -386,7 +386,7 @@ fn covariance(field: &Field, inputs: usize) -> Result<Covariance, Problem> {
 const COVARIANCES: &str =
     "known: \"identity\", { power_law = 1.0 }, { matrix = [[1.0, 0.5], [0.5, 1.0]] }";
 
-fn matrix(field: &Field, size: usize) -> Result<Vec<Vec<f64>>, Problem> {
+fn matrix(field: &Field, size: usize) -> Result<Vec<Vec<f64>>, InputProblem> {
     let rows = field.list()?;
     if rows.len() != size {
         let message = format!("has {} rows, but data.inputs = {size}", rows.len());
@@ -400,7 +400,7 @@ fn matrix(field: &Field, size: usize) -> Result<Vec<Vec<f64>>, Problem> {
     Ok(rows)
 }
 
-fn row(field: &Field, size: usize) -> Result<Vec<f64>, Problem> {
+fn row(field: &Field, size: usize) -> Result<Vec<f64>, InputProblem> {
     let items = field.list()?;
     if items.len() != size {
         let message = format!("has {} entries, but data.inputs = {size}", items.len());
@@ -411,7 +411,7 @@ fn row(field: &Field, size: usize) -> Result<Vec<f64>, Problem> {
 
 /// Refuses a matrix whose halves differ by more than rounding, or with a negative variance.
 /// Whether it is positive semidefinite is left to the numerics, which can say by how much not.
-fn symmetric(field: &Field, rows: &[Vec<f64>]) -> Result<(), Problem> {
+fn symmetric(field: &Field, rows: &[Vec<f64>]) -> Result<(), InputProblem> {
     let largest = rows.iter().flatten().fold(0.0_f64, |m, x| m.max(x.abs()));
     for (i, row) in rows.iter().enumerate() {
         if row[i] < 0.0 {
@@ -431,7 +431,7 @@ fn symmetric(field: &Field, rows: &[Vec<f64>]) -> Result<(), Problem> {
 }
 
 /// A table in a file.
-fn file(section: &Section, folder: &Path) -> Result<FileData, Problem> {
+fn file(section: &Section, folder: &Path) -> Result<FileData, InputProblem> {
     let path = section.required("path")?.path_from(folder)?;
     check_format(section, &path)?;
     let targets_array = section.field("targets_array");
@@ -467,7 +467,7 @@ fn standardize_targets(
     section: &Section,
     standardize: bool,
     classes: bool,
-) -> Result<bool, Problem> {
+) -> Result<bool, InputProblem> {
     let Some(field) = section.field("standardize_targets") else {
         return Ok(false);
     };
@@ -484,7 +484,7 @@ fn standardize_targets(
 }
 
 /// Refuses array names outside NPZ files, and text settings for binary files.
-fn check_format(section: &Section, path: &Path) -> Result<(), Problem> {
+fn check_format(section: &Section, path: &Path) -> Result<(), InputProblem> {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
     let extension = extension.to_ascii_lowercase();
     let arrays = ["inputs_array", "targets_array"];
@@ -507,7 +507,7 @@ fn check_format(section: &Section, path: &Path) -> Result<(), Problem> {
 }
 
 /// One column or a list of them.
-fn columns(field: &Field) -> Result<Vec<Column>, Problem> {
+fn columns(field: &Field) -> Result<Vec<Column>, InputProblem> {
     let items = match field.node.value {
         Value::List(_) => field.list()?,
         _ => vec![field.clone()],
@@ -524,7 +524,7 @@ fn columns(field: &Field) -> Result<Vec<Column>, Problem> {
     Ok(columns)
 }
 
-fn column(field: &Field) -> Result<Column, Problem> {
+fn column(field: &Field) -> Result<Column, InputProblem> {
     match &field.node.value {
         Value::Integer(_) => Ok(Column::Position(field.integer(0..=u64::from(u32::MAX))?)),
         Value::Text(name) if !name.is_empty() => Ok(Column::Name(name.clone())),
@@ -539,7 +539,11 @@ fn shown(column: &Column) -> String {
     }
 }
 
-fn no_overlap(section: &Section, inputs: &[Column], targets: &[Column]) -> Result<(), Problem> {
+fn no_overlap(
+    section: &Section,
+    inputs: &[Column],
+    targets: &[Column],
+) -> Result<(), InputProblem> {
     match inputs.iter().find(|column| targets.contains(column)) {
         Some(both) => Err(section.problem(format!(
             "column {} is in both `data.inputs` and `data.targets`",
@@ -549,7 +553,7 @@ fn no_overlap(section: &Section, inputs: &[Column], targets: &[Column]) -> Resul
     }
 }
 
-fn delimiter(field: &Field) -> Result<char, Problem> {
+fn delimiter(field: &Field) -> Result<char, InputProblem> {
     let text = field.text()?;
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
@@ -563,14 +567,14 @@ fn delimiter(field: &Field) -> Result<char, Problem> {
     }
 }
 
-fn gram(section: &Section, folder: &Path) -> Result<GramData, Problem> {
+fn gram(section: &Section, folder: &Path) -> Result<GramData, InputProblem> {
     Ok(GramData {
         path: section.required("path")?.path_from(folder)?,
         checksum: section.optional("checksum", Field::word)?,
     })
 }
 
-fn teacher(section: &Section) -> Result<TeacherData, Problem> {
+fn teacher(section: &Section) -> Result<NetworkTeacher, InputProblem> {
     let samples = section.required("samples")?;
     let table = section.required("teacher")?.section()?;
     let spec = NetworkSpec {
@@ -583,7 +587,7 @@ fn teacher(section: &Section) -> Result<TeacherData, Problem> {
     let init = table.required("init")?;
     let most = built.inputs() as u64;
     let relevant = table.optional("relevant_inputs", |f| f.integer(1..=most))?;
-    Ok(TeacherData {
+    Ok(NetworkTeacher {
         spec: TeacherSpec {
             samples: samples.integer(1..=MOST_ROWS)? as usize,
             held_out: section.whole("held_out")? as usize,
@@ -598,7 +602,7 @@ fn teacher(section: &Section) -> Result<TeacherData, Problem> {
     })
 }
 
-fn rows(section: &Section) -> Result<WrittenRows, Problem> {
+fn rows(section: &Section) -> Result<WrittenRows, InputProblem> {
     let x = row_list(&section.required("x")?)?;
     let targets = section.required("y")?;
     let y = row_list(&targets)?;
@@ -610,7 +614,7 @@ fn rows(section: &Section) -> Result<WrittenRows, Problem> {
 }
 
 /// Rows of equal length; a number alone is a row of one.
-fn row_list(field: &Field) -> Result<Vec<Vec<f64>>, Problem> {
+fn row_list(field: &Field) -> Result<Vec<Vec<f64>>, InputProblem> {
     let items = field.list()?;
     let rows: Vec<Vec<f64>> = items.iter().map(one_row).collect::<Result<_, _>>()?;
     let width = rows.first().map_or(0, Vec::len);
@@ -626,14 +630,14 @@ fn row_list(field: &Field) -> Result<Vec<Vec<f64>>, Problem> {
     }
 }
 
-fn one_row(field: &Field) -> Result<Vec<f64>, Problem> {
+fn one_row(field: &Field) -> Result<Vec<f64>, InputProblem> {
     match field.node.value {
         Value::List(_) => field.numbers(),
         _ => field.number().map(|number| vec![number]),
     }
 }
 
-fn table(section: &Section, folder: &Path) -> Result<RowData, Problem> {
+fn table(section: &Section, folder: &Path) -> Result<RowData, InputProblem> {
     let table = file(section, folder)?;
     let held_out = match (section.field("test_path"), section.whole("held_out")?) {
         (None, rows) => HeldOut::Rows(rows),
@@ -646,7 +650,7 @@ fn table(section: &Section, folder: &Path) -> Result<RowData, Problem> {
 }
 
 /// One of the names, or the nearest in the message.
-fn named(field: &Field, names: &[&'static str]) -> Result<&'static str, Problem> {
+fn named(field: &Field, names: &[&'static str]) -> Result<&'static str, InputProblem> {
     let given = field.text()?;
     if let Some(found) = names.iter().find(|name| **name == given) {
         return Ok(found);
@@ -660,7 +664,7 @@ fn named(field: &Field, names: &[&'static str]) -> Result<&'static str, Problem>
         .hint("rankfall data lists what there is"))
 }
 
-fn bundled(section: &Section) -> Result<RowData, Problem> {
+fn bundled(section: &Section) -> Result<RowData, InputProblem> {
     let field = section.required("dataset")?;
     let name = named(&field, &BUNDLED.map(|one| one.name))?;
     let standardize = section.flag("standardize")?;
@@ -674,7 +678,7 @@ fn bundled(section: &Section) -> Result<RowData, Problem> {
     })
 }
 
-fn pictures(section: &Section, from: PicturesFrom) -> Result<RowData, Problem> {
+fn pictures(section: &Section, from: PicturesFrom) -> Result<RowData, InputProblem> {
     Ok(RowData::Pictures(Pictures {
         from,
         standardize: section.flag("standardize")?,
@@ -684,7 +688,7 @@ fn pictures(section: &Section, from: PicturesFrom) -> Result<RowData, Problem> {
     }))
 }
 
-fn idx(section: &Section, folder: &Path) -> Result<PicturesFrom, Problem> {
+fn idx(section: &Section, folder: &Path) -> Result<PicturesFrom, InputProblem> {
     let path = |name: &str| section.optional(name, |f| f.path_from(folder));
     let given = (section.field("dataset"), path("folder")?, path("images")?);
     let files = [path("labels")?, path("test_images")?, path("test_labels")?];
@@ -710,8 +714,8 @@ fn idx(section: &Section, folder: &Path) -> Result<PicturesFrom, Problem> {
     }
 }
 
-fn cifar(section: &Section, folder: &Path) -> Result<PicturesFrom, Problem> {
-    let paths = |field: &Field| -> Result<Vec<PathBuf>, Problem> {
+fn cifar(section: &Section, folder: &Path) -> Result<PicturesFrom, InputProblem> {
+    let paths = |field: &Field| -> Result<Vec<PathBuf>, InputProblem> {
         let items = field.list()?;
         items.iter().map(|f| f.path_from(folder)).collect()
     };

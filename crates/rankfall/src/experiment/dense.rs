@@ -3,7 +3,7 @@
 use super::data::{DataSpec, RowData};
 use super::descent::Descent;
 use super::dynamics::DynamicsSpec;
-use super::network::NetworkSpec;
+use super::network::NetworkSection;
 use super::run::{Length, RunSpec};
 use super::{Experiment, resolved};
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ pub struct DenseExperiment {
     /// Where the rows come from.
     pub data: RowData,
     /// The network, what it minimises, and how it starts.
-    pub network: NetworkSpec,
+    pub network: NetworkSection,
     /// The network with all its widths; inputs and outputs of data that are not read yet are 0 until
     /// [`DenseExperiment::set_sizes`].
     pub spec: nets::NetworkSpec,

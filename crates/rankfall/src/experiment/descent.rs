@@ -1,6 +1,6 @@
 //! Descents: their step size over time, and every kind of noise.
 
-use super::document::Problem;
+use super::document::InputProblem;
 use super::dynamics::label_noise;
 use super::keys::LARGEST_EXACT;
 use super::section::{Field, Section};
@@ -127,7 +127,7 @@ pub(super) const SAMPLINGS: [Sampling; 4] = [
 pub(super) const DISTRIBUTIONS: [LabelNoise; 2] = [LabelNoise::Gaussian, LabelNoise::Rademacher];
 
 /// Reads an entry; its label is filled in later.
-pub fn read(section: &Section, kind: &'static str, item: &Field) -> Result<Descent, Problem> {
+pub fn read(section: &Section, kind: &'static str, item: &Field) -> Result<Descent, InputProblem> {
     let optimizer = Optimizer {
         momentum: section.number("momentum")?,
         nesterov: section.flag("nesterov")?,
@@ -146,7 +146,7 @@ pub fn read(section: &Section, kind: &'static str, item: &Field) -> Result<Desce
 }
 
 /// Everything random: the short keys first, then the list.
-fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, Problem> {
+fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, InputProblem> {
     let listed: Vec<(Field, Noise)> = match section.field("noise") {
         None => Vec::new(),
         Some(field) => field
@@ -154,7 +154,7 @@ fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, Problem> {
             .map_err(|problem| problem.hint("write [[dynamics.noise]] with double brackets"))?
             .into_iter()
             .map(|item| Ok((item.clone(), one_noise(&item)?)))
-            .collect::<Result<_, Problem>>()?,
+            .collect::<Result<_, InputProblem>>()?,
     };
     let has = |name: &str| listed.iter().any(|(_, noise)| noise.name() == name);
     let mut all = Vec::new();
@@ -187,14 +187,14 @@ fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, Problem> {
     Ok(all)
 }
 
-fn mini_batch(section: &Section) -> Result<Noise, Problem> {
+fn mini_batch(section: &Section) -> Result<Noise, InputProblem> {
     Ok(Noise::MiniBatch {
         batch_size: section.whole("batch_size")?,
         sampling: section.pick("sampling", &SAMPLINGS)?,
     })
 }
 
-fn one_noise(item: &Field) -> Result<Noise, Problem> {
+fn one_noise(item: &Field) -> Result<Noise, InputProblem> {
     let section = item.section()?;
     let number = |name: &str| section.required(name)?.number();
     Ok(match section.kind(None)? {
@@ -219,7 +219,7 @@ fn one_noise(item: &Field) -> Result<Noise, Problem> {
     })
 }
 
-fn label_flips(section: &Section) -> Result<Noise, Problem> {
+fn label_flips(section: &Section) -> Result<Noise, InputProblem> {
     let (probability, matrix) = match (section.field("probability"), section.field("matrix")) {
         (Some(field), None) => (field.number_to(1.0, true)?, None),
         (None, Some(field)) => {
@@ -239,7 +239,7 @@ fn label_flips(section: &Section) -> Result<Noise, Problem> {
     })
 }
 
-fn schedule(field: &Field) -> Result<SchedulePlan, Problem> {
+fn schedule(field: &Field) -> Result<SchedulePlan, InputProblem> {
     let section = field.section()?;
     let shape = match section.kind(None)? {
         "constant" => SchedulePlaces::Constant,
@@ -255,7 +255,7 @@ fn schedule(field: &Field) -> Result<SchedulePlan, Problem> {
     })
 }
 
-fn piecewise(section: &Section) -> Result<SchedulePlaces, Problem> {
+fn piecewise(section: &Section) -> Result<SchedulePlaces, InputProblem> {
     let factors = section.required("factors")?.numbers()?;
     let count = factors.len();
     let (field, places, shape) = match (section.field("steps"), section.field("shares")) {

@@ -62,12 +62,12 @@ pub enum Value {
     /// A list.
     List(Vec<Node>),
     /// A table, in the order of the text.
-    Table(Vec<Entry>),
+    Table(Vec<TableEntry>),
 }
 
 /// A key of a table with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct TableEntry {
     /// The key.
     pub key: String,
     /// Where the key was written.
@@ -78,7 +78,7 @@ pub struct Entry {
 
 /// What is wrong with an experiment, and where: a [`Failure`] that does not know the file's name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
+pub struct InputProblem {
     /// The place.
     pub origin: Origin,
     /// What is wrong.
@@ -87,10 +87,10 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
-impl Problem {
+impl InputProblem {
     /// A problem at a place.
     pub fn new(origin: &Origin, message: impl Into<String>) -> Self {
-        Problem {
+        InputProblem {
             origin: origin.clone(),
             message: message.into(),
             hint: None,
@@ -205,7 +205,7 @@ impl Value {
 }
 
 /// Parses a TOML text; the root is a [`Value::Table`].
-pub fn parse(text: &str) -> Result<Node, Problem> {
+pub fn parse(text: &str) -> Result<Node, InputProblem> {
     let lines = Lines::of(text);
     let table = DeTable::parse(text).map_err(|error| syntax_problem(&error, &lines))?;
     let origin_of = |at: Range<usize>| lines.origin(at);
@@ -232,12 +232,12 @@ pub fn parse_set_value(argument: &str, value: &str) -> Node {
     })
 }
 
-fn syntax_problem(error: &toml::de::Error, lines: &Lines) -> Problem {
+fn syntax_problem(error: &toml::de::Error, lines: &Lines) -> InputProblem {
     let origin = error
         .span()
         .map_or(Origin::Whole, |span| lines.origin(span));
     let said: Vec<&str> = error.message().split_whitespace().collect();
-    let problem = Problem::new(&origin, format!("this is not TOML: {}", said.join(" ")));
+    let problem = InputProblem::new(&origin, format!("this is not TOML: {}", said.join(" ")));
     let hint = error.span().and_then(|span| lines.hint(span.start));
     problem.hint(hint.unwrap_or_else(|| {
         "rankfall new prints a complete experiment file to start from".to_owned()
@@ -274,7 +274,7 @@ fn table_node(
     entries.sort_by_key(|(key, _)| key.span().start);
     let entries = entries
         .into_iter()
-        .map(|(key, value)| Entry {
+        .map(|(key, value)| TableEntry {
             key: key.get_ref().to_string(),
             origin: origin_of(key.span()),
             node: node(value, origin_of),
@@ -401,7 +401,7 @@ mod tests {
         let Value::Table(entries) = root.value else {
             panic!("the root is a table")
         };
-        let shown = |origin: &Origin| Problem::new(origin, "x").in_file("f").to_string();
+        let shown = |origin: &Origin| InputProblem::new(origin, "x").in_file("f").to_string();
         assert_eq!(
             shown(&entries[1].node.origin),
             "rankfall: f:2:8: x\n  |\n2 |  \"é\" = \"漢\" # why\n  |        ^^^"

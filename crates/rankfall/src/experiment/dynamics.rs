@@ -1,7 +1,7 @@
 //! The `[[dynamics]]` entries: the flows with their integrators, and the descents of [`super::descent`].
 
 use super::descent::{self, Descent};
-use super::document::{Problem, Value};
+use super::document::{InputProblem, Value};
 use super::exact::ExactDynamics;
 use super::label_text;
 use super::section::{Field, Section};
@@ -74,7 +74,7 @@ pub(super) const INTEGRATORS: [Integrator; 4] = [
 ];
 
 /// Reads all entries.
-pub fn read_all(field: &Field) -> Result<Vec<DynamicsSpec>, Problem> {
+pub fn read_all(field: &Field) -> Result<Vec<DynamicsSpec>, InputProblem> {
     if let Value::Table(_) = field.node.value {
         return Err(field
             .problem("is one table, but must be a list of them")
@@ -130,7 +130,7 @@ fn free_label(words: &str, taken: &[String]) -> String {
 }
 
 /// An entry with the label it was given, if any.
-fn entry(item: &Field) -> Result<(Option<String>, DynamicsSpec), Problem> {
+fn entry(item: &Field) -> Result<(Option<String>, DynamicsSpec), InputProblem> {
     let section = item.section()?;
     let kind = section.kind(None)?;
     let label = section.optional("label", |field| {
@@ -145,7 +145,7 @@ fn entry(item: &Field) -> Result<(Option<String>, DynamicsSpec), Problem> {
     Ok((label, spec))
 }
 
-fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, Problem> {
+fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
     let step_size = section.number("step_size")?;
     let time_step = section.field("time_step");
     let is_auto = |field: &Field| matches!(&field.node.value, Value::Text(text) if text == "auto");
@@ -187,7 +187,7 @@ fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, Problem> {
 }
 
 /// The variance of the noise on the labels, for the kinds that have some.
-pub(super) fn label_noise(section: &Section, kind: &str) -> Result<f64, Problem> {
+pub(super) fn label_noise(section: &Section, kind: &str) -> Result<f64, InputProblem> {
     let variance = section.number("label_noise")?;
     let twin = match kind {
         "gradient-flow" => "stochastic-gradient-flow",
@@ -209,7 +209,7 @@ pub(super) fn label_noise(section: &Section, kind: &str) -> Result<f64, Problem>
 const MOST_FORCE: f64 = 1e3;
 
 /// The factors on the forces, 1 where none is given.
-fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, Problem> {
+fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, InputProblem> {
     let Some(field) = section.field("forces") else {
         return Ok(ForceScales::default());
     };

@@ -4,11 +4,11 @@ use super::Experiment;
 use super::data::{DataSpec, HeldOut, RowData};
 use super::dense::{DenseExperiment, steps_of};
 use super::descent::Descent;
-use super::document::{Node, Problem};
+use super::document::{InputProblem, Node};
 use super::dynamics::DynamicsSpec;
 use super::exact::{ExactData, ExactDynamics, ExactExperiment, ExactInit, ExactNetwork};
 use super::keys::{self, MOST_ROWS};
-use super::network::{EngineChoice, InitSpec, NetworkShape, NetworkSpec};
+use super::network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 use super::resolved;
 use super::run::{Length, MeasureChoice, RunSpec};
 use crate::failure::Failure;
@@ -97,14 +97,15 @@ impl Experiment {
     }
 
     /// The same for an experiment that was read from a tree of values.
-    pub(crate) fn engine_at(&self, root: &Node) -> Result<EngineInput, Problem> {
-        self.engine_or_conflict().map_err(|(key, problem)| Problem {
-            origin: root.at(&key).origin.clone(),
-            ..problem
-        })
+    pub(crate) fn engine_at(&self, root: &Node) -> Result<EngineInput, InputProblem> {
+        self.engine_or_conflict()
+            .map_err(|(key, problem)| InputProblem {
+                origin: root.at(&key).origin.clone(),
+                ..problem
+            })
     }
 
-    fn engine_or_conflict(&self) -> Result<EngineInput, (String, Problem)> {
+    fn engine_or_conflict(&self) -> Result<EngineInput, (String, InputProblem)> {
         let (exact, obstacles) = self.to_exact();
         let [first, others @ ..] = &obstacles[..] else {
             return exact
@@ -125,7 +126,8 @@ impl Experiment {
                 "`{}` is {}, {}; the exact engine cannot run this network: {} ({} = {})",
                 needs.key, needs.value, needs.why, first.why, first.key, first.value
             );
-            let problem = Problem::new(&super::document::Origin::Whole, message).hint(needs.hint);
+            let problem =
+                InputProblem::new(&super::document::Origin::Whole, message).hint(needs.hint);
             return Err((needs.key, problem));
         }
         let dense = self.to_dense().ok_or_else(unknown)?;
@@ -292,13 +294,13 @@ fn obstacle(key: &str, value: String, why: &str) -> Obstacle {
 }
 
 /// What cannot be: something is in the way of each engine that has a form.
-fn unknown() -> (String, Problem) {
+fn unknown() -> (String, InputProblem) {
     let message = "no engine runs this experiment";
     let origin = super::document::Origin::Whole;
-    (String::new(), Problem::new(&origin, message))
+    (String::new(), InputProblem::new(&origin, message))
 }
 
-fn exact_network(network: &NetworkSpec, obstacles: &mut Vec<Obstacle>) -> Option<ExactNetwork> {
+fn exact_network(network: &NetworkSection, obstacles: &mut Vec<Obstacle>) -> Option<ExactNetwork> {
     let mut no = |key: &str, value: String, why: &str| obstacles.push(obstacle(key, value, why));
     let width = network.shape.hidden();
     if let (None, NetworkShape::Layers(layers)) = (width, &network.shape) {

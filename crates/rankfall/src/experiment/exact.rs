@@ -3,7 +3,7 @@
 use super::data::{DataSpec, FileData, GaussianData, GramData, HeldOut, RowData};
 use super::descent::{Descent, SchedulePlan};
 use super::dynamics::DynamicsSpec;
-use super::network::{EngineChoice, InitSpec, NetworkShape, NetworkSpec};
+use super::network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 use super::run::RunSpec;
 use super::{Experiment, resolved};
 use crate::failure::{Failure, quoted};
@@ -324,7 +324,7 @@ impl From<&ExactExperiment> for Experiment {
     }
 }
 
-impl From<&ExactNetwork> for NetworkSpec {
+impl From<&ExactNetwork> for NetworkSection {
     fn from(exact: &ExactNetwork) -> Self {
         let (init, smallest_singular_value) = match exact.init.clone() {
             ExactInit::Gaussian {
@@ -341,7 +341,7 @@ impl From<&ExactNetwork> for NetworkSpec {
             ),
             ExactInit::File { path, checksum } => (InitSpec::File { path, checksum }, None),
         };
-        NetworkSpec {
+        NetworkSection {
             shape: exact.shape.clone(),
             kind: Architecture::Dense,
             activation: Activation::Linear,

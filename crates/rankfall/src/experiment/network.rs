@@ -1,7 +1,7 @@
 //! The `[network]` section: shape, activation, loss, precision and how the weights start.
 
 use super::data::DataSpec;
-use super::document::Problem;
+use super::document::InputProblem;
 use super::section::{Field, Section};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::DatasetError;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The network, what it minimises, and how it starts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NetworkSpec {
+pub struct NetworkSection {
     /// Its widths, in the way they were written.
     pub shape: NetworkShape,
     /// Whether layers are matrices.
@@ -99,7 +99,7 @@ impl NetworkShape {
     }
 }
 
-impl NetworkSpec {
+impl NetworkSection {
     /// Two linear layers without biases and with squared loss: the setting of the paper, whose weights start
     /// N(0, 1) where nothing is said. All other networks start as PyTorch does then.
     pub fn is_two_linear(&self) -> bool {
@@ -130,7 +130,11 @@ impl NetworkSpec {
 }
 
 /// Reads the section.
-pub fn read(section: &Section, folder: &Path, data: &DataSpec) -> Result<NetworkSpec, Problem> {
+pub fn read(
+    section: &Section,
+    folder: &Path,
+    data: &DataSpec,
+) -> Result<NetworkSection, InputProblem> {
     let kind = match section.kind(Some("dense"))? {
         "dense" => Architecture::Dense,
         _ => Architecture::DiagonalLinear,
@@ -139,7 +143,7 @@ pub fn read(section: &Section, folder: &Path, data: &DataSpec) -> Result<Network
         DataSpec::Gram(_) => None,
         DataSpec::Rows(rows) => rows.sizes(),
     };
-    let mut network = NetworkSpec {
+    let mut network = NetworkSection {
         shape: shape(section)?,
         kind,
         activation: activation(section)?,
@@ -171,7 +175,7 @@ pub fn read(section: &Section, folder: &Path, data: &DataSpec) -> Result<Network
     Ok(network)
 }
 
-fn shape(section: &Section) -> Result<NetworkShape, Problem> {
+fn shape(section: &Section) -> Result<NetworkShape, InputProblem> {
     match (section.field("width"), section.field("layers")) {
         (Some(width), None) => width.whole().map(NetworkShape::Width),
         (None, Some(layers)) => widths(&layers).map(NetworkShape::Layers),
@@ -183,7 +187,7 @@ fn shape(section: &Section) -> Result<NetworkShape, Problem> {
 }
 
 /// A list of widths, inputs first.
-pub(super) fn widths(field: &Field) -> Result<Vec<usize>, Problem> {
+pub(super) fn widths(field: &Field) -> Result<Vec<usize>, InputProblem> {
     let widths = field.whole_numbers()?;
     if widths.len() < 2 || widths.len() > DEEPEST + 1 {
         let message = format!("has {} widths", widths.len());
@@ -194,7 +198,7 @@ pub(super) fn widths(field: &Field) -> Result<Vec<usize>, Problem> {
 }
 
 /// Refuses layers that begin or end otherwise than data of known sizes.
-fn fits(network: &NetworkSpec, sizes: [usize; 2], field: &Field) -> Result<(), Problem> {
+fn fits(network: &NetworkSection, sizes: [usize; 2], field: &Field) -> Result<(), InputProblem> {
     let layers = network.shape.layers(None);
     let (first, last) = (layers[0], layers[layers.len() - 1]);
     let error = match sizes {
@@ -208,23 +212,23 @@ fn fits(network: &NetworkSpec, sizes: [usize; 2], field: &Field) -> Result<(), P
         },
         _ => return Ok(()),
     };
-    Err(Problem::new(
+    Err(InputProblem::new(
         &field.node.origin,
         format!("`{}`: {error}", field.path),
     ))
 }
 
-pub(super) fn activation(section: &Section) -> Result<Activation, Problem> {
+pub(super) fn activation(section: &Section) -> Result<Activation, InputProblem> {
     section.pick("activation", &Activation::ALL)
 }
 
 fn init(
-    network: &mut NetworkSpec,
+    network: &mut NetworkSection,
     field: &Field,
     folder: &Path,
     built: Option<&Network>,
     sizes: Option<[usize; 2]>,
-) -> Result<(), Problem> {
+) -> Result<(), InputProblem> {
     let section = field.section()?;
     if section.kind(Some(network.default_kind()))? == "file" {
         network.init = InitSpec::File {
@@ -253,7 +257,7 @@ pub(super) fn drawn(
     field: &Field,
     default_kind: &'static str,
     network: Option<&Network>,
-) -> Result<WeightInitialisation, Problem> {
+) -> Result<WeightInitialisation, InputProblem> {
     let section = field.section()?;
     let initialisation = match section.kind(Some(default_kind))? {
         "gaussian" => WeightInitialisation::Gaussian {
@@ -279,11 +283,11 @@ pub(super) fn drawn(
     Ok(initialisation)
 }
 
-fn laws(field: &Field) -> Result<Vec<Law>, Problem> {
+fn laws(field: &Field) -> Result<Vec<Law>, InputProblem> {
     field.list()?.iter().map(law).collect()
 }
 
-fn law(field: &Field) -> Result<Law, Problem> {
+fn law(field: &Field) -> Result<Law, InputProblem> {
     let section = field.section()?;
     let given = ["constant", "gaussian", "uniform", "signs"].map(|name| section.field(name));
     match given {

@@ -1,28 +1,28 @@
 //! `--set key=value`: replacing single values of an experiment before it is read.
 
-use super::document::{Entry, Node, Origin, Problem, Value, parse_set_value};
+use super::document::{InputProblem, Node, Origin, TableEntry, Value, parse_set_value};
 use crate::failure::quoted;
 
 /// Applies `key=value` arguments in order; later ones win.
 ///
 /// A key is a dotted path in which lists count from 0 (`dynamics.0.step_size`). Tables that are
 /// not there are made, so that a wrong name is caught where all unknown keys are.
-pub fn apply(root: &mut Node, arguments: &[String]) -> Result<(), Problem> {
+pub fn apply(root: &mut Node, arguments: &[String]) -> Result<(), InputProblem> {
     arguments.iter().try_for_each(|a| apply_one(root, a))
 }
 
-fn apply_one(root: &mut Node, argument: &str) -> Result<(), Problem> {
+fn apply_one(root: &mut Node, argument: &str) -> Result<(), InputProblem> {
     let origin = Origin::Set {
         argument: argument.to_owned(),
         value: String::new(),
     };
     let Some((path, value)) = argument.split_once('=') else {
-        return Err(Problem::new(&origin, "there is no `=` in it").hint(EXAMPLE));
+        return Err(InputProblem::new(&origin, "there is no `=` in it").hint(EXAMPLE));
     };
     let segments: Vec<&str> = path.trim().split('.').map(str::trim).collect();
     if segments.iter().any(|s| s.is_empty()) {
         let message = format!("{} is not a dotted key", quoted(path));
-        return Err(Problem::new(&origin, message).hint(EXAMPLE));
+        return Err(InputProblem::new(&origin, message).hint(EXAMPLE));
     }
     let new = parse_set_value(argument, value.trim());
     let target = locate(root, &segments, &new.origin)?;
@@ -33,12 +33,12 @@ fn apply_one(root: &mut Node, argument: &str) -> Result<(), Problem> {
 const EXAMPLE: &str = "write it as --set key=value, for instance --set dynamics.0.step_size=0.02";
 
 /// Replaces the value of a dotted key, in which `*` stands for every item of a list.
-pub fn set(root: &mut Node, key: &str, new: &Node) -> Result<(), Problem> {
+pub fn set(root: &mut Node, key: &str, new: &Node) -> Result<(), InputProblem> {
     let segments: Vec<&str> = key.split('.').collect();
     set_all(root, &segments, new)
 }
 
-fn set_all(root: &mut Node, segments: &[&str], new: &Node) -> Result<(), Problem> {
+fn set_all(root: &mut Node, segments: &[&str], new: &Node) -> Result<(), InputProblem> {
     let Some(star) = segments.iter().position(|s| *s == "*") else {
         *locate(root, segments, &new.origin)? = new.clone();
         return Ok(());
@@ -46,7 +46,7 @@ fn set_all(root: &mut Node, segments: &[&str], new: &Node) -> Result<(), Problem
     let list = locate(root, &segments[..star], &new.origin)?;
     let Value::List(items) = &mut list.value else {
         let message = format!("`{}` is not a list", segments[..star].join("."));
-        return Err(Problem::new(&new.origin, message).hint("* stands for every item of one"));
+        return Err(InputProblem::new(&new.origin, message).hint("* stands for every item of one"));
     };
     let rest = &segments[star + 1..];
     items.iter_mut().try_for_each(|item| match rest {
@@ -63,7 +63,7 @@ fn locate<'n>(
     root: &'n mut Node,
     segments: &[&str],
     origin: &Origin,
-) -> Result<&'n mut Node, Problem> {
+) -> Result<&'n mut Node, InputProblem> {
     let mut node = root;
     for (depth, segment) in segments.iter().enumerate() {
         let so_far = segments[..depth].join(".");
@@ -72,7 +72,7 @@ fn locate<'n>(
             Value::List(items) => item(items, segment, &so_far, origin)?,
             other => {
                 let message = format!("`{so_far}` is {}, so it has no `{segment}`", other.noun());
-                return Err(Problem::new(origin, message).hint(format!(
+                return Err(InputProblem::new(origin, message).hint(format!(
                     "set it as a whole: --set '{so_far}={{ {segment} = … }}'"
                 )));
             }
@@ -81,10 +81,10 @@ fn locate<'n>(
     Ok(node)
 }
 
-fn entry<'n>(entries: &'n mut Vec<Entry>, key: &str, origin: &Origin) -> &'n mut Node {
+fn entry<'n>(entries: &'n mut Vec<TableEntry>, key: &str, origin: &Origin) -> &'n mut Node {
     let at = entries.iter().position(|e| e.key == key);
     let at = at.unwrap_or_else(|| {
-        entries.push(Entry {
+        entries.push(TableEntry {
             key: key.to_owned(),
             origin: origin.clone(),
             node: Node {
@@ -102,7 +102,7 @@ fn item<'n>(
     segment: &str,
     list: &str,
     origin: &Origin,
-) -> Result<&'n mut Node, Problem> {
+) -> Result<&'n mut Node, InputProblem> {
     let count = items.len();
     let positions = match count {
         0 => format!("`{list}` is empty"),
@@ -114,12 +114,12 @@ fn item<'n>(
     };
     let Ok(at) = segment.parse::<usize>() else {
         let message = format!("{} is not a position: {positions}", quoted(segment));
-        return Err(Problem::new(origin, message).hint(EXAMPLE));
+        return Err(InputProblem::new(origin, message).hint(EXAMPLE));
     };
     let beyond = format!("there is no `{list}.{segment}`: {positions}");
     items
         .get_mut(at)
-        .ok_or_else(|| Problem::new(origin, beyond))
+        .ok_or_else(|| InputProblem::new(origin, beyond))
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
     use super::super::document::parse;
     use super::*;
 
-    fn set(text: &str, argument: &str) -> Result<Node, Problem> {
+    fn set(text: &str, argument: &str) -> Result<Node, InputProblem> {
         let mut root = parse(text).unwrap();
         apply(&mut root, &[argument.to_owned()])?;
         Ok(root)

@@ -1,13 +1,13 @@
 //! The resolved copy of an experiment: as TOML with every default written out.
 
 use super::data::{
-    CIFAR_LABELS, Column, Covariance, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS,
-    Pictures, PicturesFrom, RowData, Teacher, TeacherData,
+    CIFAR_LABELS, Column, CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS,
+    LinearTeacher, NetworkTeacher, Pictures, PicturesFrom, RowData,
 };
 use super::descent::{DISTRIBUTIONS, Descent, SAMPLINGS, SchedulePlaces, SchedulePlan};
 use super::dynamics::{DynamicsSpec, INTEGRATORS};
 use super::exact::ExactDynamics;
-use super::network::{ENGINES, InitSpec, NetworkShape, NetworkSpec, PRECISIONS};
+use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
 use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS};
 use super::{Experiment, keys};
 use rankfall_core::model::dynamics::{ForceScales, Kind};
@@ -135,14 +135,16 @@ fn put_gaussian(file: &mut Lines, data: &GaussianData) {
     file.put("inputs", data.inputs);
     file.put("outputs", data.outputs);
     match &data.teacher {
-        Teacher::Gaussian => {}
-        Teacher::Rank(rank) => file.put("teacher_rank", rank),
-        Teacher::SingularValues(values) => file.put("teacher_singular_values", floats(values)),
+        LinearTeacher::Gaussian => {}
+        LinearTeacher::Rank(rank) => file.put("teacher_rank", rank),
+        LinearTeacher::SingularValues(values) => {
+            file.put("teacher_singular_values", floats(values))
+        }
     }
     let covariance = match &data.covariance {
-        Covariance::Identity => text("identity"),
-        Covariance::PowerLaw(exponent) => format!("{{ power_law = {} }}", float(*exponent)),
-        Covariance::Matrix(rows) => format!("{{ matrix = {} }}", list(rows, |r| floats(r))),
+        CovarianceSpec::Identity => text("identity"),
+        CovarianceSpec::PowerLaw(exponent) => format!("{{ power_law = {} }}", float(*exponent)),
+        CovarianceSpec::Matrix(rows) => format!("{{ matrix = {} }}", list(rows, |r| floats(r))),
     };
     file.put("covariance", covariance);
     file.put("residual_noise", float(data.residual_noise));
@@ -208,7 +210,7 @@ fn put_rows(file: &mut Lines, data: &RowData) {
     }
 }
 
-fn put_teacher(file: &mut Lines, teacher: &TeacherData) {
+fn put_teacher(file: &mut Lines, teacher: &NetworkTeacher) {
     let spec = &teacher.spec;
     file.put("samples", spec.samples);
     file.put("held_out", spec.held_out);
@@ -263,7 +265,7 @@ fn put_pictures(file: &mut Lines, pictures: &Pictures) {
     file.put_if("checksum", pictures.checksum.as_deref().map(text));
 }
 
-fn put_network(file: &mut Lines, network: &NetworkSpec) {
+fn put_network(file: &mut Lines, network: &NetworkSection) {
     match &network.shape {
         NetworkShape::Width(width) => file.put("width", width),
         NetworkShape::Layers(layers) => file.put("layers", numbers(layers)),

@@ -124,14 +124,14 @@ fn any_dynamics() -> impl Strategy<Value = ExactDynamics> {
 
 fn any_gaussian() -> impl Strategy<Value = ExactData> {
     let teacher = prop_oneof![
-        Just(Teacher::Gaussian),
-        (0..=2_usize).prop_map(Teacher::Rank),
-        prop::collection::vec(0.0..9.0, 1..=2).prop_map(Teacher::SingularValues),
+        Just(LinearTeacher::Gaussian),
+        (0..=2_usize).prop_map(LinearTeacher::Rank),
+        prop::collection::vec(0.0..9.0, 1..=2).prop_map(LinearTeacher::SingularValues),
     ];
     let covariance = prop_oneof![
-        Just(Covariance::Identity),
-        any_positive().prop_map(Covariance::PowerLaw),
-        any_positive().prop_map(|x| Covariance::Matrix(vec![
+        Just(CovarianceSpec::Identity),
+        any_positive().prop_map(CovarianceSpec::PowerLaw),
+        any_positive().prop_map(|x| CovarianceSpec::Matrix(vec![
             vec![x, 0.1 * x, 0.0],
             vec![0.1 * x, x, -0.3 * x],
             vec![0.0, -0.3 * x, x],

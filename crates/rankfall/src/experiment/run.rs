@@ -1,6 +1,6 @@
 //! The `[run]` section: how long, how many trajectories, what is measured and saved.
 
-use super::document::{Problem, Value};
+use super::document::{InputProblem, Value};
 use super::dynamics::DynamicsSpec;
 use super::section::{Field, Section};
 use crate::failure::number_text;
@@ -98,7 +98,7 @@ pub(super) const METHODS: [Method; 2] = [Method::Fast, Method::Exact];
 pub(super) const SPACINGS: [Spacing; 2] = [Spacing::Linear, Spacing::Log];
 
 /// Reads the section.
-pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Problem> {
+pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, InputProblem> {
     let save = section.optional("save", |field| {
         let table = field.section()?;
         Ok(SavePlan {
@@ -123,7 +123,7 @@ pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Pro
     })
 }
 
-fn length(section: &Section, dynamics: &[DynamicsSpec]) -> Result<Length, Problem> {
+fn length(section: &Section, dynamics: &[DynamicsSpec]) -> Result<Length, InputProblem> {
     let given = ["time", "steps", "epochs"].map(|name| section.field(name));
     match given {
         [Some(time), None, None] => checked_time(&time, dynamics).map(Length::Time),
@@ -139,7 +139,7 @@ fn length(section: &Section, dynamics: &[DynamicsSpec]) -> Result<Length, Proble
 }
 
 /// A time that can be turned into steps of every dynamics.
-fn checked_time(field: &Field, dynamics: &[DynamicsSpec]) -> Result<f64, Problem> {
+fn checked_time(field: &Field, dynamics: &[DynamicsSpec]) -> Result<f64, InputProblem> {
     let time = field.number()?;
     for (i, one) in dynamics.iter().enumerate() {
         let step = match one {
@@ -169,7 +169,7 @@ fn checked_time(field: &Field, dynamics: &[DynamicsSpec]) -> Result<f64, Problem
 fn force_balance(
     section: &Section,
     dynamics: &[DynamicsSpec],
-) -> Result<Option<ForceBalanceSpec>, Problem> {
+) -> Result<Option<ForceBalanceSpec>, InputProblem> {
     let Some(field) = section.field("force_balance") else {
         return Ok(None);
     };
@@ -198,7 +198,7 @@ fn force_balance(
     Ok(Some(spec))
 }
 
-fn measure(field: &Field) -> Result<MeasureChoice, Problem> {
+fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {
     let section = field.section()?;
     let measure = MeasureChoice {
         losses_every: section.whole("losses_every")?,

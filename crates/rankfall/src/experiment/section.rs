@@ -1,6 +1,6 @@
 //! Reading one table of an experiment file: known keys only, each value checked where it stands.
 
-use super::document::{Entry, Node, Origin, Problem, Value};
+use super::document::{InputProblem, Node, Origin, TableEntry, Value};
 use super::intended;
 use super::keys::{self, Bound, Key, LARGEST_EXACT, SectionKeys, Takes};
 use super::suggest::{nearest, not_here};
@@ -14,7 +14,7 @@ pub struct Section<'a> {
     path: String,
     keys: &'static SectionKeys,
     origin: &'a Origin,
-    entries: &'a [Entry],
+    entries: &'a [TableEntry],
 }
 
 /// A value with the path of its key.
@@ -36,7 +36,7 @@ impl<'a> Section<'a> {
         node: &'a Node,
         path: impl Into<String>,
         keys: &'static SectionKeys,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, InputProblem> {
         let path = path.into();
         let Value::Table(entries) = &node.value else {
             return Err(wrong_type(&path, node, "a table"));
@@ -66,28 +66,28 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that must be there.
-    pub fn required(&self, name: &str) -> Result<Field<'a>, Problem> {
+    pub fn required(&self, name: &str) -> Result<Field<'a>, InputProblem> {
         self.field(name).ok_or_else(|| self.missing(name))
     }
 
     /// The problem of a missing key, with a value to show.
-    pub fn missing(&self, name: &str) -> Problem {
+    pub fn missing(&self, name: &str) -> InputProblem {
         let example = self.keys.find(name).map_or("…", Key::shown);
         self.missing_as(name, &format!("{name} = {example}"))
     }
 
     /// The problem of a missing key, with what to add.
-    pub fn missing_as(&self, name: &str, example: &str) -> Problem {
+    pub fn missing_as(&self, name: &str, example: &str) -> InputProblem {
         let message = format!("`{}` is missing", self.path_of(name));
-        Problem::new(self.origin, message).hint(format!("add it, for instance: {example}"))
+        InputProblem::new(self.origin, message).hint(format!("add it, for instance: {example}"))
     }
 
     /// What `read` makes of a value, or its default.
     fn or_default<T: FromStr + Default>(
         &self,
         name: &str,
-        read: impl Fn(&Field<'a>) -> Result<T, Problem>,
-    ) -> Result<T, Problem> {
+        read: impl Fn(&Field<'a>) -> Result<T, InputProblem>,
+    ) -> Result<T, InputProblem> {
         let default = || self.keys.find(name)?.default.parse().ok();
         match self.field(name) {
             Some(field) => read(&field),
@@ -99,28 +99,28 @@ impl<'a> Section<'a> {
     pub fn optional<T>(
         &self,
         name: &str,
-        read: impl Fn(&Field<'a>) -> Result<T, Problem>,
-    ) -> Result<Option<T>, Problem> {
+        read: impl Fn(&Field<'a>) -> Result<T, InputProblem>,
+    ) -> Result<Option<T>, InputProblem> {
         self.field(name).map(|field| read(&field)).transpose()
     }
 
     /// `true` or `false`, or the default.
-    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+    pub fn flag(&self, name: &str) -> Result<bool, InputProblem> {
         self.or_default(name, Field::flag)
     }
 
     /// A number, or the default.
-    pub fn number(&self, name: &str) -> Result<f64, Problem> {
+    pub fn number(&self, name: &str) -> Result<f64, InputProblem> {
         self.or_default(name, Field::number)
     }
 
     /// A whole number, or the default.
-    pub fn whole(&self, name: &str) -> Result<u64, Problem> {
+    pub fn whole(&self, name: &str) -> Result<u64, InputProblem> {
         self.or_default(name, Field::whole)
     }
 
     /// One of the values that belong to the known names, in their order; the default, else the first.
-    pub fn pick<T: Copy>(&self, name: &str, all: &[T]) -> Result<T, Problem> {
+    pub fn pick<T: Copy>(&self, name: &str, all: &[T]) -> Result<T, InputProblem> {
         let (names, default) = match self.keys.find(name) {
             Some(key) => (key.takes.choices(), key.default.trim_matches('"')),
             None => (&[][..], ""),
@@ -136,12 +136,12 @@ impl<'a> Section<'a> {
     }
 
     /// A problem with this section as a whole.
-    pub fn problem(&self, message: impl Into<String>) -> Problem {
-        Problem::new(self.origin, message)
+    pub fn problem(&self, message: impl Into<String>) -> InputProblem {
+        InputProblem::new(self.origin, message)
     }
 
     /// The `kind` of this section, after checking that every key applies to it.
-    pub fn kind(&self, default: Option<&'static str>) -> Result<&'static str, Problem> {
+    pub fn kind(&self, default: Option<&'static str>) -> Result<&'static str, InputProblem> {
         let kind = match (self.field("kind"), default) {
             (Some(field), _) => field.choice(self.keys.kinds)?,
             (None, Some(default)) => default,
@@ -167,17 +167,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn not_for_kind(&self, entry: &Entry, key: &Key, kind: &str) -> Problem {
+    fn not_for_kind(&self, entry: &TableEntry, key: &Key, kind: &str) -> InputProblem {
         let belongs = key.kinds.join(" and ");
         let message = format!(
             "`{}` does not apply to kind \"{kind}\", only to {belongs}: {}",
             self.path_of(&entry.key),
             key.why
         );
-        Problem::new(&entry.origin, message).hint("remove the key, or choose another kind")
+        InputProblem::new(&entry.origin, message).hint("remove the key, or choose another kind")
     }
 
-    fn unknown_key(&self, entry: &Entry) -> Problem {
+    fn unknown_key(&self, entry: &TableEntry) -> InputProblem {
         let names = self.keys.names();
         let shown = quoted(&entry.key);
         let place = self.keys.place;
@@ -191,19 +191,19 @@ impl<'a> Section<'a> {
             Some(near) => format!("unknown key {shown} in {place}; did you mean `{near}`?"),
             None => format!("unknown key {shown} in {place}"),
         };
-        Problem::new(&entry.origin, message).hint(known)
+        InputProblem::new(&entry.origin, message).hint(known)
     }
 }
 
 impl<'a> Field<'a> {
     /// A problem at this value, its path in front.
-    pub fn problem(&self, message: impl AsRef<str>) -> Problem {
+    pub fn problem(&self, message: impl AsRef<str>) -> InputProblem {
         let message = format!("`{}` {}", self.path, message.as_ref());
-        Problem::new(&self.node.origin, message)
+        InputProblem::new(&self.node.origin, message)
     }
 
     /// `true` or `false`.
-    pub fn flag(&self) -> Result<bool, Problem> {
+    pub fn flag(&self) -> Result<bool, InputProblem> {
         match &self.node.value {
             Value::Flag(flag) => Ok(*flag),
             value => {
@@ -220,7 +220,7 @@ impl<'a> Field<'a> {
     }
 
     /// Text; a `--set` value is text as it stands, quotes or not.
-    pub fn text(&self) -> Result<String, Problem> {
+    pub fn text(&self) -> Result<String, InputProblem> {
         match (&self.node.value, &self.node.origin) {
             (Value::Text(text), _) => Ok(text.clone()),
             (Value::List(_) | Value::Table(_), _) => Err(self.wrong_type("text")),
@@ -230,12 +230,12 @@ impl<'a> Field<'a> {
     }
 
     /// One of the texts that the key takes.
-    pub fn chosen(&self) -> Result<&'static str, Problem> {
+    pub fn chosen(&self) -> Result<&'static str, InputProblem> {
         self.choice(self.takes.choices())
     }
 
     /// One of the known values; the nearest is named otherwise.
-    pub fn choice(&self, known: &'static [&'static str]) -> Result<&'static str, Problem> {
+    pub fn choice(&self, known: &'static [&'static str]) -> Result<&'static str, InputProblem> {
         let text = self.text()?;
         if let Some(found) = known.iter().find(|k| **k == text) {
             return Ok(found);
@@ -252,7 +252,7 @@ impl<'a> Field<'a> {
     }
 
     /// Text that is not empty.
-    pub fn word(&self) -> Result<String, Problem> {
+    pub fn word(&self) -> Result<String, InputProblem> {
         let text = self.text()?;
         match text.is_empty() {
             true => Err(self.problem("is empty")),
@@ -261,7 +261,7 @@ impl<'a> Field<'a> {
     }
 
     /// A path, made absolute from a folder.
-    pub fn path_from(&self, folder: &Path) -> Result<PathBuf, Problem> {
+    pub fn path_from(&self, folder: &Path) -> Result<PathBuf, InputProblem> {
         let given = self.text()?;
         if given.trim().is_empty() {
             return Err(self.problem("is empty"));
@@ -276,7 +276,7 @@ impl<'a> Field<'a> {
     }
 
     /// A finite number, of those that the key takes.
-    pub fn number(&self) -> Result<f64, Problem> {
+    pub fn number(&self) -> Result<f64, InputProblem> {
         let number = match &self.node.value {
             Value::Integer(i) => *i as f64,
             Value::Float(f) => *f,
@@ -298,7 +298,7 @@ impl<'a> Field<'a> {
     }
 
     /// A number that is at most, or below, another.
-    pub fn number_to(&self, most: f64, included: bool) -> Result<f64, Problem> {
+    pub fn number_to(&self, most: f64, included: bool) -> Result<f64, InputProblem> {
         let number = self.number()?;
         if number < most || included && number == most {
             return Ok(number);
@@ -309,7 +309,7 @@ impl<'a> Field<'a> {
     }
 
     /// A whole number, of those that the key takes.
-    pub fn whole(&self) -> Result<u64, Problem> {
+    pub fn whole(&self) -> Result<u64, InputProblem> {
         let range = self.takes.alternatives().iter().find_map(|one| match one {
             Takes::Whole(least, most) => Some(*least..=*most),
             _ => None,
@@ -318,17 +318,17 @@ impl<'a> Field<'a> {
     }
 
     /// Whole numbers, of those that the key takes.
-    pub fn whole_numbers(&self) -> Result<Vec<u64>, Problem> {
+    pub fn whole_numbers(&self) -> Result<Vec<u64>, InputProblem> {
         self.list()?.iter().map(Field::whole).collect()
     }
 
     /// Numbers, of those that the key takes.
-    pub fn numbers(&self) -> Result<Vec<f64>, Problem> {
+    pub fn numbers(&self) -> Result<Vec<f64>, InputProblem> {
         self.list()?.iter().map(Field::number).collect()
     }
 
     /// A whole number in a range; 10.0 and 1e3 count as whole, as far as every double is exact.
-    pub fn integer(&self, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+    pub fn integer(&self, range: RangeInclusive<u64>) -> Result<u64, InputProblem> {
         let number = match &self.node.value {
             Value::Integer(i) => *i,
             Value::Float(f) if f.fract() == 0.0 && f.abs() <= LARGEST_EXACT as f64 => *f as i128,
@@ -346,7 +346,7 @@ impl<'a> Field<'a> {
     }
 
     /// The items of a list, each with its position in its path.
-    pub fn list(&self) -> Result<Vec<Field<'a>>, Problem> {
+    pub fn list(&self) -> Result<Vec<Field<'a>>, InputProblem> {
         let Value::List(items) = &self.node.value else {
             return Err(self.wrong_type("a list"));
         };
@@ -360,7 +360,7 @@ impl<'a> Field<'a> {
     }
 
     /// The table at this key.
-    pub fn section(&self) -> Result<Section<'a>, Problem> {
+    pub fn section(&self) -> Result<Section<'a>, InputProblem> {
         let name = self.path.rsplit('.').next().unwrap_or_default();
         let hint = format!("write {name} = {}", self.example);
         match (&self.node.value, self.takes.table()) {
@@ -370,12 +370,12 @@ impl<'a> Field<'a> {
     }
 
     /// The problem of a value of the wrong type.
-    pub fn wrong_type(&self, wanted: &str) -> Problem {
+    pub fn wrong_type(&self, wanted: &str) -> InputProblem {
         wrong_type(&self.path, self.node, wanted)
     }
 
     /// The problem of a value that should have been a number, and how to write it where that is clear.
-    fn not_a_number(&self, wanted: &str) -> Problem {
+    fn not_a_number(&self, wanted: &str) -> InputProblem {
         let problem = self.wrong_type(wanted);
         let hint = match (&self.node.value, &self.node.origin) {
             (_, Origin::Set { value, .. }) => intended::hint(&self.path, value),
@@ -390,7 +390,7 @@ impl<'a> Field<'a> {
     }
 
     /// A whole number beyond 2^53 with a point or an exponent: a double cannot hold each of them.
-    fn inexact(&self, number: f64, range: &RangeInclusive<u64>) -> Problem {
+    fn inexact(&self, number: f64, range: &RangeInclusive<u64>) -> InputProblem {
         let shown = number_text(number);
         if number < *range.start() as f64 || number >= *range.end() as f64 {
             return self.beyond(&shown, range);
@@ -401,7 +401,7 @@ impl<'a> Field<'a> {
         .hint(format!("write {number:.0}"))
     }
 
-    fn beyond(&self, number: &str, range: &RangeInclusive<u64>) -> Problem {
+    fn beyond(&self, number: &str, range: &RangeInclusive<u64>) -> InputProblem {
         let (low, high) = (range.start(), range.end());
         self.problem(format!(
             "is {number}, but must be a whole number from {low} to {high}"
@@ -409,14 +409,14 @@ impl<'a> Field<'a> {
     }
 }
 
-fn wrong_type(path: &str, node: &Node, wanted: &str) -> Problem {
+fn wrong_type(path: &str, node: &Node, wanted: &str) -> InputProblem {
     let what = match &node.value {
         Value::Text(text) => format!("the text {}", quoted(text)),
         Value::Integer(i) => format!("the number {i}"),
         Value::Float(f) => format!("the number {}", number_text(*f)),
         other => other.noun().to_owned(),
     };
-    Problem::new(
+    InputProblem::new(
         &node.origin,
         format!("`{path}` is {what}, but must be {wanted}"),
     )

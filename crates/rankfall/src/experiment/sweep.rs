@@ -1,6 +1,6 @@
 //! The `[sweep]` table and `--over`: which values vary, and over what.
 
-use super::document::{Entry, Node, Origin, Problem, Value, parse_set_value};
+use super::document::{InputProblem, Node, Origin, TableEntry, Value, parse_set_value};
 use super::intended;
 use super::keys;
 use super::section::{Field, Section};
@@ -14,7 +14,7 @@ pub const MOST_POINTS: u64 = 100_000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepSpec {
     /// One axis per value that varies, in order.
-    pub axes: Vec<Axis>,
+    pub axes: Vec<SweepAxisSpec>,
     /// How points are chosen.
     pub design: Design,
     /// Whether every point has a seed of its own; all share the experiment's otherwise.
@@ -35,7 +35,7 @@ pub enum Design {
 
 /// A value that varies.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Axis {
+pub struct SweepAxisSpec {
     /// The dotted path of the key, as `--set` takes it; `*` stands for every item of a list.
     pub key: String,
     /// What it varies over, in one form of writing.
@@ -64,24 +64,24 @@ pub enum AxisRange {
     },
 }
 
-impl Axis {
+impl SweepAxisSpec {
     /// Reads `KEY=SPEC`.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn from_argument(argument: &str) -> Result<Self, Problem> {
+    pub fn from_argument(argument: &str) -> Result<Self, InputProblem> {
         let origin = Origin::Over {
             argument: argument.to_owned(),
         };
         let Some((key, spec)) = argument.split_once('=') else {
-            return Err(Problem::new(&origin, "there is no `=` in it").hint(EXAMPLE));
+            return Err(InputProblem::new(&origin, "there is no `=` in it").hint(EXAMPLE));
         };
         Self::new(key.trim(), spec.trim(), origin)
     }
 
-    fn new(key: &str, written: &str, origin: Origin) -> Result<Self, Problem> {
+    fn new(key: &str, written: &str, origin: Origin) -> Result<Self, InputProblem> {
         let range = range(written).map_err(|why| {
-            Problem::new(&origin, format!("{}: {why}", quoted(written))).hint(EXAMPLE)
+            InputProblem::new(&origin, format!("{}: {why}", quoted(written))).hint(EXAMPLE)
         })?;
         let written = match &range {
             AxisRange::List(nodes) => nodes.iter().map(shown).collect::<Vec<_>>().join(","),
@@ -95,17 +95,17 @@ impl Axis {
         written: String,
         range: AxisRange,
         origin: Origin,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, InputProblem> {
         let segments: Vec<&str> = key.split('.').map(str::trim).collect();
         if segments.len() < 2 || segments.iter().any(|s| s.is_empty()) {
             let message = format!("{} is not the dotted key of a value", quoted(key));
-            return Err(Problem::new(&origin, message).hint(EXAMPLE));
+            return Err(InputProblem::new(&origin, message).hint(EXAMPLE));
         }
         if segments[0] == "sweep" {
             let message = "a sweep cannot vary itself";
-            return Err(Problem::new(&origin, message).hint(EXAMPLE));
+            return Err(InputProblem::new(&origin, message).hint(EXAMPLE));
         }
-        Ok(Axis {
+        Ok(SweepAxisSpec {
             key: canonical(&segments),
             written,
             range,
@@ -129,7 +129,7 @@ impl Axis {
     }
 
     /// The problem of two axes that set the same value, so that one of them would not vary.
-    fn overlap(&self, other: &Axis) -> Problem {
+    fn overlap(&self, other: &SweepAxisSpec) -> InputProblem {
         let message = format!(
             "`{}` and `{}` both set {}, so one would vary in name only",
             self.key,
@@ -140,13 +140,13 @@ impl Axis {
                 "some of the same values"
             }
         );
-        Problem::new(&other.origin, message)
+        InputProblem::new(&other.origin, message)
             .hint("keep one of them, or name the items one by one: dynamics.0.…, dynamics.1.…")
     }
 
     /// A problem with this axis.
-    pub fn problem(&self, message: impl Into<String>) -> Problem {
-        Problem::new(&self.origin, format!("`{}` {}", self.key, message.into()))
+    pub fn problem(&self, message: impl Into<String>) -> InputProblem {
+        InputProblem::new(&self.origin, format!("`{}` {}", self.key, message.into()))
     }
 
     /// Whether the key takes whole numbers, so that numbers between others are rounded.
@@ -160,7 +160,7 @@ impl Axis {
     ///
     /// # Errors
     /// A range without a count; a value that is there twice.
-    pub fn values(&self) -> Result<Vec<Node>, Problem> {
+    pub fn values(&self) -> Result<Vec<Node>, InputProblem> {
         match &self.range {
             AxisRange::List(nodes) => {
                 let mut seen = HashSet::new();
@@ -231,7 +231,7 @@ fn canonical(segments: &[&str]) -> String {
 }
 
 /// Refuses axes of which one sets what another sets.
-fn refuse_overlaps(axes: &[Axis]) -> Result<(), Problem> {
+fn refuse_overlaps(axes: &[SweepAxisSpec]) -> Result<(), InputProblem> {
     for (position, axis) in axes.iter().enumerate() {
         let clash = axes[..position]
             .iter()
@@ -263,7 +263,7 @@ pub fn shown(node: &Node) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Table(entries) => {
-            let entry = |e: &Entry| format!("{} = {}", e.key, shown(&e.node));
+            let entry = |e: &TableEntry| format!("{} = {}", e.key, shown(&e.node));
             let entries: Vec<String> = entries.iter().map(entry).collect();
             format!("{{ {} }}", entries.join(", "))
         }
@@ -378,7 +378,7 @@ pub struct SweepArgumentsRead {
 
 /// Reads the `[sweep]` table of a file, if it has one, and what the command line says on top of it:
 /// `--over` replaces the axis of that key, or adds one.
-pub fn read(root: &Node, given: &SweepArgumentsRead) -> Result<SweepSpec, Problem> {
+pub fn read(root: &Node, given: &SweepArgumentsRead) -> Result<SweepSpec, InputProblem> {
     let mut axes = Vec::new();
     let (mut random, mut points, mut vary_seed) = (false, None, false);
     if let Some(table) = table_of(root) {
@@ -399,7 +399,7 @@ pub fn read(root: &Node, given: &SweepArgumentsRead) -> Result<SweepSpec, Proble
     let over = given
         .over
         .iter()
-        .map(|argument| Axis::from_argument(argument));
+        .map(|argument| SweepAxisSpec::from_argument(argument));
     let over = over.collect::<Result<Vec<_>, _>>()?;
     refuse_overlaps(&axes)?;
     refuse_overlaps(&over)?;
@@ -415,18 +415,20 @@ pub fn read(root: &Node, given: &SweepArgumentsRead) -> Result<SweepSpec, Proble
     let origin = table_of(root).map_or(Origin::Whole, |table| table.origin.clone());
     if axes.is_empty() {
         let message = "nothing varies: there is neither --over nor a [sweep] table with `over`";
-        return Err(Problem::new(&origin, message).hint(EXAMPLE));
+        return Err(InputProblem::new(&origin, message).hint(EXAMPLE));
     }
     let design = match (random, points) {
         (true, Some(points)) => Design::Random { points },
         (true, None) => {
             let message = "a random design needs its number of points";
-            return Err(Problem::new(&origin, message).hint("add points = 100, or --points 100"));
+            return Err(
+                InputProblem::new(&origin, message).hint("add points = 100, or --points 100")
+            );
         }
         (false, Some(_)) => {
             let message = "`points` is for a random design; a grid has all combinations";
             let hint = "leave it out, or choose design = \"random\" (--design random)";
-            return Err(Problem::new(&origin, message).hint(hint));
+            return Err(InputProblem::new(&origin, message).hint(hint));
         }
         (false, None) => Design::Grid,
     };
@@ -446,7 +448,12 @@ fn table_of(root: &Node) -> Option<&Node> {
 }
 
 /// Reads `over`: keys in quotes, or tables within tables.
-fn read_over(over: &Field, node: &Node, path: &str, axes: &mut Vec<Axis>) -> Result<(), Problem> {
+fn read_over(
+    over: &Field,
+    node: &Node,
+    path: &str,
+    axes: &mut Vec<SweepAxisSpec>,
+) -> Result<(), InputProblem> {
     let Value::Table(entries) = &node.value else {
         return Err(over
             .wrong_type("a table")
@@ -464,18 +471,18 @@ fn read_over(over: &Field, node: &Node, path: &str, axes: &mut Vec<Axis>) -> Res
                 read_over(over, &entry.node, &key, axes)?;
                 continue;
             }
-            Value::Text(text) => Axis::new(&key, text.trim(), origin)?,
+            Value::Text(text) => SweepAxisSpec::new(&key, text.trim(), origin)?,
             Value::List(items) if items.is_empty() => {
-                return Err(Problem::new(&origin, format!("`{key}` has no values")));
+                return Err(InputProblem::new(&origin, format!("`{key}` has no values")));
             }
             Value::List(items) => {
                 let written: Vec<String> = items.iter().map(shown).collect();
                 let range = AxisRange::List(items.clone());
-                Axis::with_range(&key, written.join(","), range, origin)?
+                SweepAxisSpec::with_range(&key, written.join(","), range, origin)?
             }
             _ => {
                 let range = AxisRange::List(vec![entry.node.clone()]);
-                Axis::with_range(&key, shown(&entry.node), range, origin)?
+                SweepAxisSpec::with_range(&key, shown(&entry.node), range, origin)?
             }
         };
         axes.push(axis);
@@ -500,7 +507,7 @@ pub fn resolved(spec: &SweepSpec) -> String {
     lines
 }
 
-fn resolved_values(axis: &Axis) -> String {
+fn resolved_values(axis: &SweepAxisSpec) -> String {
     match &axis.range {
         AxisRange::List(nodes) => {
             let values: Vec<String> = nodes.iter().map(as_toml).collect();
@@ -541,7 +548,7 @@ pub fn as_toml(node: &Node) -> String {
                 true => key.to_owned(),
                 false => toml::Value::from(key).to_string(),
             };
-            let entry = |e: &Entry| format!("{} = {}", key(&e.key), as_toml(&e.node));
+            let entry = |e: &TableEntry| format!("{} = {}", key(&e.key), as_toml(&e.node));
             let entries: Vec<String> = entries.iter().map(entry).collect();
             format!("{{ {} }}", entries.join(", "))
         }
@@ -555,13 +562,13 @@ mod tests {
     use super::*;
 
     fn numbers(argument: &str) -> Vec<f64> {
-        let axis = Axis::from_argument(argument).unwrap();
+        let axis = SweepAxisSpec::from_argument(argument).unwrap();
         let values = axis.values().unwrap();
         values.iter().map(|node| number(node).unwrap()).collect()
     }
 
     fn refused(argument: &str) -> String {
-        let axis = Axis::from_argument(argument);
+        let axis = SweepAxisSpec::from_argument(argument);
         axis.and_then(|axis| axis.values().map(drop))
             .unwrap_err()
             .message
@@ -590,7 +597,7 @@ mod tests {
     #[test]
     fn texts_lists_and_tables_are_values_too() {
         let values = |argument: &str| -> Vec<String> {
-            let axis = Axis::from_argument(argument).unwrap();
+            let axis = SweepAxisSpec::from_argument(argument).unwrap();
             axis.values().unwrap().iter().map(shown).collect()
         };
         assert_eq!(
@@ -641,7 +648,7 @@ mod tests {
         };
         let read_text = |text: &str, over: &[&str]| read(&parse(text).unwrap(), &given(over));
         let keys_and_values = |spec: &SweepSpec| -> Vec<(String, Vec<String>)> {
-            let values = |a: &Axis| a.values().unwrap().iter().map(shown).collect();
+            let values = |a: &SweepAxisSpec| a.values().unwrap().iter().map(shown).collect();
             spec.axes
                 .iter()
                 .map(|a| (a.key.clone(), values(a)))

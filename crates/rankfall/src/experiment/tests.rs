@@ -49,8 +49,8 @@ fn defaults_are_the_promised_ones() {
     let ExactData::Gaussian(data) = &experiment.data else {
         panic!("not Gaussian")
     };
-    assert_eq!(data.teacher, Teacher::Gaussian);
-    assert_eq!(data.covariance, Covariance::Identity);
+    assert_eq!(data.teacher, LinearTeacher::Gaussian);
+    assert_eq!(data.covariance, CovarianceSpec::Identity);
     assert_eq!(data.residual_noise, 0.0);
     assert!(!data.each_trajectory);
     let init = ExactInit::Gaussian {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What is in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum ColumnContent {
     /// Text.
     Text,
     /// 32-bit whole numbers.
@@ -33,7 +33,7 @@ pub enum Content {
 
 /// The values of one column for some rows.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Values {
+pub enum ColumnValues {
     /// Text.
     Text(Vec<ByteArray>),
     /// 32-bit whole numbers.
@@ -49,7 +49,7 @@ pub enum Values {
 }
 
 /// A column: its name and what is in it.
-pub type Column<'a> = (&'a str, Content);
+pub type TableColumn<'a> = (&'a str, ColumnContent);
 
 /// A Parquet file written one group of rows after the other.
 pub struct TableWriter<W: Write + Send> {
@@ -58,7 +58,7 @@ pub struct TableWriter<W: Write + Send> {
 
 impl<W: Write + Send> TableWriter<W> {
     /// Begins a file.
-    pub fn new(out: W, columns: &[Column]) -> io::Result<Self> {
+    pub fn new(out: W, columns: &[TableColumn]) -> io::Result<Self> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by(format!("rankfall {}", env!("CARGO_PKG_VERSION")))
@@ -70,8 +70,8 @@ impl<W: Write + Send> TableWriter<W> {
         })
     }
 
-    /// Appends rows, given as one [`Values`] per column in the order of the columns.
-    pub fn append(&mut self, columns: &[Values]) -> io::Result<()> {
+    /// Appends rows, given as one [`ColumnValues`] per column in the order of the columns.
+    pub fn append(&mut self, columns: &[ColumnValues]) -> io::Result<()> {
         let append = |writer: &mut SerializedFileWriter<W>| {
             let mut group = writer.next_row_group()?;
             for values in columns {
@@ -88,22 +88,22 @@ impl<W: Write + Send> TableWriter<W> {
     }
 }
 
-fn schema(columns: &[Column]) -> Result<TypePtr, ParquetError> {
+fn schema(columns: &[TableColumn]) -> Result<TypePtr, ParquetError> {
     let fields = columns.iter().map(field).collect::<Result<Vec<_>, _>>()?;
     let root = Type::group_type_builder("rankfall").with_fields(fields);
     root.build().map(Arc::new)
 }
 
-fn field((name, content): &Column) -> Result<TypePtr, ParquetError> {
+fn field((name, content): &TableColumn) -> Result<TypePtr, ParquetError> {
     let (physical, repetition) = match content {
-        Content::Text => (Physical::BYTE_ARRAY, Repetition::REQUIRED),
-        Content::Int32 => (Physical::INT32, Repetition::REQUIRED),
-        Content::NullableInt32 => (Physical::INT32, Repetition::OPTIONAL),
-        Content::Int64 => (Physical::INT64, Repetition::REQUIRED),
-        Content::Double => (Physical::DOUBLE, Repetition::REQUIRED),
-        Content::Nullable => (Physical::DOUBLE, Repetition::OPTIONAL),
+        ColumnContent::Text => (Physical::BYTE_ARRAY, Repetition::REQUIRED),
+        ColumnContent::Int32 => (Physical::INT32, Repetition::REQUIRED),
+        ColumnContent::NullableInt32 => (Physical::INT32, Repetition::OPTIONAL),
+        ColumnContent::Int64 => (Physical::INT64, Repetition::REQUIRED),
+        ColumnContent::Double => (Physical::DOUBLE, Repetition::REQUIRED),
+        ColumnContent::Nullable => (Physical::DOUBLE, Repetition::OPTIONAL),
     };
-    let text = (*content == Content::Text).then_some(LogicalType::String);
+    let text = (*content == ColumnContent::Text).then_some(LogicalType::String);
     Type::primitive_type_builder(name, physical)
         .with_repetition(repetition)
         .with_logical_type(text)
@@ -113,18 +113,20 @@ fn field((name, content): &Column) -> Result<TypePtr, ParquetError> {
 
 fn write_column<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
-    values: &Values,
+    values: &ColumnValues,
 ) -> Result<(), ParquetError> {
     let Some(mut column) = group.next_column()? else {
         return Err(ParquetError::General("more columns than declared".into()));
     };
     match values {
-        Values::Text(v) => column.typed::<ByteArrayType>().write_batch(v, None, None)?,
-        Values::Int32(v) => column.typed::<Int32Type>().write_batch(v, None, None)?,
-        Values::Int64(v) => column.typed::<Int64Type>().write_batch(v, None, None)?,
-        Values::Double(v) => column.typed::<DoubleType>().write_batch(v, None, None)?,
-        Values::NullableInt32(v) => write_nullable(column.typed::<Int32Type>(), v.iter().copied())?,
-        Values::Nullable(v) => {
+        ColumnValues::Text(v) => column.typed::<ByteArrayType>().write_batch(v, None, None)?,
+        ColumnValues::Int32(v) => column.typed::<Int32Type>().write_batch(v, None, None)?,
+        ColumnValues::Int64(v) => column.typed::<Int64Type>().write_batch(v, None, None)?,
+        ColumnValues::Double(v) => column.typed::<DoubleType>().write_batch(v, None, None)?,
+        ColumnValues::NullableInt32(v) => {
+            write_nullable(column.typed::<Int32Type>(), v.iter().copied())?
+        }
+        ColumnValues::Nullable(v) => {
             let finite = v.iter().map(|x| x.filter(|x| x.is_finite()));
             write_nullable(column.typed::<DoubleType>(), finite)?
         }
@@ -145,7 +147,7 @@ fn write_nullable<T: DataType>(
 /// Reads all rows of a file that must have these columns, each through a function.
 pub fn read<T>(
     bytes: Vec<u8>,
-    columns: &[Column],
+    columns: &[TableColumn],
     row: impl Fn(&[Field]) -> Option<T>,
 ) -> io::Result<Vec<T>> {
     guarded(|| {
@@ -161,7 +163,7 @@ pub fn read<T>(
     })
 }
 
-fn check_columns(reader: &SerializedFileReader<Bytes>, columns: &[Column]) -> io::Result<()> {
+fn check_columns(reader: &SerializedFileReader<Bytes>, columns: &[TableColumn]) -> io::Result<()> {
     let descriptor = reader.metadata().file_metadata().schema_descr_ptr();
     let found: Vec<&str> = descriptor.columns().iter().map(|c| c.name()).collect();
     let wanted: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();

@@ -1,6 +1,6 @@
 //! `series.parquet`: statistics of every observable of every dynamics at every save time.
 
-use super::columns::{self, Column, Content, TableWriter, Values};
+use super::columns::{self, ColumnContent, ColumnValues, TableColumn, TableWriter};
 use super::schema_one;
 use parquet::data_type::ByteArray;
 use parquet::record::Field;
@@ -8,20 +8,20 @@ use rankfall_report::record::SeriesRow;
 use std::io::{self, Write};
 
 /// The columns, in order.
-const COLUMNS: &[Column] = &[
-    ("dynamics", Content::Text),
-    ("observable", Content::Text),
-    ("layer", Content::NullableInt32),
-    ("index", Content::Int32),
-    ("time", Content::Double),
-    ("mean", Content::Nullable),
-    ("std_error", Content::Nullable),
-    ("q05", Content::Nullable),
-    ("q25", Content::Nullable),
-    ("q50", Content::Nullable),
-    ("q75", Content::Nullable),
-    ("q95", Content::Nullable),
-    ("law", Content::Nullable),
+const COLUMNS: &[TableColumn] = &[
+    ("dynamics", ColumnContent::Text),
+    ("observable", ColumnContent::Text),
+    ("layer", ColumnContent::NullableInt32),
+    ("index", ColumnContent::Int32),
+    ("time", ColumnContent::Double),
+    ("mean", ColumnContent::Nullable),
+    ("std_error", ColumnContent::Nullable),
+    ("q05", ColumnContent::Nullable),
+    ("q25", ColumnContent::Nullable),
+    ("q50", ColumnContent::Nullable),
+    ("q75", ColumnContent::Nullable),
+    ("q95", ColumnContent::Nullable),
+    ("law", ColumnContent::Nullable),
 ];
 
 /// Where the column stands that schema 1 had not.
@@ -42,19 +42,19 @@ pub fn write<W: Write + Send>(rows: &[SeriesRow], out: W) -> io::Result<()> {
     table.finish()?.flush()
 }
 
-fn columns_of(rows: &[SeriesRow]) -> Vec<Values> {
+fn columns_of(rows: &[SeriesRow]) -> Vec<ColumnValues> {
     let text = |of: fn(&SeriesRow) -> &str| {
-        Values::Text(rows.iter().map(|r| ByteArray::from(of(r))).collect())
+        ColumnValues::Text(rows.iter().map(|r| ByteArray::from(of(r))).collect())
     };
     let nullable =
-        |of: fn(&SeriesRow) -> Option<f64>| Values::Nullable(rows.iter().map(of).collect());
+        |of: fn(&SeriesRow) -> Option<f64>| ColumnValues::Nullable(rows.iter().map(of).collect());
     let whole = |x: u32| i32::try_from(x).unwrap_or(i32::MAX);
     vec![
         text(|r| &r.dynamics),
         text(|r| &r.observable),
-        Values::NullableInt32(rows.iter().map(|r| r.layer.map(whole)).collect()),
-        Values::Int32(rows.iter().map(|r| whole(r.index)).collect()),
-        Values::Double(rows.iter().map(|r| r.time).collect()),
+        ColumnValues::NullableInt32(rows.iter().map(|r| r.layer.map(whole)).collect()),
+        ColumnValues::Int32(rows.iter().map(|r| whole(r.index)).collect()),
+        ColumnValues::Double(rows.iter().map(|r| r.time).collect()),
         nullable(|r| r.mean),
         nullable(|r| r.std_error),
         nullable(|r| r.q05),
@@ -224,7 +224,9 @@ pub(super) mod tests {
     fn another_table_is_refused() {
         let mut bytes = Vec::new();
         let mut table = TableWriter::new(&mut bytes, &COLUMNS[..1]).unwrap();
-        table.append(&[Values::Text(vec!["x".into()])]).unwrap();
+        table
+            .append(&[ColumnValues::Text(vec!["x".into()])])
+            .unwrap();
         table.finish().unwrap();
         let error = read(bytes).unwrap_err().to_string();
         assert!(error.contains("its columns are dynamics, not"), "{error}");

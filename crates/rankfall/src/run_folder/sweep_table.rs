@@ -1,9 +1,9 @@
 //! `sweep.parquet`: one row per point, dynamics, metric and index, with the point's coordinates.
 
-use super::columns::{self, Column, Content, TableWriter, Values};
+use super::columns::{self, ColumnContent, ColumnValues, TableColumn, TableWriter};
 use crate::experiment::sweep;
 use crate::sweep::metrics::{Metric, MetricRow};
-use crate::sweep::plan::Plan;
+use crate::sweep::plan::SweepPlan;
 use crate::sweep::schedule::UnitRows;
 use parquet::data_type::ByteArray;
 use parquet::record::Field;
@@ -19,7 +19,7 @@ type Row<'a> = (u64, u32, &'a MetricRow);
 ///
 /// # Errors
 /// The writer's reason.
-pub fn write<W: Write + Send>(plan: &Plan, rows: &UnitRows, out: W) -> io::Result<()> {
+pub fn write<W: Write + Send>(plan: &SweepPlan, rows: &UnitRows, out: W) -> io::Result<()> {
     let columns = columns(plan);
     let mut table = TableWriter::new(out, &columns)?;
     let mut group: Vec<Row> = Vec::new();
@@ -37,21 +37,21 @@ pub fn write<W: Write + Send>(plan: &Plan, rows: &UnitRows, out: W) -> io::Resul
 }
 
 /// The columns, in order.
-fn columns(plan: &Plan) -> Vec<Column<'_>> {
+fn columns(plan: &SweepPlan) -> Vec<TableColumn<'_>> {
     let axes = plan.spec.axes.iter().enumerate();
-    let coordinates: Vec<Column> = axes
+    let coordinates: Vec<TableColumn> = axes
         .map(|(at, axis)| (axis.key.as_str(), content(plan, at)))
         .collect();
     [
-        &[("point", Content::Int64)],
+        &[("point", ColumnContent::Int64)],
         &coordinates[..],
         &[
-            ("dynamics", Content::Text),
-            ("metric", Content::Text),
-            ("index", Content::Int32),
-            ("value", Content::Nullable),
-            ("std_error", Content::Nullable),
-            ("prediction", Content::Nullable),
+            ("dynamics", ColumnContent::Text),
+            ("metric", ColumnContent::Text),
+            ("index", ColumnContent::Int32),
+            ("value", ColumnContent::Nullable),
+            ("std_error", ColumnContent::Nullable),
+            ("prediction", ColumnContent::Nullable),
         ],
     ]
     .concat()
@@ -61,7 +61,7 @@ fn columns(plan: &Plan) -> Vec<Column<'_>> {
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn read(plan: &Plan, bytes: Vec<u8>) -> io::Result<UnitRows> {
+pub fn read(plan: &SweepPlan, bytes: Vec<u8>) -> io::Result<UnitRows> {
     let all = columns::read(bytes, &columns(plan), |fields| row(plan, fields))?;
     let mut rows = UnitRows::new();
     for (key, row) in all {
@@ -71,7 +71,7 @@ pub fn read(plan: &Plan, bytes: Vec<u8>) -> io::Result<UnitRows> {
 }
 
 /// A row, if every value has the type of its column and belongs to the sweep.
-fn row(plan: &Plan, fields: &[Field]) -> Option<((u64, u32), MetricRow)> {
+fn row(plan: &SweepPlan, fields: &[Field]) -> Option<((u64, u32), MetricRow)> {
     let Some(Field::Long(point)) = fields.first() else {
         return None;
     };
@@ -104,25 +104,30 @@ fn row(plan: &Plan, fields: &[Field]) -> Option<((u64, u32), MetricRow)> {
 }
 
 /// Numbers where all values of an axis are numbers, else text.
-fn content(plan: &Plan, axis: usize) -> Content {
-    let is_number = |p: &crate::sweep::plan::Point| sweep::number(&p.coordinates[axis]).is_some();
+fn content(plan: &SweepPlan, axis: usize) -> ColumnContent {
+    let is_number =
+        |p: &crate::sweep::plan::SweepPoint| sweep::number(&p.coordinates[axis]).is_some();
     if plan.points.iter().all(is_number) {
-        Content::Double
+        ColumnContent::Double
     } else {
-        Content::Text
+        ColumnContent::Text
     }
 }
 
-fn columns_of(plan: &Plan, columns: &[(&str, Content)], rows: &[Row]) -> Vec<Values> {
+fn columns_of(
+    plan: &SweepPlan,
+    columns: &[(&str, ColumnContent)],
+    rows: &[Row],
+) -> Vec<ColumnValues> {
     let node = |row: &Row, axis: usize| &plan.points[row.0 as usize].coordinates[axis];
     let coordinate = |axis: usize| match columns[axis + 1].1 {
-        Content::Double => {
+        ColumnContent::Double => {
             let number = |row: &Row| sweep::number(node(row, axis)).unwrap_or(f64::NAN);
-            Values::Double(rows.iter().map(number).collect())
+            ColumnValues::Double(rows.iter().map(number).collect())
         }
         _ => {
             let text = |row: &Row| ByteArray::from(sweep::shown(node(row, axis)).as_str());
-            Values::Text(rows.iter().map(text).collect())
+            ColumnValues::Text(rows.iter().map(text).collect())
         }
     };
     let label = |row: &Row| {
@@ -131,15 +136,17 @@ fn columns_of(plan: &Plan, columns: &[(&str, Content)], rows: &[Row]) -> Vec<Val
     };
     let metric = |row: &Row| ByteArray::from(row.2.metric.name());
     let index = |row: &Row| i32::try_from(row.2.index).unwrap_or(i32::MAX);
-    let mut values = vec![Values::Int64(rows.iter().map(|row| row.0 as i64).collect())];
+    let mut values = vec![ColumnValues::Int64(
+        rows.iter().map(|row| row.0 as i64).collect(),
+    )];
     values.extend((0..plan.spec.axes.len()).map(coordinate));
     values.extend([
-        Values::Text(rows.iter().map(label).collect()),
-        Values::Text(rows.iter().map(metric).collect()),
-        Values::Int32(rows.iter().map(index).collect()),
-        Values::Nullable(rows.iter().map(|row| row.2.value).collect()),
-        Values::Nullable(rows.iter().map(|row| row.2.std_error).collect()),
-        Values::Nullable(rows.iter().map(|row| row.2.prediction).collect()),
+        ColumnValues::Text(rows.iter().map(label).collect()),
+        ColumnValues::Text(rows.iter().map(metric).collect()),
+        ColumnValues::Int32(rows.iter().map(index).collect()),
+        ColumnValues::Nullable(rows.iter().map(|row| row.2.value).collect()),
+        ColumnValues::Nullable(rows.iter().map(|row| row.2.std_error).collect()),
+        ColumnValues::Nullable(rows.iter().map(|row| row.2.prediction).collect()),
     ]);
     values
 }

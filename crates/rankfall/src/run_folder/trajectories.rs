@@ -1,7 +1,7 @@
 //! `trajectories.parquet`: every observable of every trajectory, written as they come.
 
 use super::atomic::AtomicFile;
-use super::columns::{Column, Content, TableWriter, Values};
+use super::columns::{ColumnContent, ColumnValues, TableColumn, TableWriter};
 use crate::failure::Failure;
 use parquet::data_type::ByteArray;
 use rankfall_report::observable::Observable;
@@ -23,14 +23,14 @@ pub struct TrajectoryRow<'a> {
 }
 
 /// The columns, in order.
-const COLUMNS: &[Column] = &[
-    ("dynamics", Content::Text),
-    ("trajectory", Content::Int64),
-    ("observable", Content::Text),
-    ("layer", Content::NullableInt32),
-    ("index", Content::Int32),
-    ("time", Content::Double),
-    ("value", Content::Nullable),
+const COLUMNS: &[TableColumn] = &[
+    ("dynamics", ColumnContent::Text),
+    ("trajectory", ColumnContent::Int64),
+    ("observable", ColumnContent::Text),
+    ("layer", ColumnContent::NullableInt32),
+    ("index", ColumnContent::Int32),
+    ("time", ColumnContent::Double),
+    ("value", ColumnContent::Nullable),
 ];
 
 /// Writes the file; it is there only after [`TrajectoriesWriter::finish`].
@@ -74,21 +74,21 @@ impl TrajectoriesWriter {
     }
 }
 
-fn columns_of(rows: &[TrajectoryRow<'_>]) -> Vec<Values> {
+fn columns_of(rows: &[TrajectoryRow<'_>]) -> Vec<ColumnValues> {
     let whole = |x: u32| i32::try_from(x).unwrap_or(i32::MAX);
     let layer = |r: &TrajectoryRow<'_>| r.observable.layer.map(whole);
     let index = |r: &TrajectoryRow<'_>| whole(r.observable.index);
     let trajectory = |r: &TrajectoryRow<'_>| i64::try_from(r.trajectory).unwrap_or(i64::MAX);
     let text =
-        |of: fn(&TrajectoryRow<'_>) -> ByteArray| Values::Text(rows.iter().map(of).collect());
+        |of: fn(&TrajectoryRow<'_>) -> ByteArray| ColumnValues::Text(rows.iter().map(of).collect());
     vec![
         text(|r| r.dynamics.into()),
-        Values::Int64(rows.iter().map(trajectory).collect()),
+        ColumnValues::Int64(rows.iter().map(trajectory).collect()),
         text(|r| r.observable.name.as_str().into()),
-        Values::NullableInt32(rows.iter().map(layer).collect()),
-        Values::Int32(rows.iter().map(index).collect()),
-        Values::Double(rows.iter().map(|r| r.time).collect()),
-        Values::Nullable(rows.iter().map(|r| r.value).collect()),
+        ColumnValues::NullableInt32(rows.iter().map(layer).collect()),
+        ColumnValues::Int32(rows.iter().map(index).collect()),
+        ColumnValues::Double(rows.iter().map(|r| r.time).collect()),
+        ColumnValues::Nullable(rows.iter().map(|r| r.value).collect()),
     ]
 }
 

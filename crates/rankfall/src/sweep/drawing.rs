@@ -1,12 +1,12 @@
 //! The figures and the report of a sweep, from its plan and its rows.
 
 use super::metrics::{Metric, MetricRow};
-use super::plan::Plan;
+use super::plan::SweepPlan;
 use super::record::SweepSummary;
 use super::schedule::UnitRows;
 use super::settings::{Mean, Settings};
 use crate::experiment::document::Node;
-use crate::experiment::sweep::{self, Axis, AxisRange, Design};
+use crate::experiment::sweep::{self, AxisRange, Design, SweepAxisSpec};
 use crate::results::Drawing;
 use crate::run_folder::{EXPERIMENT, REPORT};
 use rankfall_report::sweep::{SweepAxis, SweepMetric, SweepTable};
@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// Draws figures and report, and notes why what is not drawn is not.
 pub fn draw(
-    plan: &Plan,
+    plan: &SweepPlan,
     rows: &UnitRows,
     summary: &SweepSummary,
     resolved: &str,
@@ -76,8 +76,8 @@ pub fn draw(
 const MOST_DRAWN: usize = 1000;
 
 /// Why there is no figure of a sweep, where there is none.
-fn why_not_drawn(plan: &Plan, settings: &Settings) -> Option<String> {
-    let values = |axis: &Axis| axis.values().map_or(0, |values| values.len());
+fn why_not_drawn(plan: &SweepPlan, settings: &Settings) -> Option<String> {
+    let values = |axis: &SweepAxisSpec| axis.values().map_or(0, |values| values.len());
     if plan.spec.design != Design::Grid {
         let words = "the points are drawn at random and no grid: all numbers are in sweep.parquet";
         return Some(words.to_owned());
@@ -91,7 +91,7 @@ fn why_not_drawn(plan: &Plan, settings: &Settings) -> Option<String> {
 }
 
 /// What one dynamics did over the grid.
-fn table(plan: &Plan, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepTable {
+fn table(plan: &SweepPlan, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepTable {
     let axes = settings.axes(plan);
     let of_all = SHOWN
         .iter()
@@ -109,7 +109,7 @@ fn has_values(metric: &SweepMetric) -> bool {
     metric.values.iter().any(Option::is_some)
 }
 
-fn axis(axis: &Axis, all: &[&Axis]) -> SweepAxis {
+fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
     let nodes = axis.values().unwrap_or_default();
     let numbers: Option<Vec<f64>> = nodes.iter().map(sweep::number).collect();
     let name = label(axis);
@@ -142,7 +142,7 @@ fn numbered(nodes: &[Node]) -> String {
 }
 
 /// Logarithmic ranges, and lists that span two decades.
-fn is_log(axis: &Axis, values: &[f64]) -> bool {
+fn is_log(axis: &SweepAxisSpec, values: &[f64]) -> bool {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(0.0, f64::max);
     match axis.range {
@@ -152,7 +152,7 @@ fn is_log(axis: &Axis, values: &[f64]) -> bool {
 }
 
 /// What figures call an axis.
-fn label(axis: &Axis) -> String {
+fn label(axis: &SweepAxisSpec) -> String {
     let name = axis.key.rsplit('.').next().unwrap_or_default();
     let words = match name {
         "step_size" => "step size η",

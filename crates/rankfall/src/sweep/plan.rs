@@ -1,8 +1,10 @@
 //! The points of a sweep: what varies put into the experiment, each point checked as a whole.
 
 use crate::estimate;
-use crate::experiment::document::{Node, Origin, Problem};
-use crate::experiment::sweep::{self, Axis, Design, MOST_POINTS, SweepArgumentsRead, SweepSpec};
+use crate::experiment::document::{InputProblem, Node, Origin};
+use crate::experiment::sweep::{
+    self, Design, MOST_POINTS, SweepArgumentsRead, SweepAxisSpec, SweepSpec,
+};
 use crate::experiment::{EngineInput, Experiment, set};
 use crate::failure::Failure;
 use crate::save_plan::{SavePlan, Spacing};
@@ -12,7 +14,7 @@ use std::path::Path;
 
 /// One point of a sweep.
 #[derive(Clone, Debug)]
-pub struct Point {
+pub struct SweepPoint {
     /// The values of the axes there, in their order.
     pub coordinates: Vec<Node>,
     /// The experiment with these values, as its engine takes it.
@@ -32,14 +34,14 @@ pub struct Work {
 
 /// All points of a sweep.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct SweepPlan {
     /// What varies.
     pub spec: SweepSpec,
     /// The points, in order.
-    pub points: Vec<Point>,
+    pub points: Vec<SweepPoint>,
 }
 
-impl Plan {
+impl SweepPlan {
     /// The points of an experiment with a `[sweep]` table, or with `--over`.
     ///
     /// `source` names the file in messages; relative paths in it are taken from `folder`.
@@ -53,14 +55,14 @@ impl Plan {
         folder: &Path,
         given: &SweepArgumentsRead,
     ) -> Result<Self, Failure> {
-        let wrong = |problem: Problem| problem.in_file(source);
+        let wrong = |problem: InputProblem| problem.in_file(source);
         let spec = sweep::read(root, given).map_err(wrong)?;
         let coordinates = match spec.design {
             Design::Grid => grid(&spec.axes).map_err(wrong)?,
             Design::Random { points } => random(&spec.axes, points, seed_of(root)),
         };
         let count = coordinates.len();
-        let mut points: Vec<Point> = Vec::with_capacity(count);
+        let mut points: Vec<SweepPoint> = Vec::with_capacity(count);
         for (index, coordinates) in coordinates.into_iter().enumerate() {
             let read = point(root, folder, &spec, index, &coordinates);
             let experiment = read.map_err(|problem| {
@@ -77,19 +79,19 @@ impl Plan {
                 let message = "a sweep cannot vary the name or the number of dynamics";
                 return Err(Failure::input(format!("{source}: {message}")));
             }
-            points.push(Point {
+            points.push(SweepPoint {
                 coordinates,
                 experiment,
                 work: Vec::new(),
             });
         }
-        let plan = Plan { spec, points };
+        let plan = SweepPlan { spec, points };
         plan.refuse_idle_axes(root, folder).map_err(wrong)?;
         Ok(plan)
     }
 
     /// Refuses an axis on which no result of a sweep depends: that of `run.save`, for instance.
-    fn refuse_idle_axes(&self, root: &Node, folder: &Path) -> Result<(), Problem> {
+    fn refuse_idle_axes(&self, root: &Node, folder: &Path) -> Result<(), InputProblem> {
         let Some(first) = self.points.first() else {
             return Ok(());
         };
@@ -120,7 +122,7 @@ impl Plan {
     /// The experiment of the first point: what all have in common can be read off it.
     ///
     /// # Errors
-    /// Exit code 2 for a plan without points, which [`Plan::new`] does not make.
+    /// Exit code 2 for a plan without points, which [`SweepPlan::new`] does not make.
     pub fn first(&self) -> Result<&EngineInput, Failure> {
         let first = self.points.first();
         first
@@ -174,7 +176,7 @@ fn measured(mut experiment: EngineInput) -> EngineInput {
 }
 
 /// Every combination, the last axis fastest.
-fn grid(axes: &[Axis]) -> Result<Vec<Vec<Node>>, Problem> {
+fn grid(axes: &[SweepAxisSpec]) -> Result<Vec<Vec<Node>>, InputProblem> {
     let mut points: Vec<Vec<Node>> = vec![Vec::new()];
     for axis in axes {
         let values = axis.values()?;
@@ -195,7 +197,7 @@ fn grid(axes: &[Axis]) -> Result<Vec<Vec<Node>>, Problem> {
 }
 
 /// Independent uniform draws along each axis: point i is the same however many there are.
-fn random(axes: &[Axis], points: u64, seed: u64) -> Vec<Vec<Node>> {
+fn random(axes: &[SweepAxisSpec], points: u64, seed: u64) -> Vec<Vec<Node>> {
     let key = StreamKey::new(seed, Purpose::SweepDesign, 0);
     let point = |index: u64| {
         let mut draws = key.reader(index, 0);
@@ -228,7 +230,7 @@ fn point(
     spec: &SweepSpec,
     index: usize,
     coordinates: &[Node],
-) -> Result<EngineInput, Problem> {
+) -> Result<EngineInput, InputProblem> {
     let mut root = root.clone();
     for (axis, value) in spec.axes.iter().zip(coordinates) {
         if spec.vary_seed && axis.key == "run.seed" {
@@ -247,7 +249,7 @@ fn point(
     let mut experiment = Experiment::from_tree(&root, folder)?.engine_at(&root)?;
     if experiment.run().keep_trajectories {
         let message = "`run.keep_trajectories` is true, and a sweep keeps none";
-        return Err(Problem::new(&Origin::Whole, message).hint("leave it out"));
+        return Err(InputProblem::new(&Origin::Whole, message).hint("leave it out"));
     }
     // Forces take room and time, and no metric is about them.
     experiment.run_mut().force_balance = None;
@@ -258,14 +260,15 @@ fn point(
     Ok(experiment)
 }
 
-fn named(index: usize, count: usize, axes: &[Axis], coordinates: &[Node]) -> String {
-    let value = |(axis, value): (&Axis, &Node)| format!("{} = {}", axis.key, sweep::shown(value));
+fn named(index: usize, count: usize, axes: &[SweepAxisSpec], coordinates: &[Node]) -> String {
+    let value =
+        |(axis, value): (&SweepAxisSpec, &Node)| format!("{} = {}", axis.key, sweep::shown(value));
     let values: Vec<String> = axes.iter().zip(coordinates).map(value).collect();
     format!("point {} of {count} ({})", index + 1, values.join(", "))
 }
 
 /// What is wrong with a point: its name instead of a `--set` that nobody gave.
-fn of_point(problem: Problem, source: &str, named: &str) -> Failure {
+fn of_point(problem: InputProblem, source: &str, named: &str) -> Failure {
     let (message, hint) = (problem.message.clone(), problem.hint.clone());
     match problem.origin {
         Origin::Set { .. } | Origin::Whole => {
@@ -289,7 +292,7 @@ mod tests {
         outputs = 2\n[network]\nwidth = 5\n[[dynamics]]\nkind = \"sgd\"\n[[dynamics]]\n\
         kind = \"gradient-flow\"\n[run]\ntime = 1\n";
 
-    fn plan_of(text: &str, over: &[&str], points: Option<u64>) -> Result<Plan, Failure> {
+    fn plan_of(text: &str, over: &[&str], points: Option<u64>) -> Result<SweepPlan, Failure> {
         let root = tree(text, &[]).unwrap();
         let given = SweepArgumentsRead {
             over: over.iter().map(|s| (*s).to_owned()).collect(),
@@ -297,10 +300,10 @@ mod tests {
             points,
             vary_seed: false,
         };
-        Plan::new(&root, "s.toml", Path::new("/"), &given)
+        SweepPlan::new(&root, "s.toml", Path::new("/"), &given)
     }
 
-    fn exact(point: &Point) -> &ExactExperiment {
+    fn exact(point: &SweepPoint) -> &ExactExperiment {
         match &point.experiment {
             EngineInput::Exact(exact) => exact,
             EngineInput::Dense(_, why) => panic!("{why}"),
@@ -319,7 +322,7 @@ mod tests {
             None,
         );
         let plan = plan.unwrap();
-        let at = |p: &Point| (exact(p).network.width, p.coordinates.len());
+        let at = |p: &SweepPoint| (exact(p).network.width, p.coordinates.len());
         assert_eq!(plan.points.len(), 6);
         assert_eq!(at(&plan.points[2]), (5, 2));
         assert_eq!(at(&plan.points[3]), (6, 2));

@@ -2,7 +2,7 @@
 //! and those that are more than one core's share of all get several.
 
 use super::metrics::{self, MetricRow, Predictions};
-use super::plan::{Plan, Work};
+use super::plan::{SweepPlan, Work};
 use crate::checkpoint::{self, Owner};
 use crate::dense;
 use crate::experiment::EngineInput;
@@ -65,9 +65,9 @@ impl Unit {
 }
 
 /// A sweep being run.
-pub struct Schedule<'a> {
+pub struct SweepSchedule<'a> {
     /// Its points.
-    pub plan: &'a Plan,
+    pub plan: &'a SweepPlan,
     /// Its data.
     pub cache: &'a DataCache,
     /// Where its checkpoint goes, and whom it belongs to; none where it is run in memory.
@@ -148,7 +148,7 @@ impl Drop for Present<'_> {
     }
 }
 
-impl Schedule<'_> {
+impl SweepSchedule<'_> {
     /// Runs what the checkpoint has not finished; rows of all units and wall seconds.
     ///
     /// # Errors

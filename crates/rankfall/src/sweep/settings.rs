@@ -1,9 +1,9 @@
 //! The settings of a sweep: its points, with those that differ in their seed alone taken together.
 
 use super::metrics::MetricRow;
-use super::plan::Plan;
+use super::plan::SweepPlan;
 use super::schedule::UnitRows;
-use crate::experiment::sweep::{Axis, Design};
+use crate::experiment::sweep::{Design, SweepAxisSpec};
 
 /// The key whose values are averaged over.
 pub const SEED: &str = "run.seed";
@@ -30,7 +30,7 @@ pub struct Settings {
 
 impl Settings {
     /// Those of a plan. Only a grid has several seeds at one setting.
-    pub fn of(plan: &Plan) -> Self {
+    pub fn of(plan: &SweepPlan) -> Self {
         let lengths = plan
             .spec
             .axes
@@ -57,7 +57,7 @@ impl Settings {
     }
 
     /// The axes that are left: all but that of the seeds.
-    pub fn axes<'p>(&self, plan: &'p Plan) -> Vec<&'p Axis> {
+    pub fn axes<'p>(&self, plan: &'p SweepPlan) -> Vec<&'p SweepAxisSpec> {
         let averaged = self.seeds.is_some();
         let axes = plan.spec.axes.iter();
         axes.filter(|axis| !(averaged && axis.key == SEED))
@@ -119,12 +119,12 @@ mod tests {
     const BASE: &str = "name = \"s\"\n[data]\nkind = \"gaussian\"\nsamples = 10\ninputs = 3\n\
         outputs = 2\n[network]\nwidth = 5\n[[dynamics]]\nkind = \"sgd\"\n[run]\ntime = 1\n";
 
-    fn plan(over: &[&str]) -> Plan {
+    fn plan(over: &[&str]) -> SweepPlan {
         let given = SweepArgumentsRead {
             over: over.iter().map(|s| (*s).to_owned()).collect(),
             ..SweepArgumentsRead::default()
         };
-        Plan::new(&tree(BASE, &[]).unwrap(), "s.toml", Path::new("/"), &given).unwrap()
+        SweepPlan::new(&tree(BASE, &[]).unwrap(), "s.toml", Path::new("/"), &given).unwrap()
     }
 
     fn loss(value: Option<f64>) -> Vec<MetricRow> {

@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::block_layout::{ROWS, packed};
-use super::block_moments::{RowMoments, Sum};
+use super::block_moments::{RowMoments, RowSum};
 use super::moments::{CentredMoments, Gram, GramError};
 
 /// Sums rows into a [`Gram`] in one pass, stably.
@@ -30,9 +30,9 @@ pub struct GramAccumulator {
     outputs: usize,
     /// Rows in `mean` and `moment`; those waiting in `block` are not counted.
     rows: u64,
-    mean: Vec<Sum>,
+    mean: Vec<RowSum>,
     /// Centred co-moments Σ (z − z̄)(z − z̄)ᵀ of z = (x, y), packed lower triangle.
-    moment: Vec<Sum>,
+    moment: Vec<RowSum>,
     /// Rows not yet reduced, one column after the other, `ROWS` apart.
     block: Vec<f64>,
     filled: usize,
@@ -46,8 +46,8 @@ impl GramAccumulator {
             inputs,
             outputs,
             rows: 0,
-            mean: vec![Sum::default(); columns],
-            moment: vec![Sum::default(); packed(columns, 0)],
+            mean: vec![RowSum::default(); columns],
+            moment: vec![RowSum::default(); packed(columns, 0)],
             block: vec![0.0; columns * ROWS],
             filled: 0,
         }

@@ -1,7 +1,7 @@
 //! Networks of all shapes: which engine runs them and why, how they start, copies, refusals.
 
 use super::*;
-use crate::experiment::document::Problem;
+use crate::experiment::document::InputProblem;
 use rankfall_core::model::dynamics::Kind;
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::noise::Noise;
@@ -25,7 +25,7 @@ batch_size = 5
 steps = 100
 "#;
 
-fn read(text: &str, sets: &[&str]) -> Result<Experiment, Problem> {
+fn read(text: &str, sets: &[&str]) -> Result<Experiment, InputProblem> {
     let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
     tree(text, &sets).and_then(|root| Experiment::from_tree(&root, Path::new("/folder")))
 }
