@@ -266,6 +266,9 @@ fn line(file: &mut String, key: &Key, keys: &SectionKeys, value: Option<&Value>,
     if !matches!(key.takes.choices(), [] | ["identity" | "auto"]) || key.name == "kind" {
         about += &format!(": {}", schema::words(&key.takes, keys).replace('`', ""));
     }
+    if !key.engine.is_empty() {
+        about += &format!(" ({} engine)", key.engine);
+    }
     let is_shown = value.is_none() && key.example.is_empty();
     match (key.otherwise, key.default) {
         _ if key.required || is_shown => {}

@@ -156,11 +156,20 @@ impl Origin {
     }
 }
 
-/// An argument with carets under its value, or under all of it.
+/// An argument with carets under its value, or under its key where no value is meant.
 fn of_argument(option: &str, argument: &str, value: &str) -> String {
-    let key = argument.strip_suffix(value).filter(|_| !value.is_empty());
-    let before = option.chars().count() + key.map_or(0, |key| key.chars().count());
-    excerpt("", &format!("{option}{argument}"), before, usize::MAX)
+    let (before, length) = match argument.strip_suffix(value) {
+        Some(key) if !value.is_empty() => (key.chars().count(), usize::MAX),
+        _ => (
+            0,
+            argument
+                .split('=')
+                .next()
+                .map_or(0, |key| key.chars().count()),
+        ),
+    };
+    let text = format!("{option}{argument}");
+    excerpt("", &text, option.chars().count() + before, length)
 }
 
 /// Characters of a line that are shown, the place among them.

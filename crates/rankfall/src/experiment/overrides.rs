@@ -84,9 +84,16 @@ fn locate<'n>(
 fn entry<'n>(entries: &'n mut Vec<TableEntry>, key: &str, origin: &Origin) -> &'n mut Node {
     let at = entries.iter().position(|e| e.key == key);
     let at = at.unwrap_or_else(|| {
+        let of_key = match origin {
+            Origin::Set { argument, .. } => Origin::Set {
+                argument: argument.clone(),
+                value: String::new(),
+            },
+            other => other.clone(),
+        };
         entries.push(TableEntry {
             key: key.to_owned(),
-            origin: origin.clone(),
+            origin: of_key,
             node: Node {
                 value: Value::Table(Vec::new()),
                 origin: origin.clone(),
