@@ -293,3 +293,82 @@ fn wrong_lists_and_claims_of_the_other_list_are_told_apart() {
         &["not on good.toml", "leave the file out"],
     );
 }
+
+/// Three linear layers under label noise and mini-batches, the first stack wide enough for a determinant.
+const LAYERS: &str = r#"name = "deep"
+[data]
+kind = "gaussian"
+samples = 20
+inputs = 3
+outputs = 2
+residual_noise = 0.2
+[network]
+layers = [3, 7, 4, 2]
+init = { kind = "gaussian", scale = 0.4 }
+[[dynamics]]
+kind = "gradient-descent"
+step_size = 0.02
+[[dynamics]]
+label = "label noise"
+kind = "label-noise-gradient-descent"
+step_size = 0.02
+label_noise = 1.0
+[[dynamics]]
+label = "SGD"
+kind = "sgd"
+step_size = 0.02
+batch_size = 4
+label_noise = 1.0
+[run]
+steps = 500
+"#;
+
+/// A network given by its layers: what can be told of any network is measured on it, and the others say why
+/// they do not apply.
+#[test]
+fn a_network_given_by_layers_is_measured() {
+    let place = Place::new();
+    place.write("deep.toml", LAYERS);
+    let record = claims(&place.succeeds(&["verify", "deep.toml", "--json", "-q"]));
+    let list = record["claims"].as_array().unwrap();
+    let verdicts: Vec<(&str, &str)> = list
+        .iter()
+        .map(|c| (c["id"].as_str().unwrap(), c["verdict"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("network-step-determinant", "holds"),
+        ("network-label-noise", "holds"),
+    ];
+    assert_eq!(verdicts[..2], expected, "{}", list[1]);
+    let (id, verdict) = verdicts[2];
+    assert!(id == "network-drift" && verdict != "fails", "{}", list[2]);
+    assert_eq!(list[2]["comparisons"].as_array().unwrap().len(), 5);
+    for claim in &list[3..] {
+        assert_eq!(claim["verdict"], "does not apply", "{claim}");
+        assert!(claim["reason"].as_str().unwrap().starts_with("it is about"));
+    }
+    assert!(verdicts.iter().any(|(id, _)| *id == "determinant-law"));
+    let setting = record["setting"].as_str().unwrap();
+    assert!(setting.contains("3–7–4–2"), "{setting}");
+    let only = ["verify", "deep.toml", "--suite", "exact"];
+    place.refuses(&only, &["not on deep.toml", "leave out --suite exact"]);
+}
+
+/// Rectifiers have no determinant of layers, and momentum leaves nothing to be told.
+#[test]
+fn claims_that_do_not_apply_to_a_network_say_why() {
+    let place = Place::new();
+    let bent = LAYERS.replace("[3, 7, 4, 2]", "[3, 7, 4, 2]\nactivation = \"relu\"");
+    let heavy = bent.replace("label_noise = 1.0", "label_noise = 1.0\nmomentum = 0.5");
+    place.write("heavy.toml", heavy);
+    let only = ["network-step-determinant", "network-drift"];
+    let only: Vec<&str> = only.iter().flat_map(|id| ["--only", id]).collect();
+    let arguments = [&["verify", "heavy.toml", "--json", "-q"], &only[..]].concat();
+    let record = claims(&place.succeeds(&arguments));
+    let reasons = ["linear layers", "momentum"];
+    for (claim, reason) in record["claims"].as_array().unwrap().iter().zip(reasons) {
+        assert_eq!(claim["verdict"], "does not apply");
+        let says = claim["reason"].as_str().unwrap();
+        assert!(says.contains(reason), "{says}");
+    }
+}

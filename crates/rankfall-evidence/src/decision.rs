@@ -7,7 +7,7 @@
 //! α/C of the family-wise rate α = 1 %: the interval is θ̂ ± t s with P(|T_m| > t) = α/C. By
 //! Bonferroni's inequality all C intervals hold their truths together with probability 1 − α at
 //! least, whatever the dependence between them. Where a claim may be looked at twice, with independent
-//! noise ([`crate::Suite::find`]), each look has half of its share: C is then the number of looks.
+//! noise ([`crate::Verification::find`]), each look has half of its share: C is then the number of looks.
 //!
 //! **Verdict.** *Fails*: the interval lies entirely outside the margin. *Holds*: it lies inside the
 //! margin and misses what the named alternative says. Else *cannot tell*. If the claim is true, then θ

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use faer::Mat;
+use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::data::Dataset;
 use rankfall_nets::network::{Layer, Network};
@@ -40,20 +41,37 @@ pub struct NoisyDescent {
 }
 
 impl NoisyDescent {
-    /// Whether it has noise of a law that is the same at every step, and its steps are those of the
-    /// gradient alone.
+    /// Whether its steps are those of the gradient alone, on rows that are drawn.
     pub fn is_plain(&self) -> bool {
         let optimizer = &self.training.optimizer;
         let in_order = |noise: &Noise| {
-            use rankfall_core::model::dynamics::Sampling::{Epochs, Sequential};
             let Noise::MiniBatch { sampling, .. } = noise else {
                 return false;
             };
-            matches!(sampling, Epochs | Sequential)
+            *sampling == Sampling::Sequential
         };
         optimizer.momentum == 0.0
             && optimizer.weight_decay == 0.0
             && !self.training.noise.iter().any(in_order)
+    }
+
+    /// The noise of one of its steps taken by itself, of size `rate`: batches of an epoch are drawn
+    /// without replacement, and gradient noise is as large as in its own steps.
+    pub fn noise_of_a_step(&self, rate: f64) -> Vec<Noise> {
+        let one = |noise: &Noise| match noise {
+            Noise::GradientNoise { temperature } => Noise::GradientNoise {
+                temperature: temperature * rate / self.training.step_size,
+            },
+            Noise::MiniBatch {
+                batch_size,
+                sampling: Sampling::Epochs,
+            } => Noise::MiniBatch {
+                batch_size: *batch_size,
+                sampling: Sampling::WithoutReplacement,
+            },
+            other => other.clone(),
+        };
+        self.training.noise.iter().map(one).collect()
     }
 
     /// Rows of one step.

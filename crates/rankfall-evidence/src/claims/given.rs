@@ -179,7 +179,7 @@ fn unbiased(setting: &NetworkSetting) -> Result<Vec<&NoisyDescent>, String> {
     let found: Vec<&NoisyDescent> = setting.descents.iter().filter(suits).collect();
     match found.is_empty() {
         true => Err(
-            "no dynamics has noise of mean zero alone (label noise, gradient noise, mini-batches drawn afresh), without \
+            "no dynamics has noise of mean zero alone (label noise, gradient noise, mini-batches that are drawn), without \
              momentum and weight decay"
                 .into(),
         ),
@@ -443,7 +443,7 @@ fn drift(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
             trainer.set_parameters(&weights);
             Ok(trainer)
         };
-        let at = |rate: f64| with(at_rate(descent, rate), rate);
+        let at = |rate: f64| with(descent.noise_of_a_step(rate), rate);
         let mut quiet = with(Vec::new(), descent.training.step_size)?;
         Ok(Unit {
             noise: descent.label.clone(),
@@ -459,15 +459,4 @@ fn drift(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
             units.iter().map(|unit| unit.points.len()).sum::<usize>()
         ),
     })
-}
-
-/// The noise of a descent for steps of another size: the law of the gradient stays what it is.
-fn at_rate(descent: &NoisyDescent, rate: f64) -> Vec<Noise> {
-    let scaled = |noise: &Noise| match noise {
-        Noise::GradientNoise { temperature } => Noise::GradientNoise {
-            temperature: temperature * rate / descent.training.step_size,
-        },
-        other => other.clone(),
-    };
-    descent.training.noise.iter().map(scaled).collect()
 }
