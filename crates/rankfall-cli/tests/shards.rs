@@ -317,3 +317,50 @@ fn where_all_diverge_the_merged_run_says_so() {
     );
     assert!(place.path("m/summary.json").exists());
 }
+
+/// A network for the dense engine: some of its trajectories diverge, and trajectory 0 leaves weights.
+const LAYERS: &str = r#"name = "deep"
+[data]
+kind = "gaussian"
+samples = 30
+inputs = 3
+outputs = 2
+[network]
+layers = [3, 6, 6, 2]
+activation = "relu"
+init = { kind = "gaussian", scale = 0.6 }
+[[dynamics]]
+kind = "gradient-descent"
+step_size = 0.01
+[[dynamics]]
+kind = "sgd"
+label_noise = 9.0
+step_size = 0.12
+[run]
+steps = 60
+trajectories = 23
+save = { points = 6 }
+measure = { probe_rows = 5 }
+"#;
+
+#[test]
+fn networks_of_any_depth_are_sharded_and_merged_to_the_bytes_of_the_whole() {
+    let place = Place::new();
+    place.write("deep.toml", LAYERS);
+    let run = |more: &[&str]| place.succeeds(&[&["run", "deep.toml", "-q"], more].concat());
+    run(&["--out", "whole"]);
+    let lost = place.summary("whole")["dynamics"][1]["diverged"]
+        .as_u64()
+        .unwrap();
+    assert!((1..23).contains(&lost), "{lost} of 23 diverged");
+    for count in [1, 3] {
+        let folders: Vec<String> = (1..=count).map(|i| format!("deep-{count}-{i}")).collect();
+        for (index, folder) in (1..).zip(&folders) {
+            run(&["--shard", &format!("{index}/{count}"), "--out", folder]);
+        }
+        let out = format!("deep-{count}");
+        let folders: Vec<&str> = folders.iter().map(String::as_str).rev().collect();
+        place.succeeds(&[&["merge", "--out", &out], &folders[..]].concat());
+        expect_same_bytes(&place, "whole", &out);
+    }
+}

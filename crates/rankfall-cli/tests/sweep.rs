@@ -563,3 +563,40 @@ fn wrong_sweeps_are_refused_before_anything_is_written() {
         &["table.toml:", "did you mean `design`"],
     );
 }
+
+/// Networks of any depth, over their layers: every point has metrics by layer, and the same bytes in shards.
+#[test]
+fn layers_and_noise_of_a_deep_network_are_swept() {
+    let place = Place::new();
+    place.write(
+        "deep.toml",
+        "name = \"deep\"\n[data]\nkind = \"gaussian\"\nsamples = 20\ninputs = 3\noutputs = 2\n\
+         [network]\nlayers = [3, 4, 4, 2]\n[[dynamics]]\nkind = \"label-noise-gradient-descent\"\n\
+         step_size = 0.02\n[run]\nsteps = 40\ntrajectories = 3\n\
+         [sweep]\nover = { \"network.layers\" = [[3, 4, 4, 2], [3, 6, 2], [3, 5, 5, 5, 2]], \
+         \"dynamics.0.label_noise\" = [0.5, 2.0] }\n",
+    );
+    let sweep = |more: &[&str]| place.succeeds(&[&["sweep", "deep.toml", "-q"], more].concat());
+    let printed = sweep(&["--out", "whole"]);
+    assert!(
+        printed.contains("6 points over network.layers × dynamics.0.label_noise")
+            || printed.contains("6 points over dynamics.0.label_noise × network.layers"),
+        "{printed}"
+    );
+    assert!(printed.contains("effective rank layer 1"), "{printed}");
+    assert!(
+        place
+            .path("whole/figures/effective_rank_layer_1.png")
+            .exists()
+    );
+    for index in ["1", "2"] {
+        sweep(&[
+            "--shard",
+            &format!("{index}/2"),
+            "--out",
+            &format!("s{index}"),
+        ]);
+    }
+    place.succeeds(&["merge", "s2", "s1", "--out", "merged"]);
+    expect_same_bytes(&place, "whole", "merged");
+}
