@@ -586,7 +586,7 @@ fn layers_and_noise_of_a_deep_network_are_swept() {
     assert!(printed.contains("effective rank layer 1"), "{printed}");
     assert!(
         place
-            .path("whole/figures/effective_rank_layer_1.png")
+            .path("whole/figures/heat_maps.png")
             .exists()
     );
     for index in ["1", "2"] {

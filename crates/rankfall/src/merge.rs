@@ -15,17 +15,42 @@ use crate::run_folder::partial::{PartRecord, ShardRecord, Sharded, read_part, re
 use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::shard::Shard;
 use rankfall_core::ensemble::statistics::Statistics;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// A value inside another format, as JSON: what is known of data leaves fields out, which the format of
+/// these files cannot.
+mod as_json {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<K: Serialize, S: Serializer>(known: &K, out: S) -> Result<S::Ok, S::Error> {
+        let text = serde_json::to_string(known).map_err(S::Error::custom)?;
+        out.serialize_str(&text)
+    }
+
+    pub fn deserialize<'de, K, D>(from: D) -> Result<K, D::Error>
+    where
+        K: DeserializeOwned,
+        D: Deserializer<'de>,
+    {
+        let text = String::deserialize(from)?;
+        serde_json::from_str(&text).map_err(D::Error::custom)
+    }
+}
+
 /// What a shard of a run keeps of one dynamics.
 #[derive(Serialize)]
+#[serde(bound = "K: Serialize")]
 pub struct PartToWrite<'a, K> {
     /// Which shard: a file in the wrong folder is found out.
     pub shard: Shard,
     /// Which dynamics, from 0.
     pub dynamics: usize,
     /// What is known of the data.
+    #[serde(serialize_with = "as_json::serialize")]
     pub known: &'a K,
     /// What the shard measured.
     pub measurements: &'a Measurements,
@@ -33,9 +58,11 @@ pub struct PartToWrite<'a, K> {
 
 /// The same, read back.
 #[derive(Deserialize)]
+#[serde(bound = "K: DeserializeOwned")]
 struct Part<K> {
     shard: Shard,
     dynamics: usize,
+    #[serde(deserialize_with = "as_json::deserialize")]
     known: K,
     measurements: Measurements,
 }

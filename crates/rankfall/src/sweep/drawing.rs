@@ -96,7 +96,10 @@ fn table(plan: &SweepPlan, settings: &Settings, rows: &UnitRows, dynamics: u32) 
     let of_all = SHOWN
         .iter()
         .map(|shown| metric(shown, settings, rows, dynamics));
-    let of_layers = (1..=MOST_LAYERS).map(|j| of_layer(j, settings, rows, dynamics));
+    let mut all = rows.values().flatten();
+    let by_layer = all.any(|row| row.metric == Metric::EffectiveRankLayer);
+    let layers = if by_layer { MOST_LAYERS } else { 0 };
+    let of_layers = (1..=layers).map(|j| of_layer(j, settings, rows, dynamics));
     let shown = of_all.chain(of_layers);
     SweepTable {
         axes: axes.iter().map(|a| axis(a, &axes)).collect(),
@@ -281,7 +284,13 @@ const MOST_LAYERS: u32 = 8;
 /// The effective rank of the weights of layer j.
 fn of_layer(j: u32, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
     let means = settings.means(rows, dynamics, |unit| {
-        let is_it = |row: &&MetricRow| row.metric == Metric::EffectiveRankLayer && row.index == j;
+        // A sweep over layers may have points with two of them, which the exact engine measures by name.
+        let is_it = |row: &&MetricRow| match row.metric {
+            Metric::EffectiveRankLayer => row.index == j,
+            Metric::EffectiveRankW1 => j == 1,
+            Metric::EffectiveRankW2 => j == 2,
+            _ => false,
+        };
         unit.iter().find(is_it)
     });
     SweepMetric {
