@@ -322,12 +322,6 @@ fn wrong_settings_are_refused_before_anything_is_written() {
             .for_each(|set| arguments.extend(["--set", *set]));
         place.refuses(&arguments, words);
     }
-    place.refuses(
-        &["run", "net.toml", "--shard", "1/2"],
-        &["shards are for the exact engine"],
-    );
-    let over = ["sweep", "net.toml", "--over", "run.seed=1,2"];
-    place.refuses(&over, &["exact engine"]);
 }
 
 /// The four files of MNIST with images that say what they are: class c has pixel c lit.

@@ -584,11 +584,7 @@ fn layers_and_noise_of_a_deep_network_are_swept() {
         "{printed}"
     );
     assert!(printed.contains("effective rank layer 1"), "{printed}");
-    assert!(
-        place
-            .path("whole/figures/heat_maps.png")
-            .exists()
-    );
+    assert!(place.path("whole/figures/heat_maps.png").exists());
     for index in ["1", "2"] {
         sweep(&[
             "--shard",

@@ -11,6 +11,9 @@ pub struct SweepTable {
     pub metrics: Vec<SweepMetric>,
     /// Over how many seeds every number is a mean; `None` where each is of one seed.
     pub seeds: Option<u64>,
+    /// What figures say below their panels: what the numbers of a setting without numbers stand for.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A setting that was varied.
@@ -135,6 +138,7 @@ mod tests {
             axes: vec![axis(&[1.0, 2.0]), axis(&[10.0, 20.0, 30.0])],
             metrics: vec![],
             seeds: None,
+            notes: Vec::new(),
         };
         assert_eq!(table.points(), 6);
         assert_eq!(table.position(&[1, 0]), Some(3));
@@ -151,6 +155,7 @@ mod tests {
             axes: vec![axis(&[1.0]), axis(&[])],
             metrics: vec![],
             seeds: None,
+            notes: Vec::new(),
         };
         assert_eq!((table.points(), table.setting(0)), (0, None));
         assert_eq!(table.position(&[0, 0]), None);

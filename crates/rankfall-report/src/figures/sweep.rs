@@ -95,7 +95,11 @@ impl Sliced {
                 self.all
             )
         });
-        missing.into_iter().collect()
+        let of_table = self.slices.first().map(|(_, table)| table.notes.clone());
+        missing
+            .into_iter()
+            .chain(of_table.into_iter().flatten())
+            .collect()
     }
 
     /// `title` with the setting of a slice, where there are several.
@@ -139,6 +143,7 @@ fn slice(table: &SweepTable, drawn: &[usize], others: &[usize], at: usize) -> (S
         axes,
         metrics: Vec::new(),
         seeds: table.seeds,
+        notes: table.notes.clone(),
     };
     let positions: Vec<Option<usize>> = (0..part.points())
         .map(|point| {
@@ -208,7 +213,7 @@ fn heat_scene(sliced: &Sliced) -> Result<Scene, Skipped> {
     let mut legend = Vec::new();
     if rows.iter().flatten().any(HeatMap::has_missing) {
         legend.push(LegendEntry::hatched(
-            "no value: every trajectory diverged, or the scale cannot show it",
+            "no value: not measured there, every trajectory diverged, or the scale cannot show it",
         ));
     }
     Sheet {
@@ -547,6 +552,7 @@ mod tests {
             axes,
             metrics: Vec::new(),
             seeds: None,
+            notes: Vec::new(),
         };
         let sum = |at: usize| Some(table.setting(at)?.iter().sum());
         let values = (0..table.points()).map(sum).collect();

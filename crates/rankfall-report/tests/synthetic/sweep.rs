@@ -66,6 +66,7 @@ fn table(axes: Vec<SweepAxis>) -> SweepTable {
         axes,
         metrics: vec![],
         seeds: None,
+        notes: Vec::new(),
     };
     let settings: Vec<(f64, f64)> = (0..table.points())
         .filter_map(|at| table.setting(at))

@@ -105,6 +105,7 @@ fn table(plan: &SweepPlan, settings: &Settings, rows: &UnitRows, dynamics: u32) 
         axes: axes.iter().map(|a| axis(a, &axes)).collect(),
         metrics: shown.filter(has_values).collect(),
         seeds: settings.seeds,
+        notes: axes.iter().filter_map(|axis| numbered_note(axis)).collect(),
     }
 }
 
@@ -130,11 +131,18 @@ fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
         },
         None => SweepAxis {
             name: axis.key.clone(),
-            label: format!("{name} ({})", numbered(&nodes)),
+            label: format!("{name} (numbered)"),
             log: false,
             values: (1..=nodes.len()).map(|i| i as f64).collect(),
         },
     }
+}
+
+/// What the numbers stand for on an axis whose values are none.
+fn numbered_note(axis: &SweepAxisSpec) -> Option<String> {
+    let nodes = axis.values().unwrap_or_default();
+    let numbers = nodes.iter().all(|node| sweep::number(node).is_some());
+    (!numbers).then(|| format!("{}: {}", label(axis), numbered(&nodes)))
 }
 
 /// Values that are no numbers, numbered from 1.
