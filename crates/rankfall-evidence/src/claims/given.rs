@@ -8,7 +8,7 @@
 //!
 //! **Label noise.** Its mean is −2η²(δ/n) tr(Pⱼᵀ S_xx Pⱼ)|Rⱼ|² beside the descent's, Pⱼ and Rⱼ the
 //! products before and behind. What follows in η is at most x²/(1 − x), x = η²|G|²; η is the file's, or
-//! so small that this is [`LEFT_OUT`] of it. The margin is twice that.
+//! so small that this is [`LEFT_OUT`] of it. The margin is twice that, and a tenth at least.
 //!
 //! **Drift.** As in [`crate::claims::drift`], for singular values that are far enough from each other.
 
@@ -82,6 +82,9 @@ pub const DRIFT: Claim = Claim {
 
 /// What higher orders in η may add, in units of what noise does.
 const LEFT_OUT: f64 = 0.02;
+/// The least margin of the law, in the same units: where steps are very short higher orders add next to
+/// nothing, and no number of draws could tell so little. A tenth still tells the law from its absence, 0.
+const LEAST_MARGIN: f64 = 0.1;
 /// Draws from which steps and margins are found.
 const PILOT: u64 = 256;
 /// Pairs of a descent and a stack that are measured, at most.
@@ -335,7 +338,8 @@ fn label_noise(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
     let mut comparisons = Vec::new();
     for ((descent, stack), seen) in pairs.iter().zip(seen.chunks(states)) {
         let changes: Vec<f64> = seen.iter().map(|s| s.0).collect();
-        let margin = 2.0 * seen.iter().map(|s| s.1).sum::<f64>() / states as f64;
+        let left_out = 2.0 * seen.iter().map(|s| s.1).sum::<f64>() / states as f64;
+        let margin = left_out.max(LEAST_MARGIN);
         let estimate = Estimate::of_sample(&changes)
             .ok_or_else(|| Stop::Unmeasured("there are too few states".into()))?;
         let what = format!(
