@@ -38,6 +38,7 @@ mod npz;
 mod npz_arrays;
 mod open;
 mod parquet_table;
+mod read_rows;
 mod rows;
 mod sniff;
 mod spec;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::columns::{Columns, MAX_COLUMNS};
 use crate::error::{DataError, DataErrorKind};
 use crate::open::{self, io_error};
+use crate::read_rows::{Classes, Picked, ReadRows, chunk_rows, finish_numbers};
 use crate::spec::FileSpec;
-use crate::table::{Classes, Picked, ReadRows, chunk_rows, finish_numbers};
 
 /// A longer header is refused; NumPy's own limit is 10 000 bytes.
 const LONGEST_HEADER: usize = 1 << 20;

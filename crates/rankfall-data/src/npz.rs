@@ -11,8 +11,8 @@ use crate::columns::{Columns, Naming, unknown};
 use crate::error::{DataError, DataErrorKind};
 use crate::npy::{self, ArrayRows, Bytes, Header};
 use crate::open::{self, io_error};
+use crate::read_rows::{Classes, Picked, ReadRows, finish_numbers};
 use crate::spec::FileSpec;
-use crate::table::{Classes, Picked, ReadRows, finish_numbers};
 
 /// Deflate cannot pack better than this, so an entry that claims more is lying.
 const DEFLATE_LIMIT: u64 = 1040;

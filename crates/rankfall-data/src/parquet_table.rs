@@ -21,8 +21,8 @@ use crate::columns::{Columns, MAX_COLUMNS};
 use crate::error::{DataError, DataErrorKind, Place};
 use crate::npy::half;
 use crate::open;
+use crate::read_rows::{Classes, Picked, ReadRows, finish_numbers};
 use crate::spec::FileSpec;
-use crate::table::{Classes, Picked, ReadRows, finish_numbers};
 
 /// A Parquet file whose schema was read.
 pub(crate) struct ParquetTable {

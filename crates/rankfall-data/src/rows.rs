@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use crate::classes::{ClassCodes, SortedClasses};
 use crate::columns::{Columns, Naming, Resolved, index_note, matching, resolve};
 use crate::error::DataError;
+use crate::read_rows::{Classes, Picked, ReadRows, chunk_rows};
 use crate::spec::FileSpec;
-use crate::table::{Classes, Picked, ReadRows, Table, chunk_rows};
+use crate::table::Table;
 
 /// Rows after which a first column that counts them is taken notice of.
 const COUNTED: u64 = 10;

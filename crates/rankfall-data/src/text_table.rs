@@ -7,8 +7,8 @@ use crate::classes::ClassCodes;
 use crate::columns::Columns;
 use crate::dialect::{Dialect, record_is_comment};
 use crate::error::{DataError, DataErrorKind, Place, shortened};
+use crate::read_rows::{Classes, Picked, ReadRows};
 use crate::spec::{Delimiter, FileSpec};
-use crate::table::{Classes, Picked, ReadRows};
 use crate::text::{Record, Records, is_comment, split};
 
 /// The name that pandas gives to a column without one, such as an index that it wrote before.

@@ -4,20 +4,7 @@ use thiserror::Error;
 
 use crate::loss::Loss;
 use crate::scalar::Real;
-
-/// What the network should answer.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Targets<T> {
-    /// Numbers, row-major rows × columns.
-    Values {
-        /// Columns.
-        columns: usize,
-        /// The numbers.
-        values: Vec<T>,
-    },
-    /// One class per row, from 0.
-    Classes(Vec<u32>),
-}
+pub use crate::targets::Targets;
 
 /// Rows of inputs and their targets.
 #[derive(Clone, Debug, PartialEq)]

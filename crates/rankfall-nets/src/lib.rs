@@ -25,5 +25,6 @@ pub mod sharpness;
 pub mod spectra;
 pub mod stack_law;
 pub mod symmetric;
+pub mod targets;
 pub mod teacher;
 pub mod training;

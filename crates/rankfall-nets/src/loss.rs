@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::activation::sigmoid;
-use crate::data::Targets;
 use crate::scalar::Real;
+use crate::targets::Targets;
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

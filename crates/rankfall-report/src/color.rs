@@ -1,6 +1,6 @@
 //! Colours by their role in a figure, and what they are on paper and on a dark page.
 
-use crate::gradient;
+use crate::levels;
 
 /// What a colour is for; the renderer decides what it looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub enum Color {
     Series(usize),
     /// One of [`RAMP`], dark to light: the index within a spectrum.
     Ramp(usize),
-    /// A level of [`gradient::Gradient::Sequential`]: a number, the same on every page.
+    /// A level of [`Gradient::Sequential`](crate::gradient::Gradient::Sequential): a number, the same on every page.
     Heat(u8),
-    /// A level of [`gradient::Gradient::Diverging`].
+    /// A level of [`Gradient::Diverging`](crate::gradient::Gradient::Diverging).
     Balance(u8),
     /// Text on a light level.
     Dark,
@@ -85,8 +85,8 @@ impl Color {
             Self::Paper => shade(0xFFFFFF, 0x17181C),
             Self::Series(i) => SERIES[i % SERIES.len()],
             Self::Ramp(i) => RAMP[i.min(RAMP.len() - 1)],
-            Self::Heat(level) => same(gradient::sequential(level)),
-            Self::Balance(level) => same(gradient::diverging(level)),
+            Self::Heat(level) => same(levels::sequential(level)),
+            Self::Balance(level) => same(levels::diverging(level)),
             Self::Dark => same(0x101014),
             Self::Bright => same(0xFFFFFF),
         }
@@ -128,7 +128,7 @@ impl Color {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient::lightness;
+    use crate::levels::lightness;
 
     #[test]
     fn neighbouring_series_differ_in_grey() {

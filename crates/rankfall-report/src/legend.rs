@@ -2,7 +2,7 @@
 
 use crate::color::Color;
 use crate::font;
-use crate::panel::{Frame, SMALL};
+use crate::frame::{Frame, SMALL};
 use crate::scene::{Item, Point, Stroke, Text};
 use crate::symbol::Symbol;
 use crate::tiles::hatch;

@@ -3,15 +3,12 @@
 use crate::axis::{Axis, Scale, Tick};
 use crate::color::Color;
 use crate::font;
+use crate::frame::{Frame, MEDIUM, SMALL};
 use crate::plot::{Band, ErrorBar, LabelPlace, Line, Plot, Tile};
 use crate::scene::{Anchor, Dash, Item, Point, Stroke, Text};
 use crate::spread::{spread, stride};
 use crate::{thin, tiles};
 
-/// Size of tick labels and labels at line ends.
-pub const SMALL: f64 = 12.0;
-/// Size of axis labels and panel titles.
-pub const MEDIUM: f64 = 13.0;
 /// From the axis to its tick labels.
 const TICK_GAP: f64 = 7.0;
 /// From a line's end to its label, with room for a leader line.
@@ -24,33 +21,6 @@ const WIDEST_LABEL: f64 = 150.0;
 const EARLY: f64 = 0.04;
 /// Up to this many names of a bundle are listed.
 const MOST_NAMES: usize = 4;
-
-/// A rectangle of the figure.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Frame {
-    /// The left edge.
-    pub left: f64,
-    /// The upper edge.
-    pub top: f64,
-    /// Pixels across.
-    pub width: f64,
-    /// Pixels down.
-    pub height: f64,
-}
-
-impl Frame {
-    /// The right edge.
-    #[must_use]
-    pub fn right(&self) -> f64 {
-        self.left + self.width
-    }
-
-    /// The lower edge.
-    #[must_use]
-    pub fn bottom(&self) -> f64 {
-        self.top + self.height
-    }
-}
 
 /// A plot with its axes.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,8 +3,9 @@
 use crate::axis::Axis;
 use crate::color::Color;
 use crate::font;
+use crate::frame::Frame;
 use crate::legend::{self, LegendEntry};
-use crate::panel::{ABOVE, BELOW, Frame, Panel};
+use crate::panel::{ABOVE, BELOW, Panel};
 use crate::plot::{Plot, common_x, common_y};
 use crate::scene::{Item, Point, Scene, Text};
 

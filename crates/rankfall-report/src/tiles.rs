@@ -3,7 +3,7 @@
 use crate::axis::Axis;
 use crate::color::Color;
 use crate::font;
-use crate::panel::{Frame, MEDIUM, SMALL};
+use crate::frame::{Frame, MEDIUM, SMALL};
 use crate::plot::{ColorBar, Tile};
 use crate::scene::{Anchor, Item, Point, Stroke, Text};
 
