@@ -327,7 +327,6 @@ inputs = 3
 outputs = 2
 [network]
 layers = [3, 6, 6, 2]
-activation = "relu"
 init = { kind = "gaussian", scale = 0.6 }
 [[dynamics]]
 kind = "gradient-descent"
@@ -335,7 +334,7 @@ step_size = 0.01
 [[dynamics]]
 kind = "sgd"
 label_noise = 9.0
-step_size = 0.12
+step_size = 0.05
 [run]
 steps = 60
 trajectories = 23

@@ -95,11 +95,11 @@ impl EnsembleSpec {
     /// would be those of other times.
     ///
     /// # Errors
-    /// Save steps that do not rise from 0; time per step that is not positive, or not the step of a dynamics
+    /// Save steps that fall, or do not begin with 0; time per step that is not positive, or not the step of a dynamics
     /// that has one.
     pub fn check(&self) -> Result<(), SetupError> {
         let rising = self.save_steps.first() == Some(&0)
-            && self.save_steps.windows(2).all(|pair| pair[0] < pair[1]);
+            && self.save_steps.windows(2).all(|pair| pair[0] <= pair[1]);
         let own = match self.dynamics.kind {
             Kind::GradientFlow => self.time_unit,
             Kind::StochasticGradientFlow { time_step, .. } => time_step,
@@ -107,7 +107,7 @@ impl EnsembleSpec {
         };
         let unit = self.time_unit;
         if !rising {
-            let words = "save steps must rise, and begin with 0";
+            let words = "save steps must not fall, and begin with 0";
             Err(SetupError::Description(words.to_owned()))
         } else if unit.is_nan() || unit <= 0.0 || unit.is_infinite() || unit != own {
             let words =
