@@ -42,7 +42,7 @@
 //! ```
 //! use rankfall::prelude::*;
 //!
-//! let rows: Vec<[f64; 3]> = (0..40).map(|i| { let x = f64::from(i) / 20.0 - 1.0; [x, x * x, 2.0 * x - 1.0] }).collect();
+//! let rows: Vec<[f64; 3]> = (0..40).map(|i| { let x = f64::from(i) / 20.0 - 1.0; [x, x * x, 2.0 * x] }).collect();
 //! let mut moments = GramAccumulator::new(2, 1);
 //! for [a, b, y] in &rows {
 //!     moments.add_rows(&[*a, *b], &[*y])?; // one row, or many of a chunk, rows first
@@ -51,7 +51,7 @@
 //!     .gaussian(40, 2, 1) // the sizes; the numbers are those of the moments
 //!     .width(4)
 //!     .dynamics(DynamicsBuilder::gradient_flow("GF"))
-//!     .time(20.0)
+//!     .time(200.0)
 //!     .build()?;
 //! let run = experiment.runner().on_moments(&moments.gram()).run()?;
 //! assert!(run.dynamics("GF")?.loss()?.mean.last() < Some(&Some(0.1)));
@@ -111,7 +111,7 @@
 //!     .time(20.0)
 //!     .build()?;
 //! let sweep = experiment.sweep(&["network.width=6,8", "dynamics.0.label_noise=0.5,1,2"])?;
-//! assert_eq!((sweep.points(), sweep.coordinates(4)), (6, vec!["8".into(), "1.0".into()]));
+//! assert_eq!((sweep.points(), sweep.coordinates(4)), (6, vec!["8".into(), "1".into()]));
 //! let slope = sweep.metric(4, 0, "log_det_slope", 0).unwrap();
 //! assert!((slope.value.unwrap() / slope.prediction.unwrap() - 1.0).abs() < 1e-9);
 //! # Ok::<(), Failure>(())
