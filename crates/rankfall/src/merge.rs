@@ -1,54 +1,22 @@
 //! `rankfall merge`: folds the shards of a run to the bits of the run that was never sharded, and
 //! finds out shards that do not belong together.
 
-use crate::checkpoint::Finished;
 use crate::dense::record::DenseRecorder;
+use crate::done::{Content, Done};
 use crate::engine::{Measurements, Recorder};
 use crate::estimate;
 use crate::exact::record::ExactRecorder;
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
+use crate::finished::Finished;
+use crate::part::{Part, ShardFolder};
 use crate::results;
-use crate::run::{Content, Done};
-use crate::run_folder::partial::{PartRecord, ShardRecord, Sharded, read_part, read_shard};
+use crate::run_folder::partial::{Sharded, read_part, read_shard};
 use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::shard::Shard;
 use rankfall_core::ensemble::statistics::Statistics;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// What a shard of a run keeps of one dynamics.
-#[derive(Serialize)]
-pub struct PartToWrite<'a, K> {
-    /// Which shard: a file in the wrong folder is found out.
-    pub shard: Shard,
-    /// Which dynamics, from 0.
-    pub dynamics: usize,
-    /// What is known of the data.
-    pub known: &'a K,
-    /// What the shard measured.
-    pub measurements: &'a Measurements,
-}
-
-/// The same, read back.
-#[derive(Deserialize)]
-struct Part<K> {
-    shard: Shard,
-    dynamics: usize,
-    known: K,
-    measurements: Measurements,
-}
-
-/// A shard and where it is.
-pub struct ShardFolder {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// What it says of itself.
-    pub record: ShardRecord,
-    /// Its experiment, resolved.
-    pub experiment: String,
-}
 
 /// Puts the shards in these folders together, into `out` or `runs/NAME`.
 ///
@@ -199,20 +167,6 @@ fn expect_whole<R: Recorder>(
     Err(Failure::input(message).hint("run all shards again with --force"))
 }
 
-impl ShardFolder {
-    /// The record of the `index`-th file of statistics.
-    ///
-    /// # Errors
-    /// Exit code 2 where there is none.
-    pub fn part(&self, index: usize) -> Result<&PartRecord, Failure> {
-        self.record.parts.get(index).ok_or_else(|| {
-            let shown = shown_path(&self.folder);
-            Failure::input(format!("the shard in {shown} is damaged: it lacks a part"))
-                .hint("run this shard again with --force")
-        })
-    }
-}
-
 /// Reads all shards and puts them in order; each must be there once, and all must be of one run.
 fn find(folders: &[PathBuf]) -> Result<Vec<ShardFolder>, Failure> {
     let mut shards = Vec::with_capacity(folders.len());
@@ -241,7 +195,7 @@ fn expect_siblings(one: &ShardFolder, other: &ShardFolder) -> Result<(), Failure
     }
     if one.experiment != other.experiment {
         let difference =
-            crate::session::first_difference(&one.experiment, &other.experiment, [&a, &b]);
+            crate::difference::first_difference(&one.experiment, &other.experiment, [&a, &b]);
         let message = format!("{a} and {b} are shards of different experiments: {difference}");
         return Err(Failure::input(message));
     }
@@ -301,12 +255,4 @@ fn expect_elsewhere(out: &Path, shards: &[ShardFolder]) -> Result<(), Failure> {
         return Err(Failure::input(message).hint("name another folder with --out"));
     }
     Ok(())
-}
-
-/// Whether a file of statistics of a shard of a run can be read.
-///
-/// # Errors
-/// Exit code 2 where it is missing, damaged, or not the file that the shard wrote.
-pub fn read_run_part(folder: &Path, index: usize, shard: &ShardRecord) -> Result<(), Failure> {
-    read_part::<Part<<ExactRecorder as Recorder>::Known>>(folder, index, shard).map(drop)
 }
