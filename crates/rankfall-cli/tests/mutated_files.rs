@@ -9,7 +9,6 @@ use rankfall::checkpoint::{self, CheckpointContent, Owner, RunCheckpoint};
 use rankfall::experiment::Experiment;
 use rankfall::experiment::sweep::SweepArgumentsRead;
 use rankfall::failure::{Failure, visible};
-use rankfall::merge;
 use rankfall::run_folder::{self, Existing, Opened, RunFolder, partial};
 use rankfall::shard::Shard;
 use rankfall::sweep::{self, plan::SweepPlan, schedule::SweepCheckpoint};
@@ -162,7 +161,7 @@ fn experiments() {
         let whole = run_folder::read_experiment(&folder).unwrap();
         attack(&folder.join("experiment.toml"), || {
             let text = run_folder::read_experiment(&folder)?;
-            let _ = rankfall::session::first_difference(&text, &whole, ["there", "here"]);
+            let _ = rankfall::difference::first_difference(&text, &whole, ["there", "here"]);
             Experiment::from_toml(&text, "experiment.toml", Path::new(""), &[]).map(drop)
         });
     }
@@ -216,7 +215,7 @@ fn tables_of_sweeps() {
     let folder = place.path("s");
     let plan = plan_in(&folder);
     attack(&folder.join("sweep.parquet"), || {
-        run_folder::read_sweep(&folder, &plan).map(drop)
+        rankfall::sweep::rows::read_from(&folder, &plan).map(drop)
     });
 }
 
@@ -230,7 +229,7 @@ fn shards_and_their_statistics() {
     });
     let part = folder.join("statistics/1.bin");
     let (record, _) = partial::read_shard(&folder).unwrap();
-    attack(&part, || merge::read_run_part(&folder, 1, &record));
+    attack(&part, || rankfall::part::read_run_part(&folder, 1, &record));
     // Whoever changes the file can change the checksum in shard.json as well.
     let whole = fs::read(&part).unwrap();
     for seed in 0..count() {
@@ -239,7 +238,7 @@ fn shards_and_their_statistics() {
         let body = bytes.splitn(3, |&b| b == b'\n').nth(2).unwrap();
         record.parts[1].sha256 = rankfall_data::sha256_of(body);
         fs::write(&part, bytes).unwrap();
-        let _ = merge::read_run_part(&folder, 1, &record);
+        let _ = rankfall::part::read_run_part(&folder, 1, &record);
     }
 }
 

@@ -1,9 +1,8 @@
 //! The experiments that come with the program, by name.
 
-use crate::experiment::Experiment;
+use crate::experiment::suggest::nearest;
 use crate::failure::{Failure, quoted};
 use rankfall_data::Packaged;
-use std::path::Path;
 
 /// An experiment that comes with the program.
 #[derive(Debug)]
@@ -190,7 +189,7 @@ pub fn find(name: &str) -> Option<&'static BundledExperiment> {
 pub fn named(name: &str) -> Result<&'static BundledExperiment, Failure> {
     find(name).ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|b| b.name).collect();
-        let nearest = crate::experiment::nearest(name, &names);
+        let nearest = nearest(name, &names);
         let meant = nearest.map_or(String::new(), |near| format!("; did you mean {near}?"));
         let message = format!("no bundled experiment is called {}{meant}", quoted(name));
         Failure::input(message)
@@ -221,18 +220,6 @@ pub fn list() -> String {
     let longest = ALL.iter().map(|b| b.name.len()).max().unwrap_or(0);
     let line = |b: &BundledExperiment| format!("{:longest$}  {}\n", b.name, b.shows);
     ALL.iter().map(line).collect()
-}
-
-impl Experiment {
-    /// An experiment that comes with rankfall, such as `"paper"`; sweeps are none.
-    ///
-    /// # Errors
-    /// A name that is not one of them, with the nearest that is.
-    pub fn bundled(name: &str) -> Result<Self, Failure> {
-        let bundled = named(name)?;
-        let source = format!("{name}.toml (bundled)");
-        Self::from_toml(bundled.toml, &source, Path::new(""), &[])
-    }
 }
 
 #[cfg(test)]

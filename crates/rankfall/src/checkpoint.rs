@@ -1,13 +1,10 @@
 //! The checkpoint of a run: dynamics that are finished, and how far the current one is.
 
+use crate::difference::expect_same_experiment;
 use crate::failure::{Failure, shown_path};
-use crate::run_folder::weights::Tensor;
 use crate::run_folder::{CHECKPOINT, FINISHED, RunFolder, open};
-use crate::session::expect_same_experiment;
 use crate::shard::Shard;
-use crate::summarise::Grid;
 use rankfall_core::ensemble::Checkpoint;
-use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -33,28 +30,6 @@ pub struct Owner<'a> {
     pub shard: Option<Shard>,
 }
 
-/// A finished dynamics.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Finished {
-    /// As JSON: its own format leaves fields out, which this file's cannot.
-    summary: String,
-    /// Its rows of `series.parquet`.
-    pub series: Vec<SeriesRow>,
-    /// Every trajectory, where kept.
-    pub trajectories: Option<Kept>,
-    /// The weights of trajectory 0 at the end; none where it diverged.
-    pub tensors: Vec<Tensor>,
-}
-
-/// The values of every trajectory of a dynamics.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Kept {
-    /// What was measured and when.
-    pub grid: Grid,
-    /// Of each trajectory by its index, in the order of the grid.
-    pub values: Vec<(u64, Vec<f64>)>,
-}
-
 /// How far a run is. What its finished dynamics left is in files of their own, each written once, so
 /// that a checkpoint is no larger for those before it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -76,37 +51,6 @@ pub struct CheckpointContent<'a> {
     pub current: Option<&'a Checkpoint>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
-}
-
-impl Finished {
-    /// With its summary encoded.
-    ///
-    /// # Errors
-    /// Exit code 1 if the summary cannot be written as JSON.
-    pub fn new(
-        summary: &DynamicsSummary,
-        series: Vec<SeriesRow>,
-        trajectories: Option<Kept>,
-        tensors: Vec<Tensor>,
-    ) -> Result<Self, Failure> {
-        let summary = serde_json::to_string(summary)
-            .map_err(|error| Failure::run(format!("cannot encode a summary: {error}")))?;
-        Ok(Self {
-            summary,
-            series,
-            trajectories,
-            tensors,
-        })
-    }
-
-    /// Its summary.
-    ///
-    /// # Errors
-    /// Exit code 1 for a checkpoint that was tampered with.
-    pub fn summary(&self) -> Result<DynamicsSummary, Failure> {
-        serde_json::from_str(&self.summary)
-            .map_err(|error| Failure::run(format!("the checkpoint is damaged: {error}")))
-    }
 }
 
 /// Writes what its owner needs to go on into the folder, atomically, bound to it.

@@ -1,8 +1,8 @@
 //! What runs an experiment: the exact engine for two linear layers ([`crate::exact`]), the dense one for
 //! any network ([`crate::dense`]). Runs, shards and merging know them by these two traits alone.
 
-use crate::checkpoint::Finished;
 use crate::failure::Failure;
+use crate::finished::Finished;
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use rankfall_report::record::{InertSummary, Summary};

@@ -12,15 +12,19 @@ mod dynamics;
 mod encoding;
 mod engine;
 mod exact;
+mod exact_dynamics;
 mod intended;
 pub mod keys;
+mod label;
+mod layers;
 mod network;
 mod overrides;
 mod resolved;
 mod run;
 pub mod schema;
 mod section;
-mod suggest;
+mod spec;
+pub(crate) mod suggest;
 pub mod sweep;
 
 pub use data::{
@@ -31,13 +35,16 @@ pub use dense::DenseExperiment;
 pub use descent::{Descent, SchedulePlaces, SchedulePlan};
 pub use dynamics::DynamicsSpec;
 pub use engine::EngineInput;
-pub use exact::{ExactData, ExactDynamics, ExactExperiment, ExactInit, ExactNetwork};
+pub use exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
+pub use exact_dynamics::ExactDynamics;
 pub use network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 pub use overrides::set;
 pub use run::{ForceBalanceSpec, Length, MeasureChoice, RunSpec};
+pub use spec::Experiment;
 pub use suggest::{meaning, nearest};
 
-use crate::failure::{Failure, quoted, shown_path};
+use crate::bundled;
+use crate::failure::{Failure, shown_path};
 use document::InputProblem;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_nets::loss::Loss;
@@ -46,21 +53,6 @@ use section::{Field, Section};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-
-/// A validated experiment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Experiment {
-    /// A label, safe as the name of a folder.
-    pub name: String,
-    /// Where the data come from.
-    pub data: DataSpec,
-    /// The network and its start.
-    pub network: NetworkSection,
-    /// The dynamics, in file order, with distinct labels.
-    pub dynamics: Vec<DynamicsSpec>,
-    /// How long, how often, and what is measured and kept.
-    pub run: RunSpec,
-}
 
 /// The longest experiment file that is read: enough for a covariance matrix of some 1500 inputs.
 const LONGEST_FILE: u64 = 64 << 20;
@@ -74,6 +66,16 @@ impl Experiment {
         let text = read_text(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::from_toml(&text, &shown_path(path), folder, sets)
+    }
+
+    /// An experiment that comes with rankfall, such as `"paper"`; sweeps are none.
+    ///
+    /// # Errors
+    /// A name that is not one of them, with the nearest that is.
+    pub fn bundled(name: &str) -> Result<Self, Failure> {
+        let bundled = bundled::named(name)?;
+        let source = format!("{name}.toml (bundled)");
+        Self::from_toml(bundled.toml, &source, Path::new(""), &[])
     }
 
     /// Validates an experiment given as text.
@@ -162,7 +164,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("");
     if error.kind() != std::io::ErrorKind::NotFound {
         failure
-    } else if crate::bundled::find(stem).is_some() {
+    } else if bundled::find(stem).is_some() {
         failure.hint(format!(
             "{stem} is a bundled experiment: rankfall reproduce {stem}"
         ))
@@ -185,7 +187,7 @@ pub fn tree(text: &str, sets: &[String]) -> Result<document::Node, InputProblem>
 
 fn read(root: &document::Node, folder: &Path) -> Result<Experiment, InputProblem> {
     let top = Section::open(root, "", &keys::TOP)?;
-    let name = name(&top.required("name")?)?;
+    let name = label::name(&top.required("name")?)?;
     let data = data::read(&top.required("data")?.section()?, folder)?;
     let network = network::read(&top.required("network")?.section()?, folder, &data)?;
     if let DataSpec::Rows(rows) = &data
@@ -259,37 +261,6 @@ fn check_rows(item: &Field, one: &DynamicsSpec, data: &DataSpec) -> Result<(), I
 
 const WITHOUT_ROWS: &str = "read the rows with data.kind = \"file\", or use \
      \"label-noise-gradient-descent\" (Gaussian) or \"stochastic-gradient-flow\"";
-
-fn name(field: &Field) -> Result<String, InputProblem> {
-    let name = field.text()?;
-    label_text(field, &name)?;
-    let as_path = name.contains(['/', '\\', ':']) || name.contains("..") || name == ".";
-    if as_path {
-        let message = format!("is {}, but it is a label, not a path", quoted(&name));
-        let hint = "leave out / \\ : and ..; --out says where the results go";
-        return Err(field.problem(message).hint(hint));
-    }
-    Ok(name)
-}
-
-/// Checks what labels and the name have in common: short, visible, no blanks at the ends.
-fn label_text(field: &Field, text: &str) -> Result<(), InputProblem> {
-    let wrong = if text.trim().is_empty() {
-        "is empty".to_owned()
-    } else if text.chars().count() > 100 || text.len() > 200 {
-        format!(
-            "is {} characters long, at most 100 (200 bytes) are allowed",
-            text.chars().count()
-        )
-    } else if text.chars().any(char::is_control) {
-        format!("is {}, which has control characters in it", quoted(text))
-    } else if text.trim() != text {
-        format!("is {}, with a blank at an end", quoted(text))
-    } else {
-        return Ok(());
-    };
-    Err(field.problem(wrong))
-}
 
 #[cfg(test)]
 mod round_trip;

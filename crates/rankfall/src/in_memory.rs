@@ -1,15 +1,15 @@
 //! Runs and sweeps in memory: no folder, nothing printed.
 
-use crate::checkpoint::Finished;
 use crate::dense::engine::DenseEngine;
 use crate::engine::{Engine, Recorder};
 use crate::exact::engine::ExactEngine;
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted};
+use crate::finished::Finished;
+use crate::options::Options;
 use crate::preparation::DataCache;
 use crate::results;
-use crate::run::Options;
 use crate::run_folder::{Existing, Opened, RunFolder};
 use crate::sweep::metrics::MetricRow;
 use crate::sweep::plan::SweepPlan;

@@ -1,81 +1,22 @@
 //! `rankfall merge`: folds the shards of a run to the bits of the run that was never sharded, and
 //! finds out shards that do not belong together.
 
-use crate::checkpoint::Finished;
 use crate::dense::record::DenseRecorder;
+use crate::done::{Content, Done};
 use crate::engine::{Measurements, Recorder};
 use crate::estimate;
 use crate::exact::record::ExactRecorder;
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
+use crate::finished::Finished;
+use crate::part::{Part, ShardFolder};
 use crate::results;
-use crate::run::{Content, Done};
-use crate::run_folder::partial::{PartRecord, ShardRecord, Sharded, read_part, read_shard};
+use crate::run_folder::partial::{Sharded, read_part, read_shard};
 use crate::run_folder::{self, Existing, Opened, RunFolder};
 use crate::shard::Shard;
 use rankfall_core::ensemble::statistics::Statistics;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// A value inside another format, as JSON: what is known of data leaves fields out, which the format of
-/// these files cannot.
-mod as_json {
-    use serde::de::{DeserializeOwned, Error as _};
-    use serde::ser::Error as _;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<K: Serialize, S: Serializer>(known: &K, out: S) -> Result<S::Ok, S::Error> {
-        let text = serde_json::to_string(known).map_err(S::Error::custom)?;
-        out.serialize_str(&text)
-    }
-
-    pub fn deserialize<'de, K, D>(from: D) -> Result<K, D::Error>
-    where
-        K: DeserializeOwned,
-        D: Deserializer<'de>,
-    {
-        let text = String::deserialize(from)?;
-        serde_json::from_str(&text).map_err(D::Error::custom)
-    }
-}
-
-/// What a shard of a run keeps of one dynamics.
-#[derive(Serialize)]
-#[serde(bound = "K: Serialize")]
-pub struct PartToWrite<'a, K> {
-    /// Which shard: a file in the wrong folder is found out.
-    pub shard: Shard,
-    /// Which dynamics, from 0.
-    pub dynamics: usize,
-    /// What is known of the data.
-    #[serde(serialize_with = "as_json::serialize")]
-    pub known: &'a K,
-    /// What the shard measured.
-    pub measurements: &'a Measurements,
-}
-
-/// The same, read back.
-#[derive(Deserialize)]
-#[serde(bound = "K: DeserializeOwned")]
-struct Part<K> {
-    shard: Shard,
-    dynamics: usize,
-    #[serde(deserialize_with = "as_json::deserialize")]
-    known: K,
-    measurements: Measurements,
-}
-
-/// A shard and where it is.
-pub struct ShardFolder {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// What it says of itself.
-    pub record: ShardRecord,
-    /// Its experiment, resolved.
-    pub experiment: String,
-}
 
 /// Puts the shards in these folders together, into `out` or `runs/NAME`.
 ///
@@ -226,20 +167,6 @@ fn expect_whole<R: Recorder>(
     Err(Failure::input(message).hint("run all shards again with --force"))
 }
 
-impl ShardFolder {
-    /// The record of the `index`-th file of statistics.
-    ///
-    /// # Errors
-    /// Exit code 2 where there is none.
-    pub fn part(&self, index: usize) -> Result<&PartRecord, Failure> {
-        self.record.parts.get(index).ok_or_else(|| {
-            let shown = shown_path(&self.folder);
-            Failure::input(format!("the shard in {shown} is damaged: it lacks a part"))
-                .hint("run this shard again with --force")
-        })
-    }
-}
-
 /// Reads all shards and puts them in order; each must be there once, and all must be of one run.
 fn find(folders: &[PathBuf]) -> Result<Vec<ShardFolder>, Failure> {
     let mut shards = Vec::with_capacity(folders.len());
@@ -268,7 +195,7 @@ fn expect_siblings(one: &ShardFolder, other: &ShardFolder) -> Result<(), Failure
     }
     if one.experiment != other.experiment {
         let difference =
-            crate::session::first_difference(&one.experiment, &other.experiment, [&a, &b]);
+            crate::difference::first_difference(&one.experiment, &other.experiment, [&a, &b]);
         let message = format!("{a} and {b} are shards of different experiments: {difference}");
         return Err(Failure::input(message));
     }
@@ -328,12 +255,4 @@ fn expect_elsewhere(out: &Path, shards: &[ShardFolder]) -> Result<(), Failure> {
         return Err(Failure::input(message).hint("name another folder with --out"));
     }
     Ok(())
-}
-
-/// Whether a file of statistics of a shard of a run can be read.
-///
-/// # Errors
-/// Exit code 2 where it is missing, damaged, or not the file that the shard wrote.
-pub fn read_run_part(folder: &Path, index: usize, shard: &ShardRecord) -> Result<(), Failure> {
-    read_part::<Part<<ExactRecorder as Recorder>::Known>>(folder, index, shard).map(drop)
 }

@@ -1,9 +1,9 @@
 //! From the finished dynamics of an experiment to the files of its run folder, figures included, whatever the
 //! engine.
 
-use crate::checkpoint::Finished;
 use crate::doubts;
 use crate::failure::{Failure, shown_path};
+use crate::finished::Finished;
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
 use crate::run_folder::weights::Tensor;
 use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};

@@ -2,92 +2,26 @@
 //! dynamics, write. Nothing is printed: what came of it is returned.
 
 use crate::dense::engine::DenseEngine;
+use crate::difference::expect_same_experiment;
+pub use crate::done::{Content, Done};
 use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::engine::ExactEngine;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::Failure;
-use crate::merge::PartToWrite;
+pub use crate::options::Options;
+use crate::part::PartToWrite;
 use crate::results::{self, Drawing, draw};
 use crate::run_folder::lock::Held;
 use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard};
-use crate::run_folder::{self, Existing, Opened, RunFolder};
-use crate::session::{Session, ended_early, expect_same_experiment};
+use crate::run_folder::{self, Opened, RunFolder};
+use crate::session::{Session, ended_early};
 use crate::shard::Shard;
 use crate::sweep;
-use crate::sweep::record::SweepSummary;
-use crate::watch::Watch;
 use rankfall_core::ensemble::{Checkpoint, Control};
 use rankfall_report::SeriesTable;
-use rankfall_report::record::Summary;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How a run is to go.
-#[derive(Clone)]
-pub struct Options<'a> {
-    /// Folder for the results; `runs/NAME`, or `runs/NAME-i-of-m` for a shard, where there is none.
-    pub out: Option<PathBuf>,
-    /// What to do with a folder that has something in it.
-    pub existing: Existing,
-    /// Threads to use; results do not depend on it.
-    pub threads: usize,
-    /// Which part of the work, where it is not all.
-    pub shard: Option<Shard>,
-    /// Time between two checkpoints.
-    pub checkpoint_interval: Duration,
-    /// Who watches.
-    pub watch: &'a dyn Watch,
-}
-
-impl Options<'_> {
-    /// The folder for the results of an experiment of this name.
-    pub fn folder(&self, experiment: &str) -> PathBuf {
-        let name = match self.shard {
-            Some(Shard { index, count }) => format!("{experiment}-{index}-of-{count}"),
-            None => experiment.to_owned(),
-        };
-        let default = || Path::new("runs").join(name);
-        self.out.clone().unwrap_or_else(default)
-    }
-}
-
-/// A folder in which everything asked for is done.
-pub struct Done {
-    /// The folder.
-    pub path: PathBuf,
-    /// What is in it.
-    pub content: Content,
-    /// What was drawn; none of a shard, nor where everything had been done before.
-    pub drawing: Option<Drawing>,
-    /// Whether it had been done before: nothing was changed.
-    pub before: bool,
-}
-
-/// What a finished folder has.
-pub enum Content {
-    /// A run.
-    Run(Summary),
-    /// A shard of a run or of a sweep.
-    Shard(ShardRecord),
-    /// A sweep.
-    Sweep(SweepSummary),
-}
-
-impl Done {
-    /// A run of which no trajectory of some dynamics survived has failed, though its record is kept.
-    ///
-    /// # Errors
-    /// Exit code 1, naming all such dynamics.
-    pub fn expect_survivors(&self) -> Result<(), Failure> {
-        match &self.content {
-            Content::Run(summary) => results::all_diverged(summary),
-            Content::Sweep(summary) => sweep::expect_survivors(summary),
-            Content::Shard(_) => Ok(()),
-        }
-    }
-}
 
 /// Runs an experiment, or a shard of one.
 ///

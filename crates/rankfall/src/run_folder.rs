@@ -6,23 +6,27 @@
 
 pub mod atomic;
 pub mod checksums;
-mod columns;
+pub(crate) mod columns;
 mod guarded;
 pub mod lock;
+pub mod names;
 pub mod open;
 pub mod partial;
 mod schema_one;
 pub mod series;
-mod sweep_table;
 pub mod trajectories;
 pub mod weights;
 
 use crate::failure::{Failure, shown_path};
-use crate::sweep::plan::SweepPlan;
-use crate::sweep::schedule::UnitRows;
 use atomic::{remove_leftovers, write_atomically};
 use checksums::{CHECKED, Checksums, WithChecksums};
 use lock::Held;
+use names::OURS;
+pub use names::{
+    CHECKPOINT, EXPERIMENT, FIGURES, FINAL, FINISHED, REPORT, RUNNING, SERIES, SHARD, STATISTICS,
+    SUMMARY, SWEEP, TRAJECTORIES,
+};
+use open::unreadable;
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
 use serde::Serialize;
 use std::fs::{self, File};
@@ -30,50 +34,6 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use weights::Tensor;
-
-/// The resolved experiment.
-pub const EXPERIMENT: &str = "experiment.toml";
-/// What the run says of itself.
-pub const SUMMARY: &str = "summary.json";
-/// Statistics over time.
-pub const SERIES: &str = "series.parquet";
-/// Every trajectory, where they are kept.
-pub const TRAJECTORIES: &str = "trajectories.parquet";
-/// The weights at the end.
-pub const FINAL: &str = "final.safetensors";
-/// The figures.
-pub const FIGURES: &str = "figures";
-/// The report page.
-pub const REPORT: &str = "report.html";
-/// What an interrupted run needs to continue.
-pub const CHECKPOINT: &str = "checkpoint";
-/// The folder of what finished dynamics left, while others are still to be run.
-pub const FINISHED: &str = "finished";
-/// The numbers of a sweep.
-pub const SWEEP: &str = "sweep.parquet";
-/// What a shard says of itself.
-pub const SHARD: &str = "shard.json";
-/// The folder of a shard's statistics.
-pub const STATISTICS: &str = "statistics";
-/// The marker of a run that is going, or was interrupted.
-pub const RUNNING: &str = "running";
-
-/// Everything a run may leave in its folder.
-const OURS: &[&str] = &[
-    EXPERIMENT,
-    SUMMARY,
-    SERIES,
-    TRAJECTORIES,
-    FINAL,
-    FIGURES,
-    REPORT,
-    CHECKPOINT,
-    FINISHED,
-    SWEEP,
-    SHARD,
-    STATISTICS,
-    RUNNING,
-];
 
 /// What to do with a folder that has something in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,14 +160,6 @@ impl RunFolder {
         self.write(SERIES, |file| series::write(rows, file))
     }
 
-    /// Writes `sweep.parquet`.
-    ///
-    /// # Errors
-    /// Exit code 1 where the file cannot be written.
-    pub fn write_sweep(&self, plan: &SweepPlan, rows: &UnitRows) -> Result<(), Failure> {
-        self.write(SWEEP, |file| sweep_table::write(plan, rows, file))
-    }
-
     /// Writes `final.safetensors`.
     ///
     /// # Errors
@@ -236,7 +188,11 @@ impl RunFolder {
         })
     }
 
-    fn write(
+    /// Writes a file through a function.
+    ///
+    /// # Errors
+    /// Exit code 1 where the file cannot be written; an older one is then still whole.
+    pub fn write(
         &self,
         name: &str,
         write: impl FnOnce(&mut atomic::AtomicFile) -> std::io::Result<()>,
@@ -389,16 +345,6 @@ pub fn read_series(folder: &Path, schema: u32) -> Result<Vec<SeriesRow>, Failure
 /// Exit code 2 where the folder cannot be read.
 pub fn is_finished_sweep(folder: &Path) -> Result<bool, Failure> {
     Ok(State::of(folder)? == State::Finished && folder.join(SWEEP).exists())
-}
-
-/// Reads the table of a finished sweep.
-///
-/// # Errors
-/// Exit code 2 where the file is missing, or is not the table of this sweep.
-pub fn read_sweep(folder: &Path, plan: &SweepPlan) -> Result<UnitRows, Failure> {
-    let path = folder.join(SWEEP);
-    let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
-    sweep_table::read(plan, bytes).map_err(|error| unreadable(&path, &error))
 }
 
 /// Says so when a summary was written by a version with another layout, before fields are missed.
@@ -611,10 +557,6 @@ fn remove(path: &Path) -> Result<(), Failure> {
 fn cannot_make(path: &Path, error: &std::io::Error) -> Failure {
     let message = format!("cannot make the folder {}: {error}", shown_path(path));
     Failure::input(message).hint("name another one with --out")
-}
-
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::input(format!("cannot read {}: {error}", shown_path(path)))
 }
 
 #[cfg(test)]

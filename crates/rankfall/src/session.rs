@@ -3,14 +3,12 @@
 
 use crate::checkpoint::{self, CheckpointContent, Owner, RunCheckpoint};
 use crate::failure::{Failure, shown_path};
-use crate::run::Options;
+use crate::options::Options;
 use crate::run_folder::{CHECKPOINT, RunFolder};
 use crate::watch::{Watch, warn_of_threads};
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What a run needs besides its experiment.
@@ -135,79 +133,6 @@ fn foreign_checkpoint(folder: &RunFolder, words: &str) -> Failure {
     .hint("--force starts the run again from the beginning")
 }
 
-/// Refuses to go on in a folder with another experiment in it.
-///
-/// # Errors
-/// Exit code 2, with the first key that differs.
-pub fn expect_same_experiment(
-    folder: &Path,
-    recorded: &str,
-    resolved: &str,
-) -> Result<(), Failure> {
-    if recorded == resolved {
-        return Ok(());
-    }
-    let message = format!(
-        "the run in {} is of another experiment: {}",
-        shown_path(folder),
-        first_difference(recorded, resolved, ["there", "here"])
-    );
-    Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
-}
-
-/// The first key, in alphabetical order, in which two experiments differ, with both values; `places`
-/// are what to call them.
-pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
-    let (Some(one), Some(other)) = (values_of(one), values_of(other)) else {
-        return "one of the two cannot be read as an experiment".to_owned();
-    };
-    let differs = |key: &&String| one.get(*key) != other.get(*key);
-    let Some(key) = one.keys().chain(other.keys()).filter(differs).min() else {
-        return "the files that its points read, or how it is written".to_owned();
-    };
-    let said = |values: &BTreeMap<String, String>| match values.get(key) {
-        Some(value) => format!("{} = {}", shortened(key), shortened(value)),
-        None => format!("{} is not given", shortened(key)),
-    };
-    let [here, there] = [said(&one), said(&other)];
-    format!("{} {here}, {} {there}", places[0], places[1])
-}
-
-/// Every value of an experiment as it is written, by its dotted key; `None` if it is no TOML.
-fn values_of(text: &str) -> Option<BTreeMap<String, String>> {
-    let mut values = BTreeMap::new();
-    flatten("", &toml::Value::Table(text.parse().ok()?), &mut values);
-    Some(values)
-}
-
-fn flatten(key: &str, value: &toml::Value, values: &mut BTreeMap<String, String>) {
-    let below = |name: &str| match key {
-        "" => name.to_owned(),
-        _ => format!("{key}.{name}"),
-    };
-    match value {
-        toml::Value::Table(entries) => entries
-            .iter()
-            .for_each(|(name, value)| flatten(&below(name), value, values)),
-        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => items
-            .iter()
-            .enumerate()
-            .for_each(|(place, value)| flatten(&below(&place.to_string()), value, values)),
-        _ => {
-            values.insert(key.to_owned(), value.to_string());
-        }
-    }
-}
-
-/// Cut to a length that fits a message: a checksum or a long path has its beginning.
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// Watches over one dynamics, and keeps its checkpoints.
 struct OfDynamics<'a, K> {
     folder: &'a RunFolder,
@@ -293,22 +218,5 @@ mod tests {
         let first = run(0).unwrap();
         assert_eq!(run(40).unwrap(), first, "resumed when all were finished");
         assert_eq!(first[39], vec![39; 10_000]);
-    }
-
-    #[test]
-    fn the_first_difference_has_its_key_and_both_values() {
-        let [one, other] = ["1", "2"].map(|seed| {
-            format!(
-                "name = \"a\"\n[[dynamics]]\nkind = \"sgd\"\n[run]\nseed = {seed}\ntime = 3.0\n"
-            )
-        });
-        let said = first_difference(&one, &other, ["there", "here"]);
-        assert_eq!(said, "there run.seed = 1, here run.seed = 2");
-        let more = one.replace("sgd\"", "sgd\"\nbatch_size = 2");
-        let said = first_difference(&one, &more, ["there", "here"]);
-        assert_eq!(
-            said,
-            "there dynamics.0.batch_size is not given, here dynamics.0.batch_size = 2"
-        );
     }
 }

@@ -4,23 +4,25 @@ pub mod drawing;
 pub mod metrics;
 pub mod plan;
 pub mod record;
+pub mod rows;
 pub mod schedule;
 pub mod settings;
 
 use crate::checkpoint::{self, Owner};
 use crate::dense;
+use crate::difference::expect_same_experiment;
+use crate::done::{Content, Done};
 use crate::estimate;
 use crate::experiment::document::{Node, Value};
 use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
 use crate::experiment::{self, EngineInput};
 use crate::failure::{Failure, shown_path};
+use crate::options::Options;
 use crate::preparation::{DataCache, prepare_with};
 use crate::results::{Drawing, finish_drawn};
-use crate::run::{Content, Done, Options};
 use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard};
 use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY};
 use crate::save_plan::step_count;
-use crate::session::expect_same_experiment;
 use crate::shard::Shard;
 use crate::stability;
 use metrics::Metric;
@@ -300,7 +302,7 @@ impl Sweep<'_> {
     fn write(&self, folder: RunFolder, rows: &UnitRows, seconds: f64) -> Result<Done, Failure> {
         let mut summary = self.summary(rows, seconds)?;
         let path = folder.path().to_owned();
-        folder.write_sweep(self.plan, rows)?;
+        rows::write_into(&folder, self.plan, rows)?;
         let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path);
         let drawing = finish_drawn(folder, drawing, &mut summary, |s| &mut s.warnings)?;
         Ok(Done {
@@ -550,21 +552,6 @@ fn read_summary(folder: &Path) -> Result<SweepSummary, Failure> {
     Ok(summary)
 }
 
-/// A sweep without a survivor at any point is a failed run, though its record is kept.
-///
-/// # Errors
-/// Exit code 1 where no trajectory survived anywhere.
-pub fn expect_survivors(summary: &SweepSummary) -> Result<(), Failure> {
-    let lost = |d: &SweptDynamics| d.points_without_survivors == summary.points;
-    match summary.dynamics.iter().all(lost) {
-        true => Err(
-            Failure::run("every trajectory diverged at every point; the record is kept")
-                .hint("smaller values of step_size (or time_step), or smaller initial weights"),
-        ),
-        false => Ok(()),
-    }
-}
-
 /// Draws the figures and the report of a finished sweep again.
 ///
 /// # Errors
@@ -575,7 +562,7 @@ pub fn redraw(folder: &Path) -> Result<Drawing, Failure> {
     let source = shown_path(&folder.join(run_folder::EXPERIMENT));
     let given = SweepArgumentsRead::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
-    let rows = run_folder::read_sweep(folder, &plan)?;
+    let rows = rows::read_from(folder, &plan)?;
     Ok(drawing::draw(&plan, &rows, &summary, &resolved, folder))
 }
 
@@ -584,7 +571,7 @@ pub fn redraw(folder: &Path) -> Result<Drawing, Failure> {
 /// # Errors
 /// Exit code 2 for a shard that lacks points or does not belong to the others.
 pub fn merge(
-    shards: &[crate::merge::ShardFolder],
+    shards: &[crate::part::ShardFolder],
     out: &Path,
     existing: run_folder::Existing,
 ) -> Result<Done, Failure> {

@@ -6,7 +6,7 @@ use crate::engine::{Engine, Measurements};
 use crate::estimate;
 use crate::experiment::DenseExperiment;
 use crate::failure::Failure;
-use crate::run::Options;
+use crate::options::Options;
 use crate::stability;
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};

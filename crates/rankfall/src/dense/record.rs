@@ -1,14 +1,15 @@
 //! Results of networks given by their layers, which the dense engine runs.
 
 use super::preparation::DenseProblemInfo;
-use crate::checkpoint::Finished;
 use crate::engine::{Measurements, Recorder};
 use crate::exact::record::optimizer_record;
 use crate::experiment::DenseExperiment;
 use crate::failure::Failure;
+use crate::finished::Finished;
+use crate::grid::{Grid, SaveTime};
 use crate::results::Heading;
 use crate::run_folder::weights::layer_tensors;
-use crate::summarise::{Grid, RecordInputs, SaveTime, one_for_many};
+use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;

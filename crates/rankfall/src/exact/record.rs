@@ -1,13 +1,14 @@
 //! Results of two linear layers, which the exact engine runs.
 
-use crate::checkpoint::Finished;
 use crate::engine::{Measurements, Recorder};
 use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
+use crate::finished::Finished;
+use crate::grid::{Grid, SaveTime};
 use crate::preparation::ExactProblemInfo;
 use crate::results::Heading;
 use crate::run_folder::weights::Tensor;
-use crate::summarise::{Grid, RecordInputs, SaveTime, one_for_many};
+use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{EnsembleSpec, OwnObservable};
 use rankfall_core::measure::layout::OWN;

@@ -3,7 +3,7 @@
 
 use super::document::{InputProblem, Value};
 use super::keys::MOST_ROWS;
-use super::network;
+use super::layers;
 use super::section::{Field, Section};
 use super::suggest::nearest;
 use crate::failure::quoted;
@@ -578,8 +578,8 @@ fn teacher(section: &Section) -> Result<NetworkTeacher, InputProblem> {
     let samples = section.required("samples")?;
     let table = section.required("teacher")?.section()?;
     let spec = NetworkSpec {
-        layers: network::widths(&table.required("layers")?)?,
-        activation: network::activation(&table)?,
+        layers: layers::widths(&table.required("layers")?)?,
+        activation: layers::activation(&table)?,
         bias: table.flag("bias")?,
         kind: Architecture::Dense,
     };
@@ -592,7 +592,7 @@ fn teacher(section: &Section) -> Result<NetworkTeacher, InputProblem> {
             samples: samples.integer(1..=MOST_ROWS)? as usize,
             held_out: section.whole("held_out")? as usize,
             inputs: section.pick("input_law", &INPUT_LAWS)?,
-            weights: network::drawn(&init, "pytorch-default", Some(&built))?,
+            weights: layers::drawn(&init, "pytorch-default", Some(&built))?,
             teacher: spec,
             unit_norm: table.flag("unit_norm")?,
             relevant_inputs: relevant.map(|n| n as usize),

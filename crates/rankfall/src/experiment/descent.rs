@@ -1,9 +1,9 @@
 //! Descents: their step size over time, and every kind of noise.
 
 use super::document::InputProblem;
-use super::dynamics::label_noise;
 use super::keys::LARGEST_EXACT;
 use super::section::{Field, Section};
+use crate::failure::number_text;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_nets::noise::Noise;
@@ -185,6 +185,25 @@ fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, InputProblem> {
         all.push(noise);
     }
     Ok(all)
+}
+
+/// The variance of the noise on the labels, for the kinds that have some.
+pub(super) fn label_noise(section: &Section, kind: &str) -> Result<f64, InputProblem> {
+    let variance = section.number("label_noise")?;
+    let twin = match kind {
+        "gradient-flow" => "stochastic-gradient-flow",
+        "gradient-descent" => "label-noise-gradient-descent",
+        _ => return Ok(variance),
+    };
+    match section.field("label_noise") {
+        Some(field) if variance > 0.0 => Err(field
+            .problem(format!(
+                "is {}, but \"{kind}\" has no noise",
+                number_text(variance)
+            ))
+            .hint(format!("with label noise it is kind = \"{twin}\""))),
+        _ => Ok(variance),
+    }
 }
 
 fn mini_batch(section: &Section) -> Result<Noise, InputProblem> {

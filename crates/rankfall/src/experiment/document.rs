@@ -1,7 +1,7 @@
 //! A TOML text as a tree of values that remember where they were written.
 
 use super::intended;
-use crate::failure::{Failure, quoted};
+use crate::failure::{Failure, number_text, quoted};
 use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
@@ -210,6 +210,34 @@ impl Value {
             Value::List(_) => "a list",
             Value::Table(_) => "a table",
         }
+    }
+}
+
+/// A value as tables and messages show it.
+pub fn shown(node: &Node) -> String {
+    match &node.value {
+        Value::Flag(flag) => flag.to_string(),
+        Value::Integer(i) => i.to_string(),
+        Value::Float(x) => number_text(*x),
+        Value::Text(text) | Value::Date(text) => text.clone(),
+        Value::List(items) => {
+            let items: Vec<String> = items.iter().map(shown).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Table(entries) => {
+            let entry = |e: &TableEntry| format!("{} = {}", e.key, shown(&e.node));
+            let entries: Vec<String> = entries.iter().map(entry).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+    }
+}
+
+/// The number a value is, if it is one.
+pub fn number(node: &Node) -> Option<f64> {
+    match node.value {
+        Value::Integer(i) => Some(i as f64),
+        Value::Float(x) => Some(x),
+        _ => None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! The `[[dynamics]]` entries: the flows with their integrators, and the descents of [`super::descent`].
 
-use super::descent::{self, Descent};
+use super::descent::{self, Descent, label_noise};
 use super::document::{InputProblem, Value};
-use super::exact::ExactDynamics;
-use super::label_text;
+use super::exact_dynamics::ExactDynamics;
+use super::label::label_text;
 use super::section::{Field, Section};
 use crate::failure::{number_text, quoted};
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
@@ -184,25 +184,6 @@ fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
         time_step,
         automatic_time_step,
     })
-}
-
-/// The variance of the noise on the labels, for the kinds that have some.
-pub(super) fn label_noise(section: &Section, kind: &str) -> Result<f64, InputProblem> {
-    let variance = section.number("label_noise")?;
-    let twin = match kind {
-        "gradient-flow" => "stochastic-gradient-flow",
-        "gradient-descent" => "label-noise-gradient-descent",
-        _ => return Ok(variance),
-    };
-    match section.field("label_noise") {
-        Some(field) if variance > 0.0 => Err(field
-            .problem(format!(
-                "is {}, but \"{kind}\" has no noise",
-                number_text(variance)
-            ))
-            .hint(format!("with label noise it is kind = \"{twin}\""))),
-        _ => Ok(variance),
-    }
 }
 
 /// Largest factor on a force: beyond, no step could follow it.

@@ -1,16 +1,17 @@
 //! Which engine runs an experiment, and why not the other.
 
-use super::Experiment;
 use super::data::{DataSpec, HeldOut, RowData};
 use super::dense::{DenseExperiment, steps_of};
 use super::descent::Descent;
 use super::document::{InputProblem, Node};
 use super::dynamics::DynamicsSpec;
-use super::exact::{ExactData, ExactDynamics, ExactExperiment, ExactInit, ExactNetwork};
+use super::exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
+use super::exact_dynamics::ExactDynamics;
 use super::keys::{self, MOST_ROWS};
 use super::network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 use super::resolved;
 use super::run::{Length, MeasureChoice, RunSpec};
+use super::spec::Experiment;
 use crate::failure::Failure;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_nets::activation::Activation;

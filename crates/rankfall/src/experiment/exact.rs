@@ -3,13 +3,15 @@
 use super::data::{DataSpec, FileData, GaussianData, GramData, HeldOut, RowData};
 use super::descent::{Descent, SchedulePlan};
 use super::dynamics::DynamicsSpec;
+use super::exact_dynamics::ExactDynamics;
 use super::network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
+use super::resolved;
 use super::run::RunSpec;
-use super::{Experiment, resolved};
+use super::spec::Experiment;
 use crate::failure::{Failure, quoted};
 use crate::save_plan::save_steps;
 use rankfall_core::ensemble::{EnsembleSpec, trajectories_per_block};
-use rankfall_core::model::dynamics::{Dynamics, Kind, Sampling};
+use rankfall_core::model::dynamics::Kind;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::loss::Loss;
@@ -85,22 +87,6 @@ pub enum ExactInit {
     },
 }
 
-/// One dynamics of the exact engine.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExactDynamics {
-    /// What tables and figures call it; distinct from the others.
-    pub label: String,
-    /// What moves the weights.
-    pub dynamics: Dynamics,
-    /// The time between two steps on the axis: h for the flows, η for the descents.
-    ///
-    /// For gradient flow, which is integrated adaptively, it is only the grid of save times.
-    pub time_step: f64,
-    /// Whether `time_step` is still to be chosen from the data and the start ("auto"); until then it
-    /// stands at the step size.
-    pub automatic_time_step: bool,
-}
-
 impl ExactData {
     /// Whether each trajectory has its own data and teacher.
     pub fn each_trajectory(&self) -> bool {
@@ -144,29 +130,6 @@ impl ExactInit {
     pub fn set_checksum(&mut self, sum: String) {
         if let Self::File { checksum, .. } = self {
             *checksum = Some(sum);
-        }
-    }
-}
-
-impl ExactDynamics {
-    /// Sets the time step, of the integrator as well.
-    pub fn set_time_step(&mut self, step: f64) {
-        self.time_step = step;
-        self.automatic_time_step = false;
-        if let Kind::StochasticGradientFlow { time_step, .. } = &mut self.dynamics.kind {
-            *time_step = step;
-        }
-    }
-
-    /// The batch size where no row may come twice in a batch.
-    fn batch_without_replacement(&self) -> Option<u64> {
-        match self.dynamics.kind {
-            Kind::StochasticGradientDescent {
-                batch_size,
-                sampling,
-                ..
-            } if sampling != Sampling::WithReplacement => Some(batch_size),
-            _ => None,
         }
     }
 }

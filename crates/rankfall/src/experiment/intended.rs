@@ -1,7 +1,5 @@
 //! What a value that cannot be read was most likely meant to be, and how to write that.
 
-use super::document::Node;
-use super::sweep;
 use crate::failure::{escaped, number_text};
 
 /// How to write what `text`, given for the number at the dotted `key`, most likely means.
@@ -20,13 +18,6 @@ pub fn hint(key: &str, text: &str) -> Option<String> {
         return Some(one_value_only(key, &spec));
     }
     flag_hint(text).or_else(|| number(text))
-}
-
-/// [`hint`] for a list of numbers where one is wanted.
-pub fn hint_for_list(key: &str, items: &[Node]) -> Option<String> {
-    let numbers = items.iter().all(|item| sweep::number(item).is_some());
-    let values: Vec<String> = items.iter().take(20).map(sweep::shown).collect();
-    (numbers && !items.is_empty()).then(|| one_value_only(key, &values.join(",")))
 }
 
 /// How to write a flag in TOML.
@@ -50,7 +41,8 @@ pub fn hint_in_file(key: &str, text: &str) -> Option<String> {
     })
 }
 
-fn one_value_only(key: &str, spec: &str) -> String {
+/// How to ask for several values of a key.
+pub fn one_value_only(key: &str, spec: &str) -> String {
     let spec: String = spec.split_whitespace().collect();
     format!(
         "one run has one value; for several: rankfall sweep FILE --over '{key}={}'",

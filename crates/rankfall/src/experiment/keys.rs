@@ -200,6 +200,8 @@ use Takes::{AnyTable, Choice, Either, Flag, Kind, List, Number, Table, Text, Who
 
 /// The largest whole number that every double can hold exactly.
 pub const LARGEST_EXACT: u64 = 1 << 53;
+/// Most points of one sweep.
+pub const MOST_POINTS: u64 = 100_000;
 /// Most rows that are held in memory.
 pub const MOST_ROWS: u64 = 1 << 32;
 
@@ -630,7 +632,7 @@ pub static SWEEP: SectionKeys = SectionKeys {
         key("over", AnyTable, "Keys as --set takes them, each with its values: a list, or \"log(1e-4,1e-1,16)\"")
             .example("{ \"dynamics.1.step_size\" = \"log(1e-3,1e-1,5)\" }").otherwise("--over says it"),
         key("design", Choice(DESIGNS), "Every combination of the values, or points drawn at random").default("\"grid\""),
-        key("points", Whole(1, super::sweep::MOST_POINTS), "Random designs: how many points").example("200"),
+        key("points", Whole(1, MOST_POINTS), "Random designs: how many points").example("200"),
         key("vary_seed", Flag, "Point i, counted from 0, has the seed run.seed + i").default("false"),
     },
 };

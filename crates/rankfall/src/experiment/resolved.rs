@@ -6,10 +6,11 @@ use super::data::{
 };
 use super::descent::{DISTRIBUTIONS, Descent, SAMPLINGS, SchedulePlaces, SchedulePlan};
 use super::dynamics::{DynamicsSpec, INTEGRATORS};
-use super::exact::ExactDynamics;
+use super::exact_dynamics::ExactDynamics;
+use super::keys;
 use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
 use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS};
-use super::{Experiment, keys};
+use super::spec::Experiment;
 use rankfall_core::model::dynamics::{ForceScales, Kind};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::initialisation::{Law, WeightInitialisation};

@@ -1,6 +1,6 @@
 //! Reading one table of an experiment file: known keys only, each value checked where it stands.
 
-use super::document::{InputProblem, Node, Origin, TableEntry, Value};
+use super::document::{self, InputProblem, Node, Origin, TableEntry, Value};
 use super::intended;
 use super::keys::{self, Bound, Key, LARGEST_EXACT, SectionKeys, Takes};
 use super::suggest::{nearest, not_here};
@@ -380,7 +380,7 @@ impl<'a> Field<'a> {
         let hint = match (&self.node.value, &self.node.origin) {
             (_, Origin::Set { value, .. }) => intended::hint(&self.path, value),
             (Value::Text(text), _) => intended::hint(&self.path, text),
-            (Value::List(items), _) => intended::hint_for_list(&self.path, items),
+            (Value::List(items), _) => hint_for_list(&self.path, items),
             _ => None,
         };
         match hint {
@@ -420,4 +420,11 @@ fn wrong_type(path: &str, node: &Node, wanted: &str) -> InputProblem {
         &node.origin,
         format!("`{path}` is {what}, but must be {wanted}"),
     )
+}
+
+/// [`intended::hint`] for a list of numbers where one is wanted.
+fn hint_for_list(key: &str, items: &[Node]) -> Option<String> {
+    let numbers = items.iter().all(|item| document::number(item).is_some());
+    let values: Vec<String> = items.iter().take(20).map(document::shown).collect();
+    (numbers && !items.is_empty()).then(|| intended::one_value_only(key, &values.join(",")))
 }

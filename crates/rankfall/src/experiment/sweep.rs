@@ -1,14 +1,13 @@
 //! The `[sweep]` table and `--over`: which values vary, and over what.
 
 use super::document::{InputProblem, Node, Origin, TableEntry, Value, parse_set_value};
+pub use super::document::{number, shown};
 use super::intended;
 use super::keys;
+pub use super::keys::MOST_POINTS;
 use super::section::{Field, Section};
-use crate::failure::{number_text, quoted};
+use crate::failure::quoted;
 use std::collections::HashSet;
-
-/// Most points of one sweep.
-pub const MOST_POINTS: u64 = 100_000;
 
 /// What varies, and how points are chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -249,34 +248,6 @@ const EXAMPLE: &str = "write KEY=SPEC with values like 0,0.5,1, or log(1e-4,1e-1
 /// A number with twelve significant digits.
 fn rounded(number: f64) -> f64 {
     format!("{number:.11e}").parse().unwrap_or(number)
-}
-
-/// A value as tables and messages show it.
-pub fn shown(node: &Node) -> String {
-    match &node.value {
-        Value::Flag(flag) => flag.to_string(),
-        Value::Integer(i) => i.to_string(),
-        Value::Float(x) => number_text(*x),
-        Value::Text(text) | Value::Date(text) => text.clone(),
-        Value::List(items) => {
-            let items: Vec<String> = items.iter().map(shown).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Value::Table(entries) => {
-            let entry = |e: &TableEntry| format!("{} = {}", e.key, shown(&e.node));
-            let entries: Vec<String> = entries.iter().map(entry).collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
-    }
-}
-
-/// The number a value is, if it is one.
-pub fn number(node: &Node) -> Option<f64> {
-    match node.value {
-        Value::Integer(i) => Some(i as f64),
-        Value::Float(x) => Some(x),
-        _ => None,
-    }
 }
 
 /// Reads a SPEC.

@@ -1,6 +1,7 @@
 //! Checksums of the files of a finished folder, kept in its `summary.json` under `files`.
 
-use super::{EXPERIMENT, FINAL, SERIES, SUMMARY, SWEEP, TRAJECTORIES, open};
+use super::names::{EXPERIMENT, FINAL, SERIES, SUMMARY, SWEEP, TRAJECTORIES};
+use super::open::{self, unreadable};
 use crate::failure::{Failure, shown_path};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -38,7 +39,7 @@ pub fn check(folder: &Path, summary: &str) -> Result<(), Failure> {
     }
     let path = folder.join(SUMMARY);
     let shown = shown_path(&path);
-    let files: Files = serde_json::from_str(summary).map_err(|e| super::unreadable(&path, &e))?;
+    let files: Files = serde_json::from_str(summary).map_err(|e| unreadable(&path, &e))?;
     let Some(files) = files.files else {
         log::warn!("{shown} has no checksums: whether the files beside it are whole is not known");
         return Ok(());
@@ -48,7 +49,7 @@ pub fn check(folder: &Path, summary: &str) -> Result<(), Failure> {
         let Some(expected) = files.get(*name) else {
             continue;
         };
-        let found = of_file(&path).map_err(|error| super::unreadable(&path, &error))?;
+        let found = of_file(&path).map_err(|error| unreadable(&path, &error))?;
         if found != *expected {
             let message = format!(
                 "{} is damaged: its checksum is not the one in {shown}",

@@ -1,6 +1,7 @@
 //! Opening files of a folder that may come from anybody: links are not followed out of it, and what
 //! is no file (a pipe would make us wait for ever) is not read.
 
+use crate::failure::{Failure, shown_path};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -77,4 +78,9 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 
 fn is_link() -> io::Error {
     io::Error::other("it is a link, and links in a run folder are not followed")
+}
+
+/// What to say of a file that cannot be read.
+pub fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::input(format!("cannot read {}: {error}", shown_path(path)))
 }

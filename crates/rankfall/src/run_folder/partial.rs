@@ -1,7 +1,9 @@
 //! What a finished shard leaves in its folder: `shard.json`, which says what it is, and one binary
 //! file per part of its results. It has no `summary.json`: a shard is not a whole run.
 
-use super::{EXPERIMENT, RunFolder, SHARD, STATISTICS, State, read_experiment, unreadable};
+use super::names::{EXPERIMENT, SHARD, STATISTICS};
+use super::open::{self, unreadable};
+use super::{RunFolder, State, read_experiment};
 use crate::checkpoint::checked;
 use crate::failure::{Failure, shown_path};
 use crate::shard::Shard;
@@ -158,7 +160,7 @@ pub fn read_shard(folder: &Path) -> Result<(ShardRecord, String), Failure> {
         }
     }
     let path = folder.join(SHARD);
-    let text = super::open::text(&path).map_err(|error| unreadable(&path, &error))?;
+    let text = open::text(&path).map_err(|error| unreadable(&path, &error))?;
     check_version(&path, &text)?;
     let record: ShardRecord =
         serde_json::from_str(&text).map_err(|error| unreadable(&path, &error))?;
@@ -208,8 +210,8 @@ pub fn read_part<T: DeserializeOwned>(
             .hint("run this shard again with --force")
     };
     let statistics = folder.join(STATISTICS);
-    super::open::expect_folder(&statistics).map_err(|error| unreadable(&statistics, &error))?;
-    let bytes = super::open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
+    open::expect_folder(&statistics).map_err(|error| unreadable(&statistics, &error))?;
+    let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
     let body = bytes
         .strip_prefix(HEADER.as_bytes())
         .ok_or_else(|| damaged("it does not begin as statistics of this version do"))?;

@@ -1,5 +1,6 @@
 //! What a finished sweep says of itself: the `summary.json` of its folder.
 
+use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 
 /// The version of the layout of [`SweepSummary`]; raised when a field changes its meaning.
@@ -80,4 +81,19 @@ pub struct MetricRange {
     pub least: f64,
     /// The largest.
     pub most: f64,
+}
+
+/// A sweep without a survivor at any point is a failed run, though its record is kept.
+///
+/// # Errors
+/// Exit code 1 where no trajectory survived anywhere.
+pub fn expect_survivors(summary: &SweepSummary) -> Result<(), Failure> {
+    let lost = |d: &SweptDynamics| d.points_without_survivors == summary.points;
+    match summary.dynamics.iter().all(lost) {
+        true => Err(
+            Failure::run("every trajectory diverged at every point; the record is kept")
+                .hint("smaller values of step_size (or time_step), or smaller initial weights"),
+        ),
+        false => Ok(()),
+    }
 }

@@ -1,13 +1,17 @@
 //! `sweep.parquet`: one row per point, dynamics, metric and index, with the point's coordinates.
 
-use super::columns::{self, ColumnContent, ColumnValues, TableColumn, TableWriter};
+use super::metrics::{Metric, MetricRow};
+use super::plan::{SweepPlan, SweepPoint};
+use super::schedule::UnitRows;
 use crate::experiment::sweep;
-use crate::sweep::metrics::{Metric, MetricRow};
-use crate::sweep::plan::SweepPlan;
-use crate::sweep::schedule::UnitRows;
+use crate::failure::Failure;
+use crate::run_folder::columns::{self, ColumnContent, ColumnValues, TableColumn, TableWriter};
+use crate::run_folder::open::{self, unreadable};
+use crate::run_folder::{RunFolder, SWEEP};
 use parquet::data_type::ByteArray;
 use parquet::record::Field;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Rows held in columns at a time, about.
 const GROUP: usize = 1 << 17;
@@ -15,11 +19,29 @@ const GROUP: usize = 1 << 17;
 /// A row before it is put into columns: where it belongs, and its numbers.
 type Row<'a> = (u64, u32, &'a MetricRow);
 
+/// Writes `sweep.parquet` into the folder of a sweep.
+///
+/// # Errors
+/// Exit code 1 where the file cannot be written.
+pub fn write_into(folder: &RunFolder, plan: &SweepPlan, rows: &UnitRows) -> Result<(), Failure> {
+    folder.write(SWEEP, |file| write(plan, rows, file))
+}
+
+/// Reads the table of a finished sweep.
+///
+/// # Errors
+/// Exit code 2 where the file is missing, or is not the table of this sweep.
+pub fn read_from(folder: &Path, plan: &SweepPlan) -> Result<UnitRows, Failure> {
+    let path = folder.join(SWEEP);
+    let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
+    read(plan, bytes).map_err(|error| unreadable(&path, &error))
+}
+
 /// Writes the table; equal rows give equal bytes.
 ///
 /// # Errors
 /// The writer's reason.
-pub fn write<W: Write + Send>(plan: &SweepPlan, rows: &UnitRows, out: W) -> io::Result<()> {
+fn write<W: Write + Send>(plan: &SweepPlan, rows: &UnitRows, out: W) -> io::Result<()> {
     let columns = columns(plan);
     let mut table = TableWriter::new(out, &columns)?;
     let mut group: Vec<Row> = Vec::new();
@@ -61,7 +83,7 @@ fn columns(plan: &SweepPlan) -> Vec<TableColumn<'_>> {
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn read(plan: &SweepPlan, bytes: Vec<u8>) -> io::Result<UnitRows> {
+fn read(plan: &SweepPlan, bytes: Vec<u8>) -> io::Result<UnitRows> {
     let all = columns::read(bytes, &columns(plan), |fields| row(plan, fields))?;
     let mut rows = UnitRows::new();
     for (key, row) in all {
@@ -105,8 +127,7 @@ fn row(plan: &SweepPlan, fields: &[Field]) -> Option<((u64, u32), MetricRow)> {
 
 /// Numbers where all values of an axis are numbers, else text.
 fn content(plan: &SweepPlan, axis: usize) -> ColumnContent {
-    let is_number =
-        |p: &crate::sweep::plan::SweepPoint| sweep::number(&p.coordinates[axis]).is_some();
+    let is_number = |p: &SweepPoint| sweep::number(&p.coordinates[axis]).is_some();
     if plan.points.iter().all(is_number) {
         ColumnContent::Double
     } else {

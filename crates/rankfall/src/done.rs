@@ -1,0 +1,44 @@
+//! What came of a run, a shard or a sweep in its folder.
+
+use crate::failure::Failure;
+use crate::results::{self, Drawing};
+use crate::run_folder::partial::ShardRecord;
+use crate::sweep::record::{self, SweepSummary};
+use rankfall_report::record::Summary;
+use std::path::PathBuf;
+
+/// A folder in which everything asked for is done.
+pub struct Done {
+    /// The folder.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: Content,
+    /// What was drawn; none of a shard, nor where everything had been done before.
+    pub drawing: Option<Drawing>,
+    /// Whether it had been done before: nothing was changed.
+    pub before: bool,
+}
+
+/// What a finished folder has.
+pub enum Content {
+    /// A run.
+    Run(Summary),
+    /// A shard of a run or of a sweep.
+    Shard(ShardRecord),
+    /// A sweep.
+    Sweep(SweepSummary),
+}
+
+impl Done {
+    /// A run of which no trajectory of some dynamics survived has failed, though its record is kept.
+    ///
+    /// # Errors
+    /// Exit code 1, naming all such dynamics.
+    pub fn expect_survivors(&self) -> Result<(), Failure> {
+        match &self.content {
+            Content::Run(summary) => results::all_diverged(summary),
+            Content::Sweep(summary) => record::expect_survivors(summary),
+            Content::Shard(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What a finished dynamics leaves: its part of every file of results.
+
+use crate::failure::Failure;
+use crate::grid::Grid;
+use crate::run_folder::weights::Tensor;
+use rankfall_report::record::{DynamicsSummary, SeriesRow};
+use serde::{Deserialize, Serialize};
+
+/// A finished dynamics.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Finished {
+    /// As JSON: its own format leaves fields out, which this file's cannot.
+    summary: String,
+    /// Its rows of `series.parquet`.
+    pub series: Vec<SeriesRow>,
+    /// Every trajectory, where kept.
+    pub trajectories: Option<Kept>,
+    /// The weights of trajectory 0 at the end; none where it diverged.
+    pub tensors: Vec<Tensor>,
+}
+
+/// The values of every trajectory of a dynamics.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// What was measured and when.
+    pub grid: Grid,
+    /// Of each trajectory by its index, in the order of the grid.
+    pub values: Vec<(u64, Vec<f64>)>,
+}
+
+impl Finished {
+    /// With its summary encoded.
+    ///
+    /// # Errors
+    /// Exit code 1 if the summary cannot be written as JSON.
+    pub fn new(
+        summary: &DynamicsSummary,
+        series: Vec<SeriesRow>,
+        trajectories: Option<Kept>,
+        tensors: Vec<Tensor>,
+    ) -> Result<Self, Failure> {
+        let summary = serde_json::to_string(summary)
+            .map_err(|error| Failure::run(format!("cannot encode a summary: {error}")))?;
+        Ok(Self {
+            summary,
+            series,
+            trajectories,
+            tensors,
+        })
+    }
+
+    /// Its summary.
+    ///
+    /// # Errors
+    /// Exit code 1 for a checkpoint that was tampered with.
+    pub fn summary(&self) -> Result<DynamicsSummary, Failure> {
+        serde_json::from_str(&self.summary)
+            .map_err(|error| Failure::run(format!("the checkpoint is damaged: {error}")))
+    }
+}
