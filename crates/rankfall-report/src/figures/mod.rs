@@ -73,7 +73,7 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::recorded_run::evenly;
 
     #[test]
     fn the_first_and_the_last_are_among_those_spread_evenly() {
