@@ -1,11 +1,8 @@
 //! The folders of this crate stand in an order, and each uses only those before it; no two files use each
 //! other, not even by a detour. Read from the `use` lines and paths of the sources.
 
-#[path = "support/uses.rs"]
-mod uses;
-
+use layout::{Uses, assert_no_circles, assert_order};
 use std::path::Path;
-use uses::{Uses, assert_no_circles, assert_order};
 
 /// Each may use those before it, and its own files.
 const ORDER: [&str; 12] = [
@@ -24,7 +21,7 @@ const ORDER: [&str; 12] = [
 ];
 
 fn uses() -> Uses {
-    uses::uses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+    layout::uses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
 #[test]

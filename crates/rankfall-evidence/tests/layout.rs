@@ -1,11 +1,8 @@
 //! The files of this crate stand in an order, and each uses only those before it; no two files use each
 //! other, not even by a detour.
 
-#[path = "../../rankfall-core/tests/support/uses.rs"]
-mod uses;
-
+use layout::{Uses, assert_no_circles, assert_order};
 use std::path::Path;
-use uses::{Uses, assert_no_circles, assert_order};
 
 /// Each may use those before it; claims also each other.
 const ORDER: [&str; 17] = [
@@ -29,7 +26,7 @@ const ORDER: [&str; 17] = [
 ];
 
 fn uses() -> Uses {
-    uses::uses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+    layout::uses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::axis::Scale;
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
-use crate::figures::{Figure, RecordedRun, name};
+use crate::figures::recorded_run::{Figure, RecordedRun, name};
 use crate::number::significant;
 use crate::plot::{Line, Plot, Side};
 use crate::record::DynamicsSummary;

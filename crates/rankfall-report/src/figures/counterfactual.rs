@@ -1,7 +1,7 @@
 //! The same flow with a force scaled: singular values side by side with those of its unmodified twin.
 
+use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, RecordedRun, THETA, name};
 use crate::number::{compact, from_natural_log};
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, ForceScalesRecord};

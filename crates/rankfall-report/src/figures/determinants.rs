@@ -1,7 +1,7 @@
 //! log det of adjacent layers of a linear network over time, with its law where it has one.
 
 use crate::figures::curves::{Bands, CurveValues, Middle};
-use crate::figures::{Figure, RecordedRun};
+use crate::figures::recorded_run::{Figure, RecordedRun};
 use crate::number::subscript;
 use crate::plot::Plot;
 

@@ -1,7 +1,7 @@
 //! Eigenvalues of M = ΘΘᵀ, one panel per dynamics.
 
+use crate::figures::recorded_run::{Figure, RecordedRun};
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, RecordedRun};
 
 /// All eigenvalues of M.
 #[must_use]

@@ -3,7 +3,8 @@
 use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
-use crate::figures::{Figure, RecordedRun, THETA, is_noisy, name};
+use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
+use crate::figures::style::dynamics_is_noisy;
 use crate::legend::LegendEntry;
 use crate::number::{significant, subscript};
 use crate::plot::{Line, Plot, Side};
@@ -102,7 +103,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
         .summary
         .dynamics
         .iter()
-        .filter(|d| is_noisy(d) && !indices(run, d).is_empty())
+        .filter(|d| dynamics_is_noisy(d) && !indices(run, d).is_empty())
         .take(ROWS)
         .collect();
     if shown.is_empty() {

@@ -5,7 +5,7 @@ use crate::figures::curves::{
     BELOW_ROUNDING, Bands, CurveDrawing, CurveValues, Middle, above, reaches_rounding,
     rounding_floor,
 };
-use crate::figures::{Figure, RecordedRun, name};
+use crate::figures::recorded_run::{Figure, RecordedRun, name};
 use crate::number::or_dash;
 use crate::plot::{Line, Mark, Plot, Side};
 use crate::scene::{Scene, Stroke};

@@ -1,7 +1,7 @@
 //! Every loss and accuracy that the run recorded, over time.
 
 use crate::figures::curves::{BELOW_ROUNDING, Bands, CurveValues, Middle, reaches_rounding};
-use crate::figures::{Figure, RecordedRun, name};
+use crate::figures::recorded_run::{Figure, RecordedRun, name};
 use crate::number::{compact, significant};
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, LossSummary};

@@ -1,7 +1,7 @@
 //! Who pushes whom: eigenvalues over time, and what each one's repulsion added to each other.
 
+use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, RecordedRun, THETA, name};
 use crate::gradient::Gradient;
 use crate::heatmap::{HeatAxis, HeatCell, HeatMap};
 use crate::number::{significant, subscript};

@@ -1,7 +1,9 @@
 //! Notions of rank over time: of layers, of what the network computes, of features and Jacobian.
 
 use crate::figures::curves::{Bands, CurveValues, Middle};
-use crate::figures::{Figure, RecordedRun, capitalised, falling_layer, matrix_symbol, name};
+use crate::figures::recorded_run::{
+    Figure, RecordedRun, capitalised, falling_layer, matrix_symbol, name,
+};
 use crate::number::compact;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, MatrixSummary, Summary, weights_name};

@@ -1,8 +1,9 @@
 //! The figure to show first: log det M over time, and the singular values that pay for it.
 
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
+use crate::figures::recorded_run::{Figure, RecordedRun, THETA, determinant_name, evenly, name};
 use crate::figures::style::LAW;
-use crate::figures::{Figure, RecordedRun, THETA, determinant_name, evenly, is_noisy, name};
+use crate::figures::style::dynamics_is_noisy;
 use crate::font;
 use crate::frame::SMALL;
 use crate::legend::LegendEntry;
@@ -78,7 +79,7 @@ fn entry((one, pen): (&DynamicsSummary, Stroke)) -> LegendEntry {
         String::new()
     };
     LegendEntry {
-        symbol: is_noisy(one).then(|| Symbol::disc(pen.color, true)),
+        symbol: dynamics_is_noisy(one).then(|| Symbol::disc(pen.color, true)),
         ..LegendEntry::line(format!("{name}{noise}"), pen)
     }
 }
@@ -86,7 +87,7 @@ fn entry((one, pen): (&DynamicsSummary, Stroke)) -> LegendEntry {
 /// What the symbols mean, and what is not drawn.
 fn notes(run: &RecordedRun<'_>, layer: &str) -> Vec<String> {
     let mut notes = vec![THETA.to_owned()];
-    if run.dynamics().any(|(one, _)| is_noisy(one)) {
+    if run.dynamics().any(|(one, _)| dynamics_is_noisy(one)) {
         notes.push("Lines with discs have noise.".into());
     }
     let places = followed(most_parts(run));
@@ -143,7 +144,7 @@ fn determinant_plot(run: &RecordedRun<'_>) -> Plot {
         .dynamics()
         .filter_map(|(d, pen)| {
             let curve = run.table.curve(&d.label, "log_det", 0)?;
-            Some((is_noisy(d), curve, pen))
+            Some((dynamics_is_noisy(d), curve, pen))
         })
         .collect();
     for (rank, (noisy, curve, pen)) in curves.iter().enumerate() {
@@ -207,7 +208,7 @@ fn of_sort<'a>(
     noise: bool,
 ) -> impl Iterator<Item = (&'a DynamicsSummary, Stroke)> {
     run.dynamics()
-        .filter(move |(one, _)| is_noisy(one) == noise)
+        .filter(move |(one, _)| dynamics_is_noisy(one) == noise)
 }
 
 /// The singular values of the layer with their indices, from the largest.
@@ -244,8 +245,8 @@ fn noisy<'a>(run: &RecordedRun<'a>) -> Option<&'a DynamicsSummary> {
     let all = &run.summary.dynamics;
     let flow = all
         .iter()
-        .find(|d| d.kind == "stochastic-gradient-flow" && is_noisy(d));
-    flow.or_else(|| all.iter().find(|d| is_noisy(d)))
+        .find(|d| d.kind == "stochastic-gradient-flow" && dynamics_is_noisy(d));
+    flow.or_else(|| all.iter().find(|d| dynamics_is_noisy(d)))
         .or_else(|| all.iter().find(|d| d.kind == "sgd"))
 }
 

@@ -1,7 +1,9 @@
 //! Singular values over time: of Θ and of the layer that loses rank, one panel per dynamics, or of every layer.
 
+use crate::figures::recorded_run::{
+    Figure, MOST_DYNAMICS, RecordedRun, evenly, matrix_symbol, name,
+};
 use crate::figures::spectrum::{self, Spectrum};
-use crate::figures::{Figure, MOST_DYNAMICS, RecordedRun, evenly, matrix_symbol, name};
 use crate::number::from_natural_log;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, MatrixSummary};

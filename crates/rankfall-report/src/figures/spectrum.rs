@@ -2,7 +2,7 @@
 
 use crate::color::Color;
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
-use crate::figures::{RecordedRun, THETA, evenly, name};
+use crate::figures::recorded_run::{RecordedRun, THETA, evenly, name};
 use crate::number::subscript;
 use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;

@@ -27,7 +27,7 @@ const WARM: [usize; 4] = [1, 3, 5, 7];
 pub fn pens(dynamics: &[DynamicsSummary]) -> Vec<Stroke> {
     let kinds: Vec<(&str, bool)> = dynamics
         .iter()
-        .map(|one| (one.kind.as_str(), super::is_noisy(one)))
+        .map(|one| (one.kind.as_str(), dynamics_is_noisy(one)))
         .collect();
     pens_of(&kinds)
 }
@@ -95,6 +95,15 @@ pub fn columns(panels: usize) -> usize {
         5 | 6 | 9 => 3,
         _ => 4,
     }
+}
+
+/// Whether it is drawn as a dynamics with noise: ν > 0, or batches that make some.
+#[must_use]
+pub fn dynamics_is_noisy(one: &DynamicsSummary) -> bool {
+    is_noisy(
+        &one.kind,
+        one.noise_intensity > 0.0 || !one.noise.is_empty(),
+    )
 }
 
 #[cfg(test)]

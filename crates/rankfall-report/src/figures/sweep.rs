@@ -2,8 +2,8 @@
 
 use crate::axis::Scale;
 use crate::color::Color;
+use crate::figures::recorded_run::{Figure, capitalised, evenly};
 use crate::figures::style::LAW;
-use crate::figures::{Figure, capitalised, evenly};
 use crate::gradient::Gradient;
 use crate::heatmap::{HeatAxis, HeatCell, HeatMap};
 use crate::legend::LegendEntry;

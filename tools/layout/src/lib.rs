@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which files each file uses. Pages, `mod.rs`, count where something is taken through them.
+/// Which files each file uses. A page uses what it takes from the files below it.
 pub type Uses = BTreeMap<String, BTreeSet<String>>;
 
 fn files(folder: &Path, out: &mut Vec<PathBuf>) {
@@ -77,6 +77,24 @@ fn expand<'a>(text: &'a str, mut path: Vec<String>, out: &mut Vec<Vec<String>>) 
     }
 }
 
+/// What a page uses of the files below it.
+fn below(own: &str, code: &str) -> Vec<Vec<String>> {
+    let page = own.strip_suffix("/mod.rs").or(own.strip_suffix(".rs"));
+    let page: Vec<String> = page.unwrap_or(own).split('/').map(str::to_owned).collect();
+    let declared = code.lines().filter_map(|line| {
+        let (_, name) = line.strip_suffix(';')?.split_once("mod ")?;
+        Some(name.to_owned())
+    });
+    let of = |name: String| {
+        let folder = [&page[..], &[name.clone()]].concat();
+        let named = paths(code, &format!("{name}::"));
+        named
+            .into_iter()
+            .map(move |path| [&folder[..], &path[..]].concat())
+    };
+    declared.flat_map(of).collect()
+}
+
 /// The longest beginning of a path that is a file.
 fn file_of(path: &[String], all: &BTreeSet<String>) -> Option<String> {
     (1..=path.len()).rev().find_map(|length| {
@@ -98,7 +116,8 @@ pub fn uses(root: &Path) -> Uses {
     let mut out = Uses::new();
     for path in &paths_of_files {
         let own = name(path);
-        if own == "lib.rs" || own.ends_with("tests.rs") {
+        let is_test = own.ends_with("tests.rs") || own.contains("/tests/");
+        if own == "lib.rs" || own == "main.rs" || is_test {
             continue;
         }
         let code = code(&fs::read_to_string(path).expect("a source"));
@@ -106,11 +125,10 @@ pub fn uses(root: &Path) -> Uses {
         let folder = &folder[..folder.len() - 1];
         let mut named = paths(&code, "crate::");
         let relative = |path: Vec<String>| [folder, &path[..]].concat();
-        if own.ends_with("/mod.rs") {
-            named.extend(paths(&code, "pub use ").into_iter().map(relative));
-        } else {
+        if !own.ends_with("/mod.rs") {
             named.extend(paths(&code, "super::").into_iter().map(relative));
         }
+        named.extend(below(&own, &code));
         let mut used: BTreeSet<String> = named.iter().filter_map(|p| file_of(p, &all)).collect();
         used.remove(&own);
         out.insert(own, used);
