@@ -86,7 +86,7 @@ fn below(own: &str, code: &str) -> Vec<Vec<String>> {
         Some(name.to_owned())
     });
     let of = |name: String| {
-        let folder = [&page[..], &[name.clone()]].concat();
+        let folder = [&page[..], std::slice::from_ref(&name)].concat();
         let named = paths(code, &format!("{name}::"));
         named
             .into_iter()

@@ -152,6 +152,9 @@ impl<E> RunError<E> {
     }
 }
 
+/// The statistics of some blocks, and the final weights of trajectory 0 if it is among them and survived.
+pub type StatisticsAndWeights<W> = (Statistics, Option<W>);
+
 /// Runs the blocks of a range on `threads` threads, from the initial_condition or from a checkpoint. Returns
 /// their statistics, which absorb each other to those of the whole, and the final weights of
 /// trajectory 0, unless it diverged or belongs to another range.
@@ -164,7 +167,7 @@ pub fn run<T: Trajectories>(
     threads: usize,
     resume: Option<&Checkpoint>,
     control: &dyn Control,
-) -> Result<(Statistics, Option<T::Weights>), RunError<T::Error>> {
+) -> Result<StatisticsAndWeights<T::Weights>, RunError<T::Error>> {
     let memory = match resume {
         Some(checkpoint) => decode(ensemble, checkpoint, &blocks)?,
         None => Memory {

@@ -766,7 +766,7 @@ mod tests {
 
     #[test]
     fn every_value_that_is_shown_is_toml() {
-        for (_, key) in every_key().filter(|(s, _)| s.path != "") {
+        for (_, key) in every_key().filter(|(s, _)| !s.path.is_empty()) {
             let shown = if key.default.is_empty() {
                 key.shown()
             } else {

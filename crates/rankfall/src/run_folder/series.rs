@@ -130,7 +130,7 @@ pub(super) mod tests {
         let row = |i: usize| SeriesRow {
             dynamics: ["gradient flow", "SGD, β = “½”"][i % 2].to_owned(),
             observable: "log_singular_value".to_owned(),
-            layer: (i % 3 > 0).then_some(i as u32),
+            layer: (!i.is_multiple_of(3)).then_some(i as u32),
             index: i as u32 % 7,
             time: i as f64 * 0.01,
             mean: value(i, 0),
