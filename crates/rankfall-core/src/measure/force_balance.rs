@@ -170,7 +170,7 @@ impl<const N: usize> ForceBalance<N> {
         }
     }
 
-    /// Appends everything of [`observables`]; undefined for a zero eigenvalue.
+    /// Appends everything of a force balance, in the order of [`Layout`](crate::measure::layout::Layout); undefined for a zero eigenvalue.
     pub fn record(&self, out: &mut Vec<Lanes<N>>) {
         for force in &self.forces {
             out.extend(force);

@@ -87,10 +87,16 @@ impl Instructions {
     #[inline]
     pub fn dispatch<W: LaneWork>(self, work: W) -> W::Output {
         if W::NARROW {
-            self.dispatch_narrow(work)
-        } else {
-            self.0.dispatch(InLanes(work))
+            return self.dispatch_narrow(work);
         }
+        #[cfg(target_arch = "x86_64")]
+        return match self.0 {
+            pulp::Arch::V4(simd) => pulp::Simd::vectorize(simd, InLanes(work)),
+            pulp::Arch::V3(simd) => pulp::Simd::vectorize(simd, InLanes(work)),
+            _ => without_extensions(work),
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        self.0.dispatch(InLanes(work))
     }
 
     /// Runs `work` on the registers of these instructions, if they are vector instructions; for others it is
@@ -118,6 +124,13 @@ impl Instructions {
         {
             return pulp::Simd::vectorize(simd, InLanes(work));
         }
-        work.run()
+        without_extensions(work)
     }
+}
+
+/// With what every processor of this target has. Compiled once per work: inside others it would be compiled
+/// into each of them, and be as large as all vector code together.
+#[inline(never)]
+fn without_extensions<W: LaneWork>(work: W) -> W::Output {
+    work.run()
 }

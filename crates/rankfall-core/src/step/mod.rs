@@ -1,5 +1,5 @@
 //! How trajectories move: the increment of a step ([`increment`], [`batches`]), what it does to the weights
-//! ([`update`], [`strang`], [`velocity`], [`counterfactual`]), steps in a row ([`stepper`], [`small`]), adaptive
+//! ([`update`], [`strang`], [`velocity`], [`counterfactual`]), steps in a row ([`stepper`], `small`), adaptive
 //! gradient flow ([`gradient_flow`]), and a block to be looked at step by step ([`inspector`]).
 //!
 //! May use everything from `simd` to `theory`; measures nothing.
