@@ -351,7 +351,7 @@ fn a_network_given_by_layers_is_measured() {
     let setting = record["setting"].as_str().unwrap();
     assert!(setting.contains("3–7–4–2"), "{setting}");
     let only = ["verify", "deep.toml", "--suite", "exact"];
-    place.refuses(&only, &["not on deep.toml", "leave out --suite exact"]);
+    place.ends(&only, 2, &["not on deep.toml", "leave out --suite exact"]);
 }
 
 /// Rectifiers have no determinant of layers, and momentum leaves nothing to be told.
