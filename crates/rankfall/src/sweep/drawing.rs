@@ -142,7 +142,7 @@ fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
 fn numbered_note(axis: &SweepAxisSpec) -> Option<String> {
     let nodes = axis.values().unwrap_or_default();
     let numbers = nodes.iter().all(|node| sweep::number(node).is_some());
-    (!numbers).then(|| format!("{}: {}", label(axis), numbered(&nodes)))
+    (!numbers).then(|| format!("{}: {}.", label(axis), numbered(&nodes)))
 }
 
 /// Values that are no numbers, numbered from 1.
