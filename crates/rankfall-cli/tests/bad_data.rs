@@ -298,7 +298,7 @@ fn batches_larger_than_the_data() {
             }
             place.refuses(
                 &arguments,
-                &["batch_size", " 7", "only 6 rows", "with-replacement"],
+                &["batch_size", "is 7", "only 6 rows", "with-replacement"],
             );
         }
     }

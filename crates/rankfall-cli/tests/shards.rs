@@ -2,10 +2,9 @@
 
 mod support;
 
-use std::path::Path;
 use std::time::Duration;
-use support::Place;
 use support::stopping::{killed, until_caught};
+use support::{Place, expect_same_files};
 
 /// Several dynamics, one of them with a single trajectory, some trajectories that diverge, and a
 /// number of trajectories that is no multiple of a block's.
@@ -55,35 +54,7 @@ fn without_timing(mut summary: serde_json::Value) -> serde_json::Value {
 
 /// Everything in the folder but the report, whose timings and command line are its own.
 fn expect_same_bytes(place: &Place, one: &str, other: &str) {
-    let files = |folder: &str| -> Vec<(std::path::PathBuf, Vec<u8>)> {
-        let root = place.path(folder);
-        let relative = |path: &Path| path.strip_prefix(&root).unwrap().to_owned();
-        let all = place.everything(folder).into_iter();
-        all.map(|(path, bytes)| (relative(&path), bytes))
-            .filter(|(path, _)| {
-                !["summary.json", "report.html"]
-                    .iter()
-                    .any(|f| path.ends_with(f))
-            })
-            .collect()
-    };
-    let (a, b) = (files(one), files(other));
-    assert!(a.iter().any(|(path, _)| path.ends_with("series.parquet")));
-    assert!(
-        a.iter()
-            .any(|(path, _)| path.ends_with("final.safetensors"))
-    );
-    let names = |files: &[(std::path::PathBuf, Vec<u8>)]| -> Vec<_> {
-        files.iter().map(|(path, _)| path.clone()).collect()
-    };
-    assert_eq!(names(&a), names(&b));
-    for ((path, x), (_, y)) in a.iter().zip(&b) {
-        assert!(
-            x == y,
-            "{} differs between {one} and {other}",
-            path.display()
-        );
-    }
+    expect_same_files(place, one, other, &["series.parquet", "final.safetensors"]);
     let [a, b] = [one, other].map(|folder| without_timing(place.summary(folder)));
     assert_eq!(a, b);
 }

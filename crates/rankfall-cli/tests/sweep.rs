@@ -3,10 +3,9 @@
 
 mod support;
 
-use std::path::Path;
 use std::time::Duration;
-use support::Place;
 use support::stopping::{killed, until_caught};
+use support::{Place, expect_same_files};
 
 /// Two dynamics over a plane in which the largest step diverges from the start.
 const OVER: &[&str] = &[
@@ -27,29 +26,7 @@ fn swept<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn expect_same_bytes(place: &Place, one: &str, other: &str) {
-    let files = |folder: &str| -> Vec<(std::path::PathBuf, Vec<u8>)> {
-        let root = place.path(folder);
-        let relative = |path: &Path| path.strip_prefix(&root).unwrap().to_owned();
-        let all = place.everything(folder).into_iter();
-        all.map(|(path, bytes)| (relative(&path), bytes))
-            .filter(|(path, _)| {
-                !["summary.json", "report.html"]
-                    .iter()
-                    .any(|f| path.ends_with(f))
-            })
-            .collect()
-    };
-    let (a, b) = (files(one), files(other));
-    assert!(a.iter().any(|(path, _)| path.ends_with("sweep.parquet")));
-    assert_eq!(a.len(), b.len());
-    for ((path, x), (other_path, y)) in a.iter().zip(&b) {
-        assert_eq!(path, other_path);
-        assert!(
-            x == y,
-            "{} differs between {one} and {other}",
-            path.display()
-        );
-    }
+    expect_same_files(place, one, other, &["sweep.parquet"]);
     let without_timing = |folder: &str| {
         let mut summary = place.summary(folder);
         summary.as_object_mut().unwrap().remove("seconds").unwrap();

@@ -249,7 +249,7 @@ fn check_rows(item: &Field, one: &DynamicsSpec, data: &DataSpec) -> Result<(), I
             } if *batch_size > samples && *sampling != Sampling::WithReplacement => {
                 return Err(item
                     .problem(format!(
-                        "has a `batch_size` of {batch_size}, but there are only {samples} rows (data.samples)"
+                        "draws too many rows: `batch_size` is {batch_size}, but there are only {samples} rows (data.samples)"
                     ))
                     .hint(exact::REPLACED));
             }

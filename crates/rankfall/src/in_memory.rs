@@ -251,9 +251,13 @@ impl Run {
     /// Writes it as a run folder, figures and report included, which must be new.
     ///
     /// # Errors
-    /// A folder with something in it; a file that cannot be written; a run on moments in memory, of which no
+    /// A folder with something in it; a file that cannot be written; a run that was interrupted; one on moments in memory, of which no
     /// experiment file can say where they are.
     pub fn save(&self, folder: &Path) -> Result<(), Failure> {
+        if self.interrupted {
+            let message = "this run was stopped before its end, and a folder would look whole";
+            return Err(Failure::run(message).hint("run it again, into a folder from the start"));
+        }
         let Some(resolved) = &self.resolved else {
             let message = "this run was on moments in memory, which an experiment file cannot name";
             let hint = "write them to an NPZ file and run on data.kind = \"gram\"";
@@ -389,5 +393,41 @@ impl Sweep {
         let rows = self.rows.get(&(point as u64, dynamics))?;
         let is_it = |row: &&MetricRow| row.metric.name() == metric && row.index == index;
         rows.iter().find(is_it)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::DynamicsBuilder;
+
+    /// Stops at the first look.
+    struct Stop;
+
+    impl Watch for Stop {
+        fn interrupted(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_is_not_saved_as_a_whole_one() {
+        let experiment = Experiment::builder("long")
+            .gaussian(20, 3, 2)
+            .width(5)
+            .dynamics(DynamicsBuilder::sgd("SGD").step_size(1e-3))
+            .time(1e6)
+            .save_points(1)
+            .build()
+            .unwrap();
+        let run = experiment.runner().threads(1).watch(&Stop).run().unwrap();
+        assert!(run.interrupted && run.summary.dynamics.is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        let refused = run.save(folder.path()).unwrap_err();
+        assert!(
+            refused.message.contains("stopped before its end"),
+            "{refused}"
+        );
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

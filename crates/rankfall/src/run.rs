@@ -2,7 +2,6 @@
 //! dynamics, write. Nothing is printed: what came of it is returned.
 
 use crate::dense::engine::DenseEngine;
-use crate::difference::expect_same_experiment;
 pub use crate::done::{Content, Done};
 use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::engine::ExactEngine;
@@ -12,7 +11,7 @@ pub use crate::options::Options;
 use crate::part::PartToWrite;
 use crate::results::{self, Drawing, draw};
 use crate::run_folder::lock::Held;
-use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard};
+use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded};
 use crate::run_folder::{self, Opened, RunFolder};
 use crate::session::{Session, ended_early};
 use crate::shard::Shard;
@@ -97,26 +96,13 @@ fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result
 
 /// What is done stays as it is, if it is what was asked for.
 fn finished_before(path: PathBuf, session: &Session) -> Result<Done, Failure> {
-    let content = match session.options.shard {
+    match session.options.shard {
+        Some(shard) => Done::shard_before(path, shard, &session.resolved),
         None => {
-            let summary = run_folder::read_summary(&path)?;
-            let recorded = run_folder::read_experiment(&path)?;
-            expect_same_experiment(&path, &recorded, &session.resolved)?;
-            Content::Run(summary)
+            let content = Content::Run(run_folder::read_summary(&path)?);
+            Done::before(path, content, &session.resolved)
         }
-        Some(shard) => {
-            let (record, recorded) = read_shard(&path)?;
-            expect_same_experiment(&path, &recorded, &session.resolved)?;
-            record.expect(shard, &path)?;
-            Content::Shard(record)
-        }
-    };
-    Ok(Done {
-        path,
-        content,
-        drawing: None,
-        before: true,
-    })
+    }
 }
 
 /// An experiment being run in its folder.

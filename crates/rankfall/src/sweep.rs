@@ -10,7 +10,6 @@ pub mod settings;
 
 use crate::checkpoint::{self, Owner};
 use crate::dense;
-use crate::difference::expect_same_experiment;
 use crate::done::{Content, Done};
 use crate::estimate;
 use crate::experiment::document::{Node, Value};
@@ -20,7 +19,7 @@ use crate::failure::{Failure, shown_path};
 use crate::options::Options;
 use crate::preparation::{DataCache, prepare_with};
 use crate::results::{Drawing, finish_drawn};
-use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded, read_shard};
+use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded};
 use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY};
 use crate::save_plan::step_count;
 use crate::shard::Shard;
@@ -365,26 +364,13 @@ impl Sweep<'_> {
 
     /// What is done stays as it is, if it is what was asked for.
     fn finished_before(&self, path: PathBuf, shard: Option<Shard>) -> Result<Done, Failure> {
-        let content = match shard {
+        match shard {
+            Some(shard) => Done::shard_before(path, shard, &self.resolved),
             None => {
-                let summary = read_summary(&path)?;
-                let recorded = run_folder::read_experiment(&path)?;
-                expect_same_experiment(&path, &recorded, &self.resolved)?;
-                Content::Sweep(summary)
+                let content = Content::Sweep(read_summary(&path)?);
+                Done::before(path, content, &self.resolved)
             }
-            Some(shard) => {
-                let (record, recorded) = read_shard(&path)?;
-                expect_same_experiment(&path, &recorded, &self.resolved)?;
-                record.expect(shard, &path)?;
-                Content::Shard(record)
-            }
-        };
-        Ok(Done {
-            path,
-            content,
-            drawing: None,
-            before: true,
-        })
+        }
     }
 
     fn summary(&self, rows: &UnitRows, seconds: f64) -> Result<SweepSummary, Failure> {

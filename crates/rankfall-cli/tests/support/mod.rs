@@ -204,3 +204,31 @@ pub fn safetensors(matrices: &[(&str, [usize; 2], Vec<f64>)]) -> Vec<u8> {
         .collect();
     rankfall::run_folder::weights::encode(&tensors).unwrap()
 }
+
+/// Every file of two folders is there in both with the same bytes, but for the summary and the report, whose
+/// timings and command line are their own; `expected` are among them.
+pub fn expect_same_files(place: &Place, one: &str, other: &str, expected: &[&str]) {
+    let files = |folder: &str| -> Vec<(PathBuf, Vec<u8>)> {
+        let root = place.path(folder);
+        let own = ["summary.json", "report.html"];
+        let all = place.everything(folder).into_iter();
+        all.map(|(path, bytes)| (path.strip_prefix(&root).unwrap().to_owned(), bytes))
+            .filter(|(path, _)| !own.iter().any(|name| path.ends_with(name)))
+            .collect()
+    };
+    let (a, b) = (files(one), files(other));
+    let names = |files: &[(PathBuf, Vec<u8>)]| -> Vec<PathBuf> {
+        files.iter().map(|(path, _)| path.clone()).collect()
+    };
+    for name in expected {
+        assert!(
+            names(&a).iter().any(|path| path.ends_with(name)),
+            "no {name}"
+        );
+    }
+    assert_eq!(names(&a), names(&b));
+    for ((path, x), (_, y)) in a.iter().zip(&b) {
+        let shown = path.display();
+        assert!(x == y, "{shown} differs between {one} and {other}");
+    }
+}
