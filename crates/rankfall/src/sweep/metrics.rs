@@ -211,10 +211,13 @@ pub fn rows_of_exact(
     let observables = outcome.layout.observables.iter();
     let observables: Vec<(&str, u32)> = observables.map(|o| (o.name, o.index)).collect();
     let time_of = |step: u64| step as f64 * ensemble.time_unit;
-    let times: Vec<f64> = ensemble.save_steps.iter().copied().map(time_of).collect();
+    let steps = &ensemble.save_steps;
+    let last = steps.len() - 1;
     let reader = Reader {
         observables: &observables,
-        times: &times,
+        saves: steps.len(),
+        // From a whole number of steps: a difference of two times would be rounded twice.
+        half: time_of(steps[last] - steps[last.saturating_sub(1)]),
         time_of: &time_of,
         totals: &outcome.statistics.totals(),
     };
@@ -236,9 +239,11 @@ pub fn rows_of_dense(
         .iter()
         .map(|(name, index)| (name.as_str(), *index));
     let observables: Vec<(&str, u32)> = named.collect();
+    let last = times.len() - 1;
     let reader = Reader {
         observables: &observables,
-        times,
+        saves: times.len(),
+        half: times[last] - times[last.saturating_sub(1)],
         time_of: &|step| time_of(training, step),
         totals: &statistics.totals(),
     };
@@ -256,8 +261,10 @@ pub fn rows_of_dense(
 struct Reader<'a> {
     /// Of one save, in the order of its cells.
     observables: &'a [(&'a str, u32)],
-    /// t at each save.
-    times: &'a [f64],
+    /// How many saves: the start, the middle and the end, or fewer of a short run.
+    saves: usize,
+    /// t from the middle to the end.
+    half: f64,
     /// t of any step.
     time_of: &'a dyn Fn(u64) -> f64,
     totals: &'a Totals<'a>,
@@ -299,7 +306,7 @@ impl Reader<'_> {
     }
 
     fn last(&self) -> usize {
-        self.times.len() - 1
+        self.saves - 1
     }
 
     fn end(&self, metric: Metric, name: &str, index: u32) -> Option<MetricRow> {
@@ -322,7 +329,7 @@ impl Reader<'_> {
             self.place(last - 1, name, index)?,
             self.place(last, name, index)?,
         );
-        let elapsed = self.times[last] - self.times[last - 1];
+        let elapsed = self.half;
         let means = [from, to].map(|cell| self.totals.cell(cell).mean);
         Some(MetricRow {
             metric,
