@@ -9,7 +9,7 @@ use rankfall_core::ensemble::{
     Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended, trajectories_per_block,
 };
 use rankfall_core::model::dynamics::{
-    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
+    Dynamics, ForceScales, ForceSplit, Integrator, Kind, LabelNoise, Sampling,
 };
 use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
@@ -65,7 +65,7 @@ fn flow(integrator: Integrator) -> Dynamics {
 }
 
 /// Lie–Euler steps with the repulsion scaled, and the other forces a little.
-fn counterfactual(repulsion: f64) -> Dynamics {
+fn counterfactual(split: ForceSplit, repulsion: f64) -> Dynamics {
     let mut dynamics = flow(Integrator::LieEuler);
     if let Kind::StochasticGradientFlow {
         forces,
@@ -74,9 +74,10 @@ fn counterfactual(repulsion: f64) -> Dynamics {
     } = &mut dynamics.kind
     {
         *forces = ForceScales {
+            split,
             gradient: 0.9,
             own_noise: 1.3,
-            common_growth: 0.7,
+            common: 0.7,
             repulsion,
         };
         *brownian_substeps = 3;
@@ -159,7 +160,8 @@ fn all_dynamics() -> Vec<Dynamics> {
         flow(Integrator::LieEulerUnsplit),
         flow(Integrator::EulerMaruyama),
         flow(Integrator::LieStrang),
-        counterfactual(0.0),
+        counterfactual(ForceSplit::Regular, 0.0),
+        counterfactual(ForceSplit::Antisymmetric, 0.0),
         Dynamics {
             kind: Kind::GradientDescent,
             step_size: 0.01,

@@ -4,6 +4,7 @@ mod support;
 
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::measure::observe::Observer;
+use rankfall_core::model::dynamics::ForceSplit;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::simd::lanes::Lanes;
 use rankfall_core::step::gradient_flow::GradientFlow;
@@ -134,15 +135,20 @@ fn eigenvalue_forces_match_fifty_digits() {
             &|i| forces.drift(i).ito + forces.drift(i).repulsion,
             "noise_drift_combined",
         );
-        // The drift of log λ: split (b), and (a) through Itô's formula, −½ d⟨log λ⟩.
-        drift(&|i| forces.log_drift(i).total(), "log_lambda_drift");
+        // The drift of log λ: splits (b) and (c), and (a) through Itô's formula, −½ d⟨log λ⟩.
+        let splits = [ForceSplit::Regular, ForceSplit::Antisymmetric];
+        for split in splits {
+            drift(&|i| forces.log_drift(split, i).total(), "log_lambda_drift");
+        }
         let through_ito = |i: usize| {
             let lambda = forces.log_eigenvalues[i].exp();
             forces.drift(i).total() / lambda - 0.5 * forces.log_covariation(i, i)
         };
         drift(&through_ito, "log_lambda_drift");
-        let sum: f64 = each(&|i| forces.log_drift(i).total()).iter().sum();
         let expected = number(&value["sum_log_lambda_drift"]);
-        assert!((sum / expected - 1.0).abs() < 1e-11, "{sum} {expected}");
+        for split in splits {
+            let sum: f64 = each(&|i| forces.log_drift(split, i).total()).iter().sum();
+            assert!((sum / expected - 1.0).abs() < 1e-11, "{sum} {expected}");
+        }
     }
 }

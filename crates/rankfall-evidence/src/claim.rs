@@ -11,7 +11,7 @@ use crate::statement::Statement;
 pub enum Provenance {
     /// In the paper.
     Paper,
-    /// Not in the paper, or only for another setting.
+    /// Not in the paper, or only for another setting: derived here.
     Beyond,
 }
 
@@ -20,7 +20,7 @@ impl Provenance {
     pub fn words(self) -> &'static str {
         match self {
             Self::Paper => "the paper",
-            Self::Beyond => "beyond the paper",
+            Self::Beyond => "derived here",
         }
     }
 }

@@ -71,7 +71,7 @@ pub struct ClaimRecord {
     pub title: String,
     /// The claim in words and symbols.
     pub statement: String,
-    /// Where it is claimed: the paper's setting, or beyond the paper.
+    /// Where it is claimed: the paper, or derived here.
     pub source: String,
     /// `exact identity`, `asymptotic` or `qualitative`.
     pub kind: String,

@@ -26,6 +26,7 @@ mod claims_text;
 pub mod color;
 pub mod figures;
 pub mod font;
+pub mod forces;
 pub mod frame;
 pub mod gradient;
 pub mod heatmap;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::figures::{Figure, capitalised, determinant_name, draw_all, name, network_words};
+use crate::forces;
 use crate::html;
 use crate::markup::escape;
 use crate::number::{compact, count, significant};
@@ -225,7 +226,7 @@ fn settings_section(summary: &Summary) -> String {
 }
 
 /// Over the cells of [`settings`].
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 12] = [
     "dynamics",
     "kind",
     "η",
@@ -234,6 +235,7 @@ const SETTINGS: [&str; 11] = [
     "b",
     "ν",
     "noise",
+    "forces",
     "steps",
     "trajectories",
     "steps × trajectories / s",
@@ -258,6 +260,10 @@ fn settings(one: &DynamicsSummary, samples: u64) -> Vec<String> {
         batch,
         compact(one.noise_intensity, 4),
         noise,
+        match &one.force_split {
+            Some(split) => format!("{} ({split} split)", forces::words(one)),
+            None => "—".to_owned(),
+        },
         count(one.steps),
         count(one.trajectories),
         significant(one.trajectory_steps_per_second, 3),

@@ -127,6 +127,9 @@ pub struct DynamicsSummary {
     pub optimizer: Option<OptimizerRecord>,
     /// The scales of the forces on log λᵢ, where they are not all 1: a counterfactual.
     pub forces: Option<ForceScalesRecord>,
+    /// The split of these forces, `regular` or `antisymmetric`, where they are scaled or weighed.
+    #[serde(default)]
+    pub force_split: Option<String>,
     /// Steps per trajectory.
     pub steps: u64,
     /// How many trajectories were run.
@@ -261,10 +264,21 @@ pub struct ForceScalesRecord {
     pub gradient: f64,
     /// −qᵢᵢ.
     pub own_noise: f64,
-    /// Σ_{j≠i} qᵢⱼ.
-    pub common_growth: f64,
-    /// Σ_{j≠i} 4 qᵢⱼ λⱼ/(λᵢ − λⱼ).
+    /// Σ_{j≠i} qᵢⱼ of the regular split; null in the other.
+    pub common_growth: Option<f64>,
+    /// −Σ_{j≠i} qᵢⱼ of the antisymmetric split; null in the other.
+    #[serde(default)]
+    pub common_decay: Option<f64>,
+    /// Σ_{j≠i} 4 qᵢⱼ λⱼ/(λᵢ − λⱼ), or Σ_{j≠i} 2 qᵢⱼ (λᵢ + λⱼ)/(λᵢ − λⱼ).
     pub repulsion: f64,
+}
+
+impl ForceScalesRecord {
+    /// That on the common growth or the common decay, whichever the split has.
+    #[must_use]
+    pub fn common(&self) -> f64 {
+        self.common_growth.or(self.common_decay).unwrap_or(1.0)
+    }
 }
 
 /// A trajectory that was stopped because its weights left the range of numbers.

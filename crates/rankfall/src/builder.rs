@@ -178,10 +178,17 @@ impl DynamicsBuilder {
     }
 
     /// What a force on the logarithms of the eigenvalues is multiplied by: `"repulsion"`, `"gradient"`,
-    /// `"own_noise"` or `"common_growth"`.
+    /// `"own_noise"`, `"common_growth"` or `"common_decay"`.
     #[must_use]
     pub fn force(self, force: &str, scale: f64) -> Self {
         self.set(&format!("forces.{force}"), scale)
+    }
+
+    /// How the forces are split: `"regular"` (the default), into common growth and a repulsion that leaves
+    /// large eigenvalues alone, or `"antisymmetric"`, into common decay and a repulsion that sums to zero.
+    #[must_use]
+    pub fn force_split(self, split: &str) -> Self {
+        self.set("forces.split", split)
     }
 
     /// Any key of `[[dynamics]]` by its dotted path.

@@ -30,7 +30,7 @@ pub const ALL: &[BundledExperiment] = &[
     },
     BundledExperiment {
         name: "without-repulsion",
-        shows: "the repulsive force between eigenvalues switched off: small ones no longer fall",
+        shows: "the same noise with all forces, and without the repulsion of either split",
         toml: include_str!("../../../experiments/without-repulsion.toml"),
         is_sweep: false,
         needs: None,

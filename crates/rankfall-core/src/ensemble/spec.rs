@@ -123,7 +123,7 @@ impl EnsembleSpec {
         let layout = Layout::new(inputs, outputs, columns, truth);
         // Any number of samples will do to tell whether there is a balance.
         let layout = match self.balance_settings(1) {
-            Some(_) => layout.with_force_balance(),
+            Some(settings) => layout.with_force_balance(&settings.scales),
             None => layout,
         };
         layout.with_own(self.own_observables.len())

@@ -1,10 +1,15 @@
 //! How much each force did: contributions to the change of every log λ_i since the start of a run of
 //! the stochastic gradient flow.
 //!
-//! On a grid of its own the rates of split (b) of [`crate::theory::forces`] are summed by the trapezoidal rule,
-//! and the martingale Σ 4 a_iᵀ ΔN b_i from the left ends of its intervals, ΔN the noise √ν S^{1/2}ΔB of
+//! On a grid of its own the rates of the chosen split of [`crate::theory::forces`] are summed by the trapezoidal
+//! rule, and the martingale Σ 4 a_iᵀ ΔN b_i from the left ends of its intervals, ΔN the noise √ν S^{1/2}ΔB of
 //! the interval. What is left of log λ_i(t) − log λ_i(0) is the residual: the error of the grid, mostly
 //! of the stochastic integral (strong order 1/2), and of the integrator.
+//!
+//! Where repulsion is scaled below 1, eigenvalues meet and, being told apart by size alone, are reflected. That is
+//! a term of its own: what is left of the change of log λ_i over an interval that begins with another eigenvalue
+//! so near that the noise of the interval may close the gap ([`Forces::may_meet`]). There the first order of the noise
+//! no longer tells where the two go, and what is left is what keeps them in order.
 //!
 //! The error of the trapezoidal rule is told from the difference to twice the spacing, taken pair of
 //! intervals by pair: max(√(Σ difference²/3), |Σ difference|/√3). For integrands that move like
@@ -15,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::measure::layout::MOST_FOR_PAIRS;
 use crate::model::dynamics::ForceScales;
 use crate::simd::instructions::{Instructions, LaneWork};
-use crate::simd::lanes::Lanes;
+use crate::simd::lanes::{Lanes, Mask};
 use crate::step::increment::GaussianNoise;
 use crate::theory::forces::Forces;
 use crate::trajectories::lane_problem::LaneProblem;
@@ -44,10 +49,12 @@ pub struct ForceBalance<const N: usize> {
     /// The last point of the grid, and the one before where it is the middle of a pair.
     last: Sample<N>,
     before: Option<Sample<N>>,
-    /// Gradient, own noise, common growth, repulsion; eigenvalue by eigenvalue.
+    /// Gradient, own noise, common growth or decay, repulsion; eigenvalue by eigenvalue.
     forces: [Vec<Lanes<N>>; 4],
     pairs: Vec<Lanes<N>>,
     martingale: Vec<Lanes<N>>,
+    /// What reflections did, where eigenvalues can meet.
+    reflection: Option<Vec<Lanes<N>>>,
     /// Σ difference and Σ difference² of the two spacings.
     difference: Vec<Lanes<N>>,
     difference_squares: Vec<Lanes<N>>,
@@ -63,6 +70,8 @@ struct Sample<const N: usize> {
     pairs: Vec<Lanes<N>>,
     /// v_i, column by column.
     vectors: Vec<Lanes<N>>,
+    /// 1 where λ_i may meet another until the next point, else 0; empty where none can.
+    near: Vec<Lanes<N>>,
 }
 
 impl<const N: usize> ForceBalance<N> {
@@ -85,6 +94,7 @@ impl<const N: usize> ForceBalance<N> {
             pairs: zeros(last.pairs.len()),
             last,
             martingale: zeros(m),
+            reflection: settings.scales.let_eigenvalues_meet().then(|| zeros(m)),
             difference: zeros(m),
             difference_squares: zeros(m),
             noise: zeros(problem.inputs * problem.outputs),
@@ -119,14 +129,22 @@ impl<const N: usize> ForceBalance<N> {
             return;
         }
         let (point, now) = sample(state, problem, settings, instructions);
+        // The change of each log λ_i, less what accounts for it.
+        let mut left: Vec<_> = now.iter().zip(&self.now).map(|(&x, &y)| x - y).collect();
         self.now = now;
         let length = (point.step - self.last.step) as f64 * settings.time_step;
         let half = Lanes::splat(0.5 * length);
         for (force, sum) in self.forces.iter_mut().enumerate() {
-            add_trapezoid(sum, half, &self.last.rates[force], &point.rates[force]);
+            let (start, end) = (&self.last.rates[force], &point.rates[force]);
+            add_trapezoid(sum, half, start, end);
+            add_trapezoid(&mut left, -half, start, end);
         }
         add_trapezoid(&mut self.pairs, half, &self.last.pairs, &point.pairs);
-        self.add_martingale(problem.outputs);
+        self.add_martingale(problem.outputs, &mut left);
+        let near = self.last.near.iter().zip(left);
+        for (sum, (&near, left)) in self.reflection.iter_mut().flatten().zip(near) {
+            *sum += left.select(Lanes::ZERO.less_than(near), Lanes::ZERO);
+        }
         let last = std::mem::replace(&mut self.last, point);
         self.before = match self.before.take() {
             None => Some(last),
@@ -137,7 +155,8 @@ impl<const N: usize> ForceBalance<N> {
         };
     }
 
-    fn add_martingale(&mut self, outputs: usize) {
+    /// To the martingale, off what is left.
+    fn add_martingale(&mut self, outputs: usize, left: &mut [Lanes<N>]) {
         let rows = self.last.vectors.len() / self.eigenvalues;
         for (i, vector) in self.last.vectors.chunks_exact(rows).enumerate() {
             let (a, b) = vector.split_at(rows - outputs);
@@ -148,6 +167,7 @@ impl<const N: usize> ForceBalance<N> {
                 }
             }
             self.martingale[i] = Lanes::splat(4.0).mul_add(sum, self.martingale[i]);
+            left[i] = Lanes::splat(-4.0).mul_add(sum, left[i]);
         }
         self.noise.fill(Lanes::ZERO);
     }
@@ -181,6 +201,9 @@ impl<const N: usize> ForceBalance<N> {
             for force in &self.forces {
                 left -= force[i];
             }
+            if let Some(reflection) = &self.reflection {
+                left -= reflection[i];
+            }
             out.push(left);
         }
         let third = Lanes::splat(1.0 / 3.0);
@@ -190,6 +213,7 @@ impl<const N: usize> ForceBalance<N> {
         if self.eigenvalues <= MOST_FOR_PAIRS {
             out.extend(&self.pairs);
         }
+        out.extend(self.reflection.iter().flatten());
     }
 }
 
@@ -215,7 +239,7 @@ fn sample<const N: usize>(
     let scales = settings.scales;
     let smooth = (!scales.is_unmodified()).then_some(settings.time_step);
     let forces = Forces::of_state(state, problem, settings.nu, smooth, instructions);
-    let m = forces.count();
+    let (m, split) = (forces.count(), scales.split);
     let rates = |scale: f64, force: &dyn Fn(usize) -> Lanes<N>| -> Vec<Lanes<N>> {
         (0..m).map(|i| Lanes::splat(scale) * force(i)).collect()
     };
@@ -224,22 +248,32 @@ fn sample<const N: usize>(
         if i == j {
             Lanes::ZERO
         } else {
-            Lanes::splat(scales.repulsion) * forces.repulsion_from(i, j)
+            Lanes::splat(scales.repulsion) * forces.repulsion_from(split, i, j)
         }
     };
     let pairs = if m <= MOST_FOR_PAIRS { m * m } else { 0 };
+    let length = settings.time_step * settings.stride as f64;
+    let near = |i: usize| {
+        let of = |near: Mask<N>, j: usize| near | (forces.may_meet(i, j, length));
+        let near = (0..m)
+            .filter(|&j| j != i)
+            .fold(Mask::from_fn(|_| false), of);
+        Lanes::ONE.select(near, Lanes::ZERO)
+    };
+    let meeting = if scales.let_eigenvalues_meet() { m } else { 0 };
     let point = Sample {
         step: state.step,
         rates: [
             rates(scales.gradient, &|i| forces.gradient(i)),
             rates(scales.own_noise, &|i| forces.own_noise(i)),
-            rates(scales.common_growth, &|i| forces.common_growth(i)),
-            rates(scales.repulsion, &|i| forces.repulsion(i)),
+            rates(scales.common, &|i| forces.common(split, i)),
+            rates(scales.repulsion, &|i| forces.repulsion(split, i)),
         ],
         pairs: (0..pairs).map(pair).collect(),
         vectors: (0..m)
             .flat_map(|i| forces.vector(i).iter().copied())
             .collect(),
+        near: (0..meeting).map(near).collect(),
     };
     let logs = (0..m).map(|i| forces.log_eigenvalue(i)).collect();
     (point, logs)

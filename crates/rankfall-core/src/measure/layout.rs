@@ -1,5 +1,7 @@
 //! Names and order of what is measured.
 
+use crate::model::dynamics::{ForceScales, ForceSplit};
+
 /// Name of what the determinant law predicts for `log_det`, measured beside it.
 pub const LAW: &str = "log_det_law";
 
@@ -91,9 +93,9 @@ impl Layout {
         }
     }
 
-    /// The same with a force balance after everything else.
-    pub fn with_force_balance(mut self) -> Self {
-        let balance = force_balance_observables(self.columns);
+    /// The same with a balance of these forces after everything else.
+    pub fn with_force_balance(mut self, forces: &ForceScales) -> Self {
+        let balance = force_balance_observables(forces, self.columns);
         self.observables.extend(balance);
         self
     }
@@ -135,29 +137,41 @@ fn spectrum_sizes(inputs: usize, outputs: usize, columns: usize) -> [usize; 4] {
 pub const MOST_FOR_PAIRS: usize = 16;
 
 /// What is measured of every eigenvalue, index 1 for the largest, in nats of log λ_i.
-const FORCE_BALANCE: [&str; 7] = [
-    "contribution_gradient",
-    "contribution_own_noise",
-    "contribution_common_growth",
-    "contribution_repulsion",
-    "contribution_martingale",
-    "contribution_residual",
-    "contribution_quadrature_error",
-];
+const fn force_balance(common: &'static str) -> [&'static str; 7] {
+    [
+        "contribution_gradient",
+        "contribution_own_noise",
+        common,
+        "contribution_repulsion",
+        "contribution_martingale",
+        "contribution_residual",
+        "contribution_quadrature_error",
+    ]
+}
 
 /// Index (i − 1) m + j: what the repulsion of eigenvalue j added to log λ_i, of m eigenvalues.
 const PAIR: &str = "contribution_repulsion_pair";
 
-/// What a force balance measures of m eigenvalues, in order.
-fn force_balance_observables(eigenvalues: usize) -> Vec<Observable> {
+/// What reflections added, where eigenvalues can meet.
+const REFLECTION: &str = "contribution_reflection";
+
+/// What a balance of these forces measures of m eigenvalues, in order.
+fn force_balance_observables(forces: &ForceScales, eigenvalues: usize) -> Vec<Observable> {
     let indexed =
         |name, count: usize| (1..=count as u32).map(move |index| Observable { name, index });
-    let mut out: Vec<_> = FORCE_BALANCE
+    let names = force_balance(match forces.split {
+        ForceSplit::Regular => "contribution_common_growth",
+        ForceSplit::Antisymmetric => "contribution_common_decay",
+    });
+    let mut out: Vec<_> = names
         .into_iter()
         .flat_map(|name| indexed(name, eigenvalues))
         .collect();
     if eigenvalues <= MOST_FOR_PAIRS {
         out.extend(indexed(PAIR, eigenvalues * eigenvalues));
+    }
+    if forces.let_eigenvalues_meet() {
+        out.extend(indexed(REFLECTION, eigenvalues));
     }
     out
 }

@@ -21,7 +21,7 @@ pub enum Kind {
         time_step: f64,
         /// The batch size b in ν = ηδ/b.
         batch_size: u64,
-        /// The forces on the eigenvalues of M, scaled: 1 each for the flow itself.
+        /// How the forces on the eigenvalues of M are split, and factors on them: 1 each for the flow itself.
         #[serde(default)]
         forces: ForceScales,
         /// Each Brownian increment is the sum of this many finer ones, so that steps h and h/2 of
@@ -51,44 +51,80 @@ fn one() -> u32 {
     1
 }
 
-/// Factors on the forces of split (b) of [`crate::theory::forces`], for counterfactuals: what would have
-/// happened, with the same noise, had a force been weaker or absent?
+/// Into which forces the noise part of the drift of log λ_i is split: [`crate::theory::forces`] has both.
+/// The sum is the same; what is called repulsion is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForceSplit {
+    /// Common growth Σ_{j≠i} q_ij, and a repulsion that leaves a large eigenvalue alone.
+    #[default]
+    Regular,
+    /// Common decay −Σ_{j≠i} q_ij, and a repulsion that sums to zero over the eigenvalues.
+    Antisymmetric,
+}
+
+impl ForceSplit {
+    /// Its name in experiment files and summaries.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regular => "regular",
+            Self::Antisymmetric => "antisymmetric",
+        }
+    }
+}
+
+/// A split of the forces of [`crate::theory::forces`] and factors on them, for counterfactuals: what would
+/// have happened, with the same noise, had a force been weaker or absent?
 ///
 /// With F_i the force F on log λ_i and c_F its factor, the run solves the Itô equation
 ///
 /// dΘ = [H(dG) + ½ Σ_F (c_F − 1) Σ_i F_i v_i v_iᵀ dt] Θ,
 ///
 /// whose eigenvalues of M obey d log λ_i = Σ_F c_F F_i dt + the same noise, with the same motion of
-/// eigenvectors. Repulsion below 1 lets eigenvalues meet (a gap is then a Bessel process of dimension
-/// 1 + c < 2); eigenvalues are told apart by size alone, so where two meet they are reflected. The
-/// determinant law is then that of this equation, not of the flow, and is not drawn.
+/// eigenvectors. Repulsion below 1 lets eigenvalues meet; eigenvalues are told apart by size alone, so
+/// where two meet they are reflected.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ForceScales {
+    /// What the forces are.
+    pub split: ForceSplit,
     /// On 4 a_i'A b_i.
     pub gradient: f64,
     /// On −q_ii.
     pub own_noise: f64,
-    /// On Σ_{j≠i} q_ij.
-    pub common_growth: f64,
-    /// On Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+    /// On the common growth of the regular split, Σ_{j≠i} q_ij, or the common decay of the antisymmetric one.
+    pub common: f64,
+    /// On Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j), or Σ_{j≠i} 2 q_ij (λ_i + λ_j)/(λ_i − λ_j).
     pub repulsion: f64,
 }
 
 impl Default for ForceScales {
     fn default() -> Self {
         Self {
+            split: ForceSplit::Regular,
             gradient: 1.0,
             own_noise: 1.0,
-            common_growth: 1.0,
+            common: 1.0,
             repulsion: 1.0,
         }
     }
 }
 
 impl ForceScales {
-    /// Whether nothing is scaled: the flow itself.
+    /// Whether nothing is scaled: the flow itself, whatever the split.
     pub fn is_unmodified(&self) -> bool {
-        *self == Self::default()
+        [self.gradient, self.own_noise, self.common, self.repulsion] == [1.0; 4]
+    }
+
+    /// Whether the scaled forces sum to zero over all eigenvalues, so that the determinant law holds as it
+    /// does for the flow: the gradient's does, 2 tr H(A), and so does the antisymmetric repulsion.
+    pub fn keep_the_determinant_law(&self) -> bool {
+        [self.own_noise, self.common] == [1.0; 2]
+            && (self.repulsion == 1.0 || self.split == ForceSplit::Antisymmetric)
+    }
+
+    /// Whether eigenvalues can meet, and are reflected where they do.
+    pub fn let_eigenvalues_meet(&self) -> bool {
+        self.repulsion < 1.0
     }
 }
 
@@ -205,7 +241,10 @@ impl Dynamics {
 
     /// Whether the determinant law log det M(t) = log det M(0) − 2νk tr(S_xx) t is stated for it.
     pub fn is_flow(&self) -> bool {
-        self.is_continuous() && self.modified_forces().is_none()
+        self.is_continuous()
+            && self
+                .modified_forces()
+                .is_none_or(|forces| forces.keep_the_determinant_law())
     }
 
     /// Whether the Gram matrices are not enough and the rows of the data are needed.

@@ -4,7 +4,7 @@ use faer::Mat;
 
 use super::engine::{Plain, theta};
 use crate::linalg::dense::{eigen_semidefinite, product};
-use crate::model::dynamics::ForceScales;
+use crate::model::dynamics::{ForceScales, ForceSplit};
 
 impl Plain {
     /// Θ ← exp(½ h Σ_i x_i v_i v_iᵀ) Θ, x_i = Σ_F (c_F − 1) F_i, with the repulsion smoothed where
@@ -55,12 +55,20 @@ impl Plain {
             let (large, small) = (values[i].max(values[j]), values[i].min(values[j]));
             let ratio = small / large;
             let gap = ((1.0 - ratio).powi(2) + 16.0 * 1.206 * h * q(j)).sqrt();
-            let weight = if values[i] > values[j] { ratio } else { -1.0 };
-            repulsion += 4.0 * q(j) * weight / gap;
+            let [up, down] = match scales.split {
+                ForceSplit::Regular => [4.0 * ratio, 4.0],
+                ForceSplit::Antisymmetric => [2.0 * (1.0 + ratio); 2],
+            };
+            let weight = if values[i] > values[j] { up } else { -down };
+            repulsion += q(j) * weight / gap;
         }
+        let common = match scales.split {
+            ForceSplit::Regular => growth,
+            ForceSplit::Antisymmetric => -growth,
+        };
         (scales.gradient - 1.0) * 4.0 * form(&top(i), &a, &bottom(i))
             - (scales.own_noise - 1.0) * q(i)
-            + (scales.common_growth - 1.0) * growth
+            + (scales.common - 1.0) * common
             + (scales.repulsion - 1.0) * repulsion
     }
 }

@@ -67,8 +67,9 @@ impl<const N: usize> Counterfactual<N> {
         };
         add(self.scales.gradient, &|| forces.gradient(i));
         add(self.scales.own_noise, &|| forces.own_noise(i));
-        add(self.scales.common_growth, &|| forces.common_growth(i));
-        add(self.scales.repulsion, &|| forces.repulsion(i));
+        let split = self.scales.split;
+        add(self.scales.common, &|| forces.common(split, i));
+        add(self.scales.repulsion, &|| forces.repulsion(split, i));
         let half_step = 0.5 * self.time_step;
         Lanes(sum.0.map(|x| libm::exp(half_step * x)))
     }

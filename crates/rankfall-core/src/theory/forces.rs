@@ -8,16 +8,24 @@
 //!
 //! (a) dλ_i = [4 λ_i a_i'A b_i + Σ_j λ_j q_ij + Σ_{j≠i} (λ_i + λ_j)²/(λ_i − λ_j) q_ij] dt + noise,
 //!
-//! (b) d log λ_i = [4 a_i'A b_i − q_ii + Σ_{j≠i} q_ij + Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j)] dt + noise.
+//! and for the logarithm d log λ_i = [4 a_i'A b_i − q_ii + Σ_{j≠i} q_ij (λ_i + 3λ_j)/(λ_i − λ_j)] dt + noise.
+//! The fraction can be split in two ways that matter,
+//!
+//! (b) *regular*, 1 + 4 λ_j/(λ_i − λ_j): common growth Σ q_ij, and a repulsion that leaves the larger of two alone;
+//!
+//! (c) *antisymmetric*, −1 + 2 (λ_i + λ_j)/(λ_i − λ_j): common decay −Σ q_ij, in which all of the determinant law
+//! stands, and a repulsion that moves two eigenvalues by equal and opposite amounts.
 //!
 //! Split (a) is the paper's. Divided by λ_i its two noise terms grow like λ₁/λ_i and cancel; every
-//! term of (b) stays bounded as λ_i → 0, so contributions are told with (b). The driving noises of
+//! term of (b) and (c) stays bounded as λ_i → 0, so contributions are told with these. The driving noises of
 //! different eigenvalues are correlated: d⟨λ_i, λ_j⟩ = 16 ν λ_i λ_j (a_i'S a_j)(b_i'b_j) dt.
 //!
 //! Where Θ has fewer columns than rows, λ_j = 0 for the rest of the space: those j enter through
-//! the projector on the null space of M, which every choice of its basis shares.
+//! the projector on the null space of M, which every choice of its basis shares. With λ_j = 0 they repel
+//! nothing in (b), and by 2 q_ij in (c).
 
 use crate::linalg::graded::{GradedColumns, Rotate};
+use crate::model::dynamics::ForceSplit;
 use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_math::ln;
 use crate::simd::lanes::{Lanes, Mask};
@@ -53,6 +61,9 @@ pub struct Forces<const N: usize> {
 /// two, and without its repulsion one of dimension one. From a gap of 0, a step h takes them to √(π h s²/2)
 /// and √(2 h s²/π) on average; the drift s²/(2 gap) that makes the difference has this gap².
 const ONE_STEP: f64 = 1.206;
+
+/// Standard deviations of the noise of a step within which eigenvalues count as near.
+const NEAR: f64 = 5.0;
 
 impl<const N: usize> Forces<N> {
     /// At columns that are orthogonal and sorted by falling norm, as
@@ -124,42 +135,76 @@ impl<const N: usize> Forces<N> {
         -self.q(i, i)
     }
 
-    /// Σ_{j≠i} q_ij, the null space included.
+    /// Σ_{j≠i} q_ij, the null space included; its negative in the antisymmetric split.
     #[inline(always)]
-    pub fn common_growth(&self, i: usize) -> Lanes<N> {
+    pub fn common(&self, split: ForceSplit, i: usize) -> Lanes<N> {
         let mut sum = self.q_null[i];
         for j in 0..self.columns {
             if j != i {
                 sum += self.q(i, j);
             }
         }
-        sum
+        match split {
+            ForceSplit::Regular => sum,
+            ForceSplit::Antisymmetric => -sum,
+        }
     }
 
-    /// 4 q_ij λ_j/(λ_i − λ_j): what eigenvalue j's repulsion adds to the drift of log λ_i. The
-    /// larger of two is pushed up a little, the smaller one down by at least 4 q_ij.
+    /// What eigenvalue j's repulsion adds to the drift of log λ_i: 4 q_ij λ_j/(λ_i − λ_j), or in the
+    /// antisymmetric split 2 q_ij (λ_i + λ_j)/(λ_i − λ_j). In the first the larger of two is pushed up a
+    /// little, the smaller one down by at least 4 q_ij; in the second both by the same, at least 2 q_ij.
     #[inline(always)]
-    pub fn repulsion_from(&self, i: usize, j: usize) -> Lanes<N> {
+    pub fn repulsion_from(&self, split: ForceSplit, i: usize, j: usize) -> Lanes<N> {
         let (large, small) = (i.min(j), i.max(j));
-        let shift = self.exponents[small] - self.exponents[large];
-        let large_square = self.squares[large];
-        // λ_small/λ_large, 0 where both are 0.
-        let ratio = (self.squares[small] / large_square) * (shift + shift).exp2_whole();
-        let ratio = ratio.select(Lanes::ZERO.less_than(large_square), Lanes::ZERO);
+        let ratio = self.ratio(large, small);
         let q = self.q(i, j);
         let gap = Lanes::ONE - ratio;
         let gap = gap.mul_add(gap, Lanes::splat(self.smoothing) * q).sqrt();
-        let push = Lanes::splat(4.0) * q / gap;
-        if i < j { push * ratio } else { -push }
+        let (up, down) = match split {
+            ForceSplit::Regular => {
+                let push = Lanes::splat(4.0) * q / gap;
+                (push * ratio, push)
+            }
+            ForceSplit::Antisymmetric => {
+                let push = Lanes::splat(2.0) * q * (Lanes::ONE + ratio) / gap;
+                (push, push)
+            }
+        };
+        if i < j { up } else { -down }
     }
 
-    /// Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+    /// λ_small/λ_large, 0 where both are 0.
     #[inline(always)]
-    pub fn repulsion(&self, i: usize) -> Lanes<N> {
-        let mut sum = Lanes::ZERO;
+    fn ratio(&self, large: usize, small: usize) -> Lanes<N> {
+        let shift = self.exponents[small] - self.exponents[large];
+        let large_square = self.squares[large];
+        let ratio = (self.squares[small] / large_square) * (shift + shift).exp2_whole();
+        ratio.select(Lanes::ZERO.less_than(large_square), Lanes::ZERO)
+    }
+
+    /// Whether the noise of a time `time` may bring λ_i and λ_j together: whether 1 − λ_small/λ_large lies within
+    /// [`NEAR`] standard deviations of it. In the plane of the two eigenvectors that is of variance
+    /// 4 (q_ii + q_jj) less twice the covariation along the gap, and 16 q_ij across it; the larger counts.
+    #[inline(always)]
+    pub fn may_meet(&self, i: usize, j: usize, time: f64) -> Mask<N> {
+        let gap = Lanes::ONE - self.ratio(i.min(j), i.max(j));
+        let coupling = self.coupling[i * self.columns + j];
+        let own = self.q(i, i) + self.q(j, j) - (coupling + coupling);
+        let four = Lanes::splat(4.0);
+        let variance = (four * own).max(four * four * self.q(i, j));
+        (gap * gap).less_than(Lanes::splat(NEAR * NEAR * time) * variance)
+    }
+
+    /// The repulsion of all others, the null space included.
+    #[inline(always)]
+    pub fn repulsion(&self, split: ForceSplit, i: usize) -> Lanes<N> {
+        let mut sum = match split {
+            ForceSplit::Regular => Lanes::ZERO,
+            ForceSplit::Antisymmetric => self.q_null[i] + self.q_null[i],
+        };
         for j in 0..self.columns {
             if j != i {
-                sum += self.repulsion_from(i, j);
+                sum += self.repulsion_from(split, i, j);
             }
         }
         sum
@@ -342,16 +387,16 @@ pub struct EigenvalueDrift {
     pub repulsion: f64,
 }
 
-/// Drift of log λ_i, split (b): rates per unit of t.
+/// Drift of log λ_i, split (b) or (c): rates per unit of t.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogEigenvalueDrift {
     /// 4 a_i'A b_i.
     pub gradient: f64,
     /// −q_ii.
     pub own_noise: f64,
-    /// Σ_{j≠i} q_ij.
-    pub common_growth: f64,
-    /// Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+    /// Σ_{j≠i} q_ij, or −Σ_{j≠i} q_ij.
+    pub common: f64,
+    /// Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j), or Σ_{j≠i} 2 q_ij (λ_i + λ_j)/(λ_i − λ_j).
     pub repulsion: f64,
 }
 
@@ -365,7 +410,7 @@ impl EigenvalueDrift {
 impl LogEigenvalueDrift {
     /// The sum.
     pub fn total(&self) -> f64 {
-        self.gradient + self.own_noise + self.common_growth + self.repulsion
+        self.gradient + self.own_noise + self.common + self.repulsion
     }
 }
 
@@ -402,18 +447,27 @@ impl EigenvalueForces {
         }
     }
 
-    /// Split (b) of eigenvalue `i`.
-    pub fn log_drift(&self, i: usize) -> LogEigenvalueDrift {
-        let mut common_growth = self.q_null[i];
-        let mut repulsion = 0.0;
+    /// The forces on log λ_i of eigenvalue `i`.
+    pub fn log_drift(&self, split: ForceSplit, i: usize) -> LogEigenvalueDrift {
+        let mut growth = self.q_null[i];
+        let mut repulsion = match split {
+            ForceSplit::Regular => 0.0,
+            ForceSplit::Antisymmetric => 2.0 * growth,
+        };
         for (j, &q) in self.q[i].iter().enumerate().filter(|&(j, _)| j != i) {
-            common_growth += q;
-            repulsion += 4.0 * q * self.repulsion_weight(i, j);
+            growth += q;
+            repulsion += match split {
+                ForceSplit::Regular => 4.0 * q * self.repulsion_weight(i, j),
+                ForceSplit::Antisymmetric => 2.0 * q * self.antisymmetric_weight(i, j),
+            };
         }
         LogEigenvalueDrift {
             gradient: self.gradient[i],
             own_noise: -self.q[i][i],
-            common_growth,
+            common: match split {
+                ForceSplit::Regular => growth,
+                ForceSplit::Antisymmetric => -growth,
+            },
             repulsion,
         }
     }
@@ -421,6 +475,11 @@ impl EigenvalueForces {
     /// λ_j/(λ_i − λ_j), from the logarithms: right however small the eigenvalues are.
     fn repulsion_weight(&self, i: usize, j: usize) -> f64 {
         1.0 / libm::expm1(self.log_eigenvalues[i] - self.log_eigenvalues[j])
+    }
+
+    /// (λ_i + λ_j)/(λ_i − λ_j), from the logarithms.
+    fn antisymmetric_weight(&self, i: usize, j: usize) -> f64 {
+        1.0 / libm::tanh(0.5 * (self.log_eigenvalues[i] - self.log_eigenvalues[j]))
     }
 
     /// d⟨log λ_i, log λ_j⟩/dt = 16 ν (a_i'S a_j)(b_i'b_j).

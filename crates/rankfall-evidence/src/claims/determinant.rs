@@ -36,7 +36,7 @@ pub const LAW: Claim = Claim {
 
 /// A step of the exponential multiplies d columns by a series; its d + 8 rounded operations per
 /// entry, relative to each column, add up over the steps in the worst case.
-fn rounding(setting: &Setting, steps: u64) -> f64 {
+pub(super) fn rounding(setting: &Setting, steps: u64) -> f64 {
     let d = setting.rows_of_theta() as f64;
     2.0 * d * 1.733 * (d + 8.0) * f64::EPSILON * steps as f64
 }

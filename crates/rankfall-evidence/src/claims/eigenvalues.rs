@@ -1,6 +1,6 @@
 //! The stochastic differential equation of the eigenvalues of M against realised increments.
 
-use rankfall_core::model::dynamics::{Dynamics, Integrator};
+use rankfall_core::model::dynamics::{Dynamics, ForceSplit, Integrator};
 use rankfall_core::model::network::Start;
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
 use rankfall_core::step::inspector::StepInspector;
@@ -203,8 +203,8 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
     let means = draw.group_means(bench, d, &measure)?;
     let mut comparisons = Vec::new();
     for i in 0..d {
-        let parts = local.forces.log_drift(i);
-        let scale = parts.own_noise.abs() + parts.common_growth.abs() + parts.repulsion.abs();
+        let parts = local.forces.log_drift(ForceSplit::Regular, i);
+        let scale = parts.own_noise.abs() + parts.common.abs() + parts.repulsion.abs();
         let margin = RESOLUTION * scale;
         let estimate = estimate(&means, i, 1.0 / local.length)?;
         let what = format!("drift of log λ{}", subscript(i + 1));
@@ -236,11 +236,11 @@ fn drift_figure(local: &Local, comparisons: &[Comparison]) -> Picture {
         crate::decision::Measurement::Statistical(e) => 4.0 * e.standard_error,
         crate::decision::Measurement::Exact(_) => 0.0,
     });
-    let drift = |i: usize| local.forces.log_drift(i);
+    let drift = |i: usize| local.forces.log_drift(ForceSplit::Regular, i);
     Picture::new(
         "Drift of the eigenvalues",
         "Measured drift of log λᵢ with four standard errors (points), all forces together (dashed), and \
-         without repulsion (line).",
+         without the repulsion of the regular split (line).",
         "i, by falling eigenvalue",
         "drift of log λᵢ per unit of t",
     )

@@ -21,7 +21,7 @@ pub const LIMIT: Claim = Claim {
     statement: "As η → 0 at fixed ν = ηδ/n, log det M under full-batch label-noise gradient descent tends to the law \
                 of the stochastic gradient flow: its mean error is of order η, its spread from path to path of order \
                 η^{1/2}.",
-    provenance: Provenance::Paper,
+    provenance: Provenance::Beyond,
     strength: Strength::Asymptotic,
     alternative: "it does not tend to it (order 0), or the orders are exchanged",
     test: Test::Setting {

@@ -21,7 +21,7 @@ pub const STEP_SIZE: Claim = Claim {
     statement: "Under SGD with label noise and b = 1, log det M falls per unit of t = η × step at the \
                 rate 2ηδk tr(S)/(1 − e), up to O(e²), with e = (η/2) mean|x|²(k|W₁'x|² + |W₂|²|x|²)/(k tr S) \
                 from the mini-batches: doubling η doubles it, and a little more.",
-    provenance: Provenance::Paper,
+    provenance: Provenance::Beyond,
     strength: Strength::Asymptotic,
     alternative: "the rate per unit of t does not depend on η",
     test: Test::Setting {
@@ -36,7 +36,7 @@ pub const LABEL_NOISE: Claim = Claim {
     title: "Twice the label noise kills twice as fast",
     statement: "Under SGD with label noise the rate at which log det M falls is proportional to δ, at \
                 fixed η, mini-batch excess included: the ratio for 2δ and δ is 2 up to O(η²δ).",
-    provenance: Provenance::Paper,
+    provenance: Provenance::Beyond,
     strength: Strength::Asymptotic,
     alternative: "the rate does not depend on δ: mini-batches alone do it",
     test: Test::Setting {

@@ -2,7 +2,8 @@
 
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
 use crate::figures::spectrum::{self, Spectrum};
-use crate::number::{compact, from_natural_log};
+use crate::forces::{self, Split};
+use crate::number::from_natural_log;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, ForceScalesRecord};
 use crate::scene::Scene;
@@ -24,8 +25,8 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     Some(Figure {
         name: "counterfactual",
         caption: caption(&shown),
-        look_for: "The noise is the same on both sides, path by path; only the force differs. Lines that fall straight on \
-                   one side and stay on the other are the work of that force.",
+        look_for: "The noise is the same in all panels, path by path; only the force differs. Lines that fall straight in \
+                   one panel and stay in the other are the work of that force.",
         outcome: scene(run, &shown, &title),
         title,
     })
@@ -37,11 +38,11 @@ fn alike(one: &DynamicsSummary, other: &DynamicsSummary) -> bool {
 }
 
 fn title(shown: &[&DynamicsSummary]) -> String {
-    let scaled = shown.iter().filter_map(|d| d.forces);
-    let only_repulsion = |f: &ForceScalesRecord| {
-        [f.gradient, f.own_noise, f.common_growth] == [1.0; 3] && f.repulsion == 0.0
+    let mut scaled = shown.iter().filter_map(|d| d.forces);
+    let only_repulsion = |f: ForceScalesRecord| {
+        [f.gradient, f.own_noise, f.common()] == [1.0; 3] && f.repulsion == 0.0
     };
-    if scaled.clone().count() == 1 && scaled.clone().all(|f| only_repulsion(&f)) {
+    if scaled.all(only_repulsion) {
         "Singular values with and without repulsion".into()
     } else {
         "Singular values with forces scaled".into()
@@ -59,7 +60,7 @@ fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Resu
         .iter()
         .map(|one| {
             let mut plot = spectrum::plot(run, &spectrum, one);
-            plot.title = panel_title(one);
+            plot.title = panel_title(one, shown);
             plot
         })
         .collect();
@@ -87,30 +88,11 @@ fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Resu
     .draw_with_notes(&run.notes(&[THETA]))
 }
 
-fn panel_title(one: &DynamicsSummary) -> String {
-    match one.forces {
-        Some(forces) => format!("{} ({})", name(one), words(&forces)),
-        None => format!("{} (all forces)", name(one)),
-    }
-}
-
-/// The scaled forces and their factors.
-fn words(forces: &ForceScalesRecord) -> String {
-    let all = [
-        ("gradient", forces.gradient),
-        ("own noise", forces.own_noise),
-        ("common growth", forces.common_growth),
-        ("repulsion", forces.repulsion),
-    ];
-    let scaled = all.iter().filter(|(_, factor)| *factor != 1.0);
-    let words: Vec<String> = scaled
-        .map(|(force, factor)| format!("{force} × {}", compact(*factor, 3)))
-        .collect();
-    if words.is_empty() {
-        "all forces".into()
-    } else {
-        words.join(", ")
-    }
+/// What is done to the forces; the name of the dynamics where others do the same.
+fn panel_title(one: &DynamicsSummary, shown: &[&DynamicsSummary]) -> String {
+    let words = forces::words(one);
+    let same = shown.iter().filter(|d| forces::words(d) == words).count();
+    if same == 1 { words } else { name(one).into() }
 }
 
 fn caption(shown: &[&DynamicsSummary]) -> String {
@@ -119,13 +101,11 @@ fn caption(shown: &[&DynamicsSummary]) -> String {
          of the flow itself, the equation d log λᵢ = Σ c·F dt + noise with forces F on log λᵢ multiplied by c, driven by \
          the same noise.",
     );
+    caption.push_str(&repulsions(shown));
     for one in shown {
         caption.extend(sentence(one));
     }
-    if shown
-        .iter()
-        .any(|d| d.forces.is_some_and(|f| f.repulsion < 1.0))
-    {
+    if shown.iter().any(|d| forces::meet(d)) {
         caption.push_str(
             " With repulsion below 1 eigenvalues can meet; they are told apart by size alone, so that where two meet \
              they are reflected.",
@@ -134,36 +114,44 @@ fn caption(shown: &[&DynamicsSummary]) -> String {
     caption
 }
 
+/// What the repulsion is that is scaled; two splits have two.
+fn repulsions(shown: &[&DynamicsSummary]) -> String {
+    let scaled = |split: Split| {
+        let scales = |d: &&DynamicsSummary| d.forces.is_some_and(|f| f.repulsion != 1.0);
+        shown
+            .iter()
+            .copied()
+            .any(|d| Split::of(d) == split && scales(&d))
+    };
+    let [regular, antisymmetric] = [Split::Regular, Split::Antisymmetric].map(scaled);
+    let one = |split: Split| {
+        let [common, formula] = split.common();
+        format!(
+            " In the {} split the drift of log λᵢ from noise is own noise −qᵢᵢ, {common} {formula} and repulsion Σ {}.",
+            split.name(),
+            split.repulsion()
+        )
+    };
+    match (regular, antisymmetric) {
+        (true, true) => format!(
+            " What is called repulsion depends on the split.{}{} The sum is the same.",
+            one(Split::Regular),
+            one(Split::Antisymmetric)
+        ),
+        (true, false) => one(Split::Regular),
+        (false, true) => one(Split::Antisymmetric),
+        (false, false) => String::new(),
+    }
+}
+
 fn sentence(one: &DynamicsSummary) -> Option<String> {
     let recorded = one.matrix("theta")?.log_singular_values.as_ref()?;
     let last = |values: &[Option<f64>]| values.last().copied().flatten();
     Some(format!(
-        " {}: the smallest goes from {} to {} (geometric mean over trajectories).",
-        panel_title(one),
+        " {} ({}): the smallest goes from {} to {} (geometric mean over trajectories).",
+        name(one),
+        forces::words(one),
         from_natural_log(last(&recorded.initial)?, 2),
         from_natural_log(last(&recorded.final_mean)?, 2),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NONE: ForceScalesRecord = ForceScalesRecord {
-        gradient: 1.0,
-        own_noise: 1.0,
-        common_growth: 1.0,
-        repulsion: 1.0,
-    };
-
-    #[test]
-    fn only_scaled_forces_are_named() {
-        assert_eq!(words(&NONE), "all forces");
-        let some = ForceScalesRecord {
-            repulsion: 0.0,
-            gradient: 0.5,
-            ..NONE
-        };
-        assert_eq!(words(&some), "gradient × 0.5, repulsion × 0");
-    }
 }

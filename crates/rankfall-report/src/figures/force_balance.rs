@@ -3,8 +3,10 @@
 use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
-use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
+use crate::figures::recorded_run::{Figure, RecordedRun, THETA, evenly, name};
+use crate::figures::spectrum::MOST_PARTS;
 use crate::figures::style::dynamics_is_noisy;
+use crate::forces::{self, Split};
 use crate::legend::LegendEntry;
 use crate::number::{significant, subscript};
 use crate::plot::{Line, Plot, Side};
@@ -13,81 +15,67 @@ use crate::scene::{Dash, Scene, Stroke};
 use crate::series::Curve;
 use crate::sheet::{Sharing, Sheet, Skipped};
 
-const TITLE: &str = "The forces on the eigenvalues";
 /// Up to this many eigenvalues all have a panel.
 const ALL: usize = 7;
 /// Up to this many dynamics have a row of panels.
 const ROWS: usize = 4;
 
+/// The reflections where eigenvalues meet, where they can.
+const REFLECTION: &str = "contribution_reflection";
+
 /// One part of the balance.
 struct Part {
     observable: &'static str,
-    name: &'static str,
+    name: String,
     formula: &'static str,
     pen: Stroke,
 }
 
-const fn part(
+fn part(
     observable: &'static str,
-    [name, formula]: [&'static str; 2],
-    color: Color,
-    width: f64,
-    dash: Dash,
+    name: impl Into<String>,
+    formula: &'static str,
+    (color, width, dash): (Color, f64, Dash),
 ) -> Part {
-    let pen = Stroke { color, width, dash };
     Part {
         observable,
-        name,
+        name: name.into(),
         formula,
-        pen,
+        pen: Stroke { color, width, dash },
     }
 }
 
-/// The forces first, in the order of their definition; the realised change is drawn over all.
-const PARTS: [Part; 6] = [
-    part(
-        "contribution_gradient",
-        ["gradient", "4 aᵢᵀAbᵢ"],
-        Color::Series(0),
-        2.2,
-        Dash::Long,
-    ),
-    part(
-        "contribution_own_noise",
-        ["own noise", "−qᵢᵢ"],
-        Color::Series(3),
-        2.2,
-        Dash::DashDot,
-    ),
-    part(
-        "contribution_common_growth",
-        ["common growth", "Σ qᵢⱼ"],
-        Color::Series(2),
-        2.2,
-        Dash::Solid,
-    ),
-    part(
-        "contribution_repulsion",
-        ["repulsion", "Σ 4qᵢⱼλⱼ/(λᵢ − λⱼ)"],
-        Color::Series(1),
-        2.8,
-        Dash::Solid,
-    ),
-    part(
-        "contribution_martingale",
-        ["martingale", "(noise)"],
-        Color::Series(5),
-        1.8,
-        Dash::Dotted,
-    ),
-    part(
-        "contribution_residual",
-        ["residual", ""],
-        Color::Muted,
-        1.4,
-        Dash::DashDot,
-    ),
-];
+/// The forces of a split first, in the order of their definition; the realised change is drawn over all.
+fn parts(split: Split) -> [Part; 6] {
+    let (common_color, repulsion_color, repulsion) = match split {
+        Split::Regular => (Color::Series(2), Color::Series(1), "Σ 4qᵢⱼλⱼ/(λᵢ − λⱼ)"),
+        Split::Antisymmetric => (
+            Color::Series(4),
+            Color::Series(6),
+            "Σ 2qᵢⱼ(λᵢ + λⱼ)/(λᵢ − λⱼ)",
+        ),
+    };
+    let [common, formula] = split.common();
+    let blue = (Color::Series(0), 2.2, Dash::Long);
+    let orange = (Color::Series(3), 2.2, Dash::DashDot);
+    let common_pen = (common_color, 2.2, Dash::Solid);
+    let repulsion_pen = (repulsion_color, 2.8, Dash::Solid);
+    let purple = (Color::Series(5), 1.8, Dash::Dotted);
+    let grey = (Color::Muted, 1.4, Dash::DashDot);
+    [
+        part("contribution_gradient", "gradient", "4 aᵢᵀAbᵢ", blue),
+        part("contribution_own_noise", "own noise", "−qᵢᵢ", orange),
+        part(split.common_observable(), common, formula, common_pen),
+        part(
+            "contribution_repulsion",
+            format!("{} repulsion", split.name()),
+            repulsion,
+            repulsion_pen,
+        ),
+        part("contribution_martingale", "martingale", "(noise)", purple),
+        part("contribution_residual", "residual", "", grey),
+    ]
+}
 
 /// The pen of the change itself.
 const CHANGE: Stroke = Stroke {
@@ -109,19 +97,31 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     if shown.is_empty() {
         return None;
     }
+    let title = title(&shown);
     Some(Figure {
         name: "force_balance",
-        title: TITLE.into(),
         caption: caption(run, &shown),
-        look_for: "Common growth lifts every eigenvalue, repulsion pulls the small ones down, and the change is what is \
-                   left of large terms that nearly cancel. The residual is what the sum of all parts misses of the \
-                   change: it comes from the step of the integrator and from the grid on which contributions are added \
-                   up, and should be small beside them.",
-        outcome: scene(run, &shown),
+        look_for: "The change is what is left of large terms that nearly cancel. In the regular split common growth lifts \
+                   every eigenvalue and repulsion pulls the small ones down; in the antisymmetric one common decay takes \
+                   all down and repulsion shares it out, from the large to the small. The residual is what the sum of all \
+                   parts misses of the change: it comes from the step of the integrator and from the grid on which \
+                   contributions are added up, and should be small beside them.",
+        outcome: scene(run, &shown, &title),
+        title,
     })
 }
 
-fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary]) -> Result<Scene, Skipped> {
+/// With the split, where all have one.
+fn title(shown: &[&DynamicsSummary]) -> String {
+    let split = Split::of(shown[0]);
+    if shown.iter().all(|d| Split::of(d) == split) {
+        format!("The forces on the eigenvalues, {} split", split.name())
+    } else {
+        "The forces on the eigenvalues, in two splits".into()
+    }
+}
+
+fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene, Skipped> {
     let drawing = CurveDrawing {
         time: run.time,
         values: CurveValues::Plain,
@@ -135,17 +135,19 @@ fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary]) -> Result<Scene, Ski
         }
     }
     let panels = plots.iter().filter(|p| !p.is_blank()).count();
-    let mut legend = vec![LegendEntry::line("change of log λᵢ", CHANGE)];
-    legend.extend(PARTS.iter().map(|p| {
-        let words = format!("{} {}", p.name, p.formula);
-        LegendEntry::line(words.trim_end(), p.pen)
-    }));
+    let reflected: Vec<Plot> = shown
+        .iter()
+        .filter_map(|one| reflections(run, &drawing, one))
+        .collect();
+    let mut legend = legend(shown, !reflected.is_empty());
     legend.extend(drawing.band_entry(&plots));
+    plots.extend(reflected);
     Sheet {
-        title: TITLE.into(),
+        title: title.into(),
         subtitle: run.origin(),
-        description: "For single eigenvalues of M, what gradient, own noise, common growth, repulsion and the noise \
-                      itself added to the logarithm since the start, over time, with the realised change."
+        description: "For single eigenvalues of M, what gradient, own noise, common growth or decay, repulsion and the \
+                      noise itself added to the logarithm since the start, over time, with the realised change; last, \
+                      what reflections added where eigenvalues meet."
             .into(),
         columns: panels.div_ceil(shown.len()).clamp(1, 4),
         plots,
@@ -153,6 +155,44 @@ fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary]) -> Result<Scene, Ski
         legend,
     }
     .draw_with_notes(&run.notes(&[THETA]))
+}
+
+/// Every part once, those of two splits by name.
+fn legend(shown: &[&DynamicsSummary], reflected: bool) -> Vec<LegendEntry> {
+    let mut legend = vec![LegendEntry::line("change of log λᵢ", CHANGE)];
+    for one in shown {
+        for part in parts(Split::of(one)) {
+            let mut words = format!("{} {}", part.name, part.formula);
+            if reflected && part.observable == "contribution_gradient" {
+                words.push_str(" (with reflections, where eigenvalues meet)");
+            }
+            let entry = LegendEntry::line(words.trim_end(), part.pen);
+            if !legend.contains(&entry) {
+                legend.push(entry);
+            }
+        }
+    }
+    legend
+}
+
+/// What reflections added to every log λᵢ, where eigenvalues can meet.
+fn reflections(
+    run: &RecordedRun<'_>,
+    drawing: &CurveDrawing,
+    one: &DynamicsSummary,
+) -> Option<Plot> {
+    let all: Vec<(u32, &Curve)> = run.table.parts(&one.label, REFLECTION).collect();
+    let all: Vec<_> = evenly(all.len(), MOST_PARTS)
+        .map(|place| all[place])
+        .collect();
+    let side = Side::new(Scale::Linear, "added by reflections (nats)");
+    let mut plot = Plot::new(name(one), run.time.side(), side);
+    for (place, (index, curve)) in all.iter().enumerate() {
+        let pen = Stroke::solid(Color::of_part(place, all.len()), 2.0);
+        let label = format!("λ{}", subscript(*index as usize));
+        drawing.add(&mut plot, curve, pen, Some(label));
+    }
+    (!plot.is_blank()).then_some(plot)
 }
 
 /// The indices of the eigenvalues whose repulsion was recorded, descending eigenvalues.
@@ -191,9 +231,16 @@ fn plot(
     };
     let side = Side::new(Scale::Linear, format!("added to log {symbol} (nats)"));
     let mut plot = Plot::new(title, run.time.side(), side);
-    for part in &PARTS {
-        if let Some(curve) = run.table.curve(&one.label, part.observable, index) {
-            drawing.add(&mut plot, curve, part.pen, None);
+    for part in parts(Split::of(one)) {
+        let Some(curve) = run.table.curve(&one.label, part.observable, index) else {
+            continue;
+        };
+        // Where eigenvalues meet, the gradient drives them together and reflections keep them apart, by terms
+        // that grow without bound and cancel: only their sum lets the others be read.
+        let reflection = run.table.curve(&one.label, REFLECTION, index);
+        match reflection.filter(|_| part.observable == "contribution_gradient") {
+            Some(reflection) => drawing.add(&mut plot, &sum(curve, reflection), part.pen, None),
+            None => drawing.add(&mut plot, curve, part.pen, None),
         }
     }
     if let Some(curve) = run.table.curve(&one.label, "log_eigenvalue_m", index) {
@@ -206,6 +253,16 @@ fn plot(
     plot
 }
 
+/// Of means alone: quantiles of a sum are not those of its parts.
+fn sum(one: &Curve, other: &Curve) -> Curve {
+    let add = |(x, y): (&Option<f64>, &Option<f64>)| Some((*x)? + (*y)?);
+    Curve {
+        times: one.times.clone(),
+        mean: one.mean.iter().zip(&other.mean).map(add).collect(),
+        ..Curve::default()
+    }
+}
+
 /// Mean change since the first save.
 fn change(curve: &Curve) -> Vec<Option<f64>> {
     let start = curve.mean.first().copied().flatten();
@@ -213,21 +270,28 @@ fn change(curve: &Curve) -> Vec<Option<f64>> {
 }
 
 fn caption(run: &RecordedRun<'_>, shown: &[&DynamicsSummary]) -> String {
-    let mut caption = String::from(
-        "Means over trajectories of what each force added to log λᵢ since t = 0, in the split that stays bounded as \
-         λᵢ → 0: d log λᵢ = (gradient + own noise + common growth + repulsion) dt + noise.",
-    );
+    let mut caption =
+        String::from("Means over trajectories of what each force added to log λᵢ since t = 0.");
+    for split in [Split::Regular, Split::Antisymmetric] {
+        if shown.iter().any(|d| Split::of(d) == split) {
+            let words = format!(
+                " In the {} split d log λᵢ = (gradient + own noise + {} + repulsion) dt + noise.",
+                split.name(),
+                split.common()[0]
+            );
+            caption.push_str(&words);
+        }
+    }
     for one in shown {
         let all = indices(run, one);
         caption.extend(all.last().and_then(|last| sentence(run, one, *last)));
         caption.extend(accuracy(run, one, &all));
     }
-    if shown
-        .iter()
-        .any(|d| d.forces.is_some_and(|f| f.repulsion < 1.0))
-    {
+    if shown.iter().any(|d| forces::meet(d)) {
         caption.push_str(
-            " With repulsion below 1 eigenvalues can meet; what reflects them there is in no force, but in the residual.",
+            " With repulsion below 1 eigenvalues can meet and are reflected, as they are told apart by size alone. The \
+             gradient drives them together as fast as reflections part them, so that the two are drawn as their sum; the \
+             last panels have the reflections alone.",
         );
     }
     caption
@@ -238,9 +302,12 @@ fn sentence(run: &RecordedRun<'_>, one: &DynamicsSummary, index: u32) -> Option<
     let eigenvalue = run.table.curve(&one.label, "log_eigenvalue_m", index)?;
     let change = change(eigenvalue).last().copied().flatten()?;
     let mut terms = Vec::new();
-    for part in &PARTS {
+    for part in parts(Split::of(one)) {
         let at_end = end(run, one, part.observable, index)?;
         terms.push(format!("{} {}", part.name, significant(at_end, 3)));
+    }
+    if let Some(reflection) = end(run, one, REFLECTION, index) {
+        terms.push(format!("reflections {}", significant(reflection, 3)));
     }
     Some(format!(
         " {}: log λ{} changed by {}, that is {}.",

@@ -2,6 +2,7 @@
 
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
 use crate::figures::spectrum::{self, Spectrum};
+use crate::forces::Split;
 use crate::gradient::Gradient;
 use crate::heatmap::{HeatAxis, HeatCell, HeatMap};
 use crate::number::{significant, subscript};
@@ -82,7 +83,7 @@ fn scene(run: &RecordedRun<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<
         description: "Left: eigenvalues of M over time. Right: a table of what the repulsion of every eigenvalue added \
                       to the logarithm of every other until the end."
             .into(),
-        plots: vec![left, matrix(pairs)],
+        plots: vec![left, matrix(Split::of(one), pairs)],
         columns: 2,
         sharing: Sharing::Own,
         legend,
@@ -90,7 +91,7 @@ fn scene(run: &RecordedRun<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<
     .draw_with_notes(&run.notes(&[THETA, "White: no eigenvalue pushes itself."]))
 }
 
-fn matrix(pairs: &Pairs) -> Plot {
+fn matrix(split: Split, pairs: &Pairs) -> Plot {
     let names: Vec<String> = (1..=pairs.size)
         .map(|i| format!("λ{}", subscript(i)))
         .collect();
@@ -103,7 +104,7 @@ fn matrix(pairs: &Pairs) -> Plot {
         }
     });
     HeatMap {
-        title: "Repulsion until the end of the run".into(),
+        title: format!("Repulsion of the {} split until the end", split.name()),
         x: HeatAxis::Categories {
             names: names.clone(),
             top_down: false,
@@ -125,10 +126,13 @@ fn matrix(pairs: &Pairs) -> Plot {
 }
 
 fn caption(one: &DynamicsSummary, pairs: &Pairs) -> String {
+    let split = Split::of(one);
     let mut caption = format!(
-        "Left, eigenvalues of M under {}; right, what the repulsion of λⱼ (column), 4qᵢⱼλⱼ/(λᵢ − λⱼ) dt, added to log λᵢ \
-         (row) from the start to the end, in the mean over trajectories and in nats.",
-        name(one)
+        "Left, eigenvalues of M under {}; right, what the repulsion of λⱼ (column), {} dt in the {} split, added to \
+         log λᵢ (row) from the start to the end, in the mean over trajectories and in nats.",
+        name(one),
+        split.repulsion(),
+        split.name()
     );
     let all = (0..pairs.size).flat_map(|i| (0..pairs.size).map(move |j| (i, j)));
     let off = all.filter(|(i, j)| i != j);

@@ -253,7 +253,7 @@ fn repulsion() -> ClaimRecord {
 
 fn depth() -> ClaimRecord {
     ClaimRecord {
-        source: "beyond the paper".into(),
+        source: "derived here".into(),
         statement: "In depth 3, determinants of adjacent stacks fall on every path.".into(),
         reason: "The experiment has two layers.".into(),
         seconds: 0.0,

@@ -264,6 +264,10 @@ impl Made {
             push("contribution_common_growth", i + 1, each(&common), None);
             push("contribution_repulsion", i + 1, each(&repulsion), None);
             push("contribution_martingale", i + 1, each(&martingale), None);
+            if self.repulsion < 1.0 {
+                let reflection = |s: &[f64; 7]| 2.0 * time * (i as f64 - 3.0) + 0.1 * s[i].sin();
+                push("contribution_reflection", i + 1, each(&reflection), None);
+            }
             push("contribution_residual", i + 1, each(&residual), None);
             push(
                 "contribution_quadrature_error",
@@ -352,9 +356,11 @@ impl Made {
             forces: (self.repulsion != 1.0).then_some(ForceScalesRecord {
                 gradient: 1.0,
                 own_noise: 1.0,
-                common_growth: 1.0,
+                common_growth: Some(1.0),
+                common_decay: None,
                 repulsion: self.repulsion,
             }),
+            force_split: (recipe.forces && self.nu > 0.0).then(|| "regular".into()),
             steps: (recipe.time * 100.0) as u64,
             trajectories: self.spectra.len() as u64,
             reductions: vec!["Width 10 was reduced to 7 (synthetic sentence).".into()],

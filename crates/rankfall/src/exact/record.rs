@@ -12,7 +12,7 @@ use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{EnsembleSpec, OwnObservable};
 use rankfall_core::measure::layout::OWN;
-use rankfall_core::model::dynamics::{Dynamics, Kind};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Kind};
 use rankfall_core::model::network::Weights;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::theory::determinant_law_applies;
@@ -96,12 +96,8 @@ impl Recorder for ExactRecorder {
                 _ => None,
             },
             optimizer: optimizer_record(&dynamics.optimizer),
-            forces: dynamics.modified_forces().map(|f| ForceScalesRecord {
-                gradient: f.gradient,
-                own_noise: f.own_noise,
-                common_growth: f.common_growth,
-                repulsion: f.repulsion,
-            }),
+            forces: dynamics.modified_forces().map(force_record),
+            force_split: self.force_split(dynamics),
             steps: save_steps.last().copied().unwrap_or(0),
             trajectories,
             reductions: self.reductions(spec, trajectories),
@@ -160,6 +156,15 @@ impl ExactRecorder {
         }
     }
 
+    /// The split of its forces, where they are scaled or weighed.
+    fn force_split(&self, dynamics: &Dynamics) -> Option<String> {
+        let Kind::StochasticGradientFlow { forces, .. } = dynamics.kind else {
+            return None;
+        };
+        let told = self.experiment.run.force_balance.is_some() || !forces.is_unmodified();
+        told.then(|| forces.split.name().to_owned())
+    }
+
     /// Why the determinant law is not stated of a dynamics, where it is not.
     fn lawless(&self, dynamics: &Dynamics) -> Option<String> {
         let problem = &self.known.problem;
@@ -171,7 +176,7 @@ impl ExactRecorder {
         } else if l < p + k {
             Some("not stated: the determinant law needs a width of p + k or more".into())
         } else {
-            Some("not stated: the determinant law is of a flow whose forces are not scaled".into())
+            Some("not stated: the determinant law is of flows whose scaled forces sum to zero, as these do not".into())
         }
     }
 
@@ -290,4 +295,15 @@ fn matched_noise_note(summary: &Summary) -> Option<String> {
         descent.noise_intensity,
         quoted(&flow.label)
     ))
+}
+
+fn force_record(forces: ForceScales) -> ForceScalesRecord {
+    let of = |split: ForceSplit| (forces.split == split).then_some(forces.common);
+    ForceScalesRecord {
+        gradient: forces.gradient,
+        own_noise: forces.own_noise,
+        common_growth: of(ForceSplit::Regular),
+        common_decay: of(ForceSplit::Antisymmetric),
+        repulsion: forces.repulsion,
+    }
 }

@@ -6,7 +6,7 @@ use super::exact_dynamics::ExactDynamics;
 use super::label::label_text;
 use super::section::{Field, Section};
 use crate::failure::{number_text, quoted};
-use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Integrator, Kind};
 use rankfall_core::model::optimizer::Optimizer;
 
 /// One dynamics of an experiment.
@@ -186,10 +186,13 @@ fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
     })
 }
 
+/// The values of [`super::keys::SPLITS`].
+const SPLITS: [ForceSplit; 2] = [ForceSplit::Regular, ForceSplit::Antisymmetric];
+
 /// Largest factor on a force: beyond, no step could follow it.
 const MOST_FORCE: f64 = 1e3;
 
-/// The factors on the forces, 1 where none is given.
+/// How forces are split, and the factors on them, 1 where none is given.
 fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, InputProblem> {
     let Some(field) = section.field("forces") else {
         return Ok(ForceScales::default());
@@ -205,10 +208,21 @@ fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, Inpu
             _ => Ok(factor),
         }
     };
+    let split = table.pick("split", &SPLITS)?;
+    let [common, absent] = match split {
+        ForceSplit::Regular => ["common_growth", "common_decay"],
+        ForceSplit::Antisymmetric => ["common_decay", "common_growth"],
+    };
+    if let Some(field) = table.field(absent) {
+        return Err(field
+            .problem(format!("is no force of the {} split", split.name()))
+            .hint(format!("use {common}, or the other split")));
+    }
     let scales = ForceScales {
+        split,
         gradient: factor("gradient")?,
         own_noise: factor("own_noise")?,
-        common_growth: factor("common_growth")?,
+        common: factor(common)?,
         repulsion: factor("repulsion")?,
     };
     if integrator == Integrator::LieStrang && !scales.is_unmodified() {

@@ -480,7 +480,7 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
         key("weight_decay", Number(NonNegative), "lambda: g <- g + lambda w, of biases too").default("0.0")
             .of(DESCENTS, A_FLOW_FOLLOWS),
         key("forces", Table(&FORCES),
-            "Factors on the forces on the eigenvalues: what would have happened without one of them")
+            "How forces on the eigenvalues are split, and factors on them: what would have happened without one")
             .example("{ repulsion = 0.0 }").otherwise("all 1")
             .of(STOCHASTIC_FLOW, "the forces are those of its equation for the eigenvalues").exact(),
         key("brownian_substeps", Whole(1, 1 << 20),
@@ -500,9 +500,11 @@ pub static FORCES: SectionKeys = SectionKeys {
     path: "dynamics.0.forces",
     kinds: &[],
     keys: keys! {
+        key("split", Choice(SPLITS), "What is called common growth or decay, and what repulsion").default("\"regular\""),
         key("gradient", Number(Any), "On the force of the gradient, -1000 to 1000").default("1.0"),
         key("own_noise", Number(Any), "On the noise of its own of each eigenvalue").default("1.0"),
-        key("common_growth", Number(Any), "On the growth that all have in common").default("1.0"),
+        key("common_growth", Number(Any), "On the growth of the regular split").default("1.0"),
+        key("common_decay", Number(Any), "On the decay of the antisymmetric split").default("1.0"),
         key("repulsion", Number(Any), "On the repulsion of eigenvalues by each other").default("1.0"),
     },
 };
@@ -666,6 +668,8 @@ pub const INTEGRATORS: &[&str] = &[
     "lie-strang",
     "euler-maruyama",
 ];
+/// `forces.split`.
+pub const SPLITS: &[&str] = &["regular", "antisymmetric"];
 /// The values of `label_noise_distribution`.
 pub const DISTRIBUTIONS: &[&str] = &["gaussian", "rademacher"];
 /// The values of `sampling`.

@@ -11,7 +11,7 @@ use super::keys;
 use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
 use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS};
 use super::spec::Experiment;
-use rankfall_core::model::dynamics::{ForceScales, Kind};
+use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::loss::Loss;
@@ -371,7 +371,7 @@ fn put_flow(file: &mut Lines, flow: &ExactDynamics) {
         "integrator",
         named(keys::INTEGRATORS, &INTEGRATORS, integrator),
     );
-    if !forces.is_unmodified() {
+    if *forces != ForceScales::default() {
         file.put("forces", force_table(forces));
     }
     file.put("brownian_substeps", brownian_substeps);
@@ -419,11 +419,15 @@ fn put_descent(file: &mut Lines, one: &Descent) {
 }
 
 fn force_table(forces: &ForceScales) -> String {
+    let (split, common) = match forces.split {
+        ForceSplit::Regular => ("", "common_growth"),
+        ForceSplit::Antisymmetric => ("split = \"antisymmetric\", ", "common_decay"),
+    };
     format!(
-        "{{ gradient = {}, own_noise = {}, common_growth = {}, repulsion = {} }}",
+        "{{ {split}gradient = {}, own_noise = {}, {common} = {}, repulsion = {} }}",
         float(forces.gradient),
         float(forces.own_noise),
-        float(forces.common_growth),
+        float(forces.common),
         float(forces.repulsion)
     )
 }

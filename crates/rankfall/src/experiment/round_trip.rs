@@ -4,7 +4,7 @@ use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
 use rankfall_core::model::dynamics::{
-    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
+    Dynamics, ForceScales, ForceSplit, Integrator, Kind, LabelNoise, Sampling,
 };
 use rankfall_core::model::optimizer::Optimizer;
 use std::path::PathBuf;
@@ -35,12 +35,17 @@ fn any_kind() -> impl Strategy<Value = (Kind, f64)> {
         Just(Sampling::Epochs),
         Just(Sampling::Sequential)
     ];
+    let splits = prop_oneof![Just(ForceSplit::Regular), Just(ForceSplit::Antisymmetric)];
     let forces = prop_oneof![
         Just(ForceScales::default()),
-        (-2.0..2.0, 0.0..3.0).prop_map(|(repulsion, gradient)| ForceScales {
-            repulsion,
-            gradient,
-            ..ForceScales::default()
+        (splits, -2.0..2.0, 0.0..3.0, 0.0..3.0).prop_map(|(split, repulsion, gradient, common)| {
+            ForceScales {
+                split,
+                repulsion,
+                gradient,
+                common,
+                ..ForceScales::default()
+            }
         })
     ];
     let flow = (
