@@ -42,6 +42,12 @@ pub struct ProblemSummary {
     pub samples: u64,
     /// Rows held out.
     pub held_out: u64,
+    /// p.
+    #[serde(default)]
+    pub inputs: usize,
+    /// k.
+    #[serde(default)]
+    pub outputs: usize,
     /// Widths, inputs first: [p, l, k] of two layers.
     pub layers: Vec<usize>,
     /// `dense` or `diagonal-linear`.
@@ -75,6 +81,8 @@ impl ProblemSummary {
     pub fn two_layers(samples: u64, [inputs, width, outputs]: [usize; 3]) -> Self {
         Self {
             samples,
+            inputs,
+            outputs,
             layers: vec![inputs, width, outputs],
             kind: "dense".into(),
             activation: "linear".into(),
@@ -85,22 +93,10 @@ impl ProblemSummary {
         }
     }
 
-    /// p.
-    #[must_use]
-    pub fn inputs(&self) -> usize {
-        self.layers.first().copied().unwrap_or(0)
-    }
-
     /// l: the width of the first hidden layer.
     #[must_use]
     pub fn width(&self) -> usize {
         self.layers.get(1).copied().unwrap_or(0)
-    }
-
-    /// k.
-    #[must_use]
-    pub fn outputs(&self) -> usize {
-        self.layers.last().copied().unwrap_or(0)
     }
 }
 

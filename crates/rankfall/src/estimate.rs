@@ -260,7 +260,7 @@ pub fn check_point(
         cost.years / threads as f64,
         "a shorter time, larger steps or fewer trajectories",
     )?;
-    let spectra = 2 * (known.problem.inputs() + known.problem.outputs());
+    let spectra = 2 * (known.problem.inputs + known.problem.outputs);
     sum.memory = sum.memory.max(cost.memory);
     sum.years += cost.years / threads as f64;
     sum.rows += (experiment.dynamics.len() * (spectra + 16)) as f64;
@@ -326,8 +326,8 @@ fn cost(
     let problem = &known.problem;
     let shards = shard.map_or(1.0, |shard| shard.count as f64);
     let (p, k, l) = (
-        problem.inputs() as f64,
-        problem.outputs() as f64,
+        problem.inputs as f64,
+        problem.outputs as f64,
         problem.width() as f64,
     );
     let m = l.min(p + k);
@@ -345,7 +345,7 @@ fn cost(
         let steps = saves.last().copied().unwrap_or(0) as f64;
         // The factor, the rotation, a stage or two beside them, and the values to be saved.
         let side_by_side =
-            trajectories_per_block(problem.inputs() + problem.outputs(), count as u64);
+            trajectories_per_block(problem.inputs + problem.outputs, count as u64);
         let lanes = side_by_side as f64;
         let batch = batch_of(&spec.dynamics.kind);
         let state = if run.reductions {

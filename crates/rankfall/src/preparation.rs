@@ -50,7 +50,7 @@ pub struct ExactProblemInfo {
 impl ExactProblemInfo {
     /// What an ensemble measures at every save time.
     pub fn layout(&self, ensemble: &EnsembleSpec) -> Layout {
-        let (inputs, outputs) = (self.problem.inputs(), self.problem.outputs());
+        let (inputs, outputs) = (self.problem.inputs, self.problem.outputs);
         let columns = self.problem.width().min(inputs + outputs);
         ensemble.layout(inputs, outputs, columns, self.truth_known)
     }

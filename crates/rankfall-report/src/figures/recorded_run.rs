@@ -204,7 +204,7 @@ pub fn falling_layer(summary: &Summary) -> Option<(u32, &'static str)> {
 }
 
 fn falling(problem: &ProblemSummary) -> (u32, &'static str) {
-    match problem.inputs() >= problem.outputs() {
+    match problem.inputs >= problem.outputs {
         true => (1, "W₁"),
         false => (2, "W₂"),
     }

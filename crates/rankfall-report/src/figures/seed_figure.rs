@@ -301,7 +301,7 @@ fn noisy_sentence(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<String
     let Some((law, trace)) = log_det.law_final.zip(run.summary.problem.trace_sxx) else {
         return Some(format!("{measured}."));
     };
-    let rate = 2.0 * one.noise_intensity * run.summary.problem.outputs() as f64 * trace;
+    let rate = 2.0 * one.noise_intensity * run.summary.problem.outputs as f64 * trace;
     Some(format!(
         "{measured}, where the law, {symbol} falling by 2νk tr(S) = {} per unit of time on every path, says {}.",
         significant(rate, 4),

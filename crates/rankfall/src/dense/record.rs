@@ -162,6 +162,8 @@ impl DenseRecorder {
         ProblemSummary {
             samples: known.samples,
             held_out: known.held_out,
+            inputs: experiment.spec.layers.first().copied().unwrap_or(0),
+            outputs: experiment.spec.layers.last().copied().unwrap_or(0),
             layers: experiment.spec.layers.clone(),
             kind: match experiment.spec.kind {
                 Architecture::Dense => "dense".to_owned(),

@@ -48,7 +48,7 @@ impl Recorder for ExactRecorder {
 
     fn blocks(&self, dynamics: usize) -> u64 {
         let problem = &self.known.problem;
-        let rows = problem.inputs() + problem.outputs();
+        let rows = problem.inputs + problem.outputs;
         let spec = &self.experiment.dynamics[dynamics];
         self.experiment.blocks_of(spec, rows)
     }
@@ -163,7 +163,7 @@ impl ExactRecorder {
     /// Why the determinant law is not stated of a dynamics, where it is not.
     fn lawless(&self, dynamics: &Dynamics) -> Option<String> {
         let problem = &self.known.problem;
-        let (p, l, k) = (problem.inputs(), problem.width(), problem.outputs());
+        let (p, l, k) = (problem.inputs, problem.width(), problem.outputs);
         if determinant_law_applies(dynamics, l, p, k) {
             None
         } else if !dynamics.is_continuous() {
@@ -185,7 +185,7 @@ impl ExactRecorder {
             return vec![why.to_owned()];
         }
         let problem = &self.known.problem;
-        let (d, l) = (problem.inputs() + problem.outputs(), problem.width());
+        let (d, l) = (problem.inputs + problem.outputs, problem.width());
         let n = problem.samples;
         let samples = if spec.dynamics.needs_rows() {
             format!("samples: not reduced, these dynamics draw on single rows ({n} of them)")
@@ -214,7 +214,7 @@ impl ExactRecorder {
             1 => String::new(),
             _ => format!("dynamics.{index}."),
         };
-        let (p, l, k) = (problem.inputs(), problem.width(), problem.outputs());
+        let (p, l, k) = (problem.inputs, problem.width(), problem.outputs);
         let (w1, w2) = weights.split_at((p * l).min(weights.len()));
         let tensor = |name: &str, shape: [usize; 2], values: &[f64]| Tensor {
             name: format!("{prefix}{name}"),
@@ -226,7 +226,7 @@ impl ExactRecorder {
 
     fn width_warning(&self) -> Option<String> {
         let problem = &self.known.problem;
-        let (d, l) = (problem.inputs() + problem.outputs(), problem.width());
+        let (d, l) = (problem.inputs + problem.outputs, problem.width());
         (l < d).then(|| {
             format!(
                 "the width {l} is below p + k = {d}: log det is that of ΘᵀΘ, which no law holds \
