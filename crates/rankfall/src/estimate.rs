@@ -344,8 +344,7 @@ fn cost(
         let cells = saves.len() as f64 * layout.observables.len() as f64;
         let steps = saves.last().copied().unwrap_or(0) as f64;
         // The factor, the rotation, a stage or two beside them, and the values to be saved.
-        let side_by_side =
-            trajectories_per_block(problem.inputs + problem.outputs, count as u64);
+        let side_by_side = trajectories_per_block(problem.inputs + problem.outputs, count as u64);
         let lanes = side_by_side as f64;
         let batch = batch_of(&spec.dynamics.kind);
         let state = if run.reductions {

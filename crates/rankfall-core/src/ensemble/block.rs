@@ -9,6 +9,7 @@ use crate::ensemble::spec::EnsembleSpec;
 use crate::ensemble::statistics::{BlockSamples, Divergence, StopReason};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
 use crate::measure::observe::{Observer, Readings};
+use crate::model::dynamics::Kind;
 use crate::model::network::{Start, Weights};
 use crate::model::problem::Problem;
 use crate::model::setup::{InitialCondition, Setup, SetupError};
@@ -100,7 +101,14 @@ impl<'a, const N: usize> Block<'a, N> {
             .then(|| spec.dynamics.noise_intensity(problem.samples));
         let layout = spec.layout(p, k, initial.factor.columns(), problem.truth.is_some());
         let balance = spec.balance_settings(problem.samples);
-        let observer = Observer::new(layout, &initial, spec.rank_tolerance, law, instructions);
+        let observer = Observer::new(
+            layout,
+            &initial,
+            spec.rank_tolerance,
+            law,
+            spec.dynamics.kind == Kind::GradientFlow,
+            instructions,
+        );
         let trajectories = Words(std::array::from_fn(|lane| first + lane as u64));
         let stepper = Stepper::new(
             &spec.dynamics,
@@ -117,7 +125,7 @@ impl<'a, const N: usize> Block<'a, N> {
                 Engine::Plain(plain_lanes(spec, setup, first, &initial_conditions))
             }
             Some(stepper) => Engine::Steps(Box::new(stepper)),
-            None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
+            None => Engine::Adaptive(adaptive(spec, &problem, &initial, instructions)),
         };
         let forces = balance
             .as_ref()
@@ -278,7 +286,10 @@ impl<'a, const N: usize> Block<'a, N> {
             _ => self.observer.read(state, &self.problem),
         };
         if let Engine::Adaptive(_) = &self.engine {
-            let lost = self.observer.not_conserved(&readings, state.attempts) & state.alive();
+            let lost = self
+                .observer
+                .not_conserved(&readings, &self.problem, time, state.attempts);
+            let lost = lost & state.alive();
             state.stop(lost, StopReason::NotConserved);
         }
         let values = &mut self.readings;
@@ -348,6 +359,22 @@ impl<'a, const N: usize> Block<'a, N> {
                 &self.initial_conditions[lane].problem,
             ),
         }
+    }
+}
+
+/// Gradient flow, or the slow flow.
+fn adaptive<const N: usize>(
+    spec: &EnsembleSpec,
+    problem: &LaneProblem<N>,
+    initial: &State<N>,
+    instructions: Instructions,
+) -> GradientFlow<N> {
+    let flow = GradientFlow::new(problem, initial, instructions);
+    match spec.dynamics.kind {
+        Kind::SlowFlow { .. } => {
+            flow.with_noise(problem, spec.dynamics.noise_intensity(problem.samples))
+        }
+        _ => flow,
     }
 }
 

@@ -101,12 +101,15 @@ impl EnsembleSpec {
         let rising = self.save_steps.first() == Some(&0)
             && self.save_steps.windows(2).all(|pair| pair[0] <= pair[1]);
         let own = match self.dynamics.kind {
-            Kind::GradientFlow => self.time_unit,
+            Kind::GradientFlow | Kind::SlowFlow { .. } => self.time_unit,
             Kind::StochasticGradientFlow { time_step, .. } => time_step,
             _ => self.dynamics.step_size,
         };
         let unit = self.time_unit;
-        if !rising {
+        if !self.reductions && matches!(self.dynamics.kind, Kind::SlowFlow { .. }) {
+            let words = "the slow flow has no form without reductions";
+            Err(SetupError::Description(words.to_owned()))
+        } else if !rising {
             let words = "save steps must not fall, and begin with 0";
             Err(SetupError::Description(words.to_owned()))
         } else if unit.is_nan() || unit <= 0.0 || unit.is_infinite() || unit != own {

@@ -66,6 +66,8 @@ pub struct Observer<const N: usize> {
     /// log det at t = 0, and ν where the determinant law applies.
     initial_log_det: Lanes<N>,
     law: Option<f64>,
+    /// Whether the dynamics keeps W₁ᵀW₁ − W₂W₂ᵀ.
+    conserves_balance: bool,
     /// (W₁ᵀW₁ − W₂W₂ᵀ)(0) in the basis of Q, m × m column-major.
     initial_balance: LaneVec<N>,
     instructions: Instructions,
@@ -76,12 +78,13 @@ pub struct Observer<const N: usize> {
 impl<const N: usize> Observer<N> {
     /// `initial` is the state at t = 0 as it was made, with orthogonal columns; the rank tolerance is
     /// relative to the largest singular value, and `law` the noise intensity ν where the determinant law
-    /// applies.
+    /// applies. `conserves_balance`: whether the dynamics keeps W₁ᵀW₁ − W₂W₂ᵀ.
     pub fn new(
         layout: Layout,
         initial: &State<N>,
         rank_tolerance: f64,
         law: Option<f64>,
+        conserves_balance: bool,
         instructions: Instructions,
     ) -> Self {
         let rows = initial.factor.rows();
@@ -96,6 +99,7 @@ impl<const N: usize> Observer<N> {
             log_rank_tolerance: libm::log(rank_tolerance),
             initial_log_det: twice_the_sum(&log_sigma),
             law,
+            conserves_balance,
             initial_balance: balance.value.clone(),
             layout,
             instructions,
@@ -153,19 +157,29 @@ impl<const N: usize> Observer<N> {
         out.extend(spectra.values[0].iter().map(|&s| s + s));
     }
 
-    /// The lanes in which gradient flow, after so many tried steps, has moved what it conserves by more than
-    /// the errors of its steps add up to: log det M where there is one, and else W₁ᵀW₁ − W₂W₂ᵀ.
-    pub fn not_conserved(&self, readings: &Readings<N>, attempts: Lanes<N>) -> Mask<N> {
+    /// The lanes in which an adaptive flow, after so many tried steps, has left what it obeys by more than
+    /// the errors of its steps add up to: the law of log det M where there is one, and else, for gradient flow, the
+    /// conservation of W₁ᵀW₁ − W₂W₂ᵀ.
+    pub fn not_conserved(
+        &self,
+        readings: &Readings<N>,
+        problem: &LaneProblem<N>,
+        time: f64,
+        attempts: Lanes<N>,
+    ) -> Mask<N> {
         let theta = &readings.spectra.values[0];
         let columns = theta.len() as f64;
         let log_det = readings.spectra.log_det();
+        let law = self.determinant_law(problem, time);
         Mask::from_fn(|lane| {
             // Each step has that error relative to each column; the condition of the columns is 2 + m/2 at most.
             let steps = columns * (24.0 + columns) * TOLERANCE * attempts.0[lane];
             let explained = steps + MEASURED;
             let start = self.initial_log_det.0[lane];
             let moved = if self.law.is_some() && start.is_finite() {
-                (log_det.0[lane] - start).abs()
+                (log_det.0[lane] - law.0[lane]).abs()
+            } else if !self.conserves_balance {
+                return false;
             } else {
                 let largest = theta
                     .first()

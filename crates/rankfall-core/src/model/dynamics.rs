@@ -1,4 +1,4 @@
-//! The five dynamics of a two-layer linear network, as settings: what moves the weights.
+//! The dynamics of a two-layer linear network, as settings: what moves the weights.
 //!
 //! All run on one time axis, t = step size × step, so that a descent and the flow it
 //! approximates can be compared save time by save time.
@@ -28,6 +28,12 @@ pub enum Kind {
         /// the same seed can follow one Brownian path: with r and 2r of these, say. At least 1.
         #[serde(default = "one")]
         brownian_substeps: u32,
+    },
+    /// What the stochastic gradient flow and the descents with label noise tend to as ν → 0: gradient flow to the
+    /// minimum, then dΘ = [H(Γ) − (ν/2) C] Θ dt with W₁W₂ held there; integrated adaptively.
+    SlowFlow {
+        /// The batch size b in ν = ηδ/b.
+        batch_size: u64,
     },
     /// Θ ← (I + η H(A)) Θ.
     GradientDescent,
@@ -158,6 +164,7 @@ impl Dynamics {
         match self.kind {
             Kind::GradientFlow | Kind::GradientDescent => 0.0,
             Kind::StochasticGradientFlow { batch_size, .. }
+            | Kind::SlowFlow { batch_size }
             | Kind::StochasticGradientDescent { batch_size, .. } => total / batch_size as f64,
             Kind::LabelNoiseGradientDescent { .. } => total / samples as f64,
         }
@@ -168,6 +175,7 @@ impl Dynamics {
         match self.kind {
             Kind::GradientFlow => "gradient-flow",
             Kind::StochasticGradientFlow { .. } => "stochastic-gradient-flow",
+            Kind::SlowFlow { .. } => "slow-flow",
             Kind::GradientDescent => "gradient-descent",
             Kind::LabelNoiseGradientDescent { .. } => "label-noise-gradient-descent",
             Kind::StochasticGradientDescent { .. } => "sgd",
@@ -177,7 +185,7 @@ impl Dynamics {
     /// Whether two trajectories from one start are the same trajectory.
     pub fn is_deterministic(&self) -> bool {
         match self.kind {
-            Kind::GradientFlow | Kind::GradientDescent => true,
+            Kind::GradientFlow | Kind::SlowFlow { .. } | Kind::GradientDescent => true,
             Kind::StochasticGradientDescent { sampling, .. } => {
                 self.label_noise == 0.0 && sampling == Sampling::Sequential
             }
@@ -199,8 +207,13 @@ impl Dynamics {
     pub fn is_continuous(&self) -> bool {
         matches!(
             self.kind,
-            Kind::GradientFlow | Kind::StochasticGradientFlow { .. }
+            Kind::GradientFlow | Kind::SlowFlow { .. } | Kind::StochasticGradientFlow { .. }
         )
+    }
+
+    /// Whether an adaptive integrator runs it, which chooses its steps itself.
+    pub fn is_adaptive(&self) -> bool {
+        matches!(self.kind, Kind::GradientFlow | Kind::SlowFlow { .. })
     }
 
     /// Whether the determinant law log det M(t) = log det M(0) − 2νk tr(S_xx) t is stated for it.

@@ -229,7 +229,7 @@ impl Plain {
                     }
             }
             Kind::StochasticGradientDescent { distribution, .. } => self.batch(step, distribution),
-            Kind::GradientDescent | Kind::GradientFlow => {
+            Kind::GradientDescent | Kind::GradientFlow | Kind::SlowFlow { .. } => {
                 self.negative_gradient(&self.weights) * faer::Scale(eta)
             }
         }

@@ -210,7 +210,7 @@ impl<const N: usize> Increment<N> {
             noise: GaussianNoise::new(problem, variance, substeps, streams, purpose),
         };
         Some(match dynamics.kind {
-            Kind::GradientFlow => return None,
+            Kind::GradientFlow | Kind::SlowFlow { .. } => return None,
             Kind::StochasticGradientFlow {
                 time_step,
                 brownian_substeps,

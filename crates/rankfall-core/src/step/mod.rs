@@ -1,6 +1,6 @@
 //! How trajectories move: the increment of a step ([`increment`], [`batches`]), what it does to the weights
 //! ([`update`], [`strang`], [`velocity`], [`counterfactual`]), steps in a row ([`stepper`], `small`), adaptive
-//! gradient flow ([`gradient_flow`]), and a block to be looked at step by step ([`inspector`]).
+//! gradient flow ([`gradient_flow`]) and slow flow ([`slow_flow`]), and a block to be looked at step by step ([`inspector`]).
 //!
 //! May use everything from `simd` to `theory`; measures nothing.
 
@@ -10,6 +10,7 @@ pub mod gradient_flow;
 pub mod increment;
 pub mod inspector;
 mod ito;
+pub mod slow_flow;
 mod small;
 pub mod stepper;
 pub mod strang;

@@ -47,6 +47,8 @@ pub struct State<const N: usize> {
     pub adaptive_step: Lanes<N>,
     /// Steps that the adaptive integrator has tried.
     pub attempts: Lanes<N>,
+    /// 1 in the lanes in which the slow flow has come to the minimum.
+    pub at_minimum: Lanes<N>,
 }
 
 impl<const N: usize> State<N> {
@@ -66,6 +68,7 @@ impl<const N: usize> State<N> {
             schedule: ReorthogonalizationSchedule::default(),
             adaptive_step: Lanes::ZERO,
             attempts: Lanes::ZERO,
+            at_minimum: Lanes::ZERO,
         };
         state.orthogonalise(Rotate::ToRounding, Mask::ALL, instructions);
         state
