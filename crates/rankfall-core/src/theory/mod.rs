@@ -2,6 +2,7 @@
 //!
 //! May use `simd`, `random`, `kernels`, `linalg`, `model` and `trajectories`; knows no way to step or to measure.
 
+pub mod averaging;
 mod decay;
 mod determinant;
 pub mod forces;

@@ -273,6 +273,28 @@ fn product_of<const N: usize>(
 }
 
 impl<const N: usize> State<N> {
+    /// W₁W₁ᵀ (p × p) and W₂ᵀW₂ (k × k) of one lane, row-major; `inputs` is p.
+    pub fn squares(&self, lane: usize, inputs: usize) -> (Vec<f64>, Vec<f64>) {
+        let rows = self.factor.rows();
+        let of = |first: usize, count: usize| -> Vec<f64> {
+            let entry = |i: usize, j: usize| -> f64 {
+                let columns = self
+                    .factor
+                    .mantissa()
+                    .chunks_exact(rows)
+                    .zip(self.weight.iter());
+                let term = |(column, weight): (&[Lanes<N>], &Lanes<N>)| {
+                    weight.0[lane] * column[first + i].0[lane] * column[first + j].0[lane]
+                };
+                columns.map(term).sum()
+            };
+            (0..count * count)
+                .map(|place| entry(place / count, place % count))
+                .collect()
+        };
+        (of(0, inputs), of(inputs, rows - inputs))
+    }
+
     /// The weights of one lane in the original basis and width.
     pub fn weights(&self, lane: usize, start: &Start, problem: &Problem) -> Weights {
         let (d, m) = (self.factor.rows(), self.factor.columns());
