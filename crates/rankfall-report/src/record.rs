@@ -417,6 +417,8 @@ impl LogDetSummary {
 
 /// [`Prediction::kind`] of what holds for the dynamics itself.
 pub const EXACT_LAW: &str = "exact";
+/// [`Prediction::kind`] of what holds as steps and noise become small.
+pub const SMALL_NOISE_LIMIT: &str = "small-noise limit";
 /// [`Prediction::kind`] of what is added up along the path that was taken.
 pub const ACCOUNT: &str = "account";
 

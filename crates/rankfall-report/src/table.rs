@@ -63,8 +63,10 @@ pub fn to_text(summary: &Summary) -> String {
 
 /// The predictions of a dynamics that are shown beside what was measured.
 pub fn shown(one: &DynamicsSummary) -> impl Iterator<Item = &Prediction> {
-    let defined =
-        |p: &&Prediction| p.measured.is_some() || p.predicted.is_some() || one.all_diverged();
+    let defined = |p: &&Prediction| {
+        p.quantity == "log_det"
+            && (p.measured.is_some() || p.predicted.is_some() || one.all_diverged())
+    };
     one.predictions.iter().filter(defined).take(MOST_STACKS)
 }
 

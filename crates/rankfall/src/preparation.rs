@@ -1,5 +1,6 @@
 //! From a validated experiment to what the numerics take: data read or drawn, weights read.
 
+use crate::exact::prediction::SlowPrediction;
 use crate::experiment::{
     Column, CovarianceSpec, ExactData, ExactDynamics, ExactExperiment, ExactInit, FileData,
     GaussianData, GramData, LinearTeacher,
@@ -17,6 +18,7 @@ use rankfall_core::model::problem::{LossUnits, Problem, ProblemError, Rows, Trut
 use rankfall_core::model::setup::{Setup, SetupError, Source};
 use rankfall_core::model::synthetic::{self, Synthetic};
 use rankfall_core::step::gradient_flow::MOST_ATTEMPTS;
+use rankfall_core::theory::averaging::slow_flow_applies;
 use rankfall_core::theory::stability::Stiffness;
 use rankfall_core::theory::time_step::choose_time_step;
 use rankfall_data::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Header, Loaded};
@@ -43,6 +45,8 @@ pub struct ExactProblemInfo {
     pub problem: ProblemSummary,
     /// Whether the optimum is known besides the sample, and with it the population loss.
     pub truth_known: bool,
+    /// What the slow flow predicts of each dynamics; none before it was asked.
+    pub predictions: Vec<SlowPrediction>,
     /// Sentences a reader of the results must see.
     pub warnings: Vec<String>,
 }
@@ -189,6 +193,7 @@ pub fn prepare_with(
     check_width(experiment, &problem)?;
     experiment.check_sizes(problem.inputs, problem.outputs)?;
     check_given_weights(experiment, &setup, &problem)?;
+    check_slow_flow(experiment, &setup, &problem)?;
     let widths = [problem.inputs, setup.width, problem.outputs];
     let summary = ProblemSummary {
         trace_sxx: Some(problem.trace()),
@@ -205,6 +210,7 @@ pub fn prepare_with(
     let known = ExactProblemInfo {
         problem: summary,
         truth_known: problem.truth.is_some(),
+        predictions: Vec::new(),
         warnings,
     };
     Ok(Prepared { setup, known })
@@ -352,6 +358,33 @@ fn check_stiffness(
     Ok(Some(format!(
         "{message}; {scaled}, shorten run.time, or start from smaller weights"
     )))
+}
+
+/// Refuses a slow flow of noise that cannot be averaged.
+fn check_slow_flow(
+    experiment: &ExactExperiment,
+    setup: &Setup,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    for (i, spec) in experiment.dynamics.iter().enumerate() {
+        let Kind::SlowFlow { .. } = spec.dynamics.kind else {
+            continue;
+        };
+        let refuse =
+            |why: String| Failure::input(format!("`dynamics.{i}` is a slow flow, but {why}"));
+        if !experiment.run.reductions {
+            return Err(refuse(
+                "run.reductions is false, and it has no form without them".into(),
+            ));
+        }
+        let nu = spec.dynamics.noise_intensity(problem.samples);
+        let applies = slow_flow_applies(problem, setup.width, nu);
+        applies.map_err(|error| {
+            refuse(error.to_string())
+                .hint("kind = \"stochastic-gradient-flow\" simulates the noise")
+        })?;
+    }
+    Ok(())
 }
 
 /// As a person writes it: 0.15 or 6.3, with an exponent only where there are many digits.

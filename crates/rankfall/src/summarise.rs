@@ -7,7 +7,7 @@ use crate::run_folder::weights::Tensor;
 use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
 use rankfall_report::record::{
     DivergenceRecord, DynamicsSummary, Ends, LogDetSummary, LossSummary, MatrixSummary, Prediction,
-    RankSummary, SeriesRow, Spectrum, weights_name,
+    RankSummary, SMALL_NOISE_LIMIT, SeriesRow, Spectrum, weights_name,
 };
 
 /// What the summary of one dynamics is made from, besides what its engine knows of it.
@@ -28,6 +28,8 @@ pub struct RecordInputs<'a> {
     pub time_of: &'a dyn Fn(u64) -> f64,
     /// Of what kind the law of log det is.
     pub law: &'static str,
+    /// What theory says of the mean of anything else: at a save, of an observable, its layer and index.
+    pub predicted: &'a dyn Fn(usize, &str, Option<u32>, u32) -> Option<f64>,
     /// Why no law is stated of log det of a stack, or of a network that has none; none where one is.
     pub lawless: &'a dyn Fn(Option<u32>) -> Option<String>,
 }
@@ -178,6 +180,30 @@ impl RecordInputs<'_> {
         log_det.prediction(self.law, &why_not)
     }
 
+    /// What is predicted besides determinants: the spectrum of Θ and what noise costs.
+    fn other_predictions(&self) -> impl Iterator<Item = Prediction> {
+        const PREDICTED: [&str; 2] = ["log_singular_value_theta", "excess_loss"];
+        let last = self.last();
+        let observables = self.grid.observables.iter().enumerate();
+        observables.filter_map(move |(place, o)| {
+            if !PREDICTED.contains(&o.name.as_str()) {
+                return None;
+            }
+            let predicted = (self.predicted)(last, &o.name, o.layer, o.index)?;
+            let cell = self.totals.cell(last * self.grid.observables.len() + place);
+            Some(Prediction {
+                quantity: o.name.clone(),
+                layer: o.layer,
+                index: o.index,
+                predicted: Some(predicted),
+                kind: Some(SMALL_NOISE_LIMIT.to_owned()),
+                reason: None,
+                measured: defined(cell.mean),
+                std: defined(cell.deviation),
+            })
+        })
+    }
+
     /// The entry of `summary.json`.
     fn summary(&self, known: DynamicsSummary) -> DynamicsSummary {
         let diverged = self.totals.divergences();
@@ -195,6 +221,7 @@ impl RecordInputs<'_> {
         if predictions.is_empty() {
             predictions.push(self.prediction(&LogDetSummary::default()));
         }
+        predictions.extend(self.other_predictions());
         let done = known.steps as f64 * known.trajectories as f64;
         let mut summary = DynamicsSummary {
             diverged: diverged.count,
@@ -256,7 +283,7 @@ impl RecordInputs<'_> {
                     q95,
                     law: match observable.name.as_str() {
                         "log_det" => self.mean(save, LAW, observable.layer),
-                        _ => None,
+                        name => (self.predicted)(save, name, observable.layer, observable.index),
                     },
                 });
             }

@@ -50,6 +50,7 @@ fn two_layers(experiment: &ExactExperiment) -> Result<Setting, Failure> {
     let dynamics = &spec.dynamics;
     let batch_size = match dynamics.kind {
         Kind::StochasticGradientFlow { batch_size, .. }
+        | Kind::SlowFlow { batch_size }
         | Kind::StochasticGradientDescent { batch_size, .. } => batch_size,
         Kind::LabelNoiseGradientDescent { .. } => problem.samples,
         Kind::GradientFlow | Kind::GradientDescent => 1,

@@ -165,7 +165,10 @@ impl<'a> RecordedRun<'a> {
             .flat_map(|p| &p.lines)
             .any(|l| l.stroke == style::LAW)
         {
-            legend.push(LegendEntry::line("law", style::LAW));
+            legend.push(LegendEntry::line(
+                "prediction: law or slow flow",
+                style::LAW,
+            ));
         }
         legend.extend(drawing.band_entry(&plots));
         Sheet {

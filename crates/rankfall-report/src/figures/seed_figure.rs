@@ -2,8 +2,7 @@
 
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, determinant_name, evenly, name};
-use crate::figures::style::LAW;
-use crate::figures::style::dynamics_is_noisy;
+use crate::figures::style::{LAW, SLOW_FLOW, dynamics_is_noisy};
 use crate::font;
 use crate::frame::SMALL;
 use crate::legend::LegendEntry;
@@ -50,6 +49,13 @@ fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, Skipped> {
     let lawful = plots[0].lines.iter().any(|l| l.stroke == LAW);
     if lawful {
         legend.push(LegendEntry::line("law: log det M(0) − 2νk tr(S) t", LAW));
+    }
+    if plots[1..]
+        .iter()
+        .flat_map(|p| &p.lines)
+        .any(|l| l.stroke == LAW)
+    {
+        legend.push(LegendEntry::line(SLOW_FLOW, LAW));
     }
     legend.extend(drawing(run, CurveValues::Logarithms).band_entry(&plots));
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
@@ -176,6 +182,15 @@ fn singular_value_plot(run: &RecordedRun<'_>, layer: &str, noise: bool, words: &
             let label = (rank == 0).then(|| format!("σ{}", subscript(index as usize)));
             drawing(run, CurveValues::Logarithms).add(&mut plot, curve, pen, label);
             add_discs(&mut plot, noise, rank);
+        }
+    }
+    // Predictions of one dynamics: those of the others lie beside them, and would hide what was measured.
+    let predicted =
+        of_sort(run, noise).find(|(one, _)| parts(run, one).iter().any(|(_, c)| c.has_law()));
+    if let Some((one, _)) = predicted {
+        let parts = parts(run, one);
+        for place in followed(parts.len()) {
+            drawing(run, CurveValues::Logarithms).add_law(&mut plot, parts[place].1);
         }
     }
     plot

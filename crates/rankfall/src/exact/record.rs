@@ -92,6 +92,7 @@ impl Recorder for ExactRecorder {
             label_noise: dynamics.label_noise,
             batch_size: match dynamics.kind {
                 Kind::StochasticGradientFlow { batch_size, .. }
+                | Kind::SlowFlow { batch_size }
                 | Kind::StochasticGradientDescent { batch_size, .. } => Some(batch_size),
                 _ => None,
             },
@@ -109,6 +110,7 @@ impl Recorder for ExactRecorder {
             ..DynamicsSummary::default()
         };
         let totals = measurements.statistics.totals();
+        let slow = self.known.predictions.get(index);
         let measured = RecordInputs {
             grid: Grid::new(names, saves.collect()),
             statistics: &measurements.statistics,
@@ -118,6 +120,7 @@ impl Recorder for ExactRecorder {
             jacobian_tolerance: run.rank_tolerance,
             time_of: &time_of,
             law: EXACT_LAW,
+            predicted: &|save, name, _, index| slow.and_then(|slow| slow.at(save, name, index)),
             lawless: &|_| self.lawless(dynamics),
         };
         let tensors = measurements
@@ -187,7 +190,11 @@ impl ExactRecorder {
         let problem = &self.known.problem;
         let (d, l) = (problem.inputs + problem.outputs, problem.width());
         let n = problem.samples;
-        let samples = if spec.dynamics.needs_rows() {
+        let samples = if let Kind::SlowFlow { .. } = spec.dynamics.kind {
+            format!(
+                "noise: averaged over the fast motion around the minimum; the Gram matrices stand for all {n} rows"
+            )
+        } else if spec.dynamics.needs_rows() {
             format!("samples: not reduced, these dynamics draw on single rows ({n} of them)")
         } else {
             format!("samples: the Gram matrices stand for all {n} rows")

@@ -57,6 +57,7 @@ fn words(kind: &str) -> &'static str {
     match kind {
         "gradient-flow" => "gradient flow",
         "stochastic-gradient-flow" => "stochastic gradient flow",
+        "slow-flow" => "slow flow",
         "gradient-descent" => "gradient descent",
         "label-noise-gradient-descent" => "label-noise gradient descent",
         _ => "SGD",
@@ -139,7 +140,9 @@ fn entry(item: &Field) -> Result<(Option<String>, DynamicsSpec), InputProblem> {
         Ok(label)
     })?;
     let spec = match kind {
-        "gradient-flow" | "stochastic-gradient-flow" => DynamicsSpec::Flow(flow(&section, kind)?),
+        "gradient-flow" | "slow-flow" | "stochastic-gradient-flow" => {
+            DynamicsSpec::Flow(flow(&section, kind)?)
+        }
         _ => DynamicsSpec::Descent(descent::read(&section, kind, item)?),
     };
     Ok((label, spec))
@@ -151,9 +154,9 @@ fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
     let is_auto = |field: &Field| matches!(&field.node.value, Value::Text(text) if text == "auto");
     let automatic_time_step = time_step.as_ref().is_some_and(is_auto);
     let time_step = match time_step {
-        Some(field) if automatic_time_step && kind == "gradient-flow" => {
+        Some(field) if automatic_time_step && kind != "stochastic-gradient-flow" => {
             return Err(field
-                .problem("is \"auto\", but gradient flow chooses its own steps; this is only the grid of save times")
+                .problem("is \"auto\", but this flow chooses its own steps; this is only the grid of save times")
                 .hint("leave it out, or give a number"));
         }
         Some(field) if !automatic_time_step => field.number()?,
@@ -162,6 +165,9 @@ fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
     let label_noise = label_noise(section, kind)?;
     let kind = match kind {
         "gradient-flow" => Kind::GradientFlow,
+        "slow-flow" => Kind::SlowFlow {
+            batch_size: section.whole("batch_size")?,
+        },
         _ => {
             let integrator = section.pick("integrator", &INTEGRATORS)?;
             Kind::StochasticGradientFlow {

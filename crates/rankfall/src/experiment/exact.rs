@@ -323,7 +323,7 @@ impl From<&ExactDynamics> for DynamicsSpec {
     fn from(exact: &ExactDynamics) -> Self {
         let dynamics = &exact.dynamics;
         let (batches, distribution) = match dynamics.kind {
-            Kind::GradientFlow | Kind::StochasticGradientFlow { .. } => {
+            Kind::GradientFlow | Kind::SlowFlow { .. } | Kind::StochasticGradientFlow { .. } => {
                 return DynamicsSpec::Flow(exact.clone());
             }
             Kind::GradientDescent => (None, None),

@@ -437,7 +437,7 @@ pub static LAW: SectionKeys = SectionKeys {
     },
 };
 
-const FLOWS: &[&str] = &["gradient-flow", "stochastic-gradient-flow"];
+const FLOWS: &[&str] = &["gradient-flow", "stochastic-gradient-flow", "slow-flow"];
 const DESCENTS: &[&str] = &["gradient-descent", "label-noise-gradient-descent", "sgd"];
 const STOCHASTIC_FLOW: &[&str] = &["stochastic-gradient-flow"];
 const A_FLOW_FOLLOWS: &str = "a flow follows its gradient as it is";
@@ -449,6 +449,7 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
     kinds: &[
         "gradient-flow",
         "stochastic-gradient-flow",
+        "slow-flow",
         "gradient-descent",
         "label-noise-gradient-descent",
         "sgd",
@@ -461,17 +462,17 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
         key("step_size", Number(Positive), "eta; a flow sees it only through its noise").default("0.01"),
         key("label_noise", Number(NonNegative), "delta, the variance of the noise on the labels").default("0.0"),
         key("batch_size", Whole(1, LARGEST_EXACT), "b, rows of a mini-batch").default("1").of(
-            &["stochastic-gradient-flow", "sgd"],
+            &["stochastic-gradient-flow", "slow-flow", "sgd"],
             "the other dynamics use all rows at every step; a noise of kind \"mini-batch\" draws them"),
         key("integrator", Choice(INTEGRATORS), "lie-strang is of weak order 2; all but euler-maruyama meet the determinant law")
             .default("\"lie-euler\"").of(STOCHASTIC_FLOW,
-            "gradient flow is integrated adaptively and a descent is a map, with nothing to integrate").exact(),
+            "gradient flow and slow flow are integrated adaptively and a descent is a map, with nothing to integrate").exact(),
         key("time_step", Either(&[Number(Positive), Choice(&["auto"])]),
-            "Of the integrator, or \"auto\"; for gradient flow only the grid of save times").example("0.01")
+            "Of the integrator, or \"auto\"; for gradient flow and slow flow only the grid of save times").example("0.01")
             .otherwise("step_size").of(FLOWS, "a descent takes steps of its step_size").exact(),
         key("label_noise_distribution", Choice(DISTRIBUTIONS), "Of the noise on the labels").default("\"gaussian\"")
             .of(&["label-noise-gradient-descent", "sgd"],
-            "the noise of the stochastic flow is Brownian, and gradient flow and gradient descent have none"),
+            "the noise of the stochastic flow is Brownian, that of the slow flow is averaged, and gradient flow and gradient descent have none"),
         key("sampling", Choice(SAMPLINGS), "How rows are drawn; epochs: a permutation a pass, sequential: in file order")
             .default("\"with-replacement\"").of(&["sgd"], "only it draws mini-batches"),
         key("momentum", Number(NonNegative), "mu in [0, 1): v <- mu v + g, w <- w - eta v").default("0.0")
