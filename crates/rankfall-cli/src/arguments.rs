@@ -34,6 +34,7 @@ Examples:
   rankfall new > mine.toml                 an experiment file with every key explained
   rankfall run mine.toml                   run it, into runs/NAME
   rankfall run mine.toml --set run.seed=2 --out runs/second
+  rankfall predict mine.toml               what will happen, without simulating it
   rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)'
   rankfall run mine.toml --shard 2/16      one sixteenth of it, for rankfall merge
   rankfall plot runs/mine                  draw the figures of a finished run again
@@ -56,6 +57,12 @@ pub enum Command {
     /// (every default written out), summary.json, series.parquet, the final weights and the figures.
     /// Equal experiment files give equal results, whatever the number of threads.
     Run(RunArguments),
+    /// Say what will happen, without simulating it
+    ///
+    /// Of two linear layers with squared loss: which singular values survive, when the others fall below
+    /// run.rank_tolerance (in t, steps and epochs), log det, what the noise costs, and which step is stable. With
+    /// --rank and --steps: which label noise, step size or batch size leaves that rank after so many steps.
+    Predict(PredictArguments),
     /// Run an experiment over many values at once
     ///
     /// Every combination of the values (or random ones) is a point with its own run, work is spread
@@ -160,6 +167,33 @@ pub struct PartArguments {
     #[arg(long, value_name = "i/m")]
     pub shard: Option<Shard>,
 }
+
+/// What `rankfall predict` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = PREDICT_EXAMPLES)]
+pub struct PredictArguments {
+    /// The experiment file
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: PathBuf,
+    /// Change a value, as in --set dynamics.0.step_size=0.02; may be given many times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// The rank of the falling layer that is wanted
+    #[arg(long, requires = "steps")]
+    pub rank: Option<usize>,
+    /// After so many steps
+    #[arg(long, requires = "rank", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const PREDICT_EXAMPLES: &str = "\
+Examples:
+  rankfall predict mine.toml
+  rankfall predict mine.toml --set network.width=10000
+  rankfall predict mine.toml --rank 2 --steps 20000";
 
 /// What `rankfall sweep` takes.
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ pub mod arguments;
 mod commands;
 mod data_sets;
 mod interruption;
+mod predict;
 mod progress;
 mod reports;
 mod terminal;
@@ -49,6 +50,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Reproduce(arguments) => commands::reproduce(&arguments),
         Command::Run(arguments) => commands::run(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::New(arguments) => print(&rankfall::template::experiment(arguments.kind.into())),
         Command::Schema => print(&rankfall::experiment::schema::schema()),

@@ -51,7 +51,7 @@ pub struct DynamicsForecast {
     pub noise_intensity: f64,
     /// Why nothing falls, or why nothing can be said; null where something is.
     pub reason: Option<String>,
-    /// Of what order errors are, in log σ: the fastest rate of the slow flow over the weakest pull to the minimum.
+    /// Of what order relative errors are, of times and of falls of log σ: the fastest rate of the slow flow over the weakest pull to the minimum.
     pub error_order: Option<f64>,
     /// 1 over the fastest rate of decay, in t: until then noise does next to nothing.
     pub quiet_until: Option<f64>,
@@ -122,13 +122,15 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
     prepared.known.warnings.extend(unstable);
     let initial = prepared.setup.initial_condition(0).map_err(of_setup)?;
     let curvature = curvature(&initial.problem, &initial.start);
-    let of_one = |spec: &ExactDynamics| Forecaster {
-        experiment: &experiment,
-        prepared: &prepared,
-        problem: &initial.problem,
-        spec,
-    }
-    .forecast(curvature);
+    let of_one = |spec: &ExactDynamics| {
+        Forecaster {
+            experiment: &experiment,
+            prepared: &prepared,
+            problem: &initial.problem,
+            spec,
+        }
+        .forecast(curvature)
+    };
     Ok(Forecast {
         schema: 1,
         experiment: experiment.name.clone(),
@@ -179,12 +181,20 @@ impl Forecaster<'_> {
         let mut rates = all.map_err(|error| error.to_string())?;
         rates.truncate(self.prepared.setup.width);
         let zero = 1e-9 * nu * self.problem.trace();
-        let slowest = rates.iter().map(|r| -r).filter(|r| *r > zero).fold(f64::INFINITY, f64::min);
+        let slowest = rates
+            .iter()
+            .map(|r| -r)
+            .filter(|r| *r > zero)
+            .fold(f64::INFINITY, f64::min);
         let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(-r));
         // The tolerance, and room for what the start adds.
         let falls = (12.0 - libm::log(self.experiment.run.rank_tolerance)) / slowest;
         let end = self.experiment.time;
-        let last = if falls.is_finite() { falls.max(end) } else { end };
+        let last = if falls.is_finite() {
+            falls.max(end)
+        } else {
+            end
+        };
         let place = |i: usize| last * libm::pow(1e-5, 1.0 - i as f64 / (TIMES - 1) as f64);
         let mut times: Vec<f64> = (0..TIMES).map(place).chain([0.0, end]).collect();
         times.sort_by(f64::total_cmp);
@@ -197,23 +207,40 @@ impl Forecaster<'_> {
             most_work: MOST_WORK,
         };
         let predicted = request.predict().map_err(|error| error.to_string())?;
-        Ok(Followed { times, predicted, rates, fastest })
+        Ok(Followed {
+            times,
+            predicted,
+            rates,
+            fastest,
+        })
     }
 
     fn fill(&self, out: &mut DynamicsForecast, followed: &Followed) {
-        let end = followed.times.iter().position(|&t| t == self.experiment.time).unwrap_or(0);
+        let end = followed
+            .times
+            .iter()
+            .position(|&t| t == self.experiment.time)
+            .unwrap_or(0);
         out.error_order = Some(followed.predicted.separation);
         out.quiet_until = (followed.fastest > 0.0).then(|| 1.0 / followed.fastest);
         out.rates.clone_from(&followed.rates);
         out.excess_loss = followed.predicted.at(end, "excess_loss", 0);
-        out.matrices = MATRICES.iter().map(|name| self.matrix(name, followed, end)).collect();
+        out.matrices = MATRICES
+            .iter()
+            .map(|name| self.matrix(name, followed, end))
+            .collect();
         let known = &self.prepared.known.problem;
         let start = followed.predicted.at(0, "log_det", 0);
-        out.log_det = start.filter(|_| known.width() >= known.inputs + known.outputs).map(|start| {
-            let trace = self.problem.trace();
-            let nu = out.noise_intensity;
-            [start, determinant_law(start, nu, known.outputs, trace, self.experiment.time)]
-        });
+        out.log_det = start
+            .filter(|_| known.width() >= known.inputs + known.outputs)
+            .map(|start| {
+                let trace = self.problem.trace();
+                let nu = out.noise_intensity;
+                [
+                    start,
+                    determinant_law(start, nu, known.outputs, trace, self.experiment.time),
+                ]
+            });
     }
 
     fn matrix(&self, name: &str, followed: &Followed, end: usize) -> MatrixForecast {
@@ -221,7 +248,10 @@ impl Forecaster<'_> {
         let tolerance = libm::log(self.experiment.run.rank_tolerance);
         let count = followed.predicted.layout.spectrum_size(name);
         let at = |save: usize, index: usize| {
-            followed.predicted.at(save, &observable, index as u32).unwrap_or(f64::NEG_INFINITY)
+            followed
+                .predicted
+                .at(save, &observable, index as u32)
+                .unwrap_or(f64::NEG_INFINITY)
         };
         let share = |save: usize, index: usize| at(save, index) - at(save, 1);
         let mut falls: Vec<Fall> = (1..=count)
@@ -322,16 +352,27 @@ impl Forecast {
             reason: Some(reason),
         };
         let Some(matrix) = one.matrices.iter().find(|m| m.name == layer) else {
-            let reason = one.reason.clone().unwrap_or_else(|| "nothing is predicted".into());
+            let reason = one
+                .reason
+                .clone()
+                .unwrap_or_else(|| "nothing is predicted".into());
             return vec![nothing(reason)];
         };
         let count = matrix.survivors + matrix.falls.len();
         if rank < matrix.survivors || rank > count {
             let (least, name) = (matrix.survivors, quoted(&one.label));
-            return vec![nothing(format!("the rank of {name} is from {least} to {count} at any time"))];
+            return vec![nothing(format!(
+                "the rank of {name} is from {least} to {count} at any time"
+            ))];
         }
         // Noise has lowered the rank to `rank` once σ_{rank + 1} has fallen, and below it once σ_rank has.
-        let time_of = |index: usize| matrix.falls.iter().find(|f| f.index == index).map(|f| f.time);
+        let time_of = |index: usize| {
+            matrix
+                .falls
+                .iter()
+                .find(|f| f.index == index)
+                .map(|f| f.time)
+        };
         let nu = one.noise_intensity;
         let reached = match rank == count {
             true => Some(0.0),
@@ -355,11 +396,23 @@ impl Forecast {
             }
         };
         let mut all = vec![
-            setting("label_noise", &|tau| tau * batch / (eta * eta * steps), false),
-            setting("step_size", &|tau| (tau * batch / (delta * steps)).sqrt(), false),
+            setting(
+                "label_noise",
+                &|tau| tau * batch / (eta * eta * steps),
+                false,
+            ),
+            setting(
+                "step_size",
+                &|tau| (tau * batch / (delta * steps)).sqrt(),
+                false,
+            ),
         ];
         if !matches!(dynamics.kind, Kind::LabelNoiseGradientDescent { .. }) {
-            all.push(setting("batch_size", &|tau| eta * eta * delta * steps / tau, true));
+            all.push(setting(
+                "batch_size",
+                &|tau| eta * eta * delta * steps / tau,
+                true,
+            ));
         }
         for setting in &mut all {
             setting.reason = self.against(one, setting, eta, delta, batch);
@@ -383,13 +436,19 @@ impl Forecast {
         }?;
         let order = one.error_order? * needed / one.noise_intensity;
         let stable = one.largest_stable_step;
-        match (setting.key.as_str(), setting.from.zip(stable), setting.until) {
+        match (
+            setting.key.as_str(),
+            setting.from.zip(stable),
+            setting.until,
+        ) {
             ("step_size", Some((from, stable)), _) if from > stable => {
                 Some(format!("steps above {stable:.2} are not stable"))
             }
-            ("batch_size", _, Some(most)) if most < 1.0 => Some("a batch has at least one row".into()),
+            ("batch_size", _, Some(most)) if most < 1.0 => {
+                Some("a batch has at least one row".into())
+            }
             _ if order > rankfall_core::theory::averaging::MOST_SEPARATION => Some(format!(
-                "ν = {needed:.2} is too much noise for the prediction: errors of order {order:.1} in log σ"
+                "ν = {needed:.2} is too much noise for the prediction: relative errors of order {order:.1}"
             )),
             _ => None,
         }

@@ -158,6 +158,7 @@ pub mod exact;
 pub mod experiment;
 pub mod failure;
 pub mod finished;
+pub mod forecast;
 pub mod given_weights;
 pub mod grid;
 pub mod in_memory;

@@ -42,7 +42,7 @@ pub struct Predicted {
     pub layout: Layout,
     /// Time by time; NaN where undefined.
     pub values: Vec<f64>,
-    /// Of what order the errors are in log σ; see [`crate::theory::averaging::separation`]. The largest over the starts.
+    /// Of what order the relative errors are; see [`crate::theory::averaging::separation`]. The largest over the starts.
     pub separation: f64,
 }
 

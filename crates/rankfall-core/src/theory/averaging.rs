@@ -78,7 +78,8 @@ pub fn slow_flow_applies(problem: &Problem, width: usize, nu: f64) -> Result<f64
 
 /// The fastest rate of the slow flow over the weakest pull to the minimum, where the noise leads in the end:
 /// ν (k s₁ + tr S)/2 over s_p d √(k/tr S), with s₁ and s_p the largest and smallest positive eigenvalue of S and d the
-/// smallest singular value of S^{1/2}β. What the slow flow neglects is of this order, relative to one in log σ.
+/// smallest singular value of S^{1/2}β. What the slow flow
+/// neglects is of this order, relative to how far log σ falls.
 pub fn separation(problem: &Problem, nu: f64) -> f64 {
     let positive: Vec<f64> = problem
         .eigenvalues

@@ -19,7 +19,7 @@ pub struct SlowPrediction {
     names: Vec<(String, u32)>,
     /// Save by save; null where undefined.
     values: Vec<Option<f64>>,
-    /// Of what order errors are, in log σ; null without a prediction.
+    /// Of what order relative errors are; null without a prediction.
     pub separation: Option<f64>,
     /// Why nothing is predicted; null where something is.
     pub reason: Option<String>,
