@@ -204,6 +204,7 @@ impl Bench<'_> {
             step_size: time,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         };
         let run = self.run(setup, &Simulation::of(flow, 1, vec![0, 1]))?;
         run.weights
@@ -236,6 +237,7 @@ pub fn flow(integrator: Integrator, nu: f64, h: f64) -> Dynamics {
         step_size: h,
         label_noise: nu / h,
         optimizer: Optimizer::default(),
+        classes: None,
     }
 }
 

@@ -186,6 +186,7 @@ fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
             step_size,
             label_noise,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         time_step,
         automatic_time_step,

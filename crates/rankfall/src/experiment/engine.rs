@@ -473,6 +473,7 @@ fn exact_descent(
             step_size: one.step_size,
             label_noise,
             optimizer: one.optimizer,
+            classes: None,
         },
         time_step: one.step_size,
         automatic_time_step: false,

@@ -114,6 +114,7 @@ fn any_dynamics() -> impl Strategy<Value = ExactDynamics> {
                         true => Optimizer::default(),
                         false => optimizer,
                     },
+                    classes: None,
                 },
                 time_step,
                 automatic_time_step: false,
