@@ -21,8 +21,11 @@ pub struct ClassReadings<const N: usize> {
 
 /// Measures it.
 pub struct ClassLosses<'a, const N: usize> {
+    /// Of which weights.
     pub state: &'a State<N>,
+    /// Sizes of the problem.
     pub problem: &'a LaneProblem<N>,
+    /// Its rows.
     pub classes: &'a ClassProblem,
 }
 
