@@ -64,10 +64,18 @@ pub fn largest_stable_step(
 ) -> Option<f64> {
     let decay = dynamics.optimizer.weight_decay;
     // What a step bears falls as one over the step.
-    let borne = largest_stable_curvature(1.0, &Optimizer { weight_decay: 0.0, ..dynamics.optimizer });
+    let borne = largest_stable_curvature(
+        1.0,
+        &Optimizer {
+            weight_decay: 0.0,
+            ..dynamics.optimizer
+        },
+    );
     let at_start = curvature.at_start * of_batches(dynamics, problem);
     let largest = at_start.max(curvature.at_minima) + decay;
-    (largest > 0.0).then(|| borne / largest).filter(|step| step.is_finite())
+    (largest > 0.0)
+        .then(|| borne / largest)
+        .filter(|step| step.is_finite())
 }
 
 /// How many times the stable step two linear layers bear.

@@ -293,9 +293,7 @@ impl<'a, const N: usize> Block<'a, N> {
             _ => self.observer.read(state, &self.problem),
         };
         if let Engine::Adaptive(_) = &self.engine {
-            let lost = self
-                .observer
-                .not_conserved(&readings, &self.problem, time, state.attempts);
+            let lost = self.observer.not_conserved(&readings, time, state.attempts);
             let lost = lost & state.alive();
             state.stop(lost, StopReason::NotConserved);
         }

@@ -146,7 +146,9 @@ impl EnsembleSpec {
             }
             _ => true,
         };
-        let refusal = if !matches!(setup.source, Source::Shared(_)) {
+        let refusal = if matches!(self.dynamics.kind, Kind::SlowFlow { .. }) {
+            "the slow flow is that of the squared loss"
+        } else if !matches!(setup.source, Source::Shared(_)) {
             "a loss of classes needs rows that all trajectories share"
         } else if !only_lie_euler {
             "a loss of classes has the integrators lie-euler and euler-maruyama, and forces as they are"

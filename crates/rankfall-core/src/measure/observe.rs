@@ -185,17 +185,11 @@ impl<const N: usize> Observer<N> {
     /// The lanes in which an adaptive flow, after so many tried steps, has left what it obeys by more than
     /// the errors of its steps add up to: the law of log det M where there is one, and else, for gradient flow, the
     /// conservation of W₁ᵀW₁ − W₂W₂ᵀ.
-    pub fn not_conserved(
-        &self,
-        readings: &Readings<N>,
-        problem: &LaneProblem<N>,
-        time: f64,
-        attempts: Lanes<N>,
-    ) -> Mask<N> {
+    pub fn not_conserved(&self, readings: &Readings<N>, time: f64, attempts: Lanes<N>) -> Mask<N> {
         let theta = &readings.spectra.values[0];
         let columns = theta.len() as f64;
         let log_det = readings.spectra.log_det();
-        let law = self.determinant_law(problem, time);
+        let law = self.determinant_law(time);
         Mask::from_fn(|lane| {
             // Each step has that error relative to each column; the condition of the columns is 2 + m/2 at most.
             let steps = columns * (24.0 + columns) * TOLERANCE * attempts.0[lane];

@@ -183,7 +183,7 @@ fn class_of(row: &[f64]) -> Option<u32> {
     }
 }
 
-/// The label of one class: mean, covariance and a factor of it.
+/// The label of one class.
 struct ClassLabel {
     mean: Vec<f64>,
     covariance: Mat<f64>,

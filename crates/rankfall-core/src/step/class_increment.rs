@@ -73,7 +73,7 @@ impl<const N: usize> ClassIncrement<N> {
         let (p, k) = (problem.inputs, problem.outputs);
         let labels = streams.key(Purpose::LabelFlips);
         let (step_size, rows) = match dynamics.kind {
-            Kind::GradientFlow => return None,
+            Kind::GradientFlow | Kind::SlowFlow { .. } => return None,
             Kind::StochasticGradientFlow {
                 time_step,
                 brownian_substeps,

@@ -7,6 +7,7 @@ use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
 };
 use rankfall_core::model::optimizer::Optimizer;
+use rankfall_nets::loss::Loss;
 use std::path::PathBuf;
 
 fn any_positive() -> impl Strategy<Value = f64> {
@@ -148,6 +149,7 @@ fn any_gaussian() -> impl Strategy<Value = ExactData> {
                 teacher,
                 covariance,
                 residual_noise,
+                classes: false,
                 each_trajectory,
             })
         },
@@ -259,6 +261,7 @@ fn any_experiment() -> impl Strategy<Value = ExactExperiment> {
             data,
             network: ExactNetwork {
                 width: network.0,
+                loss: Loss::Squared,
                 init: network.1,
                 shape: NetworkShape::Width(network.0),
             },
