@@ -207,6 +207,7 @@ impl Study {
             step_size: nu / LABEL_NOISE,
             label_noise: LABEL_NOISE,
             optimizer: Optimizer::default(),
+            classes: None,
         };
         let spec = self.spec(dynamics, stream, h);
         let outcome = spec.run(&self.setup, THREADS, None, &Unwatched, Instructions::best())?;
@@ -254,6 +255,7 @@ impl Study {
                 step_size: eta,
                 label_noise: LABEL_NOISE,
                 optimizer: Optimizer::default(),
+                classes: None,
             };
             let spec = self.spec(dynamics, 8 + stream as u32, eta);
             let (kept, expectation) = self.run_descent(&spec)?;

@@ -215,6 +215,7 @@ fn depth_two_is_the_two_layer_engine_path_by_path() {
             step_size: nu,
             label_noise: 1.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories: 3,

@@ -39,6 +39,7 @@ fn measured(reductions: bool, time_unit: f64, steps: u64) -> [[f64; 2]; 2] {
             step_size: time_unit,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories: 1,

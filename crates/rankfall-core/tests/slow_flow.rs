@@ -55,6 +55,7 @@ fn measure(case: &Case, kind: Kind, nu: f64, times: &[f64], name: &str, count: u
             step_size: 1.0,
             label_noise: nu,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories: 64,

@@ -49,6 +49,7 @@ fn log_det(problem: Problem, initialisation: Initialisation) -> [[f64; 2]; 2] {
             step_size: 0.01,
             label_noise: 2.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories: 2,

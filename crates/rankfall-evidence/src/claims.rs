@@ -1,5 +1,6 @@
 //! The claims, one file per theme.
 
+mod classification;
 mod decay;
 mod depth;
 mod determinant;
@@ -45,6 +46,9 @@ pub static ALL: &[Claim] = &[
     limit::LIMIT,
     reductions::EXACT,
     reductions::ROUNDING,
+    classification::LAW,
+    classification::FULL_BATCH,
+    classification::MINI_BATCH,
     depth::STACKS,
     orders::STRONG,
     gallery::deep::DEPTH_2,

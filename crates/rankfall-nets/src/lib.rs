@@ -1,6 +1,6 @@
 //! Networks of any depth, activation and loss under every kind of gradient noise.
 //!
-//! Two linear layers with squared loss have an exact engine in `rankfall-core`; this crate is for
+//! Two linear layers have an exact engine in `rankfall-core`; this crate is for
 //! everything else, in the precision that networks are trained in, and for any number of seeds. It
 //! knows no files, no plots and no terminal.
 

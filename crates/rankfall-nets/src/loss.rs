@@ -23,6 +23,15 @@ impl Loss {
     /// All of them, for lists and tests.
     pub const ALL: [Self; 3] = [Self::Squared, Self::SoftmaxCrossEntropy, Self::Logistic];
 
+    /// Its name in experiment files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Squared => "squared",
+            Self::SoftmaxCrossEntropy => "softmax-cross-entropy",
+            Self::Logistic => "logistic",
+        }
+    }
+
     /// The mean loss of `outputs` (rows × k, row-major). Targets must fit
     /// ([`crate::data::Dataset::fit`]); others give NaN.
     pub fn value<T: Real>(self, outputs: &[T], k: usize, targets: &Targets<T>) -> f64 {

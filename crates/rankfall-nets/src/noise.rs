@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use rankfall_core::model::classification::Flips;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::random::{Purpose, Signs, StreamKey};
 use rankfall_core::simd::instructions::Instructions;
@@ -262,13 +263,6 @@ pub struct NoiseSource<T> {
     normals: Vec<f64>,
 }
 
-/// How classes flip.
-#[derive(Clone, Debug)]
-enum Flips {
-    Symmetric(f64),
-    Matrix(Vec<Vec<f64>>),
-}
-
 impl<T: Real> NoiseSource<T> {
     /// For noise that passed [`check`]. `stream` tells several dynamics under one seed apart.
     pub fn new(
@@ -474,33 +468,6 @@ impl<T: Real> NoiseSource<T> {
                     values.fill(T::ZERO);
                     values[flipped] = T::ONE;
                 }
-            }
-        }
-    }
-}
-
-impl Flips {
-    /// The class that `class` becomes, by two words of randomness.
-    fn apply(&self, class: usize, classes: usize, first: u64, second: u64) -> usize {
-        let uniform = (first >> 11) as f64 * 2f64.powi(-53);
-        match self {
-            Self::Symmetric(probability) => {
-                if classes < 2 || uniform >= *probability {
-                    return class;
-                }
-                let others = classes as u128 - 1;
-                let other = ((u128::from(second) * others) >> 64) as usize;
-                other + usize::from(other >= class)
-            }
-            Self::Matrix(rows) => {
-                let mut sum = 0.0;
-                for (to, probability) in rows[class].iter().enumerate() {
-                    sum += probability;
-                    if uniform < sum {
-                        return to;
-                    }
-                }
-                class
             }
         }
     }

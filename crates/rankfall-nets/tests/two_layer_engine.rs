@@ -74,6 +74,7 @@ fn exact(
             step_size: STEP_SIZE,
             label_noise,
             optimizer,
+            classes: None,
         },
         stream: 0,
         trajectories: 3,

@@ -133,9 +133,10 @@ fn reasons(summary: &Summary) -> String {
     let mut all: Vec<String> = Vec::new();
     for prediction in summary.dynamics.iter().flat_map(table::shown) {
         let said = match prediction.kind.as_deref() {
-            Some(EXACT_LAW) => "Predicted is the law log det M(0) − 2νk tr(S) t at the end of the run, which holds on \
-                                every path."
-                .to_owned(),
+            Some(EXACT_LAW) => format!(
+                "Predicted is the law log det M(0) − {} t at the end of the run, which holds on every path.",
+                summary.problem.law_rate()
+            ),
             Some(ACCOUNT) => "Predicted is what label noise and weight decay take along the path of each trajectory, \
                               added up step by step, in the mean over trajectories."
                 .to_owned(),

@@ -93,6 +93,15 @@ impl ProblemSummary {
         }
     }
 
+    /// By how much log det M falls per unit of time where the determinant law is stated, as a formula.
+    #[must_use]
+    pub fn law_rate(&self) -> &'static str {
+        match self.loss.as_str() {
+            "squared" | "" => "2νk tr(S)",
+            _ => "2νm",
+        }
+    }
+
     /// l: the width of the first hidden layer.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -240,6 +240,7 @@ fn rates(
             step_size: nu,
             label_noise: 1.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream,
         trajectories: TRAJECTORIES,

@@ -71,6 +71,13 @@ pub const ALL: &[BundledExperiment] = &[
         needs: None,
     },
     BundledExperiment {
+        name: "classification",
+        shows: "classes and softmax: flipped labels lower the rank, full gradients do not",
+        toml: include_str!("../../../experiments/classification.toml"),
+        is_sweep: false,
+        needs: None,
+    },
+    BundledExperiment {
         name: "plane-step-size-label-noise",
         shows: "a sweep: SGD over step size and label noise, 256 points",
         toml: include_str!("../../../experiments/plane-step-size-label-noise.toml"),

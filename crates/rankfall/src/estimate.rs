@@ -399,6 +399,11 @@ fn cost(
             };
         let width = if run.reductions { m } else { l };
         let noise = batch.rows * (p + k) + batch.substeps * p * k;
+        let noise = match spec.dynamics.classes {
+            None => noise,
+            Some(_) if batch.rows > 0.0 => noise + 2.0 * batch.rows * p * k,
+            Some(_) => noise + 2.0 * problem.samples as f64 * p * k,
+        };
         work += steps * count * (2.0 * p * k * width + noise);
     }
     memory += left;

@@ -6,6 +6,7 @@ use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
 use crate::preparation::{self, Prepared, of_setup};
 use crate::stability;
+use rankfall_nets::loss::Loss;
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
 use rankfall_core::model::dynamics::Kind;
 use rankfall_core::model::problem::Problem;
@@ -121,7 +122,8 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
     let unstable = stability::of_exact(&experiment, &prepared)?;
     prepared.known.warnings.extend(unstable);
     let initial = prepared.setup.initial_condition(0).map_err(of_setup)?;
-    let curvature = curvature(&initial.problem, &initial.start);
+    let squared = experiment.network.loss == Loss::Squared;
+    let curvature = curvature(&initial.problem, &initial.start).filter(|_| squared);
     let of_one = |spec: &ExactDynamics| {
         Forecaster {
             experiment: &experiment,

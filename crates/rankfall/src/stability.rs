@@ -26,6 +26,9 @@ use rankfall_nets::training::TrainingPlan;
 /// # Errors
 /// Exit code 2 for a start that cannot be made.
 pub fn of_exact(experiment: &ExactExperiment, prepared: &Prepared) -> Result<Vec<String>, Failure> {
+    if experiment.network.loss != Loss::Squared {
+        return Ok(Vec::new());
+    }
     let beginning = prepared.setup.initial_condition(0).map_err(of_setup)?;
     let Some(curvature) = curvature(&beginning.problem, &beginning.start) else {
         return Ok(Vec::new());

@@ -294,6 +294,39 @@ pub const ALL: &[Breakage] = &[
         catcher: Catcher::Claims(&["decay-rates-wide"]),
     },
     Breakage {
+        id: "flips-used-again",
+        what: "labels flipped alike in every step",
+        changes: &[Change {
+            file: "trajectories/class_gradient.rs",
+            find: "self.key.words(self.trajectories, self.step, slot as u32)",
+            before: "",
+            replace: "self.key.words(self.trajectories, 0, slot as u32)",
+        }],
+        catcher: Catcher::Claims(&["classification-full-batch", "classification-mini-batch"]),
+    },
+    Breakage {
+        id: "a-tenth-more-flips",
+        what: "labels flip a tenth more often than they should",
+        changes: &[Change {
+            file: "model/classification.rs",
+            find: "uniform >= *probability",
+            before: "",
+            replace: "uniform >= 1.1 * *probability",
+        }],
+        catcher: Catcher::Claims(&["classification-full-batch", "classification-mini-batch"]),
+    },
+    Breakage {
+        id: "no-ito-correction-with-classes",
+        what: "the flow of a loss of classes without its Itô correction",
+        changes: &[Change {
+            file: "step/ito.rs",
+            find: "exponential(side, -0.5 * h * nu)",
+            before: "",
+            replace: "exponential(side, -0.0 * h * nu)",
+        }],
+        catcher: Catcher::Claims(&["classification-law"]),
+    },
+    Breakage {
         id: "quantiles-of-another-cell",
         what: "quantiles read from the histogram of another cell",
         changes: &[Change {

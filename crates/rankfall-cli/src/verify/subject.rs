@@ -131,6 +131,7 @@ fn with_rows(experiment: &ExactExperiment) -> Result<Prepared, Failure> {
             step_size: 1.0,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         time_step: 1.0,
         automatic_time_step: false,

@@ -66,6 +66,7 @@ pub fn ensemble(
             step_size,
             label_noise,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories,

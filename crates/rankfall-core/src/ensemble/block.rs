@@ -9,6 +9,7 @@ use crate::ensemble::spec::EnsembleSpec;
 use crate::ensemble::statistics::{BlockSamples, Divergence, StopReason};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
 use crate::measure::observe::{Observer, Readings};
+use crate::model::class_problem::ClassProblem;
 use crate::model::dynamics::Kind;
 use crate::model::network::{Start, Weights};
 use crate::model::problem::Problem;
@@ -19,7 +20,7 @@ use crate::simd::instructions::Instructions;
 use crate::simd::lanes::{Lanes, Mask, Words};
 use crate::step::gradient_flow::GradientFlow;
 use crate::step::stepper::Stepper;
-use crate::theory::determinant_law_applies;
+use crate::theory::{determinant_law_applies, determinant_rate};
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
@@ -68,7 +69,8 @@ pub struct BlockProgress<const N: usize> {
 
 impl<'a, const N: usize> Block<'a, N> {
     /// Block number `block`, from its start or from where `progress` left it. `shared` is where all
-    /// trajectories of the setup begin, if they begin at one place.
+    /// trajectories of the setup begin, if they begin at one place, and `classes` their rows under a loss of
+    /// classes, where there is one.
     ///
     /// # Errors
     /// A trajectory that cannot be set up.
@@ -76,6 +78,7 @@ impl<'a, const N: usize> Block<'a, N> {
         spec: &'a EnsembleSpec,
         setup: &Setup,
         shared: Option<&InitialCondition>,
+        classes: Option<Arc<ClassProblem>>,
         block: u64,
         progress: Option<BlockProgress<N>>,
         instructions: Instructions,
@@ -90,7 +93,7 @@ impl<'a, const N: usize> Block<'a, N> {
         };
         let lanes: [Arc<Problem>; N] =
             std::array::from_fn(|lane| initial_conditions[lane.min(used - 1)].problem.clone());
-        let problem = LaneProblem::new(&lanes);
+        let problem = LaneProblem::new(&lanes).of_classes(classes);
         let starts: Vec<&Start> = initial_conditions
             .iter()
             .map(|b| b.start.as_ref())
@@ -98,7 +101,7 @@ impl<'a, const N: usize> Block<'a, N> {
         let initial = State::new(&starts, instructions);
         let (p, k) = (problem.inputs, problem.outputs);
         let law = determinant_law_applies(&spec.dynamics, setup.width, p, k)
-            .then(|| spec.dynamics.noise_intensity(problem.samples));
+            .then(|| determinant_rate(&spec.dynamics, &problem));
         let layout = spec.layout(p, k, initial.factor.columns(), problem.truth.is_some());
         let balance = spec.balance_settings(problem.samples);
         let observer = Observer::new(
@@ -121,9 +124,13 @@ impl<'a, const N: usize> Block<'a, N> {
             },
         );
         let mut engine = match stepper {
-            _ if !spec.reductions => {
-                Engine::Plain(plain_lanes(spec, setup, first, &initial_conditions))
-            }
+            _ if !spec.reductions => Engine::Plain(plain_lanes(
+                spec,
+                setup,
+                first,
+                &initial_conditions,
+                problem.classes.as_ref(),
+            )),
             Some(stepper) => Engine::Steps(Box::new(stepper)),
             None => Engine::Adaptive(adaptive(spec, &problem, &initial, instructions)),
         };
@@ -286,9 +293,7 @@ impl<'a, const N: usize> Block<'a, N> {
             _ => self.observer.read(state, &self.problem),
         };
         if let Engine::Adaptive(_) = &self.engine {
-            let lost = self
-                .observer
-                .not_conserved(&readings, &self.problem, time, state.attempts);
+            let lost = self.observer.not_conserved(&readings, time, state.attempts);
             let lost = lost & state.alive();
             state.stop(lost, StopReason::NotConserved);
         }
@@ -414,6 +419,7 @@ fn plain_lanes(
     setup: &Setup,
     first: u64,
     initial_conditions: &[InitialCondition],
+    classes: Option<&Arc<ClassProblem>>,
 ) -> Vec<Plain> {
     let lanes = initial_conditions.iter().zip(first..);
     lanes
@@ -429,6 +435,7 @@ fn plain_lanes(
                 problem.clone(),
                 start,
                 noise,
+                classes.cloned(),
             )
         })
         .collect()

@@ -119,7 +119,8 @@ impl SmallNoise<'_> {
             columns,
             problem.truth.is_some(),
         );
-        let law = (columns == state.factor.rows()).then_some(self.nu);
+        let twice = 2.0 * self.nu * problem.outputs as f64;
+        let law = (columns == state.factor.rows()).then(|| Lanes::splat(twice) * problem.trace);
         let mut observer = Observer::new(
             layout.clone(),
             &state,

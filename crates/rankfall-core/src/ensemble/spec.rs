@@ -1,14 +1,17 @@
 //! One dynamics of an ensemble of the exact engine: what moves it, how many trajectories, what is measured.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::ensemble::own::OwnObservable;
 use crate::ensemble::statistics::Statistics;
 use crate::kernels::rowwise;
 use crate::measure::force_balance::BalanceSettings;
 use crate::measure::layout::Layout;
-use crate::model::dynamics::{Dynamics, Kind};
-use crate::model::setup::{Setup, SetupError};
+use crate::model::class_problem::ClassProblem;
+use crate::model::dynamics::{Dynamics, Integrator, Kind};
+use crate::model::problem::Problem;
+use crate::model::setup::{Setup, SetupError, Source};
 use crate::simd::lanes::{BLOCK, HALF_BLOCK};
 
 /// One dynamics of an ensemble, and what is to be saved of it.
@@ -121,9 +124,53 @@ impl EnsembleSpec {
         }
     }
 
+    /// The rows under a loss of classes, where the dynamics has one; `problem` is that of all trajectories.
+    ///
+    /// # Errors
+    /// Data that differ from trajectory to trajectory; what cannot be had with classes; labels that fit neither
+    /// the loss nor the flips.
+    pub fn class_problem(
+        &self,
+        setup: &Setup,
+        problem: &Problem,
+    ) -> Result<Option<Arc<ClassProblem>>, SetupError> {
+        let Some(classification) = &self.dynamics.classes else {
+            return Ok(None);
+        };
+        let only_lie_euler = match self.dynamics.kind {
+            Kind::StochasticGradientFlow {
+                integrator, forces, ..
+            } => {
+                let has = matches!(integrator, Integrator::LieEuler | Integrator::EulerMaruyama);
+                has && forces.is_unmodified()
+            }
+            _ => true,
+        };
+        let refusal = if matches!(self.dynamics.kind, Kind::SlowFlow { .. }) {
+            "the slow flow is that of the squared loss"
+        } else if !matches!(setup.source, Source::Shared(_)) {
+            "a loss of classes needs rows that all trajectories share"
+        } else if !only_lie_euler {
+            "a loss of classes has the integrators lie-euler and euler-maruyama, and forces as they are"
+        } else if self.dynamics.label_noise > 0.0 {
+            "labels of classes flip; noise of a variance is added to values"
+        } else if self.force_balance.is_some() {
+            "the force balance is of the squared loss"
+        } else {
+            let classes = ClassProblem::new(problem, classification);
+            let classes = classes.map_err(|error| SetupError::Description(error.to_string()))?;
+            return Ok(Some(Arc::new(classes)));
+        };
+        Err(SetupError::Description(refusal.to_owned()))
+    }
+
     /// What is measured, in order, for p inputs, k outputs and m columns.
     pub fn layout(&self, inputs: usize, outputs: usize, columns: usize, truth: bool) -> Layout {
         let layout = Layout::new(inputs, outputs, columns, truth);
+        let layout = match self.dynamics.classes {
+            Some(_) => layout.of_classes(),
+            None => layout,
+        };
         // Any number of samples will do to tell whether there is a balance.
         let layout = match self.balance_settings(1) {
             Some(_) => layout.with_force_balance(),

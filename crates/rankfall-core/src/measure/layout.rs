@@ -91,6 +91,18 @@ impl Layout {
         }
     }
 
+    /// The same under a loss of classes: the accuracy in the place of the excess loss, since there may be no
+    /// optimum, and no population loss.
+    pub fn of_classes(mut self) -> Self {
+        self.observables.retain(|o| o.name != "population_loss");
+        for observable in &mut self.observables {
+            if observable.name == "excess_loss" {
+                observable.name = "accuracy";
+            }
+        }
+        self
+    }
+
     /// The same with a force balance after everything else.
     pub fn with_force_balance(mut self) -> Self {
         let balance = force_balance_observables(self.columns);

@@ -14,6 +14,7 @@ use crate::random::philox::{Purpose, Signs, StreamKey};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
 use crate::step::batches::Batches;
+use crate::step::class_increment::ClassIncrement;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
@@ -43,6 +44,8 @@ pub enum Increment<const N: usize> {
     },
     /// ΔG = (η/b) X_Bᵀ(Y_B + ε − X_B W₁W₂): mini-batch SGD.
     MiniBatch(MiniBatch<N>),
+    /// That of a loss of classes.
+    Classes(Box<ClassIncrement<N>>),
 }
 
 /// S_xx^{1/2} times Gaussian increments, p × k, in the eigenbasis.
@@ -204,6 +207,10 @@ impl<const N: usize> Increment<N> {
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
+        if problem.classes.is_some() {
+            let classes = ClassIncrement::new(dynamics, problem, streams)?;
+            return Some(Self::Classes(Box::new(classes)));
+        }
         let eta = dynamics.step_size;
         let gaussian = |step_size: f64, variance: f64, substeps, purpose| Self::GaussianNoise {
             drift: Drift::new(problem, step_size),
@@ -287,6 +294,7 @@ impl<const N: usize> Increment<N> {
                 add_label_signs(state.step, problem, trajectories, *key, *share, out);
             }
             Self::MiniBatch(batch) => batch.fill(state.step, problem, trajectories, out),
+            Self::Classes(classes) => classes.fill(state.step, problem, trajectories, out),
         }
         sum_of_squares(out)
     }

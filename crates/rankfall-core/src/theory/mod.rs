@@ -10,4 +10,4 @@ pub mod stability;
 pub mod time_step;
 
 pub use decay::{NoClosedForm, decay_rates, surviving_singular_values};
-pub use determinant::{determinant_law, determinant_law_applies};
+pub use determinant::{determinant_law, determinant_law_applies, determinant_rate};

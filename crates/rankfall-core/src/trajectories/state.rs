@@ -16,6 +16,7 @@ use crate::model::problem::Problem;
 use crate::simd::instructions::Instructions;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
+use crate::trajectories::class_gradient;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::stop_reason::StopReason;
 
@@ -234,14 +235,16 @@ impl<const N: usize> State<N> {
         product_of(self.factor.mantissa(), &self.weight, problem, out);
     }
 
-    /// A = S_xy − S_xx W₁W₂, the negative gradient with respect to the product; p × k row-major.
+    /// A, the negative gradient with respect to the product: S_xy − S_xx W₁W₂ under the squared loss; p × k
+    /// row-major.
     #[inline(always)]
     pub fn negative_gradient(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
         negative_gradient_of(self.factor.mantissa(), &self.weight, problem, out);
     }
 }
 
-/// A = S_xy − S_xx W₁W₂ for columns of Θ with these weights in the product; p × k row-major.
+/// A = S_xy − S_xx W₁W₂ for columns of Θ with these weights in the product, or that of a loss of classes with the
+/// labels it expects; p × k row-major.
 #[inline(always)]
 pub fn negative_gradient_of<const N: usize>(
     columns: &[Lanes<N>],
@@ -250,6 +253,12 @@ pub fn negative_gradient_of<const N: usize>(
     out: &mut [Lanes<N>],
 ) {
     product_of(columns, weights, problem, out);
+    if let Some(classes) = &problem.classes {
+        let mut scratch = problem.scratch.take();
+        class_gradient::of_all_rows(classes, None, &mut scratch, out);
+        problem.scratch.set(scratch);
+        return;
+    }
     for i in 0..out.len() {
         out[i] = problem.negative_curvature[i].mul_add(out[i], problem.sxy[i]);
     }

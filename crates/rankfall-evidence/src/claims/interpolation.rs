@@ -78,6 +78,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
         step_size: eta,
         label_noise: 0.0,
         optimizer: Optimizer::default(),
+        classes: None,
     };
     let half = (4.0 * horizon(setting) / eta).ceil() as u64;
     let paths = bench.level.pick(8, 32, 256);

@@ -48,7 +48,11 @@ fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, Skipped> {
     let mut legend: Vec<LegendEntry> = run.dynamics().map(entry).collect();
     let lawful = plots[0].lines.iter().any(|l| l.stroke == LAW);
     if lawful {
-        legend.push(LegendEntry::line("law: log det M(0) − 2νk tr(S) t", LAW));
+        let rate = run.summary.problem.law_rate();
+        legend.push(LegendEntry::line(
+            format!("law: log det M(0) − {rate} t"),
+            LAW,
+        ));
     }
     if plots[1..]
         .iter()
@@ -79,8 +83,12 @@ fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, Skipped> {
 fn entry((one, pen): (&DynamicsSummary, Stroke)) -> LegendEntry {
     let name = font::fit(name(one), SMALL, false, WIDEST_NAME);
     let noise = if one.noise_intensity > 0.0 {
-        let (delta, nu) = (compact(one.label_noise, 3), compact(one.noise_intensity, 3));
-        format!(": η = {}, δ = {delta}, ν = {nu}", compact(one.step_size, 3))
+        let delta = match one.label_noise > 0.0 {
+            true => format!("δ = {}, ", compact(one.label_noise, 3)),
+            false => String::new(),
+        };
+        let nu = compact(one.noise_intensity, 3);
+        format!(": η = {}, {delta}ν = {nu}", compact(one.step_size, 3))
     } else {
         String::new()
     };
@@ -316,6 +324,12 @@ fn noisy_sentence(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<String
     let Some((law, trace)) = log_det.law_final.zip(run.summary.problem.trace_sxx) else {
         return Some(format!("{measured}."));
     };
+    if run.summary.problem.loss != "squared" {
+        return Some(format!(
+            "{measured}, where the law, {symbol} falling by 2νm per unit of time on every path, says {}.",
+            significant(law, 4)
+        ));
+    }
     let rate = 2.0 * one.noise_intensity * run.summary.problem.outputs as f64 * trace;
     Some(format!(
         "{measured}, where the law, {symbol} falling by 2νk tr(S) = {} per unit of time on every path, says {}.",

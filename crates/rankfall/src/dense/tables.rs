@@ -5,7 +5,7 @@ use crate::experiment::{
 };
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::{
-    data_notes, file_spec, gaussian_words, of_data, recipe, scaled_targets_note,
+    class_of_outputs, data_notes, file_spec, gaussian_words, of_data, recipe, scaled_targets_note,
 };
 use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::random::{Purpose, StreamKey};
@@ -246,9 +246,22 @@ fn gaussian<T: Real>(data: &GaussianData, held_out: u64, seed: u64) -> Result<Re
     let n = data.samples as usize;
     let (train_x, held_x) = rows.x.split_at(n * p);
     let (train_y, held_y) = rows.y.split_at(n * k);
+    let part = |x: &[f64], y: &[f64]| match data.classes {
+        false => values(p, x, k, y),
+        true => Part {
+            inputs: p,
+            x: convert(x),
+            targets: Targets::Classes(
+                y.chunks_exact(k)
+                    .map(|row| class_of_outputs(row) as u32)
+                    .collect(),
+            ),
+            scales: Vec::new(),
+        },
+    };
     Ok(Read {
-        train: values(p, train_x, k, train_y),
-        held_out: (held_out > 0).then(|| values(p, held_x, k, held_y)),
+        train: part(train_x, train_y),
+        held_out: (held_out > 0).then(|| part(held_x, held_y)),
         words: gaussian_words(data),
         sums: Vec::new(),
         notes: Vec::new(),

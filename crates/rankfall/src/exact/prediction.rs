@@ -89,6 +89,9 @@ pub fn of_run(experiment: &ExactExperiment, setup: &Setup, samples: u64) -> Vec<
 /// Why the slow flow says nothing of a dynamics, whatever the data.
 pub fn why_none(spec: &ExactDynamics) -> Option<&'static str> {
     let dynamics = &spec.dynamics;
+    if dynamics.classes.is_some() {
+        return Some("the slow flow is that of the squared loss");
+    }
     if dynamics.label_noise == 0.0 {
         return Some("the slow flow is that of label noise, and there is none");
     }

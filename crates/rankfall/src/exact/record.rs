@@ -12,10 +12,12 @@ use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{EnsembleSpec, OwnObservable};
 use rankfall_core::measure::layout::OWN;
+use rankfall_core::model::classification::Flips;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_core::model::network::Weights;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::theory::determinant_law_applies;
+use rankfall_nets::loss::Loss;
 use rankfall_report::record::{
     DynamicsSummary, EXACT, EXACT_LAW, ForceScalesRecord, OptimizerRecord, Summary,
 };
@@ -135,7 +137,10 @@ impl Recorder for ExactRecorder {
             experiment: &self.experiment.name,
             seed: self.experiment.run.seed,
             engine: EXACT,
-            engine_reason: "two linear layers with the squared loss",
+            engine_reason: match self.experiment.network.loss {
+                Loss::Squared => "two linear layers with the squared loss",
+                _ => "two linear layers with a loss of classes",
+            },
             problem: self.known.problem.clone(),
             warnings: &self.known.warnings,
         };
@@ -193,6 +198,10 @@ impl ExactRecorder {
         let samples = if let Kind::SlowFlow { .. } = spec.dynamics.kind {
             format!(
                 "noise: averaged over the fast motion around the minimum; the Gram matrices stand for all {n} rows"
+            )
+        } else if spec.dynamics.classes.is_some() {
+            format!(
+                "samples: not reduced, gradients of a loss of classes are no function of second moments ({n} rows)"
             )
         } else if spec.dynamics.needs_rows() {
             format!("samples: not reduced, these dynamics draw on single rows ({n} of them)")
@@ -258,6 +267,14 @@ fn noise_words(dynamics: &Dynamics) -> Vec<String> {
     let mut words = Vec::new();
     if dynamics.label_noise > 0.0 {
         words.push(format!("label noise of variance {}", dynamics.label_noise));
+    }
+    let classes = dynamics.classes.as_ref();
+    match classes.and_then(|classes| classes.flips.as_ref()) {
+        Some(Flips::Symmetric(probability)) => {
+            words.push(format!("label flips with probability {probability}"));
+        }
+        Some(Flips::Matrix(_)) => words.push("label flips by a matrix".to_owned()),
+        None => {}
     }
     if let Kind::StochasticGradientDescent { batch_size, .. } = dynamics.kind {
         words.push(match batch_size {

@@ -141,6 +141,9 @@ pub struct GaussianData {
     pub covariance: CovarianceSpec,
     /// Standard deviation of the Gaussian residuals.
     pub residual_noise: f64,
+    /// The label of a row is the class of the largest of its outputs, residual included; of one output whether
+    /// it is above zero.
+    pub classes: bool,
     /// Data and teacher are drawn afresh for each trajectory.
     pub each_trajectory: bool,
 }
@@ -324,6 +327,12 @@ fn gaussian(section: &Section) -> Result<GaussianData, InputProblem> {
     let inputs = section.required("inputs")?.whole()? as usize;
     let outputs = section.required("outputs")?.whole()? as usize;
     let covariance = section.optional("covariance", |f| covariance(f, inputs))?;
+    let (classes, each_trajectory) = (section.flag("classes")?, section.flag("each_trajectory")?);
+    if classes && each_trajectory {
+        return Err(section
+            .problem("`data.classes` and `data.each_trajectory` are both true, and classes are drawn once")
+            .hint("leave one of them out"));
+    }
     Ok(GaussianData {
         samples,
         inputs,
@@ -331,7 +340,8 @@ fn gaussian(section: &Section) -> Result<GaussianData, InputProblem> {
         teacher: linear_teacher(section, inputs.min(outputs))?,
         covariance: covariance.unwrap_or(CovarianceSpec::Identity),
         residual_noise: section.number("residual_noise")?,
-        each_trajectory: section.flag("each_trajectory")?,
+        classes,
+        each_trajectory,
     })
 }
 

@@ -218,7 +218,8 @@ fn mini_batch(section: &Section) -> Result<Noise, InputProblem> {
     })
 }
 
-fn one_noise(item: &Field) -> Result<Noise, InputProblem> {
+/// Reads one entry of `noise`.
+pub(super) fn one_noise(item: &Field) -> Result<Noise, InputProblem> {
     let section = item.section()?;
     let number = |name: &str| section.required(name)?.number();
     Ok(match section.kind(None)? {

@@ -269,6 +269,8 @@ pub static DATA: SectionKeys = SectionKeys {
         key("teacher", Table(&TEACHER), "The network that says what the targets are")
             .required("{ layers = [2, 3, 1], activation = \"relu\", init = { kind = \"gaussian\" } }")
             .of(&["teacher"], "it is a network").dense(),
+        key("classes", Flag, "The label is the class of the largest output: classification").default("false")
+            .of(&["gaussian"], "the others have the targets they have"),
         key("each_trajectory", Flag, "Every trajectory draws its own data and teacher").default("false")
             .of(&["gaussian", "teacher"], "only drawn data can be drawn again"),
         key("x", ROWS, "The inputs, a list of rows; a row of one number needs no brackets")
@@ -440,6 +442,12 @@ pub static LAW: SectionKeys = SectionKeys {
 const FLOWS: &[&str] = &["gradient-flow", "stochastic-gradient-flow", "slow-flow"];
 const DESCENTS: &[&str] = &["gradient-descent", "label-noise-gradient-descent", "sgd"];
 const STOCHASTIC_FLOW: &[&str] = &["stochastic-gradient-flow"];
+const NOISY: &[&str] = &[
+    "stochastic-gradient-flow",
+    "gradient-descent",
+    "label-noise-gradient-descent",
+    "sgd",
+];
 const A_FLOW_FOLLOWS: &str = "a flow follows its gradient as it is";
 
 /// One `[[dynamics]]`.
@@ -489,9 +497,9 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
             .default("1").of(STOCHASTIC_FLOW, "only it follows a Brownian path").exact(),
         key("schedule", Table(&SCHEDULE), "How the step size changes").example("{ kind = \"cosine\" }")
             .otherwise("constant").of(DESCENTS, "a flow has no steps that could change").dense(),
-        key("noise", List(&Table(&NOISE)), "Any noise on top: [[dynamics.noise]], each kind at most once")
-            .example("[{ kind = \"dropout\", probability = 0.1 }]").otherwise("none")
-            .of(DESCENTS, "the noise of a flow is that of its equation"),
+        key("noise", List(&Table(&NOISE)), "Any noise on top: [[dynamics.noise]], each kind at most once; of a flow label-flips")
+            .example("[{ kind = \"label-flips\", probability = 0.1 }]").otherwise("none")
+            .of(NOISY, "gradient flow has no noise"),
     },
 };
 

@@ -6,7 +6,7 @@ use super::data::{
 };
 use super::descent::{DISTRIBUTIONS, Descent, SAMPLINGS, SchedulePlaces, SchedulePlan};
 use super::dynamics::{DynamicsSpec, INTEGRATORS};
-use super::exact_dynamics::ExactDynamics;
+use super::exact_dynamics::{ExactDynamics, noise_of};
 use super::keys;
 use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
 use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS};
@@ -149,6 +149,9 @@ fn put_gaussian(file: &mut Lines, data: &GaussianData) {
     };
     file.put("covariance", covariance);
     file.put("residual_noise", float(data.residual_noise));
+    if data.classes {
+        file.put("classes", true);
+    }
     file.put("each_trajectory", data.each_trajectory);
 }
 
@@ -375,6 +378,10 @@ fn put_flow(file: &mut Lines, flow: &ExactDynamics) {
         file.put("forces", force_table(forces));
     }
     file.put("brownian_substeps", brownian_substeps);
+    let classes = flow.dynamics.classes.as_ref();
+    if let Some(flips) = classes.and_then(|classes| classes.flips.as_ref()) {
+        file.put("noise", list(&[noise_of(flips)], noise));
+    }
 }
 
 fn put_descent(file: &mut Lines, one: &Descent) {

@@ -7,6 +7,7 @@ use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
 };
 use rankfall_core::model::optimizer::Optimizer;
+use rankfall_nets::loss::Loss;
 use std::path::PathBuf;
 
 fn any_positive() -> impl Strategy<Value = f64> {
@@ -114,6 +115,7 @@ fn any_dynamics() -> impl Strategy<Value = ExactDynamics> {
                         true => Optimizer::default(),
                         false => optimizer,
                     },
+                    classes: None,
                 },
                 time_step,
                 automatic_time_step: false,
@@ -147,6 +149,7 @@ fn any_gaussian() -> impl Strategy<Value = ExactData> {
                 teacher,
                 covariance,
                 residual_noise,
+                classes: false,
                 each_trajectory,
             })
         },
@@ -258,6 +261,7 @@ fn any_experiment() -> impl Strategy<Value = ExactExperiment> {
             data,
             network: ExactNetwork {
                 width: network.0,
+                loss: Loss::Squared,
                 init: network.1,
                 shape: NetworkShape::Width(network.0),
             },

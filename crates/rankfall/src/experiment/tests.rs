@@ -73,6 +73,7 @@ fn defaults_are_the_promised_ones() {
         step_size: 0.01,
         label_noise: 0.0,
         optimizer: Optimizer::default(),
+        classes: None,
     };
     assert_eq!(dynamics.dynamics, expected);
     let run = RunSpec {

@@ -441,3 +441,76 @@ fn short_keys_and_noise_entries_mean_the_same() {
         Noise::MiniBatch { batch_size: 3, .. }
     ));
 }
+
+/// Losses of classes go to the exact engine where it has everything else, and are copied as they are.
+#[test]
+fn two_linear_layers_with_classes_go_to_the_exact_engine() {
+    const SOFTMAX: &str = "network.loss=softmax-cross-entropy";
+    const FLIPS: &str = "dynamics.0.noise=[{ kind = \"label-flips\", probability = 0.2 }]";
+    const QUIET: &str = "dynamics.0.label_noise=0.0";
+    let classes = |sets: &[&str]| {
+        let all = [&[SOFTMAX, QUIET, "data.classes=true"], sets].concat();
+        let read = exact(&all);
+        let copy = Experiment::from_toml(&read.resolved_toml(), "copy", Path::new("/"), &[]);
+        assert_eq!(
+            copy.expect("a copy").engine().expect("an engine"),
+            EngineInput::Exact(Box::new(read.clone()))
+        );
+        read
+    };
+    let sgd = classes(&[FLIPS]);
+    assert!(sgd.dynamics[0].dynamics.labels_flip() && sgd.dynamics[0].dynamics.needs_rows());
+    assert!(!classes(&[]).dynamics[0].dynamics.labels_flip());
+    let flow = classes(&["dynamics.0={ kind = \"stochastic-gradient-flow\" }", FLIPS]);
+    assert!((flow.dynamics[0].dynamics.noise_intensity(10) - 0.01).abs() < 1e-15);
+    assert!(flow.dynamics[0].dynamics.labels_flip());
+    classes(&[
+        "dynamics.0={ kind = \"gradient-flow\" }",
+        "network.loss=logistic",
+    ]);
+    let (_, why) = dense(&["network.loss=logistic", "data.classes=true"]);
+    assert!(
+        why.contains(
+            "label-noise of SGD is not among the noises that the exact engine has with classes"
+        ),
+        "{why}"
+    );
+    let no = |sets: &[&str], words: &str| {
+        let said = refused(&[&[SOFTMAX, QUIET][..], sets].concat());
+        assert!(said.contains(words), "{said}");
+    };
+    let flow = "dynamics.0={ kind = \"stochastic-gradient-flow\" }";
+    no(&[flow, "dynamics.0.label_noise=1.0"], "labels are classes");
+    no(
+        &[flow, "dynamics.0.integrator=lie-strang"],
+        "is for the squared loss",
+    );
+    no(
+        &[flow, "dynamics.0.forces={ repulsion = 0.0 }"],
+        "those of the squared loss",
+    );
+    no(
+        &[flow, "run.force_balance=true"],
+        "the forces of the squared loss",
+    );
+    no(&["dynamics.0={ kind = \"slow-flow\" }"], "squared loss");
+    no(
+        &[flow, FLIPS, "network.loss=squared"],
+        "under the squared loss labels are values",
+    );
+    no(
+        &[
+            flow,
+            "dynamics.0.noise=[{ kind = \"dropout\", probability = 0.1 }]",
+        ],
+        "that of its equation",
+    );
+    no(
+        &["data={ kind = \"gram\", path = \"moments.npz\" }"],
+        "which needs the rows",
+    );
+    no(
+        &["data.classes=true", "data.each_trajectory=true"],
+        "classes are drawn once",
+    );
+}
