@@ -101,6 +101,7 @@ impl NetworkSetting {
             schedule: RateSchedule::default(),
             steps: 1 << 40,
             noise,
+            windows: Vec::new(),
             ..descent.training.clone()
         };
         let start = if self.each_start { trajectory } else { 0 };

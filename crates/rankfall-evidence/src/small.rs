@@ -82,6 +82,7 @@ impl Regression {
             schedule: RateSchedule::default(),
             steps: 1 << 40,
             noise,
+            windows: Vec::new(),
             precision: Precision::F64,
             seed,
             stream: 0,

@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         step_size: 0.05,
         schedule: RateSchedule::default(),
         steps,
+        windows: Vec::new(),
         noise: vec![Noise::MiniBatch {
             batch_size: 1,
             sampling: Sampling::WithReplacement,

@@ -49,6 +49,7 @@ fn measure<T: Real>(precision: Precision) -> Result<(), Box<dyn Error>> {
         step_size: 0.01,
         schedule: RateSchedule::default(),
         steps: STEPS,
+        windows: Vec::new(),
         noise: vec![Noise::MiniBatch {
             batch_size: 64,
             sampling: Sampling::Epochs,

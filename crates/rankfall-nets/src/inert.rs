@@ -159,6 +159,7 @@ mod tests {
             schedule: RateSchedule::default(),
             steps: 1,
             noise: Vec::new(),
+            windows: Vec::new(),
             precision: Precision::F64,
             seed: 1,
             stream: 0,

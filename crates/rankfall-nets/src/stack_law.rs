@@ -49,6 +49,14 @@ impl StackLawSum {
         }
     }
 
+    /// The same while the noise on labels is switched off.
+    pub fn without_noise(&self) -> Self {
+        Self {
+            variance: 0.0,
+            ..self.clone()
+        }
+    }
+
     /// The stacks that have a law, j from 1.
     pub fn stacks(&self) -> &[usize] {
         &self.stacks

@@ -1,5 +1,6 @@
 //! One run of training: a step, and everything needed to stop and go on to the same bits.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::optimizer;
 use crate::scalar::{Precision, Real};
 use crate::schedule::{RateSchedule, ScheduleError};
 use crate::stack_law::StackLawSum;
+use crate::window::NoiseWindow;
 use rankfall_core::model::optimizer::{Optimizer, OptimizerError};
 
 /// A training run as an experiment describes it.
@@ -42,6 +44,9 @@ pub struct TrainingSpec {
     /// What is random about a step.
     #[serde(default)]
     pub noise: Vec<Noise>,
+    /// When those of them act that do not always.
+    #[serde(default)]
+    pub windows: Vec<NoiseWindow>,
     /// The precision of weights and gradients.
     #[serde(default)]
     pub precision: Precision,
@@ -105,6 +110,9 @@ pub struct TrainingPlan {
     pub network: Network,
     /// Which adjacent stacks have a law.
     pub stack_law: StackLawSum,
+    /// The law without the noise on labels, and the steps in which that noise acts.
+    quiet_law: StackLawSum,
+    noisy_steps: Range<u64>,
 }
 
 impl TrainingPlan {
@@ -124,10 +132,14 @@ impl TrainingPlan {
         }
         spec.schedule.check(spec.steps)?;
         let stack_law = StackLawSum::new(&network, spec.loss, &spec.optimizer, &spec.noise);
+        let is_on_labels = |one: &Noise| matches!(one, Noise::LabelNoise { .. });
+        let place = spec.noise.iter().position(is_on_labels);
         Ok(Self {
             spec: spec.clone(),
             network,
+            quiet_law: stack_law.without_noise(),
             stack_law,
+            noisy_steps: place.map_or(0..u64::MAX, |at| NoiseWindow::of(&spec.windows, at)),
         })
     }
 
@@ -159,6 +171,14 @@ impl TrainingPlan {
     /// ηₘ of step m.
     pub fn rate(&self, step: u64) -> f64 {
         self.spec.step_size * self.spec.schedule.factor(step)
+    }
+
+    /// The law of the adjacent stacks in one step.
+    fn law_of(&self, step: u64) -> &StackLawSum {
+        match self.noisy_steps.contains(&step) {
+            true => &self.stack_law,
+            false => &self.quiet_law,
+        }
     }
 
     /// t = Σ ηₘ at each of these rising steps.
@@ -262,7 +282,8 @@ impl<T: Real> Trainer<T> {
                 spec.stream,
                 trajectory,
                 instructions,
-            ),
+            )
+            .during(&spec.noise, &spec.windows),
             workspace: Workspace::new(&plan.network),
             gradient: vec![T::ZERO; plan.network.parameters()],
             displaced: Vec::new(),
@@ -281,7 +302,7 @@ impl<T: Real> Trainer<T> {
         let rate = self.plan.rate(step);
         self.evaluate(step)?;
         if !self.state.law.is_empty() {
-            self.plan.stack_law.advance(
+            self.plan.law_of(step).advance(
                 &self.plan.network,
                 &self.state.parameters,
                 self.data.x(),

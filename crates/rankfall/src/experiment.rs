@@ -32,7 +32,7 @@ pub use data::{
     NetworkTeacher, Pictures, PicturesFrom, RowData, WrittenRows,
 };
 pub use dense::DenseExperiment;
-pub use descent::{Descent, SchedulePlaces, SchedulePlan};
+pub use descent::{Descent, NoiseHours, SchedulePlaces, SchedulePlan};
 pub use dynamics::DynamicsSpec;
 pub use engine::EngineInput;
 pub use exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};

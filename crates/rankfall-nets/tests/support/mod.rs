@@ -39,6 +39,7 @@ pub fn training(
         schedule: RateSchedule::default(),
         steps,
         noise,
+        windows: Vec::new(),
         precision: Precision::F64,
         seed: 11,
         stream: 0,

@@ -259,6 +259,7 @@ fn ensembles(
                 schedule: dynamics.schedule.schedule(steps),
                 steps,
                 noise: dynamics.noise.clone(),
+                windows: dynamics.windows(steps),
                 precision: network.precision,
                 seed: run.seed,
                 stream: if run.common_noise { 0 } else { index as u32 },

@@ -3,7 +3,7 @@
 use super::preparation::DenseProblemInfo;
 use crate::engine::{Measurements, Recorder};
 use crate::exact::record::optimizer_record;
-use crate::experiment::DenseExperiment;
+use crate::experiment::{DenseExperiment, NoiseHours};
 use crate::failure::Failure;
 use crate::finished::Finished;
 use crate::grid::{Grid, SaveTime};
@@ -87,7 +87,9 @@ impl Recorder for DenseRecorder {
             kind: spec.kind.to_owned(),
             noise_intensity: spec.step_size * spec.label_noise()
                 / batch.unwrap_or(known.samples) as f64,
-            noise: spec.noise.iter().map(noise_words).collect(),
+            noise: (spec.noise.iter().enumerate())
+                .map(|(place, noise)| noise_words(noise) + &hours_words(spec.hours_of(place)))
+                .collect(),
             step_size: spec.step_size,
             schedule: schedule_words(&training.schedule),
             label_noise: spec.label_noise(),
@@ -206,6 +208,17 @@ fn schedule_words(schedule: &RateSchedule) -> String {
     match schedule.warm_up {
         0 => shape,
         steps => format!("warm-up over {steps} steps, then {shape}"),
+    }
+}
+
+/// When a noise acts, in words; nothing where it always does.
+fn hours_words(hours: Option<&NoiseHours>) -> String {
+    match hours {
+        None => String::new(),
+        Some(NoiseHours { from, until: None, .. }) => format!(" from t = {from} on"),
+        Some(NoiseHours { from, until: Some(until), .. }) => {
+            format!(" from t = {from} until {until}")
+        }
     }
 }
 

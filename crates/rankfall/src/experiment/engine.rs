@@ -435,6 +435,11 @@ fn exact_descent(
         let shown = resolved::schedule(&one.schedule);
         obstacles.push(obstacle(&format!("dynamics.{index}.schedule"), shown, &why));
     }
+    if let Some(hours) = one.hours.first() {
+        let why = format!("a noise of {label} is switched on or off");
+        let shown = format!("[{}]", resolved::noise(&one.noise[hours.noise], Some(hours)));
+        obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
+    }
     let (mut batches, mut labels) = (None, None);
     for noise in &one.noise {
         match noise {
@@ -450,7 +455,7 @@ fn exact_descent(
                 let name = other.name();
                 let why =
                     format!("{name} of {label} is not among the noises that the exact engine has");
-                let shown = format!("[{}]", resolved::noise(other));
+                let shown = format!("[{}]", resolved::noise(other, None));
                 obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
             }
         }

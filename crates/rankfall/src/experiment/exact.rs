@@ -351,6 +351,7 @@ impl From<&ExactDynamics> for DynamicsSpec {
             optimizer: dynamics.optimizer,
             schedule: SchedulePlan::default(),
             noise: batches.into_iter().chain(labels).collect(),
+            hours: Vec::new(),
         })
     }
 }

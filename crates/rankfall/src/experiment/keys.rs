@@ -555,6 +555,8 @@ pub static NOISE: SectionKeys = SectionKeys {
             .of(&["mini-batch"], "only it draws rows"),
         key("temperature", Number(NonNegative), "T: sqrt(2T/eta) N(0, I) on the gradient, Langevin's equation")
             .required("1e-4").of(&["gradient-noise"], "it is that of Langevin's equation"),
+        key("from", Number(NonNegative), "The time at which it is switched on; moved to the nearest step").default("0.0").dense(),
+        key("until", Number(Positive), "The time at which it is switched off").example("50.0").otherwise("the end").dense(),
     },
 };
 

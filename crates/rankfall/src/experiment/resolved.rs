@@ -4,7 +4,7 @@ use super::data::{
     CIFAR_LABELS, Column, CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS,
     LinearTeacher, NetworkTeacher, Pictures, PicturesFrom, RowData,
 };
-use super::descent::{DISTRIBUTIONS, Descent, SAMPLINGS, SchedulePlaces, SchedulePlan};
+use super::descent::{DISTRIBUTIONS, Descent, NoiseHours, SAMPLINGS, SchedulePlaces, SchedulePlan};
 use super::dynamics::{DynamicsSpec, INTEGRATORS};
 use super::exact_dynamics::ExactDynamics;
 use super::keys;
@@ -390,12 +390,14 @@ fn put_descent(file: &mut Lines, one: &Descent) {
             },
             others @ ..,
         ],
-    ) = (one.kind, rest)
+        None,
+    ) = (one.kind, rest, one.hours_of(0))
     {
         file.put("batch_size", batch_size);
         file.put("sampling", named(keys::SAMPLINGS, &SAMPLINGS, sampling));
         rest = others;
     }
+    let always = one.hours_of(one.noise.len() - rest.len()).is_none();
     match rest {
         [
             Noise::LabelNoise {
@@ -403,7 +405,7 @@ fn put_descent(file: &mut Lines, one: &Descent) {
                 distribution,
             },
             others @ ..,
-        ] if one.kind != "gradient-descent" && *variance > 0.0 => {
+        ] if one.kind != "gradient-descent" && *variance > 0.0 && always => {
             file.put("label_noise", float(*variance));
             let name = named(keys::DISTRIBUTIONS, &DISTRIBUTIONS, distribution);
             file.put("label_noise_distribution", name);
@@ -415,7 +417,10 @@ fn put_descent(file: &mut Lines, one: &Descent) {
     file.put("nesterov", one.optimizer.nesterov);
     file.put("weight_decay", float(one.optimizer.weight_decay));
     file.put("schedule", schedule(&one.schedule));
-    file.put("noise", list(rest, noise));
+    let first = one.noise.len() - rest.len();
+    let listed = |place: usize| noise(&one.noise[place], one.hours_of(place));
+    let places: Vec<usize> = (first..one.noise.len()).collect();
+    file.put("noise", list(&places, |place| listed(*place)));
 }
 
 fn force_table(forces: &ForceScales) -> String {
@@ -454,8 +459,8 @@ pub(super) fn schedule(plan: &SchedulePlan) -> String {
     format!("{{ {shape}, warm_up = {} }}", plan.warm_up)
 }
 
-/// A noise as TOML.
-pub(super) fn noise(noise: &Noise) -> String {
+/// A noise as TOML, and when it acts.
+pub(super) fn noise(noise: &Noise, hours: Option<&NoiseHours>) -> String {
     let settings = match noise {
         Noise::LabelNoise {
             variance,
@@ -484,7 +489,13 @@ pub(super) fn noise(noise: &Noise) -> String {
             format!("variance = {}", float(*variance))
         }
     };
-    format!("{{ kind = {}, {settings} }}", text(noise.name()))
+    let until = |until: f64| format!(", until = {}", float(until));
+    let hours = hours.map(|hours| {
+        let until = hours.until.map(until).unwrap_or_default();
+        format!(", from = {}{until}", float(hours.from))
+    });
+    let hours = hours.unwrap_or_default();
+    format!("{{ kind = {}, {settings}{hours} }}", text(noise.name()))
 }
 
 fn put_run(file: &mut Lines, run: &RunSpec) {
