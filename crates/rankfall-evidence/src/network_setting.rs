@@ -51,6 +51,7 @@ impl NoisyDescent {
             *sampling == Sampling::Sequential
         };
         optimizer.momentum == 0.0
+            && self.training.adam.is_none()
             && optimizer.weight_decay == 0.0
             && !self.training.noise.iter().any(in_order)
     }

@@ -83,6 +83,8 @@ impl Regression {
             steps: 1 << 40,
             noise,
             windows: Vec::new(),
+            masked: false,
+            adam: None,
             precision: Precision::F64,
             seed,
             stream: 0,

@@ -5,6 +5,7 @@
 //! knows no files, no plots and no terminal.
 
 pub mod activation;
+pub mod alignment;
 pub mod data;
 pub mod ensemble;
 pub mod features;
@@ -16,6 +17,7 @@ pub mod layout;
 pub mod loss;
 pub mod matrix;
 pub mod network;
+pub mod neurons;
 pub mod noise;
 pub mod observe;
 pub mod optimizer;

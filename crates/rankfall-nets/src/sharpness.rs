@@ -6,7 +6,7 @@ use crate::scalar::Real;
 use crate::training::TrainingPlan;
 
 /// Rows that are looked at, spread over the data.
-const MOST_ROWS: usize = 512;
+pub const MOST_ROWS: usize = 512;
 
 /// Rows × parameters beyond which fewer rows are looked at: it must not delay a run.
 const MOST_WORK: usize = 20_000_000;
@@ -74,6 +74,8 @@ mod tests {
             steps: 1,
             noise: Vec::new(),
             windows: Vec::new(),
+            masked: false,
+            adam: None,
             precision,
             seed: 1,
             stream: 0,

@@ -7,6 +7,7 @@ use crate::failure::number_text;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_nets::noise::Noise;
+use rankfall_nets::optimizer::Adam;
 use rankfall_nets::schedule::{RateSchedule, Shape};
 use rankfall_nets::window::NoiseWindow;
 
@@ -21,6 +22,8 @@ pub struct Descent {
     pub step_size: f64,
     /// Momentum and weight decay.
     pub optimizer: Optimizer,
+    /// Adam in place of momentum.
+    pub adam: Option<Adam>,
     /// How the step size changes.
     pub schedule: SchedulePlan,
     /// What is random about a step, mini-batches and label noise among it.
@@ -123,6 +126,15 @@ impl Descent {
         self.hours.iter().map(window).collect()
     }
 
+    /// The steps nearest to these times in a run of so many steps, rising and each once.
+    pub fn steps_at(&self, times: &[f64], steps: u64) -> Vec<u64> {
+        let schedule = self.schedule.schedule(steps);
+        let at = |time: &f64| schedule.step_at(self.step_size, *time, steps);
+        let mut found: Vec<u64> = times.iter().map(at).collect();
+        found.dedup();
+        found
+    }
+
     /// When the noise at `place` acts, if not always.
     pub fn hours_of(&self, place: usize) -> Option<&NoiseHours> {
         self.hours.iter().find(|hours| hours.noise == place)
@@ -170,10 +182,25 @@ pub fn read(section: &Section, kind: &'static str, item: &Field) -> Result<Desce
         label: String::new(),
         kind,
         step_size: section.number("step_size")?,
+        adam: adam(section, &optimizer)?,
         optimizer,
         schedule: section.optional("schedule", schedule)?.unwrap_or_default(),
         noise,
         hours,
+    })
+}
+
+fn adam(section: &Section, optimizer: &Optimizer) -> Result<Option<Adam>, InputProblem> {
+    section.optional("adam", |field| {
+        let table = field.section()?;
+        let adam = Adam {
+            beta1: table.number("beta1")?,
+            beta2: table.number("beta2")?,
+            epsilon: table.number("epsilon")?,
+        };
+        let checked = adam.check(optimizer);
+        checked.map_err(|error| field.problem(format!("cannot be: {error}")))?;
+        Ok(adam)
     })
 }
 

@@ -151,6 +151,11 @@ impl Experiment {
             })
             .collect();
         measured_by_both(&self.run.measure, &mut obstacles);
+        if let Some(weights) = &self.run.save_weights {
+            let why = "only the dense engine saves weights on the way";
+            let shown = resolved::save_weights(weights);
+            obstacles.push(obstacle("run.save_weights", shown, why));
+        }
         let time = self.time();
         if time.is_none() {
             let (key, value) = match self.run.length {
@@ -434,6 +439,11 @@ fn exact_descent(
         let why = format!("the step size of {label} changes");
         let shown = resolved::schedule(&one.schedule);
         obstacles.push(obstacle(&format!("dynamics.{index}.schedule"), shown, &why));
+    }
+    if let Some(adam) = &one.adam {
+        let why = format!("{label} is Adam, which does not act on the layers from the left");
+        let shown = resolved::adam(adam);
+        obstacles.push(obstacle(&format!("dynamics.{index}.adam"), shown, &why));
     }
     if let Some(hours) = one.hours.first() {
         let why = format!("a noise of {label} is switched on or off");

@@ -352,6 +352,7 @@ impl From<&ExactDynamics> for DynamicsSpec {
             schedule: SchedulePlan::default(),
             noise: batches.into_iter().chain(labels).collect(),
             hours: Vec::new(),
+            adam: None,
         })
     }
 }

@@ -264,11 +264,13 @@ pub static DATA: SectionKeys = SectionKeys {
             .default("\"identity\"").of(&["gaussian"], LINEAR),
         key("residual_noise", Number(NonNegative), "Standard deviation of the Gaussian residuals").default("0.0")
             .of(&["gaussian", "teacher"], "only drawn data have residuals that can be chosen"),
-        key("input_law", Choice(INPUT_LAWS), "N(0, I), or uniform on the unit sphere").default("\"gaussian\"")
+        key("input_law", Choice(INPUT_LAWS), "N(0, I), uniform on the unit sphere, or row i is the unit vector of input i mod p").default("\"gaussian\"")
             .of(&["teacher"], "it is the law of a network teacher's inputs").dense(),
         key("teacher", Table(&TEACHER), "The network that says what the targets are")
             .required("{ layers = [2, 3, 1], activation = \"relu\", init = { kind = \"gaussian\" } }")
             .of(&["teacher"], "it is a network").dense(),
+        key("observed", Number(Share), "The share of the training targets that are observed; the squared loss leaves the others out")
+            .example("0.3").otherwise("all").of(&["teacher"], "only drawn targets can be drawn as not observed").dense(),
         key("each_trajectory", Flag, "Every trajectory draws its own data and teacher").default("false")
             .of(&["gaussian", "teacher"], "only drawn data can be drawn again"),
         key("x", ROWS, "The inputs, a list of rows; a row of one number needs no brackets")
@@ -479,6 +481,9 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
         key("nesterov", Flag, "Look ahead by one step of momentum").default("false").of(DESCENTS, A_FLOW_FOLLOWS),
         key("weight_decay", Number(NonNegative), "lambda: g <- g + lambda w, of biases too").default("0.0")
             .of(DESCENTS, A_FLOW_FOLLOWS),
+        key("adam", Table(&ADAM), "Adam instead: steps of size eta by running means of the gradient and its square; {} has its usual settings")
+            .example("{ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }").otherwise("the gradient is followed")
+            .of(DESCENTS, A_FLOW_FOLLOWS).dense(),
         key("forces", Table(&FORCES),
             "Factors on the forces on the eigenvalues: what would have happened without one of them")
             .example("{ repulsion = 0.0 }").otherwise("all 1")
@@ -504,6 +509,18 @@ pub static FORCES: SectionKeys = SectionKeys {
         key("own_noise", Number(Any), "On the noise of its own of each eigenvalue").default("1.0"),
         key("common_growth", Number(Any), "On the growth that all have in common").default("1.0"),
         key("repulsion", Number(Any), "On the repulsion of eigenvalues by each other").default("1.0"),
+    },
+};
+
+/// `adam` of one `[[dynamics]]`.
+pub static ADAM: SectionKeys = SectionKeys {
+    place: "dynamics.adam",
+    path: "dynamics.0.adam",
+    kinds: &[],
+    keys: keys! {
+        key("beta1", Number(NonNegative), "In [0, 1): how much of its mean of gradients a step keeps").default("0.9"),
+        key("beta2", Number(NonNegative), "In [0, 1): how much of its mean of their squares").default("0.999"),
+        key("epsilon", Number(Positive), "Added to the root of that mean").default("1e-8"),
     },
 };
 
@@ -577,6 +594,8 @@ pub static RUN: SectionKeys = SectionKeys {
             .otherwise("200 linear points"),
         key("rank_tolerance", Number(Share), "Numerical rank counts singular values above this share of the largest").default("1e-3"),
         key("keep_trajectories", Flag, "Also write every trajectory, to trajectories.parquet").default("false"),
+        key("save_weights", Table(&SAVE_WEIGHTS), "Also write the weights at chosen times of chosen trajectories, to weights/")
+            .example("{ times = [0.0, 10.0], trajectories = [0] }").otherwise("those of trajectory 0 at the end").dense(),
         key("common_noise", Flag, "All dynamics see the same noise").default("false"),
         key("reductions", Flag, "false: full width and original basis in plain doubles, slower, for comparison")
             .default("true").exact(),
@@ -595,6 +614,17 @@ pub static SAVE: SectionKeys = SectionKeys {
     keys: keys! {
         key("points", Whole(1, 1_000_000), "How many; each is moved to the nearest step").default("200"),
         key("spacing", Choice(SPACINGS), "\"log\": from the longest step to the end").default("\"linear\""),
+    },
+};
+
+/// `run.save_weights`.
+pub static SAVE_WEIGHTS: SectionKeys = SectionKeys {
+    place: "run.save_weights",
+    path: "run.save_weights",
+    kinds: &[],
+    keys: keys! {
+        key("times", SIZES, "When, by the time axis; each is moved to the nearest step").required("[0.0, 10.0]"),
+        key("trajectories", List(&Whole(0, 1_000_000_000)), "Whose, from 0").default("[0]"),
     },
 };
 
@@ -622,6 +652,11 @@ pub static MEASURE: SectionKeys = SectionKeys {
             .default("0"),
         key("jacobian", Flag, "Singular values of the outputs' derivatives by all parameters, on the probe rows").default("false"),
         key("jacobian_tolerance", Number(Share), "Of its numerical rank").default("1e-4"),
+        key("neurons", Flag, "Sizes of hidden neurons, and how many vanished or are duplicates").default("false"),
+        key("alignment", Flag, "Of linear layers with their linear teacher: leading singular subspaces").default("false"),
+        key("sharpness", Flag, "Largest eigenvalue and trace of the Hessian of the training loss, on up to 512 rows").default("false"),
+        key("trace_probes", Whole(1, 1 << 20), "Vectors of signs that the trace is estimated by; exact for as few parameters")
+            .default("16"),
     },
 };
 
@@ -640,7 +675,7 @@ pub static SWEEP: SectionKeys = SectionKeys {
 };
 
 /// All sections, in the order of the file.
-pub static SECTIONS: [&SectionKeys; 16] = [
+pub static SECTIONS: [&SectionKeys; 18] = [
     &TOP,
     &DATA,
     &COVARIANCE,
@@ -650,10 +685,12 @@ pub static SECTIONS: [&SectionKeys; 16] = [
     &LAW,
     &DYNAMICS,
     &FORCES,
+    &ADAM,
     &SCHEDULE,
     &NOISE,
     &RUN,
     &SAVE,
+    &SAVE_WEIGHTS,
     &FORCE_BALANCE,
     &MEASURE,
     &SWEEP,
@@ -688,7 +725,7 @@ pub const PRECISIONS: &[&str] = &["f64", "f32"];
 /// The values of `engine`.
 pub const ENGINES: &[&str] = &["auto", "dense"];
 /// The values of `input_law`.
-pub const INPUT_LAWS: &[&str] = &["gaussian", "sphere"];
+pub const INPUT_LAWS: &[&str] = &["gaussian", "sphere", "one-hot"];
 /// The values of `spectra`.
 pub const SPECTRA: &[&str] = &["fast", "exact"];
 /// The values of `labels` for CIFAR.

@@ -9,7 +9,7 @@ use super::dynamics::{DynamicsSpec, INTEGRATORS};
 use super::exact_dynamics::ExactDynamics;
 use super::keys;
 use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
-use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS};
+use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS, SaveWeights};
 use super::spec::Experiment;
 use rankfall_core::model::dynamics::{ForceScales, Kind};
 use rankfall_nets::activation::Activation;
@@ -17,6 +17,7 @@ use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
+use rankfall_nets::optimizer::Adam;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -220,6 +221,7 @@ fn put_teacher(file: &mut Lines, teacher: &NetworkTeacher) {
         named(keys::INPUT_LAWS, &INPUT_LAWS, &spec.inputs),
     );
     file.put("residual_noise", float(spec.residual_noise));
+    file.put_if("observed", spec.observed.map(float));
     file.put("each_trajectory", teacher.each_trajectory);
     let relevant = spec
         .relevant_inputs
@@ -416,6 +418,7 @@ fn put_descent(file: &mut Lines, one: &Descent) {
     file.put("momentum", float(one.optimizer.momentum));
     file.put("nesterov", one.optimizer.nesterov);
     file.put("weight_decay", float(one.optimizer.weight_decay));
+    file.put_if("adam", one.adam.as_ref().map(adam));
     file.put("schedule", schedule(&one.schedule));
     let first = one.noise.len() - rest.len();
     let listed = |place: usize| noise(&one.noise[place], one.hours_of(place));
@@ -431,6 +434,12 @@ fn force_table(forces: &ForceScales) -> String {
         float(forces.common_growth),
         float(forces.repulsion)
     )
+}
+
+/// The settings of Adam as TOML.
+pub(super) fn adam(adam: &Adam) -> String {
+    let [beta1, beta2, epsilon] = [adam.beta1, adam.beta2, adam.epsilon].map(float);
+    format!("{{ beta1 = {beta1}, beta2 = {beta2}, epsilon = {epsilon} }}")
 }
 
 /// A schedule as TOML.
@@ -514,6 +523,7 @@ fn put_run(file: &mut Lines, run: &RunSpec) {
     );
     file.put("rank_tolerance", float(run.rank_tolerance));
     file.put("keep_trajectories", run.keep_trajectories);
+    file.put_if("save_weights", run.save_weights.as_ref().map(save_weights));
     file.put("common_noise", run.common_noise);
     file.put("reductions", run.reductions);
     let balance = match run.force_balance {
@@ -528,16 +538,35 @@ fn put_run(file: &mut Lines, run: &RunSpec) {
     file.put("measure", format!("{{ {measure} }}"));
 }
 
-/// What is measured: keys with their values.
-pub(super) fn measure_parts(measure: &MeasureChoice) -> [String; 6] {
+/// Whose weights are written, and when, as TOML.
+pub(super) fn save_weights(weights: &SaveWeights) -> String {
+    let times = floats(&weights.times);
+    let trajectories = list(&weights.trajectories, ToString::to_string);
+    format!("{{ times = {times}, trajectories = {trajectories} }}")
+}
+
+/// What is measured: keys with their values, the later ones only where they are not the default.
+pub(super) fn measure_parts(measure: &MeasureChoice) -> Vec<String> {
     let spectra = named(keys::SPECTRA, &METHODS, &measure.spectra);
     let tolerance = float(measure.jacobian_tolerance);
-    [
+    let default = MeasureChoice::default();
+    let mut parts = vec![
         format!("losses_every = {}", measure.losses_every),
         format!("spectra_every = {}", measure.spectra_every),
         format!("spectra = {spectra}"),
         format!("probe_rows = {}", measure.probe_rows),
         format!("jacobian = {}", measure.jacobian),
         format!("jacobian_tolerance = {tolerance}"),
-    ]
+    ];
+    let flags = [
+        ("neurons", measure.neurons),
+        ("alignment", measure.alignment),
+        ("sharpness", measure.sharpness),
+    ];
+    let set = flags.into_iter().filter(|(_, is_set)| *is_set);
+    parts.extend(set.map(|(name, _)| format!("{name} = true")));
+    if measure.trace_probes != default.trace_probes {
+        parts.push(format!("trace_probes = {}", measure.trace_probes));
+    }
+    parts
 }
