@@ -334,8 +334,15 @@ impl Study {
 
     /// Trajectory, its kept values and its mean of log|1 − η²|x|²|g|²|/η, for each of the block.
     fn run_block(&self, spec: &EnsembleSpec, number: u64) -> Outcome<Vec<(u64, Vec<f64>, f64)>> {
-        let mut block =
-            Block::<BLOCK>::new(spec, &self.setup, None, number, None, Instructions::best())?;
+        let mut block = Block::<BLOCK>::new(
+            spec,
+            &self.setup,
+            None,
+            None,
+            number,
+            None,
+            Instructions::best(),
+        )?;
         let rows = self.rows.as_ref().ok_or("SGD needs rows")?;
         let first = number * BLOCK as u64;
         let used = (spec.trajectories - first).min(BLOCK as u64);

@@ -5,16 +5,19 @@
 //! knows no files, no plots and no terminal.
 
 pub mod activation;
+pub mod alignment;
 pub mod data;
 pub mod ensemble;
 pub mod features;
 pub mod gradient;
+pub mod hessian;
 pub mod inert;
 pub mod initialisation;
 pub mod layout;
 pub mod loss;
 pub mod matrix;
 pub mod network;
+pub mod neurons;
 pub mod noise;
 pub mod observe;
 pub mod optimizer;
@@ -28,3 +31,4 @@ pub mod symmetric;
 pub mod targets;
 pub mod teacher;
 pub mod training;
+pub mod window;

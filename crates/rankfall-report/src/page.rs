@@ -269,16 +269,31 @@ fn notes(one: &DynamicsSummary) -> String {
     let sentence = |s: &String| format!("<li>{}</li>", escape(s));
     let mut items: String = one.reductions.iter().map(sentence).collect();
     if let Some(optimizer) = one.optimizer {
-        let kind = if optimizer.nesterov {
-            "Nesterov momentum"
-        } else {
-            "Momentum"
+        let kind = match (optimizer.adam, optimizer.nesterov) {
+            (Some(adam), _) => format!(
+                "Adam with β₁ = {}, β₂ = {}",
+                compact(adam.beta1, 4),
+                compact(adam.beta2, 6)
+            ),
+            (None, nesterov) => format!(
+                "{} μ = {}",
+                if nesterov {
+                    "Nesterov momentum"
+                } else {
+                    "Momentum"
+                },
+                compact(optimizer.momentum, 4)
+            ),
         };
         let _ = write!(
             items,
-            "<li>{kind} μ = {}, weight decay λ = {}; ν is that of its steps without momentum.</li>",
-            compact(optimizer.momentum, 4),
+            "<li>{kind}, weight decay λ = {}; ν is that of its steps without {}.</li>",
             compact(optimizer.weight_decay, 4),
+            if optimizer.adam.is_some() {
+                "Adam"
+            } else {
+                "momentum"
+            },
         );
     }
     if !one.quantiles.is_empty() {

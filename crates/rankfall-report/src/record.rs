@@ -257,6 +257,20 @@ pub struct OptimizerRecord {
     pub nesterov: bool,
     /// λ.
     pub weight_decay: f64,
+    /// Adam's settings, where it takes the place of momentum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adam: Option<AdamRecord>,
+}
+
+/// The settings of Adam.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdamRecord {
+    /// β₁.
+    pub beta1: f64,
+    /// β₂.
+    pub beta2: f64,
+    /// ε.
+    pub epsilon: f64,
 }
 
 /// What each force on log λᵢ was multiplied by; 1 leaves it as it is.

@@ -156,7 +156,15 @@ pub fn check_dense(
         let probed =
             probes * (2.0 * widths + jacobian * outputs * (parameters + 3.0 * probes * outputs));
         let batches = 3.0 * rows.max(256.0) * widths;
-        let one = 8.0 * (5.0 * parameters + batches + frame + probed + cells);
+        // Directions of Lanczos' iteration, and passes over the rows that the Hessian is of.
+        let curved = match ensemble.measure.sharpness {
+            true => 64.0 * parameters + 20.0 * (known.samples as f64).min(512.0) * widths,
+            false => 0.0,
+        };
+        let chosen = &ensemble.weights;
+        let moments = chosen.steps.len() as f64 * parameters;
+        let snapshots = moments * (chosen.trajectories.len() as f64).min(count);
+        let one = 8.0 * (6.0 * parameters + batches + frame + probed + cells + curved);
         // Who is finished, in memory and in two copies on the way into a checkpoint.
         let finished = 4.0 * count;
         memory = memory.max(one * (threads as f64).min(count) + 2.0 * values + finished);
@@ -165,8 +173,9 @@ pub fn check_dense(
         } else {
             0.0
         };
-        left += cells * ROW + 24.0 * parameters + 2.0 * trajectories_kept;
+        left += cells * ROW + 24.0 * parameters + 2.0 * trajectories_kept + 24.0 * snapshots;
         disk += cells * 90.0
+            + 8.0 * snapshots
             + if ensemble.keep_trajectories {
                 count * cells * 24.0
             } else {

@@ -32,14 +32,14 @@ pub use data::{
     NetworkTeacher, Pictures, PicturesFrom, RowData, WrittenRows,
 };
 pub use dense::DenseExperiment;
-pub use descent::{Descent, SchedulePlaces, SchedulePlan};
+pub use descent::{Descent, NoiseHours, SchedulePlaces, SchedulePlan};
 pub use dynamics::DynamicsSpec;
 pub use engine::EngineInput;
 pub use exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
 pub use exact_dynamics::ExactDynamics;
 pub use network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 pub use overrides::set;
-pub use run::{ForceBalanceSpec, Length, MeasureChoice, RunSpec};
+pub use run::{ForceBalanceSpec, Length, MeasureChoice, RunSpec, SaveWeights};
 pub use spec::Experiment;
 pub use suggest::{meaning, nearest};
 

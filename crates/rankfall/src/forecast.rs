@@ -6,12 +6,12 @@ use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
 use crate::preparation::{self, Prepared, of_setup};
 use crate::stability;
-use rankfall_nets::loss::Loss;
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
 use rankfall_core::model::dynamics::Kind;
 use rankfall_core::model::problem::Problem;
 use rankfall_core::theory::stability::{Curvature, curvature};
 use rankfall_core::theory::{decay_rates, determinant_law};
+use rankfall_nets::loss::Loss;
 use serde::Serialize;
 
 /// Times at which the slow flow is looked at.

@@ -116,6 +116,10 @@ fn of_source<T: Real>(
     let dynamics = prepared.known.ensembles.iter().zip(labels);
     let words = dynamics.filter_map(|(ensemble, label)| {
         let training = &ensemble.training;
+        // Steps of Adam are of size η whatever the curvature.
+        if training.adam.is_some() {
+            return None;
+        }
         let linear = training.network.activation == Activation::Linear;
         let step = Step {
             label,

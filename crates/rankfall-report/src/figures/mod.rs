@@ -16,6 +16,7 @@ pub mod recorded_run;
 pub mod seed_figure;
 pub mod singular_values;
 mod spectrum;
+pub mod structure;
 pub mod style;
 pub mod sweep;
 pub mod time;
@@ -67,6 +68,7 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
         figures.extend(singular_values::of_every_layer(&run));
         figures.push(ranks::figure(&run));
         figures.extend(determinants::figure(&run));
+        figures.extend(structure::figure(&run));
     }
     figures
 }

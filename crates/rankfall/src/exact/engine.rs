@@ -101,6 +101,7 @@ impl Engine for ExactEngine {
             ensemble.run_part(&self.setup, blocks, threads, resume, control, instructions);
         let outcome = outcome.map_err(|error| error.map_start(of_setup))?;
         Ok(Measurements {
+            weights_then: Vec::new(),
             statistics: outcome.statistics,
             weights: outcome.final_weights.as_ref().map(rows_first),
             inert: None,

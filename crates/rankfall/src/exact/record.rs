@@ -291,6 +291,7 @@ pub fn optimizer_record(optimizer: &Optimizer) -> Option<OptimizerRecord> {
         momentum: optimizer.momentum,
         nesterov: optimizer.nesterov,
         weight_decay: optimizer.weight_decay,
+        adam: None,
     })
 }
 

@@ -216,7 +216,8 @@ pub struct GramData {
 }
 
 /// The values of [`super::keys::INPUT_LAWS`].
-pub(super) const INPUT_LAWS: [InputLaw; 2] = [InputLaw::Gaussian, InputLaw::Sphere];
+pub(super) const INPUT_LAWS: [InputLaw; 3] =
+    [InputLaw::Gaussian, InputLaw::Sphere, InputLaw::OneHot];
 /// The values of [`super::keys::CIFAR_LABELS`].
 pub(super) const CIFAR_LABELS: [CifarLabels; 3] =
     [CifarLabels::Ten, CifarLabels::Coarse, CifarLabels::Fine];
@@ -607,6 +608,7 @@ fn teacher(section: &Section) -> Result<NetworkTeacher, InputProblem> {
             unit_norm: table.flag("unit_norm")?,
             relevant_inputs: relevant.map(|n| n as usize),
             residual_noise: section.number("residual_noise")?,
+            observed: section.optional("observed", Field::number)?,
         },
         each_trajectory: section.flag("each_trajectory")?,
     })

@@ -154,6 +154,11 @@ impl Experiment {
             })
             .collect();
         measured_by_both(&self.run.measure, &mut obstacles);
+        if let Some(weights) = &self.run.save_weights {
+            let why = "only the dense engine saves weights on the way";
+            let shown = resolved::save_weights(weights);
+            obstacles.push(obstacle("run.save_weights", shown, why));
+        }
         let time = self.time();
         if time.is_none() {
             let (key, value) = match self.run.length {
@@ -453,6 +458,19 @@ fn exact_descent(
     }
     let (mut batches, mut labels, mut flips) = (None, None, None);
     let is_squared = loss == Loss::Squared;
+    if let Some(adam) = &one.adam {
+        let why = format!("{label} is Adam, which does not act on the layers from the left");
+        let shown = resolved::adam(adam);
+        obstacles.push(obstacle(&format!("dynamics.{index}.adam"), shown, &why));
+    }
+    if let Some(hours) = one.hours.first() {
+        let why = format!("a noise of {label} is switched on or off");
+        let shown = format!(
+            "[{}]",
+            resolved::noise(&one.noise[hours.noise], Some(hours))
+        );
+        obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
+    }
     for noise in &one.noise {
         match noise {
             Noise::MiniBatch {
@@ -474,7 +492,7 @@ fn exact_descent(
                 let why = format!(
                     "{name} of {label} is not among the noises that the exact engine has{with}"
                 );
-                let shown = format!("[{}]", resolved::noise(other));
+                let shown = format!("[{}]", resolved::noise(other, None));
                 obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
             }
         }

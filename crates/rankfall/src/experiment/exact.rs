@@ -371,6 +371,8 @@ impl From<&ExactDynamics> for DynamicsSpec {
             optimizer: dynamics.optimizer,
             schedule: SchedulePlan::default(),
             noise: batches.into_iter().chain(labels).chain(flips).collect(),
+            hours: Vec::new(),
+            adam: None,
         })
     }
 }

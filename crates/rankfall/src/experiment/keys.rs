@@ -264,13 +264,15 @@ pub static DATA: SectionKeys = SectionKeys {
             .default("\"identity\"").of(&["gaussian"], LINEAR),
         key("residual_noise", Number(NonNegative), "Standard deviation of the Gaussian residuals").default("0.0")
             .of(&["gaussian", "teacher"], "only drawn data have residuals that can be chosen"),
-        key("input_law", Choice(INPUT_LAWS), "N(0, I), or uniform on the unit sphere").default("\"gaussian\"")
+        key("input_law", Choice(INPUT_LAWS), "N(0, I), uniform on the unit sphere, or row i is the unit vector of input i mod p").default("\"gaussian\"")
             .of(&["teacher"], "it is the law of a network teacher's inputs").dense(),
         key("teacher", Table(&TEACHER), "The network that says what the targets are")
             .required("{ layers = [2, 3, 1], activation = \"relu\", init = { kind = \"gaussian\" } }")
             .of(&["teacher"], "it is a network").dense(),
         key("classes", Flag, "The label is the class of the largest output: classification").default("false")
             .of(&["gaussian"], "the others have the targets they have"),
+        key("observed", Number(Share), "The share of the training targets that are observed; the squared loss leaves the others out")
+            .example("0.3").otherwise("all").of(&["teacher"], "only drawn targets can be drawn as not observed").dense(),
         key("each_trajectory", Flag, "Every trajectory draws its own data and teacher").default("false")
             .of(&["gaussian", "teacher"], "only drawn data can be drawn again"),
         key("x", ROWS, "The inputs, a list of rows; a row of one number needs no brackets")
@@ -488,6 +490,9 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
         key("nesterov", Flag, "Look ahead by one step of momentum").default("false").of(DESCENTS, A_FLOW_FOLLOWS),
         key("weight_decay", Number(NonNegative), "lambda: g <- g + lambda w, of biases too").default("0.0")
             .of(DESCENTS, A_FLOW_FOLLOWS),
+        key("adam", Table(&ADAM), "Adam instead: steps of size eta by running means of the gradient and its square; {} has its usual settings")
+            .example("{ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }").otherwise("the gradient is followed")
+            .of(DESCENTS, A_FLOW_FOLLOWS).dense(),
         key("forces", Table(&FORCES),
             "Factors on the forces on the eigenvalues: what would have happened without one of them")
             .example("{ repulsion = 0.0 }").otherwise("all 1")
@@ -513,6 +518,18 @@ pub static FORCES: SectionKeys = SectionKeys {
         key("own_noise", Number(Any), "On the noise of its own of each eigenvalue").default("1.0"),
         key("common_growth", Number(Any), "On the growth that all have in common").default("1.0"),
         key("repulsion", Number(Any), "On the repulsion of eigenvalues by each other").default("1.0"),
+    },
+};
+
+/// `adam` of one `[[dynamics]]`.
+pub static ADAM: SectionKeys = SectionKeys {
+    place: "dynamics.adam",
+    path: "dynamics.0.adam",
+    kinds: &[],
+    keys: keys! {
+        key("beta1", Number(NonNegative), "In [0, 1): how much of its mean of gradients a step keeps").default("0.9"),
+        key("beta2", Number(NonNegative), "In [0, 1): how much of its mean of their squares").default("0.999"),
+        key("epsilon", Number(Positive), "Added to the root of that mean").default("1e-8"),
     },
 };
 
@@ -564,6 +581,8 @@ pub static NOISE: SectionKeys = SectionKeys {
             .of(&["mini-batch"], "only it draws rows"),
         key("temperature", Number(NonNegative), "T: sqrt(2T/eta) N(0, I) on the gradient, Langevin's equation")
             .required("1e-4").of(&["gradient-noise"], "it is that of Langevin's equation"),
+        key("from", Number(NonNegative), "The time at which it is switched on; moved to the nearest step").default("0.0").dense(),
+        key("until", Number(Positive), "The time at which it is switched off").example("50.0").otherwise("the end").dense(),
     },
 };
 
@@ -584,6 +603,8 @@ pub static RUN: SectionKeys = SectionKeys {
             .otherwise("200 linear points"),
         key("rank_tolerance", Number(Share), "Numerical rank counts singular values above this share of the largest").default("1e-3"),
         key("keep_trajectories", Flag, "Also write every trajectory, to trajectories.parquet").default("false"),
+        key("save_weights", Table(&SAVE_WEIGHTS), "Also write the weights at chosen times of chosen trajectories, to weights/")
+            .example("{ times = [0.0, 10.0], trajectories = [0] }").otherwise("those of trajectory 0 at the end").dense(),
         key("common_noise", Flag, "All dynamics see the same noise").default("false"),
         key("reductions", Flag, "false: full width and original basis in plain doubles, slower, for comparison")
             .default("true").exact(),
@@ -602,6 +623,17 @@ pub static SAVE: SectionKeys = SectionKeys {
     keys: keys! {
         key("points", Whole(1, 1_000_000), "How many; each is moved to the nearest step").default("200"),
         key("spacing", Choice(SPACINGS), "\"log\": from the longest step to the end").default("\"linear\""),
+    },
+};
+
+/// `run.save_weights`.
+pub static SAVE_WEIGHTS: SectionKeys = SectionKeys {
+    place: "run.save_weights",
+    path: "run.save_weights",
+    kinds: &[],
+    keys: keys! {
+        key("times", SIZES, "When, by the time axis; each is moved to the nearest step").required("[0.0, 10.0]"),
+        key("trajectories", List(&Whole(0, 1_000_000_000)), "Whose, from 0").default("[0]"),
     },
 };
 
@@ -629,6 +661,11 @@ pub static MEASURE: SectionKeys = SectionKeys {
             .default("0"),
         key("jacobian", Flag, "Singular values of the outputs' derivatives by all parameters, on the probe rows").default("false"),
         key("jacobian_tolerance", Number(Share), "Of its numerical rank").default("1e-4"),
+        key("neurons", Flag, "Sizes of hidden neurons, and how many vanished or are duplicates").default("false"),
+        key("alignment", Flag, "Of linear layers with their linear teacher: leading singular subspaces").default("false"),
+        key("sharpness", Flag, "Largest eigenvalue and trace of the Hessian of the training loss, on up to 512 rows").default("false"),
+        key("trace_probes", Whole(1, 1 << 20), "Vectors of signs that the trace is estimated by; exact for as few parameters")
+            .default("16"),
     },
 };
 
@@ -647,7 +684,7 @@ pub static SWEEP: SectionKeys = SectionKeys {
 };
 
 /// All sections, in the order of the file.
-pub static SECTIONS: [&SectionKeys; 16] = [
+pub static SECTIONS: [&SectionKeys; 18] = [
     &TOP,
     &DATA,
     &COVARIANCE,
@@ -657,10 +694,12 @@ pub static SECTIONS: [&SectionKeys; 16] = [
     &LAW,
     &DYNAMICS,
     &FORCES,
+    &ADAM,
     &SCHEDULE,
     &NOISE,
     &RUN,
     &SAVE,
+    &SAVE_WEIGHTS,
     &FORCE_BALANCE,
     &MEASURE,
     &SWEEP,
@@ -695,7 +734,7 @@ pub const PRECISIONS: &[&str] = &["f64", "f32"];
 /// The values of `engine`.
 pub const ENGINES: &[&str] = &["auto", "dense"];
 /// The values of `input_law`.
-pub const INPUT_LAWS: &[&str] = &["gaussian", "sphere"];
+pub const INPUT_LAWS: &[&str] = &["gaussian", "sphere", "one-hot"];
 /// The values of `spectra`.
 pub const SPECTRA: &[&str] = &["fast", "exact"];
 /// The values of `labels` for CIFAR.

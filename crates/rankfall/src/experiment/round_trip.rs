@@ -234,6 +234,7 @@ fn any_run() -> impl Strategy<Value = RunSpec> {
             save: SavePlan { points, spacing },
             rank_tolerance,
             keep_trajectories: flags.0,
+            save_weights: None,
             common_noise: flags.1,
             reductions: flags.2,
             // A balance needs the reductions and a stochastic flow, which not every draw has.

@@ -23,6 +23,8 @@ pub struct RunSpec {
     pub rank_tolerance: f64,
     /// Also write every trajectory.
     pub keep_trajectories: bool,
+    /// Also write the weights on the way.
+    pub save_weights: Option<SaveWeights>,
     /// All dynamics see the same noise.
     pub common_noise: bool,
     /// Use the exact reductions; without them, full width in the original basis, for comparison.
@@ -31,6 +33,15 @@ pub struct RunSpec {
     pub force_balance: Option<ForceBalanceSpec>,
     /// What is measured besides.
     pub measure: MeasureChoice,
+}
+
+/// Whose weights are written on the way, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SaveWeights {
+    /// By the time axis, rising.
+    pub times: Vec<f64>,
+    /// Rising.
+    pub trajectories: Vec<u64>,
 }
 
 /// How long a run is.
@@ -66,6 +77,14 @@ pub struct MeasureChoice {
     pub jacobian: bool,
     /// Its numerical rank counts σᵢ > tolerance · σ₁.
     pub jacobian_tolerance: f64,
+    /// Whether to measure hidden neurons.
+    pub neurons: bool,
+    /// Whether to measure the alignment with a linear teacher.
+    pub alignment: bool,
+    /// Whether to measure the Hessian.
+    pub sharpness: bool,
+    /// Vectors of signs that its trace is estimated by.
+    pub trace_probes: u64,
 }
 
 impl Default for MeasureChoice {
@@ -78,6 +97,10 @@ impl Default for MeasureChoice {
             probe_rows: 0,
             jacobian: false,
             jacobian_tolerance: 1e-4,
+            neurons: false,
+            alignment: false,
+            sharpness: false,
+            trace_probes: 16,
         }
     }
 }
@@ -116,6 +139,9 @@ pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Inp
         }),
         rank_tolerance: section.number("rank_tolerance")?,
         keep_trajectories: section.flag("keep_trajectories")?,
+        save_weights: section.optional("save_weights", |field| {
+            save_weights(field, section.whole("trajectories")?)
+        })?,
         common_noise: section.flag("common_noise")?,
         reductions: section.flag("reductions")?,
         force_balance: force_balance(section, dynamics)?,
@@ -198,6 +224,31 @@ fn force_balance(
     Ok(Some(spec))
 }
 
+fn save_weights(field: &Field, count: u64) -> Result<SaveWeights, InputProblem> {
+    let section = field.section()?;
+    let mut times = section.required("times")?.numbers()?;
+    times.sort_by(f64::total_cmp);
+    times.dedup();
+    let chosen = section.field("trajectories");
+    let mut trajectories = match &chosen {
+        Some(field) => field.whole_numbers()?,
+        None => vec![0],
+    };
+    trajectories.sort_unstable();
+    trajectories.dedup();
+    match (chosen, trajectories.last()) {
+        (Some(field), Some(last)) if *last >= count => Err(field
+            .problem(format!(
+                "has trajectory {last}, but there are {count}, counted from 0"
+            ))
+            .hint("run.trajectories says how many there are")),
+        _ => Ok(SaveWeights {
+            times,
+            trajectories,
+        }),
+    }
+}
+
 fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {
     let section = field.section()?;
     let measure = MeasureChoice {
@@ -207,6 +258,10 @@ fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {
         probe_rows: section.whole("probe_rows")?,
         jacobian: section.flag("jacobian")?,
         jacobian_tolerance: section.number("jacobian_tolerance")?,
+        neurons: section.flag("neurons")?,
+        alignment: section.flag("alignment")?,
+        sharpness: section.flag("sharpness")?,
+        trace_probes: section.whole("trace_probes")?,
     };
     if measure.jacobian && measure.probe_rows == 0 {
         return Err(section

@@ -86,6 +86,7 @@ fn defaults_are_the_promised_ones() {
         },
         rank_tolerance: 1e-3,
         keep_trajectories: false,
+        save_weights: None,
         common_noise: false,
         reductions: true,
         force_balance: None,
