@@ -354,6 +354,7 @@ fn pick_rows<T: Real>(part: &Part<T>, keep: impl Fn(usize) -> bool) -> Part<T> {
             }
         },
         scales: part.scales.clone(),
+        teacher: part.teacher.clone(),
     }
 }
 
