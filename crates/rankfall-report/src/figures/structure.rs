@@ -11,13 +11,13 @@ const MOST_LAYERS: u32 = 2;
 const SCALARS: [(&str, &str, &str, bool); 4] = [
     (
         "teacher_alignment_inputs",
-        "Map and teacher, side of the inputs",
+        "Map and teacher, inputs",
         "alignment",
         false,
     ),
     (
         "teacher_alignment_outputs",
-        "Map and teacher, side of the outputs",
+        "Map and teacher, outputs",
         "alignment",
         false,
     ),
@@ -52,11 +52,19 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
             plots.push(run.plot(&title, "neurons", &counts, (observable.as_str(), layer), 0));
         }
     }
+    // Where there is one output, everything looks its way.
+    let has_outputs = run.summary.problem.layers.last().is_some_and(|k| *k > 1);
     for layer in [1, layers.saturating_sub(1)] {
-        let title = format!("Share of layer {layer} in the teacher's subspace");
+        if layer > 1 && !has_outputs {
+            continue;
+        }
+        let title = format!("Teacher's share of layer {layer}");
         plots.push(run.plot(&title, "share of |W|²", &plain, ("teacher_share", layer), 0));
     }
     for (observable, title, label, is_log) in SCALARS {
+        if observable == "teacher_alignment_outputs" && !has_outputs {
+            continue;
+        }
         let drawing = if is_log { &positive } else { &plain };
         plots.push(run.plot(title, label, drawing, observable, 0));
     }
@@ -65,7 +73,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
         return None;
     }
     let title = "Neurons, alignment and sharpness";
-    let columns = plots.len().min(3);
+    let columns = crate::figures::style::columns(plots.len());
     Some(Figure {
         name: "structure",
         title: title.into(),

@@ -114,7 +114,8 @@ pub const MATRIX_COMPLETION: Claim = inequality(
     "matrix-completion",
     "Under weight decay label noise takes rank from a completed matrix, and it does not come back",
     "Where label noise was on for a while the map ends with a numerical rank lower by at least 3 than under full \
-         gradients, long after it was switched off, and lower by at least 3 than under that noise without weight decay; \
+         gradients, long after it was switched off, and lower by at least 3 than under that noise without weight decay, \
+         where rank has come back; \
          the loss on all entries is lower by at least a third (0.4 in its logarithm) than under full gradients; \
          mini-batches for a while leave the rank within 1 of that under full gradients.",
     &[

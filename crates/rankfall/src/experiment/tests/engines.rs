@@ -377,6 +377,8 @@ fn copies_read_back_as_they_were() {
         "{ kind = \"gaussian\", samples = 9, inputs = 3, outputs = 2, held_out = 4, teacher_rank = 1 }",
         "{ kind = \"teacher\", samples = 5, input_law = \"sphere\", residual_noise = 0.1, each_trajectory = true, \
          teacher = { layers = [3, 2], bias = true, unit_norm = true, relevant_inputs = 2, init = { kind = \"orthogonal\", gain = 2 } } }",
+        "{ kind = \"teacher\", samples = 6, input_law = \"one-hot\", observed = 0.3, teacher = { layers = [3, 2], \
+         init = { kind = \"gaussian\" } } }",
         "{ kind = \"rows\", x = [[1, 2, 3]], y = [[4, 5]] }",
         "{ kind = \"file\", path = \"a.csv\", targets = [0], one_hot = true, test_path = \"b.csv\" }",
         "{ kind = \"file\", path = \"a.csv\", targets = [0, 1], held_out = 3, standardize = true }",
@@ -394,6 +396,10 @@ fn copies_read_back_as_they_were() {
         "{ kind = \"layers\", weights = [{ signs = 1 }, { uniform = 2 }], biases = [{ constant = -1 }, { gaussian = 3 }] }",
     ];
     let dynamics = [
+        "{ kind = \"label-noise-gradient-descent\", adam = { beta2 = 0.9 }, weight_decay = 0.1, \
+         noise = [{ kind = \"label-noise\", variance = 2, from = 1, until = 3 }] }",
+        "{ kind = \"sgd\", label_noise = 1, noise = [{ kind = \"mini-batch\", batch_size = 3, until = 3 }, \
+         { kind = \"dropout\", probability = 0.5, from = 2 }] }",
         "{ kind = \"gradient-descent\", schedule = { kind = \"piecewise\", steps = [5, 9], factors = [0.5, 0.1], warm_up = 2 } }",
         "{ kind = \"label-noise-gradient-descent\", label_noise = 2, label_noise_distribution = \"rademacher\" }",
         "{ kind = \"sgd\", momentum = 0.9, nesterov = true, weight_decay = 1e-4, sampling = \"epochs\", \
@@ -408,7 +414,8 @@ fn copies_read_back_as_they_were() {
         let mut sets = sets.to_vec();
         sets.extend([
             "network.engine=dense",
-            "run={ steps = 100, measure = { probe_rows = 3, jacobian = true } }",
+            "run={ steps = 100, save_weights = { times = [2.5, 0] }, measure = { probe_rows = 3, jacobian = true, \
+             neurons = true, sharpness = true, trace_probes = 9 } }",
         ]);
         let (experiment, _) = dense(&sets);
         let copy = experiment.resolved_toml();
