@@ -114,7 +114,9 @@ mod tests {
         assert!((inputs - 9.0 / 25.0).abs() < 1e-14);
         assert!((outputs - 144.0 / 169.0).abs() < 1e-14);
         let shares = teacher.shares(&network, &[3.0_f64, 4.0, 0.0, 5.0, 12.0]);
-        assert!((shares[0] - 9.0 / 25.0).abs() < 1e-14 && (shares[1] - 144.0 / 169.0).abs() < 1e-14);
+        assert!(
+            (shares[0] - 9.0 / 25.0).abs() < 1e-14 && (shares[1] - 144.0 / 169.0).abs() < 1e-14
+        );
         assert!(TeacherSubspaces::of(&[0.0; 6], 3).is_none());
     }
 

@@ -38,12 +38,7 @@ pub struct Hessian<'a> {
 
 impl<'a> Hessian<'a> {
     /// At `parameters`, on all rows of `data`, which must fit the network and the loss.
-    pub fn new(
-        network: &'a Network,
-        loss: Loss,
-        data: Dataset<f64>,
-        parameters: Vec<f64>,
-    ) -> Self {
+    pub fn new(network: &'a Network, loss: Loss, data: Dataset<f64>, parameters: Vec<f64>) -> Self {
         let layers = network.layers();
         let (mut arguments, mut inputs) = (Vec::new(), vec![data.x().to_vec()]);
         for layer in layers {
@@ -67,7 +62,9 @@ impl<'a> Hessian<'a> {
                 let mut back = vec![0.0; data.rows() * layer.inputs];
                 pull_back(layer, &parameters, &deltas[index], &mut back);
                 delta = back.clone();
-                layers[below].activation.chain(&arguments[below], &mut delta);
+                layers[below]
+                    .activation
+                    .chain(&arguments[below], &mut delta);
                 pulled[index] = back;
             }
         }
@@ -108,7 +105,12 @@ impl<'a> Hessian<'a> {
             let activation = layers[below].activation;
             let mut r_input = tangents[below].clone();
             activation.chain(z, &mut r_input);
-            layer_gradient(&self.unbiased[index], &r_input, &self.deltas[index], &mut other);
+            layer_gradient(
+                &self.unbiased[index],
+                &r_input,
+                &self.deltas[index],
+                &mut other,
+            );
             for place in layer.weights.clone() {
                 product[place] += other[place];
             }
@@ -166,7 +168,9 @@ impl<'a> Hessian<'a> {
             for _ in 0..2 {
                 for known in &basis {
                     let share = dot(known, &next);
-                    next.iter_mut().zip(known).for_each(|(v, k)| *v -= share * k);
+                    next.iter_mut()
+                        .zip(known)
+                        .for_each(|(v, k)| *v -= share * k);
                 }
             }
             let before = largest;
@@ -289,30 +293,66 @@ mod tests {
         let rows = 9;
         let one_hot = [0.0, 1.0, 1.0, 0.0].repeat(5)[..2 * rows].to_vec();
         let mut half_observed = normals(2 * rows, 3);
-        half_observed.iter_mut().step_by(3).for_each(|y| *y = f64::NAN);
+        half_observed
+            .iter_mut()
+            .step_by(3)
+            .for_each(|y| *y = f64::NAN);
         let values = |values: Vec<f64>| Targets::Values { columns: 2, values };
         let classes = Targets::Classes([0, 1, 1].repeat(3));
         let squared = (Loss::Squared, values(normals(2 * rows, 1)));
         let mut cases = vec![
-            (Loss::Squared, values(half_observed), Activation::Tanh, Architecture::Dense),
-            (Loss::Logistic, values(one_hot), Activation::Sigmoid, Architecture::Dense),
-            (Loss::SoftmaxCrossEntropy, classes, Activation::Gelu, Architecture::Dense),
-            (squared.0, squared.1.clone(), Activation::Linear, Architecture::DiagonalLinear),
+            (
+                Loss::Squared,
+                values(half_observed),
+                Activation::Tanh,
+                Architecture::Dense,
+            ),
+            (
+                Loss::Logistic,
+                values(one_hot),
+                Activation::Sigmoid,
+                Architecture::Dense,
+            ),
+            (
+                Loss::SoftmaxCrossEntropy,
+                classes,
+                Activation::Gelu,
+                Architecture::Dense,
+            ),
+            (
+                squared.0,
+                squared.1.clone(),
+                Activation::Linear,
+                Architecture::DiagonalLinear,
+            ),
         ];
         for activation in Activation::ALL {
-            cases.push((squared.0, squared.1.clone(), activation, Architecture::Dense));
+            cases.push((
+                squared.0,
+                squared.1.clone(),
+                activation,
+                Architecture::Dense,
+            ));
         }
         for (loss, targets, activation, kind) in cases {
             let hidden = if kind == Architecture::Dense { 4 } else { 3 };
             let network = network(&[3, hidden, hidden, 2], activation, kind);
-            let mut data = Dataset::new(3, normals(3 * rows, 0), values(vec![0.0; 2 * rows])).expect("sound");
+            let mut data =
+                Dataset::new(3, normals(3 * rows, 0), values(vec![0.0; 2 * rows])).expect("sound");
             *data.parts_mut().1 = targets;
             let weights = normals(network.parameters(), 2);
             let gradient = |weights: &[f64]| {
                 let mut workspace = Workspace::new(&network);
                 let mut gradient = vec![0.0; weights.len()];
                 workspace.forward(&network, weights, data.x());
-                workspace.backward(&network, weights, data.x(), loss, data.targets(), &mut gradient);
+                workspace.backward(
+                    &network,
+                    weights,
+                    data.x(),
+                    loss,
+                    data.targets(),
+                    &mut gradient,
+                );
                 gradient
             };
             let hessian = Hessian::new(&network, loss, data.clone(), weights.clone());
@@ -331,22 +371,36 @@ mod tests {
                 for ((ahead, behind), exact) in moved(h).iter().zip(&moved(-h)).zip(&column) {
                     let difference = (ahead - behind) / (2.0 * h);
                     let error = (difference - exact).abs();
-                    assert!(error < 1e-7 * (1.0 + exact.abs()), "{loss:?} {activation:?}: {difference} {exact}");
+                    assert!(
+                        error < 1e-7 * (1.0 + exact.abs()),
+                        "{loss:?} {activation:?}: {difference} {exact}"
+                    );
                 }
                 matrix.extend(column);
             }
             let all = eigenvalues(&matrix, size, Instructions::best()).expect("finite");
             let (largest, found) = (all[0], hessian.largest_eigenvalue());
-            assert!((found - largest).abs() < 1e-6 * largest, "{loss:?} {activation:?}: {found} {largest}");
+            assert!(
+                (found - largest).abs() < 1e-6 * largest,
+                "{loss:?} {activation:?}: {found} {largest}"
+            );
             let trace: f64 = all.iter().sum();
             let exact = hessian.trace(size as u64, 1);
             assert!((exact - trace).abs() < 1e-9 * (1.0 + trace.abs()));
             // Hutchinson's mean within five of its standard errors.
             let probes = 24;
-            let off: f64 = matrix.iter().enumerate().filter(|(i, _)| i / size != i % size).map(|(_, h)| h * h).sum();
+            let off: f64 = matrix
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| i / size != i % size)
+                .map(|(_, h)| h * h)
+                .sum();
             let error = (2.0 * off / probes as f64).sqrt();
             let estimate = hessian.trace(probes, 1);
-            assert!(error > 0.0 && (estimate - trace).abs() < 5.0 * error, "{estimate} {trace} {error}");
+            assert!(
+                error > 0.0 && (estimate - trace).abs() < 5.0 * error,
+                "{estimate} {trace} {error}"
+            );
         }
     }
 

@@ -134,7 +134,9 @@ impl MeasureSpec {
             return Err(MeasureError::NoNeurons);
         }
         if self.alignment {
-            let known = data.linear_teacher().is_some_and(|map| map.iter().any(|v| *v != 0.0));
+            let known = data
+                .linear_teacher()
+                .is_some_and(|map| map.iter().any(|v| *v != 0.0));
             if !known || !plan.network.is_product() {
                 return Err(MeasureError::NoTeacher);
             }

@@ -121,7 +121,10 @@ mod tests {
         for (size, expected) in sizes.iter().zip([20.0, 7.0, 5.0, 5.0, 1e-3]) {
             assert!((size - expected).abs() < 1e-12, "{sizes:?}");
         }
-        assert_eq!((found.vanished, found.duplicates, found.distinct()), (1, 1, 3));
+        assert_eq!(
+            (found.vanished, found.duplicates, found.distinct()),
+            (1, 1, 3)
+        );
         let odd = neurons(Activation::Tanh);
         assert_eq!((odd.vanished, odd.duplicates, odd.distinct()), (1, 2, 2));
     }

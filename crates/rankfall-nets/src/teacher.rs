@@ -174,7 +174,13 @@ fn linear_map(network: &Network, weights: &[f64]) -> Option<Vec<f64>> {
     for layer in others {
         let mut next = vec![0.0; first.inputs * layer.outputs];
         let sizes = [first.inputs, layer.inputs, layer.outputs];
-        multiply(&mut next, Into::Replace, &map, &weights[layer.weights.clone()], sizes);
+        multiply(
+            &mut next,
+            Into::Replace,
+            &map,
+            &weights[layer.weights.clone()],
+            sizes,
+        );
         map = next;
     }
     Some(map)

@@ -276,7 +276,11 @@ fn notes(one: &DynamicsSummary) -> String {
             ),
             (None, nesterov) => format!(
                 "{} μ = {}",
-                if nesterov { "Nesterov momentum" } else { "Momentum" },
+                if nesterov {
+                    "Nesterov momentum"
+                } else {
+                    "Momentum"
+                },
                 compact(optimizer.momentum, 4)
             ),
         };
@@ -284,7 +288,11 @@ fn notes(one: &DynamicsSummary) -> String {
             items,
             "<li>{kind}, weight decay λ = {}; ν is that of its steps without {}.</li>",
             compact(optimizer.weight_decay, 4),
-            if optimizer.adam.is_some() { "Adam" } else { "momentum" },
+            if optimizer.adam.is_some() {
+                "Adam"
+            } else {
+                "momentum"
+            },
         );
     }
     if !one.quantiles.is_empty() {

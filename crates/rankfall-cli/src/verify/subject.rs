@@ -86,7 +86,9 @@ fn network(experiment: &mut DenseExperiment) -> Result<NetworkSetting, Failure> 
     let wrong = |error: String| Failure::input(format!("{}: {error}", quoted(&experiment.name)));
     let training = &known.ensembles[0].training;
     if training.masked {
-        return Err(wrong("there are no claims about targets of which some are not observed".into()));
+        return Err(wrong(
+            "there are no claims about targets of which some are not observed".into(),
+        ));
     }
     let plan = TrainingPlan::new(training).map_err(|error| wrong(error.to_string()))?;
     let data = first_training(source, &plan)

@@ -345,7 +345,8 @@ fn of_training(error: &TrainingError, index: usize) -> Failure {
         TrainingError::Noise(_) => format!("dynamics.{index}.noise"),
         TrainingError::Optimizer(_)
         | TrainingError::Adam(_)
-        | TrainingError::StepSize(_) | TrainingError::Steps(_) => {
+        | TrainingError::StepSize(_)
+        | TrainingError::Steps(_) => {
             format!("dynamics.{index}")
         }
     };

@@ -245,8 +245,14 @@ fn schedule_words(schedule: &RateSchedule) -> String {
 fn hours_words(hours: Option<&NoiseHours>) -> String {
     match hours {
         None => String::new(),
-        Some(NoiseHours { from, until: None, .. }) => format!(" from t = {from} on"),
-        Some(NoiseHours { from, until: Some(until), .. }) => {
+        Some(NoiseHours {
+            from, until: None, ..
+        }) => format!(" from t = {from} on"),
+        Some(NoiseHours {
+            from,
+            until: Some(until),
+            ..
+        }) => {
             format!(" from t = {from} until {until}")
         }
     }

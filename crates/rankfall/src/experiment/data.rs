@@ -213,7 +213,8 @@ pub struct GramData {
 }
 
 /// The values of [`super::keys::INPUT_LAWS`].
-pub(super) const INPUT_LAWS: [InputLaw; 3] = [InputLaw::Gaussian, InputLaw::Sphere, InputLaw::OneHot];
+pub(super) const INPUT_LAWS: [InputLaw; 3] =
+    [InputLaw::Gaussian, InputLaw::Sphere, InputLaw::OneHot];
 /// The values of [`super::keys::CIFAR_LABELS`].
 pub(super) const CIFAR_LABELS: [CifarLabels; 3] =
     [CifarLabels::Ten, CifarLabels::Coarse, CifarLabels::Fine];

@@ -205,10 +205,7 @@ fn adam(section: &Section, optimizer: &Optimizer) -> Result<Option<Adam>, InputP
 }
 
 /// Everything random, and when: the short keys first, then the list.
-fn noise(
-    section: &Section,
-    kind: &str,
-) -> Result<(Vec<Noise>, Vec<NoiseHours>), InputProblem> {
+fn noise(section: &Section, kind: &str) -> Result<(Vec<Noise>, Vec<NoiseHours>), InputProblem> {
     let listed: Vec<(Field, Noise)> = match section.field("noise") {
         None => Vec::new(),
         Some(field) => field

@@ -447,7 +447,10 @@ fn exact_descent(
     }
     if let Some(hours) = one.hours.first() {
         let why = format!("a noise of {label} is switched on or off");
-        let shown = format!("[{}]", resolved::noise(&one.noise[hours.noise], Some(hours)));
+        let shown = format!(
+            "[{}]",
+            resolved::noise(&one.noise[hours.noise], Some(hours))
+        );
         obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
     }
     let (mut batches, mut labels) = (None, None);

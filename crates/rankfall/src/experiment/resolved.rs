@@ -9,7 +9,9 @@ use super::dynamics::{DynamicsSpec, INTEGRATORS};
 use super::exact_dynamics::ExactDynamics;
 use super::keys;
 use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
-use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS, SaveWeights};
+use super::run::{
+    ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS, SaveWeights,
+};
 use super::spec::Experiment;
 use rankfall_core::model::dynamics::{ForceScales, Kind};
 use rankfall_nets::activation::Activation;
