@@ -191,8 +191,18 @@ fn weights_on_the_way_are_written_and_start_another_run() {
         values(&final_weights, "dynamics.1.layers.0.weight"),
         values(&last, "layers.0.weight")
     );
-    let from = format!("network.init={{ kind = \"file\", path = \"whole/{}\" }}", name(1, 0, 2));
-    let still = ["--set", &from, "--set", "dynamics.0.step_size=1e-300", "--out", "on"];
+    let from = format!(
+        "network.init={{ kind = \"file\", path = \"whole/{}\" }}",
+        name(1, 0, 2)
+    );
+    let still = [
+        "--set",
+        &from,
+        "--set",
+        "dynamics.0.step_size=1e-300",
+        "--out",
+        "on",
+    ];
     run(&still);
     let on = place.bytes("on/final.safetensors");
     assert_eq!(

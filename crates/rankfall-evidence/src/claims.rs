@@ -76,7 +76,6 @@ pub static ALL: &[Claim] = &[
     gallery::field::LABEL_NOISE_IN_PHASES,
     gallery::field::COLLAPSING_NEURONS,
     gallery::field::RANK_AND_WEIGHT_DECAY,
-    gallery::field::SMALL_BATCHES,
     gallery::field::MATRIX_COMPLETION,
     gallery::classes::FASHION,
     drift::TWO_LAYER_LINEAR,

