@@ -1,6 +1,6 @@
 //! What a finished dynamics leaves: its part of every file of results.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, number_text};
 use crate::grid::Grid;
 use crate::run_folder::weights::Tensor;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
@@ -36,7 +36,10 @@ impl Snapshot {
     /// The name of its file, for the dynamics at this place.
     pub fn file(&self, dynamics: usize) -> String {
         let (trajectory, time) = (self.trajectory, self.time);
-        format!("dynamics-{dynamics}-trajectory-{trajectory}-time-{time}.safetensors")
+        format!(
+            "dynamics-{dynamics}-trajectory-{trajectory}-time-{}.safetensors",
+            number_text(time)
+        )
     }
 }
 

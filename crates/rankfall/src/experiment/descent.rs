@@ -273,11 +273,6 @@ pub(super) fn label_noise(section: &Section, kind: &str) -> Result<f64, InputPro
     let twin = match kind {
         "gradient-flow" => "stochastic-gradient-flow",
         "gradient-descent" => "label-noise-gradient-descent",
-        "slow-flow" if variance == 0.0 => {
-            return Err(section
-                .problem("a slow flow must have `label_noise` above 0: noise is all that moves it")
-                .hint("label_noise = 2.0, as beside it"));
-        }
         _ => return Ok(variance),
     };
     match section.field("label_noise") {

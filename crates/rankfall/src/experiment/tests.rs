@@ -129,12 +129,12 @@ fn keys_that_do_not_apply_say_where_they_belong() {
         (
             "gradient-descent",
             "batch_size=2",
-            "only to stochastic-gradient-flow and sgd",
+            "only to stochastic-gradient-flow, slow-flow and sgd",
         ),
         (
             "gradient-flow",
             "batch_size=2",
-            "only to stochastic-gradient-flow and sgd",
+            "only to stochastic-gradient-flow, slow-flow and sgd",
         ),
         ("stochastic-gradient-flow", "sampling=epochs", "only to sgd"),
         (

@@ -70,7 +70,7 @@ fn two_linear_layers_go_to_the_exact_engine() {
         ("network.bias=true", "but for network.bias = true"),
         (
             "network.loss=logistic",
-            "but for network.loss = \"logistic\"",
+            "is not among the noises that the exact engine has with classes",
         ),
         (
             "network.precision=f32",
@@ -314,7 +314,7 @@ fn what_is_for_one_engine_is_refused_beside_what_is_for_the_other() {
             &[flow, "network.activation=relu"],
             &[
                 "`dynamics.0.kind` is \"stochastic-gradient-flow\"",
-                "two linear layers with squared loss",
+                "two linear layers",
                 "its layers are not linear (network.activation = \"relu\")",
                 "small step_size",
             ],
