@@ -161,6 +161,7 @@ pub mod finished;
 pub mod given_weights;
 pub mod grid;
 pub mod in_memory;
+pub mod inspection;
 pub mod merge;
 pub mod options;
 pub mod part;
