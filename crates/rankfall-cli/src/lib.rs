@@ -4,6 +4,7 @@
 pub mod arguments;
 mod commands;
 mod data_sets;
+mod inspect;
 mod interruption;
 mod predict;
 mod progress;
@@ -57,6 +58,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Sweep(arguments) => commands::sweep(&arguments),
         Command::Merge(arguments) => commands::merge(&arguments),
         Command::Plot(arguments) => commands::plot(&arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Data => print(&data_sets::list()),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
     }

@@ -162,6 +162,7 @@ pub mod forecast;
 pub mod given_weights;
 pub mod grid;
 pub mod in_memory;
+pub mod inspection;
 pub mod merge;
 pub mod options;
 pub mod part;
