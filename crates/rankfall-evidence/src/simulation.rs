@@ -158,6 +158,7 @@ impl Bench<'_> {
             keep_trajectories: true,
             reductions: simulation.reductions,
             force_balance: None,
+            account: None,
             own_observables: Vec::new(),
         };
         let outcome = spec.run(

@@ -9,4 +9,4 @@ pub mod stability;
 pub mod time_step;
 
 pub use decay::{NoClosedForm, decay_rates, surviving_singular_values};
-pub use determinant::{determinant_law, determinant_law_applies};
+pub use determinant::{account_applies, determinant_law, determinant_law_applies};

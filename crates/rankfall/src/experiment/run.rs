@@ -2,10 +2,12 @@
 
 use super::document::{InputProblem, Value};
 use super::dynamics::DynamicsSpec;
+use super::keys::ACCOUNTS;
 use super::section::{Field, Section};
 use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
-use rankfall_core::model::dynamics::Kind;
+use rankfall_core::measure::account::AccountGrid;
+use rankfall_core::model::dynamics::{Kind, Sampling};
 use rankfall_nets::spectra::Method;
 
 /// How long an experiment runs, how many trajectories, and what is measured and saved.
@@ -29,6 +31,8 @@ pub struct RunSpec {
     pub reductions: bool,
     /// Weigh the forces on the eigenvalues along stochastic gradient flows.
     pub force_balance: Option<ForceBalanceSpec>,
+    /// Account for log det along descents.
+    pub account: AccountSpec,
     /// What is measured besides.
     pub measure: MeasureChoice,
 }
@@ -49,6 +53,17 @@ pub enum Length {
 pub struct ForceBalanceSpec {
     /// Steps between two points of its grid; none leaves the choice to the run.
     pub stride: Option<u64>,
+}
+
+/// Whether and where the fall of log det is accounted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountSpec {
+    /// Not.
+    Off,
+    /// On a grid with at most so many steps between two points; none leaves the choice to the run.
+    Grid(Option<u64>),
+    /// At every step.
+    Exact,
 }
 
 /// What is measured at a save.
@@ -85,6 +100,31 @@ impl Default for MeasureChoice {
 /// Points of the grid of a force balance where its stride is not given.
 const BALANCE_POINTS: u64 = 10_000;
 
+/// Steps between two points of an account where that is not given: of one that draws a gradient at a point, and
+/// of one that draws several.
+const ACCOUNT_STRIDES: [u64; 2] = [32, 128];
+
+impl AccountSpec {
+    /// At which steps of these dynamics.
+    pub fn grid_for(self, kind: &Kind) -> Option<AccountGrid> {
+        let goes_through_rows = matches!(
+            kind,
+            Kind::StochasticGradientDescent {
+                sampling: Sampling::Epochs | Sampling::Sequential,
+                ..
+            }
+        );
+        match self {
+            Self::Off => None,
+            Self::Exact => Some(AccountGrid::EveryStep),
+            Self::Grid(stride) => {
+                let own = ACCOUNT_STRIDES[usize::from(goes_through_rows)];
+                Some(AccountGrid::Stride(stride.unwrap_or(own)))
+            }
+        }
+    }
+}
+
 impl ForceBalanceSpec {
     /// Steps between two points for a run of this many steps.
     pub fn stride_for(&self, steps: u64) -> u64 {
@@ -119,6 +159,7 @@ pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Inp
         common_noise: section.flag("common_noise")?,
         reductions: section.flag("reductions")?,
         force_balance: force_balance(section, dynamics)?,
+        account: account(section)?,
         measure: section.optional("measure", measure)?.unwrap_or_default(),
     })
 }
@@ -196,6 +237,31 @@ fn force_balance(
             .hint("add [[dynamics]] with kind = \"stochastic-gradient-flow\""));
     }
     Ok(Some(spec))
+}
+
+fn account(section: &Section) -> Result<AccountSpec, InputProblem> {
+    let Some(field) = section.field("account") else {
+        return Ok(AccountSpec::Grid(None));
+    };
+    let spec = match &field.node.value {
+        Value::Flag(false) => return Ok(AccountSpec::Off),
+        Value::Flag(true) => return Ok(AccountSpec::Grid(None)),
+        Value::Text(text) if text == ACCOUNTS[0] => AccountSpec::Exact,
+        Value::Table(_) => AccountSpec::Grid(field.section()?.optional("stride", Field::whole)?),
+        _ => {
+            let hint =
+                "write account = \"exact\" for every step, or { stride = 10 } for every tenth";
+            return Err(field
+                .wrong_type("true, false, \"exact\" or a table")
+                .hint(hint));
+        }
+    };
+    if !section.flag("reductions")? {
+        return Err(field
+            .problem("needs the reductions, and run.reductions is false")
+            .hint("leave one of them out"));
+    }
+    Ok(spec)
 }
 
 fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {
