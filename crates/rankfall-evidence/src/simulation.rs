@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError};
+use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::network::{Initialisation, Weights};
@@ -28,6 +29,8 @@ pub struct Simulation {
     pub save_steps: Vec<u64>,
     /// Whether to use the exact reductions.
     pub reductions: bool,
+    /// At which steps log det M is accounted for, if it is.
+    pub account: Option<AccountGrid>,
 }
 
 /// What an ensemble left.
@@ -66,6 +69,7 @@ impl Simulation {
             trajectories,
             save_steps,
             reductions: true,
+            account: None,
         }
     }
 
@@ -73,6 +77,13 @@ impl Simulation {
     #[must_use]
     pub fn stream(mut self, stream: u32) -> Self {
         self.stream = stream;
+        self
+    }
+
+    /// With an account of log det M.
+    #[must_use]
+    pub fn accounted(mut self, grid: AccountGrid) -> Self {
+        self.account = Some(grid);
         self
     }
 
@@ -158,7 +169,7 @@ impl Bench<'_> {
             keep_trajectories: true,
             reductions: simulation.reductions,
             force_balance: None,
-            account: None,
+            account: simulation.account,
             own_observables: Vec::new(),
         };
         let outcome = spec.run(

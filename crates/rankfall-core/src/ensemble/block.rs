@@ -8,7 +8,7 @@ use crate::ensemble::own::Snapshot;
 use crate::ensemble::spec::EnsembleSpec;
 use crate::ensemble::statistics::{BlockSamples, Divergence, StopReason};
 use crate::measure::account::mean::StepMean;
-use crate::measure::account::{Account, AccountWork};
+use crate::measure::account::{Account, AccountGrid, AccountWork};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
 use crate::measure::observe::{Observer, Readings};
 use crate::model::network::{Start, Weights};
@@ -117,7 +117,13 @@ impl<'a, const N: usize> Block<'a, N> {
         let account = spec
             .account_grid(initial.factor.columns() == p + k)
             .and_then(|grid| {
-                let mean = StepMean::new(&spec.dynamics, &lanes, &problem, &streams)?;
+                let mean = StepMean::new(
+                    &spec.dynamics,
+                    grid == AccountGrid::EveryStep,
+                    &lanes,
+                    &problem,
+                    &streams,
+                )?;
                 Some(AccountWork::new(mean, grid))
             });
         let mut engine = match stepper {

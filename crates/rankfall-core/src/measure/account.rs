@@ -9,6 +9,7 @@
 //!
 //! A save looks at the account without adding a point, so that the grid is the same whenever it is looked at.
 
+pub mod label_law;
 pub mod mean;
 pub mod step_log_det;
 
@@ -120,6 +121,7 @@ impl<const N: usize> Account<N> {
         while state.step < end {
             match work.grid {
                 AccountGrid::EveryStep => {
+                    work.mean.take_orders_of(stepper.increments());
                     let parts = self.look(work, state, problem);
                     let fixed = work.mean.fixed(state.step);
                     stepper.advance(state, problem, 1);
@@ -129,6 +131,7 @@ impl<const N: usize> Account<N> {
                 AccountGrid::Stride(stride) => {
                     let next = self.next_point(stride);
                     if next == state.step {
+                        work.mean.take_orders_of(stepper.increments());
                         let parts = self.look(work, state, problem);
                         self.add_point(Point { step: next, parts });
                     } else {

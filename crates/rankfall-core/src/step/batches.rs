@@ -90,6 +90,24 @@ impl Batches {
         }
     }
 
+    /// The rows from which the batch of `step` is drawn, given all batches before it; false, and none in
+    /// `out`, where those are all of them.
+    pub fn pool(&mut self, step: u64, out: &mut Vec<u32>) -> bool {
+        out.clear();
+        match self.sampling {
+            Sampling::WithReplacement | Sampling::WithoutReplacement => false,
+            Sampling::Epochs => {
+                let first = self.left_of_epoch(step);
+                out.extend_from_slice(&self.order[first..]);
+                true
+            }
+            Sampling::Sequential => {
+                self.choose(step, out);
+                true
+            }
+        }
+    }
+
     /// Rows that the batch of `step` might have had instead, given all batches before it: number `number` of
     /// the stream of `other`. With the chances that the batch itself had, and independent of it; the batch
     /// itself where it was certain.
@@ -116,6 +134,15 @@ impl Batches {
                 }
             }
             Sampling::Sequential => self.choose(step, out),
+        }
+    }
+
+    /// Takes over the order of an epoch from batches of the same rows, seed and trajectory, so that it need not be
+    /// shuffled again.
+    pub fn take_order_of(&mut self, other: &Self) {
+        if self.epoch != other.epoch && other.epoch.is_some() {
+            self.epoch = other.epoch;
+            self.order.copy_from_slice(&other.order);
         }
     }
 

@@ -292,6 +292,15 @@ impl<const N: usize> Increment<N> {
         })
     }
 
+    /// Takes over the orders of epochs from the increments that move the same trajectories.
+    pub fn take_orders_of(&mut self, moving: &Self) {
+        if let (Self::MiniBatch(own), Self::MiniBatch(moving)) = (self, moving) {
+            for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
+                batches.take_order_of(moving);
+            }
+        }
+    }
+
     /// Writes ΔG of the state's next step into `out`, and returns its squared Frobenius norm.
     #[inline(always)]
     pub fn fill(

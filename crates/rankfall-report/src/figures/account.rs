@@ -61,10 +61,17 @@ const PARTS: [Part; 5] = [
     ),
 ];
 
-/// The pen of what was measured.
+/// The pen of what was measured: wide and pale, so that the dashes of the parts together show on it.
 const MEASURED: Stroke = Stroke {
+    color: Color::Muted,
+    width: 5.0,
+    dash: Dash::Solid,
+};
+
+/// The pen of what is left.
+const REST: Stroke = Stroke {
     color: Color::Ink,
-    width: 2.6,
+    width: 2.2,
     dash: Dash::Solid,
 };
 
@@ -114,7 +121,7 @@ fn scene(
     }
     legend.push(LegendEntry {
         bands: vec![(Color::Muted, ERRORS)],
-        ..LegendEntry::line("what is left, ± 2 standard errors", MEASURED)
+        ..LegendEntry::line("what is left, ± 2 standard errors", REST)
     });
     let left_out = match left_out {
         0 => String::new(),
@@ -198,14 +205,7 @@ fn stack(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSummary) -
     for (values, stroke) in [(change, MEASURED), (together, LAW)] {
         plot.lines.push(Line {
             places: drawing.places(times, &values),
-            stroke: match stroke.color {
-                // On the measured line, where both are one, the dashes must show.
-                Color::Ink if stroke == LAW => Stroke {
-                    color: Color::Paper,
-                    ..LAW
-                },
-                _ => stroke,
-            },
+            stroke,
             end_label: None,
         });
     }
@@ -215,11 +215,7 @@ fn stack(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSummary) -
 /// The mean of the martingale with two standard errors.
 fn what_is_left(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSummary) -> Plot {
     let side = Side::new(Scale::Linear, "measured less the parts (nats)");
-    let mut plot = Plot::new(
-        format!("What is left: {}", name(one)),
-        run.time.side(),
-        side,
-    );
+    let mut plot = Plot::new("What is left", run.time.side(), side);
     let Some(curve) = part_of(run, one, LEFT) else {
         return plot;
     };
@@ -243,7 +239,7 @@ fn what_is_left(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSum
     });
     plot.lines.push(Line {
         places: drawing.places(&curve.times, &curve.mean),
-        stroke: MEASURED,
+        stroke: REST,
         end_label: None,
     });
     plot

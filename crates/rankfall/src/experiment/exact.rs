@@ -202,7 +202,7 @@ impl ExactExperiment {
                 let steps = save_steps.last().copied().unwrap_or(0);
                 balance.stride_for(steps)
             }),
-            account: run.account.grid_for(&spec.dynamics.kind),
+            account: run.account.grid(),
             own_observables: Vec::new(),
         }
     }

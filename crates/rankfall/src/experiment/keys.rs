@@ -617,7 +617,7 @@ pub static ACCOUNT: SectionKeys = SectionKeys {
     kinds: &[],
     keys: keys! {
         key("stride", Whole(1, u64::MAX), "Steps between two points of its grid, once the first 32 strides are over")
-            .example("10").otherwise("such that it takes a few percent of the time"),
+            .example("10").otherwise("64"),
     },
 };
 

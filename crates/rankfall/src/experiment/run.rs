@@ -7,7 +7,7 @@ use super::section::{Field, Section};
 use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
 use rankfall_core::measure::account::AccountGrid;
-use rankfall_core::model::dynamics::{Kind, Sampling};
+use rankfall_core::model::dynamics::Kind;
 use rankfall_nets::spectra::Method;
 
 /// How long an experiment runs, how many trajectories, and what is measured and saved.
@@ -100,27 +100,16 @@ impl Default for MeasureChoice {
 /// Points of the grid of a force balance where its stride is not given.
 const BALANCE_POINTS: u64 = 10_000;
 
-/// Steps between two points of an account where that is not given: of one that draws a gradient at a point, and
-/// of one that draws several.
-const ACCOUNT_STRIDES: [u64; 2] = [32, 128];
+/// Steps between two points of an account where that is not given.
+const ACCOUNT_STRIDE: u64 = 64;
 
 impl AccountSpec {
-    /// At which steps of these dynamics.
-    pub fn grid_for(self, kind: &Kind) -> Option<AccountGrid> {
-        let goes_through_rows = matches!(
-            kind,
-            Kind::StochasticGradientDescent {
-                sampling: Sampling::Epochs | Sampling::Sequential,
-                ..
-            }
-        );
+    /// At which steps.
+    pub fn grid(self) -> Option<AccountGrid> {
         match self {
             Self::Off => None,
             Self::Exact => Some(AccountGrid::EveryStep),
-            Self::Grid(stride) => {
-                let own = ACCOUNT_STRIDES[usize::from(goes_through_rows)];
-                Some(AccountGrid::Stride(stride.unwrap_or(own)))
-            }
+            Self::Grid(stride) => Some(AccountGrid::Stride(stride.unwrap_or(ACCOUNT_STRIDE))),
         }
     }
 }

@@ -11,14 +11,17 @@
 //! **How each part is had.** |A|² and the label part in closed form; the rows' part from moments of the rows where
 //! every batch is drawn from all of them. Where it is not (epochs), and for the part of higher orders, by gradients
 //! that the step might have had instead, drawn from streams of their own: their mean is the conditional mean,
-//! however large the residuals are, and no expansion is used. What they scatter about it is a martingale too:
+//! however large the residuals are, and no expansion is used. Where every step is accounted for, steps on single rows
+//! have the mean itself: over the rows, and over the law of each one's label noise ([`label_law`](crate::measure::account::label_law)). What gradients
+//! that are drawn scatter about their mean is a martingale too:
 //! it adds to the noise of the account what the steps themselves have in higher orders, and no bias.
 
 use crate::kernels::scalar_products::{dot, sum_of_squares};
+use crate::measure::account::label_law::{MOST_SIGNS, excess};
 use crate::measure::account::step_log_det::StepLogDet;
-use crate::model::dynamics::{Dynamics, Kind, Sampling};
+use crate::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use crate::model::problem::Problem;
-use crate::model::row_moments::RowMoments;
+use crate::model::row_moments::{RowMoments, Rows};
 use crate::random::normals::Streams;
 use crate::random::philox::Purpose;
 use crate::simd::instructions::{Instructions, LaneWork};
@@ -56,6 +59,8 @@ pub struct StepMean<const N: usize> {
     trajectories: Words<N>,
     instructions: Instructions,
     log_det: StepLogDet<N>,
+    /// Steps on single rows, where every mean is taken over all of them.
+    single: Option<SingleRows>,
     gradient: LaneVec<N>,
     scratch: LaneVec<N>,
 }
@@ -84,9 +89,11 @@ struct LaneMoments<const N: usize> {
 }
 
 impl<const N: usize> StepMean<N> {
-    /// None for flows, and with momentum, under which a step is not from the left of Θ alone.
+    /// None for flows, and with momentum, under which a step is not from the left of Θ alone. `exact` asks for means
+    /// over all rows and the law of the label noise where steps are on single rows.
     pub fn new(
         dynamics: &Dynamics,
+        exact: bool,
         problems: &[impl AsRef<Problem>; N],
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
@@ -117,9 +124,17 @@ impl<const N: usize> StepMean<N> {
             trajectories: streams.trajectories,
             instructions: streams.instructions,
             log_det: StepLogDet::new(p, k),
+            single: exact
+                .then(|| SingleRows::new(dynamics, problem, streams))
+                .flatten(),
             gradient: LaneVec::zeros(p * k),
             scratch: LaneVec::zeros(p * k),
         })
+    }
+
+    /// Takes over what is known of epochs from the increments that move the same trajectories.
+    pub fn take_orders_of(&mut self, moving: &Increment<N>) {
+        self.other.take_orders_of(moving);
     }
 
     /// Steps after which every row had its turn, where batches go through the rows; 1 where they do not.
@@ -184,6 +199,13 @@ impl<const N: usize> StepMean<N> {
         let rate = Lanes::splat(-2.0 * self.step_size * self.step_size);
         let full = rate * full_square;
         let labels = self.labels(state.step);
+        if let Some(single) = &mut self.single {
+            state.product(problem, &mut self.gradient);
+            let [square, excess] =
+                single.means(problem, &self.gradient, state.step, self.step_size);
+            let rows = Lanes::splat(-2.0) * square - full - labels;
+            return [full, rows, excess + excess];
+        }
         let (mut square, mut higher) = (Lanes::ZERO, Lanes::ZERO);
         for draw in 0..self.draws {
             let number = point * self.draws + draw;
@@ -206,6 +228,103 @@ impl<const N: usize> StepMean<N> {
             }
         };
         [full, rows, higher * share]
+    }
+}
+
+/// Means over the rows from which single ones are drawn, and over the law of their label noise.
+struct SingleRows {
+    variance: f64,
+    law: LabelNoise,
+    /// Of each lane.
+    batches: Vec<Batches>,
+    pool: Vec<u32>,
+    residual: Vec<f64>,
+}
+
+impl SingleRows {
+    /// None for other steps, and where signs are too many to go through.
+    fn new<const N: usize>(
+        dynamics: &Dynamics,
+        problem: &LaneProblem<N>,
+        streams: &Streams<N>,
+    ) -> Option<Self> {
+        let Kind::StochasticGradientDescent {
+            batch_size: 1,
+            sampling,
+            distribution: law,
+        } = dynamics.kind
+        else {
+            return None;
+        };
+        let signs = law == LabelNoise::Rademacher && dynamics.label_noise > 0.0;
+        if problem.rows.is_none() || (signs && problem.outputs > MOST_SIGNS) {
+            return None;
+        }
+        let key = streams.key(Purpose::Batches);
+        let of = |&trajectory| Batches::new(sampling, problem.samples, 1, key, trajectory);
+        Some(Self {
+            variance: dynamics.label_noise,
+            law,
+            batches: streams.trajectories.0.iter().map(of).collect(),
+            pool: Vec::new(),
+            residual: vec![0.0; problem.outputs],
+        })
+    }
+
+    /// E|D|² and E[log|det(I − DᵀD)| + |D|²] at W₁W₂, D = η′G.
+    fn means<const N: usize>(
+        &mut self,
+        problem: &LaneProblem<N>,
+        map: &[Lanes<N>],
+        step: u64,
+        step_size: f64,
+    ) -> [Lanes<N>; 2] {
+        let mut out = [Lanes::ZERO; 2];
+        for lane in 0..N {
+            let Some(rows) = problem.rows.as_ref().map(|rows| &rows[lane]) else {
+                continue;
+            };
+            if !self.batches[lane].pool(step, &mut self.pool) {
+                self.pool.extend(0..rows.count as u32);
+            }
+            let share = 1.0 / self.pool.len() as f64;
+            for place in 0..self.pool.len() {
+                let [square, excess] = self.of_row(rows, place, step_size, |i| map[i].0[lane]);
+                out[0].0[lane] += share * square;
+                out[1].0[lane] += share * excess;
+            }
+        }
+        out
+    }
+
+    fn of_row(
+        &mut self,
+        rows: &Rows,
+        place: usize,
+        step_size: f64,
+        map: impl Fn(usize) -> f64,
+    ) -> [f64; 2] {
+        let (row, k) = (self.pool[place] as usize, self.residual.len());
+        let p = rows.x.len() / rows.count;
+        let (x, y) = (
+            &rows.x[row * p..(row + 1) * p],
+            &rows.y[row * k..(row + 1) * k],
+        );
+        let mut input = 0.0;
+        self.residual.copy_from_slice(y);
+        for (a, &x) in x.iter().enumerate() {
+            input = x.mul_add(x, input);
+            for (b, r) in self.residual.iter_mut().enumerate() {
+                *r = (-x).mul_add(map(a * k + b), *r);
+            }
+        }
+        let c = step_size * step_size * input;
+        let noise = k as f64 * self.variance;
+        let square = self.residual.iter().fold(noise, |s, r| r.mul_add(*r, s));
+        [
+            c * square,
+            excess(c, &self.residual, self.variance, self.law),
+        ]
     }
 }
 
