@@ -281,6 +281,7 @@ impl Study {
             keep_trajectories: true,
             reductions: true,
             force_balance: None,
+            account: None,
             own_observables: Vec::new(),
         }
     }

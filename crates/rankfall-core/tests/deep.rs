@@ -225,6 +225,7 @@ fn depth_two_is_the_two_layer_engine_path_by_path() {
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = spec

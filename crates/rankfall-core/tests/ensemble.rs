@@ -8,6 +8,7 @@ use std::time::Duration;
 use rankfall_core::ensemble::{
     Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended, trajectories_per_block,
 };
+use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::model::classification::{ClassLoss, Classification, Flips};
 use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
@@ -133,6 +134,7 @@ fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSp
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: Some(AccountGrid::Stride(5)),
         own_observables: Vec::new(),
     }
 }

@@ -74,6 +74,7 @@ impl Run {
             keep_trajectories: true,
             reductions: true,
             force_balance: self.stride,
+            account: None,
             own_observables: Vec::new(),
         };
         spec.run(setup, 2, None, &Unattended, Instructions::best())
@@ -245,6 +246,7 @@ fn a_gradient_scaled_is_a_time_scaled() {
             keep_trajectories: true,
             reductions: true,
             force_balance: None,
+            account: None,
             own_observables: Vec::new(),
         };
         let outcome = spec

@@ -96,6 +96,7 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = spec

@@ -67,6 +67,7 @@ fn measure(case: &Case, kind: Kind, nu: f64, times: &[f64], name: &str, count: u
         keep_trajectories: false,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = spec

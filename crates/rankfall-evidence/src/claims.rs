@@ -1,5 +1,6 @@
 //! The claims, one file per theme.
 
+mod account;
 mod classification;
 mod decay;
 mod depth;
@@ -43,6 +44,8 @@ pub static ALL: &[Claim] = &[
     decay::EXTRA_SURVIVOR,
     interpolation::STOPS,
     interpolation::GOES_ON,
+    account::LABEL_NOISE_DESCENT,
+    account::SGD,
     limit::LIMIT,
     reductions::EXACT,
     reductions::ROUNDING,

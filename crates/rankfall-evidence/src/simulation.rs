@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, OwnObservable, RunError};
+use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::network::{Initialisation, Weights};
@@ -30,6 +31,8 @@ pub struct Simulation {
     pub reductions: bool,
     /// Quantities of its own that are measured besides.
     pub own: Vec<OwnObservable>,
+    /// At which steps log det M is accounted for, if it is.
+    pub account: Option<AccountGrid>,
 }
 
 /// What an ensemble left.
@@ -69,6 +72,7 @@ impl Simulation {
             save_steps,
             reductions: true,
             own: Vec::new(),
+            account: None,
         }
     }
 
@@ -83,6 +87,13 @@ impl Simulation {
     #[must_use]
     pub fn stream(mut self, stream: u32) -> Self {
         self.stream = stream;
+        self
+    }
+
+    /// With an account of log det M.
+    #[must_use]
+    pub fn accounted(mut self, grid: AccountGrid) -> Self {
+        self.account = Some(grid);
         self
     }
 
@@ -168,6 +179,7 @@ impl Bench<'_> {
             keep_trajectories: true,
             reductions: simulation.reductions,
             force_balance: None,
+            account: simulation.account,
             own_observables: simulation.own.clone(),
         };
         let outcome = spec.run(

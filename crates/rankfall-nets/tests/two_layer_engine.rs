@@ -84,6 +84,7 @@ fn exact(
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = spec

@@ -137,8 +137,14 @@ fn reasons(summary: &Summary) -> String {
                 "Predicted is the law log det M(0) − {} t at the end of the run, which holds on every path.",
                 summary.problem.law_rate()
             ),
-            Some(ACCOUNT) => "Predicted is what label noise and weight decay take along the path of each trajectory, \
-                              added up step by step, in the mean over trajectories."
+            Some(ACCOUNT) if prediction.layer.is_some() => {
+                "Predicted is what label noise and weight decay take along the path of each trajectory, added up step \
+                 by step, in the mean over trajectories."
+                    .to_owned()
+            }
+            Some(ACCOUNT) => "Predicted of a descent is its account: along the path of each trajectory, the mean of \
+                              what each step does to log det given the weights before it, added up. What is left is a \
+                              martingale: nothing on average, and ± is the standard error of its mean."
                 .to_owned(),
             Some(other) => format!("The kind of a prediction is: {other}."),
             None => prediction.reason.iter().map(|why| format!("{}.", capitalised(why))).collect(),

@@ -434,6 +434,7 @@ impl LogDetSummary {
             reason: (!stated).then(|| why_not.to_owned()),
             measured: self.final_mean,
             std: self.final_std,
+            difference_std_error: None,
         }
     }
 }
@@ -466,6 +467,10 @@ pub struct Prediction {
     pub measured: Option<f64>,
     /// Sample standard deviation over them; null for one trajectory.
     pub std: Option<f64>,
+    /// Standard error of the mean of measured minus predicted; null for one trajectory, and where nothing is
+    /// predicted path by path.
+    #[serde(default)]
+    pub difference_std_error: Option<f64>,
 }
 
 impl Prediction {

@@ -130,6 +130,7 @@ fn spec(integrator: Integrator, octave: u32, finest: u32, paths: usize) -> Ensem
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     }
 }

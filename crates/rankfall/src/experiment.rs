@@ -39,7 +39,7 @@ pub use exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
 pub use exact_dynamics::ExactDynamics;
 pub use network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 pub use overrides::set;
-pub use run::{ForceBalanceSpec, Length, MeasureChoice, RunSpec, SaveWeights};
+pub use run::{AccountSpec, ForceBalanceSpec, Length, MeasureChoice, RunSpec, SaveWeights};
 pub use spec::Experiment;
 pub use suggest::{meaning, nearest};
 

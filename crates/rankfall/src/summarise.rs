@@ -5,9 +5,10 @@ use crate::finished::{Finished, Kept};
 use crate::grid::{Grid, LAW};
 use crate::run_folder::weights::Tensor;
 use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
+use rankfall_core::measure::layout::{ACCOUNT_LEFT, ACCOUNT_PARTS};
 use rankfall_report::record::{
-    DivergenceRecord, DynamicsSummary, Ends, LogDetSummary, LossSummary, MatrixSummary, Prediction,
-    RankSummary, SMALL_NOISE_LIMIT, SeriesRow, Spectrum, weights_name,
+    ACCOUNT, DivergenceRecord, DynamicsSummary, Ends, LogDetSummary, LossSummary, MatrixSummary,
+    Prediction, RankSummary, SMALL_NOISE_LIMIT, SeriesRow, Spectrum, weights_name,
 };
 
 /// What the summary of one dynamics is made from, besides what its engine knows of it.
@@ -177,7 +178,28 @@ impl RecordInputs<'_> {
             _ => "not computed: log det is undefined at the start".to_owned(),
         };
         let why_not = (self.lawless)(log_det.layer).unwrap_or_else(undefined);
-        log_det.prediction(self.law, &why_not)
+        let law = log_det.prediction(self.law, &why_not);
+        match (law.predicted, log_det.layer) {
+            (None, None) => self.account(log_det).unwrap_or(law),
+            _ => law,
+        }
+    }
+
+    /// What the account of log det says, where there is one: its parts, with the standard error of what is left.
+    fn account(&self, log_det: &LogDetSummary) -> Option<Prediction> {
+        let mut predicted = log_det.initial?;
+        for part in ACCOUNT_PARTS {
+            predicted += self.mean(self.last(), part, None)?;
+        }
+        let left = self.at(self.last(), ACCOUNT_LEFT, None)?;
+        let survivors = self.totals.survivors() as f64;
+        Some(Prediction {
+            predicted: Some(predicted),
+            kind: Some(ACCOUNT.to_owned()),
+            reason: None,
+            difference_std_error: defined(left.deviation / survivors.sqrt()),
+            ..log_det.prediction(ACCOUNT, "")
+        })
     }
 
     /// What is predicted besides determinants: the spectrum of Θ and what noise costs.
@@ -200,6 +222,7 @@ impl RecordInputs<'_> {
                 reason: None,
                 measured: defined(cell.mean),
                 std: defined(cell.deviation),
+                difference_std_error: None,
             })
         })
     }

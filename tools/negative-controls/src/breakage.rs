@@ -241,7 +241,7 @@ pub const ALL: &[Breakage] = &[
         what: "label noise of SGD reused in every step",
         changes: &[Change {
             file: "step/increment.rs",
-            find: "self.draw_label_noise(trajectories, step)",
+            find: "self.draw_label_noise(trajectories, number)",
             before: "",
             replace: "self.draw_label_noise(trajectories, 0)",
         }],
@@ -270,6 +270,28 @@ pub const ALL: &[Breakage] = &[
             replace: "if self.sampling == Sampling::WithoutReplacement { Sampling::WithReplacement } else { self.sampling }",
         }],
         catcher: Catcher::Claims(&["step-determinant-sampling"]),
+    },
+    Breakage {
+        id: "rows-beside-the-gradient",
+        what: "the account of SGD takes the second moment of row gradients for their variance",
+        changes: &[Change {
+            file: "measure/account/mean.rs",
+            find: "(of_row - full_square)",
+            before: "",
+            replace: "of_row",
+        }],
+        catcher: Catcher::Claims(&["account-sgd"]),
+    },
+    Breakage {
+        id: "label-noise-on-one-output",
+        what: "the account has label noise on one output only",
+        changes: &[Change {
+            file: "measure/account/mean.rs",
+            find: "Lanes::splat(dynamics.label_noise * k as f64)",
+            before: "",
+            replace: "Lanes::splat(dynamics.label_noise)",
+        }],
+        catcher: Catcher::Claims(&["account-label-noise"]),
     },
     Breakage {
         id: "no-jacobi",

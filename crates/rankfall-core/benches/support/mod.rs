@@ -76,6 +76,7 @@ pub fn ensemble(
         keep_trajectories: false,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::ensemble::own::Snapshot;
 use crate::ensemble::spec::EnsembleSpec;
 use crate::ensemble::statistics::{BlockSamples, Divergence, StopReason};
+use crate::measure::account::mean::StepMean;
+use crate::measure::account::{Account, AccountGrid, AccountWork};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
 use crate::measure::observe::{Observer, Readings};
 use crate::model::class_problem::ClassProblem;
@@ -44,6 +46,7 @@ pub struct Block<'a, const N: usize> {
     engine: Engine<N>,
     observer: Observer<N>,
     balance: Option<BalanceSettings>,
+    account: Option<AccountWork<N>>,
     /// What is measured at one save, before it is dealt out to the lanes.
     readings: Vec<Lanes<N>>,
     instructions: Instructions,
@@ -63,6 +66,8 @@ pub struct BlockProgress<const N: usize> {
     saved: usize,
     /// What each force did so far, where that is asked for.
     forces: Option<ForceBalance<N>>,
+    /// Where the fall of log det M went so far, where that is asked for.
+    account: Option<Account<N>>,
     /// Weights of the plain trajectories, where those are used.
     plain: Vec<PlainWeights>,
 }
@@ -113,16 +118,25 @@ impl<'a, const N: usize> Block<'a, N> {
             instructions,
         );
         let trajectories = Words(std::array::from_fn(|lane| first + lane as u64));
-        let stepper = Stepper::new(
-            &spec.dynamics,
-            &problem,
-            &Streams {
-                seed: setup.seed,
-                dynamics: spec.stream,
-                trajectories,
-                instructions,
-            },
-        );
+        let streams = Streams {
+            seed: setup.seed,
+            dynamics: spec.stream,
+            trajectories,
+            instructions,
+        };
+        let stepper = Stepper::new(&spec.dynamics, &problem, &streams);
+        let account = spec
+            .account_grid(initial.factor.columns() == p + k)
+            .and_then(|grid| {
+                let mean = StepMean::new(
+                    &spec.dynamics,
+                    grid == AccountGrid::EveryStep,
+                    &lanes,
+                    &problem,
+                    &streams,
+                )?;
+                Some(AccountWork::new(mean, grid))
+            });
         let mut engine = match stepper {
             _ if !spec.reductions => Engine::Plain(plain_lanes(
                 spec,
@@ -140,6 +154,9 @@ impl<'a, const N: usize> Block<'a, N> {
         let fresh = BlockProgress {
             block,
             forces,
+            account: account
+                .as_ref()
+                .map(|_| Account::new(observer.initial_log_det())),
             state: initial,
             left: None,
             values: vec![Vec::new(); used],
@@ -164,6 +181,7 @@ impl<'a, const N: usize> Block<'a, N> {
             engine,
             observer,
             balance,
+            account,
             readings: Vec::new(),
             instructions,
             progress,
@@ -229,13 +247,17 @@ impl<'a, const N: usize> Block<'a, N> {
             state,
             left,
             forces,
+            account,
             ..
         } = &mut self.progress;
         match &mut self.engine {
             Engine::Steps(stepper) => {
                 let steps = (target - state.step).min(*budget);
-                match (forces, &self.balance) {
-                    (Some(forces), Some(settings)) => Weighed {
+                match (forces, &self.balance, account, &mut self.account) {
+                    (_, _, Some(account), Some(work)) => {
+                        account.advance(work, stepper, state, &self.problem, steps);
+                    }
+                    (Some(forces), Some(settings), ..) => Weighed {
                         stepper,
                         state,
                         problem: &self.problem,
@@ -303,6 +325,10 @@ impl<'a, const N: usize> Block<'a, N> {
         if let (Some(forces), Some(settings)) = (&mut self.progress.forces, &self.balance) {
             forces.add_point(state, &self.problem, settings, self.instructions);
             forces.record(values);
+        }
+        if let (Some(account), Some(work)) = (&mut self.progress.account, &mut self.account) {
+            let log_det = readings.spectra.log_det();
+            account.record(work, state, &self.problem, log_det, values);
         }
         for (lane, kept) in self.progress.values.iter_mut().enumerate() {
             kept.extend(values.iter().map(|value| value.0[lane]));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::ensemble::own::OwnObservable;
 use crate::ensemble::statistics::Statistics;
 use crate::kernels::rowwise;
+use crate::measure::account::AccountGrid;
 use crate::measure::force_balance::BalanceSettings;
 use crate::measure::layout::Layout;
 use crate::model::class_problem::ClassProblem;
@@ -13,6 +14,7 @@ use crate::model::dynamics::{Dynamics, Integrator, Kind};
 use crate::model::problem::Problem;
 use crate::model::setup::{Setup, SetupError, Source};
 use crate::simd::lanes::{BLOCK, HALF_BLOCK};
+use crate::theory::account_applies;
 
 /// One dynamics of an ensemble, and what is to be saved of it.
 #[derive(Clone, Debug)]
@@ -37,6 +39,9 @@ pub struct EnsembleSpec {
     /// Steps between two points of the grid on which the forces on the eigenvalues are weighed, at
     /// least 1; none where they are not. Of the stochastic gradient flow, with reductions, only.
     pub force_balance: Option<u64>,
+    /// Where the fall of log det M goes is accounted for at these steps; none where it is not. Of descents
+    /// without momentum from l ≥ p + k, with reductions, only.
+    pub account: Option<AccountGrid>,
     /// Quantities of one's own, measured beside all others under the name [`crate::measure::layout::OWN`].
     pub own_observables: Vec<OwnObservable>,
 }
@@ -88,7 +93,10 @@ impl EnsembleSpec {
         let of_save: Vec<bool> = layout
             .observables
             .iter()
-            .map(|o| o.name.starts_with("log_") || o.name.starts_with("contribution_"))
+            .map(|o| {
+                let in_nats = ["log_", "contribution_", "account_"];
+                in_nats.iter().any(|start| o.name.starts_with(start))
+            })
             .collect();
         let cells = of_save.repeat(self.save_steps.len());
         Statistics::new(self.trajectories, cells, self.keep_trajectories)
@@ -176,7 +184,17 @@ impl EnsembleSpec {
             Some(_) => layout.with_force_balance(),
             None => layout,
         };
+        let layout = match self.account_grid(columns == inputs + outputs) {
+            Some(_) => layout.with_account(),
+            None => layout,
+        };
         layout.with_own(self.own_observables.len())
+    }
+
+    /// At which steps log det M is accounted for, where it is; `wide` says whether l ≥ p + k.
+    pub(crate) fn account_grid(&self, wide: bool) -> Option<AccountGrid> {
+        let stated = wide && self.reductions && account_applies(&self.dynamics);
+        self.account.filter(|_| stated)
     }
 
     /// How forces are weighed, where they are.

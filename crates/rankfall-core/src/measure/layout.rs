@@ -110,6 +110,15 @@ impl Layout {
         self
     }
 
+    /// The same with the account of log det M after everything else.
+    pub fn with_account(mut self) -> Self {
+        let names = ACCOUNT_PARTS.into_iter().chain([ACCOUNT_LEFT]);
+        let names = names.chain(ACCOUNT_ERRORS);
+        let account = names.map(|name| Observable { name, index: 0 });
+        self.observables.extend(account);
+        self
+    }
+
     /// The same with so many quantities of one's own after everything else.
     pub fn with_own(mut self, count: usize) -> Self {
         let own = (1..=count as u32).map(|index| Observable { name: OWN, index });
@@ -159,6 +168,21 @@ const FORCE_BALANCE: [&str; 7] = [
 
 /// Index (i − 1) m + j: what the repulsion of eigenvalue j added to log λ_i, of m eigenvalues.
 const PAIR: &str = "contribution_repulsion_pair";
+
+/// What each part of the conditional mean added to log det M since the start, in nats.
+pub const ACCOUNT_PARTS: [&str; 5] = [
+    "account_full_gradient",
+    "account_label_noise",
+    "account_rows",
+    "account_weight_decay",
+    "account_higher_orders",
+];
+
+/// What is left of the change: the martingale, and on a grid what that misses.
+pub const ACCOUNT_LEFT: &str = "account_martingale";
+
+/// What neither explains, at every step alone, and the error of summing on a grid.
+const ACCOUNT_ERRORS: [&str; 2] = ["account_residual", "account_quadrature_error"];
 
 /// What a force balance measures of m eigenvalues, in order.
 fn force_balance_observables(eigenvalues: usize) -> Vec<Observable> {

@@ -119,6 +119,11 @@ impl<const N: usize> Observer<N> {
         &self.layout
     }
 
+    /// log det M at the start.
+    pub fn initial_log_det(&self) -> Lanes<N> {
+        self.initial_log_det
+    }
+
     /// Everything that is measured of a state.
     pub fn read(&mut self, state: &State<N>, problem: &LaneProblem<N>) -> Readings<N> {
         let (inputs, instructions) = (problem.inputs, self.instructions);

@@ -82,6 +82,11 @@ impl<const N: usize> Stepper<N> {
         &self.step
     }
 
+    /// What makes the increments.
+    pub fn increments(&self) -> &Increment<N> {
+        &self.increment
+    }
+
     /// Takes `steps` steps.
     pub fn advance(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
         let mut left = steps;

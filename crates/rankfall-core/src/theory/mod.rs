@@ -10,4 +10,6 @@ pub mod stability;
 pub mod time_step;
 
 pub use decay::{NoClosedForm, decay_rates, surviving_singular_values};
-pub use determinant::{determinant_law, determinant_law_applies, determinant_rate};
+pub use determinant::{
+    account_applies, determinant_law, determinant_law_applies, determinant_rate,
+};

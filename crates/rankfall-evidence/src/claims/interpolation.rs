@@ -139,7 +139,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
 }
 
 /// The setting's rows with N(0, δ) added to every label once and for all, δ = 1 where there is none.
-fn noisy_rows(setting: &Setting, rows: &Rows) -> Rows {
+pub(super) fn noisy_rows(setting: &Setting, rows: &Rows) -> Rows {
     let variance = if setting.label_noise > 0.0 {
         setting.label_noise
     } else {

@@ -1,5 +1,6 @@
 //! The figures of a run, each in a file of its own, drawn from its summary and series.
 
+pub mod account;
 pub mod conservation;
 pub mod counterfactual;
 pub mod curves;
@@ -59,6 +60,7 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
         figures.extend(counterfactual::figure(&run));
         figures.extend(force_balance::figure(&run));
         figures.extend(pushes::figure(&run));
+        figures.extend(account::figure(&run));
         figures.push(ranks::figure(&run));
         figures.push(loss::figure(&run));
         figures.push(generalisation::figure(&run));

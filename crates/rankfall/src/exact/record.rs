@@ -1,7 +1,7 @@
 //! Results of two linear layers, which the exact engine runs.
 
 use crate::engine::{Measurements, Recorder};
-use crate::experiment::{ExactDynamics, ExactExperiment};
+use crate::experiment::{AccountSpec, ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
 use crate::finished::Finished;
 use crate::grid::{Grid, SaveTime};
@@ -168,16 +168,32 @@ impl ExactRecorder {
         }
     }
 
-    /// Why the determinant law is not stated of a dynamics, where it is not.
+    /// Whether descents are accounted for.
+    fn accounts(&self) -> bool {
+        let run = &self.experiment.run;
+        run.reductions && run.account != AccountSpec::Off
+    }
+
+    /// Why nothing is said of the log det of a dynamics, where nothing is.
     fn lawless(&self, dynamics: &Dynamics) -> Option<String> {
         let problem = &self.known.problem;
         let (p, l, k) = (problem.inputs, problem.width(), problem.outputs);
         if determinant_law_applies(dynamics, l, p, k) {
             None
-        } else if !dynamics.is_continuous() {
-            Some("not stated: the determinant law is of flows, and descents are near it for small steps".into())
         } else if l < p + k {
-            Some("not stated: the determinant law needs a width of p + k or more".into())
+            Some("not stated: the determinant law, and the account of a descent, need a width of p + k or more".into())
+        } else if dynamics.optimizer.momentum != 0.0 {
+            Some(
+                "not stated: the determinant law is of flows, and with momentum a step is not a matrix from the left of \
+                 the weights, which an account needs: it depends on the velocity as well"
+                    .into(),
+            )
+        } else if !dynamics.is_continuous() {
+            (!self.accounts()).then(|| {
+                "not computed: the determinant law is of flows, and the account of a descent is off (run.account, or \
+                 run.reductions)"
+                    .to_owned()
+            })
         } else {
             Some("not stated: the determinant law is of a flow whose forces are not scaled".into())
         }

@@ -9,8 +9,9 @@ use super::exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
 use super::exact_dynamics::{ExactDynamics, classification, flips_of};
 use super::keys::{self, MOST_ROWS};
 use super::network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
+
 use super::resolved;
-use super::run::{Length, MeasureChoice, RunSpec};
+use super::run::{AccountSpec, Length, MeasureChoice, RunSpec};
 use super::spec::Experiment;
 use crate::failure::Failure;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
@@ -270,6 +271,15 @@ impl Experiment {
         if self.run.force_balance.is_some() {
             let why = "and it weighs forces of the stochastic gradient flow";
             add("run.force_balance", "true".to_owned(), why, "leave it out");
+        }
+        let asked = match self.run.account {
+            AccountSpec::Off | AccountSpec::Grid(None) => None,
+            AccountSpec::Grid(Some(stride)) => Some(format!("{{ stride = {stride} }}")),
+            AccountSpec::Exact => Some(resolved::text("exact")),
+        };
+        if let Some(asked) = asked {
+            let why = "and it accounts for the log det of two linear layers";
+            add("run.account", asked, why, "leave it out");
         }
         found
     }

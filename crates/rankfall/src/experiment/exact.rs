@@ -218,6 +218,7 @@ impl ExactExperiment {
                 let steps = save_steps.last().copied().unwrap_or(0);
                 balance.stride_for(steps)
             }),
+            account: run.account.grid(),
             own_observables: Vec::new(),
         }
     }

@@ -610,6 +610,9 @@ pub static RUN: SectionKeys = SectionKeys {
             .default("true").exact(),
         key("force_balance", Either(&[Flag, Table(&FORCE_BALANCE)]),
             "What each force added to each log eigenvalue along stochastic gradient flows").default("false").exact(),
+        key("account", Either(&[Flag, Choice(ACCOUNTS), Table(&ACCOUNT)]),
+            "Where the log det of each descent without momentum goes: on a grid, or \"exact\", at every step")
+            .default("true").exact(),
         key("measure", Table(&MEASURE), "What is measured besides").example("{ probe_rows = 100, jacobian = true }")
             .dense(),
     },
@@ -645,6 +648,17 @@ pub static FORCE_BALANCE: SectionKeys = SectionKeys {
     keys: keys! {
         key("stride", Whole(1, u64::MAX), "Steps between two points of its grid").example("10")
             .otherwise("such that there are 10,000"),
+    },
+};
+
+/// `run.account` when it is a table.
+pub static ACCOUNT: SectionKeys = SectionKeys {
+    place: "run.account",
+    path: "run.account",
+    kinds: &[],
+    keys: keys! {
+        key("stride", Whole(1, u64::MAX), "Steps between two points of its grid, once the first 32 strides are over")
+            .example("10").otherwise("64"),
     },
 };
 
@@ -684,7 +698,7 @@ pub static SWEEP: SectionKeys = SectionKeys {
 };
 
 /// All sections, in the order of the file.
-pub static SECTIONS: [&SectionKeys; 18] = [
+pub static SECTIONS: [&SectionKeys; 19] = [
     &TOP,
     &DATA,
     &COVARIANCE,
@@ -701,6 +715,7 @@ pub static SECTIONS: [&SectionKeys; 18] = [
     &SAVE,
     &SAVE_WEIGHTS,
     &FORCE_BALANCE,
+    &ACCOUNT,
     &MEASURE,
     &SWEEP,
 ];
@@ -735,6 +750,8 @@ pub const PRECISIONS: &[&str] = &["f64", "f32"];
 pub const ENGINES: &[&str] = &["auto", "dense"];
 /// The values of `input_law`.
 pub const INPUT_LAWS: &[&str] = &["gaussian", "sphere", "one-hot"];
+/// The texts of `account`.
+pub const ACCOUNTS: &[&str] = &["exact"];
 /// The values of `spectra`.
 pub const SPECTRA: &[&str] = &["fast", "exact"];
 /// The values of `labels` for CIFAR.

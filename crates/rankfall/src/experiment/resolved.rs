@@ -10,7 +10,7 @@ use super::exact_dynamics::{ExactDynamics, noise_of};
 use super::keys;
 use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
 use super::run::{
-    ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS, SaveWeights,
+    AccountSpec, ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS, SaveWeights,
 };
 use super::spec::Experiment;
 use rankfall_core::model::dynamics::{ForceScales, Kind};
@@ -546,6 +546,13 @@ fn put_run(file: &mut Lines, run: &RunSpec) {
         }) => format!("{{ stride = {stride} }}"),
     };
     file.put("force_balance", balance);
+    let account = match run.account {
+        AccountSpec::Off => "false".to_owned(),
+        AccountSpec::Grid(None) => "true".to_owned(),
+        AccountSpec::Grid(Some(stride)) => format!("{{ stride = {stride} }}"),
+        AccountSpec::Exact => text(keys::ACCOUNTS[0]),
+    };
+    file.put("account", account);
     let measure = measure_parts(&run.measure).join(", ");
     file.put("measure", format!("{{ {measure} }}"));
 }

@@ -239,6 +239,7 @@ fn any_run() -> impl Strategy<Value = RunSpec> {
             reductions: flags.2,
             // A balance needs the reductions and a stochastic flow, which not every draw has.
             force_balance: None,
+            account: AccountSpec::Grid(None),
             measure: MeasureChoice::default(),
         },
     )

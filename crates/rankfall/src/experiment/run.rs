@@ -2,9 +2,11 @@
 
 use super::document::{InputProblem, Value};
 use super::dynamics::DynamicsSpec;
+use super::keys::ACCOUNTS;
 use super::section::{Field, Section};
 use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
+use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::model::dynamics::Kind;
 use rankfall_nets::spectra::Method;
 
@@ -31,6 +33,8 @@ pub struct RunSpec {
     pub reductions: bool,
     /// Weigh the forces on the eigenvalues along stochastic gradient flows.
     pub force_balance: Option<ForceBalanceSpec>,
+    /// Account for log det along descents.
+    pub account: AccountSpec,
     /// What is measured besides.
     pub measure: MeasureChoice,
 }
@@ -60,6 +64,17 @@ pub enum Length {
 pub struct ForceBalanceSpec {
     /// Steps between two points of its grid; none leaves the choice to the run.
     pub stride: Option<u64>,
+}
+
+/// Whether and where the fall of log det is accounted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountSpec {
+    /// Not.
+    Off,
+    /// On a grid with at most so many steps between two points; none leaves the choice to the run.
+    Grid(Option<u64>),
+    /// At every step.
+    Exact,
 }
 
 /// What is measured at a save.
@@ -108,6 +123,20 @@ impl Default for MeasureChoice {
 /// Points of the grid of a force balance where its stride is not given.
 const BALANCE_POINTS: u64 = 10_000;
 
+/// Steps between two points of an account where that is not given.
+const ACCOUNT_STRIDE: u64 = 64;
+
+impl AccountSpec {
+    /// At which steps.
+    pub fn grid(self) -> Option<AccountGrid> {
+        match self {
+            Self::Off => None,
+            Self::Exact => Some(AccountGrid::EveryStep),
+            Self::Grid(stride) => Some(AccountGrid::Stride(stride.unwrap_or(ACCOUNT_STRIDE))),
+        }
+    }
+}
+
 impl ForceBalanceSpec {
     /// Steps between two points for a run of this many steps.
     pub fn stride_for(&self, steps: u64) -> u64 {
@@ -145,6 +174,7 @@ pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Inp
         common_noise: section.flag("common_noise")?,
         reductions: section.flag("reductions")?,
         force_balance: force_balance(section, dynamics)?,
+        account: account(section)?,
         measure: section.optional("measure", measure)?.unwrap_or_default(),
     })
 }
@@ -247,6 +277,31 @@ fn save_weights(field: &Field, count: u64) -> Result<SaveWeights, InputProblem> 
             trajectories,
         }),
     }
+}
+
+fn account(section: &Section) -> Result<AccountSpec, InputProblem> {
+    let Some(field) = section.field("account") else {
+        return Ok(AccountSpec::Grid(None));
+    };
+    let spec = match &field.node.value {
+        Value::Flag(false) => return Ok(AccountSpec::Off),
+        Value::Flag(true) => return Ok(AccountSpec::Grid(None)),
+        Value::Text(text) if text == ACCOUNTS[0] => AccountSpec::Exact,
+        Value::Table(_) => AccountSpec::Grid(field.section()?.optional("stride", Field::whole)?),
+        _ => {
+            let hint =
+                "write account = \"exact\" for every step, or { stride = 10 } for every tenth";
+            return Err(field
+                .wrong_type("true, false, \"exact\" or a table")
+                .hint(hint));
+        }
+    };
+    if !section.flag("reductions")? {
+        return Err(field
+            .problem("needs the reductions, and run.reductions is false")
+            .hint("leave one of them out"));
+    }
+    Ok(spec)
 }
 
 fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {

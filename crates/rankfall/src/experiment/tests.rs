@@ -90,6 +90,7 @@ fn defaults_are_the_promised_ones() {
         common_noise: false,
         reductions: true,
         force_balance: None,
+        account: AccountSpec::Grid(None),
         measure: MeasureChoice::default(),
     };
     assert_eq!((experiment.run, experiment.time), (run, 1.0));
