@@ -7,6 +7,11 @@
 //! rule, and the martingale is what is left. The grid is dense at first, where residuals are large and fall fast: after s steps the next point
 //! is s/32 steps away, and at most its stride.
 //!
+//! Its error is told from the difference to twice the spacing, taken pair of intervals by pair:
+//! max(√(Σ difference² · 4/3), |Σ difference|/3). For points independent of each other the first is the standard
+//! deviation of the sum (for integrands that move like Brownian motion it is twice that); for smooth ones the
+//! second is the error.
+//!
 //! A save looks at the account without adding a point, so that the grid is the same whenever it is looked at.
 
 pub mod label_law;
@@ -177,7 +182,7 @@ impl<const N: usize> Account<N> {
             }
             AccountGrid::Stride(_) => {
                 let third = Lanes::splat(1.0 / 3.0);
-                let error = (self.difference_squares * third)
+                let error = (self.difference_squares * Lanes::splat(4.0) * third)
                     .sqrt()
                     .max(self.difference.abs() * third);
                 out.extend([left, Lanes::splat(f64::NAN), error]);

@@ -38,7 +38,7 @@ pub type Moving<const N: usize> = [Lanes<N>; 3];
 pub type Fixed<const N: usize> = [Lanes<N>; 2];
 
 /// Gradients that are drawn at each point where the rows' part rests on them.
-const DRAWS: u64 = 8;
+const DRAWS: u64 = 3;
 /// n p² up to which moments of the rows are worth their time.
 const MOST_WORK: f64 = 1e9;
 
