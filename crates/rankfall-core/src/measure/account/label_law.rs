@@ -209,7 +209,7 @@ mod tests {
                 (40_000.0, 1.0),
             ] {
                 let size: f64 = square + outputs as f64 * variance;
-                let c = 1e-2 / size;
+                let c = 2e-3 / size;
                 let series = by_series(c, square, variance, outputs);
                 let Some(series) = series else {
                     panic!("{outputs} {square} {variance}")
