@@ -47,15 +47,23 @@ pub fn entries(file: &Arc<PositionedFile>) -> Result<Entries, CheckpointError> {
         let detail = format!("the ZIP archive cannot be read ({detail}); it may be cut off");
         CheckpointError::new(&file.path, detail)
     };
-    let stream = BufReader::new(Seekable { file: file.clone(), at: 0 });
+    let stream = BufReader::new(Seekable {
+        file: file.clone(),
+        at: 0,
+    });
     let mut zip = ZipArchive::new(stream).map_err(|e| damaged(e.to_string()))?;
     if zip.len() > MOST_ENTRIES {
         return Err(damaged(format!("it claims {} entries", zip.len())));
     }
     let mut all = Entries::new();
     for index in 0..zip.len() {
-        let entry = zip.by_index_raw(index).map_err(|e| damaged(e.to_string()))?;
-        let name = entry.name().map_err(|e| damaged(e.to_string()))?.into_owned();
+        let entry = zip
+            .by_index_raw(index)
+            .map_err(|e| damaged(e.to_string()))?;
+        let name = entry
+            .name()
+            .map_err(|e| damaged(e.to_string()))?
+            .into_owned();
         let deflated = match entry.compression() {
             CompressionMethod::Stored => false,
             CompressionMethod::Deflated => true,
@@ -67,15 +75,28 @@ pub fn entries(file: &Arc<PositionedFile>) -> Result<Entries, CheckpointError> {
             false => packed != length,
         };
         let start = entry.data_start().unwrap_or_default();
-        let outside = start.checked_add(packed).is_none_or(|end| end > file.length);
+        let outside = start
+            .checked_add(packed)
+            .is_none_or(|end| end > file.length);
         if lying || outside {
-            return Err(damaged(format!("{name:?} claims {length} bytes, packed into {packed}")));
+            return Err(damaged(format!(
+                "{name:?} claims {length} bytes, packed into {packed}"
+            )));
         }
         if entry.encrypted() {
             continue;
         }
         let file = file.clone();
-        all.insert(name, Region { file, start, packed, length, deflated });
+        all.insert(
+            name,
+            Region {
+                file,
+                start,
+                packed,
+                length,
+                deflated,
+            },
+        );
     }
     Ok(all)
 }

@@ -1,6 +1,7 @@
 //! A checkpoint of any kind, told apart by its first bytes and not by its name.
 
 use crate::archive;
+use crate::contents::Contents;
 use crate::error::CheckpointError;
 use crate::file::PositionedFile;
 use crate::numpy;
@@ -49,14 +50,6 @@ pub struct Checkpoint {
     pub step: Option<u64>,
 }
 
-/// What a reader of one format gives.
-#[derive(Debug, Default)]
-pub struct Contents {
-    pub tensors: Vec<Tensor>,
-    pub inert: Vec<Inert>,
-    pub step: Option<u64>,
-}
-
 impl Checkpoint {
     /// Reads what a file says of its tensors: names, shapes, types and places, no numbers.
     ///
@@ -67,9 +60,14 @@ impl Checkpoint {
     /// A file that is no checkpoint, of a format that is not read (named, with a cure), or damaged in its list
     /// of tensors.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let is_index = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+        let is_index = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("json"));
         let (format, mut contents) = if is_index {
-            (Format::Sharded, sharded::read(path, |shard| Ok(read_file(shard)?.1))?)
+            (
+                Format::Sharded,
+                sharded::read(path, |shard| Ok(read_file(shard)?.1))?,
+            )
         } else {
             read_file(path)?
         };
@@ -92,7 +90,10 @@ impl Checkpoint {
 fn read_file(path: &Path) -> Result<(Format, Contents), CheckpointError> {
     let file = PositionedFile::open(path)?;
     let head = file.head::<64>()?;
-    let tensors = |tensors| Contents { tensors, ..Contents::default() };
+    let tensors = |tensors| Contents {
+        tensors,
+        ..Contents::default()
+    };
     if head.is_empty() {
         return Err(CheckpointError::new(path, "it is empty"));
     }
@@ -103,7 +104,8 @@ fn read_file(path: &Path) -> Result<(Format, Contents), CheckpointError> {
         }
         let arrays = numpy::archived(&entries)?;
         if arrays.is_empty() {
-            let detail = "it is a ZIP archive with neither a PyTorch checkpoint nor NumPy arrays in it";
+            let detail =
+                "it is a ZIP archive with neither a PyTorch checkpoint nor NumPy arrays in it";
             return Err(CheckpointError::new(path, detail));
         }
         return Ok((Format::Npz, tensors(arrays)));
@@ -119,8 +121,16 @@ fn read_file(path: &Path) -> Result<(Format, Contents), CheckpointError> {
     }
     if safetensors::looks_like(&head, file.length) {
         let header = safetensors::read(&file)?;
-        let step = ["global_step", "step"].iter().find_map(|key| header.metadata.get(*key)?.as_str()?.parse().ok());
-        return Ok((Format::Safetensors, Contents { step, ..tensors(header.tensors) }));
+        let step = ["global_step", "step"]
+            .iter()
+            .find_map(|key| header.metadata.get(*key)?.as_str()?.parse().ok());
+        return Ok((
+            Format::Safetensors,
+            Contents {
+                step,
+                ..tensors(header.tensors)
+            },
+        ));
     }
     if torch::is_pickle(&head) || head.starts_with(b"(") {
         return Ok((Format::Pickle, torch::bare(&file)?));
@@ -131,14 +141,29 @@ fn read_file(path: &Path) -> Result<(Format, Contents), CheckpointError> {
 
 /// Formats that are told by their first bytes and refused by name.
 fn known_but_not_read(path: &Path, head: &[u8]) -> Option<CheckpointError> {
-    let is_tar = head.get(..64).is_some_and(|h| h.starts_with(b"./") || h.starts_with(b"storages"));
-    let onnx = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
+    let is_tar = head
+        .get(..64)
+        .is_some_and(|h| h.starts_with(b"./") || h.starts_with(b"storages"));
+    let onnx = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
     let (name, cure) = match head {
-        h if h.starts_with(b"GGUF") => ("GGUF", "most are quantised; inspect the safetensors file it was made from"),
-        h if h.starts_with(b"\x89HDF") => ("HDF5", "save the weights with numpy.savez or safetensors"),
+        h if h.starts_with(b"GGUF") => (
+            "GGUF",
+            "most are quantised; inspect the safetensors file it was made from",
+        ),
+        h if h.starts_with(b"\x89HDF") => {
+            ("HDF5", "save the weights with numpy.savez or safetensors")
+        }
         h if h.starts_with(b"\x1f\x8b") => ("gzip", "unpack it first"),
-        _ if onnx => ("ONNX", "save its initialisers with numpy.savez or safetensors"),
-        _ if is_tar => ("tar (of PyTorch before 0.1.10)", "load and save it with a newer PyTorch"),
+        _ if onnx => (
+            "ONNX",
+            "save its initialisers with numpy.savez or safetensors",
+        ),
+        _ if is_tar => (
+            "tar (of PyTorch before 0.1.10)",
+            "load and save it with a newer PyTorch",
+        ),
         _ => return None,
     };
     Some(CheckpointError::new(path, format!("files of the format {name} are not read")).cure(cure))

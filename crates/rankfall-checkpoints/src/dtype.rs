@@ -46,7 +46,9 @@ impl Dtype {
             Self::Bf16 => "bf16".into(),
             Self::F8E4m3 => "f8_e4m3".into(),
             Self::F8E5m2 => "f8_e5m2".into(),
-            Self::Int { bytes, signed } => format!("{}{}", if *signed { 'i' } else { 'u' }, 8 * bytes),
+            Self::Int { bytes, signed } => {
+                format!("{}{}", if *signed { 'i' } else { 'u' }, 8 * bytes)
+            }
             Self::Bool => "bool".into(),
             Self::Complex { bytes } => format!("complex{}", 8 * u32::from(*bytes)),
             Self::Other(name) => name.clone(),
@@ -90,7 +92,9 @@ impl Dtype {
             Self::Bf16 => each(bytes, out, |raw| bf16::from_le_bytes(raw).to_f64()),
             Self::F8E4m3 => each(bytes, out, |[byte]| e4m3(byte)),
             // The upper byte of a half-precision number.
-            Self::F8E5m2 => each(bytes, out, |[byte]| f16::from_bits(u16::from(byte) << 8).to_f64()),
+            Self::F8E5m2 => each(bytes, out, |[byte]| {
+                f16::from_bits(u16::from(byte) << 8).to_f64()
+            }),
             _ => out.fill(f64::NAN),
         }
     }
@@ -126,16 +130,25 @@ mod tests {
     #[test]
     fn numbers_of_eight_bits_are_those_of_their_tables() {
         let e4m3 = |byte| one(&Dtype::F8E4m3, &[byte]);
-        assert_eq!([e4m3(0x38), e4m3(0xb8), e4m3(0x7e), e4m3(0x01)], [1.0, -1.0, 448.0, 2f64.powi(-9)]);
+        assert_eq!(
+            [e4m3(0x38), e4m3(0xb8), e4m3(0x7e), e4m3(0x01)],
+            [1.0, -1.0, 448.0, 2f64.powi(-9)]
+        );
         assert!(e4m3(0x7f).is_nan() && e4m3(0xff).is_nan());
         let e5m2 = |byte| one(&Dtype::F8E5m2, &[byte]);
-        assert_eq!([e5m2(0x3c), e5m2(0x7b), e5m2(0x01)], [1.0, 57344.0, 2f64.powi(-16)]);
+        assert_eq!(
+            [e5m2(0x3c), e5m2(0x7b), e5m2(0x01)],
+            [1.0, 57344.0, 2f64.powi(-16)]
+        );
         assert!(e5m2(0x7c).is_infinite() && e5m2(0x7d).is_nan());
     }
 
     #[test]
     fn halves_are_exact() {
-        assert_eq!(one(&Dtype::F16, &0x3555u16.to_le_bytes()), 0.333_251_953_125);
+        assert_eq!(
+            one(&Dtype::F16, &0x3555u16.to_le_bytes()),
+            0.333_251_953_125
+        );
         assert_eq!(one(&Dtype::Bf16, &0x3eabu16.to_le_bytes()), 0.333_984_375);
         assert_eq!(one(&Dtype::F64, &(0.1f64).to_le_bytes()), 0.1);
         assert!(one(&Dtype::Bool, &[1]).is_nan());

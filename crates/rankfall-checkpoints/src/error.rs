@@ -17,7 +17,11 @@ pub struct CheckpointError {
 impl CheckpointError {
     pub(crate) fn new(path: &Path, detail: impl Into<String>) -> Self {
         let (path, detail) = (path.to_owned(), detail.into());
-        Self { path, detail, cure: None }
+        Self {
+            path,
+            detail,
+            cure: None,
+        }
     }
 
     pub(crate) fn cure(mut self, cure: impl Into<String>) -> Self {

@@ -21,7 +21,9 @@ impl PositionedFile {
     /// Opens a file for reading.
     pub fn open(path: &Path) -> Result<Arc<Self>, CheckpointError> {
         let file = File::open(path).map_err(|e| CheckpointError::reading(path, &e))?;
-        let about = file.metadata().map_err(|e| CheckpointError::reading(path, &e))?;
+        let about = file
+            .metadata()
+            .map_err(|e| CheckpointError::reading(path, &e))?;
         if !about.is_file() {
             return Err(CheckpointError::new(path, "it is not a file"));
         }
@@ -36,8 +38,14 @@ impl PositionedFile {
 
     /// The bytes of a stretch; not more than `limit`.
     pub fn bytes(&self, start: u64, length: u64, limit: u64) -> Result<Vec<u8>, CheckpointError> {
-        if start.checked_add(length).is_none_or(|end| end > self.length) {
-            let detail = format!("it ends before byte {}: it may be cut off", start.saturating_add(length));
+        if start
+            .checked_add(length)
+            .is_none_or(|end| end > self.length)
+        {
+            let detail = format!(
+                "it ends before byte {}: it may be cut off",
+                start.saturating_add(length)
+            );
             return Err(CheckpointError::new(&self.path, detail));
         }
         if length > limit {
@@ -56,7 +64,11 @@ impl PositionedFile {
 
     /// A reader of its own from `start` to `end`.
     pub fn stream(self: &Arc<Self>, start: u64, end: u64) -> FileStream {
-        FileStream { file: self.clone(), at: start, end }
+        FileStream {
+            file: self.clone(),
+            at: start,
+            end,
+        }
     }
 }
 
@@ -117,7 +129,13 @@ impl Region {
     /// A stretch that is not packed.
     pub fn stored(file: &Arc<PositionedFile>, start: u64, length: u64) -> Self {
         let file = file.clone();
-        Self { file, start, packed: length, length, deflated: false }
+        Self {
+            file,
+            start,
+            packed: length,
+            length,
+            deflated: false,
+        }
     }
 
     /// Fills `out` with unpacked bytes from `start` of the stretch on. From a packed one, everything before
@@ -125,7 +143,10 @@ impl Region {
     pub fn read(&self, start: u64, out: &mut [u8]) -> Result<(), CheckpointError> {
         let end = start.checked_add(out.len() as u64);
         if end.is_none_or(|end| end > self.length) {
-            let detail = format!("a tensor ends beyond the {} bytes that are there for it", self.length);
+            let detail = format!(
+                "a tensor ends beyond the {} bytes that are there for it",
+                self.length
+            );
             return Err(CheckpointError::new(&self.file.path, detail));
         }
         if !self.deflated {

@@ -4,9 +4,25 @@ use crate::error::CheckpointError;
 use std::path::{Path, PathBuf};
 
 /// Ends of names of files that are checkpoints.
-const ENDINGS: &[&str] = &[".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".npz", ".npy", ".pth.tar", ".jit", ".pkl"];
+const ENDINGS: &[&str] = &[
+    ".safetensors",
+    ".pt",
+    ".pth",
+    ".bin",
+    ".ckpt",
+    ".npz",
+    ".npy",
+    ".pth.tar",
+    ".jit",
+    ".pkl",
+];
 /// What lies beside weights in many folders and is none.
-const NO_WEIGHTS: &[&str] = &["training_args.bin", "scheduler.pt", "optimizer.pt", "optimizer.bin"];
+const NO_WEIGHTS: &[&str] = &[
+    "training_args.bin",
+    "scheduler.pt",
+    "optimizer.pt",
+    "optimizer.bin",
+];
 /// Folders in folders that are looked into.
 const DEEPEST: usize = 2;
 /// More entries of a folder than this are not looked through.
@@ -27,10 +43,21 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let mut found = Vec::new();
     if path.is_dir() {
         look_into(path, 0, &mut found);
-    } else if let Some(pattern) = path.file_name().and_then(|n| n.to_str()).filter(|n| n.contains(['*', '?'])) {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    } else if let Some(pattern) = path
+        .file_name()
+        .and_then(|n| n.to_str())
+        .filter(|n| n.contains(['*', '?']))
+    {
+        let folder = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         for entry in entries(folder) {
-            if entry.file_name().and_then(|n| n.to_str()).is_some_and(|name| matches(pattern, name)) {
+            if entry
+                .file_name()
+                .and_then(|n| n.to_str())
+                .is_some_and(|name| matches(pattern, name))
+            {
                 match entry.is_dir() {
                     true => look_into(&entry, 1, &mut found),
                     false => found.push(entry),
@@ -38,7 +65,10 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
             }
         }
     } else {
-        return Err(CheckpointError::new(path, "there is no such file or folder"));
+        return Err(CheckpointError::new(
+            path,
+            "there is no such file or folder",
+        ));
     }
     if found.is_empty() {
         let detail = "there is no checkpoint: no file that ends in .safetensors, .pt, .pth, .bin, .ckpt, .npz or .npy";
@@ -68,12 +98,17 @@ fn look_into(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     } else {
         let is_checkpoint = |path: &&PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            path.is_file() && !NO_WEIGHTS.contains(&&*name) && ENDINGS.iter().any(|ending| ends(path, ending))
+            path.is_file()
+                && !NO_WEIGHTS.contains(&&*name)
+                && ENDINGS.iter().any(|ending| ends(path, ending))
         };
         found.extend(entries.iter().filter(is_checkpoint).cloned());
     }
     if depth < DEEPEST {
-        for inner in entries.iter().filter(|path| path.is_dir() && !path.is_symlink()) {
+        for inner in entries
+            .iter()
+            .filter(|path| path.is_dir() && !path.is_symlink())
+        {
             look_into(inner, depth + 1, found);
         }
     }
@@ -84,7 +119,8 @@ fn look_into(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 /// Time is at most the product of the lengths.
 #[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n, mut star) = (0, 0, None);
     while n < name.len() {
         match pattern.get(p) {
@@ -129,7 +165,11 @@ mod tests {
 
     #[test]
     fn patterns_match_as_in_a_shell() {
-        assert!(matches("*.pt", "step_1.pt") && matches("step_?.pt", "step_1.pt") && matches("*attn*q*", "h.0.attn.q.weight"));
+        assert!(
+            matches("*.pt", "step_1.pt")
+                && matches("step_?.pt", "step_1.pt")
+                && matches("*attn*q*", "h.0.attn.q.weight")
+        );
         assert!(!matches("*.pt", "a.pth") && !matches("?", "") && matches("*", ""));
     }
 

@@ -4,7 +4,8 @@ use crate::archive::Entries;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
-use crate::tensor::{Place, Tensor, contiguous};
+use crate::place::{Place, contiguous};
+use crate::tensor::Tensor;
 use rankfall_data::NpyHeader;
 use std::sync::Arc;
 
@@ -15,16 +16,27 @@ const LONGEST_HEADER: u64 = 1 << 21;
 
 /// The tensor of an NPY file, named like the file.
 pub fn single(file: &Arc<PositionedFile>) -> Result<Vec<Tensor>, CheckpointError> {
-    let name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = file
+        .path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     Ok(vec![tensor(name, &Region::stored(file, 0, file.length))?])
 }
 
 /// The arrays of an NPZ archive.
 pub fn archived(entries: &Entries) -> Result<Vec<Tensor>, CheckpointError> {
-    let arrays = entries.iter().filter_map(|(name, region)| Some((name.strip_suffix(".npy")?, region)));
+    let arrays = entries
+        .iter()
+        .filter_map(|(name, region)| Some((name.strip_suffix(".npy")?, region)));
     let read = |(name, region): (&str, &Region)| {
         let broken = |error: CheckpointError| {
-            Tensor::unreadable(name.to_owned(), Dtype::Other("unknown".into()), error.detail)
+            Tensor::unreadable(
+                name.to_owned(),
+                Dtype::Other("unknown".into()),
+                error.detail,
+            )
         };
         tensor(name.to_owned(), region).unwrap_or_else(broken)
     };
@@ -57,13 +69,19 @@ fn tensor(name: String, region: &Region) -> Result<Tensor, CheckpointError> {
     let dtype = dtype(header.dtype.name());
     let size = dtype.size().unwrap_or(1) as u64;
     if region.length < header.offset {
-        return Err(CheckpointError::new(path, format!("{name} ends within its header")));
+        return Err(CheckpointError::new(
+            path,
+            format!("{name} ends within its header"),
+        ));
     }
     let place = match region.deflated {
         // Counted in numbers: what is packed can only be entered at its start.
-        true if header.offset.is_multiple_of(size) => {
-            Place { region: region.clone(), offset: header.offset / size, strides, big_endian: false }
-        }
+        true if header.offset.is_multiple_of(size) => Place {
+            region: region.clone(),
+            offset: header.offset / size,
+            strides,
+            big_endian: false,
+        },
         true => {
             let problem = "its numbers are packed behind a header of an odd length".to_owned();
             return Ok(Tensor::unreadable(name, dtype, problem));
@@ -71,10 +89,18 @@ fn tensor(name: String, region: &Region) -> Result<Tensor, CheckpointError> {
         false => {
             let (start, length) = (region.start + header.offset, region.length - header.offset);
             let region = Region::stored(&region.file, start, length);
-            Place { region, offset: 0, strides, big_endian: false }
+            Place {
+                region,
+                offset: 0,
+                strides,
+                big_endian: false,
+            }
         }
     };
-    let place = Place { big_endian: header.dtype.is_big_endian(), ..place };
+    let place = Place {
+        big_endian: header.dtype.is_big_endian(),
+        ..place
+    };
     Ok(Tensor::at(name, &header.shape, dtype, place))
 }
 
@@ -85,8 +111,14 @@ fn dtype(name: &str) -> Dtype {
         "f2" => Dtype::F16,
         "b1" => Dtype::Bool,
         _ => {
-            let bytes = name.get(1..).and_then(|digits| digits.parse().ok()).unwrap_or(1);
-            Dtype::Int { bytes, signed: name.starts_with('i') }
+            let bytes = name
+                .get(1..)
+                .and_then(|digits| digits.parse().ok())
+                .unwrap_or(1);
+            Dtype::Int {
+                bytes,
+                signed: name.starts_with('i'),
+            }
         }
     }
 }

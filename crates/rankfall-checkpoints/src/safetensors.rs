@@ -3,7 +3,8 @@
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
-use crate::tensor::{Place, Tensor, contiguous};
+use crate::place::{Place, contiguous};
+use crate::tensor::Tensor;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -32,8 +33,9 @@ pub fn read(file: &Arc<PositionedFile>) -> Result<Header, CheckpointError> {
     let size = file.bytes(0, 8, 8)?;
     let size = u64::from_le_bytes(size.try_into().unwrap_or_default());
     let text = file.bytes(8, size, LONGEST_HEADER)?;
-    let header: Map<String, Value> = serde_json::from_slice(&text)
-        .map_err(|error| CheckpointError::new(&file.path, format!("its header is not JSON: {error}")))?;
+    let header: Map<String, Value> = serde_json::from_slice(&text).map_err(|error| {
+        CheckpointError::new(&file.path, format!("its header is not JSON: {error}"))
+    })?;
     let start = 8 + size;
     let mut metadata = Map::new();
     let mut tensors = Vec::new();
@@ -44,10 +46,14 @@ pub fn read(file: &Arc<PositionedFile>) -> Result<Header, CheckpointError> {
         }
         let tensor = tensor(file, start, name.clone(), &value);
         let broken = || {
-            let problem = "its entry in the header has no dtype, shape and data_offsets that fit".to_owned();
+            let problem =
+                "its entry in the header has no dtype, shape and data_offsets that fit".to_owned();
             Tensor::unreadable(name, Dtype::Other("unknown".into()), problem)
         };
-        tensors.push((tensor.as_ref().map_or(0, |t| t.0), tensor.map_or_else(broken, |t| t.1)));
+        tensors.push((
+            tensor.as_ref().map_or(0, |t| t.0),
+            tensor.map_or_else(broken, |t| t.1),
+        ));
     }
     tensors.sort_by_key(|(begin, _)| *begin);
     let tensors = tensors.into_iter().map(|(_, tensor)| tensor).collect();
@@ -55,8 +61,20 @@ pub fn read(file: &Arc<PositionedFile>) -> Result<Header, CheckpointError> {
 }
 
 /// Where it begins behind the header, and the tensor; `None` where the header does not say.
-fn tensor(file: &Arc<PositionedFile>, start: u64, name: String, value: &Value) -> Option<(u64, Tensor)> {
-    let numbers = |key: &str| -> Option<Vec<u64>> { value.get(key)?.as_array()?.iter().map(Value::as_u64).collect() };
+fn tensor(
+    file: &Arc<PositionedFile>,
+    start: u64,
+    name: String,
+    value: &Value,
+) -> Option<(u64, Tensor)> {
+    let numbers = |key: &str| -> Option<Vec<u64>> {
+        value
+            .get(key)?
+            .as_array()?
+            .iter()
+            .map(Value::as_u64)
+            .collect()
+    };
     let dtype = dtype(value.get("dtype")?.as_str()?);
     let shape = numbers("shape")?;
     let offsets = numbers("data_offsets")?;
@@ -64,9 +82,16 @@ fn tensor(file: &Arc<PositionedFile>, start: u64, name: String, value: &Value) -
         return None;
     };
     let first = start.checked_add(begin)?;
-    let length = end.checked_sub(begin)?.min(file.length.saturating_sub(first));
+    let length = end
+        .checked_sub(begin)?
+        .min(file.length.saturating_sub(first));
     let region = Region::stored(file, first, length);
-    let place = Place { region, offset: 0, strides: contiguous(&shape), big_endian: false };
+    let place = Place {
+        region,
+        offset: 0,
+        strides: contiguous(&shape),
+        big_endian: false,
+    };
     Some((begin, Tensor::at(name, &shape, dtype, place)))
 }
 
@@ -82,7 +107,10 @@ fn dtype(name: &str) -> Dtype {
         "C64" => Dtype::Complex { bytes: 8 },
         "I8" | "I16" | "I32" | "I64" | "U8" | "U16" | "U32" | "U64" => {
             let bits: u8 = name[1..].parse().unwrap_or(8);
-            Dtype::Int { bytes: bits / 8, signed: name.starts_with('I') }
+            Dtype::Int {
+                bytes: bits / 8,
+                signed: name.starts_with('I'),
+            }
         }
         other => Dtype::Other(other.to_lowercase()),
     }

@@ -1,6 +1,6 @@
 //! An index over several files, `*.index.json`: which tensor is in which.
 
-use crate::checkpoint::Contents;
+use crate::contents::Contents;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::PositionedFile;
@@ -20,13 +20,20 @@ pub fn read(
     let file = PositionedFile::open(path)?;
     let text = file.bytes(0, file.length, LONGEST_INDEX)?;
     let wrong = |what: String| CheckpointError::new(path, what);
-    let index: Value = serde_json::from_slice(&text).map_err(|e| wrong(format!("it is not JSON: {e}")))?;
+    let index: Value =
+        serde_json::from_slice(&text).map_err(|e| wrong(format!("it is not JSON: {e}")))?;
     let map = index.get("weight_map").and_then(Value::as_object);
-    let map = map.ok_or_else(|| wrong("it has no weight_map: it is no index of a sharded checkpoint".into()))?;
+    let map = map.ok_or_else(|| {
+        wrong("it has no weight_map: it is no index of a sharded checkpoint".into())
+    })?;
     let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (tensor, shard) in map {
         let shard = shard.as_str().filter(|name| is_plain(name));
-        let shard = shard.ok_or_else(|| wrong(format!("the file of {tensor:?} is not a name beside the index")))?;
+        let shard = shard.ok_or_else(|| {
+            wrong(format!(
+                "the file of {tensor:?} is not a name beside the index"
+            ))
+        })?;
         wanted.entry(shard).or_default().push(tensor);
     }
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -37,14 +44,23 @@ pub fn read(
             Ok(contents) => {
                 whole.step = whole.step.or(contents.step);
                 whole.inert.extend(contents.inert);
-                (contents.tensors, format!("{shard} has no tensor of this name"))
+                (
+                    contents.tensors,
+                    format!("{shard} has no tensor of this name"),
+                )
             }
             Err(error) => (Vec::new(), format!("{shard}: {}", error.detail)),
         };
         found.retain(|tensor| names.contains(&tensor.name.as_str()));
-        let missing = names.iter().filter(|name| !found.iter().any(|t| t.name == **name));
+        let missing = names
+            .iter()
+            .filter(|name| !found.iter().any(|t| t.name == **name));
         let missing = missing.map(|name| {
-            Tensor::unreadable((*name).to_owned(), Dtype::Other("unknown".into()), reason.clone())
+            Tensor::unreadable(
+                (*name).to_owned(),
+                Dtype::Other("unknown".into()),
+                reason.clone(),
+            )
         });
         let missing: Vec<Tensor> = missing.collect();
         whole.tensors.append(&mut found);

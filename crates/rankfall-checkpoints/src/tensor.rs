@@ -2,7 +2,7 @@
 
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
-use crate::file::Region;
+use crate::place::Place;
 use crate::values::Values;
 
 /// What a tensor is for.
@@ -33,19 +33,6 @@ pub struct Tensor {
     pub(crate) place: Option<Place>,
 }
 
-/// Where the numbers of a tensor are.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The bytes.
-    pub region: Region,
-    /// The first number, counted in numbers.
-    pub offset: u64,
-    /// Numbers from one index to the next; the innermost last.
-    pub strides: Vec<u64>,
-    /// Whether the most significant byte comes first.
-    pub big_endian: bool,
-}
-
 impl Tensor {
     /// A tensor whose numbers cannot be read.
     pub(crate) fn unreadable(name: String, dtype: Dtype, problem: String) -> Self {
@@ -63,7 +50,10 @@ impl Tensor {
     /// A tensor at a place; a place that is not inside its region becomes the tensor's problem.
     pub(crate) fn at(name: String, shape: &[u64], dtype: Dtype, place: Place) -> Self {
         let problem = contradiction(shape, &dtype, &place);
-        let shape = shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
+        let shape = shape
+            .iter()
+            .map(|&n| usize::try_from(n).unwrap_or(usize::MAX))
+            .collect();
         Self {
             name,
             shape,
@@ -95,8 +85,13 @@ impl Tensor {
         match (&self.place, &self.problem) {
             (Some(place), None) => Values::open(&self.shape, &self.dtype, place),
             (_, problem) => {
-                let detail = problem.clone().unwrap_or_else(|| "its numbers are nowhere".into());
-                Err(CheckpointError::new(std::path::Path::new(&self.name), detail))
+                let detail = problem
+                    .clone()
+                    .unwrap_or_else(|| "its numbers are nowhere".into());
+                Err(CheckpointError::new(
+                    std::path::Path::new(&self.name),
+                    detail,
+                ))
             }
         }
     }
@@ -106,17 +101,14 @@ impl Tensor {
         let place = self.place.as_ref()?;
         let region = &place.region;
         let path = region.file.path.clone();
-        Some((path, region.start, place.offset, place.strides.clone(), self.shape.clone()))
+        Some((
+            path,
+            region.start,
+            place.offset,
+            place.strides.clone(),
+            self.shape.clone(),
+        ))
     }
-}
-
-/// Strides of numbers that lie one after the other, the last index fastest.
-pub fn contiguous(shape: &[u64]) -> Vec<u64> {
-    let mut strides = vec![1u64; shape.len()];
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i].saturating_mul(shape[i].max(1));
-    }
-    strides
 }
 
 /// Why a tensor of this shape cannot lie at this place.
@@ -126,22 +118,32 @@ fn contradiction(shape: &[u64], dtype: &Dtype, place: &Place) -> Option<String> 
         return Some(format!("it claims {} dimensions", shape.len()));
     }
     if shape.len() != place.strides.len() {
-        return Some(format!("it has {} sizes and {} strides", shape.len(), place.strides.len()));
+        return Some(format!(
+            "it has {} sizes and {} strides",
+            shape.len(),
+            place.strides.len()
+        ));
     }
     let count = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d));
     if count == Some(0) {
         return None;
     }
     let size = dtype.size()? as u64;
-    if count.and_then(|n| n.checked_mul(size)).is_none_or(|bytes| bytes > there) {
+    if count
+        .and_then(|n| n.checked_mul(size))
+        .is_none_or(|bytes| bytes > there)
+    {
         return Some(format!(
             "its shape claims more numbers than the {there} bytes that are there for it: the file may be cut off, \
              or the tensor repeats its numbers"
         ));
     }
-    let last = shape.iter().zip(&place.strides).try_fold(place.offset, |at, (&n, &stride)| {
-        at.checked_add((n - 1).checked_mul(stride)?)
-    });
+    let last = shape
+        .iter()
+        .zip(&place.strides)
+        .try_fold(place.offset, |at, (&n, &stride)| {
+            at.checked_add((n - 1).checked_mul(stride)?)
+        });
     let end = last.and_then(|last| last.checked_add(1)?.checked_mul(size));
     match end {
         Some(end) if end <= there => None,

@@ -2,12 +2,13 @@
 //! the storages behind them.
 
 use crate::archive::Entries;
-use crate::checkpoint::Contents;
+use crate::contents::Contents;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
 use crate::pickle::{self, Loaded, Node, Nodes};
-use crate::tensor::{Place, Tensor};
+use crate::place::Place;
+use crate::tensor::Tensor;
 use crate::walk::{self, Found};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use std::sync::Arc;
 /// megabytes.
 const LONGEST_PICKLE: u64 = 1 << 26;
 /// The first pickle of the older format.
-const LEGACY_MAGIC: &[u8] = &[0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+const LEGACY_MAGIC: &[u8] = &[
+    0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19,
+];
 
 /// Whether the entries of an archive are those of PyTorch.
 pub fn is_archive(entries: &Entries) -> bool {
@@ -24,18 +27,26 @@ pub fn is_archive(entries: &Entries) -> bool {
 }
 
 fn pickle_of(entries: &Entries) -> Option<(&str, &Region)> {
-    entries.iter().find_map(|(name, region)| match name.strip_suffix("data.pkl")? {
-        prefix if prefix.is_empty() || prefix.ends_with('/') => Some((prefix, region)),
-        _ => None,
-    })
+    entries
+        .iter()
+        .find_map(|(name, region)| match name.strip_suffix("data.pkl")? {
+            prefix if prefix.is_empty() || prefix.ends_with('/') => Some((prefix, region)),
+            _ => None,
+        })
 }
 
 /// Reads the list of tensors of an archive.
-pub fn archived(file: &Arc<PositionedFile>, entries: &Entries) -> Result<Contents, CheckpointError> {
+pub fn archived(
+    file: &Arc<PositionedFile>,
+    entries: &Entries,
+) -> Result<Contents, CheckpointError> {
     let wrong = |what: String| CheckpointError::new(&file.path, what);
     let (prefix, region) = pickle_of(entries).ok_or_else(|| wrong("it has no data.pkl".into()))?;
     let loaded = pickle::load(&region.bytes(LONGEST_PICKLE)?).map_err(wrong)?;
-    let order = entries.get(&format!("{prefix}byteorder")).map(|r| r.bytes(64)).transpose()?;
+    let order = entries
+        .get(&format!("{prefix}byteorder"))
+        .map(|r| r.bytes(64))
+        .transpose()?;
     let big_endian = order.is_some_and(|bytes| bytes.starts_with(b"big"));
     let region = |key: &str| entries.get(&format!("{prefix}data/{key}")).cloned();
     Ok(contents(&loaded, big_endian, region))
@@ -73,14 +84,17 @@ pub fn legacy(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     let (_magic, _version, machine, object, keys) = (next()?, next()?, next()?, next()?, next()?);
     let little = machine.nodes.entry(machine.root, "little_endian");
     let big_endian = little.is_some_and(|id| *machine.nodes.get(id) == Node::Bool(false));
-    let keys = keys_in_order(&keys).ok_or_else(|| wrong("its list of storages is damaged".into()))?;
+    let keys =
+        keys_in_order(&keys).ok_or_else(|| wrong("its list of storages is damaged".into()))?;
     let sizes = sizes(&object.nodes);
     let mut regions = HashMap::new();
     let mut start = at as u64;
     for key in keys {
         // Storages that no tensor uses have no type, so what follows cannot be found.
         let Some(&size) = sizes.get(&key) else { break };
-        let Ok(count) = file.bytes(start, 8, 8) else { break };
+        let Ok(count) = file.bytes(start, 8, 8) else {
+            break;
+        };
         let count = count.try_into().map_or(0, u64::from_le_bytes);
         let length = count.saturating_mul(size);
         start += 8;
@@ -92,12 +106,17 @@ pub fn legacy(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
             break;
         }
     }
-    Ok(contents(&object, big_endian, |key| regions.get(key).cloned()))
+    Ok(contents(&object, big_endian, |key| {
+        regions.get(key).cloned()
+    }))
 }
 
 fn keys_in_order(loaded: &Loaded) -> Option<Vec<String>> {
     let items = loaded.nodes.list(loaded.root)?;
-    items.iter().map(|&id| loaded.nodes.text(id).map(str::to_owned)).collect()
+    items
+        .iter()
+        .map(|&id| loaded.nodes.text(id).map(str::to_owned))
+        .collect()
 }
 
 /// Bytes of the numbers of each storage.
@@ -109,7 +128,11 @@ fn sizes(nodes: &Nodes) -> HashMap<String, u64> {
     (0..nodes.len()).filter_map(storage).collect()
 }
 
-fn contents(loaded: &Loaded, big_endian: bool, region: impl Fn(&str) -> Option<Region>) -> Contents {
+fn contents(
+    loaded: &Loaded,
+    big_endian: bool,
+    region: impl Fn(&str) -> Option<Region>,
+) -> Contents {
     let found = walk::walk(&loaded.nodes, loaded.root);
     let tensor = |found: Found| tensor(&loaded.nodes, found, big_endian, &region);
     Contents {
@@ -119,26 +142,47 @@ fn contents(loaded: &Loaded, big_endian: bool, region: impl Fn(&str) -> Option<R
     }
 }
 
-fn tensor(nodes: &Nodes, found: Found, big_endian: bool, region: &impl Fn(&str) -> Option<Region>) -> Tensor {
+fn tensor(
+    nodes: &Nodes,
+    found: Found,
+    big_endian: bool,
+    region: &impl Fn(&str) -> Option<Region>,
+) -> Tensor {
     let Found { name, tensor, role } = found;
     let tensor = match nodes.get(tensor.storage) {
         Node::Storage(storage) => {
-            let dtype = tensor.dtype.clone().unwrap_or_else(|| storage.dtype.clone());
+            let dtype = tensor
+                .dtype
+                .clone()
+                .unwrap_or_else(|| storage.dtype.clone());
             match region(&storage.key) {
                 Some(region) => {
                     let offset = storage.offset.saturating_add(tensor.offset);
-                    let place = Place { region, offset, strides: tensor.strides, big_endian };
+                    let place = Place {
+                        region,
+                        offset,
+                        strides: tensor.strides,
+                        big_endian,
+                    };
                     Tensor::at(name, &tensor.shape, dtype, place)
                 }
                 None => {
                     let problem = format!("its storage {:?} is not in the file", storage.key);
                     let mut missing = Tensor::unreadable(name, dtype, problem);
-                    missing.shape = tensor.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
+                    missing.shape = tensor
+                        .shape
+                        .iter()
+                        .map(|&n| usize::try_from(n).unwrap_or(usize::MAX))
+                        .collect();
                     missing
                 }
             }
         }
-        _ => Tensor::unreadable(name, Dtype::Other("unknown".into()), "it has no storage".into()),
+        _ => Tensor::unreadable(
+            name,
+            Dtype::Other("unknown".into()),
+            "it has no storage".into(),
+        ),
     };
     Tensor { role, ..tensor }
 }

@@ -3,7 +3,7 @@
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::Region;
-use crate::tensor::{Place, contiguous};
+use crate::place::{Place, contiguous};
 
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 16;
@@ -29,16 +29,27 @@ enum Bytes {
 }
 
 impl Values {
-    pub(crate) fn open(shape: &[usize], dtype: &Dtype, place: &Place) -> Result<Self, CheckpointError> {
+    pub(crate) fn open(
+        shape: &[usize],
+        dtype: &Dtype,
+        place: &Place,
+    ) -> Result<Self, CheckpointError> {
         let region = &place.region;
         let size = dtype.size().ok_or_else(|| {
-            CheckpointError::new(&region.file.path, format!("numbers of type {} are not read", dtype.name()))
+            CheckpointError::new(
+                &region.file.path,
+                format!("numbers of type {} are not read", dtype.name()),
+            )
         })?;
         let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
         let start = place.offset * size as u64;
-        let in_order = place.strides == contiguous(&shape) || shape.iter().filter(|n| **n > 1).count() == 0;
+        let in_order =
+            place.strides == contiguous(&shape) || shape.iter().filter(|n| **n > 1).count() == 0;
         let bytes = if in_order && !region.deflated {
-            Bytes::InFile { region: region.clone(), start }
+            Bytes::InFile {
+                region: region.clone(),
+                start,
+            }
         } else {
             Bytes::Held(held(region, start, size, &shape, &place.strides)?)
         };
@@ -61,7 +72,10 @@ impl Values {
     /// Where the tensor has fewer numbers than that.
     pub fn read(&self, start: usize, out: &mut [f64]) -> Result<(), CheckpointError> {
         let count: u64 = self.shape.iter().product();
-        assert!((start + out.len()) as u64 <= count, "numbers beyond the end of a tensor");
+        assert!(
+            (start + out.len()) as u64 <= count,
+            "numbers beyond the end of a tensor"
+        );
         let mut buffer = [0u8; PIECE];
         let at_once = PIECE / self.size;
         for (i, piece) in out.chunks_mut(at_once).enumerate() {
@@ -102,14 +116,26 @@ impl Values {
 }
 
 /// From the first to the last byte that a tensor uses.
-fn held(region: &Region, start: u64, size: usize, shape: &[u64], strides: &[u64]) -> Result<Vec<u8>, CheckpointError> {
+fn held(
+    region: &Region,
+    start: u64,
+    size: usize,
+    shape: &[u64],
+    strides: &[u64],
+) -> Result<Vec<u8>, CheckpointError> {
     if shape.contains(&0) {
         return Ok(Vec::new());
     }
-    let last: u64 = shape.iter().zip(strides).map(|(n, stride)| (n - 1) * stride).sum();
+    let last: u64 = shape
+        .iter()
+        .zip(strides)
+        .map(|(n, stride)| (n - 1) * stride)
+        .sum();
     let span = (last + 1) * size as u64;
     let mut bytes = Vec::new();
-    let room = usize::try_from(span).ok().and_then(|span| bytes.try_reserve_exact(span).ok());
+    let room = usize::try_from(span)
+        .ok()
+        .and_then(|span| bytes.try_reserve_exact(span).ok());
     if room.is_none() {
         let detail = format!("a tensor needs {span} bytes of memory, which are not to be had");
         return Err(CheckpointError::new(&region.file.path, detail));

@@ -59,9 +59,17 @@ struct Visit {
 /// Walks from the root. Every container is entered once, however many ways lead to it; every tensor is listed
 /// under each of its names.
 pub fn walk(nodes: &Nodes, root: Id) -> Contents {
-    let mut contents = Contents { step: step(nodes, root), ..Contents::default() };
+    let mut contents = Contents {
+        step: step(nodes, root),
+        ..Contents::default()
+    };
     let mut entered = HashSet::new();
-    let first = Visit { id: root, path: String::new(), depth: 0, role: Role::Weight };
+    let first = Visit {
+        id: root,
+        path: String::new(),
+        depth: 0,
+        role: Role::Weight,
+    };
     let mut left = vec![first];
     while let Some(visit) = left.pop() {
         if visit.depth > DEEPEST || contents.tensors.len() >= MOST_TENSORS {
@@ -72,7 +80,12 @@ pub fn walk(nodes: &Nodes, root: Id) -> Contents {
             // A tensor has a name for every way to it; anything else is entered once.
             let is_new = matches!(nodes.get(id), Node::Tensor(_)) || entered.insert(id);
             if is_new {
-                inside.push(Visit { id, path: extended(&visit.path, part), depth: visit.depth + 1, role });
+                inside.push(Visit {
+                    id,
+                    path: extended(&visit.path, part),
+                    depth: visit.depth + 1,
+                    role,
+                });
             }
         };
         match nodes.get(visit.id) {
@@ -91,13 +104,20 @@ pub fn walk(nodes: &Nodes, root: Id) -> Contents {
                     add(&i.to_string(), item, visit.role);
                 }
             }
-            Node::Object { class, arguments, state } => {
+            Node::Object {
+                class,
+                arguments,
+                state,
+            } => {
                 for id in arguments.iter().chain(state) {
                     add("", *id, visit.role);
                 }
                 if contents.inert.len() < MOST_INERT {
                     let class = class.chars().take(LONGEST_NAME).collect();
-                    contents.inert.push(Inert { path: visit.path, class });
+                    contents.inert.push(Inert {
+                        path: visit.path,
+                        class,
+                    });
                 }
             }
             _ => {}
@@ -110,7 +130,11 @@ pub fn walk(nodes: &Nodes, root: Id) -> Contents {
 /// Everything below a dictionary of `state` and `param_groups` belongs to an optimiser.
 fn role_of_dict(nodes: &Nodes, id: Id, role: Role) -> Role {
     let has = |key| nodes.entry(id, key).is_some();
-    if has("state") && has("param_groups") { Role::Optimizer } else { role }
+    if has("state") && has("param_groups") {
+        Role::Optimizer
+    } else {
+        role
+    }
 }
 
 fn part(nodes: &Nodes, key: Id) -> String {
@@ -140,9 +164,17 @@ fn step(nodes: &Nodes, root: Id) -> Option<u64> {
     let Node::Dict(entries) = nodes.get(root) else {
         return None;
     };
-    let named = |id: Id| STEPS.iter().find_map(|name| nodes.count(nodes.entry(id, name)?));
+    let named = |id: Id| {
+        STEPS
+            .iter()
+            .find_map(|name| nodes.count(nodes.entry(id, name)?))
+    };
     named(root).or_else(|| {
         let is_plain = |id: &Id| role_of_dict(nodes, *id, Role::Weight) == Role::Weight;
-        entries.iter().map(|(_, value)| *value).filter(is_plain).find_map(named)
+        entries
+            .iter()
+            .map(|(_, value)| *value)
+            .filter(is_plain)
+            .find_map(named)
     })
 }

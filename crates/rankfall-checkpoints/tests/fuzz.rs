@@ -26,11 +26,28 @@ impl Draws {
 }
 
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
-    let pickle = Pickle::of_protocol(2).raw(b"}(").text("w").tensor("FloatStorage", "0", 6, 0, &[2, 3], &[3, 1]);
-    let pickle = pickle.text("step").int(3).text("o").global("os", "system").text("x").raw(b"\x85R");
-    let pickle = pickle.text("l").raw(b"](K\x01\x88G\x40\x00\x00\x00\x00\x00\x00\x00e\x86q\x01h\x010u").stop();
+    let pickle = Pickle::of_protocol(2).raw(b"}(").text("w").tensor(
+        "FloatStorage",
+        "0",
+        6,
+        0,
+        &[2, 3],
+        &[3, 1],
+    );
+    let pickle = pickle
+        .text("step")
+        .int(3)
+        .text("o")
+        .global("os", "system")
+        .text("x")
+        .raw(b"\x85R");
+    let pickle = pickle
+        .text("l")
+        .raw(b"](K\x01\x88G\x40\x00\x00\x00\x00\x00\x00\x00e\x86q\x01h\x010u")
+        .stop();
     let numbers = f32s(&[1., 2., 3., 4., 5., 6.]);
-    let header = r#"{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"__metadata__":{"step":"1"}}"#;
+    let header =
+        r#"{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"__metadata__":{"step":"1"}}"#;
     let array = npy("<f4", false, "(2, 3)", &numbers);
     let index = br#"{"weight_map":{"w":"missing.safetensors"}}"#.to_vec();
     vec![
@@ -57,7 +74,13 @@ fn mutated(seed: &[u8], draws: &mut Draws) -> Vec<u8> {
                 bytes.splice(at..at, piece);
             }
             // Opcodes, and the ends of the range of numbers.
-            3 => set(&mut bytes, at, *b".(]}hRbQtu\xff\x00\x7f\x80".get(draws.below(14)).unwrap_or(&0)),
+            3 => set(
+                &mut bytes,
+                at,
+                *b".(]}hRbQtu\xff\x00\x7f\x80"
+                    .get(draws.below(14))
+                    .unwrap_or(&0),
+            ),
             _ => set(&mut bytes, at, draws.next() as u8),
         }
         if bytes.is_empty() {
@@ -75,7 +98,10 @@ fn set(bytes: &mut [u8], at: usize, to: u8) {
 
 #[test]
 fn no_bytes_make_a_reader_panic() {
-    let wanted = std::env::var("RANKFALL_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(7_000usize);
+    let wanted = std::env::var("RANKFALL_FUZZ")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(7_000usize);
     let folder = tempfile::tempdir().unwrap();
     let seeds = seeds();
     let (mut opened, mut read) = (0, 0);
@@ -84,14 +110,21 @@ fn no_bytes_make_a_reader_panic() {
         let (extension, seed) = &seeds[i % seeds.len()];
         let path = folder.path().join(format!("m.{extension}"));
         fs::write(&path, mutated(seed, &mut draws)).unwrap();
-        let Ok(checkpoint) = Checkpoint::open(&path) else { continue };
+        let Ok(checkpoint) = Checkpoint::open(&path) else {
+            continue;
+        };
         opened += 1;
         for tensor in &checkpoint.tensors {
-            let Ok(values) = tensor.values() else { continue };
+            let Ok(values) = tensor.values() else {
+                continue;
+            };
             let mut out = vec![0.0; tensor.len().unwrap().min(1000)];
             read += usize::from(values.read(0, &mut out).is_ok());
         }
     }
     // Mutations are small: many files still open, so that what lies behind is reached.
-    assert!(opened * 20 > wanted && read * 40 > wanted, "{opened} opened, {read} tensors read of {wanted}");
+    assert!(
+        opened * 20 > wanted && read * 40 > wanted,
+        "{opened} opened, {read} tensors read of {wanted}"
+    );
 }

@@ -32,11 +32,18 @@ fn safetensors_of_every_type() {
     bytes.extend_from_slice(&[0x80, 0x3f, 0x00, 0xc0, 0x38, 0xb8]);
     bytes.extend_from_slice(&7i64.to_le_bytes());
     let read = open(&safetensors(header, &bytes), "m.safetensors");
-    assert_eq!((read.format, read.step, read.tensors.len()), (Format::Safetensors, Some(120), 5));
+    assert_eq!(
+        (read.format, read.step, read.tensors.len()),
+        (Format::Safetensors, Some(120), 5)
+    );
     assert_eq!(numbers(&read.tensors[0]), [1.5, -2.0]);
     assert_eq!(numbers(&read.tensors[1]), [1.0, -2.0]);
     assert_eq!(numbers(&read.tensors[2]), [1.0, -1.0]);
-    let named = read.tensors.iter().map(|t| t.dtype.name()).collect::<Vec<_>>();
+    let named = read
+        .tensors
+        .iter()
+        .map(|t| t.dtype.name())
+        .collect::<Vec<_>>();
     let mut sorted = named.clone();
     sorted.sort();
     assert_eq!(sorted, ["bf16", "f16", "f32", "f8_e4m3", "i64"]);
@@ -48,35 +55,97 @@ fn a_nested_checkpoint_of_pytorch() {
     // {"state_dict": {"w": …, "tied": the same, "t": transposed}, "optimizer": {"state": {0: {"exp_avg": …}},
     //  "param_groups": []}, "global_step": 40, "hyper": an object}
     let w = |p: Pickle| p.tensor("FloatStorage", "0", 6, 0, &[2, 3], &[3, 1]);
-    let pickle = Pickle::of_protocol(2).raw(b"}(").text("state_dict").raw(b"}(");
+    let pickle = Pickle::of_protocol(2)
+        .raw(b"}(")
+        .text("state_dict")
+        .raw(b"}(");
     let pickle = w(w(pickle.text("w")).text("tied"));
-    let pickle = pickle.text("t").tensor("FloatStorage", "0", 6, 0, &[3, 2], &[1, 3]);
-    let pickle = pickle.text("part").tensor("FloatStorage", "0", 6, 4, &[2], &[1]);
-    let pickle = pickle.raw(b"u").text("opt").raw(b"}(").text("state").raw(b"}(").int(0).raw(b"}(").text("m");
-    let pickle = pickle.tensor("FloatStorage", "1", 2, 0, &[2], &[1]).raw(b"uu").text("param_groups").raw(b"]u");
-    let pickle = pickle.text("global_step").int(40).text("hyper").global("argparse", "Namespace").raw(b")\x81}b");
-    let bytes = torch(&pickle.raw(b"u").stop(), &[("0", &f32s(&[1., 2., 3., 4., 5., 6.])), ("1", &f32s(&[7., 8.]))]);
+    let pickle = pickle
+        .text("t")
+        .tensor("FloatStorage", "0", 6, 0, &[3, 2], &[1, 3]);
+    let pickle = pickle
+        .text("part")
+        .tensor("FloatStorage", "0", 6, 4, &[2], &[1]);
+    let pickle = pickle
+        .raw(b"u")
+        .text("opt")
+        .raw(b"}(")
+        .text("state")
+        .raw(b"}(")
+        .int(0)
+        .raw(b"}(")
+        .text("m");
+    let pickle = pickle
+        .tensor("FloatStorage", "1", 2, 0, &[2], &[1])
+        .raw(b"uu")
+        .text("param_groups")
+        .raw(b"]u");
+    let pickle = pickle
+        .text("global_step")
+        .int(40)
+        .text("hyper")
+        .global("argparse", "Namespace")
+        .raw(b")\x81}b");
+    let bytes = torch(
+        &pickle.raw(b"u").stop(),
+        &[
+            ("0", &f32s(&[1., 2., 3., 4., 5., 6.])),
+            ("1", &f32s(&[7., 8.])),
+        ],
+    );
     let read = open(&bytes, "epoch=3.ckpt");
     assert_eq!((read.format, read.step), (Format::TorchArchive, Some(40)));
     let names: Vec<&str> = read.tensors.iter().map(|t| t.name.as_str()).collect();
-    assert_eq!(names, ["state_dict.w", "state_dict.tied", "state_dict.t", "state_dict.part", "opt.state.0.m"]);
+    assert_eq!(
+        names,
+        [
+            "state_dict.w",
+            "state_dict.tied",
+            "state_dict.t",
+            "state_dict.part",
+            "opt.state.0.m"
+        ]
+    );
     assert_eq!(read.tensors[1].tied_to.as_deref(), Some("state_dict.w"));
     assert_eq!(numbers(&read.tensors[2]), [1., 4., 2., 5., 3., 6.]);
     assert_eq!(numbers(&read.tensors[3]), [5., 6.]);
     assert_eq!(read.tensors[4].role, Role::Optimizer);
     assert_eq!(numbers(&read.tensors[4]), [7., 8.]);
     assert_eq!(read.inert.len(), 1);
-    assert_eq!((read.inert[0].path.as_str(), read.inert[0].class.as_str()), ("hyper", "argparse.Namespace"));
+    assert_eq!(
+        (read.inert[0].path.as_str(), read.inert[0].class.as_str()),
+        ("hyper", "argparse.Namespace")
+    );
 }
 
 #[test]
 fn a_packed_archive_and_parameters_and_a_module() {
-    let tensor = Pickle::default().tensor("DoubleStorage", "0", 2, 0, &[2], &[1]).0;
+    let tensor = Pickle::default()
+        .tensor("DoubleStorage", "0", 2, 0, &[2], &[1])
+        .0;
     // A module: an object whose state has _parameters and _modules.
-    let pickle = Pickle::of_protocol(2).global("net", "Net").raw(b")\x81}(").text("_modules").raw(b"}(").text("fc");
-    let pickle = pickle.global("torch.nn", "Linear").raw(b")\x81}(").text("_parameters").raw(b"}(").text("weight");
-    let pickle = pickle.global("torch._utils", "_rebuild_parameter").raw(b"(").raw(&tensor).raw(b"\x88");
-    let pickle = pickle.global("collections", "OrderedDict").raw(b")RtR").raw(b"uubuub").stop();
+    let pickle = Pickle::of_protocol(2)
+        .global("net", "Net")
+        .raw(b")\x81}(")
+        .text("_modules")
+        .raw(b"}(")
+        .text("fc");
+    let pickle = pickle
+        .global("torch.nn", "Linear")
+        .raw(b")\x81}(")
+        .text("_parameters")
+        .raw(b"}(")
+        .text("weight");
+    let pickle = pickle
+        .global("torch._utils", "_rebuild_parameter")
+        .raw(b"(")
+        .raw(&tensor)
+        .raw(b"\x88");
+    let pickle = pickle
+        .global("collections", "OrderedDict")
+        .raw(b")RtR")
+        .raw(b"uubuub")
+        .stop();
     let numbers_of = [0.5f64, -1.0].map(f64::to_le_bytes).concat();
     let entries: [(&str, &[u8]); 2] = [("x/data.pkl", &pickle), ("x/data/0", &numbers_of)];
     let read = open(&zip(&entries, true), "m.pt");
@@ -86,17 +155,34 @@ fn a_packed_archive_and_parameters_and_a_module() {
 
 #[test]
 fn the_older_format_of_pytorch() {
-    let pickle = Pickle::of_protocol(2).raw(b"}(").text("a").tensor("HalfStorage", "k1", 2, 0, &[2], &[1]);
-    let pickle = pickle.text("b").tensor("FloatStorage", "k0", 3, 1, &[2], &[1]).raw(b"u").stop();
+    let pickle =
+        Pickle::of_protocol(2)
+            .raw(b"}(")
+            .text("a")
+            .tensor("HalfStorage", "k1", 2, 0, &[2], &[1]);
+    let pickle = pickle
+        .text("b")
+        .tensor("FloatStorage", "k0", 3, 1, &[2], &[1])
+        .raw(b"u")
+        .stop();
     let halves = [0x3c00u16, 0xc000].map(u16::to_le_bytes).concat();
-    let bytes = legacy(&pickle, &[("k0", 3, &f32s(&[1., 2., 3.])), ("k1", 2, &halves)]);
+    let bytes = legacy(
+        &pickle,
+        &[("k0", 3, &f32s(&[1., 2., 3.])), ("k1", 2, &halves)],
+    );
     let read = open(&bytes, "m.pth");
     assert_eq!(read.format, Format::TorchLegacy);
     assert_eq!(numbers(&read.tensors[0]), [1., -2.]);
     assert_eq!(numbers(&read.tensors[1]), [2., 3.]);
     // Cut off within the second storage: the first is there, the second says so.
     let read = open(&bytes[..bytes.len() - 1], "m.pth");
-    assert!(read.tensors[0].problem.as_deref().unwrap().contains("cut off"));
+    assert!(
+        read.tensors[0]
+            .problem
+            .as_deref()
+            .unwrap()
+            .contains("cut off")
+    );
     assert_eq!(numbers(&read.tensors[1]), [2., 3.]);
 }
 
@@ -104,11 +190,20 @@ fn the_older_format_of_pytorch() {
 fn arrays_of_numpy_in_both_orders() {
     let bytes = f32s(&[1., 2., 3., 4., 5., 6.]);
     let read = open(&npy("<f4", true, "(2, 3)", &bytes), "w.npy");
-    assert_eq!((read.format, numbers(&read.tensors[0])), (Format::Npy, vec![1., 3., 5., 2., 4., 6.]));
+    assert_eq!(
+        (read.format, numbers(&read.tensors[0])),
+        (Format::Npy, vec![1., 3., 5., 2., 4., 6.])
+    );
     let big = [1.0f64, -2.0].map(f64::to_be_bytes).concat();
-    let (first, second) = (npy("<f4", false, "(3, 2)", &bytes), npy(">f8", false, "(2,)", &big));
+    let (first, second) = (
+        npy("<f4", false, "(3, 2)", &bytes),
+        npy(">f8", false, "(2,)", &big),
+    );
     for deflated in [false, true] {
-        let read = open(&zip(&[("a.npy", &first), ("b.npy", &second)], deflated), "w_7.npz");
+        let read = open(
+            &zip(&[("a.npy", &first), ("b.npy", &second)], deflated),
+            "w_7.npz",
+        );
         assert_eq!((read.format, read.step), (Format::Npz, Some(7)));
         assert_eq!(numbers(&read.tensors[0]), [1., 2., 3., 4., 5., 6.]);
         assert_eq!(numbers(&read.tensors[1]), [1., -2.]);
@@ -132,8 +227,20 @@ fn shards_are_read_by_their_index() {
     let read = Checkpoint::open(&found[0]).unwrap();
     let of = |name: &str| read.tensors.iter().find(|t| t.name == name).unwrap();
     assert_eq!((numbers(of("a")), numbers(of("b"))), (vec![1.0], vec![2.0]));
-    assert!(of("c").problem.as_deref().unwrap().contains("has no tensor"));
-    assert!(of("d").problem.as_deref().unwrap().contains("missing.safetensors"));
+    assert!(
+        of("c")
+            .problem
+            .as_deref()
+            .unwrap()
+            .contains("has no tensor")
+    );
+    assert!(
+        of("d")
+            .problem
+            .as_deref()
+            .unwrap()
+            .contains("missing.safetensors")
+    );
     let outside = r#"{"weight_map":{"a":"../m.safetensors"}}"#;
     fs::write(folder.path().join("m.safetensors.index.json"), outside).unwrap();
     assert!(Checkpoint::open(&found[0]).is_err());

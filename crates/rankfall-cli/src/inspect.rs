@@ -22,7 +22,11 @@ pub fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
         choice: Choice {
             layers: arguments.layers.clone(),
             optimizer: arguments.optimizer,
-            fused: if arguments.split { Fused::Split } else { Fused::Whole },
+            fused: if arguments.split {
+                Fused::Split
+            } else {
+                Fused::Whole
+            },
         },
         threads: arguments.threads.map_or_else(available, usize::from),
         out: arguments.out.clone(),
@@ -71,8 +75,16 @@ fn put_out(arguments: &InspectArguments, inspection: &Inspection) -> Result<(), 
         inspection::write_parquet(inspection, path)?;
     }
     if let Some(folder) = &arguments.out {
-        let paths: Vec<String> = arguments.paths.iter().map(|path| shown_path(path)).collect();
-        let command = format!("rankfall inspect {} --out {}", paths.join(" "), shown_path(folder));
+        let paths: Vec<String> = arguments
+            .paths
+            .iter()
+            .map(|path| shown_path(path))
+            .collect();
+        let command = format!(
+            "rankfall inspect {} --out {}",
+            paths.join(" "),
+            shown_path(folder)
+        );
         let drawing = inspection::write(inspection, folder, &command)?;
         if !arguments.json {
             crate::print(&drawing.listing(folder))?;

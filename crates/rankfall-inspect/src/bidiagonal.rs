@@ -23,16 +23,26 @@ pub fn values(tall: &Tall<'_>, threads: usize) -> Result<Values, Failed> {
     let n = tall.columns();
     let count = (tall.rows() / (2 * n)).clamp(1, MOST_PARTS);
     let size = tall.rows().div_ceil(count);
-    let ranges = (0..tall.rows()).step_by(size).map(|first| first..(first + size).min(tall.rows()));
-    let part = |rows| Part { rows, triangle: Ok(Mat::new()) };
+    let ranges = (0..tall.rows())
+        .step_by(size)
+        .map(|first| first..(first + size).min(tall.rows()));
+    let part = |rows| Part {
+        rows,
+        triangle: Ok(Mat::new()),
+    };
     let mut parts: Vec<Part> = ranges.map(part).collect();
-    workers::each(threads, &mut parts, |part| part.triangle = triangle(tall, part.rows.clone()));
+    workers::each(threads, &mut parts, |part| {
+        part.triangle = triangle(tall, part.rows.clone())
+    });
     let mut whole: Option<Mat<f64>> = None;
     for part in parts {
         let next = part.triangle?;
         whole = Some(match whole {
             None => next,
-            Some(above) => stacked(above.as_ref(), next.as_ref()).qr().thin_R().to_owned(),
+            Some(above) => stacked(above.as_ref(), next.as_ref())
+                .qr()
+                .thin_R()
+                .to_owned(),
         });
     }
     let whole = whole.unwrap_or_else(Mat::new);
@@ -67,7 +77,13 @@ fn triangle(tall: &Tall<'_>, rows: std::ops::Range<usize>) -> Result<Mat<f64>, F
 
 fn stacked(above: MatRef<'_, f64>, below: MatRef<'_, f64>) -> Mat<f64> {
     let mut stack = Mat::zeros(above.nrows() + below.nrows(), below.ncols());
-    stack.as_mut().subrows_mut(0, above.nrows()).copy_from(above);
-    stack.as_mut().subrows_mut(above.nrows(), below.nrows()).copy_from(below);
+    stack
+        .as_mut()
+        .subrows_mut(0, above.nrows())
+        .copy_from(above);
+    stack
+        .as_mut()
+        .subrows_mut(above.nrows(), below.nrows())
+        .copy_from(below);
     stack
 }

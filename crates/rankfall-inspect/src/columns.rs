@@ -40,7 +40,9 @@ pub const COLUMNS: &[Column] = &[
     ("numerical_rank", |r| whole(r.numerical_rank)),
     ("tolerance", |r| Cell::Real(r.tolerance)),
     ("effective_rank", |r| Cell::Real(r.effective_rank)),
-    ("effective_rank_error", |r| Cell::Real(r.effective_rank_error)),
+    ("effective_rank_error", |r| {
+        Cell::Real(r.effective_rank_error)
+    }),
     ("stable_rank", |r| Cell::Real(r.stable_rank)),
     ("stable_rank_error", |r| Cell::Real(r.stable_rank_error)),
     ("nuclear_norm", |r| Cell::Real(r.nuclear_norm)),
@@ -65,7 +67,11 @@ pub const COLUMNS: &[Column] = &[
 pub fn sizes(shape: &[usize]) -> String {
     match shape {
         [] => "scalar".into(),
-        _ => shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×"),
+        _ => shape
+            .iter()
+            .map(usize::to_string)
+            .collect::<Vec<_>>()
+            .join("×"),
     }
 }
 
@@ -75,7 +81,10 @@ pub fn csv(rows: &[Row]) -> String {
     let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
     let mut out = names.join(",") + "\n";
     for row in rows {
-        let cells: Vec<String> = COLUMNS.iter().map(|(_, cell)| written(&cell(row))).collect();
+        let cells: Vec<String> = COLUMNS
+            .iter()
+            .map(|(_, cell)| written(&cell(row)))
+            .collect();
         out += &(cells.join(",") + "\n");
     }
     out
@@ -88,7 +97,12 @@ pub fn singular_values_csv(rows: &[Row]) -> String {
     for row in rows {
         let step = row.step.map(|s| s.to_string()).unwrap_or_default();
         let matrix = row.matrix.as_deref().unwrap_or("");
-        let of = format!("{},{},{},{step}", quoted(&row.name), quoted(matrix), quoted(&row.file));
+        let of = format!(
+            "{},{},{},{step}",
+            quoted(&row.name),
+            quoted(matrix),
+            quoted(&row.file)
+        );
         for (i, sigma) in row.spectrum.iter().flat_map(|s| &s.sigmas).enumerate() {
             out += &format!("{of},{},{:?},{:?}\n", i + 1, sigma.value, sigma.bound);
         }
@@ -100,7 +114,10 @@ fn written(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => text.as_deref().map(quoted).unwrap_or_default(),
         Cell::Whole(n) => n.map(|n| n.to_string()).unwrap_or_default(),
-        Cell::Real(x) => x.filter(|x| x.is_finite()).map(|x| format!("{x:?}")).unwrap_or_default(),
+        Cell::Real(x) => x
+            .filter(|x| x.is_finite())
+            .map(|x| format!("{x:?}"))
+            .unwrap_or_default(),
         Cell::Truth(is) => is.to_string(),
     }
 }
@@ -121,7 +138,9 @@ pub fn sort(rows: &mut [Row], by: &str) -> bool {
     rows.sort_by(|a, b| match (cell(a), cell(b)) {
         (Cell::Text(a), Cell::Text(b)) => (a.is_none(), a).cmp(&(b.is_none(), b)),
         (Cell::Whole(a), Cell::Whole(b)) => b.cmp(&a),
-        (Cell::Real(a), Cell::Real(b)) => b.unwrap_or(f64::NEG_INFINITY).total_cmp(&a.unwrap_or(f64::NEG_INFINITY)),
+        (Cell::Real(a), Cell::Real(b)) => b
+            .unwrap_or(f64::NEG_INFINITY)
+            .total_cmp(&a.unwrap_or(f64::NEG_INFINITY)),
         (Cell::Truth(a), Cell::Truth(b)) => b.cmp(&a),
         _ => std::cmp::Ordering::Equal,
     });
@@ -134,9 +153,17 @@ mod tests {
 
     #[test]
     fn columns_are_the_fields_of_the_json() {
-        let row = Row { singular_values: None, ..Row::default() };
+        let row = Row {
+            singular_values: None,
+            ..Row::default()
+        };
         let json = serde_json::to_value(&row).unwrap();
-        let mut fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut fields: Vec<&str> = json
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         let mut columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
         fields.sort_unstable();
         columns.sort_unstable();
@@ -145,14 +172,28 @@ mod tests {
 
     #[test]
     fn texts_are_quoted_where_they_need_it() {
-        let row = Row { name: "a,\"b\"".into(), sigma_max: Some(0.1), ..Row::default() };
+        let row = Row {
+            name: "a,\"b\"".into(),
+            sigma_max: Some(0.1),
+            ..Row::default()
+        };
         let csv = csv(&[row]);
-        assert!(csv.lines().nth(1).unwrap().starts_with("\"a,\"\"b\"\"\",scalar,"), "{csv}");
+        assert!(
+            csv.lines()
+                .nth(1)
+                .unwrap()
+                .starts_with("\"a,\"\"b\"\"\",scalar,"),
+            "{csv}"
+        );
     }
 
     #[test]
     fn rows_are_sorted_and_those_without_a_value_are_last() {
-        let row = |name: &str, rank| Row { name: name.into(), effective_rank: rank, ..Row::default() };
+        let row = |name: &str, rank| Row {
+            name: name.into(),
+            effective_rank: rank,
+            ..Row::default()
+        };
         let mut rows = [row("a", None), row("b", Some(1.0)), row("c", Some(3.0))];
         assert!(sort(&mut rows, "effective_rank"));
         assert_eq!(rows.each_ref().map(|r| r.name.as_str()), ["c", "b", "a"]);

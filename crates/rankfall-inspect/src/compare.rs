@@ -72,7 +72,10 @@ pub fn compare(a: Plan, b: Plan, threads: usize, watch: &dyn inspect::Watch) -> 
     let second = inspect::inspect(b, threads, None, watch);
     let mut layers = Vec::new();
     for (i, row) in first.tensors.iter().enumerate() {
-        let other = second.tensors.iter().position(|r| r.name == row.name && r.matrix == row.matrix);
+        let other = second
+            .tensors
+            .iter()
+            .position(|r| r.name == row.name && r.matrix == row.matrix);
         layers.push(match other {
             None => without(row, "the second checkpoint has no such tensor"),
             Some(j) => {
@@ -82,13 +85,26 @@ pub fn compare(a: Plan, b: Plan, threads: usize, watch: &dyn inspect::Watch) -> 
             }
         });
     }
-    let is_new = |row: &&Row| !first.tensors.iter().any(|r| r.name == row.name && r.matrix == row.matrix);
+    let is_new = |row: &&Row| {
+        !first
+            .tensors
+            .iter()
+            .any(|r| r.name == row.name && r.matrix == row.matrix)
+    };
     let new = second.tensors.iter().filter(is_new);
     layers.extend(new.map(|row| without(row, "the first checkpoint has no such tensor")));
     Comparison {
         schema: crate::record::SCHEMA,
-        from: first.tensors.first().map(|r| r.file.clone()).unwrap_or_default(),
-        to: second.tensors.first().map(|r| r.file.clone()).unwrap_or_default(),
+        from: first
+            .tensors
+            .first()
+            .map(|r| r.file.clone())
+            .unwrap_or_default(),
+        to: second
+            .tensors
+            .first()
+            .map(|r| r.file.clone())
+            .unwrap_or_default(),
         layers,
         notes: first.notes.into_iter().chain(second.notes).collect(),
     }
@@ -127,7 +143,8 @@ fn change(a: &Row, b: &Row, jobs: Option<(Job, Job)>) -> Change {
         Ok((relative, angles)) => {
             change.relative_change = relative;
             change.directions = angles.as_ref().map(|a| a[0].len());
-            let [left, right] = angles.map_or([None, None], |[left, right]| [Some(left), Some(right)]);
+            let [left, right] =
+                angles.map_or([None, None], |[left, right]| [Some(left), Some(right)]);
             (change.left_angles, change.right_angles) = (left, right);
         }
         Err(failed) => (change.compared, change.reason) = (false, Some(failed.to_string())),
@@ -141,7 +158,8 @@ fn moved(a: &Row, b: &Row, epsilon: f64) -> Option<usize> {
     let (a, b) = (&a.spectrum.as_ref()?.sigmas, &b.spectrum.as_ref()?.sigmas);
     let norm = |s: &[Sigma]| s.iter().map(|s| s.value * s.value).sum::<f64>().sqrt();
     let rounding = 0.5 * epsilon * (norm(a) + norm(b));
-    let is_moved = |(a, b): &(&Sigma, &Sigma)| (a.value - b.value).abs() > a.bound + b.bound + rounding;
+    let is_moved =
+        |(a, b): &(&Sigma, &Sigma)| (a.value - b.value).abs() > a.bound + b.bound + rounding;
     Some(a.iter().zip(b).filter(is_moved).count())
 }
 
@@ -154,7 +172,11 @@ fn numbers(row: &Row, a: &Job, b: &Job) -> Result<(Option<f64>, Option<Angles>),
     let (&[slice], &[other]) = (&a.slices[..], &b.slices[..]) else {
         return Ok((relative, None));
     };
-    let k = row.above_mp.unwrap_or(0).clamp(1, MOST_DIRECTIONS).min(slice.sides().1);
+    let k = row
+        .above_mp
+        .unwrap_or(0)
+        .clamp(1, MOST_DIRECTIONS)
+        .min(slice.sides().1);
     let scale = row.sigma_max.filter(|s| *s > 0.0);
     let Some(scale) = scale.map(|s| libm::ldexp(1.0, -libm::frexp(s).1.clamp(-1000, 1000))) else {
         return Ok((relative, None));
@@ -187,7 +209,9 @@ fn relative_change(a: &Values, b: &Values, count: usize) -> Result<Option<f64>, 
 fn leading(tall: &Tall<'_>, k: usize) -> Result<[Mat<f64>; 2], Failed> {
     let gram = gram::matrix(tall, 1)?;
     let n = gram.nrows();
-    let eigen = gram.self_adjoint_eigen(Side::Lower).map_err(|_| Failed::NotConverged)?;
+    let eigen = gram
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|_| Failed::NotConverged)?;
     let short = Mat::from_fn(n, k, |i, j| eigen.U()[(i, n - 1 - j)]);
     let mut long = Mat::zeros(tall.rows(), k);
     let mut buffer = Vec::new();
@@ -216,7 +240,13 @@ fn angles(a: &Mat<f64>, b: &Mat<f64>) -> Result<Vec<f64>, Failed> {
 #[must_use]
 pub fn text(comparison: &Comparison) -> String {
     let mut out = format!("from {}\nto   {}\n", comparison.from, comparison.to);
-    let width = comparison.layers.iter().filter(|l| l.compared).map(|l| l.name.chars().count()).max().unwrap_or(0);
+    let width = comparison
+        .layers
+        .iter()
+        .filter(|l| l.compared)
+        .map(|l| l.name.chars().count())
+        .max()
+        .unwrap_or(0);
     out += &format!(
         "  {:width$}  {:>9}  {:>17}  {:>17}  {:>11}  {:>12}  {:>20}\n",
         "tensor", "change", "σ_max", "effective rank", "rank", "moved", "largest angles L, R"
@@ -232,21 +262,33 @@ pub fn text(comparison: &Comparison) -> String {
             continue;
         }
         let largest = |angles: &Option<Vec<f64>>| {
-            angles.as_ref().and_then(|a| a.last()).map_or_else(|| "–".into(), |a| format!("{a:.1}°"))
+            angles
+                .as_ref()
+                .and_then(|a| a.last())
+                .map_or_else(|| "–".into(), |a| format!("{a:.1}°"))
         };
         let [before, after] = layer.numerical_rank.map(|r| r.unwrap_or(0));
         out += &format!(
             "  {:width$}  {:>9}  {:>17}  {:>17}  {:>11}  {:>12}  {:>20}\n",
             layer.name,
-            layer.relative_change.map_or_else(|| "–".into(), |c| compact(c, 3)),
+            layer
+                .relative_change
+                .map_or_else(|| "–".into(), |c| compact(c, 3)),
             pair(layer.sigma_max),
             pair(layer.effective_rank),
             format!("{before} → {after}"),
             layer.moved.map_or_else(|| "–".into(), |m| m.to_string()),
-            format!("{}, {}", largest(&layer.left_angles), largest(&layer.right_angles)),
+            format!(
+                "{}, {}",
+                largest(&layer.left_angles),
+                largest(&layer.right_angles)
+            ),
         );
     }
-    out += &format!("{} layers compared, {without} not (--json says why)\n", comparison.layers.len() - without);
+    out += &format!(
+        "{} layers compared, {without} not (--json says why)\n",
+        comparison.layers.len() - without
+    );
     for note in &comparison.notes {
         out += &format!("note: {note}\n");
     }

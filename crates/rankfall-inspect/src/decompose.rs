@@ -18,8 +18,16 @@ const GRAM_IS_ENOUGH: f64 = f32::EPSILON as f64;
 ///
 /// # Errors
 /// [`Failed`]: numbers that cannot be read or are not finite.
-pub fn spectrum(values: &Values, slices: &[Slice], epsilon: f64, threads: usize) -> Result<Spectrum, Failed> {
-    let mut pooled = Spectrum { sigmas: Vec::new(), method: Method::Gram };
+pub fn spectrum(
+    values: &Values,
+    slices: &[Slice],
+    epsilon: f64,
+    threads: usize,
+) -> Result<Spectrum, Failed> {
+    let mut pooled = Spectrum {
+        sigmas: Vec::new(),
+        method: Method::Gram,
+    };
     for slice in slices {
         let one = of_slice(values, *slice, epsilon, threads)?;
         pooled.sigmas.extend(one.sigmas);
@@ -31,22 +39,39 @@ pub fn spectrum(values: &Values, slices: &[Slice], epsilon: f64, threads: usize)
     Ok(pooled)
 }
 
-fn of_slice(values: &Values, slice: Slice, epsilon: f64, threads: usize) -> Result<Spectrum, Failed> {
+fn of_slice(
+    values: &Values,
+    slice: Slice,
+    epsilon: f64,
+    threads: usize,
+) -> Result<Spectrum, Failed> {
     let look = Tall::new(values, slice, 1.0).look()?;
     if look.not_finite > 0 {
         return Err(Failed::NotFinite(look.not_finite));
     }
     if look.largest == 0.0 {
-        let zero = Sigma { value: 0.0, bound: 0.0 };
-        return Ok(Spectrum { sigmas: vec![zero; slice.sides().1], method: Method::Gram });
+        let zero = Sigma {
+            value: 0.0,
+            bound: 0.0,
+        };
+        return Ok(Spectrum {
+            sigmas: vec![zero; slice.sides().1],
+            method: Method::Gram,
+        });
     }
     // A power of two: nothing is rounded, and no square over- or underflows.
     let exponent = libm::frexp(look.largest).1.clamp(-1000, 1000);
     let tall = Tall::new(values, slice, libm::ldexp(1.0, -exponent));
     let (sigmas, method) = scaled(&tall, epsilon, threads)?;
     let back = |x: f64| libm::ldexp(x, exponent);
-    let unscaled = |s: Sigma| Sigma { value: back(s.value), bound: back(s.bound) };
-    Ok(Spectrum { sigmas: sigmas.into_iter().map(unscaled).collect(), method })
+    let unscaled = |s: Sigma| Sigma {
+        value: back(s.value),
+        bound: back(s.bound),
+    };
+    Ok(Spectrum {
+        sigmas: sigmas.into_iter().map(unscaled).collect(),
+        method,
+    })
 }
 
 fn scaled(tall: &Tall<'_>, epsilon: f64, threads: usize) -> Result<(Vec<Sigma>, Method), Failed> {
@@ -56,5 +81,8 @@ fn scaled(tall: &Tall<'_>, epsilon: f64, threads: usize) -> Result<(Vec<Sigma>, 
             return Ok((squares.roots(), Method::Gram));
         }
     }
-    Ok((bidiagonal::values(tall, threads)?.sigmas(), Method::Bidiagonal))
+    Ok((
+        bidiagonal::values(tall, threads)?.sigmas(),
+        Method::Bidiagonal,
+    ))
 }

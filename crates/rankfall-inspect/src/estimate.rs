@@ -17,7 +17,9 @@ pub fn seconds(plan: &Plan, threads: usize) -> f64 {
     let start = Instant::now();
     let gram = sample.transpose() * &sample;
     // Kept from being optimised away by its use below.
-    let values = gram.self_adjoint_eigenvalues(Side::Lower).map_or(0, |v| v.len());
+    let values = gram
+        .self_adjoint_eigenvalues(Side::Lower)
+        .map_or(0, |v| v.len());
     let cost = 5.0 * (n * n * n) as f64;
     let rate = cost / start.elapsed().as_secs_f64().max(1e-6) * if values == n { 1.0 } else { 0.5 };
     // Threads help layers side by side; the largest one alone takes its time.

@@ -28,7 +28,11 @@ pub fn all(inspection: &Inspection) -> Vec<Figure> {
     let steps = inspection.steps();
     let origin = origin(inspection);
     let last = last_step(inspection);
-    let mut figures = vec![spectra(&last, &origin), heat_map(&last, &origin), by_depth(&last, &origin)];
+    let mut figures = vec![
+        spectra(&last, &origin),
+        heat_map(&last, &origin),
+        by_depth(&last, &origin),
+    ];
     if steps.len() > 1 {
         figures.insert(0, over_training(inspection, &steps, &origin));
     }
@@ -37,7 +41,11 @@ pub fn all(inspection: &Inspection) -> Vec<Figure> {
 
 /// Where the numbers come from.
 fn origin(inspection: &Inspection) -> String {
-    let mut files: Vec<&str> = inspection.tensors.iter().map(|row| row.file.as_str()).collect();
+    let mut files: Vec<&str> = inspection
+        .tensors
+        .iter()
+        .map(|row| row.file.as_str())
+        .collect();
     files.dedup();
     let name = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned();
     let analysed = inspection.analysed().count();
@@ -45,7 +53,10 @@ fn origin(inspection: &Inspection) -> String {
         [one] => name(one),
         many => format!("{} checkpoints", many.len()),
     };
-    format!("{of} · {analysed} matrices · rankfall {}", env!("CARGO_PKG_VERSION"))
+    format!(
+        "{of} · {analysed} matrices · rankfall {}",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// The analysed rows of the last checkpoint; of convolutions the unfolded way.
@@ -57,26 +68,57 @@ fn last_step(inspection: &Inspection) -> Vec<&Row> {
 
 /// Whether a row is the second way to take a tensor that has another row.
 fn is_pooled_twin(inspection: &Inspection, row: &Row) -> bool {
-    let pooled = row.matrix.as_deref().is_some_and(|words| words.contains("slices"));
-    pooled && inspection.tensors.iter().any(|r| r.name == row.name && r.file == row.file && r.matrix != row.matrix)
+    let pooled = row
+        .matrix
+        .as_deref()
+        .is_some_and(|words| words.contains("slices"));
+    pooled
+        && inspection
+            .tensors
+            .iter()
+            .any(|r| r.name == row.name && r.file == row.file && r.matrix != row.matrix)
 }
 
 /// Evenly spread over `rows`, the first and the last among them.
 fn evenly<'a>(rows: &[&'a Row], most: usize) -> Vec<&'a Row> {
     let count = rows.len();
     let shown = count.min(most);
-    (0..shown).map(|i| rows[i * (count - 1) / (shown - 1).max(1)]).collect()
+    (0..shown)
+        .map(|i| rows[i * (count - 1) / (shown - 1).max(1)])
+        .collect()
 }
 
 fn sigmas(row: &Row) -> Vec<f64> {
-    row.spectrum.iter().flat_map(|s| &s.sigmas).map(|s| s.value).collect()
+    row.spectrum
+        .iter()
+        .flat_map(|s| &s.sigmas)
+        .map(|s| s.value)
+        .collect()
 }
 
-fn figure(name: &'static str, title: &str, caption: &str, look_for: &'static str, outcome: Result<rankfall_report::Scene, Skipped>) -> Figure {
-    Figure { name, title: title.into(), caption: caption.into(), look_for, outcome }
+fn figure(
+    name: &'static str,
+    title: &str,
+    caption: &str,
+    look_for: &'static str,
+    outcome: Result<rankfall_report::Scene, Skipped>,
+) -> Figure {
+    Figure {
+        name,
+        title: title.into(),
+        caption: caption.into(),
+        look_for,
+        outcome,
+    }
 }
 
-fn sheet(title: &str, origin: &str, plots: Vec<Plot>, columns: usize, legend: Vec<LegendEntry>) -> Sheet {
+fn sheet(
+    title: &str,
+    origin: &str,
+    plots: Vec<Plot>,
+    columns: usize,
+    legend: Vec<LegendEntry>,
+) -> Sheet {
     Sheet {
         title: title.into(),
         subtitle: origin.into(),
@@ -92,13 +134,22 @@ fn spectra(rows: &[&Row], origin: &str) -> Figure {
     let title = "Spectra by depth";
     let shown: Vec<&Row> = evenly(rows, MOST_LINES);
     let side = |label: &str| Side::new(Scale::Decades, label);
-    let x = Side { start: Some(0.0), ..Side::new(Scale::Linear, "place in the order, share of all") };
+    let x = Side {
+        start: Some(0.0),
+        ..Side::new(Scale::Linear, "place in the order, share of all")
+    };
     let mut plain = Plot::new("Singular values", x.clone(), side("σ"));
     let mut relative = Plot::new("Relative to the largest of the layer", x, side("σ / σ₁"));
     for (i, row) in shown.iter().enumerate().rev() {
         let values = sigmas(row);
         let stroke = Stroke::solid(Color::of_part(i, shown.len()), 1.6);
-        let label = (i == 0 || i + 1 == shown.len()).then(|| if i == 0 { "first".to_owned() } else { "last".to_owned() });
+        let label = (i == 0 || i + 1 == shown.len()).then(|| {
+            if i == 0 {
+                "first".to_owned()
+            } else {
+                "last".to_owned()
+            }
+        });
         let bound = row.error_bound.unwrap_or(0.0);
         let first = values.first().copied().unwrap_or(0.0);
         let line = |divisor: f64| Line {
@@ -114,10 +165,15 @@ fn spectra(rows: &[&Row], origin: &str) -> Figure {
         _ => String::new(),
     };
     let more = match rows.len() > shown.len() {
-        true => format!(" Drawn are {} of {} layers, evenly spread over the depth.", shown.len(), rows.len()),
+        true => format!(
+            " Drawn are {} of {} layers, evenly spread over the depth.",
+            shown.len(),
+            rows.len()
+        ),
         false => String::new(),
     };
-    let outcome = sheet(title, origin, vec![plain, relative], 2, Vec::new()).draw_with_notes(&[names + &more]);
+    let outcome = sheet(title, origin, vec![plain, relative], 2, Vec::new())
+        .draw_with_notes(&[names + &more]);
     let caption = "Singular values of every layer in descending order. The horizontal axis is the place in that order \
                    as a share of all, so that layers of any size can be compared. Values below the bound of their \
                    error are not drawn.";
@@ -137,7 +193,9 @@ fn places(values: &[f64], bound: f64, divisor: f64) -> Vec<Option<(f64, f64)>> {
     let shown = n.min(MOST_PLACES);
     let at = |i: usize| {
         let j = i * (n - 1) / (shown - 1).max(1);
-        let y = Some(values[j]).filter(|v| *v > bound).and_then(|v| Scale::Decades.place(v / divisor))?;
+        let y = Some(values[j])
+            .filter(|v| *v > bound)
+            .and_then(|v| Scale::Decades.place(v / divisor))?;
         Some(((j as f64 + 0.5) / n as f64, y))
     };
     (0..shown).map(at).collect()
@@ -162,11 +220,16 @@ fn heat_map(rows: &[&Row], origin: &str) -> Figure {
     let map = HeatMap {
         title: "σ relative to the largest of the layer".into(),
         x: HeatAxis::Values {
-            places: (0..COLUMNS).map(|i| (i as f64 + 0.5) / COLUMNS as f64).collect(),
+            places: (0..COLUMNS)
+                .map(|i| (i as f64 + 0.5) / COLUMNS as f64)
+                .collect(),
             scale: Scale::Linear,
         },
         x_label: "place in the order, share of all".into(),
-        y: HeatAxis::Categories { names, top_down: true },
+        y: HeatAxis::Categories {
+            names,
+            top_down: true,
+        },
         y_label: String::new(),
         cells,
         log: true,
@@ -176,7 +239,10 @@ fn heat_map(rows: &[&Row], origin: &str) -> Figure {
         overlay: Vec::new(),
     };
     let hatched = map.cells.iter().any(|c| *c == HeatCell::Missing);
-    let legend = hatched.then(|| LegendEntry::hatched("not told from zero")).into_iter().collect();
+    let legend = hatched
+        .then(|| LegendEntry::hatched("not told from zero"))
+        .into_iter()
+        .collect();
     let outcome = match shown.is_empty() {
         true => Err(Skipped::because("no matrix was analysed")),
         false => sheet(title, origin, vec![map.plot()], 1, legend).draw(),
@@ -196,18 +262,38 @@ fn short(name: &str) -> String {
     const LONGEST: usize = 34;
     let count = name.chars().count();
     match count > LONGEST {
-        true => format!("…{}", name.chars().skip(count - LONGEST + 1).collect::<String>()),
+        true => format!(
+            "…{}",
+            name.chars().skip(count - LONGEST + 1).collect::<String>()
+        ),
         false => name.to_owned(),
     }
 }
 
 fn by_depth(rows: &[&Row], origin: &str) -> Figure {
     let title = "Ranks and tails by depth";
-    let x = || Side { start: None, ..Side::new(Scale::Linear, "layer, in the order of the file") };
+    let x = || Side {
+        start: None,
+        ..Side::new(Scale::Linear, "layer, in the order of the file")
+    };
     let smaller = |row: &Row| row.spectrum.as_ref().map_or(0, |s| s.sigmas.len()) as f64;
-    let mut ranks = Plot::new("Ranks as a share of the full one", x(), Side { start: Some(0.0), ..Side::new(Scale::Linear, "rank / full rank") });
+    let mut ranks = Plot::new(
+        "Ranks as a share of the full one",
+        x(),
+        Side {
+            start: Some(0.0),
+            ..Side::new(Scale::Linear, "rank / full rank")
+        },
+    );
     let mut alphas = Plot::new("Exponent α of the tail", x(), Side::new(Scale::Linear, "α"));
-    let mut above = Plot::new("Above the Marchenko–Pastur edge", x(), Side { start: Some(0.0), ..Side::new(Scale::Linear, "share of Σσ²") });
+    let mut above = Plot::new(
+        "Above the Marchenko–Pastur edge",
+        x(),
+        Side {
+            start: Some(0.0),
+            ..Side::new(Scale::Linear, "share of Σσ²")
+        },
+    );
     type Notion = fn(&Row) -> Option<f64>;
     let notions: [(&str, Notion); 3] = [
         ("numerical", |r| r.numerical_rank.map(|n| n as f64)),
@@ -220,15 +306,26 @@ fn by_depth(rows: &[&Row], origin: &str) -> Figure {
         legend.push(LegendEntry::symbol(format!("{name} rank"), symbol));
         for (depth, row) in rows.iter().enumerate() {
             let share = value(row).map(|v| v / smaller(row).max(1.0));
-            ranks.marks.extend(share.map(|y| Mark { at: (depth as f64 + 1.0, y), symbol }));
+            ranks.marks.extend(share.map(|y| Mark {
+                at: (depth as f64 + 1.0, y),
+                symbol,
+            }));
         }
     }
     let symbol = Symbol::of_series(0);
     for (depth, row) in rows.iter().enumerate() {
         let at = depth as f64 + 1.0;
         // Beyond this no tail is a power law, and the others would be pressed flat.
-        alphas.marks.extend(row.alpha.filter(|a| *a < 20.0).map(|y| Mark { at: (at, y), symbol }));
-        above.marks.extend(row.mp_share.map(|y| Mark { at: (at, y), symbol }));
+        alphas
+            .marks
+            .extend(row.alpha.filter(|a| *a < 20.0).map(|y| Mark {
+                at: (at, y),
+                symbol,
+            }));
+        above.marks.extend(row.mp_share.map(|y| Mark {
+            at: (at, y),
+            symbol,
+        }));
     }
     let mut plots = vec![ranks, alphas, above];
     plots.retain(|p| !p.is_blank());
@@ -250,19 +347,35 @@ fn over_training(inspection: &Inspection, steps: &[u64], origin: &str) -> Figure
     let title = "Over training";
     let last = last_step(inspection);
     let shown = evenly(&last, MOST_LINES);
-    let x = || Side { start: Some(steps[0] as f64), ..Side::new(Scale::Linear, "step") };
+    let x = || Side {
+        start: Some(steps[0] as f64),
+        ..Side::new(Scale::Linear, "step")
+    };
     type Quantity = fn(&Row) -> Option<f64>;
     let quantities: [(&str, &str, Scale, Quantity); 4] = [
-        ("Effective rank", "effective rank", Scale::Linear, |r| r.effective_rank),
-        ("Stable rank", "stable rank", Scale::Linear, |r| r.stable_rank),
-        ("Largest singular value", "σ₁", Scale::Decades, |r| r.sigma_max),
-        ("Smallest singular value", "smallest σ", Scale::Decades, |r| r.sigma_min.filter(|s| Some(*s) > r.error_bound)),
+        ("Effective rank", "effective rank", Scale::Linear, |r| {
+            r.effective_rank
+        }),
+        ("Stable rank", "stable rank", Scale::Linear, |r| {
+            r.stable_rank
+        }),
+        ("Largest singular value", "σ₁", Scale::Decades, |r| {
+            r.sigma_max
+        }),
+        (
+            "Smallest singular value",
+            "smallest σ",
+            Scale::Decades,
+            |r| r.sigma_min.filter(|s| Some(*s) > r.error_bound),
+        ),
     ];
     let plot = |(title, label, scale, value): &(&str, &str, Scale, Quantity)| {
         let mut plot = Plot::new(*title, x(), Side::new(*scale, *label));
         for (i, row) in shown.iter().enumerate().rev() {
             let at = |step: &u64| {
-                let there = inspection.analysed().find(|r| r.step == Some(*step) && r.name == row.name && r.matrix == row.matrix);
+                let there = inspection.analysed().find(|r| {
+                    r.step == Some(*step) && r.name == row.name && r.matrix == row.matrix
+                });
                 Some((*step as f64, scale.place(value(there?)?)?))
             };
             plot.lines.push(Line {
@@ -275,7 +388,9 @@ fn over_training(inspection: &Inspection, steps: &[u64], origin: &str) -> Figure
     };
     let plots = quantities.iter().map(plot).collect();
     let names = match (shown.first(), shown.last()) {
-        (Some(first), Some(last)) => format!("Layers from dark, {}, to light, {}.", first.name, last.name),
+        (Some(first), Some(last)) => {
+            format!("Layers from dark, {}, to light, {}.", first.name, last.name)
+        }
         _ => String::new(),
     };
     let outcome = sheet(title, origin, plots, 2, Vec::new()).draw_with_notes(&[names]);

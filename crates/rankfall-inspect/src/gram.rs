@@ -47,7 +47,10 @@ pub fn matrix(tall: &Tall<'_>, threads: usize) -> Result<Mat<f64>, Failed> {
     let mut whole = Mat::zeros(n, n);
     for tile in &tiles {
         let (rows, columns) = tile.sum.shape();
-        whole.as_mut().submatrix_mut(tile.row, tile.column, rows, columns).copy_from(&tile.sum);
+        whole
+            .as_mut()
+            .submatrix_mut(tile.row, tile.column, rows, columns)
+            .copy_from(&tile.sum);
     }
     Ok(whole)
 }
@@ -61,7 +64,9 @@ pub fn squares(tall: &Tall<'_>, threads: usize) -> Result<Squares, Failed> {
     let gram = matrix(tall, threads)?;
     let n = gram.nrows();
     let frobenius_squared: f64 = (0..n).map(|i| gram[(i, i)]).sum();
-    let mut squares = gram.self_adjoint_eigenvalues(Side::Lower).map_err(|_| Failed::NotConverged)?;
+    let mut squares = gram
+        .self_adjoint_eigenvalues(Side::Lower)
+        .map_err(|_| Failed::NotConverged)?;
     squares.reverse();
     let largest = squares.first().copied().unwrap_or(0.0).max(0.0);
     let terms = (BLOCK + tall.rows().div_ceil(BLOCK)) as f64;

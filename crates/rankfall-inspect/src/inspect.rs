@@ -67,14 +67,28 @@ pub fn inspect(plan: Plan, threads: usize, saved: Option<&Saved>, watch: &dyn Wa
     workers::each(threads, &mut jobs[large..], |job| finish(job, 1));
     Inspection {
         schema: SCHEMA,
-        tensors: rows.into_iter().map(|row| row.into_inner().unwrap_or_default()).collect(),
+        tensors: rows
+            .into_iter()
+            .map(|row| row.into_inner().unwrap_or_default())
+            .collect(),
         notes: plan.notes,
         interrupted: stopped.into_inner(),
     }
 }
 
-fn spectrum(job: &Job, threads: usize, saved: Option<&Saved>, rows: &[Mutex<Row>]) -> Result<Spectrum, Failed> {
-    let key = || rows[job.row].lock().map(|row| saved.map(|s| s.key(&row))).ok().flatten();
+fn spectrum(
+    job: &Job,
+    threads: usize,
+    saved: Option<&Saved>,
+    rows: &[Mutex<Row>],
+) -> Result<Spectrum, Failed> {
+    let key = || {
+        rows[job.row]
+            .lock()
+            .map(|row| saved.map(|s| s.key(&row)))
+            .ok()
+            .flatten()
+    };
     let key = key();
     if let (Some(saved), Some(key)) = (saved, &key)
         && let Some(spectrum) = saved.find(key)

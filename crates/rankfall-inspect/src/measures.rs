@@ -41,15 +41,27 @@ pub struct Measures {
 #[must_use]
 pub fn of(spectrum: &Spectrum, slices: &[Slice], epsilon: f64) -> Measures {
     let sigmas = &spectrum.sigmas;
-    let nothing = Sigma { value: 0.0, bound: 0.0 };
+    let nothing = Sigma {
+        value: 0.0,
+        bound: 0.0,
+    };
     let (first, last) = (sigmas.first().copied(), sigmas.last().copied());
     let (sigma_max, sigma_min) = (first.unwrap_or(nothing), last.unwrap_or(nothing));
-    let longer = slices.iter().map(|slice| slice.sides().0).max().unwrap_or(0);
+    let longer = slices
+        .iter()
+        .map(|slice| slice.sides().0)
+        .max()
+        .unwrap_or(0);
     let tolerance = longer as f64 * epsilon;
     let above = |edge: f64| sigmas.iter().take_while(move |s| s.value > edge);
     let sum = Sums::of(sigmas);
-    let numbers: f64 = slices.iter().map(|s| s.rows as f64 * s.columns as f64).sum();
-    let (rows, columns) = slices.first().map_or((0.0, 0.0), |s| (s.rows as f64, s.columns as f64));
+    let numbers: f64 = slices
+        .iter()
+        .map(|s| s.rows as f64 * s.columns as f64)
+        .sum();
+    let (rows, columns) = slices
+        .first()
+        .map_or((0.0, 0.0), |s| (s.rows as f64, s.columns as f64));
     let mp_edge = (sum.squares / numbers.max(1.0)).sqrt() * (rows.sqrt() + columns.sqrt());
     let above_mp = above(mp_edge).count();
     let share = above(mp_edge).map(|s| s.value * s.value).sum::<f64>() / sum.squares;
@@ -93,7 +105,10 @@ impl Sums {
         if self.values == 0.0 {
             return None;
         }
-        let shares = sigmas.iter().map(|s| (s, s.value / self.values)).filter(|(_, p)| *p > 0.0);
+        let shares = sigmas
+            .iter()
+            .map(|s| (s, s.value / self.values))
+            .filter(|(_, p)| *p > 0.0);
         let entropy: f64 = shares.clone().map(|(_, p)| -p * libm::log(p)).sum();
         // ∂ ln rank / ∂σ = −(ln p + entropy)/Σσ; a share below its bound is at most as the bound.
         let slope = |(s, p): (&Sigma, f64)| {
@@ -121,7 +136,10 @@ fn log_abs_det(sigmas: &[Sigma], slices: &[Slice]) -> Option<(f64, f64)> {
         return None;
     }
     let value = sigmas.iter().map(|s| libm::log(s.value)).sum();
-    let error = sigmas.iter().map(|s| -libm::log1p(-s.bound / s.value)).sum();
+    let error = sigmas
+        .iter()
+        .map(|s| -libm::log1p(-s.bound / s.value))
+        .sum();
     Some((value, error))
 }
 
@@ -132,9 +150,28 @@ mod tests {
 
     fn square(values: &[f64]) -> Measures {
         let n = values.len();
-        let slice = Slice { start: 0, rows: n, columns: n, row_stride: n, column_stride: 1 };
-        let sigmas = values.iter().map(|&value| Sigma { value, bound: 1e-16 }).collect();
-        of(&Spectrum { sigmas, method: Method::Gram }, &[slice], f64::from(f32::EPSILON))
+        let slice = Slice {
+            start: 0,
+            rows: n,
+            columns: n,
+            row_stride: n,
+            column_stride: 1,
+        };
+        let sigmas = values
+            .iter()
+            .map(|&value| Sigma {
+                value,
+                bound: 1e-16,
+            })
+            .collect();
+        of(
+            &Spectrum {
+                sigmas,
+                method: Method::Gram,
+            },
+            &[slice],
+            f64::from(f32::EPSILON),
+        )
     }
 
     #[test]
@@ -143,7 +180,10 @@ mod tests {
         assert!((m.effective_rank.unwrap().0 - 8.0).abs() < 1e-12);
         assert!((m.stable_rank.unwrap().0 - 8.0).abs() < 1e-12);
         assert!((m.log_abs_det.unwrap().0 - 8.0 * 2f64.ln()).abs() < 1e-12);
-        assert_eq!((m.numerical_rank, m.above_mp, m.nuclear_norm.0), (8, 0, 16.0));
+        assert_eq!(
+            (m.numerical_rank, m.above_mp, m.nuclear_norm.0),
+            (8, 0, 16.0)
+        );
     }
 
     #[test]
@@ -157,7 +197,15 @@ mod tests {
     fn what_is_not_told_from_zero_has_no_determinant() {
         assert_eq!(square(&[1.0, 1e-17]).log_abs_det, None);
         let zero = square(&[0.0, 0.0]);
-        assert_eq!((zero.effective_rank, zero.stable_rank, zero.mp_share, zero.numerical_rank), (None, None, None, 0));
+        assert_eq!(
+            (
+                zero.effective_rank,
+                zero.stable_rank,
+                zero.mp_share,
+                zero.numerical_rank
+            ),
+            (None, None, None, 0)
+        );
     }
 
     #[test]

@@ -70,7 +70,10 @@ impl Plan {
         for (tensor, copy_of) in checkpoint.tensors.iter().zip(copies) {
             let row = Row::of(tensor, &file, checkpoint.step);
             match why_not(tensor, copy_of, choice) {
-                Some(reason) => self.rows.push(Row { reason: Some(reason), ..row }),
+                Some(reason) => self.rows.push(Row {
+                    reason: Some(reason),
+                    ..row
+                }),
                 None => self.add_views(tensor, row, choice.fused),
             }
         }
@@ -81,14 +84,27 @@ impl Plan {
         let views = view::views(&tensor.name, &tensor.shape, fused);
         let views = match views {
             Ok(views) => views,
-            Err(reason) => return self.rows.push(Row { reason: Some(reason), ..row }),
+            Err(reason) => {
+                return self.rows.push(Row {
+                    reason: Some(reason),
+                    ..row
+                });
+            }
         };
         for view in views {
-            let mut row = Row { matrix: Some(view.words), ..row.clone() };
+            let mut row = Row {
+                matrix: Some(view.words),
+                ..row.clone()
+            };
             if let Some(part) = view.part {
                 row.name = format!("{}[{part}]", row.name);
             }
-            let smaller = view.slices.iter().map(|slice| slice.sides().1).max().unwrap_or(0);
+            let smaller = view
+                .slices
+                .iter()
+                .map(|slice| slice.sides().1)
+                .max()
+                .unwrap_or(0);
             if smaller > LARGEST_SIDE || view.slices.len() > MOST_SLICES {
                 let what = match smaller > LARGEST_SIDE {
                     true => format!("its smaller side is {smaller}, more than {LARGEST_SIDE}"),
@@ -98,7 +114,12 @@ impl Plan {
             } else {
                 let (tensor, slices, at) = (tensor.clone(), view.slices, self.rows.len());
                 let epsilon = tensor.dtype.epsilon().unwrap_or(f64::EPSILON);
-                self.jobs.push(Job { row: at, tensor, slices, epsilon });
+                self.jobs.push(Job {
+                    row: at,
+                    tensor,
+                    slices,
+                    epsilon,
+                });
             }
             self.rows.push(row);
         }
@@ -117,10 +138,15 @@ fn why_not(tensor: &Tensor, copy_of: Option<String>, choice: &Choice) -> Option<
         return Some("it belongs to an optimiser (--optimizer analyses it)".into());
     }
     if tensor.dtype.epsilon().is_none() {
-        return Some(format!("its numbers are {}, not floating ones", tensor.dtype.name()));
+        return Some(format!(
+            "its numbers are {}, not floating ones",
+            tensor.dtype.name()
+        ));
     }
     if let Some(other) = &tensor.tied_to {
-        return Some(format!("tied: the same numbers in the same place as {other}"));
+        return Some(format!(
+            "tied: the same numbers in the same place as {other}"
+        ));
     }
     copy_of.map(|other| format!("a copy: the same numbers as {other}"))
 }
@@ -130,7 +156,12 @@ fn inert_note(checkpoint: &Checkpoint) -> Option<String> {
     let mut classes: Vec<&str> = checkpoint.inert.iter().map(|i| i.class.as_str()).collect();
     classes.sort_unstable();
     classes.dedup();
-    let shown = classes.iter().take(8).copied().collect::<Vec<_>>().join(", ");
+    let shown = classes
+        .iter()
+        .take(8)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
     let more = if classes.len() > 8 { ", …" } else { "" };
     (!classes.is_empty()).then(|| {
         format!(

@@ -123,7 +123,9 @@ impl Row {
     /// How many numbers the tensor has.
     #[must_use]
     pub fn numbers(&self) -> u64 {
-        self.shape.iter().fold(1, |n, &d| n.saturating_mul(d as u64))
+        self.shape
+            .iter()
+            .fold(1, |n, &d| n.saturating_mul(d as u64))
     }
 }
 

@@ -15,13 +15,18 @@ pub fn copies(tensors: &[Tensor]) -> Vec<Option<String>> {
     let mut seen: HashMap<(Vec<usize>, String, Vec<u64>), Vec<usize>> = HashMap::new();
     let mut all = vec![None; tensors.len()];
     for (i, tensor) in tensors.iter().enumerate() {
-        let matters = tensor.shape.len() > 1 && tensor.tied_to.is_none() && tensor.dtype.epsilon().is_some();
+        let matters =
+            tensor.shape.len() > 1 && tensor.tied_to.is_none() && tensor.dtype.epsilon().is_some();
         // What cannot be read is no copy; its own row says why.
         let Some(start) = matters.then(|| start(tensor).ok()).flatten() else {
             continue;
         };
-        let alike = seen.entry((tensor.shape.clone(), tensor.dtype.name(), start)).or_default();
-        let same = alike.iter().find(|&&j| are_equal(&tensors[j], tensor).unwrap_or(false));
+        let alike = seen
+            .entry((tensor.shape.clone(), tensor.dtype.name(), start))
+            .or_default();
+        let same = alike
+            .iter()
+            .find(|&&j| are_equal(&tensors[j], tensor).unwrap_or(false));
         match same {
             Some(&j) => all[i] = Some(tensors[j].name.clone()),
             None => alike.push(i),
@@ -44,7 +49,10 @@ fn are_equal(a: &Tensor, b: &Tensor) -> Result<bool, CheckpointError> {
         let length = PIECE.min(count - at);
         first.read(at, &mut x[..length])?;
         second.read(at, &mut y[..length])?;
-        let same = x[..length].iter().zip(&y[..length]).all(|(a, b)| a.to_bits() == b.to_bits());
+        let same = x[..length]
+            .iter()
+            .zip(&y[..length])
+            .all(|(a, b)| a.to_bits() == b.to_bits());
         if !same {
             return Ok(false);
         }

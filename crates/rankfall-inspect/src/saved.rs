@@ -32,7 +32,9 @@ impl Saved {
     pub fn open(folder: &Path, resume: bool) -> io::Result<Self> {
         let path = folder.join(PARTIAL);
         let before = match resume {
-            true => std::fs::read(&path).map(|bytes| read(&bytes)).unwrap_or_default(),
+            true => std::fs::read(&path)
+                .map(|bytes| read(&bytes))
+                .unwrap_or_default(),
             false => HashMap::new(),
         };
         let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
@@ -42,7 +44,11 @@ impl Saved {
             true => {}
             false => file.set_len(0)?,
         }
-        Ok(Self { path, file: Mutex::new(file), before })
+        Ok(Self {
+            path,
+            file: Mutex::new(file),
+            before,
+        })
     }
 
     /// How many spectra are there from before.
@@ -61,9 +67,17 @@ impl Saved {
     #[must_use]
     pub fn key(&self, row: &Row) -> String {
         let about = std::fs::metadata(&row.file).ok();
-        let changed = about.as_ref().and_then(|a| a.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+        let changed = about
+            .as_ref()
+            .and_then(|a| a.modified().ok()?.duration_since(UNIX_EPOCH).ok());
         let of = json!([
-            row.file, about.map(|a| a.len()), changed.map(|d| d.as_nanos().to_string()), row.name, row.matrix, row.shape, row.dtype,
+            row.file,
+            about.map(|a| a.len()),
+            changed.map(|d| d.as_nanos().to_string()),
+            row.name,
+            row.matrix,
+            row.shape,
+            row.dtype,
         ]);
         let digest = Sha256::digest(of.to_string());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -93,18 +107,30 @@ impl Saved {
 
 fn read(bytes: &[u8]) -> HashMap<String, Spectrum> {
     let lines = bytes.split(|&b| b == b'\n');
-    lines.filter_map(|line| spectrum(&serde_json::from_slice(line).ok()?)).collect()
+    lines
+        .filter_map(|line| spectrum(&serde_json::from_slice(line).ok()?))
+        .collect()
 }
 
 fn spectrum(line: &Value) -> Option<(String, Spectrum)> {
-    let numbers = |key: &str| -> Option<Vec<f64>> { line.get(key)?.as_array()?.iter().map(Value::as_f64).collect() };
+    let numbers = |key: &str| -> Option<Vec<f64>> {
+        line.get(key)?
+            .as_array()?
+            .iter()
+            .map(Value::as_f64)
+            .collect()
+    };
     let method = match line.get("method")?.as_str()? {
         "gram" => Method::Gram,
         "bidiagonal" => Method::Bidiagonal,
         _ => return None,
     };
     let (values, bounds) = (numbers("values")?, numbers("bounds")?);
-    let sigmas = values.iter().zip(&bounds).map(|(&value, &bound)| Sigma { value, bound }).collect();
+    let sigmas = values
+        .iter()
+        .zip(&bounds)
+        .map(|(&value, &bound)| Sigma { value, bound })
+        .collect();
     let key = line.get("key")?.as_str()?.to_owned();
     (values.len() == bounds.len()).then_some((key, Spectrum { sigmas, method }))
 }

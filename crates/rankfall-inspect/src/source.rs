@@ -30,7 +30,11 @@ pub struct Tall<'a> {
 impl<'a> Tall<'a> {
     /// The matrix of a slice; its numbers times `scale`.
     pub fn new(values: &'a Values, slice: Slice, scale: f64) -> Self {
-        Self { values, slice, scale }
+        Self {
+            values,
+            slice,
+            scale,
+        }
     }
 
     /// The larger side of the slice.
@@ -48,8 +52,19 @@ impl<'a> Tall<'a> {
     }
 
     /// Reads rows `first .. first + count` into a buffer; [`Self::block`] makes a matrix of it.
-    pub fn read(&self, first: usize, count: usize, buffer: &mut Vec<f64>) -> Result<(), CheckpointError> {
-        let Slice { start, rows, columns, row_stride, column_stride } = self.slice;
+    pub fn read(
+        &self,
+        first: usize,
+        count: usize,
+        buffer: &mut Vec<f64>,
+    ) -> Result<(), CheckpointError> {
+        let Slice {
+            start,
+            rows,
+            columns,
+            row_stride,
+            column_stride,
+        } = self.slice;
         buffer.resize(count * self.columns(), 0.0);
         let mut span = Vec::new();
         // Rows of the slice as they are stored: some whole ones, or a stretch of each.
@@ -68,7 +83,9 @@ impl<'a> Tall<'a> {
                     span.resize((length - 1) * column_stride + 1, 0.0);
                     self.values.read(at, &mut span)?;
                     let picked = span.iter().step_by(column_stride);
-                    line.iter_mut().zip(picked).for_each(|(to, from)| *to = *from);
+                    line.iter_mut()
+                        .zip(picked)
+                        .for_each(|(to, from)| *to = *from);
                 }
             }
         }

@@ -86,20 +86,31 @@ impl Squares {
     pub fn roots(&self) -> Vec<Sigma> {
         let root = |&square: &f64| {
             let value = square.max(0.0).sqrt();
-            Sigma { value, bound: (self.bound / value).min(self.bound.sqrt()) }
+            Sigma {
+                value,
+                bound: (self.bound / value).min(self.bound.sqrt()),
+            }
         };
         self.squares.iter().map(root).collect()
     }
 
     /// Whether every one is well above its bound.
     pub fn are_resolved(&self) -> bool {
-        self.squares.last().is_none_or(|&smallest| smallest > 4.0 * self.bound)
+        self.squares
+            .last()
+            .is_none_or(|&smallest| smallest > 4.0 * self.bound)
     }
 }
 
 impl Values {
     /// All with their bound.
     pub fn sigmas(&self) -> Vec<Sigma> {
-        self.values.iter().map(|&value| Sigma { value, bound: self.bound }).collect()
+        self.values
+            .iter()
+            .map(|&value| Sigma {
+                value,
+                bound: self.bound,
+            })
+            .collect()
     }
 }

@@ -6,7 +6,18 @@ use rankfall_report::number::{compact, count};
 use std::collections::BTreeMap;
 
 const HEADINGS: [&str; 12] = [
-    "tensor", "shape", "dtype", "σ_max", "σ_min", "rank", "effective", "stable", "ln|det|", "α", "D", "above MP",
+    "tensor",
+    "shape",
+    "dtype",
+    "σ_max",
+    "σ_min",
+    "rank",
+    "effective",
+    "stable",
+    "ln|det|",
+    "α",
+    "D",
+    "above MP",
 ];
 
 /// The table. Rows that were not chosen are counted and not listed.
@@ -14,7 +25,11 @@ const HEADINGS: [&str; 12] = [
 pub fn text(inspection: &Inspection) -> String {
     let mut out = String::new();
     for (file, rows) in by_file(&inspection.tensors) {
-        let step = rows.iter().find_map(|row| row.step).map(|s| format!(", step {s}")).unwrap_or_default();
+        let step = rows
+            .iter()
+            .find_map(|row| row.step)
+            .map(|s| format!(", step {s}"))
+            .unwrap_or_default();
         out += &format!("{file}{step}\n");
         out += &lines(&rows);
     }
@@ -54,7 +69,11 @@ fn lines(rows: &[&Row]) -> String {
     let line = |cells: &[String; 12], reason: Option<&str>| {
         let padded = |i: usize| {
             let fill = " ".repeat(widths[i].saturating_sub(width(&cells[i])));
-            if i < 3 { format!("{}{fill}", cells[i]) } else { format!("{fill}{}", cells[i]) }
+            if i < 3 {
+                format!("{}{fill}", cells[i])
+            } else {
+                format!("{fill}{}", cells[i])
+            }
         };
         let until = if reason.is_some() { 3 } else { 12 };
         let mut parts: Vec<String> = (0..until).map(padded).collect();
@@ -117,7 +136,9 @@ pub fn totals(inspection: &Inspection) -> String {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for row in inspection.tensors.iter().filter(|row| !row.analysed) {
         let reason = row.reason.as_deref().unwrap_or("not done");
-        *reasons.entry(reason.split(':').next().unwrap_or(reason)).or_default() += 1;
+        *reasons
+            .entry(reason.split(':').next().unwrap_or(reason))
+            .or_default() += 1;
     }
     for (reason, many) in reasons {
         out += &format!("  {many} not: {reason}\n");

@@ -31,7 +31,11 @@ pub fn fit(sigmas: &[Sigma]) -> Option<Tail> {
         return None;
     }
     // Ascending logarithms of λ.
-    let logs: Vec<f64> = resolved.iter().rev().map(|s| 2.0 * libm::log(s.value)).collect();
+    let logs: Vec<f64> = resolved
+        .iter()
+        .rev()
+        .map(|s| 2.0 * libm::log(s.value))
+        .collect();
     let mut best: Option<(f64, f64, usize)> = None;
     // Sums of the logarithms from each place on.
     let mut sums = vec![0.0; logs.len() + 1];
@@ -81,7 +85,12 @@ mod tests {
     use super::*;
 
     fn sigmas(values: impl Iterator<Item = f64>) -> Vec<Sigma> {
-        let mut all: Vec<Sigma> = values.map(|v| Sigma { value: v, bound: 1e-15 }).collect();
+        let mut all: Vec<Sigma> = values
+            .map(|v| Sigma {
+                value: v,
+                bound: 1e-15,
+            })
+            .collect();
         all.sort_by(|a, b| b.value.total_cmp(&a.value));
         all
     }
@@ -92,7 +101,10 @@ mod tests {
         let n = 4000;
         let quantile = |i: usize| (1.0 - (i as f64 + 0.5) / n as f64).powf(-0.25);
         let tail = fit(&sigmas((0..n).map(quantile))).unwrap();
-        assert!((tail.alpha - 3.0).abs() < 0.05 && tail.distance < 1e-3, "{tail:?}");
+        assert!(
+            (tail.alpha - 3.0).abs() < 0.05 && tail.distance < 1e-3,
+            "{tail:?}"
+        );
     }
 
     #[test]

@@ -60,9 +60,15 @@ pub fn views(name: &str, shape: &[usize], fused: Fused) -> Result<Vec<View>, Str
         [_] => Err("a vector is no matrix".into()),
         [rows, columns] => Ok(two(name, rows, columns, fused)),
         [experts, rows, columns] if is_stack(name) => {
-            let slices = (0..experts).map(|e| plain(e * rows * columns, rows, columns)).collect();
+            let slices = (0..experts)
+                .map(|e| plain(e * rows * columns, rows, columns))
+                .collect();
             let words = format!("{experts} matrices {rows} × {columns}, pooled");
-            Ok(vec![View { words, part: None, slices }])
+            Ok(vec![View {
+                words,
+                part: None,
+                slices,
+            }])
         }
         [outputs, inputs, ref places @ ..] => Ok(convolution(outputs, inputs, places)),
     }
@@ -74,7 +80,13 @@ fn is_stack(name: &str) -> bool {
 }
 
 fn plain(start: usize, rows: usize, columns: usize) -> Slice {
-    Slice { start, rows, columns, row_stride: columns, column_stride: 1 }
+    Slice {
+        start,
+        rows,
+        columns,
+        row_stride: columns,
+        column_stride: 1,
+    }
 }
 
 fn convolution(outputs: usize, inputs: usize, places: &[usize]) -> Vec<View> {
@@ -103,19 +115,37 @@ fn convolution(outputs: usize, inputs: usize, places: &[usize]) -> Vec<View> {
 }
 
 fn two(name: &str, rows: usize, columns: usize, fused: Fused) -> Vec<View> {
-    let whole = |words: &str| View { words: words.into(), part: None, slices: vec![plain(0, rows, columns)] };
+    let whole = |words: &str| View {
+        words: words.into(),
+        part: None,
+        slices: vec![plain(0, rows, columns)],
+    };
     let Some(parts) = parts(name).filter(|_| fused == Fused::Split) else {
         return vec![whole("as stored")];
     };
     let count = parts.len();
     let cut = |(i, part): (usize, &&str)| {
-        let by_rows = rows.is_multiple_of(count) && (rows / count == columns || !name.contains("c_attn"));
+        let by_rows =
+            rows.is_multiple_of(count) && (rows / count == columns || !name.contains("c_attn"));
         let slice = match by_rows {
             true => plain(i * (rows / count) * columns, rows / count, columns),
-            false => Slice { start: i * (columns / count), columns: columns / count, ..plain(0, rows, columns) },
+            false => Slice {
+                start: i * (columns / count),
+                columns: columns / count,
+                ..plain(0, rows, columns)
+            },
         };
-        let words = format!("part {} of {count}: {} × {}", i + 1, slice.rows, slice.columns);
-        View { words, part: Some((*part).to_owned()), slices: vec![slice] }
+        let words = format!(
+            "part {} of {count}: {} × {}",
+            i + 1,
+            slice.rows,
+            slice.columns
+        );
+        View {
+            words,
+            part: Some((*part).to_owned()),
+            slices: vec![slice],
+        }
     };
     let equal = match name.contains("c_attn") {
         true => columns == count * rows || rows == count * columns,
@@ -160,7 +190,16 @@ mod tests {
         let views = views("conv.weight", &[4, 3, 2, 2], Fused::Whole).unwrap();
         assert_eq!(views[0].slices, [plain(0, 4, 12)]);
         assert_eq!(views[1].slices.len(), 4);
-        assert_eq!(views[1].slices[3], Slice { start: 3, rows: 4, columns: 3, row_stride: 12, column_stride: 4 });
+        assert_eq!(
+            views[1].slices[3],
+            Slice {
+                start: 3,
+                rows: 4,
+                columns: 3,
+                row_stride: 12,
+                column_stride: 4
+            }
+        );
     }
 
     #[test]
@@ -169,10 +208,28 @@ mod tests {
         let in_proj = of("attn.in_proj_weight", &[12, 4]);
         assert_eq!(in_proj[2].slices, [plain(32, 4, 4)]);
         let gpt2 = of("h.0.attn.c_attn.weight", &[4, 12]);
-        assert_eq!(gpt2[1].slices, [Slice { start: 4, rows: 4, columns: 4, row_stride: 12, column_stride: 1 }]);
+        assert_eq!(
+            gpt2[1].slices,
+            [Slice {
+                start: 4,
+                rows: 4,
+                columns: 4,
+                row_stride: 12,
+                column_stride: 1
+            }]
+        );
         assert_eq!(of("lstm.weight_ih_l0", &[8, 3]).len(), 4);
-        assert!(of("qkv_proj.weight", &[6, 4])[0].words.contains("not split"));
-        assert_eq!(views("attn.in_proj_weight", &[12, 4], Fused::Whole).unwrap().len(), 1);
+        assert!(
+            of("qkv_proj.weight", &[6, 4])[0]
+                .words
+                .contains("not split")
+        );
+        assert_eq!(
+            views("attn.in_proj_weight", &[12, 4], Fused::Whole)
+                .unwrap()
+                .len(),
+            1
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Threads for pieces of work that are the same whoever does them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Hands every item to one of up to `threads` threads; each calls `work` with one item at a time.
 ///

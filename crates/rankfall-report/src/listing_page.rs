@@ -29,9 +29,17 @@ pub struct Listing<'a> {
 #[must_use]
 pub fn listing_page(listing: &Listing<'_>) -> String {
     let mut page = html::open(listing.title);
-    page += &format!("<h1>{}</h1>\n<p class=\"origin\">{}</p>\n<nav>", escape(listing.title), escape(listing.origin));
+    page += &format!(
+        "<h1>{}</h1>\n<p class=\"origin\">{}</p>\n<nav>",
+        escape(listing.title),
+        escape(listing.origin)
+    );
     for figure in listing.figures.iter().filter(|f| f.outcome.is_ok()) {
-        page += &format!("<a href=\"#{}\">{}</a> ", escape(figure.name), escape(&figure.title));
+        page += &format!(
+            "<a href=\"#{}\">{}</a> ",
+            escape(figure.name),
+            escape(&figure.title)
+        );
     }
     page += "<a href=\"#table\">Table</a></nav>\n";
     page += &html::warnings(listing.warnings);
@@ -42,6 +50,9 @@ pub fn listing_page(listing: &Listing<'_>) -> String {
     let rows: String = listing.rows.iter().map(|row| html::row(row)).collect();
     page += &html::table(listing.headings, &rows);
     page += &format!("<p class=\"note\">{}</p>\n", escape(listing.legend));
-    page += &format!("<h2>Repeat it</h2>\n<pre><code>{}</code></pre>\n", escape(listing.command));
+    page += &format!(
+        "<h2>Repeat it</h2>\n<pre><code>{}</code></pre>\n",
+        escape(listing.command)
+    );
     page + html::CLOSE
 }

@@ -49,7 +49,9 @@ pub fn run(request: &Request, watch: &dyn Watch) -> Result<Inspection, Failure> 
     let expected = estimate::seconds(&plan, request.threads);
     if expected > LONG {
         let jobs = plan.jobs.len();
-        log::warn!("{jobs} matrices will take about {expected:.0} s; --layers chooses some of them");
+        log::warn!(
+            "{jobs} matrices will take about {expected:.0} s; --layers chooses some of them"
+        );
     }
     let saved = match &request.out {
         Some(folder) => Some(open_saved(folder, request.resume)?),
@@ -72,12 +74,18 @@ pub fn run(request: &Request, watch: &dyn Watch) -> Result<Inspection, Failure> 
 pub fn compare(request: &Request, watch: &dyn Watch) -> Result<Comparison, Failure> {
     let found = checkpoints(&request.paths)?;
     let [a, b] = &found[..] else {
-        let message = format!("--compare takes two checkpoints, and these paths mean {}", found.len());
+        let message = format!(
+            "--compare takes two checkpoints, and these paths mean {}",
+            found.len()
+        );
         return Err(Failure::input(message).hint("rankfall inspect --compare BEFORE AFTER"));
     };
     let plan_of = |path: &Path| -> Result<Plan, Failure> {
         let mut plan = Plan::default();
-        plan.add(&Checkpoint::open(path).map_err(|e| failure(&e))?, &request.choice);
+        plan.add(
+            &Checkpoint::open(path).map_err(|e| failure(&e))?,
+            &request.choice,
+        );
         Ok(plan)
     };
     let (a, b) = (plan_of(a)?, plan_of(b)?);
@@ -128,7 +136,9 @@ fn plan(request: &Request) -> Result<Plan, Failure> {
     }
     // Along training; those without a step in the order of their names.
     opened.sort_by_key(|checkpoint| checkpoint.step.unwrap_or(u64::MAX));
-    opened.iter().for_each(|checkpoint| plan.add(checkpoint, &request.choice));
+    opened
+        .iter()
+        .for_each(|checkpoint| plan.add(checkpoint, &request.choice));
     plan.rows.extend(broken);
     Ok(plan)
 }
@@ -143,7 +153,8 @@ struct Watching<'a>(&'a dyn Watch);
 
 impl inspect::Watch for Watching<'_> {
     fn progress(&self, done: f64, total: f64) {
-        self.0.progress((done / total * PROGRESS) as u64, PROGRESS as u64);
+        self.0
+            .progress((done / total * PROGRESS) as u64, PROGRESS as u64);
     }
 
     fn interrupted(&self) -> bool {
@@ -156,9 +167,12 @@ impl inspect::Watch for Watching<'_> {
 /// # Errors
 /// Exit code 1 where a file cannot be written.
 pub fn write(inspection: &Inspection, folder: &Path, command: &str) -> Result<Drawing, Failure> {
-    std::fs::create_dir_all(folder.join(run_folder::FIGURES)).map_err(|e| Failure::writing(folder, &e))?;
+    std::fs::create_dir_all(folder.join(run_folder::FIGURES))
+        .map_err(|e| Failure::writing(folder, &e))?;
     let json = json(inspection)?;
-    write_atomically(&folder.join("inspection.json"), |file| file.write_all(json.as_bytes()))?;
+    write_atomically(&folder.join("inspection.json"), |file| {
+        file.write_all(json.as_bytes())
+    })?;
     write_atomically(&folder.join("singular-values.csv"), |file| {
         file.write_all(columns::singular_values_csv(&inspection.tensors).as_bytes())
     })?;
@@ -196,15 +210,30 @@ fn page(inspection: &Inspection, figures: &[rankfall_report::Figure], command: &
 
 /// Columns of the report; all of them are in `inspection.json`.
 const SHOWN: [&str; 15] = [
-    "name", "shape", "dtype", "matrix", "sigma_max", "sigma_min", "error_bound", "numerical_rank", "effective_rank",
-    "stable_rank", "log_abs_det", "alpha", "alpha_distance", "mp_share", "reason",
+    "name",
+    "shape",
+    "dtype",
+    "matrix",
+    "sigma_max",
+    "sigma_min",
+    "error_bound",
+    "numerical_rank",
+    "effective_rank",
+    "stable_rank",
+    "log_abs_det",
+    "alpha",
+    "alpha_distance",
+    "mp_share",
+    "reason",
 ];
 
 fn shown(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => text.clone().unwrap_or_default(),
         Cell::Whole(n) => n.map(|n| n.to_string()).unwrap_or_default(),
-        Cell::Real(x) => x.map(|x| rankfall_report::number::compact(x, 4)).unwrap_or_default(),
+        Cell::Real(x) => x
+            .map(|x| rankfall_report::number::compact(x, 4))
+            .unwrap_or_default(),
         Cell::Truth(is) => is.to_string(),
     }
 }
@@ -214,7 +243,8 @@ fn shown(cell: &Cell) -> String {
 /// # Errors
 /// Exit code 1 where that cannot be done, which no value is known for.
 pub fn json(of: &impl serde::Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(of).map_err(|e| Failure::run(format!("cannot write JSON: {e}")))?;
+    let text = serde_json::to_string_pretty(of)
+        .map_err(|e| Failure::run(format!("cannot write JSON: {e}")))?;
     Ok(text + "\n")
 }
 
@@ -222,7 +252,11 @@ pub fn json(of: &impl serde::Serialize) -> Result<String, Failure> {
 ///
 /// # Errors
 /// Exit code 1 where the file cannot be written.
-pub fn write_csv(inspection: &Inspection, path: &Path, singular_values: bool) -> Result<(), Failure> {
+pub fn write_csv(
+    inspection: &Inspection,
+    path: &Path,
+    singular_values: bool,
+) -> Result<(), Failure> {
     let text = match singular_values {
         true => columns::singular_values_csv(&inspection.tensors),
         false => columns::csv(&inspection.tensors),
@@ -242,8 +276,14 @@ pub fn write_parquet(inspection: &Inspection, path: &Path) -> Result<(), Failure
         Cell::Real(_) => ColumnContent::Nullable,
         Cell::Truth(_) => ColumnContent::Int32,
     };
-    let layout: Vec<TableColumn> = COLUMNS.iter().map(|(name, cell)| (*name, content(&cell(&probe)))).collect();
-    let values: Vec<ColumnValues> = COLUMNS.iter().map(|(_, cell)| column(&inspection.tensors, *cell)).collect();
+    let layout: Vec<TableColumn> = COLUMNS
+        .iter()
+        .map(|(name, cell)| (*name, content(&cell(&probe))))
+        .collect();
+    let values: Vec<ColumnValues> = COLUMNS
+        .iter()
+        .map(|(_, cell)| column(&inspection.tensors, *cell))
+        .collect();
     write_atomically(path, |file| {
         let mut writer = TableWriter::new(file, &layout)?;
         writer.append(&values)?;
@@ -256,14 +296,34 @@ fn column(rows: &[Row], cell: fn(&Row) -> Cell) -> ColumnValues {
     let cells = || rows.iter().map(cell);
     match cell(&Row::default()) {
         Cell::Text(_) => ColumnValues::NullableText(
-            cells().map(|c| if let Cell::Text(t) = c { t.map(|t| ByteArray::from(t.into_bytes())) } else { None }).collect(),
+            cells()
+                .map(|c| {
+                    if let Cell::Text(t) = c {
+                        t.map(|t| ByteArray::from(t.into_bytes()))
+                    } else {
+                        None
+                    }
+                })
+                .collect(),
         ),
         Cell::Whole(_) => ColumnValues::NullableInt64(
-            cells().map(|c| if let Cell::Whole(n) = c { n.and_then(|n| i64::try_from(n).ok()) } else { None }).collect(),
+            cells()
+                .map(|c| {
+                    if let Cell::Whole(n) = c {
+                        n.and_then(|n| i64::try_from(n).ok())
+                    } else {
+                        None
+                    }
+                })
+                .collect(),
         ),
-        Cell::Real(_) => {
-            ColumnValues::Nullable(cells().map(|c| if let Cell::Real(x) = c { x } else { None }).collect())
+        Cell::Real(_) => ColumnValues::Nullable(
+            cells()
+                .map(|c| if let Cell::Real(x) = c { x } else { None })
+                .collect(),
+        ),
+        Cell::Truth(_) => {
+            ColumnValues::Int32(cells().map(|c| i32::from(c == Cell::Truth(true))).collect())
         }
-        Cell::Truth(_) => ColumnValues::Int32(cells().map(|c| i32::from(c == Cell::Truth(true))).collect()),
     }
 }

@@ -130,7 +130,10 @@ impl Nodes {
         let Node::Dict(entries) = self.get(id) else {
             return None;
         };
-        let found = entries.iter().rev().find(|(k, _)| self.text(*k) == Some(key));
+        let found = entries
+            .iter()
+            .rev()
+            .find(|(k, _)| self.text(*k) == Some(key));
         found.map(|(_, value)| *value)
     }
 }

@@ -16,7 +16,11 @@ pub fn called(nodes: &Nodes, function: Id, arguments: Id) -> Node {
         Node::Object { class, .. } => class.clone(),
         _ => "a call of what is no function".into(),
     };
-    let inert = Node::Object { class: class.clone(), arguments: Some(arguments), state: None };
+    let inert = Node::Object {
+        class: class.clone(),
+        arguments: Some(arguments),
+        state: None,
+    };
     let Some(given) = nodes.list(arguments) else {
         return inert;
     };
@@ -25,7 +29,10 @@ pub fn called(nodes: &Nodes, function: Id, arguments: Id) -> Node {
 
 fn understood(nodes: &Nodes, name: &str, given: &[Id]) -> Option<Node> {
     match name {
-        "collections.OrderedDict" | "collections.defaultdict" | "builtins.dict" | "__builtin__.dict" => {
+        "collections.OrderedDict"
+        | "collections.defaultdict"
+        | "builtins.dict"
+        | "__builtin__.dict" => {
             let pairs = given.last().and_then(|&id| nodes.list(id)).unwrap_or(&[]);
             let pair = |&id: &Id| match nodes.list(id) {
                 Some(&[key, value]) => Some((key, value)),
@@ -33,7 +40,9 @@ fn understood(nodes: &Nodes, name: &str, given: &[Id]) -> Option<Node> {
             };
             Some(Node::Dict(pairs.iter().map(pair).collect::<Option<_>>()?))
         }
-        "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2" => tensor(nodes, given, None),
+        "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2" => {
+            tensor(nodes, given, None)
+        }
         "torch._utils._rebuild_tensor_v3" => {
             let dtype = nodes.get(*given.get(6)?);
             let Node::Global(name) = dtype else {
@@ -82,8 +91,18 @@ fn tensor(nodes: &Nodes, given: &[Id], dtype: Option<Dtype>) -> Option<Node> {
     if nodes.list(shape)?.len().max(nodes.list(strides)?.len()) > MOST_DIMENSIONS {
         return None;
     }
-    let (offset, shape, strides) = (nodes.count(offset)?, nodes.counts(shape)?, nodes.counts(strides)?);
-    Some(Node::Tensor(Rebuilt { storage, offset, shape, strides, dtype }))
+    let (offset, shape, strides) = (
+        nodes.count(offset)?,
+        nodes.counts(shape)?,
+        nodes.counts(strides)?,
+    );
+    Some(Node::Tensor(Rebuilt {
+        storage,
+        offset,
+        shape,
+        strides,
+        dtype,
+    }))
 }
 
 /// What PyTorch's persistent identifiers stand for: storages. Others are objects without a meaning.
@@ -113,8 +132,14 @@ fn storage(nodes: &Nodes, id: Id) -> Option<Node> {
         _ => return None,
     };
     let view = given.get(5).and_then(|&view| nodes.list(view));
-    let offset = view.and_then(|view| nodes.count(*view.get(1)?)).unwrap_or(0);
-    Some(Node::Storage(Storage { dtype: storage_type(class), key, offset }))
+    let offset = view
+        .and_then(|view| nodes.count(*view.get(1)?))
+        .unwrap_or(0);
+    Some(Node::Storage(Storage {
+        dtype: storage_type(class),
+        key,
+        offset,
+    }))
 }
 
 /// The type of the numbers of a storage class, such as `torch.FloatStorage`.
@@ -125,11 +150,26 @@ fn storage_type(class: &str) -> Dtype {
         "Float" => Dtype::F32,
         "Half" => Dtype::F16,
         "BFloat16" => Dtype::Bf16,
-        "Long" => Dtype::Int { bytes: 8, signed: true },
-        "Int" => Dtype::Int { bytes: 4, signed: true },
-        "Short" => Dtype::Int { bytes: 2, signed: true },
-        "Char" => Dtype::Int { bytes: 1, signed: true },
-        "Byte" | "Untyped" => Dtype::Int { bytes: 1, signed: false },
+        "Long" => Dtype::Int {
+            bytes: 8,
+            signed: true,
+        },
+        "Int" => Dtype::Int {
+            bytes: 4,
+            signed: true,
+        },
+        "Short" => Dtype::Int {
+            bytes: 2,
+            signed: true,
+        },
+        "Char" => Dtype::Int {
+            bytes: 1,
+            signed: true,
+        },
+        "Byte" | "Untyped" => Dtype::Int {
+            bytes: 1,
+            signed: false,
+        },
         "Bool" => Dtype::Bool,
         "ComplexFloat" => Dtype::Complex { bytes: 8 },
         "ComplexDouble" => Dtype::Complex { bytes: 16 },

@@ -38,18 +38,34 @@ pub fn load(bytes: &[u8]) -> Result<Loaded, String> {
     };
     loop {
         let place = machine.at;
-        let opcode = machine.byte().map_err(|e| format!("the pickle ends without its last opcode ({e})"))?;
+        let opcode = machine
+            .byte()
+            .map_err(|e| format!("the pickle ends without its last opcode ({e})"))?;
         match machine.step(opcode) {
             Ok(None) => {}
             Ok(Some(root)) => {
                 let (nodes, length) = (machine.nodes, machine.at);
-                return Ok(Loaded { nodes, root, length });
+                return Ok(Loaded {
+                    nodes,
+                    root,
+                    length,
+                });
             }
-            Err(what) => return Err(format!("the pickle is damaged at byte {place}, opcode {opcode:#04x}: {what}")),
+            Err(what) => {
+                return Err(format!(
+                    "the pickle is damaged at byte {place}, opcode {opcode:#04x}: {what}"
+                ));
+            }
         }
-        let most = machine.nodes.len().max(machine.written).max(machine.stack.len());
+        let most = machine
+            .nodes
+            .len()
+            .max(machine.written)
+            .max(machine.stack.len());
         if most > MOST_NODES {
-            return Err(format!("the pickle has more than {MOST_NODES} values: no checkpoint has as many"));
+            return Err(format!(
+                "the pickle has more than {MOST_NODES} values: no checkpoint has as many"
+            ));
         }
     }
 }
@@ -85,9 +101,13 @@ impl<'a> Machine<'a> {
             0x80 => drop(self.take(1)?),
             0x95 => drop(self.take(8)?),
             b'p' | b'q' | b'r' | 0x94 | b'g' | b'h' | b'j' => self.memory(opcode)?,
-            b'}' | b']' | b')' | 0x8f | b'l' | b'd' | b't' | 0x85..=0x87 | 0x91 => self.container(opcode)?,
+            b'}' | b']' | b')' | 0x8f | b'l' | b'd' | b't' | 0x85..=0x87 | 0x91 => {
+                self.container(opcode)?
+            }
             b'a' | b'e' | b's' | b'u' | 0x90 => self.extend(opcode)?,
-            b'c' | 0x93 | b'i' | b'o' | b'R' | b'b' | 0x81 | 0x92 | b'P' | b'Q' | 0x82..=0x84 => self.object(opcode)?,
+            b'c' | 0x93 | b'i' | b'o' | b'R' | b'b' | 0x81 | 0x92 | b'P' | b'Q' | 0x82..=0x84 => {
+                self.object(opcode)?
+            }
             _ => {
                 let node = self.literal(opcode)?;
                 self.push(node);
@@ -127,7 +147,10 @@ impl<'a> Machine<'a> {
     fn line(&mut self) -> Step<&'a [u8]> {
         let rest = &self.bytes[self.at..];
         let rest = &rest[..rest.len().min(LONGEST_LINE)];
-        let end = rest.iter().position(|&b| b == b'\n').ok_or("a line has no end")?;
+        let end = rest
+            .iter()
+            .position(|&b| b == b'\n')
+            .ok_or("a line has no end")?;
         self.at += end + 1;
         Ok(&rest[..end])
     }
@@ -147,7 +170,10 @@ impl<'a> Machine<'a> {
     }
 
     fn top(&self) -> Step<Id> {
-        self.stack.last().copied().ok_or_else(|| "the stack is empty".into())
+        self.stack
+            .last()
+            .copied()
+            .ok_or_else(|| "the stack is empty".into())
     }
 
     /// Everything above the last mark.
@@ -158,13 +184,19 @@ impl<'a> Machine<'a> {
 
     fn memory(&mut self, opcode: u8) -> Step {
         let key = match opcode {
-            b'p' | b'g' => text(self.line()?).trim().parse().map_err(|_| "a place in the memo is no number")?,
+            b'p' | b'g' => text(self.line()?)
+                .trim()
+                .parse()
+                .map_err(|_| "a place in the memo is no number")?,
             b'q' | b'h' => self.number(1)?,
             b'r' | b'j' => self.number(4)?,
             _ => self.memo.len() as u64,
         };
         if matches!(opcode, b'g' | b'h' | b'j') {
-            let id = self.memo.get(&key).ok_or("nothing is in that place of the memo")?;
+            let id = self
+                .memo
+                .get(&key)
+                .ok_or("nothing is in that place of the memo")?;
             self.stack.push(*id);
         } else {
             self.memo.insert(key, self.top()?);
@@ -205,7 +237,9 @@ impl<'a> Machine<'a> {
         let into = self.top()?;
         match self.nodes.get_mut(into) {
             Some(Node::List(list)) if matches!(opcode, b'a' | b'e' | 0x90) => list.extend(items),
-            Some(Node::Dict(entries)) if matches!(opcode, b's' | b'u') => entries.extend(pairs(&items)?),
+            Some(Node::Dict(entries)) if matches!(opcode, b's' | b'u') => {
+                entries.extend(pairs(&items)?)
+            }
             // What an object of a class of its own takes in is its state.
             Some(Node::Object { .. }) => {
                 let taken = match opcode {
@@ -234,7 +268,11 @@ impl<'a> Machine<'a> {
             b'i' => {
                 let class = joined(&text(self.line()?), &text(self.line()?));
                 let arguments = Node::List(self.pop_mark()?);
-                Node::Object { class, arguments: Some(self.nodes.add(arguments)), state: None }
+                Node::Object {
+                    class,
+                    arguments: Some(self.nodes.add(arguments)),
+                    state: None,
+                }
             }
             b'o' => {
                 let mut items = self.pop_mark()?.into_iter();
@@ -272,7 +310,11 @@ impl<'a> Machine<'a> {
             }
             _ => {
                 self.take(1 << (opcode - 0x82))?;
-                Node::Object { class: "an extension".into(), arguments: None, state: None }
+                Node::Object {
+                    class: "an extension".into(),
+                    arguments: None,
+                    state: None,
+                }
             }
         };
         self.written += match &node {
@@ -302,7 +344,11 @@ impl<'a> Machine<'a> {
             b'M' => Node::Int(self.number(2)? as i64),
             0x8a => long(self.counted(1)?),
             0x8b => long(self.counted(4)?),
-            b'F' => text(self.line()?).trim().parse().map(Node::Float).map_err(|_| "a number is none")?,
+            b'F' => text(self.line()?)
+                .trim()
+                .parse()
+                .map(Node::Float)
+                .map_err(|_| "a number is none")?,
             b'G' => Node::Float(f64::from_bits(self.number(8)?.swap_bytes())),
             // The escapes of text opcodes are not resolved: names have none.
             b'S' => Node::Text(text(self.line()?).trim_matches(['\'', '"']).into()),
@@ -337,7 +383,11 @@ fn long(bytes: &[u8]) -> Node {
     if bytes.len() > 8 {
         return Node::Huge;
     }
-    let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) { 0xff } else { 0 };
+    let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) {
+        0xff
+    } else {
+        0
+    };
     let mut raw = [fill; 8];
     raw[..bytes.len()].copy_from_slice(bytes);
     Node::Int(i64::from_le_bytes(raw))

@@ -23,7 +23,9 @@ impl Pickle {
 
     /// BINUNICODE.
     pub fn text(self, text: &str) -> Self {
-        self.raw(b"X").raw(&(text.len() as u32).to_le_bytes()).raw(text.as_bytes())
+        self.raw(b"X")
+            .raw(&(text.len() as u32).to_le_bytes())
+            .raw(text.as_bytes())
     }
 
     /// BININT.
@@ -34,18 +36,36 @@ impl Pickle {
     /// A tuple of whole numbers.
     pub fn ints(self, all: &[i32]) -> Self {
         let opened = self.raw(b"(");
-        all.iter().fold(opened, |pickle, &n| pickle.int(n)).raw(b"t")
+        all.iter()
+            .fold(opened, |pickle, &n| pickle.int(n))
+            .raw(b"t")
     }
 
     /// A storage by its persistent identifier.
     pub fn storage(self, class: &str, key: &str, count: i32) -> Self {
-        let pickle = self.raw(b"(").text("storage").global("torch", class).text(key).text("cpu");
+        let pickle = self
+            .raw(b"(")
+            .text("storage")
+            .global("torch", class)
+            .text(key)
+            .text("cpu");
         pickle.int(count).raw(b"tQ")
     }
 
     /// `_rebuild_tensor_v2` of such a storage.
-    pub fn tensor(self, class: &str, key: &str, count: i32, offset: i32, shape: &[i32], strides: &[i32]) -> Self {
-        let pickle = self.global("torch._utils", "_rebuild_tensor_v2").raw(b"(").storage(class, key, count);
+    pub fn tensor(
+        self,
+        class: &str,
+        key: &str,
+        count: i32,
+        offset: i32,
+        shape: &[i32],
+        strides: &[i32],
+    ) -> Self {
+        let pickle = self
+            .global("torch._utils", "_rebuild_tensor_v2")
+            .raw(b"(")
+            .storage(class, key, count);
         let pickle = pickle.int(offset).ints(shape).ints(strides).raw(b"\x89");
         pickle.global("collections", "OrderedDict").raw(b")RtR")
     }
@@ -72,9 +92,17 @@ pub fn zip(entries: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
 
 /// A PyTorch archive with this pickle and these storages.
 pub fn torch(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
-    let names: Vec<String> = storages.iter().map(|(key, _)| format!("model/data/{key}")).collect();
+    let names: Vec<String> = storages
+        .iter()
+        .map(|(key, _)| format!("model/data/{key}"))
+        .collect();
     let mut entries: Vec<(&str, &[u8])> = vec![("model/data.pkl", pickle)];
-    entries.extend(names.iter().map(String::as_str).zip(storages.iter().map(|(_, bytes)| *bytes)));
+    entries.extend(
+        names
+            .iter()
+            .map(String::as_str)
+            .zip(storages.iter().map(|(_, bytes)| *bytes)),
+    );
     zip(&entries, false)
 }
 
@@ -82,10 +110,22 @@ pub fn torch(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
 pub fn legacy(pickle: &[u8], storages: &[(&str, u64, &[u8])]) -> Vec<u8> {
     let mut file = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec();
     file.extend_from_slice(b"\x80\x02M\xe9\x03.");
-    file.extend(Pickle::of_protocol(2).raw(b"}(").text("little_endian").raw(b"\x88u").stop());
+    file.extend(
+        Pickle::of_protocol(2)
+            .raw(b"}(")
+            .text("little_endian")
+            .raw(b"\x88u")
+            .stop(),
+    );
     file.extend_from_slice(pickle);
     let keys = Pickle::of_protocol(2).raw(b"](");
-    file.extend(storages.iter().fold(keys, |pickle, (key, ..)| pickle.text(key)).raw(b"e").stop());
+    file.extend(
+        storages
+            .iter()
+            .fold(keys, |pickle, (key, ..)| pickle.text(key))
+            .raw(b"e")
+            .stop(),
+    );
     for (_, count, bytes) in storages {
         file.extend_from_slice(&count.to_le_bytes());
         file.extend_from_slice(bytes);
@@ -104,7 +144,8 @@ pub fn safetensors(header: &str, numbers: &[u8]) -> Vec<u8> {
 /// An NPY array.
 pub fn npy(descr: &str, fortran: bool, shape: &str, numbers: &[u8]) -> Vec<u8> {
     let fortran = if fortran { "True" } else { "False" };
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}");
+    let mut header =
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}");
     while (header.len() + 11) % 64 != 0 {
         header.push(' ');
     }
