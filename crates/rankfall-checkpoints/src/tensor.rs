@@ -97,6 +97,7 @@ impl Tensor {
     }
 
     /// What two tensors share exactly if they are the same numbers at the same place.
+    #[allow(clippy::type_complexity)]
     pub(crate) fn identity(&self) -> Option<(std::path::PathBuf, u64, u64, Vec<u64>, Vec<usize>)> {
         let place = self.place.as_ref()?;
         let region = &place.region;

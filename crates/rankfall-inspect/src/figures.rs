@@ -238,7 +238,7 @@ fn heat_map(rows: &[&Row], origin: &str) -> Figure {
         printed: false,
         overlay: Vec::new(),
     };
-    let hatched = map.cells.iter().any(|c| *c == HeatCell::Missing);
+    let hatched = map.cells.contains(&HeatCell::Missing);
     let legend = hatched
         .then(|| LegendEntry::hatched("not told from zero"))
         .into_iter()
