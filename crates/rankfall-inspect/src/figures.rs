@@ -2,6 +2,7 @@
 //! over training where there are several steps.
 
 use crate::record::{Inspection, Row};
+use crate::tail::FEWEST;
 use rankfall_report::axis::Scale;
 use rankfall_report::color::Color;
 use rankfall_report::figures::Figure;
@@ -132,7 +133,14 @@ fn sheet(
 
 fn spectra(rows: &[&Row], origin: &str) -> Figure {
     let title = "Spectra by depth";
-    let shown: Vec<&Row> = evenly(rows, MOST_LINES);
+    // A curve through two or three values is none.
+    let curves = |row: &&&Row| {
+        row.spectrum
+            .as_ref()
+            .is_some_and(|s| s.sigmas.len() >= FEWEST)
+    };
+    let rows: Vec<&Row> = rows.iter().filter(curves).copied().collect();
+    let shown: Vec<&Row> = evenly(&rows, MOST_LINES);
     let side = |label: &str| Side::new(Scale::Decades, label);
     let x = Side {
         start: Some(0.0),
