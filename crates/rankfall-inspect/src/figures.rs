@@ -133,13 +133,7 @@ fn sheet(
 
 fn spectra(rows: &[&Row], origin: &str) -> Figure {
     let title = "Spectra by depth";
-    // A curve through two or three values is none.
-    let curves = |row: &&&Row| {
-        row.spectrum
-            .as_ref()
-            .is_some_and(|s| s.sigmas.len() >= FEWEST)
-    };
-    let rows: Vec<&Row> = rows.iter().filter(curves).copied().collect();
+    let rows = with_curves(rows);
     let shown: Vec<&Row> = evenly(&rows, MOST_LINES);
     let side = |label: &str| Side::new(Scale::Decades, label);
     let x = Side {
@@ -193,6 +187,17 @@ fn spectra(rows: &[&Row], origin: &str) -> Figure {
          its numerical rank changes.",
         outcome,
     )
+}
+
+/// The rows whose spectra are curves: at least [`FEWEST`] values, or, where no row has as many, the most there are.
+fn with_curves<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
+    let values = |row: &Row| row.spectrum.as_ref().map_or(0, |s| s.sigmas.len());
+    let most = rows.iter().map(|row| values(row)).max().unwrap_or(0);
+    let enough = FEWEST.min(most).max(1);
+    rows.iter()
+        .filter(|row| values(row) >= enough)
+        .copied()
+        .collect()
 }
 
 /// A curve through some of the values, those at both ends among them.
