@@ -1,6 +1,7 @@
 //! A checkpoint of any kind, told apart by its first bytes and not by its name.
 
 use crate::archive;
+use crate::contents::Contents;
 use crate::error::CheckpointError;
 use crate::file::PositionedFile;
 use crate::numpy;
@@ -46,14 +47,6 @@ pub struct Checkpoint {
     /// Objects of a pickle that have no meaning here. They were not executed.
     pub inert: Vec<Inert>,
     /// The step of training: what the file says of itself, else what its name says.
-    pub step: Option<u64>,
-}
-
-/// What a reader of one format gives.
-#[derive(Debug, Default)]
-pub struct Contents {
-    pub tensors: Vec<Tensor>,
-    pub inert: Vec<Inert>,
     pub step: Option<u64>,
 }
 

@@ -26,12 +26,14 @@
 
 mod archive;
 mod checkpoint;
+mod contents;
 mod dtype;
 mod error;
 mod file;
 mod find;
 mod numpy;
 mod pickle;
+mod place;
 mod roles;
 mod safetensors;
 mod sharded;

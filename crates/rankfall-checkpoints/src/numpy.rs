@@ -4,7 +4,8 @@ use crate::archive::Entries;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
-use crate::tensor::{Place, Tensor, contiguous};
+use crate::place::{Place, contiguous};
+use crate::tensor::Tensor;
 use rankfall_data::NpyHeader;
 use std::sync::Arc;
 

@@ -3,7 +3,8 @@
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
-use crate::tensor::{Place, Tensor, contiguous};
+use crate::place::{Place, contiguous};
+use crate::tensor::Tensor;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! An index over several files, `*.index.json`: which tensor is in which.
 
-use crate::checkpoint::Contents;
+use crate::contents::Contents;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::PositionedFile;

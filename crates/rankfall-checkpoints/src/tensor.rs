@@ -2,7 +2,7 @@
 
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
-use crate::file::Region;
+use crate::place::Place;
 use crate::values::Values;
 
 /// What a tensor is for.
@@ -31,19 +31,6 @@ pub struct Tensor {
     /// Why its numbers cannot be read, where they cannot.
     pub problem: Option<String>,
     pub(crate) place: Option<Place>,
-}
-
-/// Where the numbers of a tensor are.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The bytes.
-    pub region: Region,
-    /// The first number, counted in numbers.
-    pub offset: u64,
-    /// Numbers from one index to the next; the innermost last.
-    pub strides: Vec<u64>,
-    /// Whether the most significant byte comes first.
-    pub big_endian: bool,
 }
 
 impl Tensor {
@@ -110,6 +97,7 @@ impl Tensor {
     }
 
     /// What two tensors share exactly if they are the same numbers at the same place.
+    #[allow(clippy::type_complexity)]
     pub(crate) fn identity(&self) -> Option<(std::path::PathBuf, u64, u64, Vec<u64>, Vec<usize>)> {
         let place = self.place.as_ref()?;
         let region = &place.region;
@@ -122,15 +110,6 @@ impl Tensor {
             self.shape.clone(),
         ))
     }
-}
-
-/// Strides of numbers that lie one after the other, the last index fastest.
-pub fn contiguous(shape: &[u64]) -> Vec<u64> {
-    let mut strides = vec![1u64; shape.len()];
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i].saturating_mul(shape[i].max(1));
-    }
-    strides
 }
 
 /// Why a tensor of this shape cannot lie at this place.

@@ -2,12 +2,13 @@
 //! the storages behind them.
 
 use crate::archive::Entries;
-use crate::checkpoint::Contents;
+use crate::contents::Contents;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
 use crate::pickle::{self, Loaded, Node, Nodes};
-use crate::tensor::{Place, Tensor};
+use crate::place::Place;
+use crate::tensor::Tensor;
 use crate::walk::{self, Found};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::Region;
-use crate::tensor::{Place, contiguous};
+use crate::place::{Place, contiguous};
 
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 16;

@@ -45,7 +45,7 @@ fn text(forecast: &Forecast, settings: &[RankSetting]) -> String {
 }
 
 fn of_dynamics(forecast: &Forecast, one: &DynamicsForecast) -> String {
-    let mut text = format!("{}", one.label);
+    let mut text = one.label.clone();
     if one.noise_intensity > 0.0 {
         text += &format!(", ν = {}", compact(one.noise_intensity, 3));
     }

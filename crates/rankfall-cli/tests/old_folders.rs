@@ -108,6 +108,7 @@ fn records_of_schema_one_have_the_matrices_and_the_observables_of_this_version()
             let predicted = |d: &rankfall_report::record::DynamicsSummary| {
                 d.predictions
                     .iter()
+                    .filter(|p| p.quantity == "log_det")
                     .map(|p| (p.layer, p.predicted, p.kind.clone()))
                     .collect::<Vec<_>>()
             };

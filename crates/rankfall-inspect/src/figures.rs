@@ -2,6 +2,7 @@
 //! over training where there are several steps.
 
 use crate::record::{Inspection, Row};
+use crate::tail::FEWEST;
 use rankfall_report::axis::Scale;
 use rankfall_report::color::Color;
 use rankfall_report::figures::Figure;
@@ -132,7 +133,8 @@ fn sheet(
 
 fn spectra(rows: &[&Row], origin: &str) -> Figure {
     let title = "Spectra by depth";
-    let shown: Vec<&Row> = evenly(rows, MOST_LINES);
+    let rows = with_curves(rows);
+    let shown: Vec<&Row> = evenly(&rows, MOST_LINES);
     let side = |label: &str| Side::new(Scale::Decades, label);
     let x = Side {
         start: Some(0.0),
@@ -187,6 +189,17 @@ fn spectra(rows: &[&Row], origin: &str) -> Figure {
     )
 }
 
+/// The rows whose spectra are curves: at least [`FEWEST`] values, or, where no row has as many, the most there are.
+fn with_curves<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
+    let values = |row: &Row| row.spectrum.as_ref().map_or(0, |s| s.sigmas.len());
+    let most = rows.iter().map(|row| values(row)).max().unwrap_or(0);
+    let enough = FEWEST.min(most).max(1);
+    rows.iter()
+        .filter(|row| values(row) >= enough)
+        .copied()
+        .collect()
+}
+
 /// A curve through some of the values, those at both ends among them.
 fn places(values: &[f64], bound: f64, divisor: f64) -> Vec<Option<(f64, f64)>> {
     let n = values.len();
@@ -238,7 +251,7 @@ fn heat_map(rows: &[&Row], origin: &str) -> Figure {
         printed: false,
         overlay: Vec::new(),
     };
-    let hatched = map.cells.iter().any(|c| *c == HeatCell::Missing);
+    let hatched = map.cells.contains(&HeatCell::Missing);
     let legend = hatched
         .then(|| LegendEntry::hatched("not told from zero"))
         .into_iter()

@@ -58,7 +58,7 @@ pub fn matrix(tall: &Tall<'_>, threads: usize) -> Result<Mat<f64>, Failed> {
 /// The squares of the singular values, descending, and a bound of their absolute errors.
 ///
 /// Sums of up to [`BLOCK`] numbers and then of blocks are wrong by at most γ = k u / (1 − k u) of the sum of
-/// absolute values, k = BLOCK + blocks; over all entries that is at most γ ‖A‖²_F. To it comes what the
+/// absolute values, k = rows of a block + blocks; over all entries that is at most γ ‖A‖²_F. To it comes what the
 /// eigenvalues of a matrix of size n are wrong by, 4 n u times the largest.
 pub fn squares(tall: &Tall<'_>, threads: usize) -> Result<Squares, Failed> {
     let gram = matrix(tall, threads)?;
@@ -69,7 +69,7 @@ pub fn squares(tall: &Tall<'_>, threads: usize) -> Result<Squares, Failed> {
         .map_err(|_| Failed::NotConverged)?;
     squares.reverse();
     let largest = squares.first().copied().unwrap_or(0.0).max(0.0);
-    let terms = (BLOCK + tall.rows().div_ceil(BLOCK)) as f64;
+    let terms = (tall.rows().min(BLOCK) + tall.rows().div_ceil(BLOCK)) as f64;
     let sums = terms * UNIT / (1.0 - terms * UNIT) * frobenius_squared;
     let bound = sums + 4.0 * n as f64 * UNIT * largest;
     Ok(Squares { squares, bound })

@@ -2,7 +2,7 @@
 //! singular values can change it by.
 
 use crate::spectrum::{Sigma, Spectrum};
-use crate::tail::{self, Tail};
+use crate::tail::{self, FEWEST, Tail};
 use crate::view::Slice;
 
 /// The numbers of one row of a record.
@@ -27,14 +27,21 @@ pub struct Measures {
     pub log_abs_det: Option<(f64, f64)>,
     /// The power law of its upper end.
     pub tail: Option<Tail>,
-    /// The edge of Marchenko and Pastur for σ: s (√rows + √columns) with s² the mean square of the numbers.
-    pub mp_edge: f64,
-    /// How many singular values stand above it.
-    pub above_mp: usize,
-    /// Their share of Σσ²; `None` for a zero matrix.
-    pub mp_share: Option<f64>,
+    /// What stands above noise; `None` for a zero matrix, and for sides of fewer than [`FEWEST`].
+    pub above_noise: Option<AboveNoise>,
     /// The largest bound of the error of a singular value.
     pub error_bound: f64,
+}
+
+/// The singular values that a random matrix would not have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AboveNoise {
+    /// The edge of Marchenko and Pastur for σ: s (√rows + √columns) with s² the mean square of the numbers.
+    pub edge: f64,
+    /// How many stand above it.
+    pub count: usize,
+    /// Their share of Σσ².
+    pub share: f64,
 }
 
 /// Measures the spectrum of these slices, numbers stored with this ε.
@@ -55,16 +62,6 @@ pub fn of(spectrum: &Spectrum, slices: &[Slice], epsilon: f64) -> Measures {
     let tolerance = longer as f64 * epsilon;
     let above = |edge: f64| sigmas.iter().take_while(move |s| s.value > edge);
     let sum = Sums::of(sigmas);
-    let numbers: f64 = slices
-        .iter()
-        .map(|s| s.rows as f64 * s.columns as f64)
-        .sum();
-    let (rows, columns) = slices
-        .first()
-        .map_or((0.0, 0.0), |s| (s.rows as f64, s.columns as f64));
-    let mp_edge = (sum.squares / numbers.max(1.0)).sqrt() * (rows.sqrt() + columns.sqrt());
-    let above_mp = above(mp_edge).count();
-    let share = above(mp_edge).map(|s| s.value * s.value).sum::<f64>() / sum.squares;
     Measures {
         sigma_max,
         sigma_min,
@@ -75,11 +72,25 @@ pub fn of(spectrum: &Spectrum, slices: &[Slice], epsilon: f64) -> Measures {
         nuclear_norm: (sum.values, sum.bounds),
         log_abs_det: log_abs_det(sigmas, slices),
         tail: tail::fit(sigmas),
-        mp_edge,
-        above_mp,
-        mp_share: (sum.squares > 0.0).then_some(share),
+        above_noise: above_noise(sigmas, slices, sum.squares),
         error_bound: sigmas.iter().map(|s| s.bound).fold(0.0, f64::max),
     }
+}
+
+fn above_noise(sigmas: &[Sigma], slices: &[Slice], squares: f64) -> Option<AboveNoise> {
+    let slice = slices.first().filter(|slice| slice.sides().1 >= FEWEST)?;
+    let numbers: f64 = slices
+        .iter()
+        .map(|s| s.rows as f64 * s.columns as f64)
+        .sum();
+    let (rows, columns) = (slice.rows as f64, slice.columns as f64);
+    let edge = (squares / numbers).sqrt() * (rows.sqrt() + columns.sqrt());
+    let above = || sigmas.iter().take_while(|s| s.value > edge);
+    (squares > 0.0).then(|| AboveNoise {
+        edge,
+        count: above().count(),
+        share: above().map(|s| s.value * s.value).sum::<f64>() / squares,
+    })
 }
 
 /// Sums over all singular values.
@@ -180,10 +191,7 @@ mod tests {
         assert!((m.effective_rank.unwrap().0 - 8.0).abs() < 1e-12);
         assert!((m.stable_rank.unwrap().0 - 8.0).abs() < 1e-12);
         assert!((m.log_abs_det.unwrap().0 - 8.0 * 2f64.ln()).abs() < 1e-12);
-        assert_eq!(
-            (m.numerical_rank, m.above_mp, m.nuclear_norm.0),
-            (8, 0, 16.0)
-        );
+        assert_eq!((m.numerical_rank, m.nuclear_norm.0), (8, 16.0));
     }
 
     #[test]
@@ -201,7 +209,7 @@ mod tests {
             (
                 zero.effective_rank,
                 zero.stable_rank,
-                zero.mp_share,
+                zero.above_noise,
                 zero.numerical_rank
             ),
             (None, None, None, 0)
@@ -210,8 +218,10 @@ mod tests {
 
     #[test]
     fn a_spike_stands_above_noise() {
-        let m = square(&[10.0, 1.0, 0.9, 0.8]);
-        assert_eq!(m.above_mp, 1);
-        assert!(m.mp_share.unwrap() > 0.97);
+        let mut values = [1.0; 12];
+        values[0] = 20.0;
+        let above = square(&values).above_noise.unwrap();
+        assert!(above.count == 1 && (above.share - 400.0 / 411.0).abs() < 1e-12);
+        assert_eq!(square(&[10.0, 1.0]).above_noise, None);
     }
 }

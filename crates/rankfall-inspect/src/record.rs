@@ -112,9 +112,9 @@ impl Row {
         self.alpha_error = measures.tail.map(|t| t.alpha_error);
         self.alpha_distance = measures.tail.map(|t| t.distance);
         self.alpha_xmin = measures.tail.map(|t| t.xmin);
-        self.mp_edge = Some(measures.mp_edge);
-        self.above_mp = Some(measures.above_mp);
-        self.mp_share = measures.mp_share;
+        self.mp_edge = measures.above_noise.map(|a| a.edge);
+        self.above_mp = measures.above_noise.map(|a| a.count);
+        self.mp_share = measures.above_noise.map(|a| a.share);
         self.error_bound = Some(measures.error_bound);
         self.method = Some(spectrum.method.name());
         self.spectrum = Some(spectrum);

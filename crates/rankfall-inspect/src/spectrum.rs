@@ -82,13 +82,14 @@ pub struct Spectrum {
 }
 
 impl Squares {
-    /// Roots: √s is wrong by at most √δ, and by at most δ/√s.
+    /// Roots: √s is wrong by at most √δ, and by at most δ/(√s + √(s − δ)).
     pub fn roots(&self) -> Vec<Sigma> {
         let root = |&square: &f64| {
             let value = square.max(0.0).sqrt();
+            let least = (square - self.bound).max(0.0).sqrt();
             Sigma {
                 value,
-                bound: (self.bound / value).min(self.bound.sqrt()),
+                bound: (self.bound / (value + least)).min(self.bound.sqrt()),
             }
         };
         self.squares.iter().map(root).collect()

@@ -55,6 +55,7 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Whether this target was observed: one that was not is kept as NaN.
     #[inline(always)]
+    #[allow(clippy::eq_op)]
     fn is_observed(self) -> bool {
         self == self
     }

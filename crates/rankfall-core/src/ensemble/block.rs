@@ -32,7 +32,7 @@ const ATTEMPTS: u32 = 64;
 /// What moves a block.
 enum Engine<const N: usize> {
     Steps(Box<Stepper<N>>),
-    Adaptive(GradientFlow<N>),
+    Adaptive(Box<GradientFlow<N>>),
     /// Without reductions, one plain trajectory per lane.
     Plain(Vec<Plain>),
 }
@@ -146,7 +146,7 @@ impl<'a, const N: usize> Block<'a, N> {
                 problem.classes.as_ref(),
             )),
             Some(stepper) => Engine::Steps(Box::new(stepper)),
-            None => Engine::Adaptive(adaptive(spec, &problem, &initial, instructions)),
+            None => Engine::Adaptive(Box::new(adaptive(spec, &problem, &initial, instructions))),
         };
         let forces = balance
             .as_ref()

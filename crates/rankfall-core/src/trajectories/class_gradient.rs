@@ -107,6 +107,8 @@ pub fn apply_map<const N: usize>(x: &[f64], map: &[Lanes<N>], f: &mut [Lanes<N>]
 
 /// π in the place of the outputs f of a row: softmax, or the logistic function of each. NaN where an output is no
 /// finite number, so that weights beyond the range of numbers are noticed.
+// x − x is 0 for every number, and NaN for what is none.
+#[allow(clippy::eq_op)]
 #[inline(always)]
 pub fn probabilities<const N: usize>(loss: ClassLoss, f: &mut [Lanes<N>]) {
     match loss {

@@ -77,7 +77,7 @@ const FLIPS: f64 = 0.2;
 /// Slopes are taken between these times.
 const WINDOW: [f64; 2] = [10.0, 40.0];
 /// Times within it at which the expected rate is taken.
-const POINTS: u64 = 60;
+const POINTS: u64 = 30;
 /// Of the law, besides what is of higher order in η: the sum over times for the mean.
 const MARGIN: f64 = 0.04;
 
@@ -315,7 +315,7 @@ fn slopes(
         let map = own.problem.basis.transpose() * (state.w1 * state.w2);
         own.expected_rate(loss, eta, batch, &map)
     });
-    let paths = bench.trajectories(64, 1024, 8192);
+    let paths = bench.trajectories(64, 512, 8192);
     let plan = Simulation::of(
         with_flips(dynamics, loss, FLIPS),
         paths,

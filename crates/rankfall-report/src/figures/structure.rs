@@ -1,7 +1,7 @@
 //! What a run was asked to measure besides: neurons, alignment with the teacher, sharpness.
 
 use crate::figures::curves::{Bands, CurveValues, Middle};
-use crate::figures::recorded_run::{Figure, RecordedRun};
+use crate::figures::recorded_run::{Figure, RecordedRun, capitalised};
 use crate::plot::Plot;
 
 /// Hidden layers whose neurons are drawn.
@@ -47,7 +47,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     for layer in 1..layers.saturating_sub(1).min(MOST_LAYERS + 1) {
         for kind in ["distinct", "vanished", "duplicate"] {
             let title = format!("{kind} neurons of layer {layer}");
-            let title = crate::figures::capitalised(&title);
+            let title = capitalised(&title);
             let observable = format!("{kind}_neurons");
             plots.push(run.plot(&title, "neurons", &counts, (observable.as_str(), layer), 0));
         }

@@ -103,9 +103,10 @@ pub fn why_none(spec: &ExactDynamics) -> Option<&'static str> {
     }
     match dynamics.kind {
         Kind::SlowFlow { .. } => Some("it is the slow flow itself"),
-        Kind::StochasticGradientDescent { sampling, .. } if sampling == Sampling::Sequential => {
-            Some("the slow flow is that of noise without memory, which rows in order do not give")
-        }
+        Kind::StochasticGradientDescent {
+            sampling: Sampling::Sequential,
+            ..
+        } => Some("the slow flow is that of noise without memory, which rows in order do not give"),
         _ => None,
     }
 }

@@ -120,7 +120,7 @@ fn keys_that_do_not_apply_say_where_they_belong() {
         (
             "gradient-descent",
             "time_step=0.1",
-            "only to gradient-flow and stochastic",
+            "only to gradient-flow, stochastic",
         ),
         (
             "gradient-flow",
