@@ -34,6 +34,7 @@ Examples:
   rankfall new > mine.toml                 an experiment file with every key explained
   rankfall run mine.toml                   run it, into runs/NAME
   rankfall run mine.toml --set run.seed=2 --out runs/second
+  rankfall predict mine.toml               what will happen, without simulating it
   rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)'
   rankfall run mine.toml --shard 2/16      one sixteenth of it, for rankfall merge
   rankfall plot runs/mine                  draw the figures of a finished run again
@@ -56,6 +57,12 @@ pub enum Command {
     /// (every default written out), summary.json, series.parquet, the final weights and the figures.
     /// Equal experiment files give equal results, whatever the number of threads.
     Run(RunArguments),
+    /// Say what will happen, without simulating it
+    ///
+    /// Of two linear layers with squared loss: which singular values survive, when the others fall below
+    /// run.rank_tolerance (in t, steps and epochs), log det, what the noise costs, and which step is stable. With
+    /// --rank and --steps: which label noise, step size or batch size leaves that rank after so many steps.
+    Predict(PredictArguments),
     /// Run an experiment over many values at once
     ///
     /// Every combination of the values (or random ones) is a point with its own run, work is spread
@@ -83,6 +90,12 @@ pub enum Command {
     ///
     /// Reads summary.json and series.parquet of the run folder, and writes its figures and report.
     Plot(PlotArguments),
+    /// Look into a checkpoint: singular values and ranks of every layer
+    ///
+    /// Reads safetensors (sharded too), PyTorch files (never executing their pickles), NPY and NPZ. Every
+    /// tensor is listed, and what is not analysed says why. Every rank has its tolerance, every number a
+    /// bound of its error. Several checkpoints are a time axis.
+    Inspect(InspectArguments),
     /// List the data sets that need no file of your own
     ///
     /// Those inside the program, and those that packages of your system carry: with their licences,
@@ -160,6 +173,33 @@ pub struct PartArguments {
     #[arg(long, value_name = "i/m")]
     pub shard: Option<Shard>,
 }
+
+/// What `rankfall predict` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = PREDICT_EXAMPLES)]
+pub struct PredictArguments {
+    /// The experiment file
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: PathBuf,
+    /// Change a value, as in --set dynamics.0.step_size=0.02; may be given many times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// The rank of the falling layer that is wanted
+    #[arg(long, requires = "steps")]
+    pub rank: Option<usize>,
+    /// After so many steps
+    #[arg(long, requires = "rank", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const PREDICT_EXAMPLES: &str = "\
+Examples:
+  rankfall predict mine.toml
+  rankfall predict mine.toml --set network.width=10000
+  rankfall predict mine.toml --rank 2 --steps 20000";
 
 /// What `rankfall sweep` takes.
 #[derive(Debug, Args)]
@@ -386,6 +426,62 @@ pub enum Effort {
     /// Under twenty minutes
     Full,
 }
+
+/// What `rankfall inspect` takes.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = INSPECT_EXAMPLES)]
+pub struct InspectArguments {
+    /// Checkpoints: files, folders of them, or patterns
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Analyse only tensors whose name fits, with * and ?; may be given many times
+    #[arg(long, value_name = "GLOB")]
+    pub layers: Vec<String>,
+    /// Compare two checkpoints: what changed in each layer
+    #[arg(long, conflicts_with_all = ["csv", "parquet", "singular_values", "out", "resume", "sort"])]
+    pub compare: bool,
+    /// Take fused tensors apart: query, key and value, or the gates of a recurrent layer
+    #[arg(long)]
+    pub split: bool,
+    /// Analyse what optimisers keep, too
+    #[arg(long)]
+    pub optimizer: bool,
+    /// Order the lines by a column of --csv, largest first
+    #[arg(long, value_name = "COLUMN")]
+    pub sort: Option<String>,
+    /// Print JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Write the table to a file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write the table to a Parquet file
+    #[arg(long, value_name = "FILE")]
+    pub parquet: Option<PathBuf>,
+    /// With --json and --csv: all singular values
+    #[arg(long)]
+    pub singular_values: bool,
+    /// Folder for record, figures and report
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with what a stopped inspection left in --out
+    #[arg(long, requires = "out")]
+    pub resume: bool,
+    /// Threads [default: one for each core]; numbers do not depend on them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Say nothing about progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  rankfall inspect model.safetensors
+  rankfall inspect model.pth --layers '*attn*' --sort stable_rank
+  rankfall inspect runs/ckpts --out runs/spectra      several checkpoints over training
+  rankfall inspect --compare before.pt after.pt
+  rankfall inspect model.pt --json --quiet | python3 -c 'import json, sys; print(json.load(sys.stdin))'";
 
 /// What `rankfall new` takes.
 #[derive(Debug, Args)]

@@ -4,7 +4,9 @@
 pub mod arguments;
 mod commands;
 mod data_sets;
+mod inspect;
 mod interruption;
+mod predict;
 mod progress;
 mod reports;
 mod terminal;
@@ -49,12 +51,14 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Reproduce(arguments) => commands::reproduce(&arguments),
         Command::Run(arguments) => commands::run(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::New(arguments) => print(&rankfall::template::experiment(arguments.kind.into())),
         Command::Schema => print(&rankfall::experiment::schema::schema()),
         Command::Sweep(arguments) => commands::sweep(&arguments),
         Command::Merge(arguments) => commands::merge(&arguments),
         Command::Plot(arguments) => commands::plot(&arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Data => print(&data_sets::list()),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
     }

@@ -385,7 +385,7 @@ fn keys_of_another_kind() {
         ),
         (
             "dynamics.1.batch_size=1",
-            &["stochastic-gradient-flow and sgd"],
+            &["stochastic-gradient-flow, slow-flow and sgd"],
         ),
         ("dynamics.0.sampling=epochs", &["only to sgd"]),
         (
@@ -523,7 +523,7 @@ fn the_experiments_folder_is_what_is_bundled() {
     files.sort();
     let mut names: Vec<&str> = rankfall::bundled::ALL.iter().map(|b| b.name).collect();
     // These need the data files beside them, so they are run by path.
-    names.extend(["digits", "linnerud"]);
+    names.extend(["digits", "digits-classification", "linnerud"]);
     names.sort();
     assert_eq!(files, names);
 }

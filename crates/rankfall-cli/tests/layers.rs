@@ -159,6 +159,63 @@ fn final_weights_are_named_as_in_pytorch_and_start_another_run() {
     );
 }
 
+/// Weights of chosen moments are the same bytes from shards and a resumed run, those at the end are the final
+/// ones, and a run goes on from them.
+#[test]
+fn weights_on_the_way_are_written_and_start_another_run() {
+    let place = place();
+    let keep = "run.save_weights={ times = [0, 1, 2], trajectories = [0, 3] }";
+    let run = |more: &[&str]| {
+        let first = ["run", "net.toml", "-q", "--set", keep];
+        place.succeeds(&[&first, more].concat())
+    };
+    run(&["--out", "whole"]);
+    run(&["--out", "a", "--shard", "1/2"]);
+    run(&["--out", "b", "--shard", "2/2"]);
+    place.succeeds(&["merge", "a", "b", "--out", "merged"]);
+    let name = |dynamics: u32, trajectory: u32, time: u32| {
+        format!("weights/dynamics-{dynamics}-trajectory-{trajectory}-time-{time}.safetensors")
+    };
+    for (dynamics, trajectory, time) in [(0, 0, 1), (0, 3, 2), (1, 0, 0), (1, 3, 1)] {
+        let file = name(dynamics, trajectory, time);
+        let [whole, merged] = ["whole", "merged"].map(|f| place.bytes(&format!("{f}/{file}")));
+        assert_eq!(whole, merged, "{file}");
+    }
+    let final_weights = place.bytes("whole/final.safetensors");
+    let last = place.bytes(&format!("whole/{}", name(1, 0, 2)));
+    let values = |bytes: &[u8], name: &str| {
+        let tensors = safetensors::SafeTensors::deserialize(bytes).unwrap();
+        tensors.tensor(name).unwrap().data().to_vec()
+    };
+    assert_eq!(
+        values(&final_weights, "dynamics.1.layers.0.weight"),
+        values(&last, "layers.0.weight")
+    );
+    let from = format!(
+        "network.init={{ kind = \"file\", path = \"whole/{}\" }}",
+        name(1, 0, 2)
+    );
+    let still = [
+        "--set",
+        &from,
+        "--set",
+        "dynamics.0.step_size=1e-300",
+        "--out",
+        "on",
+    ];
+    run(&still);
+    let on = place.bytes("on/final.safetensors");
+    assert_eq!(
+        values(&on, "dynamics.0.layers.0.weight"),
+        values(&last, "layers.0.weight")
+    );
+    let beyond = "run.save_weights={ times = [1], trajectories = [5] }";
+    place.refuses(
+        &["run", "net.toml", "--set", beyond],
+        &["`run.save_weights.trajectories`", "trajectory 5"],
+    );
+}
+
 fn expect_same(place: &Place, one: &str, other: &str) {
     for file in ["series.parquet", "final.safetensors"] {
         let [a, b] = [one, other].map(|folder| place.bytes(&format!("{folder}/{file}")));

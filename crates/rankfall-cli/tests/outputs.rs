@@ -112,9 +112,13 @@ fn rates_and_laws_are_those_of_the_numbers_beside_them() {
     assert!((log_det("final_mean") - log_det("law_final")).abs() < 1e-10);
     assert!(log_det("law_final") < log_det("initial"));
     let predictions = noisy["predictions"].as_array().unwrap();
-    let [prediction] = &predictions[..] else {
+    let [prediction, others @ ..] = &predictions[..] else {
         panic!("{predictions:?}")
     };
+    assert!(
+        others.iter().all(|one| one["kind"] == "small-noise limit"),
+        "{others:?}"
+    );
     assert_eq!(prediction["kind"], "exact");
     assert!(prediction["reason"].is_null());
     assert_eq!(prediction["predicted"], noisy["log_det"]["law_final"]);

@@ -207,6 +207,7 @@ impl Study {
             step_size: nu / LABEL_NOISE,
             label_noise: LABEL_NOISE,
             optimizer: Optimizer::default(),
+            classes: None,
         };
         let spec = self.spec(dynamics, stream, h);
         let outcome = spec.run(&self.setup, THREADS, None, &Unwatched, Instructions::best())?;
@@ -254,6 +255,7 @@ impl Study {
                 step_size: eta,
                 label_noise: LABEL_NOISE,
                 optimizer: Optimizer::default(),
+                classes: None,
             };
             let spec = self.spec(dynamics, 8 + stream as u32, eta);
             let (kept, expectation) = self.run_descent(&spec)?;
@@ -279,6 +281,7 @@ impl Study {
             keep_trajectories: true,
             reductions: true,
             force_balance: None,
+            account: None,
             own_observables: Vec::new(),
         }
     }
@@ -332,8 +335,15 @@ impl Study {
 
     /// Trajectory, its kept values and its mean of log|1 − η²|x|²|g|²|/η, for each of the block.
     fn run_block(&self, spec: &EnsembleSpec, number: u64) -> Outcome<Vec<(u64, Vec<f64>, f64)>> {
-        let mut block =
-            Block::<BLOCK>::new(spec, &self.setup, None, number, None, Instructions::best())?;
+        let mut block = Block::<BLOCK>::new(
+            spec,
+            &self.setup,
+            None,
+            None,
+            number,
+            None,
+            Instructions::best(),
+        )?;
         let rows = self.rows.as_ref().ok_or("SGD needs rows")?;
         let first = number * BLOCK as u64;
         let used = (spec.trajectories - first).min(BLOCK as u64);

@@ -47,6 +47,7 @@ impl Case {
         let kind = flow(Integrator::LieEuler, 0.01);
         let spec = EnsembleSpec {
             force_balance: self.force_stride,
+            account: None,
             ..ensemble(kind, 0.01, 2.0, self.trajectories, save_steps)
         };
         let clock = Instant::now();

@@ -40,10 +40,11 @@
 //!     forces: ForceScales::default(), brownian_substeps: 1,
 //! };
 //! let flow = EnsembleSpec {
-//!     dynamics: Dynamics { kind, step_size: 0.01, label_noise: 2.0, optimizer: Optimizer::default() },
+//!     dynamics: Dynamics { kind, step_size: 0.01, label_noise: 2.0, optimizer: Optimizer::default(), classes: None },
 //!     stream: 0, trajectories: 8, save_steps: vec![0, 1000, 5000], time_unit: 0.01,
 //!     rank_tolerance: 1e-3, keep_trajectories: false, reductions: true,
 //!     force_balance: None,
+//!     account: None,
 //!     own_observables: Vec::new(),
 //! };
 //! let outcome = flow.run(&setup, 2, None, &Unattended, Instructions::best())?;

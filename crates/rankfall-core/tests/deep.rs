@@ -215,6 +215,7 @@ fn depth_two_is_the_two_layer_engine_path_by_path() {
             step_size: nu,
             label_noise: 1.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories: 3,
@@ -224,6 +225,7 @@ fn depth_two_is_the_two_layer_engine_path_by_path() {
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = spec

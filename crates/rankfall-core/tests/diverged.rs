@@ -80,6 +80,7 @@ fn all_dynamics() -> Vec<Dynamics> {
         step_size: STEP_SIZE,
         label_noise: 50.0,
         optimizer,
+        classes: None,
     };
     let with_momentum = Optimizer {
         momentum: 0.5,

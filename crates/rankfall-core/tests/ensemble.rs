@@ -8,6 +8,8 @@ use std::time::Duration;
 use rankfall_core::ensemble::{
     Checkpoint, Control, EnsembleSpec, Outcome, RunError, Unattended, trajectories_per_block,
 };
+use rankfall_core::measure::account::AccountGrid;
+use rankfall_core::model::classification::{ClassLoss, Classification, Flips};
 use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, ForceSplit, Integrator, Kind, LabelNoise, Sampling,
 };
@@ -61,6 +63,7 @@ fn flow(integrator: Integrator) -> Dynamics {
         step_size: 0.01,
         label_noise: 2.0,
         optimizer: Optimizer::default(),
+        classes: None,
     }
 }
 
@@ -95,6 +98,7 @@ fn sgd(sampling: Sampling, distribution: LabelNoise) -> Dynamics {
         step_size: 0.01,
         label_noise: 2.0,
         optimizer: Optimizer::default(),
+        classes: None,
     }
 }
 
@@ -116,6 +120,7 @@ fn label_noise_descent(distribution: LabelNoise) -> Dynamics {
         step_size: 0.01,
         label_noise: 200.0,
         optimizer: Optimizer::default(),
+        classes: None,
     }
 }
 
@@ -130,6 +135,7 @@ fn spec(dynamics: Dynamics, trajectories: u64, save_steps: &[u64]) -> EnsembleSp
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: Some(AccountGrid::Stride(5)),
         own_observables: Vec::new(),
     }
 }
@@ -155,6 +161,7 @@ fn all_dynamics() -> Vec<Dynamics> {
             step_size: 0.01,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         flow(Integrator::LieEuler),
         flow(Integrator::LieEulerUnsplit),
@@ -167,6 +174,7 @@ fn all_dynamics() -> Vec<Dynamics> {
             step_size: 0.01,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         label_noise_descent(LabelNoise::Gaussian),
         label_noise_descent(LabelNoise::Rademacher),
@@ -183,6 +191,181 @@ fn all_dynamics() -> Vec<Dynamics> {
         ),
         sgd(Sampling::Sequential, LabelNoise::Rademacher),
     ]
+}
+
+/// Three classes of 60 rows in five dimensions, none of which a linear map tells apart, or two in one output.
+fn class_setup(outputs: usize, width: usize) -> Setup {
+    let synthetic = Synthetic {
+        samples: 60,
+        outputs,
+        residual_noise: 1.0,
+        covariance: Covariance::PowerLaw(0.5),
+        ..recipe()
+    };
+    let draw = synthetic.draw(4, 0, true).expect("draws");
+    let mut rows = draw.rows.expect("rows");
+    for row in rows.y.chunks_exact_mut(outputs) {
+        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for y in row.iter_mut() {
+            *y = match outputs {
+                1 => f64::from(u8::from(*y > 0.0)),
+                _ => f64::from(u8::from(*y == largest)),
+            };
+        }
+    }
+    let problem = Problem::new(&draw.gram, Some(rows), None).expect("a problem");
+    Setup {
+        source: Source::Shared(Arc::new(problem)),
+        each_start: true,
+        ..shared_setup(gaussian(0.7), width)
+    }
+}
+
+fn softmax(flips: f64, dynamics: Dynamics) -> Dynamics {
+    let flips = (flips > 0.0).then_some(Flips::Symmetric(flips));
+    let loss = ClassLoss::SoftmaxCrossEntropy;
+    with_classes(Classification { loss, flips }, dynamics)
+}
+
+fn logistic(flips: Option<Flips>, dynamics: Dynamics) -> Dynamics {
+    let loss = ClassLoss::Logistic;
+    with_classes(Classification { loss, flips }, dynamics)
+}
+
+fn with_classes(classes: Classification, dynamics: Dynamics) -> Dynamics {
+    Dynamics {
+        label_noise: 0.0,
+        classes: Some(classes),
+        ..dynamics
+    }
+}
+
+/// Every dynamics that there is with classes, for k outputs.
+fn class_dynamics(outputs: usize) -> Vec<Dynamics> {
+    let [flow_of_gradient, descent] =
+        [Kind::GradientFlow, Kind::GradientDescent].map(|kind| Dynamics {
+            kind,
+            ..flow(Integrator::LieEuler)
+        });
+    let noisy = || label_noise_descent(LabelNoise::Gaussian);
+    let sampled = |sampling| sgd(sampling, LabelNoise::Gaussian);
+    let own = match outputs {
+        1 => Flips::Matrix(vec![vec![0.9, 0.1], vec![0.4, 0.6]]),
+        _ => Flips::Matrix(
+            (0..outputs)
+                .map(|c| {
+                    let of = |to: usize| {
+                        if to == c {
+                            0.7
+                        } else if to == (c + 1) % outputs {
+                            0.3
+                        } else {
+                            0.0
+                        }
+                    };
+                    (0..outputs).map(of).collect()
+                })
+                .collect(),
+        ),
+    };
+    let mut all = vec![
+        logistic(None, flow_of_gradient.clone()),
+        logistic(Some(own.clone()), flow(Integrator::LieEuler)),
+        logistic(Some(own.clone()), noisy()),
+        logistic(Some(Flips::Symmetric(0.2)), sampled(Sampling::Epochs)),
+        logistic(None, sampled(Sampling::WithReplacement)),
+    ];
+    if outputs > 1 {
+        let mut substeps = flow(Integrator::EulerMaruyama);
+        if let Kind::StochasticGradientFlow {
+            brownian_substeps, ..
+        } = &mut substeps.kind
+        {
+            *brownian_substeps = 3;
+        }
+        all.extend([
+            softmax(0.0, flow_of_gradient),
+            softmax(0.2, flow(Integrator::LieEuler)),
+            softmax(0.0, flow(Integrator::LieEuler)),
+            softmax(0.2, substeps),
+            softmax(0.0, descent),
+            softmax(0.2, noisy()),
+            softmax(0.0, noisy()),
+            softmax(0.2, sampled(Sampling::WithoutReplacement)),
+            softmax(0.0, sampled(Sampling::Epochs)),
+            softmax(
+                0.1,
+                with_momentum(sampled(Sampling::WithReplacement), 0.5, true, 0.1),
+            ),
+        ]);
+    }
+    all
+}
+
+#[test]
+fn trajectories_with_classes_have_the_same_bits_in_any_company() {
+    for outputs in [1, 3] {
+        let setup = class_setup(outputs, 10);
+        let all = class_dynamics(outputs);
+        dynamics_have_the_same_bits_in_any_company(&all, &setup, &[0, 30, 60]);
+    }
+}
+
+/// The gradients, flips, flow noise, its Itô correction, losses and accuracies of the exact engine against plain
+/// matrices in the original basis, path by path.
+#[test]
+fn reductions_are_exact_with_classes() {
+    for (outputs, width) in [(1, 4), (1, 9), (3, 2), (3, 8), (3, 15)] {
+        let setup = class_setup(outputs, width);
+        for dynamics in class_dynamics(outputs) {
+            reductions_change_nothing(&setup, &dynamics, &[0, 50, 200]);
+        }
+    }
+}
+
+/// Under the flows log det M is on the law to rounding, on every path; the law falls with flips and is level
+/// without. Euler–Maruyama misses it.
+#[test]
+fn the_determinant_law_holds_with_classes() {
+    for outputs in [1, 3] {
+        let setup = class_setup(outputs, 12);
+        for dynamics in class_dynamics(outputs) {
+            let continuous = dynamics.is_continuous();
+            let euler = matches!(
+                dynamics.kind,
+                Kind::StochasticGradientFlow {
+                    integrator: Integrator::EulerMaruyama,
+                    ..
+                }
+            );
+            let flips = dynamics.labels_flip();
+            let outcome = run(
+                &spec(dynamics, 3, &[0, 100, 20_000]),
+                &setup,
+                1,
+                Instructions::best(),
+            );
+            let totals = outcome.statistics.totals();
+            for (_, values) in totals.trajectories().expect("kept") {
+                let count = outcome.layout.observables.len();
+                let at = |name: &str, save: usize| {
+                    values[save * count + outcome.layout.position(name, 0).expect("measured")]
+                };
+                for save in 0..3 {
+                    let (law, found) = (at("log_det_law", save), at("log_det", save));
+                    assert_eq!(law.is_nan(), !continuous);
+                    let error = (found - law).abs();
+                    let fine = error < 1e-9 * (1.0 + law.abs());
+                    assert!(
+                        !continuous || fine != (euler && save > 0),
+                        "{error:e} {save}"
+                    );
+                }
+                let fall = at("log_det_law", 0) - at("log_det_law", 2);
+                assert!(!continuous || flips == (fall > 1.0), "{fall}");
+            }
+        }
+    }
 }
 
 /// A start per trajectory, so that deterministic dynamics are ensembles too.
@@ -311,18 +494,27 @@ impl Control for Impatient {
 /// Ever longer runs are tried until one is not over before it is stopped.
 #[test]
 fn stopped_and_resumed_it_ends_with_the_same_bits() {
-    for dynamics in all_dynamics() {
+    let with_classes = class_dynamics(3)
+        .into_iter()
+        .map(|d| (d, class_setup(3, 10)));
+    let all = all_dynamics().into_iter().map(|d| (d, own_starts()));
+    for (dynamics, setup) in all.chain(with_classes) {
         let stopped = (0..8).any(|fourfold| {
-            let last = 12_000 << (2 * fourfold);
-            times_stopped(&spec(dynamics.clone(), 20, &[0, 1000, 3000, last])) > 0
+            let first = if dynamics.classes.is_some() {
+                1_500
+            } else {
+                12_000
+            };
+            let last = first << (2 * fourfold);
+            let saves = [0, first / 12, first / 4, last];
+            times_stopped(&spec(dynamics.clone(), 20, &saves), &setup) > 0
         });
         assert!(stopped, "{dynamics:?} was never stopped");
     }
 }
 
 /// How often the run was stopped and resumed; it must end as if it never had been.
-fn times_stopped(spec: &EnsembleSpec) -> u64 {
-    let setup = own_starts();
+fn times_stopped(spec: &EnsembleSpec, setup: &Setup) -> u64 {
     let mut checkpoint = None;
     let mut stops = 0;
     let ended = loop {
@@ -333,7 +525,7 @@ fn times_stopped(spec: &EnsembleSpec) -> u64 {
         };
         let threads = 1 + stops as usize % 3;
         let resume = checkpoint.as_ref();
-        match spec.run(&setup, threads, resume, &control, Instructions::best()) {
+        match spec.run(setup, threads, resume, &control, Instructions::best()) {
             Ok(outcome) => break bits(&outcome),
             Err(RunError::Interrupted) => {
                 stops += 1;
@@ -342,7 +534,7 @@ fn times_stopped(spec: &EnsembleSpec) -> u64 {
             Err(error) => panic!("{error}"),
         }
     };
-    let whole = bits(&run(spec, &setup, 2, Instructions::best()));
+    let whole = bits(&run(spec, setup, 2, Instructions::best()));
     assert!(ended == whole, "{:?} stopped {stops} times", spec.dynamics);
     stops
 }
@@ -491,6 +683,7 @@ fn gradient_flow_keeps_determinant_and_balance() {
             step_size: 0.01,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         };
         let spec = spec(dynamics, 1, &[0, 100, 10_000, 100_000]);
         let outcome = run(

@@ -64,6 +64,7 @@ impl Run {
                 step_size: 0.1,
                 label_noise: 1.0,
                 optimizer: Optimizer::default(),
+                classes: None,
             },
             stream: 0,
             trajectories: self.trajectories,
@@ -73,6 +74,7 @@ impl Run {
             keep_trajectories: true,
             reductions: true,
             force_balance: self.stride,
+            account: None,
             own_observables: Vec::new(),
         };
         spec.run(setup, 2, None, &Unattended, Instructions::best())
@@ -409,6 +411,7 @@ fn a_gradient_scaled_is_a_time_scaled() {
                 step_size: 0.1,
                 label_noise: 0.0,
                 optimizer: Optimizer::default(),
+                classes: None,
             },
             stream: 0,
             trajectories: 1,
@@ -418,6 +421,7 @@ fn a_gradient_scaled_is_a_time_scaled() {
             keep_trajectories: true,
             reductions: true,
             force_balance: None,
+            account: None,
             own_observables: Vec::new(),
         };
         let outcome = spec

@@ -156,6 +156,7 @@ fn log_det_far_below_the_smallest_double() {
             step_size: STEP_SIZE,
             label_noise: 2000.0 * (1.0 - momentum) * (1.0 - momentum),
             optimizer,
+            classes: None,
         };
         let mut walk =
             StepInspector::new(&dynamics, &problem, &start, 3, 0, 0).expect("takes steps");

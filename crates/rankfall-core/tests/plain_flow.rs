@@ -39,6 +39,7 @@ fn measured(reductions: bool, time_unit: f64, steps: u64) -> [[f64; 2]; 2] {
             step_size: time_unit,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories: 1,
@@ -48,6 +49,7 @@ fn measured(reductions: bool, time_unit: f64, steps: u64) -> [[f64; 2]; 2] {
         keep_trajectories: false,
         reductions,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = flow.run(&setup, 1, None, &Unattended, Instructions::best());

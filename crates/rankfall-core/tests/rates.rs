@@ -86,6 +86,7 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
             step_size: nu / 2.0,
             label_noise: 2.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: (1.0 / nu) as u32,
         trajectories: 16,
@@ -95,6 +96,7 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = spec

@@ -30,7 +30,8 @@ fn gradient_flow_matches_fifty_digits() {
         let mut case = Case::read(value, "W1_0", "W2_0");
         let (p, k) = (case.problem.inputs, case.problem.outputs);
         let layout = Layout::new(p, k, case.start.reduced_width(), false);
-        let mut observer = Observer::new(layout, &case.state, 1e-3, None, Instructions::best());
+        let mut observer =
+            Observer::new(layout, &case.state, 1e-3, None, true, Instructions::best());
         let mut flow = GradientFlow::new(&case.lanes, &case.state, Instructions::best());
         let mut now = 0.0;
         for time in ["0.5", "2", "10"] {

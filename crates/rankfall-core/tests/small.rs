@@ -64,6 +64,7 @@ fn after(
         step_size,
         label_noise,
         optimizer: Optimizer::default(),
+        classes: None,
     };
     let Source::Shared(problem) = &setup.source else {
         unreachable!("the problem is shared")

@@ -49,6 +49,7 @@ fn log_det(problem: Problem, initialisation: Initialisation) -> [[f64; 2]; 2] {
             step_size: 0.01,
             label_noise: 2.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories: 2,
@@ -58,6 +59,7 @@ fn log_det(problem: Problem, initialisation: Initialisation) -> [[f64; 2]; 2] {
         keep_trajectories: false,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = flow.run(&setup, 1, None, &Unattended, Instructions::best());

@@ -54,7 +54,7 @@ pub use gram_file::{GramFile, read_gram, write_npz_gram};
 pub use idx::read_idx;
 pub use images::Images;
 pub use load::{Loaded, load, load_rows};
-pub use npy::half;
+pub use npy::{Dtype as NpyDtype, Header as NpyHeader, half};
 pub use npz_arrays::NpzArrays;
 pub use rows::{Chunk, RowSource};
 pub use spec::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Format, Header};

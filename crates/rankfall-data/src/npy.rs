@@ -17,7 +17,7 @@ const LONGEST_ROW: u64 = 1 << 30;
 
 /// The type of the numbers in an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dtype {
+pub struct Dtype {
     kind: Kind,
     big_endian: bool,
 }
@@ -65,7 +65,33 @@ impl Dtype {
         Some(Self { kind, big_endian })
     }
 
+    /// NumPy's name of the type without its byte order: `f4`, `i8`, `b1`, …
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.kind {
+            Kind::Bool => "b1",
+            Kind::I1 => "i1",
+            Kind::I2 => "i2",
+            Kind::I4 => "i4",
+            Kind::I8 => "i8",
+            Kind::U1 => "u1",
+            Kind::U2 => "u2",
+            Kind::U4 => "u4",
+            Kind::U8 => "u8",
+            Kind::F2 => "f2",
+            Kind::F4 => "f4",
+            Kind::F8 => "f8",
+        }
+    }
+
+    /// Whether the most significant byte comes first.
+    #[must_use]
+    pub fn is_big_endian(self) -> bool {
+        self.big_endian
+    }
+
     /// Bytes per number.
+    #[must_use]
     pub fn size(self) -> usize {
         match self.kind {
             Kind::Bool | Kind::I1 | Kind::U1 => 1,
@@ -129,10 +155,12 @@ pub fn half(bits: u16) -> f64 {
 
 /// The header of an array.
 #[derive(Clone, Debug)]
-pub(crate) struct Header {
+pub struct Header {
+    /// The type of its numbers.
     pub dtype: Dtype,
     /// Column-major.
     pub fortran: bool,
+    /// Its sizes, outermost first.
     pub shape: Vec<u64>,
     /// Bytes before the first number.
     pub offset: u64,
@@ -140,6 +168,9 @@ pub(crate) struct Header {
 
 impl Header {
     /// Reads the header at the start of `stream`; `name` is the array's name in messages.
+    ///
+    /// # Errors
+    /// What does not start like an array, or has a type that is not of numbers.
     pub fn read(path: &Path, name: &str, stream: &mut dyn Read) -> Result<Self, DataError> {
         let mut fixed = [0; 12];
         exactly(path, name, stream, &mut fixed[..8])?;

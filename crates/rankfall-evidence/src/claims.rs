@@ -1,5 +1,7 @@
 //! The claims, one file per theme.
 
+mod account;
+mod classification;
 mod decay;
 mod depth;
 mod determinant;
@@ -42,9 +44,14 @@ pub static ALL: &[Claim] = &[
     decay::EXTRA_SURVIVOR,
     interpolation::STOPS,
     interpolation::GOES_ON,
+    account::LABEL_NOISE_DESCENT,
+    account::SGD,
     limit::LIMIT,
     reductions::EXACT,
     reductions::ROUNDING,
+    classification::LAW,
+    classification::FULL_BATCH,
+    classification::MINI_BATCH,
     depth::STACKS,
     orders::STRONG,
     gallery::deep::DEPTH_2,
@@ -69,6 +76,10 @@ pub static ALL: &[Claim] = &[
     gallery::zoo::WEIGHTS,
     gallery::zoo::FEATURES,
     gallery::zoo::HELD_OUT,
+    gallery::field::LABEL_NOISE_IN_PHASES,
+    gallery::field::COLLAPSING_NEURONS,
+    gallery::field::RANK_AND_WEIGHT_DECAY,
+    gallery::field::MATRIX_COMPLETION,
     gallery::classes::FASHION,
     drift::TWO_LAYER_LINEAR,
     drift::DEEP_LINEAR,

@@ -81,6 +81,10 @@ pub fn tasks(experiment: &str, level: Level) -> usize {
         "digits-network" => level.pick(3, 8, 24),
         "noise-zoo" => level.pick(4, 12, 64),
         "diagonal-linear" => level.pick(4, 16, 64),
+        "label-noise-in-phases" => level.pick(3, 12, 64),
+        "collapsing-neurons" => level.pick(3, 20, 64),
+        "rank-and-weight-decay" => level.pick(3, 16, 32),
+        "matrix-completion" => level.pick(3, 24, 64),
         "relu-teacher-student" => level.pick(6, 48, 128),
         _ => level.pick(6, 24, 64),
     }

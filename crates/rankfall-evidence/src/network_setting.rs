@@ -51,6 +51,7 @@ impl NoisyDescent {
             *sampling == Sampling::Sequential
         };
         optimizer.momentum == 0.0
+            && self.training.adam.is_none()
             && optimizer.weight_decay == 0.0
             && !self.training.noise.iter().any(in_order)
     }
@@ -101,6 +102,7 @@ impl NetworkSetting {
             schedule: RateSchedule::default(),
             steps: 1 << 40,
             noise,
+            windows: Vec::new(),
             ..descent.training.clone()
         };
         let start = if self.each_start { trajectory } else { 0 };

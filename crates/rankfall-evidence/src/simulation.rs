@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError};
+use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, OwnObservable, RunError};
+use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::network::{Initialisation, Weights};
@@ -28,6 +29,10 @@ pub struct Simulation {
     pub save_steps: Vec<u64>,
     /// Whether to use the exact reductions.
     pub reductions: bool,
+    /// Quantities of its own that are measured besides.
+    pub own: Vec<OwnObservable>,
+    /// At which steps log det M is accounted for, if it is.
+    pub account: Option<AccountGrid>,
 }
 
 /// What an ensemble left.
@@ -66,13 +71,29 @@ impl Simulation {
             trajectories,
             save_steps,
             reductions: true,
+            own: Vec::new(),
+            account: None,
         }
+    }
+
+    /// With a quantity of its own besides.
+    #[must_use]
+    pub fn observing(mut self, own: OwnObservable) -> Self {
+        self.own.push(own);
+        self
     }
 
     /// With noise of its own.
     #[must_use]
     pub fn stream(mut self, stream: u32) -> Self {
         self.stream = stream;
+        self
+    }
+
+    /// With an account of log det M.
+    #[must_use]
+    pub fn accounted(mut self, grid: AccountGrid) -> Self {
+        self.account = Some(grid);
         self
     }
 
@@ -158,7 +179,8 @@ impl Bench<'_> {
             keep_trajectories: true,
             reductions: simulation.reductions,
             force_balance: None,
-            own_observables: Vec::new(),
+            account: simulation.account,
+            own_observables: simulation.own.clone(),
         };
         let outcome = spec.run(
             setup,
@@ -204,6 +226,7 @@ impl Bench<'_> {
             step_size: time,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         };
         let run = self.run(setup, &Simulation::of(flow, 1, vec![0, 1]))?;
         run.weights
@@ -236,6 +259,7 @@ pub fn flow(integrator: Integrator, nu: f64, h: f64) -> Dynamics {
         step_size: h,
         label_noise: nu / h,
         optimizer: Optimizer::default(),
+        classes: None,
     }
 }
 

@@ -50,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         unit_norm: true,
         relevant_inputs: None,
         residual_noise: 0.0,
+        observed: None,
     };
     let training = TrainingSpec {
         network: network(&[2, 20, 1]),
@@ -62,6 +63,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         step_size: 0.05,
         schedule: RateSchedule::default(),
         steps,
+        windows: Vec::new(),
+        masked: false,
+        adam: None,
         noise: vec![Noise::MiniBatch {
             batch_size: 1,
             sampling: Sampling::WithReplacement,
@@ -76,6 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         trajectories: seeds,
         each_start: true,
         keep_trajectories: false,
+        weights: Default::default(),
     };
     let source: DataSource<f64> = DataSource::Teacher {
         spec: teacher,

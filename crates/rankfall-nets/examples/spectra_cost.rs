@@ -49,6 +49,9 @@ fn measure<T: Real>(precision: Precision) -> Result<(), Box<dyn Error>> {
         step_size: 0.01,
         schedule: RateSchedule::default(),
         steps: STEPS,
+        windows: Vec::new(),
+        masked: false,
+        adam: None,
         noise: vec![Noise::MiniBatch {
             batch_size: 64,
             sampling: Sampling::Epochs,
@@ -68,6 +71,7 @@ fn measure<T: Real>(precision: Precision) -> Result<(), Box<dyn Error>> {
                 trajectories: 1,
                 each_start: false,
                 keep_trajectories: false,
+                weights: Default::default(),
             };
             let clock = Instant::now();
             spec.run(&source, 1, None, &Unattended, Instructions::best())?;

@@ -84,6 +84,22 @@ impl Activation {
             }),
         }
     }
+
+    /// f″(z); 0 at the kinks of rectifiers.
+    pub fn curvature(self, z: f64) -> f64 {
+        match self {
+            Self::Linear | Self::Relu | Self::LeakyRelu => 0.0,
+            Self::Gelu => normal_density(z) * (2.0 - z * z),
+            Self::Tanh => {
+                let value = libm::tanh(z);
+                -2.0 * value * (1.0 - value * value)
+            }
+            Self::Sigmoid => {
+                let value = sigmoid(z);
+                value * (1.0 - value) * (1.0 - 2.0 * value)
+            }
+        }
+    }
 }
 
 /// 1/(1 + e⁻ᶻ) without overflow.
@@ -144,6 +160,12 @@ mod tests {
                 let mut delta = [1.0];
                 activation.chain(&[z], &mut delta);
                 assert!((delta[0] - slope).abs() < 1e-9, "{activation:?} at {z}");
+                let (mut above, mut below) = ([1.0], [1.0]);
+                activation.chain(&[z + h], &mut above);
+                activation.chain(&[z - h], &mut below);
+                let second = (above[0] - below[0]) / (2.0 * h);
+                let error = activation.curvature(z) - second;
+                assert!(error.abs() < 1e-9, "{activation:?} at {z}");
             }
         }
     }

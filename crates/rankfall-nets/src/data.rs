@@ -1,5 +1,8 @@
 //! Rows to learn from: inputs with values or classes as targets.
 
+use std::sync::Arc;
+
+use rankfall_core::random::StreamKey;
 use thiserror::Error;
 
 use crate::loss::Loss;
@@ -16,6 +19,8 @@ pub struct Dataset<T> {
     classes: bool,
     /// What values of each target were divided by; empty where they are in their own units.
     target_scales: Vec<f64>,
+    /// The linear map that the targets were drawn from, inputs × targets by rows, where there is one.
+    linear_teacher: Option<Arc<Vec<f64>>>,
 }
 
 /// Data that do not fit together, or not a network.
@@ -83,6 +88,9 @@ pub enum DatasetError {
     /// Scales of targets that are classes.
     #[error("classes have no scale; only targets that are values can be scaled")]
     ScaledClasses,
+    /// Classes of which some would not be observed, or another loss than the squared one.
+    #[error("only targets that are values can be observed in part, under the squared loss")]
+    MaskedClasses,
     /// Softmax cross-entropy without classes.
     #[error(
         "softmax-cross-entropy needs classes as targets, whole numbers from 0; these are values"
@@ -154,6 +162,7 @@ impl<T: Real> Dataset<T> {
             targets,
             classes,
             target_scales: Vec::new(),
+            linear_teacher: None,
         })
     }
 
@@ -173,6 +182,51 @@ impl<T: Real> Dataset<T> {
                 layer: scales.len(),
             }),
             Targets::Classes(_) => Err(DatasetError::ScaledClasses),
+        }
+    }
+
+    /// Says that the targets were drawn from this linear map, inputs × targets by rows.
+    pub fn with_linear_teacher(self, map: Vec<f64>) -> Self {
+        Self {
+            linear_teacher: Some(Arc::new(map)),
+            ..self
+        }
+    }
+
+    /// The linear map that the targets were drawn from, inputs × targets by rows, where it is known.
+    pub fn linear_teacher(&self) -> Option<&[f64]> {
+        self.linear_teacher.as_ref().map(|map| &map[..])
+    }
+
+    /// These data with each target observed with probability `share`, drawn from `key` for number `draw`: the
+    /// squared loss leaves the others out.
+    ///
+    /// # Errors
+    /// Targets that are classes.
+    pub fn observing(
+        mut self,
+        share: f64,
+        key: StreamKey,
+        draw: u64,
+    ) -> Result<Self, DatasetError> {
+        let Targets::Values { values, .. } = &mut self.targets else {
+            return Err(DatasetError::MaskedClasses);
+        };
+        let mut reader = key.reader(draw, 0);
+        for value in values {
+            let uniform = (reader.word() >> 11) as f64 * 2f64.powi(-53);
+            if uniform >= share {
+                *value = T::of(f64::NAN);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether some targets are not observed.
+    pub fn is_masked(&self) -> bool {
+        match &self.targets {
+            Targets::Values { values, .. } => values.iter().any(|v| !v.is_observed()),
+            Targets::Classes(_) => false,
         }
     }
 
@@ -217,6 +271,9 @@ impl<T: Real> Dataset<T> {
                     });
                 }
                 if loss == Loss::Logistic {
+                    if values.iter().any(|v| !v.is_observed()) {
+                        return Err(DatasetError::MaskedClasses);
+                    }
                     check_probabilities(&values, columns)?;
                 }
                 Targets::Values { columns, values }
@@ -269,6 +326,7 @@ impl<T: Real> Dataset<T> {
             targets,
             classes: self.classes,
             target_scales: self.target_scales.clone(),
+            linear_teacher: self.linear_teacher.clone(),
         }
     }
 
@@ -316,6 +374,7 @@ impl<T: Real> Dataset<T> {
             },
             classes: self.classes,
             target_scales: self.target_scales.clone(),
+            linear_teacher: self.linear_teacher.clone(),
         }
     }
 }

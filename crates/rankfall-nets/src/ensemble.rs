@@ -52,6 +52,46 @@ pub struct TrainingEnsemble {
     /// Whether every trajectory's measurements are kept.
     #[serde(default)]
     pub keep_trajectories: bool,
+    /// Whose weights are kept, and when.
+    #[serde(default)]
+    pub weights: WeightMoments,
+}
+
+/// Weights that are kept on the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightMoments {
+    /// After so many steps.
+    pub steps: Vec<u64>,
+    /// Of these trajectories, where they are run and have not diverged by then.
+    pub trajectories: Vec<u64>,
+}
+
+impl WeightMoments {
+    fn has(&self, trajectory: u64, step: u64) -> bool {
+        self.steps.contains(&step) && self.trajectories.contains(&trajectory)
+    }
+}
+
+/// The weights of one trajectory at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct WeightsThen<T: Real> {
+    /// Whose.
+    pub trajectory: u64,
+    /// After how many steps.
+    pub step: u64,
+    /// Weights and biases.
+    pub parameters: Vec<T>,
+}
+
+/// What is kept of the weights of some trajectories.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct KeptWeights<T: Real> {
+    /// Of trajectory 0 at the end.
+    last: Option<Vec<T>>,
+    /// In the order of trajectories and steps.
+    then: Vec<WeightsThen<T>>,
 }
 
 /// What a finished ensemble leaves.
@@ -67,6 +107,8 @@ pub struct TrainingOutcome<T: Real> {
     pub statistics: Statistics,
     /// Final weights of trajectory 0, unless it diverged.
     pub final_parameters: Option<Vec<T>>,
+    /// Weights kept on the way, in the order of trajectories and steps.
+    pub weights_then: Vec<WeightsThen<T>>,
 }
 
 /// An ensemble that cannot be run as it is described.
@@ -96,6 +138,8 @@ struct Progress<T: Real> {
     saved: usize,
     /// Log determinants of the stacks at the start.
     initial_stacks: Vec<f64>,
+    /// Weights kept so far.
+    then: Vec<WeightsThen<T>>,
 }
 
 /// Data as a trajectory sees them.
@@ -142,14 +186,15 @@ impl TrainingEnsemble {
         instructions: Instructions,
     ) -> Result<TrainingOutcome<T>, RunError<EnsembleError>> {
         let ensemble = Training::new(self, source, instructions).map_err(RunError::Start)?;
-        let (statistics, final_parameters) =
-            runner::run(&ensemble, part, threads, resume, control)?;
+        let (statistics, kept) = runner::run(&ensemble, part, threads, resume, control)?;
+        let kept = kept.unwrap_or_default();
         Ok(TrainingOutcome {
             times: ensemble.plan.times(&self.measure.save_steps),
             trajectories: ensemble.trajectories,
             layout: ensemble.layout,
             statistics,
-            final_parameters,
+            final_parameters: kept.last,
+            weights_then: kept.then,
         })
     }
 
@@ -231,7 +276,7 @@ impl<'a, T: Real> Training<'a, T> {
 impl<T: Real> Trajectories for Training<'_, T> {
     type Block = Member<T>;
     type Progress = Progress<T>;
-    type Weights = Vec<T>;
+    type Weights = KeptWeights<T>;
     type Error = EnsembleError;
 
     fn trajectories(&self) -> u64 {
@@ -280,11 +325,14 @@ impl<T: Real> Trajectories for Training<'_, T> {
             saved: 0,
             initial_stacks: Vec::new(),
             diverged: None,
+            moments: self.spec.weights.clone(),
+            then: Vec::new(),
         };
         if let Some(progress) = progress {
             member.values = progress.values;
             member.saved = progress.saved;
             member.initial_stacks = progress.initial_stacks;
+            member.then = progress.then;
         }
         Ok(member)
     }
@@ -303,10 +351,21 @@ impl<T: Real> Trajectories for Training<'_, T> {
             values: member.values.clone(),
             saved: member.saved,
             initial_stacks: member.initial_stacks.clone(),
+            then: member.then.clone(),
         }
     }
 
-    fn finish(&self, member: Member<T>) -> (BlockSamples, Option<Vec<T>>) {
+    fn join(&self, block: KeptWeights<T>, others: KeptWeights<T>) -> KeptWeights<T> {
+        let mut then = others.then;
+        then.extend(block.then);
+        then.sort_by_key(|weights| (weights.trajectory, weights.step));
+        KeptWeights {
+            last: block.last.or(others.last),
+            then,
+        }
+    }
+
+    fn finish(&self, member: Member<T>) -> (BlockSamples, Option<KeptWeights<T>>) {
         let number = member.number;
         let mut leaf = BlockSamples {
             block: number,
@@ -322,8 +381,12 @@ impl<T: Real> Trajectories for Training<'_, T> {
             }),
         }
         let is_first = number == 0 && member.diverged.is_none();
-        let parameters = is_first.then(|| member.trainer.state().parameters.clone());
-        (leaf, parameters)
+        let kept = KeptWeights {
+            last: is_first.then(|| member.trainer.state().parameters.clone()),
+            then: member.then,
+        };
+        let is_any = kept.last.is_some() || !kept.then.is_empty();
+        (leaf, is_any.then_some(kept))
     }
 
     fn fits(&self, progress: &Progress<T>) -> bool {
@@ -342,9 +405,25 @@ struct Member<T: Real> {
     initial_stacks: Vec<f64>,
     /// The step at which it diverged.
     diverged: Option<u64>,
+    /// When weights are kept.
+    moments: WeightMoments,
+    /// Those kept so far.
+    then: Vec<WeightsThen<T>>,
 }
 
 impl<T: Real> Member<T> {
+    /// Keeps the weights at this step, once, if they are to be kept.
+    fn keep_weights(&mut self, step: u64) {
+        let known = self.then.last().is_some_and(|last| last.step >= step);
+        if !known && self.moments.has(self.number, step) {
+            self.then.push(WeightsThen {
+                trajectory: self.number,
+                step,
+                parameters: self.trainer.state().parameters.clone(),
+            });
+        }
+    }
+
     /// Takes at most `steps` steps, saving on the way; true once it has ended.
     fn advance(&mut self, steps: u64) -> bool {
         let mut left = steps;
@@ -359,6 +438,7 @@ impl<T: Real> Member<T> {
                 }
                 self.saved += 1;
             }
+            self.keep_weights(step);
             if self.saved == self.save_steps.len() {
                 return true;
             }

@@ -137,7 +137,7 @@ impl<T: Real> Workspace<T> {
 }
 
 /// z ← input W + b.
-fn affine<T: Real>(layer: &Layer, parameters: &[T], input: &[T], z: &mut [T]) {
+pub(crate) fn affine<T: Real>(layer: &Layer, parameters: &[T], input: &[T], z: &mut [T]) {
     let weights = &parameters[layer.weights.clone()];
     let (rows, n) = (z.len() / layer.outputs, layer.outputs);
     if layer.diagonal {
@@ -160,7 +160,7 @@ fn affine<T: Real>(layer: &Layer, parameters: &[T], input: &[T], z: &mut [T]) {
 }
 
 /// ∂W = inputᵀδ, ∂b = Σδ.
-fn layer_gradient<T: Real>(layer: &Layer, input: &[T], delta: &[T], gradient: &mut [T]) {
+pub(crate) fn layer_gradient<T: Real>(layer: &Layer, input: &[T], delta: &[T], gradient: &mut [T]) {
     let n = layer.outputs;
     let rows = delta.len() / n;
     let weights = &mut gradient[layer.weights.clone()];
@@ -186,7 +186,7 @@ fn layer_gradient<T: Real>(layer: &Layer, input: &[T], delta: &[T], gradient: &m
 }
 
 /// below ← δ Wᵀ.
-fn pull_back<T: Real>(layer: &Layer, parameters: &[T], delta: &[T], below: &mut [T]) {
+pub(crate) fn pull_back<T: Real>(layer: &Layer, parameters: &[T], delta: &[T], below: &mut [T]) {
     let weights = &parameters[layer.weights.clone()];
     let n = layer.outputs;
     if layer.diagonal {

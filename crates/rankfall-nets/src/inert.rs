@@ -113,9 +113,14 @@ pub fn constant_loss<T: Real>(loss: Loss, data: &Dataset<T>) -> f64 {
             -counts.iter().map(|c| times_log(c / n)).sum::<f64>()
         }
         Targets::Values { columns, values } => {
-            let column = |c: usize| values.iter().skip(c).step_by(*columns).map(|v| v.to_f64());
+            let observed = |v: &&T| v.is_observed();
+            let column = |c: usize| {
+                let all = values.iter().skip(c).step_by(*columns);
+                all.filter(observed).map(|v| v.to_f64())
+            };
             let of = |c: usize| {
-                let mean = column(c).sum::<f64>() / n;
+                let count = column(c).count().max(1) as f64;
+                let mean = column(c).sum::<f64>() / count;
                 match loss {
                     Loss::Logistic => -times_log(mean) - times_log(1.0 - mean),
                     _ => 0.5 * column(c).map(|v| (v - mean) * (v - mean)).sum::<f64>() / n,
@@ -159,6 +164,9 @@ mod tests {
             schedule: RateSchedule::default(),
             steps: 1,
             noise: Vec::new(),
+            windows: Vec::new(),
+            masked: false,
+            adam: None,
             precision: Precision::F64,
             seed: 1,
             stream: 0,

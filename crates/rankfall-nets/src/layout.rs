@@ -9,6 +9,10 @@ use crate::scalar::Real;
 use crate::spectra::Method;
 use crate::training::TrainingPlan;
 
+/// Most parameters of a network whose Hessian is looked at: 60 directions of Lanczos' iteration are held in
+/// memory.
+pub const LARGEST_HESSIAN: usize = 1 << 18;
+
 /// Most numbers a Jacobian may have.
 pub const LARGEST_JACOBIAN: usize = 1 << 24;
 
@@ -40,6 +44,19 @@ pub struct MeasureSpec {
     /// A singular value of the Jacobian counts above this share of the largest.
     #[serde(default = "default_jacobian_tolerance")]
     pub jacobian_tolerance: f64,
+    /// Whether to take the sizes of hidden neurons, and count those that vanished and duplicates.
+    #[serde(default)]
+    pub neurons: bool,
+    /// Whether to take the alignment of a linear network with its linear teacher.
+    #[serde(default)]
+    pub alignment: bool,
+    /// Whether to take the largest eigenvalue and the trace of the Hessian of the training loss, on up to 512
+    /// of the training rows.
+    #[serde(default)]
+    pub sharpness: bool,
+    /// Vectors of signs that the trace is estimated by; it is exact for a network of no more parameters.
+    #[serde(default = "default_trace_probes")]
+    pub trace_probes: u64,
 }
 
 fn one() -> u64 {
@@ -48,6 +65,10 @@ fn one() -> u64 {
 
 fn default_rank_tolerance() -> f64 {
     1e-3
+}
+
+fn default_trace_probes() -> u64 {
+    16
 }
 
 fn default_jacobian_tolerance() -> f64 {
@@ -66,6 +87,10 @@ impl MeasureSpec {
             probe_rows: 0,
             jacobian: false,
             jacobian_tolerance: default_jacobian_tolerance(),
+            neurons: false,
+            alignment: false,
+            sharpness: false,
+            trace_probes: default_trace_probes(),
         }
     }
 
@@ -105,6 +130,20 @@ impl MeasureSpec {
                 return Err(MeasureError::Tolerance(tolerance));
             }
         }
+        if self.neurons && plan.network.layers().len() == 1 {
+            return Err(MeasureError::NoNeurons);
+        }
+        if self.alignment {
+            let known = data
+                .linear_teacher()
+                .is_some_and(|map| map.iter().any(|v| *v != 0.0));
+            if !known || !plan.network.is_product() {
+                return Err(MeasureError::NoTeacher);
+            }
+        }
+        if self.sharpness && plan.network.parameters() > LARGEST_HESSIAN {
+            return Err(MeasureError::Hessian(plan.network.parameters()));
+        }
         if self.jacobian {
             let rows = self.probe_rows.min(data.rows() as u64) as usize;
             let size = rows * plan.network.outputs();
@@ -137,6 +176,19 @@ pub enum MeasureError {
     /// A tolerance out of range.
     #[error("a rank tolerance must lie between 0 and 1; {0} does not")]
     Tolerance(f64),
+    /// Neurons of a network without hidden layers.
+    #[error("neurons = true needs a hidden layer")]
+    NoNeurons,
+    /// A teacher that is not there.
+    #[error(
+        "alignment = true needs linear layers without biases, and data drawn with a linear teacher that is not zero"
+    )]
+    NoTeacher,
+    /// A network too large.
+    #[error(
+        "sharpness = true holds 60 directions in memory; {0} parameters are more than {LARGEST_HESSIAN}"
+    )]
+    Hessian(usize),
     /// A Jacobian of no rows.
     #[error("jacobian = true needs probe_rows of 1 or more")]
     NoProbe,
@@ -214,6 +266,12 @@ pub struct NetworkQuantities {
     pub features: usize,
     /// Whether the Jacobian is.
     pub jacobian: bool,
+    /// Hidden layers whose neurons are measured.
+    pub neurons: usize,
+    /// Whether alignment with the teacher is.
+    pub alignment: bool,
+    /// Whether the Hessian is.
+    pub sharpness: bool,
 }
 
 impl NetworkQuantities {
@@ -237,6 +295,9 @@ impl NetworkQuantities {
             balance: if_true(homogeneous, hidden),
             features: if_true(measure.probe_rows > 0, hidden),
             jacobian: measure.jacobian,
+            neurons: if_true(measure.neurons, hidden),
+            alignment: measure.alignment,
+            sharpness: measure.sharpness,
         }
     }
 
@@ -301,6 +362,25 @@ impl NetworkQuantities {
             RANKS
                 .iter()
                 .for_each(|rank| layout.add(&format!("{rank}_jacobian"), 0));
+        }
+        let layers = plan.network.layers();
+        for j in 1..=self.neurons {
+            layout.spectrum(&format!("log_neuron_size_layer_{j}"), layers[j - 1].outputs);
+            for name in ["vanished_neurons", "duplicate_neurons", "distinct_neurons"] {
+                layout.add(&format!("{name}_layer"), j as u32);
+            }
+        }
+        if self.alignment {
+            layout.add("teacher_alignment_inputs", 0);
+            layout.add("teacher_alignment_outputs", 0);
+            layout.add("teacher_share_layer", 1);
+            if layers.len() > 1 {
+                layout.add("teacher_share_layer", layers.len() as u32);
+            }
+        }
+        if self.sharpness {
+            layout.add("sharpness", 0);
+            layout.add("hessian_trace", 0);
         }
         layout
     }

@@ -1,20 +1,23 @@
 //! Networks of any depth, activation and loss under every kind of gradient noise.
 //!
-//! Two linear layers with squared loss have an exact engine in `rankfall-core`; this crate is for
+//! Two linear layers have an exact engine in `rankfall-core`; this crate is for
 //! everything else, in the precision that networks are trained in, and for any number of seeds. It
 //! knows no files, no plots and no terminal.
 
 pub mod activation;
+pub mod alignment;
 pub mod data;
 pub mod ensemble;
 pub mod features;
 pub mod gradient;
+pub mod hessian;
 pub mod inert;
 pub mod initialisation;
 pub mod layout;
 pub mod loss;
 pub mod matrix;
 pub mod network;
+pub mod neurons;
 pub mod noise;
 pub mod observe;
 pub mod optimizer;
@@ -28,3 +31,4 @@ pub mod symmetric;
 pub mod targets;
 pub mod teacher;
 pub mod training;
+pub mod window;

@@ -10,7 +10,7 @@ use crate::targets::Targets;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// ½|f(x) − y|² summed over outputs.
+    /// ½|f(x) − y|² summed over the outputs whose target is observed.
     #[default]
     Squared,
     /// −log softmax(f(x))_class.
@@ -23,6 +23,15 @@ impl Loss {
     /// All of them, for lists and tests.
     pub const ALL: [Self; 3] = [Self::Squared, Self::SoftmaxCrossEntropy, Self::Logistic];
 
+    /// Its name in experiment files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Squared => "squared",
+            Self::SoftmaxCrossEntropy => "softmax-cross-entropy",
+            Self::Logistic => "logistic",
+        }
+    }
+
     /// The mean loss of `outputs` (rows × k, row-major). Targets must fit
     /// ([`crate::data::Dataset::fit`]); others give NaN.
     pub fn value<T: Real>(self, outputs: &[T], k: usize, targets: &Targets<T>) -> f64 {
@@ -31,9 +40,12 @@ impl Loss {
         let sum: f64 = match (self, targets) {
             (Self::Squared, Targets::Values { values, .. }) => {
                 let pairs = outputs.iter().zip(values);
-                pairs.fold(0.0, |sum, (f, y)| {
-                    let error = f.to_f64() - y.to_f64();
-                    sum + 0.5 * error * error
+                pairs.fold(0.0, |sum, (f, y)| match y.is_observed() {
+                    true => {
+                        let error = f.to_f64() - y.to_f64();
+                        sum + 0.5 * error * error
+                    }
+                    false => sum,
                 })
             }
             (Self::Logistic, Targets::Values { values, .. }) => {
@@ -60,7 +72,8 @@ impl Loss {
             return f64::NAN;
         };
         let pairs = outputs.iter().zip(values).zip(scales.iter().cycle());
-        let sum = pairs.fold(0.0, |sum, ((f, y), scale)| {
+        let observed = pairs.filter(|((_, y), _)| y.is_observed());
+        let sum = observed.fold(0.0, |sum, ((f, y), scale)| {
             let error = scale * (f.to_f64() - y.to_f64());
             sum + 0.5 * error * error
         });
@@ -79,7 +92,10 @@ impl Loss {
         match (self, targets) {
             (Self::Squared, Targets::Values { values, .. }) => {
                 for ((d, &f), &y) in delta.iter_mut().zip(outputs).zip(values) {
-                    *d = (f - y) * share;
+                    *d = match y.is_observed() {
+                        true => (f - y) * share,
+                        false => T::ZERO,
+                    };
                 }
             }
             (Self::Logistic, Targets::Values { values, .. }) => {
@@ -96,6 +112,43 @@ impl Loss {
                 }
             }
             _ => delta.fill(T::of(f64::NAN)),
+        }
+    }
+
+    /// The second derivative of the mean loss by the outputs times `tangent` (rows × k), written to `out`.
+    pub fn curvature(
+        self,
+        outputs: &[f64],
+        k: usize,
+        targets: &Targets<f64>,
+        tangent: &[f64],
+        out: &mut [f64],
+    ) {
+        let share = 1.0 / (outputs.len() / k) as f64;
+        let triples = out.iter_mut().zip(outputs).zip(tangent);
+        match (self, targets) {
+            (Self::Squared, Targets::Values { values, .. }) => {
+                for ((o, t), y) in out.iter_mut().zip(tangent).zip(values) {
+                    *o = if y.is_nan() { 0.0 } else { t * share };
+                }
+            }
+            (Self::Logistic, Targets::Values { .. }) => {
+                for ((o, f), t) in triples {
+                    let chance = sigmoid(*f);
+                    *o = chance * (1.0 - chance) * t * share;
+                }
+            }
+            (Self::SoftmaxCrossEntropy, Targets::Classes(_)) => {
+                let rows = outputs.chunks_exact(k).zip(tangent.chunks_exact(k));
+                for (o, (row, t)) in out.chunks_exact_mut(k).zip(rows) {
+                    softmax(row, o);
+                    let mean = o.iter().zip(t).fold(0.0, |sum, (p, t)| p.mul_add(*t, sum));
+                    for (o, t) in o.iter_mut().zip(t) {
+                        *o = *o * (t - mean) * share;
+                    }
+                }
+            }
+            _ => out.fill(f64::NAN),
         }
     }
 }

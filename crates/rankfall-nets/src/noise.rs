@@ -4,9 +4,12 @@
 //! disturbed, weights are displaced for the length of one gradient, units are dropped, and the
 //! gradient gets noise of its own.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use rankfall_core::model::classification::Flips;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::random::{Purpose, Signs, StreamKey};
 use rankfall_core::simd::instructions::Instructions;
@@ -17,6 +20,7 @@ use crate::data::{Dataset, Targets};
 use crate::loss::Loss;
 use crate::network::Network;
 use crate::scalar::Real;
+use crate::window::NoiseWindow;
 
 /// One kind of noise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -249,6 +253,8 @@ pub fn check<T: Real>(
 pub struct NoiseSource<T> {
     trajectory: u64,
     instructions: Instructions,
+    /// Names of the noises that do not act in every step, and the steps in which they do.
+    windows: Vec<(&'static str, Range<u64>)>,
     batches: Option<Batches>,
     chosen: Vec<u32>,
     label_noise: Option<(StreamKey, f64, LabelNoise)>,
@@ -260,13 +266,6 @@ pub struct NoiseSource<T> {
     classes: usize,
     batch: Dataset<T>,
     normals: Vec<f64>,
-}
-
-/// How classes flip.
-#[derive(Clone, Debug)]
-enum Flips {
-    Symmetric(f64),
-    Matrix(Vec<Vec<f64>>),
 }
 
 impl<T: Real> NoiseSource<T> {
@@ -284,6 +283,7 @@ impl<T: Real> NoiseSource<T> {
         let mut source = Self {
             trajectory,
             instructions,
+            windows: Vec::new(),
             batches: None,
             chosen: Vec::new(),
             label_noise: None,
@@ -338,39 +338,62 @@ impl<T: Real> NoiseSource<T> {
         source
     }
 
-    /// Whether every step sees all rows as they are.
-    pub fn keeps_data(&self) -> bool {
-        self.batches.is_none()
-            && self.label_noise.is_none()
-            && self.flips.is_none()
-            && self.input_noise.is_none()
+    /// Lets some of the noises act in some of the steps only; `noise` is the list that this was made of.
+    pub fn during(mut self, noise: &[Noise], windows: &[NoiseWindow]) -> Self {
+        let named = windows.iter().filter_map(|window| {
+            let name = noise.get(window.noise)?.name();
+            Some((name, window.steps.clone()))
+        });
+        self.windows = named.collect();
+        self
+    }
+
+    fn acts(&self, name: &str, step: u64) -> bool {
+        let mut windows = self.windows.iter();
+        windows.all(|(own, steps)| *own != name || steps.contains(&step))
+    }
+
+    /// Whether `step` sees all rows as they are.
+    fn keeps_data(&self, step: u64) -> bool {
+        let acts = |is_there: bool, name: &str| is_there && self.acts(name, step);
+        !(acts(self.batches.is_some(), "mini-batch")
+            || acts(self.label_noise.is_some(), "label-noise")
+            || acts(self.flips.is_some(), "label-flips")
+            || acts(self.input_noise.is_some(), "input-noise"))
     }
 
     /// How many rows the batch of `step` has.
     pub fn batch_rows(&self, data: &Dataset<T>, step: u64) -> usize {
         match &self.batches {
-            Some(batches) => batches.size(step) as usize,
-            None => data.rows(),
+            Some(batches) if self.acts("mini-batch", step) => batches.size(step) as usize,
+            _ => data.rows(),
         }
     }
 
     /// The batch of `step`: rows of `data`, disturbed.
     pub fn batch<'a>(&'a mut self, data: &'a Dataset<T>, step: u64) -> &'a Dataset<T> {
-        if self.keeps_data() {
+        if self.keeps_data(step) {
             return data;
         }
         let mut batch = std::mem::replace(&mut self.batch, data.empty_like());
+        let drawn = self.acts("mini-batch", step);
         match &mut self.batches {
-            Some(batches) => {
+            Some(batches) if drawn => {
                 batches.choose(step, &mut self.chosen);
                 data.gather(&self.chosen, &mut batch);
             }
-            None => batch.clone_from(data),
+            _ => batch.clone_from(data),
         }
         let (inputs, targets) = batch.parts_mut();
-        self.disturb_labels(targets, step);
-        self.flip_classes(targets, step);
-        self.add_normals(inputs, step, self.input_noise);
+        if self.acts("label-noise", step) {
+            self.disturb_labels(targets, step);
+        }
+        if self.acts("label-flips", step) {
+            self.flip_classes(targets, step);
+        }
+        if self.acts("input-noise", step) {
+            self.add_normals(inputs, step, self.input_noise);
+        }
         self.batch = batch;
         &self.batch
     }
@@ -381,6 +404,9 @@ impl<T: Real> NoiseSource<T> {
         let Some(noise) = self.weight_noise else {
             return false;
         };
+        if !self.acts("weight-noise", step) {
+            return false;
+        }
         into.clear();
         into.extend_from_slice(weights);
         self.add_normals(into, step, Some(noise));
@@ -392,6 +418,10 @@ impl<T: Real> NoiseSource<T> {
         let Some((key, probability)) = self.dropout else {
             return;
         };
+        if !self.acts("dropout", step) {
+            masks.iter_mut().for_each(Vec::clear);
+            return;
+        }
         // Kept where 64 random bits, read as a number in [0, 1), are at least the probability.
         let threshold = (probability * 2f64.powi(64)) as u64;
         let kept = T::of(1.0 / (1.0 - probability));
@@ -412,6 +442,7 @@ impl<T: Real> NoiseSource<T> {
     pub fn shake(&mut self, gradient: &mut [T], rate: f64, step: u64) {
         if let Some((key, temperature)) = self.gradient_noise
             && rate > 0.0
+            && self.acts("gradient-noise", step)
         {
             let deviation = (2.0 * temperature / rate).sqrt();
             self.add_normals(gradient, step, Some((key, deviation)));
@@ -474,33 +505,6 @@ impl<T: Real> NoiseSource<T> {
                     values.fill(T::ZERO);
                     values[flipped] = T::ONE;
                 }
-            }
-        }
-    }
-}
-
-impl Flips {
-    /// The class that `class` becomes, by two words of randomness.
-    fn apply(&self, class: usize, classes: usize, first: u64, second: u64) -> usize {
-        let uniform = (first >> 11) as f64 * 2f64.powi(-53);
-        match self {
-            Self::Symmetric(probability) => {
-                if classes < 2 || uniform >= *probability {
-                    return class;
-                }
-                let others = classes as u128 - 1;
-                let other = ((u128::from(second) * others) >> 64) as usize;
-                other + usize::from(other >= class)
-            }
-            Self::Matrix(rows) => {
-                let mut sum = 0.0;
-                for (to, probability) in rows[class].iter().enumerate() {
-                    sum += probability;
-                    if uniform < sum {
-                        return to;
-                    }
-                }
-                class
             }
         }
     }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::alignment::TeacherSubspaces;
 use crate::data::{Dataset, Targets};
 use crate::features;
 use crate::gradient::Workspace;
 use crate::layout::{MeasureSpec, MeasurementLayout, NetworkQuantities};
 use crate::loss::{Loss, accuracy};
+use crate::neurons::Neurons;
 use crate::scalar::Real;
+use crate::sharpness;
 use crate::spectra::{self, SingularSpectrum};
 use crate::training::{TrainerState, TrainingPlan};
 
@@ -23,6 +26,10 @@ pub struct TrainingObserver<T: Real> {
     train: Arc<Dataset<T>>,
     held_out: Option<Arc<Dataset<T>>>,
     probe: Dataset<T>,
+    /// Rows that the Hessian is of; none where it is not measured.
+    curved: Dataset<T>,
+    /// Of linear data, where alignment is measured.
+    teacher: Option<TeacherSubspaces>,
     workspace: Workspace<T>,
     chunk: Dataset<T>,
 }
@@ -42,7 +49,14 @@ impl<T: Real> TrainingObserver<T> {
             let rows = features::probe_rows(&train, measure.probe_rows, plan.spec.seed);
             train.gather(&rows, &mut probe);
         }
+        let mut curved = train.empty_like();
+        if measure.sharpness {
+            curved = sharpness::spread_rows(&train, train.rows().min(sharpness::MOST_ROWS));
+        }
+        let map = train.linear_teacher().filter(|_| measure.alignment);
         Self {
+            curved,
+            teacher: map.and_then(|map| TeacherSubspaces::of(map, train.inputs())),
             workspace: Workspace::new(&plan.network),
             chunk: train.empty_like(),
             measure: measure.clone(),
@@ -80,6 +94,7 @@ impl<T: Real> TrainingObserver<T> {
         if self.measure.takes_spectra(save) {
             self.weights(state, initial, out);
             self.probe(&state.parameters, out);
+            self.beyond_spectra(&state.parameters, out);
         }
         out.resize(start + self.layout.observables.len(), f64::NAN);
         sound
@@ -153,6 +168,28 @@ impl<T: Real> TrainingObserver<T> {
         }
         let balance = |j| spectra::balance_distance(network, parameters, j);
         out.extend((1..=self.measured.balance).map(balance));
+    }
+
+    /// Neurons, alignment with the teacher, and the Hessian.
+    fn beyond_spectra(&self, parameters: &[T], out: &mut Vec<f64>) {
+        let (plan, network) = (&self.plan, &self.plan.network);
+        for j in 1..=self.measured.neurons {
+            let neurons = Neurons::of_layer(network, parameters, j);
+            let distinct = neurons.distinct();
+            out.extend(&neurons.log_sizes);
+            out.extend([neurons.vanished, neurons.duplicates, distinct].map(|n| n as f64));
+        }
+        if let Some(teacher) = &self.teacher {
+            out.extend(teacher.of_product(network, parameters));
+            let shares = teacher.shares(network, parameters);
+            out.extend(&shares[..network.layers().len().min(2)]);
+        }
+        if self.measured.sharpness {
+            let hessian = sharpness::hessian(plan, &self.curved, parameters);
+            let probes = self.measure.trace_probes;
+            out.push(hessian.largest_eigenvalue());
+            out.push(hessian.trace(probes, plan.spec.seed));
+        }
     }
 
     fn probe(&mut self, parameters: &[T], out: &mut Vec<f64>) {

@@ -255,7 +255,8 @@ impl LayerView {
         if found.diagonal {
             return Err(PredictionError::Diagonal(layer));
         }
-        if trainer.plan().spec.optimizer.momentum > 0.0 {
+        let spec = &trainer.plan().spec;
+        if spec.optimizer.momentum > 0.0 || spec.adam.is_some() {
             return Err(PredictionError::Momentum);
         }
         Ok(Self {

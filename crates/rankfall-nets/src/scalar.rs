@@ -53,6 +53,12 @@ pub trait Real:
     fn of(value: f64) -> Self;
     /// Exactly.
     fn to_f64(self) -> f64;
+    /// Whether this target was observed: one that was not is kept as NaN.
+    #[inline(always)]
+    #[allow(clippy::eq_op)]
+    fn is_observed(self) -> bool {
+        self == self
+    }
     /// eˣ.
     fn exp(self) -> Self;
     /// tanh x.

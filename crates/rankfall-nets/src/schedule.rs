@@ -122,6 +122,23 @@ impl RateSchedule {
         }
     }
 
+    /// The step m ≤ `steps` whose time t = Σ η, from step sizes that begin with `step_size`, is nearest to `time`.
+    pub fn step_at(&self, step_size: f64, time: f64, steps: u64) -> u64 {
+        if *self == Self::default() {
+            // Casting saturates.
+            return ((time / step_size).round() as u64).min(steps);
+        }
+        let mut reached = 0.0;
+        for step in 0..steps {
+            let rate = step_size * self.factor(step);
+            if reached + 0.5 * rate > time {
+                return step;
+            }
+            reached += rate;
+        }
+        steps
+    }
+
     /// The factor of step m = 0, 1, …
     pub fn factor(&self, step: u64) -> f64 {
         let shape = match &self.shape {
@@ -178,6 +195,24 @@ mod tests {
         for (step, expected) in [(0, 1.0), (4, 0.6), (8, 0.2)] {
             assert!((cosine.factor(step) - expected).abs() < 1e-15);
         }
+    }
+
+    #[test]
+    fn times_are_those_of_the_nearest_step() {
+        let at = |schedule: &RateSchedule, time| schedule.step_at(0.5, time, 10);
+        let constant = RateSchedule::default();
+        let found = [0.0, 0.9, 1.3, 99.0, f64::MAX].map(|time| at(&constant, time));
+        assert_eq!(found, [0, 2, 3, 10, 10]);
+        // Times 0, ½, 1, 1¼, 1½, …
+        let halved = RateSchedule {
+            warm_up: 0,
+            shape: Shape::Piecewise {
+                steps: vec![2],
+                factors: vec![0.5],
+            },
+        };
+        let found = [0.0, 0.9, 1.3, 99.0].map(|time| at(&halved, time));
+        assert_eq!(found, [0, 2, 3, 10]);
     }
 
     #[test]

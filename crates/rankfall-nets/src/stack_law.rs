@@ -49,6 +49,23 @@ impl StackLawSum {
         }
     }
 
+    /// No law of any stack.
+    pub fn none() -> Self {
+        Self {
+            stacks: Vec::new(),
+            variance: 0.0,
+            weight_decay: 0.0,
+        }
+    }
+
+    /// The same while the noise on labels is switched off.
+    pub fn without_noise(&self) -> Self {
+        Self {
+            variance: 0.0,
+            ..self.clone()
+        }
+    }
+
     /// The stacks that have a law, j from 1.
     pub fn stacks(&self) -> &[usize] {
         &self.stacks

@@ -8,6 +8,7 @@ use rankfall_core::random::{Purpose, StreamKey};
 use crate::data::{Dataset, DatasetError, Targets};
 use crate::gradient::Workspace;
 use crate::initialisation::{InitialisationError, WeightInitialisation};
+use crate::matrix::{Into, multiply};
 use crate::network::{Network, NetworkError, NetworkSpec};
 use crate::scalar::Real;
 
@@ -20,6 +21,9 @@ pub enum InputLaw {
     Gaussian,
     /// Uniform on the unit sphere.
     Sphere,
+    /// Row i is the unit vector of input i mod p: of p rows each input has its own, and targets are the rows
+    /// of a matrix.
+    OneHot,
 }
 
 /// A recipe for teacher–student data.
@@ -47,6 +51,9 @@ pub struct TeacherSpec {
     /// Standard deviation of Gaussian noise on the training targets, drawn once.
     #[serde(default)]
     pub residual_noise: f64,
+    /// The share of training targets that are observed, each by a draw of its own; all where there is none.
+    #[serde(default)]
+    pub observed: Option<f64>,
 }
 
 /// Data that cannot be drawn.
@@ -102,8 +109,15 @@ impl TeacherSpec {
         let mut normals = StreamKey::new(seed, Purpose::Inputs, 0).reader(draw, 0);
         let count = |rows: usize| (rows + self.held_out).saturating_mul(p);
         let mut x: Vec<f64> = (0..count(self.samples)).map(|_| normals.normal()).collect();
-        if self.inputs == InputLaw::Sphere {
-            x.chunks_exact_mut(p).for_each(normalise);
+        match self.inputs {
+            InputLaw::Gaussian => {}
+            InputLaw::Sphere => x.chunks_exact_mut(p).for_each(normalise),
+            InputLaw::OneHot => {
+                for (row, values) in x.chunks_exact_mut(p).enumerate() {
+                    values.fill(0.0);
+                    values[row % p] = 1.0;
+                }
+            }
         }
         let mut workspace = Workspace::new(&network);
         workspace.forward(&network, &weights, &x);
@@ -113,25 +127,63 @@ impl TeacherSpec {
         for value in &mut y[..self.samples * k] {
             *value += self.residual_noise * noise.normal();
         }
+        let map = linear_map(&network, &weights);
         let dataset = |x: &[f64], y: &[f64]| {
             let convert = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect();
             let targets = Targets::Values {
                 columns: k,
                 values: convert(y),
             };
-            Dataset::new(p, convert(x), targets)
+            let data = Dataset::new(p, convert(x), targets)?;
+            Ok::<_, DatasetError>(match &map {
+                Some(map) => data.with_linear_teacher(map.clone()),
+                None => data,
+            })
         };
+
         let (train_x, held_x) = x.split_at(self.samples * p);
         let (train_y, held_y) = y.split_at(self.samples * k);
         let held_out = match self.held_out {
             0 => None,
             _ => Some(dataset(held_x, held_y)?),
         };
+        let train = dataset(train_x, train_y)?;
         Ok(TeacherRows {
-            train: dataset(train_x, train_y)?,
+            train: match self.observed {
+                None => train,
+                Some(share) => {
+                    let key = StreamKey::new(seed, Purpose::Residuals, OBSERVED);
+                    train.observing(share, key, draw)?
+                }
+            },
             held_out,
         })
     }
+}
+
+/// The stream of the draws of what is observed, beside that of the residuals.
+const OBSERVED: u32 = 1;
+
+/// The matrix of a network that is one, inputs × outputs by rows.
+fn linear_map(network: &Network, weights: &[f64]) -> Option<Vec<f64>> {
+    if !network.is_product() {
+        return None;
+    }
+    let (first, others) = network.layers().split_first()?;
+    let mut map = weights[first.weights.clone()].to_vec();
+    for layer in others {
+        let mut next = vec![0.0; first.inputs * layer.outputs];
+        let sizes = [first.inputs, layer.inputs, layer.outputs];
+        multiply(
+            &mut next,
+            Into::Replace,
+            &map,
+            &weights[layer.weights.clone()],
+            sizes,
+        );
+        map = next;
+    }
+    Some(map)
 }
 
 fn normalise(row: &mut [f64]) {
@@ -185,6 +237,7 @@ mod tests {
             unit_norm: true,
             relevant_inputs: None,
             residual_noise: 0.0,
+            observed: None,
         }
     }
 
@@ -230,6 +283,44 @@ mod tests {
             assert!((multiple - multiple.round()).abs() < 1e-12 && multiple.abs() <= 3.0);
         }
         assert!(values.iter().any(|y| *y != 0.0));
+    }
+
+    /// Half of the entries of a matrix of rank two: those observed are those of all, and the teacher is known.
+    #[test]
+    fn a_matrix_of_which_a_part_is_observed() {
+        let all = TeacherSpec {
+            samples: 40,
+            held_out: 40,
+            inputs: InputLaw::OneHot,
+            teacher: NetworkSpec {
+                layers: vec![40, 2, 30],
+                activation: Activation::Linear,
+                bias: false,
+                kind: Architecture::Dense,
+            },
+            weights: WeightInitialisation::Gaussian { scale: 1.0 },
+            unit_norm: false,
+            ..spec()
+        };
+        let half = TeacherSpec {
+            observed: Some(0.5),
+            ..all.clone()
+        };
+        let (all, half) = (all.draw::<f64>(1, 0), half.draw::<f64>(1, 0));
+        let (all, half) = (all.expect("sound").train, half.expect("sound"));
+        let values = |d: &Dataset<f64>| match d.targets() {
+            Targets::Values { values, .. } => values.clone(),
+            Targets::Classes(_) => Vec::new(),
+        };
+        assert!(half.train.is_masked() && !all.is_masked());
+        assert_eq!(all.linear_teacher(), Some(&values(&all)[..]));
+        let (whole, part) = (values(&all), values(&half.train));
+        let observed = part.iter().filter(|v| !v.is_nan()).count();
+        // Binomial(1200, ½), deviation 17: five of them.
+        assert!((515..=685).contains(&observed), "{observed}");
+        let same = |(a, b): (&f64, &f64)| b.is_nan() || a == b;
+        assert!(whole.iter().zip(&part).all(same));
+        assert_eq!(half.held_out.map(|d| values(&d)), Some(whole));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One run of training: a step, and everything needed to stop and go on to the same bits.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,11 @@ use crate::initialisation::{InitialisationError, WeightInitialisation};
 use crate::loss::Loss;
 use crate::network::{Network, NetworkError, NetworkSpec};
 use crate::noise::{self, Noise, NoiseError, NoiseSource};
-use crate::optimizer;
+use crate::optimizer::{self, Adam, AdamError};
 use crate::scalar::{Precision, Real};
 use crate::schedule::{RateSchedule, ScheduleError};
 use crate::stack_law::StackLawSum;
+use crate::window::NoiseWindow;
 use rankfall_core::model::optimizer::{Optimizer, OptimizerError};
 
 /// A training run as an experiment describes it.
@@ -32,6 +34,9 @@ pub struct TrainingSpec {
     /// What is done with gradients.
     #[serde(default)]
     pub optimizer: Optimizer,
+    /// Adam in place of momentum; its steps are not those of a gradient.
+    #[serde(default)]
+    pub adam: Option<Adam>,
     /// η > 0.
     pub step_size: f64,
     /// How it changes.
@@ -42,6 +47,12 @@ pub struct TrainingSpec {
     /// What is random about a step.
     #[serde(default)]
     pub noise: Vec<Noise>,
+    /// When those of them act that do not always.
+    #[serde(default)]
+    pub windows: Vec<NoiseWindow>,
+    /// Whether some targets are not observed: then no law of log det is stated.
+    #[serde(default)]
+    pub masked: bool,
     /// The precision of weights and gradients.
     #[serde(default)]
     pub precision: Precision,
@@ -50,6 +61,16 @@ pub struct TrainingSpec {
     /// Tells the noise of several dynamics under one seed apart.
     #[serde(default)]
     pub stream: u32,
+}
+
+impl TrainingSpec {
+    /// Numbers that a step remembers of each parameter.
+    fn remembered(&self) -> usize {
+        match &self.adam {
+            Some(_) => 2,
+            None => usize::from(self.optimizer.momentum > 0.0),
+        }
+    }
 }
 
 /// A run that cannot be made.
@@ -67,6 +88,9 @@ pub enum TrainingError {
     /// Momentum and weight decay.
     #[error(transparent)]
     Optimizer(#[from] OptimizerError),
+    /// Adam.
+    #[error(transparent)]
+    Adam(#[from] AdamError),
     /// The schedule.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -105,6 +129,9 @@ pub struct TrainingPlan {
     pub network: Network,
     /// Which adjacent stacks have a law.
     pub stack_law: StackLawSum,
+    /// The law without the noise on labels, and the steps in which that noise acts.
+    quiet_law: StackLawSum,
+    noisy_steps: Range<u64>,
 }
 
 impl TrainingPlan {
@@ -116,6 +143,9 @@ impl TrainingPlan {
         let network = Network::new(&spec.network)?;
         spec.initialisation.check(&network)?;
         spec.optimizer.check()?;
+        if let Some(adam) = &spec.adam {
+            adam.check(&spec.optimizer)?;
+        }
         if !(spec.step_size.is_finite() && spec.step_size > 0.0) {
             return Err(TrainingError::StepSize(spec.step_size));
         }
@@ -123,11 +153,18 @@ impl TrainingPlan {
             return Err(TrainingError::Steps(spec.steps));
         }
         spec.schedule.check(spec.steps)?;
-        let stack_law = StackLawSum::new(&network, spec.loss, &spec.optimizer, &spec.noise);
+        let stack_law = match spec.adam.is_some() || spec.masked {
+            true => StackLawSum::none(),
+            false => StackLawSum::new(&network, spec.loss, &spec.optimizer, &spec.noise),
+        };
+        let is_on_labels = |one: &Noise| matches!(one, Noise::LabelNoise { .. });
+        let place = spec.noise.iter().position(is_on_labels);
         Ok(Self {
             spec: spec.clone(),
             network,
+            quiet_law: stack_law.without_noise(),
             stack_law,
+            noisy_steps: place.map_or(0..u64::MAX, |at| NoiseWindow::of(&spec.windows, at)),
         })
     }
 
@@ -161,6 +198,14 @@ impl TrainingPlan {
         self.spec.step_size * self.spec.schedule.factor(step)
     }
 
+    /// The law of the adjacent stacks in one step.
+    fn law_of(&self, step: u64) -> &StackLawSum {
+        match self.noisy_steps.contains(&step) {
+            true => &self.stack_law,
+            false => &self.quiet_law,
+        }
+    }
+
     /// t = Σ ηₘ at each of these rising steps.
     pub fn times(&self, steps: &[u64]) -> Vec<f64> {
         let (mut time, mut next) = (0.0, 0);
@@ -188,7 +233,7 @@ pub struct TrainerState<T: Real> {
     pub step: u64,
     /// Weights and biases.
     pub parameters: Vec<T>,
-    /// The velocity; empty without momentum.
+    /// The velocity, or both moments of Adam; empty without either.
     pub velocity: Vec<T>,
     /// What the laws of the adjacent stacks say so far of the change of log det.
     pub law: Vec<f64>,
@@ -198,10 +243,7 @@ impl<T: Real> TrainerState<T> {
     /// Whether this can be a state of a run of `plan`.
     pub fn fits(&self, plan: &TrainingPlan) -> bool {
         let parameters = plan.network.parameters();
-        let velocity = match plan.spec.optimizer.momentum > 0.0 {
-            true => parameters,
-            false => 0,
-        };
+        let velocity = plan.spec.remembered() * parameters;
         self.parameters.len() == parameters
             && self.velocity.len() == velocity
             && self.law.len() == plan.stack_law.stacks().len()
@@ -231,10 +273,7 @@ impl<T: Real> Trainer<T> {
     ) -> Self {
         let spec = &plan.spec;
         let parameters = spec.initialisation.draw(&plan.network, spec.seed, start);
-        let velocity = match spec.optimizer.momentum > 0.0 {
-            true => vec![T::ZERO; parameters.len()],
-            false => Vec::new(),
-        };
+        let velocity = vec![T::ZERO; spec.remembered() * parameters.len()];
         let state = TrainerState {
             step: 0,
             velocity,
@@ -262,7 +301,8 @@ impl<T: Real> Trainer<T> {
                 spec.stream,
                 trajectory,
                 instructions,
-            ),
+            )
+            .during(&spec.noise, &spec.windows),
             workspace: Workspace::new(&plan.network),
             gradient: vec![T::ZERO; plan.network.parameters()],
             displaced: Vec::new(),
@@ -281,7 +321,7 @@ impl<T: Real> Trainer<T> {
         let rate = self.plan.rate(step);
         self.evaluate(step)?;
         if !self.state.law.is_empty() {
-            self.plan.stack_law.advance(
+            self.plan.law_of(step).advance(
                 &self.plan.network,
                 &self.state.parameters,
                 self.data.x(),
@@ -292,13 +332,15 @@ impl<T: Real> Trainer<T> {
         }
         self.source.shake(&mut self.gradient, rate, step);
         let state = &mut self.state;
-        optimizer::step(
-            &self.plan.spec.optimizer,
-            rate,
-            &self.gradient,
-            &mut state.parameters,
-            &mut state.velocity,
-        );
+        let (spec, gradient) = (&self.plan.spec, &self.gradient[..]);
+        let (parameters, velocity) = (&mut state.parameters, &mut state.velocity);
+        match &spec.adam {
+            Some(adam) => {
+                let decay = spec.optimizer.weight_decay;
+                adam.step(decay, rate, step, gradient, parameters, velocity);
+            }
+            None => optimizer::step(&spec.optimizer, rate, gradient, parameters, velocity),
+        }
         state.step += 1;
         Ok(())
     }

@@ -106,6 +106,7 @@ fn teacher_student() -> (TrainingEnsemble, DataSource<f64>) {
         unit_norm: true,
         relevant_inputs: None,
         residual_noise: 0.1,
+        observed: None,
     };
     let noise = vec![Noise::MiniBatch {
         batch_size: 1,

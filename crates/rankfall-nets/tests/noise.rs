@@ -12,6 +12,7 @@ use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::loss::Loss;
 use rankfall_nets::noise::{Noise, NoiseSource};
 use rankfall_nets::training::{Trainer, TrainingPlan};
+use rankfall_nets::window::NoiseWindow;
 
 use support::{classes, network, regression, training};
 
@@ -333,6 +334,61 @@ fn class_labels_flip_as_often_as_they_should() {
             for (count, p) in row.iter().zip(probabilities) {
                 let deviation = (total * p * (1.0 - p)).sqrt();
                 assert!((count - total * p).abs() <= 5.0 * deviation, "{counts:?}");
+            }
+        }
+    }
+}
+
+/// A noise outside its window leaves every step as it is without it, and inside as it is with it; the law of
+/// the stack moves inside alone.
+#[test]
+fn noise_acts_in_its_window_alone() {
+    let data = regression(12, 3, 2);
+    let all = [
+        Noise::LabelNoise {
+            variance: 0.5,
+            distribution: LabelNoise::Gaussian,
+        },
+        Noise::MiniBatch {
+            batch_size: 4,
+            sampling: Sampling::WithReplacement,
+        },
+        Noise::GradientNoise { temperature: 0.1 },
+        Noise::InputNoise { variance: 0.2 },
+        Noise::WeightNoise { variance: 0.2 },
+        Noise::Dropout { probability: 0.4 },
+    ];
+    let gradients = |noise: Vec<Noise>, windows: Vec<NoiseWindow>| {
+        let network = network(&[3, 8, 2], Activation::Linear, false);
+        let mut spec = training(network, noise, 0.01, 9);
+        spec.windows = windows;
+        let plan = Arc::new(TrainingPlan::new(&spec).expect("sound"));
+        let data = Arc::new(plan.fit_training(data.clone()).expect("fits"));
+        let mut trainer = Trainer::new(plan, data, 0, 0, Instructions::best());
+        let gradient = |step| trainer.gradient_of_step(step).expect("finite").to_vec();
+        let gradients: Vec<Vec<f64>> = (0..9).map(gradient).collect();
+        let mut laws = vec![0.0];
+        for _ in 0..9 {
+            trainer.step().expect("small steps");
+            laws.extend(trainer.state().law.first());
+        }
+        (gradients, laws)
+    };
+    let quiet = gradients(vec![], vec![]).0;
+    for noise in all {
+        let window = NoiseWindow {
+            noise: 0,
+            steps: 3..6,
+        };
+        let (always, _) = gradients(vec![noise.clone()], vec![]);
+        let (timed, laws) = gradients(vec![noise.clone()], vec![window]);
+        for step in 0..9 {
+            let inside = (3..6).contains(&step);
+            let expected = if inside { &always } else { &quiet };
+            assert_eq!(timed[step], expected[step], "{} {step}", noise.name());
+            assert_ne!(always[step], quiet[step], "{} {step}", noise.name());
+            if let Some(after) = laws.get(step + 1) {
+                assert_eq!(*after < laws[step], inside, "{} {step}", noise.name());
             }
         }
     }

@@ -74,6 +74,7 @@ fn exact(
             step_size: STEP_SIZE,
             label_noise,
             optimizer,
+            classes: None,
         },
         stream: 0,
         trajectories: 3,
@@ -83,6 +84,7 @@ fn exact(
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let outcome = spec

@@ -134,11 +134,18 @@ fn reasons(summary: &Summary) -> String {
     let mut all: Vec<String> = Vec::new();
     for prediction in summary.dynamics.iter().flat_map(table::shown) {
         let said = match prediction.kind.as_deref() {
-            Some(EXACT_LAW) => "Predicted is the law log det M(0) − 2νk tr(S) t at the end of the run, which holds on \
-                                every path."
-                .to_owned(),
-            Some(ACCOUNT) => "Predicted is what label noise and weight decay take along the path of each trajectory, \
-                              added up step by step, in the mean over trajectories."
+            Some(EXACT_LAW) => format!(
+                "Predicted is the law log det M(0) − {} t at the end of the run, which holds on every path.",
+                summary.problem.law_rate()
+            ),
+            Some(ACCOUNT) if prediction.layer.is_some() => {
+                "Predicted is what label noise and weight decay take along the path of each trajectory, added up step \
+                 by step, in the mean over trajectories."
+                    .to_owned()
+            }
+            Some(ACCOUNT) => "Predicted of a descent is its account: along the path of each trajectory, the mean of \
+                              what each step does to log det given the weights before it, added up. What is left is a \
+                              martingale: nothing on average, and ± is the standard error of its mean."
                 .to_owned(),
             Some(other) => format!("The kind of a prediction is: {other}."),
             None => prediction.reason.iter().map(|why| format!("{}.", capitalised(why))).collect(),
@@ -274,16 +281,31 @@ fn notes(one: &DynamicsSummary) -> String {
     let sentence = |s: &String| format!("<li>{}</li>", escape(s));
     let mut items: String = one.reductions.iter().map(sentence).collect();
     if let Some(optimizer) = one.optimizer {
-        let kind = if optimizer.nesterov {
-            "Nesterov momentum"
-        } else {
-            "Momentum"
+        let kind = match (optimizer.adam, optimizer.nesterov) {
+            (Some(adam), _) => format!(
+                "Adam with β₁ = {}, β₂ = {}",
+                compact(adam.beta1, 4),
+                compact(adam.beta2, 6)
+            ),
+            (None, nesterov) => format!(
+                "{} μ = {}",
+                if nesterov {
+                    "Nesterov momentum"
+                } else {
+                    "Momentum"
+                },
+                compact(optimizer.momentum, 4)
+            ),
         };
         let _ = write!(
             items,
-            "<li>{kind} μ = {}, weight decay λ = {}; ν is that of its steps without momentum.</li>",
-            compact(optimizer.momentum, 4),
+            "<li>{kind}, weight decay λ = {}; ν is that of its steps without {}.</li>",
             compact(optimizer.weight_decay, 4),
+            if optimizer.adam.is_some() {
+                "Adam"
+            } else {
+                "momentum"
+            },
         );
     }
     if !one.quantiles.is_empty() {

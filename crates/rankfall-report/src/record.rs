@@ -42,6 +42,12 @@ pub struct ProblemSummary {
     pub samples: u64,
     /// Rows held out.
     pub held_out: u64,
+    /// p.
+    #[serde(default)]
+    pub inputs: usize,
+    /// k.
+    #[serde(default)]
+    pub outputs: usize,
     /// Widths, inputs first: [p, l, k] of two layers.
     pub layers: Vec<usize>,
     /// `dense` or `diagonal-linear`.
@@ -75,6 +81,8 @@ impl ProblemSummary {
     pub fn two_layers(samples: u64, [inputs, width, outputs]: [usize; 3]) -> Self {
         Self {
             samples,
+            inputs,
+            outputs,
             layers: vec![inputs, width, outputs],
             kind: "dense".into(),
             activation: "linear".into(),
@@ -85,22 +93,19 @@ impl ProblemSummary {
         }
     }
 
-    /// p.
+    /// By how much log det M falls per unit of time where the determinant law is stated, as a formula.
     #[must_use]
-    pub fn inputs(&self) -> usize {
-        self.layers.first().copied().unwrap_or(0)
+    pub fn law_rate(&self) -> &'static str {
+        match self.loss.as_str() {
+            "squared" | "" => "2νk tr(S)",
+            _ => "2νm",
+        }
     }
 
     /// l: the width of the first hidden layer.
     #[must_use]
     pub fn width(&self) -> usize {
         self.layers.get(1).copied().unwrap_or(0)
-    }
-
-    /// k.
-    #[must_use]
-    pub fn outputs(&self) -> usize {
-        self.layers.last().copied().unwrap_or(0)
     }
 }
 
@@ -255,6 +260,20 @@ pub struct OptimizerRecord {
     pub nesterov: bool,
     /// λ.
     pub weight_decay: f64,
+    /// Adam's settings, where it takes the place of momentum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adam: Option<AdamRecord>,
+}
+
+/// The settings of Adam.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdamRecord {
+    /// β₁.
+    pub beta1: f64,
+    /// β₂.
+    pub beta2: f64,
+    /// ε.
+    pub epsilon: f64,
 }
 
 /// What each force on log λᵢ was multiplied by; 1 leaves it as it is.
@@ -429,12 +448,15 @@ impl LogDetSummary {
             reason: (!stated).then(|| why_not.to_owned()),
             measured: self.final_mean,
             std: self.final_std,
+            difference_std_error: None,
         }
     }
 }
 
 /// [`Prediction::kind`] of what holds for the dynamics itself.
 pub const EXACT_LAW: &str = "exact";
+/// [`Prediction::kind`] of what holds as steps and noise become small.
+pub const SMALL_NOISE_LIMIT: &str = "small-noise limit";
 /// [`Prediction::kind`] of what is added up along the path that was taken.
 pub const ACCOUNT: &str = "account";
 
@@ -459,6 +481,10 @@ pub struct Prediction {
     pub measured: Option<f64>,
     /// Sample standard deviation over them; null for one trajectory.
     pub std: Option<f64>,
+    /// Standard error of the mean of measured minus predicted; null for one trajectory, and where nothing is
+    /// predicted path by path.
+    #[serde(default)]
+    pub difference_std_error: Option<f64>,
 }
 
 impl Prediction {

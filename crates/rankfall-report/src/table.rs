@@ -63,8 +63,10 @@ pub fn to_text(summary: &Summary) -> String {
 
 /// The predictions of a dynamics that are shown beside what was measured.
 pub fn shown(one: &DynamicsSummary) -> impl Iterator<Item = &Prediction> {
-    let defined =
-        |p: &&Prediction| p.measured.is_some() || p.predicted.is_some() || one.all_diverged();
+    let defined = |p: &&Prediction| {
+        p.quantity == "log_det"
+            && (p.measured.is_some() || p.predicted.is_some() || one.all_diverged())
+    };
     one.predictions.iter().filter(defined).take(MOST_STACKS)
 }
 
@@ -95,7 +97,7 @@ pub fn predicted(summary: &Summary) -> Option<Table> {
                 None => prediction.why_not().to_owned(),
             });
             row.push(measured(prediction.measured, prediction.std));
-            row.push(or_dash(prediction.difference(), 2));
+            row.push(difference(prediction));
             rows.push(row);
         }
     }
@@ -103,6 +105,15 @@ pub fn predicted(summary: &Summary) -> Option<Table> {
         headings: headings.into_iter().map(str::to_owned).collect(),
         rows,
     })
+}
+
+/// With its standard error where that is known.
+fn difference(prediction: &Prediction) -> String {
+    let difference = or_dash(prediction.difference(), 2);
+    match prediction.difference_std_error {
+        Some(error) => format!("{difference} ± {}", significant(error, 1)),
+        None => difference,
+    }
 }
 
 fn stack(prediction: &Prediction) -> String {

@@ -258,6 +258,7 @@ fn what_diverged_is_said_before_anything_else() {
 fn more_outputs_than_inputs_follow_the_second_layer() {
     let (mut summary, rows) = Recipe::standard().record();
     summary.problem.layers[0] = 1;
+    summary.problem.inputs = 1;
     let (figures, page) = draw(&summary, rows);
     assert!(figures.iter().any(|f| f.name == "singular_values_w2"));
     assert!(page.contains("rank of W₂"));

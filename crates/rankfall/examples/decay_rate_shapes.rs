@@ -240,6 +240,7 @@ fn rates(
             step_size: nu,
             label_noise: 1.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream,
         trajectories: TRAJECTORIES,
@@ -249,6 +250,7 @@ fn rates(
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -120,6 +120,7 @@ fn spec(integrator: Integrator, octave: u32, finest: u32, paths: usize) -> Ensem
             step_size: NU,
             label_noise: 1.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories: paths as u64,
@@ -129,6 +130,7 @@ fn spec(integrator: Integrator, octave: u32, finest: u32, paths: usize) -> Ensem
         keep_trajectories: true,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::finished::Finished;
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};
+use rankfall_nets::ensemble::WeightsThen;
 use rankfall_report::record::{InertSummary, Summary};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub struct Measurements {
     /// Weights of trajectory 0 at the end, unless it diverged or is in another shard: W₁ and then W₂, rows
     /// first, of the exact engine; weights and biases in the order of the network of the dense one.
     pub weights: Option<Vec<f64>>,
+    /// Weights kept on the way, in the dense engine.
+    pub weights_then: Vec<WeightsThen<f64>>,
     /// What of trajectory 0 can learn nothing more at the end, in the dense engine.
     pub inert: Option<InertSummary>,
 }

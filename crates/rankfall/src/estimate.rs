@@ -156,7 +156,15 @@ pub fn check_dense(
         let probed =
             probes * (2.0 * widths + jacobian * outputs * (parameters + 3.0 * probes * outputs));
         let batches = 3.0 * rows.max(256.0) * widths;
-        let one = 8.0 * (5.0 * parameters + batches + frame + probed + cells);
+        // Directions of Lanczos' iteration, and passes over the rows that the Hessian is of.
+        let curved = match ensemble.measure.sharpness {
+            true => 64.0 * parameters + 20.0 * (known.samples as f64).min(512.0) * widths,
+            false => 0.0,
+        };
+        let chosen = &ensemble.weights;
+        let moments = chosen.steps.len() as f64 * parameters;
+        let snapshots = moments * (chosen.trajectories.len() as f64).min(count);
+        let one = 8.0 * (6.0 * parameters + batches + frame + probed + cells + curved);
         // Who is finished, in memory and in two copies on the way into a checkpoint.
         let finished = 4.0 * count;
         memory = memory.max(one * (threads as f64).min(count) + 2.0 * values + finished);
@@ -165,8 +173,9 @@ pub fn check_dense(
         } else {
             0.0
         };
-        left += cells * ROW + 24.0 * parameters + 2.0 * trajectories_kept;
+        left += cells * ROW + 24.0 * parameters + 2.0 * trajectories_kept + 24.0 * snapshots;
         disk += cells * 90.0
+            + 8.0 * snapshots
             + if ensemble.keep_trajectories {
                 count * cells * 24.0
             } else {
@@ -260,7 +269,7 @@ pub fn check_point(
         cost.years / threads as f64,
         "a shorter time, larger steps or fewer trajectories",
     )?;
-    let spectra = 2 * (known.problem.inputs() + known.problem.outputs());
+    let spectra = 2 * (known.problem.inputs + known.problem.outputs);
     sum.memory = sum.memory.max(cost.memory);
     sum.years += cost.years / threads as f64;
     sum.rows += (experiment.dynamics.len() * (spectra + 16)) as f64;
@@ -326,8 +335,8 @@ fn cost(
     let problem = &known.problem;
     let shards = shard.map_or(1.0, |shard| shard.count as f64);
     let (p, k, l) = (
-        problem.inputs() as f64,
-        problem.outputs() as f64,
+        problem.inputs as f64,
+        problem.outputs as f64,
         problem.width() as f64,
     );
     let m = l.min(p + k);
@@ -344,8 +353,7 @@ fn cost(
         let cells = saves.len() as f64 * layout.observables.len() as f64;
         let steps = saves.last().copied().unwrap_or(0) as f64;
         // The factor, the rotation, a stage or two beside them, and the values to be saved.
-        let side_by_side =
-            trajectories_per_block(problem.inputs() + problem.outputs(), count as u64);
+        let side_by_side = trajectories_per_block(problem.inputs + problem.outputs, count as u64);
         let lanes = side_by_side as f64;
         let batch = batch_of(&spec.dynamics.kind);
         let state = if run.reductions {
@@ -400,6 +408,11 @@ fn cost(
             };
         let width = if run.reductions { m } else { l };
         let noise = batch.rows * (p + k) + batch.substeps * p * k;
+        let noise = match spec.dynamics.classes {
+            None => noise,
+            Some(_) if batch.rows > 0.0 => noise + 2.0 * batch.rows * p * k,
+            Some(_) => noise + 2.0 * problem.samples as f64 * p * k,
+        };
         work += steps * count * (2.0 * p * k * width + noise);
     }
     memory += left;

@@ -32,14 +32,14 @@ pub use data::{
     NetworkTeacher, Pictures, PicturesFrom, RowData, WrittenRows,
 };
 pub use dense::DenseExperiment;
-pub use descent::{Descent, SchedulePlaces, SchedulePlan};
+pub use descent::{Descent, NoiseHours, SchedulePlaces, SchedulePlan};
 pub use dynamics::DynamicsSpec;
 pub use engine::EngineInput;
 pub use exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
 pub use exact_dynamics::ExactDynamics;
 pub use network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 pub use overrides::set;
-pub use run::{ForceBalanceSpec, Length, MeasureChoice, RunSpec};
+pub use run::{AccountSpec, ForceBalanceSpec, Length, MeasureChoice, RunSpec, SaveWeights};
 pub use spec::Experiment;
 pub use suggest::{meaning, nearest};
 
@@ -200,12 +200,25 @@ fn read(root: &document::Node, folder: &Path) -> Result<Experiment, InputProblem
             .problem(message)
             .hint("leave it out, or set network.loss = \"squared\""));
     }
+    if matches!(data, DataSpec::Gram(_)) && network.loss != Loss::Squared {
+        return Err(top
+            .problem(
+                "`network.loss` is one of classes, which needs the rows: second moments (data.kind = \"gram\") \
+                 determine the gradients of the squared loss alone",
+            )
+            .hint("read the rows with data.kind = \"file\""));
+    }
     let entries = top.required("dynamics")?;
-    let dynamics = dynamics::read_all(&entries)?;
+    let dynamics = dynamics::read_all(&entries, network.loss)?;
     for (item, one) in entries.list()?.iter().zip(&dynamics) {
         check_rows(item, one, &data)?;
     }
     let run = run::read(&top.required("run")?.section()?, &dynamics)?;
+    if run.force_balance.is_some() && network.loss != Loss::Squared {
+        return Err(top
+            .problem("`run.force_balance` weighs the forces of the squared loss")
+            .hint("leave it out"));
+    }
     Ok(Experiment {
         name,
         data,

@@ -1,6 +1,6 @@
 //! What a finished dynamics leaves: its part of every file of results.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, number_text};
 use crate::grid::Grid;
 use crate::run_folder::weights::Tensor;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
@@ -17,6 +17,30 @@ pub struct Finished {
     pub trajectories: Option<Kept>,
     /// The weights of trajectory 0 at the end; none where it diverged.
     pub tensors: Vec<Tensor>,
+    /// Weights kept on the way.
+    pub snapshots: Vec<Snapshot>,
+}
+
+/// The weights of one trajectory at one time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Whose, from 0.
+    pub trajectory: u64,
+    /// t.
+    pub time: f64,
+    /// Under the names that initial weights are read by.
+    pub tensors: Vec<Tensor>,
+}
+
+impl Snapshot {
+    /// The name of its file, for the dynamics at this place.
+    pub fn file(&self, dynamics: usize) -> String {
+        let (trajectory, time) = (self.trajectory, self.time);
+        format!(
+            "dynamics-{dynamics}-trajectory-{trajectory}-time-{}.safetensors",
+            number_text(time)
+        )
+    }
 }
 
 /// The values of every trajectory of a dynamics.
@@ -46,6 +70,7 @@ impl Finished {
             series,
             trajectories,
             tensors,
+            snapshots: Vec::new(),
         })
     }
 

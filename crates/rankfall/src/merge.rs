@@ -118,6 +118,7 @@ fn merge_dynamics<R: Recorder>(
     let mut folded = Measurements {
         statistics: recorder.empty_statistics(dynamics),
         weights: None,
+        weights_then: Vec::new(),
         inert: None,
     };
     let mut seconds = 0.0;
@@ -138,9 +139,11 @@ fn merge_dynamics<R: Recorder>(
         let Measurements {
             statistics,
             weights,
+            weights_then,
             inert,
         } = part.measurements;
         folded.weights = folded.weights.or(weights);
+        folded.weights_then.extend(weights_then);
         folded.inert = folded.inert.or(inert);
         (folded.statistics.absorb(statistics))
             .map_err(|why| Failure::input(format!("cannot merge {shown}: {why}")))?;

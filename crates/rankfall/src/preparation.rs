@@ -1,5 +1,6 @@
 //! From a validated experiment to what the numerics take: data read or drawn, weights read.
 
+use crate::exact::prediction::SlowPrediction;
 use crate::experiment::{
     Column, CovarianceSpec, ExactData, ExactDynamics, ExactExperiment, ExactInit, FileData,
     GaussianData, GramData, LinearTeacher,
@@ -11,15 +12,17 @@ use faer::Mat;
 use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::model::dynamics::Kind;
-use rankfall_core::model::gram::Gram;
+use rankfall_core::model::gram::{Gram, GramAccumulator};
 use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::problem::{LossUnits, Problem, ProblemError, Rows, Truth};
 use rankfall_core::model::setup::{Setup, SetupError, Source};
 use rankfall_core::model::synthetic::{self, Synthetic};
 use rankfall_core::step::gradient_flow::MOST_ATTEMPTS;
+use rankfall_core::theory::averaging::slow_flow_applies;
 use rankfall_core::theory::stability::Stiffness;
 use rankfall_core::theory::time_step::choose_time_step;
 use rankfall_data::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Header, Loaded};
+use rankfall_nets::loss::Loss;
 use rankfall_report::record::ProblemSummary;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -36,6 +39,21 @@ pub struct Prepared {
     pub known: ExactProblemInfo,
 }
 
+/// Refuses labels that fit neither the loss nor the flips.
+fn check_classes(
+    experiment: &ExactExperiment,
+    setup: &Setup,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    for index in 0..experiment.dynamics.len() {
+        let fits = experiment
+            .ensemble(index, &[0])
+            .class_problem(setup, problem);
+        fits.map_err(|error| Failure::input(format!("`network.loss`: {error}")))?;
+    }
+    Ok(())
+}
+
 /// What is known of the data once they were read: all that is needed to make results of statistics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExactProblemInfo {
@@ -43,6 +61,8 @@ pub struct ExactProblemInfo {
     pub problem: ProblemSummary,
     /// Whether the optimum is known besides the sample, and with it the population loss.
     pub truth_known: bool,
+    /// What the slow flow predicts of each dynamics; none before it was asked.
+    pub predictions: Vec<SlowPrediction>,
     /// Sentences a reader of the results must see.
     pub warnings: Vec<String>,
 }
@@ -50,7 +70,7 @@ pub struct ExactProblemInfo {
 impl ExactProblemInfo {
     /// What an ensemble measures at every save time.
     pub fn layout(&self, ensemble: &EnsembleSpec) -> Layout {
-        let (inputs, outputs) = (self.problem.inputs(), self.problem.outputs());
+        let (inputs, outputs) = (self.problem.inputs, self.problem.outputs);
         let columns = self.problem.width().min(inputs + outputs);
         ensemble.layout(inputs, outputs, columns, self.truth_known)
     }
@@ -189,10 +209,15 @@ pub fn prepare_with(
     check_width(experiment, &problem)?;
     experiment.check_sizes(problem.inputs, problem.outputs)?;
     check_given_weights(experiment, &setup, &problem)?;
+    check_slow_flow(experiment, &setup, &problem)?;
+    check_classes(experiment, &setup, &problem)?;
     let widths = [problem.inputs, setup.width, problem.outputs];
+    let squared = experiment.network.loss == Loss::Squared;
     let summary = ProblemSummary {
         trace_sxx: Some(problem.trace()),
-        loss_floor: Some(problem.reported_loss_floor()),
+        loss_floor: squared.then(|| problem.reported_loss_floor()),
+        loss: experiment.network.loss.name().to_owned(),
+        classes: !squared,
         data: words,
         ..ProblemSummary::two_layers(problem.samples, widths)
     };
@@ -204,7 +229,8 @@ pub fn prepare_with(
     warnings.extend(check_stiffness(experiment, &setup, &problem)?);
     let known = ExactProblemInfo {
         problem: summary,
-        truth_known: problem.truth.is_some(),
+        truth_known: problem.truth.is_some() && squared,
+        predictions: Vec::new(),
         warnings,
     };
     Ok(Prepared { setup, known })
@@ -320,7 +346,10 @@ fn check_stiffness(
     setup: &Setup,
     problem: &Problem,
 ) -> Result<Option<String>, Failure> {
-    let is_flow = |spec: &&ExactDynamics| spec.dynamics.kind == Kind::GradientFlow;
+    // Losses of classes flatten out; the estimate is of the squared one.
+    let is_flow = |spec: &&ExactDynamics| {
+        spec.dynamics.kind == Kind::GradientFlow && spec.dynamics.classes.is_none()
+    };
     let Some(spec) = experiment.dynamics.iter().find(is_flow) else {
         return Ok(None);
     };
@@ -352,6 +381,33 @@ fn check_stiffness(
     Ok(Some(format!(
         "{message}; {scaled}, shorten run.time, or start from smaller weights"
     )))
+}
+
+/// Refuses a slow flow of noise that cannot be averaged.
+fn check_slow_flow(
+    experiment: &ExactExperiment,
+    setup: &Setup,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    for (i, spec) in experiment.dynamics.iter().enumerate() {
+        let Kind::SlowFlow { .. } = spec.dynamics.kind else {
+            continue;
+        };
+        let refuse =
+            |why: String| Failure::input(format!("`dynamics.{i}` is a slow flow, but {why}"));
+        if !experiment.run.reductions {
+            return Err(refuse(
+                "run.reductions is false, and it has no form without them".into(),
+            ));
+        }
+        let nu = spec.dynamics.noise_intensity(problem.samples);
+        let applies = slow_flow_applies(problem, setup.width, nu);
+        applies.map_err(|error| {
+            refuse(error.to_string())
+                .hint("kind = \"stochastic-gradient-flow\" simulates the noise")
+        })?;
+    }
+    Ok(())
 }
 
 /// As a person writes it: 0.15 or 6.3, with an exponent only where there are many digits.
@@ -493,10 +549,11 @@ pub fn expect_checksum(
 }
 
 fn drawn(data: &GaussianData, seed: u64, keep_rows: bool) -> Result<Data, Failure> {
+    let keep_rows = keep_rows || data.classes;
     let bytes = (data.samples * 8).saturating_mul((data.inputs + data.outputs) as u64);
     if keep_rows && bytes > ROW_MEMORY {
         let message = format!(
-            "{} rows would take {:.1} GiB, and mini-batches and Rademacher labels need them all",
+            "{} rows would take {:.1} GiB, and mini-batches, Rademacher labels and classes need them all",
             data.samples,
             bytes as f64 / (1u64 << 30) as f64
         );
@@ -506,14 +563,41 @@ fn drawn(data: &GaussianData, seed: u64, keep_rows: bool) -> Result<Data, Failur
     let draw = recipe(data)
         .draw(seed, 0, keep_rows)
         .map_err(|error| of_setup(error.into()))?;
+    let (mut gram, mut rows, mut truth) = (draw.gram, draw.rows, Some(draw.truth));
+    if let Some(rows) = rows.as_mut().filter(|_| data.classes) {
+        for row in rows.y.chunks_exact_mut(data.outputs) {
+            let class = class_of_outputs(row);
+            row.fill(0.0);
+            match row {
+                [one] => *one = class as f64,
+                all => all[class] = 1.0,
+            }
+        }
+        let mut sums = GramAccumulator::new(data.inputs, data.outputs);
+        let added = sums.add_rows(&rows.x, &rows.y);
+        added.map_err(|error| Failure::input(error.to_string()))?;
+        (gram, truth) = (sums.gram(), None);
+    }
     Ok(Data {
-        gram: draw.gram,
-        rows: draw.rows,
-        truth: Some(draw.truth),
+        gram,
+        rows,
+        truth,
         target_scales: None,
         words: gaussian_words(data),
         warnings: Vec::new(),
     })
+}
+
+/// The class that the outputs of a row stand for: the first of the largest, or of one whether it is above zero.
+pub fn class_of_outputs(outputs: &[f64]) -> usize {
+    match outputs {
+        [one] => usize::from(*one > 0.0),
+        all => {
+            let larger =
+                |best: usize, place: usize| if all[place] > all[best] { place } else { best };
+            (0..all.len()).fold(0, larger)
+        }
+    }
 }
 
 /// The data in words.
@@ -530,8 +614,12 @@ pub fn gaussian_words(data: &GaussianData) -> String {
         LinearTeacher::Rank(rank) => format!("teacher of rank {rank}"),
         LinearTeacher::SingularValues(values) => format!("teacher of singular values {values:?}"),
     };
+    let classes = match data.classes {
+        true => ", the class of the largest output",
+        false => "",
+    };
     format!(
-        "{} Gaussian samples of {}, {teacher}, residual noise {}",
+        "{} Gaussian samples of {}, {teacher}, residual noise {}{classes}",
         data.samples, covariance, data.residual_noise
     )
 }

@@ -72,6 +72,11 @@ pub fn write(
     write_trajectories(&folder, finished, summary)?;
     let tensors: Vec<Tensor> = finished.iter().flat_map(|f| f.tensors.clone()).collect();
     folder.write_weights(&tensors)?;
+    for (dynamics, done) in finished.iter().enumerate() {
+        for snapshot in &done.snapshots {
+            folder.write_snapshot(&snapshot.file(dynamics), &snapshot.tensors)?;
+        }
+    }
     let table = SeriesTable::from_rows(rows);
     let path = folder.path().to_owned();
     let drawing = draw(summary, &table, resolved, &path);

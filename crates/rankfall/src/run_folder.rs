@@ -170,6 +170,18 @@ impl RunFolder {
         self.write_bytes(FINAL, &bytes)
     }
 
+    /// Writes weights of the way into `weights/`, under this name.
+    ///
+    /// # Errors
+    /// As for [`RunFolder::write_weights`].
+    pub fn write_snapshot(&self, name: &str, tensors: &[Tensor]) -> Result<(), Failure> {
+        let name = format!("{}/{name}", names::WEIGHTS);
+        self.make_inner(names::WEIGHTS)?;
+        let bytes = weights::encode(tensors)
+            .map_err(|error| Failure::writing(&self.file(&name), &error))?;
+        self.write_bytes(&name, &bytes)
+    }
+
     /// Writes any other file of the folder in one go: report, figures, checkpoint.
     ///
     /// # Errors

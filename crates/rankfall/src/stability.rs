@@ -12,7 +12,7 @@ use crate::preparation::{Prepared, of_setup};
 use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
-use rankfall_core::theory::stability::{curvature, largest_stable_curvature};
+use rankfall_core::theory::stability::{Curvature, curvature, largest_stable_curvature};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::ensemble::DataSource;
 use rankfall_nets::loss::Loss;
@@ -26,13 +26,16 @@ use rankfall_nets::training::TrainingPlan;
 /// # Errors
 /// Exit code 2 for a start that cannot be made.
 pub fn of_exact(experiment: &ExactExperiment, prepared: &Prepared) -> Result<Vec<String>, Failure> {
+    if experiment.network.loss != Loss::Squared {
+        return Ok(Vec::new());
+    }
     let beginning = prepared.setup.initial_condition(0).map_err(of_setup)?;
     let Some(curvature) = curvature(&beginning.problem, &beginning.start) else {
         return Ok(Vec::new());
     };
     let words = experiment.dynamics.iter().filter_map(|spec| {
         let key = match spec.dynamics.kind {
-            Kind::GradientFlow => return None,
+            Kind::GradientFlow | Kind::SlowFlow { .. } => return None,
             Kind::StochasticGradientFlow { .. } => "time_step",
             _ => "step_size",
         };
@@ -50,6 +53,29 @@ pub fn of_exact(experiment: &ExactExperiment, prepared: &Prepared) -> Result<Vec
             .or_else(|| step.unstable_at_minima(curvature.at_minima))
     });
     Ok(words.collect())
+}
+
+/// The largest step of a descent that is stable at the start and at minima, as far as these curvatures tell; none where
+/// none is.
+pub fn largest_stable_step(
+    dynamics: &Dynamics,
+    problem: &Problem,
+    curvature: &Curvature,
+) -> Option<f64> {
+    let decay = dynamics.optimizer.weight_decay;
+    // What a step bears falls as one over the step.
+    let borne = largest_stable_curvature(
+        1.0,
+        &Optimizer {
+            weight_decay: 0.0,
+            ..dynamics.optimizer
+        },
+    );
+    let at_start = curvature.at_start * of_batches(dynamics, problem);
+    let largest = at_start.max(curvature.at_minima) + decay;
+    (largest > 0.0)
+        .then(|| borne / largest)
+        .filter(|step| step.is_finite())
 }
 
 /// How many times the stable step two linear layers bear.
@@ -90,6 +116,10 @@ fn of_source<T: Real>(
     let dynamics = prepared.known.ensembles.iter().zip(labels);
     let words = dynamics.filter_map(|(ensemble, label)| {
         let training = &ensemble.training;
+        // Steps of Adam are of size η whatever the curvature.
+        if training.adam.is_some() {
+            return None;
+        }
         let linear = training.network.activation == Activation::Linear;
         let step = Step {
             label,

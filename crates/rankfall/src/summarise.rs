@@ -5,10 +5,14 @@ use crate::finished::{Finished, Kept};
 use crate::grid::{Grid, LAW};
 use crate::run_folder::weights::Tensor;
 use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
+use rankfall_core::measure::layout::{ACCOUNT_LEFT, ACCOUNT_PARTS};
 use rankfall_report::record::{
-    DivergenceRecord, DynamicsSummary, Ends, LogDetSummary, LossSummary, MatrixSummary, Prediction,
-    RankSummary, SeriesRow, Spectrum, weights_name,
+    ACCOUNT, DivergenceRecord, DynamicsSummary, Ends, LogDetSummary, LossSummary, MatrixSummary,
+    Prediction, RankSummary, SMALL_NOISE_LIMIT, SeriesRow, Spectrum, weights_name,
 };
+
+/// The mean that theory says of an observable: of a save, a name, a layer and an index.
+pub type PredictedMean<'a> = dyn Fn(usize, &str, Option<u32>, u32) -> Option<f64> + 'a;
 
 /// What the summary of one dynamics is made from, besides what its engine knows of it.
 pub struct RecordInputs<'a> {
@@ -28,6 +32,8 @@ pub struct RecordInputs<'a> {
     pub time_of: &'a dyn Fn(u64) -> f64,
     /// Of what kind the law of log det is.
     pub law: &'static str,
+    /// What theory says of the mean of anything else: at a save, of an observable, its layer and index.
+    pub predicted: &'a PredictedMean<'a>,
     /// Why no law is stated of log det of a stack, or of a network that has none; none where one is.
     pub lawless: &'a dyn Fn(Option<u32>) -> Option<String>,
 }
@@ -175,7 +181,53 @@ impl RecordInputs<'_> {
             _ => "not computed: log det is undefined at the start".to_owned(),
         };
         let why_not = (self.lawless)(log_det.layer).unwrap_or_else(undefined);
-        log_det.prediction(self.law, &why_not)
+        let law = log_det.prediction(self.law, &why_not);
+        match (law.predicted, log_det.layer) {
+            (None, None) => self.account(log_det).unwrap_or(law),
+            _ => law,
+        }
+    }
+
+    /// What the account of log det says, where there is one: its parts, with the standard error of what is left.
+    fn account(&self, log_det: &LogDetSummary) -> Option<Prediction> {
+        let mut predicted = log_det.initial?;
+        for part in ACCOUNT_PARTS {
+            predicted += self.mean(self.last(), part, None)?;
+        }
+        let left = self.at(self.last(), ACCOUNT_LEFT, None)?;
+        let survivors = self.totals.survivors() as f64;
+        Some(Prediction {
+            predicted: Some(predicted),
+            kind: Some(ACCOUNT.to_owned()),
+            reason: None,
+            difference_std_error: defined(left.deviation / survivors.sqrt()),
+            ..log_det.prediction(ACCOUNT, "")
+        })
+    }
+
+    /// What is predicted besides determinants: the spectrum of Θ and what noise costs.
+    fn other_predictions(&self) -> impl Iterator<Item = Prediction> {
+        const PREDICTED: [&str; 2] = ["log_singular_value_theta", "excess_loss"];
+        let last = self.last();
+        let observables = self.grid.observables.iter().enumerate();
+        observables.filter_map(move |(place, o)| {
+            if !PREDICTED.contains(&o.name.as_str()) {
+                return None;
+            }
+            let predicted = (self.predicted)(last, &o.name, o.layer, o.index)?;
+            let cell = self.totals.cell(last * self.grid.observables.len() + place);
+            Some(Prediction {
+                quantity: o.name.clone(),
+                layer: o.layer,
+                index: o.index,
+                predicted: Some(predicted),
+                kind: Some(SMALL_NOISE_LIMIT.to_owned()),
+                reason: None,
+                measured: defined(cell.mean),
+                std: defined(cell.deviation),
+                difference_std_error: None,
+            })
+        })
     }
 
     /// The entry of `summary.json`.
@@ -195,6 +247,7 @@ impl RecordInputs<'_> {
         if predictions.is_empty() {
             predictions.push(self.prediction(&LogDetSummary::default()));
         }
+        predictions.extend(self.other_predictions());
         let done = known.steps as f64 * known.trajectories as f64;
         let mut summary = DynamicsSummary {
             diverged: diverged.count,
@@ -256,7 +309,7 @@ impl RecordInputs<'_> {
                     q95,
                     law: match observable.name.as_str() {
                         "log_det" => self.mean(save, LAW, observable.layer),
-                        _ => None,
+                        name => (self.predicted)(save, name, observable.layer, observable.index),
                     },
                 });
             }

@@ -230,7 +230,7 @@ fn check_point(
                 Work { steps, cost }
             });
             let problem = &prepared.known.problem;
-            let (p, k, l) = (problem.inputs(), problem.outputs(), problem.width());
+            let (p, k, l) = (problem.inputs, problem.outputs, problem.width());
             let (n, data) = (problem.samples, &problem.data);
             Ok(CheckedPoint {
                 problem: format!("at the first point: {data}; n = {n}, p = {p}, k = {k}, l = {l}"),

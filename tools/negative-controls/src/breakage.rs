@@ -282,7 +282,7 @@ pub const ALL: &[Breakage] = &[
         what: "label noise of SGD reused in every step",
         changes: &[Change {
             file: "step/increment.rs",
-            find: "self.draw_label_noise(trajectories, step)",
+            find: "self.draw_label_noise(trajectories, number)",
             before: "",
             replace: "self.draw_label_noise(trajectories, 0)",
         }],
@@ -313,6 +313,28 @@ pub const ALL: &[Breakage] = &[
         catcher: Catcher::Claims(&["step-determinant-sampling"]),
     },
     Breakage {
+        id: "rows-beside-the-gradient",
+        what: "the account of SGD takes the second moment of row gradients for their variance",
+        changes: &[Change {
+            file: "measure/account/mean.rs",
+            find: "(of_row - full_square)",
+            before: "",
+            replace: "of_row",
+        }],
+        catcher: Catcher::Claims(&["account-sgd"]),
+    },
+    Breakage {
+        id: "label-noise-on-one-output",
+        what: "the account has label noise on one output only",
+        changes: &[Change {
+            file: "measure/account/mean.rs",
+            find: "Lanes::splat(dynamics.label_noise * k as f64)",
+            before: "",
+            replace: "Lanes::splat(dynamics.label_noise)",
+        }],
+        catcher: Catcher::Claims(&["account-label-noise"]),
+    },
+    Breakage {
         id: "no-jacobi",
         what: "the columns are never rotated between steps",
         changes: &[Change {
@@ -333,6 +355,39 @@ pub const ALL: &[Breakage] = &[
             replace: "let mut rates = vec![0.0; k]; rates.extend(self.values.iter().map(|s| -0.5 * nu * (k as f64 * s + self.trace()))); rates",
         }],
         catcher: Catcher::Claims(&["decay-rates-wide"]),
+    },
+    Breakage {
+        id: "flips-used-again",
+        what: "labels flipped alike in every step",
+        changes: &[Change {
+            file: "trajectories/class_gradient.rs",
+            find: "self.key.words(self.trajectories, self.step, slot as u32)",
+            before: "",
+            replace: "self.key.words(self.trajectories, 0, slot as u32)",
+        }],
+        catcher: Catcher::Claims(&["classification-full-batch", "classification-mini-batch"]),
+    },
+    Breakage {
+        id: "a-tenth-more-flips",
+        what: "labels flip a tenth more often than they should",
+        changes: &[Change {
+            file: "model/classification.rs",
+            find: "uniform >= *probability",
+            before: "",
+            replace: "uniform >= 1.1 * *probability",
+        }],
+        catcher: Catcher::Claims(&["classification-full-batch", "classification-mini-batch"]),
+    },
+    Breakage {
+        id: "no-ito-correction-with-classes",
+        what: "the flow of a loss of classes without its Itô correction",
+        changes: &[Change {
+            file: "step/ito.rs",
+            find: "exponential(side, -0.5 * h * nu)",
+            before: "",
+            replace: "exponential(side, -0.0 * h * nu)",
+        }],
+        catcher: Catcher::Claims(&["classification-law"]),
     },
     Breakage {
         id: "quantiles-of-another-cell",

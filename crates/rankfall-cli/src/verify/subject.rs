@@ -50,6 +50,7 @@ fn two_layers(experiment: &ExactExperiment) -> Result<Setting, Failure> {
     let dynamics = &spec.dynamics;
     let batch_size = match dynamics.kind {
         Kind::StochasticGradientFlow { batch_size, .. }
+        | Kind::SlowFlow { batch_size }
         | Kind::StochasticGradientDescent { batch_size, .. } => batch_size,
         Kind::LabelNoiseGradientDescent { .. } => problem.samples,
         Kind::GradientFlow | Kind::GradientDescent => 1,
@@ -85,6 +86,11 @@ fn network(experiment: &mut DenseExperiment) -> Result<NetworkSetting, Failure> 
     };
     let wrong = |error: String| Failure::input(format!("{}: {error}", quoted(&experiment.name)));
     let training = &known.ensembles[0].training;
+    if training.masked {
+        return Err(wrong(
+            "there are no claims about targets of which some are not observed".into(),
+        ));
+    }
     let plan = TrainingPlan::new(training).map_err(|error| wrong(error.to_string()))?;
     let data = first_training(source, &plan)
         .ok_or_else(|| wrong("its data cannot be drawn".to_owned()))?
@@ -130,6 +136,7 @@ fn with_rows(experiment: &ExactExperiment) -> Result<Prepared, Failure> {
             step_size: 1.0,
             label_noise: 0.0,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         time_step: 1.0,
         automatic_time_step: false,

@@ -66,6 +66,7 @@ pub fn ensemble(
             step_size,
             label_noise,
             optimizer: Optimizer::default(),
+            classes: None,
         },
         stream: 0,
         trajectories,
@@ -75,6 +76,7 @@ pub fn ensemble(
         keep_trajectories: false,
         reductions: true,
         force_balance: None,
+        account: None,
         own_observables: Vec::new(),
     }
 }

@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::ensemble::own::Snapshot;
 use crate::ensemble::spec::EnsembleSpec;
 use crate::ensemble::statistics::{BlockSamples, Divergence, StopReason};
+use crate::measure::account::mean::StepMean;
+use crate::measure::account::{Account, AccountGrid, AccountWork};
 use crate::measure::force_balance::{BalanceSettings, ForceBalance};
 use crate::measure::observe::{Observer, Readings};
+use crate::model::class_problem::ClassProblem;
+use crate::model::dynamics::Kind;
 use crate::model::network::{Start, Weights};
 use crate::model::problem::Problem;
 use crate::model::setup::{InitialCondition, Setup, SetupError};
@@ -18,7 +22,7 @@ use crate::simd::instructions::Instructions;
 use crate::simd::lanes::{Lanes, Mask, Words};
 use crate::step::gradient_flow::GradientFlow;
 use crate::step::stepper::Stepper;
-use crate::theory::determinant_law_applies;
+use crate::theory::{determinant_law_applies, determinant_rate};
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
@@ -28,7 +32,7 @@ const ATTEMPTS: u32 = 64;
 /// What moves a block.
 enum Engine<const N: usize> {
     Steps(Box<Stepper<N>>),
-    Adaptive(GradientFlow<N>),
+    Adaptive(Box<GradientFlow<N>>),
     /// Without reductions, one plain trajectory per lane.
     Plain(Vec<Plain>),
 }
@@ -42,6 +46,7 @@ pub struct Block<'a, const N: usize> {
     engine: Engine<N>,
     observer: Observer<N>,
     balance: Option<BalanceSettings>,
+    account: Option<AccountWork<N>>,
     /// What is measured at one save, before it is dealt out to the lanes.
     readings: Vec<Lanes<N>>,
     instructions: Instructions,
@@ -61,13 +66,16 @@ pub struct BlockProgress<const N: usize> {
     saved: usize,
     /// What each force did so far, where that is asked for.
     forces: Option<ForceBalance<N>>,
+    /// Where the fall of log det M went so far, where that is asked for.
+    account: Option<Account<N>>,
     /// Weights of the plain trajectories, where those are used.
     plain: Vec<PlainWeights>,
 }
 
 impl<'a, const N: usize> Block<'a, N> {
     /// Block number `block`, from its start or from where `progress` left it. `shared` is where all
-    /// trajectories of the setup begin, if they begin at one place.
+    /// trajectories of the setup begin, if they begin at one place, and `classes` their rows under a loss of
+    /// classes, where there is one.
     ///
     /// # Errors
     /// A trajectory that cannot be set up.
@@ -75,6 +83,7 @@ impl<'a, const N: usize> Block<'a, N> {
         spec: &'a EnsembleSpec,
         setup: &Setup,
         shared: Option<&InitialCondition>,
+        classes: Option<Arc<ClassProblem>>,
         block: u64,
         progress: Option<BlockProgress<N>>,
         instructions: Instructions,
@@ -89,7 +98,7 @@ impl<'a, const N: usize> Block<'a, N> {
         };
         let lanes: [Arc<Problem>; N] =
             std::array::from_fn(|lane| initial_conditions[lane.min(used - 1)].problem.clone());
-        let problem = LaneProblem::new(&lanes);
+        let problem = LaneProblem::new(&lanes).of_classes(classes);
         let starts: Vec<&Start> = initial_conditions
             .iter()
             .map(|b| b.start.as_ref())
@@ -97,27 +106,47 @@ impl<'a, const N: usize> Block<'a, N> {
         let initial = State::new(&starts, instructions);
         let (p, k) = (problem.inputs, problem.outputs);
         let law = determinant_law_applies(&spec.dynamics, setup.width, p, k)
-            .then(|| spec.dynamics.noise_intensity(problem.samples));
+            .then(|| determinant_rate(&spec.dynamics, &problem));
         let layout = spec.layout(p, k, initial.factor.columns(), problem.truth.is_some());
         let balance = spec.balance_settings(problem.samples);
-        let observer = Observer::new(layout, &initial, spec.rank_tolerance, law, instructions);
-        let trajectories = Words(std::array::from_fn(|lane| first + lane as u64));
-        let stepper = Stepper::new(
-            &spec.dynamics,
-            &problem,
-            &Streams {
-                seed: setup.seed,
-                dynamics: spec.stream,
-                trajectories,
-                instructions,
-            },
+        let observer = Observer::new(
+            layout,
+            &initial,
+            spec.rank_tolerance,
+            law,
+            spec.dynamics.kind == Kind::GradientFlow,
+            instructions,
         );
+        let trajectories = Words(std::array::from_fn(|lane| first + lane as u64));
+        let streams = Streams {
+            seed: setup.seed,
+            dynamics: spec.stream,
+            trajectories,
+            instructions,
+        };
+        let stepper = Stepper::new(&spec.dynamics, &problem, &streams);
+        let account = spec
+            .account_grid(initial.factor.columns() == p + k)
+            .and_then(|grid| {
+                let mean = StepMean::new(
+                    &spec.dynamics,
+                    grid == AccountGrid::EveryStep,
+                    &lanes,
+                    &problem,
+                    &streams,
+                )?;
+                Some(AccountWork::new(mean, grid))
+            });
         let mut engine = match stepper {
-            _ if !spec.reductions => {
-                Engine::Plain(plain_lanes(spec, setup, first, &initial_conditions))
-            }
+            _ if !spec.reductions => Engine::Plain(plain_lanes(
+                spec,
+                setup,
+                first,
+                &initial_conditions,
+                problem.classes.as_ref(),
+            )),
             Some(stepper) => Engine::Steps(Box::new(stepper)),
-            None => Engine::Adaptive(GradientFlow::new(&problem, &initial, instructions)),
+            None => Engine::Adaptive(Box::new(adaptive(spec, &problem, &initial, instructions))),
         };
         let forces = balance
             .as_ref()
@@ -125,6 +154,9 @@ impl<'a, const N: usize> Block<'a, N> {
         let fresh = BlockProgress {
             block,
             forces,
+            account: account
+                .as_ref()
+                .map(|_| Account::new(observer.initial_log_det())),
             state: initial,
             left: None,
             values: vec![Vec::new(); used],
@@ -149,6 +181,7 @@ impl<'a, const N: usize> Block<'a, N> {
             engine,
             observer,
             balance,
+            account,
             readings: Vec::new(),
             instructions,
             progress,
@@ -214,13 +247,17 @@ impl<'a, const N: usize> Block<'a, N> {
             state,
             left,
             forces,
+            account,
             ..
         } = &mut self.progress;
         match &mut self.engine {
             Engine::Steps(stepper) => {
                 let steps = (target - state.step).min(*budget);
-                match (forces, &self.balance) {
-                    (Some(forces), Some(settings)) => Weighed {
+                match (forces, &self.balance, account, &mut self.account) {
+                    (_, _, Some(account), Some(work)) => {
+                        account.advance(work, stepper, state, &self.problem, steps);
+                    }
+                    (Some(forces), Some(settings), ..) => Weighed {
                         stepper,
                         state,
                         problem: &self.problem,
@@ -278,7 +315,8 @@ impl<'a, const N: usize> Block<'a, N> {
             _ => self.observer.read(state, &self.problem),
         };
         if let Engine::Adaptive(_) = &self.engine {
-            let lost = self.observer.not_conserved(&readings, state.attempts) & state.alive();
+            let lost = self.observer.not_conserved(&readings, time, state.attempts);
+            let lost = lost & state.alive();
             state.stop(lost, StopReason::NotConserved);
         }
         let values = &mut self.readings;
@@ -287,6 +325,10 @@ impl<'a, const N: usize> Block<'a, N> {
         if let (Some(forces), Some(settings)) = (&mut self.progress.forces, &self.balance) {
             forces.add_point(state, &self.problem, settings, self.instructions);
             forces.record(values);
+        }
+        if let (Some(account), Some(work)) = (&mut self.progress.account, &mut self.account) {
+            let log_det = readings.spectra.log_det();
+            account.record(work, state, &self.problem, log_det, values);
         }
         for (lane, kept) in self.progress.values.iter_mut().enumerate() {
             kept.extend(values.iter().map(|value| value.0[lane]));
@@ -351,6 +393,22 @@ impl<'a, const N: usize> Block<'a, N> {
     }
 }
 
+/// Gradient flow, or the slow flow.
+fn adaptive<const N: usize>(
+    spec: &EnsembleSpec,
+    problem: &LaneProblem<N>,
+    initial: &State<N>,
+    instructions: Instructions,
+) -> GradientFlow<N> {
+    let flow = GradientFlow::new(problem, initial, instructions);
+    match spec.dynamics.kind {
+        Kind::SlowFlow { .. } => {
+            flow.with_noise(problem, spec.dynamics.noise_intensity(problem.samples))
+        }
+        _ => flow,
+    }
+}
+
 /// Steps with a force balance beside them.
 struct Weighed<'a, const N: usize> {
     stepper: &'a mut Stepper<N>,
@@ -387,6 +445,7 @@ fn plain_lanes(
     setup: &Setup,
     first: u64,
     initial_conditions: &[InitialCondition],
+    classes: Option<&Arc<ClassProblem>>,
 ) -> Vec<Plain> {
     let lanes = initial_conditions.iter().zip(first..);
     lanes
@@ -402,6 +461,7 @@ fn plain_lanes(
                 problem.clone(),
                 start,
                 noise,
+                classes.cloned(),
             )
         })
         .collect()

@@ -1,12 +1,14 @@
 //! The exact engine's ensembles in the runner: blocks of N trajectories side by side.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::ensemble::block::{Block, BlockProgress};
 use crate::ensemble::runner::{self, Checkpoint, Control, RunError, Trajectories};
 use crate::ensemble::spec::{EnsembleSpec, trajectories_per_block};
 use crate::ensemble::statistics::{BlockSamples, Statistics};
 use crate::measure::layout::Layout;
+use crate::model::class_problem::ClassProblem;
 use crate::model::network::Weights;
 use crate::model::setup::{InitialCondition, Setup, SetupError};
 use crate::simd::instructions::Instructions;
@@ -94,9 +96,11 @@ impl Run<'_> {
             initial_condition.start.reduced_width(),
             initial_condition.problem.truth.is_some(),
         );
+        let classes = spec.class_problem(setup, &initial_condition.problem);
         let blocks = Blocks::<N> {
             spec,
             setup,
+            classes: classes.map_err(RunError::Start)?,
             initial_condition: setup.is_shared().then_some(initial_condition),
             layout: &layout,
             instructions: self.instructions,
@@ -123,6 +127,8 @@ struct Blocks<'a, const N: usize> {
     setup: &'a Setup,
     /// Where all trajectories begin, if they begin at one place.
     initial_condition: Option<InitialCondition>,
+    /// The rows under a loss of classes, where there is one.
+    classes: Option<Arc<ClassProblem>>,
     layout: &'a Layout,
     instructions: Instructions,
 }
@@ -161,6 +167,7 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
             spec,
             setup,
             initial_condition,
+            self.classes.clone(),
             block,
             progress,
             self.instructions,

@@ -9,6 +9,7 @@ pub mod blocks;
 pub mod histogram;
 pub mod own;
 pub mod runner;
+pub mod small_noise;
 pub mod spec;
 pub mod statistics;
 pub mod threads;

@@ -33,7 +33,7 @@ pub trait Trajectories: Sync {
     type Block;
     /// How far a block is: what a checkpoint holds of it.
     type Progress: Clone + Send + Serialize + DeserializeOwned;
-    /// What is kept of trajectory 0 at its end.
+    /// What is kept of weights: those of trajectory 0 at its end, and what [`Trajectories::join`] joins to them.
     type Weights: Clone + Send + Serialize + DeserializeOwned;
     /// Why a block cannot be started.
     type Error: Send + std::error::Error + PartialEq;
@@ -61,8 +61,13 @@ pub trait Trajectories: Sync {
     fn trajectory_steps(&self, block: &Self::Block) -> u64;
     /// How far the block is.
     fn progress(&self, block: &Self::Block) -> Self::Progress;
-    /// What was measured, and the final weights of trajectory 0 if the block has it and it survived.
+    /// What was measured, and what is kept of its weights: the final ones of trajectory 0 if the block has it
+    /// and it survived.
     fn finish(&self, block: Self::Block) -> (BlockSamples, Option<Self::Weights>);
+    /// What is kept of one block and of others together; by default what is of the one.
+    fn join(&self, block: Self::Weights, _others: Self::Weights) -> Self::Weights {
+        block
+    }
     /// Whether a block of this ensemble can be as far as that.
     fn fits(&self, _progress: &Self::Progress) -> bool {
         true
@@ -419,7 +424,10 @@ impl<'a, T: Trajectories> Shared<'a, T> {
         memory.statistics.insert_condensed(condensed);
         memory.under_way.remove(&number);
         memory.finished.add(number, trajectories);
-        memory.weights = weights.or(memory.weights.take());
+        memory.weights = match (weights, memory.weights.take()) {
+            (Some(block), Some(others)) => Some(self.ensemble.join(block, others)),
+            (block, others) => block.or(others),
+        };
         drop(memory);
         lock(&self.done).remove(&number);
     }

@@ -1,15 +1,20 @@
 //! One dynamics of an ensemble of the exact engine: what moves it, how many trajectories, what is measured.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::ensemble::own::OwnObservable;
 use crate::ensemble::statistics::Statistics;
 use crate::kernels::rowwise;
+use crate::measure::account::AccountGrid;
 use crate::measure::force_balance::BalanceSettings;
 use crate::measure::layout::Layout;
-use crate::model::dynamics::{Dynamics, Kind};
-use crate::model::setup::{Setup, SetupError};
+use crate::model::class_problem::ClassProblem;
+use crate::model::dynamics::{Dynamics, Integrator, Kind};
+use crate::model::problem::Problem;
+use crate::model::setup::{Setup, SetupError, Source};
 use crate::simd::lanes::{BLOCK, HALF_BLOCK};
+use crate::theory::account_applies;
 
 /// One dynamics of an ensemble, and what is to be saved of it.
 #[derive(Clone, Debug)]
@@ -34,6 +39,9 @@ pub struct EnsembleSpec {
     /// Steps between two points of the grid on which the forces on the eigenvalues are weighed, at
     /// least 1; none where they are not. Of the stochastic gradient flow, with reductions, only.
     pub force_balance: Option<u64>,
+    /// Where the fall of log det M goes is accounted for at these steps; none where it is not. Of descents
+    /// without momentum from l ≥ p + k, with reductions, only.
+    pub account: Option<AccountGrid>,
     /// Quantities of one's own, measured beside all others under the name [`crate::measure::layout::OWN`].
     pub own_observables: Vec<OwnObservable>,
 }
@@ -85,7 +93,10 @@ impl EnsembleSpec {
         let of_save: Vec<bool> = layout
             .observables
             .iter()
-            .map(|o| o.name.starts_with("log_") || o.name.starts_with("contribution_"))
+            .map(|o| {
+                let in_nats = ["log_", "contribution_", "account_"];
+                in_nats.iter().any(|start| o.name.starts_with(start))
+            })
             .collect();
         let cells = of_save.repeat(self.save_steps.len());
         Statistics::new(self.trajectories, cells, self.keep_trajectories)
@@ -101,12 +112,15 @@ impl EnsembleSpec {
         let rising = self.save_steps.first() == Some(&0)
             && self.save_steps.windows(2).all(|pair| pair[0] <= pair[1]);
         let own = match self.dynamics.kind {
-            Kind::GradientFlow => self.time_unit,
+            Kind::GradientFlow | Kind::SlowFlow { .. } => self.time_unit,
             Kind::StochasticGradientFlow { time_step, .. } => time_step,
             _ => self.dynamics.step_size,
         };
         let unit = self.time_unit;
-        if !rising {
+        if !self.reductions && matches!(self.dynamics.kind, Kind::SlowFlow { .. }) {
+            let words = "the slow flow has no form without reductions";
+            Err(SetupError::Description(words.to_owned()))
+        } else if !rising {
             let words = "save steps must not fall, and begin with 0";
             Err(SetupError::Description(words.to_owned()))
         } else if unit.is_nan() || unit <= 0.0 || unit.is_infinite() || unit != own {
@@ -118,15 +132,69 @@ impl EnsembleSpec {
         }
     }
 
+    /// The rows under a loss of classes, where the dynamics has one; `problem` is that of all trajectories.
+    ///
+    /// # Errors
+    /// Data that differ from trajectory to trajectory; what cannot be had with classes; labels that fit neither
+    /// the loss nor the flips.
+    pub fn class_problem(
+        &self,
+        setup: &Setup,
+        problem: &Problem,
+    ) -> Result<Option<Arc<ClassProblem>>, SetupError> {
+        let Some(classification) = &self.dynamics.classes else {
+            return Ok(None);
+        };
+        let only_lie_euler = match self.dynamics.kind {
+            Kind::StochasticGradientFlow {
+                integrator, forces, ..
+            } => {
+                let has = matches!(integrator, Integrator::LieEuler | Integrator::EulerMaruyama);
+                has && forces.is_unmodified()
+            }
+            _ => true,
+        };
+        let refusal = if matches!(self.dynamics.kind, Kind::SlowFlow { .. }) {
+            "the slow flow is that of the squared loss"
+        } else if !matches!(setup.source, Source::Shared(_)) {
+            "a loss of classes needs rows that all trajectories share"
+        } else if !only_lie_euler {
+            "a loss of classes has the integrators lie-euler and euler-maruyama, and forces as they are"
+        } else if self.dynamics.label_noise > 0.0 {
+            "labels of classes flip; noise of a variance is added to values"
+        } else if self.force_balance.is_some() {
+            "the force balance is of the squared loss"
+        } else {
+            let classes = ClassProblem::new(problem, classification);
+            let classes = classes.map_err(|error| SetupError::Description(error.to_string()))?;
+            return Ok(Some(Arc::new(classes)));
+        };
+        Err(SetupError::Description(refusal.to_owned()))
+    }
+
     /// What is measured, in order, for p inputs, k outputs and m columns.
     pub fn layout(&self, inputs: usize, outputs: usize, columns: usize, truth: bool) -> Layout {
         let layout = Layout::new(inputs, outputs, columns, truth);
+        let layout = match self.dynamics.classes {
+            Some(_) => layout.of_classes(),
+            None => layout,
+        };
         // Any number of samples will do to tell whether there is a balance.
         let layout = match self.balance_settings(1) {
             Some(settings) => layout.with_force_balance(&settings.scales),
             None => layout,
         };
+        let layout = match self.account_grid(columns == inputs + outputs) {
+            Some(_) => layout.with_account(),
+            None => layout,
+        };
         layout.with_own(self.own_observables.len())
+    }
+
+    /// At which steps log det M is accounted for, where it is; `wide` says whether l ≥ p + k.
+    pub(crate) fn account_grid(&self, wide: bool) -> Option<AccountGrid> {
+        let stated = wide && self.reductions && account_applies(&self.dynamics);
+        self.account.filter(|_| stated)
     }
 
     /// How forces are weighed, where they are.

@@ -1,6 +1,6 @@
 //! Linear algebra: columns that keep their relative accuracy however small they get ([`graded`]), their
 //! reorthogonalisation ([`reorthogonalization`]) and when it is due ([`reorthogonalization_schedule`]), ranks
-//! ([`ranks`]), and decompositions of ordinary dense matrices ([`dense`]).
+//! ([`ranks`]), decompositions of ordinary dense matrices ([`dense`]), and the Sylvester equation ([`sylvester`]).
 //!
 //! May use `simd`, `random` and `kernels`.
 
@@ -9,3 +9,4 @@ pub mod graded;
 pub mod ranks;
 pub mod reorthogonalization;
 pub mod reorthogonalization_schedule;
+pub mod sylvester;

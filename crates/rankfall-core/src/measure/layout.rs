@@ -93,10 +93,31 @@ impl Layout {
         }
     }
 
+    /// The same under a loss of classes: the accuracy in the place of the excess loss, since there may be no
+    /// optimum, and no population loss.
+    pub fn of_classes(mut self) -> Self {
+        self.observables.retain(|o| o.name != "population_loss");
+        for observable in &mut self.observables {
+            if observable.name == "excess_loss" {
+                observable.name = "accuracy";
+            }
+        }
+        self
+    }
+
     /// The same with a balance of these forces after everything else.
     pub fn with_force_balance(mut self, forces: &ForceScales) -> Self {
         let balance = force_balance_observables(forces, self.columns);
         self.observables.extend(balance);
+        self
+    }
+
+    /// The same with the account of log det M after everything else.
+    pub fn with_account(mut self) -> Self {
+        let names = ACCOUNT_PARTS.into_iter().chain([ACCOUNT_LEFT]);
+        let names = names.chain(ACCOUNT_ERRORS);
+        let account = names.map(|name| Observable { name, index: 0 });
+        self.observables.extend(account);
         self
     }
 
@@ -151,6 +172,21 @@ const fn force_balance(common: &'static str) -> [&'static str; 7] {
 
 /// Index (i − 1) m + j: what the repulsion of eigenvalue j added to log λ_i, of m eigenvalues.
 const PAIR: &str = "contribution_repulsion_pair";
+
+/// What each part of the conditional mean added to log det M since the start, in nats.
+pub const ACCOUNT_PARTS: [&str; 5] = [
+    "account_full_gradient",
+    "account_label_noise",
+    "account_rows",
+    "account_weight_decay",
+    "account_higher_orders",
+];
+
+/// What is left of the change: the martingale, and on a grid what that misses.
+pub const ACCOUNT_LEFT: &str = "account_martingale";
+
+/// What neither explains, at every step alone, and the error of summing on a grid.
+const ACCOUNT_ERRORS: [&str; 2] = ["account_residual", "account_quadrature_error"];
 
 /// What reflections added, where eigenvalues can meet.
 const REFLECTION: &str = "contribution_reflection";

@@ -6,13 +6,13 @@ use crate::kernels::columns::Columns;
 use crate::kernels::products::Products;
 use crate::kernels::scalar_products::dot;
 use crate::linalg::ranks::RanksOfLanes;
+use crate::measure::class_losses::{ClassLosses, ClassReadings};
 use crate::measure::layout::Layout;
 use crate::measure::spectra::{Spectra, Spectrometer, twice_the_sum};
 use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
 use crate::step::gradient_flow::TOLERANCE;
-use crate::theory;
 use crate::trajectories::lane_problem::{LaneProblem, LaneTruth};
 use crate::trajectories::state::State;
 
@@ -21,8 +21,10 @@ const MEASURED: f64 = 1e-9;
 
 /// What is measured of N trajectories at one time, before ranks and sums are formed.
 pub struct Readings<const N: usize> {
-    /// Training loss above the least-squares optimum.
+    /// Training loss above the least-squares optimum; undefined under a loss of classes.
     pub excess_loss: Lanes<N>,
+    /// Under a loss of classes.
+    pub classes: Option<ClassReadings<N>>,
     /// Expected loss on a fresh sample, where the truth is known.
     pub population_loss: Option<Lanes<N>>,
     /// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
@@ -47,6 +49,10 @@ impl<const N: usize> Readings<N> {
         };
         Self {
             excess_loss: lanes(&|r| r.excess_loss.0[0]),
+            classes: single[0].classes.map(|_| ClassReadings {
+                loss: lanes(&|r| r.classes.map_or(f64::NAN, |x| x.loss.0[0])),
+                accuracy: lanes(&|r| r.classes.map_or(f64::NAN, |x| x.accuracy.0[0])),
+            }),
             population_loss: single[0]
                 .population_loss
                 .map(|_| lanes(&|r| r.population_loss.map_or(f64::NAN, |x| x.0[0]))),
@@ -63,9 +69,11 @@ impl<const N: usize> Readings<N> {
 pub struct Observer<const N: usize> {
     layout: Layout,
     log_rank_tolerance: f64,
-    /// log det at t = 0, and ν where the determinant law applies.
+    /// log det at t = 0, and how fast it falls where the determinant law applies.
     initial_log_det: Lanes<N>,
-    law: Option<f64>,
+    law: Option<Lanes<N>>,
+    /// Whether the dynamics keeps W₁ᵀW₁ − W₂W₂ᵀ.
+    conserves_balance: bool,
     /// (W₁ᵀW₁ − W₂W₂ᵀ)(0) in the basis of Q, m × m column-major.
     initial_balance: LaneVec<N>,
     instructions: Instructions,
@@ -75,13 +83,14 @@ pub struct Observer<const N: usize> {
 
 impl<const N: usize> Observer<N> {
     /// `initial` is the state at t = 0 as it was made, with orthogonal columns; the rank tolerance is
-    /// relative to the largest singular value, and `law` the noise intensity ν where the determinant law
-    /// applies.
+    /// relative to the largest singular value, and `law` the rate at which log det M falls where the determinant
+    /// law applies. `conserves_balance`: whether the dynamics keeps W₁ᵀW₁ − W₂W₂ᵀ.
     pub fn new(
         layout: Layout,
         initial: &State<N>,
         rank_tolerance: f64,
-        law: Option<f64>,
+        law: Option<Lanes<N>>,
+        conserves_balance: bool,
         instructions: Instructions,
     ) -> Self {
         let rows = initial.factor.rows();
@@ -96,6 +105,7 @@ impl<const N: usize> Observer<N> {
             log_rank_tolerance: libm::log(rank_tolerance),
             initial_log_det: twice_the_sum(&log_sigma),
             law,
+            conserves_balance,
             initial_balance: balance.value.clone(),
             layout,
             instructions,
@@ -109,10 +119,28 @@ impl<const N: usize> Observer<N> {
         &self.layout
     }
 
+    /// log det M at the start.
+    pub fn initial_log_det(&self) -> Lanes<N> {
+        self.initial_log_det
+    }
+
     /// Everything that is measured of a state.
     pub fn read(&mut self, state: &State<N>, problem: &LaneProblem<N>) -> Readings<N> {
         let (inputs, instructions) = (problem.inputs, self.instructions);
-        let losses = instructions.dispatch(Losses { state, problem });
+        let classes = problem.classes.as_deref().map(|classes| {
+            instructions.dispatch(ClassLosses {
+                state,
+                problem,
+                classes,
+            })
+        });
+        let losses = match classes {
+            None => instructions.dispatch(Losses { state, problem }),
+            Some(_) => LossValues {
+                excess: Lanes::splat(f64::NAN),
+                population: None,
+            },
+        };
         let balance_drift = instructions.dispatch(BalanceDrift {
             initial: &self.initial_balance,
             now: BalanceOf {
@@ -123,6 +151,7 @@ impl<const N: usize> Observer<N> {
         });
         Readings {
             excess_loss: losses.excess,
+            classes,
             population_loss: losses.population,
             balance_drift,
             spectra: self.spectrometer.measure(state, inputs, instructions),
@@ -139,9 +168,14 @@ impl<const N: usize> Observer<N> {
         out: &mut Vec<Lanes<N>>,
     ) {
         let spectra = &readings.spectra;
-        out.push(self.determinant_law(problem, time));
-        out.push(readings.excess_loss + problem.loss_floor);
-        out.push(readings.excess_loss);
+        out.push(self.determinant_law(time));
+        match &readings.classes {
+            None => out.extend([
+                readings.excess_loss + problem.loss_floor,
+                readings.excess_loss,
+            ]),
+            Some(classes) => out.extend([classes.loss, classes.accuracy]),
+        }
         out.extend(readings.population_loss);
         out.push(spectra.log_det());
         out.push(readings.balance_drift);
@@ -153,19 +187,23 @@ impl<const N: usize> Observer<N> {
         out.extend(spectra.values[0].iter().map(|&s| s + s));
     }
 
-    /// The lanes in which gradient flow, after so many tried steps, has moved what it conserves by more than
-    /// the errors of its steps add up to: log det M where there is one, and else W₁ᵀW₁ − W₂W₂ᵀ.
-    pub fn not_conserved(&self, readings: &Readings<N>, attempts: Lanes<N>) -> Mask<N> {
+    /// The lanes in which an adaptive flow, after so many tried steps, has left what it obeys by more than
+    /// the errors of its steps add up to: the law of log det M where there is one, and else, for gradient flow, the
+    /// conservation of W₁ᵀW₁ − W₂W₂ᵀ.
+    pub fn not_conserved(&self, readings: &Readings<N>, time: f64, attempts: Lanes<N>) -> Mask<N> {
         let theta = &readings.spectra.values[0];
         let columns = theta.len() as f64;
         let log_det = readings.spectra.log_det();
+        let law = self.determinant_law(time);
         Mask::from_fn(|lane| {
             // Each step has that error relative to each column; the condition of the columns is 2 + m/2 at most.
             let steps = columns * (24.0 + columns) * TOLERANCE * attempts.0[lane];
             let explained = steps + MEASURED;
             let start = self.initial_log_det.0[lane];
             let moved = if self.law.is_some() && start.is_finite() {
-                (log_det.0[lane] - start).abs()
+                (log_det.0[lane] - law.0[lane]).abs()
+            } else if !self.conserves_balance {
+                return false;
             } else {
                 let largest = theta
                     .first()
@@ -180,16 +218,11 @@ impl<const N: usize> Observer<N> {
         })
     }
 
-    fn determinant_law(&self, problem: &LaneProblem<N>, time: f64) -> Lanes<N> {
-        let Some(nu) = self.law else {
-            return Lanes::splat(f64::NAN);
-        };
-        let mut out = Lanes::ZERO;
-        for lane in 0..N {
-            let (initial, trace) = (self.initial_log_det.0[lane], problem.trace.0[lane]);
-            out.0[lane] = theory::determinant_law(initial, nu, problem.outputs, trace, time);
+    fn determinant_law(&self, time: f64) -> Lanes<N> {
+        match self.law {
+            Some(rate) => self.initial_log_det - rate * Lanes::splat(time),
+            None => Lanes::splat(f64::NAN),
         }
-        out
     }
 
     /// Numerical, effective and stable rank and nuclear norm of each matrix, kind by kind.

@@ -1,10 +1,11 @@
-//! The five dynamics of a two-layer linear network, as settings: what moves the weights.
+//! The dynamics of a two-layer linear network, as settings: what moves the weights.
 //!
 //! All run on one time axis, t = step size × step, so that a descent and the flow it
 //! approximates can be compared save time by save time.
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::classification::Classification;
 use crate::model::optimizer::Optimizer;
 
 /// Which dynamics, with the settings that only it has.
@@ -28,6 +29,12 @@ pub enum Kind {
         /// the same seed can follow one Brownian path: with r and 2r of these, say. At least 1.
         #[serde(default = "one")]
         brownian_substeps: u32,
+    },
+    /// What the stochastic gradient flow and the descents with label noise tend to as ν → 0: gradient flow to the
+    /// minimum, then dΘ = [H(Γ) − (ν/2) C] Θ dt with W₁W₂ held there; integrated adaptively.
+    SlowFlow {
+        /// The batch size b in ν = ηδ/b.
+        batch_size: u64,
     },
     /// Θ ← (I + η H(A)) Θ.
     GradientDescent,
@@ -185,18 +192,42 @@ pub struct Dynamics {
     /// Momentum and weight decay of the descents; flows have none.
     #[serde(default, skip_serializing_if = "Optimizer::is_plain")]
     pub optimizer: Optimizer,
+    /// The loss and the flips of labels, where targets are classes; none for the squared loss. Noise on labels is
+    /// then that of the flips, and δ is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classification>,
 }
 
 impl Dynamics {
-    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for label-noise gradient descent, else 0.
+    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for label-noise gradient descent, else 0. Of labels that
+    /// flip, whose covariance is no multiple of one, it is that with δ = 1.
     pub fn noise_intensity(&self, samples: u64) -> f64 {
-        let total = self.step_size * self.label_noise;
+        let total = match &self.classes {
+            None => self.step_size * self.label_noise,
+            Some(_) if self.labels_flip() => self.step_size,
+            Some(_) => 0.0,
+        };
         match self.kind {
             Kind::GradientFlow | Kind::GradientDescent => 0.0,
             Kind::StochasticGradientFlow { batch_size, .. }
+            | Kind::SlowFlow { batch_size }
             | Kind::StochasticGradientDescent { batch_size, .. } => total / batch_size as f64,
             Kind::LabelNoiseGradientDescent { .. } => total / samples as f64,
         }
+    }
+
+    /// Whether labels are classes that flip.
+    pub fn labels_flip(&self) -> bool {
+        let flips = self
+            .classes
+            .as_ref()
+            .and_then(|classes| classes.flips.as_ref());
+        flips.is_some_and(|flips| !flips.are_none())
+    }
+
+    /// Whether labels are the same at every step.
+    fn has_fixed_labels(&self) -> bool {
+        self.label_noise == 0.0 && !self.labels_flip()
     }
 
     /// The name of the kind in experiment files and summaries.
@@ -204,6 +235,7 @@ impl Dynamics {
         match self.kind {
             Kind::GradientFlow => "gradient-flow",
             Kind::StochasticGradientFlow { .. } => "stochastic-gradient-flow",
+            Kind::SlowFlow { .. } => "slow-flow",
             Kind::GradientDescent => "gradient-descent",
             Kind::LabelNoiseGradientDescent { .. } => "label-noise-gradient-descent",
             Kind::StochasticGradientDescent { .. } => "sgd",
@@ -213,12 +245,12 @@ impl Dynamics {
     /// Whether two trajectories from one start are the same trajectory.
     pub fn is_deterministic(&self) -> bool {
         match self.kind {
-            Kind::GradientFlow | Kind::GradientDescent => true,
+            Kind::GradientFlow | Kind::SlowFlow { .. } | Kind::GradientDescent => true,
             Kind::StochasticGradientDescent { sampling, .. } => {
-                self.label_noise == 0.0 && sampling == Sampling::Sequential
+                self.has_fixed_labels() && sampling == Sampling::Sequential
             }
             Kind::StochasticGradientFlow { .. } | Kind::LabelNoiseGradientDescent { .. } => {
-                self.label_noise == 0.0
+                self.has_fixed_labels()
             }
         }
     }
@@ -235,11 +267,17 @@ impl Dynamics {
     pub fn is_continuous(&self) -> bool {
         matches!(
             self.kind,
-            Kind::GradientFlow | Kind::StochasticGradientFlow { .. }
+            Kind::GradientFlow | Kind::SlowFlow { .. } | Kind::StochasticGradientFlow { .. }
         )
     }
 
-    /// Whether the determinant law log det M(t) = log det M(0) − 2νk tr(S_xx) t is stated for it.
+    /// Whether an adaptive integrator runs it, which chooses its steps itself.
+    pub fn is_adaptive(&self) -> bool {
+        matches!(self.kind, Kind::GradientFlow | Kind::SlowFlow { .. })
+    }
+
+    /// Whether the determinant law is stated for it: log det M(t) = log det M(0) − 2νk tr(S_xx) t, and with classes
+    /// that flip − 2νm t, m of [`crate::model::class_problem::LabelFlipNoise`].
     pub fn is_flow(&self) -> bool {
         self.is_continuous()
             && self
@@ -249,12 +287,13 @@ impl Dynamics {
 
     /// Whether the Gram matrices are not enough and the rows of the data are needed.
     pub fn needs_rows(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::StochasticGradientDescent { .. }
-                | Kind::LabelNoiseGradientDescent {
-                    distribution: LabelNoise::Rademacher
-                }
-        )
+        self.classes.is_some()
+            || matches!(
+                self.kind,
+                Kind::StochasticGradientDescent { .. }
+                    | Kind::LabelNoiseGradientDescent {
+                        distribution: LabelNoise::Rademacher
+                    }
+            )
     }
 }

@@ -3,7 +3,7 @@
 //! Rotating the inputs so that S_xx is diagonal (W₁ ← VᵀW₁) changes no singular value of W₁, Θ or
 //! W₁W₂, and turns every product with S_xx and its square root into a scaling.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use faer::Mat;
 use thiserror::Error;
@@ -11,17 +11,8 @@ use thiserror::Error;
 use crate::linalg::dense::{eigen_semidefinite, product, transpose_product};
 use crate::model::graded_moments::{GradedMoments, decompose};
 use crate::model::gram::Gram;
-
-/// Rows of data, for the dynamics that need more than the Gram matrices.
-#[derive(Clone, Debug)]
-pub struct Rows {
-    /// n × p, row-major.
-    pub x: Vec<f64>,
-    /// n × k, row-major.
-    pub y: Vec<f64>,
-    /// n.
-    pub count: usize,
-}
+use crate::model::row_moments::RowMoments;
+pub use crate::model::row_moments::Rows;
 
 /// What generated synthetic data: y = βᵀx + residual, x of the given covariance.
 #[derive(Clone, Debug)]
@@ -64,6 +55,8 @@ pub struct Problem {
     pub truth: Option<Truth>,
     /// The rows in this basis, where they are held.
     pub rows: Option<Arc<Rows>>,
+    /// Worked out when first asked for.
+    row_moments: OnceLock<RowMoments>,
 }
 
 /// The units of reported losses: ½ Σ weight_b · error_b², for outputs that were fitted scaled.
@@ -146,6 +139,7 @@ impl Problem {
             uncertainty,
             truth,
             rows: rows.map(Arc::new),
+            row_moments: OnceLock::new(),
         })
     }
 
@@ -161,6 +155,14 @@ impl Problem {
         self.loss_units
             .as_ref()
             .map_or(1.0, |units| units.weights[b])
+    }
+
+    /// How the gradients of single rows scatter; none where no rows are held. Takes n p² operations the first
+    /// time.
+    pub fn row_moments(&self) -> Option<&RowMoments> {
+        let rows = self.rows.as_ref()?;
+        let work = || RowMoments::new(rows, &self.optimum);
+        Some(self.row_moments.get_or_init(work))
     }
 
     /// tr S_xx.

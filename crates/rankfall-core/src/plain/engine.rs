@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::linalg::dense::{product, thin_svd, transpose_product};
 use crate::measure::observe::Readings;
 use crate::measure::spectra::Spectra;
+use crate::model::class_problem::ClassProblem;
 use crate::model::dynamics::{Dynamics, Integrator, Kind, LabelNoise};
 use crate::model::network::{Start, Weights};
 use crate::model::optimizer::Optimizer;
 use crate::model::problem::Problem;
+use crate::plain::classes::PlainClasses;
 use crate::random::philox::{Purpose, Signs, StreamKey};
 use crate::simd::instructions::Instructions;
 use crate::simd::lanes::{Lanes, Words};
@@ -41,6 +43,8 @@ pub struct Plain {
     pub(super) area_noise: StreamKey,
     pub(super) label_noise: StreamKey,
     pub(super) batches: Option<Batches>,
+    /// Under a loss of classes.
+    pub(super) classes: Option<PlainClasses>,
     pub(super) trajectory: u64,
     pub(super) weights: Weights,
     /// What momentum added to the weights last.
@@ -67,13 +71,15 @@ pub struct NoiseOf {
 }
 
 impl Plain {
-    /// The trajectory at its start; steps are `time_unit` apart.
+    /// The trajectory at its start; steps are `time_unit` apart. `classes` are the rows of `problem` under a loss
+    /// of classes, where there is one.
     pub fn new(
         dynamics: &Dynamics,
         time_unit: f64,
         problem: Arc<Problem>,
         start: &Start,
         noise: NoiseOf,
+        classes: Option<Arc<ClassProblem>>,
     ) -> Self {
         let NoiseOf {
             seed,
@@ -102,13 +108,19 @@ impl Plain {
             }
             _ => None,
         };
+        let rows = original_rows(&problem);
+        let classes = classes.zip(rows.as_ref()).map(|(classes, (x, _))| {
+            let labels = StreamKey::new(seed, Purpose::LabelFlips, stream);
+            PlainClasses::new(classes, x.clone(), basis.clone(), labels, trajectory)
+        });
         Self {
+            classes,
             dynamics: dynamics.clone(),
             time_unit,
             sxx: product(&scaled(&|s| s), &basis.transpose().to_owned()),
             sxy: product(basis, &problem.sxy),
             root: scaled(&f64::sqrt),
-            rows: original_rows(&problem),
+            rows,
             flow_noise: StreamKey::new(seed, Purpose::BrownianMotion, stream),
             area_noise: StreamKey::new(seed, Purpose::LevyArea, stream),
             label_noise: StreamKey::new(seed, Purpose::LabelNoise, stream),
@@ -201,8 +213,11 @@ impl Plain {
         }
     }
 
-    /// A = S_xy − S_xx W₁W₂.
+    /// A: S_xy − S_xx W₁W₂ under the squared loss.
     pub(super) fn negative_gradient(&self, weights: &Weights) -> Mat<f64> {
+        if let Some(classes) = &self.classes {
+            return classes.negative_gradient(&product(&weights.w1, &weights.w2));
+        }
         &self.sxy - product(&self.sxx, &product(&weights.w1, &weights.w2))
     }
 
@@ -215,6 +230,16 @@ impl Plain {
                 let variance = self.dynamics.noise_intensity(n) * time_step;
                 let noise = self.brownian_increment(step, variance.sqrt());
                 self.negative_gradient(&self.weights) * faer::Scale(time_step) + noise
+            }
+            Kind::LabelNoiseGradientDescent { .. } if self.classes.is_some() => {
+                let map = product(&self.weights.w1, &self.weights.w2);
+                let fresh = self
+                    .classes
+                    .as_ref()
+                    .filter(|classes| classes.labels_flip());
+                let gradient = fresh.map(|classes| classes.fresh_gradient(&map, step));
+                let gradient = gradient.unwrap_or_else(|| self.negative_gradient(&self.weights));
+                gradient * faer::Scale(eta)
             }
             Kind::LabelNoiseGradientDescent { distribution } => {
                 let drift = self.negative_gradient(&self.weights) * faer::Scale(eta);
@@ -229,7 +254,7 @@ impl Plain {
                     }
             }
             Kind::StochasticGradientDescent { distribution, .. } => self.batch(step, distribution),
-            Kind::GradientDescent | Kind::GradientFlow => {
+            Kind::GradientDescent | Kind::GradientFlow | Kind::SlowFlow { .. } => {
                 self.negative_gradient(&self.weights) * faer::Scale(eta)
             }
         }
@@ -244,6 +269,11 @@ impl Plain {
             _ => 1,
         };
         let scale = deviation / (substeps as f64).sqrt();
+        if let Some(classes) = &self.classes {
+            let fine = step * substeps..(step + 1) * substeps;
+            let shape = [self.problem.inputs, self.problem.outputs];
+            return classes.flow_noise(self.flow_noise, fine, scale, shape);
+        }
         let mut sum = Mat::zeros(self.problem.inputs, self.problem.outputs);
         for fine in step * substeps..(step + 1) * substeps {
             sum += self.gaussian_noise(self.flow_noise, fine, scale);
@@ -286,6 +316,10 @@ impl Plain {
         };
         let mut chosen = Vec::new();
         batches.choose(step, &mut chosen);
+        if let Some(classes) = &self.classes {
+            let map = product(&self.weights.w1, &self.weights.w2);
+            return classes.of_batch(&map, &chosen, step) * faer::Scale(self.dynamics.step_size);
+        }
         let map = product(&self.weights.w1, &self.weights.w2);
         let share = self.dynamics.step_size / chosen.len() as f64;
         let deviation = self.dynamics.label_noise.sqrt();
@@ -402,6 +436,14 @@ impl Plain {
     pub(super) fn ito(&self) -> Mat<f64> {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
         let half = -0.5 * self.time_unit * self.dynamics.noise_intensity(self.problem.samples);
+        if let Some(classes) = &self.classes {
+            let [inputs, outputs] = classes.noise_blocks([p, k]);
+            return Mat::from_fn(p + k, p + k, |i, j| match (i < p, j < p) {
+                (true, true) => half * inputs[(i, j)],
+                (false, false) => half * outputs[(i - p, j - p)],
+                _ => 0.0,
+            });
+        }
         Mat::from_fn(p + k, p + k, |i, j| match (i < p, j < p) {
             (true, true) => half * k as f64 * self.sxx[(i, j)],
             (false, false) if i == j => half * self.problem.trace(),
@@ -447,9 +489,11 @@ impl Plain {
         let largest = product_values[0].0[0];
         let lost =
             |value: &Lanes<1>| Lanes([16.0 * f64::EPSILON * libm::exp(largest - value.0[0])]);
+        let classes = self.classes.as_ref().map(|classes| classes.read(&map));
         Readings {
             excess_loss: Lanes([excess]),
-            population_loss: population,
+            population_loss: population.filter(|_| classes.is_none()),
+            classes,
             balance_drift: Lanes([(balance(&self.weights) - &self.initial_balance).norm_l2()]),
             spectra: Spectra {
                 product_error: product_values.iter().map(lost).collect(),

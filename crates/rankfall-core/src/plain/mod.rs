@@ -6,6 +6,7 @@
 //! are noise here. It sees the same noise, since S_xx^{1/2} Z is taken with the square root
 //! V diag(√s) of S_xx = V diag(s) Vᵀ.
 
+mod classes;
 mod counterfactual;
 mod engine;
 mod strang;

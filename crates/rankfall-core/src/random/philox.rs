@@ -29,6 +29,10 @@ pub enum Purpose {
     Batches = 7,
     /// Lévy areas of the weak second-order integrator.
     LevyArea = 8,
+    /// Label noise that a step might have had instead.
+    OtherLabelNoise = 9,
+    /// Mini-batch rows that a step might have had instead.
+    OtherBatches = 10,
     /// Points of a random sweep.
     SweepDesign = 100,
     /// Class labels that are flipped.

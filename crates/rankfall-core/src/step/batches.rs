@@ -40,7 +40,7 @@ impl Batches {
     }
 
     /// Steps per epoch: ⌈rows / batch⌉.
-    fn steps_per_epoch(&self) -> u64 {
+    pub fn steps_per_epoch(&self) -> u64 {
         self.rows.div_ceil(self.batch)
     }
 
@@ -55,6 +55,20 @@ impl Batches {
         }
     }
 
+    /// Σ 1/size over the batches of all steps before `step`.
+    pub fn inverse_sizes_before(&self, step: u64) -> f64 {
+        let own = 1.0 / self.batch as f64;
+        let epoch = match self.sampling {
+            Sampling::WithReplacement | Sampling::WithoutReplacement => {
+                return step as f64 * own;
+            }
+            Sampling::Epochs | Sampling::Sequential => self.steps_per_epoch(),
+        };
+        let last = 1.0 / self.size(epoch - 1) as f64;
+        let whole = step / epoch;
+        (step - whole) as f64 * own + whole as f64 * last
+    }
+
     /// The rows of the batch of `step`.
     pub fn choose(&mut self, step: u64, out: &mut Vec<u32>) {
         out.clear();
@@ -66,9 +80,7 @@ impl Batches {
             }
             Sampling::WithoutReplacement => self.choose_distinct(step, out),
             Sampling::Epochs => {
-                let epoch = step / self.steps_per_epoch();
-                self.shuffle(epoch);
-                let first = ((step % self.steps_per_epoch()) * self.batch) as usize;
+                let first = self.left_of_epoch(step);
                 out.extend_from_slice(&self.order[first..first + size as usize]);
             }
             Sampling::Sequential => {
@@ -78,17 +90,90 @@ impl Batches {
         }
     }
 
-    /// Floyd's sample of distinct rows (Bentley and Floyd 1987).
+    /// The rows from which the batch of `step` is drawn, given all batches before it; false, and none in
+    /// `out`, where those are all of them.
+    pub fn pool(&mut self, step: u64, out: &mut Vec<u32>) -> bool {
+        out.clear();
+        match self.sampling {
+            Sampling::WithReplacement | Sampling::WithoutReplacement => false,
+            Sampling::Epochs => {
+                let first = self.left_of_epoch(step);
+                out.extend_from_slice(&self.order[first..]);
+                true
+            }
+            Sampling::Sequential => {
+                self.choose(step, out);
+                true
+            }
+        }
+    }
+
+    /// Rows that the batch of `step` might have had instead, given all batches before it: number `number` of
+    /// the stream of `other`. With the chances that the batch itself had, and independent of it; the batch
+    /// itself where it was certain.
+    pub fn choose_instead(&mut self, step: u64, other: StreamKey, number: u64, out: &mut Vec<u32>) {
+        let size = self.size(step);
+        match self.sampling {
+            Sampling::WithReplacement => {
+                out.clear();
+                let mut reader = other.reader(self.trajectory, number);
+                out.extend((0..size).map(|_| reader.below(self.rows) as u32));
+            }
+            Sampling::WithoutReplacement => {
+                out.clear();
+                self.choose_among(self.rows, size, other, number, out);
+            }
+            Sampling::Epochs => {
+                out.clear();
+                let first = self.left_of_epoch(step);
+                let left = self.rows - first as u64;
+                self.taken.resize(self.rows as usize, 0);
+                self.choose_among(left, size, other, number, out);
+                for row in out {
+                    *row = self.order[first + *row as usize];
+                }
+            }
+            Sampling::Sequential => self.choose(step, out),
+        }
+    }
+
+    /// Takes over the order of an epoch from batches of the same rows, seed and trajectory, so that it need not be
+    /// shuffled again.
+    pub fn take_order_of(&mut self, other: &Self) {
+        if self.epoch != other.epoch && other.epoch.is_some() {
+            self.epoch = other.epoch;
+            self.order.copy_from_slice(&other.order);
+        }
+    }
+
+    /// Shuffles for the epoch of `step`; the place in its order of the first row not taken before `step`.
+    fn left_of_epoch(&mut self, step: u64) -> usize {
+        self.shuffle(step / self.steps_per_epoch());
+        ((step % self.steps_per_epoch()) * self.batch) as usize
+    }
+
     fn choose_distinct(&mut self, step: u64, out: &mut Vec<u32>) {
-        let mut reader = self.key.reader(self.trajectory, step);
-        for last in self.rows - self.batch..self.rows {
+        self.choose_among(self.rows, self.batch, self.key, step, out);
+    }
+
+    /// Floyd's sample of `count` distinct numbers below `all` (Bentley and Floyd 1987), number `number` of a stream.
+    fn choose_among(
+        &mut self,
+        all: u64,
+        count: u64,
+        key: StreamKey,
+        number: u64,
+        out: &mut Vec<u32>,
+    ) {
+        let mut reader = key.reader(self.trajectory, number);
+        for last in all - count..all {
             let drawn = reader.below(last + 1);
-            let row = if self.taken[drawn as usize] == step + 1 {
+            let row = if self.taken[drawn as usize] == number + 1 {
                 last
             } else {
                 drawn
             };
-            self.taken[row as usize] = step + 1;
+            self.taken[row as usize] = number + 1;
             out.push(row as u32);
         }
     }

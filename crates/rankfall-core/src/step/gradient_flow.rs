@@ -11,6 +11,7 @@ use crate::linalg::reorthogonalization::Reorthogonalizer;
 use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
+use crate::step::slow_flow::{SlowFlow, WeightedColumns};
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::{State, negative_gradient_of};
 use crate::trajectories::stop_reason::StopReason;
@@ -148,6 +149,8 @@ pub struct GradientFlow<const N: usize> {
     slopes: Vec<LaneVec<N>>,
     stage: LaneVec<N>,
     increment: LaneVec<N>,
+    /// What label noise adds on average, where it is the slow flow.
+    slow: Option<SlowFlow<N>>,
     reorthogonalizer: Reorthogonalizer<N>,
     most_attempts: f64,
     instructions: Instructions,
@@ -161,10 +164,25 @@ impl<const N: usize> GradientFlow<N> {
             slopes: vec![LaneVec::zeros(size); STAGES.len()],
             stage: LaneVec::zeros(size),
             increment: LaneVec::zeros(problem.inputs * problem.outputs),
+            slow: None,
             reorthogonalizer: Reorthogonalizer::default(),
             most_attempts: MOST_ATTEMPTS,
             instructions,
         }
+    }
+
+    /// The slow flow of noise of intensity `nu` instead.
+    #[must_use]
+    pub fn with_noise(mut self, problem: &LaneProblem<N>, nu: f64) -> Self {
+        self.slow = Some(SlowFlow::new(problem, nu));
+        self
+    }
+
+    /// Stops after `attempts` steps that are tried, not only after [`MOST_ATTEMPTS`].
+    #[must_use]
+    pub fn with_most_attempts(mut self, attempts: f64) -> Self {
+        self.most_attempts = attempts;
+        self
     }
 
     /// Integrates over a time `length`, each lane with its own steps. At most `attempts` steps are
@@ -193,6 +211,13 @@ impl<const N: usize> GradientFlow<N> {
         let (p, k) = (problem.inputs, problem.outputs);
         let rows = p + k;
         negative_gradient_of(&self.stage, &state.weight, problem, &mut self.increment);
+        if let Some(slow) = &mut self.slow {
+            let columns = WeightedColumns {
+                mantissa: &self.stage,
+                weight: &state.weight,
+            };
+            slow.hold_minimum(columns, problem, state.at_minimum, &mut self.increment);
+        }
         let slope = &mut self.slopes[index];
         for (column, out) in self
             .stage
@@ -211,6 +236,9 @@ impl<const N: usize> GradientFlow<N> {
                 }
                 *target = sum;
             }
+        }
+        if let Some(slow) = &self.slow {
+            slow.add_decay(&self.stage, slope);
         }
     }
 
@@ -338,6 +366,9 @@ fn attempt<const N: usize>(
     let proposed = (h * factor).max(state.adaptive_step.select(accept & last, Lanes::ZERO));
     state.adaptive_step = proposed.select(going, state.adaptive_step);
     state.moved(Lanes::splat(0.25), accept);
+    if let Some(slow) = &mut flow.slow {
+        slow.look_for_minimum(state, problem);
+    }
     let stuck = going & state.adaptive_step.at_most(Lanes::splat(1e-300));
     if stuck.any() {
         state.mark_diverged(stuck);

@@ -14,6 +14,7 @@ use crate::random::philox::{Purpose, Signs, StreamKey};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
 use crate::step::batches::Batches;
+use crate::step::class_increment::ClassIncrement;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
@@ -43,6 +44,8 @@ pub enum Increment<const N: usize> {
     },
     /// ΔG = (η/b) X_Bᵀ(Y_B + ε − X_B W₁W₂): mini-batch SGD.
     MiniBatch(MiniBatch<N>),
+    /// That of a loss of classes.
+    Classes(Box<ClassIncrement<N>>),
 }
 
 /// S_xx^{1/2} times Gaussian increments, p × k, in the eigenbasis.
@@ -171,6 +174,8 @@ pub struct MiniBatch<const N: usize> {
     step_size: f64,
     deviation: f64,
     label_numbers: LabelNumbers<N>,
+    /// The stream of rows that might have been chosen instead, where those are asked for.
+    other: Option<StreamKey>,
     batches: Vec<Batches>,
     rows: Vec<Vec<u32>>,
     product: LaneVec<N>,
@@ -187,12 +192,10 @@ enum LabelNumbers<const N: usize> {
 }
 
 impl<const N: usize> LabelNumbers<N> {
-    fn new(distribution: LabelNoise, count: usize, streams: &Streams<N>) -> Self {
+    fn new(distribution: LabelNoise, count: usize, streams: &Streams<N>, purpose: Purpose) -> Self {
         match distribution {
-            LabelNoise::Gaussian => {
-                Self::Gaussian(Box::new(streams.normals(Purpose::LabelNoise, count)))
-            }
-            LabelNoise::Rademacher => Self::Rademacher(streams.key(Purpose::LabelNoise)),
+            LabelNoise::Gaussian => Self::Gaussian(Box::new(streams.normals(purpose, count))),
+            LabelNoise::Rademacher => Self::Rademacher(streams.key(purpose)),
         }
     }
 }
@@ -204,13 +207,42 @@ impl<const N: usize> Increment<N> {
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
+        if problem.classes.is_some() {
+            let classes = ClassIncrement::new(dynamics, problem, streams)?;
+            return Some(Self::Classes(Box::new(classes)));
+        }
+        Self::of_purposes(
+            dynamics,
+            problem,
+            streams,
+            [Purpose::LabelNoise, Purpose::Batches],
+        )
+    }
+
+    /// Increments of a descent with other draws of its noise, for [`Self::fill_instead`]; None for flows.
+    pub fn other(
+        dynamics: &Dynamics,
+        problem: &LaneProblem<N>,
+        streams: &Streams<N>,
+    ) -> Option<Self> {
+        let purposes = [Purpose::OtherLabelNoise, Purpose::OtherBatches];
+        (!dynamics.is_continuous() && problem.classes.is_none())
+            .then(|| Self::of_purposes(dynamics, problem, streams, purposes))?
+    }
+
+    fn of_purposes(
+        dynamics: &Dynamics,
+        problem: &LaneProblem<N>,
+        streams: &Streams<N>,
+        [labels, rows]: [Purpose; 2],
+    ) -> Option<Self> {
         let eta = dynamics.step_size;
         let gaussian = |step_size: f64, variance: f64, substeps, purpose| Self::GaussianNoise {
             drift: Drift::new(problem, step_size),
             noise: GaussianNoise::new(problem, variance, substeps, streams, purpose),
         };
         Some(match dynamics.kind {
-            Kind::GradientFlow => return None,
+            Kind::GradientFlow | Kind::SlowFlow { .. } => return None,
             Kind::StochasticGradientFlow {
                 time_step,
                 brownian_substeps,
@@ -227,14 +259,14 @@ impl<const N: usize> Increment<N> {
                 distribution: LabelNoise::Gaussian,
             } => {
                 let variance = eta * eta * dynamics.label_noise / problem.samples as f64;
-                gaussian(eta, variance, 1, Purpose::LabelNoise)
+                gaussian(eta, variance, 1, labels)
             }
             Kind::LabelNoiseGradientDescent {
                 distribution: LabelNoise::Rademacher,
             } => Self::RademacherLabels {
                 drift: Drift::new(problem, eta),
                 share: eta * dynamics.label_noise.sqrt() / problem.samples as f64,
-                key: streams.key(Purpose::LabelNoise),
+                key: streams.key(labels),
             },
             Kind::StochasticGradientDescent {
                 batch_size,
@@ -254,7 +286,8 @@ impl<const N: usize> Increment<N> {
                 Self::MiniBatch(MiniBatch {
                     step_size: eta,
                     deviation: dynamics.label_noise.sqrt(),
-                    label_numbers: LabelNumbers::new(distribution, count, streams),
+                    label_numbers: LabelNumbers::new(distribution, count, streams, labels),
+                    other: (rows == Purpose::OtherBatches).then(|| streams.key(rows)),
                     noise: LaneVec::zeros(count),
                     batches: batches.into(),
                     rows: vec![Vec::new(); N],
@@ -266,6 +299,15 @@ impl<const N: usize> Increment<N> {
         })
     }
 
+    /// Takes over the orders of epochs from the increments that move the same trajectories.
+    pub fn take_orders_of(&mut self, moving: &Self) {
+        if let (Self::MiniBatch(own), Self::MiniBatch(moving)) = (self, moving) {
+            for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
+                batches.take_order_of(moving);
+            }
+        }
+    }
+
     /// Writes ΔG of the state's next step into `out`, and returns its squared Frobenius norm.
     #[inline(always)]
     pub fn fill(
@@ -275,18 +317,35 @@ impl<const N: usize> Increment<N> {
         trajectories: Words<N>,
         out: &mut [Lanes<N>],
     ) -> Lanes<N> {
+        self.fill_instead(state, state.step, problem, trajectories, out)
+    }
+
+    /// The same with draw `number` of the noise, not that of the step: of [`Self::other`], an increment that the
+    /// step might have had instead, given all that was before it.
+    #[inline(always)]
+    pub fn fill_instead(
+        &mut self,
+        state: &State<N>,
+        number: u64,
+        problem: &LaneProblem<N>,
+        trajectories: Words<N>,
+        out: &mut [Lanes<N>],
+    ) -> Lanes<N> {
         // Asked for in one place, since it is compiled into every place that asks.
         state.product(problem, out);
         match self {
             Self::Descent { drift } => drift.apply(out),
             Self::GaussianNoise { drift, noise } => {
-                return drift.apply_with_noise(noise, state.step, out);
+                return drift.apply_with_noise(noise, number, out);
             }
             Self::RademacherLabels { drift, share, key } => {
                 drift.apply(out);
-                add_label_signs(state.step, problem, trajectories, *key, *share, out);
+                add_label_signs(number, problem, trajectories, *key, *share, out);
             }
-            Self::MiniBatch(batch) => batch.fill(state.step, problem, trajectories, out),
+            Self::MiniBatch(batch) => {
+                batch.fill([state.step, number], problem, trajectories, out);
+            }
+            Self::Classes(classes) => classes.fill(number, problem, trajectories, out),
         }
         sum_of_squares(out)
     }
@@ -326,11 +385,11 @@ fn gather<const N: usize>(rows: &[Arc<Rows>], f: impl Fn(&Rows) -> f64) -> Lanes
 }
 
 impl<const N: usize> MiniBatch<N> {
-    /// ΔG of a step in the place of W₁W₂, which `out` holds.
+    /// ΔG of a step, with a draw of the noise by its number, in the place of W₁W₂, which `out` holds.
     #[inline(always)]
     fn fill(
         &mut self,
-        step: u64,
+        [step, number]: [u64; 2],
         problem: &LaneProblem<N>,
         trajectories: Words<N>,
         out: &mut [Lanes<N>],
@@ -339,11 +398,14 @@ impl<const N: usize> MiniBatch<N> {
         out.fill(Lanes::ZERO);
         let Some(data) = &problem.rows else { return };
         for (batches, rows) in self.batches.iter_mut().zip(&mut self.rows) {
-            batches.choose(step, rows);
+            match self.other {
+                None => batches.choose(step, rows),
+                Some(other) => batches.choose_instead(step, other, number, rows),
+            }
         }
         let size = self.rows[0].len();
         let share = Lanes::splat(self.step_size / size as f64);
-        self.draw_label_noise(trajectories, step);
+        self.draw_label_noise(trajectories, number);
         for slot in 0..size {
             self.gather_row(data, slot);
             self.add_label_noise(slot);
@@ -375,16 +437,16 @@ impl<const N: usize> MiniBatch<N> {
 
     /// Label noise of the whole batch.
     #[inline(always)]
-    fn draw_label_noise(&mut self, trajectories: Words<N>, step: u64) {
+    fn draw_label_noise(&mut self, trajectories: Words<N>, number: u64) {
         let noise = &mut self.noise;
         match &mut self.label_numbers {
             LabelNumbers::Gaussian(normals) => {
-                let numbers = normals.of_step(step);
+                let numbers = normals.of_step(number);
                 for (i, entry) in noise.iter_mut().enumerate() {
                     *entry = numbers.get(i);
                 }
             }
-            LabelNumbers::Rademacher(key) => key.fill_signs(trajectories, step, noise),
+            LabelNumbers::Rademacher(key) => key.fill_signs(trajectories, number, noise),
         }
     }
 

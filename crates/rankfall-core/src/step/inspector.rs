@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::linalg::graded::sorted_log_norms;
+use crate::model::class_problem::ClassProblem;
 use crate::model::dynamics::Dynamics;
 use crate::model::network::{Start, Weights};
 use crate::model::problem::Problem;
@@ -32,7 +33,7 @@ pub struct StepInspector {
 
 impl StepInspector {
     /// Trajectories `first`, `first` + 1, … at their start, with the noise of these numbers; none for
-    /// gradient flow, which takes no steps.
+    /// gradient flow, which takes no steps, and for a loss of classes that the problem does not fit.
     pub fn new(
         dynamics: &Dynamics,
         problem: &Arc<Problem>,
@@ -43,7 +44,9 @@ impl StepInspector {
     ) -> Option<Self> {
         let instructions = Instructions::best();
         let lanes: [Arc<Problem>; BLOCK] = std::array::from_fn(|_| problem.clone());
-        let lane_problem = LaneProblem::new(&lanes);
+        let of = |classes| ClassProblem::new(problem, classes).map(Arc::new);
+        let classes = dynamics.classes.as_ref().map(of).transpose().ok()?;
+        let lane_problem = LaneProblem::new(&lanes).of_classes(classes);
         let initial = State::new(std::slice::from_ref(start), instructions);
         let streams = Streams {
             seed,

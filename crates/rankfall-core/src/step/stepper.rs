@@ -9,7 +9,7 @@ use crate::simd::lane_vec::{LaneVec, zero_outside};
 use crate::simd::lanes::{Lanes, Words};
 use crate::step::counterfactual::Counterfactual;
 use crate::step::increment::{GaussianNoise, Increment};
-use crate::step::ito::ito_rate;
+use crate::step::ito::{BlockDamping, ito_rate};
 use crate::step::small::{SmallRule, SmallSteps};
 use crate::step::strang::LieStrang;
 use crate::step::update::Update;
@@ -23,6 +23,8 @@ enum Rule<const N: usize> {
     Euler(Option<VelocityRule<N>>),
     /// exp(H(ΔG)) diag(damping).
     LieEuler(LaneVec<N>),
+    /// exp(H(ΔG)) times what the noise of labels that flip damps.
+    LieEulerBlocks(BlockDamping<N>, LaneVec<N>),
     /// exp(H(ΔG) + diag(rate)).
     LieEulerUnsplit(LaneVec<N>),
     /// Drift, noise and drift apart.
@@ -78,6 +80,11 @@ impl<const N: usize> Stepper<N> {
     /// step, which has several.
     pub fn increment(&self) -> &[Lanes<N>] {
         &self.step
+    }
+
+    /// What makes the increments.
+    pub fn increments(&self) -> &Increment<N> {
+        &self.increment
     }
 
     /// Takes `steps` steps.
@@ -186,6 +193,11 @@ impl<const N: usize> Stepper<N> {
                 self.update
                     .exponential(&self.step, square, damping, columns, mask);
             }
+            Rule::LieEulerBlocks(damping, ones) => {
+                damping.apply(columns, mask);
+                self.update
+                    .exponential(&self.step, square, ones, columns, mask);
+            }
             Rule::LieEulerUnsplit(rate) => {
                 self.update
                     .exponential_unsplit(&self.step, square, rate, columns, mask);
@@ -205,8 +217,21 @@ impl<const N: usize> Rule<N> {
                 ..
             } => {
                 let nu = dynamics.noise_intensity(problem.samples);
+                let classes = problem.classes.as_ref();
+                let flips = classes.and_then(|classes| classes.noise.as_ref());
                 match integrator {
                     Integrator::EulerMaruyama => Self::Euler(None),
+                    // Ensembles of classes are refused with any other integrator.
+                    _ if classes.is_some() => {
+                        let ones = LaneVec::filled(Lanes::ONE, problem.inputs + problem.outputs);
+                        match flips {
+                            Some(noise) => {
+                                let damping = BlockDamping::new(noise, nu, time_step);
+                                Self::LieEulerBlocks(damping, ones)
+                            }
+                            None => Self::LieEuler(ones),
+                        }
+                    }
                     Integrator::LieEuler => Self::LieEuler(
                         ito_rate(problem, nu, time_step)
                             .iter()

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::kernels::Variant;
+use crate::model::class_problem::ClassProblem;
 use crate::model::problem::{Problem, Rows, Truth};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
@@ -36,6 +37,8 @@ pub struct LaneProblem<const N: usize> {
     pub truth: Option<LaneTruth<N>>,
     /// Rows, where held.
     pub rows: Option<Vec<Arc<Rows>>>,
+    /// The rows of all lanes under a loss of classes; none for the squared loss.
+    pub classes: Option<Arc<ClassProblem>>,
     /// How steps of this shape are worked out.
     pub(crate) kernels: Variant,
     /// Scratch of products with these problems, so that no step allocates; what it holds means nothing.
@@ -79,9 +82,18 @@ impl<const N: usize> LaneProblem<N> {
             loss_weights: gather(problems, outputs, Problem::loss_weight),
             truth: LaneTruth::new(problems, inputs, outputs),
             rows: problems.iter().map(|q| q.rows.clone()).collect(),
+            classes: None,
             kernels: Variant::of::<N>(inputs, outputs),
             scratch: Cell::default(),
         }
+    }
+}
+
+impl<const N: usize> LaneProblem<N> {
+    /// The same rows, which all lanes must share, under a loss of classes.
+    #[must_use]
+    pub fn of_classes(self, classes: Option<Arc<ClassProblem>>) -> Self {
+        Self { classes, ..self }
     }
 }
 

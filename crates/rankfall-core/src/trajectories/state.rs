@@ -16,6 +16,7 @@ use crate::model::problem::Problem;
 use crate::simd::instructions::Instructions;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
+use crate::trajectories::class_gradient;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::stop_reason::StopReason;
 
@@ -47,6 +48,8 @@ pub struct State<const N: usize> {
     pub adaptive_step: Lanes<N>,
     /// Steps that the adaptive integrator has tried.
     pub attempts: Lanes<N>,
+    /// 1 in the lanes in which the slow flow has come to the minimum.
+    pub at_minimum: Lanes<N>,
 }
 
 impl<const N: usize> State<N> {
@@ -66,6 +69,7 @@ impl<const N: usize> State<N> {
             schedule: ReorthogonalizationSchedule::default(),
             adaptive_step: Lanes::ZERO,
             attempts: Lanes::ZERO,
+            at_minimum: Lanes::ZERO,
         };
         state.orthogonalise(Rotate::ToRounding, Mask::ALL, instructions);
         state
@@ -231,14 +235,16 @@ impl<const N: usize> State<N> {
         product_of(self.factor.mantissa(), &self.weight, problem, out);
     }
 
-    /// A = S_xy − S_xx W₁W₂, the negative gradient with respect to the product; p × k row-major.
+    /// A, the negative gradient with respect to the product: S_xy − S_xx W₁W₂ under the squared loss; p × k
+    /// row-major.
     #[inline(always)]
     pub fn negative_gradient(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
         negative_gradient_of(self.factor.mantissa(), &self.weight, problem, out);
     }
 }
 
-/// A = S_xy − S_xx W₁W₂ for columns of Θ with these weights in the product; p × k row-major.
+/// A = S_xy − S_xx W₁W₂ for columns of Θ with these weights in the product, or that of a loss of classes with the
+/// labels it expects; p × k row-major.
 #[inline(always)]
 pub fn negative_gradient_of<const N: usize>(
     columns: &[Lanes<N>],
@@ -247,6 +253,12 @@ pub fn negative_gradient_of<const N: usize>(
     out: &mut [Lanes<N>],
 ) {
     product_of(columns, weights, problem, out);
+    if let Some(classes) = &problem.classes {
+        let mut scratch = problem.scratch.take();
+        class_gradient::of_all_rows(classes, None, &mut scratch, out);
+        problem.scratch.set(scratch);
+        return;
+    }
     for i in 0..out.len() {
         out[i] = problem.negative_curvature[i].mul_add(out[i], problem.sxy[i]);
     }
@@ -270,6 +282,28 @@ fn product_of<const N: usize>(
 }
 
 impl<const N: usize> State<N> {
+    /// W₁W₁ᵀ (p × p) and W₂ᵀW₂ (k × k) of one lane, row-major; `inputs` is p.
+    pub fn squares(&self, lane: usize, inputs: usize) -> (Vec<f64>, Vec<f64>) {
+        let rows = self.factor.rows();
+        let of = |first: usize, count: usize| -> Vec<f64> {
+            let entry = |i: usize, j: usize| -> f64 {
+                let columns = self
+                    .factor
+                    .mantissa()
+                    .chunks_exact(rows)
+                    .zip(self.weight.iter());
+                let term = |(column, weight): (&[Lanes<N>], &Lanes<N>)| {
+                    weight.0[lane] * column[first + i].0[lane] * column[first + j].0[lane]
+                };
+                columns.map(term).sum()
+            };
+            (0..count * count)
+                .map(|place| entry(place / count, place % count))
+                .collect()
+        };
+        (of(0, inputs), of(inputs, rows - inputs))
+    }
+
     /// The weights of one lane in the original basis and width.
     pub fn weights(&self, lane: usize, start: &Start, problem: &Problem) -> Weights {
         let (d, m) = (self.factor.rows(), self.factor.columns());

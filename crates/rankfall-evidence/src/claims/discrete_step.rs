@@ -119,6 +119,7 @@ fn dynamics(kind: Kind, step_size: f64, label_noise: f64) -> Dynamics {
         step_size,
         label_noise,
         optimizer: Optimizer::default(),
+        classes: None,
     }
 }
 

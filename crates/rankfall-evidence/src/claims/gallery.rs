@@ -7,6 +7,7 @@
 
 pub mod classes;
 pub mod deep;
+pub mod field;
 pub mod rectifiers;
 pub mod sparse;
 pub mod zoo;

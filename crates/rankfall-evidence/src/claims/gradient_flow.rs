@@ -62,6 +62,7 @@ fn flow(time: f64) -> Dynamics {
         step_size: time,
         label_noise: 0.0,
         optimizer: Optimizer::default(),
+        classes: None,
     }
 }
 

@@ -78,6 +78,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
         step_size: eta,
         label_noise: 0.0,
         optimizer: Optimizer::default(),
+        classes: None,
     };
     let half = (4.0 * horizon(setting) / eta).ceil() as u64;
     let paths = bench.level.pick(8, 32, 256);
@@ -138,7 +139,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
 }
 
 /// The setting's rows with N(0, δ) added to every label once and for all, δ = 1 where there is none.
-fn noisy_rows(setting: &Setting, rows: &Rows) -> Rows {
+pub(super) fn noisy_rows(setting: &Setting, rows: &Rows) -> Rows {
     let variance = if setting.label_noise > 0.0 {
         setting.label_noise
     } else {

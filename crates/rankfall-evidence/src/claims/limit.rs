@@ -57,6 +57,7 @@ fn errors(bench: &Bench, eta: f64, steps: u64, stream: u32) -> Result<Errors, St
         step_size: eta,
         label_noise: nu * problem.samples as f64 / eta,
         optimizer: Optimizer::default(),
+        classes: None,
     };
     let d = setting.rows_of_theta();
     let weights = Optimum::new(problem).weights(problem, d, 1e-2, setting.seed);

@@ -168,6 +168,7 @@ fn rows_against_gram(
         step_size: h,
         label_noise: 0.0,
         optimizer: Optimizer::default(),
+        classes: None,
     };
     let passes = Kind::StochasticGradientDescent {
         batch_size: n,

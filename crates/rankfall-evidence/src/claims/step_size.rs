@@ -73,6 +73,7 @@ pub fn sgd(eta: f64, delta: f64) -> Dynamics {
         step_size: eta,
         label_noise: delta,
         optimizer: Optimizer::default(),
+        classes: None,
     }
 }
 

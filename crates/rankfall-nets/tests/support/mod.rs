@@ -39,6 +39,9 @@ pub fn training(
         schedule: RateSchedule::default(),
         steps,
         noise,
+        windows: Vec::new(),
+        masked: false,
+        adam: None,
         precision: Precision::F64,
         seed: 11,
         stream: 0,
@@ -92,6 +95,7 @@ pub fn ensemble(training: TrainingSpec, trajectories: u64, saves: u64) -> Traini
         trajectories,
         each_start: false,
         keep_trajectories: true,
+        weights: Default::default(),
     }
 }
 

@@ -16,9 +16,10 @@ const FLOOR: f64 = 1e-16;
 /// |log det M − law| and the drift of W₁ᵀW₁ − W₂W₂ᵀ.
 #[must_use]
 pub fn figure(run: &RecordedRun<'_>) -> Figure {
-    let mut caption = String::from(
-        "Left, the distance of the mean log det M from log det M(0) − 2νk tr(S) t; right, how far W₁ᵀW₁ − W₂W₂ᵀ, \
+    let mut caption = format!(
+        "Left, the distance of the mean log det M from log det M(0) − {} t; right, how far W₁ᵀW₁ − W₂W₂ᵀ, \
          which gradient flow conserves, has moved. Differences below 10⁻¹⁶ are drawn at 10⁻¹⁶.",
+        run.summary.problem.law_rate()
     );
     for one in &run.summary.dynamics {
         caption.extend(sentence(one));

@@ -1,5 +1,6 @@
 //! The figures of a run, each in a file of its own, drawn from its summary and series.
 
+pub mod account;
 pub mod conservation;
 pub mod counterfactual;
 pub mod curves;
@@ -16,6 +17,7 @@ pub mod recorded_run;
 pub mod seed_figure;
 pub mod singular_values;
 mod spectrum;
+pub mod structure;
 pub mod style;
 pub mod sweep;
 pub mod time;
@@ -58,6 +60,7 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
         figures.extend(counterfactual::figure(&run));
         figures.extend(force_balance::figure(&run));
         figures.extend(pushes::figure(&run));
+        figures.extend(account::figure(&run));
         figures.push(ranks::figure(&run));
         figures.push(loss::figure(&run));
         figures.push(generalisation::figure(&run));
@@ -67,6 +70,7 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
         figures.extend(singular_values::of_every_layer(&run));
         figures.push(ranks::figure(&run));
         figures.extend(determinants::figure(&run));
+        figures.extend(structure::figure(&run));
     }
     figures
 }

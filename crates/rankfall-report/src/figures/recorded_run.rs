@@ -165,7 +165,10 @@ impl<'a> RecordedRun<'a> {
             .flat_map(|p| &p.lines)
             .any(|l| l.stroke == style::LAW)
         {
-            legend.push(LegendEntry::line("law", style::LAW));
+            legend.push(LegendEntry::line(
+                "prediction: law or slow flow",
+                style::LAW,
+            ));
         }
         legend.extend(drawing.band_entry(&plots));
         Sheet {
@@ -204,7 +207,7 @@ pub fn falling_layer(summary: &Summary) -> Option<(u32, &'static str)> {
 }
 
 fn falling(problem: &ProblemSummary) -> (u32, &'static str) {
-    match problem.inputs() >= problem.outputs() {
+    match problem.inputs >= problem.outputs {
         true => (1, "W₁"),
         false => (2, "W₂"),
     }

@@ -2,8 +2,7 @@
 
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, determinant_name, evenly, name};
-use crate::figures::style::LAW;
-use crate::figures::style::dynamics_is_noisy;
+use crate::figures::style::{LAW, SLOW_FLOW, dynamics_is_noisy};
 use crate::font;
 use crate::frame::SMALL;
 use crate::legend::LegendEntry;
@@ -49,7 +48,18 @@ fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, Skipped> {
     let mut legend: Vec<LegendEntry> = run.dynamics().map(entry).collect();
     let lawful = plots[0].lines.iter().any(|l| l.stroke == LAW);
     if lawful {
-        legend.push(LegendEntry::line("law: log det M(0) − 2νk tr(S) t", LAW));
+        let rate = run.summary.problem.law_rate();
+        legend.push(LegendEntry::line(
+            format!("law: log det M(0) − {rate} t"),
+            LAW,
+        ));
+    }
+    if plots[1..]
+        .iter()
+        .flat_map(|p| &p.lines)
+        .any(|l| l.stroke == LAW)
+    {
+        legend.push(LegendEntry::line(SLOW_FLOW, LAW));
     }
     legend.extend(drawing(run, CurveValues::Logarithms).band_entry(&plots));
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
@@ -73,8 +83,12 @@ fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, Skipped> {
 fn entry((one, pen): (&DynamicsSummary, Stroke)) -> LegendEntry {
     let name = font::fit(name(one), SMALL, false, WIDEST_NAME);
     let noise = if one.noise_intensity > 0.0 {
-        let (delta, nu) = (compact(one.label_noise, 3), compact(one.noise_intensity, 3));
-        format!(": η = {}, δ = {delta}, ν = {nu}", compact(one.step_size, 3))
+        let delta = match one.label_noise > 0.0 {
+            true => format!("δ = {}, ", compact(one.label_noise, 3)),
+            false => String::new(),
+        };
+        let nu = compact(one.noise_intensity, 3);
+        format!(": η = {}, {delta}ν = {nu}", compact(one.step_size, 3))
     } else {
         String::new()
     };
@@ -176,6 +190,15 @@ fn singular_value_plot(run: &RecordedRun<'_>, layer: &str, noise: bool, words: &
             let label = (rank == 0).then(|| format!("σ{}", subscript(index as usize)));
             drawing(run, CurveValues::Logarithms).add(&mut plot, curve, pen, label);
             add_discs(&mut plot, noise, rank);
+        }
+    }
+    // Predictions of one dynamics: those of the others lie beside them, and would hide what was measured.
+    let predicted =
+        of_sort(run, noise).find(|(one, _)| parts(run, one).iter().any(|(_, c)| c.has_law()));
+    if let Some((one, _)) = predicted {
+        let parts = parts(run, one);
+        for place in followed(parts.len()) {
+            drawing(run, CurveValues::Logarithms).add_law(&mut plot, parts[place].1);
         }
     }
     plot
@@ -301,7 +324,13 @@ fn noisy_sentence(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<String
     let Some((law, trace)) = log_det.law_final.zip(run.summary.problem.trace_sxx) else {
         return Some(format!("{measured}."));
     };
-    let rate = 2.0 * one.noise_intensity * run.summary.problem.outputs() as f64 * trace;
+    if run.summary.problem.loss != "squared" {
+        return Some(format!(
+            "{measured}, where the law, {symbol} falling by 2νm per unit of time on every path, says {}.",
+            significant(law, 4)
+        ));
+    }
+    let rate = 2.0 * one.noise_intensity * run.summary.problem.outputs as f64 * trace;
     Some(format!(
         "{measured}, where the law, {symbol} falling by 2νk tr(S) = {} per unit of time on every path, says {}.",
         significant(rate, 4),

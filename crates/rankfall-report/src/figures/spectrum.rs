@@ -3,6 +3,8 @@
 use crate::color::Color;
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
 use crate::figures::recorded_run::{RecordedRun, THETA, evenly, name};
+use crate::figures::style::{LAW, SLOW_FLOW};
+use crate::legend::LegendEntry;
 use crate::number::subscript;
 use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
@@ -48,7 +50,10 @@ pub fn scene(
         .iter()
         .map(|one| plot(run, spectrum, one))
         .collect();
-    let legend = drawing(run).band_entry(&plots).into_iter().collect();
+    let mut legend: Vec<LegendEntry> = drawing(run).band_entry(&plots).into_iter().collect();
+    if plots.iter().flat_map(|p| &p.lines).any(|l| l.stroke == LAW) {
+        legend.push(LegendEntry::line(SLOW_FLOW, LAW));
+    }
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     Sheet {
         title: title.into(),

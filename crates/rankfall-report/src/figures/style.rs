@@ -9,6 +9,9 @@ const WIDTH: (f64, f64) = (3.0, 2.1);
 /// Dashes in the order they are given out; [`Dash::Dashed`] is kept for theory.
 const DASHES: [Dash; 4] = [Dash::Solid, Dash::Long, Dash::DashDot, Dash::Dotted];
 
+/// What a dashed line through measured singular values and losses is called in a legend.
+pub const SLOW_FLOW: &str = "slow flow: what small noise tends to";
+
 /// The pen of theory, drawn over measurements.
 pub const LAW: Stroke = Stroke {
     color: Color::Ink,

@@ -11,7 +11,7 @@ use crate::stability;
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use rankfall_core::simd::instructions::Instructions;
-use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble};
+use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble, WeightsThen};
 use rankfall_nets::inert::inert;
 use rankfall_nets::scalar::Real;
 use rankfall_nets::training::TrainingPlan;
@@ -78,12 +78,20 @@ impl DenseEngine {
             )
             .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))?;
         let weights = outcome.final_parameters;
+        let in_double = |values: Vec<T>| values.into_iter().map(Real::to_f64).collect();
         Ok(Measurements {
             statistics: outcome.statistics,
             inert: weights
                 .as_deref()
                 .and_then(|weights| inert_of(source, ensemble, weights)),
-            weights: weights.map(|values| values.into_iter().map(Real::to_f64).collect()),
+            weights: weights.map(in_double),
+            weights_then: (outcome.weights_then.into_iter())
+                .map(|then| WeightsThen {
+                    trajectory: then.trajectory,
+                    step: then.step,
+                    parameters: in_double(then.parameters),
+                })
+                .collect(),
         })
     }
 }

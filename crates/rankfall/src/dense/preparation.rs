@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::given_weights::read_layers;
 use crate::preparation::expect_checksum;
 use rankfall_nets::data::{Dataset, DatasetError, Targets};
-use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble};
+use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble, WeightMoments};
 use rankfall_nets::inert::constant_loss;
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::layout::{MeasureSpec, MeasurementLayout, NetworkQuantities};
@@ -90,7 +90,7 @@ fn prepare_in<T: Real>(
     let (initialisation, note) = initialisation(experiment, &network)?;
     warnings.extend(note);
     let (train, held_out) = first_data(&source, experiment)?;
-    let ensembles = ensembles(experiment, &initialisation, train.rows() as u64)?;
+    let ensembles = ensembles(experiment, &initialisation, &train)?;
     let plan = plan(&ensembles[0], 0)?;
     let train = fitted(&plan, train)?;
     let held_out = held_out.map(|data| fitted(&plan, data)).transpose()?;
@@ -191,13 +191,17 @@ fn teacher_words(spec: &TeacherSpec, each: bool) -> String {
         .iter()
         .map(ToString::to_string)
         .collect();
+    let observed = match spec.observed {
+        Some(share) => format!(", each target observed with probability {share}"),
+        None => String::new(),
+    };
     let often = if each {
         ", drawn anew for each trajectory"
     } else {
         ""
     };
     format!(
-        "{} rows from a teacher network {}, residual noise {}{often}",
+        "{} rows from a teacher network {}, residual noise {}{observed}{often}",
         spec.samples,
         widths.join("–"),
         spec.residual_noise
@@ -236,8 +240,9 @@ fn first_data<T: Real>(
 fn ensembles(
     experiment: &DenseExperiment,
     initialisation: &WeightInitialisation,
-    rows: u64,
+    train: &Dataset<impl Real>,
 ) -> Result<Vec<TrainingEnsemble>, Failure> {
+    let (rows, masked) = (train.rows() as u64, train.is_masked());
     let (network, run) = (&experiment.network, &experiment.run);
     let one = |(index, dynamics): (usize, &crate::experiment::Descent)| {
         let steps = experiment.steps(index, rows)?;
@@ -249,16 +254,23 @@ fn ensembles(
         measure.probe_rows = run.measure.probe_rows;
         measure.jacobian = run.measure.jacobian;
         measure.jacobian_tolerance = run.measure.jacobian_tolerance;
+        measure.neurons = run.measure.neurons;
+        measure.alignment = run.measure.alignment;
+        measure.sharpness = run.measure.sharpness;
+        measure.trace_probes = run.measure.trace_probes;
         Ok(TrainingEnsemble {
             training: TrainingSpec {
                 network: experiment.spec.clone(),
                 initialisation: initialisation.clone(),
                 loss: network.loss,
                 optimizer: dynamics.optimizer,
+                adam: dynamics.adam,
+                masked,
                 step_size: dynamics.step_size,
                 schedule: dynamics.schedule.schedule(steps),
                 steps,
                 noise: dynamics.noise.clone(),
+                windows: dynamics.windows(steps),
                 precision: network.precision,
                 seed: run.seed,
                 stream: if run.common_noise { 0 } else { index as u32 },
@@ -267,6 +279,13 @@ fn ensembles(
             each_start: network.each_trajectory,
             measure,
             keep_trajectories: run.keep_trajectories,
+            weights: match &run.save_weights {
+                None => WeightMoments::default(),
+                Some(chosen) => WeightMoments {
+                    steps: dynamics.steps_at(&chosen.times, steps),
+                    trajectories: chosen.trajectories.clone(),
+                },
+            },
         })
     };
     experiment.dynamics.iter().enumerate().map(one).collect()
@@ -316,12 +335,18 @@ fn of_training(error: &TrainingError, index: usize) -> Failure {
             DatasetError::Inputs { .. } | DatasetError::Outputs { .. } | DatasetError::Class { .. },
         ) => "network.layers".to_owned(),
         TrainingError::Data(
-            DatasetError::NeedsClasses | DatasetError::OneClass | DatasetError::Probability { .. },
+            DatasetError::NeedsClasses
+            | DatasetError::OneClass
+            | DatasetError::MaskedClasses
+            | DatasetError::Probability { .. },
         ) => "network.loss".to_owned(),
         TrainingError::Data(_) => "data".to_owned(),
         TrainingError::Schedule(_) => format!("dynamics.{index}.schedule"),
         TrainingError::Noise(_) => format!("dynamics.{index}.noise"),
-        TrainingError::Optimizer(_) | TrainingError::StepSize(_) | TrainingError::Steps(_) => {
+        TrainingError::Optimizer(_)
+        | TrainingError::Adam(_)
+        | TrainingError::StepSize(_)
+        | TrainingError::Steps(_) => {
             format!("dynamics.{index}")
         }
     };

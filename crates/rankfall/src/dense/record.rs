@@ -3,19 +3,24 @@
 use super::preparation::DenseProblemInfo;
 use crate::engine::{Measurements, Recorder};
 use crate::exact::record::optimizer_record;
-use crate::experiment::DenseExperiment;
+use crate::experiment::{DenseExperiment, NoiseHours};
 use crate::failure::Failure;
-use crate::finished::Finished;
+use crate::finished::{Finished, Snapshot};
 use crate::grid::{Grid, SaveTime};
 use crate::results::Heading;
 use crate::run_folder::weights::layer_tensors;
 use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_nets::ensemble::WeightsThen;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
+use rankfall_nets::optimizer::Adam;
 use rankfall_nets::schedule::{RateSchedule, Shape};
 use rankfall_nets::training::TrainingSpec;
-use rankfall_report::record::{ACCOUNT, DENSE, DynamicsSummary, ProblemSummary, Summary};
+use rankfall_report::record::{
+    ACCOUNT, AdamRecord, DENSE, DynamicsSummary, OptimizerRecord, ProblemSummary, Summary,
+};
 
 /// Makes results of what the dense engine measured.
 pub struct DenseRecorder {
@@ -87,12 +92,17 @@ impl Recorder for DenseRecorder {
             kind: spec.kind.to_owned(),
             noise_intensity: spec.step_size * spec.label_noise()
                 / batch.unwrap_or(known.samples) as f64,
-            noise: spec.noise.iter().map(noise_words).collect(),
+            noise: (spec.noise.iter().enumerate())
+                .map(|(place, noise)| noise_words(noise) + &hours_words(spec.hours_of(place)))
+                .collect(),
             step_size: spec.step_size,
             schedule: schedule_words(&training.schedule),
             label_noise: spec.label_noise(),
             batch_size: batch,
-            optimizer: optimizer_record(&spec.optimizer),
+            optimizer: match &spec.adam {
+                None => optimizer_record(&spec.optimizer),
+                Some(adam) => Some(adam_record(adam, &spec.optimizer)),
+            },
             steps: training.steps,
             trajectories: known.trajectories[index],
             reductions,
@@ -105,7 +115,7 @@ impl Recorder for DenseRecorder {
             Some(j) if layout.position("log_det_stack_law", j).is_some() => None,
             Some(_) => Some(
                 "not stated: a law of log det is known of hidden layers as wide as their neighbours together, under \
-                 the squared loss, without momentum and without noise but on labels"
+                 the squared loss of all targets, without momentum or Adam, and without noise but on labels"
                     .to_owned(),
             ),
             None => Some("does not apply: log det is of adjacent layers of a linear network".to_owned()),
@@ -124,6 +134,7 @@ impl Recorder for DenseRecorder {
             jacobian_tolerance: measure.jacobian_tolerance,
             time_of: &|step| time_of(training, step),
             law: ACCOUNT,
+            predicted: &|_, _, _, _| None,
             lawless: &lawless,
         };
         let prefix = match experiment.dynamics.len() {
@@ -134,7 +145,16 @@ impl Recorder for DenseRecorder {
         let weights = measurements.weights.as_ref().filter(whole);
         let tensors = weights.map(|values| layer_tensors(&known.network, values, &prefix));
         let keep = experiment.run.keep_trajectories;
-        measured.finish(about, keep, tensors.unwrap_or_default())
+        let mut finished = measured.finish(about, keep, tensors.unwrap_or_default())?;
+        let snapshot = |then: &WeightsThen<f64>| Snapshot {
+            trajectory: then.trajectory,
+            time: time_of(training, then.step),
+            tensors: layer_tensors(&known.network, &then.parameters, ""),
+        };
+        let whole = |then: &&WeightsThen<f64>| then.parameters.len() == known.network.parameters();
+        let then = measurements.weights_then.iter().filter(whole);
+        finished.snapshots = then.map(snapshot).collect();
+        Ok(finished)
     }
 
     fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
@@ -162,6 +182,8 @@ impl DenseRecorder {
         ProblemSummary {
             samples: known.samples,
             held_out: known.held_out,
+            inputs: experiment.spec.layers.first().copied().unwrap_or(0),
+            outputs: experiment.spec.layers.last().copied().unwrap_or(0),
             layers: experiment.spec.layers.clone(),
             kind: match experiment.spec.kind {
                 Architecture::Dense => "dense".to_owned(),
@@ -178,6 +200,19 @@ impl DenseRecorder {
             constant_loss: known.constant_loss,
             data: known.words.clone(),
         }
+    }
+}
+
+fn adam_record(adam: &Adam, optimizer: &Optimizer) -> OptimizerRecord {
+    OptimizerRecord {
+        momentum: optimizer.momentum,
+        nesterov: optimizer.nesterov,
+        weight_decay: optimizer.weight_decay,
+        adam: Some(AdamRecord {
+            beta1: adam.beta1,
+            beta2: adam.beta2,
+            epsilon: adam.epsilon,
+        }),
     }
 }
 
@@ -206,6 +241,23 @@ fn schedule_words(schedule: &RateSchedule) -> String {
     match schedule.warm_up {
         0 => shape,
         steps => format!("warm-up over {steps} steps, then {shape}"),
+    }
+}
+
+/// When a noise acts, in words; nothing where it always does.
+fn hours_words(hours: Option<&NoiseHours>) -> String {
+    match hours {
+        None => String::new(),
+        Some(NoiseHours {
+            from, until: None, ..
+        }) => format!(" from t = {from} on"),
+        Some(NoiseHours {
+            from,
+            until: Some(until),
+            ..
+        }) => {
+            format!(" from t = {from} until {until}")
+        }
     }
 }
 

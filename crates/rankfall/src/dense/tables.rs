@@ -5,7 +5,7 @@ use crate::experiment::{
 };
 use crate::failure::{Failure, quoted, shown_path};
 use crate::preparation::{
-    data_notes, file_spec, gaussian_words, of_data, recipe, scaled_targets_note,
+    class_of_outputs, data_notes, file_spec, gaussian_words, of_data, recipe, scaled_targets_note,
 };
 use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::random::{Purpose, StreamKey};
@@ -29,6 +29,8 @@ struct Part<T> {
     targets: Targets<T>,
     /// What target values were divided by; empty where they were not.
     scales: Vec<f64>,
+    /// The linear map that the targets were drawn from, inputs × targets by rows, where there is one.
+    teacher: Option<Vec<f64>>,
 }
 
 /// Data as they were found.
@@ -141,6 +143,10 @@ fn dataset<T: Real>(part: Part<T>) -> Result<Dataset<T>, Failure> {
         true => data,
         false => data.and_then(|data| data.with_target_scales(part.scales)),
     };
+    let data = match part.teacher {
+        None => data,
+        Some(map) => data.map(|data| data.with_linear_teacher(map)),
+    };
     data.map_err(|error| Failure::input(format!("`data`: {error}")))
 }
 
@@ -229,6 +235,7 @@ fn values<T: Real>(inputs: usize, x: &[f64], columns: usize, y: &[f64]) -> Part<
             values: convert(y),
         },
         scales: Vec::new(),
+        teacher: None,
     }
 }
 
@@ -246,9 +253,29 @@ fn gaussian<T: Real>(data: &GaussianData, held_out: u64, seed: u64) -> Result<Re
     let n = data.samples as usize;
     let (train_x, held_x) = rows.x.split_at(n * p);
     let (train_y, held_y) = rows.y.split_at(n * k);
+    let teacher = &drawn.truth.teacher;
+    let map = || {
+        (0..p * k)
+            .map(|place| teacher[(place / k, place % k)])
+            .collect()
+    };
+    let part = |x: &[f64], y: &[f64]| match data.classes {
+        false => values(p, x, k, y),
+        true => Part {
+            targets: Targets::Classes(
+                y.chunks_exact(k)
+                    .map(|row| class_of_outputs(row) as u32)
+                    .collect(),
+            ),
+            ..values(p, x, k, y)
+        },
+    };
     Ok(Read {
-        train: values(p, train_x, k, train_y),
-        held_out: (held_out > 0).then(|| values(p, held_x, k, held_y)),
+        train: Part {
+            teacher: (!data.classes).then(map),
+            ..part(train_x, train_y)
+        },
+        held_out: (held_out > 0).then(|| part(held_x, held_y)),
         words: gaussian_words(data),
         sums: Vec::new(),
         notes: Vec::new(),
@@ -284,6 +311,7 @@ fn bundled<T: Real>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, Fai
             x: convert(&rows.x),
             targets: Targets::Classes(rows.y.iter().map(|&c| c as u32).collect()),
             scales: Vec::new(),
+            teacher: None,
         },
         false => values(rows.inputs, &rows.x, rows.targets, &rows.y),
     };
@@ -341,6 +369,7 @@ fn pick_rows<T: Real>(part: &Part<T>, keep: impl Fn(usize) -> bool) -> Part<T> {
             }
         },
         scales: part.scales.clone(),
+        teacher: part.teacher.clone(),
     }
 }
 
@@ -462,6 +491,7 @@ fn rows_of<T: Real>(
         x,
         targets,
         scales: Vec::new(),
+        teacher: None,
     };
     Ok(Ok((part, source)))
 }
@@ -557,5 +587,6 @@ fn picture_rows<T: Real>(images: &Images, most: Option<u64>) -> Result<Part<T>, 
                 .collect(),
         ),
         scales: Vec::new(),
+        teacher: None,
     })
 }

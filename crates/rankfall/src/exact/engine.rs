@@ -1,5 +1,6 @@
 //! Running two linear layers.
 
+use super::prediction;
 use super::record::{ExactRecorder, rows_first};
 use crate::engine::{Engine, Measurements};
 use crate::estimate;
@@ -56,6 +57,8 @@ impl ExactEngine {
         )?;
         let unstable = stability::of_exact(&experiment, &prepared)?;
         prepared.known.warnings.extend(unstable.clone());
+        prepared.known.predictions =
+            prediction::of_run(&experiment, &prepared.setup, prepared.known.problem.samples);
         Ok(Self {
             setup: prepared.setup,
             unstable,
@@ -98,6 +101,7 @@ impl Engine for ExactEngine {
             ensemble.run_part(&self.setup, blocks, threads, resume, control, instructions);
         let outcome = outcome.map_err(|error| error.map_start(of_setup))?;
         Ok(Measurements {
+            weights_then: Vec::new(),
             statistics: outcome.statistics,
             weights: outcome.final_weights.as_ref().map(rows_first),
             inert: None,

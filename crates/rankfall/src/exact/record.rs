@@ -1,7 +1,7 @@
 //! Results of two linear layers, which the exact engine runs.
 
 use crate::engine::{Measurements, Recorder};
-use crate::experiment::{ExactDynamics, ExactExperiment};
+use crate::experiment::{AccountSpec, ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
 use crate::finished::Finished;
 use crate::grid::{Grid, SaveTime};
@@ -12,10 +12,12 @@ use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{EnsembleSpec, OwnObservable};
 use rankfall_core::measure::layout::OWN;
+use rankfall_core::model::classification::Flips;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Kind};
 use rankfall_core::model::network::Weights;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::theory::determinant_law_applies;
+use rankfall_nets::loss::Loss;
 use rankfall_report::record::{
     DynamicsSummary, EXACT, EXACT_LAW, ForceScalesRecord, OptimizerRecord, Summary,
 };
@@ -48,7 +50,7 @@ impl Recorder for ExactRecorder {
 
     fn blocks(&self, dynamics: usize) -> u64 {
         let problem = &self.known.problem;
-        let rows = problem.inputs() + problem.outputs();
+        let rows = problem.inputs + problem.outputs;
         let spec = &self.experiment.dynamics[dynamics];
         self.experiment.blocks_of(spec, rows)
     }
@@ -92,6 +94,7 @@ impl Recorder for ExactRecorder {
             label_noise: dynamics.label_noise,
             batch_size: match dynamics.kind {
                 Kind::StochasticGradientFlow { batch_size, .. }
+                | Kind::SlowFlow { batch_size }
                 | Kind::StochasticGradientDescent { batch_size, .. } => Some(batch_size),
                 _ => None,
             },
@@ -105,6 +108,7 @@ impl Recorder for ExactRecorder {
             ..DynamicsSummary::default()
         };
         let totals = measurements.statistics.totals();
+        let slow = self.known.predictions.get(index);
         let measured = RecordInputs {
             grid: Grid::new(names, saves.collect()),
             statistics: &measurements.statistics,
@@ -114,6 +118,7 @@ impl Recorder for ExactRecorder {
             jacobian_tolerance: run.rank_tolerance,
             time_of: &time_of,
             law: EXACT_LAW,
+            predicted: &|save, name, _, index| slow.and_then(|slow| slow.at(save, name, index)),
             lawless: &|_| self.lawless(dynamics),
         };
         let tensors = measurements
@@ -128,7 +133,10 @@ impl Recorder for ExactRecorder {
             experiment: &self.experiment.name,
             seed: self.experiment.run.seed,
             engine: EXACT,
-            engine_reason: "two linear layers with the squared loss",
+            engine_reason: match self.experiment.network.loss {
+                Loss::Squared => "two linear layers with the squared loss",
+                _ => "two linear layers with a loss of classes",
+            },
             problem: self.known.problem.clone(),
             warnings: &self.known.warnings,
         };
@@ -165,16 +173,32 @@ impl ExactRecorder {
         told.then(|| forces.split.name().to_owned())
     }
 
-    /// Why the determinant law is not stated of a dynamics, where it is not.
+    /// Whether descents are accounted for.
+    fn accounts(&self) -> bool {
+        let run = &self.experiment.run;
+        run.reductions && run.account != AccountSpec::Off
+    }
+
+    /// Why nothing is said of the log det of a dynamics, where nothing is.
     fn lawless(&self, dynamics: &Dynamics) -> Option<String> {
         let problem = &self.known.problem;
-        let (p, l, k) = (problem.inputs(), problem.width(), problem.outputs());
+        let (p, l, k) = (problem.inputs, problem.width(), problem.outputs);
         if determinant_law_applies(dynamics, l, p, k) {
             None
-        } else if !dynamics.is_continuous() {
-            Some("not stated: the determinant law is of flows, and descents are near it for small steps".into())
         } else if l < p + k {
-            Some("not stated: the determinant law needs a width of p + k or more".into())
+            Some("not stated: the determinant law, and the account of a descent, need a width of p + k or more".into())
+        } else if dynamics.optimizer.momentum != 0.0 {
+            Some(
+                "not stated: the determinant law is of flows, and with momentum a step is not a matrix from the left of \
+                 the weights, which an account needs: it depends on the velocity as well"
+                    .into(),
+            )
+        } else if !dynamics.is_continuous() {
+            (!self.accounts()).then(|| {
+                "not computed: the determinant law is of flows, and the account of a descent is off (run.account, or \
+                 run.reductions)"
+                    .to_owned()
+            })
         } else {
             Some("not stated: the determinant law is of flows whose scaled forces sum to zero, as these do not".into())
         }
@@ -190,9 +214,17 @@ impl ExactRecorder {
             return vec![why.to_owned()];
         }
         let problem = &self.known.problem;
-        let (d, l) = (problem.inputs() + problem.outputs(), problem.width());
+        let (d, l) = (problem.inputs + problem.outputs, problem.width());
         let n = problem.samples;
-        let samples = if spec.dynamics.needs_rows() {
+        let samples = if let Kind::SlowFlow { .. } = spec.dynamics.kind {
+            format!(
+                "noise: averaged over the fast motion around the minimum; the Gram matrices stand for all {n} rows"
+            )
+        } else if spec.dynamics.classes.is_some() {
+            format!(
+                "samples: not reduced, gradients of a loss of classes are no function of second moments ({n} rows)"
+            )
+        } else if spec.dynamics.needs_rows() {
             format!("samples: not reduced, these dynamics draw on single rows ({n} of them)")
         } else {
             format!("samples: the Gram matrices stand for all {n} rows")
@@ -219,7 +251,7 @@ impl ExactRecorder {
             1 => String::new(),
             _ => format!("dynamics.{index}."),
         };
-        let (p, l, k) = (problem.inputs(), problem.width(), problem.outputs());
+        let (p, l, k) = (problem.inputs, problem.width(), problem.outputs);
         let (w1, w2) = weights.split_at((p * l).min(weights.len()));
         let tensor = |name: &str, shape: [usize; 2], values: &[f64]| Tensor {
             name: format!("{prefix}{name}"),
@@ -231,7 +263,7 @@ impl ExactRecorder {
 
     fn width_warning(&self) -> Option<String> {
         let problem = &self.known.problem;
-        let (d, l) = (problem.inputs() + problem.outputs(), problem.width());
+        let (d, l) = (problem.inputs + problem.outputs, problem.width());
         (l < d).then(|| {
             format!(
                 "the width {l} is below p + k = {d}: log det is that of ΘᵀΘ, which no law holds \
@@ -257,6 +289,14 @@ fn noise_words(dynamics: &Dynamics) -> Vec<String> {
     if dynamics.label_noise > 0.0 {
         words.push(format!("label noise of variance {}", dynamics.label_noise));
     }
+    let classes = dynamics.classes.as_ref();
+    match classes.and_then(|classes| classes.flips.as_ref()) {
+        Some(Flips::Symmetric(probability)) => {
+            words.push(format!("label flips with probability {probability}"));
+        }
+        Some(Flips::Matrix(_)) => words.push("label flips by a matrix".to_owned()),
+        None => {}
+    }
     if let Kind::StochasticGradientDescent { batch_size, .. } = dynamics.kind {
         words.push(match batch_size {
             1 => "single rows".to_owned(),
@@ -272,6 +312,7 @@ pub fn optimizer_record(optimizer: &Optimizer) -> Option<OptimizerRecord> {
         momentum: optimizer.momentum,
         nesterov: optimizer.nesterov,
         weight_decay: optimizer.weight_decay,
+        adam: None,
     })
 }
 

@@ -141,6 +141,9 @@ pub struct GaussianData {
     pub covariance: CovarianceSpec,
     /// Standard deviation of the Gaussian residuals.
     pub residual_noise: f64,
+    /// The label of a row is the class of the largest of its outputs, residual included; of one output whether
+    /// it is above zero.
+    pub classes: bool,
     /// Data and teacher are drawn afresh for each trajectory.
     pub each_trajectory: bool,
 }
@@ -213,7 +216,8 @@ pub struct GramData {
 }
 
 /// The values of [`super::keys::INPUT_LAWS`].
-pub(super) const INPUT_LAWS: [InputLaw; 2] = [InputLaw::Gaussian, InputLaw::Sphere];
+pub(super) const INPUT_LAWS: [InputLaw; 3] =
+    [InputLaw::Gaussian, InputLaw::Sphere, InputLaw::OneHot];
 /// The values of [`super::keys::CIFAR_LABELS`].
 pub(super) const CIFAR_LABELS: [CifarLabels; 3] =
     [CifarLabels::Ten, CifarLabels::Coarse, CifarLabels::Fine];
@@ -324,6 +328,12 @@ fn gaussian(section: &Section) -> Result<GaussianData, InputProblem> {
     let inputs = section.required("inputs")?.whole()? as usize;
     let outputs = section.required("outputs")?.whole()? as usize;
     let covariance = section.optional("covariance", |f| covariance(f, inputs))?;
+    let (classes, each_trajectory) = (section.flag("classes")?, section.flag("each_trajectory")?);
+    if classes && each_trajectory {
+        return Err(section
+            .problem("`data.classes` and `data.each_trajectory` are both true, and classes are drawn once")
+            .hint("leave one of them out"));
+    }
     Ok(GaussianData {
         samples,
         inputs,
@@ -331,7 +341,8 @@ fn gaussian(section: &Section) -> Result<GaussianData, InputProblem> {
         teacher: linear_teacher(section, inputs.min(outputs))?,
         covariance: covariance.unwrap_or(CovarianceSpec::Identity),
         residual_noise: section.number("residual_noise")?,
-        each_trajectory: section.flag("each_trajectory")?,
+        classes,
+        each_trajectory,
     })
 }
 
@@ -597,6 +608,7 @@ fn teacher(section: &Section) -> Result<NetworkTeacher, InputProblem> {
             unit_norm: table.flag("unit_norm")?,
             relevant_inputs: relevant.map(|n| n as usize),
             residual_noise: section.number("residual_noise")?,
+            observed: section.optional("observed", Field::number)?,
         },
         each_trajectory: section.flag("each_trajectory")?,
     })

@@ -7,7 +7,9 @@ use crate::failure::number_text;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_nets::noise::Noise;
+use rankfall_nets::optimizer::Adam;
 use rankfall_nets::schedule::{RateSchedule, Shape};
+use rankfall_nets::window::NoiseWindow;
 
 /// One descent of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,10 +22,25 @@ pub struct Descent {
     pub step_size: f64,
     /// Momentum and weight decay.
     pub optimizer: Optimizer,
+    /// Adam in place of momentum.
+    pub adam: Option<Adam>,
     /// How the step size changes.
     pub schedule: SchedulePlan,
     /// What is random about a step, mini-batches and label noise among it.
     pub noise: Vec<Noise>,
+    /// When those of them act that do not always.
+    pub hours: Vec<NoiseHours>,
+}
+
+/// The times between which one noise of a descent acts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NoiseHours {
+    /// Its place in the list, from 0.
+    pub noise: usize,
+    /// From this time on.
+    pub from: f64,
+    /// To this time; none for the end.
+    pub until: Option<f64>,
 }
 
 /// A schedule before the number of steps is known.
@@ -98,6 +115,31 @@ impl SchedulePlan {
 }
 
 impl Descent {
+    /// The steps in which each noise acts that does not always, in a run of so many steps.
+    pub fn windows(&self, steps: u64) -> Vec<NoiseWindow> {
+        let schedule = self.schedule.schedule(steps);
+        let step_at = |time: f64| schedule.step_at(self.step_size, time, steps);
+        let window = |hours: &NoiseHours| NoiseWindow {
+            noise: hours.noise,
+            steps: step_at(hours.from)..hours.until.map_or(steps, step_at),
+        };
+        self.hours.iter().map(window).collect()
+    }
+
+    /// The steps nearest to these times in a run of so many steps, rising and each once.
+    pub fn steps_at(&self, times: &[f64], steps: u64) -> Vec<u64> {
+        let schedule = self.schedule.schedule(steps);
+        let at = |time: &f64| schedule.step_at(self.step_size, *time, steps);
+        let mut found: Vec<u64> = times.iter().map(at).collect();
+        found.dedup();
+        found
+    }
+
+    /// When the noise at `place` acts, if not always.
+    pub fn hours_of(&self, place: usize) -> Option<&NoiseHours> {
+        self.hours.iter().find(|hours| hours.noise == place)
+    }
+
     /// Rows per step, where it is not all of them.
     pub fn batch_size(&self) -> Option<u64> {
         self.noise.iter().find_map(|noise| match noise {
@@ -135,18 +177,35 @@ pub fn read(section: &Section, kind: &'static str, item: &Field) -> Result<Desce
     };
     let checked = optimizer.check();
     checked.map_err(|error| section.problem(format!("`{}`: {error}", item.path)))?;
+    let (noise, hours) = noise(section, kind)?;
     Ok(Descent {
         label: String::new(),
         kind,
         step_size: section.number("step_size")?,
+        adam: adam(section, &optimizer)?,
         optimizer,
         schedule: section.optional("schedule", schedule)?.unwrap_or_default(),
-        noise: noise(section, kind)?,
+        noise,
+        hours,
     })
 }
 
-/// Everything random: the short keys first, then the list.
-fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, InputProblem> {
+fn adam(section: &Section, optimizer: &Optimizer) -> Result<Option<Adam>, InputProblem> {
+    section.optional("adam", |field| {
+        let table = field.section()?;
+        let adam = Adam {
+            beta1: table.number("beta1")?,
+            beta2: table.number("beta2")?,
+            epsilon: table.number("epsilon")?,
+        };
+        let checked = adam.check(optimizer);
+        checked.map_err(|error| field.problem(format!("cannot be: {error}")))?;
+        Ok(adam)
+    })
+}
+
+/// Everything random, and when: the short keys first, then the list.
+fn noise(section: &Section, kind: &str) -> Result<(Vec<Noise>, Vec<NoiseHours>), InputProblem> {
     let listed: Vec<(Field, Noise)> = match section.field("noise") {
         None => Vec::new(),
         Some(field) => field
@@ -157,7 +216,7 @@ fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, InputProblem> {
             .collect::<Result<_, InputProblem>>()?,
     };
     let has = |name: &str| listed.iter().any(|(_, noise)| noise.name() == name);
-    let mut all = Vec::new();
+    let (mut all, mut hours) = (Vec::new(), Vec::new());
     let short = ["batch_size", "sampling"]
         .iter()
         .find_map(|name| section.field(name));
@@ -182,9 +241,30 @@ fn noise(section: &Section, kind: &str) -> Result<Vec<Noise>, InputProblem> {
         if all.iter().any(|other: &Noise| other.name() == noise.name()) {
             return Err(field.problem(format!("is \"{}\", which is there already", noise.name())));
         }
+        hours.extend(noise_hours(&field.section()?, all.len())?);
         all.push(noise);
     }
-    Ok(all)
+    Ok((all, hours))
+}
+
+/// When a noise of the list acts, if not always.
+fn noise_hours(section: &Section, place: usize) -> Result<Option<NoiseHours>, InputProblem> {
+    let hours = NoiseHours {
+        noise: place,
+        from: section.number("from")?,
+        until: section.optional("until", Field::number)?,
+    };
+    match (section.field("until"), hours.until) {
+        (Some(field), Some(until)) if until <= hours.from => Err(field
+            .problem(format!(
+                "is {}, but the noise is switched on at {}",
+                number_text(until),
+                number_text(hours.from)
+            ))
+            .hint("until must be later than from")),
+        (_, None) if hours.from == 0.0 => Ok(None),
+        _ => Ok(Some(hours)),
+    }
 }
 
 /// The variance of the noise on the labels, for the kinds that have some.
@@ -213,7 +293,8 @@ fn mini_batch(section: &Section) -> Result<Noise, InputProblem> {
     })
 }
 
-fn one_noise(item: &Field) -> Result<Noise, InputProblem> {
+/// Reads one entry of `noise`.
+pub(super) fn one_noise(item: &Field) -> Result<Noise, InputProblem> {
     let section = item.section()?;
     let number = |name: &str| section.required(name)?.number();
     Ok(match section.kind(None)? {

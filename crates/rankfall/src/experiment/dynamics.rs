@@ -2,12 +2,14 @@
 
 use super::descent::{self, Descent, label_noise};
 use super::document::{InputProblem, Value};
-use super::exact_dynamics::ExactDynamics;
+use super::exact_dynamics::{ExactDynamics, classification, flips_of};
 use super::label::label_text;
 use super::section::{Field, Section};
 use crate::failure::{number_text, quoted};
+use rankfall_core::model::classification::Flips;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Integrator, Kind};
 use rankfall_core::model::optimizer::Optimizer;
+use rankfall_nets::loss::Loss;
 
 /// One dynamics of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +59,7 @@ fn words(kind: &str) -> &'static str {
     match kind {
         "gradient-flow" => "gradient flow",
         "stochastic-gradient-flow" => "stochastic gradient flow",
+        "slow-flow" => "slow flow",
         "gradient-descent" => "gradient descent",
         "label-noise-gradient-descent" => "label-noise gradient descent",
         _ => "SGD",
@@ -73,8 +76,8 @@ pub(super) const INTEGRATORS: [Integrator; 4] = [
     Integrator::EulerMaruyama,
 ];
 
-/// Reads all entries.
-pub fn read_all(field: &Field) -> Result<Vec<DynamicsSpec>, InputProblem> {
+/// Reads all entries, of a network that minimises this loss.
+pub fn read_all(field: &Field, loss: Loss) -> Result<Vec<DynamicsSpec>, InputProblem> {
     if let Value::Table(_) = field.node.value {
         return Err(field
             .problem("is one table, but must be a list of them")
@@ -93,7 +96,7 @@ pub fn read_all(field: &Field) -> Result<Vec<DynamicsSpec>, InputProblem> {
     let mut taken: Vec<String> = Vec::new();
     let mut read = Vec::with_capacity(items.len());
     for item in &items {
-        let (label, spec) = entry(item)?;
+        let (label, spec) = entry(item, loss)?;
         if let Some(label) = &label {
             if taken.contains(label) {
                 let message = format!("has the label {} of another one", quoted(label));
@@ -130,7 +133,7 @@ fn free_label(words: &str, taken: &[String]) -> String {
 }
 
 /// An entry with the label it was given, if any.
-fn entry(item: &Field) -> Result<(Option<String>, DynamicsSpec), InputProblem> {
+fn entry(item: &Field, loss: Loss) -> Result<(Option<String>, DynamicsSpec), InputProblem> {
     let section = item.section()?;
     let kind = section.kind(None)?;
     let label = section.optional("label", |field| {
@@ -139,31 +142,55 @@ fn entry(item: &Field) -> Result<(Option<String>, DynamicsSpec), InputProblem> {
         Ok(label)
     })?;
     let spec = match kind {
-        "gradient-flow" | "stochastic-gradient-flow" => DynamicsSpec::Flow(flow(&section, kind)?),
+        "gradient-flow" | "slow-flow" | "stochastic-gradient-flow" => {
+            DynamicsSpec::Flow(flow(&section, kind, loss)?)
+        }
         _ => DynamicsSpec::Descent(descent::read(&section, kind, item)?),
     };
     Ok((label, spec))
 }
 
-fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
+fn flow(section: &Section, kind: &str, loss: Loss) -> Result<ExactDynamics, InputProblem> {
     let step_size = section.number("step_size")?;
     let time_step = section.field("time_step");
     let is_auto = |field: &Field| matches!(&field.node.value, Value::Text(text) if text == "auto");
     let automatic_time_step = time_step.as_ref().is_some_and(is_auto);
     let time_step = match time_step {
-        Some(field) if automatic_time_step && kind == "gradient-flow" => {
+        Some(field) if automatic_time_step && kind != "stochastic-gradient-flow" => {
             return Err(field
-                .problem("is \"auto\", but gradient flow chooses its own steps; this is only the grid of save times")
+                .problem("is \"auto\", but this flow chooses its own steps; this is only the grid of save times")
                 .hint("leave it out, or give a number"));
         }
         Some(field) if !automatic_time_step => field.number()?,
         _ => step_size,
     };
     let label_noise = label_noise(section, kind)?;
+    let flips = flips(section, loss)?;
+    if let Some(field) = section.field("label_noise")
+        && label_noise > 0.0
+        && loss != Loss::Squared
+    {
+        return Err(field
+            .problem(
+                "is noise that is added to values, and under this network.loss labels are classes",
+            )
+            .hint("noise = [{ kind = \"label-flips\", probability = 0.1 }]"));
+    }
+    if kind == "slow-flow" && loss != Loss::Squared {
+        return Err(section
+            .problem("slow-flow averages the noise of the squared loss; that of a loss of classes is not known")
+            .hint("kind = \"stochastic-gradient-flow\""));
+    }
     let kind = match kind {
         "gradient-flow" => Kind::GradientFlow,
+        "slow-flow" => Kind::SlowFlow {
+            batch_size: section.whole("batch_size")?,
+        },
         _ => {
             let integrator = section.pick("integrator", &INTEGRATORS)?;
+            if loss != Loss::Squared {
+                fits_classes(section, integrator)?;
+            }
             Kind::StochasticGradientFlow {
                 integrator,
                 time_step,
@@ -180,6 +207,7 @@ fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
             step_size,
             label_noise,
             optimizer: Optimizer::default(),
+            classes: classification(loss, flips),
         },
         time_step,
         automatic_time_step,
@@ -188,6 +216,50 @@ fn flow(section: &Section, kind: &str) -> Result<ExactDynamics, InputProblem> {
 
 /// The values of [`super::keys::SPLITS`].
 const SPLITS: [ForceSplit; 2] = [ForceSplit::Regular, ForceSplit::Antisymmetric];
+
+/// The flips of labels of a flow, the one noise that it takes.
+fn flips(section: &Section, loss: Loss) -> Result<Option<Flips>, InputProblem> {
+    let Some(field) = section.field("noise") else {
+        return Ok(None);
+    };
+    let mut found = None;
+    for item in field.list()? {
+        let noise = descent::one_noise(&item)?;
+        let Some(flips) = flips_of(&noise) else {
+            return Err(item
+                .problem(format!(
+                    "is \"{}\", and the noise of a flow is that of its equation",
+                    noise.name()
+                ))
+                .hint("a flow has label_noise, or under a loss of classes label-flips"));
+        };
+        if loss == Loss::Squared {
+            return Err(item
+                .problem("is \"label-flips\", and under the squared loss labels are values")
+                .hint("label_noise = 1.0, or network.loss = \"softmax-cross-entropy\""));
+        }
+        if found.is_some() {
+            return Err(item.problem("is \"label-flips\", which is there already"));
+        }
+        found = Some(flips);
+    }
+    Ok(found)
+}
+
+/// Refuses what the flow of a loss of classes does not have.
+fn fits_classes(section: &Section, integrator: Integrator) -> Result<(), InputProblem> {
+    let forces = section.field("forces");
+    let other = !matches!(integrator, Integrator::LieEuler | Integrator::EulerMaruyama);
+    if let Some(field) = section.field("integrator").filter(|_| other) {
+        return Err(field
+            .problem("is for the squared loss")
+            .hint("of a loss of classes \"lie-euler\" and \"euler-maruyama\""));
+    }
+    match forces {
+        Some(field) => Err(field.problem("are those of the squared loss; leave them out")),
+        None => Ok(()),
+    }
+}
 
 /// Largest factor on a force: beyond, no step could follow it.
 const MOST_FORCE: f64 = 1e3;

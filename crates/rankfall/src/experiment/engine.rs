@@ -6,11 +6,12 @@ use super::descent::Descent;
 use super::document::{InputProblem, Node};
 use super::dynamics::DynamicsSpec;
 use super::exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
-use super::exact_dynamics::ExactDynamics;
+use super::exact_dynamics::{ExactDynamics, classification, flips_of};
 use super::keys::{self, MOST_ROWS};
 use super::network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
+
 use super::resolved;
-use super::run::{Length, MeasureChoice, RunSpec};
+use super::run::{AccountSpec, Length, MeasureChoice, RunSpec};
 use super::spec::Experiment;
 use crate::failure::Failure;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
@@ -24,7 +25,7 @@ use rankfall_nets::scalar::Precision;
 /// The engine that runs an experiment, and the experiment as it takes it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EngineInput {
-    /// Two linear layers with squared loss and updates that act on them from the left: no approximation.
+    /// Two linear layers and updates that act on them from the left: no approximation.
     Exact(Box<ExactExperiment>),
     /// Any network, and why it is not for the exact engine.
     Dense(Box<DenseExperiment>, String),
@@ -143,14 +144,22 @@ impl Experiment {
         let mut obstacles = Vec::new();
         let network = exact_network(&self.network, &mut obstacles);
         let data = exact_data(&self.data, &mut obstacles);
+        one_output_for_two(&self.data, &self.network, &mut obstacles);
         let dynamics = self.dynamics.iter().enumerate();
         let dynamics: Vec<ExactDynamics> = dynamics
             .filter_map(|(i, one)| match one {
                 DynamicsSpec::Flow(flow) => Some(flow.clone()),
-                DynamicsSpec::Descent(descent) => exact_descent(i, descent, &mut obstacles),
+                DynamicsSpec::Descent(descent) => {
+                    exact_descent(i, descent, self.network.loss, &mut obstacles)
+                }
             })
             .collect();
         measured_by_both(&self.run.measure, &mut obstacles);
+        if let Some(weights) = &self.run.save_weights {
+            let why = "only the dense engine saves weights on the way";
+            let shown = resolved::save_weights(weights);
+            obstacles.push(obstacle("run.save_weights", shown, why));
+        }
         let time = self.time();
         if time.is_none() {
             let (key, value) = match self.run.length {
@@ -208,7 +217,7 @@ impl Experiment {
                 DynamicsSpec::Flow(_) => add(
                     &key("kind"),
                     resolved::text(one.kind()),
-                    "and flows are there for two linear layers with squared loss (as network.width = 10 gives)",
+                    "and flows are there for two linear layers (as network.width = 10 gives)",
                     "of other networks a descent with a small step_size comes near it",
                 ),
                 DynamicsSpec::Descent(descent) => {
@@ -262,6 +271,15 @@ impl Experiment {
         if self.run.force_balance.is_some() {
             let why = "and it weighs forces of the stochastic gradient flow";
             add("run.force_balance", "true".to_owned(), why, "leave it out");
+        }
+        let asked = match self.run.account {
+            AccountSpec::Off | AccountSpec::Grid(None) => None,
+            AccountSpec::Grid(Some(stride)) => Some(format!("{{ stride = {stride} }}")),
+            AccountSpec::Exact => Some(resolved::text("exact")),
+        };
+        if let Some(asked) = asked {
+            let why = "and it accounts for the log det of two linear layers";
+            add("run.account", asked, why, "leave it out");
         }
         found
     }
@@ -324,11 +342,6 @@ fn exact_network(network: &NetworkSection, obstacles: &mut Vec<Obstacle>) -> Opt
         let why = "its layers are diagonal";
         no("network.kind", resolved::text("diagonal-linear"), why);
     }
-    if network.loss != Loss::Squared {
-        let name = resolved::name_of(keys::LOSSES, &Loss::ALL, &network.loss);
-        let why = "its loss is not the squared one";
-        no("network.loss", resolved::text(name), why);
-    }
     if network.precision != Precision::F64 {
         let why = "it is in single precision";
         no("network.precision", resolved::text("f32"), why);
@@ -374,6 +387,7 @@ fn exact_network(network: &NetworkSection, obstacles: &mut Vec<Obstacle>) -> Opt
     };
     Some(ExactNetwork {
         width: width?,
+        loss: network.loss,
         init: init?,
         shape: network.shape.clone(),
     })
@@ -422,10 +436,27 @@ fn measured_by_both(measure: &MeasureChoice, obstacles: &mut Vec<Obstacle>) {
     }
 }
 
+/// One output for two classes of a table is in the way of the exact engine, which has one for each.
+fn one_output_for_two(data: &DataSpec, network: &NetworkSection, obstacles: &mut Vec<Obstacle>) {
+    let DataSpec::Rows(RowData::File { table, .. }) = data else {
+        return;
+    };
+    if let NetworkShape::Layers(layers) = &network.shape
+        && layers.last() == Some(&1)
+        && table.one_hot
+        && network.loss == Loss::Logistic
+    {
+        let shown = resolved::list(layers, ToString::to_string);
+        let why = "its one output stands for two classes";
+        obstacles.push(obstacle("network.layers", shown, why));
+    }
+}
+
 /// The same descent, if each of its steps acts on Θ from the left and the exact engine has it.
 fn exact_descent(
     index: usize,
     one: &Descent,
+    loss: Loss,
     obstacles: &mut Vec<Obstacle>,
 ) -> Option<ExactDynamics> {
     let label = &one.label;
@@ -435,7 +466,21 @@ fn exact_descent(
         let shown = resolved::schedule(&one.schedule);
         obstacles.push(obstacle(&format!("dynamics.{index}.schedule"), shown, &why));
     }
-    let (mut batches, mut labels) = (None, None);
+    let (mut batches, mut labels, mut flips) = (None, None, None);
+    let is_squared = loss == Loss::Squared;
+    if let Some(adam) = &one.adam {
+        let why = format!("{label} is Adam, which does not act on the layers from the left");
+        let shown = resolved::adam(adam);
+        obstacles.push(obstacle(&format!("dynamics.{index}.adam"), shown, &why));
+    }
+    if let Some(hours) = one.hours.first() {
+        let why = format!("a noise of {label} is switched on or off");
+        let shown = format!(
+            "[{}]",
+            resolved::noise(&one.noise[hours.noise], Some(hours))
+        );
+        obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
+    }
     for noise in &one.noise {
         match noise {
             Noise::MiniBatch {
@@ -445,18 +490,26 @@ fn exact_descent(
             Noise::LabelNoise {
                 variance,
                 distribution,
-            } => labels = Some((*variance, *distribution)),
+            } if is_squared => labels = Some((*variance, *distribution)),
+            Noise::LabelFlips { .. } if !is_squared => flips = flips_of(noise),
             other => {
                 let name = other.name();
-                let why =
-                    format!("{name} of {label} is not among the noises that the exact engine has");
-                let shown = format!("[{}]", resolved::noise(other));
+                let with = match other {
+                    Noise::LabelNoise { .. } => " with classes",
+                    Noise::LabelFlips { .. } => " with the squared loss",
+                    _ => "",
+                };
+                let why = format!(
+                    "{name} of {label} is not among the noises that the exact engine has{with}"
+                );
+                let shown = format!("[{}]", resolved::noise(other, None));
                 obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
             }
         }
     }
     let (label_noise, distribution) = labels.unwrap_or_default();
-    let is_noisy = label_noise > 0.0 || one.kind == "label-noise-gradient-descent";
+    let is_noisy =
+        label_noise > 0.0 || flips.is_some() || one.kind == "label-noise-gradient-descent";
     let kind = match batches {
         Some((batch_size, sampling)) => Kind::StochasticGradientDescent {
             batch_size,
@@ -473,6 +526,7 @@ fn exact_descent(
             step_size: one.step_size,
             label_noise,
             optimizer: one.optimizer,
+            classes: classification(loss, flips),
         },
         time_step: one.step_size,
         automatic_time_step: false,

@@ -1,9 +1,9 @@
-//! An experiment as the exact engine takes it: two linear layers, squared loss, and what moves them.
+//! An experiment as the exact engine takes it: two linear layers, their loss, and what moves them.
 
 use super::data::{DataSpec, FileData, GaussianData, GramData, HeldOut, RowData};
 use super::descent::{Descent, SchedulePlan};
 use super::dynamics::DynamicsSpec;
-use super::exact_dynamics::ExactDynamics;
+use super::exact_dynamics::{ExactDynamics, noise_of};
 use super::network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
 use super::resolved;
 use super::run::RunSpec;
@@ -53,6 +53,8 @@ pub enum ExactData {
 pub struct ExactNetwork {
     /// l.
     pub width: u64,
+    /// What is minimised.
+    pub loss: Loss,
     /// How W₁ and W₂ start.
     pub init: ExactInit,
     /// Its widths, in the way they were written.
@@ -142,14 +144,19 @@ impl ExactExperiment {
 
     /// What a reader must know of the engine: nothing where the network is of the paper's form.
     pub fn engine_note(&self) -> Option<String> {
-        let classes = matches!(&self.data, ExactData::File(table) if table.one_hot);
+        let squared = self.network.loss == Loss::Squared;
+        let classes = matches!(&self.data, ExactData::File(table) if table.one_hot) && squared;
         let accuracy = match classes {
             true => "; network.engine = \"dense\" measures the accuracy besides",
             false => "",
         };
+        let loss = match squared {
+            true => "squared loss",
+            false => "a loss of classes",
+        };
         matches!(self.network.shape, NetworkShape::Layers(_)).then(|| {
             format!(
-                "two linear layers with squared loss, and every update acts on them from the left: the \
+                "two linear layers with {loss}, and every update acts on them from the left: the \
                  exact engine runs them, as network.width would{accuracy}"
             )
         })
@@ -178,9 +185,18 @@ impl ExactExperiment {
             _ => (1.0, 1.0),
         };
         let columns = (p + k).min(self.network.width as f64);
-        let rows = match dynamics.dynamics.kind {
-            Kind::StochasticGradientDescent { batch_size, .. } => batch_size as f64 * (p + k),
-            _ => 0.0,
+        let all = match &self.data {
+            ExactData::Gaussian(data) => data.samples as f64,
+            _ => 1.0,
+        };
+        let of_batch = match dynamics.dynamics.kind {
+            Kind::StochasticGradientDescent { batch_size, .. } => Some(batch_size as f64),
+            _ => None,
+        };
+        let rows = match (of_batch, self.network.loss) {
+            (Some(batch), Loss::Squared) => batch * (p + k),
+            (None, Loss::Squared) => 0.0,
+            (batch, _) => batch.unwrap_or(all) * 2.0 * p * k,
         };
         // Products with the columns, and a part that does not depend on sizes.
         2.0 * p * k * columns + rows + 20.0
@@ -202,6 +218,7 @@ impl ExactExperiment {
                 let steps = save_steps.last().copied().unwrap_or(0);
                 balance.stride_for(steps)
             }),
+            account: run.account.grid(),
             own_observables: Vec::new(),
         }
     }
@@ -309,7 +326,7 @@ impl From<&ExactNetwork> for NetworkSection {
             kind: Architecture::Dense,
             activation: Activation::Linear,
             bias: false,
-            loss: Loss::Squared,
+            loss: exact.loss,
             precision: Precision::F64,
             engine: EngineChoice::Auto,
             init,
@@ -323,7 +340,7 @@ impl From<&ExactDynamics> for DynamicsSpec {
     fn from(exact: &ExactDynamics) -> Self {
         let dynamics = &exact.dynamics;
         let (batches, distribution) = match dynamics.kind {
-            Kind::GradientFlow | Kind::StochasticGradientFlow { .. } => {
+            Kind::GradientFlow | Kind::SlowFlow { .. } | Kind::StochasticGradientFlow { .. } => {
                 return DynamicsSpec::Flow(exact.clone());
             }
             Kind::GradientDescent => (None, None),
@@ -339,6 +356,10 @@ impl From<&ExactDynamics> for DynamicsSpec {
             sampling,
         });
         let variance = dynamics.label_noise;
+        let classes = dynamics.classes.as_ref();
+        let flips = classes
+            .and_then(|classes| classes.flips.as_ref())
+            .map(noise_of);
         let noisy = distribution.filter(|_| variance > 0.0);
         let labels = noisy.map(|distribution| Noise::LabelNoise {
             variance,
@@ -350,7 +371,9 @@ impl From<&ExactDynamics> for DynamicsSpec {
             step_size: dynamics.step_size,
             optimizer: dynamics.optimizer,
             schedule: SchedulePlan::default(),
-            noise: batches.into_iter().chain(labels).collect(),
+            noise: batches.into_iter().chain(labels).chain(flips).collect(),
+            hours: Vec::new(),
+            adam: None,
         })
     }
 }

@@ -1,6 +1,9 @@
 //! One dynamics as the exact engine takes it.
 
+use rankfall_core::model::classification::{ClassLoss, Classification, Flips};
 use rankfall_core::model::dynamics::{Dynamics, Kind, Sampling};
+use rankfall_nets::loss::Loss;
+use rankfall_nets::noise::Noise;
 
 /// One dynamics of the exact engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,5 +41,43 @@ impl ExactDynamics {
             } if sampling != Sampling::WithReplacement => Some(batch_size),
             _ => None,
         }
+    }
+}
+
+/// The loss as the numerics take it, with these flips of labels; none for the squared one.
+pub(super) fn classification(loss: Loss, flips: Option<Flips>) -> Option<Classification> {
+    let loss = match loss {
+        Loss::Squared => return None,
+        Loss::SoftmaxCrossEntropy => ClassLoss::SoftmaxCrossEntropy,
+        Loss::Logistic => ClassLoss::Logistic,
+    };
+    Some(Classification { loss, flips })
+}
+
+/// Flips of labels as the numerics take them.
+pub(super) fn flips_of(noise: &Noise) -> Option<Flips> {
+    match noise {
+        Noise::LabelFlips {
+            probability,
+            matrix,
+        } => Some(match matrix {
+            Some(matrix) => Flips::Matrix(matrix.clone()),
+            None => Flips::Symmetric(*probability),
+        }),
+        _ => None,
+    }
+}
+
+/// The same as it is written.
+pub(super) fn noise_of(flips: &Flips) -> Noise {
+    match flips.clone() {
+        Flips::Symmetric(probability) => Noise::LabelFlips {
+            probability,
+            matrix: None,
+        },
+        Flips::Matrix(matrix) => Noise::LabelFlips {
+            probability: 0.0,
+            matrix: Some(matrix),
+        },
     }
 }

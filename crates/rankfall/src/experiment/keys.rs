@@ -264,11 +264,15 @@ pub static DATA: SectionKeys = SectionKeys {
             .default("\"identity\"").of(&["gaussian"], LINEAR),
         key("residual_noise", Number(NonNegative), "Standard deviation of the Gaussian residuals").default("0.0")
             .of(&["gaussian", "teacher"], "only drawn data have residuals that can be chosen"),
-        key("input_law", Choice(INPUT_LAWS), "N(0, I), or uniform on the unit sphere").default("\"gaussian\"")
+        key("input_law", Choice(INPUT_LAWS), "N(0, I), uniform on the unit sphere, or row i is the unit vector of input i mod p").default("\"gaussian\"")
             .of(&["teacher"], "it is the law of a network teacher's inputs").dense(),
         key("teacher", Table(&TEACHER), "The network that says what the targets are")
             .required("{ layers = [2, 3, 1], activation = \"relu\", init = { kind = \"gaussian\" } }")
             .of(&["teacher"], "it is a network").dense(),
+        key("classes", Flag, "The label is the class of the largest output: classification").default("false")
+            .of(&["gaussian"], "the others have the targets they have"),
+        key("observed", Number(Share), "The share of the training targets that are observed; the squared loss leaves the others out")
+            .example("0.3").otherwise("all").of(&["teacher"], "only drawn targets can be drawn as not observed").dense(),
         key("each_trajectory", Flag, "Every trajectory draws its own data and teacher").default("false")
             .of(&["gaussian", "teacher"], "only drawn data can be drawn again"),
         key("x", ROWS, "The inputs, a list of rows; a row of one number needs no brackets")
@@ -437,9 +441,15 @@ pub static LAW: SectionKeys = SectionKeys {
     },
 };
 
-const FLOWS: &[&str] = &["gradient-flow", "stochastic-gradient-flow"];
+const FLOWS: &[&str] = &["gradient-flow", "stochastic-gradient-flow", "slow-flow"];
 const DESCENTS: &[&str] = &["gradient-descent", "label-noise-gradient-descent", "sgd"];
 const STOCHASTIC_FLOW: &[&str] = &["stochastic-gradient-flow"];
+const NOISY: &[&str] = &[
+    "stochastic-gradient-flow",
+    "gradient-descent",
+    "label-noise-gradient-descent",
+    "sgd",
+];
 const A_FLOW_FOLLOWS: &str = "a flow follows its gradient as it is";
 
 /// One `[[dynamics]]`.
@@ -449,6 +459,7 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
     kinds: &[
         "gradient-flow",
         "stochastic-gradient-flow",
+        "slow-flow",
         "gradient-descent",
         "label-noise-gradient-descent",
         "sgd",
@@ -461,17 +472,17 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
         key("step_size", Number(Positive), "eta; a flow sees it only through its noise").default("0.01"),
         key("label_noise", Number(NonNegative), "delta, the variance of the noise on the labels").default("0.0"),
         key("batch_size", Whole(1, LARGEST_EXACT), "b, rows of a mini-batch").default("1").of(
-            &["stochastic-gradient-flow", "sgd"],
+            &["stochastic-gradient-flow", "slow-flow", "sgd"],
             "the other dynamics use all rows at every step; a noise of kind \"mini-batch\" draws them"),
         key("integrator", Choice(INTEGRATORS), "lie-strang is of weak order 2; all but euler-maruyama meet the determinant law")
             .default("\"lie-euler\"").of(STOCHASTIC_FLOW,
-            "gradient flow is integrated adaptively and a descent is a map, with nothing to integrate").exact(),
+            "gradient flow and slow flow are integrated adaptively and a descent is a map, with nothing to integrate").exact(),
         key("time_step", Either(&[Number(Positive), Choice(&["auto"])]),
-            "Of the integrator, or \"auto\"; for gradient flow only the grid of save times").example("0.01")
+            "Of the integrator, or \"auto\"; for gradient flow and slow flow only the grid of save times").example("0.01")
             .otherwise("step_size").of(FLOWS, "a descent takes steps of its step_size").exact(),
         key("label_noise_distribution", Choice(DISTRIBUTIONS), "Of the noise on the labels").default("\"gaussian\"")
             .of(&["label-noise-gradient-descent", "sgd"],
-            "the noise of the stochastic flow is Brownian, and gradient flow and gradient descent have none"),
+            "the noise of the stochastic flow is Brownian, that of the slow flow is averaged, and gradient flow and gradient descent have none"),
         key("sampling", Choice(SAMPLINGS), "How rows are drawn; epochs: a permutation a pass, sequential: in file order")
             .default("\"with-replacement\"").of(&["sgd"], "only it draws mini-batches"),
         key("momentum", Number(NonNegative), "mu in [0, 1): v <- mu v + g, w <- w - eta v").default("0.0")
@@ -479,6 +490,9 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
         key("nesterov", Flag, "Look ahead by one step of momentum").default("false").of(DESCENTS, A_FLOW_FOLLOWS),
         key("weight_decay", Number(NonNegative), "lambda: g <- g + lambda w, of biases too").default("0.0")
             .of(DESCENTS, A_FLOW_FOLLOWS),
+        key("adam", Table(&ADAM), "Adam instead: steps of size eta by running means of the gradient and its square; {} has its usual settings")
+            .example("{ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }").otherwise("the gradient is followed")
+            .of(DESCENTS, A_FLOW_FOLLOWS).dense(),
         key("forces", Table(&FORCES),
             "How forces on the eigenvalues are split, and factors on them: what would have happened without one")
             .example("{ repulsion = 0.0 }").otherwise("all 1")
@@ -488,9 +502,9 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
             .default("1").of(STOCHASTIC_FLOW, "only it follows a Brownian path").exact(),
         key("schedule", Table(&SCHEDULE), "How the step size changes").example("{ kind = \"cosine\" }")
             .otherwise("constant").of(DESCENTS, "a flow has no steps that could change").dense(),
-        key("noise", List(&Table(&NOISE)), "Any noise on top: [[dynamics.noise]], each kind at most once")
-            .example("[{ kind = \"dropout\", probability = 0.1 }]").otherwise("none")
-            .of(DESCENTS, "the noise of a flow is that of its equation"),
+        key("noise", List(&Table(&NOISE)), "Any noise on top: [[dynamics.noise]], each kind at most once; of a flow label-flips")
+            .example("[{ kind = \"label-flips\", probability = 0.1 }]").otherwise("none")
+            .of(NOISY, "gradient flow has no noise"),
     },
 };
 
@@ -506,6 +520,18 @@ pub static FORCES: SectionKeys = SectionKeys {
         key("common_growth", Number(Any), "On the growth of the regular split").default("1.0"),
         key("common_decay", Number(Any), "On the decay of the antisymmetric split").default("1.0"),
         key("repulsion", Number(Any), "On the repulsion of eigenvalues by each other").default("1.0"),
+    },
+};
+
+/// `adam` of one `[[dynamics]]`.
+pub static ADAM: SectionKeys = SectionKeys {
+    place: "dynamics.adam",
+    path: "dynamics.0.adam",
+    kinds: &[],
+    keys: keys! {
+        key("beta1", Number(NonNegative), "In [0, 1): how much of its mean of gradients a step keeps").default("0.9"),
+        key("beta2", Number(NonNegative), "In [0, 1): how much of its mean of their squares").default("0.999"),
+        key("epsilon", Number(Positive), "Added to the root of that mean").default("1e-8"),
     },
 };
 
@@ -557,6 +583,8 @@ pub static NOISE: SectionKeys = SectionKeys {
             .of(&["mini-batch"], "only it draws rows"),
         key("temperature", Number(NonNegative), "T: sqrt(2T/eta) N(0, I) on the gradient, Langevin's equation")
             .required("1e-4").of(&["gradient-noise"], "it is that of Langevin's equation"),
+        key("from", Number(NonNegative), "The time at which it is switched on; moved to the nearest step").default("0.0").dense(),
+        key("until", Number(Positive), "The time at which it is switched off").example("50.0").otherwise("the end").dense(),
     },
 };
 
@@ -577,11 +605,16 @@ pub static RUN: SectionKeys = SectionKeys {
             .otherwise("200 linear points"),
         key("rank_tolerance", Number(Share), "Numerical rank counts singular values above this share of the largest").default("1e-3"),
         key("keep_trajectories", Flag, "Also write every trajectory, to trajectories.parquet").default("false"),
+        key("save_weights", Table(&SAVE_WEIGHTS), "Also write the weights at chosen times of chosen trajectories, to weights/")
+            .example("{ times = [0.0, 10.0], trajectories = [0] }").otherwise("those of trajectory 0 at the end").dense(),
         key("common_noise", Flag, "All dynamics see the same noise").default("false"),
         key("reductions", Flag, "false: full width and original basis in plain doubles, slower, for comparison")
             .default("true").exact(),
         key("force_balance", Either(&[Flag, Table(&FORCE_BALANCE)]),
             "What each force added to each log eigenvalue along stochastic gradient flows").default("false").exact(),
+        key("account", Either(&[Flag, Choice(ACCOUNTS), Table(&ACCOUNT)]),
+            "Where the log det of each descent without momentum goes: on a grid, or \"exact\", at every step")
+            .default("true").exact(),
         key("measure", Table(&MEASURE), "What is measured besides").example("{ probe_rows = 100, jacobian = true }")
             .dense(),
     },
@@ -598,6 +631,17 @@ pub static SAVE: SectionKeys = SectionKeys {
     },
 };
 
+/// `run.save_weights`.
+pub static SAVE_WEIGHTS: SectionKeys = SectionKeys {
+    place: "run.save_weights",
+    path: "run.save_weights",
+    kinds: &[],
+    keys: keys! {
+        key("times", SIZES, "When, by the time axis; each is moved to the nearest step").required("[0.0, 10.0]"),
+        key("trajectories", List(&Whole(0, 1_000_000_000)), "Whose, from 0").default("[0]"),
+    },
+};
+
 /// `run.force_balance` when it is a table.
 pub static FORCE_BALANCE: SectionKeys = SectionKeys {
     place: "run.force_balance",
@@ -606,6 +650,17 @@ pub static FORCE_BALANCE: SectionKeys = SectionKeys {
     keys: keys! {
         key("stride", Whole(1, u64::MAX), "Steps between two points of its grid").example("10")
             .otherwise("such that there are 10,000"),
+    },
+};
+
+/// `run.account` when it is a table.
+pub static ACCOUNT: SectionKeys = SectionKeys {
+    place: "run.account",
+    path: "run.account",
+    kinds: &[],
+    keys: keys! {
+        key("stride", Whole(1, u64::MAX), "Steps between two points of its grid, once the first 32 strides are over")
+            .example("10").otherwise("64"),
     },
 };
 
@@ -622,6 +677,11 @@ pub static MEASURE: SectionKeys = SectionKeys {
             .default("0"),
         key("jacobian", Flag, "Singular values of the outputs' derivatives by all parameters, on the probe rows").default("false"),
         key("jacobian_tolerance", Number(Share), "Of its numerical rank").default("1e-4"),
+        key("neurons", Flag, "Sizes of hidden neurons, and how many vanished or are duplicates").default("false"),
+        key("alignment", Flag, "Of linear layers with their linear teacher: leading singular subspaces").default("false"),
+        key("sharpness", Flag, "Largest eigenvalue and trace of the Hessian of the training loss, on up to 512 rows").default("false"),
+        key("trace_probes", Whole(1, 1 << 20), "Vectors of signs that the trace is estimated by; exact for as few parameters")
+            .default("16"),
     },
 };
 
@@ -640,7 +700,7 @@ pub static SWEEP: SectionKeys = SectionKeys {
 };
 
 /// All sections, in the order of the file.
-pub static SECTIONS: [&SectionKeys; 16] = [
+pub static SECTIONS: [&SectionKeys; 19] = [
     &TOP,
     &DATA,
     &COVARIANCE,
@@ -650,11 +710,14 @@ pub static SECTIONS: [&SectionKeys; 16] = [
     &LAW,
     &DYNAMICS,
     &FORCES,
+    &ADAM,
     &SCHEDULE,
     &NOISE,
     &RUN,
     &SAVE,
+    &SAVE_WEIGHTS,
     &FORCE_BALANCE,
+    &ACCOUNT,
     &MEASURE,
     &SWEEP,
 ];
@@ -690,7 +753,9 @@ pub const PRECISIONS: &[&str] = &["f64", "f32"];
 /// The values of `engine`.
 pub const ENGINES: &[&str] = &["auto", "dense"];
 /// The values of `input_law`.
-pub const INPUT_LAWS: &[&str] = &["gaussian", "sphere"];
+pub const INPUT_LAWS: &[&str] = &["gaussian", "sphere", "one-hot"];
+/// The texts of `account`.
+pub const ACCOUNTS: &[&str] = &["exact"];
 /// The values of `spectra`.
 pub const SPECTRA: &[&str] = &["fast", "exact"];
 /// The values of `labels` for CIFAR.

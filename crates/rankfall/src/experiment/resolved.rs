@@ -4,12 +4,14 @@ use super::data::{
     CIFAR_LABELS, Column, CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS,
     LinearTeacher, NetworkTeacher, Pictures, PicturesFrom, RowData,
 };
-use super::descent::{DISTRIBUTIONS, Descent, SAMPLINGS, SchedulePlaces, SchedulePlan};
+use super::descent::{DISTRIBUTIONS, Descent, NoiseHours, SAMPLINGS, SchedulePlaces, SchedulePlan};
 use super::dynamics::{DynamicsSpec, INTEGRATORS};
-use super::exact_dynamics::ExactDynamics;
+use super::exact_dynamics::{ExactDynamics, noise_of};
 use super::keys;
 use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
-use super::run::{ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS};
+use super::run::{
+    AccountSpec, ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS, SaveWeights,
+};
 use super::spec::Experiment;
 use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
 use rankfall_nets::activation::Activation;
@@ -17,6 +19,7 @@ use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
+use rankfall_nets::optimizer::Adam;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -149,6 +152,9 @@ fn put_gaussian(file: &mut Lines, data: &GaussianData) {
     };
     file.put("covariance", covariance);
     file.put("residual_noise", float(data.residual_noise));
+    if data.classes {
+        file.put("classes", true);
+    }
     file.put("each_trajectory", data.each_trajectory);
 }
 
@@ -220,6 +226,7 @@ fn put_teacher(file: &mut Lines, teacher: &NetworkTeacher) {
         named(keys::INPUT_LAWS, &INPUT_LAWS, &spec.inputs),
     );
     file.put("residual_noise", float(spec.residual_noise));
+    file.put_if("observed", spec.observed.map(float));
     file.put("each_trajectory", teacher.each_trajectory);
     let relevant = spec
         .relevant_inputs
@@ -375,6 +382,13 @@ fn put_flow(file: &mut Lines, flow: &ExactDynamics) {
         file.put("forces", force_table(forces));
     }
     file.put("brownian_substeps", brownian_substeps);
+    let classes = flow.dynamics.classes.as_ref();
+    if let Some(flips) = classes.and_then(|classes| classes.flips.as_ref()) {
+        file.put(
+            "noise",
+            list(&[noise_of(flips)], |flips| noise(flips, None)),
+        );
+    }
 }
 
 fn put_descent(file: &mut Lines, one: &Descent) {
@@ -390,12 +404,14 @@ fn put_descent(file: &mut Lines, one: &Descent) {
             },
             others @ ..,
         ],
-    ) = (one.kind, rest)
+        None,
+    ) = (one.kind, rest, one.hours_of(0))
     {
         file.put("batch_size", batch_size);
         file.put("sampling", named(keys::SAMPLINGS, &SAMPLINGS, sampling));
         rest = others;
     }
+    let always = one.hours_of(one.noise.len() - rest.len()).is_none();
     match rest {
         [
             Noise::LabelNoise {
@@ -403,7 +419,7 @@ fn put_descent(file: &mut Lines, one: &Descent) {
                 distribution,
             },
             others @ ..,
-        ] if one.kind != "gradient-descent" && *variance > 0.0 => {
+        ] if one.kind != "gradient-descent" && *variance > 0.0 && always => {
             file.put("label_noise", float(*variance));
             let name = named(keys::DISTRIBUTIONS, &DISTRIBUTIONS, distribution);
             file.put("label_noise_distribution", name);
@@ -414,8 +430,12 @@ fn put_descent(file: &mut Lines, one: &Descent) {
     file.put("momentum", float(one.optimizer.momentum));
     file.put("nesterov", one.optimizer.nesterov);
     file.put("weight_decay", float(one.optimizer.weight_decay));
+    file.put_if("adam", one.adam.as_ref().map(adam));
     file.put("schedule", schedule(&one.schedule));
-    file.put("noise", list(rest, noise));
+    let first = one.noise.len() - rest.len();
+    let listed = |place: usize| noise(&one.noise[place], one.hours_of(place));
+    let places: Vec<usize> = (first..one.noise.len()).collect();
+    file.put("noise", list(&places, |place| listed(*place)));
 }
 
 fn force_table(forces: &ForceScales) -> String {
@@ -430,6 +450,12 @@ fn force_table(forces: &ForceScales) -> String {
         float(forces.common),
         float(forces.repulsion)
     )
+}
+
+/// The settings of Adam as TOML.
+pub(super) fn adam(adam: &Adam) -> String {
+    let [beta1, beta2, epsilon] = [adam.beta1, adam.beta2, adam.epsilon].map(float);
+    format!("{{ beta1 = {beta1}, beta2 = {beta2}, epsilon = {epsilon} }}")
 }
 
 /// A schedule as TOML.
@@ -458,8 +484,8 @@ pub(super) fn schedule(plan: &SchedulePlan) -> String {
     format!("{{ {shape}, warm_up = {} }}", plan.warm_up)
 }
 
-/// A noise as TOML.
-pub(super) fn noise(noise: &Noise) -> String {
+/// A noise as TOML, and when it acts.
+pub(super) fn noise(noise: &Noise, hours: Option<&NoiseHours>) -> String {
     let settings = match noise {
         Noise::LabelNoise {
             variance,
@@ -488,7 +514,13 @@ pub(super) fn noise(noise: &Noise) -> String {
             format!("variance = {}", float(*variance))
         }
     };
-    format!("{{ kind = {}, {settings} }}", text(noise.name()))
+    let until = |until: f64| format!(", until = {}", float(until));
+    let hours = hours.map(|hours| {
+        let until = hours.until.map(until).unwrap_or_default();
+        format!(", from = {}{until}", float(hours.from))
+    });
+    let hours = hours.unwrap_or_default();
+    format!("{{ kind = {}, {settings}{hours} }}", text(noise.name()))
 }
 
 fn put_run(file: &mut Lines, run: &RunSpec) {
@@ -507,6 +539,7 @@ fn put_run(file: &mut Lines, run: &RunSpec) {
     );
     file.put("rank_tolerance", float(run.rank_tolerance));
     file.put("keep_trajectories", run.keep_trajectories);
+    file.put_if("save_weights", run.save_weights.as_ref().map(save_weights));
     file.put("common_noise", run.common_noise);
     file.put("reductions", run.reductions);
     let balance = match run.force_balance {
@@ -517,20 +550,46 @@ fn put_run(file: &mut Lines, run: &RunSpec) {
         }) => format!("{{ stride = {stride} }}"),
     };
     file.put("force_balance", balance);
+    let account = match run.account {
+        AccountSpec::Off => "false".to_owned(),
+        AccountSpec::Grid(None) => "true".to_owned(),
+        AccountSpec::Grid(Some(stride)) => format!("{{ stride = {stride} }}"),
+        AccountSpec::Exact => text(keys::ACCOUNTS[0]),
+    };
+    file.put("account", account);
     let measure = measure_parts(&run.measure).join(", ");
     file.put("measure", format!("{{ {measure} }}"));
 }
 
-/// What is measured: keys with their values.
-pub(super) fn measure_parts(measure: &MeasureChoice) -> [String; 6] {
+/// Whose weights are written, and when, as TOML.
+pub(super) fn save_weights(weights: &SaveWeights) -> String {
+    let times = floats(&weights.times);
+    let trajectories = list(&weights.trajectories, ToString::to_string);
+    format!("{{ times = {times}, trajectories = {trajectories} }}")
+}
+
+/// What is measured: keys with their values, the later ones only where they are not the default.
+pub(super) fn measure_parts(measure: &MeasureChoice) -> Vec<String> {
     let spectra = named(keys::SPECTRA, &METHODS, &measure.spectra);
     let tolerance = float(measure.jacobian_tolerance);
-    [
+    let default = MeasureChoice::default();
+    let mut parts = vec![
         format!("losses_every = {}", measure.losses_every),
         format!("spectra_every = {}", measure.spectra_every),
         format!("spectra = {spectra}"),
         format!("probe_rows = {}", measure.probe_rows),
         format!("jacobian = {}", measure.jacobian),
         format!("jacobian_tolerance = {tolerance}"),
-    ]
+    ];
+    let flags = [
+        ("neurons", measure.neurons),
+        ("alignment", measure.alignment),
+        ("sharpness", measure.sharpness),
+    ];
+    let set = flags.into_iter().filter(|(_, is_set)| *is_set);
+    parts.extend(set.map(|(name, _)| format!("{name} = true")));
+    if measure.trace_probes != default.trace_probes {
+        parts.push(format!("trace_probes = {}", measure.trace_probes));
+    }
+    parts
 }

@@ -7,6 +7,7 @@ use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, ForceSplit, Integrator, Kind, LabelNoise, Sampling,
 };
 use rankfall_core::model::optimizer::Optimizer;
+use rankfall_nets::loss::Loss;
 use std::path::PathBuf;
 
 fn any_positive() -> impl Strategy<Value = f64> {
@@ -119,6 +120,7 @@ fn any_dynamics() -> impl Strategy<Value = ExactDynamics> {
                         true => Optimizer::default(),
                         false => optimizer,
                     },
+                    classes: None,
                 },
                 time_step,
                 automatic_time_step: false,
@@ -152,6 +154,7 @@ fn any_gaussian() -> impl Strategy<Value = ExactData> {
                 teacher,
                 covariance,
                 residual_noise,
+                classes: false,
                 each_trajectory,
             })
         },
@@ -236,10 +239,12 @@ fn any_run() -> impl Strategy<Value = RunSpec> {
             save: SavePlan { points, spacing },
             rank_tolerance,
             keep_trajectories: flags.0,
+            save_weights: None,
             common_noise: flags.1,
             reductions: flags.2,
             // A balance needs the reductions and a stochastic flow, which not every draw has.
             force_balance: None,
+            account: AccountSpec::Grid(None),
             measure: MeasureChoice::default(),
         },
     )
@@ -263,6 +268,7 @@ fn any_experiment() -> impl Strategy<Value = ExactExperiment> {
             data,
             network: ExactNetwork {
                 width: network.0,
+                loss: Loss::Squared,
                 init: network.1,
                 shape: NetworkShape::Width(network.0),
             },

@@ -2,9 +2,11 @@
 
 use super::document::{InputProblem, Value};
 use super::dynamics::DynamicsSpec;
+use super::keys::ACCOUNTS;
 use super::section::{Field, Section};
 use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
+use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::model::dynamics::Kind;
 use rankfall_nets::spectra::Method;
 
@@ -23,14 +25,27 @@ pub struct RunSpec {
     pub rank_tolerance: f64,
     /// Also write every trajectory.
     pub keep_trajectories: bool,
+    /// Also write the weights on the way.
+    pub save_weights: Option<SaveWeights>,
     /// All dynamics see the same noise.
     pub common_noise: bool,
     /// Use the exact reductions; without them, full width in the original basis, for comparison.
     pub reductions: bool,
     /// Weigh the forces on the eigenvalues along stochastic gradient flows.
     pub force_balance: Option<ForceBalanceSpec>,
+    /// Account for log det along descents.
+    pub account: AccountSpec,
     /// What is measured besides.
     pub measure: MeasureChoice,
+}
+
+/// Whose weights are written on the way, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SaveWeights {
+    /// By the time axis, rising.
+    pub times: Vec<f64>,
+    /// Rising.
+    pub trajectories: Vec<u64>,
 }
 
 /// How long a run is.
@@ -51,6 +66,17 @@ pub struct ForceBalanceSpec {
     pub stride: Option<u64>,
 }
 
+/// Whether and where the fall of log det is accounted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountSpec {
+    /// Not.
+    Off,
+    /// On a grid with at most so many steps between two points; none leaves the choice to the run.
+    Grid(Option<u64>),
+    /// At every step.
+    Exact,
+}
+
 /// What is measured at a save.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeasureChoice {
@@ -66,6 +92,14 @@ pub struct MeasureChoice {
     pub jacobian: bool,
     /// Its numerical rank counts σᵢ > tolerance · σ₁.
     pub jacobian_tolerance: f64,
+    /// Whether to measure hidden neurons.
+    pub neurons: bool,
+    /// Whether to measure the alignment with a linear teacher.
+    pub alignment: bool,
+    /// Whether to measure the Hessian.
+    pub sharpness: bool,
+    /// Vectors of signs that its trace is estimated by.
+    pub trace_probes: u64,
 }
 
 impl Default for MeasureChoice {
@@ -78,12 +112,30 @@ impl Default for MeasureChoice {
             probe_rows: 0,
             jacobian: false,
             jacobian_tolerance: 1e-4,
+            neurons: false,
+            alignment: false,
+            sharpness: false,
+            trace_probes: 16,
         }
     }
 }
 
 /// Points of the grid of a force balance where its stride is not given.
 const BALANCE_POINTS: u64 = 10_000;
+
+/// Steps between two points of an account where that is not given.
+const ACCOUNT_STRIDE: u64 = 64;
+
+impl AccountSpec {
+    /// At which steps.
+    pub fn grid(self) -> Option<AccountGrid> {
+        match self {
+            Self::Off => None,
+            Self::Exact => Some(AccountGrid::EveryStep),
+            Self::Grid(stride) => Some(AccountGrid::Stride(stride.unwrap_or(ACCOUNT_STRIDE))),
+        }
+    }
+}
 
 impl ForceBalanceSpec {
     /// Steps between two points for a run of this many steps.
@@ -116,9 +168,13 @@ pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, Inp
         }),
         rank_tolerance: section.number("rank_tolerance")?,
         keep_trajectories: section.flag("keep_trajectories")?,
+        save_weights: section.optional("save_weights", |field| {
+            save_weights(field, section.whole("trajectories")?)
+        })?,
         common_noise: section.flag("common_noise")?,
         reductions: section.flag("reductions")?,
         force_balance: force_balance(section, dynamics)?,
+        account: account(section)?,
         measure: section.optional("measure", measure)?.unwrap_or_default(),
     })
 }
@@ -198,6 +254,56 @@ fn force_balance(
     Ok(Some(spec))
 }
 
+fn save_weights(field: &Field, count: u64) -> Result<SaveWeights, InputProblem> {
+    let section = field.section()?;
+    let mut times = section.required("times")?.numbers()?;
+    times.sort_by(f64::total_cmp);
+    times.dedup();
+    let chosen = section.field("trajectories");
+    let mut trajectories = match &chosen {
+        Some(field) => field.whole_numbers()?,
+        None => vec![0],
+    };
+    trajectories.sort_unstable();
+    trajectories.dedup();
+    match (chosen, trajectories.last()) {
+        (Some(field), Some(last)) if *last >= count => Err(field
+            .problem(format!(
+                "has trajectory {last}, but there are {count}, counted from 0"
+            ))
+            .hint("run.trajectories says how many there are")),
+        _ => Ok(SaveWeights {
+            times,
+            trajectories,
+        }),
+    }
+}
+
+fn account(section: &Section) -> Result<AccountSpec, InputProblem> {
+    let Some(field) = section.field("account") else {
+        return Ok(AccountSpec::Grid(None));
+    };
+    let spec = match &field.node.value {
+        Value::Flag(false) => return Ok(AccountSpec::Off),
+        Value::Flag(true) => return Ok(AccountSpec::Grid(None)),
+        Value::Text(text) if text == ACCOUNTS[0] => AccountSpec::Exact,
+        Value::Table(_) => AccountSpec::Grid(field.section()?.optional("stride", Field::whole)?),
+        _ => {
+            let hint =
+                "write account = \"exact\" for every step, or { stride = 10 } for every tenth";
+            return Err(field
+                .wrong_type("true, false, \"exact\" or a table")
+                .hint(hint));
+        }
+    };
+    if !section.flag("reductions")? {
+        return Err(field
+            .problem("needs the reductions, and run.reductions is false")
+            .hint("leave one of them out"));
+    }
+    Ok(spec)
+}
+
 fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {
     let section = field.section()?;
     let measure = MeasureChoice {
@@ -207,6 +313,10 @@ fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {
         probe_rows: section.whole("probe_rows")?,
         jacobian: section.flag("jacobian")?,
         jacobian_tolerance: section.number("jacobian_tolerance")?,
+        neurons: section.flag("neurons")?,
+        alignment: section.flag("alignment")?,
+        sharpness: section.flag("sharpness")?,
+        trace_probes: section.whole("trace_probes")?,
     };
     if measure.jacobian && measure.probe_rows == 0 {
         return Err(section

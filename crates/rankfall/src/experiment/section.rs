@@ -168,7 +168,12 @@ impl<'a> Section<'a> {
     }
 
     fn not_for_kind(&self, entry: &TableEntry, key: &Key, kind: &str) -> InputProblem {
-        let belongs = key.kinds.join(" and ");
+        let belongs = match key.kinds {
+            [others @ .., last] if !others.is_empty() => {
+                format!("{} and {last}", others.join(", "))
+            }
+            kinds => kinds.concat(),
+        };
         let message = format!(
             "`{}` does not apply to kind \"{kind}\", only to {belongs}: {}",
             self.path_of(&entry.key),

@@ -73,6 +73,7 @@ fn defaults_are_the_promised_ones() {
         step_size: 0.01,
         label_noise: 0.0,
         optimizer: Optimizer::default(),
+        classes: None,
     };
     assert_eq!(dynamics.dynamics, expected);
     let run = RunSpec {
@@ -85,9 +86,11 @@ fn defaults_are_the_promised_ones() {
         },
         rank_tolerance: 1e-3,
         keep_trajectories: false,
+        save_weights: None,
         common_noise: false,
         reductions: true,
         force_balance: None,
+        account: AccountSpec::Grid(None),
         measure: MeasureChoice::default(),
     };
     assert_eq!((experiment.run, experiment.time), (run, 1.0));
@@ -117,7 +120,7 @@ fn keys_that_do_not_apply_say_where_they_belong() {
         (
             "gradient-descent",
             "time_step=0.1",
-            "only to gradient-flow and stochastic",
+            "only to gradient-flow, stochastic",
         ),
         (
             "gradient-flow",
@@ -127,12 +130,12 @@ fn keys_that_do_not_apply_say_where_they_belong() {
         (
             "gradient-descent",
             "batch_size=2",
-            "only to stochastic-gradient-flow and sgd",
+            "only to stochastic-gradient-flow, slow-flow and sgd",
         ),
         (
             "gradient-flow",
             "batch_size=2",
-            "only to stochastic-gradient-flow and sgd",
+            "only to stochastic-gradient-flow, slow-flow and sgd",
         ),
         ("stochastic-gradient-flow", "sampling=epochs", "only to sgd"),
         (

@@ -25,6 +25,10 @@ pub enum ColumnContent {
     NullableInt32,
     /// 64-bit whole numbers.
     Int64,
+    /// 64-bit whole numbers, null where there is none.
+    NullableInt64,
+    /// Text, null where there is none.
+    NullableText,
     /// Double precision, never null.
     Double,
     /// Double precision, null where undefined.
@@ -42,6 +46,10 @@ pub enum ColumnValues {
     NullableInt32(Vec<Option<i32>>),
     /// 64-bit whole numbers.
     Int64(Vec<i64>),
+    /// 64-bit whole numbers, null where there is none.
+    NullableInt64(Vec<Option<i64>>),
+    /// Text, null where there is none.
+    NullableText(Vec<Option<ByteArray>>),
     /// Double precision, never null.
     Double(Vec<f64>),
     /// Double precision, null where undefined or not finite.
@@ -100,10 +108,13 @@ fn field((name, content): &TableColumn) -> Result<TypePtr, ParquetError> {
         ColumnContent::Int32 => (Physical::INT32, Repetition::REQUIRED),
         ColumnContent::NullableInt32 => (Physical::INT32, Repetition::OPTIONAL),
         ColumnContent::Int64 => (Physical::INT64, Repetition::REQUIRED),
+        ColumnContent::NullableInt64 => (Physical::INT64, Repetition::OPTIONAL),
+        ColumnContent::NullableText => (Physical::BYTE_ARRAY, Repetition::OPTIONAL),
         ColumnContent::Double => (Physical::DOUBLE, Repetition::REQUIRED),
         ColumnContent::Nullable => (Physical::DOUBLE, Repetition::OPTIONAL),
     };
-    let text = (*content == ColumnContent::Text).then_some(LogicalType::String);
+    let is_text = matches!(content, ColumnContent::Text | ColumnContent::NullableText);
+    let text = is_text.then_some(LogicalType::String);
     Type::primitive_type_builder(name, physical)
         .with_repetition(repetition)
         .with_logical_type(text)
@@ -125,6 +136,12 @@ fn write_column<W: Write + Send>(
         ColumnValues::Double(v) => column.typed::<DoubleType>().write_batch(v, None, None)?,
         ColumnValues::NullableInt32(v) => {
             write_nullable(column.typed::<Int32Type>(), v.iter().copied())?
+        }
+        ColumnValues::NullableInt64(v) => {
+            write_nullable(column.typed::<Int64Type>(), v.iter().copied())?
+        }
+        ColumnValues::NullableText(v) => {
+            write_nullable(column.typed::<ByteArrayType>(), v.iter().cloned())?
         }
         ColumnValues::Nullable(v) => {
             let finite = v.iter().map(|x| x.filter(|x| x.is_finite()));

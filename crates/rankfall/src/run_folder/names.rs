@@ -10,6 +10,8 @@ pub const SERIES: &str = "series.parquet";
 pub const TRAJECTORIES: &str = "trajectories.parquet";
 /// The weights at the end.
 pub const FINAL: &str = "final.safetensors";
+/// The folder of weights on the way.
+pub const WEIGHTS: &str = "weights";
 /// The figures.
 pub const FIGURES: &str = "figures";
 /// The report page.
@@ -34,6 +36,7 @@ pub const OURS: &[&str] = &[
     SERIES,
     TRAJECTORIES,
     FINAL,
+    WEIGHTS,
     FIGURES,
     REPORT,
     CHECKPOINT,

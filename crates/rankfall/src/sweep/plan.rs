@@ -5,7 +5,7 @@ use crate::experiment::document::{InputProblem, Node, Origin};
 use crate::experiment::sweep::{
     self, Design, MOST_POINTS, SweepArgumentsRead, SweepAxisSpec, SweepSpec,
 };
-use crate::experiment::{EngineInput, Experiment, set};
+use crate::experiment::{AccountSpec, EngineInput, Experiment, set};
 use crate::failure::Failure;
 use crate::save_plan::{SavePlan, Spacing};
 use crate::shard::Shard;
@@ -251,8 +251,9 @@ fn point(
         let message = "`run.keep_trajectories` is true, and a sweep keeps none";
         return Err(InputProblem::new(&Origin::Whole, message).hint("leave it out"));
     }
-    // Forces take room and time, and no metric is about them.
+    // Forces and accounts take room and time, and no metric is about them.
     experiment.run_mut().force_balance = None;
+    experiment.run_mut().account = AccountSpec::Off;
     if spec.vary_seed {
         let run = experiment.run_mut();
         run.seed = run.seed.wrapping_add(index as u64);

@@ -70,7 +70,7 @@ fn two_linear_layers_go_to_the_exact_engine() {
         ("network.bias=true", "but for network.bias = true"),
         (
             "network.loss=logistic",
-            "but for network.loss = \"logistic\"",
+            "is not among the noises that the exact engine has with classes",
         ),
         (
             "network.precision=f32",
@@ -314,7 +314,7 @@ fn what_is_for_one_engine_is_refused_beside_what_is_for_the_other() {
             &[flow, "network.activation=relu"],
             &[
                 "`dynamics.0.kind` is \"stochastic-gradient-flow\"",
-                "two linear layers with squared loss",
+                "two linear layers",
                 "its layers are not linear (network.activation = \"relu\")",
                 "small step_size",
             ],
@@ -377,6 +377,8 @@ fn copies_read_back_as_they_were() {
         "{ kind = \"gaussian\", samples = 9, inputs = 3, outputs = 2, held_out = 4, teacher_rank = 1 }",
         "{ kind = \"teacher\", samples = 5, input_law = \"sphere\", residual_noise = 0.1, each_trajectory = true, \
          teacher = { layers = [3, 2], bias = true, unit_norm = true, relevant_inputs = 2, init = { kind = \"orthogonal\", gain = 2 } } }",
+        "{ kind = \"teacher\", samples = 6, input_law = \"one-hot\", observed = 0.3, teacher = { layers = [3, 2], \
+         init = { kind = \"gaussian\" } } }",
         "{ kind = \"rows\", x = [[1, 2, 3]], y = [[4, 5]] }",
         "{ kind = \"file\", path = \"a.csv\", targets = [0], one_hot = true, test_path = \"b.csv\" }",
         "{ kind = \"file\", path = \"a.csv\", targets = [0, 1], held_out = 3, standardize = true }",
@@ -394,6 +396,10 @@ fn copies_read_back_as_they_were() {
         "{ kind = \"layers\", weights = [{ signs = 1 }, { uniform = 2 }], biases = [{ constant = -1 }, { gaussian = 3 }] }",
     ];
     let dynamics = [
+        "{ kind = \"label-noise-gradient-descent\", adam = { beta2 = 0.9 }, weight_decay = 0.1, \
+         noise = [{ kind = \"label-noise\", variance = 2, from = 1, until = 3 }] }",
+        "{ kind = \"sgd\", label_noise = 1, noise = [{ kind = \"mini-batch\", batch_size = 3, until = 3 }, \
+         { kind = \"dropout\", probability = 0.5, from = 2 }] }",
         "{ kind = \"gradient-descent\", schedule = { kind = \"piecewise\", steps = [5, 9], factors = [0.5, 0.1], warm_up = 2 } }",
         "{ kind = \"label-noise-gradient-descent\", label_noise = 2, label_noise_distribution = \"rademacher\" }",
         "{ kind = \"sgd\", momentum = 0.9, nesterov = true, weight_decay = 1e-4, sampling = \"epochs\", \
@@ -408,7 +414,8 @@ fn copies_read_back_as_they_were() {
         let mut sets = sets.to_vec();
         sets.extend([
             "network.engine=dense",
-            "run={ steps = 100, measure = { probe_rows = 3, jacobian = true } }",
+            "run={ steps = 100, save_weights = { times = [2.5, 0] }, measure = { probe_rows = 3, jacobian = true, \
+             neurons = true, sharpness = true, trace_probes = 9 } }",
         ]);
         let (experiment, _) = dense(&sets);
         let copy = experiment.resolved_toml();
@@ -440,4 +447,77 @@ fn short_keys_and_noise_entries_mean_the_same() {
         a.dynamics[0].noise[0],
         Noise::MiniBatch { batch_size: 3, .. }
     ));
+}
+
+/// Losses of classes go to the exact engine where it has everything else, and are copied as they are.
+#[test]
+fn two_linear_layers_with_classes_go_to_the_exact_engine() {
+    const SOFTMAX: &str = "network.loss=softmax-cross-entropy";
+    const FLIPS: &str = "dynamics.0.noise=[{ kind = \"label-flips\", probability = 0.2 }]";
+    const QUIET: &str = "dynamics.0.label_noise=0.0";
+    let classes = |sets: &[&str]| {
+        let all = [&[SOFTMAX, QUIET, "data.classes=true"], sets].concat();
+        let read = exact(&all);
+        let copy = Experiment::from_toml(&read.resolved_toml(), "copy", Path::new("/"), &[]);
+        assert_eq!(
+            copy.expect("a copy").engine().expect("an engine"),
+            EngineInput::Exact(Box::new(read.clone()))
+        );
+        read
+    };
+    let sgd = classes(&[FLIPS]);
+    assert!(sgd.dynamics[0].dynamics.labels_flip() && sgd.dynamics[0].dynamics.needs_rows());
+    assert!(!classes(&[]).dynamics[0].dynamics.labels_flip());
+    let flow = classes(&["dynamics.0={ kind = \"stochastic-gradient-flow\" }", FLIPS]);
+    assert!((flow.dynamics[0].dynamics.noise_intensity(10) - 0.01).abs() < 1e-15);
+    assert!(flow.dynamics[0].dynamics.labels_flip());
+    classes(&[
+        "dynamics.0={ kind = \"gradient-flow\" }",
+        "network.loss=logistic",
+    ]);
+    let (_, why) = dense(&["network.loss=logistic", "data.classes=true"]);
+    assert!(
+        why.contains(
+            "label-noise of SGD is not among the noises that the exact engine has with classes"
+        ),
+        "{why}"
+    );
+    let no = |sets: &[&str], words: &str| {
+        let said = refused(&[&[SOFTMAX, QUIET][..], sets].concat());
+        assert!(said.contains(words), "{said}");
+    };
+    let flow = "dynamics.0={ kind = \"stochastic-gradient-flow\" }";
+    no(&[flow, "dynamics.0.label_noise=1.0"], "labels are classes");
+    no(
+        &[flow, "dynamics.0.integrator=lie-strang"],
+        "is for the squared loss",
+    );
+    no(
+        &[flow, "dynamics.0.forces={ repulsion = 0.0 }"],
+        "those of the squared loss",
+    );
+    no(
+        &[flow, "run.force_balance=true"],
+        "the forces of the squared loss",
+    );
+    no(&["dynamics.0={ kind = \"slow-flow\" }"], "squared loss");
+    no(
+        &[flow, FLIPS, "network.loss=squared"],
+        "under the squared loss labels are values",
+    );
+    no(
+        &[
+            flow,
+            "dynamics.0.noise=[{ kind = \"dropout\", probability = 0.1 }]",
+        ],
+        "that of its equation",
+    );
+    no(
+        &["data={ kind = \"gram\", path = \"moments.npz\" }"],
+        "which needs the rows",
+    );
+    no(
+        &["data.classes=true", "data.each_trajectory=true"],
+        "classes are drawn once",
+    );
 }

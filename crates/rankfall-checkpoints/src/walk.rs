@@ -1,0 +1,180 @@
+//! The tensors inside what a pickle stands for, each with the path to it as its name.
+
+use crate::pickle::{Id, Node, Nodes, Rebuilt};
+use crate::tensor::Role;
+use std::collections::HashSet;
+
+/// Deeper than this nothing is looked for: checkpoints are nested a handful of times.
+const DEEPEST: usize = 100;
+/// A longer name is cut.
+const LONGEST_NAME: usize = 1000;
+/// More tensors than this no checkpoint has.
+const MOST_TENSORS: usize = 1_000_000;
+/// So many objects without a meaning are named.
+const MOST_INERT: usize = 1000;
+/// Parts of the paths inside pickled modules that say nothing.
+const SILENT: &[&str] = &["_modules", "_parameters", "_buffers"];
+/// What training loops call the step they were at.
+const STEPS: &[&str] = &["global_step", "step", "iteration", "iter", "epoch"];
+
+/// An object of a pickle that rankfall has no meaning for. It was not executed, and does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inert {
+    /// Where it is.
+    pub path: String,
+    /// What it would have been made by, such as `torch.device` or `os.system`.
+    pub class: String,
+}
+
+/// A tensor with its path.
+#[derive(Debug)]
+pub struct Found {
+    /// Parts joined by dots.
+    pub name: String,
+    /// The view of its storage.
+    pub tensor: Rebuilt,
+    /// Whether an optimiser keeps it.
+    pub role: Role,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// In the order of the file.
+    pub tensors: Vec<Found>,
+    /// Objects that were left as they are.
+    pub inert: Vec<Inert>,
+    /// At which step it was written, where it says so near its root.
+    pub step: Option<u64>,
+}
+
+/// A node on the way.
+struct Visit {
+    id: Id,
+    path: String,
+    depth: usize,
+    role: Role,
+}
+
+/// Walks from the root. Every container is entered once, however many ways lead to it; every tensor is listed
+/// under each of its names.
+pub fn walk(nodes: &Nodes, root: Id) -> Contents {
+    let mut contents = Contents {
+        step: step(nodes, root),
+        ..Contents::default()
+    };
+    let mut entered = HashSet::new();
+    let first = Visit {
+        id: root,
+        path: String::new(),
+        depth: 0,
+        role: Role::Weight,
+    };
+    let mut left = vec![first];
+    while let Some(visit) = left.pop() {
+        if visit.depth > DEEPEST || contents.tensors.len() >= MOST_TENSORS {
+            continue;
+        }
+        let mut inside: Vec<Visit> = Vec::new();
+        let mut add = |part: &str, id: Id, role: Role| {
+            // A tensor has a name for every way to it; anything else is entered once.
+            let is_new = matches!(nodes.get(id), Node::Tensor(_)) || entered.insert(id);
+            if is_new {
+                inside.push(Visit {
+                    id,
+                    path: extended(&visit.path, part),
+                    depth: visit.depth + 1,
+                    role,
+                });
+            }
+        };
+        match nodes.get(visit.id) {
+            Node::Tensor(tensor) => {
+                let (name, tensor, role) = (visit.path, tensor.clone(), visit.role);
+                contents.tensors.push(Found { name, tensor, role });
+            }
+            Node::Dict(entries) => {
+                let role = role_of_dict(nodes, visit.id, visit.role);
+                for &(key, value) in entries {
+                    add(&part(nodes, key), value, role);
+                }
+            }
+            Node::List(items) => {
+                for (i, &item) in items.iter().enumerate() {
+                    add(&i.to_string(), item, visit.role);
+                }
+            }
+            Node::Object {
+                class,
+                arguments,
+                state,
+            } => {
+                for id in arguments.iter().chain(state) {
+                    add("", *id, visit.role);
+                }
+                if contents.inert.len() < MOST_INERT {
+                    let class = class.chars().take(LONGEST_NAME).collect();
+                    contents.inert.push(Inert {
+                        path: visit.path,
+                        class,
+                    });
+                }
+            }
+            _ => {}
+        }
+        left.extend(inside.into_iter().rev());
+    }
+    contents
+}
+
+/// Everything below a dictionary of `state` and `param_groups` belongs to an optimiser.
+fn role_of_dict(nodes: &Nodes, id: Id, role: Role) -> Role {
+    let has = |key| nodes.entry(id, key).is_some();
+    if has("state") && has("param_groups") {
+        Role::Optimizer
+    } else {
+        role
+    }
+}
+
+fn part(nodes: &Nodes, key: Id) -> String {
+    match nodes.get(key) {
+        Node::Text(text) => text.to_string(),
+        Node::Int(n) => n.to_string(),
+        Node::Bool(b) => b.to_string(),
+        Node::Float(x) => x.to_string(),
+        _ => "?".into(),
+    }
+}
+
+fn extended(path: &str, part: &str) -> String {
+    let mut name = path.to_owned();
+    if !part.is_empty() && !SILENT.contains(&part) {
+        if !name.is_empty() {
+            name.push('.');
+        }
+        let room = LONGEST_NAME.saturating_sub(name.len());
+        name.extend(part.chars().take(room));
+    }
+    name
+}
+
+/// A whole number under one of the usual names, at the root or one level below.
+fn step(nodes: &Nodes, root: Id) -> Option<u64> {
+    let Node::Dict(entries) = nodes.get(root) else {
+        return None;
+    };
+    let named = |id: Id| {
+        STEPS
+            .iter()
+            .find_map(|name| nodes.count(nodes.entry(id, name)?))
+    };
+    named(root).or_else(|| {
+        let is_plain = |id: &Id| role_of_dict(nodes, *id, Role::Weight) == Role::Weight;
+        entries
+            .iter()
+            .map(|(_, value)| *value)
+            .filter(is_plain)
+            .find_map(named)
+    })
+}

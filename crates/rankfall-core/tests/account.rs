@@ -1,0 +1,272 @@
+//! The account of log det M: an identity on every path, a martingale in the mean, the same on a grid.
+
+use std::sync::Arc;
+
+use rankfall_core::ensemble::{EnsembleSpec, Outcome, Unattended};
+use rankfall_core::measure::account::AccountGrid;
+use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::simd::instructions::Instructions;
+
+fn setup(inputs: usize, outputs: usize, width: usize, residual_noise: f64) -> Setup {
+    let synthetic = Synthetic {
+        samples: 30,
+        inputs,
+        outputs,
+        covariance: Covariance::PowerLaw(0.5),
+        teacher: Teacher::Gaussian,
+        residual_noise,
+    };
+    let draw = synthetic.draw(4, 0, true).expect("draws");
+    let problem = Problem::new(&draw.gram, draw.rows, None).expect("a problem");
+    Setup {
+        source: Source::Shared(Arc::new(problem)),
+        initialisation: Initialisation::Gaussian {
+            scale: 0.7,
+            smallest_singular_value: None,
+        },
+        width,
+        seed: 5,
+        each_start: false,
+    }
+}
+
+fn descent(kind: Kind, label_noise: f64) -> Dynamics {
+    Dynamics {
+        kind,
+        step_size: 0.02,
+        label_noise,
+        optimizer: Optimizer::default(),
+        classes: None,
+    }
+}
+
+fn sgd(batch_size: u64, sampling: Sampling, distribution: LabelNoise, noise: f64) -> Dynamics {
+    let kind = Kind::StochasticGradientDescent {
+        batch_size,
+        sampling,
+        distribution,
+    };
+    descent(kind, noise)
+}
+
+fn label_noise(distribution: LabelNoise) -> Dynamics {
+    descent(Kind::LabelNoiseGradientDescent { distribution }, 40.0)
+}
+
+fn decaying(mut dynamics: Dynamics) -> Dynamics {
+    dynamics.optimizer.weight_decay = 0.03;
+    dynamics
+}
+
+/// Every kind of descent, sampling and law of label noise there is.
+fn descents() -> Vec<(&'static str, Dynamics)> {
+    use LabelNoise::{Gaussian, Rademacher};
+    use Sampling::{Epochs, Sequential, WithReplacement, WithoutReplacement};
+    vec![
+        ("gradient descent", descent(Kind::GradientDescent, 0.0)),
+        ("labels", label_noise(Gaussian)),
+        ("signs", label_noise(Rademacher)),
+        ("single", sgd(1, WithReplacement, Gaussian, 1.0)),
+        ("quiet", sgd(1, WithReplacement, Gaussian, 0.0)),
+        ("batches", sgd(4, WithReplacement, Rademacher, 1.0)),
+        ("distinct", sgd(7, WithoutReplacement, Gaussian, 0.5)),
+        ("epochs", sgd(4, Epochs, Gaussian, 0.5)),
+        ("single epochs", sgd(1, Epochs, Gaussian, 0.0)),
+        ("in order", sgd(7, Sequential, Rademacher, 0.5)),
+        ("certain", sgd(7, Sequential, Gaussian, 0.0)),
+        ("decay", decaying(sgd(2, WithReplacement, Gaussian, 1.0))),
+        ("decay alone", decaying(descent(Kind::GradientDescent, 0.0))),
+    ]
+}
+
+fn run(setup: &Setup, dynamics: &Dynamics, grid: AccountGrid, paths: u64, steps: u64) -> Outcome {
+    let spec = EnsembleSpec {
+        dynamics: dynamics.clone(),
+        stream: 0,
+        trajectories: paths,
+        save_steps: vec![0, steps / 3, steps],
+        time_unit: dynamics.step_size,
+        rank_tolerance: 1e-3,
+        keep_trajectories: true,
+        reductions: true,
+        force_balance: None,
+        account: Some(grid),
+        own_observables: Vec::new(),
+    };
+    spec.run(setup, 2, None, &Unattended, Instructions::best())
+        .expect("runs")
+}
+
+/// An observable of every trajectory at a save.
+fn at(outcome: &Outcome, save: usize, name: &str) -> Vec<f64> {
+    let place = outcome.layout.position(name, 0).expect("measured");
+    let all = outcome.layout.observables.len();
+    let totals = outcome.statistics.totals();
+    let kept = totals.trajectories().expect("kept");
+    kept.iter()
+        .map(|(_, cells)| cells[save * all + place])
+        .collect()
+}
+
+const PARTS: [&str; 5] = [
+    "account_full_gradient",
+    "account_label_noise",
+    "account_rows",
+    "account_weight_decay",
+    "account_higher_orders",
+];
+
+fn parts(outcome: &Outcome, save: usize) -> Vec<f64> {
+    let all = PARTS.map(|name| at(outcome, save, name));
+    let paths = all[0].len();
+    (0..paths)
+        .map(|t| all.iter().map(|part| part[t]).sum())
+        .collect()
+}
+
+/// Mean and its standard error.
+fn estimate(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+    (mean, (square / (n - 1.0) / n).sqrt())
+}
+
+fn mean_of(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Parts and martingale, each summed by itself, are the change of log det M: to the rounding of so many steps on
+/// seven columns.
+#[test]
+fn parts_and_martingale_are_the_change_on_every_path() {
+    for (p, k) in [(5, 2), (2, 4)] {
+        let setup = setup(p, k, 9, 0.4);
+        for (name, dynamics) in descents() {
+            let steps = 3000;
+            let outcome = run(&setup, &dynamics, AccountGrid::EveryStep, 8, steps);
+            let tolerance = 1e-14 * (p + k) as f64 * steps as f64;
+            for save in [1, 2] {
+                let (start, end) = (at(&outcome, 0, "log_det"), at(&outcome, save, "log_det"));
+                let (sums, martingale) = (
+                    parts(&outcome, save),
+                    at(&outcome, save, "account_martingale"),
+                );
+                let residual = at(&outcome, save, "account_residual");
+                for t in 0..sums.len() {
+                    let left = end[t] - start[t] - sums[t] - martingale[t];
+                    assert!(left.abs() < tolerance, "{name} {p} × {k}: {left}");
+                    assert!(
+                        (left - residual[t]).abs() < 1e-10,
+                        "{name}: {}",
+                        residual[t]
+                    );
+                    // What is certain has no martingale.
+                    let certain = dynamics.is_deterministic();
+                    assert_eq!(
+                        martingale[t].abs() < tolerance,
+                        certain,
+                        "{name}: {}",
+                        martingale[t]
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The martingale has mean zero, from the first steps with their large residuals on. 13 tests at 4.5 standard
+/// errors: a false alarm in 10 000. The control leaves out the part of second order that noise adds.
+#[test]
+fn what_is_left_has_mean_zero() {
+    let setup = setup(3, 2, 6, 0.8);
+    for (name, dynamics) in descents() {
+        if dynamics.is_deterministic() {
+            continue;
+        }
+        let outcome = run(&setup, &dynamics, AccountGrid::EveryStep, 2048, 300);
+        for save in [1, 2] {
+            let martingale = at(&outcome, save, "account_martingale");
+            let (mean, error) = estimate(&martingale);
+            println!("{name} {save}: {mean:.5} ± {error:.5}");
+            assert!(mean.abs() < 4.5 * error, "{name}: {mean} ± {error}");
+            let noise = [
+                at(&outcome, save, "account_label_noise"),
+                at(&outcome, save, "account_rows"),
+            ];
+            let left_out: Vec<f64> = (0..martingale.len())
+                .map(|t| martingale[t] + noise[0][t] + noise[1][t])
+                .collect();
+            let (mean, error) = estimate(&left_out);
+            assert!(
+                mean.abs() > 8.0 * error,
+                "the control: {name}: {mean} ± {error}"
+            );
+        }
+    }
+}
+
+/// On a grid: the same paths, and sums that differ by what the grid does.
+#[test]
+fn a_grid_has_the_same_sums() {
+    let setup = setup(3, 2, 6, 0.4);
+    for (name, dynamics) in descents() {
+        let steps = 6000;
+        let whole = run(&setup, &dynamics, AccountGrid::EveryStep, 512, steps);
+        let grid = run(&setup, &dynamics, AccountGrid::Stride(64), 512, steps);
+        assert_eq!(at(&whole, 2, "log_det"), at(&grid, 2, "log_det"), "{name}");
+        for part in PARTS {
+            let (exact, summed) = (at(&whole, 2, part), at(&grid, 2, part));
+            let differences: Vec<f64> = exact.iter().zip(&summed).map(|(a, b)| a - b).collect();
+            let (mean, error) = match differences.len() {
+                1 => (differences[0], 0.0),
+                _ => estimate(&differences),
+            };
+            // All paths share the error of the trapezoidal rule, and the places of epochs that points fall on.
+            let stated = mean_of(&at(&grid, 2, "account_quadrature_error"));
+            let shared = 3.0 * stated + 1e-12;
+            assert!(
+                mean.abs() < 4.5 * error + shared,
+                "{name} {part}: {mean} ± {error} of {}",
+                exact[0]
+            );
+        }
+    }
+}
+
+/// Gradient descent loses what its gradients say, and a grid knows how far it is off.
+#[test]
+fn a_grid_states_its_error() {
+    let setup = setup(3, 2, 6, 0.4);
+    let dynamics = descent(Kind::GradientDescent, 0.0);
+    let outcome = run(&setup, &dynamics, AccountGrid::Stride(200), 1, 20_000);
+    let (left, stated) = (
+        at(&outcome, 2, "account_martingale")[0],
+        at(&outcome, 2, "account_quadrature_error")[0],
+    );
+    let fall = at(&outcome, 2, "account_full_gradient")[0];
+    println!("left {left:.2e}, stated {stated:.2e}, fall {fall:.4}");
+    assert!(left.abs() < 3.0 * stated && stated < 0.05 * fall.abs());
+}
+
+/// It is of descents without momentum from full row rank with l ≥ p + k.
+#[test]
+fn there_is_no_account_where_steps_are_not_from_the_left() {
+    let mut momentum = label_noise(LabelNoise::Gaussian);
+    momentum.optimizer.momentum = 0.9;
+    for (dynamics, width) in [(momentum, 9), (label_noise(LabelNoise::Gaussian), 6)] {
+        let outcome = run(
+            &setup(5, 2, width, 0.4),
+            &dynamics,
+            AccountGrid::Stride(9),
+            2,
+            20,
+        );
+        assert_eq!(outcome.layout.position("account_rows", 0), None);
+    }
+}

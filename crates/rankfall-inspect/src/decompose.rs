@@ -1,0 +1,88 @@
+//! From the numbers of a tensor to its spectrum: which method, and what it is told about the numbers.
+
+use crate::bidiagonal;
+use crate::gram;
+use crate::source::Tall;
+use crate::spectrum::{Failed, Method, Sigma, Spectrum};
+use crate::view::Slice;
+use rankfall_checkpoints::Values;
+
+/// Numbers stored with at least this distance from 1 to the next are squared without loss that shows.
+const GRAM_IS_ENOUGH: f64 = f32::EPSILON as f64;
+
+/// The singular values of all slices, pooled.
+///
+/// `epsilon` is the distance of 1 to the next number in the precision of storage. Numbers of single precision and
+/// below go by the Gram matrix; where that leaves one singular value unresolved, and for double precision, it is
+/// the bidiagonal form. The result has the same bits on any number of threads.
+///
+/// # Errors
+/// [`Failed`]: numbers that cannot be read or are not finite.
+pub fn spectrum(
+    values: &Values,
+    slices: &[Slice],
+    epsilon: f64,
+    threads: usize,
+) -> Result<Spectrum, Failed> {
+    let mut pooled = Spectrum {
+        sigmas: Vec::new(),
+        method: Method::Gram,
+    };
+    for slice in slices {
+        let one = of_slice(values, *slice, epsilon, threads)?;
+        pooled.sigmas.extend(one.sigmas);
+        if one.method == Method::Bidiagonal {
+            pooled.method = Method::Bidiagonal;
+        }
+    }
+    pooled.sigmas.sort_by(|a, b| b.value.total_cmp(&a.value));
+    Ok(pooled)
+}
+
+fn of_slice(
+    values: &Values,
+    slice: Slice,
+    epsilon: f64,
+    threads: usize,
+) -> Result<Spectrum, Failed> {
+    let look = Tall::new(values, slice, 1.0).look()?;
+    if look.not_finite > 0 {
+        return Err(Failed::NotFinite(look.not_finite));
+    }
+    if look.largest == 0.0 {
+        let zero = Sigma {
+            value: 0.0,
+            bound: 0.0,
+        };
+        return Ok(Spectrum {
+            sigmas: vec![zero; slice.sides().1],
+            method: Method::Gram,
+        });
+    }
+    // A power of two: nothing is rounded, and no square over- or underflows.
+    let exponent = libm::frexp(look.largest).1.clamp(-1000, 1000);
+    let tall = Tall::new(values, slice, libm::ldexp(1.0, -exponent));
+    let (sigmas, method) = scaled(&tall, epsilon, threads)?;
+    let back = |x: f64| libm::ldexp(x, exponent);
+    let unscaled = |s: Sigma| Sigma {
+        value: back(s.value),
+        bound: back(s.bound),
+    };
+    Ok(Spectrum {
+        sigmas: sigmas.into_iter().map(unscaled).collect(),
+        method,
+    })
+}
+
+fn scaled(tall: &Tall<'_>, epsilon: f64, threads: usize) -> Result<(Vec<Sigma>, Method), Failed> {
+    if epsilon >= GRAM_IS_ENOUGH {
+        let squares = gram::squares(tall, threads)?;
+        if squares.are_resolved() {
+            return Ok((squares.roots(), Method::Gram));
+        }
+    }
+    Ok((
+        bidiagonal::values(tall, threads)?.sigmas(),
+        Method::Bidiagonal,
+    ))
+}

@@ -1,0 +1,136 @@
+//! Spectra that are done, in a file: an inspection that was stopped goes on from there.
+//!
+//! One line of JSON for each. A line belongs to a file of a certain length and time of change, a tensor and a way
+//! to take it; the last line of a process that was killed may be half, and is left out.
+
+use crate::record::Row;
+use crate::spectrum::{Method, Sigma, Spectrum};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::UNIX_EPOCH;
+
+/// The file in the folder of results, while an inspection is on its way.
+pub const PARTIAL: &str = "inspection.partial";
+
+/// Spectra by what they are of.
+pub struct Saved {
+    path: PathBuf,
+    file: Mutex<File>,
+    before: HashMap<String, Spectrum>,
+}
+
+impl Saved {
+    /// Opens the file of a folder; what is in it is used where `resume` says so, and dropped otherwise.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn open(folder: &Path, resume: bool) -> io::Result<Self> {
+        let path = folder.join(PARTIAL);
+        let before = match resume {
+            true => std::fs::read(&path)
+                .map(|bytes| read(&bytes))
+                .unwrap_or_default(),
+            false => HashMap::new(),
+        };
+        let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+        match resume {
+            // After a line that was cut.
+            true if !before.is_empty() => file.write_all(b"\n")?,
+            true => {}
+            false => file.set_len(0)?,
+        }
+        Ok(Self {
+            path,
+            file: Mutex::new(file),
+            before,
+        })
+    }
+
+    /// How many spectra are there from before.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.before.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty()
+    }
+
+    /// What a row is kept under: its file with length and time of change, name and way.
+    #[must_use]
+    pub fn key(&self, row: &Row) -> String {
+        let about = std::fs::metadata(&row.file).ok();
+        let changed = about
+            .as_ref()
+            .and_then(|a| a.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+        let of = json!([
+            row.file,
+            about.map(|a| a.len()),
+            changed.map(|d| d.as_nanos().to_string()),
+            row.name,
+            row.matrix,
+            row.shape,
+            row.dtype,
+        ]);
+        let digest = Sha256::digest(of.to_string());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The spectrum of that key, where it is there from before.
+    #[must_use]
+    pub fn find(&self, key: &str) -> Option<Spectrum> {
+        self.before.get(key).cloned()
+    }
+
+    /// Keeps a spectrum. A file that cannot be written costs only the time to compute it again.
+    pub fn add(&self, key: String, spectrum: &Spectrum) {
+        let values: Vec<f64> = spectrum.sigmas.iter().map(|s| s.value).collect();
+        let bounds: Vec<f64> = spectrum.sigmas.iter().map(|s| s.bound).collect();
+        let line = json!({"key": key, "method": spectrum.method.name(), "values": values, "bounds": bounds});
+        if let Ok(mut file) = self.file.lock() {
+            let _ = file.write_all(format!("{line}\n").as_bytes());
+        }
+    }
+
+    /// Everything is done: the file is not needed any more.
+    pub fn remove(self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn read(bytes: &[u8]) -> HashMap<String, Spectrum> {
+    let lines = bytes.split(|&b| b == b'\n');
+    lines
+        .filter_map(|line| spectrum(&serde_json::from_slice(line).ok()?))
+        .collect()
+}
+
+fn spectrum(line: &Value) -> Option<(String, Spectrum)> {
+    let numbers = |key: &str| -> Option<Vec<f64>> {
+        line.get(key)?
+            .as_array()?
+            .iter()
+            .map(Value::as_f64)
+            .collect()
+    };
+    let method = match line.get("method")?.as_str()? {
+        "gram" => Method::Gram,
+        "bidiagonal" => Method::Bidiagonal,
+        _ => return None,
+    };
+    let (values, bounds) = (numbers("values")?, numbers("bounds")?);
+    let sigmas = values
+        .iter()
+        .zip(&bounds)
+        .map(|(&value, &bound)| Sigma { value, bound })
+        .collect();
+    let key = line.get("key")?.as_str()?.to_owned();
+    (values.len() == bounds.len()).then_some((key, Spectrum { sigmas, method }))
+}

@@ -1,0 +1,147 @@
+//! An inspection as a table for people: one line for each tensor, and totals.
+
+use crate::columns::sizes;
+use crate::record::{Inspection, Row};
+use rankfall_report::number::{compact, count};
+use std::collections::BTreeMap;
+
+const HEADINGS: [&str; 12] = [
+    "tensor",
+    "shape",
+    "dtype",
+    "σ_max",
+    "σ_min",
+    "rank",
+    "effective",
+    "stable",
+    "ln|det|",
+    "α",
+    "D",
+    "above MP",
+];
+
+/// The table. Rows that were not chosen are counted and not listed.
+#[must_use]
+pub fn text(inspection: &Inspection) -> String {
+    let mut out = String::new();
+    for (file, rows) in by_file(&inspection.tensors) {
+        let step = rows
+            .iter()
+            .find_map(|row| row.step)
+            .map(|s| format!(", step {s}"))
+            .unwrap_or_default();
+        out += &format!("{file}{step}\n");
+        out += &lines(&rows);
+    }
+    out += &totals(inspection);
+    for note in &inspection.notes {
+        out += &format!("note: {note}\n");
+    }
+    out
+}
+
+fn by_file(rows: &[Row]) -> Vec<(&str, Vec<&Row>)> {
+    let mut files: Vec<(&str, Vec<&Row>)> = Vec::new();
+    for row in rows {
+        match files.last_mut() {
+            Some((file, rows)) if *file == row.file => rows.push(row),
+            _ => files.push((&row.file, vec![row])),
+        }
+    }
+    files
+}
+
+fn is_chosen(row: &Row) -> bool {
+    row.reason.as_deref() != Some("not chosen by --layers")
+}
+
+fn lines(rows: &[&Row]) -> String {
+    let shown: Vec<&&Row> = rows.iter().filter(|row| is_chosen(row)).collect();
+    let cells: Vec<[String; 12]> = shown.iter().map(|row| cells(row)).collect();
+    let width = |text: &str| text.chars().count();
+    let mut widths = HEADINGS.map(width);
+    for row in &cells {
+        for (w, cell) in widths.iter_mut().zip(row) {
+            *w = (*w).max(width(cell));
+        }
+    }
+    // Reasons take the place of numbers.
+    let line = |cells: &[String; 12], reason: Option<&str>| {
+        let padded = |i: usize| {
+            let fill = " ".repeat(widths[i].saturating_sub(width(&cells[i])));
+            if i < 3 {
+                format!("{}{fill}", cells[i])
+            } else {
+                format!("{fill}{}", cells[i])
+            }
+        };
+        let until = if reason.is_some() { 3 } else { 12 };
+        let mut parts: Vec<String> = (0..until).map(padded).collect();
+        parts.extend(reason.map(|why| format!("— {why}")));
+        format!("  {}\n", parts.join("  ").trim_end())
+    };
+    let mut out = line(&HEADINGS.map(str::to_owned), None);
+    for (row, cells) in shown.iter().zip(&cells) {
+        out += &line(cells, row.reason.as_deref());
+    }
+    out
+}
+
+fn cells(row: &Row) -> [String; 12] {
+    let real = |value: Option<f64>| value.map_or_else(|| "–".into(), |v| compact(v, 4));
+    let whole = |value: Option<usize>| value.map_or_else(|| "–".into(), |v| v.to_string());
+    let is_below = row.sigma_min <= row.error_bound;
+    let sigma_min = match (is_below, row.error_bound) {
+        (true, Some(bound)) if bound > 0.0 => format!("≤ {}", compact(bound, 2)),
+        _ => real(row.sigma_min),
+    };
+    let way = match &row.matrix {
+        Some(words) if words.contains("pooled") => " (pooled)",
+        _ => "",
+    };
+    [
+        format!("{}{way}", row.name),
+        sizes(&row.shape),
+        row.dtype.clone(),
+        real(row.sigma_max),
+        sigma_min,
+        whole(row.numerical_rank),
+        real(row.effective_rank),
+        real(row.stable_rank),
+        real(row.log_abs_det),
+        real(row.alpha),
+        real(row.alpha_distance),
+        whole(row.above_mp),
+    ]
+}
+
+/// How many tensors there are, how many were analysed, and why the others were not.
+#[must_use]
+pub fn totals(inspection: &Inspection) -> String {
+    let mut names: Vec<(&str, &str, u64, bool)> = Vec::new();
+    for row in &inspection.tensors {
+        let name = row.name.split('[').next().unwrap_or(&row.name);
+        match names.last_mut() {
+            Some(last) if last.0 == row.file && last.1 == name => last.3 |= row.analysed,
+            _ => names.push((&row.file, name, row.numbers(), row.analysed)),
+        }
+    }
+    let numbers: u64 = names.iter().fold(0, |sum, n| sum.saturating_add(n.2));
+    let analysed = names.iter().filter(|n| n.3).count();
+    let mut out = format!(
+        "{} tensors, {} numbers; {analysed} analysed\n",
+        count(names.len() as u64),
+        count(numbers)
+    );
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in inspection.tensors.iter().filter(|row| !row.analysed) {
+        let reason = row.reason.as_deref().unwrap_or("not done");
+        *reasons
+            .entry(reason.split(':').next().unwrap_or(reason))
+            .or_default() += 1;
+    }
+    for (reason, many) in reasons {
+        out += &format!("  {many} not: {reason}\n");
+    }
+    out
+}

@@ -1,0 +1,112 @@
+//! What the slow flow predicts beside each noisy dynamics of a run, or why nothing is.
+
+use crate::experiment::{ExactDynamics, ExactExperiment};
+use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
+use rankfall_core::model::dynamics::{Kind, Sampling};
+use rankfall_core::model::setup::Setup;
+use serde::{Deserialize, Serialize};
+
+/// Starts that are averaged over at most, where trajectories have their own.
+const MOST_STARTS: u64 = 64;
+
+/// Work spent on the predictions of a run, all dynamics together.
+const MOST_WORK_BESIDE_A_RUN: f64 = MOST_WORK / 4.0;
+
+/// What is predicted of the means of one dynamics, save by save.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SlowPrediction {
+    /// Name and index of what is predicted.
+    names: Vec<(String, u32)>,
+    /// Save by save; null where undefined.
+    values: Vec<Option<f64>>,
+    /// Of what order relative errors are; null without a prediction.
+    pub separation: Option<f64>,
+    /// Why nothing is predicted; null where something is.
+    pub reason: Option<String>,
+}
+
+impl SlowPrediction {
+    /// The predicted mean of an observable at a save.
+    pub fn at(&self, save: usize, name: &str, index: u32) -> Option<f64> {
+        let place = self
+            .names
+            .iter()
+            .position(|(n, i)| n == name && *i == index)?;
+        *self.values.get(save * self.names.len() + place)?
+    }
+
+    fn none(reason: String) -> Self {
+        Self {
+            reason: Some(reason),
+            ..Self::default()
+        }
+    }
+
+    fn of(predicted: &Predicted) -> Self {
+        let all = &predicted.layout.observables;
+        let defined = |value: &f64| value.is_finite().then_some(*value);
+        Self {
+            names: all.iter().map(|o| (o.name.to_owned(), o.index)).collect(),
+            values: predicted.values.iter().map(defined).collect(),
+            separation: Some(predicted.separation),
+            reason: None,
+        }
+    }
+}
+
+/// Of each dynamics, in their order; `saves` are the steps at which each saves.
+pub fn of_run(experiment: &ExactExperiment, setup: &Setup, samples: u64) -> Vec<SlowPrediction> {
+    let saves = experiment.save_steps();
+    let noisy = experiment
+        .dynamics
+        .iter()
+        .filter(|spec| why_none(spec).is_none())
+        .count();
+    let of_one = |(spec, saves): (&ExactDynamics, &Vec<u64>)| {
+        if let Some(reason) = why_none(spec) {
+            return SlowPrediction::none(format!("not stated: {reason}"));
+        }
+        let times: Vec<f64> = saves
+            .iter()
+            .map(|&step| step as f64 * spec.time_step)
+            .collect();
+        let request = SmallNoise {
+            setup,
+            nu: spec.dynamics.noise_intensity(samples),
+            times: &times,
+            rank_tolerance: experiment.run.rank_tolerance,
+            trajectories: experiment.run.trajectories.min(MOST_STARTS),
+            most_work: MOST_WORK_BESIDE_A_RUN / noisy as f64,
+        };
+        match request.predict() {
+            Ok(predicted) => SlowPrediction::of(&predicted),
+            Err(error) => SlowPrediction::none(format!("does not apply: {error}")),
+        }
+    };
+    experiment.dynamics.iter().zip(&saves).map(of_one).collect()
+}
+
+/// Why the slow flow says nothing of a dynamics, whatever the data.
+pub fn why_none(spec: &ExactDynamics) -> Option<&'static str> {
+    let dynamics = &spec.dynamics;
+    if dynamics.classes.is_some() {
+        return Some("the slow flow is that of the squared loss");
+    }
+    if dynamics.label_noise == 0.0 {
+        return Some("the slow flow is that of label noise, and there is none");
+    }
+    if dynamics.modified_forces().is_some() {
+        return Some("the slow flow is that of forces that are not scaled");
+    }
+    if !dynamics.optimizer.is_plain() {
+        return Some("the slow flow is that of plain steps, without momentum and weight decay");
+    }
+    match dynamics.kind {
+        Kind::SlowFlow { .. } => Some("it is the slow flow itself"),
+        Kind::StochasticGradientDescent {
+            sampling: Sampling::Sequential,
+            ..
+        } => Some("the slow flow is that of noise without memory, which rows in order do not give"),
+        _ => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! What `rankfall predict` says, against runs of the same experiments.
+
+use rankfall::experiment::Experiment;
+use rankfall::forecast::{Forecast, forecast};
+use std::path::Path;
+
+const SETTING: &str = "
+name = \"forecast\"
+[data]
+kind = \"gaussian\"
+samples = 1000
+inputs = 5
+outputs = 2
+[network]
+width = 10
+[[dynamics]]
+label = \"flow\"
+kind = \"stochastic-gradient-flow\"
+step_size = 0.005
+label_noise = 2.0
+time_step = 0.01
+[run]
+seed = 3
+time = 1000
+trajectories = 32
+save = { points = 500 }
+";
+
+fn read(sets: &[&str]) -> Experiment {
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    Experiment::from_toml(SETTING, "test", Path::new(""), &sets).unwrap()
+}
+
+fn predicted(experiment: &Experiment) -> Forecast {
+    forecast(experiment.exact().unwrap()).unwrap()
+}
+
+/// Singular values of W₁ die when a run says that they do, within the relative error that is stated.
+#[test]
+fn singular_values_die_when_they_are_predicted_to() {
+    let experiment = read(&[]);
+    let forecast = predicted(&experiment);
+    let one = &forecast.dynamics[0];
+    let w1 = one.matrices.iter().find(|m| m.name == "w1").unwrap();
+    assert_eq!((w1.survivors, w1.falls.len()), (2, 3));
+    let stated = one.error_order.unwrap();
+    assert!(stated < 0.15, "{stated}");
+    let run = experiment.run().unwrap();
+    let flow = run.dynamics("flow").unwrap();
+    let curve = |index: u32| flow.log_singular_value("w1", index).unwrap();
+    let times = &curve(1).times;
+    for fall in &w1.falls {
+        let (values, first) = (&curve(fall.index as u32).mean, &curve(1).mean);
+        let below = |save: usize| values[save].unwrap() - first[save].unwrap() < (1e-3_f64).ln();
+        let measured = (0..times.len())
+            .find(|&save| below(save))
+            .map(|save| times[save]);
+        let measured = measured.expect("it falls within the run");
+        let off = (measured / fall.time - 1.0).abs();
+        assert!(
+            off < stated + 2.0 / measured,
+            "σ{}: {measured} for {}",
+            fall.index,
+            fall.time
+        );
+        assert!((fall.steps - fall.time / 0.005).abs() < 1e-6 * fall.steps);
+        assert!((fall.epochs - fall.steps / 1000.0).abs() < 1e-6 * fall.epochs);
+    }
+    // A label noise a fifth off is told from it.
+    let other = predicted(&read(&["dynamics.0.label_noise=2.5"]));
+    let other = other.dynamics[0]
+        .matrices
+        .iter()
+        .find(|m| m.name == "w1")
+        .unwrap();
+    assert!((other.falls[0].time / w1.falls[0].time - 1.0).abs() > stated);
+}
+
+/// With the label noise that is named for a rank, the rank after so many steps is that rank.
+#[test]
+fn the_label_noise_that_is_named_leaves_the_rank() {
+    let experiment = read(&[]);
+    let exact = experiment.exact().unwrap();
+    let steps = 100_000.0;
+    let settings = predicted(&experiment).settings_for_rank(&exact, 3, steps);
+    let noise = settings.iter().find(|s| s.key == "label_noise").unwrap();
+    let (from, until) = (noise.from.unwrap(), noise.until.unwrap());
+    assert!(from < until);
+    let rank = |delta: f64| {
+        let sets = [
+            format!("dynamics.0.label_noise={delta}"),
+            "run.time=500".to_owned(),
+        ];
+        let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+        let forecast = predicted(&read(&sets));
+        let w1 = forecast.dynamics[0]
+            .matrices
+            .iter()
+            .find(|m| m.name == "w1")
+            .unwrap();
+        w1.rank_at_end
+    };
+    assert_eq!(
+        [
+            rank(0.98 * from),
+            rank((from * until).sqrt()),
+            rank(1.02 * until)
+        ],
+        [4, 3, 2]
+    );
+}
+
+/// A step that will diverge is said beforehand, and so is why nothing falls.
+#[test]
+fn divergence_and_reasons_are_said_beforehand() {
+    let wide = predicted(&read(&["network.width=10000"]));
+    assert!(
+        wide.warnings
+            .iter()
+            .any(|w| w.contains("will probably diverge")),
+        "{:?}",
+        wide.warnings
+    );
+    let quiet = predicted(&read(&["dynamics.0.label_noise=0"]));
+    assert!(
+        quiet.dynamics[0]
+            .reason
+            .as_ref()
+            .unwrap()
+            .contains("label noise")
+    );
+    let low = predicted(&read(&["data.teacher_rank=1", "data.residual_noise=0"]));
+    let reason = low.dynamics[0].reason.as_ref().unwrap();
+    assert!(reason.contains("rank 1"), "{reason}");
+}
