@@ -190,6 +190,9 @@ pub struct PredictArguments {
     /// After so many steps
     #[arg(long, requires = "rank", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
+    /// Draw the singular values over time into this file, .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub figure: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -199,7 +202,8 @@ const PREDICT_EXAMPLES: &str = "\
 Examples:
   rankfall predict mine.toml
   rankfall predict mine.toml --set network.width=10000
-  rankfall predict mine.toml --rank 2 --steps 20000";
+  rankfall predict mine.toml --rank 2 --steps 20000
+  rankfall predict mine.toml --figure falls.svg";
 
 /// What `rankfall sweep` takes.
 #[derive(Debug, Args)]

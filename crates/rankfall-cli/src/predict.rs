@@ -3,7 +3,9 @@
 use crate::arguments::PredictArguments;
 use rankfall::experiment::Experiment;
 use rankfall::failure::Failure;
-use rankfall::forecast::{DynamicsForecast, Forecast, MatrixForecast, RankSetting, forecast};
+use rankfall::forecast::{
+    DynamicsForecast, Forecast, MatrixForecast, RankSetting, figure, forecast,
+};
 use rankfall_report::number::{compact, from_natural_log, significant, subscript};
 use rankfall_report::table::Table;
 use serde_json::json;
@@ -18,6 +20,9 @@ pub fn predict(arguments: &PredictArguments) -> Result<(), Failure> {
         problem.in_file(&rankfall::failure::shown_path(&arguments.experiment))
     })?;
     let predicted = forecast(experiment.clone())?;
+    if let Some(path) = &arguments.figure {
+        figure::write(&predicted, path)?;
+    }
     let settings = match arguments.rank.zip(arguments.steps) {
         Some((rank, steps)) => predicted.settings_for_rank(&experiment, rank, steps as f64),
         None => Vec::new(),

@@ -34,6 +34,12 @@ impl Terminal {
 }
 
 impl Watch for Terminal {
+    fn foresee(&self, sentence: &str) {
+        if !self.quiet {
+            crate::complain(&format!("rankfall: {sentence}"));
+        }
+    }
+
     fn begin(&self, label: &str) {
         *self.shown() = Some(ProgressReport::new(label, self.quiet));
     }

@@ -148,6 +148,13 @@ pub const ALL: &[BundledExperiment] = &[
         needs: None,
     },
     BundledExperiment {
+        name: "predicted-ranks",
+        shows: "a sweep of predictions: which ranks survive, 10,000 points in seconds",
+        toml: include_str!("../../../experiments/predicted-ranks.toml"),
+        is_sweep: true,
+        needs: None,
+    },
+    BundledExperiment {
         name: "relu-three-layers",
         shows: "three ReLU layers and a small teacher",
         toml: include_str!("../../../experiments/relu-three-layers.toml"),

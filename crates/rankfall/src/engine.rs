@@ -36,6 +36,11 @@ pub trait Engine {
     /// Sentences to say before anything is run: steps that are not stable.
     fn unstable(&self) -> &[String];
 
+    /// Sentences on what theory predicts of the run; none where it predicts nothing.
+    fn foreseen(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Runs a range of the blocks of a dynamics, from their beginning or from a checkpoint.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! `rankfall predict`: what will happen, without simulating it. Which singular values survive, when the others
 //! fall below the rank tolerance, what the noise costs, and which step is stable.
 
+pub mod figure;
+
 use crate::exact::prediction::why_none;
 use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
@@ -64,6 +66,9 @@ pub struct DynamicsForecast {
     pub log_det: Option<[f64; 2]>,
     /// What the noise costs: the training loss above the least-squares optimum at the end of the run.
     pub excess_loss: Option<f64>,
+    /// Times that [`MatrixForecast::curves`] are at, from 0 on.
+    #[serde(skip)]
+    pub times: Vec<f64>,
     /// The largest step that is stable at the start and at minima, as far as curvature tells; null for flows.
     pub largest_stable_step: Option<f64>,
 }
@@ -81,6 +86,9 @@ pub struct MatrixForecast {
     pub log_singular_values: Vec<f64>,
     /// When the others fall below the tolerance, the first to fall first.
     pub falls: Vec<Fall>,
+    /// Its singular values at each of [`DynamicsForecast::times`], natural logarithms.
+    #[serde(skip)]
+    pub curves: Vec<Vec<f64>>,
 }
 
 /// A singular value that falls below the tolerance.
@@ -224,6 +232,7 @@ impl Forecaster<'_> {
             .position(|&t| t == self.experiment.time)
             .unwrap_or(0);
         out.error_order = Some(followed.predicted.separation);
+        out.times.clone_from(&followed.times);
         out.quiet_until = (followed.fastest > 0.0).then(|| 1.0 / followed.fastest);
         out.rates.clone_from(&followed.rates);
         out.excess_loss = followed.predicted.at(end, "excess_loss", 0);
@@ -269,6 +278,9 @@ impl Forecaster<'_> {
             rank_at_end: (1..=count).filter(|&i| share(end, i) > tolerance).count(),
             log_singular_values: (1..=count).map(|i| at(end, i)).collect(),
             falls,
+            curves: (0..followed.times.len())
+                .map(|save| (1..=count).map(|i| at(save, i)).collect())
+                .collect(),
         }
     }
 

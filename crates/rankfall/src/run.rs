@@ -60,6 +60,9 @@ fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result
     for words in engine.unstable() {
         log::warn!("{words}");
     }
+    for words in engine.foreseen() {
+        options.watch.foresee(&words);
+    }
     let run = InFolder {
         engine,
         session,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Watches over runs, one dynamics (or sweep) after the other. Every method may be called from any thread.
 pub trait Watch: Sync {
+    /// A sentence on what theory predicts, before anything is run.
+    fn foresee(&self, _sentence: &str) {}
     /// The dynamics of this label, or a sweep, begins.
     fn begin(&self, _label: &str) {}
     /// So many of all its trajectory-steps are done.

@@ -1,7 +1,7 @@
 //! What `rankfall predict` says, against runs of the same experiments.
 
 use rankfall::experiment::Experiment;
-use rankfall::forecast::{Forecast, forecast};
+use rankfall::forecast::{Forecast, figure, forecast};
 use std::path::Path;
 
 const SETTING: &str = "
@@ -132,4 +132,23 @@ fn divergence_and_reasons_are_said_beforehand() {
     let low = predicted(&read(&["data.teacher_rank=1", "data.residual_noise=0"]));
     let reason = low.dynamics[0].reason.as_ref().unwrap();
     assert!(reason.contains("rank 1"), "{reason}");
+}
+
+/// The picture has the tolerance and every curve; without a fall there is none, and it says so.
+#[test]
+fn the_falls_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let forecast = predicted(&read(&[]));
+    for name in ["falls.svg", "falls.png"] {
+        figure::write(&forecast, &folder.path().join(name)).unwrap();
+        assert!(folder.path().join(name).metadata().unwrap().len() > 4000);
+    }
+    let svg = std::fs::read_to_string(folder.path().join("falls.svg")).unwrap();
+    assert!(svg.contains("W₁, flow") && svg.contains("time t"), "{svg}");
+    let elsewhere = figure::write(&forecast, &folder.path().join("falls.jpg"));
+    assert!(elsewhere.unwrap_err().to_string().contains(".svg"));
+    let level = predicted(&read(&["dynamics.0.label_noise=0"]));
+    let nothing = figure::write(&level, &folder.path().join("level.svg"));
+    assert!(nothing.unwrap_err().to_string().contains("nothing to draw"));
+    assert!(!folder.path().join("level.svg").exists());
 }

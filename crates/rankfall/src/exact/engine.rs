@@ -87,6 +87,11 @@ impl Engine for ExactEngine {
         &self.unstable
     }
 
+    fn foreseen(&self) -> Vec<String> {
+        let recorder = &self.recorder;
+        prediction::in_words(&recorder.experiment, &recorder.known.predictions)
+    }
+
     fn run(
         &self,
         dynamics: usize,

@@ -1,6 +1,7 @@
 //! What the slow flow predicts beside each noisy dynamics of a run, or why nothing is.
 
 use crate::experiment::{ExactDynamics, ExactExperiment};
+use crate::failure::{number_text, quoted};
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
 use rankfall_core::model::dynamics::{Kind, Sampling};
 use rankfall_core::model::setup::Setup;
@@ -84,6 +85,34 @@ pub fn of_run(experiment: &ExactExperiment, setup: &Setup, samples: u64) -> Vec<
         }
     };
     experiment.dynamics.iter().zip(&saves).map(of_one).collect()
+}
+
+/// What is foreseen of a run, a line for each dynamics of which something is: ranks at its start and end, and how
+/// far that is to be trusted.
+pub fn in_words(experiment: &ExactExperiment, predictions: &[SlowPrediction]) -> Vec<String> {
+    let of_one = |(spec, foreseen): (&ExactDynamics, &SlowPrediction)| {
+        let last = foreseen.values.len().checked_div(foreseen.names.len())? - 1;
+        let rank = |save, layer| foreseen.at(save, layer, 0).map(f64::round);
+        let ranks = [
+            ("W₁", "numerical_rank_w1"),
+            ("W₂", "numerical_rank_w2"),
+        ]
+        .map(|(symbol, name)| {
+            let (start, end) = (rank(0, name)?, rank(last, name)?);
+            Some(format!("{symbol} {start} → {end}"))
+        });
+        let [first, second] = ranks;
+        let order = foreseen.separation?;
+        Some(format!(
+            "predicted of {}: numerical ranks of {}, {} at t = {} (small-noise limit, relative error of order {order:.0e})",
+            quoted(&spec.label),
+            first?,
+            second?,
+            number_text(experiment.time)
+        ))
+    };
+    let pairs = experiment.dynamics.iter().zip(predictions);
+    pairs.filter_map(of_one).collect()
 }
 
 /// Why the slow flow says nothing of a dynamics, whatever the data.
