@@ -6,13 +6,14 @@ use crate::grid::{Grid, LAW};
 use crate::run_folder::weights::Tensor;
 use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
 use rankfall_core::measure::layout::{ACCOUNT_LEFT, ACCOUNT_PARTS};
+use rankfall_report::observable::Observable;
 use rankfall_report::record::{
     ACCOUNT, DivergenceRecord, DynamicsSummary, Ends, LogDetSummary, LossSummary, MatrixSummary,
     Prediction, RankSummary, SMALL_NOISE_LIMIT, SeriesRow, Spectrum, weights_name,
 };
 
 /// The mean that theory says of an observable: of a save, a name, a layer and an index.
-pub type PredictedMean<'a> = dyn Fn(usize, &str, Option<u32>, u32) -> Option<f64> + 'a;
+pub type PredictedMean<'a> = dyn Fn(usize, &Observable) -> Option<f64> + 'a;
 
 /// What the summary of one dynamics is made from, besides what its engine knows of it.
 pub struct RecordInputs<'a> {
@@ -32,7 +33,7 @@ pub struct RecordInputs<'a> {
     pub time_of: &'a dyn Fn(u64) -> f64,
     /// Of what kind the law of log det is.
     pub law: &'static str,
-    /// What theory says of the mean of anything else: at a save, of an observable, its layer and index.
+    /// What theory says of the mean of anything else: at a save, of an observable.
     pub predicted: &'a PredictedMean<'a>,
     /// Why no law is stated of log det of a stack, or of a network that has none; none where one is.
     pub lawless: &'a dyn Fn(Option<u32>) -> Option<String>,
@@ -214,7 +215,7 @@ impl RecordInputs<'_> {
             if !PREDICTED.contains(&o.name.as_str()) {
                 return None;
             }
-            let predicted = (self.predicted)(last, &o.name, o.layer, o.index)?;
+            let predicted = (self.predicted)(last, o)?;
             let cell = self.totals.cell(last * self.grid.observables.len() + place);
             Some(Prediction {
                 quantity: o.name.clone(),
@@ -309,7 +310,7 @@ impl RecordInputs<'_> {
                     q95,
                     law: match observable.name.as_str() {
                         "log_det" => self.mean(save, LAW, observable.layer),
-                        name => (self.predicted)(save, name, observable.layer, observable.index),
+                        _ => (self.predicted)(save, observable),
                     },
                 });
             }

@@ -152,3 +152,19 @@ fn the_falls_are_drawn() {
     assert!(nothing.unwrap_err().to_string().contains("nothing to draw"));
     assert!(!folder.path().join("level.svg").exists());
 }
+
+/// Beside every singular value of every matrix stands what is predicted, of layers too.
+#[test]
+fn every_singular_value_has_its_prediction() {
+    let run = read(&["run.time=20", "run.trajectories=4"]).run().unwrap();
+    let flow = run.dynamics("flow").unwrap();
+    for (matrix, count) in [("theta", 7), ("w1", 5), ("w2", 2), ("product", 2)] {
+        for index in 1..=count {
+            let curve = flow.log_singular_value(matrix, index).unwrap();
+            for (measured, law) in curve.mean.iter().zip(&curve.law) {
+                let off = measured.unwrap() - law.expect(matrix);
+                assert!(off.abs() < 0.5, "{matrix} {index}: {off}");
+            }
+        }
+    }
+}

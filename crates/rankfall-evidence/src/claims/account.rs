@@ -89,7 +89,7 @@ fn compare(
 ) -> Result<([Comparison; 2], Paths), Stop> {
     let setting = bench.setting;
     let steps = (horizon(setting) / case.dynamics.step_size).ceil() as u64;
-    let paths = bench.trajectories(48, 192, 1024);
+    let paths = bench.trajectories(16, 48, 256);
     let plan = Simulation::of(case.dynamics.clone(), paths, even_saves(steps, 40))
         .stream(case.stream)
         .accounted(AccountGrid::EveryStep);

@@ -134,7 +134,7 @@ impl Recorder for DenseRecorder {
             jacobian_tolerance: measure.jacobian_tolerance,
             time_of: &|step| time_of(training, step),
             law: ACCOUNT,
-            predicted: &|_, _, _, _| None,
+            predicted: &|_, _| None,
             lawless: &lawless,
         };
         let prefix = match experiment.dynamics.len() {

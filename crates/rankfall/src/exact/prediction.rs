@@ -5,7 +5,9 @@ use crate::failure::{number_text, quoted};
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
 use rankfall_core::model::dynamics::{Kind, Sampling};
 use rankfall_core::model::setup::Setup;
+use rankfall_report::observable::Observable;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// Starts that are averaged over at most, where trajectories have their own.
 const MOST_STARTS: u64 = 64;
@@ -16,8 +18,8 @@ const MOST_WORK_BESIDE_A_RUN: f64 = MOST_WORK / 4.0;
 /// What is predicted of the means of one dynamics, save by save.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SlowPrediction {
-    /// Name and index of what is predicted.
-    names: Vec<(String, u32)>,
+    /// What is predicted.
+    observables: Vec<Observable>,
     /// Save by save; null where undefined.
     values: Vec<Option<f64>>,
     /// Of what order relative errors are; null without a prediction.
@@ -27,15 +29,6 @@ pub struct SlowPrediction {
 }
 
 impl SlowPrediction {
-    /// The predicted mean of an observable at a save.
-    pub fn at(&self, save: usize, name: &str, index: u32) -> Option<f64> {
-        let place = self
-            .names
-            .iter()
-            .position(|(n, i)| n == name && *i == index)?;
-        *self.values.get(save * self.names.len() + place)?
-    }
-
     fn none(reason: String) -> Self {
         Self {
             reason: Some(reason),
@@ -47,11 +40,48 @@ impl SlowPrediction {
         let all = &predicted.layout.observables;
         let defined = |value: &f64| value.is_finite().then_some(*value);
         Self {
-            names: all.iter().map(|o| (o.name.to_owned(), o.index)).collect(),
+            observables: all
+                .iter()
+                .map(|o| Observable::measured(o.name, o.index))
+                .collect(),
             values: predicted.values.iter().map(defined).collect(),
             separation: Some(predicted.separation),
             reason: None,
         }
+    }
+}
+
+/// A prediction, to be asked for one mean after the other.
+pub struct Foreseen<'a> {
+    prediction: &'a SlowPrediction,
+    places: HashMap<&'a Observable, usize>,
+}
+
+impl<'a> Foreseen<'a> {
+    /// Of this prediction.
+    pub fn of(prediction: &'a SlowPrediction) -> Self {
+        let observables = prediction.observables.iter().enumerate();
+        Self {
+            prediction,
+            places: observables.map(|(place, o)| (o, place)).collect(),
+        }
+    }
+
+    /// The predicted mean of an observable at a save; none where none is predicted or it is undefined.
+    pub fn at(&self, save: usize, observable: &Observable) -> Option<f64> {
+        let count = self.prediction.observables.len();
+        let place = self.places.get(observable)?;
+        *self.prediction.values.get(save * count + place)?
+    }
+
+    /// The last save; none without a prediction.
+    fn last(&self) -> Option<usize> {
+        let count = self.prediction.observables.len();
+        self.prediction
+            .values
+            .len()
+            .checked_div(count)?
+            .checked_sub(1)
     }
 }
 
@@ -90,24 +120,20 @@ pub fn of_run(experiment: &ExactExperiment, setup: &Setup, samples: u64) -> Vec<
 /// What is foreseen of a run, a line for each dynamics of which something is: ranks at its start and end, and how
 /// far that is to be trusted.
 pub fn in_words(experiment: &ExactExperiment, predictions: &[SlowPrediction]) -> Vec<String> {
-    let of_one = |(spec, foreseen): (&ExactDynamics, &SlowPrediction)| {
-        let last = foreseen.values.len().checked_div(foreseen.names.len())? - 1;
-        let rank = |save, layer| foreseen.at(save, layer, 0).map(f64::round);
-        let ranks = [
-            ("W₁", "numerical_rank_w1"),
-            ("W₂", "numerical_rank_w2"),
-        ]
-        .map(|(symbol, name)| {
-            let (start, end) = (rank(0, name)?, rank(last, name)?);
-            Some(format!("{symbol} {start} → {end}"))
-        });
-        let [first, second] = ranks;
-        let order = foreseen.separation?;
+    let of_one = |(spec, prediction): (&ExactDynamics, &SlowPrediction)| {
+        let foreseen = Foreseen::of(prediction);
+        let last = foreseen.last()?;
+        let rank = |save, layer: &str| {
+            let observable = Observable::measured(&format!("numerical_rank_{layer}"), 0);
+            foreseen.at(save, &observable).map(f64::round)
+        };
+        let of = |layer| Some((rank(0, layer)?, rank(last, layer)?));
+        let ((first, first_end), (second, second_end)) = (of("w1")?, of("w2")?);
+        let order = prediction.separation?;
         Some(format!(
-            "predicted of {}: numerical ranks of {}, {} at t = {} (small-noise limit, relative error of order {order:.0e})",
+            "predicted of {}: until t = {} the numerical rank of W₁ goes from {first} to {first_end}, of W₂ from \
+             {second} to {second_end} (limit of small noise, relative error of order {order:.1})",
             quoted(&spec.label),
-            first?,
-            second?,
             number_text(experiment.time)
         ))
     };

@@ -1,5 +1,6 @@
 //! Results of two linear layers, which the exact engine runs.
 
+use super::prediction::Foreseen;
 use crate::engine::{Measurements, Recorder};
 use crate::experiment::{AccountSpec, ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
@@ -108,7 +109,7 @@ impl Recorder for ExactRecorder {
             ..DynamicsSummary::default()
         };
         let totals = measurements.statistics.totals();
-        let slow = self.known.predictions.get(index);
+        let foreseen = self.known.predictions.get(index).map(Foreseen::of);
         let measured = RecordInputs {
             grid: Grid::new(names, saves.collect()),
             statistics: &measurements.statistics,
@@ -118,7 +119,7 @@ impl Recorder for ExactRecorder {
             jacobian_tolerance: run.rank_tolerance,
             time_of: &time_of,
             law: EXACT_LAW,
-            predicted: &|save, name, _, index| slow.and_then(|slow| slow.at(save, name, index)),
+            predicted: &|save, observable| foreseen.as_ref()?.at(save, observable),
             lawless: &|_| self.lawless(dynamics),
         };
         let tensors = measurements

@@ -114,10 +114,14 @@ fn panel(forecast: &Forecast, one: &DynamicsForecast, matrix: &MatrixForecast) -
             end_label: None,
         });
     }
-    let ends = x.iter().flatten().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
-        (low.min(x), high.max(x))
-    });
-    plot.lines.push(straight((ends.0, tolerance), (ends.1, tolerance)));
+    let ends = x
+        .iter()
+        .flatten()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
+            (low.min(x), high.max(x))
+        });
+    plot.lines
+        .push(straight((ends.0, tolerance), (ends.1, tolerance)));
     if let Some(end) = Scale::Decades.place(forecast.time) {
         plot.lines.push(straight((end, lowest), (end, 0.0)));
     }
