@@ -774,8 +774,10 @@ fn reductions_are_exact() {
 }
 
 fn reductions_change_nothing(setup: &Setup, dynamics: &Dynamics, saves: &[u64]) {
+    // The account is of reduced trajectories alone.
     let reduced = EnsembleSpec {
         reductions: true,
+        account: None,
         ..spec(dynamics.clone(), 3, saves)
     };
     let plain = EnsembleSpec {
