@@ -14,8 +14,8 @@ use rankfall_report::{png, svg};
 use std::io::Write as _;
 use std::path::Path;
 
-/// Dynamics that are drawn; those after them have the same curves at other times, or are too many for one sheet.
-const MOST_DYNAMICS: usize = 4;
+/// More noise intensities than this are too many for one sheet.
+const MOST_INTENSITIES: usize = 4;
 /// How many decades below the tolerance are shown.
 const DECADES_BELOW: f64 = 4.0;
 
@@ -26,25 +26,39 @@ const EDGE: Stroke = Stroke {
     dash: Dash::Dotted,
 };
 
-/// Draws W₁ and W₂ of each dynamics of which a fall is predicted.
+/// Draws W₁ and W₂ at each noise intensity at which a fall is predicted.
 ///
 /// # Errors
 /// Why there is nothing to draw.
 pub fn draw(forecast: &Forecast) -> Result<Scene, Skipped> {
-    let falling: Vec<&DynamicsForecast> = forecast
-        .dynamics
+    // Singular values depend on the noise intensity alone.
+    let mut distinct: Vec<Vec<&DynamicsForecast>> = Vec::new();
+    let falls = |one: &&DynamicsForecast| one.reason.is_none() && !one.times.is_empty();
+    for one in forecast.dynamics.iter().filter(falls) {
+        let same =
+            |all: &&mut Vec<&DynamicsForecast>| all[0].noise_intensity == one.noise_intensity;
+        match distinct.iter_mut().find(same) {
+            Some(all) => all.push(one),
+            None => distinct.push(vec![one]),
+        }
+    }
+    let shown = distinct.len().min(MOST_INTENSITIES);
+    let plots: Vec<Plot> = distinct[..shown]
         .iter()
-        .filter(|one| one.reason.is_none() && !one.times.is_empty())
+        .flat_map(|all| layers(all[0]).map(|matrix| panel(forecast, all[0], matrix)))
         .collect();
-    let shown = falling.len().min(MOST_DYNAMICS);
-    let plots: Vec<Plot> = falling[..shown]
-        .iter()
-        .flat_map(|one| layers(one).map(|matrix| panel(forecast, one, matrix)))
-        .collect();
+    let whose = distinct.iter().map(|all| {
+        let labels: Vec<&str> = all.iter().map(|one| one.label.as_str()).collect();
+        format!(
+            "ν = {}: {}.",
+            compact(all[0].noise_intensity, 3),
+            labels.join(", ")
+        )
+    });
     let title = format!("What is predicted of {}", forecast.experiment);
-    let left_out = match falling.len() - shown {
+    let left_out = match distinct.len() - shown {
         0 => String::new(),
-        more => format!(" Not drawn: {more} more dynamics."),
+        more => format!(" Not drawn: {more} more."),
     };
     let sheet = Sheet {
         description: format!(
@@ -61,9 +75,9 @@ pub fn draw(forecast: &Forecast) -> Result<Scene, Skipped> {
         sharing: Sharing::Own,
         legend: Vec::new(),
     };
-    sheet.draw_with_notes(&[format!(
-        "Dotted: the rank tolerance and, upright, the end of the run.{left_out}"
-    )])
+    let pens = format!("Dotted: the rank tolerance and, upright, the end of the run.{left_out}");
+    let notes: Vec<String> = whose.chain([pens]).collect();
+    sheet.draw_with_notes(&notes)
 }
 
 /// Draws into a file, as its ending says.
@@ -95,7 +109,7 @@ fn panel(forecast: &Forecast, one: &DynamicsForecast, matrix: &MatrixForecast) -
     let symbol = if matrix.name == "w1" { "W₁" } else { "W₂" };
     let nu = compact(one.noise_intensity, 3);
     let mut plot = Plot::new(
-        format!("{symbol}, {} (ν = {nu})", one.label),
+        format!("{symbol}, ν = {nu}"),
         Side::new(Scale::Decades, "time t"),
         Side::new(Scale::Decades, format!("σ / σ₁ of {symbol}")),
     );
