@@ -166,8 +166,8 @@ impl<const N: usize> Account<N> {
             };
             add_interval(&mut sums, &last, &now);
         }
-        // Without full row rank there is no determinant to account for.
-        let defined = self.initial - self.initial;
+        // Zero, or NaN without full row rank: there is no determinant to account for then.
+        let defined = self.initial * Lanes::ZERO;
         let [full, rows, higher] = sums;
         let [labels, decay] = work.mean.fixed_before(state.step);
         let parts = [full, labels, rows, decay, higher];
