@@ -26,7 +26,7 @@ pub struct Measurements {
 }
 
 /// An experiment ready to run: data read or drawn, weights read, costs estimated.
-pub trait Engine {
+pub trait Engine: Sync {
     /// What makes its results.
     type Recorder: Recorder;
 
@@ -57,7 +57,7 @@ pub trait Engine {
 }
 
 /// Makes results of measurements. It needs the experiment and what is known of its data, not the data.
-pub trait Recorder {
+pub trait Recorder: Sync {
     /// What is known of the data: all that is needed to make results of measurements.
     type Known: Clone + PartialEq + Serialize + DeserializeOwned;
     /// The name of the experiment.

@@ -343,17 +343,22 @@ impl<'a, const N: usize> Block<'a, N> {
             return;
         }
         let first = self.progress.block * N as u64;
-        for lane in 0..self.used {
-            let weights = self.weights(lane);
-            let snapshot = Snapshot {
-                trajectory: first + lane as u64,
+        let weights: Vec<Weights> = (0..self.used).map(|lane| self.weights(lane)).collect();
+        let batch: Vec<Snapshot> = weights
+            .iter()
+            .zip(first..)
+            .map(|(weights, trajectory)| Snapshot {
+                trajectory,
                 time,
                 w1: weights.w1.as_ref(),
                 w2: weights.w2.as_ref(),
-            };
-            let own = self.spec.own_observables.iter();
-            let values = own.map(|observable| observable.measure(&snapshot));
-            self.progress.values[lane].extend(values);
+            })
+            .collect();
+        for observable in &self.spec.own_observables {
+            let values = observable.measure(&batch);
+            for (kept, value) in self.progress.values.iter_mut().zip(values) {
+                kept.push(value);
+            }
         }
     }
 

@@ -1,0 +1,84 @@
+"""What gradient noise does to the rank of a network.
+
+An :class:`Experiment` says what is learned from what, by which dynamics; ``run`` simulates it, and a
+:class:`Run` has what was measured as arrays, frames and figures.
+
+>>> import rankfall as rf
+>>> exp = rf.Experiment(
+...     data=rf.Gaussian(samples=1000, inputs=5, outputs=2),
+...     network=rf.TwoLayer(width=10),
+...     dynamics={"SGF": rf.StochasticGradientFlow(step_size=0.01, label_noise=2.0)},
+...     time=20, trajectories=16, save=20, seed=1)
+>>> run = exp.run()
+>>> run["SGF"].singular_values("w1").quantile(0.25).shape
+(21, 5)
+"""
+
+from ._data import Data, Dataset, File, Gaussian, Gram, Source, Teacher, read
+from ._errors import (
+    CheckpointError,
+    DataError,
+    DivergedError,
+    ExperimentError,
+    FolderError,
+    InterruptedWarning,
+    RankfallError,
+)
+from ._experiment import Experiment, bundled
+from ._rankfall import __version__
+from ._results import DynamicsResult, Observable, Run, load
+from ._sections import (
+    SGD,
+    Adam,
+    DiagonalLinear,
+    Dynamics,
+    GradientDescent,
+    GradientFlow,
+    LabelNoiseGradientDescent,
+    Layers,
+    Network,
+    Save,
+    SlowFlow,
+    StochasticGradientFlow,
+    TwoLayer,
+    Weights,
+)
+
+__all__ = [
+    "Adam",
+    "CheckpointError",
+    "Data",
+    "DataError",
+    "Dataset",
+    "DiagonalLinear",
+    "DivergedError",
+    "Dynamics",
+    "DynamicsResult",
+    "Experiment",
+    "ExperimentError",
+    "File",
+    "FolderError",
+    "Gaussian",
+    "GradientDescent",
+    "GradientFlow",
+    "Gram",
+    "InterruptedWarning",
+    "LabelNoiseGradientDescent",
+    "Layers",
+    "Network",
+    "Observable",
+    "RankfallError",
+    "Run",
+    "SGD",
+    "Save",
+    "SlowFlow",
+    "Source",
+    "StochasticGradientFlow",
+    "Teacher",
+    "TwoLayer",
+    "Weights",
+    "__version__",
+    "bundled",
+    "load",
+    "read",
+]
