@@ -14,6 +14,7 @@ An :class:`Experiment` says what is learned from what, by which dynamics; ``run`
 (21, 5)
 """
 
+from ._cluster import RayExecutor, ray, shard_of_run
 from ._data import Data, Dataset, File, Gaussian, Gram, Source, Teacher, read
 from ._errors import (
     CheckpointError,
@@ -25,8 +26,12 @@ from ._errors import (
     RankfallError,
 )
 from ._experiment import Experiment, bundled
+from ._inspect import Inspection, inspect
+from ._jobs import Job, JobProgress, Stepper
+from ._observables import Batch
+from ._predict import Forecast, ForecastOfDynamics
 from ._rankfall import __version__
-from ._results import DynamicsResult, Observable, Run, load
+from ._results import DynamicsResult, Observable, Run, load, merge
 from ._sections import (
     SGD,
     Adam,
@@ -43,9 +48,24 @@ from ._sections import (
     TwoLayer,
     Weights,
 )
+from ._sweep import SweepResult, linear, log, sweep
+from ._theory import (
+    Forces,
+    SlowFlowResult,
+    Spectrum,
+    decay_rates,
+    determinant_law,
+    effective_rank,
+    forces,
+    noise_intensity,
+    slow_flow,
+    spectrum,
+    surviving_singular_values,
+)
 
 __all__ = [
     "Adam",
+    "Batch",
     "CheckpointError",
     "Data",
     "DataError",
@@ -58,27 +78,53 @@ __all__ = [
     "ExperimentError",
     "File",
     "FolderError",
+    "Forces",
+    "Forecast",
+    "ForecastOfDynamics",
     "Gaussian",
     "GradientDescent",
     "GradientFlow",
     "Gram",
+    "Inspection",
     "InterruptedWarning",
+    "Job",
+    "JobProgress",
     "LabelNoiseGradientDescent",
     "Layers",
     "Network",
     "Observable",
     "RankfallError",
+    "RayExecutor",
     "Run",
     "SGD",
     "Save",
     "SlowFlow",
+    "SlowFlowResult",
     "Source",
+    "Spectrum",
+    "Stepper",
     "StochasticGradientFlow",
+    "SweepResult",
     "Teacher",
     "TwoLayer",
     "Weights",
     "__version__",
     "bundled",
+    "decay_rates",
+    "determinant_law",
+    "effective_rank",
+    "forces",
+    "inspect",
+    "linear",
     "load",
+    "log",
+    "merge",
+    "noise_intensity",
+    "ray",
     "read",
+    "shard_of_run",
+    "slow_flow",
+    "spectrum",
+    "surviving_singular_values",
+    "sweep",
 ]

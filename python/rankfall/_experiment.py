@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import warnings
@@ -9,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from . import _rankfall
+from . import _cluster, _rankfall
 from ._data import Source, source
 from ._errors import ExperimentError, InterruptedWarning
+from ._jobs import Job, Stepper
+from ._observables import ObservableFunction, wrapped
+from ._predict import Forecast
 from ._progress import Progress, watcher
-from ._results import Run
+from ._results import Run, load
 from ._sections import Dynamics, Network, Save, Section, Table, plain
 from ._toml import argument
 
@@ -231,46 +235,160 @@ class Experiment:
         *,
         threads: int | None = None,
         progress: Progress = "auto",
-        resume: Run | None = None,
+        observables: Mapping[str, ObservableFunction] | None = None,
+        out: str | os.PathLike[str] | None = None,
+        resume: Run | bool | None = None,
         on_interrupt: Literal["return", "raise"] = "return",
+        executor: Any = None,
+        shards: int | None = None,
+        retries: int = 2,
     ) -> Run:
         """Runs it, with the interpreter free for other threads.
 
         Parameters
         ----------
         threads : int
-            How many; all cores by default. Results do not depend on it.
+            How many; all cores by default, and one in each worker of an executor. Results do not depend on it.
         progress : bool, str or function
             ``"auto"`` shows a bar on a terminal and in a notebook and nothing elsewhere; ``True`` also writes a
             line now and then; a function is called with label, steps done, and steps in all.
-        resume : Run
-            A run of this experiment that was stopped, to go on from.
+        observables : mapping of str to function
+            Quantities of one's own, of two linear layers: each takes a :class:`Batch` of trajectories at a save
+            time and returns a number for each.
+        out : path
+            A run folder to write into, with checkpoints on the way. In memory by default.
+        resume : Run or bool
+            A run of this experiment that was stopped, to go on from; or ``True`` to go on in ``out``.
         on_interrupt : {"return", "raise"}
             What Ctrl-C does: return what there is, with a warning and ``interrupted``, or raise
             ``KeyboardInterrupt``.
+        executor : concurrent.futures.Executor
+            Where shards are run: a process pool, ``client.get_executor()`` of Dask, ``mpi4py.futures``,
+            :func:`ray`. The result has the bits of a run without one.
+        shards : int
+            Into how many parts its trajectories are divided for the executor; 16 unless given.
+        retries : int
+            How often a shard whose worker was lost is run again.
 
         Returns
         -------
         Run
             Everything that was measured.
+
+        Raises
+        ------
+        DivergedError
+            All trajectories of a dynamics diverged; it holds the run.
         """
         if on_interrupt not in ("return", "raise"):
             raise ValueError(f'on_interrupt is {on_interrupt!r}: "return" or "raise"')
+        if executor is not None:
+            if resume is not None or out is not None:
+                raise ValueError("with an executor, out and resume mean nothing: run.save(folder) writes it")
+            return self._run_shards(executor, shards or 16, threads or 1, observables, progress, retries)
+        if out is not None:
+            if observables:
+                raise ValueError("observables are measured in memory: leave out, and run.save(folder)")
+            return self._run_into(out, resume is True, threads, progress, on_interrupt)
         left = None
-        if resume is not None:
+        if isinstance(resume, Run):
             if not resume.interrupted:
                 return resume
             left = resume._made
-        is_main = threading.current_thread() is threading.main_thread()
-        made = self._made.run(_threads(threads), watcher(progress), is_main, left)
+        elif resume:
+            raise ValueError("resume=True goes on in a folder: name it with out")
+        made = self._made.run(
+            _threads(threads), watcher(progress), _is_main(), left, wrapped(observables), None
+        )
         run = Run._of(made, self._held)
         if run.interrupted:
-            if on_interrupt == "raise":
-                raise KeyboardInterrupt
-            words = "the run was stopped before its end; run(resume=...) goes on with it"
-            warnings.warn(words, InterruptedWarning, stacklevel=2)
+            _interrupted("run(resume=...) goes on with it", on_interrupt)
         run._check_survivors()
         return run
+
+    def _run_shards(
+        self,
+        executor: Any,
+        shards: int,
+        threads: int,
+        observables: Mapping[str, ObservableFunction] | None,
+        progress: Progress,
+        retries: int,
+    ) -> Run:
+        if shards < 1:
+            raise ValueError(f"shards is {shards}, and there is one at least")
+        wrapped(observables)
+        work = [(self, i, shards, threads, observables) for i in range(1, shards + 1)]
+        parts = _cluster.gather(executor, _cluster.shard_of_run, work, watcher(progress), retries)
+        run = Run._of(_rankfall.merge_shards(parts), self._held)
+        run._check_survivors()
+        return run
+
+    def _run_into(
+        self,
+        out: str | os.PathLike[str],
+        resume: bool,
+        threads: int | None,
+        progress: Progress,
+        on_interrupt: str,
+    ) -> Run:
+        if self._held:
+            raise ValueError(
+                "data in memory have no place that a checkpoint could name: write them to a file and use rf.read, or "
+                "run in memory and run.save(folder)"
+            )
+        folder = os.fspath(out)
+        stopped = self._made.run_into(folder, resume, _threads(threads), watcher(progress), _is_main())
+        if stopped:
+            _interrupted(f"run(out={folder!r}, resume=True) goes on with it", on_interrupt)
+            raise KeyboardInterrupt("everything so far is in " + folder)
+        run = load(folder)
+        run._check_survivors()
+        return run
+
+    def start(
+        self,
+        *,
+        threads: int | None = None,
+        observables: Mapping[str, ObservableFunction] | None = None,
+        resume: Run | None = None,
+    ) -> Job:
+        """Runs it in the background: :class:`Job` has its progress, what there is so far, and a way to stop it.
+
+        Parameters
+        ----------
+        threads, observables, resume
+            As of :meth:`run`.
+        """
+        own, threads = wrapped(observables), _threads(threads)
+        left = resume._made if resume is not None and resume.interrupted else None
+
+        def work(handle: _rankfall.Handle) -> Run:
+            return Run._of(self._made.run(threads, None, False, left, own, handle), self._held)
+
+        return Job(work, self._held)
+
+    def stepper(self, label: str | None = None) -> Stepper:
+        """The trajectories of a dynamics of two linear layers, to be moved step by step.
+
+        Parameters
+        ----------
+        label : str
+            Of the dynamics; the last one by default.
+        """
+        return Stepper(self, self.labels[-1] if label is None else label)
+
+    def predict(self) -> Forecast:
+        """What theory says will happen: which singular values survive, when the others fall, and at what rates.
+
+        Examples
+        --------
+        >>> import rankfall as rf
+        >>> forecast = rf.bundled("paper").predict()
+        >>> forecast["stochastic gradient flow"].survivors("w1")
+        2
+        """
+        return Forecast(json.loads(self._made.predict()))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Experiment):
@@ -291,6 +409,17 @@ class Experiment:
 
         text = escape(self._made.resolved())
         return f"<details><summary>{escape(repr(self))}</summary><pre>{text}</pre></details>"
+
+
+def _is_main() -> bool:
+    """Whether Ctrl-C comes to this thread."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def _interrupted(how: str, on_interrupt: str) -> None:
+    if on_interrupt == "raise":
+        raise KeyboardInterrupt
+    warnings.warn(f"the run was stopped before its end; {how}", InterruptedWarning, stacklevel=3)
 
 
 def _threads(threads: int | None) -> int | None:

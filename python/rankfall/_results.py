@@ -20,7 +20,7 @@ from ._errors import DivergedError, FolderError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["DynamicsResult", "Observable", "Run", "load"]
+__all__ = ["DynamicsResult", "Observable", "Run", "load", "merge"]
 
 #: The quantiles that are always there.
 QUANTILES = {0.05: "q05", 0.25: "q25", 0.5: "q50", 0.75: "q75", 0.95: "q95"}
@@ -501,3 +501,14 @@ def load(folder: str | os.PathLike[str]) -> Run:
         A folder that is no finished run.
     """
     return Run._of(_rankfall.load(os.fspath(folder)), (), Path(folder))
+
+
+def merge(shards: Sequence[bytes]) -> Run:
+    """Puts the shards of a run together, in any order, to the bits of the run that was never divided.
+
+    Parameters
+    ----------
+    shards : sequence of bytes
+        What :func:`~rankfall.shard_of_run` returned for every index.
+    """
+    return Run._of(_rankfall.merge_shards(list(shards)))

@@ -1,16 +1,23 @@
 //! An experiment: made of text or of a table of values, checked by the one reader of experiment files.
 
 use crate::errors::{Doing, detached, exception};
+use crate::handle::Handle;
+use crate::own;
 use crate::run::Run;
 use crate::watch::{PythonWatch, Shared};
 use pyo3::exceptions::{PyRecursionError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use rankfall::experiment::{EngineInput, keys};
+use rankfall::failure::FailureKind;
 use rankfall::in_memory::Runner;
+use rankfall::options::Options;
+use rankfall::run_folder::Existing;
+use rankfall::shard::Shard;
 use rankfall::{Failure, forecast};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use toml::{Table, Value};
 
 /// A checked experiment.
@@ -107,8 +114,9 @@ impl Experiment {
         })
     }
 
-    /// Runs it in memory.
-    #[pyo3(signature = (threads, progress, signals, left))]
+    /// Runs it in memory. `own` are names with functions of batches.
+    #[pyo3(signature = (threads, progress, signals, left, own, handle))]
+    #[allow(clippy::too_many_arguments)]
     fn run(
         &self,
         py: Python<'_>,
@@ -116,14 +124,21 @@ impl Experiment {
         progress: Option<Py<PyAny>>,
         signals: bool,
         left: Option<Py<Run>>,
+        own: Vec<(String, Py<PyAny>)>,
+        handle: Option<Py<Handle>>,
     ) -> PyResult<Run> {
-        let shared = Arc::new(Shared::default());
+        let handle = handle.as_ref().map(Py::get);
+        let shared = handle.map_or_else(Arc::default, Handle::shared);
         let watch = PythonWatch::new(shared.clone(), progress, signals);
         let left = left.as_ref().map(Py::get);
         let run = detached(py, Doing::Experiment, || {
-            let mut runner = with_threads(self.0.runner(), threads).watch(&watch);
+            let runner = with_threads(self.0.runner(), threads).watch(&watch);
+            let mut runner = own::observed(runner, own, &shared);
             if let Some(left) = left.and_then(Run::left) {
                 runner = runner.from(left);
+            }
+            if let Some(handle) = handle {
+                runner = runner.onlooker(handle);
             }
             runner.run()
         });
@@ -132,7 +147,74 @@ impl Experiment {
             None => Ok(Run::in_memory(run?)),
         }
     }
+
+    /// Runs one shard of it, to bytes.
+    #[pyo3(signature = (index, count, threads, signals, own))]
+    fn run_shard<'py>(
+        &self,
+        py: Python<'py>,
+        index: u64,
+        count: u64,
+        threads: Option<usize>,
+        signals: bool,
+        own: Vec<(String, Py<PyAny>)>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let shared: Arc<Shared> = Arc::default();
+        let watch = PythonWatch::new(shared.clone(), None, signals);
+        let bytes = detached(py, Doing::Experiment, || {
+            let shard: Shard = format!("{index}/{count}")
+                .parse()
+                .map_err(|why: String| Failure::input(format!("shards: {why}")))?;
+            let runner = with_threads(self.0.runner(), threads).watch(&watch);
+            own::observed(runner, own, &shared).shard(shard)
+        });
+        match shared.take_raised() {
+            Some(error) => Err(error),
+            None => Ok(PyBytes::new(py, &bytes?)),
+        }
+    }
+
+    /// Runs it into a folder, with checkpoints; whether it had been done before, and whether it was interrupted.
+    #[pyo3(signature = (folder, resume, threads, progress, signals))]
+    fn run_into(
+        &self,
+        py: Python<'_>,
+        folder: String,
+        resume: bool,
+        threads: Option<usize>,
+        progress: Option<Py<PyAny>>,
+        signals: bool,
+    ) -> PyResult<bool> {
+        let shared: Arc<Shared> = Arc::default();
+        let watch = PythonWatch::new(shared.clone(), progress, signals);
+        let done = detached(py, Doing::Folder, || {
+            let options = Options {
+                out: Some(folder.into()),
+                existing: match resume {
+                    true => Existing::Resume,
+                    false => Existing::Refuse,
+                },
+                threads: threads
+                    .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+                shard: None,
+                checkpoint_interval: CHECKPOINT_INTERVAL,
+                watch: &watch,
+            };
+            match rankfall::run::execute(&self.0, &options) {
+                Ok(_) => Ok(false),
+                Err(failure) if failure.kind == FailureKind::Interrupted => Ok(true),
+                Err(failure) => Err(failure),
+            }
+        });
+        match shared.take_raised() {
+            Some(error) => Err(error),
+            None => done,
+        }
+    }
 }
+
+/// Time between two checkpoints in a folder.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// On so many threads, or on all cores.
 pub fn with_threads(runner: Runner<'_>, threads: Option<usize>) -> Runner<'_> {

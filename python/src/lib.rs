@@ -6,9 +6,15 @@
 mod arrow;
 mod errors;
 mod experiment;
+mod handle;
+mod inspection;
 mod logging;
 mod memory;
+mod own;
 mod run;
+mod stepper;
+mod sweep;
+mod theory;
 mod watch;
 
 use pyo3::prelude::*;
@@ -19,9 +25,19 @@ mod _rankfall {
     #[pymodule_export]
     use super::experiment::{Experiment, bundled_names, sections};
     #[pymodule_export]
+    use super::handle::Handle;
+    #[pymodule_export]
+    use super::inspection::inspect;
+    #[pymodule_export]
     use super::memory::MemoryFile;
     #[pymodule_export]
-    use super::run::{Run, load};
+    use super::run::{Run, load, merge_shards};
+    #[pymodule_export]
+    use super::stepper::Stepper;
+    #[pymodule_export]
+    use super::sweep::Sweep;
+    #[pymodule_export]
+    use super::theory::{decay_rates, forces, slow_flow};
 
     use pyo3::prelude::*;
 

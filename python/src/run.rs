@@ -222,6 +222,15 @@ impl Run {
     }
 }
 
+/// Puts shards together to the bits of the run that was never divided.
+#[pyfunction]
+pub fn merge_shards(py: Python<'_>, shards: Vec<Vec<u8>>) -> PyResult<Run> {
+    let run = detached(py, Doing::Experiment, || {
+        rankfall::shard_bytes::merge(&shards)
+    });
+    run.map(Run::in_memory)
+}
+
 /// Reads a run folder.
 #[pyfunction]
 pub fn load(py: Python<'_>, folder: String) -> PyResult<Run> {

@@ -74,14 +74,21 @@ impl Experiment {
     /// # Errors
     /// Values that cannot vary so, and what is wrong with a point, which is named.
     pub fn sweep(&self, over: &[&str]) -> Result<Sweep, Failure> {
+        self.sweep_with(over, &self.runner().options())
+    }
+
+    /// The same with choices; of a shard only its own points have metrics. Folders among the choices mean nothing.
+    ///
+    /// # Errors
+    /// As for [`Experiment::sweep`].
+    pub fn sweep_with(&self, over: &[&str], options: &Options) -> Result<Sweep, Failure> {
         let given = SweepArgumentsRead {
             over: over.iter().map(|&one| one.to_owned()).collect(),
             ..SweepArgumentsRead::default()
         };
         let (text, nowhere) = (self.resolved_toml(), Path::new(""));
         let plan = sweep::plan_of(&text, "the experiment", nowhere, &[], &given)?;
-        let options = self.runner().options();
-        let (plan, rows) = in_memory(plan, &options)?;
+        let (plan, rows) = in_memory(plan, options)?;
         Ok(Sweep { plan, rows })
     }
 }
@@ -151,6 +158,16 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// As for [`Experiment::run`]; quantities of one's own or moments where the dense engine runs the network.
     pub fn run(self) -> Result<Run, Failure> {
+        let (options, onlooker, left) = (self.options(), self.onlooker, self.left);
+        self.with_engine(Whole {
+            options,
+            onlooker,
+            left,
+        })
+    }
+
+    /// Does `work` with the engine of the experiment.
+    pub(crate) fn with_engine<W: WithEngine>(self, work: W) -> Result<W::Output, Failure> {
         let options = self.options();
         match self.experiment.engine()? {
             EngineInput::Exact(exact) => {
@@ -158,16 +175,11 @@ impl<'a> Runner<'a> {
                     Some(moments) => DataCache::of_moments(&exact, moments)?,
                     None => DataCache::default(),
                 };
-                let saved = self.moments.is_none();
+                let is_nameable = self.moments.is_none();
                 let mut engine =
                     ExactEngine::prepare_with(*exact, &cache, Path::new("."), &options)?;
                 engine.observe(self.own);
-                let can_be_saved = saved;
-                InMemory {
-                    can_be_saved,
-                    ..InMemory::new(&engine, &options, self.onlooker)
-                }
-                .run(self.left)
+                work.with(&engine, is_nameable)
             }
             EngineInput::Dense(..) if !self.own.is_empty() || self.moments.is_some() => {
                 let message =
@@ -176,12 +188,17 @@ impl<'a> Runner<'a> {
             }
             EngineInput::Dense(dense, why) => {
                 let engine = DenseEngine::prepare(*dense, why, Path::new("."), &options)?;
-                InMemory::new(&engine, &options, self.onlooker).run(self.left)
+                work.with(&engine, true)
             }
         }
     }
 
-    fn options(&self) -> Options<'a> {
+    /// The names of quantities of one's own.
+    pub(crate) fn own_names(&self) -> Vec<String> {
+        self.own.iter().map(|own| own.name().to_owned()).collect()
+    }
+
+    pub(crate) fn options(&self) -> Options<'a> {
         Options {
             out: None,
             existing: Existing::Refuse,
@@ -193,6 +210,35 @@ impl<'a> Runner<'a> {
     }
 }
 
+/// What is done with an engine, whichever it is.
+pub(crate) trait WithEngine {
+    /// What comes of it.
+    type Output;
+    /// Does it; `is_nameable` says whether an experiment file can name the data.
+    fn with<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Self::Output, Failure>;
+}
+
+/// Runs all of it.
+struct Whole<'a> {
+    options: Options<'a>,
+    onlooker: Option<&'a dyn Onlooker>,
+    left: Option<&'a Left>,
+}
+
+impl WithEngine for Whole<'_> {
+    type Output = Run;
+
+    fn with<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Run, Failure> {
+        InMemory {
+            engine,
+            options: &self.options,
+            onlooker: self.onlooker,
+            can_be_saved: is_nameable,
+        }
+        .run(self.left)
+    }
+}
+
 /// An experiment being run in memory.
 struct InMemory<'a, E: Engine> {
     engine: &'a E,
@@ -201,16 +247,7 @@ struct InMemory<'a, E: Engine> {
     can_be_saved: bool,
 }
 
-impl<'a, E: Engine> InMemory<'a, E> {
-    fn new(engine: &'a E, options: &'a Options, onlooker: Option<&'a dyn Onlooker>) -> Self {
-        Self {
-            engine,
-            options,
-            onlooker,
-            can_be_saved: true,
-        }
-    }
-
+impl<E: Engine> InMemory<'_, E> {
     fn run(&self, left: Option<&Left>) -> Result<Run, Failure> {
         let recorder = self.engine.recorder();
         for words in self.engine.unstable() {
@@ -256,16 +293,7 @@ impl<'a, E: Engine> InMemory<'a, E> {
     }
 
     fn collect(&self, finished: Vec<Finished>) -> Result<Run, Failure> {
-        let recorder = self.engine.recorder();
-        let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
-        Ok(Run {
-            summary: recorder.summary(&finished)?,
-            table: SeriesTable::from_rows(rows),
-            resolved: self.can_be_saved.then(|| recorder.resolved_toml()),
-            finished,
-            interrupted: false,
-            left: None,
-        })
+        Run::of(self.engine.recorder(), finished, self.can_be_saved)
     }
 
     /// What there is when `finished` dynamics are, and `statistics` of the next.
@@ -402,6 +430,23 @@ pub struct Run {
 }
 
 impl Run {
+    /// Of dynamics that are finished.
+    pub(crate) fn of<R: Recorder>(
+        recorder: &R,
+        finished: Vec<Finished>,
+        can_be_saved: bool,
+    ) -> Result<Self, Failure> {
+        let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
+        Ok(Self {
+            summary: recorder.summary(&finished)?,
+            table: SeriesTable::from_rows(rows),
+            resolved: can_be_saved.then(|| recorder.resolved_toml()),
+            finished,
+            interrupted: false,
+            left: None,
+        })
+    }
+
     /// The dynamics of this label.
     ///
     /// # Errors
@@ -581,6 +626,32 @@ impl Sweep {
         let at = self.plan.points.get(point);
         let shown = at.map(|at| at.coordinates.iter().map(crate::experiment::sweep::shown));
         shown.into_iter().flatten().collect()
+    }
+
+    /// All metrics: point, dynamics and metric.
+    pub fn metrics(&self) -> impl Iterator<Item = (u64, u32, &MetricRow)> {
+        let all = self.rows.iter();
+        all.flat_map(|((point, dynamics), rows)| rows.iter().map(|row| (*point, *dynamics, row)))
+    }
+
+    /// Its metrics, to be taken in elsewhere.
+    ///
+    /// # Errors
+    /// Exit code 1 where they cannot be encoded.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
+        postcard::to_stdvec(&self.rows)
+            .map_err(|error| Failure::run(format!("cannot encode the metrics: {error}")))
+    }
+
+    /// Takes in the metrics of a shard of the same sweep.
+    ///
+    /// # Errors
+    /// Exit code 2 for bytes that are none.
+    pub fn absorb(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let rows: sweep::schedule::UnitRows = postcard::from_bytes(bytes)
+            .map_err(|error| Failure::input(format!("these are no metrics of a sweep: {error}")))?;
+        self.rows.extend(rows);
+        Ok(())
     }
 
     /// A metric of a dynamics at a point, by its name in `sweep.parquet`, with its standard error and what

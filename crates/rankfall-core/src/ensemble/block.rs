@@ -72,6 +72,26 @@ pub struct BlockProgress<const N: usize> {
     plain: Vec<PlainWeights>,
 }
 
+impl<const N: usize> BlockProgress<N> {
+    /// The number of steps taken.
+    pub fn step(&self) -> u64 {
+        self.state.step
+    }
+
+    /// Whether the trajectory in a lane goes on: it has not diverged.
+    pub fn is_alive(&self, lane: usize) -> bool {
+        self.state.stopped(lane).is_none()
+    }
+
+    /// What was measured, lane by lane, taken out; it then counts as one save, so that the next ensemble to take it
+    /// up may save where it likes.
+    pub fn take_values(&mut self) -> Vec<Vec<f64>> {
+        self.saved = self.saved.min(1);
+        let empty = vec![Vec::new(); self.values.len()];
+        std::mem::replace(&mut self.values, empty)
+    }
+}
+
 impl<'a, const N: usize> Block<'a, N> {
     /// Block number `block`, from its start or from where `progress` left it. `shared` is where all
     /// trajectories of the setup begin, if they begin at one place, and `classes` their rows under a loss of
