@@ -42,7 +42,7 @@ def floats(values: Any, what: str) -> Floats:
             f"{what} has the type {array.dtype}, and real numbers are needed",
             hints=["encode text and dates as numbers first, or drop those columns"],
         )
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return np.asarray(array, dtype=np.float64, order="C")
 
 
 def matrix(values: Any, what: str, *, any_shape: bool = False) -> Floats:
@@ -61,7 +61,7 @@ def matrix(values: Any, what: str, *, any_shape: bool = False) -> Floats:
             f"{what} has {array[place]} at {list(place)}",
             hints=["drop or fill what is missing before"],
         )
-    return np.ascontiguousarray(array)
+    return array
 
 
 def _of_arrow(values: Any, what: str) -> Any:

@@ -22,7 +22,7 @@ WARM = ["#c8430a", "#f0a90a", "#cc79a7", "#8a8a3a"]
 #: How lines without and with noise are broken, one after the other.
 DASHES: list[Any] = ["-", (0, (7, 2)), (0, (6, 2, 1, 2)), (0, (1, 1.5))]
 TIME = "time t = step size × step"
-_STYLE = {
+_STYLE: Any = {
     "axes.edgecolor": MUTED,
     "axes.grid": True,
     "axes.spines.right": False,

@@ -67,7 +67,8 @@ class ForecastOfDynamics:
 
     def singular_values_at_end(self, matrix: str = "theta") -> Floats:
         """Singular values at the end of the run."""
-        return np.exp(np.array(self._matrix(matrix)["log_singular_values"], dtype=float))
+        logs: Floats = np.array(self._matrix(matrix)["log_singular_values"], dtype=float)
+        return np.where(np.isnan(logs), 0.0, np.exp(logs))
 
     def __repr__(self) -> str:
         if not self.record["matrices"]:

@@ -122,11 +122,14 @@ class _Notebook(_Shown):
     def show(self, label: str, share: float, left: float) -> None:
         from html import escape
 
-        from IPython.display import HTML, display  # type: ignore[import-not-found, unused-ignore]
+        import IPython.display
+
+        html: Any = IPython.display.HTML
+        display: Any = IPython.display.display
 
         words = f"{escape(label)} {share:.0%}, {_duration(left)} left" if share < 1.0 else ""
         bar = f'<progress max="1" value="{share:.3f}"></progress> {words}' if share < 1.0 else ""
         if self.handle is None:
-            self.handle = display(HTML(bar), display_id=True)
+            self.handle = display(html(bar), display_id=True)
         else:
-            self.handle.update(HTML(bar))
+            self.handle.update(html(bar))

@@ -147,7 +147,7 @@ def decay_rates(sxx: Any, beta: Any, nu: Any) -> Floats:
     flat, shape, sizes = _problem(sxx, beta, nu)
     if 0 in shape:
         return np.empty((*shape, sum(sizes)))
-    rates, _ = _rankfall.decay_rates(*flat, sizes)
+    rates, _ = _rankfall.decay_rates(flat[0], flat[1], flat[2], sizes)
     return rates.reshape(*shape, rates.shape[1])
 
 
@@ -163,7 +163,7 @@ def surviving_singular_values(sxx: Any, beta: Any) -> Any:
     flat, shape, sizes = _problem(sxx, beta, 1.0)
     if 0 in shape:
         return np.empty(shape, dtype=int)
-    _, survivors = _rankfall.decay_rates(*flat, sizes)
+    _, survivors = _rankfall.decay_rates(flat[0], flat[1], flat[2], sizes)
     return np.array(survivors).reshape(shape)
 
 
@@ -275,7 +275,10 @@ def slow_flow(
         raise ValueError(f"rank_tolerance is {rank_tolerance}, and lies between 0 and 1")
     if 0 in shape or not len(at):
         raise ValueError("there is nothing to follow: no setting, or no time")
-    names, values, orders = _rankfall.slow_flow(*flat, at.tolist(), rank_tolerance, sizes)
+    f1, f2, fxx, fxy, fyy, fnu = flat
+    names, values, orders = _rankfall.slow_flow(
+        f1, f2, fxx, fxy, fyy, fnu, at.tolist(), rank_tolerance, sizes
+    )
     values = values.reshape(*shape, len(at), len(names))
     followed = {}
     for name in dict.fromkeys(name for name, _ in names):
@@ -349,7 +352,8 @@ def forces(w1: Any, w2: Any, gram: Any, nu: Any, *, split: Literal["ito"] = "ito
     most = min(sizes[1], sizes[0] + sizes[2])
     if 0 in shape:
         return Forces(*(np.empty((*shape, most)) for _ in range(5)))
-    values = _rankfall.forces(*flat, sizes).reshape(*shape, 5, most)
+    f1, f2, fxx, fxy, fyy, fnu = flat
+    values = _rankfall.forces(f1, f2, fxx, fxy, fyy, fnu, sizes).reshape(*shape, 5, most)
     return Forces(*(values[..., row, :] for row in range(5)))
 
 
@@ -413,7 +417,7 @@ def spectrum(w: Any) -> Spectrum:
     matrices = _stack(w, "w", 2)
     if 0 in matrices.shape[-2:]:
         raise ValueError(f"w has the shape {matrices.shape}: nothing is in it")
-    values = np.linalg.svd(matrices, compute_uv=False)
+    values: Floats = np.asarray(np.linalg.svd(matrices, compute_uv=False), dtype=np.float64)
     bound = max(matrices.shape[-2:]) * np.finfo(float).eps * values[..., 0]
     return Spectrum(values, bound)
 

@@ -1,7 +1,8 @@
 //! Observables of one's own: Python functions of batches of states, called by the workers at save times.
 
 use crate::watch::Shared;
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
+use faer::MatRef;
+use numpy::{PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use rankfall::in_memory::Runner;
 use rankfall_core::ensemble::Snapshot;
@@ -29,17 +30,25 @@ fn call(py: Python<'_>, measure: &Py<PyAny>, batch: &[Snapshot]) -> PyResult<Vec
     let Some(first) = batch.first() else {
         return Ok(Vec::new());
     };
-    let flat = |of: fn(&Snapshot) -> faer::MatRef<'_, f64>| {
-        let (rows, columns) = (of(first).nrows(), of(first).ncols());
-        let mut values = Vec::with_capacity(batch.len() * rows * columns);
-        for one in batch {
-            let matrix = of(one);
-            values.extend((0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)])));
-        }
-        PyArray1::from_vec(py, values).reshape([batch.len(), rows, columns])
-    };
-    let (w1, w2) = (flat(|one| one.w1)?, flat(|one| one.w2)?);
+    let w1 = stacked(py, batch.iter().map(|one| one.w1))?;
+    let w2 = stacked(py, batch.iter().map(|one| one.w2))?;
     let values = measure.call1(py, (first.time, first.trajectory, w1, w2))?;
     let values: PyReadonlyArray1<'_, f64> = values.extract(py)?;
     Ok(values.to_vec()?)
+}
+
+/// Matrices of one shape as one array, the first index counting them.
+fn stacked<'py, 'a>(
+    py: Python<'py>,
+    matrices: impl ExactSizeIterator<Item = MatRef<'a, f64>>,
+) -> PyResult<Bound<'py, PyArray3<f64>>> {
+    let (count, mut rows, mut columns) = (matrices.len(), 0, 0);
+    let mut values = Vec::new();
+    for matrix in matrices {
+        (rows, columns) = (matrix.nrows(), matrix.ncols());
+        for i in 0..rows {
+            values.extend((0..columns).map(|j| matrix[(i, j)]));
+        }
+    }
+    PyArray1::from_vec(py, values).reshape([count, rows, columns])
 }

@@ -104,8 +104,9 @@ pub fn decay_rates<'py>(
     sxx: PyReadonlyArray1<'py, f64>,
     beta: PyReadonlyArray1<'py, f64>,
     nu: PyReadonlyArray1<'py, f64>,
-    [p, k]: [usize; 2],
+    sizes: [usize; 2],
 ) -> PyResult<(Bound<'py, PyArray2<f64>>, Vec<usize>)> {
+    let [p, k] = sizes;
     let (sxx, beta, nu) = (Stack::new(&sxx, p, p)?, Stack::new(&beta, p, k)?, nu.to_vec()?);
     let all = detached(py, Doing::Experiment, || {
         for_each(nu.len(), |place| {
@@ -135,12 +136,13 @@ pub fn slow_flow<'py>(
     nu: PyReadonlyArray1<'py, f64>,
     times: Vec<f64>,
     tolerance: f64,
-    [p, l, k]: [usize; 3],
+    sizes: [usize; 3],
 ) -> PyResult<(
     Vec<(String, u32)>,
     Bound<'py, PyArray1<f64>>,
     Vec<f64>,
 )> {
+    let [p, l, k] = sizes;
     let (w1, w2) = (Stack::new(&w1, p, l)?, Stack::new(&w2, l, k)?);
     let (sxx, sxy, syy) = (
         Stack::new(&sxx, p, p)?,
@@ -201,8 +203,9 @@ pub fn forces<'py>(
     sxy: PyReadonlyArray1<'py, f64>,
     syy: PyReadonlyArray1<'py, f64>,
     nu: PyReadonlyArray1<'py, f64>,
-    [p, l, k]: [usize; 3],
+    sizes: [usize; 3],
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let [p, l, k] = sizes;
     let (w1, w2) = (Stack::new(&w1, p, l)?, Stack::new(&w2, l, k)?);
     let (sxx, sxy, syy) = (
         Stack::new(&sxx, p, p)?,

@@ -121,7 +121,7 @@ _IMPLIED = {
 
 
 def test_pickles_carry_data_in_memory() -> None:
-    x = np.arange(12.0).reshape(6, 2)
+    x = np.linspace(-1, 1, 12).reshape(6, 2)
     experiment = small(data=rf.Data(x, x[:, 0]))
     again = pickle.loads(pickle.dumps(experiment))
     assert again == experiment and again.run()["GF"].loss.mean[-1] == experiment.run()["GF"].loss.mean[-1]

@@ -72,7 +72,7 @@ def test_frames_are_the_file(run: rf.Run, tmp_path: Path) -> None:
     assert polars.DataFrame(run).equals(polars.read_parquet(tmp_path / "run/series.parquet"))
     assert run.to_polars().height == len(run.to_pandas()) == table.num_rows
     duckdb = pytest.importorskip("duckdb")
-    assert duckdb.sql("select count(*) from run").fetchone() == (table.num_rows,)
+    assert duckdb.sql("select count(*) from run").df().iloc[0, 0] == table.num_rows
 
 
 def test_xarray_has_every_observable(run: rf.Run) -> None:

@@ -1,6 +1,6 @@
 //! Trajectories of two linear layers, step by step, for those who want the loop.
 
-use crate::engine::Recorder;
+use crate::engine::{Engine, Recorder};
 use crate::exact::engine::ExactEngine;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, quoted};
