@@ -61,7 +61,9 @@ def test_a_process_pool_gives_the_bits_of_a_run(tmp_path: Path) -> None:
             huge = small(keep_trajectories=True, trajectories=10**9, save=10**6)
             huge.run(executor=pool, shards=2)
     sharded.save(tmp_path / "run")
-    assert rf.load(tmp_path / "run").experiment.to_toml() != ""
+    again = rf.Experiment.from_toml(tmp_path / "run/experiment.toml").run()
+    np.testing.assert_array_equal(again["SGD"].loss.mean, whole["SGD"].loss.mean)
+    assert rf.load(tmp_path / "run")["SGF"].spread.mean[-1] == whole["SGF"].spread.mean[-1]
 
 
 def test_threads_and_forks_are_executors_too() -> None:

@@ -62,9 +62,9 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_progress_is_told_and_what_it_raises_is_raised() -> None:
     told: list[tuple[str, int, int]] = []
-    experiment = long(time=300, trajectories=64)
+    experiment = long(time=30, trajectories=64)
     experiment.run(progress=lambda *one: told.append(one))
-    assert told[-1][0] == "SGD" and told[-1][1] == told[-1][2] == 64 * 300_000
+    assert told[-1][0] == "SGD" and told[-1][1] == told[-1][2] == 64 * 30_000
     assert all(a[1] <= b[1] for a, b in zip(told, told[1:], strict=False))
 
     def fails(label: str, done: int, total: int) -> None:
@@ -100,10 +100,10 @@ def test_ctrl_c_keeps_what_there_is_and_resuming_gives_the_same_bits() -> None:
         "SGD": rf.SGD(step_size=1e-3, label_noise=0.1),
         "LN": rf.LabelNoiseGradientDescent(step_size=1e-3, label_noise=0.1),
     }
-    experiment = long(dynamics=dynamics, time=2000, trajectories=40)
+    experiment = long(dynamics=dynamics, time=60, trajectories=40)
     whole = experiment.run(threads=2)
     seconds = sum(one["seconds"] for one in whole.summary["dynamics"])
-    for share in (0.25, 0.1, 0.05, 0.02):
+    for share in (0.3, 0.15, 0.08, 0.04):
         timer = interrupt_after(share * seconds)
         with pytest.warns(rf.InterruptedWarning):
             part = experiment.run(threads=2)
@@ -157,7 +157,7 @@ def test_the_interpreter_is_free_while_it_computes() -> None:
     counter = threading.Thread(target=count)
     counter.start()
     started = time.monotonic()
-    long(time=500, trajectories=64).run(threads=1)
+    long(time=60, trajectories=64).run(threads=1)
     lasted = time.monotonic() - started
     done.set()
     counter.join()
