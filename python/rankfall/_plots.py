@@ -226,6 +226,8 @@ def _seed(run: Run, matrix: str, figsize: Any) -> Figure:
     quiet = [label for label in run if not pens[label]["marker"] and name in run[label].observables()]
     shown = [group[0] for group in (quiet, noisy) if group]
     figure, axes = _figure(1 + len(shown), figsize)
+    for axis in axes[2:]:
+        axis.sharey(axes[1])
     for label in run:
         if "log_det" in run[label].observables():
             _curve(axes[0], run, label, "log_det", pens[label])
@@ -236,8 +238,6 @@ def _seed(run: Run, matrix: str, figsize: Any) -> Figure:
         _spectrum(axis, run, label, matrix, pens[label])
         words = "with noise" if label in noisy else "without noise"
         axis.set_title(f"Singular values of {_shown(matrix)}, {words}")
-    for axis in axes[2:]:
-        axis.sharey(axes[1])
     if len(axes) > 1:
         axes[1].set_ylabel(f"singular values of {_shown(matrix)}")
     _legend(figure, axes)

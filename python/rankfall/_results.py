@@ -438,13 +438,13 @@ class Run:
                 raise FolderError(f"{target} has something in it already", hints=["name a new folder"])
             shutil.copytree(self._folder, target, dirs_exist_ok=True)
             return target
-        self._made.save(os.fspath(target))
-        for number, file in enumerate(self._held):
-            beside = f"data{number or ''}.npz"
-            (target / beside).write_bytes(file.bytes)
-            experiment = target / "experiment.toml"
-            text = experiment.read_text(encoding="utf-8").replace(file.path, beside)
-            experiment.write_text(text, encoding="utf-8")
+        text = self._made.resolved
+        beside = {f"data{number or ''}.npz": file for number, file in enumerate(self._held)}
+        for name, file in beside.items():
+            text = text.replace(file.path, name)
+        self._made.save(os.fspath(target), text)
+        for name, file in beside.items():
+            (target / name).write_bytes(file.bytes)
         return target
 
     def _check_survivors(self) -> None:

@@ -181,10 +181,11 @@ impl Run {
         Ok(Some((numbers, values, names)))
     }
 
-    /// Writes a run in memory as a run folder, which must be new.
-    fn save(&self, py: Python<'_>, folder: String) -> PyResult<()> {
+    /// Writes a run in memory as a run folder, which must be new, with this text as its experiment file.
+    fn save(&self, py: Python<'_>, folder: String, experiment: String) -> PyResult<()> {
         detached(py, Doing::Folder, || {
-            self.expect_memory()?.save(Path::new(&folder))
+            self.expect_memory()?
+                .save_as(Path::new(&folder), &experiment)
         })
     }
 

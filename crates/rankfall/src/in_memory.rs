@@ -501,15 +501,23 @@ impl Run {
     /// A folder with something in it; a file that cannot be written; a run that was interrupted; one on moments in memory, of which no
     /// experiment file can say where they are.
     pub fn save(&self, folder: &Path) -> Result<(), Failure> {
-        if self.interrupted {
-            let message = "this run was stopped before its end, and a folder would look whole";
-            return Err(Failure::run(message).hint("run it again, into a folder from the start"));
-        }
         let Some(resolved) = &self.resolved else {
             let message = "this run was on moments in memory, which an experiment file cannot name";
             let hint = "write them to an NPZ file and run on data.kind = \"gram\"";
             return Err(Failure::input(message).hint(hint));
         };
+        self.save_as(folder, resolved)
+    }
+
+    /// The same with another text as its experiment file, where data are found elsewhere than they were read from.
+    ///
+    /// # Errors
+    /// As for [`Run::save`].
+    pub fn save_as(&self, folder: &Path, resolved: &str) -> Result<(), Failure> {
+        if self.interrupted {
+            let message = "this run was stopped before its end, and a folder would look whole";
+            return Err(Failure::run(message).hint("run it again, into a folder from the start"));
+        }
         let Opened::Fresh(folder) = RunFolder::open(folder, Existing::Refuse)? else {
             return Err(Failure::run("the folder changed while it was opened"));
         };
