@@ -64,6 +64,7 @@ from ._theory import (
 )
 
 __all__ = [
+    "SGD",
     "Adam",
     "Batch",
     "CheckpointError",
@@ -96,7 +97,6 @@ __all__ = [
     "RankfallError",
     "RayExecutor",
     "Run",
-    "SGD",
     "Save",
     "SlowFlow",
     "SlowFlowResult",

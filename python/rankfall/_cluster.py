@@ -53,9 +53,7 @@ def gather(
     One that fails is done again so often; on an exception the others are cancelled.
     """
     left = [retries] * len(arguments)
-    waiting: dict[Any, int] = {
-        executor.submit(work, *one): place for place, one in enumerate(arguments)
-    }
+    waiting: dict[Any, int] = {executor.submit(work, *one): place for place, one in enumerate(arguments)}
     results: list[bytes | None] = [None] * len(arguments)
     try:
         while waiting:
@@ -92,7 +90,7 @@ def _completed(futures: Mapping[Any, int]) -> list[Any]:
     first = next(iter(futures))
     try:
         first.result()
-    except Exception:  # noqa: S110 - asked for again by whoever takes it
+    except Exception:
         pass
     return [first]
 
@@ -119,9 +117,7 @@ class RayExecutor(concurrent.futures.Executor):
             self._kept[id(argument)] = known
         return known[1]
 
-    def submit(
-        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> concurrent.futures.Future[Any]:
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
         """A task of Ray, with retries where a worker is lost."""
         remote = self._ray.remote(**self._options)(fn)
         stored = [self._stored(one) for one in args]

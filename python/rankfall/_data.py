@@ -203,9 +203,7 @@ def _split(x: Any, y: Any) -> tuple[Any, Any]:
         raise DataError("y names columns, and x has no names", hints=["pass a frame, or two arrays"])
     unknown = [name for name in y if name not in names]
     if unknown:
-        raise DataError(
-            f"there is no column {unknown[0]!r}", hints=["there are " + ", ".join(names)]
-        )
+        raise DataError(f"there is no column {unknown[0]!r}", hints=["there are " + ", ".join(names)])
     return x[[name for name in names if name not in y]], x[list(y)]
 
 

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Experiment", "bundled"]
 
 #: What is given for the dynamics of an experiment.
-DynamicsGiven = Union[
-    Mapping[str, Union[Dynamics, Table]], Sequence[Union[Dynamics, Table]], Dynamics
-]
+DynamicsGiven = Union[Mapping[str, Dynamics | Table], Sequence[Dynamics | Table], Dynamics]
 
 
 class Experiment:
@@ -145,9 +143,7 @@ class Experiment:
         return cls._of(_rankfall.Experiment.of_table(plain(dict(table))))
 
     @classmethod
-    def from_toml(
-        cls, toml: str | os.PathLike[str], set: Mapping[str, Any] | None = None
-    ) -> Self:
+    def from_toml(cls, toml: str | os.PathLike[str], set: Mapping[str, Any] | None = None) -> Self:
         """Of an experiment file, or of its text.
 
         Parameters
@@ -207,7 +203,7 @@ class Experiment:
         for position, label in enumerate(self._made.labels):
             prefix = f"dynamics.{label}."
             if key.startswith(prefix):
-                return f"dynamics.{position}.{key[len(prefix):]}"
+                return f"dynamics.{position}.{key[len(prefix) :]}"
         return key
 
     @property

@@ -67,7 +67,16 @@ class Inspection:
         return f"<Inspection: {analysed} of {len(self)} tensors analysed>"
 
     def _repr_html_(self) -> str:
-        shown = ["name", "shape", "dtype", "numerical_rank", "effective_rank", "stable_rank", "alpha", "reason"]
+        shown = [
+            "name",
+            "shape",
+            "dtype",
+            "numerical_rank",
+            "effective_rank",
+            "stable_rank",
+            "alpha",
+            "reason",
+        ]
         rows = [[_cell(row.get(key)) for key in shown] for row in self.tensors[:200]]
         return table(shown, rows, repr(self))
 

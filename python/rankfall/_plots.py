@@ -131,7 +131,9 @@ def _curve(axis: Axes, run: Run, label: str, name: str, pen: dict[str, Any]) -> 
         axis.fill_between(one.times, low, high, color=pen["color"], alpha=0.2, linewidth=0)
     axis.plot(one.times, one.mean, label=label, **pen)
     if np.isfinite(one.law).any():
-        axis.plot(one.times, one.law, color=INK, linestyle=(0, (4, 2)), linewidth=1.2, label=f"law of {label}")
+        axis.plot(
+            one.times, one.law, color=INK, linestyle=(0, (4, 2)), linewidth=1.2, label=f"law of {label}"
+        )
 
 
 def _one(run: Run, name: str, words: str, figsize: Any) -> Figure:
@@ -169,7 +171,9 @@ def _spectrum(axis: Axes, run: Run, label: str, matrix: str, pen: dict[str, Any]
     slow = np.isfinite(sigma.law).any()
     for index in range(sigma.mean.shape[1]):
         low, high = sigma.quantile(0.25)[:, index], sigma.quantile(0.75)[:, index]
-        axis.fill_between(sigma.times, _finite(low), _finite(high), color=pen["color"], alpha=0.2, linewidth=0)
+        axis.fill_between(
+            sigma.times, _finite(low), _finite(high), color=pen["color"], alpha=0.2, linewidth=0
+        )
         name = f"σ{_subscript(index + 1)}"
         line = {**pen, "label": label if index == 0 else f"_{label} {name}"}
         median = _finite(sigma.median[:, index])

@@ -103,7 +103,15 @@ class Forecast:
         """A table: a row for each dynamics, matrix and singular value."""
         columns: dict[str, list[Any]] = {
             name: []
-            for name in ("dynamics", "matrix", "index", "survives", "death_time", "death_step", "value_at_end")
+            for name in (
+                "dynamics",
+                "matrix",
+                "index",
+                "survives",
+                "death_time",
+                "death_step",
+                "value_at_end",
+            )
         }
         for one in self.record["dynamics"]:
             for matrix in one["matrices"]:
@@ -111,8 +119,12 @@ class Forecast:
                 for index, log_value in enumerate(matrix["log_singular_values"], start=1):
                     fall = falls.get(index)
                     row = (
-                        one["label"], matrix["name"], index, fall is None,
-                        fall and fall["time"], fall and fall["steps"],
+                        one["label"],
+                        matrix["name"],
+                        index,
+                        fall is None,
+                        fall and fall["time"],
+                        fall and fall["steps"],
                         0.0 if log_value is None else float(np.exp(log_value)),
                     )
                     for column, value in zip(columns.values(), row, strict=True):
@@ -131,7 +143,5 @@ class Forecast:
     def _repr_html_(self) -> str:
         columns = self.to_dict()
         rows = list(zip(*columns.values(), strict=True))
-        reasons = [
-            f"{one['label']}: {one['reason']}" for one in self.record["dynamics"] if one["reason"]
-        ]
+        reasons = [f"{one['label']}: {one['reason']}" for one in self.record["dynamics"] if one["reason"]]
         return table(list(columns), rows, "; ".join([repr(self), *reasons]))

@@ -57,9 +57,7 @@ class Experiment:
         own: _Own,
         handle: Handle | None,
     ) -> Run: ...
-    def run_shard(
-        self, index: int, count: int, threads: int | None, signals: bool, own: _Own
-    ) -> bytes: ...
+    def run_shard(self, index: int, count: int, threads: int | None, signals: bool, own: _Own) -> bytes: ...
     def run_into(
         self, folder: str, resume: bool, threads: int | None, progress: _Progress, signals: bool
     ) -> bool: ...
@@ -147,5 +145,6 @@ def forces(
     sxy: _Floats,
     syy: _Floats,
     nu: _Floats,
+    antisymmetric: bool,
     sizes: Sequence[int],
 ) -> _Floats: ...

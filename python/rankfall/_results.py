@@ -194,9 +194,7 @@ class Run:
     _folder: Path | None
 
     @classmethod
-    def _of(
-        cls, made: _rankfall.Run, held: Sequence[Any] = (), folder: Path | None = None
-    ) -> Run:
+    def _of(cls, made: _rankfall.Run, held: Sequence[Any] = (), folder: Path | None = None) -> Run:
         run = cls.__new__(cls)
         run._made, run._held, run._folder = made, tuple(held), folder
         run._summary = json.loads(made.summary())
@@ -311,8 +309,7 @@ class Run:
         if wanted is None:
             raise KeyError(f"{name!r} was not measured of {label!r}")
         columns = [
-            values[:, [i for i, cell in enumerate(cells) if cell[:3] == curve[1:]]]
-            for curve in wanted
+            values[:, [i for i, cell in enumerate(cells) if cell[:3] == curve[1:]]] for curve in wanted
         ]
         return np.stack(columns, axis=2) if wanted[0][3] else columns[0]
 
@@ -322,12 +319,9 @@ class Run:
             tensors = _read_safetensors(self._folder / "final.safetensors")
         else:
             tensors = {
-                name: np.asarray(values).reshape(shape)
-                for name, shape, values in self._made.weights()
+                name: np.asarray(values).reshape(shape) for name, shape, values in self._made.weights()
             }
-        return {
-            name[len(prefix):]: values for name, values in tensors.items() if name.startswith(prefix)
-        }
+        return {name[len(prefix) :]: values for name, values in tensors.items() if name.startswith(prefix)}
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self._made.__arrow_c_stream__(requested_schema)

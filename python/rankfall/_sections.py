@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Union
 
-from ._arrays import memory_npz, matrix
+from ._arrays import matrix, memory_npz
 
 __all__ = [
+    "SGD",
     "Adam",
     "DiagonalLinear",
     "Dynamics",
@@ -18,7 +19,6 @@ __all__ = [
     "LabelNoiseGradientDescent",
     "Layers",
     "Network",
-    "SGD",
     "Save",
     "SlowFlow",
     "StochasticGradientFlow",
@@ -121,7 +121,8 @@ class StochasticGradientFlow(Dynamics):
     time_step : float or "auto"
         h; ``step_size`` where it is not given.
     forces : mapping
-        Factors on ``gradient``, ``own_noise``, ``common_growth`` and ``repulsion``: counterfactuals.
+        Factors on ``gradient``, ``own_noise``, ``common_growth`` (or ``common_decay``) and ``repulsion`` of a
+        ``split``: counterfactuals.
     brownian_substeps : int
         Finer increments in each, so that paths of different time steps can be compared.
     noise : sequence of mappings

@@ -97,7 +97,9 @@ class SweepResult:
                 found = True
                 values[row[0]] = np.nan if row[place] is None else row[place]
         if not found:
-            raise KeyError(f"{metric!r} of index {index} was not measured; there are {', '.join(self.metrics)}")
+            raise KeyError(
+                f"{metric!r} of index {index} was not measured; there are {', '.join(self.metrics)}"
+            )
         return values.reshape(self.shape)
 
     def __getitem__(self, key: tuple[str, str]) -> Floats:
@@ -116,9 +118,7 @@ class SweepResult:
         columns["metric"] = np.array([row[2] for row in self._rows])
         columns["index"] = np.array([row[3] for row in self._rows], dtype=int)
         for name, place in (("value", 4), ("std_error", 5), ("prediction", 6)):
-            columns[name] = np.array(
-                [np.nan if row[place] is None else row[place] for row in self._rows]
-            )
+            columns[name] = np.array([np.nan if row[place] is None else row[place] for row in self._rows])
         return columns
 
     def to_pandas(self) -> Any:
@@ -193,7 +193,7 @@ def sweep(
     for key, values in given.items():
         if not isinstance(values, list) or not values:
             raise TypeError(f"{key}: give a sequence of values")
-    axes = [argument(key, values)[: -1].replace("=[", "=", 1) for key, values in given.items()]
+    axes = [argument(key, values)[:-1].replace("=[", "=", 1) for key, values in given.items()]
     is_main = threading.current_thread() is threading.main_thread()
     tell = watcher(progress)
     if executor is None:

@@ -100,9 +100,7 @@ def _broadcast(
     except ValueError:
         raise ValueError(f"the leading dimensions {leading} do not broadcast") from None
     flat = [
-        np.ascontiguousarray(
-            np.broadcast_to(array, shape + array.shape[array.ndim - core :])
-        ).reshape(-1)
+        np.ascontiguousarray(np.broadcast_to(array, shape + array.shape[array.ndim - core :])).reshape(-1)
         for array, core in arrays
     ]
     return flat, shape
@@ -177,9 +175,7 @@ def _moments(gram: Any) -> tuple[Floats, Floats, Floats]:
     return _stack(sxx, "sxx", 2), _stack(sxy, "sxy", 2), _stack(syy, "syy", 2)
 
 
-def _with_weights(
-    w1: Any, w2: Any, gram: Any, nu: Any
-) -> tuple[list[Floats], tuple[int, ...], list[int]]:
+def _with_weights(w1: Any, w2: Any, gram: Any, nu: Any) -> tuple[list[Floats], tuple[int, ...], list[int]]:
     w1, w2, nu = _stack(w1, "w1", 2), _stack(w2, "w2", 2), _stack(nu, "nu", 0)
     sxx, sxy, syy = _moments(gram)
     (p, l), k = w1.shape[-2:], w2.shape[-1]
@@ -300,33 +296,41 @@ class Forces:
         4 aᵢᵀA bᵢ: the pull of the data.
     own_noise : ndarray
         -qᵢᵢ: Itô's term of its own noise.
-    common_growth : ndarray
-        Σ_{j≠i} qᵢⱼ: the growth that all have in common.
+    common : ndarray
+        By the regular split Σ_{j≠i} qᵢⱼ, a growth; by the antisymmetric one a decay, its opposite.
     repulsion : ndarray
-        Σ_{j≠i} 4 qᵢⱼ λⱼ/(λᵢ - λⱼ): the repulsion of eigenvalues by each other.
+        By the regular split Σ_{j≠i} 4 qᵢⱼ λⱼ/(λᵢ - λⱼ); by the antisymmetric one
+        Σ_{j≠i} 2 qᵢⱼ (λᵢ + λⱼ)/(λᵢ - λⱼ), which adds up to zero over the eigenvalues.
     """
 
     log_eigenvalues: Floats
     gradient: Floats
     own_noise: Floats
-    common_growth: Floats
+    common: Floats
     repulsion: Floats
 
     @property
     def total(self) -> Floats:
-        """Their sum."""
-        return self.gradient + self.own_noise + self.common_growth + self.repulsion
+        """Their sum, whichever the split."""
+        return self.gradient + self.own_noise + self.common + self.repulsion
 
 
-def forces(w1: Any, w2: Any, gram: Any, nu: Any, *, split: Literal["ito"] = "ito") -> Forces:
+def forces(
+    w1: Any,
+    w2: Any,
+    gram: Any,
+    nu: Any,
+    *,
+    split: Literal["regular", "antisymmetric"] = "regular",
+) -> Forces:
     """The forces on the logarithms of the eigenvalues of M = ΘΘᵀ, Θ = [W₁; W₂ᵀ], under label noise.
 
     Parameters
     ----------
     w1, w2, gram, nu
         As of :func:`slow_flow`; ``nu`` may be zero.
-    split : {"ito"}
-        How the drift is divided: by the terms of Itô's formula.
+    split : {"regular", "antisymmetric"}
+        What is called repulsion, and what a growth or decay that all have in common.
 
     Returns
     -------
@@ -344,8 +348,8 @@ def forces(w1: Any, w2: Any, gram: Any, nu: Any, *, split: Literal["ito"] = "ito
     >>> bool(np.isclose(on.total.sum(), -0.2 * np.trace(gram.sxx)))
     True
     """
-    if split != "ito":
-        raise ValueError(f'split is {split!r}, and there is "ito"')
+    if split not in ("regular", "antisymmetric"):
+        raise ValueError(f'split is {split!r}: "regular" or "antisymmetric"')
     flat, shape, sizes = _with_weights(w1, w2, gram, nu)
     if (flat[5] < 0).any():
         raise ValueError("nu is not below zero")
@@ -353,7 +357,8 @@ def forces(w1: Any, w2: Any, gram: Any, nu: Any, *, split: Literal["ito"] = "ito
     if 0 in shape:
         return Forces(*(np.empty((*shape, most)) for _ in range(5)))
     f1, f2, fxx, fxy, fyy, fnu = flat
-    values = _rankfall.forces(f1, f2, fxx, fxy, fyy, fnu, sizes).reshape(*shape, 5, most)
+    values = _rankfall.forces(f1, f2, fxx, fxy, fyy, fnu, split == "antisymmetric", sizes)
+    values = values.reshape(*shape, 5, most)
     return Forces(*(values[..., row, :] for row in range(5)))
 
 

@@ -6,6 +6,7 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use rankfall::Failure;
 use rankfall_core::ensemble::small_noise::{MOST_WORK, SmallNoise};
+use rankfall_core::model::dynamics::ForceSplit;
 use rankfall_core::model::gram::Gram;
 use rankfall_core::model::network::{Initialisation, Start, Weights};
 use rankfall_core::model::problem::Problem;
@@ -191,8 +192,8 @@ pub fn slow_flow<'py>(
     Ok((names, PyArray1::from_vec(py, values), separations))
 }
 
-/// The forces on log λᵢ of M = ΘΘᵀ: for each of a batch log λ, gradient, own noise, common growth and repulsion,
-/// batch × 5 × eigenvalues; NaN beyond the rank.
+/// The forces on log λᵢ of M = ΘΘᵀ by the regular or the antisymmetric split: for each of a batch log λ, gradient,
+/// own noise, common growth or decay, and repulsion, batch × 5 × eigenvalues; NaN beyond the rank.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 pub fn forces<'py>(
@@ -203,8 +204,13 @@ pub fn forces<'py>(
     sxy: PyReadonlyArray1<'py, f64>,
     syy: PyReadonlyArray1<'py, f64>,
     nu: PyReadonlyArray1<'py, f64>,
+    antisymmetric: bool,
     sizes: [usize; 3],
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let split = match antisymmetric {
+        true => ForceSplit::Antisymmetric,
+        false => ForceSplit::Regular,
+    };
     let [p, l, k] = sizes;
     let (w1, w2) = (Stack::new(&w1, p, l)?, Stack::new(&w2, l, k)?);
     let (sxx, sxy, syy) = (
@@ -236,12 +242,12 @@ pub fn forces<'py>(
             let forces = EigenvalueForces::new(&state, &lanes, 0, nu[place], instructions);
             let mut values = vec![f64::NAN; 5 * most];
             for (i, log) in forces.log_eigenvalues.iter().enumerate() {
-                let drift = forces.log_drift(i);
+                let drift = forces.log_drift(split, i);
                 let all = [
                     *log,
                     drift.gradient,
                     drift.own_noise,
-                    drift.common_growth,
+                    drift.common,
                     drift.repulsion,
                 ];
                 for (row, value) in all.into_iter().enumerate() {

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-
-from .conftest import small
+from support import small
 
 DYNAMICS = {
     "GF": rf.GradientFlow(),
@@ -134,9 +133,7 @@ def test_a_sweep_is_the_same_wherever_it_is_computed() -> None:
 def test_a_dask_cluster_gives_the_bits_of_a_run() -> None:
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
         expect_equal(experiment().run(), experiment().run(executor=client.get_executor(), shards=3))
@@ -153,9 +150,7 @@ def kill_once(experiment: rf.Experiment, flag: str, index: int) -> bytes:
 def test_a_killed_dask_worker_costs_its_shard_alone(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
         flag = str(tmp_path / "killed")

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-
-from .conftest import small
+from support import small
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(80, 3))

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 import rankfall as rf
-
-from .conftest import ROOT
+from support import ROOT
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 MODULES = ["rankfall", *(f"rankfall.{one.name}" for one in pkgutil.iter_modules(rf.__path__))]

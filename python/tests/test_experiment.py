@@ -11,8 +11,7 @@ import pytest
 
 import rankfall as rf
 from rankfall import _rankfall
-
-from .conftest import ROOT, small
+from support import ROOT, small
 
 
 def test_objects_tables_and_toml_are_equal() -> None:
@@ -94,8 +93,12 @@ def test_every_key_of_an_experiment_file_has_a_parameter() -> None:
     of_kind = {
         cls.fixed["kind"]: cls
         for cls in (
-            rf.GradientFlow, rf.StochasticGradientFlow, rf.SlowFlow, rf.GradientDescent,
-            rf.LabelNoiseGradientDescent, rf.SGD,
+            rf.GradientFlow,
+            rf.StochasticGradientFlow,
+            rf.SlowFlow,
+            rf.GradientDescent,
+            rf.LabelNoiseGradientDescent,
+            rf.SGD,
         )
     }
     tables = {path: (kinds, keys) for path, kinds, keys in _rankfall.sections()}

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-
-from .conftest import small
+from support import small
 
 #: What a call may raise. A panic, SystemError or MemoryError is none of them.
 ALLOWED = (rf.RankfallError, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError)
@@ -51,9 +50,19 @@ def experiment(r: random.Random) -> Any:
         "save": 2,
     }
     fields = {
-        "data": lambda: r.choice([value(r), rf.Gaussian(samples=value(r), inputs=3, outputs=value(r)), (value(r), value(r))]),
-        "network": lambda: r.choice([value(r), rf.TwoLayer(value(r)), rf.TwoLayer(4, init=value(r)), rf.Layers(value(r))]),
-        "dynamics": lambda: r.choice([value(r), {value(r) if r.random() < 0.2 else "x": rf.SGD(step_size=value(r))}, [rf.SGD(batch_size=value(r))]]),
+        "data": lambda: r.choice(
+            [value(r), rf.Gaussian(samples=value(r), inputs=3, outputs=value(r)), (value(r), value(r))]
+        ),
+        "network": lambda: r.choice(
+            [value(r), rf.TwoLayer(value(r)), rf.TwoLayer(4, init=value(r)), rf.Layers(value(r))]
+        ),
+        "dynamics": lambda: r.choice(
+            [
+                value(r),
+                {value(r) if r.random() < 0.2 else "x": rf.SGD(step_size=value(r))},
+                [rf.SGD(batch_size=value(r))],
+            ]
+        ),
         "time": lambda: value(r),
         "trajectories": lambda: value(r),
         "save": lambda: value(r),
@@ -92,14 +101,18 @@ CALLS: list[Callable[[random.Random], Any]] = [
     lambda r: rf.Gram.of(value(r), value(r)),
     lambda r: rf.Experiment.from_dict({"name": value(r), "run": value(r)}),
     lambda r: rf.Experiment.from_toml(f"name = 3\n{r.choice(['x', '[run]', '[[', chr(0)])}"),
-    lambda r: small().replace({r.choice(["run.time", "dynamics.SGF.label_noise", "x", "network.width"]): value(r)}),
+    lambda r: small().replace(
+        {r.choice(["run.time", "dynamics.SGF.label_noise", "x", "network.width"]): value(r)}
+    ),
     lambda r: rf.decay_rates(value(r), value(r), value(r)),
     lambda r: rf.forces(value(r), value(r), (value(r), value(r), value(r)), value(r)),
     lambda r: rf.slow_flow(value(r), value(r), (value(r), value(r), value(r)), value(r), value(r)),
     lambda r: rf.spectrum(value(r)).effective_rank,
     lambda r: rf.determinant_law(value(r), value(r), 2, value(r), value(r)),
     lambda r: rf.merge([b"x" * r.randrange(200) for _ in range(r.randrange(3))]),
-    lambda r: rf.sweep(small(time=0.1), {r.choice(["network.width", "run.seed", "x"]): value(r)}, progress=None),
+    lambda r: rf.sweep(
+        small(time=0.1), {r.choice(["network.width", "run.seed", "x"]): value(r)}, progress=None
+    ),
     lambda r: small(time=0.1).run(observables={value(r): value(r)}),
     lambda r: small(time=0.1).stepper(value(r)),
     lambda r: small(time=0.1).run(threads=value(r), progress=value(r)),

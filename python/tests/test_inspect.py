@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-
-from .conftest import small
+from support import small
 
 
 def test_layers_of_an_archive_are_inspected(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    weights = {"a.weight": rng.normal(size=(20, 30)), "b.weight": np.outer(np.ones(8), np.ones(9)), "bias": np.ones(3)}
+    weights = {
+        "a.weight": rng.normal(size=(20, 30)),
+        "b.weight": np.outer(np.ones(8), np.ones(9)),
+        "bias": np.ones(3),
+    }
     np.savez(tmp_path / "model.npz", **weights)
     found = rf.inspect(tmp_path / "model.npz")
     assert {row["name"] for row in found} == set(weights)

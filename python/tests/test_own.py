@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-
-from .conftest import long, small
+from support import long, small
 
 
 def effective_rank_of_w1(batch: rf.Batch) -> np.ndarray:
@@ -20,7 +19,9 @@ def effective_rank_of_w1(batch: rf.Batch) -> np.ndarray:
 
 
 def test_an_own_observable_is_what_the_engine_measures() -> None:
-    run = small().run(observables={"mine": effective_rank_of_w1, "t": lambda batch: [batch.time] * len(batch)})
+    run = small().run(
+        observables={"mine": effective_rank_of_w1, "t": lambda batch: [batch.time] * len(batch)}
+    )
     for label in run:
         np.testing.assert_allclose(run[label].mine.mean, run[label].effective_rank("w1").mean, rtol=1e-10)
         np.testing.assert_array_equal(run[label].t.mean, run.times)
@@ -40,9 +41,7 @@ def test_batches_have_every_trajectory_once() -> None:
         seen.extend((batch.time, batch.first + i) for i in range(len(batch)))
         return np.zeros(len(batch))
 
-    run = small(dynamics={"SGF": rf.StochasticGradientFlow(label_noise=1.0)}).run(
-        observables={"note": note}
-    )
+    run = small(dynamics={"SGF": rf.StochasticGradientFlow(label_noise=1.0)}).run(observables={"note": note})
     assert sorted(seen) == [(t, i) for t in run.times for i in range(20)]
 
 

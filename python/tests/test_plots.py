@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-
-from .conftest import small
+from support import small
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")

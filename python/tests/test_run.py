@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-
-from .conftest import long, small
+from support import long, small
 
 
 def test_bits_are_those_of_the_command_line(tmp_path: Path, command_line: str) -> None:
@@ -168,8 +167,7 @@ def test_many_threads_of_python_run_at_once() -> None:
     expected = small().run().to_dict()["mean"]
     found: list[np.ndarray] = []
     threads = [
-        threading.Thread(target=lambda: found.append(small().run().to_dict()["mean"]))
-        for _ in range(8)
+        threading.Thread(target=lambda: found.append(small().run().to_dict()["mean"])) for _ in range(8)
     ]
     for thread in threads:
         thread.start()

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-
-from .conftest import small
+from support import small
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(200, 3))
@@ -30,6 +29,13 @@ def test_the_drifts_add_up_to_the_determinant_law() -> None:
     np.testing.assert_allclose(on.log_eigenvalues[0, 1], log_lambda, rtol=1e-10)
     slope = (rf.determinant_law(1.0, 0.3, 2, np.trace(GRAM.sxx), 2.0) - 1.0) / 2.0
     np.testing.assert_allclose(slope, law[1, 0])
+
+
+def test_splits_have_the_same_sum_and_the_antisymmetric_repulsion_adds_up_to_nothing() -> None:
+    one, other = (rf.forces(W1, W2, GRAM, 0.1, split=s) for s in ("regular", "antisymmetric"))  # type: ignore[arg-type]
+    np.testing.assert_allclose(one.total, other.total, rtol=1e-10)
+    assert abs(other.repulsion.sum()) < 1e-10 < abs(one.repulsion.sum())
+    np.testing.assert_array_equal(one.gradient, other.gradient)
 
 
 def test_the_gradient_force_is_that_of_gradient_flow() -> None:
@@ -124,7 +130,7 @@ def test_spectra_and_ranks() -> None:
         (lambda: rf.slow_flow(W1.T, W2, GRAM, 1e-3, [0]), "do not fit"),
         (lambda: rf.slow_flow(W1, W2, GRAM, [1e-3, 0.0], [0, 1]), "setting 1"),
         (lambda: rf.forces(np.ones((2, 3, 6)), np.ones((3, 6, 2)), GRAM, 0.1), "broadcast"),
-        (lambda: rf.forces(W1, W2, GRAM, 0.1, split="x"), "ito"),  # type: ignore[arg-type]
+        (lambda: rf.forces(W1, W2, GRAM, 0.1, split="x"), "regular"),  # type: ignore[arg-type]
         (lambda: rf.spectrum([1.0, 2.0]), "dimensions"),
         (lambda: rf.spectrum(np.zeros((0, 3))), "nothing"),
     ],

@@ -26,6 +26,7 @@ mod cifar;
 mod classes;
 mod columns;
 mod dialect;
+mod digest;
 mod encoding;
 mod error;
 mod gram_file;
@@ -48,8 +49,9 @@ mod text;
 mod text_table;
 
 pub use bundled::{BUNDLED, Bundled, BundledRows, DATA_FOLDER, MnistFiles, PACKAGED, Packaged};
-pub use checksum::{sha256_of, while_hashing};
+pub use checksum::while_hashing;
 pub use cifar::{CifarLabels, read_cifar};
+pub use digest::sha256_of;
 pub use error::{DataError, DataErrorKind, Place};
 pub use gram_file::{GramFile, read_gram, write_npz_gram};
 pub use idx::read_idx;

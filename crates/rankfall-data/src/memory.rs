@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::checksum::sha256_of;
+use crate::digest::sha256_of;
 
 /// What the name of a file in memory begins with.
 const PREFIX: &str = "memory:";
