@@ -34,7 +34,12 @@ pub fn batch(rows: &[SeriesRow]) -> Result<RecordBatch, ArrowError> {
         ("index", DataType::Int32, false, Arc::new(indices)),
         ("time", DataType::Float64, false, Arc::new(times)),
         ("mean", DataType::Float64, true, number(|r| r.mean)),
-        ("std_error", DataType::Float64, true, number(|r| r.std_error)),
+        (
+            "std_error",
+            DataType::Float64,
+            true,
+            number(|r| r.std_error),
+        ),
         ("q05", DataType::Float64, true, number(|r| r.q05)),
         ("q25", DataType::Float64, true, number(|r| r.q25)),
         ("q50", DataType::Float64, true, number(|r| r.q50)),

@@ -241,11 +241,12 @@ fn table_of(given: &Bound<'_, PyDict>, depth: usize) -> PyResult<Table> {
             )));
         };
         let key = key.to_str()?.to_owned();
-        let value = value_of(&value, depth)
-            .map_err(|error| match error.is_instance_of::<PyTypeError>(value.py()) {
+        let value = value_of(&value, depth).map_err(|error| {
+            match error.is_instance_of::<PyTypeError>(value.py()) {
                 true => PyTypeError::new_err(format!("{key}: {}", error.value(value.py()))),
                 false => error,
-            })?;
+            }
+        })?;
         table.insert(key, value);
     }
     Ok(table)
@@ -262,9 +263,10 @@ fn value_of(given: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     }
     if given.is_instance_of::<PyInt>() {
         // A whole number too long for TOML is refused by the reader as the number that it is.
-        return Ok(given
-            .extract::<i64>()
-            .map_or_else(|_| given.extract::<f64>().map(Value::Float), |i| Ok(Value::Integer(i)))?);
+        return Ok(given.extract::<i64>().map_or_else(
+            |_| given.extract::<f64>().map(Value::Float),
+            |i| Ok(Value::Integer(i)),
+        )?);
     }
     if let Ok(number) = given.cast::<PyFloat>() {
         return Ok(Value::Float(number.value()));

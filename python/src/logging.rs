@@ -25,7 +25,9 @@ impl Log for ToPython {
         }
         // What logging raises is nothing that a computation could answer.
         let _ = Python::try_attach(|py| -> PyResult<()> {
-            let logger = py.import("logging")?.call_method1("getLogger", ("rankfall",))?;
+            let logger = py
+                .import("logging")?
+                .call_method1("getLogger", ("rankfall",))?;
             logger.call_method1("warning", ("%s", record.args().to_string()))?;
             Ok(())
         });

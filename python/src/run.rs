@@ -194,7 +194,12 @@ impl Run {
         detached(py, Doing::Folder, || {
             let all = draw_all(&self.summary, &self.table).into_iter();
             Ok(all
-                .map(|figure| (figure.name.to_owned(), figure.outcome.err().map(|why| why.to_string())))
+                .map(|figure| {
+                    (
+                        figure.name.to_owned(),
+                        figure.outcome.err().map(|why| why.to_string()),
+                    )
+                })
                 .collect())
         })
     }

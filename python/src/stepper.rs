@@ -77,7 +77,10 @@ impl Stepper {
             PyArray1::from_vec(py, values).reshape([matrices.len(), shape[0], shape[1]])
         };
         let w1 = stacked(all.iter().map(|weights| &weights.w1).collect())?;
-        Ok((w1, stacked(all.iter().map(|weights| &weights.w2).collect())?))
+        Ok((
+            w1,
+            stacked(all.iter().map(|weights| &weights.w2).collect())?,
+        ))
     }
 
     /// Names and indices of what is measured, and values, trajectories × names.

@@ -18,7 +18,15 @@ use std::time::Duration;
 pub struct Sweep(Mutex<in_memory::Sweep>);
 
 /// Point, dynamics, metric, index, value, standard error and prediction.
-type Row = (u64, u32, &'static str, u32, Option<f64>, Option<f64>, Option<f64>);
+type Row = (
+    u64,
+    u32,
+    &'static str,
+    u32,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+);
 
 #[pymethods]
 impl Sweep {
@@ -63,7 +71,9 @@ impl Sweep {
     /// The values of the axes at every point, as TOML.
     fn coordinates(&self) -> Vec<Vec<String>> {
         let sweep = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (0..sweep.points()).map(|point| sweep.coordinates(point)).collect()
+        (0..sweep.points())
+            .map(|point| sweep.coordinates(point))
+            .collect()
     }
 
     /// All metrics.
@@ -73,7 +83,15 @@ impl Sweep {
             .metrics()
             .map(|(point, dynamics, row)| {
                 let name = row.metric.name();
-                (point, dynamics, name, row.index, row.value, row.std_error, row.prediction)
+                (
+                    point,
+                    dynamics,
+                    name,
+                    row.index,
+                    row.value,
+                    row.std_error,
+                    row.prediction,
+                )
             })
             .collect()
     }
@@ -81,7 +99,10 @@ impl Sweep {
     /// The metrics, for [`Sweep::absorb`] elsewhere.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let bytes = detached(py, Doing::Experiment, || {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).to_bytes()
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .to_bytes()
         })?;
         Ok(PyBytes::new(py, &bytes))
     }
@@ -89,7 +110,10 @@ impl Sweep {
     /// Takes in the metrics of another shard of the same sweep.
     fn absorb(&self, py: Python<'_>, bytes: Vec<u8>) -> PyResult<()> {
         detached(py, Doing::Experiment, || {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).absorb(&bytes)
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .absorb(&bytes)
         })
     }
 }

@@ -62,7 +62,9 @@ fn for_each<T: Send>(
         }
     };
     let mut all: Vec<(usize, Result<T, Failure>)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(count)).map(|_| scope.spawn(worker)).collect();
+        let others: Vec<_> = (1..threads.min(count))
+            .map(|_| scope.spawn(worker))
+            .collect();
         let mut all = worker();
         for other in others {
             match other.join() {
@@ -108,7 +110,11 @@ pub fn decay_rates<'py>(
     sizes: [usize; 2],
 ) -> PyResult<(Bound<'py, PyArray2<f64>>, Vec<usize>)> {
     let [p, k] = sizes;
-    let (sxx, beta, nu) = (Stack::new(&sxx, p, p)?, Stack::new(&beta, p, k)?, nu.to_vec()?);
+    let (sxx, beta, nu) = (
+        Stack::new(&sxx, p, p)?,
+        Stack::new(&beta, p, k)?,
+        nu.to_vec()?,
+    );
     let all = detached(py, Doing::Experiment, || {
         for_each(nu.len(), |place| {
             let say = |why: &dyn std::fmt::Display| at(place, nu.len(), why);
@@ -138,11 +144,7 @@ pub fn slow_flow<'py>(
     times: Vec<f64>,
     tolerance: f64,
     sizes: [usize; 3],
-) -> PyResult<(
-    Vec<(String, u32)>,
-    Bound<'py, PyArray1<f64>>,
-    Vec<f64>,
-)> {
+) -> PyResult<(Vec<(String, u32)>, Bound<'py, PyArray1<f64>>, Vec<f64>)> {
     let [p, l, k] = sizes;
     let (w1, w2) = (Stack::new(&w1, p, l)?, Stack::new(&w2, l, k)?);
     let (sxx, sxy, syy) = (
@@ -229,8 +231,8 @@ pub fn forces<'py>(
                 n: 1,
                 centred: None,
             };
-            let problem = Problem::new(&gram, None, None)
-                .map_err(|error| at(place, nu.len(), &error))?;
+            let problem =
+                Problem::new(&gram, None, None).map_err(|error| at(place, nu.len(), &error))?;
             let weights = Weights {
                 w1: w1.matrix(place),
                 w2: w2.matrix(place),

@@ -172,3 +172,19 @@ def test_ray_gives_the_bits_of_a_run_though_a_worker_is_killed(tmp_path: Path) -
         assert Path(flag).exists()
     finally:
         engine.shutdown()
+
+
+def test_files_may_lie_elsewhere_on_every_machine(tmp_path: Path) -> None:
+    """What counts is their checksum."""
+    experiments = []
+    for machine in ("one", "other"):
+        folder = tmp_path / machine
+        folder.mkdir()
+        np.savetxt(folder / "rows.csv", ROWS, delimiter=",", header="a,b,c", comments="")
+        data = rf.read(folder / "rows.csv", targets=["c"])
+        experiments.append(small(dynamics=DYNAMICS, data=data, trajectories=40))
+    parts = [rf.shard_of_run(one, i, 2) for i, one in enumerate(experiments, start=1)]
+    expect_equal(experiments[0].run(), rf.merge(parts))
+    (tmp_path / "other/rows.csv").write_text("a,b,c\n1,2,3\n2,1,4\n0,1,1\n")
+    with pytest.raises(rf.ExperimentError, match="checksum|data"):
+        rf.merge([parts[0], rf.shard_of_run(experiments[1], 2, 2)])

@@ -153,7 +153,7 @@ def test_memory_does_not_grow_with_the_number_of_runs() -> None:
     def one() -> None:
         run = small(data=rf.Data(x, x[:, :2]), time=0.02, trajectories=2, save=1).run(threads=1)
         run.__arrow_c_stream__()
-        run["SGF"].loss  # noqa: B018 - fills the cache of the run
+        run["SGF"].loss
 
     for _ in range(count // 4):
         one()

@@ -57,7 +57,9 @@ pub enum DataErrorKind {
         folder: Option<PathBuf>,
     },
     /// Data in memory that nobody holds any more, or that are in another process.
-    #[error("these data were in the memory of a program, and are not in that of this one; write them to a file")]
+    #[error(
+        "these data were in the memory of a program, and are not in that of this one; write them to a file"
+    )]
     NoLongerInMemory,
     /// A folder was named.
     #[error("this is a directory; name a file in it")]

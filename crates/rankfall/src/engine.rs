@@ -72,6 +72,8 @@ pub trait Recorder: Sync {
     fn empty_statistics(&self, dynamics: usize) -> Statistics;
     /// What is known of the data.
     fn known(&self) -> &Self::Known;
+    /// Whether another process knows the same of its data, wherever the files lie.
+    fn knows_the_same(&self, other: &Self::Known) -> bool;
     /// Summary, series and weights of a dynamics that took `seconds`.
     ///
     /// # Errors

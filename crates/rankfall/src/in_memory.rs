@@ -348,8 +348,8 @@ fn inside<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl<E: Engine> Watching<'_, E> {
     fn stopped(&self) -> Result<Run, Failure> {
         let statistics = inside(&self.so_far).take();
-        let statistics = statistics
-            .unwrap_or_else(|| self.of.engine.recorder().empty_statistics(self.dynamics));
+        let statistics =
+            statistics.unwrap_or_else(|| self.of.engine.recorder().empty_statistics(self.dynamics));
         let mut run = (self.of).partial(self.finished, statistics, (self.seconds)())?;
         run.left = Some(Left {
             resolved: self.of.engine.recorder().resolved_toml(),
@@ -710,5 +710,84 @@ mod tests {
             "{refused}"
         );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// Stops once the second dynamics is under way.
+    #[derive(Default)]
+    struct StopInTheMiddle {
+        begun: std::sync::atomic::AtomicU64,
+        stop: std::sync::atomic::AtomicBool,
+    }
+
+    impl Watch for StopInTheMiddle {
+        fn begin(&self, _label: &str) {
+            self.begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+        fn progress(&self, done: u64, total: u64) {
+            use std::sync::atomic::Ordering::SeqCst;
+            let stop = self.begun.load(SeqCst) == 2 && done > 0 && done < total;
+            self.stop.fetch_or(stop, SeqCst);
+        }
+        fn interrupted(&self) -> bool {
+            self.stop.load(std::sync::atomic::Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn a_stopped_run_has_what_it_came_to_and_goes_on_to_the_same_bits() {
+        let experiment = |time: f64| {
+            Experiment::builder("long")
+                .gaussian(20, 3, 2)
+                .width(5)
+                .dynamics(DynamicsBuilder::gradient_flow("GF"))
+                .dynamics(DynamicsBuilder::sgd("SGD").step_size(1e-3).label_noise(0.1))
+                .time(time)
+                .trajectories(20)
+                .save_points(10)
+                .build()
+                .unwrap()
+        };
+        // Ever longer ones, until it is stopped in time.
+        let mut stopped = None;
+        for time in [10.0, 100.0, 1000.0] {
+            let experiment = experiment(time);
+            let watch = StopInTheMiddle::default();
+            let run = experiment.runner().threads(1).watch(&watch).run().unwrap();
+            if run.interrupted {
+                stopped = Some((experiment, run));
+                break;
+            }
+        }
+        let (experiment, part) = stopped.expect("a thousand units of time take longer than a look");
+        let whole = experiment.run().unwrap();
+        let ended = |run: &Run| {
+            run.rows()
+                .filter(|row| row.dynamics == "GF")
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ended(&part), ended(&whole));
+        let loss = part.dynamics("SGD").unwrap().loss().unwrap();
+        assert!(loss.mean[0].is_some(), "as far as it came");
+        assert!(
+            part.summary
+                .warnings
+                .iter()
+                .any(|words| words.contains("stopped"))
+        );
+        let left = part.left.as_ref().unwrap();
+        let resumed = experiment.runner().from(left).run().unwrap();
+        assert!(resumed.rows().eq(whole.rows()) && !resumed.interrupted);
+        let other = Experiment::builder("other")
+            .gaussian(20, 3, 2)
+            .width(5)
+            .dynamics(DynamicsBuilder::gradient_flow("GF"))
+            .time(1.0)
+            .build()
+            .unwrap();
+        let Err(refused) = other.runner().from(left).run() else {
+            panic!("went on with another experiment")
+        };
+        assert!(refused.message.contains("not the experiment"), "{refused}");
     }
 }

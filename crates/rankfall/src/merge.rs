@@ -2,6 +2,7 @@
 //! finds out shards that do not belong together.
 
 use crate::dense::record::DenseRecorder;
+use crate::difference::{first_difference, same_but_for_places};
 use crate::done::{Content, Done};
 use crate::engine::{Measurements, Recorder};
 use crate::estimate;
@@ -168,7 +169,7 @@ pub(crate) fn fold<R: Recorder>(
             seconds,
         } = part?;
         let first: &String = first.get_or_insert_with(|| shown.clone());
-        if known != *recorder.known() {
+        if !recorder.knows_the_same(&known) {
             let message = format!("the data of {shown} are not those of {first} to the last bit");
             return Err(Failure::input(message));
         }
@@ -233,9 +234,8 @@ fn expect_siblings(one: &ShardFolder, other: &ShardFolder) -> Result<(), Failure
         let message = format!("{a} and {b} do not belong together: a run and a sweep");
         return Err(Failure::input(message));
     }
-    if one.experiment != other.experiment {
-        let difference =
-            crate::difference::first_difference(&one.experiment, &other.experiment, [&a, &b]);
+    if !same_but_for_places(&one.experiment, &other.experiment) {
+        let difference = first_difference(&one.experiment, &other.experiment, [&a, &b]);
         let message = format!("{a} and {b} are shards of different experiments: {difference}");
         return Err(Failure::input(message));
     }

@@ -1,6 +1,7 @@
 //! Shards of a run as bytes, for engines that send work to other processes and machines, and their merging.
 
 use crate::dense::record::DenseRecorder;
+use crate::difference::{first_difference, same_but_for_places};
 use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::record::ExactRecorder;
 use crate::experiment::{EngineInput, Experiment};
@@ -56,7 +57,9 @@ impl WithEngine for OneShard<'_> {
 
     fn with<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Vec<u8>, Failure> {
         if !is_nameable {
-            return Err(Failure::input("moments in memory cannot be divided into shards"));
+            return Err(Failure::input(
+                "moments in memory cannot be divided into shards",
+            ));
         }
         let recorder = engine.recorder();
         let mut parts = Vec::new();
@@ -180,7 +183,10 @@ fn read(bytes: &[u8]) -> Result<Content, Failure> {
     let content: Content = postcard::from_bytes(body).map_err(|_| damaged())?;
     let here = env!("CARGO_PKG_VERSION");
     if content.version != here {
-        let message = format!("shard {} was run by rankfall {}, and this is {here}", content.shard, content.version);
+        let message = format!(
+            "shard {} was run by rankfall {}, and this is {here}",
+            content.shard, content.version
+        );
         return Err(Failure::input(message).hint("install one version everywhere"));
     }
     Ok(content)
@@ -198,14 +204,13 @@ fn expect_all(contents: &[Content]) -> Result<(), Failure> {
     };
     for content in contents {
         let shard = content.shard;
-        if content.resolved != first.resolved || content.own != first.own {
+        if !same_but_for_places(&content.resolved, &first.resolved) || content.own != first.own {
             let names = [&first.shard, &shard].map(|shard| format!("shard {shard}"));
-            let difference = crate::difference::first_difference(
-                &first.resolved,
-                &content.resolved,
-                [&names[0], &names[1]],
-            );
-            return Err(Failure::input(format!("these are shards of different runs: {difference}")));
+            let difference =
+                first_difference(&first.resolved, &content.resolved, [&names[0], &names[1]]);
+            return Err(Failure::input(format!(
+                "these are shards of different runs: {difference}"
+            )));
         }
         if shard.count != first.shard.count {
             let message = format!("{} and {shard} are not shards of one division", first.shard);
@@ -215,10 +220,20 @@ fn expect_all(contents: &[Content]) -> Result<(), Failure> {
     let count = first.shard.count;
     for index in 1..=count {
         let shard = Shard { index, count };
-        let given = contents.iter().filter(|content| content.shard == shard).count();
+        let given = contents
+            .iter()
+            .filter(|content| content.shard == shard)
+            .count();
         if given != 1 {
-            let what = if given == 0 { "is missing" } else { "is there twice" };
-            return Err(Failure::input(format!("shard {} {what}", quoted(&shard.to_string()))));
+            let what = if given == 0 {
+                "is missing"
+            } else {
+                "is there twice"
+            };
+            return Err(Failure::input(format!(
+                "shard {} {what}",
+                quoted(&shard.to_string())
+            )));
         }
     }
     Ok(())
@@ -254,7 +269,12 @@ mod tests {
         let shards = [3, 1, 4, 2].map(|index| shard(1, index, 4));
         let merged = merge(&shards).unwrap();
         assert!(merged.rows().eq(whole.rows()));
-        assert!(merged.weights().map(|t| &t.values).eq(whole.weights().map(|t| &t.values)));
+        assert!(
+            merged
+                .weights()
+                .map(|t| &t.values)
+                .eq(whole.weights().map(|t| &t.values))
+        );
     }
 
     #[test]
@@ -265,7 +285,10 @@ mod tests {
         let refused: [(Vec<Vec<u8>>, &str); 6] = [
             (vec![], "no shards"),
             (vec![shard(1, 1, 2)], "missing"),
-            (vec![shard(1, 1, 2), shard(1, 1, 2), shard(1, 2, 2)], "twice"),
+            (
+                vec![shard(1, 1, 2), shard(1, 1, 2), shard(1, 2, 2)],
+                "twice",
+            ),
             (vec![shard(1, 1, 2), shard(2, 2, 2)], "seed"),
             (vec![shard(1, 1, 2), damaged], "damaged"),
             (vec![shard(1, 1, 2), b"x".to_vec()], "no shard"),

@@ -36,7 +36,9 @@ impl Experiment {
     /// # Errors
     /// As for [`Experiment::run`]; a label that there is not; a network for the dense engine.
     pub fn stepper(&self, label: &str) -> Result<Stepper, Failure> {
-        let exact = self.exact().map_err(|problem| problem.in_file("stepping"))?;
+        let exact = self
+            .exact()
+            .map_err(|problem| problem.in_file("stepping"))?;
         let options = self.runner().options();
         let engine = ExactEngine::prepare(exact, Path::new("."), &options)?;
         let labels = engine.recorder().labels();
@@ -86,8 +88,16 @@ impl Stepper {
     fn block(&self, number: u64, from: Option<BlockProgress<1>>) -> Result<Block<'_, 1>, Failure> {
         let (shared, classes) = (self.shared.as_ref(), self.classes.clone());
         let instructions = Instructions::best();
-        Block::new(&self.spec, &self.setup, shared, classes, number, from, instructions)
-            .map_err(of_setup)
+        Block::new(
+            &self.spec,
+            &self.setup,
+            shared,
+            classes,
+            number,
+            from,
+            instructions,
+        )
+        .map_err(of_setup)
     }
 
     /// Takes so many steps of each trajectory.
@@ -114,7 +124,9 @@ impl Stepper {
 
     /// Steps taken.
     pub fn step(&self) -> u64 {
-        self.trajectories.first().map_or(0, |one| one.progress.step())
+        self.trajectories
+            .first()
+            .map_or(0, |one| one.progress.step())
     }
 
     /// t.
@@ -140,7 +152,10 @@ impl Stepper {
 
     /// Names and indices of what is measured, in the order of [`Stepper::values`].
     pub fn names(&self) -> impl Iterator<Item = (&'static str, u32)> {
-        self.layout.observables.iter().map(|one| (one.name, one.index))
+        self.layout
+            .observables
+            .iter()
+            .map(|one| (one.name, one.index))
     }
 
     /// What is measured of each trajectory now; NaN where undefined.
@@ -175,7 +190,11 @@ mod tests {
             assert_eq!(kept.len(), stepper.alive().len());
             let cells = stepper.names().count();
             // Gradient flow is integrated from save to save; the others go in any portions.
-            let portions: &[u64] = if label == "GF" { &[0, 50, 50] } else { &[0, 50, 7, 43] };
+            let portions: &[u64] = if label == "GF" {
+                &[0, 50, 50]
+            } else {
+                &[0, 50, 7, 43]
+            };
             for (save, portion) in portions.iter().enumerate() {
                 stepper.advance(*portion).unwrap();
                 if save > 1 && portions.len() > 3 && save != 3 {
@@ -184,7 +203,10 @@ mod tests {
                 let place = save.min(2) * cells;
                 for (values, (_, run)) in stepper.values().zip(kept) {
                     let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits();
-                    assert!(values.iter().zip(&run[place..place + cells]).all(same), "{label} {save}");
+                    assert!(
+                        values.iter().zip(&run[place..place + cells]).all(same),
+                        "{label} {save}"
+                    );
                 }
             }
             assert_eq!((stepper.step(), stepper.time()), (100, 1.0));

@@ -40,7 +40,9 @@ pub(crate) fn succeeds<'a>(command: impl Iterator<Item = &'a str>) -> Result<boo
     println!("== {}", command.join(" "));
     let mut run = Command::new(program);
     run.args(given).current_dir(root());
-    let status = run.status().map_err(|error| format!("{program}: {error}"))?;
+    let status = run
+        .status()
+        .map_err(|error| format!("{program}: {error}"))?;
     Ok(status.success())
 }
 

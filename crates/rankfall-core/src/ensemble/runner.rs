@@ -685,10 +685,16 @@ mod tests {
             weights: None,
         };
         let started = so_far(&ensemble, &memory);
-        assert_eq!((started.blocks(), started.totals().cell(0).mean), (vec![1..2], 9.0));
+        assert_eq!(
+            (started.blocks(), started.totals().cell(0).mean),
+            (vec![1..2], 9.0)
+        );
         memory.statistics.insert(ensemble.finish((0, 7)).0);
         let ended = so_far(&ensemble, &memory);
-        assert_eq!((ended.blocks(), ended.totals().cell(0).mean), (vec![0..1], 8.0));
+        assert_eq!(
+            (ended.blocks(), ended.totals().cell(0).mean),
+            (vec![0..1], 8.0)
+        );
         let control = Until {
             steps: 1,
             kept: Mutex::default(),
