@@ -6,6 +6,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,8 @@ def test_a_killed_dask_worker_costs_its_shard_alone(tmp_path: Path) -> None:
 
 def test_ray_gives_the_bits_of_a_run_though_a_worker_is_killed(tmp_path: Path) -> None:
     engine = pytest.importorskip("ray")
+    # Its workers do not find the modules of tests.
+    engine.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     engine.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         executor = rf.ray(num_cpus=1)
