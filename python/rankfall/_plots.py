@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._progress import in_notebook
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -67,15 +69,25 @@ def draw(run: Run, name: str, **settings: Any) -> Figure:
     if settings:
         raise TypeError(f"figures have no setting {next(iter(settings))!r}")
     with matplotlib.rc_context(_STYLE):
-        if name == "seed":
-            return _seed(run, matrix, figsize)
-        if name == "determinants":
-            return _one(run, "log_det", "log det M(t)", figsize)
-        if name == "singular-values":
-            return _spectra(run, matrix, figsize)
-        if name == "ranks":
-            return _one(run, f"numerical_rank_{matrix}", f"numerical rank of {_shown(matrix)}", figsize)
-        return _one(run, name, name.replace("_", " "), figsize)
+        figure = _drawn(run, name, matrix, figsize)
+    if in_notebook():
+        # The cell shows what it returns; a figure that pyplot holds too would be shown twice.
+        import matplotlib.pyplot as plt
+
+        plt.close(figure)
+    return figure
+
+
+def _drawn(run: Run, name: str, matrix: str, figsize: Any) -> Figure:
+    if name == "seed":
+        return _seed(run, matrix, figsize)
+    if name == "determinants":
+        return _one(run, "log_det", "log det M(t)", figsize)
+    if name == "singular-values":
+        return _spectra(run, matrix, figsize)
+    if name == "ranks":
+        return _one(run, f"numerical_rank_{matrix}", f"numerical rank of {_shown(matrix)}", figsize)
+    return _one(run, name, name.replace("_", " "), figsize)
 
 
 def _figure(columns: int, figsize: Any, sharey: bool = False) -> tuple[Figure, list[Axes]]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, TextIO, Union
 
-__all__ = ["Progress", "ProgressCallback", "watcher"]
+__all__ = ["Progress", "ProgressCallback", "in_notebook", "watcher"]
 
 #: Called with the label of the dynamics, the steps done, and how many there are.
 ProgressCallback = Callable[[str, int, int], Any]
@@ -27,7 +27,7 @@ def watcher(progress: Progress) -> ProgressCallback | None:
     if callable(progress):
         return progress
     if progress is True or progress == "auto":
-        if _in_notebook():
+        if in_notebook():
             return _Notebook()
         if sys.stderr is not None and sys.stderr.isatty():
             return _Terminal(sys.stderr)
@@ -43,7 +43,8 @@ def watcher(progress: Progress) -> ProgressCallback | None:
     )
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook."""
     shell = sys.modules.get("IPython")
     if shell is None:
         return False
