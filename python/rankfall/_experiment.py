@@ -257,7 +257,7 @@ class Experiment:
             A run of this experiment that was stopped, to go on from; or ``True`` to go on in ``out``.
         on_interrupt : {"return", "raise"}
             What Ctrl-C does: return what there is, with a warning and ``interrupted``, or raise
-            ``KeyboardInterrupt``.
+            ``KeyboardInterrupt``. With ``out`` it is always raised: what there is, is in the folder.
         executor : concurrent.futures.Executor
             Where shards are run: a process pool, ``client.get_executor()`` of Dask, ``mpi4py.futures``,
             :func:`ray`. The result has the bits of a run without one.
@@ -285,7 +285,7 @@ class Experiment:
         if out is not None:
             if observables:
                 raise ValueError("observables are measured in memory: leave out, and run.save(folder)")
-            return self._run_into(out, resume is True, threads, progress, on_interrupt)
+            return self._run_into(out, resume is True, threads, progress)
         left = None
         if isinstance(resume, Run):
             if not resume.interrupted:
@@ -326,7 +326,6 @@ class Experiment:
         resume: bool,
         threads: int | None,
         progress: Progress,
-        on_interrupt: str,
     ) -> Run:
         if self._held:
             raise ValueError(
@@ -336,8 +335,9 @@ class Experiment:
         folder = os.fspath(out)
         stopped = self._made.run_into(folder, resume, _threads(threads), watcher(progress), _is_main())
         if stopped:
-            _interrupted(f"run(out={folder!r}, resume=True) goes on with it", on_interrupt)
-            raise KeyboardInterrupt("everything so far is in " + folder)
+            raise KeyboardInterrupt(
+                f"everything so far is in {folder}; run(out=..., resume=True) goes on with it"
+            )
         run = load(folder)
         run._check_survivors()
         return run

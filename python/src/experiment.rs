@@ -5,7 +5,7 @@ use crate::handle::Handle;
 use crate::own;
 use crate::run::Run;
 use crate::watch::{PythonWatch, Shared};
-use pyo3::exceptions::{PyRecursionError, PyTypeError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRecursionError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use rankfall::experiment::{EngineInput, keys};
@@ -142,6 +142,9 @@ impl Experiment {
             }
             runner.run()
         });
+        if signals {
+            too_late(py)?;
+        }
         match shared.take_raised() {
             Some(error) => Err(error),
             None => Ok(Run::in_memory(run?)),
@@ -210,6 +213,14 @@ impl Experiment {
             Some(error) => Err(error),
             None => done,
         }
+    }
+}
+
+/// Ctrl-C that came when all was computed is answered by what was computed; what other handlers raise is raised.
+fn too_late(py: Python<'_>) -> PyResult<()> {
+    match py.check_signals() {
+        Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => Ok(()),
+        other => other,
     }
 }
 

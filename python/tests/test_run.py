@@ -200,3 +200,36 @@ def test_a_forked_child_runs_to_the_same_bits() -> None:
     os.waitpid(child, 0)
     assert float.fromhex(os.read(read, 100).decode()) == expected
     os.close(read)
+
+
+def test_a_run_in_a_folder_is_that_in_memory(tmp_path: Path) -> None:
+    expected = small().run().to_dict()
+    for resume in (None, True):
+        run = small().run(out=tmp_path / "run", resume=resume)
+        assert run.folder == tmp_path / "run"
+        for column, values in run.to_dict().items():
+            np.testing.assert_array_equal(values, expected[column])
+    with pytest.raises(rf.FolderError):
+        small().run(out=tmp_path / "run")
+    with pytest.raises(rf.FolderError, match="seed"):
+        small(seed=9).run(out=tmp_path / "run", resume=True)
+    with pytest.raises(ValueError, match="in memory"):
+        small(data=(np.eye(3), np.eye(3))).run(out=tmp_path / "other")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT to send")
+def test_ctrl_c_leaves_a_folder_that_goes_on(tmp_path: Path) -> None:
+    experiment = long(time=60, trajectories=40)
+    whole = experiment.run()
+    for number, share in enumerate((0.5, 0.25, 0.1, 0.05)):
+        timer = interrupt_after(share * whole.summary["dynamics"][0]["seconds"])
+        folder = tmp_path / str(number)
+        try:
+            experiment.run(out=folder)
+        except KeyboardInterrupt:
+            break
+        finally:
+            timer.join()
+    assert (folder / "checkpoint").exists()
+    resumed = experiment.run(out=folder, resume=True)
+    np.testing.assert_array_equal(resumed["SGD"].loss.mean, whole["SGD"].loss.mean)
