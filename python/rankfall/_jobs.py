@@ -148,7 +148,7 @@ class Job:
 
 
 class Stepper:
-    """The trajectories of one dynamics of two linear layers, step by step, with the bits of a run.
+    """The trajectories of one dynamics of two linear layers, step by step, with the bits of a run that saves where it stops.
 
     Examples
     --------
