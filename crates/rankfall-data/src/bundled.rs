@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
-use crate::checksum::sha256_of;
+use crate::digest::sha256_of;
 
 /// A small data set inside the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! The SHA-256 of a file, taken on a second thread while the file is being read.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 
+use crate::digest::hexadecimal;
 use crate::error::{DataError, DataErrorKind};
 use crate::open;
 
@@ -58,17 +58,4 @@ fn sha256(path: &Path, cancelled: &AtomicBool) -> Result<String, DataError> {
         }
     }
     Ok(hexadecimal(&hash.finalize()))
-}
-
-/// The SHA-256 of `bytes`, as `sha256sum` prints it.
-pub fn sha256_of(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

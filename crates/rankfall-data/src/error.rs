@@ -56,6 +56,11 @@ pub enum DataErrorKind {
         /// The first folder on the way to it that is not there either.
         folder: Option<PathBuf>,
     },
+    /// Data in memory that nobody holds any more, or that are in another process.
+    #[error(
+        "these data were in the memory of a program, and are not in that of this one; write them to a file"
+    )]
+    NoLongerInMemory,
     /// A folder was named.
     #[error("this is a directory; name a file in it")]
     Directory,

@@ -1,6 +1,5 @@
 //! NPY: one NumPy array, streamed row by row in either memory order.
 
-use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -318,7 +317,7 @@ pub(crate) enum Bytes {
 
 /// What can be read from any place.
 pub(crate) trait ReadSeek: Read + Seek + Send {}
-impl ReadSeek for File {}
+impl ReadSeek for open::Source {}
 impl ReadSeek for Cursor<Vec<u8>> {}
 
 /// An NPY file whose header was read.

@@ -1,13 +1,15 @@
 //! Opening files: what may be opened, gzip, and the system's errors in words.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 
 use crate::error::{DataError, DataErrorKind};
+use crate::memory;
 
 /// What tells one state of a file from another without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,11 @@ pub(crate) struct Stamp {
 /// # Errors
 /// Missing, a directory, or not a regular file.
 pub(crate) fn stamp(path: &Path) -> Result<Stamp, DataError> {
+    if memory::is_in_memory(path) {
+        let length = in_memory(path)?.len() as u64;
+        let modified = None;
+        return Ok(Stamp { length, modified });
+    }
     let metadata = std::fs::metadata(path).map_err(|e| io_error(path, e))?;
     if metadata.is_dir() {
         return Err(DataErrorKind::Directory.at(path));
@@ -34,7 +41,53 @@ pub(crate) fn stamp(path: &Path) -> Result<Stamp, DataError> {
     })
 }
 
-pub(crate) fn open(path: &Path) -> Result<File, DataError> {
+fn in_memory(path: &Path) -> Result<Arc<Vec<u8>>, DataError> {
+    memory::find(path).ok_or_else(|| DataErrorKind::NoLongerInMemory.at(path))
+}
+
+/// An open file, on a disk or in memory.
+pub(crate) enum Source {
+    Disk(File),
+    Memory(Cursor<SharedBytes>),
+}
+
+/// Bytes that are shared with whoever holds the file.
+pub(crate) struct SharedBytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Disk(file) => file.read(buffer),
+            Self::Memory(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for Source {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::Disk(file) => file.seek(to),
+            Self::Memory(bytes) => bytes.seek(to),
+        }
+    }
+}
+
+pub(crate) fn open(path: &Path) -> Result<Source, DataError> {
+    if memory::is_in_memory(path) {
+        let bytes = SharedBytes(in_memory(path)?);
+        return Ok(Source::Memory(Cursor::new(bytes)));
+    }
+    open_on_disk(path).map(Source::Disk)
+}
+
+/// Opens a file whose reader takes none in memory.
+pub(crate) fn open_on_disk(path: &Path) -> Result<File, DataError> {
     stamp(path)?;
     File::open(path).map_err(|e| io_error(path, e))
 }

@@ -34,7 +34,7 @@ pub(crate) struct ParquetTable {
 impl ParquetTable {
     pub fn open(spec: &FileSpec) -> Result<Self, DataError> {
         let path = spec.path.as_path();
-        let handle = open::open(path)?;
+        let handle = open::open_on_disk(path)?;
         let file = guarded(|| SerializedFileReader::new(handle)).map_err(|kind| kind.at(path))?;
         let metadata = file.metadata().file_metadata();
         let schema = metadata.schema_descr();

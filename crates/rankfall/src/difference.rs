@@ -42,6 +42,29 @@ pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
     format!("{} {here}, {} {there}", places[0], places[1])
 }
 
+/// Whether two experiments are one, wherever the files lie whose checksums they note: machines have folders of their own.
+pub fn same_but_for_places(one: &str, other: &str) -> bool {
+    one == other
+        || match (without_places(one), without_places(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => false,
+        }
+}
+
+/// The values of an experiment without the places of files whose checksums are among them.
+fn without_places(text: &str) -> Option<BTreeMap<String, String>> {
+    let mut values = values_of(text)?;
+    for section in ["data", "network.init"] {
+        // Of a table held out there is no checksum.
+        let is_known = values.contains_key(&format!("{section}.checksum"))
+            && !values.contains_key(&format!("{section}.test_path"));
+        if is_known {
+            values.remove(&format!("{section}.path"));
+        }
+    }
+    Some(values)
+}
+
 /// Every value of an experiment as it is written, by its dotted key; `None` if it is no TOML.
 fn values_of(text: &str) -> Option<BTreeMap<String, String>> {
     let mut values = BTreeMap::new();
@@ -96,5 +119,24 @@ mod tests {
             said,
             "there dynamics.0.batch_size is not given, here dynamics.0.batch_size = 2"
         );
+    }
+
+    #[test]
+    fn files_with_checksums_may_lie_anywhere() {
+        let of = |path: &str, checksum: &str| {
+            format!(
+                "name = \"a\"\n[data]\nkind = \"file\"\npath = \"{path}\"\nchecksum = \"{checksum}\"\n"
+            )
+        };
+        assert!(same_but_for_places(
+            &of("/a/x.csv", "12"),
+            &of("/b/x.csv", "12")
+        ));
+        assert!(!same_but_for_places(
+            &of("/a/x.csv", "12"),
+            &of("/a/x.csv", "13")
+        ));
+        let unread = |path: &str| of(path, "").replace("checksum = \"\"\n", "");
+        assert!(!same_but_for_places(&unread("/a"), &unread("/b")));
     }
 }

@@ -26,7 +26,7 @@ pub struct Measurements {
 }
 
 /// An experiment ready to run: data read or drawn, weights read, costs estimated.
-pub trait Engine {
+pub trait Engine: Sync {
     /// What makes its results.
     type Recorder: Recorder;
 
@@ -57,7 +57,7 @@ pub trait Engine {
 }
 
 /// Makes results of measurements. It needs the experiment and what is known of its data, not the data.
-pub trait Recorder {
+pub trait Recorder: Sync {
     /// What is known of the data: all that is needed to make results of measurements.
     type Known: Clone + PartialEq + Serialize + DeserializeOwned;
     /// The name of the experiment.
@@ -72,6 +72,8 @@ pub trait Recorder {
     fn empty_statistics(&self, dynamics: usize) -> Statistics;
     /// What is known of the data.
     fn known(&self) -> &Self::Known;
+    /// Whether another process knows the same of its data, wherever the files lie.
+    fn knows_the_same(&self, other: &Self::Known) -> bool;
     /// Summary, series and weights of a dynamics that took `seconds`.
     ///
     /// # Errors

@@ -132,9 +132,11 @@ fn read_either<W>(
     path: &Path,
     find: impl FnOnce(&File) -> Result<Found<W>, Wrong>,
 ) -> Result<(Found<W>, String), Wrong> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
-        return Err("it is not a file of at most 16 GiB".to_owned().into());
+    if !rankfall_data::is_in_memory(path) {
+        let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+        if !metadata.is_file() || metadata.len() > LARGEST_FILE {
+            return Err("it is not a file of at most 16 GiB".to_owned().into());
+        }
     }
     let of_data = |error: rankfall_data::DataError| error.to_string();
     if NpzArrays::are_in(path).map_err(of_data)? {

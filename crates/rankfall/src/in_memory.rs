@@ -1,26 +1,30 @@
 //! Runs and sweeps in memory: no folder, nothing printed.
 
 use crate::dense::engine::DenseEngine;
-use crate::engine::{Engine, Recorder};
+use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::engine::ExactEngine;
 use crate::experiment::sweep::SweepArgumentsRead;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted};
-use crate::finished::Finished;
+use crate::finished::{Finished, Kept};
 use crate::options::Options;
 use crate::preparation::DataCache;
 use crate::results;
+use crate::run_folder::weights::Tensor;
 use crate::run_folder::{Existing, Opened, RunFolder};
 use crate::sweep::metrics::MetricRow;
 use crate::sweep::plan::SweepPlan;
 use crate::sweep::{self, in_memory};
 use crate::watch::{Silent, Watch, warn_of_threads};
+use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Checkpoint, Control, OwnObservable, RunError, Snapshot};
 use rankfall_core::model::gram::Gram;
 use rankfall_report::SeriesTable;
 use rankfall_report::record::{DynamicsSummary, SeriesRow, Summary};
 use rankfall_report::series::Curve;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How an experiment is run in memory.
@@ -30,6 +34,16 @@ pub struct Runner<'a> {
     watch: &'a dyn Watch,
     own: Vec<OwnObservable>,
     moments: Option<&'a Gram>,
+    left: Option<&'a Left>,
+    onlooker: Option<&'a dyn Onlooker>,
+}
+
+/// Looks at what there is while a run goes on.
+pub trait Onlooker: Sync {
+    /// Whether it wants to look now.
+    fn wants(&self) -> bool;
+    /// What there is: dynamics that are finished, and the one under way as far as it is. Called from any thread.
+    fn look(&self, run: Run);
 }
 
 impl Experiment {
@@ -49,6 +63,8 @@ impl Experiment {
             watch: &Silent,
             own: Vec::new(),
             moments: None,
+            left: None,
+            onlooker: None,
         }
     }
 
@@ -58,14 +74,21 @@ impl Experiment {
     /// # Errors
     /// Values that cannot vary so, and what is wrong with a point, which is named.
     pub fn sweep(&self, over: &[&str]) -> Result<Sweep, Failure> {
+        self.sweep_with(over, &self.runner().options())
+    }
+
+    /// The same with choices; of a shard only its own points have metrics. Folders among the choices mean nothing.
+    ///
+    /// # Errors
+    /// As for [`Experiment::sweep`].
+    pub fn sweep_with(&self, over: &[&str], options: &Options) -> Result<Sweep, Failure> {
         let given = SweepArgumentsRead {
             over: over.iter().map(|&one| one.to_owned()).collect(),
             ..SweepArgumentsRead::default()
         };
         let (text, nowhere) = (self.resolved_toml(), Path::new(""));
         let plan = sweep::plan_of(&text, "the experiment", nowhere, &[], &given)?;
-        let options = self.runner().options();
-        let (plan, rows) = in_memory(plan, &options)?;
+        let (plan, rows) = in_memory(plan, options)?;
         Ok(Sweep { plan, rows })
     }
 }
@@ -97,6 +120,31 @@ impl<'a> Runner<'a> {
         self
     }
 
+    /// With such a quantity that takes the trajectories of a block at once.
+    #[must_use]
+    pub fn observe_batches(
+        mut self,
+        name: &str,
+        measure: impl Fn(&[Snapshot]) -> Vec<f64> + Send + Sync + 'static,
+    ) -> Self {
+        self.own.push(OwnObservable::of_batches(name, measure));
+        self
+    }
+
+    /// Going on from where a run of the same experiment was stopped, to the bits of one that was not.
+    #[must_use]
+    pub fn from(mut self, left: &'a Left) -> Self {
+        self.left = Some(left);
+        self
+    }
+
+    /// Looked at by somebody on the way.
+    #[must_use]
+    pub fn onlooker(mut self, onlooker: &'a dyn Onlooker) -> Self {
+        self.onlooker = Some(onlooker);
+        self
+    }
+
     /// On second moments in memory in place of the data that the experiment names, whose sizes they must have.
     /// Mini-batches need rows, and are refused.
     #[must_use]
@@ -110,6 +158,16 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// As for [`Experiment::run`]; quantities of one's own or moments where the dense engine runs the network.
     pub fn run(self) -> Result<Run, Failure> {
+        let (options, onlooker, left) = (self.options(), self.onlooker, self.left);
+        self.with_engine(Whole {
+            options,
+            onlooker,
+            left,
+        })
+    }
+
+    /// Does `work` with the engine of the experiment.
+    pub(crate) fn with_engine<W: WithEngine>(self, work: W) -> Result<W::Output, Failure> {
         let options = self.options();
         match self.experiment.engine()? {
             EngineInput::Exact(exact) => {
@@ -117,11 +175,11 @@ impl<'a> Runner<'a> {
                     Some(moments) => DataCache::of_moments(&exact, moments)?,
                     None => DataCache::default(),
                 };
-                let saved = self.moments.is_none();
+                let is_nameable = self.moments.is_none();
                 let mut engine =
                     ExactEngine::prepare_with(*exact, &cache, Path::new("."), &options)?;
                 engine.observe(self.own);
-                run_all(&engine, &options, saved)
+                work.with(&engine, is_nameable)
             }
             EngineInput::Dense(..) if !self.own.is_empty() || self.moments.is_some() => {
                 let message =
@@ -130,12 +188,17 @@ impl<'a> Runner<'a> {
             }
             EngineInput::Dense(dense, why) => {
                 let engine = DenseEngine::prepare(*dense, why, Path::new("."), &options)?;
-                run_all(&engine, &options, true)
+                work.with(&engine, true)
             }
         }
     }
 
-    fn options(&self) -> Options<'a> {
+    /// The names of quantities of one's own.
+    pub(crate) fn own_names(&self) -> Vec<String> {
+        self.own.iter().map(|own| own.name().to_owned()).collect()
+    }
+
+    pub(crate) fn options(&self) -> Options<'a> {
         Options {
             out: None,
             existing: Existing::Refuse,
@@ -147,64 +210,208 @@ impl<'a> Runner<'a> {
     }
 }
 
-fn run_all<E: Engine>(engine: &E, options: &Options, can_be_saved: bool) -> Result<Run, Failure> {
-    let recorder = engine.recorder();
-    for words in engine.unstable() {
-        log::warn!("{words}");
-    }
-    let mut finished = Vec::new();
-    let mut interrupted = false;
-    for (dynamics, label) in recorder.labels().into_iter().enumerate() {
-        let started = std::time::Instant::now();
-        options.watch.begin(label);
-        let blocks = 0..recorder.blocks(dynamics);
-        let control = NoCheckpoints(options.watch);
-        let left = engine.run(dynamics, blocks, options.threads, None, &control);
-        options.watch.end();
-        match left {
-            Ok(left) => {
-                let seconds = started.elapsed().as_secs_f64();
-                finished.push(recorder.finish(dynamics, &left, seconds)?);
-            }
-            Err(RunError::Interrupted) => {
-                interrupted = true;
-                break;
-            }
-            Err(RunError::Start(failure)) => return Err(failure),
-            Err(error) => return Err(Failure::run(error.to_string())),
-        }
-    }
-    let rows: Vec<SeriesRow> = finished
-        .iter()
-        .flat_map(|f: &Finished| f.series.clone())
-        .collect();
-    Ok(Run {
-        summary: recorder.summary(&finished)?,
-        table: SeriesTable::from_rows(rows),
-        resolved: can_be_saved.then(|| recorder.resolved_toml()),
-        finished,
-        interrupted,
-    })
+/// What is done with an engine, whichever it is.
+pub(crate) trait WithEngine {
+    /// What comes of it.
+    type Output;
+    /// Does it; `is_nameable` says whether an experiment file can name the data.
+    fn with<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Self::Output, Failure>;
 }
 
-/// Passes on what there is to watch; nothing is kept on the way.
-struct NoCheckpoints<'a>(&'a dyn Watch);
+/// Runs all of it.
+struct Whole<'a> {
+    options: Options<'a>,
+    onlooker: Option<&'a dyn Onlooker>,
+    left: Option<&'a Left>,
+}
 
-impl Control for NoCheckpoints<'_> {
+impl WithEngine for Whole<'_> {
+    type Output = Run;
+
+    fn with<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Run, Failure> {
+        InMemory {
+            engine,
+            options: &self.options,
+            onlooker: self.onlooker,
+            can_be_saved: is_nameable,
+        }
+        .run(self.left)
+    }
+}
+
+/// An experiment being run in memory.
+struct InMemory<'a, E: Engine> {
+    engine: &'a E,
+    options: &'a Options<'a>,
+    onlooker: Option<&'a dyn Onlooker>,
+    can_be_saved: bool,
+}
+
+impl<E: Engine> InMemory<'_, E> {
+    fn run(&self, left: Option<&Left>) -> Result<Run, Failure> {
+        let recorder = self.engine.recorder();
+        for words in self.engine.unstable() {
+            log::warn!("{words}");
+        }
+        let labels = recorder.labels();
+        let mut finished = Vec::new();
+        let mut resume = None;
+        if let Some(left) = left {
+            left.expect(&recorder.resolved_toml(), &labels)?;
+            finished.clone_from(&left.finished);
+            resume = left.checkpoint.as_ref();
+        }
+        for (dynamics, label) in labels.iter().enumerate().skip(finished.len()) {
+            let started = std::time::Instant::now();
+            let before = left.filter(|_| resume.is_some()).map_or(0.0, |l| l.seconds);
+            let seconds = || before + started.elapsed().as_secs_f64();
+            self.options.watch.begin(label);
+            let blocks = 0..recorder.blocks(dynamics);
+            let control = Watching {
+                of: self,
+                dynamics,
+                finished: &finished,
+                seconds: &seconds,
+                so_far: Mutex::default(),
+                checkpoint: Mutex::default(),
+            };
+            let threads = self.options.threads;
+            let outcome = self
+                .engine
+                .run(dynamics, blocks, threads, resume.take(), &control);
+            self.options.watch.end();
+            match outcome {
+                Ok(measured) => {
+                    finished.push(recorder.finish(dynamics, &measured, seconds())?);
+                }
+                Err(RunError::Interrupted) => return control.stopped(),
+                Err(RunError::Start(failure)) => return Err(failure),
+                Err(error) => return Err(Failure::run(error.to_string())),
+            }
+        }
+        self.collect(finished)
+    }
+
+    fn collect(&self, finished: Vec<Finished>) -> Result<Run, Failure> {
+        Run::of(self.engine.recorder(), finished, self.can_be_saved)
+    }
+
+    /// What there is when `finished` dynamics are, and `statistics` of the next.
+    fn partial(
+        &self,
+        finished: &[Finished],
+        statistics: Statistics,
+        seconds: f64,
+    ) -> Result<Run, Failure> {
+        let recorder = self.engine.recorder();
+        let dynamics = finished.len();
+        let mut all = finished.to_vec();
+        let mut note = None;
+        let blocks = statistics.blocks();
+        if !blocks.is_empty() {
+            let totals = statistics.totals();
+            let taken = totals.survivors() + totals.divergences().count;
+            note = Some(format!(
+                "{} was stopped: its statistics are those of {taken} trajectories, as far as they came",
+                quoted(recorder.labels()[dynamics])
+            ));
+            let measured = Measurements {
+                statistics,
+                weights: None,
+                weights_then: Vec::new(),
+                inert: None,
+            };
+            all.push(recorder.finish(dynamics, &measured, seconds)?);
+        }
+        let mut run = self.collect(all)?;
+        run.summary.warnings.extend(note);
+        run.interrupted = true;
+        Ok(run)
+    }
+}
+
+/// Watches over one dynamics, and remembers where it was stopped.
+struct Watching<'a, E: Engine> {
+    of: &'a InMemory<'a, E>,
+    dynamics: usize,
+    finished: &'a [Finished],
+    seconds: &'a (dyn Fn() -> f64 + Sync),
+    so_far: Mutex<Option<Statistics>>,
+    checkpoint: Mutex<Option<Checkpoint>>,
+}
+
+/// What is in a mutex that no panic can leave half-changed.
+fn inside<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<E: Engine> Watching<'_, E> {
+    fn stopped(&self) -> Result<Run, Failure> {
+        let statistics = inside(&self.so_far).take();
+        let statistics =
+            statistics.unwrap_or_else(|| self.of.engine.recorder().empty_statistics(self.dynamics));
+        let mut run = (self.of).partial(self.finished, statistics, (self.seconds)())?;
+        run.left = Some(Left {
+            resolved: self.of.engine.recorder().resolved_toml(),
+            finished: self.finished.to_vec(),
+            checkpoint: inside(&self.checkpoint).take(),
+            seconds: (self.seconds)(),
+        });
+        Ok(run)
+    }
+}
+
+impl<E: Engine> Control for Watching<'_, E> {
     fn interrupted(&self) -> bool {
-        self.0.interrupted()
+        self.of.options.watch.interrupted()
     }
     fn progress(&self, done: u64, total: u64) {
-        self.0.progress(done, total);
+        self.of.options.watch.progress(done, total);
     }
     fn fewer_threads(&self, made: usize, wanted: usize) {
         warn_of_threads(made, wanted);
     }
-    fn checkpoint_interval(&self) -> Duration {
-        Duration::MAX
+    fn so_far(&self, statistics: &dyn Fn() -> Statistics) {
+        *inside(&self.so_far) = Some(statistics());
     }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+    /// Now, where an onlooker wants to look.
+    fn checkpoint_interval(&self) -> Duration {
+        match self.of.onlooker {
+            Some(onlooker) if onlooker.wants() => Duration::ZERO,
+            _ => Duration::MAX,
+        }
+    }
+    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String> {
+        if let Some(onlooker) = self.of.onlooker.filter(|one| one.wants()) {
+            let statistics = inside(&self.so_far).clone();
+            if let Some(statistics) = statistics {
+                let partial = (self.of).partial(self.finished, statistics, (self.seconds)());
+                onlooker.look(partial.map_err(|failure| failure.message)?);
+            }
+        }
+        *inside(&self.checkpoint) = Some(checkpoint.clone());
         Ok(())
+    }
+}
+
+/// What a run that was stopped left, to go on from: [`Runner::from`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Left {
+    resolved: String,
+    finished: Vec<Finished>,
+    checkpoint: Option<Checkpoint>,
+    seconds: f64,
+}
+
+impl Left {
+    fn expect(&self, resolved: &str, labels: &[&str]) -> Result<(), Failure> {
+        if self.resolved == resolved && self.finished.len() <= labels.len() {
+            return Ok(());
+        }
+        let names = ["the run that was stopped", "this one"];
+        let difference = crate::difference::first_difference(&self.resolved, resolved, names);
+        let message = format!("this is not the experiment that was stopped: {difference}");
+        Err(Failure::input(message).hint("run it from the beginning"))
     }
 }
 
@@ -212,8 +419,10 @@ impl Control for NoCheckpoints<'_> {
 pub struct Run {
     /// What the run says of itself: the contents of `summary.json`.
     pub summary: Summary,
-    /// Whether it was stopped early: dynamics that were not finished are missing.
+    /// Whether it was stopped early: the last dynamics is there as far as it came, those after it are missing.
     pub interrupted: bool,
+    /// Where to go on from, where it was stopped.
+    pub left: Option<Left>,
     table: SeriesTable,
     /// The resolved experiment; none where its data were moments in memory.
     resolved: Option<String>,
@@ -221,6 +430,23 @@ pub struct Run {
 }
 
 impl Run {
+    /// Of dynamics that are finished.
+    pub(crate) fn of<R: Recorder>(
+        recorder: &R,
+        finished: Vec<Finished>,
+        can_be_saved: bool,
+    ) -> Result<Self, Failure> {
+        let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
+        Ok(Self {
+            summary: recorder.summary(&finished)?,
+            table: SeriesTable::from_rows(rows),
+            resolved: can_be_saved.then(|| recorder.resolved_toml()),
+            finished,
+            interrupted: false,
+            left: None,
+        })
+    }
+
     /// The dynamics of this label.
     ///
     /// # Errors
@@ -243,6 +469,27 @@ impl Run {
         )
     }
 
+    /// The rows of `series.parquet`, in its order.
+    pub fn rows(&self) -> impl Iterator<Item = &SeriesRow> {
+        self.finished.iter().flat_map(|one| &one.series)
+    }
+
+    /// The weights of trajectory 0 at the end, of all dynamics, as in `final.safetensors`.
+    pub fn weights(&self) -> impl Iterator<Item = &Tensor> {
+        self.finished.iter().flat_map(|one| &one.tensors)
+    }
+
+    /// Every trajectory of the dynamics at a place, where they were kept.
+    pub fn kept(&self, dynamics: usize) -> Option<&Kept> {
+        self.finished.get(dynamics)?.trajectories.as_ref()
+    }
+
+    /// The experiment with every default written out and the checksums of its data; none where the data were
+    /// moments in memory.
+    pub fn resolved_toml(&self) -> Option<&str> {
+        self.resolved.as_deref()
+    }
+
     /// Everything that was measured, as in `series.parquet`.
     pub fn series(&self) -> &SeriesTable {
         &self.table
@@ -254,15 +501,23 @@ impl Run {
     /// A folder with something in it; a file that cannot be written; a run that was interrupted; one on moments in memory, of which no
     /// experiment file can say where they are.
     pub fn save(&self, folder: &Path) -> Result<(), Failure> {
-        if self.interrupted {
-            let message = "this run was stopped before its end, and a folder would look whole";
-            return Err(Failure::run(message).hint("run it again, into a folder from the start"));
-        }
         let Some(resolved) = &self.resolved else {
             let message = "this run was on moments in memory, which an experiment file cannot name";
             let hint = "write them to an NPZ file and run on data.kind = \"gram\"";
             return Err(Failure::input(message).hint(hint));
         };
+        self.save_as(folder, resolved)
+    }
+
+    /// The same with another text as its experiment file, where data are found elsewhere than they were read from.
+    ///
+    /// # Errors
+    /// As for [`Run::save`].
+    pub fn save_as(&self, folder: &Path, resolved: &str) -> Result<(), Failure> {
+        if self.interrupted {
+            let message = "this run was stopped before its end, and a folder would look whole";
+            return Err(Failure::run(message).hint("run it again, into a folder from the start"));
+        }
         let Opened::Fresh(folder) = RunFolder::open(folder, Existing::Refuse)? else {
             return Err(Failure::run("the folder changed while it was opened"));
         };
@@ -381,6 +636,32 @@ impl Sweep {
         shown.into_iter().flatten().collect()
     }
 
+    /// All metrics: point, dynamics and metric.
+    pub fn metrics(&self) -> impl Iterator<Item = (u64, u32, &MetricRow)> {
+        let all = self.rows.iter();
+        all.flat_map(|((point, dynamics), rows)| rows.iter().map(|row| (*point, *dynamics, row)))
+    }
+
+    /// Its metrics, to be taken in elsewhere.
+    ///
+    /// # Errors
+    /// Exit code 1 where they cannot be encoded.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
+        postcard::to_stdvec(&self.rows)
+            .map_err(|error| Failure::run(format!("cannot encode the metrics: {error}")))
+    }
+
+    /// Takes in the metrics of a shard of the same sweep.
+    ///
+    /// # Errors
+    /// Exit code 2 for bytes that are none.
+    pub fn absorb(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let rows: sweep::schedule::UnitRows = postcard::from_bytes(bytes)
+            .map_err(|error| Failure::input(format!("these are no metrics of a sweep: {error}")))?;
+        self.rows.extend(rows);
+        Ok(())
+    }
+
     /// A metric of a dynamics at a point, by its name in `sweep.parquet`, with its standard error and what
     /// theory says; `index` is 0 for scalars, else a layer or a place in a spectrum, from 1.
     pub fn metric(
@@ -421,7 +702,7 @@ mod tests {
             .build()
             .unwrap();
         let run = experiment.runner().threads(1).watch(&Stop).run().unwrap();
-        assert!(run.interrupted && run.summary.dynamics.is_empty());
+        assert!(run.interrupted && run.left.is_some());
         let folder = tempfile::tempdir().unwrap();
         let refused = run.save(folder.path()).unwrap_err();
         assert!(
@@ -429,5 +710,84 @@ mod tests {
             "{refused}"
         );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// Stops once the second dynamics is under way.
+    #[derive(Default)]
+    struct StopInTheMiddle {
+        begun: std::sync::atomic::AtomicU64,
+        stop: std::sync::atomic::AtomicBool,
+    }
+
+    impl Watch for StopInTheMiddle {
+        fn begin(&self, _label: &str) {
+            self.begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+        fn progress(&self, done: u64, total: u64) {
+            use std::sync::atomic::Ordering::SeqCst;
+            let stop = self.begun.load(SeqCst) == 2 && done > 0 && done < total;
+            self.stop.fetch_or(stop, SeqCst);
+        }
+        fn interrupted(&self) -> bool {
+            self.stop.load(std::sync::atomic::Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn a_stopped_run_has_what_it_came_to_and_goes_on_to_the_same_bits() {
+        let experiment = |time: f64| {
+            Experiment::builder("long")
+                .gaussian(20, 3, 2)
+                .width(5)
+                .dynamics(DynamicsBuilder::gradient_flow("GF"))
+                .dynamics(DynamicsBuilder::sgd("SGD").step_size(1e-3).label_noise(0.1))
+                .time(time)
+                .trajectories(20)
+                .save_points(10)
+                .build()
+                .unwrap()
+        };
+        // Ever longer ones, until it is stopped in time.
+        let mut stopped = None;
+        for time in [10.0, 100.0, 1000.0] {
+            let experiment = experiment(time);
+            let watch = StopInTheMiddle::default();
+            let run = experiment.runner().threads(1).watch(&watch).run().unwrap();
+            if run.interrupted {
+                stopped = Some((experiment, run));
+                break;
+            }
+        }
+        let (experiment, part) = stopped.expect("a thousand units of time take longer than a look");
+        let whole = experiment.run().unwrap();
+        let ended = |run: &Run| {
+            run.rows()
+                .filter(|row| row.dynamics == "GF")
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ended(&part), ended(&whole));
+        let loss = part.dynamics("SGD").unwrap().loss().unwrap();
+        assert!(loss.mean[0].is_some(), "as far as it came");
+        assert!(
+            part.summary
+                .warnings
+                .iter()
+                .any(|words| words.contains("stopped"))
+        );
+        let left = part.left.as_ref().unwrap();
+        let resumed = experiment.runner().from(left).run().unwrap();
+        assert!(resumed.rows().eq(whole.rows()) && !resumed.interrupted);
+        let other = Experiment::builder("other")
+            .gaussian(20, 3, 2)
+            .width(5)
+            .dynamics(DynamicsBuilder::gradient_flow("GF"))
+            .time(1.0)
+            .build()
+            .unwrap();
+        let Err(refused) = other.runner().from(left).run() else {
+            panic!("went on with another experiment")
+        };
+        assert!(refused.message.contains("not the experiment"), "{refused}");
     }
 }

@@ -2,6 +2,7 @@
 //! finds out shards that do not belong together.
 
 use crate::dense::record::DenseRecorder;
+use crate::difference::{first_difference, same_but_for_places};
 use crate::done::{Content, Done};
 use crate::engine::{Measurements, Recorder};
 use crate::estimate;
@@ -115,33 +116,70 @@ fn merge_dynamics<R: Recorder>(
     recorder: &R,
     dynamics: usize,
 ) -> Result<Finished, Failure> {
-    let mut folded = Measurements {
-        statistics: recorder.empty_statistics(dynamics),
-        weights: None,
-        weights_then: Vec::new(),
-        inert: None,
-    };
-    let mut seconds = 0.0;
-    for shard in shards {
-        let record = shard.part(dynamics)?;
+    let read = |shard: &ShardFolder| {
         let part: Part<R::Known> = read_part(&shard.folder, dynamics, &shard.record)?;
         let shown = shown_path(&shard.folder);
         if part.shard != shard.record.which() || part.dynamics != dynamics {
             let message = format!("the shard in {shown} has a file in it that is of another one");
             return Err(Failure::input(message).hint("run this shard again with --force"));
         }
-        if part.known != *recorder.known() {
-            let first = shown_path(&shards[0].folder);
+        Ok(Measured {
+            shown,
+            known: part.known,
+            measurements: part.measurements,
+            seconds: shard.part(dynamics)?.seconds,
+        })
+    };
+    fold(recorder, dynamics, shards.iter().map(read))
+}
+
+/// What a shard measured of one dynamics.
+pub(crate) struct Measured<K> {
+    /// What to call the shard.
+    pub shown: String,
+    /// What it knows of the data.
+    pub known: K,
+    /// What it measured.
+    pub measurements: Measurements,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Folds what shards measured of one dynamics to the bits of one run.
+///
+/// # Errors
+/// Exit code 2 for shards that are of other data, doubled or missing.
+pub(crate) fn fold<R: Recorder>(
+    recorder: &R,
+    dynamics: usize,
+    parts: impl Iterator<Item = Result<Measured<R::Known>, Failure>>,
+) -> Result<Finished, Failure> {
+    let mut folded = Measurements {
+        statistics: recorder.empty_statistics(dynamics),
+        weights: None,
+        weights_then: Vec::new(),
+        inert: None,
+    };
+    let (mut all_seconds, mut first) = (0.0, None);
+    for part in parts {
+        let Measured {
+            shown,
+            known,
+            measurements,
+            seconds,
+        } = part?;
+        let first: &String = first.get_or_insert_with(|| shown.clone());
+        if !recorder.knows_the_same(&known) {
             let message = format!("the data of {shown} are not those of {first} to the last bit");
             return Err(Failure::input(message));
         }
-        seconds += record.seconds;
+        all_seconds += seconds;
         let Measurements {
             statistics,
             weights,
             weights_then,
             inert,
-        } = part.measurements;
+        } = measurements;
         folded.weights = folded.weights.or(weights);
         folded.weights_then.extend(weights_then);
         folded.inert = folded.inert.or(inert);
@@ -149,7 +187,7 @@ fn merge_dynamics<R: Recorder>(
             .map_err(|why| Failure::input(format!("cannot merge {shown}: {why}")))?;
     }
     expect_whole(&folded.statistics, recorder, dynamics)?;
-    recorder.finish(dynamics, &folded, seconds)
+    recorder.finish(dynamics, &folded, all_seconds)
 }
 
 /// Every trajectory must be there: not by what the shards say of themselves, but by what they have.
@@ -196,9 +234,8 @@ fn expect_siblings(one: &ShardFolder, other: &ShardFolder) -> Result<(), Failure
         let message = format!("{a} and {b} do not belong together: a run and a sweep");
         return Err(Failure::input(message));
     }
-    if one.experiment != other.experiment {
-        let difference =
-            crate::difference::first_difference(&one.experiment, &other.experiment, [&a, &b]);
+    if !same_but_for_places(&one.experiment, &other.experiment) {
+        let difference = first_difference(&one.experiment, &other.experiment, [&a, &b]);
         let message = format!("{a} and {b} are shards of different experiments: {difference}");
         return Err(Failure::input(message));
     }

@@ -5,6 +5,7 @@ pub mod document;
 pub mod figures;
 pub mod measured;
 pub mod number;
+pub mod python;
 pub mod test;
 
 use std::path::PathBuf;

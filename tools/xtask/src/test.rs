@@ -2,21 +2,49 @@
 
 use std::process::Command;
 
-use crate::root;
+use crate::{python, root};
 
 /// A part of the tests.
 struct Part {
     name: &'static str,
-    command: &'static [&'static str],
+    /// Whether it passes; the arguments are those for `cargo test`.
+    passes: fn(&[String]) -> Result<bool, String>,
     /// Why it cannot run here, where it cannot: then it is named, and an error where `CI` is set.
     missing: fn() -> Option<String>,
 }
 
-const PARTS: [Part; 1] = [Part {
-    name: "Rust",
-    command: &["cargo", "test", "--release", "--workspace"],
-    missing: || None,
-}];
+const PARTS: [Part; 2] = [
+    Part {
+        name: "Rust",
+        passes: |arguments| {
+            let command = ["cargo", "test", "--release", "--workspace"];
+            let given = arguments.iter().map(String::as_str);
+            succeeds(command.into_iter().chain(given))
+        },
+        missing: || None,
+    },
+    Part {
+        name: "Python",
+        passes: |_| python::test(),
+        missing: python::missing,
+    },
+];
+
+/// Runs a program with its arguments in the folder of the workspace; whether it succeeded.
+///
+/// # Errors
+/// A program that cannot be started.
+pub(crate) fn succeeds<'a>(command: impl Iterator<Item = &'a str>) -> Result<bool, String> {
+    let command: Vec<&str> = command.collect();
+    let (program, given) = command.split_first().ok_or("a part without command")?;
+    println!("== {}", command.join(" "));
+    let mut run = Command::new(program);
+    run.args(given).current_dir(root());
+    let status = run
+        .status()
+        .map_err(|error| format!("{program}: {error}"))?;
+    Ok(status.success())
+}
 
 /// Instructions whose tests are left out on a machine that lacks them.
 fn missing_instructions() -> impl Iterator<Item = &'static str> {
@@ -50,15 +78,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             }
             continue;
         }
-        let (program, given) = part.command.split_first().ok_or("a part without command")?;
-        println!("== {}: {}", part.name, part.command.join(" "));
-        let status = Command::new(program)
-            .args(given)
-            .args(arguments)
-            .current_dir(root())
-            .status()
-            .map_err(|error| format!("{program}: {error}"))?;
-        if !status.success() {
+        println!("== {}", part.name);
+        if !(part.passes)(arguments)? {
             failed.push(part.name);
         }
     }

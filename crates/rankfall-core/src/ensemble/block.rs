@@ -72,6 +72,26 @@ pub struct BlockProgress<const N: usize> {
     plain: Vec<PlainWeights>,
 }
 
+impl<const N: usize> BlockProgress<N> {
+    /// The number of steps taken.
+    pub fn step(&self) -> u64 {
+        self.state.step
+    }
+
+    /// Whether the trajectory in a lane goes on: it has not diverged.
+    pub fn is_alive(&self, lane: usize) -> bool {
+        self.state.stopped(lane).is_none()
+    }
+
+    /// What was measured, lane by lane, taken out; it then counts as one save, so that the next ensemble to take it
+    /// up may save where it likes.
+    pub fn take_values(&mut self) -> Vec<Vec<f64>> {
+        self.saved = self.saved.min(1);
+        let empty = vec![Vec::new(); self.values.len()];
+        std::mem::replace(&mut self.values, empty)
+    }
+}
+
 impl<'a, const N: usize> Block<'a, N> {
     /// Block number `block`, from its start or from where `progress` left it. `shared` is where all
     /// trajectories of the setup begin, if they begin at one place, and `classes` their rows under a loss of
@@ -343,17 +363,22 @@ impl<'a, const N: usize> Block<'a, N> {
             return;
         }
         let first = self.progress.block * N as u64;
-        for lane in 0..self.used {
-            let weights = self.weights(lane);
-            let snapshot = Snapshot {
-                trajectory: first + lane as u64,
+        let weights: Vec<Weights> = (0..self.used).map(|lane| self.weights(lane)).collect();
+        let batch: Vec<Snapshot> = weights
+            .iter()
+            .zip(first..)
+            .map(|(weights, trajectory)| Snapshot {
+                trajectory,
                 time,
                 w1: weights.w1.as_ref(),
                 w2: weights.w2.as_ref(),
-            };
-            let own = self.spec.own_observables.iter();
-            let values = own.map(|observable| observable.measure(&snapshot));
-            self.progress.values[lane].extend(values);
+            })
+            .collect();
+        for observable in &self.spec.own_observables {
+            let values = observable.measure(&batch);
+            for (kept, value) in self.progress.values.iter_mut().zip(values) {
+                kept.push(value);
+            }
         }
     }
 

@@ -17,13 +17,16 @@ pub struct Snapshot<'a> {
     pub w2: MatRef<'a, f64>,
 }
 
-/// A quantity of one's own: a name, and a function of a [`Snapshot`]. What it returns is averaged like any
+/// A quantity of one's own: a name, and a function of [`Snapshot`]s. What it returns is averaged like any
 /// other observable; NaN stands for undefined.
 #[derive(Clone)]
 pub struct OwnObservable {
     name: String,
-    measure: Arc<dyn Fn(&Snapshot) -> f64 + Send + Sync>,
+    measure: Arc<MeasureBatch>,
 }
+
+/// A value for each of some trajectories at the same time.
+type MeasureBatch = dyn Fn(&[Snapshot]) -> Vec<f64> + Send + Sync;
 
 impl OwnObservable {
     /// Called `name`. The function is called from many threads, once per trajectory and save time; for the
@@ -31,6 +34,16 @@ impl OwnObservable {
     pub fn new(
         name: impl Into<String>,
         measure: impl Fn(&Snapshot) -> f64 + Send + Sync + 'static,
+    ) -> Self {
+        Self::of_batches(name, move |batch| batch.iter().map(&measure).collect())
+    }
+
+    /// The same with a function of several trajectories at once, all at the same time, that returns a value for
+    /// each: for functions that are dear to call. What it returns for one must not depend on the others, nor on
+    /// how many there are; values that are missing are undefined.
+    pub fn of_batches(
+        name: impl Into<String>,
+        measure: impl Fn(&[Snapshot]) -> Vec<f64> + Send + Sync + 'static,
     ) -> Self {
         Self {
             name: name.into(),
@@ -43,9 +56,11 @@ impl OwnObservable {
         &self.name
     }
 
-    /// Its value.
-    pub fn measure(&self, snapshot: &Snapshot) -> f64 {
-        (self.measure)(snapshot)
+    /// Its values, one for each snapshot.
+    pub fn measure(&self, batch: &[Snapshot]) -> Vec<f64> {
+        let mut values = (self.measure)(batch);
+        values.resize(batch.len(), f64::NAN);
+        values
     }
 }
 

@@ -102,6 +102,9 @@ pub trait Control: Sync {
     /// checkpoint of what there was before it has been kept. Ending the process now loses nothing else;
     /// whoever returns waits for the workers.
     fn abandon(&self) {}
+    /// Handed what there is so far whenever a checkpoint is kept, just before it: a function that makes it, for
+    /// those who want it.
+    fn so_far(&self, _statistics: &dyn Fn() -> Statistics) {}
     /// How long between two checkpoints.
     fn checkpoint_interval(&self) -> Duration;
     /// Keeps a checkpoint.
@@ -296,6 +299,28 @@ fn decode<T: Trajectories>(
     }
 }
 
+/// The statistics of the trajectories that are at their end. As long as there is none, of those under way as far as
+/// they are: what they have not reached is undefined.
+fn so_far<T: Trajectories>(ensemble: &T, memory: &Memory<T>) -> Statistics {
+    let mut statistics = memory.statistics.clone();
+    if !statistics.blocks().is_empty() {
+        return statistics;
+    }
+    let cells = statistics.form().cells();
+    for (&number, progress) in &memory.under_way {
+        // A block that was begun before can be begun again.
+        let Ok(block) = ensemble.start(number, Some(progress.clone())) else {
+            continue;
+        };
+        let (mut leaf, _) = ensemble.finish(block);
+        for (_, values) in &mut leaf.survivors {
+            values.resize(cells, f64::NAN);
+        }
+        statistics.insert(leaf);
+    }
+    statistics
+}
+
 /// A mutex whose holder panicked holds nothing half-changed here: every change is one call.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
@@ -435,7 +460,10 @@ impl<'a, T: Trajectories> Shared<'a, T> {
     /// Hands a checkpoint to `control`. Blocks under way are as of their last answer: a little behind
     /// is as good as now, since they go on to the same bits from anywhere.
     fn keep(&self, control: &dyn Control) {
-        let encoded = encode(&*lock(&self.memory));
+        let memory = lock(&self.memory);
+        control.so_far(&|| so_far(self.ensemble, &memory));
+        let encoded = encode(&*memory);
+        drop(memory);
         let kept = encoded.and_then(|c| control.keep(&c).map_err(RunError::Checkpoint));
         if let Err(error) = kept {
             *lock(&self.failure) = Some(error);
@@ -617,6 +645,65 @@ mod tests {
         }
         assert_eq!(folded, whole);
         assert_eq!(whole.totals().survivors(), 100);
+    }
+
+    /// Interrupts when a given number of trajectory-steps is done, and keeps what there was.
+    struct Until {
+        steps: u64,
+        kept: Mutex<Option<Statistics>>,
+        stop: AtomicBool,
+    }
+
+    impl Control for Until {
+        fn interrupted(&self) -> bool {
+            self.stop.load(Ordering::SeqCst)
+        }
+        fn progress(&self, done: u64, _total: u64) {
+            self.stop.fetch_or(done >= self.steps, Ordering::SeqCst);
+        }
+        fn so_far(&self, statistics: &dyn Fn() -> Statistics) {
+            *lock(&self.kept) = Some(statistics());
+        }
+        fn checkpoint_interval(&self) -> Duration {
+            Duration::MAX
+        }
+        fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_there_is_so_far_is_of_ended_trajectories_and_else_of_those_under_way() {
+        let ensemble = Counters {
+            trajectories: 9,
+            steps: 1 << 60,
+        };
+        let mut memory = Memory {
+            statistics: ensemble.empty_statistics(),
+            finished: FinishedBlocks::none_of(0..3),
+            under_way: BTreeMap::from([(1, (1, 5))]),
+            weights: None,
+        };
+        let started = so_far(&ensemble, &memory);
+        assert_eq!(
+            (started.blocks(), started.totals().cell(0).mean),
+            (vec![1..2], 9.0)
+        );
+        memory.statistics.insert(ensemble.finish((0, 7)).0);
+        let ended = so_far(&ensemble, &memory);
+        assert_eq!(
+            (ended.blocks(), ended.totals().cell(0).mean),
+            (vec![0..1], 8.0)
+        );
+        let control = Until {
+            steps: 1,
+            kept: Mutex::default(),
+            stop: AtomicBool::default(),
+        };
+        let ended = run(&ensemble, 0..3, 2, None, &control);
+        assert_eq!(ended.map(drop), Err(RunError::Interrupted));
+        let kept = control.kept.into_inner().expect("whole").expect("kept");
+        assert!(!kept.blocks().is_empty());
     }
 
     /// Interrupted from the initial_condition; counts what it is told, and ends the worker that never answers

@@ -133,6 +133,11 @@ pub struct Totals<'a> {
 }
 
 impl Form {
+    /// How many cells each trajectory has.
+    pub fn cells(&self) -> usize {
+        self.logarithmic.len()
+    }
+
     /// Prepares a leaf: its moments, and the bins its values fall into.
     pub fn condense(&self, leaf: BlockSamples) -> BlockMoments {
         let mut node = Node::empty(self.logarithmic.len());

@@ -70,6 +70,11 @@ impl ExactEngine {
         })
     }
 
+    /// Data and starts.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
     /// Adds quantities of one's own to what is measured.
     pub fn observe(&mut self, own: Vec<OwnObservable>) {
         self.recorder.own.extend(own);

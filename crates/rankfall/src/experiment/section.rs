@@ -265,11 +265,14 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A path, made absolute from a folder.
+    /// A path, made absolute from a folder; the name of a file in memory stays as it is.
     pub fn path_from(&self, folder: &Path) -> Result<PathBuf, InputProblem> {
         let given = self.text()?;
         if given.trim().is_empty() {
             return Err(self.problem("is empty"));
+        }
+        if rankfall_data::is_in_memory(Path::new(&given)) {
+            return Ok(PathBuf::from(given));
         }
         let absolute = std::path::absolute(folder.join(&given))
             .map_err(|error| self.problem(format!("cannot be made absolute: {error}")))?;

@@ -26,6 +26,8 @@ pub const SWEEP: &str = "sweep.parquet";
 pub const SHARD: &str = "shard.json";
 /// The folder of a shard's statistics.
 pub const STATISTICS: &str = "statistics";
+/// Data that were in memory, where Python ran it: data, or initial weights.
+pub const DATA: [&str; 2] = ["data.npz", "data1.npz"];
 /// The marker of a run that is going, or was interrupted.
 pub const RUNNING: &str = "running";
 
@@ -44,5 +46,7 @@ pub const OURS: &[&str] = &[
     SWEEP,
     SHARD,
     STATISTICS,
+    DATA[0],
+    DATA[1],
     RUNNING,
 ];

@@ -1,0 +1,49 @@
+//! The compiled part of the Python package `rankfall`: the library crate, without a word printed and with the
+//! interpreter free while it computes.
+//!
+//! Everything here is private to the package; `python/rankfall/` is what people see.
+
+mod arrow;
+mod errors;
+mod experiment;
+mod handle;
+mod inspection;
+mod logging;
+mod memory;
+mod own;
+mod run;
+mod stepper;
+mod sweep;
+mod theory;
+mod watch;
+
+use pyo3::prelude::*;
+
+/// The compiled part of the package `rankfall`.
+#[pymodule]
+mod _rankfall {
+    #[pymodule_export]
+    use super::experiment::{Experiment, bundled_names, sections};
+    #[pymodule_export]
+    use super::handle::Handle;
+    #[pymodule_export]
+    use super::inspection::inspect;
+    #[pymodule_export]
+    use super::memory::MemoryFile;
+    #[pymodule_export]
+    use super::run::{Run, load, merge_shards};
+    #[pymodule_export]
+    use super::stepper::Stepper;
+    #[pymodule_export]
+    use super::sweep::Sweep;
+    #[pymodule_export]
+    use super::theory::{decay_rates, forces, slow_flow};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::logging::install();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
