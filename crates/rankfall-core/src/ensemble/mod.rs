@@ -17,5 +17,5 @@ pub mod threads;
 
 pub use blocks::Outcome;
 pub use own::{OwnObservable, Snapshot};
-pub use runner::{Checkpoint, Control, GRACE, RunError, Unattended};
+pub use runner::{Checkpoint, Control, GRACE, RunError, SoFar, Unattended};
 pub use spec::{EnsembleSpec, trajectories_per_block};

@@ -113,6 +113,45 @@ impl OpenBlock {
         Ok(open)
     }
 
+    /// Blocks of so many trajectories, numbered from 0, each from where the first one here is: what becomes of one
+    /// trajectory that all would have shared, once noise tells them apart.
+    pub fn spread(&self, trajectories: u64) -> Vec<Self> {
+        let blocks = trajectories.div_ceil(BLOCK as u64);
+        let of_block = |block: u64| {
+            let used = (trajectories - block * BLOCK as u64).min(BLOCK as u64) as usize;
+            let beginnings = vec![self.beginnings[0].clone(); used];
+            let lanes: [Arc<Problem>; BLOCK] =
+                std::array::from_fn(|_| self.beginnings[0].problem.clone());
+            let problem = LaneProblem::new(&lanes).of_classes(self.problem.classes.clone());
+            let spec = EnsembleSpec {
+                trajectories,
+                ..self.spec.clone()
+            };
+            let mut one = Self {
+                block,
+                used,
+                seed: self.seed,
+                width: self.width,
+                beginnings,
+                mover: Mover::Adaptive(Box::new(GradientFlow::new(
+                    &problem,
+                    &self.state,
+                    self.instructions,
+                ))),
+                observer: observer(&spec, self.width, &problem, &self.state, self.instructions),
+                problem,
+                state: self.state.clone(),
+                left: None,
+                since: self.since,
+                instructions: self.instructions,
+                spec,
+            };
+            one.change(&self.spec.dynamics.clone(), self.spec.time_unit);
+            one
+        };
+        (0..blocks).map(of_block).collect()
+    }
+
     /// From here on other dynamics, with steps of `time_unit`. The law of log det M, where there is one, and the
     /// drift of the balance are measured from here.
     pub fn change(&mut self, dynamics: &Dynamics, time_unit: f64) {
