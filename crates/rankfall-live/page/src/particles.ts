@@ -90,7 +90,7 @@ export class ParticleView {
     const pull = particles.map((p) => Math.abs(p.gradient));
     // The noise forces set the scale; a gradient beyond it is cut.
     const largest = Math.max(...noise, 0) || Math.max(...pull, 0) || 1;
-    this.scale = this.scale === 0 || Math.abs(Math.log(largest / this.scale)) > 0.7 ? largest : this.scale;
+    this.scale = this.scale === 0 || Math.abs(Math.log(largest / this.scale)) > 0.4 ? largest : this.scale;
     this.paint();
   }
 

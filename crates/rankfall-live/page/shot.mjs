@@ -1,0 +1,12 @@
+import { chromium } from "playwright-core";
+const [address, out, width, height, scheme, wait, action] = process.argv.slice(2);
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+const page = await browser.newPage({ viewport: { width: Number(width), height: Number(height) }, colorScheme: scheme });
+page.on("console", (m) => console.log("console:", m.text()));
+page.on("pageerror", (e) => console.log("error:", e.message));
+await page.goto(address);
+if (action) await page.getByTestId(action).click();
+await page.waitForTimeout(Number(wait));
+await page.screenshot({ path: out, fullPage: true });
+console.log(await page.getByTestId("time").textContent().catch(() => ""), await page.getByTestId("log-det").textContent().catch(() => ""));
+await browser.close();
