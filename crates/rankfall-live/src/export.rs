@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 /// The largest page: course pages and mails bear that.
 const MOST_BYTES: usize = 3_000_000;
 /// Frames of a recording.
-const FRAMES: u32 = 240;
+const FRAMES: u32 = 160;
 /// Trajectories of a recording, at most.
 const MOST_TRAJECTORIES: u32 = 64;
 /// Matrices are kept in every so manyth frame.
-const WEIGHTS_EVERY: u32 = 12;
+const WEIGHTS_EVERY: u32 = 8;
 
 /// A scene: settings, and what is changed when.
 struct Scene {

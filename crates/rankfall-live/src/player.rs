@@ -15,6 +15,10 @@ const WORK: Duration = Duration::from_millis(22);
 const HEARTBEAT: Duration = Duration::from_millis(1000);
 /// Matrices are told in every so manyth frame.
 const WEIGHTS_EVERY: u64 = 6;
+/// How long a single frame may be worked on.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How far a single frame goes where time goes as fast as it can, in t.
+const SINGLE: f64 = 1.0;
 /// The fastest, in t per second.
 const FASTEST: f64 = 1e9;
 
@@ -29,7 +33,7 @@ pub fn play(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let mut speed = session.speed();
-    let (mut paused, mut singles) = (false, 0);
+    let (mut paused, mut singles) = (session.paused(), 0_u32);
     let mut goal = session.time();
     let mut pace = Pace::new(session.time());
     let mut frames = 0_u64;
@@ -68,21 +72,27 @@ pub fn play(
             last = Instant::now();
             goal = session.time();
             pace = Pace::new(goal);
+            singles = 0;
             continue;
         }
-        singles = singles.saturating_sub(1);
         let now = Instant::now();
-        let passed = (now - last).min(2 * FRAME).as_secs_f64();
+        let (until, passed) = match paused {
+            // A single frame is as long as any, whatever the clock says: the same ones show the same.
+            true => (now + PATIENCE, FRAME),
+            false => (now + WORK, (now - last).min(2 * FRAME)),
+        };
+        singles = singles.saturating_sub(1);
         last = now;
         goal = match speed {
-            Some(speed) => goal.max(session.time()) + speed * passed,
+            Some(speed) => goal.max(session.time()) + speed * passed.as_secs_f64(),
+            None if paused => session.time() + SINGLE,
             None => session.time() + FASTEST,
         };
         if paused {
             goal = goal.max(session.next_time());
         }
         let before = session.time();
-        session.advance(goal, now + WORK);
+        session.advance(goal, until);
         if session.time() != before || show {
             frames += 1;
             let pace = pace.note(session.time());

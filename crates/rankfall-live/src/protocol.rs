@@ -28,6 +28,8 @@ wire! {
         pub speed: Option<f64>,
         /// Whose weights and eigenvalues are shown, from 0.
         pub shown: u32,
+        /// Whether time stands still at first.
+        pub paused: bool,
     }
 
     /// What moves the weights.

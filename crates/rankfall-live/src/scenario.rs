@@ -103,6 +103,7 @@ impl Scenario {
             second: None,
             speed: Some(2.0),
             shown: 0,
+            paused: false,
         }
     }
 

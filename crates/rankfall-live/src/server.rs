@@ -27,8 +27,9 @@ const MOST_CONNECTIONS: usize = 96;
 const MOST_SESSIONS: usize = 32;
 /// How long a client may not read before it is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks for a new connection.
-const NAP: Duration = Duration::from_millis(10);
+/// Between two looks for a new connection: soon after one, and when none came for a while.
+const SHORT_NAP: Duration = Duration::from_micros(200);
+const LONG_NAP: Duration = Duration::from_millis(15);
 
 /// What the page is about.
 pub enum Subject {
@@ -88,10 +89,17 @@ impl Server {
 
     /// Answers until `stop` says so.
     pub fn serve(&self, stop: &dyn Fn() -> bool) {
+        let mut nap = SHORT_NAP;
         while !stop() {
             match self.listener.accept() {
-                Ok((stream, _)) => self.answer(stream),
-                Err(_) => std::thread::sleep(NAP),
+                Ok((stream, _)) => {
+                    self.answer(stream);
+                    nap = SHORT_NAP;
+                }
+                Err(_) => {
+                    std::thread::sleep(nap);
+                    nap = (nap + nap / 8).min(LONG_NAP);
+                }
             }
         }
     }

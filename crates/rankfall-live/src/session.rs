@@ -125,6 +125,11 @@ impl Session {
         self.settings.speed.filter(|&speed| speed > 0.0)
     }
 
+    /// Whether time stands still at first, as it was asked for.
+    pub fn paused(&self) -> bool {
+        self.settings.paused
+    }
+
     /// Whose weights are shown from now on.
     pub fn show(&mut self, trajectory: u32) {
         self.settings.shown = trajectory;

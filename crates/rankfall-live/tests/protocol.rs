@@ -23,7 +23,7 @@ fn unknown_and_missing_fields_are_refused() {
     let settings = |more: &str| {
         format!(
             r#"{{"seed":1,"trajectories":2,"width":3,"inputs":2,"outputs":1,"teacher_rank":null,
-            "first":{motion},"second":null,"speed":null,"shown":0{more}}}"#
+            "first":{motion},"second":null,"speed":null,"shown":0,"paused":false{more}}}"#
         )
     };
     assert!(serde_json::from_str::<Settings>(&settings("")).is_ok());

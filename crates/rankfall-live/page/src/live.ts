@@ -89,6 +89,8 @@ export class LivePage {
       figures: this.figures,
       history: this.history,
     });
+    this.paused = settings.paused;
+    this.pauseButton.textContent = this.paused ? "Go on" : "Pause";
     this.run(settings);
   }
 
@@ -103,16 +105,15 @@ export class LivePage {
     this.stop.abort();
     this.stop = new AbortController();
     const { signal } = this.stop;
-    const paused = this.paused;
     this.server
-      .simulate(settings, (message) => signal.aborted || this.heard(message, paused), signal)
+      .simulate({ ...settings, paused: this.paused }, (message) => signal.aborted || this.heard(message), signal)
       .then(() => announce("The simulation ended. Restart begins a new one."))
       .catch((error: unknown) => {
         if (!signal.aborted) announce(error instanceof Error ? error.message : String(error));
       });
   }
 
-  private heard(message: Message, paused: boolean): void {
+  private heard(message: Message): void {
     const { beginning, frame, mark, refusal } = message;
     if (beginning) {
       this.session = beginning.session;
@@ -124,7 +125,6 @@ export class LivePage {
       const [columns, p, k] = beginning.sizes;
       place("subject").textContent =
         `${beginning.name}: ${beginning.data}, p = ${p}, k = ${k}, l = ${beginning.settings.width} (${columns} columns), ${beginning.settings.trajectories} trajectories`;
-      if (paused) this.tell({ paused: true });
     }
     if (mark) {
       this.history.marks.push(mark);

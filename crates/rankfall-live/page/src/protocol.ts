@@ -22,6 +22,8 @@ export interface Settings {
   speed: number | null;
   // Whose weights and eigenvalues are shown, from 0.
   shown: number;
+  // Whether time stands still at first.
+  paused: boolean;
 }
 
 // What moves the weights.

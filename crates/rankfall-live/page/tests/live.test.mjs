@@ -43,7 +43,10 @@ async function open(address, options = {}) {
   const errors = [];
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-  page.on("requestfailed", (request) => errors.push(`failed: ${request.url()}`));
+  page.on("requestfailed", (request) => {
+    // A restart ends the simulation before it.
+    if (!new URL(request.url()).pathname.endsWith("/simulate")) errors.push(`failed: ${request.url()}`);
+  });
   await page.goto(address);
   return { page, context, errors };
 }
@@ -160,13 +163,12 @@ check("without repulsion log det no longer falls, and the law is gone", async ()
 });
 
 check("restart equals a fresh page", async () => {
-  // One frame at a time from the start: the first frame shows t = 0.
+  // Forty single frames from t = 0.
   const first = async (act) => {
     const { page, context } = await open(live.address);
     await page.getByTestId("pause").click();
     await act(page);
-    await page.waitForFunction(() => document.querySelector("[data-testid=step]").textContent === "0");
-    await page.getByTestId("step").nth(0).waitFor();
+    await page.waitForFunction(() => document.querySelector("dd[data-testid=step]").textContent === "0");
     for (let i = 0; i < 40; i += 1) await page.getByRole("button", { name: "One frame on" }).click();
     await page.waitForTimeout(1500);
     const read = {};
@@ -187,8 +189,7 @@ check("restart equals a fresh page", async () => {
     await page.waitForTimeout(300);
     await page.getByTestId("restart").click();
   });
-  // Frames go by the clock, so the same step may be some frames off; equal steps have equal digits.
-  assert.equal(fresh.step, again.step);
+  assert.ok(Number(fresh.step) >= 200, fresh.step);
   assert.deepEqual(fresh, again);
 });
 
@@ -338,7 +339,7 @@ check("an exported page plays from the file system", async () => {
 
 check("a run is watched while it goes on, is killed and resumed", async () => {
   const run = join(folder, "run");
-  const set = ["--set", "run.trajectories=512", "--set", "run.time=3000", "--set", "run.save.points=50"];
+  const set = ["--set", "run.trajectories=256", "--set", "run.time=300", "--set", "run.save.points=50"];
   const args = ["reproduce", "paper", "--out", run, "--quiet", "--threads", "1", "--checkpoint-seconds", "0.3", ...set];
   const watched = await serve("watch", "--no-open", run);
   const { page, context, errors } = await open(watched.address);
@@ -357,7 +358,7 @@ check("a run is watched while it goes on, is killed and resumed", async () => {
   await page.waitForFunction(() => document.querySelector("[data-testid=dynamics]").options.length >= 1, null, { timeout: 60_000 });
   first.kill("SIGKILL");
   await new Promise((resolve) => first.on("exit", resolve));
-  const second = spawn(rankfall, [...args, "--resume", "--set", "run.time=3000"], { stdio: "ignore" });
+  const second = spawn(rankfall, [...args, "--resume"], { stdio: "ignore" });
   started.push(second);
   assert.equal(await new Promise((resolve) => second.on("exit", resolve)), 0);
   await state("finished");
