@@ -178,16 +178,6 @@ pub fn respond(
     stream.flush()
 }
 
-/// Writes the head of a response that goes on until the connection ends, a line of JSON a message.
-///
-/// # Errors
-/// A client that is gone.
-pub fn begin_stream(stream: &mut impl Write) -> io::Result<()> {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n{COMMON}\r\n");
-    stream.write_all(head.as_bytes())?;
-    stream.flush()
-}
-
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -7,7 +7,6 @@
 
 pub mod export;
 pub mod http;
-pub mod mailbox;
 pub mod page;
 pub mod player;
 pub mod protocol;

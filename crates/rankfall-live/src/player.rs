@@ -1,119 +1,132 @@
-//! A session in real time: how far it goes between two frames, and what it is told on the way.
+//! A session in real time: how far it goes from one request to the next, and what it is told on the way.
 
-use crate::mailbox::Mailbox;
-use crate::protocol::{Message, Refusal};
+use crate::protocol::{Message, Refusal, Request};
 use crate::session::Session;
 use rankfall::Failure;
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// From one frame to the next.
+/// From one frame to the next, as a page asks for them.
 const FRAME: Duration = Duration::from_millis(33);
 /// How much of it is spent on steps.
 const WORK: Duration = Duration::from_millis(22);
-/// How often a client that is told nothing else is written to, to find out whether it is still there.
-const HEARTBEAT: Duration = Duration::from_millis(1000);
-/// Matrices are told in every so manyth frame.
-const WEIGHTS_EVERY: u64 = 6;
+/// Time that passed since the last request counts up to here: a page that comes back after a while goes on where
+/// it was.
+const LONGEST: Duration = Duration::from_millis(100);
 /// How long a single frame may be worked on.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How far a single frame goes where time goes as fast as it can, in t.
 const SINGLE: f64 = 1.0;
+/// Matrices are told in every so manyth frame.
+const WEIGHTS_EVERY: u64 = 6;
 /// The fastest, in t per second.
 const FASTEST: f64 = 1e9;
+/// Most single frames of one request.
+const MOST_SINGLE: u32 = 100;
 
-/// Simulates for whoever reads, until they are gone: there is never more than one frame in memory.
-///
-/// # Errors
-/// The client that is gone, or reads no longer.
-pub fn play(
-    session: &mut Session,
-    name: String,
-    mailbox: &Mailbox,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let mut speed = session.speed();
-    let (mut paused, mut singles) = (session.paused(), 0_u32);
-    let mut goal = session.time();
-    let mut pace = Pace::new(session.time());
-    let mut frames = 0_u64;
-    let mut last = Instant::now();
-    send(out, &Message::of_beginning(session.beginning(name)))?;
-    send(out, &Message::of_frame(session.frame(None, true)))?;
-    loop {
-        let told = mailbox.take();
-        let mut show = told.shown.is_some();
-        if let Some(shown) = told.shown {
-            session.show(shown);
+/// A session and its clock.
+pub struct Player {
+    session: Session,
+    speed: Option<f64>,
+    paused: bool,
+    /// Where t should be by the clock.
+    goal: f64,
+    pace: Pace,
+    frames: u64,
+    last: Instant,
+}
+
+impl Player {
+    /// At the start of a session.
+    pub fn new(session: Session) -> Self {
+        Self {
+            speed: session.speed(),
+            paused: session.paused(),
+            goal: session.time(),
+            pace: Pace::new(session.time()),
+            frames: 0,
+            last: Instant::now(),
+            session,
         }
-        for (run, motion) in told.motions.iter().enumerate() {
-            match motion.as_ref().map(|motion| session.change(run, motion)) {
+    }
+
+    /// What a page is told first; `name` is what it calls the session by.
+    pub fn begin(&mut self, name: String) -> Vec<Message> {
+        let beginning = self.session.beginning(name);
+        let frame = self.session.frame(None, true);
+        self.last = Instant::now();
+        vec![Message::of_beginning(beginning), Message::of_frame(frame)]
+    }
+
+    /// Goes on by the time that passed since the last request, with what this one changes.
+    pub fn answer(&mut self, request: &Request) -> Vec<Message> {
+        let mut out = Vec::new();
+        let mut show = request.shown.is_some();
+        if let Some(shown) = request.shown {
+            self.session.show(shown);
+        }
+        for (run, motion) in [&request.first, &request.second].into_iter().enumerate() {
+            match motion.as_ref().map(|motion| self.session.change(run, motion)) {
                 Some(Ok(Some(mark))) => {
-                    send(out, &Message::of_mark(mark))?;
+                    out.push(Message::of_mark(mark));
                     show = true;
                 }
-                Some(Err(failure)) => send(out, &Message::of_refusal(refusal(&failure)))?,
+                Some(Err(failure)) => out.push(Message::of_refusal(refusal(&failure))),
                 _ => {}
             }
         }
-        if let Some(new) = told.speed {
-            speed = (new > 0.0).then_some(new.min(FASTEST));
+        if let Some(new) = request.speed {
+            self.speed = (new > 0.0).then_some(new.min(FASTEST));
         }
-        paused = told.paused.unwrap_or(paused);
-        singles += told.frames;
-        if paused && singles == 0 {
-            if show {
-                send(out, &Message::of_frame(session.frame(None, true)))?;
+        let passed = self.last.elapsed().min(LONGEST);
+        self.last = Instant::now();
+        if request.paused.is_some_and(|paused| paused != self.paused) {
+            self.paused = !self.paused;
+            self.goal = self.session.time();
+            self.pace = Pace::new(self.goal);
+            show = true;
+        }
+        if self.paused {
+            let singles = request.frames.unwrap_or(0).min(MOST_SINGLE);
+            for _ in 0..singles {
+                out.push(self.single());
             }
-            mailbox.wait(HEARTBEAT);
-            // A line without a message.
-            out.write_all(b"\n")?;
-            out.flush()?;
-            last = Instant::now();
-            goal = session.time();
-            pace = Pace::new(goal);
-            singles = 0;
-            continue;
-        }
-        let now = Instant::now();
-        let (until, passed) = match paused {
-            // A single frame is as long as any, whatever the clock says: the same ones show the same.
-            true => (now + PATIENCE, FRAME),
-            false => (now + WORK, (now - last).min(2 * FRAME)),
-        };
-        singles = singles.saturating_sub(1);
-        last = now;
-        goal = match speed {
-            Some(speed) => goal.max(session.time()) + speed * passed.as_secs_f64(),
-            None if paused => session.time() + SINGLE,
-            None => session.time() + FASTEST,
-        };
-        if paused {
-            goal = goal.max(session.next_time());
-        }
-        let before = session.time();
-        session.advance(goal, until);
-        if session.time() != before || show {
-            frames += 1;
-            let pace = pace.note(session.time());
-            let weights = show || paused || frames.is_multiple_of(WEIGHTS_EVERY);
-            send(out, &Message::of_frame(session.frame(pace, weights)))?;
+            if show && singles == 0 {
+                out.push(Message::of_frame(self.session.frame(None, true)));
+            }
         } else {
-            out.write_all(b"\n")?;
-            out.flush()?;
+            out.extend(self.go_on(passed, show));
         }
-        // What could not be done in time is not owed.
-        goal = goal.min(session.next_time());
-        let rest = FRAME.saturating_sub(now.elapsed());
-        std::thread::sleep(rest);
+        out
     }
-}
 
-fn send(out: &mut impl Write, message: &Message) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message).map_err(io::Error::other)?;
-    line.push(b'\n');
-    out.write_all(&line)?;
-    out.flush()
+    fn go_on(&mut self, passed: Duration, show: bool) -> Option<Message> {
+        let before = self.session.time();
+        self.goal = match self.speed {
+            Some(speed) => self.goal.max(before) + speed * passed.as_secs_f64(),
+            None => before + FASTEST,
+        };
+        self.session.advance(self.goal, Instant::now() + WORK);
+        let now = self.session.time();
+        // What could not be done in time is not owed.
+        self.goal = self.goal.min(self.session.next_time());
+        (now != before || show).then(|| {
+            self.frames += 1;
+            let weights = show || self.frames.is_multiple_of(WEIGHTS_EVERY);
+            let pace = self.pace.note(now);
+            Message::of_frame(self.session.frame(pace, weights))
+        })
+    }
+
+    /// A single frame is as long as any, whatever the clock says: the same ones show the same.
+    fn single(&mut self) -> Message {
+        let length = match self.speed {
+            Some(speed) => speed * FRAME.as_secs_f64(),
+            None => SINGLE,
+        };
+        self.goal = (self.goal + length).max(self.session.next_time());
+        self.session.advance(self.goal, Instant::now() + PATIENCE);
+        Message::of_frame(self.session.frame(None, true))
+    }
 }
 
 /// A failure as a page is told it.

@@ -1,7 +1,8 @@
-//! What page and server say to each other. Everything is JSON, a message a line; undefined numbers are null.
+//! What page and server say to each other. Everything is JSON; undefined numbers are null.
 //!
-//! The page sends [`Settings`] to `/simulate` and is answered by a stream of [`Message`]s: one [`Beginning`], then
-//! [`Frame`]s. While it lasts, [`Change`]s go to `/change`. The end of the connection ends the simulation.
+//! The page sends [`Settings`] to `/begin` and is answered with [`Messages`]: a [`Beginning`] and the first
+//! [`Frame`]. From then on it sends [`Request`]s to `/go`, each answered with what happened since the last: a
+//! simulation goes on only as it is asked, so that a closed tab costs nothing and a slow one holds up itself.
 
 use crate::wire::wire;
 
@@ -61,8 +62,8 @@ wire! {
         pub repulsion: f64,
     }
 
-    /// What a session is told while it runs; null leaves a thing as it is.
-    pub struct Change {
+    /// Asks a session to go on, and tells it what to change; null leaves a thing as it is.
+    pub struct Request {
         /// Which session.
         pub session: String,
         /// What moves the first run from here on.
@@ -77,23 +78,31 @@ wire! {
         pub frames: Option<u32>,
         /// Whose weights are shown.
         pub shown: Option<u32>,
+        /// Whether nobody will ask any more.
+        pub ends: Option<bool>,
     }
 
-    /// One line of the stream: one of these is not null.
+    /// An answer.
+    pub struct Messages {
+        /// In their order.
+        pub messages: Vec<Message>,
+    }
+
+    /// One of these is not null.
     pub struct Message {
-        /// The first line.
+        /// The first message.
         pub beginning: Option<Beginning>,
         /// What is measured now.
         pub frame: Option<Frame>,
         /// Other dynamics from here on.
         pub mark: Option<Mark>,
-        /// Why there is nothing more.
+        /// Why a change was not made.
         pub refusal: Option<Refusal>,
     }
 
     /// How a session begins.
     pub struct Beginning {
-        /// For `/change`.
+        /// For `/go`.
         pub session: String,
         /// Name of the experiment.
         pub name: String,

@@ -4,10 +4,9 @@
 //! any, and have its token; opens no path that a request names; and has limits on how many may come at once.
 
 use crate::http::{self, Refused, Request};
-use crate::mailbox::Mailbox;
 use crate::page;
-use crate::player::{play, refusal};
-use crate::protocol::{Change, Settings, Start};
+use crate::player::{Player, refusal};
+use crate::protocol::{Messages, Request as Ask, Settings, Start};
 use crate::scenario::Scenario;
 use crate::session::Session;
 use crate::watched::Watcher;
@@ -19,14 +18,18 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Most connections at once.
 const MOST_CONNECTIONS: usize = 96;
 /// Most sessions at once.
 const MOST_SESSIONS: usize = 32;
 /// How long a client may not read before it is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A session that nobody asks for so long is let go; pages in the background ask once a minute.
+const FORGOTTEN: Duration = Duration::from_secs(300);
+/// And so long where there are many: pages that are looked at ask all the time.
+const IDLE: Duration = Duration::from_secs(5);
 /// Between two looks for a new connection: soon after one, and when none came for a while.
 const SHORT_NAP: Duration = Duration::from_micros(200);
 const LONG_NAP: Duration = Duration::from_millis(15);
@@ -52,7 +55,14 @@ struct Shared {
     hosts: [String; 2],
     threads: usize,
     connections: AtomicUsize,
-    sessions: Mutex<BTreeMap<String, Arc<Mailbox>>>,
+    sessions: Mutex<BTreeMap<String, Held>>,
+}
+
+/// A session, and when it was last asked for.
+#[derive(Clone)]
+struct Held {
+    player: Arc<Mutex<Player>>,
+    asked: Instant,
 }
 
 impl Server {
@@ -130,18 +140,9 @@ impl Drop for Present {
     }
 }
 
-/// Takes a session off the list when it ends.
-struct Listed<'a>(&'a Shared, String);
-
-impl Drop for Listed<'_> {
-    fn drop(&mut self) {
-        self.0.list().remove(&self.1);
-    }
-}
-
 impl Shared {
-    fn list(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Mailbox>>> {
-        self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn list(&self) -> MutexGuard<'_, BTreeMap<String, Held>> {
+        lock(&self.sessions)
     }
 
     fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
@@ -184,7 +185,7 @@ impl Shared {
 
     fn route(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
         self.admit(request)?;
-        let known = ["/", "/simulate", "/change", "/files", "/watch"];
+        let known = ["/", "/begin", "/go", "/files", "/watch"];
         if !known.contains(&request.path.as_str()) {
             return Err(Refused(404, "there is nothing there"));
         }
@@ -200,8 +201,8 @@ impl Shared {
         }
         match (&self.subject, request.path.as_str()) {
             (_, "/") => self.page(stream),
-            (Subject::Live(scenario), "/simulate") => self.simulate(scenario, request, stream),
-            (Subject::Live(_), "/change") => self.change(request, stream),
+            (Subject::Live(scenario), "/begin") => self.begin(scenario, request, stream),
+            (Subject::Live(_), "/go") => self.go(request, stream),
             (Subject::Live(scenario), "/files") => {
                 let files = scenario.files(&body::<Settings>(request)?);
                 respond_with(stream, files)
@@ -237,7 +238,7 @@ impl Shared {
         Ok(())
     }
 
-    fn simulate(
+    fn begin(
         &self,
         scenario: &Arc<Scenario>,
         request: &Request,
@@ -245,33 +246,58 @@ impl Shared {
     ) -> Result<(), Refused> {
         let settings: Settings = body(request)?;
         let name = secret().map_err(|_| Refused(500, "the system gives no random numbers"))?;
-        let mailbox = Arc::new(Mailbox::default());
-        {
-            let mut sessions = self.list();
-            if sessions.len() >= MOST_SESSIONS {
-                return Err(Refused(503, "too many simulations at once; close a tab"));
-            }
-            sessions.insert(name.clone(), mailbox.clone());
-        }
-        let _listed = Listed(self, name.clone());
-        let mut session = match Session::new(scenario.clone(), &settings, self.threads) {
+        let session = match Session::new(scenario.clone(), &settings, self.threads) {
             Ok(session) => session,
-            Err(failure) => return respond_with::<Settings>(stream, Err(failure)),
+            Err(failure) => return respond_with::<Messages>(stream, Err(failure)),
         };
-        // It ends when the client is gone.
-        let _ = http::begin_stream(stream)
-            .and_then(|()| play(&mut session, name, &mailbox, stream));
+        let mut player = Player::new(session);
+        let messages = player.begin(name.clone());
+        self.hold(name, player)?;
+        respond_with(stream, Ok(Messages { messages }))
+    }
+
+    /// Keeps a session, in the place of forgotten ones.
+    fn hold(&self, name: String, player: Player) -> Result<(), Refused> {
+        let mut sessions = self.list();
+        sessions.retain(|_, held| held.asked.elapsed() < FORGOTTEN);
+        if sessions.len() >= MOST_SESSIONS {
+            sessions.retain(|_, held| held.asked.elapsed() < IDLE);
+        }
+        if sessions.len() >= MOST_SESSIONS {
+            return Err(Refused(503, "too many simulations at once; close a tab"));
+        }
+        let held = Held {
+            player: Arc::new(Mutex::new(player)),
+            asked: Instant::now(),
+        };
+        sessions.insert(name, held);
         Ok(())
     }
 
-    fn change(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
-        let change: Change = body(request)?;
-        let mailbox = self.list().get(&change.session).cloned();
-        let mailbox = mailbox.ok_or(Refused(404, "this simulation has ended"))?;
-        mailbox.leave(change);
-        let _ = http::respond(stream, 204, "text/plain", "", b"");
-        Ok(())
+    fn go(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
+        const ENDED: Refused = Refused(404, "this simulation has ended");
+        let ask: Ask = body(request)?;
+        let player = {
+            let mut sessions = self.list();
+            if ask.ends == Some(true) {
+                sessions.remove(&ask.session).ok_or(ENDED)?.player
+            } else {
+                let held = sessions.get_mut(&ask.session).ok_or(ENDED)?;
+                held.asked = Instant::now();
+                held.player.clone()
+            }
+        };
+        let messages = match ask.ends {
+            Some(true) => Vec::new(),
+            _ => lock(&player).answer(&ask),
+        };
+        respond_with(stream, Ok(Messages { messages }))
     }
+}
+
+/// What one holder that panicked left is still whole: every frame is made anew.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused> {

@@ -1,6 +1,6 @@
 //! Both sides speak one protocol: what the page declares is what the server's types say.
 
-use rankfall_live::protocol::{self, Change, Settings};
+use rankfall_live::protocol::{self, Request, Settings};
 use std::path::Path;
 
 const HEAD: &str = "// Generated from crates/rankfall-live/src/protocol.rs: BLESS=1 cargo test -p rankfall-live --test protocol\n\n";
@@ -29,6 +29,6 @@ fn unknown_and_missing_fields_are_refused() {
     assert!(serde_json::from_str::<Settings>(&settings("")).is_ok());
     assert!(serde_json::from_str::<Settings>(&settings(",\"path\":\"/etc/passwd\"")).is_err());
     assert!(serde_json::from_str::<Settings>(&settings("").replace("\"seed\":1,", "")).is_err());
-    assert!(serde_json::from_str::<Change>("{\"session\":\"x\"}").is_ok());
-    assert!(serde_json::from_str::<Change>("{}").is_err());
+    assert!(serde_json::from_str::<Request>("{\"session\":\"x\"}").is_ok());
+    assert!(serde_json::from_str::<Request>("{}").is_err());
 }

@@ -1,10 +1,10 @@
 //! Whom the server answers, and that nothing a client sends stops it.
 
 use rankfall::prelude::*;
-use rankfall_live::protocol::{Change, Message, Settings};
+use rankfall_live::protocol::{Message, Messages, Request, Settings};
 use rankfall_live::scenario::Scenario;
 use rankfall_live::server::{Server, Subject};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -145,20 +145,20 @@ fn only_its_own_page_is_answered() {
 fn no_path_is_ever_opened() {
     serving(|client| {
         let own = client.own();
-        for path in ["/../../etc/passwd", "/etc/passwd", "/page.html", "//", "/%2e%2e/x", "/simulate/", "*"] {
+        for path in ["/../../etc/passwd", "/etc/passwd", "/page.html", "//", "/%2e%2e/x", "/begin/", "*"] {
             let target = format!("{path}?token={}", client.token);
             let status = client.get(&target, &own);
             assert!(matches!(status, Some(400 | 403 | 404)), "{path}: {status:?}");
         }
-        let target = format!("/simulate?token={}", client.token);
+        let target = format!("/begin?token={}", client.token);
         assert_eq!(client.get(&target, &own), Some(405));
         let form = format!(
-            "POST /change?token={} HTTP/1.1\r\n{own}Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{{}}",
+            "POST /go?token={} HTTP/1.1\r\n{own}Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{{}}",
             client.token
         );
         assert_eq!(client.status(form.as_bytes()), Some(415));
         let cross = format!(
-            "POST /change?token={} HTTP/1.1\r\n{own}Sec-Fetch-Site: cross-site\r\nContent-Type: application/json\r\n\
+            "POST /go?token={} HTTP/1.1\r\n{own}Sec-Fetch-Site: cross-site\r\nContent-Type: application/json\r\n\
              Content-Length: 2\r\n\r\n{{}}",
             client.token
         );
@@ -185,75 +185,118 @@ fn the_page_may_talk_to_nobody_else_and_be_embedded_nowhere() {
     });
 }
 
+fn request(session: &str) -> Request {
+    Request {
+        session: session.to_owned(),
+        first: None,
+        second: None,
+        paused: None,
+        speed: None,
+        frames: None,
+        shown: None,
+        ends: None,
+    }
+}
+
+impl Client {
+    fn messages(&self, path: &str, body: &impl serde::Serialize) -> Vec<Message> {
+        let text = self.answer(path, &serde_json::to_string(body).unwrap());
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{text}");
+        serde_json::from_str::<Messages>(body).unwrap().messages
+    }
+
+    /// The name of a new session.
+    fn begin(&self, settings: &Settings) -> String {
+        let begun = self.messages("/begin", settings);
+        assert_eq!(begun[1].frame.as_ref().unwrap().time, 0.0);
+        begun[0].beginning.clone().unwrap().session
+    }
+}
+
 #[test]
-fn a_simulation_is_told_changes_and_ends_with_its_client() {
+fn a_simulation_goes_on_as_it_is_asked_and_is_told_changes() {
     serving(|client| {
-        let body = serde_json::to_string(&settings()).unwrap();
-        let mut lines = BufReader::new(client.post("/simulate", &body)).lines();
-        let mut next = || loop {
-            let line = lines.next().unwrap().unwrap();
-            if line.starts_with('{') {
-                return serde_json::from_str::<Message>(&line).unwrap();
-            }
+        let session = client.begin(&settings());
+        let mut ask = request(&session);
+        ask.first = Some(settings().first);
+        ask.first.as_mut().unwrap().label_noise = 0.5;
+        let told = client.messages("/go", &ask);
+        assert_eq!(told[0].mark.as_ref().unwrap().words, "label noise 2 → 0.5");
+        ask.first.as_mut().unwrap().step_size = -1.0;
+        let told = client.messages("/go", &ask);
+        assert!(told[0].refusal.as_ref().unwrap().message.contains("step_size"));
+        // It goes on after a refusal, by the time that passed, and not while nobody asks.
+        let time = |client: &Client| {
+            std::thread::sleep(Duration::from_millis(40));
+            client.messages("/go", &request(&session))[0].frame.as_ref().unwrap().time
         };
-        let begun = next();
-        let session = begun.beginning.unwrap().session;
-        assert_eq!(next().frame.unwrap().time, 0.0);
-        let mut change = Change {
-            session: session.clone(),
-            first: Some(settings().first),
-            second: None,
-            paused: None,
-            speed: None,
-            frames: None,
-            shown: None,
-        };
-        change.first.as_mut().unwrap().label_noise = 0.5;
-        let told = client.answer("/change", &serde_json::to_string(&change).unwrap());
-        assert!(told.starts_with("HTTP/1.1 204"), "{told}");
-        let mark = loop {
-            if let Some(mark) = next().mark {
-                break mark;
-            }
-        };
-        assert_eq!(mark.words, "label noise 2 → 0.5");
-        change.first.as_mut().unwrap().step_size = -1.0;
-        client.answer("/change", &serde_json::to_string(&change).unwrap());
-        let refused = loop {
-            if let Some(refusal) = next().refusal {
-                break refusal;
-            }
-        };
-        assert!(refused.message.contains("step_size"));
-        // The simulation goes on after a refusal, and ends with the connection.
-        let time = next().frame.unwrap().time;
-        assert!(next().frame.unwrap().time > time);
-        drop(lines);
-        let end = Instant::now() + Duration::from_secs(10);
-        loop {
-            let told = client.answer("/change", &serde_json::to_string(&change).unwrap());
-            if told.starts_with("HTTP/1.1 404") {
-                break;
-            }
-            assert!(Instant::now() < end, "the session goes on without a client");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let before = time(client);
+        let after = time(client);
+        assert!(after > before);
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(time(client) < after + 0.5, "it went on while nobody asked");
+        let mut end = request(&session);
+        end.ends = Some(true);
+        client.messages("/go", &end);
+        let told = client.answer("/go", &serde_json::to_string(&request(&session)).unwrap());
+        assert!(told.starts_with("HTTP/1.1 404"), "{told}");
     });
 }
 
 #[test]
-fn a_client_that_does_not_read_holds_up_only_itself() {
+fn single_frames_show_the_same_whatever_the_clock() {
     serving(|client| {
-        let mut body = settings();
-        body.speed = None;
-        let body = serde_json::to_string(&body).unwrap();
-        let silent: Vec<TcpStream> = (0..4).map(|_| client.post("/simulate", &body)).collect();
-        std::thread::sleep(Duration::from_millis(300));
-        assert_eq!(client.get(&client.page(), &client.own()), Some(200));
-        let mut lines = BufReader::new(client.post("/simulate", &body)).lines();
-        let frames = lines.by_ref().map_while(Result::ok).filter(|line| line.contains("\"runs\"")).take(5);
-        assert_eq!(frames.count(), 5);
+        let still = Settings {
+            paused: true,
+            ..settings()
+        };
+        let last = |pause: u64| {
+            let session = client.begin(&still);
+            let mut ask = request(&session);
+            for _ in 0..3 {
+                std::thread::sleep(Duration::from_millis(pause));
+                assert!(client.messages("/go", &request(&session)).is_empty());
+                ask.frames = Some(2);
+                assert_eq!(client.messages("/go", &ask).len(), 2);
+            }
+            ask.frames = Some(1);
+            client.messages("/go", &ask)[0].frame.clone().unwrap()
+        };
+        let (a, b) = (last(0), last(70));
+        assert!(a.time > 0.3);
+        assert_eq!(a, b);
+    });
+}
+
+#[test]
+fn clients_that_stop_half_way_hold_up_only_themselves() {
+    serving(|client| {
+        let silent: Vec<TcpStream> = (0..20)
+            .map(|_| {
+                let mut stream = client.connect();
+                stream.write_all(b"POST /go HTTP/1.1\r\nContent-Le").unwrap();
+                stream
+            })
+            .collect();
+        let begun = Instant::now();
+        let session = client.begin(&settings());
+        assert!(!client.messages("/go", &request(&session)).is_empty() || begun.elapsed().as_secs() < 2);
+        assert!(begun.elapsed() < Duration::from_secs(4), "others wait for them");
         drop(silent);
+    });
+}
+
+#[test]
+fn sessions_are_limited_and_idle_ones_make_room() {
+    serving(|client| {
+        let body = serde_json::to_string(&settings()).unwrap();
+        for _ in 0..32 {
+            client.begin(&settings());
+        }
+        assert!(client.answer("/begin", &body).starts_with("HTTP/1.1 503"));
+        std::thread::sleep(Duration::from_millis(5500));
+        assert!(client.answer("/begin", &body).starts_with("HTTP/1.1 200"));
     });
 }
 
@@ -262,7 +305,7 @@ fn settings_that_cannot_be_simulated_are_refused_in_words() {
     serving(|client| {
         let mut wide = settings();
         wide.width = u32::MAX;
-        let answer = client.answer("/simulate", &serde_json::to_string(&wide).unwrap());
+        let answer = client.answer("/begin", &serde_json::to_string(&wide).unwrap());
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("width"), "{answer}");
         let answer = client.answer("/files", &serde_json::to_string(&settings()).unwrap());
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("rankfall run small.toml"));

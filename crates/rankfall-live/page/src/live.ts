@@ -4,9 +4,13 @@ import { announce, element, number, place } from "./dom";
 import { Figures } from "./figures";
 import { decoded, encoded, showFiles } from "./files";
 import { History } from "./history";
-import type { Change, Files, Message, Motion, Settings, Start } from "./protocol";
+import type { Files, Message, Messages, Motion, Request, Settings, Start } from "./protocol";
 import { showScenes } from "./scenes";
-import { Server } from "./server";
+import { Refused, Server } from "./server";
+
+// From one frame to the next, and from one sign of life to the next while time stands still, in milliseconds.
+const FRAME = 33;
+const LIFE = 20_000;
 
 const SHORT: Record<string, string> = {
   "gradient-flow": "GF",
@@ -31,8 +35,14 @@ export class LivePage {
   private readonly speedWords: HTMLElement;
   private readonly fastest: HTMLInputElement;
   private session = "";
-  private stop = new AbortController();
   private paused = false;
+  // What is to be told with the next request.
+  private wishes: Partial<Request> = {};
+  private asking = false;
+  private timer = 0;
+  private asked = 0;
+  // Counts simulations, so that answers of an earlier one are not taken for this one's.
+  private turn = 0;
 
   constructor(start: Start) {
     this.server = new Server(start.token);
@@ -89,6 +99,8 @@ export class LivePage {
       figures: this.figures,
       history: this.history,
     });
+    window.addEventListener("pagehide", () => this.end());
+    window.addEventListener("pageshow", (event) => event.persisted && this.run(this.controls.settings));
     this.paused = settings.paused;
     this.pauseButton.textContent = this.paused ? "Go on" : "Pause";
     this.run(settings);
@@ -102,15 +114,75 @@ export class LivePage {
 
   // Simulates from the start.
   private run(settings: Settings): void {
-    this.stop.abort();
-    this.stop = new AbortController();
-    const { signal } = this.stop;
+    this.end();
+    this.turn += 1;
+    const turn = this.turn;
+    this.wishes = {};
     this.server
-      .simulate({ ...settings, paused: this.paused }, (message) => signal.aborted || this.heard(message), signal)
-      .then(() => announce("The simulation ended. Restart begins a new one."))
-      .catch((error: unknown) => {
-        if (!signal.aborted) announce(error instanceof Error ? error.message : String(error));
-      });
+      .ask<Messages>("/begin", { ...settings, paused: this.paused })
+      .then((answer) => {
+        if (turn !== this.turn) return this.forget(answer);
+        answer.messages.forEach((message) => this.heard(message));
+        this.next(0);
+      })
+      .catch((error: unknown) => announce(error instanceof Error ? error.message : String(error)));
+  }
+
+  // Lets the server know that nobody will ask for a session.
+  private end(): void {
+    window.clearTimeout(this.timer);
+    if (!this.session) return;
+    const last = this.request({ ends: true });
+    this.session = "";
+    this.server.ask("/go", last, true).catch(() => undefined);
+  }
+
+  private forget(answer: Messages): void {
+    const session = answer.messages[0]?.beginning?.session;
+    if (session) this.server.ask("/go", { ...this.request({ ends: true }), session }).catch(() => undefined);
+  }
+
+  private request(change: Partial<Request>): Request {
+    const nothing: Request = {
+      session: this.session,
+      first: null,
+      second: null,
+      paused: null,
+      speed: null,
+      frames: null,
+      shown: null,
+      ends: null,
+    };
+    return { ...nothing, ...change };
+  }
+
+  private next(wait: number): void {
+    window.clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.go(), wait);
+  }
+
+  // Asks for what happened since the last request, and goes on asking.
+  private async go(): Promise<void> {
+    if (this.asking || !this.session) return;
+    this.asking = true;
+    this.asked = performance.now();
+    const { turn } = this;
+    const told = this.wishes;
+    this.wishes = {};
+    let wait = this.paused ? LIFE : FRAME;
+    try {
+      const answer = await this.server.ask<Messages>("/go", this.request(told));
+      if (turn === this.turn) answer.messages.forEach((message) => this.heard(message));
+    } catch (error) {
+      if (turn === this.turn) {
+        announce(error instanceof Error ? error.message : String(error));
+        if (error instanceof Refused && error.ended) this.session = "";
+      }
+      wait = 2000;
+    }
+    this.asking = false;
+    if (Object.keys(this.wishes).length > 0) wait = 0;
+    this.next(Math.max(0, wait - (performance.now() - this.asked)));
   }
 
   private heard(message: Message): void {
@@ -147,19 +219,10 @@ export class LivePage {
     this.figures.labels = [called(first), second ? called(second) : ""];
   }
 
-  private tell(change: Partial<Change>): void {
-    const nothing: Change = {
-      session: this.session,
-      first: null,
-      second: null,
-      paused: null,
-      speed: null,
-      frames: null,
-      shown: null,
-    };
-    this.server.change({ ...nothing, ...change }).catch((error: unknown) => {
-      announce(error instanceof Error ? error.message : String(error));
-    });
+  private tell(change: Partial<Request>): void {
+    const frames = (this.wishes.frames ?? 0) + (change.frames ?? 0);
+    this.wishes = { ...this.wishes, ...change, ...(frames > 0 ? { frames } : {}) };
+    this.next(0);
   }
 
   private pause(paused: boolean): void {

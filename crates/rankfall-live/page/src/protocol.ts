@@ -55,8 +55,8 @@ export interface Scales {
   repulsion: number;
 }
 
-// What a session is told while it runs; null leaves a thing as it is.
-export interface Change {
+// Asks a session to go on, and tells it what to change; null leaves a thing as it is.
+export interface Request {
   // Which session.
   session: string;
   // What moves the first run from here on.
@@ -71,23 +71,31 @@ export interface Change {
   frames: number | null;
   // Whose weights are shown.
   shown: number | null;
+  // Whether nobody will ask any more.
+  ends: boolean | null;
 }
 
-// One line of the stream: one of these is not null.
+// An answer.
+export interface Messages {
+  // In their order.
+  messages: Message[];
+}
+
+// One of these is not null.
 export interface Message {
-  // The first line.
+  // The first message.
   beginning: Beginning | null;
   // What is measured now.
   frame: Frame | null;
   // Other dynamics from here on.
   mark: Mark | null;
-  // Why there is nothing more.
+  // Why a change was not made.
   refusal: Refusal | null;
 }
 
 // How a session begins.
 export interface Beginning {
-  // For `/change`.
+  // For `/go`.
   session: string;
   // Name of the experiment.
   name: string;

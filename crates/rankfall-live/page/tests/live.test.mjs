@@ -44,8 +44,8 @@ async function open(address, options = {}) {
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("requestfailed", (request) => {
-    // A restart ends the simulation before it.
-    if (!new URL(request.url()).pathname.endsWith("/simulate")) errors.push(`failed: ${request.url()}`);
+    // What was asked when the page or the simulation ended.
+    if (!new URL(request.url()).pathname.endsWith("/go")) errors.push(`failed: ${request.url()}`);
   });
   await page.goto(address);
   return { page, context, errors };
@@ -135,6 +135,7 @@ check("label noise makes log det leave its level and follow the law's slope to 2
   const still = await reading(page);
   assert.ok(Math.abs(still.logDet - level.logDet) < 2e-3, `${level.logDet} ${still.logDet}`);
   await set(page, "label-noise", 2);
+  await page.waitForFunction(() => document.getElementById("announcements").textContent.includes("label noise 0 → 2"));
   await goOn(page);
   await until(page, "time", (t) => t > still.time + 6);
   const fallen = await reading(page);
