@@ -39,6 +39,7 @@ export class LivePage {
   // What is to be told with the next request.
   private wishes: Partial<Request> = {};
   private asking = false;
+  private readonly farewells: Request[] = [];
   private timer = 0;
   private asked = 0;
   // Counts simulations, so that answers of an earlier one are not taken for this one's.
@@ -131,10 +132,14 @@ export class LivePage {
   // Lets the server know that nobody will ask for a session.
   private end(): void {
     window.clearTimeout(this.timer);
-    if (!this.session) return;
-    const last = this.request({ ends: true });
+    if (this.session) this.farewells.push(this.request({ ends: true }));
     this.session = "";
-    this.server.ask("/go", last, true).catch(() => undefined);
+    if (!this.asking || document.visibilityState === "hidden") this.farewell();
+  }
+
+  // Not before a request that is under way is answered.
+  private farewell(): void {
+    for (const last of this.farewells.splice(0)) this.server.ask("/go", last, true).catch(() => undefined);
   }
 
   private forget(answer: Messages): void {
@@ -181,6 +186,7 @@ export class LivePage {
       wait = 2000;
     }
     this.asking = false;
+    this.farewell();
     if (Object.keys(this.wishes).length > 0) wait = 0;
     this.next(Math.max(0, wait - (performance.now() - this.asked)));
   }

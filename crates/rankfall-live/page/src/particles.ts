@@ -118,11 +118,13 @@ export class ParticleView {
     draw.clearRect(0, 0, width, height);
     draw.font = "12px system-ui, 'DejaVu Sans', sans-serif";
     const [low, high] = this.range;
-    const left = 30;
-    const x = (log: number) => left + ((log / Math.LN10 - low) / (high - low)) * (width - left - 16);
-    this.axis(draw, width, height, low, high, left);
     const forces = FORCES[this.split];
     const unit = Math.min(LONGEST, width * 0.2);
+    // Arrows of particles at the ends have room.
+    const left = 30 + unit * 0.6;
+    const right = unit * 0.8;
+    const x = (log: number) => left + ((log / Math.LN10 - low) / (high - low)) * (width - left - right);
+    this.axis(draw, width, height, low, high, left, right);
     this.particles.forEach((particle, row) => {
       const y = TOP + ROW * (row + 0.5);
       draw.fillStyle = color("--muted");
@@ -154,22 +156,22 @@ export class ParticleView {
     this.note.textContent = "one trajectory; point at one to see whom it repels";
   }
 
-  private axis(draw: CanvasRenderingContext2D, width: number, height: number, low: number, high: number, left: number): void {
+  private axis(draw: CanvasRenderingContext2D, width: number, height: number, low: number, high: number, left: number, right: number): void {
     const span = high - low;
-    const step = [1, 2, 5, 10, 20, 50, 100].find((s) => span / s <= Math.max(3, width / 70)) ?? 200;
+    const step = [1, 2, 5, 10, 20, 50, 100].find((s) => span / s <= Math.max(3, (width - left - right) / 60)) ?? 200;
     draw.strokeStyle = color("--grid");
     draw.fillStyle = color("--muted");
     draw.lineWidth = 1;
     draw.textAlign = "center";
     for (let at = Math.ceil(low / step) * step; at <= high; at += step) {
-      const x = left + ((at - low) / span) * (width - left - 16);
+      const x = left + ((at - low) / span) * (width - left - right);
       draw.beginPath();
       draw.moveTo(x, TOP);
       draw.lineTo(x, height - BOTTOM);
       draw.stroke();
       draw.fillText(at === 0 ? "1" : `10${superscript(at)}`, x, height - BOTTOM + 14);
     }
-    draw.fillText("eigenvalue λ of M", left + (width - left) / 2, height - 4);
+    draw.fillText("eigenvalue λ of M", left + (width - left - right) / 2, height - 4);
   }
 
   // What the one pointed at does to this one.

@@ -27,6 +27,7 @@ export class RecordedPage {
     place("layout").classList.add("alone");
     place("mode").textContent = "recorded";
     place("controls").remove();
+    place("to-controls").remove();
     const bar = place("bar");
     this.figures = new Figures(this.history, bar);
     this.play = element("button", { type: "button", class: "first", "data-testid": "pause" }, "Pause");

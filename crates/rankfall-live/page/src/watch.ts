@@ -38,6 +38,7 @@ export class WatchPage {
     place("mode").textContent = "watch";
     place("layout").classList.add("alone");
     place("controls").remove();
+    place("to-controls").remove();
     place("subject").textContent = "what run folders hold so far";
     const head = ["Run", "State", "Done", "Time left", "Dynamics", "Trajectories", "Diverged"];
     const table = element(
