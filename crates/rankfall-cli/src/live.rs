@@ -69,7 +69,10 @@ fn open(address: &str) {
         Command::new("xdg-open")
     };
     command.arg(address);
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if let Err(error) = quiet.spawn() {
         log::info!("no browser was opened: {error}");
     }

@@ -44,7 +44,10 @@ pub fn page(scenario: &Arc<Scenario>, threads: usize) -> Result<String, Failure>
     };
     let page = page::page(&start)?;
     if page.len() > MOST_BYTES {
-        let message = format!("the page would have {} bytes, more than {MOST_BYTES}", page.len());
+        let message = format!(
+            "the page would have {} bytes, more than {MOST_BYTES}",
+            page.len()
+        );
         return Err(Failure::run(message).hint("a network with fewer inputs and outputs"));
     }
     Ok(page)
@@ -65,8 +68,8 @@ fn scenes(scenario: &Scenario) -> Vec<Scene> {
     };
     let without = Motion {
         forces: Scales {
+            split: "antisymmetric".to_owned(),
             repulsion: 0.0,
-            common_growth: -1.0,
             ..flow.forces.clone()
         },
         ..flow.clone()
@@ -107,7 +110,10 @@ fn record(scenario: &Arc<Scenario>, scene: &Scene, threads: usize) -> Result<Rec
         while let Some((_, run, motion)) = changes.next_if(|(when, ..)| *when < share) {
             marks.extend(session.change(*run, motion)?);
         }
-        session.advance(scene.until * share, Instant::now() + Duration::from_secs(3600));
+        session.advance(
+            scene.until * share,
+            Instant::now() + Duration::from_secs(3600),
+        );
         let weights = number % WEIGHTS_EVERY == 0;
         let mut frame = session.frame(None, weights);
         frame.runs.iter_mut().for_each(shorten);
@@ -129,9 +135,13 @@ fn shorten(run: &mut crate::protocol::RunFrame) {
         }
     };
     let band = |band: &mut crate::protocol::Band| {
-        [&mut band.mean, &mut band.low, &mut band.high].into_iter().for_each(round);
+        [&mut band.mean, &mut band.low, &mut band.high]
+            .into_iter()
+            .for_each(round);
     };
-    [&mut run.log_det, &mut run.loss, &mut run.excess_loss].into_iter().for_each(band);
+    [&mut run.log_det, &mut run.loss, &mut run.excess_loss]
+        .into_iter()
+        .for_each(band);
     run.population_loss.iter_mut().for_each(band);
     round(&mut run.law);
     for matrix in &mut run.matrices {
@@ -148,7 +158,7 @@ fn shorten(run: &mut crate::protocol::RunFrame) {
         for force in [
             &mut particle.gradient,
             &mut particle.own_noise,
-            &mut particle.common_growth,
+            &mut particle.common,
             &mut particle.repulsion,
         ] {
             *force = shown(*force);

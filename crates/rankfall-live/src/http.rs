@@ -49,7 +49,10 @@ impl Request {
 
     /// The only value of a key in the query.
     pub fn query_value(&self, key: &str) -> Option<&str> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let pairs = self
+            .query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='));
         let mut found = pairs.filter(|(name, _)| *name == key);
         match (found.next(), found.next()) {
             (Some((_, value)), None) => Some(value),

@@ -65,7 +65,10 @@ impl Player {
             self.session.show(shown);
         }
         for (run, motion) in [&request.first, &request.second].into_iter().enumerate() {
-            match motion.as_ref().map(|motion| self.session.change(run, motion)) {
+            match motion
+                .as_ref()
+                .map(|motion| self.session.change(run, motion))
+            {
                 Some(Ok(Some(mark))) => {
                     out.push(Message::of_mark(mark));
                     show = true;

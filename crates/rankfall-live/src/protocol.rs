@@ -49,16 +49,17 @@ wire! {
         pub forces: Scales,
     }
 
-    /// Factors on the forces on log λ: gradient, own noise, common growth and repulsion of the regular split. The
-    /// antisymmetric split without repulsion is repulsion 0 and common growth −1.
+    /// Factors on the forces on log λ, in one of their two splits.
     pub struct Scales {
+        /// `regular` or `antisymmetric`.
+        pub split: String,
         /// On 4 a_i'A b_i.
         pub gradient: f64,
         /// On −q_ii.
         pub own_noise: f64,
-        /// On Σ_{j≠i} q_ij.
-        pub common_growth: f64,
-        /// On Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+        /// On the common growth Σ_{j≠i} q_ij, or the common decay −Σ_{j≠i} q_ij.
+        pub common: f64,
+        /// On Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j), or Σ_{j≠i} 2 q_ij (λ_i + λ_j)/(λ_i − λ_j).
         pub repulsion: f64,
     }
 
@@ -215,6 +216,8 @@ wire! {
         pub slow: Option<SlowFrame>,
         /// Why it says nothing; null where it does.
         pub why_not_slow: Option<String>,
+        /// The split in which forces are told: `regular` or `antisymmetric`.
+        pub split: String,
         /// The eigenvalues of M of the trajectory shown, falling.
         pub particles: Vec<Particle>,
         /// Matrices of the trajectory shown; null in most frames.
@@ -257,9 +260,9 @@ wire! {
         pub gradient: f64,
         /// −q_ii.
         pub own_noise: f64,
-        /// Σ_{j≠i} q_ij.
-        pub common_growth: f64,
-        /// Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+        /// Common growth or common decay.
+        pub common: f64,
+        /// Repulsion.
         pub repulsion: f64,
         /// Its parts, by eigenvalue; empty where there are many.
         pub pairs: Vec<f32>,

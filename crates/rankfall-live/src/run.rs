@@ -1,21 +1,20 @@
 //! One run of a session: trajectories of one dynamics, the slow flow beside them, and what is read off them.
 
-use crate::protocol::{
-    Band, MatrixFrame, Particle, RunFrame, Scales, SlowFrame, Weights, defined,
-};
+use crate::protocol::{Band, MatrixFrame, Particle, RunFrame, SlowFrame, Weights, defined};
+use rankfall::Failure;
 use rankfall::exact::prediction::why_none;
 use rankfall::experiment::ExactDynamics;
 use rankfall::preparation::{Prepared, of_setup};
-use rankfall::Failure;
+use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::ensemble::open_block::OpenBlock;
 use rankfall_core::ensemble::statistics::{BlockSamples, Statistics, Totals};
-use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::linalg::dense::{thin_svd, transpose_product};
 use rankfall_core::measure::layout::{LAW, Layout};
-use rankfall_core::model::dynamics::Kind;
+use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
 use rankfall_core::simd::lanes::BLOCK;
 use rankfall_core::theory::averaging::slow_flow_applies;
 use rankfall_core::theory::forces::EigenvalueForces;
+use std::sync::Mutex;
 use std::time::Instant;
 
 /// The four matrices, as observables name them.
@@ -44,6 +43,8 @@ pub struct Run {
     saves: Vec<u64>,
     /// l.
     width: usize,
+    /// In which forces are told.
+    split: ForceSplit,
     /// Whether the dynamics is no longer that of the experiment.
     changed: bool,
 }
@@ -70,11 +71,16 @@ impl Run {
         let trajectories = spec.trajectories;
         spec.trajectories = spec.effective_trajectories(setup);
         let beginning = setup.initial_condition(0).map_err(of_setup)?;
-        let classes = spec.class_problem(setup, &beginning.problem).map_err(of_setup)?;
+        let classes = spec
+            .class_problem(setup, &beginning.problem)
+            .map_err(of_setup)?;
         let common = shared.then_some(&beginning);
         let blocks = spec.trajectories.div_ceil(BLOCK as u64);
         let block = |number| OpenBlock::new(&spec, setup, common, classes.clone(), number);
-        let blocks = (0..blocks).map(block).collect::<Result<Vec<_>, _>>().map_err(of_setup)?;
+        let blocks = (0..blocks)
+            .map(block)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(of_setup)?;
         let slow = match &blocks[..] {
             [first, ..] if shared => {
                 let mut spec = spec.clone();
@@ -93,6 +99,7 @@ impl Run {
             slow,
             saves: spec.save_steps,
             width: setup.width,
+            split: ForceSplit::Regular,
             changed: false,
         })
     }
@@ -180,7 +187,9 @@ impl Run {
         };
         let time = self.time() + (reached - self.step()) as f64 * self.dynamics.time_step;
         if let Slow::Beside(slow) = &mut self.slow {
-            let ahead = ((time - slow.time()) / self.dynamics.time_step).round().max(0.0);
+            let ahead = ((time - slow.time()) / self.dynamics.time_step)
+                .round()
+                .max(0.0);
             let there = slow.step() + ahead as u64;
             if !slow.advance(there, MOST_OF_SLOW) {
                 self.slow = Slow::None("the slow flow takes too long beside it".to_owned());
@@ -291,6 +300,7 @@ impl Run {
                 Slow::None(why) => Some(why.clone()),
                 Slow::Beside(_) => None,
             },
+            split: self.split.name().to_owned(),
             particles: particles(&self.blocks[block].forces(lane), &self.scales()),
             weights: with_weights.then(|| weights(&self.blocks[block], lane)),
         }
@@ -302,14 +312,17 @@ impl Run {
         (block, lane)
     }
 
-    fn scales(&self) -> Scales {
-        let forces = self.dynamics.dynamics.modified_forces().unwrap_or_default();
-        Scales {
-            gradient: forces.gradient,
-            own_noise: forces.own_noise,
-            common_growth: forces.common_growth,
-            repulsion: forces.repulsion,
-        }
+    fn scales(&self) -> ForceScales {
+        let scales = self.dynamics.dynamics.modified_forces();
+        scales.unwrap_or(ForceScales {
+            split: self.split,
+            ..ForceScales::default()
+        })
+    }
+
+    /// In which split forces are told from now on; where they are scaled it is that of the scales.
+    pub fn tell_forces_in(&mut self, split: ForceSplit) {
+        self.split = split;
     }
 
     fn slow_frame(&mut self) -> Option<SlowFrame> {
@@ -320,7 +333,9 @@ impl Run {
         let layout = slow.layout();
         let (_, values) = samples.survivors.first()?;
         let at = |name: &str, index: u32| {
-            layout.position(name, index).and_then(|place| defined(values[place]))
+            layout
+                .position(name, index)
+                .and_then(|place| defined(values[place]))
         };
         let spectrum = |matrix: &&str| {
             let name = format!("log_singular_value_{matrix}");
@@ -335,28 +350,37 @@ impl Run {
     }
 }
 
-/// Calls `work` for each of them, on so many threads; whose turn it is changes no bit.
+/// Calls `work` for each of them, on so many threads or as many as the system grants; whose turn it is changes no
+/// bit.
 fn each<T: Send>(items: &mut [T], threads: usize, work: impl Fn(&mut T) + Sync) {
-    let share = items.len().div_ceil(threads.max(1)).max(1);
-    if share >= items.len() {
-        return items.iter_mut().for_each(work);
-    }
-    std::thread::scope(|scope| {
-        let work = &work;
-        let mut shares = items.chunks_mut(share);
-        let own = shares.next();
-        for others in shares {
-            let worker = std::thread::Builder::new();
-            let run = move || others.iter_mut().for_each(work);
-            // Where the system refuses a thread the page would show blocks at different steps: better to stop.
-            worker.spawn_scoped(scope, run).expect("a thread for a share of the blocks");
+    let threads = threads.min(items.len());
+    let queue = Mutex::new(items.iter_mut());
+    let take_turns = || {
+        loop {
+            let next = queue.lock().ok().and_then(|mut queue| queue.next());
+            match next {
+                Some(item) => work(item),
+                None => return,
+            }
         }
-        own.into_iter().flatten().for_each(work);
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            let worker = std::thread::Builder::new().spawn_scoped(scope, take_turns);
+            if worker.is_err() {
+                break;
+            }
+        }
+        take_turns();
     });
 }
 
 /// What the slow flow beside a dynamics is: gradient flow where there is no noise.
-fn slow_of(dynamics: &ExactDynamics, block: &OpenBlock, width: usize) -> Result<ExactDynamics, String> {
+fn slow_of(
+    dynamics: &ExactDynamics,
+    block: &OpenBlock,
+    width: usize,
+) -> Result<ExactDynamics, String> {
     let mut slow = dynamics.clone();
     let samples = block.problem(0).samples;
     let nu = dynamics.dynamics.noise_intensity(samples);
@@ -367,8 +391,13 @@ fn slow_of(dynamics: &ExactDynamics, block: &OpenBlock, width: usize) -> Result<
         return Err("the slow flow is that of plain steps".to_owned());
     }
     if nu == 0.0 {
-        if matches!(dynamics.dynamics.kind, Kind::StochasticGradientDescent { .. }) {
-            return Err("the slow flow is that of label noise, and rows alone make this one".into());
+        if matches!(
+            dynamics.dynamics.kind,
+            Kind::StochasticGradientDescent { .. }
+        ) {
+            return Err(
+                "the slow flow is that of label noise, and rows alone make this one".into(),
+            );
         }
         slow.dynamics.kind = Kind::GradientFlow;
         return Ok(slow);
@@ -434,7 +463,9 @@ impl Reading<'_> {
         let log_sigma = format!("log_singular_value_{name}");
         let size = self.layout.spectrum_size(name) as u32;
         MatrixFrame {
-            log_sigma: (1..=size).map(|index| self.band(&log_sigma, index)).collect(),
+            log_sigma: (1..=size)
+                .map(|index| self.band(&log_sigma, index))
+                .collect(),
             effective_rank: self.mean(&format!("effective_rank_{name}"), 0),
             numerical_rank: self.mean(&format!("numerical_rank_{name}"), 0),
         }
@@ -442,23 +473,24 @@ impl Reading<'_> {
 }
 
 /// The eigenvalues and their forces, scaled.
-fn particles(forces: &EigenvalueForces, scales: &Scales) -> Vec<Particle> {
+fn particles(forces: &EigenvalueForces, scales: &ForceScales) -> Vec<Particle> {
     let logs = &forces.log_eigenvalues;
+    let weight = |i: usize, j: usize| match scales.split {
+        ForceSplit::Regular => 4.0 / (logs[i] - logs[j]).exp_m1(),
+        ForceSplit::Antisymmetric => 2.0 / (0.5 * (logs[i] - logs[j])).tanh(),
+    };
     let pair = |i: usize, j: usize| match i == j {
         true => 0.0,
-        false => {
-            let weight = 1.0 / (logs[i] - logs[j]).exp_m1();
-            (scales.repulsion * 4.0 * forces.q[i][j] * weight) as f32
-        }
+        false => (scales.repulsion * forces.q[i][j] * weight(i, j)) as f32,
     };
     let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
     let particle = |i: usize| {
-        let drift = forces.log_drift(i);
+        let drift = forces.log_drift(scales.split, i);
         Particle {
             log: defined(logs[i]),
             gradient: finite(scales.gradient * drift.gradient),
             own_noise: finite(scales.own_noise * drift.own_noise),
-            common_growth: finite(scales.common_growth * drift.common_growth),
+            common: finite(scales.common * drift.common),
             repulsion: finite(scales.repulsion * drift.repulsion),
             pairs: match logs.len() <= MOST_PAIRS {
                 true => (0..logs.len()).map(|j| pair(i, j)).collect(),
@@ -478,7 +510,9 @@ fn weights(block: &OpenBlock, lane: usize) -> Weights {
     // The optimum is in the eigenbasis of S; here it is shown in that of the inputs.
     let optimum = |i: usize, j: usize| {
         let along = 0..p;
-        along.map(|a| problem.basis[(i, a)] * problem.optimum[(a, j)]).sum::<f64>()
+        along
+            .map(|a| problem.basis[(i, a)] * problem.optimum[(a, j)])
+            .sum::<f64>()
     };
     let table = |rows: usize, columns: usize, entry: &dyn Fn(usize, usize) -> f64| {
         let row = |i: usize| {
@@ -512,6 +546,10 @@ fn alignment(
     let cosines = transpose_product(&of_weights, &of_optimum);
     let columns = k.min(p);
     (0..cosines.nrows().min(MOST_SHOWN))
-        .map(|i| (0..columns.min(MOST_SHOWN)).map(|j| cosines[(i, j)].abs() as f32).collect())
+        .map(|i| {
+            (0..columns.min(MOST_SHOWN))
+                .map(|j| cosines[(i, j)].abs() as f32)
+                .collect()
+        })
         .collect()
 }

@@ -2,12 +2,15 @@
 
 use crate::protocol::{Choice, Choices, Files, KindChoice, Motion, Scales, Settings};
 use rankfall::experiment::{
-    ExactData, ExactDynamics, ExactExperiment, Experiment, GaussianData, LinearTeacher, NetworkShape,
+    ExactData, ExactDynamics, ExactExperiment, Experiment, GaussianData, LinearTeacher,
+    NetworkShape,
 };
 use rankfall::failure::Failure;
 use rankfall::preparation::{DataCache, Prepared, of_setup, prepare_with};
 use rankfall::stability::largest_stable_step;
-use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::model::dynamics::{
+    Dynamics, ForceScales, ForceSplit, Integrator, Kind, LabelNoise, Sampling,
+};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::theory::stability::curvature;
 use std::path::Path;
@@ -31,7 +34,10 @@ const KINDS: [(&str, &str); 5] = [
     ("gradient-flow", "Gradient flow"),
     ("stochastic-gradient-flow", "Stochastic gradient flow"),
     ("gradient-descent", "Gradient descent"),
-    ("label-noise-gradient-descent", "Label-noise gradient descent"),
+    (
+        "label-noise-gradient-descent",
+        "Label-noise gradient descent",
+    ),
     ("sgd", "SGD"),
 ];
 
@@ -59,7 +65,8 @@ impl Scenario {
             .exact()
             .map_err(|problem| problem.in_file("the experiment"))?;
         if !experiment.run.reductions {
-            let message = "`run.reductions` is false, and a live run has no form without reductions";
+            let message =
+                "`run.reductions` is false, and a live run has no form without reductions";
             return Err(Failure::input(message).hint("leave it out, or use rankfall run"));
         }
         Ok(Self {
@@ -121,9 +128,10 @@ impl Scenario {
             label_noise: dynamics.label_noise,
             batch_size: batch_size(dynamics).unwrap_or(1) as u32,
             forces: Scales {
+                split: forces.split.name().to_owned(),
                 gradient: forces.gradient,
                 own_noise: forces.own_noise,
-                common_growth: forces.common_growth,
+                common: forces.common,
                 repulsion: forces.repulsion,
             },
         }
@@ -171,7 +179,12 @@ impl Scenario {
         within("seed", settings.seed as f64, 0.0, MOST_SEED as f64)?;
         let most = f64::from(MOST_TRAJECTORIES);
         within("trajectories", f64::from(settings.trajectories), 1.0, most)?;
-        within("width", f64::from(settings.width), 1.0, f64::from(MOST_WIDTH))?;
+        within(
+            "width",
+            f64::from(settings.width),
+            1.0,
+            f64::from(MOST_WIDTH),
+        )?;
         experiment.run.seed = settings.seed;
         experiment.run.trajectories = u64::from(settings.trajectories);
         experiment.network.width = u64::from(settings.width);
@@ -262,7 +275,10 @@ impl Scenario {
             _ => Some(format!("{what} is that of the data in the file")),
         };
         let covariance = drawn.is_some_and(|data| {
-            matches!(data.covariance, rankfall::experiment::CovarianceSpec::Matrix(_))
+            matches!(
+                data.covariance,
+                rankfall::experiment::CovarianceSpec::Matrix(_)
+            )
         });
         let inputs = match covariance {
             true => Some("the experiment gives the covariance of its inputs".to_owned()),
@@ -280,14 +296,29 @@ impl Scenario {
             greatest,
             why_not,
         };
-        let least_rank = ready.prepared.known.problem.inputs.min(ready.prepared.known.problem.outputs);
+        let least_rank = ready
+            .prepared
+            .known
+            .problem
+            .inputs
+            .min(ready.prepared.known.problem.outputs);
         let no_noise = classes.then(|| "labels of classes flip; they have no variance".to_owned());
         let settings = vec![
             setting("seed", 0.0, MOST_SEED as f64, None),
             setting("trajectories", 1.0, f64::from(MOST_TRAJECTORIES), None),
             setting("width", 1.0, f64::from(MOST_WIDTH), given.clone()),
-            setting("inputs", 1.0, f64::from(MOST_INPUTS), given.clone().or(inputs)),
-            setting("outputs", 1.0, f64::from(MOST_OUTPUTS), given.or(fixed("the number of outputs"))),
+            setting(
+                "inputs",
+                1.0,
+                f64::from(MOST_INPUTS),
+                given.clone().or(inputs),
+            ),
+            setting(
+                "outputs",
+                1.0,
+                f64::from(MOST_OUTPUTS),
+                given.or(fixed("the number of outputs")),
+            ),
             setting("teacher_rank", 1.0, least_rank as f64, fixed("the teacher")),
             setting("step_size", 1e-5, 10.0, None),
             setting("label_noise", 0.0, 10.0 * samples.max(1) as f64, no_noise),
@@ -366,7 +397,8 @@ impl Scenario {
 fn read_back(experiment: ExactExperiment) -> Result<ExactExperiment, Failure> {
     let text = experiment.resolved_toml();
     let read = Experiment::from_toml(&text, "these settings", Path::new(""), &[])?;
-    read.exact().map_err(|problem| problem.in_file("these settings"))
+    read.exact()
+        .map_err(|problem| problem.in_file("these settings"))
 }
 
 fn within(name: &str, value: f64, least: f64, greatest: f64) -> Result<(), Failure> {
@@ -382,24 +414,52 @@ fn within(name: &str, value: f64, least: f64, greatest: f64) -> Result<(), Failu
 fn check(motion: &Motion) -> Result<(), Failure> {
     within("step_size", motion.step_size, 1e-9, 1e3)?;
     within("label_noise", motion.label_noise, 0.0, 1e12)?;
-    within("batch_size", f64::from(motion.batch_size), 1.0, f64::from(u32::MAX))?;
+    within(
+        "batch_size",
+        f64::from(motion.batch_size),
+        1.0,
+        f64::from(u32::MAX),
+    )?;
     let forces = &motion.forces;
     for (name, value) in [
         ("forces.gradient", forces.gradient),
         ("forces.own_noise", forces.own_noise),
-        ("forces.common_growth", forces.common_growth),
+        ("forces.common", forces.common),
         ("forces.repulsion", forces.repulsion),
     ] {
         within(name, value, -10.0, 10.0)?;
     }
-    Ok(())
+    let splits = [ForceSplit::Regular, ForceSplit::Antisymmetric];
+    match splits.iter().any(|split| split.name() == forces.split) {
+        true => Ok(()),
+        false => Err(Failure::input("forces.split is regular or antisymmetric")),
+    }
+}
+
+/// The split in which a motion has its forces; [`check`] knows only two.
+pub fn split_of(motion: &Motion) -> ForceSplit {
+    match motion.forces.split == ForceSplit::Antisymmetric.name() {
+        true => ForceSplit::Antisymmetric,
+        false => ForceSplit::Regular,
+    }
 }
 
 fn set_sizes(data: &mut GaussianData, settings: &Settings) -> Result<(), Failure> {
-    let changed = settings.inputs as usize != data.inputs || settings.outputs as usize != data.outputs;
+    let changed =
+        settings.inputs as usize != data.inputs || settings.outputs as usize != data.outputs;
     if changed {
-        within("inputs", f64::from(settings.inputs), 1.0, f64::from(MOST_INPUTS))?;
-        within("outputs", f64::from(settings.outputs), 1.0, f64::from(MOST_OUTPUTS))?;
+        within(
+            "inputs",
+            f64::from(settings.inputs),
+            1.0,
+            f64::from(MOST_INPUTS),
+        )?;
+        within(
+            "outputs",
+            f64::from(settings.outputs),
+            1.0,
+            f64::from(MOST_OUTPUTS),
+        )?;
         data.inputs = settings.inputs as usize;
         data.outputs = settings.outputs as usize;
     }
@@ -467,9 +527,10 @@ fn set_details(kind: &mut Kind, motion: &Motion) {
         } => {
             *batch_size = u64::from(motion.batch_size);
             *forces = ForceScales {
+                split: split_of(motion),
                 gradient: motion.forces.gradient,
                 own_noise: motion.forces.own_noise,
-                common_growth: motion.forces.common_growth,
+                common: motion.forces.common,
                 repulsion: motion.forces.repulsion,
             };
         }

@@ -94,7 +94,10 @@ impl Server {
 
     /// Where the page is.
     pub fn address(&self) -> String {
-        format!("http://127.0.0.1:{}/?token={}", self.port, self.shared.token)
+        format!(
+            "http://127.0.0.1:{}/?token={}",
+            self.port, self.shared.token
+        )
     }
 
     /// Answers until `stop` says so.
@@ -155,7 +158,13 @@ impl Shared {
         };
         if let Err(Refused(status, words)) = answered {
             let text = format!("{words}\n");
-            http::respond(&mut stream, status, "text/plain; charset=utf-8", "", text.as_bytes())?;
+            http::respond(
+                &mut stream,
+                status,
+                "text/plain; charset=utf-8",
+                "",
+                text.as_bytes(),
+            )?;
         }
         stream.shutdown(Shutdown::Write)
     }
@@ -179,7 +188,10 @@ impl Shared {
         }
         match request.query_value("token") {
             Some(token) if same(token.as_bytes(), self.token.as_bytes()) => Ok(()),
-            _ => Err(Refused(403, "the token is missing or wrong; open the address that rankfall printed")),
+            _ => Err(Refused(
+                403,
+                "the token is missing or wrong; open the address that rankfall printed",
+            )),
         }
     }
 
@@ -297,11 +309,14 @@ impl Shared {
 
 /// What one holder that panicked left is still whole: every frame is made anew.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused> {
-    serde_json::from_slice(&request.body).map_err(|_| Refused(400, "the body is not what is expected"))
+    serde_json::from_slice(&request.body)
+        .map_err(|_| Refused(400, "the body is not what is expected"))
 }
 
 /// JSON, or a refusal with status 400.

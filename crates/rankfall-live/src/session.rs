@@ -2,9 +2,9 @@
 
 use crate::protocol::{Beginning, Choices, Frame, Mark, Motion, Scales, Settings};
 use crate::run::Run;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, split_of};
 use rankfall::Failure;
-use rankfall_core::model::dynamics::Kind;
+use rankfall_core::model::dynamics::{ForceSplit, Kind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,11 +36,14 @@ impl Session {
         let choices = scenario.choices(&ready)?;
         let saves = ready.experiment.save_steps();
         let mut runs = Vec::new();
+        let motions: Vec<&Motion> = std::iter::once(&settings.first).chain(&settings.second).collect();
         for (index, saves) in saves.iter().enumerate() {
             let mut spec = ready.experiment.ensemble(index, saves);
             spec.stream = scenario.stream(&settings.first);
             let dynamics = &ready.experiment.dynamics[index];
-            runs.push(Run::new(dynamics, &spec, &ready.prepared)?);
+            let mut run = Run::new(dynamics, &spec, &ready.prepared)?;
+            run.tell_forces_in(split_of(motions[index]));
+            runs.push(run);
         }
         let problem = &ready.prepared.known.problem;
         let (p, k) = (problem.inputs as u32, problem.outputs as u32);
@@ -150,7 +153,11 @@ impl Session {
         if old == *motion {
             return Ok(None);
         }
-        let kind = self.choices.kinds.iter().find(|kind| kind.kind == motion.kind);
+        let kind = self
+            .choices
+            .kinds
+            .iter()
+            .find(|kind| kind.kind == motion.kind);
         if let Some(why) = kind.and_then(|kind| kind.why_not.clone()) {
             return Err(Failure::input(why));
         }
@@ -167,6 +174,11 @@ impl Session {
         if dynamics.dynamics.classes.is_some() && dynamics.dynamics.modified_forces().is_some() {
             return Err(Failure::input("forces are those of the squared loss"));
         }
+        self.runs[run].tell_forces_in(split_of(motion));
+        if dynamics.dynamics.modified_forces().is_none() && only_told_otherwise(&old, motion) {
+            self.keep(run, motion);
+            return Ok(None);
+        }
         let now = self.reached[run];
         self.runs[run].change(&dynamics, now);
         let mark = Mark {
@@ -175,12 +187,23 @@ impl Session {
             words: words(&old, motion),
             motion: motion.clone(),
         };
+        self.keep(run, motion);
+        Ok(Some(mark))
+    }
+
+    fn keep(&mut self, run: usize, motion: &Motion) {
         match run {
             0 => self.settings.first = motion.clone(),
             _ => self.settings.second = Some(motion.clone()),
         }
-        Ok(Some(mark))
     }
+}
+
+/// Whether two motions differ in the split of their forces alone.
+fn only_told_otherwise(old: &Motion, new: &Motion) -> bool {
+    let mut told = old.clone();
+    told.forces.split.clone_from(&new.forces.split);
+    told == *new
 }
 
 /// In what two motions differ.
@@ -198,11 +221,23 @@ fn words(old: &Motion, new: &Motion) -> String {
     number("step size", old.step_size, new.step_size);
     number("batch size", old.batch_size.into(), new.batch_size.into());
     let of = |scales: &Scales| {
-        [scales.gradient, scales.own_noise, scales.common_growth, scales.repulsion]
+        [
+            scales.gradient,
+            scales.own_noise,
+            scales.common,
+            scales.repulsion,
+        ]
     };
-    let names = ["gradient", "own noise", "common growth", "repulsion"];
+    let common = match split_of(new) {
+        ForceSplit::Regular => "common growth",
+        ForceSplit::Antisymmetric => "common decay",
+    };
+    let names = ["gradient", "own noise", common, "repulsion"];
     for ((name, a), b) in names.iter().zip(of(&old.forces)).zip(of(&new.forces)) {
         number(&format!("{name} ×"), a, b);
+    }
+    if old.forces.split != new.forces.split {
+        all.push(format!("{} split", new.forces.split));
     }
     all.join(", ")
 }

@@ -84,7 +84,9 @@ impl Watcher {
     /// What they hold now.
     pub fn look(&self) -> Watched {
         let look = |folder: &Mutex<Folder>| {
-            let mut folder = folder.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut folder = folder
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             folder.look()
         };
         Watched {
@@ -95,10 +97,17 @@ impl Watcher {
 
 impl Folder {
     fn look(&mut self) -> WatchedFolder {
-        let deciding = [SUMMARY, CHECKPOINT, RUNNING, EXPERIMENT].iter().find_map(|name| {
-            let changed = self.path.join(name).metadata().and_then(|m| m.modified()).ok()?;
-            Some((*name, changed))
-        });
+        let deciding = [SUMMARY, CHECKPOINT, RUNNING, EXPERIMENT]
+            .iter()
+            .find_map(|name| {
+                let changed = self
+                    .path
+                    .join(name)
+                    .metadata()
+                    .and_then(|m| m.modified())
+                    .ok()?;
+                Some((*name, changed))
+            });
         let Some((name, changed)) = deciding else {
             self.forget();
             let trouble = Some("there is no run in this folder yet".to_owned());
@@ -117,8 +126,12 @@ impl Folder {
             _ => Ok(self.empty("running", Some("nothing is measured yet".to_owned()))),
         };
         // A file that is just being replaced is looked at again.
-        let picture = picture.unwrap_or_else(|failure| self.empty("waiting", Some(failure.message)));
-        self.last = picture.trouble.is_none().then(|| (changed, picture.clone()));
+        let picture =
+            picture.unwrap_or_else(|failure| self.empty("waiting", Some(failure.message)));
+        self.last = picture
+            .trouble
+            .is_none()
+            .then(|| (changed, picture.clone()));
         picture
     }
 
@@ -166,7 +179,8 @@ impl Folder {
         for index in 0..progress.finished {
             if !self.finished.contains_key(&index) {
                 let left: Finished = checkpoint::seen_finished(&self.path, index)?;
-                self.finished.insert(index, watched(&left.summary()?, &left.series));
+                self.finished
+                    .insert(index, watched(&left.summary()?, &left.series));
             }
         }
         let mut dynamics: Vec<WatchedDynamics> = self.finished.values().cloned().collect();
@@ -196,7 +210,10 @@ fn of_current(
     progress: &RunCheckpoint,
 ) -> Result<(f64, Option<WatchedDynamics>), Failure> {
     let index = progress.finished as usize;
-    let so_far = progress.current.as_ref().and_then(|current| current.so_far());
+    let so_far = progress
+        .current
+        .as_ref()
+        .and_then(|current| current.so_far());
     let (Some(so_far), Some(label)) = (so_far, labels.get(index)) else {
         return Ok((0.0, None));
     };
@@ -230,7 +247,11 @@ fn reader(text: &str, folder: &Path) -> Result<Box<dyn Reader>, Failure> {
     let all = experiment.run.trajectories;
     Ok(match experiment.engine()? {
         EngineInput::Exact(exact) => {
-            let trajectories = exact.dynamics.iter().map(|d| exact.trajectories_of(d)).collect();
+            let trajectories = exact
+                .dynamics
+                .iter()
+                .map(|d| exact.trajectories_of(d))
+                .collect();
             let engine = ExactEngine::prepare(*exact, Path::new("."), &options)?;
             Box::new(Of {
                 engine,
@@ -251,7 +272,9 @@ fn reader(text: &str, folder: &Path) -> Result<Box<dyn Reader>, Failure> {
 /// One dynamics as a page is told of it.
 fn watched(summary: &DynamicsSummary, rows: &[SeriesRow]) -> WatchedDynamics {
     let mut curves: Vec<Curve> = Vec::new();
-    let of_it = rows.iter().filter(|row| row.dynamics == summary.label && is_shown(row));
+    let of_it = rows
+        .iter()
+        .filter(|row| row.dynamics == summary.label && is_shown(row));
     for row in of_it {
         let same = |curve: &Curve| {
             (&curve.observable, curve.layer, curve.index) == (&row.observable, row.layer, row.index)

@@ -19,7 +19,7 @@ fn the_page_declares_what_the_server_says() {
 #[test]
 fn unknown_and_missing_fields_are_refused() {
     let motion = r#"{"of":0,"kind":"sgd","step_size":0.1,"label_noise":0,"batch_size":1,
-        "forces":{"gradient":1,"own_noise":1,"common_growth":1,"repulsion":1}}"#;
+        "forces":{"split":"regular","gradient":1,"own_noise":1,"common":1,"repulsion":1}}"#;
     let settings = |more: &str| {
         format!(
             r#"{{"seed":1,"trajectories":2,"width":3,"inputs":2,"outputs":1,"teacher_rank":null,

@@ -55,8 +55,12 @@ struct Client {
 impl Client {
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        stream
+            .set_write_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         stream
     }
 
@@ -101,7 +105,10 @@ impl Client {
 
     fn answer(&self, path: &str, body: &str) -> String {
         let mut text = String::new();
-        self.post(path, body).take(1 << 20).read_to_string(&mut text).unwrap();
+        self.post(path, body)
+            .take(1 << 20)
+            .read_to_string(&mut text)
+            .unwrap();
         text
     }
 }
@@ -135,9 +142,34 @@ fn only_its_own_page_is_answered() {
         assert_eq!(client.get(&client.page(), &same), Some(200));
         let wrong = format!("/?token={}", "0".repeat(32));
         let twice = format!("{}&token={}", client.page(), client.token);
-        for target in ["/", "/?token=", "/?other=1", &wrong, &twice, &client.page()[..20]] {
+        for target in [
+            "/",
+            "/?token=",
+            "/?other=1",
+            &wrong,
+            &twice,
+            &client.page()[..20],
+        ] {
             assert_eq!(client.get(target, &own), Some(403), "{target}");
         }
+    });
+}
+
+#[test]
+fn other_interfaces_do_not_reach_it() {
+    // Sends nothing: it asks which address of this machine a packet would leave by.
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let outside = socket
+        .connect("192.0.2.1:9")
+        .and_then(|()| socket.local_addr());
+    let Some(own) = outside.ok().filter(|address| !address.ip().is_loopback()) else {
+        println!("left out: this machine has no address but the loopback's");
+        return;
+    };
+    serving(|client| {
+        let address = (own.ip(), client.port).into();
+        let reached = TcpStream::connect_timeout(&address, Duration::from_secs(2));
+        assert!(reached.is_err(), "{address}");
     });
 }
 
@@ -145,10 +177,21 @@ fn only_its_own_page_is_answered() {
 fn no_path_is_ever_opened() {
     serving(|client| {
         let own = client.own();
-        for path in ["/../../etc/passwd", "/etc/passwd", "/page.html", "//", "/%2e%2e/x", "/begin/", "*"] {
+        for path in [
+            "/../../etc/passwd",
+            "/etc/passwd",
+            "/page.html",
+            "//",
+            "/%2e%2e/x",
+            "/begin/",
+            "*",
+        ] {
             let target = format!("{path}?token={}", client.token);
             let status = client.get(&target, &own);
-            assert!(matches!(status, Some(400 | 403 | 404)), "{path}: {status:?}");
+            assert!(
+                matches!(status, Some(400 | 403 | 404)),
+                "{path}: {status:?}"
+            );
         }
         let target = format!("/begin?token={}", client.token);
         assert_eq!(client.get(&target, &own), Some(405));
@@ -175,12 +218,21 @@ fn the_page_may_talk_to_nobody_else_and_be_embedded_nowhere() {
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         let (head, page) = text.split_once("\r\n\r\n").unwrap();
-        for expected in ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "no-store", "no-referrer"] {
+        for expected in [
+            "default-src 'none'",
+            "connect-src 'self'",
+            "frame-ancestors 'none'",
+            "no-store",
+            "no-referrer",
+        ] {
             assert!(head.contains(expected), "{expected} in {head}");
         }
         assert!(!head.to_ascii_lowercase().contains("access-control"));
         // Nothing is loaded from anywhere.
-        assert!(!page.contains("src=\"http") && !page.contains("@import"), "something is loaded");
+        assert!(
+            !page.contains("src=\"http") && !page.contains("@import"),
+            "something is loaded"
+        );
         assert!(page.contains(&client.token));
     });
 }
@@ -225,11 +277,22 @@ fn a_simulation_goes_on_as_it_is_asked_and_is_told_changes() {
         assert_eq!(told[0].mark.as_ref().unwrap().words, "label noise 2 → 0.5");
         ask.first.as_mut().unwrap().step_size = -1.0;
         let told = client.messages("/go", &ask);
-        assert!(told[0].refusal.as_ref().unwrap().message.contains("step_size"));
+        assert!(
+            told[0]
+                .refusal
+                .as_ref()
+                .unwrap()
+                .message
+                .contains("step_size")
+        );
         // It goes on after a refusal, by the time that passed, and not while nobody asks.
         let time = |client: &Client| {
             std::thread::sleep(Duration::from_millis(40));
-            client.messages("/go", &request(&session))[0].frame.as_ref().unwrap().time
+            client.messages("/go", &request(&session))[0]
+                .frame
+                .as_ref()
+                .unwrap()
+                .time
         };
         let before = time(client);
         let after = time(client);
@@ -275,14 +338,21 @@ fn clients_that_stop_half_way_hold_up_only_themselves() {
         let silent: Vec<TcpStream> = (0..20)
             .map(|_| {
                 let mut stream = client.connect();
-                stream.write_all(b"POST /go HTTP/1.1\r\nContent-Le").unwrap();
+                stream
+                    .write_all(b"POST /go HTTP/1.1\r\nContent-Le")
+                    .unwrap();
                 stream
             })
             .collect();
         let begun = Instant::now();
         let session = client.begin(&settings());
-        assert!(!client.messages("/go", &request(&session)).is_empty() || begun.elapsed().as_secs() < 2);
-        assert!(begun.elapsed() < Duration::from_secs(4), "others wait for them");
+        assert!(
+            !client.messages("/go", &request(&session)).is_empty() || begun.elapsed().as_secs() < 2
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "others wait for them"
+        );
         drop(silent);
     });
 }
@@ -306,7 +376,10 @@ fn settings_that_cannot_be_simulated_are_refused_in_words() {
         let mut wide = settings();
         wide.width = u32::MAX;
         let answer = client.answer("/begin", &serde_json::to_string(&wide).unwrap());
-        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("width"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 400") && answer.contains("width"),
+            "{answer}"
+        );
         let answer = client.answer("/files", &serde_json::to_string(&settings()).unwrap());
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("rankfall run small.toml"));
         assert!(client.answer("/files", "{}").starts_with("HTTP/1.1 400"));
@@ -360,12 +433,19 @@ fn ten_thousand_malformed_requests_are_refused_and_stop_nothing() {
                 }
             }
             let status = client.status(&bytes);
-            let fine = matches!(status, None | Some(200 | 400 | 403 | 404 | 405 | 413 | 415 | 431 | 501));
+            let fine = matches!(
+                status,
+                None | Some(200 | 400 | 403 | 404 | 405 | 413 | 415 | 431 | 501)
+            );
             assert!(fine, "{status:?} for {}", String::from_utf8_lossy(&bytes));
             refused += usize::from(status != Some(200));
         }
         assert!(refused > 9_000, "{refused}");
-        let long = format!("GET / HTTP/1.1\r\nHost: {}\r\nX: {}\r\n\r\n", client.host, "x".repeat(1 << 20));
+        let long = format!(
+            "GET / HTTP/1.1\r\nHost: {}\r\nX: {}\r\n\r\n",
+            client.host,
+            "x".repeat(1 << 20)
+        );
         assert!(matches!(client.status(long.as_bytes()), None | Some(431)));
         let many = "A: b\r\n".repeat(1000);
         assert_eq!(client.get(&client.page(), &many), Some(431));

@@ -69,7 +69,11 @@ fn a_session_left_alone_has_the_bits_of_the_run() {
         for (save, &time) in log_det.times.iter().enumerate() {
             // Frames between saves, as a page would ask for them, must change nothing.
             for part in 1..4 {
-                let before = if save == 0 { 0.0 } else { log_det.times[save - 1] };
+                let before = if save == 0 {
+                    0.0
+                } else {
+                    log_det.times[save - 1]
+                };
                 session.advance(before + (time - before) * f64::from(part) / 4.0, far());
                 session.frame(None, part == 2);
             }
@@ -83,7 +87,11 @@ fn a_session_left_alone_has_the_bits_of_the_run() {
                 let place = layout.position(name, index).unwrap();
                 let measured = means[place];
                 let expected = curve.mean[save].unwrap();
-                assert_eq!(measured.to_bits(), expected.to_bits(), "{label} {name} at {time}");
+                assert_eq!(
+                    measured.to_bits(),
+                    expected.to_bits(),
+                    "{label} {name} at {time}"
+                );
                 compared += 1;
             }
         }
@@ -106,7 +114,10 @@ fn noise_turned_on_on_the_way_leaves_the_level_along_the_law() {
         ..settings.first.clone()
     };
     let mark = session.change(0, &noisy).unwrap().unwrap();
-    assert!((mark.time - 3.0).abs() < 1e-9 && mark.words == "label noise 0 → 2", "{mark:?}");
+    assert!(
+        (mark.time - 3.0).abs() < 1e-9 && mark.words == "label noise 0 → 2",
+        "{mark:?}"
+    );
     assert_eq!(session.change(0, &noisy).unwrap(), None);
     session.advance(8.0, far());
     let after = session.frame(None, false);
@@ -130,8 +141,14 @@ fn a_shared_trajectory_spreads_once_there_is_noise() {
     let now = session.frame(None, false);
     let smallest = |frame: &RunFrame| frame.matrices[0].log_sigma[4].clone();
     let (a, b) = (smallest(&before.runs[0]), smallest(&now.runs[0]));
-    assert!((a.mean.unwrap() - b.mean.unwrap()).abs() < 1e-9, "{a:?} {b:?}");
-    assert_eq!((before.runs[0].trajectories, now.runs[0].trajectories), (1, 20));
+    assert!(
+        (a.mean.unwrap() - b.mean.unwrap()).abs() < 1e-9,
+        "{a:?} {b:?}"
+    );
+    assert_eq!(
+        (before.runs[0].trajectories, now.runs[0].trajectories),
+        (1, 20)
+    );
     session.advance(3.0, far());
     let later = smallest(&session.frame(None, false).runs[0]);
     assert!(later.high.unwrap() > later.low.unwrap() + 0.01, "{later:?}");
@@ -151,7 +168,10 @@ fn two_runs_share_their_noise() {
     both.advance(4.0, far());
     let frame = both.frame(None, false);
     let smallest = |run: &RunFrame| run.matrices[0].log_sigma[4].mean.unwrap();
-    assert!(smallest(&frame.runs[0]) < smallest(&frame.runs[1]) - 0.05, "{frame:?}");
+    assert!(
+        smallest(&frame.runs[0]) < smallest(&frame.runs[1]) - 0.05,
+        "{frame:?}"
+    );
     assert!(frame.runs[1].law.is_none() && frame.runs[1].slow.is_none());
 }
 
@@ -166,7 +186,10 @@ fn the_slow_flow_follows_the_run() {
     let slow = frame.slow.as_ref().unwrap();
     for (index, band) in frame.matrices[0].log_sigma.iter().enumerate() {
         let (measured, said) = (band.mean.unwrap(), slow.log_sigma[0][index].unwrap());
-        assert!((measured - said).abs() < 0.12, "σ{index}: {measured} {said}");
+        assert!(
+            (measured - said).abs() < 0.12,
+            "σ{index}: {measured} {said}"
+        );
     }
     assert!((slow.log_det.unwrap() - frame.law.unwrap()).abs() < 1e-6);
 }
@@ -176,16 +199,54 @@ fn forces_add_up_to_what_the_determinant_loses() {
     let mut session = session(&settings(1));
     session.advance(3.0, far());
     let frame = &session.frame(None, false).runs[0];
-    let total: f64 = frame.particles.iter().map(|p| p.gradient + p.own_noise + p.common_growth + p.repulsion).sum();
+    let total: f64 = frame
+        .particles
+        .iter()
+        .map(|p| p.gradient + p.own_noise + p.common + p.repulsion)
+        .sum();
     let mut later = Session::new(scenario(), &settings(1), 1).unwrap();
     later.advance(1.0, far());
     let a = later.frame(None, false).runs[0].law.unwrap();
     later.advance(2.0, far());
     let rate = later.frame(None, false).runs[0].law.unwrap() - a;
     assert!((total / rate - 1.0).abs() < 1e-9, "{total} {rate}");
-    let pairs: f64 = frame.particles.iter().flat_map(|p| &p.pairs).map(|&x| f64::from(x)).sum();
+    let pairs: f64 = frame
+        .particles
+        .iter()
+        .flat_map(|p| &p.pairs)
+        .map(|&x| f64::from(x))
+        .sum();
     let repulsion: f64 = frame.particles.iter().map(|p| p.repulsion).sum();
     assert!((pairs / repulsion - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn the_other_split_tells_the_same_sum_and_changes_no_path() {
+    let mut told = session(&settings(1));
+    let mut other = session(&settings(1));
+    told.advance(2.0, far());
+    other.advance(2.0, far());
+    let mut motion = settings(1).first;
+    motion.forces.split = "antisymmetric".to_owned();
+    assert_eq!(other.change(0, &motion).unwrap(), None);
+    let (a, b) = (told.frame(None, false), other.frame(None, false));
+    assert_eq!(b.runs[0].split, "antisymmetric");
+    for (p, q) in a.runs[0].particles.iter().zip(&b.runs[0].particles) {
+        assert!((p.common + p.repulsion - q.common - q.repulsion).abs() < 1e-12);
+        assert_eq!(p.common, -q.common);
+    }
+    let sum: f64 = b.runs[0].particles.iter().map(|p| p.repulsion).sum();
+    assert!(sum.abs() < 1e-12, "{sum}");
+    told.advance(4.0, far());
+    other.advance(4.0, far());
+    let (a, b) = (told.frame(None, false), other.frame(None, false));
+    assert_eq!(a.runs[0].log_det, b.runs[0].log_det);
+    // Without it the determinant keeps its law, and the smallest of all falls alone.
+    motion.forces.repulsion = 0.0;
+    let mark = other.change(0, &motion).unwrap().unwrap();
+    assert_eq!(mark.words, "repulsion × 1 → 0");
+    other.advance(6.0, far());
+    assert!(other.frame(None, false).runs[0].law.is_some());
 }
 
 #[test]
@@ -193,7 +254,9 @@ fn settings_out_of_bounds_are_refused_in_words() {
     let refused = |change: &dyn Fn(&mut Settings)| {
         let mut settings = settings(1);
         change(&mut settings);
-        let failure = Session::new(scenario(), &settings, 1).err().expect("refused");
+        let failure = Session::new(scenario(), &settings, 1)
+            .err()
+            .expect("refused");
         failure.message
     };
     assert!(refused(&|s| s.width = 100_000).contains("width"));
@@ -205,7 +268,14 @@ fn settings_out_of_bounds_are_refused_in_words() {
     assert!(refused(&|s| s.first.of = 9).contains("no dynamics 9"));
     assert!(refused(&|s| s.teacher_rank = Some(7)).contains("teacher_rank"));
     assert!(refused(&|s| s.seed = u64::MAX).contains("seed"));
-    assert!(refused(&|s| { s.inputs = 24; s.outputs = 12; s.trajectories = 1024 }).contains("too many"));
+    assert!(
+        refused(&|s| {
+            s.inputs = 24;
+            s.outputs = 12;
+            s.trajectories = 1024
+        })
+        .contains("too many")
+    );
 }
 
 #[test]
@@ -214,7 +284,13 @@ fn files_say_what_is_simulated() {
     settings.first.label_noise = 3.5;
     settings.width = 9;
     let files = scenario().files(&settings).unwrap();
-    let read = Experiment::from_toml(&files.toml, "it", "".as_ref(), &[]).unwrap().exact().unwrap();
-    assert_eq!((read.network.width, read.dynamics[0].dynamics.label_noise), (9, 3.5));
+    let read = Experiment::from_toml(&files.toml, "it", "".as_ref(), &[])
+        .unwrap()
+        .exact()
+        .unwrap();
+    assert_eq!(
+        (read.network.width, read.dynamics[0].dynamics.label_noise),
+        (9, 3.5)
+    );
     assert!(files.command.contains("rankfall run small.toml"));
 }

@@ -176,18 +176,15 @@ fn damaged(path: &Path, why: &str) -> Failure {
 }
 
 /// Shard, checksum of the experiment, and content of a file that [`write_to`] wrote.
-fn unpack<'a>(
-    path: &Path,
-    bytes: &'a [u8],
-) -> Result<(Option<Shard>, String, &'a [u8]), Failure> {
+fn unpack<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Option<Shard>, String, &'a [u8]), Failure> {
     let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
         let (shown, version) = (shown_path(path), env!("CARGO_PKG_VERSION"));
         let message = format!("{shown} was not written by version {version}");
         return Err(Failure::input(message).hint(FROM_THE_BEGINNING));
     };
     let encoded = checked(body).ok_or_else(|| damaged(path, "its checksum is wrong"))?;
-    let ((shard, experiment), content) = postcard::take_from_bytes(encoded)
-        .map_err(|error| damaged(path, &error.to_string()))?;
+    let ((shard, experiment), content) =
+        postcard::take_from_bytes(encoded).map_err(|error| damaged(path, &error.to_string()))?;
     Ok((shard, experiment, content))
 }
 

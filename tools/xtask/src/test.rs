@@ -10,13 +10,40 @@ struct Part {
     command: &'static [&'static str],
     /// Why it cannot run here, where it cannot: then it is named, and an error where `CI` is set.
     missing: fn() -> Option<String>,
+    /// Whether arguments are passed on to it.
+    takes_arguments: bool,
 }
 
-const PARTS: [Part; 1] = [Part {
-    name: "Rust",
-    command: &["cargo", "test", "--release", "--workspace"],
-    missing: || None,
-}];
+const PARTS: [Part; 2] = [
+    Part {
+        name: "Rust",
+        command: &["cargo", "test", "--release", "--workspace"],
+        missing: || None,
+        takes_arguments: true,
+    },
+    Part {
+        name: "the live page in a browser",
+        command: &["crates/rankfall-live/page/test"],
+        missing: without_browser,
+        takes_arguments: false,
+    },
+];
+
+/// The page is built and driven by Node, in a Chromium.
+fn without_browser() -> Option<String> {
+    let there = |name: &str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    };
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    if !there("npm") {
+        Some("there is no Node.js with npm".to_owned())
+    } else if std::env::var_os("CHROMIUM").is_none() && !browsers.into_iter().any(there) {
+        Some("there is no Chromium; CHROMIUM names one".to_owned())
+    } else {
+        None
+    }
+}
 
 /// Of tests in a part that is run: what they leave out on this machine.
 const LEFT_OUT: [(&str, fn() -> bool); 2] = [
@@ -53,7 +80,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         println!("== {}: {}", part.name, part.command.join(" "));
         let status = Command::new(program)
             .args(given)
-            .args(arguments)
+            .args(arguments.iter().filter(|_| part.takes_arguments))
             .current_dir(root())
             .status()
             .map_err(|error| format!("{program}: {error}"))?;

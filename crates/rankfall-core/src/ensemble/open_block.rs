@@ -73,7 +73,10 @@ impl OpenBlock {
         let first = block * BLOCK as u64;
         let used = spec.trajectories.saturating_sub(first).min(BLOCK as u64);
         if used == 0 {
-            let words = format!("there is no block {block} of {} trajectories", spec.trajectories);
+            let words = format!(
+                "there is no block {block} of {} trajectories",
+                spec.trajectories
+            );
             return Err(SetupError::Description(words));
         }
         let beginnings: Vec<InitialCondition> = match shared {
@@ -89,6 +92,7 @@ impl OpenBlock {
         let state = State::new(&starts, instructions);
         let spec = EnsembleSpec {
             force_balance: None,
+            account: None,
             own_observables: Vec::new(),
             ..spec.clone()
         };
@@ -283,7 +287,8 @@ impl OpenBlock {
 
     fn samples(&self, readings: &Readings<BLOCK>, time: f64) -> BlockSamples {
         let mut values = Vec::new();
-        self.observer.record(readings, &self.problem, time, &mut values);
+        self.observer
+            .record(readings, &self.problem, time, &mut values);
         let first = self.block * BLOCK as u64;
         let mut samples = BlockSamples {
             block: self.block,
@@ -326,7 +331,8 @@ impl OpenBlock {
     /// The weights of one lane in the original basis and width.
     pub fn weights(&self, lane: usize) -> Weights {
         let beginning = &self.beginnings[lane];
-        self.state.weights(lane, &beginning.start, &beginning.problem)
+        self.state
+            .weights(lane, &beginning.start, &beginning.problem)
     }
 
     /// The data that one lane sees.

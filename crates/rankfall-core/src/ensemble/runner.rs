@@ -108,7 +108,9 @@ impl Checkpoint {
     /// What of it is finished; none where it is damaged.
     pub fn so_far(&self) -> Option<SoFar> {
         // The first two fields of `Memory`, which do not depend on the ensemble.
-        postcard::take_from_bytes(&self.0).ok().map(|(so_far, _)| so_far)
+        postcard::take_from_bytes(&self.0)
+            .ok()
+            .map(|(so_far, _)| so_far)
     }
 }
 

@@ -1,14 +1,12 @@
 // The controls: what moves the weights, what is simulated, how fast; impossible settings are greyed with the reason.
 import { element, number, place } from "./dom";
 import type { Choices, KindChoice, Motion, Settings } from "./protocol";
-import type { Split } from "./particles";
 
 export interface Wishes {
   // Other dynamics from here on, in the first run or in the second.
   motion(run: 0 | 1, motion: Motion): void;
   // Another simulation, from its start.
   restart(settings: Settings): void;
-  split(split: Split): void;
   shown(trajectory: number): void;
 }
 
@@ -101,7 +99,7 @@ class Setting {
   }
 }
 
-const SCALES = ["gradient", "own_noise", "common_growth", "repulsion"] as const;
+const SCALES = ["gradient", "own_noise", "common", "repulsion"] as const;
 
 export class Controls {
   settings: Settings;
@@ -147,10 +145,9 @@ export class Controls {
       element("option", { value: "regular" }, "regular split"),
       element("option", { value: "antisymmetric" }, "antisymmetric split"),
     );
-    this.splitChoice.addEventListener("change", () => {
-      this.wishes.split(this.split);
-      this.fill();
-    });
+    this.splitChoice.addEventListener("change", () =>
+      this.move({ forces: { ...this.motion.forces, split: this.splitChoice.value } }),
+    );
     const force = (name: (typeof SCALES)[number], label: string) =>
       this.add(`force-${name}`, label, "whole", (value) => {
         this.move({ forces: { ...this.motion.forces, [name]: value } });
@@ -169,7 +166,7 @@ export class Controls {
       element("summary", {}, "Scale every force"),
       force("gradient", "× gradient"),
       force("own_noise", "× own noise"),
-      force("common_growth", "× common growth"),
+      force("common", "× common growth or decay"),
       force("repulsion", "× repulsion"),
     );
     for (const name of SCALES) {
@@ -206,16 +203,6 @@ export class Controls {
         shown,
       ),
     );
-    this.fill();
-  }
-
-  get split(): Split {
-    return this.splitChoice.value as Split;
-  }
-
-  set split(split: Split) {
-    this.splitChoice.value = split;
-    this.wishes.split(split);
     this.fill();
   }
 
@@ -291,11 +278,7 @@ export class Controls {
 
   private toggleRepulsion(): void {
     const off = this.motion.forces.repulsion === 0;
-    const growth = this.split === "antisymmetric" ? -1 : 1;
-    const forces = off
-      ? { ...this.motion.forces, repulsion: 1, common_growth: 1 }
-      : { ...this.motion.forces, repulsion: 0, common_growth: growth };
-    this.move({ forces });
+    this.move({ forces: { ...this.motion.forces, repulsion: off ? 1 : 0 } });
   }
 
   private boundRank(): void {
@@ -322,6 +305,7 @@ export class Controls {
     set("outputs", this.settings.outputs);
     set("teacher-rank", this.settings.teacher_rank ?? Math.min(this.settings.inputs, this.settings.outputs));
     set("shown", this.settings.shown);
+    this.splitChoice.value = motion.forces.split;
     const off = motion.forces.repulsion === 0;
     this.repulsion.textContent = off ? "Repulsion off" : "Repulsion on";
     this.repulsion.setAttribute("aria-pressed", String(!off));

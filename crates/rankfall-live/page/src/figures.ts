@@ -143,7 +143,7 @@ export class Figures {
     this.painted = performance.now();
     this.tell(frame, first);
     for (const chart of this.charts) chart.draw(this.history);
-    this.particles.draw(first.particles);
+    this.particles.draw(first.particles, first.split);
     if (first.weights && first.weights !== this.weights) {
       this.weights = first.weights;
       this.matrices.draw(first.weights);

@@ -21,7 +21,7 @@ const SHORT: Record<string, string> = {
 };
 
 function called(motion: Motion): string {
-  const scaled = motion.forces.repulsion !== 1 || motion.forces.common_growth !== 1 ? ", forces scaled" : "";
+  const scaled = motion.forces.repulsion === 0 ? " without repulsion" : "";
   return `${SHORT[motion.kind] ?? motion.kind}${scaled}, δ = ${number(motion.label_noise, 3)}`;
 }
 
@@ -79,10 +79,6 @@ export class LivePage {
     this.controls = new Controls(settings, {
       motion: (run, motion) => this.tell(run === 0 ? { first: motion } : { second: motion }),
       restart: (wanted) => this.run(wanted),
-      split: (split) => {
-        this.figures.particles.split = split;
-        this.figures.refresh();
-      },
       shown: (shown) => this.tell({ shown }),
     });
     showScenes({
@@ -92,7 +88,6 @@ export class LivePage {
         this.controls.settings.first = first;
         this.tell({ first });
       },
-      split: (split) => (this.controls.split = split),
     });
     showFiles({
       settings: () => this.controls.settings,

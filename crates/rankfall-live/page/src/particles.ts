@@ -10,21 +10,15 @@ interface Force {
   of: (particle: Particle) => number;
 }
 
+const of = (common: string): Force[] => [
+  { name: "gradient", color: "--s0", of: (p) => p.gradient },
+  { name: "own noise", color: "--s3", of: (p) => p.own_noise },
+  { name: common, color: "--s4", of: (p) => p.common },
+  { name: "repulsion", color: "--s1", of: (p) => p.repulsion },
+];
+
 // (λ_i + 3λ_j)/(λ_i − λ_j) is 1 + 4λ_j/(λ_i − λ_j), and −1 + 2(λ_i + λ_j)/(λ_i − λ_j).
-const FORCES: Record<Split, Force[]> = {
-  regular: [
-    { name: "gradient", color: "--s0", of: (p) => p.gradient },
-    { name: "own noise", color: "--s3", of: (p) => p.own_noise },
-    { name: "common growth", color: "--s4", of: (p) => p.common_growth },
-    { name: "repulsion", color: "--s1", of: (p) => p.repulsion },
-  ],
-  antisymmetric: [
-    { name: "gradient", color: "--s0", of: (p) => p.gradient },
-    { name: "own noise", color: "--s3", of: (p) => p.own_noise },
-    { name: "common decay", color: "--s4", of: (p) => -p.common_growth },
-    { name: "repulsion", color: "--s1", of: (p) => p.repulsion + 2 * p.common_growth },
-  ],
-};
+const FORCES: Record<Split, Force[]> = { regular: of("common growth"), antisymmetric: of("common decay") };
 
 const ROW = 40;
 const TOP = 10;
@@ -40,7 +34,7 @@ export class ParticleView {
   private particles: Particle[] = [];
   private range: [number, number] | null = null;
   private scale = 0;
-  split: Split = "regular";
+  private split: Split = "regular";
   // Whose partners are shown.
   private picked: number | null = null;
 
@@ -75,8 +69,9 @@ export class ParticleView {
     this.particles = [];
   }
 
-  draw(particles: Particle[]): void {
+  draw(particles: Particle[], split: string): void {
     this.particles = particles;
+    this.split = split === "antisymmetric" ? "antisymmetric" : "regular";
     const logs = particles.flatMap((p) => (p.log === null ? [] : [p.log / Math.LN10]));
     if (logs.length > 0) {
       const low = Math.min(...logs);

@@ -42,16 +42,17 @@ export interface Motion {
   forces: Scales;
 }
 
-// Factors on the forces on log λ: gradient, own noise, common growth and repulsion of the regular split. The
-// antisymmetric split without repulsion is repulsion 0 and common growth −1.
+// Factors on the forces on log λ, in one of their two splits.
 export interface Scales {
+  // `regular` or `antisymmetric`.
+  split: string;
   // On 4 a_i'A b_i.
   gradient: number;
   // On −q_ii.
   own_noise: number;
-  // On Σ_{j≠i} q_ij.
-  common_growth: number;
-  // On Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+  // On the common growth Σ_{j≠i} q_ij, or the common decay −Σ_{j≠i} q_ij.
+  common: number;
+  // On Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j), or Σ_{j≠i} 2 q_ij (λ_i + λ_j)/(λ_i − λ_j).
   repulsion: number;
 }
 
@@ -208,6 +209,8 @@ export interface RunFrame {
   slow: SlowFrame | null;
   // Why it says nothing; null where it does.
   why_not_slow: string | null;
+  // The split in which forces are told: `regular` or `antisymmetric`.
+  split: string;
   // The eigenvalues of M of the trajectory shown, falling.
   particles: Particle[];
   // Matrices of the trajectory shown; null in most frames.
@@ -250,9 +253,9 @@ export interface Particle {
   gradient: number;
   // −q_ii.
   own_noise: number;
-  // Σ_{j≠i} q_ij.
-  common_growth: number;
-  // Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j).
+  // Common growth or common decay.
+  common: number;
+  // Repulsion.
   repulsion: number;
   // Its parts, by eigenvalue; empty where there are many.
   pairs: number[];

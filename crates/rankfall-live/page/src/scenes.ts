@@ -1,7 +1,6 @@
 // Five scenes for a lecture: a few sentences and one action each.
 import { element, place } from "./dom";
 import type { Motion, Settings } from "./protocol";
-import type { Split } from "./particles";
 
 interface Scene {
   title: string;
@@ -11,10 +10,9 @@ interface Scene {
   settings?: (settings: Settings) => Settings;
   // What happens to the first run as it goes.
   motion?: (motion: Motion) => Motion;
-  split?: Split;
 }
 
-const PLAIN = { gradient: 1, own_noise: 1, common_growth: 1, repulsion: 1 };
+const PLAIN = { split: "regular", gradient: 1, own_noise: 1, common: 1, repulsion: 1 };
 
 function flow(motion: Motion, noise: number): Motion {
   return { ...motion, kind: "stochastic-gradient-flow", label_noise: noise, forces: PLAIN };
@@ -48,11 +46,11 @@ const SCENES: Scene[] = [
       "Eigenvalues repel each other: large ones push small ones down. Beside the flow, on the same noise, runs one without the antisymmetric repulsion. The determinant falls as fast, but into one direction alone, and the rank stays.",
     action: "Run both side by side",
     settings: (s) => {
-      const first = flow(s.first, s.first.label_noise || 2);
-      const second = { ...first, forces: { ...PLAIN, repulsion: 0, common_growth: -1 } };
+      const usual = flow(s.first, s.first.label_noise || 2);
+      const first = { ...usual, forces: { ...PLAIN, split: "antisymmetric" } };
+      const second = { ...usual, forces: { ...PLAIN, split: "antisymmetric", repulsion: 0 } };
       return { ...s, first, second, speed: 10 };
     },
-    split: "antisymmetric",
   },
   {
     title: "5. Who survives",
@@ -60,7 +58,6 @@ const SCENES: Scene[] = [
       "As many singular values survive as the teacher has: two here, one for each output. They line up with the teacher, and the others die one after the other, in an order that the slow flow knows. Go on as fast as it goes and watch the rank.",
     action: "Go on to the end",
     settings: (s) => ({ ...s, first: flow(s.first, s.first.label_noise || 2), second: null, speed: null }),
-    split: "regular",
   },
 ];
 
@@ -68,12 +65,10 @@ export interface Stage {
   settings(): Settings;
   restart(settings: Settings): void;
   motion(motion: Motion): void;
-  split(split: Split): void;
 }
 
 export function showScenes(stage: Stage): void {
   const act = (scene: Scene) => {
-    if (scene.split) stage.split(scene.split);
     const now = stage.settings();
     if (scene.settings) stage.restart(scene.settings(now));
     if (scene.motion) stage.motion(scene.motion(now.first));
