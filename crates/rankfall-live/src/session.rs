@@ -36,7 +36,9 @@ impl Session {
         let choices = scenario.choices(&ready)?;
         let saves = ready.experiment.save_steps();
         let mut runs = Vec::new();
-        let motions: Vec<&Motion> = std::iter::once(&settings.first).chain(&settings.second).collect();
+        let motions: Vec<&Motion> = std::iter::once(&settings.first)
+            .chain(&settings.second)
+            .collect();
         for (index, saves) in saves.iter().enumerate() {
             let mut spec = ready.experiment.ensemble(index, saves);
             spec.stream = scenario.stream(&settings.first);

@@ -4,7 +4,9 @@ use rankfall_report::color::Color;
 use std::path::Path;
 
 fn read(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("page").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("page")
+        .join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -27,7 +29,14 @@ fn it_has_what_its_sources_say_and_loads_nothing() {
     let page = read("dist/page.html");
     assert!(page.len() < 400_000, "{}", page.len());
     assert!(page.contains("\"START\"") && page.contains("uPlot"));
-    for loading in ["src=\"", "@import", "url(", "<link rel=\"stylesheet\"", "eval(", "new Function("] {
+    for loading in [
+        "src=\"",
+        "@import",
+        "url(",
+        "<link rel=\"stylesheet\"",
+        "eval(",
+        "new Function(",
+    ] {
         assert!(!page.contains(loading), "{loading}");
     }
     // The style sheet is in it as it is written.

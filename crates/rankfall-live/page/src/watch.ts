@@ -151,7 +151,7 @@ function rows(folder: WatchedFolder): HTMLElement[] {
   const head = element(
     "tr",
     { "data-state": folder.state },
-    element("th", { scope: "row" }, folder.name || folder.folder),
+    element("th", { scope: "row" }, folder.name ? `${folder.name} (${folder.folder})` : folder.folder),
     cell(state),
     element("td", {}, bar, ` ${Math.round(folder.done * 100)} %`),
     cell(left),
