@@ -115,7 +115,7 @@ after(async () => {
 
 const check = (name, body) => test(name, { skip: without, timeout: 120_000 }, body);
 
-check("the first frame is there within a second, and nothing fails", async () => {
+check("the first frame comes soon, and nothing fails", async () => {
   const begun = Date.now();
   const { page, context, errors } = await open(live.address);
   await until(page, "time", (t) => t >= 0);
