@@ -37,6 +37,7 @@ Examples:
   rankfall predict mine.toml               what will happen, without simulating it
   rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)'
   rankfall run mine.toml --shard 2/16      one sixteenth of it, for rankfall merge
+  rankfall live                            watch it in the browser, and turn the noise up
   rankfall plot runs/mine                  draw the figures of a finished run again
   rankfall verify                          test the claims, into runs/verify
 
@@ -96,6 +97,17 @@ pub enum Command {
     /// tensor is listed, and what is not analysed says why. Every rank has its tolerance, every number a
     /// bound of its error. Several checkpoints are a time axis.
     Inspect(InspectArguments),
+    /// Watch a simulation in the browser, and change it while it runs
+    ///
+    /// Serves a page on this machine alone, with the exact engine behind it: turn the label noise up and see the
+    /// small singular values fall. Without an experiment it is the setting of the paper. Prints the address, and
+    /// serves until Ctrl-C. See docs/live.md.
+    Live(LiveArguments),
+    /// Watch runs in the browser that are under way, stopped or finished
+    ///
+    /// Serves a page on this machine alone that shows what the folders hold so far, and goes on looking. Changes
+    /// nothing in them; the runs may be other processes'.
+    Watch(WatchArguments),
     /// List the data sets that need no file of your own
     ///
     /// Those inside the program, and those that packages of your system carry: with their licences,
@@ -204,6 +216,47 @@ Examples:
   rankfall predict mine.toml --set network.width=10000
   rankfall predict mine.toml --rank 2 --steps 20000
   rankfall predict mine.toml --figure falls.svg";
+
+/// What `rankfall live` takes.
+#[derive(Debug, Args)]
+#[command(after_long_help = LIVE_EXAMPLES)]
+pub struct LiveArguments {
+    /// The experiment file [default: the setting of the paper]
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: Option<PathBuf>,
+    /// Change a value, as in --set network.width=50; may be given many times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// The port to listen on; 0 is any that is free
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Do not open the browser
+    #[arg(long)]
+    pub no_open: bool,
+    /// Write one file with recorded scenes that plays without a server, and stop
+    #[arg(long, value_name = "PAGE.html", conflicts_with_all = ["port", "no_open"])]
+    pub export: Option<PathBuf>,
+}
+
+const LIVE_EXAMPLES: &str = "\
+Examples:
+  rankfall live
+  rankfall live mine.toml --no-open --port 8000
+  rankfall live --export lecture.html";
+
+/// What `rankfall watch` takes.
+#[derive(Debug, Args)]
+pub struct WatchArguments {
+    /// Folders of runs; they need not be there yet
+    #[arg(value_name = "RUN_DIR", required = true)]
+    pub folders: Vec<PathBuf>,
+    /// The port to listen on; 0 is any that is free
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Do not open the browser
+    #[arg(long)]
+    pub no_open: bool,
+}
 
 /// What `rankfall sweep` takes.
 #[derive(Debug, Args)]

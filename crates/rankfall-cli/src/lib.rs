@@ -6,6 +6,7 @@ mod commands;
 mod data_sets;
 mod inspect;
 mod interruption;
+mod live;
 mod predict;
 mod progress;
 mod reports;
@@ -59,6 +60,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Merge(arguments) => commands::merge(&arguments),
         Command::Plot(arguments) => commands::plot(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Live(arguments) => live::live(&arguments),
+        Command::Watch(arguments) => live::watch(&arguments),
         Command::Data => print(&data_sets::list()),
         Command::Completions(arguments) => print(&arguments::completions(arguments.shell)),
     }

@@ -7,6 +7,7 @@ use crate::shard::Shard;
 use rankfall_core::ensemble::Checkpoint;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// First line of the file, with the version of the program that wrote it: programs of other versions
 /// may compute other bits, so they do not go on with it. The checksum of the rest follows.
@@ -131,26 +132,60 @@ fn read_from<T: DeserializeOwned>(
     owner: Owner,
 ) -> Result<T, Failure> {
     let path = folder.file(name);
-    let shown = shown_path(&path);
-    let unreadable = |error: std::io::Error| {
-        Failure::input(format!("cannot read {shown}: {error}")).hint(FROM_THE_BEGINNING)
-    };
     if let Some((inner, _)) = name.split_once('/') {
-        open::expect_folder(&folder.file(inner)).map_err(unreadable)?;
+        open::expect_folder(&folder.file(inner)).map_err(|error| unreadable(&path, &error))?;
     }
-    let bytes = open::bytes(&path).map_err(unreadable)?;
+    let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
+    let (shard, experiment, content) = unpack(&path, &bytes)?;
+    expect_owner(&shown_path(&path), folder, owner, shard, &experiment)?;
+    postcard::from_bytes(content).map_err(|error| damaged(&path, &error.to_string()))
+}
+
+/// What a checkpoint in this folder says of how far its run is, whoever it belongs to; the folder may be
+/// another process's, which is writing there.
+///
+/// # Errors
+/// Exit code 2 where there is none, or it is of another version or damaged.
+pub fn seen(folder: &Path) -> Result<RunCheckpoint, Failure> {
+    seen_in(&folder.join(CHECKPOINT))
+}
+
+/// What the `index`-th dynamics of a run in this folder left, whoever the run belongs to.
+///
+/// # Errors
+/// As for [`seen`].
+pub fn seen_finished<T: DeserializeOwned>(folder: &Path, index: u64) -> Result<T, Failure> {
+    let (_, content): (u64, T) = seen_in(&folder.join(finished_name(index)))?;
+    Ok(content)
+}
+
+fn seen_in<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let bytes = open::bytes(path).map_err(|error| unreadable(path, &error))?;
+    let (_, _, content) = unpack(path, &bytes)?;
+    postcard::from_bytes(content).map_err(|error| damaged(path, &error.to_string()))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("cannot read {}: {error}", shown_path(path));
+    Failure::input(message).hint(FROM_THE_BEGINNING)
+}
+
+fn damaged(path: &Path, why: &str) -> Failure {
+    let message = format!("{} is damaged: {why}", shown_path(path));
+    Failure::input(message).hint(FROM_THE_BEGINNING)
+}
+
+/// Shard, checksum of the experiment, and content of a file that [`write_to`] wrote.
+fn unpack<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Option<Shard>, String, &'a [u8]), Failure> {
     let Some(body) = bytes.strip_prefix(HEADER.as_bytes()) else {
-        let version = env!("CARGO_PKG_VERSION");
+        let (shown, version) = (shown_path(path), env!("CARGO_PKG_VERSION"));
         let message = format!("{shown} was not written by version {version}");
         return Err(Failure::input(message).hint(FROM_THE_BEGINNING));
     };
-    let damaged =
-        |why: &str| Failure::input(format!("{shown} is damaged: {why}")).hint(FROM_THE_BEGINNING);
-    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
-    let ((shard, experiment), rest) = postcard::take_from_bytes::<(Option<Shard>, String)>(encoded)
-        .map_err(|error| damaged(&error.to_string()))?;
-    expect_owner(&shown, folder, owner, shard, &experiment)?;
-    postcard::from_bytes(rest).map_err(|error| damaged(&error.to_string()))
+    let encoded = checked(body).ok_or_else(|| damaged(path, "its checksum is wrong"))?;
+    let ((shard, experiment), content) =
+        postcard::take_from_bytes(encoded).map_err(|error| damaged(path, &error.to_string()))?;
+    Ok((shard, experiment, content))
 }
 
 fn expect_owner(

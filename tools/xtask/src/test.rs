@@ -13,7 +13,7 @@ struct Part {
     missing: fn() -> Option<String>,
 }
 
-const PARTS: [Part; 2] = [
+const PARTS: [Part; 3] = [
     Part {
         name: "Rust",
         passes: |arguments| {
@@ -28,7 +28,28 @@ const PARTS: [Part; 2] = [
         passes: |_| python::test(),
         missing: python::missing,
     },
+    Part {
+        name: "the live page in a browser",
+        passes: |_| succeeds(std::iter::once("crates/rankfall-live/page/test")),
+        missing: without_browser,
+    },
 ];
+
+/// The page is built and driven by Node, in a Chromium.
+fn without_browser() -> Option<String> {
+    let there = |name: &str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    };
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    if !there("npm") {
+        Some("there is no Node.js with npm".to_owned())
+    } else if std::env::var_os("CHROMIUM").is_none() && !browsers.into_iter().any(there) {
+        Some("there is no Chromium; CHROMIUM names one".to_owned())
+    } else {
+        None
+    }
+}
 
 /// Runs a program with its arguments in the folder of the workspace; whether it succeeded.
 ///

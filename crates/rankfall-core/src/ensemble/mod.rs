@@ -1,12 +1,13 @@
-//! Many trajectories: what an ensemble is ([`spec`], [`own`]), a block of it from start to end ([`block`]), blocks
-//! over threads with progress and checkpoints ([`blocks`] of this engine in the [`runner`] of any, [`threads`]),
-//! and their statistics ([`statistics`], [`histogram`]).
+//! Many trajectories: what an ensemble is ([`spec`], [`own`]), a block of it from start to end ([`block`]) and one
+//! without an end ([`open_block`]), blocks over threads with progress and checkpoints ([`blocks`] of this engine
+//! in the [`runner`] of any, [`threads`]), and their statistics ([`statistics`], [`histogram`]).
 //!
 //! May use everything but `deep`.
 
 pub mod block;
 pub mod blocks;
 pub mod histogram;
+pub mod open_block;
 pub mod own;
 pub mod runner;
 pub mod small_noise;
@@ -16,5 +17,5 @@ pub mod threads;
 
 pub use blocks::Outcome;
 pub use own::{OwnObservable, Snapshot};
-pub use runner::{Checkpoint, Control, GRACE, RunError, Unattended};
+pub use runner::{Checkpoint, Control, GRACE, RunError, SoFar, Unattended};
 pub use spec::{EnsembleSpec, trajectories_per_block};

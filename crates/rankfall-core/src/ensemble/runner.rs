@@ -89,6 +89,31 @@ pub trait Trajectories: Sync {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checkpoint(Vec<u8>);
 
+/// What a checkpoint holds of blocks that are finished, whatever they are made of.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SoFar {
+    /// Of the finished blocks.
+    pub statistics: Statistics,
+    finished: FinishedBlocks,
+}
+
+impl SoFar {
+    /// How many trajectories are finished.
+    pub fn trajectories(&self) -> u64 {
+        self.finished.trajectories
+    }
+}
+
+impl Checkpoint {
+    /// What of it is finished; none where it is damaged.
+    pub fn so_far(&self) -> Option<SoFar> {
+        // The first two fields of `Memory`, which do not depend on the ensemble.
+        postcard::take_from_bytes(&self.0)
+            .ok()
+            .map(|(so_far, _)| so_far)
+    }
+}
+
 /// Who watches over a run.
 pub trait Control: Sync {
     /// Whether to stop, saving what there is.

@@ -1,0 +1,15 @@
+// Which page it is.
+import { announce, place } from "./dom";
+import { LivePage } from "./live";
+import type { Start } from "./protocol";
+import { RecordedPage } from "./recorded";
+import { WatchPage } from "./watch";
+
+try {
+  const start = JSON.parse(place("start").textContent ?? "") as Start;
+  if (start.mode === "watch") new WatchPage(start);
+  else if (start.mode === "recorded") new RecordedPage(start);
+  else new LivePage(start);
+} catch (error) {
+  announce(error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,37 @@
+// Talking to the server: short questions, each with its answer.
+import type { Refusal } from "./protocol";
+
+// A refusal; `ended` where what was asked for is no longer there.
+export class Refused extends Error {
+  constructor(
+    words: string,
+    readonly ended: boolean,
+  ) {
+    super(words);
+  }
+}
+
+export class Server {
+  constructor(private readonly token: string) {}
+
+  async ask<T>(path: string, body: unknown, keepalive = false): Promise<T> {
+    const response = await fetch(`${path}?token=${encodeURIComponent(this.token)}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+      keepalive,
+    });
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text) as T;
+    throw new Refused(words(text) || `the server answers ${response.status}`, response.status === 404);
+  }
+}
+
+function words(text: string): string {
+  try {
+    const refusal = JSON.parse(text) as Refusal;
+    return refusal.hint ? `${refusal.message}: ${refusal.hint}` : refusal.message;
+  } catch {
+    return text.trim();
+  }
+}

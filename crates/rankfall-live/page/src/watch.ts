@@ -1,0 +1,162 @@
+// The page in front of run folders: how far they are, and what they hold so far.
+import { Chart, type Line, type Table } from "./charts";
+import { announce, element, number, place, ramp } from "./dom";
+import type { Column } from "./history";
+import type { Curve, Start, Watched, WatchedDynamics, WatchedFolder } from "./protocol";
+import { Server } from "./server";
+
+const EVERY = 1500;
+const TEN = Math.LN10;
+
+const STATES: Record<string, string> = {
+  waiting: "waiting",
+  running: "running",
+  stopped: "stopped: nobody has written for a while",
+  finished: "finished",
+};
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${number(seconds / 3600, 2)} h`;
+}
+
+export class WatchPage {
+  private readonly server: Server;
+  private readonly spectrum = new Chart("Singular values", "spectrum", true, "singular value");
+  private readonly logDet = new Chart("log det M", "log-det-curve", false, "log det M");
+  private readonly losses = new Chart("Losses", "losses", true, "loss");
+  private readonly ranks = new Chart("Ranks", "ranks", false, "rank");
+  private readonly body = element("tbody");
+  private readonly run: HTMLSelectElement;
+  private readonly matrix: HTMLSelectElement;
+  private last: Watched = { folders: [] };
+  private states = "";
+
+  constructor(start: Start) {
+    this.server = new Server(start.token);
+    place("mode").textContent = "watch";
+    place("layout").classList.add("alone");
+    place("controls").remove();
+    place("to-controls").remove();
+    place("subject").textContent = "what run folders hold so far";
+    const head = ["Run", "State", "Done", "Time left", "Dynamics", "Trajectories", "Diverged"];
+    const table = element(
+      "table",
+      { "data-testid": "runs" },
+      element("thead", {}, element("tr", {}, ...head.map((words) => element("th", { scope: "col" }, words)))),
+      this.body,
+    );
+    this.run = element("select", { "aria-label": "Run and dynamics shown", "data-testid": "dynamics" });
+    this.matrix = element("select", { "aria-label": "Matrix whose singular values are shown", "data-testid": "matrix" });
+    for (const choice of [this.run, this.matrix]) {
+      choice.style.width = "auto";
+      choice.addEventListener("change", () => this.draw());
+    }
+    place("bar").append(element("div", { class: "buttons" }, this.run, this.matrix));
+    const host = element("div", { class: "card" }, table);
+    host.style.gridColumn = "1 / -1";
+    host.style.overflowX = "auto";
+    host.tabIndex = 0;
+    place("figures").append(host, ...[this.spectrum, this.logDet, this.losses, this.ranks].map((chart) => chart.figure));
+    void this.look();
+  }
+
+  private async look(): Promise<void> {
+    try {
+      this.last = await this.server.ask<Watched>("/watch", {});
+      this.tell();
+      this.draw();
+    } catch (error) {
+      announce(error instanceof Error ? error.message : String(error));
+    }
+    window.setTimeout(() => void this.look(), EVERY);
+  }
+
+  private tell(): void {
+    this.body.replaceChildren(...this.last.folders.flatMap((folder) => rows(folder)));
+    const options = this.last.folders.flatMap((folder, f) =>
+      folder.dynamics.map((one, d) => [`${f}.${d}`, `${folder.name || folder.folder}: ${one.label}`] as const),
+    );
+    const chosen = this.run.value;
+    if (options.map(String).join() !== [...this.run.options].map((o) => `${o.value},${o.text}`).join()) {
+      this.run.replaceChildren(...options.map(([value, words]) => element("option", { value }, words)));
+      if (options.some(([value]) => value === chosen)) this.run.value = chosen;
+    }
+    const states = this.last.folders.map((folder) => `${folder.folder} is ${folder.state}`).join("; ");
+    if (this.states && states !== this.states) announce(states);
+    this.states = states;
+  }
+
+  private draw(): void {
+    const [f, d] = this.run.value.split(".").map(Number);
+    const one = this.last.folders[f ?? 0]?.dynamics[d ?? 0];
+    if (!one) return;
+    const matrices = [...new Set(one.curves.filter((c) => c.observable.startsWith("log_singular_value")).map(matrixOf))];
+    if (matrices.join() !== [...this.matrix.options].map((o) => o.value).join()) {
+      const chosen = this.matrix.value;
+      this.matrix.replaceChildren(...matrices.map((name) => element("option", { value: name }, name)));
+      if (matrices.includes(chosen)) this.matrix.value = chosen;
+    }
+    const spectrum = one.curves.filter((c) => c.observable.startsWith("log_singular_value") && matrixOf(c) === this.matrix.value);
+    show(this.spectrum, spectrum, (c, i) => ({ label: `σ${c.index}`, color: ramp(i, spectrum.length) }), 1 / TEN);
+    const named = (name: string) => one.curves.filter((c) => c.observable === name);
+    show(this.logDet, named("log_det"), () => ({ label: "measured", color: "--s0" }), 1);
+    const losses = [...named("loss"), ...named("population_loss")];
+    show(this.losses, losses, (c, i) => ({ label: c.observable.replaceAll("_", " "), color: i === 0 ? "--s0" : "--s4" }), 0);
+    const ranks = one.curves.filter((c) => c.observable.startsWith("effective_rank"));
+    show(this.ranks, ranks, (c, i) => ({ label: `effective rank of ${matrixOf(c)}`, color: `--s${i % 8}` }), 1);
+    const end = named("log_det")[0]?.mean.at(-1);
+    this.logDet.describe(`at the end ${number(end, 5)}`);
+  }
+}
+
+function matrixOf(curve: Curve): string {
+  if (curve.layer !== null) return `layer ${curve.layer}`;
+  return curve.observable.replace(/^(log_singular_value|effective_rank)_?/, "") || "W";
+}
+
+// With scale 0 values are not logarithms yet.
+function show(chart: Chart, curves: Curve[], named: (curve: Curve, index: number) => { label: string; color: string }, scale: number): void {
+  const [first] = curves;
+  const columns = new Map<string, Column>();
+  const of = (values: Column): Column =>
+    values.map((v) => (v === null ? null : scale !== 0 ? v * scale : v > 0 ? Math.log10(v) : null));
+  const lines: Line[] = [];
+  curves.forEach((curve, i) => {
+    const key = String(i);
+    columns.set(key, of(curve.mean));
+    columns.set(`${key}.low`, of(curve.low));
+    columns.set(`${key}.high`, of(curve.high));
+    lines.push({ key, ...named(curve, i), band: true, unnamed: i > 11 });
+    if (curve.law.some((v) => v !== null)) {
+      columns.set(`${key}.law`, of(curve.law));
+      lines.push({ key: `${key}.law`, label: "law", color: "--ink", dashed: true, unnamed: i > 0 });
+    }
+  });
+  const table: Table = { times: first?.times ?? [], columns, marks: [] };
+  chart.figure.hidden = curves.length === 0;
+  chart.show(lines);
+  chart.draw(table);
+}
+
+function rows(folder: WatchedFolder): HTMLElement[] {
+  const bar = element("progress", { max: 1, value: folder.done, "aria-label": `${folder.folder}: share done` });
+  const left = folder.seconds_left === null ? "–" : duration(folder.seconds_left);
+  const state = folder.trouble ?? STATES[folder.state] ?? folder.state;
+  const first: WatchedDynamics | undefined = folder.dynamics[0];
+  const of = (one: WatchedDynamics | undefined) =>
+    one ? [one.label, `${one.trajectories} of ${one.of}`, String(one.diverged)] : ["", "", ""];
+  const cell = (content: string | Node) => element("td", {}, content);
+  const head = element(
+    "tr",
+    { "data-state": folder.state },
+    element("th", { scope: "row" }, folder.name ? `${folder.name} (${folder.folder})` : folder.folder),
+    cell(state),
+    element("td", {}, bar, ` ${Math.round(folder.done * 100)} %`),
+    cell(left),
+    ...of(first).map(cell),
+  );
+  const more = folder.dynamics.slice(1).map((one) => element("tr", {}, cell(""), cell(""), cell(""), cell(""), ...of(one).map(cell)));
+  return [head, ...more];
+}

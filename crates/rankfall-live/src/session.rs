@@ -1,0 +1,245 @@
+//! A session: one or two runs of an experiment that go on together and may be changed on the way.
+
+use crate::protocol::{Beginning, Choices, Frame, Mark, Motion, Scales, Settings};
+use crate::run::Run;
+use crate::scenario::{Scenario, split_of};
+use rankfall::Failure;
+use rankfall_core::model::dynamics::{ForceSplit, Kind};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Runs that go on together.
+pub struct Session {
+    scenario: Arc<Scenario>,
+    settings: Settings,
+    choices: Choices,
+    runs: Vec<Run>,
+    /// The steps that can be looked at.
+    reached: Vec<u64>,
+    sizes: Vec<u32>,
+    samples: u64,
+    data: String,
+    threads: usize,
+}
+
+impl Session {
+    /// At its start.
+    ///
+    /// # Errors
+    /// Exit code 2 for settings that make no experiment, or none that can be watched.
+    pub fn new(
+        scenario: Arc<Scenario>,
+        settings: &Settings,
+        threads: usize,
+    ) -> Result<Self, Failure> {
+        let ready = scenario.ready(settings)?;
+        let choices = scenario.choices(&ready)?;
+        let saves = ready.experiment.save_steps();
+        let mut runs = Vec::new();
+        let motions: Vec<&Motion> = std::iter::once(&settings.first)
+            .chain(&settings.second)
+            .collect();
+        for (index, saves) in saves.iter().enumerate() {
+            let mut spec = ready.experiment.ensemble(index, saves);
+            spec.stream = scenario.stream(&settings.first);
+            let dynamics = &ready.experiment.dynamics[index];
+            let mut run = Run::new(dynamics, &spec, &ready.prepared)?;
+            run.tell_forces_in(split_of(motions[index]));
+            runs.push(run);
+        }
+        let problem = &ready.prepared.known.problem;
+        let (p, k) = (problem.inputs as u32, problem.outputs as u32);
+        let mut settings = settings.clone();
+        (settings.inputs, settings.outputs) = (p, k);
+        Ok(Self {
+            sizes: vec![settings.width.min(p + k), p, k],
+            samples: problem.samples,
+            data: problem.data.clone(),
+            reached: vec![0; runs.len()],
+            scenario,
+            settings,
+            choices,
+            runs,
+            threads: threads.max(1),
+        })
+    }
+
+    /// What a page is told first.
+    pub fn beginning(&self, session: String) -> Beginning {
+        Beginning {
+            session,
+            name: self.scenario.name().to_owned(),
+            settings: self.settings.clone(),
+            choices: self.choices.clone(),
+            sizes: self.sizes.clone(),
+            samples: self.samples,
+            data: self.data.clone(),
+            rank_tolerance: self.scenario.rank_tolerance(),
+        }
+    }
+
+    /// t, of what can be looked at.
+    pub fn time(&self) -> f64 {
+        self.time_of(0)
+    }
+
+    fn time_of(&self, run: usize) -> f64 {
+        let of = &self.runs[run];
+        of.time() + (self.reached[run] - of.step()) as f64 * of.time_unit()
+    }
+
+    /// The least time on, by one step of the first run.
+    pub fn next_time(&self) -> f64 {
+        self.time() + self.runs[0].time_unit()
+    }
+
+    /// The first run.
+    pub fn first(&mut self) -> &mut Run {
+        &mut self.runs[0]
+    }
+
+    /// Moves to about `time`, or as far as the clock allows; the runs stay together.
+    pub fn advance(&mut self, time: f64, until: Instant) {
+        let target = self.runs[0].step_at(time).max(self.reached[0]);
+        self.reached[0] = self.runs[0].advance(target, self.threads, until);
+        let now = self.time();
+        for run in 1..self.runs.len() {
+            let target = self.runs[run].step_at(now).max(self.reached[run]);
+            // It follows wherever the first is.
+            let late = Instant::now() + std::time::Duration::from_secs(3600);
+            self.reached[run] = self.runs[run].advance(target, self.threads, late);
+        }
+    }
+
+    /// Everything that is shown.
+    pub fn frame(&mut self, pace: Option<f64>, with_weights: bool) -> Frame {
+        let shown = u64::from(self.settings.shown);
+        let threads = self.threads;
+        let reached = self.reached.clone();
+        let runs = self.runs.iter_mut().zip(&reached);
+        let runs = runs.map(|(run, &step)| run.frame(step, shown, with_weights, threads));
+        Frame {
+            runs: runs.collect(),
+            time: self.time(),
+            pace,
+        }
+    }
+
+    /// t per second, as it was asked for; none for as fast as it goes.
+    pub fn speed(&self) -> Option<f64> {
+        self.settings.speed.filter(|&speed| speed > 0.0)
+    }
+
+    /// Whether time stands still at first, as it was asked for.
+    pub fn paused(&self) -> bool {
+        self.settings.paused
+    }
+
+    /// Whose weights are shown from now on.
+    pub fn show(&mut self, trajectory: u32) {
+        self.settings.shown = trajectory;
+    }
+
+    /// From here on other dynamics in a run; none where nothing is other.
+    ///
+    /// # Errors
+    /// Exit code 2 for values out of bounds, and a run that is not there.
+    pub fn change(&mut self, run: usize, motion: &Motion) -> Result<Option<Mark>, Failure> {
+        let known = match run {
+            0 => Some(&self.settings.first),
+            _ => self.settings.second.as_ref(),
+        };
+        let Some(old) = known.cloned().filter(|_| run < self.runs.len()) else {
+            return Err(Failure::input("there is no second run"));
+        };
+        if old == *motion {
+            return Ok(None);
+        }
+        let kind = self
+            .choices
+            .kinds
+            .iter()
+            .find(|kind| kind.kind == motion.kind);
+        if let Some(why) = kind.and_then(|kind| kind.why_not.clone()) {
+            return Err(Failure::input(why));
+        }
+        let mut dynamics = self.scenario.dynamics(motion)?;
+        if dynamics.automatic_time_step {
+            dynamics.set_time_step(self.runs[run].time_unit());
+        }
+        if let Kind::StochasticGradientDescent { batch_size, .. } = dynamics.dynamics.kind
+            && batch_size > self.samples
+        {
+            let message = format!("batch_size is {batch_size}, of {} rows", self.samples);
+            return Err(Failure::input(message));
+        }
+        if dynamics.dynamics.classes.is_some() && dynamics.dynamics.modified_forces().is_some() {
+            return Err(Failure::input("forces are those of the squared loss"));
+        }
+        self.runs[run].tell_forces_in(split_of(motion));
+        if dynamics.dynamics.modified_forces().is_none() && only_told_otherwise(&old, motion) {
+            self.keep(run, motion);
+            return Ok(None);
+        }
+        let now = self.reached[run];
+        self.runs[run].change(&dynamics, now);
+        let mark = Mark {
+            time: self.time_of(run),
+            run: run as u32,
+            words: words(&old, motion),
+            motion: motion.clone(),
+        };
+        self.keep(run, motion);
+        Ok(Some(mark))
+    }
+
+    fn keep(&mut self, run: usize, motion: &Motion) {
+        match run {
+            0 => self.settings.first = motion.clone(),
+            _ => self.settings.second = Some(motion.clone()),
+        }
+    }
+}
+
+/// Whether two motions differ in the split of their forces alone.
+fn only_told_otherwise(old: &Motion, new: &Motion) -> bool {
+    let mut told = old.clone();
+    told.forces.split.clone_from(&new.forces.split);
+    told == *new
+}
+
+/// In what two motions differ.
+fn words(old: &Motion, new: &Motion) -> String {
+    let mut all = Vec::new();
+    if old.kind != new.kind {
+        all.push(new.kind.replace('-', " "));
+    }
+    let mut number = |name: &str, a: f64, b: f64| {
+        if a != b {
+            all.push(format!("{name} {a} → {b}"));
+        }
+    };
+    number("label noise", old.label_noise, new.label_noise);
+    number("step size", old.step_size, new.step_size);
+    number("batch size", old.batch_size.into(), new.batch_size.into());
+    let of = |scales: &Scales| {
+        [
+            scales.gradient,
+            scales.own_noise,
+            scales.common,
+            scales.repulsion,
+        ]
+    };
+    let common = match split_of(new) {
+        ForceSplit::Regular => "common growth",
+        ForceSplit::Antisymmetric => "common decay",
+    };
+    let names = ["gradient", "own noise", common, "repulsion"];
+    for ((name, a), b) in names.iter().zip(of(&old.forces)).zip(of(&new.forces)) {
+        number(&format!("{name} ×"), a, b);
+    }
+    if old.forces.split != new.forces.split {
+        all.push(format!("{} split", new.forces.split));
+    }
+    all.join(", ")
+}
