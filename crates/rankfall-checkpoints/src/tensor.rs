@@ -33,6 +33,16 @@ pub struct Tensor {
     pub(crate) place: Option<Place>,
 }
 
+/// Where the numbers of a tensor are, and in which order: equal for tensors that are tied.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    path: std::path::PathBuf,
+    start: u64,
+    offset: u64,
+    strides: Vec<u64>,
+    shape: Vec<usize>,
+}
+
 impl Tensor {
     /// A tensor whose numbers cannot be read.
     pub(crate) fn unreadable(name: String, dtype: Dtype, problem: String) -> Self {
@@ -97,18 +107,17 @@ impl Tensor {
     }
 
     /// What two tensors share exactly if they are the same numbers at the same place.
-    #[allow(clippy::type_complexity)]
-    pub(crate) fn identity(&self) -> Option<(std::path::PathBuf, u64, u64, Vec<u64>, Vec<usize>)> {
+    pub(crate) fn identity(&self) -> Option<Identity> {
         let place = self.place.as_ref()?;
         let region = &place.region;
         let path = region.file.path.clone();
-        Some((
+        Some(Identity {
             path,
-            region.start,
-            place.offset,
-            place.strides.clone(),
-            self.shape.clone(),
-        ))
+            start: region.start,
+            offset: place.offset,
+            strides: place.strides.clone(),
+            shape: self.shape.clone(),
+        })
     }
 }
 

@@ -61,10 +61,10 @@ fn of_dynamics(forecast: &Forecast, one: &DynamicsForecast) -> String {
         return text;
     }
     let mut lines = Vec::new();
-    for matrix in layers(one) {
+    for matrix in one.layers() {
         for fall in &matrix.falls {
             lines.push(vec![
-                format!("σ{} of {}", subscript(fall.index), symbol(&matrix.name)),
+                format!("σ{} of {}", subscript(fall.index), matrix.symbol()),
                 compact(fall.time, 4),
                 compact(fall.steps, 4),
                 compact(fall.epochs, 4),
@@ -105,14 +105,6 @@ fn of_dynamics(forecast: &Forecast, one: &DynamicsForecast) -> String {
     text
 }
 
-/// The layers, whose falls are shown: W₁ and W₂, and not what they add up to.
-fn layers(one: &DynamicsForecast) -> Vec<&MatrixForecast> {
-    one.matrices
-        .iter()
-        .filter(|m| m.name == "w1" || m.name == "w2")
-        .collect()
-}
-
 fn rank(matrix: &MatrixForecast) -> String {
     let (now, last) = (matrix.rank_at_end, matrix.survivors);
     let least = matrix
@@ -127,7 +119,7 @@ fn rank(matrix: &MatrixForecast) -> String {
     };
     format!(
         "{} {now} (σ down to {}{then})",
-        symbol(&matrix.name),
+        matrix.symbol(),
         from_natural_log(least, 2)
     )
 }
@@ -136,15 +128,6 @@ fn stable_step(one: &DynamicsForecast) -> String {
     match one.largest_stable_step {
         Some(step) => format!("  steps up to about {} are stable\n", significant(step, 2)),
         None => String::new(),
-    }
-}
-
-fn symbol(name: &str) -> &str {
-    match name {
-        "theta" => "Θ",
-        "w1" => "W₁",
-        "w2" => "W₂",
-        _ => "W₁W₂",
     }
 }
 

@@ -73,6 +73,26 @@ pub struct DynamicsForecast {
     pub largest_stable_step: Option<f64>,
 }
 
+impl DynamicsForecast {
+    /// The layers, whose falls are shown: W₁ and W₂, and not what they add up to.
+    pub fn layers(&self) -> impl Iterator<Item = &MatrixForecast> {
+        let is_layer = |m: &&MatrixForecast| m.name == "w1" || m.name == "w2";
+        self.matrices.iter().filter(is_layer)
+    }
+}
+
+impl MatrixForecast {
+    /// How it is written: Θ, W₁, W₂ or W₁W₂.
+    pub fn symbol(&self) -> &'static str {
+        match self.name.as_str() {
+            "theta" => "Θ",
+            "w1" => "W₁",
+            "w2" => "W₂",
+            _ => "W₁W₂",
+        }
+    }
+}
+
 /// What is predicted of one matrix.
 #[derive(Clone, Debug, Serialize)]
 pub struct MatrixForecast {

@@ -45,7 +45,11 @@ pub fn draw(forecast: &Forecast) -> Result<Scene, Skipped> {
     let shown = distinct.len().min(MOST_INTENSITIES);
     let plots: Vec<Plot> = distinct[..shown]
         .iter()
-        .flat_map(|all| layers(all[0]).map(|matrix| panel(forecast, all[0], matrix)))
+        .flat_map(|all| {
+            all[0]
+                .layers()
+                .map(|matrix| panel(forecast, all[0], matrix))
+        })
         .collect();
     let whose = distinct.iter().map(|all| {
         let labels: Vec<&str> = all.iter().map(|one| one.label.as_str()).collect();
@@ -99,14 +103,8 @@ pub fn write(forecast: &Forecast, path: &Path) -> Result<(), Failure> {
     write_atomically(path, |file| file.write_all(&content)).map(drop)
 }
 
-fn layers(one: &DynamicsForecast) -> impl Iterator<Item = &MatrixForecast> {
-    one.matrices
-        .iter()
-        .filter(|matrix| matrix.name == "w1" || matrix.name == "w2")
-}
-
 fn panel(forecast: &Forecast, one: &DynamicsForecast, matrix: &MatrixForecast) -> Plot {
-    let symbol = if matrix.name == "w1" { "W₁" } else { "W₂" };
+    let symbol = matrix.symbol();
     let nu = compact(one.noise_intensity, 3);
     let mut plot = Plot::new(
         format!("{symbol}, ν = {nu}"),
