@@ -274,10 +274,10 @@ fn value_of(given: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     }
     if given.is_instance_of::<PyInt>() {
         // A whole number too long for TOML is refused by the reader as the number that it is.
-        return Ok(given.extract::<i64>().map_or_else(
+        return given.extract::<i64>().map_or_else(
             |_| given.extract::<f64>().map(Value::Float),
             |i| Ok(Value::Integer(i)),
-        )?);
+        );
     }
     if let Ok(number) = given.cast::<PyFloat>() {
         return Ok(Value::Float(number.value()));

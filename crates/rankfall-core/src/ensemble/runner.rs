@@ -710,16 +710,12 @@ mod tests {
             weights: None,
         };
         let started = so_far(&ensemble, &memory);
-        assert_eq!(
-            (started.blocks(), started.totals().cell(0).mean),
-            (vec![1..2], 9.0)
-        );
+        assert!(started.blocks().into_iter().flatten().eq([1]));
+        assert_eq!(started.totals().cell(0).mean, 9.0);
         memory.statistics.insert(ensemble.finish((0, 7)).0);
         let ended = so_far(&ensemble, &memory);
-        assert_eq!(
-            (ended.blocks(), ended.totals().cell(0).mean),
-            (vec![0..1], 8.0)
-        );
+        assert!(ended.blocks().into_iter().flatten().eq([0]));
+        assert_eq!(ended.totals().cell(0).mean, 8.0);
         let control = Until {
             steps: 1,
             kept: Mutex::default(),
