@@ -62,12 +62,14 @@ from ._theory import (
     spectrum,
     surviving_singular_values,
 )
+from ._verify import Claim, Verification, claims, verify
 
 __all__ = [
     "SGD",
     "Adam",
     "Batch",
     "CheckpointError",
+    "Claim",
     "Data",
     "DataError",
     "Dataset",
@@ -107,9 +109,11 @@ __all__ = [
     "SweepResult",
     "Teacher",
     "TwoLayer",
+    "Verification",
     "Weights",
     "__version__",
     "bundled",
+    "claims",
     "decay_rates",
     "determinant_law",
     "effective_rank",
@@ -127,4 +131,5 @@ __all__ = [
     "spectrum",
     "surviving_singular_values",
     "sweep",
+    "verify",
 ]

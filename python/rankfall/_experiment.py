@@ -20,6 +20,7 @@ from ._progress import Progress, watcher
 from ._results import Run, load
 from ._sections import Dynamics, Network, Save, Section, Table, plain
 from ._toml import argument
+from ._verify import Verification, verify
 
 if TYPE_CHECKING:
     from typing import Self
@@ -105,15 +106,13 @@ class Experiment:
         common_noise: bool | None = None,
         **run: Any,
     ) -> None:
-        if isinstance(save, int):
-            save = Save(points=save)
         given = {
             "seed": seed,
             "time": time,
             "steps": steps,
             "epochs": epochs,
             "trajectories": trajectories,
-            "save": save,
+            "save": _save(save),
             "rank_tolerance": rank_tolerance,
             "keep_trajectories": keep_trajectories,
             "common_noise": common_noise,
@@ -193,6 +192,8 @@ class Experiment:
             Keys of ``[run]``, and ``name``.
         """
         keys = {key if key == "name" else f"run.{key}": value for key, value in run.items()}
+        if "run.save" in keys:
+            keys["run.save"] = _save(keys["run.save"])
         keys.update({self._path(key): value for key, value in (values or {}).items()})
         sets = [argument(key, value) for key, value in keys.items()]
         made = _rankfall.Experiment.of_text(self._made.resolved(), "the experiment", "", sets)
@@ -386,6 +387,10 @@ class Experiment:
         """
         return Forecast(json.loads(self._made.predict()))
 
+    def verify(self, **options: Any) -> Verification:
+        """Measures claims on it: :func:`rankfall.verify` with this experiment."""
+        return verify(self, **options)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Experiment):
             return NotImplemented
@@ -416,6 +421,11 @@ def _interrupted(how: str, on_interrupt: str) -> None:
     if on_interrupt == "raise":
         raise KeyboardInterrupt
     warnings.warn(f"the run was stopped before its end; {how}", InterruptedWarning, stacklevel=3)
+
+
+def _save(save: Any) -> Any:
+    """A number stands for so many save times."""
+    return Save(points=save) if isinstance(save, int) else save
 
 
 def _threads(threads: int | None) -> int | None:

@@ -148,3 +148,18 @@ def forces(
     antisymmetric: bool,
     sizes: Sequence[int],
 ) -> _Floats: ...
+def list_claims() -> list[list[str]]: ...
+def asked_claims(
+    experiment: Experiment | None, only: Sequence[str], suite: str | None, seed: int | None
+) -> list[str]: ...
+def claims_text(record: str) -> str: ...
+def verify(
+    experiment: Experiment | None,
+    only: Sequence[str],
+    suite: str | None,
+    full: bool,
+    seed: int | None,
+    threads: int | None,
+    progress: _Progress,
+    signals: bool,
+) -> tuple[str, bool]: ...

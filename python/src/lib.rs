@@ -15,6 +15,7 @@ mod run;
 mod stepper;
 mod sweep;
 mod theory;
+mod verification;
 mod watch;
 
 use pyo3::prelude::*;
@@ -38,6 +39,8 @@ mod _rankfall {
     use super::sweep::Sweep;
     #[pymodule_export]
     use super::theory::{decay_rates, forces, slow_flow};
+    #[pymodule_export]
+    use super::verification::{asked_claims, claims_text, list_claims, verify};
 
     use pyo3::prelude::*;
 

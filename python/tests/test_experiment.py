@@ -45,6 +45,7 @@ def test_an_experiment_file_is_written_and_read(tmp_path: Path) -> None:
     assert rf.Experiment.from_toml(path) == small()
     changed = rf.Experiment.from_toml(path, {"run.seed": 9, "dynamics.1.label_noise": 1.5})
     assert changed == small().replace({"dynamics.SGF.label_noise": 1.5}, seed=9)
+    assert small(save=7) == small().replace(save=7)
 
 
 def test_messages_are_those_of_the_command_line(tmp_path: Path, command_line: str) -> None:

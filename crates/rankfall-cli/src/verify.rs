@@ -1,24 +1,21 @@
 //! `rankfall verify`: claims measured one by one, a table on the way, a record and a page at the end.
 
-mod laboratory;
 mod progress;
-mod record;
-mod subject;
 mod table;
 
 use crate::arguments::{ClaimSuite, Effort, VerifyArguments};
 use crate::interruption;
 use progress::ClaimBar;
-use rankfall::experiment::nearest;
+use rankfall::experiment::{Experiment, nearest};
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::run_folder::lock::Held;
 use rankfall::run_folder::{REPORT, atomic};
+use rankfall::verification::{self, Laboratory, claim_record, claims_record};
 use rankfall_evidence::bench::{Supervisor, seed_of};
-use rankfall_evidence::decision::FAMILY_WISE_RATE;
 use rankfall_evidence::{
     Claim, Finding, Level, Stop, Subject, Suite, Verdict, Verification, claims,
 };
-use rankfall_report::claims::{CLAIMS_SCHEMA, ClaimsRecord};
+use rankfall_report::claims::ClaimsRecord;
 use rankfall_report::{claim_lines, claims_closing, claims_heading, claims_page};
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -34,11 +31,7 @@ pub const CLAIMS: &str = "claims.json";
 /// Exit code 1 where a claim fails or something cannot be written, 2 for wrong input, 130 where it was
 /// interrupted; what was found until then is kept.
 pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
-    let names: Vec<&str> = claims::ALL.iter().map(|claim| claim.id).collect();
-    let unknown = |id: &&String| !names.contains(&id.as_str());
-    if let Some(unknown) = arguments.only.iter().find(unknown) {
-        return Err(no_such_claim(unknown, &names));
-    }
+    verification::named(&arguments.only).map_err(|failure| say_list(failure, &arguments.only))?;
     if arguments.list && arguments.experiment.is_none() {
         let asked = asked(arguments, arguments.suite.or(Some(ClaimSuite::Exact)))?;
         return crate::print(&table::listed(&asked));
@@ -47,7 +40,9 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     if !arguments.list {
         check_folder(&out)?;
     }
-    let subject = subject::read(arguments.experiment.as_deref(), arguments.seed)?;
+    let read = |path: &PathBuf| Experiment::load(path, &[]);
+    let experiment = arguments.experiment.as_ref().map(read).transpose()?;
+    let subject = verification::subject(experiment.as_ref(), arguments.seed)?;
     let asked = asked_of(arguments, &subject)?;
     if arguments.list {
         return crate::print(&table::listed(&asked));
@@ -60,7 +55,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         level,
         threads,
         &Interruptible,
-        &laboratory::Laboratory,
+        &Laboratory(&Interruptible),
     );
     fs::create_dir_all(&out).map_err(|error| {
         let message = format!("cannot make the folder {}: {error}", shown_path(&out));
@@ -166,14 +161,12 @@ fn asked_of(
     }
 }
 
-fn no_such_claim(unknown: &str, names: &[&str]) -> Failure {
-    let failure = Failure::input(format!("there is no claim {}", quoted(unknown)));
-    let failure = match nearest(unknown, names) {
-        Some(near) => failure.hint(format!("did you mean {near}?")),
-        None => failure,
-    };
-    let of = |near: &str| claims::named(near).map(|claim| claim.suite);
-    let option = match nearest(unknown, names).and_then(of) {
+/// Adds how to see the claims there are: of the suite that was meant, as far as one can tell.
+fn say_list(failure: Failure, only: &[String]) -> Failure {
+    let names: Vec<&str> = claims::ALL.iter().map(|claim| claim.id).collect();
+    let unknown = only.iter().find(|id| !names.contains(&id.as_str()));
+    let near = unknown.and_then(|id| nearest(id, &names));
+    let option = match near.and_then(claims::named).map(|claim| claim.suite) {
         Some(Suite::Networks) => ClaimSuite::Networks.option(),
         _ => "",
     };
@@ -246,7 +239,7 @@ impl Session<'_> {
             bar.start(place, claim.id);
             match self.verification.find(claim) {
                 Ok(finding) => {
-                    let lines = claim_lines(&record::claim_record(&finding), self.width);
+                    let lines = claim_lines(&claim_record(&finding), self.width);
                     self.row(&bar, &lines)?;
                     findings.push(finding);
                     self.write_record(&findings)?;
@@ -302,28 +295,11 @@ impl Session<'_> {
 
     fn record(&self, findings: &[Finding]) -> ClaimsRecord {
         ClaimsRecord {
-            schema: CLAIMS_SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            seed: self.verification.subject.seed(),
-            level: self.verification.level.words().to_owned(),
             setting: self.setting.clone(),
             command: self.command(),
-            family_wise_rate: FAMILY_WISE_RATE,
-            comparisons: self.comparisons() as u64,
             seconds: self.started.elapsed().as_secs_f64(),
-            claims: findings.iter().map(record::claim_record).collect(),
+            ..claims_record(self.verification, self.asked, findings)
         }
-    }
-
-    /// How many comparisons share the family-wise rate: those of the suite, or, about a network given by
-    /// its layers, of the only one with claims that apply.
-    fn comparisons(&self) -> usize {
-        let of = |suite| self.verification.comparisons(suite);
-        let suites = [Suite::Exact, Suite::Networks];
-        let asked = suites
-            .iter()
-            .filter(|s| self.asked.iter().any(|c| c.suite == **s));
-        asked.map(|suite| of(*suite)).max().unwrap_or(1)
     }
 
     /// What repeats it.

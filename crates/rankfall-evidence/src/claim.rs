@@ -57,6 +57,14 @@ pub enum Suite {
 }
 
 impl Suite {
+    /// As it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Networks => "networks",
+        }
+    }
+
     /// How often a claim is looked at, at most: looks share its part of the family-wise rate. States of
     /// networks are what is averaged over, and a second look would be at the same ones.
     pub fn looks(self) -> usize {

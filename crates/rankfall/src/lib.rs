@@ -180,6 +180,7 @@ pub mod summarise;
 pub mod survival;
 pub mod sweep;
 pub mod template;
+pub mod verification;
 pub mod watch;
 
 pub use failure::Failure;

@@ -1,30 +1,33 @@
 //! What claims are tested on: the paper's setting, two linear layers of an experiment file, or a network
 //! that one gives by its layers.
 
-use rankfall::dense::preparation::{self as dense_preparation, AnySource, first_training};
-use rankfall::estimate;
-use rankfall::experiment::{
+use crate::dense::preparation::{self as dense_preparation, AnySource, first_training};
+use crate::estimate;
+use crate::experiment::{
     DenseExperiment, EngineInput, ExactData, ExactDynamics, ExactExperiment, Experiment,
 };
-use rankfall::failure::{Failure, quoted};
-use rankfall::preparation::{self, Prepared};
+use crate::failure::{Failure, quoted};
+use crate::preparation::{self, Prepared};
 use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_evidence::network_setting::NoisyDescent;
 use rankfall_evidence::{NetworkSetting, Setting, Subject};
 use rankfall_nets::scalar::Precision;
 use rankfall_nets::training::TrainingPlan;
-use std::path::Path;
 use std::sync::Arc;
 
-/// The paper's setting where there is no experiment; `seed` is used instead of the experiment's.
-pub fn read(experiment: Option<&Path>, seed: Option<u64>) -> Result<Subject, Failure> {
-    let Some(path) = experiment else {
+/// What claims are tested on: the paper's setting where there is no experiment. `seed` is used instead of the
+/// experiment's, and instead of 1 in the paper's setting.
+///
+/// # Errors
+/// Data that cannot be read or drawn; an experiment about which there are no claims.
+pub fn subject(experiment: Option<&Experiment>, seed: Option<u64>) -> Result<Subject, Failure> {
+    let Some(experiment) = experiment else {
         let paper = Setting::of_the_paper(seed.unwrap_or(1));
         let paper = paper.map_err(|stop| Failure::run(stop.to_string()))?;
         return Ok(Subject::TwoLayers(paper));
     };
-    match Experiment::load(path, &[])?.engine()? {
+    match experiment.engine()? {
         EngineInput::Exact(mut exact) => {
             exact.run.seed = seed.unwrap_or(exact.run.seed);
             two_layers(&exact).map(Subject::TwoLayers)

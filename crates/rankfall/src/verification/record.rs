@@ -1,11 +1,44 @@
 //! From what claims found to the record that is written and drawn.
 
-use rankfall_evidence::Finding;
-use rankfall_evidence::decision::Judgement;
+use rankfall_evidence::decision::{FAMILY_WISE_RATE, Judgement};
 use rankfall_evidence::picture::{Picture, Style, Trace};
+use rankfall_evidence::{Claim, Finding, Suite, Verification};
 use rankfall_report::claims::{
-    self, ClaimCurve, ClaimFigure, ClaimRecord, ComparisonRecord, CurveStyle,
+    self, CLAIMS_SCHEMA, ClaimCurve, ClaimFigure, ClaimRecord, ClaimsRecord, ComparisonRecord,
+    CurveStyle,
 };
+
+/// Everything that measuring claims found so far: `asked` are those that were to be measured. The command that
+/// repeats it is for the caller to say.
+pub fn claims_record(
+    verification: &Verification,
+    asked: &[&'static Claim],
+    findings: &[Finding],
+) -> ClaimsRecord {
+    ClaimsRecord {
+        schema: CLAIMS_SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: verification.subject.seed(),
+        level: verification.level.words().to_owned(),
+        setting: verification.subject.words().to_owned(),
+        command: String::new(),
+        family_wise_rate: FAMILY_WISE_RATE,
+        comparisons: comparisons(verification, asked) as u64,
+        seconds: findings.iter().map(|finding| finding.seconds).sum(),
+        claims: findings.iter().map(claim_record).collect(),
+    }
+}
+
+/// How many comparisons share the family-wise rate: those of the suite, or, about a network given by its layers, of
+/// the only one with claims that apply.
+fn comparisons(verification: &Verification, asked: &[&'static Claim]) -> usize {
+    let suites = [Suite::Exact, Suite::Networks].into_iter();
+    let asked = suites.filter(|suite| asked.iter().any(|claim| claim.suite == *suite));
+    asked
+        .map(|suite| verification.comparisons(suite))
+        .max()
+        .unwrap_or(1)
+}
 
 /// JSON has no infinity; the ends of one-sided margins are the largest numbers there are.
 fn end(value: f64) -> f64 {
@@ -38,6 +71,7 @@ fn comparison_record(judged: &Judgement) -> ComparisonRecord {
     }
 }
 
+/// One claim and what was found.
 pub fn claim_record(finding: &Finding) -> ClaimRecord {
     let claim = finding.claim;
     let deciding = finding.deciding().map(comparison_record);

@@ -1,23 +1,23 @@
 //! Bundled experiments, run in memory, one trajectory at a time.
 
-use crate::interruption;
-use rankfall::bundled;
-use rankfall::dense::preparation::{AnySource, prepare};
-use rankfall::experiment::{EngineInput, Experiment};
-use rankfall::failure::Failure;
+use crate::bundled;
+use crate::dense::preparation::{AnySource, prepare};
+use crate::experiment::{EngineInput, Experiment};
+use crate::failure::Failure;
 use rankfall_core::ensemble::{Checkpoint, Control, RunError};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_evidence::Stop;
+use rankfall_evidence::bench::Supervisor;
 use rankfall_evidence::experiments::{Experiments, Trajectory};
 use rankfall_nets::ensemble::{DataSource, TrainingEnsemble};
 use rankfall_nets::scalar::Real;
 use std::path::Path;
 use std::time::Duration;
 
-/// Runs bundled experiments.
-pub struct Laboratory;
+/// Runs bundled experiments until its supervisor stops it.
+pub struct Laboratory<'a>(pub &'a dyn Supervisor);
 
-impl Experiments for Laboratory {
+impl Experiments for Laboratory<'_> {
     fn available(&self, experiment: &str) -> Result<(), String> {
         let bundled = bundled::named(experiment).map_err(|failure| failure.message)?;
         bundled::has_data(bundled)
@@ -39,8 +39,8 @@ impl Experiments for Laboratory {
         let prepared = prepare(&mut dense).map_err(unmeasured)?;
         let one = |(place, ensemble): (usize, &TrainingEnsemble)| {
             let trajectory = match &prepared.source {
-                AnySource::Single(source) => trajectory(ensemble, source),
-                AnySource::Double(source) => trajectory(ensemble, source),
+                AnySource::Single(source) => trajectory(ensemble, source, self.0),
+                AnySource::Double(source) => trajectory(ensemble, source, self.0),
             };
             trajectory.map(|found| Trajectory {
                 dynamics: dense.dynamics[place].label.clone(),
@@ -64,8 +64,10 @@ fn unmeasured(failure: Failure) -> Stop {
 fn trajectory<T: Real>(
     ensemble: &TrainingEnsemble,
     source: &DataSource<T>,
+    supervisor: &dyn Supervisor,
 ) -> Result<Trajectory, Stop> {
-    let outcome = ensemble.run(source, 1, None, &Silent, Instructions::best());
+    let silent = Silent(supervisor);
+    let outcome = ensemble.run(source, 1, None, &silent, Instructions::best());
     let outcome = outcome.map_err(|error| match error {
         RunError::Interrupted => Stop::Interrupted,
         other => Stop::Unmeasured(other.to_string()),
@@ -81,12 +83,12 @@ fn trajectory<T: Real>(
     })
 }
 
-/// Stops where the program is asked to, and keeps nothing.
-struct Silent;
+/// Stops where its supervisor does, and keeps nothing.
+struct Silent<'a>(&'a dyn Supervisor);
 
-impl Control for Silent {
+impl Control for Silent<'_> {
     fn interrupted(&self) -> bool {
-        interruption::requested()
+        self.0.interrupted()
     }
     fn progress(&self, _done: u64, _total: u64) {}
     fn checkpoint_interval(&self) -> Duration {

@@ -1,0 +1,94 @@
+//! Claims, measured with the engines: what they are tested on, who runs bundled experiments for them, and the record
+//! of what was found. The claims themselves are in `rankfall-evidence`.
+
+mod laboratory;
+mod record;
+mod subject;
+
+pub use laboratory::Laboratory;
+pub use record::{claim_record, claims_record};
+pub use subject::subject;
+
+use crate::experiment::nearest;
+use crate::failure::{Failure, quoted};
+use crate::watch::Watch;
+use rankfall_evidence::bench::Supervisor;
+use rankfall_evidence::{Claim, Finding, Level, Stop, Subject, Suite, Verification, claims};
+use rankfall_report::claims::ClaimsRecord;
+
+/// The claims of these names, in the order of the list of claims.
+///
+/// # Errors
+/// A name that no claim has.
+pub fn named(ids: &[String]) -> Result<Vec<&'static Claim>, Failure> {
+    let names: Vec<&str> = claims::ALL.iter().map(|claim| claim.id).collect();
+    if let Some(unknown) = ids.iter().find(|id| !names.contains(&id.as_str())) {
+        let failure = Failure::input(format!("there is no claim {}", quoted(unknown)));
+        return Err(match nearest(unknown, &names) {
+            Some(near) => failure.hint(format!("did you mean {near}?")),
+            None => failure,
+        });
+    }
+    let asked = |claim: &&Claim| ids.iter().any(|id| id == claim.id);
+    Ok(claims::ALL.iter().filter(asked).collect())
+}
+
+/// The claims that are to be measured, in the order of the list: those of these names; where there is none, those about
+/// two linear layers, those about a network given by its layers, or those of a suite.
+///
+/// # Errors
+/// As of [`named`].
+pub fn asked(
+    subject: &Subject,
+    only: &[String],
+    suite: Option<Suite>,
+) -> Result<Vec<&'static Claim>, Failure> {
+    let named = named(only)?;
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    let applies = |claim: &&Claim| match (suite, subject) {
+        (Some(suite), _) => claim.suite == suite,
+        (None, Subject::TwoLayers(_)) => claim.suite == Suite::Exact,
+        (None, Subject::Network(_)) => subject.comparisons(claim).is_ok(),
+    };
+    Ok(claims::ALL.iter().filter(applies).collect())
+}
+
+/// Stops measurements where a watch says so.
+struct Watching<'a>(&'a dyn Watch);
+
+impl Supervisor for Watching<'_> {
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
+}
+
+/// Measures claims one after the other; the watch is told of each. The second value is whether it was stopped: then the
+/// record has those that were measured before.
+pub fn verify(
+    subject: &Subject,
+    asked: &[&'static Claim],
+    level: Level,
+    threads: usize,
+    watch: &dyn Watch,
+) -> (ClaimsRecord, bool) {
+    let watching = Watching(watch);
+    let laboratory = Laboratory(&watching);
+    let verification = Verification::new(subject, level, threads, &watching, &laboratory);
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut stopped = false;
+    for (done, claim) in asked.iter().enumerate() {
+        watch.begin(claim.id);
+        watch.progress(done as u64, asked.len() as u64);
+        match verification.find(claim) {
+            Ok(finding) => findings.push(finding),
+            Err(Stop::Interrupted | Stop::Unmeasured(_)) => {
+                stopped = true;
+                break;
+            }
+        }
+    }
+    watch.end();
+    (claims_record(&verification, asked, &findings), stopped)
+}
