@@ -23,7 +23,7 @@ from ._toml import argument
 from ._verify import Verification, verify
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 __all__ = ["Experiment", "bundled"]
 

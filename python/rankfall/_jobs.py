@@ -17,7 +17,7 @@ from ._results import Run
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Self
+    from typing_extensions import Self
 
     from ._experiment import Experiment
 

@@ -31,13 +31,15 @@ def watcher(progress: Progress) -> ProgressCallback | None:
             return _Notebook()
         if sys.stderr is not None and sys.stderr.isatty():
             return _Terminal(sys.stderr)
-        return _Plain(sys.stderr) if progress is True else None
+        progress = "plain" if progress is True else None
     if progress == "notebook":
         return _Notebook()
-    if progress == "terminal":
-        return _Terminal(sys.stderr)
-    if progress == "plain":
-        return _Plain(sys.stderr)
+    if progress is None:
+        return None
+    if progress in ("terminal", "plain"):
+        if sys.stderr is None:  # as without a console
+            return None
+        return _Terminal(sys.stderr) if progress == "terminal" else _Plain(sys.stderr)
     raise ValueError(
         f'progress is {progress!r}: give True, False, "auto", "terminal", "notebook", "plain" or a function'
     )

@@ -63,6 +63,13 @@ def test_types_are_strict() -> None:
     assert found.returncode == 0, found.stdout
 
 
+def test_pyright_agrees() -> None:
+    pytest.importorskip("pyright")
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
 def test_stubs_are_those_of_the_module() -> None:
     pytest.importorskip("mypy")
     command = [sys.executable, "-m", "mypy.stubtest", "rankfall._rankfall", "--ignore-missing-stub"]

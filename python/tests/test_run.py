@@ -75,6 +75,15 @@ def test_progress_is_told_and_what_it_raises_is_raised() -> None:
         small().run(progress="loud")  # type: ignore[arg-type]
 
 
+def test_without_a_console_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rankfall._progress import watcher
+
+    monkeypatch.setattr(sys, "stderr", None)
+    assert [watcher(how) for how in (True, "auto", "terminal", "plain")] == [None] * 4
+    with pytest.raises(ValueError, match="loud"):
+        watcher("loud")  # type: ignore[arg-type]
+
+
 def test_plain_progress_is_rate_limited(capsys: pytest.CaptureFixture[str]) -> None:
     from rankfall import _progress
 
