@@ -40,8 +40,9 @@ pub fn all(inspection: &Inspection) -> Vec<Figure> {
     figures
 }
 
-/// Where the numbers come from.
-fn origin(inspection: &Inspection) -> String {
+/// What was inspected: the name of the file, or how many checkpoints.
+#[must_use]
+pub fn subject(inspection: &Inspection) -> String {
     let mut files: Vec<&str> = inspection
         .tensors
         .iter()
@@ -49,13 +50,18 @@ fn origin(inspection: &Inspection) -> String {
         .collect();
     files.dedup();
     let name = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned();
-    let analysed = inspection.analysed().count();
-    let of = match &files[..] {
+    match &files[..] {
         [one] => name(one),
         many => format!("{} checkpoints", many.len()),
-    };
+    }
+}
+
+/// Where the numbers come from.
+fn origin(inspection: &Inspection) -> String {
     format!(
-        "{of} · {analysed} matrices · rankfall {}",
+        "{} · {} matrices · rankfall {}",
+        subject(inspection),
+        inspection.analysed().count(),
         env!("CARGO_PKG_VERSION")
     )
 }
