@@ -8,7 +8,7 @@ use std::collections::HashSet;
 const DEEPEST: usize = 100;
 /// A longer name is cut.
 const LONGEST_NAME: usize = 1000;
-/// More bytes of names and shapes no list of tensors has: one dictionary can name a tensor a million times.
+/// More bytes of paths and shapes no checkpoint has: one dictionary can name a tensor a million times.
 const MOST_LISTED: usize = 1 << 28;
 /// So many objects without a meaning are named.
 const MOST_INERT: usize = 1000;
@@ -76,15 +76,6 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<Contents, String> {
     let mut left = vec![first];
     let mut listed = 0;
     while let Some(visit) = left.pop() {
-        listed += match nodes.get(visit.id) {
-            Node::Tensor(tensor) => size_of::<Found>() + visit.path.len() + 16 * tensor.shape.len(),
-            _ => 0,
-        };
-        if listed > MOST_LISTED {
-            return Err(format!(
-                "the names and shapes of its tensors take more than {MOST_LISTED} bytes: no checkpoint has as many"
-            ));
-        }
         if visit.depth > DEEPEST {
             let class = format!("what is nested deeper than {DEEPEST} levels");
             contents.add_inert(visit.path, &class);
@@ -93,11 +84,17 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<Contents, String> {
         let mut inside: Vec<Visit> = Vec::new();
         let mut add = |part: &str, id: Id, role: Role| {
             // A tensor has a name for every way to it; anything else is entered once.
-            let is_new = matches!(nodes.get(id), Node::Tensor(_)) || entered.insert(id);
-            if is_new {
+            let sizes = match nodes.get(id) {
+                Node::Tensor(tensor) => size_of::<Found>() + 16 * tensor.shape.len(),
+                _ if entered.insert(id) => 0,
+                _ => return,
+            };
+            let path = extended(&visit.path, part);
+            listed += size_of::<Visit>() + path.len() + sizes;
+            if listed <= MOST_LISTED {
                 inside.push(Visit {
                     id,
-                    path: extended(&visit.path, part),
+                    path,
                     depth: visit.depth + 1,
                     role,
                 });
@@ -130,6 +127,11 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<Contents, String> {
                 contents.add_inert(visit.path, class);
             }
             _ => {}
+        }
+        if listed > MOST_LISTED {
+            return Err(format!(
+                "the names and shapes in it take more than {MOST_LISTED} bytes: no checkpoint has as many"
+            ));
         }
         left.extend(inside.into_iter().rev());
     }

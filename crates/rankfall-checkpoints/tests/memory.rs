@@ -13,7 +13,7 @@ use support::{Pickle, peak_megabytes, safetensors, torch};
 const MANY: usize = 20_000_000;
 /// Megabytes that opening may take beside the file itself. Four million values of 56 bytes, in a list that has
 /// just grown, and the stack beside it.
-const MOST: usize = 900;
+const MOST: usize = 400;
 
 /// Starts [`peak_megabytes`] anew.
 fn forget_peak() {
