@@ -59,7 +59,9 @@ fn pickle(protocol: u8) -> Vec<u8> {
         .raw(b"\x85R");
     let pickle = match protocol {
         0 | 1 => pickle.text("p").raw(b"(I01\nL12L\nF1.5\nS'a'\nVb\ntp1\n"),
-        4 | 5 => pickle.text("n").raw(b"\x8c\x0bcollections\x8c\x0bOrderedDict\x93)R\x94"),
+        4 | 5 => pickle
+            .text("n")
+            .raw(b"\x8c\x0bcollections\x8c\x0bOrderedDict\x93)R\x94"),
         _ => pickle.text("p").raw(b"N"),
     };
     pickle
@@ -69,7 +71,11 @@ fn pickle(protocol: u8) -> Vec<u8> {
 }
 
 fn seeds() -> Vec<Seed> {
-    let seed = |extension, part: Vec<u8>, whole| Seed { extension, part, whole };
+    let seed = |extension, part: Vec<u8>, whole| Seed {
+        extension,
+        part,
+        whole,
+    };
     let archive: fn(&[u8]) -> Vec<u8> = |pickle| torch(pickle, &[("0", &f32s(&NUMBERS))]);
     let packed: fn(&[u8]) -> Vec<u8> = |pickle| {
         let entries: [(&str, &[u8]); 2] = [("m/data.pkl", pickle), ("m/data/0", &f32s(&NUMBERS))];
@@ -94,7 +100,12 @@ fn seeds() -> Vec<Seed> {
         seed("npy", array(), plain),
         seed("pkl", pickle(0), plain),
         seed("pkl", pickle(4), plain),
-        seed("json", br#"{"weight_map":{"w":"shard.safetensors","x":"shard.safetensors","y":"none"}}"#.to_vec(), plain),
+        seed(
+            "json",
+            br#"{"weight_map":{"w":"shard.safetensors","x":"shard.safetensors","y":"none"}}"#
+                .to_vec(),
+            plain,
+        ),
     ]
 }
 
@@ -118,7 +129,11 @@ fn random(seed: &Seed, draws: &mut Draws) -> Vec<u8> {
 
 fn mutated(seed: &[u8], draws: &mut Draws) -> Vec<u8> {
     let mut bytes = seed.to_vec();
-    let many = if draws.below(3) == 0 { draws.below(8) } else { 0 };
+    let many = if draws.below(3) == 0 {
+        draws.below(8)
+    } else {
+        0
+    };
     for _ in 0..=many {
         let at = draws.below(bytes.len());
         match draws.below(12) {
@@ -189,9 +204,16 @@ fn read(path: &Path, draws: &mut Draws) -> Option<usize> {
 
 #[test]
 fn no_bytes_make_a_reader_panic() {
-    let (first, count) = (wanted("RANKFALL_FUZZ_FROM", 0), wanted("RANKFALL_FUZZ", 7_000));
+    let (first, count) = (
+        wanted("RANKFALL_FUZZ_FROM", 0),
+        wanted("RANKFALL_FUZZ", 7_000),
+    );
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("shard.safetensors"), safetensors(HEADER, &f32s(&NUMBERS))).unwrap();
+    fs::write(
+        folder.path().join("shard.safetensors"),
+        safetensors(HEADER, &f32s(&NUMBERS)),
+    )
+    .unwrap();
     let seeds = seeds();
     for seed in &seeds {
         let path = folder.path().join(format!("m.{}", seed.extension));
@@ -199,7 +221,14 @@ fn no_bytes_make_a_reader_panic() {
         // A pickle alone has no storages.
         let opened = Checkpoint::open(&path);
         let found = read(&path, &mut Draws(0));
-        assert!(if seed.extension == "pkl" { found.is_some() } else { found > Some(0) }, "{opened:?}");
+        assert!(
+            if seed.extension == "pkl" {
+                found.is_some()
+            } else {
+                found > Some(0)
+            },
+            "{opened:?}"
+        );
     }
     let (mut opened, mut tensors) = (vec![0; seeds.len()], 0);
     #[cfg(target_os = "linux")]
@@ -219,5 +248,8 @@ fn no_bytes_make_a_reader_panic() {
     assert!(support::peak_megabytes() - before < 64);
     // Of every kind some still open, so that what lies behind is reached.
     let each = count / seeds.len() as u64;
-    assert!(opened.iter().all(|&o| o * 20 > each) && tensors * 20 > count, "{opened:?}, {tensors}");
+    assert!(
+        opened.iter().all(|&o| o * 20 > each) && tensors * 20 > count,
+        "{opened:?}, {tensors}"
+    );
 }

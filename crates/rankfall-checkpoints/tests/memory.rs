@@ -32,36 +32,64 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
     let pickles = [
         ("values", repeated(two(), b"N"), Some("more than")),
         ("marks", repeated(two(), b"("), Some("more than")),
-        ("places of the memo", repeated(two().raw(b"N"), b"\x94"), Some("more than")),
+        (
+            "places of the memo",
+            repeated(two().raw(b"N"), b"\x94"),
+            Some("more than"),
+        ),
         ("stack", repeated(two().raw(b"N"), b"2"), Some("more than")),
         // A name of a megabyte, imported again and again.
         (
             "names",
-            repeated(two().text(&"a".repeat(1 << 20)).raw(b"\x94"), b"h\x00h\x00\x930"),
+            repeated(
+                two().text(&"a".repeat(1 << 20)).raw(b"\x94"),
+                b"h\x00h\x00\x930",
+            ),
             Some("more than"),
         ),
         // The same for the class of a storage.
         (
             "classes of storages",
             repeated(
-                two().raw(b"(").text("storage").global("torch", &"b".repeat(1 << 19)).text("0").raw(b"t\x94"),
+                two()
+                    .raw(b"(")
+                    .text("storage")
+                    .global("torch", &"b".repeat(1 << 19))
+                    .text("0")
+                    .raw(b"t\x94"),
                 b"h\x00Q0",
             ),
             Some("more than"),
         ),
         // One tensor under a million names of a thousand characters, with sixty dimensions.
-        ("names of one tensor", tensor_of_many_names(), Some("names and shapes")),
+        (
+            "names of one tensor",
+            tensor_of_many_names(),
+            Some("names and shapes"),
+        ),
     ];
-    let mut all: Vec<_> = pickles.into_iter().map(|(name, pickle, says)| (name, torch(&pickle, &[]), says)).collect();
+    let mut all: Vec<_> = pickles
+        .into_iter()
+        .map(|(name, pickle, says)| (name, torch(&pickle, &[]), says))
+        .collect();
     let header = |values: usize| format!("{{\"a\":[{}0]}}", "0,".repeat(values));
     all.push(("header", safetensors(&header(10_000_000), &[]), None));
-    all.push(("long header", safetensors(&header(40_000_000), &[]), Some("more than")));
+    all.push((
+        "long header",
+        safetensors(&header(40_000_000), &[]),
+        Some("more than"),
+    ));
     all
 }
 
 fn tensor_of_many_names() -> Vec<u8> {
-    let pickle = Pickle::of_protocol(2).raw(b"}").text(&"n".repeat(990)).raw(b"}(");
-    let pickle = pickle.text("w").tensor("FloatStorage", "0", 1, 0, &[1; 60], &[1; 60]);
+    let pickle = Pickle::of_protocol(2)
+        .raw(b"}")
+        .text(&"n".repeat(990))
+        .raw(b"}(");
+    let pickle = pickle
+        .text("w")
+        .tensor("FloatStorage", "0", 1, 0, &[1; 60], &[1; 60]);
     // The tensor has place 9 of the memo.
     let pickle = pickle.raw(b"q\x09");
     let named = (0..1_000_000).fold(pickle, |pickle, i| pickle.int(i).raw(b"h\x09"));
