@@ -20,14 +20,14 @@ pub struct PositionedFile {
 impl PositionedFile {
     /// Opens a file for reading.
     pub fn open(path: &Path) -> Result<Arc<Self>, CheckpointError> {
-        let file = File::open(path).map_err(|e| CheckpointError::reading(path, &e))?;
-        let about = file
-            .metadata()
-            .map_err(|e| CheckpointError::reading(path, &e))?;
-        if !about.is_file() {
+        let reading = |e: io::Error| CheckpointError::reading(path, &e);
+        // Before it is opened: a named pipe would wait for someone to write.
+        if !std::fs::metadata(path).map_err(reading)?.is_file() {
             return Err(CheckpointError::new(path, "it is not a file"));
         }
-        let (path, length) = (path.to_owned(), about.len());
+        let file = File::open(path).map_err(reading)?;
+        let length = file.metadata().map_err(reading)?.len();
+        let path = path.to_owned();
         Ok(Arc::new(Self { path, length, file }))
     }
 

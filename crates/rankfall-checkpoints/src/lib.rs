@@ -31,6 +31,7 @@ mod dtype;
 mod error;
 mod file;
 mod find;
+mod json;
 mod numpy;
 mod pickle;
 mod place;

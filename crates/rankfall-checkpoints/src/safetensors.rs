@@ -3,6 +3,7 @@
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
+use crate::json;
 use crate::place::{Place, contiguous};
 use crate::tensor::Tensor;
 use serde_json::{Map, Value};
@@ -33,9 +34,8 @@ pub fn read(file: &Arc<PositionedFile>) -> Result<Header, CheckpointError> {
     let size = file.bytes(0, 8, 8)?;
     let size = u64::from_le_bytes(size.try_into().unwrap_or_default());
     let text = file.bytes(8, size, LONGEST_HEADER)?;
-    let header: Map<String, Value> = serde_json::from_slice(&text).map_err(|error| {
-        CheckpointError::new(&file.path, format!("its header is not JSON: {error}"))
-    })?;
+    let header: Map<String, Value> = json::read(&text)
+        .map_err(|what| CheckpointError::new(&file.path, format!("its header: {what}")))?;
     let start = 8 + size;
     let mut metadata = Map::new();
     let mut tensors = Vec::new();

@@ -4,9 +4,10 @@ use crate::contents::Contents;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::PositionedFile;
+use crate::json;
 use crate::tensor::Tensor;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// The limit of an index; those of the largest models have a tenth of it.
@@ -20,8 +21,7 @@ pub fn read(
     let file = PositionedFile::open(path)?;
     let text = file.bytes(0, file.length, LONGEST_INDEX)?;
     let wrong = |what: String| CheckpointError::new(path, what);
-    let index: Value =
-        serde_json::from_slice(&text).map_err(|e| wrong(format!("it is not JSON: {e}")))?;
+    let index: Value = json::read(&text).map_err(wrong)?;
     let map = index.get("weight_map").and_then(Value::as_object);
     let map = map.ok_or_else(|| {
         wrong("it has no weight_map: it is no index of a sharded checkpoint".into())
@@ -51,10 +51,10 @@ pub fn read(
             }
             Err(error) => (Vec::new(), format!("{shard}: {}", error.detail)),
         };
-        found.retain(|tensor| names.contains(&tensor.name.as_str()));
-        let missing = names
-            .iter()
-            .filter(|name| !found.iter().any(|t| t.name == **name));
+        let asked: HashSet<&str> = names.iter().copied().collect();
+        found.retain(|tensor| asked.contains(tensor.name.as_str()));
+        let there: HashSet<&str> = found.iter().map(|tensor| tensor.name.as_str()).collect();
+        let missing = names.iter().filter(|name| !there.contains(**name));
         let missing = missing.map(|name| {
             Tensor::unreadable(
                 (*name).to_owned(),

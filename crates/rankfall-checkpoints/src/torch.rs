@@ -49,7 +49,7 @@ pub fn archived(
         .transpose()?;
     let big_endian = order.is_some_and(|bytes| bytes.starts_with(b"big"));
     let region = |key: &str| entries.get(&format!("{prefix}data/{key}")).cloned();
-    Ok(contents(&loaded, big_endian, region))
+    contents(&loaded, big_endian, region).map_err(wrong)
 }
 
 /// Whether a file begins like one of the older format: a pickle of a certain number.
@@ -65,8 +65,9 @@ pub fn is_pickle(head: &[u8]) -> bool {
 /// A pickle without storages: objects, but no numbers.
 pub fn bare(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     let bytes = file.bytes(0, file.length, LONGEST_PICKLE)?;
-    let loaded = pickle::load(&bytes).map_err(|what| CheckpointError::new(&file.path, what))?;
-    Ok(contents(&loaded, false, |_| None))
+    let wrong = |what: String| CheckpointError::new(&file.path, what);
+    let loaded = pickle::load(&bytes).map_err(wrong)?;
+    contents(&loaded, false, |_| None).map_err(wrong)
 }
 
 /// Reads the list of tensors of a file of the older format: a magic number, a version, a description of the
@@ -106,9 +107,7 @@ pub fn legacy(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
             break;
         }
     }
-    Ok(contents(&object, big_endian, |key| {
-        regions.get(key).cloned()
-    }))
+    contents(&object, big_endian, |key| regions.get(key).cloned()).map_err(wrong)
 }
 
 fn keys_in_order(loaded: &Loaded) -> Option<Vec<String>> {
@@ -132,14 +131,14 @@ fn contents(
     loaded: &Loaded,
     big_endian: bool,
     region: impl Fn(&str) -> Option<Region>,
-) -> Contents {
-    let found = walk::walk(&loaded.nodes, loaded.root);
+) -> Result<Contents, String> {
+    let found = walk::walk(&loaded.nodes, loaded.root)?;
     let tensor = |found: Found| tensor(&loaded.nodes, found, big_endian, &region);
-    Contents {
+    Ok(Contents {
         tensors: found.tensors.into_iter().map(tensor).collect(),
         inert: found.inert,
         step: found.step,
-    }
+    })
 }
 
 fn tensor(

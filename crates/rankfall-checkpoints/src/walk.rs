@@ -8,8 +8,8 @@ use std::collections::HashSet;
 const DEEPEST: usize = 100;
 /// A longer name is cut.
 const LONGEST_NAME: usize = 1000;
-/// More tensors than this no checkpoint has.
-const MOST_TENSORS: usize = 1_000_000;
+/// More bytes of paths and shapes no checkpoint has: one dictionary can name a tensor a million times.
+const MOST_LISTED: usize = 1 << 28;
 /// So many objects without a meaning are named.
 const MOST_INERT: usize = 1000;
 /// Parts of the paths inside pickled modules that say nothing.
@@ -32,7 +32,7 @@ pub struct Found {
     /// Parts joined by dots.
     pub name: String,
     /// The view of its storage.
-    pub tensor: Rebuilt,
+    pub tensor: Box<Rebuilt>,
     /// Whether an optimiser keeps it.
     pub role: Role,
 }
@@ -58,7 +58,10 @@ struct Visit {
 
 /// Walks from the root. Every container is entered once, however many ways lead to it; every tensor is listed
 /// under each of its names.
-pub fn walk(nodes: &Nodes, root: Id) -> Contents {
+///
+/// # Errors
+/// A sentence: a list of tensors beyond all bounds.
+pub fn walk(nodes: &Nodes, root: Id) -> Result<Contents, String> {
     let mut contents = Contents {
         step: step(nodes, root),
         ..Contents::default()
@@ -71,18 +74,27 @@ pub fn walk(nodes: &Nodes, root: Id) -> Contents {
         role: Role::Weight,
     };
     let mut left = vec![first];
+    let mut listed = 0;
     while let Some(visit) = left.pop() {
-        if visit.depth > DEEPEST || contents.tensors.len() >= MOST_TENSORS {
+        if visit.depth > DEEPEST {
+            let class = format!("what is nested deeper than {DEEPEST} levels");
+            contents.add_inert(visit.path, &class);
             continue;
         }
         let mut inside: Vec<Visit> = Vec::new();
         let mut add = |part: &str, id: Id, role: Role| {
             // A tensor has a name for every way to it; anything else is entered once.
-            let is_new = matches!(nodes.get(id), Node::Tensor(_)) || entered.insert(id);
-            if is_new {
+            let sizes = match nodes.get(id) {
+                Node::Tensor(tensor) => size_of::<Found>() + 16 * tensor.shape.len(),
+                _ if entered.insert(id) => 0,
+                _ => return,
+            };
+            let path = extended(&visit.path, part);
+            listed += size_of::<Visit>() + path.len() + sizes;
+            if listed <= MOST_LISTED {
                 inside.push(Visit {
                     id,
-                    path: extended(&visit.path, part),
+                    path,
                     depth: visit.depth + 1,
                     role,
                 });
@@ -112,19 +124,27 @@ pub fn walk(nodes: &Nodes, root: Id) -> Contents {
                 for id in arguments.iter().chain(state) {
                     add("", *id, visit.role);
                 }
-                if contents.inert.len() < MOST_INERT {
-                    let class = class.chars().take(LONGEST_NAME).collect();
-                    contents.inert.push(Inert {
-                        path: visit.path,
-                        class,
-                    });
-                }
+                contents.add_inert(visit.path, class);
             }
             _ => {}
         }
+        if listed > MOST_LISTED {
+            return Err(format!(
+                "the names and shapes in it take more than {MOST_LISTED} bytes: no checkpoint has as many"
+            ));
+        }
         left.extend(inside.into_iter().rev());
     }
-    contents
+    Ok(contents)
+}
+
+impl Contents {
+    fn add_inert(&mut self, path: String, class: &str) {
+        if self.inert.len() < MOST_INERT {
+            let class = class.chars().take(LONGEST_NAME).collect();
+            self.inert.push(Inert { path, class });
+        }
+    }
 }
 
 /// Everything below a dictionary of `state` and `param_groups` belongs to an optimiser.

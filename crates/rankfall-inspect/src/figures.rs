@@ -29,10 +29,15 @@ pub fn all(inspection: &Inspection) -> Vec<Figure> {
     let steps = inspection.steps();
     let origin = origin(inspection);
     let last = last_step(inspection);
+    // These are of one checkpoint, whatever comes before it.
+    let of_last = match (last.first(), steps.len() > 1) {
+        (Some(row), true) => format!("{} · the last of {origin}", name_of(&row.file)),
+        _ => origin.clone(),
+    };
     let mut figures = vec![
-        spectra(&last, &origin),
-        heat_map(&last, &origin),
-        by_depth(&last, &origin),
+        spectra(&last, &of_last),
+        heat_map(&last, &of_last),
+        by_depth(&last, &of_last),
     ];
     if steps.len() > 1 {
         figures.insert(0, over_training(inspection, &steps, &origin));
@@ -40,22 +45,31 @@ pub fn all(inspection: &Inspection) -> Vec<Figure> {
     figures
 }
 
-/// Where the numbers come from.
-fn origin(inspection: &Inspection) -> String {
+/// What was inspected: the name of the file, or how many checkpoints.
+#[must_use]
+pub fn subject(inspection: &Inspection) -> String {
     let mut files: Vec<&str> = inspection
         .tensors
         .iter()
         .map(|row| row.file.as_str())
         .collect();
     files.dedup();
-    let name = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned();
-    let analysed = inspection.analysed().count();
-    let of = match &files[..] {
-        [one] => name(one),
+    match &files[..] {
+        [one] => name_of(one).to_owned(),
         many => format!("{} checkpoints", many.len()),
-    };
+    }
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// Where the numbers come from.
+fn origin(inspection: &Inspection) -> String {
     format!(
-        "{of} · {analysed} matrices · rankfall {}",
+        "{} · {} matrices · rankfall {}",
+        subject(inspection),
+        inspection.analysed().count(),
         env!("CARGO_PKG_VERSION")
     )
 }
@@ -365,13 +379,17 @@ fn over_training(inspection: &Inspection, steps: &[u64], origin: &str) -> Figure
         ..Side::new(Scale::Linear, "step")
     };
     type Quantity = fn(&Row) -> Option<f64>;
-    let quantities: [(&str, &str, Scale, Quantity); 4] = [
+    let quantities: [(&str, &str, Scale, Quantity); 6] = [
+        ("Numerical rank", "numerical rank", Scale::Linear, |r| {
+            r.numerical_rank.map(|n| n as f64)
+        }),
         ("Effective rank", "effective rank", Scale::Linear, |r| {
             r.effective_rank
         }),
         ("Stable rank", "stable rank", Scale::Linear, |r| {
             r.stable_rank
         }),
+        ("Exponent α of the tail", "α", Scale::Linear, |r| r.alpha),
         ("Largest singular value", "σ₁", Scale::Decades, |r| {
             r.sigma_max
         }),
@@ -410,7 +428,7 @@ fn over_training(inspection: &Inspection, steps: &[u64], origin: &str) -> Figure
     figure(
         "over-training",
         title,
-        "Ranks and the two ends of the spectrum of every layer at the steps of the checkpoints.",
+        "Ranks, tails and the two ends of the spectrum of every layer at the steps of the checkpoints.",
         "Whether a rank falls, in which layer, and since when.",
         outcome,
     )

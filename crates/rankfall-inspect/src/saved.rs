@@ -39,9 +39,8 @@ impl Saved {
         };
         let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
         match resume {
-            // After a line that was cut.
-            true if !before.is_empty() => file.write_all(b"\n")?,
-            true => {}
+            // The last line may have been cut.
+            true => file.write_all(b"\n")?,
             false => file.set_len(0)?,
         }
         Ok(Self {

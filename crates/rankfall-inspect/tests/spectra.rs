@@ -302,6 +302,15 @@ fn a_stopped_inspection_goes_on_from_what_is_done() {
     let saved = Saved::open(folder.path(), true).unwrap();
     assert_eq!(saved.len(), 1);
     assert_eq!(inspect(plan(), 1, Some(&saved), &Unwatched), first);
+    drop(saved);
+    // What is there is not computed again: a number changed in the file is the number that is given.
+    let text = fs::read_to_string(&partial).unwrap();
+    let at = text.find("\"values\":[").unwrap() + 10;
+    let end = at + text[at..].find(',').unwrap();
+    fs::write(&partial, format!("{}16.25{}", &text[..at], &text[end..])).unwrap();
+    let saved = Saved::open(folder.path(), true).unwrap();
+    let row = &inspect(plan(), 1, Some(&saved), &Unwatched).tensors[0];
+    assert_eq!(row.sigma_max, Some(16.25));
     // Another file under the name is another tensor.
     drop(saved);
     std::thread::sleep(std::time::Duration::from_millis(20));

@@ -195,8 +195,8 @@ fn page(inspection: &Inspection, figures: &[rankfall_report::Figure], command: &
     };
     let rows: Vec<Vec<String>> = inspection.tensors.iter().map(cells).collect();
     listing_page(&Listing {
-        title: "Spectra of a checkpoint",
-        origin: &table::totals(inspection).replace('\n', " "),
+        title: &format!("Spectra of {}", figures::subject(inspection)),
+        origin: &table::totals(inspection).trim_end().replace('\n', "; "),
         warnings: &inspection.notes,
         headings: &headings,
         rows: &rows,

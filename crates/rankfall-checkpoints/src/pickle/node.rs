@@ -56,9 +56,9 @@ pub enum Node {
     /// The name of something that would be imported: `module.name`.
     Global(Rc<str>),
     /// A storage.
-    Storage(Storage),
+    Storage(Box<Storage>),
     /// A tensor.
-    Tensor(Rebuilt),
+    Tensor(Box<Rebuilt>),
     /// Anything else: what it was made by, and the state that was given to it.
     Object {
         /// `module.name` of what would have been called, or what it is in words.

@@ -96,13 +96,13 @@ fn tensor(nodes: &Nodes, given: &[Id], dtype: Option<Dtype>) -> Option<Node> {
         nodes.counts(shape)?,
         nodes.counts(strides)?,
     );
-    Some(Node::Tensor(Rebuilt {
+    Some(Node::Tensor(Box::new(Rebuilt {
         storage,
         offset,
         shape,
         strides,
         dtype,
-    }))
+    })))
 }
 
 /// What PyTorch's persistent identifiers stand for: storages. Others are objects without a meaning.
@@ -135,11 +135,11 @@ fn storage(nodes: &Nodes, id: Id) -> Option<Node> {
     let offset = view
         .and_then(|view| nodes.count(*view.get(1)?))
         .unwrap_or(0);
-    Some(Node::Storage(Storage {
+    Some(Node::Storage(Box::new(Storage {
         dtype: storage_type(class),
         key,
         offset,
-    }))
+    })))
 }
 
 /// The type of the numbers of a storage class, such as `torch.FloatStorage`.

@@ -5,7 +5,7 @@ use super::objects;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Nodes beyond this are refused: no checkpoint has as many.
+/// Nodes beyond this are refused, and as many words of eight bytes that calls copy: no checkpoint has as many.
 const MOST_NODES: usize = 4_000_000;
 /// Longest line of the text opcodes of protocol 0, and longest name.
 const LONGEST_LINE: usize = 1 << 20;
@@ -57,12 +57,14 @@ pub fn load(bytes: &[u8]) -> Result<Loaded, String> {
                 ));
             }
         }
-        let most = machine
-            .nodes
-            .len()
-            .max(machine.written)
-            .max(machine.stack.len());
-        if most > MOST_NODES {
+        let sizes = [
+            machine.nodes.len(),
+            machine.written,
+            machine.stack.len(),
+            machine.marks.len(),
+            machine.memo.len(),
+        ];
+        if sizes.iter().any(|&size| size > MOST_NODES) {
             return Err(format!(
                 "the pickle has more than {MOST_NODES} values: no checkpoint has as many"
             ));
@@ -78,7 +80,7 @@ struct Machine<'a> {
     /// How long the stack was at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
-    /// Items of lists, dictionaries and shapes so far.
+    /// Words of eight bytes in lists, dictionaries, shapes and names so far: one opcode can copy many.
     written: usize,
 }
 
@@ -319,8 +321,10 @@ impl<'a> Machine<'a> {
         };
         self.written += match &node {
             Node::List(items) => items.len(),
-            Node::Dict(entries) => entries.len(),
-            Node::Tensor(tensor) => tensor.shape.len(),
+            Node::Dict(entries) => 2 * entries.len(),
+            Node::Tensor(tensor) => 2 * tensor.shape.len(),
+            Node::Storage(storage) => words(&storage.key) + words(&storage.dtype.name()),
+            Node::Global(name) => words(name),
             _ => 0,
         };
         self.push(node);
@@ -368,6 +372,11 @@ impl<'a> Machine<'a> {
 /// Text with what is not UTF-8 replaced.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Words of eight bytes that a text takes.
+fn words(text: &str) -> usize {
+    text.len().div_ceil(8)
 }
 
 fn joined(module: &str, name: &str) -> Rc<str> {
