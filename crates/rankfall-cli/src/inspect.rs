@@ -32,7 +32,7 @@ pub fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
         out: arguments.out.clone(),
         resume: arguments.resume,
     };
-    let terminal = Terminal::new(arguments.quiet)?;
+    let terminal = Terminal::without_rate(arguments.quiet)?;
     if arguments.compare {
         let comparison = inspection::compare(&request, &terminal)?;
         return match arguments.json {

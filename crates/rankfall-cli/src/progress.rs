@@ -16,29 +16,30 @@ pub struct ProgressReport {
 
 enum Shown {
     Nothing,
-    ClaimBar(ProgressBar),
+    Bar(ProgressBar),
     Lines(Mutex<Lines>),
 }
 
 impl ProgressReport {
-    /// Progress of one dynamics, by its label.
-    pub fn new(label: &str, quiet: bool) -> Self {
+    /// Progress of one dynamics, or of other work, by its label; the rate is that of so many of a unit, none where it
+    /// says nothing.
+    pub fn new(label: &str, quiet: bool, unit: Option<&'static str>) -> Self {
         let label = &visible(label);
         let shown = if quiet {
             Shown::Nothing
         } else if can_redraw() {
-            Shown::ClaimBar(bar(label))
+            Shown::Bar(bar(label, unit))
         } else {
-            Shown::Lines(Mutex::new(Lines::new(label, Instant::now())))
+            Shown::Lines(Mutex::new(Lines::new(label, unit, Instant::now())))
         };
         ProgressReport { shown }
     }
 
-    /// So many of all trajectory-steps are done.
+    /// So much of all is done.
     pub fn update(&self, done: u64, total: u64) {
         match &self.shown {
             Shown::Nothing => {}
-            Shown::ClaimBar(bar) => {
+            Shown::Bar(bar) => {
                 bar.set_length(total);
                 bar.set_position(done.min(total));
             }
@@ -57,7 +58,7 @@ impl ProgressReport {
 
     /// The dynamics is done; the bar goes away.
     pub fn finish(&self) {
-        if let Shown::ClaimBar(bar) = &self.shown {
+        if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
     }
@@ -74,14 +75,14 @@ fn redraws(term: Option<&OsStr>) -> bool {
     term.map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty())
 }
 
-fn bar(label: &str) -> ProgressBar {
+fn bar(label: &str, unit: Option<&'static str>) -> ProgressBar {
     // Not even one step is known yet: a length of 0 would show as 100 %.
     let bar = ProgressBar::with_draw_target(Some(u64::MAX), ProgressDrawTarget::stderr_with_hz(5));
-    let pace = |state: &ProgressState, out: &mut dyn fmt::Write| {
+    let pace = move |state: &ProgressState, out: &mut dyn fmt::Write| {
         let left = state.eta().as_secs_f64();
         let _ = match state.pos() {
             0 => write!(out, "starting"),
-            _ => write!(out, "{}, {} left", Rate(state.per_sec()), Seconds(left)),
+            _ => write!(out, "{}{} left", pace(state.per_sec(), unit), Seconds(left)),
         };
     };
     let template = "{msg} [{wide_bar}] {percent} %, {pace}";
@@ -95,6 +96,7 @@ fn bar(label: &str) -> ProgressBar {
 /// Lines at most one per [`Lines::EVERY`].
 struct Lines {
     label: String,
+    unit: Option<&'static str>,
     start: Instant,
     last: Instant,
 }
@@ -102,9 +104,10 @@ struct Lines {
 impl Lines {
     const EVERY: Duration = Duration::from_secs(10);
 
-    fn new(label: &str, now: Instant) -> Self {
+    fn new(label: &str, unit: Option<&'static str>, now: Instant) -> Self {
         Lines {
             label: label.to_owned(),
+            unit,
             start: now,
             last: now,
         }
@@ -125,27 +128,23 @@ impl Lines {
             "time left unknown".to_owned()
         };
         let percent = (100.0 * fraction).floor();
-        Some(format!(
-            "{}: {percent} %, {}, {left}",
-            self.label,
-            Rate(rate)
-        ))
+        let pace = pace(rate, self.unit);
+        Some(format!("{}: {percent} %, {pace}{left}", self.label))
     }
 }
 
-/// Trajectory-steps per second with three digits.
-struct Rate(f64);
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scaled, unit) = match self.0 {
-            r if r >= 1e6 => (r / 1e6, " million"),
-            r if r >= 1e3 => (r / 1e3, " thousand"),
-            r => (r, ""),
-        };
-        let digits = if scaled >= 100.0 { 0 } else { 1 };
-        write!(f, "{scaled:.digits$}{unit} trajectory-steps/s")
-    }
+/// So many of a unit per second, with three digits and a comma; nothing where there is no unit.
+fn pace(rate: f64, unit: Option<&'static str>) -> String {
+    let Some(unit) = unit else {
+        return String::new();
+    };
+    let (scaled, many) = match rate {
+        r if r >= 1e6 => (r / 1e6, " million"),
+        r if r >= 1e3 => (r / 1e3, " thousand"),
+        r => (r, ""),
+    };
+    let digits = if scaled >= 100.0 { 0 } else { 1 };
+    format!("{scaled:.digits$}{many} {unit}/s, ")
 }
 
 /// A duration in the two largest units that fit.
@@ -177,7 +176,7 @@ mod tests {
     #[test]
     fn lines_come_at_most_every_ten_seconds() {
         let start = Instant::now();
-        let mut lines = Lines::new("SGD", start);
+        let mut lines = Lines::new("SGD", None, start);
         let printed = (0..100).filter(|s| lines.due(*s, 100, after(start, *s)).is_some());
         assert_eq!(
             printed.collect::<Vec<_>>(),
@@ -188,7 +187,7 @@ mod tests {
     #[test]
     fn a_line_has_share_rate_and_time_left() {
         let start = Instant::now();
-        let mut lines = Lines::new("SGD", start);
+        let mut lines = Lines::new("SGD", Some("trajectory-steps"), start);
         let line = lines.due(30_000_000, 120_000_000, after(start, 20));
         let expected = "SGD: 25 %, 1.5 million trajectory-steps/s, 1 min 0 s left";
         assert_eq!(line.as_deref(), Some(expected));
@@ -199,12 +198,11 @@ mod tests {
 
     #[test]
     fn rates_and_times_are_readable() {
-        assert_eq!(Rate(12.34).to_string(), "12.3 trajectory-steps/s");
-        assert_eq!(Rate(33.1e6).to_string(), "33.1 million trajectory-steps/s");
-        assert_eq!(
-            Rate(123_456.0).to_string(),
-            "123 thousand trajectory-steps/s"
-        );
+        let pace = |rate| pace(rate, Some("steps"));
+        assert_eq!(pace(12.34), "12.3 steps/s, ");
+        assert_eq!(pace(33.1e6), "33.1 million steps/s, ");
+        assert_eq!(pace(123_456.0), "123 thousand steps/s, ");
+        assert_eq!(super::pace(12.34, None), "");
         assert_eq!(Seconds(7200.5).to_string(), "2 h 0 min");
         assert_eq!(Seconds(90_000.0).to_string(), "1 d 1 h");
         assert_eq!(Seconds(f64::INFINITY).to_string(), "more than a year");
@@ -221,8 +219,8 @@ mod tests {
     #[test]
     fn quiet_and_loud_take_any_numbers() {
         for progress in [
-            ProgressReport::new("x", true),
-            ProgressReport::new("x", false),
+            ProgressReport::new("x", true, None),
+            ProgressReport::new("x", false, None),
         ] {
             progress.update(0, 0);
             progress.update(10, 5);

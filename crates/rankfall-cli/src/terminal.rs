@@ -10,18 +10,33 @@ use std::sync::{Mutex, MutexGuard};
 /// Shows how far runs are on standard error, and stops them at a signal.
 pub struct Terminal {
     quiet: bool,
+    /// What rates are of.
+    unit: Option<&'static str>,
     shown: Mutex<Option<ProgressReport>>,
 }
 
 impl Terminal {
-    /// Listens for signals from now on; without progress where `quiet`.
+    /// Over runs: listens for signals from now on; without progress where `quiet`.
     ///
     /// # Errors
     /// Exit code 1 where the system does not let us.
     pub fn new(quiet: bool) -> Result<Self, Failure> {
+        Self::of_unit(quiet, Some("trajectory-steps"))
+    }
+
+    /// The same over work whose rate says nothing.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn without_rate(quiet: bool) -> Result<Self, Failure> {
+        Self::of_unit(quiet, None)
+    }
+
+    fn of_unit(quiet: bool, unit: Option<&'static str>) -> Result<Self, Failure> {
         interruption::listen()?;
         Ok(Self {
             quiet,
+            unit,
             shown: Mutex::new(None),
         })
     }
@@ -41,7 +56,7 @@ impl Watch for Terminal {
     }
 
     fn begin(&self, label: &str) {
-        *self.shown() = Some(ProgressReport::new(label, self.quiet));
+        *self.shown() = Some(ProgressReport::new(label, self.quiet, self.unit));
     }
 
     fn progress(&self, done: u64, total: u64) {
