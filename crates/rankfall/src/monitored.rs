@@ -33,6 +33,8 @@ pub enum Line {
     Head(Head),
     /// Of a step.
     Measurement(Measurement),
+    /// What is predicted of the steps after one.
+    Forces(Forces),
     /// The last, where the monitor was closed.
     End(End),
 }
@@ -144,6 +146,26 @@ pub struct FeatureLine {
     pub active_share: f64,
 }
 
+/// The drift of singular values that is predicted at a step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Forces {
+    /// Steps taken.
+    pub step: u64,
+    /// Each layer.
+    pub layers: Vec<LayerForces>,
+}
+
+/// The predicted drift of log σᵢ in a step, by its parts, with standard errors; null where it is not defined.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LayerForces {
+    /// Which, from 1.
+    pub layer: u32,
+    /// Which singular values, from 1.
+    pub indices: Vec<u32>,
+    /// By the name of the part, with `total`: values and standard errors.
+    pub parts: BTreeMap<String, Vec<[Option<f64>; 2]>>,
+}
+
 /// How it ended.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct End {
@@ -164,6 +186,7 @@ pub struct End {
 pub struct Record {
     head: Head,
     measurements: Vec<Measurement>,
+    forces: Vec<Forces>,
     end: Option<End>,
 }
 
@@ -187,6 +210,7 @@ impl Record {
                     return Err(wrong(number, &why));
                 }
                 Ok(Line::Measurement(one)) => record.measurements.push(one),
+                Ok(Line::Forces(forces)) => record.forces.push(forces),
                 Ok(Line::End(end)) => record.end = Some(end),
                 Err(_) if is_cut => {}
                 Err(error) => return Err(wrong(number, &error)),
@@ -234,6 +258,7 @@ impl Record {
                 add("active_share_features", layer, 0, Some(f.active_share));
             }
         }
+        rows.extend(self.forces.iter().flat_map(drift_rows));
         // One curve after the other, as in every series.
         let mut order: BTreeMap<(String, Option<u32>, u32), usize> = BTreeMap::new();
         for row in &rows {
@@ -433,6 +458,23 @@ impl LayerHead {
     fn is_square(&self) -> bool {
         self.shape.len() == 2 && self.shape[0] == self.shape[1]
     }
+}
+
+/// The rows of predicted drifts: `drift_gradient` and so on, with their standard errors.
+fn drift_rows(forces: &Forces) -> Vec<SeriesRow> {
+    let mut rows = Vec::new();
+    for of in &forces.layers {
+        for (part, values) in &of.parts {
+            for (index, [value, error]) in of.indices.iter().zip(values) {
+                let plain = row(&format!("drift_{part}"), Some(of.layer), *index, forces.step, *value);
+                rows.push(SeriesRow {
+                    std_error: *error,
+                    ..plain
+                });
+            }
+        }
+    }
+    rows
 }
 
 fn curve(row: &SeriesRow) -> (String, Option<u32>, u32) {
