@@ -199,8 +199,6 @@ def forces(
     moments = [_Moments(layer, weight_decay) for layer in chosen]
     bytes_of_one = 24 * sum(layer.rows * layer.columns for layer in chosen)
     largest = max(2, MOST_BYTES // bytes_of_one)
-    if samples is not None:
-        largest = max(2, min(largest, -(-samples // GROUPS)))
     of_samples = _gradients(model, loss, [layer.name for layer in chosen])
     for inputs, targets in _groups(batches, samples, largest):
         gradients = of_samples(inputs, targets)
@@ -218,9 +216,10 @@ def _groups(batches: Iterable[Any], samples: int | None, largest: int) -> Iterat
     for inputs, targets in batches:
         count = int(min(len(targets), left))
         left -= count
+        most = max(2, min(largest, max(4, -(-count // GROUPS))))
         first = 0
         while first < count:
-            size = min(largest, count - first)
+            size = min(most, count - first)
             if count - first - size == 1:
                 size += 1 if size < 3 else -1
             yield inputs[first : first + size], targets[first : first + size]

@@ -29,6 +29,11 @@ class Layer:
         """How many singular values it has."""
         return min(self.rows, self.columns)
 
+    @property
+    def bytes(self) -> int:
+        """Of a copy of it."""
+        return self.rows * self.columns * (8 if self.epsilon < 1e-10 else 4)
+
     def head(self) -> dict[str, Any]:
         """What the log says of it."""
         return {

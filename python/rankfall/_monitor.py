@@ -30,6 +30,10 @@ Sink = Callable[[Mapping[str, Any]], Any]
 
 #: A layer that costs less than this share of all is measured every time.
 CHEAP = 0.05
+#: Measurements that may wait for the analysis.
+MOST_WAITING = 4
+#: Bytes of weights that may wait, if all weights together are fewer.
+MOST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -171,8 +175,10 @@ class Monitor:
         self._since = [-1] * len(self._layers)
         self._counts = [0] * len(self._layers)
         self._measurements = 0
+        self._last = -1
         self._allowance, self._last_due = 0.0, self._began
         self._analysis = 0.0
+        self._waiting = 0
         self._diverged: str | None = None
         self._sinks = list(sinks)
         self._folder: _rankfall.MonitorFolder | None = None
@@ -185,7 +191,7 @@ class Monitor:
             self._folder = _rankfall.MonitorFolder(os.fspath(out), replace)
         self._name = name or (os.path.basename(os.path.normpath(os.fspath(out))) if out is not None else "training")
         self._write(self._head())
-        self._jobs: queue.Queue[_Job | None] = queue.Queue(maxsize=2)
+        self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, args=(niceness,), name="rankfall-monitor", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -272,12 +278,15 @@ class Monitor:
     def _due(self, now: float) -> Iterable[int]:
         """The layers whose turn it is: all, where that is within the budget."""
         if self.budget is None:
+            if self._jobs.unfinished_tasks >= MOST_WAITING:
+                self._jobs.join()
             return range(len(self._layers))
         total = sum(self._costs)
         self._allowance += self.budget * self._processors * (now - self._last_due)
         self._allowance = min(self._allowance, 1.001 * total) if total else self._allowance
         self._last_due = now
-        if self._jobs.unfinished_tasks:
+        weights = sum(layer.bytes for layer in self._layers)
+        if self._jobs.unfinished_tasks >= MOST_WAITING or self._waiting + weights > max(weights, MOST_BYTES):
             return []
         due = []
         reserved = False
@@ -310,6 +319,8 @@ class Monitor:
             self._since[place] = self._step
         weights, arrived = device_copy([self._layers[place] for place in due])
         features = self._features() if self._inputs and self._diverged is None else []
+        with self._lock:
+            self._waiting += sum(self._layers[place].bytes for place in due)
         self._jobs.put(_Job(line, list(zip(due, weights, strict=True)), arrived, features))
 
     def _features(self) -> list[tuple[int, Any]]:
@@ -351,8 +362,9 @@ class Monitor:
             return
         began = time.perf_counter()
         wall = began - self._began
-        if self._step != max(self._since) and self._cut_short is None:
-            self._measure({}, range(len(self._layers)))
+        left = [place for place, since in enumerate(self._since) if since != self._step]
+        if left and self._cut_short is None:
+            self._measure({}, left)
         self._closed = True
         atexit.unregister(self.close)
         analysis = self._analysis
@@ -407,6 +419,9 @@ class Monitor:
                     stacklevel=2,
                 )
             finally:
+                if job is not None:
+                    with self._lock:
+                        self._waiting -= sum(self._layers[place].bytes for place, _ in job.weights)
                 self._jobs.task_done()
 
     def _analyse(self, job: _Job) -> None:
@@ -430,7 +445,9 @@ class Monitor:
             if one is not None:
                 features.append({"layer": place + 1, **one})
         job.line["layers"], job.line["features"] = lines, features
-        self._measurements += 1
+        # At the end those are measured of a step whose turn it was not.
+        self._measurements += job.line["step"] != self._last
+        self._last = job.line["step"]
         if job.line.get("diverged") and self._diverged is None:
             self._diverged = f"{job.line['diverged']} at step {job.line['step']}"
             warnings.warn(f"the training diverged: {self._diverged}", RuntimeWarning, stacklevel=2)

@@ -209,7 +209,7 @@ impl Record {
                     let why = format!("it has schema {}; this version reads {LOG_SCHEMA}", head.schema);
                     return Err(wrong(number, &why));
                 }
-                Ok(Line::Measurement(one)) => record.measurements.push(one),
+                Ok(Line::Measurement(one)) => record.add(one),
                 Ok(Line::Forces(forces)) => record.forces.push(forces),
                 Ok(Line::End(end)) => record.end = Some(end),
                 Err(_) if is_cut => {}
@@ -219,6 +219,18 @@ impl Record {
         match record.head.schema {
             0 => Err(wrong(0, &"it does not say what is measured")),
             _ => Ok(record),
+        }
+    }
+
+    /// At the end a step is measured again, for those whose turn it was not.
+    fn add(&mut self, one: Measurement) {
+        match self.measurements.last_mut() {
+            Some(last) if last.step == one.step => {
+                last.loss = last.loss.or(one.loss);
+                last.layers.extend(one.layers);
+                last.diverged = last.diverged.take().or(one.diverged);
+            }
+            _ => self.measurements.push(one),
         }
     }
 
