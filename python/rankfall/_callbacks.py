@@ -28,7 +28,10 @@ def lightning(monitor: Monitor) -> Any:
         ) -> None:
             # Batches whose gradients are accumulated make one step.
             if trainer.global_step > monitor.steps:
-                monitor.step(_loss(outputs), step=trainer.global_step)
+                loss = _loss(outputs)
+                # Lightning hands out the loss divided by the batches of a step.
+                share = getattr(trainer, "accumulate_grad_batches", 1)
+                monitor.step(None if loss is None else loss * share, step=trainer.global_step)
 
         def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
             monitor.close(type(exception).__name__)

@@ -254,7 +254,7 @@ def _gradients(model: Any, loss: Callable[[Any, Any], Any], names: Sequence[str]
 def _matrix(layer: Layer, weights: Any) -> Floats:
     import torch
 
-    values = weights.detach().to("cpu", torch.float64) if hasattr(weights, "detach") else weights
+    values = weights.detach().to("cpu", torch.float64).numpy() if hasattr(weights, "detach") else weights
     return np.array(values, dtype=np.float64).reshape(layer.rows, layer.columns)
 
 
