@@ -20,7 +20,7 @@ def lightning(monitor: Monitor) -> Any:
         except ImportError:
             raise ImportError("Lightning is not installed: pip install lightning") from None
 
-    class MonitorCallback(Callback):  # type: ignore[misc]
+    class MonitorCallback(Callback):
         """Hands steps and losses to a monitor."""
 
         def on_train_batch_end(
@@ -55,7 +55,7 @@ def transformers(monitor: Monitor) -> Any:
     except ImportError:
         raise ImportError("Transformers is not installed: pip install transformers") from None
 
-    class MonitorCallback(TrainerCallback):  # type: ignore[misc]
+    class MonitorCallback(TrainerCallback):
         """Hands steps to a monitor, with the loss that the Trainer logged last."""
 
         loss: float | None = None

@@ -190,7 +190,9 @@ def forces(
     model = unwrapped(model)
     norms = (torch.nn.modules.batchnorm._BatchNorm,)
     if any(isinstance(module, norms) and module.training for module in model.modules()):
-        raise ValueError("with batch normalisation no sample has a gradient of its own: call model.eval() before")
+        raise ValueError(
+            "with batch normalisation no sample has a gradient of its own: call model.eval() before"
+        )
     if step_size <= 0 or batch_size < 1:
         raise ValueError(f"step_size is {step_size} and batch_size {batch_size}: they must be above 0")
     chosen, skipped = layers_of(model, [layers] if isinstance(layers, str) else list(layers), None)
@@ -205,7 +207,9 @@ def forces(
         for one in moments:
             one.add(gradients[one.layer.name].detach().cpu())
     if moments[0].count < 4 or len(moments[0].groups) < 2:
-        raise ValueError(f"{moments[0].count} samples tell nothing of the noise: 4 are needed, and two groups of them")
+        raise ValueError(
+            f"{moments[0].count} samples tell nothing of the noise: 4 are needed, and two groups of them"
+        )
     share = 1.0 / batch_size if population is None else 1.0 / batch_size - 1.0 / population
     return {one.layer.name: one.forces(step_size, batch_size, share) for one in moments}
 
@@ -228,12 +232,17 @@ def _groups(batches: Iterable[Any], samples: int | None, largest: int) -> Iterat
             return
 
 
-def _gradients(model: Any, loss: Callable[[Any, Any], Any], names: Sequence[str]) -> Callable[..., Mapping[str, Any]]:
+def _gradients(
+    model: Any, loss: Callable[[Any, Any], Any], names: Sequence[str]
+) -> Callable[..., Mapping[str, Any]]:
     """A function of inputs and targets: gradients of the chosen parameters, samples first."""
     import torch
     from torch.func import functional_call, grad, vmap
 
-    state = {name: value.detach() for name, value in itertools.chain(model.named_parameters(), model.named_buffers())}
+    state = {
+        name: value.detach()
+        for name, value in itertools.chain(model.named_parameters(), model.named_buffers())
+    }
     watched = {name: state.pop(name) for name in names}
 
     def of_one(weights: Any, x: Any, y: Any) -> Any:
@@ -333,7 +342,9 @@ class _Moments:
             np.fill_diagonal(gap, np.inf)
             ratio = s[None, :] / s[:, None]
             others = (0.5 * (squares + squares.T + 2.0 * ratio * products) / gap).sum(axis=1)
-            growth = np.maximum(left - squares.sum(axis=0), 0.0) + np.maximum(right - squares.sum(axis=1), 0.0)
+            growth = np.maximum(left - squares.sum(axis=0), 0.0) + np.maximum(
+                right - squares.sum(axis=1), 0.0
+            )
             # Of a square layer nothing is left but rounding.
             rows, columns = self.layer.rows, self.layer.columns
             if rows == columns:

@@ -170,7 +170,9 @@ class Monitor:
         chosen = [layers] if isinstance(layers, str) else list(layers)
         self._layers, self._skipped = layers_of(self.model, chosen, singular_values)
         self._inputs = _inputs(self.model, self._layers) if probe is not None else []
-        self._processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._processors = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
         self._costs = [0.0] * len(self._layers)
         self._since = [-1] * len(self._layers)
         self._counts = [0] * len(self._layers)
@@ -189,10 +191,14 @@ class Monitor:
             raise RankfallError(f"no layer is left to measure: {reasons or 'the model has no parameters'}")
         if out is not None:
             self._folder = _rankfall.MonitorFolder(os.fspath(out), replace)
-        self._name = name or (os.path.basename(os.path.normpath(os.fspath(out))) if out is not None else "training")
+        self._name = name or (
+            os.path.basename(os.path.normpath(os.fspath(out))) if out is not None else "training"
+        )
         self._write(self._head())
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._work, args=(niceness,), name="rankfall-monitor", daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, args=(niceness,), name="rankfall-monitor", daemon=True
+        )
         self._thread.start()
         atexit.register(self.close)
         self._measure({}, range(len(self._layers)))
@@ -520,7 +526,9 @@ class Monitor:
 
         return transformers(self)
 
-    def forces(self, loss: Callable[[Any, Any], Any], batches: Iterable[Any], **settings: Any) -> dict[str, LayerForces]:
+    def forces(
+        self, loss: Callable[[Any, Any], Any], batches: Iterable[Any], **settings: Any
+    ) -> dict[str, LayerForces]:
         """What moves each singular value of each layer: gradient, curvature, own noise, repulsion and growth.
 
         See :func:`rankfall.torch.forces`, which this calls with its model and its layers.
@@ -613,7 +621,15 @@ def _line(found: Mapping[str, Any], kept: Sequence[int]) -> dict[str, Any]:
     """A layer as the log has it."""
     sigma, bound = found["singular_values"], found["error_bound"]
     logs = [math.log(sigma[i - 1]) if sigma[i - 1] > bound else None for i in kept]
-    rest = ("numerical_rank", "effective_rank", "stable_rank", "nuclear_norm", "log_abs_det", "error_bound", "method")
+    rest = (
+        "numerical_rank",
+        "effective_rank",
+        "stable_rank",
+        "nuclear_norm",
+        "log_abs_det",
+        "error_bound",
+        "method",
+    )
     return {"log_singular_values": logs, **{key: found[key] for key in rest}}
 
 

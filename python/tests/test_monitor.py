@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 import warnings
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ def digits() -> tuple[Any, Any, Any, Any]:
 NETWORKS = [linear, rectifiers, digits]
 
 
-def train(model: Any, x: Any, y: Any, loss_of: Any, steps: int, monitor: Any = None, rate: float = 0.05) -> None:
+def train(
+    model: Any, x: Any, y: Any, loss_of: Any, steps: int, monitor: Any = None, rate: float = 0.05
+) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     for _ in range(steps):
         rows = torch.randint(0, len(x), (16,))
@@ -121,7 +124,12 @@ def test_every_parameter_is_listed() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "why"),
-    [({"every": 0}, "every"), ({"budget": 0}, "budget"), ({"budget": 2}, "budget"), ({"singular_values": 1}, "2")],
+    [
+        ({"every": 0}, "every"),
+        ({"budget": 0}, "budget"),
+        ({"budget": 2}, "budget"),
+        ({"singular_values": 1}, "2"),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
@@ -150,7 +158,9 @@ def test_the_record_is_a_run_folder(tmp_path: Path, command_line: str) -> None:
     run = rf.load(out)
     assert not run.interrupted and run.summary["experiment"] == "mine"
     assert run.summary["monitor"]["end"] == "closed"
-    assert run.to_dict()["mean"].tolist() == pytest.approx(monitor.result.to_dict()["mean"].tolist(), nan_ok=True)
+    assert run.to_dict()["mean"].tolist() == pytest.approx(
+        monitor.result.to_dict()["mean"].tolist(), nan_ok=True
+    )
     assert run.figures()["layers"] is None
     report = (out / "report.html").read_text()
     assert "0.weight" in report and "a vector is no matrix" in report
@@ -190,7 +200,9 @@ def test_what_was_measured_survives_a_kill(tmp_path: Path, command_line: str) ->
     for _ in range(2):  # as it was left, and when it was made a finished run
         run = rf.load(out)
         assert run.interrupted and any("not closed" in sentence for sentence in run.warnings)
-        found = dict(zip(run["training"].times, run["training"].singular_values("w1").mean[:, 0], strict=True))
+        found = dict(
+            zip(run["training"].times, run["training"].singular_values("w1").mean[:, 0], strict=True)
+        )
         for step, sigma in said:
             assert found[float(step)] == pytest.approx(float(sigma), rel=1e-6)
         subprocess.run([command_line, "plot", out], check=True, capture_output=True)
@@ -252,7 +264,8 @@ def test_of_several_processes_the_first_is_watched(tmp_path: Path) -> None:
         AUTOCAST.format(file=str(tmp_path / "meet"), rank=rank, out=str(tmp_path / "run")) for rank in (0, 1)
     ]
     processes = [
-        subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) for script in scripts
+        subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+        for script in scripts
     ]
     for process in processes:
         _, error = process.communicate(timeout=300)
@@ -265,7 +278,11 @@ def test_of_several_processes_the_first_is_watched(tmp_path: Path) -> None:
 def test_features_leave_no_hook_and_no_mode_behind() -> None:
     torch.manual_seed(0)
     model = torch.nn.Sequential(
-        torch.nn.Linear(4, 30), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.BatchNorm1d(30), torch.nn.Linear(30, 2)
+        torch.nn.Linear(4, 30),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(0.5),
+        torch.nn.BatchNorm1d(30),
+        torch.nn.Linear(30, 2),
     )
     with torch.no_grad():
         model[0].bias[:7] = -100.0
@@ -316,7 +333,10 @@ def test_sinks_get_what_the_record_has(tmp_path: Path) -> None:
         rf.torch.mlflow(mlflow),
         broken,
     ]
-    with pytest.warns(RuntimeWarning, match="no room"), rf.torch.Monitor(model, every=5, sinks=sinks, budget=None) as m:
+    with (
+        pytest.warns(RuntimeWarning, match="no room"),
+        rf.torch.Monitor(model, every=5, sinks=sinks, budget=None) as m,
+    ):
         train(model, x, y, loss_of, 20, m)
     rank = m.result["training"].effective_rank("w1").mean
     with open(tmp_path / "log.csv", newline="") as file:
@@ -399,3 +419,31 @@ def test_overhead_is_what_it_took() -> None:
     assert monitor.result.summary["monitor"]["analysis_seconds"] == overhead.analysis_seconds
     log = json.loads(monitor._lines[0])
     assert [layer["name"] for layer in log["layers"]] == ["0.weight", "2.weight"]
+
+
+def test_the_page_that_watches_shows_it(tmp_path: Path, command_line: str) -> None:
+    model, x, y, loss_of = linear()
+    out = tmp_path / "run"
+    monitor = rf.torch.Monitor(model, every=5, out=out, budget=None)
+    command = [command_line, "watch", "--no-open", out]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            page, token = server.stdout.readline().strip().split("?")
+
+            def look() -> Any:
+                request = urllib.request.Request(f"{page}watch?{token}", data=b"{}", method="POST")
+                request.add_header("content-type", "application/json")
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return json.loads(answer.read())["folders"][0]
+
+            train(model, x, y, loss_of, 20, monitor)
+            monitor._jobs.join()
+            going = look()
+            assert going["state"] == "running" and going["name"] == "run"
+            ranks = [one for one in going["dynamics"][0]["curves"] if one["observable"] == "effective_rank"]
+            assert [one["layer"] for one in ranks] == [1, 2] and ranks[0]["times"] == [0, 5, 10, 15, 20]
+            monitor.close()
+            assert look()["state"] == "finished"
+        finally:
+            server.terminate()

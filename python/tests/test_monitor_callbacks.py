@@ -73,10 +73,13 @@ def test_transformers(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = transformers.BertForSequenceClassification(config)
     rows = [
-        {"input_ids": torch.randint(0, 50, (12,)), "attention_mask": torch.ones(12), "labels": i % 2} for i in range(32)
+        {"input_ids": torch.randint(0, 50, (12,)), "attention_mask": torch.ones(12), "labels": i % 2}
+        for i in range(32)
     ]
     probe = {"input_ids": torch.stack([row["input_ids"] for row in rows[:8]])}
-    monitor = rf.torch.Monitor(model, every=3, layers="*attention*", out=tmp_path / "run", probe=probe, budget=None)
+    monitor = rf.torch.Monitor(
+        model, every=3, layers="*attention*", out=tmp_path / "run", probe=probe, budget=None
+    )
     arguments = transformers.TrainingArguments(
         output_dir=str(tmp_path / "trainer"),
         per_device_train_batch_size=8,

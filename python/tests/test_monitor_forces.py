@@ -155,7 +155,9 @@ def test_predicted_drift_is_what_steps_do(case: Any) -> None:
             left.append((rest - (of_mean + noise - pushes))[:, keep])
     at_second = slope(np.concatenate(predicted), np.concatenate(second, axis=1))
     at_all = slope(np.concatenate(totals), np.concatenate(whole, axis=1))
-    print(f"{name}: second order {at_second[0]:.4f} ± {at_second[1]:.4f}, whole {at_all[0]:.4f} ± {at_all[1]:.4f}")
+    print(
+        f"{name}: second order {at_second[0]:.4f} ± {at_second[1]:.4f}, whole {at_all[0]:.4f} ± {at_all[1]:.4f}"
+    )
     # Student's t with nine degrees of freedom is within 4.78 with probability 0.999.
     for value, error in (at_second, at_all):
         assert abs(value - 1) < 4.78 * error
@@ -228,7 +230,9 @@ def test_forces_are_in_the_record() -> None:
     with rf.torch.Monitor(model, every=10) as monitor:
         train(model, x, y, loss_of, 10, monitor)
         before = {name: p.detach().clone() for name, p in model.named_parameters()}
-        found = monitor.forces(loss_of, [(x, y)], step_size=0.05, batch_size=16, weight_decay=1e-3, samples=100)
+        found = monitor.forces(
+            loss_of, [(x, y)], step_size=0.05, batch_size=16, weight_decay=1e-3, samples=100
+        )
         assert all(torch.equal(before[name], p) for name, p in model.named_parameters())
         assert all(p.grad is not None for p in model.parameters())
     one = found["0.weight"]
