@@ -101,8 +101,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of PyTorch")
     parser.add_argument("--ways", nargs="*", default=list(WAYS))
     chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
     training = Training(chosen.batch, chosen.steps)
     training.run()
     ratios: dict[str, list[tuple[float, float]]] = {way: [] for way in chosen.ways}

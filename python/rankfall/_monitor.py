@@ -34,6 +34,10 @@ CHEAP = 0.05
 MOST_WAITING = 4
 #: Bytes of weights that may wait, if all weights together are fewer.
 MOST_BYTES = 1 << 26
+#: Bytes of weights that are copied at once: layers beyond wait for their turn.
+MOST_COPIED = 1 << 30
+#: Processor seconds of a layer by rows · columns · the smaller of both, until it is known.
+GUESS = 4e-10
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,8 @@ class Monitor:
         self._processors = (
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         )
-        self._costs = [0.0] * len(self._layers)
+        self._costs = [GUESS * layer.rows * layer.columns * layer.values for layer in self._layers]
+        self._process = os.getpid()
         self._since = [-1] * len(self._layers)
         self._counts = [0] * len(self._layers)
         self._measurements = 0
@@ -201,7 +206,7 @@ class Monitor:
         )
         self._thread.start()
         atexit.register(self.close)
-        self._measure({}, range(len(self._layers)))
+        self._measure({}, self._within(range(len(self._layers))))
         self._inside += time.perf_counter() - self._began
 
     # What is measured
@@ -286,7 +291,7 @@ class Monitor:
         if self.budget is None:
             if self._jobs.unfinished_tasks >= MOST_WAITING:
                 self._jobs.join()
-            return range(len(self._layers))
+            return self._within(sorted(range(len(self._layers)), key=lambda i: (self._since[i], i)))
         total = sum(self._costs)
         self._allowance += self.budget * self._processors * (now - self._last_due)
         self._allowance = min(self._allowance, 1.001 * total) if total else self._allowance
@@ -305,7 +310,18 @@ class Monitor:
             elif not cheap:
                 # What comes later saves up for it.
                 reserved = True
-        return sorted(due)
+        return self._within(due)
+
+    def _within(self, places: Iterable[int]) -> list[int]:
+        """The first of these layers, as many as may be copied at once; one at least."""
+        taken: list[int] = []
+        size = 0
+        for place in places:
+            size += self._layers[place].bytes
+            if taken and size > MOST_COPIED:
+                break
+            taken.append(place)
+        return sorted(taken)
 
     def _measure(self, numbers: Mapping[str, Any], due: Iterable[int]) -> None:
         if self._diverged is not None:
@@ -363,14 +379,19 @@ class Monitor:
 
     def close(self, end: str = "closed") -> None:
         """Measures every layer once more, waits for the analysis, and finishes the folder. A second time it does nothing."""
-        if self._closed or not self._active:
+        # A process that was forked has no thread, and the record is not its own.
+        if self._closed or not self._active or os.getpid() != self._process:
             self._closed = True
             return
         began = time.perf_counter()
         wall = began - self._began
         left = [place for place, since in enumerate(self._since) if since != self._step]
-        if left and self._cut_short is None:
-            self._measure({}, left)
+        while left and self._cut_short is None:
+            part = self._within(left)
+            self._measure({}, part)
+            left = [place for place in left if place not in part]
+            if left:
+                self._jobs.join()
         self._closed = True
         atexit.unregister(self.close)
         analysis = self._analysis

@@ -81,7 +81,11 @@ impl Run {
 
     #[getter]
     fn interrupted(&self) -> bool {
-        let left = self.summary.monitor.as_ref().is_some_and(|m| m.end.is_none());
+        let left = self
+            .summary
+            .monitor
+            .as_ref()
+            .is_some_and(|m| m.end.is_none());
         left || self.memory.as_ref().is_some_and(|run| run.interrupted)
     }
 

@@ -447,3 +447,36 @@ def test_the_page_that_watches_shows_it(tmp_path: Path, command_line: str) -> No
             assert look()["state"] == "finished"
         finally:
             server.terminate()
+
+
+def test_large_models_are_copied_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than so many bytes at once; every layer is measured in the end all the same."""
+    monkeypatch.setattr("rankfall._monitor.MOST_COPIED", 2 * 4 * 16 * 16)
+    model = torch.nn.Sequential(*(torch.nn.Linear(16, 16) for _ in range(5)))
+    with rf.torch.Monitor(model, every=1, budget=None) as monitor:
+        monitor._jobs.join()
+        assert sum(monitor.overhead.measured.values()) == 2
+        for _ in range(2):
+            monitor.step()
+        monitor._jobs.join()
+        assert set(monitor.overhead.measured.values()) == {1, 2}
+        monitor.step()
+    run = monitor.result
+    assert list(run["training"].effective_rank("w5").times[-1:]) == [3]
+    assert any("took turns" in sentence for sentence in run.warnings)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_process_leaves_the_record_alone(tmp_path: Path) -> None:
+    monitor = rf.torch.Monitor(torch.nn.Linear(3, 2), out=tmp_path / "run")
+    monitor._jobs.join()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        monitor.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert rf.load(tmp_path / "run").interrupted
+    monitor.close()
+    assert not rf.load(tmp_path / "run").interrupted

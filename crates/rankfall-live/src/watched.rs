@@ -8,11 +8,9 @@ use rankfall::engine::{Engine, Measurements, Recorder};
 use rankfall::exact::engine::ExactEngine;
 use rankfall::experiment::{EngineInput, Experiment};
 use rankfall::finished::Finished;
-use rankfall::options::Options;
 use rankfall::monitored;
-use rankfall::run_folder::{
-    self, CHECKPOINT, EXPERIMENT, Existing, MONITOR, RUNNING, SUMMARY,
-};
+use rankfall::options::Options;
+use rankfall::run_folder::{self, CHECKPOINT, EXPERIMENT, Existing, MONITOR, RUNNING, SUMMARY};
 use rankfall::watch::Silent;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use std::collections::BTreeMap;
@@ -179,7 +177,11 @@ impl Folder {
         };
         Ok(WatchedFolder {
             name: summary.experiment.clone(),
-            dynamics: summary.dynamics.iter().map(|one| watched(one, &rows)).collect(),
+            dynamics: summary
+                .dynamics
+                .iter()
+                .map(|one| watched(one, &rows))
+                .collect(),
             ..self.empty(state, None)
         })
     }

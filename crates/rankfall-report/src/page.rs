@@ -62,7 +62,10 @@ fn opening(summary: &Summary, figures: &[Figure]) -> String {
             count(monitor.every),
             escape(&capitalised(&summary.engine_reason)),
         );
-        html.push_str(&navigation(figures, "<a href=\"#monitor\">What was measured</a>"));
+        html.push_str(&navigation(
+            figures,
+            "<a href=\"#monitor\">What was measured</a>",
+        ));
         return html;
     }
     let _ = write!(
@@ -140,7 +143,9 @@ fn monitor_section(summary: &Summary, monitor: &MonitorSummary) -> String {
             "The monitor took {} s of the training thread and {} s of processor time on a thread of its own, of {} s.",
             significant(thread, 3),
             significant(analysis, 3),
-            monitor.wall_seconds.map_or_else(|| "—".into(), |s| significant(s, 3)),
+            monitor
+                .wall_seconds
+                .map_or_else(|| "—".into(), |s| significant(s, 3)),
         ),
         _ => "What the monitor took is not known: the process ended before it said so.".to_owned(),
     };

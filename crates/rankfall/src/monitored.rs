@@ -5,9 +5,7 @@
 
 use crate::failure::{Failure, shown_path};
 use crate::results::{self, Drawing};
-use crate::run_folder::{
-    self, Existing, MONITOR as LOG, Opened, RunFolder, SUMMARY, open,
-};
+use crate::run_folder::{self, Existing, MONITOR as LOG, Opened, RunFolder, SUMMARY, open};
 use rankfall_report::SeriesTable;
 use rankfall_report::record::{
     DivergenceRecord, DynamicsSummary, Ends, LossSummary, MONITOR, MatrixSummary, MonitorSummary,
@@ -197,7 +195,10 @@ impl Record {
     /// Exit code 2 for text that is no such log, and lines inside of it that are none.
     pub fn read(text: &str) -> Result<Self, Failure> {
         let wrong = |number: usize, why: &dyn std::fmt::Display| {
-            Failure::input(format!("line {} of the log of a monitor: {why}", number + 1))
+            Failure::input(format!(
+                "line {} of the log of a monitor: {why}",
+                number + 1
+            ))
         };
         let mut record = Self::default();
         let lines: Vec<&str> = text.lines().collect();
@@ -206,7 +207,10 @@ impl Record {
             match serde_json::from_str(line) {
                 Ok(Line::Head(head)) if head.schema == LOG_SCHEMA => record.head = head,
                 Ok(Line::Head(head)) => {
-                    let why = format!("it has schema {}; this version reads {LOG_SCHEMA}", head.schema);
+                    let why = format!(
+                        "it has schema {}; this version reads {LOG_SCHEMA}",
+                        head.schema
+                    );
                     return Err(wrong(number, &why));
                 }
                 Ok(Line::Measurement(one)) => record.add(one),
@@ -263,7 +267,12 @@ impl Record {
             }
             for f in &one.features {
                 let layer = Some(f.layer);
-                add("numerical_rank_features", layer, 0, Some(f.numerical_rank as f64));
+                add(
+                    "numerical_rank_features",
+                    layer,
+                    0,
+                    Some(f.numerical_rank as f64),
+                );
                 add("effective_rank_features", layer, 0, f.effective_rank);
                 add("stable_rank_features", layer, 0, f.stable_rank);
                 add("dead_units_features", layer, 0, Some(f.dead_units as f64));
@@ -293,7 +302,8 @@ impl Record {
             schema: SUMMARY_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             engine: MONITOR.to_owned(),
-            engine_reason: "a training run elsewhere, whose weights were measured on the way".into(),
+            engine_reason: "a training run elsewhere, whose weights were measured on the way"
+                .into(),
             experiment: head.name.clone(),
             problem: ProblemSummary {
                 kind: head.model.clone(),
@@ -311,12 +321,16 @@ impl Record {
 
     fn dynamics(&self) -> DynamicsSummary {
         let steps = self.measurements.last().map_or(0, |one| one.step);
-        let divergences: Vec<DivergenceRecord> = self.diverged().into_iter().map(|(one, _)| DivergenceRecord {
-            trajectory: 0,
-            step: one.step,
-            time: one.step as f64,
-            reason: "out-of-range".into(),
-        }).collect();
+        let divergences: Vec<DivergenceRecord> = self
+            .diverged()
+            .into_iter()
+            .map(|(one, _)| DivergenceRecord {
+                trajectory: 0,
+                step: one.step,
+                time: one.step as f64,
+                reason: "out-of-range".into(),
+            })
+            .collect();
         let seconds = self.end.as_ref().map_or(0.0, |end| end.wall_seconds);
         let steps = self.end.as_ref().map_or(steps, |end| end.step);
         let losses = || self.measurements.iter().filter_map(|one| one.loss);
@@ -328,7 +342,11 @@ impl Record {
             diverged: divergences.len() as u64,
             divergences,
             seconds,
-            trajectory_steps_per_second: if seconds > 0.0 { steps as f64 / seconds } else { 0.0 },
+            trajectory_steps_per_second: if seconds > 0.0 {
+                steps as f64 / seconds
+            } else {
+                0.0
+            },
             quantiles: "of one run: its value".into(),
             loss: LossSummary {
                 initial: losses().next(),
@@ -359,7 +377,10 @@ impl Record {
                 initial: first.and_then(of),
                 final_mean: last.and_then(of),
             };
-            let spectrum = |line: Option<&LayerLine>| line.map(|l| l.log_singular_values.clone()).unwrap_or_default();
+            let spectrum = |line: Option<&LayerLine>| {
+                line.map(|l| l.log_singular_values.clone())
+                    .unwrap_or_default()
+            };
             MatrixSummary {
                 name: weights_name(layer),
                 layer: Some(layer),
@@ -443,10 +464,19 @@ impl Record {
             Some(end) if end.end != "closed" => said.push(format!("the training ended with {}", end.end)),
             Some(_) => {}
         }
-        let whole = self.measurements.iter().filter(|one| one.diverged.is_none()).count() as u64;
+        let whole = self
+            .measurements
+            .iter()
+            .filter(|one| one.diverged.is_none())
+            .count() as u64;
         let (measured, layers) = (self.measured(), &self.head.layers);
-        let fewer = layers.iter().zip(&measured).filter(|(_, count)| **count < whole);
-        let fewer: Vec<String> = fewer.map(|(layer, count)| format!("{} {count}", layer.name)).collect();
+        let fewer = layers
+            .iter()
+            .zip(&measured)
+            .filter(|(_, count)| **count < whole);
+        let fewer: Vec<String> = fewer
+            .map(|(layer, count)| format!("{} {count}", layer.name))
+            .collect();
         if !fewer.is_empty() {
             said.push(format!(
                 "of {whole} measurements some layers have fewer, as they took turns to keep within the budget: {}",
@@ -454,7 +484,9 @@ impl Record {
             ));
         }
         let thinned = layers.iter().filter(|l| (l.kept.len() as u32) < l.values);
-        let thinned: Vec<String> = thinned.map(|l| format!("{} {} of {}", l.name, l.kept.len(), l.values)).collect();
+        let thinned: Vec<String> = thinned
+            .map(|l| format!("{} {} of {}", l.name, l.kept.len(), l.values))
+            .collect();
         if !thinned.is_empty() {
             said.push(format!(
                 "ranks and norms are of all singular values; recorded are, spread over their order: {}",
@@ -478,7 +510,13 @@ fn drift_rows(forces: &Forces) -> Vec<SeriesRow> {
     for of in &forces.layers {
         for (part, values) in &of.parts {
             for (index, [value, error]) in of.indices.iter().zip(values) {
-                let plain = row(&format!("drift_{part}"), Some(of.layer), *index, forces.step, *value);
+                let plain = row(
+                    &format!("drift_{part}"),
+                    Some(of.layer),
+                    *index,
+                    forces.step,
+                    *value,
+                );
                 rows.push(SeriesRow {
                     std_error: *error,
                     ..plain
@@ -493,7 +531,13 @@ fn curve(row: &SeriesRow) -> (String, Option<u32>, u32) {
     (row.observable.clone(), row.layer, row.index)
 }
 
-fn row(observable: &str, layer: Option<u32>, index: u32, step: u64, value: Option<f64>) -> SeriesRow {
+fn row(
+    observable: &str,
+    layer: Option<u32>,
+    index: u32,
+    step: u64,
+    value: Option<f64>,
+) -> SeriesRow {
     let value = value.filter(|v| v.is_finite());
     SeriesRow {
         dynamics: LABEL.to_owned(),
@@ -576,7 +620,8 @@ pub fn is_monitored(folder: &Path) -> bool {
 /// Whether it has one that was not made a finished run of: its process goes on, or was ended.
 #[must_use]
 pub fn is_open(folder: &Path) -> bool {
-    is_monitored(folder) && (folder.join(run_folder::RUNNING).exists() || !folder.join(SUMMARY).exists())
+    is_monitored(folder)
+        && (folder.join(run_folder::RUNNING).exists() || !folder.join(SUMMARY).exists())
 }
 
 /// What the log of a folder holds so far.

@@ -23,8 +23,8 @@ use checksums::{CHECKED, Checksums, WithChecksums};
 use lock::Held;
 use names::OURS;
 pub use names::{
-    CHECKPOINT, EXPERIMENT, FIGURES, FINAL, FINISHED, MONITOR, REPORT, RUNNING, SERIES, SHARD, STATISTICS,
-    SUMMARY, SWEEP, TRAJECTORIES,
+    CHECKPOINT, EXPERIMENT, FIGURES, FINAL, FINISHED, MONITOR, REPORT, RUNNING, SERIES, SHARD,
+    STATISTICS, SUMMARY, SWEEP, TRAJECTORIES,
 };
 use open::unreadable;
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
@@ -108,7 +108,10 @@ impl RunFolder {
     /// Exit code 2 where there is none, or another process writes into it; exit code 1 where the system refuses.
     pub fn adopt(path: &Path) -> Result<Self, Failure> {
         if State::of(path)? != State::Interrupted {
-            let message = format!("{} has no run in it that was not finished", shown_path(path));
+            let message = format!(
+                "{} has no run in it that was not finished",
+                shown_path(path)
+            );
             return Err(Failure::input(message));
         }
         Ok(Self {

@@ -109,7 +109,8 @@ fn caption(run: &RecordedRun<'_>, matrices: &[&MatrixSummary], notions: usize) -
         "Numerical rank: singular values above {} of the largest. Effective rank: exponential of the entropy of the \
          normalised singular values.",
         match (&run.summary.monitor, tolerance) {
-            (Some(_), _) => "max(rows, columns) · ε of the precision of storage, relative to the size".into(),
+            (Some(_), _) =>
+                "max(rows, columns) · ε of the precision of storage, relative to the size".into(),
             (None, Some(t)) => compact(t, 2),
             (None, None) => "the tolerance".into(),
         },

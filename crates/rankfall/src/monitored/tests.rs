@@ -69,7 +69,12 @@ fn a_line_that_was_cut_is_left_out_and_others_are_errors() {
     let cut = Record::read(&whole[..whole.len() - 20]).unwrap();
     assert_eq!(cut.measurements.len(), 1);
     let broken = whole.replacen("\"measurement\"", "\"what\"", 1);
-    assert!(Record::read(&broken).unwrap_err().message.contains("line 2"));
+    assert!(
+        Record::read(&broken)
+            .unwrap_err()
+            .message
+            .contains("line 2")
+    );
     assert!(Record::read("").is_err());
     assert!(Record::read(&whole.replace("\"schema\":1", "\"schema\":9")).is_err());
 }
@@ -84,7 +89,12 @@ fn what_is_not_finite_is_said_with_its_step() {
     let line = serde_json::to_string(&Line::Measurement(diverged)).unwrap();
     let summary = Record::read(&(log() + &line + "\n")).unwrap().summary();
     assert_eq!(summary.dynamics[0].divergences[0].step, 20);
-    assert!(summary.warnings.iter().any(|w| w.contains("fc.weight") && w.contains("20")));
+    assert!(
+        summary
+            .warnings
+            .iter()
+            .any(|w| w.contains("fc.weight") && w.contains("20"))
+    );
 }
 
 /// Whoever draws the folder of a process that was ended makes a finished run of it.
@@ -104,7 +114,12 @@ fn a_folder_that_was_left_is_finished_by_drawing_it() {
     assert!(drawing.warnings.is_empty(), "{:?}", drawing.warnings);
     assert!(!is_open(&path));
     let summary = run_folder::read_summary(&path).unwrap();
-    assert_eq!(run_folder::read_series(&path, summary.schema).unwrap().len(), 2 * 9);
+    assert_eq!(
+        run_folder::read_series(&path, summary.schema)
+            .unwrap()
+            .len(),
+        2 * 9
+    );
     // A second time it is a run like others, and a new one is refused its place.
     run::redraw(&path).unwrap();
     assert!(MonitorFolder::create(&path, false).is_err());
