@@ -37,7 +37,7 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// Of a training run elsewhere that was watched; absent for runs of an experiment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub monitor: Option<MonitorSummary>,
+    pub monitor: Option<Box<MonitorSummary>>,
 }
 
 /// What the monitor of a training run says of itself.

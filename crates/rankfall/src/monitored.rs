@@ -314,7 +314,7 @@ impl Record {
             },
             dynamics: vec![self.dynamics()],
             warnings: self.warnings(),
-            monitor: Some(self.monitor()),
+            monitor: Some(Box::new(self.monitor())),
             ..Summary::default()
         }
     }
@@ -350,7 +350,7 @@ impl Record {
             quantiles: "of one run: its value".into(),
             loss: LossSummary {
                 initial: losses().next(),
-                final_mean: losses().last(),
+                final_mean: losses().next_back(),
                 final_std: None,
             },
             matrices: self.matrices(),
