@@ -88,6 +88,7 @@ export class LivePage {
         this.controls.settings.first = first;
         this.tell({ first });
       },
+      goOn: () => this.paused && this.pause(false),
     });
     showFiles({
       settings: () => this.controls.settings,

@@ -65,11 +65,14 @@ export interface Stage {
   settings(): Settings;
   restart(settings: Settings): void;
   motion(motion: Motion): void;
+  // Lets time go on where it stands still.
+  goOn(): void;
 }
 
 export function showScenes(stage: Stage): void {
   const act = (scene: Scene) => {
     const now = stage.settings();
+    stage.goOn();
     if (scene.settings) stage.restart(scene.settings(now));
     if (scene.motion) stage.motion(scene.motion(now.first));
   };

@@ -276,9 +276,11 @@ check("every control is moved, and its effect read from the page", async () => {
   assert.match(await readFile(await svg.path(), "utf8"), /<svg [^]*<path d="M/);
   const [png] = await Promise.all([page.waitForEvent("download"), page.getByTestId("png").click()]);
   assert.equal((await readFile(await png.path())).subarray(1, 4).toString(), "PNG");
+  await pause(page);
   for (let scene = 1; scene <= 5; scene += 1) {
     await page.getByTestId(`scene-${scene}`).click();
     await page.waitForTimeout(300);
+    assert.equal(await page.getByTestId("pause").textContent(), "Pause", "a scene lets time go on");
   }
   assert.deepEqual(errors, [], await announced());
   await context.close();
