@@ -14,6 +14,7 @@ An :class:`Experiment` says what is learned from what, by which dynamics; ``run`
 (21, 5)
 """
 
+from . import torch
 from ._cluster import RayExecutor, ray, shard_of_run
 from ._data import Data, Dataset, File, Gaussian, Gram, Source, Teacher, read
 from ._errors import (
@@ -131,5 +132,6 @@ __all__ = [
     "spectrum",
     "surviving_singular_values",
     "sweep",
+    "torch",
     "verify",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _rankfall
 from ._arrays import Floats
-from ._errors import DivergedError, FolderError
+from ._errors import DivergedError, FolderError, RankfallError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -243,6 +243,8 @@ class Run:
         """The experiment that was run, with the checksums of its data."""
         from ._experiment import Experiment
 
+        if "monitor" in self._summary:
+            raise RankfallError("this is the record of a training run elsewhere: it has no experiment")
         made = _rankfall.Experiment.of_text(self._made.resolved, "the experiment", "", [])
         return Experiment._of(made, self._held)
 

@@ -10,6 +10,7 @@ mod handle;
 mod inspection;
 mod logging;
 mod memory;
+mod monitor;
 mod own;
 mod run;
 mod stepper;
@@ -31,6 +32,8 @@ mod _rankfall {
     use super::inspection::inspect;
     #[pymodule_export]
     use super::memory::MemoryFile;
+    #[pymodule_export]
+    use super::monitor::{MonitorFolder, dense_drift, matches, matrix_of, measure, monitored};
     #[pymodule_export]
     use super::run::{Run, load, merge_shards};
     #[pymodule_export]

@@ -6,6 +6,7 @@ use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use rankfall::in_memory::{self, Left};
+use rankfall::monitored::{self, Record};
 use rankfall::{Failure, run_folder};
 use rankfall_report::record::{SeriesRow, Summary};
 use rankfall_report::{SeriesTable, draw_all, png, svg};
@@ -41,6 +42,18 @@ impl Run {
         }
     }
 
+    /// Of a training run elsewhere that was watched.
+    pub fn monitored(record: &Record) -> Self {
+        let rows = record.rows();
+        Self {
+            summary: record.summary(),
+            table: SeriesTable::from_rows(rows.clone()),
+            rows,
+            resolved: String::new(),
+            memory: None,
+        }
+    }
+
     /// Where to go on from, where it was stopped.
     pub fn left(&self) -> Option<&Left> {
         self.memory.as_ref()?.left.as_ref()
@@ -68,7 +81,12 @@ impl Run {
 
     #[getter]
     fn interrupted(&self) -> bool {
-        self.memory.as_ref().is_some_and(|run| run.interrupted)
+        let left = self
+            .summary
+            .monitor
+            .as_ref()
+            .is_some_and(|m| m.end.is_none());
+        left || self.memory.as_ref().is_some_and(|run| run.interrupted)
     }
 
     /// The curves there are, in the order of the table.
@@ -242,6 +260,9 @@ pub fn merge_shards(py: Python<'_>, shards: Vec<Vec<u8>>) -> PyResult<Run> {
 pub fn load(py: Python<'_>, folder: String) -> PyResult<Run> {
     detached(py, Doing::Folder, || {
         let folder = Path::new(&folder);
+        if monitored::is_open(folder) {
+            return Ok(Run::monitored(&monitored::of_folder(folder)?));
+        }
         let summary = run_folder::read_summary(folder)?;
         let rows = run_folder::read_series(folder, summary.schema)?;
         let resolved = run_folder::read_experiment(folder)?;

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import rankfall as rf
 
@@ -31,3 +36,10 @@ def long(**changes: object) -> rf.Experiment:
     sgd = {"SGD": rf.SGD(step_size=1e-3, label_noise=0.1)}
     settings: dict[str, object] = {"dynamics": sgd, "time": 3000, "trajectories": 1000}
     return small(**{**settings, **changes})
+
+
+def needed(name: str) -> Any:
+    """A package that a test needs: where it is missing the test is skipped, or an error where CI is set."""
+    if os.environ.get("CI"):
+        return importlib.import_module(name)
+    return pytest.importorskip(name)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import rankfall as rf
-from support import ROOT
+from support import ROOT, needed
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 MODULES = ["rankfall", *(f"rankfall.{one.name}" for one in pkgutil.iter_modules(rf.__path__))]
@@ -26,9 +26,11 @@ def test_examples_of_docstrings(name: str) -> None:
     assert results.failed == 0
 
 
-@pytest.mark.parametrize("page", ["docs/python.md", "README.md"])
+@pytest.mark.parametrize("page", ["docs/python.md", "README.md", "docs/monitor.md"])
 def test_python_on_pages(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of Python of a page are run one after the other, in an empty folder."""
+    if page == "docs/monitor.md":
+        needed("torch")
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.S | re.M)
     assert blocks, "there are none"
     monkeypatch.chdir(tmp_path)

@@ -2,10 +2,10 @@
 
 use crate::bidiagonal;
 use crate::gram;
+use crate::numbers::Numbers;
 use crate::source::Tall;
 use crate::spectrum::{Failed, Method, Sigma, Spectrum};
 use crate::view::Slice;
-use rankfall_checkpoints::Values;
 
 /// Numbers stored with at least this distance from 1 to the next are squared without loss that shows.
 const GRAM_IS_ENOUGH: f64 = f32::EPSILON as f64;
@@ -19,7 +19,7 @@ const GRAM_IS_ENOUGH: f64 = f32::EPSILON as f64;
 /// # Errors
 /// [`Failed`]: numbers that cannot be read or are not finite.
 pub fn spectrum(
-    values: &Values,
+    values: &dyn Numbers,
     slices: &[Slice],
     epsilon: f64,
     threads: usize,
@@ -40,7 +40,7 @@ pub fn spectrum(
 }
 
 fn of_slice(
-    values: &Values,
+    values: &dyn Numbers,
     slice: Slice,
     epsilon: f64,
     threads: usize,

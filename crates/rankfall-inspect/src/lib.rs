@@ -34,6 +34,7 @@ pub mod figures;
 mod gram;
 pub mod inspect;
 pub mod measures;
+pub mod numbers;
 pub mod plan;
 pub mod record;
 mod same;

@@ -1,8 +1,9 @@
 //! The numbers of one matrix in blocks of rows or columns, scaled, as the decompositions want them.
 
+use crate::numbers::Numbers;
 use crate::view::Slice;
 use faer::MatRef;
-use rankfall_checkpoints::{CheckpointError, Values};
+use rankfall_checkpoints::CheckpointError;
 
 /// Rows of a block: sums over them are of so many numbers.
 pub const BLOCK: usize = 512;
@@ -21,7 +22,7 @@ pub struct Look {
 /// A matrix with at least as many rows as columns: the slice or its transpose.
 #[derive(Clone, Copy, Debug)]
 pub struct Tall<'a> {
-    values: &'a Values,
+    values: &'a dyn Numbers,
     slice: Slice,
     /// Every number is multiplied by this power of two.
     pub scale: f64,
@@ -29,7 +30,7 @@ pub struct Tall<'a> {
 
 impl<'a> Tall<'a> {
     /// The matrix of a slice; its numbers times `scale`.
-    pub fn new(values: &'a Values, slice: Slice, scale: f64) -> Self {
+    pub fn new(values: &'a dyn Numbers, slice: Slice, scale: f64) -> Self {
         Self {
             values,
             slice,

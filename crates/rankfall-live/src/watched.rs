@@ -8,8 +8,9 @@ use rankfall::engine::{Engine, Measurements, Recorder};
 use rankfall::exact::engine::ExactEngine;
 use rankfall::experiment::{EngineInput, Experiment};
 use rankfall::finished::Finished;
+use rankfall::monitored;
 use rankfall::options::Options;
-use rankfall::run_folder::{self, CHECKPOINT, EXPERIMENT, Existing, RUNNING, SUMMARY};
+use rankfall::run_folder::{self, CHECKPOINT, EXPERIMENT, Existing, MONITOR, RUNNING, SUMMARY};
 use rankfall::watch::Silent;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use std::collections::BTreeMap;
@@ -97,7 +98,7 @@ impl Watcher {
 
 impl Folder {
     fn look(&mut self) -> WatchedFolder {
-        let deciding = [SUMMARY, CHECKPOINT, RUNNING, EXPERIMENT]
+        let deciding = [SUMMARY, CHECKPOINT, MONITOR, RUNNING, EXPERIMENT]
             .iter()
             .find_map(|name| {
                 let changed = self
@@ -123,6 +124,7 @@ impl Folder {
         let picture = match name {
             SUMMARY => self.finished(),
             CHECKPOINT => self.under_way(idle),
+            MONITOR => self.monitored(idle),
             _ => Ok(self.empty("running", Some("nothing is measured yet".to_owned()))),
         };
         // A file that is just being replaced is looked at again.
@@ -162,6 +164,25 @@ impl Folder {
             seconds_left: Some(0.0),
             dynamics: dynamics.map(|one| watched(one, &rows)).collect(),
             ..self.empty("finished", None)
+        })
+    }
+
+    /// A training run elsewhere: what its monitor measured so far. How far it will go nobody knows.
+    fn monitored(&self, idle: Duration) -> Result<WatchedFolder, Failure> {
+        let record = monitored::of_folder(&self.path)?;
+        let (summary, rows) = (record.summary(), record.rows());
+        let state = match idle < ABANDONED {
+            true => "running",
+            false => "stopped",
+        };
+        Ok(WatchedFolder {
+            name: summary.experiment.clone(),
+            dynamics: summary
+                .dynamics
+                .iter()
+                .map(|one| watched(one, &rows))
+                .collect(),
+            ..self.empty(state, None)
         })
     }
 

@@ -7,7 +7,7 @@ use crate::forces;
 use crate::html;
 use crate::markup::escape;
 use crate::number::{compact, count, significant};
-use crate::record::{ACCOUNT, DynamicsSummary, EXACT_LAW, Prediction, Summary};
+use crate::record::{ACCOUNT, DynamicsSummary, EXACT_LAW, MonitorSummary, Prediction, Summary};
 use crate::series::SeriesTable;
 use crate::table::{self, Table};
 
@@ -37,8 +37,13 @@ pub fn report_page(input: &ReportInput<'_>) -> String {
     figures
         .iter()
         .for_each(|figure| page.push_str(&html::figure_or_reason(figure.name, figure)));
-    page.push_str(&settings_section(input.summary));
-    page.push_str(&repeat_section(input));
+    match &input.summary.monitor {
+        Some(monitor) => page.push_str(&monitor_section(input.summary, monitor)),
+        None => {
+            page.push_str(&settings_section(input.summary));
+            page.push_str(&repeat_section(input));
+        }
+    }
     page.push_str(html::CLOSE);
     page
 }
@@ -46,6 +51,23 @@ pub fn report_page(input: &ReportInput<'_>) -> String {
 fn opening(summary: &Summary, figures: &[Figure]) -> String {
     let p = &summary.problem;
     let mut html = format!("<h1>{}</h1>\n", escape(&summary.experiment));
+    if let Some(monitor) = &summary.monitor {
+        let _ = writeln!(
+            html,
+            "<p class=\"origin\">rankfall {} · {} · {} parameters in {} · measured every {} steps<br>{}.</p>",
+            escape(&summary.version),
+            escape(&monitor.model),
+            count(p.parameters),
+            escape(&p.precision),
+            count(monitor.every),
+            escape(&capitalised(&summary.engine_reason)),
+        );
+        html.push_str(&navigation(
+            figures,
+            "<a href=\"#monitor\">What was measured</a>",
+        ));
+        return html;
+    }
     let _ = write!(
         html,
         "<p class=\"origin\">rankfall {} · seed {} · n = {} samples",
@@ -77,7 +99,15 @@ fn opening(summary: &Summary, figures: &[Figure]) -> String {
         escape(&capitalised(&summary.engine)),
         escape(&summary.engine_reason),
     );
-    html.push_str("<nav>");
+    html.push_str(&navigation(
+        figures,
+        "<a href=\"#settings\">Settings</a> <a href=\"#repeat\">Repeat this run</a>",
+    ));
+    html
+}
+
+fn navigation(figures: &[Figure], more: &str) -> String {
+    let mut html = String::from("<nav>");
     for figure in figures.iter().filter(|f| f.outcome.is_ok()) {
         let _ = write!(
             html,
@@ -86,15 +116,49 @@ fn opening(summary: &Summary, figures: &[Figure]) -> String {
             escape(&figure.title)
         );
     }
-    html.push_str(
-        "<a href=\"#settings\">Settings</a> <a href=\"#repeat\">Repeat this run</a></nav>\n",
-    );
+    html.push_str(more);
+    html.push_str("</nav>\n");
     html
+}
+
+/// Layers with how often they were measured, what was left alone and why, and what it cost.
+fn monitor_section(summary: &Summary, monitor: &MonitorSummary) -> String {
+    let weights = summary.dynamics.iter().flat_map(|d| &d.matrices);
+    let weights = weights.filter(|m| m.name != "features");
+    let measured: String = weights
+        .zip(&monitor.measured)
+        .map(|(matrix, times)| {
+            let name = matrix.called.clone().unwrap_or_default();
+            html::row(&[name, count(*times), String::new()])
+        })
+        .collect();
+    let skipped: String = monitor
+        .skipped
+        .iter()
+        .map(|one| html::row(&[one.name.clone(), "0".into(), one.reason.clone()]))
+        .collect();
+    let headings = ["parameter", "measured", "why not"].map(str::to_owned);
+    let cost = match (monitor.training_thread_seconds, monitor.analysis_seconds) {
+        (Some(thread), Some(analysis)) => format!(
+            "The monitor took {} s of the training thread and {} s of processor time on a thread of its own, of {} s.",
+            significant(thread, 3),
+            significant(analysis, 3),
+            monitor
+                .wall_seconds
+                .map_or_else(|| "—".into(), |s| significant(s, 3)),
+        ),
+        _ => "What the monitor took is not known: the process ended before it said so.".to_owned(),
+    };
+    format!(
+        "<h2 id=\"monitor\">What was measured</h2>\n{}<p class=\"note\">{cost}</p>\n",
+        html::table(&headings, &(measured + &skipped))
+    )
 }
 
 fn warnings(summary: &Summary) -> String {
     let mut all: Vec<String> = summary.warnings.clone();
-    let lost = summary.dynamics.iter().filter(|d| d.diverged > 0);
+    let is_run = summary.monitor.is_none();
+    let lost = summary.dynamics.iter().filter(|d| is_run && d.diverged > 0);
     all.extend(lost.map(|d| {
         let (lost, of) = (count(d.diverged), count(d.trajectories));
         format!(
@@ -171,6 +235,11 @@ fn tolerances(summary: &Summary) -> String {
     let mut note = String::from(
         "Arrows lead from the start to the mean at the end; ± is the standard deviation over trajectories.",
     );
+    if summary.monitor.is_some() {
+        return "<p class=\"note\">Arrows lead from the first measurement to the last. The rank counts singular values \
+                above max(rows, columns) · ε of the largest, ε of the precision of storage.</p>\n"
+            .to_owned();
+    }
     if let Some(layers) = of(false) {
         let layers = significant(layers, 2);
         let _ = write!(

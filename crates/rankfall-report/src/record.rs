@@ -11,6 +11,8 @@ pub const SUMMARY_SCHEMA: u32 = 2;
 pub const EXACT: &str = "exact";
 /// The value of [`Summary::engine`] for any other network.
 pub const DENSE: &str = "dense";
+/// The value of [`Summary::engine`] of a training run elsewhere that was watched.
+pub const MONITOR: &str = "monitor";
 
 /// The whole of `summary.json`, but for the checksums of the files beside it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,41 @@ pub struct Summary {
     pub dynamics: Vec<DynamicsSummary>,
     /// Sentences a reader of the results must see: conditioning on survival, constant columns, …
     pub warnings: Vec<String>,
+    /// Of a training run elsewhere that was watched; absent for runs of an experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<Box<MonitorSummary>>,
+}
+
+/// What the monitor of a training run says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MonitorSummary {
+    /// The class of the model.
+    pub model: String,
+    /// Steps from a measurement to the next.
+    pub every: u64,
+    /// How many measurements there are, that of the start included.
+    pub measurements: u64,
+    /// How often each layer was measured, by its place.
+    pub measured: Vec<u64>,
+    /// Parameters that are not measured, each with the reason.
+    pub skipped: Vec<SkippedParameter>,
+    /// How it ended: `closed`, what was raised, or null where the process ended without a word.
+    pub end: Option<String>,
+    /// Seconds the training thread spent in the monitor.
+    pub training_thread_seconds: Option<f64>,
+    /// Seconds of processor time of the analysis, on a thread of its own.
+    pub analysis_seconds: Option<f64>,
+    /// Seconds from the first to the last step.
+    pub wall_seconds: Option<f64>,
+}
+
+/// A parameter that a monitor leaves alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SkippedParameter {
+    /// Its name in the model.
+    pub name: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// Data and network that all dynamics of a run share.
@@ -387,6 +424,9 @@ pub struct MatrixSummary {
     pub name: String,
     /// The layer, from 1, of weights and features; null for the others.
     pub layer: Option<u32>,
+    /// What it is called in a model that was watched; absent for runs of an experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
     /// Natural logarithms of singular values, descending; null for features and Jacobian. Of the product of a
     /// diagonal network, of its entries.
     pub log_singular_values: Option<Spectrum>,

@@ -164,6 +164,7 @@ pub mod grid;
 pub mod in_memory;
 pub mod inspection;
 pub mod merge;
+pub mod monitored;
 pub mod options;
 pub mod part;
 pub mod preparation;

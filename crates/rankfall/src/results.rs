@@ -52,6 +52,7 @@ impl Heading<'_> {
             problem: self.problem,
             dynamics,
             warnings,
+            monitor: None,
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::engine::ExactEngine;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::Failure;
+use crate::monitored;
 pub use crate::options::Options;
 use crate::part::PartToWrite;
 use crate::results::{self, Drawing, draw};
@@ -182,6 +183,9 @@ impl<E: Engine> InFolder<'_, E> {
 /// # Errors
 /// Exit code 2 for a folder that cannot be read.
 pub fn redraw(folder: &Path) -> Result<(Drawing, Option<Held>), Failure> {
+    if monitored::is_open(folder) {
+        return Ok((monitored::recover(folder)?, None));
+    }
     let held = run_folder::hold_finished(folder)?;
     if run_folder::is_finished_sweep(folder)? {
         return Ok((sweep::redraw(folder)?, held));

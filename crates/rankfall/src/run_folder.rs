@@ -23,8 +23,8 @@ use checksums::{CHECKED, Checksums, WithChecksums};
 use lock::Held;
 use names::OURS;
 pub use names::{
-    CHECKPOINT, EXPERIMENT, FIGURES, FINAL, FINISHED, REPORT, RUNNING, SERIES, SHARD, STATISTICS,
-    SUMMARY, SWEEP, TRAJECTORIES,
+    CHECKPOINT, EXPERIMENT, FIGURES, FINAL, FINISHED, MONITOR, REPORT, RUNNING, SERIES, SHARD,
+    STATISTICS, SUMMARY, SWEEP, TRAJECTORIES,
 };
 use open::unreadable;
 use rankfall_report::record::{SUMMARY_SCHEMA, SeriesRow, Summary};
@@ -100,6 +100,25 @@ impl RunFolder {
         }
         folder.clear()?;
         Ok(Opened::Fresh(folder))
+    }
+
+    /// Takes over the folder of a run that was not finished, as it is.
+    ///
+    /// # Errors
+    /// Exit code 2 where there is none, or another process writes into it; exit code 1 where the system refuses.
+    pub fn adopt(path: &Path) -> Result<Self, Failure> {
+        if State::of(path)? != State::Interrupted {
+            let message = format!(
+                "{} has no run in it that was not finished",
+                shown_path(path)
+            );
+            return Err(Failure::input(message));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock(path)?,
+            checksums: Mutex::default(),
+        })
     }
 
     /// Where it is.
@@ -382,11 +401,14 @@ pub fn check(path: &Path, existing: Existing) -> Result<(), Failure> {
     State::of(path)?.check(path, existing)
 }
 
-/// Reads the resolved experiment of a run.
+/// Reads the resolved experiment of a run; empty of a training run elsewhere, which has none.
 ///
 /// # Errors
 /// Exit code 2 where it is missing or not text.
 pub fn read_experiment(folder: &Path) -> Result<String, Failure> {
+    if folder.join(MONITOR).exists() {
+        return Ok(String::new());
+    }
     let path = folder.join(EXPERIMENT);
     open::text(&path).map_err(|error| unreadable(&path, &error))
 }
@@ -462,7 +484,7 @@ impl State {
             State::Foreign(other.clone())
         } else if has(RUNNING) {
             State::Interrupted
-        } else if has(SUMMARY) && has(EXPERIMENT) {
+        } else if has(SUMMARY) && (has(EXPERIMENT) || has(MONITOR)) {
             State::Finished
         } else if has(SHARD) && has(EXPERIMENT) {
             State::Shard

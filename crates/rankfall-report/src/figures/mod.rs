@@ -8,6 +8,7 @@ pub mod determinants;
 pub mod eigenvalues;
 pub mod force_balance;
 pub mod generalisation;
+pub mod layers;
 pub mod loss;
 pub mod orders;
 pub mod pushes;
@@ -66,6 +67,7 @@ pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
         figures.push(generalisation::figure(&run));
         figures.push(conservation::figure(&run));
     } else {
+        figures.extend(layers::figure(&run));
         figures.push(loss::figure(&run));
         figures.extend(singular_values::of_every_layer(&run));
         figures.push(ranks::figure(&run));

@@ -108,7 +108,12 @@ fn caption(run: &RecordedRun<'_>, matrices: &[&MatrixSummary], notions: usize) -
     let mut caption = format!(
         "Numerical rank: singular values above {} of the largest. Effective rank: exponential of the entropy of the \
          normalised singular values.",
-        tolerance.map_or_else(|| "the tolerance".into(), |t| compact(t, 2)),
+        match (&run.summary.monitor, tolerance) {
+            (Some(_), _) =>
+                "max(rows, columns) · ε of the precision of storage, relative to the size".into(),
+            (None, Some(t)) => compact(t, 2),
+            (None, None) => "the tolerance".into(),
+        },
     );
     if notions == 3 {
         caption.push_str(" Stable rank: Σσᵢ²/σ₁².");

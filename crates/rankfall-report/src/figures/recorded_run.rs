@@ -2,7 +2,7 @@
 
 use super::curves::{Bands, CurveDrawing, CurveValues, Middle, above, rounding_floor};
 use super::style;
-use super::time::TimeAxis;
+use super::time::{STEPS, TimeAxis};
 use crate::legend::LegendEntry;
 use crate::number::{count, subscript};
 use crate::plot::{Plot, Side};
@@ -83,6 +83,14 @@ impl<'a> RecordedRun<'a> {
             dynamics,
             ..
         } = self.summary;
+        if let Some(monitor) = &self.summary.monitor {
+            return format!(
+                "{experiment} · {} · {} parameters · measured every {} steps · rankfall {version}",
+                monitor.model,
+                count(problem.parameters),
+                count(monitor.every),
+            );
+        }
         let trajectories = match dynamics.iter().map(|d| d.trajectories).max().unwrap_or(0) {
             1 => "1 trajectory".to_owned(),
             many => format!("{} trajectories", count(many)),
@@ -92,6 +100,19 @@ impl<'a> RecordedRun<'a> {
             network_words(problem),
             count(problem.samples),
         )
+    }
+
+    /// The horizontal side of a plot over time.
+    #[must_use]
+    pub fn time_side(&self) -> Side {
+        let side = self.time.side();
+        match self.summary.monitor {
+            Some(_) => Side {
+                label: STEPS.into(),
+                ..side
+            },
+            None => side,
+        }
     }
 
     /// How curves are drawn.
@@ -137,7 +158,7 @@ impl<'a> RecordedRun<'a> {
         index: u32,
     ) -> Plot {
         let side = Side::new(drawing.values.scale(), label);
-        let mut plot = Plot::new(title, self.time.side(), side);
+        let mut plot = Plot::new(title, self.time_side(), side);
         let (curves, floor) = self.curves(drawing.values, observable, index);
         for (curve, pen) in curves {
             let curve = above(curve, floor);
@@ -217,6 +238,7 @@ fn falling(problem: &ProblemSummary) -> (u32, &'static str) {
 #[must_use]
 pub fn matrix_symbol(matrix: &MatrixSummary, problem: &ProblemSummary) -> String {
     match (matrix.name.as_str(), matrix.layer) {
+        _ if matrix.called.is_some() => matrix.called.clone().unwrap_or_default(),
         ("theta", _) => "Θ".into(),
         ("product", _) if problem.layers.len() == 3 => "W₁W₂".into(),
         ("product", _) => "the map".into(),

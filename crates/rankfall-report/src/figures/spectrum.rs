@@ -86,7 +86,7 @@ fn notes(run: &RecordedRun<'_>, spectrum: &Spectrum) -> Vec<String> {
 /// One panel.
 pub fn plot(run: &RecordedRun<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
     let side = Side::new(CurveValues::Logarithms.scale(), &spectrum.label);
-    let mut plot = Plot::new(name(one), run.time.side(), side);
+    let mut plot = Plot::new(name(one), run.time_side(), side);
     let parts: Vec<_> = run
         .table
         .parts(&one.label, &spectrum.observable)

@@ -5,6 +5,8 @@ use crate::plot::Side;
 
 /// What every time axis measures.
 const LABEL: &str = "time t = step size × step";
+/// What that of a training run elsewhere measures.
+pub const STEPS: &str = "step of training";
 /// Share of the positive part of a logarithmic axis that t = 0 stands left of it.
 const ZERO_GAP: f64 = 0.07;
 

@@ -107,6 +107,7 @@ impl Recipe {
                 "This is a synthetic test record: its numbers were made up to try the figures."
                     .into(),
             ],
+            monitor: None,
         };
         (summary, rows)
     }

@@ -28,6 +28,8 @@ pub const SHARD: &str = "shard.json";
 pub const STATISTICS: &str = "statistics";
 /// Data that were in memory, where Python ran it: data, or initial weights.
 pub const DATA: [&str; 2] = ["data.npz", "data1.npz"];
+/// What a monitor measured of a training run elsewhere, a line each.
+pub const MONITOR: &str = "monitor.jsonl";
 /// The marker of a run that is going, or was interrupted.
 pub const RUNNING: &str = "running";
 
@@ -48,5 +50,6 @@ pub const OURS: &[&str] = &[
     STATISTICS,
     DATA[0],
     DATA[1],
+    MONITOR,
     RUNNING,
 ];
