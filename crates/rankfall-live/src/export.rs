@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 /// The largest page: course pages and mails bear that.
 const MOST_BYTES: usize = 3_000_000;
 /// Frames of a recording.
-const FRAMES: u32 = 160;
+const FRAMES: u32 = 100;
 /// Trajectories of a recording, at most.
 const MOST_TRAJECTORIES: u32 = 64;
 /// Matrices are kept in every so manyth frame.
 const WEIGHTS_EVERY: u32 = 8;
 
-/// A scene: settings, and what is changed when.
+/// A scene of the lecture: settings, and what is changed when.
 struct Scene {
+    /// As in `page/src/scenes.ts`, where its sentences are.
     title: &'static str,
     settings: Settings,
     /// t at the end.
@@ -66,38 +67,44 @@ fn scenes(scenario: &Scenario) -> Vec<Scene> {
         label_noise: 0.0,
         ..flow.clone()
     };
-    let without = Motion {
+    let antisymmetric = |repulsion| Motion {
         forces: Scales {
             split: "antisymmetric".to_owned(),
-            repulsion: 0.0,
+            repulsion,
             ..flow.forces.clone()
         },
         ..flow.clone()
     };
+    let (usual, without) = (antisymmetric(1.0), antisymmetric(0.0));
     let with = |first: &Motion, second: Option<&Motion>| Settings {
         first: first.clone(),
         second: second.cloned(),
         ..settings.clone()
     };
+    let scene = |title, until, first: &Motion, second: Option<&Motion>, changes| Scene {
+        title,
+        settings: with(first, second),
+        until,
+        changes,
+    };
+    let doubled = Motion {
+        label_noise: 2.0 * flow.label_noise,
+        ..flow.clone()
+    };
+    let half_way = |motion: &Motion| vec![(0.5, 0, motion.clone())];
+    let gradient_flow = of_kind("gradient-flow");
     vec![
-        Scene {
-            title: "Noise turned on half-way",
-            settings: with(&quiet, None),
-            until: 200.0,
-            changes: vec![(0.25, 0, flow.clone())],
-        },
-        Scene {
-            title: "Gradient flow beside stochastic gradient flow",
-            settings: with(&flow, Some(&of_kind("gradient-flow"))),
-            until: 100.0,
-            changes: Vec::new(),
-        },
-        Scene {
-            title: "The same noise without antisymmetric repulsion",
-            settings: with(&flow, Some(&without)),
-            until: 100.0,
-            changes: Vec::new(),
-        },
+        scene(
+            "1. What gradient flow conserves",
+            20.0,
+            &gradient_flow,
+            None,
+            Vec::new(),
+        ),
+        scene("2. What noise does", 150.0, &quiet, None, half_way(&flow)),
+        scene("3. The law", 150.0, &flow, None, half_way(&doubled)),
+        scene("4. Repulsion off", 100.0, &usual, Some(&without), Vec::new()),
+        scene("5. Who survives", 500.0, &flow, None, Vec::new()),
     ]
 }
 

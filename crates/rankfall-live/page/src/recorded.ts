@@ -4,6 +4,7 @@ import { Figures } from "./figures";
 import { showFiles } from "./files";
 import { History } from "./history";
 import type { Recording, Start } from "./protocol";
+import { SCENES } from "./scenes";
 
 // A recording takes so many seconds.
 const LENGTH = 20;
@@ -61,8 +62,16 @@ export class RecordedPage {
     this.scrub.max = String(frames.length - 1);
     this.figures.labels = ["first run", "second run"];
     place("subject").textContent = `${beginning.name}: ${beginning.data}, ${beginning.settings.trajectories} trajectories; recorded, not computed here`;
+    this.tell();
     this.go(0);
     this.setPlaying(true);
+  }
+
+  // The sentences of the scene.
+  private tell(): void {
+    const { title } = this.recording;
+    const scene = SCENES.find((one) => one.title === title);
+    place("scenes").replaceChildren(element("h2", {}, title), element("p", { "data-testid": "scene" }, scene?.words ?? ""));
   }
 
   private setPlaying(playing: boolean): void {

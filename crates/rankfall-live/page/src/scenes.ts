@@ -18,7 +18,7 @@ function flow(motion: Motion, noise: number): Motion {
   return { ...motion, kind: "stochastic-gradient-flow", label_noise: noise, forces: PLAIN };
 }
 
-const SCENES: Scene[] = [
+export const SCENES: Scene[] = [
   {
     title: "1. What gradient flow conserves",
     words:
@@ -29,7 +29,7 @@ const SCENES: Scene[] = [
   {
     title: "2. What noise does",
     words:
-      "Now labels are noisy, with variance 2. Gradients vanish only on average, and the small singular values begin to fall: slowly at first, then along straight lines of a logarithmic axis.",
+      "Now labels are noisy. Gradients vanish only on average, and the small singular values begin to fall: slowly at first, then along straight lines of a logarithmic axis.",
     action: "Turn the noise on",
     motion: (motion) => flow(motion, 2),
   },
@@ -55,7 +55,7 @@ const SCENES: Scene[] = [
   {
     title: "5. Who survives",
     words:
-      "As many singular values survive as the teacher has: two here, one for each output. They line up with the teacher, and the others die one after the other, in an order that the slow flow knows. Go on as fast as it goes and watch the rank.",
+      "As many singular values survive as the teacher has of them. They line up with the teacher, and the others die one after the other, in an order that the slow flow knows. Go on as fast as it goes and watch the rank.",
     action: "Go on to the end",
     settings: (s) => ({ ...s, first: flow(s.first, s.first.label_noise || 2), second: null, speed: null }),
   },
