@@ -103,7 +103,13 @@ fn scenes(scenario: &Scenario) -> Vec<Scene> {
         ),
         scene("2. What noise does", 150.0, &quiet, None, half_way(&flow)),
         scene("3. The law", 150.0, &flow, None, half_way(&doubled)),
-        scene("4. Repulsion off", 100.0, &usual, Some(&without), Vec::new()),
+        scene(
+            "4. Repulsion off",
+            100.0,
+            &usual,
+            Some(&without),
+            Vec::new(),
+        ),
         scene("5. Who survives", 500.0, &flow, None, Vec::new()),
     ]
 }

@@ -24,6 +24,32 @@ pub fn missing() -> Option<String> {
     }
 }
 
+/// Fetches what the tests need from the package registry, which takes minutes and hardly any of a processor. What fails here
+/// fails again, with its message, where the package is installed.
+pub fn prepare() {
+    let Ok(text) = std::fs::read_to_string(root().join("pyproject.toml")) else {
+        return;
+    };
+    let pyproject: toml::Table = text.parse().unwrap_or_default();
+    let extras = pyproject
+        .get("project")
+        .and_then(|project| project.get("optional-dependencies"));
+    let needed = extras.and_then(|extras| extras.get("test")?.as_array());
+    let names = needed.into_iter().flatten().filter_map(toml::Value::as_str);
+    let environment = target().join("venv-python");
+    let made = Command::new(PYTHON)
+        .args(["-m", "venv"])
+        .arg(&environment)
+        .status();
+    if made.is_ok_and(|status| status.success()) {
+        let mut install = Command::new(interpreter(&environment));
+        install
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(names);
+        let _ = install.output();
+    }
+}
+
 /// Whether the package can be installed and its tests pass.
 ///
 /// # Errors

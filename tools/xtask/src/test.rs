@@ -11,6 +11,8 @@ struct Part {
     passes: fn(&[String]) -> Result<bool, String>,
     /// Why it cannot run here, where it cannot: then it is named, and an error where `CI` is set.
     missing: fn() -> Option<String>,
+    /// What can be done for it beforehand, while other parts run.
+    prepare: Option<fn()>,
 }
 
 const PARTS: [Part; 3] = [
@@ -22,16 +24,19 @@ const PARTS: [Part; 3] = [
             succeeds(command.into_iter().chain(given))
         },
         missing: || None,
+        prepare: None,
     },
     Part {
         name: "Python",
         passes: |_| python::test(),
         missing: python::missing,
+        prepare: Some(python::prepare),
     },
     Part {
         name: "the live page in a browser",
         passes: |_| succeeds(std::iter::once("crates/rankfall-live/page/test")),
         missing: without_browser,
+        prepare: None,
     },
 ];
 
@@ -91,7 +96,12 @@ fn has_avx512() -> bool {
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let strict = std::env::var_os("CI").is_some();
     let mut failed = Vec::new();
-    for part in &PARTS {
+    let prepare = |part: &Part| {
+        let can_run = (part.missing)().is_none();
+        part.prepare.filter(|_| can_run).map(std::thread::spawn)
+    };
+    let preparations: Vec<_> = PARTS.iter().map(prepare).collect();
+    for (part, preparation) in PARTS.iter().zip(preparations) {
         if let Some(why) = (part.missing)() {
             println!("== {}: cannot run here, {why}", part.name);
             if strict {
@@ -100,6 +110,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             continue;
         }
         println!("== {}", part.name);
+        if let Some(under_way) = preparation {
+            // It reports nothing: what it could not do, the part does.
+            let _ = under_way.join();
+        }
         if !(part.passes)(arguments)? {
             failed.push(part.name);
         }

@@ -57,7 +57,7 @@ fn wrong(row: &str, base: &Path) -> Vec<String> {
         Err(why) => return vec![format!("{question}: {why}")],
     };
     let text: String = places.iter().map(|place| text(place)).collect();
-    let last = |name: &str| name.rsplit("::").next().unwrap_or(name).to_owned();
+    let last = |name: &str| name.rsplit([':', '.']).next().unwrap_or(name).to_owned();
     let lost = quoted(names).filter(|name| !has_word(&text, &last(name)));
     lost.map(|name| format!("{question}: {name} is in none of its files"))
         .collect()
