@@ -12,15 +12,9 @@ __all__ = ["lightning", "transformers"]
 
 def lightning(monitor: Monitor) -> Any:
     """A callback of Lightning, of whichever of its two packages is there."""
-    try:
-        from lightning.pytorch.callbacks import Callback
-    except ImportError:
-        try:
-            from pytorch_lightning.callbacks import Callback
-        except ImportError:
-            raise ImportError("Lightning is not installed: pip install lightning") from None
+    base = _lightning_callback()
 
-    class MonitorCallback(Callback):
+    class MonitorCallback(base):  # type: ignore[misc, valid-type]
         """Hands steps and losses to a monitor."""
 
         def on_train_batch_end(
@@ -40,6 +34,18 @@ def lightning(monitor: Monitor) -> Any:
             monitor.close()
 
     return MonitorCallback()
+
+
+def _lightning_callback() -> Any:
+    """The class of callbacks, of whichever package is there."""
+    try:
+        from lightning.pytorch.callbacks import Callback
+    except ImportError:
+        try:
+            from pytorch_lightning.callbacks import Callback
+        except ImportError:
+            raise ImportError("Lightning is not installed: pip install lightning") from None
+    return Callback
 
 
 def _loss(outputs: Any) -> Any:

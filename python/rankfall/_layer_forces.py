@@ -123,7 +123,7 @@ class LayerForces:
             steps,
         )
 
-    def to_dict(self) -> dict[str, Floats]:
+    def to_dict(self) -> dict[str, Any]:
         """Columns: sigma, every part with its error, total, spread and whether it is separated."""
         columns: dict[str, Any] = {"sigma": self.sigma}
         for part in (*PARTS, "total"):

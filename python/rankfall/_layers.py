@@ -71,13 +71,13 @@ def layers_of(
     for name, parameter in model.named_parameters(remove_duplicate=False):
         reason = _why_not(name, parameter, patterns, seen)
         seen.setdefault(id(parameter), name)
-        if reason is None:
-            try:
-                words, rows, columns = _rankfall.matrix_of(name, list(parameter.shape))
-            except ValueError as error:
-                reason = str(error)
         if reason is not None:
             skipped.append({"name": name, "reason": reason})
+            continue
+        try:
+            words, rows, columns = _rankfall.matrix_of(name, list(parameter.shape))
+        except ValueError as error:
+            skipped.append({"name": name, "reason": str(error)})
             continue
         epsilon = _epsilon(parameter.dtype)
         layers.append(Layer(name, parameter, words, rows, columns, epsilon, kept(min(rows, columns), most)))
