@@ -4,26 +4,14 @@ import { announce, element, number, place } from "./dom";
 import { Figures } from "./figures";
 import { decoded, encoded, showFiles } from "./files";
 import { History } from "./history";
-import type { Files, Message, Messages, Motion, Request, Settings, Start } from "./protocol";
+import { called } from "./names";
+import type { Files, Message, Messages, Request, Settings, Start } from "./protocol";
 import { showScenes } from "./scenes";
 import { Refused, Server } from "./server";
 
 // From one frame to the next, and from one sign of life to the next while time stands still, in milliseconds.
 const FRAME = 33;
 const LIFE = 20_000;
-
-const SHORT: Record<string, string> = {
-  "gradient-flow": "GF",
-  "stochastic-gradient-flow": "SGF",
-  "gradient-descent": "GD",
-  "label-noise-gradient-descent": "label-noise GD",
-  sgd: "SGD",
-};
-
-function called(motion: Motion): string {
-  const scaled = motion.forces.repulsion === 0 ? " without repulsion" : "";
-  return `${SHORT[motion.kind] ?? motion.kind}${scaled}, δ = ${number(motion.label_noise, 3)}`;
-}
 
 export class LivePage {
   private readonly history = new History();

@@ -3,6 +3,7 @@ import { element, number, place } from "./dom";
 import { Figures } from "./figures";
 import { showFiles } from "./files";
 import { History } from "./history";
+import { called } from "./names";
 import type { Recording, Start } from "./protocol";
 import { SCENES } from "./scenes";
 
@@ -29,6 +30,8 @@ export class RecordedPage {
     place("mode").textContent = "recorded";
     place("controls").remove();
     place("to-controls").remove();
+    // What is told comes before what is shown.
+    place("figures").before(place("scenes"));
     const bar = place("bar");
     this.figures = new Figures(this.history, bar);
     this.play = element("button", { type: "button", class: "first", "data-testid": "pause" }, "Pause");
@@ -60,7 +63,8 @@ export class RecordedPage {
     this.recording = this.recordings[index] ?? this.recording;
     const { beginning, frames } = this.recording;
     this.scrub.max = String(frames.length - 1);
-    this.figures.labels = ["first run", "second run"];
+    const { first, second } = beginning.settings;
+    this.figures.labels = [called(first), second ? called(second) : ""];
     place("subject").textContent = `${beginning.name}: ${beginning.data}, ${beginning.settings.trajectories} trajectories; recorded, not computed here`;
     this.tell();
     this.go(0);
