@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from . import _cluster, _rankfall
+from . import _cluster, _rankfall, _threads
 from ._data import Source, source
 from ._errors import ExperimentError, InterruptedWarning
 from ._jobs import Job, Stepper
@@ -279,6 +278,7 @@ class Experiment:
         """
         if on_interrupt not in ("return", "raise"):
             raise ValueError(f'on_interrupt is {on_interrupt!r}: "return" or "raise"')
+        threads = _threads.count(threads)
         if executor is not None:
             if resume is not None or out is not None:
                 raise ValueError("with an executor, out and resume mean nothing: run.save(folder) writes it")
@@ -295,7 +295,7 @@ class Experiment:
         elif resume:
             raise ValueError("resume=True goes on in a folder: name it with out")
         made = self._made.run(
-            _threads(threads), watcher(progress), _is_main(), left, wrapped(observables), None
+            threads, watcher(progress), _threads.is_main(), left, wrapped(observables), None
         )
         run = Run._of(made, self._held)
         if run.interrupted:
@@ -334,7 +334,7 @@ class Experiment:
                 "run in memory and run.save(folder)"
             )
         folder = os.fspath(out)
-        stopped = self._made.run_into(folder, resume, _threads(threads), watcher(progress), _is_main())
+        stopped = self._made.run_into(folder, resume, threads, watcher(progress), _threads.is_main())
         if stopped:
             raise KeyboardInterrupt(
                 f"everything so far is in {folder}; run(out=..., resume=True) goes on with it"
@@ -357,7 +357,7 @@ class Experiment:
         threads, observables, resume
             As of :meth:`run`.
         """
-        own, threads = wrapped(observables), _threads(threads)
+        own, threads = wrapped(observables), _threads.count(threads)
         left = resume._made if resume is not None and resume.interrupted else None
 
         def work(handle: _rankfall.Handle) -> Run:
@@ -412,11 +412,6 @@ class Experiment:
         return f"<details><summary>{escape(repr(self))}</summary><pre>{text}</pre></details>"
 
 
-def _is_main() -> bool:
-    """Whether Ctrl-C comes to this thread."""
-    return threading.current_thread() is threading.main_thread()
-
-
 def _interrupted(how: str, on_interrupt: str) -> None:
     if on_interrupt == "raise":
         raise KeyboardInterrupt
@@ -426,12 +421,6 @@ def _interrupted(how: str, on_interrupt: str) -> None:
 def _save(save: Any) -> Any:
     """A number stands for so many save times."""
     return Save(points=save) if isinstance(save, int) else save
-
-
-def _threads(threads: int | None) -> int | None:
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}, and one is needed at least")
-    return threads
 
 
 def _unpickled(text: str, files: Sequence[bytes]) -> Experiment:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import _rankfall
+from . import _rankfall, _threads
 from ._html import table
 from ._progress import Progress, watcher
 
@@ -122,8 +121,12 @@ def inspect(
     if not paths:
         raise TypeError("inspect takes a path at least")
     patterns = [layers] if isinstance(layers, str) else list(layers)
-    is_main = threading.current_thread() is threading.main_thread()
     text = _rankfall.inspect(
-        [os.fspath(path) for path in paths], patterns, optimizer, threads, watcher(progress), is_main
+        [os.fspath(path) for path in paths],
+        patterns,
+        optimizer,
+        _threads.count(threads),
+        watcher(progress),
+        _threads.is_main(),
     )
     return Inspection(json.loads(text))

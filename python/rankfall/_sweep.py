@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _cluster, _rankfall
+from . import _cluster, _rankfall, _threads
 from ._arrays import Floats
 from ._html import table
 from ._progress import Progress, watcher
@@ -187,6 +186,7 @@ def sweep(
     >>> result["log_det_slope", "SGF"].shape
     (3, 2)
     """
+    threads = _threads.count(threads)
     given = {experiment._path(key): plain(values) for key, values in over.items()}
     if not given:
         raise ValueError("nothing varies: over names keys and their values")
@@ -194,10 +194,9 @@ def sweep(
         if not isinstance(values, list) or not values:
             raise TypeError(f"{key}: give a sequence of values")
     axes = [argument(key, values)[:-1].replace("=[", "=", 1) for key, values in given.items()]
-    is_main = threading.current_thread() is threading.main_thread()
     tell = watcher(progress)
     if executor is None:
-        made = _rankfall.Sweep(experiment._made, axes, None, threads, tell, is_main)
+        made = _rankfall.Sweep(experiment._made, axes, None, threads, tell, _threads.is_main())
     else:
         points = int(np.prod([len(values) for values in given.values()]))
         count = max(1, min(shards or 64, points))

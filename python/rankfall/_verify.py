@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from . import _cluster, _rankfall
+from . import _cluster, _rankfall, _threads
 from ._errors import InterruptedWarning
 from ._html import table
 from ._progress import Progress, watcher
@@ -189,6 +188,7 @@ def verify(
         raise ValueError(f'level is {level!r}: "quick" or "full"')
     if on_interrupt not in ("return", "raise"):
         raise ValueError(f'on_interrupt is {on_interrupt!r}: "return" or "raise"')
+    threads = _threads.count(threads)
     names = [only] if isinstance(only, str) else list(only)
     full, tell = level == "full", watcher(progress)
     made = None if experiment is None else experiment._made
@@ -199,8 +199,7 @@ def verify(
         record = {**parts[0], "claims": [claim for part in parts for claim in part["claims"]]}
         record["seconds"] = sum(part["seconds"] for part in parts)
         return Verification(record, interrupted=False)
-    is_main = threading.current_thread() is threading.main_thread()
-    text, stopped = _rankfall.verify(made, names, suite, full, seed, threads, tell, is_main)
+    text, stopped = _rankfall.verify(made, names, suite, full, seed, threads, tell, _threads.is_main())
     if stopped and on_interrupt == "raise":
         raise KeyboardInterrupt
     if stopped:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-from support import small
+from support import needed, small
 
 DYNAMICS = {
     "GF": rf.GradientFlow(),
@@ -132,7 +132,7 @@ def test_a_sweep_is_the_same_wherever_it_is_computed() -> None:
 
 
 def test_a_dask_cluster_gives_the_bits_of_a_run() -> None:
-    distributed = pytest.importorskip("distributed")
+    distributed = needed("distributed")
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
@@ -149,7 +149,7 @@ def kill_once(experiment: rf.Experiment, flag: str, index: int) -> bytes:
 
 
 def test_a_killed_dask_worker_costs_its_shard_alone(tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
+    distributed = needed("distributed")
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
@@ -161,7 +161,7 @@ def test_a_killed_dask_worker_costs_its_shard_alone(tmp_path: Path) -> None:
 
 
 def test_ray_gives_the_bits_of_a_run_though_a_worker_is_killed(tmp_path: Path) -> None:
-    engine = pytest.importorskip("ray")
+    engine = needed("ray")
     # Its workers do not find the modules of tests.
     engine.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     engine.init(num_cpus=2, include_dashboard=False, log_to_driver=False)

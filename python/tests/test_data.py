@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-from support import small
+from support import needed, small
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(80, 3))
@@ -28,14 +28,14 @@ def test_arrays_files_and_frames_give_the_same_bits(tmp_path: Path) -> None:
     in_file = rf.read(tmp_path / "xy.npz", inputs_array="x", targets_array="y")
     assert (losses(in_file) == expected).all()
     assert (losses((np.asfortranarray(X), Y)) == expected).all()
-    pandas = pytest.importorskip("pandas")
+    pandas = needed("pandas")
     names = ["a", "b", "c", "u", "v"]
     frame = pandas.DataFrame(np.hstack([X, Y]), columns=names)
     assert (losses(rf.Data(frame, ["u", "v"])) == expected).all()
     assert (losses(rf.Data(frame[["a", "b", "c"]], frame[["u", "v"]])) == expected).all()
-    polars = pytest.importorskip("polars")
+    polars = needed("polars")
     assert (losses(rf.Data(polars.DataFrame(frame.to_dict("list")), ["u", "v"])) == expected).all()
-    pyarrow = pytest.importorskip("pyarrow")
+    pyarrow = needed("pyarrow")
     table = pyarrow.table(frame)
     assert (losses(rf.Data(table.select(names[:3]), table.select(names[3:]))) == expected).all()
 

@@ -59,7 +59,7 @@ def test_every_public_name_is_on_the_page() -> None:
 
 
 def test_the_reference_has_every_public_name(tmp_path: Path) -> None:
-    pytest.importorskip("pdoc")
+    needed("pdoc")
     command = [sys.executable, "-m", "pdoc", "--docformat", "numpy", "-o", tmp_path, "rankfall"]
     made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
@@ -69,21 +69,21 @@ def test_the_reference_has_every_public_name(tmp_path: Path) -> None:
 
 
 def test_types_are_strict() -> None:
-    pytest.importorskip("mypy")
+    needed("mypy")
     command = [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
 
 
 def test_pyright_agrees() -> None:
-    pytest.importorskip("pyright")
+    needed("pyright")
     command = [sys.executable, "-m", "pyright", "--project", "pyproject.toml", "--pythonpath", sys.executable]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_stubs_are_those_of_the_module() -> None:
-    pytest.importorskip("mypy")
+    needed("mypy")
     command = [sys.executable, "-m", "mypy.stubtest", "rankfall._rankfall", "--ignore-missing-stub"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
@@ -91,8 +91,8 @@ def test_stubs_are_those_of_the_module() -> None:
 
 @pytest.mark.parametrize("name", sorted(one.name for one in (ROOT / "notebooks").glob("*.ipynb")))
 def test_notebooks_run(name: str, tmp_path: Path) -> None:
-    nbformat = pytest.importorskip("nbformat")
-    nbclient = pytest.importorskip("nbclient")
+    nbformat = needed("nbformat")
+    nbclient = needed("nbclient")
     notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-from support import small
+from support import needed, small
 
-matplotlib = pytest.importorskip("matplotlib")
+matplotlib = needed("matplotlib")
 matplotlib.use("Agg")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rankfall as rf
-from support import small
+from support import needed, small
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +58,8 @@ def test_trajectories_are_what_the_statistics_are_of(run: rf.Run) -> None:
 
 
 def test_frames_are_the_file(run: rf.Run, tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = needed("pyarrow")
+    parquet = needed("pyarrow.parquet")
     run.save(tmp_path / "run")
     written = parquet.read_table(tmp_path / "run/series.parquet")
     table = pyarrow.table(run)
@@ -67,15 +67,15 @@ def test_frames_are_the_file(run: rf.Run, tmp_path: Path) -> None:
     assert [str(t) for t in table.schema.types] == [str(t) for t in written.schema.types]
     assert table.equals(written.cast(table.schema))
     assert table["std_error"].null_count > 0, "undefined is null"
-    polars = pytest.importorskip("polars")
+    polars = needed("polars")
     assert polars.DataFrame(run).equals(polars.read_parquet(tmp_path / "run/series.parquet"))
     assert run.to_polars().height == len(run.to_pandas()) == table.num_rows
-    duckdb = pytest.importorskip("duckdb")
+    duckdb = needed("duckdb")
     assert duckdb.sql("select count(*) from run").df().iloc[0, 0] == table.num_rows
 
 
 def test_xarray_has_every_observable(run: rf.Run) -> None:
-    pytest.importorskip("xarray")
+    needed("xarray")
     data = run.to_xarray()
     found = data["log_singular_value_w1"].sel(dynamics="SGF", statistic="q25")
     np.testing.assert_array_equal(found, run["SGF"].log_singular_values("w1").quantile(0.25))

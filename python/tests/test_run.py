@@ -75,6 +75,20 @@ def test_progress_is_told_and_what_it_raises_is_raised() -> None:
         small().run(progress="loud")  # type: ignore[arg-type]
 
 
+def test_no_threads_are_refused_wherever_they_are_asked_for() -> None:
+    calls = [
+        lambda threads: small().run(threads=threads),
+        lambda threads: small().start(threads=threads),
+        lambda threads: rf.sweep(small(), {"run.seed": [1, 2]}, threads=threads),
+        lambda threads: rf.verify(only="determinant-law", threads=threads),
+        lambda threads: rf.inspect("weights.npz", threads=threads),
+    ]
+    for call in calls:
+        for threads in (0, -1):
+            with pytest.raises(ValueError, match=f"threads is {threads}"):
+                call(threads)
+
+
 def test_without_a_console_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     from rankfall._progress import watcher
 

@@ -6,11 +6,11 @@ mod table;
 use crate::arguments::{ClaimSuite, Effort, VerifyArguments};
 use crate::interruption;
 use progress::ClaimBar;
-use rankfall::experiment::{Experiment, nearest};
+use rankfall::experiment::Experiment;
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::run_folder::lock::Held;
 use rankfall::run_folder::{REPORT, atomic};
-use rankfall::verification::{self, Laboratory, claim_record, claims_record};
+use rankfall::verification::{self, Laboratory, claim_record, claims_record, nearest_claim};
 use rankfall_evidence::bench::{Supervisor, seed_of};
 use rankfall_evidence::{
     Claim, Finding, Level, Stop, Subject, Suite, Verdict, Verification, claims,
@@ -163,10 +163,9 @@ fn asked_of(
 
 /// Adds how to see the claims there are: of the suite that was meant, as far as one can tell.
 fn say_list(failure: Failure, only: &[String]) -> Failure {
-    let names: Vec<&str> = claims::ALL.iter().map(|claim| claim.id).collect();
-    let unknown = only.iter().find(|id| !names.contains(&id.as_str()));
-    let near = unknown.and_then(|id| nearest(id, &names));
-    let option = match near.and_then(claims::named).map(|claim| claim.suite) {
+    let unknown = only.iter().find(|id| claims::named(id).is_none());
+    let near = unknown.and_then(|id| nearest_claim(id));
+    let option = match near.map(|claim| claim.suite) {
         Some(Suite::Networks) => ClaimSuite::Networks.option(),
         _ => "",
     };

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rankfall_core::ensemble::{Checkpoint, Control};
 
 use crate::evidence::Stop;
 use crate::experiments::{Experiments, Trajectory, tasks};
@@ -22,6 +25,22 @@ pub struct NoSupervisor;
 impl Supervisor for NoSupervisor {
     fn interrupted(&self) -> bool {
         false
+    }
+}
+
+/// Runs an ensemble until its supervisor stops it, and keeps nothing.
+pub struct Supervised<'a>(pub &'a dyn Supervisor);
+
+impl Control for Supervised<'_> {
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
+    fn progress(&self, _done: u64, _total: u64) {}
+    fn checkpoint_interval(&self) -> Duration {
+        Duration::MAX
+    }
+    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+        Ok(())
     }
 }
 

@@ -1,9 +1,8 @@
 //! Ensembles of the exact engine that claims about two linear layers run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, OwnObservable, RunError};
+use rankfall_core::ensemble::{EnsembleSpec, OwnObservable, RunError};
 use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
@@ -13,7 +12,7 @@ use rankfall_core::model::problem::Problem;
 use rankfall_core::model::setup::{Setup, Source};
 use rankfall_core::simd::instructions::Instructions;
 
-use crate::bench::{Bench, Supervisor};
+use crate::bench::{Bench, Supervised};
 use crate::evidence::{Stop, unmeasured};
 
 /// An ensemble to be run.
@@ -146,21 +145,6 @@ impl Paths {
     }
 }
 
-struct Silent<'a>(&'a dyn Supervisor);
-
-impl Control for Silent<'_> {
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
-    }
-    fn progress(&self, _done: u64, _total: u64) {}
-    fn checkpoint_interval(&self) -> Duration {
-        Duration::MAX
-    }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 impl Bench<'_> {
     /// Runs an ensemble, all of whose trajectories must survive: statistics over survivors are not
     /// those of the claim.
@@ -186,7 +170,7 @@ impl Bench<'_> {
             setup,
             self.threads,
             None,
-            &Silent(self.supervisor),
+            &Supervised(self.supervisor),
             Instructions::best(),
         );
         let outcome = outcome.map_err(|error| match error {

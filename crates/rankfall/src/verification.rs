@@ -21,16 +21,21 @@ use rankfall_report::claims::ClaimsRecord;
 /// # Errors
 /// A name that no claim has.
 pub fn named(ids: &[String]) -> Result<Vec<&'static Claim>, Failure> {
-    let names: Vec<&str> = claims::ALL.iter().map(|claim| claim.id).collect();
-    if let Some(unknown) = ids.iter().find(|id| !names.contains(&id.as_str())) {
+    if let Some(unknown) = ids.iter().find(|id| claims::named(id).is_none()) {
         let failure = Failure::input(format!("there is no claim {}", quoted(unknown)));
-        return Err(match nearest(unknown, &names) {
-            Some(near) => failure.hint(format!("did you mean {near}?")),
+        return Err(match nearest_claim(unknown) {
+            Some(near) => failure.hint(format!("did you mean {}?", near.id)),
             None => failure,
         });
     }
     let asked = |claim: &&Claim| ids.iter().any(|id| id == claim.id);
     Ok(claims::ALL.iter().filter(asked).collect())
+}
+
+/// The claim whose name is like this one, if there is one.
+pub fn nearest_claim(id: &str) -> Option<&'static Claim> {
+    let names: Vec<&str> = claims::ALL.iter().map(|claim| claim.id).collect();
+    claims::named(nearest(id, &names)?)
 }
 
 /// The claims that are to be measured, in the order of the list: those of these names; where there is none, those about

@@ -4,15 +4,14 @@ use crate::bundled;
 use crate::dense::preparation::{AnySource, prepare};
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::Failure;
-use rankfall_core::ensemble::{Checkpoint, Control, RunError};
+use rankfall_core::ensemble::RunError;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_evidence::Stop;
-use rankfall_evidence::bench::Supervisor;
+use rankfall_evidence::bench::{Supervised, Supervisor};
 use rankfall_evidence::experiments::{Experiments, Trajectory};
 use rankfall_nets::ensemble::{DataSource, TrainingEnsemble};
 use rankfall_nets::scalar::Real;
 use std::path::Path;
-use std::time::Duration;
 
 /// Runs bundled experiments until its supervisor stops it.
 pub struct Laboratory<'a>(pub &'a dyn Supervisor);
@@ -66,8 +65,8 @@ fn trajectory<T: Real>(
     source: &DataSource<T>,
     supervisor: &dyn Supervisor,
 ) -> Result<Trajectory, Stop> {
-    let silent = Silent(supervisor);
-    let outcome = ensemble.run(source, 1, None, &silent, Instructions::best());
+    let supervised = Supervised(supervisor);
+    let outcome = ensemble.run(source, 1, None, &supervised, Instructions::best());
     let outcome = outcome.map_err(|error| match error {
         RunError::Interrupted => Stop::Interrupted,
         other => Stop::Unmeasured(other.to_string()),
@@ -81,20 +80,4 @@ fn trajectory<T: Real>(
         observables: observables.map(|o| (o.name, o.index)).collect(),
         values: kept.map(|(_, values)| values.clone()),
     })
-}
-
-/// Stops where its supervisor does, and keeps nothing.
-struct Silent<'a>(&'a dyn Supervisor);
-
-impl Control for Silent<'_> {
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
-    }
-    fn progress(&self, _done: u64, _total: u64) {}
-    fn checkpoint_interval(&self) -> Duration {
-        Duration::MAX
-    }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
-        Ok(())
-    }
 }
