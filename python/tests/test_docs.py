@@ -58,14 +58,13 @@ def test_every_public_name_is_on_the_page() -> None:
         assert re.search(rf"\b{name}\b", page), f"docs/python.md does not mention {name}"
 
 
-def test_the_reference_has_every_public_name(tmp_path: Path) -> None:
+def test_the_reference_is_made_without_a_warning(tmp_path: Path) -> None:
+    """pdoc warns of annotations and names that it cannot resolve."""
     needed("pdoc")
     command = [sys.executable, "-m", "pdoc", "--docformat", "numpy", "-o", tmp_path, "rankfall"]
     made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
-    reference = (tmp_path / "rankfall.html").read_text(encoding="utf-8")
-    for name in rf.__all__:
-        assert f'id="{name}"' in reference or name in ("__version__", "torch"), name
+    assert made.returncode == 0 and "Warn" not in made.stderr, made.stderr
+    assert 'id="Experiment.run"' in (tmp_path / "rankfall.html").read_text(encoding="utf-8")
 
 
 def test_types_are_strict() -> None:
