@@ -141,6 +141,19 @@ fn checkpoints_over_training_are_ordered_by_step_and_drawn() {
 }
 
 #[test]
+fn pictures_of_one_of_several_checkpoints_say_of_which() {
+    let place = Place::new();
+    for name in ["a.safetensors", "b.safetensors"] {
+        write(&place, name, 1.0);
+    }
+    place.succeeds(&["inspect", "a.safetensors", "b.safetensors", "--out", "both", "-q"]);
+    place.succeeds(&["inspect", "a.safetensors", "--out", "one", "-q"]);
+    let spectra = |folder: &str| fs::read_to_string(place.path(folder).join("figures/spectra.svg")).unwrap();
+    assert!(spectra("both").contains("b.safetensors · the last of 2 checkpoints"));
+    assert!(!spectra("one").contains("the last of"));
+}
+
+#[test]
 fn tables_are_written_as_csv_and_parquet() {
     let place = Place::new();
     write(&place, "m.safetensors", 1.0);

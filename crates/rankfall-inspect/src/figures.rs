@@ -30,7 +30,7 @@ pub fn all(inspection: &Inspection) -> Vec<Figure> {
     let origin = origin(inspection);
     let last = last_step(inspection);
     // These are of one checkpoint, whatever comes before it.
-    let of_last = match (last.first(), steps.len() > 1) {
+    let of_last = match (last.first(), files(inspection).len() > 1) {
         (Some(row), true) => format!("{} · the last of {origin}", name_of(&row.file)),
         _ => origin.clone(),
     };
@@ -48,16 +48,18 @@ pub fn all(inspection: &Inspection) -> Vec<Figure> {
 /// What was inspected: the name of the file, or how many checkpoints.
 #[must_use]
 pub fn subject(inspection: &Inspection) -> String {
-    let mut files: Vec<&str> = inspection
-        .tensors
-        .iter()
-        .map(|row| row.file.as_str())
-        .collect();
-    files.dedup();
-    match &files[..] {
+    match &files(inspection)[..] {
         [one] => name_of(one).to_owned(),
         many => format!("{} checkpoints", many.len()),
     }
+}
+
+/// The checkpoints, in their order.
+fn files(inspection: &Inspection) -> Vec<&str> {
+    let rows = inspection.tensors.iter();
+    let mut files: Vec<&str> = rows.map(|row| row.file.as_str()).collect();
+    files.dedup();
+    files
 }
 
 fn name_of(path: &str) -> &str {
