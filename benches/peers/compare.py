@@ -1,15 +1,17 @@
 """Side by side: trajectory-steps per second of rankfall and of its peers on the same problem.
 
-    python3 -m venv peers && peers/bin/pip install numpy torch jax diffrax
+    python3 -m venv peers && peers/bin/pip install numpy torch jax diffrax .
     cargo build --release
     peers/bin/python benches/peers/compare.py
 
 One round runs everything once, in turn; ratios are taken round by round, so that a machine that is
-slow for a while is slow for all. A statistical check compares what was computed: the mean excess loss
+slow for a while is slow for all. Where the package is installed, the same run from Python counts by the
+whole call, until its results are arrays. Peers that are not installed are left out. A statistical check compares what was computed: the mean excess loss
 at the end, with the false-alarm rate stated.
 """
 
 import argparse
+import importlib.util
 import json
 import pathlib
 import statistics
@@ -40,6 +42,9 @@ FEWEST_COMPARED = 16
 
 INTEGRATORS = ["euler-maruyama", "lie-euler"]
 
+# What each peer needs.
+NEEDS = {"PyTorch, batched": "torch", "JAX, batched and jitted": "jax", "diffrax": "diffrax"}
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -68,7 +73,12 @@ def compare(name, rounds):
             for integrator in INTEGRATORS:
                 rate, loss = rankfall(folder, integrator, own_paths, own_steps, peer_steps)
                 note(rates, losses, f"rankfall, {integrator}", rate, loss, number)
+            if installed("rankfall"):
+                rate, loss = rankfall_from_python(problem, own_paths, own_steps, peer_steps)
+                note(rates, losses, "rankfall from Python", rate, loss, number)
             for peer, run in peers.PEERS.items():
+                if not installed(NEEDS.get(peer, "numpy")):
+                    continue
                 clock = time.perf_counter()
                 loss = run(problem, peer_paths, peer_steps, 1 + number)
                 seconds = time.perf_counter() - clock
@@ -79,10 +89,11 @@ def compare(name, rounds):
                 seconds = time.perf_counter() - clock
                 rate = peer_paths * peer_steps / seconds
                 note(rates, losses, "differential-equations (Rust)", rate, mean_and_error(loss), number)
-                clock = time.perf_counter()
-                peers.torch_module(problem, 1, 2000, 1 + number)
-                seconds = time.perf_counter() - clock
-                note(rates, losses, "PyTorch module, autograd, one run", 2000 / seconds, None, number)
+                if installed("torch"):
+                    clock = time.perf_counter()
+                    peers.torch_module(problem, 1, 2000, 1 + number)
+                    seconds = time.perf_counter() - clock
+                    note(rates, losses, "PyTorch module, autograd, one run", 2000 / seconds, None, number)
     loss = agreement(losses) if peer_paths >= FEWEST_COMPARED else {}
     return {"size": name, "p": p, "k": k, "width": width, "rates": rates, "loss": loss}
 
@@ -158,6 +169,36 @@ save = {{ points = 1 }}
     count = min(paths, 1024)
     short = run(count, peer_steps)["excess_loss"]
     return rate, (short["final_mean"], short["final_std"] / np.sqrt(count))
+
+
+def rankfall_from_python(problem, paths, steps, peer_steps):
+    """The rate of a run of `steps` steps by the clock of the caller, and the losses of a shorter one."""
+    import rankfall as rf
+
+    def run(trajectories, count):
+        n, syy = len(problem.rows_x), problem.rows_y.T @ problem.rows_y / len(problem.rows_x)
+        noise = problem.nu / problem.h
+        flow = rf.StochasticGradientFlow(step_size=problem.h, label_noise=noise, integrator="euler-maruyama")
+        experiment = rf.Experiment(
+            data=rf.Gram(problem.sxx, problem.sxy, syy, n=n),
+            network=rf.TwoLayer(width=problem.w1.shape[1], init=(problem.w1, problem.w2)),
+            dynamics={"SGF": flow},
+            time=count * problem.h,
+            trajectories=trajectories,
+            save=1,
+        )
+        return experiment.run()
+
+    clock = time.perf_counter()
+    run(paths, steps)
+    rate = paths * steps / (time.perf_counter() - clock)
+    count = min(paths, 1024)
+    loss = run(count, peer_steps)["SGF"].summary["excess_loss"]
+    return rate, (loss["final_mean"], loss["final_std"] / np.sqrt(count))
+
+
+def installed(module):
+    return importlib.util.find_spec(module) is not None
 
 
 def rust_peer(folder, problem, paths, steps, seed):

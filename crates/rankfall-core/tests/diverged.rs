@@ -101,7 +101,7 @@ fn after(dynamics: &Dynamics, problem: &Arc<Problem>, steps: u64, scale: f64) ->
         .map(|lane| start(problem, scale_of(lane), lane as u64))
         .collect();
     let instructions = Instructions::best();
-    let problems = LaneProblem::new(&std::array::from_fn(|_| problem.clone()));
+    let problems = LaneProblem::new(&std::array::from_fn(|_| problem.clone()), instructions);
     let streams = Streams {
         seed: 3,
         dynamics: 0,

@@ -72,7 +72,7 @@ fn after(
     let starts: Vec<Start> = (0..BLOCK as u64)
         .map(|trajectory| setup.start(problem, trajectory).expect("a start"))
         .collect();
-    let problems = LaneProblem::new(&std::array::from_fn(|_| problem.clone()));
+    let problems = LaneProblem::new(&std::array::from_fn(|_| problem.clone()), instructions);
     let streams = Streams {
         seed: setup.seed,
         dynamics: 0,

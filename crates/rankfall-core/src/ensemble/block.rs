@@ -118,7 +118,7 @@ impl<'a, const N: usize> Block<'a, N> {
         };
         let lanes: [Arc<Problem>; N] =
             std::array::from_fn(|lane| initial_conditions[lane.min(used - 1)].problem.clone());
-        let problem = LaneProblem::new(&lanes).of_classes(classes);
+        let problem = LaneProblem::new(&lanes, instructions).of_classes(classes);
         let starts: Vec<&Start> = initial_conditions
             .iter()
             .map(|b| b.start.as_ref())

@@ -87,7 +87,7 @@ impl OpenBlock {
         };
         let lanes: [Arc<Problem>; BLOCK] =
             std::array::from_fn(|lane| beginnings[lane.min(beginnings.len() - 1)].problem.clone());
-        let problem = LaneProblem::new(&lanes).of_classes(classes);
+        let problem = LaneProblem::new(&lanes, instructions).of_classes(classes);
         let starts: Vec<&Start> = beginnings.iter().map(|b| b.start.as_ref()).collect();
         let state = State::new(&starts, instructions);
         let spec = EnsembleSpec {
@@ -126,7 +126,8 @@ impl OpenBlock {
             let beginnings = vec![self.beginnings[0].clone(); used];
             let lanes: [Arc<Problem>; BLOCK] =
                 std::array::from_fn(|_| self.beginnings[0].problem.clone());
-            let problem = LaneProblem::new(&lanes).of_classes(self.problem.classes.clone());
+            let classes = self.problem.classes.clone();
+            let problem = LaneProblem::new(&lanes, self.instructions).of_classes(classes);
             let spec = EnsembleSpec {
                 trajectories,
                 ..self.spec.clone()

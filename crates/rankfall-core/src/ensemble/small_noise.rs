@@ -110,7 +110,7 @@ impl SmallNoise<'_> {
         let initial = self.setup.initial_condition(trajectory)?;
         let separation = slow_flow_applies(&initial.problem, self.setup.width, self.nu)?;
         let instructions = Instructions::best();
-        let problem = LaneProblem::new(std::array::from_ref(&initial.problem));
+        let problem = LaneProblem::new(std::array::from_ref(&initial.problem), instructions);
         let mut state = State::<1>::new(&[initial.start.as_ref()], instructions);
         let columns = state.factor.columns();
         let layout = Layout::new(

@@ -149,7 +149,13 @@ impl<const N: usize> ClassIncrement<N> {
             RowsOfStep::AllFresh(key) => Some(fresh(key)),
             RowsOfStep::All | RowsOfStep::AllGaussian(_) => None,
         };
-        of_all_rows(&self.problem, fresh.as_ref(), &mut self.scratch, out);
+        of_all_rows(
+            problem.instructions,
+            &self.problem,
+            fresh.as_ref(),
+            &mut self.scratch,
+            out,
+        );
         for entry in out.iter_mut() {
             *entry = *entry * self.step_size;
         }

@@ -426,8 +426,9 @@ mod tests {
         };
         let start = Initialisation::Given(weights).start(&problem, 1, 0, 0);
         let start = start.expect("a start");
-        let state = State::new(&[&start], Instructions::portable());
-        (LaneProblem::new(&[problem]), state)
+        let instructions = Instructions::portable();
+        let state = State::new(&[&start], instructions);
+        (LaneProblem::new(&[problem], instructions), state)
     }
 
     fn map(problem: &LaneProblem<1>, state: &State<1>) -> f64 {

@@ -11,6 +11,7 @@ use crate::model::problem::Rows;
 use crate::random::normals::{Normals, Numbers, Streams};
 use crate::random::packed_normals::PackedNormals;
 use crate::random::philox::{Purpose, Signs, StreamKey};
+use crate::simd::instructions::LaneWork;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
 use crate::step::batches::Batches;
@@ -334,18 +335,55 @@ impl<const N: usize> Increment<N> {
         // Asked for in one place, since it is compiled into every place that asks.
         state.product(problem, out);
         match self {
-            Self::Descent { drift } => drift.apply(out),
-            Self::GaussianNoise { drift, noise } => {
-                return drift.apply_with_noise(noise, number, out);
-            }
-            Self::RademacherLabels { drift, share, key } => {
+            Self::Descent { drift } => {
                 drift.apply(out);
-                add_label_signs(number, problem, trajectories, *key, *share, out);
+                sum_of_squares(out)
             }
-            Self::MiniBatch(batch) => {
-                batch.fill([state.step, number], problem, trajectories, out);
+            Self::GaussianNoise { drift, noise } => drift.apply_with_noise(noise, number, out),
+            from_rows => problem.instructions.dispatch(FromRows {
+                increment: from_rows,
+                times: [state.step, number],
+                problem,
+                trajectories,
+                out,
+            }),
+        }
+    }
+}
+
+/// The increments that are sums over rows. Compiled by themselves and not into every step that has one: they are
+/// large, and take longer than it does to call them.
+struct FromRows<'a, const N: usize> {
+    increment: &'a mut Increment<N>,
+    /// The step, and the number of the draw.
+    times: [u64; 2],
+    problem: &'a LaneProblem<N>,
+    trajectories: Words<N>,
+    out: &'a mut [Lanes<N>],
+}
+
+impl<const N: usize> LaneWork for FromRows<'_, N> {
+    type Output = Lanes<N>;
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) -> Lanes<N> {
+        let Self {
+            times,
+            problem,
+            trajectories,
+            out,
+            ..
+        } = self;
+        match self.increment {
+            Increment::RademacherLabels { drift, share, key } => {
+                drift.apply(out);
+                add_label_signs(times[1], problem, trajectories, *key, *share, out);
             }
-            Self::Classes(classes) => classes.fill(number, problem, trajectories, out),
+            Increment::MiniBatch(batch) => batch.fill(times, problem, trajectories, out),
+            Increment::Classes(classes) => classes.fill(times[1], problem, trajectories, out),
+            // They need no rows.
+            Increment::Descent { .. } | Increment::GaussianNoise { .. } => {}
         }
         sum_of_squares(out)
     }

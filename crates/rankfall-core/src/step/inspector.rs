@@ -46,7 +46,7 @@ impl StepInspector {
         let lanes: [Arc<Problem>; BLOCK] = std::array::from_fn(|_| problem.clone());
         let of = |classes| ClassProblem::new(problem, classes).map(Arc::new);
         let classes = dynamics.classes.as_ref().map(of).transpose().ok()?;
-        let lane_problem = LaneProblem::new(&lanes).of_classes(classes);
+        let lane_problem = LaneProblem::new(&lanes, instructions).of_classes(classes);
         let initial = State::new(std::slice::from_ref(start), instructions);
         let streams = Streams {
             seed,

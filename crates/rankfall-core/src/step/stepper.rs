@@ -21,10 +21,8 @@ use crate::trajectories::state::State;
 enum Rule<const N: usize> {
     /// I + H(ΔG), with momentum or weight decay where there is any.
     Euler(Option<VelocityRule<N>>),
-    /// exp(H(ΔG)) diag(damping).
-    LieEuler(LaneVec<N>),
-    /// exp(H(ΔG)) times what the noise of labels that flip damps.
-    LieEulerBlocks(BlockDamping<N>, LaneVec<N>),
+    /// exp(H(ΔG)) diag(damping), and before it what the noise of labels that flip damps.
+    LieEuler(LaneVec<N>, Option<BlockDamping<N>>),
     /// exp(H(ΔG) + diag(rate)).
     LieEulerUnsplit(LaneVec<N>),
     /// Drift, noise and drift apart.
@@ -61,7 +59,7 @@ impl<const N: usize> Stepper<N> {
         let small = problem.kernels == Variant::Small
             && counterfactual.is_none()
             && matches!(&increment, Increment::GaussianNoise { noise, .. } if noise.substeps == 1)
-            && matches!(rule, Rule::Euler(None) | Rule::LieEuler(_));
+            && matches!(rule, Rule::Euler(None) | Rule::LieEuler(_, None));
         Some(Self {
             increment,
             rule,
@@ -123,7 +121,7 @@ impl<const N: usize> Stepper<N> {
             return None;
         };
         let rule = match &self.rule {
-            Rule::LieEuler(damping) => SmallRule::LieEuler(damping),
+            Rule::LieEuler(damping, _) => SmallRule::LieEuler(damping),
             _ => SmallRule::Euler,
         };
         let run = SmallSteps {
@@ -189,14 +187,12 @@ impl<const N: usize> Stepper<N> {
                     rule.advance(columns, &mut state.velocity, mask);
                 }
             }
-            Rule::LieEuler(damping) => {
+            Rule::LieEuler(damping, blocks) => {
+                if let Some(blocks) = blocks {
+                    blocks.apply(columns, mask);
+                }
                 self.update
                     .exponential(&self.step, square, damping, columns, mask);
-            }
-            Rule::LieEulerBlocks(damping, ones) => {
-                damping.apply(columns, mask);
-                self.update
-                    .exponential(&self.step, square, ones, columns, mask);
             }
             Rule::LieEulerUnsplit(rate) => {
                 self.update
@@ -224,20 +220,14 @@ impl<const N: usize> Rule<N> {
                     // Ensembles of classes are refused with any other integrator.
                     _ if classes.is_some() => {
                         let ones = LaneVec::filled(Lanes::ONE, problem.inputs + problem.outputs);
-                        match flips {
-                            Some(noise) => {
-                                let damping = BlockDamping::new(noise, nu, time_step);
-                                Self::LieEulerBlocks(damping, ones)
-                            }
-                            None => Self::LieEuler(ones),
-                        }
+                        let blocks = flips.map(|noise| BlockDamping::new(noise, nu, time_step));
+                        Self::LieEuler(ones, blocks)
                     }
-                    Integrator::LieEuler => Self::LieEuler(
-                        ito_rate(problem, nu, time_step)
-                            .iter()
-                            .map(|rate| Lanes(rate.0.map(libm::exp)))
-                            .collect(),
-                    ),
+                    Integrator::LieEuler => {
+                        let rates = ito_rate(problem, nu, time_step);
+                        let factors = rates.iter().map(|rate| Lanes(rate.0.map(libm::exp)));
+                        Self::LieEuler(factors.collect(), None)
+                    }
                     Integrator::LieEulerUnsplit => {
                         Self::LieEulerUnsplit(ito_rate(problem, nu, time_step))
                     }

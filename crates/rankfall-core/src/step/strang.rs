@@ -21,6 +21,7 @@
 use crate::kernels::scalar_products::sum_of_squares;
 use crate::random::normals::Streams;
 use crate::random::philox::Purpose;
+use crate::simd::instructions::LaneWork;
 use crate::simd::lane_vec::{LaneVec, zero_outside};
 use crate::simd::lanes::{Lanes, Mask};
 use crate::step::increment::GaussianNoise;
@@ -96,9 +97,25 @@ impl<const N: usize> LieStrang<N> {
     }
 
     /// Takes the state's next step, with the increments of `noise`. Step count and upkeep of the
-    /// columns are left to the caller.
-    #[inline(always)]
+    /// columns are left to the caller. Compiled by itself, as it is long.
     pub fn move_state(
+        &mut self,
+        state: &mut State<N>,
+        problem: &LaneProblem<N>,
+        noise: &mut GaussianNoise<N>,
+        update: &mut Update<N>,
+    ) {
+        problem.instructions.dispatch(MoveState {
+            strang: self,
+            state,
+            problem,
+            noise,
+            update,
+        });
+    }
+
+    #[inline(always)]
+    fn move_state_here(
         &mut self,
         state: &mut State<N>,
         problem: &LaneProblem<N>,
@@ -248,5 +265,25 @@ impl<const N: usize> LieStrang<N> {
                 below[column] = (-self.other[at]).mul_add(along, below[column]);
             }
         }
+    }
+}
+
+/// [`LieStrang::move_state`], for the best instructions there are.
+struct MoveState<'a, const N: usize> {
+    strang: &'a mut LieStrang<N>,
+    state: &'a mut State<N>,
+    problem: &'a LaneProblem<N>,
+    noise: &'a mut GaussianNoise<N>,
+    update: &'a mut Update<N>,
+}
+
+impl<const N: usize> LaneWork for MoveState<'_, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) {
+        self.strang
+            .move_state_here(self.state, self.problem, self.noise, self.update);
     }
 }

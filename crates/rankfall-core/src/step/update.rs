@@ -9,7 +9,7 @@ use crate::kernels::Variant;
 use crate::kernels::action::Action;
 use crate::kernels::halves::{Halves, halves, shared_halves};
 use crate::kernels::series::SERIES_BOUND;
-use crate::simd::instructions::Instructions;
+use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
 
@@ -28,6 +28,7 @@ pub struct Update<const N: usize> {
     ones: LaneVec<N>,
     column: [LaneVec<N>; 2],
     action: Action<N>,
+    instructions: Instructions,
 }
 
 impl<const N: usize> Update<N> {
@@ -49,6 +50,7 @@ impl<const N: usize> Update<N> {
             ones: LaneVec::filled(Lanes::ONE, tall + short),
             column: [zeros(tall + short), zeros(tall + short)],
             action: Action::new(halves, Variant::of::<N>(inputs, outputs), instructions),
+            instructions,
         }
     }
 
@@ -98,9 +100,27 @@ impl<const N: usize> Update<N> {
     }
 
     /// exp(H(ΔG) + diag(rate)): the unsplit Lie–Euler step. `increment` is zero outside `mask`; `rate` has
-    /// p + k entries.
-    #[inline(always)]
+    /// p + k entries. Compiled by itself, as it is long and rare.
     pub fn exponential_unsplit(
+        &mut self,
+        increment: &[Lanes<N>],
+        square: Lanes<N>,
+        rate: &[Lanes<N>],
+        columns: &mut [Lanes<N>],
+        mask: Mask<N>,
+    ) {
+        self.instructions.dispatch(Unsplit {
+            update: self,
+            increment,
+            square,
+            rate,
+            columns,
+            mask,
+        });
+    }
+
+    #[inline(always)]
+    fn exponential_unsplit_here(
         &mut self,
         increment: &[Lanes<N>],
         square: Lanes<N>,
@@ -197,6 +217,32 @@ impl<const N: usize> Update<N> {
                 *sum += *own;
             }
         }
+    }
+}
+
+/// [`Update::exponential_unsplit`], for the best instructions there are.
+struct Unsplit<'a, const N: usize> {
+    update: &'a mut Update<N>,
+    increment: &'a [Lanes<N>],
+    square: Lanes<N>,
+    rate: &'a [Lanes<N>],
+    columns: &'a mut [Lanes<N>],
+    mask: Mask<N>,
+}
+
+impl<const N: usize> LaneWork for Unsplit<'_, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) {
+        self.update.exponential_unsplit_here(
+            self.increment,
+            self.square,
+            self.rate,
+            self.columns,
+            self.mask,
+        );
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::model::class_problem::ClassProblem;
 use crate::model::classification::ClassLoss;
 use crate::random::philox::StreamKey;
+use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_math::exp_of_negative;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
@@ -43,9 +44,41 @@ impl<const N: usize> FreshLabels<N> {
 }
 
 /// A = (1/n) Xᵀ(y − π) in the place of W₁W₂, which `out` holds: with the labels that are expected, or with those
-/// that are drawn. p × k row-major.
-#[inline(always)]
+/// that are drawn. p × k row-major. Compiled by itself and not into every step that has one: it is large.
 pub fn of_all_rows<const N: usize>(
+    instructions: Instructions,
+    problem: &ClassProblem,
+    fresh: Option<&FreshLabels<N>>,
+    scratch: &mut LaneVec<N>,
+    out: &mut [Lanes<N>],
+) {
+    instructions.dispatch(OfAllRows {
+        problem,
+        fresh,
+        scratch,
+        out,
+    });
+}
+
+struct OfAllRows<'a, const N: usize> {
+    problem: &'a ClassProblem,
+    fresh: Option<&'a FreshLabels<N>>,
+    scratch: &'a mut LaneVec<N>,
+    out: &'a mut [Lanes<N>],
+}
+
+impl<const N: usize> LaneWork for OfAllRows<'_, N> {
+    type Output = ();
+    const NARROW: bool = Lanes::<N>::NARROW;
+
+    #[inline(always)]
+    fn run(self) {
+        sum_over_rows(self.problem, self.fresh, self.scratch, self.out);
+    }
+}
+
+#[inline(always)]
+fn sum_over_rows<const N: usize>(
     problem: &ClassProblem,
     fresh: Option<&FreshLabels<N>>,
     scratch: &mut LaneVec<N>,

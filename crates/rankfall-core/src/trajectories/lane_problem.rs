@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::kernels::Variant;
 use crate::model::class_problem::ClassProblem;
 use crate::model::problem::{Problem, Rows, Truth};
+use crate::simd::instructions::Instructions;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
 
@@ -41,6 +42,8 @@ pub struct LaneProblem<const N: usize> {
     pub classes: Option<Arc<ClassProblem>>,
     /// How steps of this shape are worked out.
     pub(crate) kernels: Variant,
+    /// With which instructions.
+    pub(crate) instructions: Instructions,
     /// Scratch of products with these problems, so that no step allocates; what it holds means nothing.
     pub(crate) scratch: Cell<LaneVec<N>>,
 }
@@ -56,8 +59,8 @@ pub struct LaneTruth<const N: usize> {
 }
 
 impl<const N: usize> LaneProblem<N> {
-    /// Lanes of these problems, all of one shape.
-    pub fn new(problems: &[Arc<Problem>; N]) -> Self {
+    /// Lanes of these problems, all of one shape, worked out with these instructions.
+    pub fn new(problems: &[Arc<Problem>; N], instructions: Instructions) -> Self {
         let (inputs, outputs) = (problems[0].inputs, problems[0].outputs);
         let matrix = |entry: &dyn Fn(&Problem, usize, usize) -> f64| {
             gather(problems, inputs * outputs, |q, i| {
@@ -84,6 +87,7 @@ impl<const N: usize> LaneProblem<N> {
             rows: problems.iter().map(|q| q.rows.clone()).collect(),
             classes: None,
             kernels: Variant::of::<N>(inputs, outputs),
+            instructions,
             scratch: Cell::default(),
         }
     }

@@ -255,7 +255,7 @@ pub fn negative_gradient_of<const N: usize>(
     product_of(columns, weights, problem, out);
     if let Some(classes) = &problem.classes {
         let mut scratch = problem.scratch.take();
-        class_gradient::of_all_rows(classes, None, &mut scratch, out);
+        class_gradient::of_all_rows(problem.instructions, classes, None, &mut scratch, out);
         problem.scratch.set(scratch);
         return;
     }

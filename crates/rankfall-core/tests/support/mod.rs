@@ -69,9 +69,10 @@ impl Case {
         let width = weights.w1.ncols();
         let given = Initialisation::Given(weights);
         let start = given.start(&problem, width, 0, 0).expect("fitting weights");
+        let instructions = Instructions::best();
         Self {
-            lanes: LaneProblem::new(&std::array::from_fn(|_| problem.clone())),
-            state: State::new(std::slice::from_ref(&start), Instructions::best()),
+            lanes: LaneProblem::new(&std::array::from_fn(|_| problem.clone()), instructions),
+            state: State::new(std::slice::from_ref(&start), instructions),
             start,
             problem,
         }
