@@ -1,11 +1,13 @@
-"""Shards on process pools, Dask and Ray: the bits of a run without any."""
+"""Shards on process pools, Dask, ipyparallel, MPI and Ray: the bits of a run without any."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -158,6 +160,48 @@ def test_a_killed_dask_worker_costs_its_shard_alone(tmp_path: Path) -> None:
         futures = [client.submit(kill_once, experiment(), flag, i, pure=False) for i in (1, 2, 3)]
         expect_equal(experiment().run(), rf.merge(client.gather(futures)))
     assert Path(flag).exists()
+
+
+def test_ipyparallel_gives_the_bits_of_a_run() -> None:
+    ipyparallel = needed("ipyparallel")
+    with ipyparallel.Cluster(n=2) as client:
+        expect_equal(experiment().run(), experiment().run(executor=client.executor(), shards=3))
+
+
+#: What `mpiexec` runs: the file of bytes that a run saves beside those of its shards.
+OVER_MPI = """
+import sys
+from mpi4py.futures import MPIPoolExecutor
+import rankfall as rf
+
+if __name__ == "__main__":
+    experiment = rf.Experiment.from_toml(sys.argv[1])
+    with MPIPoolExecutor() as pool:
+        assert pool.num_workers == 2
+        experiment.run(executor=pool, shards=3).save(sys.argv[2])
+"""
+
+
+def test_mpi_gives_the_bits_of_a_run(tmp_path: Path) -> None:
+    needed("mpi4py")
+    launcher = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or shutil.which("mpiexec")
+    if launcher is None:
+        assert not os.environ.get("CI"), "mpi4py is there, and mpiexec is not"
+        pytest.skip("there is no mpiexec")
+    one = small(dynamics=DYNAMICS, trajectories=100)
+    one.to_toml(tmp_path / "one.toml")
+    script = tmp_path / "over_mpi.py"
+    script.write_text(OVER_MPI)
+    ranks = [sys.executable, "-m", "mpi4py.futures", script, tmp_path / "one.toml", tmp_path / "out"]
+    # As root, Open MPI runs where it is told to.
+    allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    done = subprocess.run(
+        [launcher, "-n", "3", *ranks], env={**os.environ, **allowed}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    one.run().save(tmp_path / "whole")
+    of = [(tmp_path / folder / "series.parquet").read_bytes() for folder in ("out", "whole")]
+    assert of[0] == of[1]
 
 
 def test_ray_gives_the_bits_of_a_run_though_a_worker_is_killed(tmp_path: Path) -> None:
