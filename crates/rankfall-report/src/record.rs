@@ -370,7 +370,7 @@ pub struct InertSummary {
 
 /// Initial and final mean of a list of values, descending at t = 0; null where undefined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spectrum {
+pub struct SpectrumEnds {
     /// At t = 0.
     pub initial: Vec<Option<f64>>,
     /// At the last save time.
@@ -429,7 +429,7 @@ pub struct MatrixSummary {
     pub called: Option<String>,
     /// Natural logarithms of singular values, descending; null for features and Jacobian. Of the product of a
     /// diagonal network, of its entries.
-    pub log_singular_values: Option<Spectrum>,
+    pub log_singular_values: Option<SpectrumEnds>,
     /// #{σᵢ > tolerance · σ₁}.
     pub numerical_rank: RankSummary,
     /// Singular values above rounding in the precision of the weights; dense engine alone.
@@ -546,13 +546,13 @@ impl Prediction {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SpectraSummary {
     /// Θ = [W₁; W₂ᵀ], min(l, p + k) values.
-    pub theta: Spectrum,
+    pub theta: SpectrumEnds,
     /// W₁, min(p, l) values.
-    pub w1: Spectrum,
+    pub w1: SpectrumEnds,
     /// W₂, min(l, k) values.
-    pub w2: Spectrum,
+    pub w2: SpectrumEnds,
     /// W₁W₂, min(p, k, l) values.
-    pub product: Spectrum,
+    pub product: SpectrumEnds,
 }
 
 /// A notion of rank of two layers: of Θ at the top level, of the other matrices by name.

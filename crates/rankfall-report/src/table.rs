@@ -236,7 +236,7 @@ fn measured(mean: Option<f64>, std: Option<f64>) -> String {
 mod tests {
     use super::*;
     use crate::record::{
-        Ends, LogDetSummary, MatrixSummary, ProblemSummary, RankSummary, Spectrum,
+        Ends, LogDetSummary, MatrixSummary, ProblemSummary, RankSummary, SpectrumEnds,
     };
 
     fn run(labels: &[&str]) -> Summary {
@@ -262,7 +262,7 @@ mod tests {
                     initial: Some(4.25),
                     final_mean: None,
                 },
-                log_singular_values: Some(Spectrum {
+                log_singular_values: Some(SpectrumEnds {
                     initial: vec![Some(0.0)],
                     final_mean: vec![Some(-2_302.585_092_994)],
                 }),

@@ -9,8 +9,8 @@ use crate::run_folder::{self, Existing, MONITOR as LOG, Opened, RunFolder, SUMMA
 use rankfall_report::SeriesTable;
 use rankfall_report::record::{
     DivergenceRecord, DynamicsSummary, Ends, LossSummary, MONITOR, MatrixSummary, MonitorSummary,
-    ProblemSummary, RankSummary, SUMMARY_SCHEMA, SeriesRow, SkippedParameter, Spectrum, Summary,
-    weights_name,
+    ProblemSummary, RankSummary, SUMMARY_SCHEMA, SeriesRow, SkippedParameter, SpectrumEnds,
+    Summary, weights_name,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -385,7 +385,7 @@ impl Record {
                 name: weights_name(layer),
                 layer: Some(layer),
                 called: Some(head.name.clone()),
-                log_singular_values: Some(Spectrum {
+                log_singular_values: Some(SpectrumEnds {
                     initial: spectrum(first),
                     final_mean: spectrum(last),
                 }),

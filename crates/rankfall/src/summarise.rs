@@ -9,7 +9,7 @@ use rankfall_core::measure::layout::{ACCOUNT_LEFT, ACCOUNT_PARTS};
 use rankfall_report::observable::Observable;
 use rankfall_report::record::{
     ACCOUNT, DivergenceRecord, DynamicsSummary, Ends, LogDetSummary, LossSummary, MatrixSummary,
-    Prediction, RankSummary, SMALL_NOISE_LIMIT, SeriesRow, Spectrum, weights_name,
+    Prediction, RankSummary, SMALL_NOISE_LIMIT, SeriesRow, SpectrumEnds, weights_name,
 };
 
 /// The mean that theory says of an observable: of a save, a name, a layer and an index.
@@ -98,7 +98,7 @@ impl RecordInputs<'_> {
         })
     }
 
-    fn spectrum(&self, (name, layer): &(String, Option<u32>)) -> Option<Spectrum> {
+    fn spectrum(&self, (name, layer): &(String, Option<u32>)) -> Option<SpectrumEnds> {
         let all = self.grid.observables.iter().enumerate();
         let places: Vec<usize> = all
             .filter(|(_, o)| o.name == *name && o.layer == *layer)
@@ -112,7 +112,7 @@ impl RecordInputs<'_> {
                 .map(|cell| defined(self.totals.cell(cell).mean))
                 .collect()
         };
-        (!places.is_empty()).then(|| Spectrum {
+        (!places.is_empty()).then(|| SpectrumEnds {
             initial: at(0),
             final_mean: at(self.last()),
         })

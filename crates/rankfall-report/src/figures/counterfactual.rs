@@ -1,7 +1,7 @@
 //! The same flow with a force scaled: singular values side by side with those of its unmodified twin.
 
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
-use crate::figures::spectrum::{self, Spectrum};
+use crate::figures::spectrum::{self, SpectrumPanel};
 use crate::forces::{self, Split};
 use crate::number::from_natural_log;
 use crate::plot::Plot;
@@ -50,7 +50,7 @@ fn title(shown: &[&DynamicsSummary]) -> String {
 }
 
 fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene, Skipped> {
-    let spectrum = Spectrum {
+    let spectrum = SpectrumPanel {
         observable: ("log_singular_value_theta".into(), None),
         label: "singular values of Θ".into(),
         letter: 'σ',

@@ -1,13 +1,13 @@
 //! Eigenvalues of M = ΘΘᵀ, one panel per dynamics.
 
 use crate::figures::recorded_run::{Figure, RecordedRun};
-use crate::figures::spectrum::{self, Spectrum};
+use crate::figures::spectrum::{self, SpectrumPanel};
 
 /// All eigenvalues of M.
 #[must_use]
 pub fn figure(run: &RecordedRun<'_>) -> Figure {
     let title = "Eigenvalues of M = ΘΘᵀ over time";
-    let spectrum = Spectrum {
+    let spectrum = SpectrumPanel {
         observable: ("log_eigenvalue_m".into(), None),
         label: "eigenvalues of M".into(),
         letter: 'λ',

@@ -1,7 +1,7 @@
 //! Who pushes whom: eigenvalues over time, and what each one's repulsion added to each other.
 
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
-use crate::figures::spectrum::{self, Spectrum};
+use crate::figures::spectrum::{self, SpectrumPanel};
 use crate::forces::Split;
 use crate::gradient::Gradient;
 use crate::heatmap::{HeatAxis, HeatCell, HeatMap};
@@ -65,7 +65,7 @@ fn pairs(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<Pairs> {
 }
 
 fn scene(run: &RecordedRun<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<Scene, Skipped> {
-    let fan = Spectrum {
+    let fan = SpectrumPanel {
         observable: ("log_eigenvalue_m".into(), None),
         most: spectrum::MOST_PARTS,
         label: "eigenvalues of M".into(),

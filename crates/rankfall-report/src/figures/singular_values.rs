@@ -3,7 +3,7 @@
 use crate::figures::recorded_run::{
     Figure, MOST_DYNAMICS, RecordedRun, evenly, matrix_symbol, name,
 };
-use crate::figures::spectrum::{self, Spectrum};
+use crate::figures::spectrum::{self, SpectrumPanel};
 use crate::number::from_natural_log;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, MatrixSummary};
@@ -57,7 +57,7 @@ fn figure(run: &RecordedRun<'_>, file: &'static str, matrix: &str, symbol: &str)
         layer: (matrix != "theta").then(|| run.falling_layer().0),
         ..MatrixSummary::default()
     };
-    let spectrum = Spectrum {
+    let spectrum = SpectrumPanel {
         observable: of.observable("log_singular_value"),
         label: format!("singular values of {symbol}"),
         letter: 'σ',
@@ -94,7 +94,7 @@ fn sentence(one: &DynamicsSummary, matrix: &str) -> Option<String> {
 }
 
 /// A matrix whose spectrum is drawn, and what its panels are called.
-type Shown = (Spectrum, String);
+type Shown = (SpectrumPanel, String);
 
 /// Layers side by side, one row of panels per dynamics, in as many files as that takes.
 #[must_use]
@@ -208,7 +208,7 @@ fn spectra(run: &RecordedRun<'_>) -> (Vec<Shown>, usize) {
             true => "singular values, and sizes of the map's entries",
             false => "singular values",
         };
-        let spectrum = Spectrum {
+        let spectrum = SpectrumPanel {
             observable: m.observable(quantity),
             label: label.into(),
             letter: 'σ',

@@ -16,7 +16,7 @@ use crate::sheet::{Sharing, Sheet, Skipped};
 pub const MOST_PARTS: usize = 24;
 
 /// A spectrum in words and symbols.
-pub struct Spectrum {
+pub struct SpectrumPanel {
     /// Its observable with its layer, natural logarithms with indices from 1.
     pub observable: (String, Option<u32>),
     /// What the vertical axis says.
@@ -40,7 +40,7 @@ pub fn drawing(run: &RecordedRun<'_>) -> CurveDrawing {
 /// A figure with one panel per dynamics, all on one vertical axis.
 pub fn scene(
     run: &RecordedRun<'_>,
-    spectrum: &Spectrum,
+    spectrum: &SpectrumPanel,
     title: &str,
     description: &str,
 ) -> Result<Scene, Skipped> {
@@ -68,7 +68,7 @@ pub fn scene(
 }
 
 /// What the symbols mean, and which parts are drawn where not all are.
-fn notes(run: &RecordedRun<'_>, spectrum: &Spectrum) -> Vec<String> {
+fn notes(run: &RecordedRun<'_>, spectrum: &SpectrumPanel) -> Vec<String> {
     let stacked = spectrum.label.contains('Θ') || spectrum.letter == 'λ';
     let mut notes = run.notes(if stacked { &[THETA] } else { &[] });
     let parts = |one: &DynamicsSummary| run.table.parts(&one.label, &spectrum.observable).count();
@@ -84,7 +84,7 @@ fn notes(run: &RecordedRun<'_>, spectrum: &Spectrum) -> Vec<String> {
 }
 
 /// One panel.
-pub fn plot(run: &RecordedRun<'_>, spectrum: &Spectrum, one: &DynamicsSummary) -> Plot {
+pub fn plot(run: &RecordedRun<'_>, spectrum: &SpectrumPanel, one: &DynamicsSummary) -> Plot {
     let side = Side::new(CurveValues::Logarithms.scale(), &spectrum.label);
     let mut plot = Plot::new(name(one), run.time_side(), side);
     let parts: Vec<_> = run

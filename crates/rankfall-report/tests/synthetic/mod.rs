@@ -9,7 +9,7 @@ pub mod sweep;
 use rankfall_report::observable::Observable;
 use rankfall_report::record::{
     DynamicsSummary, EXACT, EXACT_LAW, Ends, ForceScalesRecord, LogDetSummary, LossSummary,
-    MatrixSummary, ProblemSummary, RankSummary, SUMMARY_SCHEMA, SeriesRow, Spectrum, Summary,
+    MatrixSummary, ProblemSummary, RankSummary, SUMMARY_SCHEMA, SeriesRow, SpectrumEnds, Summary,
 };
 
 /// Noise intensity, outputs and trace of the made-up problem.
@@ -321,7 +321,7 @@ impl Made {
         let matrix = |name: &str, layer: Option<u32>, count: usize, shift: f64| MatrixSummary {
             name: name.into(),
             layer,
-            log_singular_values: Some(Spectrum {
+            log_singular_values: Some(SpectrumEnds {
                 initial: START[..count].iter().map(|s| Some(s - shift)).collect(),
                 final_mean: (0..count).map(|i| mean(&|s| s[i] - shift)).collect(),
             }),
