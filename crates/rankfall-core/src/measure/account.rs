@@ -14,6 +14,7 @@
 //!
 //! A save looks at the account without adding a point, so that the grid is the same whenever it is looked at.
 
+pub mod class_rows;
 pub mod label_law;
 pub mod mean;
 pub mod step_log_det;

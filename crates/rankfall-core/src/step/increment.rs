@@ -225,9 +225,15 @@ impl<const N: usize> Increment<N> {
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
+        if dynamics.is_continuous() {
+            return None;
+        }
+        if problem.classes.is_some() {
+            let classes = ClassIncrement::other(dynamics, problem, streams)?;
+            return Some(Self::Classes(Box::new(classes)));
+        }
         let purposes = [Purpose::OtherLabelNoise, Purpose::OtherBatches];
-        (!dynamics.is_continuous() && problem.classes.is_none())
-            .then(|| Self::of_purposes(dynamics, problem, streams, purposes))?
+        Self::of_purposes(dynamics, problem, streams, purposes)
     }
 
     fn of_purposes(
@@ -301,10 +307,14 @@ impl<const N: usize> Increment<N> {
 
     /// Takes over the orders of epochs from the increments that move the same trajectories.
     pub fn take_orders_of(&mut self, moving: &Self) {
-        if let (Self::MiniBatch(own), Self::MiniBatch(moving)) = (self, moving) {
-            for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
-                batches.take_order_of(moving);
+        match (self, moving) {
+            (Self::MiniBatch(own), Self::MiniBatch(moving)) => {
+                for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
+                    batches.take_order_of(moving);
+                }
             }
+            (Self::Classes(own), Self::Classes(moving)) => own.take_orders_of(moving),
+            _ => {}
         }
     }
 
@@ -345,7 +355,9 @@ impl<const N: usize> Increment<N> {
             Self::MiniBatch(batch) => {
                 batch.fill([state.step, number], problem, trajectories, out);
             }
-            Self::Classes(classes) => classes.fill(number, problem, trajectories, out),
+            Self::Classes(classes) => {
+                classes.fill([state.step, number], problem, trajectories, out);
+            }
         }
         sum_of_squares(out)
     }
