@@ -373,3 +373,35 @@ fn there_is_no_account_where_steps_are_not_from_the_left() {
         assert_eq!(outcome.layout.position("account_rows", 0), None);
     }
 }
+
+/// The identity over a million steps of SGD, of values and of classes, to the rounding of so many steps. Takes a minute or two:
+/// `cargo test --release -p rankfall-core --test account -- --ignored --nocapture`.
+#[test]
+#[ignore = "a minute or two"]
+fn parts_and_martingale_are_the_change_over_a_million_steps() {
+    let single = sgd(1, Sampling::WithReplacement, LabelNoise::Gaussian, 1.0);
+    let all = class_descents(3).into_iter();
+    let mut flipped = all.filter(|(name, _)| *name == "softmax, single");
+    let (_, flipped) = flipped.next().expect("single rows that flip");
+    let cases = [
+        ("values", setup(3, 2, 7, 0.4), single),
+        ("classes", setup_of(4, 3, 9, 1.0, true), flipped),
+    ];
+    for (name, setup, mut dynamics) in cases {
+        dynamics.step_size = 0.01;
+        let steps = 1_000_000;
+        let outcome = run(&setup, &dynamics, AccountGrid::EveryStep, 8, steps);
+        let (start, end) = (at(&outcome, 0, "log_det"), at(&outcome, 2, "log_det"));
+        let (sums, martingale) = (parts(&outcome, 2), at(&outcome, 2, "account_martingale"));
+        let left = (0..sums.len()).map(|t| (end[t] - start[t] - sums[t] - martingale[t]).abs());
+        let largest = left.fold(0.0, f64::max);
+        let fall = mean_of(&end) - mean_of(&start);
+        println!(
+            "{name}: log det M changes by {fall:.2}, the identity is off by {largest:.1e} at most"
+        );
+        assert!(
+            largest < 1e-14 * setup.rows() as f64 * steps as f64,
+            "{name}: {largest}"
+        );
+    }
+}

@@ -46,6 +46,8 @@ pub type Fixed<const N: usize> = [Lanes<N>; 2];
 
 /// Gradients that are drawn at each point where the rows' part rests on them.
 const DRAWS: u64 = 3;
+/// Multiplications that the probability of one output takes, about.
+const OF_OUTPUT: f64 = 25.0;
 /// n p² up to which moments of the rows are worth their time.
 const MOST_WORK: f64 = 1e9;
 
@@ -63,6 +65,8 @@ pub struct StepMean<const N: usize> {
     size: BatchSize,
     other: Increment<N>,
     draws: u64,
+    /// Of a point, in steps.
+    cost: f64,
     trajectories: Words<N>,
     instructions: Instructions,
     log_det: StepLogDet<N>,
@@ -118,6 +122,7 @@ impl<const N: usize> StepMean<N> {
             RowsPart::Draws if !dynamics.is_deterministic() => DRAWS,
             _ => 1,
         };
+        let cost = cost_of_point(problem, &size, draws);
         Some(Self {
             step_size: dynamics.step_size / left,
             growth: 1.0 / left,
@@ -131,6 +136,7 @@ impl<const N: usize> StepMean<N> {
             },
             rows,
             size,
+            cost,
             other,
             draws,
             trajectories: streams.trajectories,
@@ -155,6 +161,11 @@ impl<const N: usize> StepMean<N> {
             (RowsPart::Draws, BatchSize::Batch(batches)) => batches.steps_per_epoch(),
             _ => 1,
         }
+    }
+
+    /// How many steps take as long as a point, about, where it goes through all rows and a step does not; else 0.
+    pub fn cost_of_point(&self) -> f64 {
+        self.cost
     }
 
     /// The parts that do not depend on the weights, of all steps before `step`.
@@ -255,6 +266,17 @@ impl<const N: usize> StepMean<N> {
         let of_row = moments.mean_square(problem, &mut self.gradient, &mut self.scratch);
         [full_square, of_row]
     }
+}
+
+fn cost_of_point<const N: usize>(problem: &LaneProblem<N>, size: &BatchSize, draws: u64) -> f64 {
+    let (Some(_), BatchSize::Batch(batches)) = (&problem.classes, size) else {
+        return 0.0;
+    };
+    let (p, k) = (problem.inputs as f64, problem.outputs as f64);
+    let row = (2.0 * p + OF_OUTPUT) * k;
+    let batch = batches.size(0) as f64 * row;
+    let update = 2.0 * p * k * (p + k);
+    (problem.samples as f64 * row + draws as f64 * batch) / (batch + update)
 }
 
 /// m of labels that flip, and 0 where none does or where steps see the labels that are expected.
