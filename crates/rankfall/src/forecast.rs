@@ -11,6 +11,7 @@ use crate::stability;
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
 use rankfall_core::model::dynamics::Kind;
 use rankfall_core::model::problem::Problem;
+use rankfall_core::model::row_noise::RowNoise;
 use rankfall_core::theory::stability::{Curvature, curvature};
 use rankfall_core::theory::{decay_rates, determinant_law};
 use rankfall_nets::loss::Loss;
@@ -161,6 +162,17 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
         }
         .forecast(curvature)
     };
+    let dynamics: Vec<DynamicsForecast> = experiment.dynamics.iter().map(of_one).collect();
+    let mut warnings = prepared.known.warnings.clone();
+    for (spec, forecast) in experiment.dynamics.iter().zip(&dynamics) {
+        let drawn = spec.dynamics.row_noise_intensity(initial.problem.samples);
+        if drawn.is_some() && forecast.reason.is_none() && RowNoise::exists(&initial.problem) {
+            warnings.push(format!(
+                "{}: its rows leave residuals, whose noise is not in this prediction; it is in the one beside a run",
+                quoted(&spec.label)
+            ));
+        }
+    }
     Ok(Forecast {
         schema: 1,
         experiment: experiment.name.clone(),
@@ -168,8 +180,8 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
         samples: prepared.known.problem.samples,
         rank_tolerance: experiment.run.rank_tolerance,
         time: experiment.time,
-        dynamics: experiment.dynamics.iter().map(of_one).collect(),
-        warnings: prepared.known.warnings.clone(),
+        dynamics,
+        warnings,
     })
 }
 

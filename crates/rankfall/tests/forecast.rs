@@ -171,3 +171,63 @@ fn every_singular_value_has_its_prediction() {
         }
     }
 }
+
+const ROWS: &str = "
+name = \"rows\"
+[data]
+kind = \"gaussian\"
+samples = 200
+inputs = 3
+outputs = 2
+residual_noise = 1.0
+[network]
+width = 6
+init = { kind = \"gaussian\", scale = 0.7 }
+[[dynamics]]
+label = \"rows\"
+kind = \"sgd\"
+step_size = 0.0025
+[[dynamics]]
+label = \"both\"
+kind = \"sgd\"
+step_size = 0.0025
+label_noise = 0.5
+[run]
+seed = 3
+time = 200
+trajectories = 16
+save = { points = 4 }
+";
+
+/// Beside SGD on rows that leave residuals a run has the slow flow of their noise, with label noise and without. A
+/// forecast, which has that of labels alone, says so.
+#[test]
+fn the_noise_of_rows_is_in_what_a_run_predicts() {
+    let experiment = Experiment::from_toml(ROWS, "test", Path::new(""), &[]).unwrap();
+    let run = experiment.run().unwrap();
+    let mut falls = Vec::new();
+    for label in ["rows", "both"] {
+        let curve = run
+            .dynamics(label)
+            .unwrap()
+            .log_singular_value("w1", 3)
+            .unwrap();
+        let ends = |values: &[Option<f64>]| [values[0].unwrap(), values[values.len() - 1].unwrap()];
+        let ([start, mean], [_, law]) = (ends(&curve.mean), ends(&curve.law));
+        println!("{label}: from {start} to {mean}, predicted {law}");
+        assert!(
+            (mean - law).abs() < 0.2 * (start - law),
+            "{label}: {mean} {law} from {start}"
+        );
+        falls.push(start - law);
+    }
+    assert!(falls[0] > 0.5 && falls[1] > 1.2 * falls[0], "{falls:?}");
+    let forecast = forecast(experiment.exact().unwrap()).unwrap();
+    let said = |label: &str| {
+        forecast
+            .warnings
+            .iter()
+            .any(|w| w.contains(label) && w.contains("residuals"))
+    };
+    assert!(said("both") && !said("rows"), "{:?}", forecast.warnings);
+}

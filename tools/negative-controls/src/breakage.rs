@@ -376,7 +376,7 @@ pub const ALL: &[Breakage] = &[
             before: "",
             replace: "uniform >= 1.1 * *probability",
         }],
-        catcher: Catcher::Claims(&["classification-full-batch", "classification-mini-batch"]),
+        catcher: Catcher::Claims(&["classification-full-batch"]),
     },
     Breakage {
         id: "no-ito-correction-with-classes",

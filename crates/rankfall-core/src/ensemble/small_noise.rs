@@ -7,11 +7,13 @@ use thiserror::Error;
 use crate::measure::layout::Layout;
 use crate::measure::observe::Observer;
 use crate::model::problem::Problem;
+use crate::model::row_noise::RowNoise;
 use crate::model::setup::{Setup, SetupError};
 use crate::simd::instructions::Instructions;
 use crate::simd::lanes::Lanes;
+use crate::step::averaged_noise::AveragedNoise;
 use crate::step::gradient_flow::GradientFlow;
-use crate::theory::averaging::{NoSlowFlow, loss_of_fluctuations, slow_flow_applies};
+use crate::theory::averaging::{NoSlowFlow, loss_of_fluctuations, slow_flow_with_rows_applies};
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
@@ -34,6 +36,9 @@ pub struct SmallNoise<'a> {
 
 /// Work that takes a few seconds.
 pub const MOST_WORK: f64 = 1e10;
+
+/// Work on the noise of rows that takes a fraction of a second.
+const MOST_ROW_WORK: f64 = 2e8;
 
 /// What is predicted.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,13 +87,22 @@ impl SmallNoise<'_> {
     /// # Errors
     /// Why there is no prediction.
     pub fn predict(&self) -> Result<Predicted, NoPrediction> {
+        self.predict_with_rows(None)
+    }
+
+    /// The same with the noise of rows that are drawn, where its intensity μ is given (see
+    /// [`crate::model::dynamics::Dynamics::row_noise_intensity`]), rows are held, and residuals are left at the optimum.
+    ///
+    /// # Errors
+    /// Why there is no prediction.
+    pub fn predict_with_rows(&self, intensity: Option<f64>) -> Result<Predicted, NoPrediction> {
         let starts = match self.setup.is_shared() {
             true => 1,
             false => self.trajectories.max(1),
         };
         let mut all: Option<Predicted> = None;
         for trajectory in 0..starts {
-            let one = self.of_start(trajectory, self.most_work / starts as f64)?;
+            let one = self.of_start(trajectory, intensity, self.most_work / starts as f64)?;
             match &mut all {
                 None => all = Some(one),
                 Some(all) => {
@@ -106,9 +120,20 @@ impl SmallNoise<'_> {
         Ok(all)
     }
 
-    fn of_start(&self, trajectory: u64, most_work: f64) -> Result<Predicted, NoPrediction> {
+    fn of_start(
+        &self,
+        trajectory: u64,
+        intensity: Option<f64>,
+        most_work: f64,
+    ) -> Result<Predicted, NoPrediction> {
         let initial = self.setup.initial_condition(trajectory)?;
-        let separation = slow_flow_applies(&initial.problem, self.setup.width, self.nu)?;
+        let rows = row_noise(&initial.problem, intensity)?;
+        let separation = slow_flow_with_rows_applies(
+            &initial.problem,
+            self.setup.width,
+            self.nu,
+            rows.as_ref(),
+        )?;
         let instructions = Instructions::best();
         let problem = LaneProblem::new(std::array::from_ref(&initial.problem), instructions);
         let mut state = State::<1>::new(&[initial.start.as_ref()], instructions);
@@ -120,7 +145,11 @@ impl SmallNoise<'_> {
             problem.truth.is_some(),
         );
         let twice = 2.0 * self.nu * problem.outputs as f64;
-        let law = (columns == state.factor.rows()).then(|| Lanes::splat(twice) * problem.trace);
+        let of_rows = rows
+            .as_ref()
+            .map_or(0.0, |rows| 2.0 * trace(&rows.of_inputs));
+        let law = (columns == state.factor.rows())
+            .then(|| Lanes::splat(twice) * problem.trace + Lanes::splat(of_rows));
         let mut observer = Observer::new(
             layout.clone(),
             &state,
@@ -129,9 +158,11 @@ impl SmallNoise<'_> {
             false,
             instructions,
         );
-        let attempts = most_work / work_of_attempt(&initial.problem, columns);
+        let side = rows.as_ref().map_or(0, |rows| rows.whitened.nrows());
+        let attempts = most_work / work_of_attempt(&initial.problem, columns, side);
+        let fluctuating = rows.as_ref().map(|rows| averaged(rows, &initial.problem));
         let mut flow = GradientFlow::new(&problem, &state, instructions)
-            .with_noise(&problem, self.nu)
+            .with_noise_of_rows(&problem, self.nu, rows)
             .with_most_attempts(attempts);
         let (mut now, mut values) = (0.0, Vec::new());
         for &time in self.times {
@@ -148,7 +179,9 @@ impl SmallNoise<'_> {
             now = time;
             let mut readings = observer.read(&state, &problem);
             if time > 0.0 {
-                let (train, population) = self.fluctuations(&state, &problem, &initial.problem);
+                let noise = fluctuating.as_ref();
+                let (train, population) =
+                    self.fluctuations(&state, noise, &problem, &initial.problem);
                 readings.excess_loss += Lanes([train]);
                 readings.population_loss = readings
                     .population_loss
@@ -169,6 +202,7 @@ impl SmallNoise<'_> {
     fn fluctuations(
         &self,
         state: &State<1>,
+        rows: Option<&AveragedNoise>,
         lanes: &LaneProblem<1>,
         problem: &Arc<Problem>,
     ) -> (f64, f64) {
@@ -181,18 +215,70 @@ impl SmallNoise<'_> {
                 false => 0.0,
             })
             .collect();
-        let train = loss_of_fluctuations(self.nu, &d, &b, &sample, &on_outputs);
+        let of_map = rows.map(|noise| {
+            let active = problem.eigenvalues.iter().filter(|s| **s > 0.0).count();
+            let of_active: Vec<f64> = (0..active * active)
+                .map(|at| d[at / active * p + at % active])
+                .collect();
+            noise.covariance_of_map(&of_active, &b)
+        });
+        let loss = |on_inputs: &[f64], on_outputs: &[f64]| {
+            let of_rows = of_map.as_ref().map_or(0.0, |covariance| {
+                loss_of_covariance(covariance, on_inputs, on_outputs)
+            });
+            loss_of_fluctuations(self.nu, &d, &b, on_inputs, on_outputs) + of_rows
+        };
+        let train = loss(&sample, &on_outputs);
         let population = lanes.truth.as_ref().map_or(0.0, |truth| {
             let covariance: Vec<f64> = truth.covariance.iter().map(|c| c.0[0]).collect();
-            loss_of_fluctuations(self.nu, &d, &b, &covariance, &vec![1.0; k])
+            loss(&covariance, &vec![1.0; k])
         });
         (train, population)
     }
 }
 
+/// The noise of rows at this intensity, where there is any.
+fn row_noise(problem: &Problem, intensity: Option<f64>) -> Result<Option<RowNoise>, NoPrediction> {
+    let Some(intensity) = intensity.filter(|_| RowNoise::exists(problem)) else {
+        return Ok(None);
+    };
+    match RowNoise::work(problem) > MOST_ROW_WORK {
+        true => Err(NoPrediction::TooMuchWork),
+        false => Ok(RowNoise::new(problem, intensity)),
+    }
+}
+
+fn trace(matrix: &faer::Mat<f64>) -> f64 {
+    (0..matrix.nrows()).map(|i| matrix[(i, i)]).sum()
+}
+
+/// The noise of rows around the minimum of a problem.
+fn averaged(rows: &RowNoise, problem: &Problem) -> AveragedNoise {
+    let positive = problem.eigenvalues.iter().filter(|s| **s > 0.0);
+    let roots = positive.map(|s| s.sqrt()).collect();
+    AveragedNoise::new(problem.outputs, roots, rows.whitened.clone())
+}
+
+/// ½ E tr EᵀΣE of an E of this covariance (over inputs with positive eigenvalues, the first ones), Σ p × p on the
+/// inputs and weights on the outputs.
+fn loss_of_covariance(covariance: &faer::Mat<f64>, on_inputs: &[f64], on_outputs: &[f64]) -> f64 {
+    let k = on_outputs.len();
+    let p = libm::sqrt(on_inputs.len() as f64) as usize;
+    let active = covariance.nrows() / k;
+    let mut sum = 0.0;
+    for a in 0..active {
+        for c in 0..active {
+            for (b, weight) in on_outputs.iter().enumerate() {
+                sum += weight * on_inputs[a * p + c] * covariance[(a * k + b, c * k + b)];
+            }
+        }
+    }
+    0.5 * sum
+}
+
 /// Multiplications of one step that is tried, about: twelve stages, each with products of the columns, with their squares,
-/// and a Cholesky factor for each row of the shorter side.
-fn work_of_attempt(problem: &Problem, columns: usize) -> f64 {
+/// and a Cholesky factor for each row of the shorter side; with noise of rows, eigenvectors of a matrix of side `side`.
+fn work_of_attempt(problem: &Problem, columns: usize, side: usize) -> f64 {
     let (p, k, m) = (
         problem.inputs as f64,
         problem.outputs as f64,
@@ -201,5 +287,6 @@ fn work_of_attempt(problem: &Problem, columns: usize) -> f64 {
     let (long, short) = (p.max(k), p.min(k));
     let squares = (p * p + k * k + 3.0 * p * k) * m;
     // So much again for what does not depend on sizes.
-    12.0 * (squares + short * long * long * (long / 6.0 + 2.0) + 500.0)
+    let eigenvectors = 30.0 * (side * side * side) as f64;
+    12.0 * (squares + short * long * long * (long / 6.0 + 2.0) + 500.0 + eigenvectors)
 }

@@ -5,7 +5,8 @@
 //! decay: the martingale is the sum of their differences, and parts and martingale add up to the change of
 //! log det M to rounding. On a grid the parts that depend on the weights are summed by the trapezoidal
 //! rule, and the martingale is what is left. The grid is dense at first, where residuals are large and fall fast: after s steps the next point
-//! is s/32 steps away, and at most its stride.
+//! is s/32 steps away, and at most its stride. Where a point takes many steps' time, as it does of mini-batches
+//! under a loss of classes, for which it goes through all rows, both are wider unless the stride is given.
 //!
 //! Its error is told from the difference to twice the spacing, taken pair of intervals by pair:
 //! max(√(Σ difference² · 4/3), |Σ difference|/3). For points independent of each other the first is the standard
@@ -14,6 +15,7 @@
 //!
 //! A save looks at the account without adding a point, so that the grid is the same whenever it is looked at.
 
+pub mod class_rows;
 pub mod label_law;
 pub mod mean;
 pub mod step_log_det;
@@ -33,6 +35,48 @@ pub enum AccountGrid {
     EveryStep,
     /// So many steps apart at most; at least 1.
     Stride(u64),
+    /// [`STRIDE`] steps apart at most, or so many that points take a tenth of the time in the end.
+    Auto,
+}
+
+/// Steps between two points where nothing else is asked for.
+pub const STRIDE: u64 = 64;
+
+/// How far apart points are.
+#[derive(Clone, Copy)]
+struct Spacing {
+    /// At most so many steps.
+    stride: u64,
+    /// At most this share of the steps so far: its inverse.
+    density: u64,
+}
+
+impl Spacing {
+    /// None for every step. A stride that shares a factor with the steps of an epoch is lengthened, as its points would
+    /// be at some places of the epochs only.
+    fn of(grid: AccountGrid, cost_of_point: f64, steps_per_epoch: u64) -> Option<Self> {
+        let (stride, density) = match grid {
+            AccountGrid::EveryStep => return None,
+            AccountGrid::Stride(stride) => (stride, DENSITY),
+            AccountGrid::Auto => (
+                STRIDE.max((10.0 * cost_of_point) as u64),
+                if cost_of_point > DEAR {
+                    LEAST_DENSITY
+                } else {
+                    DENSITY
+                },
+            ),
+        };
+        Some(Self {
+            stride: coprime_from(stride, steps_per_epoch),
+            density,
+        })
+    }
+
+    /// The step of the first point after that of `step`.
+    fn after(&self, step: u64) -> u64 {
+        step + (step / self.density).clamp(1, self.stride.max(1))
+    }
 }
 
 /// The sums of N trajectories.
@@ -64,20 +108,15 @@ struct Point<const N: usize> {
 /// What it takes to go on with an account: rebuilt, not kept.
 pub struct AccountWork<const N: usize> {
     mean: StepMean<N>,
-    grid: AccountGrid,
+    /// None where every step is a point.
+    spacing: Option<Spacing>,
 }
 
 impl<const N: usize> AccountWork<N> {
-    /// A stride that shares a factor with the steps of an epoch is lengthened, as its points would be at some
-    /// places of the epochs only.
+    /// Of this mean, at points of this grid.
     pub fn new(mean: StepMean<N>, grid: AccountGrid) -> Self {
-        let grid = match grid {
-            AccountGrid::EveryStep => AccountGrid::EveryStep,
-            AccountGrid::Stride(stride) => {
-                AccountGrid::Stride(coprime_from(stride, mean.steps_per_epoch()))
-            }
-        };
-        Self { mean, grid }
+        let spacing = Spacing::of(grid, mean.cost_of_point(), mean.steps_per_epoch());
+        Self { mean, spacing }
     }
 }
 
@@ -97,6 +136,9 @@ fn coprime_from(first: u64, other: u64) -> u64 {
 
 /// 1/32 of the steps so far is the distance to the next point, where that is less than the stride.
 const DENSITY: u64 = 32;
+/// The same where a point takes more than [`DEAR`] steps' time.
+const LEAST_DENSITY: u64 = 8;
+const DEAR: f64 = 4.0;
 
 impl<const N: usize> Account<N> {
     /// Nothing yet, of a run that starts with this log det M.
@@ -124,8 +166,8 @@ impl<const N: usize> Account<N> {
     ) {
         let end = state.step + steps;
         while state.step < end {
-            match work.grid {
-                AccountGrid::EveryStep => {
+            match work.spacing {
+                None => {
                     work.mean.take_orders_of(stepper.increments());
                     let parts = self.look(work, state, problem);
                     let fixed = work.mean.fixed(state.step);
@@ -133,8 +175,8 @@ impl<const N: usize> Account<N> {
                     let done = work.mean.realised(stepper.increment());
                     self.add_step(&parts, done - fixed);
                 }
-                AccountGrid::Stride(stride) => {
-                    let next = self.next_point(stride);
+                Some(spacing) => {
+                    let next = self.last.map_or(0, |last| spacing.after(last.step));
                     if next == state.step {
                         work.mean.take_orders_of(stepper.increments());
                         let parts = self.look(work, state, problem);
@@ -176,11 +218,11 @@ impl<const N: usize> Account<N> {
             left -= part;
         }
         out.extend(parts.map(|part| part + defined));
-        match work.grid {
-            AccountGrid::EveryStep => {
+        match work.spacing {
+            None => {
                 out.extend([self.martingale, left - self.martingale, Lanes::ZERO]);
             }
-            AccountGrid::Stride(_) => {
+            Some(_) => {
                 let third = Lanes::splat(1.0 / 3.0);
                 let error = (self.difference_squares * Lanes::splat(4.0) * third)
                     .sqrt()
@@ -208,14 +250,6 @@ impl<const N: usize> Account<N> {
             surprise -= part;
         }
         self.martingale += surprise;
-    }
-
-    /// The step of the next point.
-    fn next_point(&self, stride: u64) -> u64 {
-        match self.last {
-            None => 0,
-            Some(last) => last.step + (last.step / DENSITY).clamp(1, stride.max(1)),
-        }
     }
 
     fn add_point(&mut self, point: Point<N>) {

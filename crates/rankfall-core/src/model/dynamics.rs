@@ -216,6 +216,28 @@ impl Dynamics {
         }
     }
 
+    /// What the covariance of the gradient of a single row is multiplied by in the noise of drawing rows, per unit of
+    /// t: η/b with replacement, and η (n − b)/((n − 1) b) without. None where rows are not drawn, or drawn with a memory:
+    /// what is left of an epoch depends on what was taken.
+    pub fn row_noise_intensity(&self, samples: u64) -> Option<f64> {
+        let Kind::StochasticGradientDescent {
+            batch_size,
+            sampling,
+            ..
+        } = self.kind
+        else {
+            return None;
+        };
+        let (n, b) = (samples as f64, batch_size as f64);
+        match sampling {
+            Sampling::WithReplacement => Some(self.step_size / b),
+            Sampling::WithoutReplacement if n > b => {
+                Some(self.step_size * (n - b) / ((n - 1.0) * b))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether labels are classes that flip.
     pub fn labels_flip(&self) -> bool {
         let flips = self

@@ -1,5 +1,5 @@
 //! What is simulated: data as second moments ([`gram`]), drawn ([`synthetic`]) or given; the problem in the
-//! eigenbasis of S_xx ([`problem`]) and how its rows scatter ([`row_moments`]), or its rows under a loss of classes ([`classification`], [`class_problem`]);
+//! eigenbasis of S_xx ([`problem`]) and how its rows scatter ([`row_moments`], at the optimum [`row_noise`]), or its rows under a loss of classes ([`classification`], [`class_problem`]);
 //! initial weights and their reduction in width ([`network`]); the equations
 //! of motion ([`dynamics`], [`optimizer`]); and all of it together ([`setup`]).
 //!
@@ -14,5 +14,6 @@ pub mod network;
 pub mod optimizer;
 pub mod problem;
 pub mod row_moments;
+pub mod row_noise;
 pub mod setup;
 pub mod synthetic;

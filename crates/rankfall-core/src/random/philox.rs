@@ -33,6 +33,8 @@ pub enum Purpose {
     OtherLabelNoise = 9,
     /// Mini-batch rows that a step might have had instead.
     OtherBatches = 10,
+    /// Class labels that a step might have flipped instead.
+    OtherLabelFlips = 11,
     /// Points of a random sweep.
     SweepDesign = 100,
     /// Class labels that are flipped.

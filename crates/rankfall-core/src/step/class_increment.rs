@@ -36,6 +36,8 @@ enum RowsOfStep<const N: usize> {
 
 struct MiniBatch<const N: usize> {
     labels: StreamKey,
+    /// The stream of rows that might have been chosen instead, where those are asked for.
+    other: Option<StreamKey>,
     batches: Vec<Batches>,
     /// The rows of each lane's batch.
     chosen: Vec<Vec<u32>>,
@@ -69,9 +71,30 @@ impl<const N: usize> ClassIncrement<N> {
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
+        let labels = streams.key(Purpose::LabelFlips);
+        Self::of_streams(dynamics, problem, streams, labels, None)
+    }
+
+    /// Increments of a descent with other draws of its flips and rows, by their number.
+    pub fn other(
+        dynamics: &Dynamics,
+        problem: &LaneProblem<N>,
+        streams: &Streams<N>,
+    ) -> Option<Self> {
+        let [labels, rows] =
+            [Purpose::OtherLabelFlips, Purpose::OtherBatches].map(|purpose| streams.key(purpose));
+        Self::of_streams(dynamics, problem, streams, labels, Some(rows))
+    }
+
+    fn of_streams(
+        dynamics: &Dynamics,
+        problem: &LaneProblem<N>,
+        streams: &Streams<N>,
+        labels: StreamKey,
+        other: Option<StreamKey>,
+    ) -> Option<Self> {
         let classes = problem.classes.clone()?;
         let (p, k) = (problem.inputs, problem.outputs);
-        let labels = streams.key(Purpose::LabelFlips);
         let (step_size, rows) = match dynamics.kind {
             Kind::GradientFlow | Kind::SlowFlow { .. } => return None,
             Kind::StochasticGradientFlow {
@@ -110,6 +133,7 @@ impl<const N: usize> ClassIncrement<N> {
                 });
                 let batch = MiniBatch {
                     labels,
+                    other,
                     batches: batches.into(),
                     chosen: vec![Vec::new(); N],
                     map: LaneVec::zeros(p * k),
@@ -127,11 +151,22 @@ impl<const N: usize> ClassIncrement<N> {
         })
     }
 
-    /// ΔG of a step in the place of W₁W₂, which `out` holds.
+    /// Takes over the orders of epochs from the increments that move the same trajectories.
+    pub fn take_orders_of(&mut self, moving: &Self) {
+        if let (RowsOfStep::MiniBatch(own), RowsOfStep::MiniBatch(moving)) =
+            (&mut self.rows, &moving.rows)
+        {
+            for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
+                batches.take_order_of(moving);
+            }
+        }
+    }
+
+    /// ΔG of a step, with a draw of the noise by its number, in the place of W₁W₂, which `out` holds.
     #[inline(always)]
     pub fn fill(
         &mut self,
-        step: u64,
+        [step, number]: [u64; 2],
         problem: &LaneProblem<N>,
         trajectories: Words<N>,
         out: &mut [Lanes<N>],
@@ -139,12 +174,12 @@ impl<const N: usize> ClassIncrement<N> {
         let fresh = |key: &StreamKey| FreshLabels {
             key: *key,
             trajectories,
-            step,
+            step: number,
         };
         let fresh = match &mut self.rows {
             RowsOfStep::MiniBatch(batch) => {
                 let fresh = fresh(&batch.labels);
-                return batch.fill(&self.problem, &fresh, self.step_size, out);
+                return batch.fill(step, &self.problem, &fresh, self.step_size, out);
             }
             RowsOfStep::AllFresh(key) => Some(fresh(key)),
             RowsOfStep::All | RowsOfStep::AllGaussian(_) => None,
@@ -160,7 +195,7 @@ impl<const N: usize> ClassIncrement<N> {
             *entry = *entry * self.step_size;
         }
         if let RowsOfStep::AllGaussian(noise) = &mut self.rows {
-            noise.add(step, problem.outputs, out);
+            noise.add(number, problem.outputs, out);
         }
     }
 }
@@ -169,6 +204,7 @@ impl<const N: usize> MiniBatch<N> {
     #[inline(always)]
     fn fill(
         &mut self,
+        step: u64,
         problem: &ClassProblem,
         fresh: &FreshLabels<N>,
         step_size: Lanes<N>,
@@ -178,7 +214,10 @@ impl<const N: usize> MiniBatch<N> {
         self.map.copy_from_slice(out);
         out.fill(Lanes::ZERO);
         for (batches, chosen) in self.batches.iter_mut().zip(&mut self.chosen) {
-            batches.choose(fresh.step, chosen);
+            match self.other {
+                None => batches.choose(step, chosen),
+                Some(other) => batches.choose_instead(step, other, fresh.step, chosen),
+            }
         }
         let size = self.chosen[0].len();
         let share = step_size * Lanes::splat(1.0 / size as f64);

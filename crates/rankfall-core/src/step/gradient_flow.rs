@@ -8,6 +8,7 @@
 //! Hairer, Nørsett and Wanner, "Solving Ordinary Differential Equations I", 2nd ed., §II.5, II.10.
 
 use crate::linalg::reorthogonalization::Reorthogonalizer;
+use crate::model::row_noise::RowNoise;
 use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
@@ -175,6 +176,22 @@ impl<const N: usize> GradientFlow<N> {
     #[must_use]
     pub fn with_noise(mut self, problem: &LaneProblem<N>, nu: f64) -> Self {
         self.slow = Some(SlowFlow::new(problem, nu));
+        self
+    }
+
+    /// The slow flow of noise of intensity `nu`, with that of rows where it is given.
+    #[must_use]
+    pub fn with_noise_of_rows(
+        mut self,
+        problem: &LaneProblem<N>,
+        nu: f64,
+        rows: Option<RowNoise>,
+    ) -> Self {
+        let slow = SlowFlow::new(problem, nu);
+        self.slow = Some(match rows {
+            Some(rows) => slow.with_rows(rows, problem),
+            None => slow,
+        });
         self
     }
 

@@ -226,9 +226,15 @@ impl<const N: usize> Increment<N> {
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
+        if dynamics.is_continuous() {
+            return None;
+        }
+        if problem.classes.is_some() {
+            let classes = ClassIncrement::other(dynamics, problem, streams)?;
+            return Some(Self::Classes(Box::new(classes)));
+        }
         let purposes = [Purpose::OtherLabelNoise, Purpose::OtherBatches];
-        (!dynamics.is_continuous() && problem.classes.is_none())
-            .then(|| Self::of_purposes(dynamics, problem, streams, purposes))?
+        Self::of_purposes(dynamics, problem, streams, purposes)
     }
 
     fn of_purposes(
@@ -302,10 +308,14 @@ impl<const N: usize> Increment<N> {
 
     /// Takes over the orders of epochs from the increments that move the same trajectories.
     pub fn take_orders_of(&mut self, moving: &Self) {
-        if let (Self::MiniBatch(own), Self::MiniBatch(moving)) = (self, moving) {
-            for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
-                batches.take_order_of(moving);
+        match (self, moving) {
+            (Self::MiniBatch(own), Self::MiniBatch(moving)) => {
+                for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
+                    batches.take_order_of(moving);
+                }
             }
+            (Self::Classes(own), Self::Classes(moving)) => own.take_orders_of(moving),
+            _ => {}
         }
     }
 
@@ -381,7 +391,7 @@ impl<const N: usize> LaneWork for FromRows<'_, N> {
                 add_label_signs(times[1], problem, trajectories, *key, *share, out);
             }
             Increment::MiniBatch(batch) => batch.fill(times, problem, trajectories, out),
-            Increment::Classes(classes) => classes.fill(times[1], problem, trajectories, out),
+            Increment::Classes(classes) => classes.fill(times, problem, trajectories, out),
             // They need no rows.
             Increment::Descent { .. } | Increment::GaussianNoise { .. } => {}
         }

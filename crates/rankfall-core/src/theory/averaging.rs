@@ -1,12 +1,15 @@
-//! Where label noise can be averaged over the fast motion around the minimum, and what that motion costs.
+//! Where noise of labels and of rows can be averaged over the fast motion around the minimum, and what that motion
+//! costs.
 //!
 //! At W₁W₂ = β the map is pulled back at the rates of S(E B + D E), D = W₁W₁ᵀ and B = W₂ᵀW₂, while noise moves
 //! the weights along the minima at rates of order ν. The slow flow is the limit in which the first are far faster.
 
 use thiserror::Error;
 
+use crate::linalg::dense::eigen_semidefinite;
 use crate::linalg::dense::thin_svd;
 use crate::model::problem::Problem;
+use crate::model::row_noise::RowNoise;
 
 /// Singular values of S^{1/2}β below this share of the largest count as zero.
 const ZERO: f64 = 1e-10;
@@ -18,7 +21,7 @@ pub const MOST_SEPARATION: f64 = 0.5;
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum NoSlowFlow {
     /// No noise.
-    #[error("there is no label noise")]
+    #[error("there is no noise on labels, and none of rows at the minimum")]
     NoNoise,
     /// rank β below min(p, k): nothing pulls back the rest of the noise.
     #[error(
@@ -41,8 +44,8 @@ pub enum NoSlowFlow {
     },
     /// ν of the order of the pull.
     #[error(
-        "ν = {nu} is too large: noise moves the weights {separation:.1} times as fast as the weakest pull back \
-         to the minimum; averaging needs less than {MOST_SEPARATION}"
+        "the noise is too large (that of labels has ν = {nu}): it moves the weights {separation:.1} times as fast as the \
+         weakest pull back to the minimum; averaging needs less than {MOST_SEPARATION}"
     )]
     TooMuchNoise {
         /// ν.
@@ -57,7 +60,20 @@ pub enum NoSlowFlow {
 /// # Errors
 /// Why it does not.
 pub fn slow_flow_applies(problem: &Problem, width: usize, nu: f64) -> Result<f64, NoSlowFlow> {
-    if nu <= 0.0 {
+    slow_flow_with_rows_applies(problem, width, nu, None)
+}
+
+/// The same with the noise of rows besides.
+///
+/// # Errors
+/// Why it does not.
+pub fn slow_flow_with_rows_applies(
+    problem: &Problem,
+    width: usize,
+    nu: f64,
+    rows: Option<&RowNoise>,
+) -> Result<f64, NoSlowFlow> {
+    if nu <= 0.0 && rows.is_none() {
         return Err(NoSlowFlow::NoNoise);
     }
     let sigma = scaled_singular_values(problem);
@@ -69,7 +85,7 @@ pub fn slow_flow_applies(problem: &Problem, width: usize, nu: f64) -> Result<f64
     if width < rank {
         return Err(NoSlowFlow::Narrow { width, rank });
     }
-    let separation = separation(problem, nu);
+    let separation = separation(problem, nu, rows);
     if separation > MOST_SEPARATION {
         return Err(NoSlowFlow::TooMuchNoise { nu, separation });
     }
@@ -78,9 +94,9 @@ pub fn slow_flow_applies(problem: &Problem, width: usize, nu: f64) -> Result<f64
 
 /// The fastest rate of the slow flow over the weakest pull to the minimum, where the noise leads in the end:
 /// ν (k s₁ + tr S)/2 over s_p d √(k/tr S), with s₁ and s_p the largest and smallest positive eigenvalue of S and d the
-/// smallest singular value of S^{1/2}β. What the slow flow
-/// neglects is of this order, relative to how far log σ falls.
-pub fn separation(problem: &Problem, nu: f64) -> f64 {
+/// smallest singular value of S^{1/2}β. The noise of rows adds its own second moments to ν k S and ν tr(S) I. What the
+/// slow flow neglects is of this order, relative to how far log σ falls.
+pub fn separation(problem: &Problem, nu: f64, rows: Option<&RowNoise>) -> f64 {
     let positive: Vec<f64> = problem
         .eigenvalues
         .iter()
@@ -96,7 +112,24 @@ pub fn separation(problem: &Problem, nu: f64) -> f64 {
         .copied()
         .unwrap_or(0.0);
     let pull = smallest * least * (k / trace).sqrt();
-    0.5 * nu * (k * largest + trace) / pull
+    let fastest = match rows {
+        None => nu * (k * largest + trace),
+        Some(rows) => {
+            let mut inputs = rows.of_inputs.clone();
+            let mut outputs = rows.of_outputs.clone();
+            for (a, s) in problem.eigenvalues.iter().enumerate() {
+                inputs[(a, a)] += nu * k * s;
+            }
+            for b in 0..problem.outputs {
+                outputs[(b, b)] += nu * trace;
+            }
+            [inputs, outputs]
+                .iter()
+                .map(|m| eigen_semidefinite(m).0[0])
+                .sum()
+        }
+    };
+    0.5 * fastest / pull
 }
 
 /// Singular values of S^{1/2}β, descending, min(p, k) of them, p counting the positive eigenvalues of S.

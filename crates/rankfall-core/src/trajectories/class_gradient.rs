@@ -16,7 +16,7 @@ pub struct FreshLabels<const N: usize> {
     pub key: StreamKey,
     /// Of which trajectories.
     pub trajectories: Words<N>,
-    /// At which step.
+    /// At which step, or the number of a draw that has none.
     pub step: u64,
 }
 

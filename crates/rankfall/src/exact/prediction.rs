@@ -88,13 +88,19 @@ impl<'a> Foreseen<'a> {
 /// Of each dynamics, in their order; `saves` are the steps at which each saves.
 pub fn of_run(experiment: &ExactExperiment, setup: &Setup, samples: u64) -> Vec<SlowPrediction> {
     let saves = experiment.save_steps();
+    // Of rows that are drawn as well, where they leave residuals.
+    let rows_of = |spec: &ExactDynamics| spec.dynamics.row_noise_intensity(samples);
+    let why_none_of = |spec: &ExactDynamics| match rows_of(spec) {
+        Some(_) => why_not_averaged(spec),
+        None => why_none(spec),
+    };
     let noisy = experiment
         .dynamics
         .iter()
-        .filter(|spec| why_none(spec).is_none())
+        .filter(|spec| why_none_of(spec).is_none())
         .count();
     let of_one = |(spec, saves): (&ExactDynamics, &Vec<u64>)| {
-        if let Some(reason) = why_none(spec) {
+        if let Some(reason) = why_none_of(spec) {
             return SlowPrediction::none(format!("not stated: {reason}"));
         }
         let times: Vec<f64> = saves
@@ -109,7 +115,7 @@ pub fn of_run(experiment: &ExactExperiment, setup: &Setup, samples: u64) -> Vec<
             trajectories: experiment.run.trajectories.min(MOST_STARTS),
             most_work: MOST_WORK_BESIDE_A_RUN / noisy as f64,
         };
-        match request.predict() {
+        match request.predict_with_rows(rows_of(spec)) {
             Ok(predicted) => SlowPrediction::of(&predicted),
             Err(error) => SlowPrediction::none(format!("does not apply: {error}")),
         }
@@ -141,14 +147,20 @@ pub fn in_words(experiment: &ExactExperiment, predictions: &[SlowPrediction]) ->
     pairs.filter_map(of_one).collect()
 }
 
-/// Why the slow flow says nothing of a dynamics, whatever the data.
+/// Why the slow flow of label noise says nothing of a dynamics, whatever the data.
 pub fn why_none(spec: &ExactDynamics) -> Option<&'static str> {
+    let dynamics = &spec.dynamics;
+    if dynamics.classes.is_none() && dynamics.label_noise == 0.0 {
+        return Some("the slow flow is that of label noise, and there is none");
+    }
+    why_not_averaged(spec)
+}
+
+/// Why no noise of a dynamics is averaged, whatever the data.
+fn why_not_averaged(spec: &ExactDynamics) -> Option<&'static str> {
     let dynamics = &spec.dynamics;
     if dynamics.classes.is_some() {
         return Some("the slow flow is that of the squared loss");
-    }
-    if dynamics.label_noise == 0.0 {
-        return Some("the slow flow is that of label noise, and there is none");
     }
     if dynamics.modified_forces().is_some() {
         return Some("the slow flow is that of forces that are not scaled");

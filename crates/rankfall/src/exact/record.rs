@@ -200,8 +200,6 @@ impl ExactRecorder {
                  the weights, which an account needs: it depends on the velocity as well"
                     .into(),
             )
-        } else if dynamics.classes.is_some() && !dynamics.is_continuous() {
-            Some("not stated: the determinant law is of flows, and the account of a descent that of the squared loss".into())
         } else if !dynamics.is_continuous() {
             (!self.accounts()).then(|| {
                 "not computed: the determinant law is of flows, and the account of a descent is off (run.account, or \

@@ -660,7 +660,7 @@ pub static ACCOUNT: SectionKeys = SectionKeys {
     kinds: &[],
     keys: keys! {
         key("stride", Whole(1, u64::MAX), "Steps between two points of its grid, once the first 32 strides are over")
-            .example("10").otherwise("64"),
+            .example("10").otherwise("64; more where points go through all rows of classes"),
     },
 };
 

@@ -123,16 +123,14 @@ impl Default for MeasureChoice {
 /// Points of the grid of a force balance where its stride is not given.
 const BALANCE_POINTS: u64 = 10_000;
 
-/// Steps between two points of an account where that is not given.
-const ACCOUNT_STRIDE: u64 = 64;
-
 impl AccountSpec {
     /// At which steps.
     pub fn grid(self) -> Option<AccountGrid> {
         match self {
             Self::Off => None,
             Self::Exact => Some(AccountGrid::EveryStep),
-            Self::Grid(stride) => Some(AccountGrid::Stride(stride.unwrap_or(ACCOUNT_STRIDE))),
+            Self::Grid(None) => Some(AccountGrid::Auto),
+            Self::Grid(Some(stride)) => Some(AccountGrid::Stride(stride)),
         }
     }
 }

@@ -12,13 +12,20 @@
 //! every batch is drawn from all of them. Where it is not (epochs), and for the part of higher orders, by gradients
 //! that the step might have had instead, drawn from streams of their own: their mean is the conditional mean,
 //! however large the residuals are, and no expansion is used. Where every step is accounted for, steps on single rows
-//! have the mean itself: over the rows, and over the law of each one's label noise ([`label_law`](crate::measure::account::label_law)). What gradients
+//! have the mean itself: over the rows, and over the law of each one's label noise ([`label_law`](crate::measure::account::label_law)),
+//! or over what its class may become ([`class_rows`](crate::measure::account::class_rows)). What gradients
 //! that are drawn scatter about their mean is a martingale too:
 //! it adds to the noise of the account what the steps themselves have in higher orders, and no bias.
+//!
+//! **Losses of classes.** All of this holds for any loss of the outputs. That of classes has no moments of rows: |A|²
+//! and the rows' part take a pass over all of them. The noise of labels is that of flips, whose covariance does not
+//! depend on the weights either.
 
 use crate::kernels::scalar_products::{dot, sum_of_squares};
+use crate::measure::account::class_rows::{ClassRows, SingleClassRows};
 use crate::measure::account::label_law::{MOST_SIGNS, excess};
 use crate::measure::account::step_log_det::StepLogDet;
+use crate::model::class_problem::ClassProblem;
 use crate::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use crate::model::problem::Problem;
 use crate::model::row_moments::{RowMoments, Rows};
@@ -39,6 +46,8 @@ pub type Fixed<const N: usize> = [Lanes<N>; 2];
 
 /// Gradients that are drawn at each point where the rows' part rests on them.
 const DRAWS: u64 = 3;
+/// Multiplications that the probability of one output takes, about.
+const OF_OUTPUT: f64 = 25.0;
 /// n p² up to which moments of the rows are worth their time.
 const MOST_WORK: f64 = 1e9;
 
@@ -50,17 +59,19 @@ pub struct StepMean<const N: usize> {
     growth: f64,
     /// 2 (p + k) log|1 − ηλ|.
     decay: f64,
-    /// δ k tr S_xx.
+    /// The trace of the covariance of one row's label noise: δ k tr S_xx, or m of flips.
     label_trace: Lanes<N>,
     rows: RowsPart<N>,
     size: BatchSize,
     other: Increment<N>,
     draws: u64,
+    /// Of a point, in steps.
+    cost: f64,
     trajectories: Words<N>,
     instructions: Instructions,
     log_det: StepLogDet<N>,
     /// Steps on single rows, where every mean is taken over all of them.
-    single: Option<SingleRows>,
+    single: Option<Single<N>>,
     gradient: LaneVec<N>,
     scratch: LaneVec<N>,
 }
@@ -77,6 +88,8 @@ enum RowsPart<const N: usize> {
     None,
     /// Moments of all rows; the variance of a batch's mean is this share of that of a row.
     Moments { moments: LaneMoments<N>, share: f64 },
+    /// The same from the rows themselves.
+    Classes { rows: ClassRows<N>, share: f64 },
     /// Gradients that are drawn.
     Draws,
 }
@@ -109,6 +122,7 @@ impl<const N: usize> StepMean<N> {
             RowsPart::Draws if !dynamics.is_deterministic() => DRAWS,
             _ => 1,
         };
+        let cost = cost_of_point(problem, &size, draws);
         Some(Self {
             step_size: dynamics.step_size / left,
             growth: 1.0 / left,
@@ -116,16 +130,20 @@ impl<const N: usize> StepMean<N> {
                 0.0 => 0.0,
                 _ => 2.0 * (p + k) as f64 * libm::log(left.abs()),
             },
-            label_trace: Lanes::splat(dynamics.label_noise * k as f64) * problem.trace,
+            label_trace: match &problem.classes {
+                None => Lanes::splat(dynamics.label_noise * k as f64) * problem.trace,
+                Some(classes) => Lanes::splat(power_of_flips(classes, dynamics)),
+            },
             rows,
             size,
+            cost,
             other,
             draws,
             trajectories: streams.trajectories,
             instructions: streams.instructions,
             log_det: StepLogDet::new(p, k),
             single: exact
-                .then(|| SingleRows::new(dynamics, problem, streams))
+                .then(|| Single::new(dynamics, problem, streams))
                 .flatten(),
             gradient: LaneVec::zeros(p * k),
             scratch: LaneVec::zeros(p * k),
@@ -143,6 +161,11 @@ impl<const N: usize> StepMean<N> {
             (RowsPart::Draws, BatchSize::Batch(batches)) => batches.steps_per_epoch(),
             _ => 1,
         }
+    }
+
+    /// How many steps take as long as a point, about, where it goes through all rows and a step does not; else 0.
+    pub fn cost_of_point(&self) -> f64 {
+        self.cost
     }
 
     /// The parts that do not depend on the weights, of all steps before `step`.
@@ -194,8 +217,7 @@ impl<const N: usize> StepMean<N> {
 
     #[inline(always)]
     fn parts(&mut self, state: &State<N>, problem: &LaneProblem<N>, point: u64) -> Moving<N> {
-        state.negative_gradient(problem, &mut self.gradient);
-        let full_square = sum_of_squares(&self.gradient);
+        let [full_square, of_row] = self.squares(state, problem);
         let rate = Lanes::splat(-2.0 * self.step_size * self.step_size);
         let full = rate * full_square;
         let labels = self.labels(state.step);
@@ -221,13 +243,79 @@ impl<const N: usize> StepMean<N> {
         let rows = match &self.rows {
             RowsPart::None => Lanes::ZERO,
             RowsPart::Draws => Lanes::splat(-2.0) * share * square - full - labels,
-            RowsPart::Moments { moments, share } => {
-                state.product(problem, &mut self.gradient);
-                let of_row = moments.mean_square(problem, &mut self.gradient, &mut self.scratch);
+            RowsPart::Moments { share, .. } | RowsPart::Classes { share, .. } => {
                 rate * Lanes::splat(*share) * (of_row - full_square)
             }
         };
         [full, rows, higher * share]
+    }
+
+    /// |A|², and mean |x|²|r|² where that is had from all rows.
+    #[inline(always)]
+    fn squares(&mut self, state: &State<N>, problem: &LaneProblem<N>) -> [Lanes<N>; 2] {
+        if let RowsPart::Classes { rows, .. } = &mut self.rows {
+            state.product(problem, &mut self.gradient);
+            return rows.squares(&mut self.gradient);
+        }
+        state.negative_gradient(problem, &mut self.gradient);
+        let full_square = sum_of_squares(&self.gradient);
+        let RowsPart::Moments { moments, .. } = &self.rows else {
+            return [full_square, Lanes::ZERO];
+        };
+        state.product(problem, &mut self.gradient);
+        let of_row = moments.mean_square(problem, &mut self.gradient, &mut self.scratch);
+        [full_square, of_row]
+    }
+}
+
+fn cost_of_point<const N: usize>(problem: &LaneProblem<N>, size: &BatchSize, draws: u64) -> f64 {
+    let (Some(_), BatchSize::Batch(batches)) = (&problem.classes, size) else {
+        return 0.0;
+    };
+    let (p, k) = (problem.inputs as f64, problem.outputs as f64);
+    let row = (2.0 * p + OF_OUTPUT) * k;
+    let batch = batches.size(0) as f64 * row;
+    let update = 2.0 * p * k * (p + k);
+    (problem.samples as f64 * row + draws as f64 * batch) / (batch + update)
+}
+
+/// m of labels that flip, and 0 where none does or where steps see the labels that are expected.
+fn power_of_flips(classes: &ClassProblem, dynamics: &Dynamics) -> f64 {
+    match (&classes.noise, &dynamics.kind) {
+        (None, _) | (_, Kind::GradientDescent) => 0.0,
+        (Some(noise), _) => noise.power,
+    }
+}
+
+/// Means over single rows.
+enum Single<const N: usize> {
+    Values(SingleRows),
+    Classes(SingleClassRows<N>),
+}
+
+impl<const N: usize> Single<N> {
+    /// None where steps are not on single rows.
+    fn new(dynamics: &Dynamics, problem: &LaneProblem<N>, streams: &Streams<N>) -> Option<Self> {
+        let Some(classes) = &problem.classes else {
+            return SingleRows::new(dynamics, problem, streams).map(Self::Values);
+        };
+        let rows = ClassRows::new(classes.clone(), problem.inputs, problem.outputs);
+        SingleClassRows::new(dynamics, rows, streams, problem.samples).map(Self::Classes)
+    }
+
+    /// E|D|² and E[log|det(I − DᵀD)| + |D|²] at W₁W₂, D = η′G.
+    #[inline(always)]
+    fn means(
+        &mut self,
+        problem: &LaneProblem<N>,
+        map: &[Lanes<N>],
+        step: u64,
+        step_size: f64,
+    ) -> [Lanes<N>; 2] {
+        match self {
+            Self::Values(rows) => rows.means(problem, map, step, step_size),
+            Self::Classes(rows) => rows.means(map, step, step_size),
+        }
     }
 }
 
@@ -362,6 +450,10 @@ fn rows_part<const N: usize>(
         Sampling::WithoutReplacement => 0.0,
         Sampling::Epochs | Sampling::Sequential => return (RowsPart::Draws, batches),
     };
+    if let Some(classes) = &problem.classes {
+        let rows = ClassRows::new(classes.clone(), problem.inputs, problem.outputs);
+        return (RowsPart::Classes { rows, share }, batches);
+    }
     let work = n as f64 * (problem.inputs as f64) * (problem.inputs as f64);
     let moments = (work <= MOST_WORK)
         .then(|| LaneMoments::of(problems))

@@ -108,7 +108,7 @@ impl<const N: usize> StepLogDet<N> {
 
 /// log|1 − x|, right to rounding however small x is.
 #[inline(always)]
-fn log_of_one_minus<const N: usize>(x: Lanes<N>) -> Lanes<N> {
+pub(super) fn log_of_one_minus<const N: usize>(x: Lanes<N>) -> Lanes<N> {
     let left = Lanes::ONE - x;
     let off = left - Lanes::ONE;
     let small = off.abs().at_most(Lanes::ZERO);
