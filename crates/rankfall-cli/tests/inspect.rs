@@ -146,9 +146,17 @@ fn pictures_of_one_of_several_checkpoints_say_of_which() {
     for name in ["a.safetensors", "b.safetensors"] {
         write(&place, name, 1.0);
     }
-    place.succeeds(&["inspect", "a.safetensors", "b.safetensors", "--out", "both", "-q"]);
+    place.succeeds(&[
+        "inspect",
+        "a.safetensors",
+        "b.safetensors",
+        "--out",
+        "both",
+        "-q",
+    ]);
     place.succeeds(&["inspect", "a.safetensors", "--out", "one", "-q"]);
-    let spectra = |folder: &str| fs::read_to_string(place.path(folder).join("figures/spectra.svg")).unwrap();
+    let spectra =
+        |folder: &str| fs::read_to_string(place.path(folder).join("figures/spectra.svg")).unwrap();
     assert!(spectra("both").contains("b.safetensors · the last of 2 checkpoints"));
     assert!(!spectra("one").contains("the last of"));
 }

@@ -1,0 +1,139 @@
+//! The numbers of a sweep, as a page is told of them.
+
+use crate::protocol::{
+    SweepChoice, SweptAxis, SweptQuantity, WatchedDynamics, WatchedFolder, WatchedSweep, defined,
+};
+use rankfall::Failure;
+use rankfall::experiment::sweep::Design;
+use rankfall::shard::Shard;
+use rankfall::sweep::plan::SweepPlan;
+use rankfall::sweep::schedule::UnitRows;
+use rankfall::sweep::seen::{self, SeenAxis};
+use rankfall::sweep::settings::Settings;
+use rankfall::sweep::{drawing, seen::so_far};
+use rankfall_report::sweep::SweepMetric;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Most settings whose numbers a page is told.
+const MOST_TOLD: usize = 10_000;
+
+/// The points of a sweep and their rows so far.
+#[derive(Clone)]
+pub struct Swept {
+    plan: Arc<SweepPlan>,
+    rows: Arc<UnitRows>,
+}
+
+impl Swept {
+    /// What a folder holds: the numbers, which shard they are of, how much is done and in how many seconds.
+    ///
+    /// # Errors
+    /// Exit code 2 where nothing is there, or it cannot be read.
+    pub fn seen(
+        folder: &Path,
+        plan: Arc<SweepPlan>,
+    ) -> Result<(Self, Option<Shard>, f64, f64), Failure> {
+        let seen = so_far(folder, &plan)?;
+        let (shard, seconds) = (seen.shard, seen.seconds);
+        let done = seen.share_done(&plan);
+        let rows = Arc::new(seen.rows);
+        Ok((Self { plan, rows }, shard, done, seconds))
+    }
+
+    /// Of all shards together.
+    pub fn together<'a>(mut shards: impl Iterator<Item = &'a Swept>) -> Option<Swept> {
+        let first = shards.next()?;
+        let mut rows = (*first.rows).clone();
+        for other in shards {
+            let others = other.rows.iter();
+            rows.extend(others.map(|(key, unit)| (*key, unit.clone())));
+        }
+        Some(Swept {
+            plan: first.plan.clone(),
+            rows: Arc::new(rows),
+        })
+    }
+
+    /// A picture with the name of the sweep, and each dynamics with the points that it, or its shard, has.
+    pub fn picture(&self, empty: WatchedFolder, shard: Option<Shard>) -> WatchedFolder {
+        let labels = self.plan.points.first().map(|p| p.experiment.labels());
+        let of = self.plan.points_of(shard).count() as u64;
+        let one = |(place, label): (usize, &str)| {
+            let (done, diverged) = seen::counts(&self.rows, place as u32);
+            WatchedDynamics {
+                label: label.to_owned(),
+                done,
+                of,
+                diverged,
+                curves: Vec::new(),
+            }
+        };
+        let dynamics = labels.unwrap_or_default().into_iter().enumerate();
+        WatchedFolder {
+            name: (self.plan.first()).map_or(String::new(), |first| first.name().to_owned()),
+            counts: "points".to_owned(),
+            dynamics: dynamics.map(one).collect(),
+            ..empty
+        }
+    }
+
+    /// The quantity that is asked for; the first where it is not there.
+    pub fn told(&self, choice: &SweepChoice) -> WatchedSweep {
+        let settings = Settings::of(&self.plan);
+        let too_many = settings.members.len() > MOST_TOLD;
+        let metrics = match too_many {
+            true => Vec::new(),
+            false => drawing::metrics(&settings, &self.rows, choice.dynamics),
+        };
+        let named = metrics.iter().find(|m| m.name == choice.quantity);
+        let metric = named.or(metrics.first());
+        let column = |of: fn(&SweepMetric) -> &[Option<f64>]| -> Vec<Option<f64>> {
+            let values = metric.map(of).unwrap_or_default().iter();
+            values.map(|value| value.and_then(defined)).collect()
+        };
+        let has = |point: &usize| self.rows.contains_key(&(*point as u64, choice.dynamics));
+        let members = settings.members.iter();
+        let axes = match too_many {
+            true => Vec::new(),
+            false => seen::axes(&self.plan, &settings),
+        };
+        WatchedSweep {
+            folder: choice.folder.clone(),
+            dynamics: choice.dynamics,
+            trouble: too_many.then(|| {
+                format!("more than {MOST_TOLD} settings: their numbers are in sweep.parquet once all are there")
+            }),
+            axes: axes.into_iter().map(told_axis).collect(),
+            is_grid: self.plan.spec.design == Design::Grid,
+            seeds: settings.seeds,
+            quantities: metrics.iter().map(told_quantity).collect(),
+            quantity: metric.map_or(String::new(), |metric| metric.name.clone()),
+            values: column(|metric| &metric.values),
+            std_error: column(|metric| &metric.std_error),
+            prediction: column(|metric| metric.prediction.as_deref().unwrap_or_default()),
+            finished: match too_many {
+                true => Vec::new(),
+                false => members.map(|points| points.iter().all(has)).collect(),
+            },
+        }
+    }
+}
+
+fn told_axis(seen: SeenAxis) -> SweptAxis {
+    SweptAxis {
+        key: seen.axis.name,
+        label: seen.axis.label,
+        is_log: seen.axis.log,
+        values: seen.axis.values,
+        names: seen.names,
+    }
+}
+
+fn told_quantity(metric: &SweepMetric) -> SweptQuantity {
+    SweptQuantity {
+        name: metric.name.clone(),
+        label: metric.label.clone(),
+        is_log: metric.log,
+    }
+}
