@@ -8,7 +8,7 @@ mod sweeps;
 
 use crate::protocol::{Look, Watched};
 use experiments::Experiments;
-use folder::Folder;
+use folder::{Folder, Found};
 use shards::{Member, Whole};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,21 +50,26 @@ impl Watcher {
             wholes,
         } = &mut *known;
         folders.retain(|path, _| paths.contains(path));
-        let look = |path: &PathBuf| {
+        let look = |(place, path): (usize, &PathBuf)| {
             let folder = folders.entry(path.clone()).or_default();
-            (path.clone(), folder.look(path, experiments))
+            (place, folder.look(path, experiments))
         };
-        let mut found: Vec<(PathBuf, folder::Found)> = paths.iter().map(look).collect();
-        let groups = shards::grouped(found.extract_if(.., |(_, found)| found.part.is_some()));
+        let mut found: Vec<(usize, Found)> = paths.iter().enumerate().map(look).collect();
+        let parts = found.extract_if(.., |(_, found)| found.part.is_some());
+        let groups =
+            shards::grouped(parts.map(|(place, found)| (place, paths[place].clone(), found)));
         let before = std::mem::take(wholes);
         *wholes = groups
             .into_iter()
             .map(|members: Vec<Member>| Whole::of(members, &before, experiments))
             .collect();
-        let all = || {
-            let of_whole = wholes.iter().flat_map(Whole::found);
-            of_whole.chain(found.iter().map(|(_, found)| found))
-        };
+        let alone = found.iter().map(|(place, found)| (*place, vec![found]));
+        let together = wholes
+            .iter()
+            .map(|whole| (whole.place(), whole.found().collect()));
+        let mut all: Vec<(usize, Vec<&Found>)> = alone.chain(together).collect();
+        all.sort_by_key(|(place, _)| *place);
+        let all = || all.iter().flat_map(|(_, found)| found.iter());
         let asked = ask.sweep.as_ref();
         Watched {
             folders: all().map(|found| found.picture.clone()).collect(),

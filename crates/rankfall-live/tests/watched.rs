@@ -146,7 +146,8 @@ fn a_sweep_is_seen_to_fill_up_and_its_numbers_are_those_of_the_whole() {
     let keep = tempfile::tempdir().unwrap();
     let out = keep.path().join("sweep");
     let time = stopped_sweep(&out, None);
-    let (folder, before) = told(&out, 0, "log_det_fall");
+    // The dear ones go first: it has points of SGD, at least.
+    let (folder, before) = told(&out, 1, "log_det_fall");
     assert_eq!(
         (folder.state.as_str(), folder.counts.as_str()),
         ("running", "points")
@@ -158,7 +159,7 @@ fn a_sweep_is_seen_to_fill_up_and_its_numbers_are_those_of_the_whole() {
     assert_eq!(before.axes[0].names, ["0.5", "1", "2"]);
     let plan = plan(time, &GRID, None);
     sweep::execute(plan, &options(&out, None, Existing::Resume, &Silent)).unwrap();
-    let (folder, after) = told(&out, 0, "log_det_fall");
+    let (folder, after) = told(&out, 1, "log_det_fall");
     assert_eq!((folder.state.as_str(), folder.done), ("finished", 1.0));
     assert!(after.finished.iter().all(|done| *done));
     assert!(folder.dynamics.iter().all(|one| one.done == 12));
@@ -172,7 +173,9 @@ fn a_sweep_is_seen_to_fill_up_and_its_numbers_are_those_of_the_whole() {
     }
     assert!(kept < 12);
     // Where the law is stated, it is met: the rate of fall is 2νk tr S.
-    for (value, predicted) in after.values.iter().zip(&after.prediction) {
+    let (_, flow) = told(&out, 0, "log_det_fall");
+    assert_eq!(flow.prediction.len(), 12);
+    for (value, predicted) in flow.values.iter().zip(&flow.prediction) {
         let (value, predicted) = (value.unwrap(), predicted.unwrap());
         assert!(
             (value / predicted - 1.0).abs() < 1e-6,

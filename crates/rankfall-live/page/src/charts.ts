@@ -3,7 +3,8 @@ import uPlot from "uplot";
 import { color, dark, element, faint, number, superscript } from "./dom";
 import type { Column } from "./history";
 import type { Mark } from "./protocol";
-import { onLogarithmicTime, type TimeAxis, timeAxis, type Timed } from "./time";
+import { onLogarithmicTime, type Timed } from "./logtime";
+import { type TimeAxis, timeAxis } from "./time";
 
 // One line of a chart.
 export interface Line {

@@ -24,6 +24,8 @@ const LEFT = 78;
 const RIGHT = 92;
 const TOP = 8;
 const BOTTOM = 52;
+// Of a logarithmic scale: what is smaller than the largest number by more than this has the shade of its end.
+const WIDEST = 1e-6;
 const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
 
 export class HeatPlot {
@@ -36,7 +38,9 @@ export class HeatPlot {
     private readonly of: Heat,
   ) {
     const cells = of.y.names.flatMap((_, y) => of.x.names.map((_, x) => of.cell(x, y).value));
-    this.scale = scaleOf(cells.filter((value): value is number => value !== null), of.logarithmic, 0);
+    const values = cells.filter((value): value is number => value !== null);
+    const least = of.logarithmic ? Math.max(...values) * WIDEST : -Infinity;
+    this.scale = scaleOf(values.filter((value) => value >= least), of.logarithmic, 0);
   }
 
   paint(): void {

@@ -1,5 +1,5 @@
 // A sweep as it fills up: a heat map over two axes, or points over one; its numbers to read and to hear.
-import { announce, dark, element, number } from "./dom";
+import { dark, element, number } from "./dom";
 import { type Family, FamilyPlot } from "./family";
 import { type Heat, HeatPlot } from "./heat";
 import type { SweptAxis, WatchedSweep } from "./protocol";
@@ -27,14 +27,14 @@ export class SweepView {
   private picked: number | null = null;
   private seen = "";
 
-  constructor(private readonly asked: (quantity: string) => void) {
+  constructor(private readonly asked: () => void) {
     this.host = element(
       "div",
       { class: "plot sweep", role: "application", tabindex: 0, "aria-label": "Sweep", "data-testid": "sweep" },
       this.canvas,
     );
-    this.quantity.addEventListener("change", () => this.asked(this.quantity.value));
-    for (const choice of [this.quantity]) choice.style.width = "auto";
+    this.quantity.addEventListener("change", () => this.asked());
+    this.quantity.style.width = "auto";
     this.table = element(
       "details",
       { "data-testid": "values" },
@@ -53,7 +53,7 @@ export class SweepView {
     );
     new ResizeObserver(() => this.paint()).observe(this.host);
     dark.addEventListener("change", () => this.paint());
-    this.canvas.addEventListener("pointermove", (event) => this.point(this.under(event.offsetX, event.offsetY), false));
+    this.canvas.addEventListener("pointermove", (event) => this.point(this.under(event.offsetX, event.offsetY)));
     this.host.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -68,12 +68,14 @@ export class SweepView {
     const other = this.sweep?.folder !== sweep.folder || this.sweep.dynamics !== sweep.dynamics;
     this.sweep = sweep;
     if (other) this.picked = null;
+    if (this.picked !== null) this.pointed.textContent = this.words(sweep, this.picked);
+    else this.pointed.textContent = "";
     this.choices(sweep, other);
     const { label } = this.told(sweep);
     this.title.textContent = sweep.quantities.length > 0 ? label : "Sweep";
     const done = sweep.finished.filter(Boolean).length;
     const seeds = sweep.seeds === null ? "" : `, means over ${sweep.seeds} seeds`;
-    this.note.textContent = sweep.trouble ?? `${done} of ${sweep.finished.length} settings${seeds}; blank: not finished, hatched: no number`;
+    this.note.textContent = sweep.trouble ?? `${done} of ${sweep.finished.length} settings${seeds}; blank: not finished, hatched: no number, or none on this scale`;
     this.host.setAttribute("aria-label", `${label}: ${done} of ${sweep.finished.length} settings are finished. Arrow keys go from one to the next.`);
     this.paint();
     this.list();
@@ -192,7 +194,7 @@ export class SweepView {
     const move = moves[event.key];
     if (!move || !sweep || sweep.axes.length === 0) return;
     event.preventDefault();
-    this.point(this.next(sweep, move), true);
+    this.point(this.next(sweep, move));
   }
 
   // The setting that lies in this direction; the first where none is pointed at.
@@ -211,12 +213,11 @@ export class SweepView {
     return settingAt(sweep.axes, at);
   }
 
-  private point(setting: number | null, aloud: boolean): void {
+  private point(setting: number | null): void {
     if (!this.sweep || setting === this.picked || setting === null) return;
     this.picked = setting;
-    const words = this.words(this.sweep, setting);
-    this.pointed.textContent = words;
-    if (aloud) announce(words);
+    // An output element is read out when it changes.
+    this.pointed.textContent = this.words(this.sweep, setting);
     this.paint();
   }
 

@@ -112,10 +112,13 @@ export class WatchPage {
 
   private tell(): void {
     this.body.replaceChildren(...this.last.folders.flatMap((folder) => rows(folder)));
-    // A shard is shown with its whole.
+    // Of one name there may be several; a shard is shown with its whole.
+    const names = this.last.folders.filter((folder) => folder.counts === "points" || folder.dynamics.some((one) => one.curves.length > 0)).map((folder) => folder.name);
+    const named = ({ name, folder }: WatchedFolder) =>
+      name && names.filter((other) => other === name).length < 2 ? name : `${name} (${folder})`;
     const options = this.last.folders.flatMap((folder) =>
       folder.dynamics.flatMap((one, d) =>
-        one.curves.length > 0 || folder.counts === "points" ? [[`${d} ${folder.folder}`, `${folder.name || folder.folder}: ${one.label}`] as const] : [],
+        one.curves.length > 0 || folder.counts === "points" ? [[`${d} ${folder.folder}`, `${named(folder)}: ${one.label}`] as const] : [],
       ),
     );
     const chosen = this.run.value;
@@ -179,7 +182,7 @@ function show(chart: Chart, curves: Curve[], named: (curve: Curve, index: number
     lines.push({ key, ...named(curve, i), band: true, unnamed: i > 11 });
     if (curve.law.some((v) => v !== null)) {
       columns.set(`${key}.law`, of(curve.law));
-      lines.push({ key: `${key}.law`, label: "law", color: "--ink", dashed: true, unnamed: i > 0 });
+      lines.push({ key: `${key}.law`, label: curve.observable === "log_det" ? "law" : "slow flow", color: "--ink", dashed: true, unnamed: i > 0 });
     }
   });
   const table: Table = { times: first?.times ?? [], columns, marks: [] };
@@ -197,7 +200,9 @@ function rows(folder: WatchedFolder): HTMLElement[] {
   const bar = element("progress", { max: 1, value: folder.done, "aria-label": `${folder.folder}: share done` });
   const left = folder.seconds_left === null ? "–" : duration(folder.seconds_left);
   const state = folder.trouble ?? STATES[folder.state] ?? folder.state;
-  const first: WatchedDynamics | undefined = folder.dynamics[0];
+  // A shard of a run has a line for the dynamics that it is at; all of them are told of the whole.
+  const told = folder.counts === "trajectories" && folder.dynamics.every((one) => one.curves.length === 0) ? folder.dynamics.slice(-1) : folder.dynamics;
+  const first: WatchedDynamics | undefined = told[0];
   const of = (one: WatchedDynamics | undefined) =>
     one ? [one.label, `${one.done} of ${one.of} ${folder.counts}`, String(one.diverged)] : ["", "", ""];
   const cell = (content: string | Node) => element("td", {}, content);
@@ -210,6 +215,6 @@ function rows(folder: WatchedFolder): HTMLElement[] {
     cell(left),
     ...of(first).map(cell),
   );
-  const more = folder.dynamics.slice(1).map((one) => element("tr", {}, cell(""), cell(""), cell(""), cell(""), ...of(one).map(cell)));
+  const more = told.slice(1).map((one) => element("tr", {}, cell(""), cell(""), cell(""), cell(""), ...of(one).map(cell)));
   return [head, ...more];
 }

@@ -18,6 +18,8 @@ const MOST_NAMED: usize = 8;
 
 /// One shard, and where it is.
 pub struct Member {
+    /// Among all folders.
+    place: usize,
     path: PathBuf,
     part: PartOf,
     found: Found,
@@ -30,9 +32,9 @@ pub struct Whole {
 }
 
 /// Shards that belong together, each group in its order.
-pub fn grouped(found: impl Iterator<Item = (PathBuf, Found)>) -> Vec<Vec<Member>> {
+pub fn grouped(found: impl Iterator<Item = (usize, PathBuf, Found)>) -> Vec<Vec<Member>> {
     let mut groups: Vec<Vec<Member>> = Vec::new();
-    for (path, found) in found {
+    for (place, path, found) in found {
         let Some(part) = found.part.clone() else {
             continue;
         };
@@ -42,7 +44,12 @@ pub fn grouped(found: impl Iterator<Item = (PathBuf, Found)>) -> Vec<Vec<Member>
                 && same_but_for_places(&first.experiment, &part.experiment)
         };
         let home = groups.iter_mut().find(belongs);
-        let member = Member { path, part, found };
+        let member = Member {
+            place,
+            path,
+            part,
+            found,
+        };
         match home {
             Some(group) => group.push(member),
             None => groups.push(vec![member]),
@@ -77,6 +84,12 @@ impl Whole {
             Err(failure) => found.picture.trouble = Some(failure.message),
         }
         Self { members, found }
+    }
+
+    /// The place of the first of its shards among all folders.
+    pub fn place(&self) -> usize {
+        let places = self.members.iter().map(|member| member.place);
+        places.min().unwrap_or(0)
     }
 
     /// The whole, and then its shards.
