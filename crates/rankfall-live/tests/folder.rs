@@ -59,7 +59,12 @@ fn unpacked(session: &mut Session) -> TempDir {
     let keep = tempfile::tempdir().unwrap();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).unwrap();
-        let name = file.name().strip_prefix("small-live/").unwrap().to_owned();
+        let name = file
+            .name()
+            .unwrap()
+            .strip_prefix("small-live/")
+            .unwrap()
+            .to_owned();
         let mut content = Vec::new();
         file.read_to_end(&mut content).unwrap();
         fs::write(keep.path().join(name), content).unwrap();

@@ -264,7 +264,7 @@ fn shards_of_a_run_come_to_the_run_that_was_never_divided() {
     let place = |index: u64| shards.join(index.to_string());
     let shard = |index| Some(Shard { index, count: 3 });
     let mut time = 4.0;
-    // The second is stopped between the first and the last trajectory of its second dynamics.
+    // The second is stopped between its first and its last trajectory.
     loop {
         let stop = StopsAt::share(0.6);
         let ended = run::execute(
@@ -273,8 +273,7 @@ fn shards_of_a_run_come_to_the_run_that_was_never_divided() {
         );
         let found = look(&[place(2)]);
         let seen = &found.folders[1];
-        if ended.is_err() && seen.done > 0.0 {
-            assert!(seen.done < 1.0);
+        if ended.is_err() && 0.0 < seen.done && seen.done < 1.0 {
             break;
         }
         time *= 2.0;
