@@ -44,36 +44,17 @@ impl Watcher {
     pub fn look(&self, ask: &Look) -> Watched {
         let paths = self.paths();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known {
-            experiments,
-            folders,
-            wholes,
-        } = &mut *known;
-        folders.retain(|path, _| paths.contains(path));
-        let look = |(place, path): (usize, &PathBuf)| {
-            let folder = folders.entry(path.clone()).or_default();
-            (place, folder.look(path, experiments))
-        };
-        let mut found: Vec<(usize, Found)> = paths.iter().enumerate().map(look).collect();
-        let parts = found.extract_if(.., |(_, found)| found.part.is_some());
-        let groups =
-            shards::grouped(parts.map(|(place, found)| (place, paths[place].clone(), found)));
-        let before = std::mem::take(wholes);
-        *wholes = groups
-            .into_iter()
-            .map(|members: Vec<Member>| Whole::of(members, &before, experiments))
+        let mut alone = known.found(&paths);
+        let parts = alone.extract_if(.., |(_, found)| found.part.is_some());
+        let members = parts
+            .filter_map(|(place, found)| Member::new(place, paths[place].clone(), found))
             .collect();
-        let alone = found.iter().map(|(place, found)| (*place, vec![found]));
-        let together = wholes
-            .iter()
-            .map(|whole| (whole.place(), whole.found().collect()));
-        let mut all: Vec<(usize, Vec<&Found>)> = alone.chain(together).collect();
-        all.sort_by_key(|(place, _)| *place);
-        let all = || all.iter().flat_map(|(_, found)| found.iter());
+        known.put_together(members);
+        let all = known.in_order(&alone);
         let asked = ask.sweep.as_ref();
         Watched {
-            folders: all().map(|found| found.picture.clone()).collect(),
-            sweep: asked.and_then(|choice| all().find_map(|found| found.swept(choice))),
+            folders: all.iter().map(|found| found.picture.clone()).collect(),
+            sweep: asked.and_then(|choice| all.iter().find_map(|found| found.swept(choice))),
         }
     }
 
@@ -85,6 +66,35 @@ impl Watcher {
             }
         }
         paths
+    }
+}
+
+impl Known {
+    /// What each of these folders holds, with its place among them.
+    fn found(&mut self, paths: &[PathBuf]) -> Vec<(usize, Found)> {
+        self.folders.retain(|path, _| paths.contains(path));
+        let look = |(place, path): (usize, &PathBuf)| {
+            let folder = self.folders.entry(path.clone()).or_default();
+            (place, folder.look(path, &mut self.experiments))
+        };
+        paths.iter().enumerate().map(look).collect()
+    }
+
+    fn put_together(&mut self, members: Vec<Member>) {
+        let before = std::mem::take(&mut self.wholes);
+        let groups = shards::grouped(members).into_iter();
+        let wholes = groups.map(|members| Whole::of(members, &before, &mut self.experiments));
+        self.wholes = wholes.collect();
+    }
+
+    /// Folders as they were given; shards where the first of them was, after their whole.
+    fn in_order<'a>(&'a self, alone: &'a [(usize, Found)]) -> Vec<&'a Found> {
+        let alone = alone.iter().map(|(place, found)| (*place, vec![found]));
+        let wholes = self.wholes.iter();
+        let wholes = wholes.map(|whole| (whole.place(), whole.found().collect()));
+        let mut all: Vec<(usize, Vec<&Found>)> = alone.chain(wholes).collect();
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().flat_map(|(_, found)| found).collect()
     }
 }
 

@@ -284,7 +284,7 @@ fn shards_of_a_run_come_to_the_run_that_was_never_divided() {
         &options(&place(1), shard(1), Existing::Refuse, &Silent),
     )
     .unwrap();
-    let watcher = Watcher::new(&[shards.clone()]);
+    let watcher = Watcher::new(std::slice::from_ref(&shards));
     let found = watcher.look(&Look { sweep: None });
     let [whole, first, second] = &found.folders[..] else {
         panic!("{:?}", found.folders)
@@ -340,10 +340,13 @@ fn a_shard_that_is_there_twice_is_said() {
         )
         .unwrap();
     }
-    let found = look(&places);
-    let trouble = found.folders[0].trouble.as_deref().unwrap();
-    assert!(trouble.contains("1/2 is there twice"), "{trouble}");
-    assert_eq!(found.folders.len(), 3);
+    let watcher = Watcher::new(&places);
+    for _ in 0..2 {
+        let found = watcher.look(&Look { sweep: None });
+        let trouble = found.folders[0].trouble.as_deref().unwrap();
+        assert!(trouble.contains("1/2 is there twice"), "{trouble}");
+        assert_eq!(found.folders.len(), 3);
+    }
 }
 
 /// Files of other runs in the place of its own, cut files and rubbish: said, and nothing worse.

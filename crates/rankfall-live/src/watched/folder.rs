@@ -14,7 +14,6 @@ use rankfall::run_folder::{
 };
 use rankfall::shard::Shard;
 use rankfall_core::ensemble::statistics::Statistics;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -25,7 +24,7 @@ const ABANDONED: Duration = Duration::from_secs(90);
 #[derive(Default)]
 pub struct Folder {
     /// Of the experiment with this text; finished dynamics do not change.
-    finished: (String, BTreeMap<u64, WatchedDynamics>),
+    finished: (String, Vec<WatchedDynamics>),
     /// What was found when the deciding file had this age.
     last: Option<(&'static str, SystemTime, Found)>,
 }
@@ -117,18 +116,9 @@ impl Folder {
             shard,
             content: progress,
         } = checkpoint::seen::<RunCheckpoint>(path)?;
-        if self.finished.0 != text {
-            self.finished = (text.clone(), BTreeMap::new());
-        }
         let labels = reader.labels();
-        let mut dynamics = Vec::new();
-        for index in 0..progress.finished.min(labels.len() as u64) {
-            let known = &mut self.finished.1;
-            if !known.contains_key(&index) {
-                known.insert(index, left(path, index, shard)?);
-            }
-            dynamics.extend(known.get(&index).cloned());
-        }
+        let count = progress.finished.min(labels.len() as u64);
+        let mut dynamics = self.finished_dynamics(path, &text, shard, count)?;
         let (part, now) = of_current(reader.as_ref(), shard, &progress)?;
         dynamics.extend(now);
         let left = (part > 0.0).then(|| progress.seconds * (1.0 - part) / part);
@@ -140,7 +130,27 @@ impl Folder {
             dynamics,
             ..empty(path, state, None)
         };
-        Ok(Found::of(picture).as_part(shard, text))
+        Ok(Found::of(picture).part_of(shard, text))
+    }
+}
+
+impl Folder {
+    /// What the first `count` dynamics left, each read once.
+    fn finished_dynamics(
+        &mut self,
+        path: &Path,
+        experiment: &str,
+        shard: Option<Shard>,
+        count: u64,
+    ) -> Result<Vec<WatchedDynamics>, Failure> {
+        if self.finished.0 != experiment {
+            self.finished = (experiment.to_owned(), Vec::new());
+        }
+        let known = &mut self.finished.1;
+        for index in known.len() as u64..count {
+            known.push(left(path, index, shard)?);
+        }
+        Ok(known.iter().take(count as usize).cloned().collect())
     }
 }
 
@@ -155,7 +165,7 @@ impl Found {
         }
     }
 
-    fn as_part(mut self, shard: Option<Shard>, experiment: String) -> Self {
+    fn part_of(mut self, shard: Option<Shard>, experiment: String) -> Self {
         self.picture.note = shard.map(|shard| format!("shard {} of {}", shard.index, shard.count));
         self.part = shard.map(|shard| PartOf { shard, experiment });
         self
@@ -221,7 +231,7 @@ fn shard(path: &Path, experiments: &mut Experiments) -> Result<Found, Failure> {
         dynamics: record.parts.iter().map(of_part).collect(),
         ..empty(path, "finished", None)
     };
-    Ok(Found::of(picture).as_part(Some(record.which()), text))
+    Ok(Found::of(picture).part_of(Some(record.which()), text))
 }
 
 /// A sweep or a shard of one, finished or not.
@@ -242,7 +252,7 @@ fn sweep(path: &Path, state: &str, experiments: &mut Experiments) -> Result<Foun
         seconds_left: left,
         ..swept.picture(empty(path, state, None), shard)
     };
-    let mut found = Found::of(picture).as_part(shard, text);
+    let mut found = Found::of(picture).part_of(shard, text);
     found.swept = Some(swept);
     Ok(found)
 }

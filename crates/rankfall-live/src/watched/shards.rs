@@ -31,26 +31,30 @@ pub struct Whole {
     found: Found,
 }
 
+impl Member {
+    /// What was found in a folder, at its place among all; none where it is no shard.
+    pub fn new(place: usize, path: PathBuf, found: Found) -> Option<Self> {
+        let part = found.part.clone()?;
+        Some(Self {
+            place,
+            path,
+            part,
+            found,
+        })
+    }
+}
+
 /// Shards that belong together, each group in its order.
-pub fn grouped(found: impl Iterator<Item = (usize, PathBuf, Found)>) -> Vec<Vec<Member>> {
+pub fn grouped(members: Vec<Member>) -> Vec<Vec<Member>> {
     let mut groups: Vec<Vec<Member>> = Vec::new();
-    for (place, path, found) in found {
-        let Some(part) = found.part.clone() else {
-            continue;
-        };
+    for member in members {
+        let part = &member.part;
         let belongs = |group: &&mut Vec<Member>| {
             let first = &group[0].part;
             first.shard.count == part.shard.count
                 && same_but_for_places(&first.experiment, &part.experiment)
         };
-        let home = groups.iter_mut().find(belongs);
-        let member = Member {
-            place,
-            path,
-            part,
-            found,
-        };
-        match home {
+        match groups.iter_mut().find(belongs) {
             Some(group) => group.push(member),
             None => groups.push(vec![member]),
         }
@@ -68,20 +72,18 @@ impl Whole {
         let known = before
             .iter()
             .find(|whole| self::stamps(&whole.members) == stamps);
-        let read = match known {
-            Some(whole) => Ok((
-                whole.found.picture.dynamics.clone(),
-                whole.found.swept.clone(),
-            )),
-            None => together(&members, experiments),
-        };
         let mut found = Found::of(picture(&members));
-        match read {
-            Ok((dynamics, swept)) => {
-                found.picture.dynamics = dynamics;
-                found.swept = swept;
+        let picture = &mut found.picture;
+        match known {
+            Some(Whole { found: before, .. }) => {
+                picture.dynamics.clone_from(&before.picture.dynamics);
+                picture.trouble.clone_from(&before.picture.trouble);
+                found.swept.clone_from(&before.swept);
             }
-            Err(failure) => found.picture.trouble = Some(failure.message),
+            None => match together(&members, experiments) {
+                Ok((dynamics, swept)) => (picture.dynamics, found.swept) = (dynamics, swept),
+                Err(failure) => picture.trouble = Some(failure.message),
+            },
         }
         Self { members, found }
     }
@@ -109,47 +111,49 @@ fn stamps(members: &[Member]) -> Vec<(&Path, Option<SystemTime>)> {
 
 /// How far all shards are together.
 fn picture(members: &[Member]) -> WatchedFolder {
+    let first = &members[0].found.picture;
     let count = members[0].part.shard.count;
-    let pictures = || members.iter().map(|member| &member.found.picture);
-    let all = |state: &str| pictures().all(|picture| picture.state == state);
     let lacking = missing(members);
-    let state = match () {
-        () if pictures().any(|picture| picture.state == "running") => "running",
-        () if all("finished") && lacking.is_empty() => "finished",
-        () if all("finished") => "waiting",
-        () => "stopped",
-    };
-    let left = pictures().map(|picture| picture.seconds_left);
+    let pictures = || members.iter().map(|member| &member.found.picture);
     // They run side by side: the slowest decides.
-    let left = left.collect::<Option<Vec<f64>>>();
-    let note = match &lacking[..] {
-        [] => format!("all {count} shards"),
-        names => format!(
-            "{} of {count} shards; missing: {}",
-            members.len(),
-            names.join(", ")
-        ),
-    };
-    let folders: Vec<String> = pictures().map(|picture| picture.folder.clone()).collect();
-    let together = match &folders[..] {
-        [one] => format!("{one}, together"),
-        [first, .., last] => format!("{first} … {last}, together"),
-        [] => String::new(),
-    };
+    let slowest = pictures().try_fold(0.0, |most: f64, one| Some(most.max(one.seconds_left?)));
     WatchedFolder {
-        folder: together,
-        name: pictures()
-            .next()
-            .map_or(String::new(), |first| first.name.clone()),
-        note: Some(note),
-        counts: pictures()
-            .next()
-            .map_or(String::new(), |first| first.counts.clone()),
-        done: pictures().map(|picture| picture.done).sum::<f64>() / count.max(1) as f64,
-        seconds_left: left
-            .filter(|_| lacking.is_empty())
-            .map(|all| all.into_iter().fold(0.0, f64::max)),
-        ..empty(Path::new(""), state, None)
+        folder: folders(members),
+        name: first.name.clone(),
+        note: Some(match &lacking[..] {
+            [] => format!("all {count} shards"),
+            names => {
+                let (there, names) = (members.len(), names.join(", "));
+                format!("{there} of {count} shards; missing: {names}")
+            }
+        }),
+        counts: first.counts.clone(),
+        done: pictures().map(|picture| picture.done).sum::<f64>() / count as f64,
+        seconds_left: slowest.filter(|_| lacking.is_empty()),
+        ..empty(Path::new(""), state(members, lacking.is_empty()), None)
+    }
+}
+
+fn state(members: &[Member], are_all: bool) -> &'static str {
+    let states = || members.iter().map(|m| m.found.picture.state.as_str());
+    let (some, all) = (
+        states().any(|state| state == "running"),
+        states().all(|state| state == "finished"),
+    );
+    match (some, all) {
+        (true, _) => "running",
+        (_, true) if are_all => "finished",
+        (_, true) => "waiting",
+        _ => "stopped",
+    }
+}
+
+/// What to call their folders together.
+fn folders(members: &[Member]) -> String {
+    let named = |member: &Member| member.found.picture.folder.clone();
+    match members {
+        [first, .., last] => format!("{} … {}, together", named(first), named(last)),
+        _ => members.iter().map(named).collect::<String>() + ", together",
     }
 }
 
