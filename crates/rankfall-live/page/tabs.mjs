@@ -33,9 +33,17 @@ function family(pid) {
   return found;
 }
 
-const PAGE = 4096;
+// Memory that several processes share is counted once: each has its part of it.
+function memory(pid) {
+  try {
+    return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? 0) / 1000;
+  } catch {
+    return 0;
+  }
+}
+
 const seconds = (pids) => pids.reduce((sum, pid) => sum + Number(stat(pid)?.[11] ?? 0) + Number(stat(pid)?.[12] ?? 0), 0) / 100;
-const megabytes = (pids) => (pids.reduce((sum, pid) => sum + Number(stat(pid)?.[21] ?? 0), 0) * PAGE) / 1e6;
+const megabytes = (pids) => pids.reduce((sum, pid) => sum + memory(pid), 0);
 
 // A context each, so that no tab is in the background.
 const pages = [];
@@ -58,9 +66,9 @@ async function measure(words, span) {
   const passed = (Date.now() - begun) / 1000;
   const rates = (await frames()).map((count, i) => (count - shown[i]) / passed);
   const [ofServer, ofBrowser] = own().map((pids, i) => (100 * (seconds(pids) - before[i])) / passed);
-  const [memory, memoryOfBrowser] = own().map(megabytes);
+  const [held, heldByBrowser] = own().map(megabytes);
   const row = [
-    words, memory.toFixed(1), memoryOfBrowser.toFixed(0), Math.min(...rates).toFixed(1), Math.max(...rates).toFixed(1),
+    words, held.toFixed(1), heldByBrowser.toFixed(0), Math.min(...rates).toFixed(1), Math.max(...rates).toFixed(1),
     ofServer.toFixed(2), ofBrowser.toFixed(2),
   ];
   console.log(`| ${row.join(" | ")} |`);

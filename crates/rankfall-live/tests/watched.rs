@@ -191,6 +191,13 @@ fn a_sweep_is_seen_to_fill_up_and_its_numbers_are_those_of_the_whole() {
         quantities.contains(&"effective_rank_theta"),
         "{quantities:?}"
     );
+    let elsewhere = choice(Path::new("/"), 0, "log_det_fall");
+    assert_eq!(
+        Watcher::new(std::slice::from_ref(&out))
+            .look(&elsewhere)
+            .sweep,
+        None
+    );
     let (_, other) = told(&out, 1, "no such quantity");
     assert_eq!(other.quantity, other.quantities[0].name);
 }

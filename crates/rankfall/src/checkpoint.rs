@@ -172,7 +172,15 @@ fn seen_in<T: DeserializeOwned>(path: &Path) -> Result<Seen<T>, Failure> {
     let (shard, _, content) = unpack(path, &bytes)?;
     let content =
         postcard::from_bytes(content).map_err(|error| damaged(path, &error.to_string()))?;
-    Ok(Seen { shard, content })
+    match shard.is_none_or(is_one) {
+        true => Ok(Seen { shard, content }),
+        false => Err(damaged(path, "there is no such shard")),
+    }
+}
+
+/// Whether there can be such a shard: a file may say anything.
+pub fn is_one(shard: Shard) -> bool {
+    (1..=shard.count).contains(&shard.index)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
@@ -265,6 +273,30 @@ mod tests {
         assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
         fs::remove_file(folder.file(EXPERIMENT)).unwrap();
         assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_shard_that_cannot_be_is_seen_as_damage() {
+        let keep = tempfile::tempdir().unwrap();
+        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+            panic!("not a new folder")
+        };
+        for (index, count, is_right) in [
+            (1, 2, true),
+            (2, 2, true),
+            (0, 2, false),
+            (3, 2, false),
+            (0, 0, false),
+        ] {
+            let shard = Some(Shard { index, count });
+            let experiment = "a = 1";
+            write(&folder, Owner { experiment, shard }, &7_u64).unwrap();
+            let seen = seen::<u64>(keep.path());
+            assert_eq!(seen.is_ok(), is_right, "{index}/{count}");
+            assert!(
+                seen.is_err() || seen.is_ok_and(|seen| seen.content == 7 && seen.shard == shard)
+            );
+        }
     }
 
     #[test]

@@ -338,7 +338,7 @@ check("the keyboard alone reaches everything and runs it", async () => {
     await page.keyboard.press("Tab");
     reached.add(await page.evaluate(() => document.activeElement?.getAttribute("data-testid") ?? ""));
   }
-  for (const id of ["dynamics", "label-noise", "step-size", "repulsion", "width", "pause", "restart", "speed", "scene-1", "as-a-file"]) {
+  for (const id of ["dynamics", "label-noise", "step-size", "repulsion", "width", "pause", "restart", "speed", "time-axis", "scene-1", "as-a-file", "run-folder"]) {
     assert.ok(reached.has(id), `${id} in ${[...reached]}`);
   }
   await page.getByTestId("pause").focus();

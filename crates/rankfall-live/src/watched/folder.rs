@@ -124,9 +124,10 @@ impl Folder {
         let left = (part > 0.0).then(|| progress.seconds * (1.0 - part) / part);
         let picture = WatchedFolder {
             name: reader.name().to_owned(),
-            done: (progress.finished as f64 + part) / labels.len().max(1) as f64,
+            done: ((progress.finished as f64 + part) / labels.len().max(1) as f64).min(1.0),
             // Of the dynamics under way; what the next ones take nothing tells.
-            seconds_left: left.filter(|_| progress.finished + 1 >= labels.len() as u64),
+            seconds_left: left
+                .filter(|_| progress.finished >= (labels.len() as u64).saturating_sub(1)),
             dynamics,
             ..empty(path, state, None)
         };
@@ -289,22 +290,15 @@ fn of_current(
         return Ok((0.0, None));
     };
     let of = reader.trajectories(index, shard);
-    let mut now = match shard {
-        Some(_) => WatchedDynamics {
-            label: label.clone(),
-            done,
-            of,
-            diverged: statistics.totals().divergences().count,
-            curves: Vec::new(),
-        },
-        None => {
-            let made = reader.results(index, &mut std::iter::once(Ok(statistics)))?;
-            of_dynamics(&made.summary()?, &made.series)
-        }
-    };
+    let made = reader.results(index, &mut std::iter::once(Ok(statistics)))?;
+    let mut now = of_dynamics(&made.summary()?, &made.series);
+    if shard.is_some() {
+        // They are told of the whole.
+        now.curves.clear();
+    }
     now.label.clone_from(label);
     (now.done, now.of) = (done, of);
-    Ok((done as f64 / of.max(1) as f64, Some(now)))
+    Ok(((done as f64 / of.max(1) as f64).min(1.0), Some(now)))
 }
 
 /// What is measured of the finished trajectories of the dynamics under way, and how many these are.

@@ -6,11 +6,11 @@ use crate::protocol::{
 use rankfall::Failure;
 use rankfall::experiment::sweep::Design;
 use rankfall::shard::Shard;
+use rankfall::sweep::drawing;
 use rankfall::sweep::plan::SweepPlan;
 use rankfall::sweep::schedule::UnitRows;
 use rankfall::sweep::seen::{self, SeenAxis};
 use rankfall::sweep::settings::Settings;
-use rankfall::sweep::{drawing, seen::so_far};
 use rankfall_report::sweep::SweepMetric;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Swept {
         folder: &Path,
         plan: Arc<SweepPlan>,
     ) -> Result<(Self, Option<Shard>, f64, f64), Failure> {
-        let seen = so_far(folder, &plan)?;
+        let seen = seen::so_far(folder, &plan)?;
         let (shard, seconds) = (seen.shard, seen.seconds);
         let done = seen.share_done(&plan);
         let rows = Arc::new(seen.rows);
@@ -81,42 +81,62 @@ impl Swept {
     /// The quantity that is asked for; the first where it is not there.
     pub fn told(&self, choice: &SweepChoice) -> WatchedSweep {
         let settings = Settings::of(&self.plan);
-        let too_many = settings.members.len() > MOST_TOLD;
-        let metrics = match too_many {
-            true => Vec::new(),
-            false => drawing::metrics(&settings, &self.rows, choice.dynamics),
-        };
+        let nothing = self.untold(choice, &settings);
+        if nothing.trouble.is_some() {
+            return nothing;
+        }
+        let metrics = drawing::metrics(&settings, &self.rows, choice.dynamics);
         let named = metrics.iter().find(|m| m.name == choice.quantity);
-        let metric = named.or(metrics.first());
-        let column = |of: fn(&SweepMetric) -> &[Option<f64>]| -> Vec<Option<f64>> {
-            let values = metric.map(of).unwrap_or_default().iter();
-            values.map(|value| value.and_then(defined)).collect()
-        };
         let has = |point: &usize| self.rows.contains_key(&(*point as u64, choice.dynamics));
         let members = settings.members.iter();
-        let axes = match too_many {
-            true => Vec::new(),
-            false => seen::axes(&self.plan, &settings),
+        let told = WatchedSweep {
+            axes: seen::axes(&self.plan, &settings)
+                .into_iter()
+                .map(told_axis)
+                .collect(),
+            quantities: metrics.iter().map(told_quantity).collect(),
+            finished: members.map(|points| points.iter().all(has)).collect(),
+            ..nothing
         };
+        match named.or(metrics.first()) {
+            Some(metric) => with_values(told, metric),
+            None => told,
+        }
+    }
+
+    /// Without a number in it, and why if there are too many.
+    fn untold(&self, choice: &SweepChoice, settings: &Settings) -> WatchedSweep {
+        let too_many = settings.members.len() > MOST_TOLD;
         WatchedSweep {
             folder: choice.folder.clone(),
             dynamics: choice.dynamics,
             trouble: too_many.then(|| {
                 format!("more than {MOST_TOLD} settings: their numbers are in sweep.parquet once all are there")
             }),
-            axes: axes.into_iter().map(told_axis).collect(),
+            axes: Vec::new(),
             is_grid: self.plan.spec.design == Design::Grid,
             seeds: settings.seeds,
-            quantities: metrics.iter().map(told_quantity).collect(),
-            quantity: metric.map_or(String::new(), |metric| metric.name.clone()),
-            values: column(|metric| &metric.values),
-            std_error: column(|metric| &metric.std_error),
-            prediction: column(|metric| metric.prediction.as_deref().unwrap_or_default()),
-            finished: match too_many {
-                true => Vec::new(),
-                false => members.map(|points| points.iter().all(has)).collect(),
-            },
+            quantities: Vec::new(),
+            quantity: String::new(),
+            values: Vec::new(),
+            std_error: Vec::new(),
+            prediction: Vec::new(),
+            finished: Vec::new(),
         }
+    }
+}
+
+fn with_values(told: WatchedSweep, metric: &SweepMetric) -> WatchedSweep {
+    let column = |values: &[Option<f64>]| -> Vec<Option<f64>> {
+        let values = values.iter();
+        values.map(|value| value.and_then(defined)).collect()
+    };
+    WatchedSweep {
+        quantity: metric.name.clone(),
+        values: column(&metric.values),
+        std_error: column(&metric.std_error),
+        prediction: column(metric.prediction.as_deref().unwrap_or_default()),
+        ..told
     }
 }
 

@@ -70,6 +70,11 @@ pub fn so_far(folder: &Path, plan: &SweepPlan) -> Result<SweptSoFar, Failure> {
     }
     if folder.join(SHARD).exists() {
         let part: SweepPart = seen_part(folder, 0)?;
+        if !checkpoint::is_one(part.shard) {
+            return Err(Failure::input(
+                "the shard is damaged: there is no such shard",
+            ));
+        }
         return Ok(ended(Some(part.shard), part.rows));
     }
     let Seen { shard, content } = checkpoint::seen::<SweepCheckpoint>(folder)?;
