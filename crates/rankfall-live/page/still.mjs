@@ -1,4 +1,4 @@
-// Draws the stills of the live page in docs/figures: live.png, noise that is turned on at t = 10, up to t = 60; live-repulsion.png, the
+// Draws the stills of the live page in docs/figures: live.png, noise that is turned on after t = 10, up to t = 60; live-repulsion.png, the
 // same noise with and without repulsion; live-survivors.png, the matrices of one trajectory in the end; live-sweep.png, a sweep that
 // was stopped half-way. RANKFALL names the program.
 import { spawn } from "node:child_process";

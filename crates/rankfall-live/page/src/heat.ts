@@ -97,7 +97,7 @@ export class HeatPlot {
 
   private write(words: string, left: number, top: number, share: number): void {
     const { draw } = this;
-    draw.fillStyle = luminance(shade(share)) > 0.36 ? "#101014" : "#ffffff";
+    draw.fillStyle = luminance(shade(share)) > 0.18 ? "#101014" : "#ffffff";
     draw.textAlign = "center";
     draw.textBaseline = "middle";
     draw.fillText(words, left + this.wide / 2, top + this.high / 2);

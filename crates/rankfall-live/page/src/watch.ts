@@ -211,7 +211,7 @@ function rows(folder: WatchedFolder): HTMLElement[] {
     { "data-state": folder.state },
     element("th", { scope: "row" }, called(folder)),
     cell(state),
-    element("td", {}, bar, ` ${Math.round(folder.done * 100)} %`),
+    element("td", {}, bar, ` ${Math.floor(folder.done * 100 + 1e-9)} %`),
     cell(left),
     ...of(first).map(cell),
   );
