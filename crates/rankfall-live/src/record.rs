@@ -72,10 +72,10 @@ impl Record {
     }
 
     fn thin(&mut self, distance: f64) {
-        let mut place = 0;
+        let (mut place, all) = (0, self.looks.len());
         self.looks.retain(|_| {
             place += 1;
-            place % 2 == 1
+            place % 2 == 1 || place == all
         });
         self.distance = distance;
     }

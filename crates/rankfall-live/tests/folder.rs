@@ -184,7 +184,7 @@ fn there_is_none_before_anything_is_simulated_and_a_long_run_has_a_bounded_numbe
         .map(|row| row.time)
         .collect();
     assert!(
-        times.is_sorted() && (100..=257).contains(&times.len()),
+        times.is_sorted() && (100..=256).contains(&times.len()),
         "{}",
         times.len()
     );

@@ -336,6 +336,38 @@ fn shards_of_a_run_come_to_the_run_that_was_never_divided() {
 }
 
 #[test]
+fn shards_of_a_deeper_network_come_to_its_run_as_well() {
+    let experiment = Experiment::builder("deep")
+        .gaussian(60, 3, 2)
+        .layers(&[3, 5, 4, 2])
+        .set("network.activation", "relu")
+        .dynamics(DynamicsBuilder::sgd("SGD").step_size(0.05).batch_size(5))
+        .steps(40)
+        .trajectories(5)
+        .save_points(4)
+        .build()
+        .unwrap();
+    let keep = tempfile::tempdir().unwrap();
+    let place = |name: &str| keep.path().join(name);
+    let run = |name: &str, shard: Option<Shard>| {
+        let options = options(&place(name), shard, Existing::Refuse, &Silent);
+        run::execute(&experiment, &options).map(drop).unwrap();
+    };
+    for index in 1..=2 {
+        run(&format!("shards/{index}"), Some(Shard { index, count: 2 }));
+    }
+    run("whole", None);
+    let (shards, whole) = (look(&[place("shards")]), look(&[place("whole")]));
+    assert_eq!(shards.folders[0].dynamics, whole.folders[0].dynamics);
+    let done: Vec<u64> = shards
+        .folders
+        .iter()
+        .map(|one| one.dynamics[0].done)
+        .collect();
+    assert_eq!(done, [5, 2, 3]);
+}
+
+#[test]
 fn a_shard_that_is_there_twice_is_said() {
     let keep = tempfile::tempdir().unwrap();
     let shard = Some(Shard { index: 1, count: 2 });
