@@ -164,7 +164,8 @@ export class WatchPage {
 
 function matrixOf(curve: Curve): string {
   if (curve.layer !== null) return `layer ${curve.layer}`;
-  return curve.observable.replace(/^(log_singular_value|effective_rank)_?/, "") || "W";
+  const name = curve.observable.replace(/^(log_singular_value|effective_rank)_?/, "");
+  return name === "theta" ? "Θ" : name || "W";
 }
 
 // With scale 0 values are not logarithms yet.
