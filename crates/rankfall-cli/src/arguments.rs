@@ -103,7 +103,7 @@ pub enum Command {
     /// small singular values fall. Without an experiment it is the setting of the paper. Prints the address, and
     /// serves until Ctrl-C. See docs/live.md.
     Live(LiveArguments),
-    /// Watch runs in the browser that are under way, stopped or finished
+    /// Watch runs, sweeps and shards in the browser that are under way, stopped or finished
     ///
     /// Serves a page on this machine alone that shows what the folders hold so far, and goes on looking. Changes
     /// nothing in them; the runs may be other processes'.
@@ -247,7 +247,7 @@ Examples:
 /// What `rankfall watch` takes.
 #[derive(Debug, Args)]
 pub struct WatchArguments {
-    /// Folders of runs; they need not be there yet
+    /// Folders of runs, sweeps and shards, or folders with such folders in them; they need not be there yet
     #[arg(value_name = "RUN_DIR", required = true)]
     pub folders: Vec<PathBuf>,
     /// The port to listen on; 0 is any that is free

@@ -6,10 +6,12 @@
 //! the bit.
 
 pub mod export;
+pub mod folder;
 pub mod http;
 pub mod page;
 pub mod player;
 pub mod protocol;
+pub mod record;
 pub mod run;
 pub mod scenario;
 pub mod server;

@@ -1,5 +1,6 @@
 //! A session in real time: how far it goes from one request to the next, and what it is told on the way.
 
+use crate::folder;
 use crate::protocol::{Message, Refusal, Request};
 use crate::session::Session;
 use rankfall::Failure;
@@ -100,6 +101,14 @@ impl Player {
             out.extend(self.go_on(passed, show));
         }
         out
+    }
+
+    /// The run so far as a run folder, in one archive.
+    ///
+    /// # Errors
+    /// Exit code 2 at t = 0.
+    pub fn folder(&mut self) -> Result<Vec<u8>, Failure> {
+        folder::zipped(&mut self.session)
     }
 
     fn go_on(&mut self, passed: Duration, show: bool) -> Option<Message> {

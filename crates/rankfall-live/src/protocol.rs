@@ -83,6 +83,12 @@ wire! {
         pub ends: Option<bool>,
     }
 
+    /// Asks `/folder` for the run of a session so far, as an archive.
+    pub struct FolderOf {
+        /// Which session.
+        pub session: String,
+    }
+
     /// An answer.
     pub struct Messages {
         /// In their order.
@@ -292,22 +298,44 @@ wire! {
         pub python: String,
     }
 
-    /// What run folders hold so far.
-    pub struct Watched {
-        /// One per folder.
-        pub folders: Vec<WatchedFolder>,
+    /// Asks what folders hold.
+    pub struct Look {
+        /// The numbers of a sweep that are wanted with it; null for none.
+        pub sweep: Option<SweepChoice>,
     }
 
-    /// What one run folder holds so far.
+    /// Which numbers of which sweep.
+    pub struct SweepChoice {
+        /// As its folder is told.
+        pub folder: String,
+        /// Which dynamics, from 0.
+        pub dynamics: u32,
+        /// Which quantity; the first where there is none of that name.
+        pub quantity: String,
+    }
+
+    /// What folders hold so far.
+    pub struct Watched {
+        /// One per folder; shards come after their whole.
+        pub folders: Vec<WatchedFolder>,
+        /// The numbers of a sweep that were asked for; null where there is no such sweep.
+        pub sweep: Option<WatchedSweep>,
+    }
+
+    /// What one folder holds so far, or all shards of a whole.
     pub struct WatchedFolder {
         /// Its path as it was given.
         pub folder: String,
         /// The name of the experiment; empty before there is any.
         pub name: String,
+        /// Which shard it is, or which shards there are; null of a whole run.
+        pub note: Option<String>,
         /// `waiting`, `running`, `stopped` or `finished`.
         pub state: String,
         /// Why there is nothing to see; null where there is.
         pub trouble: Option<String>,
+        /// What is counted of each dynamics: `trajectories` of a run, `points` of a sweep.
+        pub counts: String,
         /// How much of the work is done, from 0 to 1.
         pub done: f64,
         /// Seconds that are left, about; null where nothing tells.
@@ -316,18 +344,71 @@ wire! {
         pub dynamics: Vec<WatchedDynamics>,
     }
 
-    /// What there is of one dynamics of a run.
+    /// What there is of one dynamics.
     pub struct WatchedDynamics {
         /// Its label.
         pub label: String,
-        /// How many trajectories are finished.
-        pub trajectories: u64,
+        /// How many trajectories or points are finished.
+        pub done: u64,
         /// Of how many.
         pub of: u64,
-        /// How many diverged.
+        /// How many trajectories diverged, or at how many points one did.
         pub diverged: u64,
-        /// What was measured.
+        /// What was measured; nothing of a shard, whose measurements are told of the whole, and of a sweep.
         pub curves: Vec<Curve>,
+    }
+
+    /// One quantity of one dynamics over the settings of a sweep.
+    pub struct WatchedSweep {
+        /// As it was asked for.
+        pub folder: String,
+        /// As it was asked for.
+        pub dynamics: u32,
+        /// Why there is nothing to see; null where there is.
+        pub trouble: Option<String>,
+        /// What varies.
+        pub axes: Vec<SweptAxis>,
+        /// Whether settings are all combinations of the values of the axes, the last of which varies fastest. Else
+        /// every axis has a value for each setting.
+        pub is_grid: bool,
+        /// Over how many seeds numbers are means; null for one.
+        pub seeds: Option<u64>,
+        /// What can be asked for.
+        pub quantities: Vec<SweptQuantity>,
+        /// The one that is told.
+        pub quantity: String,
+        /// Of each setting; null where it is not finished, and where every trajectory diverged.
+        pub values: Vec<Option<f64>>,
+        /// Their standard errors.
+        pub std_error: Vec<Option<f64>>,
+        /// What theory says; empty where it says nothing.
+        pub prediction: Vec<Option<f64>>,
+        /// Whether each setting is finished.
+        pub finished: Vec<bool>,
+    }
+
+    /// What varies in a sweep.
+    pub struct SweptAxis {
+        /// As in experiment files.
+        pub key: String,
+        /// For people.
+        pub label: String,
+        /// Whether it is drawn on a logarithmic axis.
+        pub is_log: bool,
+        /// Its values, or numbers that stand for them.
+        pub values: Vec<f64>,
+        /// The same as they are written.
+        pub names: Vec<String>,
+    }
+
+    /// What a sweep measures at every point.
+    pub struct SweptQuantity {
+        /// For asking.
+        pub name: String,
+        /// For people.
+        pub label: String,
+        /// Whether it is drawn on a logarithmic scale.
+        pub is_log: bool,
     }
 
     /// One quantity over time.

@@ -1,6 +1,7 @@
 //! One run of a session: trajectories of one dynamics, the slow flow beside them, and what is read off them.
 
 use crate::protocol::{Band, MatrixFrame, Particle, RunFrame, SlowFrame, Weights, defined};
+use crate::record::Record;
 use rankfall::Failure;
 use rankfall::exact::prediction::why_none;
 use rankfall::experiment::ExactDynamics;
@@ -14,8 +15,9 @@ use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
 use rankfall_core::simd::lanes::BLOCK;
 use rankfall_core::theory::averaging::slow_flow_applies;
 use rankfall_core::theory::forces::EigenvalueForces;
+use rankfall_report::record::SeriesRow;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The four matrices, as observables name them.
 const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
@@ -47,6 +49,9 @@ pub struct Run {
     split: ForceSplit,
     /// Whether the dynamics is no longer that of the experiment.
     changed: bool,
+    record: Record,
+    /// Spent on steps.
+    spent: Duration,
 }
 
 /// The slow flow beside a run.
@@ -101,6 +106,8 @@ impl Run {
             width: setup.width,
             split: ForceSplit::Regular,
             changed: false,
+            record: Record::default(),
+            spent: Duration::ZERO,
         })
     }
 
@@ -167,6 +174,7 @@ impl Run {
     /// Moves to step `target`, or as far as time allows. Returns the step that can be looked at then: `target` where
     /// time allowed it.
     pub fn advance(&mut self, target: u64, threads: usize, until: Instant) -> u64 {
+        let begun = Instant::now();
         let stop = self.stop_before(target);
         // All blocks take the same slices, so that they stop at one step.
         while self.step() < stop {
@@ -195,6 +203,7 @@ impl Run {
                 self.slow = Slow::None("the slow flow takes too long beside it".to_owned());
             }
         }
+        self.spent += begun.elapsed();
         reached
     }
 
@@ -271,6 +280,7 @@ impl Run {
         threads: usize,
     ) -> RunFrame {
         let samples = self.samples(target, threads);
+        self.record.begin(&samples);
         let statistics = self.statistics(samples);
         let totals = statistics.totals();
         let layout = self.layout().clone();
@@ -279,6 +289,11 @@ impl Run {
             totals: &totals,
         };
         let (block, lane) = self.place(shown);
+        let slow = self.slow_frame();
+        let time = self.time_at(target);
+        if self.record.wants(time) {
+            self.record.take(time, &layout, &totals, slow.as_ref());
+        }
         RunFrame {
             step: target.max(self.step()),
             intensity: self.blocks[0].intensity(),
@@ -295,7 +310,7 @@ impl Run {
                 .position("population_loss", 0)
                 .map(|_| read.band("population_loss", 0)),
             matrices: MATRICES.iter().map(|name| read.matrix(name)).collect(),
-            slow: self.slow_frame(),
+            slow,
             why_not_slow: match &self.slow {
                 Slow::None(why) => Some(why.clone()),
                 Slow::Beside(_) => None,
@@ -304,6 +319,58 @@ impl Run {
             particles: particles(&self.blocks[block].forces(lane), &self.scales()),
             weights: with_weights.then(|| weights(&self.blocks[block], lane)),
         }
+    }
+
+    fn time_at(&self, step: u64) -> f64 {
+        self.time() + step.saturating_sub(self.step()) as f64 * self.dynamics.time_step
+    }
+
+    /// What every trajectory had at the start and has at step `target`, which the series then end with: statistics of
+    /// two saves.
+    pub fn from_start(&mut self, target: u64, threads: usize) -> Statistics {
+        let samples = self.samples(target, threads);
+        self.record.begin(&samples);
+        let layout = self.layout().clone();
+        let (time, slow) = (self.time_at(target), self.slow_frame());
+        let now = self.statistics(samples.clone());
+        self.record
+            .take(time, &layout, &now.totals(), slow.as_ref());
+        let names = layout.observables.iter();
+        let logarithmic: Vec<bool> = names.map(|o| o.name.starts_with("log_")).collect();
+        let twice = [&logarithmic[..], &logarithmic].concat();
+        let mut statistics = Statistics::new(self.trajectories, twice, false);
+        for block in self.record.from_start(samples) {
+            statistics.insert(block);
+        }
+        statistics
+    }
+
+    /// Its series, as far as it was looked at.
+    pub fn series(&self, label: &str) -> Vec<SeriesRow> {
+        self.record.series(label, self.layout())
+    }
+
+    /// How many trajectories are simulated.
+    pub fn trajectories(&self) -> u64 {
+        self.blocks
+            .iter()
+            .map(|block| block.trajectories() as u64)
+            .sum()
+    }
+
+    /// Whether it is no longer what the experiment says.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Spent on its steps so far.
+    pub fn seconds(&self) -> f64 {
+        self.spent.as_secs_f64()
+    }
+
+    /// The weights of trajectory 0, in the original basis and width.
+    pub fn weights_of_first(&self) -> rankfall_core::model::network::Weights {
+        self.blocks[0].weights(0)
     }
 
     fn place(&self, shown: u64) -> (usize, usize) {

@@ -6,7 +6,7 @@
 use crate::http::{self, Refused, Request};
 use crate::page;
 use crate::player::{Player, refusal};
-use crate::protocol::{Messages, Request as Ask, Settings, Start};
+use crate::protocol::{FolderOf, Look, Messages, Request as Ask, Settings, Start};
 use crate::scenario::Scenario;
 use crate::session::Session;
 use crate::watched::Watcher;
@@ -33,6 +33,8 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Between two looks for a new connection: soon after one, and when none came for a while.
 const SHORT_NAP: Duration = Duration::from_micros(200);
 const LONG_NAP: Duration = Duration::from_millis(15);
+
+const ENDED: Refused = Refused(404, "this simulation has ended");
 
 /// What the page is about.
 pub enum Subject {
@@ -197,7 +199,7 @@ impl Shared {
 
     fn route(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
         self.admit(request)?;
-        let known = ["/", "/begin", "/go", "/files", "/watch"];
+        let known = ["/", "/begin", "/go", "/files", "/folder", "/watch"];
         if !known.contains(&request.path.as_str()) {
             return Err(Refused(404, "there is nothing there"));
         }
@@ -219,7 +221,11 @@ impl Shared {
                 let files = scenario.files(&body::<Settings>(request)?);
                 respond_with(stream, files)
             }
-            (Subject::Watch(watcher), "/watch") => respond_with(stream, Ok(watcher.look())),
+            (Subject::Live(_), "/folder") => self.folder(request, stream),
+            (Subject::Watch(watcher), "/watch") => {
+                let ask: Look = body(request)?;
+                respond_with(stream, Ok(watcher.look(&ask)))
+            }
             _ => Err(Refused(404, "there is nothing there")),
         }
     }
@@ -286,8 +292,21 @@ impl Shared {
         Ok(())
     }
 
+    /// The run of a session so far, as an archive.
+    fn folder(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
+        let ask: FolderOf = body(request)?;
+        let player = self.list().get(&ask.session).ok_or(ENDED)?.player.clone();
+        let archive = lock(&player).folder();
+        match archive {
+            Ok(bytes) => {
+                let _ = http::respond(stream, 200, "application/zip", "", &bytes);
+                Ok(())
+            }
+            Err(failure) => respond_with::<Messages>(stream, Err(failure)),
+        }
+    }
+
     fn go(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
-        const ENDED: Refused = Refused(404, "this simulation has ended");
         let ask: Ask = body(request)?;
         let player = {
             let mut sessions = self.list();

@@ -4,9 +4,14 @@ use crate::protocol::{Beginning, Choices, Frame, Mark, Motion, Scales, Settings}
 use crate::run::Run;
 use crate::scenario::{Scenario, split_of};
 use rankfall::Failure;
+use rankfall::experiment::ExactExperiment;
+use rankfall::preparation::ExactProblemInfo;
 use rankfall_core::model::dynamics::{ForceSplit, Kind};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Most changes that are remembered.
+const MOST_MARKS: usize = 1000;
 
 /// Runs that go on together.
 pub struct Session {
@@ -20,6 +25,10 @@ pub struct Session {
     samples: u64,
     data: String,
     threads: usize,
+    /// As it began.
+    experiment: ExactExperiment,
+    known: ExactProblemInfo,
+    marks: Vec<Mark>,
 }
 
 impl Session {
@@ -61,6 +70,9 @@ impl Session {
             choices,
             runs,
             threads: threads.max(1),
+            experiment: ready.experiment,
+            known: ready.prepared.known,
+            marks: Vec::new(),
         })
     }
 
@@ -91,6 +103,31 @@ impl Session {
     /// The least time on, by one step of the first run.
     pub fn next_time(&self) -> f64 {
         self.time() + self.runs[0].time_unit()
+    }
+
+    /// The experiment as it began; its dynamics are those of the runs.
+    pub fn experiment(&self) -> &ExactExperiment {
+        &self.experiment
+    }
+
+    /// What is known of the data.
+    pub fn known(&self) -> &ExactProblemInfo {
+        &self.known
+    }
+
+    /// What was changed on the way.
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// How many runs there are.
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// One of them, the step at which it can be looked at, and the threads for it.
+    pub fn run_at(&mut self, index: usize) -> (&mut Run, u64, usize) {
+        (&mut self.runs[index], self.reached[index], self.threads)
     }
 
     /// The first run.
@@ -190,6 +227,9 @@ impl Session {
             motion: motion.clone(),
         };
         self.keep(run, motion);
+        if self.marks.len() < MOST_MARKS {
+            self.marks.push(mark.clone());
+        }
         Ok(Some(mark))
     }
 

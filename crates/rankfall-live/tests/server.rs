@@ -387,6 +387,42 @@ fn settings_that_cannot_be_simulated_are_refused_in_words() {
     });
 }
 
+#[test]
+fn the_run_so_far_is_given_to_who_knows_its_session() {
+    serving(|client| {
+        let paused = Settings {
+            paused: true,
+            ..settings()
+        };
+        let session = client.begin(&paused);
+        let ask = format!("{{\"session\":\"{session}\"}}");
+        let answer = client.answer("/folder", &ask);
+        assert!(
+            answer.starts_with("HTTP/1.1 400") && answer.contains("nothing has been simulated"),
+            "{answer}"
+        );
+        let step = Request {
+            frames: Some(1),
+            ..request(&session)
+        };
+        client.messages("/go", &step);
+        let mut bytes = Vec::new();
+        client
+            .post("/folder", &ask)
+            .read_to_end(&mut bytes)
+            .unwrap();
+        assert!(bytes.starts_with(b"HTTP/1.1 200"));
+        assert!(bytes.windows(4).any(|four| four == b"PK\x05\x06"));
+        for (body, status) in [("{\"session\":\"x\"}", 404), ("{}", 400), ("[]", 400)] {
+            let answer = client.answer("/folder", body);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+        }
+    });
+}
+
 /// A small generator of the same numbers each time: splitmix64.
 struct Numbers(u64);
 

@@ -141,12 +141,20 @@ fn read_from<T: DeserializeOwned>(
     postcard::from_bytes(content).map_err(|error| damaged(&path, &error.to_string()))
 }
 
-/// What a checkpoint in this folder says of how far its run is, whoever it belongs to; the folder may be
+/// What a checkpoint says, whoever it belongs to.
+pub struct Seen<T> {
+    /// Which shard it is of; none of a whole run.
+    pub shard: Option<Shard>,
+    /// How far it is.
+    pub content: T,
+}
+
+/// What the checkpoint in this folder says: of a run a [`RunCheckpoint`], of a sweep its own. The folder may be
 /// another process's, which is writing there.
 ///
 /// # Errors
-/// Exit code 2 where there is none, or it is of another version or damaged.
-pub fn seen(folder: &Path) -> Result<RunCheckpoint, Failure> {
+/// Exit code 2 where there is none, or it is of another version, of another kind or damaged.
+pub fn seen<T: DeserializeOwned>(folder: &Path) -> Result<Seen<T>, Failure> {
     seen_in(&folder.join(CHECKPOINT))
 }
 
@@ -155,14 +163,24 @@ pub fn seen(folder: &Path) -> Result<RunCheckpoint, Failure> {
 /// # Errors
 /// As for [`seen`].
 pub fn seen_finished<T: DeserializeOwned>(folder: &Path, index: u64) -> Result<T, Failure> {
-    let (_, content): (u64, T) = seen_in(&folder.join(finished_name(index)))?;
-    Ok(content)
+    let seen: Seen<(u64, T)> = seen_in(&folder.join(finished_name(index)))?;
+    Ok(seen.content.1)
 }
 
-fn seen_in<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+fn seen_in<T: DeserializeOwned>(path: &Path) -> Result<Seen<T>, Failure> {
     let bytes = open::bytes(path).map_err(|error| unreadable(path, &error))?;
-    let (_, _, content) = unpack(path, &bytes)?;
-    postcard::from_bytes(content).map_err(|error| damaged(path, &error.to_string()))
+    let (shard, _, content) = unpack(path, &bytes)?;
+    let content =
+        postcard::from_bytes(content).map_err(|error| damaged(path, &error.to_string()))?;
+    match shard.is_none_or(is_one) {
+        true => Ok(Seen { shard, content }),
+        false => Err(damaged(path, "there is no such shard")),
+    }
+}
+
+/// Whether there can be such a shard: a file may say anything.
+pub fn is_one(shard: Shard) -> bool {
+    (1..=shard.count).contains(&shard.index)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
@@ -255,6 +273,30 @@ mod tests {
         assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
         fs::remove_file(folder.file(EXPERIMENT)).unwrap();
         assert_eq!(read::<u64>(&folder, owner(old)).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_shard_that_cannot_be_is_seen_as_damage() {
+        let keep = tempfile::tempdir().unwrap();
+        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+            panic!("not a new folder")
+        };
+        for (index, count, is_right) in [
+            (1, 2, true),
+            (2, 2, true),
+            (0, 2, false),
+            (3, 2, false),
+            (0, 0, false),
+        ] {
+            let shard = Some(Shard { index, count });
+            let experiment = "a = 1";
+            write(&folder, Owner { experiment, shard }, &7_u64).unwrap();
+            let seen = seen::<u64>(keep.path());
+            assert_eq!(seen.is_ok(), is_right, "{index}/{count}");
+            assert!(
+                seen.is_err() || seen.is_ok_and(|seen| seen.content == 7 && seen.shard == shard)
+            );
+        }
     }
 
     #[test]

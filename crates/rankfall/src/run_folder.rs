@@ -11,6 +11,7 @@ mod guarded;
 pub mod lock;
 pub mod names;
 pub mod open;
+pub mod packed;
 pub mod partial;
 mod schema_one;
 pub mod series;

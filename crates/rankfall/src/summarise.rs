@@ -285,7 +285,7 @@ impl RecordInputs<'_> {
     /// The rows of `series.parquet`: every observable at the saves at which it was taken.
     fn series(&self, label: &str) -> Vec<SeriesRow> {
         let Grid { observables, saves } = &self.grid;
-        let survivors = self.totals.survivors() as f64;
+        let survivors = self.totals.survivors();
         let mut rows = Vec::new();
         for place in 0..observables.len() {
             for save in 0..saves.len() {
@@ -293,29 +293,42 @@ impl RecordInputs<'_> {
                 let Some((observable, time)) = self.grid.at(at) else {
                     continue;
                 };
+                let law = match observable.name.as_str() {
+                    "log_det" => self.mean(save, LAW, observable.layer),
+                    _ => (self.predicted)(save, observable),
+                };
                 let cell = self.totals.cell(at);
-                let [q05, q25, q50, q75, q95] = cell.quantiles.map(defined);
-                rows.push(SeriesRow {
-                    dynamics: label.to_owned(),
-                    observable: observable.name.clone(),
-                    layer: observable.layer,
-                    index: observable.index,
-                    time,
-                    mean: defined(cell.mean),
-                    std_error: defined(cell.deviation / survivors.sqrt()),
-                    q05,
-                    q25,
-                    q50,
-                    q75,
-                    q95,
-                    law: match observable.name.as_str() {
-                        "log_det" => self.mean(save, LAW, observable.layer),
-                        _ => (self.predicted)(save, observable),
-                    },
-                });
+                rows.push(series_row(label, observable, time, &cell, survivors, law));
             }
         }
         rows
+    }
+}
+
+/// A row of `series.parquet`: what `survivors` trajectories have of an observable at one time.
+pub fn series_row(
+    dynamics: &str,
+    observable: &Observable,
+    time: f64,
+    cell: &Cell,
+    survivors: u64,
+    law: Option<f64>,
+) -> SeriesRow {
+    let [q05, q25, q50, q75, q95] = cell.quantiles.map(defined);
+    SeriesRow {
+        dynamics: dynamics.to_owned(),
+        observable: observable.name.clone(),
+        layer: observable.layer,
+        index: observable.index,
+        time,
+        mean: defined(cell.mean),
+        std_error: defined(cell.deviation / (survivors as f64).sqrt()),
+        q05,
+        q25,
+        q50,
+        q75,
+        q95,
+        law,
     }
 }
 

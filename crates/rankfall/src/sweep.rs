@@ -6,6 +6,7 @@ pub mod plan;
 pub mod record;
 pub mod rows;
 pub mod schedule;
+pub mod seen;
 pub mod settings;
 
 use crate::checkpoint::{self, Owner};

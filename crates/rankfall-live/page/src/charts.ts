@@ -3,6 +3,8 @@ import uPlot from "uplot";
 import { color, dark, element, faint, number, superscript } from "./dom";
 import type { Column } from "./history";
 import type { Mark } from "./protocol";
+import { onLogarithmicTime, type Timed } from "./logtime";
+import { type TimeAxis, timeAxis } from "./time";
 
 // One line of a chart.
 export interface Line {
@@ -39,6 +41,24 @@ function plain(_: uPlot, splits: number[]): string[] {
   return splits.map((value) => number(value, 4));
 }
 
+// Of a logarithmic axis of time: powers of ten, and what is between them where there are few.
+function decades(plot: uPlot, splits: number[]): (number | null)[] {
+  const { min, max } = plot.scales.x ?? {};
+  const span = Math.log10((max ?? 10) / (min ?? 1));
+  const shown = span > 2.2 ? [1] : span > 0.9 ? [1, 2, 5] : [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  return splits.map((value) => (shown.includes(Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9))) ? value : null));
+}
+
+function times(_: uPlot, splits: (number | null)[]): string[] {
+  return splits.map((value) => (value === null ? "" : number(value, 4)));
+}
+
+// The range of a logarithmic axis of time: that of the points, which begin after t = 0.
+function decadesAround(_: uPlot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null || !(low > 0)) return [0.1, 1];
+  return [low, Math.max(high, low * 1.1)];
+}
+
 export class Chart {
   readonly figure: HTMLElement;
   private plot: uPlot | null = null;
@@ -48,6 +68,7 @@ export class Chart {
   private lines: Line[] = [];
   private table: Table | null = null;
   private seen = "";
+  private axis: TimeAxis = timeAxis();
 
   constructor(
     readonly title: string,
@@ -88,8 +109,25 @@ export class Chart {
     if (this.plot) this.plot.setData(this.data(table));
   }
 
+  // On which axis time is drawn from now on.
+  over(axis: TimeAxis): void {
+    this.axis = axis;
+    this.rebuild();
+  }
+
   get shown(): Line[] {
     return this.lines;
+  }
+
+  get timeAxis(): TimeAxis {
+    return this.axis;
+  }
+
+  // The points that its lines go through.
+  points(table: Table): Timed {
+    if (this.axis === "logarithmic") return onLogarithmicTime(table);
+    const nothing = new Array<number | null>(table.times.length).fill(null);
+    return { times: table.times, of: (key) => table.columns.get(key) ?? nothing };
   }
 
   get canvas(): HTMLCanvasElement | null {
@@ -97,14 +135,13 @@ export class Chart {
   }
 
   private data(table: Table): uPlot.AlignedData {
-    const nothing = new Array<number | null>(table.times.length).fill(null);
-    const of = (key: string) => table.columns.get(key) ?? nothing;
+    const { times, of } = this.points(table);
     const columns: Column[] = [];
     for (const line of this.lines) {
       columns.push(of(line.key));
       if (line.band) columns.push(of(`${line.key}.high`), of(`${line.key}.low`));
     }
-    return [table.times, ...columns] as uPlot.AlignedData;
+    return [times, ...columns] as uPlot.AlignedData;
   }
 
   private rebuild(): void {
@@ -145,6 +182,7 @@ export class Chart {
       labelFont: "12px system-ui, 'DejaVu Sans', sans-serif",
       labelSize: 18,
     };
+    const logarithmic = this.axis === "logarithmic";
     const options: uPlot.Options = {
       width,
       height: this.host.clientHeight,
@@ -153,9 +191,9 @@ export class Chart {
       legend: { show: false },
       cursor: { show: false },
       padding: [8, 12, 0, 0],
-      scales: { x: { time: false }, y: { range: (_, low, high) => this.range(low, high) } },
+      scales: { x: { time: false, ...(logarithmic ? { distr: 3, log: 10, range: decadesAround } : {}) }, y: { range: (_, low, high) => this.range(low, high) } },
       axes: [
-        { ...axis, label: "time t", size: 34, values: plain },
+        { ...axis, label: "time t", size: 34, ...(logarithmic ? { filter: decades, values: times } : { values: plain }) },
         {
           ...axis,
           label: this.unit,
@@ -190,7 +228,8 @@ export class Chart {
     draw.setLineDash([2 * ratio, 3 * ratio]);
     draw.lineWidth = ratio;
     (this.table?.marks ?? []).slice(-8).forEach((mark, place) => {
-      const x = plot.valToPos(mark.time, "x", true);
+      // A change at the start lies before everything that a logarithmic axis shows.
+      const x = mark.time > 0 || this.axis === "linear" ? plot.valToPos(mark.time, "x", true) : left;
       if (x < left || x > left + width) return;
       draw.beginPath();
       draw.moveTo(x, top);

@@ -35,9 +35,10 @@ export function superscript(value: number): string {
 export function number(value: number | null | undefined, digits = 4): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
-  const size = Math.floor(Math.log10(Math.abs(value)));
+  let size = Math.floor(Math.log10(Math.abs(value)));
   if (size < -3 || size > 5) {
-    const mantissa = Number((value / 10 ** size).toPrecision(Math.max(1, digits - 2)));
+    let mantissa = Number((value / 10 ** size).toPrecision(Math.max(1, digits - 2)));
+    if (Math.abs(mantissa) >= 10) [mantissa, size] = [mantissa / 10, size + 1];
     return `${mantissa}·10${superscript(size)}`.replace("-", MINUS);
   }
   return String(Number(value.toPrecision(digits))).replace("-", MINUS);

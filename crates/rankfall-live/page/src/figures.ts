@@ -5,6 +5,7 @@ import { type History, MATRICES, type Matrix } from "./history";
 import { MatrixView } from "./matrices";
 import { ParticleView } from "./particles";
 import type { Frame, RunFrame, Weights } from "./protocol";
+import { timeChoice } from "./time";
 
 const NAMES: Record<Matrix, string> = { theta: "Θ", w1: "W₁", w2: "W₂", product: "W₁W₂" };
 
@@ -19,6 +20,10 @@ export class Figures {
   readonly particles = new ParticleView();
   readonly matrices = new MatrixView();
   readonly charts = [this.spectrum, this.logDet, this.losses, this.ranks];
+  // A control for whoever shows them.
+  readonly time = timeChoice((axis) => {
+    for (const chart of this.charts) chart.over(axis);
+  });
   matrix: Matrix = "theta";
   labels: string[] = ["", ""];
   private readonly values = new Map<string, HTMLElement>();

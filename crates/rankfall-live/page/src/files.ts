@@ -1,4 +1,5 @@
 // The experiment as it is set, as a file, a command line and a program; a link; pictures.
+import { keep, kept } from "./address";
 import { announce, download, element, place } from "./dom";
 import type { Files, Settings } from "./protocol";
 import { png, svg } from "./picture";
@@ -8,20 +9,18 @@ import type { History } from "./history";
 export interface Sources {
   settings(): Settings;
   files: ((settings: Settings) => Promise<Files>) | null;
+  // The run so far as a run folder, in one archive.
+  folder: (() => Promise<Blob>) | null;
   figures: Figures;
   history: History;
 }
 
-// Settings in the address, behind the number sign: the server does not see them before it is asked.
-export function encoded(settings: Settings): string {
-  return `#settings=${encodeURIComponent(JSON.stringify(settings))}`;
-}
-
-export function decoded(hash: string): Settings | null {
-  const prefix = "#settings=";
-  if (!hash.startsWith(prefix)) return null;
+// The settings in the address, where a link has them.
+export function linked(): Settings | null {
+  const text = kept("settings");
+  if (text === null) return null;
   try {
-    return JSON.parse(decodeURIComponent(hash.slice(prefix.length))) as Settings;
+    return JSON.parse(text) as Settings;
   } catch {
     return null;
   }
@@ -60,13 +59,14 @@ export function showFiles(sources: Sources): void {
         three.hidden = false;
       }),
       button("link", "Link with these settings", async () => {
-        window.history.replaceState(null, "", encoded(sources.settings()));
+        keep("settings", JSON.stringify(sources.settings()));
         await navigator.clipboard?.writeText(window.location.href).catch(() => undefined);
         announce("The address now has all settings in it.");
       }),
     );
   }
-  const { figures, history } = sources;
+  const { figures, folder, history } = sources;
+  if (folder) buttons.append(button("run-folder", "Run folder so far", async () => download("rankfall-live.zip", await folder())));
   buttons.append(
     button("png", "PNG", async () => download("rankfall.png", await png(figures.charts, figures.particles))),
     button("svg", "SVG", () => download("rankfall.svg", new Blob([svg(figures.charts, history)], { type: "image/svg+xml" }))),

@@ -8,6 +8,8 @@ export const MATRICES = ["theta", "w1", "w2", "product"] as const;
 export type Matrix = (typeof MATRICES)[number];
 
 const MOST = 1500;
+// Of the older part frames stay that are so much later than the one before: on a logarithmic axis it is the larger.
+const RATIO = 1.03;
 const TEN = Math.LN10;
 
 export class History {
@@ -87,7 +89,13 @@ export class History {
 
   private thin(): void {
     const end = this.times.length;
-    const keep = (_: unknown, place: number) => place === 0 || place >= end - 200 || place % 2 === 1;
+    let last = 0;
+    const stays = this.times.map((time, place) => {
+      const stay = place === 0 || place >= end - 200 || place % 2 === 1 || time > last * RATIO;
+      if (stay) last = time;
+      return stay;
+    });
+    const keep = (_: unknown, place: number) => stays[place] === true;
     this.times = this.times.filter(keep);
     for (const [name, column] of this.columns) this.columns.set(name, column.filter(keep));
   }

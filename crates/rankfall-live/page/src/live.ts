@@ -2,7 +2,7 @@
 import { Controls } from "./controls";
 import { announce, element, number, place } from "./dom";
 import { Figures } from "./figures";
-import { decoded, encoded, showFiles } from "./files";
+import { linked, showFiles } from "./files";
 import { History } from "./history";
 import { called } from "./names";
 import type { Files, Message, Messages, Request, Settings, Start } from "./protocol";
@@ -35,7 +35,7 @@ export class LivePage {
 
   constructor(start: Start) {
     this.server = new Server(start.token);
-    const settings = decoded(window.location.hash) ?? start.settings;
+    const settings = linked() ?? start.settings;
     if (!settings) throw new Error("the server says nothing to simulate");
     const bar = place("bar");
     this.figures = new Figures(this.history, bar);
@@ -62,6 +62,7 @@ export class LivePage {
         this.speed,
         this.speedWords,
         element("label", { for: "fastest" }, this.fastest, " as fast as it goes"),
+        this.figures.time,
       ),
     );
     this.controls = new Controls(settings, {
@@ -81,6 +82,7 @@ export class LivePage {
     showFiles({
       settings: () => this.controls.settings,
       files: (wanted) => this.server.ask<Files>("/files", wanted),
+      folder: () => this.server.file("/folder", { session: this.session }),
       figures: this.figures,
       history: this.history,
     });
@@ -237,5 +239,3 @@ export class LivePage {
     this.speed.setAttribute("aria-valuetext", words);
   }
 }
-
-export { encoded };

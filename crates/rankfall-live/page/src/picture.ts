@@ -45,14 +45,17 @@ export function svg(charts: Chart[], history: History): string {
 }
 
 function one(chart: Chart, history: History, top: number): string {
-  const { times } = history;
-  const lines = chart.shown.map((line) => ({ line, values: history.columns.get(line.key) ?? [] }));
+  const { times, of } = chart.points(history);
+  if (times.length === 0) return "";
+  const lines = chart.shown.map((line) => ({ line, values: of(line.key) }));
   const all = lines.flatMap(({ values }) => values.filter((v): v is number => v !== null));
   const low = Math.min(...all);
   const high = Math.max(...all);
   const end = times.at(-1) ?? 1;
   const start = times[0] ?? 0;
-  const x = (t: number) => 60 + ((t - start) / (end - start || 1)) * (WIDTH - 80);
+  const logarithmic = chart.timeAxis === "logarithmic";
+  const along = (t: number) => (logarithmic ? Math.log(Math.max(t, start) / start) / (Math.log(end / start) || 1) : (t - start) / (end - start || 1));
+  const x = (t: number) => 60 + along(t) * (WIDTH - 80);
   const y = (v: number) => top + 30 + ((high - v) / (high - low || 1)) * (HEIGHT - 70);
   const paths = lines.map(({ line, values }) => {
     let pen = "M";
@@ -70,11 +73,17 @@ function one(chart: Chart, history: History, top: number): string {
   const label = (v: number) => (chart.logarithmic ? `10${superscript(Math.round(v))}` : number(v, 3));
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const value = chart.logarithmic ? Math.round(low + share * (high - low)) : low + share * (high - low);
-    const time = start + share * (end - start);
+    const time = logarithmic ? start * (end / start) ** share : start + share * (end - start);
     const ink = color("--muted");
     return `<text x="54" y="${y(value) + 4}" text-anchor="end" fill="${ink}">${label(value)}</text><text x="${x(time)}" y="${top + HEIGHT - 22}" text-anchor="middle" fill="${ink}">${number(time, 3)}</text>`;
   });
+  const ink = color("--ink");
+  const marks = history.marks.slice(-8).map((mark, place) => {
+    const at = x(mark.time).toFixed(1);
+    const words = `<text x="${at}" y="${top + 40 + 13 * (place % 3)}" dx="3" fill="${ink}">${escape(mark.words)}</text>`;
+    return `<path d="M${at} ${top + 30}V${top + HEIGHT - 40}" stroke="${ink}" stroke-dasharray="2 3"/>${words}`;
+  });
   const frame = `<path d="M60 ${top + 30}V${top + HEIGHT - 40}H${WIDTH - 20}" fill="none" stroke="${color("--muted")}"/>`;
   const title = `<text x="60" y="${top + 18}" font-weight="bold" fill="${color("--ink")}">${escape(chart.title)}</text>`;
-  return `<g>${title}${frame}${ticks.join("")}${paths.join("")}</g>`;
+  return `<g>${title}${frame}${ticks.join("")}${paths.join("")}${marks.join("")}</g>`;
 }

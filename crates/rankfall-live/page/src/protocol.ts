@@ -76,6 +76,12 @@ export interface Request {
   ends: boolean | null;
 }
 
+// Asks `/folder` for the run of a session so far, as an archive.
+export interface FolderOf {
+  // Which session.
+  session: string;
+}
+
 // An answer.
 export interface Messages {
   // In their order.
@@ -285,22 +291,44 @@ export interface Files {
   python: string;
 }
 
-// What run folders hold so far.
-export interface Watched {
-  // One per folder.
-  folders: WatchedFolder[];
+// Asks what folders hold.
+export interface Look {
+  // The numbers of a sweep that are wanted with it; null for none.
+  sweep: SweepChoice | null;
 }
 
-// What one run folder holds so far.
+// Which numbers of which sweep.
+export interface SweepChoice {
+  // As its folder is told.
+  folder: string;
+  // Which dynamics, from 0.
+  dynamics: number;
+  // Which quantity; the first where there is none of that name.
+  quantity: string;
+}
+
+// What folders hold so far.
+export interface Watched {
+  // One per folder; shards come after their whole.
+  folders: WatchedFolder[];
+  // The numbers of a sweep that were asked for; null where there is no such sweep.
+  sweep: WatchedSweep | null;
+}
+
+// What one folder holds so far, or all shards of a whole.
 export interface WatchedFolder {
   // Its path as it was given.
   folder: string;
   // The name of the experiment; empty before there is any.
   name: string;
+  // Which shard it is, or which shards there are; null of a whole run.
+  note: string | null;
   // `waiting`, `running`, `stopped` or `finished`.
   state: string;
   // Why there is nothing to see; null where there is.
   trouble: string | null;
+  // What is counted of each dynamics: `trajectories` of a run, `points` of a sweep.
+  counts: string;
   // How much of the work is done, from 0 to 1.
   done: number;
   // Seconds that are left, about; null where nothing tells.
@@ -309,18 +337,71 @@ export interface WatchedFolder {
   dynamics: WatchedDynamics[];
 }
 
-// What there is of one dynamics of a run.
+// What there is of one dynamics.
 export interface WatchedDynamics {
   // Its label.
   label: string;
-  // How many trajectories are finished.
-  trajectories: number;
+  // How many trajectories or points are finished.
+  done: number;
   // Of how many.
   of: number;
-  // How many diverged.
+  // How many trajectories diverged, or at how many points one did.
   diverged: number;
-  // What was measured.
+  // What was measured; nothing of a shard, whose measurements are told of the whole, and of a sweep.
   curves: Curve[];
+}
+
+// One quantity of one dynamics over the settings of a sweep.
+export interface WatchedSweep {
+  // As it was asked for.
+  folder: string;
+  // As it was asked for.
+  dynamics: number;
+  // Why there is nothing to see; null where there is.
+  trouble: string | null;
+  // What varies.
+  axes: SweptAxis[];
+  // Whether settings are all combinations of the values of the axes, the last of which varies fastest. Else
+  // every axis has a value for each setting.
+  is_grid: boolean;
+  // Over how many seeds numbers are means; null for one.
+  seeds: number | null;
+  // What can be asked for.
+  quantities: SweptQuantity[];
+  // The one that is told.
+  quantity: string;
+  // Of each setting; null where it is not finished, and where every trajectory diverged.
+  values: (number | null)[];
+  // Their standard errors.
+  std_error: (number | null)[];
+  // What theory says; empty where it says nothing.
+  prediction: (number | null)[];
+  // Whether each setting is finished.
+  finished: boolean[];
+}
+
+// What varies in a sweep.
+export interface SweptAxis {
+  // As in experiment files.
+  key: string;
+  // For people.
+  label: string;
+  // Whether it is drawn on a logarithmic axis.
+  is_log: boolean;
+  // Its values, or numbers that stand for them.
+  values: number[];
+  // The same as they are written.
+  names: string[];
+}
+
+// What a sweep measures at every point.
+export interface SweptQuantity {
+  // For asking.
+  name: string;
+  // For people.
+  label: string;
+  // Whether it is drawn on a logarithmic scale.
+  is_log: boolean;
 }
 
 // One quantity over time.

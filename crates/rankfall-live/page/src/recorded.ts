@@ -53,8 +53,8 @@ export class RecordedPage {
       this.setPlaying(false);
       this.go(Number(this.scrub.value));
     });
-    bar.append(element("div", { class: "buttons" }, choice, this.play, restart, this.scrub));
-    showFiles({ settings: () => this.recording.beginning.settings, files: null, figures: this.figures, history: this.history });
+    bar.append(element("div", { class: "buttons" }, choice, this.play, restart, this.figures.time, this.scrub));
+    showFiles({ settings: () => this.recording.beginning.settings, files: null, folder: null, figures: this.figures, history: this.history });
     this.choose(0);
     window.setInterval(() => this.tick(), 40);
   }

@@ -15,15 +15,22 @@ export class Server {
   constructor(private readonly token: string) {}
 
   async ask<T>(path: string, body: unknown, keepalive = false): Promise<T> {
+    return JSON.parse(await (await this.answer(path, body, keepalive)).text()) as T;
+  }
+
+  async file(path: string, body: unknown): Promise<Blob> {
+    return (await this.answer(path, body, false)).blob();
+  }
+
+  private async answer(path: string, body: unknown, keepalive: boolean): Promise<Response> {
     const response = await fetch(`${path}?token=${encodeURIComponent(this.token)}`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
       keepalive,
     });
-    const text = await response.text();
-    if (response.ok) return JSON.parse(text) as T;
-    throw new Refused(words(text) || `the server answers ${response.status}`, response.status === 404);
+    if (response.ok) return response;
+    throw new Refused(words(await response.text()) || `the server answers ${response.status}`, response.status === 404);
   }
 }
 

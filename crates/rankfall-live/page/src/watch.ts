@@ -1,9 +1,11 @@
-// The page in front of run folders: how far they are, and what they hold so far.
+// The page in front of folders: how far runs, sweeps and shards are, and what they hold so far.
 import { Chart, type Line, type Table } from "./charts";
 import { announce, element, number, place, ramp } from "./dom";
 import type { Column } from "./history";
-import type { Curve, Start, Watched, WatchedDynamics, WatchedFolder } from "./protocol";
+import type { Curve, Look, Start, Watched, WatchedDynamics, WatchedFolder } from "./protocol";
 import { Server } from "./server";
+import { SweepView } from "./sweep";
+import { timeChoice } from "./time";
 
 const EVERY = 1500;
 const TEN = Math.LN10;
@@ -27,10 +29,15 @@ export class WatchPage {
   private readonly logDet = new Chart("log det M", "log-det-curve", false, "log det M");
   private readonly losses = new Chart("Losses", "losses", true, "loss");
   private readonly ranks = new Chart("Ranks", "ranks", false, "rank");
+  private readonly charts = [this.spectrum, this.logDet, this.losses, this.ranks];
+  private readonly sweep = new SweepView(() => this.lookNow());
   private readonly body = element("tbody");
+  private readonly time: HTMLElement;
+  private timer = 0;
+  private turn = 0;
   private readonly run: HTMLSelectElement;
   private readonly matrix: HTMLSelectElement;
-  private last: Watched = { folders: [] };
+  private last: Watched = { folders: [], sweep: null };
   private states = "";
 
   constructor(start: Start) {
@@ -40,7 +47,7 @@ export class WatchPage {
     place("controls").remove();
     place("to-controls").remove();
     place("subject").textContent = "what run folders hold so far";
-    const head = ["Run", "State", "Done", "Time left", "Dynamics", "Trajectories", "Diverged"];
+    const head = ["Run", "State", "Done", "Time left", "Dynamics", "Finished", "Diverged"];
     const table = element(
       "table",
       { "data-testid": "runs" },
@@ -51,32 +58,68 @@ export class WatchPage {
     this.matrix = element("select", { "aria-label": "Matrix whose singular values are shown", "data-testid": "matrix" });
     for (const choice of [this.run, this.matrix]) {
       choice.style.width = "auto";
-      choice.addEventListener("change", () => this.draw());
+      choice.addEventListener("change", () => this.lookNow());
     }
-    place("bar").append(element("div", { class: "buttons" }, this.run, this.matrix));
-    const host = element("div", { class: "card" }, table);
-    host.style.gridColumn = "1 / -1";
-    host.style.overflowX = "auto";
-    host.tabIndex = 0;
-    place("figures").append(host, ...[this.spectrum, this.logDet, this.losses, this.ranks].map((chart) => chart.figure));
+    this.time = timeChoice((axis) => {
+      for (const chart of this.charts) chart.over(axis);
+    });
+    place("bar").append(element("div", { class: "buttons" }, this.run, this.matrix, this.time));
+    const host = element("div", { class: "card whole scroll", tabindex: 0, role: "region", "aria-label": "Folders" }, table);
+    place("figures").append(host, this.sweep.figure, ...this.charts.map((chart) => chart.figure));
     void this.look();
   }
 
+  private lookNow(): void {
+    window.clearTimeout(this.timer);
+    this.draw();
+    void this.look();
+  }
+
+  // The folder and the dynamics that are shown.
+  private get chosen(): { folder: WatchedFolder; place: number; one: WatchedDynamics } | null {
+    const [place, ...path] = this.run.value.split(" ");
+    const folder = this.last.folders.find((one) => one.folder === path.join(" "));
+    const one = folder?.dynamics[Number(place)];
+    return folder && one ? { folder, place: Number(place), one } : null;
+  }
+
+  private get wish(): Look {
+    const { chosen } = this;
+    if (chosen?.folder.counts !== "points") return { sweep: null };
+    return { sweep: { folder: chosen.folder.folder, dynamics: chosen.place, quantity: this.sweep.wanted } };
+  }
+
   private async look(): Promise<void> {
+    const { wish } = this;
+    this.turn += 1;
+    const { turn } = this;
+    let wait = EVERY;
     try {
-      this.last = await this.server.ask<Watched>("/watch", {});
+      const answer = await this.server.ask<Watched>("/watch", wish);
+      // What was asked for before something else was chosen.
+      if (turn !== this.turn) return;
+      this.last = answer;
       this.tell();
       this.draw();
+      // What is shown first is known only now.
+      if (JSON.stringify(this.wish) !== JSON.stringify(wish) && this.last.sweep === null) wait = 0;
     } catch (error) {
       announce(error instanceof Error ? error.message : String(error));
     }
-    window.setTimeout(() => void this.look(), EVERY);
+    window.clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.look(), wait);
   }
 
   private tell(): void {
     this.body.replaceChildren(...this.last.folders.flatMap((folder) => rows(folder)));
-    const options = this.last.folders.flatMap((folder, f) =>
-      folder.dynamics.map((one, d) => [`${f}.${d}`, `${folder.name || folder.folder}: ${one.label}`] as const),
+    // Of one name there may be several; a shard is shown with its whole.
+    const names = this.last.folders.filter((folder) => folder.counts === "points" || folder.dynamics.some((one) => one.curves.length > 0)).map((folder) => folder.name);
+    const named = ({ name, folder }: WatchedFolder) =>
+      name && names.filter((other) => other === name).length < 2 ? name : `${name} (${folder})`;
+    const options = this.last.folders.flatMap((folder) =>
+      folder.dynamics.flatMap((one, d) =>
+        one.curves.length > 0 || folder.counts === "points" ? [[`${d} ${folder.folder}`, `${named(folder)}: ${one.label}`] as const] : [],
+      ),
     );
     const chosen = this.run.value;
     if (options.map(String).join() !== [...this.run.options].map((o) => `${o.value},${o.text}`).join()) {
@@ -89,9 +132,17 @@ export class WatchPage {
   }
 
   private draw(): void {
-    const [f, d] = this.run.value.split(".").map(Number);
-    const one = this.last.folders[f ?? 0]?.dynamics[d ?? 0];
-    if (!one) return;
+    const { chosen } = this;
+    if (!chosen) return;
+    const { folder, one } = chosen;
+    const swept = folder.counts === "points";
+    this.sweep.figure.hidden = !swept;
+    for (const control of [this.matrix, this.time]) control.hidden = swept;
+    if (swept) {
+      for (const chart of this.charts) chart.figure.hidden = true;
+      if (this.last.sweep?.folder === folder.folder) this.sweep.show(this.last.sweep);
+      return;
+    }
     const matrices = [...new Set(one.curves.filter((c) => c.observable.startsWith("log_singular_value")).map(matrixOf))];
     if (matrices.join() !== [...this.matrix.options].map((o) => o.value).join()) {
       const chosen = this.matrix.value;
@@ -113,7 +164,8 @@ export class WatchPage {
 
 function matrixOf(curve: Curve): string {
   if (curve.layer !== null) return `layer ${curve.layer}`;
-  return curve.observable.replace(/^(log_singular_value|effective_rank)_?/, "") || "W";
+  const name = curve.observable.replace(/^(log_singular_value|effective_rank)_?/, "");
+  return name === "theta" ? "Θ" : name || "W";
 }
 
 // With scale 0 values are not logarithms yet.
@@ -131,7 +183,7 @@ function show(chart: Chart, curves: Curve[], named: (curve: Curve, index: number
     lines.push({ key, ...named(curve, i), band: true, unnamed: i > 11 });
     if (curve.law.some((v) => v !== null)) {
       columns.set(`${key}.law`, of(curve.law));
-      lines.push({ key: `${key}.law`, label: "law", color: "--ink", dashed: true, unnamed: i > 0 });
+      lines.push({ key: `${key}.law`, label: curve.observable === "log_det" ? "law" : "slow flow", color: "--ink", dashed: true, unnamed: i > 0 });
     }
   });
   const table: Table = { times: first?.times ?? [], columns, marks: [] };
@@ -140,23 +192,30 @@ function show(chart: Chart, curves: Curve[], named: (curve: Curve, index: number
   chart.draw(table);
 }
 
+function called(folder: WatchedFolder): string {
+  const name = folder.name ? `${folder.name} (${folder.folder})` : folder.folder;
+  return folder.note ? `${name}: ${folder.note}` : name;
+}
+
 function rows(folder: WatchedFolder): HTMLElement[] {
   const bar = element("progress", { max: 1, value: folder.done, "aria-label": `${folder.folder}: share done` });
   const left = folder.seconds_left === null ? "–" : duration(folder.seconds_left);
   const state = folder.trouble ?? STATES[folder.state] ?? folder.state;
-  const first: WatchedDynamics | undefined = folder.dynamics[0];
+  // A shard of a run has a line for the dynamics that it is at; all of them are told of the whole.
+  const told = folder.counts === "trajectories" && folder.dynamics.every((one) => one.curves.length === 0) ? folder.dynamics.slice(-1) : folder.dynamics;
+  const first: WatchedDynamics | undefined = told[0];
   const of = (one: WatchedDynamics | undefined) =>
-    one ? [one.label, `${one.trajectories} of ${one.of}`, String(one.diverged)] : ["", "", ""];
+    one ? [one.label, `${one.done} of ${one.of} ${folder.counts}`, String(one.diverged)] : ["", "", ""];
   const cell = (content: string | Node) => element("td", {}, content);
   const head = element(
     "tr",
     { "data-state": folder.state },
-    element("th", { scope: "row" }, folder.name ? `${folder.name} (${folder.folder})` : folder.folder),
+    element("th", { scope: "row" }, called(folder)),
     cell(state),
-    element("td", {}, bar, ` ${Math.round(folder.done * 100)} %`),
+    element("td", {}, bar, ` ${Math.floor(folder.done * 100 + 1e-9)} %`),
     cell(left),
     ...of(first).map(cell),
   );
-  const more = folder.dynamics.slice(1).map((one) => element("tr", {}, cell(""), cell(""), cell(""), cell(""), ...of(one).map(cell)));
+  const more = told.slice(1).map((one) => element("tr", {}, cell(""), cell(""), cell(""), cell(""), ...of(one).map(cell)));
   return [head, ...more];
 }

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { inflateRawSync } from "node:zlib";
 import { chromium } from "playwright-core";
 
 const rankfall = process.env.RANKFALL ?? "rankfall";
@@ -99,6 +100,49 @@ async function set(page, id, to) {
   await input.fill(String(to));
   await input.press("Enter");
   await input.blur();
+}
+
+// The files of a ZIP archive, by their names in it.
+function unzipped(bytes) {
+  const end = bytes.lastIndexOf(Buffer.from("PK\x05\x06", "latin1"));
+  let at = bytes.readUInt32LE(end + 16);
+  const files = new Map();
+  for (let left = bytes.readUInt16LE(end + 10); left > 0; left -= 1) {
+    const [method, size] = [bytes.readUInt16LE(at + 10), bytes.readUInt32LE(at + 20)];
+    const [name, extra, comment] = [28, 30, 32].map((place) => bytes.readUInt16LE(at + place));
+    const local = bytes.readUInt32LE(at + 42);
+    const from = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
+    const packed = bytes.subarray(from, from + size);
+    files.set(bytes.toString("utf8", at + 46, at + 46 + name), method === 8 ? inflateRawSync(packed) : packed);
+    at += 46 + name + extra + comment;
+  }
+  return files;
+}
+
+// Runs the program to its end; what it printed.
+async function run(...args) {
+  const child = spawn(rankfall, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  child.stdout.on("data", (chunk) => (text += chunk));
+  assert.equal(await new Promise((resolve) => child.on("exit", resolve)), 0, args.join(" "));
+  return text;
+}
+
+// Starts the program and kills it once `seen`.
+async function killed(args, seen) {
+  const child = spawn(rankfall, args, { stdio: "ignore" });
+  started.push(child);
+  const ended = new Promise((resolve) => child.on("exit", resolve));
+  await seen();
+  child.kill("SIGKILL");
+  await ended;
+}
+
+async function violations(page) {
+  const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => globalThis.axe.run());
+  return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
 }
 
 let live;
@@ -294,7 +338,7 @@ check("the keyboard alone reaches everything and runs it", async () => {
     await page.keyboard.press("Tab");
     reached.add(await page.evaluate(() => document.activeElement?.getAttribute("data-testid") ?? ""));
   }
-  for (const id of ["dynamics", "label-noise", "step-size", "repulsion", "width", "pause", "restart", "speed", "scene-1", "as-a-file"]) {
+  for (const id of ["dynamics", "label-noise", "step-size", "repulsion", "width", "pause", "restart", "speed", "time-axis", "scene-1", "as-a-file", "run-folder"]) {
     assert.ok(reached.has(id), `${id} in ${[...reached]}`);
   }
   await page.getByTestId("pause").focus();
@@ -304,7 +348,6 @@ check("the keyboard alone reaches everything and runs it", async () => {
 });
 
 check("axe finds no violation, light and dark, wide and narrow", async () => {
-  const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
   for (const options of [
     { colorScheme: "light" },
     { colorScheme: "dark" },
@@ -313,10 +356,7 @@ check("axe finds no violation, light and dark, wide and narrow", async () => {
   ]) {
     const { page, context } = await open(live.address, { bypassCSP: true, ...options });
     await until(page, "time", (t) => t > 0.5);
-    await page.evaluate(axe);
-    const found = await page.evaluate(() => globalThis.axe.run());
-    const words = found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
-    assert.deepEqual(words, [], JSON.stringify(options));
+    assert.deepEqual(await violations(page), [], JSON.stringify(options));
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     assert.ok(overflow <= 0, `${overflow} pixels too wide at ${JSON.stringify(options)}`);
     await context.close();
@@ -406,6 +446,158 @@ check("a run is watched while it goes on, is killed and resumed", async () => {
   await state("finished");
   await page.waitForFunction(() => document.querySelector("[data-testid=dynamics]").options.length === 5);
   assert.match(await row.textContent(), /100 %/);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+check("on a logarithmic axis marks and law are where they belong, by keyboard and in the link", async () => {
+  const { page, context, errors } = await open(live.address);
+  await page.getByTestId("speed").fill("1.3");
+  await until(page, "time", (t) => t > 20);
+  await set(page, "label-noise", 4);
+  await page.waitForFunction(() => document.getElementById("announcements").textContent.includes("label noise 2 → 4"));
+  const said = await page.locator("#announcements").textContent();
+  const changed = number(/t = ([\d.]+)/.exec(said)[1]);
+  await until(page, "time", (t) => t > changed + 100);
+  await pause(page);
+  const picture = async () => {
+    const [svg] = await Promise.all([page.waitForEvent("download"), page.getByTestId("svg").click()]);
+    return readFile(await svg.path(), "utf8");
+  };
+  const markAt = (text) => number(/<path d="M([\d.]+) [^>]*stroke-dasharray="2 3"/.exec(text)[1]);
+  const end = await value(page, "time");
+  const linear = await picture();
+  assert.ok(Math.abs(markAt(linear) - (60 + (changed / end) * 560)) < 1.5, `${markAt(linear)}`);
+  await page.getByTestId("time-axis").focus();
+  await page.keyboard.press("ArrowDown");
+  await page.waitForFunction(() => window.location.hash.includes("time=log"));
+  const logarithmic = await picture();
+  const [csv] = await Promise.all([page.waitForEvent("download"), page.getByTestId("csv").click()]);
+  const rows = (await readFile(await csv.path(), "utf8")).trim().split("\n").slice(1);
+  const start = rows.map((row) => Number(row.split(",")[0])).find((t) => t > 0);
+  const place = (t) => 60 + (Math.log(t / start) / Math.log(end / start)) * 560;
+  assert.ok(Math.abs(markAt(logarithmic) - place(changed)) < 1.5, `${markAt(logarithmic)} ${place(changed)}`);
+  // The law after the change is straight over time: so are its points, put back.
+  const law = /<path d="([^"]*)"[^>]*><title>law<\/title>/.exec(logarithmic)[1];
+  const points = [...law.matchAll(/([\d.]+) ([\d.]+)/g)].map(([, x, y]) => [start * (end / start) ** ((x - 60) / 560), Number(y)]);
+  const after = points.filter(([t]) => t > changed * 1.02);
+  assert.ok(after.length > 20);
+  const [[t0, y0], [t1, y1]] = [after[0], after.at(-1)];
+  for (const [t, y] of after) assert.ok(Math.abs(y - (y0 + ((t - t0) / (t1 - t0)) * (y1 - y0))) < 1.5, `${t} ${y}`);
+  await page.getByTestId("link").click();
+  const again = await open(page.url());
+  assert.equal(await again.page.getByTestId("time-axis").inputValue(), "logarithmic");
+  assert.equal(await again.page.getByTestId("label-noise").inputValue(), "4");
+  await again.context.close();
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+check("the run so far is a run folder that rankfall plot draws", async () => {
+  const { page, context, errors } = await open(live.address);
+  await until(page, "time", (t) => t > 2);
+  await set(page, "label-noise", 3);
+  await until(page, "time", (t) => t > 5);
+  await pause(page);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByTestId("run-folder").click()]);
+  const files = unzipped(await readFile(await file.path()));
+  await mkdir(join(folder, "paper-live"), { recursive: true });
+  for (const [name, content] of files) await writeFile(join(folder, name), content);
+  const summary = JSON.parse(files.get("paper-live/summary.json"));
+  assert.match(summary.warnings[0], /a live run that was not finished/);
+  assert.match(summary.warnings[1], /label noise 2 → 3/);
+  assert.match(await run("plot", join(folder, "paper-live")), /\d+ figures in/);
+  assert.ok(existsSync(join(folder, "paper-live/figures/singular_values_theta.svg")));
+  const shown = await value(page, "log-det");
+  const kept = summary.dynamics[0].log_det.final_mean;
+  assert.ok(Math.abs(shown - kept) < 1e-3, `${shown} ${kept}`);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+const SWEEP = `name = "plane"
+[data]
+kind = "gaussian"
+samples = 100
+inputs = 3
+outputs = 2
+[network]
+width = 6
+[[dynamics]]
+kind = "sgd"
+batch_size = 4
+[run]
+time = 60
+trajectories = 16
+`;
+
+check("a sweep is watched while it fills up, is killed and resumed", async () => {
+  const [file, out] = [join(folder, "plane.toml"), join(folder, "plane")];
+  await writeFile(file, SWEEP);
+  const over = ["--over", "dynamics.0.step_size=log(0.003,0.1,8)", "--over", "dynamics.0.label_noise=0.5,1,2,4"];
+  const args = ["sweep", file, ...over, "--out", out, "--quiet", "--threads", "1", "--checkpoint-seconds", "0.2"];
+  const watched = await serve("watch", "--no-open", out);
+  const { page, context, errors } = await open(watched.address, { bypassCSP: true });
+  const row = page.getByTestId("runs").locator("tbody tr").first();
+  const words = async (pattern) => {
+    const end = Date.now() + 60_000;
+    while (!pattern.test(await row.textContent())) {
+      assert.ok(Date.now() < end, await row.textContent());
+      await page.waitForTimeout(50);
+    }
+  };
+  const values = page.getByTestId("values");
+  const unfinished = () => values.locator("td", { hasText: "not finished" }).count();
+  await killed(args, () => words(/[1-9]\d* of 32 points/));
+  await values.locator("summary").click();
+  await page.waitForFunction(() => document.querySelectorAll("[data-testid=values] tbody tr").length === 32);
+  const before = await unfinished();
+  assert.ok(before > 0 && before < 32, `${before}`);
+  await run(...args, "--resume");
+  await words(/finished.*100 %.*32 of 32 points/);
+  await page.waitForFunction(() => !document.querySelector("[data-testid=values]").textContent.includes("not finished"));
+  await page.getByTestId("sweep").focus();
+  for (const key of ["ArrowRight", "ArrowRight", "ArrowUp"]) await page.keyboard.press(key);
+  const point = page.getByTestId("point");
+  assert.match(await point.textContent(), /label noise δ = 1: effective rank of Θ [\d.]+ ± /);
+  await page.getByTestId("quantity").selectOption("log_det_fall");
+  await page.waitForFunction(() => document.querySelector("[data-testid=point]").textContent.includes("rate of fall of log det"));
+  const [, measured, predicted] = /log det ([\d.]+) ± .*predicted ([\d.]+)/.exec(await point.textContent());
+  assert.ok(Math.abs(measured / predicted - 1) < 0.5, `${measured} ${predicted}`);
+  assert.deepEqual(await violations(page), []);
+  await page.setViewportSize({ width: 360, height: 740 });
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)) <= 0);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+check("shards are watched each by itself and as a whole, one of them killed and resumed", async () => {
+  const set = ["--set", "run.trajectories=64", "--set", "run.time=200", "--set", "run.save.points=20"];
+  const args = (index) => [
+    "reproduce", "paper", "--shard", `${index}/2`, "--out", join(folder, "shards", `${index}`),
+    "--quiet", "--threads", "1", "--checkpoint-seconds", "0.1", ...set,
+  ];
+  await run(...args(1));
+  const watched = await serve("watch", "--no-open", join(folder, "shards"));
+  const { page, context, errors } = await open(watched.address);
+  const rows = page.getByTestId("runs").locator("tbody tr th");
+  const heads = async (...patterns) => {
+    const end = Date.now() + 60_000;
+    for (;;) {
+      const found = await rows.allTextContents();
+      if (found.length === patterns.length && patterns.every((pattern, i) => pattern.test(found[i]))) return;
+      assert.ok(Date.now() < end, found.join(" | "));
+      await page.waitForTimeout(50);
+    }
+  };
+  await heads(/1 of 2 shards; missing: 2/, /shard 1 of 2/);
+  await killed(args(2), () => heads(/all 2 shards/, /shard 1 of 2/, /shard 2 of 2/));
+  const whole = page.getByTestId("runs").locator("tbody tr").first();
+  assert.match(await whole.textContent(), /\d+ of (1|64) trajectories/);
+  await run(...args(2), "--resume");
+  await page.waitForFunction(() => document.querySelector("[data-testid=runs] tbody tr").dataset.state === "finished");
+  await page.waitForFunction(() => document.querySelector("[data-testid=dynamics]").options.length === 5);
+  assert.match(await page.getByTestId("runs").textContent(), /64 of 64 trajectories/);
   assert.deepEqual(errors, []);
   await context.close();
 });

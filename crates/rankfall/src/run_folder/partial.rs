@@ -9,7 +9,7 @@ use crate::failure::{Failure, shown_path};
 use crate::shard::Shard;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The version of the layout of `shard.json` and of the files beside it.
 pub const SHARD_SCHEMA: u32 = 1;
@@ -204,26 +204,58 @@ pub fn read_part<T: DeserializeOwned>(
     index: usize,
     shard: &ShardRecord,
 ) -> Result<T, Failure> {
-    let path = folder.join(part_name(index));
-    let damaged = |why: &str| {
-        Failure::input(format!("{} is damaged: {why}", shown_path(&path)))
-            .hint("run this shard again with --force")
-    };
-    let statistics = folder.join(STATISTICS);
-    open::expect_folder(&statistics).map_err(|error| unreadable(&statistics, &error))?;
-    let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
-    let body = bytes
-        .strip_prefix(HEADER.as_bytes())
-        .ok_or_else(|| damaged("it does not begin as statistics of this version do"))?;
-    let encoded = checked(body).ok_or_else(|| damaged("its checksum is wrong"))?;
+    let part = PartFile::read(folder, index)?;
     let expected = shard.parts.get(index).map(|part| part.sha256.as_str());
-    if expected != Some(&rankfall_data::sha256_of(encoded)) {
-        return Err(damaged("it is not the file that the shard wrote"));
+    if expected != Some(&rankfall_data::sha256_of(&part.encoded)) {
+        return Err(part.damaged("it is not the file that the shard wrote"));
     }
-    let (experiment, content): (String, T) =
-        postcard::from_bytes(encoded).map_err(|error| damaged(&error.to_string()))?;
+    let (experiment, content): (String, T) = part.decoded()?;
     match experiment == shard.experiment_sha256 {
         true => Ok(content),
-        false => Err(damaged("it is of another experiment")),
+        false => Err(part.damaged("it is of another experiment")),
+    }
+}
+
+/// Reads the `index`-th file of statistics of a shard that need not be finished, for who only watches.
+///
+/// # Errors
+/// Exit code 2 where it is missing, of another version or damaged.
+pub fn seen_part<T: DeserializeOwned>(folder: &Path, index: usize) -> Result<T, Failure> {
+    let (_, content): (String, T) = PartFile::read(folder, index)?.decoded()?;
+    Ok(content)
+}
+
+/// A file of statistics whose checksum is right.
+struct PartFile {
+    path: PathBuf,
+    encoded: Vec<u8>,
+}
+
+impl PartFile {
+    fn read(folder: &Path, index: usize) -> Result<Self, Failure> {
+        let path = folder.join(part_name(index));
+        let statistics = folder.join(STATISTICS);
+        open::expect_folder(&statistics).map_err(|error| unreadable(&statistics, &error))?;
+        let bytes = open::bytes(&path).map_err(|error| unreadable(&path, &error))?;
+        let mut part = Self {
+            path,
+            encoded: Vec::new(),
+        };
+        let body = bytes
+            .strip_prefix(HEADER.as_bytes())
+            .ok_or_else(|| part.damaged("it does not begin as statistics of this version do"))?;
+        part.encoded = checked(body)
+            .ok_or_else(|| part.damaged("its checksum is wrong"))?
+            .to_vec();
+        Ok(part)
+    }
+
+    fn decoded<T: DeserializeOwned>(&self) -> Result<(String, T), Failure> {
+        postcard::from_bytes(&self.encoded).map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    fn damaged(&self, why: &str) -> Failure {
+        Failure::input(format!("{} is damaged: {why}", shown_path(&self.path)))
+            .hint("run this shard again with --force")
     }
 }

@@ -93,6 +93,16 @@ fn why_not_drawn(plan: &SweepPlan, settings: &Settings) -> Option<String> {
 /// What one dynamics did over the grid.
 fn table(plan: &SweepPlan, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepTable {
     let axes = settings.axes(plan);
+    SweepTable {
+        axes: axes.iter().map(|a| axis(a, &axes)).collect(),
+        metrics: metrics(settings, rows, dynamics),
+        seeds: settings.seeds,
+        notes: axes.iter().filter_map(|axis| numbered_note(axis)).collect(),
+    }
+}
+
+/// What figures show of one dynamics: a number for each setting.
+pub fn metrics(settings: &Settings, rows: &UnitRows, dynamics: u32) -> Vec<SweepMetric> {
     let of_all = SHOWN
         .iter()
         .map(|shown| metric(shown, settings, rows, dynamics));
@@ -100,20 +110,15 @@ fn table(plan: &SweepPlan, settings: &Settings, rows: &UnitRows, dynamics: u32) 
     let by_layer = all.any(|row| row.metric == Metric::EffectiveRankLayer);
     let layers = if by_layer { MOST_LAYERS } else { 0 };
     let of_layers = (1..=layers).map(|j| of_layer(j, settings, rows, dynamics));
-    let shown = of_all.chain(of_layers);
-    SweepTable {
-        axes: axes.iter().map(|a| axis(a, &axes)).collect(),
-        metrics: shown.filter(has_values).collect(),
-        seeds: settings.seeds,
-        notes: axes.iter().filter_map(|axis| numbered_note(axis)).collect(),
-    }
+    of_all.chain(of_layers).filter(has_values).collect()
 }
 
 fn has_values(metric: &SweepMetric) -> bool {
     metric.values.iter().any(Option::is_some)
 }
 
-fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
+/// An axis of a grid as figures have it, among all that there are.
+pub fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
     let nodes = axis.values().unwrap_or_default();
     let numbers: Option<Vec<f64>> = nodes.iter().map(sweep::number).collect();
     let name = label(axis);

@@ -37,6 +37,15 @@ pub struct SweepCheckpoint {
     pub seconds: f64,
 }
 
+impl SweepCheckpoint {
+    /// How many trajectories are finished of each unit that is under way.
+    pub fn trajectories_under_way(&self) -> BTreeMap<(u64, u32), u64> {
+        let finished = |one: &Checkpoint| one.so_far().map_or(0, |so_far| so_far.trajectories());
+        let units = self.under_way.iter();
+        units.map(|(&key, one)| (key, finished(one))).collect()
+    }
+}
+
 /// The same, to be written.
 #[derive(Serialize)]
 struct Snapshot<'a> {
