@@ -405,3 +405,35 @@ fn parts_and_martingale_are_the_change_over_a_million_steps() {
         );
     }
 }
+
+/// The grid that is taken by default is that of 64 steps for values; for single rows of classes, where a point takes
+/// the time of many steps, it is wider, and its sums differ by what it states.
+#[test]
+fn the_default_grid_is_wider_where_points_are_dear() {
+    let part = "account_rows";
+    let values = (
+        setup(3, 2, 7, 0.4),
+        sgd(1, Sampling::WithReplacement, LabelNoise::Gaussian, 1.0),
+    );
+    let of_values = |grid| at(&run(&values.0, &values.1, grid, 8, 3000), 2, part);
+    assert_eq!(
+        of_values(AccountGrid::Auto),
+        of_values(AccountGrid::Stride(64))
+    );
+    let setup = setup_of(4, 3, 9, 1.0, true);
+    let mut single = class_descents(3)
+        .into_iter()
+        .filter(|(name, _)| *name == "softmax, single");
+    let (_, dynamics) = single.next().expect("single rows that flip");
+    let of = |grid| run(&setup, &dynamics, grid, 256, 3000);
+    let (wide, dense) = (of(AccountGrid::Auto), of(AccountGrid::Stride(64)));
+    let (first, second) = (at(&wide, 2, part), at(&dense, 2, part));
+    assert_ne!(first, second);
+    let differences: Vec<f64> = first.iter().zip(&second).map(|(a, b)| a - b).collect();
+    let (mean, error) = estimate(&differences);
+    let stated = mean_of(&at(&wide, 2, "account_quadrature_error"));
+    assert!(
+        mean.abs() < 4.5 * error + stated,
+        "{mean} ± {error}, stated {stated}"
+    );
+}
