@@ -287,3 +287,35 @@ fn every_bundled_experiment_runs() {
             .contains("a balanced start has no more")
     );
 }
+
+/// A dashed line that nobody explains is taken for data.
+#[test]
+fn every_figure_that_draws_theory_says_so_in_its_legend() {
+    const DASHES: &str = "stroke-width=\"1.6\" stroke-dasharray=\"5.12 4.16\"";
+    let place = Place::new();
+    let shorter = [
+        "--set",
+        "run.time=5",
+        "--set",
+        "run.trajectories=4",
+        "--out",
+        "r",
+        "-q",
+    ];
+    place.succeeds(&[&["reproduce", "without-repulsion"], &shorter[..]].concat());
+    let mut drawn = 0;
+    for entry in fs::read_dir(place.path("r/figures")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "svg") {
+            let svg = fs::read_to_string(&path).unwrap();
+            let is_theory = |line: &str| line.contains("<polyline") && line.contains(DASHES);
+            if svg.split_inclusive('>').any(is_theory) {
+                let says = |words: &&str| svg.contains(&format!(">{words}"));
+                let words = ["law", "slow flow", "prediction: "];
+                assert!(words.iter().any(says), "{}", path.display());
+                drawn += 1;
+            }
+        }
+    }
+    assert!(drawn >= 4, "{drawn} figures");
+}

@@ -70,10 +70,7 @@ fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Resu
             "every trajectory of one of its sides diverged, so that there is nothing to compare; a shorter run may help",
         ));
     }
-    let legend = spectrum::drawing(run)
-        .band_entry(&plots)
-        .into_iter()
-        .collect();
+    let legend = spectrum::legend(run, &plots);
     Sheet {
         title: title.into(),
         subtitle: run.origin(),

@@ -73,10 +73,7 @@ fn scene(run: &RecordedRun<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<
     };
     let mut left = spectrum::plot(run, &fan, one);
     left.title = format!("Eigenvalues under {}", name(one));
-    let legend = spectrum::drawing(run)
-        .band_entry(std::slice::from_ref(&left))
-        .into_iter()
-        .collect();
+    let legend = spectrum::legend(run, std::slice::from_ref(&left));
     Sheet {
         title: TITLE.into(),
         subtitle: run.origin(),

@@ -135,10 +135,7 @@ fn page(
         title: title.clone(),
         subtitle: run.origin(),
         description: "One panel per layer and dynamics: singular values over time.".into(),
-        legend: spectrum::drawing(run)
-            .band_entry(&plots)
-            .into_iter()
-            .collect(),
+        legend: spectrum::legend(run, &plots),
         plots,
         columns: matrices.len().clamp(1, 4),
         sharing: Sharing::All,

@@ -50,10 +50,7 @@ pub fn scene(
         .iter()
         .map(|one| plot(run, spectrum, one))
         .collect();
-    let mut legend: Vec<LegendEntry> = drawing(run).band_entry(&plots).into_iter().collect();
-    if plots.iter().flat_map(|p| &p.lines).any(|l| l.stroke == LAW) {
-        legend.push(LegendEntry::line(SLOW_FLOW, LAW));
-    }
+    let legend = legend(run, &plots);
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     Sheet {
         title: title.into(),
@@ -65,6 +62,15 @@ pub fn scene(
         legend,
     }
     .draw_with_notes(&notes(run, spectrum))
+}
+
+/// What bands and dashes of these panels are.
+pub fn legend(run: &RecordedRun<'_>, plots: &[Plot]) -> Vec<LegendEntry> {
+    let mut legend: Vec<LegendEntry> = drawing(run).band_entry(plots).into_iter().collect();
+    if plots.iter().flat_map(|p| &p.lines).any(|l| l.stroke == LAW) {
+        legend.push(LegendEntry::line(SLOW_FLOW, LAW));
+    }
+    legend
 }
 
 /// What the symbols mean, and which parts are drawn where not all are.
