@@ -19,7 +19,14 @@ const PARTS: [Part; 3] = [
     Part {
         name: "Rust",
         passes: |arguments| {
-            let command = ["cargo", "test", "--release", "--workspace"];
+            // All of it, as the other parts are run after one that fails.
+            let command = [
+                "cargo",
+                "test",
+                "--release",
+                "--workspace",
+                "--no-fail-fast",
+            ];
             let given = arguments.iter().map(String::as_str);
             succeeds(command.into_iter().chain(given))
         },
