@@ -229,7 +229,7 @@ fn the_noise_of_rows_is_in_what_a_run_predicts() {
         forecast
             .warnings
             .iter()
-            .any(|w| w.contains(label) && w.contains("residuals"))
+            .any(|w| w.contains(&format!("\"{label}\"")) && w.contains("residuals"))
     };
     assert!(said("both") && !said("rows"), "{:?}", forecast.warnings);
 }
