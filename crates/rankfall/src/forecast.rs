@@ -164,9 +164,9 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
     };
     let dynamics: Vec<DynamicsForecast> = experiment.dynamics.iter().map(of_one).collect();
     let mut warnings = prepared.known.warnings.clone();
-    for (spec, forecast) in experiment.dynamics.iter().zip(&dynamics) {
+    for spec in &experiment.dynamics {
         let drawn = spec.dynamics.row_noise_intensity(initial.problem.samples);
-        if drawn.is_some() && forecast.reason.is_none() && RowNoise::exists(&initial.problem) {
+        if drawn.is_some() && RowNoise::exists(&initial.problem) {
             warnings.push(format!(
                 "{}: its rows leave residuals, whose noise is not in this prediction; it is in the one beside a run",
                 quoted(&spec.label)
