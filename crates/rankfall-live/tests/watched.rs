@@ -171,7 +171,8 @@ fn a_sweep_is_seen_to_fill_up_and_its_numbers_are_those_of_the_whole() {
         }
         kept += usize::from(before.finished[setting]);
     }
-    assert!(kept < 12);
+    // The other dynamics are what was left, where the machine is fast.
+    assert!(kept > 0);
     // Where the law is stated, it is met: the rate of fall is 2νk tr S.
     let (_, flow) = told(&out, 0, "log_det_fall");
     assert_eq!(flow.prediction.len(), 12);
