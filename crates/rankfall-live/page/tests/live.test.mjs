@@ -128,14 +128,16 @@ async function run(...args) {
   return text;
 }
 
-// Starts the program and kills it once `seen`.
+// Starts the program and kills it once `seen`, which can ask whether it is over; returns whether it was killed on its way.
 async function killed(args, seen) {
   const child = spawn(rankfall, args, { stdio: "ignore" });
   started.push(child);
   const ended = new Promise((resolve) => child.on("exit", resolve));
-  await seen();
+  await seen(() => child.exitCode !== null);
+  const onItsWay = child.exitCode === null;
   child.kill("SIGKILL");
   await ended;
+  return onItsWay;
 }
 
 async function violations(page) {
@@ -535,25 +537,30 @@ check("a sweep is watched while it fills up, is killed and resumed", async () =>
   const [file, out] = [join(folder, "plane.toml"), join(folder, "plane")];
   await writeFile(file, SWEEP);
   const over = ["--over", "dynamics.0.step_size=log(0.003,0.1,8)", "--over", "dynamics.0.label_noise=0.5,1,2,4"];
-  const args = ["sweep", file, ...over, "--out", out, "--quiet", "--threads", "1", "--checkpoint-seconds", "0.2"];
+  const args = (time) => [
+    "sweep", file, ...over, "--set", `run.time=${time}`, "--out", out, "--quiet", "--threads", "1", "--checkpoint-seconds", "0.2",
+  ];
   const watched = await serve("watch", "--no-open", out);
   const { page, context, errors } = await open(watched.address, { bypassCSP: true });
   const row = page.getByTestId("runs").locator("tbody tr").first();
-  const words = async (pattern) => {
+  const words = async (pattern, over = () => false) => {
     const end = Date.now() + 60_000;
-    while (!pattern.test(await row.textContent())) {
+    while (!pattern.test(await row.textContent()) && !over()) {
       assert.ok(Date.now() < end, await row.textContent());
       await page.waitForTimeout(50);
     }
   };
   const values = page.getByTestId("values");
   const unfinished = () => values.locator("td", { hasText: "not finished" }).count();
-  await killed(args, () => words(/[1-9]\d* of 32 points/));
+  // Ever longer ones, until one is killed on its way.
+  let time = 400;
+  const some = /\D([1-9]|[12]\d|3[01]) of 32 points/;
+  while (!(await killed([...args(time), "--force"], (isOver) => words(some, isOver)))) time *= 2;
   await values.locator("summary").click();
   await page.waitForFunction(() => document.querySelectorAll("[data-testid=values] tbody tr").length === 32);
-  // A fast machine may have finished them all before it was killed.
-  assert.ok((await unfinished()) < 32);
-  await run(...args, "--resume");
+  const before = await unfinished();
+  assert.ok(before > 0 && before < 32, `${before}`);
+  await run(...args(time), "--resume");
   await words(/finished.*100 %.*32 of 32 points/);
   await page.waitForFunction(() => !document.querySelector("[data-testid=values]").textContent.includes("not finished"));
   await page.getByTestId("sweep").focus();
