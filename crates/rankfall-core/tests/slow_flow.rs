@@ -1,15 +1,17 @@
 //! The slow flow against what it must keep, against closed forms, and against ensembles of the stochastic flow.
 
+#[path = "support/means.rs"]
+mod means;
+
 use std::sync::Arc;
 
-use rankfall_core::ensemble::{EnsembleSpec, Unattended};
+use means::{Ensemble, Means};
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
 use rankfall_core::model::setup::{Setup, Source};
 use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::theory::decay_rates;
 
 struct Case {
@@ -41,15 +43,9 @@ fn case(inputs: usize, outputs: usize, width: usize, covariance: Covariance, see
     Case { problem, setup }
 }
 
-/// Means and deviations of an observable's indices at each save.
-struct Measured {
-    mean: Vec<Vec<f64>>,
-    error: Vec<Vec<f64>>,
-}
-
-fn measure(case: &Case, kind: Kind, nu: f64, times: &[f64], name: &str, count: usize) -> Measured {
-    let unit = 0.01;
-    let spec = EnsembleSpec {
+fn measure(case: &Case, kind: Kind, nu: f64, times: &[f64], name: &str, count: usize) -> Means {
+    let ensemble = Ensemble {
+        setup: &case.setup,
         dynamics: Dynamics {
             kind,
             step_size: 1.0,
@@ -57,39 +53,12 @@ fn measure(case: &Case, kind: Kind, nu: f64, times: &[f64], name: &str, count: u
             optimizer: Optimizer::default(),
             classes: None,
         },
-        stream: 0,
         trajectories: 64,
-        save_steps: std::iter::once(0)
-            .chain(times.iter().map(|t| (t / unit).round() as u64))
-            .collect(),
-        time_unit: unit,
-        rank_tolerance: 1e-3,
-        keep_trajectories: false,
-        reductions: true,
-        force_balance: None,
-        account: None,
-        own_observables: Vec::new(),
+        unit: 0.01,
+        times,
+        own: Vec::new(),
     };
-    let outcome = spec
-        .run(&case.setup, 2, None, &Unattended, Instructions::best())
-        .unwrap();
-    let totals = outcome.statistics.totals();
-    let survivors = totals.survivors() as f64;
-    let all = outcome.layout.observables.len();
-    let first = outcome
-        .layout
-        .position(name, 1)
-        .or(outcome.layout.position(name, 0))
-        .unwrap();
-    let of = |f: &dyn Fn(usize) -> f64| -> Vec<Vec<f64>> {
-        (1..spec.save_steps.len())
-            .map(|save| (0..count).map(|i| f(save * all + first + i)).collect())
-            .collect()
-    };
-    Measured {
-        mean: of(&|cell| totals.cell(cell).mean),
-        error: of(&|cell| totals.cell(cell).deviation / survivors.sqrt()),
-    }
+    ensemble.means(name, count)
 }
 
 const SLOW: Kind = Kind::SlowFlow { batch_size: 1 };

@@ -10,20 +10,22 @@
 //!
 //! Γ the multiplier that keeps the map: K Γ = −ν (X₁ W₁V + W₁V X₂ᵀ).
 
+#[path = "support/means.rs"]
+mod means;
+
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::ensemble::{EnsembleSpec, OwnObservable, Unattended};
+use means::{Ensemble, single_rows};
+use rankfall_core::ensemble::OwnObservable;
 use rankfall_core::linalg::dense::{eigen_semidefinite, thin_svd};
 use rankfall_core::measure::layout::OWN;
 use rankfall_core::model::classification::{ClassLoss, Classification, Flips};
-use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
+use rankfall_core::model::dynamics::Dynamics;
 use rankfall_core::model::network::Initialisation;
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::model::setup::{Setup, Source};
 use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::simd::instructions::Instructions;
 
 const ROWS: usize = 40;
 const INPUTS: usize = 3;
@@ -329,52 +331,24 @@ fn measured(setup: &Setup, eta: f64) -> Vec<[f64; 2]> {
             log_singular_values(&state.w1.to_owned(), &(state.w2 * contrasts()))[i]
         })
     });
-    let spec = EnsembleSpec {
-        dynamics: Dynamics {
-            kind: Kind::StochasticGradientDescent {
-                batch_size: 1,
-                sampling: Sampling::WithReplacement,
-                distribution: LabelNoise::Gaussian,
-            },
-            step_size: eta,
-            label_noise: 0.0,
-            optimizer: Optimizer::default(),
-            classes: Some(Classification {
-                loss: ClassLoss::SoftmaxCrossEntropy,
-                flips: Some(Flips::Matrix(
-                    FLIPS.iter().map(|row| row.to_vec()).collect(),
-                )),
-            }),
-        },
-        stream: 0,
-        trajectories: 256,
-        save_steps: std::iter::once(0)
-            .chain(PLACES.map(|place| (place / eta / eta).round() as u64))
-            .collect(),
-        time_unit: eta,
-        rank_tolerance: 1e-3,
-        keep_trajectories: false,
-        reductions: true,
-        force_balance: None,
-        account: None,
-        own_observables: own.collect(),
+    let classes = Classification {
+        loss: ClassLoss::SoftmaxCrossEntropy,
+        flips: Some(Flips::Matrix(
+            FLIPS.iter().map(|row| row.to_vec()).collect(),
+        )),
     };
-    let outcome = spec
-        .run(setup, 2, None, &Unattended, Instructions::best())
-        .expect("runs");
-    let totals = outcome.statistics.totals();
-    let all = outcome.layout.observables.len();
-    let first = outcome.layout.position(OWN, 1).expect("measured");
-    let places = (1..=PLACES.len()).flat_map(|save| (0..columns).map(move |i| (save, i)));
-    places
-        .map(|(save, i)| {
-            let cell = totals.cell(save * all + first + i);
-            [
-                cell.mean,
-                cell.deviation / (totals.survivors() as f64).sqrt(),
-            ]
-        })
-        .collect()
+    let of_sgd = Ensemble {
+        setup,
+        dynamics: Dynamics {
+            classes: Some(classes),
+            ..single_rows(eta)
+        },
+        trajectories: 256,
+        unit: eta,
+        times: &PLACES.map(|place| place / eta),
+        own: own.collect(),
+    };
+    of_sgd.means(OWN, columns).pairs()
 }
 
 /// The largest |slow flow − mean of SGD|, alone and beyond 4.5 standard errors. 45 comparisons of a slow flow that is

@@ -1,15 +1,16 @@
 //! The slow flow of the noise of single rows, against ensembles of SGD on labels that cannot be fitted.
 
+#[path = "support/means.rs"]
+mod means;
+
 use std::sync::Arc;
 
 use faer::Mat;
+use means::{Ensemble, single_rows};
 use rankfall_core::ensemble::small_noise::{MOST_WORK, NoPrediction, SmallNoise};
-use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::linalg::dense::thin_svd;
-use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use rankfall_core::model::gram::Gram;
 use rankfall_core::model::network::Initialisation;
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::model::row_noise::RowNoise;
 use rankfall_core::model::setup::{Setup, Source};
@@ -86,46 +87,15 @@ const PLACES: [f64; 3] = [0.25, 0.5, 1.0];
 
 /// Means of log σᵢ(Θ) over 64 trajectories of SGD at each place, and their standard errors.
 fn measured(setup: &Setup, eta: f64) -> Vec<[f64; 2]> {
-    let spec = EnsembleSpec {
-        dynamics: Dynamics {
-            kind: Kind::StochasticGradientDescent {
-                batch_size: 1,
-                sampling: Sampling::WithReplacement,
-                distribution: LabelNoise::Gaussian,
-            },
-            step_size: eta,
-            label_noise: 0.0,
-            optimizer: Optimizer::default(),
-            classes: None,
-        },
-        stream: 0,
+    let of_sgd = Ensemble {
+        setup,
+        dynamics: single_rows(eta),
         trajectories: 64,
-        save_steps: std::iter::once(0)
-            .chain(PLACES.map(|place| (place / eta / eta).round() as u64))
-            .collect(),
-        time_unit: eta,
-        rank_tolerance: 1e-3,
-        keep_trajectories: false,
-        reductions: true,
-        force_balance: None,
-        account: None,
-        own_observables: Vec::new(),
+        unit: eta,
+        times: &PLACES.map(|place| place / eta),
+        own: Vec::new(),
     };
-    let outcome = spec
-        .run(setup, 2, None, &Unattended, Instructions::best())
-        .expect("runs");
-    let totals = outcome.statistics.totals();
-    let survivors = totals.survivors() as f64;
-    assert_eq!(survivors, 64.0);
-    let all = outcome.layout.observables.len();
-    let first = outcome.layout.position(THETA, 1).expect("measured");
-    let places = (1..=PLACES.len()).flat_map(|save| (0..COLUMNS).map(move |i| (save, i)));
-    places
-        .map(|(save, i)| {
-            let cell = totals.cell(save * all + first + i);
-            [cell.mean, cell.deviation / survivors.sqrt()]
-        })
-        .collect()
+    of_sgd.means(THETA, COLUMNS).pairs()
 }
 
 /// What the slow flow says of them, of label noise of intensity `nu` and of rows at the intensity `rows`.

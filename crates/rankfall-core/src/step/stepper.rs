@@ -4,7 +4,7 @@ use crate::kernels::Variant;
 use crate::linalg::reorthogonalization::Reorthogonalizer;
 use crate::model::dynamics::{Dynamics, Integrator, Kind};
 use crate::random::normals::Streams;
-use crate::simd::instructions::{Instructions, LaneWork};
+use crate::simd::instructions::LaneWork;
 use crate::simd::lane_vec::{LaneVec, zero_outside};
 use crate::simd::lanes::{Lanes, Words};
 use crate::step::counterfactual::Counterfactual;
@@ -43,7 +43,6 @@ pub struct Stepper<const N: usize> {
     /// ΔG, p × k row-major.
     step: LaneVec<N>,
     trajectories: Words<N>,
-    instructions: Instructions,
 }
 
 impl<const N: usize> Stepper<N> {
@@ -70,7 +69,6 @@ impl<const N: usize> Stepper<N> {
             reorthogonalizer: Reorthogonalizer::default(),
             step: LaneVec::zeros(problem.inputs * problem.outputs),
             trajectories: streams.trajectories,
-            instructions: streams.instructions,
         })
     }
 
@@ -95,7 +93,7 @@ impl<const N: usize> Stepper<N> {
                     1
                 }
                 Some(taken) => {
-                    state.reorthogonalize_due(&mut self.reorthogonalizer, self.instructions);
+                    state.reorthogonalize_due(&mut self.reorthogonalizer, problem.instructions);
                     taken
                 }
                 None => {
@@ -132,13 +130,12 @@ impl<const N: usize> Stepper<N> {
             rule,
             increment: &mut self.step,
         };
-        run.advance(state, steps, self.instructions)
+        run.advance(state, steps, problem.instructions)
     }
 
     /// Takes `steps` steps of any kind and shape.
     fn any_steps(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
-        let instructions = self.instructions;
-        instructions.dispatch(Advance {
+        problem.instructions.dispatch(Advance {
             stepper: self,
             state,
             problem,
@@ -158,7 +155,7 @@ impl<const N: usize> Stepper<N> {
     fn take_step(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
         self.move_state(state, problem);
         state.step += 1;
-        state.reorthogonalize_due(&mut self.reorthogonalizer, self.instructions);
+        state.reorthogonalize_due(&mut self.reorthogonalizer, problem.instructions);
     }
 
     #[inline(always)]
@@ -172,7 +169,7 @@ impl<const N: usize> Stepper<N> {
             .increment
             .fill(state, problem, self.trajectories, &mut self.step);
         if let Some(counterfactual) = &mut self.counterfactual {
-            counterfactual.apply(state, problem, self.instructions);
+            counterfactual.apply(state, problem, problem.instructions);
         }
         let mask = state.accept_step(square, self.momentum_gain);
         zero_outside(mask, &mut self.step);

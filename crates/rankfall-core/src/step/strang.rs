@@ -114,36 +114,6 @@ impl<const N: usize> LieStrang<N> {
         });
     }
 
-    #[inline(always)]
-    fn move_state_here(
-        &mut self,
-        state: &mut State<N>,
-        problem: &LaneProblem<N>,
-        noise: &mut GaussianNoise<N>,
-        update: &mut Update<N>,
-    ) {
-        // One loop, so that the exponential is compiled into it once.
-        for part in [Part::Drift, Part::Noise, Part::Drift] {
-            match part {
-                Part::Drift => self.prepare_drift(state, problem, update),
-                Part::Noise => self.prepare_noise(state.step, noise),
-            }
-            let (increment, damping) = match part {
-                Part::Drift => (&mut self.drift, &self.quarter_damping),
-                Part::Noise => (&mut self.noise, &self.ones),
-            };
-            let square = sum_of_squares(increment);
-            let mask = state.accept_step(square, 1.0);
-            zero_outside(mask, increment);
-            let columns = state.factor.mantissa_mut();
-            update.exponential(increment, square, damping, columns, mask);
-            match part {
-                Part::Drift => update.damp(&self.quarter_damping, columns, mask),
-                Part::Noise => self.turn(columns, self.area_bound(), mask),
-            }
-        }
-    }
-
     /// drift = (h/2) A*, A* at the midpoint.
     #[inline(always)]
     fn prepare_drift(
@@ -268,7 +238,7 @@ impl<const N: usize> LieStrang<N> {
     }
 }
 
-/// [`LieStrang::move_state`], for the best instructions there are.
+/// The work of [`LieStrang::move_state`].
 struct MoveState<'a, const N: usize> {
     strang: &'a mut LieStrang<N>,
     state: &'a mut State<N>,
@@ -283,7 +253,32 @@ impl<const N: usize> LaneWork for MoveState<'_, N> {
 
     #[inline(always)]
     fn run(self) {
-        self.strang
-            .move_state_here(self.state, self.problem, self.noise, self.update);
+        let Self {
+            strang,
+            state,
+            problem,
+            noise,
+            update,
+        } = self;
+        // One loop, so that the exponential is compiled into it once.
+        for part in [Part::Drift, Part::Noise, Part::Drift] {
+            match part {
+                Part::Drift => strang.prepare_drift(state, problem, update),
+                Part::Noise => strang.prepare_noise(state.step, noise),
+            }
+            let (increment, damping) = match part {
+                Part::Drift => (&mut strang.drift, &strang.quarter_damping),
+                Part::Noise => (&mut strang.noise, &strang.ones),
+            };
+            let square = sum_of_squares(increment);
+            let mask = state.accept_step(square, 1.0);
+            zero_outside(mask, increment);
+            let columns = state.factor.mantissa_mut();
+            update.exponential(increment, square, damping, columns, mask);
+            match part {
+                Part::Drift => update.damp(&strang.quarter_damping, columns, mask),
+                Part::Noise => strang.turn(columns, strang.area_bound(), mask),
+            }
+        }
     }
 }

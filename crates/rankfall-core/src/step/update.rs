@@ -119,32 +119,6 @@ impl<const N: usize> Update<N> {
         });
     }
 
-    #[inline(always)]
-    fn exponential_unsplit_here(
-        &mut self,
-        increment: &[Lanes<N>],
-        square: Lanes<N>,
-        rate: &[Lanes<N>],
-        columns: &mut [Lanes<N>],
-        mask: Mask<N>,
-    ) {
-        self.take_increment(increment);
-        let steepest = rate.iter().fold(Lanes::ZERO, |a, b| a.max(b.abs()));
-        let bound = square.sqrt() + steepest;
-        let square = bound * bound;
-        let repeats = self.halve(square, Lanes::splat(SERIES_BOUND).less_than(square) & mask);
-        let share = Lanes::ONE / repeats;
-        for repeat in 0..largest(repeats) {
-            let going = Lanes::splat(f64::from(repeat)).less_than(repeats) & mask;
-            if (mask & !going).any() {
-                self.zero_outside(going);
-            }
-            for column in columns.chunks_exact_mut(self.inputs + self.outputs) {
-                self.taylor(column, rate, share.select(going, Lanes::ZERO));
-            }
-        }
-    }
-
     /// Copies ΔG with the longer side first.
     #[inline(always)]
     fn take_increment(&mut self, increment: &[Lanes<N>]) {
@@ -220,7 +194,7 @@ impl<const N: usize> Update<N> {
     }
 }
 
-/// [`Update::exponential_unsplit`], for the best instructions there are.
+/// The work of [`Update::exponential_unsplit`].
 struct Unsplit<'a, const N: usize> {
     update: &'a mut Update<N>,
     increment: &'a [Lanes<N>],
@@ -236,13 +210,29 @@ impl<const N: usize> LaneWork for Unsplit<'_, N> {
 
     #[inline(always)]
     fn run(self) {
-        self.update.exponential_unsplit_here(
-            self.increment,
-            self.square,
-            self.rate,
-            self.columns,
-            self.mask,
-        );
+        let Self {
+            update,
+            increment,
+            square,
+            rate,
+            columns,
+            mask,
+        } = self;
+        update.take_increment(increment);
+        let steepest = rate.iter().fold(Lanes::ZERO, |a, b| a.max(b.abs()));
+        let bound = square.sqrt() + steepest;
+        let square = bound * bound;
+        let repeats = update.halve(square, Lanes::splat(SERIES_BOUND).less_than(square) & mask);
+        let share = Lanes::ONE / repeats;
+        for repeat in 0..largest(repeats) {
+            let going = Lanes::splat(f64::from(repeat)).less_than(repeats) & mask;
+            if (mask & !going).any() {
+                update.zero_outside(going);
+            }
+            for column in columns.chunks_exact_mut(update.inputs + update.outputs) {
+                update.taylor(column, rate, share.select(going, Lanes::ZERO));
+            }
+        }
     }
 }
 

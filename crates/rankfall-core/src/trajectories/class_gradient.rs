@@ -60,6 +60,7 @@ pub fn of_all_rows<const N: usize>(
     });
 }
 
+/// The work of [`of_all_rows`].
 struct OfAllRows<'a, const N: usize> {
     problem: &'a ClassProblem,
     fresh: Option<&'a FreshLabels<N>>,
@@ -73,54 +74,50 @@ impl<const N: usize> LaneWork for OfAllRows<'_, N> {
 
     #[inline(always)]
     fn run(self) {
-        sum_over_rows(self.problem, self.fresh, self.scratch, self.out);
-    }
-}
-
-#[inline(always)]
-fn sum_over_rows<const N: usize>(
-    problem: &ClassProblem,
-    fresh: Option<&FreshLabels<N>>,
-    scratch: &mut LaneVec<N>,
-    out: &mut [Lanes<N>],
-) {
-    let count = out.len();
-    let rows = &*problem.rows;
-    let outputs = rows.y.len() / rows.count;
-    let inputs = count / outputs;
-    scratch.resize(count + outputs);
-    let (map, residual) = scratch.split_at_mut(count);
-    map.copy_from_slice(out);
-    out.fill(Lanes::ZERO);
-    for row in 0..rows.count {
-        let x = &rows.x[row * inputs..(row + 1) * inputs];
-        apply_map(x, map, residual);
-        probabilities(problem.loss, residual);
-        match fresh {
-            None => {
-                let label = &problem.expected[row * outputs..(row + 1) * outputs];
+        let Self {
+            problem,
+            fresh,
+            scratch,
+            out,
+        } = self;
+        let count = out.len();
+        let rows = &*problem.rows;
+        let outputs = rows.y.len() / rows.count;
+        let inputs = count / outputs;
+        scratch.resize(count + outputs);
+        let (map, residual) = scratch.split_at_mut(count);
+        map.copy_from_slice(out);
+        out.fill(Lanes::ZERO);
+        for row in 0..rows.count {
+            let x = &rows.x[row * inputs..(row + 1) * inputs];
+            apply_map(x, map, residual);
+            probabilities(problem.loss, residual);
+            match fresh {
+                None => {
+                    let label = &problem.expected[row * outputs..(row + 1) * outputs];
+                    for b in 0..outputs {
+                        residual[b] = Lanes::splat(label[b]) - residual[b];
+                    }
+                }
+                Some(fresh) => {
+                    for entry in residual.iter_mut() {
+                        *entry = -*entry;
+                    }
+                    fresh.add_to(problem, row, [problem.class_of_row[row]; N], residual);
+                }
+            }
+            for a in 0..inputs {
+                let value = Lanes::splat(x[a]);
+                let entries = &mut out[a * outputs..(a + 1) * outputs];
                 for b in 0..outputs {
-                    residual[b] = Lanes::splat(label[b]) - residual[b];
+                    entries[b] = value.mul_add(residual[b], entries[b]);
                 }
             }
-            Some(fresh) => {
-                for entry in residual.iter_mut() {
-                    *entry = -*entry;
-                }
-                fresh.add_to(problem, row, [problem.class_of_row[row]; N], residual);
-            }
         }
-        for a in 0..inputs {
-            let value = Lanes::splat(x[a]);
-            let entries = &mut out[a * outputs..(a + 1) * outputs];
-            for b in 0..outputs {
-                entries[b] = value.mul_add(residual[b], entries[b]);
-            }
+        let share = Lanes::splat(1.0 / rows.count as f64);
+        for entry in out {
+            *entry = *entry * share;
         }
-    }
-    let share = Lanes::splat(1.0 / rows.count as f64);
-    for entry in out {
-        *entry = *entry * share;
     }
 }
 
