@@ -54,6 +54,9 @@ fn of_dynamics(forecast: &Forecast, one: &DynamicsForecast) -> String {
     if one.noise_intensity > 0.0 {
         text += &format!(", ν = {}", compact(one.noise_intensity, 3));
     }
+    if let Some(rows) = one.row_noise_intensity {
+        text += &format!(", noise of rows {}", compact(rows, 3));
+    }
     text.push('\n');
     if let Some(reason) = &one.reason {
         text += &format!("  no fall is predicted: {reason}\n");

@@ -8,12 +8,15 @@ use rankfall::experiment::ExactDynamics;
 use rankfall::preparation::{Prepared, of_setup};
 use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::ensemble::open_block::OpenBlock;
+use rankfall_core::ensemble::small_noise::row_noise;
 use rankfall_core::ensemble::statistics::{BlockSamples, Statistics, Totals};
 use rankfall_core::linalg::dense::{thin_svd, transpose_product};
 use rankfall_core::measure::layout::{LAW, Layout};
 use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
+use rankfall_core::model::problem::Problem;
+use rankfall_core::model::row_noise::RowNoise;
 use rankfall_core::simd::lanes::BLOCK;
-use rankfall_core::theory::averaging::slow_flow_applies;
+use rankfall_core::theory::averaging::slow_flow_with_rows_applies;
 use rankfall_core::theory::forces::EigenvalueForces;
 use rankfall_report::record::SeriesRow;
 use std::sync::Mutex;
@@ -226,9 +229,10 @@ impl Run {
         self.dynamics = dynamics.clone();
         let now = std::mem::replace(&mut self.slow, Slow::None(String::new()));
         self.slow = match now {
-            Slow::Beside(mut slow) => match slow_of(dynamics, &self.blocks[0], self.width) {
-                Ok(moved) => {
-                    slow.change(&moved.dynamics, dynamics.time_step);
+            Slow::Beside(mut slow) => match averaged(dynamics, slow.problem(0), self.width) {
+                Ok(averaged) => {
+                    slow.change(&averaged.dynamics.dynamics, dynamics.time_step);
+                    slow.average_rows(averaged.rows);
                     Slow::Beside(slow)
                 }
                 Err(why) => Slow::None(why),
@@ -442,41 +446,40 @@ fn each<T: Send>(items: &mut [T], threads: usize, work: impl Fn(&mut T) + Sync) 
     });
 }
 
+/// The slow flow beside a dynamics.
+struct Averaged {
+    dynamics: ExactDynamics,
+    rows: Option<RowNoise>,
+}
+
 /// What the slow flow beside a dynamics is: gradient flow where there is no noise.
-fn slow_of(
-    dynamics: &ExactDynamics,
-    block: &OpenBlock,
-    width: usize,
-) -> Result<ExactDynamics, String> {
-    let mut slow = dynamics.clone();
-    let samples = block.problem(0).samples;
+fn averaged(dynamics: &ExactDynamics, problem: &Problem, width: usize) -> Result<Averaged, String> {
+    let samples = problem.samples;
     let nu = dynamics.dynamics.noise_intensity(samples);
-    if dynamics.dynamics.classes.is_some() {
-        return Err("the slow flow is that of the squared loss".to_owned());
-    }
-    if !dynamics.dynamics.optimizer.is_plain() {
-        return Err("the slow flow is that of plain steps".to_owned());
-    }
-    if nu == 0.0 {
-        if matches!(
-            dynamics.dynamics.kind,
-            Kind::StochasticGradientDescent { .. }
-        ) {
-            return Err(
-                "the slow flow is that of label noise, and rows alone make this one".into(),
-            );
-        }
+    let mut slow = dynamics.clone();
+    let own = &dynamics.dynamics;
+    let draws_rows = matches!(own.kind, Kind::StochasticGradientDescent { .. });
+    if nu == 0.0 && !draws_rows && own.classes.is_none() && own.optimizer.is_plain() {
         slow.dynamics.kind = Kind::GradientFlow;
-        return Ok(slow);
+        return Ok(Averaged {
+            dynamics: slow,
+            rows: None,
+        });
     }
-    if let Some(why) = why_none(dynamics) {
+    if let Some(why) = why_none(own, samples) {
         return Err(why.to_owned());
     }
-    slow_flow_applies(block.problem(0), width, nu).map_err(|why| why.to_string())?;
+    let rows =
+        row_noise(problem, own.row_noise_intensity(samples)).map_err(|why| why.to_string())?;
+    slow_flow_with_rows_applies(problem, width, nu, rows.as_ref())
+        .map_err(|why| why.to_string())?;
     // ν = ηδ/1.
     slow.dynamics.kind = Kind::SlowFlow { batch_size: 1 };
     slow.dynamics.label_noise = nu / slow.dynamics.step_size;
-    Ok(slow)
+    Ok(Averaged {
+        dynamics: slow,
+        rows,
+    })
 }
 
 fn slow_beside(
@@ -486,11 +489,13 @@ fn slow_beside(
     width: usize,
     make: impl Fn(&EnsembleSpec) -> Result<OpenBlock, String>,
 ) -> Slow {
-    let made = slow_of(dynamics, first, width).and_then(|slow| {
-        make(&EnsembleSpec {
-            dynamics: slow.dynamics,
+    let made = averaged(dynamics, first.problem(0), width).and_then(|averaged| {
+        let mut block = make(&EnsembleSpec {
+            dynamics: averaged.dynamics.dynamics,
             ..spec.clone()
-        })
+        })?;
+        block.average_rows(averaged.rows);
+        Ok(block)
     });
     match made {
         Ok(block) => Slow::Beside(Box::new(block)),

@@ -194,6 +194,53 @@ fn the_slow_flow_follows_the_run() {
     assert!((slow.log_det.unwrap() - frame.law.unwrap()).abs() < 1e-6);
 }
 
+/// Without label noise too, beside single rows that leave residuals; batches of all rows leave no noise.
+#[test]
+fn the_slow_flow_has_the_noise_of_rows() {
+    let experiment = Experiment::builder("rows")
+        .gaussian(200, 3, 2)
+        .width(6)
+        .set("data.residual_noise", 1.0)
+        .set("network.init.kind", "gaussian")
+        .set("network.init.scale", 0.7)
+        .dynamics(DynamicsBuilder::sgd("rows").step_size(0.0025))
+        .time(200.0)
+        .trajectories(16)
+        .seed(3)
+        .build()
+        .unwrap();
+    let scenario = Arc::new(Scenario::new(&experiment).unwrap());
+    let mut session = Session::new(scenario.clone(), &scenario.first_settings(), 2).unwrap();
+    let fourth = |frame: &RunFrame| {
+        let slow = frame.slow.as_ref().expect("there is a slow flow");
+        let measured = frame.matrices[0].log_sigma[3].mean.unwrap();
+        (measured, slow.log_sigma[0][3].unwrap())
+    };
+    let (start, _) = fourth(&session.frame(None, false).runs[0]);
+    session.advance(200.0, far());
+    let (measured, said) = fourth(&session.frame(None, false).runs[0]);
+    assert!(start - said > 1.5, "{start} {said}");
+    assert!(
+        (measured - said).abs() < 0.05 * (start - said),
+        "{measured} {said}"
+    );
+    let mut level = scenario.motion(0);
+    level.kind = "gradient-descent".to_owned();
+    session.change(0, &level).unwrap();
+    let from = session.frame(None, false).runs[0]
+        .slow
+        .as_ref()
+        .unwrap()
+        .log_det;
+    session.advance(400.0, far());
+    let to = session.frame(None, false).runs[0]
+        .slow
+        .as_ref()
+        .unwrap()
+        .log_det;
+    assert!((from.unwrap() - to.unwrap()).abs() < 1e-6);
+}
+
 #[test]
 fn forces_add_up_to_what_the_determinant_loses() {
     let mut session = session(&settings(1));

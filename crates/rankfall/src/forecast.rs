@@ -2,23 +2,29 @@
 //! fall below the rank tolerance, what the noise costs, and which step is stable.
 
 pub mod figure;
+mod settings;
+
+pub use settings::RankSetting;
 
 use crate::exact::prediction::why_none;
 use crate::experiment::{ExactDynamics, ExactExperiment};
-use crate::failure::{Failure, quoted};
+use crate::failure::Failure;
 use crate::preparation::{self, Prepared, of_setup};
 use crate::stability;
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
 use rankfall_core::model::dynamics::Kind;
 use rankfall_core::model::problem::Problem;
 use rankfall_core::model::row_noise::RowNoise;
+use rankfall_core::theory::decay_rates;
 use rankfall_core::theory::stability::{Curvature, curvature};
-use rankfall_core::theory::{decay_rates, determinant_law};
 use rankfall_nets::loss::Loss;
 use serde::Serialize;
 
 /// Times at which the slow flow is looked at.
 const TIMES: usize = 400;
+
+/// How often the time is doubled until all that falls under the noise of rows has fallen.
+const MOST_DOUBLINGS: u32 = 12;
 
 /// The matrices of two layers, by their names in observables.
 pub const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
@@ -53,17 +59,20 @@ pub struct DynamicsForecast {
     pub kind: String,
     /// ν.
     pub noise_intensity: f64,
+    /// What the covariance of the gradients of single rows is multiplied by; null where rows are not drawn or leave no
+    /// residuals at the optimum.
+    pub row_noise_intensity: Option<f64>,
     /// Why nothing falls, or why nothing can be said; null where something is.
     pub reason: Option<String>,
     /// Of what order relative errors are, of times and of falls of log σ: the fastest rate of the slow flow over the weakest pull to the minimum.
     pub error_order: Option<f64>,
     /// 1 over the fastest rate of decay, in t: until then noise does next to nothing.
     pub quiet_until: Option<f64>,
-    /// Rates of log σᵢ(Θ) in t, in the end, from the largest.
+    /// Rates of log σᵢ(Θ) in t, in the end, from the largest: in closed form, with the noise of rows as measured there.
     pub rates: Vec<f64>,
     /// Of each matrix.
     pub matrices: Vec<MatrixForecast>,
-    /// log det M at the start and at the end of the run, by its law; null where there is none.
+    /// log det M at the start and at the end of the run; null where the network is too narrow for one.
     pub log_det: Option<[f64; 2]>,
     /// What the noise costs: the training loss above the least-squares optimum at the end of the run.
     pub excess_loss: Option<f64>,
@@ -125,23 +134,6 @@ pub struct Fall {
     pub epochs: f64,
 }
 
-/// The settings of a dynamics that leave a rank.
-#[derive(Clone, Debug, Serialize)]
-pub struct RankSetting {
-    /// Of the dynamics.
-    pub label: String,
-    /// Of the matrix: `w1` or `w2`.
-    pub matrix: String,
-    /// What varies: `label_noise`, `step_size` or `batch_size`.
-    pub key: String,
-    /// From this value on the rank is reached; null where no value does.
-    pub from: Option<f64>,
-    /// Up to this value it is not yet lower; null where it never is.
-    pub until: Option<f64>,
-    /// What stands against it; null where nothing does.
-    pub reason: Option<String>,
-}
-
 /// What is predicted of an experiment.
 ///
 /// # Errors
@@ -163,16 +155,6 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
         .forecast(curvature)
     };
     let dynamics: Vec<DynamicsForecast> = experiment.dynamics.iter().map(of_one).collect();
-    let mut warnings = prepared.known.warnings.clone();
-    for spec in &experiment.dynamics {
-        let drawn = spec.dynamics.row_noise_intensity(initial.problem.samples);
-        if drawn.is_some() && RowNoise::exists(&initial.problem) {
-            warnings.push(format!(
-                "{}: its rows leave residuals, whose noise is not in this prediction; it is in the one beside a run",
-                quoted(&spec.label)
-            ));
-        }
-    }
     Ok(Forecast {
         schema: 1,
         experiment: experiment.name.clone(),
@@ -181,7 +163,7 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
         rank_tolerance: experiment.run.rank_tolerance,
         time: experiment.time,
         dynamics,
-        warnings,
+        warnings: prepared.known.warnings.clone(),
     })
 }
 
@@ -195,48 +177,84 @@ struct Forecaster<'a> {
 impl Forecaster<'_> {
     fn forecast(&self, curvature: Option<Curvature>) -> DynamicsForecast {
         let dynamics = &self.spec.dynamics;
-        let nu = dynamics.noise_intensity(self.problem.samples);
+        let samples = self.problem.samples;
+        let drawn = dynamics.row_noise_intensity(samples);
         let mut out = DynamicsForecast {
             label: self.spec.label.clone(),
             kind: dynamics.kind_name().to_owned(),
-            noise_intensity: nu,
+            noise_intensity: dynamics.noise_intensity(samples),
+            row_noise_intensity: drawn.filter(|_| RowNoise::exists(self.problem)),
             largest_stable_step: curvature
                 .filter(|_| !dynamics.is_continuous())
                 .and_then(|c| stability::largest_stable_step(dynamics, self.problem, &c)),
             ..DynamicsForecast::default()
         };
         let is_slow_flow = matches!(dynamics.kind, Kind::SlowFlow { .. });
-        if let Some(why) = why_none(self.spec).filter(|_| !is_slow_flow) {
+        if let Some(why) = why_none(dynamics, samples).filter(|_| !is_slow_flow) {
             out.reason = Some(why.to_owned());
             return out;
         }
-        match self.follow(nu) {
+        let followed = match out.row_noise_intensity {
+            None => self.follow_label_noise(out.noise_intensity),
+            Some(rows) => self.follow_rows(out.noise_intensity, rows),
+        };
+        match followed {
             Ok(followed) => self.fill(&mut out, &followed),
             Err(why) => out.reason = Some(why),
         }
         out
     }
 
-    /// The slow flow until all that falls has fallen, and at the end of the run.
-    fn follow(&self, nu: f64) -> Result<Followed, String> {
+    /// The slow flow of label noise until all that falls has fallen, and at the end of the run.
+    fn follow_label_noise(&self, nu: f64) -> Result<Followed, String> {
+        let rates = self.rates(nu)?;
+        let last = self.time_of_fall(self.falling(&rates, nu).fold(f64::INFINITY, f64::min));
+        let mut followed = self.follow_until(last, nu, None)?;
+        followed.rates = rates;
+        Ok(followed)
+    }
+
+    /// The same with the noise of rows, whose rates have no closed form: for twice as long until all that falls has
+    /// fallen.
+    fn follow_rows(&self, nu: f64, rows: f64) -> Result<Followed, String> {
+        // Residuals that do not depend on the inputs are as good as label noise of their variance.
+        let alike = nu + rows * 2.0 * self.problem.loss_floor / self.problem.outputs as f64;
+        let rates = self.rates(alike)?;
+        let survivors = rates.len() - self.falling(&rates, alike).count();
+        let mut last = self.time_of_fall(self.falling(&rates, alike).fold(f64::INFINITY, f64::min));
+        for _ in 0..MOST_DOUBLINGS {
+            let followed = self.follow_until(last, nu, Some(rows))?;
+            if self.matrix("theta", &followed, 0).survivors <= survivors {
+                return Ok(followed);
+            }
+            last *= 2.0;
+        }
+        Err("some of what falls takes too long to be followed".to_owned())
+    }
+
+    /// Rates of log σᵢ(Θ) under label noise ν, as many as Θ has columns at most.
+    fn rates(&self, nu: f64) -> Result<Vec<f64>, String> {
         let all = decay_rates(&self.problem.eigenvalues, &self.problem.optimum, nu);
         let mut rates = all.map_err(|error| error.to_string())?;
         rates.truncate(self.prepared.setup.width);
+        Ok(rates)
+    }
+
+    /// How fast those fall that do.
+    fn falling<'a>(&self, rates: &'a [f64], nu: f64) -> impl Iterator<Item = f64> + use<'a> {
         let zero = 1e-9 * nu * self.problem.trace();
-        let slowest = rates
-            .iter()
-            .map(|r| -r)
-            .filter(|r| *r > zero)
-            .fold(f64::INFINITY, f64::min);
-        let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(-r));
-        // The tolerance, and room for what the start adds.
-        let falls = (12.0 - libm::log(self.experiment.run.rank_tolerance)) / slowest;
+        rates.iter().map(|r| -r).filter(move |r| *r > zero)
+    }
+
+    /// How long it takes at this rate to fall to the tolerance, with room for what the start adds.
+    fn time_of_fall(&self, rate: f64) -> f64 {
+        (12.0 - libm::log(self.experiment.run.rank_tolerance)) / rate
+    }
+
+    /// The slow flow until `last`, or the end of the run where that is later or the first is infinite.
+    fn follow_until(&self, last: f64, nu: f64, rows: Option<f64>) -> Result<Followed, String> {
         let end = self.experiment.time;
-        let last = if falls.is_finite() {
-            falls.max(end)
-        } else {
-            end
-        };
+        let last = if last.is_finite() { last.max(end) } else { end };
         let place = |i: usize| last * libm::pow(1e-5, 1.0 - i as f64 / (TIMES - 1) as f64);
         let mut times: Vec<f64> = (0..TIMES).map(place).chain([0.0, end]).collect();
         times.sort_by(f64::total_cmp);
@@ -248,12 +266,14 @@ impl Forecaster<'_> {
             trajectories: 1,
             most_work: MOST_WORK,
         };
-        let predicted = request.predict().map_err(|error| error.to_string())?;
+        let predicted = request
+            .predict_with_rows(rows)
+            .map_err(|error| error.to_string())?;
+        let rates = last_rates(&times, &predicted);
         Ok(Followed {
             times,
             predicted,
             rates,
-            fastest,
         })
     }
 
@@ -265,7 +285,8 @@ impl Forecaster<'_> {
             .unwrap_or(0);
         out.error_order = Some(followed.predicted.separation);
         out.times.clone_from(&followed.times);
-        out.quiet_until = (followed.fastest > 0.0).then(|| 1.0 / followed.fastest);
+        let fastest = followed.rates.iter().fold(0.0_f64, |a, r| a.max(-r));
+        out.quiet_until = (fastest > 0.0).then(|| 1.0 / fastest);
         out.rates.clone_from(&followed.rates);
         out.excess_loss = followed.predicted.at(end, "excess_loss", 0);
         out.matrices = MATRICES
@@ -273,17 +294,10 @@ impl Forecaster<'_> {
             .map(|name| self.matrix(name, followed, end))
             .collect();
         let known = &self.prepared.known.problem;
-        let start = followed.predicted.at(0, "log_det", 0);
-        out.log_det = start
+        let log_det = |time| followed.predicted.at(time, "log_det", 0);
+        out.log_det = (log_det(0).zip(log_det(end)))
             .filter(|_| known.width() >= known.inputs + known.outputs)
-            .map(|start| {
-                let trace = self.problem.trace();
-                let nu = out.noise_intensity;
-                [
-                    start,
-                    determinant_law(start, nu, known.outputs, trace, self.experiment.time),
-                ]
-            });
+            .map(|(start, end)| [start, end]);
     }
 
     fn matrix(&self, name: &str, followed: &Followed, end: usize) -> MatrixForecast {
@@ -318,19 +332,13 @@ impl Forecaster<'_> {
 
     fn fall(&self, index: usize, time: f64) -> Fall {
         let steps = time / self.spec.dynamics.step_size;
-        let share = match self.spec.dynamics.kind {
-            Kind::StochasticGradientFlow { batch_size, .. }
-            | Kind::SlowFlow { batch_size }
-            | Kind::StochasticGradientDescent { batch_size, .. } => {
-                batch_size as f64 / self.problem.samples as f64
-            }
-            _ => 1.0,
-        };
+        let samples = self.problem.samples;
+        let rows = self.spec.dynamics.rows_per_step(samples);
         Fall {
             index,
             time,
             steps,
-            epochs: steps * share,
+            epochs: steps * rows as f64 / samples as f64,
         }
     }
 }
@@ -340,7 +348,20 @@ struct Followed {
     times: Vec<f64>,
     predicted: Predicted,
     rates: Vec<f64>,
-    fastest: f64,
+}
+
+/// Rates of log σᵢ(Θ) over the last part of these times.
+fn last_rates(times: &[f64], predicted: &Predicted) -> Vec<f64> {
+    let last = times.len() - 1;
+    let before = times.iter().rposition(|&t| t < 0.9 * times[last]);
+    let before = before.unwrap_or(0);
+    let rate = |index: usize| {
+        let at = |time| predicted.at(time, "log_singular_value_theta", index as u32);
+        Some((at(last)? - at(before)?) / (times[last] - times[before]))
+    };
+    (1..=predicted.layout.spectrum_size("theta"))
+        .filter_map(rate)
+        .collect()
 }
 
 /// When `value` is last found to fall below `level`: interpolated between the times; none where it ends above.
@@ -359,144 +380,4 @@ fn crossing(times: &[f64], level: f64, value: impl Fn(usize) -> f64) -> Option<f
         false => 1.0,
     };
     Some(times[before] + share * (times[before + 1] - times[before]))
-}
-
-impl Forecast {
-    /// The label noise, step size or batch size of each noisy dynamics with which the falling layer has rank `rank` after
-    /// `steps` steps, all else as it is: the slow flow depends on νt alone.
-    pub fn settings_for_rank(
-        &self,
-        experiment: &ExactExperiment,
-        rank: usize,
-        steps: f64,
-    ) -> Vec<RankSetting> {
-        let layer = match self.layers[0] >= self.layers[self.layers.len() - 1] {
-            true => "w1",
-            false => "w2",
-        };
-        let pairs = self.dynamics.iter().zip(&experiment.dynamics);
-        pairs
-            .filter(|(one, _)| one.noise_intensity > 0.0)
-            .flat_map(|(one, spec)| self.of_dynamics(one, spec, layer, rank, steps))
-            .collect()
-    }
-
-    fn of_dynamics(
-        &self,
-        one: &DynamicsForecast,
-        spec: &ExactDynamics,
-        layer: &str,
-        rank: usize,
-        steps: f64,
-    ) -> Vec<RankSetting> {
-        let nothing = |reason: String| RankSetting {
-            label: one.label.clone(),
-            matrix: layer.to_owned(),
-            key: "label_noise".to_owned(),
-            from: None,
-            until: None,
-            reason: Some(reason),
-        };
-        let Some(matrix) = one.matrices.iter().find(|m| m.name == layer) else {
-            let reason = one
-                .reason
-                .clone()
-                .unwrap_or_else(|| "nothing is predicted".into());
-            return vec![nothing(reason)];
-        };
-        let count = matrix.survivors + matrix.falls.len();
-        if rank < matrix.survivors || rank > count {
-            let (least, name) = (matrix.survivors, quoted(&one.label));
-            return vec![nothing(format!(
-                "the rank of {name} is from {least} to {count} at any time"
-            ))];
-        }
-        // Noise has lowered the rank to `rank` once σ_{rank + 1} has fallen, and below it once σ_rank has.
-        let time_of = |index: usize| {
-            matrix
-                .falls
-                .iter()
-                .find(|f| f.index == index)
-                .map(|f| f.time)
-        };
-        let nu = one.noise_intensity;
-        let reached = match rank == count {
-            true => Some(0.0),
-            false => time_of(rank + 1).map(|t| nu * t),
-        };
-        let lost = time_of(rank).map(|t| nu * t);
-        let dynamics = &spec.dynamics;
-        let (eta, delta) = (dynamics.step_size, dynamics.label_noise);
-        let batch = eta * delta / nu;
-        let setting = |key: &str, value: &dyn Fn(f64) -> f64, falling: bool| {
-            let (a, b) = (reached.map(value), lost.map(value));
-            let (from, until) = if falling { (b, a) } else { (a, b) };
-            let finite = |v: f64| v.is_finite().then_some(v);
-            RankSetting {
-                label: one.label.clone(),
-                matrix: layer.to_owned(),
-                key: key.to_owned(),
-                from: from.and_then(finite),
-                until: until.and_then(finite),
-                reason: None,
-            }
-        };
-        let mut all = vec![
-            setting(
-                "label_noise",
-                &|tau| tau * batch / (eta * eta * steps),
-                false,
-            ),
-            setting(
-                "step_size",
-                &|tau| (tau * batch / (delta * steps)).sqrt(),
-                false,
-            ),
-        ];
-        if !matches!(dynamics.kind, Kind::LabelNoiseGradientDescent { .. }) {
-            all.push(setting(
-                "batch_size",
-                &|tau| eta * eta * delta * steps / tau,
-                true,
-            ));
-        }
-        for setting in &mut all {
-            setting.reason = self.against(one, setting, eta, delta, batch);
-        }
-        all
-    }
-
-    /// What stands against the least value of a setting.
-    fn against(
-        &self,
-        one: &DynamicsForecast,
-        setting: &RankSetting,
-        eta: f64,
-        delta: f64,
-        batch: f64,
-    ) -> Option<String> {
-        let needed = match setting.key.as_str() {
-            "batch_size" => setting.until.map(|b| eta * delta / b),
-            "step_size" => setting.from.map(|eta| eta * delta / batch),
-            _ => setting.from.map(|delta| eta * delta / batch),
-        }?;
-        let order = one.error_order? * needed / one.noise_intensity;
-        let stable = one.largest_stable_step;
-        match (
-            setting.key.as_str(),
-            setting.from.zip(stable),
-            setting.until,
-        ) {
-            ("step_size", Some((from, stable)), _) if from > stable => {
-                Some(format!("steps above {stable:.2} are not stable"))
-            }
-            ("batch_size", _, Some(most)) if most < 1.0 => {
-                Some("a batch has at least one row".into())
-            }
-            _ if order > rankfall_core::theory::averaging::MOST_SEPARATION => Some(format!(
-                "ν = {needed:.2} is too much noise for the prediction: relative errors of order {order:.1}"
-            )),
-            _ => None,
-        }
-    }
 }

@@ -13,6 +13,7 @@ use crate::model::class_problem::ClassProblem;
 use crate::model::dynamics::{Dynamics, Kind};
 use crate::model::network::{Start, Weights};
 use crate::model::problem::Problem;
+use crate::model::row_noise::RowNoise;
 use crate::model::setup::{InitialCondition, Setup, SetupError};
 use crate::random::normals::Streams;
 use crate::simd::instructions::Instructions;
@@ -47,6 +48,8 @@ pub struct OpenBlock {
     state: State<BLOCK>,
     /// Time left to the target of the adaptive integrator; none before it set out for it.
     left: Option<Lanes<BLOCK>>,
+    /// Averaged beside label noise, where this is the slow flow.
+    rows: Option<RowNoise>,
     /// Step and time of the last change of dynamics.
     since: (u64, f64),
     instructions: Instructions,
@@ -97,7 +100,7 @@ impl OpenBlock {
             ..spec.clone()
         };
         let width = setup.width;
-        let observer = observer(&spec, width, &problem, &state, instructions);
+        let observer = observer(&spec, width, &problem, None, &state, instructions);
         let mut open = Self {
             block,
             used: used as usize,
@@ -109,6 +112,7 @@ impl OpenBlock {
             observer,
             state,
             left: None,
+            rows: None,
             since: (0, 0.0),
             instructions,
             spec,
@@ -143,10 +147,18 @@ impl OpenBlock {
                     &self.state,
                     self.instructions,
                 ))),
-                observer: observer(&spec, self.width, &problem, &self.state, self.instructions),
+                observer: observer(
+                    &spec,
+                    self.width,
+                    &problem,
+                    None,
+                    &self.state,
+                    self.instructions,
+                ),
                 problem,
                 state: self.state.clone(),
                 left: None,
+                rows: None,
                 since: self.since,
                 instructions: self.instructions,
                 spec,
@@ -167,6 +179,18 @@ impl OpenBlock {
         }
         self.spec.dynamics = dynamics.clone();
         self.spec.time_unit = time_unit;
+        self.begin_here();
+    }
+
+    /// From here on the slow flow averages the noise of rows as well, where it is given; other dynamics have no use for
+    /// it. It must be of the problem that all trajectories share.
+    pub fn average_rows(&mut self, rows: Option<RowNoise>) {
+        self.since = (self.state.step, self.time());
+        self.rows = rows;
+        self.begin_here();
+    }
+
+    fn begin_here(&mut self) {
         self.left = None;
         self.set_moving();
         let mut orthogonal = self.state.clone();
@@ -175,6 +199,7 @@ impl OpenBlock {
             &self.spec,
             self.width,
             &self.problem,
+            self.rows.as_ref(),
             &orthogonal,
             self.instructions,
         );
@@ -194,7 +219,10 @@ impl OpenBlock {
             None => {
                 let flow = GradientFlow::new(&self.problem, &self.state, self.instructions);
                 let flow = match self.spec.dynamics.kind {
-                    Kind::SlowFlow { .. } => flow.with_noise(&self.problem, self.intensity()),
+                    Kind::SlowFlow { .. } => {
+                        let rows = self.rows.clone();
+                        flow.with_noise_of_rows(&self.problem, self.intensity(), rows)
+                    }
                     _ => flow,
                 };
                 Mover::Adaptive(Box::new(flow))
@@ -347,12 +375,14 @@ fn observer(
     spec: &EnsembleSpec,
     width: usize,
     problem: &LaneProblem<BLOCK>,
+    rows: Option<&RowNoise>,
     initial: &State<BLOCK>,
     instructions: Instructions,
 ) -> Observer<BLOCK> {
     let (p, k) = (problem.inputs, problem.outputs);
+    let of_rows = Lanes::splat(rows.map_or(0.0, RowNoise::determinant_rate));
     let law = determinant_law_applies(&spec.dynamics, width, p, k)
-        .then(|| determinant_rate(&spec.dynamics, problem));
+        .then(|| determinant_rate(&spec.dynamics, problem) + of_rows);
     let layout = spec.layout(p, k, initial.factor.columns(), problem.truth.is_some());
     let conserves = spec.dynamics.kind == Kind::GradientFlow;
     Observer::new(

@@ -145,9 +145,7 @@ impl SmallNoise<'_> {
             problem.truth.is_some(),
         );
         let twice = 2.0 * self.nu * problem.outputs as f64;
-        let of_rows = rows
-            .as_ref()
-            .map_or(0.0, |rows| 2.0 * trace(&rows.of_inputs));
+        let of_rows = rows.as_ref().map_or(0.0, RowNoise::determinant_rate);
         let law = (columns == state.factor.rows())
             .then(|| Lanes::splat(twice) * problem.trace + Lanes::splat(of_rows));
         let mut observer = Observer::new(
@@ -238,7 +236,13 @@ impl SmallNoise<'_> {
 }
 
 /// The noise of rows at this intensity, where there is any.
-fn row_noise(problem: &Problem, intensity: Option<f64>) -> Result<Option<RowNoise>, NoPrediction> {
+///
+/// # Errors
+/// [`NoPrediction::TooMuchWork`] for more than a fraction of a second of it.
+pub fn row_noise(
+    problem: &Problem,
+    intensity: Option<f64>,
+) -> Result<Option<RowNoise>, NoPrediction> {
     let Some(intensity) = intensity.filter(|_| RowNoise::exists(problem)) else {
         return Ok(None);
     };
@@ -246,10 +250,6 @@ fn row_noise(problem: &Problem, intensity: Option<f64>) -> Result<Option<RowNois
         true => Err(NoPrediction::TooMuchWork),
         false => Ok(RowNoise::new(problem, intensity)),
     }
-}
-
-fn trace(matrix: &faer::Mat<f64>) -> f64 {
-    (0..matrix.nrows()).map(|i| matrix[(i, i)]).sum()
 }
 
 /// The noise of rows around the minimum of a problem.

@@ -209,10 +209,17 @@ impl Dynamics {
         };
         match self.kind {
             Kind::GradientFlow | Kind::GradientDescent => 0.0,
+            _ => total / self.rows_per_step(samples) as f64,
+        }
+    }
+
+    /// b, or n where a step takes all rows.
+    pub fn rows_per_step(&self, samples: u64) -> u64 {
+        match self.kind {
             Kind::StochasticGradientFlow { batch_size, .. }
             | Kind::SlowFlow { batch_size }
-            | Kind::StochasticGradientDescent { batch_size, .. } => total / batch_size as f64,
-            Kind::LabelNoiseGradientDescent { .. } => total / samples as f64,
+            | Kind::StochasticGradientDescent { batch_size, .. } => batch_size,
+            _ => samples,
         }
     }
 

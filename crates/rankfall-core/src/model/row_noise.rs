@@ -38,6 +38,12 @@ impl RowNoise {
         problem.samples as f64 * side * side
     }
 
+    /// What it adds to −d log det M/dt: 2μ E|N|².
+    pub fn determinant_rate(&self) -> f64 {
+        let inputs = &self.of_inputs;
+        2.0 * (0..inputs.nrows()).map(|a| inputs[(a, a)]).sum::<f64>()
+    }
+
     /// That of the rows of a problem at `intensity` μ, η/b for batches of b rows drawn with replacement. None where
     /// no rows are held.
     pub fn new(problem: &Problem, intensity: f64) -> Option<Self> {

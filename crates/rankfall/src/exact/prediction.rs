@@ -3,7 +3,7 @@
 use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{number_text, quoted};
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
-use rankfall_core::model::dynamics::{Kind, Sampling};
+use rankfall_core::model::dynamics::{Dynamics, Kind, Sampling};
 use rankfall_core::model::setup::Setup;
 use rankfall_report::observable::Observable;
 use serde::{Deserialize, Serialize};
@@ -85,42 +85,46 @@ impl<'a> Foreseen<'a> {
     }
 }
 
-/// Of each dynamics, in their order; `saves` are the steps at which each saves.
+/// Of each dynamics, in their order, at its saves.
 pub fn of_run(experiment: &ExactExperiment, setup: &Setup, samples: u64) -> Vec<SlowPrediction> {
+    let is_noisy = |spec: &&ExactDynamics| why_none(&spec.dynamics, samples).is_none();
+    let noisy = experiment.dynamics.iter().filter(is_noisy).count();
+    let most_work = MOST_WORK_BESIDE_A_RUN / noisy.max(1) as f64;
     let saves = experiment.save_steps();
-    // Of rows that are drawn as well, where they leave residuals.
-    let rows_of = |spec: &ExactDynamics| spec.dynamics.row_noise_intensity(samples);
-    let why_none_of = |spec: &ExactDynamics| match rows_of(spec) {
-        Some(_) => why_not_averaged(spec),
-        None => why_none(spec),
-    };
-    let noisy = experiment
-        .dynamics
+    let pairs = experiment.dynamics.iter().zip(&saves);
+    pairs
+        .map(|(spec, saves)| of_dynamics(experiment, spec, setup, samples, saves, most_work))
+        .collect()
+}
+
+/// Of one dynamics at the steps `saves`, with `most_work` multiplications.
+pub fn of_dynamics(
+    experiment: &ExactExperiment,
+    spec: &ExactDynamics,
+    setup: &Setup,
+    samples: u64,
+    saves: &[u64],
+    most_work: f64,
+) -> SlowPrediction {
+    if let Some(reason) = why_none(&spec.dynamics, samples) {
+        return SlowPrediction::none(format!("not stated: {reason}"));
+    }
+    let times: Vec<f64> = saves
         .iter()
-        .filter(|spec| why_none_of(spec).is_none())
-        .count();
-    let of_one = |(spec, saves): (&ExactDynamics, &Vec<u64>)| {
-        if let Some(reason) = why_none_of(spec) {
-            return SlowPrediction::none(format!("not stated: {reason}"));
-        }
-        let times: Vec<f64> = saves
-            .iter()
-            .map(|&step| step as f64 * spec.time_step)
-            .collect();
-        let request = SmallNoise {
-            setup,
-            nu: spec.dynamics.noise_intensity(samples),
-            times: &times,
-            rank_tolerance: experiment.run.rank_tolerance,
-            trajectories: experiment.run.trajectories.min(MOST_STARTS),
-            most_work: MOST_WORK_BESIDE_A_RUN / noisy as f64,
-        };
-        match request.predict_with_rows(rows_of(spec)) {
-            Ok(predicted) => SlowPrediction::of(&predicted),
-            Err(error) => SlowPrediction::none(format!("does not apply: {error}")),
-        }
+        .map(|&step| step as f64 * spec.time_step)
+        .collect();
+    let request = SmallNoise {
+        setup,
+        nu: spec.dynamics.noise_intensity(samples),
+        times: &times,
+        rank_tolerance: experiment.run.rank_tolerance,
+        trajectories: experiment.run.trajectories.min(MOST_STARTS),
+        most_work,
     };
-    experiment.dynamics.iter().zip(&saves).map(of_one).collect()
+    match request.predict_with_rows(spec.dynamics.row_noise_intensity(samples)) {
+        Ok(predicted) => SlowPrediction::of(&predicted),
+        Err(error) => SlowPrediction::none(format!("does not apply: {error}")),
+    }
 }
 
 /// What is foreseen of a run, a line for each dynamics of which something is: ranks at its start and end, and how
@@ -147,18 +151,13 @@ pub fn in_words(experiment: &ExactExperiment, predictions: &[SlowPrediction]) ->
     pairs.filter_map(of_one).collect()
 }
 
-/// Why the slow flow of label noise says nothing of a dynamics, whatever the data.
-pub fn why_none(spec: &ExactDynamics) -> Option<&'static str> {
-    let dynamics = &spec.dynamics;
-    if dynamics.classes.is_none() && dynamics.label_noise == 0.0 {
+/// Why no slow flow is followed beside a dynamics, whatever the data: that of label noise, and of rows where they are
+/// drawn.
+pub fn why_none(dynamics: &Dynamics, samples: u64) -> Option<&'static str> {
+    let drawn = dynamics.row_noise_intensity(samples).is_some();
+    if dynamics.classes.is_none() && dynamics.label_noise == 0.0 && !drawn {
         return Some("the slow flow is that of label noise, and there is none");
     }
-    why_not_averaged(spec)
-}
-
-/// Why no noise of a dynamics is averaged, whatever the data.
-fn why_not_averaged(spec: &ExactDynamics) -> Option<&'static str> {
-    let dynamics = &spec.dynamics;
     if dynamics.classes.is_some() {
         return Some("the slow flow is that of the squared loss");
     }

@@ -31,12 +31,11 @@ const EDGE: Stroke = Stroke {
 /// # Errors
 /// Why there is nothing to draw.
 pub fn draw(forecast: &Forecast) -> Result<Scene, Skipped> {
-    // Singular values depend on the noise intensity alone.
+    // Singular values depend on the noise alone.
     let mut distinct: Vec<Vec<&DynamicsForecast>> = Vec::new();
     let falls = |one: &&DynamicsForecast| one.reason.is_none() && !one.times.is_empty();
     for one in forecast.dynamics.iter().filter(falls) {
-        let same =
-            |all: &&mut Vec<&DynamicsForecast>| all[0].noise_intensity == one.noise_intensity;
+        let same = |all: &&mut Vec<&DynamicsForecast>| noise(all[0]) == noise(one);
         match distinct.iter_mut().find(same) {
             Some(all) => all.push(one),
             None => distinct.push(vec![one]),
@@ -53,11 +52,7 @@ pub fn draw(forecast: &Forecast) -> Result<Scene, Skipped> {
         .collect();
     let whose = distinct.iter().map(|all| {
         let labels: Vec<&str> = all.iter().map(|one| one.label.as_str()).collect();
-        format!(
-            "ν = {}: {}.",
-            compact(all[0].noise_intensity, 3),
-            labels.join(", ")
-        )
+        format!("{}: {}.", noise(all[0]), labels.join(", "))
     });
     let title = format!("What is predicted of {}", forecast.experiment);
     let left_out = match distinct.len() - shown {
@@ -103,11 +98,19 @@ pub fn write(forecast: &Forecast, path: &Path) -> Result<(), Failure> {
     write_atomically(path, |file| file.write_all(&content)).map(drop)
 }
 
+/// The noise that singular values depend on.
+fn noise(one: &DynamicsForecast) -> String {
+    let labels = format!("ν = {}", compact(one.noise_intensity, 3));
+    match one.row_noise_intensity {
+        Some(rows) => format!("{labels}, of rows {}", compact(rows, 3)),
+        None => labels,
+    }
+}
+
 fn panel(forecast: &Forecast, one: &DynamicsForecast, matrix: &MatrixForecast) -> Plot {
     let symbol = matrix.symbol();
-    let nu = compact(one.noise_intensity, 3);
     let mut plot = Plot::new(
-        format!("{symbol}, ν = {nu}"),
+        format!("{symbol}, {}", noise(one)),
         Side::new(Scale::Decades, "time t"),
         Side::new(Scale::Decades, format!("σ / σ₁ of {symbol}")),
     );
