@@ -2,6 +2,7 @@
 
 use rankfall::experiment::Experiment;
 use rankfall::forecast::{Forecast, figure, forecast};
+use rankfall::sweep::metrics::Metric;
 use std::path::Path;
 
 const SETTING: &str = "
@@ -201,14 +202,20 @@ trajectories = 16
 save = { points = 4 }
 ";
 
-/// Beside SGD on rows that leave residuals a run has the slow flow of their noise, with label noise and without. A
-/// forecast, which has that of labels alone, says so.
+fn rows(sets: &[&str]) -> Experiment {
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    Experiment::from_toml(ROWS, "test", Path::new(""), &sets).unwrap()
+}
+
+/// Beside SGD on rows that leave residuals a run has the slow flow of their noise, with label noise and without; a forecast
+/// has the same numbers.
 #[test]
-fn the_noise_of_rows_is_in_what_a_run_predicts() {
-    let experiment = Experiment::from_toml(ROWS, "test", Path::new(""), &[]).unwrap();
+fn the_noise_of_rows_is_in_what_is_predicted() {
+    let experiment = rows(&[]);
     let run = experiment.run().unwrap();
+    let forecast = predicted(&experiment);
     let mut falls = Vec::new();
-    for label in ["rows", "both"] {
+    for (label, of_forecast) in ["rows", "both"].into_iter().zip(&forecast.dynamics) {
         let curve = run
             .dynamics(label)
             .unwrap()
@@ -222,14 +229,110 @@ fn the_noise_of_rows_is_in_what_a_run_predicts() {
             "{label}: {mean} {law} from {start}"
         );
         falls.push(start - law);
+        let of_theta = &of_forecast.matrices[0].log_singular_values;
+        assert!((of_theta[3] - law).abs() < 1e-4, "{of_theta:?} {law}");
     }
     assert!(falls[0] > 1.5 && falls[1] > 1.3 * falls[0], "{falls:?}");
-    let forecast = forecast(experiment.exact().unwrap()).unwrap();
-    let said = |label: &str| {
-        forecast
-            .warnings
-            .iter()
-            .any(|w| w.contains(&format!("\"{label}\"")) && w.contains("residuals"))
+}
+
+/// Under the noise of rows alone, singular values of W₁ die when a forecast says so, and the step size that it names for
+/// a rank leaves that rank.
+#[test]
+fn the_noise_of_rows_kills_when_it_is_predicted_to() {
+    let shared = rows(&["run.time=4000", "run.trajectories=4", "run.save.points=800"]);
+    let forecast = predicted(&shared);
+    let one = &forecast.dynamics[0];
+    assert_eq!(one.noise_intensity, 0.0);
+    let w1 = one.matrices.iter().find(|m| m.name == "w1").unwrap();
+    assert_eq!((w1.survivors, w1.falls.len()), (2, 1), "{w1:?}");
+    let death = w1.falls[0].time;
+    let run = shared.run().unwrap();
+    let curve = |index| {
+        run.dynamics("rows")
+            .unwrap()
+            .log_singular_value("w1", index)
+            .unwrap()
     };
-    assert!(said("both") && said("rows"), "{:?}", forecast.warnings);
+    let (third, first) = (curve(3), curve(1));
+    let below =
+        |save: &usize| third.mean[*save].unwrap() - first.mean[*save].unwrap() < (1e-3_f64).ln();
+    let measured = (0..third.times.len())
+        .find(below)
+        .map(|save| third.times[save]);
+    let measured = measured.expect("it dies within the run");
+    println!(
+        "dies at t = {measured}, predicted {death}, stated {:?}",
+        one.error_order
+    );
+    assert!((measured / death - 1.0).abs() < one.error_order.unwrap());
+    let exact = shared.exact().unwrap();
+    let steps = 400_000.0;
+    let settings = forecast.settings_for_rank(&exact, 2, steps);
+    let of = |key: &str| {
+        settings
+            .iter()
+            .find(|s| s.label == "rows" && s.key == key)
+            .unwrap()
+    };
+    assert!(of("label_noise").reason.as_ref().unwrap().contains("rows"));
+    let rank = |key: &str, value: f64| {
+        let eta = if key == "step_size" { value } else { 0.0025 };
+        let sets = [
+            format!("dynamics.0.{key}={value}"),
+            format!("run.time={}", eta * steps),
+        ];
+        let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+        let forecast = predicted(&rows(&sets));
+        let w1 = forecast.dynamics[0]
+            .matrices
+            .iter()
+            .find(|m| m.name == "w1");
+        w1.unwrap().rank_at_end
+    };
+    let from = of("step_size").from.unwrap();
+    assert_eq!(
+        [
+            rank("step_size", 0.97 * from),
+            rank("step_size", 1.03 * from)
+        ],
+        [3, 2]
+    );
+}
+
+/// Beside ranks and losses of a sweep stands the slow flow, of rows with residuals as well; a label noise that is another
+/// has another prediction.
+#[test]
+fn numbers_of_a_sweep_have_their_predictions() {
+    let sets = [
+        "run.time=200",
+        "run.trajectories=32",
+        "dynamics.0.step_size=0.0025",
+    ];
+    let of_labels = read(&sets).sweep(&["dynamics.0.label_noise=1,2"]).unwrap();
+    let of_rows = rows(&[]).sweep(&["dynamics.0.label_noise=0,0.5"]).unwrap();
+    for (sweep, apart) in [(of_labels, 0.1), (of_rows, 0.05)] {
+        let mut found = Vec::new();
+        for (point, dynamics, row) in sweep.metrics() {
+            let of = |metric| row.metric == metric && dynamics == 0;
+            if of(Metric::EffectiveRankTheta) {
+                let (value, predicted) = (row.value.unwrap(), row.prediction.unwrap());
+                println!(
+                    "{point}: {value} ± {:?}, predicted {predicted}",
+                    row.std_error
+                );
+                found.push((value, predicted));
+            } else if of(Metric::ExcessLoss)
+                || of(Metric::NumericalRankW1)
+                || of(Metric::DecayRateW1)
+            {
+                assert!(row.prediction.is_some(), "{row:?}");
+            }
+        }
+        let [(first, of_first), (second, of_second)] = found[..] else {
+            panic!("{found:?}");
+        };
+        // What noise takes from the rank, a tenth of it at most off.
+        assert!((first - of_first).abs() < apart && (second - of_second).abs() < apart);
+        assert!(of_first - of_second > 3.0 * apart, "{found:?}");
+    }
 }

@@ -207,7 +207,7 @@ const SHOWN: &[Shown] = &[
         label: "effective rank of Θ",
         log: false,
         negated: false,
-        predicted: false,
+        predicted: true,
     },
     Shown {
         metric: Metric::SurvivingSingularValues,
@@ -287,7 +287,7 @@ const SHOWN: &[Shown] = &[
         label: "excess loss",
         log: true,
         negated: false,
-        predicted: false,
+        predicted: true,
     },
 ];
 

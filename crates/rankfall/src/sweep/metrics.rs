@@ -2,8 +2,10 @@
 //! with what theory says of them.
 
 use crate::dense::record::time_of;
+use crate::exact::prediction::{self, Foreseen, SlowPrediction};
 use crate::experiment::ExactExperiment;
 use crate::preparation::Prepared;
+use rankfall_core::ensemble::small_noise::MOST_WORK;
 use rankfall_core::ensemble::statistics::{Statistics, Totals};
 use rankfall_core::ensemble::{EnsembleSpec, Outcome};
 use rankfall_core::measure::layout::LAW;
@@ -12,6 +14,7 @@ use rankfall_core::model::problem::Problem;
 use rankfall_core::model::setup::Source;
 use rankfall_core::theory::{decay_rates, determinant_law, surviving_singular_values};
 use rankfall_nets::training::TrainingSpec;
+use rankfall_report::observable::Observable;
 use serde::{Deserialize, Serialize};
 
 /// A quantity that a sweep reports.
@@ -222,8 +225,10 @@ pub fn rows_of_exact(
         totals: &outcome.statistics.totals(),
     };
     let mut rows = reader.rows(OF_EXACT);
+    let foreseen = Foreseen::of(&predictions.slow);
     for row in &mut rows {
-        row.prediction = predictions.of(row, &reader);
+        let stated = predictions.of(row, &reader);
+        row.prediction = stated.or_else(|| reader.foreseen(row, &foreseen));
     }
     rows
 }
@@ -370,11 +375,30 @@ impl Reader<'_> {
         }
     }
 
+    /// What the slow flow says of a row, where it is of a mean at the end or of its rate.
+    fn foreseen(&self, row: &MetricRow, slow: &Foreseen) -> Option<f64> {
+        let at = |name, save| slow.at(save, &Observable::measured(name, row.index));
+        match row.metric {
+            // These are of t → ∞, and of the law.
+            Metric::SurvivingSingularValues | Metric::LogDetSlope => None,
+            metric => match metric.observable()? {
+                Reading::End(name) => at(name, self.last()),
+                Reading::Rate(name) => {
+                    let last = self.last().max(1);
+                    Some((at(name, last)? - at(name, last - 1)?) / self.half)
+                }
+            },
+        }
+    }
+
     /// The slope of the determinant law, where it is stated.
     fn slope_of_law(&self) -> Option<f64> {
         self.rate(Metric::LogDetSlope, LAW, 0)?.value
     }
 }
+
+/// Work spent on the slow flow beside one dynamics at one point: tens of milliseconds.
+const MOST_WORK_OF_A_POINT: f64 = MOST_WORK / 50.0;
 
 /// What theory says of one dynamics at one point.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -384,16 +408,42 @@ pub struct Predictions {
     /// Of log σᵢ(Θ), descending.
     rates: Vec<f64>,
     survivors: Option<usize>,
+    /// Of everything else.
+    slow: SlowPrediction,
 }
 
 impl Predictions {
-    /// For the `index`-th dynamics of an experiment.
+    /// For the `index`-th dynamics of an experiment, with the slow flow at these saves.
+    pub fn new(
+        experiment: &ExactExperiment,
+        index: usize,
+        prepared: &Prepared,
+        saves: &[u64],
+    ) -> Self {
+        let samples = prepared.known.problem.samples;
+        let spec = &experiment.dynamics[index];
+        let setup = &prepared.setup;
+        let slow = prediction::of_dynamics(
+            experiment,
+            spec,
+            setup,
+            samples,
+            saves,
+            MOST_WORK_OF_A_POINT,
+        );
+        Self {
+            slow,
+            ..Self::in_closed_form(experiment, index, prepared)
+        }
+    }
+
+    /// What needs no slow flow.
     ///
     /// Stated where all trajectories share their data, l ≥ p + k, no force is scaled and weights do not
     /// decay. Decay rates and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
     /// sizes, and of SGD only where the labels are noisy far beyond what a linear map leaves of them:
     /// its own noise has another law.
-    pub fn new(experiment: &ExactExperiment, index: usize, prepared: &Prepared) -> Self {
+    fn in_closed_form(experiment: &ExactExperiment, index: usize, prepared: &Prepared) -> Self {
         let dynamics = &experiment.dynamics[index].dynamics;
         let Source::Shared(problem) = &prepared.setup.source else {
             return Self::default();
@@ -427,6 +477,7 @@ impl Predictions {
             slope,
             rates: rates.into_iter().map(|rate| pace * rate).collect(),
             survivors: surviving_singular_values(eigenvalues, optimum).ok(),
+            ..Self::default()
         }
     }
 

@@ -308,7 +308,8 @@ impl SweepSchedule<'_> {
                 let outcome = ensemble
                     .run(setup, unit.threads, resume, &control, instructions)
                     .map_err(|error| ended(error.map_start(of_setup)))?;
-                let predictions = Predictions::new(&experiment, unit.dynamics, &prepared);
+                let saves = &ensemble.save_steps;
+                let predictions = Predictions::new(&experiment, unit.dynamics, &prepared, saves);
                 Ok(metrics::rows_of_exact(&ensemble, &outcome, &predictions))
             }
             EngineInput::Dense(mut experiment, _) => {
