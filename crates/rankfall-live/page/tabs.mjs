@@ -1,14 +1,14 @@
-// Ten tabs on one server for as long as is said, then paused: memory of server and browser, frames a second, and what
+// Tabs on one server for as long as is said, then paused: memory of server and browser, frames a second, and what
 // paused pages cost. A row a minute is printed. For Linux, whose /proc it reads. RANKFALL names the program, CHROMIUM
 // the browser:
 //
-//     node tabs.mjs [MINUTES]
+//     node tabs.mjs [MINUTES [TABS]]
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const TABS = 10;
 const minutes = Number(process.argv[2] ?? 60);
+const tabs = Number(process.argv[3] ?? 10);
 const child = spawn(process.env.RANKFALL ?? "rankfall", ["live", "--no-open"], { stdio: ["ignore", "pipe", "inherit"] });
 const address = await new Promise((resolve) => child.stdout.once("data", (text) => resolve(String(text).trim())));
 const args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
@@ -47,7 +47,7 @@ const megabytes = (pids) => pids.reduce((sum, pid) => sum + memory(pid), 0);
 
 // A context each, so that no tab is in the background.
 const pages = [];
-for (let i = 0; i < TABS; i += 1) {
+for (let i = 0; i < tabs; i += 1) {
   const page = await (await browser.newContext({ viewport: { width: 1000, height: 700 } })).newPage();
   await page.goto(address);
   await page.evaluate(() => {
