@@ -138,11 +138,17 @@ fn of_settings(settings: &[RankSetting]) -> String {
     let mut lines = Vec::new();
     for one in settings {
         let value = |v: Option<f64>, none: &str| v.map_or(none.to_owned(), |v| compact(v, 3));
+        let is_unknown = one.from.or(one.until).is_none() && one.reason.is_some();
+        let [least, most] = if is_unknown {
+            ["–", "–"]
+        } else {
+            ["0", "any"]
+        };
         lines.push(vec![
             one.label.clone(),
             one.key.clone(),
-            value(one.from, "0"),
-            value(one.until, "any"),
+            value(one.from, least),
+            value(one.until, most),
         ]);
     }
     let mut text = table(&["dynamics", "set", "from", "below"], lines);
