@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::ensemble::runner::{self, Checkpoint, Control, RunError, Trajectories};
+use rankfall_core::ensemble::{Checkpoint, Control, RunError, Trajectories, runner};
 use rankfall_core::ensemble::statistics::{BlockSamples, Divergence, Statistics, StopReason};
 use rankfall_core::simd::instructions::Instructions;
 
