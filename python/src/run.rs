@@ -5,7 +5,7 @@ use crate::errors::{Doing, detached};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use rankfall::in_memory::{self, Left};
+use rankfall::in_memory::{self, InterruptedRun};
 use rankfall::monitored::{self, Record};
 use rankfall::{Failure, run_folder};
 use rankfall_report::record::{SeriesRow, Summary};
@@ -55,7 +55,7 @@ impl Run {
     }
 
     /// Where to go on from, where it was stopped.
-    pub fn left(&self) -> Option<&Left> {
+    pub fn left(&self) -> Option<&InterruptedRun> {
         self.memory.as_ref()?.left.as_ref()
     }
 

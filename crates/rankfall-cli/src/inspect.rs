@@ -1,6 +1,6 @@
 //! `rankfall inspect`: arguments in, a table or JSON printed, files written.
 
-use crate::arguments::InspectArguments;
+use crate::arguments::inspect::InspectArguments;
 use crate::terminal::Terminal;
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::inspection::{self, Request};

@@ -1,6 +1,6 @@
 //! `rankfall live` and `rankfall watch`: pages that show what is computed while it is.
 
-use crate::arguments::{LiveArguments, WatchArguments};
+use crate::arguments::pages::{LiveArguments, WatchArguments};
 use crate::interruption;
 use rankfall::experiment::Experiment;
 use rankfall::failure::{Failure, shown_path};

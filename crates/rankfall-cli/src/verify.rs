@@ -3,7 +3,7 @@
 mod progress;
 mod table;
 
-use crate::arguments::{ClaimSuite, Effort, VerifyArguments};
+use crate::arguments::verify::{ClaimSuite, Effort, VerifyArguments};
 use crate::interruption;
 use progress::ClaimBar;
 use rankfall::experiment::Experiment;

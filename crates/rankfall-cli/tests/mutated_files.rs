@@ -7,7 +7,7 @@ mod support;
 
 use rankfall::checkpoint::{self, CheckpointContent, Owner, RunCheckpoint};
 use rankfall::experiment::Experiment;
-use rankfall::experiment::sweep::SweepArgumentsRead;
+use rankfall::experiment::sweep::SweepOptions;
 use rankfall::failure::{Failure, visible};
 use rankfall::run_folder::{self, Existing, Opened, RunFolder, partial};
 use rankfall::shard::Shard;
@@ -196,7 +196,7 @@ fn folders_of_schema_one() {
 
 fn plan_in(folder: &Path) -> SweepPlan {
     let text = run_folder::read_experiment(folder).unwrap();
-    let given = SweepArgumentsRead::default();
+    let given = SweepOptions::default();
     sweep::plan_of(&text, "experiment.toml", Path::new(""), &[], &given).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! What is told of sweeps and shards that are under way, killed, resumed or finished, held against the same sweep
 //! or run when it is whole.
 
-use rankfall::experiment::sweep::SweepArgumentsRead;
+use rankfall::experiment::sweep::SweepOptions;
 use rankfall::options::Options;
 use rankfall::prelude::*;
 use rankfall::run_folder::Existing;
@@ -75,7 +75,7 @@ fn experiment(time: f64) -> Experiment {
 
 fn plan(time: f64, over: &[&str], random: Option<u64>) -> SweepPlan {
     let text = experiment(time).resolved_toml();
-    let given = SweepArgumentsRead {
+    let given = SweepOptions {
         over: over.iter().map(|s| (*s).to_owned()).collect(),
         random: random.map(|_| true),
         points: random,

@@ -28,8 +28,8 @@ pub(crate) mod suggest;
 pub mod sweep;
 
 pub use data::{
-    Column, CovarianceSpec, DataSpec, FileData, GaussianData, GramData, HeldOut, LinearTeacher,
-    NetworkTeacher, Pictures, PicturesFrom, RowData, WrittenRows,
+    BundledTable, Column, CovarianceSpec, DataSpec, FileData, GaussianData, GramData, HeldOut,
+    ImageData, ImageSource, InlineRows, LinearTeacher, NetworkTeacher, RowData,
 };
 pub use dense::DenseExperiment;
 pub use descent::{Descent, NoiseHours, SchedulePlaces, SchedulePlan};

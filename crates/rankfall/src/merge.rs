@@ -7,7 +7,7 @@ use crate::done::{Content, Done};
 use crate::engine::{Measurements, Recorder};
 use crate::estimate;
 use crate::exact::record::ExactRecorder;
-use crate::experiment::sweep::SweepArgumentsRead;
+use crate::experiment::sweep::SweepOptions;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::finished::Finished;
@@ -42,7 +42,7 @@ fn checked_name(shard: &ShardFolder) -> Result<String, Failure> {
     let name = match shard.record.of {
         Sharded::Run => Experiment::from_toml(text, &source, nowhere, &[])?.name,
         Sharded::Sweep => {
-            let given = SweepArgumentsRead::default();
+            let given = SweepOptions::default();
             let plan = crate::sweep::plan_of(text, &source, nowhere, &[], &given)?;
             plan.first()?.name().to_owned()
         }

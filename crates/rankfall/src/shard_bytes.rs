@@ -6,7 +6,7 @@ use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::record::ExactRecorder;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted};
-use crate::in_memory::{Run, Runner, WithEngine};
+use crate::in_memory::{EngineVisitor, Run, Runner};
 use crate::merge::{Measured, fold};
 use crate::options::Options;
 use crate::shard::Shard;
@@ -52,10 +52,10 @@ struct OneShard<'a> {
     shard: Shard,
 }
 
-impl WithEngine for OneShard<'_> {
+impl EngineVisitor for OneShard<'_> {
     type Output = Vec<u8>;
 
-    fn with<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Vec<u8>, Failure> {
+    fn visit<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Vec<u8>, Failure> {
         if !is_nameable {
             return Err(Failure::input(
                 "moments in memory cannot be divided into shards",

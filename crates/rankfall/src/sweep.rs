@@ -13,8 +13,8 @@ use crate::checkpoint::{self, Owner};
 use crate::dense;
 use crate::done::{Content, Done};
 use crate::estimate;
-use crate::experiment::document::{Node, Value};
-use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
+use crate::experiment::document::{self, Node, Value};
+use crate::experiment::sweep::{Design, SweepAxisSpec, SweepOptions, SweepSpec};
 use crate::experiment::{self, EngineInput};
 use crate::failure::{Failure, shown_path};
 use crate::options::Options;
@@ -43,7 +43,7 @@ pub fn plan_of(
     source: &str,
     folder: &Path,
     sets: &[String],
-    given: &SweepArgumentsRead,
+    given: &SweepOptions,
 ) -> Result<SweepPlan, Failure> {
     let root = experiment::tree(text, sets).map_err(|problem| problem.in_file(source))?;
     let plan = SweepPlan::new(&root, source, folder, given)?;
@@ -450,10 +450,10 @@ fn lost_words(dynamics: &[SweptDynamics], points: u64) -> String {
     words.join("; ")
 }
 
-fn axis_record(axis: &table::SweepAxisSpec, spec: &table::SweepSpec) -> AxisRecord {
-    let value = |node: &Node| match table::number(node) {
+fn axis_record(axis: &SweepAxisSpec, spec: &SweepSpec) -> AxisRecord {
+    let value = |node: &Node| match document::number(node) {
         Some(number) => serde_json::Value::from(number),
-        None => serde_json::Value::from(table::shown(node)),
+        None => serde_json::Value::from(document::shown(node)),
     };
     let values = match spec.design {
         Design::Grid => axis.values().unwrap_or_default(),
@@ -547,7 +547,7 @@ pub fn redraw(folder: &Path) -> Result<Drawing, Failure> {
     let summary = read_summary(folder)?;
     let resolved = run_folder::read_experiment(folder)?;
     let source = shown_path(&folder.join(run_folder::EXPERIMENT));
-    let given = SweepArgumentsRead::default();
+    let given = SweepOptions::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let rows = rows::read_from(folder, &plan)?;
     Ok(drawing::draw(&plan, &rows, &summary, &resolved, folder))
@@ -564,7 +564,7 @@ pub fn merge(
 ) -> Result<Done, Failure> {
     let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
     let resolved = shards[0].experiment.clone();
-    let given = SweepArgumentsRead::default();
+    let given = SweepOptions::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let mut rows = UnitRows::new();
     let mut seconds = 0.0;

@@ -3,7 +3,7 @@
 
 use crate::experiment::document::{self, Node, Value};
 use crate::experiment::keys::{Key, SectionKeys, TOP};
-use crate::experiment::{schema, sweep};
+use crate::experiment::schema;
 use std::collections::HashSet;
 
 /// What an experiment file to start from is for.
@@ -254,7 +254,7 @@ fn line(file: &mut String, key: &Key, keys: &SectionKeys, value: Option<&Value>,
                 value: value.clone(),
                 origin: document::Origin::Whole,
             };
-            format!("{} = {}", key.name, sweep::as_toml(&node))
+            format!("{} = {}", key.name, document::as_toml(&node))
         }
         None => format!("# {} = {}", key.name, key.shown()),
     };

@@ -232,6 +232,29 @@ pub fn shown(node: &Node) -> String {
     }
 }
 
+/// A value as TOML.
+pub fn as_toml(node: &Node) -> String {
+    match &node.value {
+        Value::Text(text) | Value::Date(text) => toml::Value::from(text.as_str()).to_string(),
+        Value::Float(x) => format!("{x:?}"),
+        Value::List(items) => {
+            let items: Vec<String> = items.iter().map(as_toml).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Table(entries) => {
+            let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            let key = |key: &str| match !key.is_empty() && key.chars().all(is_bare) {
+                true => key.to_owned(),
+                false => toml::Value::from(key).to_string(),
+            };
+            let entry = |e: &TableEntry| format!("{} = {}", key(&e.key), as_toml(&e.node));
+            let entries: Vec<String> = entries.iter().map(entry).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Value::Flag(_) | Value::Integer(_) => shown(node),
+    }
+}
+
 /// The number a value is, if it is one.
 pub fn number(node: &Node) -> Option<f64> {
     match node.value {

@@ -2,7 +2,7 @@
 
 use super::document::{self, InputProblem, Node, Origin, TableEntry, Value};
 use super::intended;
-use super::keys::{self, Bound, Key, LARGEST_EXACT, SectionKeys, Takes};
+use super::keys::{self, Bound, Key, LARGEST_EXACT, SectionKeys, ValueType};
 use super::suggest::{nearest, not_here};
 use crate::failure::{number_text, quoted};
 use std::ops::RangeInclusive;
@@ -25,7 +25,7 @@ pub struct Field<'a> {
     /// The value.
     pub node: &'a Node,
     /// What values there are.
-    takes: Takes,
+    takes: ValueType,
     /// A value to show.
     example: &'static str,
 }
@@ -319,7 +319,7 @@ impl<'a> Field<'a> {
     /// A whole number, of those that the key takes.
     pub fn whole(&self) -> Result<u64, InputProblem> {
         let range = self.takes.alternatives().iter().find_map(|one| match one {
-            Takes::Whole(least, most) => Some(*least..=*most),
+            ValueType::Whole(least, most) => Some(*least..=*most),
             _ => None,
         });
         self.integer(range.unwrap_or(0..=u64::MAX))

@@ -5,8 +5,8 @@ use super::plan::SweepPlan;
 use super::record::SweepSummary;
 use super::schedule::UnitRows;
 use super::settings::{Mean, Settings};
-use crate::experiment::document::Node;
-use crate::experiment::sweep::{self, AxisRange, Design, SweepAxisSpec};
+use crate::experiment::document::{self, Node};
+use crate::experiment::sweep::{AxisRange, Design, SweepAxisSpec};
 use crate::results::Drawing;
 use crate::run_folder::{EXPERIMENT, REPORT};
 use rankfall_report::sweep::{SweepAxis, SweepMetric, SweepTable};
@@ -120,7 +120,7 @@ fn has_values(metric: &SweepMetric) -> bool {
 /// An axis of a grid as figures have it, among all that there are.
 pub fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
     let nodes = axis.values().unwrap_or_default();
-    let numbers: Option<Vec<f64>> = nodes.iter().map(sweep::number).collect();
+    let numbers: Option<Vec<f64>> = nodes.iter().map(document::number).collect();
     let name = label(axis);
     let name = if all.iter().filter(|other| label(other) == name).count() > 1 {
         axis.key.clone()
@@ -146,13 +146,13 @@ pub fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
 /// What the numbers stand for on an axis whose values are none.
 fn numbered_note(axis: &SweepAxisSpec) -> Option<String> {
     let nodes = axis.values().unwrap_or_default();
-    let numbers = nodes.iter().all(|node| sweep::number(node).is_some());
+    let numbers = nodes.iter().all(|node| document::number(node).is_some());
     (!numbers).then(|| format!("{}: {}.", label(axis), numbered(&nodes)))
 }
 
 /// Values that are no numbers, numbered from 1.
 fn numbered(nodes: &[Node]) -> String {
-    let one = |(i, node): (usize, &Node)| format!("{} = {}", i + 1, sweep::shown(node));
+    let one = |(i, node): (usize, &Node)| format!("{} = {}", i + 1, document::shown(node));
     let all: Vec<String> = nodes.iter().enumerate().map(one).collect();
     all.join(", ")
 }

@@ -1,10 +1,9 @@
 //! The points of a sweep: what varies put into the experiment, each point checked as a whole.
 
 use crate::estimate;
-use crate::experiment::document::{InputProblem, Node, Origin};
-use crate::experiment::sweep::{
-    self, Design, MOST_POINTS, SweepArgumentsRead, SweepAxisSpec, SweepSpec,
-};
+use crate::experiment::document::{self, InputProblem, Node, Origin};
+use crate::experiment::keys::MOST_POINTS;
+use crate::experiment::sweep::{self, Design, SweepAxisSpec, SweepOptions, SweepSpec};
 use crate::experiment::{AccountSpec, EngineInput, Experiment, set};
 use crate::failure::Failure;
 use crate::save_plan::{SavePlan, Spacing};
@@ -53,7 +52,7 @@ impl SweepPlan {
         root: &Node,
         source: &str,
         folder: &Path,
-        given: &SweepArgumentsRead,
+        given: &SweepOptions,
     ) -> Result<Self, Failure> {
         let wrong = |problem: InputProblem| problem.in_file(source);
         let spec = sweep::read(root, given).map_err(wrong)?;
@@ -219,7 +218,7 @@ fn seed_of(root: &Node) -> u64 {
         _ => None,
     };
     let seed = child(root, "run").and_then(|run| child(&run, "seed"));
-    seed.and_then(|node| sweep::number(&node))
+    seed.and_then(|node| document::number(&node))
         .map_or(1, |seed| seed as u64)
 }
 
@@ -236,7 +235,7 @@ fn point(
         if spec.vary_seed && axis.key == "run.seed" {
             return Err(axis.problem("varies, and so does the seed of every point (vary_seed)"));
         }
-        let written = sweep::shown(value);
+        let written = document::shown(value);
         let value = Node {
             value: value.value.clone(),
             origin: Origin::Set {
@@ -263,7 +262,7 @@ fn point(
 
 fn named(index: usize, count: usize, axes: &[SweepAxisSpec], coordinates: &[Node]) -> String {
     let value =
-        |(axis, value): (&SweepAxisSpec, &Node)| format!("{} = {}", axis.key, sweep::shown(value));
+        |(axis, value): (&SweepAxisSpec, &Node)| format!("{} = {}", axis.key, document::shown(value));
     let values: Vec<String> = axes.iter().zip(coordinates).map(value).collect();
     format!("point {} of {count} ({})", index + 1, values.join(", "))
 }
@@ -295,7 +294,7 @@ mod tests {
 
     fn plan_of(text: &str, over: &[&str], points: Option<u64>) -> Result<SweepPlan, Failure> {
         let root = tree(text, &[]).unwrap();
-        let given = SweepArgumentsRead {
+        let given = SweepOptions {
             over: over.iter().map(|s| (*s).to_owned()).collect(),
             random: points.map(|_| true),
             points,

@@ -8,8 +8,8 @@ use super::settings::Settings;
 use super::{SweepPart, drawing, rows};
 use crate::checkpoint::{self, Seen};
 use crate::experiment::EngineInput;
-use crate::experiment::document::Node;
-use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
+use crate::experiment::document::{self, Node};
+use crate::experiment::sweep::{Design, SweepAxisSpec, SweepOptions};
 use crate::failure::Failure;
 use crate::run_folder::partial::seen_part;
 use crate::run_folder::{SHARD, SUMMARY};
@@ -50,7 +50,7 @@ pub fn plan(resolved: &str, source: &str) -> Result<Option<SweepPlan>, Failure> 
     if !super::is_sweep(&root) {
         return Ok(None);
     }
-    let given = SweepArgumentsRead::default();
+    let given = SweepOptions::default();
     SweepPlan::new(&root, source, Path::new(""), &given).map(Some)
 }
 
@@ -123,24 +123,24 @@ pub fn counts(rows: &UnitRows, dynamics: u32) -> (u64, u64) {
 /// What varies, in the order of the plan, without the seeds that are averaged over.
 pub fn axes(plan: &SweepPlan, settings: &Settings) -> Vec<SeenAxis> {
     let all = settings.axes(plan);
-    let of_grid = |axis: &table::SweepAxisSpec| axis.values().unwrap_or_default();
+    let of_grid = |axis: &SweepAxisSpec| axis.values().unwrap_or_default();
     let at_points = |place: usize| -> Vec<Node> {
         let points = plan.points.iter();
         points.map(|p| p.coordinates[place].clone()).collect()
     };
-    let seen = |(place, spec): (usize, &&table::SweepAxisSpec)| {
+    let seen = |(place, spec): (usize, &&SweepAxisSpec)| {
         let nodes = match plan.spec.design {
             Design::Grid => of_grid(spec),
             Design::Random { .. } => at_points(place),
         };
         let mut axis = drawing::axis(spec, &all);
         if plan.spec.design != Design::Grid {
-            let numbers: Option<Vec<f64>> = nodes.iter().map(table::number).collect();
+            let numbers: Option<Vec<f64>> = nodes.iter().map(document::number).collect();
             axis.values = numbers.unwrap_or_else(|| (1..=nodes.len()).map(|i| i as f64).collect());
         }
         SeenAxis {
             axis,
-            names: nodes.iter().map(table::shown).collect(),
+            names: nodes.iter().map(document::shown).collect(),
         }
     };
     all.iter().enumerate().map(seen).collect()

@@ -111,7 +111,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::sweep::SweepArgumentsRead;
+    use crate::experiment::sweep::SweepOptions;
     use crate::experiment::tree;
     use crate::sweep::metrics::Metric;
     use std::path::Path;
@@ -120,9 +120,9 @@ mod tests {
         outputs = 2\n[network]\nwidth = 5\n[[dynamics]]\nkind = \"sgd\"\n[run]\ntime = 1\n";
 
     fn plan(over: &[&str]) -> SweepPlan {
-        let given = SweepArgumentsRead {
+        let given = SweepOptions {
             over: over.iter().map(|s| (*s).to_owned()).collect(),
-            ..SweepArgumentsRead::default()
+            ..SweepOptions::default()
         };
         SweepPlan::new(&tree(BASE, &[]).unwrap(), "s.toml", Path::new("/"), &given).unwrap()
     }
