@@ -10,7 +10,7 @@ use rankfall::bundled::{self, BundledExperiment};
 use rankfall::experiment::sweep::SweepOptions;
 use rankfall::experiment::{Experiment, read_text, tree};
 use rankfall::failure::{Failure, FailureKind, shown_path};
-use rankfall::run::{self, Done, Options};
+use rankfall::run::{self, FinishedFolder, Options};
 use rankfall::run_folder::Existing;
 use rankfall::shard::Shard;
 use rankfall::{merge, sweep};
@@ -154,7 +154,7 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
 fn with_options(
     shard: Option<Shard>,
     shared: &SharedArguments,
-    run: impl FnOnce(&Options) -> Result<Done, Failure>,
+    run: impl FnOnce(&Options) -> Result<FinishedFolder, Failure>,
 ) -> Result<(), Failure> {
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
     let terminal = Terminal::new(shared.quiet)?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use dynamics::{all_dynamics, class_dynamics, flow, gradient_flow};
 use ensembles::{bits, run, run_alone, spec};
-use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec, RunError, Unattended};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, EnsembleSpec, RunError, Unattended};
 use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind};
 use rankfall_core::model::setup::Setup;
 use rankfall_core::simd::instructions::Instructions;
@@ -141,7 +141,7 @@ fn a_trajectory_that_diverges_is_named_and_leaves_its_neighbours_alone() {
 struct Impatient {
     reports: AtomicU64,
     patience: u64,
-    kept: Mutex<Option<Checkpoint>>,
+    kept: Mutex<Option<EnsembleCheckpoint>>,
 }
 
 impl Control for Impatient {
@@ -154,7 +154,7 @@ impl Control for Impatient {
     fn checkpoint_interval(&self) -> Duration {
         Duration::ZERO
     }
-    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         *self.kept.lock().expect("no panics") = Some(checkpoint.clone());
         Ok(())
     }

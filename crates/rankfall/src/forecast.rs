@@ -6,7 +6,7 @@ pub mod figure;
 use crate::exact::prediction::why_none;
 use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
-use crate::preparation::{self, Prepared, of_setup};
+use crate::preparation::{self, ExactInputs, of_setup};
 use crate::stability;
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
 use rankfall_core::model::dynamics::Kind;
@@ -187,7 +187,7 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
 
 struct Forecaster<'a> {
     experiment: &'a ExactExperiment,
-    prepared: &'a Prepared,
+    prepared: &'a ExactInputs,
     problem: &'a Problem,
     spec: &'a ExactDynamics,
 }

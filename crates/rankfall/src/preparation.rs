@@ -28,7 +28,7 @@ use rankfall_report::record::ProblemSummary;
 use serde::{Deserialize, Serialize};
 
 /// An experiment ready to run.
-pub struct Prepared {
+pub struct ExactInputs {
     /// Data and starts.
     pub setup: Setup,
     /// What results need to know of them.
@@ -62,7 +62,7 @@ impl ExactProblemInfo {
 ///
 /// # Errors
 /// Exit code 2 for data or weights that cannot be used.
-pub fn prepare(experiment: &mut ExactExperiment) -> Result<Prepared, Failure> {
+pub fn prepare(experiment: &mut ExactExperiment) -> Result<ExactInputs, Failure> {
     prepare_with(experiment, &DataCache::default())
 }
 
@@ -73,7 +73,7 @@ pub fn prepare(experiment: &mut ExactExperiment) -> Result<Prepared, Failure> {
 pub fn prepare_with(
     experiment: &mut ExactExperiment,
     cache: &DataCache,
-) -> Result<Prepared, Failure> {
+) -> Result<ExactInputs, Failure> {
     let (source, words, mut warnings) = source(experiment, cache)?;
     let (p, k) = match &source {
         Source::Shared(problem) => (problem.inputs, problem.outputs),
@@ -115,7 +115,7 @@ pub fn prepare_with(
         predictions: Vec::new(),
         warnings,
     };
-    Ok(Prepared { setup, known })
+    Ok(ExactInputs { setup, known })
 }
 
 /// Where trajectories get their data, in words too, and what a reader must know of them.

@@ -10,7 +10,7 @@ use crate::in_memory::{EngineVisitor, Run, Runner};
 use crate::merge::{Measured, fold};
 use crate::options::Options;
 use crate::shard::Shard;
-use rankfall_core::ensemble::{Checkpoint, Control, OwnObservable, RunError};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, OwnObservable, RunError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -108,7 +108,7 @@ impl Control for Watched<'_> {
     fn checkpoint_interval(&self) -> Duration {
         Duration::MAX
     }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, _checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         Ok(())
     }
 }

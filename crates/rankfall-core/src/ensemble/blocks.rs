@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::ensemble::block::{Block, BlockProgress};
 use crate::ensemble::runner;
-use crate::ensemble::runner::checkpoint::Checkpoint;
+use crate::ensemble::runner::checkpoint::EnsembleCheckpoint;
 use crate::ensemble::runner::control::Control;
 use crate::ensemble::runner::error::RunError;
 use crate::ensemble::runner::trajectories::Trajectories;
@@ -38,7 +38,7 @@ impl EnsembleSpec {
         &self,
         setup: &Setup,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<Outcome, RunError<SetupError>> {
@@ -55,7 +55,7 @@ impl EnsembleSpec {
         setup: &Setup,
         blocks: Range<u64>,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<Outcome, RunError<SetupError>> {
@@ -82,7 +82,7 @@ impl EnsembleSpec {
 struct Run<'a> {
     blocks: Range<u64>,
     threads: usize,
-    resume: Option<&'a Checkpoint>,
+    resume: Option<&'a EnsembleCheckpoint>,
     control: &'a dyn Control,
     instructions: Instructions,
 }

@@ -17,7 +17,7 @@ pub mod threads;
 
 pub use blocks::Outcome;
 pub use own::{OwnObservable, Snapshot};
-pub use runner::checkpoint::{Checkpoint, SoFar};
+pub use runner::checkpoint::{EnsembleCheckpoint, PartialStatistics};
 pub use runner::control::{Control, GRACE, Unattended};
 pub use runner::error::RunError;
 pub use runner::trajectories::Trajectories;

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use crate::ensemble::statistics::Statistics;
 use crate::ensemble::threads::start_workers;
-use checkpoint::{Checkpoint, Memory};
+use checkpoint::{EnsembleCheckpoint, Memory};
 use control::Control;
 use coordinator::Coordinator;
 use error::RunError;
@@ -37,7 +37,7 @@ pub fn run<T: Trajectories>(
     ensemble: &T,
     blocks: Range<u64>,
     threads: usize,
-    resume: Option<&Checkpoint>,
+    resume: Option<&EnsembleCheckpoint>,
     control: &dyn Control,
 ) -> Result<StatisticsAndWeights<T::Weights>, RunError<T::Error>> {
     let memory = match resume {

@@ -33,7 +33,7 @@ struct Part<T> {
 }
 
 /// Data as they were found.
-pub struct Found<T> {
+pub struct TrainingData<T> {
     /// To train on.
     pub train: Dataset<T>,
     /// Held out, if anything is.
@@ -82,7 +82,7 @@ impl Standardize {
 ///
 /// # Errors
 /// Exit code 2 for data that cannot be read or held.
-pub fn find<T: Real>(data: &RowData, seed: u64) -> Result<Option<Found<T>>, Failure> {
+pub fn find<T: Real>(data: &RowData, seed: u64) -> Result<Option<TrainingData<T>>, Failure> {
     let (read, standardize) = match data {
         RowData::Teacher(_) => return Ok(None),
         RowData::Gaussian { data, held_out } => {
@@ -102,7 +102,10 @@ pub fn find<T: Real>(data: &RowData, seed: u64) -> Result<Option<Found<T>>, Fail
     finish(read, standardize).map(Some)
 }
 
-fn finish<T: Real>(mut read: Read<T>, standardize: Standardize) -> Result<Found<T>, Failure> {
+fn finish<T: Real>(
+    mut read: Read<T>,
+    standardize: Standardize,
+) -> Result<TrainingData<T>, Failure> {
     let mut warnings = std::mem::take(&mut read.notes);
     if standardize != Standardize::Nothing {
         let targets = standardize == Standardize::InputsAndTargets;
@@ -118,7 +121,7 @@ fn finish<T: Real>(mut read: Read<T>, standardize: Standardize) -> Result<Found<
         [one] => Some(one.clone()),
         many => Some(sha256_of(many.join("\n").as_bytes())),
     };
-    Ok(Found {
+    Ok(TrainingData {
         train: dataset(read.train)?,
         held_out: read.held_out.map(dataset).transpose()?,
         words: read.words,
@@ -532,9 +535,7 @@ fn images<T: Real>(data: &ImageData) -> Result<Read<T>, Failure> {
     Ok(Read {
         words: format!("{from}: pixels from 0 to 1, {}", shape.join(" × ")),
         train: picture_rows(&train, data.train_rows)?,
-        held_out: test
-            .map(|t| picture_rows(&t, data.test_rows))
-            .transpose()?,
+        held_out: test.map(|t| picture_rows(&t, data.test_rows)).transpose()?,
         sums,
         notes: Vec::new(),
         targets: Vec::new(),

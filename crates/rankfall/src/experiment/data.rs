@@ -13,7 +13,7 @@ pub use gaussian::{CovarianceSpec, GaussianData, LinearTeacher};
 pub(super) use images::CIFAR_LABELS;
 pub use images::{ImageData, ImageSource};
 pub use rows::InlineRows;
-pub use table::{Column, FileData, HeldOut};
+pub use table::{FileData, HeldOut};
 pub(super) use teacher::INPUT_LAWS;
 pub use teacher::NetworkTeacher;
 

@@ -1,8 +1,8 @@
 //! The resolved copy of an experiment: as TOML with every default written out.
 
 use super::data::{
-    CIFAR_LABELS, Column, CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS,
-    ImageData, ImageSource, LinearTeacher, NetworkTeacher, RowData,
+    CIFAR_LABELS, CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS, ImageData,
+    ImageSource, LinearTeacher, NetworkTeacher, RowData,
 };
 use super::descent::{DISTRIBUTIONS, Descent, NoiseHours, SAMPLINGS, SchedulePlaces, SchedulePlan};
 use super::dynamics::{DynamicsSpec, INTEGRATORS};
@@ -14,6 +14,7 @@ use super::run::{
 };
 use super::spec::Experiment;
 use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
+use rankfall_data::ColumnSelector;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::loss::Loss;
@@ -174,10 +175,10 @@ fn put_file(file: &mut Lines, data: &FileData) {
     file.put_if("checksum", data.checksum.as_deref().map(text));
 }
 
-fn columns(columns: &[Column]) -> String {
+fn columns(columns: &[ColumnSelector]) -> String {
     list(columns, |column| match column {
-        Column::Name(name) => text(name),
-        Column::Position(at) => at.to_string(),
+        ColumnSelector::Name(name) => text(name),
+        ColumnSelector::Position(at) => at.to_string(),
     })
 }
 

@@ -6,7 +6,7 @@ mod range;
 pub use axis::SweepAxisSpec;
 pub use range::AxisRange;
 
-use super::document::{InputProblem, Node, Origin, Value};
+use super::document::{InputProblem, Origin, TomlNode, Value};
 use super::keys;
 use super::section::{Field, Section};
 use axis::EXAMPLE;
@@ -49,7 +49,7 @@ pub struct SweepOptions {
 
 /// Reads the `[sweep]` table of a file, if it has one, and what the command line says on top of it:
 /// `--over` replaces the axis of that key, or adds one.
-pub fn read(root: &Node, given: &SweepOptions) -> Result<SweepSpec, InputProblem> {
+pub fn read(root: &TomlNode, given: &SweepOptions) -> Result<SweepSpec, InputProblem> {
     let table = table_of(root);
     let section = table.map(|table| Section::open(table, "sweep", &keys::SWEEP));
     let section = section.transpose()?;
@@ -124,7 +124,7 @@ fn refuse_overlaps(axes: &[SweepAxisSpec]) -> Result<(), InputProblem> {
 }
 
 /// The `[sweep]` table of a file.
-fn table_of(root: &Node) -> Option<&Node> {
+fn table_of(root: &TomlNode) -> Option<&TomlNode> {
     let Value::Table(entries) = &root.value else {
         return None;
     };
@@ -134,7 +134,7 @@ fn table_of(root: &Node) -> Option<&Node> {
 /// Reads `over`: keys in quotes, or tables within tables.
 fn read_over(
     over: &Field,
-    node: &Node,
+    node: &TomlNode,
     path: &str,
     axes: &mut Vec<SweepAxisSpec>,
 ) -> Result<(), InputProblem> {

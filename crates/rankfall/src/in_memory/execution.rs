@@ -3,11 +3,11 @@
 use super::run::{InterruptedRun, Run};
 use crate::engine::{Engine, Measurements, Recorder};
 use crate::failure::{Failure, quoted};
-use crate::finished::Finished;
+use crate::finished::DynamicsOutcome;
 use crate::options::Options;
 use crate::watch::warn_of_threads;
 use rankfall_core::ensemble::statistics::Statistics;
-use rankfall_core::ensemble::{Checkpoint, Control, RunError};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, RunError};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -101,14 +101,14 @@ impl<E: Engine> InMemory<'_, E> {
         self.collect(finished)
     }
 
-    fn collect(&self, finished: Vec<Finished>) -> Result<Run, Failure> {
+    fn collect(&self, finished: Vec<DynamicsOutcome>) -> Result<Run, Failure> {
         Run::of(self.engine.recorder(), finished, self.can_be_saved)
     }
 
     /// What there is when `finished` dynamics are, and `statistics` of the next.
     fn partial(
         &self,
-        finished: &[Finished],
+        finished: &[DynamicsOutcome],
         statistics: Statistics,
         seconds: f64,
     ) -> Result<Run, Failure> {
@@ -143,10 +143,10 @@ impl<E: Engine> InMemory<'_, E> {
 struct Watching<'a, E: Engine> {
     of: &'a InMemory<'a, E>,
     dynamics: usize,
-    finished: &'a [Finished],
+    finished: &'a [DynamicsOutcome],
     seconds: &'a (dyn Fn() -> f64 + Sync),
     so_far: Mutex<Option<Statistics>>,
-    checkpoint: Mutex<Option<Checkpoint>>,
+    checkpoint: Mutex<Option<EnsembleCheckpoint>>,
 }
 
 /// What is in a mutex that no panic can leave half-changed.
@@ -190,7 +190,7 @@ impl<E: Engine> Control for Watching<'_, E> {
             _ => Duration::MAX,
         }
     }
-    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         if let Some(onlooker) = self.of.onlooker.filter(|one| one.wants()) {
             let statistics = inside(&self.so_far).clone();
             if let Some(statistics) = statistics {

@@ -2,11 +2,11 @@
 
 use crate::engine::Recorder;
 use crate::failure::{Failure, quoted};
-use crate::finished::{Finished, Kept};
+use crate::finished::{DynamicsOutcome, TrajectoryValues};
 use crate::results;
-use crate::run_folder::weights::Tensor;
-use crate::run_folder::{Existing, Opened, RunFolder};
-use rankfall_core::ensemble::Checkpoint;
+use crate::run_folder::weights::NamedArray;
+use crate::run_folder::{Existing, OpenedFolder, RunFolder};
+use rankfall_core::ensemble::EnsembleCheckpoint;
 use rankfall_report::SeriesTable;
 use rankfall_report::record::{DynamicsSummary, SeriesRow, Summary};
 use rankfall_report::series::Curve;
@@ -17,8 +17,8 @@ use std::path::Path;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InterruptedRun {
     pub(super) resolved: String,
-    pub(super) finished: Vec<Finished>,
-    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) finished: Vec<DynamicsOutcome>,
+    pub(super) checkpoint: Option<EnsembleCheckpoint>,
     pub(super) seconds: f64,
 }
 
@@ -45,14 +45,14 @@ pub struct Run {
     table: SeriesTable,
     /// The resolved experiment; none where its data were moments in memory.
     resolved: Option<String>,
-    finished: Vec<Finished>,
+    finished: Vec<DynamicsOutcome>,
 }
 
 impl Run {
     /// Of dynamics that are finished.
     pub(crate) fn of<R: Recorder>(
         recorder: &R,
-        finished: Vec<Finished>,
+        finished: Vec<DynamicsOutcome>,
         can_be_saved: bool,
     ) -> Result<Self, Failure> {
         let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
@@ -94,12 +94,12 @@ impl Run {
     }
 
     /// The weights of trajectory 0 at the end, of all dynamics, as in `final.safetensors`.
-    pub fn weights(&self) -> impl Iterator<Item = &Tensor> {
+    pub fn weights(&self) -> impl Iterator<Item = &NamedArray> {
         self.finished.iter().flat_map(|one| &one.tensors)
     }
 
     /// Every trajectory of the dynamics at a place, where they were kept.
-    pub fn kept(&self, dynamics: usize) -> Option<&Kept> {
+    pub fn kept(&self, dynamics: usize) -> Option<&TrajectoryValues> {
         self.finished.get(dynamics)?.trajectories.as_ref()
     }
 
@@ -137,7 +137,7 @@ impl Run {
             let message = "this run was stopped before its end, and a folder would look whole";
             return Err(Failure::run(message).hint("run it again, into a folder from the start"));
         }
-        let Opened::Fresh(folder) = RunFolder::open(folder, Existing::Refuse)? else {
+        let OpenedFolder::Fresh(folder) = RunFolder::open(folder, Existing::Refuse)? else {
             return Err(Failure::run("the folder changed while it was opened"));
         };
         folder.write_experiment(resolved)?;

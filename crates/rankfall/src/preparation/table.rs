@@ -1,22 +1,17 @@
 //! Data that are read from a table: how it is read, and what is said of what was found in it.
 
-use crate::experiment::{Column, FileData};
+use crate::experiment::FileData;
 use crate::failure::{Failure, quoted, shown_path};
 use rankfall_data::{
-    ArrayNames, ColumnSelector, DataError, DataErrorKind, Delimiter, FileSpec, Header, Loaded,
+    ArrayNames, DataError, DataErrorKind, Delimiter, FileSpec, HeaderRow, TableMoments,
 };
 
 /// How a table is read.
 pub fn file_spec(file: &FileData) -> FileSpec {
-    let selector = |column: &Column| match column {
-        Column::Name(name) => ColumnSelector::Name(name.clone()),
-        Column::Position(position) => ColumnSelector::Position(*position as usize),
-    };
-    let selectors = |columns: &[Column]| columns.iter().map(selector).collect::<Vec<_>>();
     FileSpec {
-        inputs: file.inputs.as_deref().map(selectors),
-        targets: (!file.targets.is_empty()).then(|| selectors(&file.targets)),
-        header: file.header.map_or(Header::Auto, Header::from),
+        inputs: file.inputs.clone(),
+        targets: (!file.targets.is_empty()).then(|| file.targets.clone()),
+        header: file.header.map_or(HeaderRow::Auto, HeaderRow::from),
         delimiter: file.delimiter.map(|c| match c {
             ' ' => Delimiter::Whitespace,
             other => Delimiter::Byte(other as u8),
@@ -66,7 +61,7 @@ pub fn scaled_targets_note(names: &[String], scales: &[f64]) -> String {
     )
 }
 
-pub(super) fn file_words(file: &FileData, loaded: &Loaded) -> String {
+pub(super) fn file_words(file: &FileData, loaded: &TableMoments) -> String {
     let standardized = match (file.standardize, file.standardize_targets) {
         (true, true) => ", standardised, targets too",
         (true, false) => ", standardised",
@@ -81,7 +76,7 @@ pub(super) fn file_words(file: &FileData, loaded: &Loaded) -> String {
     )
 }
 
-pub(super) fn constant_warning(loaded: &Loaded) -> Vec<String> {
+pub(super) fn constant_warning(loaded: &TableMoments) -> Vec<String> {
     if loaded.constant_columns.is_empty() {
         return Vec::new();
     }

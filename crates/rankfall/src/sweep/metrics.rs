@@ -3,7 +3,7 @@
 
 use crate::dense::record::time_of;
 use crate::experiment::ExactExperiment;
-use crate::preparation::Prepared;
+use crate::preparation::ExactInputs;
 use rankfall_core::ensemble::statistics::{Statistics, Totals};
 use rankfall_core::ensemble::{EnsembleSpec, Outcome};
 use rankfall_core::measure::layout::LAW;
@@ -393,7 +393,7 @@ impl Predictions {
     /// decay. Decay rates and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
     /// sizes, and of SGD only where the labels are noisy far beyond what a linear map leaves of them:
     /// its own noise has another law.
-    pub fn new(experiment: &ExactExperiment, index: usize, prepared: &Prepared) -> Self {
+    pub fn new(experiment: &ExactExperiment, index: usize, prepared: &ExactInputs) -> Self {
         let dynamics = &experiment.dynamics[index].dynamics;
         let Source::Shared(problem) = &prepared.setup.source else {
             return Self::default();

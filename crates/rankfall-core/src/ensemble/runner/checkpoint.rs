@@ -11,26 +11,26 @@ use crate::ensemble::statistics::Statistics;
 
 /// A checkpoint, opaque and serialisable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Checkpoint(Vec<u8>);
+pub struct EnsembleCheckpoint(Vec<u8>);
 
 /// What a checkpoint holds of blocks that are finished, whatever they are made of.
 #[derive(Clone, Debug, Deserialize)]
-pub struct SoFar {
+pub struct PartialStatistics {
     /// Of the finished blocks.
     pub statistics: Statistics,
     finished: FinishedBlocks,
 }
 
-impl SoFar {
+impl PartialStatistics {
     /// How many trajectories are finished.
     pub fn trajectories(&self) -> u64 {
         self.finished.trajectories
     }
 }
 
-impl Checkpoint {
+impl EnsembleCheckpoint {
     /// What of it is finished; none where it is damaged.
-    pub fn so_far(&self) -> Option<SoFar> {
+    pub fn so_far(&self) -> Option<PartialStatistics> {
         // The first two fields of `Memory`, which do not depend on the ensemble.
         postcard::take_from_bytes(&self.0)
             .ok()
@@ -94,16 +94,16 @@ impl<T: Trajectories> Memory<T> {
         }
     }
 
-    pub(super) fn encode(&self) -> Result<Checkpoint, RunError<T::Error>> {
+    pub(super) fn encode(&self) -> Result<EnsembleCheckpoint, RunError<T::Error>> {
         postcard::to_stdvec(self)
-            .map(Checkpoint)
+            .map(EnsembleCheckpoint)
             .map_err(|e| RunError::Checkpoint(e.to_string()))
     }
 
     /// Of a checkpoint of these blocks of this ensemble; any other is refused.
     pub(super) fn decode(
         ensemble: &T,
-        checkpoint: &Checkpoint,
+        checkpoint: &EnsembleCheckpoint,
         blocks: &Range<u64>,
     ) -> Result<Self, RunError<T::Error>> {
         let foreign = |why: String| Err(RunError::ForeignCheckpoint(why));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::EnsembleCheckpoint;
 use crate::ensemble::statistics::Statistics;
 
 /// How long after an interruption workers are waited for, and how long a slice is at most after which
@@ -31,7 +31,7 @@ pub trait Control: Sync {
     ///
     /// # Errors
     /// In words, when it could not be kept; the run then stops.
-    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String>;
+    fn keep(&self, checkpoint: &EnsembleCheckpoint) -> Result<(), String>;
 }
 
 /// Nobody watches: the run goes on to its end, without progress or checkpoints.
@@ -46,7 +46,7 @@ impl Control for Unattended {
     fn checkpoint_interval(&self) -> Duration {
         Duration::MAX
     }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, _checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::checkpoint::{Checkpoint, Memory};
+use super::checkpoint::{EnsembleCheckpoint, Memory};
 use super::control::{Control, Unattended};
 use super::coordinator::Coordinator;
 use super::error::RunError;
@@ -106,7 +106,7 @@ impl Control for Until {
     fn checkpoint_interval(&self) -> Duration {
         Duration::MAX
     }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, _checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         Ok(())
     }
 }
@@ -153,7 +153,7 @@ impl Control for Impatient<'_, '_> {
     fn checkpoint_interval(&self) -> Duration {
         Duration::MAX
     }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, _checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         self.kept.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::checkpoint::Memory;
 use super::control::{Control, GRACE};
 use super::error::RunError;
 use super::trajectories::Trajectories;
-use crate::ensemble::statistics::Form;
+use crate::ensemble::statistics::CellLayout;
 
 /// How long a worker computes between two looks at the world.
 pub(super) const SLICE: Duration = Duration::from_millis(5);
@@ -26,7 +26,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Shared<'a, T: Trajectories> {
     pub(super) ensemble: &'a T,
     pub(super) blocks: Range<u64>,
-    form: Form,
+    form: CellLayout,
     pub(super) memory: Mutex<Memory<T>>,
     next: AtomicU64,
     /// Trajectory-steps of blocks under way.

@@ -3,6 +3,7 @@
 use crate::experiment::document::{InputProblem, Value};
 use crate::experiment::section::{Field, Section};
 use crate::failure::quoted;
+use rankfall_data::ColumnSelector;
 use std::path::{Path, PathBuf};
 
 /// A table in a file.
@@ -11,9 +12,9 @@ pub struct FileData {
     /// Where it is, absolute.
     pub path: PathBuf,
     /// Input columns; `None`: all that are not targets.
-    pub inputs: Option<Vec<Column>>,
+    pub inputs: Option<Vec<ColumnSelector>>,
     /// Target columns; empty only where `targets_array` is given.
-    pub targets: Vec<Column>,
+    pub targets: Vec<ColumnSelector>,
     /// Whether the first line names the columns; `None`: the reader finds out.
     pub header: Option<bool>,
     /// What stands between the columns; `None`: the reader finds out.
@@ -30,15 +31,6 @@ pub struct FileData {
     pub targets_array: Option<String>,
     /// Checksum of the file when it was last read, as the resolved copy records it.
     pub checksum: Option<String>,
-}
-
-/// A column by name or by position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Column {
-    /// Its name in the header.
-    Name(String),
-    /// Its position, from 0.
-    Position(u64),
 }
 
 /// What of a table is held out.
@@ -127,7 +119,7 @@ fn check_format(section: &Section, path: &Path) -> Result<(), InputProblem> {
 }
 
 /// One column or a list of them.
-fn columns(field: &Field) -> Result<Vec<Column>, InputProblem> {
+fn columns(field: &Field) -> Result<Vec<ColumnSelector>, InputProblem> {
     let items = match field.node.value {
         Value::List(_) => field.list()?,
         _ => vec![field.clone()],
@@ -135,7 +127,7 @@ fn columns(field: &Field) -> Result<Vec<Column>, InputProblem> {
     if items.is_empty() {
         return Err(field.problem("is empty").hint("name at least one column"));
     }
-    let columns: Vec<Column> = items.iter().map(column).collect::<Result<_, _>>()?;
+    let columns: Vec<ColumnSelector> = items.iter().map(column).collect::<Result<_, _>>()?;
     for (i, column) in columns.iter().enumerate() {
         if columns[..i].contains(column) {
             return Err(items[i].problem(format!("names column {} again", shown(column))));
@@ -144,25 +136,27 @@ fn columns(field: &Field) -> Result<Vec<Column>, InputProblem> {
     Ok(columns)
 }
 
-fn column(field: &Field) -> Result<Column, InputProblem> {
+fn column(field: &Field) -> Result<ColumnSelector, InputProblem> {
     match &field.node.value {
-        Value::Integer(_) => Ok(Column::Position(field.integer(0..=u64::from(u32::MAX))?)),
-        Value::Text(name) if !name.is_empty() => Ok(Column::Name(name.clone())),
+        Value::Integer(_) => Ok(ColumnSelector::Position(
+            field.integer(0..=u64::from(u32::MAX))? as usize,
+        )),
+        Value::Text(name) if !name.is_empty() => Ok(ColumnSelector::Name(name.clone())),
         _ => Err(field.problem("is not a column: give its name, or its position from 0")),
     }
 }
 
-fn shown(column: &Column) -> String {
+fn shown(column: &ColumnSelector) -> String {
     match column {
-        Column::Name(name) => quoted(name),
-        Column::Position(at) => at.to_string(),
+        ColumnSelector::Name(name) => quoted(name),
+        ColumnSelector::Position(at) => at.to_string(),
     }
 }
 
 fn no_overlap(
     section: &Section,
-    inputs: &[Column],
-    targets: &[Column],
+    inputs: &[ColumnSelector],
+    targets: &[ColumnSelector],
 ) -> Result<(), InputProblem> {
     match inputs.iter().find(|column| targets.contains(column)) {
         Some(both) => Err(section.problem(format!(

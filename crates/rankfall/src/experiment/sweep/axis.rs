@@ -1,7 +1,7 @@
 //! One value that varies in a sweep: its key, and its values in a grid or in a random design.
 
 use super::range::AxisRange;
-use crate::experiment::document::{InputProblem, Node, Origin, Value, shown};
+use crate::experiment::document::{InputProblem, Origin, TomlNode, Value, shown};
 use crate::experiment::keys;
 use crate::failure::quoted;
 use std::collections::HashSet;
@@ -113,7 +113,7 @@ impl SweepAxisSpec {
     ///
     /// # Errors
     /// A range without a count; a value that is there twice.
-    pub fn values(&self) -> Result<Vec<Node>, InputProblem> {
+    pub fn values(&self) -> Result<Vec<TomlNode>, InputProblem> {
         match &self.range {
             AxisRange::List(nodes) => {
                 let mut seen = HashSet::new();
@@ -137,7 +137,7 @@ impl SweepAxisSpec {
     }
 
     /// The value at a share of the way, 0 to 1, for a random design.
-    pub fn value_at(&self, share: f64) -> Node {
+    pub fn value_at(&self, share: f64) -> TomlNode {
         match &self.range {
             AxisRange::List(nodes) => {
                 let at = (share * nodes.len() as f64) as usize;
@@ -166,8 +166,8 @@ impl SweepAxisSpec {
         }
     }
 
-    fn node(&self, number: f64) -> Node {
-        Node {
+    fn node(&self, number: f64) -> TomlNode {
+        TomlNode {
             value: Value::Float(number),
             origin: self.origin.clone(),
         }

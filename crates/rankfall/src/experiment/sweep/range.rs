@@ -1,6 +1,6 @@
 //! What a value of a sweep varies over: a list of values, or numbers between two others.
 
-use crate::experiment::document::{Node, Value, as_toml, parse_set_value, shown};
+use crate::experiment::document::{TomlNode, Value, as_toml, parse_set_value, shown};
 use crate::experiment::intended;
 use crate::experiment::keys::MOST_POINTS;
 use crate::failure::quoted;
@@ -9,7 +9,7 @@ use crate::failure::quoted;
 #[derive(Clone, Debug, PartialEq)]
 pub enum AxisRange {
     /// These values.
-    List(Vec<Node>),
+    List(Vec<TomlNode>),
     /// Numbers between two others.
     Between {
         /// Whether ratios, not differences, are equal.
@@ -70,7 +70,7 @@ impl AxisRange {
     }
 }
 
-fn joined(nodes: &[Node], comma: &str, written: fn(&Node) -> String) -> String {
+fn joined(nodes: &[TomlNode], comma: &str, written: fn(&TomlNode) -> String) -> String {
     let all: Vec<String> = nodes.iter().map(written).collect();
     all.join(comma)
 }
@@ -129,7 +129,7 @@ fn list(written: &str) -> Result<AxisRange, String> {
             .map(|piece| parse_set_value(written, piece.trim()))
             .collect(),
     };
-    let is_empty = |node: &Node| matches!(&node.value, Value::Text(text) if text.is_empty());
+    let is_empty = |node: &TomlNode| matches!(&node.value, Value::Text(text) if text.is_empty());
     if nodes.is_empty() || nodes.iter().any(is_empty) {
         return Err("a value is missing".to_owned());
     }
