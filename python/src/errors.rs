@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What was being done, which decides the class of the exception.
 #[derive(Clone, Copy, Debug)]
-pub enum Doing {
+pub enum Operation {
     /// Reading an experiment, or running it.
     Experiment,
     /// Reading or writing a folder.
@@ -17,16 +17,16 @@ pub enum Doing {
 }
 
 /// The exception that stands for a failure.
-pub fn exception(py: Python<'_>, failure: &Failure, doing: Doing) -> PyErr {
+pub fn exception(py: Python<'_>, failure: &Failure, doing: Operation) -> PyErr {
     let kind = match failure.kind {
         FailureKind::Run => "run",
         FailureKind::Input => "input",
         FailureKind::Interrupted => "interrupted",
     };
     let doing = match doing {
-        Doing::Experiment => "experiment",
-        Doing::Folder => "folder",
-        Doing::Checkpoint => "checkpoint",
+        Operation::Experiment => "experiment",
+        Operation::Folder => "folder",
+        Operation::Checkpoint => "checkpoint",
     };
     let given = (
         kind,
@@ -48,7 +48,7 @@ pub fn exception(py: Python<'_>, failure: &Failure, doing: Doing) -> PyErr {
 /// The exception that stands for its failure.
 pub fn detached<T: Send>(
     py: Python<'_>,
-    doing: Doing,
+    doing: Operation,
     work: impl FnOnce() -> Result<T, Failure> + Send,
 ) -> PyResult<T> {
     let outcome = py.detach(|| {

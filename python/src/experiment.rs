@@ -1,9 +1,9 @@
 //! An experiment: made of text or of a table of values, checked by the one reader of experiment files.
 
-use crate::errors::{Doing, detached, exception};
+use crate::errors::{Operation, detached, exception};
 use crate::handle::Handle;
 use crate::own;
-use crate::run::Run;
+use crate::run::PyRun;
 use crate::watch::{PythonWatch, Shared};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRecursionError, PyTypeError};
 use pyo3::prelude::*;
@@ -21,14 +21,14 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 /// A checked experiment.
-#[pyclass(frozen, module = "rankfall._rankfall")]
-pub struct Experiment(pub rankfall::experiment::Experiment);
+#[pyclass(frozen, name = "Experiment", module = "rankfall._rankfall")]
+pub struct PyExperiment(pub rankfall::experiment::Experiment);
 
 /// Deeper values than experiments have are refused.
 const DEEPEST: usize = 32;
 
 #[pymethods]
-impl Experiment {
+impl PyExperiment {
     /// Of the text of an experiment file, called `source` in messages; relative paths start in `folder`.
     #[staticmethod]
     fn of_text(
@@ -38,7 +38,7 @@ impl Experiment {
         folder: String,
         sets: Vec<String>,
     ) -> PyResult<Self> {
-        detached(py, Doing::Experiment, || {
+        detached(py, Operation::Experiment, || {
             rankfall::experiment::Experiment::from_toml(&text, &source, Path::new(&folder), &sets)
         })
         .map(Self)
@@ -47,7 +47,7 @@ impl Experiment {
     /// Of a file.
     #[staticmethod]
     fn of_file(py: Python<'_>, path: String, sets: Vec<String>) -> PyResult<Self> {
-        detached(py, Doing::Experiment, || {
+        detached(py, Operation::Experiment, || {
             rankfall::experiment::Experiment::load(Path::new(&path), &sets)
         })
         .map(Self)
@@ -56,7 +56,7 @@ impl Experiment {
     /// Of one that comes with rankfall.
     #[staticmethod]
     fn bundled(py: Python<'_>, name: String) -> PyResult<Self> {
-        detached(py, Doing::Experiment, || {
+        detached(py, Operation::Experiment, || {
             rankfall::experiment::Experiment::bundled(&name)
         })
         .map(Self)
@@ -97,13 +97,13 @@ impl Experiment {
         match self.0.engine() {
             Ok(EngineInput::Exact(_)) => Ok(("exact", String::new())),
             Ok(EngineInput::Dense(_, why)) => Ok(("dense", why)),
-            Err(failure) => Err(exception(py, &failure, Doing::Experiment)),
+            Err(failure) => Err(exception(py, &failure, Operation::Experiment)),
         }
     }
 
     /// What theory predicts, as JSON.
     fn predict(&self, py: Python<'_>) -> PyResult<String> {
-        detached(py, Doing::Experiment, || {
+        detached(py, Operation::Experiment, || {
             let exact = self
                 .0
                 .exact()
@@ -123,18 +123,18 @@ impl Experiment {
         threads: Option<usize>,
         progress: Option<Py<PyAny>>,
         signals: bool,
-        left: Option<Py<Run>>,
+        left: Option<Py<PyRun>>,
         own: Vec<(String, Py<PyAny>)>,
         handle: Option<Py<Handle>>,
-    ) -> PyResult<Run> {
+    ) -> PyResult<PyRun> {
         let handle = handle.as_ref().map(Py::get);
         let shared = handle.map_or_else(Arc::default, Handle::shared);
         let watch = PythonWatch::new(shared.clone(), progress, signals);
         let left = left.as_ref().map(Py::get);
-        let run = detached(py, Doing::Experiment, || {
+        let run = detached(py, Operation::Experiment, || {
             let runner = with_threads(self.0.runner(), threads).watch(&watch);
             let mut runner = own::observed(runner, own, &shared);
-            if let Some(left) = left.and_then(Run::left) {
+            if let Some(left) = left.and_then(PyRun::left) {
                 runner = runner.from(left);
             }
             if let Some(handle) = handle {
@@ -147,7 +147,7 @@ impl Experiment {
         }
         match shared.take_raised() {
             Some(error) => Err(error),
-            None => Ok(Run::in_memory(run?)),
+            None => Ok(PyRun::in_memory(run?)),
         }
     }
 
@@ -164,7 +164,7 @@ impl Experiment {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let shared: Arc<Shared> = Arc::default();
         let watch = PythonWatch::new(shared.clone(), None, signals);
-        let bytes = detached(py, Doing::Experiment, || {
+        let bytes = detached(py, Operation::Experiment, || {
             let shard: Shard = format!("{index}/{count}")
                 .parse()
                 .map_err(|why: String| Failure::input(format!("shards: {why}")))?;
@@ -190,7 +190,7 @@ impl Experiment {
     ) -> PyResult<bool> {
         let shared: Arc<Shared> = Arc::default();
         let watch = PythonWatch::new(shared.clone(), progress, signals);
-        let done = detached(py, Doing::Folder, || {
+        let done = detached(py, Operation::Folder, || {
             let options = Options {
                 out: Some(folder.into()),
                 existing: match resume {

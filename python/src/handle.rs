@@ -1,6 +1,6 @@
 //! A run in the background, from outside: how far it is, what there is so far, and a way to stop it.
 
-use crate::run::Run;
+use crate::run::PyRun;
 use crate::watch::Shared;
 use pyo3::prelude::*;
 use rankfall::in_memory::{self, Onlooker};
@@ -67,7 +67,7 @@ impl Handle {
     }
 
     /// What there is so far; none where the run ended before, or gave no answer within so many seconds.
-    fn snapshot(&self, py: Python<'_>, seconds: f64) -> Option<Run> {
+    fn snapshot(&self, py: Python<'_>, seconds: f64) -> Option<PyRun> {
         let run = py.detach(|| {
             let until = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
             self.wanted.store(true, Ordering::SeqCst);
@@ -78,6 +78,6 @@ impl Handle {
             }
             seen.take()
         });
-        run.map(Run::in_memory)
+        run.map(PyRun::in_memory)
     }
 }

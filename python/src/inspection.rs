@@ -1,9 +1,9 @@
 //! Spectra of the layers of checkpoints.
 
-use crate::errors::{Doing, detached};
+use crate::errors::{Operation, detached};
 use crate::watch::{PythonWatch, Shared};
 use pyo3::prelude::*;
-use rankfall::inspection::{self, Request};
+use rankfall::inspection::{self, InspectionRequest};
 use rankfall_inspect::plan::Choice;
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ pub fn inspect(
 ) -> PyResult<String> {
     let shared: Arc<Shared> = Arc::default();
     let watch = PythonWatch::new(shared.clone(), progress, signals);
-    let json = detached(py, Doing::Checkpoint, || {
-        let request = Request {
+    let json = detached(py, Operation::Checkpoint, || {
+        let request = InspectionRequest {
             paths: paths.into_iter().map(Into::into).collect(),
             choice: Choice {
                 layers,

@@ -25,21 +25,21 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _rankfall {
     #[pymodule_export]
-    use super::experiment::{Experiment, bundled_names, sections};
+    use super::experiment::{PyExperiment, bundled_names, sections};
     #[pymodule_export]
     use super::handle::Handle;
     #[pymodule_export]
     use super::inspection::inspect;
     #[pymodule_export]
-    use super::memory::MemoryFile;
+    use super::memory::PyMemoryFile;
     #[pymodule_export]
-    use super::monitor::{MonitorFolder, dense_drift, matches, matrix_of, measure, monitored};
+    use super::monitor::{PyMonitorFolder, dense_drift, matches, matrix_of, measure, monitored};
     #[pymodule_export]
-    use super::run::{Run, load, merge_shards};
+    use super::run::{PyRun, load, merge_shards};
     #[pymodule_export]
-    use super::stepper::Stepper;
+    use super::stepper::PyStepper;
     #[pymodule_export]
-    use super::sweep::Sweep;
+    use super::sweep::PySweep;
     #[pymodule_export]
     use super::theory::{decay_rates, forces, slow_flow};
     #[pymodule_export]

@@ -4,11 +4,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// An NPZ under a name that stands for a path as long as this object is there.
-#[pyclass(frozen, module = "rankfall._rankfall")]
-pub struct MemoryFile(rankfall_data::MemoryFile);
+#[pyclass(frozen, name = "MemoryFile", module = "rankfall._rankfall")]
+pub struct PyMemoryFile(rankfall_data::MemoryFile);
 
 #[pymethods]
-impl MemoryFile {
+impl PyMemoryFile {
     #[new]
     fn new(bytes: Vec<u8>) -> Self {
         Self(rankfall_data::MemoryFile::new(bytes, "npz"))

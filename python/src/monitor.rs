@@ -1,13 +1,13 @@
 //! Monitors of training runs elsewhere: how tensors become matrices, their spectra, and the record.
 
-use crate::errors::{Doing, detached};
-use crate::run::Run;
+use crate::errors::{Operation, detached};
+use crate::run::PyRun;
 use numpy::{PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rankfall::Failure;
-use rankfall::monitored::{MonitorFolder as Folder, Record};
+use rankfall::monitored::{MonitorFolder as Folder, MonitorRecord};
 use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_inspect::decompose::spectrum;
@@ -106,7 +106,7 @@ fn of_numbers(
         let message = format!("{held} numbers are no matrix of {rows} × {columns}");
         return Err(PyValueError::new_err(message));
     }
-    detached(py, Doing::Experiment, || {
+    detached(py, Operation::Experiment, || {
         match spectrum(&numbers, &[slice], epsilon, 1) {
             Ok(found) => {
                 let measures = measures::of(&found, &[slice], epsilon);
@@ -119,17 +119,17 @@ fn of_numbers(
 }
 
 /// A run folder that a monitor writes into, line by line.
-#[pyclass(frozen, module = "rankfall._rankfall")]
-pub struct MonitorFolder {
+#[pyclass(frozen, name = "MonitorFolder", module = "rankfall._rankfall")]
+pub struct PyMonitorFolder {
     folder: Mutex<Option<Folder>>,
 }
 
 #[pymethods]
-impl MonitorFolder {
+impl PyMonitorFolder {
     /// Makes the folder, which must be new or is replaced.
     #[new]
     fn new(py: Python<'_>, folder: String, replace: bool) -> PyResult<Self> {
-        let made = detached(py, Doing::Folder, || {
+        let made = detached(py, Operation::Folder, || {
             Folder::create(Path::new(&folder), replace)
         })?;
         Ok(Self {
@@ -139,7 +139,7 @@ impl MonitorFolder {
 
     /// Adds a line of the log.
     fn append(&self, py: Python<'_>, line: String) -> PyResult<()> {
-        detached(py, Doing::Folder, || {
+        detached(py, Operation::Folder, || {
             let mut held = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
             match held.as_mut() {
                 Some(folder) => folder.append(&line),
@@ -150,7 +150,7 @@ impl MonitorFolder {
 
     /// Makes series, summary, figures and report.
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        detached(py, Doing::Folder, || {
+        detached(py, Operation::Folder, || {
             let mut held = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
             held.take().map_or(Ok(()), Folder::finish)
         })
@@ -159,9 +159,9 @@ impl MonitorFolder {
 
 /// What the log of a monitor holds, as a run.
 #[pyfunction]
-pub fn monitored(py: Python<'_>, log: String) -> PyResult<Run> {
-    let record = detached(py, Doing::Folder, || Record::read(&log))?;
-    Ok(Run::monitored(&record))
+pub fn monitored(py: Python<'_>, log: String) -> PyResult<PyRun> {
+    let record = detached(py, Operation::Folder, || MonitorRecord::read(&log))?;
+    Ok(PyRun::monitored(&record))
 }
 
 /// The predicted drift of each log σᵢ of a layer (from 1) in a step on one row that is drawn, by the dense engine: `spec`
@@ -202,7 +202,7 @@ pub fn dense_drift(
         );
         return Err(PyValueError::new_err(message));
     }
-    let parts = detached(py, Doing::Experiment, || {
+    let parts = detached(py, Operation::Experiment, || {
         let mut trainer = Trainer::new(plan, data, 0, 0, Instructions::best());
         trainer.set_parameters(&parameters);
         predict(&mut trainer, layer, rows as u64).map_err(|e| Failure::input(e.to_string()))

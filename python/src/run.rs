@@ -1,20 +1,20 @@
 //! What a run left, in memory or in a folder.
 
 use crate::arrow;
-use crate::errors::{Doing, detached};
+use crate::errors::{Operation, detached};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use rankfall::in_memory::{self, Left};
-use rankfall::monitored::{self, Record};
+use rankfall::in_memory::{self, InterruptedRun};
+use rankfall::monitored::{self, MonitorRecord};
 use rankfall::{Failure, run_folder};
 use rankfall_report::record::{SeriesRow, Summary};
 use rankfall_report::{SeriesTable, draw_all, png, svg};
 use std::path::Path;
 
 /// What a run left.
-#[pyclass(frozen, module = "rankfall._rankfall")]
-pub struct Run {
+#[pyclass(frozen, name = "Run", module = "rankfall._rankfall")]
+pub struct PyRun {
     summary: Summary,
     rows: Vec<SeriesRow>,
     table: SeriesTable,
@@ -29,7 +29,7 @@ type CurveName = (String, String, Option<u32>, u32);
 /// Weights: names, shapes and values, rows first.
 type NamedArrays = Vec<(String, Vec<usize>, Vec<f64>)>;
 
-impl Run {
+impl PyRun {
     /// Of a run in memory.
     pub fn in_memory(run: in_memory::Run) -> Self {
         let rows: Vec<SeriesRow> = run.rows().cloned().collect();
@@ -43,7 +43,7 @@ impl Run {
     }
 
     /// Of a training run elsewhere that was watched.
-    pub fn monitored(record: &Record) -> Self {
+    pub fn monitored(record: &MonitorRecord) -> Self {
         let rows = record.rows();
         Self {
             summary: record.summary(),
@@ -55,7 +55,7 @@ impl Run {
     }
 
     /// Where to go on from, where it was stopped.
-    pub fn left(&self) -> Option<&Left> {
+    pub fn left(&self) -> Option<&InterruptedRun> {
         self.memory.as_ref()?.left.as_ref()
     }
 
@@ -67,7 +67,7 @@ impl Run {
 }
 
 #[pymethods]
-impl Run {
+impl PyRun {
     /// `summary.json`.
     fn summary(&self) -> String {
         serde_json::to_string(&self.summary).unwrap_or_default()
@@ -201,7 +201,7 @@ impl Run {
 
     /// Writes a run in memory as a run folder, which must be new, with this text as its experiment file.
     fn save(&self, py: Python<'_>, folder: String, experiment: String) -> PyResult<()> {
-        detached(py, Doing::Folder, || {
+        detached(py, Operation::Folder, || {
             self.expect_memory()?
                 .save_as(Path::new(&folder), &experiment)
         })
@@ -209,7 +209,7 @@ impl Run {
 
     /// Names of the figures, and why there is none where there is none.
     fn figures(&self, py: Python<'_>) -> PyResult<Vec<(String, Option<String>)>> {
-        detached(py, Doing::Folder, || {
+        detached(py, Operation::Folder, || {
             let all = draw_all(&self.summary, &self.table).into_iter();
             Ok(all
                 .map(|figure| {
@@ -224,7 +224,7 @@ impl Run {
 
     /// A figure as SVG, or none of that name.
     fn figure_svg(&self, py: Python<'_>, name: String) -> PyResult<Option<String>> {
-        detached(py, Doing::Folder, || {
+        detached(py, Operation::Folder, || {
             let all = draw_all(&self.summary, &self.table).into_iter();
             let mut drawn = all.filter(|figure| figure.name == name);
             let scene = drawn.next().and_then(|figure| figure.outcome.ok());
@@ -234,7 +234,7 @@ impl Run {
 
     /// A figure as PNG, or none of that name.
     fn figure_png(&self, py: Python<'_>, name: String) -> PyResult<Option<Vec<u8>>> {
-        detached(py, Doing::Folder, || {
+        detached(py, Operation::Folder, || {
             let all = draw_all(&self.summary, &self.table).into_iter();
             let mut drawn = all.filter(|figure| figure.name == name);
             let scene = drawn.next().and_then(|figure| figure.outcome.ok());
@@ -248,25 +248,25 @@ impl Run {
 
 /// Puts shards together to the bits of the run that was never divided.
 #[pyfunction]
-pub fn merge_shards(py: Python<'_>, shards: Vec<Vec<u8>>) -> PyResult<Run> {
-    let run = detached(py, Doing::Experiment, || {
+pub fn merge_shards(py: Python<'_>, shards: Vec<Vec<u8>>) -> PyResult<PyRun> {
+    let run = detached(py, Operation::Experiment, || {
         rankfall::shard_bytes::merge(&shards)
     });
-    run.map(Run::in_memory)
+    run.map(PyRun::in_memory)
 }
 
 /// Reads a run folder.
 #[pyfunction]
-pub fn load(py: Python<'_>, folder: String) -> PyResult<Run> {
-    detached(py, Doing::Folder, || {
+pub fn load(py: Python<'_>, folder: String) -> PyResult<PyRun> {
+    detached(py, Operation::Folder, || {
         let folder = Path::new(&folder);
         if monitored::is_open(folder) {
-            return Ok(Run::monitored(&monitored::of_folder(folder)?));
+            return Ok(PyRun::monitored(&monitored::of_folder(folder)?));
         }
         let summary = run_folder::read_summary(folder)?;
         let rows = run_folder::read_series(folder, summary.schema)?;
         let resolved = run_folder::read_experiment(folder)?;
-        Ok(Run {
+        Ok(PyRun {
             table: SeriesTable::from_rows(rows.clone()),
             summary,
             rows,

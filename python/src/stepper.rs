@@ -1,7 +1,7 @@
 //! Trajectories step by step.
 
-use crate::errors::{Doing, detached};
-use crate::experiment::Experiment;
+use crate::errors::{Operation, detached};
+use crate::experiment::PyExperiment;
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -9,10 +9,10 @@ use rankfall::{Failure, stepping};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// Some trajectories of one dynamics.
-#[pyclass(frozen, module = "rankfall._rankfall")]
-pub struct Stepper(Mutex<stepping::Stepper>);
+#[pyclass(frozen, name = "Stepper", module = "rankfall._rankfall")]
+pub struct PyStepper(Mutex<stepping::Stepper>);
 
-impl Stepper {
+impl PyStepper {
     /// Held by one thread at a time; another is told so.
     fn hold(&self) -> PyResult<MutexGuard<'_, stepping::Stepper>> {
         match self.0.try_lock() {
@@ -26,16 +26,16 @@ impl Stepper {
 }
 
 #[pymethods]
-impl Stepper {
+impl PyStepper {
     #[new]
-    fn new(py: Python<'_>, experiment: Py<Experiment>, label: String) -> PyResult<Self> {
+    fn new(py: Python<'_>, experiment: Py<PyExperiment>, label: String) -> PyResult<Self> {
         let experiment = experiment.get();
-        detached(py, Doing::Experiment, || experiment.0.stepper(&label))
+        detached(py, Operation::Experiment, || experiment.0.stepper(&label))
             .map(|stepper| Self(Mutex::new(stepper)))
     }
 
     fn advance(&self, py: Python<'_>, steps: u64) -> PyResult<()> {
-        detached(py, Doing::Experiment, || match self.0.try_lock() {
+        detached(py, Operation::Experiment, || match self.0.try_lock() {
             Ok(mut stepper) => stepper.advance(steps),
             Err(_) => Err(Failure::run("another thread is advancing this stepper")),
         })
@@ -62,7 +62,7 @@ impl Stepper {
         &self,
         py: Python<'py>,
     ) -> PyResult<(Bound<'py, PyArray3<f64>>, Bound<'py, PyArray3<f64>>)> {
-        let all = detached(py, Doing::Experiment, || match self.0.try_lock() {
+        let all = detached(py, Operation::Experiment, || match self.0.try_lock() {
             Ok(stepper) => stepper.weights(),
             Err(_) => Err(Failure::run("another thread is advancing this stepper")),
         })?;

@@ -1,7 +1,7 @@
 //! Sweeps: metrics at every combination of values.
 
-use crate::errors::{Doing, detached};
-use crate::experiment::Experiment;
+use crate::errors::{Operation, detached};
+use crate::experiment::PyExperiment;
 use crate::watch::{PythonWatch, Shared};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A sweep, or a shard of one.
-#[pyclass(frozen, module = "rankfall._rankfall")]
-pub struct Sweep(Mutex<in_memory::Sweep>);
+#[pyclass(frozen, name = "Sweep", module = "rankfall._rankfall")]
+pub struct PySweep(Mutex<in_memory::Sweep>);
 
 /// Point, dynamics, metric, index, value, standard error and prediction.
 type Row = (
@@ -29,13 +29,13 @@ type Row = (
 );
 
 #[pymethods]
-impl Sweep {
+impl PySweep {
     /// Runs the points of a shard, or all. Each of `over` is `key=values`.
     #[new]
     #[pyo3(signature = (experiment, over, shard, threads, progress, signals))]
     fn new(
         py: Python<'_>,
-        experiment: Py<Experiment>,
+        experiment: Py<PyExperiment>,
         over: Vec<String>,
         shard: Option<(u64, u64)>,
         threads: Option<usize>,
@@ -45,7 +45,7 @@ impl Sweep {
         let shared: Arc<Shared> = Arc::default();
         let watch = PythonWatch::new(shared.clone(), progress, signals);
         let experiment = experiment.get();
-        let sweep = detached(py, Doing::Experiment, || {
+        let sweep = detached(py, Operation::Experiment, || {
             let over: Vec<&str> = over.iter().map(String::as_str).collect();
             let parse = |(index, count): (u64, u64)| {
                 let parsed = format!("{index}/{count}").parse::<Shard>();
@@ -96,9 +96,9 @@ impl Sweep {
             .collect()
     }
 
-    /// The metrics, for [`Sweep::absorb`] elsewhere.
+    /// The metrics, for `absorb` elsewhere.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = detached(py, Doing::Experiment, || {
+        let bytes = detached(py, Operation::Experiment, || {
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -109,7 +109,7 @@ impl Sweep {
 
     /// Takes in the metrics of another shard of the same sweep.
     fn absorb(&self, py: Python<'_>, bytes: Vec<u8>) -> PyResult<()> {
-        detached(py, Doing::Experiment, || {
+        detached(py, Operation::Experiment, || {
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,6 @@
 //! What theory says, for batches of problems and weights: one after the other on all cores.
 
-use crate::errors::{Doing, detached};
+use crate::errors::{Operation, detached};
 use faer::Mat;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -115,7 +115,7 @@ pub fn decay_rates<'py>(
         Stack::new(&beta, p, k)?,
         nu.to_vec()?,
     );
-    let all = detached(py, Doing::Experiment, || {
+    let all = detached(py, Operation::Experiment, || {
         for_each(nu.len(), |place| {
             let say = |why: &dyn std::fmt::Display| at(place, nu.len(), why);
             let problem = problem(sxx.matrix(place), &beta.matrix(place)).map_err(|e| say(&e))?;
@@ -153,7 +153,7 @@ pub fn slow_flow<'py>(
         Stack::new(&syy, k, k)?,
     );
     let nu = nu.to_vec()?;
-    let all = detached(py, Doing::Experiment, || {
+    let all = detached(py, Operation::Experiment, || {
         for_each(nu.len(), |place| {
             let say = |why: &dyn std::fmt::Display| at(place, nu.len(), why);
             let gram = Gram {
@@ -222,7 +222,7 @@ pub fn forces<'py>(
     );
     let nu = nu.to_vec()?;
     let most = l.min(p + k);
-    let all = detached(py, Doing::Experiment, || {
+    let all = detached(py, Operation::Experiment, || {
         for_each(nu.len(), |place| {
             let gram = Gram {
                 sxx: sxx.matrix(place),

@@ -1,7 +1,7 @@
 //! Claims: which there are, and what became of them on an experiment.
 
-use crate::errors::{Doing, detached};
-use crate::experiment::Experiment;
+use crate::errors::{Operation, detached};
+use crate::experiment::PyExperiment;
 use crate::watch::{PythonWatch, Shared};
 use pyo3::prelude::*;
 use rankfall::{Failure, verification};
@@ -35,12 +35,12 @@ pub fn list_claims() -> Vec<[&'static str; 7]> {
 #[pyo3(signature = (experiment, only, suite, seed))]
 pub fn asked_claims(
     py: Python<'_>,
-    experiment: Option<Py<Experiment>>,
+    experiment: Option<Py<PyExperiment>>,
     only: Vec<String>,
     suite: Option<String>,
     seed: Option<u64>,
 ) -> PyResult<Vec<&'static str>> {
-    detached(py, Doing::Experiment, || {
+    detached(py, Operation::Experiment, || {
         let suite = suite.as_deref().map(suite_of).transpose()?;
         let experiment = experiment.as_ref().map(|given| &given.get().0);
         let subject = verification::subject(experiment, seed)?;
@@ -52,7 +52,7 @@ pub fn asked_claims(
 /// The table that the command line prints of a record.
 #[pyfunction]
 pub fn claims_text(py: Python<'_>, record: String) -> PyResult<String> {
-    detached(py, Doing::Experiment, || {
+    detached(py, Operation::Experiment, || {
         let record: ClaimsRecord = serde_json::from_str(&record)
             .map_err(|error| Failure::input(format!("not a record of claims: {error}")))?;
         Ok(rankfall_report::claims_text(&record, TABLE_WIDTH))
@@ -65,7 +65,7 @@ pub fn claims_text(py: Python<'_>, record: String) -> PyResult<String> {
 #[allow(clippy::too_many_arguments)]
 pub fn verify(
     py: Python<'_>,
-    experiment: Option<Py<Experiment>>,
+    experiment: Option<Py<PyExperiment>>,
     only: Vec<String>,
     suite: Option<String>,
     full: bool,
@@ -76,7 +76,7 @@ pub fn verify(
 ) -> PyResult<(String, bool)> {
     let shared: Arc<Shared> = Arc::default();
     let watch = PythonWatch::new(shared.clone(), progress, signals);
-    let found = detached(py, Doing::Experiment, || {
+    let found = detached(py, Operation::Experiment, || {
         let suite = suite.as_deref().map(suite_of).transpose()?;
         let experiment = experiment.as_ref().map(|given| &given.get().0);
         let subject = verification::subject(experiment, seed)?;

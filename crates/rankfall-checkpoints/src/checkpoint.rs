@@ -11,7 +11,7 @@ use crate::sharded;
 use crate::step;
 use crate::tensor::{Role, Tensor};
 use crate::torch;
-use crate::walk::Inert;
+use crate::walk::OpaqueObject;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ pub struct Checkpoint {
     /// All tensors, in the order of the file.
     pub tensors: Vec<Tensor>,
     /// Objects of a pickle that have no meaning here. They were not executed.
-    pub inert: Vec<Inert>,
+    pub inert: Vec<OpaqueObject>,
     /// The step of training: what the file says of itself, else what its name says.
     pub step: Option<u64>,
 }

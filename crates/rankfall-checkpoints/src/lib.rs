@@ -50,4 +50,4 @@ pub use error::CheckpointError;
 pub use find::{find, matches};
 pub use tensor::{Role, Tensor};
 pub use values::Values;
-pub use walk::Inert;
+pub use walk::OpaqueObject;

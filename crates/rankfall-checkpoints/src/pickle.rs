@@ -13,4 +13,4 @@ mod objects;
 mod opcodes;
 
 pub use node::{Id, Node, Nodes, Rebuilt};
-pub use opcodes::{Loaded, load};
+pub use opcodes::{Pickle, load};

@@ -6,10 +6,10 @@ use crate::contents::Contents;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
-use crate::pickle::{self, Loaded, Node, Nodes};
+use crate::pickle::{self, Node, Nodes, Pickle};
 use crate::place::Place;
 use crate::tensor::Tensor;
-use crate::walk::{self, Found};
+use crate::walk::{self, PickleTensor};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ pub fn legacy(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     // Pickles come first; how long they are only they say.
     let head = file.bytes(0, file.length.min(LONGEST_PICKLE), LONGEST_PICKLE)?;
     let mut at = 0;
-    let mut next = || -> Result<Loaded, CheckpointError> {
+    let mut next = || -> Result<Pickle, CheckpointError> {
         let loaded = pickle::load(&head[at..]).map_err(wrong)?;
         at += loaded.length;
         Ok(loaded)
@@ -110,7 +110,7 @@ pub fn legacy(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     contents(&object, big_endian, |key| regions.get(key).cloned()).map_err(wrong)
 }
 
-fn keys_in_order(loaded: &Loaded) -> Option<Vec<String>> {
+fn keys_in_order(loaded: &Pickle) -> Option<Vec<String>> {
     let items = loaded.nodes.list(loaded.root)?;
     items
         .iter()
@@ -128,12 +128,12 @@ fn sizes(nodes: &Nodes) -> HashMap<String, u64> {
 }
 
 fn contents(
-    loaded: &Loaded,
+    loaded: &Pickle,
     big_endian: bool,
     region: impl Fn(&str) -> Option<Region>,
 ) -> Result<Contents, String> {
     let found = walk::walk(&loaded.nodes, loaded.root)?;
-    let tensor = |found: Found| tensor(&loaded.nodes, found, big_endian, &region);
+    let tensor = |found: PickleTensor| tensor(&loaded.nodes, found, big_endian, &region);
     Ok(Contents {
         tensors: found.tensors.into_iter().map(tensor).collect(),
         inert: found.inert,
@@ -143,11 +143,11 @@ fn contents(
 
 fn tensor(
     nodes: &Nodes,
-    found: Found,
+    found: PickleTensor,
     big_endian: bool,
     region: &impl Fn(&str) -> Option<Region>,
 ) -> Tensor {
-    let Found { name, tensor, role } = found;
+    let PickleTensor { name, tensor, role } = found;
     let tensor = match nodes.get(tensor.storage) {
         Node::Storage(storage) => {
             let dtype = tensor

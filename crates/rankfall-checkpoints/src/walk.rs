@@ -19,7 +19,7 @@ const STEPS: &[&str] = &["global_step", "step", "iteration", "iter", "epoch"];
 
 /// An object of a pickle that rankfall has no meaning for. It was not executed, and does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inert {
+pub struct OpaqueObject {
     /// Where it is.
     pub path: String,
     /// What it would have been made by, such as `torch.device` or `os.system`.
@@ -28,7 +28,7 @@ pub struct Inert {
 
 /// A tensor with its path.
 #[derive(Debug)]
-pub struct Found {
+pub struct PickleTensor {
     /// Parts joined by dots.
     pub name: String,
     /// The view of its storage.
@@ -39,11 +39,11 @@ pub struct Found {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Contents {
+pub struct PickleContents {
     /// In the order of the file.
-    pub tensors: Vec<Found>,
+    pub tensors: Vec<PickleTensor>,
     /// Objects that were left as they are.
-    pub inert: Vec<Inert>,
+    pub inert: Vec<OpaqueObject>,
     /// At which step it was written, where it says so near its root.
     pub step: Option<u64>,
 }
@@ -61,10 +61,10 @@ struct Visit {
 ///
 /// # Errors
 /// A sentence: a list of tensors beyond all bounds.
-pub fn walk(nodes: &Nodes, root: Id) -> Result<Contents, String> {
-    let mut contents = Contents {
+pub fn walk(nodes: &Nodes, root: Id) -> Result<PickleContents, String> {
+    let mut contents = PickleContents {
         step: step(nodes, root),
-        ..Contents::default()
+        ..PickleContents::default()
     };
     let mut entered = HashSet::new();
     let first = Visit {
@@ -85,7 +85,7 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<Contents, String> {
         let mut add = |part: &str, id: Id, role: Role| {
             // A tensor has a name for every way to it; anything else is entered once.
             let sizes = match nodes.get(id) {
-                Node::Tensor(tensor) => size_of::<Found>() + 16 * tensor.shape.len(),
+                Node::Tensor(tensor) => size_of::<PickleTensor>() + 16 * tensor.shape.len(),
                 _ if entered.insert(id) => 0,
                 _ => return,
             };
@@ -103,7 +103,7 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<Contents, String> {
         match nodes.get(visit.id) {
             Node::Tensor(tensor) => {
                 let (name, tensor, role) = (visit.path, tensor.clone(), visit.role);
-                contents.tensors.push(Found { name, tensor, role });
+                contents.tensors.push(PickleTensor { name, tensor, role });
             }
             Node::Dict(entries) => {
                 let role = role_of_dict(nodes, visit.id, visit.role);
@@ -138,11 +138,11 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<Contents, String> {
     Ok(contents)
 }
 
-impl Contents {
+impl PickleContents {
     fn add_inert(&mut self, path: String, class: &str) {
         if self.inert.len() < MOST_INERT {
             let class = class.chars().take(LONGEST_NAME).collect();
-            self.inert.push(Inert { path, class });
+            self.inert.push(OpaqueObject { path, class });
         }
     }
 }

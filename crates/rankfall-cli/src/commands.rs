@@ -1,16 +1,16 @@
 //! The commands that run something, put it together or draw it again: arguments in, results printed.
 
-use crate::arguments::{
-    MergeArguments, PlotArguments, ReproduceArguments, RunArguments, SharedArguments,
-    SweepArguments,
+use crate::arguments::PlotArguments;
+use crate::arguments::running::{
+    MergeArguments, ReproduceArguments, RunArguments, SharedArguments, SweepArguments,
 };
 use crate::reports;
 use crate::terminal::Terminal;
 use rankfall::bundled::{self, BundledExperiment};
-use rankfall::experiment::sweep::SweepArgumentsRead;
+use rankfall::experiment::sweep::SweepOptions;
 use rankfall::experiment::{Experiment, read_text, tree};
 use rankfall::failure::{Failure, FailureKind, shown_path};
-use rankfall::run::{self, Done, Options};
+use rankfall::run::{self, FinishedFolder, Options};
 use rankfall::run_folder::Existing;
 use rankfall::shard::Shard;
 use rankfall::{merge, sweep};
@@ -72,7 +72,7 @@ fn reproduce_one(
     let source = format!("{}.toml (bundled)", bundled.name);
     let (sets, nowhere) = (&shared.sets, Path::new(""));
     if bundled.is_sweep {
-        let given = SweepArgumentsRead::default();
+        let given = SweepOptions::default();
         let plan = sweep::plan_of(bundled.toml, &source, nowhere, sets, &given)?;
         return with_options(shard, shared, |options| sweep::execute(plan, options));
     }
@@ -106,7 +106,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let (path, shared) = (&arguments.experiment, &arguments.shared);
     let text = read_text(path)?;
-    let given = SweepArgumentsRead {
+    let given = SweepOptions {
         over: arguments.over.clone(),
         random: arguments.design.map(|design| design.is_random()),
         points: arguments.points,
@@ -154,7 +154,7 @@ pub fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
 fn with_options(
     shard: Option<Shard>,
     shared: &SharedArguments,
-    run: impl FnOnce(&Options) -> Result<Done, Failure>,
+    run: impl FnOnce(&Options) -> Result<FinishedFolder, Failure>,
 ) -> Result<(), Failure> {
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
     let terminal = Terminal::new(shared.quiet)?;

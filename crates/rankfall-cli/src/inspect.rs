@@ -1,9 +1,9 @@
 //! `rankfall inspect`: arguments in, a table or JSON printed, files written.
 
-use crate::arguments::InspectArguments;
+use crate::arguments::inspect::InspectArguments;
 use crate::terminal::Terminal;
 use rankfall::failure::{Failure, quoted, shown_path};
-use rankfall::inspection::{self, Request};
+use rankfall::inspection::{self, InspectionRequest};
 use rankfall_inspect::columns::{self, COLUMNS};
 use rankfall_inspect::plan::Choice;
 use rankfall_inspect::record::Inspection;
@@ -17,7 +17,7 @@ use rankfall_inspect::{compare, table};
 pub fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
     check_sort(arguments.sort.as_deref())?;
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
-    let request = Request {
+    let request = InspectionRequest {
         paths: arguments.paths.clone(),
         choice: Choice {
             layers: arguments.layers.clone(),

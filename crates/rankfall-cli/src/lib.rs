@@ -11,6 +11,7 @@ mod predict;
 mod progress;
 mod reports;
 mod terminal;
+mod tips;
 mod verify;
 
 use arguments::{Arguments, Command};
@@ -27,7 +28,7 @@ pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let given: Vec<OsString> = arguments.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&arguments::with_tip(error, &given)),
+        Err(error) => return usage(&tips::with_tip(error, &given)),
     };
     match dispatch(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,12 +1,12 @@
 //! `rankfall live` and `rankfall watch`: pages that show what is computed while it is.
 
-use crate::arguments::{LiveArguments, WatchArguments};
+use crate::arguments::pages::{LiveArguments, WatchArguments};
 use crate::interruption;
 use rankfall::experiment::Experiment;
 use rankfall::failure::{Failure, shown_path};
 use rankfall_live::export;
 use rankfall_live::scenario::Scenario;
-use rankfall_live::server::{Server, Subject};
+use rankfall_live::server::{PageContent, Server};
 use rankfall_live::watched::Watcher;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -31,7 +31,11 @@ pub fn live(arguments: &LiveArguments) -> Result<(), Failure> {
     }
     // What cannot be simulated is said here and not on the page.
     scenario.ready(&scenario.first_settings())?;
-    serve(arguments.port, arguments.no_open, Subject::Live(scenario))
+    serve(
+        arguments.port,
+        arguments.no_open,
+        PageContent::Live(scenario),
+    )
 }
 
 /// `rankfall watch`.
@@ -40,10 +44,14 @@ pub fn live(arguments: &LiveArguments) -> Result<(), Failure> {
 /// Exit code 1 for a port that cannot be had.
 pub fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
     let watcher = Watcher::new(&arguments.folders);
-    serve(arguments.port, arguments.no_open, Subject::Watch(watcher))
+    serve(
+        arguments.port,
+        arguments.no_open,
+        PageContent::Watch(watcher),
+    )
 }
 
-fn serve(port: u16, no_open: bool, subject: Subject) -> Result<(), Failure> {
+fn serve(port: u16, no_open: bool, subject: PageContent) -> Result<(), Failure> {
     let server = Server::bind(port, subject, threads())?;
     interruption::listen()?;
     let address = server.address();

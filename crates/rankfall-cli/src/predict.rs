@@ -1,6 +1,6 @@
 //! `rankfall predict`: what will happen, without simulating it, as a table or as JSON.
 
-use crate::arguments::PredictArguments;
+use crate::arguments::predict::PredictArguments;
 use rankfall::experiment::Experiment;
 use rankfall::failure::Failure;
 use rankfall::forecast::{

@@ -1,8 +1,8 @@
 //! What is printed at the end of a run, a shard or a sweep: tables for people, JSON for programs.
 
 use rankfall::failure::{Failure, quoted, shown_path};
-use rankfall::run::{Content, Done};
-use rankfall::run_folder::partial::{ShardRecord, Sharded, shard_json};
+use rankfall::run::{Content, FinishedFolder};
+use rankfall::run_folder::partial::{ShardKind, ShardRecord, shard_json};
 use rankfall::run_folder::{REPORT, SWEEP, summary_as_written};
 use rankfall::sweep::record::SweepSummary;
 use rankfall_report::record::Summary;
@@ -13,7 +13,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Exit code 1 where standard output cannot be written.
-pub fn print(done: &Done, json: bool) -> Result<(), Failure> {
+pub fn print(done: &FinishedFolder, json: bool) -> Result<(), Failure> {
     if json {
         return match &done.content {
             Content::Shard(record) => crate::print_json(&shard_json(record)?),
@@ -33,7 +33,7 @@ fn run(summary: &Summary) -> String {
     table::to_text(summary) + &engine + &notes(&summary.warnings)
 }
 
-fn sweep(summary: &SweepSummary, done: &Done) -> String {
+fn sweep(summary: &SweepSummary, done: &FinishedFolder) -> String {
     let axes: Vec<&str> = summary.axes.iter().map(|a| a.key.as_str()).collect();
     let mut text = format!("{} points over {}\n", summary.points, axes.join(" × "));
     for d in &summary.dynamics {
@@ -68,7 +68,7 @@ fn notes(warnings: &[String]) -> String {
 }
 
 /// Where figures and report are, or that nothing was changed.
-fn files(done: &Done) -> String {
+fn files(done: &FinishedFolder) -> String {
     match &done.drawing {
         Some(drawing) => drawing.listing(&done.path),
         None => finished_before(&done.path),
@@ -84,11 +84,11 @@ fn finished_before(folder: &Path) -> String {
     text
 }
 
-fn shard(record: &ShardRecord, done: &Done) -> String {
+fn shard(record: &ShardRecord, done: &FinishedFolder) -> String {
     let (which, shown) = (record.which(), shown_path(&done.path));
     let whole = match record.of {
-        Sharded::Run => "run",
-        Sharded::Sweep => "sweep",
+        ShardKind::Run => "run",
+        ShardKind::Sweep => "sweep",
     };
     let end = match done.before {
         true => format!("was finished in {shown} already; nothing was changed"),
@@ -97,7 +97,7 @@ fn shard(record: &ShardRecord, done: &Done) -> String {
             which.count
         ),
     };
-    if record.of == Sharded::Sweep {
+    if record.of == ShardKind::Sweep {
         let points = record.parts.iter().map(|part| part.count).sum::<u64>();
         let experiment = quoted(&record.experiment);
         return format!("shard {which} of {experiment}, {points} points, {end}\n");

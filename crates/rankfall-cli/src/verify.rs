@@ -3,12 +3,12 @@
 mod progress;
 mod table;
 
-use crate::arguments::{ClaimSuite, Effort, VerifyArguments};
+use crate::arguments::verify::{ClaimSuite, Effort, VerifyArguments};
 use crate::interruption;
 use progress::ClaimBar;
 use rankfall::experiment::Experiment;
 use rankfall::failure::{Failure, quoted, shown_path};
-use rankfall::run_folder::lock::Held;
+use rankfall::run_folder::lock::FolderLock;
 use rankfall::run_folder::{REPORT, atomic};
 use rankfall::verification::{self, Laboratory, claim_record, claims_record, nearest_claim};
 use rankfall_evidence::bench::{Supervisor, seed_of};
@@ -61,7 +61,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         let message = format!("cannot make the folder {}: {error}", shown_path(&out));
         Failure::input(message).hint("name another one with --out")
     })?;
-    let _held = Held::take(&out)?;
+    let _held = FolderLock::take(&out)?;
     let session = Session {
         arguments,
         out: &out,

@@ -3,7 +3,7 @@
 
 mod support;
 
-use rankfall::run_folder::lock::Held;
+use rankfall::run_folder::lock::FolderLock;
 use std::process::Output;
 use support::{Place, expect_end};
 
@@ -220,7 +220,7 @@ fn two_commands_do_not_write_into_a_folder_at_once() {
         "v",
     ]);
     let before = (place.everything("r"), place.everything("v"));
-    let held = ["r", "v"].map(|folder| Held::take(&place.path(folder)).unwrap());
+    let held = ["r", "v"].map(|folder| FolderLock::take(&place.path(folder)).unwrap());
     let words = ["another command of rankfall is writing into", "wait"];
     for command in [
         PLOT,

@@ -7,9 +7,9 @@ mod support;
 
 use rankfall::checkpoint::{self, CheckpointContent, Owner, RunCheckpoint};
 use rankfall::experiment::Experiment;
-use rankfall::experiment::sweep::SweepArgumentsRead;
+use rankfall::experiment::sweep::SweepOptions;
 use rankfall::failure::{Failure, visible};
-use rankfall::run_folder::{self, Existing, Opened, RunFolder, partial};
+use rankfall::run_folder::{self, Existing, OpenedFolder, RunFolder, partial};
 use rankfall::shard::Shard;
 use rankfall::sweep::{self, plan::SweepPlan, schedule::SweepCheckpoint};
 use rankfall_report::record::SUMMARY_SCHEMA;
@@ -196,7 +196,7 @@ fn folders_of_schema_one() {
 
 fn plan_in(folder: &Path) -> SweepPlan {
     let text = run_folder::read_experiment(folder).unwrap();
-    let given = SweepArgumentsRead::default();
+    let given = SweepOptions::default();
     sweep::plan_of(&text, "experiment.toml", Path::new(""), &[], &given).unwrap()
 }
 
@@ -246,7 +246,7 @@ fn shards_and_their_statistics() {
 fn checkpoints() {
     let place = Place::new();
     let path = place.path("r");
-    let Ok(Opened::Fresh(folder)) = RunFolder::open(&path, Existing::Refuse) else {
+    let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(&path, Existing::Refuse) else {
         panic!("not a new folder")
     };
     let owner = Owner {
@@ -286,6 +286,6 @@ fn markers() {
     for seed in 0..count().min(2000) {
         fs::write(path.join("running"), mutated(&whole, &mut Random(seed))).unwrap();
         let opened = RunFolder::open(&path, Existing::Resume).unwrap();
-        assert!(matches!(opened, Opened::Fresh(_)));
+        assert!(matches!(opened, OpenedFolder::Fresh(_)));
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use faer::Mat;
 use rankfall_core::ensemble::block::Block;
-use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, EnsembleSpec};
 use rankfall_core::linalg::dense::{product, transpose_product};
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::measure::rates::{
@@ -508,7 +508,7 @@ impl Control for Unwatched {
     fn checkpoint_interval(&self) -> Duration {
         Duration::from_secs(3600)
     }
-    fn keep(&self, _: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, _: &EnsembleCheckpoint) -> Result<(), String> {
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rankfall_core::ensemble::{Checkpoint, Control, EnsembleSpec};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, EnsembleSpec};
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::measure::rates::{Estimate, RateSave, measure};
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
@@ -33,7 +33,7 @@ impl Control for Unwatched {
     fn checkpoint_interval(&self) -> Duration {
         Duration::from_secs(3600)
     }
-    fn keep(&self, _: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, _: &EnsembleCheckpoint) -> Result<(), String> {
         Ok(())
     }
 }

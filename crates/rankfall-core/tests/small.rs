@@ -11,7 +11,7 @@ use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::random::normals::Streams;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::simd::lanes::{BLOCK, Lanes, Words};
-use rankfall_core::step::stepper::Stepper;
+use rankfall_core::step::stepper::BlockStepper;
 use rankfall_core::trajectories::lane_problem::LaneProblem;
 use rankfall_core::trajectories::state::State;
 
@@ -79,7 +79,7 @@ fn after(
         trajectories: Words(std::array::from_fn(|lane| lane as u64)),
         instructions,
     };
-    let mut stepper = Stepper::new(&dynamics, &problems, &streams).expect("takes steps");
+    let mut stepper = BlockStepper::new(&dynamics, &problems, &streams).expect("takes steps");
     let mut state = State::new(&starts, instructions);
     for &steps in pieces {
         stepper.advance(&mut state, &problems, steps);

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::error::{DataErrorKind, Place};
+use crate::error::{DataErrorKind, RowPosition};
 use crate::header::is_missing;
 
 /// More distinct labels than this and a column is not taken for a class.
@@ -18,7 +18,7 @@ struct Label {
     /// The number that it is or reads as, finite or not.
     number: Option<f64>,
     /// Where it was met first, in text.
-    place: Option<Place>,
+    place: Option<RowPosition>,
 }
 
 impl Label {
@@ -74,7 +74,7 @@ impl ClassCodes {
 
     /// The code of a label that is text. Nothing, and what no number is, are missing values in
     /// any column.
-    pub fn text(&mut self, text: &str, place: Place) -> Result<usize, DataErrorKind> {
+    pub fn text(&mut self, text: &str, place: RowPosition) -> Result<usize, DataErrorKind> {
         if let Some(&code) = self.texts.get(text) {
             return Ok(code);
         }
@@ -166,7 +166,7 @@ impl ClassCodes {
             return Ok(());
         };
         let (column, text) = (self.column.clone(), label.text.clone());
-        let place = label.place.unwrap_or(Place { row: 0, line: None });
+        let place = label.place.unwrap_or(RowPosition { row: 0, line: None });
         Err(match label.number {
             Some(_) => DataErrorKind::NotFinite {
                 place,
@@ -245,8 +245,8 @@ pub(crate) struct SortedClasses {
 mod tests {
     use super::*;
 
-    fn place(row: u64) -> Place {
-        Place { row, line: None }
+    fn place(row: u64) -> RowPosition {
+        RowPosition { row, line: None }
     }
 
     fn of_texts(texts: &[&str]) -> Result<SortedClasses, DataErrorKind> {

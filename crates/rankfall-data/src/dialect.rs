@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::columns::MAX_COLUMNS;
 use crate::error::{DataError, DataErrorKind, shortened};
 use crate::header::{Content, Taken, content, decide};
-use crate::spec::{Delimiter, FileSpec, Header};
+use crate::spec::{Delimiter, FileSpec, HeaderRow};
 use crate::text::{Record, Records, is_comment, split};
 
 /// Lines looked at, and their bytes: the first line and two more, however long they are.
@@ -132,7 +132,7 @@ impl Sample {
         alike as f64 / rows.len() as f64 * (0.05 + share)
     }
 
-    fn dialect(&self, header: Header) -> Result<Dialect, DataErrorKind> {
+    fn dialect(&self, header: HeaderRow) -> Result<Dialect, DataErrorKind> {
         let Some(first) = self.lines.first() else {
             return Err(match &self.comment {
                 Some((line, _)) => DataErrorKind::OnlyComments { line: line.number },
@@ -141,9 +141,9 @@ impl Sample {
         };
         let rows: Vec<&[Vec<u8>]> = self.lines[1..].iter().map(|l| &l.fields[..]).collect();
         let taken = match header {
-            Header::Yes => Taken::Names { said: false },
-            Header::No => Taken::Row { said: false },
-            Header::Auto => decide(&first.fields, &rows, self.delimiter),
+            HeaderRow::Yes => Taken::Names { said: false },
+            HeaderRow::No => Taken::Row { said: false },
+            HeaderRow::Auto => decide(&first.fields, &rows, self.delimiter),
         };
         let width = self.width(header);
         if let Some((names, note)) = self.comment_names(header, taken, width) {
@@ -187,11 +187,11 @@ impl Sample {
 
     /// Fields of a row: those of the first line where some line after it has as many, else the
     /// commonest number after it.
-    fn width(&self, header: Header) -> usize {
+    fn width(&self, header: HeaderRow) -> usize {
         let first = self.lines[0].fields.len();
         let rows = &self.lines[1..];
         let fits = rows.iter().any(|row| row.fields.len() == first);
-        match header == Header::No || rows.is_empty() || fits {
+        match header == HeaderRow::No || rows.is_empty() || fits {
             true => first,
             false => commonest(rows),
         }
@@ -201,21 +201,21 @@ impl Sample {
     /// there are columns, and no names below it.
     fn comment_names(
         &self,
-        header: Header,
+        header: HeaderRow,
         taken: Taken,
         width: usize,
     ) -> Option<(Vec<Vec<u8>>, String)> {
         let (without, with) = self.comment.as_ref()?;
-        let found_below = matches!(taken, Taken::Names { .. }) && header == Header::Auto;
+        let found_below = matches!(taken, Taken::Names { .. }) && header == HeaderRow::Auto;
         let words = |line: &Line| {
             let word = |f: &Vec<u8>| content(f, self.delimiter) == Content::Text;
             line.fields.len() == width && line.fields.iter().all(word)
         };
-        if header == Header::No || found_below || width != self.lines[0].fields.len() {
+        if header == HeaderRow::No || found_below || width != self.lines[0].fields.len() {
             return None;
         }
         // With header = true the first line is names, if it can be.
-        if header == Header::Yes && self.words_only() {
+        if header == HeaderRow::Yes && self.words_only() {
             return None;
         }
         let names = [without, with].into_iter().find(|line| words(line))?;

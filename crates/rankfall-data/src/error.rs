@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rankfall_core::model::gram::GramError;
 
-use crate::spec::Format;
+use crate::spec::TableFormat;
 
 /// A file that could not be read, and why.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +28,14 @@ impl DataError {
 
 /// A row of a file, and for text the line it stands on; both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct RowPosition {
     /// The row of data; a header is not counted.
     pub row: u64,
     /// The line of the file, for text.
     pub line: Option<u64>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RowPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             Some(line) => write!(f, "row {} (line {line})", self.row),
@@ -166,7 +166,7 @@ pub enum DataErrorKind {
     )]
     Ragged {
         /// The row.
-        place: Place,
+        place: RowPosition,
         /// Fields of the first line.
         expected: usize,
         /// Fields of this row.
@@ -178,7 +178,7 @@ pub enum DataErrorKind {
     #[error("{place}, column {column:?}: {text:?} is not a number{hint}")]
     NotANumber {
         /// The row.
-        place: Place,
+        place: RowPosition,
         /// The column's name.
         column: String,
         /// What stands there, shortened.
@@ -190,7 +190,7 @@ pub enum DataErrorKind {
     #[error("{place}, column {column:?}: no value; drop or fill in rows with missing values")]
     NoValue {
         /// The row.
-        place: Place,
+        place: RowPosition,
         /// The column's name.
         column: String,
     },
@@ -200,7 +200,7 @@ pub enum DataErrorKind {
     )]
     MissingLabel {
         /// The row.
-        place: Place,
+        place: RowPosition,
         /// The column's name.
         column: String,
         /// What stands there.
@@ -210,7 +210,7 @@ pub enum DataErrorKind {
     #[error("{place}, column {column:?}: {value} is not finite; drop or replace such rows")]
     NotFinite {
         /// The row.
-        place: Place,
+        place: RowPosition,
         /// The column's name.
         column: String,
         /// NaN or an infinity, as read.
@@ -371,14 +371,14 @@ impl DataErrorKind {
     }
 
     /// Format found against format asked for.
-    pub(crate) fn wrong_kind(found: &str, expected: Format) -> Self {
+    pub(crate) fn wrong_kind(found: &str, expected: TableFormat) -> Self {
         Self::WrongKind {
             found: format!("the first bytes are those of {found}"),
             expected: match expected {
-                Format::Csv => "of a CSV or other text".to_owned(),
-                Format::Npy => "of an NPY array".to_owned(),
-                Format::Npz => "of an NPZ archive".to_owned(),
-                Format::Parquet => "of a Parquet file".to_owned(),
+                TableFormat::Csv => "of a CSV or other text".to_owned(),
+                TableFormat::Npy => "of an NPY array".to_owned(),
+                TableFormat::Npz => "of an NPZ archive".to_owned(),
+                TableFormat::Parquet => "of a Parquet file".to_owned(),
             },
         }
     }

@@ -13,7 +13,7 @@ use crate::checksum::while_hashing;
 use crate::error::{DataError, DataErrorKind};
 use crate::npy;
 use crate::npz::Archive;
-use crate::spec::{FileSpec, Format};
+use crate::spec::{FileSpec, TableFormat};
 
 /// A Gram read from a file.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub fn read_gram(path: impl AsRef<Path>) -> Result<GramFile, DataError> {
 
 fn read(path: &Path) -> Result<Gram, DataError> {
     let mut spec = FileSpec::new(path);
-    spec.format = Some(Format::Npz);
+    spec.format = Some(TableFormat::Npz);
     crate::sniff::sniff(&spec)?;
     let archive = Archive::open(path)?;
     let mut precision = f64::EPSILON;

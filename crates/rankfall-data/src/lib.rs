@@ -52,13 +52,13 @@ pub use bundled::{BUNDLED, Bundled, BundledRows, DATA_FOLDER, MnistFiles, PACKAG
 pub use checksum::while_hashing;
 pub use cifar::{CifarLabels, read_cifar};
 pub use digest::sha256_of;
-pub use error::{DataError, DataErrorKind, Place};
+pub use error::{DataError, DataErrorKind, RowPosition};
 pub use gram_file::{GramFile, read_gram, write_npz_gram};
 pub use idx::read_idx;
 pub use images::Images;
-pub use load::{Loaded, load, load_rows};
+pub use load::{TableMoments, load, load_rows};
 pub use memory::{MemoryFile, is_in_memory};
-pub use npy::{Dtype as NpyDtype, Header as NpyHeader, half};
+pub use npy::{NpyDtype, NpyHeader, half};
 pub use npz_arrays::NpzArrays;
 pub use rows::{Chunk, RowSource};
-pub use spec::{ArrayNames, ColumnSelector, Delimiter, FileSpec, Format, Header};
+pub use spec::{ArrayNames, ColumnSelector, Delimiter, FileSpec, HeaderRow, TableFormat};

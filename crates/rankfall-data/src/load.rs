@@ -10,7 +10,7 @@ use crate::spec::FileSpec;
 
 /// A file reduced to its second moments.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct TableMoments {
     /// The moments, of standardised columns when the spec asked for that.
     pub gram: Gram,
     /// Names of the p inputs, in the order of the Gram.
@@ -39,13 +39,13 @@ pub struct Loaded {
 /// # Errors
 /// Everything that can be wrong with a file, its rows or the columns named; see
 /// [`DataErrorKind`]. Moments that would not fit the spec's memory limit are refused first.
-pub fn load(spec: &FileSpec) -> Result<Loaded, DataError> {
+pub fn load(spec: &FileSpec) -> Result<TableMoments, DataError> {
     let (mut loaded, sha256) = while_hashing(&spec.path, || reduce(spec))?;
     loaded.sha256 = sha256;
     Ok(loaded)
 }
 
-fn reduce(spec: &FileSpec) -> Result<Loaded, DataError> {
+fn reduce(spec: &FileSpec) -> Result<TableMoments, DataError> {
     let mut source = RowSource::open(spec)?;
     let (p, k) = (source.inputs().len(), source.targets().len());
     let bytes = GramAccumulator::bytes(p, k);
@@ -70,7 +70,7 @@ fn finish(
     spec: &FileSpec,
     source: &RowSource,
     moments: &GramAccumulator,
-) -> Result<Loaded, DataError> {
+) -> Result<TableMoments, DataError> {
     let (inputs, targets) = (source.inputs().to_vec(), source.targets().to_vec());
     let (gram, standardization) = if spec.standardize {
         let mut standardized = moments.standardized_gram(!spec.one_hot);
@@ -84,7 +84,7 @@ fn finish(
     gram.check_finite()
         .map_err(|error| overflow(error, &inputs, &targets).at(&spec.path))?;
     let constant = standardization.iter().flat_map(|s| &s.constant);
-    Ok(Loaded {
+    Ok(TableMoments {
         constant_columns: constant.map(|&i| inputs[i].clone()).collect(),
         rows: gram.n,
         gram,
@@ -125,7 +125,7 @@ fn overflow(error: GramError, inputs: &[String], targets: &[String]) -> DataErro
 /// exceeds `limit` bytes; [`DataErrorKind::Changed`]; and those of [`load`].
 pub fn load_rows(
     spec: &FileSpec,
-    loaded: &Loaded,
+    loaded: &TableMoments,
     limit: u64,
 ) -> Result<(Mat<f64>, Mat<f64>), DataError> {
     let (p, k) = (loaded.inputs.len(), loaded.targets.len());
@@ -160,7 +160,10 @@ pub fn load_rows(
 type Matrices = (Mat<f64>, Mat<f64>);
 
 /// All rows; `None` when there are not as many as there were.
-fn read_matrices(source: &mut RowSource, loaded: &Loaded) -> Result<Option<Matrices>, DataError> {
+fn read_matrices(
+    source: &mut RowSource,
+    loaded: &TableMoments,
+) -> Result<Option<Matrices>, DataError> {
     // The estimate was checked, and fits an address because it fits the limit.
     let n = loaded.rows as usize;
     let mut x = Mat::zeros(n, loaded.inputs.len());

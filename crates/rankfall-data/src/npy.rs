@@ -16,7 +16,7 @@ const LONGEST_ROW: u64 = 1 << 30;
 
 /// The type of the numbers in an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dtype {
+pub struct NpyDtype {
     kind: Kind,
     big_endian: bool,
 }
@@ -37,7 +37,7 @@ enum Kind {
     F8,
 }
 
-impl Dtype {
+impl NpyDtype {
     /// Reads a descriptor such as `<f8`.
     fn parse(descr: &str) -> Option<Self> {
         let kind = match descr.get(1..)? {
@@ -154,9 +154,9 @@ pub fn half(bits: u16) -> f64 {
 
 /// The header of an array.
 #[derive(Clone, Debug)]
-pub struct Header {
+pub struct NpyHeader {
     /// The type of its numbers.
-    pub dtype: Dtype,
+    pub dtype: NpyDtype,
     /// Column-major.
     pub fortran: bool,
     /// Its sizes, outermost first.
@@ -165,7 +165,7 @@ pub struct Header {
     pub offset: u64,
 }
 
-impl Header {
+impl NpyHeader {
     /// Reads the header at the start of `stream`; `name` is the array's name in messages.
     ///
     /// # Errors
@@ -260,7 +260,7 @@ impl Header {
     }
 }
 
-fn parse_descr(name: &str, descr: &str) -> Result<Dtype, DataErrorKind> {
+fn parse_descr(name: &str, descr: &str) -> Result<NpyDtype, DataErrorKind> {
     let unsupported = |found: String, cure: &str| DataErrorKind::Unsupported {
         column: name.to_owned(),
         found,
@@ -272,7 +272,7 @@ fn parse_descr(name: &str, descr: &str) -> Result<Dtype, DataErrorKind> {
         return Err(unsupported("records with several fields".to_owned(), cure));
     };
     let code = descr[1..].split(quote).next().unwrap_or_default();
-    Dtype::parse(code).ok_or_else(|| match code {
+    NpyDtype::parse(code).ok_or_else(|| match code {
         "|O" => unsupported(
             "Python objects".to_owned(),
             "save numbers, as in a.astype(float)",
@@ -325,14 +325,14 @@ pub(crate) struct NpyTable {
     pub columns: Columns,
     path: PathBuf,
     gzip: bool,
-    header: Header,
+    header: NpyHeader,
     memory_limit: u64,
 }
 
 impl NpyTable {
     pub fn open(spec: &FileSpec, gzip: bool) -> Result<Self, DataError> {
         let path = spec.path.as_path();
-        let header = Header::read(path, "the array", &mut open::stream(path, gzip)?)?;
+        let header = NpyHeader::read(path, "the array", &mut open::stream(path, gzip)?)?;
         let columns = (header.rows_and_columns("the array")).map_err(|kind| kind.at(path))?;
         if !gzip {
             let length = open::stamp(path)?.length;
@@ -353,7 +353,7 @@ impl NpyTable {
             Bytes::Anywhere(Box::new(open::open(path)?), self.header.offset)
         } else {
             let mut stream = open::stream(path, self.gzip)?;
-            Header::read(path, "the array", &mut stream)?;
+            NpyHeader::read(path, "the array", &mut stream)?;
             forward(path, "the array", &self.header, stream, self.memory_limit)?
         };
         let array = ArrayRows::new(path, "the array", &self.header, bytes, &picked)?;
@@ -366,7 +366,11 @@ impl NpyTable {
 }
 
 /// Whether header and numbers make up exactly `length` bytes.
-pub(crate) fn check_length(name: &str, header: &Header, length: u64) -> Result<(), DataErrorKind> {
+pub(crate) fn check_length(
+    name: &str,
+    header: &NpyHeader,
+    length: u64,
+) -> Result<(), DataErrorKind> {
     let needed = header.bytes().and_then(|b| b.checked_add(header.offset));
     let claim = format!("{name} claims the shape {:?}", header.shape);
     match needed {
@@ -388,7 +392,7 @@ pub(crate) fn check_length(name: &str, header: &Header, length: u64) -> Result<(
 pub(crate) fn forward(
     path: &Path,
     name: &str,
-    header: &Header,
+    header: &NpyHeader,
     mut stream: Box<dyn Read + Send>,
     memory_limit: u64,
 ) -> Result<Bytes, DataError> {
@@ -432,7 +436,7 @@ fn end_of(stream: &mut dyn Read, name: &str) -> io::Result<()> {
 pub(crate) struct ArrayRows {
     path: PathBuf,
     name: String,
-    dtype: Dtype,
+    dtype: NpyDtype,
     bytes: Bytes,
     rows: u64,
     columns: usize,
@@ -447,7 +451,7 @@ impl ArrayRows {
     pub fn with_slots(
         path: &Path,
         name: &str,
-        header: &Header,
+        header: &NpyHeader,
         bytes: Bytes,
         wanted: Vec<(usize, usize)>,
     ) -> Result<Self, DataError> {
@@ -480,7 +484,7 @@ impl ArrayRows {
     fn new(
         path: &Path,
         name: &str,
-        header: &Header,
+        header: &NpyHeader,
         bytes: Bytes,
         picked: &[Picked],
     ) -> Result<Self, DataError> {
@@ -599,7 +603,7 @@ impl ReadRows for NpyRows {
 pub(crate) fn read_all(
     path: &Path,
     name: &str,
-    header: &Header,
+    header: &NpyHeader,
     stream: &mut dyn Read,
 ) -> Result<Vec<f64>, DataError> {
     let needed = header.bytes().unwrap_or(u64::MAX);
@@ -656,7 +660,7 @@ mod tests {
     #[test]
     fn headers_of_all_versions_are_understood() {
         let text = "{'descr': '>i2', 'fortran_order': True, 'shape': (3L, 4), }";
-        let header = Header::parse("a", text).unwrap();
+        let header = NpyHeader::parse("a", text).unwrap();
         assert_eq!(header.shape, [3, 4]);
         assert!(header.fortran);
         assert_eq!(header.dtype.decode(&[1, 2]), 258.0);
@@ -668,7 +672,7 @@ mod tests {
             ("'é8'", "é8"),
         ] {
             let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (3,), }}");
-            let error = Header::parse("a", &text).unwrap_err().to_string();
+            let error = NpyHeader::parse("a", &text).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
         for text in [
@@ -676,7 +680,7 @@ mod tests {
             "{'descr': '<f8'}",
             "{'descr': '<f8', 'fortran_order': 1, 'shape': (1,)}",
         ] {
-            assert!(Header::parse("a", text).is_err());
+            assert!(NpyHeader::parse("a", text).is_err());
         }
     }
 }

@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::columns::{Columns, Naming, unknown};
 use crate::error::{DataError, DataErrorKind};
-use crate::npy::{self, ArrayRows, Bytes, Header};
+use crate::npy::{self, ArrayRows, Bytes, NpyHeader};
 use crate::open::{self, io_error};
 use crate::read_rows::{Classes, Picked, ReadRows, finish_numbers};
 use crate::spec::FileSpec;
@@ -121,16 +121,16 @@ impl Archive {
     }
 
     /// The header of an array and the stream behind it; sizes that contradict are refused.
-    pub fn array(&self, entry: &Entry) -> Result<(Header, Box<dyn Read + Send>), DataError> {
+    pub fn array(&self, entry: &Entry) -> Result<(NpyHeader, Box<dyn Read + Send>), DataError> {
         let mut stream = self.stream(entry)?;
-        let header = Header::read(&self.path, &entry.name, &mut stream)?;
+        let header = NpyHeader::read(&self.path, &entry.name, &mut stream)?;
         npy::check_length(&entry.name, &header, entry.unpacked)
             .map_err(|kind| kind.at(&self.path))?;
         Ok((header, stream))
     }
 
     /// All numbers of an array of at most `limit` bytes, in C order.
-    pub fn numbers(&self, name: &str, limit: u64) -> Result<(Header, Vec<f64>), DataError> {
+    pub fn numbers(&self, name: &str, limit: u64) -> Result<(NpyHeader, Vec<f64>), DataError> {
         let entry = self.find(name)?;
         let (header, mut stream) = self.array(entry)?;
         let bytes = (header.count().unwrap_or(u64::MAX)).saturating_mul(8);
@@ -148,7 +148,7 @@ impl Archive {
     }
 
     /// The bytes of an array for reading rows.
-    fn bytes(&self, entry: &Entry, memory_limit: u64) -> Result<(Header, Bytes), DataError> {
+    fn bytes(&self, entry: &Entry, memory_limit: u64) -> Result<(NpyHeader, Bytes), DataError> {
         let (header, stream) = self.array(entry)?;
         if header.fortran && !entry.deflated {
             let file = open::open(&self.path)?;

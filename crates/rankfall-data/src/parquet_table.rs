@@ -18,7 +18,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use crate::classes::ClassCodes;
 use crate::columns::{Columns, MAX_COLUMNS};
-use crate::error::{DataError, DataErrorKind, Place};
+use crate::error::{DataError, DataErrorKind, RowPosition};
 use crate::npy::half;
 use crate::open;
 use crate::read_rows::{Classes, Picked, ReadRows, finish_numbers};
@@ -228,7 +228,7 @@ impl Problem {
         let column = name.to_owned();
         match self {
             Self::Null { offset } => DataErrorKind::NoValue {
-                place: Place {
+                place: RowPosition {
                     row: rows + offset as u64 + 1,
                     line: None,
                 },
@@ -340,7 +340,7 @@ impl ReadColumn for TextColumn {
                 Problem::Kind(DataErrorKind::NotUtf8 { location })
             })?;
             let row = target.rows + offset as u64 + 1;
-            let of = Place { row, line: None };
+            let of = RowPosition { row, line: None };
             *place = codes.text(text, of).map_err(Problem::Kind)? as f64;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! A stream of the rows of some columns, whatever the format.
 
 use crate::classes::ClassCodes;
-use crate::error::{DataError, DataErrorKind, Place};
+use crate::error::{DataError, DataErrorKind, RowPosition};
 
 /// Values that a chunk holds, about; a chunk has at least one row.
 const CHUNK_VALUES: usize = 1 << 16;
@@ -59,7 +59,7 @@ pub(crate) fn finish_numbers(
         for (r, row) in values.chunks_exact(picked.len()).enumerate() {
             if let Some(slot) = row.iter().position(|v| !v.is_finite()) {
                 return Err(DataErrorKind::NotFinite {
-                    place: Place {
+                    place: RowPosition {
                         row: first_row + r as u64,
                         line: None,
                     },

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::encoding::Encoding;
 use crate::error::{DataError, DataErrorKind};
 use crate::open;
-use crate::spec::{FileSpec, Format};
+use crate::spec::{FileSpec, TableFormat};
 
 /// Bytes looked at.
 const HEAD: usize = 512;
@@ -74,14 +74,14 @@ pub(crate) fn other_kind(head: &[u8]) -> Option<&'static str> {
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Known(Format),
+    Known(TableFormat),
     Other(&'static str),
 }
 
 /// A format, and whether gzip is wrapped around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sniffed {
-    pub format: Format,
+    pub format: TableFormat,
     pub gzip: bool,
 }
 
@@ -103,11 +103,11 @@ pub(crate) fn sniff(spec: &FileSpec) -> Result<Sniffed, DataError> {
         }
         (Kind::Known(found), _) => found,
         (Kind::Other(found), expected) => {
-            let kind = DataErrorKind::wrong_kind(found, expected.unwrap_or(Format::Csv));
+            let kind = DataErrorKind::wrong_kind(found, expected.unwrap_or(TableFormat::Csv));
             return Err(kind.at(path));
         }
     };
-    if gzip && matches!(format, Format::Npz | Format::Parquet) {
+    if gzip && matches!(format, TableFormat::Npz | TableFormat::Parquet) {
         let cure = format!("a {format} file inside gzip cannot be read; gunzip it first");
         return Err(DataErrorKind::Options(cure).at(path));
     }
@@ -132,13 +132,13 @@ fn head(path: &Path) -> Result<(Vec<u8>, bool), DataError> {
 
 fn kind(head: &[u8]) -> Kind {
     if head.starts_with(b"\x93NUMPY") {
-        return Kind::Known(Format::Npy);
+        return Kind::Known(TableFormat::Npy);
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        return Kind::Known(Format::Npz);
+        return Kind::Known(TableFormat::Npz);
     }
     if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
-        return Kind::Known(Format::Parquet);
+        return Kind::Known(TableFormat::Parquet);
     }
     if let Some(name) = other_kind(head) {
         return Kind::Other(name);
@@ -147,28 +147,28 @@ fn kind(head: &[u8]) -> Kind {
     if head.contains(&0) && Encoding::of(head).0 == Encoding::Utf8 {
         return Kind::Other("binary data of an unknown kind");
     }
-    Kind::Known(Format::Csv)
+    Kind::Known(TableFormat::Csv)
 }
 
 /// The format that the file's name promises, if any.
-fn named_format(path: &Path) -> Option<Format> {
+fn named_format(path: &Path) -> Option<TableFormat> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     match name.rsplit_once('.')?.1 {
-        "csv" | "tsv" | "tab" | "txt" | "dat" => Some(Format::Csv),
-        "npy" => Some(Format::Npy),
-        "npz" => Some(Format::Npz),
-        "parquet" | "pq" => Some(Format::Parquet),
+        "csv" | "tsv" | "tab" | "txt" | "dat" => Some(TableFormat::Csv),
+        "npy" => Some(TableFormat::Npy),
+        "npz" => Some(TableFormat::Npz),
+        "parquet" | "pq" => Some(TableFormat::Parquet),
         _ => None,
     }
 }
 
-fn mismatch(found: Format, expected: Format, spec: &FileSpec) -> DataErrorKind {
+fn mismatch(found: TableFormat, expected: TableFormat, spec: &FileSpec) -> DataErrorKind {
     let found_name = match found {
-        Format::Csv => "text",
-        Format::Npy => "an NPY array",
-        Format::Npz => "a ZIP archive",
-        Format::Parquet => "a Parquet file",
+        TableFormat::Csv => "text",
+        TableFormat::Npy => "an NPY array",
+        TableFormat::Npz => "a ZIP archive",
+        TableFormat::Parquet => "a Parquet file",
     };
     let mut kind = DataErrorKind::wrong_kind(found_name, expected);
     if let DataErrorKind::WrongKind { expected, .. } = &mut kind {

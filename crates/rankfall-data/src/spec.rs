@@ -15,7 +15,7 @@ pub struct FileSpec {
     /// The file. Must be a regular file: it is read more than once.
     pub path: PathBuf,
     /// Its format; `None` looks at the first bytes, and refuses a file whose name says otherwise.
-    pub format: Option<Format>,
+    pub format: Option<TableFormat>,
     /// Input columns in this order; `None` means every column that is neither a target nor an
     /// index, which a note then says.
     pub inputs: Option<Vec<ColumnSelector>>,
@@ -23,7 +23,7 @@ pub struct FileSpec {
     /// `None` means all columns of that array.
     pub targets: Option<Vec<ColumnSelector>>,
     /// Whether a text file starts with column names.
-    pub header: Header,
+    pub header: HeaderRow,
     /// What separates the columns of a text file; `None` finds out from its first lines.
     pub delimiter: Option<Delimiter>,
     /// Whether targets are classes, each distinct value of which becomes a 0/1 output.
@@ -48,7 +48,7 @@ impl FileSpec {
             format: None,
             inputs: None,
             targets: None,
-            header: Header::Auto,
+            header: HeaderRow::Auto,
             delimiter: None,
             one_hot: false,
             standardize: false,
@@ -61,7 +61,7 @@ impl FileSpec {
 
 /// A file format that holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum TableFormat {
     /// Text with one row per line: CSV, TSV, or columns apart by white space; gzip or not.
     Csv,
     /// One NumPy array, one- or two-dimensional; gzip or not.
@@ -72,7 +72,7 @@ pub enum Format {
     Parquet,
 }
 
-impl fmt::Display for Format {
+impl fmt::Display for TableFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Csv => "csv",
@@ -83,7 +83,7 @@ impl fmt::Display for Format {
     }
 }
 
-impl FromStr for Format {
+impl FromStr for TableFormat {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
@@ -137,7 +137,7 @@ impl fmt::Display for ColumnSelector {
 
 /// Whether a text file starts with column names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Header {
+pub enum HeaderRow {
     /// The first line is names.
     Yes,
     /// The first line is a row; columns are called `column 0`, `column 1`, ….
@@ -148,7 +148,7 @@ pub enum Header {
     Auto,
 }
 
-impl From<bool> for Header {
+impl From<bool> for HeaderRow {
     fn from(header: bool) -> Self {
         if header { Self::Yes } else { Self::No }
     }

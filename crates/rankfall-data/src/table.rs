@@ -7,7 +7,7 @@ use crate::npz::NpzTable;
 use crate::parquet_table::ParquetTable;
 use crate::read_rows::{Picked, ReadRows};
 use crate::sniff::{Sniffed, sniff};
-use crate::spec::{FileSpec, Format};
+use crate::spec::{FileSpec, TableFormat};
 use crate::text_table::TextTable;
 
 /// A table whose columns are known and whose rows were not read yet.
@@ -23,10 +23,10 @@ impl Table {
     pub fn open(spec: &FileSpec) -> Result<Self, DataError> {
         let Sniffed { format, gzip } = sniff(spec)?;
         Ok(match format {
-            Format::Csv => Self::Text(TextTable::open(spec, gzip)?),
-            Format::Npy => Self::Npy(NpyTable::open(spec, gzip)?),
-            Format::Npz => Self::Npz(NpzTable::open(spec)?),
-            Format::Parquet => Self::Parquet(ParquetTable::open(spec)?),
+            TableFormat::Csv => Self::Text(TextTable::open(spec, gzip)?),
+            TableFormat::Npy => Self::Npy(NpyTable::open(spec, gzip)?),
+            TableFormat::Npz => Self::Npz(NpzTable::open(spec)?),
+            TableFormat::Parquet => Self::Parquet(ParquetTable::open(spec)?),
         })
     }
 

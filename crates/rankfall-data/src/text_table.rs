@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::classes::ClassCodes;
 use crate::columns::Columns;
 use crate::dialect::{Dialect, record_is_comment};
-use crate::error::{DataError, DataErrorKind, Place, shortened};
+use crate::error::{DataError, DataErrorKind, RowPosition, shortened};
 use crate::read_rows::{Classes, Picked, ReadRows};
 use crate::spec::{Delimiter, FileSpec};
 use crate::text::{Record, Records, is_comment, split};
@@ -218,7 +218,7 @@ impl RowParser {
         row: &mut [f64],
         classes: &mut Classes,
     ) -> Result<(), DataErrorKind> {
-        let place = Place {
+        let place = RowPosition {
             row: row_number,
             line: Some(record.line),
         };
@@ -238,7 +238,7 @@ impl RowParser {
     fn parse_plain(
         &self,
         record: Record<'_>,
-        place: Place,
+        place: RowPosition,
         row: &mut [f64],
         classes: &mut Classes,
     ) -> Result<(), DataErrorKind> {
@@ -274,7 +274,11 @@ impl RowParser {
     }
 
     /// As many fields as columns, and after them no more than the empty ones that may follow.
-    fn check_fields(&self, fields: &[Cow<'_, [u8]>], place: Place) -> Result<(), DataErrorKind> {
+    fn check_fields(
+        &self,
+        fields: &[Cow<'_, [u8]>],
+        place: RowPosition,
+    ) -> Result<(), DataErrorKind> {
         let expected = self.plan.len();
         let bare = |after: &[Cow<'_, [u8]>]| {
             after.len() <= self.tail && after.iter().all(|field| field.is_empty())
@@ -285,7 +289,7 @@ impl RowParser {
         }
     }
 
-    fn ragged(&self, got: usize, place: Place) -> DataErrorKind {
+    fn ragged(&self, got: usize, place: RowPosition) -> DataErrorKind {
         DataErrorKind::Ragged {
             place,
             expected: self.plan.len(),
@@ -299,7 +303,7 @@ impl RowParser {
         &self,
         step: Step,
         field: &[u8],
-        place: Place,
+        place: RowPosition,
         row: &mut [f64],
         classes: &mut Classes,
     ) -> Result<(), DataErrorKind> {
@@ -346,7 +350,7 @@ fn after_separator(bytes: &[u8], at: usize, delimiter: Delimiter) -> Option<&[u8
     })
 }
 
-fn number(field: &[u8], place: Place, column: &str) -> Result<f64, DataErrorKind> {
+fn number(field: &[u8], place: RowPosition, column: &str) -> Result<f64, DataErrorKind> {
     let column = || column.to_owned();
     match fast_float2::parse::<f64, _>(field) {
         Ok(value) if value.is_finite() => Ok(value),
@@ -369,7 +373,7 @@ fn number(field: &[u8], place: Place, column: &str) -> Result<f64, DataErrorKind
 }
 
 /// A guess at why a field is not a number.
-fn hint(field: &[u8], place: Place) -> &'static str {
+fn hint(field: &[u8], place: RowPosition) -> &'static str {
     let decimal_comma = field.contains(&b',')
         && (field.iter()).all(|byte| byte.is_ascii_digit() || b",.+-eE".contains(byte));
     if decimal_comma {
@@ -383,7 +387,7 @@ fn hint(field: &[u8], place: Place) -> &'static str {
 
 fn class(
     field: &[u8],
-    place: Place,
+    place: RowPosition,
     column: &str,
     codes: &mut ClassCodes,
 ) -> Result<f64, DataErrorKind> {

@@ -3,11 +3,11 @@
 mod common;
 
 use common::{Folder, assert_says, gzip, spec};
-use rankfall_data::{ColumnSelector, FileSpec, Loaded, RowSource, load, load_rows};
+use rankfall_data::{ColumnSelector, FileSpec, RowSource, TableMoments, load, load_rows};
 
 const TABLE: &str = "a,b,y\n1,2,3\n4,-5,6.5\n7e0,8,.5\n";
 
-fn says(loaded: &Loaded, words: &str) {
+fn says(loaded: &TableMoments, words: &str) {
     assert!(
         loaded.notes.iter().any(|note| note.contains(words)),
         "{words:?}: {:?}",
@@ -16,7 +16,7 @@ fn says(loaded: &Loaded, words: &str) {
 }
 
 /// Three rows of `TABLE`, read silently: Σ ab = 2 − 20 + 56.
-fn check_table(loaded: &Loaded) {
+fn check_table(loaded: &TableMoments) {
     assert_eq!(
         (loaded.rows, &loaded.inputs[..]),
         (3, &["a".to_owned(), "b".to_owned()][..])

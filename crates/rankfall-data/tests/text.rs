@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Folder, assert_says, gzip, spec};
-use rankfall_data::{ColumnSelector, Delimiter, FileSpec, Format, Header, load, load_rows};
+use rankfall_data::{ColumnSelector, Delimiter, FileSpec, HeaderRow, TableFormat, load, load_rows};
 
 const TABLE: &str = "a,b,y\n1,2,3\n4,-5,6.5\n7e0,8,.5\n";
 
@@ -62,9 +62,9 @@ fn a_given_delimiter_and_header_are_taken() {
     let path = folder.write("n.csv", "1,2,3\n4,-5,6.5\n7,8,.5\n");
     let mut given = spec(path, [2usize]);
     check_table(&given);
-    given.header = Header::No;
+    given.header = HeaderRow::No;
     check_table(&given);
-    given.header = Header::Yes;
+    given.header = HeaderRow::Yes;
     assert_eq!(load(&given).unwrap().inputs, ["1", "2"]);
     assert_eq!(load(&given).unwrap().rows, 2);
 }
@@ -257,7 +257,7 @@ fn files_of_another_kind_are_recognised() {
         assert_says(&spec(folder.write(name, bytes), ["y"]), parts);
     }
     let mut wanted = spec(folder.write("u.csv", TABLE), ["y"]);
-    wanted.format = Some(Format::Parquet);
+    wanted.format = Some(TableFormat::Parquet);
     assert_says(&wanted, &["text", "Parquet", "ask for csv"]);
     let packed = gzip(b"PAR1....");
     assert_says(&spec(folder.write("p.gz", packed), ["y"]), &["gunzip"]);
@@ -306,7 +306,7 @@ mod properties {
             let text: String = rows.iter().map(line).collect();
             let folder = Folder::new();
             let mut all = spec(folder.write("t.csv", text), [2usize]);
-            all.header = Header::No;
+            all.header = HeaderRow::No;
             let mut source = rankfall_data::RowSource::open(&all).unwrap();
             let chunk = source.next_chunk().unwrap().unwrap();
             prop_assert_eq!(chunk.rows, rows.len());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rankfall_core::ensemble::{Checkpoint, Control};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint};
 
 use crate::evidence::Stop;
 use crate::experiments::{Experiments, Trajectory, tasks};
@@ -39,7 +39,7 @@ impl Control for Supervised<'_> {
     fn checkpoint_interval(&self) -> Duration {
         Duration::MAX
     }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, _checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         Ok(())
     }
 }

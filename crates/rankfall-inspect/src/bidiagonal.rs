@@ -1,7 +1,7 @@
 //! Singular values without squares: Householder's triangular form where one side is longer, then bidiagonal form.
 
 use crate::source::Tall;
-use crate::spectrum::{Failed, Values};
+use crate::spectrum::{Failed, SingularValues};
 use crate::workers;
 use faer::{Mat, MatRef};
 
@@ -19,7 +19,7 @@ struct Part {
 ///
 /// Each step is backward stable: the values are those of a matrix that differs from A by at most the bound,
 /// 8 √n u ‖A‖_F + 8 n u σ₁.
-pub fn values(tall: &Tall<'_>, threads: usize) -> Result<Values, Failed> {
+pub fn values(tall: &Tall<'_>, threads: usize) -> Result<SingularValues, Failed> {
     let n = tall.columns();
     let count = (tall.rows() / (2 * n)).clamp(1, MOST_PARTS);
     let size = tall.rows().div_ceil(count);
@@ -49,7 +49,7 @@ pub fn values(tall: &Tall<'_>, threads: usize) -> Result<Values, Failed> {
     let values = whole.singular_values().map_err(|_| Failed::NotConverged)?;
     let largest = values.first().copied().unwrap_or(0.0);
     let bound = 8.0 * UNIT * ((n as f64).sqrt() * whole.norm_l2() + n as f64 * largest);
-    Ok(Values { values, bound })
+    Ok(SingularValues { values, bound })
 }
 
 /// A triangular matrix, or one of few rows, with the singular values of some rows: they are added block by block.

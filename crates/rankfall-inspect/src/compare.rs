@@ -17,7 +17,7 @@ const PIECE: usize = 1 << 16;
 
 /// What changed in one layer, from A to B.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Change {
+pub struct LayerChange {
     /// The tensor's name.
     pub name: String,
     /// Its sizes.
@@ -51,7 +51,7 @@ pub struct Change {
 
 /// What `--compare --json` prints.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct CheckpointComparison {
     /// [`crate::record::SCHEMA`].
     pub schema: u32,
     /// The first checkpoint.
@@ -59,14 +59,19 @@ pub struct Comparison {
     /// The second.
     pub to: String,
     /// In the order of the first; what only the second has comes last.
-    pub layers: Vec<Change>,
+    pub layers: Vec<LayerChange>,
     /// Sentences a reader must see.
     pub notes: Vec<String>,
 }
 
 /// Compares two plans, each of one checkpoint.
 #[must_use]
-pub fn compare(a: Plan, b: Plan, threads: usize, watch: &dyn inspect::Watch) -> Comparison {
+pub fn compare(
+    a: Plan,
+    b: Plan,
+    threads: usize,
+    watch: &dyn inspect::InspectionWatch,
+) -> CheckpointComparison {
     let jobs = [a.jobs.clone(), b.jobs.clone()];
     let first = inspect::inspect(a, threads, None, watch);
     let second = inspect::inspect(b, threads, None, watch);
@@ -93,7 +98,7 @@ pub fn compare(a: Plan, b: Plan, threads: usize, watch: &dyn inspect::Watch) -> 
     };
     let new = second.tensors.iter().filter(is_new);
     layers.extend(new.map(|row| without(row, "the first checkpoint has no such tensor")));
-    Comparison {
+    CheckpointComparison {
         schema: crate::record::SCHEMA,
         from: first
             .tensors
@@ -110,17 +115,17 @@ pub fn compare(a: Plan, b: Plan, threads: usize, watch: &dyn inspect::Watch) -> 
     }
 }
 
-fn without(row: &Row, reason: &str) -> Change {
-    Change {
+fn without(row: &Row, reason: &str) -> LayerChange {
+    LayerChange {
         name: row.name.clone(),
         shape: row.shape.clone(),
         matrix: row.matrix.clone(),
         reason: Some(reason.to_owned()),
-        ..Change::default()
+        ..LayerChange::default()
     }
 }
 
-fn change(a: &Row, b: &Row, jobs: Option<(Job, Job)>) -> Change {
+fn change(a: &Row, b: &Row, jobs: Option<(Job, Job)>) -> LayerChange {
     let reason = a.reason.as_ref().or(b.reason.as_ref());
     let (Some((from, to)), None) = (jobs, reason) else {
         return without(a, reason.map_or("it was not analysed", String::as_str));
@@ -129,7 +134,7 @@ fn change(a: &Row, b: &Row, jobs: Option<(Job, Job)>) -> Change {
         return without(a, "its shape is another one in the second checkpoint");
     }
     let measured = numbers(a, &from, &to);
-    let mut change = Change {
+    let mut change = LayerChange {
         compared: true,
         reason: None,
         sigma_max: [a.sigma_max, b.sigma_max],
@@ -238,7 +243,7 @@ fn angles(a: &Mat<f64>, b: &Mat<f64>) -> Result<Vec<f64>, Failed> {
 
 /// A comparison as a table for people.
 #[must_use]
-pub fn text(comparison: &Comparison) -> String {
+pub fn text(comparison: &CheckpointComparison) -> String {
     let mut out = format!("from {}\nto   {}\n", comparison.from, comparison.to);
     let width = comparison
         .layers

@@ -9,9 +9,9 @@ use rankfall_report::figures::Figure;
 use rankfall_report::gradient::Gradient;
 use rankfall_report::heatmap::{HeatAxis, HeatCell, HeatMap};
 use rankfall_report::legend::LegendEntry;
-use rankfall_report::plot::{Line, Mark, Plot, Side};
+use rankfall_report::plot::{Line, Marker, Plot, Side};
 use rankfall_report::scene::Stroke;
-use rankfall_report::sheet::{Sharing, Sheet, Skipped};
+use rankfall_report::sheet::{Sharing, Sheet, SkipReason};
 use rankfall_report::symbol::Symbol;
 
 /// More spectra than this in one panel would be a grey mass.
@@ -118,7 +118,7 @@ fn figure(
     title: &str,
     caption: &str,
     look_for: &'static str,
-    outcome: Result<rankfall_report::Scene, Skipped>,
+    outcome: Result<rankfall_report::Scene, SkipReason>,
 ) -> Figure {
     Figure {
         name,
@@ -273,7 +273,7 @@ fn heat_map(rows: &[&Row], origin: &str) -> Figure {
         .into_iter()
         .collect();
     let outcome = match shown.is_empty() {
-        true => Err(Skipped::because("no matrix was analysed")),
+        true => Err(SkipReason::because("no matrix was analysed")),
         false => sheet(title, origin, vec![map.plot()], 1, legend).draw(),
     };
     figure(
@@ -335,7 +335,7 @@ fn by_depth(rows: &[&Row], origin: &str) -> Figure {
         legend.push(LegendEntry::symbol(format!("{name} rank"), symbol));
         for (depth, row) in rows.iter().enumerate() {
             let share = value(row).map(|v| v / smaller(row).max(1.0));
-            ranks.marks.extend(share.map(|y| Mark {
+            ranks.marks.extend(share.map(|y| Marker {
                 at: (depth as f64 + 1.0, y),
                 symbol,
             }));
@@ -347,11 +347,11 @@ fn by_depth(rows: &[&Row], origin: &str) -> Figure {
         // Beyond this no tail is a power law, and the others would be pressed flat.
         alphas
             .marks
-            .extend(row.alpha.filter(|a| *a < 20.0).map(|y| Mark {
+            .extend(row.alpha.filter(|a| *a < 20.0).map(|y| Marker {
                 at: (at, y),
                 symbol,
             }));
-        above.marks.extend(row.mp_share.map(|y| Mark {
+        above.marks.extend(row.mp_share.map(|y| Marker {
             at: (at, y),
             symbol,
         }));

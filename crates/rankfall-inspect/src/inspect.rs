@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Who watches an inspection. Called from any thread.
-pub trait Watch: Sync {
+pub trait InspectionWatch: Sync {
     /// So much of all the work is done, in the unit of [`Job::cost`].
     fn progress(&self, done: f64, total: f64);
     /// Whether to stop before the next tensor.
@@ -23,7 +23,7 @@ pub trait Watch: Sync {
 /// Nobody watches.
 pub struct Unwatched;
 
-impl Watch for Unwatched {
+impl InspectionWatch for Unwatched {
     fn progress(&self, _: f64, _: f64) {}
 }
 
@@ -31,7 +31,12 @@ impl Watch for Unwatched {
 ///
 /// The numbers do not depend on `threads`. A tensor that fails is a row with the reason.
 #[must_use]
-pub fn inspect(plan: Plan, threads: usize, saved: Option<&Saved>, watch: &dyn Watch) -> Inspection {
+pub fn inspect(
+    plan: Plan,
+    threads: usize,
+    saved: Option<&Saved>,
+    watch: &dyn InspectionWatch,
+) -> Inspection {
     let total: f64 = plan.jobs.iter().map(Job::cost).sum();
     let rows: Vec<Mutex<Row>> = plan.rows.into_iter().map(Mutex::new).collect();
     let done = Mutex::new(0.0);

@@ -12,7 +12,7 @@ const PIECE: usize = 1 << 16;
 
 /// What a first look at the numbers of a matrix tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Look {
+pub struct Scan {
     /// NaN and infinite ones.
     pub not_finite: usize,
     /// The largest absolute value of the others.
@@ -103,8 +103,8 @@ impl<'a> Tall<'a> {
     }
 
     /// Looks at every number once.
-    pub fn look(&self) -> Result<Look, CheckpointError> {
-        let mut look = Look::default();
+    pub fn look(&self) -> Result<Scan, CheckpointError> {
+        let mut look = Scan::default();
         let mut buffer = Vec::new();
         let at_once = (PIECE / self.columns().max(1)).clamp(1, BLOCK);
         for first in (0..self.rows()).step_by(at_once) {

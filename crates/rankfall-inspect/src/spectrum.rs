@@ -28,7 +28,7 @@ pub struct Squares {
 }
 
 /// Singular values, descending, all with one bound of their absolute errors.
-pub struct Values {
+pub struct SingularValues {
     /// None is negative.
     pub values: Vec<f64>,
     /// Of each.
@@ -103,7 +103,7 @@ impl Squares {
     }
 }
 
-impl Values {
+impl SingularValues {
     /// All with their bound.
     pub fn sigmas(&self) -> Vec<Sigma> {
         self.values

@@ -1,7 +1,7 @@
 //! Two checkpoints against each other: what moved, by how much, and which way it points.
 
 use rankfall_checkpoints::Checkpoint;
-use rankfall_inspect::compare::{Comparison, compare};
+use rankfall_inspect::compare::{CheckpointComparison, compare};
 use rankfall_inspect::inspect::Unwatched;
 use rankfall_inspect::plan::{Choice, Plan};
 use std::fs;
@@ -23,7 +23,7 @@ fn plan(folder: &Path, name: &str, numbers: &[f32], shape: [usize; 2]) -> Plan {
     plan
 }
 
-fn compared(a: &[f32], b: &[f32], shape: [usize; 2]) -> Comparison {
+fn compared(a: &[f32], b: &[f32], shape: [usize; 2]) -> CheckpointComparison {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (
         plan(folder.path(), "a.safetensors", a, shape),

@@ -1,7 +1,7 @@
 //! A page with recorded runs that plays without a server.
 
 use crate::page;
-use crate::protocol::{Motion, Recording, Scales, Settings, Start};
+use crate::protocol::{Motion, PageState, Recording, Scales, Settings};
 use crate::scenario::Scenario;
 use crate::session::Session;
 use rankfall::Failure;
@@ -37,7 +37,7 @@ pub fn page(scenario: &Arc<Scenario>, threads: usize) -> Result<String, Failure>
     for scene in scenes(scenario) {
         recordings.push(record(scenario, &scene, threads)?);
     }
-    let start = Start {
+    let start = PageState {
         mode: "recorded".to_owned(),
         token: String::new(),
         settings: None,

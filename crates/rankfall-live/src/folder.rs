@@ -1,12 +1,12 @@
 //! The run so far as a run folder, in one archive.
 
-use crate::run::Run;
+use crate::run::LiveRun;
 use crate::session::Session;
 use rankfall::Failure;
 use rankfall::engine::{Measurements, Recorder};
 use rankfall::exact::record::{ExactRecorder, rows_first};
 use rankfall::experiment::{AccountSpec, ExactExperiment, Length};
-use rankfall::finished::Finished;
+use rankfall::finished::DynamicsOutcome;
 use rankfall::run_folder::packed;
 use rankfall::save_plan::{SavePlan, Spacing};
 use rankfall_report::record::{DynamicsSummary, Summary};
@@ -131,10 +131,10 @@ fn now(session: &mut Session, began: &ExactExperiment) -> ExactExperiment {
 fn results(
     recorder: &ExactRecorder,
     index: usize,
-    run: &mut Run,
+    run: &mut LiveRun,
     target: u64,
     threads: usize,
-) -> Result<Finished, Failure> {
+) -> Result<DynamicsOutcome, Failure> {
     let statistics = run.from_start(target, threads);
     let first_is_left = {
         let totals = statistics.totals();

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request that arrived whole.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Request {
+pub struct HttpRequest {
     /// `GET` or `POST`, or what else was asked for.
     pub method: String,
     /// Path without what follows a question mark.
@@ -32,7 +32,7 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Refused(pub u16, pub &'static str);
 
-impl Request {
+impl HttpRequest {
     /// The only header of this name; none where there is none, or several.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(n, _)| n == name);
@@ -65,7 +65,7 @@ impl Request {
 ///
 /// # Errors
 /// What is refused, with its status; a client that is gone or too slow.
-pub fn read(stream: &mut TcpStream) -> io::Result<Result<Request, Refused>> {
+pub fn read(stream: &mut TcpStream) -> io::Result<Result<HttpRequest, Refused>> {
     let deadline = Instant::now() + PATIENCE;
     let mut bytes = Vec::new();
     let (request, head) = loop {
@@ -86,7 +86,7 @@ pub fn read(stream: &mut TcpStream) -> io::Result<Result<Request, Refused>> {
         more(stream, &mut bytes, deadline)?;
     }
     let body = bytes[head..head + length].to_vec();
-    Ok(Ok(Request { body, ..request }))
+    Ok(Ok(HttpRequest { body, ..request }))
 }
 
 fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
@@ -109,7 +109,7 @@ fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>, deadline: Instant) -> io::R
 ///
 /// # Errors
 /// What is no request.
-pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refused> {
+pub fn parse(bytes: &[u8]) -> Result<Option<(HttpRequest, usize)>, Refused> {
     const MALFORMED: Refused = Refused(400, "this is no request of HTTP/1.1");
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -129,7 +129,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refused> {
         let value = std::str::from_utf8(header.value).ok()?;
         Some((header.name.to_ascii_lowercase(), value.trim().to_owned()))
     };
-    let request = Request {
+    let request = HttpRequest {
         method: method.to_owned(),
         path: path.to_owned(),
         query: query.to_owned(),
@@ -139,7 +139,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refused> {
     Ok(Some((request, head)))
 }
 
-fn body_length(request: &Request) -> Result<usize, Refused> {
+fn body_length(request: &HttpRequest) -> Result<usize, Refused> {
     if request.has("transfer-encoding") {
         return Err(Refused(501, "a body needs a Content-Length"));
     }

@@ -1,6 +1,6 @@
 //! The page: one file, with what it is told when it is loaded written into it.
 
-use crate::protocol::Start;
+use crate::protocol::PageState;
 use rankfall::Failure;
 
 /// Built from `page/src` by `npm run build` in `page`.
@@ -13,7 +13,7 @@ const PLACE: &str = "\"START\"";
 ///
 /// # Errors
 /// Exit code 1 where it cannot be written as JSON.
-pub fn page(start: &Start) -> Result<String, Failure> {
+pub fn page(start: &PageState) -> Result<String, Failure> {
     let told = serde_json::to_string(start)
         .map_err(|error| Failure::run(format!("cannot write the page: {error}")))?;
     let told = told

@@ -150,13 +150,13 @@ wire! {
     /// What may be set.
     pub struct Choices {
         /// By name of the setting.
-        pub settings: Vec<Choice>,
+        pub settings: Vec<SettingChoice>,
         /// The kinds of dynamics.
         pub kinds: Vec<KindChoice>,
     }
 
     /// A setting that may be made.
-    pub struct Choice {
+    pub struct SettingChoice {
         /// As in `Settings` or `Motion`.
         pub name: String,
         /// The least value.
@@ -227,7 +227,7 @@ wire! {
         /// The eigenvalues of M of the trajectory shown, falling.
         pub particles: Vec<Particle>,
         /// Matrices of the trajectory shown; null in most frames.
-        pub weights: Option<Weights>,
+        pub weights: Option<WeightMatrices>,
     }
 
     /// Mean and 5 and 95 % quantiles over the trajectories.
@@ -275,7 +275,7 @@ wire! {
     }
 
     /// Matrices of one trajectory, rows first.
-    pub struct Weights {
+    pub struct WeightMatrices {
         /// p × l, at most the first columns.
         pub w1: Vec<Vec<f32>>,
         /// l × k, at most the first rows.
@@ -299,7 +299,7 @@ wire! {
     }
 
     /// Asks what folders hold.
-    pub struct Look {
+    pub struct WatchRequest {
         /// The numbers of a sweep that are wanted with it; null for none.
         pub sweep: Option<SweepChoice>,
     }
@@ -315,7 +315,7 @@ wire! {
     }
 
     /// What folders hold so far.
-    pub struct Watched {
+    pub struct WatchReply {
         /// One per folder; shards come after their whole.
         pub folders: Vec<WatchedFolder>,
         /// The numbers of a sweep that were asked for; null where there is no such sweep.
@@ -355,7 +355,7 @@ wire! {
         /// How many trajectories diverged, or at how many points one did.
         pub diverged: u64,
         /// What was measured; nothing of a shard, whose measurements are told of the whole, and of a sweep.
-        pub curves: Vec<Curve>,
+        pub curves: Vec<TimeSeries>,
     }
 
     /// One quantity of one dynamics over the settings of a sweep.
@@ -412,7 +412,7 @@ wire! {
     }
 
     /// One quantity over time.
-    pub struct Curve {
+    pub struct TimeSeries {
         /// As in `series.parquet`.
         pub observable: String,
         /// The layer; null where it is of none.
@@ -444,7 +444,7 @@ wire! {
     }
 
     /// What a page is told when it is loaded.
-    pub struct Start {
+    pub struct PageState {
         /// `live`, `watch` or `recorded`.
         pub mode: String,
         /// For every request; empty without a server.

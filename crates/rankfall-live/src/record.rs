@@ -3,7 +3,7 @@
 use crate::protocol::SlowFrame;
 use rankfall::grid::LAW;
 use rankfall::summarise::series_row;
-use rankfall_core::ensemble::statistics::{BlockSamples, Cell, Totals};
+use rankfall_core::ensemble::statistics::{BlockSamples, CellStatistics, Totals};
 use rankfall_core::measure::layout::Layout;
 use rankfall_report::observable::Observable;
 use rankfall_report::record::SeriesRow;
@@ -20,7 +20,7 @@ const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
 /// Looks at a run from its start on. Where there are too many, every second of them goes, and from then on they are
 /// taken at longer distances.
 #[derive(Default)]
-pub struct Record {
+pub struct RunHistory {
     /// What every trajectory had at the start.
     start: BTreeMap<u64, Vec<f64>>,
     looks: Vec<Look>,
@@ -32,11 +32,11 @@ pub struct Record {
 struct Look {
     time: f64,
     survivors: u64,
-    cells: Vec<Cell>,
+    cells: Vec<CellStatistics>,
     slow: Option<SlowFrame>,
 }
 
-impl Record {
+impl RunHistory {
     /// Keeps what every trajectory has at the start, unless it is there already.
     pub fn begin(&mut self, samples: &[BlockSamples]) {
         if self.start.is_empty() {
@@ -56,7 +56,7 @@ impl Record {
         if self.looks.last().is_some_and(|look| time <= look.time) {
             return;
         }
-        let cells: Vec<Cell> = (0..layout.observables.len())
+        let cells: Vec<CellStatistics> = (0..layout.observables.len())
             .map(|place| totals.cell(place))
             .collect();
         let most = (MOST_CELLS / cells.len().max(1)).clamp(8, MOST_LOOKS);

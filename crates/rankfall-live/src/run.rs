@@ -1,11 +1,11 @@
 //! One run of a session: trajectories of one dynamics, the slow flow beside them, and what is read off them.
 
-use crate::protocol::{Band, MatrixFrame, Particle, RunFrame, SlowFrame, Weights, defined};
-use crate::record::Record;
+use crate::protocol::{Band, MatrixFrame, Particle, RunFrame, SlowFrame, WeightMatrices, defined};
+use crate::record::RunHistory;
 use rankfall::Failure;
 use rankfall::exact::prediction::why_none;
 use rankfall::experiment::ExactDynamics;
-use rankfall::preparation::{Prepared, of_setup};
+use rankfall::preparation::{ExactInputs, of_setup};
 use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::ensemble::open_block::OpenBlock;
 use rankfall_core::ensemble::small_noise::row_noise;
@@ -38,7 +38,7 @@ const MOST_SHOWN: usize = 24;
 const MOST_PAIRS: usize = 16;
 
 /// Trajectories of one dynamics.
-pub struct Run {
+pub struct LiveRun {
     dynamics: ExactDynamics,
     trajectories: u64,
     shared: bool,
@@ -52,7 +52,7 @@ pub struct Run {
     split: ForceSplit,
     /// Whether the dynamics is no longer that of the experiment.
     changed: bool,
-    record: Record,
+    record: RunHistory,
     /// Spent on steps.
     spent: Duration,
 }
@@ -63,7 +63,7 @@ enum Slow {
     None(String),
 }
 
-impl Run {
+impl LiveRun {
     /// At its start. `spec` is the ensemble of the experiment, saves included.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Run {
     pub fn new(
         dynamics: &ExactDynamics,
         spec: &EnsembleSpec,
-        prepared: &Prepared,
+        prepared: &ExactInputs,
     ) -> Result<Self, Failure> {
         let setup = &prepared.setup;
         let shared = setup.is_shared();
@@ -109,7 +109,7 @@ impl Run {
             width: setup.width,
             split: ForceSplit::Regular,
             changed: false,
-            record: Record::default(),
+            record: RunHistory::default(),
             spent: Duration::ZERO,
         })
     }
@@ -574,7 +574,7 @@ fn particles(forces: &EigenvalueForces, scales: &ForceScales) -> Vec<Particle> {
 }
 
 /// The matrices of one trajectory.
-fn weights(block: &OpenBlock, lane: usize) -> Weights {
+fn weights(block: &OpenBlock, lane: usize) -> WeightMatrices {
     let of = block.weights(lane);
     let problem = block.problem(lane);
     let (p, k, l) = (of.w1.nrows(), of.w2.ncols(), of.w1.ncols());
@@ -593,7 +593,7 @@ fn weights(block: &OpenBlock, lane: usize) -> Weights {
         };
         (0..rows.min(MOST_SHOWN)).map(row).collect()
     };
-    Weights {
+    WeightMatrices {
         w1: table(p, l, &|i, j| of.w1[(i, j)]),
         w2: table(l, k, &|i, j| of.w2[(i, j)]),
         product: table(p, k, &product),

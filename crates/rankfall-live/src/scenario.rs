@@ -1,12 +1,12 @@
 //! An experiment as a session takes it: what may be set in it, and the experiment with settings made.
 
-use crate::protocol::{Choice, Choices, Files, KindChoice, Motion, Scales, Settings};
+use crate::protocol::{Choices, Files, KindChoice, Motion, Scales, SettingChoice, Settings};
 use rankfall::experiment::{
     ExactData, ExactDynamics, ExactExperiment, Experiment, GaussianData, LinearTeacher,
     NetworkShape,
 };
 use rankfall::failure::Failure;
-use rankfall::preparation::{DataCache, Prepared, of_setup, prepare_with};
+use rankfall::preparation::{DataCache, ExactInputs, of_setup, prepare_with};
 use rankfall::stability::largest_stable_step;
 use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, ForceSplit, Integrator, Kind, LabelNoise, Sampling,
@@ -48,11 +48,11 @@ pub struct Scenario {
 }
 
 /// An experiment with settings made, ready to be simulated.
-pub struct Ready {
+pub struct ConfiguredExperiment {
     /// The experiment; its dynamics are those of the runs, in their order.
     pub experiment: ExactExperiment,
     /// Data and starts.
-    pub prepared: Prepared,
+    pub prepared: ExactInputs,
 }
 
 impl Scenario {
@@ -141,7 +141,7 @@ impl Scenario {
     ///
     /// # Errors
     /// Exit code 2 for settings out of bounds, and all that an experiment file is refused for.
-    pub fn ready(&self, settings: &Settings) -> Result<Ready, Failure> {
+    pub fn ready(&self, settings: &Settings) -> Result<ConfiguredExperiment, Failure> {
         let mut experiment = self.with(settings)?;
         let mut probe = experiment.clone();
         if !matches!(experiment.data, ExactData::Gram(_)) {
@@ -168,7 +168,7 @@ impl Scenario {
             );
             return Err(Failure::input(message).hint(format!("at most {most}")));
         }
-        Ok(Ready {
+        Ok(ConfiguredExperiment {
             experiment,
             prepared,
         })
@@ -262,7 +262,7 @@ impl Scenario {
     ///
     /// # Errors
     /// Exit code 2 for a start that cannot be made.
-    pub fn choices(&self, ready: &Ready) -> Result<Choices, Failure> {
+    pub fn choices(&self, ready: &ConfiguredExperiment) -> Result<Choices, Failure> {
         let samples = ready.prepared.known.problem.samples;
         let drawn = match &self.experiment.data {
             ExactData::Gaussian(data) if data.each_trajectory || data.classes => None,
@@ -290,12 +290,13 @@ impl Scenario {
         )
         .then(|| "the initial weights are those of a file".to_owned());
         let classes = ready.experiment.dynamics[0].dynamics.classes.is_some();
-        let setting = |name: &str, least: f64, greatest: f64, why_not: Option<String>| Choice {
-            name: name.to_owned(),
-            least,
-            greatest,
-            why_not,
-        };
+        let setting =
+            |name: &str, least: f64, greatest: f64, why_not: Option<String>| SettingChoice {
+                name: name.to_owned(),
+                least,
+                greatest,
+                why_not,
+            };
         let least_rank = ready
             .prepared
             .known
@@ -331,7 +332,12 @@ impl Scenario {
         Ok(Choices { settings, kinds })
     }
 
-    fn kind_choice(&self, kind: &str, label: &str, ready: &Ready) -> Result<KindChoice, Failure> {
+    fn kind_choice(
+        &self,
+        kind: &str,
+        label: &str,
+        ready: &ConfiguredExperiment,
+    ) -> Result<KindChoice, Failure> {
         let gram = matches!(self.experiment.data, ExactData::Gram(_));
         let setup = &ready.prepared.setup;
         let beginning = setup.initial_condition(0).map_err(of_setup)?;

@@ -3,10 +3,10 @@
 //! It listens on 127.0.0.1, answers only requests that name it as their host, come from its own page if from
 //! any, and have its token; opens no path that a request names; and has limits on how many may come at once.
 
-use crate::http::{self, Refused, Request};
+use crate::http::{self, HttpRequest, Refused};
 use crate::page;
 use crate::player::{Player, refusal};
-use crate::protocol::{FolderOf, Look, Messages, Request as Ask, Settings, Start};
+use crate::protocol::{FolderOf, Messages, PageState, Request, Settings, WatchRequest};
 use crate::scenario::Scenario;
 use crate::session::Session;
 use crate::watched::Watcher;
@@ -37,7 +37,7 @@ const LONG_NAP: Duration = Duration::from_millis(15);
 const ENDED: Refused = Refused(404, "this simulation has ended");
 
 /// What the page is about.
-pub enum Subject {
+pub enum PageContent {
     /// Simulations of an experiment.
     Live(Arc<Scenario>),
     /// Runs in folders.
@@ -52,7 +52,7 @@ pub struct Server {
 }
 
 struct Shared {
-    subject: Subject,
+    subject: PageContent,
     token: String,
     hosts: [String; 2],
     threads: usize,
@@ -72,7 +72,7 @@ impl Server {
     ///
     /// # Errors
     /// Exit code 1 for a port that is taken or not allowed.
-    pub fn bind(port: u16, subject: Subject, threads: usize) -> Result<Self, Failure> {
+    pub fn bind(port: u16, subject: PageContent, threads: usize) -> Result<Self, Failure> {
         let cannot = |error: io::Error| {
             Failure::run(format!("cannot listen on 127.0.0.1:{port}: {error}"))
                 .hint("leave --port out for any that is free")
@@ -172,7 +172,7 @@ impl Shared {
     }
 
     /// Refuses who must not be answered.
-    fn admit(&self, request: &Request) -> Result<(), Refused> {
+    fn admit(&self, request: &HttpRequest) -> Result<(), Refused> {
         let host = request.header("host").unwrap_or("").to_ascii_lowercase();
         if !self.hosts.contains(&host) {
             return Err(Refused(403, "the Host is not this server"));
@@ -197,7 +197,7 @@ impl Shared {
         }
     }
 
-    fn route(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
+    fn route(&self, request: &HttpRequest, stream: &mut TcpStream) -> Result<(), Refused> {
         self.admit(request)?;
         let known = ["/", "/begin", "/go", "/files", "/folder", "/watch"];
         if !known.contains(&request.path.as_str()) {
@@ -215,15 +215,15 @@ impl Shared {
         }
         match (&self.subject, request.path.as_str()) {
             (_, "/") => self.page(stream),
-            (Subject::Live(scenario), "/begin") => self.begin(scenario, request, stream),
-            (Subject::Live(_), "/go") => self.go(request, stream),
-            (Subject::Live(scenario), "/files") => {
+            (PageContent::Live(scenario), "/begin") => self.begin(scenario, request, stream),
+            (PageContent::Live(_), "/go") => self.go(request, stream),
+            (PageContent::Live(scenario), "/files") => {
                 let files = scenario.files(&body::<Settings>(request)?);
                 respond_with(stream, files)
             }
-            (Subject::Live(_), "/folder") => self.folder(request, stream),
-            (Subject::Watch(watcher), "/watch") => {
-                let ask: Look = body(request)?;
+            (PageContent::Live(_), "/folder") => self.folder(request, stream),
+            (PageContent::Watch(watcher), "/watch") => {
+                let ask: WatchRequest = body(request)?;
                 respond_with(stream, Ok(watcher.look(&ask)))
             }
             _ => Err(Refused(404, "there is nothing there")),
@@ -232,16 +232,16 @@ impl Shared {
 
     fn page(&self, stream: &mut TcpStream) -> Result<(), Refused> {
         const BROKEN: Refused = Refused(500, "the page cannot be made");
-        let start = Start {
+        let start = PageState {
             mode: match self.subject {
-                Subject::Live(_) => "live",
-                Subject::Watch(_) => "watch",
+                PageContent::Live(_) => "live",
+                PageContent::Watch(_) => "watch",
             }
             .to_owned(),
             token: self.token.clone(),
             settings: match &self.subject {
-                Subject::Live(scenario) => Some(scenario.first_settings()),
-                Subject::Watch(_) => None,
+                PageContent::Live(scenario) => Some(scenario.first_settings()),
+                PageContent::Watch(_) => None,
             },
             recordings: Vec::new(),
         };
@@ -259,7 +259,7 @@ impl Shared {
     fn begin(
         &self,
         scenario: &Arc<Scenario>,
-        request: &Request,
+        request: &HttpRequest,
         stream: &mut TcpStream,
     ) -> Result<(), Refused> {
         let settings: Settings = body(request)?;
@@ -293,7 +293,7 @@ impl Shared {
     }
 
     /// The run of a session so far, as an archive.
-    fn folder(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
+    fn folder(&self, request: &HttpRequest, stream: &mut TcpStream) -> Result<(), Refused> {
         let ask: FolderOf = body(request)?;
         let player = self.list().get(&ask.session).ok_or(ENDED)?.player.clone();
         let archive = lock(&player).folder();
@@ -306,8 +306,8 @@ impl Shared {
         }
     }
 
-    fn go(&self, request: &Request, stream: &mut TcpStream) -> Result<(), Refused> {
-        let ask: Ask = body(request)?;
+    fn go(&self, request: &HttpRequest, stream: &mut TcpStream) -> Result<(), Refused> {
+        let ask: Request = body(request)?;
         let player = {
             let mut sessions = self.list();
             if ask.ends == Some(true) {
@@ -333,7 +333,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused> {
+fn body<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Refused> {
     serde_json::from_slice(&request.body)
         .map_err(|_| Refused(400, "the body is not what is expected"))
 }

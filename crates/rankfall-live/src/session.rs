@@ -1,7 +1,7 @@
 //! A session: one or two runs of an experiment that go on together and may be changed on the way.
 
 use crate::protocol::{Beginning, Choices, Frame, Mark, Motion, Scales, Settings};
-use crate::run::Run;
+use crate::run::LiveRun;
 use crate::scenario::{Scenario, split_of};
 use rankfall::Failure;
 use rankfall::experiment::ExactExperiment;
@@ -18,7 +18,7 @@ pub struct Session {
     scenario: Arc<Scenario>,
     settings: Settings,
     choices: Choices,
-    runs: Vec<Run>,
+    runs: Vec<LiveRun>,
     /// The steps that can be looked at.
     reached: Vec<u64>,
     sizes: Vec<u32>,
@@ -52,7 +52,7 @@ impl Session {
             let mut spec = ready.experiment.ensemble(index, saves);
             spec.stream = scenario.stream(&settings.first);
             let dynamics = &ready.experiment.dynamics[index];
-            let mut run = Run::new(dynamics, &spec, &ready.prepared)?;
+            let mut run = LiveRun::new(dynamics, &spec, &ready.prepared)?;
             run.tell_forces_in(split_of(motions[index]));
             runs.push(run);
         }
@@ -126,12 +126,12 @@ impl Session {
     }
 
     /// One of them, the step at which it can be looked at, and the threads for it.
-    pub fn run_at(&mut self, index: usize) -> (&mut Run, u64, usize) {
+    pub fn run_at(&mut self, index: usize) -> (&mut LiveRun, u64, usize) {
         (&mut self.runs[index], self.reached[index], self.threads)
     }
 
     /// The first run.
-    pub fn first(&mut self) -> &mut Run {
+    pub fn first(&mut self) -> &mut LiveRun {
         &mut self.runs[0]
     }
 

@@ -6,10 +6,10 @@ mod series;
 mod shards;
 mod sweeps;
 
-use crate::protocol::{Look, Watched};
-use experiments::Experiments;
-use folder::{Folder, Found};
-use shards::{Member, Whole};
+use crate::protocol::{WatchReply, WatchRequest};
+use experiments::ExperimentCache;
+use folder::{Folder, FolderContents};
+use shards::{Member, ShardGroup};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -26,9 +26,9 @@ pub struct Watcher {
 /// What earlier looks found, so that nothing is read twice.
 #[derive(Default)]
 struct Known {
-    experiments: Experiments,
+    experiments: ExperimentCache,
     folders: BTreeMap<PathBuf, Folder>,
-    wholes: Vec<Whole>,
+    wholes: Vec<ShardGroup>,
 }
 
 impl Watcher {
@@ -41,7 +41,7 @@ impl Watcher {
     }
 
     /// What they hold now, and of a sweep the numbers that are asked for.
-    pub fn look(&self, ask: &Look) -> Watched {
+    pub fn look(&self, ask: &WatchRequest) -> WatchReply {
         let paths = self.paths();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut alone = known.found(&paths);
@@ -52,7 +52,7 @@ impl Watcher {
         known.put_together(members);
         let all = known.in_order(&alone);
         let asked = ask.sweep.as_ref();
-        Watched {
+        WatchReply {
             folders: all.iter().map(|found| found.picture.clone()).collect(),
             sweep: asked.and_then(|choice| all.iter().find_map(|found| found.swept(choice))),
         }
@@ -71,7 +71,7 @@ impl Watcher {
 
 impl Known {
     /// What each of these folders holds, with its place among them.
-    fn found(&mut self, paths: &[PathBuf]) -> Vec<(usize, Found)> {
+    fn found(&mut self, paths: &[PathBuf]) -> Vec<(usize, FolderContents)> {
         self.folders.retain(|path, _| paths.contains(path));
         let look = |(place, path): (usize, &PathBuf)| {
             let folder = self.folders.entry(path.clone()).or_default();
@@ -83,16 +83,16 @@ impl Known {
     fn put_together(&mut self, members: Vec<Member>) {
         let before = std::mem::take(&mut self.wholes);
         let groups = shards::grouped(members).into_iter();
-        let wholes = groups.map(|members| Whole::of(members, &before, &mut self.experiments));
+        let wholes = groups.map(|members| ShardGroup::of(members, &before, &mut self.experiments));
         self.wholes = wholes.collect();
     }
 
     /// Folders as they were given; shards where the first of them was, after their whole.
-    fn in_order<'a>(&'a self, alone: &'a [(usize, Found)]) -> Vec<&'a Found> {
+    fn in_order<'a>(&'a self, alone: &'a [(usize, FolderContents)]) -> Vec<&'a FolderContents> {
         let alone = alone.iter().map(|(place, found)| (*place, vec![found]));
         let wholes = self.wholes.iter();
         let wholes = wholes.map(|whole| (whole.place(), whole.found().collect()));
-        let mut all: Vec<(usize, Vec<&Found>)> = alone.chain(wholes).collect();
+        let mut all: Vec<(usize, Vec<&FolderContents>)> = alone.chain(wholes).collect();
         all.sort_by_key(|(place, _)| *place);
         all.into_iter().flat_map(|(_, found)| found).collect()
     }

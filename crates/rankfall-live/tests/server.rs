@@ -3,7 +3,7 @@
 use rankfall::prelude::*;
 use rankfall_live::protocol::{Message, Messages, Request, Settings};
 use rankfall_live::scenario::Scenario;
-use rankfall_live::server::{Server, Subject};
+use rankfall_live::server::{PageContent, Server};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn scenario() -> Arc<Scenario> {
 
 /// A server that listens while `work` runs.
 fn serving(work: impl FnOnce(&Client)) {
-    let server = Server::bind(0, Subject::Live(scenario()), 1).unwrap();
+    let server = Server::bind(0, PageContent::Live(scenario()), 1).unwrap();
     let address = server.address();
     let (host, token) = address
         .strip_prefix("http://")

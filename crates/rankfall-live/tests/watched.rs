@@ -1,7 +1,7 @@
 //! What is told of sweeps and shards that are under way, killed, resumed or finished, held against the same sweep
 //! or run when it is whole.
 
-use rankfall::experiment::sweep::SweepArgumentsRead;
+use rankfall::experiment::sweep::SweepOptions;
 use rankfall::options::Options;
 use rankfall::prelude::*;
 use rankfall::run_folder::Existing;
@@ -9,7 +9,7 @@ use rankfall::shard::Shard;
 use rankfall::sweep::plan::SweepPlan;
 use rankfall::{run, sweep};
 use rankfall_live::protocol::{
-    Curve, Look, SweepChoice, Watched, WatchedDynamics, WatchedFolder, WatchedSweep,
+    SweepChoice, TimeSeries, WatchReply, WatchRequest, WatchedDynamics, WatchedFolder, WatchedSweep,
 };
 use rankfall_live::watched::Watcher;
 use std::fs;
@@ -75,7 +75,7 @@ fn experiment(time: f64) -> Experiment {
 
 fn plan(time: f64, over: &[&str], random: Option<u64>) -> SweepPlan {
     let text = experiment(time).resolved_toml();
-    let given = SweepArgumentsRead {
+    let given = SweepOptions {
         over: over.iter().map(|s| (*s).to_owned()).collect(),
         random: random.map(|_| true),
         points: random,
@@ -89,8 +89,8 @@ const GRID: [&str; 2] = [
     "dynamics.*.step_size=log(0.001,0.01,4)",
 ];
 
-fn choice(folder: &Path, dynamics: u32, quantity: &str) -> Look {
-    Look {
+fn choice(folder: &Path, dynamics: u32, quantity: &str) -> WatchRequest {
+    WatchRequest {
         sweep: Some(SweepChoice {
             folder: folder.display().to_string(),
             dynamics,
@@ -99,8 +99,8 @@ fn choice(folder: &Path, dynamics: u32, quantity: &str) -> Look {
     }
 }
 
-fn look(folders: &[PathBuf]) -> Watched {
-    Watcher::new(folders).look(&Look { sweep: None })
+fn look(folders: &[PathBuf]) -> WatchReply {
+    Watcher::new(folders).look(&WatchRequest { sweep: None })
 }
 
 fn told(folder: &Path, dynamics: u32, quantity: &str) -> (WatchedFolder, WatchedSweep) {
@@ -240,7 +240,7 @@ fn shards_of_a_sweep_fill_one_map() {
     )
     .unwrap();
     let watcher = Watcher::new(&[keep.path().to_owned()]);
-    let found = watcher.look(&Look { sweep: None });
+    let found = watcher.look(&WatchRequest { sweep: None });
     let [whole, first, second] = &found.folders[..] else {
         panic!("{:?}", found.folders)
     };
@@ -262,7 +262,7 @@ fn shards_of_a_sweep_fill_one_map() {
     assert!(done < 12);
 }
 
-fn curve<'a>(dynamics: &'a WatchedDynamics, observable: &str) -> &'a Curve {
+fn curve<'a>(dynamics: &'a WatchedDynamics, observable: &str) -> &'a TimeSeries {
     let mut all = dynamics.curves.iter();
     all.find(|curve| curve.observable == observable).unwrap()
 }
@@ -295,7 +295,7 @@ fn shards_of_a_run_come_to_the_run_that_was_never_divided() {
     )
     .unwrap();
     let watcher = Watcher::new(std::slice::from_ref(&shards));
-    let found = watcher.look(&Look { sweep: None });
+    let found = watcher.look(&WatchRequest { sweep: None });
     let [whole, first, second] = &found.folders[..] else {
         panic!("{:?}", found.folders)
     };
@@ -330,7 +330,7 @@ fn shards_of_a_run_come_to_the_run_that_was_never_divided() {
         &options(&whole_run, None, Existing::Refuse, &Silent),
     )
     .unwrap();
-    let found = watcher.look(&Look { sweep: None });
+    let found = watcher.look(&WatchRequest { sweep: None });
     let undivided = look(&[whole_run]);
     let whole = &found.folders[0];
     assert_eq!((whole.state.as_str(), whole.done), ("finished", 1.0));
@@ -384,7 +384,7 @@ fn a_shard_that_is_there_twice_is_said() {
     }
     let watcher = Watcher::new(&places);
     for _ in 0..2 {
-        let found = watcher.look(&Look { sweep: None });
+        let found = watcher.look(&WatchRequest { sweep: None });
         let trouble = found.folders[0].trouble.as_deref().unwrap();
         assert!(trouble.contains("1/2 is there twice"), "{trouble}");
         assert_eq!(found.folders.len(), 3);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use rankfall_core::ensemble::runner::{self, Checkpoint, Control, RunError, Trajectories};
 use rankfall_core::ensemble::statistics::{BlockSamples, Divergence, Statistics, StopReason};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, RunError, Trajectories, runner};
 use rankfall_core::simd::instructions::Instructions;
 
 use crate::data::Dataset;
@@ -75,7 +75,7 @@ impl WeightMoments {
 /// The weights of one trajectory at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
-pub struct WeightsThen<T: Real> {
+pub struct WeightsAtStep<T: Real> {
     /// Whose.
     pub trajectory: u64,
     /// After how many steps.
@@ -87,11 +87,11 @@ pub struct WeightsThen<T: Real> {
 /// What is kept of the weights of some trajectories.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
-pub struct KeptWeights<T: Real> {
+pub struct RecordedWeights<T: Real> {
     /// Of trajectory 0 at the end.
     last: Option<Vec<T>>,
     /// In the order of trajectories and steps.
-    then: Vec<WeightsThen<T>>,
+    then: Vec<WeightsAtStep<T>>,
 }
 
 /// What a finished ensemble leaves.
@@ -108,7 +108,7 @@ pub struct TrainingOutcome<T: Real> {
     /// Final weights of trajectory 0, unless it diverged.
     pub final_parameters: Option<Vec<T>>,
     /// Weights kept on the way, in the order of trajectories and steps.
-    pub weights_then: Vec<WeightsThen<T>>,
+    pub weights_then: Vec<WeightsAtStep<T>>,
 }
 
 /// An ensemble that cannot be run as it is described.
@@ -139,7 +139,7 @@ struct Progress<T: Real> {
     /// Log determinants of the stacks at the start.
     initial_stacks: Vec<f64>,
     /// Weights kept so far.
-    then: Vec<WeightsThen<T>>,
+    then: Vec<WeightsAtStep<T>>,
 }
 
 /// Data as a trajectory sees them.
@@ -164,7 +164,7 @@ impl TrainingEnsemble {
         &self,
         source: &DataSource<T>,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<TrainingOutcome<T>, RunError<EnsembleError>> {
@@ -181,7 +181,7 @@ impl TrainingEnsemble {
         source: &DataSource<T>,
         part: Range<u64>,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<TrainingOutcome<T>, RunError<EnsembleError>> {
@@ -276,7 +276,7 @@ impl<'a, T: Real> Training<'a, T> {
 impl<T: Real> Trajectories for Training<'_, T> {
     type Block = Member<T>;
     type Progress = Progress<T>;
-    type Weights = KeptWeights<T>;
+    type Weights = RecordedWeights<T>;
     type Error = EnsembleError;
 
     fn trajectories(&self) -> u64 {
@@ -355,17 +355,17 @@ impl<T: Real> Trajectories for Training<'_, T> {
         }
     }
 
-    fn join(&self, block: KeptWeights<T>, others: KeptWeights<T>) -> KeptWeights<T> {
+    fn join(&self, block: RecordedWeights<T>, others: RecordedWeights<T>) -> RecordedWeights<T> {
         let mut then = others.then;
         then.extend(block.then);
         then.sort_by_key(|weights| (weights.trajectory, weights.step));
-        KeptWeights {
+        RecordedWeights {
             last: block.last.or(others.last),
             then,
         }
     }
 
-    fn finish(&self, member: Member<T>) -> (BlockSamples, Option<KeptWeights<T>>) {
+    fn finish(&self, member: Member<T>) -> (BlockSamples, Option<RecordedWeights<T>>) {
         let number = member.number;
         let mut leaf = BlockSamples {
             block: number,
@@ -381,7 +381,7 @@ impl<T: Real> Trajectories for Training<'_, T> {
             }),
         }
         let is_first = number == 0 && member.diverged.is_none();
-        let kept = KeptWeights {
+        let kept = RecordedWeights {
             last: is_first.then(|| member.trainer.state().parameters.clone()),
             then: member.then,
         };
@@ -408,7 +408,7 @@ struct Member<T: Real> {
     /// When weights are kept.
     moments: WeightMoments,
     /// Those kept so far.
-    then: Vec<WeightsThen<T>>,
+    then: Vec<WeightsAtStep<T>>,
 }
 
 impl<T: Real> Member<T> {
@@ -416,7 +416,7 @@ impl<T: Real> Member<T> {
     fn keep_weights(&mut self, step: u64) {
         let known = self.then.last().is_some_and(|last| last.step >= step);
         if !known && self.moments.has(self.number, step) {
-            self.then.push(WeightsThen {
+            self.then.push(WeightsAtStep {
                 trajectory: self.number,
                 step,
                 parameters: self.trainer.state().parameters.clone(),

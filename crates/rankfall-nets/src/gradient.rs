@@ -5,7 +5,7 @@
 
 use crate::data::Targets;
 use crate::loss::Loss;
-use crate::matrix::{Into, multiply, multiply_transposed_left, multiply_transposed_right};
+use crate::matrix::{Accumulation, multiply, multiply_transposed_left, multiply_transposed_right};
 use crate::network::{Layer, Network};
 use crate::scalar::Real;
 
@@ -150,11 +150,11 @@ pub(crate) fn affine<T: Real>(layer: &Layer, parameters: &[T], input: &[T], z: &
     }
     let biases = &parameters[layer.biases.clone()];
     let how = if biases.is_empty() {
-        Into::Replace
+        Accumulation::Replace
     } else {
         z.chunks_exact_mut(n)
             .for_each(|row| row.copy_from_slice(biases));
-        Into::Add
+        Accumulation::Add
     };
     multiply(z, how, input, weights, [rows, layer.inputs, n]);
 }

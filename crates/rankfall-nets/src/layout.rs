@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::data::Dataset;
 use crate::network::Network;
 use crate::scalar::Real;
-use crate::spectra::Method;
+use crate::spectra::SpectrumMethod;
 use crate::training::TrainingPlan;
 
 /// Most parameters of a network whose Hessian is looked at: 60 directions of Lanczos' iteration are held in
@@ -30,7 +30,7 @@ pub struct MeasureSpec {
     pub spectra_every: u64,
     /// How singular values of layers are taken.
     #[serde(default)]
-    pub spectra: Method,
+    pub spectra: SpectrumMethod,
     /// A singular value counts for the numerical rank above this share of the largest.
     #[serde(default = "default_rank_tolerance")]
     pub rank_tolerance: f64,
@@ -82,7 +82,7 @@ impl MeasureSpec {
             save_steps,
             losses_every: one(),
             spectra_every: one(),
-            spectra: Method::Fast,
+            spectra: SpectrumMethod::Fast,
             rank_tolerance: default_rank_tolerance(),
             probe_rows: 0,
             jacobian: false,

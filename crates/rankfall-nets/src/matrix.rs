@@ -11,7 +11,7 @@ const TINY: usize = 512;
 
 /// How a product meets what is in its place already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Into {
+pub enum Accumulation {
     /// C ← …
     Replace,
     /// C ← C + …
@@ -19,7 +19,13 @@ pub enum Into {
 }
 
 /// C (m × n) ← or += A (m × inner) B (inner × n), all row-major.
-pub fn multiply<T: Real>(into: &mut [T], how: Into, a: &[T], b: &[T], [m, inner, n]: [usize; 3]) {
+pub fn multiply<T: Real>(
+    into: &mut [T],
+    how: Accumulation,
+    a: &[T],
+    b: &[T],
+    [m, inner, n]: [usize; 3],
+) {
     if m * inner * n > TINY {
         let a = MatRef::from_row_major_slice(a, m, inner);
         let b = MatRef::from_row_major_slice(b, inner, n);
@@ -27,7 +33,7 @@ pub fn multiply<T: Real>(into: &mut [T], how: Into, a: &[T], b: &[T], [m, inner,
         return T::multiply(c, accumulation(how), a, b);
     }
     for (row, c) in into.chunks_exact_mut(n).enumerate() {
-        if how == Into::Replace {
+        if how == Accumulation::Replace {
             c.fill(T::ZERO);
         }
         for (i, &factor) in a[row * inner..(row + 1) * inner].iter().enumerate() {
@@ -85,10 +91,10 @@ pub fn multiply_transposed_right<T: Real>(
     }
 }
 
-fn accumulation(how: Into) -> Accum {
+fn accumulation(how: Accumulation) -> Accum {
     match how {
-        Into::Replace => Accum::Replace,
-        Into::Add => Accum::Add,
+        Accumulation::Replace => Accum::Replace,
+        Accumulation::Add => Accum::Add,
     }
 }
 
@@ -124,9 +130,9 @@ mod tests {
                     .all(|(g, e)| (g - e - add).abs() < 1e-13)
             };
             let mut c = vec![0.5; m * n];
-            multiply(&mut c, Into::Add, &a, &b, [m, inner, n]);
+            multiply(&mut c, Accumulation::Add, &a, &b, [m, inner, n]);
             assert!(close(&c, 0.5));
-            multiply(&mut c, Into::Replace, &a, &b, [m, inner, n]);
+            multiply(&mut c, Accumulation::Replace, &a, &b, [m, inner, n]);
             assert!(close(&c, 0.0));
             let at = transpose(&a, m, inner);
             c.fill(7.0);

@@ -302,7 +302,7 @@ pub fn predict<T: Real>(
 
 /// What one step did to each log σᵢ, over many draws of its noise.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Realised {
+pub struct RealisedDrift {
     /// Mean change.
     pub total: Vec<DriftEstimate>,
     /// Mean of what the step's own gradient does not explain at first order, Δ log σᵢ + η uᵢᵀgvᵢ/σᵢ:
@@ -340,7 +340,7 @@ pub fn realise<T: Real>(
     trainer: &mut Trainer<T>,
     layer: usize,
     draws: u64,
-) -> Result<Realised, PredictionError> {
+) -> Result<RealisedDrift, PredictionError> {
     let view = LayerView::new(trainer, layer)?;
     if draws < 2 {
         return Err(PredictionError::Draws(draws));
@@ -365,7 +365,7 @@ pub fn realise<T: Real>(
             second[i].push(change + rate * alpha[(i, i)] / start.sigma[i]);
         }
     }
-    Ok(Realised {
+    Ok(RealisedDrift {
         total: total.iter().map(|v| DriftEstimate::of(v)).collect(),
         second_order: second.iter().map(|v| DriftEstimate::of(v)).collect(),
     })

@@ -27,7 +27,7 @@ const SMALL: usize = 4_000_000;
 /// How the singular values of a large matrix are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Method {
+pub enum SpectrumMethod {
     /// Small matrices by one-sided Jacobi rotations, each value with its own relative accuracy;
     /// large ones from the eigenvalues of their Gram matrix in double precision, which knows values
     /// down to √(n ε) of the largest: less than single precision leaves, but not what double
@@ -39,13 +39,13 @@ pub enum Method {
 }
 
 impl SingularSpectrum {
-    /// Of a matrix, by [`Method::Fast`].
+    /// Of a matrix, by [`SpectrumMethod::Fast`].
     pub fn of<T: Real>(matrix: MatRef<'_, T>) -> Self {
-        Self::by(Method::Fast, matrix)
+        Self::by(SpectrumMethod::Fast, matrix)
     }
 
     /// Of a matrix.
-    pub fn by<T: Real>(method: Method, matrix: MatRef<'_, T>) -> Self {
+    pub fn by<T: Real>(method: SpectrumMethod, matrix: MatRef<'_, T>) -> Self {
         let (rows, columns) = (matrix.nrows(), matrix.ncols());
         let (long, short) = (rows.max(columns), rows.min(columns));
         let tall = Mat::from_fn(long, short, |i, j| match rows >= columns {
@@ -59,7 +59,7 @@ impl SingularSpectrum {
                 rounding: f64::NAN,
             };
         }
-        if method == Method::Exact || long.saturating_mul(short * short) <= SMALL {
+        if method == SpectrumMethod::Exact || long.saturating_mul(short * short) <= SMALL {
             return Self::of_values::<T>(thin_svd(&tall).sigma, long);
         }
         Self::from_gram::<T>(&tall)
@@ -125,7 +125,11 @@ pub fn weights<'a, T: Real>(layer: &Layer, parameters: &'a [T]) -> MatRef<'a, T>
 }
 
 /// The spectrum of one layer.
-pub fn of_layer<T: Real>(layer: &Layer, parameters: &[T], method: Method) -> SingularSpectrum {
+pub fn of_layer<T: Real>(
+    layer: &Layer,
+    parameters: &[T],
+    method: SpectrumMethod,
+) -> SingularSpectrum {
     if layer.diagonal {
         let values = &parameters[layer.weights.clone()];
         let sizes = values.iter().map(|v| v.to_f64().abs()).collect();
@@ -247,7 +251,7 @@ mod tests {
         let linear = network(&[2, 2, 1], Activation::Linear, Architecture::Dense);
         // W₁ = [[3, 0], [0, 4]], W₂ = [1, 2]ᵀ: W₁W₂ = [3, 8]ᵀ.
         let parameters = [3.0, 0.0, 0.0, 4.0, 1.0, 2.0];
-        let first = of_layer(&linear.layers()[0], &parameters, Method::Fast);
+        let first = of_layer(&linear.layers()[0], &parameters, SpectrumMethod::Fast);
         assert!(close(first.logs[0], 4f64.ln()) && close(first.logs[1], 3f64.ln()));
         assert!(close(first.log_abs_det(), 12f64.ln()));
         let map = of_product(&linear, &parameters, 1);
@@ -312,7 +316,7 @@ mod tests {
         });
         let (fast, exact) = (
             SingularSpectrum::of(graded.as_ref()),
-            SingularSpectrum::by(Method::Exact, graded.as_ref()),
+            SingularSpectrum::by(SpectrumMethod::Exact, graded.as_ref()),
         );
         let floor = (columns as f64 * f64::EPSILON).sqrt().ln();
         for (a, b) in fast.logs.iter().zip(&exact.logs) {

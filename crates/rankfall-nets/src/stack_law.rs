@@ -8,7 +8,7 @@ use rankfall_core::model::dynamics::LabelNoise;
 
 use crate::gradient::Workspace;
 use crate::loss::Loss;
-use crate::matrix::{Into, multiply};
+use crate::matrix::{Accumulation, multiply};
 use crate::network::Network;
 use crate::noise::Noise;
 use crate::scalar::Real;
@@ -118,7 +118,7 @@ fn product_norm<T: Real>(network: &Network, parameters: &[T], first: usize) -> f
         let mut next = vec![T::ZERO; start.inputs * layer.outputs];
         let weights = &parameters[layer.weights.clone()];
         let sizes = [start.inputs, layer.inputs, layer.outputs];
-        multiply(&mut next, Into::Replace, &product, weights, sizes);
+        multiply(&mut next, Accumulation::Replace, &product, weights, sizes);
         product = next;
     }
     square_sum(&product)

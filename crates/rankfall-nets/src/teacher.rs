@@ -8,7 +8,7 @@ use rankfall_core::random::{Purpose, StreamKey};
 use crate::data::{Dataset, DatasetError, Targets};
 use crate::gradient::Workspace;
 use crate::initialisation::{InitialisationError, WeightInitialisation};
-use crate::matrix::{Into, multiply};
+use crate::matrix::{Accumulation, multiply};
 use crate::network::{Network, NetworkError, NetworkSpec};
 use crate::scalar::Real;
 
@@ -176,7 +176,7 @@ fn linear_map(network: &Network, weights: &[f64]) -> Option<Vec<f64>> {
         let sizes = [first.inputs, layer.inputs, layer.outputs];
         multiply(
             &mut next,
-            Into::Replace,
+            Accumulation::Replace,
             &map,
             &weights[layer.weights.clone()],
             sizes,

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rankfall_core::ensemble::{Checkpoint, Control, RunError, Unattended};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, RunError, Unattended};
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::simd::instructions::Instructions;
@@ -163,7 +163,7 @@ fn instructions_change_no_bit_of_a_small_network() {
 struct Impatient {
     looks: AtomicU64,
     patience: u64,
-    kept: Mutex<Option<Checkpoint>>,
+    kept: Mutex<Option<EnsembleCheckpoint>>,
 }
 
 impl Control for Impatient {
@@ -176,7 +176,7 @@ impl Control for Impatient {
     fn checkpoint_interval(&self) -> Duration {
         Duration::from_millis(20)
     }
-    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         *self.kept.lock().expect("no panic") = Some(checkpoint.clone());
         Ok(())
     }
@@ -200,7 +200,7 @@ fn stopped_and_resumed_runs_end_with_the_same_bits() {
 
 /// How often the run was interrupted and resumed; it must end as if it never had been.
 fn times_interrupted(spec: &TrainingEnsemble, source: &DataSource<f64>) -> u64 {
-    let mut checkpoint: Option<Checkpoint> = None;
+    let mut checkpoint: Option<EnsembleCheckpoint> = None;
     let mut interruptions = 0;
     let resumed = loop {
         let control = Impatient {

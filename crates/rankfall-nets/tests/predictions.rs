@@ -11,7 +11,7 @@ use rankfall_nets::activation::Activation;
 use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::predictions::{
-    DriftEstimate, PredictedDrift, PredictionError, Realised, predict, realise,
+    DriftEstimate, PredictedDrift, PredictionError, RealisedDrift, predict, realise,
 };
 use rankfall_nets::schedule::Shape;
 use rankfall_nets::training::{Trainer, TrainingPlan};
@@ -119,7 +119,7 @@ fn compare(
     noise: &[Noise],
     layer: usize,
     predicted: &[PredictedDrift],
-    realised: &Realised,
+    realised: &RealisedDrift,
 ) {
     for (i, p) in predicted.iter().enumerate() {
         let (total, second) = (realised.total[i], realised.second_order[i]);

@@ -5,9 +5,9 @@ use crate::claims::{ClaimCurve, ClaimFigure, CurveStyle};
 use crate::color::Color;
 use crate::figures::style::LAW;
 use crate::legend::LegendEntry;
-use crate::plot::{Band, ErrorBar, LabelPlace, Line, Mark, Plot, Side};
+use crate::plot::{Area, ErrorBar, LabelPlace, Line, Marker, Plot, Side};
 use crate::scene::{Scene, Stroke};
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::symbol::Symbol;
 
 /// More points of one kind only cover one another; evenly spread ones are shown.
@@ -19,8 +19,8 @@ const BAND: f64 = 0.2;
 /// logarithmic axis, is left out; an error bar that ends there reaches to the edge of the panel.
 ///
 /// # Errors
-/// [`Skipped`] where nothing is left to draw.
-pub fn scene(figure: &ClaimFigure, subtitle: &str) -> Result<Scene, Skipped> {
+/// [`SkipReason`] where nothing is left to draw.
+pub fn scene(figure: &ClaimFigure, subtitle: &str) -> Result<Scene, SkipReason> {
     let scale = |log: bool| if log { Scale::Decades } else { Scale::Linear };
     let x = Side::new(scale(figure.x_log), &figure.x_label);
     let y = Side::new(scale(figure.y_log), &figure.y_label);
@@ -34,7 +34,7 @@ pub fn scene(figure: &ClaimFigure, subtitle: &str) -> Result<Scene, Skipped> {
         }
     }
     if plot.is_blank() {
-        return Err(Skipped::because("none of its values can be drawn"));
+        return Err(SkipReason::because("none of its values can be drawn"));
     }
     Sheet {
         title: figure.title.clone(),
@@ -141,7 +141,7 @@ fn add_points(plot: &mut Plot, curve: &ClaimCurve, places: &[Option<LabelPlace>]
                 });
             }
         }
-        plot.marks.push(Mark { at, symbol });
+        plot.marks.push(Marker { at, symbol });
     }
 }
 
@@ -150,13 +150,13 @@ fn band(
     places: &[Option<LabelPlace>],
     scale: Scale,
     color: Color,
-) -> Option<Band> {
+) -> Option<Area> {
     let (low, high) = (curve.low.as_ref()?, curve.high.as_ref()?);
     let edge = |((at, low), high): ((&Option<LabelPlace>, &f64), &f64)| {
         Some((at.as_ref()?.0, scale.place(*low)?, scale.place(*high)?))
     };
     let edges = places.iter().zip(low).zip(high).map(edge).collect();
-    Some(Band {
+    Some(Area {
         edges,
         color,
         opacity: BAND,

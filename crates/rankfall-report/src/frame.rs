@@ -6,7 +6,7 @@ pub const SMALL: f64 = 12.0;
 pub const MEDIUM: f64 = 13.0;
 /// A rectangle of the figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Frame {
+pub struct PlotFrame {
     /// The left edge.
     pub left: f64,
     /// The upper edge.
@@ -17,7 +17,7 @@ pub struct Frame {
     pub height: f64,
 }
 
-impl Frame {
+impl PlotFrame {
     /// The right edge.
     #[must_use]
     pub fn right(&self) -> f64 {

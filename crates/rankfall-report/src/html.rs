@@ -4,7 +4,7 @@ use crate::color::{Color, Shade};
 use crate::figures::Figure;
 use crate::markup::escape;
 use crate::scene::Scene;
-use crate::sheet::Skipped;
+use crate::sheet::SkipReason;
 use crate::svg::{Surroundings, render_for};
 
 const STYLE: &str = include_str!("page.css");
@@ -86,7 +86,7 @@ pub fn figure_or_reason(id: &str, shown: &Figure) -> String {
 }
 
 /// Why a figure is not drawn.
-pub fn not_drawn(title: &str, skipped: &Skipped) -> String {
+pub fn not_drawn(title: &str, skipped: &SkipReason) -> String {
     format!(
         "<p class=\"note\">{} is not drawn: {}.</p>\n",
         escape(title),

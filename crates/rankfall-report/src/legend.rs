@@ -2,7 +2,7 @@
 
 use crate::color::Color;
 use crate::font;
-use crate::frame::{Frame, SMALL};
+use crate::frame::{PlotFrame, SMALL};
 use crate::scene::{Item, Point, Stroke, Text};
 use crate::symbol::Symbol;
 use crate::tiles::hatch;
@@ -113,7 +113,7 @@ fn sample(entry: &LegendEntry, at: Point, items: &mut Vec<Item>) {
         items.push(Item::Polyline { points, stroke });
     }
     if entry.hatched {
-        let frame = Frame {
+        let frame = PlotFrame {
             left: at.x,
             top: at.y - 7.0,
             width: SAMPLE,

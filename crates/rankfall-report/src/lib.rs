@@ -62,5 +62,5 @@ pub use listing_page::{Listing, listing_page};
 pub use page::{ReportInput, report_page};
 pub use scene::Scene;
 pub use series::SeriesTable;
-pub use sheet::Skipped;
+pub use sheet::SkipReason;
 pub use sweep_page::{SweepPart, SweepReport, sweep_page};

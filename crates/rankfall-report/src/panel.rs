@@ -3,8 +3,8 @@
 use crate::axis::{Axis, Scale, Tick};
 use crate::color::Color;
 use crate::font;
-use crate::frame::{Frame, MEDIUM, SMALL};
-use crate::plot::{Band, ErrorBar, LabelPlace, Line, Plot, Tile};
+use crate::frame::{MEDIUM, PlotFrame, SMALL};
+use crate::plot::{Area, ErrorBar, LabelPlace, Line, Plot, Tile};
 use crate::scene::{Anchor, Dash, Item, Point, Stroke, Text};
 use crate::spread::{spread, stride};
 use crate::{thin, tiles};
@@ -117,7 +117,7 @@ impl Panel {
     }
 
     /// Draws the panel; the title stands above the frame, tick and axis labels below and left of it.
-    pub fn draw(&self, frame: Frame, items: &mut Vec<Item>) {
+    pub fn draw(&self, frame: PlotFrame, items: &mut Vec<Item>) {
         let mut brush = Brush {
             panel: self,
             frame,
@@ -151,7 +151,7 @@ fn y_tick_count(height: f64) -> usize {
 
 struct Brush<'a> {
     panel: &'a Panel,
-    frame: Frame,
+    frame: PlotFrame,
     items: &'a mut Vec<Item>,
 }
 
@@ -198,7 +198,7 @@ impl Brush<'_> {
     }
 
     fn grid(&mut self) {
-        let Frame { left, top, .. } = self.frame;
+        let PlotFrame { left, top, .. } = self.frame;
         let (right, bottom) = (self.frame.right(), self.frame.bottom());
         // Through tiles lines would only show where there is none.
         let lined = self.panel.plot.tiles.is_empty();
@@ -268,7 +268,7 @@ impl Brush<'_> {
     }
 
     fn spines(&mut self) {
-        let Frame { left, top, .. } = self.frame;
+        let PlotFrame { left, top, .. } = self.frame;
         let (right, bottom) = (self.frame.right(), self.frame.bottom());
         self.segment(
             Point::new(left, top),
@@ -318,7 +318,7 @@ impl Brush<'_> {
         }
     }
 
-    fn band(&mut self, band: &Band) {
+    fn band(&mut self, band: &Area) {
         for run in band.edges.split(Option::is_none) {
             let edges: Vec<_> = run
                 .iter()
@@ -374,7 +374,7 @@ impl Brush<'_> {
     fn tiles(&mut self) {
         let frame = |tile: &Tile| {
             let (left, top) = (self.x(tile.x.0), self.y(tile.y.1));
-            Frame {
+            PlotFrame {
                 left,
                 top,
                 width: self.x(tile.x.1) - left,
@@ -382,7 +382,7 @@ impl Brush<'_> {
             }
         };
         let tiles = &self.panel.plot.tiles;
-        let placed: Vec<(&Tile, Frame)> = tiles.iter().map(|t| (t, frame(t))).collect();
+        let placed: Vec<(&Tile, PlotFrame)> = tiles.iter().map(|t| (t, frame(t))).collect();
         tiles::draw(&placed, self.items);
     }
 
@@ -559,7 +559,7 @@ mod tests {
             y: axis(1.0),
             labels_y: true,
         };
-        let frame = Frame {
+        let frame = PlotFrame {
             left: 100.0,
             top: 0.0,
             width: 200.0,

@@ -22,7 +22,7 @@ pub struct Line {
 
 /// The area between two curves: x, lower and upper place; a gap is `None`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Band {
+pub struct Area {
     /// Where it runs.
     pub edges: Vec<Option<(f64, f64, f64)>>,
     /// Its colour.
@@ -33,7 +33,7 @@ pub struct Band {
 
 /// A single measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mark {
+pub struct Marker {
     /// Where it sits.
     pub at: LabelPlace,
     /// What stands there.
@@ -121,13 +121,13 @@ pub struct Plot {
     /// What the colours of the tiles mean, right of the panel.
     pub color_bar: Option<ColorBar>,
     /// Painted over the tiles.
-    pub bands: Vec<Band>,
+    pub bands: Vec<Area>,
     /// Painted over the bands.
     pub lines: Vec<Line>,
     /// Painted over the lines.
     pub bars: Vec<ErrorBar>,
     /// Painted last.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<Marker>,
 }
 
 impl Plot {
@@ -225,12 +225,12 @@ mod tests {
             end_label: None,
         });
         let mut second = first.clone();
-        second.bands.push(Band {
+        second.bands.push(Area {
             edges: vec![Some((2.0, -1.0, 3.0))],
             color: Color::Ink,
             opacity: 0.2,
         });
-        second.marks.push(Mark {
+        second.marks.push(Marker {
             at: (10.0, 0.0),
             symbol: Symbol::disc(Color::Ink, true),
         });

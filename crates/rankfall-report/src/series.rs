@@ -67,21 +67,21 @@ impl Curve {
 
 /// Which observable: its name, and its layer where it is of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Of<'a>(&'a str, Option<u32>);
+pub struct ObservableKey<'a>(&'a str, Option<u32>);
 
-impl<'a> From<&'a str> for Of<'a> {
+impl<'a> From<&'a str> for ObservableKey<'a> {
     fn from(name: &'a str) -> Self {
         Self(name, None)
     }
 }
 
-impl<'a> From<(&'a str, u32)> for Of<'a> {
+impl<'a> From<(&'a str, u32)> for ObservableKey<'a> {
     fn from((name, layer): (&'a str, u32)) -> Self {
         Self(name, Some(layer))
     }
 }
 
-impl<'a> From<&'a (String, Option<u32>)> for Of<'a> {
+impl<'a> From<&'a (String, Option<u32>)> for ObservableKey<'a> {
     fn from((name, layer): &'a (String, Option<u32>)) -> Self {
         Self(name, *layer)
     }
@@ -117,7 +117,7 @@ impl SeriesTable {
     pub fn curve<'a>(
         &self,
         dynamics: &str,
-        observable: impl Into<Of<'a>>,
+        observable: impl Into<ObservableKey<'a>>,
         index: u32,
     ) -> Option<&Curve> {
         self.of(dynamics, observable.into())?.get(&index)
@@ -127,14 +127,18 @@ impl SeriesTable {
     pub fn parts<'a>(
         &self,
         dynamics: &str,
-        observable: impl Into<Of<'a>>,
+        observable: impl Into<ObservableKey<'a>>,
     ) -> std::vec::IntoIter<(u32, &Curve)> {
         let parts = self.of(dynamics, observable.into()).into_iter().flatten();
         let parts: Vec<_> = parts.map(|(index, curve)| (*index, curve)).collect();
         parts.into_iter()
     }
 
-    fn of(&self, dynamics: &str, Of(name, layer): Of<'_>) -> Option<&BTreeMap<u32, Curve>> {
+    fn of(
+        &self,
+        dynamics: &str,
+        ObservableKey(name, layer): ObservableKey<'_>,
+    ) -> Option<&BTreeMap<u32, Curve>> {
         self.curves.get(dynamics)?.get(name)?.get(&layer)
     }
 

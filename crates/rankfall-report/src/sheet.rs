@@ -3,7 +3,7 @@
 use crate::axis::Axis;
 use crate::color::Color;
 use crate::font;
-use crate::frame::Frame;
+use crate::frame::PlotFrame;
 use crate::legend::{self, LegendEntry};
 use crate::panel::{ABOVE, BELOW, Panel};
 use crate::plot::{Plot, common_x, common_y};
@@ -23,12 +23,12 @@ const NOTE_LINE: f64 = 17.0;
 /// Why a figure was not drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Skipped {
+pub struct SkipReason {
     /// In a sentence.
     pub reason: String,
 }
 
-impl Skipped {
+impl SkipReason {
     /// Skipped because of `reason`.
     #[must_use]
     pub fn because(reason: impl Into<String>) -> Self {
@@ -74,21 +74,21 @@ impl Sheet {
     /// Lays the figure out; panels without anything to draw are left out.
     ///
     /// # Errors
-    /// [`Skipped`] where no panel has anything to draw.
-    pub fn draw(self) -> Result<Scene, Skipped> {
+    /// [`SkipReason`] where no panel has anything to draw.
+    pub fn draw(self) -> Result<Scene, SkipReason> {
         self.draw_with_notes(&[])
     }
 
     /// The same with sentences below the legend: what symbols mean, what is not drawn.
     ///
     /// # Errors
-    /// [`Skipped`] where no panel has anything to draw.
-    pub fn draw_with_notes(mut self, notes: &[String]) -> Result<Scene, Skipped> {
+    /// [`SkipReason`] where no panel has anything to draw.
+    pub fn draw_with_notes(mut self, notes: &[String]) -> Result<Scene, SkipReason> {
         self.plots.retain(|plot| !plot.is_blank());
         self.columns = self.columns.clamp(1, self.plots.len().max(1));
         let panels = self.panels();
         if panels.is_empty() {
-            return Err(Skipped::because("the run has no values for it"));
+            return Err(SkipReason::because("the run has no values for it"));
         }
         let grid = Grid::of(&panels, self.columns);
         let mut items = Vec::new();
@@ -252,9 +252,9 @@ impl Grid {
         }
     }
 
-    fn frame(&self, i: usize, top: f64) -> Frame {
+    fn frame(&self, i: usize, top: f64) -> PlotFrame {
         let (row, column) = (i / self.lefts.len(), i % self.lefts.len());
-        Frame {
+        PlotFrame {
             left: self.lefts[column],
             top: top + row as f64 * self.row_height() + ABOVE,
             width: self.frame_width,

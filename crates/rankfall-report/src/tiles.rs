@@ -3,7 +3,7 @@
 use crate::axis::Axis;
 use crate::color::Color;
 use crate::font;
-use crate::frame::{Frame, MEDIUM, SMALL};
+use crate::frame::{MEDIUM, PlotFrame, SMALL};
 use crate::plot::{ColorBar, Tile};
 use crate::scene::{Anchor, Item, Point, Stroke, Text};
 
@@ -22,7 +22,7 @@ const SIZES: [f64; 5] = [12.0, 11.0, 10.0, 9.0, 8.0];
 
 /// Draws tiles into their frames. Texts all have the same size, the largest in which all fit; where
 /// none does, there is no text.
-pub fn draw(tiles: &[(&Tile, Frame)], items: &mut Vec<Item>) {
+pub fn draw(tiles: &[(&Tile, PlotFrame)], items: &mut Vec<Item>) {
     let texts = || {
         tiles
             .iter()
@@ -47,7 +47,7 @@ pub fn draw(tiles: &[(&Tile, Frame)], items: &mut Vec<Item>) {
 }
 
 /// Edges on half pixels, which are whole ones in the image: neighbours then share them without seam.
-fn rectangle(frame: Frame, fill: Color) -> Item {
+fn rectangle(frame: PlotFrame, fill: Color) -> Item {
     let snap = |v: f64| (2.0 * v).round() / 2.0;
     let (left, top) = (snap(frame.left), snap(frame.top));
     Item::Rect {
@@ -59,7 +59,7 @@ fn rectangle(frame: Frame, fill: Color) -> Item {
 }
 
 /// Paper with slanted strokes; the strokes of neighbouring frames join.
-pub fn hatch(frame: Frame, items: &mut Vec<Item>) {
+pub fn hatch(frame: PlotFrame, items: &mut Vec<Item>) {
     items.push(rectangle(frame, Color::Paper));
     let (right, bottom) = (frame.right(), frame.bottom());
     // Along a stroke x + y = c.
@@ -77,7 +77,7 @@ pub fn hatch(frame: Frame, items: &mut Vec<Item>) {
 }
 
 /// Text in the middle of a frame.
-fn write(content: &str, color: Color, size: f64, frame: Frame, items: &mut Vec<Item>) {
+fn write(content: &str, color: Color, size: f64, frame: PlotFrame, items: &mut Vec<Item>) {
     let middle = frame.top + frame.height / 2.0;
     let at = Point::new(frame.left + frame.width / 2.0, middle + 0.36 * size);
     items.push(Item::Text(Text {
@@ -109,11 +109,11 @@ fn tick_count(height: f64) -> usize {
 }
 
 /// Draws the bar right of a panel.
-pub fn draw_bar(bar: &ColorBar, panel: Frame, items: &mut Vec<Item>) {
+pub fn draw_bar(bar: &ColorBar, panel: PlotFrame, items: &mut Vec<Item>) {
     let left = panel.right() + DISTANCE;
     let step = panel.height / STEPS as f64;
     for i in 0..STEPS {
-        let frame = Frame {
+        let frame = PlotFrame {
             left,
             top: panel.bottom() - (i + 1) as f64 * step,
             width: BAR,
@@ -150,7 +150,7 @@ pub fn draw_bar(bar: &ColorBar, panel: Frame, items: &mut Vec<Item>) {
 mod tests {
     use super::*;
 
-    const FRAME: Frame = Frame {
+    const FRAME: PlotFrame = PlotFrame {
         left: 10.2,
         top: 20.3,
         width: 40.0,
@@ -176,11 +176,11 @@ mod tests {
 
     #[test]
     fn neighbouring_tiles_share_an_edge() {
-        let second = Frame {
+        let second = PlotFrame {
             left: FRAME.right(),
             ..FRAME
         };
-        let edges = |frame: Frame| match rectangle(frame, Color::Ink) {
+        let edges = |frame: PlotFrame| match rectangle(frame, Color::Ink) {
             Item::Rect { corner, width, .. } => (corner.x, corner.x + width),
             _ => (0.0, 0.0),
         };
@@ -197,7 +197,7 @@ mod tests {
                 text: Some(((*content).to_owned(), Color::Bright)),
             };
             let tiles: Vec<Tile> = contents.iter().map(tile).collect();
-            let placed: Vec<(&Tile, Frame)> = tiles.iter().map(|t| (t, FRAME)).collect();
+            let placed: Vec<(&Tile, PlotFrame)> = tiles.iter().map(|t| (t, FRAME)).collect();
             let mut items = Vec::new();
             draw(&placed, &mut items);
             let size = |item: &Item| match item {

@@ -7,7 +7,7 @@ use rankfall_report::record::{DynamicsSummary, SeriesRow, Summary};
 use rankfall_report::scene::Scene;
 use rankfall_report::sweep::SweepTable;
 use rankfall_report::{
-    Figure, SeriesTable, Skipped, SweepReport, claim_figure, claims_page, claims_text, draw_all,
+    Figure, SeriesTable, SkipReason, SweepReport, claim_figure, claims_page, claims_text, draw_all,
     png, svg, sweep_page,
 };
 
@@ -32,7 +32,7 @@ const WILD: [f64; 12] = [
 ];
 const MARKUP: &str = "<script>alert(1)</script>\u{0}\u{1b}]0;x\u{7}\"'&&amp;<b";
 
-fn check(name: &str, outcome: &Result<Scene, Skipped>) {
+fn check(name: &str, outcome: &Result<Scene, SkipReason>) {
     match outcome {
         Ok(scene) => {
             let image = png::render(scene).unwrap_or_else(|e| panic!("{name}: {e}"));

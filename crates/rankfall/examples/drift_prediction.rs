@@ -9,14 +9,14 @@ use std::error::Error;
 
 use rankfall_evidence::Level;
 use rankfall_evidence::bench::{Bench, Gallery, NoSupervisor};
-use rankfall_evidence::claims::drift::{Change, NETWORKS, Unit, slopes, units};
+use rankfall_evidence::claims::drift::{NETWORKS, StepChange, Unit, slopes, units};
 use rankfall_evidence::decision::{Comparison, Measurement};
 use rankfall_evidence::experiments::NoExperiments;
 use rankfall_report::axis::{Scale, Tick};
 use rankfall_report::color::Color;
 use rankfall_report::figures::style::LAW;
 use rankfall_report::legend::LegendEntry;
-use rankfall_report::plot::{ErrorBar, Line, Mark, Plot, Side};
+use rankfall_report::plot::{ErrorBar, Line, Marker, Plot, Side};
 use rankfall_report::png;
 use rankfall_report::sheet::{Sharing, Sheet};
 use rankfall_report::symbol::{GlyphShape, Symbol};
@@ -31,7 +31,7 @@ const NAMES: [&str; 3] = [
 const SHOWN: usize = 3;
 
 /// A force of a point.
-type Force = fn(&Change) -> f64;
+type Force = fn(&StepChange) -> f64;
 
 const FORCES: [(&str, Force); 3] = [
     ("own noise", |p| p.own_noise),
@@ -137,7 +137,7 @@ fn put(plot: &mut Plot, x: f64, y: f64, half: f64, symbol: Symbol) {
         high: Some(y + half),
         color: symbol.color,
     });
-    plot.marks.push(Mark { at: (x, y), symbol });
+    plot.marks.push(Marker { at: (x, y), symbol });
 }
 
 fn whole(units: &[Unit], name: &str) -> Plot {
@@ -147,7 +147,7 @@ fn whole(units: &[Unit], name: &str) -> Plot {
         own(&format!("predicted change {label}")),
         own("realised"),
     );
-    let predicted = |p: &Change| (p.gradient + p.second_order()) / p.rate;
+    let predicted = |p: &StepChange| (p.gradient + p.second_order()) / p.rate;
     let all = units.iter().flat_map(|u| &u.points).map(predicted);
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| {
         (l.min(x), h.max(x))
@@ -175,7 +175,7 @@ fn second_order(units: &[Unit]) -> Plot {
         for p in &unit.points {
             let y = p.second.mean / p.size();
             let without = (p.second_order() - p.repulsion) / p.size();
-            plot.marks.push(Mark {
+            plot.marks.push(Marker {
                 at: (without, y),
                 symbol: WITHOUT,
             });
@@ -208,7 +208,7 @@ const REALISED: Symbol = Symbol {
 
 fn forces(unit: &Unit) -> Plot {
     let mut x = own("layer and singular value");
-    let tick = |(i, p): (usize, &Change)| Tick {
+    let tick = |(i, p): (usize, &StepChange)| Tick {
         at: i as f64,
         label: format!("{}, {}", p.layer, p.index),
     };
@@ -218,7 +218,7 @@ fn forces(unit: &Unit) -> Plot {
     for (at, p) in unit.points.iter().enumerate() {
         let at = at as f64;
         for (i, (_, force)) in FORCES.iter().enumerate() {
-            plot.marks.push(Mark {
+            plot.marks.push(Marker {
                 at: (at, force(p) / p.size()),
                 symbol: force_symbol(i),
             });

@@ -16,7 +16,7 @@ use rankfall_report::axis::Scale;
 use rankfall_report::color::Color;
 use rankfall_report::figures::style::LAW;
 use rankfall_report::legend::LegendEntry;
-use rankfall_report::plot::{Band, ErrorBar, Line, Mark, Plot, Side};
+use rankfall_report::plot::{Area, ErrorBar, Line, Marker, Plot, Side};
 use rankfall_report::png;
 use rankfall_report::scene::{Dash, Stroke};
 use rankfall_report::sheet::{Sharing, Sheet};
@@ -153,7 +153,7 @@ fn add(plot: &mut Plot, runs: &[Path], place: usize) {
         edges.push(Some((t, at(0.05), at(0.95))));
         law.push(Some((t, mean(&column(|p| &p.law, save)))));
     }
-    plot.bands.push(Band {
+    plot.bands.push(Area {
         edges,
         color: Color::Series(place),
         opacity: 0.15,
@@ -198,7 +198,7 @@ fn one_step(bench: &Bench<()>, zoo: Zoo) -> Result<Plot, Box<dyn Error>> {
             high: Some(estimate.value + half),
             color: Color::Series(place),
         });
-        plot.marks.push(Mark {
+        plot.marks.push(Marker {
             at: (x, estimate.value),
             symbol: Symbol::of_series(place),
         });

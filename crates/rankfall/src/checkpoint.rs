@@ -4,7 +4,7 @@ use crate::difference::expect_same_experiment;
 use crate::failure::{Failure, shown_path};
 use crate::run_folder::{CHECKPOINT, FINISHED, RunFolder, open};
 use crate::shard::Shard;
-use rankfall_core::ensemble::Checkpoint;
+use rankfall_core::ensemble::EnsembleCheckpoint;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -38,7 +38,7 @@ pub struct RunCheckpoint {
     /// How many dynamics are finished, in file order.
     pub finished: u64,
     /// How far the next one is.
-    pub current: Option<Checkpoint>,
+    pub current: Option<EnsembleCheckpoint>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
 }
@@ -49,7 +49,7 @@ pub struct CheckpointContent<'a> {
     /// How many dynamics are finished, in file order.
     pub finished: u64,
     /// How far the next one is.
-    pub current: Option<&'a Checkpoint>,
+    pub current: Option<&'a EnsembleCheckpoint>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
 }
@@ -142,7 +142,7 @@ fn read_from<T: DeserializeOwned>(
 }
 
 /// What a checkpoint says, whoever it belongs to.
-pub struct Seen<T> {
+pub struct CheckpointContents<T> {
     /// Which shard it is of; none of a whole run.
     pub shard: Option<Shard>,
     /// How far it is.
@@ -154,7 +154,7 @@ pub struct Seen<T> {
 ///
 /// # Errors
 /// Exit code 2 where there is none, or it is of another version, of another kind or damaged.
-pub fn seen<T: DeserializeOwned>(folder: &Path) -> Result<Seen<T>, Failure> {
+pub fn seen<T: DeserializeOwned>(folder: &Path) -> Result<CheckpointContents<T>, Failure> {
     seen_in(&folder.join(CHECKPOINT))
 }
 
@@ -163,17 +163,17 @@ pub fn seen<T: DeserializeOwned>(folder: &Path) -> Result<Seen<T>, Failure> {
 /// # Errors
 /// As for [`seen`].
 pub fn seen_finished<T: DeserializeOwned>(folder: &Path, index: u64) -> Result<T, Failure> {
-    let seen: Seen<(u64, T)> = seen_in(&folder.join(finished_name(index)))?;
+    let seen: CheckpointContents<(u64, T)> = seen_in(&folder.join(finished_name(index)))?;
     Ok(seen.content.1)
 }
 
-fn seen_in<T: DeserializeOwned>(path: &Path) -> Result<Seen<T>, Failure> {
+fn seen_in<T: DeserializeOwned>(path: &Path) -> Result<CheckpointContents<T>, Failure> {
     let bytes = open::bytes(path).map_err(|error| unreadable(path, &error))?;
     let (shard, _, content) = unpack(path, &bytes)?;
     let content =
         postcard::from_bytes(content).map_err(|error| damaged(path, &error.to_string()))?;
     match shard.is_none_or(is_one) {
-        true => Ok(Seen { shard, content }),
+        true => Ok(CheckpointContents { shard, content }),
         false => Err(damaged(path, "there is no such shard")),
     }
 }
@@ -234,7 +234,7 @@ fn named(shard: Option<Shard>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_folder::{EXPERIMENT, Existing, Opened};
+    use crate::run_folder::{EXPERIMENT, Existing, OpenedFolder};
     use std::fs;
 
     fn owner(experiment: &str) -> Owner<'_> {
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_checkpoint_is_never_continued_under_another_experiment() {
         let keep = tempfile::tempdir().unwrap();
-        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+        let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
             panic!("not a new folder")
         };
         let (old, new) = ("[run]\nseed = 1\n", "[run]\nseed = 9\n");
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_shard_that_cannot_be_is_seen_as_damage() {
         let keep = tempfile::tempdir().unwrap();
-        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+        let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
             panic!("not a new folder")
         };
         for (index, count, is_right) in [
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn what_a_finished_dynamics_left_is_taken_by_its_run_and_place_alone() {
         let keep = tempfile::tempdir().unwrap();
-        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+        let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
             panic!("not a new folder")
         };
         write_finished(&folder, 0, owner("a = 1"), &"zero").unwrap();

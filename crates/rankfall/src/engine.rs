@@ -2,10 +2,10 @@
 //! any network ([`crate::dense`]). Runs, shards and merging know them by these two traits alone.
 
 use crate::failure::Failure;
-use crate::finished::Finished;
+use crate::finished::DynamicsOutcome;
 use rankfall_core::ensemble::statistics::Statistics;
-use rankfall_core::ensemble::{Checkpoint, Control, RunError};
-use rankfall_nets::ensemble::WeightsThen;
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, RunError};
+use rankfall_nets::ensemble::WeightsAtStep;
 use rankfall_report::record::{InertSummary, Summary};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub struct Measurements {
     /// first, of the exact engine; weights and biases in the order of the network of the dense one.
     pub weights: Option<Vec<f64>>,
     /// Weights kept on the way, in the dense engine.
-    pub weights_then: Vec<WeightsThen<f64>>,
+    pub weights_then: Vec<WeightsAtStep<f64>>,
     /// What of trajectory 0 can learn nothing more at the end, in the dense engine.
     pub inert: Option<InertSummary>,
 }
@@ -51,7 +51,7 @@ pub trait Engine: Sync {
         dynamics: usize,
         blocks: Range<u64>,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
     ) -> Result<Measurements, RunError<Failure>>;
 }
@@ -83,10 +83,10 @@ pub trait Recorder: Sync {
         dynamics: usize,
         measurements: &Measurements,
         seconds: f64,
-    ) -> Result<Finished, Failure>;
+    ) -> Result<DynamicsOutcome, Failure>;
     /// What a run with these dynamics says of itself.
     ///
     /// # Errors
     /// Exit code 1 for a dynamics that cannot be decoded.
-    fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure>;
+    fn summary(&self, finished: &[DynamicsOutcome]) -> Result<Summary, Failure>;
 }

@@ -28,8 +28,8 @@ pub(crate) mod suggest;
 pub mod sweep;
 
 pub use data::{
-    Column, CovarianceSpec, DataSpec, FileData, GaussianData, GramData, HeldOut, LinearTeacher,
-    NetworkTeacher, Pictures, PicturesFrom, RowData, WrittenRows,
+    BundledTable, CovarianceSpec, DataSpec, FileData, GaussianData, GramData, HeldOut, ImageData,
+    ImageSource, InlineRows, LinearTeacher, NetworkTeacher, RowData,
 };
 pub use dense::DenseExperiment;
 pub use descent::{Descent, NoiseHours, SchedulePlaces, SchedulePlan};
@@ -99,7 +99,7 @@ impl Experiment {
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn from_tree(root: &document::Node, folder: &Path) -> Result<Self, InputProblem> {
+    pub fn from_tree(root: &document::TomlNode, folder: &Path) -> Result<Self, InputProblem> {
         let experiment = read(root, folder)?;
         experiment.engine_at(root)?;
         Ok(experiment)
@@ -179,13 +179,13 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 ///
 /// # Errors
 /// Text that is not TOML; arguments that cannot be applied.
-pub fn tree(text: &str, sets: &[String]) -> Result<document::Node, InputProblem> {
+pub fn tree(text: &str, sets: &[String]) -> Result<document::TomlNode, InputProblem> {
     let mut root = document::parse(text)?;
     overrides::apply(&mut root, sets)?;
     Ok(root)
 }
 
-fn read(root: &document::Node, folder: &Path) -> Result<Experiment, InputProblem> {
+fn read(root: &document::TomlNode, folder: &Path) -> Result<Experiment, InputProblem> {
     let top = Section::open(root, "", &keys::TOP)?;
     let name = label::name(&top.required("name")?)?;
     let data = data::read(&top.required("data")?.section()?, folder)?;

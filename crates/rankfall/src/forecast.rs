@@ -9,7 +9,7 @@ pub use settings::RankSetting;
 use crate::exact::prediction::why_none;
 use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::Failure;
-use crate::preparation::{self, Prepared, of_setup};
+use crate::preparation::{self, ExactInputs, of_setup};
 use crate::stability;
 use rankfall_core::ensemble::small_noise::{MOST_WORK, Predicted, SmallNoise};
 use rankfall_core::model::dynamics::Kind;
@@ -169,7 +169,7 @@ pub fn forecast(mut experiment: ExactExperiment) -> Result<Forecast, Failure> {
 
 struct Forecaster<'a> {
     experiment: &'a ExactExperiment,
-    prepared: &'a Prepared,
+    prepared: &'a ExactInputs,
     problem: &'a Problem,
     spec: &'a ExactDynamics,
 }
@@ -206,7 +206,7 @@ impl Forecaster<'_> {
     }
 
     /// The slow flow of label noise until all that falls has fallen, and at the end of the run.
-    fn follow_label_noise(&self, nu: f64) -> Result<Followed, String> {
+    fn follow_label_noise(&self, nu: f64) -> Result<SlowFlowPath, String> {
         let rates = self.rates(nu)?;
         let last = self.time_of_fall(self.falling(&rates, nu).fold(f64::INFINITY, f64::min));
         let mut followed = self.follow_until(last, nu, None)?;
@@ -216,7 +216,7 @@ impl Forecaster<'_> {
 
     /// The same with the noise of rows, whose rates have no closed form: for twice as long until all that falls has
     /// fallen.
-    fn follow_rows(&self, nu: f64, rows: f64) -> Result<Followed, String> {
+    fn follow_rows(&self, nu: f64, rows: f64) -> Result<SlowFlowPath, String> {
         // Residuals that do not depend on the inputs are as good as label noise of their variance.
         let alike = nu + rows * 2.0 * self.problem.loss_floor / self.problem.outputs as f64;
         let rates = self.rates(alike)?;
@@ -252,7 +252,7 @@ impl Forecaster<'_> {
     }
 
     /// The slow flow until `last`, or the end of the run where that is later or the first is infinite.
-    fn follow_until(&self, last: f64, nu: f64, rows: Option<f64>) -> Result<Followed, String> {
+    fn follow_until(&self, last: f64, nu: f64, rows: Option<f64>) -> Result<SlowFlowPath, String> {
         let end = self.experiment.time;
         let last = if last.is_finite() { last.max(end) } else { end };
         let place = |i: usize| last * libm::pow(1e-5, 1.0 - i as f64 / (TIMES - 1) as f64);
@@ -270,14 +270,14 @@ impl Forecaster<'_> {
             .predict_with_rows(rows)
             .map_err(|error| error.to_string())?;
         let rates = last_rates(&times, &predicted);
-        Ok(Followed {
+        Ok(SlowFlowPath {
             times,
             predicted,
             rates,
         })
     }
 
-    fn fill(&self, out: &mut DynamicsForecast, followed: &Followed) {
+    fn fill(&self, out: &mut DynamicsForecast, followed: &SlowFlowPath) {
         let end = followed
             .times
             .iter()
@@ -300,7 +300,7 @@ impl Forecaster<'_> {
             .map(|(start, end)| [start, end]);
     }
 
-    fn matrix(&self, name: &str, followed: &Followed, end: usize) -> MatrixForecast {
+    fn matrix(&self, name: &str, followed: &SlowFlowPath, end: usize) -> MatrixForecast {
         let observable = format!("log_singular_value_{name}");
         let tolerance = libm::log(self.experiment.run.rank_tolerance);
         let count = followed.predicted.layout.spectrum_size(name);
@@ -344,7 +344,7 @@ impl Forecaster<'_> {
 }
 
 /// The slow flow at its times.
-struct Followed {
+struct SlowFlowPath {
     times: Vec<f64>,
     predicted: Predicted,
     rates: Vec<f64>,

@@ -4,7 +4,7 @@ mod matching;
 
 use crate::failure::{Failure, quoted, shown_path};
 use faer::Mat;
-use matching::{Named, Unclear, assign};
+use matching::{MatchError, NamedShape, assign};
 use rankfall_core::model::network::Weights;
 use rankfall_data::NpzArrays;
 use rankfall_nets::network::{Layer, Network};
@@ -15,7 +15,7 @@ use std::path::Path;
 const LARGEST_FILE: u64 = 16 << 30;
 
 /// Weights that were read.
-pub struct Given<W> {
+pub struct GivenWeights<W> {
     /// The weights.
     pub weights: W,
     /// Checksum of the file.
@@ -31,7 +31,7 @@ pub struct Given<W> {
 /// # Errors
 /// Exit code 2: no such file, not safetensors or NPZ, not of floating-point numbers, no two matrices that fit
 /// in one way alone.
-pub fn read_two(path: &Path, sizes: [usize; 3]) -> Result<Given<Weights>, Failure> {
+pub fn read_two(path: &Path, sizes: [usize; 3]) -> Result<GivenWeights<Weights>, Failure> {
     read(path, |file| {
         let ([w1, w2], turned) = file.two(sizes)?;
         let names = ["w1", "w2"];
@@ -64,7 +64,7 @@ pub fn read_two(path: &Path, sizes: [usize; 3]) -> Result<Given<Weights>, Failur
 /// # Errors
 /// Exit code 2: no such file, not safetensors or NPZ, a tensor missing or one too many, of another type, or
 /// of no layer for certain.
-pub fn read_layers(path: &Path, network: &Network) -> Result<Given<Vec<f64>>, Failure> {
+pub fn read_layers(path: &Path, network: &Network) -> Result<GivenWeights<Vec<f64>>, Failure> {
     read(path, |file| {
         let (places, usual) = match file.usual_places(network) {
             Some(places) => (file.checked(places, network)?, true),
@@ -108,7 +108,7 @@ impl From<String> for Wrong {
 fn read<W>(
     path: &Path,
     find: impl FnOnce(&File) -> Result<Found<W>, Wrong>,
-) -> Result<Given<W>, Failure> {
+) -> Result<GivenWeights<W>, Failure> {
     let shown = shown_path(path);
     let name = shown_path(Path::new(path.file_name().unwrap_or_default()));
     let wrong = |wrong: Wrong| {
@@ -119,7 +119,7 @@ fn read<W>(
             None => failure,
         }
     };
-    let given = |(found, checksum): (Found<W>, String)| Given {
+    let given = |(found, checksum): (Found<W>, String)| GivenWeights {
         weights: found.weights,
         checksum,
         note: (found.taken).map(|taken| format!("initial weights of {name}: {taken}")),
@@ -178,17 +178,17 @@ type Reader<'a> = dyn Fn(&str) -> Result<Vec<f64>, String> + 'a;
 
 /// An open file.
 struct File<'a> {
-    tensors: Vec<Named>,
+    tensors: Vec<NamedShape>,
     numbers: Box<Reader<'a>>,
 }
 
 impl<'a> File<'a> {
     fn of_safetensors(tensors: &'a SafeTensors<'a>) -> Self {
-        let named = |(name, view): (String, TensorView)| Named {
+        let named = |(name, view): (String, TensorView)| NamedShape {
             name,
             shape: view.shape().to_vec(),
         };
-        let mut all: Vec<Named> = tensors.tensors().into_iter().map(named).collect();
+        let mut all: Vec<NamedShape> = tensors.tensors().into_iter().map(named).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         let numbers = |name: &str| {
             let view = tensors.tensor(name).map_err(|error| error.to_string())?;
@@ -207,7 +207,7 @@ impl<'a> File<'a> {
     }
 
     fn of_arrays(arrays: &'a NpzArrays, shapes: Vec<(String, Vec<u64>)>) -> Self {
-        let named = |(name, shape): (String, Vec<u64>)| Named {
+        let named = |(name, shape): (String, Vec<u64>)| NamedShape {
             name,
             shape: shape.into_iter().map(|size| size as usize).collect(),
         };
@@ -232,7 +232,7 @@ impl<'a> File<'a> {
     fn two(&self, [p, l, k]: [usize; 3]) -> Result<([usize; 2], bool), Wrong> {
         let upright = [vec![p, l], vec![l, k]];
         let turned = [vec![l, p], vec![k, l]];
-        let all: Vec<&Named> = self.tensors.iter().collect();
+        let all: Vec<&NamedShape> = self.tensors.iter().collect();
         if let [Some(w1), Some(w2)] = ["w1", "w2"].map(|name| self.find(name)) {
             let fit =
                 |wanted: &[Vec<usize>; 2]| all[w1].shape == wanted[0] && all[w2].shape == wanted[1];
@@ -244,7 +244,7 @@ impl<'a> File<'a> {
             [Ok(places), Err(_)] => Ok(([places[0], places[1]], false)),
             [Err(_), Ok(places)] => Ok(([places[0], places[1]], true)),
             [one, other] => {
-                let of_order = [one, other].contains(&&Err(Unclear::Order));
+                let of_order = [one, other].contains(&&Err(MatchError::Order));
                 let needs = format!("w1 {:?} and w2 {:?} are needed", upright[0], upright[1]);
                 Err(self.unclear(&needs, of_order || one.is_ok(), "w1 and w2"))
             }
@@ -351,7 +351,7 @@ impl<'a> File<'a> {
         shapes: &[Vec<usize>],
         network: &Network,
     ) -> Result<Vec<usize>, Wrong> {
-        let tensors: Vec<&Named> = of.iter().map(|&place| &self.tensors[place]).collect();
+        let tensors: Vec<&NamedShape> = of.iter().map(|&place| &self.tensors[place]).collect();
         let turned: Vec<Vec<usize>> = shapes
             .iter()
             .map(|s| s.iter().rev().copied().collect())
@@ -363,8 +363,8 @@ impl<'a> File<'a> {
             Ok(places) if are_pytorch || assign(&tensors, &turned).is_err() => {
                 Ok(places.into_iter().map(|place| of[place]).collect())
             }
-            Ok(_) | Err(Unclear::Order) => Err(self.unclear_layers(network, true)),
-            Err(Unclear::Shapes) => Err(self.unclear_layers(network, false)),
+            Ok(_) | Err(MatchError::Order) => Err(self.unclear_layers(network, true)),
+            Err(MatchError::Shapes) => Err(self.unclear_layers(network, false)),
         }
     }
 
@@ -425,7 +425,7 @@ impl<'a> File<'a> {
     }
 
     fn unclear(&self, needs: &str, ambiguous: bool, usual: &str) -> Wrong {
-        let has: Vec<String> = self.tensors.iter().map(Named::words).collect();
+        let has: Vec<String> = self.tensors.iter().map(NamedShape::words).collect();
         let why = match ambiguous {
             true => "its names do not tell which tensor is which",
             false => "its tensors do not fit",
@@ -439,7 +439,7 @@ impl<'a> File<'a> {
     }
 }
 
-impl Named {
+impl NamedShape {
     /// Name and shape for a message.
     fn words(&self) -> String {
         format!("{} {:?}", quoted(&self.name), self.shape)

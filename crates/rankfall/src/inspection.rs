@@ -9,7 +9,7 @@ use crate::watch::Watch;
 use parquet::data_type::ByteArray;
 use rankfall_checkpoints::{Checkpoint, CheckpointError, find};
 use rankfall_inspect::columns::{self, COLUMNS, Cell};
-use rankfall_inspect::compare::{self, Comparison};
+use rankfall_inspect::compare::{self, CheckpointComparison};
 use rankfall_inspect::plan::{Choice, Plan};
 use rankfall_inspect::record::{Inspection, Row};
 use rankfall_inspect::saved::Saved;
@@ -25,7 +25,7 @@ const PROGRESS: f64 = 1e6;
 
 /// What to inspect, and how.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct InspectionRequest {
     /// Files, folders or patterns.
     pub paths: Vec<PathBuf>,
     /// Which tensors, and how fused ones are taken.
@@ -44,7 +44,7 @@ pub struct Request {
 ///
 /// # Errors
 /// Exit code 2 for paths without a checkpoint.
-pub fn run(request: &Request, watch: &dyn Watch) -> Result<Inspection, Failure> {
+pub fn run(request: &InspectionRequest, watch: &dyn Watch) -> Result<Inspection, Failure> {
     let plan = plan(request)?;
     let expected = estimate::seconds(&plan, request.threads);
     if expected > LONG {
@@ -71,7 +71,10 @@ pub fn run(request: &Request, watch: &dyn Watch) -> Result<Inspection, Failure> 
 ///
 /// # Errors
 /// Exit code 2 where the paths do not mean two checkpoints.
-pub fn compare(request: &Request, watch: &dyn Watch) -> Result<Comparison, Failure> {
+pub fn compare(
+    request: &InspectionRequest,
+    watch: &dyn Watch,
+) -> Result<CheckpointComparison, Failure> {
     let found = checkpoints(&request.paths)?;
     let [a, b] = &found[..] else {
         let message = format!(
@@ -116,7 +119,7 @@ fn failure(error: &CheckpointError) -> Failure {
     }
 }
 
-fn plan(request: &Request) -> Result<Plan, Failure> {
+fn plan(request: &InspectionRequest) -> Result<Plan, Failure> {
     let found = checkpoints(&request.paths)?;
     let mut opened: Vec<Checkpoint> = Vec::new();
     let mut plan = Plan::default();
@@ -151,7 +154,7 @@ fn open_saved(folder: &Path, resume: bool) -> Result<Saved, Failure> {
 /// Hands on progress in whole numbers.
 struct Watching<'a>(&'a dyn Watch);
 
-impl inspect::Watch for Watching<'_> {
+impl inspect::InspectionWatch for Watching<'_> {
     fn progress(&self, done: f64, total: f64) {
         self.0
             .progress((done / total * PROGRESS) as u64, PROGRESS as u64);

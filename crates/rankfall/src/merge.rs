@@ -3,18 +3,18 @@
 
 use crate::dense::record::DenseRecorder;
 use crate::difference::{first_difference, same_but_for_places};
-use crate::done::{Content, Done};
 use crate::engine::{Measurements, Recorder};
 use crate::estimate;
 use crate::exact::record::ExactRecorder;
-use crate::experiment::sweep::SweepArgumentsRead;
+use crate::experiment::sweep::SweepOptions;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
-use crate::finished::Finished;
+use crate::finished::DynamicsOutcome;
+use crate::finished_folder::{Content, FinishedFolder};
 use crate::part::{Part, ShardFolder};
 use crate::results;
-use crate::run_folder::partial::{Sharded, read_part, read_shard};
-use crate::run_folder::{self, Existing, Opened, RunFolder};
+use crate::run_folder::partial::{ShardKind, read_part, read_shard};
+use crate::run_folder::{self, Existing, OpenedFolder, RunFolder};
 use crate::shard::Shard;
 use rankfall_core::ensemble::statistics::Statistics;
 use std::path::{Path, PathBuf};
@@ -23,15 +23,19 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// Exit code 2 for shards that are missing, doubled, damaged or do not belong together.
-pub fn merge(folders: &[PathBuf], out: Option<&Path>, existing: Existing) -> Result<Done, Failure> {
+pub fn merge(
+    folders: &[PathBuf],
+    out: Option<&Path>,
+    existing: Existing,
+) -> Result<FinishedFolder, Failure> {
     let shards = find(folders)?;
     let name = checked_name(&shards[0])?;
     let out = out.map_or_else(|| Path::new("runs").join(name), Path::to_owned);
     expect_elsewhere(&out, &shards)?;
     run_folder::check(&out, existing)?;
     match shards[0].record.of {
-        Sharded::Run => merge_run(&shards, &out, existing),
-        Sharded::Sweep => crate::sweep::merge(&shards, &out, existing),
+        ShardKind::Run => merge_run(&shards, &out, existing),
+        ShardKind::Sweep => crate::sweep::merge(&shards, &out, existing),
     }
 }
 
@@ -40,9 +44,9 @@ fn checked_name(shard: &ShardFolder) -> Result<String, Failure> {
     let source = shown_path(&shard.folder.join(run_folder::EXPERIMENT));
     let (text, nowhere) = (&shard.experiment, Path::new(""));
     let name = match shard.record.of {
-        Sharded::Run => Experiment::from_toml(text, &source, nowhere, &[])?.name,
-        Sharded::Sweep => {
-            let given = SweepArgumentsRead::default();
+        ShardKind::Run => Experiment::from_toml(text, &source, nowhere, &[])?.name,
+        ShardKind::Sweep => {
+            let given = SweepOptions::default();
             let plan = crate::sweep::plan_of(text, &source, nowhere, &[], &given)?;
             plan.first()?.name().to_owned()
         }
@@ -59,7 +63,11 @@ fn checked_name(shard: &ShardFolder) -> Result<String, Failure> {
     Err(Failure::input(message).hint("run this shard again with --force"))
 }
 
-fn merge_run(shards: &[ShardFolder], out: &Path, existing: Existing) -> Result<Done, Failure> {
+fn merge_run(
+    shards: &[ShardFolder],
+    out: &Path,
+    existing: Existing,
+) -> Result<FinishedFolder, Failure> {
     let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
     let resolved = &shards[0].experiment;
     let experiment = Experiment::from_toml(resolved, &source, Path::new(""), &[])?;
@@ -88,21 +96,21 @@ fn merge_with<R: Recorder>(
     out: &Path,
     existing: Existing,
     recorder: impl Fn(R::Known) -> Result<R, Failure>,
-) -> Result<Done, Failure> {
+) -> Result<FinishedFolder, Failure> {
     let first: Part<R::Known> = read_part(&shards[0].folder, 0, &shards[0].record)?;
     let recorder = recorder(first.known)?;
     let mut finished = Vec::new();
     for dynamics in 0..recorder.labels().len() {
         finished.push(merge_dynamics(shards, &recorder, dynamics)?);
     }
-    let Opened::Fresh(folder) = RunFolder::open(out, existing)? else {
+    let OpenedFolder::Fresh(folder) = RunFolder::open(out, existing)? else {
         return Err(Failure::run("the folder changed while it was opened"));
     };
     let resolved = &shards[0].experiment;
     folder.write_experiment(resolved)?;
     let mut summary = recorder.summary(&finished)?;
     let drawing = results::write(folder, &finished, &mut summary, resolved)?;
-    Ok(Done {
+    Ok(FinishedFolder {
         path: out.to_owned(),
         content: Content::Run(summary),
         drawing: Some(drawing),
@@ -115,7 +123,7 @@ fn merge_dynamics<R: Recorder>(
     shards: &[ShardFolder],
     recorder: &R,
     dynamics: usize,
-) -> Result<Finished, Failure> {
+) -> Result<DynamicsOutcome, Failure> {
     let read = |shard: &ShardFolder| {
         let part: Part<R::Known> = read_part(&shard.folder, dynamics, &shard.record)?;
         let shown = shown_path(&shard.folder);
@@ -153,7 +161,7 @@ pub(crate) fn fold<R: Recorder>(
     recorder: &R,
     dynamics: usize,
     parts: impl Iterator<Item = Result<Measured<R::Known>, Failure>>,
-) -> Result<Finished, Failure> {
+) -> Result<DynamicsOutcome, Failure> {
     let mut folded = Measurements {
         statistics: recorder.empty_statistics(dynamics),
         weights: None,

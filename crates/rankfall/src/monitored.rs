@@ -5,7 +5,7 @@
 
 use crate::failure::{Failure, shown_path};
 use crate::results::{self, Drawing};
-use crate::run_folder::{self, Existing, MONITOR as LOG, Opened, RunFolder, SUMMARY, open};
+use crate::run_folder::{self, Existing, MONITOR as LOG, OpenedFolder, RunFolder, SUMMARY, open};
 use rankfall_report::SeriesTable;
 use rankfall_report::record::{
     DivergenceRecord, DynamicsSummary, Ends, LossSummary, MONITOR, MatrixSummary, MonitorSummary,
@@ -26,13 +26,13 @@ pub const LOG_SCHEMA: u32 = 1;
 /// A line of the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
-pub enum Line {
+pub enum LogLine {
     /// The first.
     Head(Head),
     /// Of a step.
-    Measurement(Measurement),
+    Measurement(StepMeasurement),
     /// What is predicted of the steps after one.
-    Forces(Forces),
+    Forces(SingularValueDrift),
     /// The last, where the monitor was closed.
     End(End),
 }
@@ -84,7 +84,7 @@ pub struct LayerHead {
 
 /// What was measured after a step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Measurement {
+pub struct StepMeasurement {
     /// Steps taken.
     pub step: u64,
     /// The loss that was handed in.
@@ -146,7 +146,7 @@ pub struct FeatureLine {
 
 /// The drift of singular values that is predicted at a step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Forces {
+pub struct SingularValueDrift {
     /// Steps taken.
     pub step: u64,
     /// Each layer.
@@ -181,14 +181,14 @@ pub struct End {
 
 /// A log that was read.
 #[derive(Clone, Debug, Default)]
-pub struct Record {
+pub struct MonitorRecord {
     head: Head,
-    measurements: Vec<Measurement>,
-    forces: Vec<Forces>,
+    measurements: Vec<StepMeasurement>,
+    forces: Vec<SingularValueDrift>,
     end: Option<End>,
 }
 
-impl Record {
+impl MonitorRecord {
     /// Reads a log; a last line that was cut is left out.
     ///
     /// # Errors
@@ -205,17 +205,17 @@ impl Record {
         for (number, line) in lines.iter().enumerate() {
             let is_cut = number + 1 == lines.len() && !text.ends_with('\n');
             match serde_json::from_str(line) {
-                Ok(Line::Head(head)) if head.schema == LOG_SCHEMA => record.head = head,
-                Ok(Line::Head(head)) => {
+                Ok(LogLine::Head(head)) if head.schema == LOG_SCHEMA => record.head = head,
+                Ok(LogLine::Head(head)) => {
                     let why = format!(
                         "it has schema {}; this version reads {LOG_SCHEMA}",
                         head.schema
                     );
                     return Err(wrong(number, &why));
                 }
-                Ok(Line::Measurement(one)) => record.add(one),
-                Ok(Line::Forces(forces)) => record.forces.push(forces),
-                Ok(Line::End(end)) => record.end = Some(end),
+                Ok(LogLine::Measurement(one)) => record.add(one),
+                Ok(LogLine::Forces(forces)) => record.forces.push(forces),
+                Ok(LogLine::End(end)) => record.end = Some(end),
                 Err(_) if is_cut => {}
                 Err(error) => return Err(wrong(number, &error)),
             }
@@ -227,7 +227,7 @@ impl Record {
     }
 
     /// At the end a step is measured again, for those whose turn it was not.
-    fn add(&mut self, one: Measurement) {
+    fn add(&mut self, one: StepMeasurement) {
         match self.measurements.last_mut() {
             Some(last) if last.step == one.step => {
                 last.loss = last.loss.or(one.loss);
@@ -359,8 +359,8 @@ impl Record {
     }
 
     /// The first measurement with numbers that are not finite, and what it says.
-    fn diverged(&self) -> Option<(&Measurement, &str)> {
-        let said = |one: &'_ Measurement| one.diverged.is_some();
+    fn diverged(&self) -> Option<(&StepMeasurement, &str)> {
+        let said = |one: &'_ StepMeasurement| one.diverged.is_some();
         let one = self.measurements.iter().find(|one| said(one))?;
         Some((one, one.diverged.as_deref()?))
     }
@@ -401,7 +401,8 @@ impl Record {
             }
         });
         let features = self.head.features.iter().zip(1..).map(|(name, layer)| {
-            let of = |one: &Measurement| one.features.iter().find(|f| f.layer == layer).cloned();
+            let of =
+                |one: &StepMeasurement| one.features.iter().find(|f| f.layer == layer).cloned();
             let first = self.measurements.iter().find_map(of);
             let last = self.measurements.iter().rev().find_map(of);
             let ends = |of: fn(&FeatureLine) -> Option<f64>| Ends {
@@ -505,7 +506,7 @@ impl LayerHead {
 }
 
 /// The rows of predicted drifts: `drift_gradient` and so on, with their standard errors.
-fn drift_rows(forces: &Forces) -> Vec<SeriesRow> {
+fn drift_rows(forces: &SingularValueDrift) -> Vec<SeriesRow> {
     let mut rows = Vec::new();
     for of in &forces.layers {
         for (part, values) in &of.parts {
@@ -573,7 +574,7 @@ impl MonitorFolder {
             true => Existing::Replace,
             false => Existing::Refuse,
         };
-        let Opened::Fresh(folder) = RunFolder::open(path, existing)? else {
+        let OpenedFolder::Fresh(folder) = RunFolder::open(path, existing)? else {
             let message = format!("{} has a run in it", shown_path(path));
             return Err(Failure::input(message).hint("name another folder"));
         };
@@ -628,10 +629,10 @@ pub fn is_open(folder: &Path) -> bool {
 ///
 /// # Errors
 /// Exit code 2 where there is none, or it cannot be read.
-pub fn of_folder(folder: &Path) -> Result<Record, Failure> {
+pub fn of_folder(folder: &Path) -> Result<MonitorRecord, Failure> {
     let path = folder.join(LOG);
     let text = open::text(&path).map_err(|error| open::unreadable(&path, &error))?;
-    Record::read(&text)
+    MonitorRecord::read(&text)
 }
 
 /// Makes a finished run of what a monitor left whose process was ended.

@@ -3,9 +3,9 @@
 
 use crate::doubts;
 use crate::failure::{Failure, shown_path};
-use crate::finished::Finished;
+use crate::finished::DynamicsOutcome;
 use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
-use crate::run_folder::weights::Tensor;
+use crate::run_folder::weights::NamedArray;
 use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
 use crate::survival::{expect_survivors, warning};
 use rankfall_report::record::{EXACT, ProblemSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
@@ -35,8 +35,8 @@ impl Heading<'_> {
     ///
     /// # Errors
     /// Exit code 1 for a dynamics that cannot be decoded.
-    pub fn summary(self, finished: &[Finished]) -> Result<Summary, Failure> {
-        let dynamics = finished.iter().map(Finished::summary);
+    pub fn summary(self, finished: &[DynamicsOutcome]) -> Result<Summary, Failure> {
+        let dynamics = finished.iter().map(DynamicsOutcome::summary);
         let dynamics = dynamics.collect::<Result<Vec<_>, _>>()?;
         let mut warnings = self.warnings.to_vec();
         warnings.extend(dynamics.iter().filter_map(warning));
@@ -64,14 +64,14 @@ impl Heading<'_> {
 /// Exit code 1 where a file of results cannot be written.
 pub fn write(
     folder: RunFolder,
-    finished: &[Finished],
+    finished: &[DynamicsOutcome],
     summary: &mut Summary,
     resolved: &str,
 ) -> Result<Drawing, Failure> {
     let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
     folder.write_series(&rows)?;
     write_trajectories(&folder, finished, summary)?;
-    let tensors: Vec<Tensor> = finished.iter().flat_map(|f| f.tensors.clone()).collect();
+    let tensors: Vec<NamedArray> = finished.iter().flat_map(|f| f.tensors.clone()).collect();
     folder.write_weights(&tensors)?;
     for (dynamics, done) in finished.iter().enumerate() {
         for snapshot in &done.snapshots {
@@ -87,7 +87,7 @@ pub fn write(
 /// Writes the trajectories, where they are kept.
 fn write_trajectories(
     folder: &RunFolder,
-    finished: &[Finished],
+    finished: &[DynamicsOutcome],
     summary: &Summary,
 ) -> Result<(), Failure> {
     if finished.iter().all(|done| done.trajectories.is_none()) {

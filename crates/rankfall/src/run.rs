@@ -2,22 +2,22 @@
 //! dynamics, write. Nothing is printed: what came of it is returned.
 
 use crate::dense::engine::DenseEngine;
-pub use crate::done::{Content, Done};
 use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::engine::ExactEngine;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::Failure;
+pub use crate::finished_folder::{Content, FinishedFolder};
 use crate::monitored;
 pub use crate::options::Options;
 use crate::part::PartToWrite;
 use crate::results::{self, Drawing, draw};
-use crate::run_folder::lock::Held;
-use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded};
-use crate::run_folder::{self, Opened, RunFolder};
-use crate::session::{Session, ended_early};
+use crate::run_folder::lock::FolderLock;
+use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardKind, ShardRecord};
+use crate::run_folder::{self, OpenedFolder, RunFolder};
+use crate::session::{RunContext, ended_early};
 use crate::shard::Shard;
 use crate::sweep;
-use rankfall_core::ensemble::{Checkpoint, Control};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint};
 use rankfall_report::SeriesTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
-pub fn execute(experiment: &Experiment, options: &Options) -> Result<Done, Failure> {
+pub fn execute(experiment: &Experiment, options: &Options) -> Result<FinishedFolder, Failure> {
     match experiment.engine()? {
         EngineInput::Exact(experiment) => {
             let path = checked_folder(&experiment.name, options)?;
@@ -49,14 +49,18 @@ fn checked_folder(name: &str, options: &Options) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result<Done, Failure> {
-    let session = Session {
+fn execute_in<E: Engine>(
+    engine: &E,
+    path: PathBuf,
+    options: &Options,
+) -> Result<FinishedFolder, Failure> {
+    let session = RunContext {
         resolved: engine.recorder().resolved_toml(),
         options,
     };
     let folder = match RunFolder::open(&path, options.existing)? {
-        Opened::Finished => return finished_before(path, &session),
-        Opened::Fresh(folder) | Opened::Interrupted(folder) => folder,
+        OpenedFolder::Finished => return finished_before(path, &session),
+        OpenedFolder::Fresh(folder) | OpenedFolder::Interrupted(folder) => folder,
     };
     for words in engine.unstable() {
         log::warn!("{words}");
@@ -76,7 +80,7 @@ fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result
             let resolved = run.session.resolved;
             let mut summary = engine.recorder().summary(&finished)?;
             let drawing = results::write(folder, &finished, &mut summary, &resolved)?;
-            Ok(Done {
+            Ok(FinishedFolder {
                 path,
                 content: Content::Run(summary),
                 drawing: Some(drawing),
@@ -88,7 +92,7 @@ fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result
                 run.all(|index, left, seconds| run.write_part(shard, index, left, seconds))?;
             let record = run.shard_record(shard, parts);
             folder.finish_shard(&record)?;
-            Ok(Done {
+            Ok(FinishedFolder {
                 path,
                 content: Content::Shard(record),
                 drawing: None,
@@ -99,12 +103,12 @@ fn execute_in<E: Engine>(engine: &E, path: PathBuf, options: &Options) -> Result
 }
 
 /// What is done stays as it is, if it is what was asked for.
-fn finished_before(path: PathBuf, session: &Session) -> Result<Done, Failure> {
+fn finished_before(path: PathBuf, session: &RunContext) -> Result<FinishedFolder, Failure> {
     match session.options.shard {
-        Some(shard) => Done::shard_before(path, shard, &session.resolved),
+        Some(shard) => FinishedFolder::shard_before(path, shard, &session.resolved),
         None => {
             let content = Content::Run(run_folder::read_summary(&path)?);
-            Done::before(path, content, &session.resolved)
+            FinishedFolder::before(path, content, &session.resolved)
         }
     }
 }
@@ -112,7 +116,7 @@ fn finished_before(path: PathBuf, session: &Session) -> Result<Done, Failure> {
 /// An experiment being run in its folder.
 struct InFolder<'a, E> {
     engine: &'a E,
-    session: Session<'a>,
+    session: RunContext<'a>,
     folder: &'a RunFolder,
 }
 
@@ -123,7 +127,7 @@ impl<E: Engine> InFolder<'_, E> {
         finish: impl Fn(usize, &Measurements, f64) -> Result<F, Failure>,
     ) -> Result<Vec<F>, Failure> {
         let (recorder, options) = (self.engine.recorder(), self.session.options);
-        let run = |dynamics: usize, resume: Option<&Checkpoint>, control: &dyn Control| {
+        let run = |dynamics: usize, resume: Option<&EnsembleCheckpoint>, control: &dyn Control| {
             let blocks = recorder.blocks(dynamics);
             let share = (options.shard).map_or(0..blocks, |shard| shard.range(blocks));
             self.engine
@@ -167,7 +171,7 @@ impl<E: Engine> InFolder<'_, E> {
         ShardRecord {
             schema: SHARD_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            of: Sharded::Run,
+            of: ShardKind::Run,
             experiment: self.engine.recorder().name().to_owned(),
             experiment_sha256: rankfall_data::sha256_of(self.session.resolved.as_bytes()),
             shard: shard.index,
@@ -182,7 +186,7 @@ impl<E: Engine> InFolder<'_, E> {
 ///
 /// # Errors
 /// Exit code 2 for a folder that cannot be read.
-pub fn redraw(folder: &Path) -> Result<(Drawing, Option<Held>), Failure> {
+pub fn redraw(folder: &Path) -> Result<(Drawing, Option<FolderLock>), Failure> {
     if monitored::is_open(folder) {
         return Ok((monitored::recover(folder)?, None));
     }

@@ -21,7 +21,7 @@ pub mod weights;
 use crate::failure::{Failure, shown_path};
 use atomic::{remove_leftovers, write_atomically};
 use checksums::{CHECKED, Checksums, WithChecksums};
-use lock::Held;
+use lock::FolderLock;
 use names::OURS;
 pub use names::{
     CHECKPOINT, EXPERIMENT, FIGURES, FINAL, FINISHED, MONITOR, REPORT, RUNNING, SERIES, SHARD,
@@ -34,7 +34,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use weights::Tensor;
+use weights::NamedArray;
 
 /// What to do with a folder that has something in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub enum Existing {
 
 /// How a folder stood when it was opened.
 #[derive(Debug)]
-pub enum Opened {
+pub enum OpenedFolder {
     /// Nothing to continue: start from the beginning.
     Fresh(RunFolder),
     /// There is a checkpoint to continue from.
@@ -74,15 +74,15 @@ impl RunFolder {
     /// # Errors
     /// Exit code 2 where the folder may not be used: not empty, not a run folder, not a folder at
     /// all, or in use by another run; exit code 1 where the system refuses.
-    pub fn open(path: &Path, existing: Existing) -> Result<Opened, Failure> {
+    pub fn open(path: &Path, existing: Existing) -> Result<OpenedFolder, Failure> {
         let before = State::of(path)?;
         before.check(path, existing)?;
         if matches!(before, State::Finished | State::Shard) && existing == Existing::Resume {
-            return Ok(Opened::Finished);
+            return Ok(OpenedFolder::Finished);
         }
         fs::create_dir_all(path).map_err(|error| cannot_make(path, &error))?;
         // Nobody draws in a folder while its marker is made, nor once it is there.
-        let held = Held::take(path)?;
+        let held = FolderLock::take(path)?;
         let folder = RunFolder {
             path: path.to_owned(),
             _lock: lock(path)?,
@@ -97,10 +97,10 @@ impl RunFolder {
         }
         if existing == Existing::Resume && folder.file(CHECKPOINT).exists() {
             remove_leftovers(path);
-            return Ok(Opened::Interrupted(folder));
+            return Ok(OpenedFolder::Interrupted(folder));
         }
         folder.clear()?;
-        Ok(Opened::Fresh(folder))
+        Ok(OpenedFolder::Fresh(folder))
     }
 
     /// Takes over the folder of a run that was not finished, as it is.
@@ -184,7 +184,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written, or a shape does not fit its values.
-    pub fn write_weights(&self, tensors: &[Tensor]) -> Result<(), Failure> {
+    pub fn write_weights(&self, tensors: &[NamedArray]) -> Result<(), Failure> {
         let bytes = weights::encode(tensors)
             .map_err(|error| Failure::writing(&self.file(FINAL), &error))?;
         self.write_bytes(FINAL, &bytes)
@@ -194,7 +194,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// As for [`RunFolder::write_weights`].
-    pub fn write_snapshot(&self, name: &str, tensors: &[Tensor]) -> Result<(), Failure> {
+    pub fn write_snapshot(&self, name: &str, tensors: &[NamedArray]) -> Result<(), Failure> {
         let name = format!("{}/{name}", names::WEIGHTS);
         self.make_inner(names::WEIGHTS)?;
         let bytes = weights::encode(tensors)
@@ -427,11 +427,11 @@ pub fn summary_as_written(folder: &Path) -> Result<String, Failure> {
 ///
 /// # Errors
 /// Exit code 2 where another command writes into it, 1 where the system refuses.
-pub fn hold_finished(folder: &Path) -> Result<Option<Held>, Failure> {
+pub fn hold_finished(folder: &Path) -> Result<Option<FolderLock>, Failure> {
     if State::of(folder)? != State::Finished {
         return Ok(None);
     }
-    let held = Held::take(folder)?;
+    let held = FolderLock::take(folder)?;
     remove_leftovers(folder);
     Ok(Some(held))
 }

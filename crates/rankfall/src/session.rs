@@ -6,20 +6,20 @@ use crate::failure::{Failure, shown_path};
 use crate::options::Options;
 use crate::run_folder::{CHECKPOINT, RunFolder};
 use crate::watch::{Watch, warn_of_threads};
-use rankfall_core::ensemble::{Checkpoint, Control, RunError};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, RunError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 
 /// What a run needs besides its experiment.
-pub struct Session<'a> {
+pub struct RunContext<'a> {
     /// The resolved copy of the experiment.
     pub resolved: String,
     /// How it is to go.
     pub options: &'a Options<'a>,
 }
 
-impl Session<'_> {
+impl RunContext<'_> {
     /// Whom its checkpoints belong to.
     fn owner(&self) -> Owner<'_> {
         Owner {
@@ -39,7 +39,7 @@ impl Session<'_> {
         &self,
         folder: &RunFolder,
         labels: &[&str],
-        run: impl Fn(usize, Option<&Checkpoint>, &dyn Control) -> Result<O, Failure>,
+        run: impl Fn(usize, Option<&EnsembleCheckpoint>, &dyn Control) -> Result<O, Failure>,
         finish: impl Fn(usize, &O, f64) -> Result<F, Failure>,
     ) -> Result<Vec<F>, Failure> {
         let mut checkpoint = RunCheckpoint::default();
@@ -81,7 +81,7 @@ impl Session<'_> {
         folder: &RunFolder,
         checkpoint: &RunCheckpoint,
         label: &str,
-        run: impl Fn(Option<&Checkpoint>, &dyn Control) -> Result<O, Failure>,
+        run: impl Fn(Option<&EnsembleCheckpoint>, &dyn Control) -> Result<O, Failure>,
     ) -> Result<(O, f64), Failure> {
         let before = checkpoint.seconds;
         let started = Instant::now();
@@ -91,7 +91,7 @@ impl Session<'_> {
             folder,
             watch,
             checkpoint_interval: self.options.checkpoint_interval,
-            keep: |current: &Checkpoint| {
+            keep: |current: &EnsembleCheckpoint| {
                 let snapshot = CheckpointContent {
                     finished: checkpoint.finished,
                     current: Some(current),
@@ -143,7 +143,7 @@ struct OfDynamics<'a, K> {
 
 impl<K> Control for OfDynamics<'_, K>
 where
-    K: Fn(&Checkpoint) -> Result<(), Failure> + Sync,
+    K: Fn(&EnsembleCheckpoint) -> Result<(), Failure> + Sync,
 {
     fn interrupted(&self) -> bool {
         self.watch.interrupted()
@@ -166,7 +166,7 @@ where
         self.checkpoint_interval
     }
 
-    fn keep(&self, current: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, current: &EnsembleCheckpoint) -> Result<(), String> {
         (self.keep)(current).map_err(|failure| failure.message)
     }
 }
@@ -174,7 +174,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_folder::{Existing, Opened};
+    use crate::run_folder::{Existing, OpenedFolder};
     use crate::watch::Silent;
 
     /// What is written grows with the number of dynamics, not with its square: a checkpoint does not
@@ -182,10 +182,10 @@ mod tests {
     #[test]
     fn checkpoints_do_not_grow_with_the_dynamics_before_them() {
         let keep = tempfile::tempdir().unwrap();
-        let Ok(Opened::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
+        let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
             panic!("not a new folder")
         };
-        let session = Session {
+        let session = RunContext {
             resolved: "name = \"x\"".to_owned(),
             options: &Options {
                 out: None,

@@ -6,11 +6,11 @@ use crate::engine::{Engine, Measurements, Recorder};
 use crate::exact::record::ExactRecorder;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted};
-use crate::in_memory::{Run, Runner, WithEngine};
+use crate::in_memory::{EngineVisitor, Run, Runner};
 use crate::merge::{Measured, fold};
 use crate::options::Options;
 use crate::shard::Shard;
-use rankfall_core::ensemble::{Checkpoint, Control, OwnObservable, RunError};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, OwnObservable, RunError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -52,10 +52,10 @@ struct OneShard<'a> {
     shard: Shard,
 }
 
-impl WithEngine for OneShard<'_> {
+impl EngineVisitor for OneShard<'_> {
     type Output = Vec<u8>;
 
-    fn with<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Vec<u8>, Failure> {
+    fn visit<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Vec<u8>, Failure> {
         if !is_nameable {
             return Err(Failure::input(
                 "moments in memory cannot be divided into shards",
@@ -108,7 +108,7 @@ impl Control for Watched<'_> {
     fn checkpoint_interval(&self) -> Duration {
         Duration::MAX
     }
-    fn keep(&self, _checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, _checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         Ok(())
     }
 }

@@ -8,7 +8,7 @@
 use crate::dense::preparation as dense;
 use crate::experiment::ExactExperiment;
 use crate::failure::{Failure, quoted};
-use crate::preparation::{Prepared, of_setup};
+use crate::preparation::{ExactInputs, of_setup};
 use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
@@ -25,7 +25,10 @@ use rankfall_nets::training::TrainingPlan;
 ///
 /// # Errors
 /// Exit code 2 for a start that cannot be made.
-pub fn of_exact(experiment: &ExactExperiment, prepared: &Prepared) -> Result<Vec<String>, Failure> {
+pub fn of_exact(
+    experiment: &ExactExperiment,
+    prepared: &ExactInputs,
+) -> Result<Vec<String>, Failure> {
     if experiment.network.loss != Loss::Squared {
         return Ok(Vec::new());
     }

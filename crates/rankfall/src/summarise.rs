@@ -1,10 +1,10 @@
 //! From the statistics of an ensemble of either engine to its summary and its rows of `series.parquet`.
 
 use crate::failure::Failure;
-use crate::finished::{Finished, Kept};
+use crate::finished::{DynamicsOutcome, TrajectoryValues};
 use crate::grid::{Grid, LAW};
-use crate::run_folder::weights::Tensor;
-use rankfall_core::ensemble::statistics::{Cell, HISTOGRAM_BIN, Statistics, Totals};
+use crate::run_folder::weights::NamedArray;
+use rankfall_core::ensemble::statistics::{CellStatistics, HISTOGRAM_BIN, Statistics, Totals};
 use rankfall_core::measure::layout::{ACCOUNT_LEFT, ACCOUNT_PARTS};
 use rankfall_report::observable::Observable;
 use rankfall_report::record::{
@@ -53,24 +53,24 @@ impl RecordInputs<'_> {
         self,
         known: DynamicsSummary,
         keep_trajectories: bool,
-        tensors: Vec<Tensor>,
-    ) -> Result<Finished, Failure> {
+        tensors: Vec<NamedArray>,
+    ) -> Result<DynamicsOutcome, Failure> {
         let series = self.series(&known.label);
         let summary = self.summary(known);
         let values = self.totals.trajectories().filter(|_| keep_trajectories);
         let values = values.map(<[_]>::to_vec);
-        let kept = values.map(|values| Kept {
+        let kept = values.map(|values| TrajectoryValues {
             grid: self.grid,
             values,
         });
-        Finished::new(&summary, series, kept, tensors)
+        DynamicsOutcome::new(&summary, series, kept, tensors)
     }
 
     fn last(&self) -> usize {
         self.grid.saves.len().saturating_sub(1)
     }
 
-    fn at(&self, save: usize, name: &str, layer: Option<u32>) -> Option<Cell> {
+    fn at(&self, save: usize, name: &str, layer: Option<u32>) -> Option<CellStatistics> {
         let cell = self.grid.cell(save, name, layer)?;
         Some(self.totals.cell(cell))
     }
@@ -310,7 +310,7 @@ pub fn series_row(
     dynamics: &str,
     observable: &Observable,
     time: f64,
-    cell: &Cell,
+    cell: &CellStatistics,
     survivors: u64,
     law: Option<f64>,
 ) -> SeriesRow {

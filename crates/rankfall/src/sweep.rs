@@ -11,17 +11,17 @@ pub mod settings;
 
 use crate::checkpoint::{self, Owner};
 use crate::dense;
-use crate::done::{Content, Done};
 use crate::estimate;
-use crate::experiment::document::{Node, Value};
-use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
+use crate::experiment::document::{self, TomlNode, Value};
+use crate::experiment::sweep::{Design, SweepAxisSpec, SweepOptions, SweepSpec};
 use crate::experiment::{self, EngineInput};
 use crate::failure::{Failure, shown_path};
+use crate::finished_folder::{Content, FinishedFolder};
 use crate::options::Options;
 use crate::preparation::{DataCache, prepare_with};
 use crate::results::{Drawing, finish_drawn};
-use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardRecord, Sharded};
-use crate::run_folder::{self, CHECKPOINT, Opened, RunFolder, SUMMARY};
+use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardKind, ShardRecord};
+use crate::run_folder::{self, CHECKPOINT, OpenedFolder, RunFolder, SUMMARY};
 use crate::save_plan::step_count;
 use crate::shard::Shard;
 use crate::stability;
@@ -30,7 +30,7 @@ use plan::{SweepPlan, Work};
 use record::{AxisRecord, MetricRange, SWEEP_SCHEMA, SweepSummary, SweptDynamics};
 use schedule::{SweepCheckpoint, SweepSchedule, UnitRows};
 use serde::{Deserialize, Serialize};
-use settings::{SEED, Settings};
+use settings::{GridSettings, SEED};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub fn plan_of(
     source: &str,
     folder: &Path,
     sets: &[String],
-    given: &SweepArgumentsRead,
+    given: &SweepOptions,
 ) -> Result<SweepPlan, Failure> {
     let root = experiment::tree(text, sets).map_err(|problem| problem.in_file(source))?;
     let plan = SweepPlan::new(&root, source, folder, given)?;
@@ -71,7 +71,7 @@ pub fn plan_of(
 }
 
 /// Whether an experiment file has a `[sweep]` table.
-pub fn is_sweep(root: &Node) -> bool {
+pub fn is_sweep(root: &TomlNode) -> bool {
     matches!(&root.value, Value::Table(entries) if entries.iter().any(|e| e.key == "sweep"))
 }
 
@@ -79,7 +79,7 @@ pub fn is_sweep(root: &Node) -> bool {
 ///
 /// # Errors
 /// A [`Failure`] with the exit code of its kind.
-pub fn execute(mut plan: SweepPlan, options: &Options) -> Result<Done, Failure> {
+pub fn execute(mut plan: SweepPlan, options: &Options) -> Result<FinishedFolder, Failure> {
     let path = options.folder(plan.first()?.name());
     run_folder::check(&path, options.existing)?;
     let cache = DataCache::default();
@@ -90,8 +90,8 @@ pub fn execute(mut plan: SweepPlan, options: &Options) -> Result<Done, Failure> 
         known,
     };
     let folder = match RunFolder::open(&path, options.existing)? {
-        Opened::Finished => return sweep.finished_before(path, options.shard),
-        Opened::Fresh(folder) | Opened::Interrupted(folder) => folder,
+        OpenedFolder::Finished => return sweep.finished_before(path, options.shard),
+        OpenedFolder::Fresh(folder) | OpenedFolder::Interrupted(folder) => folder,
     };
     let owner = Owner {
         experiment: &sweep.resolved,
@@ -299,13 +299,18 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    fn write(&self, folder: RunFolder, rows: &UnitRows, seconds: f64) -> Result<Done, Failure> {
+    fn write(
+        &self,
+        folder: RunFolder,
+        rows: &UnitRows,
+        seconds: f64,
+    ) -> Result<FinishedFolder, Failure> {
         let mut summary = self.summary(rows, seconds)?;
         let path = folder.path().to_owned();
         rows::write_into(&folder, self.plan, rows)?;
         let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path);
         let drawing = finish_drawn(folder, drawing, &mut summary, |s| &mut s.warnings)?;
-        Ok(Done {
+        Ok(FinishedFolder {
             path,
             content: Content::Sweep(summary),
             drawing: Some(drawing),
@@ -319,7 +324,7 @@ impl Sweep<'_> {
         shard: Shard,
         rows: &UnitRows,
         seconds: f64,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FinishedFolder, Failure> {
         let content = SweepPart {
             shard,
             rows: rows.clone(),
@@ -339,7 +344,7 @@ impl Sweep<'_> {
         let record = ShardRecord {
             schema: SHARD_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            of: Sharded::Sweep,
+            of: ShardKind::Sweep,
             experiment: self.plan.first()?.name().to_owned(),
             experiment_sha256: rankfall_data::sha256_of(self.resolved.as_bytes()),
             shard: shard.index,
@@ -355,7 +360,7 @@ impl Sweep<'_> {
         };
         let path = folder.path().to_owned();
         folder.finish_shard(&record)?;
-        Ok(Done {
+        Ok(FinishedFolder {
             path,
             content: Content::Shard(record),
             drawing: None,
@@ -364,12 +369,16 @@ impl Sweep<'_> {
     }
 
     /// What is done stays as it is, if it is what was asked for.
-    fn finished_before(&self, path: PathBuf, shard: Option<Shard>) -> Result<Done, Failure> {
+    fn finished_before(
+        &self,
+        path: PathBuf,
+        shard: Option<Shard>,
+    ) -> Result<FinishedFolder, Failure> {
         match shard {
-            Some(shard) => Done::shard_before(path, shard, &self.resolved),
+            Some(shard) => FinishedFolder::shard_before(path, shard, &self.resolved),
             None => {
                 let content = Content::Sweep(read_summary(&path)?);
-                Done::before(path, content, &self.resolved)
+                FinishedFolder::before(path, content, &self.resolved)
             }
         }
     }
@@ -378,7 +387,7 @@ impl Sweep<'_> {
         let first = self.plan.first()?;
         let spec = &self.plan.spec;
         let labels = first.labels();
-        let settings = Settings::of(self.plan);
+        let settings = GridSettings::of(self.plan);
         let dynamics: Vec<SweptDynamics> = (0..)
             .zip(labels)
             .map(|(index, label)| swept(label, index, rows, &settings))
@@ -450,10 +459,10 @@ fn lost_words(dynamics: &[SweptDynamics], points: u64) -> String {
     words.join("; ")
 }
 
-fn axis_record(axis: &table::SweepAxisSpec, spec: &table::SweepSpec) -> AxisRecord {
-    let value = |node: &Node| match table::number(node) {
+fn axis_record(axis: &SweepAxisSpec, spec: &SweepSpec) -> AxisRecord {
+    let value = |node: &TomlNode| match document::number(node) {
         Some(number) => serde_json::Value::from(number),
-        None => serde_json::Value::from(table::shown(node)),
+        None => serde_json::Value::from(document::shown(node)),
     };
     let values = match spec.design {
         Design::Grid => axis.values().unwrap_or_default(),
@@ -472,7 +481,7 @@ fn fraction_diverged(rows: &[metrics::MetricRow]) -> f64 {
 }
 
 /// One dynamics over all points: divergence counted by point, ranges over settings.
-fn swept(label: &str, dynamics: u32, rows: &UnitRows, settings: &Settings) -> SweptDynamics {
+fn swept(label: &str, dynamics: u32, rows: &UnitRows, settings: &GridSettings) -> SweptDynamics {
     let units = || {
         rows.iter()
             .filter(|(key, _)| key.1 == dynamics)
@@ -547,7 +556,7 @@ pub fn redraw(folder: &Path) -> Result<Drawing, Failure> {
     let summary = read_summary(folder)?;
     let resolved = run_folder::read_experiment(folder)?;
     let source = shown_path(&folder.join(run_folder::EXPERIMENT));
-    let given = SweepArgumentsRead::default();
+    let given = SweepOptions::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let rows = rows::read_from(folder, &plan)?;
     Ok(drawing::draw(&plan, &rows, &summary, &resolved, folder))
@@ -561,10 +570,10 @@ pub fn merge(
     shards: &[crate::part::ShardFolder],
     out: &Path,
     existing: run_folder::Existing,
-) -> Result<Done, Failure> {
+) -> Result<FinishedFolder, Failure> {
     let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
     let resolved = shards[0].experiment.clone();
-    let given = SweepArgumentsRead::default();
+    let given = SweepOptions::default();
     let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let mut rows = UnitRows::new();
     let mut seconds = 0.0;
@@ -587,7 +596,7 @@ pub fn merge(
         known = part.known;
         rows.extend(part.rows);
     }
-    let Opened::Fresh(folder) = RunFolder::open(out, existing)? else {
+    let OpenedFolder::Fresh(folder) = RunFolder::open(out, existing)? else {
         return Err(Failure::run("the folder changed while it was opened"));
     };
     folder.write_experiment(&resolved)?;

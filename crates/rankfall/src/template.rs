@@ -1,9 +1,9 @@
 //! The commented experiment file that `rankfall new` prints: a short one, with what the table of keys says of
 //! each key beside it, and the other keys that would do there.
 
-use crate::experiment::document::{self, Node, Value};
+use crate::experiment::document::{self, TomlNode, Value};
 use crate::experiment::keys::{Key, SectionKeys, TOP};
-use crate::experiment::{schema, sweep};
+use crate::experiment::schema;
 use std::collections::HashSet;
 
 /// What an experiment file to start from is for.
@@ -167,7 +167,7 @@ const COLUMN: usize = 34;
 const WIDTH: usize = 110;
 
 /// A file with what there is to say of its keys, and of those it has not.
-fn annotated(root: &Node) -> String {
+fn annotated(root: &TomlNode) -> String {
     let mut file = HEAD.to_owned();
     let mut said = HashSet::new();
     for key in TOP.keys {
@@ -187,7 +187,7 @@ fn annotated(root: &Node) -> String {
             }
             (Some(keys), _, None) => {
                 file += &format!("\n# {}.\n# [{}]\n", key.about, key.name);
-                let empty = Node {
+                let empty = TomlNode {
                     value: Value::Table(Vec::new()),
                     origin: document::Origin::Whole,
                 };
@@ -200,7 +200,7 @@ fn annotated(root: &Node) -> String {
 }
 
 /// The value of a key of a table.
-fn entry<'n>(node: &'n Node, key: &str) -> Option<&'n Value> {
+fn entry<'n>(node: &'n TomlNode, key: &str) -> Option<&'n Value> {
     let Value::Table(entries) = &node.value else {
         return None;
     };
@@ -211,7 +211,7 @@ fn entry<'n>(node: &'n Node, key: &str) -> Option<&'n Value> {
 fn section(
     file: &mut String,
     keys: &'static SectionKeys,
-    node: &Node,
+    node: &TomlNode,
     said: &mut HashSet<(&'static str, &'static str)>,
 ) {
     let kind = match entry(node, "kind") {
@@ -250,11 +250,11 @@ fn brief(key: &Key) -> String {
 fn line(file: &mut String, key: &Key, keys: &SectionKeys, value: Option<&Value>, is_new: bool) {
     let setting = match value {
         Some(value) => {
-            let node = Node {
+            let node = TomlNode {
                 value: value.clone(),
                 origin: document::Origin::Whole,
             };
-            format!("{} = {}", key.name, sweep::as_toml(&node))
+            format!("{} = {}", key.name, document::as_toml(&node))
         }
         None => format!("# {} = {}", key.name, key.shown()),
     };

@@ -2,24 +2,24 @@
 
 use std::ops::Range;
 
-use crate::number::{self, Form};
+use crate::number::{self, NumberFormat};
 
 /// A place of a number, in bytes of the document, and how it is written there.
-pub type Place = (Range<usize>, Form);
+pub type NumberPlace = (Range<usize>, NumberFormat);
 
 /// The places of the numbers of `sentence`, in which each is `{}`; any white space, with the sign of a comment
 /// after the end of a line, is as good as any other.
 ///
 /// # Errors
 /// A sentence that the document does not have, or more than once.
-pub fn find(document: &str, sentence: &str) -> Result<Vec<Place>, String> {
+pub fn find(document: &str, sentence: &str) -> Result<Vec<NumberPlace>, String> {
     let text = Text::of(document);
     let parts: Vec<&str> = sentence.split("{}").collect();
-    let all: Vec<Vec<Place>> = text
+    let all: Vec<Vec<NumberPlace>> = text
         .starts(parts[0])
         .filter_map(|start| text.numbers(start, &parts))
         .collect();
-    match <[Vec<Place>; 1]>::try_from(all) {
+    match <[Vec<NumberPlace>; 1]>::try_from(all) {
         Ok([places]) => Ok(places),
         Err(all) => Err(format!("has {} places, not one, of: {sentence}", all.len())),
     }
@@ -55,7 +55,7 @@ impl Text {
     }
 
     /// The numbers between `parts`, where these begin at `start`.
-    fn numbers(&self, start: usize, parts: &[&str]) -> Option<Vec<Place>> {
+    fn numbers(&self, start: usize, parts: &[&str]) -> Option<Vec<NumberPlace>> {
         let before = self.plain[..start].chars().next_back();
         if parts[0].is_empty() && before.is_some_and(|c| c.is_ascii_digit() || ".−".contains(c)) {
             return None;

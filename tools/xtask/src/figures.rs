@@ -18,13 +18,13 @@ const NUMBERS: &str = include_str!("../numbers.toml");
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Numbers {
-    run: Vec<Run>,
+    run: Vec<DocumentedRun>,
 }
 
 /// One run, and what documents say of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
+pub struct DocumentedRun {
     /// The arguments of `rankfall`; `--out` is added.
     pub command: String,
     /// Whether it takes seconds, so that a test can run it.
@@ -106,9 +106,9 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     }
 }
 
-fn chosen(asked: &Asked) -> Result<Vec<Run>, String> {
+fn chosen(asked: &Asked) -> Result<Vec<DocumentedRun>, String> {
     let mut all = runs()?;
-    let named = |run: &Run| {
+    let named = |run: &DocumentedRun| {
         asked
             .names
             .iter()
@@ -125,13 +125,13 @@ fn chosen(asked: &Asked) -> Result<Vec<Run>, String> {
 ///
 /// # Errors
 /// What is wrong with the table.
-pub fn runs() -> Result<Vec<Run>, String> {
+pub fn runs() -> Result<Vec<DocumentedRun>, String> {
     let numbers: Numbers =
         toml::from_str(NUMBERS).map_err(|error| format!("numbers.toml: {error}"))?;
     Ok(numbers.run)
 }
 
-impl Run {
+impl DocumentedRun {
     /// Runs it, into a folder that is gone with what is returned.
     ///
     /// # Errors
@@ -299,7 +299,7 @@ mod tests {
         place
     }
 
-    fn run() -> Run {
+    fn run() -> DocumentedRun {
         let mut table: Numbers = toml::from_str(TABLE).expect("a table");
         table.run.remove(0)
     }

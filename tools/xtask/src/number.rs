@@ -2,7 +2,7 @@
 
 /// A number in a text: how many decimals it has, and whether a power of ten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct NumberFormat {
     decimals: usize,
     power: bool,
 }
@@ -12,7 +12,7 @@ const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷',
 /// Reads the number that `text` starts with: its form, and how many bytes it takes. Thousands may be set off
 /// by single spaces.
 #[must_use]
-pub fn read(text: &str) -> Option<(Form, usize)> {
+pub fn read(text: &str) -> Option<(NumberFormat, usize)> {
     let mut at = text
         .strip_prefix('−')
         .map_or(0, |rest| text.len() - rest.len());
@@ -46,10 +46,10 @@ pub fn read(text: &str) -> Option<(Form, usize)> {
         }
         _ => false,
     };
-    Some((Form { decimals, power }, at))
+    Some((NumberFormat { decimals, power }, at))
 }
 
-impl Form {
+impl NumberFormat {
     /// A number in this form; a dash where it is undefined.
     #[must_use]
     pub fn write(self, value: f64) -> String {
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_rounds_to_zero_has_no_sign() {
-        let form = Form {
+        let form = NumberFormat {
             decimals: 2,
             power: false,
         };

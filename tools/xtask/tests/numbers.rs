@@ -1,7 +1,7 @@
 //! The numbers of the documents: every sentence of the table is where it says, and those of small runs are what
 //! the runs give.
 
-use xtask::figures::{Run, runs};
+use xtask::figures::{DocumentedRun, runs};
 use xtask::root;
 
 #[test]
@@ -16,7 +16,7 @@ fn every_sentence_is_in_its_documents() {
 
 #[test]
 fn numbers_of_small_runs_are_what_the_runs_give() {
-    let mut small: Vec<Run> = runs().expect("a table");
+    let mut small: Vec<DocumentedRun> = runs().expect("a table");
     small.retain(|run| run.small);
     assert!(!small.is_empty());
     for run in &small {

@@ -12,7 +12,7 @@ const LONGEST_LINE: usize = 1 << 20;
 
 /// A pickle that was read to its end.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct Pickle {
     /// All of its nodes.
     pub nodes: Nodes,
     /// What it stands for.
@@ -26,7 +26,7 @@ pub struct Loaded {
 /// # Errors
 /// A sentence with the place: a pickle that ends early, an unknown opcode, a stack that is too short, more nodes
 /// than any checkpoint has.
-pub fn load(bytes: &[u8]) -> Result<Loaded, String> {
+pub fn load(bytes: &[u8]) -> Result<Pickle, String> {
     let mut machine = Machine {
         bytes,
         at: 0,
@@ -45,7 +45,7 @@ pub fn load(bytes: &[u8]) -> Result<Loaded, String> {
             Ok(None) => {}
             Ok(Some(root)) => {
                 let (nodes, length) = (machine.nodes, machine.at);
-                return Ok(Loaded {
+                return Ok(Pickle {
                     nodes,
                     root,
                     length,

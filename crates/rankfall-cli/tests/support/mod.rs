@@ -195,7 +195,7 @@ pub fn safetensors(matrices: &[(&str, [usize; 2], Vec<f64>)]) -> Vec<u8> {
     let tensors: Vec<_> = matrices
         .iter()
         .map(
-            |(name, shape, values)| rankfall::run_folder::weights::Tensor {
+            |(name, shape, values)| rankfall::run_folder::weights::NamedArray {
                 name: (*name).to_owned(),
                 shape: shape.to_vec(),
                 values: values.clone(),

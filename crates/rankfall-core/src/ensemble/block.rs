@@ -21,7 +21,7 @@ use crate::random::normals::Streams;
 use crate::simd::instructions::Instructions;
 use crate::simd::lanes::{Lanes, Mask, Words};
 use crate::step::gradient_flow::GradientFlow;
-use crate::step::stepper::Stepper;
+use crate::step::stepper::BlockStepper;
 use crate::theory::{determinant_law_applies, determinant_rate};
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 64;
 
 /// What moves a block.
 enum Engine<const N: usize> {
-    Steps(Box<Stepper<N>>),
+    Steps(Box<BlockStepper<N>>),
     Adaptive(Box<GradientFlow<N>>),
     /// Without reductions, one plain trajectory per lane.
     Plain(Vec<Plain>),
@@ -144,7 +144,7 @@ impl<'a, const N: usize> Block<'a, N> {
             trajectories,
             instructions,
         };
-        let stepper = Stepper::new(&spec.dynamics, &problem, &streams);
+        let stepper = BlockStepper::new(&spec.dynamics, &problem, &streams);
         let account = spec
             .account_grid(initial.factor.columns() == p + k)
             .and_then(|grid| {
@@ -436,7 +436,7 @@ fn adaptive<const N: usize>(
 
 /// Steps with a force balance beside them.
 struct Weighed<'a, const N: usize> {
-    stepper: &'a mut Stepper<N>,
+    stepper: &'a mut BlockStepper<N>,
     state: &'a mut State<N>,
     problem: &'a LaneProblem<N>,
     forces: &'a mut ForceBalance<N>,

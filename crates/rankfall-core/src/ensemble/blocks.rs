@@ -4,7 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::ensemble::block::{Block, BlockProgress};
-use crate::ensemble::runner::{self, Checkpoint, Control, RunError, Trajectories};
+use crate::ensemble::runner;
+use crate::ensemble::runner::checkpoint::EnsembleCheckpoint;
+use crate::ensemble::runner::control::Control;
+use crate::ensemble::runner::error::RunError;
+use crate::ensemble::runner::trajectories::Trajectories;
 use crate::ensemble::spec::{EnsembleSpec, trajectories_per_block};
 use crate::ensemble::statistics::{BlockSamples, Statistics};
 use crate::measure::layout::Layout;
@@ -25,7 +29,7 @@ pub struct Outcome {
 }
 
 impl EnsembleSpec {
-    /// Runs the ensemble on `threads` threads, from the initial_condition or from a checkpoint.
+    /// Runs the ensemble on `threads` threads, from the start or from a checkpoint.
     ///
     /// # Errors
     /// A trajectory that cannot be set up; an interruption; a checkpoint that cannot be kept or
@@ -34,7 +38,7 @@ impl EnsembleSpec {
         &self,
         setup: &Setup,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<Outcome, RunError<SetupError>> {
@@ -51,7 +55,7 @@ impl EnsembleSpec {
         setup: &Setup,
         blocks: Range<u64>,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<Outcome, RunError<SetupError>> {
@@ -78,7 +82,7 @@ impl EnsembleSpec {
 struct Run<'a> {
     blocks: Range<u64>,
     threads: usize,
-    resume: Option<&'a Checkpoint>,
+    resume: Option<&'a EnsembleCheckpoint>,
     control: &'a dyn Control,
     instructions: Instructions,
 }

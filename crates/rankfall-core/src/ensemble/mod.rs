@@ -17,5 +17,8 @@ pub mod threads;
 
 pub use blocks::Outcome;
 pub use own::{OwnObservable, Snapshot};
-pub use runner::{Checkpoint, Control, GRACE, RunError, SoFar, Unattended};
+pub use runner::checkpoint::{EnsembleCheckpoint, PartialStatistics};
+pub use runner::control::{Control, GRACE, Unattended};
+pub use runner::error::RunError;
+pub use runner::trajectories::Trajectories;
 pub use spec::{EnsembleSpec, trajectories_per_block};

@@ -19,7 +19,7 @@ use crate::random::normals::Streams;
 use crate::simd::instructions::Instructions;
 use crate::simd::lanes::{BLOCK, Lanes, Mask, Words};
 use crate::step::gradient_flow::GradientFlow;
-use crate::step::stepper::Stepper;
+use crate::step::stepper::BlockStepper;
 use crate::theory::forces::EigenvalueForces;
 use crate::theory::{determinant_law_applies, determinant_rate};
 use crate::trajectories::lane_problem::LaneProblem;
@@ -30,7 +30,7 @@ const ATTEMPTS: u32 = 64;
 
 /// What moves a block.
 enum Mover {
-    Steps(Box<Stepper<BLOCK>>),
+    Steps(Box<BlockStepper<BLOCK>>),
     Adaptive(Box<GradientFlow<BLOCK>>),
 }
 
@@ -213,7 +213,7 @@ impl OpenBlock {
             trajectories: Words(std::array::from_fn(|lane| first + lane as u64)),
             instructions: self.instructions,
         };
-        let stepper = Stepper::new(&self.spec.dynamics, &self.problem, &streams);
+        let stepper = BlockStepper::new(&self.spec.dynamics, &self.problem, &streams);
         self.mover = match stepper {
             Some(stepper) => Mover::Steps(Box::new(stepper)),
             None => {

@@ -78,7 +78,7 @@ pub struct BlockSamples {
 
 /// What kind of quantity each cell is, and how its spread is kept: the same for every shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Form {
+pub struct CellLayout {
     /// Which cells are logarithms already, and are binned as they are.
     logarithmic: Vec<bool>,
     keep_values: bool,
@@ -107,7 +107,7 @@ struct Node {
 /// Statistics of some of the blocks of an ensemble.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
-    form: Form,
+    form: CellLayout,
     /// By (level, index): the node of blocks index·2^level … (index + 1)·2^level.
     nodes: BTreeMap<(u32, u64), Node>,
     /// One per cell; empty where values are kept.
@@ -116,7 +116,7 @@ pub struct Statistics {
 
 /// Statistics of one cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cell {
+pub struct CellStatistics {
     /// Mean over the survivors; NaN where any value is undefined or none survived.
     pub mean: f64,
     /// Sample standard deviation (n − 1); NaN for fewer than two.
@@ -128,11 +128,11 @@ pub struct Cell {
 /// Statistics of the whole ensemble.
 pub struct Totals<'a> {
     node: Node,
-    form: &'a Form,
+    form: &'a CellLayout,
     histograms: &'a [Histogram],
 }
 
-impl Form {
+impl CellLayout {
     /// How many cells each trajectory has.
     pub fn cells(&self) -> usize {
         self.logarithmic.len()
@@ -167,7 +167,7 @@ impl Statistics {
         let keep_values = keep_trajectories || trajectories <= EXACT_QUANTILES;
         let histograms = if keep_values { 0 } else { logarithmic.len() };
         Self {
-            form: Form {
+            form: CellLayout {
                 logarithmic,
                 keep_values,
             },
@@ -182,7 +182,7 @@ impl Statistics {
     }
 
     /// What each cell is.
-    pub fn form(&self) -> &Form {
+    pub fn form(&self) -> &CellLayout {
         &self.form
     }
 
@@ -192,7 +192,7 @@ impl Statistics {
         self.insert_condensed(condensed);
     }
 
-    /// Takes in a block that [`Form::condense`] of this form prepared.
+    /// Takes in a block that [`CellLayout::condense`] of this form prepared.
     pub fn insert_condensed(&mut self, leaf: BlockMoments) {
         if !self.histograms.is_empty() {
             for of_one in leaf.bins.chunks_exact(self.histograms.len()) {
@@ -311,10 +311,10 @@ impl Totals<'_> {
     }
 
     /// The statistics of one cell.
-    pub fn cell(&self, cell: usize) -> Cell {
+    pub fn cell(&self, cell: usize) -> CellStatistics {
         let node = &self.node;
         if node.count == 0 || !node.mean[cell].is_finite() {
-            return Cell {
+            return CellStatistics {
                 mean: f64::NAN,
                 deviation: f64::NAN,
                 quantiles: [f64::NAN; 5],
@@ -325,7 +325,7 @@ impl Totals<'_> {
         } else {
             (node.squares[cell] / (node.count - 1) as f64).sqrt()
         };
-        Cell {
+        CellStatistics {
             mean: node.mean[cell],
             deviation,
             quantiles: self.quantiles(cell),

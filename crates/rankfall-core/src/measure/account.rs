@@ -22,9 +22,9 @@ pub mod step_log_det;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::account::mean::{Moving, StepMean};
+use crate::measure::account::mean::{StepMean, WeightTerms};
 use crate::simd::lanes::Lanes;
-use crate::step::stepper::Stepper;
+use crate::step::stepper::BlockStepper;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
@@ -85,7 +85,7 @@ pub struct Account<const N: usize> {
     /// log det M at the start.
     initial: Lanes<N>,
     /// Of the parts that depend on the weights, up to the last point.
-    sums: Moving<N>,
+    sums: WeightTerms<N>,
     /// Σ (what a step did − the parts of its mean), where every step is a point.
     martingale: Lanes<N>,
     /// The last point of the grid, and the one before it where it is the middle of a pair.
@@ -102,7 +102,7 @@ pub struct Account<const N: usize> {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Point<const N: usize> {
     step: u64,
-    parts: Moving<N>,
+    parts: WeightTerms<N>,
 }
 
 /// What it takes to go on with an account: rebuilt, not kept.
@@ -159,7 +159,7 @@ impl<const N: usize> Account<N> {
     pub fn advance(
         &mut self,
         work: &mut AccountWork<N>,
-        stepper: &mut Stepper<N>,
+        stepper: &mut BlockStepper<N>,
         state: &mut State<N>,
         problem: &LaneProblem<N>,
         steps: u64,
@@ -238,12 +238,12 @@ impl<const N: usize> Account<N> {
         work: &mut AccountWork<N>,
         state: &State<N>,
         problem: &LaneProblem<N>,
-    ) -> Moving<N> {
+    ) -> WeightTerms<N> {
         self.points += 1;
         work.mean.at(state, problem, self.points)
     }
 
-    fn add_step(&mut self, parts: &Moving<N>, done: Lanes<N>) {
+    fn add_step(&mut self, parts: &WeightTerms<N>, done: Lanes<N>) {
         let mut surprise = done;
         for (sum, &part) in self.sums.iter_mut().zip(parts) {
             *sum += part;
@@ -283,7 +283,7 @@ impl<const N: usize> Account<N> {
 }
 
 /// Adds the steps from `first` on and before `end`, by the line through both.
-fn add_interval<const N: usize>(sums: &mut Moving<N>, first: &Point<N>, end: &Point<N>) {
+fn add_interval<const N: usize>(sums: &mut WeightTerms<N>, first: &Point<N>, end: &Point<N>) {
     let steps = (end.step - first.step) as f64;
     let (own, other) = (0.5 * (steps + 1.0), 0.5 * (steps - 1.0));
     for (sum, (&x, &y)) in sums.iter_mut().zip(first.parts.iter().zip(&end.parts)) {

@@ -10,7 +10,7 @@ pub const OWN: &str = "own";
 
 /// One number measured at every save time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantity {
+pub struct ScalarObservable {
     /// Its name in `series.parquet`.
     pub name: &'static str,
     /// 1, 2, … for the parts of a spectrum, descending; 0 for scalars.
@@ -56,7 +56,7 @@ const RANKS: [[&str; 4]; 4] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// In the order in which they are measured.
-    pub observables: Vec<Quantity>,
+    pub observables: Vec<ScalarObservable>,
     pub(super) inputs: usize,
     outputs: usize,
     columns: usize,
@@ -66,7 +66,7 @@ impl Layout {
     /// For p inputs, k outputs and m = min(l, p + k) columns.
     pub fn new(inputs: usize, outputs: usize, columns: usize, truth_known: bool) -> Self {
         let mut observables = Vec::new();
-        let mut scalar = |name| observables.push(Quantity { name, index: 0 });
+        let mut scalar = |name| observables.push(ScalarObservable { name, index: 0 });
         scalar(LAW);
         scalar("loss");
         scalar("excess_loss");
@@ -78,7 +78,7 @@ impl Layout {
         RANKS.iter().flatten().for_each(|name| scalar(name));
         let sizes = spectrum_sizes(inputs, outputs, columns);
         let mut spectrum = |name, size: usize| {
-            observables.extend((1..=size as u32).map(|index| Quantity { name, index }));
+            observables.extend((1..=size as u32).map(|index| ScalarObservable { name, index }));
         };
         for (name, size) in LOG_SINGULAR_VALUE.into_iter().zip(sizes) {
             spectrum(name, size);
@@ -116,14 +116,14 @@ impl Layout {
     pub fn with_account(mut self) -> Self {
         let names = ACCOUNT_PARTS.into_iter().chain([ACCOUNT_LEFT]);
         let names = names.chain(ACCOUNT_ERRORS);
-        let account = names.map(|name| Quantity { name, index: 0 });
+        let account = names.map(|name| ScalarObservable { name, index: 0 });
         self.observables.extend(account);
         self
     }
 
     /// The same with so many quantities of one's own after everything else.
     pub fn with_own(mut self, count: usize) -> Self {
-        let own = (1..=count as u32).map(|index| Quantity { name: OWN, index });
+        let own = (1..=count as u32).map(|index| ScalarObservable { name: OWN, index });
         self.observables.extend(own);
         self
     }
@@ -192,9 +192,9 @@ const ACCOUNT_ERRORS: [&str; 2] = ["account_residual", "account_quadrature_error
 const REFLECTION: &str = "contribution_reflection";
 
 /// What a balance of these forces measures of m eigenvalues, in order.
-fn force_balance_observables(forces: &ForceScales, eigenvalues: usize) -> Vec<Quantity> {
+fn force_balance_observables(forces: &ForceScales, eigenvalues: usize) -> Vec<ScalarObservable> {
     let indexed =
-        |name, count: usize| (1..=count as u32).map(move |index| Quantity { name, index });
+        |name, count: usize| (1..=count as u32).map(move |index| ScalarObservable { name, index });
     let names = force_balance(match forces.split {
         ForceSplit::Regular => "contribution_common_growth",
         ForceSplit::Antisymmetric => "contribution_common_decay",

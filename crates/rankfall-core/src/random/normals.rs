@@ -104,7 +104,7 @@ impl<const N: usize> Normals<N> {
 
     /// The numbers of `step`. Consecutive steps are cheap.
     #[inline(always)]
-    pub fn of_step(&mut self, step: u64) -> Numbers<'_, N> {
+    pub fn of_step(&mut self, step: u64) -> StepNormals<'_, N> {
         let first = match self.first {
             Some(first) if step.wrapping_sub(first) < self.steps => first,
             _ => {
@@ -114,7 +114,7 @@ impl<const N: usize> Normals<N> {
         };
         let place = (step - first) as usize * self.draws.of_step * PAIRS_OF_DRAW;
         let [firsts, seconds] = &self.numbers;
-        Numbers {
+        StepNormals {
             firsts: &firsts[place..place + self.pairs],
             seconds: &seconds[place..place + self.pairs],
         }
@@ -195,14 +195,14 @@ impl Draws {
 /// The numbers of one step: number 2i is the first of pair i, number 2i + 1 its second. One more than were
 /// asked for where that is odd.
 #[derive(Clone, Copy)]
-pub struct Numbers<'a, const N: usize> {
+pub struct StepNormals<'a, const N: usize> {
     /// The first number of each pair.
     pub firsts: &'a [[f32; N]],
     /// The second of each.
     pub seconds: &'a [[f32; N]],
 }
 
-impl<'a, const N: usize> Numbers<'a, N> {
+impl<'a, const N: usize> StepNormals<'a, N> {
     /// Number i.
     #[inline(always)]
     pub fn get(&self, i: usize) -> Lanes<N> {
@@ -216,8 +216,8 @@ impl<'a, const N: usize> Numbers<'a, N> {
 
     /// Those of these pairs.
     #[inline(always)]
-    pub fn of_pairs(&self, pairs: Range<usize>) -> Numbers<'a, N> {
-        Numbers {
+    pub fn of_pairs(&self, pairs: Range<usize>) -> StepNormals<'a, N> {
+        StepNormals {
             firsts: &self.firsts[pairs.clone()],
             seconds: &self.seconds[pairs],
         }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::random::normals::{Normals, Numbers, PAIRS_OF_DRAW, Streams};
+use crate::random::normals::{Normals, PAIRS_OF_DRAW, StepNormals, Streams};
 use crate::random::philox::{Purpose, StreamKey};
 use crate::simd::instructions::Instructions;
 
@@ -58,7 +58,7 @@ impl<const N: usize> PackedNormals<N> {
 
     /// The numbers of `step`. Consecutive steps are cheap.
     #[inline(always)]
-    pub fn of_step(&mut self, step: u64) -> Numbers<'_, N> {
+    pub fn of_step(&mut self, step: u64) -> StepNormals<'_, N> {
         let (step, pairs) = self.packing.place(step);
         self.normals.of_step(step).of_pairs(pairs)
     }

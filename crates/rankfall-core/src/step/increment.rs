@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::kernels::scalar_products::sum_of_squares;
 use crate::model::dynamics::{Dynamics, Kind, LabelNoise};
 use crate::model::problem::Rows;
-use crate::random::normals::{Normals, Numbers, Streams};
+use crate::random::normals::{Normals, StepNormals, Streams};
 use crate::random::packed_normals::PackedNormals;
 use crate::random::philox::{Purpose, Signs, StreamKey};
 use crate::simd::instructions::LaneWork;
@@ -86,7 +86,7 @@ impl<const N: usize> GaussianNoise<N> {
     /// The factors and the normal numbers of one step, p × k row-major both: the increment is their product,
     /// where there is one substep.
     #[inline(always)]
-    pub fn of_step(&mut self, step: u64) -> (&[Lanes<N>], Numbers<'_, N>) {
+    pub fn of_step(&mut self, step: u64) -> (&[Lanes<N>], StepNormals<'_, N>) {
         let numbers = self.normals.of_step(step);
         (&self.scale, numbers)
     }

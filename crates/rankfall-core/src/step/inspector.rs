@@ -14,7 +14,7 @@ use crate::model::problem::Problem;
 use crate::random::normals::Streams;
 use crate::simd::instructions::Instructions;
 use crate::simd::lanes::{BLOCK, Lanes, Words};
-use crate::step::stepper::Stepper;
+use crate::step::stepper::BlockStepper;
 use crate::theory::forces::EigenvalueForces;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
@@ -28,7 +28,7 @@ pub struct StepInspector {
     problem: LaneProblem<BLOCK>,
     initial: State<BLOCK>,
     state: State<BLOCK>,
-    stepper: Stepper<BLOCK>,
+    stepper: BlockStepper<BLOCK>,
 }
 
 impl StepInspector {
@@ -54,7 +54,7 @@ impl StepInspector {
             trajectories: numbered(first),
             instructions,
         };
-        let stepper = Stepper::new(dynamics, &lane_problem, &streams)?;
+        let stepper = BlockStepper::new(dynamics, &lane_problem, &streams)?;
         Some(Self {
             shared: problem.clone(),
             start: start.clone(),
@@ -71,7 +71,7 @@ impl StepInspector {
     pub fn start_over(&mut self, first: u64) {
         self.state = self.initial.clone();
         self.streams.trajectories = numbered(first);
-        let stepper = Stepper::new(&self.dynamics, &self.problem, &self.streams);
+        let stepper = BlockStepper::new(&self.dynamics, &self.problem, &self.streams);
         if let Some(stepper) = stepper {
             self.stepper = stepper;
         }

@@ -9,7 +9,7 @@ use pulp::Simd;
 
 use crate::kernels::fixed::{Series, euler_column};
 use crate::kernels::series::SERIES_BOUND;
-use crate::random::normals::Numbers;
+use crate::random::normals::StepNormals;
 use crate::simd::instructions::{Instructions, RegisterWork};
 use crate::simd::lanes::Lanes;
 use crate::simd::registers::{Arithmetic, Register, VectorInstructions};
@@ -155,7 +155,7 @@ struct Entries<'a, const N: usize> {
     curvature: &'a [Lanes<N>],
     target: &'a [Lanes<N>],
     scale: &'a [Lanes<N>],
-    numbers: Numbers<'a, N>,
+    numbers: StepNormals<'a, N>,
 }
 
 /// exp(H(G)) diag(damping).

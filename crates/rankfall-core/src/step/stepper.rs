@@ -30,7 +30,7 @@ enum Rule<const N: usize> {
 }
 
 /// The steps of one of the dynamics with steps: all but gradient flow.
-pub struct Stepper<const N: usize> {
+pub struct BlockStepper<const N: usize> {
     increment: Increment<N>,
     rule: Rule<N>,
     counterfactual: Option<Counterfactual<N>>,
@@ -45,7 +45,7 @@ pub struct Stepper<const N: usize> {
     trajectories: Words<N>,
 }
 
-impl<const N: usize> Stepper<N> {
+impl<const N: usize> BlockStepper<N> {
     /// None for gradient flow.
     pub fn new(
         dynamics: &Dynamics,
@@ -252,7 +252,7 @@ fn counterfactual<const N: usize>(
 }
 
 struct Advance<'a, const N: usize> {
-    stepper: &'a mut Stepper<N>,
+    stepper: &'a mut BlockStepper<N>,
     state: &'a mut State<N>,
     problem: &'a LaneProblem<N>,
     steps: u64,

@@ -105,7 +105,7 @@ const fn claim(
 
 /// Predicted and realised change of one log σᵢ in one step.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct StepChange {
     /// The layer, from 1.
     pub layer: usize,
     /// i, from 1.
@@ -130,7 +130,7 @@ pub struct Change {
     pub left_out: f64,
 }
 
-impl Change {
+impl StepChange {
     /// The predicted second-order part.
     pub fn second_order(&self) -> f64 {
         self.curvature + self.own_noise + self.repulsion + self.growth
@@ -156,7 +156,7 @@ pub struct Unit {
     /// The kind of noise.
     pub noise: String,
     /// Of every layer and singular value.
-    pub points: Vec<Change>,
+    pub points: Vec<StepChange>,
 }
 
 /// The kinds of noise, and their names; the covariance of gradient noise is given by 2T/η.
@@ -235,7 +235,7 @@ pub fn changes(
     descent: &mut Trainer<f64>,
     draws: u64,
     least_gap: f64,
-) -> Result<Vec<Change>, Stop> {
+) -> Result<Vec<StepChange>, Stop> {
     let weights = descent.state().parameters.clone();
     let full_rate = descent.plan().rate(descent.state().step);
     let mut points = Vec::new();
@@ -262,7 +262,7 @@ pub fn changes(
         let realised = realise(&mut trainer, index + 1, draws).map_err(unmeasured)?;
         for i in kept {
             let (p, square) = (&predicted[i], scale * scale);
-            points.push(Change {
+            points.push(StepChange {
                 layer: index + 1,
                 index: i + 1,
                 rate,
@@ -410,10 +410,10 @@ fn margins(rows: &[&Row], predictors: usize) -> Vec<f64> {
 /// The rows of every unit.
 fn rows(
     units: &[Unit],
-    x: &dyn Fn(&Change) -> Vec<f64>,
-    y: &dyn Fn(&Change) -> predictions::DriftEstimate,
+    x: &dyn Fn(&StepChange) -> Vec<f64>,
+    y: &dyn Fn(&StepChange) -> predictions::DriftEstimate,
 ) -> Vec<Vec<Row>> {
-    let row = |p: &Change| Row {
+    let row = |p: &StepChange| Row {
         x: x(p),
         y: y(p).mean,
         weight: 1.0 / (y(p).error * y(p).error),
@@ -448,13 +448,13 @@ fn measure(bench: &Bench<impl Sync>, network: SmallNetwork) -> Result<Evidence, 
 /// # Errors
 /// Fewer than two units.
 pub fn slopes(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
-    let total = |p: &Change| vec![p.gradient + p.second_order()];
+    let total = |p: &StepChange| vec![p.gradient + p.second_order()];
     let whole = regress(&rows(units, &total, &|p| p.total))?;
     let second_rows = rows(units, &|p| vec![p.second_order()], &|p| p.second);
     let second = regress(&second_rows)?;
     let there = forces(units);
-    let each = |p: &Change| there.iter().map(|(_, force)| force(p)).collect();
-    let each = regress(&rows(units, &each, &Change::noise_part))?;
+    let each = |p: &StepChange| there.iter().map(|(_, force)| force(p)).collect();
+    let each = regress(&rows(units, &each, &StepChange::noise_part))?;
     // What the slope would be if nothing repelled.
     let without: Vec<Vec<Row>> = rows(units, &|p| vec![p.second_order()], &|p| {
         predictions::DriftEstimate {
@@ -479,7 +479,7 @@ pub fn slopes(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
 }
 
 /// A force by its name, and its part of a change.
-type Force = (&'static str, fn(&Change) -> f64);
+type Force = (&'static str, fn(&StepChange) -> f64);
 
 /// The forces that are there: layers with one singular value repel nothing, square ones do not grow.
 fn forces(units: &[Unit]) -> Vec<Force> {

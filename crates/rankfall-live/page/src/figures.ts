@@ -4,7 +4,7 @@ import { element, fixed, fromLog, number, place, ramp, still } from "./dom";
 import { type History, MATRICES, type Matrix } from "./history";
 import { MatrixView } from "./matrices";
 import { ParticleView } from "./particles";
-import type { Frame, RunFrame, Weights } from "./protocol";
+import type { Frame, RunFrame, WeightMatrices } from "./protocol";
 import { timeChoice } from "./time";
 
 const NAMES: Record<Matrix, string> = { theta: "Θ", w1: "W₁", w2: "W₂", product: "W₁W₂" };
@@ -30,7 +30,7 @@ export class Figures {
   private due = false;
   private painted = 0;
   private described = 0;
-  private weights: Weights | null = null;
+  private weights: WeightMatrices | null = null;
 
   constructor(
     private readonly history: History,

@@ -5,7 +5,7 @@ import { Figures } from "./figures";
 import { linked, showFiles } from "./files";
 import { History } from "./history";
 import { called } from "./names";
-import type { Files, Message, Messages, Request, Settings, Start } from "./protocol";
+import type { Files, Message, Messages, Request, Settings, PageState } from "./protocol";
 import { showScenes } from "./scenes";
 import { Refused, Server } from "./server";
 
@@ -33,7 +33,7 @@ export class LivePage {
   // Counts simulations, so that answers of an earlier one are not taken for this one's.
   private turn = 0;
 
-  constructor(start: Start) {
+  constructor(start: PageState) {
     this.server = new Server(start.token);
     const settings = linked() ?? start.settings;
     if (!settings) throw new Error("the server says nothing to simulate");

@@ -1,6 +1,6 @@
 // One trajectory as matrices: small heat maps, and how far the singular vectors line up with the teacher's.
 import { dark, element, number } from "./dom";
-import type { Weights } from "./protocol";
+import type { WeightMatrices } from "./protocol";
 
 // Blue below zero, white at zero, red above; the same on every page, dark or light.
 function diverging(share: number): [number, number, number] {
@@ -59,7 +59,7 @@ export class MatrixView {
     optimum: new Heat("optimum"),
     alignment: new Heat("alignment, 0 to 1"),
   };
-  private last: Weights | null = null;
+  private last: WeightMatrices | null = null;
 
   constructor() {
     const boxes = Object.values(this.all).map((heat) => heat.box);
@@ -74,7 +74,7 @@ export class MatrixView {
     dark.addEventListener("change", () => this.last && this.draw(this.last));
   }
 
-  draw(weights: Weights): void {
+  draw(weights: WeightMatrices): void {
     this.last = weights;
     const most = (...tables: number[][][]) => Math.max(0, ...tables.flat(2).map(Math.abs));
     this.all.w1.draw(weights.w1, most(weights.w1), diverging);

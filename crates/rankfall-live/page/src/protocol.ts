@@ -143,13 +143,13 @@ export interface Refusal {
 // What may be set.
 export interface Choices {
   // By name of the setting.
-  settings: Choice[];
+  settings: SettingChoice[];
   // The kinds of dynamics.
   kinds: KindChoice[];
 }
 
 // A setting that may be made.
-export interface Choice {
+export interface SettingChoice {
   // As in `Settings` or `Motion`.
   name: string;
   // The least value.
@@ -220,7 +220,7 @@ export interface RunFrame {
   // The eigenvalues of M of the trajectory shown, falling.
   particles: Particle[];
   // Matrices of the trajectory shown; null in most frames.
-  weights: Weights | null;
+  weights: WeightMatrices | null;
 }
 
 // Mean and 5 and 95 % quantiles over the trajectories.
@@ -268,7 +268,7 @@ export interface Particle {
 }
 
 // Matrices of one trajectory, rows first.
-export interface Weights {
+export interface WeightMatrices {
   // p × l, at most the first columns.
   w1: number[][];
   // l × k, at most the first rows.
@@ -292,7 +292,7 @@ export interface Files {
 }
 
 // Asks what folders hold.
-export interface Look {
+export interface WatchRequest {
   // The numbers of a sweep that are wanted with it; null for none.
   sweep: SweepChoice | null;
 }
@@ -308,7 +308,7 @@ export interface SweepChoice {
 }
 
 // What folders hold so far.
-export interface Watched {
+export interface WatchReply {
   // One per folder; shards come after their whole.
   folders: WatchedFolder[];
   // The numbers of a sweep that were asked for; null where there is no such sweep.
@@ -348,7 +348,7 @@ export interface WatchedDynamics {
   // How many trajectories diverged, or at how many points one did.
   diverged: number;
   // What was measured; nothing of a shard, whose measurements are told of the whole, and of a sweep.
-  curves: Curve[];
+  curves: TimeSeries[];
 }
 
 // One quantity of one dynamics over the settings of a sweep.
@@ -405,7 +405,7 @@ export interface SweptQuantity {
 }
 
 // One quantity over time.
-export interface Curve {
+export interface TimeSeries {
   // As in `series.parquet`.
   observable: string;
   // The layer; null where it is of none.
@@ -437,7 +437,7 @@ export interface Recording {
 }
 
 // What a page is told when it is loaded.
-export interface Start {
+export interface PageState {
   // `live`, `watch` or `recorded`.
   mode: string;
   // For every request; empty without a server.

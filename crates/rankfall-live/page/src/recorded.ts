@@ -4,7 +4,7 @@ import { Figures } from "./figures";
 import { showFiles } from "./files";
 import { History } from "./history";
 import { called } from "./names";
-import type { Recording, Start } from "./protocol";
+import type { Recording, PageState } from "./protocol";
 import { SCENES } from "./scenes";
 
 // A recording takes so many seconds.
@@ -21,7 +21,7 @@ export class RecordedPage {
   private playing = true;
   private last = performance.now();
 
-  constructor(start: Start) {
+  constructor(start: PageState) {
     const [first] = start.recordings;
     if (!first) throw new Error("there is nothing recorded in this page");
     this.recordings = start.recordings;

@@ -2,7 +2,7 @@
 import { Chart, type Line, type Table } from "./charts";
 import { announce, element, number, place, ramp } from "./dom";
 import type { Column } from "./history";
-import type { Curve, Look, Start, Watched, WatchedDynamics, WatchedFolder } from "./protocol";
+import type { TimeSeries, WatchRequest, PageState, WatchReply, WatchedDynamics, WatchedFolder } from "./protocol";
 import { Server } from "./server";
 import { SweepView } from "./sweep";
 import { timeChoice } from "./time";
@@ -37,10 +37,10 @@ export class WatchPage {
   private turn = 0;
   private readonly run: HTMLSelectElement;
   private readonly matrix: HTMLSelectElement;
-  private last: Watched = { folders: [], sweep: null };
+  private last: WatchReply = { folders: [], sweep: null };
   private states = "";
 
-  constructor(start: Start) {
+  constructor(start: PageState) {
     this.server = new Server(start.token);
     place("mode").textContent = "watch";
     place("layout").classList.add("alone");
@@ -83,7 +83,7 @@ export class WatchPage {
     return folder && one ? { folder, place: Number(place), one } : null;
   }
 
-  private get wish(): Look {
+  private get wish(): WatchRequest {
     const { chosen } = this;
     if (chosen?.folder.counts !== "points") return { sweep: null };
     return { sweep: { folder: chosen.folder.folder, dynamics: chosen.place, quantity: this.sweep.wanted } };
@@ -95,7 +95,7 @@ export class WatchPage {
     const { turn } = this;
     let wait = EVERY;
     try {
-      const answer = await this.server.ask<Watched>("/watch", wish);
+      const answer = await this.server.ask<WatchReply>("/watch", wish);
       // What was asked for before something else was chosen.
       if (turn !== this.turn) return;
       this.last = answer;
@@ -162,14 +162,14 @@ export class WatchPage {
   }
 }
 
-function matrixOf(curve: Curve): string {
+function matrixOf(curve: TimeSeries): string {
   if (curve.layer !== null) return `layer ${curve.layer}`;
   const name = curve.observable.replace(/^(log_singular_value|effective_rank)_?/, "");
   return name === "theta" ? "Θ" : name || "W";
 }
 
 // With scale 0 values are not logarithms yet.
-function show(chart: Chart, curves: Curve[], named: (curve: Curve, index: number) => { label: string; color: string }, scale: number): void {
+function show(chart: Chart, curves: TimeSeries[], named: (curve: TimeSeries, index: number) => { label: string; color: string }, scale: number): void {
   const [first] = curves;
   const columns = new Map<string, Column>();
   const of = (values: Column): Column =>

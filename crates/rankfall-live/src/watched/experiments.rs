@@ -5,7 +5,7 @@ use rankfall::dense::engine::DenseEngine;
 use rankfall::engine::{Engine, Measurements, Recorder};
 use rankfall::exact::engine::ExactEngine;
 use rankfall::experiment::{EngineInput, Experiment};
-use rankfall::finished::Finished;
+use rankfall::finished::DynamicsOutcome;
 use rankfall::options::Options;
 use rankfall::part::Part;
 use rankfall::run_folder::Existing;
@@ -26,13 +26,13 @@ const MOST_KEPT: usize = 32;
 
 /// Experiments by their text.
 #[derive(Default)]
-pub struct Experiments {
-    ready: BTreeMap<String, Ready>,
+pub struct ExperimentCache {
+    ready: BTreeMap<String, FolderExperiment>,
 }
 
 /// An experiment that a folder is of.
 #[derive(Clone)]
-pub enum Ready {
+pub enum FolderExperiment {
     /// Of a run.
     Run(Arc<dyn Reader>),
     /// Of a sweep.
@@ -59,21 +59,21 @@ pub trait Reader: Send + Sync {
     ///
     /// # Errors
     /// Exit code 2 for statistics that are not of this dynamics, or of trajectories that are there twice.
-    fn results(&self, dynamics: usize, parts: &mut Parts) -> Result<Finished, Failure>;
+    fn results(&self, dynamics: usize, parts: &mut Parts) -> Result<DynamicsOutcome, Failure>;
 }
 
-impl Experiments {
+impl ExperimentCache {
     /// The experiment with this text, resolved as it is in a folder.
     ///
     /// # Errors
     /// Exit code 2 for what is none, or whose data are not there.
-    pub fn ready(&mut self, text: &str, folder: &Path) -> Result<Ready, Failure> {
+    pub fn ready(&mut self, text: &str, folder: &Path) -> Result<FolderExperiment, Failure> {
         if let Some(ready) = self.ready.get(text) {
             return Ok(ready.clone());
         }
         let ready = match sweep::seen::plan(text, "experiment.toml")? {
-            Some(plan) => Ready::Sweep(Arc::new(plan)),
-            None => Ready::Run(reader(text, folder)?),
+            Some(plan) => FolderExperiment::Sweep(Arc::new(plan)),
+            None => FolderExperiment::Run(reader(text, folder)?),
         };
         if self.ready.len() >= MOST_KEPT {
             self.ready.clear();
@@ -151,7 +151,7 @@ impl<E: Engine + Send> Reader for Of<E> {
         Ok(part.measurements.statistics)
     }
 
-    fn results(&self, dynamics: usize, parts: &mut Parts) -> Result<Finished, Failure> {
+    fn results(&self, dynamics: usize, parts: &mut Parts) -> Result<DynamicsOutcome, Failure> {
         let recorder = self.engine.recorder();
         let mut statistics = recorder.empty_statistics(dynamics);
         for part in parts {

@@ -1,14 +1,14 @@
 //! One folder: which file in it says how far it is, and what it holds so far.
 
-use super::experiments::{Experiments, Reader, Ready};
+use super::experiments::{ExperimentCache, FolderExperiment, Reader};
 use super::series::of_dynamics;
-use super::sweeps::Swept;
+use super::sweeps::SweepPoints;
 use crate::protocol::{SweepChoice, WatchedDynamics, WatchedFolder, WatchedSweep};
 use rankfall::Failure;
-use rankfall::checkpoint::{self, RunCheckpoint, Seen};
-use rankfall::finished::Finished;
+use rankfall::checkpoint::{self, CheckpointContents, RunCheckpoint};
+use rankfall::finished::DynamicsOutcome;
 use rankfall::monitored;
-use rankfall::run_folder::partial::{PartRecord, Sharded, read_shard};
+use rankfall::run_folder::partial::{PartRecord, ShardKind, read_shard};
 use rankfall::run_folder::{
     self, CHECKPOINT, EXPERIMENT, MONITOR, RUNNING, SHARD, SUMMARY, SWEEP, is_finished_sweep,
 };
@@ -26,12 +26,12 @@ pub struct Folder {
     /// Of the experiment with this text; finished dynamics do not change.
     finished: (String, Vec<WatchedDynamics>),
     /// What was found when the deciding file had this age.
-    last: Option<(&'static str, SystemTime, Found)>,
+    last: Option<(&'static str, SystemTime, FolderContents)>,
 }
 
 /// What a look at a folder finds.
 #[derive(Clone)]
-pub struct Found {
+pub struct FolderContents {
     /// As a page is told.
     pub picture: WatchedFolder,
     /// When the deciding file was written.
@@ -39,7 +39,7 @@ pub struct Found {
     /// Which part it is, where it is one of a whole.
     pub part: Option<PartOf>,
     /// The numbers of a sweep.
-    pub swept: Option<Swept>,
+    pub swept: Option<SweepPoints>,
 }
 
 /// A shard, and of what.
@@ -64,11 +64,11 @@ pub fn deciding(path: &Path) -> Option<(&'static str, SystemTime)> {
 
 impl Folder {
     /// What the folder holds now.
-    pub fn look(&mut self, path: &Path, experiments: &mut Experiments) -> Found {
+    pub fn look(&mut self, path: &Path, experiments: &mut ExperimentCache) -> FolderContents {
         let Some((name, changed)) = deciding(path) else {
             *self = Self::default();
             let trouble = Some("there is no run in this folder yet".to_owned());
-            return Found::of(empty(path, "waiting", trouble));
+            return FolderContents::of(empty(path, "waiting", trouble));
         };
         let state = match (name, changed.elapsed().unwrap_or_default() < ABANDONED) {
             (SUMMARY | SHARD, _) => "finished",
@@ -89,12 +89,13 @@ impl Folder {
             MONITOR => monitored(path, state),
             _ => {
                 let nothing = "nothing is measured yet".to_owned();
-                Ok(Found::of(empty(path, state, Some(nothing))))
+                Ok(FolderContents::of(empty(path, state, Some(nothing))))
             }
         };
         // A file that is just being replaced is looked at again.
-        let mut found = found
-            .unwrap_or_else(|failure| Found::of(empty(path, "waiting", Some(failure.message))));
+        let mut found = found.unwrap_or_else(|failure| {
+            FolderContents::of(empty(path, "waiting", Some(failure.message)))
+        });
         found.changed = Some(changed);
         let whole = found.picture.trouble.is_none();
         self.last = whole.then(|| (name, changed, found.clone()));
@@ -105,14 +106,14 @@ impl Folder {
         &mut self,
         path: &Path,
         state: &str,
-        experiments: &mut Experiments,
-    ) -> Result<Found, Failure> {
+        experiments: &mut ExperimentCache,
+    ) -> Result<FolderContents, Failure> {
         let text = run_folder::read_experiment(path)?;
         let reader = match experiments.ready(&text, path)? {
-            Ready::Run(reader) => reader,
-            Ready::Sweep(_) => return sweep(path, state, experiments),
+            FolderExperiment::Run(reader) => reader,
+            FolderExperiment::Sweep(_) => return sweep(path, state, experiments),
         };
-        let Seen {
+        let CheckpointContents {
             shard,
             content: progress,
         } = checkpoint::seen::<RunCheckpoint>(path)?;
@@ -131,7 +132,7 @@ impl Folder {
             dynamics,
             ..empty(path, state, None)
         };
-        Ok(Found::of(picture).part_of(shard, text))
+        Ok(FolderContents::of(picture).part_of(shard, text))
     }
 }
 
@@ -155,7 +156,7 @@ impl Folder {
     }
 }
 
-impl Found {
+impl FolderContents {
     /// Of this picture, and no part of anything.
     pub fn of(picture: WatchedFolder) -> Self {
         Self {
@@ -194,11 +195,11 @@ pub fn empty(path: &Path, state: &str, trouble: Option<String>) -> WatchedFolder
     }
 }
 
-fn finished(path: &Path) -> Result<Found, Failure> {
+fn finished(path: &Path) -> Result<FolderContents, Failure> {
     let summary = run_folder::read_summary(path)?;
     let rows = run_folder::read_series(path, summary.schema)?;
     let dynamics = summary.dynamics.iter();
-    Ok(Found::of(WatchedFolder {
+    Ok(FolderContents::of(WatchedFolder {
         name: summary.experiment.clone(),
         done: 1.0,
         seconds_left: Some(0.0),
@@ -208,11 +209,11 @@ fn finished(path: &Path) -> Result<Found, Failure> {
 }
 
 /// A training run elsewhere: what its monitor measured so far. How far it will go nobody knows.
-fn monitored(path: &Path, state: &str) -> Result<Found, Failure> {
+fn monitored(path: &Path, state: &str) -> Result<FolderContents, Failure> {
     let record = monitored::of_folder(path)?;
     let (summary, rows) = (record.summary(), record.rows());
     let dynamics = summary.dynamics.iter();
-    Ok(Found::of(WatchedFolder {
+    Ok(FolderContents::of(WatchedFolder {
         name: summary.experiment.clone(),
         dynamics: dynamics.map(|one| of_dynamics(one, &rows)).collect(),
         ..empty(path, state, None)
@@ -220,9 +221,9 @@ fn monitored(path: &Path, state: &str) -> Result<Found, Failure> {
 }
 
 /// A finished shard.
-fn shard(path: &Path, experiments: &mut Experiments) -> Result<Found, Failure> {
+fn shard(path: &Path, experiments: &mut ExperimentCache) -> Result<FolderContents, Failure> {
     let (record, text) = read_shard(path)?;
-    if record.of == Sharded::Sweep {
+    if record.of == ShardKind::Sweep {
         return sweep(path, "finished", experiments);
     }
     let picture = WatchedFolder {
@@ -232,28 +233,32 @@ fn shard(path: &Path, experiments: &mut Experiments) -> Result<Found, Failure> {
         dynamics: record.parts.iter().map(of_part).collect(),
         ..empty(path, "finished", None)
     };
-    Ok(Found::of(picture).part_of(Some(record.which()), text))
+    Ok(FolderContents::of(picture).part_of(Some(record.which()), text))
 }
 
 /// A sweep or a shard of one, finished or not.
-fn sweep(path: &Path, state: &str, experiments: &mut Experiments) -> Result<Found, Failure> {
+fn sweep(
+    path: &Path,
+    state: &str,
+    experiments: &mut ExperimentCache,
+) -> Result<FolderContents, Failure> {
     if state == "finished" && path.join(SUMMARY).exists() && !is_finished_sweep(path)? {
         return Err(Failure::input("the sweep is just being finished"));
     }
     let text = run_folder::read_experiment(path)?;
-    let Ready::Sweep(plan) = experiments.ready(&text, path)? else {
+    let FolderExperiment::Sweep(plan) = experiments.ready(&text, path)? else {
         return Err(Failure::input(
             "the experiment beside it is none of a sweep",
         ));
     };
-    let (swept, shard, done, seconds) = Swept::seen(path, plan)?;
+    let (swept, shard, done, seconds) = SweepPoints::seen(path, plan)?;
     let left = (done > 0.0).then(|| seconds * (1.0 - done) / done);
     let picture = WatchedFolder {
         done,
         seconds_left: left,
         ..swept.picture(empty(path, state, None), shard)
     };
-    let mut found = Found::of(picture).part_of(shard, text);
+    let mut found = FolderContents::of(picture).part_of(shard, text);
     found.swept = Some(swept);
     Ok(found)
 }
@@ -264,7 +269,7 @@ fn left(path: &Path, index: u64, shard: Option<Shard>) -> Result<WatchedDynamics
         let part: PartRecord = checkpoint::seen_finished(path, index)?;
         return Ok(of_part(&part));
     }
-    let left: Finished = checkpoint::seen_finished(path, index)?;
+    let left: DynamicsOutcome = checkpoint::seen_finished(path, index)?;
     Ok(of_dynamics(&left.summary()?, &left.series))
 }
 

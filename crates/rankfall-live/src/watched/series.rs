@@ -1,6 +1,6 @@
 //! The series of one dynamics as a page is told of them.
 
-use crate::protocol::{Curve, WatchedDynamics, defined};
+use crate::protocol::{TimeSeries, WatchedDynamics, defined};
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 
 /// Points of a curve that a page is told, at most about.
@@ -8,16 +8,16 @@ const MOST_POINTS: usize = 400;
 
 /// One dynamics of a run that is finished, or of the trajectories that are.
 pub fn of_dynamics(summary: &DynamicsSummary, rows: &[SeriesRow]) -> WatchedDynamics {
-    let mut curves: Vec<Curve> = Vec::new();
+    let mut curves: Vec<TimeSeries> = Vec::new();
     let of_it = rows
         .iter()
         .filter(|row| row.dynamics == summary.label && is_shown(row));
     for row in of_it {
-        let same = |curve: &Curve| {
+        let same = |curve: &TimeSeries| {
             (&curve.observable, curve.layer, curve.index) == (&row.observable, row.layer, row.index)
         };
         let place = curves.iter().rposition(same).unwrap_or_else(|| {
-            curves.push(Curve {
+            curves.push(TimeSeries {
                 observable: row.observable.clone(),
                 layer: row.layer,
                 index: row.index,
@@ -57,7 +57,7 @@ fn is_shown(row: &SeriesRow) -> bool {
 }
 
 /// Keeps every so manyth point, and the last.
-fn thin(curve: &mut Curve) {
+fn thin(curve: &mut TimeSeries) {
     let count = curve.times.len();
     let every = count.div_ceil(MOST_POINTS).max(1);
     let keep = |place: &usize| place.is_multiple_of(every) || place + 1 == count;

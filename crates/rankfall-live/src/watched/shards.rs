@@ -1,9 +1,9 @@
 //! Shards of one run or sweep, and what they come to together.
 
-use super::experiments::{Experiments, Reader, Ready};
-use super::folder::{Found, PartOf, current, empty};
+use super::experiments::{ExperimentCache, FolderExperiment, Reader};
+use super::folder::{FolderContents, PartOf, current, empty};
 use super::series::of_dynamics;
-use super::sweeps::Swept;
+use super::sweeps::SweepPoints;
 use crate::protocol::{WatchedDynamics, WatchedFolder};
 use rankfall::Failure;
 use rankfall::checkpoint::{self, RunCheckpoint};
@@ -22,18 +22,18 @@ pub struct Member {
     place: usize,
     path: PathBuf,
     part: PartOf,
-    found: Found,
+    found: FolderContents,
 }
 
 /// Shards of one division of one experiment.
-pub struct Whole {
+pub struct ShardGroup {
     members: Vec<Member>,
-    found: Found,
+    found: FolderContents,
 }
 
 impl Member {
     /// What was found in a folder, at its place among all; none where it is no shard.
-    pub fn new(place: usize, path: PathBuf, found: Found) -> Option<Self> {
+    pub fn new(place: usize, path: PathBuf, found: FolderContents) -> Option<Self> {
         let part = found.part.clone()?;
         Some(Self {
             place,
@@ -65,17 +65,21 @@ pub fn grouped(members: Vec<Member>) -> Vec<Vec<Member>> {
     groups
 }
 
-impl Whole {
+impl ShardGroup {
     /// What these shards come to; read anew where one of them is other than `before`.
-    pub fn of(members: Vec<Member>, before: &[Whole], experiments: &mut Experiments) -> Self {
+    pub fn of(
+        members: Vec<Member>,
+        before: &[ShardGroup],
+        experiments: &mut ExperimentCache,
+    ) -> Self {
         let stamps = stamps(&members);
         let known = before
             .iter()
             .find(|whole| self::stamps(&whole.members) == stamps);
-        let mut found = Found::of(picture(&members));
+        let mut found = FolderContents::of(picture(&members));
         let picture = &mut found.picture;
         match known {
-            Some(Whole { found: before, .. }) => {
+            Some(ShardGroup { found: before, .. }) => {
                 picture.dynamics.clone_from(&before.picture.dynamics);
                 picture.trouble.clone_from(&before.picture.trouble);
                 found.swept.clone_from(&before.swept);
@@ -95,7 +99,7 @@ impl Whole {
     }
 
     /// The whole, and then its shards.
-    pub fn found(&self) -> impl Iterator<Item = &Found> {
+    pub fn found(&self) -> impl Iterator<Item = &FolderContents> {
         let shards = self.members.iter().map(|member| &member.found);
         std::iter::once(&self.found).chain(shards)
     }
@@ -172,9 +176,9 @@ fn missing(members: &[Member]) -> Vec<String> {
     names
 }
 
-type Together = (Vec<WatchedDynamics>, Option<Swept>);
+type Together = (Vec<WatchedDynamics>, Option<SweepPoints>);
 
-fn together(members: &[Member], experiments: &mut Experiments) -> Result<Together, Failure> {
+fn together(members: &[Member], experiments: &mut ExperimentCache) -> Result<Together, Failure> {
     if let Some(twice) = members
         .windows(2)
         .find(|pair| pair[0].part.shard == pair[1].part.shard)
@@ -187,12 +191,13 @@ fn together(members: &[Member], experiments: &mut Experiments) -> Result<Togethe
         )));
     }
     let swept = members.iter().filter_map(|m| m.found.swept.as_ref());
-    if let Some(swept) = Swept::together(swept) {
+    if let Some(swept) = SweepPoints::together(swept) {
         let nothing = empty(Path::new(""), "", None);
         return Ok((swept.picture(nothing, None).dynamics, Some(swept)));
     }
     let first = &members[0];
-    let Ready::Run(reader) = experiments.ready(&first.part.experiment, &first.path)? else {
+    let FolderExperiment::Run(reader) = experiments.ready(&first.part.experiment, &first.path)?
+    else {
         return Err(Failure::input("the shards are none of a run"));
     };
     let labels = reader.labels();

@@ -9,8 +9,8 @@ use rankfall::shard::Shard;
 use rankfall::sweep::drawing;
 use rankfall::sweep::plan::SweepPlan;
 use rankfall::sweep::schedule::UnitRows;
-use rankfall::sweep::seen::{self, SeenAxis};
-use rankfall::sweep::settings::Settings;
+use rankfall::sweep::seen::{self, AxisValues};
+use rankfall::sweep::settings::GridSettings;
 use rankfall_report::sweep::SweepMetric;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ const MOST_TOLD: usize = 10_000;
 
 /// The points of a sweep and their rows so far.
 #[derive(Clone)]
-pub struct Swept {
+pub struct SweepPoints {
     plan: Arc<SweepPlan>,
     rows: Arc<UnitRows>,
 }
 
-impl Swept {
+impl SweepPoints {
     /// What a folder holds: the numbers, which shard they are of, how much is done and in how many seconds.
     ///
     /// # Errors
@@ -42,14 +42,14 @@ impl Swept {
     }
 
     /// Of all shards together.
-    pub fn together<'a>(mut shards: impl Iterator<Item = &'a Swept>) -> Option<Swept> {
+    pub fn together<'a>(mut shards: impl Iterator<Item = &'a SweepPoints>) -> Option<SweepPoints> {
         let first = shards.next()?;
         let mut rows = (*first.rows).clone();
         for other in shards {
             let others = other.rows.iter();
             rows.extend(others.map(|(key, unit)| (*key, unit.clone())));
         }
-        Some(Swept {
+        Some(SweepPoints {
             plan: first.plan.clone(),
             rows: Arc::new(rows),
         })
@@ -80,7 +80,7 @@ impl Swept {
 
     /// The quantity that is asked for; the first where it is not there.
     pub fn told(&self, choice: &SweepChoice) -> WatchedSweep {
-        let settings = Settings::of(&self.plan);
+        let settings = GridSettings::of(&self.plan);
         let nothing = self.untold(choice, &settings);
         if nothing.trouble.is_some() {
             return nothing;
@@ -105,7 +105,7 @@ impl Swept {
     }
 
     /// Without a number in it, and why if there are too many.
-    fn untold(&self, choice: &SweepChoice, settings: &Settings) -> WatchedSweep {
+    fn untold(&self, choice: &SweepChoice, settings: &GridSettings) -> WatchedSweep {
         let too_many = settings.members.len() > MOST_TOLD;
         WatchedSweep {
             folder: choice.folder.clone(),
@@ -140,7 +140,7 @@ fn with_values(told: WatchedSweep, metric: &SweepMetric) -> WatchedSweep {
     }
 }
 
-fn told_axis(seen: SeenAxis) -> SweptAxis {
+fn told_axis(seen: AxisValues) -> SweptAxis {
     SweptAxis {
         key: seen.axis.name,
         label: seen.axis.label,

@@ -7,11 +7,11 @@ use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
 use crate::figures::style::LAW;
 use crate::legend::LegendEntry;
 use crate::number::{compact, significant};
-use crate::plot::{Band, Line, Plot, Side};
+use crate::plot::{Area, Line, Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::{Dash, Scene, Stroke};
 use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 
 const TITLE: &str = "Where did the rank go?";
 /// Up to this many descents are drawn.
@@ -105,7 +105,7 @@ fn scene(
     run: &RecordedRun<'_>,
     shown: &[&DynamicsSummary],
     left_out: usize,
-) -> Result<Scene, Skipped> {
+) -> Result<Scene, SkipReason> {
     let drawing = run.drawing(CurveValues::Plain, Middle::Mean, Bands::None);
     let stacks = shown.iter().map(|one| stack(run, &drawing, one));
     let left = shown.iter().map(|one| what_is_left(run, &drawing, one));
@@ -189,7 +189,7 @@ fn stack(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSummary) -
         let edge = drawing.places(times, &to);
         let start = drawing.places(times, &from);
         let edges = start.iter().zip(&edge);
-        plot.bands.push(Band {
+        plot.bands.push(Area {
             edges: edges
                 .map(|(a, b)| a.zip(*b).map(|(a, b)| (a.0, a.1.min(b.1), a.1.max(b.1))))
                 .collect(),
@@ -237,7 +237,7 @@ fn what_is_left(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSum
         drawing.places(&curve.times, &off(1.0)),
     );
     let edges = low.iter().zip(&high);
-    plot.bands.push(Band {
+    plot.bands.push(Area {
         edges: edges
             .map(|(a, b)| a.zip(*b).map(|(a, b)| (a.0, a.1, b.1)))
             .collect(),

@@ -8,7 +8,7 @@ use crate::plot::{Line, Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::{Scene, Stroke};
 use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 
 /// Distances below this are drawn at it: a logarithmic axis has no place for zero.
 const FLOOR: f64 = 1e-16;
@@ -45,7 +45,7 @@ fn sentence(one: &DynamicsSummary) -> Option<String> {
     ))
 }
 
-fn scene(run: &RecordedRun<'_>) -> Result<Scene, Skipped> {
+fn scene(run: &RecordedRun<'_>) -> Result<Scene, SkipReason> {
     let drawing = CurveDrawing {
         time: run.time,
         values: CurveValues::Positive,
@@ -54,7 +54,7 @@ fn scene(run: &RecordedRun<'_>) -> Result<Scene, Skipped> {
     };
     let plots = vec![distance_plot(run, &drawing), balance_plot(run, &drawing)];
     if plots.iter().all(Plot::is_blank) {
-        return Err(Skipped::because(
+        return Err(SkipReason::because(
             "no dynamics has a law for its determinant or a recorded balance",
         ));
     }

@@ -7,7 +7,7 @@ use crate::number::from_natural_log;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, ForceScalesRecord};
 use crate::scene::Scene;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 
 /// At most this many modified dynamics stand beside their twin.
 const MOST: usize = 3;
@@ -49,7 +49,11 @@ fn title(shown: &[&DynamicsSummary]) -> String {
     }
 }
 
-fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene, Skipped> {
+fn scene(
+    run: &RecordedRun<'_>,
+    shown: &[&DynamicsSummary],
+    title: &str,
+) -> Result<Scene, SkipReason> {
     let spectrum = SpectrumPanel {
         observable: ("log_singular_value_theta".into(), None),
         label: "singular values of Θ".into(),
@@ -66,7 +70,7 @@ fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Resu
         .collect();
     // A flow beside nothing would be taken for the comparison that its title promises.
     if plots[0].is_blank() || plots.iter().skip(1).all(Plot::is_blank) {
-        return Err(Skipped::because(
+        return Err(SkipReason::because(
             "every trajectory of one of its sides diverged, so that there is nothing to compare; a shorter run may help",
         ));
     }

@@ -5,7 +5,7 @@ use crate::color::Color;
 use crate::figures::style::LAW;
 use crate::figures::time::TimeAxis;
 use crate::legend::LegendEntry;
-use crate::plot::{Band, LabelPlace, Line, Plot};
+use crate::plot::{Area, LabelPlace, Line, Plot};
 use crate::scene::Stroke;
 use crate::series::Curve;
 
@@ -209,14 +209,14 @@ impl CurveDrawing {
         high: &[Option<f64>],
         color: Color,
         opacity: f64,
-    ) -> Option<Band> {
+    ) -> Option<Area> {
         let low = self.places(&curve.times, low);
         let high = self.places(&curve.times, high);
         let edge =
             |(low, high): (Option<LabelPlace>, Option<LabelPlace>)| Some((low?.0, low?.1, high?.1));
         let edges: Vec<_> = low.into_iter().zip(high).map(edge).collect();
         let wide = edges.iter().flatten().any(|(_, l, h)| h > l);
-        wide.then_some(Band {
+        wide.then_some(Area {
             edges,
             color,
             opacity,

@@ -13,7 +13,7 @@ use crate::plot::{Line, Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::{Dash, Scene, Stroke};
 use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 
 /// Up to this many eigenvalues all have a panel.
 const ALL: usize = 7;
@@ -121,7 +121,11 @@ fn title(shown: &[&DynamicsSummary]) -> String {
     }
 }
 
-fn scene(run: &RecordedRun<'_>, shown: &[&DynamicsSummary], title: &str) -> Result<Scene, Skipped> {
+fn scene(
+    run: &RecordedRun<'_>,
+    shown: &[&DynamicsSummary],
+    title: &str,
+) -> Result<Scene, SkipReason> {
     let drawing = CurveDrawing {
         time: run.time,
         values: CurveValues::Plain,

@@ -7,10 +7,10 @@ use crate::figures::curves::{
 };
 use crate::figures::recorded_run::{Figure, RecordedRun, name};
 use crate::number::or_dash;
-use crate::plot::{Line, Mark, Plot, Side};
+use crate::plot::{Line, Marker, Plot, Side};
 use crate::scene::{Scene, Stroke};
 use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::symbol::Symbol;
 
 const LABEL: &str = "population loss";
@@ -41,7 +41,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Figure {
     }
 }
 
-fn scene(run: &RecordedRun<'_>) -> Result<Scene, Skipped> {
+fn scene(run: &RecordedRun<'_>) -> Result<Scene, SkipReason> {
     let bands = Bands::among(run.summary.dynamics.len());
     let drawing = CurveDrawing {
         time: run.time,
@@ -55,7 +55,7 @@ fn scene(run: &RecordedRun<'_>) -> Result<Scene, Skipped> {
         .then_some(BELOW_ROUNDING);
     let plots = vec![over_time(run, &drawing, floor), against_rank(run, floor)];
     if plots[0].is_blank() {
-        return Err(Skipped::because(
+        return Err(SkipReason::because(
             "the population loss is not known for these data",
         ));
     }
@@ -118,11 +118,11 @@ fn add_path(plot: &mut Plot, rank: &Curve, loss: &Curve, stroke: Stroke) {
         places.iter().flatten().next().copied(),
         places.iter().flatten().next_back().copied(),
     );
-    plot.marks.extend(ends.0.map(|at| Mark {
+    plot.marks.extend(ends.0.map(|at| Marker {
         at,
         symbol: Symbol::disc(stroke.color, false),
     }));
-    plot.marks.extend(ends.1.map(|at| Mark {
+    plot.marks.extend(ends.1.map(|at| Marker {
         at,
         symbol: Symbol::disc(stroke.color, true),
     }));

@@ -7,7 +7,7 @@ use crate::gradient::Gradient;
 use crate::heatmap::{HeatAxis, HeatMap};
 use crate::record::MatrixSummary;
 use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 
 /// Rows that are drawn.
 const MOST_ROWS: usize = 60;
@@ -38,7 +38,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     let shown: Vec<f64> = evenly(times.len(), MOST_STEPS).map(|i| times[i]).collect();
     let title = "Layers over the steps";
     let outcome = match rows.is_empty() || shown.len() < 2 {
-        true => Err(Skipped::because("fewer than two measurements are there")),
+        true => Err(SkipReason::because("fewer than two measurements are there")),
         false => sheet(run, title, &rows, &shown),
     };
     Some(Figure {
@@ -58,7 +58,7 @@ fn sheet(
     title: &str,
     rows: &[&(String, &Curve)],
     times: &[f64],
-) -> Result<crate::scene::Scene, Skipped> {
+) -> Result<crate::scene::Scene, SkipReason> {
     let mut cells = Vec::new();
     for (_, curve) in rows {
         let first = curve.mean.iter().copied().flatten().next();

@@ -5,9 +5,9 @@ use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::style::{self, LAW};
 use crate::legend::LegendEntry;
-use crate::plot::{ErrorBar, Line, Mark, Plot, Side};
+use crate::plot::{ErrorBar, Line, Marker, Plot, Side};
 use crate::scene::{Scene, Stroke};
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::symbol::Symbol;
 
 const TITLE: &str = "Orders of the integrators";
@@ -41,8 +41,8 @@ pub struct OrderPanel {
 /// The panels side by side; `names` are those of the integrators, `origin` is written under the title.
 ///
 /// # Errors
-/// [`Skipped`] where nothing can be drawn.
-pub fn scene(names: &[&str], panels: &[OrderPanel], origin: &str) -> Result<Scene, Skipped> {
+/// [`SkipReason`] where nothing can be drawn.
+pub fn scene(names: &[&str], panels: &[OrderPanel], origin: &str) -> Result<Scene, SkipReason> {
     let plots: Vec<Plot> = panels.iter().map(plot).collect();
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     let mut legend: Vec<LegendEntry> = names
@@ -88,7 +88,7 @@ fn plot(panel: &OrderPanel) -> Plot {
                 color,
             });
             let symbol = Symbol::of_series(i);
-            plot.marks.push(Mark {
+            plot.marks.push(Marker {
                 at: at_place,
                 symbol,
             });

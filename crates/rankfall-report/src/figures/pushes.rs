@@ -9,7 +9,7 @@ use crate::number::{significant, subscript};
 use crate::plot::Plot;
 use crate::record::DynamicsSummary;
 use crate::scene::Scene;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 
 const TITLE: &str = "Who pushes whom";
 /// Index (i − 1) d + j: what eigenvalue j's repulsion added to log λᵢ since t = 0.
@@ -64,7 +64,7 @@ fn pairs(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<Pairs> {
     known.then_some(Pairs { size, values })
 }
 
-fn scene(run: &RecordedRun<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<Scene, Skipped> {
+fn scene(run: &RecordedRun<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<Scene, SkipReason> {
     let fan = SpectrumPanel {
         observable: ("log_eigenvalue_m".into(), None),
         most: spectrum::MOST_PARTS,

@@ -6,9 +6,9 @@ use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::style::{self, LAW};
 use crate::legend::LegendEntry;
-use crate::plot::{ErrorBar, Line, Mark, Plot, Side};
+use crate::plot::{ErrorBar, Line, Marker, Plot, Side};
 use crate::scene::Scene;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::symbol::Symbol;
 
 const TITLE: &str = "Decay rates, predicted and measured";
@@ -33,12 +33,14 @@ pub struct RatesCase {
 /// the title.
 ///
 /// # Errors
-/// [`Skipped`] where no case has a finite pair.
-pub fn scene(cases: &[RatesCase], origin: &str) -> Result<Scene, Skipped> {
+/// [`SkipReason`] where no case has a finite pair.
+pub fn scene(cases: &[RatesCase], origin: &str) -> Result<Scene, SkipReason> {
     let plots: Vec<Plot> = cases.iter().map(plot).collect();
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     if shown == 0 {
-        return Err(Skipped::because("no rate was both predicted and measured"));
+        return Err(SkipReason::because(
+            "no rate was both predicted and measured",
+        ));
     }
     Sheet {
         title: TITLE.into(),
@@ -81,7 +83,7 @@ fn plot(case: &RatesCase) -> Plot {
             });
         }
         let symbol = Symbol::disc(COLOR, true);
-        plot.marks.push(Mark { at, symbol });
+        plot.marks.push(Marker { at, symbol });
     }
     let places = || plot.marks.iter().map(|m| m.at);
     let low = places().map(|p| p.0.min(p.1)).reduce(f64::min);

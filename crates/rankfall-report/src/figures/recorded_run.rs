@@ -8,8 +8,8 @@ use crate::number::{count, subscript};
 use crate::plot::{Plot, Side};
 use crate::record::{DynamicsSummary, MatrixSummary, ProblemSummary, Summary};
 use crate::scene::{Scene, Stroke};
-use crate::series::{Curve, Of, SeriesTable};
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::series::{Curve, ObservableKey, SeriesTable};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 
 /// A run of more dynamics than this has figures of the first so many.
 pub const MOST_DYNAMICS: usize = 16;
@@ -28,7 +28,7 @@ pub struct Figure {
     /// What a reader should look for.
     pub look_for: &'static str,
     /// The picture, or why there is none.
-    pub outcome: Result<Scene, Skipped>,
+    pub outcome: Result<Scene, SkipReason>,
 }
 
 /// What every figure is drawn from.
@@ -132,7 +132,7 @@ impl<'a> RecordedRun<'a> {
     pub fn curves<'b>(
         &self,
         values: CurveValues,
-        observable: impl Into<Of<'b>>,
+        observable: impl Into<ObservableKey<'b>>,
         index: u32,
     ) -> (Vec<(&'a Curve, Stroke)>, f64) {
         let observable = observable.into();
@@ -154,7 +154,7 @@ impl<'a> RecordedRun<'a> {
         title: &str,
         label: &str,
         drawing: &CurveDrawing,
-        observable: impl Into<Of<'b>>,
+        observable: impl Into<ObservableKey<'b>>,
         index: u32,
     ) -> Plot {
         let side = Side::new(drawing.values.scale(), label);
@@ -171,7 +171,7 @@ impl<'a> RecordedRun<'a> {
     /// Plots of curves of all dynamics in `columns`, each on its own axis; `texts` are title and description.
     ///
     /// # Errors
-    /// [`Skipped`] where there is nothing to draw.
+    /// [`SkipReason`] where there is nothing to draw.
     pub fn sheet(
         &self,
         [title, description]: [&str; 2],
@@ -179,7 +179,7 @@ impl<'a> RecordedRun<'a> {
         columns: usize,
         drawing: &CurveDrawing,
         notes: &[&str],
-    ) -> Result<Scene, Skipped> {
+    ) -> Result<Scene, SkipReason> {
         let mut legend = self.legend();
         if plots
             .iter()

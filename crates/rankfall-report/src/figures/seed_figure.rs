@@ -7,11 +7,11 @@ use crate::font;
 use crate::frame::SMALL;
 use crate::legend::LegendEntry;
 use crate::number::{compact, significant, subscript};
-use crate::plot::{Mark, Plot, Side};
+use crate::plot::{Marker, Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::{Scene, Stroke};
 use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::symbol::Symbol;
 
 /// Up to this many singular values are all followed.
@@ -40,7 +40,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Figure {
     }
 }
 
-fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, Skipped> {
+fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, SkipReason> {
     let mut plots = vec![determinant_plot(run)];
     for (noise, words) in [(false, "without noise"), (true, "with noise")] {
         plots.push(singular_value_plot(run, layer, noise, words));
@@ -214,9 +214,9 @@ fn add_discs(plot: &mut Plot, noisy: bool, rank: usize) {
     let count = line.places.len();
     let shift = rank * count / (DISCS * (MOST_TOGETHER + 1));
     let places = evenly(count, DISCS).map(|place| (place + shift).min(count - 1));
-    let marks: Vec<Mark> = places
+    let marks: Vec<Marker> = places
         .filter_map(|place| {
-            Some(Mark {
+            Some(Marker {
                 at: line.places[place]?,
                 symbol,
             })

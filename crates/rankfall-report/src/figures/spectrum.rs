@@ -10,7 +10,7 @@ use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::Scene;
 use crate::scene::Stroke;
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 
 /// More parts than this would be a grey mass.
 pub const MOST_PARTS: usize = 24;
@@ -43,7 +43,7 @@ pub fn scene(
     spectrum: &SpectrumPanel,
     title: &str,
     description: &str,
-) -> Result<Scene, Skipped> {
+) -> Result<Scene, SkipReason> {
     let plots: Vec<Plot> = run
         .summary
         .dynamics

@@ -8,9 +8,9 @@ use crate::gradient::Gradient;
 use crate::heatmap::{HeatAxis, HeatCell, HeatMap};
 use crate::legend::LegendEntry;
 use crate::number::{compact, significant};
-use crate::plot::{LabelPlace, Line, Mark, Plot, Side};
+use crate::plot::{LabelPlace, Line, Marker, Plot, Side};
 use crate::scene::{Scene, Stroke};
-use crate::sheet::{Sharing, Sheet, Skipped};
+use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::sweep::{SweepAxis, SweepMetric, SweepTable};
 use crate::symbol::Symbol;
 
@@ -185,15 +185,15 @@ fn heat_maps(sliced: &Sliced) -> Figure {
     }
 }
 
-fn heat_scene(sliced: &Sliced) -> Result<Scene, Skipped> {
+fn heat_scene(sliced: &Sliced) -> Result<Scene, SkipReason> {
     let [first, second] = &sliced.axes[..] else {
-        return Err(Skipped::because(
+        return Err(SkipReason::because(
             "a heat map has two settings, and none was varied",
         ));
     };
     for axis in [first, second] {
         if axis.values.len() > MOST_CELLS {
-            return Err(Skipped::because(format!(
+            return Err(SkipReason::because(format!(
                 "{} has {} values, and a heat map shows at most {MOST_CELLS}",
                 axis.label,
                 axis.values.len()
@@ -397,9 +397,9 @@ fn line_families(sliced: &Sliced) -> Figure {
     }
 }
 
-fn line_scene(sliced: &Sliced, title: &str) -> Result<Scene, Skipped> {
+fn line_scene(sliced: &Sliced, title: &str) -> Result<Scene, SkipReason> {
     if sliced.axes.is_empty() {
-        return Err(Skipped::because("no setting was varied"));
+        return Err(SkipReason::because("no setting was varied"));
     }
     let metrics = sliced
         .slices
@@ -470,7 +470,7 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
         if table.axes.len() == 1 {
             let symbol = Symbol::disc(color, true);
             plot.marks
-                .extend(run.iter().flatten().map(|at| Mark { at: *at, symbol }));
+                .extend(run.iter().flatten().map(|at| Marker { at: *at, symbol }));
         }
         let value = |i: usize| Some((metric.value(at(i, *j)?)?, metric.error(at(i, *j)?)?));
         if table.seeds.is_some() {

@@ -9,9 +9,9 @@ use crate::failure::Failure;
 use crate::options::Options;
 use crate::stability;
 use rankfall_core::ensemble::statistics::Statistics;
-use rankfall_core::ensemble::{Checkpoint, Control, RunError};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, RunError};
 use rankfall_core::simd::instructions::Instructions;
-use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble, WeightsThen};
+use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble, WeightsAtStep};
 use rankfall_nets::inert::inert;
 use rankfall_nets::scalar::Real;
 use rankfall_nets::training::TrainingPlan;
@@ -86,7 +86,7 @@ impl DenseEngine {
                 .and_then(|weights| inert_of(source, ensemble, weights)),
             weights: weights.map(in_double),
             weights_then: (outcome.weights_then.into_iter())
-                .map(|then| WeightsThen {
+                .map(|then| WeightsAtStep {
                     trajectory: then.trajectory,
                     step: then.step,
                     parameters: in_double(then.parameters),
@@ -110,7 +110,7 @@ fn share_of(ensemble: &TrainingEnsemble, options: &Options) -> TrainingEnsemble 
 struct Share<'a> {
     blocks: Range<u64>,
     threads: usize,
-    resume: Option<&'a Checkpoint>,
+    resume: Option<&'a EnsembleCheckpoint>,
     control: &'a dyn Control,
 }
 
@@ -130,7 +130,7 @@ impl Engine for DenseEngine {
         dynamics: usize,
         blocks: Range<u64>,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
     ) -> Result<Measurements, RunError<Failure>> {
         let share = Share {
@@ -162,7 +162,7 @@ fn inert_of<T: Real>(
 }
 
 /// Names of observables in the order of the cells of one save, t at each save, and the statistics.
-pub type AtEnds = (Vec<(String, u32)>, Vec<f64>, Statistics);
+pub type EndStatistics = (Vec<(String, u32)>, Vec<f64>, Statistics);
 
 /// Runs a dynamics and measures it only at the steps that `save_steps` picks, given the last: what a sweep
 /// asks of each of its points.
@@ -174,9 +174,9 @@ pub fn at_ends(
     dynamics: usize,
     save_steps: impl Fn(u64) -> Vec<u64>,
     threads: usize,
-    resume: Option<&Checkpoint>,
+    resume: Option<&EnsembleCheckpoint>,
     control: &dyn Control,
-) -> Result<AtEnds, RunError<Failure>> {
+) -> Result<EndStatistics, RunError<Failure>> {
     let mut ensemble = prepared.known.ensembles[dynamics].clone();
     ensemble.measure.save_steps = save_steps(ensemble.training.steps);
     ensemble.measure.losses_every = 1;
@@ -192,9 +192,9 @@ fn at_ends_of<T: Real>(
     ensemble: &TrainingEnsemble,
     source: &DataSource<T>,
     threads: usize,
-    resume: Option<&Checkpoint>,
+    resume: Option<&EnsembleCheckpoint>,
     control: &dyn Control,
-) -> Result<AtEnds, RunError<EnsembleError>> {
+) -> Result<EndStatistics, RunError<EnsembleError>> {
     let outcome = ensemble.run(source, threads, resume, control, Instructions::best())?;
     let observables = outcome.layout.observables.into_iter();
     let observables = observables.map(|o| (o.name, o.index)).collect();

@@ -5,14 +5,14 @@ use crate::engine::{Measurements, Recorder};
 use crate::exact::record::optimizer_record;
 use crate::experiment::{DenseExperiment, NoiseHours};
 use crate::failure::Failure;
-use crate::finished::{Finished, Snapshot};
+use crate::finished::{DynamicsOutcome, WeightSnapshot};
 use crate::grid::{Grid, SaveTime};
 use crate::results::Heading;
 use crate::run_folder::weights::layer_tensors;
 use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::model::optimizer::Optimizer;
-use rankfall_nets::ensemble::WeightsThen;
+use rankfall_nets::ensemble::WeightsAtStep;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::optimizer::Adam;
@@ -73,7 +73,7 @@ impl Recorder for DenseRecorder {
         index: usize,
         measurements: &Measurements,
         seconds: f64,
-    ) -> Result<Finished, Failure> {
+    ) -> Result<DynamicsOutcome, Failure> {
         let (experiment, known) = (&self.experiment, &self.known);
         let (spec, ensemble) = (&experiment.dynamics[index], &known.ensembles[index]);
         let (training, measure) = (&ensemble.training, &ensemble.measure);
@@ -152,18 +152,19 @@ impl Recorder for DenseRecorder {
         let tensors = weights.map(|values| layer_tensors(&known.network, values, &prefix));
         let keep = experiment.run.keep_trajectories;
         let mut finished = measured.finish(about, keep, tensors.unwrap_or_default())?;
-        let snapshot = |then: &WeightsThen<f64>| Snapshot {
+        let snapshot = |then: &WeightsAtStep<f64>| WeightSnapshot {
             trajectory: then.trajectory,
             time: time_of(training, then.step),
             tensors: layer_tensors(&known.network, &then.parameters, ""),
         };
-        let whole = |then: &&WeightsThen<f64>| then.parameters.len() == known.network.parameters();
+        let whole =
+            |then: &&WeightsAtStep<f64>| then.parameters.len() == known.network.parameters();
         let then = measurements.weights_then.iter().filter(whole);
         finished.snapshots = then.map(snapshot).collect();
         Ok(finished)
     }
 
-    fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
+    fn summary(&self, finished: &[DynamicsOutcome]) -> Result<Summary, Failure> {
         let heading = Heading {
             experiment: &self.experiment.name,
             seed: self.experiment.run.seed,

@@ -1,12 +1,11 @@
 //! From the `[data]` section to rows in the precision of the run: read, split, standardised.
 
 use crate::experiment::{
-    FileData, GaussianData, HeldOut, Pictures, PicturesFrom, RowData, WrittenRows,
+    FileData, GaussianData, HeldOut, ImageData, ImageSource, InlineRows, RowData,
 };
 use crate::failure::{Failure, quoted, shown_path};
-use crate::preparation::{
-    class_of_outputs, data_notes, file_spec, gaussian_words, of_data, recipe, scaled_targets_note,
-};
+use crate::preparation::gaussian::{class_of_outputs, gaussian_words, recipe};
+use crate::preparation::table::{data_notes, file_spec, of_data, scaled_targets_note};
 use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::step::batches::Batches;
@@ -34,7 +33,7 @@ struct Part<T> {
 }
 
 /// Data as they were found.
-pub struct Found<T> {
+pub struct TrainingData<T> {
     /// To train on.
     pub train: Dataset<T>,
     /// Held out, if anything is.
@@ -83,7 +82,7 @@ impl Standardize {
 ///
 /// # Errors
 /// Exit code 2 for data that cannot be read or held.
-pub fn find<T: Real>(data: &RowData, seed: u64) -> Result<Option<Found<T>>, Failure> {
+pub fn find<T: Real>(data: &RowData, seed: u64) -> Result<Option<TrainingData<T>>, Failure> {
     let (read, standardize) = match data {
         RowData::Teacher(_) => return Ok(None),
         RowData::Gaussian { data, held_out } => {
@@ -94,25 +93,19 @@ pub fn find<T: Real>(data: &RowData, seed: u64) -> Result<Option<Found<T>>, Fail
             file(table, held_out, seed)?,
             Standardize::of(table.standardize, table.standardize_targets),
         ),
-        RowData::Bundled {
-            name,
-            standardize,
-            standardize_targets,
-            held_out,
-            ..
-        } => (
-            bundled(name, *held_out, seed)?,
-            Standardize::of(*standardize, *standardize_targets),
+        RowData::Bundled(table) => (
+            bundled(table.name, table.held_out, seed)?,
+            Standardize::of(table.standardize, table.standardize_targets),
         ),
-        RowData::Pictures(pictures) => (
-            images(pictures)?,
-            Standardize::of(pictures.standardize, false),
-        ),
+        RowData::Images(data) => (images(data)?, Standardize::of(data.standardize, false)),
     };
     finish(read, standardize).map(Some)
 }
 
-fn finish<T: Real>(mut read: Read<T>, standardize: Standardize) -> Result<Found<T>, Failure> {
+fn finish<T: Real>(
+    mut read: Read<T>,
+    standardize: Standardize,
+) -> Result<TrainingData<T>, Failure> {
     let mut warnings = std::mem::take(&mut read.notes);
     if standardize != Standardize::Nothing {
         let targets = standardize == Standardize::InputsAndTargets;
@@ -128,7 +121,7 @@ fn finish<T: Real>(mut read: Read<T>, standardize: Standardize) -> Result<Found<
         [one] => Some(one.clone()),
         many => Some(sha256_of(many.join("\n").as_bytes())),
     };
-    Ok(Found {
+    Ok(TrainingData {
         train: dataset(read.train)?,
         held_out: read.held_out.map(dataset).transpose()?,
         words: read.words,
@@ -283,7 +276,7 @@ fn gaussian<T: Real>(data: &GaussianData, held_out: u64, seed: u64) -> Result<Re
     })
 }
 
-fn written<T: Real>(rows: &WrittenRows) -> Read<T> {
+fn written<T: Real>(rows: &InlineRows) -> Read<T> {
     let width = |rows: &[Vec<f64>]| rows.first().map_or(0, Vec::len);
     let part = values(
         width(&rows.x),
@@ -501,14 +494,14 @@ fn class_of(row: &[f64]) -> u32 {
     row.iter().position(|&v| v > 0.5).unwrap_or(0) as u32
 }
 
-fn images<T: Real>(pictures: &Pictures) -> Result<Read<T>, Failure> {
-    let (train, test, from) = match &pictures.from {
-        PicturesFrom::Packaged(name) => {
+fn images<T: Real>(data: &ImageData) -> Result<Read<T>, Failure> {
+    let (train, test, from) = match &data.from {
+        ImageSource::Packaged(name) => {
             let (folder, files) = locate(name)?;
             let words = format!("{name} in {}", shown_path(&folder));
             mnist(&files, words)?
         }
-        PicturesFrom::Folder(folder) => {
+        ImageSource::Folder(folder) => {
             let files = MnistFiles::in_folder(folder).ok_or_else(|| {
                 Failure::input(format!(
                     "{} has not the four files of MNIST",
@@ -518,12 +511,12 @@ fn images<T: Real>(pictures: &Pictures) -> Result<Read<T>, Failure> {
             })?;
             mnist(&files, format!("IDX files in {}", shown_path(folder)))?
         }
-        PicturesFrom::Idx { train, test } => {
+        ImageSource::Idx { train, test } => {
             let read = |pair: &[PathBuf; 2]| read_idx(&pair[0], &pair[1]).map_err(of_data);
             let words = format!("IDX files, {}", shown_path(&train[0]));
             (read(train)?, test.as_ref().map(read).transpose()?, words)
         }
-        PicturesFrom::Cifar {
+        ImageSource::Cifar {
             files,
             test_files,
             labels,
@@ -541,10 +534,8 @@ fn images<T: Real>(pictures: &Pictures) -> Result<Read<T>, Failure> {
     let shape: Vec<String> = train.shape.iter().map(ToString::to_string).collect();
     Ok(Read {
         words: format!("{from}: pixels from 0 to 1, {}", shape.join(" × ")),
-        train: picture_rows(&train, pictures.train_rows)?,
-        held_out: test
-            .map(|t| picture_rows(&t, pictures.test_rows))
-            .transpose()?,
+        train: picture_rows(&train, data.train_rows)?,
+        held_out: test.map(|t| picture_rows(&t, data.test_rows)).transpose()?,
         sums,
         notes: Vec::new(),
         targets: Vec::new(),

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::options::Options;
 use crate::preparation::{self, DataCache, of_setup};
 use crate::stability;
-use rankfall_core::ensemble::{Checkpoint, Control, OwnObservable, RunError};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, OwnObservable, RunError};
 use rankfall_core::model::setup::Setup;
 use rankfall_core::simd::instructions::Instructions;
 use std::ops::Range;
@@ -102,7 +102,7 @@ impl Engine for ExactEngine {
         dynamics: usize,
         blocks: Range<u64>,
         threads: usize,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
         control: &dyn Control,
     ) -> Result<Measurements, RunError<Failure>> {
         let ensemble = self.recorder.ensemble(dynamics);

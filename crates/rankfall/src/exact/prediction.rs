@@ -52,12 +52,12 @@ impl SlowPrediction {
 }
 
 /// A prediction, to be asked for one mean after the other.
-pub struct Foreseen<'a> {
+pub struct PredictedMeans<'a> {
     prediction: &'a SlowPrediction,
     places: HashMap<&'a Observable, usize>,
 }
 
-impl<'a> Foreseen<'a> {
+impl<'a> PredictedMeans<'a> {
     /// Of this prediction.
     pub fn of(prediction: &'a SlowPrediction) -> Self {
         let observables = prediction.observables.iter().enumerate();
@@ -131,7 +131,7 @@ pub fn of_dynamics(
 /// far that is to be trusted.
 pub fn in_words(experiment: &ExactExperiment, predictions: &[SlowPrediction]) -> Vec<String> {
     let of_one = |(spec, prediction): (&ExactDynamics, &SlowPrediction)| {
-        let foreseen = Foreseen::of(prediction);
+        let foreseen = PredictedMeans::of(prediction);
         let last = foreseen.last()?;
         let rank = |save, layer: &str| {
             let observable = Observable::measured(&format!("numerical_rank_{layer}"), 0);

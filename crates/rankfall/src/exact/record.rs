@@ -1,14 +1,14 @@
 //! Results of two linear layers, which the exact engine runs.
 
-use super::prediction::Foreseen;
+use super::prediction::PredictedMeans;
 use crate::engine::{Measurements, Recorder};
 use crate::experiment::{AccountSpec, ExactDynamics, ExactExperiment};
 use crate::failure::{Failure, quoted};
-use crate::finished::Finished;
+use crate::finished::DynamicsOutcome;
 use crate::grid::{Grid, SaveTime};
 use crate::preparation::ExactProblemInfo;
 use crate::results::Heading;
-use crate::run_folder::weights::Tensor;
+use crate::run_folder::weights::NamedArray;
 use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{EnsembleSpec, OwnObservable};
@@ -78,7 +78,7 @@ impl Recorder for ExactRecorder {
         index: usize,
         measurements: &Measurements,
         seconds: f64,
-    ) -> Result<Finished, Failure> {
+    ) -> Result<DynamicsOutcome, Failure> {
         let ensemble = self.ensemble(index);
         let (layout, save_steps) = (self.known.layout(&ensemble), &ensemble.save_steps);
         let (run, problem) = (&self.experiment.run, &self.known.problem);
@@ -115,7 +115,7 @@ impl Recorder for ExactRecorder {
             ..DynamicsSummary::default()
         };
         let totals = measurements.statistics.totals();
-        let foreseen = self.known.predictions.get(index).map(Foreseen::of);
+        let foreseen = self.known.predictions.get(index).map(PredictedMeans::of);
         let measured = RecordInputs {
             grid: Grid::new(names, saves.collect()),
             statistics: &measurements.statistics,
@@ -135,7 +135,7 @@ impl Recorder for ExactRecorder {
         measured.finish(known, run.keep_trajectories, tensors.unwrap_or_default())
     }
 
-    fn summary(&self, finished: &[Finished]) -> Result<Summary, Failure> {
+    fn summary(&self, finished: &[DynamicsOutcome]) -> Result<Summary, Failure> {
         let heading = Heading {
             experiment: &self.experiment.name,
             seed: self.experiment.run.seed,
@@ -252,7 +252,7 @@ impl ExactRecorder {
         all
     }
 
-    fn tensors(&self, index: usize, weights: &[f64]) -> Vec<Tensor> {
+    fn tensors(&self, index: usize, weights: &[f64]) -> Vec<NamedArray> {
         let problem = &self.known.problem;
         let prefix = match self.experiment.dynamics.len() {
             1 => String::new(),
@@ -260,7 +260,7 @@ impl ExactRecorder {
         };
         let (p, l, k) = (problem.inputs, problem.width(), problem.outputs);
         let (w1, w2) = weights.split_at((p * l).min(weights.len()));
-        let tensor = |name: &str, shape: [usize; 2], values: &[f64]| Tensor {
+        let tensor = |name: &str, shape: [usize; 2], values: &[f64]| NamedArray {
             name: format!("{prefix}{name}"),
             shape: shape.to_vec(),
             values: values.to_vec(),

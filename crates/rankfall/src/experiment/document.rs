@@ -39,7 +39,7 @@ pub enum Origin {
 
 /// A value and its origin.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub struct TomlNode {
     /// The value.
     pub value: Value,
     /// Where it was written.
@@ -60,7 +60,7 @@ pub enum Value {
     /// A date or a time, which no key asks for.
     Date(String),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<TomlNode>),
     /// A table, in the order of the text.
     Table(Vec<TableEntry>),
 }
@@ -73,7 +73,7 @@ pub struct TableEntry {
     /// Where the key was written.
     pub origin: Origin,
     /// The value.
-    pub node: Node,
+    pub node: TomlNode,
 }
 
 /// What is wrong with an experiment, and where: a [`Failure`] that does not know the file's name.
@@ -121,9 +121,9 @@ impl InputProblem {
     }
 }
 
-impl Node {
+impl TomlNode {
     /// The value at a dotted path, or the last that is there on the way.
-    pub fn at(&self, path: &str) -> &Node {
+    pub fn at(&self, path: &str) -> &TomlNode {
         path.split('.')
             .try_fold(self, |node, part| {
                 let next = match &node.value {
@@ -214,7 +214,7 @@ impl Value {
 }
 
 /// A value as tables and messages show it.
-pub fn shown(node: &Node) -> String {
+pub fn shown(node: &TomlNode) -> String {
     match &node.value {
         Value::Flag(flag) => flag.to_string(),
         Value::Integer(i) => i.to_string(),
@@ -232,8 +232,31 @@ pub fn shown(node: &Node) -> String {
     }
 }
 
+/// A value as TOML.
+pub fn as_toml(node: &TomlNode) -> String {
+    match &node.value {
+        Value::Text(text) | Value::Date(text) => toml::Value::from(text.as_str()).to_string(),
+        Value::Float(x) => format!("{x:?}"),
+        Value::List(items) => {
+            let items: Vec<String> = items.iter().map(as_toml).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Table(entries) => {
+            let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            let key = |key: &str| match !key.is_empty() && key.chars().all(is_bare) {
+                true => key.to_owned(),
+                false => toml::Value::from(key).to_string(),
+            };
+            let entry = |e: &TableEntry| format!("{} = {}", key(&e.key), as_toml(&e.node));
+            let entries: Vec<String> = entries.iter().map(entry).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Value::Flag(_) | Value::Integer(_) => shown(node),
+    }
+}
+
 /// The number a value is, if it is one.
-pub fn number(node: &Node) -> Option<f64> {
+pub fn number(node: &TomlNode) -> Option<f64> {
     match node.value {
         Value::Integer(i) => Some(i as f64),
         Value::Float(x) => Some(x),
@@ -242,7 +265,7 @@ pub fn number(node: &Node) -> Option<f64> {
 }
 
 /// Parses a TOML text; the root is a [`Value::Table`].
-pub fn parse(text: &str) -> Result<Node, InputProblem> {
+pub fn parse(text: &str) -> Result<TomlNode, InputProblem> {
     let lines = Lines::of(text);
     let table = DeTable::parse(text).map_err(|error| syntax_problem(&error, &lines))?;
     let origin_of = |at: Range<usize>| lines.origin(at);
@@ -252,7 +275,7 @@ pub fn parse(text: &str) -> Result<Node, InputProblem> {
 }
 
 /// Parses the value of `--set key=value`: TOML if it is TOML, else text.
-pub fn parse_set_value(argument: &str, value: &str) -> Node {
+pub fn parse_set_value(argument: &str, value: &str) -> TomlNode {
     let origin = Origin::Set {
         argument: argument.to_owned(),
         value: value.to_owned(),
@@ -263,7 +286,7 @@ pub fn parse_set_value(argument: &str, value: &str) -> Node {
         let only = (table.len() == 1).then(|| table.get("x")).flatten()?;
         Some(node(only, &|_| origin.clone()))
     });
-    parsed.unwrap_or_else(|| Node {
+    parsed.unwrap_or_else(|| TomlNode {
         value: Value::Text(value.to_owned()),
         origin,
     })
@@ -281,7 +304,7 @@ fn syntax_problem(error: &toml::de::Error, lines: &Lines) -> InputProblem {
     }))
 }
 
-fn node(value: &Spanned<DeValue<'_>>, origin_of: &impl Fn(Range<usize>) -> Origin) -> Node {
+fn node(value: &Spanned<DeValue<'_>>, origin_of: &impl Fn(Range<usize>) -> Origin) -> TomlNode {
     let origin = origin_of(value.span());
     let value = match value.get_ref() {
         DeValue::String(text) => Value::Text(text.to_string()),
@@ -292,7 +315,7 @@ fn node(value: &Spanned<DeValue<'_>>, origin_of: &impl Fn(Range<usize>) -> Origi
         DeValue::Array(list) => Value::List(list.iter().map(|v| node(v, origin_of)).collect()),
         DeValue::Table(table) => return table_node(table, origin, origin_of),
     };
-    Node { value, origin }
+    TomlNode { value, origin }
 }
 
 fn integer(digits: &str, radix: u32) -> Value {
@@ -306,7 +329,7 @@ fn table_node(
     table: &DeTable<'_>,
     origin: Origin,
     origin_of: &impl Fn(Range<usize>) -> Origin,
-) -> Node {
+) -> TomlNode {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     let entries = entries
@@ -317,7 +340,7 @@ fn table_node(
             node: node(value, origin_of),
         })
         .collect();
-    Node {
+    TomlNode {
         value: Value::Table(entries),
         origin,
     }

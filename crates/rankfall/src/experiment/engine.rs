@@ -3,7 +3,7 @@
 use super::data::{DataSpec, HeldOut, RowData};
 use super::dense::{DenseExperiment, steps_of};
 use super::descent::Descent;
-use super::document::{InputProblem, Node};
+use super::document::{InputProblem, TomlNode};
 use super::dynamics::DynamicsSpec;
 use super::exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
 use super::exact_dynamics::{ExactDynamics, classification, flips_of};
@@ -99,7 +99,7 @@ impl Experiment {
     }
 
     /// The same for an experiment that was read from a tree of values.
-    pub(crate) fn engine_at(&self, root: &Node) -> Result<EngineInput, InputProblem> {
+    pub(crate) fn engine_at(&self, root: &TomlNode) -> Result<EngineInput, InputProblem> {
         self.engine_or_conflict()
             .map_err(|(key, problem)| InputProblem {
                 origin: root.at(&key).origin.clone(),

@@ -1,17 +1,17 @@
 //! `--set key=value`: replacing single values of an experiment before it is read.
 
-use super::document::{InputProblem, Node, Origin, TableEntry, Value, parse_set_value};
+use super::document::{InputProblem, Origin, TableEntry, TomlNode, Value, parse_set_value};
 use crate::failure::quoted;
 
 /// Applies `key=value` arguments in order; later ones win.
 ///
 /// A key is a dotted path in which lists count from 0 (`dynamics.0.step_size`). Tables that are
 /// not there are made, so that a wrong name is caught where all unknown keys are.
-pub fn apply(root: &mut Node, arguments: &[String]) -> Result<(), InputProblem> {
+pub fn apply(root: &mut TomlNode, arguments: &[String]) -> Result<(), InputProblem> {
     arguments.iter().try_for_each(|a| apply_one(root, a))
 }
 
-fn apply_one(root: &mut Node, argument: &str) -> Result<(), InputProblem> {
+fn apply_one(root: &mut TomlNode, argument: &str) -> Result<(), InputProblem> {
     let origin = Origin::Set {
         argument: argument.to_owned(),
         value: String::new(),
@@ -33,12 +33,12 @@ fn apply_one(root: &mut Node, argument: &str) -> Result<(), InputProblem> {
 const EXAMPLE: &str = "write it as --set key=value, for instance --set dynamics.0.step_size=0.02";
 
 /// Replaces the value of a dotted key, in which `*` stands for every item of a list.
-pub fn set(root: &mut Node, key: &str, new: &Node) -> Result<(), InputProblem> {
+pub fn set(root: &mut TomlNode, key: &str, new: &TomlNode) -> Result<(), InputProblem> {
     let segments: Vec<&str> = key.split('.').collect();
     set_all(root, &segments, new)
 }
 
-fn set_all(root: &mut Node, segments: &[&str], new: &Node) -> Result<(), InputProblem> {
+fn set_all(root: &mut TomlNode, segments: &[&str], new: &TomlNode) -> Result<(), InputProblem> {
     let Some(star) = segments.iter().position(|s| *s == "*") else {
         *locate(root, segments, &new.origin)? = new.clone();
         return Ok(());
@@ -60,10 +60,10 @@ fn set_all(root: &mut Node, segments: &[&str], new: &Node) -> Result<(), InputPr
 
 /// The node at the path, made on the way where a table lacks it.
 fn locate<'n>(
-    root: &'n mut Node,
+    root: &'n mut TomlNode,
     segments: &[&str],
     origin: &Origin,
-) -> Result<&'n mut Node, InputProblem> {
+) -> Result<&'n mut TomlNode, InputProblem> {
     let mut node = root;
     for (depth, segment) in segments.iter().enumerate() {
         let so_far = segments[..depth].join(".");
@@ -81,7 +81,7 @@ fn locate<'n>(
     Ok(node)
 }
 
-fn entry<'n>(entries: &'n mut Vec<TableEntry>, key: &str, origin: &Origin) -> &'n mut Node {
+fn entry<'n>(entries: &'n mut Vec<TableEntry>, key: &str, origin: &Origin) -> &'n mut TomlNode {
     let at = entries.iter().position(|e| e.key == key);
     let at = at.unwrap_or_else(|| {
         let of_key = match origin {
@@ -94,7 +94,7 @@ fn entry<'n>(entries: &'n mut Vec<TableEntry>, key: &str, origin: &Origin) -> &'
         entries.push(TableEntry {
             key: key.to_owned(),
             origin: of_key,
-            node: Node {
+            node: TomlNode {
                 value: Value::Table(Vec::new()),
                 origin: origin.clone(),
             },
@@ -105,11 +105,11 @@ fn entry<'n>(entries: &'n mut Vec<TableEntry>, key: &str, origin: &Origin) -> &'
 }
 
 fn item<'n>(
-    items: &'n mut [Node],
+    items: &'n mut [TomlNode],
     segment: &str,
     list: &str,
     origin: &Origin,
-) -> Result<&'n mut Node, InputProblem> {
+) -> Result<&'n mut TomlNode, InputProblem> {
     let count = items.len();
     let positions = match count {
         0 => format!("`{list}` is empty"),
@@ -134,13 +134,13 @@ mod tests {
     use super::super::document::parse;
     use super::*;
 
-    fn set(text: &str, argument: &str) -> Result<Node, InputProblem> {
+    fn set(text: &str, argument: &str) -> Result<TomlNode, InputProblem> {
         let mut root = parse(text).unwrap();
         apply(&mut root, &[argument.to_owned()])?;
         Ok(root)
     }
 
-    fn value_at<'n>(root: &'n mut Node, path: &[&str]) -> &'n Value {
+    fn value_at<'n>(root: &'n mut TomlNode, path: &[&str]) -> &'n Value {
         &locate(root, path, &Origin::Whole).unwrap().value
     }
 

@@ -1,8 +1,8 @@
 //! The resolved copy of an experiment: as TOML with every default written out.
 
 use super::data::{
-    CIFAR_LABELS, Column, CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS,
-    LinearTeacher, NetworkTeacher, Pictures, PicturesFrom, RowData,
+    CIFAR_LABELS, CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS, ImageData,
+    ImageSource, LinearTeacher, NetworkTeacher, RowData,
 };
 use super::descent::{DISTRIBUTIONS, Descent, NoiseHours, SAMPLINGS, SchedulePlaces, SchedulePlan};
 use super::dynamics::{DynamicsSpec, INTEGRATORS};
@@ -14,6 +14,7 @@ use super::run::{
 };
 use super::spec::Experiment;
 use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
+use rankfall_data::ColumnSelector;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::loss::Loss;
@@ -174,10 +175,10 @@ fn put_file(file: &mut Lines, data: &FileData) {
     file.put_if("checksum", data.checksum.as_deref().map(text));
 }
 
-fn columns(columns: &[Column]) -> String {
+fn columns(columns: &[ColumnSelector]) -> String {
     list(columns, |column| match column {
-        Column::Name(name) => text(name),
-        Column::Position(at) => at.to_string(),
+        ColumnSelector::Name(name) => text(name),
+        ColumnSelector::Position(at) => at.to_string(),
     })
 }
 
@@ -200,20 +201,14 @@ fn put_rows(file: &mut Lines, data: &RowData) {
                 HeldOut::File(other) => file.put("test_path", path(other)),
             }
         }
-        RowData::Bundled {
-            name,
-            standardize,
-            standardize_targets,
-            held_out,
-            checksum,
-        } => {
-            file.put("dataset", text(name));
-            file.put("standardize", standardize);
-            file.put("standardize_targets", standardize_targets);
-            file.put("held_out", held_out);
-            file.put_if("checksum", checksum.as_deref().map(text));
+        RowData::Bundled(table) => {
+            file.put("dataset", text(table.name));
+            file.put("standardize", table.standardize);
+            file.put("standardize_targets", table.standardize_targets);
+            file.put("held_out", table.held_out);
+            file.put_if("checksum", table.checksum.as_deref().map(text));
         }
-        RowData::Pictures(pictures) => put_pictures(file, pictures),
+        RowData::Images(images) => put_images(file, images),
     }
 }
 
@@ -245,11 +240,11 @@ fn put_teacher(file: &mut Lines, teacher: &NetworkTeacher) {
     );
 }
 
-fn put_pictures(file: &mut Lines, pictures: &Pictures) {
-    match &pictures.from {
-        PicturesFrom::Packaged(name) => file.put("dataset", text(name)),
-        PicturesFrom::Folder(folder) => file.put("folder", path(folder)),
-        PicturesFrom::Idx { train, test } => {
+fn put_images(file: &mut Lines, images: &ImageData) {
+    match &images.from {
+        ImageSource::Packaged(name) => file.put("dataset", text(name)),
+        ImageSource::Folder(folder) => file.put("folder", path(folder)),
+        ImageSource::Idx { train, test } => {
             file.put("images", path(&train[0]));
             file.put("labels", path(&train[1]));
             if let Some(test) = test {
@@ -257,7 +252,7 @@ fn put_pictures(file: &mut Lines, pictures: &Pictures) {
                 file.put("test_labels", path(&test[1]));
             }
         }
-        PicturesFrom::Cifar {
+        ImageSource::Cifar {
             files,
             test_files,
             labels,
@@ -267,10 +262,10 @@ fn put_pictures(file: &mut Lines, pictures: &Pictures) {
             file.put("labels", named(keys::CIFAR_LABELS, &CIFAR_LABELS, labels));
         }
     }
-    file.put("standardize", pictures.standardize);
-    file.put_if("train_rows", pictures.train_rows);
-    file.put_if("test_rows", pictures.test_rows);
-    file.put_if("checksum", pictures.checksum.as_deref().map(text));
+    file.put("standardize", images.standardize);
+    file.put_if("train_rows", images.train_rows);
+    file.put_if("test_rows", images.test_rows);
+    file.put_if("checksum", images.checksum.as_deref().map(text));
 }
 
 fn put_network(file: &mut Lines, network: &NetworkSection) {

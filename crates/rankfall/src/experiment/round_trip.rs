@@ -7,6 +7,7 @@ use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, ForceSplit, Integrator, Kind, LabelNoise, Sampling,
 };
 use rankfall_core::model::optimizer::Optimizer;
+use rankfall_data::ColumnSelector;
 use rankfall_nets::loss::Loss;
 use std::path::PathBuf;
 
@@ -167,8 +168,8 @@ fn any_path() -> impl Strategy<Value = PathBuf> {
 
 fn any_file() -> impl Strategy<Value = ExactData> {
     let column = prop_oneof![
-        (0..9_u64).prop_map(Column::Position),
-        "[a-z\"\\\\\n]{1,5}".prop_map(Column::Name)
+        (0..9_usize).prop_map(ColumnSelector::Position),
+        "[a-z\"\\\\\n]{1,5}".prop_map(ColumnSelector::Name)
     ];
     let column = || prop::collection::hash_set(format_column(column.clone()), 1..4);
     let options = (any::<Option<bool>>(), any::<bool>(), any::<bool>());
@@ -195,7 +196,7 @@ fn any_file() -> impl Strategy<Value = ExactData> {
 
 /// A column that can be put in a set, to draw distinct ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct HashedColumn(Column);
+struct HashedColumn(ColumnSelector);
 
 impl std::hash::Hash for HashedColumn {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
@@ -203,7 +204,9 @@ impl std::hash::Hash for HashedColumn {
     }
 }
 
-fn format_column(column: impl Strategy<Value = Column>) -> impl Strategy<Value = HashedColumn> {
+fn format_column(
+    column: impl Strategy<Value = ColumnSelector>,
+) -> impl Strategy<Value = HashedColumn> {
     column.prop_map(HashedColumn)
 }
 

@@ -8,7 +8,7 @@ use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
 use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::model::dynamics::Kind;
-use rankfall_nets::spectra::Method;
+use rankfall_nets::spectra::SpectrumMethod;
 
 /// How long an experiment runs, how many trajectories, and what is measured and saved.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +85,7 @@ pub struct MeasureChoice {
     /// Everything else at every so many saves.
     pub spectra_every: u64,
     /// How singular values are taken.
-    pub spectra: Method,
+    pub spectra: SpectrumMethod,
     /// Rows for features and Jacobian.
     pub probe_rows: u64,
     /// Whether to measure the Jacobian.
@@ -108,7 +108,7 @@ impl Default for MeasureChoice {
         Self {
             losses_every: 1,
             spectra_every: 1,
-            spectra: Method::Fast,
+            spectra: SpectrumMethod::Fast,
             probe_rows: 0,
             jacobian: false,
             jacobian_tolerance: 1e-4,
@@ -143,7 +143,7 @@ impl ForceBalanceSpec {
 }
 
 /// The values of [`super::keys::SPECTRA`].
-pub(super) const METHODS: [Method; 2] = [Method::Fast, Method::Exact];
+pub(super) const METHODS: [SpectrumMethod; 2] = [SpectrumMethod::Fast, SpectrumMethod::Exact];
 /// The values of [`super::keys::SPACINGS`].
 pub(super) const SPACINGS: [Spacing; 2] = [Spacing::Linear, Spacing::Log];
 

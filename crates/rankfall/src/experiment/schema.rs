@@ -1,6 +1,6 @@
 //! What the table of keys becomes: a JSON Schema for editors, and the tables of the documentation.
 
-use super::keys::{Bound, Key, SectionKeys, TOP, Takes};
+use super::keys::{Bound, Key, SectionKeys, TOP, ValueType};
 use serde_json::{Map, Value, json};
 
 /// Numbers up to here are the same in every reader of JSON.
@@ -86,14 +86,14 @@ fn default(key: &Key) -> Option<Value> {
     serde_json::to_value(table.get("x")?).ok()
 }
 
-fn values(takes: &Takes, section: &SectionKeys) -> Value {
+fn values(takes: &ValueType, section: &SectionKeys) -> Value {
     match takes {
-        Takes::Flag => json!({ "type": "boolean" }),
-        Takes::Whole(least, most) if *most <= MOST => {
+        ValueType::Flag => json!({ "type": "boolean" }),
+        ValueType::Whole(least, most) if *most <= MOST => {
             json!({ "type": "integer", "minimum": least, "maximum": most })
         }
-        Takes::Whole(least, _) => json!({ "type": "integer", "minimum": least }),
-        Takes::Number(bound) => match bound {
+        ValueType::Whole(least, _) => json!({ "type": "integer", "minimum": least }),
+        ValueType::Number(bound) => match bound {
             Bound::Any => json!({ "type": "number" }),
             Bound::Positive => json!({ "type": "number", "exclusiveMinimum": 0 }),
             Bound::NonNegative => json!({ "type": "number", "minimum": 0 }),
@@ -101,13 +101,13 @@ fn values(takes: &Takes, section: &SectionKeys) -> Value {
                 json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 })
             }
         },
-        Takes::Text => json!({ "type": "string" }),
-        Takes::Choice(texts) => json!({ "enum": texts }),
-        Takes::Kind => json!({ "enum": section.kinds }),
-        Takes::List(item) => json!({ "type": "array", "items": values(item, section) }),
-        Takes::Table(keys) => object(keys),
-        Takes::AnyTable => json!({ "type": "object" }),
-        Takes::Either(all) => {
+        ValueType::Text => json!({ "type": "string" }),
+        ValueType::Choice(texts) => json!({ "enum": texts }),
+        ValueType::Kind => json!({ "enum": section.kinds }),
+        ValueType::List(item) => json!({ "type": "array", "items": values(item, section) }),
+        ValueType::Table(keys) => object(keys),
+        ValueType::AnyTable => json!({ "type": "object" }),
+        ValueType::Either(all) => {
             let all: Vec<Value> = all.iter().map(|one| values(one, section)).collect();
             json!({ "anyOf": all })
         }
@@ -150,34 +150,34 @@ pub fn markdown(section: &SectionKeys) -> String {
 }
 
 /// What values a key takes, for people.
-pub fn words(takes: &Takes, section: &SectionKeys) -> String {
+pub fn words(takes: &ValueType, section: &SectionKeys) -> String {
     let quoted = |texts: &[&str]| {
         let texts: Vec<String> = texts.iter().map(|text| format!("`\"{text}\"`")).collect();
         texts.join(", ")
     };
     match takes {
-        Takes::Flag => "true or false".to_owned(),
-        Takes::Whole(least, most) if *most < u64::from(u32::MAX) => {
+        ValueType::Flag => "true or false".to_owned(),
+        ValueType::Whole(least, most) if *most < u64::from(u32::MAX) => {
             format!("whole number, {least} to {most}")
         }
-        Takes::Whole(least, _) => format!("whole number from {least}"),
-        Takes::Number(Bound::Any) => "number".to_owned(),
-        Takes::Number(Bound::Positive) => "number above 0".to_owned(),
-        Takes::Number(Bound::NonNegative) => "number from 0".to_owned(),
-        Takes::Number(Bound::Share) => "number between 0 and 1".to_owned(),
-        Takes::Text => "text".to_owned(),
-        Takes::Choice(texts) => quoted(texts),
-        Takes::Kind => quoted(section.kinds),
-        Takes::List(item) => match item {
-            Takes::Number(_) => "list of numbers".to_owned(),
-            Takes::Whole(..) => "list of whole numbers".to_owned(),
-            Takes::Text => "list of texts".to_owned(),
-            Takes::List(_) => "list of lists".to_owned(),
-            Takes::Table(_) => "list of tables".to_owned(),
+        ValueType::Whole(least, _) => format!("whole number from {least}"),
+        ValueType::Number(Bound::Any) => "number".to_owned(),
+        ValueType::Number(Bound::Positive) => "number above 0".to_owned(),
+        ValueType::Number(Bound::NonNegative) => "number from 0".to_owned(),
+        ValueType::Number(Bound::Share) => "number between 0 and 1".to_owned(),
+        ValueType::Text => "text".to_owned(),
+        ValueType::Choice(texts) => quoted(texts),
+        ValueType::Kind => quoted(section.kinds),
+        ValueType::List(item) => match item {
+            ValueType::Number(_) => "list of numbers".to_owned(),
+            ValueType::Whole(..) => "list of whole numbers".to_owned(),
+            ValueType::Text => "list of texts".to_owned(),
+            ValueType::List(_) => "list of lists".to_owned(),
+            ValueType::Table(_) => "list of tables".to_owned(),
             _ => "list".to_owned(),
         },
-        Takes::Table(_) | Takes::AnyTable => "table".to_owned(),
-        Takes::Either(all) => {
+        ValueType::Table(_) | ValueType::AnyTable => "table".to_owned(),
+        ValueType::Either(all) => {
             let all: Vec<String> = all.iter().map(|one| words(one, section)).collect();
             all.join(", or ")
         }

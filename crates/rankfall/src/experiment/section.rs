@@ -1,8 +1,8 @@
 //! Reading one table of an experiment file: known keys only, each value checked where it stands.
 
-use super::document::{self, InputProblem, Node, Origin, TableEntry, Value};
+use super::document::{self, InputProblem, Origin, TableEntry, TomlNode, Value};
 use super::intended;
-use super::keys::{self, Bound, Key, LARGEST_EXACT, SectionKeys, Takes};
+use super::keys::{self, Bound, Key, LARGEST_EXACT, SectionKeys, ValueType};
 use super::suggest::{nearest, not_here};
 use crate::failure::{number_text, quoted};
 use std::ops::RangeInclusive;
@@ -23,9 +23,9 @@ pub struct Field<'a> {
     /// The dotted path, as `--set` takes it.
     pub path: String,
     /// The value.
-    pub node: &'a Node,
+    pub node: &'a TomlNode,
     /// What values there are.
-    takes: Takes,
+    takes: ValueType,
     /// A value to show.
     example: &'static str,
 }
@@ -33,7 +33,7 @@ pub struct Field<'a> {
 impl<'a> Section<'a> {
     /// Opens the table at `path` (empty for the top level); unknown keys are refused.
     pub fn open(
-        node: &'a Node,
+        node: &'a TomlNode,
         path: impl Into<String>,
         keys: &'static SectionKeys,
     ) -> Result<Self, InputProblem> {
@@ -319,7 +319,7 @@ impl<'a> Field<'a> {
     /// A whole number, of those that the key takes.
     pub fn whole(&self) -> Result<u64, InputProblem> {
         let range = self.takes.alternatives().iter().find_map(|one| match one {
-            Takes::Whole(least, most) => Some(*least..=*most),
+            ValueType::Whole(least, most) => Some(*least..=*most),
             _ => None,
         });
         self.integer(range.unwrap_or(0..=u64::MAX))
@@ -417,7 +417,7 @@ impl<'a> Field<'a> {
     }
 }
 
-fn wrong_type(path: &str, node: &Node, wanted: &str) -> InputProblem {
+fn wrong_type(path: &str, node: &TomlNode, wanted: &str) -> InputProblem {
     let what = match &node.value {
         Value::Text(text) => format!("the text {}", quoted(text)),
         Value::Integer(i) => format!("the number {i}"),
@@ -431,7 +431,7 @@ fn wrong_type(path: &str, node: &Node, wanted: &str) -> InputProblem {
 }
 
 /// [`intended::hint`] for a list of numbers where one is wanted.
-fn hint_for_list(key: &str, items: &[Node]) -> Option<String> {
+fn hint_for_list(key: &str, items: &[TomlNode]) -> Option<String> {
     let numbers = items.iter().all(|item| document::number(item).is_some());
     let values: Vec<String> = items.iter().take(20).map(document::shown).collect();
     (numbers && !items.is_empty()).then(|| intended::one_value_only(key, &values.join(",")))

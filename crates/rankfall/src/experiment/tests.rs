@@ -7,6 +7,7 @@ use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::optimizer::Optimizer;
+use rankfall_data::ColumnSelector;
 
 const SMALLEST: &str = r#"
 name = "small"
@@ -369,8 +370,11 @@ fn tables_have_columns() {
         panic!("not a file")
     };
     assert_eq!(file.path, Path::new("/folder/t.csv"));
-    assert_eq!(file.targets, [Column::Name("y".into())]);
-    let inputs = [Column::Name("a".into()), Column::Position(3)];
+    assert_eq!(file.targets, [ColumnSelector::Name("y".into())]);
+    let inputs = [
+        ColumnSelector::Name("a".into()),
+        ColumnSelector::Position(3),
+    ];
     assert_eq!(file.inputs.as_deref(), Some(&inputs[..]));
     assert_eq!(file.delimiter, Some(';'));
     let cases = [

@@ -9,7 +9,7 @@ use rankfall_report::color::Color;
 use rankfall_report::number::compact;
 use rankfall_report::plot::{Line, Plot, Side};
 use rankfall_report::scene::{Dash, Scene, Stroke};
-use rankfall_report::sheet::{Sharing, Sheet, Skipped};
+use rankfall_report::sheet::{Sharing, Sheet, SkipReason};
 use rankfall_report::{png, svg};
 use std::io::Write as _;
 use std::path::Path;
@@ -30,7 +30,7 @@ const EDGE: Stroke = Stroke {
 ///
 /// # Errors
 /// Why there is nothing to draw.
-pub fn draw(forecast: &Forecast) -> Result<Scene, Skipped> {
+pub fn draw(forecast: &Forecast) -> Result<Scene, SkipReason> {
     // Singular values depend on the noise alone.
     let mut distinct: Vec<Vec<&DynamicsForecast>> = Vec::new();
     let falls = |one: &&DynamicsForecast| one.reason.is_none() && !one.times.is_empty();

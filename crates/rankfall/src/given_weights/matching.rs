@@ -2,7 +2,7 @@
 
 /// A tensor as matching sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedShape {
     /// Its name.
     pub name: String,
     /// Its shape.
@@ -11,7 +11,7 @@ pub struct Named {
 
 /// Why no tensor can be given to each layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unclear {
+pub enum MatchError {
     /// There are not as many tensors as layers, or their shapes, in the order of their numbers, are others.
     Shapes,
     /// Tensors of one shape whose names give no order.
@@ -23,9 +23,9 @@ pub enum Unclear {
 ///
 /// # Errors
 /// Where shapes and names do not settle it.
-pub fn assign(tensors: &[&Named], wanted: &[Vec<usize>]) -> Result<Vec<usize>, Unclear> {
+pub fn assign(tensors: &[&NamedShape], wanted: &[Vec<usize>]) -> Result<Vec<usize>, MatchError> {
     if tensors.len() != wanted.len() {
-        return Err(Unclear::Shapes);
+        return Err(MatchError::Shapes);
     }
     let mut natural: Vec<usize> = (0..tensors.len()).collect();
     natural.sort_by_cached_key(|&place| natural_key(&tensors[place].name));
@@ -34,17 +34,17 @@ pub fn assign(tensors: &[&Named], wanted: &[Vec<usize>]) -> Result<Vec<usize>, U
         let next = natural
             .iter()
             .find(|place| !taken.contains(*place) && tensors[**place].shape == *shape);
-        taken.push(*next.ok_or(Unclear::Shapes)?);
+        taken.push(*next.ok_or(MatchError::Shapes)?);
     }
     for (at, &later) in taken.iter().enumerate() {
         for &earlier in &taken[..at] {
             let (one, other) = (tensors[earlier], tensors[later]);
             let alike = pattern(&one.name) == pattern(&other.name);
             if !alike && one.shape == other.shape {
-                return Err(Unclear::Order);
+                return Err(MatchError::Order);
             }
             if alike && natural_key(&one.name) >= natural_key(&other.name) {
-                return Err(Unclear::Shapes);
+                return Err(MatchError::Shapes);
             }
         }
     }
@@ -84,15 +84,15 @@ fn natural_key(name: &str) -> Vec<(usize, String)> {
 mod tests {
     use super::*;
 
-    fn tensors(all: &[(&str, &[usize])]) -> Vec<Named> {
-        let named = |(name, shape): &(&str, &[usize])| Named {
+    fn tensors(all: &[(&str, &[usize])]) -> Vec<NamedShape> {
+        let named = |(name, shape): &(&str, &[usize])| NamedShape {
             name: (*name).to_owned(),
             shape: shape.to_vec(),
         };
         all.iter().map(named).collect()
     }
 
-    fn assigned(all: &[(&str, &[usize])], wanted: &[&[usize]]) -> Result<Vec<usize>, Unclear> {
+    fn assigned(all: &[(&str, &[usize])], wanted: &[&[usize]]) -> Result<Vec<usize>, MatchError> {
         let tensors = tensors(all);
         let wanted: Vec<Vec<usize>> = wanted.iter().map(|s| s.to_vec()).collect();
         assign(&tensors.iter().collect::<Vec<_>>(), &wanted)
@@ -114,25 +114,25 @@ mod tests {
     #[test]
     fn equal_shapes_under_different_words_are_refused() {
         let all: &[(&str, &[usize])] = &[("alpha", &[5, 5]), ("beta", &[5, 5])];
-        assert_eq!(assigned(all, &[&[5, 5], &[5, 5]]), Err(Unclear::Order));
+        assert_eq!(assigned(all, &[&[5, 5], &[5, 5]]), Err(MatchError::Order));
     }
 
     #[test]
     fn shapes_that_go_against_the_numbers_are_refused() {
         let all: &[(&str, &[usize])] = &[("0.w", &[3, 5]), ("2.w", &[5, 3])];
-        assert_eq!(assigned(all, &[&[5, 3], &[3, 5]]), Err(Unclear::Shapes));
+        assert_eq!(assigned(all, &[&[5, 3], &[3, 5]]), Err(MatchError::Shapes));
         assert_eq!(assigned(all, &[&[3, 5], &[5, 3]]), Ok(vec![0, 1]));
     }
 
     #[test]
     fn names_that_count_alike_are_refused() {
         let all: &[(&str, &[usize])] = &[("l.1", &[4, 4]), ("l.01", &[4, 4])];
-        assert_eq!(assigned(all, &[&[4, 4], &[4, 4]]), Err(Unclear::Shapes));
+        assert_eq!(assigned(all, &[&[4, 4], &[4, 4]]), Err(MatchError::Shapes));
     }
 
     #[test]
     fn every_tensor_is_needed() {
         let all: &[(&str, &[usize])] = &[("0", &[3]), ("1", &[3])];
-        assert_eq!(assigned(all, &[&[3]]), Err(Unclear::Shapes));
+        assert_eq!(assigned(all, &[&[3]]), Err(MatchError::Shapes));
     }
 }

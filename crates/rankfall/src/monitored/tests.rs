@@ -11,7 +11,7 @@ fn head() -> String {
         kept: vec![1, 2],
         values: 2,
     };
-    let head = Line::Head(Head {
+    let head = LogLine::Head(Head {
         schema: LOG_SCHEMA,
         name: "mine".into(),
         model: "Net".into(),
@@ -31,11 +31,11 @@ fn measurement(step: u64, smallest: f64) -> String {
         effective_rank: Some(1.5),
         ..LayerLine::default()
     };
-    let one = Line::Measurement(Measurement {
+    let one = LogLine::Measurement(StepMeasurement {
         step,
         loss: Some(0.5),
         layers: vec![layer],
-        ..Measurement::default()
+        ..StepMeasurement::default()
     });
     serde_json::to_string(&one).unwrap()
 }
@@ -46,7 +46,7 @@ fn log() -> String {
 
 #[test]
 fn a_log_becomes_series_and_summary() {
-    let record = Record::read(&log()).unwrap();
+    let record = MonitorRecord::read(&log()).unwrap();
     let rows = record.rows();
     let smallest: Vec<(f64, Option<f64>)> = rows
         .iter()
@@ -66,28 +66,30 @@ fn a_log_becomes_series_and_summary() {
 #[test]
 fn a_line_that_was_cut_is_left_out_and_others_are_errors() {
     let whole = log();
-    let cut = Record::read(&whole[..whole.len() - 20]).unwrap();
+    let cut = MonitorRecord::read(&whole[..whole.len() - 20]).unwrap();
     assert_eq!(cut.measurements.len(), 1);
     let broken = whole.replacen("\"measurement\"", "\"what\"", 1);
     assert!(
-        Record::read(&broken)
+        MonitorRecord::read(&broken)
             .unwrap_err()
             .message
             .contains("line 2")
     );
-    assert!(Record::read("").is_err());
-    assert!(Record::read(&whole.replace("\"schema\":1", "\"schema\":9")).is_err());
+    assert!(MonitorRecord::read("").is_err());
+    assert!(MonitorRecord::read(&whole.replace("\"schema\":1", "\"schema\":9")).is_err());
 }
 
 #[test]
 fn what_is_not_finite_is_said_with_its_step() {
-    let diverged = Measurement {
+    let diverged = StepMeasurement {
         step: 20,
         diverged: Some("3 numbers of fc.weight are NaN or infinite".into()),
-        ..Measurement::default()
+        ..StepMeasurement::default()
     };
-    let line = serde_json::to_string(&Line::Measurement(diverged)).unwrap();
-    let summary = Record::read(&(log() + &line + "\n")).unwrap().summary();
+    let line = serde_json::to_string(&LogLine::Measurement(diverged)).unwrap();
+    let summary = MonitorRecord::read(&(log() + &line + "\n"))
+        .unwrap()
+        .summary();
     assert_eq!(summary.dynamics[0].divergences[0].step, 20);
     assert!(
         summary

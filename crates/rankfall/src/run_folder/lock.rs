@@ -87,20 +87,20 @@ fn cannot_lock(path: &Path, error: &io::Error) -> Failure {
 
 /// A folder held by a command that is no run; free again when dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct FolderLock {
     path: PathBuf,
     _file: File,
 }
 
-impl Held {
+impl FolderLock {
     /// Holds a folder that is there.
     ///
     /// # Errors
     /// Exit code 2 where another command holds it, exit code 1 where the system refuses.
-    pub fn take(folder: &Path) -> Result<Held, Failure> {
+    pub fn take(folder: &Path) -> Result<FolderLock, Failure> {
         let path = folder.join(HELD);
         match take(&path)? {
-            Some(file) => Ok(Held { path, _file: file }),
+            Some(file) => Ok(FolderLock { path, _file: file }),
             None => {
                 let shown = shown_path(folder);
                 let message = format!("another command of rankfall is writing into {shown}");
@@ -110,7 +110,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for FolderLock {
     fn drop(&mut self) {
         // Removed while it is still locked: whoever opened it meanwhile sees that it is gone.
         let _ = fs::remove_file(&self.path);
@@ -143,12 +143,12 @@ mod tests {
     #[test]
     fn a_folder_is_held_by_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Held::take(folder.path()).unwrap();
-        let refused = Held::take(folder.path()).unwrap_err();
+        let first = FolderLock::take(folder.path()).unwrap();
+        let refused = FolderLock::take(folder.path()).unwrap_err();
         assert_eq!(refused.kind.code(), 2);
         drop(first);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        Held::take(folder.path()).unwrap();
+        FolderLock::take(folder.path()).unwrap();
     }
 
     #[cfg(unix)]

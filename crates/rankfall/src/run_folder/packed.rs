@@ -4,16 +4,16 @@ use super::checksums::{Checksums, WithChecksums};
 use super::names::{EXPERIMENT, FINAL, SERIES, SUMMARY};
 use super::{series, summary_json, weights};
 use crate::failure::Failure;
-use crate::finished::Finished;
+use crate::finished::DynamicsOutcome;
 use rankfall_report::record::{SeriesRow, Summary};
-use weights::Tensor;
+use weights::NamedArray;
 
 /// Their names and contents; unpacked into a folder of their own, `rankfall plot` draws them.
 ///
 /// # Errors
 /// Exit code 1 for what cannot be encoded.
 pub fn files(
-    finished: &[Finished],
+    finished: &[DynamicsOutcome],
     summary: &Summary,
     resolved: &str,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
@@ -21,7 +21,7 @@ pub fn files(
     let rows: Vec<SeriesRow> = finished.iter().flat_map(|f| f.series.clone()).collect();
     let mut table = Vec::new();
     series::write(&rows, &mut table).map_err(|error| cannot(&error))?;
-    let tensors: Vec<Tensor> = finished.iter().flat_map(|f| f.tensors.clone()).collect();
+    let tensors: Vec<NamedArray> = finished.iter().flat_map(|f| f.tensors.clone()).collect();
     let mut files = vec![
         (EXPERIMENT, resolved.as_bytes().to_vec()),
         (SERIES, table),

@@ -20,7 +20,7 @@ const HEADER: &str = concat!("rankfall statistics ", env!("CARGO_PKG_VERSION"), 
 /// What was sharded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Sharded {
+pub enum ShardKind {
     /// The trajectories of a run.
     Run,
     /// The points of a sweep.
@@ -35,7 +35,7 @@ pub struct ShardRecord {
     /// Version of the program that wrote it: others may compute other bits.
     pub version: String,
     /// Whether it is a part of a run or of a sweep.
-    pub of: Sharded,
+    pub of: ShardKind,
     /// The experiment's name.
     pub experiment: String,
     /// Checksum of `experiment.toml` beside it.

@@ -27,7 +27,7 @@ fn temporary() -> (TempDir, PathBuf) {
 
 fn fresh(path: &Path, existing: Existing) -> RunFolder {
     match RunFolder::open(path, existing) {
-        Ok(Opened::Fresh(folder)) => folder,
+        Ok(OpenedFolder::Fresh(folder)) => folder,
         other => panic!("{other:?}"),
     }
 }
@@ -64,7 +64,7 @@ fn a_finished_run_is_kept_unless_replaced() {
     finished(&path);
     assert!(refusal(&path, Existing::Refuse).contains("--force replaces it"));
     let resumed = RunFolder::open(&path, Existing::Resume).unwrap();
-    assert!(matches!(resumed, Opened::Finished));
+    assert!(matches!(resumed, OpenedFolder::Finished));
     assert!(read_summary(&path).is_ok());
     let folder = fresh(&path, Existing::Replace);
     let left: Vec<_> = fs::read_dir(&path).unwrap().collect();
@@ -95,7 +95,7 @@ fn only_a_checkpoint_is_continued_from() {
     folder.write_experiment("x").unwrap();
     folder.write_bytes(CHECKPOINT, b"state").unwrap();
     drop(folder);
-    let Ok(Opened::Interrupted(folder)) = RunFolder::open(&path, Existing::Resume) else {
+    let Ok(OpenedFolder::Interrupted(folder)) = RunFolder::open(&path, Existing::Resume) else {
         panic!("the checkpoint was not found")
     };
     assert_eq!(fs::read(folder.file(CHECKPOINT)).unwrap(), b"state");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A named array of doubles, rows first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tensor {
+pub struct NamedArray {
     /// Its name.
     pub name: String,
     /// Its shape.
@@ -19,7 +19,7 @@ pub struct Tensor {
 ///
 /// # Errors
 /// A shape that does not fit its values.
-pub fn encode(tensors: &[Tensor]) -> Result<Vec<u8>, SafeTensorError> {
+pub fn encode(tensors: &[NamedArray]) -> Result<Vec<u8>, SafeTensorError> {
     let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| little_endian(&t.values)).collect();
     let mut views = Vec::with_capacity(tensors.len());
     for (tensor, bytes) in tensors.iter().zip(&bytes) {
@@ -30,7 +30,7 @@ pub fn encode(tensors: &[Tensor]) -> Result<Vec<u8>, SafeTensorError> {
 }
 
 /// The weights of a network under PyTorch's names, each with `prefix` in front.
-pub fn layer_tensors(network: &Network, parameters: &[f64], prefix: &str) -> Vec<Tensor> {
+pub fn layer_tensors(network: &Network, parameters: &[f64], prefix: &str) -> Vec<NamedArray> {
     let mut tensors = Vec::new();
     for (index, layer) in network.layers().iter().enumerate() {
         let weights = &parameters[layer.weights.clone()];
@@ -43,13 +43,13 @@ pub fn layer_tensors(network: &Network, parameters: &[f64], prefix: &str) -> Vec
                 (vec![rows, columns], transposed.collect())
             }
         };
-        tensors.push(Tensor {
+        tensors.push(NamedArray {
             name: format!("{prefix}layers.{index}.weight"),
             shape,
             values,
         });
         if !layer.biases.is_empty() {
-            tensors.push(Tensor {
+            tensors.push(NamedArray {
                 name: format!("{prefix}layers.{index}.bias"),
                 shape: vec![layer.outputs],
                 values: parameters[layer.biases.clone()].to_vec(),
@@ -67,8 +67,8 @@ fn little_endian(values: &[f64]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn tensor(name: &str, shape: &[usize], values: &[f64]) -> Tensor {
-        Tensor {
+    fn tensor(name: &str, shape: &[usize], values: &[f64]) -> NamedArray {
+        NamedArray {
             name: name.to_owned(),
             shape: shape.to_vec(),
             values: values.to_vec(),

@@ -4,9 +4,9 @@ use super::metrics::{Metric, MetricRow};
 use super::plan::SweepPlan;
 use super::record::SweepSummary;
 use super::schedule::UnitRows;
-use super::settings::{Mean, Settings};
-use crate::experiment::document::Node;
-use crate::experiment::sweep::{self, AxisRange, Design, SweepAxisSpec};
+use super::settings::{GridSettings, Mean};
+use crate::experiment::document::{self, TomlNode};
+use crate::experiment::sweep::{AxisRange, Design, SweepAxisSpec};
 use crate::results::Drawing;
 use crate::run_folder::{EXPERIMENT, REPORT};
 use rankfall_report::sweep::{SweepAxis, SweepMetric, SweepTable};
@@ -22,7 +22,7 @@ pub fn draw(
     folder: &Path,
 ) -> Drawing {
     let again = folder.join(EXPERIMENT);
-    let settings = Settings::of(plan);
+    let settings = GridSettings::of(plan);
     let part = |(dynamics, label): (usize, &str)| SweepPart {
         dynamics: label.to_owned(),
         table: table(plan, &settings, rows, dynamics as u32),
@@ -76,7 +76,7 @@ pub fn draw(
 const MOST_DRAWN: usize = 1000;
 
 /// Why there is no figure of a sweep, where there is none.
-fn why_not_drawn(plan: &SweepPlan, settings: &Settings) -> Option<String> {
+fn why_not_drawn(plan: &SweepPlan, settings: &GridSettings) -> Option<String> {
     let values = |axis: &SweepAxisSpec| axis.values().map_or(0, |values| values.len());
     if plan.spec.design != Design::Grid {
         let words = "the points are drawn at random and no grid: all numbers are in sweep.parquet";
@@ -91,7 +91,7 @@ fn why_not_drawn(plan: &SweepPlan, settings: &Settings) -> Option<String> {
 }
 
 /// What one dynamics did over the grid.
-fn table(plan: &SweepPlan, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepTable {
+fn table(plan: &SweepPlan, settings: &GridSettings, rows: &UnitRows, dynamics: u32) -> SweepTable {
     let axes = settings.axes(plan);
     SweepTable {
         axes: axes.iter().map(|a| axis(a, &axes)).collect(),
@@ -102,7 +102,7 @@ fn table(plan: &SweepPlan, settings: &Settings, rows: &UnitRows, dynamics: u32) 
 }
 
 /// What figures show of one dynamics: a number for each setting.
-pub fn metrics(settings: &Settings, rows: &UnitRows, dynamics: u32) -> Vec<SweepMetric> {
+pub fn metrics(settings: &GridSettings, rows: &UnitRows, dynamics: u32) -> Vec<SweepMetric> {
     let of_all = SHOWN
         .iter()
         .map(|shown| metric(shown, settings, rows, dynamics));
@@ -120,7 +120,7 @@ fn has_values(metric: &SweepMetric) -> bool {
 /// An axis of a grid as figures have it, among all that there are.
 pub fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
     let nodes = axis.values().unwrap_or_default();
-    let numbers: Option<Vec<f64>> = nodes.iter().map(sweep::number).collect();
+    let numbers: Option<Vec<f64>> = nodes.iter().map(document::number).collect();
     let name = label(axis);
     let name = if all.iter().filter(|other| label(other) == name).count() > 1 {
         axis.key.clone()
@@ -146,13 +146,13 @@ pub fn axis(axis: &SweepAxisSpec, all: &[&SweepAxisSpec]) -> SweepAxis {
 /// What the numbers stand for on an axis whose values are none.
 fn numbered_note(axis: &SweepAxisSpec) -> Option<String> {
     let nodes = axis.values().unwrap_or_default();
-    let numbers = nodes.iter().all(|node| sweep::number(node).is_some());
+    let numbers = nodes.iter().all(|node| document::number(node).is_some());
     (!numbers).then(|| format!("{}: {}.", label(axis), numbered(&nodes)))
 }
 
 /// Values that are no numbers, numbered from 1.
-fn numbered(nodes: &[Node]) -> String {
-    let one = |(i, node): (usize, &Node)| format!("{} = {}", i + 1, sweep::shown(node));
+fn numbered(nodes: &[TomlNode]) -> String {
+    let one = |(i, node): (usize, &TomlNode)| format!("{} = {}", i + 1, document::shown(node));
     let all: Vec<String> = nodes.iter().enumerate().map(one).collect();
     all.join(", ")
 }
@@ -295,7 +295,7 @@ const SHOWN: &[Shown] = &[
 const MOST_LAYERS: u32 = 8;
 
 /// The effective rank of the weights of layer j.
-fn of_layer(j: u32, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
+fn of_layer(j: u32, settings: &GridSettings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
     let means = settings.means(rows, dynamics, |unit| {
         // A sweep over layers may have points with two of them, which the exact engine measures by name.
         let is_it = |row: &&MetricRow| match row.metric {
@@ -316,7 +316,7 @@ fn of_layer(j: u32, settings: &Settings, rows: &UnitRows, dynamics: u32) -> Swee
     }
 }
 
-fn metric(shown: &Shown, settings: &Settings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
+fn metric(shown: &Shown, settings: &GridSettings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
     let sign = if shown.negated { -1.0 } else { 1.0 };
     // The last index is that of the smallest singular value.
     let means = settings.means(rows, dynamics, |unit| {

@@ -2,9 +2,9 @@
 //! with what theory says of them.
 
 use crate::dense::record::time_of;
-use crate::exact::prediction::{self, Foreseen, SlowPrediction};
+use crate::exact::prediction::{self, PredictedMeans, SlowPrediction};
 use crate::experiment::ExactExperiment;
-use crate::preparation::Prepared;
+use crate::preparation::ExactInputs;
 use rankfall_core::ensemble::small_noise::MOST_WORK;
 use rankfall_core::ensemble::statistics::{Statistics, Totals};
 use rankfall_core::ensemble::{EnsembleSpec, Outcome};
@@ -225,7 +225,7 @@ pub fn rows_of_exact(
         totals: &outcome.statistics.totals(),
     };
     let mut rows = reader.rows(OF_EXACT);
-    let foreseen = Foreseen::of(&predictions.slow);
+    let foreseen = PredictedMeans::of(&predictions.slow);
     for row in &mut rows {
         let stated = predictions.of(row, &reader);
         row.prediction = stated.or_else(|| reader.foreseen(row, &foreseen));
@@ -376,7 +376,7 @@ impl Reader<'_> {
     }
 
     /// What the slow flow says of a row, where it is of a mean at the end or of its rate.
-    fn foreseen(&self, row: &MetricRow, slow: &Foreseen) -> Option<f64> {
+    fn foreseen(&self, row: &MetricRow, slow: &PredictedMeans) -> Option<f64> {
         let at = |name, save| slow.at(save, &Observable::measured(name, row.index));
         match row.metric {
             // These are of t → ∞, and of the law.
@@ -417,7 +417,7 @@ impl Predictions {
     pub fn new(
         experiment: &ExactExperiment,
         index: usize,
-        prepared: &Prepared,
+        prepared: &ExactInputs,
         saves: &[u64],
     ) -> Self {
         let samples = prepared.known.problem.samples;
@@ -443,7 +443,7 @@ impl Predictions {
     /// decay. Decay rates and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
     /// sizes, and of SGD only where the labels are noisy far beyond what a linear map leaves of them:
     /// its own noise has another law.
-    fn in_closed_form(experiment: &ExactExperiment, index: usize, prepared: &Prepared) -> Self {
+    fn in_closed_form(experiment: &ExactExperiment, index: usize, prepared: &ExactInputs) -> Self {
         let dynamics = &experiment.dynamics[index].dynamics;
         let Source::Shared(problem) = &prepared.setup.source else {
             return Self::default();

@@ -1,10 +1,9 @@
 //! The points of a sweep: what varies put into the experiment, each point checked as a whole.
 
 use crate::estimate;
-use crate::experiment::document::{InputProblem, Node, Origin};
-use crate::experiment::sweep::{
-    self, Design, MOST_POINTS, SweepArgumentsRead, SweepAxisSpec, SweepSpec,
-};
+use crate::experiment::document::{self, InputProblem, Origin, TomlNode};
+use crate::experiment::keys::MOST_POINTS;
+use crate::experiment::sweep::{self, Design, SweepAxisSpec, SweepOptions, SweepSpec};
 use crate::experiment::{AccountSpec, EngineInput, Experiment, set};
 use crate::failure::Failure;
 use crate::save_plan::{SavePlan, Spacing};
@@ -16,7 +15,7 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub struct SweepPoint {
     /// The values of the axes there, in their order.
-    pub coordinates: Vec<Node>,
+    pub coordinates: Vec<TomlNode>,
     /// The experiment with these values, as its engine takes it.
     pub experiment: EngineInput,
     /// The work of each dynamics, once the data are read.
@@ -50,10 +49,10 @@ impl SweepPlan {
     /// Exit code 2 for values that cannot vary so, too many points, or a point that is no valid
     /// experiment, which is named.
     pub fn new(
-        root: &Node,
+        root: &TomlNode,
         source: &str,
         folder: &Path,
-        given: &SweepArgumentsRead,
+        given: &SweepOptions,
     ) -> Result<Self, Failure> {
         let wrong = |problem: InputProblem| problem.in_file(source);
         let spec = sweep::read(root, given).map_err(wrong)?;
@@ -91,7 +90,7 @@ impl SweepPlan {
     }
 
     /// Refuses an axis on which no result of a sweep depends: that of `run.save`, for instance.
-    fn refuse_idle_axes(&self, root: &Node, folder: &Path) -> Result<(), InputProblem> {
+    fn refuse_idle_axes(&self, root: &TomlNode, folder: &Path) -> Result<(), InputProblem> {
         let Some(first) = self.points.first() else {
             return Ok(());
         };
@@ -176,8 +175,8 @@ fn measured(mut experiment: EngineInput) -> EngineInput {
 }
 
 /// Every combination, the last axis fastest.
-fn grid(axes: &[SweepAxisSpec]) -> Result<Vec<Vec<Node>>, InputProblem> {
-    let mut points: Vec<Vec<Node>> = vec![Vec::new()];
+fn grid(axes: &[SweepAxisSpec]) -> Result<Vec<Vec<TomlNode>>, InputProblem> {
+    let mut points: Vec<Vec<TomlNode>> = vec![Vec::new()];
     for axis in axes {
         let values = axis.values()?;
         let count = (points.len() as u64).saturating_mul(values.len() as u64);
@@ -187,8 +186,8 @@ fn grid(axes: &[SweepAxisSpec]) -> Result<Vec<Vec<Node>>, InputProblem> {
             let hint = "fewer values, or design = \"random\" with the number of points you want";
             return Err(axis.problem(message).hint(hint));
         }
-        let extended = |point: &Vec<Node>| {
-            let with = |value: &Node| [&point[..], std::slice::from_ref(value)].concat();
+        let extended = |point: &Vec<TomlNode>| {
+            let with = |value: &TomlNode| [&point[..], std::slice::from_ref(value)].concat();
             values.iter().map(with).collect::<Vec<_>>()
         };
         points = points.iter().flat_map(extended).collect();
@@ -197,7 +196,7 @@ fn grid(axes: &[SweepAxisSpec]) -> Result<Vec<Vec<Node>>, InputProblem> {
 }
 
 /// Independent uniform draws along each axis: point i is the same however many there are.
-fn random(axes: &[SweepAxisSpec], points: u64, seed: u64) -> Vec<Vec<Node>> {
+fn random(axes: &[SweepAxisSpec], points: u64, seed: u64) -> Vec<Vec<TomlNode>> {
     let key = StreamKey::new(seed, Purpose::SweepDesign, 0);
     let point = |index: u64| {
         let mut draws = key.reader(index, 0);
@@ -209,9 +208,9 @@ fn random(axes: &[SweepAxisSpec], points: u64, seed: u64) -> Vec<Vec<Node>> {
 }
 
 /// The seed of the design: that of the run, before the points have their own.
-fn seed_of(root: &Node) -> u64 {
+fn seed_of(root: &TomlNode) -> u64 {
     use crate::experiment::document::Value;
-    let child = |node: &Node, key: &str| match &node.value {
+    let child = |node: &TomlNode, key: &str| match &node.value {
         Value::Table(entries) => entries
             .iter()
             .find(|e| e.key == key)
@@ -219,25 +218,25 @@ fn seed_of(root: &Node) -> u64 {
         _ => None,
     };
     let seed = child(root, "run").and_then(|run| child(&run, "seed"));
-    seed.and_then(|node| sweep::number(&node))
+    seed.and_then(|node| document::number(&node))
         .map_or(1, |seed| seed as u64)
 }
 
 /// The experiment of one point.
 fn point(
-    root: &Node,
+    root: &TomlNode,
     folder: &Path,
     spec: &SweepSpec,
     index: usize,
-    coordinates: &[Node],
+    coordinates: &[TomlNode],
 ) -> Result<EngineInput, InputProblem> {
     let mut root = root.clone();
     for (axis, value) in spec.axes.iter().zip(coordinates) {
         if spec.vary_seed && axis.key == "run.seed" {
             return Err(axis.problem("varies, and so does the seed of every point (vary_seed)"));
         }
-        let written = sweep::shown(value);
-        let value = Node {
+        let written = document::shown(value);
+        let value = TomlNode {
             value: value.value.clone(),
             origin: Origin::Set {
                 argument: format!("{}={written}", axis.key),
@@ -261,9 +260,10 @@ fn point(
     Ok(experiment)
 }
 
-fn named(index: usize, count: usize, axes: &[SweepAxisSpec], coordinates: &[Node]) -> String {
-    let value =
-        |(axis, value): (&SweepAxisSpec, &Node)| format!("{} = {}", axis.key, sweep::shown(value));
+fn named(index: usize, count: usize, axes: &[SweepAxisSpec], coordinates: &[TomlNode]) -> String {
+    let value = |(axis, value): (&SweepAxisSpec, &TomlNode)| {
+        format!("{} = {}", axis.key, document::shown(value))
+    };
     let values: Vec<String> = axes.iter().zip(coordinates).map(value).collect();
     format!("point {} of {count} ({})", index + 1, values.join(", "))
 }
@@ -295,7 +295,7 @@ mod tests {
 
     fn plan_of(text: &str, over: &[&str], points: Option<u64>) -> Result<SweepPlan, Failure> {
         let root = tree(text, &[]).unwrap();
-        let given = SweepArgumentsRead {
+        let given = SweepOptions {
             over: over.iter().map(|s| (*s).to_owned()).collect(),
             random: points.map(|_| true),
             points,

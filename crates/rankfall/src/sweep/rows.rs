@@ -3,7 +3,7 @@
 use super::metrics::{Metric, MetricRow};
 use super::plan::{SweepPlan, SweepPoint};
 use super::schedule::UnitRows;
-use crate::experiment::sweep;
+use crate::experiment::document;
 use crate::failure::Failure;
 use crate::run_folder::columns::{self, ColumnContent, ColumnValues, TableColumn, TableWriter};
 use crate::run_folder::open::{self, unreadable};
@@ -127,7 +127,7 @@ fn row(plan: &SweepPlan, fields: &[Field]) -> Option<((u64, u32), MetricRow)> {
 
 /// Numbers where all values of an axis are numbers, else text.
 fn content(plan: &SweepPlan, axis: usize) -> ColumnContent {
-    let is_number = |p: &SweepPoint| sweep::number(&p.coordinates[axis]).is_some();
+    let is_number = |p: &SweepPoint| document::number(&p.coordinates[axis]).is_some();
     if plan.points.iter().all(is_number) {
         ColumnContent::Double
     } else {
@@ -143,11 +143,11 @@ fn columns_of(
     let node = |row: &Row, axis: usize| &plan.points[row.0 as usize].coordinates[axis];
     let coordinate = |axis: usize| match columns[axis + 1].1 {
         ColumnContent::Double => {
-            let number = |row: &Row| sweep::number(node(row, axis)).unwrap_or(f64::NAN);
+            let number = |row: &Row| document::number(node(row, axis)).unwrap_or(f64::NAN);
             ColumnValues::Double(rows.iter().map(number).collect())
         }
         _ => {
-            let text = |row: &Row| ByteArray::from(sweep::shown(node(row, axis)).as_str());
+            let text = |row: &Row| ByteArray::from(document::shown(node(row, axis)).as_str());
             ColumnValues::Text(rows.iter().map(text).collect())
         }
     };

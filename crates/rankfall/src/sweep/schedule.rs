@@ -13,7 +13,7 @@ use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
 use crate::watch::warn_of_threads;
 use rankfall_core::ensemble::threads::start_workers;
-use rankfall_core::ensemble::{Checkpoint, Control, GRACE, RunError};
+use rankfall_core::ensemble::{Control, EnsembleCheckpoint, GRACE, RunError};
 use rankfall_core::simd::instructions::Instructions;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub struct SweepCheckpoint {
     /// Finished units.
     pub finished: UnitRows,
     /// Others, as far as they are.
-    under_way: BTreeMap<(u64, u32), Checkpoint>,
+    under_way: BTreeMap<(u64, u32), EnsembleCheckpoint>,
     /// Wall seconds spent.
     pub seconds: f64,
 }
@@ -40,7 +40,8 @@ pub struct SweepCheckpoint {
 impl SweepCheckpoint {
     /// How many trajectories are finished of each unit that is under way.
     pub fn trajectories_under_way(&self) -> BTreeMap<(u64, u32), u64> {
-        let finished = |one: &Checkpoint| one.so_far().map_or(0, |so_far| so_far.trajectories());
+        let finished =
+            |one: &EnsembleCheckpoint| one.so_far().map_or(0, |so_far| so_far.trajectories());
         let units = self.under_way.iter();
         units.map(|(&key, one)| (key, finished(one))).collect()
     }
@@ -50,7 +51,7 @@ impl SweepCheckpoint {
 #[derive(Serialize)]
 struct Snapshot<'a> {
     finished: &'a UnitRows,
-    under_way: &'a BTreeMap<(u64, u32), Checkpoint>,
+    under_way: &'a BTreeMap<(u64, u32), EnsembleCheckpoint>,
     seconds: f64,
 }
 
@@ -98,7 +99,7 @@ struct State {
     free: usize,
     working: usize,
     finished: UnitRows,
-    under_way: BTreeMap<(u64, u32), Checkpoint>,
+    under_way: BTreeMap<(u64, u32), EnsembleCheckpoint>,
     /// Trajectory-steps of finished units, and of those that run.
     done: u64,
     running: BTreeMap<(u64, u32), u64>,
@@ -119,7 +120,7 @@ impl Board {
     }
 
     /// The next unit, once there are threads for it.
-    fn take(&self) -> Option<(Unit, Option<Checkpoint>)> {
+    fn take(&self) -> Option<(Unit, Option<EnsembleCheckpoint>)> {
         let mut state = self.lock();
         loop {
             if state.failure.is_some() {
@@ -245,7 +246,7 @@ impl SweepSchedule<'_> {
         }
     }
 
-    fn work(&self, board: &Board, unit: Unit, resume: Option<&Checkpoint>) {
+    fn work(&self, board: &Board, unit: Unit, resume: Option<&EnsembleCheckpoint>) {
         let outcome = self.run_unit(board, unit, resume);
         let mut state = board.lock();
         state.free += unit.threads;
@@ -278,7 +279,7 @@ impl SweepSchedule<'_> {
         &self,
         board: &Board,
         unit: Unit,
-        resume: Option<&Checkpoint>,
+        resume: Option<&EnsembleCheckpoint>,
     ) -> Result<Vec<MetricRow>, Failure> {
         let named = |mut failure: Failure| {
             failure.message = format!("{}: {}", self.plan.named(unit.point), failure.message);
@@ -418,7 +419,7 @@ impl Control for OfUnit<'_> {
         self.options.checkpoint_interval
     }
 
-    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), String> {
+    fn keep(&self, checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         let mut state = self.board.lock();
         state.under_way.insert(self.unit.key(), checkpoint.clone());
         Ok(())

@@ -4,12 +4,12 @@
 use super::metrics::Metric;
 use super::plan::SweepPlan;
 use super::schedule::{SweepCheckpoint, UnitRows};
-use super::settings::Settings;
+use super::settings::GridSettings;
 use super::{SweepPart, drawing, rows};
-use crate::checkpoint::{self, Seen};
+use crate::checkpoint::{self, CheckpointContents};
 use crate::experiment::EngineInput;
-use crate::experiment::document::Node;
-use crate::experiment::sweep::{self as table, Design, SweepArgumentsRead};
+use crate::experiment::document::{self, TomlNode};
+use crate::experiment::sweep::{Design, SweepAxisSpec, SweepOptions};
 use crate::failure::Failure;
 use crate::run_folder::partial::seen_part;
 use crate::run_folder::{SHARD, SUMMARY};
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How far a sweep is.
-pub struct SweptSoFar {
+pub struct SweepProgress {
     /// Which shard it is of; none of a whole sweep.
     pub shard: Option<Shard>,
     /// Rows of the finished units.
@@ -33,7 +33,7 @@ pub struct SweptSoFar {
 
 /// What an axis is: as figures have it, and each of its values as it is written. Of a random design it has a value
 /// for every point.
-pub struct SeenAxis {
+pub struct AxisValues {
     /// As figures have it.
     pub axis: SweepAxis,
     /// As values are written.
@@ -50,7 +50,7 @@ pub fn plan(resolved: &str, source: &str) -> Result<Option<SweepPlan>, Failure> 
     if !super::is_sweep(&root) {
         return Ok(None);
     }
-    let given = SweepArgumentsRead::default();
+    let given = SweepOptions::default();
     SweepPlan::new(&root, source, Path::new(""), &given).map(Some)
 }
 
@@ -58,8 +58,8 @@ pub fn plan(resolved: &str, source: &str) -> Result<Option<SweepPlan>, Failure> 
 ///
 /// # Errors
 /// Exit code 2 where it holds nothing yet, or what cannot be read.
-pub fn so_far(folder: &Path, plan: &SweepPlan) -> Result<SweptSoFar, Failure> {
-    let ended = |shard: Option<Shard>, rows: UnitRows| SweptSoFar {
+pub fn so_far(folder: &Path, plan: &SweepPlan) -> Result<SweepProgress, Failure> {
+    let ended = |shard: Option<Shard>, rows: UnitRows| SweepProgress {
         shard,
         rows,
         seconds: 0.0,
@@ -77,8 +77,8 @@ pub fn so_far(folder: &Path, plan: &SweepPlan) -> Result<SweptSoFar, Failure> {
         }
         return Ok(ended(Some(part.shard), part.rows));
     }
-    let Seen { shard, content } = checkpoint::seen::<SweepCheckpoint>(folder)?;
-    Ok(SweptSoFar {
+    let CheckpointContents { shard, content } = checkpoint::seen::<SweepCheckpoint>(folder)?;
+    Ok(SweepProgress {
         shard,
         under_way: content.trajectories_under_way(),
         seconds: content.seconds,
@@ -86,7 +86,7 @@ pub fn so_far(folder: &Path, plan: &SweepPlan) -> Result<SweptSoFar, Failure> {
     })
 }
 
-impl SweptSoFar {
+impl SweepProgress {
     /// How much of its work is done, from 0 to 1, by about what each unit costs.
     pub fn share_done(&self, plan: &SweepPlan) -> f64 {
         let (mut done, mut all) = (0.0, 0.0);
@@ -121,26 +121,26 @@ pub fn counts(rows: &UnitRows, dynamics: u32) -> (u64, u64) {
 }
 
 /// What varies, in the order of the plan, without the seeds that are averaged over.
-pub fn axes(plan: &SweepPlan, settings: &Settings) -> Vec<SeenAxis> {
+pub fn axes(plan: &SweepPlan, settings: &GridSettings) -> Vec<AxisValues> {
     let all = settings.axes(plan);
-    let of_grid = |axis: &table::SweepAxisSpec| axis.values().unwrap_or_default();
-    let at_points = |place: usize| -> Vec<Node> {
+    let of_grid = |axis: &SweepAxisSpec| axis.values().unwrap_or_default();
+    let at_points = |place: usize| -> Vec<TomlNode> {
         let points = plan.points.iter();
         points.map(|p| p.coordinates[place].clone()).collect()
     };
-    let seen = |(place, spec): (usize, &&table::SweepAxisSpec)| {
+    let seen = |(place, spec): (usize, &&SweepAxisSpec)| {
         let nodes = match plan.spec.design {
             Design::Grid => of_grid(spec),
             Design::Random { .. } => at_points(place),
         };
         let mut axis = drawing::axis(spec, &all);
         if plan.spec.design != Design::Grid {
-            let numbers: Option<Vec<f64>> = nodes.iter().map(table::number).collect();
+            let numbers: Option<Vec<f64>> = nodes.iter().map(document::number).collect();
             axis.values = numbers.unwrap_or_else(|| (1..=nodes.len()).map(|i| i as f64).collect());
         }
-        SeenAxis {
+        AxisValues {
             axis,
-            names: nodes.iter().map(table::shown).collect(),
+            names: nodes.iter().map(document::shown).collect(),
         }
     };
     all.iter().enumerate().map(seen).collect()

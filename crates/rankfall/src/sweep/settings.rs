@@ -21,14 +21,14 @@ pub struct Mean {
 
 /// Settings in the order of a grid without the axis of the seeds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub struct GridSettings {
     /// The points of each setting, one per seed, in order.
     pub members: Vec<Vec<usize>>,
     /// How many seeds each has, where a grid varies `run.seed`.
     pub seeds: Option<u64>,
 }
 
-impl Settings {
+impl GridSettings {
     /// Those of a plan. Only a grid has several seeds at one setting.
     pub fn of(plan: &SweepPlan) -> Self {
         let lengths = plan
@@ -40,7 +40,7 @@ impl Settings {
         let varies = |at: &usize| plan.spec.design == Design::Grid && lengths[*at] > 1;
         let position = plan.spec.axes.iter().position(|axis| axis.key == SEED);
         let Some(position) = position.filter(varies) else {
-            return Settings {
+            return GridSettings {
                 members: (0..plan.points.len()).map(|point| vec![point]).collect(),
                 seeds: None,
             };
@@ -50,7 +50,7 @@ impl Settings {
         let stride: usize = lengths[position + 1..].iter().product();
         let firsts = (0..plan.points.len()).filter(|point| (point / stride).is_multiple_of(seeds));
         let of_setting = |first: usize| (0..seeds).map(|seed| first + seed * stride).collect();
-        Settings {
+        GridSettings {
             members: firsts.map(of_setting).collect(),
             seeds: Some(seeds as u64),
         }
@@ -111,7 +111,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::sweep::SweepArgumentsRead;
+    use crate::experiment::sweep::SweepOptions;
     use crate::experiment::tree;
     use crate::sweep::metrics::Metric;
     use std::path::Path;
@@ -120,9 +120,9 @@ mod tests {
         outputs = 2\n[network]\nwidth = 5\n[[dynamics]]\nkind = \"sgd\"\n[run]\ntime = 1\n";
 
     fn plan(over: &[&str]) -> SweepPlan {
-        let given = SweepArgumentsRead {
+        let given = SweepOptions {
             over: over.iter().map(|s| (*s).to_owned()).collect(),
-            ..SweepArgumentsRead::default()
+            ..SweepOptions::default()
         };
         SweepPlan::new(&tree(BASE, &[]).unwrap(), "s.toml", Path::new("/"), &given).unwrap()
     }
@@ -144,14 +144,14 @@ mod tests {
             "run.seed=1,2,3",
             "dynamics.0.label_noise=0.5,1",
         );
-        let middle = Settings::of(&plan(&[width, seed, noise]));
+        let middle = GridSettings::of(&plan(&[width, seed, noise]));
         assert_eq!(middle.seeds, Some(3));
         let expected = [[0, 2, 4], [1, 3, 5], [6, 8, 10], [7, 9, 11]];
         assert_eq!(middle.members, expected.map(Vec::from));
-        let first = Settings::of(&plan(&[seed, width]));
+        let first = GridSettings::of(&plan(&[seed, width]));
         assert_eq!(first.members, [[0, 2, 4], [1, 3, 5]].map(Vec::from));
         for over in [&[width][..], &[width, "run.seed=7"]] {
-            let without = Settings::of(&plan(over));
+            let without = GridSettings::of(&plan(over));
             assert_eq!((without.members.len(), without.seeds), (2, None));
         }
     }
@@ -164,7 +164,7 @@ mod tests {
         let values = [1.0, 2.0, 4.0, 9.0].map(Some).into_iter();
         let values = values.chain([None, Some(3.0), None, Some(5.0)]);
         let rows: UnitRows = (0_u64..).map(|p| (p, 0)).zip(values.map(loss)).collect();
-        let means = Settings::of(&plan).means(&rows, 0, |rows| rows.first());
+        let means = GridSettings::of(&plan).means(&rows, 0, |rows| rows.first());
         assert_eq!(means[0].value, Some(4.0));
         assert!((means[0].std_error.unwrap() - 1.779_513_042_005_219).abs() < 1e-15);
         assert_eq!(means[0].prediction, Some(40.0));
@@ -180,7 +180,7 @@ mod tests {
     fn one_seed_keeps_the_error_over_its_trajectories() {
         let plan = plan(&["network.width=5,6"]);
         let rows: UnitRows = [((0, 0), loss(Some(1.5))), ((1, 0), loss(None))].into();
-        let means = Settings::of(&plan).means(&rows, 0, |rows| rows.first());
+        let means = GridSettings::of(&plan).means(&rows, 0, |rows| rows.first());
         assert_eq!((means[0].value, means[0].std_error), (Some(1.5), Some(9.0)));
         assert_eq!(means[1].value, None);
     }

@@ -7,7 +7,7 @@ use crate::experiment::{
     DenseExperiment, EngineInput, ExactData, ExactDynamics, ExactExperiment, Experiment,
 };
 use crate::failure::{Failure, quoted};
-use crate::preparation::{self, Prepared};
+use crate::preparation::{self, ExactInputs};
 use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_evidence::network_setting::NoisyDescent;
@@ -126,7 +126,7 @@ fn network(experiment: &mut DenseExperiment) -> Result<NetworkSetting, Failure> 
 }
 
 /// Reads or draws the data, with their rows where there are any and they fit into memory.
-fn with_rows(experiment: &ExactExperiment) -> Result<Prepared, Failure> {
+fn with_rows(experiment: &ExactExperiment) -> Result<ExactInputs, Failure> {
     let mut keeping = experiment.clone();
     keeping.dynamics.push(ExactDynamics {
         label: "rows".into(),

@@ -40,9 +40,9 @@ use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
 /// Full gradient, choice of rows, higher orders: what depends on the weights, in nats of a step.
-pub type Moving<const N: usize> = [Lanes<N>; 3];
+pub type WeightTerms<const N: usize> = [Lanes<N>; 3];
 /// Label noise and weight decay: what does not.
-pub type Fixed<const N: usize> = [Lanes<N>; 2];
+pub type FixedTerms<const N: usize> = [Lanes<N>; 2];
 
 /// Gradients that are drawn at each point where the rows' part rests on them.
 const DRAWS: u64 = 3;
@@ -169,7 +169,7 @@ impl<const N: usize> StepMean<N> {
     }
 
     /// The parts that do not depend on the weights, of all steps before `step`.
-    pub fn fixed_before(&self, step: u64) -> Fixed<N> {
+    pub fn fixed_before(&self, step: u64) -> FixedTerms<N> {
         let inverse_sizes = match &self.size {
             BatchSize::All(rows) => step as f64 / *rows as f64,
             BatchSize::Batch(batches) => batches.inverse_sizes_before(step),
@@ -198,7 +198,7 @@ impl<const N: usize> StepMean<N> {
     }
 
     /// The other parts of the step to come; point `point` of the account, which tells its draws from others'.
-    pub fn at(&mut self, state: &State<N>, problem: &LaneProblem<N>, point: u64) -> Moving<N> {
+    pub fn at(&mut self, state: &State<N>, problem: &LaneProblem<N>, point: u64) -> WeightTerms<N> {
         self.instructions.dispatch(At {
             mean: self,
             state,
@@ -216,7 +216,7 @@ impl<const N: usize> StepMean<N> {
     }
 
     #[inline(always)]
-    fn parts(&mut self, state: &State<N>, problem: &LaneProblem<N>, point: u64) -> Moving<N> {
+    fn parts(&mut self, state: &State<N>, problem: &LaneProblem<N>, point: u64) -> WeightTerms<N> {
         let [full_square, of_row] = self.squares(state, problem);
         let rate = Lanes::splat(-2.0 * self.step_size * self.step_size);
         let full = rate * full_square;
@@ -519,11 +519,11 @@ struct At<'a, const N: usize> {
 }
 
 impl<const N: usize> LaneWork for At<'_, N> {
-    type Output = Moving<N>;
+    type Output = WeightTerms<N>;
     const NARROW: bool = Lanes::<N>::NARROW;
 
     #[inline(always)]
-    fn run(self) -> Moving<N> {
+    fn run(self) -> WeightTerms<N> {
         self.mean.parts(self.state, self.problem, self.point)
     }
 }

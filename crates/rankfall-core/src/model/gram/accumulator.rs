@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::block_layout::{ROWS, packed};
-use super::block_moments::{RowMoments, RowSum};
+use super::block_moments::{BlockComoments, CompensatedSum};
 use super::moments::{CentredMoments, Gram, GramError};
 
 /// Sums rows into a [`Gram`] in one pass, stably.
@@ -30,9 +30,9 @@ pub struct GramAccumulator {
     outputs: usize,
     /// Rows in `mean` and `moment`; those waiting in `block` are not counted.
     rows: u64,
-    mean: Vec<RowSum>,
+    mean: Vec<CompensatedSum>,
     /// Centred co-moments Σ (z − z̄)(z − z̄)ᵀ of z = (x, y), packed lower triangle.
-    moment: Vec<RowSum>,
+    moment: Vec<CompensatedSum>,
     /// Rows not yet reduced, one column after the other, `ROWS` apart.
     block: Vec<f64>,
     filled: usize,
@@ -46,8 +46,8 @@ impl GramAccumulator {
             inputs,
             outputs,
             rows: 0,
-            mean: vec![RowSum::default(); columns],
-            moment: vec![RowSum::default(); packed(columns, 0)],
+            mean: vec![CompensatedSum::default(); columns],
+            moment: vec![CompensatedSum::default(); packed(columns, 0)],
             block: vec![0.0; columns * ROWS],
             filled: 0,
         }
@@ -130,7 +130,7 @@ impl GramAccumulator {
         }
         let moment = other.moment.iter().map(|s| s.high).collect();
         let mean = other.mean;
-        self.join(&RowMoments { mean, moment }, other.rows);
+        self.join(&BlockComoments { mean, moment }, other.rows);
         Ok(())
     }
 
@@ -147,12 +147,12 @@ impl GramAccumulator {
             return;
         }
         let rows = std::mem::take(&mut self.filled);
-        let moments = RowMoments::of(&mut self.block, self.mean.len(), rows);
+        let moments = BlockComoments::of(&mut self.block, self.mean.len(), rows);
         self.join(&moments, rows as u64);
     }
 
     /// Joins the moments of two sets of rows [Chan, Golub, LeVeque 1983].
-    fn join(&mut self, other: &RowMoments, rows: u64) {
+    fn join(&mut self, other: &BlockComoments, rows: u64) {
         let total = self.rows + rows;
         if total == 0 {
             return;

@@ -11,14 +11,14 @@ const SMALL: usize = 48;
 
 /// A running sum kept as an unevaluated pair, so that adding many blocks loses nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RowSum {
+pub struct CompensatedSum {
     /// The sum, rounded.
     pub high: f64,
     /// What rounding left of it.
     pub low: f64,
 }
 
-impl RowSum {
+impl CompensatedSum {
     /// Adds `value`; the rounding error of the addition is kept in `low` [Knuth's two-sum].
     #[inline(always)]
     pub fn add(&mut self, value: f64) {
@@ -35,14 +35,14 @@ impl RowSum {
 }
 
 /// The moments of one block of rows.
-pub struct RowMoments {
+pub struct BlockComoments {
     /// The mean of each column.
-    pub mean: Vec<RowSum>,
+    pub mean: Vec<CompensatedSum>,
     /// Σ (z − z̄)(z − z̄)ᵀ, a packed lower triangle.
     pub moment: Vec<f64>,
 }
 
-impl RowMoments {
+impl BlockComoments {
     /// Centres the first `rows` rows of a block in place and returns its moments.
     pub fn of(block: &mut [f64], columns: usize, rows: usize) -> Self {
         let mut mean = Vec::with_capacity(columns);
@@ -67,7 +67,7 @@ impl RowMoments {
 }
 
 /// Takes the mean off the first `rows` values, zeroes the others, and returns the mean.
-fn centre(column: &mut [f64], rows: usize) -> RowSum {
+fn centre(column: &mut [f64], rows: usize) -> CompensatedSum {
     let count = rows as f64;
     // Taking the first value off before summing keeps a constant column exact at any offset.
     let first = column[0];
@@ -77,7 +77,7 @@ fn centre(column: &mut [f64], rows: usize) -> RowSum {
     }
     column[rows..].fill(0.0);
     let low = column[..rows].iter().sum::<f64>() / count;
-    RowSum { high, low }
+    CompensatedSum { high, low }
 }
 
 /// Products of all pairs of columns, four partners at a time so that each load is used twice.

@@ -11,7 +11,7 @@ use rankfall_report::record::Summary;
 use std::path::PathBuf;
 
 /// A folder in which everything asked for is done.
-pub struct Done {
+pub struct FinishedFolder {
     /// The folder.
     pub path: PathBuf,
     /// What is in it.
@@ -32,7 +32,7 @@ pub enum Content {
     Sweep(SweepSummary),
 }
 
-impl Done {
+impl FinishedFolder {
     /// A folder in which this had been done before, by the experiment that is asked for now.
     ///
     /// # Errors
