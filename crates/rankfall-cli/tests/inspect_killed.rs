@@ -51,12 +51,17 @@ fn with_checkpoint(times: u64) -> Place {
             r#""layer.{i:02}":{{"dtype":"F32","shape":[{side},{side}],"data_offsets":[{from},{to}]}}"#
         )
     };
-    let header = format!("{{{}}}", (0..LAYERS).map(tensor).collect::<Vec<_>>().join(","));
+    let header = format!(
+        "{{{}}}",
+        (0..LAYERS).map(tensor).collect::<Vec<_>>().join(",")
+    );
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend_from_slice(header.as_bytes());
     let mut state = 1_u64;
     for _ in 0..LAYERS * side * side {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         let number = (state >> 40) as f32 / (1 << 23) as f32 - 1.0;
         file.extend_from_slice(&number.to_le_bytes());
     }
@@ -221,6 +226,10 @@ fn what_was_kept_is_used_and_what_is_cut_is_not() {
     let found = resumed(&format!("{earlier}\n{wrong}\n"));
     for name in ["inspection.json", "singular-values.csv", LAST] {
         let name = PathBuf::from(name);
-        assert!(found[&name] != whole[&name], "{} is the same", name.display());
+        assert!(
+            found[&name] != whole[&name],
+            "{} is the same",
+            name.display()
+        );
     }
 }
