@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv as _csv
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from ._errors import RankfallError
 
 __all__ = ["csv", "mlflow", "scalars", "tensorboard", "wandb"]
 
 _OF_LAYER = ("effective_rank", "stable_rank", "numerical_rank", "nuclear_norm", "log_abs_det")
 _OF_FEATURES = ("effective_rank", "dead_units", "active_share")
+# MLflow takes no more metrics in one call.
+_AT_ONCE = 1000
 
 
 def scalars(record: Mapping[str, Any]) -> dict[str, float]:
@@ -64,7 +69,12 @@ def tensorboard(writer: Any) -> Callable[[Mapping[str, Any]], None]:
 
 
 def wandb(run: Any) -> Callable[[Mapping[str, Any]], None]:
-    """A run of Weights & Biases: what ``wandb.init`` returns. Steps are a number of their own, ``rankfall/step``."""
+    """A run of Weights & Biases: what ``wandb.init`` returns. Steps are a number of their own, ``rankfall/step``.
+
+    What is logged to the same run with a ``step=`` of its own is dropped by Weights & Biases where a measurement came in
+    between: log it without.
+    """
+    run.define_metric("rankfall/*", step_metric="rankfall/step")
 
     def sink(record: Mapping[str, Any]) -> None:
         named = {f"rankfall/{name}": value for name, value in scalars(record).items()}
@@ -74,10 +84,35 @@ def wandb(run: Any) -> Callable[[Mapping[str, Any]], None]:
 
 
 def mlflow(module: Any) -> Callable[[Mapping[str, Any]], None]:
-    """MLflow's active run: the module ``mlflow``, or a client with ``log_metrics(metrics, step=…)``."""
+    """The run of MLflow that is active now: the module ``mlflow``, or anything with ``log_metrics(metrics, step=…)``.
+
+    Raises
+    ------
+    RankfallError
+        Where no run is active.
+    """
+    log = _of_active_run(module) if hasattr(module, "active_run") else module.log_metrics
 
     def sink(record: Mapping[str, Any]) -> None:
         named = {f"rankfall/{name}": value for name, value in scalars(record).items()}
-        module.log_metrics(named, step=record["step"])
+        log(named, step=record["step"])
 
     return sink
+
+
+def _of_active_run(module: Any) -> Callable[..., None]:
+    """Logs to the run that is active where this is called: each thread has active runs of its own, and measurements come
+    from another one, where MLflow would begin a run for them.
+    """
+    run = module.active_run()
+    if run is None:
+        raise RankfallError("no run of MLflow is active", hints=["with mlflow.start_run(): comes before the sink"])
+    client = module.MlflowClient()
+
+    def log(metrics: Mapping[str, float], step: int) -> None:
+        now = int(time.time() * 1000)
+        all_of_them = [module.entities.Metric(name, value, now, step) for name, value in metrics.items()]
+        for first in range(0, len(all_of_them), _AT_ONCE):
+            client.log_batch(run.info.run_id, metrics=all_of_them[first : first + _AT_ONCE])
+
+    return log

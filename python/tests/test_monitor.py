@@ -314,6 +314,9 @@ def test_sinks_get_what_the_record_has(tmp_path: Path) -> None:
         def __init__(self) -> None:
             self.seen: list[Any] = []
 
+        def define_metric(self, name: str, step_metric: str) -> None:
+            assert (name, step_metric) == ("rankfall/*", "rankfall/step")
+
         def log(self, values: Any) -> None:
             self.seen.append(values)
 

@@ -76,7 +76,8 @@ impl Values {
             (start + out.len()) as u64 <= count,
             "numbers beyond the end of a tensor"
         );
-        let mut buffer = [0u8; PIECE];
+        // No larger than what is read: short lines of a wide matrix would spend their time on clearing it.
+        let mut buffer = vec![0u8; PIECE.min(out.len() * self.size)];
         let at_once = PIECE / self.size;
         for (i, piece) in out.chunks_mut(at_once).enumerate() {
             let first = (start + i * at_once) as u64;
