@@ -106,7 +106,9 @@ def _of_active_run(module: Any) -> Callable[..., None]:
     """
     run = module.active_run()
     if run is None:
-        raise RankfallError("no run of MLflow is active", hints=["with mlflow.start_run(): comes before the sink"])
+        raise RankfallError(
+            "no run of MLflow is active", hints=["with mlflow.start_run(): comes before the sink"]
+        )
     client = module.MlflowClient()
 
     def log(metrics: Mapping[str, float], step: int) -> None:
