@@ -18,7 +18,7 @@ use crate::simulation::{Simulation, flow};
 
 /// To this share of its scale a prediction is tested. The step is so short that what it leaves out is
 /// far less.
-const RESOLUTION: f64 = 0.03;
+pub(super) const RESOLUTION: f64 = 0.03;
 /// The length of the step times the stiffness: what is left out is about this share.
 const SHORT: f64 = 1e-4;
 
@@ -84,21 +84,21 @@ fn applies(setting: &Setting) -> Result<usize, String> {
 }
 
 /// One state on a path of the flow, what theory says there, and short steps from it.
-struct Local {
+pub(super) struct Local {
     start: Start,
     forces: EigenvalueForces,
     /// Of the step.
-    length: f64,
+    pub(super) length: f64,
     /// log λᵢ before it.
-    before: Vec<f64>,
+    pub(super) before: Vec<f64>,
     /// Eigenvectors, one after the other.
-    vectors: Vec<Vec<f64>>,
+    pub(super) vectors: Vec<Vec<f64>>,
     /// A, p × k row-major.
     gradient: Vec<f64>,
 }
 
 impl Local {
-    fn new(bench: &Bench) -> Result<Self, Stop> {
+    pub(super) fn new(bench: &Bench) -> Result<Self, Stop> {
         let setting = bench.setting;
         let problem = &setting.problem;
         let (nu, h) = (
@@ -140,12 +140,12 @@ impl Local {
         })
     }
 
-    fn dynamics(&self, setting: &Setting) -> Dynamics {
+    pub(super) fn dynamics(&self, setting: &Setting) -> Dynamics {
         flow(Integrator::LieEuler, setting.noise_intensity(), self.length)
     }
 
     /// Δ log λᵢ of each lane.
-    fn change(&self, walk: &StepInspector) -> Vec<Lanes<BLOCK>> {
+    pub(super) fn change(&self, walk: &StepInspector) -> Vec<Lanes<BLOCK>> {
         let after = log_eigenvalues(walk);
         let pairs = after.into_iter().zip(&self.before);
         pairs.map(|(x, &y)| x - Lanes::splat(y)).collect()
@@ -163,7 +163,7 @@ impl Local {
         sum
     }
 
-    fn draw<'a>(
+    pub(super) fn draw<'a>(
         &'a self,
         setting: &'a Setting,
         dynamics: &'a Dynamics,
