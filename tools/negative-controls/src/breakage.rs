@@ -314,14 +314,17 @@ pub const ALL: &[Breakage] = &[
     },
     Breakage {
         id: "rows-beside-the-gradient",
-        what: "the account of SGD takes the second moment of row gradients for their variance",
+        what: "the account of mini-batches takes the second moment of row gradients for their variance",
         changes: &[Change {
             file: "measure/account/mean.rs",
             find: "(of_row - full_square)",
             before: "",
             replace: "of_row",
         }],
-        catcher: Catcher::Claims(&["account-sgd"]),
+        catcher: Catcher::Test {
+            package: "rankfall-core",
+            name: "what_is_left_has_mean_zero",
+        },
     },
     Breakage {
         id: "label-noise-on-one-output",
