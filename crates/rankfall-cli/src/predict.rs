@@ -3,9 +3,8 @@
 use crate::arguments::predict::PredictArguments;
 use rankfall::experiment::Experiment;
 use rankfall::failure::Failure;
-use rankfall::forecast::{
-    DynamicsForecast, Forecast, MatrixForecast, RankSetting, figure, forecast,
-};
+use rankfall::forecast::settings::RankSetting;
+use rankfall::forecast::{DynamicsForecast, Forecast, MatrixForecast, figure, forecast};
 use rankfall_report::number::{compact, from_natural_log, significant, subscript};
 use rankfall_report::table::Table;
 use serde_json::json;

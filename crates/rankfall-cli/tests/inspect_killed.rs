@@ -181,6 +181,7 @@ fn while_it_writes() {
             if left.contains_key(&PathBuf::from(LAST)) {
                 return None;
             }
+            assert_eq!(kept(&place), Some(LAYERS), "nothing is left to resume from");
             for (name, bytes) in &left {
                 let is_kept = place.path("r").join(name) == place.path(KEPT);
                 assert!(
@@ -191,6 +192,8 @@ fn while_it_writes() {
             }
             place.succeeds(&RESUME);
             expect_same(&results(&place), &whole);
+            let everything = place.everything("r").len();
+            assert_eq!(everything, whole.len(), "temporary files are left");
             Some(())
         });
     }

@@ -34,6 +34,7 @@ pub static ALL: &[Claim] = &[
     eigenvalues::COVARIATION,
     eigenvalues::ANISOTROPIC,
     repulsion::KILLS,
+    repulsion::LEFT_OUT,
     step_size::STEP_SIZE,
     step_size::LABEL_NOISE,
     decay::SETTING,

@@ -10,16 +10,15 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::UNIX_EPOCH;
 
-/// The file in the folder of results, while an inspection is on its way.
+/// The file in the folder of results, until all of them are written.
 pub const PARTIAL: &str = "inspection.partial";
 
 /// Spectra by what they are of.
 pub struct Saved {
-    path: PathBuf,
     file: Mutex<File>,
     before: HashMap<String, Spectrum>,
 }
@@ -44,7 +43,6 @@ impl Saved {
             false => file.set_len(0)?,
         }
         Ok(Self {
-            path,
             file: Mutex::new(file),
             before,
         })
@@ -97,11 +95,11 @@ impl Saved {
             let _ = file.write_all(format!("{line}\n").as_bytes());
         }
     }
+}
 
-    /// Everything is done: the file is not needed any more.
-    pub fn remove(self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
+/// Everything that was made of the spectra is in the folder: their file is not needed any more.
+pub fn remove(folder: &Path) {
+    let _ = std::fs::remove_file(folder.join(PARTIAL));
 }
 
 fn read(bytes: &[u8]) -> HashMap<String, Spectrum> {

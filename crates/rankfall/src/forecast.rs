@@ -2,9 +2,7 @@
 //! fall below the rank tolerance, what the noise costs, and which step is stable.
 
 pub mod figure;
-mod settings;
-
-pub use settings::RankSetting;
+pub mod settings;
 
 use crate::exact::prediction::why_none;
 use crate::experiment::{ExactDynamics, ExactExperiment};

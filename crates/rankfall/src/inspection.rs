@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, shown_path};
 use crate::results::Drawing;
-use crate::run_folder::atomic::write_atomically;
+use crate::run_folder::atomic::{remove_leftovers, write_atomically};
 use crate::run_folder::columns::{ColumnContent, ColumnValues, TableColumn, TableWriter};
 use crate::run_folder::{self, REPORT};
 use crate::watch::Watch;
@@ -12,7 +12,7 @@ use rankfall_inspect::columns::{self, COLUMNS, Cell};
 use rankfall_inspect::compare::{self, CheckpointComparison};
 use rankfall_inspect::plan::{Choice, Plan};
 use rankfall_inspect::record::{Inspection, Row};
-use rankfall_inspect::saved::Saved;
+use rankfall_inspect::saved::{self, Saved};
 use rankfall_inspect::{estimate, figures, inspect, table};
 use rankfall_report::{Listing, listing_page};
 use std::io::Write;
@@ -32,7 +32,7 @@ pub struct InspectionRequest {
     pub choice: Choice,
     /// Threads; the numbers do not depend on them.
     pub threads: usize,
-    /// A folder for record, figures and report; spectra that are done are kept there on the way.
+    /// A folder for record, figures and report; spectra that are done are kept there until [`write`] is through.
     pub out: Option<PathBuf>,
     /// Whether to go on with what a stopped inspection left in that folder.
     pub resume: bool,
@@ -61,9 +61,6 @@ pub fn run(request: &InspectionRequest, watch: &dyn Watch) -> Result<Inspection,
     watch.begin("inspect");
     let inspection = inspect::inspect(plan, request.threads, saved.as_ref(), &watching);
     watch.end();
-    if let Some(saved) = saved.filter(|_| !inspection.interrupted) {
-        saved.remove();
-    }
     Ok(inspection)
 }
 
@@ -165,7 +162,8 @@ impl inspect::InspectionWatch for Watching<'_> {
     }
 }
 
-/// Writes record, table, figures and report into a folder.
+/// Writes record, table, figures and report into a folder. The spectra that were kept there go last, and stay where
+/// some are missing: whoever is stopped on the way resumes from them.
 ///
 /// # Errors
 /// Exit code 1 where a file cannot be written.
@@ -184,6 +182,11 @@ pub fn write(inspection: &Inspection, folder: &Path, command: &str) -> Result<Dr
     let mut drawing = Drawing::of(figures);
     drawing.files.push((REPORT.to_owned(), page.into_bytes()));
     drawing.write(folder)?;
+    if !inspection.interrupted {
+        saved::remove(folder);
+    }
+    remove_leftovers(folder);
+    remove_leftovers(&folder.join(run_folder::FIGURES));
     Ok(drawing)
 }
 

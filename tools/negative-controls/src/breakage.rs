@@ -204,7 +204,7 @@ pub const ALL: &[Breakage] = &[
             before: "",
             replace: "(Lanes::ZERO, push)",
         }],
-        catcher: Catcher::Claims(&["repulsion"]),
+        catcher: Catcher::Claims(&["repulsion-left-out"]),
     },
     Breakage {
         id: "splits-confused",
@@ -223,7 +223,7 @@ pub const ALL: &[Breakage] = &[
                 replace: "(push * ratio, push)",
             },
         ],
-        catcher: Catcher::Claims(&["repulsion"]),
+        catcher: Catcher::Claims(&["repulsion-left-out"]),
     },
     Breakage {
         id: "antisymmetric-repulsion-doubles",
@@ -234,7 +234,7 @@ pub const ALL: &[Breakage] = &[
             before: "",
             replace: "if (i < j) == (split == ForceSplit::Regular) { up } else { -down }",
         }],
-        catcher: Catcher::Claims(&["repulsion"]),
+        catcher: Catcher::Claims(&["repulsion-left-out"]),
     },
     Breakage {
         id: "twice-q-ii",

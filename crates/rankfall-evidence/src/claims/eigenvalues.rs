@@ -74,7 +74,7 @@ pub const ANISOTROPIC: Claim = Claim {
     },
 };
 
-fn applies(setting: &Setting) -> Result<usize, String> {
+pub(super) fn applies(setting: &Setting) -> Result<usize, String> {
     setting.small(16)?;
     if setting.noise_intensity() == 0.0 {
         return Err("there is no label noise".into());
