@@ -157,7 +157,11 @@ fn control(
 ) -> Result<bool, Box<dyn Error>> {
     match breakage.catcher {
         Catcher::Claims(ids) => by_claims(copy, which, breakage, ids, seeds),
-        Catcher::Test { package, name } => by_test(copy, which, breakage, package, name),
+        Catcher::Test {
+            package,
+            file,
+            name,
+        } => by_test(copy, which, breakage, package, file, name),
     }
 }
 
@@ -200,9 +204,10 @@ fn by_test(
     which: usize,
     breakage: &Breakage,
     package: &str,
+    file: Option<&str>,
     name: &str,
 ) -> Result<bool, Box<dyn Error>> {
-    let fails = copy.test_fails(which, package, name)?;
+    let fails = copy.test_fails(which, package, file, name)?;
     let seen = if fails { "1, not random" } else { "0" };
     println!(
         "| `{}` | {} | test `{name}` of {package} | | | {seen} | | |",

@@ -88,9 +88,15 @@ impl Copy {
         &self,
         which: usize,
         package: &str,
+        file: Option<&str>,
         name: &str,
     ) -> Result<bool, Box<dyn Error>> {
-        let test = ["test", "--release", "-q", "-p", package, "--lib", name];
+        let mut test = vec!["test", "--release", "-q", "-p", package];
+        match file {
+            Some(file) => test.extend(["--test", file]),
+            None => test.push("--lib"),
+        }
+        test.push(name);
         let run = |which: usize| {
             let mut command = self.cargo(&test);
             command.env(SWITCH, which.to_string()).output()
