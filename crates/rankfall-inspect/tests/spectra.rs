@@ -7,7 +7,7 @@ use rankfall_checkpoints::Checkpoint;
 use rankfall_inspect::inspect::{Unwatched, inspect};
 use rankfall_inspect::plan::{Choice, Plan};
 use rankfall_inspect::record::{Inspection, Row};
-use rankfall_inspect::saved::{PARTIAL, Saved};
+use rankfall_inspect::saved::{self, PARTIAL, Saved};
 use rankfall_inspect::view::Fused;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -326,6 +326,6 @@ fn a_stopped_inspection_goes_on_from_what_is_done() {
     let saved = Saved::open(folder.path(), true).unwrap();
     let row = &inspect(plan(), 1, Some(&saved), &Unwatched).tensors[0];
     assert!((row.sigma_max.unwrap() - 32.0).abs() < 1e-12);
-    saved.remove();
+    saved::remove(folder.path());
     assert!(!partial.exists());
 }
