@@ -182,7 +182,7 @@ pub fn slow_flow<'py>(
                 trajectories: 1,
                 most_work: MOST_WORK,
             };
-            request.predict().map_err(|error| say(&error))
+            request.predict(None).map_err(|error| say(&error))
         })
     })?;
     let names = all.first().map_or_else(Vec::new, |one| {

@@ -109,7 +109,7 @@ fn predicted(setup: &Setup, eta: f64, nu: f64, rows: Option<f64>) -> Vec<f64> {
         trajectories: 1,
         most_work: MOST_WORK,
     };
-    let predicted = request.predict_with_rows(rows).expect("predicts");
+    let predicted = request.predict(rows).expect("predicts");
     let places = (0..PLACES.len()).flat_map(|time| (1..=COLUMNS as u32).map(move |i| (time, i)));
     places
         .map(|(time, i)| predicted.at(time, THETA, i).expect("predicted"))
@@ -125,11 +125,8 @@ fn without_rotation(setup: &Setup, eta: f64) -> Vec<f64> {
     let instructions = Instructions::best();
     let problem = LaneProblem::new(std::array::from_ref(&initial.problem), instructions);
     let mut state = State::<1>::new(&[initial.start.as_ref()], instructions);
-    let mut flow = GradientFlow::new(&problem, &state, instructions).with_noise_of_rows(
-        &problem,
-        0.0,
-        Some(rows),
-    );
+    let mut flow =
+        GradientFlow::new(&problem, &state, instructions).with_noise(&problem, 0.0, Some(rows));
     let (mut now, mut out) = (0.0, Vec::new());
     for place in PLACES {
         let mut left = Lanes([place / eta - now]);
@@ -248,6 +245,6 @@ fn at_interpolation_there_is_nothing_to_average() {
         trajectories: 1,
         most_work: MOST_WORK,
     };
-    let refused = request.predict_with_rows(Some(0.01)).expect_err("no noise");
+    let refused = request.predict(Some(0.01)).expect_err("no noise");
     assert_eq!(refused, NoPrediction::NoSlowFlow(NoSlowFlow::NoNoise));
 }

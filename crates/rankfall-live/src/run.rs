@@ -16,7 +16,7 @@ use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
 use rankfall_core::model::problem::Problem;
 use rankfall_core::model::row_noise::RowNoise;
 use rankfall_core::simd::lanes::BLOCK;
-use rankfall_core::theory::averaging::slow_flow_with_rows_applies;
+use rankfall_core::theory::averaging::slow_flow_applies;
 use rankfall_core::theory::forces::EigenvalueForces;
 use rankfall_report::record::SeriesRow;
 use std::sync::Mutex;
@@ -471,8 +471,7 @@ fn averaged(dynamics: &ExactDynamics, problem: &Problem, width: usize) -> Result
     }
     let rows =
         row_noise(problem, own.row_noise_intensity(samples)).map_err(|why| why.to_string())?;
-    slow_flow_with_rows_applies(problem, width, nu, rows.as_ref())
-        .map_err(|why| why.to_string())?;
+    slow_flow_applies(problem, width, nu, rows.as_ref()).map_err(|why| why.to_string())?;
     // ν = ηδ/1.
     slow.dynamics.kind = Kind::SlowFlow { batch_size: 1 };
     slow.dynamics.label_noise = nu / slow.dynamics.step_size;

@@ -264,9 +264,7 @@ impl Forecaster<'_> {
             trajectories: 1,
             most_work: MOST_WORK,
         };
-        let predicted = request
-            .predict_with_rows(rows)
-            .map_err(|error| error.to_string())?;
+        let predicted = request.predict(rows).map_err(|error| error.to_string())?;
         let rates = last_rates(&times, &predicted);
         Ok(SlowFlowPath {
             times,

@@ -1,6 +1,7 @@
 //! What `rankfall predict` says, against runs of the same experiments.
 
 use rankfall::experiment::Experiment;
+use rankfall::forecast::settings::RankSetting;
 use rankfall::forecast::{Forecast, figure, forecast};
 use rankfall::sweep::metrics::Metric;
 use std::path::Path;
@@ -290,6 +291,37 @@ fn the_noise_of_rows_kills_when_it_is_predicted_to() {
         w1.unwrap().rank_at_end
     };
     let from = of("step_size").from.unwrap();
+    // Without replacement noise falls faster than 1/b.
+    let without = [
+        "dynamics.0.sampling=without-replacement",
+        "dynamics.0.batch_size=20",
+    ];
+    let alone = rows(&without);
+    let settings = predicted(&alone).settings_for_rank(&alone.exact().unwrap(), 2, 7e7);
+    let batch = |s: &&RankSetting| s.label == "rows" && s.key == "batch_size";
+    let until = settings.iter().find(batch).unwrap().until.unwrap();
+    let rank_of_batch = |b: f64| {
+        let sets = [
+            without[0].to_owned(),
+            format!("dynamics.0.batch_size={b}"),
+            "run.time=175000".to_owned(),
+        ];
+        let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+        let forecast = predicted(&rows(&sets));
+        let w1 = forecast.dynamics[0]
+            .matrices
+            .iter()
+            .find(|m| m.name == "w1");
+        w1.unwrap().rank_at_end
+    };
+    println!("up to {until} rows a batch");
+    assert_eq!(
+        [
+            rank_of_batch(until.floor()),
+            rank_of_batch(until.floor() + 1.0)
+        ],
+        [2, 3]
+    );
     assert_eq!(
         [
             rank("step_size", 0.97 * from),

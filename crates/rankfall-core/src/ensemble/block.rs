@@ -428,7 +428,8 @@ fn adaptive<const N: usize>(
     let flow = GradientFlow::new(problem, initial, instructions);
     match spec.dynamics.kind {
         Kind::SlowFlow { .. } => {
-            flow.with_noise(problem, spec.dynamics.noise_intensity(problem.samples))
+            let nu = spec.dynamics.noise_intensity(problem.samples);
+            flow.with_noise(problem, nu, None)
         }
         _ => flow,
     }

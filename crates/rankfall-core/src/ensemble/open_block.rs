@@ -221,7 +221,7 @@ impl OpenBlock {
                 let flow = match self.spec.dynamics.kind {
                     Kind::SlowFlow { .. } => {
                         let rows = self.rows.clone();
-                        flow.with_noise_of_rows(&self.problem, self.intensity(), rows)
+                        flow.with_noise(&self.problem, self.intensity(), rows)
                     }
                     _ => flow,
                 };

@@ -13,7 +13,7 @@ use crate::simd::instructions::Instructions;
 use crate::simd::lanes::Lanes;
 use crate::step::averaged_noise::AveragedNoise;
 use crate::step::gradient_flow::GradientFlow;
-use crate::theory::averaging::{NoSlowFlow, loss_of_fluctuations, slow_flow_with_rows_applies};
+use crate::theory::averaging::{NoSlowFlow, loss_of_fluctuations, slow_flow_applies};
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
@@ -82,20 +82,13 @@ impl Predicted {
 }
 
 impl SmallNoise<'_> {
-    /// Integrates the slow flow from each start and averages what is measured.
+    /// Integrates the slow flow from each start and averages what is measured: of label noise, and of rows that are drawn
+    /// where the intensity μ of their noise is given (see [`crate::model::dynamics::Dynamics::row_noise_intensity`]), rows
+    /// are held, and residuals are left at the optimum.
     ///
     /// # Errors
     /// Why there is no prediction.
-    pub fn predict(&self) -> Result<Predicted, NoPrediction> {
-        self.predict_with_rows(None)
-    }
-
-    /// The same with the noise of rows that are drawn, where its intensity μ is given (see
-    /// [`crate::model::dynamics::Dynamics::row_noise_intensity`]), rows are held, and residuals are left at the optimum.
-    ///
-    /// # Errors
-    /// Why there is no prediction.
-    pub fn predict_with_rows(&self, intensity: Option<f64>) -> Result<Predicted, NoPrediction> {
+    pub fn predict(&self, intensity: Option<f64>) -> Result<Predicted, NoPrediction> {
         let starts = match self.setup.is_shared() {
             true => 1,
             false => self.trajectories.max(1),
@@ -128,12 +121,8 @@ impl SmallNoise<'_> {
     ) -> Result<Predicted, NoPrediction> {
         let initial = self.setup.initial_condition(trajectory)?;
         let rows = row_noise(&initial.problem, intensity)?;
-        let separation = slow_flow_with_rows_applies(
-            &initial.problem,
-            self.setup.width,
-            self.nu,
-            rows.as_ref(),
-        )?;
+        let separation =
+            slow_flow_applies(&initial.problem, self.setup.width, self.nu, rows.as_ref())?;
         let instructions = Instructions::best();
         let problem = LaneProblem::new(std::array::from_ref(&initial.problem), instructions);
         let mut state = State::<1>::new(&[initial.start.as_ref()], instructions);
@@ -160,7 +149,7 @@ impl SmallNoise<'_> {
         let attempts = most_work / work_of_attempt(&initial.problem, columns, side);
         let fluctuating = rows.as_ref().map(|rows| averaged(rows, &initial.problem));
         let mut flow = GradientFlow::new(&problem, &state, instructions)
-            .with_noise_of_rows(&problem, self.nu, rows)
+            .with_noise(&problem, self.nu, rows)
             .with_most_attempts(attempts);
         let (mut now, mut values) = (0.0, Vec::new());
         for &time in self.times {

@@ -172,21 +172,9 @@ impl<const N: usize> GradientFlow<N> {
         }
     }
 
-    /// The slow flow of noise of intensity `nu` instead.
+    /// The slow flow of label noise of intensity `nu` instead, with that of rows where it is given.
     #[must_use]
-    pub fn with_noise(mut self, problem: &LaneProblem<N>, nu: f64) -> Self {
-        self.slow = Some(SlowFlow::new(problem, nu));
-        self
-    }
-
-    /// The slow flow of noise of intensity `nu`, with that of rows where it is given.
-    #[must_use]
-    pub fn with_noise_of_rows(
-        mut self,
-        problem: &LaneProblem<N>,
-        nu: f64,
-        rows: Option<RowNoise>,
-    ) -> Self {
+    pub fn with_noise(mut self, problem: &LaneProblem<N>, nu: f64, rows: Option<RowNoise>) -> Self {
         let slow = SlowFlow::new(problem, nu);
         self.slow = Some(match rows {
             Some(rows) => slow.with_rows(rows, problem),

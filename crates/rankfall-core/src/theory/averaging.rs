@@ -55,19 +55,12 @@ pub enum NoSlowFlow {
     },
 }
 
-/// Whether the slow flow of noise of intensity `nu` describes a network of width `width`; its [`separation`] if so.
+/// Whether the slow flow of label noise of intensity `nu`, and of rows where that is given, describes a network of
+/// width `width`; its [`separation`] if so.
 ///
 /// # Errors
 /// Why it does not.
-pub fn slow_flow_applies(problem: &Problem, width: usize, nu: f64) -> Result<f64, NoSlowFlow> {
-    slow_flow_with_rows_applies(problem, width, nu, None)
-}
-
-/// The same with the noise of rows besides.
-///
-/// # Errors
-/// Why it does not.
-pub fn slow_flow_with_rows_applies(
+pub fn slow_flow_applies(
     problem: &Problem,
     width: usize,
     nu: f64,

@@ -121,7 +121,7 @@ pub fn of_dynamics(
         trajectories: experiment.run.trajectories.min(MOST_STARTS),
         most_work,
     };
-    match request.predict_with_rows(spec.dynamics.row_noise_intensity(samples)) {
+    match request.predict(spec.dynamics.row_noise_intensity(samples)) {
         Ok(predicted) => SlowPrediction::of(&predicted),
         Err(error) => SlowPrediction::none(format!("does not apply: {error}")),
     }

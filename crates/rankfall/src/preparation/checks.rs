@@ -86,7 +86,7 @@ pub(super) fn check_slow_flow(
             ));
         }
         let nu = spec.dynamics.noise_intensity(problem.samples);
-        let applies = slow_flow_applies(problem, setup.width, nu);
+        let applies = slow_flow_applies(problem, setup.width, nu, None);
         applies.map_err(|error| {
             refuse(error.to_string())
                 .hint("kind = \"stochastic-gradient-flow\" simulates the noise")
