@@ -31,12 +31,12 @@ const ROUNDS: usize = 9;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let multiply_adds =
-        peak(|| rate_of(|| Instructions::best().dispatch(MultiplyAdds::<6>))).max(peak(|| {
-            rate_of(|| Instructions::best().dispatch(MultiplyAdds::<12>))
+        peak(|| rate_of(|| MultiplyAdds::<6>.run_on(Instructions::best()))).max(peak(|| {
+            rate_of(|| MultiplyAdds::<12>.run_on(Instructions::best()))
         }));
     let integers =
-        peak(|| rate_of(|| Instructions::best().dispatch(Integers::<6>))).max(peak(|| {
-            rate_of(|| Instructions::best().dispatch(Integers::<12>))
+        peak(|| rate_of(|| Integers::<6>.run_on(Instructions::best()))).max(peak(|| {
+            rate_of(|| Integers::<12>.run_on(Instructions::best()))
         }));
     println!(
         "multiply-adds: {:.2} G numbers a second",

@@ -160,7 +160,7 @@ impl TrainingEnsemble {
     /// # Errors
     /// A description that cannot be run; an interruption; a checkpoint that cannot be kept or does
     /// not fit.
-    pub fn run<T: Real>(
+    pub fn run<T: Trained>(
         &self,
         source: &DataSource<T>,
         threads: usize,
@@ -176,7 +176,7 @@ impl TrainingEnsemble {
     ///
     /// # Errors
     /// As for [`TrainingEnsemble::run`].
-    pub fn run_part<T: Real>(
+    pub fn run_part<T: Trained>(
         &self,
         source: &DataSource<T>,
         part: Range<u64>,
@@ -185,17 +185,7 @@ impl TrainingEnsemble {
         control: &dyn Control,
         instructions: Instructions,
     ) -> Result<TrainingOutcome<T>, RunError<EnsembleError>> {
-        let ensemble = Training::new(self, source, instructions).map_err(RunError::Start)?;
-        let (statistics, kept) = runner::run(&ensemble, part, threads, resume, control)?;
-        let kept = kept.unwrap_or_default();
-        Ok(TrainingOutcome {
-            times: ensemble.plan.times(&self.measure.save_steps),
-            trajectories: ensemble.trajectories,
-            layout: ensemble.layout,
-            statistics,
-            final_parameters: kept.last,
-            weights_then: kept.then,
-        })
+        T::run_part(self, source, part, threads, resume, control, instructions)
     }
 
     /// Statistics of `trajectories` in all that have taken nothing in, to absorb those of parts.
@@ -209,6 +199,54 @@ impl TrainingEnsemble {
         Statistics::new(trajectories, cells, self.keep_trajectories)
     }
 }
+
+/// A precision for which training is compiled in this crate, and so in full optimisation. Generic code is compiled
+/// where it is called, and the programs around an engine are not optimised as it is.
+pub trait Trained: Real {
+    /// [`TrainingEnsemble::run_part`].
+    ///
+    /// # Errors
+    /// As there.
+    fn run_part(
+        ensemble: &TrainingEnsemble,
+        source: &DataSource<Self>,
+        part: Range<u64>,
+        threads: usize,
+        resume: Option<&EnsembleCheckpoint>,
+        control: &dyn Control,
+        instructions: Instructions,
+    ) -> Result<TrainingOutcome<Self>, RunError<EnsembleError>>;
+}
+
+macro_rules! trained {
+    ($($precision:ty),*) => {$(
+        impl Trained for $precision {
+            fn run_part(
+                ensemble: &TrainingEnsemble,
+                source: &DataSource<Self>,
+                part: Range<u64>,
+                threads: usize,
+                resume: Option<&EnsembleCheckpoint>,
+                control: &dyn Control,
+                instructions: Instructions,
+            ) -> Result<TrainingOutcome<Self>, RunError<EnsembleError>> {
+                let training =
+                    Training::new(ensemble, source, instructions).map_err(RunError::Start)?;
+                let (statistics, kept) = runner::run(&training, part, threads, resume, control)?;
+                let kept = kept.unwrap_or_default();
+                Ok(TrainingOutcome {
+                    times: training.plan.times(&ensemble.measure.save_steps),
+                    trajectories: training.trajectories,
+                    layout: training.layout,
+                    statistics,
+                    final_parameters: kept.last,
+                    weights_then: kept.then,
+                })
+            }
+        }
+    )*};
+}
+trained!(f32, f64);
 
 fn draw<T: Real>(
     plan: &TrainingPlan,

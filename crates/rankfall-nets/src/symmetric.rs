@@ -19,7 +19,7 @@ pub fn eigenvalues(matrix: &[f64], size: usize, instructions: Instructions) -> O
     if !matrix.iter().all(|x| x.is_finite()) {
         return None;
     }
-    let (mut diagonal, mut beside) = instructions.dispatch(Tridiagonal { matrix, size });
+    let (mut diagonal, mut beside) = Tridiagonal { matrix, size }.run_on(instructions);
     implicit_ql(&mut diagonal, &mut beside)?;
     diagonal.sort_by(|a, b| b.total_cmp(a));
     Some(diagonal)

@@ -6,12 +6,11 @@ use crate::experiment::Experiment;
 use crate::failure::{Failure, quoted};
 use crate::preparation::of_setup;
 use rankfall_core::ensemble::EnsembleSpec;
-use rankfall_core::ensemble::block::{Block, BlockProgress};
+use rankfall_core::ensemble::single::{SingleSpec, SingleTrajectory};
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::model::class_problem::ClassProblem;
 use rankfall_core::model::network::Weights;
 use rankfall_core::model::setup::{InitialCondition, Setup};
-use rankfall_core::simd::instructions::Instructions;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,12 +22,7 @@ pub struct Stepper {
     shared: Option<InitialCondition>,
     classes: Option<Arc<ClassProblem>>,
     layout: Layout,
-    trajectories: Vec<Trajectory>,
-}
-
-struct Trajectory {
-    progress: BlockProgress<1>,
-    values: Vec<f64>,
+    trajectories: Vec<SingleTrajectory>,
 }
 
 impl Experiment {
@@ -70,35 +64,21 @@ impl Experiment {
             layout,
         };
         stepper.trajectories = (0..stepper.spec.trajectories)
-            .map(|number| stepper.advanced(number, None))
-            .collect::<Result<_, _>>()?;
+            .map(|number| SingleTrajectory::moved(&stepper.single(), number, None))
+            .collect::<Result<_, _>>()
+            .map_err(of_setup)?;
         Ok(stepper)
     }
 }
 
 impl Stepper {
-    /// A trajectory, moved to the last of the save steps.
-    fn advanced(&self, number: u64, from: Option<BlockProgress<1>>) -> Result<Trajectory, Failure> {
-        let mut block = self.block(number, from)?;
-        while !block.advance(u64::MAX) {}
-        let mut progress = block.progress();
-        let values = progress.take_values().swap_remove(0);
-        Ok(Trajectory { progress, values })
-    }
-
-    fn block(&self, number: u64, from: Option<BlockProgress<1>>) -> Result<Block<'_, 1>, Failure> {
-        let (shared, classes) = (self.shared.as_ref(), self.classes.clone());
-        let instructions = Instructions::best();
-        Block::new(
-            &self.spec,
-            &self.setup,
-            shared,
-            classes,
-            number,
-            from,
-            instructions,
-        )
-        .map_err(of_setup)
+    fn single(&self) -> SingleSpec<'_> {
+        SingleSpec {
+            ensemble: &self.spec,
+            setup: &self.setup,
+            shared: self.shared.as_ref(),
+            classes: self.classes.clone(),
+        }
     }
 
     /// Takes so many steps of each trajectory.
@@ -115,19 +95,17 @@ impl Stepper {
             return Ok(());
         }
         self.spec.save_steps = vec![0, target];
-        let mut moved = Vec::with_capacity(self.trajectories.len());
-        for (number, one) in (0..).zip(&self.trajectories) {
-            moved.push(self.advanced(number, Some(one.progress.clone()))?);
-        }
-        self.trajectories = moved;
+        let moved = (0..)
+            .zip(&self.trajectories)
+            .map(|(number, one)| SingleTrajectory::moved(&self.single(), number, Some(one)))
+            .collect::<Result<_, _>>();
+        self.trajectories = moved.map_err(of_setup)?;
         Ok(())
     }
 
     /// Steps taken.
     pub fn step(&self) -> u64 {
-        self.trajectories
-            .first()
-            .map_or(0, |one| one.progress.step())
+        self.trajectories.first().map_or(0, SingleTrajectory::step)
     }
 
     /// t.
@@ -138,7 +116,7 @@ impl Stepper {
     /// Which trajectories have not diverged.
     pub fn alive(&self) -> Vec<bool> {
         let all = self.trajectories.iter();
-        all.map(|one| one.progress.is_alive(0)).collect()
+        all.map(SingleTrajectory::is_alive).collect()
     }
 
     /// The weights of every trajectory now.
@@ -146,8 +124,9 @@ impl Stepper {
     /// # Errors
     /// None that a run would not have had.
     pub fn weights(&self) -> Result<Vec<Weights>, Failure> {
-        let all = (0..).zip(&self.trajectories);
-        all.map(|(number, one)| Ok(self.block(number, Some(one.progress.clone()))?.weights(0)))
+        let spec = self.single();
+        let all = self.trajectories.iter();
+        all.map(|one| one.weights(&spec).map_err(of_setup))
             .collect()
     }
 
@@ -161,7 +140,7 @@ impl Stepper {
 
     /// What is measured of each trajectory now; NaN where undefined.
     pub fn values(&self) -> impl Iterator<Item = &[f64]> {
-        self.trajectories.iter().map(|one| one.values.as_slice())
+        self.trajectories.iter().map(SingleTrajectory::values)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Many trajectories: what an ensemble is ([`spec`], [`own`]), a block of it from start to end ([`block`]) and one
-//! without an end ([`open_block`]), blocks over threads with progress and checkpoints ([`blocks`] of this engine
+//! Many trajectories: what an ensemble is ([`spec`], [`own`]), a block of it from start to end ([`block`]), one
+//! without an end ([`open_block`]) and a trajectory alone ([`single`]), blocks over threads with progress and checkpoints ([`blocks`] of this engine
 //! in the [`runner`] of any, [`threads`]), and their statistics ([`statistics`], [`histogram`]).
 //!
 //! May use everything but `deep`.
@@ -10,6 +10,7 @@ pub mod histogram;
 pub mod open_block;
 pub mod own;
 pub mod runner;
+pub mod single;
 pub mod small_noise;
 pub mod spec;
 pub mod statistics;

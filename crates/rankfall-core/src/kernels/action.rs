@@ -48,11 +48,12 @@ impl<const N: usize> Action<N> {
     #[inline(always)]
     pub fn euler(&mut self, g: &[Lanes<N>], columns: &mut [Lanes<N>]) {
         let instructions = self.instructions;
-        instructions.dispatch(Euler {
+        Euler {
             action: self,
             g,
             columns,
-        });
+        }
+        .run_on(instructions);
     }
 
     #[inline(always)]
@@ -78,12 +79,13 @@ impl<const N: usize> Action<N> {
     #[inline(always)]
     pub fn exponential(&mut self, g: &[Lanes<N>], damping: &[Lanes<N>], columns: &mut [Lanes<N>]) {
         let instructions = self.instructions;
-        instructions.dispatch(Exponential {
+        Exponential {
             action: self,
             g,
             damping,
             columns,
-        });
+        }
+        .run_on(instructions);
     }
 
     #[inline(always)]

@@ -70,9 +70,9 @@ impl<const N: usize> Products<N> {
             product,
         };
         if N == BLOCK && instructions.have_registers_of_a_block() {
-            instructions.dispatch_registers(work);
+            work.run_on_registers(instructions);
         } else {
-            instructions.dispatch(work);
+            work.run_on(instructions);
         }
     }
 }

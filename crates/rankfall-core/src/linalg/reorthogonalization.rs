@@ -62,7 +62,7 @@ impl<const N: usize> Reorthogonalizer<N> {
             factor,
             mask,
         };
-        let lost = instructions.dispatch(loss);
+        let lost = loss.run_on(instructions);
         if lost.any() {
             let when = Rotate::AboveCosine(LEFT / factor.columns() as f64);
             factor.orthogonalise(0..factor.rows(), when, lost, rotation, instructions);
@@ -200,7 +200,7 @@ mod tests {
             factor: &mut factor.clone(),
             mask: Mask::ALL,
         };
-        let found = Instructions::portable().dispatch(orthogonality_loss);
+        let found = orthogonality_loss.run_on(Instructions::portable());
         [found.get(0), found.get(1)]
     }
 

@@ -109,12 +109,13 @@ impl<const N: usize> ForceBalance<N> {
         steps: u64,
         instructions: Instructions,
     ) {
-        instructions.dispatch(Gather {
+        Gather {
             noise,
             first,
             steps,
             sum: &mut self.noise,
-        });
+        }
+        .run_on(instructions);
     }
 
     /// Adds the interval since the last point of the grid, which ends at this state.

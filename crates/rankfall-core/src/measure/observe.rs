@@ -96,11 +96,12 @@ impl<const N: usize> Observer<N> {
         let rows = initial.factor.rows();
         let log_sigma = initial.factor.log_norms(0..rows, instructions);
         let mut balance = Balance::default();
-        instructions.dispatch(BalanceOf {
+        BalanceOf {
             state: initial,
             inputs: layout.inputs,
             balance: &mut balance,
-        });
+        }
+        .run_on(instructions);
         Self {
             log_rank_tolerance: libm::log(rank_tolerance),
             initial_log_det: twice_the_sum(&log_sigma),
@@ -128,27 +129,29 @@ impl<const N: usize> Observer<N> {
     pub fn read(&mut self, state: &State<N>, problem: &LaneProblem<N>) -> Readings<N> {
         let (inputs, instructions) = (problem.inputs, self.instructions);
         let classes = problem.classes.as_deref().map(|classes| {
-            instructions.dispatch(ClassLosses {
+            ClassLosses {
                 state,
                 problem,
                 classes,
-            })
+            }
+            .run_on(instructions)
         });
         let losses = match classes {
-            None => instructions.dispatch(Losses { state, problem }),
+            None => Losses { state, problem }.run_on(instructions),
             Some(_) => LossValues {
                 excess: Lanes::splat(f64::NAN),
                 population: None,
             },
         };
-        let balance_drift = instructions.dispatch(BalanceDrift {
+        let balance_drift = BalanceDrift {
             initial: &self.initial_balance,
             now: BalanceOf {
                 state,
                 inputs,
                 balance: &mut self.balance,
             },
-        });
+        }
+        .run_on(instructions);
         Readings {
             excess_loss: losses.excess,
             classes,
@@ -228,10 +231,11 @@ impl<const N: usize> Observer<N> {
     /// Numerical, effective and stable rank and nuclear norm of each matrix, kind by kind.
     fn push_ranks(&self, spectra: &[Vec<Lanes<N>>; 4], out: &mut Vec<Lanes<N>>) {
         let ranks = spectra.each_ref().map(|logs| {
-            self.instructions.dispatch(RanksOfLanes {
+            RanksOfLanes {
                 logs,
                 log_tolerance: self.log_rank_tolerance,
-            })
+            }
+            .run_on(self.instructions)
         });
         for kind in 0..4 {
             out.extend(ranks.iter().map(|of_matrix| of_matrix[kind]));

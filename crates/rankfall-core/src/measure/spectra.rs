@@ -110,11 +110,12 @@ impl<const N: usize> Spectrometer<N> {
         let sizes = scaled.log_norms(0..scaled.rows(), instructions);
         let values = sorted_log_norms(scaled, instructions);
         let rounding = 16.0 * turned.rows() as f64 * f64::EPSILON;
-        let errors = instructions.dispatch(ProductErrors {
+        let errors = ProductErrors {
             sizes,
             values: &values,
             rounding,
-        });
+        }
+        .run_on(instructions);
         (values, errors)
     }
 }

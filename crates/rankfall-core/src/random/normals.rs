@@ -125,14 +125,14 @@ impl<const N: usize> Normals<N> {
         self.first = Some(first);
         let (instructions, normals) = (self.instructions, self);
         if Lanes::<N>::SINGLE {
-            instructions.dispatch(DrawOne { normals, first });
+            DrawOne { normals, first }.run_on(instructions);
         } else {
-            instructions.dispatch(Share { normals, first });
+            Share { normals, first }.run_on(instructions);
             if !normals.draw_on_registers() {
-                instructions.dispatch(DrawBits { normals });
+                DrawBits { normals }.run_on(instructions);
             }
         }
-        instructions.dispatch(Transform { normals });
+        Transform { normals }.run_on(instructions);
     }
 
     /// Bits of full blocks, if these instructions have registers for them.
@@ -141,7 +141,7 @@ impl<const N: usize> Normals<N> {
             return false;
         }
         let instructions = self.instructions;
-        let drawn = instructions.dispatch_registers(DrawBits { normals: self });
+        let drawn = DrawBits { normals: self }.run_on_registers(instructions);
         drawn.is_some()
     }
 }
@@ -392,12 +392,13 @@ impl StreamKey {
         out: &mut [f64],
         instructions: Instructions,
     ) {
-        instructions.dispatch(NormalsOfOne {
+        NormalsOfOne {
             key: self,
             trajectory,
             step,
             out,
-        });
+        }
+        .run_on(instructions);
     }
 }
 

@@ -16,6 +16,27 @@ pub trait LaneWork {
     const NARROW: bool;
     /// Does it.
     fn run(self) -> Self::Output;
+
+    /// Does it as compiled for these instructions.
+    // Never inlined: where it were, the work would be compiled again for all instructions. It is a method of
+    // the work, not of the instructions, because the compiler shares its time out by the file of the type.
+    #[inline(never)]
+    fn run_on(self, instructions: Instructions) -> Self::Output
+    where
+        Self: Sized,
+    {
+        #[cfg(target_arch = "x86_64")]
+        return match instructions.0 {
+            pulp::Arch::V4(simd) => match Self::NARROW {
+                true => pulp::Simd::vectorize(*simd, InLanes(self)),
+                false => pulp::Simd::vectorize(simd, InLanes(self)),
+            },
+            pulp::Arch::V3(simd) => pulp::Simd::vectorize(simd, InLanes(self)),
+            _ => without_extensions(self),
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        instructions.0.dispatch(InLanes(self))
+    }
 }
 
 /// Work on registers of vector instructions: [`BLOCK`](crate::simd::lanes::BLOCK) lanes are as many parts as it takes to fill one each.
@@ -24,6 +45,26 @@ pub trait RegisterWork {
     type Output;
     /// Does it, PARTS registers of `S` for a block; implementors mark it `#[inline(always)]`.
     fn run<S: VectorInstructions, const PARTS: usize>(self, simd: S) -> Self::Output;
+
+    /// Does it on the registers of these instructions, if they are vector instructions; for others it is not
+    /// compiled.
+    #[inline(never)]
+    fn run_on_registers(self, instructions: Instructions) -> Option<Self::Output>
+    where
+        Self: Sized,
+    {
+        #[cfg(target_arch = "x86_64")]
+        return match instructions.0 {
+            pulp::Arch::V4(simd) => Some(simd.vectorize(InParts::<_, Self, 1>(simd, self))),
+            pulp::Arch::V3(simd) => Some(simd.vectorize(InParts::<_, Self, 2>(simd, self))),
+            _ => None,
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = instructions;
+            None
+        }
+    }
 }
 
 /// [`RegisterWork`] with PARTS registers.
@@ -81,50 +122,6 @@ impl Instructions {
         return matches!(self.0, pulp::Arch::V4(_));
         #[cfg(not(target_arch = "x86_64"))]
         false
-    }
-
-    /// Runs `work` as compiled for these instructions.
-    #[inline]
-    pub fn dispatch<W: LaneWork>(self, work: W) -> W::Output {
-        if W::NARROW {
-            return self.dispatch_narrow(work);
-        }
-        #[cfg(target_arch = "x86_64")]
-        return match self.0 {
-            pulp::Arch::V4(simd) => pulp::Simd::vectorize(simd, InLanes(work)),
-            pulp::Arch::V3(simd) => pulp::Simd::vectorize(simd, InLanes(work)),
-            _ => without_extensions(work),
-        };
-        #[cfg(not(target_arch = "x86_64"))]
-        self.0.dispatch(InLanes(work))
-    }
-
-    /// Runs `work` on the registers of these instructions, if they are vector instructions; for others it is
-    /// not compiled.
-    #[inline]
-    pub fn dispatch_registers<A: RegisterWork>(self, work: A) -> Option<A::Output> {
-        #[cfg(target_arch = "x86_64")]
-        return match self.0 {
-            pulp::Arch::V4(simd) => Some(simd.vectorize(InParts::<_, A, 1>(simd, work))),
-            pulp::Arch::V3(simd) => Some(simd.vectorize(InParts::<_, A, 2>(simd, work))),
-            _ => None,
-        };
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            drop(work);
-            None
-        }
-    }
-
-    #[inline]
-    fn dispatch_narrow<W: LaneWork>(self, work: W) -> W::Output {
-        #[cfg(target_arch = "x86_64")]
-        if !matches!(self.0, pulp::Arch::Scalar)
-            && let Some(simd) = pulp::x86::V3::try_new()
-        {
-            return pulp::Simd::vectorize(simd, InLanes(work));
-        }
-        without_extensions(work)
     }
 }
 

@@ -27,13 +27,27 @@ pub struct Mask<const N: usize>(pub [u64; N]);
 #[repr(transparent)]
 pub struct Words<const N: usize>(pub [u64; N]);
 
+/// `body` for each lane, written out: loops that are unrolled by the compiler take it several times as long.
+macro_rules! for_each_lane {
+    ($lane:ident, $lanes:ident, $body:expr) => {
+        for_each_lane!($lane, $lanes, $body, 0 1 2 3 4 5 6 7);
+        for $lane in BLOCK..$lanes {
+            $body
+        }
+    };
+    ($lane:ident, $lanes:ident, $body:expr, $($number:literal)*) => {$(
+        if const { $number < $lanes } {
+            let $lane = $number;
+            $body
+        }
+    )*};
+}
+
 /// Applies `f` to each lane.
 #[inline(always)]
 fn map<A: Copy, B: Copy + Default, const N: usize>(a: [A; N], f: impl Fn(A) -> B) -> [B; N] {
     let mut out = [B::default(); N];
-    for lane in 0..N {
-        out[lane] = f(a[lane]);
-    }
+    for_each_lane!(lane, N, out[lane] = f(a[lane]));
     out
 }
 
@@ -45,9 +59,7 @@ fn zip<A: Copy, B: Copy + Default, const N: usize>(
     f: impl Fn(A, A) -> B,
 ) -> [B; N] {
     let mut out = [B::default(); N];
-    for lane in 0..N {
-        out[lane] = f(a[lane], b[lane]);
-    }
+    for_each_lane!(lane, N, out[lane] = f(a[lane], b[lane]));
     out
 }
 
@@ -79,9 +91,11 @@ impl<const N: usize> Lanes<N> {
     #[inline(always)]
     pub fn mul_add(self, factor: Self, term: Self) -> Self {
         let mut out = [0.0; N];
-        for lane in 0..N {
-            out[lane] = self.0[lane].mul_add(factor.0[lane], term.0[lane]);
-        }
+        for_each_lane!(
+            lane,
+            N,
+            out[lane] = self.0[lane].mul_add(factor.0[lane], term.0[lane])
+        );
         Self(out)
     }
 
@@ -147,11 +161,11 @@ impl<const N: usize> Lanes<N> {
     #[inline(always)]
     pub fn select(self, mask: Mask<N>, other: Self) -> Self {
         let mut out = [0.0; N];
-        for lane in 0..N {
+        for_each_lane!(lane, N, {
             let bits =
                 (self.0[lane].to_bits() & mask.0[lane]) | (other.0[lane].to_bits() & !mask.0[lane]);
             out[lane] = f64::from_bits(bits);
-        }
+        });
         Self(out)
     }
 
@@ -213,9 +227,7 @@ impl<const N: usize> Mask<N> {
     #[inline(always)]
     pub fn any(self) -> bool {
         let mut all = 0;
-        for lane in 0..N {
-            all |= self.0[lane];
-        }
+        for_each_lane!(lane, N, all |= self.0[lane]);
         all != 0
     }
 

@@ -201,13 +201,14 @@ impl<const N: usize> GradientFlow<N> {
         attempts: u32,
     ) -> Lanes<N> {
         let instructions = self.instructions;
-        instructions.dispatch(Advance {
+        Advance {
             flow: self,
             state,
             problem,
             length,
             attempts,
-        })
+        }
+        .run_on(instructions)
     }
 
     /// dΘ/dt at `self.stage` into slope `index`.

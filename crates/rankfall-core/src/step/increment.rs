@@ -350,13 +350,14 @@ impl<const N: usize> Increment<N> {
                 sum_of_squares(out)
             }
             Self::GaussianNoise { drift, noise } => drift.apply_with_noise(noise, number, out),
-            from_rows => problem.instructions.dispatch(FromRows {
+            from_rows => FromRows {
                 increment: from_rows,
                 times: [state.step, number],
                 problem,
                 trajectories,
                 out,
-            }),
+            }
+            .run_on(problem.instructions),
         }
     }
 }

@@ -56,10 +56,10 @@ impl<const N: usize> SmallSteps<'_, N> {
                 match (of.inputs, of.outputs, lie) {
                     $(
                         ($p, $k, false) => {
-                            instructions.dispatch_registers(Run::<$p, $k, false, N> { of, state, steps })
+                            Run::<$p, $k, false, N> { of, state, steps }.run_on_registers(instructions)
                         }
                         ($p, $k, true) => {
-                            instructions.dispatch_registers(Run::<$p, $k, true, N> { of, state, steps })
+                            Run::<$p, $k, true, N> { of, state, steps }.run_on_registers(instructions)
                         }
                     )*
                     _ => None,

@@ -135,12 +135,13 @@ impl<const N: usize> BlockStepper<N> {
 
     /// Takes `steps` steps of any kind and shape.
     fn any_steps(&mut self, state: &mut State<N>, problem: &LaneProblem<N>, steps: u64) {
-        problem.instructions.dispatch(Advance {
+        Advance {
             stepper: self,
             state,
             problem,
             steps,
-        });
+        }
+        .run_on(problem.instructions);
     }
 
     /// The noise of the step to come and of those after it, where the increment has Gaussian noise.

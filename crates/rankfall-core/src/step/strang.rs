@@ -105,13 +105,14 @@ impl<const N: usize> LieStrang<N> {
         noise: &mut GaussianNoise<N>,
         update: &mut Update<N>,
     ) {
-        problem.instructions.dispatch(MoveState {
+        MoveState {
             strang: self,
             state,
             problem,
             noise,
             update,
-        });
+        }
+        .run_on(problem.instructions);
     }
 
     /// drift = (h/2) A*, A* at the midpoint.

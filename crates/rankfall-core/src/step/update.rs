@@ -109,14 +109,16 @@ impl<const N: usize> Update<N> {
         columns: &mut [Lanes<N>],
         mask: Mask<N>,
     ) {
-        self.instructions.dispatch(Unsplit {
+        let instructions = self.instructions;
+        Unsplit {
             update: self,
             increment,
             square,
             rate,
             columns,
             mask,
-        });
+        }
+        .run_on(instructions);
     }
 
     /// Copies ΔG with the longer side first.

@@ -78,13 +78,14 @@ impl<const N: usize> Forces<N> {
         time_step: Option<f64>,
         instructions: Instructions,
     ) -> Self {
-        instructions.dispatch(Evaluate {
+        Evaluate {
             theta,
             a,
             problem,
             nu,
             smoothing: time_step.map_or(0.0, |h| 16.0 * ONE_STEP * h),
-        })
+        }
+        .run_on(instructions)
     }
 
     /// At the present state.

@@ -52,12 +52,13 @@ pub fn of_all_rows<const N: usize>(
     scratch: &mut LaneVec<N>,
     out: &mut [Lanes<N>],
 ) {
-    instructions.dispatch(OfAllRows {
+    OfAllRows {
         problem,
         fresh,
         scratch,
         out,
-    });
+    }
+    .run_on(instructions);
 }
 
 /// The work of [`of_all_rows`].

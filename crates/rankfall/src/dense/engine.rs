@@ -11,7 +11,9 @@ use crate::stability;
 use rankfall_core::ensemble::statistics::Statistics;
 use rankfall_core::ensemble::{Control, EnsembleCheckpoint, RunError};
 use rankfall_core::simd::instructions::Instructions;
-use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble, WeightsAtStep};
+use rankfall_nets::ensemble::{
+    DataSource, EnsembleError, Trained, TrainingEnsemble, WeightsAtStep,
+};
 use rankfall_nets::inert::inert;
 use rankfall_nets::scalar::Real;
 use rankfall_nets::training::TrainingPlan;
@@ -60,7 +62,7 @@ impl DenseEngine {
         })
     }
 
-    fn measure<T: Real>(
+    fn measure<T: Trained>(
         &self,
         dynamics: usize,
         source: &DataSource<T>,
@@ -188,7 +190,7 @@ pub fn at_ends(
     .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))
 }
 
-fn at_ends_of<T: Real>(
+fn at_ends_of<T: Trained>(
     ensemble: &TrainingEnsemble,
     source: &DataSource<T>,
     threads: usize,

@@ -9,8 +9,7 @@ use rankfall_core::simd::instructions::Instructions;
 use rankfall_evidence::Stop;
 use rankfall_evidence::bench::{Supervised, Supervisor};
 use rankfall_evidence::experiments::{Experiments, Trajectory};
-use rankfall_nets::ensemble::{DataSource, TrainingEnsemble};
-use rankfall_nets::scalar::Real;
+use rankfall_nets::ensemble::{DataSource, Trained, TrainingEnsemble};
 use std::path::Path;
 
 /// Runs bundled experiments until its supervisor stops it.
@@ -60,7 +59,7 @@ fn unmeasured(failure: Failure) -> Stop {
     Stop::Unmeasured(failure.message)
 }
 
-fn trajectory<T: Real>(
+fn trajectory<T: Trained>(
     ensemble: &TrainingEnsemble,
     source: &DataSource<T>,
     supervisor: &dyn Supervisor,

@@ -184,7 +184,7 @@ impl<const N: usize> GradedColumns<N> {
             factor: self,
             active,
         };
-        instructions.dispatch(LogNorms { squares })
+        LogNorms { squares }.run_on(instructions)
     }
 
     /// Multiplies column j by `factor`\[j\] and by 2^`exponent`\[j\].
@@ -203,10 +203,11 @@ impl<const N: usize> GradedColumns<N> {
         active: Range<usize>,
         instructions: Instructions,
     ) -> Vec<Lanes<N>> {
-        let squares = instructions.dispatch(SquaredNorms {
+        let squares = SquaredNorms {
             factor: self,
             active,
-        });
+        }
+        .run_on(instructions);
         squares.into_iter().map(Lanes::sqrt).collect()
     }
 }

@@ -52,13 +52,14 @@ impl<const N: usize> GradedColumns<N> {
         rotation: Rotation<'_, N>,
         instructions: Instructions,
     ) {
-        instructions.dispatch(Orthogonalise {
+        Orthogonalise {
             factor: self,
             active,
             when,
             mask,
             rotation,
-        });
+        }
+        .run_on(instructions);
     }
 
     /// Columns i < j, both mutable.

@@ -17,10 +17,11 @@ impl<const N: usize> GradedColumns<N> {
     /// keeps every column accurate relative to its own size. Columns must be sorted by falling
     /// exponent, as [`Self::orthogonalise`] leaves them.
     pub fn triangularise(&mut self, pivots: Range<usize>, instructions: Instructions) {
-        instructions.dispatch(Triangularise {
+        Triangularise {
             factor: self,
             pivots,
-        });
+        }
+        .run_on(instructions);
     }
 
     /// Brings the largest of the rows `candidates`, measured on the columns from `from` on, to

@@ -199,20 +199,24 @@ impl<const N: usize> StepMean<N> {
 
     /// The other parts of the step to come; point `point` of the account, which tells its draws from others'.
     pub fn at(&mut self, state: &State<N>, problem: &LaneProblem<N>, point: u64) -> WeightTerms<N> {
-        self.instructions.dispatch(At {
+        let instructions = self.instructions;
+        At {
             mean: self,
             state,
             problem,
             point,
-        })
+        }
+        .run_on(instructions)
     }
 
     /// What a step with this ΔG = ηG added to log det M.
     pub fn realised(&mut self, increment: &[Lanes<N>]) -> Lanes<N> {
-        self.instructions.dispatch(Realised {
+        let instructions = self.instructions;
+        Realised {
             mean: self,
             increment,
-        })
+        }
+        .run_on(instructions)
     }
 
     #[inline(always)]

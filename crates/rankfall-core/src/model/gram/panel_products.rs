@@ -26,8 +26,8 @@ pub fn large_products(
         columns,
         moment,
     };
-    if instructions.dispatch_registers(&mut products).is_none() {
-        instructions.dispatch(&mut products);
+    if (&mut products).run_on_registers(instructions).is_none() {
+        (&mut products).run_on(instructions);
     }
 }
 
