@@ -1,13 +1,14 @@
-//! The embedded font: widths for layout, outlines for PNG.
+//! The embedded font: widths for layout, outlines for PNG. Its tables are written by `examples/glyphs.rs`.
 
-use skrifa::instance::{LocationRef, Size};
-use skrifa::outline::{DrawSettings, OutlinePen};
-use skrifa::{FontRef, GlyphId, MetadataProvider};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use crate::scene::Text;
 
-static REGULAR: &[u8] = include_bytes!("../fonts/DejaVuSans-subset.ttf");
-static BOLD: &[u8] = include_bytes!("../fonts/DejaVuSans-Bold-subset.ttf");
+static REGULAR: LazyLock<Font> =
+    LazyLock::new(|| Font::read(include_str!("../fonts/DejaVuSans.glyphs")));
+static BOLD: LazyLock<Font> =
+    LazyLock::new(|| Font::read(include_str!("../fonts/DejaVuSans-Bold.glyphs")));
 
 /// Families tried by SVG viewers, the embedded one first; Verdana has almost the same widths, and
 /// the others are narrower, so nothing overlaps where DejaVu Sans is missing.
@@ -15,17 +16,46 @@ pub const FAMILIES: &str =
     "'DejaVu Sans', Verdana, 'Noto Sans', 'Segoe UI', Helvetica, Arial, sans-serif";
 
 /// A weight of the embedded font.
+#[derive(Default)]
 pub struct Font {
-    // `None` cannot happen with the files above; it only means that text is laid out by a guess.
-    face: Option<FontRef<'static>>,
+    units_per_em: f64,
+    /// By character; that of `\0` stands for all others.
+    glyphs: BTreeMap<char, Glyph>,
+}
+
+/// A character, in font units.
+struct Glyph {
+    width: f64,
+    outline: Vec<Segment>,
+}
+
+/// A piece of an outline, y up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Segment {
+    /// Starts a contour.
+    Move([f32; 2]),
+    /// A straight line.
+    Line([f32; 2]),
+    /// A quadratic curve by way of the first point.
+    Quad([f32; 2], [f32; 2]),
+    /// Ends the contour.
+    Close,
 }
 
 impl Font {
     /// The regular or the bold weight.
     #[must_use]
-    pub fn new(bold: bool) -> Self {
+    pub fn new(bold: bool) -> &'static Self {
+        if bold { &BOLD } else { &REGULAR }
+    }
+
+    /// A line that cannot be read is left out: a test has all of them.
+    fn read(table: &str) -> Self {
+        let mut lines = table.lines();
+        let units = lines.next().and_then(|line| line.parse().ok());
         Self {
-            face: FontRef::new(if bold { BOLD } else { REGULAR }).ok(),
+            units_per_em: units.unwrap_or(1.0),
+            glyphs: lines.filter_map(glyph).collect(),
         }
     }
 
@@ -35,42 +65,52 @@ impl Font {
         content.chars().map(|c| self.advance(c)).sum()
     }
 
-    /// Draws `content` with its baseline starting at the origin, one em wide units, y up.
-    pub fn outline(&self, content: &str, builder: &mut dyn Pen) {
-        let Some(face) = &self.face else { return };
+    /// The outline of `content` with its baseline starting at the origin, in ems.
+    #[must_use]
+    pub fn outline(&self, content: &str) -> Vec<Segment> {
+        let scale = self.units_per_em.recip() as f32;
         let mut offset = 0.0;
+        let mut all = Vec::new();
         for c in content.chars() {
-            let glyph = glyph_of(face, c);
-            let mut shifted = Shifted {
-                pen: builder,
-                scale: units_per_em(face).recip() as f32,
-                offset,
-            };
-            if let Some(outline) = face.outline_glyphs().get(glyph) {
-                // The fonts above have no outline that fails; one that did would leave its room empty.
-                let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
-                let _ = outline.draw(settings, &mut shifted);
-            }
+            let moved = |[x, y]: [f32; 2]| [x * scale + offset, y * scale];
+            let outline = self.glyph(c).map_or(&[][..], |glyph| &glyph.outline);
+            all.extend(outline.iter().map(|segment| match *segment {
+                Segment::Move(to) => Segment::Move(moved(to)),
+                Segment::Line(to) => Segment::Line(moved(to)),
+                Segment::Quad(by, to) => Segment::Quad(moved(by), moved(to)),
+                Segment::Close => Segment::Close,
+            }));
             offset += self.advance(c) as f32;
         }
+        all
     }
 
     fn advance(&self, c: char) -> f64 {
-        let Some(face) = &self.face else { return 0.6 };
-        let metrics = face.glyph_metrics(Size::unscaled(), LocationRef::default());
-        let units = metrics.advance_width(glyph_of(face, c)).unwrap_or(0.0);
-        f64::from(units) / units_per_em(face)
+        self.glyph(c)
+            .map_or(0.0, |glyph| glyph.width / self.units_per_em)
+    }
+
+    fn glyph(&self, c: char) -> Option<&Glyph> {
+        self.glyphs.get(&c).or_else(|| self.glyphs.get(&'\0'))
     }
 }
 
-/// Glyph 0 is the empty box that stands for a character the font does not have.
-fn glyph_of(face: &FontRef<'_>, c: char) -> GlyphId {
-    face.charmap().map(c).unwrap_or(GlyphId::NOTDEF)
-}
-
-fn units_per_em(face: &FontRef<'_>) -> f64 {
-    let metrics = face.metrics(Size::unscaled(), LocationRef::default());
-    f64::from(metrics.units_per_em)
+/// A line of a table: number, width, and an outline in the letters of SVG paths.
+fn glyph(line: &str) -> Option<(char, Glyph)> {
+    let mut words = line.split(' ');
+    let character = char::from_u32(words.next()?.parse().ok()?)?;
+    let width = words.next()?.parse().ok()?;
+    let mut outline = Vec::new();
+    while let Some(letter) = words.next() {
+        let mut point = || Some([words.next()?.parse().ok()?, words.next()?.parse().ok()?]);
+        outline.push(match letter {
+            "M" => Segment::Move(point()?),
+            "L" => Segment::Line(point()?),
+            "Q" => Segment::Quad(point()?, point()?),
+            _ => Segment::Close,
+        });
+    }
+    Some((character, Glyph { width, outline }))
 }
 
 /// The width of a line of text in pixels.
@@ -104,78 +144,29 @@ pub fn fit(content: &str, size: f64, bold: bool, limit: f64) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// What receives an outline.
-pub trait Pen {
-    /// Starts a contour.
-    fn move_to(&mut self, x: f32, y: f32);
-    /// A straight line.
-    fn line_to(&mut self, x: f32, y: f32);
-    /// A quadratic curve by way of (x1, y1).
-    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32);
-    /// A cubic curve.
-    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32);
-    /// Ends the contour.
-    fn close(&mut self);
-}
-
-/// Font units to ems, moved right to where the glyph stands in the line.
-struct Shifted<'a> {
-    pen: &'a mut dyn Pen,
-    scale: f32,
-    offset: f32,
-}
-
-impl Shifted<'_> {
-    fn x(&self, x: f32) -> f32 {
-        x * self.scale + self.offset
-    }
-    fn y(&self, y: f32) -> f32 {
-        y * self.scale
-    }
-}
-
-impl OutlinePen for Shifted<'_> {
-    fn move_to(&mut self, x: f32, y: f32) {
-        self.pen.move_to(self.x(x), self.y(y));
-    }
-    fn line_to(&mut self, x: f32, y: f32) {
-        self.pen.line_to(self.x(x), self.y(y));
-    }
-    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
-        self.pen
-            .quad_to(self.x(x1), self.y(y1), self.x(x), self.y(y));
-    }
-    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
-        self.pen.curve_to(
-            self.x(x1),
-            self.y(y1),
-            self.x(x2),
-            self.y(y2),
-            self.x(x),
-            self.y(y),
-        );
-    }
-    fn close(&mut self) {
-        self.pen.close();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_subset_has_every_sign_that_figures_write() {
+    fn the_font_has_every_sign_that_figures_write() {
         for bold in [false, true] {
             let font = Font::new(bold);
-            let face = font.face.as_ref().expect("the embedded font parses");
-            for c in "aZ09−×·⁻⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉σλνηδΘᵀ|…–—→≥≤\u{202f}ü".chars()
+            for c in "\0aZ09−×·⁻⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉σλνηδΘᵀ|…–—→≥≤\u{202f}ü".chars()
             {
-                assert!(
-                    face.charmap().map(c).is_some(),
-                    "no glyph for {c:?}, bold = {bold}"
-                );
+                let there = font.glyphs.contains_key(&c);
+                assert!(there, "no glyph for {c:?}, bold = {bold}");
             }
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_tables_is_read() {
+        for (bold, table) in [
+            (false, include_str!("../fonts/DejaVuSans.glyphs")),
+            (true, include_str!("../fonts/DejaVuSans-Bold.glyphs")),
+        ] {
+            assert_eq!(Font::new(bold).glyphs.len() + 1, table.lines().count());
         }
     }
 

@@ -7,7 +7,7 @@ use tiny_skia::{
 };
 
 use crate::color::Color;
-use crate::font::{Font, Pen, width_of};
+use crate::font::{Font, Segment, width_of};
 use crate::scene::{Anchor, Item, Point, Scene, Stroke, Text};
 
 /// Pixels of the image per pixel of the scene, for crisp text.
@@ -66,8 +66,6 @@ fn encode(pixels: &Pixmap) -> Result<Vec<u8>, PngError> {
 
 struct Canvas {
     pixels: Pixmap,
-    regular: Font,
-    bold: Font,
 }
 
 impl Canvas {
@@ -87,11 +85,7 @@ impl Canvas {
             .ok_or_else(refused)?;
         let mut pixels = Pixmap::new(width, height).ok_or_else(refused)?;
         pixels.fill(rgba(Color::Paper, 1.0));
-        Ok(Self {
-            pixels,
-            regular: Font::new(false),
-            bold: Font::new(true),
-        })
+        Ok(Self { pixels })
     }
 
     fn item(&mut self, item: &Item) {
@@ -145,10 +139,7 @@ impl Canvas {
     }
 
     fn text(&mut self, text: &Text) {
-        let mut outline = Outline(PathBuilder::new());
-        let font = if text.bold { &self.bold } else { &self.regular };
-        font.outline(&text.content, &mut outline);
-        let Some(path) = outline.0.finish() else {
+        let Some(path) = path_along(&Font::new(text.bold).outline(&text.content)) else {
             return;
         };
         let shift = match text.anchor {
@@ -225,25 +216,18 @@ fn path_through(points: &[Point], closed: bool) -> Option<Path> {
     path.finish()
 }
 
-/// A glyph outline on its way into a path.
-struct Outline(PathBuilder);
-
-impl Pen for Outline {
-    fn move_to(&mut self, x: f32, y: f32) {
-        self.0.move_to(x, y);
+/// `None` where there is nothing to draw, as of spaces.
+fn path_along(outline: &[Segment]) -> Option<Path> {
+    let mut path = PathBuilder::new();
+    for segment in outline {
+        match *segment {
+            Segment::Move([x, y]) => path.move_to(x, y),
+            Segment::Line([x, y]) => path.line_to(x, y),
+            Segment::Quad([x1, y1], [x, y]) => path.quad_to(x1, y1, x, y),
+            Segment::Close => path.close(),
+        }
     }
-    fn line_to(&mut self, x: f32, y: f32) {
-        self.0.line_to(x, y);
-    }
-    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
-        self.0.quad_to(x1, y1, x, y);
-    }
-    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
-        self.0.cubic_to(x1, y1, x2, y2, x, y);
-    }
-    fn close(&mut self) {
-        self.0.close();
-    }
+    path.finish()
 }
 
 #[cfg(test)]
