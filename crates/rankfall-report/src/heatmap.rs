@@ -195,31 +195,36 @@ pub struct HeatMap {
 }
 
 impl HeatMap {
-    /// The panel. Without a single number it has no colour bar.
+    /// The panel. Without a single number it has no colour bar; nor where all are the same, which the title then has.
     #[must_use]
     pub fn plot(&self) -> Plot {
-        self.plot_with(self.value_axis(&mut self.places()))
+        let places: Vec<f64> = self.places().collect();
+        self.plot_with(&places)
     }
 
     /// The panels of maps of the same kind of number: equal colours are equal numbers in all of them.
     #[must_use]
     pub fn plots_alike(maps: &[Self]) -> Vec<Plot> {
-        let axis = maps.first().and_then(|first| {
-            let mut places = maps.iter().flat_map(Self::places);
-            first.value_axis(&mut places)
-        });
-        maps.iter().map(|map| map.plot_with(axis.clone())).collect()
+        let places: Vec<f64> = maps.iter().flat_map(Self::places).collect();
+        maps.iter().map(|map| map.plot_with(&places)).collect()
     }
 
-    fn plot_with(&self, axis: Option<Axis>) -> Plot {
+    /// `places` are those of all maps with the same colours.
+    fn plot_with(&self, places: &[f64]) -> Plot {
         let (x, y) = (self.x.side(&self.x_label), self.y.side(&self.y_label));
-        let mut plot = Plot::new(&self.title, x, y);
+        let axis = self.value_axis(places);
+        let only = self.only_number(places);
+        let title = match &only {
+            Some(number) => format!("{}: all {number}", self.title),
+            None => self.title.clone(),
+        };
+        let mut plot = Plot::new(&title, x, y);
         for j in 0..self.y.len() {
             for i in 0..self.x.len() {
                 plot.tiles.extend(self.tile(i, j, axis.as_ref()));
             }
         }
-        plot.color_bar = axis.map(|axis| ColorBar {
+        plot.color_bar = axis.filter(|_| only.is_none()).map(|axis| ColorBar {
             axis,
             gradient: self.gradient,
             label: self.value_label.clone(),
@@ -264,13 +269,27 @@ impl HeatMap {
         self.cells.iter().filter_map(|c| self.place_of(*c))
     }
 
-    fn value_axis(&self, places: &mut dyn Iterator<Item = f64>) -> Option<Axis> {
+    fn value_axis(&self, places: &[f64]) -> Option<Axis> {
+        let mut places = places.iter().copied();
         if self.gradient == Gradient::Sequential {
-            return Axis::around(self.scale(), places, 0.0);
+            return Axis::around(self.scale(), &mut places, 0.0);
         }
         // Equal distances from the middle get equal strengths of colour.
         let both = places.flat_map(|v| [v, -v]);
         Axis::around(self.scale(), both, 0.0)
+    }
+
+    /// What all of several numbers are, where shades would say nothing. Diverging ones say on which side it is.
+    fn only_number(&self, places: &[f64]) -> Option<String> {
+        let all_alike = places.len() > 1 && places.iter().all(|v| *v == places[0]);
+        let value = |cell: &HeatCell| match cell {
+            HeatCell::Value(v) => Some(*v),
+            HeatCell::Missing | HeatCell::Blank => None,
+        };
+        (all_alike && self.gradient == Gradient::Sequential)
+            .then(|| self.cells.iter().find_map(value))
+            .flatten()
+            .map(|v| self.number(v))
     }
 
     fn tile(&self, i: usize, j: usize, axis: Option<&Axis>) -> Option<Tile> {
@@ -437,6 +456,23 @@ mod tests {
             .map(|t| t.text.as_ref().map(|(s, _)| s.as_str()))
             .collect();
         assert_eq!(texts, [Some("5"), Some("9"), None]);
+    }
+
+    #[test]
+    fn a_constant_is_said_in_the_title_and_has_no_colour_bar() {
+        let x = HeatAxis::of_values(&[1.0, 2.0], false);
+        let heat = map(x.clone(), x.clone(), values(&[2.5; 4]));
+        let plot = heat.plot();
+        assert!(plot.color_bar.is_none());
+        assert!(plot.title.ends_with(": all 2.50"), "{}", plot.title);
+        let other = map(x.clone(), x, values(&[1.0; 4]));
+        let alike = HeatMap::plots_alike(&[heat.clone(), other]);
+        assert!(alike.iter().all(|plot| plot.color_bar.is_some()));
+        let diverging = HeatMap {
+            gradient: Gradient::Diverging,
+            ..heat
+        };
+        assert!(diverging.plot().color_bar.is_some());
     }
 
     #[test]
