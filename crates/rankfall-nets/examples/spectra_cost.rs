@@ -11,13 +11,13 @@ use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
-use rankfall_nets::ensemble::{DataSource, TrainingEnsemble};
+use rankfall_nets::ensemble::{DataSource, Trained, TrainingEnsemble};
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::layout::MeasureSpec;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::{Architecture, NetworkSpec};
 use rankfall_nets::noise::Noise;
-use rankfall_nets::scalar::{Precision, Real};
+use rankfall_nets::scalar::Precision;
 use rankfall_nets::schedule::RateSchedule;
 use rankfall_nets::training::TrainingSpec;
 
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     measure::<f64>(Precision::F64)
 }
 
-fn measure<T: Real>(precision: Precision) -> Result<(), Box<dyn Error>> {
+fn measure<T: Trained>(precision: Precision) -> Result<(), Box<dyn Error>> {
     let mut reader = StreamKey::new(1, Purpose::Inputs, 0).reader(0, 0);
     let x = (0..640 * 784).map(|_| T::of(reader.normal())).collect();
     let classes = (0..640).map(|_| reader.below(10) as u32).collect();

@@ -11,19 +11,21 @@ use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::activation::Activation;
-use rankfall_nets::ensemble::{DataSource, EnsembleError, TrainingEnsemble, TrainingOutcome};
+use rankfall_nets::ensemble::{
+    DataSource, EnsembleError, Trained, TrainingEnsemble, TrainingOutcome,
+};
 use rankfall_nets::initialisation::{Law, WeightInitialisation};
 use rankfall_nets::layout::MeasureError;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::scalar::{Precision, Real};
+use rankfall_nets::scalar::Precision;
 use rankfall_nets::schedule::{RateSchedule, Shape};
 use rankfall_nets::teacher::{InputLaw, TeacherSpec};
 use rankfall_nets::training::TrainingError;
 
 use support::{bits, classes, ensemble, network, regression, shared, training, values};
 
-fn run<T: Real>(
+fn run<T: Trained>(
     spec: &TrainingEnsemble,
     source: &DataSource<T>,
     threads: usize,
