@@ -31,8 +31,10 @@ pub struct Words<const N: usize>(pub [u64; N]);
 macro_rules! for_each_lane {
     ($lane:ident, $lanes:ident, $body:expr) => {
         for_each_lane!($lane, $lanes, $body, 0 1 2 3 4 5 6 7);
-        for $lane in BLOCK..$lanes {
-            $body
+        if const { $lanes > BLOCK } {
+            for $lane in BLOCK..$lanes {
+                $body
+            }
         }
     };
     ($lane:ident, $lanes:ident, $body:expr, $($number:literal)*) => {$(
@@ -251,7 +253,9 @@ macro_rules! elementwise {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
-                Self(zip(self.0, other.0, |a, b| a $op b))
+                let mut out = [0.0; N];
+                for_each_lane!(lane, N, out[lane] = self.0[lane] $op other.0[lane]);
+                Self(out)
             }
         }
     )*};
