@@ -215,7 +215,7 @@ impl HeatMap {
         let axis = self.value_axis(places);
         let only = self.only_number(places);
         let title = match &only {
-            Some(number) => format!("{}: all {number}", self.title),
+            Some(number) => format!("all {number}: {}", self.title),
             None => self.title.clone(),
         };
         let mut plot = Plot::new(&title, x, y);
@@ -464,7 +464,7 @@ mod tests {
         let heat = map(x.clone(), x.clone(), values(&[2.5; 4]));
         let plot = heat.plot();
         assert!(plot.color_bar.is_none());
-        assert!(plot.title.ends_with(": all 2.50"), "{}", plot.title);
+        assert!(plot.title.starts_with("all 2.50: "), "{}", plot.title);
         let other = map(x.clone(), x, values(&[1.0; 4]));
         let alike = HeatMap::plots_alike(&[heat.clone(), other]);
         assert!(alike.iter().all(|plot| plot.color_bar.is_some()));
