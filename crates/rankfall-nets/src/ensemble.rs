@@ -169,23 +169,7 @@ impl TrainingEnsemble {
         instructions: Instructions,
     ) -> Result<TrainingOutcome<T>, RunError<EnsembleError>> {
         let all = 0..self.effective_trajectories(source);
-        self.run_part(source, all, threads, resume, control, instructions)
-    }
-
-    /// Runs some of the trajectories: the statistics of parts absorb each other to those of the whole.
-    ///
-    /// # Errors
-    /// As for [`TrainingEnsemble::run`].
-    pub fn run_part<T: Trained>(
-        &self,
-        source: &DataSource<T>,
-        part: Range<u64>,
-        threads: usize,
-        resume: Option<&EnsembleCheckpoint>,
-        control: &dyn Control,
-        instructions: Instructions,
-    ) -> Result<TrainingOutcome<T>, RunError<EnsembleError>> {
-        T::run_part(self, source, part, threads, resume, control, instructions)
+        T::run_part(self, source, all, threads, resume, control, instructions)
     }
 
     /// Statistics of `trajectories` in all that have taken nothing in, to absorb those of parts.
@@ -203,10 +187,10 @@ impl TrainingEnsemble {
 /// A precision for which training is compiled in this crate, and so in full optimisation. Generic code is compiled
 /// where it is called, and the programs around an engine are not optimised as it is.
 pub trait Trained: Real {
-    /// [`TrainingEnsemble::run_part`].
+    /// Runs some of the trajectories: the statistics of parts absorb each other to those of the whole.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`TrainingEnsemble::run`].
     fn run_part(
         ensemble: &TrainingEnsemble,
         source: &DataSource<Self>,

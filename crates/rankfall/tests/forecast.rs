@@ -37,6 +37,13 @@ fn predicted(experiment: &Experiment) -> Forecast {
     forecast(experiment.exact().unwrap()).unwrap()
 }
 
+/// Of the first dynamics, at the end.
+fn rank_of_w1(experiment: &Experiment) -> usize {
+    let forecast = predicted(experiment);
+    let mut matrices = forecast.dynamics[0].matrices.iter();
+    matrices.find(|m| m.name == "w1").unwrap().rank_at_end
+}
+
 /// Singular values of W₁ die when a run says that they do, within the relative error that is stated.
 #[test]
 fn singular_values_die_when_they_are_predicted_to() {
@@ -94,13 +101,7 @@ fn the_label_noise_that_is_named_leaves_the_rank() {
             "run.time=500".to_owned(),
         ];
         let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
-        let forecast = predicted(&read(&sets));
-        let w1 = forecast.dynamics[0]
-            .matrices
-            .iter()
-            .find(|m| m.name == "w1")
-            .unwrap();
-        w1.rank_at_end
+        rank_of_w1(&read(&sets))
     };
     assert_eq!(
         [
@@ -283,12 +284,7 @@ fn the_noise_of_rows_kills_when_it_is_predicted_to() {
             format!("run.time={}", eta * steps),
         ];
         let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
-        let forecast = predicted(&rows(&sets));
-        let w1 = forecast.dynamics[0]
-            .matrices
-            .iter()
-            .find(|m| m.name == "w1");
-        w1.unwrap().rank_at_end
+        rank_of_w1(&rows(&sets))
     };
     let from = of("step_size").from.unwrap();
     // Without replacement noise falls faster than 1/b.
@@ -307,12 +303,7 @@ fn the_noise_of_rows_kills_when_it_is_predicted_to() {
             "run.time=175000".to_owned(),
         ];
         let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
-        let forecast = predicted(&rows(&sets));
-        let w1 = forecast.dynamics[0]
-            .matrices
-            .iter()
-            .find(|m| m.name == "w1");
-        w1.unwrap().rank_at_end
+        rank_of_w1(&rows(&sets))
     };
     println!("up to {until} rows a batch");
     assert_eq!(

@@ -69,16 +69,16 @@ impl DenseEngine {
         one: Share<'_>,
     ) -> Result<Measurements, RunError<Failure>> {
         let ensemble = &self.recorder.known.ensembles[dynamics];
-        let outcome = ensemble
-            .run_part(
-                source,
-                one.blocks,
-                one.threads,
-                one.resume,
-                one.control,
-                Instructions::best(),
-            )
-            .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))?;
+        let outcome = T::run_part(
+            ensemble,
+            source,
+            one.blocks,
+            one.threads,
+            one.resume,
+            one.control,
+            Instructions::best(),
+        )
+        .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))?;
         let weights = outcome.final_parameters;
         let in_double = |values: Vec<T>| values.into_iter().map(Real::to_f64).collect();
         Ok(Measurements {
