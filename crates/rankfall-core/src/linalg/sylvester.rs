@@ -15,6 +15,7 @@ pub struct Sylvester {
     /// Cholesky factor of the larger matrix with an eigenvalue of the smaller one added.
     factor: Vec<f64>,
     column: Vec<f64>,
+    row: Vec<f64>,
 }
 
 impl Sylvester {
@@ -28,6 +29,7 @@ impl Sylvester {
             turned: vec![0.0; small * small],
             factor: vec![0.0; large * large],
             column: vec![0.0; large],
+            row: vec![0.0; small],
         }
     }
 
@@ -56,10 +58,8 @@ impl Sylvester {
         place: impl Fn(usize, usize) -> usize,
         x: &mut [f64],
     ) {
-        let mut row = vec![0.0; count];
-        turn_rows(x, size, &mut row, &place, |i, j| {
-            self.vectors[i * count + j]
-        });
+        let (row, vectors) = (&mut self.row, &self.vectors);
+        turn_rows(x, size, row, &place, |i, j| vectors[i * count + j]);
         for j in 0..count {
             self.factorise(large, size, self.turned[j * count + j]);
             for i in 0..size {
@@ -70,9 +70,8 @@ impl Sylvester {
                 x[place(i, j)] = self.column[i];
             }
         }
-        turn_rows(x, size, &mut row, &place, |i, j| {
-            self.vectors[j * count + i]
-        });
+        let (row, vectors) = (&mut self.row, &self.vectors);
+        turn_rows(x, size, row, &place, |i, j| vectors[j * count + i]);
     }
 
     /// Cyclic Jacobi rotations of a symmetric matrix: `turned` = Vᵀ A V is diagonal to rounding.

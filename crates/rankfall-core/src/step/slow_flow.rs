@@ -131,6 +131,7 @@ struct Multiplier {
     /// How fast a W₁W₂ beside β is pulled back, so that errors of steps do not add up.
     pull: f64,
     sylvester: Sylvester,
+    rows: PlainRows,
     /// D over the active rows, B, and W₁W₂, row-major.
     d: Vec<f64>,
     b: Vec<f64>,
@@ -151,6 +152,7 @@ impl<const N: usize> SlowFlow<N> {
                 active,
                 pull: -(decay[0].0[lane] + decay[p].0[lane]),
                 sylvester: Sylvester::new(active, k),
+                rows: PlainRows::default(),
                 d: vec![0.0; active * active],
                 b: vec![0.0; k * k],
                 map: vec![0.0; active * k],
@@ -287,7 +289,8 @@ impl Multiplier {
         }
     }
 
-    /// D, B and W₁W₂ of these columns.
+    /// D, B and W₁W₂ of these columns. Weights are powers of two, so that D and B are symmetric to the bit, and
+    /// half of each is enough.
     fn square<const N: usize>(
         &mut self,
         lane: usize,
@@ -295,33 +298,55 @@ impl Multiplier {
         p: usize,
         k: usize,
     ) {
-        let rows = p + k;
-        self.d.fill(0.0);
-        self.b.fill(0.0);
-        self.map.fill(0.0);
-        for (column, weight) in columns.mantissa.chunks_exact(rows).zip(columns.weight) {
-            let (first, second) = column.split_at(p);
-            for (a, x) in first[..self.active].iter().enumerate() {
-                let scaled = weight.0[lane] * x.0[lane];
-                add_multiple(
-                    &mut self.d[a * self.active..][..self.active],
-                    scaled,
-                    first,
-                    lane,
-                );
-                add_multiple(&mut self.map[a * k..][..k], scaled, second, lane);
+        self.rows.take(lane, columns, p + k);
+        for a in 0..self.active {
+            for c in 0..=a {
+                let entry = self.rows.product(a, c);
+                self.d[a * self.active + c] = entry;
+                self.d[c * self.active + a] = entry;
             }
-            for (b, y) in second.iter().enumerate() {
-                let scaled = weight.0[lane] * y.0[lane];
-                add_multiple(&mut self.b[b * k..][..k], scaled, second, lane);
+            for b in 0..k {
+                self.map[a * k + b] = self.rows.product(a, p + b);
+            }
+        }
+        for b in 0..k {
+            for c in 0..=b {
+                let entry = self.rows.product(p + b, p + c);
+                self.b[b * k + c] = entry;
+                self.b[c * k + b] = entry;
             }
         }
     }
 }
 
-/// Adds `factor` times one lane of `values`.
-fn add_multiple<const N: usize>(out: &mut [f64], factor: f64, values: &[Lanes<N>], lane: usize) {
-    for (out, value) in out.iter_mut().zip(values) {
-        *out += factor * value.0[lane];
+/// The rows of Θ of one lane, entries of a row side by side.
+#[derive(Default)]
+struct PlainRows {
+    width: usize,
+    values: Vec<f64>,
+    /// The same times the weights of the columns.
+    weighted: Vec<f64>,
+}
+
+impl PlainRows {
+    fn take<const N: usize>(&mut self, lane: usize, columns: WeightedColumns<'_, N>, rows: usize) {
+        self.width = columns.weight.len();
+        self.values.clear();
+        self.weighted.clear();
+        for row in 0..rows {
+            for (column, weight) in columns.mantissa.chunks_exact(rows).zip(columns.weight) {
+                let value = column[row].0[lane];
+                self.values.push(value);
+                self.weighted.push(weight.0[lane] * value);
+            }
+        }
+    }
+
+    /// Entry (i, j) of ΘΘᵀ.
+    fn product(&self, i: usize, j: usize) -> f64 {
+        let weighted = &self.weighted[i * self.width..][..self.width];
+        let values = &self.values[j * self.width..][..self.width];
+        let pairs = weighted.iter().zip(values);
+        pairs.fold(0.0, |sum, (x, y)| sum + x * y)
     }
 }
