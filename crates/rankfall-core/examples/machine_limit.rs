@@ -97,7 +97,7 @@ struct MultiplyAdds<const CHAINS: usize>;
 
 impl<const CHAINS: usize> LaneWork for MultiplyAdds<CHAINS> {
     type Output = f64;
-    const NARROW: bool = false;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run(self) -> f64 {
@@ -118,7 +118,7 @@ struct Integers<const CHAINS: usize>;
 
 impl<const CHAINS: usize> LaneWork for Integers<CHAINS> {
     type Output = f64;
-    const NARROW: bool = false;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run(self) -> f64 {

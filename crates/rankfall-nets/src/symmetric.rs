@@ -34,7 +34,7 @@ struct Tridiagonal<'a> {
 impl LaneWork for Tridiagonal<'_> {
     /// The diagonal, and the elements beside it (the last is zero).
     type Output = (Vec<f64>, Vec<f64>);
-    const NARROW: bool = false;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run(self) -> Self::Output {

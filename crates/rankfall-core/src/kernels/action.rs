@@ -159,7 +159,7 @@ struct Euler<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Euler<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {
@@ -177,7 +177,7 @@ struct Exponential<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Exponential<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {

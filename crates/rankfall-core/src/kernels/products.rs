@@ -101,7 +101,7 @@ struct ProductWork<'a, P, const N: usize> {
 
 impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for ProductWork<'_, P, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {

@@ -48,7 +48,7 @@ pub(crate) struct RanksOfLanes<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for RanksOfLanes<'_, N> {
     type Output = [Lanes<N>; 4];
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(self) -> [Lanes<N>; 4] {

@@ -80,7 +80,7 @@ struct OrthogonalityLoss<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for OrthogonalityLoss<'_, N> {
     type Output = Mask<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) -> Mask<N> {

@@ -31,7 +31,7 @@ pub struct ClassLosses<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for ClassLosses<'_, N> {
     type Output = ClassReadings<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(self) -> ClassReadings<N> {

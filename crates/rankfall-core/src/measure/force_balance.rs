@@ -289,7 +289,7 @@ struct Gather<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Gather<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(self) {

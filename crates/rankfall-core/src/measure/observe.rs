@@ -260,7 +260,7 @@ struct BalanceOf<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for BalanceOf<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(mut self) {
@@ -307,7 +307,7 @@ struct BalanceDrift<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
     type Output = Lanes<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(mut self) -> Lanes<N> {
@@ -333,7 +333,7 @@ struct LossValues<const N: usize> {
 
 impl<const N: usize> LaneWork for Losses<'_, N> {
     type Output = LossValues<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(self) -> LossValues<N> {

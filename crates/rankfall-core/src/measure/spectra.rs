@@ -131,7 +131,7 @@ struct ProductErrors<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for ProductErrors<'_, N> {
     type Output = Vec<Lanes<N>>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(self) -> Vec<Lanes<N>> {

@@ -232,7 +232,7 @@ struct Share<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Share<'_, N> {
     type Output = ();
-    const NARROW: bool = false;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run(self) {
@@ -252,7 +252,7 @@ struct DrawBits<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for DrawBits<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {
@@ -323,7 +323,7 @@ struct DrawOne<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for DrawOne<'_, N> {
     type Output = ();
-    const NARROW: bool = false;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run(self) {
@@ -363,7 +363,7 @@ struct Transform<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Transform<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {
@@ -415,7 +415,7 @@ const BLOCKS_OF_ONE: usize = 2;
 
 impl LaneWork for NormalsOfOne<'_> {
     type Output = ();
-    const NARROW: bool = false;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run(self) {

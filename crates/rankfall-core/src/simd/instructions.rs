@@ -12,8 +12,9 @@ pub struct Instructions(pulp::Arch);
 pub trait LaneWork {
     /// What the work returns.
     type Output;
-    /// Whether its lanes do not fill the widest instructions, which are then not compiled.
-    const NARROW: bool;
+    /// Whether it is compiled for the widest instructions too: where its lanes fill them, and it is done in steps, not
+    /// at saves alone.
+    const WIDE: bool;
     /// Does it.
     fn run(self) -> Self::Output;
 
@@ -27,9 +28,9 @@ pub trait LaneWork {
     {
         #[cfg(target_arch = "x86_64")]
         return match instructions.0 {
-            pulp::Arch::V4(simd) => match Self::NARROW {
-                true => pulp::Simd::vectorize(*simd, InLanes(self)),
-                false => pulp::Simd::vectorize(simd, InLanes(self)),
+            pulp::Arch::V4(simd) => match Self::WIDE {
+                true => pulp::Simd::vectorize(simd, InLanes(self)),
+                false => pulp::Simd::vectorize(*simd, InLanes(self)),
             },
             pulp::Arch::V3(simd) => pulp::Simd::vectorize(simd, InLanes(self)),
             _ => without_extensions(self),

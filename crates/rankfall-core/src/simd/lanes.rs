@@ -72,8 +72,6 @@ impl<const N: usize> Lanes<N> {
     pub const SINGLE: bool = N == 1;
     /// Whether they are a full block, likewise.
     pub const FULL: bool = N == BLOCK;
-    /// Whether lanes do not fill the widest registers there are.
-    pub const NARROW: bool = N < BLOCK;
     /// 1 in every lane.
     pub const ONE: Self = Self([1.0; N]);
 

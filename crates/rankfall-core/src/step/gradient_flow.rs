@@ -317,7 +317,7 @@ struct Advance<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Advance<'_, N> {
     type Output = Lanes<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) -> Lanes<N> {

@@ -375,7 +375,7 @@ struct FromRows<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for FromRows<'_, N> {
     type Output = Lanes<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) -> Lanes<N> {

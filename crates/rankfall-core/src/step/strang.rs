@@ -250,7 +250,7 @@ struct MoveState<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for MoveState<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {

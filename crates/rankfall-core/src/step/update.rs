@@ -208,7 +208,7 @@ struct Unsplit<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Unsplit<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {

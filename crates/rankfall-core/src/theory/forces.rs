@@ -254,7 +254,7 @@ struct Evaluate<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Evaluate<'_, N> {
     type Output = Forces<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(self) -> Forces<N> {

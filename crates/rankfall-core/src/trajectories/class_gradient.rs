@@ -71,7 +71,7 @@ struct OfAllRows<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for OfAllRows<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {

@@ -253,14 +253,20 @@ pub fn negative_gradient_of<const N: usize>(
     out: &mut [Lanes<N>],
 ) {
     product_of(columns, weights, problem, out);
+    negative_gradient_at(problem, out);
+}
+
+/// The same from W₁W₂, in whose place (`map`) it goes.
+#[inline(always)]
+pub fn negative_gradient_at<const N: usize>(problem: &LaneProblem<N>, map: &mut [Lanes<N>]) {
     if let Some(classes) = &problem.classes {
         let mut scratch = problem.scratch.take();
-        class_gradient::of_all_rows(problem.instructions, classes, None, &mut scratch, out);
+        class_gradient::of_all_rows(problem.instructions, classes, None, &mut scratch, map);
         problem.scratch.set(scratch);
         return;
     }
-    for i in 0..out.len() {
-        out[i] = problem.negative_curvature[i].mul_add(out[i], problem.sxy[i]);
+    for i in 0..map.len() {
+        map[i] = problem.negative_curvature[i].mul_add(map[i], problem.sxy[i]);
     }
 }
 

@@ -236,7 +236,7 @@ struct SquaredNorms<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for SquaredNorms<'_, N> {
     type Output = Vec<Lanes<N>>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) -> Vec<Lanes<N>> {
@@ -254,7 +254,7 @@ struct LogNorms<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for LogNorms<'_, N> {
     type Output = Vec<Lanes<N>>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) -> Vec<Lanes<N>> {

@@ -79,7 +79,7 @@ struct Orthogonalise<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(mut self) {

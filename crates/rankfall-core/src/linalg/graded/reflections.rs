@@ -72,7 +72,7 @@ struct Triangularise<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Triangularise<'_, N> {
     type Output = ();
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {

@@ -37,7 +37,7 @@ use crate::simd::lanes::{Lanes, Words};
 use crate::step::batches::Batches;
 use crate::step::increment::Increment;
 use crate::trajectories::lane_problem::LaneProblem;
-use crate::trajectories::state::State;
+use crate::trajectories::state::{State, negative_gradient_at};
 
 /// Full gradient, choice of rows, higher orders: what depends on the weights, in nats of a step.
 pub type WeightTerms<const N: usize> = [Lanes<N>; 3];
@@ -72,6 +72,8 @@ pub struct StepMean<const N: usize> {
     log_det: StepLogDet<N>,
     /// Steps on single rows, where every mean is taken over all of them.
     single: Option<Single<N>>,
+    /// W₁W₂.
+    map: LaneVec<N>,
     gradient: LaneVec<N>,
     scratch: LaneVec<N>,
 }
@@ -145,6 +147,7 @@ impl<const N: usize> StepMean<N> {
             single: exact
                 .then(|| Single::new(dynamics, problem, streams))
                 .flatten(),
+            map: LaneVec::zeros(p * k),
             gradient: LaneVec::zeros(p * k),
             scratch: LaneVec::zeros(p * k),
         })
@@ -221,14 +224,14 @@ impl<const N: usize> StepMean<N> {
 
     #[inline(always)]
     fn parts(&mut self, state: &State<N>, problem: &LaneProblem<N>, point: u64) -> WeightTerms<N> {
-        let [full_square, of_row] = self.squares(state, problem);
+        // Once for all that needs it, since it is compiled into every place that asks.
+        state.product(problem, &mut self.map);
+        let [full_square, of_row] = self.squares(problem);
         let rate = Lanes::splat(-2.0 * self.step_size * self.step_size);
         let full = rate * full_square;
         let labels = self.labels(state.step);
         if let Some(single) = &mut self.single {
-            state.product(problem, &mut self.gradient);
-            let [square, excess] =
-                single.means(problem, &self.gradient, state.step, self.step_size);
+            let [square, excess] = single.means(problem, &self.map, state.step, self.step_size);
             let rows = Lanes::splat(-2.0) * square - full - labels;
             return [full, rows, excess + excess];
         }
@@ -256,17 +259,17 @@ impl<const N: usize> StepMean<N> {
 
     /// |A|², and mean |x|²|r|² where that is had from all rows.
     #[inline(always)]
-    fn squares(&mut self, state: &State<N>, problem: &LaneProblem<N>) -> [Lanes<N>; 2] {
+    fn squares(&mut self, problem: &LaneProblem<N>) -> [Lanes<N>; 2] {
+        self.gradient.copy_from_slice(&self.map);
         if let RowsPart::Classes { rows, .. } = &mut self.rows {
-            state.product(problem, &mut self.gradient);
             return rows.squares(&mut self.gradient);
         }
-        state.negative_gradient(problem, &mut self.gradient);
+        negative_gradient_at(problem, &mut self.gradient);
         let full_square = sum_of_squares(&self.gradient);
         let RowsPart::Moments { moments, .. } = &self.rows else {
             return [full_square, Lanes::ZERO];
         };
-        state.product(problem, &mut self.gradient);
+        self.gradient.copy_from_slice(&self.map);
         let of_row = moments.mean_square(problem, &mut self.gradient, &mut self.scratch);
         [full_square, of_row]
     }
@@ -524,7 +527,7 @@ struct At<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for At<'_, N> {
     type Output = WeightTerms<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(self) -> WeightTerms<N> {
@@ -539,7 +542,7 @@ struct Realised<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Realised<'_, N> {
     type Output = Lanes<N>;
-    const NARROW: bool = Lanes::<N>::NARROW;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run(self) -> Lanes<N> {

@@ -57,7 +57,7 @@ struct PanelProducts<'a> {
 
 impl LaneWork for &mut PanelProducts<'_> {
     type Output = ();
-    const NARROW: bool = false;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run(self) {
