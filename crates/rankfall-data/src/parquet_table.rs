@@ -1,10 +1,8 @@
 //! Parquet: row group by row group, a bounded number of rows at a time.
 
-use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -12,6 +10,7 @@ use parquet::data_type::{
     AsBytes, BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType,
     Int32Type, Int64Type,
 };
+use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
@@ -19,6 +18,7 @@ use parquet::schema::types::ColumnDescriptor;
 use crate::classes::ClassCodes;
 use crate::columns::{Columns, MAX_COLUMNS};
 use crate::error::{DataError, DataErrorKind, RowPosition};
+use crate::guarded;
 use crate::npy::half;
 use crate::open;
 use crate::read_rows::{Classes, Picked, ReadRows, finish_numbers};
@@ -114,36 +114,14 @@ fn index_columns(metadata: &FileMetaData, names: &[String]) -> Vec<usize> {
         .collect()
 }
 
-thread_local! {
-    /// Whether this thread is inside the Parquet reader, whose panics are caught.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs a piece of the Parquet reader; an error, or a panic over a damaged file, is a message.
-///
-/// The reader trusts some of the file's numbers (a negative offset, a missing dictionary), so a
-/// file with flipped bits can make it panic. The first call puts a hook before the present one,
-/// which keeps such a panic, and no other, from being printed as well.
-fn guarded<T>(
-    read: impl FnOnce() -> Result<T, parquet::errors::ParquetError>,
-) -> Result<T, DataErrorKind> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let present = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !GUARDED.get() {
-                present(panic);
-            }
-        }));
-    });
+/// Runs a piece of the Parquet reader; an error, or a panic over a damaged file, is a message. The reader trusts some
+/// of the file's numbers (a negative offset, a missing dictionary), so that flipped bits can make it panic.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, DataErrorKind> {
     let damaged = |detail: String| DataErrorKind::Damaged { detail };
-    let outer = GUARDED.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(read));
-    GUARDED.set(outer);
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(damaged(format!("{error}; it may be cut off"))),
-        Err(_) => Err(damaged("its pages contradict its footer".to_owned())),
+    match guarded::guarded(read) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(damaged(format!("{error}; it may be cut off"))),
+        None => Err(damaged("its pages contradict its footer".to_owned())),
     }
 }
 

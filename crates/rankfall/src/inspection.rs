@@ -3,11 +3,12 @@
 use crate::failure::{Failure, shown_path};
 use crate::results::Drawing;
 use crate::run_folder::atomic::{remove_leftovers, write_atomically};
-use crate::run_folder::columns::{ColumnContent, ColumnValues, TableColumn, TableWriter};
 use crate::run_folder::{self, REPORT};
 use crate::watch::Watch;
-use parquet::data_type::ByteArray;
 use rankfall_checkpoints::{Checkpoint, CheckpointError, find};
+use rankfall_data::parquet_columns::{
+    ByteArray, ColumnContent, ColumnValues, TableColumn, TableWriter,
+};
 use rankfall_inspect::columns::{self, COLUMNS, Cell};
 use rankfall_inspect::compare::{self, CheckpointComparison};
 use rankfall_inspect::plan::{Choice, Plan};

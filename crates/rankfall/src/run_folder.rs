@@ -6,8 +6,6 @@
 
 pub mod atomic;
 pub mod checksums;
-pub(crate) mod columns;
-mod guarded;
 pub mod lock;
 pub mod names;
 pub mod open;

@@ -1,9 +1,9 @@
 //! `series.parquet`: statistics of every observable of every dynamics at every save time.
 
-use super::columns::{self, ColumnContent, ColumnValues, TableColumn, TableWriter};
 use super::schema_one;
-use parquet::data_type::ByteArray;
-use parquet::record::Field;
+use rankfall_data::parquet_columns::{
+    self, ByteArray, ColumnContent, ColumnValues, Field, TableColumn, TableWriter,
+};
 use rankfall_report::record::SeriesRow;
 use std::io::{self, Write};
 
@@ -34,7 +34,7 @@ const GROUP: usize = 1 << 18;
 ///
 /// # Errors
 /// The writer's reason.
-pub fn write<W: Write + Send>(rows: &[SeriesRow], out: W) -> io::Result<()> {
+pub fn write<W: Write>(rows: &[SeriesRow], out: W) -> io::Result<()> {
     let mut table = TableWriter::new(out, COLUMNS)?;
     for group in rows.chunks(GROUP) {
         table.append(&columns_of(group))?;
@@ -71,7 +71,7 @@ fn columns_of(rows: &[SeriesRow]) -> Vec<ColumnValues> {
 /// # Errors
 /// What is wrong with the file.
 pub fn read(bytes: Vec<u8>) -> io::Result<Vec<SeriesRow>> {
-    columns::read(bytes, COLUMNS, row)
+    parquet_columns::read(bytes, COLUMNS, row)
 }
 
 /// Reads the table of a folder of schema 1.
@@ -80,7 +80,7 @@ pub fn read(bytes: Vec<u8>) -> io::Result<Vec<SeriesRow>> {
 /// What is wrong with the file.
 pub fn read_schema_one(bytes: Vec<u8>) -> io::Result<Vec<SeriesRow>> {
     let old = [&COLUMNS[..LAYER], &COLUMNS[LAYER + 1..]].concat();
-    columns::read(bytes, &old, |fields| {
+    parquet_columns::read(bytes, &old, |fields| {
         let mut fields = fields.to_vec();
         fields.insert(LAYER, Field::Null);
         row(&fields).map(schema_one::row)

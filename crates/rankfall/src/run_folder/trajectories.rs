@@ -1,9 +1,10 @@
 //! `trajectories.parquet`: every observable of every trajectory, written as they come.
 
 use super::atomic::AtomicFile;
-use super::columns::{ColumnContent, ColumnValues, TableColumn, TableWriter};
 use crate::failure::Failure;
-use parquet::data_type::ByteArray;
+use rankfall_data::parquet_columns::{
+    ByteArray, ColumnContent, ColumnValues, TableColumn, TableWriter,
+};
 use rankfall_report::observable::Observable;
 use std::path::{Path, PathBuf};
 
@@ -94,9 +95,8 @@ fn columns_of(rows: &[TrajectoryRow<'_>]) -> Vec<ColumnValues> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::columns;
     use super::*;
-    use parquet::record::Field;
+    use rankfall_data::parquet_columns::{self, Field};
 
     fn row(observable: &Observable, trajectory: u64, value: Option<f64>) -> TrajectoryRow<'_> {
         TrajectoryRow {
@@ -127,7 +127,7 @@ mod tests {
             (Field::Long(trajectory), Field::Int(2), Field::Null) => Some((*trajectory, None)),
             _ => None,
         };
-        let rows = columns::read(std::fs::read(&path).unwrap(), COLUMNS, read).unwrap();
+        let rows = parquet_columns::read(std::fs::read(&path).unwrap(), COLUMNS, read).unwrap();
         assert_eq!(rows, [(0, Some(1.5)), (1, None), (2, Some(2.5))]);
     }
 

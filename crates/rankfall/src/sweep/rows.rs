@@ -5,11 +5,11 @@ use super::plan::{SweepPlan, SweepPoint};
 use super::schedule::UnitRows;
 use crate::experiment::document;
 use crate::failure::Failure;
-use crate::run_folder::columns::{self, ColumnContent, ColumnValues, TableColumn, TableWriter};
 use crate::run_folder::open::{self, unreadable};
 use crate::run_folder::{RunFolder, SWEEP};
-use parquet::data_type::ByteArray;
-use parquet::record::Field;
+use rankfall_data::parquet_columns::{
+    self, ByteArray, ColumnContent, ColumnValues, Field, TableColumn, TableWriter,
+};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -41,7 +41,7 @@ pub fn read_from(folder: &Path, plan: &SweepPlan) -> Result<UnitRows, Failure> {
 ///
 /// # Errors
 /// The writer's reason.
-fn write<W: Write + Send>(plan: &SweepPlan, rows: &UnitRows, out: W) -> io::Result<()> {
+fn write<W: Write>(plan: &SweepPlan, rows: &UnitRows, out: W) -> io::Result<()> {
     let columns = columns(plan);
     let mut table = TableWriter::new(out, &columns)?;
     let mut group: Vec<Row> = Vec::new();
@@ -84,7 +84,7 @@ fn columns(plan: &SweepPlan) -> Vec<TableColumn<'_>> {
 /// # Errors
 /// What is wrong with the file.
 fn read(plan: &SweepPlan, bytes: Vec<u8>) -> io::Result<UnitRows> {
-    let all = columns::read(bytes, &columns(plan), |fields| row(plan, fields))?;
+    let all = parquet_columns::read(bytes, &columns(plan), |fields| row(plan, fields))?;
     let mut rows = UnitRows::new();
     for (key, row) in all {
         rows.entry(key).or_default().push(row);

@@ -1,18 +1,23 @@
 //! Tables of named columns as Parquet: the same columns always give the same bytes.
 
-use super::guarded::guarded;
+use crate::guarded::guarded;
 use bytes::Bytes;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::column::writer::ColumnWriterImpl;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::record::{Field, Row};
+use parquet::record::Row;
 use parquet::schema::types::{Type, TypePtr};
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Text in a column.
+pub use parquet::data_type::ByteArray;
+/// A value of a row that is read.
+pub use parquet::record::Field;
 
 /// What is in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,40 +65,84 @@ pub enum ColumnValues {
 pub type TableColumn<'a> = (&'a str, ColumnContent);
 
 /// A Parquet file written one group of rows after the other.
-pub struct TableWriter<W: Write + Send> {
-    writer: SerializedFileWriter<W>,
+pub struct TableWriter<W: Write> {
+    writer: SerializedFileWriter<Pipe>,
+    pipe: Pipe,
+    out: W,
 }
 
-impl<W: Write + Send> TableWriter<W> {
+impl<W: Write> TableWriter<W> {
     /// Begins a file.
+    ///
+    /// # Errors
+    /// Where two columns have one name, and the reason of `out`.
     pub fn new(out: W, columns: &[TableColumn]) -> io::Result<Self> {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_created_by(format!("rankfall {}", env!("CARGO_PKG_VERSION")))
-            .build();
-        let schema = schema(columns).map_err(to_io)?;
-        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties));
-        Ok(TableWriter {
-            writer: writer.map_err(to_io)?,
-        })
+        let pipe = Pipe::default();
+        let writer = begin(pipe.clone(), columns).map_err(io::Error::other)?;
+        Ok(TableWriter { writer, pipe, out })
     }
 
     /// Appends rows, given as one [`ColumnValues`] per column in the order of the columns.
+    ///
+    /// # Errors
+    /// Columns of other types or lengths, and the reason of `out`.
     pub fn append(&mut self, columns: &[ColumnValues]) -> io::Result<()> {
-        let append = |writer: &mut SerializedFileWriter<W>| {
-            let mut group = writer.next_row_group()?;
-            for values in columns {
-                write_column(&mut group, values)?;
-            }
-            group.close().map(|_| ())
-        };
-        append(&mut self.writer).map_err(to_io)
+        write_group(&mut self.writer, columns).map_err(io::Error::other)?;
+        self.pipe.empty_into(&mut self.out)
     }
 
     /// Writes what belongs at the end of the file, and gives it back.
-    pub fn finish(self) -> io::Result<W> {
-        self.writer.into_inner().map_err(to_io)
+    ///
+    /// # Errors
+    /// The reason of `out`.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.writer.close().map_err(io::Error::other)?;
+        self.pipe.empty_into(&mut self.out)?;
+        Ok(self.out)
     }
+}
+
+/// What was written and not passed on yet. The writer of Parquet writes to it and not to the file, so that it is
+/// compiled once, here.
+#[derive(Clone, Default)]
+struct Pipe(Arc<Mutex<Vec<u8>>>);
+
+impl Pipe {
+    fn empty_into(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        out.write_all(&std::mem::take(&mut *bytes))
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn begin(pipe: Pipe, columns: &[TableColumn]) -> Result<SerializedFileWriter<Pipe>, ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_created_by(format!("rankfall {}", env!("CARGO_PKG_VERSION")))
+        .build();
+    SerializedFileWriter::new(pipe, schema(columns)?, Arc::new(properties))
+}
+
+fn write_group(
+    writer: &mut SerializedFileWriter<Pipe>,
+    columns: &[ColumnValues],
+) -> Result<(), ParquetError> {
+    let mut group = writer.next_row_group()?;
+    for values in columns {
+        write_column(&mut group, values)?;
+    }
+    group.close().map(|_| ())
 }
 
 fn schema(columns: &[TableColumn]) -> Result<TypePtr, ParquetError> {
@@ -122,8 +171,8 @@ fn field((name, content): &TableColumn) -> Result<TypePtr, ParquetError> {
         .map(Arc::new)
 }
 
-fn write_column<W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
+fn write_column(
+    group: &mut SerializedRowGroupWriter<'_, Pipe>,
     values: &ColumnValues,
 ) -> Result<(), ParquetError> {
     let Some(mut column) = group.next_column()? else {
@@ -161,23 +210,38 @@ fn write_nullable<T: DataType>(
     column.write_batch(&present, Some(&levels), None)
 }
 
-/// Reads all rows of a file that must have these columns, each through a function.
+/// Reads all rows of a file that must have these columns, each through a function that gives none for values of
+/// other types.
+///
+/// # Errors
+/// Files that are damaged, have other columns, or such a value.
 pub fn read<T>(
     bytes: Vec<u8>,
     columns: &[TableColumn],
     row: impl Fn(&[Field]) -> Option<T>,
 ) -> io::Result<Vec<T>> {
-    guarded(|| {
-        let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(to_io)?;
-        check_columns(&reader, columns)?;
-        let mut out = Vec::new();
-        for (at, read) in reader.get_row_iter(None).map_err(to_io)?.enumerate() {
-            let fields = fields_of(read.map_err(to_io)?);
-            let unexpected = || io::Error::other(format!("row {at} has a value of another type"));
-            out.push(row(&fields).ok_or_else(unexpected)?);
+    let mut out = Vec::new();
+    let each = &mut |fields: &[Field]| row(fields).map(|row| out.push(row)).is_some();
+    let whole = guarded(|| read_each(bytes, columns, each));
+    whole.unwrap_or_else(|| Err(io::Error::other("the file is damaged")))?;
+    Ok(out)
+}
+
+fn read_each(
+    bytes: Vec<u8>,
+    columns: &[TableColumn],
+    each: &mut dyn FnMut(&[Field]) -> bool,
+) -> io::Result<()> {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(io::Error::other)?;
+    check_columns(&reader, columns)?;
+    let rows = reader.get_row_iter(None).map_err(io::Error::other)?;
+    for (at, read) in rows.enumerate() {
+        if !each(&fields_of(read.map_err(io::Error::other)?)) {
+            let unexpected = format!("row {at} has a value of another type");
+            return Err(io::Error::other(unexpected));
         }
-        Ok(out)
-    })
+    }
+    Ok(())
 }
 
 fn check_columns(reader: &SerializedFileReader<Bytes>, columns: &[TableColumn]) -> io::Result<()> {
@@ -197,15 +261,4 @@ fn fields_of(row: Row) -> Vec<Field> {
     row.get_column_iter()
         .map(|(_, field)| field.clone())
         .collect()
-}
-
-/// The error of the file below if there is one, so that a full disk is called that.
-fn to_io(error: ParquetError) -> io::Error {
-    match error {
-        ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-            Ok(error) => *error,
-            Err(other) => io::Error::other(other.to_string()),
-        },
-        other => io::Error::other(other.to_string()),
-    }
 }
