@@ -289,7 +289,7 @@ struct Gather<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Gather<'_, N> {
     type Output = ();
-    const WIDE: bool = false;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) {

@@ -254,7 +254,7 @@ struct Evaluate<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Evaluate<'_, N> {
     type Output = Forces<N>;
-    const WIDE: bool = false;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) -> Forces<N> {

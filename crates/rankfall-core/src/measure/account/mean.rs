@@ -542,7 +542,7 @@ struct Realised<'a, const N: usize> {
 
 impl<const N: usize> LaneWork for Realised<'_, N> {
     type Output = Lanes<N>;
-    const WIDE: bool = false;
+    const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
     fn run(self) -> Lanes<N> {
