@@ -1,4 +1,5 @@
-//! The series of a run as an Arrow stream: what pandas, Polars, PyArrow and DuckDB read without a copy through text.
+//! The series of a run as an Arrow stream: what pandas, Polars, PyArrow and DuckDB read without a
+//! copy through text.
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;

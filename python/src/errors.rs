@@ -42,7 +42,8 @@ pub fn exception(py: Python<'_>, failure: &Failure, doing: Operation) -> PyErr {
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// Runs `work` with the interpreter free. A panic, which is a fault of the program, is a failure that says so.
+/// Runs `work` with the interpreter free. A panic, which is a fault of the program, is a failure
+/// that says so.
 ///
 /// # Errors
 /// The exception that stands for its failure.

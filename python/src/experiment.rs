@@ -1,4 +1,5 @@
-//! An experiment: made of text or of a table of values, checked by the one reader of experiment files.
+//! An experiment: made of text or of a table of values, checked by the one reader of experiment
+//! files.
 
 use crate::errors::{Operation, detached, exception};
 use crate::handle::Handle;
@@ -29,7 +30,8 @@ const DEEPEST: usize = 32;
 
 #[pymethods]
 impl PyExperiment {
-    /// Of the text of an experiment file, called `source` in messages; relative paths start in `folder`.
+    /// Of the text of an experiment file, called `source` in messages; relative paths start in
+    /// `folder`.
     #[staticmethod]
     fn of_text(
         py: Python<'_>,
@@ -177,7 +179,8 @@ impl PyExperiment {
         }
     }
 
-    /// Runs it into a folder, with checkpoints; whether it had been done before, and whether it was interrupted.
+    /// Runs it into a folder, with checkpoints; whether it had been done before, and whether it was
+    /// interrupted.
     #[pyo3(signature = (folder, resume, threads, progress, signals))]
     fn run_into(
         &self,
@@ -216,7 +219,8 @@ impl PyExperiment {
     }
 }
 
-/// Ctrl-C that came when all was computed is answered by what was computed; what other handlers raise is raised.
+/// Ctrl-C that came when all was computed is answered by what was computed; what other handlers
+/// raise is raised.
 fn too_late(py: Python<'_>) -> PyResult<()> {
     match py.check_signals() {
         Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => Ok(()),
@@ -310,8 +314,8 @@ pub fn bundled_names() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Every section of an experiment file with its keys: path, kinds, and of each key its name, default, meaning
-/// and kinds.
+/// Every section of an experiment file with its keys: path, kinds, and of each key its name,
+/// default, meaning and kinds.
 #[pyfunction]
 #[allow(clippy::type_complexity)]
 pub fn sections() -> Vec<(

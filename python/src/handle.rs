@@ -1,4 +1,5 @@
-//! A run in the background, from outside: how far it is, what there is so far, and a way to stop it.
+//! A run in the background, from outside: how far it is, what there is so far, and a way to stop
+//! it.
 
 use crate::run::PyRun;
 use crate::watch::Shared;
@@ -66,7 +67,8 @@ impl Handle {
         )
     }
 
-    /// What there is so far; none where the run ended before, or gave no answer within so many seconds.
+    /// What there is so far; none where the run ended before, or gave no answer within so many
+    /// seconds.
     fn snapshot(&self, py: Python<'_>, seconds: f64) -> Option<PyRun> {
         let run = py.detach(|| {
             let until = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e6));

@@ -1,5 +1,5 @@
-//! The compiled part of the Python package `rankfall`: the library crate, without a word printed and with the
-//! interpreter free while it computes.
+//! The compiled part of the Python package `rankfall`: the library crate, without a word printed
+//! and with the interpreter free while it computes.
 //!
 //! Everything here is private to the package; `python/rankfall/` is what people see.
 

@@ -48,8 +48,8 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     rankfall_checkpoints::matches(pattern, name)
 }
 
-/// The spectrum of a matrix, rows first, stored with this ε: a mapping of its measures and all singular values, with
-/// the interpreter free; None where numbers are not finite, with how many.
+/// The spectrum of a matrix, rows first, stored with this ε: a mapping of its measures and all
+/// singular values, with the interpreter free; None where numbers are not finite, with how many.
 #[pyfunction]
 pub fn measure<'py>(
     py: Python<'py>,
@@ -164,9 +164,9 @@ pub fn monitored(py: Python<'_>, log: String) -> PyResult<PyRun> {
     Ok(PyRun::monitored(&record))
 }
 
-/// The predicted drift of each log σᵢ of a layer (from 1) in a step on one row that is drawn, by the dense engine: `spec`
-/// is a training as JSON, `parameters` are those of the network, and every row is drawn once. Gradient, curvature, own
-/// noise, repulsion and growth, each a list.
+/// The predicted drift of each log σᵢ of a layer (from 1) in a step on one row that is drawn, by
+/// the dense engine: `spec` is a training as JSON, `parameters` are those of the network, and every
+/// row is drawn once. Gradient, curvature, own noise, repulsion and growth, each a list.
 #[pyfunction]
 pub fn dense_drift(
     py: Python<'_>,

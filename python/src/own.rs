@@ -1,4 +1,5 @@
-//! Observables of one's own: Python functions of batches of states, called by the workers at save times.
+//! Observables of one's own: Python functions of batches of states, called by the workers at save
+//! times.
 
 use crate::watch::Shared;
 use faer::MatRef;
@@ -8,7 +9,8 @@ use rankfall::in_memory::Runner;
 use rankfall_core::ensemble::Snapshot;
 use std::sync::Arc;
 
-/// A runner with these quantities. The first exception of a function stops the run, and is raised then.
+/// A runner with these quantities. The first exception of a function stops the run, and is raised
+/// then.
 pub fn observed<'a>(
     runner: Runner<'a>,
     own: Vec<(String, Py<PyAny>)>,

@@ -163,8 +163,8 @@ impl PyRun {
         .collect()
     }
 
-    /// Kept trajectories of the dynamics at a place: their numbers, values (trajectories × cells), and of each
-    /// cell observable, layer, index and time.
+    /// Kept trajectories of the dynamics at a place: their numbers, values (trajectories × cells),
+    /// and of each cell observable, layer, index and time.
     #[allow(clippy::type_complexity)]
     fn trajectories<'py>(
         &self,
@@ -199,7 +199,8 @@ impl PyRun {
         Ok(Some((numbers, values, names)))
     }
 
-    /// Writes a run in memory as a run folder, which must be new, with this text as its experiment file.
+    /// Writes a run in memory as a run folder, which must be new, with this text as its experiment
+    /// file.
     fn save(&self, py: Python<'_>, folder: String, experiment: String) -> PyResult<()> {
         detached(py, Operation::Folder, || {
             self.expect_memory()?

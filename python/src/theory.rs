@@ -99,7 +99,8 @@ fn problem(sxx: Mat<f64>, beta: &Mat<f64>) -> Result<Problem, String> {
     Problem::new(&gram, None, None).map_err(|error| error.to_string())
 }
 
-/// Rates of log σᵢ(Θ) under label noise in the end, batch × (p + k), and how many singular values survive.
+/// Rates of log σᵢ(Θ) under label noise in the end, batch × (p + k), and how many singular values
+/// survive.
 #[pyfunction]
 #[allow(clippy::type_complexity)]
 pub fn decay_rates<'py>(
@@ -129,8 +130,8 @@ pub fn decay_rates<'py>(
     Ok((PyArray2::from_vec2(py, &rates)?, survivors))
 }
 
-/// The slow flow from weights: names and indices of what is followed, and values, batch × times × names; and of
-/// what order relative errors are.
+/// The slow flow from weights: names and indices of what is followed, and values, batch × times ×
+/// names; and of what order relative errors are.
 #[pyfunction]
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
 pub fn slow_flow<'py>(
@@ -194,8 +195,9 @@ pub fn slow_flow<'py>(
     Ok((names, PyArray1::from_vec(py, values), separations))
 }
 
-/// The forces on log λᵢ of M = ΘΘᵀ by the regular or the antisymmetric split: for each of a batch log λ, gradient,
-/// own noise, common growth or decay, and repulsion, batch × 5 × eigenvalues; NaN beyond the rank.
+/// The forces on log λᵢ of M = ΘΘᵀ by the regular or the antisymmetric split: for each of a batch
+/// log λ, gradient, own noise, common growth or decay, and repulsion, batch × 5 × eigenvalues; NaN
+/// beyond the rank.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 pub fn forces<'py>(

@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// Columns of a table in text.
 const TABLE_WIDTH: usize = 100;
 
-/// Of each claim: name, suite, heading, statement, alternative, whose it is, and what kind of claim.
+/// Of each claim: name, suite, heading, statement, alternative, whose it is, and what kind of
+/// claim.
 #[pyfunction]
 pub fn list_claims() -> Vec<[&'static str; 7]> {
     let all = claims::ALL.iter();
@@ -59,7 +60,8 @@ pub fn claims_text(py: Python<'_>, record: String) -> PyResult<String> {
     })
 }
 
-/// Measures claims, in the paper's setting where there is no experiment: the record as JSON, and whether it was stopped.
+/// Measures claims, in the paper's setting where there is no experiment: the record as JSON, and
+/// whether it was stopped.
 #[pyfunction]
 #[pyo3(signature = (experiment, only, suite, full, seed, threads, progress, signals))]
 #[allow(clippy::too_many_arguments)]

@@ -41,7 +41,8 @@ impl Seek for Seekable {
     }
 }
 
-/// What an archive holds. Entries that are packed in other ways than by deflate, or encrypted, are left out.
+/// What an archive holds. Entries that are packed in other ways than by deflate, or encrypted, are
+/// left out.
 pub fn entries(file: &Arc<PositionedFile>) -> Result<Entries, CheckpointError> {
     let damaged = |detail: String| {
         let detail = format!("the ZIP archive cannot be read ({detail}); it may be cut off");

@@ -53,12 +53,12 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Reads what a file says of its tensors: names, shapes, types and places, no numbers.
     ///
-    /// Memory and time are bounded by the size of the list of tensors, whatever the file claims. A tensor whose
-    /// numbers cannot be read is listed with its [`problem`](Tensor::problem).
+    /// Memory and time are bounded by the size of the list of tensors, whatever the file claims. A
+    /// tensor whose numbers cannot be read is listed with its [`problem`](Tensor::problem).
     ///
     /// # Errors
-    /// A file that is no checkpoint, of a format that is not read (named, with a cure), or damaged in its list
-    /// of tensors.
+    /// A file that is no checkpoint, of a format that is not read (named, with a cure), or damaged
+    /// in its list of tensors.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let is_index = path
             .extension()

@@ -82,8 +82,8 @@ impl Dtype {
         }
     }
 
-    /// Values of little-endian `bytes`, one for each place of `out`; for types that are not floating, NaN.
-    /// Every value is exact. `bytes` are `size()` times as many as `out`.
+    /// Values of little-endian `bytes`, one for each place of `out`; for types that are not
+    /// floating, NaN. Every value is exact. `bytes` are `size()` times as many as `out`.
     pub(crate) fn decode(&self, bytes: &[u8], out: &mut [f64]) {
         match self {
             Self::F64 => each(bytes, out, f64::from_le_bytes),

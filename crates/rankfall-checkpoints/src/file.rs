@@ -138,8 +138,8 @@ impl Region {
         }
     }
 
-    /// Fills `out` with unpacked bytes from `start` of the stretch on. From a packed one, everything before
-    /// has to be unpacked: read it once, from its start.
+    /// Fills `out` with unpacked bytes from `start` of the stretch on. From a packed one,
+    /// everything before has to be unpacked: read it once, from its start.
     pub fn read(&self, start: u64, out: &mut [u8]) -> Result<(), CheckpointError> {
         let end = start.checked_add(out.len() as u64);
         if end.is_none_or(|end| end > self.length) {

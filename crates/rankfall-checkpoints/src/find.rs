@@ -30,9 +30,9 @@ const MOST_ENTRIES: usize = 100_000;
 
 /// The checkpoints that a path means, in the order of the numbers in their names.
 ///
-/// A file is itself. Of a folder it is the index of a sharded checkpoint, or `final.safetensors` of a run of
-/// rankfall, or every file with the ending of a checkpoint, there and in folders up to two levels below. A path
-/// with `*` or `?` in its last part is a pattern.
+/// A file is itself. Of a folder it is the index of a sharded checkpoint, or `final.safetensors` of
+/// a run of rankfall, or every file with the ending of a checkpoint, there and in folders up to two
+/// levels below. A path with `*` or `?` in its last part is a pattern.
 ///
 /// # Errors
 /// Nothing there.

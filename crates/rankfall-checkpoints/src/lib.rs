@@ -1,9 +1,10 @@
 //! Readers of checkpoints: which tensors a file holds, and their numbers one tensor at a time.
 //!
-//! [`Checkpoint::open`] reads what a file says of its tensors, never their numbers: safetensors (single, or
-//! sharded by an index), PyTorch files (ZIP and the older format), NPY and NPZ. Pickles are never executed: an
-//! interpreter of their opcodes knows tensors, containers, numbers and texts, and keeps everything else as an
-//! inert object with a name. [`Tensor::values`] then reads numbers by position, in bounded memory.
+//! [`Checkpoint::open`] reads what a file says of its tensors, never their numbers: safetensors
+//! (single, or sharded by an index), PyTorch files (ZIP and the older format), NPY and NPZ. Pickles
+//! are never executed: an interpreter of their opcodes knows tensors, containers, numbers and
+//! texts, and keeps everything else as an inert object with a name. [`Tensor::values`] then reads
+//! numbers by position, in bounded memory.
 //!
 //! ```
 //! use rankfall_checkpoints::Checkpoint;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-/// The number after the word `step` (or `iter`, `checkpoint`, `epoch`) in the name of a file or, where that has
-/// none, of its folder; else a number
-/// that the file's name ends with. `None` without one.
+/// The number after the word `step` (or `iter`, `checkpoint`, `epoch`) in the name of a file or,
+/// where that has none, of its folder; else a number that the file's name ends with. `None` without
+/// one.
 pub fn of_path(path: &Path) -> Option<u64> {
     let text = |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().to_lowercase());
     // `model-00001-of-00002` and the like count files, not steps.

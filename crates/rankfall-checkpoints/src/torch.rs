@@ -1,5 +1,5 @@
-//! PyTorch files: a ZIP archive with a pickle and a file for each storage, or the older sequence of pickles with
-//! the storages behind them.
+//! PyTorch files: a ZIP archive with a pickle and a file for each storage, or the older sequence of
+//! pickles with the storages behind them.
 
 use crate::archive::Entries;
 use crate::contents::Contents;
@@ -13,8 +13,8 @@ use crate::walk::{self, PickleTensor};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The pickle of a checkpoint names its tensors and has no numbers; those of the largest models have a few
-/// megabytes.
+/// The pickle of a checkpoint names its tensors and has no numbers; those of the largest models
+/// have a few megabytes.
 const LONGEST_PICKLE: u64 = 1 << 26;
 /// The first pickle of the older format.
 const LEGACY_MAGIC: &[u8] = &[
@@ -70,8 +70,9 @@ pub fn bare(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     contents(&loaded, false, |_| None).map_err(wrong)
 }
 
-/// Reads the list of tensors of a file of the older format: a magic number, a version, a description of the
-/// machine, the object, the keys of the storages; then each storage behind its length.
+/// Reads the list of tensors of a file of the older format: a magic number, a version, a
+/// description of the machine, the object, the keys of the storages; then each storage behind its
+/// length.
 pub fn legacy(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     let wrong = |what: String| CheckpointError::new(&file.path, what);
     // Pickles come first; how long they are only they say.

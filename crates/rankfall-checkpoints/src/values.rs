@@ -8,10 +8,11 @@ use crate::place::{Place, contiguous};
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 16;
 
-/// The numbers of a tensor in the order of its indices, the last fastest, whatever the order in the file.
+/// The numbers of a tensor in the order of its indices, the last fastest, whatever the order in the
+/// file.
 ///
-/// Those that lie one after the other in a file are read where they are, and take no memory; packed or
-/// scattered ones are held, as many bytes as the file has for them.
+/// Those that lie one after the other in a file are read where they are, and take no memory; packed
+/// or scattered ones are held, as many bytes as the file has for them.
 #[derive(Debug)]
 pub struct Values {
     shape: Vec<u64>,
@@ -76,7 +77,8 @@ impl Values {
             (start + out.len()) as u64 <= count,
             "numbers beyond the end of a tensor"
         );
-        // No larger than what is read: short lines of a wide matrix would spend their time on clearing it.
+        // No larger than what is read: short lines of a wide matrix would spend their time on
+        // clearing it.
         let mut buffer = vec![0u8; PIECE.min(out.len() * self.size)];
         let at_once = PIECE / self.size;
         for (i, piece) in out.chunks_mut(at_once).enumerate() {

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 const DEEPEST: usize = 100;
 /// A longer name is cut.
 const LONGEST_NAME: usize = 1000;
-/// More bytes of paths and shapes no checkpoint has: one dictionary can name a tensor a million times.
+/// More bytes of paths and shapes no checkpoint has: one dictionary can name a tensor a million
+/// times.
 const MOST_LISTED: usize = 1 << 28;
 /// So many objects without a meaning are named.
 const MOST_INERT: usize = 1000;
@@ -56,8 +57,8 @@ struct Visit {
     role: Role,
 }
 
-/// Walks from the root. Every container is entered once, however many ways lead to it; every tensor is listed
-/// under each of its names.
+/// Walks from the root. Every container is entered once, however many ways lead to it; every tensor
+/// is listed under each of its names.
 ///
 /// # Errors
 /// A sentence: a list of tensors beyond all bounds.

@@ -1,7 +1,8 @@
-//! Files with bytes changed, cut and put together anew, and files of random bytes: no reader panics, whatever the
-//! bytes, and none takes memory that the file does not account for.
+//! Files with bytes changed, cut and put together anew, and files of random bytes: no reader
+//! panics, whatever the bytes, and none takes memory that the file does not account for.
 //!
-//! Seven thousand in the suite; `RANKFALL_FUZZ=1000000` says how many, and `RANKFALL_FUZZ_FROM` the first seed.
+//! Seven thousand in the suite; `RANKFALL_FUZZ=1000000` says how many, and `RANKFALL_FUZZ_FROM` the
+//! first seed.
 
 mod support;
 
@@ -109,8 +110,8 @@ fn seeds() -> Vec<Seed> {
     ]
 }
 
-/// A file of this number: by turns a valid one with its part changed, one changed anywhere, and random bytes behind
-/// the first ones of a valid file.
+/// A file of this number: by turns a valid one with its part changed, one changed anywhere, and
+/// random bytes behind the first ones of a valid file.
 fn file(seed: &Seed, number: u64) -> Vec<u8> {
     let mut draws = Draws(number);
     match draws.below(8) {
@@ -167,7 +168,8 @@ fn mutated(seed: &[u8], draws: &mut Draws) -> Vec<u8> {
     bytes
 }
 
-/// Another digit for the next one from a place on: sizes and offsets that are numbers, but not the right ones.
+/// Another digit for the next one from a place on: sizes and offsets that are numbers, but not the
+/// right ones.
 fn number(bytes: &mut [u8], from: usize, draws: &mut Draws) {
     let digit = bytes.iter().skip(from).position(u8::is_ascii_digit);
     if let Some(at) = digit {

@@ -1,5 +1,5 @@
-//! Pickles that would run something, or take all memory, if they were executed: none is. Each is inert, with a
-//! message or an object that has a name, in bounded memory.
+//! Pickles that would run something, or take all memory, if they were executed: none is. Each is
+//! inert, with a message or an object that has a name, in bounded memory.
 //!
 //! The marker file that several of them would write is never there.
 
@@ -106,7 +106,8 @@ fn four_newobj_ex_and_stack_global_of_protocol_4() {
 
 #[test]
 fn five_lists_nested_a_hundred_thousand_deep() {
-    // Built by DUP-free nesting: ((((…)))) as tuples of one, and lists within lists. What is too deep is named.
+    // Built by DUP-free nesting: ((((…)))) as tuples of one, and lists within lists. What is too
+    // deep is named.
     let deep = ["what is nested deeper than 100 levels"];
     let tuples = open(|_| {
         Pickle::of_protocol(2)

@@ -1,4 +1,5 @@
-//! Small files that would take all memory: each is refused, or read, within a bound that is measured.
+//! Small files that would take all memory: each is refused, or read, within a bound that is
+//! measured.
 //!
 //! One test, so that nothing else is in memory at the same time.
 #![cfg(target_os = "linux")]
@@ -11,8 +12,8 @@ use support::{Pickle, peak_megabytes, safetensors, torch};
 
 /// Opcodes that a short stretch of the file repeats.
 const MANY: usize = 20_000_000;
-/// Megabytes that opening may take beside the file itself. Four million values of 56 bytes, in a list that has
-/// just grown, and the stack beside it.
+/// Megabytes that opening may take beside the file itself. Four million values of 56 bytes, in a
+/// list that has just grown, and the stack beside it.
 const MOST: usize = 400;
 
 /// Starts [`peak_megabytes`] anew.

@@ -52,7 +52,8 @@ fn safetensors_of_every_type() {
 
 #[test]
 fn a_nested_checkpoint_of_pytorch() {
-    // {"state_dict": {"w": …, "tied": the same, "t": transposed}, "optimizer": {"state": {0: {"exp_avg": …}},
+    // {"state_dict": {"w": …, "tied": the same, "t": transposed}, "optimizer": {"state": {0:
+    // {"exp_avg": …}},
     //  "param_groups": []}, "global_step": 40, "hyper": an object}
     let w = |p: Pickle| p.tensor("FloatStorage", "0", 6, 0, &[2, 3], &[3, 1]);
     let pickle = Pickle::of_protocol(2)

@@ -57,34 +57,36 @@ pub enum Command {
     Reproduce(ReproduceArguments),
     /// Run an experiment file
     ///
-    /// All of the file is checked before anything is run. The results go to a folder: experiment.toml
-    /// (every default written out), summary.json, series.parquet, the final weights and the figures.
-    /// Equal experiment files give equal results, whatever the number of threads.
+    /// All of the file is checked before anything is run. The results go to a folder:
+    /// experiment.toml (every default written out), summary.json, series.parquet, the final weights
+    /// and the figures. Equal experiment files give equal results, whatever the number of threads.
     Run(RunArguments),
     /// Say what will happen, without simulating it
     ///
-    /// Of two linear layers with squared loss: which singular values survive, when the others fall below
-    /// run.rank_tolerance (in t, steps and epochs), log det, what the noise costs, and which step is stable. With
+    /// Of two linear layers with squared loss: which singular values survive, when the others fall
+    /// below run.rank_tolerance (in t, steps and epochs), log det, what the noise costs, and which
+    /// step is stable. With
     /// --rank and --steps: which label noise, step size or batch size leaves that rank after so many steps.
     Predict(PredictArguments),
     /// Run an experiment over many values at once
     ///
     /// Every combination of the values (or random ones) is a point with its own run, work is spread
-    /// over all of them, and the results are one table: ranks, decay rates, the slope of log det and
-    /// what theory says of them. A point that diverges is a result.
+    /// over all of them, and the results are one table: ranks, decay rates, the slope of log det
+    /// and what theory says of them. A point that diverges is a result.
     Sweep(SweepArguments),
     /// Measure the claims about noise and rank, and give each a verdict
     ///
-    /// Without an experiment in the setting of the paper. Each claim has a prediction, a measurement with
-    /// its interval, and a named alternative. It holds if the interval lies inside the margin and the
-    /// alternative is rejected, fails if the interval lies outside, and else cannot be told. The chance
-    /// that any true claim is called false is at most 1 %. Writes claims.json and report.html.
+    /// Without an experiment in the setting of the paper. Each claim has a prediction, a
+    /// measurement with its interval, and a named alternative. It holds if the interval lies inside
+    /// the margin and the alternative is rejected, fails if the interval lies outside, and else
+    /// cannot be told. The chance that any true claim is called false is at most 1 %. Writes
+    /// claims.json and report.html.
     Verify(VerifyArguments),
     /// Put the shards of a run or of a sweep together
     ///
-    /// Takes the folders that `rankfall run … --shard 1/m` to `--shard m/m` wrote, in any order, and
-    /// writes the folder that the same run without --shard would have written, to the last bit; only
-    /// timings differ.
+    /// Takes the folders that `rankfall run … --shard 1/m` to `--shard m/m` wrote, in any order,
+    /// and writes the folder that the same run without --shard would have written, to the last bit;
+    /// only timings differ.
     Merge(MergeArguments),
     /// Print a complete experiment file, every key explained
     ///
@@ -96,20 +98,20 @@ pub enum Command {
     Plot(PlotArguments),
     /// Look into a checkpoint: singular values and ranks of every layer
     ///
-    /// Reads safetensors (sharded too), PyTorch files (never executing their pickles), NPY and NPZ. Every
-    /// tensor is listed, and what is not analysed says why. Every rank has its tolerance, every number a
-    /// bound of its error. Several checkpoints are a time axis.
+    /// Reads safetensors (sharded too), PyTorch files (never executing their pickles), NPY and NPZ.
+    /// Every tensor is listed, and what is not analysed says why. Every rank has its tolerance,
+    /// every number a bound of its error. Several checkpoints are a time axis.
     Inspect(InspectArguments),
     /// Watch a simulation in the browser, and change it while it runs
     ///
-    /// Serves a page on this machine alone, with the exact engine behind it: turn the label noise up and see the
-    /// small singular values fall. Without an experiment it is the setting of the paper. Prints the address, and
-    /// serves until Ctrl-C. See docs/live.md.
+    /// Serves a page on this machine alone, with the exact engine behind it: turn the label noise
+    /// up and see the small singular values fall. Without an experiment it is the setting of the
+    /// paper. Prints the address, and serves until Ctrl-C. See docs/live.md.
     Live(LiveArguments),
     /// Watch runs, sweeps and shards in the browser that are under way, stopped or finished
     ///
-    /// Serves a page on this machine alone that shows what the folders hold so far, and goes on looking. Changes
-    /// nothing in them; the runs may be other processes'.
+    /// Serves a page on this machine alone that shows what the folders hold so far, and goes on
+    /// looking. Changes nothing in them; the runs may be other processes'.
     Watch(WatchArguments),
     /// List the data sets that need no file of your own
     ///
@@ -118,7 +120,8 @@ pub enum Command {
     Data,
     /// Print the JSON Schema of experiment files, from which editors complete and check
     ///
-    /// Beside an experiment file as rankfall.schema.json it is what the first line of `rankfall new` names.
+    /// Beside an experiment file as rankfall.schema.json it is what the first line of `rankfall
+    /// new` names.
     Schema,
     /// Print completions for a shell
     Completions(CompletionsArguments),

@@ -1,4 +1,5 @@
-//! The commands that run something, put it together or draw it again: arguments in, results printed.
+//! The commands that run something, put it together or draw it again: arguments in, results
+//! printed.
 
 use crate::arguments::PlotArguments;
 use crate::arguments::running::{

@@ -13,7 +13,8 @@ use rankfall_inspect::{compare, table};
 /// `rankfall inspect`.
 ///
 /// # Errors
-/// Exit code 2 for paths that mean no checkpoint, 1 where something cannot be written, 130 when interrupted.
+/// Exit code 2 for paths that mean no checkpoint, 1 where something cannot be written, 130 when
+/// interrupted.
 pub fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
     check_sort(arguments.sort.as_deref())?;
     let available = || std::thread::available_parallelism().map_or(1, usize::from);

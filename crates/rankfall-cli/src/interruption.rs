@@ -1,5 +1,5 @@
-//! Ctrl-C and the request to end: noted once, obeyed at the next look; the second time at once, and the
-//! first time too where nobody looks.
+//! Ctrl-C and the request to end: noted once, obeyed at the next look; the second time at once, and
+//! the first time too where nobody looks.
 
 use rankfall::failure::{Failure, FailureKind};
 use std::io::Write;
@@ -14,8 +14,8 @@ static SEEN: AtomicBool = AtomicBool::new(false);
 /// How long a request may go unseen, as in one long product before the first step.
 const GRACE: Duration = Duration::from_millis(1500);
 
-/// Listens from now on. Where the system has no threads for that, signals end the program at once, with
-/// the last checkpoint kept, and that is said.
+/// Listens from now on. Where the system has no threads for that, signals end the program at once,
+/// with the last checkpoint kept, and that is said.
 ///
 /// # Errors
 /// Exit code 1 where the system does not let us for another reason.
@@ -41,13 +41,13 @@ pub fn listen() -> Result<(), Failure> {
     }
 }
 
-/// Has a file that would pass a limit on its size (`ulimit -f`) fail to be written, with the system's
-/// reason, instead of the process being killed without a word.
+/// Has a file that would pass a limit on its size (`ulimit -f`) fail to be written, with the
+/// system's reason, instead of the process being killed without a word.
 pub fn survive_file_size_limits() {
     #[cfg(unix)]
     {
-        // The flag is never looked at: that the signal has a handler is enough. Where none can be set
-        // everything but the message is as it should be.
+        // The flag is never looked at: that the signal has a handler is enough. Where none can be
+        // set everything but the message is as it should be.
         let _ = signal_hook::flag::register(libc::SIGXFSZ, std::sync::Arc::default());
     }
 }

@@ -1,5 +1,5 @@
-//! The command line of rankfall: arguments, printing, progress on a terminal. The work is done by the
-//! library, `rankfall`.
+//! The command line of rankfall: arguments, printing, progress on a terminal. The work is done by
+//! the library, `rankfall`.
 
 pub mod arguments;
 mod commands;

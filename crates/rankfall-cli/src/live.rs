@@ -14,7 +14,8 @@ use std::sync::Arc;
 /// `rankfall live`.
 ///
 /// # Errors
-/// Exit code 2 for an experiment that cannot be watched, exit code 1 for a port or a file that cannot be had.
+/// Exit code 2 for an experiment that cannot be watched, exit code 1 for a port or a file that
+/// cannot be had.
 pub fn live(arguments: &LiveArguments) -> Result<(), Failure> {
     let experiment = match &arguments.experiment {
         Some(path) => Experiment::load(path, &arguments.sets)?,
@@ -67,7 +68,8 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Opens an address in the browser of the system; where there is none the address is printed all the same.
+/// Opens an address in the browser of the system; where there is none the address is printed all
+/// the same.
 fn open(address: &str) {
     let mut command = if cfg!(target_os = "macos") {
         Command::new("open")

@@ -21,8 +21,8 @@ enum Shown {
 }
 
 impl ProgressReport {
-    /// Progress of one dynamics, or of other work, by its label; the rate is that of so many of a unit, none where it
-    /// says nothing.
+    /// Progress of one dynamics, or of other work, by its label; the rate is that of so many of a
+    /// unit, none where it says nothing.
     pub fn new(label: &str, quiet: bool, unit: Option<&'static str>) -> Self {
         let label = &visible(label);
         let shown = if quiet {
@@ -69,8 +69,8 @@ fn can_redraw() -> bool {
     redraws(std::env::var_os("TERM").as_deref()) && std::io::stderr().is_terminal()
 }
 
-/// Whether a terminal that calls itself so takes escape sequences: not a dumb one, and not one without
-/// a name but on Windows, where they have none.
+/// Whether a terminal that calls itself so takes escape sequences: not a dumb one, and not one
+/// without a name but on Windows, where they have none.
 fn redraws(term: Option<&OsStr>) -> bool {
     term.map_or(cfg!(windows), |name| name != "dumb" && !name.is_empty())
 }

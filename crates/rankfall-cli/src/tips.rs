@@ -1,4 +1,5 @@
-//! A way out of a wrong command line: what to write instead of an option that a command does not have.
+//! A way out of a wrong command line: what to write instead of an option that a command does not
+//! have.
 
 use crate::arguments::Arguments;
 use clap::CommandFactory;

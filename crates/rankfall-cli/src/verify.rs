@@ -1,4 +1,5 @@
-//! `rankfall verify`: claims measured one by one, a table on the way, a record and a page at the end.
+//! `rankfall verify`: claims measured one by one, a table on the way, a record and a page at the
+//! end.
 
 mod progress;
 mod table;
@@ -28,8 +29,8 @@ pub const CLAIMS: &str = "claims.json";
 /// `rankfall verify`.
 ///
 /// # Errors
-/// Exit code 1 where a claim fails or something cannot be written, 2 for wrong input, 130 where it was
-/// interrupted; what was found until then is kept.
+/// Exit code 1 where a claim fails or something cannot be written, 2 for wrong input, 130 where it
+/// was interrupted; what was found until then is kept.
 pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     verification::named(&arguments.only).map_err(|failure| say_list(failure, &arguments.only))?;
     if arguments.list && arguments.experiment.is_none() {
@@ -120,8 +121,8 @@ fn asked(
     Ok(claims::ALL.iter().filter(of_suite).filter(asked).collect())
 }
 
-/// The same for what they are tested on: about a network given by its layers all are listed, those that
-/// apply first.
+/// The same for what they are tested on: about a network given by its layers all are listed, those
+/// that apply first.
 fn asked_of(
     arguments: &VerifyArguments,
     subject: &Subject,

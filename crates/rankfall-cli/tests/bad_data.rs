@@ -1,4 +1,5 @@
-//! Data and weights that cannot be used, through the real program: exit code 2, what is wrong, where.
+//! Data and weights that cannot be used, through the real program: exit code 2, what is wrong,
+//! where.
 
 mod support;
 

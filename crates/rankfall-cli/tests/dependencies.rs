@@ -1,13 +1,13 @@
-//! Dependencies: none that is known to be unmaintained without a reason in `deny.toml`, and no crate of
-//! the workspace that could hold unsafe code.
+//! Dependencies: none that is known to be unmaintained without a reason in `deny.toml`, and no
+//! crate of the workspace that could hold unsafe code.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Unmaintained crates that are, or were, common below the dependencies here, and their advisories of
-/// the RustSec database. `cargo deny check` knows all of them, where it can reach that database.
+/// Unmaintained crates that are, or were, common below the dependencies here, and their advisories
+/// of the RustSec database. `cargo deny check` knows all of them, where it can reach that database.
 const UNMAINTAINED: &[(&str, &str)] = &[
     ("adler", "RUSTSEC-2025-0056"),
     ("ansi_term", "RUSTSEC-2021-0139"),
@@ -34,8 +34,8 @@ fn table(path: &Path) -> Table {
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Every advisory that applies to one of these crates and is not ignored, and every one that is ignored
-/// and applies to none.
+/// Every advisory that applies to one of these crates and is not ignored, and every one that is
+/// ignored and applies to none.
 fn complaints(crates: &BTreeSet<String>, ignored: &BTreeSet<String>) -> Vec<String> {
     let mut complaints = Vec::new();
     for (name, id) in UNMAINTAINED {

@@ -1,10 +1,12 @@
-//! How runs end that came to nothing: what is said before and after, of how many, and how the program exits.
+//! How runs end that came to nothing: what is said before and after, of how many, and how the
+//! program exits.
 
 mod support;
 
 use support::Place;
 
-/// Width 10,000 with N(0, 1) weights: the largest curvature is about 2 · 10⁴, which bears a step of 10⁻⁴.
+/// Width 10,000 with N(0, 1) weights: the largest curvature is about 2 · 10⁴, which bears a step of
+/// 10⁻⁴.
 const WIDE: &str = r#"name = "wide"
 [data]
 kind = "gaussian"
@@ -80,7 +82,8 @@ fn a_step_far_from_stable_is_said_before_and_all_that_diverged_are_named() {
         .find(|l| l.contains("every trajectory of"))
         .unwrap();
     assert!(UNSTABLE.iter().all(|what| end.contains(what)), "{end}");
-    // The table: a flow whose law is known has one, whether or not something is left to hold against it.
+    // The table: a flow whose law is known has one, whether or not something is left to hold
+    // against it.
     let printed = text(&output.stdout);
     let row = |start: &str| {
         let row = printed.lines().find(|l| l.starts_with(start));

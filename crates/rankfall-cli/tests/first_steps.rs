@@ -1,5 +1,5 @@
-//! The first thing that a stranger makes: the templates of `rankfall new` and the first files of README and
-//! pages of documentation show rank falling under noise and staying without.
+//! The first thing that a stranger makes: the templates of `rankfall new` and the first files of
+//! README and pages of documentation show rank falling under noise and staying without.
 
 mod support;
 
@@ -33,7 +33,8 @@ fn ends(rank: &Value) -> [f64; 2] {
     ["initial", "final_mean"].map(|end| rank[end].as_f64().unwrap())
 }
 
-/// The numerical rank of W₁ falls by one or more wherever there is noise, and stays where there is none.
+/// The numerical rank of W₁ falls by one or more wherever there is noise, and stays where there is
+/// none.
 fn rank_falls_under_noise(summary: &Value) {
     let dynamics = summary["dynamics"].as_array().unwrap();
     assert!(dynamics.iter().any(is_noisy));
@@ -141,8 +142,8 @@ fn the_template_for_gram_files_shows_the_effect() {
     rank_of_w1_falls(&summary);
 }
 
-/// Of a table nobody knows how far: the effective rank falls to half, the numerical one of the flow by one
-/// or more; without noise the effective rank keeps nine tenths and the numerical rank stays.
+/// Of a table nobody knows how far: the effective rank falls to half, the numerical one of the flow
+/// by one or more; without noise the effective rank keeps nine tenths and the numerical rank stays.
 fn rank_of_w1_falls(summary: &Value) {
     for one in summary["dynamics"].as_array().unwrap() {
         let [start, end] = ends(&one["effective_rank"]["w1"]);

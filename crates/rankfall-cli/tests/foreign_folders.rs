@@ -1,5 +1,6 @@
-//! Folders that came from somebody else, were damaged, or are used by two at once: nothing is written
-//! or read outside of them, nothing reaches a terminal that it would obey, no damage goes unnoticed.
+//! Folders that came from somebody else, were damaged, or are used by two at once: nothing is
+//! written or read outside of them, nothing reaches a terminal that it would obey, no damage goes
+//! unnoticed.
 
 mod support;
 

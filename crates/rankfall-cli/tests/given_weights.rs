@@ -1,6 +1,6 @@
-//! Initial weights from files that others wrote, through the program: what is taken for which layer, that
-//! it is said, and what is refused. A step of 10⁻³⁰⁰ leaves weights where they were, so that the file of
-//! final weights shows what was read.
+//! Initial weights from files that others wrote, through the program: what is taken for which
+//! layer, that it is said, and what is refused. A step of 10⁻³⁰⁰ leaves weights where they were, so
+//! that the file of final weights shows what was read.
 
 mod support;
 

@@ -236,7 +236,8 @@ time = 0.1
 save = { points = 2 }
 "#;
 
-/// Neither the numbers of another experiment nor a word of success, whatever is asked of the folder.
+/// Neither the numbers of another experiment nor a word of success, whatever is asked of the
+/// folder.
 #[test]
 fn a_finished_folder_does_not_answer_for_another_experiment() {
     let place = Place::new();

@@ -1,4 +1,5 @@
-//! `rankfall inspect`: what it prints and writes, what it refuses, and that the page about it is true.
+//! `rankfall inspect`: what it prints and writes, what it refuses, and that the page about it is
+//! true.
 
 mod support;
 

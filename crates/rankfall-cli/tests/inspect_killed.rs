@@ -1,5 +1,5 @@
-//! Inspections that are killed, at several points, and resumed: the bytes of one that was never killed, and nothing
-//! half-written under the name of something whole.
+//! Inspections that are killed, at several points, and resumed: the bytes of one that was never
+//! killed, and nothing half-written under the name of something whole.
 
 mod support;
 
@@ -39,7 +39,8 @@ const RESUME: [&str; 8] = [
     "--resume",
 ];
 
-/// A folder with a checkpoint that takes that many times as long as a short one. Always the same numbers.
+/// A folder with a checkpoint that takes that many times as long as a short one. Always the same
+/// numbers.
 fn with_checkpoint(times: u64) -> Place {
     let place = Place::new();
     // The time of a layer grows like the cube of its side.
@@ -128,7 +129,8 @@ fn killed(place: &Place, arguments: &[&str], it_is_time: impl Fn() -> bool) -> b
     !output.status.success()
 }
 
-/// Kills an inspection when it has kept at least so many spectra; `None` if it came further than the last but one.
+/// Kills an inspection when it has kept at least so many spectra; `None` if it came further than
+/// the last but one.
 fn killed_with(place: &Place, arguments: &[&str], least: usize) -> Option<usize> {
     let there = || kept(place).is_some_and(|count| count >= least);
     killed(place, arguments, there).then_some(())?;
@@ -199,8 +201,8 @@ fn while_it_writes() {
     }
 }
 
-/// The control: what was kept is what the result is made of, so that a wrong number in it is seen, and a line that
-/// was cut anywhere is not taken for one.
+/// The control: what was kept is what the result is made of, so that a wrong number in it is seen,
+/// and a line that was cut anywhere is not taken for one.
 #[test]
 fn what_was_kept_is_used_and_what_is_cut_is_not() {
     let (place, whole) = until_caught(|times| {

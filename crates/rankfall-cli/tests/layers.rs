@@ -159,8 +159,8 @@ fn final_weights_are_named_as_in_pytorch_and_start_another_run() {
     );
 }
 
-/// Weights of chosen moments are the same bytes from shards and a resumed run, those at the end are the final
-/// ones, and a run goes on from them.
+/// Weights of chosen moments are the same bytes from shards and a resumed run, those at the end are
+/// the final ones, and a run goes on from them.
 #[test]
 fn weights_on_the_way_are_written_and_start_another_run() {
     let place = place();

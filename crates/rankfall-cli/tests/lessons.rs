@@ -1,6 +1,6 @@
-//! Every line of the tables in `lessons/README.md`: its settings are run on `lessons/lesson.toml`, and
-//! each number of the line is what the program gives: decimals to one unit of the last digit, whole
-//! numbers to one half.
+//! Every line of the tables in `lessons/README.md`: its settings are run on `lessons/lesson.toml`,
+//! and each number of the line is what the program gives: decimals to one unit of the last digit,
+//! whole numbers to one half.
 
 mod support;
 
@@ -54,7 +54,8 @@ fn number(value: &Value) -> Option<f64> {
     (!value.is_null()).then(|| value.as_f64().unwrap())
 }
 
-/// What a column head stands for, in one entry of `dynamics` of a summary; none where it is undefined.
+/// What a column head stands for, in one entry of `dynamics` of a summary; none where it is
+/// undefined.
 fn measured(head: &str, dynamics: &Value) -> Option<f64> {
     let log_det = &dynamics["log_det"];
     let last = |matrix: &str, index: usize| {
@@ -79,8 +80,8 @@ fn measured(head: &str, dynamics: &Value) -> Option<f64> {
     }
 }
 
-/// Whether a number is what is stated: `none`, `< 10⁻¹²`, a decimal to one unit of its last digit, or a
-/// whole number to one half.
+/// Whether a number is what is stated: `none`, `< 10⁻¹²`, a decimal to one unit of its last digit,
+/// or a whole number to one half.
 fn agrees(stated: &str, measured: Option<f64>) -> bool {
     if stated == "none" {
         return measured.is_none();

@@ -1,5 +1,5 @@
-//! Runs under limits: sizes beyond any machine, a process that may have little memory, no threads, and a
-//! disk that is full when the pictures come.
+//! Runs under limits: sizes beyond any machine, a process that may have little memory, no threads,
+//! and a disk that is full when the pictures come.
 #![cfg(unix)]
 
 mod support;
@@ -185,8 +185,8 @@ fn without_threads_the_main_one_does_the_work() {
     }
 }
 
-/// The results fit and the pictures do not: the run is not finished, keeps what it computed, and ends where
-/// there is room.
+/// The results fit and the pictures do not: the run is not finished, keeps what it computed, and
+/// ends where there is room.
 #[test]
 fn a_disk_that_fills_while_drawing_loses_nothing_that_was_computed() {
     let place = Place::new();

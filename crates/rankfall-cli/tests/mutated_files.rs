@@ -1,7 +1,8 @@
 //! Every reader of a run folder, given files with errors in them: an answer or a refusal, never a
 //! panic, and never a message that a terminal would obey.
 //!
-//! `RANKFALL_MUTATIONS=100000 cargo test -p rankfall --test mutated_files` tries that many a reader.
+//! `RANKFALL_MUTATIONS=100000 cargo test -p rankfall --test mutated_files` tries that many a
+//! reader.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! What finished runs leave: promised keys, figures that can be drawn again, experiments that run again.
+//! What finished runs leave: promised keys, figures that can be drawn again, experiments that run
+//! again.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Runs that cannot be done, or cannot be written: an estimate, a folder, a full disk, a divergence.
+//! Runs that cannot be done, or cannot be written: an estimate, a folder, a full disk, a
+//! divergence.
 
 mod support;
 

@@ -289,7 +289,8 @@ fn where_all_diverge_the_merged_run_says_so() {
     assert!(place.path("m/summary.json").exists());
 }
 
-/// A network for the dense engine: some of its trajectories diverge, and trajectory 0 leaves weights.
+/// A network for the dense engine: some of its trajectories diverge, and trajectory 0 leaves
+/// weights.
 const LAYERS: &str = r#"name = "deep"
 [data]
 kind = "gaussian"

@@ -541,7 +541,8 @@ fn wrong_sweeps_are_refused_before_anything_is_written() {
     );
 }
 
-/// Networks of any depth, over their layers: every point has metrics by layer, and the same bytes in shards.
+/// Networks of any depth, over their layers: every point has metrics by layer, and the same bytes
+/// in shards.
 #[test]
 fn layers_and_noise_of_a_deep_network_are_swept() {
     let place = Place::new();

@@ -131,7 +131,8 @@ fn wrong_experiments_are_refused_as_by_run() {
     place.refuses(&["verify", "bad.toml"], &["network.width"]);
 }
 
-/// On an experiment without label noise, too narrow for a determinant: only claims that say nothing.
+/// On an experiment without label noise, too narrow for a determinant: only claims that say
+/// nothing.
 #[test]
 fn claims_that_do_not_apply_say_why() {
     let place = Place::new();
@@ -294,7 +295,8 @@ fn wrong_lists_and_claims_of_the_other_list_are_told_apart() {
     );
 }
 
-/// Three linear layers under label noise and mini-batches, the first stack wide enough for a determinant.
+/// Three linear layers under label noise and mini-batches, the first stack wide enough for a
+/// determinant.
 const LAYERS: &str = r#"name = "deep"
 [data]
 kind = "gaussian"
@@ -323,8 +325,8 @@ label_noise = 1.0
 steps = 500
 "#;
 
-/// A network given by its layers: what can be told of any network is measured on it, and the others say why
-/// they do not apply.
+/// A network given by its layers: what can be told of any network is measured on it, and the others
+/// say why they do not apply.
 #[test]
 fn a_network_given_by_layers_is_measured() {
     let place = Place::new();

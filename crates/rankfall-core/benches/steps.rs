@@ -1,5 +1,5 @@
-//! What a step costs: every dynamics and integrator at the sizes of the experiments, in steps of one
-//! trajectory per second and thread. `cargo bench -p rankfall-core --bench steps`.
+//! What a step costs: every dynamics and integrator at the sizes of the experiments, in steps of
+//! one trajectory per second and thread. `cargo bench -p rankfall-core --bench steps`.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use support::{ensemble, flow, gaussian_setup};
 /// Inputs p, outputs k, width l; (7, 3, 11) fills no vector.
 const SIZES: [[usize; 3]; 4] = [[5, 2, 10], [7, 3, 11], [20, 5, 50], [64, 10, 128]];
 
-/// Steps of a run, in small networks and at least: keeping the columns apart is to be part of it, and the
-/// start and the spectra at its two ends are to be little of it.
+/// Steps of a run, in small networks and at least: keeping the columns apart is to be part of it,
+/// and the start and the spectra at its two ends are to be little of it.
 const STEPS: [u64; 2] = [4096, 512];
 
 const STEP_SIZE: f64 = 0.002;

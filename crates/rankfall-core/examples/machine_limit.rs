@@ -1,7 +1,8 @@
-//! How far the steps are from what this processor could do: the floating-point and integer operations of
-//! a step, counted, at the rates at which the processor can issue them, measured.
+//! How far the steps are from what this processor could do: the floating-point and integer
+//! operations of a step, counted, at the rates at which the processor can issue them, measured.
 //!
-//! `cargo run --release -p rankfall-core --example machine_limit`, alone on the machine. One thread.
+//! `cargo run --release -p rankfall-core --example machine_limit`, alone on the machine. One
+//! thread.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -17,8 +18,8 @@ mod support;
 
 use support::{ensemble, flow, gaussian_setup};
 
-/// Inputs p, outputs k, width l; trajectories and steps of a run, so many that its start and end cost
-/// little beside them.
+/// Inputs p, outputs k, width l; trajectories and steps of a run, so many that its start and end
+/// cost little beside them.
 const SIZES: [([usize; 3], u64, u64); 3] = [
     ([5, 2, 10], 64, 20_000),
     ([20, 5, 50], 32, 5_000),
@@ -138,8 +139,8 @@ impl<const CHAINS: usize> LaneWork for Integers<CHAINS> {
 }
 
 /// Floating-point and integer operations of one step of one trajectory, with m = p + k columns, in
-/// numbers of 64 bits: those of 32 count half. A multiply-add, a quotient and a root count as one. What keeps
-/// the columns apart is left out.
+/// numbers of 64 bits: those of 32 count half. A multiply-add, a quotient and a root count as one.
+/// What keeps the columns apart is left out.
 fn operations(inputs: usize, outputs: usize, integrator: Integrator) -> [f64; 2] {
     let (p, k) = (inputs as f64, outputs as f64);
     let m = p + k;
@@ -151,12 +152,12 @@ fn operations(inputs: usize, outputs: usize, integrator: Integrator) -> [f64; 2]
     let noise = 2.0 * p * k;
     let update = match integrator {
         Integrator::EulerMaruyama => 2.0 * p * k * m,
-        // K, twelve products for the two series and one more; then four small products for each column,
-        // which is damped.
+        // K, twelve products for the two series and one more; then four small products for each
+        // column, which is damped.
         _ => p * k * q + 13.0 * q * q * q + (2.0 * p * k + 4.0 * q * q + 2.0 * (p + k)) * m,
     };
-    // Per draw of two pairs, which steps share where theirs are odd, 65 for the generator; of each pair, 18 for
-    // its bits, of 32, and four to narrow words and widen numbers.
+    // Per draw of two pairs, which steps share where theirs are odd, 65 for the generator; of each
+    // pair, 18 for its bits, of 32, and four to narrow words and widen numbers.
     let words = 65.0 * pairs / 2.0 + (0.5 * 18.0 + 4.0) * pairs;
     [normals + drift + noise + update, words]
 }

@@ -1,6 +1,6 @@
 //! What the cost of a run depends on, and what it does not: rows of data, width, number of
-//! trajectories, threads, saves. `cargo run --release -p rankfall-core --example scaling`, alone on the
-//! machine; each pair is run in turn, and ratios are taken round by round.
+//! trajectories, threads, saves. `cargo run --release -p rankfall-core --example scaling`, alone on
+//! the machine; each pair is run in turn, and ratios are taken round by round.
 
 use std::error::Error;
 use std::time::Instant;
@@ -62,13 +62,14 @@ impl Case {
     }
 }
 
-/// The paper's data with this many rows, and weights of this width whose product does not depend on it.
+/// The paper's data with this many rows, and weights of this width whose product does not depend on
+/// it.
 fn setup(samples: u64, width: usize) -> Result<Setup, Box<dyn Error>> {
     gaussian_setup(samples, [5, 2, width], (10.0 / width as f64).sqrt(), false)
 }
 
-/// Median and range of `a.seconds() / b.seconds()`, per unit of `scale`, and the ratio of the least of both:
-/// on a machine that others load, the runs that were disturbed least.
+/// Median and range of `a.seconds() / b.seconds()`, per unit of `scale`, and the ratio of the least
+/// of both: on a machine that others load, the runs that were disturbed least.
 fn compare(what: &str, a: &Case, b: &Case, scale: f64) -> Result<(), Box<dyn Error>> {
     let mut ratios = Vec::new();
     let mut seconds = Vec::new();

@@ -4,14 +4,15 @@
 //! noise destroys it. This crate computes both, exactly where there is a law, with singular values
 //! that stay right however small they get. It knows no files, no plots and no terminal.
 //!
-//! The way of the data: [`model::synthetic`] or a reader makes a [`model::gram::Gram`]; [`model::problem`] turns it to
-//! the eigenbasis of S_xx; [`model::network`] makes a start and reduces its width; [`ensemble`] runs one of
-//! the [`model::dynamics`] over blocks of [`trajectories`], which [`step`] moves, side by side in [`simd::lanes`];
-//! [`measure`] measures them and [`ensemble::statistics`] folds what was measured.
+//! The way of the data: [`model::synthetic`] or a reader makes a [`model::gram::Gram`];
+//! [`model::problem`] turns it to the eigenbasis of S_xx; [`model::network`] makes a start and
+//! reduces its width; [`ensemble`] runs one of the [`model::dynamics`] over blocks of
+//! [`trajectories`], which [`step`] moves, side by side in [`simd::lanes`]; [`measure`] measures
+//! them and [`ensemble::statistics`] folds what was measured.
 //!
-//! The folders stand in an order, and each uses only those before it: `simd`, `random`, `kernels` (private),
-//! `linalg`, `model`, `trajectories`, `theory`, `step`, `measure`, `plain`, `ensemble`, `deep`. No two files use
-//! each other. `tests/layout.rs` holds both.
+//! The folders stand in an order, and each uses only those before it: `simd`, `random`, `kernels`
+//! (private), `linalg`, `model`, `trajectories`, `theory`, `step`, `measure`, `plain`, `ensemble`,
+//! `deep`. No two files use each other. `tests/layout.rs` holds both.
 //!
 //! ```
 //! use std::sync::Arc;

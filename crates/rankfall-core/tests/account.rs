@@ -1,5 +1,5 @@
-//! The account of log det M, of values and of classes: an identity on every path, a martingale in the mean, the same
-//! on a grid.
+//! The account of log det M, of values and of classes: an identity on every path, a martingale in
+//! the mean, the same on a grid.
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ fn setup(inputs: usize, outputs: usize, width: usize, residual_noise: f64) -> Se
     setup_of(inputs, outputs, width, residual_noise, false)
 }
 
-/// Rows whose labels are numbers, or the class of the largest of them (of one, whether it is positive).
+/// Rows whose labels are numbers, or the class of the largest of them (of one, whether it is
+/// positive).
 fn setup_of(
     inputs: usize,
     outputs: usize,
@@ -231,8 +232,8 @@ fn mean_of(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Parts and martingale, each summed by itself, are the change of log det M: to the rounding of so many steps on
-/// seven columns.
+/// Parts and martingale, each summed by itself, are the change of log det M: to the rounding of so
+/// many steps on seven columns.
 #[test]
 fn parts_and_martingale_are_the_change_on_every_path() {
     for (setup, descents) in all_cases(vec![setup(5, 2, 9, 0.4), setup(2, 4, 9, 0.4)]) {
@@ -270,8 +271,9 @@ fn parts_and_martingale_are_the_change_on_every_path() {
     }
 }
 
-/// The martingale has mean zero, from the first steps with their large residuals on. 48 tests at 4.5 standard
-/// errors: a false alarm in 3000. The control leaves out the part of second order that noise adds.
+/// The martingale has mean zero, from the first steps with their large residuals on. 48 tests at
+/// 4.5 standard errors: a false alarm in 3000. The control leaves out the part of second order that
+/// noise adds.
 #[test]
 fn what_is_left_has_mean_zero() {
     for (setup, descents) in all_cases(vec![setup(3, 2, 6, 0.8)]) {
@@ -331,7 +333,8 @@ fn has_the_same_sums_on_a_grid(setup: &Setup, name: &str, dynamics: &Dynamics) {
             1 => (differences[0], 0.0),
             _ => estimate(&differences),
         };
-        // All paths share the error of the trapezoidal rule, and the places of epochs that points fall on.
+        // All paths share the error of the trapezoidal rule, and the places of epochs that points
+        // fall on.
         let stated = mean_of(&at(&grid, 2, "account_quadrature_error"));
         let shared = 3.0 * stated + 1e-12;
         assert!(
@@ -374,8 +377,9 @@ fn there_is_no_account_where_steps_are_not_from_the_left() {
     }
 }
 
-/// The identity over a million steps of SGD, of values and of classes, to the rounding of so many steps. Takes a minute or two:
-/// `cargo test --release -p rankfall-core --test account -- --ignored --nocapture`.
+/// The identity over a million steps of SGD, of values and of classes, to the rounding of so many
+/// steps. Takes a minute or two: `cargo test --release -p rankfall-core --test account -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "a minute or two"]
 fn parts_and_martingale_are_the_change_over_a_million_steps() {
@@ -406,8 +410,8 @@ fn parts_and_martingale_are_the_change_over_a_million_steps() {
     }
 }
 
-/// The grid that is taken by default is that of 64 steps for values; for single rows of classes, where a point takes
-/// the time of many steps, it is wider, and its sums differ by what it states.
+/// The grid that is taken by default is that of 64 steps for values; for single rows of classes,
+/// where a point takes the time of many steps, it is wider, and its sums differ by what it states.
 #[test]
 fn the_default_grid_is_wider_where_points_are_dear() {
     let part = "account_rows";

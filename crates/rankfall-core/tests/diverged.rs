@@ -1,4 +1,5 @@
-//! A trajectory that has diverged is unchanged from then on, and its neighbours in a block do not notice it.
+//! A trajectory that has diverged is unchanged from then on, and its neighbours in a block do not
+//! notice it.
 
 use std::sync::Arc;
 

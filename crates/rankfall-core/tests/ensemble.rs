@@ -1,5 +1,5 @@
-//! Ensembles have the same bits however they are run: alone or among others, on any threads and instructions,
-//! stopped and resumed.
+//! Ensembles have the same bits however they are run: alone or among others, on any threads and
+//! instructions, stopped and resumed.
 
 #[path = "support/dynamics.rs"]
 mod dynamics;

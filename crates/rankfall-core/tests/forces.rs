@@ -182,8 +182,8 @@ fn contributions_add_up_to_the_determinant_law() {
     }
 }
 
-/// One flow in two splits: the same paths to the bit, decay is growth with its sign turned, and repulsion
-/// makes up for it, with Θ of full rank and with more rows than columns.
+/// One flow in two splits: the same paths to the bit, decay is growth with its sign turned, and
+/// repulsion makes up for it, with Θ of full rank and with more rows than columns.
 #[test]
 fn splits_tell_one_drift_in_two_ways() {
     for width in [6, 3] {
@@ -222,8 +222,9 @@ fn splits_tell_one_drift_in_two_ways() {
     }
 }
 
-/// Without the antisymmetric repulsion, or with half or twice of it, or of the gradient, log det M falls as
-/// the law says on every path, to rounding; without the regular repulsion, or without the decay, it does not.
+/// Without the antisymmetric repulsion, or with half or twice of it, or of the gradient, log det M
+/// falls as the law says on every path, to rounding; without the regular repulsion, or without the
+/// decay, it does not.
 #[test]
 fn forces_that_sum_to_zero_leave_the_determinant_law() {
     let (setup, problem) = setup(3, 2, 6);
@@ -269,9 +270,9 @@ fn forces_that_sum_to_zero_leave_the_determinant_law() {
     }
 }
 
-/// Where eigenvalues meet, reflections account for what no force does: they are a property of the process, not of
-/// the steps (means over 512 paths at h = 2⁻⁸ and 2⁻¹⁰ within 5 % of their size and four standard errors), the
-/// residual beside them is small, and with all forces there are none.
+/// Where eigenvalues meet, reflections account for what no force does: they are a property of the
+/// process, not of the steps (means over 512 paths at h = 2⁻⁸ and 2⁻¹⁰ within 5 % of their size and
+/// four standard errors), the residual beside them is small, and with all forces there are none.
 #[test]
 fn reflections_are_told_from_the_residual() {
     let (setup, _) = setup(3, 2, 6);
@@ -328,8 +329,8 @@ fn reflections_are_told_from_the_residual() {
 
 /// Contributions, noise and residual are the change of log λ; the residual is that of a scheme of
 /// strong order 1/2: on one Brownian path it halves where the step falls to a quarter. Medians, as
-/// the few paths on which eigenvalues nearly meet rule a mean square; that of log(fine/coarse) is known to
-/// 1.25 · 1.5/√256 = 0.12 or better, so that 0.6 allows five standard errors around log 2.
+/// the few paths on which eigenvalues nearly meet rule a mean square; that of log(fine/coarse) is
+/// known to 1.25 · 1.5/√256 = 0.12 or better, so that 0.6 allows five standard errors around log 2.
 #[test]
 fn the_residual_is_an_error_of_the_grid() {
     let (setup, _) = setup(3, 2, 6);
@@ -429,8 +430,8 @@ fn a_gradient_scaled_is_a_time_scaled() {
             .expect("runs");
         last(&outcome, "log_singular_value_theta")[0].clone()
     };
-    // The gradient's own drift moves eigenvectors as ever, only singular values are slowed: equal at
-    // first order in time.
+    // The gradient's own drift moves eigenvectors as ever, only singular values are slowed: equal
+    // at first order in time.
     let (slow, half) = (end(0.5, 1.0 / 64.0), end(1.0, 1.0 / 128.0));
     let start = end(1.0, 0.0);
     for ((a, b), c) in slow.iter().zip(&half).zip(&start) {
@@ -467,7 +468,8 @@ fn without_repulsion_small_eigenvalues_live() {
     assert!(values.iter().all(|v| *v > with));
 }
 
-/// Trajectories of `outcome` on which two neighbouring log λ came within `gap` of each other at a save.
+/// Trajectories of `outcome` on which two neighbouring log λ came within `gap` of each other at a
+/// save.
 fn close_encounters(outcome: &Outcome, gap: f64) -> usize {
     let per_save = outcome.layout.observables.len();
     let first = outcome
@@ -514,10 +516,11 @@ fn quantile(values: &[f64], of_ten: usize) -> f64 {
     sorted[(sorted.len() - 1) * of_ten / 10]
 }
 
-/// Without repulsion eigenvalues meet, and a path depends on how the steps meet them; the law of log σ does
-/// not: means, medians and deciles at h and h/4 come together as h falls, h = 2⁻⁶ to 2⁻¹⁰, over 4096 paths, on
-/// hundreds of which two eigenvalues meet at one of two looks (log λ within 0.1). Differences of the finest pair lie below 0.03, three
-/// hundredths of what repulsion does, plus four standard errors: 20 comparisons, false alarm below 10⁻³ together.
+/// Without repulsion eigenvalues meet, and a path depends on how the steps meet them; the law of
+/// log σ does not: means, medians and deciles at h and h/4 come together as h falls, h = 2⁻⁶ to
+/// 2⁻¹⁰, over 4096 paths, on hundreds of which two eigenvalues meet at one of two looks (log λ
+/// within 0.1). Differences of the finest pair lie below 0.03, three hundredths of what repulsion
+/// does, plus four standard errors: 20 comparisons, false alarm below 10⁻³ together.
 #[test]
 fn counterfactuals_are_refined_in_distribution() {
     let (setup, _) = setup(3, 2, 6);

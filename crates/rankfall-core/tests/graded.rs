@@ -17,8 +17,8 @@ const LENGTH: [f64; LANES] = [1.0, 1.0, 1e-3, 1e-5, 1.0, 1e9, 1.0, 1e-2];
 
 type Matrix = [[f64; ROWS]; COLUMNS];
 
-/// Columns of all kinds, lane by lane: well apart, nearly parallel, parallel, of very different lengths, and
-/// now and then one of zeros.
+/// Columns of all kinds, lane by lane: well apart, nearly parallel, parallel, of very different
+/// lengths, and now and then one of zeros.
 fn lanes(draw: u64) -> [Matrix; LANES] {
     std::array::from_fn(|lane| {
         let mut reader = StreamKey::new(1, Purpose::Inputs, 0).reader(lane as u64, draw);

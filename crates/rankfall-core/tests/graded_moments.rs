@@ -1,6 +1,6 @@
-//! Eigenvalues and loss floor of data whose columns differ by 10¹⁶ in scale, or have means 10⁸ times their
-//! spread, against arithmetic of 80 digits (mpmath: eigenvalues of XᵀX/n, and the residual of the normal
-//! equations).
+//! Eigenvalues and loss floor of data whose columns differ by 10¹⁶ in scale, or have means 10⁸
+//! times their spread, against arithmetic of 80 digits (mpmath: eigenvalues of XᵀX/n, and the
+//! residual of the normal equations).
 
 use rankfall_core::model::gram::{Gram, GramAccumulator};
 use rankfall_core::model::problem::Problem;
@@ -127,7 +127,8 @@ fn dependent_columns_are_zero_beside_small_ones() {
     );
 }
 
-/// What each input explains is found by the optimum in the original units: y = Σ x_j/s_j of the scaled columns.
+/// What each input explains is found by the optimum in the original units: y = Σ x_j/s_j of the
+/// scaled columns.
 #[test]
 fn the_optimum_of_small_columns_is_right() {
     let outputs = |i: usize| vec![(0..4).map(|c| wave(i, c)).sum()];

@@ -1,5 +1,5 @@
-//! Laws that ensembles meet: log det M under the flows over millions of steps, and the balance under gradient
-//! flow; Euler–Maruyama, which must miss the first.
+//! Laws that ensembles meet: log det M under the flows over millions of steps, and the balance
+//! under gradient flow; Euler–Maruyama, which must miss the first.
 
 #[path = "support/dynamics.rs"]
 mod dynamics;
@@ -140,8 +140,8 @@ fn gradient_flow_keeps_determinant_and_balance() {
     }
 }
 
-/// Under the flows log det M is on the law to rounding, on every path; the law falls with flips and is level
-/// without. Euler–Maruyama misses it.
+/// Under the flows log det M is on the law to rounding, on every path; the law falls with flips and
+/// is level without. Euler–Maruyama misses it.
 #[test]
 fn the_determinant_law_holds_with_classes() {
     for outputs in [1, 3] {

@@ -1,5 +1,5 @@
-//! The folders of this crate stand in an order, and each uses only those before it; no two files use each
-//! other, not even by a detour. Read from the `use` lines and paths of the sources.
+//! The folders of this crate stand in an order, and each uses only those before it; no two files
+//! use each other, not even by a detour. Read from the `use` lines and paths of the sources.
 
 use layout::{Uses, assert_no_circles, assert_order};
 use std::path::Path;

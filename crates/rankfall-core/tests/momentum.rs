@@ -1,9 +1,9 @@
 //! Descents with momentum and weight decay far beyond what doubles hold: log det of Θ against an
 //! accumulation that knows nothing of graded columns.
 //!
-//! (Θ, U) is moved from the left by a matrix at each step. Orthonormalised after every step it never
-//! shrinks, and what it shrank by is kept as logarithms: log|det Θ| is their sum and log|det| of the
-//! upper half. That Θ has full rank is all it needs.
+//! (Θ, U) is moved from the left by a matrix at each step. Orthonormalised after every step it
+//! never shrinks, and what it shrank by is kept as logarithms: log|det Θ| is their sum and log|det|
+//! of the upper half. That Θ has full rank is all it needs.
 
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ const STEP_SIZE: f64 = 0.02;
 
 type Vector = [f64; ROWS];
 
-/// The columns of Θ over those of U, orthonormal, and the logarithm of the volume taken out of them.
+/// The columns of Θ over those of U, orthonormal, and the logarithm of the volume taken out of
+/// them.
 struct Accumulated {
     columns: Vec<[Vector; 2]>,
     log_volume: f64,
@@ -134,8 +135,8 @@ fn start(problem: &Arc<Problem>) -> Start {
     setup.start(problem, 0).expect("a start")
 }
 
-/// Twelve thousand steps, log det looked at every 500: as the columns collapse the exponents part by
-/// hundreds, and the displacements must follow every rotation.
+/// Twelve thousand steps, log det looked at every 500: as the columns collapse the exponents part
+/// by hundreds, and the displacements must follow every rotation.
 #[test]
 fn log_det_far_below_the_smallest_double() {
     let problem = problem();

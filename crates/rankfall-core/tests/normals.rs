@@ -1,5 +1,5 @@
-//! The normal numbers against the normal law: moments, the distribution function, tails to six standard
-//! deviations, and independence of neighbours. Each test states its false-alarm rate.
+//! The normal numbers against the normal law: moments, the distribution function, tails to six
+//! standard deviations, and independence of neighbours. Each test states its false-alarm rate.
 
 use rankfall_core::random::normals::Normals;
 use rankfall_core::random::{Purpose, StreamKey};
@@ -28,7 +28,8 @@ fn fills(stream: u32, steps: u64, size: usize, mut look: impl FnMut(&[f64])) {
     }
 }
 
-/// The first eight moments of 2·10⁷ numbers within 5.5 standard errors: false alarm below 4·10⁻⁸ each.
+/// The first eight moments of 2·10⁷ numbers within 5.5 standard errors: false alarm below 4·10⁻⁸
+/// each.
 #[test]
 fn moments() {
     let (steps, size) = (2000, 10_000);
@@ -72,8 +73,9 @@ fn distribution_function() {
     assert!(statistic < 2.7, "√n D = {statistic}");
 }
 
-/// How many of 10⁹ numbers lie beyond 3, 4, 5 and 6 standard deviations, on either side: false alarm
-/// below 10⁻⁶ each, from the normal limit of the count, and for 6 from Poisson's law, P(X > 15) with a mean of 1.
+/// How many of 10⁹ numbers lie beyond 3, 4, 5 and 6 standard deviations, on either side: false
+/// alarm below 10⁻⁶ each, from the normal limit of the count, and for 6 from Poisson's law, P(X >
+/// 15) with a mean of 1.
 #[test]
 fn tails() {
     let (steps, size) = (50_000, 20_000);
@@ -126,8 +128,8 @@ impl Neighbours {
         self.cells[cell(x) * 16 + cell(y)] += 1;
     }
 
-    /// Correlations of the numbers and of their squares within 5.5 standard errors (4·10⁻⁸ each), and χ²
-    /// with 255 degrees of freedom below 390 (10⁻⁷).
+    /// Correlations of the numbers and of their squares within 5.5 standard errors (4·10⁻⁸ each),
+    /// and χ² with 255 degrees of freedom below 390 (10⁻⁷).
     fn are_independent(&self, what: &str) {
         let root = self.count.sqrt();
         // E (xy)² = 1 and E ((x² − 1)(y² − 1))² = 4.
@@ -141,8 +143,9 @@ impl Neighbours {
     }
 }
 
-/// Neighbouring trajectories (lanes of one block, and the same lane of the next block), steps, numbers
-/// of one step (the two of one pair, and of two pairs), and dynamics, 2·10⁵ pairs of each and more.
+/// Neighbouring trajectories (lanes of one block, and the same lane of the next block), steps,
+/// numbers of one step (the two of one pair, and of two pairs), and dynamics, 2·10⁵ pairs of each
+/// and more.
 #[test]
 fn neighbours_are_independent() {
     let (steps, size) = (20_000, 10);
@@ -182,8 +185,8 @@ fn neighbours_are_independent() {
     }
 }
 
-/// Increments whose steps are packed in pairs: the two of a pair, and those of neighbouring pairs, also through
-/// the draw that a pair shares; 8·10⁴ pairs of each and more.
+/// Increments whose steps are packed in pairs: the two of a pair, and those of neighbouring pairs,
+/// also through the draw that a pair shares; 8·10⁴ pairs of each and more.
 #[test]
 fn packed_increments_are_independent() {
     let (steps, size) = (40_000, 10);

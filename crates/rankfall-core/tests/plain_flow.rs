@@ -1,4 +1,5 @@
-//! Gradient flow without reductions chooses its own steps, however coarse the grid of save times is.
+//! Gradient flow without reductions chooses its own steps, however coarse the grid of save times
+//! is.
 
 use std::sync::Arc;
 
@@ -66,8 +67,8 @@ fn measured(reductions: bool, time_unit: f64, steps: u64) -> [[f64; 2]; 2] {
     })
 }
 
-/// log det M is conserved, and the loss is that of the reduced integrator, which keeps its errors below
-/// 10⁻¹³. A step of the grid is here up to thirty times the time of the fastest motion.
+/// log det M is conserved, and the loss is that of the reduced integrator, which keeps its errors
+/// below 10⁻¹³. A step of the grid is here up to thirty times the time of the fastest motion.
 #[test]
 fn a_coarse_grid_of_save_times_is_no_step_of_the_integrator() {
     for (time_unit, steps) in [(0.01, 200), (0.5, 4), (2.0, 1)] {

@@ -1,4 +1,5 @@
-//! Ensembles of the reduced engine against plain matrices without any reduction, path by path on the same noise.
+//! Ensembles of the reduced engine against plain matrices without any reduction, path by path on
+//! the same noise.
 
 #[path = "support/dynamics.rs"]
 mod dynamics;
@@ -116,8 +117,8 @@ fn reductions_change_nothing(setup: &Setup, dynamics: &Dynamics, saves: &[u64]) 
     }
 }
 
-/// The gradients, flips, flow noise, its Itô correction, losses and accuracies of the exact engine against plain
-/// matrices in the original basis, path by path.
+/// The gradients, flips, flow noise, its Itô correction, losses and accuracies of the exact engine
+/// against plain matrices in the original basis, path by path.
 #[test]
 fn reductions_are_exact_with_classes() {
     for (outputs, width) in [(1, 4), (1, 9), (3, 2), (3, 8), (3, 15)] {

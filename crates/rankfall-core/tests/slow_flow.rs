@@ -1,4 +1,5 @@
-//! The slow flow against what it must keep, against closed forms, and against ensembles of the stochastic flow.
+//! The slow flow against what it must keep, against closed forms, and against ensembles of the
+//! stochastic flow.
 
 #[path = "support/means.rs"]
 mod means;
@@ -83,9 +84,9 @@ fn shapes() -> [Case; 3] {
 
 const THETA: &str = "log_singular_value_theta";
 
-/// Largest |slow flow − mean of the stochastic flow| over log σᵢ(Θ) and times, less 4.5 standard errors; and whether all
-/// are within `times_nu` ν besides. 171 comparisons in all below: one of them is beyond 4.5 standard errors with
-/// chance 1.2·10⁻³.
+/// Largest |slow flow − mean of the stochastic flow| over log σᵢ(Θ) and times, less 4.5 standard
+/// errors; and whether all are within `times_nu` ν besides. 171 comparisons in all below: one of
+/// them is beyond 4.5 standard errors with chance 1.2·10⁻³.
 fn within(case: &Case, nu: f64, slow_nu: f64, times_nu: f64) -> (f64, bool) {
     let d = (case.problem.inputs + case.problem.outputs).min(case.setup.width);
     let times = [0.5, 1.0, 2.0].map(|tau| tau / nu);
@@ -105,7 +106,8 @@ fn within(case: &Case, nu: f64, slow_nu: f64, times_nu: f64) -> (f64, bool) {
     (worst, good)
 }
 
-/// The error of the slow flow is of first order in ν: at most 2.5 ν here, so below 0.01 at the smallest.
+/// The error of the slow flow is of first order in ν: at most 2.5 ν here, so below 0.01 at the
+/// smallest.
 #[test]
 fn the_stochastic_flow_tends_to_the_slow_flow_at_first_order() {
     for case in &shapes() {
@@ -124,7 +126,8 @@ fn a_slow_flow_of_other_noise_is_told_from_it() {
     }
 }
 
-/// Far below the smallest double, log σᵢ falls at the rates of the closed form, and log det M by its law.
+/// Far below the smallest double, log σᵢ falls at the rates of the closed form, and log det M by
+/// its law.
 #[test]
 fn singular_values_below_doubles_fall_at_the_closed_form_rates() {
     for case in &shapes() {

@@ -1,10 +1,11 @@
-//! The slow flow of labels that flip and of rows that are drawn under softmax, worked out here with plain matrices,
-//! against ensembles of SGD.
+//! The slow flow of labels that flip and of rows that are drawn under softmax, worked out here with
+//! plain matrices, against ensembles of SGD.
 //!
-//! Softmax does not see a constant added to all outputs, so that the network has k = K − 1 outputs in the contrasts
-//! between classes (columns of T, orthonormal and orthogonal to 1), V = W₂T, and a column W₂·1 that never moves. At the
-//! minimum the Hessian by the map W₁V is 𝓗 and the covariance of the gradient noise of one row Q, which is no multiple
-//! of it. With K g = g B + D g, Σ of the equation 𝓗KΣ + ΣK𝓗 = Q, Ω = 𝓗KΣ − Q/2 and ν = η/b,
+//! Softmax does not see a constant added to all outputs, so that the network has k = K − 1 outputs
+//! in the contrasts between classes (columns of T, orthonormal and orthogonal to 1), V = W₂T, and a
+//! column W₂·1 that never moves. At the minimum the Hessian by the map W₁V is 𝓗 and the covariance
+//! of the gradient noise of one row Q, which is no multiple of it. With K g = g B + D g, Σ of the
+//! equation 𝓗KΣ + ΣK𝓗 = Q, Ω = 𝓗KΣ − Q/2 and ν = η/b,
 //!
 //!   Θ' = [H(Γ) + ν X] Θ,  X = −½ diag(E N Nᵀ, E NᵀN) − diag(Σ_b Ω_{ab,cb}, Σ_a Ω_{ab,ad}),
 //!
@@ -351,8 +352,8 @@ fn measured(setup: &Setup, eta: f64) -> Vec<[f64; 2]> {
     of_sgd.means(OWN, columns).pairs()
 }
 
-/// The largest |slow flow − mean of SGD|, alone and beyond 4.5 standard errors. 45 comparisons of a slow flow that is
-/// right in all: one of them is beyond with chance 3·10⁻⁴.
+/// The largest |slow flow − mean of SGD|, alone and beyond 4.5 standard errors. 45 comparisons of a
+/// slow flow that is right in all: one of them is beyond with chance 3·10⁻⁴.
 fn worst(measured: &[[f64; 2]], predicted: &[f64]) -> [f64; 2] {
     let mut out = [0.0_f64, f64::NEG_INFINITY];
     for ([mean, error], value) in measured.iter().zip(predicted) {
@@ -365,8 +366,8 @@ fn worst(measured: &[[f64; 2]], predicted: &[f64]) -> [f64; 2] {
 /// What the slow flow neglects, in multiples of η, is at most this.
 const TIMES_ETA: f64 = 2.0;
 
-/// The error of the slow flow is of first order in η, though the noise is no multiple of the Hessian; one of noise that
-/// is, with the same power, is told from it.
+/// The error of the slow flow is of first order in η, though the noise is no multiple of the
+/// Hessian; one of noise that is, with the same power, is told from it.
 #[test]
 fn sgd_with_flips_tends_to_the_slow_flow_of_its_noise() {
     let setup = setup();

@@ -1,4 +1,5 @@
-//! The slow flow of the noise of single rows, against ensembles of SGD on labels that cannot be fitted.
+//! The slow flow of the noise of single rows, against ensembles of SGD on labels that cannot be
+//! fitted.
 
 #[path = "support/means.rs"]
 mod means;
@@ -24,8 +25,8 @@ use rankfall_core::trajectories::state::State;
 
 const SCALE: [f64; 2] = [1.2, 0.3];
 
-/// 100 rows whose residuals grow with the first input, in one output more than in the other: their noise is far from
-/// that of labels.
+/// 100 rows whose residuals grow with the first input, in one output more than in the other: their
+/// noise is far from that of labels.
 fn setup() -> Setup {
     let (p, k) = (3, 2);
     let of = |residual_noise| {
@@ -98,7 +99,8 @@ fn measured(setup: &Setup, eta: f64) -> Vec<[f64; 2]> {
     of_sgd.means(THETA, COLUMNS).pairs()
 }
 
-/// What the slow flow says of them, of label noise of intensity `nu` and of rows at the intensity `rows`.
+/// What the slow flow says of them, of label noise of intensity `nu` and of rows at the intensity
+/// `rows`.
 fn predicted(setup: &Setup, eta: f64, nu: f64, rows: Option<f64>) -> Vec<f64> {
     let times: Vec<f64> = PLACES.iter().map(|place| place / eta).collect();
     let request = SmallNoise {
@@ -148,8 +150,8 @@ fn without_rotation(setup: &Setup, eta: f64) -> Vec<f64> {
     out
 }
 
-/// The largest |slow flow − mean of SGD| beyond 4.5 standard errors, over log σᵢ(Θ) and places. 60 comparisons of a
-/// slow flow that is right in all: one of them is beyond with chance 4·10⁻⁴.
+/// The largest |slow flow − mean of SGD| beyond 4.5 standard errors, over log σᵢ(Θ) and places. 60
+/// comparisons of a slow flow that is right in all: one of them is beyond with chance 4·10⁻⁴.
 fn worst(measured: &[[f64; 2]], predicted: &[f64]) -> f64 {
     let pairs = measured.iter().zip(predicted);
     let beyond = pairs.map(|([mean, error], value)| (mean - value).abs() - 4.5 * error);
@@ -181,8 +183,8 @@ fn sgd_tends_to_the_slow_flow_of_its_rows_at_first_order() {
     }
 }
 
-/// The comparison can fail: label noise of the same power is told from it, and so is a slow flow that turns nothing,
-/// both of which have the same law of log det M.
+/// The comparison can fail: label noise of the same power is told from it, and so is a slow flow
+/// that turns nothing, both of which have the same law of log det M.
 #[test]
 fn other_slow_flows_are_told_from_it() {
     let (setup, eta) = (setup(), 0.00125);

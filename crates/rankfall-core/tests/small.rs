@@ -1,4 +1,5 @@
-//! Small networks have steps of their own on vector registers; they have the bits of the generic path.
+//! Small networks have steps of their own on vector registers; they have the bits of the generic
+//! path.
 
 use std::sync::Arc;
 
@@ -91,8 +92,8 @@ fn bits(numbers: &[Lanes<BLOCK>]) -> Vec<[u64; BLOCK]> {
     numbers.iter().map(|x| x.0.map(f64::to_bits)).collect()
 }
 
-/// Both noises are so strong that columns are checked often and that some increments are too large for
-/// the series of the exponential; with the stronger one trajectories diverge.
+/// Both noises are so strong that columns are checked often and that some increments are too large
+/// for the series of the exponential; with the stronger one trajectories diverge.
 #[test]
 fn small_networks_have_the_bits_of_any() {
     let (mut checked, mut diverged) = (0, 0);

@@ -128,7 +128,8 @@ fn a_small_row_of_given_weights_keeps_its_size() {
     }
 }
 
-/// Replaced by 10⁻ᶜ, the smallest singular value counts −2c ln 10 in log det M, and the law goes on from there.
+/// Replaced by 10⁻ᶜ, the smallest singular value counts −2c ln 10 in log det M, and the law goes on
+/// from there.
 #[test]
 fn the_smallest_singular_value_may_be_any_number() {
     let with = |smallest: f64| Initialisation::Gaussian {

@@ -8,7 +8,8 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a reader; none where it panicked. The panic is not printed: who asks says what a person needs to know.
+/// Runs a reader; none where it panicked. The panic is not printed: who asks says what a person
+/// needs to know.
 pub(crate) fn guarded<T>(read: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

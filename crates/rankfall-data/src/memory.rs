@@ -1,4 +1,5 @@
-//! Files in memory: bytes under a name that stands for a path, for data that nobody wrote to a disk.
+//! Files in memory: bytes under a name that stands for a path, for data that nobody wrote to a
+//! disk.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,8 @@ fn files() -> MutexGuard<'static, Option<Files>> {
 
 /// Bytes that readers find under [`MemoryFile::path`] as long as this or a clone of it is there.
 ///
-/// The name is made of the checksum of the bytes and of what files of their kind end with: equal bytes have the same
-/// name in every process. NPY, NPZ and text can be read so, Parquet cannot.
+/// The name is made of the checksum of the bytes and of what files of their kind end with: equal
+/// bytes have the same name in every process. NPY, NPZ and text can be read so, Parquet cannot.
 ///
 /// ```
 /// use rankfall_data::{ColumnSelector, FileSpec, MemoryFile, load};

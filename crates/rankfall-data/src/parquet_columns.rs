@@ -102,8 +102,8 @@ impl<W: Write> TableWriter<W> {
     }
 }
 
-/// What was written and not passed on yet. The writer of Parquet writes to it and not to the file, so that it is
-/// compiled once, here.
+/// What was written and not passed on yet. The writer of Parquet writes to it and not to the file,
+/// so that it is compiled once, here.
 #[derive(Clone, Default)]
 struct Pipe(Arc<Mutex<Vec<u8>>>);
 
@@ -210,8 +210,8 @@ fn write_nullable<T: DataType>(
     column.write_batch(&present, Some(&levels), None)
 }
 
-/// Reads all rows of a file that must have these columns, each through a function that gives none for values of
-/// other types.
+/// Reads all rows of a file that must have these columns, each through a function that gives none
+/// for values of other types.
 ///
 /// # Errors
 /// Files that are damaged, have other columns, or such a value.

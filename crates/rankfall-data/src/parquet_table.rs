@@ -85,8 +85,8 @@ impl ParquetTable {
     }
 }
 
-/// Columns that pandas wrote as an index, as its note in the file says, or by the name that it gives
-/// to an index without one.
+/// Columns that pandas wrote as an index, as its note in the file says, or by the name that it
+/// gives to an index without one.
 fn index_columns(metadata: &FileMetaData, names: &[String]) -> Vec<usize> {
     let notes = metadata.key_value_metadata().into_iter().flatten();
     let pandas = notes
@@ -114,8 +114,9 @@ fn index_columns(metadata: &FileMetaData, names: &[String]) -> Vec<usize> {
         .collect()
 }
 
-/// Runs a piece of the Parquet reader; an error, or a panic over a damaged file, is a message. The reader trusts some
-/// of the file's numbers (a negative offset, a missing dictionary), so that flipped bits can make it panic.
+/// Runs a piece of the Parquet reader; an error, or a panic over a damaged file, is a message. The
+/// reader trusts some of the file's numbers (a negative offset, a missing dictionary), so that
+/// flipped bits can make it panic.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, DataErrorKind> {
     let damaged = |detail: String| DataErrorKind::Damaged { detail };
     match guarded::guarded(read) {

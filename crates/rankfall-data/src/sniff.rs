@@ -57,7 +57,8 @@ const TEXTS: [(&[u8], &str); 12] = [
 const WEB_PAGE: &str =
     "an HTML page (a web page, perhaps of a login or an error: download the file itself)";
 
-/// What a file is that holds no table, by its first bytes: an image, a web page, a Git LFS pointer, …
+/// What a file is that holds no table, by its first bytes: an image, a web page, a Git LFS pointer,
+/// …
 pub(crate) fn other_kind(head: &[u8]) -> Option<&'static str> {
     if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Some(name);

@@ -1,11 +1,12 @@
-//! Are the p-values of true claims what they should be? Every statistical claim in the paper's setting,
-//! at the smallest level, over many seeds: `calibration [SEEDS] [THREADS] [ID]...`.
+//! Are the p-values of true claims what they should be? Every statistical claim in the paper's
+//! setting, at the smallest level, over many seeds: `calibration [SEEDS] [THREADS] [ID]...`.
 //!
-//! For each claim: how often its joint p-value was at most 1, 5, 10, 25 and 50 %, the probability of
-//! as many or more if it were uniform (binomial, the smallest of the five, times five), the one-sided
-//! Kolmogorov–Smirnov statistic D⁺ with its bound exp(−2nD²), and how often the claim failed. A claim whose
-//! p-value is not stochastically smaller than uniform has no small number in either column. Beside them: how
-//! often a 95 % interval of a single comparison missed the prediction itself, whatever the margin.
+//! For each claim: how often its joint p-value was at most 1, 5, 10, 25 and 50 %, the probability
+//! of as many or more if it were uniform (binomial, the smallest of the five, times five), the
+//! one-sided Kolmogorov–Smirnov statistic D⁺ with its bound exp(−2nD²), and how often the claim
+//! failed. A claim whose p-value is not stochastically smaller than uniform has no small number in
+//! either column. Beside them: how often a 95 % interval of a single comparison missed the
+//! prediction itself, whatever the margin.
 
 use rankfall_core::measure::rates::Estimate;
 use rankfall_evidence::bench::NoSupervisor;

@@ -1,10 +1,12 @@
-//! How surely does a true claim hold? The exact list in the paper's setting over many seeds, each with data,
-//! start and noise of its own: `power [SEEDS] [FIRST_SEED] [LEVEL] [ID]...`, LEVEL being quick or full.
+//! How surely does a true claim hold? The exact list in the paper's setting over many seeds, each
+//! with data, start and noise of its own: `power [SEEDS] [FIRST_SEED] [LEVEL] [ID]...`, LEVEL being
+//! quick or full.
 //!
-//! For each claim: how often the first look said *holds*, *cannot tell* and *fails*; the chance that a
-//! look does not hold, computed from estimates, standard errors, margins and alternatives (summed over
-//! comparisons, which bounds it, and averaged over seeds); the same for the worst seed; what became of it
-//! after the second look; and seconds per look. A line is printed as soon as a claim is through.
+//! For each claim: how often the first look said *holds*, *cannot tell* and *fails*; the chance
+//! that a look does not hold, computed from estimates, standard errors, margins and alternatives
+//! (summed over comparisons, which bounds it, and averaged over seeds); the same for the worst
+//! seed; what became of it after the second look; and seconds per look. A line is printed as soon
+//! as a claim is through.
 
 use rankfall_evidence::bench::{Look, NoSupervisor};
 use rankfall_evidence::decision::chance_of_not_holding;

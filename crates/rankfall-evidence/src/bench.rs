@@ -1,5 +1,5 @@
-//! What a claim is measured with: where, how much may be spent, who watches, and runs of the bundled
-//! experiments.
+//! What a claim is measured with: where, how much may be spent, who watches, and runs of the
+//! bundled experiments.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,8 +62,8 @@ pub struct Bench<'a, S = Setting> {
     pub look: Look,
 }
 
-/// A claim that the first look cannot tell gets a second one: with noise of its own, and with as many more
-/// trajectories as the first look says that it takes.
+/// A claim that the first look cannot tell gets a second one: with noise of its own, and with as
+/// many more trajectories as the first look says that it takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
     /// From 0; tells the noise of looks apart.
@@ -79,7 +79,8 @@ impl Look {
         times: 1.0,
     };
 
-    /// The stream of noise of this look, from that of the first; those of a claim are all below 2¹⁶.
+    /// The stream of noise of this look, from that of the first; those of a claim are all below
+    /// 2¹⁶.
     fn stream(self, of_the_first: u32) -> u32 {
         of_the_first + (self.number << 16)
     }
@@ -197,7 +198,8 @@ impl<S: Sync> Bench<'_, S> {
     }
 }
 
-/// The seed of task or state number `unit` under `seed`: never 1, from which the numbers in the gallery are.
+/// The seed of task or state number `unit` under `seed`: never 1, from which the numbers in the
+/// gallery are.
 pub fn seed_of(seed: u64, unit: usize) -> u64 {
     let first = seed.wrapping_mul(1000).wrapping_add(2);
     first.wrapping_add(unit as u64).max(2)

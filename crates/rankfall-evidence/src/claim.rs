@@ -65,8 +65,8 @@ impl Suite {
         }
     }
 
-    /// How often a claim is looked at, at most: looks share its part of the family-wise rate. States of
-    /// networks are what is averaged over, and a second look would be at the same ones.
+    /// How often a claim is looked at, at most: looks share its part of the family-wise rate.
+    /// States of networks are what is averaged over, and a second look would be at the same ones.
     pub fn looks(self) -> usize {
         match self {
             Self::Exact => 2,
@@ -96,8 +96,8 @@ pub struct Claim {
     pub test: Test,
 }
 
-/// How a claim is tested: on what, and by what. `comparisons` is the number of statistical comparisons
-/// that it makes there, at most, or why it does not apply.
+/// How a claim is tested: on what, and by what. `comparisons` is the number of statistical
+/// comparisons that it makes there, at most, or why it does not apply.
 #[derive(Clone, Copy, Debug)]
 pub enum Test {
     /// In a setting of two linear layers, or in the paper's on problems of its own.

@@ -1,27 +1,28 @@
 //! How a measurement becomes a verdict.
 //!
-//! A claim says that a number θ lies in a margin [a, b] (one point, where a = b). It is compared with
-//! an estimate θ̂, approximately normal with standard error s on m degrees of freedom.
+//! A claim says that a number θ lies in a margin [a, b] (one point, where a = b). It is compared
+//! with an estimate θ̂, approximately normal with standard error s on m degrees of freedom.
 //!
 //! **Interval.** With C statistical comparisons in the whole list of claims, each gets the share
 //! α/C of the family-wise rate α = 1 %: the interval is θ̂ ± t s with P(|T_m| > t) = α/C. By
 //! Bonferroni's inequality all C intervals hold their truths together with probability 1 − α at
-//! least, whatever the dependence between them. Where a claim may be looked at twice, with independent
-//! noise ([`crate::Verification::find`]), each look has half of its share: C is then the number of looks.
+//! least, whatever the dependence between them. Where a claim may be looked at twice, with
+//! independent noise ([`crate::Verification::find`]), each look has half of its share: C is then
+//! the number of looks.
 //!
 //! **Verdict.** *Fails*: the interval lies entirely outside the margin. *Holds*: it lies inside the
-//! margin and misses what the named alternative says. Else *cannot tell*. If the claim is true, then θ
-//! is in the margin, and *fails* needs an interval that misses θ: over the whole list this happens with
-//! probability α at most. *Holds* is as strict in the other direction: if θ is outside the margin, the
-//! interval must miss θ for it.
+//! margin and misses what the named alternative says. Else *cannot tell*. If the claim is true,
+//! then θ is in the margin, and *fails* needs an interval that misses θ: over the whole list this
+//! happens with probability α at most. *Holds* is as strict in the other direction: if θ is outside
+//! the margin, the interval must miss θ for it.
 //!
 //! **p-value.** Of the hypothesis that the claim is true, θ ∈ [a, b]: p = P(|T_m| ≥ δ/s), δ the
-//! distance of θ̂ from the margin. For θ in the margin δ ≤ |θ̂ − θ|, so that p is at least the p-value
-//! of the point hypothesis θ, which is uniform: P(p ≤ x) ≤ x. And p ≤ α/C exactly where the verdict
-//! is *fails*. Of several comparisons a claim has p = min(1, m min pᵢ).
+//! distance of θ̂ from the margin. For θ in the margin δ ≤ |θ̂ − θ|, so that p is at least the
+//! p-value of the point hypothesis θ, which is uniform: P(p ≤ x) ≤ x. And p ≤ α/C exactly where the
+//! verdict is *fails*. Of several comparisons a claim has p = min(1, m min pᵢ).
 //!
-//! An **exact** comparison has no error but rounding; its margin is derived from that, the interval is
-//! the number itself, and there is no p-value: nothing is random once the numbers are drawn.
+//! An **exact** comparison has no error but rounding; its margin is derived from that, the interval
+//! is the number itself, and there is no p-value: nothing is random once the numbers are drawn.
 
 use rankfall_core::measure::rates::Estimate;
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -215,8 +216,8 @@ fn judge_exact(comparison: Comparison) -> Judgement {
     }
 }
 
-/// The half-width shrinks like one over the root of the number of trajectories: it must come down to
-/// the distance to the nearest end of the margin, or of the alternative.
+/// The half-width shrinks like one over the root of the number of trajectories: it must come down
+/// to the distance to the nearest end of the margin, or of the alternative.
 fn times_more(comparison: &Comparison, value: f64, half: f64) -> Option<f64> {
     let [low, high] = comparison.margin;
     let mut room = (value - low).abs().min((high - value).abs());
@@ -230,9 +231,9 @@ fn times_more(comparison: &Comparison, value: f64, half: f64) -> Option<f64> {
     (room > 0.0 && factor.is_finite() && factor > 1.0).then_some(factor)
 }
 
-/// The chance that a repetition with as many trajectories is not told to hold, if the truth is where the
-/// estimate is and the standard error what it is; 0 or 1 where it is exact. The estimate is off by a
-/// standard error itself, so that its mean over many seeds is larger than the chance.
+/// The chance that a repetition with as many trajectories is not told to hold, if the truth is
+/// where the estimate is and the standard error what it is; 0 or 1 where it is exact. The estimate
+/// is off by a standard error itself, so that its mean over many seeds is larger than the chance.
 pub fn chance_of_not_holding(judged: &Judgement) -> f64 {
     let Measurement::Statistical(estimate) = judged.comparison.measured else {
         return f64::from(u8::from(judged.verdict != Verdict::Holds));
@@ -303,9 +304,9 @@ pub fn joint_verdict(judged: &[Judgement]) -> Verdict {
     worst.unwrap_or(Verdict::CannotTell)
 }
 
-/// The comparison that decided, from 0: of the worst verdict that with the smallest p-value; among those
-/// that are equal one that tells the alternative, and then that which comes nearest to the end of its
-/// margin.
+/// The comparison that decided, from 0: of the worst verdict that with the smallest p-value; among
+/// those that are equal one that tells the alternative, and then that which comes nearest to the
+/// end of its margin.
 pub fn decisive(judged: &[Judgement]) -> Option<usize> {
     let strain = |j: &Judgement| {
         let [low, high] = j.comparison.margin;

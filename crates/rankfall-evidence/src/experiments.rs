@@ -73,8 +73,8 @@ pub fn of<'a>(unit: &'a [Trajectory], dynamics: &str) -> Result<&'a Trajectory, 
         .ok_or_else(|| Stop::Unmeasured(format!("there is no dynamics {dynamics}")))
 }
 
-/// In how many tasks a bundled experiment is run. A *task* is one trajectory of each dynamics, with data,
-/// start and noise of a seed of its own.
+/// In how many tasks a bundled experiment is run. A *task* is one trajectory of each dynamics, with
+/// data, start and noise of a seed of its own.
 pub fn tasks(experiment: &str, level: Level) -> usize {
     match experiment {
         "fashion-mnist" => level.pick(2, 3, 6),

@@ -2,8 +2,8 @@
 //! something, measures it with a [`bench::Bench`], and gets a verdict that could have been another.
 //!
 //! [`decision`] says how a verdict comes about; [`claims`] holds the claims, one file per theme;
-//! [`verification`] runs them in a setting: the paper's, a user's two linear layers, or a user's network
-//! of any depth. Nothing here reads files or draws pictures.
+//! [`verification`] runs them in a setting: the paper's, a user's two linear layers, or a user's
+//! network of any depth. Nothing here reads files or draws pictures.
 
 pub mod bench;
 pub mod claim;

@@ -86,7 +86,8 @@ impl NoisyDescent {
 }
 
 impl NetworkSetting {
-    /// A trainer of this descent at the start of a trajectory, with steps of size `rate` throughout.
+    /// A trainer of this descent at the start of a trajectory, with steps of size `rate`
+    /// throughout.
     ///
     /// # Errors
     /// Weights that do not fit.
@@ -135,8 +136,8 @@ impl NetworkSetting {
         Ok(trainer.state().parameters.clone())
     }
 
-    /// j of the adjacent layers Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], from 1, of a linear network that have a determinant:
-    /// mⱼ ≥ mⱼ₋₁ + mⱼ₊₁.
+    /// j of the adjacent layers Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], from 1, of a linear network that have a
+    /// determinant: mⱼ ≥ mⱼ₋₁ + mⱼ₊₁.
     ///
     /// # Errors
     /// In words, why there is none.

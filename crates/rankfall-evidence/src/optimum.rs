@@ -1,5 +1,5 @@
-//! The interpolating weights towards which noise moves any others, and what the linear theory around
-//! them says: damping, the excess of mini-batch noise, the size of corrections in ν.
+//! The interpolating weights towards which noise moves any others, and what the linear theory
+//! around them says: damping, the excess of mini-batch noise, the size of corrections in ν.
 //!
 //! With S^{1/2}β = Ũ D Ṽᵀ noise minimises k tr(W₁ᵀSW₁) + tr(S)|W₂|² over W₁W₂ = β: there
 //! W₁ = (tr S/k)^{1/4} S^{−1/2} Ũ D^{1/2} Rᵀ and W₂ = (k/tr S)^{1/4} R D^{1/2} Ṽᵀ. Errors of W₁W₂
@@ -57,8 +57,8 @@ impl Optimum {
         }
     }
 
-    /// Weights of width l at the minimum, in the original basis, with N(0, `rest`²) added everywhere so
-    /// that Θ has full rank.
+    /// Weights of width l at the minimum, in the original basis, with N(0, `rest`²) added
+    /// everywhere so that Θ has full rank.
     pub fn weights(&self, problem: &Problem, width: usize, rest: f64, seed: u64) -> Weights {
         let mut normals = StreamKey::new(seed, Purpose::InitialWeights, 0).reader(OWN_DRAW, 0);
         let rank = self.w1.ncols();
@@ -162,7 +162,8 @@ mod tests {
         assert!((first - 5.0 * optimum.w2[(0, 0)].powi(2)).abs() < 1e-13);
     }
 
-    /// S^{1/2}β = (2, 1), D = √5, Ũ = (2, 1)/√5: K = √5 √5 ŨŨᵀ + (√5/√5) S = [[4 + 4, 2], [2, 1 + 1]].
+    /// S^{1/2}β = (2, 1), D = √5, Ũ = (2, 1)/√5: K = √5 √5 ŨŨᵀ + (√5/√5) S = [[4 + 4, 2], [2, 1 +
+    /// 1]].
     #[test]
     fn damping_by_hand() {
         let problem = problem();

@@ -29,8 +29,8 @@ pub fn horizon(setting: &Setting) -> f64 {
     50.0 / setting.problem.eigenvalues.iter().sum::<f64>()
 }
 
-/// A step at which integrators are stable from the setting's start of this width: the step size, but
-/// not above 0.4 over the stiffness.
+/// A step at which integrators are stable from the setting's start of this width: the step size,
+/// but not above 0.4 over the stiffness.
 pub fn stable_step(setting: &Setting, width: usize) -> Result<f64, Stop> {
     Ok(setting.step_size.min(0.4 / setting.stiffness(width)?))
 }

@@ -160,8 +160,8 @@ impl Setting {
         Ok(stiffness(&self.problem, &start))
     }
 
-    /// That errors of W₁W₂ around the optimum relax at rates that are not too far apart, so that the
-    /// slowest can be waited for.
+    /// That errors of W₁W₂ around the optimum relax at rates that are not too far apart, so that
+    /// the slowest can be waited for.
     ///
     /// # Errors
     /// In words, where they do not.

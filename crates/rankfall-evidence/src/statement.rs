@@ -1,5 +1,5 @@
-//! Statements about what bundled experiments leave, and how they are measured: the difference of two
-//! values, task by task, has a least or a greatest size on average.
+//! Statements about what bundled experiments leave, and how they are measured: the difference of
+//! two values, task by task, has a least or a greatest size on average.
 //!
 //! Statements are about tasks in which what they compare is defined: no dynamics of the comparison
 //! diverged, no spectrum is zero, a loss is reached that is compared at. Others are left out and

@@ -191,15 +191,16 @@ impl<'a> Verification<'a> {
         }
     }
 
-    /// How many comparisons share the family-wise rate of a suite: those of all its claims that apply
-    /// here, whichever are asked for, so that a verdict does not depend on what else is run.
+    /// How many comparisons share the family-wise rate of a suite: those of all its claims that
+    /// apply here, whichever are asked for, so that a verdict does not depend on what else is run.
     pub fn comparisons(&self, suite: Suite) -> usize {
         let counts = claims::of(suite).map(|claim| self.subject.comparisons(claim).unwrap_or(0));
         counts.sum::<usize>().max(1)
     }
 
-    /// Measures a claim and judges it. Where the first look cannot tell and more trajectories would, it is
-    /// looked at once more, with noise of its own, and the second look is what is said.
+    /// Measures a claim and judges it. Where the first look cannot tell and more trajectories
+    /// would, it is looked at once more, with noise of its own, and the second look is what is
+    /// said.
     ///
     /// # Errors
     /// Only an interruption; whatever else prevents a measurement becomes the reason of *cannot
@@ -263,8 +264,8 @@ impl<'a> Verification<'a> {
     }
 }
 
-/// How many times more trajectories a second look gets, if there is to be one: twice what the first says
-/// that it takes, which is known to some half only, within limits.
+/// How many times more trajectories a second look gets, if there is to be one: twice what the first
+/// says that it takes, which is known to some half only, within limits.
 fn enlarged(first: &Finding, level: Level) -> Option<f64> {
     let most: f64 = level.pick(None, Some(16.0), Some(4.0))?;
     let once = first.claim.suite.looks() < 2;

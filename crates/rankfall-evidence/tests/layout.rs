@@ -1,5 +1,5 @@
-//! The files of this crate stand in an order, and each uses only those before it; no two files use each
-//! other, not even by a detour.
+//! The files of this crate stand in an order, and each uses only those before it; no two files use
+//! each other, not even by a detour.
 
 use layout::{Uses, assert_no_circles, assert_order};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Singular values without squares: Householder's triangular form where one side is longer, then bidiagonal form.
+//! Singular values without squares: Householder's triangular form where one side is longer, then
+//! bidiagonal form.
 
 use crate::source::Tall;
 use crate::spectrum::{Failed, SingularValues};
@@ -15,10 +16,11 @@ struct Part {
     triangle: Result<Mat<f64>, Failed>,
 }
 
-/// The singular values, descending, and a bound of their absolute errors; the same bits on any number of threads.
+/// The singular values, descending, and a bound of their absolute errors; the same bits on any
+/// number of threads.
 ///
-/// Each step is backward stable: the values are those of a matrix that differs from A by at most the bound,
-/// 8 √n u ‖A‖_F + 8 n u σ₁.
+/// Each step is backward stable: the values are those of a matrix that differs from A by at most
+/// the bound, 8 √n u ‖A‖_F + 8 n u σ₁.
 pub fn values(tall: &Tall<'_>, threads: usize) -> Result<SingularValues, Failed> {
     let n = tall.columns();
     let count = (tall.rows() / (2 * n)).clamp(1, MOST_PARTS);
@@ -52,7 +54,8 @@ pub fn values(tall: &Tall<'_>, threads: usize) -> Result<SingularValues, Failed>
     Ok(SingularValues { values, bound })
 }
 
-/// A triangular matrix, or one of few rows, with the singular values of some rows: they are added block by block.
+/// A triangular matrix, or one of few rows, with the singular values of some rows: they are added
+/// block by block.
 fn triangle(tall: &Tall<'_>, rows: std::ops::Range<usize>) -> Result<Mat<f64>, Failed> {
     let n = tall.columns();
     let at_once = (2 * n).max(256);

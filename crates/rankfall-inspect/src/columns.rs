@@ -75,7 +75,8 @@ pub fn sizes(shape: &[usize]) -> String {
     }
 }
 
-/// A table as CSV: texts in quotes where they need them, null as nothing, numbers with all their digits.
+/// A table as CSV: texts in quotes where they need them, null as nothing, numbers with all their
+/// digits.
 #[must_use]
 pub fn csv(rows: &[Row]) -> String {
     let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
@@ -90,7 +91,8 @@ pub fn csv(rows: &[Row]) -> String {
     out
 }
 
-/// All singular values, one in a row: name, matrix, file, step, index from 1, value and the bound of its error.
+/// All singular values, one in a row: name, matrix, file, step, index from 1, value and the bound
+/// of its error.
 #[must_use]
 pub fn singular_values_csv(rows: &[Row]) -> String {
     let mut out = String::from("name,matrix,file,step,index,sigma,error_bound\n");
@@ -129,8 +131,8 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// Rows in the order of a column, largest first, texts by the alphabet; those without a value come last.
-/// `false` where there is no such column.
+/// Rows in the order of a column, largest first, texts by the alphabet; those without a value come
+/// last. `false` where there is no such column.
 pub fn sort(rows: &mut [Row], by: &str) -> bool {
     let Some((_, cell)) = COLUMNS.iter().find(|(name, _)| *name == by) else {
         return false;

@@ -38,10 +38,11 @@ pub struct LayerChange {
     pub effective_rank: [Option<f64>; 2],
     /// The stable rank.
     pub stable_rank: [Option<f64>; 2],
-    /// Singular values that differ by more than their bounds and the rounding of storage can explain.
+    /// Singular values that differ by more than their bounds and the rounding of storage can
+    /// explain.
     pub moved: Option<usize>,
-    /// How many leading directions were compared: those of A above the edge of Marchenko and Pastur, at least one
-    /// and at most [`MOST_DIRECTIONS`].
+    /// How many leading directions were compared: those of A above the edge of Marchenko and
+    /// Pastur, at least one and at most [`MOST_DIRECTIONS`].
     pub directions: Option<usize>,
     /// Principal angles between the leading left singular subspaces, ascending, in degrees.
     pub left_angles: Option<Vec<f64>>,
@@ -157,8 +158,8 @@ fn change(a: &Row, b: &Row, jobs: Option<(Job, Job)>) -> LayerChange {
     change
 }
 
-/// Singular values whose difference is more than both bounds and what rounding to the precision of storage can
-/// move a singular value by, half an ε of each number: ½ ε ‖A‖_F at most (Weyl).
+/// Singular values whose difference is more than both bounds and what rounding to the precision of
+/// storage can move a singular value by, half an ε of each number: ½ ε ‖A‖_F at most (Weyl).
 fn moved(a: &Row, b: &Row, epsilon: f64) -> Option<usize> {
     let (a, b) = (&a.spectrum.as_ref()?.sigmas, &b.spectrum.as_ref()?.sigmas);
     let norm = |s: &[Sigma]| s.iter().map(|s| s.value * s.value).sum::<f64>().sqrt();
@@ -210,7 +211,8 @@ fn relative_change(a: &Values, b: &Values, count: usize) -> Result<Option<f64>, 
     Ok((norm > 0.0).then(|| (difference / norm).sqrt()))
 }
 
-/// Orthonormal bases of the `k` leading singular subspaces: of the longer side, and of the shorter one.
+/// Orthonormal bases of the `k` leading singular subspaces: of the longer side, and of the shorter
+/// one.
 fn leading(tall: &Tall<'_>, k: usize) -> Result<[Mat<f64>; 2], Failed> {
     let gram = gram::matrix(tall, 1)?;
     let n = gram.nrows();
@@ -229,8 +231,9 @@ fn leading(tall: &Tall<'_>, k: usize) -> Result<[Mat<f64>; 2], Failed> {
     Ok([long.qr().compute_thin_Q(), short])
 }
 
-/// Principal angles between two subspaces given by orthonormal bases, ascending, in degrees. Small ones come from
-/// their sines, large ones from their cosines (Björck and Golub, Math. Comp. 27 (1973), 579–594).
+/// Principal angles between two subspaces given by orthonormal bases, ascending, in degrees. Small
+/// ones come from their sines, large ones from their cosines (Björck and Golub, Math. Comp. 27
+/// (1973), 579–594).
 fn angles(a: &Mat<f64>, b: &Mat<f64>) -> Result<Vec<f64>, Failed> {
     let across = a.transpose() * b;
     let rest = b - a * &across;

@@ -1,4 +1,5 @@
-//! From the numbers of a tensor to its spectrum: which method, and what it is told about the numbers.
+//! From the numbers of a tensor to its spectrum: which method, and what it is told about the
+//! numbers.
 
 use crate::bidiagonal;
 use crate::gram;
@@ -7,14 +8,16 @@ use crate::source::Tall;
 use crate::spectrum::{Failed, Method, Sigma, Spectrum};
 use crate::view::Slice;
 
-/// Numbers stored with at least this distance from 1 to the next are squared without loss that shows.
+/// Numbers stored with at least this distance from 1 to the next are squared without loss that
+/// shows.
 const GRAM_IS_ENOUGH: f64 = f32::EPSILON as f64;
 
 /// The singular values of all slices, pooled.
 ///
-/// `epsilon` is the distance of 1 to the next number in the precision of storage. Numbers of single precision and
-/// below go by the Gram matrix; where that leaves one singular value unresolved, and for double precision, it is
-/// the bidiagonal form. The result has the same bits on any number of threads.
+/// `epsilon` is the distance of 1 to the next number in the precision of storage. Numbers of single
+/// precision and below go by the Gram matrix; where that leaves one singular value unresolved, and
+/// for double precision, it is the bidiagonal form. The result has the same bits on any number of
+/// threads.
 ///
 /// # Errors
 /// [`Failed`]: numbers that cannot be read or are not finite.

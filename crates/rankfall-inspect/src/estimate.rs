@@ -1,4 +1,5 @@
-//! How long an inspection will take, from a small product and a small decomposition on this machine.
+//! How long an inspection will take, from a small product and a small decomposition on this
+//! machine.
 
 use crate::plan::{Job, Plan};
 use faer::{Mat, Side};

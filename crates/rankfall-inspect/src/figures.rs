@@ -1,5 +1,5 @@
-//! Pictures of an inspection: spectra by depth, a heat map of layers and singular values, ranks and tails by depth;
-//! over training where there are several steps.
+//! Pictures of an inspection: spectra by depth, a heat map of layers and singular values, ranks and
+//! tails by depth; over training where there are several steps.
 
 use crate::record::{Inspection, Row};
 use crate::tail::FEWEST;
@@ -205,7 +205,8 @@ fn spectra(rows: &[&Row], origin: &str) -> Figure {
     )
 }
 
-/// The rows whose spectra are curves: at least [`FEWEST`] values, or, where no row has as many, the most there are.
+/// The rows whose spectra are curves: at least [`FEWEST`] values, or, where no row has as many, the
+/// most there are.
 fn with_curves<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
     let values = |row: &Row| row.spectrum.as_ref().map_or(0, |s| s.sigmas.len());
     let most = rows.iter().map(|row| values(row)).max().unwrap_or(0);

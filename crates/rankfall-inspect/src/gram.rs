@@ -1,8 +1,9 @@
 //! Singular values by the Gram matrix AᵀA in double precision and its eigenvalues.
 //!
-//! Numbers of single precision and below have exact squares in double precision, so the squares σ² come out to
-//! about 10⁻¹³ of the largest, and every σ above about 10⁻⁶ of the largest to more digits than the numbers were
-//! stored with. What lies below is known by its bound only, and [`crate::bidiagonal`] is asked instead.
+//! Numbers of single precision and below have exact squares in double precision, so the squares σ²
+//! come out to about 10⁻¹³ of the largest, and every σ above about 10⁻⁶ of the largest to more
+//! digits than the numbers were stored with. What lies below is known by its bound only, and
+//! [`crate::bidiagonal`] is asked instead.
 
 use crate::source::{BLOCK, Tall};
 use crate::spectrum::{Failed, Squares};
@@ -10,8 +11,8 @@ use crate::workers;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par, Side};
 
-/// Side of the tiles that the Gram matrix is summed in: small, as half of those on the diagonal is not needed, and a
-/// multiple of the 12 rows that a product takes at once.
+/// Side of the tiles that the Gram matrix is summed in: small, as half of those on the diagonal is
+/// not needed, and a multiple of the 12 rows that a product takes at once.
 const TILE: usize = 96;
 /// Half the distance of 1 to the next number.
 const UNIT: f64 = f64::EPSILON / 2.0;
@@ -58,9 +59,10 @@ pub fn matrix(tall: &Tall<'_>, threads: usize) -> Result<Mat<f64>, Failed> {
 
 /// The squares of the singular values, descending, and a bound of their absolute errors.
 ///
-/// Sums of up to [`BLOCK`] numbers and then of blocks are wrong by at most γ = k u / (1 − k u) of the sum of
-/// absolute values, k = rows of a block + blocks; over all entries that is at most γ ‖A‖²_F. To it comes what the
-/// eigenvalues of a matrix of size n are wrong by, 4 n u times the largest.
+/// Sums of up to [`BLOCK`] numbers and then of blocks are wrong by at most γ = k u / (1 − k u) of
+/// the sum of absolute values, k = rows of a block + blocks; over all entries that is at most γ
+/// ‖A‖²_F. To it comes what the eigenvalues of a matrix of size n are wrong by, 4 n u times the
+/// largest.
 pub fn squares(tall: &Tall<'_>, threads: usize) -> Result<Squares, Failed> {
     let gram = matrix(tall, threads)?;
     let n = gram.nrows();

@@ -65,7 +65,8 @@ pub fn inspect(
     };
     let mut jobs = plan.jobs;
     jobs.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
-    // What takes longer than all threads together have to do would keep one busy and the others idle.
+    // What takes longer than all threads together have to do would keep one busy and the others
+    // idle.
     let dominates = |job: &Job| job.cost() * threads as f64 > total;
     let large = jobs.iter().take_while(|job| dominates(job)).count();
     jobs[..large].iter().for_each(|job| finish(job, threads));

@@ -1,8 +1,8 @@
 //! Spectra of the layers of any checkpoint.
 //!
-//! A [`plan::Plan`] lists every tensor, and what is not analysed says why; [`inspect::inspect`] computes singular
-//! values with bounds of their errors, and from them ranks, norms, determinants and tails; [`compare::compare`]
-//! holds two checkpoints against each other.
+//! A [`plan::Plan`] lists every tensor, and what is not analysed says why; [`inspect::inspect`]
+//! computes singular values with bounds of their errors, and from them ranks, norms, determinants
+//! and tails; [`compare::compare`] holds two checkpoints against each other.
 //!
 //! ```
 //! use rankfall_checkpoints::Checkpoint;

@@ -1,5 +1,5 @@
-//! What is said of a spectrum: ranks, norms, determinant, what stands above noise; each with what errors of the
-//! singular values can change it by.
+//! What is said of a spectrum: ranks, norms, determinant, what stands above noise; each with what
+//! errors of the singular values can change it by.
 
 use crate::spectrum::{Sigma, Spectrum};
 use crate::tail::{self, FEWEST, Tail};
@@ -22,8 +22,8 @@ pub struct Measures {
     pub stable_rank: Option<(f64, f64)>,
     /// Σσ, and a bound of its error.
     pub nuclear_norm: (f64, f64),
-    /// ln |det| of one square matrix, and a bound of its error; `None` where a singular value is not told from
-    /// zero.
+    /// ln |det| of one square matrix, and a bound of its error; `None` where a singular value is
+    /// not told from zero.
     pub log_abs_det: Option<(f64, f64)>,
     /// The power law of its upper end.
     pub tail: Option<Tail>,
@@ -36,7 +36,8 @@ pub struct Measures {
 /// The singular values that a random matrix would not have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AboveNoise {
-    /// The edge of Marchenko and Pastur for σ: s (√rows + √columns) with s² the mean square of the numbers.
+    /// The edge of Marchenko and Pastur for σ: s (√rows + √columns) with s² the mean square of the
+    /// numbers.
     pub edge: f64,
     /// How many stand above it.
     pub count: usize,

@@ -5,8 +5,8 @@ use crate::same;
 use crate::view::{self, Fused, Slice};
 use rankfall_checkpoints::{Checkpoint, Role, Tensor, matches};
 
-/// The largest smaller side whose spectrum is computed: beyond it a matrix of that size squared, and hours, are
-/// needed.
+/// The largest smaller side whose spectrum is computed: beyond it a matrix of that size squared,
+/// and hours, are needed.
 pub const LARGEST_SIDE: usize = 20_000;
 /// A tensor taken as more matrices than this is left out.
 const MOST_SLICES: usize = 100_000;

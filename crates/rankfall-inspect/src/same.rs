@@ -8,7 +8,8 @@ const START: usize = 256;
 /// Numbers compared at once.
 const PIECE: usize = 1 << 16;
 
-/// For each tensor the name of an earlier one with the same shape, type and numbers, where there is one.
+/// For each tensor the name of an earlier one with the same shape, type and numbers, where there is
+/// one.
 ///
 /// Only matrices and what has more sizes are compared: many vectors are all ones.
 pub fn copies(tensors: &[Tensor]) -> Vec<Option<String>> {

@@ -1,7 +1,8 @@
 //! Spectra that are done, in a file: an inspection that was stopped goes on from there.
 //!
-//! One line of JSON for each. A line belongs to a file of a certain length and time of change, a tensor and a way
-//! to take it; the last line of a process that was killed may be half, and is left out.
+//! One line of JSON for each. A line belongs to a file of a certain length and time of change, a
+//! tensor and a way to take it; the last line of a process that was killed may be half, and is left
+//! out.
 
 use crate::record::Row;
 use crate::spectrum::{Method, Sigma, Spectrum};
@@ -24,7 +25,8 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Opens the file of a folder; what is in it is used where `resume` says so, and dropped otherwise.
+    /// Opens the file of a folder; what is in it is used where `resume` says so, and dropped
+    /// otherwise.
     ///
     /// # Errors
     /// The system's reason.

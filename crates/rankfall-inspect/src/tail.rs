@@ -1,8 +1,9 @@
 //! The power law that the upper end of the eigenvalues λ = σ² follows, as WeightWatcher fits it.
 //!
-//! For each λ as the lower end x_min, with the n eigenvalues from there on: α = 1 + n / Σ ln(λ/x_min), and the
-//! distance D is the largest difference between 1 − (λ/x_min)^(1−α) and the share of them below. The x_min of least
-//! distance is taken. Clauset, Shalizi and Newman, SIAM Review 51 (2009), 661–703.
+//! For each λ as the lower end x_min, with the n eigenvalues from there on: α = 1 + n / Σ
+//! ln(λ/x_min), and the distance D is the largest difference between 1 − (λ/x_min)^(1−α) and the
+//! share of them below. The x_min of least distance is taken. Clauset, Shalizi and Newman, SIAM
+//! Review 51 (2009), 661–703.
 
 use crate::spectrum::Sigma;
 
@@ -22,8 +23,8 @@ pub struct Tail {
     pub xmin: f64,
 }
 
-/// The fit to the squares of singular values that are told from zero, given descending; `None` for fewer than
-/// [`FEWEST`] of them, or where all are equal.
+/// The fit to the squares of singular values that are told from zero, given descending; `None` for
+/// fewer than [`FEWEST`] of them, or where all are equal.
 #[must_use]
 pub fn fit(sigmas: &[Sigma]) -> Option<Tail> {
     let resolved: Vec<Sigma> = sigmas.iter().copied().filter(|s| s.is_resolved()).collect();

@@ -22,7 +22,8 @@ impl Slice {
     }
 }
 
-/// A way to take a tensor: as one matrix, or as several of one shape whose singular values are pooled.
+/// A way to take a tensor: as one matrix, or as several of one shape whose singular values are
+/// pooled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// In words, as `matrix` of a record.
@@ -45,9 +46,10 @@ pub enum Fused {
 
 /// The ways to take a tensor of this name and shape, or why there is none.
 ///
-/// Two sizes are a matrix. Of three and more, as convolutions have, the first is taken against all others
-/// (output × rest), and the first two as a matrix for each place of the others (output × input, pooled), which is
-/// what WeightWatcher does. A stack of experts is pooled over its first index.
+/// Two sizes are a matrix. Of three and more, as convolutions have, the first is taken against all
+/// others (output × rest), and the first two as a matrix for each place of the others (output ×
+/// input, pooled), which is what WeightWatcher does. A stack of experts is pooled over its first
+/// index.
 ///
 /// # Errors
 /// A sentence: a single number, a vector, a shape without numbers.

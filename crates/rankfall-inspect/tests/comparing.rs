@@ -34,7 +34,8 @@ fn compared(a: &[f32], b: &[f32], shape: [usize; 2]) -> CheckpointComparison {
 
 #[test]
 fn a_known_rotation_is_the_angle_that_is_found() {
-    // One strong direction e₁e₁ᵀ and weak others; in B the left one is turned by 0.3 within the first plane.
+    // One strong direction e₁e₁ᵀ and weak others; in B the left one is turned by 0.3 within the
+    // first plane.
     let (n, m) = (8, 40);
     let weak = |i: usize, j: usize| ((i * 31 + j * 17) % 13) as f32 * 1e-7;
     let a: Vec<f32> = (0..m * n)

@@ -1,7 +1,8 @@
-//! Singular values against matrices whose spectrum is known exactly, their bounds, and what is said of them.
+//! Singular values against matrices whose spectrum is known exactly, their bounds, and what is said
+//! of them.
 //!
-//! H/√n with H of Sylvester is orthogonal, so (1/n) H diag(s) Hᵀ has the singular values s; with n a power of two and
-//! s whole numbers of few bits every entry is exact, in single precision too.
+//! H/√n with H of Sylvester is orthogonal, so (1/n) H diag(s) Hᵀ has the singular values s; with n
+//! a power of two and s whole numbers of few bits every entry is exact, in single precision too.
 
 use rankfall_checkpoints::Checkpoint;
 use rankfall_inspect::inspect::{Unwatched, inspect};
@@ -303,7 +304,8 @@ fn a_stopped_inspection_goes_on_from_what_is_done() {
     assert_eq!(saved.len(), 1);
     assert_eq!(inspect(plan(), 1, Some(&saved), &Unwatched), first);
     drop(saved);
-    // What is there is not computed again: a number changed in the file is the number that is given.
+    // What is there is not computed again: a number changed in the file is the number that is
+    // given.
     let text = fs::read_to_string(&partial).unwrap();
     let at = text.find("\"values\":[").unwrap() + 10;
     let end = at + text[at..].find(',').unwrap();

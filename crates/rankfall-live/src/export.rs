@@ -31,7 +31,8 @@ struct Scene {
 /// The page, with the scenes of a lecture recorded from this experiment.
 ///
 /// # Errors
-/// Exit code 2 for an experiment that cannot be simulated so; exit code 1 for a page that becomes too large.
+/// Exit code 2 for an experiment that cannot be simulated so; exit code 1 for a page that becomes
+/// too large.
 pub fn page(scenario: &Arc<Scenario>, threads: usize) -> Result<String, Failure> {
     let mut recordings = Vec::new();
     for scene in scenes(scenario) {
@@ -140,7 +141,8 @@ fn record(scenario: &Arc<Scenario>, scene: &Scene, threads: usize) -> Result<Rec
     })
 }
 
-/// Numbers with the digits that a picture shows: a page with all of them would be four times as large.
+/// Numbers with the digits that a picture shows: a page with all of them would be four times as
+/// large.
 fn shorten(run: &mut crate::protocol::RunFrame) {
     let round = |value: &mut Option<f64>| {
         if let Some(value) = value {

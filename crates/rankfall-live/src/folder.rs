@@ -17,9 +17,10 @@ use zip::write::SimpleFileOptions;
 /// Changes that are told one by one, at most: the last ones.
 const MOST_TOLD: usize = 50;
 
-/// The archive: a folder with `experiment.toml`, `summary.json`, `series.parquet` and `final.safetensors`, which
-/// `rankfall plot` draws once it is unpacked. The experiment says where the run began; the summary, what moves it
-/// now, and among its warnings that it is a live run, and every change.
+/// The archive: a folder with `experiment.toml`, `summary.json`, `series.parquet` and
+/// `final.safetensors`, which `rankfall plot` draws once it is unpacked. The experiment says where
+/// the run began; the summary, what moves it now, and among its warnings that it is a live run, and
+/// every change.
 ///
 /// # Errors
 /// Exit code 2 at t = 0, where there is no run yet.
@@ -108,7 +109,8 @@ fn until(experiment: &ExactExperiment, time: f64) -> ExactExperiment {
     began
 }
 
-/// The same with what moves the runs now, saved at the start and at the end: what a summary is made of.
+/// The same with what moves the runs now, saved at the start and at the end: what a summary is made
+/// of.
 fn now(session: &mut Session, began: &ExactExperiment) -> ExactExperiment {
     let mut now = began.clone();
     now.run.save = SavePlan {

@@ -1,4 +1,5 @@
-//! Requests and responses of HTTP/1.1, one per connection, with limits on everything a client may send.
+//! Requests and responses of HTTP/1.1, one per connection, with limits on everything a client may
+//! send.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -1,9 +1,9 @@
-//! Simulations that are watched while they run: [`session`]s of the exact engine that go on for as long as
-//! somebody looks and may be changed on the way, the [`protocol`] in which they are told, a [`server`] on this
-//! machine alone, and the page that it serves.
+//! Simulations that are watched while they run: [`session`]s of the exact engine that go on for as
+//! long as somebody looks and may be changed on the way, the [`protocol`] in which they are told, a
+//! [`server`] on this machine alone, and the page that it serves.
 //!
-//! Numbers are those of `rankfall run`: a session that is left alone takes the path of the same experiment, to
-//! the bit.
+//! Numbers are those of `rankfall run`: a session that is left alone takes the path of the same
+//! experiment, to the bit.
 
 pub mod export;
 pub mod folder;

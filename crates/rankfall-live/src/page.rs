@@ -9,7 +9,8 @@ const PAGE: &str = include_str!("../page/dist/page.html");
 /// Where the page is told how to begin.
 const PLACE: &str = "\"START\"";
 
-/// The page, told this. Inside a script element only `<` could end it, so that is written as JSON can.
+/// The page, told this. Inside a script element only `<` could end it, so that is written as JSON
+/// can.
 ///
 /// # Errors
 /// Exit code 1 where it cannot be written as JSON.
@@ -26,7 +27,8 @@ pub fn page(start: &PageState) -> Result<String, Failure> {
     Ok([before, &told, after].concat())
 }
 
-/// The page under a policy that lets it load nothing and talk to nobody but its server; `nonce` marks its scripts.
+/// The page under a policy that lets it load nothing and talk to nobody but its server; `nonce`
+/// marks its scripts.
 pub fn with_nonce(page: &str, nonce: &str) -> String {
     page.replace("<script", &format!("<script nonce=\"{nonce}\""))
 }

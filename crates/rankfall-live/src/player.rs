@@ -1,4 +1,5 @@
-//! A session in real time: how far it goes from one request to the next, and what it is told on the way.
+//! A session in real time: how far it goes from one request to the next, and what it is told on the
+//! way.
 
 use crate::folder;
 use crate::protocol::{Message, Refusal, Request};
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 const FRAME: Duration = Duration::from_millis(33);
 /// How much of it is spent on steps.
 const WORK: Duration = Duration::from_millis(22);
-/// Time that passed since the last request counts up to here: a page that comes back after a while goes on where
-/// it was.
+/// Time that passed since the last request counts up to here: a page that comes back after a while
+/// goes on where it was.
 const LONGEST: Duration = Duration::from_millis(100);
 /// How long a single frame may be worked on.
 const PATIENCE: Duration = Duration::from_secs(10);

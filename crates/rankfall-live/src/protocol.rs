@@ -1,8 +1,9 @@
 //! What page and server say to each other. Everything is JSON; undefined numbers are null.
 //!
-//! The page sends [`Settings`] to `/begin` and is answered with [`Messages`]: a [`Beginning`] and the first
-//! [`Frame`]. From then on it sends [`Request`]s to `/go`, each answered with what happened since the last: a
-//! simulation goes on only as it is asked, so that a closed tab costs nothing and a slow one holds up itself.
+//! The page sends [`Settings`] to `/begin` and is answered with [`Messages`]: a [`Beginning`] and
+//! the first [`Frame`]. From then on it sends [`Request`]s to `/go`, each answered with what
+//! happened since the last: a simulation goes on only as it is asked, so that a closed tab costs
+//! nothing and a slow one holds up itself.
 
 use crate::wire::wire;
 
@@ -37,7 +38,8 @@ wire! {
     pub struct Motion {
         /// Which dynamics of the experiment it began as, from 0: its noise is that one's.
         pub of: u32,
-        /// `gradient-flow`, `stochastic-gradient-flow`, `gradient-descent`, `label-noise-gradient-descent` or `sgd`.
+        /// `gradient-flow`, `stochastic-gradient-flow`, `gradient-descent`,
+        /// `label-noise-gradient-descent` or `sgd`.
         pub kind: String,
         /// η.
         pub step_size: f64,
@@ -181,8 +183,8 @@ wire! {
         pub no_batch_size: Option<String>,
         /// Why forces cannot be scaled under it.
         pub no_forces: Option<String>,
-        /// The largest step that is stable at the start and at minima, as far as curvatures tell; null where steps
-        /// are chosen by the integrator.
+        /// The largest step that is stable at the start and at minima, as far as curvatures tell;
+        /// null where steps are chosen by the integrator.
         pub stable_step: Option<f64>,
     }
 
@@ -354,7 +356,8 @@ wire! {
         pub of: u64,
         /// How many trajectories diverged, or at how many points one did.
         pub diverged: u64,
-        /// What was measured; nothing of a shard, whose measurements are told of the whole, and of a sweep.
+        /// What was measured; nothing of a shard, whose measurements are told of the whole, and of
+        /// a sweep.
         pub curves: Vec<TimeSeries>,
     }
 
@@ -368,8 +371,8 @@ wire! {
         pub trouble: Option<String>,
         /// What varies.
         pub axes: Vec<SweptAxis>,
-        /// Whether settings are all combinations of the values of the axes, the last of which varies fastest. Else
-        /// every axis has a value for each setting.
+        /// Whether settings are all combinations of the values of the axes, the last of which
+        /// varies fastest. Else every axis has a value for each setting.
         pub is_grid: bool,
         /// Over how many seeds numbers are means; null for one.
         pub seeds: Option<u64>,

@@ -17,8 +17,8 @@ const MOST_CELLS: usize = 1 << 15;
 /// The matrices in the order of a [`SlowFrame`].
 const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
 
-/// Looks at a run from its start on. Where there are too many, every second of them goes, and from then on they are
-/// taken at longer distances.
+/// Looks at a run from its start on. Where there are too many, every second of them goes, and from
+/// then on they are taken at longer distances.
 #[derive(Default)]
 pub struct RunHistory {
     /// What every trajectory had at the start.
@@ -45,7 +45,8 @@ impl RunHistory {
         }
     }
 
-    /// Whether a look at this time is to be taken: one that is later than the last by as much as it must.
+    /// Whether a look at this time is to be taken: one that is later than the last by as much as it
+    /// must.
     pub fn wants(&self, time: f64) -> bool {
         let last = self.looks.last().map(|look| look.time);
         last.is_none_or(|last| time > last && time >= last + self.distance)
@@ -110,8 +111,8 @@ impl RunHistory {
         rows
     }
 
-    /// Samples of two saves, the start and these: of every trajectory that is still there. One that all shared at
-    /// the start stands for those that came of it.
+    /// Samples of two saves, the start and these: of every trajectory that is still there. One that
+    /// all shared at the start stands for those that came of it.
     pub fn from_start(&self, now: Vec<BlockSamples>) -> Vec<BlockSamples> {
         let start = |trajectory: u64| self.start.get(&trajectory).or(self.start.get(&0));
         let both = |(trajectory, values): (u64, Vec<f64>)| {

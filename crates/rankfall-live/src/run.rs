@@ -1,4 +1,5 @@
-//! One run of a session: trajectories of one dynamics, the slow flow beside them, and what is read off them.
+//! One run of a session: trajectories of one dynamics, the slow flow beside them, and what is read
+//! off them.
 
 use crate::protocol::{Band, MatrixFrame, Particle, RunFrame, SlowFrame, WeightMatrices, defined};
 use crate::record::RunHistory;
@@ -140,8 +141,8 @@ impl LiveRun {
         self.step() + ahead.max(0.0) as u64
     }
 
-    /// The last step up to `target` at which an adaptive flow may stop: one at which the experiment saves. Any step
-    /// for other dynamics.
+    /// The last step up to `target` at which an adaptive flow may stop: one at which the experiment
+    /// saves. Any step for other dynamics.
     fn stop_before(&self, target: u64) -> u64 {
         if !self.dynamics.dynamics.is_adaptive() || self.changed {
             return target;
@@ -154,7 +155,8 @@ impl LiveRun {
         stop.max(self.step())
     }
 
-    /// The first save after a step; beyond the experiment's they go on at the distance of its last two.
+    /// The first save after a step; beyond the experiment's they go on at the distance of its last
+    /// two.
     fn save_after(&self, step: u64) -> u64 {
         let place = self.saves.partition_point(|&save| save <= step);
         match self.saves.get(place) {
@@ -174,8 +176,8 @@ impl LiveRun {
         }
     }
 
-    /// Moves to step `target`, or as far as time allows. Returns the step that can be looked at then: `target` where
-    /// time allowed it.
+    /// Moves to step `target`, or as far as time allows. Returns the step that can be looked at
+    /// then: `target` where time allowed it.
     pub fn advance(&mut self, target: u64, threads: usize, until: Instant) -> u64 {
         let begun = Instant::now();
         let stop = self.stop_before(target);
@@ -242,7 +244,8 @@ impl LiveRun {
         };
     }
 
-    /// What is measured, `ahead` steps on: an adaptive flow is looked at between two saves without going there.
+    /// What is measured, `ahead` steps on: an adaptive flow is looked at between two saves without
+    /// going there.
     pub fn samples(&mut self, target: u64, threads: usize) -> Vec<BlockSamples> {
         let ahead = target.saturating_sub(self.step());
         let mut all: Vec<Option<BlockSamples>> = Vec::new();
@@ -329,8 +332,8 @@ impl LiveRun {
         self.time() + step.saturating_sub(self.step()) as f64 * self.dynamics.time_step
     }
 
-    /// What every trajectory had at the start and has at step `target`, which the series then end with: statistics of
-    /// two saves.
+    /// What every trajectory had at the start and has at step `target`, which the series then end
+    /// with: statistics of two saves.
     pub fn from_start(&mut self, target: u64, threads: usize) -> Statistics {
         let samples = self.samples(target, threads);
         self.record.begin(&samples);
@@ -421,8 +424,8 @@ impl LiveRun {
     }
 }
 
-/// Calls `work` for each of them, on so many threads or as many as the system grants; whose turn it is changes no
-/// bit.
+/// Calls `work` for each of them, on so many threads or as many as the system grants; whose turn it
+/// is changes no bit.
 fn each<T: Send>(items: &mut [T], threads: usize, work: impl Fn(&mut T) + Sync) {
     let threads = threads.min(items.len());
     let queue = Mutex::new(items.iter_mut());

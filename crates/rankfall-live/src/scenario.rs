@@ -1,4 +1,5 @@
-//! An experiment as a session takes it: what may be set in it, and the experiment with settings made.
+//! An experiment as a session takes it: what may be set in it, and the experiment with settings
+//! made.
 
 use crate::protocol::{Choices, Files, KindChoice, Motion, Scales, SettingChoice, Settings};
 use rankfall::experiment::{

@@ -1,7 +1,8 @@
 //! A server on this machine alone: whom it answers, and with what.
 //!
-//! It listens on 127.0.0.1, answers only requests that name it as their host, come from its own page if from
-//! any, and have its token; opens no path that a request names; and has limits on how many may come at once.
+//! It listens on 127.0.0.1, answers only requests that name it as their host, come from its own
+//! page if from any, and have its token; opens no path that a request names; and has limits on how
+//! many may come at once.
 
 use crate::http::{self, HttpRequest, Refused};
 use crate::page;

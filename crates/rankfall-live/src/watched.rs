@@ -1,4 +1,5 @@
-//! Folders that other processes write, or wrote: what runs, sweeps, shards and monitored trainings hold so far.
+//! Folders that other processes write, or wrote: what runs, sweeps, shards and monitored trainings
+//! hold so far.
 
 mod experiments;
 mod folder;
@@ -32,7 +33,8 @@ struct Known {
 }
 
 impl Watcher {
-    /// Of these folders, which need not be there yet; one that is none itself stands for those in it.
+    /// Of these folders, which need not be there yet; one that is none itself stands for those in
+    /// it.
     pub fn new(folders: &[PathBuf]) -> Self {
         Self {
             given: folders.to_vec(),
@@ -98,7 +100,8 @@ impl Known {
     }
 }
 
-/// A folder of a run itself; the folders of runs in one that is none; or the folder where there is nothing yet.
+/// A folder of a run itself; the folders of runs in one that is none; or the folder where there is
+/// nothing yet.
 fn stands_for(given: &Path) -> Vec<PathBuf> {
     if folder::deciding(given).is_none()
         && let Ok(entries) = given.read_dir()

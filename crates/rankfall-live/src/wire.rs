@@ -1,4 +1,5 @@
-//! Types that go over the wire, written once: structures of Rust, and their declarations in TypeScript.
+//! Types that go over the wire, written once: structures of Rust, and their declarations in
+//! TypeScript.
 
 /// The TypeScript name of a type.
 pub trait Wire {
@@ -34,7 +35,8 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
-/// Declares structures that are written and read as JSON, and `typescript()`, which declares the same for the page.
+/// Declares structures that are written and read as JSON, and `typescript()`, which declares the
+/// same for the page.
 macro_rules! wire {
     ($(
         $(#[doc = $doc:literal])*

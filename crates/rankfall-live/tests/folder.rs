@@ -1,5 +1,5 @@
-//! The run of a session so far as a run folder: its numbers against those of the run, and that it is read and drawn
-//! like any other.
+//! The run of a session so far as a run folder: its numbers against those of the run, and that it
+//! is read and drawn like any other.
 
 use rankfall::prelude::*;
 use rankfall::run;

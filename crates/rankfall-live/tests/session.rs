@@ -1,4 +1,5 @@
-//! Sessions against runs of the same experiment, and against the determinant law where settings change.
+//! Sessions against runs of the same experiment, and against the determinant law where settings
+//! change.
 
 use rankfall::prelude::*;
 use rankfall_core::measure::layout::Layout;
@@ -194,7 +195,8 @@ fn the_slow_flow_follows_the_run() {
     assert!((slow.log_det.unwrap() - frame.law.unwrap()).abs() < 1e-6);
 }
 
-/// Without label noise too, beside single rows that leave residuals; batches of all rows leave no noise.
+/// Without label noise too, beside single rows that leave residuals; batches of all rows leave no
+/// noise.
 #[test]
 fn the_slow_flow_has_the_noise_of_rows() {
     let experiment = Experiment::builder("rows")

@@ -1,5 +1,5 @@
-//! What is told of sweeps and shards that are under way, killed, resumed or finished, held against the same sweep
-//! or run when it is whole.
+//! What is told of sweeps and shards that are under way, killed, resumed or finished, held against
+//! the same sweep or run when it is whole.
 
 use rankfall::experiment::sweep::SweepOptions;
 use rankfall::options::Options;

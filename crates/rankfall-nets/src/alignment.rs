@@ -1,8 +1,9 @@
 //! How far the weights of a linear network look where its linear teacher looks.
 //!
-//! Of a teacher B of rank r with left and right singular subspaces U, V (r-dimensional) and a map A with its
-//! leading r singular vectors U_A, V_A, the alignments are |UᵀU_A|²/r and |VᵀV_A|²/r, 1 where the subspaces are
-//! the same and about r/p and r/k where they have nothing to do with each other.
+//! Of a teacher B of rank r with left and right singular subspaces U, V (r-dimensional) and a map A
+//! with its leading r singular vectors U_A, V_A, the alignments are |UᵀU_A|²/r and |VᵀV_A|²/r, 1
+//! where the subspaces are the same and about r/p and r/k where they have nothing to do with each
+//! other.
 
 use faer::Mat;
 

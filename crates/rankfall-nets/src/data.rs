@@ -19,7 +19,8 @@ pub struct Dataset<T> {
     classes: bool,
     /// What values of each target were divided by; empty where they are in their own units.
     target_scales: Vec<f64>,
-    /// The linear map that the targets were drawn from, inputs × targets by rows, where there is one.
+    /// The linear map that the targets were drawn from, inputs × targets by rows, where there is
+    /// one.
     linear_teacher: Option<Arc<Vec<f64>>>,
 }
 
@@ -193,13 +194,14 @@ impl<T: Real> Dataset<T> {
         }
     }
 
-    /// The linear map that the targets were drawn from, inputs × targets by rows, where it is known.
+    /// The linear map that the targets were drawn from, inputs × targets by rows, where it is
+    /// known.
     pub fn linear_teacher(&self) -> Option<&[f64]> {
         self.linear_teacher.as_ref().map(|map| &map[..])
     }
 
-    /// These data with each target observed with probability `share`, drawn from `key` for number `draw`: the
-    /// squared loss leaves the others out.
+    /// These data with each target observed with probability `share`, drawn from `key` for number
+    /// `draw`: the squared loss leaves the others out.
     ///
     /// # Errors
     /// Targets that are classes.

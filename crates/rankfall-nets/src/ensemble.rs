@@ -184,10 +184,12 @@ impl TrainingEnsemble {
     }
 }
 
-/// A precision for which training is compiled in this crate, and so in full optimisation. Generic code is compiled
-/// where it is called, and the programs around an engine are not optimised as it is.
+/// A precision for which training is compiled in this crate, and so in full optimisation. Generic
+/// code is compiled where it is called, and the programs around an engine are not optimised as it
+/// is.
 pub trait Trained: Real {
-    /// Runs some of the trajectories: the statistics of parts absorb each other to those of the whole.
+    /// Runs some of the trajectories: the statistics of parts absorb each other to those of the
+    /// whole.
     ///
     /// # Errors
     /// As for [`TrainingEnsemble::run`].

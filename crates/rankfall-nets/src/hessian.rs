@@ -1,10 +1,11 @@
-//! The Hessian of the training loss at given weights: its product with a direction, its largest eigenvalue,
-//! its trace.
+//! The Hessian of the training loss at given weights: its product with a direction, its largest
+//! eigenvalue, its trace.
 //!
-//! Products are exact derivatives of the gradient along the direction, not differences: with R for the
-//! derivative along V, R zⱼ = R hⱼ₋₁ Wⱼ + hⱼ₋₁Vⱼ (biases alike), R hⱼ = f′(zⱼ) ∘ R zⱼ, and back
-//! R ∂Wⱼ = R hⱼ₋₁ᵀδⱼ + hⱼ₋₁ᵀ R δⱼ, R δⱼ₋₁ = (R δⱼ Wⱼᵀ + δⱼVⱼᵀ) ∘ f′ + δⱼWⱼᵀ ∘ f″ ∘ R zⱼ₋₁ (Pearlmutter 1994).
-//! Kinks of rectifiers have no second derivative here. All of it is in double precision.
+//! Products are exact derivatives of the gradient along the direction, not differences: with R for
+//! the derivative along V, R zⱼ = R hⱼ₋₁ Wⱼ + hⱼ₋₁Vⱼ (biases alike), R hⱼ = f′(zⱼ) ∘ R zⱼ, and back
+//! R ∂Wⱼ = R hⱼ₋₁ᵀδⱼ + hⱼ₋₁ᵀ R δⱼ, R δⱼ₋₁ = (R δⱼ Wⱼᵀ + δⱼVⱼᵀ) ∘ f′ + δⱼWⱼᵀ ∘ f″ ∘ R zⱼ₋₁
+//! (Pearlmutter 1994). Kinks of rectifiers have no second derivative here. All of it is in double
+//! precision.
 
 use crate::data::Dataset;
 use crate::gradient::{affine, layer_gradient, pull_back};
@@ -149,9 +150,9 @@ impl<'a> Hessian<'a> {
         tangents
     }
 
-    /// The largest eigenvalue (not the largest in size), by Lanczos' iteration with every direction kept
-    /// orthogonal to those before it; from below, to about nine digits where the iteration settles, which 60
-    /// steps allow for almost always. NaN where the Hessian is not finite.
+    /// The largest eigenvalue (not the largest in size), by Lanczos' iteration with every direction
+    /// kept orthogonal to those before it; from below, to about nine digits where the iteration
+    /// settles, which 60 steps allow for almost always. NaN where the Hessian is not finite.
     pub fn largest_eigenvalue(&self) -> f64 {
         let size = self.parameters.len();
         let mut basis: Vec<Vec<f64>> = Vec::new();
@@ -188,9 +189,9 @@ impl<'a> Hessian<'a> {
         largest
     }
 
-    /// The trace: exact where there are no more parameters than `probes`, else Hutchinson's mean of zᵀHz
-    /// over so many vectors of signs, the same for every Hessian of the seed. Its variance is 2/probes times
-    /// the sum of squares off the diagonal of H.
+    /// The trace: exact where there are no more parameters than `probes`, else Hutchinson's mean of
+    /// zᵀHz over so many vectors of signs, the same for every Hessian of the seed. Its variance is
+    /// 2/probes times the sum of squares off the diagonal of H.
     pub fn trace(&self, probes: u64, seed: u64) -> f64 {
         let size = self.parameters.len();
         if size as u64 <= probes {
@@ -286,8 +287,8 @@ mod tests {
         (0..count).map(|_| reader.normal()).collect()
     }
 
-    /// Every column against differences of gradients, each loss with every activation; then the trace and
-    /// the largest eigenvalue of the matrix they make.
+    /// Every column against differences of gradients, each loss with every activation; then the
+    /// trace and the largest eigenvalue of the matrix they make.
     #[test]
     fn products_agree_with_differences_of_gradients() {
         let rows = 9;

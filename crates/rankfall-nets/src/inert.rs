@@ -1,4 +1,5 @@
-//! What of a network can learn nothing more: units that pass no gradient on any row, and layers without one.
+//! What of a network can learn nothing more: units that pass no gradient on any row, and layers
+//! without one.
 
 use crate::activation::Activation;
 use crate::data::{Dataset, Targets};
@@ -14,21 +15,24 @@ const CHUNK: usize = 256;
 /// A unit is dead where its derivative is below this share of the largest on every row.
 const DEAD: f64 = 1e-3;
 
-/// A layer stands still where its gradient, relative to its weights, is below this share of the largest.
+/// A layer stands still where its gradient, relative to its weights, is below this share of the
+/// largest.
 const STILL: f64 = 1e-8;
 
 /// Units and layers that can learn nothing from these data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inert {
-    /// Of each hidden layer, how many units have a derivative of at most a thousandth of its largest value on
-    /// every row: rectifiers that are zero, tanh and sigmoid that are saturated. 0 for linear units.
+    /// Of each hidden layer, how many units have a derivative of at most a thousandth of its
+    /// largest value on every row: rectifiers that are zero, tanh and sigmoid that are saturated. 0
+    /// for linear units.
     pub dead_units: Vec<usize>,
-    /// Layers, from 1, whose weights have a gradient of exactly zero, or one that is, relative to the norm
-    /// of the weights, below 10⁻⁸ of the largest of all layers.
+    /// Layers, from 1, whose weights have a gradient of exactly zero, or one that is, relative to
+    /// the norm of the weights, below 10⁻⁸ of the largest of all layers.
     pub still_layers: Vec<usize>,
 }
 
-/// What of a network with these weights is inert on `data`, which must come from [`TrainingPlan::fit`].
+/// What of a network with these weights is inert on `data`, which must come from
+/// [`TrainingPlan::fit`].
 pub fn inert<T: Real>(plan: &TrainingPlan, data: &Dataset<T>, parameters: &[T]) -> Inert {
     let layers = plan.network.layers();
     let hidden = &layers[..layers.len() - 1];
@@ -101,8 +105,8 @@ fn still_layers<T: Real>(layers: &[Layer], gradient: &[f64], parameters: &[T]) -
         .collect()
 }
 
-/// The loss of the best prediction that is the same for every row: half the variances of the targets, or
-/// the entropies of their means.
+/// The loss of the best prediction that is the same for every row: half the variances of the
+/// targets, or the entropies of their means.
 pub fn constant_loss<T: Real>(loss: Loss, data: &Dataset<T>) -> f64 {
     let n = data.rows() as f64;
     match data.targets() {
@@ -190,7 +194,8 @@ mod tests {
         let weights = [&HIDDEN[..], &[1.0, 1.0, 1.0, 0.0]].concat();
         let dead = |activation| inert(&plan(activation), &data(), &weights).dead_units;
         assert_eq!(dead(Activation::Relu), [2]);
-        // tanh′ at −7 and beyond is below 4·10⁻⁶; σ′ at −7 is 9·10⁻⁴, above a thousandth of a quarter.
+        // tanh′ at −7 and beyond is below 4·10⁻⁶; σ′ at −7 is 9·10⁻⁴, above a thousandth of a
+        // quarter.
         assert_eq!(dead(Activation::Tanh), [2]);
         assert_eq!(dead(Activation::Sigmoid), [0]);
         assert_eq!(dead(Activation::Gelu), [2]);

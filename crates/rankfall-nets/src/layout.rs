@@ -9,8 +9,8 @@ use crate::scalar::Real;
 use crate::spectra::SpectrumMethod;
 use crate::training::TrainingPlan;
 
-/// Most parameters of a network whose Hessian is looked at: 60 directions of Lanczos' iteration are held in
-/// memory.
+/// Most parameters of a network whose Hessian is looked at: 60 directions of Lanczos' iteration are
+/// held in memory.
 pub const LARGEST_HESSIAN: usize = 1 << 18;
 
 /// Most numbers a Jacobian may have.
@@ -50,11 +50,12 @@ pub struct MeasureSpec {
     /// Whether to take the alignment of a linear network with its linear teacher.
     #[serde(default)]
     pub alignment: bool,
-    /// Whether to take the largest eigenvalue and the trace of the Hessian of the training loss, on up to 512
-    /// of the training rows.
+    /// Whether to take the largest eigenvalue and the trace of the Hessian of the training loss, on
+    /// up to 512 of the training rows.
     #[serde(default)]
     pub sharpness: bool,
-    /// Vectors of signs that the trace is estimated by; it is exact for a network of no more parameters.
+    /// Vectors of signs that the trace is estimated by; it is exact for a network of no more
+    /// parameters.
     #[serde(default = "default_trace_probes")]
     pub trace_probes: u64,
 }

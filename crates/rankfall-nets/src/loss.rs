@@ -115,7 +115,8 @@ impl Loss {
         }
     }
 
-    /// The second derivative of the mean loss by the outputs times `tangent` (rows × k), written to `out`.
+    /// The second derivative of the mean loss by the outputs times `tangent` (rows × k), written to
+    /// `out`.
     pub fn curvature(
         self,
         outputs: &[f64],

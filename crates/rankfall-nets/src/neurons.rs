@@ -1,7 +1,8 @@
 //! Hidden neurons: how large each is, which have vanished, which are duplicates of one another.
 //!
-//! A neuron is its incoming weights with its bias, and its outgoing weights. Rectifiers with the same incoming
-//! direction make up one neuron with the sum of their outgoing weights: then a smaller network does the same.
+//! A neuron is its incoming weights with its bias, and its outgoing weights. Rectifiers with the
+//! same incoming direction make up one neuron with the sum of their outgoing weights: then a
+//! smaller network does the same.
 
 use crate::activation::Activation;
 use crate::network::Network;
@@ -10,19 +11,21 @@ use crate::scalar::Real;
 /// A neuron has vanished where its size is below this share of the largest.
 const VANISHED: f64 = 1e-2;
 
-/// Neurons are duplicates where the cosine between their incoming weights is above this: 2.6 degrees.
+/// Neurons are duplicates where the cosine between their incoming weights is above this: 2.6
+/// degrees.
 const DUPLICATE: f64 = 0.999;
 
 /// The neurons of one hidden layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neurons {
-    /// Natural logarithms of |incoming weights and bias| · |outgoing weights|, descending: a size that does
-    /// not change when a factor moves from one to the other. −∞ for zero.
+    /// Natural logarithms of |incoming weights and bias| · |outgoing weights|, descending: a size
+    /// that does not change when a factor moves from one to the other. −∞ for zero.
     pub log_sizes: Vec<f64>,
     /// How many have a size below a hundredth of the largest; all where that is zero.
     pub vanished: usize,
-    /// How many of the others point the same way (of odd activations: or the opposite way), to a cosine of
-    /// 0.999, as one before them that is not a duplicate itself, in descending order of size.
+    /// How many of the others point the same way (of odd activations: or the opposite way), to a
+    /// cosine of 0.999, as one before them that is not a duplicate itself, in descending order of
+    /// size.
     pub duplicates: usize,
 }
 
@@ -104,7 +107,8 @@ mod tests {
             kind: Architecture::Dense,
         })
         .expect("a network");
-        // Units (3, 0, 4), its double, its opposite, a tiny one, one of its own; then outgoing weights.
+        // Units (3, 0, 4), its double, its opposite, a tiny one, one of its own; then outgoing
+        // weights.
         let rows = [
             [3.0, 6.0, -3.0, 1e-3, 0.0],
             [0.0, 0.0, 0.0, 0.0, 1.0],

@@ -338,7 +338,8 @@ impl<T: Real> NoiseSource<T> {
         source
     }
 
-    /// Lets some of the noises act in some of the steps only; `noise` is the list that this was made of.
+    /// Lets some of the noises act in some of the steps only; `noise` is the list that this was
+    /// made of.
     pub fn during(mut self, noise: &[Noise], windows: &[NoiseWindow]) -> Self {
         let named = windows.iter().filter_map(|window| {
             let name = noise.get(window.noise)?.name();

@@ -1,4 +1,5 @@
-//! A step on a list of parameters: stochastic gradient descent with momentum and weight decay, or Adam.
+//! A step on a list of parameters: stochastic gradient descent with momentum and weight decay, or
+//! Adam.
 
 use rankfall_core::model::optimizer::Optimizer;
 use serde::{Deserialize, Serialize};
@@ -6,8 +7,9 @@ use thiserror::Error;
 
 use crate::scalar::Real;
 
-/// Adam (Kingma and Ba 2015) instead of following the gradient: with g the gradient and weight decay,
-/// m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − η (m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + ε) in step t = 1, 2, ….
+/// Adam (Kingma and Ba 2015) instead of following the gradient: with g the gradient and weight
+/// decay, m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − η (m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + ε)
+/// in step t = 1, 2, ….
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adam {
     /// β₁ in \[0, 1).
@@ -51,7 +53,8 @@ impl Adam {
         }
     }
 
-    /// Takes step number `step`, from 0, of size `rate`; `moments` hold m and then v, zeros at first.
+    /// Takes step number `step`, from 0, of size `rate`; `moments` hold m and then v, zeros at
+    /// first.
     pub fn step<T: Real>(
         &self,
         weight_decay: f64,
@@ -118,8 +121,8 @@ pub fn step<T: Real>(
 mod tests {
     use super::*;
 
-    /// Two steps on L = w²/2 from w = 1: the first is of size η whatever the gradient; before the second, with
-    /// β₁ = β₂ = ½, m = (¼ + ½·½)/¾ and v = (¼ + ½·¼)/¾.
+    /// Two steps on L = w²/2 from w = 1: the first is of size η whatever the gradient; before the
+    /// second, with β₁ = β₂ = ½, m = (¼ + ½·½)/¾ and v = (¼ + ½·¼)/¾.
     #[test]
     fn steps_of_adam_by_hand() {
         let adam = Adam {

@@ -1,9 +1,9 @@
 //! What the noise does to the singular values of any layer: their drift, predicted from the
 //! gradient and its noise at the current weights.
 //!
-//! A step moves a layer W (m × n, W = Σ σᵢ uᵢvᵢᵀ) by E = −η(ḡ + ξ): ḡ the mean of the noisy gradient
-//! (with weight decay λW), ξ what is left, of any covariance. With αᵢⱼ = uᵢᵀEvⱼ, second-order
-//! perturbation of a simple singular value σᵢ > 0 gives
+//! A step moves a layer W (m × n, W = Σ σᵢ uᵢvᵢᵀ) by E = −η(ḡ + ξ): ḡ the mean of the noisy
+//! gradient (with weight decay λW), ξ what is left, of any covariance. With αᵢⱼ = uᵢᵀEvⱼ,
+//! second-order perturbation of a simple singular value σᵢ > 0 gives
 //!
 //! ```text
 //! Δ log σᵢ = αᵢᵢ/σᵢ − ½ αᵢᵢ²/σᵢ²
@@ -305,8 +305,8 @@ pub fn predict<T: Real>(
 pub struct RealisedDrift {
     /// Mean change.
     pub total: Vec<DriftEstimate>,
-    /// Mean of what the step's own gradient does not explain at first order, Δ log σᵢ + η uᵢᵀgvᵢ/σᵢ:
-    /// known far more sharply, to be held against [`PredictedDrift::second_order`].
+    /// Mean of what the step's own gradient does not explain at first order, Δ log σᵢ + η
+    /// uᵢᵀgvᵢ/σᵢ: known far more sharply, to be held against [`PredictedDrift::second_order`].
     pub second_order: Vec<DriftEstimate>,
 }
 

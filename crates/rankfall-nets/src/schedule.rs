@@ -122,7 +122,8 @@ impl RateSchedule {
         }
     }
 
-    /// The step m ≤ `steps` whose time t = Σ η, from step sizes that begin with `step_size`, is nearest to `time`.
+    /// The step m ≤ `steps` whose time t = Σ η, from step sizes that begin with `step_size`, is
+    /// nearest to `time`.
     pub fn step_at(&self, step_size: f64, time: f64, steps: u64) -> u64 {
         if *self == Self::default() {
             // Casting saturates.

@@ -1,4 +1,5 @@
-//! The largest curvature of the training loss at given weights: what decides whether a step is stable there.
+//! The largest curvature of the training loss at given weights: what decides whether a step is
+//! stable there.
 
 use crate::data::Dataset;
 use crate::hessian::Hessian;
@@ -14,8 +15,8 @@ const MOST_WORK: usize = 20_000_000;
 /// Fewer rows than this say nothing of the others.
 const LEAST_ROWS: usize = 32;
 
-/// The largest eigenvalue of the Hessian of the loss at `parameters`, on the rows that are looked at: all of
-/// them up to 512, else as many spread over the data. None where that would take long.
+/// The largest eigenvalue of the Hessian of the loss at `parameters`, on the rows that are looked
+/// at: all of them up to 512, else as many spread over the data. None where that would take long.
 pub fn sharpness<T: Real>(plan: &TrainingPlan, data: &Dataset<T>, parameters: &[T]) -> Option<f64> {
     let affordable = MOST_WORK / parameters.len().max(1);
     let rows = data.rows().min(MOST_ROWS).min(affordable);
@@ -83,8 +84,8 @@ mod tests {
         .expect("a plan")
     }
 
-    /// Two inputs ±√2 on the axes, S_xx = I; at the optimum W₁ = diag(3, 1), W₂ = diag(2, 5) the largest
-    /// curvature is σ₁(W₁)² + σ₁(W₂)² = 34.
+    /// Two inputs ±√2 on the axes, S_xx = I; at the optimum W₁ = diag(3, 1), W₂ = diag(2, 5) the
+    /// largest curvature is σ₁(W₁)² + σ₁(W₂)² = 34.
     fn at_a_minimum<T: Real>(precision: Precision) -> f64 {
         let root = T::of(2.0_f64.sqrt());
         let x = vec![root, T::ZERO, T::ZERO, root];

@@ -304,8 +304,8 @@ mod tests {
         assert!(wrong.ranks(1e-3)[1] > 3.0);
     }
 
-    /// Both methods agree as far as the Gram matrix reaches, in both precisions, and its floor holds
-    /// below that.
+    /// Both methods agree as far as the Gram matrix reaches, in both precisions, and its floor
+    /// holds below that.
     #[test]
     fn large_matrices_agree_with_exact_ones() {
         let (rows, columns) = (230, 150);

@@ -1,8 +1,8 @@
-//! Eigenvalues of a symmetric matrix: Householder's reduction to tridiagonal form, then the implicit
-//! QL iteration.
+//! Eigenvalues of a symmetric matrix: Householder's reduction to tridiagonal form, then the
+//! implicit QL iteration.
 //!
-//! A library's decomposition would do, but compiled for two precisions and three instruction sets it
-//! costs a minute of every build; this one is as fast where networks need it, for values alone.
+//! A library's decomposition would do, but compiled for two precisions and three instruction sets
+//! it costs a minute of every build; this one is as fast where networks need it, for values alone.
 //!
 //! Golub and Van Loan, "Matrix Computations", 4th ed., §8.3; Parlett, "The Symmetric Eigenvalue
 //! Problem", §8.
@@ -13,8 +13,8 @@ use rankfall_core::simd::lanes::{BLOCK, Lanes};
 /// Iterations per eigenvalue before the matrix counts as not finite; three are usual.
 const MOST_ITERATIONS: u32 = 60;
 
-/// The eigenvalues, descending, of the symmetric matrix given by rows of `size` numbers; each with an
-/// error of about ε times the largest. None if it is not finite.
+/// The eigenvalues, descending, of the symmetric matrix given by rows of `size` numbers; each with
+/// an error of about ε times the largest. None if it is not finite.
 pub fn eigenvalues(matrix: &[f64], size: usize, instructions: Instructions) -> Option<Vec<f64>> {
     if !matrix.iter().all(|x| x.is_finite()) {
         return None;

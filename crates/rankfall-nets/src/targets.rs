@@ -3,8 +3,8 @@
 /// What the network should answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets<T> {
-    /// Numbers, row-major rows × columns; NaN where a target was not observed, which the squared loss leaves
-    /// out. Only [`crate::data::Dataset::observing`] makes such targets.
+    /// Numbers, row-major rows × columns; NaN where a target was not observed, which the squared
+    /// loss leaves out. Only [`crate::data::Dataset::observing`] makes such targets.
     Values {
         /// Columns.
         columns: usize,

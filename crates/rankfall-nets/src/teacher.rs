@@ -21,8 +21,8 @@ pub enum InputLaw {
     Gaussian,
     /// Uniform on the unit sphere.
     Sphere,
-    /// Row i is the unit vector of input i mod p: of p rows each input has its own, and targets are the rows
-    /// of a matrix.
+    /// Row i is the unit vector of input i mod p: of p rows each input has its own, and targets are
+    /// the rows of a matrix.
     OneHot,
 }
 
@@ -44,14 +44,15 @@ pub struct TeacherSpec {
     /// Whether each row of the teacher's first layer is scaled to norm 1 per unit.
     #[serde(default)]
     pub unit_norm: bool,
-    /// Whether only so many of the first inputs matter to the teacher: the weights of the others are
-    /// zero.
+    /// Whether only so many of the first inputs matter to the teacher: the weights of the others
+    /// are zero.
     #[serde(default)]
     pub relevant_inputs: Option<usize>,
     /// Standard deviation of Gaussian noise on the training targets, drawn once.
     #[serde(default)]
     pub residual_noise: f64,
-    /// The share of training targets that are observed, each by a draw of its own; all where there is none.
+    /// The share of training targets that are observed, each by a draw of its own; all where there
+    /// is none.
     #[serde(default)]
     pub observed: Option<f64>,
 }
@@ -285,7 +286,8 @@ mod tests {
         assert!(values.iter().any(|y| *y != 0.0));
     }
 
-    /// Half of the entries of a matrix of rank two: those observed are those of all, and the teacher is known.
+    /// Half of the entries of a matrix of rank two: those observed are those of all, and the
+    /// teacher is known.
     #[test]
     fn a_matrix_of_which_a_part_is_observed() {
         let all = TeacherSpec {

@@ -1,5 +1,5 @@
-//! Each kind of noise against its mean and variance, by many draws at fixed weights. Bounds are five
-//! standard errors: a false alarm in 2·10⁶ draws of each number.
+//! Each kind of noise against its mean and variance, by many draws at fixed weights. Bounds are
+//! five standard errors: a false alarm in 2·10⁶ draws of each number.
 
 mod support;
 
@@ -339,8 +339,8 @@ fn class_labels_flip_as_often_as_they_should() {
     }
 }
 
-/// A noise outside its window leaves every step as it is without it, and inside as it is with it; the law of
-/// the stack moves inside alone.
+/// A noise outside its window leaves every step as it is without it, and inside as it is with it;
+/// the law of the stack moves inside alone.
 #[test]
 fn noise_acts_in_its_window_alone() {
     let data = regression(12, 3, 2);

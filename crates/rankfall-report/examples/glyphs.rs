@@ -1,6 +1,8 @@
-//! Writes the glyph tables of `fonts/` from the font files beside them: widths and outlines of all characters, as text.
+//! Writes the glyph tables of `fonts/` from the font files beside them: widths and outlines of all
+//! characters, as text.
 //!
-//! `cargo run -p rankfall-report --example glyphs`. Programs that draw read the tables, and need no reader of fonts.
+//! `cargo run -p rankfall-report --example glyphs`. Programs that draw read the tables, and need no
+//! reader of fonts.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -23,8 +25,9 @@ fn main() {
     }
 }
 
-/// A line per character in the order of their numbers, after one with the units per em: its number, the width and the
-/// outline, all in font units with y up. Number 0 is what is drawn for characters that the font does not have.
+/// A line per character in the order of their numbers, after one with the units per em: its number,
+/// the width and the outline, all in font units with y up. Number 0 is what is drawn for characters
+/// that the font does not have.
 pub fn table_of(font: &[u8]) -> String {
     let face = FontRef::new(font).expect("a font");
     let (size, location) = (Size::unscaled(), LocationRef::default());

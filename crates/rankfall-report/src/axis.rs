@@ -116,7 +116,8 @@ impl Axis {
         }
     }
 
-    /// Unlabelled places between the ticks: 2, 3, … 9 of every decade, where they can be told apart.
+    /// Unlabelled places between the ticks: 2, 3, … 9 of every decade, where they can be told
+    /// apart.
     #[must_use]
     pub fn minor(&self) -> Vec<f64> {
         if self.scale != Scale::Decades || self.high - self.low > 8.0 {

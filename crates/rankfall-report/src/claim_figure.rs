@@ -55,8 +55,9 @@ struct Look {
     symbol: Option<Symbol>,
 }
 
-/// Measurements get the colours in turn, from a light one on where theory runs over lines. Theory is
-/// ink, unless there is one theory for each of several kinds of points: then it has their colour.
+/// Measurements get the colours in turn, from a light one on where theory runs over lines. Theory
+/// is ink, unless there is one theory for each of several kinds of points: then it has their
+/// colour.
 fn looks(curves: &[ClaimCurve]) -> Vec<Look> {
     let count = |style: CurveStyle| curves.iter().filter(|c| c.style == style).count();
     let (theories, points) = (count(CurveStyle::Dashed), count(CurveStyle::Points));

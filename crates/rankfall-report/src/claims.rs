@@ -1,6 +1,7 @@
 //! What `verify` found: one record per claim, with prediction, measurement, interval and verdict.
 //!
-//! These are the types of `claims.json`; [`crate::claims_page()`] and [`crate::claims_text()`] show them.
+//! These are the types of `claims.json`; [`crate::claims_page()`] and [`crate::claims_text()`] show
+//! them.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,12 +84,12 @@ pub struct ClaimRecord {
     pub measured: Option<f64>,
     /// The confidence interval of what was found, lower end first.
     pub interval: Option<[f64; 2]>,
-    /// How the claim bounds what was measured: [`AT_MOST`] the upper end of `margin`, [`AT_LEAST`] the lower
-    /// one, or [`WITHIN`] both; null where there is no margin.
+    /// How the claim bounds what was measured: [`AT_MOST`] the upper end of `margin`, [`AT_LEAST`]
+    /// the lower one, or [`WITHIN`] both; null where there is no margin.
     #[serde(default)]
     pub relation: Option<String>,
-    /// Where the interval must lie, lower end first. An end that is not finite is written as null and
-    /// cannot be read back; a one-sided margin ends at ±[`f64::MAX`].
+    /// Where the interval must lie, lower end first. An end that is not finite is written as null
+    /// and cannot be read back; a one-sided margin ends at ±[`f64::MAX`].
     pub margin: Option<[f64; 2]>,
     /// Of the hypothesis that the claim is true; null where nothing is left to chance.
     pub p_value: Option<f64>,
@@ -145,8 +146,9 @@ pub struct ClaimFigure {
     pub curves: Vec<ClaimCurve>,
 }
 
-/// One curve of a [`ClaimFigure`]. Lists belong together entry by entry; entries beyond the shortest
-/// of `x` and `y` are left out, and so is what is not finite (JSON has no way to write it).
+/// One curve of a [`ClaimFigure`]. Lists belong together entry by entry; entries beyond the
+/// shortest of `x` and `y` are left out, and so is what is not finite (JSON has no way to write
+/// it).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClaimCurve {
     /// What the legend calls it.
@@ -157,7 +159,8 @@ pub struct ClaimCurve {
     pub x: Vec<f64>,
     /// Vertical values.
     pub y: Vec<f64>,
-    /// Lower ends of the intervals around `y`: error bars of points, the lower edge of a line's band.
+    /// Lower ends of the intervals around `y`: error bars of points, the lower edge of a line's
+    /// band.
     pub low: Option<Vec<f64>>,
     /// Upper ends of the same intervals.
     pub high: Option<Vec<f64>>,

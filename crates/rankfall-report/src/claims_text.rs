@@ -13,8 +13,9 @@ const COLUMNS: [usize; 4] = [36, 16, 28, 30];
 /// From this width on a claim has one line, below it two.
 const ONE_LINE: usize = 36 + 16 + 28 + 30 + 9;
 
-/// The lines of all claims under their heading; then why a claim did not hold, for each that did not; then the
-/// counts. No line is wider than `width` characters (at least 40), unless a word is; no number is cut.
+/// The lines of all claims under their heading; then why a claim did not hold, for each that did
+/// not; then the counts. No line is wider than `width` characters (at least 40), unless a word is;
+/// no number is cut.
 #[must_use]
 pub fn claims_text(record: &ClaimsRecord, width: usize) -> String {
     let mut text = claims_heading(width);
@@ -40,8 +41,8 @@ pub fn claims_heading(width: usize) -> String {
     format!("{first}  {}", wrapped(second, width - 2, 2))
 }
 
-/// One claim with its verdict, what it claims and what was measured: one line where the terminal is wide
-/// enough, else two, or more where it is very narrow.
+/// One claim with its verdict, what it claims and what was measured: one line where the terminal is
+/// wide enough, else two, or more where it is very narrow.
 #[must_use]
 pub fn claim_lines(claim: &ClaimRecord, width: usize) -> String {
     let width = width.max(NARROWEST);
@@ -85,8 +86,8 @@ fn columns(cells: &[&str]) -> String {
     line.trim_end().to_owned() + "\n"
 }
 
-/// Why claims did not hold, for each that did not, what the numbers mean, and how many claims have which
-/// verdict.
+/// Why claims did not hold, for each that did not, what the numbers mean, and how many claims have
+/// which verdict.
 #[must_use]
 pub fn claims_closing(record: &ClaimsRecord, width: usize) -> String {
     let width = width.max(NARROWEST);

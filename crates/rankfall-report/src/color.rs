@@ -17,7 +17,8 @@ pub enum Color {
     Series(usize),
     /// One of [`RAMP`], dark to light: the index within a spectrum.
     Ramp(usize),
-    /// A level of [`Gradient::Sequential`](crate::gradient::Gradient::Sequential): a number, the same on every page.
+    /// A level of [`Gradient::Sequential`](crate::gradient::Gradient::Sequential): a number, the
+    /// same on every page.
     Heat(u8),
     /// A level of [`Gradient::Diverging`](crate::gradient::Gradient::Diverging).
     Balance(u8),
@@ -57,8 +58,8 @@ pub const SERIES: [Shade; 8] = [
     shade(0x8A8A3A, 0xC9C96A), // olive
 ];
 
-/// A ramp of falling darkness for the indices of a spectrum, after viridis (Smith and van der Walt).
-/// It stops short of yellow, which does not show on paper.
+/// A ramp of falling darkness for the indices of a spectrum, after viridis (Smith and van der
+/// Walt). It stops short of yellow, which does not show on paper.
 pub const RAMP: [Shade; 12] = [
     shade(0x440154, 0xE3C8F5),
     shade(0x482072, 0xD3B6F2),
@@ -92,8 +93,8 @@ impl Color {
         }
     }
 
-    /// The name of the style-sheet variable that holds the colour on a page; `None` for colours that
-    /// are the same on every page.
+    /// The name of the style-sheet variable that holds the colour on a page; `None` for colours
+    /// that are the same on every page.
     #[must_use]
     pub fn variable(self) -> Option<String> {
         match self {

@@ -1,4 +1,5 @@
-//! The embedded font: widths for layout, outlines for PNG. Its tables are written by `examples/glyphs.rs`.
+//! The embedded font: widths for layout, outlines for PNG. Its tables are written by
+//! `examples/glyphs.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

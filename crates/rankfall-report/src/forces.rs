@@ -1,4 +1,5 @@
-//! The forces on the eigenvalues in words: which split they belong to, what they are, how they are scaled.
+//! The forces on the eigenvalues in words: which split they belong to, what they are, how they are
+//! scaled.
 
 use crate::number::compact;
 use crate::record::{DynamicsSummary, ForceScalesRecord};

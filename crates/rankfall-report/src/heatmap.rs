@@ -48,9 +48,9 @@ pub enum HeatAxis {
 }
 
 impl HeatAxis {
-    /// Cells around `values`, or of equal size side by side where those around them would differ so much
-    /// that the narrow ones do not show; `log` asks for a logarithmic scale, which also values get that
-    /// are evener on it.
+    /// Cells around `values`, or of equal size side by side where those around them would differ so
+    /// much that the narrow ones do not show; `log` asks for a logarithmic scale, which also values
+    /// get that are evener on it.
     #[must_use]
     pub fn of_cells(values: &[f64], log: bool) -> Self {
         match Self::of_values(values, log || evener_on_decades(values)) {
@@ -68,8 +68,8 @@ impl HeatAxis {
         }
     }
 
-    /// Around `values`, or side by side where the scale cannot show them in their order: numbers that
-    /// are not positive on a logarithmic axis, or that repeat.
+    /// Around `values`, or side by side where the scale cannot show them in their order: numbers
+    /// that are not positive on a logarithmic axis, or that repeat.
     #[must_use]
     pub fn of_values(values: &[f64], log: bool) -> Self {
         let scale = if log { Scale::Decades } else { Scale::Linear };
@@ -195,14 +195,16 @@ pub struct HeatMap {
 }
 
 impl HeatMap {
-    /// The panel. Without a single number it has no colour bar; nor where all are the same, which the title then has.
+    /// The panel. Without a single number it has no colour bar; nor where all are the same, which
+    /// the title then has.
     #[must_use]
     pub fn plot(&self) -> Plot {
         let places: Vec<f64> = self.places().collect();
         self.plot_with(&places)
     }
 
-    /// The panels of maps of the same kind of number: equal colours are equal numbers in all of them.
+    /// The panels of maps of the same kind of number: equal colours are equal numbers in all of
+    /// them.
     #[must_use]
     pub fn plots_alike(maps: &[Self]) -> Vec<Plot> {
         let places: Vec<f64> = maps.iter().flat_map(Self::places).collect();
@@ -279,7 +281,8 @@ impl HeatMap {
         Axis::around(self.scale(), both, 0.0)
     }
 
-    /// What all of several numbers are, where shades would say nothing. Diverging ones say on which side it is.
+    /// What all of several numbers are, where shades would say nothing. Diverging ones say on which
+    /// side it is.
     fn only_number(&self, places: &[f64]) -> Option<String> {
         let all_alike = places.len() > 1 && places.iter().all(|v| *v == places[0]);
         let value = |cell: &HeatCell| match cell {

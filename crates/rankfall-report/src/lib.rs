@@ -1,7 +1,7 @@
 //! Figures, tables and report pages, drawn from what a run folder holds.
 //!
-//! A figure is made in three steps: [`figures`] turns curves into [`plot`]s, [`sheet`] lays them out
-//! as a [`Scene`] of primitives, and [`svg`] and [`png`] render the same scene.
+//! A figure is made in three steps: [`figures`] turns curves into [`plot`]s, [`sheet`] lays them
+//! out as a [`Scene`] of primitives, and [`svg`] and [`png`] render the same scene.
 //!
 //! ```
 //! use rankfall_report::color::Color;

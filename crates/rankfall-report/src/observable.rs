@@ -1,4 +1,5 @@
-//! What a column of numbers is of: the names of `series.parquet`, from those under which engines measure.
+//! What a column of numbers is of: the names of `series.parquet`, from those under which engines
+//! measure.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +15,8 @@ pub struct Observable {
 }
 
 impl Observable {
-    /// From the name and the index under which an engine measures it, which are those of schema 1: there the
-    /// layer is part of the name, or takes the place of the index.
+    /// From the name and the index under which an engine measures it, which are those of schema 1:
+    /// there the layer is part of the name, or takes the place of the index.
     #[must_use]
     pub fn measured(name: &str, index: u32) -> Self {
         let of = |name: &str, layer: u32, index: u32| Self {

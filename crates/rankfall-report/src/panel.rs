@@ -17,7 +17,8 @@ const LEADER: f64 = 14.0;
 const LABEL_PITCH: f64 = 14.5;
 /// No label at a line's end is wider.
 const WIDEST_LABEL: f64 = 150.0;
-/// Lines that end farther than this share of the width from the right edge are named where they end.
+/// Lines that end farther than this share of the width from the right edge are named where they
+/// end.
 const EARLY: f64 = 0.04;
 /// Up to this many names of a bundle are listed.
 const MOST_NAMES: usize = 4;
@@ -87,7 +88,8 @@ impl Panel {
         ticks.iter().step_by(every).cloned().collect()
     }
 
-    /// The labelled ends of lines, from the top down, those at the right edge apart from those before.
+    /// The labelled ends of lines, from the top down, those at the right edge apart from those
+    /// before.
     fn ends(&self, height: f64) -> (Vec<End>, Vec<End>) {
         let end = |(rank, line): (usize, &Line)| {
             let (x, y) = line.places.iter().flatten().next_back().copied()?;
@@ -116,7 +118,8 @@ impl Panel {
         self.plot.x.start.filter(|_| self.x.scale == Scale::Decades)
     }
 
-    /// Draws the panel; the title stands above the frame, tick and axis labels below and left of it.
+    /// Draws the panel; the title stands above the frame, tick and axis labels below and left of
+    /// it.
     pub fn draw(&self, frame: PlotFrame, items: &mut Vec<Item>) {
         let mut brush = Brush {
             panel: self,
@@ -415,8 +418,8 @@ impl Brush<'_> {
         self.early_labels(&early);
     }
 
-    /// Names beside the ends of lines that stop inside the panel, without leader lines; of those that
-    /// would cover one another the uppermost.
+    /// Names beside the ends of lines that stop inside the panel, without leader lines; of those
+    /// that would cover one another the uppermost.
     fn early_labels(&mut self, ends: &[End]) {
         let mut taken: Vec<(Point, f64)> = Vec::new();
         for end in ends {

@@ -1,7 +1,8 @@
-//! What a finished run says of itself: `summary.json` and the rows of `series.parquet`, of either engine.
+//! What a finished run says of itself: `summary.json` and the rows of `series.parquet`, of either
+//! engine.
 //!
-//! These are the types people's scripts rely on; `docs/run-folder.md` describes them in words. What means
-//! nothing for a run is null, or an empty list.
+//! These are the types people's scripts rely on; `docs/run-folder.md` describes them in words. What
+//! means nothing for a run is null, or an empty list.
 
 use serde::{Deserialize, Serialize};
 
@@ -105,8 +106,8 @@ pub struct ProblemSummary {
     pub trace_sxx: Option<f64>,
     /// ½ tr(S_yy − S_xyᵀ S_xx⁺ S_xy), the loss of the least-squares optimum; likewise.
     pub loss_floor: Option<f64>,
-    /// The training loss of the best prediction that is the same for every row; dense engine alone, null where
-    /// every trajectory has its own data.
+    /// The training loss of the best prediction that is the same for every row; dense engine alone,
+    /// null where every trajectory has its own data.
     pub constant_loss: Option<f64>,
     /// Where the data came from, in words.
     pub data: String,
@@ -130,7 +131,8 @@ impl ProblemSummary {
         }
     }
 
-    /// By how much log det M falls per unit of time where the determinant law is stated, as a formula.
+    /// By how much log det M falls per unit of time where the determinant law is stated, as a
+    /// formula.
     #[must_use]
     pub fn law_rate(&self) -> &'static str {
         match self.loss.as_str() {
@@ -151,9 +153,11 @@ impl ProblemSummary {
 pub struct DynamicsSummary {
     /// The label given in the experiment file.
     pub label: String,
-    /// `gradient-flow`, `stochastic-gradient-flow`, `gradient-descent`, `label-noise-gradient-descent` or `sgd`.
+    /// `gradient-flow`, `stochastic-gradient-flow`, `gradient-descent`,
+    /// `label-noise-gradient-descent` or `sgd`.
     pub kind: String,
-    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for a descent on all rows, 0 without label noise.
+    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for a descent on all rows, 0 without label
+    /// noise.
     pub noise_intensity: f64,
     /// Every kind of noise, in words.
     pub noise: Vec<String>,
@@ -200,8 +204,8 @@ pub struct DynamicsSummary {
     pub accuracy: Option<LossSummary>,
     /// The accuracy on rows held out.
     pub held_out_accuracy: Option<LossSummary>,
-    /// Every matrix whose spectrum or ranks were taken: the stacked layers, each layer, their product, features
-    /// and Jacobian.
+    /// Every matrix whose spectrum or ranks were taken: the stacked layers, each layer, their
+    /// product, features and Jacobian.
     pub matrices: Vec<MatrixSummary>,
     /// Of the two layers stacked, exact engine alone.
     pub log_det: Option<LogDetSummary>,
@@ -209,7 +213,8 @@ pub struct DynamicsSummary {
     pub log_det_stacks: Vec<LogDetSummary>,
     /// What theory says beside what was measured at the end, or why it says nothing.
     pub predictions: Vec<Prediction>,
-    /// What of trajectory 0 can learn nothing more at the end; null where it diverged, and for two linear layers.
+    /// What of trajectory 0 can learn nothing more at the end; null where it diverged, and for two
+    /// linear layers.
     pub inert: Option<InertSummary>,
     /// The spectra of [`Self::matrices`] by the names of two layers, exact engine alone.
     pub log_singular_values: Option<SpectraSummary>,
@@ -247,7 +252,8 @@ impl DynamicsSummary {
         self.trajectories > 0 && self.diverged == self.trajectories
     }
 
-    /// Fills in what two layers have by the names `theta`, `w1`, `w2` and `product`, where there is `theta`.
+    /// Fills in what two layers have by the names `theta`, `w1`, `w2` and `product`, where there is
+    /// `theta`.
     pub fn name_two_layers(&mut self) {
         if self.matrix("theta").is_none() {
             return;
@@ -346,8 +352,9 @@ pub struct DivergenceRecord {
     pub step: u64,
     /// The time t of that step.
     pub time: f64,
-    /// `"out-of-range"`: its weights left the range of numbers. `"step-limit"`: adaptive integration reached
-    /// its limit of steps. `"not-conserved"`: a conserved quantity drifted farther than the tolerance explains.
+    /// `"out-of-range"`: its weights left the range of numbers. `"step-limit"`: adaptive
+    /// integration reached its limit of steps. `"not-conserved"`: a conserved quantity drifted
+    /// farther than the tolerance explains.
     #[serde(default = "out_of_range")]
     pub reason: String,
 }
@@ -360,11 +367,12 @@ fn out_of_range() -> String {
 /// Units and layers that can learn nothing from the training rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InertSummary {
-    /// Of each hidden layer, how many units have a derivative of at most a thousandth of its largest value on
-    /// every training row: rectifiers that are zero, tanh and sigmoid that are saturated.
+    /// Of each hidden layer, how many units have a derivative of at most a thousandth of its
+    /// largest value on every training row: rectifiers that are zero, tanh and sigmoid that are
+    /// saturated.
     pub dead_units: Vec<usize>,
-    /// Layers, from 1, whose weights have a gradient of exactly zero, or one that is, relative to the norm
-    /// of the weights, below 10⁻⁸ of the largest of all layers.
+    /// Layers, from 1, whose weights have a gradient of exactly zero, or one that is, relative to
+    /// the norm of the weights, below 10⁻⁸ of the largest of all layers.
     pub still_layers: Vec<usize>,
 }
 
@@ -418,17 +426,17 @@ pub struct RankSummary {
 /// Spectrum and ranks of a matrix; null where undefined or not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MatrixSummary {
-    /// `w1`, `w2`, … of the layers; `theta`, [W₁; W₂ᵀ]; `product`, W₁W₂… of a linear network, or what a diagonal
-    /// one multiplies inputs by; `features` of a hidden layer and `jacobian` of the outputs by the parameters, on
-    /// the probe rows.
+    /// `w1`, `w2`, … of the layers; `theta`, [W₁; W₂ᵀ]; `product`, W₁W₂… of a linear network, or
+    /// what a diagonal one multiplies inputs by; `features` of a hidden layer and `jacobian` of the
+    /// outputs by the parameters, on the probe rows.
     pub name: String,
     /// The layer, from 1, of weights and features; null for the others.
     pub layer: Option<u32>,
     /// What it is called in a model that was watched; absent for runs of an experiment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called: Option<String>,
-    /// Natural logarithms of singular values, descending; null for features and Jacobian. Of the product of a
-    /// diagonal network, of its entries.
+    /// Natural logarithms of singular values, descending; null for features and Jacobian. Of the
+    /// product of a diagonal network, of its entries.
     pub log_singular_values: Option<SpectrumEnds>,
     /// #{σᵢ > tolerance · σ₁}.
     pub numerical_rank: RankSummary,
@@ -447,7 +455,8 @@ pub struct MatrixSummary {
 }
 
 impl MatrixSummary {
-    /// The observable of a quantity of it, such as `numerical_rank`: name and layer in `series.parquet`.
+    /// The observable of a quantity of it, such as `numerical_rank`: name and layer in
+    /// `series.parquet`.
     #[must_use]
     pub fn observable(&self, quantity: &str) -> (String, Option<u32>) {
         match self.layer {
@@ -460,7 +469,8 @@ impl MatrixSummary {
 /// log det of stacked layers, natural logarithm; null where undefined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LogDetSummary {
-    /// `"M"`, ΘΘᵀ, where the hidden layer is as wide as its neighbours together, else `"theta_transpose_theta"`.
+    /// `"M"`, ΘΘᵀ, where the hidden layer is as wide as its neighbours together, else
+    /// `"theta_transpose_theta"`.
     pub of: String,
     /// j of Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ]; null for two layers, which make one Θ.
     pub layer: Option<u32>,
@@ -511,18 +521,19 @@ pub struct Prediction {
     pub index: u32,
     /// What theory says of the mean; null where it says nothing.
     pub predicted: Option<f64>,
-    /// `"exact"`: holds for this dynamics itself. `"small-noise limit"`: holds as steps and noise become small.
-    /// `"account"`: added up along the path that was taken. Null where nothing is predicted.
+    /// `"exact"`: holds for this dynamics itself. `"small-noise limit"`: holds as steps and noise
+    /// become small. `"account"`: added up along the path that was taken. Null where nothing is
+    /// predicted.
     pub kind: Option<String>,
-    /// Why nothing is predicted: `not stated`, `not computed`, `does not apply` or `all diverged`, a colon, and
-    /// what is meant; null where something is.
+    /// Why nothing is predicted: `not stated`, `not computed`, `does not apply` or `all diverged`,
+    /// a colon, and what is meant; null where something is.
     pub reason: Option<String>,
     /// The mean over the trajectories that survived.
     pub measured: Option<f64>,
     /// Sample standard deviation over them; null for one trajectory.
     pub std: Option<f64>,
-    /// Standard error of the mean of measured minus predicted; null for one trajectory, and where nothing is
-    /// predicted path by path.
+    /// Standard error of the mean of measured minus predicted; null for one trajectory, and where
+    /// nothing is predicted path by path.
     #[serde(default)]
     pub difference_std_error: Option<f64>,
 }
@@ -561,7 +572,8 @@ pub struct RanksSummary {
     /// Of Θ.
     #[serde(flatten)]
     pub theta: Ends,
-    /// What the numerical rank was counted at, relative to the largest singular value; null for the others.
+    /// What the numerical rank was counted at, relative to the largest singular value; null for the
+    /// others.
     pub tolerance: Option<f64>,
     /// Of W₁.
     pub w1: Ends,

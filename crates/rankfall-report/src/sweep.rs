@@ -11,7 +11,8 @@ pub struct SweepTable {
     pub metrics: Vec<SweepMetric>,
     /// Over how many seeds every number is a mean; `None` where each is of one seed.
     pub seeds: Option<u64>,
-    /// What figures say below their panels: what the numbers of a setting without numbers stand for.
+    /// What figures say below their panels: what the numbers of a setting without numbers stand
+    /// for.
     #[serde(default)]
     pub notes: Vec<String>,
 }
@@ -25,8 +26,8 @@ pub struct SweepAxis {
     pub label: String,
     /// Its values, in the order of the grid.
     pub values: Vec<f64>,
-    /// Whether it is drawn on a logarithmic axis. Values that have no place there, or do not rise or
-    /// fall strictly, are drawn side by side.
+    /// Whether it is drawn on a logarithmic axis. Values that have no place there, or do not rise
+    /// or fall strictly, are drawn side by side.
     pub log: bool,
 }
 
@@ -39,8 +40,8 @@ pub struct SweepMetric {
     pub label: String,
     /// Whether it is drawn on a logarithmic scale.
     pub log: bool,
-    /// One number per point, the last axis running fastest: with axes of n₀, n₁ and n₂ values, point
-    /// (i₀, i₁, i₂) is at (i₀ n₁ + i₁) n₂ + i₂. `None` where every trajectory diverged.
+    /// One number per point, the last axis running fastest: with axes of n₀, n₁ and n₂ values,
+    /// point (i₀, i₁, i₂) is at (i₀ n₁ + i₁) n₂ + i₂. `None` where every trajectory diverged.
     pub values: Vec<Option<f64>>,
     /// The standard error of each value: over seeds where the table has several, else over the
     /// trajectories of the point; `None` where there is none, empty where none is known.
@@ -60,8 +61,8 @@ impl SweepTable {
         lengths.fold(1, usize::saturating_mul)
     }
 
-    /// Where the point with these indices, one per axis, lies in the lists of numbers; `None` outside
-    /// the grid.
+    /// Where the point with these indices, one per axis, lies in the lists of numbers; `None`
+    /// outside the grid.
     #[must_use]
     pub fn position(&self, indices: &[usize]) -> Option<usize> {
         if indices.len() != self.axes.len() || indices.is_empty() {
@@ -78,7 +79,8 @@ impl SweepTable {
         Some(at)
     }
 
-    /// The value of every axis at the point that lies at `at` in the lists; `None` outside the grid.
+    /// The value of every axis at the point that lies at `at` in the lists; `None` outside the
+    /// grid.
     #[must_use]
     pub fn setting(&self, at: usize) -> Option<Vec<f64>> {
         if at >= self.points() {

@@ -1,4 +1,5 @@
-//! What theory predicted and what was measured, at the start and the end of a run, for page and terminal.
+//! What theory predicted and what was measured, at the start and the end of a run, for page and
+//! terminal.
 
 use crate::figures::ranks::matrices;
 use crate::figures::{falling_layer, matrix_symbol, name};
@@ -70,7 +71,8 @@ pub fn shown(one: &DynamicsSummary) -> impl Iterator<Item = &Prediction> {
     one.predictions.iter().filter(defined).take(MOST_STACKS)
 }
 
-/// log det at the end as it was predicted and measured, a row for every determinant; none where no dynamics has one.
+/// log det at the end as it was predicted and measured, a row for every determinant; none where no
+/// dynamics has one.
 #[must_use]
 pub fn predicted(summary: &Summary) -> Option<Table> {
     let stacks = summary
@@ -149,7 +151,8 @@ fn settings(summary: &Summary) -> Vec<Column<'_>> {
     columns
 }
 
-/// Losses and accuracies. Where the loss of the optimum is known, the training loss is that above it.
+/// Losses and accuracies. Where the loss of the optimum is known, the training loss is that above
+/// it.
 fn losses(summary: &Summary) -> Vec<Column<'_>> {
     type Of = fn(&DynamicsSummary) -> Option<&LossSummary>;
     const LOSSES: [(&str, Of); 6] = [
@@ -171,8 +174,8 @@ fn losses(summary: &Summary) -> Vec<Column<'_>> {
         .collect()
 }
 
-/// The numerical rank of every matrix that can lose it, and of the layer of two that does the effective rank and
-/// the smallest singular value.
+/// The numerical rank of every matrix that can lose it, and of the layer of two that does the
+/// effective rank and the smallest singular value.
 fn ranks(summary: &Summary) -> Vec<Column<'_>> {
     let mut columns: Vec<Column<'_>> = Vec::new();
     for matrix in matrices(summary) {

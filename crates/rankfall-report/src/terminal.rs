@@ -19,8 +19,9 @@ pub fn columns(lines: &[Vec<String>], names: usize) -> String {
     all.map(|line| aligned(line, &widths, names)).collect()
 }
 
-/// The columns of `lines` in pieces of [`columns`] no wider than `width`, each with the first column, the names,
-/// in front, cut to `longest`. Whatever is in the cells, a terminal has nothing to obey.
+/// The columns of `lines` in pieces of [`columns`] no wider than `width`, each with the first
+/// column, the names, in front, cut to `longest`. Whatever is in the cells, a terminal has nothing
+/// to obey.
 #[must_use]
 pub fn pieces(lines: &[Vec<String>], longest: usize, width: usize) -> Vec<String> {
     let count = lines.iter().map(Vec::len).max().unwrap_or(0);
@@ -74,7 +75,8 @@ pub fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// `text` cut to `most` characters, with an ellipsis as the last of them where something is missing.
+/// `text` cut to `most` characters, with an ellipsis as the last of them where something is
+/// missing.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {
     if length(text) <= most {

@@ -46,7 +46,8 @@ pub fn draw(tiles: &[(&Tile, PlotFrame)], items: &mut Vec<Item>) {
     }
 }
 
-/// Edges on half pixels, which are whole ones in the image: neighbours then share them without seam.
+/// Edges on half pixels, which are whole ones in the image: neighbours then share them without
+/// seam.
 fn rectangle(frame: PlotFrame, fill: Color) -> Item {
     let snap = |v: f64| (2.0 * v).round() / 2.0;
     let (left, top) = (snap(frame.left), snap(frame.top));

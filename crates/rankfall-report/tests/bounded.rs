@@ -151,7 +151,8 @@ fn the_seed_figure_has_the_noise_and_every_dynamics_of_its_legend() {
     }
 }
 
-/// A dense record: `count` dynamics of a network of `depth` layers with `values` singular values each.
+/// A dense record: `count` dynamics of a network of `depth` layers with `values` singular values
+/// each.
 fn network(count: usize, depth: usize, values: u32) -> (Summary, Vec<SeriesRow>) {
     let loss = || LossSummary {
         initial: Some(1.0),

@@ -1,5 +1,5 @@
-//! Claims, sweeps, rates and forces that no one hopes for: every figure draws or says why not, every
-//! page is well formed, nothing panics, and equal records give equal bytes.
+//! Claims, sweeps, rates and forces that no one hopes for: every figure draws or says why not,
+//! every page is well formed, nothing panics, and equal records give equal bytes.
 
 use rankfall_report::claims::{ClaimCurve, ClaimFigure, ClaimRecord, ClaimsRecord, CurveStyle};
 use rankfall_report::figures::{rates, sweep};

@@ -96,8 +96,8 @@ impl Case {
         Ok(Problem::new(&gram, None, None)?)
     }
 
-    /// Rates over ν, where there is a closed form; for noise-sustained ranks that of a teacher of the
-    /// rank that is left.
+    /// Rates over ν, where there is a closed form; for noise-sustained ranks that of a teacher of
+    /// the rank that is left.
     fn closed_form(&self, problem: &Problem) -> Outcome<Option<Vec<f64>>> {
         let Some(rank) = self.sustained else {
             return Ok(decay_rates(&problem.eigenvalues, &problem.optimum, 1.0).ok());

@@ -1,8 +1,8 @@
 //! Predicted against realised drift of singular values, force by force: the table of
 //! docs/measurements/networks.md and docs/figures/drift-prediction.png.
 //!
-//! `cargo run --release -p rankfall --example drift_prediction` prints and draws them; `quick` after `--`
-//! takes fewer states and draws. The states are those of the claims `drift-…` of
+//! `cargo run --release -p rankfall --example drift_prediction` prints and draws them; `quick`
+//! after `--` takes fewer states and draws. The states are those of the claims `drift-…` of
 //! `rankfall verify --suite networks --seed 2`.
 
 use std::error::Error;

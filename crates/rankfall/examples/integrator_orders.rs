@@ -1,8 +1,9 @@
 //! Strong and weak orders of the integrators of the stochastic gradient flow, and what a step of
-//! each costs: the tables of docs/measurements/integrators.md and docs/figures/integrator-orders.png.
+//! each costs: the tables of docs/measurements/integrators.md and
+//! docs/figures/integrator-orders.png.
 //!
-//! `cargo run --release -p rankfall --example integrator_orders` prints and draws them; a number after
-//! `--` divides all numbers of paths, for a quick look.
+//! `cargo run --release -p rankfall --example integrator_orders` prints and draws them; a number
+//! after `--` divides all numbers of paths, for a quick look.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! What label noise, isotropic noise and mini-batches do to log det M in two linear layers, theory
 //! beside measurement: the table of docs/measurements/networks.md and docs/figures/log-det-zoo.png.
 //!
-//! `cargo run --release -p rankfall --example log_det_zoo` prints and draws them; `quick` after `--`
-//! takes fewer states, draws and paths. The states are those of the claims `log-det-…` of
+//! `cargo run --release -p rankfall --example log_det_zoo` prints and draws them; `quick` after
+//! `--` takes fewer states, draws and paths. The states are those of the claims `log-det-…` of
 //! `rankfall verify --suite networks --seed 2`.
 
 use std::error::Error;
@@ -32,8 +32,8 @@ const WIDTHS: [(usize, &str); 4] = [
 
 const KINDS: [Zoo; 3] = [Zoo::LabelNoise, Zoo::MiniBatches, Zoo::Isotropic];
 
-/// η of the runs, and 2Tt tr M⁻¹ at their end under isotropic noise: so small that no path comes near
-/// a singular M, where E tr M⁻¹ is infinite for l ≤ d + 1.
+/// η of the runs, and 2Tt tr M⁻¹ at their end under isotropic noise: so small that no path comes
+/// near a singular M, where E tr M⁻¹ is infinite for l ≤ d + 1.
 const RATE: f64 = 0.01;
 const WARMTH: f64 = 0.03;
 /// Runs start where tr M⁻¹ is least among the states of so many seeds.

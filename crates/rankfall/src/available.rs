@@ -1,5 +1,5 @@
-//! How much memory this process may still have: what the machine has free, or less where a limit is set
-//! from outside (`ulimit -v`, a control group of a cluster or a container).
+//! How much memory this process may still have: what the machine has free, or less where a limit is
+//! set from outside (`ulimit -v`, a control group of a cluster or a container).
 
 use std::fs::read_to_string;
 use std::path::Path;

@@ -1,7 +1,8 @@
-//! Experiments from Rust: keys and values as in an experiment file, with names for the most common ones.
+//! Experiments from Rust: keys and values as in an experiment file, with names for the most common
+//! ones.
 //!
-//! What is built goes through the one reader of experiment files, so that defaults, checks and messages
-//! are those of a file.
+//! What is built goes through the one reader of experiment files, so that defaults, checks and
+//! messages are those of a file.
 
 use crate::experiment::Experiment;
 use crate::failure::Failure;
@@ -21,7 +22,8 @@ pub struct DynamicsBuilder {
 }
 
 impl Experiment {
-    /// An experiment of this name in the making, which is also its folder's below `runs/` where it is saved.
+    /// An experiment of this name in the making, which is also its folder's below `runs/` where it
+    /// is saved.
     pub fn builder(name: &str) -> ExperimentBuilder {
         let mut root = Table::new();
         root.insert("name".to_owned(), name.into());
@@ -30,8 +32,8 @@ impl Experiment {
 }
 
 impl ExperimentBuilder {
-    /// Drawn data: `samples` rows of `inputs` standard normal inputs, and `outputs` from a linear teacher with
-    /// standard normal entries.
+    /// Drawn data: `samples` rows of `inputs` standard normal inputs, and `outputs` from a linear
+    /// teacher with standard normal entries.
     #[must_use]
     pub fn gaussian(self, samples: u64, inputs: u64, outputs: u64) -> Self {
         self.set("data.kind", "gaussian")
@@ -177,15 +179,16 @@ impl DynamicsBuilder {
         self.set("batch_size", rows as i64)
     }
 
-    /// What a force on the logarithms of the eigenvalues is multiplied by: `"repulsion"`, `"gradient"`,
-    /// `"own_noise"`, `"common_growth"` or `"common_decay"`.
+    /// What a force on the logarithms of the eigenvalues is multiplied by: `"repulsion"`,
+    /// `"gradient"`, `"own_noise"`, `"common_growth"` or `"common_decay"`.
     #[must_use]
     pub fn force(self, force: &str, scale: f64) -> Self {
         self.set(&format!("forces.{force}"), scale)
     }
 
-    /// How the forces are split: `"regular"` (the default), into common growth and a repulsion that leaves
-    /// large eigenvalues alone, or `"antisymmetric"`, into common decay and a repulsion that sums to zero.
+    /// How the forces are split: `"regular"` (the default), into common growth and a repulsion that
+    /// leaves large eigenvalues alone, or `"antisymmetric"`, into common decay and a repulsion that
+    /// sums to zero.
     #[must_use]
     pub fn force_split(self, split: &str) -> Self {
         self.set("forces.split", split)
@@ -199,8 +202,8 @@ impl DynamicsBuilder {
     }
 }
 
-/// Puts a value where a dotted path says, making tables on the way. What is in the way and no table is
-/// replaced; the reader refuses keys that are not known.
+/// Puts a value where a dotted path says, making tables on the way. What is in the way and no table
+/// is replaced; the reader refuses keys that are not known.
 fn put(table: &mut Table, key: &str, value: Value) {
     match key.split_once('.') {
         None => {

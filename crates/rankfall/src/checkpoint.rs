@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// First line of the file, with the version of the program that wrote it: programs of other versions
-/// may compute other bits, so they do not go on with it. The checksum of the rest follows.
+/// First line of the file, with the version of the program that wrote it: programs of other
+/// versions may compute other bits, so they do not go on with it. The checksum of the rest follows.
 const HEADER: &str = concat!("rankfall checkpoint ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// What follows the line with the checksum, if the checksum is right: a changed bit would otherwise
@@ -31,8 +31,8 @@ pub struct Owner<'a> {
     pub shard: Option<Shard>,
 }
 
-/// How far a run is. What its finished dynamics left is in files of their own, each written once, so
-/// that a checkpoint is no larger for those before it.
+/// How far a run is. What its finished dynamics left is in files of their own, each written once,
+/// so that a checkpoint is no larger for those before it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct RunCheckpoint {
     /// How many dynamics are finished, in file order.
@@ -149,8 +149,8 @@ pub struct CheckpointContents<T> {
     pub content: T,
 }
 
-/// What the checkpoint in this folder says: of a run a [`RunCheckpoint`], of a sweep its own. The folder may be
-/// another process's, which is writing there.
+/// What the checkpoint in this folder says: of a run a [`RunCheckpoint`], of a sweep its own. The
+/// folder may be another process's, which is writing there.
 ///
 /// # Errors
 /// Exit code 2 where there is none, or it is of another version, of another kind or damaged.

@@ -24,8 +24,8 @@ pub fn expect_same_experiment(
     Err(Failure::input(message).hint("--force replaces it, --out DIR writes elsewhere"))
 }
 
-/// The first key, in alphabetical order, in which two experiments differ, with both values; `places`
-/// are what to call them.
+/// The first key, in alphabetical order, in which two experiments differ, with both values;
+/// `places` are what to call them.
 pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
     let (Some(one), Some(other)) = (values_of(one), values_of(other)) else {
         return "one of the two cannot be read as an experiment".to_owned();
@@ -42,7 +42,8 @@ pub fn first_difference(one: &str, other: &str, places: [&str; 2]) -> String {
     format!("{} {here}, {} {there}", places[0], places[1])
 }
 
-/// Whether two experiments are one, wherever the files lie whose checksums they note: machines have folders of their own.
+/// Whether two experiments are one, wherever the files lie whose checksums they note: machines have
+/// folders of their own.
 pub fn same_but_for_places(one: &str, other: &str) -> bool {
     one == other
         || match (without_places(one), without_places(other)) {

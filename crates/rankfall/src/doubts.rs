@@ -1,4 +1,5 @@
-//! What makes a result doubtful though the run went through: nothing was learned, or nothing more can be.
+//! What makes a result doubtful though the run went through: nothing was learned, or nothing more
+//! can be.
 
 use crate::failure::quoted;
 use rankfall_report::record::{DynamicsSummary, InertSummary, LossSummary, ProblemSummary};
@@ -9,12 +10,13 @@ pub const HARDLY: f64 = 0.01;
 /// Fewer steps than these are no attempt at learning.
 const FEW_STEPS: u64 = 100;
 
-/// Above this share of the loss of a constant prediction nothing is learned that could be lost again.
+/// Above this share of the loss of a constant prediction nothing is learned that could be lost
+/// again.
 const UNLEARNED: f64 = 0.5;
 
-/// After a hundred steps or more: the loss above the least-squares optimum is what it was to one per cent, or, where no
-/// optimum is known, the loss is what it was at the start or that of a constant prediction; units are dead, or
-/// layers have no gradient.
+/// After a hundred steps or more: the loss above the least-squares optimum is what it was to one
+/// per cent, or, where no optimum is known, the loss is what it was at the start or that of a
+/// constant prediction; units are dead, or layers have no gradient.
 pub fn of(dynamics: &DynamicsSummary, problem: &ProblemSummary) -> Vec<String> {
     let label = quoted(&dynamics.label);
     if dynamics.steps < FEW_STEPS {

@@ -1,5 +1,6 @@
-//! What runs an experiment: the exact engine for two linear layers ([`crate::exact`]), the dense one for
-//! any network ([`crate::dense`]). Runs, shards and merging know them by these two traits alone.
+//! What runs an experiment: the exact engine for two linear layers ([`crate::exact`]), the dense
+//! one for any network ([`crate::dense`]). Runs, shards and merging know them by these two traits
+//! alone.
 
 use crate::failure::Failure;
 use crate::finished::DynamicsOutcome;
@@ -16,8 +17,9 @@ use std::ops::Range;
 pub struct Measurements {
     /// Statistics over its trajectories; cell = save × observables + observable.
     pub statistics: Statistics,
-    /// Weights of trajectory 0 at the end, unless it diverged or is in another shard: W₁ and then W₂, rows
-    /// first, of the exact engine; weights and biases in the order of the network of the dense one.
+    /// Weights of trajectory 0 at the end, unless it diverged or is in another shard: W₁ and then
+    /// W₂, rows first, of the exact engine; weights and biases in the order of the network of the
+    /// dense one.
     pub weights: Option<Vec<f64>>,
     /// Weights kept on the way, in the dense engine.
     pub weights_then: Vec<WeightsAtStep<f64>>,
@@ -44,8 +46,8 @@ pub trait Engine: Sync {
     /// Runs a range of the blocks of a dynamics, from their beginning or from a checkpoint.
     ///
     /// # Errors
-    /// An interruption; a trajectory that cannot be started; a checkpoint that cannot be kept or does not
-    /// fit.
+    /// An interruption; a trajectory that cannot be started; a checkpoint that cannot be kept or
+    /// does not fit.
     fn run(
         &self,
         dynamics: usize,
@@ -56,7 +58,8 @@ pub trait Engine: Sync {
     ) -> Result<Measurements, RunError<Failure>>;
 }
 
-/// Makes results of measurements. It needs the experiment and what is known of its data, not the data.
+/// Makes results of measurements. It needs the experiment and what is known of its data, not the
+/// data.
 pub trait Recorder: Sync {
     /// What is known of the data: all that is needed to make results of measurements.
     type Known: Clone + PartialEq + Serialize + DeserializeOwned;

@@ -121,7 +121,8 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}{more}\"", escaped(&shown))
 }
 
-/// A number as a person writes it and TOML reads it: all digits where they are few, else an exponent.
+/// A number as a person writes it and TOML reads it: all digits where they are few, else an
+/// exponent.
 pub fn number_text(number: f64) -> String {
     if number.fract() == 0.0 && number.abs() < 1e16 {
         format!("{number:.0}")

@@ -59,7 +59,8 @@ impl FinishedFolder {
         Ok(done)
     }
 
-    /// A run of which no trajectory of some dynamics survived has failed, though its record is kept.
+    /// A run of which no trajectory of some dynamics survived has failed, though its record is
+    /// kept.
     ///
     /// # Errors
     /// Exit code 1, naming all such dynamics.

@@ -1,5 +1,5 @@
-//! `rankfall predict`: what will happen, without simulating it. Which singular values survive, when the others
-//! fall below the rank tolerance, what the noise costs, and which step is stable.
+//! `rankfall predict`: what will happen, without simulating it. Which singular values survive, when
+//! the others fall below the rank tolerance, what the noise costs, and which step is stable.
 
 pub mod figure;
 pub mod settings;
@@ -57,27 +57,32 @@ pub struct DynamicsForecast {
     pub kind: String,
     /// ν.
     pub noise_intensity: f64,
-    /// What the covariance of the gradients of single rows is multiplied by; null where rows are not drawn or leave no
-    /// residuals at the optimum.
+    /// What the covariance of the gradients of single rows is multiplied by; null where rows are
+    /// not drawn or leave no residuals at the optimum.
     pub row_noise_intensity: Option<f64>,
     /// Why nothing falls, or why nothing can be said; null where something is.
     pub reason: Option<String>,
-    /// Of what order relative errors are, of times and of falls of log σ: the fastest rate of the slow flow over the weakest pull to the minimum.
+    /// Of what order relative errors are, of times and of falls of log σ: the fastest rate of the
+    /// slow flow over the weakest pull to the minimum.
     pub error_order: Option<f64>,
     /// 1 over the fastest rate of decay, in t: until then noise does next to nothing.
     pub quiet_until: Option<f64>,
-    /// Rates of log σᵢ(Θ) in t, in the end, from the largest: in closed form, with the noise of rows as measured there.
+    /// Rates of log σᵢ(Θ) in t, in the end, from the largest: in closed form, with the noise of
+    /// rows as measured there.
     pub rates: Vec<f64>,
     /// Of each matrix.
     pub matrices: Vec<MatrixForecast>,
-    /// log det M at the start and at the end of the run; null where the network is too narrow for one.
+    /// log det M at the start and at the end of the run; null where the network is too narrow for
+    /// one.
     pub log_det: Option<[f64; 2]>,
-    /// What the noise costs: the training loss above the least-squares optimum at the end of the run.
+    /// What the noise costs: the training loss above the least-squares optimum at the end of the
+    /// run.
     pub excess_loss: Option<f64>,
     /// Times that [`MatrixForecast::curves`] are at, from 0 on.
     #[serde(skip)]
     pub times: Vec<f64>,
-    /// The largest step that is stable at the start and at minima, as far as curvature tells; null for flows.
+    /// The largest step that is stable at the start and at minima, as far as curvature tells; null
+    /// for flows.
     pub largest_stable_step: Option<f64>,
 }
 
@@ -212,8 +217,8 @@ impl Forecaster<'_> {
         Ok(followed)
     }
 
-    /// The same with the noise of rows, whose rates have no closed form: for twice as long until all that falls has
-    /// fallen.
+    /// The same with the noise of rows, whose rates have no closed form: for twice as long until
+    /// all that falls has fallen.
     fn follow_rows(&self, nu: f64, rows: f64) -> Result<SlowFlowPath, String> {
         // Residuals that do not depend on the inputs are as good as label noise of their variance.
         let alike = nu + rows * 2.0 * self.problem.loss_floor / self.problem.outputs as f64;
@@ -249,7 +254,8 @@ impl Forecaster<'_> {
         (12.0 - libm::log(self.experiment.run.rank_tolerance)) / rate
     }
 
-    /// The slow flow until `last`, or the end of the run where that is later or the first is infinite.
+    /// The slow flow until `last`, or the end of the run where that is later or the first is
+    /// infinite.
     fn follow_until(&self, last: f64, nu: f64, rows: Option<f64>) -> Result<SlowFlowPath, String> {
         let end = self.experiment.time;
         let last = if last.is_finite() { last.max(end) } else { end };
@@ -360,7 +366,8 @@ fn last_rates(times: &[f64], predicted: &Predicted) -> Vec<f64> {
         .collect()
 }
 
-/// When `value` is last found to fall below `level`: interpolated between the times; none where it ends above.
+/// When `value` is last found to fall below `level`: interpolated between the times; none where it
+/// ends above.
 fn crossing(times: &[f64], level: f64, value: impl Fn(usize) -> f64) -> Option<f64> {
     let last = times.len() - 1;
     if value(last) > level {

@@ -1,4 +1,5 @@
-//! Initial weights from a file, safetensors or NPZ: found by their usual names, else by shape and order.
+//! Initial weights from a file, safetensors or NPZ: found by their usual names, else by shape and
+//! order.
 
 mod matching;
 
@@ -24,13 +25,14 @@ pub struct GivenWeights<W> {
     pub note: Option<String>,
 }
 
-/// Reads the two matrices of a linear network of p inputs, width l and k outputs: `w1` (p × l) and `w2`
-/// (l × k), each turned where both only fit turned; or two matrices under other names that fit in one way
-/// alone. Names that end in `weight` are PyTorch's, outputs × inputs, where both ways fit.
+/// Reads the two matrices of a linear network of p inputs, width l and k outputs: `w1` (p × l) and
+/// `w2` (l × k), each turned where both only fit turned; or two matrices under other names that fit
+/// in one way alone. Names that end in `weight` are PyTorch's, outputs × inputs, where both ways
+/// fit.
 ///
 /// # Errors
-/// Exit code 2: no such file, not safetensors or NPZ, not of floating-point numbers, no two matrices that fit
-/// in one way alone.
+/// Exit code 2: no such file, not safetensors or NPZ, not of floating-point numbers, no two
+/// matrices that fit in one way alone.
 pub fn read_two(path: &Path, sizes: [usize; 3]) -> Result<GivenWeights<Weights>, Failure> {
     read(path, |file| {
         let ([w1, w2], turned) = file.two(sizes)?;
@@ -57,13 +59,13 @@ pub fn read_two(path: &Path, sizes: [usize; 3]) -> Result<GivenWeights<Weights>,
     })
 }
 
-/// Reads the weights of a network, numbered as the network numbers its parameters: under PyTorch's names,
-/// `layers.0.weight` (outputs × inputs, a list for a diagonal layer) and `layers.0.bias`; or tensors of these
-/// shapes under other names whose numbers, or shapes, tell the layers apart.
+/// Reads the weights of a network, numbered as the network numbers its parameters: under PyTorch's
+/// names, `layers.0.weight` (outputs × inputs, a list for a diagonal layer) and `layers.0.bias`; or
+/// tensors of these shapes under other names whose numbers, or shapes, tell the layers apart.
 ///
 /// # Errors
-/// Exit code 2: no such file, not safetensors or NPZ, a tensor missing or one too many, of another type, or
-/// of no layer for certain.
+/// Exit code 2: no such file, not safetensors or NPZ, a tensor missing or one too many, of another
+/// type, or of no layer for certain.
 pub fn read_layers(path: &Path, network: &Network) -> Result<GivenWeights<Vec<f64>>, Failure> {
     read(path, |file| {
         let (places, usual) = match file.usual_places(network) {
@@ -228,7 +230,8 @@ impl<'a> File<'a> {
         (self.numbers)(&self.tensors[place].name)
     }
 
-    /// The places of W₁ and W₂ of p inputs, width l and k outputs, and whether they are transposed there.
+    /// The places of W₁ and W₂ of p inputs, width l and k outputs, and whether they are transposed
+    /// there.
     fn two(&self, [p, l, k]: [usize; 3]) -> Result<([usize; 2], bool), Wrong> {
         let upright = [vec![p, l], vec![l, k]];
         let turned = [vec![l, p], vec![k, l]];

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// What the engines call the law of `log_det`: a column of it, not an observable.
 pub const LAW: &str = "log_det_law";
 
-/// Observables taken with the losses, and not with the spectra, where the two have saves of their own.
+/// Observables taken with the losses, and not with the spectra, where the two have saves of their
+/// own.
 const LOSSES: [&str; 4] = ["loss", "accuracy", "held_out_loss", "held_out_accuracy"];
 
 /// A time at which something was measured.

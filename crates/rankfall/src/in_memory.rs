@@ -1,4 +1,5 @@
-//! Runs and sweeps in memory: no folder, nothing printed. How they are asked for; what they leave is in files below.
+//! Runs and sweeps in memory: no folder, nothing printed. How they are asked for; what they leave
+//! is in files below.
 
 mod execution;
 mod run;
@@ -60,8 +61,9 @@ impl Experiment {
         }
     }
 
-    /// Runs it at every combination of values, in memory. Each of `over` is a key and its values, as
-    /// `rankfall sweep --over` takes them: `dynamics.0.label_noise=0.5,1,2`, `network.width=log(7,1000,8)`.
+    /// Runs it at every combination of values, in memory. Each of `over` is a key and its values,
+    /// as `rankfall sweep --over` takes them: `dynamics.0.label_noise=0.5,1,2`,
+    /// `network.width=log(7,1000,8)`.
     ///
     /// # Errors
     /// Values that cannot vary so, and what is wrong with a point, which is named.
@@ -69,7 +71,8 @@ impl Experiment {
         self.sweep_with(over, &self.runner().options())
     }
 
-    /// The same with choices; of a shard only its own points have metrics. Folders among the choices mean nothing.
+    /// The same with choices; of a shard only its own points have metrics. Folders among the
+    /// choices mean nothing.
     ///
     /// # Errors
     /// As for [`Experiment::sweep`].
@@ -100,8 +103,9 @@ impl<'a> Runner<'a> {
         self
     }
 
-    /// With a quantity of one's own, measured at every save of the exact engine under `name`. The function is
-    /// called from many threads; for the same bits on any number of them it must depend on its argument alone.
+    /// With a quantity of one's own, measured at every save of the exact engine under `name`. The
+    /// function is called from many threads; for the same bits on any number of them it must depend
+    /// on its argument alone.
     #[must_use]
     pub fn observe(
         mut self,
@@ -123,7 +127,8 @@ impl<'a> Runner<'a> {
         self
     }
 
-    /// Going on from where a run of the same experiment was stopped, to the bits of one that was not.
+    /// Going on from where a run of the same experiment was stopped, to the bits of one that was
+    /// not.
     #[must_use]
     pub fn from(mut self, left: &'a InterruptedRun) -> Self {
         self.left = Some(left);
@@ -137,8 +142,8 @@ impl<'a> Runner<'a> {
         self
     }
 
-    /// On second moments in memory in place of the data that the experiment names, whose sizes they must have.
-    /// Mini-batches need rows, and are refused.
+    /// On second moments in memory in place of the data that the experiment names, whose sizes they
+    /// must have. Mini-batches need rows, and are refused.
     #[must_use]
     pub fn on_moments(mut self, moments: &'a Gram) -> Self {
         self.moments = Some(moments);
@@ -148,7 +153,8 @@ impl<'a> Runner<'a> {
     /// Runs it.
     ///
     /// # Errors
-    /// As for [`Experiment::run`]; quantities of one's own or moments where the dense engine runs the network.
+    /// As for [`Experiment::run`]; quantities of one's own or moments where the dense engine runs
+    /// the network.
     pub fn run(self) -> Result<Run, Failure> {
         let (options, onlooker, left) = (self.options(), self.onlooker, self.left);
         self.with_engine(Whole {

@@ -1,4 +1,5 @@
-//! `rankfall inspect` as a library: from paths to an inspection or a comparison, and from there to files.
+//! `rankfall inspect` as a library: from paths to an inspection or a comparison, and from there to
+//! files.
 
 use crate::failure::{Failure, shown_path};
 use crate::results::Drawing;
@@ -33,7 +34,8 @@ pub struct InspectionRequest {
     pub choice: Choice,
     /// Threads; the numbers do not depend on them.
     pub threads: usize,
-    /// A folder for record, figures and report; spectra that are done are kept there until [`write`] is through.
+    /// A folder for record, figures and report; spectra that are done are kept there until
+    /// [`write`] is through.
     pub out: Option<PathBuf>,
     /// Whether to go on with what a stopped inspection left in that folder.
     pub resume: bool,
@@ -41,7 +43,8 @@ pub struct InspectionRequest {
 
 /// Inspects the checkpoints that the paths mean.
 ///
-/// A file that is asked for by name has to be readable; of a folder, those that are not are rows with a reason.
+/// A file that is asked for by name has to be readable; of a folder, those that are not are rows
+/// with a reason.
 ///
 /// # Errors
 /// Exit code 2 for paths without a checkpoint.
@@ -163,8 +166,8 @@ impl inspect::InspectionWatch for Watching<'_> {
     }
 }
 
-/// Writes record, table, figures and report into a folder. The spectra that were kept there go last, and stay where
-/// some are missing: whoever is stopped on the way resumes from them.
+/// Writes record, table, figures and report into a folder. The spectra that were kept there go
+/// last, and stay where some are missing: whoever is stopped on the way resumes from them.
 ///
 /// # Errors
 /// Exit code 1 where a file cannot be written.

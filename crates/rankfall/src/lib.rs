@@ -139,10 +139,10 @@
 //!
 //! # Folders
 //!
-//! [`run::execute`] and [`sweep::execute`] run into a folder, with checkpoints, shards and going on;
-//! [`merge::merge`] puts shards together. Nothing here prints: warnings go to the crate `log`, progress to a
-//! [`watch::Watch`], and results are returned. The numerics are in `rankfall-core` and `rankfall-nets`, the
-//! readers of data in `rankfall-data`, the figures in `rankfall-report`.
+//! [`run::execute`] and [`sweep::execute`] run into a folder, with checkpoints, shards and going
+//! on; [`merge::merge`] puts shards together. Nothing here prints: warnings go to the crate `log`,
+//! progress to a [`watch::Watch`], and results are returned. The numerics are in `rankfall-core`
+//! and `rankfall-nets`, the readers of data in `rankfall-data`, the figures in `rankfall-report`.
 
 pub mod available;
 pub mod builder;

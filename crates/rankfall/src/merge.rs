@@ -90,7 +90,8 @@ fn merge_run(
     }
 }
 
-/// Folds dynamics after dynamics, with the recorder that `recorder` makes of what is known of the data.
+/// Folds dynamics after dynamics, with the recorder that `recorder` makes of what is known of the
+/// data.
 fn merge_with<R: Recorder>(
     shards: &[ShardFolder],
     out: &Path,

@@ -1,5 +1,5 @@
-//! The record of a training run elsewhere, as its monitor sees it: a log of one line of JSON for each measurement,
-//! from which summary and series are made, whenever and by whomever.
+//! The record of a training run elsewhere, as its monitor sees it: a log of one line of JSON for
+//! each measurement, from which summary and series are made, whenever and by whomever.
 //!
 //! A line is in the file when its measurement is done: what was killed is there up to the last one.
 
@@ -153,7 +153,8 @@ pub struct SingularValueDrift {
     pub layers: Vec<LayerForces>,
 }
 
-/// The predicted drift of log σᵢ in a step, by its parts, with standard errors; null where it is not defined.
+/// The predicted drift of log σᵢ in a step, by its parts, with standard errors; null where it is
+/// not defined.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LayerForces {
     /// Which, from 1.

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// A value inside another format, as JSON: what is known of data leaves fields out, which the format of
-/// these files cannot.
+/// A value inside another format, as JSON: what is known of data leaves fields out, which the
+/// format of these files cannot.
 mod as_json {
     use serde::de::{DeserializeOwned, Error as _};
     use serde::ser::Error as _;

@@ -1,5 +1,5 @@
-//! From a validated experiment to what the exact engine takes: data read or drawn, weights read, and all of it
-//! checked against each other.
+//! From a validated experiment to what the exact engine takes: data read or drawn, weights read,
+//! and all of it checked against each other.
 
 mod cache;
 mod checks;

@@ -1,5 +1,5 @@
-//! From the finished dynamics of an experiment to the files of its run folder, figures included, whatever the
-//! engine.
+//! From the finished dynamics of an experiment to the files of its run folder, figures included,
+//! whatever the engine.
 
 use crate::doubts;
 use crate::failure::{Failure, shown_path};
@@ -143,12 +143,13 @@ pub struct Drawing {
     pub not_drawn: Vec<String>,
 }
 
-/// Ends a run whose numbers are written: pictures, then the summary, and it counts as finished. A picture
-/// that cannot be drawn is one of the `warnings` of the summary.
+/// Ends a run whose numbers are written: pictures, then the summary, and it counts as finished. A
+/// picture that cannot be drawn is one of the `warnings` of the summary.
 ///
 /// # Errors
-/// Exit code 1 where a file cannot be written, for want of room perhaps; the folder then still counts as
-/// unfinished, and the same command with `--resume` ends it without computing anything again.
+/// Exit code 1 where a file cannot be written, for want of room perhaps; the folder then still
+/// counts as unfinished, and the same command with `--resume` ends it without computing anything
+/// again.
 pub fn finish_drawn<S: Serialize>(
     folder: RunFolder,
     drawing: Drawing,
@@ -162,7 +163,8 @@ pub fn finish_drawn<S: Serialize>(
 }
 
 impl Drawing {
-    /// The pictures of figures, each as SVG and PNG; what has nothing to draw says why in the report.
+    /// The pictures of figures, each as SVG and PNG; what has nothing to draw says why in the
+    /// report.
     pub fn of(figures: Vec<Figure>) -> Self {
         let mut drawing = Self::default();
         for figure in figures {

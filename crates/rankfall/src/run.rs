@@ -121,7 +121,8 @@ struct InFolder<'a, E> {
 }
 
 impl<E: Engine> InFolder<'_, E> {
-    /// Runs every dynamics, each to what `finish` makes of its place, what it left, and its seconds.
+    /// Runs every dynamics, each to what `finish` makes of its place, what it left, and its
+    /// seconds.
     fn all<F: Serialize + DeserializeOwned + Sync>(
         &self,
         finish: impl Fn(usize, &Measurements, f64) -> Result<F, Failure>,
@@ -181,8 +182,8 @@ impl<E: Engine> InFolder<'_, E> {
     }
 }
 
-/// Draws the figures and the report of a finished run or sweep again; nothing is written yet. The folder
-/// is held against others until what is returned is dropped.
+/// Draws the figures and the report of a finished run or sweep again; nothing is written yet. The
+/// folder is held against others until what is returned is dropped.
 ///
 /// # Errors
 /// Exit code 2 for a folder that cannot be read.

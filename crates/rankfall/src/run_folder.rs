@@ -104,7 +104,8 @@ impl RunFolder {
     /// Takes over the folder of a run that was not finished, as it is.
     ///
     /// # Errors
-    /// Exit code 2 where there is none, or another process writes into it; exit code 1 where the system refuses.
+    /// Exit code 2 where there is none, or another process writes into it; exit code 1 where the
+    /// system refuses.
     pub fn adopt(path: &Path) -> Result<Self, Failure> {
         if State::of(path)? != State::Interrupted {
             let message = format!(
@@ -421,7 +422,8 @@ pub fn summary_as_written(folder: &Path) -> Result<String, Failure> {
     open::text(&path).map_err(|error| unreadable(&path, &error))
 }
 
-/// Holds a finished folder against others that would write into it; `None` where it is not finished.
+/// Holds a finished folder against others that would write into it; `None` where it is not
+/// finished.
 ///
 /// # Errors
 /// Exit code 2 where another command writes into it, 1 where the system refuses.

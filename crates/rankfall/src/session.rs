@@ -177,8 +177,8 @@ mod tests {
     use crate::run_folder::{Existing, OpenedFolder};
     use crate::watch::Silent;
 
-    /// What is written grows with the number of dynamics, not with its square: a checkpoint does not
-    /// hold what those before it left.
+    /// What is written grows with the number of dynamics, not with its square: a checkpoint does
+    /// not hold what those before it left.
     #[test]
     fn checkpoints_do_not_grow_with_the_dynamics_before_them() {
         let keep = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Shards of a run as bytes, for engines that send work to other processes and machines, and their merging.
+//! Shards of a run as bytes, for engines that send work to other processes and machines, and their
+//! merging.
 
 use crate::dense::record::DenseRecorder;
 use crate::difference::{first_difference, same_but_for_places};
@@ -35,7 +36,8 @@ impl Runner<'_> {
     /// Runs one shard, to bytes that [`merge`] puts together.
     ///
     /// # Errors
-    /// As for [`Runner::run`]; exit code 130 where it is interrupted; moments in memory, which other machines do not have.
+    /// As for [`Runner::run`]; exit code 130 where it is interrupted; moments in memory, which
+    /// other machines do not have.
     pub fn shard(self, shard: Shard) -> Result<Vec<u8>, Failure> {
         let (options, own) = (self.options(), self.own_names());
         self.with_engine(OneShard {

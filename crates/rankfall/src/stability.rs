@@ -1,9 +1,11 @@
-//! Steps that are far from stable at the start, said before a run: by the largest curvature of the loss there.
+//! Steps that are far from stable at the start, said before a run: by the largest curvature of the
+//! loss there.
 //!
-//! A step up to 2 over the largest curvature is stable for a quadratic loss. Beyond, weights grow until they
-//! have found a flatter place, or forever. Two linear layers find none from about 4 over the curvature on,
-//! networks of rectifiers from about 12 on (Lewkowycz and others 2020): only beyond that is a warning no false
-//! alarm. Losses of classes have bounded gradients, under which nothing grows forever.
+//! A step up to 2 over the largest curvature is stable for a quadratic loss. Beyond, weights grow
+//! until they have found a flatter place, or forever. Two linear layers find none from about 4 over
+//! the curvature on, networks of rectifiers from about 12 on (Lewkowycz and others 2020): only
+//! beyond that is a warning no false alarm. Losses of classes have bounded gradients, under which
+//! nothing grows forever.
 
 use crate::dense::preparation as dense;
 use crate::experiment::ExactExperiment;
@@ -20,8 +22,8 @@ use rankfall_nets::scalar::Real;
 use rankfall_nets::sharpness::sharpness;
 use rankfall_nets::training::TrainingPlan;
 
-/// Says of each dynamics of two linear layers whose step is not stable at the start, or at no minimum of the
-/// loss, and what would be.
+/// Says of each dynamics of two linear layers whose step is not stable at the start, or at no
+/// minimum of the loss, and what would be.
 ///
 /// # Errors
 /// Exit code 2 for a start that cannot be made.
@@ -58,8 +60,8 @@ pub fn of_exact(
     Ok(words.collect())
 }
 
-/// The largest step of a descent that is stable at the start and at minima, as far as these curvatures tell; none where
-/// none is.
+/// The largest step of a descent that is stable at the start and at minima, as far as these
+/// curvatures tell; none where none is.
 pub fn largest_stable_step(
     dynamics: &Dynamics,
     problem: &Problem,
@@ -87,8 +89,9 @@ const LINEAR: f64 = 2.0;
 /// The same of networks of rectifiers.
 const NONLINEAR: f64 = 6.0;
 
-/// What batches of b rows make of a curvature: with E H_b² = S²(1 − 1/b) + E‖x‖²xxᵀ/b steps of a batch shrink
-/// mean squares below 2 over λ_max(1 − 1/b) + tr S/b, for rows whose length and direction are independent.
+/// What batches of b rows make of a curvature: with E H_b² = S²(1 − 1/b) + E‖x‖²xxᵀ/b steps of a
+/// batch shrink mean squares below 2 over λ_max(1 − 1/b) + tr S/b, for rows whose length and
+/// direction are independent.
 fn of_batches(dynamics: &Dynamics, problem: &Problem) -> f64 {
     let Kind::StochasticGradientDescent { batch_size, .. } = dynamics.kind else {
         return 1.0;
@@ -135,7 +138,8 @@ fn of_source<T: Real>(
     words.collect()
 }
 
-/// The largest curvature of the first trajectory at the start. All dynamics share network, loss and start.
+/// The largest curvature of the first trajectory at the start. All dynamics share network, loss and
+/// start.
 fn curvature_of<T: Real>(prepared: &dense::DenseInputs, source: &DataSource<T>) -> Option<f64> {
     let training = &prepared.known.ensembles.first()?.training;
     if training.loss != Loss::Squared {

@@ -14,8 +14,8 @@ use rankfall_core::model::setup::{InitialCondition, Setup};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Some trajectories of one dynamics as far as somebody took them: the same bits as in a run that saves where this
-/// stops.
+/// Some trajectories of one dynamics as far as somebody took them: the same bits as in a run that
+/// saves where this stops.
 pub struct Stepper {
     setup: Setup,
     spec: EnsembleSpec,

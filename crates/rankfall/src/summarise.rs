@@ -1,4 +1,5 @@
-//! From the statistics of an ensemble of either engine to its summary and its rows of `series.parquet`.
+//! From the statistics of an ensemble of either engine to its summary and its rows of
+//! `series.parquet`.
 
 use crate::failure::Failure;
 use crate::finished::{DynamicsOutcome, TrajectoryValues};
@@ -35,7 +36,8 @@ pub struct RecordInputs<'a> {
     pub law: &'static str,
     /// What theory says of the mean of anything else: at a save, of an observable.
     pub predicted: &'a PredictedMean<'a>,
-    /// Why no law is stated of log det of a stack, or of a network that has none; none where one is.
+    /// Why no law is stated of log det of a stack, or of a network that has none; none where one
+    /// is.
     pub lawless: &'a dyn Fn(Option<u32>) -> Option<String>,
 }
 
@@ -189,7 +191,8 @@ impl RecordInputs<'_> {
         }
     }
 
-    /// What the account of log det says, where there is one: its parts, with the standard error of what is left.
+    /// What the account of log det says, where there is one: its parts, with the standard error of
+    /// what is left.
     fn account(&self, log_det: &LogDetSummary) -> Option<Prediction> {
         let mut predicted = log_det.initial?;
         for part in ACCOUNT_PARTS {

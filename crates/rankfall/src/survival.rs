@@ -1,4 +1,5 @@
-//! What is said of trajectories that diverged: as warnings, and as the end of a run of which nothing is left.
+//! What is said of trajectories that diverged: as warnings, and as the end of a run of which
+//! nothing is left.
 
 use crate::failure::{Failure, quoted};
 use rankfall_core::ensemble::statistics::StopReason;

@@ -1,5 +1,5 @@
-//! The commented experiment file that `rankfall new` prints: a short one, with what the table of keys says of
-//! each key beside it, and the other keys that would do there.
+//! The commented experiment file that `rankfall new` prints: a short one, with what the table of
+//! keys says of each key beside it, and the other keys that would do there.
 
 use crate::experiment::document::{self, TomlNode, Value};
 use crate::experiment::keys::{Key, SectionKeys, TOP};
@@ -36,12 +36,12 @@ pub fn experiment(kind: TemplateKind) -> String {
     document::parse(&text).map_or(text, |root| annotated(&root))
 }
 
-/// Width, scale of the start, label noise of all rows, time and rank tolerance for drawn data, uncorrelated
-/// and of variance 1.
+/// Width, scale of the start, label noise of all rows, time and rank tolerance for drawn data,
+/// uncorrelated and of variance 1.
 const DRAWN: [&str; 5] = ["10", "1.0", "2000.0", "500.0", "1e-3"];
-/// The same for a file, of which nobody knows the number of rows and columns: weights that are small for
-/// correlated inputs, more time and a coarser rank for directions of small variance. The label noise is twice
-/// the rows that a file may have, for the intensity of the flow.
+/// The same for a file, of which nobody knows the number of rows and columns: weights that are
+/// small for correlated inputs, more time and a coarser rank for directions of small variance. The
+/// label noise is twice the rows that a file may have, for the intensity of the flow.
 const GIVEN: [&str; 5] = ["50", "0.3", "200.0", "1000.0", "1e-2"];
 
 const HEAD: &str = "\

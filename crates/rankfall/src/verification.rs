@@ -1,5 +1,5 @@
-//! Claims, measured with the engines: what they are tested on, who runs bundled experiments for them, and the record
-//! of what was found. The claims themselves are in `rankfall-evidence`.
+//! Claims, measured with the engines: what they are tested on, who runs bundled experiments for
+//! them, and the record of what was found. The claims themselves are in `rankfall-evidence`.
 
 mod laboratory;
 mod record;
@@ -38,8 +38,9 @@ pub fn nearest_claim(id: &str) -> Option<&'static Claim> {
     claims::named(nearest(id, &names)?)
 }
 
-/// The claims that are to be measured, in the order of the list: those of these names; where there is none, those about
-/// two linear layers, those about a network given by its layers, or those of a suite.
+/// The claims that are to be measured, in the order of the list: those of these names; where there
+/// is none, those about two linear layers, those about a network given by its layers, or those of a
+/// suite.
 ///
 /// # Errors
 /// As of [`named`].
@@ -69,8 +70,8 @@ impl Supervisor for Watching<'_> {
     }
 }
 
-/// Measures claims one after the other; the watch is told of each. The second value is whether it was stopped: then the
-/// record has those that were measured before.
+/// Measures claims one after the other; the watch is told of each. The second value is whether it
+/// was stopped: then the record has those that were measured before.
 pub fn verify(
     subject: &Subject,
     asked: &[&'static Claim],

@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Watches over runs, one dynamics (or sweep) after the other. Every method may be called from any thread.
+/// Watches over runs, one dynamics (or sweep) after the other. Every method may be called from any
+/// thread.
 pub trait Watch: Sync {
     /// A sentence on what theory predicts, before anything is run.
     fn foresee(&self, _sentence: &str) {}
@@ -17,10 +18,12 @@ pub trait Watch: Sync {
     fn interrupted(&self) -> bool {
         false
     }
-    /// Workers are inside one long step and do not stop, and everything before it has been kept: ending
-    /// the process with this failure loses nothing else. Whoever returns waits for the workers.
+    /// Workers are inside one long step and do not stop, and everything before it has been kept:
+    /// ending the process with this failure loses nothing else. Whoever returns waits for the
+    /// workers.
     fn abandon(&self, _failure: &Failure) {}
-    /// Results are being written, which does not take long: interruptions come too late from now on.
+    /// Results are being written, which does not take long: interruptions come too late from now
+    /// on.
     fn let_finish(&self) {}
 }
 

@@ -44,7 +44,8 @@ fn rank_of_w1(experiment: &Experiment) -> usize {
     matrices.find(|m| m.name == "w1").unwrap().rank_at_end
 }
 
-/// Singular values of W₁ die when a run says that they do, within the relative error that is stated.
+/// Singular values of W₁ die when a run says that they do, within the relative error that is
+/// stated.
 #[test]
 fn singular_values_die_when_they_are_predicted_to() {
     let experiment = read(&[]);
@@ -209,8 +210,8 @@ fn rows(sets: &[&str]) -> Experiment {
     Experiment::from_toml(ROWS, "test", Path::new(""), &sets).unwrap()
 }
 
-/// Beside SGD on rows that leave residuals a run has the slow flow of their noise, with label noise and without; a forecast
-/// has the same numbers.
+/// Beside SGD on rows that leave residuals a run has the slow flow of their noise, with label noise
+/// and without; a forecast has the same numbers.
 #[test]
 fn the_noise_of_rows_is_in_what_is_predicted() {
     let experiment = rows(&[]);
@@ -237,8 +238,8 @@ fn the_noise_of_rows_is_in_what_is_predicted() {
     assert!(falls[0] > 1.5 && falls[1] > 1.3 * falls[0], "{falls:?}");
 }
 
-/// Under the noise of rows alone, singular values of W₁ die when a forecast says so, and the step size that it names for
-/// a rank leaves that rank.
+/// Under the noise of rows alone, singular values of W₁ die when a forecast says so, and the step
+/// size that it names for a rank leaves that rank.
 #[test]
 fn the_noise_of_rows_kills_when_it_is_predicted_to() {
     let shared = rows(&["run.time=4000", "run.trajectories=4", "run.save.points=800"]);
@@ -322,8 +323,8 @@ fn the_noise_of_rows_kills_when_it_is_predicted_to() {
     );
 }
 
-/// Beside ranks and losses of a sweep stands the slow flow, of rows with residuals as well; a label noise that is another
-/// has another prediction.
+/// Beside ranks and losses of a sweep stands the slow flow, of rows with residuals as well; a label
+/// noise that is another has another prediction.
 #[test]
 fn numbers_of_a_sweep_have_their_predictions() {
     let sets = [

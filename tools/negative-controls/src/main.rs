@@ -1,16 +1,17 @@
 //! Breaks a copy of the workspace on purpose, one breakage at a time, and measures how surely the
 //! claims notice.
 //!
-//! `negative-controls [--seeds N] [--keep DIR [--again]] [--check] [ID]...`, run in the workspace. Each breakage is an
-//! exact replacement in the sources of the core. The copy is built once in release mode with a switch for
-//! each, and the claims that should notice are measured at the quick level under each seed, and the power of the best
-//! comparison is worked out from a normal approximation to its statistic; or, for what no claim can see, one test is
-//! run, which must fail. `--keep DIR` works in DIR, so that a second run compiles less, and with `--again` nothing: it
+//! `negative-controls [--seeds N] [--keep DIR [--again]] [--check] [ID]...`, run in the workspace.
+//! Each breakage is an exact replacement in the sources of the core. The copy is built once in
+//! release mode with a switch for each, and the claims that should notice are measured at the quick
+//! level under each seed, and the power of the best comparison is worked out from a normal
+//! approximation to its statistic; or, for what no claim can see, one test is run, which must fail.
+//! `--keep DIR` works in DIR, so that a second run compiles less, and with `--again` nothing: it
 //! takes what the last run left there.
 //!
-//! `--check` is for every change: the cheapest breakages (or those that are named) under one seed, each of which has to
-//! make a claim fail that does not fail without it. It compiles into the target folder of the workspace, where
-//! dependencies are already there.
+//! `--check` is for every change: the cheapest breakages (or those that are named) under one seed,
+//! each of which has to make a claim fail that does not fail without it. It compiles into the
+//! target folder of the workspace, where dependencies are already there.
 
 mod breakage;
 mod power;
@@ -110,7 +111,8 @@ fn target_of(root: &Path) -> PathBuf {
     root.join(given.unwrap_or_else(|| "target".into()))
 }
 
-/// Whether each of the cheapest breakages, or of those asked for, makes one of its claims fail, under one seed.
+/// Whether each of the cheapest breakages, or of those asked for, makes one of its claims fail,
+/// under one seed.
 fn check(copy: &Copy, only: &[String]) -> Result<bool, Box<dyn Error>> {
     let mut all = true;
     for (place, breakage) in ALL.iter().enumerate() {

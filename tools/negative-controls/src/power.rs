@@ -14,8 +14,9 @@ pub struct Sample {
     pub what: String,
     /// The statistic under each seed; it fails where this is above 0.
     ///
-    /// log₁₀ of a ratio: for statistical comparisons of the distance of the estimate from the margin over
-    /// the half-width of the interval, for exact ones of the deviation over the half-width of the margin.
+    /// log₁₀ of a ratio: for statistical comparisons of the distance of the estimate from the
+    /// margin over the half-width of the interval, for exact ones of the deviation over the
+    /// half-width of the margin.
     pub values: Vec<f64>,
     /// Under how many seeds the verdict was *fails*.
     pub caught: usize,
@@ -92,9 +93,9 @@ impl Sample {
         out
     }
 
-    /// All comparisons of one claim together: the largest statistic under each seed, since a claim fails
-    /// where any of its comparisons does. None for a claim with one comparison, or with another number of
-    /// them under another seed.
+    /// All comparisons of one claim together: the largest statistic under each seed, since a claim
+    /// fails where any of its comparisons does. None for a claim with one comparison, or with
+    /// another number of them under another seed.
     fn worst(of_claim: &[Self]) -> Option<Self> {
         let seeds = of_claim[0].values.len();
         if of_claim.len() < 2 || of_claim.iter().any(|s| s.values.len() != seeds) {
@@ -178,8 +179,8 @@ fn below(z: f64) -> f64 {
     Normal::new(0.0, 1.0).map_or(f64::NAN, |law| law.cdf(z))
 }
 
-/// p-value of the test of Shapiro and Francia by Royston's approximation (1993), for 5 to 5000 values:
-/// W' is the squared correlation of the sorted values with Blom's scores.
+/// p-value of the test of Shapiro and Francia by Royston's approximation (1993), for 5 to 5000
+/// values: W' is the squared correlation of the sorted values with Blom's scores.
 pub fn shapiro_francia(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -35,7 +35,8 @@ impl Copy {
             examples.join(format!("{EXAMPLE}.rs")),
         )?;
         let copy = Self { root, target };
-        // Of the whole workspace, so that dependencies have the features that they have in its tests.
+        // Of the whole workspace, so that dependencies have the features that they have in its
+        // tests.
         let example = ["--workspace", "--example", EXAMPLE];
         let build = copy.cargo(&[&["build", "--release", "-q"], &example[..]].concat());
         succeed(build)?;
@@ -60,8 +61,8 @@ impl Copy {
         command
     }
 
-    /// The lines of the example `comparisons` of the evidence crate for seeds from 1 on, with breakage
-    /// `which` on.
+    /// The lines of the example `comparisons` of the evidence crate for seeds from 1 on, with
+    /// breakage `which` on.
     pub fn comparisons(
         &self,
         which: usize,

@@ -7,8 +7,8 @@ use crate::number::{self, NumberFormat};
 /// A place of a number, in bytes of the document, and how it is written there.
 pub type NumberPlace = (Range<usize>, NumberFormat);
 
-/// The places of the numbers of `sentence`, in which each is `{}`; any white space, with the sign of a comment
-/// after the end of a line, is as good as any other.
+/// The places of the numbers of `sentence`, in which each is `{}`; any white space, with the sign
+/// of a comment after the end of a line, is as good as any other.
 ///
 /// # Errors
 /// A sentence that the document does not have, or more than once.

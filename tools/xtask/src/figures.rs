@@ -1,7 +1,8 @@
-//! `cargo xtask figures`: the numbers and pictures of documents that come from runs, made again or compared.
+//! `cargo xtask figures`: the numbers and pictures of documents that come from runs, made again or
+//! compared.
 //!
-//! `numbers.toml` beside this crate says which: for each run, sentences of documents with `{}` for each number
-//! and where in the record of the run its value is, and pictures.
+//! `numbers.toml` beside this crate says which: for each run, sentences of documents with `{}` for
+//! each number and where in the record of the run its value is, and pictures.
 
 use std::ffi::OsString;
 use std::fs;
@@ -149,11 +150,12 @@ impl DocumentedRun {
         }
     }
 
-    /// Numbers in documents under `root` that are not what came out, a line each; rewritten if `write`.
+    /// Numbers in documents under `root` that are not what came out, a line each; rewritten if
+    /// `write`.
     ///
     /// # Errors
-    /// A sentence that a document does not have, a value that the record does not have, files that cannot be
-    /// read or written.
+    /// A sentence that a document does not have, a value that the record does not have, files that
+    /// cannot be read or written.
     pub fn numbers(&self, folder: &Path, root: &Path, write: bool) -> Result<Vec<String>, String> {
         let record = record(folder).ok_or("no record")?;
         let mut stale = Vec::new();
@@ -171,8 +173,8 @@ impl DocumentedRun {
         Ok(stale)
     }
 
-    /// Pictures that are not those that were drawn, likewise. The rasteriser need not give the same bytes on
-    /// every processor.
+    /// Pictures that are not those that were drawn, likewise. The rasteriser need not give the same
+    /// bytes on every processor.
     ///
     /// # Errors
     /// Files that cannot be read or written.
@@ -188,7 +190,8 @@ impl DocumentedRun {
         Ok(stale)
     }
 
-    /// The sentences that documents under `root` do not have, or not once; without running anything.
+    /// The sentences that documents under `root` do not have, or not once; without running
+    /// anything.
     #[must_use]
     pub fn lost(&self, root: &Path) -> Vec<String> {
         let places = |saying: &Saying, name: &String| -> Result<(), String> {

@@ -1,5 +1,5 @@
-//! Tasks of the rankfall workspace: its one test command, and the numbers and pictures in its documents that
-//! come from runs.
+//! Tasks of the rankfall workspace: its one test command, and the numbers and pictures in its
+//! documents that come from runs.
 
 pub mod document;
 pub mod figures;

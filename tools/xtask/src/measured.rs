@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-/// The value of `PATH`, `exp PATH` (its exponential), `100 PATH` (in per cent), or of one `less` another. A
-/// path has `/` between its steps; a step into a list is a number, `last`, or the `id`, `label` or `name` of an
-/// element, with ` of layer N` after a name that several layers have. NaN where it is undefined.
+/// The value of `PATH`, `exp PATH` (its exponential), `100 PATH` (in per cent), or of one `less`
+/// another. A path has `/` between its steps; a step into a list is a number, `last`, or the `id`,
+/// `label` or `name` of an element, with ` of layer N` after a name that several layers have. NaN
+/// where it is undefined.
 ///
 /// # Errors
 /// What is not there.

@@ -9,8 +9,8 @@ pub struct NumberFormat {
 
 const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
-/// Reads the number that `text` starts with: its form, and how many bytes it takes. Thousands may be set off
-/// by single spaces.
+/// Reads the number that `text` starts with: its form, and how many bytes it takes. Thousands may
+/// be set off by single spaces.
 #[must_use]
 pub fn read(text: &str) -> Option<(NumberFormat, usize)> {
     let mut at = text

@@ -1,5 +1,6 @@
-//! The tests of the Python package: a virtual environment below `target/`, the package in it with what its tests need,
-//! and pytest, which also runs the examples of docstrings and pages, the notebooks, and the checkers of types.
+//! The tests of the Python package: a virtual environment below `target/`, the package in it with
+//! what its tests need, and pytest, which also runs the examples of docstrings and pages, the
+//! notebooks, and the checkers of types.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,8 +25,8 @@ pub fn missing() -> Option<String> {
     }
 }
 
-/// Fetches what the tests need from the package registry, which takes minutes and hardly any of a processor. What fails here
-/// fails again, with its message, where the package is installed.
+/// Fetches what the tests need from the package registry, which takes minutes and hardly any of a
+/// processor. What fails here fails again, with its message, where the package is installed.
 pub fn prepare() {
     let Ok(text) = std::fs::read_to_string(root().join("pyproject.toml")) else {
         return;

@@ -1,5 +1,5 @@
-//! The map in `docs/architecture.md` leads somewhere: every file and folder is there, and every name is in one of the
-//! files of its row.
+//! The map in `docs/architecture.md` leads somewhere: every file and folder is there, and every
+//! name is in one of the files of its row.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The numbers of the documents: every sentence of the table is where it says, and those of small runs are what
-//! the runs give.
+//! The numbers of the documents: every sentence of the table is where it says, and those of small
+//! runs are what the runs give.
 
 use xtask::figures::{DocumentedRun, runs};
 use xtask::root;

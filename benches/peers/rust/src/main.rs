@@ -1,11 +1,11 @@
-//! The stochastic gradient flow of a two-layer linear network, p = 5, k = 2, width 10, with the crate
-//! `differential-equations`, as one would write it: fixed-size arrays, one path after the other on
-//! each thread, the crate's Euler–Maruyama step.
+//! The stochastic gradient flow of a two-layer linear network, p = 5, k = 2, width 10, with the
+//! crate `differential-equations`, as one would write it: fixed-size arrays, one path after the
+//! other on each thread, the crate's Euler–Maruyama step.
 //!
 //!     rust-sde-peer NUMBERS TRAJECTORIES STEPS SEED THREADS
 //!
-//! NUMBERS is a file of little-endian doubles: h, ν, S_xx, S_xy, S_xx^{1/2}, the optimum, W₁ and W₂, row by
-//! row. Prints the excess loss of every trajectory at the end, one per line.
+//! NUMBERS is a file of little-endian doubles: h, ν, S_xx, S_xy, S_xx^{1/2}, the optimum, W₁ and
+//! W₂, row by row. Prints the excess loss of every trajectory at the end, one per line.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -51,8 +51,8 @@ impl SDE<f64, Theta> for Flow<'_> {
         act(&gradient, theta, out);
     }
 
-    /// The crate multiplies by a noise of each entry's own, which this equation has not: the p k normals
-    /// are drawn here, and [`Self::noise`] is √h.
+    /// The crate multiplies by a noise of each entry's own, which this equation has not: the p k
+    /// normals are drawn here, and [`Self::noise`] is √h.
     fn diffusion(&self, _t: f64, theta: &Theta, out: &mut Theta) {
         let mut random = self.random.borrow_mut();
         let mut normals = [[0.0; K]; P];

@@ -1,5 +1,5 @@
-//! The few calls that are understood: what rebuilds tensors and containers. Everything else is an object that does
-//! nothing.
+//! The few calls that are understood: what rebuilds tensors and containers. Everything else is an
+//! object that does nothing.
 
 use super::node::{Id, Node, Nodes, Rebuilt, Storage};
 use crate::dtype::Dtype;

@@ -5,7 +5,8 @@ use super::objects;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Nodes beyond this are refused, and as many words of eight bytes that calls copy: no checkpoint has as many.
+/// Nodes beyond this are refused, and as many words of eight bytes that calls copy: no checkpoint
+/// has as many.
 const MOST_NODES: usize = 4_000_000;
 /// Longest line of the text opcodes of protocol 0, and longest name.
 const LONGEST_LINE: usize = 1 << 20;
@@ -24,8 +25,8 @@ pub struct Pickle {
 /// Reads one pickle from the start of `bytes`.
 ///
 /// # Errors
-/// A sentence with the place: a pickle that ends early, an unknown opcode, a stack that is too short, more nodes
-/// than any checkpoint has.
+/// A sentence with the place: a pickle that ends early, an unknown opcode, a stack that is too
+/// short, more nodes than any checkpoint has.
 pub fn load(bytes: &[u8]) -> Result<Pickle, String> {
     let mut machine = Machine {
         bytes,
@@ -80,7 +81,8 @@ struct Machine<'a> {
     /// How long the stack was at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
-    /// Words of eight bytes in lists, dictionaries, shapes and names so far: one opcode can copy many.
+    /// Words of eight bytes in lists, dictionaries, shapes and names so far: one opcode can copy
+    /// many.
     written: usize,
 }
 

@@ -33,7 +33,8 @@ Examples:
 /// What `rankfall watch` takes.
 #[derive(Debug, Args)]
 pub struct WatchArguments {
-    /// Folders of runs, sweeps and shards, or folders with such folders in them; they need not be there yet
+    /// Folders of runs, sweeps and shards, or folders with such folders in them; they need not be
+    /// there yet
     #[arg(value_name = "RUN_DIR", required = true)]
     pub folders: Vec<PathBuf>,
     /// The port to listen on; 0 is any that is free

@@ -1,4 +1,5 @@
-//! What the commands take that run experiments or put their parts together: reproduce, run, sweep, merge.
+//! What the commands take that run experiments or put their parts together: reproduce, run, sweep,
+//! merge.
 
 use clap::{Args, ValueEnum};
 use rankfall::experiment::keys::MOST_POINTS;
@@ -18,8 +19,8 @@ pub struct ReproduceArguments {
     pub list: bool,
     /// Run all of them, one after the other, each into its own folder below runs, or --out
     ///
-    /// Those whose data are not on this machine are left out, and named. With --resume, those that are
-    /// finished stay as they are.
+    /// Those whose data are not on this machine are left out, and named. With --resume, those that
+    /// are finished stay as they are.
     #[arg(long, conflicts_with_all = ["list", "name", "shard", "sets", "json"])]
     pub all: bool,
     /// Which part of the work.
@@ -65,8 +66,8 @@ Examples:
 pub struct PartArguments {
     /// Do only the i-th of m shards, for `rankfall merge` [default folder: runs/NAME-i-of-m]
     ///
-    /// Shards are counted from 1. They may run at the same time, on any machines, and be resumed one
-    /// by one.
+    /// Shards are counted from 1. They may run at the same time, on any machines, and be resumed
+    /// one by one.
     #[arg(long, value_name = "i/m")]
     pub shard: Option<Shard>,
 }

@@ -12,10 +12,12 @@ pub struct VerifyArguments {
     /// Claims that say nothing about it do not apply, with the reason.
     #[arg(value_name = "EXPERIMENT.toml")]
     pub experiment: Option<PathBuf>,
-    /// Only claims of this suite [default: exact; all about a network that the experiment gives by its layers]
+    /// Only claims of this suite [default: exact; all about a network that the experiment gives by
+    /// its layers]
     #[arg(long, value_enum)]
     pub suite: Option<ClaimSuite>,
-    /// Folder for the results, new or of an earlier verify [default: runs/verify, or runs/verify-networks]
+    /// Folder for the results, new or of an earlier verify [default: runs/verify, or
+    /// runs/verify-networks]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How much to spend: quick takes seconds for each claim, full up to a minute or so
@@ -59,7 +61,8 @@ Exit codes:
 pub enum ClaimSuite {
     /// Two linear layers and what else has an exact law
     Exact,
-    /// Networks of any depth: what the gallery shows, drift of singular values, log det under each noise
+    /// Networks of any depth: what the gallery shows, drift of singular values, log det under each
+    /// noise
     Networks,
 }
 

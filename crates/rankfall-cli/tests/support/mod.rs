@@ -77,7 +77,8 @@ impl Place {
         self.command(arguments).output().unwrap()
     }
 
-    /// Runs the program, which must end with that exit code and say all the words on standard error.
+    /// Runs the program, which must end with that exit code and say all the words on standard
+    /// error.
     pub fn ends(&self, arguments: &[&str], code: i32, words: &[&str]) -> Output {
         let output = self.rankfall(arguments);
         expect_end(&output, arguments, code, words);
@@ -205,8 +206,8 @@ pub fn safetensors(matrices: &[(&str, [usize; 2], Vec<f64>)]) -> Vec<u8> {
     rankfall::run_folder::weights::encode(&tensors).unwrap()
 }
 
-/// Every file of two folders is there in both with the same bytes, but for the summary and the report, whose
-/// timings and command line are their own; `expected` are among them.
+/// Every file of two folders is there in both with the same bytes, but for the summary and the
+/// report, whose timings and command line are their own; `expected` are among them.
 pub fn expect_same_files(place: &Place, one: &str, other: &str, expected: &[&str]) {
     let files = |folder: &str| -> Vec<(PathBuf, Vec<u8>)> {
         let root = place.path(folder);

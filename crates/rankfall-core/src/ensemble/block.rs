@@ -83,8 +83,8 @@ impl<const N: usize> BlockProgress<N> {
         self.state.stopped(lane).is_none()
     }
 
-    /// What was measured, lane by lane, taken out; it then counts as one save, so that the next ensemble to take it
-    /// up may save where it likes.
+    /// What was measured, lane by lane, taken out; it then counts as one save, so that the next
+    /// ensemble to take it up may save where it likes.
     pub fn take_values(&mut self) -> Vec<Vec<f64>> {
         self.saved = self.saved.min(1);
         let empty = vec![Vec::new(); self.values.len()];
@@ -94,8 +94,8 @@ impl<const N: usize> BlockProgress<N> {
 
 impl<'a, const N: usize> Block<'a, N> {
     /// Block number `block`, from its start or from where `progress` left it. `shared` is where all
-    /// trajectories of the setup begin, if they begin at one place, and `classes` their rows under a loss of
-    /// classes, where there is one.
+    /// trajectories of the setup begin, if they begin at one place, and `classes` their rows under
+    /// a loss of classes, where there is one.
     ///
     /// # Errors
     /// A trajectory that cannot be set up.

@@ -1,6 +1,7 @@
-//! Many trajectories: what an ensemble is ([`spec`], [`own`]), a block of it from start to end ([`block`]), one
-//! without an end ([`open_block`]) and a trajectory alone ([`single`]), blocks over threads with progress and checkpoints ([`blocks`] of this engine
-//! in the [`runner`] of any, [`threads`]), and their statistics ([`statistics`], [`histogram`]).
+//! Many trajectories: what an ensemble is ([`spec`], [`own`]), a block of it from start to end
+//! ([`block`]), one without an end ([`open_block`]) and a trajectory alone ([`single`]), blocks
+//! over threads with progress and checkpoints ([`blocks`] of this engine in the [`runner`] of any,
+//! [`threads`]), and their statistics ([`statistics`], [`histogram`]).
 //!
 //! May use everything but `deep`.
 

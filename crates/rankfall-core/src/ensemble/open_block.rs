@@ -1,5 +1,6 @@
-//! A block of an ensemble without a last save time: it can be looked at anywhere, and its dynamics may
-//! change on the way. Left alone it takes the path of [`Block`](crate::ensemble::block::Block), to the bit.
+//! A block of an ensemble without a last save time: it can be looked at anywhere, and its dynamics
+//! may change on the way. Left alone it takes the path of [`Block`](crate::ensemble::block::Block),
+//! to the bit.
 //!
 //! Only of [`BLOCK`] trajectories, so that the vector code behind it is compiled once.
 
@@ -56,8 +57,8 @@ pub struct OpenBlock {
 }
 
 impl OpenBlock {
-    /// Block number `block` at its start. `spec.save_steps` and what is asked for beside the usual observables
-    /// mean nothing here.
+    /// Block number `block` at its start. `spec.save_steps` and what is asked for beside the usual
+    /// observables mean nothing here.
     ///
     /// # Errors
     /// A trajectory that cannot be set up; an ensemble without reductions, which goes alone.
@@ -121,8 +122,8 @@ impl OpenBlock {
         Ok(open)
     }
 
-    /// Blocks of so many trajectories, numbered from 0, each from where the first one here is: what becomes of one
-    /// trajectory that all would have shared, once noise tells them apart.
+    /// Blocks of so many trajectories, numbered from 0, each from where the first one here is: what
+    /// becomes of one trajectory that all would have shared, once noise tells them apart.
     pub fn spread(&self, trajectories: u64) -> Vec<Self> {
         let blocks = trajectories.div_ceil(BLOCK as u64);
         let of_block = |block: u64| {
@@ -169,8 +170,8 @@ impl OpenBlock {
         (0..blocks).map(of_block).collect()
     }
 
-    /// From here on other dynamics, with steps of `time_unit`. The law of log det M, where there is one, and the
-    /// drift of the balance are measured from here.
+    /// From here on other dynamics, with steps of `time_unit`. The law of log det M, where there is
+    /// one, and the drift of the balance are measured from here.
     pub fn change(&mut self, dynamics: &Dynamics, time_unit: f64) {
         let now = self.time();
         self.since = (self.state.step, now);
@@ -182,8 +183,8 @@ impl OpenBlock {
         self.begin_here();
     }
 
-    /// From here on the slow flow averages the noise of rows as well, where it is given; other dynamics have no use for
-    /// it. It must be of the problem that all trajectories share.
+    /// From here on the slow flow averages the noise of rows as well, where it is given; other
+    /// dynamics have no use for it. It must be of the problem that all trajectories share.
     pub fn average_rows(&mut self, rows: Option<RowNoise>) {
         self.since = (self.state.step, self.time());
         self.rows = rows;
@@ -249,7 +250,8 @@ impl OpenBlock {
         (step - self.since.0) as f64 * self.spec.time_unit
     }
 
-    /// Moves towards step `target`, by about `budget` steps or tried steps; true when it is reached.
+    /// Moves towards step `target`, by about `budget` steps or tried steps; true when it is
+    /// reached.
     pub fn advance(&mut self, target: u64, budget: u64) -> bool {
         if target <= self.state.step {
             return true;
@@ -286,8 +288,9 @@ impl OpenBlock {
         }
     }
 
-    /// Everything that is measured, trajectory by trajectory, in the order of [`OpenBlock::layout`]. An adaptive
-    /// flow that has left what it conserves is stopped, as at a save.
+    /// Everything that is measured, trajectory by trajectory, in the order of
+    /// [`OpenBlock::layout`]. An adaptive flow that has left what it conserves is stopped, as at a
+    /// save.
     pub fn measure(&mut self) -> BlockSamples {
         let time = self.since_change(self.state.step);
         let readings = self.observer.read(&self.state, &self.problem);
@@ -299,9 +302,9 @@ impl OpenBlock {
         self.samples(&readings, time)
     }
 
-    /// What would be measured `steps` steps on, without going there; none if that takes more than about `budget`
-    /// tried steps. An adaptive flow steps from one save to the next, so that stopping between them would change
-    /// its last bits.
+    /// What would be measured `steps` steps on, without going there; none if that takes more than
+    /// about `budget` tried steps. An adaptive flow steps from one save to the next, so that
+    /// stopping between them would change its last bits.
     pub fn glance(&mut self, steps: u64, budget: u64) -> Option<BlockSamples> {
         let (state, left) = (self.state.clone(), self.left.take());
         let arrived = self.advance(self.state.step + steps, budget);

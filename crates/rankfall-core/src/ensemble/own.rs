@@ -17,8 +17,8 @@ pub struct Snapshot<'a> {
     pub w2: MatRef<'a, f64>,
 }
 
-/// A quantity of one's own: a name, and a function of [`Snapshot`]s. What it returns is averaged like any
-/// other observable; NaN stands for undefined.
+/// A quantity of one's own: a name, and a function of [`Snapshot`]s. What it returns is averaged
+/// like any other observable; NaN stands for undefined.
 #[derive(Clone)]
 pub struct OwnObservable {
     name: String,
@@ -29,8 +29,8 @@ pub struct OwnObservable {
 type MeasureBatch = dyn Fn(&[Snapshot]) -> Vec<f64> + Send + Sync;
 
 impl OwnObservable {
-    /// Called `name`. The function is called from many threads, once per trajectory and save time; for the
-    /// same bits on any number of threads it must depend on its argument alone.
+    /// Called `name`. The function is called from many threads, once per trajectory and save time;
+    /// for the same bits on any number of threads it must depend on its argument alone.
     pub fn new(
         name: impl Into<String>,
         measure: impl Fn(&Snapshot) -> f64 + Send + Sync + 'static,
@@ -38,9 +38,9 @@ impl OwnObservable {
         Self::of_batches(name, move |batch| batch.iter().map(&measure).collect())
     }
 
-    /// The same with a function of several trajectories at once, all at the same time, that returns a value for
-    /// each: for functions that are dear to call. What it returns for one must not depend on the others, nor on
-    /// how many there are; values that are missing are undefined.
+    /// The same with a function of several trajectories at once, all at the same time, that returns
+    /// a value for each: for functions that are dear to call. What it returns for one must not
+    /// depend on the others, nor on how many there are; values that are missing are undefined.
     pub fn of_batches(
         name: impl Into<String>,
         measure: impl Fn(&[Snapshot]) -> Vec<f64> + Send + Sync + 'static,

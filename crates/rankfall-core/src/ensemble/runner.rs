@@ -1,5 +1,5 @@
-//! Blocks of trajectories over threads, with the same bits for any number of threads, for a run that
-//! was stopped and resumed, and for one that was divided into shards.
+//! Blocks of trajectories over threads, with the same bits for any number of threads, for a run
+//! that was stopped and resumed, and for one that was divided into shards.
 //!
 //! What a block is made of is an implementation of [`trajectories::Trajectories`]: the exact engine
 //! ([`crate::ensemble::blocks`]) and networks of any depth (`rankfall-nets`) have one each.
@@ -24,7 +24,8 @@ use error::RunError;
 use trajectories::Trajectories;
 use workers::{Present, Shared, lock};
 
-/// The statistics of some blocks, and the final weights of trajectory 0 if it is among them and survived.
+/// The statistics of some blocks, and the final weights of trajectory 0 if it is among them and
+/// survived.
 pub type StatisticsAndWeights<W> = (Statistics, Option<W>);
 
 /// Runs the blocks of a range on `threads` threads, from the start or from a checkpoint. Returns
@@ -32,7 +33,8 @@ pub type StatisticsAndWeights<W> = (Statistics, Option<W>);
 /// trajectory 0, unless it diverged or belongs to another range.
 ///
 /// # Errors
-/// A block that cannot be started; an interruption; a checkpoint that cannot be kept or does not fit.
+/// A block that cannot be started; an interruption; a checkpoint that cannot be kept or does not
+/// fit.
 pub fn run<T: Trajectories>(
     ensemble: &T,
     blocks: Range<u64>,

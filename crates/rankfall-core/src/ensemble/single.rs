@@ -1,6 +1,8 @@
-//! A trajectory alone, moved as far as somebody asks: the same bits as in a run that saves where this stops.
+//! A trajectory alone, moved as far as somebody asks: the same bits as in a run that saves where
+//! this stops.
 //!
-//! Its block has one lane. Nothing here is generic, so that those who use it do not compile the engine again.
+//! Its block has one lane. Nothing here is generic, so that those who use it do not compile the
+//! engine again.
 
 use std::sync::Arc;
 

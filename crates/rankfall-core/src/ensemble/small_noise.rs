@@ -1,4 +1,5 @@
-//! What the slow flow predicts for a noisy dynamics: everything that is measured, at the times of its saves, without simulating it.
+//! What the slow flow predicts for a noisy dynamics: everything that is measured, at the times of
+//! its saves, without simulating it.
 
 use std::sync::Arc;
 
@@ -47,7 +48,8 @@ pub struct Predicted {
     pub layout: Layout,
     /// Time by time; NaN where undefined.
     pub values: Vec<f64>,
-    /// Of what order the relative errors are; see [`crate::theory::averaging::separation`]. The largest over the starts.
+    /// Of what order the relative errors are; see [`crate::theory::averaging::separation`]. The
+    /// largest over the starts.
     pub separation: f64,
 }
 
@@ -82,9 +84,10 @@ impl Predicted {
 }
 
 impl SmallNoise<'_> {
-    /// Integrates the slow flow from each start and averages what is measured: of label noise, and of rows that are drawn
-    /// where the intensity μ of their noise is given (see [`crate::model::dynamics::Dynamics::row_noise_intensity`]), rows
-    /// are held, and residuals are left at the optimum.
+    /// Integrates the slow flow from each start and averages what is measured: of label noise, and
+    /// of rows that are drawn where the intensity μ of their noise is given (see
+    /// [`crate::model::dynamics::Dynamics::row_noise_intensity`]), rows are held, and residuals are
+    /// left at the optimum.
     ///
     /// # Errors
     /// Why there is no prediction.
@@ -248,8 +251,8 @@ fn averaged(rows: &RowNoise, problem: &Problem) -> AveragedNoise {
     AveragedNoise::new(problem.outputs, roots, rows.whitened.clone())
 }
 
-/// ½ E tr EᵀΣE of an E of this covariance (over inputs with positive eigenvalues, the first ones), Σ p × p on the
-/// inputs and weights on the outputs.
+/// ½ E tr EᵀΣE of an E of this covariance (over inputs with positive eigenvalues, the first ones),
+/// Σ p × p on the inputs and weights on the outputs.
 fn loss_of_covariance(covariance: &faer::Mat<f64>, on_inputs: &[f64], on_outputs: &[f64]) -> f64 {
     let k = on_outputs.len();
     let p = libm::sqrt(on_inputs.len() as f64) as usize;
@@ -265,8 +268,9 @@ fn loss_of_covariance(covariance: &faer::Mat<f64>, on_inputs: &[f64], on_outputs
     0.5 * sum
 }
 
-/// Multiplications of one step that is tried, about: twelve stages, each with products of the columns, with their squares,
-/// and a Cholesky factor for each row of the shorter side; with noise of rows, eigenvectors of a matrix of side `side`.
+/// Multiplications of one step that is tried, about: twelve stages, each with products of the
+/// columns, with their squares, and a Cholesky factor for each row of the shorter side; with noise
+/// of rows, eigenvectors of a matrix of side `side`.
 fn work_of_attempt(problem: &Problem, columns: usize, side: usize) -> f64 {
     let (p, k, m) = (
         problem.inputs as f64,

@@ -1,4 +1,5 @@
-//! One dynamics of an ensemble of the exact engine: what moves it, how many trajectories, what is measured.
+//! One dynamics of an ensemble of the exact engine: what moves it, how many trajectories, what is
+//! measured.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,21 +40,23 @@ pub struct EnsembleSpec {
     /// Steps between two points of the grid on which the forces on the eigenvalues are weighed, at
     /// least 1; none where they are not. Of the stochastic gradient flow, with reductions, only.
     pub force_balance: Option<u64>,
-    /// Where the fall of log det M goes is accounted for at these steps; none where it is not. Of descents
-    /// without momentum from l ≥ p + k, with reductions, only.
+    /// Where the fall of log det M goes is accounted for at these steps; none where it is not. Of
+    /// descents without momentum from l ≥ p + k, with reductions, only.
     pub account: Option<AccountGrid>,
-    /// Quantities of one's own, measured beside all others under the name [`crate::measure::layout::OWN`].
+    /// Quantities of one's own, measured beside all others under the name
+    /// [`crate::measure::layout::OWN`].
     pub own_observables: Vec<OwnObservable>,
 }
 
-/// Networks with p + k of at least this go in blocks of [`HALF_BLOCK`]: from about here on the weights of
-/// [`BLOCK`] trajectories, beside their rotations, leave the nearer caches. Where those hold two million bytes
-/// eight were faster by a third to a half at 48 to 74 rows; where they hold less, four by a tenth to a sixth.
+/// Networks with p + k of at least this go in blocks of [`HALF_BLOCK`]: from about here on the
+/// weights of [`BLOCK`] trajectories, beside their rotations, leave the nearer caches. Where those
+/// hold two million bytes eight were faster by a third to a half at 48 to 74 rows; where they hold
+/// less, four by a tenth to a sixth.
 const HALF_FROM_ROWS: usize = 80;
 
-/// How many trajectories with p + k = `rows` go side by side: a block or half of one, or one where it is
-/// alone (it has the same bits, and wastes no lanes on nothing) or has rows enough for the registers by
-/// itself.
+/// How many trajectories with p + k = `rows` go side by side: a block or half of one, or one where
+/// it is alone (it has the same bits, and wastes no lanes on nothing) or has rows enough for the
+/// registers by itself.
 pub fn trajectories_per_block(rows: usize, trajectories: u64) -> u64 {
     if trajectories == 1 || rowwise::applies::<1>(rows) {
         1
@@ -102,12 +105,12 @@ impl EnsembleSpec {
         Statistics::new(self.trajectories, cells, self.keep_trajectories)
     }
 
-    /// Whether save times and time per step are what the dynamics has: otherwise laws beside measurements
-    /// would be those of other times.
+    /// Whether save times and time per step are what the dynamics has: otherwise laws beside
+    /// measurements would be those of other times.
     ///
     /// # Errors
-    /// Save steps that fall, or do not begin with 0; time per step that is not positive, or not the step of a dynamics
-    /// that has one.
+    /// Save steps that fall, or do not begin with 0; time per step that is not positive, or not the
+    /// step of a dynamics that has one.
     pub fn check(&self) -> Result<(), SetupError> {
         let rising = self.save_steps.first() == Some(&0)
             && self.save_steps.windows(2).all(|pair| pair[0] <= pair[1]);
@@ -132,11 +135,12 @@ impl EnsembleSpec {
         }
     }
 
-    /// The rows under a loss of classes, where the dynamics has one; `problem` is that of all trajectories.
+    /// The rows under a loss of classes, where the dynamics has one; `problem` is that of all
+    /// trajectories.
     ///
     /// # Errors
-    /// Data that differ from trajectory to trajectory; what cannot be had with classes; labels that fit neither
-    /// the loss nor the flips.
+    /// Data that differ from trajectory to trajectory; what cannot be had with classes; labels that
+    /// fit neither the loss nor the flips.
     pub fn class_problem(
         &self,
         setup: &Setup,

@@ -2,7 +2,8 @@
 
 use std::thread::{Builder, Scope};
 
-/// Starts up to `count` threads that each run `work`, until the system refuses one; how many there are.
+/// Starts up to `count` threads that each run `work`, until the system refuses one; how many there
+/// are.
 pub fn start_workers<'scope>(
     scope: &'scope Scope<'scope, '_>,
     count: usize,

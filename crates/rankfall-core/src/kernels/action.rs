@@ -1,5 +1,5 @@
-//! What a step does to columns, given the increment with its longer side first: compiled for shapes with a
-//! short side of up to four, by products for all others.
+//! What a step does to columns, given the increment with its longer side first: compiled for shapes
+//! with a short side of up to four, by products for all others.
 
 use crate::kernels::Variant;
 use crate::kernels::columns::Columns;

@@ -59,8 +59,8 @@ impl<'a, const N: usize> Columns<'a, N> {
     }
 }
 
-/// T numbers at a time, one set after the other. Iterators would say the same, but the compiler does not
-/// promise to compile their closures into the vector code that calls them.
+/// T numbers at a time, one set after the other. Iterators would say the same, but the compiler
+/// does not promise to compile their closures into the vector code that calls them.
 pub trait Terms<const T: usize, const N: usize> {
     /// Set number i.
     fn term(&self, i: usize) -> [Lanes<N>; T];

@@ -5,8 +5,8 @@ use crate::kernels::products::Products;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
 
-/// Entries of one column of W₁W₂ that are summed side by side, at most: with them a full block fills the
-/// registers.
+/// Entries of one column of W₁W₂ that are summed side by side, at most: with them a full block
+/// fills the registers.
 const ROWS_AT_ONCE: usize = 6;
 
 /// With a few entries of one output at a time in registers.

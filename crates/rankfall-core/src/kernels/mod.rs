@@ -1,6 +1,7 @@
-//! What a step does to numbers in memory. Which way depends on the shape, p inputs and k outputs, and on how
-//! many trajectories go side by side, which is decided by p + k ([`crate::ensemble`]). It is decided once per
-//! block, by [`Variant::of`]; the bits of a lane are those of its variant, whatever the instructions.
+//! What a step does to numbers in memory. Which way depends on the shape, p inputs and k outputs,
+//! and on how many trajectories go side by side, which is decided by p + k ([`crate::ensemble`]).
+//! It is decided once per block, by [`Variant::of`]; the bits of a lane are those of its variant,
+//! whatever the instructions.
 //!
 //! | p + k | lanes N | shape | variant | ΔG and Θ | W₁W₂ | products |
 //! |---|---|---|---|---|---|---|
@@ -47,7 +48,8 @@ pub enum Variant {
     Rowwise,
 }
 
-/// The longest shorter side that is known when compiled. Of so many outputs W₁W₂ is too narrow for tiles.
+/// The longest shorter side that is known when compiled. Of so many outputs W₁W₂ is too narrow for
+/// tiles.
 const FEW: usize = 4;
 
 /// The most inputs and outputs of [`Variant::Small`].

@@ -26,8 +26,8 @@ impl<const N: usize> Products<N> {
         }
     }
 
-    /// Whether they are worked out by rows. Asks for a constant first, so that those are not compiled for
-    /// blocks of several trajectories.
+    /// Whether they are worked out by rows. Asks for a constant first, so that those are not
+    /// compiled for blocks of several trajectories.
     #[inline(always)]
     pub fn rowwise(self) -> bool {
         Lanes::<N>::SINGLE && self.rowwise
@@ -62,8 +62,8 @@ impl<const N: usize> Products<N> {
         self.work_out(&mut product, Instructions::best());
     }
 
-    /// By reference: a copy would be read in larger pieces than it was just written in, for which processors
-    /// wait until all writes before have left.
+    /// By reference: a copy would be read in larger pieces than it was just written in, for which
+    /// processors wait until all writes before have left.
     fn work_out(self, product: &mut (impl InTiles<N> + ByRows<N>), instructions: Instructions) {
         let work = ProductWork {
             products: self,
@@ -77,8 +77,8 @@ impl<const N: usize> Products<N> {
     }
 }
 
-/// Rows of a tile of lanes that fit one register of four doubles: eight sums and what they need fill sixteen
-/// registers.
+/// Rows of a tile of lanes that fit one register of four doubles: eight sums and what they need
+/// fill sixteen registers.
 const ROWS: usize = 4;
 
 /// And of a full block in two such registers: twelve sums.

@@ -1,8 +1,8 @@
-//! The products of a step for one trajectory at a time, with the rows of a column side by side in the
-//! vector registers.
+//! The products of a step for one trajectory at a time, with the rows of a column side by side in
+//! the vector registers.
 //!
-//! From [`FROM_ROWS`] rows on, eight trajectories side by side no longer fit the nearer caches, and a
-//! single one has rows enough to fill the registers.
+//! From [`FROM_ROWS`] rows on, eight trajectories side by side no longer fit the nearer caches, and
+//! a single one has rows enough to fill the registers.
 
 use std::ops::Range;
 
@@ -13,7 +13,8 @@ use crate::simd::lanes::{Lanes, total};
 /// Networks with p + k of at least this run one trajectory at a time; chosen by measurement.
 pub const FROM_ROWS: usize = 200;
 
-/// How many columns share a pass over what their multiples are added to, while there are so many left.
+/// How many columns share a pass over what their multiples are added to, while there are so many
+/// left.
 const MOST: usize = 10;
 
 /// And how many of the rest, before they go one by one.
@@ -62,7 +63,8 @@ fn together(left: usize) -> usize {
     }
 }
 
-/// sums += Σ_j x_j f_j for the columns j of a range as long as [`together`] says; their factors are `stride` apart.
+/// sums += Σ_j x_j f_j for the columns j of a range as long as [`together`] says; their factors are
+/// `stride` apart.
 #[inline(always)]
 fn add_multiples<const N: usize>(
     x: Columns<'_, N>,

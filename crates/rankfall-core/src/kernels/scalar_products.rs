@@ -1,4 +1,5 @@
-//! Sums over the entries of columns, lane by lane, each in one order for every choice of instructions.
+//! Sums over the entries of columns, lane by lane, each in one order for every choice of
+//! instructions.
 
 use crate::kernels::rowwise;
 use crate::simd::lanes::{Lanes, total};
@@ -9,8 +10,8 @@ pub fn sum_of_squares<const N: usize>(x: &[Lanes<N>]) -> Lanes<N> {
     dot(x, x)
 }
 
-/// Σ xᵢ yᵢ per lane, in partial sums that need not wait for each other, and more of them where they fill
-/// the registers of a single lane.
+/// Σ xᵢ yᵢ per lane, in partial sums that need not wait for each other, and more of them where they
+/// fill the registers of a single lane.
 #[inline(always)]
 pub fn dot<const N: usize>(x: &[Lanes<N>], y: &[Lanes<N>]) -> Lanes<N> {
     if Lanes::<N>::SINGLE && rowwise::applies::<N>(x.len()) {

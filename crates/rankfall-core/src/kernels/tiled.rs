@@ -6,8 +6,8 @@ use crate::kernels::products::Products;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
 
-/// The increment G and scratch, q numbers per column of Θ each, q the shorter side; x and y are the two
-/// halves of a column.
+/// The increment G and scratch, q numbers per column of Θ each, q the shorter side; x and y are the
+/// two halves of a column.
 pub struct TiledUpdate<const N: usize> {
     halves: Halves,
     products: Products<N>,
@@ -83,7 +83,8 @@ impl<const N: usize> TiledUpdate<N> {
 
     /// Θ ← exp H(G) D Θ by the series K φ₂, φ₁ and φ₂, q × q each and symmetric; D = diag(damping).
     ///
-    /// Θ is large: it is never scaled by itself. Gᵀ(D x) = (D G)ᵀ x, and D x is formed where x changes anyway.
+    /// Θ is large: it is never scaled by itself. Gᵀ(D x) = (D G)ᵀ x, and D x is formed where x
+    /// changes anyway.
     #[inline(always)]
     pub fn exponential(
         &mut self,

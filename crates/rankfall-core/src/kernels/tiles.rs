@@ -1,5 +1,5 @@
-//! The products of a step for a few trajectories side by side, in tiles whose sums stay in registers:
-//! for sizes that are not known when compiled.
+//! The products of a step for a few trajectories side by side, in tiles whose sums stay in
+//! registers: for sizes that are not known when compiled.
 //!
 //! Every entry is a sum in the order of its terms, each added with one rounding.
 

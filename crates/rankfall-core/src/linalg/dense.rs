@@ -83,8 +83,8 @@ pub fn left_factor(theta_transpose: Mat<f64>) -> (Mat<f64>, Mat<f64>) {
     eliminate(theta_transpose, 0.0)
 }
 
-/// The same for any l and d, with rows that depend on others to rounding taken as exactly dependent:
-/// the columns of L beyond the rank of Θ are exactly zero.
+/// The same for any l and d, with rows that depend on others to rounding taken as exactly
+/// dependent: the columns of L beyond the rank of Θ are exactly zero.
 pub fn revealing_left_factor(theta_transpose: Mat<f64>) -> (Mat<f64>, Mat<f64>) {
     let tolerance = 8.0 * theta_transpose.ncols() as f64 * f64::EPSILON;
     eliminate(theta_transpose, tolerance)

@@ -68,7 +68,8 @@ impl<const N: usize> LaneWork for RanksOfLanes<'_, N> {
             let finite = relative_log.select(Lanes::ZERO.less_than(relative), Lanes::ZERO);
             weighted = relative.mul_add(finite, weighted);
         }
-        // −Σ p ln p with p = r/Σr is ln Σr − Σ r ln r / Σr: with the largest r one, between 0 and its ln.
+        // −Σ p ln p with p = r/Σr is ln Σr − Σ r ln r / Σr: with the largest r one, between 0 and
+        // its ln.
         let entropy = ln(sum) - weighted / sum;
         let effective = Lanes::ONE / exp_of_negative(-entropy);
         let nonzero = Lanes::splat(f64::NEG_INFINITY).less_than(largest);

@@ -1,8 +1,8 @@
 //! Reorthogonalises the columns of a graded factor between steps.
 //!
-//! Columns that lose their orthogonality lose accuracy, and rotating them costs as much as many steps. So
-//! their angles are checked often and they are rotated seldom. With C the Gram matrix of the m columns, each
-//! scaled to length one, tr C = m, so that
+//! Columns that lose their orthogonality lose accuracy, and rotating them costs as much as many
+//! steps. So their angles are checked often and they are rotated seldom. With C the Gram matrix of
+//! the m columns, each scaled to length one, tr C = m, so that
 //!
 //!   tr C⁻¹ − m = Σ_i (1 − λ_i)²/λ_i
 //!
@@ -26,12 +26,12 @@ fn largest_loss(columns: usize) -> f64 {
     LARGEST_LOSS.max(columns as f64)
 }
 
-/// Up to this Σ_{i≠j} c_ij² = Σ(1 − λ)² the eigenvalues are within s = √0.9 of one, and tr C⁻¹ − m is at most
-/// s²/(1 − s) < 18: no more need be known.
+/// Up to this Σ_{i≠j} c_ij² = Σ(1 − λ)² the eigenvalues are within s = √0.9 of one, and tr C⁻¹ − m
+/// is at most s²/(1 − s) < 18: no more need be known.
 const SMALL_LOSS: f64 = 0.9;
 
-/// A rotation leaves no |c_ij| above this over m: tr C⁻¹ − m is far below the most, so that it is long
-/// until the next.
+/// A rotation leaves no |c_ij| above this over m: tr C⁻¹ − m is far below the most, so that it is
+/// long until the next.
 const LEFT: f64 = 0.8;
 
 /// Reorthogonalises columns; holds nothing but scratch.
@@ -48,8 +48,9 @@ pub struct Reorthogonalizer<const N: usize> {
 }
 
 impl<const N: usize> Reorthogonalizer<N> {
-    /// Rotates the columns from the right in those lanes of `mask` where their loss of orthogonality
-    /// is above `largest_loss`, `rotation` with them; gives all columns of `mask` norms in \[1, 2).
+    /// Rotates the columns from the right in those lanes of `mask` where their loss of
+    /// orthogonality is above `largest_loss`, `rotation` with them; gives all columns of `mask`
+    /// norms in \[1, 2).
     pub fn reorthogonalize(
         &mut self,
         factor: &mut GradedColumns<N>,
@@ -70,8 +71,8 @@ impl<const N: usize> Reorthogonalizer<N> {
     }
 }
 
-/// Gives the columns of `mask` norms in \[1, 2), and returns the lanes in which too much orthogonality is lost; a zero
-/// column is orthogonal to all.
+/// Gives the columns of `mask` norms in \[1, 2), and returns the lanes in which too much
+/// orthogonality is lost; a zero column is orthogonal to all.
 struct OrthogonalityLoss<'a, const N: usize> {
     reorthogonalizer: &'a mut Reorthogonalizer<N>,
     factor: &'a mut GradedColumns<N>,
@@ -204,8 +205,8 @@ mod tests {
         [found.get(0), found.get(1)]
     }
 
-    /// Three columns of very different lengths; the cosine of the first two is `cosine` in lane 0, and in
-    /// lane 1 one that is left alone but would be rotated away if that lane were rotated.
+    /// Three columns of very different lengths; the cosine of the first two is `cosine` in lane 0,
+    /// and in lane 1 one that is left alone but would be rotated away if that lane were rotated.
     fn columns(cosine: f64) -> GradedColumns<2> {
         GradedColumns::from_fn(4, 3, |lane, i, j| {
             let cosine = if lane == 0 { cosine } else { 0.5 };

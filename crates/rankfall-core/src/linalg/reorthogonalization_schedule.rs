@@ -1,12 +1,12 @@
 //! When the columns of N trajectories are checked for loss of orthogonality.
 //!
-//! A check costs as much for one lane as for all of them, so lanes should be checked together; but what is
-//! done to a lane must not depend on its neighbours. So each is due at the multiples of one of few numbers
-//! of steps, the largest in which it does not move too far at the pace it had last: lanes of similar paces
-//! meet.
+//! A check costs as much for one lane as for all of them, so lanes should be checked together; but
+//! what is done to a lane must not depend on its neighbours. So each is due at the multiples of one
+//! of few numbers of steps, the largest in which it does not move too far at the pace it had last:
+//! lanes of similar paces meet.
 //!
-//! How far a lane has moved in n steps, Σ‖ΔG‖_F, is taken for √(n Σ‖ΔG‖²_F), which by Cauchy and Schwarz is never
-//! less and for steps of one size the same, and has no root at every step.
+//! How far a lane has moved in n steps, Σ‖ΔG‖_F, is taken for √(n Σ‖ΔG‖²_F), which by Cauchy and
+//! Schwarz is never less and for steps of one size the same, and has no root at every step.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +15,9 @@ use crate::simd::lanes::{Lanes, Mask};
 /// How far a lane moves from one check to the next, at most, as far as its pace tells.
 const MUCH_MOTION: f64 = 4.25;
 
-/// How far it has moved since the last check where it is checked ahead of schedule. The condition of the columns
-/// grows at most by exp of twice this, so rounding stays near 10⁻¹¹ even in the worst case.
+/// How far it has moved since the last check where it is checked ahead of schedule. The condition
+/// of the columns grows at most by exp of twice this, so rounding stays near 10⁻¹¹ even in the
+/// worst case.
 const MOST_MOTION: f64 = 4.5;
 
 /// Steps between two checks, at most.
@@ -38,7 +39,8 @@ pub struct ReorthogonalizationSchedule<const N: usize> {
 }
 
 impl<const N: usize> Default for ReorthogonalizationSchedule<N> {
-    /// All lanes checked before step 0. Their paces are not known: each is due when it has moved far.
+    /// All lanes checked before step 0. Their paces are not known: each is due when it has moved
+    /// far.
     fn default() -> Self {
         Self {
             squares: Lanes::ZERO,
@@ -86,7 +88,8 @@ impl<const N: usize> ReorthogonalizationSchedule<N> {
         step >= self.next || self.far().any()
     }
 
-    /// The lanes that are scheduled now, or were before; finds the next scheduled step of the others.
+    /// The lanes that are scheduled now, or were before; finds the next scheduled step of the
+    /// others.
     #[inline(never)]
     fn scheduled(&mut self, step: u64) -> Mask<N> {
         self.next = self.first_after(step);
@@ -115,7 +118,8 @@ impl<const N: usize> ReorthogonalizationSchedule<N> {
     }
 }
 
-/// The steps between two checks at so many steps per unit of motion: a power of two, or one and a half of it.
+/// The steps between two checks at so many steps per unit of motion: a power of two, or one and a
+/// half of it.
 fn interval(steps_per_motion: f64) -> u64 {
     let most = ((MUCH_MOTION * steps_per_motion) as u64).clamp(1, LONGEST_INTERVAL);
     let power = 1 << most.ilog2();

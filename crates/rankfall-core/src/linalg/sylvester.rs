@@ -35,9 +35,9 @@ impl Sylvester {
 
     /// X for D (`d`, p × p), B (`b`, k × k) and R (`x`, p × k, overwritten by X), all row-major.
     ///
-    /// The smaller matrix is taken apart into eigenvectors; for each of them the larger one, shifted by
-    /// the eigenvalue, is solved for by Cholesky's method. Where an eigenvalue of D and one of B are both
-    /// zero there is no solution: entries of X are then no numbers or very large.
+    /// The smaller matrix is taken apart into eigenvectors; for each of them the larger one,
+    /// shifted by the eigenvalue, is solved for by Cholesky's method. Where an eigenvalue of D and
+    /// one of B are both zero there is no solution: entries of X are then no numbers or very large.
     pub fn solve(&mut self, d: &[f64], b: &[f64], x: &mut [f64]) {
         let (p, k) = (self.p, self.k);
         if k <= p {

@@ -1,19 +1,22 @@
-//! Where the fall of log det M of a descent went: the sums, along each path, of the parts of its conditional mean,
-//! and the martingale that is left.
+//! Where the fall of log det M of a descent went: the sums, along each path, of the parts of its
+//! conditional mean, and the martingale that is left.
 //!
-//! At every step, the parts of [`mean`] are exact and so is what the step did, 2 log|det(I − η′²GᵀG)| and weight
-//! decay: the martingale is the sum of their differences, and parts and martingale add up to the change of
-//! log det M to rounding. On a grid the parts that depend on the weights are summed by the trapezoidal
-//! rule, and the martingale is what is left. The grid is dense at first, where residuals are large and fall fast: after s steps the next point
-//! is s/32 steps away, and at most its stride. Where a point takes many steps' time, as it does of mini-batches
-//! under a loss of classes, for which it goes through all rows, both are wider unless the stride is given.
+//! At every step, the parts of [`mean`] are exact and so is what the step did, 2 log|det(I −
+//! η′²GᵀG)| and weight decay: the martingale is the sum of their differences, and parts and
+//! martingale add up to the change of log det M to rounding. On a grid the parts that depend on the
+//! weights are summed by the trapezoidal rule, and the martingale is what is left. The grid is
+//! dense at first, where residuals are large and fall fast: after s steps the next point is s/32
+//! steps away, and at most its stride. Where a point takes many steps' time, as it does of
+//! mini-batches under a loss of classes, for which it goes through all rows, both are wider unless
+//! the stride is given.
 //!
 //! Its error is told from the difference to twice the spacing, taken pair of intervals by pair:
-//! max(√(Σ difference² · 4/3), |Σ difference|/3). For points independent of each other the first is the standard
-//! deviation of the sum (for integrands that move like Brownian motion it is twice that); for smooth ones the
-//! second is the error.
+//! max(√(Σ difference² · 4/3), |Σ difference|/3). For points independent of each other the first is
+//! the standard deviation of the sum (for integrands that move like Brownian motion it is twice
+//! that); for smooth ones the second is the error.
 //!
-//! A save looks at the account without adding a point, so that the grid is the same whenever it is looked at.
+//! A save looks at the account without adding a point, so that the grid is the same whenever it is
+//! looked at.
 
 pub mod class_rows;
 pub mod label_law;
@@ -52,8 +55,8 @@ struct Spacing {
 }
 
 impl Spacing {
-    /// None for every step. A stride that shares a factor with the steps of an epoch is lengthened, as its points would
-    /// be at some places of the epochs only.
+    /// None for every step. A stride that shares a factor with the steps of an epoch is lengthened,
+    /// as its points would be at some places of the epochs only.
     fn of(grid: AccountGrid, cost_of_point: f64, steps_per_epoch: u64) -> Option<Self> {
         let (stride, density) = match grid {
             AccountGrid::EveryStep => return None,

@@ -14,8 +14,8 @@ use crate::trajectories::state::State;
 pub struct ClassReadings<const N: usize> {
     /// The mean loss over all rows.
     pub loss: Lanes<N>,
-    /// The share of rows whose largest output is that of their label; with one output, whether it is on the
-    /// label's side of zero.
+    /// The share of rows whose largest output is that of their label; with one output, whether it
+    /// is on the label's side of zero.
     pub accuracy: Lanes<N>,
 }
 

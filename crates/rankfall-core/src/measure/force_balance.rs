@@ -1,18 +1,20 @@
-//! How much each force did: contributions to the change of every log λ_i since the start of a run of
-//! the stochastic gradient flow.
+//! How much each force did: contributions to the change of every log λ_i since the start of a run
+//! of the stochastic gradient flow.
 //!
-//! On a grid of its own the rates of the chosen split of [`crate::theory::forces`] are summed by the trapezoidal
-//! rule, and the martingale Σ 4 a_iᵀ ΔN b_i from the left ends of its intervals, ΔN the noise √ν S^{1/2}ΔB of
-//! the interval. What is left of log λ_i(t) − log λ_i(0) is the residual: the error of the grid, mostly
-//! of the stochastic integral (strong order 1/2), and of the integrator.
+//! On a grid of its own the rates of the chosen split of [`crate::theory::forces`] are summed by
+//! the trapezoidal rule, and the martingale Σ 4 a_iᵀ ΔN b_i from the left ends of its intervals, ΔN
+//! the noise √ν S^{1/2}ΔB of the interval. What is left of log λ_i(t) − log λ_i(0) is the residual:
+//! the error of the grid, mostly of the stochastic integral (strong order 1/2), and of the
+//! integrator.
 //!
-//! Where repulsion is scaled below 1, eigenvalues meet and, being told apart by size alone, are reflected. That is
-//! a term of its own: what is left of the change of log λ_i over an interval that begins with another eigenvalue
-//! so near that the noise of the interval may close the gap ([`Forces::may_meet`]). There the first order of the noise
-//! no longer tells where the two go, and what is left is what keeps them in order.
+//! Where repulsion is scaled below 1, eigenvalues meet and, being told apart by size alone, are
+//! reflected. That is a term of its own: what is left of the change of log λ_i over an interval
+//! that begins with another eigenvalue so near that the noise of the interval may close the gap
+//! ([`Forces::may_meet`]). There the first order of the noise no longer tells where the two go, and
+//! what is left is what keeps them in order.
 //!
-//! The error of the trapezoidal rule is told from the difference to twice the spacing, taken pair of
-//! intervals by pair: max(√(Σ difference²/3), |Σ difference|/√3). For integrands that move like
+//! The error of the trapezoidal rule is told from the difference to twice the spacing, taken pair
+//! of intervals by pair: max(√(Σ difference²/3), |Σ difference|/√3). For integrands that move like
 //! Brownian motion the first is its standard deviation; for smooth ones the second is √3 times it.
 
 use serde::{Deserialize, Serialize};
@@ -191,7 +193,8 @@ impl<const N: usize> ForceBalance<N> {
         }
     }
 
-    /// Appends everything of a force balance, in the order of [`Layout`](crate::measure::layout::Layout); undefined for a zero eigenvalue.
+    /// Appends everything of a force balance, in the order of
+    /// [`Layout`](crate::measure::layout::Layout); undefined for a zero eigenvalue.
     pub fn record(&self, out: &mut Vec<Lanes<N>>) {
         for force in &self.forces {
             out.extend(force);

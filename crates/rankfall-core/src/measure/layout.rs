@@ -93,8 +93,8 @@ impl Layout {
         }
     }
 
-    /// The same under a loss of classes: the accuracy in the place of the excess loss, since there may be no
-    /// optimum, and no population loss.
+    /// The same under a loss of classes: the accuracy in the place of the excess loss, since there
+    /// may be no optimum, and no population loss.
     pub fn of_classes(mut self) -> Self {
         self.observables.retain(|o| o.name != "population_loss");
         for observable in &mut self.observables {

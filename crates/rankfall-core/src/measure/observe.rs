@@ -82,9 +82,9 @@ pub struct Observer<const N: usize> {
 }
 
 impl<const N: usize> Observer<N> {
-    /// `initial` is the state at t = 0 as it was made, with orthogonal columns; the rank tolerance is
-    /// relative to the largest singular value, and `law` the rate at which log det M falls where the determinant
-    /// law applies. `conserves_balance`: whether the dynamics keeps W₁ᵀW₁ − W₂W₂ᵀ.
+    /// `initial` is the state at t = 0 as it was made, with orthogonal columns; the rank tolerance
+    /// is relative to the largest singular value, and `law` the rate at which log det M falls where
+    /// the determinant law applies. `conserves_balance`: whether the dynamics keeps W₁ᵀW₁ − W₂W₂ᵀ.
     pub fn new(
         layout: Layout,
         initial: &State<N>,
@@ -190,16 +190,17 @@ impl<const N: usize> Observer<N> {
         out.extend(spectra.values[0].iter().map(|&s| s + s));
     }
 
-    /// The lanes in which an adaptive flow, after so many tried steps, has left what it obeys by more than
-    /// the errors of its steps add up to: the law of log det M where there is one, and else, for gradient flow, the
-    /// conservation of W₁ᵀW₁ − W₂W₂ᵀ.
+    /// The lanes in which an adaptive flow, after so many tried steps, has left what it obeys by
+    /// more than the errors of its steps add up to: the law of log det M where there is one, and
+    /// else, for gradient flow, the conservation of W₁ᵀW₁ − W₂W₂ᵀ.
     pub fn not_conserved(&self, readings: &Readings<N>, time: f64, attempts: Lanes<N>) -> Mask<N> {
         let theta = &readings.spectra.values[0];
         let columns = theta.len() as f64;
         let log_det = readings.spectra.log_det();
         let law = self.determinant_law(time);
         Mask::from_fn(|lane| {
-            // Each step has that error relative to each column; the condition of the columns is 2 + m/2 at most.
+            // Each step has that error relative to each column; the condition of the columns is 2 +
+            // m/2 at most.
             let steps = columns * (24.0 + columns) * TOLERANCE * attempts.0[lane];
             let explained = steps + MEASURED;
             let start = self.initial_log_det.0[lane];

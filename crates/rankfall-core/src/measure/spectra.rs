@@ -39,9 +39,9 @@ pub struct Spectrometer<const N: usize> {
 impl<const N: usize> Spectrometer<N> {
     /// Of the state; `inputs` rows of Θ belong to W₁.
     ///
-    /// The block of W₁ or W₂ with fewer rows is the short one. Once the tall one is done, Θ is turned from
-    /// the right so that its short block fills only q = min(rows of it, m) columns; W₁W₂ (or its transpose)
-    /// is then tall · shortᵀ with q columns each, all graded.
+    /// The block of W₁ or W₂ with fewer rows is the short one. Once the tall one is done, Θ is
+    /// turned from the right so that its short block fills only q = min(rows of it, m) columns;
+    /// W₁W₂ (or its transpose) is then tall · shortᵀ with q columns each, all graded.
     pub fn measure(
         &mut self,
         state: &State<N>,
@@ -120,7 +120,8 @@ impl<const N: usize> Spectrometer<N> {
     }
 }
 
-/// `rounding` times the largest ratio of a term to the singular value of its place, among the first i.
+/// `rounding` times the largest ratio of a term to the singular value of its place, among the first
+/// i.
 struct ProductErrors<'a, const N: usize> {
     /// Log sizes of the terms, in any order.
     sizes: Vec<Lanes<N>>,

@@ -1,11 +1,12 @@
 //! Rows and their labels as a loss of classes sees them, and the noise of labels that flip.
 //!
-//! Gradients of softmax cross-entropy and of the logistic loss are linear in the labels: with labels ỹ drawn
-//! afresh, the negative gradient by W₁W₂ is G = Xᵀ(Eỹ − π)/b + N, N = Xᵀ(ỹ − Eỹ)/b, π the probabilities that
-//! the network gives. N does not depend on the weights, and neither does its covariance,
-//! E N_ab N_a'b' = (1/n) Σ_i x_ia x_ia' Cov(ỹ_i)_bb' for one row. The covariance of a label depends on its class
-//! alone, so N is a sum over classes of B_c Z R_cᵀ, with B_c B_cᵀ the second moment of the inputs of the class,
-//! R_c R_cᵀ the covariance of its label, and Z standard normal in the flow limit.
+//! Gradients of softmax cross-entropy and of the logistic loss are linear in the labels: with
+//! labels ỹ drawn afresh, the negative gradient by W₁W₂ is G = Xᵀ(Eỹ − π)/b + N, N = Xᵀ(ỹ − Eỹ)/b,
+//! π the probabilities that the network gives. N does not depend on the weights, and neither does
+//! its covariance, E N_ab N_a'b' = (1/n) Σ_i x_ia x_ia' Cov(ỹ_i)_bb' for one row. The covariance of
+//! a label depends on its class alone, so N is a sum over classes of B_c Z R_cᵀ, with B_c B_cᵀ the
+//! second moment of the inputs of the class, R_c R_cᵀ the covariance of its label, and Z standard
+//! normal in the flow limit.
 
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ pub struct ClassProblem {
     pub loss: ClassLoss,
     /// How labels flip; none where they stay.
     pub flips: Option<Flips>,
-    /// The rows, inputs in the eigenbasis of S_xx, and labels as they are: n × k indicators or shares.
+    /// The rows, inputs in the eigenbasis of S_xx, and labels as they are: n × k indicators or
+    /// shares.
     pub rows: Arc<Rows>,
     /// How many classes there are: k, or two for one output.
     pub classes: usize,

@@ -22,7 +22,8 @@ pub enum Kind {
         time_step: f64,
         /// The batch size b in ν = ηδ/b.
         batch_size: u64,
-        /// How the forces on the eigenvalues of M are split, and factors on them: 1 each for the flow itself.
+        /// How the forces on the eigenvalues of M are split, and factors on them: 1 each for the
+        /// flow itself.
         #[serde(default)]
         forces: ForceScales,
         /// Each Brownian increment is the sum of this many finer ones, so that steps h and h/2 of
@@ -30,8 +31,9 @@ pub enum Kind {
         #[serde(default = "one")]
         brownian_substeps: u32,
     },
-    /// What the stochastic gradient flow and the descents with label noise tend to as ν → 0: gradient flow to the
-    /// minimum, then dΘ = [H(Γ) − (ν/2) C] Θ dt with W₁W₂ held there; integrated adaptively.
+    /// What the stochastic gradient flow and the descents with label noise tend to as ν → 0:
+    /// gradient flow to the minimum, then dΘ = [H(Γ) − (ν/2) C] Θ dt with W₁W₂ held there;
+    /// integrated adaptively.
     SlowFlow {
         /// The batch size b in ν = ηδ/b.
         batch_size: u64,
@@ -58,8 +60,8 @@ fn one() -> u32 {
     1
 }
 
-/// Into which forces the noise part of the drift of log λ_i is split: [`crate::theory::forces`] has both.
-/// The sum is the same; what is called repulsion is not.
+/// Into which forces the noise part of the drift of log λ_i is split: [`crate::theory::forces`] has
+/// both. The sum is the same; what is called repulsion is not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForceSplit {
@@ -80,16 +82,16 @@ impl ForceSplit {
     }
 }
 
-/// A split of the forces of [`crate::theory::forces`] and factors on them, for counterfactuals: what would
-/// have happened, with the same noise, had a force been weaker or absent?
+/// A split of the forces of [`crate::theory::forces`] and factors on them, for counterfactuals:
+/// what would have happened, with the same noise, had a force been weaker or absent?
 ///
 /// With F_i the force F on log λ_i and c_F its factor, the run solves the Itô equation
 ///
 /// dΘ = [H(dG) + ½ Σ_F (c_F − 1) Σ_i F_i v_i v_iᵀ dt] Θ,
 ///
 /// whose eigenvalues of M obey d log λ_i = Σ_F c_F F_i dt + the same noise, with the same motion of
-/// eigenvectors. Repulsion below 1 lets eigenvalues meet; eigenvalues are told apart by size alone, so
-/// where two meet they are reflected.
+/// eigenvectors. Repulsion below 1 lets eigenvalues meet; eigenvalues are told apart by size alone,
+/// so where two meet they are reflected.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ForceScales {
     /// What the forces are.
@@ -98,7 +100,8 @@ pub struct ForceScales {
     pub gradient: f64,
     /// On −q_ii.
     pub own_noise: f64,
-    /// On the common growth of the regular split, Σ_{j≠i} q_ij, or the common decay of the antisymmetric one.
+    /// On the common growth of the regular split, Σ_{j≠i} q_ij, or the common decay of the
+    /// antisymmetric one.
     pub common: f64,
     /// On Σ_{j≠i} 4 q_ij λ_j/(λ_i − λ_j), or Σ_{j≠i} 2 q_ij (λ_i + λ_j)/(λ_i − λ_j).
     pub repulsion: f64,
@@ -122,8 +125,9 @@ impl ForceScales {
         [self.gradient, self.own_noise, self.common, self.repulsion] == [1.0; 4]
     }
 
-    /// Whether the scaled forces sum to zero over all eigenvalues, so that the determinant law holds as it
-    /// does for the flow: the gradient's does, 2 tr H(A), and so does the antisymmetric repulsion.
+    /// Whether the scaled forces sum to zero over all eigenvalues, so that the determinant law
+    /// holds as it does for the flow: the gradient's does, 2 tr H(A), and so does the antisymmetric
+    /// repulsion.
     pub fn keep_the_determinant_law(&self) -> bool {
         [self.own_noise, self.common] == [1.0; 2]
             && (self.repulsion == 1.0 || self.split == ForceSplit::Antisymmetric)
@@ -145,8 +149,8 @@ pub enum Integrator {
     LieEuler,
     /// exp(H(ΔG) − hνC/2), one exponential: meets the law to rounding as well.
     LieEulerUnsplit,
-    /// Drift over h/2, noise over h, drift over h/2, all by exponentials: weak order 2 at five times the
-    /// cost of [`Integrator::LieEuler`] or more, and meets the law to rounding as well.
+    /// Drift over h/2, noise over h, drift over h/2, all by exponentials: weak order 2 at five
+    /// times the cost of [`Integrator::LieEuler`] or more, and meets the law to rounding as well.
     LieStrang,
     /// I + H(ΔG): with h = η the noise of label-noise gradient descent.
     EulerMaruyama,
@@ -192,15 +196,15 @@ pub struct Dynamics {
     /// Momentum and weight decay of the descents; flows have none.
     #[serde(default, skip_serializing_if = "Optimizer::is_plain")]
     pub optimizer: Optimizer,
-    /// The loss and the flips of labels, where targets are classes; none for the squared loss. Noise on labels is
-    /// then that of the flips, and δ is 0.
+    /// The loss and the flips of labels, where targets are classes; none for the squared loss.
+    /// Noise on labels is then that of the flips, and δ is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classification>,
 }
 
 impl Dynamics {
-    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for label-noise gradient descent, else 0. Of labels that
-    /// flip, whose covariance is no multiple of one, it is that with δ = 1.
+    /// ν: ηδ/b for the stochastic flow and SGD, ηδ/n for label-noise gradient descent, else 0. Of
+    /// labels that flip, whose covariance is no multiple of one, it is that with δ = 1.
     pub fn noise_intensity(&self, samples: u64) -> f64 {
         let total = match &self.classes {
             None => self.step_size * self.label_noise,
@@ -223,9 +227,10 @@ impl Dynamics {
         }
     }
 
-    /// What the covariance of the gradient of a single row is multiplied by in the noise of drawing rows, per unit of
-    /// t: η/b with replacement, and η (n − b)/((n − 1) b) without. None where rows are not drawn, or drawn with a memory:
-    /// what is left of an epoch depends on what was taken.
+    /// What the covariance of the gradient of a single row is multiplied by in the noise of drawing
+    /// rows, per unit of t: η/b with replacement, and η (n − b)/((n − 1) b) without. None where
+    /// rows are not drawn, or drawn with a memory: what is left of an epoch depends on what was
+    /// taken.
     pub fn row_noise_intensity(&self, samples: u64) -> Option<f64> {
         let Kind::StochasticGradientDescent {
             batch_size,
@@ -305,8 +310,8 @@ impl Dynamics {
         matches!(self.kind, Kind::GradientFlow | Kind::SlowFlow { .. })
     }
 
-    /// Whether the determinant law is stated for it: log det M(t) = log det M(0) − 2νk tr(S_xx) t, and with classes
-    /// that flip − 2νm t, m of [`crate::model::class_problem::LabelFlipNoise`].
+    /// Whether the determinant law is stated for it: log det M(t) = log det M(0) − 2νk tr(S_xx) t,
+    /// and with classes that flip − 2νm t, m of [`crate::model::class_problem::LabelFlipNoise`].
     pub fn is_flow(&self) -> bool {
         self.is_continuous()
             && self

@@ -1,11 +1,11 @@
-//! Eigenbasis and least-squares optimum of second moments whose columns differ much in scale, or have
-//! means far larger than their spread.
+//! Eigenbasis and least-squares optimum of second moments whose columns differ much in scale, or
+//! have means far larger than their spread.
 //!
-//! An eigensolver of S_xx knows every eigenvalue to rounding of the largest, so small columns are lost
-//! beside large ones. Here S_xx = F Fᵀ is never multiplied out: the columns of F are those of a Cholesky
-//! factor of the centred moments, with the largest pivot first, and the means. Rows of F are eliminated
-//! largest first, and one-sided Jacobi rotations give its singular values, each right relative to itself
-//! as far as the scaled moments determine it.
+//! An eigensolver of S_xx knows every eigenvalue to rounding of the largest, so small columns are
+//! lost beside large ones. Here S_xx = F Fᵀ is never multiplied out: the columns of F are those of
+//! a Cholesky factor of the centred moments, with the largest pivot first, and the means. Rows of F
+//! are eliminated largest first, and one-sided Jacobi rotations give its singular values, each
+//! right relative to itself as far as the scaled moments determine it.
 //!
 //! Demmel and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992); Drmač and Veselić, ibid. 29 (2008).
 
@@ -16,7 +16,8 @@ use crate::model::gram::Gram;
 
 /// What [`decompose`] finds.
 pub struct GradedMoments {
-    /// Eigenvalues of S_xx, descending; those of directions that are zero to rounding are exactly zero.
+    /// Eigenvalues of S_xx, descending; those of directions that are zero to rounding are exactly
+    /// zero.
     pub eigenvalues: Vec<f64>,
     /// V, p × p.
     pub basis: Mat<f64>,
@@ -141,7 +142,8 @@ impl Factor {
     }
 }
 
-/// The first `rank` columns of `u`, which are orthonormal, and a basis of what is orthogonal to them.
+/// The first `rank` columns of `u`, which are orthonormal, and a basis of what is orthogonal to
+/// them.
 fn completed(u: &Mat<f64>, rank: usize, p: usize) -> Mat<f64> {
     let mut basis = Mat::from_fn(p, p, |i, j| if j < rank { u[(i, j)] } else { 0.0 });
     for next in rank..p {

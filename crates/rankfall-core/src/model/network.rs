@@ -223,12 +223,12 @@ impl Start {
         Self { left, right }
     }
 
-    /// The same for weights that may be singular, or have rows of very different sizes: rows of Θ that depend
-    /// on others to the rounding of the weights are taken as exactly dependent, and the columns of `left`
-    /// beyond the rank are exactly zero.
+    /// The same for weights that may be singular, or have rows of very different sizes: rows of Θ
+    /// that depend on others to the rounding of the weights are taken as exactly dependent, and the
+    /// columns of `left` beyond the rank are exactly zero.
     ///
-    /// Dependence is looked for before the inputs are rotated: rotated rows of W₁ are mixtures in which what
-    /// was exactly zero, or small, is rounding.
+    /// Dependence is looked for before the inputs are rotated: rotated rows of W₁ are mixtures in
+    /// which what was exactly zero, or small, is rounding.
     pub fn revealing(weights: &Weights, problem: &Problem) -> Self {
         let (inputs, outputs) = (problem.inputs, problem.outputs);
         let theta_transpose = Mat::from_fn(weights.w1.ncols(), inputs + outputs, |j, i| {
@@ -250,7 +250,8 @@ impl Start {
         }
     }
 
-    /// How many columns of `left` are not zero: the rank of Θ₀ as far as it is known to be less than m.
+    /// How many columns of `left` are not zero: the rank of Θ₀ as far as it is known to be less
+    /// than m.
     pub fn rank(&self) -> usize {
         let columns = 0..self.left.ncols();
         columns

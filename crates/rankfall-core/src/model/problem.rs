@@ -46,10 +46,11 @@ pub struct Problem {
     pub loss_floor: f64,
     /// In what the reported losses are, where not in the units of the outputs as they are fitted.
     pub loss_units: Option<LossUnits>,
-    /// How many directions of inputs that are not zero have no second moment, to rounding: so many inputs are
-    /// combinations of others.
+    /// How many directions of inputs that are not zero have no second moment, to rounding: so many
+    /// inputs are combinations of others.
     pub lost_directions: usize,
-    /// Bound on the relative error of the least eigenvalue above zero, as far as rounding of S_xx goes.
+    /// Bound on the relative error of the least eigenvalue above zero, as far as rounding of S_xx
+    /// goes.
     pub uncertainty: f64,
     /// The truth in this basis, where it is known.
     pub truth: Option<Truth>,
@@ -157,8 +158,8 @@ impl Problem {
             .map_or(1.0, |units| units.weights[b])
     }
 
-    /// How the gradients of single rows scatter; none where no rows are held. Takes n p² operations the first
-    /// time.
+    /// How the gradients of single rows scatter; none where no rows are held. Takes n p² operations
+    /// the first time.
     pub fn row_moments(&self) -> Option<&RowMoments> {
         let rows = self.rows.as_ref()?;
         let work = || RowMoments::new(rows, &self.optimum);

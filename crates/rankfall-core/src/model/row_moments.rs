@@ -1,7 +1,8 @@
-//! The rows of the data, and the moments of them that say how far the gradients of single rows scatter.
+//! The rows of the data, and the moments of them that say how far the gradients of single rows
+//! scatter.
 //!
-//! With x a row's inputs, r* its residual at the least-squares optimum β̂ and E = β̂ − W₁W₂, the residual at W₁W₂
-//! is r = r* + Eᵀx, and
+//! With x a row's inputs, r* its residual at the least-squares optimum β̂ and E = β̂ − W₁W₂, the
+//! residual at W₁W₂ is r = r* + Eᵀx, and
 //!
 //! mean |x|²|r|² = mean |x|²|r*|² + 2⟨mean |x|² x r*ᵀ, E⟩ + ⟨(mean |x|² xxᵀ) E, E⟩.
 

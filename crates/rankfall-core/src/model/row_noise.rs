@@ -1,8 +1,8 @@
 //! How the gradients of single rows scatter at the least-squares optimum, where their mean is zero.
 //!
-//! The negative gradient of one row by W₁W₂ is N = x rᵀ there, r its residual. Where residuals are independent of the
-//! inputs and of each other, the covariance of N is S ⊗ I times a number, as that of label noise is. In general it
-//! is not.
+//! The negative gradient of one row by W₁W₂ is N = x rᵀ there, r its residual. Where residuals are
+//! independent of the inputs and of each other, the covariance of N is S ⊗ I times a number, as
+//! that of label noise is. In general it is not.
 
 use faer::Mat;
 
@@ -11,11 +11,12 @@ use crate::model::problem::Problem;
 /// Of the squared labels: residuals below are rounding of labels that are fitted.
 const ROUNDING: f64 = 1e-24;
 
-/// The covariance of the noise of rows at the optimum, times its intensity; in the basis of the problem.
+/// The covariance of the noise of rows at the optimum, times its intensity; in the basis of the
+/// problem.
 #[derive(Clone, Debug)]
 pub struct RowNoise {
-    /// μ E[S^{-1/2}N ⊗ S^{-1/2}N] over the inputs with positive eigenvalues, which are the first ones: entry
-    /// (a k + b, c k + d) is that of (a, b) and (c, d).
+    /// μ E[S^{-1/2}N ⊗ S^{-1/2}N] over the inputs with positive eigenvalues, which are the first
+    /// ones: entry (a k + b, c k + d) is that of (a, b) and (c, d).
     pub whitened: Mat<f64>,
     /// μ E N Nᵀ, p × p.
     pub of_inputs: Mat<f64>,
@@ -24,7 +25,8 @@ pub struct RowNoise {
 }
 
 impl RowNoise {
-    /// Whether there is any: rows are held, and the optimum leaves residuals of them beyond rounding.
+    /// Whether there is any: rows are held, and the optimum leaves residuals of them beyond
+    /// rounding.
     pub fn exists(problem: &Problem) -> bool {
         problem.rows.as_ref().is_some_and(|rows| {
             let labels = 0.5 * square(&rows.y) / rows.count as f64;
@@ -44,8 +46,8 @@ impl RowNoise {
         2.0 * (0..inputs.nrows()).map(|a| inputs[(a, a)]).sum::<f64>()
     }
 
-    /// That of the rows of a problem at `intensity` μ, η/b for batches of b rows drawn with replacement. None where
-    /// no rows are held.
+    /// That of the rows of a problem at `intensity` μ, η/b for batches of b rows drawn with
+    /// replacement. None where no rows are held.
     pub fn new(problem: &Problem, intensity: f64) -> Option<Self> {
         let rows = problem.rows.as_ref()?;
         let (p, k) = (problem.inputs, problem.outputs);

@@ -52,7 +52,8 @@ pub struct Plain {
     pub(super) initial_balance: Mat<f64>,
 }
 
-/// What a checkpoint holds of it: w1 and w2, and what momentum added to them last, column by column.
+/// What a checkpoint holds of it: w1 and w2, and what momentum added to them last, column by
+/// column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlainWeights {
     weights: [Vec<f64>; 2],
@@ -71,8 +72,8 @@ pub struct NoiseOf {
 }
 
 impl Plain {
-    /// The trajectory at its start; steps are `time_unit` apart. `classes` are the rows of `problem` under a loss
-    /// of classes, where there is one.
+    /// The trajectory at its start; steps are `time_unit` apart. `classes` are the rows of
+    /// `problem` under a loss of classes, where there is one.
     pub fn new(
         dynamics: &Dynamics,
         time_unit: f64,
@@ -375,8 +376,8 @@ impl Plain {
         };
     }
 
-    /// Gradient flow over a time `length`, in steps as short as the motion asks for; false if it left the
-    /// range of numbers, or asks for more steps than the reduced integrator tries.
+    /// Gradient flow over a time `length`, in steps as short as the motion asks for; false if it
+    /// left the range of numbers, or asks for more steps than the reduced integrator tries.
     fn flow(&mut self, length: f64) -> bool {
         let mut left = length;
         loop {
@@ -391,7 +392,8 @@ impl Plain {
         }
     }
 
-    /// A bound on the rates of gradient flow here: λ_max(S_xx) (‖W₁‖² + ‖W₂‖²) + ‖A‖, norms of Frobenius.
+    /// A bound on the rates of gradient flow here: λ_max(S_xx) (‖W₁‖² + ‖W₂‖²) + ‖A‖, norms of
+    /// Frobenius.
     fn fastest_rate(&self) -> f64 {
         let largest = self.problem.eigenvalues.first().copied().unwrap_or(0.0);
         let (one, two) = (self.weights.w1.norm_l2(), self.weights.w2.norm_l2());

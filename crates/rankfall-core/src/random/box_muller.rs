@@ -3,9 +3,9 @@
 //! 40 bits give the radius, 23 an angle in a half turn and one the other half. Each lies in the
 //! middle of its cell, so that the law is symmetric and nothing is infinite: |z| ≤ 7.54.
 //!
-//! The 24 bits of the angle leave 4·10⁻⁷ of a number open, so that more than single precision would be
-//! digits without meaning; twice as many numbers fit a register then. Rounding moves the variance by
-//! 3·10⁻⁹.
+//! The 24 bits of the angle leave 4·10⁻⁷ of a number open, so that more than single precision would
+//! be digits without meaning; twice as many numbers fit a register then. Rounding moves the
+//! variance by 3·10⁻⁹.
 
 /// −4 artanh(s)/s = −2 ln((1 + s)/(1 − s))/s in powers of s², |s| ≤ 0.1716; to 10⁻⁹.
 const LOG: [f32; 4] = [-4.0, -1.333_335_5, -0.799_551_67, -0.597_415_9];
@@ -29,11 +29,11 @@ const COSINE: [f32; 6] = [
     -0.023_963_654,
 ];
 
-/// Two independent standard normal numbers from each 64 bits: `first[i]` and `second[i]` from `low[i]` and
-/// `high[i]`. All four are of one length.
+/// Two independent standard normal numbers from each 64 bits: `first[i]` and `second[i]` from
+/// `low[i]` and `high[i]`. All four are of one length.
 ///
-/// Loops over numbers of one width are what compilers turn into vector instructions whole; two of them,
-/// since more of a shorter chain of operations is under way at once.
+/// Loops over numbers of one width are what compilers turn into vector instructions whole; two of
+/// them, since more of a shorter chain of operations is under way at once.
 #[inline(always)]
 pub fn pairs_of_normals(low: &[u32], high: &[u32], first: &mut [f32], second: &mut [f32]) {
     let count = low.len();
@@ -53,7 +53,8 @@ pub fn pairs_of_normals(low: &[u32], high: &[u32], first: &mut [f32], second: &m
 fn radius_square(low: u32, high: u32) -> f32 {
     const SQRT_HALF: u32 = 0x3F35_04F3;
     const FRACTION: u32 = (1 << 23) - 1;
-    // 16 and 24 bits, each a whole number that is exact; signed, since processors convert no others.
+    // 16 and 24 bits, each a whole number that is exact; signed, since processors convert no
+    // others.
     let upper = (low >> 16) as i32 as f32;
     let lower = (((low << 8) | (high >> 24)) & 0xFF_FFFF) as i32 as f32;
     let cells = upper.mul_add(16_777_216.0, lower + 0.5);

@@ -1,5 +1,6 @@
-//! Random numbers without a state: Philox by key and counter ([`philox`]), normal numbers by Box and Muller
-//! ([`box_muller`]), those of a step ([`normals`]), and of steps that share a draw ([`packed_normals`]).
+//! Random numbers without a state: Philox by key and counter ([`philox`]), normal numbers by Box
+//! and Muller ([`box_muller`]), those of a step ([`normals`]), and of steps that share a draw
+//! ([`packed_normals`]).
 //!
 //! May use `simd`.
 

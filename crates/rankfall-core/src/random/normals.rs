@@ -1,7 +1,8 @@
-//! The standard normal numbers of a stream: four to a draw, those of several steps worked out together.
+//! The standard normal numbers of a stream: four to a draw, those of several steps worked out
+//! together.
 //!
-//! Number i of a step is number i mod 4 of draw ⌊i/4⌋, whoever asks and for how many. That a processor
-//! has many of them under way at once is what makes them cheap.
+//! Number i of a step is number i mod 4 of draw ⌊i/4⌋, whoever asks and for how many. That a
+//! processor has many of them under way at once is what makes them cheap.
 
 use std::ops::Range;
 
@@ -192,8 +193,8 @@ impl Draws {
     }
 }
 
-/// The numbers of one step: number 2i is the first of pair i, number 2i + 1 its second. One more than were
-/// asked for where that is odd.
+/// The numbers of one step: number 2i is the first of pair i, number 2i + 1 its second. One more
+/// than were asked for where that is odd.
 #[derive(Clone, Copy)]
 pub struct StepNormals<'a, const N: usize> {
     /// The first number of each pair.
@@ -277,8 +278,8 @@ fn of_draw(shared: &[SharedRounds<BLOCK>], draw: usize) -> SharedWords {
     shared[draw / BLOCK].of_draw(draw % BLOCK)
 }
 
-/// Draws of a block that are worked out alternately: processors do not look far enough ahead to find the next
-/// one themselves, and each is a long chain of operations.
+/// Draws of a block that are worked out alternately: processors do not look far enough ahead to
+/// find the next one themselves, and each is a long chain of operations.
 const INTERLEAVED: usize = 2;
 
 /// Whole sets of them fill the blocks that there is room for.
@@ -383,8 +384,8 @@ impl<const N: usize> LaneWork for Transform<'_, N> {
 }
 
 impl StreamKey {
-    /// Fills `out` with the standard normal numbers of one trajectory and step, those of [`Normals`]. At
-    /// most 2³⁴ numbers.
+    /// Fills `out` with the standard normal numbers of one trajectory and step, those of
+    /// [`Normals`]. At most 2³⁴ numbers.
     pub fn fill_normals(
         self,
         trajectory: u64,

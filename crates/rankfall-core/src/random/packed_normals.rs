@@ -1,7 +1,9 @@
-//! Noise increments of two steps packed into whole draws, where those of one step alone would leave half a draw over.
+//! Noise increments of two steps packed into whole draws, where those of one step alone would leave
+//! half a draw over.
 //!
-//! Increments with an odd number of pairs: those of an even step and of the odd one after it are the numbers of
-//! one step of a stream, one after the other. All others have a step of the stream each.
+//! Increments with an odd number of pairs: those of an even step and of the odd one after it are
+//! the numbers of one step of a stream, one after the other. All others have a step of the stream
+//! each.
 
 use std::ops::Range;
 
@@ -65,8 +67,8 @@ impl<const N: usize> PackedNormals<N> {
 }
 
 impl StreamKey {
-    /// Fills `out` with the standard normal numbers of the increment of one trajectory at `step`, those of
-    /// [`PackedNormals`]. At most 2³³ numbers.
+    /// Fills `out` with the standard normal numbers of the increment of one trajectory at `step`,
+    /// those of [`PackedNormals`]. At most 2³³ numbers.
     pub fn fill_increment(
         self,
         trajectory: u64,

@@ -62,8 +62,8 @@ const LOW: u64 = 0xFFFF_FFFF;
 /// Times this, 32 bits stand in both halves of a word.
 const BOTH_HALVES: u64 = 0x1_0000_0001;
 
-/// One round on a counter whose words hold 32 bits in the low half of each lane; what is in the high
-/// halves neither matters nor is kept clean.
+/// One round on a counter whose words hold 32 bits in the low half of each lane; what is in the
+/// high halves neither matters nor is kept clean.
 #[inline(always)]
 fn round<W: CounterWord>(counter: [W; 4], key: [u64; 2]) -> [W; 4] {
     let first = counter[0].times(MULTIPLIERS[0]);
@@ -76,13 +76,13 @@ fn round<W: CounterWord>(counter: [W; 4], key: [u64; 2]) -> [W; 4] {
     ]
 }
 
-/// The keys of the rounds of one stream, each 32 bits in both halves of a word: where the compiler knew
-/// their high halves to be clean it would take the mask of `times` elsewhere and multiply 64 bits, which
-/// AVX-512 can do, at a third of the speed.
+/// The keys of the rounds of one stream, each 32 bits in both halves of a word: where the compiler
+/// knew their high halves to be clean it would take the mask of `times` elsewhere and multiply 64
+/// bits, which AVX-512 can do, at a third of the speed.
 pub struct RoundKeys([[u64; 2]; ROUNDS]);
 
-/// What trajectories share of the first rounds of a draw, as only the last word of a counter tells them
-/// apart: N draws side by side, one in each lane.
+/// What trajectories share of the first rounds of a draw, as only the last word of a counter tells
+/// them apart: N draws side by side, one in each lane.
 #[derive(Clone, Copy)]
 pub struct SharedRounds<const N: usize>([Words<N>; SHARED_WORDS]);
 
@@ -112,8 +112,8 @@ impl RoundKeys {
         Self(keys)
     }
 
-    /// Philox4x32-10 over lanes: each of the four counter words holds 32 bits in a 64-bit lane. The high
-    /// halves of what it returns are not clean.
+    /// Philox4x32-10 over lanes: each of the four counter words holds 32 bits in a 64-bit lane. The
+    /// high halves of what it returns are not clean.
     #[inline(always)]
     fn philox<const N: usize>(&self, mut counter: [Words<N>; 4]) -> [Words<N>; 4] {
         for &key in &self.0 {
@@ -289,7 +289,8 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
-    /// The next standard normal number (|z| up to 8.49): 64 bits each, as time does not matter here.
+    /// The next standard normal number (|z| up to 8.49): 64 bits each, as time does not matter
+    /// here.
     pub fn normal(&mut self) -> f64 {
         if let Some(z) = self.spare.take() {
             return z;

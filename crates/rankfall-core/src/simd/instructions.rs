@@ -1,6 +1,7 @@
 //! The choice of vector instructions, and work that is compiled once for each of them.
 //!
-//! One binary holds all of them and picks the best the processor has; every choice gives the same bits.
+//! One binary holds all of them and picks the best the processor has; every choice gives the same
+//! bits.
 
 use crate::simd::registers::VectorInstructions;
 
@@ -12,15 +13,16 @@ pub struct Instructions(pulp::Arch);
 pub trait LaneWork {
     /// What the work returns.
     type Output;
-    /// Whether it is compiled for the widest instructions too: where its lanes fill them, and it is done in steps, not
-    /// at saves alone.
+    /// Whether it is compiled for the widest instructions too: where its lanes fill them, and it is
+    /// done in steps, not at saves alone.
     const WIDE: bool;
     /// Does it.
     fn run(self) -> Self::Output;
 
     /// Does it as compiled for these instructions.
-    // Never inlined: where it were, the work would be compiled again for all instructions. It is a method of
-    // the work, not of the instructions, because the compiler shares its time out by the file of the type.
+    // Never inlined: where it were, the work would be compiled again for all instructions. It is a
+    // method of the work, not of the instructions, because the compiler shares its time out by the
+    // file of the type.
     #[inline(never)]
     fn run_on(self, instructions: Instructions) -> Self::Output
     where
@@ -40,15 +42,16 @@ pub trait LaneWork {
     }
 }
 
-/// Work on registers of vector instructions: [`BLOCK`](crate::simd::lanes::BLOCK) lanes are as many parts as it takes to fill one each.
+/// Work on registers of vector instructions: [`BLOCK`](crate::simd::lanes::BLOCK) lanes are as many
+/// parts as it takes to fill one each.
 pub trait RegisterWork {
     /// What the work returns.
     type Output;
     /// Does it, PARTS registers of `S` for a block; implementors mark it `#[inline(always)]`.
     fn run<S: VectorInstructions, const PARTS: usize>(self, simd: S) -> Self::Output;
 
-    /// Does it on the registers of these instructions, if they are vector instructions; for others it is not
-    /// compiled.
+    /// Does it on the registers of these instructions, if they are vector instructions; for others
+    /// it is not compiled.
     #[inline(never)]
     fn run_on_registers(self, instructions: Instructions) -> Option<Self::Output>
     where
@@ -126,8 +129,8 @@ impl Instructions {
     }
 }
 
-/// With what every processor of this target has. Compiled once per work: inside others it would be compiled
-/// into each of them, and be as large as all vector code together.
+/// With what every processor of this target has. Compiled once per work: inside others it would be
+/// compiled into each of them, and be as large as all vector code together.
 #[inline(never)]
 fn without_extensions<W: LaneWork>(work: W) -> W::Output {
     work.run()

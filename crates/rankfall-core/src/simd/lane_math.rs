@@ -1,7 +1,7 @@
 //! Logarithm and exponential over lanes, from additions, products and quotients alone.
 //!
-//! The system's mathematical library differs from machine to machine; this does not.
-//! The polynomials are those of fdlibm (Sun Microsystems 1993); errors stay below two units in the last
+//! The system's mathematical library differs from machine to machine; this does not. The
+//! polynomials are those of fdlibm (Sun Microsystems 1993); errors stay below two units in the last
 //! place.
 
 use crate::simd::lanes::Lanes;

@@ -1,5 +1,5 @@
-//! Lanes one after the other, where none of a full block straddles two cache lines: reading and writing
-//! those that do takes twice as long.
+//! Lanes one after the other, where none of a full block straddles two cache lines: reading and
+//! writing those that do takes twice as long.
 
 use std::ops::{Deref, DerefMut};
 
@@ -114,8 +114,8 @@ impl<'de, const N: usize> Deserialize<'de> for LaneVec<N> {
 /// As many lanes as are kept on the stack.
 const FEW: usize = 12;
 
-/// Lanes that are needed for a moment, zero at first: on the stack where they are few, since asking the
-/// system for room takes as long as working on them.
+/// Lanes that are needed for a moment, zero at first: on the stack where they are few, since asking
+/// the system for room takes as long as working on them.
 #[repr(C, align(64))]
 pub struct Scratch<const N: usize> {
     few: [Lanes<N>; FEW],

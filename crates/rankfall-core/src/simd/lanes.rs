@@ -27,7 +27,8 @@ pub struct Mask<const N: usize>(pub [u64; N]);
 #[repr(transparent)]
 pub struct Words<const N: usize>(pub [u64; N]);
 
-/// `body` for each lane, written out: loops that are unrolled by the compiler take it several times as long.
+/// `body` for each lane, written out: loops that are unrolled by the compiler take it several times
+/// as long.
 macro_rules! for_each_lane {
     ($lane:ident, $lanes:ident, $body:expr) => {
         for_each_lane!($lane, $lanes, $body, 0 1 2 3 4 5 6 7);
@@ -68,7 +69,8 @@ fn zip<A: Copy, B: Copy + Default, const N: usize>(
 impl<const N: usize> Lanes<N> {
     /// 0 in every lane.
     pub const ZERO: Self = Self([0.0; N]);
-    /// Whether there is one lane only: a constant, so that what needs it is compiled for nothing else.
+    /// Whether there is one lane only: a constant, so that what needs it is compiled for nothing
+    /// else.
     pub const SINGLE: bool = N == 1;
     /// Whether they are a full block, likewise.
     pub const FULL: bool = N == BLOCK;

@@ -1,6 +1,7 @@
-//! Vector arithmetic with the same bits on every processor: numbers of N trajectories side by side ([`lanes`]),
-//! slices of them ([`lane_vec`]), single registers ([`registers`]), logarithm and exponential ([`lane_math`]), and
-//! which instructions to compile for and choose at run time ([`instructions`]).
+//! Vector arithmetic with the same bits on every processor: numbers of N trajectories side by side
+//! ([`lanes`]), slices of them ([`lane_vec`]), single registers ([`registers`]), logarithm and
+//! exponential ([`lane_math`]), and which instructions to compile for and choose at run time
+//! ([`instructions`]).
 //!
 //! Uses no other folder.
 

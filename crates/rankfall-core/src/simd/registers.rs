@@ -1,8 +1,9 @@
-//! Arithmetic on lanes in memory and on single registers of them, so that a formula is written once.
+//! Arithmetic on lanes in memory and on single registers of them, so that a formula is written
+//! once.
 //!
-//! [`Lanes`] and [`Words`] leave it to the compiler to fill registers, which it does well in loops over memory.
-//! Where numbers are to stay in registers, or what is done to them in the order written, it has to be told:
-//! [`Register`] and [`WordRegister`].
+//! [`Lanes`] and [`Words`] leave it to the compiler to fill registers, which it does well in loops
+//! over memory. Where numbers are to stay in registers, or what is done to them in the order
+//! written, it has to be told: [`Register`] and [`WordRegister`].
 
 use std::ops::{Add, Mul, Neg, Sub};
 

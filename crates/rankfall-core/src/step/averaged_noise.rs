@@ -1,17 +1,18 @@
 //! Noise of any covariance, averaged over the fast motion around a minimum.
 //!
-//! Let g be the sum of the gradients that act, fluctuations and pull together. W₁W₂ is off its minimum by
-//! g B + D g =: K g, D = W₁W₁ᵀ and B = W₂ᵀW₂, so that g is pulled back at the rates of L = (S ⊗ I) K and is
-//! stationary with covariance Σ, LΣ + ΣLᵀ = Q, Q the covariance of the noise. To second order g moves Θ by
-//! ∫ H(dg) H(g). The symmetric part of that is −½ E H(N)²; the commutator ½[H(dg), H(g)] has the mean
+//! Let g be the sum of the gradients that act, fluctuations and pull together. W₁W₂ is off its
+//! minimum by g B + D g =: K g, D = W₁W₁ᵀ and B = W₂ᵀW₂, so that g is pulled back at the rates of L
+//! = (S ⊗ I) K and is stationary with covariance Σ, LΣ + ΣLᵀ = Q, Q the covariance of the noise. To
+//! second order g moves Θ by ∫ H(dg) H(g). The symmetric part of that is −½ E H(N)²; the commutator
+//! ½[H(dg), H(g)] has the mean
 //!
 //!   R = −½ E[H(Lg), H(g)] = −diag(Σ_b Ω_{ab,cb}, Σ_a Ω_{ab,ad}),  Ω = LΣ − Q/2,
 //!
-//! a rotation of inputs and one of outputs. Where Q is a multiple of S ⊗ I, as that of label noise, Σ = K⁻¹/2 times that
-//! and Ω is zero.
+//! a rotation of inputs and one of outputs. Where Q is a multiple of S ⊗ I, as that of label noise,
+//! Σ = K⁻¹/2 times that and Ω is zero.
 //!
-//! With T = S^{1/2} ⊗ I, L is T (TKT) T⁻¹: in the eigenvectors of the symmetric TKT, eigenvalues λ, Ω is
-//! ½ (λᵢ − λⱼ)/(λᵢ + λⱼ) times an entry of T⁻¹QT⁻¹.
+//! With T = S^{1/2} ⊗ I, L is T (TKT) T⁻¹: in the eigenvectors of the symmetric TKT, eigenvalues λ,
+//! Ω is ½ (λᵢ − λⱼ)/(λᵢ + λⱼ) times an entry of T⁻¹QT⁻¹.
 
 use faer::Mat;
 
@@ -38,8 +39,8 @@ impl AveragedNoise {
         }
     }
 
-    /// R at D (`d`, p × p, of the inputs with positive eigenvalues) and B (`b`, k × k): its blocks on inputs and
-    /// on outputs. All row-major.
+    /// R at D (`d`, p × p, of the inputs with positive eigenvalues) and B (`b`, k × k): its blocks
+    /// on inputs and on outputs. All row-major.
     pub fn rotation(&self, d: &[f64], b: &[f64]) -> [Vec<f64>; 2] {
         // Where neither is pulled back, both are left alone.
         let omega = self.weighted(d, b, |x, y| match x + y > 0.0 {
@@ -58,8 +59,8 @@ impl AveragedNoise {
         ]
     }
 
-    /// The covariance of W₁W₂ around its minimum, KΣK, over inputs with positive eigenvalues: entry (a k + b, c k + d) is
-    /// that of (a, b) and (c, d).
+    /// The covariance of W₁W₂ around its minimum, KΣK, over inputs with positive eigenvalues: entry
+    /// (a k + b, c k + d) is that of (a, b) and (c, d).
     pub fn covariance_of_map(&self, d: &[f64], b: &[f64]) -> Mat<f64> {
         let scaled = self.weighted(d, b, |x, y| match x + y > 0.0 {
             true => x * y / (x + y),
@@ -71,7 +72,8 @@ impl AveragedNoise {
         })
     }
 
-    /// T⁻¹QT⁻¹ with each of its entries in the eigenvectors of TKT times a weight of the two eigenvalues.
+    /// T⁻¹QT⁻¹ with each of its entries in the eigenvectors of TKT times a weight of the two
+    /// eigenvalues.
     fn weighted(&self, d: &[f64], b: &[f64], weight: impl Fn(f64, f64) -> f64) -> Mat<f64> {
         let (rates, turn) = eigen_semidefinite(&self.pull(d, b));
         let turned = transpose_product(&turn, &product(&self.whitened, &turn));

@@ -90,8 +90,8 @@ impl Batches {
         }
     }
 
-    /// The rows from which the batch of `step` is drawn, given all batches before it; false, and none in
-    /// `out`, where those are all of them.
+    /// The rows from which the batch of `step` is drawn, given all batches before it; false, and
+    /// none in `out`, where those are all of them.
     pub fn pool(&mut self, step: u64, out: &mut Vec<u32>) -> bool {
         out.clear();
         match self.sampling {
@@ -108,9 +108,9 @@ impl Batches {
         }
     }
 
-    /// Rows that the batch of `step` might have had instead, given all batches before it: number `number` of
-    /// the stream of `other`. With the chances that the batch itself had, and independent of it; the batch
-    /// itself where it was certain.
+    /// Rows that the batch of `step` might have had instead, given all batches before it: number
+    /// `number` of the stream of `other`. With the chances that the batch itself had, and
+    /// independent of it; the batch itself where it was certain.
     pub fn choose_instead(&mut self, step: u64, other: StreamKey, number: u64, out: &mut Vec<u32>) {
         let size = self.size(step);
         match self.sampling {
@@ -137,8 +137,8 @@ impl Batches {
         }
     }
 
-    /// Takes over the order of an epoch from batches of the same rows, seed and trajectory, so that it need not be
-    /// shuffled again.
+    /// Takes over the order of an epoch from batches of the same rows, seed and trajectory, so that
+    /// it need not be shuffled again.
     pub fn take_order_of(&mut self, other: &Self) {
         if self.epoch != other.epoch && other.epoch.is_some() {
             self.epoch = other.epoch;
@@ -146,7 +146,8 @@ impl Batches {
         }
     }
 
-    /// Shuffles for the epoch of `step`; the place in its order of the first row not taken before `step`.
+    /// Shuffles for the epoch of `step`; the place in its order of the first row not taken before
+    /// `step`.
     fn left_of_epoch(&mut self, step: u64) -> usize {
         self.shuffle(step / self.steps_per_epoch());
         ((step % self.steps_per_epoch()) * self.batch) as usize
@@ -156,7 +157,8 @@ impl Batches {
         self.choose_among(self.rows, self.batch, self.key, step, out);
     }
 
-    /// Floyd's sample of `count` distinct numbers below `all` (Bentley and Floyd 1987), number `number` of a stream.
+    /// Floyd's sample of `count` distinct numbers below `all` (Bentley and Floyd 1987), number
+    /// `number` of a stream.
     fn choose_among(
         &mut self,
         all: u64,

@@ -30,7 +30,8 @@ enum RowsOfStep<const N: usize> {
     AllFresh(StreamKey),
     /// A mini-batch, with labels that are drawn where any flip: SGD.
     MiniBatch(MiniBatch<N>),
-    /// All with expected labels, and Gaussian noise with the covariance of the flips: the stochastic flow.
+    /// All with expected labels, and Gaussian noise with the covariance of the flips: the
+    /// stochastic flow.
     AllGaussian(FlowNoise<N>),
 }
 
@@ -162,7 +163,8 @@ impl<const N: usize> ClassIncrement<N> {
         }
     }
 
-    /// ΔG of a step, with a draw of the noise by its number, in the place of W₁W₂, which `out` holds.
+    /// ΔG of a step, with a draw of the noise by its number, in the place of W₁W₂, which `out`
+    /// holds.
     #[inline(always)]
     pub fn fill(
         &mut self,

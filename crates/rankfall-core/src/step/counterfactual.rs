@@ -1,8 +1,8 @@
 //! Counterfactual runs: a force on the eigenvalues of M scaled, everything else as it was.
 //!
-//! The extra term ½ Σ_i x_i v_i v_iᵀ Θ dt, x_i = Σ_F (c_F − 1) F_i, of [`ForceScales`] multiplies singular
-//! value i of Θ by exp(h x_i/2) in a step h and leaves its singular vectors alone. With the columns of
-//! Θ kept orthogonal from the right, that is a scaling of column i.
+//! The extra term ½ Σ_i x_i v_i v_iᵀ Θ dt, x_i = Σ_F (c_F − 1) F_i, of [`ForceScales`] multiplies
+//! singular value i of Θ by exp(h x_i/2) in a step h and leaves its singular vectors alone. With
+//! the columns of Θ kept orthogonal from the right, that is a scaling of column i.
 
 use crate::model::dynamics::ForceScales;
 use crate::simd::instructions::Instructions;

@@ -20,7 +20,8 @@ use crate::trajectories::stop_reason::StopReason;
 /// The error of one step relative to the norm of each column.
 pub const TOLERANCE: f64 = 1e-13;
 
-/// Steps that are tried for one trajectory, at most: what needs more is too stiff for an explicit method.
+/// Steps that are tried for one trajectory, at most: what needs more is too stiff for an explicit
+/// method.
 pub const MOST_ATTEMPTS: f64 = 1e7;
 
 /// Nodes, of which only the consistency with [`STAGES`] matters here: the flow is autonomous.
@@ -191,8 +192,8 @@ impl<const N: usize> GradientFlow<N> {
     }
 
     /// Integrates over a time `length`, each lane with its own steps. At most `attempts` steps are
-    /// tried; returns the time left per lane, zero when done. A lane that has tried [`MOST_ATTEMPTS`] in
-    /// all is stopped.
+    /// tried; returns the time left per lane, zero when done. A lane that has tried
+    /// [`MOST_ATTEMPTS`] in all is stopped.
     pub fn advance(
         &mut self,
         state: &mut State<N>,
@@ -257,7 +258,8 @@ impl<const N: usize> GradientFlow<N> {
         }
     }
 
-    /// The largest over columns of (estimated error / (tolerance · norm))²; NaN where any is no number.
+    /// The largest over columns of (estimated error / (tolerance · norm))²; NaN where any is no
+    /// number.
     #[inline(always)]
     fn error_square(&self, state: &State<N>, h: Lanes<N>) -> Lanes<N> {
         let rows = state.factor.rows();
@@ -443,8 +445,8 @@ mod tests {
         out[0].0[0]
     }
 
-    /// With w₁ = w₂ and u = w₁w₂, u̇ = 2u(g − su): a logistic curve. Rates up to 10²⁰ overflow within the
-    /// first step that is tried.
+    /// With w₁ = w₂ and u = w₁w₂, u̇ = 2u(g − su): a logistic curve. Rates up to 10²⁰ overflow
+    /// within the first step that is tried.
     #[test]
     fn a_stiff_flow_follows_its_closed_form() {
         for s in [1.0, 1e4, 1e10, 1e20] {
@@ -460,7 +462,8 @@ mod tests {
         }
     }
 
-    /// No step whose stages are no numbers is taken: slopes beyond 10³⁰⁸ leave NaN beside finite columns.
+    /// No step whose stages are no numbers is taken: slopes beyond 10³⁰⁸ leave NaN beside finite
+    /// columns.
     #[test]
     fn steps_that_are_no_number_are_not_taken() {
         let (problem, mut state) = scalar(1e200, 0.5e200, 1e60);

@@ -83,8 +83,8 @@ impl<const N: usize> GaussianNoise<N> {
         }
     }
 
-    /// The factors and the normal numbers of one step, p × k row-major both: the increment is their product,
-    /// where there is one substep.
+    /// The factors and the normal numbers of one step, p × k row-major both: the increment is their
+    /// product, where there is one substep.
     #[inline(always)]
     pub fn of_step(&mut self, step: u64) -> (&[Lanes<N>], StepNormals<'_, N>) {
         let numbers = self.normals.of_step(step);
@@ -220,7 +220,8 @@ impl<const N: usize> Increment<N> {
         )
     }
 
-    /// Increments of a descent with other draws of its noise, for [`Self::fill_instead`]; None for flows.
+    /// Increments of a descent with other draws of its noise, for [`Self::fill_instead`]; None for
+    /// flows.
     pub fn other(
         dynamics: &Dynamics,
         problem: &LaneProblem<N>,
@@ -331,8 +332,8 @@ impl<const N: usize> Increment<N> {
         self.fill_instead(state, state.step, problem, trajectories, out)
     }
 
-    /// The same with draw `number` of the noise, not that of the step: of [`Self::other`], an increment that the
-    /// step might have had instead, given all that was before it.
+    /// The same with draw `number` of the noise, not that of the step: of [`Self::other`], an
+    /// increment that the step might have had instead, given all that was before it.
     #[inline(always)]
     pub fn fill_instead(
         &mut self,
@@ -362,8 +363,8 @@ impl<const N: usize> Increment<N> {
     }
 }
 
-/// The increments that are sums over rows. Compiled by themselves and not into every step that has one: they are
-/// large, and take longer than it does to call them.
+/// The increments that are sums over rows. Compiled by themselves and not into every step that has
+/// one: they are large, and take longer than it does to call them.
 struct FromRows<'a, const N: usize> {
     increment: &'a mut Increment<N>,
     /// The step, and the number of the draw.
@@ -434,7 +435,8 @@ fn gather<const N: usize>(rows: &[Arc<Rows>], f: impl Fn(&Rows) -> f64) -> Lanes
 }
 
 impl<const N: usize> MiniBatch<N> {
-    /// ΔG of a step, with a draw of the noise by its number, in the place of W₁W₂, which `out` holds.
+    /// ΔG of a step, with a draw of the noise by its number, in the place of W₁W₂, which `out`
+    /// holds.
     #[inline(always)]
     fn fill(
         &mut self,

@@ -1,8 +1,8 @@
 //! A block of trajectories of one problem and one start, taken step by step, for whoever wants to
 //! look at every step: the increment that moved it, the forces at a state, the spectrum after it.
 //!
-//! Everything here is for blocks of [`BLOCK`], so that the vector code behind it is compiled in this
-//! crate once and not again in every crate that looks.
+//! Everything here is for blocks of [`BLOCK`], so that the vector code behind it is compiled in
+//! this crate once and not again in every crate that looks.
 
 use std::sync::Arc;
 
@@ -32,8 +32,9 @@ pub struct StepInspector {
 }
 
 impl StepInspector {
-    /// Trajectories `first`, `first` + 1, … at their start, with the noise of these numbers; none for
-    /// gradient flow, which takes no steps, and for a loss of classes that the problem does not fit.
+    /// Trajectories `first`, `first` + 1, … at their start, with the noise of these numbers; none
+    /// for gradient flow, which takes no steps, and for a loss of classes that the problem does not
+    /// fit.
     pub fn new(
         dynamics: &Dynamics,
         problem: &Arc<Problem>,

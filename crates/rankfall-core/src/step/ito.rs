@@ -20,7 +20,8 @@ pub fn ito_rate<const N: usize>(problem: &LaneProblem<N>, nu: f64, h: f64) -> La
     inputs.chain(outputs).collect()
 }
 
-/// exp(−hνC/2) with C = diag(E N Nᵀ, E NᵀN): the same for labels of classes that flip, where C is not diagonal.
+/// exp(−hνC/2) with C = diag(E N Nᵀ, E NᵀN): the same for labels of classes that flip, where C is
+/// not diagonal.
 pub struct BlockDamping<const N: usize> {
     /// p × p and k × k, row-major, each with its size.
     blocks: [(usize, LaneVec<N>); 2],

@@ -1,7 +1,8 @@
-//! How trajectories move: the increment of a step ([`increment`], of losses of classes `class_increment`,
-//! [`batches`]), what it does to the weights
-//! ([`update`], [`strang`], [`velocity`], [`counterfactual`]), steps in a row ([`stepper`], `small`), adaptive
-//! gradient flow ([`gradient_flow`]) and slow flow ([`slow_flow`], [`averaged_noise`]), and a block to be looked at step by step ([`inspector`]).
+//! How trajectories move: the increment of a step ([`increment`], of losses of classes
+//! `class_increment`, [`batches`]), what it does to the weights ([`update`], [`strang`],
+//! [`velocity`], [`counterfactual`]), steps in a row ([`stepper`], `small`), adaptive gradient flow
+//! ([`gradient_flow`]) and slow flow ([`slow_flow`], [`averaged_noise`]), and a block to be looked
+//! at step by step ([`inspector`]).
 //!
 //! May use everything from `simd` to `theory`; measures nothing.
 

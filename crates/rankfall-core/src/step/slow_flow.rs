@@ -1,7 +1,7 @@
 //! The slow flow: label noise, averaged over the fast motion around the minimum.
 //!
-//! Gradient flow takes W₁W₂ to the least-squares optimum β. Noise then moves Θ = [W₁; W₂ᵀ] along the
-//! minima, all the slower the smaller ν is. As ν → 0 the motion is no longer random:
+//! Gradient flow takes W₁W₂ to the least-squares optimum β. Noise then moves Θ = [W₁; W₂ᵀ] along
+//! the minima, all the slower the smaller ν is. As ν → 0 the motion is no longer random:
 //!
 //!   dΘ/dt = [H(Γ) − (ν/2) C] Θ,  C = diag(k S, tr(S) I_k),
 //!
@@ -9,14 +9,16 @@
 //!
 //!   Γ B + D Γ = (ν/2) (k S + tr(S) I) β,
 //!
-//! since H(Γ) Θ changes W₁W₂ by ΓW₂ᵀW₂ + W₁W₁ᵀΓ. Before the minimum is reached the place of Γ is taken by A = S_xy − S W₁W₂, which
-//! tends to it. Rows of W₁ in null directions of S stay, and are not held.
+//! since H(Γ) Θ changes W₁W₂ by ΓW₂ᵀW₂ + W₁W₁ᵀΓ. Before the minimum is reached the place of Γ is
+//! taken by A = S_xy − S W₁W₂, which tends to it. Rows of W₁ in null directions of S stay, and are
+//! not held.
 //!
-//! Noise whose covariance is not that of the pull, S ⊗ I, adds to the bracket −½ diag(E N Nᵀ, E NᵀN) and, at the
-//! minimum, a rotation ([`averaged_noise`](crate::step::averaged_noise)); both stand beside −νC/2 in the equation for Γ.
+//! Noise whose covariance is not that of the pull, S ⊗ I, adds to the bracket −½ diag(E N Nᵀ, E
+//! NᵀN) and, at the minimum, a rotation ([`averaged_noise`](crate::step::averaged_noise)); both
+//! stand beside −νC/2 in the equation for Γ.
 //!
-//! The equation depends on νt alone once the minimum is reached, and is linear in the columns of Θ but for Γ, so that columns
-//! far below the smallest double keep their relative accuracy.
+//! The equation depends on νt alone once the minimum is reached, and is linear in the columns of Θ
+//! but for Γ, so that columns far below the smallest double keep their relative accuracy.
 
 use crate::linalg::sylvester::Sylvester;
 use crate::model::row_noise::RowNoise;
@@ -27,8 +29,9 @@ use crate::step::ito::ito_rate;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
 
-/// Relative distance of A from Γ at which the minimum counts as reached: A follows Γ with a lag of order ν, and what is
-/// then left moves the weights by a tenth of what the slow flow neglects anyway.
+/// Relative distance of A from Γ at which the minimum counts as reached: A follows Γ with a lag of
+/// order ν, and what is then left moves the weights by a tenth of what the slow flow neglects
+/// anyway.
 const REACHED: f64 = 0.1;
 
 /// Columns of Θ with their weights in W₁W₂.
@@ -83,7 +86,8 @@ impl<const N: usize> RowsPart<N> {
         }
     }
 
-    /// Damping and rotation at D, over the active inputs, and B: of inputs, p × p, and of outputs, k × k.
+    /// Damping and rotation at D, over the active inputs, and B: of inputs, p × p, and of outputs,
+    /// k × k.
     fn at(&self, d: &[f64], b: &[f64]) -> [Vec<f64>; 2] {
         let mut blocks = self.damping.clone();
         let [inputs, outputs] = self.noise.rotation(d, b);
@@ -180,7 +184,8 @@ impl<const N: usize> SlowFlow<N> {
         self
     }
 
-    /// Puts Γ in the place of A = `increment` (p × k row-major) in the lanes that are at the minimum.
+    /// Puts Γ in the place of A = `increment` (p × k row-major) in the lanes that are at the
+    /// minimum.
     pub fn hold_minimum(
         &mut self,
         columns: WeightedColumns<'_, N>,
@@ -277,8 +282,8 @@ impl<const N: usize> SlowFlow<N> {
 }
 
 impl Multiplier {
-    /// Takes X W₁W₂ + W₁W₂ Yᵀ off the right-hand side, X (`inputs`, p × p) and Y (`outputs`, k × k) what moves the
-    /// two layers.
+    /// Takes X W₁W₂ + W₁W₂ Yᵀ off the right-hand side, X (`inputs`, p × p) and Y (`outputs`, k × k)
+    /// what moves the two layers.
     fn subtract_motion(&mut self, inputs: &[f64], outputs: &[f64], p: usize, k: usize) {
         for a in 0..self.active {
             for b in 0..k {
@@ -289,8 +294,8 @@ impl Multiplier {
         }
     }
 
-    /// D, B and W₁W₂ of these columns. Weights are powers of two, so that D and B are symmetric to the bit, and
-    /// half of each is enough.
+    /// D, B and W₁W₂ of these columns. Weights are powers of two, so that D and B are symmetric to
+    /// the bit, and half of each is enough.
     fn square<const N: usize>(
         &mut self,
         lane: usize,

@@ -1,9 +1,10 @@
 //! Runs of steps of small networks, p and k known when compiled.
 //!
-//! ΔG and W₁W₂ stay in registers then, and as a step goes through the columns it sums W₁W₂ for the next.
-//! What is done to a number, and in which order, is as in [`Increment`](crate::step::increment),
-//! [`State`] and [`Update`](crate::step::update), and so are the bits. Whatever is out of the ordinary ends the run and is left to them: an increment too large,
-//! columns that are due.
+//! ΔG and W₁W₂ stay in registers then, and as a step goes through the columns it sums W₁W₂ for the
+//! next. What is done to a number, and in which order, is as in
+//! [`Increment`](crate::step::increment), [`State`] and [`Update`](crate::step::update), and so are
+//! the bits. Whatever is out of the ordinary ends the run and is left to them: an increment too
+//! large, columns that are due.
 
 use pulp::Simd;
 
@@ -36,10 +37,10 @@ pub struct SmallSteps<'a, const N: usize> {
 }
 
 impl<const N: usize> SmallSteps<'_, N> {
-    /// Takes up to `steps` steps and returns how many: fewer where columns may be due after the last or the
-    /// next is out of the ordinary. None where there are no such runs: instructions that are not compiled, or a
-    /// lane that has diverged. Of the shapes of [`Variant::Small`](crate::kernels::Variant), in full blocks, and
-    /// of noise without substeps.
+    /// Takes up to `steps` steps and returns how many: fewer where columns may be due after the
+    /// last or the next is out of the ordinary. None where there are no such runs: instructions
+    /// that are not compiled, or a lane that has diverged. Of the shapes of
+    /// [`Variant::Small`](crate::kernels::Variant), in full blocks, and of noise without substeps.
     pub fn advance(
         self,
         state: &mut State<N>,

@@ -72,8 +72,8 @@ impl<const N: usize> BlockStepper<N> {
         })
     }
 
-    /// ΔG of the last step taken, p × k row-major; zero in lanes that took none, and with the Lie–Strang
-    /// step, which has several.
+    /// ΔG of the last step taken, p × k row-major; zero in lanes that took none, and with the
+    /// Lie–Strang step, which has several.
     pub fn increment(&self) -> &[Lanes<N>] {
         &self.step
     }
@@ -104,7 +104,8 @@ impl<const N: usize> BlockStepper<N> {
         }
     }
 
-    /// Up to `steps` steps of a small network, if it is one; how many, 0 if the next needs more care.
+    /// Up to `steps` steps of a small network, if it is one; how many, 0 if the next needs more
+    /// care.
     fn run_of_small(
         &mut self,
         state: &mut State<N>,

@@ -1,20 +1,21 @@
 //! The Lie–Strang step of the stochastic gradient flow: weak order 2, and the determinant law to
 //! rounding at any step.
 //!
-//! With V_i = √ν H(S^{1/2}E_ab), one for each of the p k noise directions, and Σ V_i² = νC, the flow in
-//! Stratonovich's form is dΘ = (H(A) − νC/2) Θ dt + Σ V_i Θ ∘ dB_i. Its two parts take turns: the
-//! drift for h/2, the noise for h, the drift for h/2 (Strang), which is of weak order 2 if each part is.
+//! With V_i = √ν H(S^{1/2}E_ab), one for each of the p k noise directions, and Σ V_i² = νC, the
+//! flow in Stratonovich's form is dΘ = (H(A) − νC/2) Θ dt + Σ V_i Θ ∘ dB_i. Its two parts take
+//! turns: the drift for h/2, the noise for h, the drift for h/2 (Strang), which is of weak order 2
+//! if each part is.
 //!
 //! Drift over τ: exp(−τνC/4) exp(τ H(A*)) exp(−τνC/4), A* at the midpoint reached by half an Euler
 //! step.
 //!
-//! Noise over h: exp of X + c[X, X̃] + (h/12) Σ_i [V_i, [V_i, X]], X = H(N), X̃ = H(Ñ), where N and Ñ are
-//! independent increments √ν S^{1/2}ΔB and c² = 1/8. The mean of its exponential agrees with that of
-//! the flow, exp((h/2) Σ V_i²), in all words of four V_i: the commutator stands for Lévy's area, with
-//! its variance h²/4 but without its law. The double commutator is H(N′) − H(N) with
-//! N′_ab = N_ab (1 + (hν/12)((k − 2) s_a + tr S)), and [X, X̃] is block diagonal, NÑᵀ − ÑNᵀ above NᵀÑ − ÑᵀN.
-//! N′ serves in [X, X̃] as well, and exp(c[X, X̃]) exp(H(N′)) in place of the joint exponential differs by terms odd in Ñ, which have no
-//! mean to the order that counts.
+//! Noise over h: exp of X + c[X, X̃] + (h/12) Σ_i [V_i, [V_i, X]], X = H(N), X̃ = H(Ñ), where N and
+//! Ñ are independent increments √ν S^{1/2}ΔB and c² = 1/8. The mean of its exponential agrees with
+//! that of the flow, exp((h/2) Σ V_i²), in all words of four V_i: the commutator stands for Lévy's
+//! area, with its variance h²/4 but without its law. The double commutator is H(N′) − H(N) with
+//! N′_ab = N_ab (1 + (hν/12)((k − 2) s_a + tr S)), and [X, X̃] is block diagonal, NÑᵀ − ÑNᵀ above
+//! NᵀÑ − ÑᵀN. N′ serves in [X, X̃] as well, and exp(c[X, X̃]) exp(H(N′)) in place of the joint
+//! exponential differs by terms odd in Ñ, which have no mean to the order that counts.
 //!
 //! Every factor but exp(−τνC/4) has determinant one, so the law holds exactly.
 

@@ -54,8 +54,8 @@ impl<const N: usize> Update<N> {
         }
     }
 
-    /// I + H(ΔG): Euler–Maruyama, and one step of any descent. `increment` is p × k row-major, zero in
-    /// lanes that are to stay as they are; `columns` the columns of Θ, each of length p + k.
+    /// I + H(ΔG): Euler–Maruyama, and one step of any descent. `increment` is p × k row-major, zero
+    /// in lanes that are to stay as they are; `columns` the columns of Θ, each of length p + k.
     #[inline(always)]
     pub fn euler(&mut self, increment: &[Lanes<N>], columns: &mut [Lanes<N>]) {
         let g = if self.halves.tall_first {
@@ -67,8 +67,8 @@ impl<const N: usize> Update<N> {
         self.action.euler(g, columns);
     }
 
-    /// exp(H(ΔG)) diag(damping): the split Lie–Euler step. `increment` is zero outside `mask`; `damping` has
-    /// p + k entries, and is applied in the lanes of `mask`.
+    /// exp(H(ΔG)) diag(damping): the split Lie–Euler step. `increment` is zero outside `mask`;
+    /// `damping` has p + k entries, and is applied in the lanes of `mask`.
     #[inline(always)]
     pub fn exponential(
         &mut self,
@@ -99,8 +99,8 @@ impl<const N: usize> Update<N> {
         }
     }
 
-    /// exp(H(ΔG) + diag(rate)): the unsplit Lie–Euler step. `increment` is zero outside `mask`; `rate` has
-    /// p + k entries. Compiled by itself, as it is long and rare.
+    /// exp(H(ΔG) + diag(rate)): the unsplit Lie–Euler step. `increment` is zero outside `mask`;
+    /// `rate` has p + k entries. Compiled by itself, as it is long and rare.
     pub fn exponential_unsplit(
         &mut self,
         increment: &[Lanes<N>],
@@ -149,8 +149,8 @@ impl<const N: usize> Update<N> {
         damp(damping_of(mask, damping, &mut self.damping), columns);
     }
 
-    /// Divides the increment of the lanes of `large` by the power of two that brings `square` under the
-    /// bound of the series, and returns it: so many times the step has to be applied.
+    /// Divides the increment of the lanes of `large` by the power of two that brings `square` under
+    /// the bound of the series, and returns it: so many times the step has to be applied.
     #[inline(always)]
     fn halve(&mut self, square: Lanes<N>, large: Mask<N>) -> Lanes<N> {
         if !large.any() {

@@ -1,11 +1,12 @@
 //! A step of a descent with momentum or weight decay, for N trajectories.
 //!
-//! With D = H(ΔG)Θ − ηλΘ, what is added to Θ without momentum, and U = −ηv the velocity in units of a step,
+//! With D = H(ΔG)Θ − ηλΘ, what is added to Θ without momentum, and U = −ηv the velocity in units of
+//! a step,
 //!
 //!   U ← μU + D,   Θ ← Θ + U      (Nesterov: Θ ← Θ + D + μU with the new U).
 //!
-//! Both act on (Θ, U) from the left. So U has the width of the reduced Θ, and where the columns of Θ are
-//! rotated, those of U are rotated with them.
+//! Both act on (Θ, U) from the left. So U has the width of the reduced Θ, and where the columns of
+//! Θ are rotated, those of U are rotated with them.
 
 use crate::model::optimizer::Optimizer;
 use crate::simd::lane_vec::LaneVec;
@@ -38,8 +39,8 @@ impl<const N: usize> VelocityRule<N> {
         self.before.copy_of(columns);
     }
 
-    /// Makes of Θ after (I + H(ΔG))Θ what it is after the step, and moves `velocity`, the columns of U,
-    /// which may be empty before the first; lanes outside `mask` are unchanged.
+    /// Makes of Θ after (I + H(ΔG))Θ what it is after the step, and moves `velocity`, the columns
+    /// of U, which may be empty before the first; lanes outside `mask` are unchanged.
     #[inline(always)]
     pub fn advance(&self, columns: &mut [Lanes<N>], velocity: &mut LaneVec<N>, mask: Mask<N>) {
         let decay = self.decay.select(mask, Lanes::ZERO);

@@ -1,8 +1,9 @@
-//! Where noise of labels and of rows can be averaged over the fast motion around the minimum, and what that motion
-//! costs.
+//! Where noise of labels and of rows can be averaged over the fast motion around the minimum, and
+//! what that motion costs.
 //!
-//! At W₁W₂ = β the map is pulled back at the rates of S(E B + D E), D = W₁W₁ᵀ and B = W₂ᵀW₂, while noise moves
-//! the weights along the minima at rates of order ν. The slow flow is the limit in which the first are far faster.
+//! At W₁W₂ = β the map is pulled back at the rates of S(E B + D E), D = W₁W₁ᵀ and B = W₂ᵀW₂, while
+//! noise moves the weights along the minima at rates of order ν. The slow flow is the limit in
+//! which the first are far faster.
 
 use thiserror::Error;
 
@@ -55,8 +56,8 @@ pub enum NoSlowFlow {
     },
 }
 
-/// Whether the slow flow of label noise of intensity `nu`, and of rows where that is given, describes a network of
-/// width `width`; its [`separation`] if so.
+/// Whether the slow flow of label noise of intensity `nu`, and of rows where that is given,
+/// describes a network of width `width`; its [`separation`] if so.
 ///
 /// # Errors
 /// Why it does not.
@@ -85,10 +86,11 @@ pub fn slow_flow_applies(
     Ok(separation)
 }
 
-/// The fastest rate of the slow flow over the weakest pull to the minimum, where the noise leads in the end:
-/// ν (k s₁ + tr S)/2 over s_p d √(k/tr S), with s₁ and s_p the largest and smallest positive eigenvalue of S and d the
-/// smallest singular value of S^{1/2}β. The noise of rows adds its own second moments to ν k S and ν tr(S) I. What the
-/// slow flow neglects is of this order, relative to how far log σ falls.
+/// The fastest rate of the slow flow over the weakest pull to the minimum, where the noise leads in
+/// the end: ν (k s₁ + tr S)/2 over s_p d √(k/tr S), with s₁ and s_p the largest and smallest
+/// positive eigenvalue of S and d the smallest singular value of S^{1/2}β. The noise of rows adds
+/// its own second moments to ν k S and ν tr(S) I. What the slow flow neglects is of this order,
+/// relative to how far log σ falls.
 pub fn separation(problem: &Problem, nu: f64, rows: Option<&RowNoise>) -> f64 {
     let positive: Vec<f64> = problem
         .eigenvalues
@@ -125,7 +127,8 @@ pub fn separation(problem: &Problem, nu: f64, rows: Option<&RowNoise>) -> f64 {
     0.5 * fastest / pull
 }
 
-/// Singular values of S^{1/2}β, descending, min(p, k) of them, p counting the positive eigenvalues of S.
+/// Singular values of S^{1/2}β, descending, min(p, k) of them, p counting the positive eigenvalues
+/// of S.
 fn scaled_singular_values(problem: &Problem) -> Vec<f64> {
     let p = problem.eigenvalues.iter().filter(|&&s| s > 0.0).count();
     let k = problem.outputs;
@@ -137,9 +140,10 @@ fn scaled_singular_values(problem: &Problem) -> Vec<f64> {
     svd.sigma
 }
 
-/// The loss that noise of intensity ν costs at a minimum, on average: fluctuations of W₁W₂ around β have covariance
-/// (ν/2)(I ⊗ B + D ⊗ I), so that ½ tr EᵀΣE is (ν/4)[tr(Σ) tr(B) + k tr(ΣD)], here for any Σ on the inputs and weights w on the
-/// outputs. All matrices row-major: D (`d`) and Σ (`on_inputs`) p × p, B (`b`) k × k.
+/// The loss that noise of intensity ν costs at a minimum, on average: fluctuations of W₁W₂ around β
+/// have covariance (ν/2)(I ⊗ B + D ⊗ I), so that ½ tr EᵀΣE is (ν/4)[tr(Σ) tr(B) + k tr(ΣD)], here
+/// for any Σ on the inputs and weights w on the outputs. All matrices row-major: D (`d`) and Σ
+/// (`on_inputs`) p × p, B (`b`) k × k.
 pub fn loss_of_fluctuations(
     nu: f64,
     d: &[f64],

@@ -37,8 +37,9 @@ pub fn determinant_law_applies(
     dynamics.is_flow() && width >= inputs + outputs
 }
 
-/// Whether the fall of log det M can be accounted for step by step: for descents without momentum, of any loss, each of
-/// whose steps is a matrix from the left of Θ that the gradient at Θ makes. Needs a width of at least p + k besides.
+/// Whether the fall of log det M can be accounted for step by step: for descents without momentum,
+/// of any loss, each of whose steps is a matrix from the left of Θ that the gradient at Θ makes.
+/// Needs a width of at least p + k besides.
 pub fn account_applies(dynamics: &Dynamics) -> bool {
     !dynamics.is_continuous() && dynamics.optimizer.momentum == 0.0
 }

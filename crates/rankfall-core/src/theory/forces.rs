@@ -8,21 +8,24 @@
 //!
 //! (a) dλ_i = [4 λ_i a_i'A b_i + Σ_j λ_j q_ij + Σ_{j≠i} (λ_i + λ_j)²/(λ_i − λ_j) q_ij] dt + noise,
 //!
-//! and for the logarithm d log λ_i = [4 a_i'A b_i − q_ii + Σ_{j≠i} q_ij (λ_i + 3λ_j)/(λ_i − λ_j)] dt + noise.
-//! The fraction can be split in two ways that matter,
+//! and for the logarithm d log λ_i = [4 a_i'A b_i − q_ii + Σ_{j≠i} q_ij (λ_i + 3λ_j)/(λ_i − λ_j)]
+//! dt + noise. The fraction can be split in two ways that matter,
 //!
-//! (b) *regular*, 1 + 4 λ_j/(λ_i − λ_j): common growth Σ q_ij, and a repulsion that leaves the larger of two alone;
+//! (b) *regular*, 1 + 4 λ_j/(λ_i − λ_j): common growth Σ q_ij, and a repulsion that leaves the
+//! larger of two alone;
 //!
-//! (c) *antisymmetric*, −1 + 2 (λ_i + λ_j)/(λ_i − λ_j): common decay −Σ q_ij, in which all of the determinant law
-//! stands, and a repulsion that moves two eigenvalues by equal and opposite amounts.
+//! (c) *antisymmetric*, −1 + 2 (λ_i + λ_j)/(λ_i − λ_j): common decay −Σ q_ij, in which all of the
+//! determinant law stands, and a repulsion that moves two eigenvalues by equal and opposite
+//! amounts.
 //!
 //! Split (a) is the paper's. Divided by λ_i its two noise terms grow like λ₁/λ_i and cancel; every
-//! term of (b) and (c) stays bounded as λ_i → 0, so contributions are told with these. The driving noises of
-//! different eigenvalues are correlated: d⟨λ_i, λ_j⟩ = 16 ν λ_i λ_j (a_i'S a_j)(b_i'b_j) dt.
+//! term of (b) and (c) stays bounded as λ_i → 0, so contributions are told with these. The driving
+//! noises of different eigenvalues are correlated: d⟨λ_i, λ_j⟩ = 16 ν λ_i λ_j (a_i'S a_j)(b_i'b_j)
+//! dt.
 //!
 //! Where Θ has fewer columns than rows, λ_j = 0 for the rest of the space: those j enter through
-//! the projector on the null space of M, which every choice of its basis shares. With λ_j = 0 they repel
-//! nothing in (b), and by 2 q_ij in (c).
+//! the projector on the null space of M, which every choice of its basis shares. With λ_j = 0 they
+//! repel nothing in (b), and by 2 q_ij in (c).
 
 use crate::linalg::graded::{GradedColumns, Rotate};
 use crate::model::dynamics::ForceSplit;
@@ -58,8 +61,9 @@ pub struct Forces<const N: usize> {
 /// about that far apart: 1 − λ_j/λ_i becomes √((1 − λ_j/λ_i)² + 16 · this · q_ij h).
 ///
 /// A gap that noise moves with variance s² = 16 q_ij per unit of t is a Bessel process of dimension
-/// two, and without its repulsion one of dimension one. From a gap of 0, a step h takes them to √(π h s²/2)
-/// and √(2 h s²/π) on average; the drift s²/(2 gap) that makes the difference has this gap².
+/// two, and without its repulsion one of dimension one. From a gap of 0, a step h takes them to √(π
+/// h s²/2) and √(2 h s²/π) on average; the drift s²/(2 gap) that makes the difference has this
+/// gap².
 const ONE_STEP: f64 = 1.206;
 
 /// Standard deviations of the noise of a step within which eigenvalues count as near.
@@ -67,9 +71,9 @@ const NEAR: f64 = 5.0;
 
 impl<const N: usize> Forces<N> {
     /// At columns that are orthogonal and sorted by falling norm, as
-    /// [`GradedColumns::orthogonalise`] leaves them. `a` is the negative gradient A, p × k row-major.
-    /// With `time_step` the repulsion is that of a step of this length, smooth where eigenvalues
-    /// meet; without it, the exact one, infinite there.
+    /// [`GradedColumns::orthogonalise`] leaves them. `a` is the negative gradient A, p × k
+    /// row-major. With `time_step` the repulsion is that of a step of this length, smooth where
+    /// eigenvalues meet; without it, the exact one, infinite there.
     pub fn new(
         theta: &GradedColumns<N>,
         a: &[Lanes<N>],
@@ -151,9 +155,10 @@ impl<const N: usize> Forces<N> {
         }
     }
 
-    /// What eigenvalue j's repulsion adds to the drift of log λ_i: 4 q_ij λ_j/(λ_i − λ_j), or in the
-    /// antisymmetric split 2 q_ij (λ_i + λ_j)/(λ_i − λ_j). In the first the larger of two is pushed up a
-    /// little, the smaller one down by at least 4 q_ij; in the second both by the same, at least 2 q_ij.
+    /// What eigenvalue j's repulsion adds to the drift of log λ_i: 4 q_ij λ_j/(λ_i − λ_j), or in
+    /// the antisymmetric split 2 q_ij (λ_i + λ_j)/(λ_i − λ_j). In the first the larger of two is
+    /// pushed up a little, the smaller one down by at least 4 q_ij; in the second both by the same,
+    /// at least 2 q_ij.
     #[inline(always)]
     pub fn repulsion_from(&self, split: ForceSplit, i: usize, j: usize) -> Lanes<N> {
         let (large, small) = (i.min(j), i.max(j));
@@ -183,9 +188,10 @@ impl<const N: usize> Forces<N> {
         ratio.select(Lanes::ZERO.less_than(large_square), Lanes::ZERO)
     }
 
-    /// Whether the noise of a time `time` may bring λ_i and λ_j together: whether 1 − λ_small/λ_large lies within
-    /// [`NEAR`] standard deviations of it. In the plane of the two eigenvectors that is of variance
-    /// 4 (q_ii + q_jj) less twice the covariation along the gap, and 16 q_ij across it; the larger counts.
+    /// Whether the noise of a time `time` may bring λ_i and λ_j together: whether 1 −
+    /// λ_small/λ_large lies within [`NEAR`] standard deviations of it. In the plane of the two
+    /// eigenvectors that is of variance 4 (q_ii + q_jj) less twice the covariation along the gap,
+    /// and 16 q_ij across it; the larger counts.
     #[inline(always)]
     pub fn may_meet(&self, i: usize, j: usize, time: f64) -> Mask<N> {
         let gap = Lanes::ONE - self.ratio(i.min(j), i.max(j));

@@ -1,6 +1,7 @@
 //! What theory says, in closed form: one file per statement.
 //!
-//! May use `simd`, `random`, `kernels`, `linalg`, `model` and `trajectories`; knows no way to step or to measure.
+//! May use `simd`, `random`, `kernels`, `linalg`, `model` and `trajectories`; knows no way to step
+//! or to measure.
 
 pub mod averaging;
 mod decay;

@@ -1,11 +1,13 @@
-//! Whether a step is stable at the start: the largest curvature of the loss, and the step it allows.
+//! Whether a step is stable at the start: the largest curvature of the loss, and the step it
+//! allows.
 //!
-//! Plain descent w ← w − ηHw of a quadratic loss shrinks every direction only where η times the largest
-//! eigenvalue of its Hessian H, the sharpness, is below 2. The same holds for an explicit time step of a flow.
-//! What is computed here is never above the true sharpness, so that who exceeds it exceeds the truth.
+//! Plain descent w ← w − ηHw of a quadratic loss shrinks every direction only where η times the
+//! largest eigenvalue of its Hessian H, the sharpness, is below 2. The same holds for an explicit
+//! time step of a flow. What is computed here is never above the true sharpness, so that who
+//! exceeds it exceeds the truth.
 //!
-//! [`Stiffness`] bounds the same curvature from the factors of the start alone: how many steps an explicit
-//! integrator of gradient flow takes, at least.
+//! [`Stiffness`] bounds the same curvature from the factors of the start alone: how many steps an
+//! explicit integrator of gradient flow takes, at least.
 
 use faer::Mat;
 
@@ -25,15 +27,15 @@ const MOST_WORK: f64 = 2e9;
 pub struct Curvature {
     /// The largest eigenvalue of the Hessian of the loss at the start, from below.
     pub at_start: f64,
-    /// What it is at least at every minimum of the loss: 2 √(aᵀS_xx a) σ₁(S_xx^½ β) with a the left singular
-    /// vector that belongs to σ₁.
+    /// What it is at least at every minimum of the loss: 2 √(aᵀS_xx a) σ₁(S_xx^½ β) with a the left
+    /// singular vector that belongs to σ₁.
     pub at_minima: f64,
 }
 
 /// The largest curvature that is stable with this step; 0 where weight decay alone is too much.
 ///
-/// A step η with momentum μ is stable below 2(1 + μ)/η, with Nesterov's below 2(1 + μ)/(η(1 + 2μ)); weight
-/// decay adds λ to every curvature.
+/// A step η with momentum μ is stable below 2(1 + μ)/η, with Nesterov's below 2(1 + μ)/(η(1 + 2μ));
+/// weight decay adds λ to every curvature.
 pub fn largest_stable_curvature(step: f64, optimizer: &Optimizer) -> f64 {
     let mu = optimizer.momentum;
     let look_ahead = if optimizer.nesterov {
@@ -145,7 +147,8 @@ fn at_minima(problem: &Problem, k: usize) -> f64 {
     largest
 }
 
-/// Numbers in (−½, ½) without a pattern that a direction could be orthogonal to: multiples of the golden ratio.
+/// Numbers in (−½, ½) without a pattern that a direction could be orthogonal to: multiples of the
+/// golden ratio.
 fn scattered(place: usize) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     ((place + 1) as f64 * GOLDEN).fract() - 0.5
@@ -173,8 +176,8 @@ fn norm(a: &Mat<f64>) -> f64 {
     dot(a, a).sqrt()
 }
 
-/// How far −h λ reaches into the region of stability of the integrator of gradient flow, for negative real λ: where the flow
-/// is stiff the step is at most this over its fastest rate.
+/// How far −h λ reaches into the region of stability of the integrator of gradient flow, for
+/// negative real λ: where the flow is stiff the step is at most this over its fastest rate.
 pub const STABLE_RATE: f64 = 6.0;
 
 /// How fast the fastest motion of gradient flow is.
@@ -182,8 +185,8 @@ pub const STABLE_RATE: f64 = 6.0;
 pub struct Stiffness {
     /// λ_max(S_xx).
     pub largest_eigenvalue: f64,
-    /// λ_max(S_xx) σ₁(W₂)² + σ₁(S_xx^{1/2} W₁)² per unit of t, at the start, from below: the linearised map
-    /// W₁W₂ returns to the optimum at a rate between half of it and itself.
+    /// λ_max(S_xx) σ₁(W₂)² + σ₁(S_xx^{1/2} W₁)² per unit of t, at the start, from below: the
+    /// linearised map W₁W₂ returns to the optimum at a rate between half of it and itself.
     pub rate: f64,
 }
 
@@ -201,8 +204,8 @@ impl Stiffness {
         }
     }
 
-    /// About how many steps an explicit method takes over a time `length`, at least: as many as keep it
-    /// stable.
+    /// About how many steps an explicit method takes over a time `length`, at least: as many as
+    /// keep it stable.
     pub fn steps(&self, length: f64) -> f64 {
         0.5 * self.rate * length / STABLE_RATE
     }
@@ -281,8 +284,8 @@ mod tests {
         }
     }
 
-    /// At the optimum of white inputs the Hessian is W₁W₁ᵀ ⊗ I + I ⊗ W₂ᵀW₂ and zeros: its largest eigenvalue is
-    /// σ₁(W₁)² + σ₁(W₂)².
+    /// At the optimum of white inputs the Hessian is W₁W₁ᵀ ⊗ I + I ⊗ W₂ᵀW₂ and zeros: its largest
+    /// eigenvalue is σ₁(W₁)² + σ₁(W₂)².
     #[test]
     fn curvature_at_a_minimum_of_white_inputs() {
         // W₁ = diag(3, 1), W₂ = diag(2, 5): W₁W₂ = diag(6, 5).
@@ -295,8 +298,9 @@ mod tests {
         assert!((found.at_minima - 12.0).abs() < 1e-3 && found.at_minima <= 12.0 + 1e-12);
     }
 
-    /// One input of variance s, width one, two outputs of which the second is zero: L = ½ s (uv − β)² + ½ s u²w²
-    /// with w = 0 has the Hessian s [[v², 2uv − β], [2uv − β, u²]] in (u, v) and s u² in w.
+    /// One input of variance s, width one, two outputs of which the second is zero: L = ½ s (uv −
+    /// β)² + ½ s u²w² with w = 0 has the Hessian s [[v², 2uv − β], [2uv − β, u²]] in (u, v) and s
+    /// u² in w.
     #[test]
     fn curvature_away_from_minima_has_the_residual_in_it() {
         let (s, u, v, beta) = (2.0, 0.5, 1.5, 3.0);
@@ -311,7 +315,8 @@ mod tests {
         assert!((found.at_minima - 2.0 * s * beta).abs() < 1e-9);
     }
 
-    /// w ← w − ηcw with momentum, by its recursion: bounded just below the limit, unbounded just above.
+    /// w ← w − ηcw with momentum, by its recursion: bounded just below the limit, unbounded just
+    /// above.
     #[test]
     fn the_largest_stable_curvature_is_that_of_the_recursion() {
         for (momentum, nesterov, weight_decay) in [

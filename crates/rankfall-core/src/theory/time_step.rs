@@ -1,10 +1,9 @@
 //! A time step for the stochastic gradient flow, chosen from the problem and the start.
 //!
-//! The fastest motion of W₁W₂ is the return to the optimum, at about the rate
-//! r = λ_max(S_xx) (σ₁(W₁)² + σ₁(W₂)²), at the start or, once there, at a balanced optimum with
-//! σ₁(W₁)² = σ₁(W₂)² = σ₁(β), whichever is larger. Noise moves Θ at the rate ν (k λ_max + tr S)/2. A step
-//! takes a fixed share of the shorter of these times. The shares were measured:
-//! docs/measurements/integrators.md.
+//! The fastest motion of W₁W₂ is the return to the optimum, at about the rate r = λ_max(S_xx)
+//! (σ₁(W₁)² + σ₁(W₂)²), at the start or, once there, at a balanced optimum with σ₁(W₁)² = σ₁(W₂)² =
+//! σ₁(β), whichever is larger. Noise moves Θ at the rate ν (k λ_max + tr S)/2. A step takes a fixed
+//! share of the shorter of these times. The shares were measured: docs/measurements/integrators.md.
 
 use crate::linalg::dense::{product, thin_svd, transpose_product};
 use crate::model::dynamics::Integrator;

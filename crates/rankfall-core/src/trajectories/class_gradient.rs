@@ -1,5 +1,5 @@
-//! The gradient of a loss of classes by the product W₁W₂, from the rows: −(1/b) Xᵀ(y − π), π the probabilities
-//! that the network gives.
+//! The gradient of a loss of classes by the product W₁W₂, from the rows: −(1/b) Xᵀ(y − π), π the
+//! probabilities that the network gives.
 
 use crate::model::class_problem::ClassProblem;
 use crate::model::classification::ClassLoss;
@@ -9,7 +9,8 @@ use crate::simd::lane_math::exp_of_negative;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
 
-/// Labels of one step, drawn afresh: number `slot` of the step is that of the row in this slot of the batch.
+/// Labels of one step, drawn afresh: number `slot` of the step is that of the row in this slot of
+/// the batch.
 #[derive(Clone, Copy)]
 pub struct FreshLabels<const N: usize> {
     /// Whose.
@@ -43,8 +44,9 @@ impl<const N: usize> FreshLabels<N> {
     }
 }
 
-/// A = (1/n) Xᵀ(y − π) in the place of W₁W₂, which `out` holds: with the labels that are expected, or with those
-/// that are drawn. p × k row-major. Compiled by itself and not into every step that has one: it is large.
+/// A = (1/n) Xᵀ(y − π) in the place of W₁W₂, which `out` holds: with the labels that are expected,
+/// or with those that are drawn. p × k row-major. Compiled by itself and not into every step that
+/// has one: it is large.
 pub fn of_all_rows<const N: usize>(
     instructions: Instructions,
     problem: &ClassProblem,
@@ -136,8 +138,8 @@ pub fn apply_map<const N: usize>(x: &[f64], map: &[Lanes<N>], f: &mut [Lanes<N>]
     }
 }
 
-/// π in the place of the outputs f of a row: softmax, or the logistic function of each. NaN where an output is no
-/// finite number, so that weights beyond the range of numbers are noticed.
+/// π in the place of the outputs f of a row: softmax, or the logistic function of each. NaN where
+/// an output is no finite number, so that weights beyond the range of numbers are noticed.
 // x − x is 0 for every number, and NaN for what is none.
 #[allow(clippy::eq_op)]
 #[inline(always)]

@@ -20,7 +20,8 @@ pub struct LaneProblem<const N: usize> {
     pub samples: u64,
     /// Eigenvalues of S_xx.
     pub eigenvalues: LaneVec<N>,
-    /// Minus the eigenvalue of its row for each entry of a p × k matrix, row-major: −S_xx as it acts on it.
+    /// Minus the eigenvalue of its row for each entry of a p × k matrix, row-major: −S_xx as it
+    /// acts on it.
     pub(crate) negative_curvature: LaneVec<N>,
     /// Their square roots: S_xx^{1/2} in the eigenbasis.
     pub roots: LaneVec<N>,
@@ -44,7 +45,8 @@ pub struct LaneProblem<const N: usize> {
     pub(crate) kernels: Variant,
     /// With which instructions.
     pub(crate) instructions: Instructions,
-    /// Scratch of products with these problems, so that no step allocates; what it holds means nothing.
+    /// Scratch of products with these problems, so that no step allocates; what it holds means
+    /// nothing.
     pub(crate) scratch: Cell<LaneVec<N>>,
 }
 

@@ -1,5 +1,6 @@
-//! N trajectories side by side, as they are at one moment: their problems ([`lane_problem`]) and the gradients of
-//! losses of classes ([`class_gradient`]), their weights and what became of them ([`state`], [`stop_reason`]).
+//! N trajectories side by side, as they are at one moment: their problems ([`lane_problem`]) and
+//! the gradients of losses of classes ([`class_gradient`]), their weights and what became of them
+//! ([`state`], [`stop_reason`]).
 //!
 //! May use `simd`, `random`, `kernels`, `linalg` and `model`.
 

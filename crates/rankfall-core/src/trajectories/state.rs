@@ -106,9 +106,9 @@ impl<const N: usize> State<N> {
         }
     }
 
-    /// Notes a step with increments of these squared Frobenius norms, each of which will have moved Θ by
-    /// `momentum_gain` times itself, marks the lanes that it takes out of range as diverged, and returns
-    /// those that may take it.
+    /// Notes a step with increments of these squared Frobenius norms, each of which will have moved
+    /// Θ by `momentum_gain` times itself, marks the lanes that it takes out of range as diverged,
+    /// and returns those that may take it.
     #[inline(always)]
     pub fn accept_step(&mut self, square: Lanes<N>, momentum_gain: f64) -> Mask<N> {
         let small = square.at_most(Lanes::splat(DIVERGED * DIVERGED));
@@ -165,9 +165,9 @@ impl<const N: usize> State<N> {
         self.orthogonalise(when, self.alive(), instructions);
     }
 
-    /// Checks the columns of the lanes of `mask` that have moved far, and reorthogonalises them. For integrators
-    /// whose lanes take steps of their own: the schedule goes by the common step, so that a lane would be checked
-    /// before or after its own step as its neighbours please.
+    /// Checks the columns of the lanes of `mask` that have moved far, and reorthogonalises them.
+    /// For integrators whose lanes take steps of their own: the schedule goes by the common step,
+    /// so that a lane would be checked before or after its own step as its neighbours please.
     #[inline(always)]
     pub fn reorthogonalize_far(
         &mut self,
@@ -194,7 +194,8 @@ impl<const N: usize> State<N> {
         }
     }
 
-    /// Reorthogonalises the columns, each with its velocity under it: together they are what steps act on.
+    /// Reorthogonalises the columns, each with its velocity under it: together they are what steps
+    /// act on.
     fn reorthogonalize(
         &mut self,
         mask: Mask<N>,
@@ -235,16 +236,16 @@ impl<const N: usize> State<N> {
         product_of(self.factor.mantissa(), &self.weight, problem, out);
     }
 
-    /// A, the negative gradient with respect to the product: S_xy − S_xx W₁W₂ under the squared loss; p × k
-    /// row-major.
+    /// A, the negative gradient with respect to the product: S_xy − S_xx W₁W₂ under the squared
+    /// loss; p × k row-major.
     #[inline(always)]
     pub fn negative_gradient(&self, problem: &LaneProblem<N>, out: &mut [Lanes<N>]) {
         negative_gradient_of(self.factor.mantissa(), &self.weight, problem, out);
     }
 }
 
-/// A = S_xy − S_xx W₁W₂ for columns of Θ with these weights in the product, or that of a loss of classes with the
-/// labels it expects; p × k row-major.
+/// A = S_xy − S_xx W₁W₂ for columns of Θ with these weights in the product, or that of a loss of
+/// classes with the labels it expects; p × k row-major.
 #[inline(always)]
 pub fn negative_gradient_of<const N: usize>(
     columns: &[Lanes<N>],

@@ -53,7 +53,8 @@ pub fn own_starts() -> Setup {
     }
 }
 
-/// Three classes of 60 rows in five dimensions, none of which a linear map tells apart, or two in one output.
+/// Three classes of 60 rows in five dimensions, none of which a linear map tells apart, or two in
+/// one output.
 pub fn class_setup(outputs: usize, width: usize) -> Setup {
     let synthetic = Synthetic {
         samples: 60,
@@ -96,8 +97,8 @@ pub fn sized_setup(inputs: usize, outputs: usize, width: usize) -> Setup {
     }
 }
 
-/// Networks with more inputs than outputs or fewer, wider than p + k or narrower, their shorter side short
-/// enough to be compiled or not; all but the first so large that they go in half blocks.
+/// Networks with more inputs than outputs or fewer, wider than p + k or narrower, their shorter
+/// side short enough to be compiled or not; all but the first so large that they go in half blocks.
 pub fn middle_setups() -> [Setup; 4] {
     let setups = [
         sized_setup(14, 6, 9),

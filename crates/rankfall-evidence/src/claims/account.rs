@@ -1,8 +1,10 @@
-//! The account of log det M along descents: what the mean of each step takes, and that nothing else is left.
+//! The account of log det M along descents: what the mean of each step takes, and that nothing else
+//! is left.
 //!
-//! **Margins.** The account leaves nothing out, and its claims could be held to any margin that enough
-//! trajectories resolve. They are held to [`SHARE`] of the part that the alternative denies. Parts and martingale
-//! are summed step by step beside the measured change; the identity is held to rounding.
+//! **Margins.** The account leaves nothing out, and its claims could be held to any margin that
+//! enough trajectories resolve. They are held to [`SHARE`] of the part that the alternative denies.
+//! Parts and martingale are summed step by step beside the measured change; the identity is held to
+//! rounding.
 
 use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::measure::layout::{ACCOUNT_LEFT, ACCOUNT_PARTS};
@@ -81,7 +83,8 @@ struct Case<'a> {
     stream: u32,
 }
 
-/// Two comparisons: that what is left is nothing on average, and that parts and martingale are the change.
+/// Two comparisons: that what is left is nothing on average, and that parts and martingale are the
+/// change.
 fn compare(
     bench: &Bench,
     setup: &Setup,
@@ -167,7 +170,8 @@ fn sgd(bench: &Bench) -> Result<Evidence, Stop> {
     let (p, k) = (setting.inputs(), setting.outputs());
     let rows = setting.rows().map_err(Stop::Unmeasured)?;
     let problem = problem_of_rows(noisy_rows(setting, rows), p, k)?;
-    // Near the start, residuals of single rows are large enough for SGD to diverge where descent does not.
+    // Near the start, residuals of single rows are large enough for SGD to diverge where descent
+    // does not.
     let weights = bench.after_gradient_flow(
         &setting.setup(setting.width, false),
         0.05 * horizon(setting),

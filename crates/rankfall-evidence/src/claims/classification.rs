@@ -1,5 +1,5 @@
-//! Classes in place of values: labels that flip lower log det M under softmax and logistic losses as label noise
-//! does under the squared one.
+//! Classes in place of values: labels that flip lower log det M under softmax and logistic losses
+//! as label noise does under the squared one.
 
 use std::sync::Arc;
 
@@ -88,7 +88,8 @@ enum Batch {
     One,
 }
 
-/// Rows and the classes that a teacher gives them, with residuals, so that no linear map tells them apart.
+/// Rows and the classes that a teacher gives them, with residuals, so that no linear map tells them
+/// apart.
 struct Task {
     /// Rows in the basis of the problem.
     rows: Arc<Rows>,
@@ -206,7 +207,8 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
     let (nu, h, time) = (0.05, 0.05, 400.0);
     let steps = (time / h) as u64;
     let d = (INPUTS + CLASSES) as f64;
-    // As of the determinant law of the squared loss, with blocks of the damping in the place of its diagonal.
+    // As of the determinant law of the squared loss, with blocks of the damping in the place of its
+    // diagonal.
     let rounding = 2.0 * d * 1.733 * (2.0 * d + 8.0) * f64::EPSILON * steps as f64;
     let rate = 2.0 * nu * task.power;
     let paths = bench.level.pick(8, 16, 256);
@@ -241,7 +243,8 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
             let worst = worst.fold(0.0, f64::max);
             let (what, margin) = match flips > 0.0 {
                 true => ("largest |log det M − law|", rounding),
-                // The integrator's tolerance in each of its steps, of which there are no more than of the other's.
+                // The integrator's tolerance in each of its steps, of which there are no more than
+                // of the other's.
                 false => (
                     "largest change of log det M without flips",
                     rounding + d * (24.0 + d) * 1e-13 * steps as f64,
@@ -272,8 +275,8 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
-/// What one descent left: the share of the law that is found once everything else that is expected is taken away,
-/// path by path, and the mean slopes.
+/// What one descent left: the share of the law that is found once everything else that is expected
+/// is taken away, path by path, and the mean slopes.
 struct Slopes {
     shares: Vec<f64>,
     measured: f64,

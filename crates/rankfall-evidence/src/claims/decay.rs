@@ -246,9 +246,10 @@ fn name(places: &std::ops::Range<usize>) -> String {
     }
 }
 
-/// ν is chosen so that x = ν · largest rate over slowest damping is a few percent. To first order in ν
-/// the rates are the eigenvalues of a symmetric matrix, and the next order perturbs it by about x times
-/// its norm: by Weyl's inequality no rate moves by more than x times the largest. That is the margin.
+/// ν is chosen so that x = ν · largest rate over slowest damping is a few percent. To first order
+/// in ν the rates are the eigenvalues of a symmetric matrix, and the next order perturbs it by
+/// about x times its norm: by Weyl's inequality no rate moves by more than x times the largest.
+/// That is the margin.
 fn of_problem(bench: &Bench, problem: &Arc<Problem>, stream: u32) -> Result<Evidence, Stop> {
     let rates = closed(problem).map_err(unmeasured)?;
     let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(r.abs()));

@@ -104,7 +104,8 @@ fn stacks(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
-/// Tolerance 10⁻¹³ of all weights in each of at most so many steps, times the condition of the stack.
+/// Tolerance 10⁻¹³ of all weights in each of at most so many steps, times the condition of the
+/// stack.
 fn under_gradient_flow(setting: &Setting) -> Result<Comparison, Stop> {
     let mut net = network(setting, 0)?;
     let before = stack::read(&net, 1);

@@ -350,8 +350,8 @@ impl Moments {
         }
     }
 
-    /// Of g = |x|²|r + ε|² for a random row, ε ~ N(0, δ I_k): |r + ε|² is δ times a noncentral χ² with
-    /// cumulants δk + |r|², 2δ²k + 4δ|r|², 8δ³k + 24δ²|r|².
+    /// Of g = |x|²|r + ε|² for a random row, ε ~ N(0, δ I_k): |r + ε|² is δ times a noncentral χ²
+    /// with cumulants δk + |r|², 2δ²k + 4δ|r|², 8δ³k + 24δ²|r|².
     pub fn of_rows(rows: &Rows, inputs: usize, map: &Mat<f64>, delta: f64) -> Self {
         let k = map.ncols() as f64;
         let (mut second, mut fourth, mut sixth) = (0.0, 0.0, 0.0);

@@ -3,7 +3,8 @@
 //! **Setting.** Each unit has a regression, initial weights and noise of its own, is trained by
 //! gradient descent for 40 to 240 steps, and stands still there. In every layer the drift of each
 //! log σᵢ in one step is predicted from the full gradient and from the covariance of some draws of
-//! the noisy one, force by force; it is realised by as many other draws, each of which takes one step.
+//! the noisy one, force by force; it is realised by as many other draws, each of which takes one
+//! step.
 //!
 //! **Regression.** Weighted least squares through the origin over all singular values, layers and
 //! units, weights 1/error² of the realised means; standard errors from leaving out one unit at a
@@ -41,8 +42,8 @@ use crate::small::{Regression, layer};
 
 /// What third and higher orders may add to the slope of a unit, by their bound.
 const LEFT_OUT: f64 = 0.02;
-/// The margin of the whole change, of which the gradient is nearly all: first-order noise, whose mean is
-/// zero, hides more than a part in twenty.
+/// The margin of the whole change, of which the gradient is nearly all: first-order noise, whose
+/// mean is zero, hides more than a part in twenty.
 const WHOLE: f64 = 0.05;
 /// The step size at which noise is looked at before that of the test is chosen.
 const TRIAL: f64 = 1e-4;
@@ -226,9 +227,9 @@ fn state(
     })
 }
 
-/// Predicted and realised changes of all layers, from weights at which `at` gives a trainer with steps
-/// of a size, and `descent` one without noise. Singular values that are nearer to another, or to zero,
-/// than `least_gap` times the largest are left out.
+/// Predicted and realised changes of all layers, from weights at which `at` gives a trainer with
+/// steps of a size, and `descent` one without noise. Singular values that are nearer to another, or
+/// to zero, than `least_gap` times the largest are left out.
 pub fn changes(
     bench: &Bench<impl Sync>,
     at: &dyn Fn(f64) -> Result<Trainer<f64>, Stop>,
@@ -481,7 +482,8 @@ pub fn slopes(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
 /// A force by its name, and its part of a change.
 type Force = (&'static str, fn(&StepChange) -> f64);
 
-/// The forces that are there: layers with one singular value repel nothing, square ones do not grow.
+/// The forces that are there: layers with one singular value repel nothing, square ones do not
+/// grow.
 fn forces(units: &[Unit]) -> Vec<Force> {
     let all: [Force; 3] = [
         ("own noise", |p| p.own_noise),

@@ -16,8 +16,8 @@ use crate::scales::{horizon, product_of, stable_step, subscript};
 use crate::setting::Setting;
 use crate::simulation::{Simulation, flow};
 
-/// To this share of its scale a prediction is tested. The step is so short that what it leaves out is
-/// far less.
+/// To this share of its scale a prediction is tested. The step is so short that what it leaves out
+/// is far less.
 pub(super) const RESOLUTION: f64 = 0.03;
 /// The length of the step times the stiffness: what is left out is about this share.
 const SHORT: f64 = 1e-4;

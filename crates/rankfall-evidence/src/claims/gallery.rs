@@ -1,9 +1,9 @@
 //! What the figures of the gallery say, as claims: one file per kind of network.
 //!
-//! The statements, and the least effects in them, were written down from runs with the bundled seed;
-//! they are tested on other seeds. A *task* is one trajectory of each dynamics, with data, start and
-//! noise of a seed of its own: statements are about means over tasks drawn as the experiment draws
-//! them, and dynamics are compared task by task, where they share data and start.
+//! The statements, and the least effects in them, were written down from runs with the bundled
+//! seed; they are tested on other seeds. A *task* is one trajectory of each dynamics, with data,
+//! start and noise of a seed of its own: statements are about means over tasks drawn as the
+//! experiment draws them, and dynamics are compared task by task, where they share data and start.
 
 pub mod classes;
 pub mod deep;

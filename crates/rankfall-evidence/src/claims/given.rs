@@ -1,16 +1,19 @@
-//! Claims about the network of an experiment file, at its own weights, on its own data, and under its
-//! own noise: what can be told of any network.
+//! Claims about the network of an experiment file, at its own weights, on its own data, and under
+//! its own noise: what can be told of any network.
 //!
-//! **Adjacent layers.** Where a network is a product of matrices, its gradient in layers j and j + 1 is
-//! G Wⱼ₊₁ᵀ and WⱼᵀG, G the gradient with respect to WⱼWⱼ₊₁, whatever the loss, and whatever the rows,
-//! inputs and labels of the step are. So a step takes Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ] to (I − ηH(G))Θⱼ, and changes
-//! log det ΘⱼΘⱼᵀ by 2 log|det(I − η²GᵀG)|. Noise on weights, gradients or units does not act like that.
+//! **Adjacent layers.** Where a network is a product of matrices, its gradient in layers j and j +
+//! 1 is G Wⱼ₊₁ᵀ and WⱼᵀG, G the gradient with respect to WⱼWⱼ₊₁, whatever the loss, and whatever
+//! the rows, inputs and labels of the step are. So a step takes Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ] to (I − ηH(G))Θⱼ,
+//! and changes log det ΘⱼΘⱼᵀ by 2 log|det(I − η²GᵀG)|. Noise on weights, gradients or units does
+//! not act like that.
 //!
 //! **Label noise.** Its mean is −2η²(δ/n) tr(Pⱼᵀ S_xx Pⱼ)|Rⱼ|² beside the descent's, Pⱼ and Rⱼ the
-//! products before and behind. What follows in η is at most x²/(1 − x), x = η²|G|²; η is the file's, or
-//! so small that this is [`LEFT_OUT`] of it. The margin is twice that, and a tenth at least.
+//! products before and behind. What follows in η is at most x²/(1 − x), x = η²|G|²; η is the
+//! file's, or so small that this is [`LEFT_OUT`] of it. The margin is twice that, and a tenth at
+//! least.
 //!
-//! **Drift.** As in [`crate::claims::drift`], for singular values that are far enough from each other.
+//! **Drift.** As in [`crate::claims::drift`], for singular values that are far enough from each
+//! other.
 
 use faer::Mat;
 use faer::linalg::solvers::Solve;
@@ -82,8 +85,9 @@ pub const DRIFT: Claim = Claim {
 
 /// What higher orders in η may add, in units of what noise does.
 const LEFT_OUT: f64 = 0.02;
-/// The least margin of the law, in the same units: where steps are very short higher orders add next to
-/// nothing, and no number of draws could tell so little. A tenth still tells the law from its absence, 0.
+/// The least margin of the law, in the same units: where steps are very short higher orders add
+/// next to nothing, and no number of draws could tell so little. A tenth still tells the law from
+/// its absence, 0.
 const LEAST_MARGIN: f64 = 0.1;
 /// Draws from which steps and margins are found.
 const PILOT: u64 = 256;

@@ -205,8 +205,8 @@ fn full_start(bench: &Bench, time: f64) -> Result<Comparison, Stop> {
         .against_range([1.0, f64::INFINITY]))
 }
 
-/// A balanced start has rank min(p, k) and no more. Its next singular value is zero, to the rounding of the
-/// start, and stays so: far below any tolerance of a numerical rank.
+/// A balanced start has rank min(p, k) and no more. Its next singular value is zero, to the
+/// rounding of the start, and stays so: far below any tolerance of a numerical rank.
 fn deficient_start(bench: &Bench, time: f64) -> Result<Comparison, Stop> {
     let setting = bench.setting;
     let (d, width) = (setting.rows_of_theta(), setting.width);

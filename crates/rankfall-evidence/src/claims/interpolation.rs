@@ -138,7 +138,8 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
-/// The setting's rows with N(0, δ) added to every label once and for all, δ = 1 where there is none.
+/// The setting's rows with N(0, δ) added to every label once and for all, δ = 1 where there is
+/// none.
 pub(super) fn noisy_rows(setting: &Setting, rows: &Rows) -> Rows {
     let variance = if setting.label_noise > 0.0 {
         setting.label_noise
@@ -186,8 +187,8 @@ fn goes_on(bench: &Bench) -> Result<Evidence, Stop> {
         let slopes: Vec<f64> = values.iter().map(|v| (v[to] - v[from]) / span).collect();
         Estimate::of_sample(&slopes).ok_or_else(|| Stop::Unmeasured("too few trajectories".into()))
     };
-    // As for label noise; and the residuals of a finite sample are not quite noise of one variance, which
-    // a quarter of the excess allows for.
+    // As for label noise; and the residuals of a finite sample are not quite noise of one variance,
+    // which a quarter of the excess allows for.
     let margin = excess * (excess + 0.5 * eta * stiffness + 0.25);
     let comparisons = vec![
         Comparison::statistical(

@@ -114,8 +114,8 @@ fn limit(bench: &Bench) -> Result<Evidence, Stop> {
         |factor: u64, stream: u32| errors(bench, finest * factor as f64, steps / factor, stream);
     let (coarse, fine) = (of(2, 71)?, of(1, 72)?);
     let widest = of(4, 70)?;
-    // The error of a step of Euler's method is off by a share ηκ/2, κ the stiffness: orders from the
-    // two finest η by the logarithm of that.
+    // The error of a step of Euler's method is off by a share ηκ/2, κ the stiffness: orders from
+    // the two finest η by the logarithm of that.
     let margin = libm::log2(1.0 + 0.5 * coarse.eta * stiff);
     let comparisons = vec![
         Comparison::statistical(

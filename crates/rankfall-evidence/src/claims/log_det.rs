@@ -1,8 +1,9 @@
 //! What three kinds of noise do to log det M, M = ΘΘᵀ, Θ = [W₁; W₂ᵀ], in one step of two linear
 //! layers: sign and rate.
 //!
-//! A step without noise changes log det M by 2 log|det(I − η²AᵀA)| exactly, A = S_xy − S_xx W₁W₂. What
-//! noise adds to it is measured in units of a rate that theory gives, so that theory says a number:
+//! A step without noise changes log det M by 2 log|det(I − η²AᵀA)| exactly, A = S_xy − S_xx W₁W₂.
+//! What noise adds to it is measured in units of a rate that theory gives, so that theory says a
+//! number:
 //!
 //! | noise | unit, per step | what theory says |
 //! |---|---|---|
@@ -10,12 +11,12 @@
 //! | mini-batches of b | 2η²(E\|x\|²\|r\|² − \|A\|²)/b | −1 at every width l ≥ d |
 //! | isotropic noise of temperature T | 2Tη tr M⁻¹ | l − d − 1: down at l = d, nothing at d + 1, up beyond |
 //!
-//! **Margins.** Noise from the left changes log det M by 2 log|det(I − η²GᵀG)| = −2x − … with
-//! x = η²|G|², and what follows is at most x²/(1 − x). The margin is twice its mean over some draws, in
-//! units, so that what is left out fills half of it at most. η is chosen so that this mean is
-//! near [`LEFT_OUT`]. For isotropic noise, s² = 2Tη, the mean is
-//! s²Lf + s⁴L²f/2 + … with L half the Laplacian, f = log det:
-//! L tr M⁻¹ = (d + 2 − l) tr M⁻² + (tr M⁻¹)². The margin is the second term, but at least
+//! **Margins.** Noise from the left changes log det M by 2 log|det(I − η²GᵀG)| = −2x − … with x =
+//! η²|G|², and what follows is at most x²/(1 − x). The margin is twice its mean over some draws, in
+//! units, so that what is left out fills half of it at most. η is chosen so that this mean is near
+//! [`LEFT_OUT`]. For isotropic noise, s² = 2Tη, the mean is s²Lf + s⁴L²f/2 + … with L half the
+//! Laplacian, f = log det: L tr M⁻¹ = (d + 2 − l) tr M⁻² + (tr M⁻¹)². The margin is the second
+//! term, but at least
 //! [`AT_LEAST`]: at l = d + 1 all terms vanish. Noise is added after the descent's step, so that
 //! M is the one there.
 

@@ -45,8 +45,8 @@ fn coarsest(bench: &Bench) -> f64 {
 
 fn strong(bench: &Bench) -> Result<Evidence, Stop> {
     let mut comparisons = Vec::new();
-    // The error of the drift, κ²hT, over that of the noise, ν√(hT), which for Lie–Euler is up to four
-    // times smaller: squares add up.
+    // The error of the drift, κ²hT, over that of the noise, ν√(hT), which for Lie–Euler is up to
+    // four times smaller: squares add up.
     let coarsest = coarsest(bench);
     let ratio = 4.0 * (coarsest * DURATION).sqrt() / NOISE;
     let margin = 0.5 * libm::log2(1.0 + ratio * ratio);
@@ -68,8 +68,8 @@ fn strong(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
-/// From differences at h, h/2 and h/4; errors from 64 groups of paths, over which the order is taken
-/// from the mean squares by the jackknife, since both differences share their paths.
+/// From differences at h, h/2 and h/4; errors from 64 groups of paths, over which the order is
+/// taken from the mean squares by the jackknife, since both differences share their paths.
 fn order(bench: &Bench, integrator: Integrator, coarse: f64) -> Result<Estimate, Stop> {
     let setting = bench.setting;
     let problem = &setting.problem;

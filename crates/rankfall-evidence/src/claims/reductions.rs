@@ -57,8 +57,8 @@ pub const ROUNDING: Claim = Claim {
     },
 };
 
-/// The largest difference of log σᵢ(Θ) between two runs over trajectories and saves, and between the
-/// paths (or, for a single one, the ends) of the first.
+/// The largest difference of log σᵢ(Θ) between two runs over trajectories and saves, and between
+/// the paths (or, for a single one, the ends) of the first.
 fn difference(one: &Paths, other: &Paths, count: usize) -> Result<(f64, f64), Stop> {
     let (mut worst, mut apart) = (0.0_f64, 0.0_f64);
     let last = one.times.len() - 1;
@@ -138,8 +138,8 @@ fn reductions(bench: &Bench) -> Result<Evidence, Stop> {
     })
 }
 
-/// The largest |x|² over λ_max(S): how much stiffer a single row is than all of them; 1 where rows are
-/// not known.
+/// The largest |x|² over λ_max(S): how much stiffer a single row is than all of them; 1 where rows
+/// are not known.
 fn largest_row(setting: &Setting) -> f64 {
     let Ok(rows) = setting.rows() else { return 1.0 };
     let squares = rows
@@ -278,12 +278,13 @@ const FALSE_ALARM: f64 = 1e-4;
 
 /// Where on the scale log(σ_min/σ₁) plain doubles are first wrong by 1, earliest and latest path.
 ///
-/// Above: rounding adds up like a random walk over the steps, at most ε · 16d √steps. Below: one rounding of
-/// every entry, of root mean square ε/(2√12) of an entry or more, and entries of σ₁/√(dl) or more, seen along
-/// a singular vector through l entries, is ε σ₁/(2√(12d)); log σ is off by ½ log(1 + floor²/σ²), which for
-/// log det to be off by 1 wants σ below 1.31 floors; and the look may come one save late. But what is seen along
-/// the vector is near normal and may happen to be small: where σ is e⁻ᵘ of that, it goes unnoticed with probability
-/// ½e⁻ᵘ at most, and on one path of many with the false-alarm rate at u = log(paths/2) − log of the rate.
+/// Above: rounding adds up like a random walk over the steps, at most ε · 16d √steps. Below: one
+/// rounding of every entry, of root mean square ε/(2√12) of an entry or more, and entries of
+/// σ₁/√(dl) or more, seen along a singular vector through l entries, is ε σ₁/(2√(12d)); log σ is
+/// off by ½ log(1 + floor²/σ²), which for log det to be off by 1 wants σ below 1.31 floors; and the
+/// look may come one save late. But what is seen along the vector is near normal and may happen to
+/// be small: where σ is e⁻ᵘ of that, it goes unnoticed with probability ½e⁻ᵘ at most, and on one
+/// path of many with the false-alarm rate at u = log(paths/2) − log of the rate.
 fn onsets(
     graded: &Paths,
     wrong: &[Vec<f64>],

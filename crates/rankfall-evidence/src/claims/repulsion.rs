@@ -1,5 +1,6 @@
-//! What repulsion does to the small eigenvalues, in both splits of the forces: the same noise with all forces,
-//! without the repulsion of the regular split, and without that of the antisymmetric one.
+//! What repulsion does to the small eigenvalues, in both splits of the forces: the same noise with
+//! all forces, without the repulsion of the regular split, and without that of the antisymmetric
+//! one.
 
 use rankfall_core::measure::rates::Estimate;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Kind};
@@ -214,8 +215,8 @@ fn repulsion(bench: &Bench, local: &Local, split: ForceSplit, i: usize) -> f64 {
     bench.setting.noise_intensity() * others.map(of_pair).sum::<f64>()
 }
 
-/// Scaling a force takes orthogonal columns: in every step two sweeps of d²/2 rotations at most, each with six
-/// rounded operations on either of its columns.
+/// Scaling a force takes orthogonal columns: in every step two sweeps of d²/2 rotations at most,
+/// each with six rounded operations on either of its columns.
 fn rotations(d: usize, steps: u64) -> f64 {
     12.0 * (d * d) as f64 * f64::EPSILON * steps as f64
 }

@@ -101,8 +101,8 @@ impl<'a> Predicted<'a> {
         EXCESS / self.excess
     }
 
-    /// d log det M/dt. The noise of mini-batches is a share e of all noise that moves the weights, its
-    /// own included: together 1 + e(1 + e(…)) = 1/(1 − e) times the label noise.
+    /// d log det M/dt. The noise of mini-batches is a share e of all noise that moves the weights,
+    /// its own included: together 1 + e(1 + e(…)) = 1/(1 − e) times the label noise.
     fn rate(&self, eta: f64, delta: f64) -> Result<f64, Stop> {
         let problem = &self.setting.problem;
         let rows = self.setting.rows().map_err(Stop::Unmeasured)?;
@@ -111,8 +111,8 @@ impl<'a> Predicted<'a> {
         Ok(first - eta.powi(3) * moments.fourth)
     }
 
-    /// Of relative size e²: noise that is not quite that of labels. And a step of η relaxes errors of
-    /// stiffness κ with a variance that is ηκ/2 too large, which makes that much of e.
+    /// Of relative size e²: noise that is not quite that of labels. And a step of η relaxes errors
+    /// of stiffness κ with a variance that is ηκ/2 too large, which makes that much of e.
     fn margin(&self, eta: f64) -> f64 {
         let excess = self.excess * eta;
         let stiffness = self.optimum.damping(&self.setting.problem)[1];

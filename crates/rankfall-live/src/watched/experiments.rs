@@ -55,10 +55,12 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// Exit code 2 where there is nothing, or it cannot be read.
     fn kept(&self, folder: &Path, dynamics: usize) -> Result<Statistics, Failure>;
-    /// What a dynamics came to on the trajectories in `parts`, which are taken in one after the other.
+    /// What a dynamics came to on the trajectories in `parts`, which are taken in one after the
+    /// other.
     ///
     /// # Errors
-    /// Exit code 2 for statistics that are not of this dynamics, or of trajectories that are there twice.
+    /// Exit code 2 for statistics that are not of this dynamics, or of trajectories that are there
+    /// twice.
     fn results(&self, dynamics: usize, parts: &mut Parts) -> Result<DynamicsOutcome, Failure>;
 }
 

@@ -51,7 +51,8 @@ pub struct PartOf {
     pub experiment: String,
 }
 
-/// The file that says how far the run in a folder is, and when it was written; none where there is no run.
+/// The file that says how far the run in a folder is, and when it was written; none where there is
+/// no run.
 pub fn deciding(path: &Path) -> Option<(&'static str, SystemTime)> {
     [SUMMARY, SHARD, CHECKPOINT, MONITOR, RUNNING, EXPERIMENT]
         .into_iter()

@@ -26,7 +26,8 @@ pub struct SweepPoints {
 }
 
 impl SweepPoints {
-    /// What a folder holds: the numbers, which shard they are of, how much is done and in how many seconds.
+    /// What a folder holds: the numbers, which shard they are of, how much is done and in how many
+    /// seconds.
     ///
     /// # Errors
     /// Exit code 2 where nothing is there, or it cannot be read.
@@ -55,7 +56,8 @@ impl SweepPoints {
         })
     }
 
-    /// A picture with the name of the sweep, and each dynamics with the points that it, or its shard, has.
+    /// A picture with the name of the sweep, and each dynamics with the points that it, or its
+    /// shard, has.
     pub fn picture(&self, empty: WatchedFolder, shard: Option<Shard>) -> WatchedFolder {
         let labels = self.plan.points.first().map(|p| p.experiment.labels());
         let of = self.plan.points_of(shard).count() as u64;

@@ -1,4 +1,5 @@
-//! Where the fall of log det M of each descent went: the parts of its account, one below the other, and what is left.
+//! Where the fall of log det M of each descent went: the parts of its account, one below the other,
+//! and what is left.
 
 use crate::axis::Scale;
 use crate::color::Color;
@@ -61,7 +62,8 @@ const PARTS: [Part; 5] = [
     ),
 ];
 
-/// The pen of what was measured: wide and pale, so that the dashes of the parts together show on it.
+/// The pen of what was measured: wide and pale, so that the dashes of the parts together show on
+/// it.
 const MEASURED: Stroke = Stroke {
     color: Color::Muted,
     width: 5.0,
@@ -158,7 +160,8 @@ fn values<'a>(
     something.then_some(&curve.mean)
 }
 
-/// Areas from zero: what lowers log det M by the end one below the other, what raises it one above the other.
+/// Areas from zero: what lowers log det M by the end one below the other, what raises it one above
+/// the other.
 fn stack(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSummary) -> Plot {
     let side = Side::new(Scale::Linear, "added to log det M since the start (nats)");
     let mut plot = Plot::new(name(one), run.time.side(), side);

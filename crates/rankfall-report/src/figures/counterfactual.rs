@@ -1,4 +1,5 @@
-//! The same flow with a force scaled: singular values side by side with those of its unmodified twin.
+//! The same flow with a force scaled: singular values side by side with those of its unmodified
+//! twin.
 
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
 use crate::figures::spectrum::{self, SpectrumPanel};

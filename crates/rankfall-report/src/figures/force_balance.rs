@@ -45,7 +45,8 @@ fn part(
     }
 }
 
-/// The forces of a split first, in the order of their definition; the realised change is drawn over all.
+/// The forces of a split first, in the order of their definition; the realised change is drawn over
+/// all.
 fn parts(split: Split) -> [Part; 6] {
     let (common_color, repulsion_color, repulsion) = match split {
         Split::Regular => (Color::Series(2), Color::Series(1), "Σ 4qᵢⱼλⱼ/(λᵢ − λⱼ)"),
@@ -239,8 +240,9 @@ fn plot(
         let Some(curve) = run.table.curve(&one.label, part.observable, index) else {
             continue;
         };
-        // Where eigenvalues meet, the gradient drives them together and reflections keep them apart, by terms
-        // that grow without bound and cancel: only their sum lets the others be read.
+        // Where eigenvalues meet, the gradient drives them together and reflections keep them
+        // apart, by terms that grow without bound and cancel: only their sum lets the others be
+        // read.
         let reflection = run.table.curve(&one.label, REFLECTION, index);
         match reflection.filter(|_| part.observable == "contribution_gradient") {
             Some(reflection) => drawing.add(&mut plot, &sum(curve, reflection), part.pen, None),

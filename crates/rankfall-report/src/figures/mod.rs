@@ -33,8 +33,8 @@ pub use style::dynamics_is_noisy as is_noisy;
 use crate::record::Summary;
 use crate::series::SeriesTable;
 
-/// All figures of a run, in the order of the report: those of the stacked layers, of the forces and of
-/// determinants where the run recorded them. Each gives a picture or says why there is none.
+/// All figures of a run, in the order of the report: those of the stacked layers, of the forces and
+/// of determinants where the run recorded them. Each gives a picture or says why there is none.
 #[must_use]
 pub fn draw_all(summary: &Summary, table: &SeriesTable) -> Vec<Figure> {
     let shown = Summary {

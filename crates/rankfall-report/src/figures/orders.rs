@@ -1,5 +1,5 @@
-//! Errors of integrators against step and against cost, on logarithmic axes, with the slopes they should
-//! have.
+//! Errors of integrators against step and against cost, on logarithmic axes, with the slopes they
+//! should have.
 
 use crate::axis::Scale;
 use crate::color::Color;
@@ -38,7 +38,8 @@ pub struct OrderPanel {
     pub slopes: Vec<f64>,
 }
 
-/// The panels side by side; `names` are those of the integrators, `origin` is written under the title.
+/// The panels side by side; `names` are those of the integrators, `origin` is written under the
+/// title.
 ///
 /// # Errors
 /// [`SkipReason`] where nothing can be drawn.
@@ -105,7 +106,8 @@ fn plot(panel: &OrderPanel) -> Plot {
     plot
 }
 
-/// A dashed line over the range of the curve whose ends come nearest to the slope, a little below it.
+/// A dashed line over the range of the curve whose ends come nearest to the slope, a little below
+/// it.
 fn guide(panel: &OrderPanel, slope: f64) -> Option<Line> {
     let decades = Scale::Decades;
     let of = |curve: &OrderCurve| {

@@ -71,7 +71,8 @@ pub fn figure(run: &RecordedRun<'_>) -> Figure {
     }
 }
 
-/// Whose ranks are shown: of two layers the one that loses rank and the product, of others all that can.
+/// Whose ranks are shown: of two layers the one that loses rank and the product, of others all that
+/// can.
 #[must_use]
 pub fn matrices(summary: &Summary) -> Vec<&MatrixSummary> {
     let all = summary.dynamics.first().map_or(&[][..], |d| &d.matrices);

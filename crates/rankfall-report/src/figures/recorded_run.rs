@@ -126,8 +126,8 @@ impl<'a> RecordedRun<'a> {
         }
     }
 
-    /// The curves of an observable with their pens, and where rounding begins for them: 0 where they
-    /// are not on a logarithmic axis.
+    /// The curves of an observable with their pens, and where rounding begins for them: 0 where
+    /// they are not on a logarithmic axis.
     #[must_use]
     pub fn curves<'b>(
         &self,
@@ -168,7 +168,8 @@ impl<'a> RecordedRun<'a> {
         plot
     }
 
-    /// Plots of curves of all dynamics in `columns`, each on its own axis; `texts` are title and description.
+    /// Plots of curves of all dynamics in `columns`, each on its own axis; `texts` are title and
+    /// description.
     ///
     /// # Errors
     /// [`SkipReason`] where there is nothing to draw.
@@ -212,15 +213,16 @@ impl<'a> RecordedRun<'a> {
         left_out.into_iter().chain(more).collect()
     }
 
-    /// The layer whose rank noise lowers, and its symbol: W₁ where there are at least as many inputs as
-    /// outputs, else W₂.
+    /// The layer whose rank noise lowers, and its symbol: W₁ where there are at least as many
+    /// inputs as outputs, else W₂.
     #[must_use]
     pub fn falling_layer(&self) -> (u32, &'static str) {
         falling(&self.summary.problem)
     }
 }
 
-/// The layer of two whose rank noise lowers, and its symbol; none where the run did not stack two layers.
+/// The layer of two whose rank noise lowers, and its symbol; none where the run did not stack two
+/// layers.
 #[must_use]
 pub fn falling_layer(summary: &Summary) -> Option<(u32, &'static str)> {
     let stacked = summary.dynamics.iter().any(|d| d.matrix("theta").is_some());

@@ -20,7 +20,8 @@ const ALL: usize = 8;
 const LARGEST: usize = 5;
 /// Up to this many dynamics share a panel of singular values.
 const MOST_TOGETHER: usize = 3;
-/// Discs along each line of a dynamics with noise, to tell it from those without where there is no colour.
+/// Discs along each line of a dynamics with noise, to tell it from those without where there is no
+/// colour.
 const DISCS: usize = 5;
 /// The widest name of a dynamics in the legend, before its parameters.
 const WIDEST_NAME: f64 = 330.0;
@@ -192,7 +193,8 @@ fn singular_value_plot(run: &RecordedRun<'_>, layer: &str, noise: bool, words: &
             add_discs(&mut plot, noise, rank);
         }
     }
-    // Predictions of one dynamics: those of the others lie beside them, and would hide what was measured.
+    // Predictions of one dynamics: those of the others lie beside them, and would hide what was
+    // measured.
     let predicted =
         of_sort(run, noise).find(|(one, _)| parts(run, one).iter().any(|(_, c)| c.has_law()));
     if let Some((one, _)) = predicted {
@@ -204,8 +206,8 @@ fn singular_value_plot(run: &RecordedRun<'_>, layer: &str, noise: bool, words: &
     plot
 }
 
-/// Discs along the line added last, where it has noise; those of the `rank`-th dynamics between those
-/// of the one before.
+/// Discs along the line added last, where it has noise; those of the `rank`-th dynamics between
+/// those of the one before.
 fn add_discs(plot: &mut Plot, noisy: bool, rank: usize) {
     let Some(line) = plot.lines.last().filter(|_| noisy) else {
         return;

@@ -1,4 +1,5 @@
-//! Singular values over time: of Θ and of the layer that loses rank, one panel per dynamics, or of every layer.
+//! Singular values over time: of Θ and of the layer that loses rank, one panel per dynamics, or of
+//! every layer.
 
 use crate::figures::recorded_run::{
     Figure, MOST_DYNAMICS, RecordedRun, evenly, matrix_symbol, name,
@@ -180,7 +181,8 @@ fn notes(
     notes
 }
 
-/// Whose spectra are drawn, the layers and the map of a linear network, and how many layers there are.
+/// Whose spectra are drawn, the layers and the map of a linear network, and how many layers there
+/// are.
 fn spectra(run: &RecordedRun<'_>) -> (Vec<Shown>, usize) {
     let problem = &run.summary.problem;
     let diagonal = problem.kind == "diagonal-linear";

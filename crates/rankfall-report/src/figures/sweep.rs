@@ -1,4 +1,5 @@
-//! The figures of a sweep: heat maps over two settings, and lines over one for each value of another.
+//! The figures of a sweep: heat maps over two settings, and lines over one for each value of
+//! another.
 
 use crate::axis::Scale;
 use crate::color::Color;
@@ -26,8 +27,9 @@ const MOST_PANELS: usize = 24;
 /// Up to this many of them stand side by side.
 const MOST_SIDE_BY_SIDE: usize = 4;
 
-/// The figures of a sweep; `origin` is written under their titles. Axes of one value are named there;
-/// the first two of several values are drawn, and every value of the others has a panel of its own.
+/// The figures of a sweep; `origin` is written under their titles. Axes of one value are named
+/// there; the first two of several values are drawn, and every value of the others has a panel of
+/// its own.
 #[must_use]
 pub fn figures(table: &SweepTable, origin: &str) -> Vec<Figure> {
     let sliced = Sliced::of(table, origin);
@@ -125,8 +127,8 @@ fn setting(axis: &SweepAxis, i: usize) -> String {
     format!("{} = {}", axis.label, compact(value, 3))
 }
 
-/// The table over the `drawn` axes, the `others` held at their `at`-th combination, the last of them
-/// running fastest, and every axis of one value at it.
+/// The table over the `drawn` axes, the `others` held at their `at`-th combination, the last of
+/// them running fastest, and every axis of one value at it.
 fn slice(table: &SweepTable, drawn: &[usize], others: &[usize], at: usize) -> (String, SweepTable) {
     let mut held = vec![0; table.axes.len()];
     let mut rest = at;

@@ -23,8 +23,8 @@ pub enum TimeAxis {
 }
 
 impl TimeAxis {
-    /// Logarithmic where the saves are: where the middle save is nearer to the geometric than to the
-    /// arithmetic middle of the run, and the run spans more than a decade.
+    /// Logarithmic where the saves are: where the middle save is nearer to the geometric than to
+    /// the arithmetic middle of the run, and the run spans more than a decade.
     #[must_use]
     pub fn of(times: &[f64]) -> Self {
         let positive: Vec<f64> = times

@@ -1,5 +1,6 @@
-//! A made-up record, for pictures and tests: the exact determinant law and the decay rates of a real
-//! problem, but random walks instead of a simulation. It is labelled as synthetic wherever it shows.
+//! A made-up record, for pictures and tests: the exact determinant law and the decay rates of a
+//! real problem, but random walks instead of a simulation. It is labelled as synthetic wherever it
+//! shows.
 
 #![allow(dead_code, reason = "the gallery and the tests use different parts")]
 
@@ -35,8 +36,8 @@ pub struct Recipe {
     pub trajectories: usize,
     /// Whether the truth behind the data is known.
     pub truth: bool,
-    /// Whether contributions of forces are recorded under stochastic gradient flow, the flow without
-    /// repulsion among them: a label that starts with "without".
+    /// Whether contributions of forces are recorded under stochastic gradient flow, the flow
+    /// without repulsion among them: a label that starts with "without".
     pub forces: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The dense engine: networks of any depth with any of the noises, in the precision they are trained in.
+//! The dense engine: networks of any depth with any of the noises, in the precision they are
+//! trained in.
 
 use super::preparation::{AnySource, DenseInputs, first_training, of_ensemble, prepare};
 use super::record::DenseRecorder;
@@ -29,8 +30,8 @@ pub struct DenseEngine {
 }
 
 impl DenseEngine {
-    /// Reads or draws data and weights, and refuses what cannot be run or does not fit; `why` the exact
-    /// engine does not run it.
+    /// Reads or draws data and weights, and refuses what cannot be run or does not fit; `why` the
+    /// exact engine does not run it.
     ///
     /// # Errors
     /// Exit code 2 for what is wrong with the experiment, its data, or its cost.
@@ -166,8 +167,8 @@ fn inert_of<T: Real>(
 /// Names of observables in the order of the cells of one save, t at each save, and the statistics.
 pub type EndStatistics = (Vec<(String, u32)>, Vec<f64>, Statistics);
 
-/// Runs a dynamics and measures it only at the steps that `save_steps` picks, given the last: what a sweep
-/// asks of each of its points.
+/// Runs a dynamics and measures it only at the steps that `save_steps` picks, given the last: what
+/// a sweep asks of each of its points.
 ///
 /// # Errors
 /// As for [`Engine::run`].

@@ -37,7 +37,8 @@ pub enum AnySource {
     Double(DataSource<f64>),
 }
 
-/// What is known of the data once they were read: all that is needed to make results of measurements.
+/// What is known of the data once they were read: all that is needed to make results of
+/// measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DenseProblemInfo {
     /// The network.

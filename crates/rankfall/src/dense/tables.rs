@@ -28,7 +28,8 @@ struct Part<T> {
     targets: Targets<T>,
     /// What target values were divided by; empty where they were not.
     scales: Vec<f64>,
-    /// The linear map that the targets were drawn from, inputs × targets by rows, where there is one.
+    /// The linear map that the targets were drawn from, inputs × targets by rows, where there is
+    /// one.
     teacher: Option<Vec<f64>>,
 }
 
@@ -143,8 +144,8 @@ fn dataset<T: Real>(part: Part<T>) -> Result<Dataset<T>, Failure> {
     data.map_err(|error| Failure::input(format!("`data`: {error}")))
 }
 
-/// Centres and scales every input by the training rows, and centres targets that are values, scaling
-/// them too where asked. Names inputs that do not vary.
+/// Centres and scales every input by the training rows, and centres targets that are values,
+/// scaling them too where asked. Names inputs that do not vary.
 fn scale<T: Real>(
     train: &mut Part<T>,
     mut held_out: Option<&mut Part<T>>,

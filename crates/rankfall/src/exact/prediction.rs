@@ -67,7 +67,8 @@ impl<'a> PredictedMeans<'a> {
         }
     }
 
-    /// The predicted mean of an observable at a save; none where none is predicted or it is undefined.
+    /// The predicted mean of an observable at a save; none where none is predicted or it is
+    /// undefined.
     pub fn at(&self, save: usize, observable: &Observable) -> Option<f64> {
         let count = self.prediction.observables.len();
         let place = self.places.get(observable)?;
@@ -127,8 +128,8 @@ pub fn of_dynamics(
     }
 }
 
-/// What is foreseen of a run, a line for each dynamics of which something is: ranks at its start and end, and how
-/// far that is to be trusted.
+/// What is foreseen of a run, a line for each dynamics of which something is: ranks at its start
+/// and end, and how far that is to be trusted.
 pub fn in_words(experiment: &ExactExperiment, predictions: &[SlowPrediction]) -> Vec<String> {
     let of_one = |(spec, prediction): (&ExactDynamics, &SlowPrediction)| {
         let foreseen = PredictedMeans::of(prediction);
@@ -151,8 +152,8 @@ pub fn in_words(experiment: &ExactExperiment, predictions: &[SlowPrediction]) ->
     pairs.filter_map(of_one).collect()
 }
 
-/// Why no slow flow is followed beside a dynamics, whatever the data: that of label noise, and of rows where they are
-/// drawn.
+/// Why no slow flow is followed beside a dynamics, whatever the data: that of label noise, and of
+/// rows where they are drawn.
 pub fn why_none(dynamics: &Dynamics, samples: u64) -> Option<&'static str> {
     let drawn = dynamics.row_noise_intensity(samples).is_some();
     if dynamics.classes.is_none() && dynamics.label_noise == 0.0 && !drawn {

@@ -1,5 +1,5 @@
-//! The `[data]` section: drawn from a law or by a teacher network, written out, read from a table, from
-//! Gram matrices or from images, or one of the tables inside the program.
+//! The `[data]` section: drawn from a law or by a teacher network, written out, read from a table,
+//! from Gram matrices or from images, or one of the tables inside the program.
 
 mod dataset;
 mod gaussian;

@@ -20,8 +20,8 @@ pub struct DenseExperiment {
     pub data: RowData,
     /// The network, what it minimises, and how it starts.
     pub network: NetworkSection,
-    /// The network with all its widths; inputs and outputs of data that are not read yet are 0 until
-    /// [`DenseExperiment::set_sizes`].
+    /// The network with all its widths; inputs and outputs of data that are not read yet are 0
+    /// until [`DenseExperiment::set_sizes`].
     pub spec: nets::NetworkSpec,
     /// The descents, in file order, with distinct labels.
     pub dynamics: Vec<Descent>,
@@ -43,7 +43,8 @@ impl From<&DenseExperiment> for Experiment {
 }
 
 impl DenseExperiment {
-    /// The resolved copy: every default written out, paths absolute; it reads back as the same experiment.
+    /// The resolved copy: every default written out, paths absolute; it reads back as the same
+    /// experiment.
     pub fn resolved_toml(&self) -> String {
         resolved::toml(&self.into())
     }
@@ -70,7 +71,8 @@ impl DenseExperiment {
         })
     }
 
-    /// The steps at which the `index`-th dynamics saves on `rows` rows: 0 first, the last step last.
+    /// The steps at which the `index`-th dynamics saves on `rows` rows: 0 first, the last step
+    /// last.
     ///
     /// # Errors
     /// Exit code 2 for more steps than can be counted.

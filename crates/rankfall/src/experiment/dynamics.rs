@@ -1,4 +1,5 @@
-//! The `[[dynamics]]` entries: the flows with their integrators, and the descents of [`super::descent`].
+//! The `[[dynamics]]` entries: the flows with their integrators, and the descents of
+//! [`super::descent`].
 
 use super::descent::{self, Descent, label_noise};
 use super::document::{InputProblem, Value};

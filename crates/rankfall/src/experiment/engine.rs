@@ -64,7 +64,8 @@ impl EngineInput {
         }
     }
 
-    /// The resolved copy: every default written out, paths absolute; it reads back as the same experiment.
+    /// The resolved copy: every default written out, paths absolute; it reads back as the same
+    /// experiment.
     pub fn resolved_toml(&self) -> String {
         match self {
             Self::Exact(exact) => exact.resolved_toml(),

@@ -137,7 +137,8 @@ impl ExactInit {
 }
 
 impl ExactExperiment {
-    /// The resolved copy: every default written out, paths absolute; it reads back as the same experiment.
+    /// The resolved copy: every default written out, paths absolute; it reads back as the same
+    /// experiment.
     pub fn resolved_toml(&self) -> String {
         resolved::toml(&self.into())
     }
@@ -251,7 +252,8 @@ impl ExactExperiment {
         too_large.map_or(Ok(()), Err)
     }
 
-    /// Checks what depends on inputs and targets, once they are known: layers must begin and end with them.
+    /// Checks what depends on inputs and targets, once they are known: layers must begin and end
+    /// with them.
     ///
     /// # Errors
     /// A [`Failure`] with exit code 2.

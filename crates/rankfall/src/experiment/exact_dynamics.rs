@@ -16,8 +16,8 @@ pub struct ExactDynamics {
     ///
     /// For gradient flow, which is integrated adaptively, it is only the grid of save times.
     pub time_step: f64,
-    /// Whether `time_step` is still to be chosen from the data and the start ("auto"); until then it
-    /// stands at the step size.
+    /// Whether `time_step` is still to be chosen from the data and the start ("auto"); until then
+    /// it stands at the step size.
     pub automatic_time_step: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Every key an experiment file may have: what it takes, its default, what it is about, and to which
-//! kinds it applies. Readers, messages, the JSON Schema, the tables of the documentation and the files that
-//! `rankfall new` prints are all made of this.
+//! Every key an experiment file may have: what it takes, its default, what it is about, and to
+//! which kinds it applies. Readers, messages, the JSON Schema, the tables of the documentation and
+//! the files that `rankfall new` prints are all made of this.
 
 mod data;
 mod dynamics;
@@ -94,8 +94,8 @@ pub fn elsewhere(name: &str) -> Vec<&'static str> {
     SECTIONS.iter().filter(has).map(|s| s.place).collect()
 }
 
-/// The dotted paths, as `--set` takes them, at which files have a key of that name; none for a name of the
-/// top level or of `[sweep]`.
+/// The dotted paths, as `--set` takes them, at which files have a key of that name; none for a name
+/// of the top level or of `[sweep]`.
 pub fn settable(name: &str) -> Vec<String> {
     let is_set = |s: &&&SectionKeys| !["", SWEEP.path].contains(&s.path) && s.find(name).is_some();
     let path = |s: &&SectionKeys| format!("{}.{name}", s.path);

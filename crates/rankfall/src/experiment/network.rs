@@ -99,8 +99,8 @@ impl NetworkShape {
 }
 
 impl NetworkSection {
-    /// Two linear layers without biases and with squared loss: the setting of the paper, whose weights start
-    /// N(0, 1) where nothing is said. All other networks start as PyTorch does then.
+    /// Two linear layers without biases and with squared loss: the setting of the paper, whose
+    /// weights start N(0, 1) where nothing is said. All other networks start as PyTorch does then.
     pub fn is_two_linear(&self) -> bool {
         self.shape.hidden().is_some()
             && self.kind == Architecture::Dense

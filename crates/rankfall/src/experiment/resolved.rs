@@ -311,8 +311,8 @@ fn put_network(file: &mut Lines, network: &NetworkSection) {
     file.put("init", format!("{{ {init} }}"));
 }
 
-/// The kind of initial weights that are drawn. Weights that are given come from a file, and are written as
-/// that.
+/// The kind of initial weights that are drawn. Weights that are given come from a file, and are
+/// written as that.
 pub(super) fn init_kind(init: &WeightInitialisation) -> &'static str {
     match init {
         WeightInitialisation::Gaussian { .. } => "gaussian",

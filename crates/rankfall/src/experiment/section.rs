@@ -119,7 +119,8 @@ impl<'a> Section<'a> {
         self.or_default(name, Field::whole)
     }
 
-    /// One of the values that belong to the known names, in their order; the default, else the first.
+    /// One of the values that belong to the known names, in their order; the default, else the
+    /// first.
     pub fn pick<T: Copy>(&self, name: &str, all: &[T]) -> Result<T, InputProblem> {
         let (names, default) = match self.keys.find(name) {
             Some(key) => (key.takes.choices(), key.default.trim_matches('"')),
@@ -382,7 +383,8 @@ impl<'a> Field<'a> {
         wrong_type(&self.path, self.node, wanted)
     }
 
-    /// The problem of a value that should have been a number, and how to write it where that is clear.
+    /// The problem of a value that should have been a number, and how to write it where that is
+    /// clear.
     fn not_a_number(&self, wanted: &str) -> InputProblem {
         let problem = self.wrong_type(wanted);
         let hint = match (&self.node.value, &self.node.origin) {

@@ -1,5 +1,5 @@
-//! The picture of a forecast: every singular value of the layers relative to the largest, over time, down through the
-//! rank tolerance.
+//! The picture of a forecast: every singular value of the layers relative to the largest, over
+//! time, down through the rank tolerance.
 
 use super::{DynamicsForecast, Forecast, MatrixForecast};
 use crate::failure::{Failure, shown_path};
@@ -82,8 +82,8 @@ pub fn draw(forecast: &Forecast) -> Result<Scene, SkipReason> {
 /// Draws into a file, as its ending says.
 ///
 /// # Errors
-/// Exit code 2 where nothing can be drawn, or for another ending than `.svg` and `.png`; exit code 1 where the file
-/// cannot be written.
+/// Exit code 2 where nothing can be drawn, or for another ending than `.svg` and `.png`; exit code
+/// 1 where the file cannot be written.
 pub fn write(forecast: &Forecast, path: &Path) -> Result<(), Failure> {
     let scene = draw(forecast)
         .map_err(|skipped| Failure::input(format!("there is nothing to draw: {skipped}")))?;

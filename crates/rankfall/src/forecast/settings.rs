@@ -25,8 +25,9 @@ pub struct RankSetting {
 }
 
 impl Forecast {
-    /// The label noise, step size or batch size of each noisy dynamics with which the falling layer has rank `rank` after
-    /// `steps` steps, all else as it is: the slow flow depends on (η/b) t alone.
+    /// The label noise, step size or batch size of each noisy dynamics with which the falling layer
+    /// has rank `rank` after `steps` steps, all else as it is: the slow flow depends on (η/b) t
+    /// alone.
     pub fn settings_for_rank(
         &self,
         experiment: &ExactExperiment,
@@ -81,7 +82,8 @@ impl Question<'_> {
             let words = format!("the rank of {name} is from {least} to {most} at any time");
             return vec![self.nothing("label_noise", words)];
         }
-        // Noise has lowered the rank to `rank` once σ_{rank + 1} has fallen, and below it once σ_rank has.
+        // Noise has lowered the rank to `rank` once σ_{rank + 1} has fallen, and below it once
+        // σ_rank has.
         let falls_at = |index: usize| {
             let fall = matrix.falls.iter().find(|fall| fall.index == index)?;
             Some(fall.time)
@@ -140,7 +142,8 @@ impl Question<'_> {
         setting
     }
 
-    /// Noise falls with b: that of labels as 1/b, that of rows drawn without replacement as (n − b)/((n − 1) b).
+    /// Noise falls with b: that of labels as 1/b, that of rows drawn without replacement as (n −
+    /// b)/((n − 1) b).
     fn batch_size(
         &self,
         dynamics: &Dynamics,

@@ -1,4 +1,5 @@
-//! Which tensor of a file belongs to which layer: by shape, and by the order of the numbers in names.
+//! Which tensor of a file belongs to which layer: by shape, and by the order of the numbers in
+//! names.
 
 /// A tensor as matching sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,14 +13,16 @@ pub struct NamedShape {
 /// Why no tensor can be given to each layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatchError {
-    /// There are not as many tensors as layers, or their shapes, in the order of their numbers, are others.
+    /// There are not as many tensors as layers, or their shapes, in the order of their numbers, are
+    /// others.
     Shapes,
     /// Tensors of one shape whose names give no order.
     Order,
 }
 
-/// For each wanted shape the place of its tensor among `tensors`. Names that are the same but for their
-/// numbers must follow each other as their numbers do; between other names the shape must decide.
+/// For each wanted shape the place of its tensor among `tensors`. Names that are the same but for
+/// their numbers must follow each other as their numbers do; between other names the shape must
+/// decide.
 ///
 /// # Errors
 /// Where shapes and names do not settle it.

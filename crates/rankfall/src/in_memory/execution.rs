@@ -1,4 +1,5 @@
-//! The run itself: one dynamics after the other on an engine, with what there is handed over on the way.
+//! The run itself: one dynamics after the other on an engine, with what there is handed over on the
+//! way.
 
 use super::run::{InterruptedRun, Run};
 use crate::engine::{Engine, Measurements, Recorder};
@@ -15,7 +16,8 @@ use std::time::Duration;
 pub trait Onlooker: Sync {
     /// Whether it wants to look now.
     fn wants(&self) -> bool;
-    /// What there is: dynamics that are finished, and the one under way as far as it is. Called from any thread.
+    /// What there is: dynamics that are finished, and the one under way as far as it is. Called
+    /// from any thread.
     fn look(&self, run: Run);
 }
 

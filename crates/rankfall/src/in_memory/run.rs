@@ -1,4 +1,5 @@
-//! What a run in memory left: its summary, its curves by name, and where to go on from if it was stopped.
+//! What a run in memory left: its summary, its curves by name, and where to go on from if it was
+//! stopped.
 
 use crate::engine::Recorder;
 use crate::failure::{Failure, quoted};
@@ -38,7 +39,8 @@ impl InterruptedRun {
 pub struct Run {
     /// What the run says of itself: the contents of `summary.json`.
     pub summary: Summary,
-    /// Whether it was stopped early: the last dynamics is there as far as it came, those after it are missing.
+    /// Whether it was stopped early: the last dynamics is there as far as it came, those after it
+    /// are missing.
     pub interrupted: bool,
     /// Where to go on from, where it was stopped.
     pub left: Option<InterruptedRun>,
@@ -103,8 +105,8 @@ impl Run {
         self.finished.get(dynamics)?.trajectories.as_ref()
     }
 
-    /// The experiment with every default written out and the checksums of its data; none where the data were
-    /// moments in memory.
+    /// The experiment with every default written out and the checksums of its data; none where the
+    /// data were moments in memory.
     pub fn resolved_toml(&self) -> Option<&str> {
         self.resolved.as_deref()
     }
@@ -117,8 +119,8 @@ impl Run {
     /// Writes it as a run folder, figures and report included, which must be new.
     ///
     /// # Errors
-    /// A folder with something in it; a file that cannot be written; a run that was interrupted; one on moments in memory, of which no
-    /// experiment file can say where they are.
+    /// A folder with something in it; a file that cannot be written; a run that was interrupted;
+    /// one on moments in memory, of which no experiment file can say where they are.
     pub fn save(&self, folder: &Path) -> Result<(), Failure> {
         let Some(resolved) = &self.resolved else {
             let message = "this run was on moments in memory, which an experiment file cannot name";
@@ -128,7 +130,8 @@ impl Run {
         self.save_as(folder, resolved)
     }
 
-    /// The same with another text as its experiment file, where data are found elsewhere than they were read from.
+    /// The same with another text as its experiment file, where data are found elsewhere than they
+    /// were read from.
     ///
     /// # Errors
     /// As for [`Run::save`].
@@ -146,8 +149,8 @@ impl Run {
     }
 }
 
-/// One dynamics of a run: what was measured, by name. A [`Curve`] has `times`, `mean`, `std_error`, the
-/// quantiles `q05` to `q95`, and the `law`.
+/// One dynamics of a run: what was measured, by name. A [`Curve`] has `times`, `mean`, `std_error`,
+/// the quantiles `q05` to `q95`, and the `law`.
 #[derive(Clone, Copy)]
 pub struct DynamicsResult<'a> {
     summary: &'a DynamicsSummary,
@@ -176,8 +179,8 @@ impl<'a> DynamicsResult<'a> {
         self.observable("loss")
     }
 
-    /// The logarithm of the `index`-th largest singular value, from 1, of `"w1"`, `"w2"`, …, `"theta"` or
-    /// `"product"`.
+    /// The logarithm of the `index`-th largest singular value, from 1, of `"w1"`, `"w2"`, …,
+    /// `"theta"` or `"product"`.
     ///
     /// # Errors
     /// A matrix or an index that there is not.

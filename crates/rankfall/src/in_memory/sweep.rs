@@ -51,8 +51,9 @@ impl Sweep {
         Ok(())
     }
 
-    /// A metric of a dynamics at a point, by its name in `sweep.parquet`, with its standard error and what
-    /// theory says; `index` is 0 for scalars, else a layer or a place in a spectrum, from 1.
+    /// A metric of a dynamics at a point, by its name in `sweep.parquet`, with its standard error
+    /// and what theory says; `index` is 0 for scalars, else a layer or a place in a spectrum, from
+    /// 1.
     pub fn metric(
         &self,
         point: usize,

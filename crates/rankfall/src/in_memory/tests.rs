@@ -1,4 +1,5 @@
-//! Runs that are stopped: what they have, that they are not saved as whole ones, and that they go on.
+//! Runs that are stopped: what they have, that they are not saved as whole ones, and that they go
+//! on.
 
 use super::run::Run;
 use crate::builder::DynamicsBuilder;

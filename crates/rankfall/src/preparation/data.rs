@@ -1,4 +1,5 @@
-//! From the `[data]` section to second moments, and to rows where dynamics need them: drawn or read.
+//! From the `[data]` section to second moments, and to rows where dynamics need them: drawn or
+//! read.
 
 use super::checks::{expect_checksum, of_setup};
 use super::gaussian::{class_of_outputs, gaussian_words, recipe};

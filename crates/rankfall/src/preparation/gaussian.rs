@@ -4,7 +4,8 @@ use crate::experiment::{CovarianceSpec, GaussianData, LinearTeacher};
 use faer::Mat;
 use rankfall_core::model::synthetic::{self, Synthetic};
 
-/// The class that the outputs of a row stand for: the first of the largest, or of one whether it is above zero.
+/// The class that the outputs of a row stand for: the first of the largest, or of one whether it is
+/// above zero.
 pub fn class_of_outputs(outputs: &[f64]) -> usize {
     match outputs {
         [one] => usize::from(*one > 0.0),

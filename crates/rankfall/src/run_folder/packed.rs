@@ -1,4 +1,5 @@
-//! The files of a finished run folder that numbers are read from, in memory: for who keeps them elsewhere.
+//! The files of a finished run folder that numbers are read from, in memory: for who keeps them
+//! elsewhere.
 
 use super::checksums::{Checksums, WithChecksums};
 use super::names::{EXPERIMENT, FINAL, SERIES, SUMMARY};

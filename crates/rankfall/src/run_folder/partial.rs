@@ -71,8 +71,8 @@ fn part_name(index: usize) -> String {
 }
 
 impl RunFolder {
-    /// Writes the `index`-th file of statistics of a shard of an experiment (resolved); its name and
-    /// checksum.
+    /// Writes the `index`-th file of statistics of a shard of an experiment (resolved); its name
+    /// and checksum.
     ///
     /// # Errors
     /// Exit code 1 where it cannot be written.
@@ -216,7 +216,8 @@ pub fn read_part<T: DeserializeOwned>(
     }
 }
 
-/// Reads the `index`-th file of statistics of a shard that need not be finished, for who only watches.
+/// Reads the `index`-th file of statistics of a shard that need not be finished, for who only
+/// watches.
 ///
 /// # Errors
 /// Exit code 2 where it is missing, of another version or damaged.

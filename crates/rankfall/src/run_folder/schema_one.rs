@@ -1,5 +1,5 @@
-//! Records of schema 1, as this version has them. There two linear layers and networks given by layers had
-//! summaries of their own, and layers were part of the names of observables.
+//! Records of schema 1, as this version has them. There two linear layers and networks given by
+//! layers had summaries of their own, and layers were part of the names of observables.
 
 use serde_json::{Map, Value, json};
 

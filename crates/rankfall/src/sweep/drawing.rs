@@ -297,7 +297,8 @@ const MOST_LAYERS: u32 = 8;
 /// The effective rank of the weights of layer j.
 fn of_layer(j: u32, settings: &GridSettings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
     let means = settings.means(rows, dynamics, |unit| {
-        // A sweep over layers may have points with two of them, which the exact engine measures by name.
+        // A sweep over layers may have points with two of them, which the exact engine measures by
+        // name.
         let is_it = |row: &&MetricRow| match row.metric {
             Metric::EffectiveRankLayer => row.index == j,
             Metric::EffectiveRankW1 => j == 1,

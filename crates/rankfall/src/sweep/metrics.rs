@@ -32,7 +32,8 @@ pub enum Metric {
     NumericalRankW1,
     /// The same of W₂.
     NumericalRankW2,
-    /// Singular values of Θ that survive: the numerical rank of Θ, beside what theory says of t → ∞.
+    /// Singular values of Θ that survive: the numerical rank of Θ, beside what theory says of t →
+    /// ∞.
     SurvivingSingularValues,
     /// d log σᵢ(Θ)/dt over the second half.
     DecayRateTheta,
@@ -326,8 +327,8 @@ impl Reader<'_> {
         })
     }
 
-    /// The slope between the middle and the end: of a random walk with drift, which log σᵢ is in the
-    /// long run, that is the best estimate of the drift, better than a fitted line.
+    /// The slope between the middle and the end: of a random walk with drift, which log σᵢ is in
+    /// the long run, that is the best estimate of the drift, better than a fitted line.
     fn rate(&self, metric: Metric, name: &str, index: u32) -> Option<MetricRow> {
         let last = self.last().max(1);
         let (from, to) = (
@@ -403,7 +404,8 @@ const MOST_WORK_OF_A_POINT: f64 = MOST_WORK / 50.0;
 /// What theory says of one dynamics at one point.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Predictions {
-    /// −2νk tr S_xx; where trajectories have their own data, flows have the law measured beside them.
+    /// −2νk tr S_xx; where trajectories have their own data, flows have the law measured beside
+    /// them.
     slope: Option<f64>,
     /// Of log σᵢ(Θ), descending.
     rates: Vec<f64>,
@@ -439,10 +441,10 @@ impl Predictions {
 
     /// What needs no slow flow.
     ///
-    /// Stated where all trajectories share their data, l ≥ p + k, no force is scaled and weights do not
-    /// decay. Decay rates and survivors need noise, ν > 0. Of descents they are what holds in the limit of small step
-    /// sizes, and of SGD only where the labels are noisy far beyond what a linear map leaves of them:
-    /// its own noise has another law.
+    /// Stated where all trajectories share their data, l ≥ p + k, no force is scaled and weights do
+    /// not decay. Decay rates and survivors need noise, ν > 0. Of descents they are what holds in
+    /// the limit of small step sizes, and of SGD only where the labels are noisy far beyond what a
+    /// linear map leaves of them: its own noise has another law.
     fn in_closed_form(experiment: &ExactExperiment, index: usize, prepared: &ExactInputs) -> Self {
         let dynamics = &experiment.dynamics[index].dynamics;
         let Source::Shared(problem) = &prepared.setup.source else {
@@ -456,7 +458,8 @@ impl Predictions {
         if narrow || own_noise || changed {
             return Self::default();
         }
-        // With momentum it is in the limit the flow of step size η/(1 − μ), whose time is t/(1 − μ).
+        // With momentum it is in the limit the flow of step size η/(1 − μ), whose time is t/(1 −
+        // μ).
         let pace = dynamics.optimizer.momentum_gain();
         let nu = pace * dynamics.noise_intensity(problem.samples);
         let slope = Some(determinant_law(0.0, nu, k, problem.trace(), pace));

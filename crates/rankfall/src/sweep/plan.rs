@@ -158,7 +158,8 @@ impl SweepPlan {
 /// Values of an axis that are looked at before it is taken to change nothing.
 const MOST_COMPARED: usize = 100;
 
-/// What of an experiment bears on the results of a sweep: it saves when it has to, and labels are names.
+/// What of an experiment bears on the results of a sweep: it saves when it has to, and labels are
+/// names.
 fn measured(mut experiment: EngineInput) -> EngineInput {
     experiment.run_mut().save = SavePlan {
         points: 1,

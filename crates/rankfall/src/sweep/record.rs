@@ -29,8 +29,8 @@ pub struct SweepSummary {
     pub problem: String,
     /// How many points.
     pub points: u64,
-    /// Over how many values of `run.seed` the ranges below, the figures and the tables of the page are
-    /// means; null where it does not vary, or the design is no grid.
+    /// Over how many values of `run.seed` the ranges below, the figures and the tables of the page
+    /// are means; null where it does not vary, or the design is no grid.
     #[serde(default)]
     pub seeds: Option<u64>,
     /// Entries of `[[dynamics]]`, in file order.
@@ -61,7 +61,8 @@ pub struct SweptDynamics {
     pub points_with_divergence: u64,
     /// Points at which all of them did, so that there is no other number.
     pub points_without_survivors: u64,
-    /// Smallest and largest effective rank of Θ at the end over all settings; null where no point has one.
+    /// Smallest and largest effective rank of Θ at the end over all settings; null where no point
+    /// has one.
     pub effective_rank_theta: Option<[f64; 2]>,
     /// Smallest and largest number of surviving singular values of Θ; null where no point has one.
     pub surviving_singular_values: Option<[f64; 2]>,

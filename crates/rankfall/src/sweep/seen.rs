@@ -1,5 +1,5 @@
-//! What the folder of a sweep, or of a shard of one, holds so far, for whoever watches: another process may be
-//! writing there, or may have been killed.
+//! What the folder of a sweep, or of a shard of one, holds so far, for whoever watches: another
+//! process may be writing there, or may have been killed.
 
 use super::metrics::Metric;
 use super::plan::SweepPlan;
@@ -31,8 +31,8 @@ pub struct SweepProgress {
     under_way: BTreeMap<(u64, u32), u64>,
 }
 
-/// What an axis is: as figures have it, and each of its values as it is written. Of a random design it has a value
-/// for every point.
+/// What an axis is: as figures have it, and each of its values as it is written. Of a random design
+/// it has a value for every point.
 pub struct AxisValues {
     /// As figures have it.
     pub axis: SweepAxis,
@@ -110,7 +110,8 @@ impl SweepProgress {
     }
 }
 
-/// How many points have their numbers for one dynamics, and at how many of them a trajectory diverged.
+/// How many points have their numbers for one dynamics, and at how many of them a trajectory
+/// diverged.
 pub fn counts(rows: &UnitRows, dynamics: u32) -> (u64, u64) {
     let units = rows.iter().filter(|((_, of), _)| *of == dynamics);
     let diverged = units.clone().filter(|(_, rows)| {

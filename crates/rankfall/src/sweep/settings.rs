@@ -160,7 +160,8 @@ mod tests {
     fn means_and_standard_errors_are_those_of_the_seeds() {
         let plan = plan(&["network.width=5,6", "run.seed=1,2,3,4"]);
         // 1, 2, 4, 9: mean 4, squared deviations 9 + 4 + 0 + 25 = 38, so that the standard error is
-        // √(38 / 3 / 4) = 1.779513042…. The other setting has 3 and 5 left: mean 4, standard error 1.
+        // √(38 / 3 / 4) = 1.779513042…. The other setting has 3 and 5 left: mean 4, standard error
+        // 1.
         let values = [1.0, 2.0, 4.0, 9.0].map(Some).into_iter();
         let values = values.chain([None, Some(3.0), None, Some(5.0)]);
         let rows: UnitRows = (0_u64..).map(|p| (p, 0)).zip(values.map(loss)).collect();

@@ -8,8 +8,8 @@ use rankfall_report::claims::{
     CurveStyle,
 };
 
-/// Everything that measuring claims found so far: `asked` are those that were to be measured. The command that
-/// repeats it is for the caller to say.
+/// Everything that measuring claims found so far: `asked` are those that were to be measured. The
+/// command that repeats it is for the caller to say.
 pub fn claims_record(
     verification: &Verification,
     asked: &[&'static Claim],
@@ -29,8 +29,8 @@ pub fn claims_record(
     }
 }
 
-/// How many comparisons share the family-wise rate: those of the suite, or, about a network given by its layers, of
-/// the only one with claims that apply.
+/// How many comparisons share the family-wise rate: those of the suite, or, about a network given
+/// by its layers, of the only one with claims that apply.
 fn comparisons(verification: &Verification, asked: &[&'static Claim]) -> usize {
     let suites = [Suite::Exact, Suite::Networks].into_iter();
     let asked = suites.filter(|suite| asked.iter().any(|claim| claim.suite == *suite));

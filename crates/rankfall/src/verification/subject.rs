@@ -1,5 +1,5 @@
-//! What claims are tested on: the paper's setting, two linear layers of an experiment file, or a network
-//! that one gives by its layers.
+//! What claims are tested on: the paper's setting, two linear layers of an experiment file, or a
+//! network that one gives by its layers.
 
 use crate::dense::preparation::{self as dense_preparation, AnySource, first_training};
 use crate::estimate;
@@ -16,8 +16,8 @@ use rankfall_nets::scalar::Precision;
 use rankfall_nets::training::TrainingPlan;
 use std::sync::Arc;
 
-/// What claims are tested on: the paper's setting where there is no experiment. `seed` is used instead of the
-/// experiment's, and instead of 1 in the paper's setting.
+/// What claims are tested on: the paper's setting where there is no experiment. `seed` is used
+/// instead of the experiment's, and instead of 1 in the paper's setting.
 ///
 /// # Errors
 /// Data that cannot be read or drawn; an experiment about which there are no claims.

@@ -1,4 +1,5 @@
-//! What is needed to go on with an ensemble, and its encoding: finished blocks folded, others as far as they are.
+//! What is needed to go on with an ensemble, and its encoding: finished blocks folded, others as
+//! far as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -127,8 +128,8 @@ impl<T: Trajectories> Memory<T> {
         Ok(memory)
     }
 
-    /// The statistics of the trajectories that are at their end. As long as there is none, of those under way as
-    /// far as they are: what they have not reached is undefined.
+    /// The statistics of the trajectories that are at their end. As long as there is none, of those
+    /// under way as far as they are: what they have not reached is undefined.
     pub(super) fn partial_statistics(&self, ensemble: &T) -> Statistics {
         let mut statistics = self.statistics.clone();
         if !statistics.blocks().is_empty() {

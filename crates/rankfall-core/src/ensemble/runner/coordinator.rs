@@ -1,5 +1,5 @@
-//! What one thread of a run does beside its workers: reports progress, asks for checkpoints, and passes an
-//! interruption on.
+//! What one thread of a run does beside its workers: reports progress, asks for checkpoints, and
+//! passes an interruption on.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

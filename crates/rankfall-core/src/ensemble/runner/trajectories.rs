@@ -1,4 +1,5 @@
-//! What the runner asks of an ensemble: blocks of trajectories that can be started, advanced and put down.
+//! What the runner asks of an ensemble: blocks of trajectories that can be started, advanced and
+//! put down.
 
 use std::ops::Range;
 
@@ -7,14 +8,15 @@ use serde::de::DeserializeOwned;
 
 use crate::ensemble::statistics::{BlockSamples, Statistics};
 
-/// An ensemble as the runner sees it: blocks of trajectories that can be started, advanced for a while,
-/// put down, and taken up again to the same bits.
+/// An ensemble as the runner sees it: blocks of trajectories that can be started, advanced for a
+/// while, put down, and taken up again to the same bits.
 pub trait Trajectories: Sync {
     /// A block under way.
     type Block;
     /// How far a block is: what a checkpoint holds of it.
     type Progress: Clone + Send + Serialize + DeserializeOwned;
-    /// What is kept of weights: those of trajectory 0 at its end, and what [`Trajectories::join`] joins to them.
+    /// What is kept of weights: those of trajectory 0 at its end, and what [`Trajectories::join`]
+    /// joins to them.
     type Weights: Clone + Send + Serialize + DeserializeOwned;
     /// Why a block cannot be started.
     type Error: Send + std::error::Error + PartialEq;
@@ -42,8 +44,8 @@ pub trait Trajectories: Sync {
     fn trajectory_steps(&self, block: &Self::Block) -> u64;
     /// How far the block is.
     fn progress(&self, block: &Self::Block) -> Self::Progress;
-    /// What was measured, and what is kept of its weights: the final ones of trajectory 0 if the block has it
-    /// and it survived.
+    /// What was measured, and what is kept of its weights: the final ones of trajectory 0 if the
+    /// block has it and it survived.
     fn finish(&self, block: Self::Block) -> (BlockSamples, Option<Self::Weights>);
     /// What is kept of one block and of others together; by default what is of the one.
     fn join(&self, block: Self::Weights, _others: Self::Weights) -> Self::Weights {

@@ -1,4 +1,5 @@
-//! What the threads of a run do: take blocks, advance them a slice at a time, and note how far they are.
+//! What the threads of a run do: take blocks, advance them a slice at a time, and note how far they
+//! are.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -40,7 +41,8 @@ pub(super) struct Shared<'a, T: Trajectories> {
     pub(super) failure: Mutex<Option<RunError<T::Error>>>,
 }
 
-/// Counts a worker out when it ends, also by a panic: the coordinator must not wait for one that ended.
+/// Counts a worker out when it ends, also by a panic: the coordinator must not wait for one that
+/// ended.
 pub(super) struct Present<'a, 'b, T: Trajectories>(pub(super) &'a Shared<'b, T>);
 
 impl<T: Trajectories> Drop for Present<'_, '_, T> {
@@ -151,8 +153,8 @@ impl<'a, T: Trajectories> Shared<'a, T> {
         lock(&self.done).remove(&number);
     }
 
-    /// Hands a checkpoint to `control`. Blocks under way are as of their last answer: a little behind
-    /// is as good as now, since they go on to the same bits from anywhere.
+    /// Hands a checkpoint to `control`. Blocks under way are as of their last answer: a little
+    /// behind is as good as now, since they go on to the same bits from anywhere.
     pub(super) fn keep(&self, control: &dyn Control) {
         let memory = lock(&self.memory);
         control.so_far(&|| memory.partial_statistics(self.ensemble));

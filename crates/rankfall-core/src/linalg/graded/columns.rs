@@ -10,7 +10,8 @@ use crate::simd::lane_math::ln;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
 
-/// Up to 2^±this, squares of entries, and sums and products of such squares, are numbers of full accuracy.
+/// Up to 2^±this, squares of entries, and sums and products of such squares, are numbers of full
+/// accuracy.
 const SAFE_EXPONENT: i32 = 200;
 
 /// A matrix `rows` × `columns` per lane, column j scaled by 2^exponent\[j\].
@@ -25,8 +26,8 @@ pub struct GradedColumns<const N: usize> {
 }
 
 impl<const N: usize> GradedColumns<N> {
-    /// The matrix with these entries, lane by lane: `entry(lane, row, column)`. Columns whose squares would
-    /// leave the range of numbers begin with an exponent; the others with none.
+    /// The matrix with these entries, lane by lane: `entry(lane, row, column)`. Columns whose
+    /// squares would leave the range of numbers begin with an exponent; the others with none.
     pub fn from_fn(
         rows: usize,
         columns: usize,
@@ -49,7 +50,8 @@ impl<const N: usize> GradedColumns<N> {
         out
     }
 
-    /// Moves the size of column j into its exponent where its square would not be a number of full accuracy.
+    /// Moves the size of column j into its exponent where its square would not be a number of full
+    /// accuracy.
     fn bring_into_range(&mut self, lane: usize, j: usize) {
         let column = &mut self.mantissa[j * self.rows..(j + 1) * self.rows];
         let largest = column.iter().fold(0.0_f64, |a, b| a.max(b.0[lane].abs()));

@@ -111,11 +111,12 @@ impl<const N: usize> LaneWork for Orthogonalise<'_, N> {
 /// So few columns are all near.
 const FEW_COLUMNS: usize = 16;
 
-/// The pair after (i, j), i < j < `count`, of a sweep that begins with (0, 1); j = `count` after the last.
+/// The pair after (i, j), i < j < `count`, of a sweep that begins with (0, 1); j = `count` after
+/// the last.
 ///
-/// Row by row, so that column i stays near; few columns along the diagonals i + j = 1, 2, …, where no pair
-/// waits for the one before it. Both do the same to every pair, since (i, j) comes after (i, j − 1) and
-/// (i − 1, j) in either.
+/// Row by row, so that column i stays near; few columns along the diagonals i + j = 1, 2, …, where
+/// no pair waits for the one before it. Both do the same to every pair, since (i, j) comes after
+/// (i, j − 1) and (i − 1, j) in either.
 #[inline(always)]
 fn next_pair(i: usize, j: usize, count: usize) -> (usize, usize) {
     if count > FEW_COLUMNS {

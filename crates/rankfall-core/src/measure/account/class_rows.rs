@@ -1,5 +1,5 @@
-//! What single rows with labels of classes do to the mean of a step: sums over all rows, and over what a label may
-//! become where labels flip.
+//! What single rows with labels of classes do to the mean of a step: sums over all rows, and over
+//! what a label may become where labels flip.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! The mean of log|1 − c|r + ε|²| over the law of the label noise ε of one row, exactly: what a step on a single row
-//! does to log det M.
+//! The mean of log|1 − c|r + ε|²| over the law of the label noise ε of one row, exactly: what a
+//! step on a single row does to log det M.
 //!
-//! By the series −Σ cʲ E|r + ε|²ʲ/j, with the moments of a noncentral χ², where its terms fall below rounding before
-//! they grow. Where residuals are too large for that, by quadrature against the noncentral χ² itself, over both sides
-//! of the singularity. Where ε = ±√δ, over all signs.
+//! By the series −Σ cʲ E|r + ε|²ʲ/j, with the moments of a noncentral χ², where its terms fall
+//! below rounding before they grow. Where residuals are too large for that, by quadrature against
+//! the noncentral χ² itself, over both sides of the singularity. Where ε = ±√δ, over all signs.
 
 use crate::model::dynamics::LabelNoise;
 
@@ -105,7 +105,8 @@ fn by_quadrature(s: f64, noncentrality: f64, outputs: usize) -> f64 {
     let high = centre + k.sqrt() + FARTHEST;
     let singular = 1.0 / s.sqrt();
     let weight = |root: f64| 2.0 * root * density(root * root, noncentrality, outputs);
-    // log|1 − root²/singular²| from the distance to the singularity, which rounding must not make zero.
+    // log|1 − root²/singular²| from the distance to the singularity, which rounding must not make
+    // zero.
     let log =
         |distance: f64, root: f64| libm::log(distance * (singular + root) / singular / singular);
     if singular <= low || singular >= high {

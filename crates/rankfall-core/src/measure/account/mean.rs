@@ -1,25 +1,29 @@
-//! The conditional mean of what a step of a descent adds to log det M, given the weights, and its parts.
+//! The conditional mean of what a step of a descent adds to log det M, given the weights, and its
+//! parts.
 //!
-//! A step is Θ ← ((1 − ηλ) I + η H(G)) Θ, with λ the weight decay, so that with η′ = η/(1 − ηλ) and l ≥ p + k
+//! A step is Θ ← ((1 − ηλ) I + η H(G)) Θ, with λ the weight decay, so that with η′ = η/(1 − ηλ) and
+//! l ≥ p + k
 //!
 //! Δ log det M = 2 (p + k) log|1 − ηλ| + 2 log|det(I − η′²GᵀG)|,
 //!
-//! and to second order in η′ the mean of the last is −2η′² E|G|². E|G|² is |A|², A the full gradient, plus the
-//! trace of the covariance of the label noise, plus that of the choice of rows. What is left of the mean is the
-//! part of higher orders, 2 E[log|det(I − η′²GᵀG)| + η′²|G|²].
+//! and to second order in η′ the mean of the last is −2η′² E|G|². E|G|² is |A|², A the full
+//! gradient, plus the trace of the covariance of the label noise, plus that of the choice of rows.
+//! What is left of the mean is the part of higher orders, 2 E[log|det(I − η′²GᵀG)| + η′²|G|²].
 //!
-//! **How each part is had.** |A|² and the label part in closed form; the rows' part from moments of the rows where
-//! every batch is drawn from all of them. Where it is not (epochs), and for the part of higher orders, by gradients
-//! that the step might have had instead, drawn from streams of their own: their mean is the conditional mean,
-//! however large the residuals are, and no expansion is used. Where every step is accounted for, steps on single rows
-//! have the mean itself: over the rows, and over the law of each one's label noise ([`label_law`](crate::measure::account::label_law)),
-//! or over what its class may become ([`class_rows`](crate::measure::account::class_rows)). What gradients
-//! that are drawn scatter about their mean is a martingale too:
-//! it adds to the noise of the account what the steps themselves have in higher orders, and no bias.
+//! **How each part is had.** |A|² and the label part in closed form; the rows' part from moments of
+//! the rows where every batch is drawn from all of them. Where it is not (epochs), and for the part
+//! of higher orders, by gradients that the step might have had instead, drawn from streams of their
+//! own: their mean is the conditional mean, however large the residuals are, and no expansion is
+//! used. Where every step is accounted for, steps on single rows have the mean itself: over the
+//! rows, and over the law of each one's label noise
+//! ([`label_law`](crate::measure::account::label_law)), or over what its class may become
+//! ([`class_rows`](crate::measure::account::class_rows)). What gradients that are drawn scatter
+//! about their mean is a martingale too: it adds to the noise of the account what the steps
+//! themselves have in higher orders, and no bias.
 //!
-//! **Losses of classes.** All of this holds for any loss of the outputs. That of classes has no moments of rows: |A|²
-//! and the rows' part take a pass over all of them. The noise of labels is that of flips, whose covariance does not
-//! depend on the weights either.
+//! **Losses of classes.** All of this holds for any loss of the outputs. That of classes has no
+//! moments of rows: |A|² and the rows' part take a pass over all of them. The noise of labels is
+//! that of flips, whose covariance does not depend on the weights either.
 
 use crate::kernels::scalar_products::{dot, sum_of_squares};
 use crate::measure::account::class_rows::{ClassRows, SingleClassRows};
@@ -104,8 +108,9 @@ struct LaneMoments<const N: usize> {
 }
 
 impl<const N: usize> StepMean<N> {
-    /// None for flows, and with momentum, under which a step is not from the left of Θ alone. `exact` asks for means
-    /// over all rows and the law of the label noise where steps are on single rows.
+    /// None for flows, and with momentum, under which a step is not from the left of Θ alone.
+    /// `exact` asks for means over all rows and the law of the label noise where steps are on
+    /// single rows.
     pub fn new(
         dynamics: &Dynamics,
         exact: bool,
@@ -158,7 +163,8 @@ impl<const N: usize> StepMean<N> {
         self.other.take_orders_of(moving);
     }
 
-    /// Steps after which every row had its turn, where batches go through the rows; 1 where they do not.
+    /// Steps after which every row had its turn, where batches go through the rows; 1 where they do
+    /// not.
     pub fn steps_per_epoch(&self) -> u64 {
         match (&self.rows, &self.size) {
             (RowsPart::Draws, BatchSize::Batch(batches)) => batches.steps_per_epoch(),
@@ -166,7 +172,8 @@ impl<const N: usize> StepMean<N> {
         }
     }
 
-    /// How many steps take as long as a point, about, where it goes through all rows and a step does not; else 0.
+    /// How many steps take as long as a point, about, where it goes through all rows and a step
+    /// does not; else 0.
     pub fn cost_of_point(&self) -> f64 {
         self.cost
     }
@@ -200,7 +207,8 @@ impl<const N: usize> StepMean<N> {
         self.labels(step) + Lanes::splat(self.decay)
     }
 
-    /// The other parts of the step to come; point `point` of the account, which tells its draws from others'.
+    /// The other parts of the step to come; point `point` of the account, which tells its draws
+    /// from others'.
     pub fn at(&mut self, state: &State<N>, problem: &LaneProblem<N>, point: u64) -> WeightTerms<N> {
         let instructions = self.instructions;
         At {

@@ -1,4 +1,5 @@
-//! log|det| of one step of a descent: 2 log|det(I − DᵀD)|, what Θ ← (I + H(D)) Θ adds to log det M, l ≥ p + k.
+//! log|det| of one step of a descent: 2 log|det(I − DᵀD)|, what Θ ← (I + H(D)) Θ adds to log det M,
+//! l ≥ p + k.
 
 use crate::simd::lane_math::ln;
 use crate::simd::lane_vec::LaneVec;

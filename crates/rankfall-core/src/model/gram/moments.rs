@@ -13,7 +13,8 @@ pub struct Gram {
     pub syy: Mat<f64>,
     /// How many rows were seen.
     pub n: u64,
-    /// The same moments with the means apart, where rows were seen: they keep what a large mean would drown.
+    /// The same moments with the means apart, where rows were seen: they keep what a large mean
+    /// would drown.
     pub centred: Option<CentredMoments>,
 }
 

@@ -1,7 +1,7 @@
 //! Products of all pairs of many columns of a block of rows, a panel of columns at a time.
 //!
-//! Every sum is in the order of the rows, each term added with one rounding, so that it has the same bits
-//! on every processor.
+//! Every sum is in the order of the rows, each term added with one rounding, so that it has the
+//! same bits on every processor.
 
 use super::block_layout::{ROWS, packed};
 use crate::simd::instructions::{Instructions, LaneWork, RegisterWork};
@@ -11,7 +11,8 @@ use crate::simd::registers::{Arithmetic, Register, VectorInstructions};
 /// Columns of a panel: those that lie side by side, row by row.
 const PANEL: usize = lanes::BLOCK;
 
-/// Products of all pairs of many columns, `ROWS` apart, over the first `rows` ≥ 1 rows: a packed lower triangle.
+/// Products of all pairs of many columns, `ROWS` apart, over the first `rows` ≥ 1 rows: a packed
+/// lower triangle.
 pub fn large_products(
     block: &[f64],
     columns: usize,
@@ -31,7 +32,8 @@ pub fn large_products(
     }
 }
 
-/// The first `rows` rows of a block in panels, one after the other; the last is filled up with zeros.
+/// The first `rows` rows of a block in panels, one after the other; the last is filled up with
+/// zeros.
 fn panels(block: &[f64], columns: usize, rows: usize) -> Vec<Lanes<PANEL>> {
     let mut panels = Vec::with_capacity(columns.div_ceil(PANEL) * rows);
     for of_panel in block[..columns * ROWS].chunks(PANEL * ROWS) {
@@ -70,7 +72,8 @@ impl RegisterWork for &mut PanelProducts<'_> {
 
     #[inline(always)]
     fn run<S: VectorInstructions, const PARTS: usize>(self, simd: S) {
-        // Sixteen sums where a register holds a row of a panel and there are 32; else eight in sixteen.
+        // Sixteen sums where a register holds a row of a panel and there are 32; else eight in
+        // sixteen.
         match PARTS {
             1 => self.in_tiles::<8, 2>(&InRegisters::<S, PARTS>(simd)),
             _ => self.in_tiles::<4, 1>(&InRegisters::<S, PARTS>(simd)),
@@ -121,7 +124,8 @@ impl<'a> PanelProducts<'a> {
         &self.panels[number * self.rows..][..self.rows]
     }
 
-    /// The products of a column with the panels from `other` on, as far as they are in the triangle.
+    /// The products of a column with the panels from `other` on, as far as they are in the
+    /// triangle.
     #[inline(always)]
     fn write(&mut self, column: usize, other: usize, sums: &[Lanes<PANEL>]) {
         if column >= self.columns {

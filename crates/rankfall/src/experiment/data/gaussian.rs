@@ -20,8 +20,8 @@ pub struct GaussianData {
     pub covariance: CovarianceSpec,
     /// Standard deviation of the Gaussian residuals.
     pub residual_noise: f64,
-    /// The label of a row is the class of the largest of its outputs, residual included; of one output whether
-    /// it is above zero.
+    /// The label of a row is the class of the largest of its outputs, residual included; of one
+    /// output whether it is above zero.
     pub classes: bool,
     /// Data and teacher are drawn afresh for each trajectory.
     pub each_trajectory: bool,

@@ -1,4 +1,5 @@
-//! What a key of an experiment file is: its name, the values it takes, its default, and the kinds it applies to.
+//! What a key of an experiment file is: its name, the values it takes, its default, and the kinds
+//! it applies to.
 
 //! `rankfall new` prints are all made of this.
 

@@ -1,4 +1,5 @@
-//! The schema against every experiment there is, and the tables of the documentation against the keys.
+//! The schema against every experiment there is, and the tables of the documentation against the
+//! keys.
 
 use super::*;
 use crate::experiment::keys::{SECTIONS, every_name_and_value};
@@ -145,8 +146,8 @@ fn the_schema_refuses_what_is_not_there() {
     }
 }
 
-/// The tables between `<!-- keys of PLACE -->` and `<!-- end -->` are those of the keys; with UPDATE_DOCS set
-/// they are written.
+/// The tables between `<!-- keys of PLACE -->` and `<!-- end -->` are those of the keys; with
+/// UPDATE_DOCS set they are written.
 #[test]
 fn the_tables_of_the_guide_are_those_of_the_keys() {
     let (path, old) = guide();

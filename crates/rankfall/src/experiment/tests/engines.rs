@@ -449,7 +449,8 @@ fn short_keys_and_noise_entries_mean_the_same() {
     ));
 }
 
-/// Losses of classes go to the exact engine where it has everything else, and are copied as they are.
+/// Losses of classes go to the exact engine where it has everything else, and are copied as they
+/// are.
 #[test]
 fn two_linear_layers_with_classes_go_to_the_exact_engine() {
     const SOFTMAX: &str = "network.loss=softmax-cross-entropy";
