@@ -61,11 +61,28 @@ pub enum ColumnValues {
     Nullable(Vec<Option<f64>>),
 }
 
+impl ColumnValues {
+    /// What they are values of.
+    fn content(&self) -> ColumnContent {
+        match self {
+            Self::Text(_) => ColumnContent::Text,
+            Self::Int32(_) => ColumnContent::Int32,
+            Self::NullableInt32(_) => ColumnContent::NullableInt32,
+            Self::Int64(_) => ColumnContent::Int64,
+            Self::NullableInt64(_) => ColumnContent::NullableInt64,
+            Self::NullableText(_) => ColumnContent::NullableText,
+            Self::Double(_) => ColumnContent::Double,
+            Self::Nullable(_) => ColumnContent::Nullable,
+        }
+    }
+}
+
 /// A column: its name and what is in it.
 pub type TableColumn<'a> = (&'a str, ColumnContent);
 
 /// A Parquet file written one group of rows after the other.
 pub struct TableWriter<W: Write> {
+    contents: Vec<ColumnContent>,
     writer: SerializedFileWriter<Pipe>,
     pipe: Pipe,
     out: W,
@@ -75,11 +92,15 @@ impl<W: Write> TableWriter<W> {
     /// Begins a file.
     ///
     /// # Errors
-    /// Where two columns have one name, and the reason of `out`.
+    /// Columns that the format does not take.
     pub fn new(out: W, columns: &[TableColumn]) -> io::Result<Self> {
         let pipe = Pipe::default();
-        let writer = begin(pipe.clone(), columns).map_err(io::Error::other)?;
-        Ok(TableWriter { writer, pipe, out })
+        Ok(TableWriter {
+            contents: columns.iter().map(|(_, content)| *content).collect(),
+            writer: begin(pipe.clone(), columns).map_err(io::Error::other)?,
+            pipe,
+            out,
+        })
     }
 
     /// Appends rows, given as one [`ColumnValues`] per column in the order of the columns.
@@ -87,6 +108,10 @@ impl<W: Write> TableWriter<W> {
     /// # Errors
     /// Columns of other types or lengths, and the reason of `out`.
     pub fn append(&mut self, columns: &[ColumnValues]) -> io::Result<()> {
+        let given = columns.iter().map(ColumnValues::content);
+        if !given.eq(self.contents.iter().copied()) {
+            return Err(io::Error::other("its columns are not those of the table"));
+        }
         write_group(&mut self.writer, columns).map_err(io::Error::other)?;
         self.pipe.empty_into(&mut self.out)
     }
@@ -261,4 +286,55 @@ fn fields_of(row: Row) -> Vec<Field> {
     row.get_column_iter()
         .map(|(_, field)| field.clone())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: &[TableColumn] = &[
+        ("name", ColumnContent::Text),
+        ("value", ColumnContent::Nullable),
+    ];
+
+    fn names(all: &[&str]) -> ColumnValues {
+        ColumnValues::Text(all.iter().map(|name| ByteArray::from(*name)).collect())
+    }
+
+    fn refusal(columns: &[ColumnValues]) -> String {
+        let mut table = TableWriter::new(Vec::new(), COLUMNS).unwrap();
+        table.append(columns).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn groups_are_read_as_they_were_written_and_what_is_not_finite_is_null() {
+        let mut table = TableWriter::new(Vec::new(), COLUMNS).unwrap();
+        let values = |all: &[f64]| ColumnValues::Nullable(all.iter().map(|x| Some(*x)).collect());
+        table
+            .append(&[names(&["a", "b"]), values(&[0.5, f64::NAN])])
+            .unwrap();
+        table.append(&[names(&["c"]), values(&[-2.0])]).unwrap();
+        let bytes = table.finish().unwrap();
+        let read = read(bytes, COLUMNS, |fields| match fields {
+            [Field::Str(name), Field::Double(value)] => Some((name.clone(), Some(*value))),
+            [Field::Str(name), Field::Null] => Some((name.clone(), None)),
+            _ => None,
+        });
+        let expected = [("a", Some(0.5)), ("b", None), ("c", Some(-2.0))];
+        assert_eq!(
+            read.unwrap(),
+            expected.map(|(name, value)| (name.to_owned(), value))
+        );
+    }
+
+    #[test]
+    fn columns_of_another_type_number_or_length_are_refused() {
+        let whole = ColumnValues::Int32(vec![1]);
+        let real = ColumnValues::Nullable(vec![Some(1.0)]);
+        let other = "its columns are not those of the table";
+        assert_eq!(refusal(&[names(&["a"]), whole]), other);
+        assert_eq!(refusal(&[names(&["a"])]), other);
+        let longer = refusal(&[names(&["a", "b"]), real]);
+        assert!(longer.contains("rows"), "{longer}");
+    }
 }

@@ -73,12 +73,13 @@ fn there<'a>(old: &'a Value, key: &'static str) -> Result<&'a Value, serde_json:
     found.ok_or_else(|| serde::de::Error::missing_field(key))
 }
 
-/// A value with the fields that an old one has as well.
+/// A value with the fields that an old one has as well. By way of text: records are then compiled to be
+/// read from one kind of input, not two.
 fn over<T: serde::Serialize + serde::de::DeserializeOwned>(
     value: &T,
     old: &Value,
 ) -> Result<T, serde_json::Error> {
-    let mut fields = serde_json::to_value(value)?;
+    let mut fields: Value = serde_json::from_str(&serde_json::to_string(value)?)?;
     if let (Some(fields), Some(old)) = (fields.as_object_mut(), old.as_object()) {
         for (key, field) in fields {
             if let Some(found) = old.get(key) {
@@ -86,7 +87,7 @@ fn over<T: serde::Serialize + serde::de::DeserializeOwned>(
             }
         }
     }
-    serde_json::from_value(fields)
+    serde_json::from_str(&fields.to_string())
 }
 
 fn two_layers(old: &Value) -> Result<ProblemSummary, serde_json::Error> {
@@ -135,7 +136,7 @@ fn of_layers(old: &Value) -> Result<DynamicsSummary, serde_json::Error> {
         let [momentum, weight_decay] = decay.map(|x| x.unwrap_or(0.0));
         let optimizer =
             json!({"momentum": momentum, "nesterov": false, "weight_decay": weight_decay});
-        one.optimizer = serde_json::from_value(optimizer)?;
+        one.optimizer = serde_json::from_str(&optimizer.to_string())?;
     }
     let mut add = |name: String, layer, matrix: &Value| -> Result<(), serde_json::Error> {
         one.matrices.push(matrix_of(name, layer, matrix.clone())?);
