@@ -73,8 +73,8 @@ fn there<'a>(old: &'a Value, key: &'static str) -> Result<&'a Value, serde_json:
     found.ok_or_else(|| serde::de::Error::missing_field(key))
 }
 
-/// A value with the fields that an old one has as well. By way of text: records are then compiled to be
-/// read from one kind of input, not two.
+/// A value with the fields that an old one has as well. By way of text: records are then compiled
+/// to be read from one kind of input, not two.
 fn over<T: serde::Serialize + serde::de::DeserializeOwned>(
     value: &T,
     old: &Value,
