@@ -30,7 +30,8 @@ export interface Settings {
 export interface Motion {
   // Which dynamics of the experiment it began as, from 0: its noise is that one's.
   of: number;
-  // `gradient-flow`, `stochastic-gradient-flow`, `gradient-descent`, `label-noise-gradient-descent` or `sgd`.
+  // `gradient-flow`, `stochastic-gradient-flow`, `gradient-descent`,
+  // `label-noise-gradient-descent` or `sgd`.
   kind: string;
   // η.
   step_size: number;
@@ -174,8 +175,8 @@ export interface KindChoice {
   no_batch_size: string | null;
   // Why forces cannot be scaled under it.
   no_forces: string | null;
-  // The largest step that is stable at the start and at minima, as far as curvatures tell; null where steps
-  // are chosen by the integrator.
+  // The largest step that is stable at the start and at minima, as far as curvatures tell;
+  // null where steps are chosen by the integrator.
   stable_step: number | null;
 }
 
@@ -347,7 +348,8 @@ export interface WatchedDynamics {
   of: number;
   // How many trajectories diverged, or at how many points one did.
   diverged: number;
-  // What was measured; nothing of a shard, whose measurements are told of the whole, and of a sweep.
+  // What was measured; nothing of a shard, whose measurements are told of the whole, and of
+  // a sweep.
   curves: TimeSeries[];
 }
 
@@ -361,8 +363,8 @@ export interface WatchedSweep {
   trouble: string | null;
   // What varies.
   axes: SweptAxis[];
-  // Whether settings are all combinations of the values of the axes, the last of which varies fastest. Else
-  // every axis has a value for each setting.
+  // Whether settings are all combinations of the values of the axes, the last of which
+  // varies fastest. Else every axis has a value for each setting.
   is_grid: boolean;
   // Over how many seeds numbers are means; null for one.
   seeds: number | null;
