@@ -3,6 +3,8 @@
 //! One binary holds all of them and picks the best the processor has; every choice gives the same
 //! bits.
 
+use std::hint::black_box;
+
 use crate::simd::registers::VectorInstructions;
 
 /// The vector instructions that lane work is compiled for; every choice gives the same bits.
@@ -80,6 +82,7 @@ impl<S: VectorInstructions, A: RegisterWork, const PARTS: usize> pulp::NullaryFn
     type Output = A::Output;
     #[inline(always)]
     fn call(self) -> A::Output {
+        align_frame();
         self.1.run::<S, PARTS>(self.0)
     }
 }
@@ -127,6 +130,18 @@ impl Instructions {
         #[cfg(not(target_arch = "x86_64"))]
         false
     }
+}
+
+/// Has the frame of the function it is inlined into begin where a cache line does. The compiler
+/// puts registers aside in the frame, and those that straddle two lines are slow to come back; it
+/// aligns a frame only where something in it asks for that before registers are given out.
+#[inline(always)]
+fn align_frame() {
+    #[repr(align(64))]
+    struct Line(#[expect(dead_code)] u8);
+    // A variable: a value that is only referred to would be a constant, and in no frame.
+    let line = Line(0);
+    black_box(&line);
 }
 
 /// With what every processor of this target has. Compiled once per work: inside others it would be
