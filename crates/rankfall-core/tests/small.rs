@@ -45,23 +45,25 @@ fn setup(inputs: usize, outputs: usize) -> Setup {
     }
 }
 
-/// State and last increment after steps in pieces of these lengths.
+/// State and last increment after steps in pieces of these lengths: of a stochastic gradient flow,
+/// or of gradient descent.
 fn after(
     setup: &Setup,
-    integrator: Integrator,
+    integrator: Option<Integrator>,
     label_noise: f64,
     instructions: Instructions,
     pieces: &[u64],
 ) -> (State<BLOCK>, Vec<Lanes<BLOCK>>) {
     let step_size = 0.004;
+    let flow = |integrator| Kind::StochasticGradientFlow {
+        integrator,
+        time_step: step_size,
+        batch_size: 1,
+        forces: ForceScales::default(),
+        brownian_substeps: 1,
+    };
     let dynamics = Dynamics {
-        kind: Kind::StochasticGradientFlow {
-            integrator,
-            time_step: step_size,
-            batch_size: 1,
-            forces: ForceScales::default(),
-            brownian_substeps: 1,
-        },
+        kind: integrator.map_or(Kind::GradientDescent, flow),
         step_size,
         label_noise,
         optimizer: Optimizer::default(),
@@ -100,10 +102,11 @@ fn small_networks_have_the_bits_of_any() {
     for (inputs, outputs) in shapes() {
         let setup = setup(inputs, outputs);
         for (integrator, label_noise) in [
-            (Integrator::EulerMaruyama, 600.0),
-            (Integrator::EulerMaruyama, 1e5),
-            (Integrator::LieEuler, 600.0),
-            (Integrator::LieEuler, 1e5),
+            (None, 0.0),
+            (Some(Integrator::EulerMaruyama), 600.0),
+            (Some(Integrator::EulerMaruyama), 1e5),
+            (Some(Integrator::LieEuler), 600.0),
+            (Some(Integrator::LieEuler), 1e5),
         ] {
             let run = |instructions, pieces: &[u64]| {
                 after(&setup, integrator, label_noise, instructions, pieces)

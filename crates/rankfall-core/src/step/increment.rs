@@ -307,6 +307,15 @@ impl<const N: usize> Increment<N> {
         })
     }
 
+    /// Whether it is made entry by entry from W₁W₂ and one normal number, or none.
+    pub fn is_of_one_pass(&self) -> bool {
+        match self {
+            Self::Descent { .. } => true,
+            Self::GaussianNoise { noise, .. } => noise.substeps == 1,
+            _ => false,
+        }
+    }
+
     /// Takes over the orders of epochs from the increments that move the same trajectories.
     pub fn take_orders_of(&mut self, moving: &Self) {
         match (self, moving) {

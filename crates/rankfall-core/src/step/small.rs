@@ -30,7 +30,8 @@ pub struct SmallSteps<'a, const N: usize> {
     pub inputs: usize,
     pub outputs: usize,
     pub drift: &'a Drift<N>,
-    pub noise: &'a mut GaussianNoise<N>,
+    /// None for gradient descent.
+    pub noise: Option<&'a mut GaussianNoise<N>>,
     pub rule: SmallRule<'a, N>,
     /// Where ΔG of the last step goes, p × k row-major.
     pub increment: &'a mut [Lanes<N>],
@@ -40,7 +41,8 @@ impl<const N: usize> SmallSteps<'_, N> {
     /// Takes up to `steps` steps and returns how many: fewer where columns may be due after the
     /// last or the next is out of the ordinary. None where there are no such runs: instructions
     /// that are not compiled, or a lane that has diverged. Of the shapes of
-    /// [`Variant::Small`](crate::kernels::Variant), in full blocks, and of noise without substeps.
+    /// [`Variant::Small`](crate::kernels::Variant), in full blocks, and of noise without substeps,
+    /// if there is any.
     pub fn advance(
         self,
         state: &mut State<N>,
@@ -92,7 +94,11 @@ impl<const P: usize, const K: usize, const LIE: bool, const N: usize> RegisterWo
 
     #[inline(always)]
     fn run<S: VectorInstructions, const PARTS: usize>(self, simd: S) -> u64 {
-        let Self { of, state, steps } = self;
+        let Self {
+            mut of,
+            state,
+            steps,
+        } = self;
         let curvature = &of.drift.curvature[..P * K];
         let target = &of.drift.target[..P * K];
         let damping = match of.rule {
@@ -108,10 +114,14 @@ impl<const P: usize, const K: usize, const LIE: bool, const N: usize> RegisterWo
         for part in 0..PARTS {
             product[part] = Pass { simd, part }.product(state);
         }
+        let none = const { &NoNoise::NEW };
         let mut g = product;
         let mut taken = 0;
         while taken < steps {
-            let (scale, numbers) = of.noise.of_step(state.step);
+            let (scale, numbers) = match &mut of.noise {
+                Some(noise) => noise.of_step(state.step),
+                None => none.of_step(),
+            };
             let entries = Entries {
                 curvature,
                 target,
@@ -164,6 +174,31 @@ struct Exponential<'a, S: Simd, const P: usize, const K: usize> {
     g: &'a Matrix<S, P, K>,
     damping: ([Register<S>; P], [Register<S>; K]),
     series: Series<K, Register<S>>,
+}
+
+/// Most entries of ΔG.
+const ENTRIES: usize = 8 * 3;
+
+/// Noise that leaves every bit of a drift as it is: what is added is 0·(−0) = −0. So gradient descent
+/// takes the steps that are compiled for noise.
+struct NoNoise<const N: usize> {
+    scale: [Lanes<N>; ENTRIES],
+    numbers: [[f32; N]; ENTRIES / 2],
+}
+
+impl<const N: usize> NoNoise<N> {
+    const NEW: Self = Self {
+        scale: [Lanes::ZERO; ENTRIES],
+        numbers: [[-0.0; N]; ENTRIES / 2],
+    };
+
+    fn of_step(&self) -> (&[Lanes<N>], StepNormals<'_, N>) {
+        let numbers = StepNormals {
+            firsts: &self.numbers,
+            seconds: &self.numbers,
+        };
+        (&self.scale, numbers)
+    }
 }
 
 /// What is done to the lanes of one register.

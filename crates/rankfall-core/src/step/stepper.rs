@@ -57,7 +57,7 @@ impl<const N: usize> BlockStepper<N> {
         let counterfactual = counterfactual(dynamics, problem);
         let small = problem.kernels == Variant::Small
             && counterfactual.is_none()
-            && matches!(&increment, Increment::GaussianNoise { noise, .. } if noise.substeps == 1)
+            && increment.is_of_one_pass()
             && matches!(rule, Rule::Euler(None) | Rule::LieEuler(_, None));
         Some(Self {
             increment,
@@ -116,8 +116,10 @@ impl<const N: usize> BlockStepper<N> {
         if !Lanes::<N>::FULL || !self.small {
             return None;
         }
-        let Increment::GaussianNoise { drift, noise } = &mut self.increment else {
-            return None;
+        let (drift, noise) = match &mut self.increment {
+            Increment::GaussianNoise { drift, noise } => (drift, Some(noise)),
+            Increment::Descent { drift } => (drift, None),
+            _ => return None,
         };
         let rule = match &self.rule {
             Rule::LieEuler(damping, _) => SmallRule::LieEuler(damping),
