@@ -13,7 +13,7 @@ fn root() -> PathBuf {
 
 /// The pages of the documentation.
 fn pages() -> Vec<PathBuf> {
-    let folders = ["", "docs", "docs/measurements"].map(|folder| root().join(folder));
+    let folders = ["", "docs", "docs/measurements", "lessons"].map(|folder| root().join(folder));
     let files = folders
         .iter()
         .flat_map(|folder| fs::read_dir(folder).expect("a folder"));
