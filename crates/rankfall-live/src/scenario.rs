@@ -443,7 +443,7 @@ fn check(motion: &Motion) -> Result<(), Failure> {
     }
 }
 
-/// The split in which a motion has its forces; [`check`] knows only two.
+/// The split in which a motion has its forces; what is checked knows only two.
 pub fn split_of(motion: &Motion) -> ForceSplit {
     match motion.forces.split == ForceSplit::Antisymmetric.name() {
         true => ForceSplit::Antisymmetric,

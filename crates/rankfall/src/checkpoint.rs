@@ -62,7 +62,7 @@ pub fn write(folder: &RunFolder, owner: Owner, content: &impl Serialize) -> Resu
     write_to(folder, CHECKPOINT, owner, content)
 }
 
-/// Reads what [`write`] wrote, for the one it belongs to.
+/// Reads what [`write()`] wrote, for the one it belongs to.
 ///
 /// # Errors
 /// Exit code 2 where it is of another version, another experiment or another shard, or damaged.

@@ -2,7 +2,7 @@
 //!
 //! The way from text to [`Experiment`]: TOML with places (`document`), `--set` (`overrides`), then
 //! one reader per section, each checking its keys ([`keys`]) and values (`section`). Which engine
-//! runs it is derived ([`Engine`]), and so is the form in which that engine takes it.
+//! runs it is derived (`engine`), and so is the form in which that engine takes it.
 
 mod data;
 mod dense;

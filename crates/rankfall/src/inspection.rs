@@ -35,7 +35,7 @@ pub struct InspectionRequest {
     /// Threads; the numbers do not depend on them.
     pub threads: usize,
     /// A folder for record, figures and report; spectra that are done are kept there until
-    /// [`write`] is through.
+    /// [`write()`] is through.
     pub out: Option<PathBuf>,
     /// Whether to go on with what a stopped inspection left in that folder.
     pub resume: bool,

@@ -76,14 +76,14 @@ pub struct PartArguments {
 #[derive(Debug, Args)]
 #[command(after_long_help = SWEEP_EXAMPLES)]
 pub struct SweepArguments {
-    /// The experiment file, with or without a [sweep] table
+    /// The experiment file, with or without a `[sweep]` table
     #[arg(value_name = "EXPERIMENT.toml")]
     pub experiment: PathBuf,
     /// Vary one value; may be given many times, the last one varies fastest
     ///
     /// The key is that of --set, with * for every item of a list. The values are a list (0,0.5,1),
     /// log(a,b,n) with equal ratios or linear(a,b,n) with equal differences. Replaces the values of
-    /// that key in the [sweep] table, or adds to them.
+    /// that key in the `[sweep]` table, or adds to them.
     #[arg(long, value_name = "KEY=SPEC")]
     pub over: Vec<String>,
     /// How points are chosen [default: grid]

@@ -189,7 +189,7 @@ impl<const N: usize> Forces<N> {
     }
 
     /// Whether the noise of a time `time` may bring λ_i and λ_j together: whether 1 −
-    /// λ_small/λ_large lies within [`NEAR`] standard deviations of it. In the plane of the two
+    /// λ_small/λ_large lies within five standard deviations of it. In the plane of the two
     /// eigenvectors that is of variance 4 (q_ii + q_jj) less twice the covariation along the gap,
     /// and 16 q_ij across it; the larger counts.
     #[inline(always)]

@@ -18,9 +18,9 @@
 //! There |log(σᵢ(t)/σᵢ)| ≤ M = −log(1 − dᵢ/2σᵢ), so by Cauchy the n-th term of the expansion is at
 //! most M qⁿ, and what second order leaves out at most rᵢ = M E[q³/(1 − q)]. Through the regression
 //! this moves a slope by at most Σ |cᵢ| rᵢ, cᵢ the weight of point i in the slope. Steps are chosen
-//! so small that this is near [`LEFT_OUT`] for the second-order slope of a unit. Errors of the
+//! so small that this is near `LEFT_OUT` for the second-order slope of a unit. Errors of the
 //! predictor, as large as those of the realised mean, shrink a slope by their share of the squares,
-//! which is added. The slope of the whole change has the margin [`WHOLE`].
+//! which is added. The slope of the whole change has the margin `WHOLE`.
 
 use faer::Mat;
 use faer::linalg::solvers::Solve;
@@ -317,7 +317,7 @@ fn left_out(sigma: &[f64], i: usize, norms: &[f64], rate: f64) -> f64 {
     reach * norms.iter().map(tail).sum::<f64>() / norms.len() as f64
 }
 
-/// The step size for which the bound of what is left out is [`LEFT_OUT`] of the second-order part,
+/// The step size for which the bound of what is left out is `LEFT_OUT` of the second-order part,
 /// given for steps of size 1: to leading order it is linear in the step.
 fn rate(sigma: &[f64], kept: &[usize], norms: &[f64], second: &[f64]) -> f64 {
     let tiny = 1e-9;

@@ -14,11 +14,10 @@
 //! **Margins.** Noise from the left changes log det M by 2 log|det(I − η²GᵀG)| = −2x − … with x =
 //! η²|G|², and what follows is at most x²/(1 − x). The margin is twice its mean over some draws, in
 //! units, so that what is left out fills half of it at most. η is chosen so that this mean is near
-//! [`LEFT_OUT`]. For isotropic noise, s² = 2Tη, the mean is s²Lf + s⁴L²f/2 + … with L half the
+//! `LEFT_OUT`. For isotropic noise, s² = 2Tη, the mean is s²Lf + s⁴L²f/2 + … with L half the
 //! Laplacian, f = log det: L tr M⁻¹ = (d + 2 − l) tr M⁻² + (tr M⁻¹)². The margin is the second
-//! term, but at least
-//! [`AT_LEAST`]: at l = d + 1 all terms vanish. Noise is added after the descent's step, so that
-//! M is the one there.
+//! term, but at least `AT_LEAST`: at l = d + 1 all terms vanish. Noise is added after the
+//! descent's step, so that M is the one there.
 
 use faer::Mat;
 use faer::linalg::solvers::Solve;

@@ -20,7 +20,7 @@ pub fn file(path: &Path) -> io::Result<File> {
 /// The marker or lock file in its place, made if it is not there.
 ///
 /// # Errors
-/// As for [`file`].
+/// As for [`file()`].
 pub fn or_create(path: &Path) -> io::Result<File> {
     open(path, File::options().create(true).append(true))
 }
@@ -28,7 +28,7 @@ pub fn or_create(path: &Path) -> io::Result<File> {
 /// All bytes of a file.
 ///
 /// # Errors
-/// As for [`file`].
+/// As for [`file()`].
 pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file(path)?.read_to_end(&mut bytes)?;
@@ -38,7 +38,7 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 /// All of a text file.
 ///
 /// # Errors
-/// As for [`file`], and a file that is too large or not UTF-8.
+/// As for [`file()`], and a file that is too large or not UTF-8.
 pub fn text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let mut file = file(path)?.take(LARGEST_TEXT + 1);

@@ -4,7 +4,7 @@ use super::key::Bound::{Any, NonNegative, Positive};
 use super::key::ValueType::{Choice, Either, Flag, Kind, List, Number, Table, Text, Whole};
 use super::key::{LARGEST_EXACT, SIZES, SectionKeys, key, keys};
 
-/// The values of `integrator`, in the order of [`crate::experiment::dynamics::INTEGRATORS`].
+/// The values of `integrator`, in the order of `INTEGRATORS` in `experiment/dynamics.rs`.
 pub const INTEGRATORS: &[&str] = &[
     "lie-euler",
     "lie-euler-unsplit",
