@@ -3,6 +3,7 @@
 //! One binary holds all of them and picks the best the processor has; every choice gives the same
 //! bits.
 
+#[cfg(target_arch = "x86_64")]
 use std::hint::black_box;
 
 use crate::simd::registers::VectorInstructions;
@@ -74,8 +75,10 @@ pub trait RegisterWork {
 }
 
 /// [`RegisterWork`] with PARTS registers.
+#[cfg(target_arch = "x86_64")]
 struct InParts<S, A, const PARTS: usize>(S, A);
 
+#[cfg(target_arch = "x86_64")]
 impl<S: VectorInstructions, A: RegisterWork, const PARTS: usize> pulp::NullaryFnOnce
     for InParts<S, A, PARTS>
 {
@@ -110,17 +113,19 @@ impl Instructions {
 
     /// Every choice this processor can run, by name.
     pub fn available() -> Vec<(&'static str, Self)> {
-        let mut all = vec![("portable", Self::portable())];
+        let portable = ("portable", Self::portable());
         #[cfg(target_arch = "x86_64")]
         {
-            if let Some(simd) = pulp::x86::V3::try_new() {
-                all.push(("avx2", Self(pulp::Arch::V3(simd))));
-            }
-            if let Some(simd) = pulp::x86::V4::try_new() {
-                all.push(("avx512", Self(pulp::Arch::V4(simd))));
-            }
+            let avx2 = pulp::x86::V3::try_new().map(|simd| ("avx2", Self(pulp::Arch::V3(simd))));
+            let avx512 =
+                pulp::x86::V4::try_new().map(|simd| ("avx512", Self(pulp::Arch::V4(simd))));
+            [Some(portable), avx2, avx512]
+                .into_iter()
+                .flatten()
+                .collect()
         }
-        all
+        #[cfg(not(target_arch = "x86_64"))]
+        vec![portable]
     }
 
     /// Whether one register holds a full block.
@@ -135,6 +140,7 @@ impl Instructions {
 /// Has the frame of the function it is inlined into begin where a cache line does. The compiler
 /// puts registers aside in the frame, and those that straddle two lines are slow to come back; it
 /// aligns a frame only where something in it asks for that before registers are given out.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn align_frame() {
     #[repr(align(64))]
@@ -146,6 +152,7 @@ fn align_frame() {
 
 /// With what every processor of this target has. Compiled once per work: inside others it would be
 /// compiled into each of them, and be as large as all vector code together.
+#[cfg(target_arch = "x86_64")]
 #[inline(never)]
 fn without_extensions<W: LaneWork>(work: W) -> W::Output {
     work.run()
