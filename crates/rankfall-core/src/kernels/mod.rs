@@ -53,7 +53,7 @@ pub enum Variant {
 const FEW: usize = 4;
 
 /// The most inputs and outputs of [`Variant::Small`].
-const SMALL: [usize; 2] = [8, 3];
+pub const SMALL: [usize; 2] = [8, 3];
 
 impl Variant {
     /// That of p inputs and k outputs, with N trajectories side by side.

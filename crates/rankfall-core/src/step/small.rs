@@ -8,6 +8,7 @@
 
 use pulp::Simd;
 
+use crate::kernels::SMALL;
 use crate::kernels::fixed::{Series, euler_column};
 use crate::kernels::series::SERIES_BOUND;
 use crate::random::normals::StepNormals;
@@ -177,7 +178,7 @@ struct Exponential<'a, S: Simd, const P: usize, const K: usize> {
 }
 
 /// Most entries of ΔG.
-const ENTRIES: usize = 8 * 3;
+const ENTRIES: usize = SMALL[0] * SMALL[1];
 
 /// Noise that leaves every bit of a drift as it is: what is added is 0·(−0) = −0. So gradient descent
 /// takes the steps that are compiled for noise.
