@@ -51,6 +51,11 @@ impl Grid {
         }
     }
 
+    /// How many cells there are.
+    pub fn cells(&self) -> usize {
+        self.observables.len() * self.saves.len()
+    }
+
     /// The observable and the time of a cell; none where it was not taken, or is a law.
     pub fn at(&self, cell: usize) -> Option<(&Observable, f64)> {
         let observable = self.observables.get(cell % self.observables.len())?;

@@ -4,7 +4,7 @@
 use crate::doubts;
 use crate::failure::{Failure, shown_path};
 use crate::finished::DynamicsOutcome;
-use crate::run_folder::trajectories::{TrajectoriesWriter, TrajectoryRow};
+use crate::run_folder::trajectories::{CommonRows, TrajectoriesWriter};
 use crate::run_folder::weights::NamedArray;
 use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
 use crate::survival::{expect_survivors, warning};
@@ -98,19 +98,9 @@ fn write_trajectories(
         let Some(kept) = &done.trajectories else {
             continue;
         };
+        let mut common = CommonRows::new(&one.label, &kept.grid);
         for (trajectory, values) in &kept.values {
-            let row = |(cell, value): (usize, &f64)| {
-                let (observable, time) = kept.grid.at(cell)?;
-                Some(TrajectoryRow {
-                    dynamics: &one.label,
-                    trajectory: *trajectory,
-                    observable,
-                    time,
-                    value: value.is_finite().then_some(*value),
-                })
-            };
-            let rows: Vec<TrajectoryRow> = values.iter().enumerate().filter_map(row).collect();
-            writer.append(&rows)?;
+            writer.append(&mut common, *trajectory, values)?;
         }
     }
     folder.note(TRAJECTORIES, writer.finish()?);

@@ -44,9 +44,13 @@ impl<const N: usize> Action<N> {
 
     /// I + H(G) on every column; G tall × short row-major.
     ///
-    /// Compiled by itself and not into every step that has one: it is large.
+    /// Compiled by itself and not into every step that has one, as it is large; of one trajectory
+    /// it is so short that a call would be felt.
     #[inline(always)]
     pub fn euler(&mut self, g: &[Lanes<N>], columns: &mut [Lanes<N>]) {
+        if N == 1 {
+            return self.euler_here(g, columns);
+        }
         let instructions = self.instructions;
         Euler {
             action: self,

@@ -286,11 +286,10 @@ impl<const N: usize> GradientFlow<N> {
         largest
     }
 
-    /// A first step: a hundredth of the time in which the weights would change by their size.
+    /// A first step, once the slope at the state is known: a hundredth of the time in which the
+    /// weights would change by their size.
     #[inline(always)]
-    fn first_step(&mut self, state: &State<N>, problem: &LaneProblem<N>) -> Lanes<N> {
-        self.stage.copy_from_slice(state.factor.mantissa());
-        self.slope(state, problem, 0);
+    fn first_step(&self) -> Lanes<N> {
         let mut square = Lanes::splat(1e-12);
         for &entry in &self.increment {
             square = entry.mul_add(entry, square);
@@ -336,11 +335,6 @@ impl<const N: usize> LaneWork for Advance<'_, N> {
             if !going.any() {
                 break;
             }
-            let fresh = going & state.adaptive_step.at_most(Lanes::ZERO);
-            if fresh.any() {
-                let first = flow.first_step(state, problem);
-                state.adaptive_step = first.select(fresh, state.adaptive_step);
-            }
             attempt(flow, state, problem, &mut left, going);
         }
         left
@@ -356,12 +350,17 @@ fn attempt<const N: usize>(
     left: &mut Lanes<N>,
     going: Mask<N>,
 ) {
-    let last = left.at_most(state.adaptive_step);
-    let h = left.select(last, state.adaptive_step);
+    let fresh = going & state.adaptive_step.at_most(Lanes::ZERO);
     for (index, coefficients) in STAGES.iter().enumerate() {
+        let (h, _) = step_to_try(state, *left);
         flow.set_stage(state, h, coefficients);
         flow.slope(state, problem, index);
+        // The first is at the state itself, whatever the step.
+        if index == 0 && fresh.any() {
+            state.adaptive_step = flow.first_step().select(fresh, state.adaptive_step);
+        }
     }
+    let (h, last) = step_to_try(state, *left);
     let error = flow.error_square(state, h);
     let accept = going & error.at_most(Lanes::ONE);
     flow.set_stage(state, h, &WEIGHTS);
@@ -388,6 +387,13 @@ fn attempt<const N: usize>(
     if spent.any() {
         state.stop(spent, StopReason::StepLimit);
     }
+}
+
+/// The length of the next step, and the lanes in which it is all that is left.
+#[inline(always)]
+fn step_to_try<const N: usize>(state: &State<N>, left: Lanes<N>) -> (Lanes<N>, Mask<N>) {
+    let last = left.at_most(state.adaptive_step);
+    (left.select(last, state.adaptive_step), last)
 }
 
 /// 0.9 · error^(−1/8), between 1/3 and 6, from error².

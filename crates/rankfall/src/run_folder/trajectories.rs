@@ -2,26 +2,12 @@
 
 use super::atomic::AtomicFile;
 use crate::failure::Failure;
+use crate::grid::Grid;
 use rankfall_data::parquet_columns::{
     ByteArray, ColumnContent, ColumnValues, TableColumn, TableWriter,
 };
 use rankfall_report::observable::Observable;
 use std::path::{Path, PathBuf};
-
-/// One value of one trajectory.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrajectoryRow<'a> {
-    /// Label of the dynamics.
-    pub dynamics: &'a str,
-    /// Index of the trajectory, from 0.
-    pub trajectory: u64,
-    /// What it is a value of.
-    pub observable: &'a Observable,
-    /// t.
-    pub time: f64,
-    /// Its value; null where undefined.
-    pub value: Option<f64>,
-}
 
 /// The columns, in order.
 const COLUMNS: &[TableColumn] = &[
@@ -33,6 +19,53 @@ const COLUMNS: &[TableColumn] = &[
     ("time", ColumnContent::Double),
     ("value", ColumnContent::Nullable),
 ];
+
+/// Places of the columns that differ from one trajectory to the next.
+const TRAJECTORY: usize = 1;
+const VALUE: usize = 6;
+
+/// What the rows of all trajectories of one dynamics have in common.
+pub struct CommonRows {
+    /// The cell of the grid that each row is of.
+    cells: Vec<usize>,
+    /// All columns; trajectory and value are those of the one that was written last.
+    columns: Vec<ColumnValues>,
+}
+
+impl CommonRows {
+    /// Of the dynamics with this label, and what was measured of it.
+    pub fn new(dynamics: &str, grid: &Grid) -> Self {
+        let measured = |cell| Some((cell, grid.at(cell)?));
+        let (cells, rows): (Vec<usize>, Vec<(&Observable, f64)>) =
+            (0..grid.cells()).filter_map(measured).unzip();
+        let whole = |x: u32| i32::try_from(x).unwrap_or(i32::MAX);
+        let text = |of: &dyn Fn(&Observable) -> ByteArray| {
+            ColumnValues::Text(rows.iter().map(|(observable, _)| of(observable)).collect())
+        };
+        let label = ByteArray::from(dynamics);
+        let layers = rows.iter().map(|(o, _)| o.layer.map(whole)).collect();
+        let indices = rows.iter().map(|(o, _)| whole(o.index)).collect();
+        let columns = vec![
+            text(&|_| label.clone()),
+            ColumnValues::Int64(Vec::new()),
+            text(&|observable| observable.name.as_str().into()),
+            ColumnValues::NullableInt32(layers),
+            ColumnValues::Int32(indices),
+            ColumnValues::Double(rows.iter().map(|(_, time)| *time).collect()),
+            ColumnValues::Nullable(Vec::new()),
+        ];
+        Self { cells, columns }
+    }
+
+    /// The columns of a trajectory with these values, one per cell of the grid.
+    fn columns_of(&mut self, trajectory: u64, values: &[f64]) -> &[ColumnValues] {
+        let trajectory = i64::try_from(trajectory).unwrap_or(i64::MAX);
+        let value = |&cell: &usize| values.get(cell).copied();
+        self.columns[TRAJECTORY] = ColumnValues::Int64(vec![trajectory; self.cells.len()]);
+        self.columns[VALUE] = ColumnValues::Nullable(self.cells.iter().map(value).collect());
+        &self.columns
+    }
+}
 
 /// Writes the file; it is there only after [`TrajectoriesWriter::finish`].
 pub struct TrajectoriesWriter {
@@ -53,15 +86,21 @@ impl TrajectoriesWriter {
         })
     }
 
-    /// Appends rows as a group of their own: some 10⁵ at a time are best.
+    /// Appends the rows of a trajectory of a dynamics as a group of their own; `values` has one per
+    /// cell of the grid, and those that are not finite become null.
     ///
     /// # Errors
     /// Exit code 1 where they cannot be written.
-    pub fn append(&mut self, rows: &[TrajectoryRow<'_>]) -> Result<(), Failure> {
-        if rows.is_empty() {
+    pub fn append(
+        &mut self,
+        common: &mut CommonRows,
+        trajectory: u64,
+        values: &[f64],
+    ) -> Result<(), Failure> {
+        if common.cells.is_empty() {
             return Ok(());
         }
-        let appended = self.table.append(&columns_of(rows));
+        let appended = self.table.append(common.columns_of(trajectory, values));
         appended.map_err(|error| Failure::writing(&self.path, &error))
     }
 
@@ -75,37 +114,15 @@ impl TrajectoriesWriter {
     }
 }
 
-fn columns_of(rows: &[TrajectoryRow<'_>]) -> Vec<ColumnValues> {
-    let whole = |x: u32| i32::try_from(x).unwrap_or(i32::MAX);
-    let layer = |r: &TrajectoryRow<'_>| r.observable.layer.map(whole);
-    let index = |r: &TrajectoryRow<'_>| whole(r.observable.index);
-    let trajectory = |r: &TrajectoryRow<'_>| i64::try_from(r.trajectory).unwrap_or(i64::MAX);
-    let text =
-        |of: fn(&TrajectoryRow<'_>) -> ByteArray| ColumnValues::Text(rows.iter().map(of).collect());
-    vec![
-        text(|r| r.dynamics.into()),
-        ColumnValues::Int64(rows.iter().map(trajectory).collect()),
-        text(|r| r.observable.name.as_str().into()),
-        ColumnValues::NullableInt32(rows.iter().map(layer).collect()),
-        ColumnValues::Int32(rows.iter().map(index).collect()),
-        ColumnValues::Double(rows.iter().map(|r| r.time).collect()),
-        ColumnValues::Nullable(rows.iter().map(|r| r.value).collect()),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grid::{LAW, SaveTime};
     use rankfall_data::parquet_columns::{self, Field};
 
-    fn row(observable: &Observable, trajectory: u64, value: Option<f64>) -> TrajectoryRow<'_> {
-        TrajectoryRow {
-            dynamics: "SGD",
-            trajectory,
-            observable,
-            time: 0.5,
-            value,
-        }
+    fn common(name: &str) -> CommonRows {
+        let saves = vec![SaveTime::full(0.0), SaveTime::full(0.5)];
+        CommonRows::new("SGD", &Grid::new([(name, 0)].into_iter(), saves))
     }
 
     #[test]
@@ -113,30 +130,43 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trajectories.parquet");
         let mut writer = TrajectoriesWriter::create(&path).unwrap();
-        let rank = Observable::measured("numerical_rank_w2", 0);
-        let row = |trajectory, value| row(&rank, trajectory, value);
-        writer.append(&[row(0, Some(1.5)), row(1, None)]).unwrap();
-        writer.append(&[]).unwrap();
-        writer.append(&[row(2, Some(2.5))]).unwrap();
+        let mut rank = common("numerical_rank_w2");
+        writer.append(&mut rank, 0, &[1.5, f64::NAN]).unwrap();
+        // A law is no observable, and has no rows.
+        writer.append(&mut common(LAW), 0, &[1.0, 2.0]).unwrap();
+        writer.append(&mut rank, 2, &[2.5, 3.5]).unwrap();
         assert!(!path.exists());
         writer.finish().unwrap();
-        let read = |fields: &[Field]| match (&fields[1], &fields[3], &fields[6]) {
-            (Field::Long(trajectory), Field::Int(2), Field::Double(value)) => {
-                Some((*trajectory, Some(*value)))
-            }
-            (Field::Long(trajectory), Field::Int(2), Field::Null) => Some((*trajectory, None)),
+        let read = |fields: &[Field]| match fields {
+            [
+                Field::Str(dynamics),
+                Field::Long(trajectory),
+                Field::Str(observable),
+                Field::Int(2),
+                Field::Int(0),
+                Field::Double(time),
+                value,
+            ] if dynamics == "SGD" && observable == "numerical_rank" => match value {
+                Field::Double(value) => Some((*trajectory, *time, Some(*value))),
+                _ => Some((*trajectory, *time, None)),
+            },
             _ => None,
         };
         let rows = parquet_columns::read(std::fs::read(&path).unwrap(), COLUMNS, read).unwrap();
-        assert_eq!(rows, [(0, Some(1.5)), (1, None), (2, Some(2.5))]);
+        let expected = [
+            (0, 0.0, Some(1.5)),
+            (0, 0.5, None),
+            (2, 0.0, Some(2.5)),
+            (2, 0.5, Some(3.5)),
+        ];
+        assert_eq!(rows, expected);
     }
 
     #[test]
     fn an_abandoned_file_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = TrajectoriesWriter::create(&folder.path().join("t")).unwrap();
-        let loss = Observable::measured("loss", 0);
-        writer.append(&[row(&loss, 0, None)]).unwrap();
+        writer.append(&mut common("loss"), 0, &[0.5, 0.25]).unwrap();
         drop(writer);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
