@@ -84,7 +84,7 @@ fn steps(criterion: &mut Criterion) {
         let [most, least] = STEPS;
         let steps = (most / (inputs * outputs / 10) as u64).max(least);
         for (name, kind) in dynamics() {
-            // A block of trajectories, or two halves of one.
+            // A block of trajectories.
             let spec = ensemble(kind, STEP_SIZE, 1.0, BLOCK as u64, vec![0, steps]);
             bench(&mut group, name, &setup, &spec);
         }

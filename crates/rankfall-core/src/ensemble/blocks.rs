@@ -16,7 +16,7 @@ use crate::model::class_problem::ClassProblem;
 use crate::model::network::Weights;
 use crate::model::setup::{InitialCondition, Setup, SetupError};
 use crate::simd::instructions::Instructions;
-use crate::simd::lanes::{BLOCK, HALF_BLOCK};
+use crate::simd::lanes::BLOCK;
 
 /// What a finished ensemble, or a finished part of one, leaves.
 pub struct Outcome {
@@ -69,10 +69,8 @@ impl EnsembleSpec {
             control,
             instructions,
         };
-        const HALF: u64 = HALF_BLOCK as u64;
         match trajectories_per_block(setup.rows(), spec.trajectories) {
             1 => run.of_blocks::<1>(&spec, setup),
-            HALF => run.of_blocks::<HALF_BLOCK>(&spec, setup),
             _ => run.of_blocks::<BLOCK>(&spec, setup),
         }
     }

@@ -14,7 +14,7 @@ use crate::model::class_problem::ClassProblem;
 use crate::model::dynamics::{Dynamics, Integrator, Kind};
 use crate::model::problem::Problem;
 use crate::model::setup::{Setup, SetupError, Source};
-use crate::simd::lanes::{BLOCK, HALF_BLOCK};
+use crate::simd::lanes::BLOCK;
 use crate::theory::account_applies;
 
 /// One dynamics of an ensemble, and what is to be saved of it.
@@ -48,20 +48,12 @@ pub struct EnsembleSpec {
     pub own_observables: Vec<OwnObservable>,
 }
 
-/// Networks with p + k of at least this go in blocks of [`HALF_BLOCK`]: from about here on the
-/// weights of [`BLOCK`] trajectories, beside their rotations, leave the nearer caches. Where those
-/// hold two million bytes eight were faster by a third to a half at 48 to 74 rows; where they hold
-/// less, four by a tenth to a sixth.
-const HALF_FROM_ROWS: usize = 80;
-
-/// How many trajectories with p + k = `rows` go side by side: a block or half of one, or one where
-/// it is alone (it has the same bits, and wastes no lanes on nothing) or has rows enough for the
-/// registers by itself.
+/// How many trajectories with p + k = `rows` go side by side: a block, or one where it is alone (it
+/// has the same bits, and wastes no lanes on nothing) or has rows enough for the registers by
+/// itself.
 pub fn trajectories_per_block(rows: usize, trajectories: u64) -> u64 {
     if trajectories == 1 || rowwise::applies::<1>(rows) {
         1
-    } else if rows >= HALF_FROM_ROWS {
-        HALF_BLOCK as u64
     } else {
         BLOCK as u64
     }

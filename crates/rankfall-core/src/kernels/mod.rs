@@ -5,17 +5,17 @@
 //!
 //! | p + k | lanes N | shape | variant | ΔG and Θ | W₁W₂ | products |
 //! |---|---|---|---|---|---|---|
-//! | < 80 | 8 | k ≤ 3, k ≤ p ≤ 8 | [`Variant::Small`] | `step/small.rs`: runs of steps in registers, compiled for each shape; [`fixed`] where a step is out of the ordinary | with the step | |
-//! | < 200 | 8 or 4 | shorter side ≤ 4 | [`Variant::Fixed`] | [`fixed`]: what has the size of the shorter side in registers | [`layer_product::by_rows`] for k ≤ 4 | |
-//! | < 200 | 8 or 4 | any other | [`Variant::Tiled`] | [`tiled`]: as products of matrices | [`layer_product::by_columns`] | [`tiles`] |
+//! | < 200 | 8 | k ≤ 3, k ≤ p ≤ 8 | [`Variant::Small`] | `step/small.rs`: runs of steps in registers, compiled for each shape; [`fixed`] where a step is out of the ordinary | with the step | |
+//! | < 200 | 8 | shorter side ≤ 4 | [`Variant::Fixed`] | [`fixed`]: what has the size of the shorter side in registers | [`layer_product::by_rows`] for k ≤ 4 | |
+//! | < 200 | 8 | any other | [`Variant::Tiled`] | [`tiled`]: as products of matrices | [`layer_product::by_columns`] | [`tiles`] |
 //! | ≥ 200 | 1 | any | [`Variant::Rowwise`] | [`tiled`] | [`layer_product::by_columns`] | [`rowwise`]: the rows of a column side by side |
 //!
 //! A single trajectory has one lane whatever its size, and is then Fixed or Tiled below 200 rows.
 //!
 //! | instructions | small | products |
 //! |---|---|---|
-//! | AVX-512 | a block in one register | tiles of 4 × 5 for full blocks, 4 × 2 for others |
-//! | AVX2 | a block in two | tiles of 3 × 2 for full blocks, 4 × 2 for others |
+//! | AVX-512 | a block in one register | tiles of 4 × 5 for blocks, 4 × 2 for single trajectories |
+//! | AVX2 | a block in two | tiles of 3 × 2 for blocks, 4 × 2 for single trajectories |
 //! | others | not compiled: [`fixed`] | as with AVX2, as the compiler sees fit |
 //!
 //! May use `simd` and `random`. Private: [`crate::step`] and [`crate::linalg`] are the way in.
@@ -89,8 +89,8 @@ mod tests {
             (Variant::of::<8>(8, 4), Variant::Fixed),
             (Variant::of::<8>(9, 3), Variant::Fixed),
             (Variant::of::<1>(5, 2), Variant::Fixed),
-            (Variant::of::<4>(60, 30), Variant::Tiled),
-            (Variant::of::<4>(3, 90), Variant::Fixed),
+            (Variant::of::<8>(60, 30), Variant::Tiled),
+            (Variant::of::<8>(3, 90), Variant::Fixed),
             (Variant::of::<1>(60, 30), Variant::Tiled),
             (Variant::of::<1>(198, 2), Variant::Rowwise),
         ] {

@@ -8,7 +8,7 @@ use crate::kernels::operations::{GemmUpdate, OuterProducts, ScalarProducts};
 use crate::kernels::rowwise::{self, ByRows};
 use crate::kernels::tiles::{InTiles, all_tiles};
 use crate::simd::instructions::{Instructions, LaneWork, RegisterWork};
-use crate::simd::lanes::{BLOCK, HALF_BLOCK, Lanes};
+use crate::simd::lanes::{BLOCK, Lanes};
 use crate::simd::registers::VectorInstructions;
 
 /// How products of one size are worked out.
@@ -107,11 +107,10 @@ impl<P: InTiles<N> + ByRows<N>, const N: usize> LaneWork for ProductWork<'_, P, 
     fn run(self) {
         if self.products.rowwise() {
             self.product.by_rows();
+        } else if Lanes::<N>::SINGLE {
+            all_tiles::<ROWS, COLUMNS, N>(self.product);
         } else {
-            match N {
-                0..=HALF_BLOCK => all_tiles::<ROWS, COLUMNS, N>(self.product),
-                _ => all_tiles::<ROWS_OF_TWO, COLUMNS, N>(self.product),
-            }
+            all_tiles::<ROWS_OF_TWO, COLUMNS, N>(self.product);
         }
     }
 }
@@ -269,7 +268,6 @@ mod tests {
     fn every_choice_of_instructions_gives_the_same_bits() {
         every_choice_gives_the_same_bits::<1>(true);
         every_choice_gives_the_same_bits::<1>(false);
-        every_choice_gives_the_same_bits::<4>(false);
         every_choice_gives_the_same_bits::<8>(false);
     }
 }

@@ -9,9 +9,6 @@ use std::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, Neg, Not, Sub, SubAssign
 /// How many trajectories a full block carries.
 pub const BLOCK: usize = 8;
 
-/// And one of larger networks, whose weights would not fit the nearer caches otherwise.
-pub const HALF_BLOCK: usize = 4;
-
 /// N double-precision numbers, one per trajectory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(transparent)]

@@ -8,7 +8,7 @@ use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::problem::Problem;
 use rankfall_core::model::setup::{Setup, Source};
 use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::simd::lanes::{BLOCK, HALF_BLOCK};
+use rankfall_core::simd::lanes::BLOCK;
 
 pub fn recipe() -> Synthetic {
     Synthetic {
@@ -98,7 +98,7 @@ pub fn sized_setup(inputs: usize, outputs: usize, width: usize) -> Setup {
 }
 
 /// Networks with more inputs than outputs or fewer, wider than p + k or narrower, their shorter
-/// side short enough to be compiled or not; all but the first so large that they go in half blocks.
+/// side short enough to be compiled or not; they go in blocks.
 pub fn middle_setups() -> [Setup; 4] {
     let setups = [
         sized_setup(14, 6, 9),
@@ -109,7 +109,7 @@ pub fn middle_setups() -> [Setup; 4] {
     let side_by_side = setups
         .each_ref()
         .map(|setup| trajectories_per_block(setup.rows(), 100) as usize);
-    assert_eq!(side_by_side, [BLOCK, HALF_BLOCK, HALF_BLOCK, HALF_BLOCK]);
+    assert_eq!(side_by_side, [BLOCK; 4]);
     setups
 }
 
