@@ -48,7 +48,7 @@ impl<const N: usize> Action<N> {
     /// it is so short that a call would be felt.
     #[inline(always)]
     pub fn euler(&mut self, g: &[Lanes<N>], columns: &mut [Lanes<N>]) {
-        if N == 1 {
+        if Lanes::<N>::SINGLE {
             return self.euler_here(g, columns);
         }
         let instructions = self.instructions;

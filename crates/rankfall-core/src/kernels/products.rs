@@ -77,11 +77,10 @@ impl<const N: usize> Products<N> {
     }
 }
 
-/// Rows of a tile of lanes that fit one register of four doubles: eight sums and what they need
-/// fill sixteen registers.
+/// Rows of a tile of a single trajectory: eight sums and what they need fill sixteen registers.
 const ROWS: usize = 4;
 
-/// And of a full block in two such registers: twelve sums.
+/// And of a block, in two registers of four doubles: twelve sums.
 const ROWS_OF_TWO: usize = 3;
 
 /// Columns of either.
