@@ -1,15 +1,20 @@
 //! Deep linear flows against the laws of their adjacent stacks and of their square layers.
 
+#[path = "support/ensembles.rs"]
+mod ensembles;
+#[path = "support/layer_determinant.rs"]
+mod layer_determinant;
+
 use std::sync::Arc;
 
 use faer::Mat;
+use layer_determinant::{layer_determinant, log_abs_det};
 use rankfall_core::deep::gradient_flow::gradient_flow;
-use rankfall_core::deep::layer_determinant::{layer_determinant, log_abs_det};
 use rankfall_core::deep::network::{DeepNetwork, DeepNetworkError};
 use rankfall_core::deep::shared_paths::{LevelOutcome, SharedPaths, SharedPathsError};
 use rankfall_core::deep::stack;
 use rankfall_core::deep::stochastic_flow::StochasticFlow;
-use rankfall_core::ensemble::{EnsembleSpec, Unattended};
+use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
 use rankfall_core::model::gram::Gram;
 use rankfall_core::model::network::{Initialisation, Weights};
@@ -209,28 +214,18 @@ fn depth_two_is_the_two_layer_engine_path_by_path() {
         forces: ForceScales::default(),
         brownian_substeps: 1,
     };
-    let spec = EnsembleSpec {
-        dynamics: Dynamics {
-            kind,
-            step_size: nu,
-            label_noise: 1.0,
-            optimizer: Optimizer::default(),
-            classes: None,
-        },
-        stream: 0,
-        trajectories: 3,
-        save_steps: vec![0, steps],
-        time_unit: h,
-        rank_tolerance: 1e-3,
-        keep_trajectories: true,
-        reductions: true,
-        force_balance: None,
-        account: None,
-        own_observables: Vec::new(),
+    let dynamics = Dynamics {
+        kind,
+        step_size: nu,
+        label_noise: 1.0,
+        optimizer: Optimizer::default(),
+        classes: None,
     };
-    let outcome = spec
-        .run(&setup, 1, None, &Unattended, Instructions::best())
-        .expect("a sound run");
+    let spec = EnsembleSpec {
+        time_unit: h,
+        ..ensembles::spec(dynamics, 3, &[0, steps])
+    };
+    let outcome = ensembles::run_alone(&spec, &setup);
     let totals = outcome.statistics.totals();
     let size = outcome.layout.observables.len();
     let cell = |save: usize, name: &str| {

@@ -7,6 +7,7 @@ use rankfall_core::linalg::graded::GradedColumns;
 use rankfall_core::measure::spectra::Spectrometer;
 use rankfall_core::model::network::Start;
 use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::simd::lanes::Lanes;
 use rankfall_core::trajectories::state::State;
 use serde_json::Value;
 use support::{Step, matrix, numbers, relative_difference, step};
@@ -51,8 +52,10 @@ fn graded_state(case: &Value) -> (State<1>, usize) {
         right: Mat::identity(m, m),
     };
     let mut state = State::new(std::slice::from_ref(&start), Instructions::best());
-    state.factor = GradedColumns::from_fn(d, m, |_, i, j| rows[i][j])
-        .times_powers_of_two(&floats(&case["exponent"]));
+    let exponents = floats(&case["exponent"]).into_iter().map(Lanes::splat);
+    let exponents: Vec<_> = exponents.collect();
+    state.factor = GradedColumns::from_fn(d, m, |_, i, j| rows[i][j]);
+    state.factor.scale_columns(&vec![Lanes::ONE; m], &exponents);
     (state, case["p"].as_u64().expect("p") as usize)
 }
 

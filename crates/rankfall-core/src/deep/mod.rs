@@ -14,7 +14,6 @@
 
 pub mod extrapolation;
 pub mod gradient_flow;
-pub mod layer_determinant;
 pub mod network;
 pub mod shared_paths;
 pub mod stack;

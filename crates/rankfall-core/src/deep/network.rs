@@ -3,7 +3,7 @@
 use faer::Mat;
 use thiserror::Error;
 
-use crate::linalg::dense::product;
+use crate::linalg::dense::{gaussian, product, transpose_product};
 use crate::model::problem::Problem;
 use crate::random::philox::{Purpose, StreamKey};
 
@@ -93,17 +93,8 @@ impl DeepNetwork {
             return Err(DeepNetworkError::Widths(widths.to_vec()));
         }
         let mut normals = StreamKey::new(seed, Purpose::InitialWeights, 0).reader(trajectory, 0);
-        let mut layers = Vec::with_capacity(widths.len() - 1);
-        for pair in widths.windows(2) {
-            let mut layer = Mat::zeros(pair[0], pair[1]);
-            for i in 0..pair[0] {
-                for j in 0..pair[1] {
-                    layer[(i, j)] = scale * normals.normal();
-                }
-            }
-            layers.push(layer);
-        }
-        Self::new(layers)
+        let layer = |pair: &[usize]| gaussian(&mut normals, pair[0], pair[1], scale);
+        Self::new(widths.windows(2).map(layer).collect())
     }
 
     /// Whether it maps the problem's inputs to its outputs.
@@ -239,16 +230,20 @@ impl StackProducts {
 
     /// Pⱼᵀ G Qⱼᵀ for every layer: how an increment G of the map's gradient moves it.
     pub fn layer_updates(&self, g: &Mat<f64>) -> Vec<Mat<f64>> {
-        let one = |(before, after): (&Mat<f64>, &Mat<f64>)| {
-            let left = crate::linalg::dense::transpose_product(before, g);
-            product(&left, &after.transpose().to_owned())
-        };
-        self.before.iter().zip(&self.after).map(one).collect()
+        let layers = self.before.iter().zip(&self.after);
+        layers
+            .map(|(before, after)| between(before, g, after))
+            .collect()
     }
 
     /// Pⱼᵀ G Rⱼᵀ, Rⱼ = Wⱼ₊₂…W_N: the block that moves adjacent stack j = 1…N − 1.
     pub fn stack_increment(&self, g: &Mat<f64>, j: usize) -> Mat<f64> {
-        let left = crate::linalg::dense::transpose_product(&self.before[j - 1], g);
-        product(&left, &self.after[j].transpose().to_owned())
+        between(&self.before[j - 1], g, &self.after[j])
     }
+}
+
+/// Pᵀ G Qᵀ.
+fn between(before: &Mat<f64>, g: &Mat<f64>, after: &Mat<f64>) -> Mat<f64> {
+    let left = transpose_product(before, g);
+    product(&left, &after.transpose().to_owned())
 }

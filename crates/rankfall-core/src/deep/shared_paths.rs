@@ -10,10 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use faer::Mat;
 use thiserror::Error;
 
-use crate::deep::layer_determinant;
 use crate::deep::network::{DeepNetwork, DeepNetworkError};
 use crate::deep::stack::{self, StackReading};
-use crate::deep::stochastic_flow::StochasticFlow;
+use crate::deep::stochastic_flow::{StackLaw, StochasticFlow};
 use crate::ensemble::threads::on_threads;
 use crate::model::problem::Problem;
 use crate::random::philox::{Purpose, StreamKey};
@@ -81,8 +80,6 @@ pub struct LevelOutcome {
 pub struct PathReading {
     /// Stacks j = 1…N − 1.
     pub stacks: Vec<StackChange>,
-    /// Change of log|det Wⱼ|, layers j = 1…N, where square.
-    pub layers: Vec<Option<f64>>,
     /// Training loss above its optimum at the end.
     pub excess_loss: f64,
 }
@@ -210,47 +207,35 @@ impl SharedPaths {
                 }
             }
         }
-        let before = Baseline::new(start);
-        flows
-            .iter()
-            .map(|(_, flow, _)| flow.as_ref().map(|flow| before.reading(flow, problem)))
-            .collect()
-    }
-}
-
-/// What changes are counted from.
-struct Baseline {
-    stacks: Vec<StackReading>,
-    layers: Vec<Option<f64>>,
-}
-
-impl Baseline {
-    fn new(network: &DeepNetwork) -> Self {
-        let depth = network.depth();
-        Self {
-            stacks: (1..depth).map(|j| stack::read(network, j)).collect(),
-            layers: (1..=depth)
-                .map(|j| layer_determinant::log_abs_det(network, j))
-                .collect(),
-        }
-    }
-
-    fn reading(&self, flow: &StochasticFlow<'_>, problem: &Problem) -> PathReading {
-        let network = flow.network();
-        let now = Self::new(network);
-        let change = |index: usize| StackChange {
-            width_condition: stack::width_condition(network, index + 1),
-            log_det: now.stacks[index].log_det - self.stacks[index].log_det,
-            law: flow.laws()[index].continuous,
-            law_error: flow.laws()[index].quadrature_error,
-            discrete_law: flow.laws()[index].discrete,
-            smallest_ratio: now.stacks[index].smallest_ratio,
+        let before = stacks(start);
+        let read = |(_, flow, _): &(_, Option<StochasticFlow<'_>>, _)| {
+            let flow = flow.as_ref()?;
+            Some(reading(flow, &before, problem))
         };
-        let layer = |(before, after): (&Option<f64>, &Option<f64>)| Some((*after)? - (*before)?);
-        PathReading {
-            stacks: (0..now.stacks.len()).map(change).collect(),
-            layers: self.layers.iter().zip(&now.layers).map(layer).collect(),
-            excess_loss: network.excess_loss(problem),
-        }
+        flows.iter().map(read).collect()
+    }
+}
+
+fn stacks(network: &DeepNetwork) -> Vec<StackReading> {
+    (1..network.depth())
+        .map(|j| stack::read(network, j))
+        .collect()
+}
+
+/// What became of a network whose stacks were `before`.
+fn reading(flow: &StochasticFlow<'_>, before: &[StackReading], problem: &Problem) -> PathReading {
+    let network = flow.network();
+    let now = stacks(network);
+    let change = |(index, law): (usize, &StackLaw)| StackChange {
+        width_condition: stack::width_condition(network, index + 1),
+        log_det: now[index].log_det - before[index].log_det,
+        law: law.continuous,
+        law_error: law.quadrature_error,
+        discrete_law: law.discrete,
+        smallest_ratio: now[index].smallest_ratio,
+    };
+    PathReading {
+        stacks: flow.laws().iter().enumerate().map(change).collect(),
+        excess_loss: network.excess_loss(problem),
     }
 }

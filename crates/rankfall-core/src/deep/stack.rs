@@ -13,7 +13,7 @@
 use faer::Mat;
 
 use crate::deep::network::{DeepNetwork, StackProducts};
-use crate::linalg::dense::thin_svd;
+use crate::linalg::dense::{log_abs_det, thin_svd, transpose_product};
 use crate::model::problem::Problem;
 
 /// One adjacent stack, measured.
@@ -42,13 +42,7 @@ pub fn read(network: &DeepNetwork, j: usize) -> StackReading {
             lower[(column, row - m_before)]
         }
     };
-    let rows = m_before + m_after;
-    let tall = if rows >= m {
-        Mat::from_fn(rows, m, entry)
-    } else {
-        Mat::from_fn(m, rows, |i, j| entry(j, i))
-    };
-    let sigma = thin_svd(&tall).sigma;
+    let sigma = thin_svd(&Mat::from_fn(m_before + m_after, m, entry)).sigma;
     StackReading {
         log_det: sigma.iter().map(|&s| 2.0 * libm::log(s)).sum(),
         smallest_ratio: match sigma[0] {
@@ -80,51 +74,11 @@ pub fn law_rate(
 /// log det(ΘⱼΘⱼᵀ) where the width condition holds, exactly.
 pub fn discrete_change(products: &StackProducts, increment: &Mat<f64>, j: usize) -> f64 {
     let g = products.stack_increment(increment, j);
-    let tall = if g.nrows() >= g.ncols() {
-        g
-    } else {
-        g.transpose().to_owned()
+    let tall = match g.nrows() >= g.ncols() {
+        true => g,
+        false => g.transpose().to_owned(),
     };
-    let size = tall.ncols();
-    let complement = Mat::from_fn(size, size, |a, b| {
-        let dot: f64 = tall
-            .col_as_slice(a)
-            .iter()
-            .zip(tall.col_as_slice(b))
-            .map(|(x, y)| x * y)
-            .sum();
-        if a == b { 1.0 - dot } else { -dot }
-    });
-    2.0 * log_abs_det(complement)
-}
-
-/// log|det A| of a square matrix by elimination with row pivoting; −∞ if it is singular.
-pub fn log_abs_det(mut a: Mat<f64>) -> f64 {
-    let n = a.nrows();
-    let mut sum = 0.0;
-    for step in 0..n {
-        let mut pivot = step;
-        for row in step + 1..n {
-            if a[(row, step)].abs() > a[(pivot, step)].abs() {
-                pivot = row;
-            }
-        }
-        let top = a[(pivot, step)];
-        if top == 0.0 {
-            return f64::NEG_INFINITY;
-        }
-        sum += libm::log(top.abs());
-        for column in step..n {
-            let upper = a[(pivot, column)];
-            a[(pivot, column)] = a[(step, column)];
-            a[(step, column)] = upper;
-        }
-        for row in step + 1..n {
-            let factor = a[(row, step)] / top;
-            for column in step..n {
-                a[(row, column)] = (-factor).mul_add(a[(step, column)], a[(row, column)]);
-            }
-        }
-    }
-    sum
+    let square = transpose_product(&tall, &tall);
+    let size = square.nrows();
+    2.0 * log_abs_det(Mat::<f64>::identity(size, size) - square)
 }

@@ -98,11 +98,6 @@ impl<'a> StochasticFlow<'a> {
         &self.network
     }
 
-    /// t = h × steps.
-    pub fn time(&self) -> f64 {
-        self.time_step * self.steps as f64
-    }
-
     /// The laws of the stacks j = 1…N − 1 so far, at index j − 1. They are stated where
     /// [`stack::width_condition`] holds.
     pub fn laws(&self) -> &[StackLaw] {

@@ -4,23 +4,29 @@
 use faer::Mat;
 
 use crate::linalg::graded::{GradedColumns, Rotate};
+use crate::random::philox::StreamReader;
 use crate::simd::instructions::Instructions;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
 
-/// A = U diag(σ) Vᵀ of a matrix with at least as many rows as columns, σ descending.
+/// A = U diag(σ) Vᵀ with m singular values, as many as the shorter side of A is long. The one of U
+/// and V that is m × m is orthogonal; in the other a column that belongs to σ = 0 is zero.
 pub struct ThinSvd {
-    /// rows × columns; a column that belongs to σ = 0 is zero.
+    /// rows × m.
     pub u: Mat<f64>,
     /// Descending.
     pub sigma: Vec<f64>,
-    /// columns × columns, orthogonal.
+    /// columns × m.
     pub v: Mat<f64>,
 }
 
-/// The singular value decomposition by one-sided Jacobi rotations; `a` has rows ≥ columns.
+/// The singular value decomposition by one-sided Jacobi rotations.
 pub fn thin_svd(a: &Mat<f64>) -> ThinSvd {
     let (rows, columns) = (a.nrows(), a.ncols());
+    if rows < columns {
+        let ThinSvd { u, sigma, v } = thin_svd(&a.transpose().to_owned());
+        return ThinSvd { u: v, sigma, v: u };
+    }
     let mut factor = GradedColumns::<1>::from_fn(rows, columns, |_, i, j| a[(i, j)]);
     let mut rotation = identity_lanes(columns);
     factor.orthogonalise(
@@ -72,13 +78,9 @@ pub fn eigen_semidefinite(s: &Mat<f64>) -> (Vec<f64>, Mat<f64>) {
 /// columns, m = min(l, d). Rows of Θ are eliminated largest first, so every row keeps its own
 /// relative accuracy. For l ≤ d nothing is gained and L = Θ, Q = I.
 pub fn left_factor(theta_transpose: Mat<f64>) -> (Mat<f64>, Mat<f64>) {
-    let (l, d) = (theta_transpose.nrows(), theta_transpose.ncols());
-    if l <= d {
-        let left = Mat::from_fn(d, l, |i, j| theta_transpose[(j, i)]);
-        return (
-            left,
-            Mat::from_fn(l, l, |i, j| if i == j { 1.0 } else { 0.0 }),
-        );
+    let l = theta_transpose.nrows();
+    if l <= theta_transpose.ncols() {
+        return (theta_transpose.transpose().to_owned(), Mat::identity(l, l));
     }
     eliminate(theta_transpose, 0.0)
 }
@@ -131,7 +133,7 @@ fn eliminate(theta_transpose: Mat<f64>, tolerance: f64) -> (Mat<f64>, Mat<f64>) 
             left[(row, j)] = work[(j, row)];
         }
     }
-    let mut q = Mat::from_fn(l, m, |i, j| if i == j { 1.0 } else { 0.0 });
+    let mut q = Mat::identity(l, m);
     for (step, reflector) in reflectors.iter().enumerate().rev() {
         for j in 0..m {
             reflector.apply(&mut q.col_as_slice_mut(j)[step..]);
@@ -142,7 +144,7 @@ fn eliminate(theta_transpose: Mat<f64>, tolerance: f64) -> (Mat<f64>, Mat<f64>) 
 
 /// |x|, also where squares leave the range of numbers.
 pub fn norm(x: &[f64]) -> f64 {
-    let square = square_sum(x);
+    let square = dot(x, x);
     if square.is_normal() && square > 1e-290 {
         return square.sqrt();
     }
@@ -154,9 +156,9 @@ pub fn norm(x: &[f64]) -> f64 {
     largest * scaled.sqrt()
 }
 
-/// Σ xᵢ².
-fn square_sum(x: &[f64]) -> f64 {
-    x.iter().map(|v| v * v).sum()
+/// Σ xᵢ yᵢ.
+pub fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(a, b)| a * b).sum()
 }
 
 /// I − scale · v vᵀ.
@@ -175,7 +177,7 @@ fn householder(x: &[f64]) -> Reflector {
         };
     }
     let mut v: Vec<f64> = x.iter().map(|a| a / largest).collect();
-    let length = square_sum(&v).sqrt();
+    let length = dot(&v, &v).sqrt();
     let scale = 1.0 / (length * (length + v[0].abs()));
     v[0] += length.copysign(v[0]);
     Reflector { v, scale }
@@ -183,12 +185,23 @@ fn householder(x: &[f64]) -> Reflector {
 
 impl Reflector {
     fn apply(&self, y: &mut [f64]) {
-        let projection: f64 = self.v.iter().zip(y.iter()).map(|(a, b)| a * b).sum();
-        let amount = projection * self.scale;
+        let amount = dot(&self.v, y) * self.scale;
         for (b, a) in y.iter_mut().zip(&self.v) {
             *b -= amount * a;
         }
     }
+}
+
+/// Independent normal numbers of this standard deviation, row by row, so that the first rows do not
+/// depend on how many there are.
+pub fn gaussian(normals: &mut StreamReader, rows: usize, columns: usize, scale: f64) -> Mat<f64> {
+    let mut out = Mat::zeros(rows, columns);
+    for i in 0..rows {
+        for j in 0..columns {
+            out[(i, j)] = scale * normals.normal();
+        }
+    }
+    out
 }
 
 /// A B.
@@ -209,12 +222,39 @@ pub fn product(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
 /// Aᵀ B.
 pub fn transpose_product(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
     Mat::from_fn(a.ncols(), b.ncols(), |i, j| {
-        a.col_as_slice(i)
-            .iter()
-            .zip(b.col_as_slice(j))
-            .map(|(x, y)| x * y)
-            .sum()
+        dot(a.col_as_slice(i), b.col_as_slice(j))
     })
+}
+
+/// log|det A| of a square matrix by elimination with row pivoting; −∞ if it is singular.
+pub fn log_abs_det(mut a: Mat<f64>) -> f64 {
+    let n = a.nrows();
+    let mut sum = 0.0;
+    for step in 0..n {
+        let mut pivot = step;
+        for row in step + 1..n {
+            if a[(row, step)].abs() > a[(pivot, step)].abs() {
+                pivot = row;
+            }
+        }
+        let top = a[(pivot, step)];
+        if top == 0.0 {
+            return f64::NEG_INFINITY;
+        }
+        sum += libm::log(top.abs());
+        for column in step..n {
+            let upper = a[(pivot, column)];
+            a[(pivot, column)] = a[(step, column)];
+            a[(step, column)] = upper;
+        }
+        for row in step + 1..n {
+            let factor = a[(row, step)] / top;
+            for column in step..n {
+                a[(row, column)] = (-factor).mul_add(a[(step, column)], a[(row, column)]);
+            }
+        }
+    }
+    sum
 }
 
 #[cfg(test)]
@@ -222,9 +262,9 @@ mod tests {
     use super::*;
     use crate::random::philox::{Purpose, StreamKey};
 
-    fn gaussian(rows: usize, columns: usize, seed: u64) -> Mat<f64> {
-        let mut reader = StreamKey::new(seed, Purpose::InitialWeights, 0).reader(0, 0);
-        Mat::from_fn(rows, columns, |_, _| reader.normal())
+    fn drawn(rows: usize, columns: usize, seed: u64) -> Mat<f64> {
+        let mut normals = StreamKey::new(seed, Purpose::InitialWeights, 0).reader(0, 0);
+        gaussian(&mut normals, rows, columns, 1.0)
     }
 
     fn largest_difference(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
@@ -233,21 +273,24 @@ mod tests {
 
     #[test]
     fn svd_rebuilds_its_matrix() {
-        for (rows, columns) in [(1, 1), (7, 3), (6, 6), (20, 13)] {
-            let a = gaussian(rows, columns, 3);
+        for (rows, columns) in [(1, 1), (7, 3), (6, 6), (20, 13), (2, 5)] {
+            let a = drawn(rows, columns, 3);
             let svd = thin_svd(&a);
-            let scaled = Mat::from_fn(rows, columns, |i, j| svd.u[(i, j)] * svd.sigma[j]);
+            let m = rows.min(columns);
+            let scaled = Mat::from_fn(rows, m, |i, j| svd.u[(i, j)] * svd.sigma[j]);
             let rebuilt = product(&scaled, &svd.v.transpose().to_owned());
             assert!(largest_difference(&rebuilt, &a) < 1e-13);
-            let gram = transpose_product(&svd.v, &svd.v);
-            assert!(largest_difference(&gram, &Mat::identity(columns, columns)) < 1e-14);
+            for side in [&svd.u, &svd.v] {
+                let gram = transpose_product(side, side);
+                assert!(largest_difference(&gram, &Mat::identity(m, m)) < 1e-14);
+            }
             assert!(svd.sigma.is_sorted_by(|x, y| x >= y));
         }
     }
 
     #[test]
     fn a_singular_matrix_has_exact_zeros() {
-        let x = gaussian(3, 6, 5);
+        let x = drawn(3, 6, 5);
         let (s, v) = eigen_semidefinite(&transpose_product(&x, &x));
         assert_eq!(s.iter().filter(|&&x| x == 0.0).count(), 3);
         assert!(largest_difference(&transpose_product(&v, &v), &Mat::identity(6, 6)) < 1e-14);
@@ -259,7 +302,7 @@ mod tests {
     #[test]
     fn dependent_rows_leave_columns_that_are_exactly_zero() {
         for (l, rank) in [(9, 3), (6, 3), (4, 3), (2, 2)] {
-            let mut theta = gaussian(l, 6, 11);
+            let mut theta = drawn(l, 6, 11);
             for i in 0..l {
                 theta[(i, 1)] = 0.0;
                 theta[(i, 3)] = theta[(i, 0)] + theta[(i, 2)];
@@ -290,7 +333,7 @@ mod tests {
     #[test]
     fn left_factor_rebuilds_and_keeps_small_rows() {
         for (d, l) in [(5, 9), (5, 5), (7, 4), (7, 300)] {
-            let mut theta = gaussian(l, d, 11);
+            let mut theta = drawn(l, d, 11);
             for i in 0..l {
                 theta[(i, 0)] *= 1e-200;
             }

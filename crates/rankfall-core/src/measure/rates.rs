@@ -134,18 +134,16 @@ pub fn measure(
             }
         }
     };
-    let mut slopes = Vec::with_capacity(trajectories.len());
-    for (trajectory, cells) in trajectories {
+    let slope = |(trajectory, cells): &(u64, Vec<f64>)| -> Result<Vec<f64>, RatesError> {
         let early = spectrum(*trajectory, cells, from.index)?;
         let late = spectrum(*trajectory, cells, to.index)?;
-        slopes.push(
-            early
-                .iter()
-                .zip(&late)
-                .map(|(a, b)| (b - a) / span)
-                .collect::<Vec<f64>>(),
-        );
-    }
+        Ok(early
+            .iter()
+            .zip(late)
+            .map(|(a, b)| (b - a) / span)
+            .collect())
+    };
+    let slopes: Vec<_> = trajectories.iter().map(slope).collect::<Result<_, _>>()?;
     let estimate = |of: &dyn Fn(&Vec<f64>) -> f64| {
         let values: Vec<f64> = slopes.iter().map(of).collect();
         Estimate::of_sample(&values).ok_or(RatesError::TooFew(trajectories.len()))

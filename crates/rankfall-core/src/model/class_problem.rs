@@ -136,11 +136,6 @@ impl ClassProblem {
         Ok(this)
     }
 
-    /// n.
-    pub fn samples(&self) -> usize {
-        self.rows.count
-    }
-
     fn flip(&mut self, flips: Flips, inputs: usize, outputs: usize) {
         let labels: Vec<ClassLabel> = (0..self.classes)
             .map(|class| ClassLabel::new(&flips, class, outputs))
@@ -159,7 +154,7 @@ impl ClassProblem {
     /// Σ x xᵀ/n over the rows of a class, p × p.
     fn moment_of_class(&self, class: usize, inputs: usize) -> Mat<f64> {
         let mut sum = Mat::zeros(inputs, inputs);
-        let share = 1.0 / self.samples() as f64;
+        let share = 1.0 / self.rows.count as f64;
         for (x, &own) in self.rows.x.chunks_exact(inputs).zip(&self.class_of_row) {
             if own as usize == class {
                 for a in 0..inputs {

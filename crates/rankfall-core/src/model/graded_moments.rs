@@ -11,7 +11,9 @@
 
 use faer::Mat;
 
-use crate::linalg::dense::{norm, product, revealing_left_factor, thin_svd, transpose_product};
+use crate::linalg::dense::{
+    dot, norm, product, revealing_left_factor, thin_svd, transpose_product,
+};
 use crate::model::gram::Gram;
 
 /// What [`decompose`] finds.
@@ -89,16 +91,10 @@ impl Factor {
     fn of(gram: &Gram) -> Self {
         let (p, k) = (gram.sxy.nrows(), gram.sxy.ncols());
         let d = p + k;
-        let raw = |i: usize, j: usize| match (i < p, j < p) {
-            (true, true) => gram.sxx[(i, j)],
-            (true, false) => gram.sxy[(i, j - p)],
-            (false, true) => gram.sxy[(j, i - p)],
-            (false, false) => gram.syy[(i - p, j - p)],
-        };
         let mean = |i: usize| gram.centred.as_ref().map_or(0.0, |c| c.means[i]);
         let mut rest = match &gram.centred {
             Some(centred) => centred.moments.clone(),
-            None => Mat::from_fn(d, d, raw),
+            None => Mat::from_fn(d, d, |i, j| gram.joint(i, j)),
         };
         // What is left of a column once others are taken off is known to rounding of the column.
         let rounding = 4.0 * d as f64 * f64::EPSILON;
@@ -111,13 +107,8 @@ impl Factor {
         loop {
             waiting.retain(|&i| rest[(i, i)] > rounding * whole[i]);
             // The first of the largest.
-            let Some(&pivot) = waiting.iter().reduce(|best, i| {
-                if rest[(*i, *i)] > rest[(*best, *best)] {
-                    i
-                } else {
-                    best
-                }
-            }) else {
+            let by_size = |i: &usize, j: &usize| rest[(*i, *i)].total_cmp(&rest[(*j, *j)]);
+            let Some(pivot) = waiting.iter().copied().rev().max_by(by_size) else {
                 break;
             };
             waiting.retain(|&i| i != pivot);
@@ -149,20 +140,15 @@ fn completed(u: &Mat<f64>, rank: usize, p: usize) -> Mat<f64> {
     for next in rank..p {
         let part = |i: usize| -> f64 { (0..next).map(|j| basis[(i, j)] * basis[(i, j)]).sum() };
         // The unit vector that the columns so far hold least of.
-        let mut unit = 0;
-        let mut held = f64::INFINITY;
-        for i in 0..p {
-            let of_unit = part(i);
-            if of_unit < held {
-                (unit, held) = (i, of_unit);
-            }
-        }
-        let mut vector: Vec<f64> = (0..p).map(|i| f64::from(u8::from(i == unit))).collect();
+        let parts = (0..p).map(part).enumerate();
+        let least = parts.min_by(|(_, x), (_, y)| x.total_cmp(y));
+        let is_unit = |i: usize| least.is_some_and(|(unit, _)| i == unit);
+        let mut vector: Vec<f64> = (0..p).map(|i| f64::from(u8::from(is_unit(i)))).collect();
         // Twice is enough.
         for _ in 0..2 {
             for j in 0..next {
                 let column = basis.col_as_slice(j);
-                let along: f64 = column.iter().zip(&vector).map(|(a, b)| a * b).sum();
+                let along = dot(column, &vector);
                 for (x, a) in vector.iter_mut().zip(column) {
                     *x -= along * a;
                 }

@@ -8,7 +8,7 @@ use faer::Mat;
 use thiserror::Error;
 
 use crate::linalg::dense::{
-    left_factor, norm, product, revealing_left_factor, thin_svd, transpose_product,
+    gaussian, left_factor, norm, product, revealing_left_factor, thin_svd, transpose_product,
 };
 use crate::model::problem::Problem;
 use crate::random::philox::{Purpose, StreamKey, StreamReader};
@@ -20,6 +20,25 @@ pub struct Weights {
     pub w1: Mat<f64>,
     /// l × k.
     pub w2: Mat<f64>,
+}
+
+impl Weights {
+    /// The entries of W₁ and of W₂, column by column.
+    pub fn columns(&self) -> [Vec<f64>; 2] {
+        [&self.w1, &self.w2].map(|w| {
+            let columns = (0..w.ncols()).flat_map(|j| w.col_as_slice(j));
+            columns.copied().collect()
+        })
+    }
+
+    /// The weights of a network of this width with these entries, as [`Self::columns`] lists them.
+    pub fn from_columns([w1, w2]: [Vec<f64>; 2], width: usize) -> Self {
+        let (inputs, outputs) = (w1.len() / width, w2.len() / width);
+        Self {
+            w1: Mat::from_fn(inputs, width, |i, j| w1[j * inputs + i]),
+            w2: Mat::from_fn(width, outputs, |i, j| w2[j * width + i]),
+        }
+    }
 }
 
 /// How the initial weights are made.
@@ -136,30 +155,9 @@ impl Initialisation {
     }
 }
 
-/// Row by row, so that a network's first rows do not depend on its size below them.
-fn gaussian(normals: &mut StreamReader, rows: usize, columns: usize, scale: f64) -> Mat<f64> {
-    let mut out = Mat::zeros(rows, columns);
-    for i in 0..rows {
-        for j in 0..columns {
-            out[(i, j)] = scale * normals.normal();
-        }
-    }
-    out
-}
-
 /// W₁ = U Σ^½ Rᵀ, W₂ = R Σ^½ Vᵀ for the map U Σ Vᵀ and random orthonormal columns R (l × r).
 fn balanced(map: &Mat<f64>, width: usize, normals: &mut StreamReader) -> Weights {
-    let tall = map.nrows() >= map.ncols();
-    let svd = thin_svd(&if tall {
-        map.clone()
-    } else {
-        map.transpose().to_owned()
-    });
-    let (u, v) = if tall {
-        (&svd.u, &svd.v)
-    } else {
-        (&svd.v, &svd.u)
-    };
+    let svd = thin_svd(map);
     let rank = svd.sigma.len().min(width);
     let frame = thin_svd(&gaussian(normals, width, rank, 1.0)).u;
     let half = |matrix: &Mat<f64>| {
@@ -169,8 +167,8 @@ fn balanced(map: &Mat<f64>, width: usize, normals: &mut StreamReader) -> Weights
     };
     let frame_transpose = frame.transpose().to_owned();
     Weights {
-        w1: product(&half(u), &frame_transpose),
-        w2: product(&frame, &half(v).transpose().to_owned()),
+        w1: product(&half(&svd.u), &frame_transpose),
+        w2: product(&frame, &half(&svd.v).transpose().to_owned()),
     }
 }
 
@@ -209,17 +207,8 @@ fn check(weights: &Weights, problem: &Problem, width: usize) -> Result<(), Start
 impl Start {
     /// The reduced start of these weights, which must fit the problem.
     pub fn of(weights: &Weights, problem: &Problem) -> Self {
-        let (inputs, outputs) = (problem.inputs, problem.outputs);
-        let width = weights.w1.ncols();
         let rotated = transpose_product(&problem.basis, &weights.w1);
-        let theta_transpose = Mat::from_fn(width, inputs + outputs, |j, i| {
-            if i < inputs {
-                rotated[(i, j)]
-            } else {
-                weights.w2[(j, i - inputs)]
-            }
-        });
-        let (left, right) = left_factor(theta_transpose);
+        let (left, right) = left_factor(stacked(&rotated, &weights.w2));
         Self { left, right }
     }
 
@@ -230,15 +219,8 @@ impl Start {
     /// Dependence is looked for before the inputs are rotated: rotated rows of W₁ are mixtures in
     /// which what was exactly zero, or small, is rounding.
     pub fn revealing(weights: &Weights, problem: &Problem) -> Self {
-        let (inputs, outputs) = (problem.inputs, problem.outputs);
-        let theta_transpose = Mat::from_fn(weights.w1.ncols(), inputs + outputs, |j, i| {
-            if i < inputs {
-                weights.w1[(i, j)]
-            } else {
-                weights.w2[(j, i - inputs)]
-            }
-        });
-        let (left, right) = revealing_left_factor(theta_transpose);
+        let inputs = problem.inputs;
+        let (left, right) = revealing_left_factor(stacked(&weights.w1, &weights.w2));
         let rotated = transpose_product(&problem.basis, &left.subrows(0, inputs).to_owned());
         let entry = |i: usize, j: usize| match i < inputs {
             true => rotated[(i, j)],
@@ -284,6 +266,15 @@ impl Start {
     pub fn reduced_width(&self) -> usize {
         self.left.ncols()
     }
+}
+
+/// Θᵀ of Θ = [W₁; W₂ᵀ], l × (p + k).
+pub fn stacked(w1: &Mat<f64>, w2: &Mat<f64>) -> Mat<f64> {
+    let inputs = w1.nrows();
+    Mat::from_fn(w1.ncols(), inputs + w2.ncols(), |j, i| match i < inputs {
+        true => w1[(i, j)],
+        false => w2[(j, i - inputs)],
+    })
 }
 
 /// The weights of Θ = left · rightᵀ, given in the eigenbasis of S_xx, in the original basis.

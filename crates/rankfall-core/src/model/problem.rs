@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use faer::Mat;
 use thiserror::Error;
 
-use crate::linalg::dense::{eigen_semidefinite, product, transpose_product};
+use crate::linalg::dense::{dot, eigen_semidefinite, product, transpose_product};
 use crate::model::graded_moments::{GradedMoments, decompose};
 use crate::model::gram::Gram;
 use crate::model::row_moments::RowMoments;
@@ -122,10 +122,8 @@ impl Problem {
             Some(rows) => residual_loss(rows, &optimum),
             None => loss_floor,
         };
-        let truth = match truth {
-            Some(truth) => Some(rotate_truth(truth, &basis, outputs)?),
-            None => None,
-        };
+        let truth = truth.map(|truth| rotate_truth(truth, &basis, outputs));
+        let truth = truth.transpose()?;
         Ok(Self {
             inputs,
             outputs,
@@ -266,14 +264,7 @@ fn rotate_rows(rows: Rows, basis: &Mat<f64>) -> Rows {
     let inputs = basis.nrows();
     let mut x = Vec::with_capacity(rows.x.len());
     for row in rows.x.chunks_exact(inputs) {
-        for a in 0..inputs {
-            x.push(
-                row.iter()
-                    .zip(basis.col_as_slice(a))
-                    .map(|(u, v)| u * v)
-                    .sum(),
-            );
-        }
+        x.extend((0..inputs).map(|a| dot(row, basis.col_as_slice(a))));
     }
     Rows { x, ..rows }
 }
@@ -282,18 +273,11 @@ fn rotate_rows(rows: Rows, basis: &Mat<f64>) -> Rows {
 fn residual_loss(rows: &Rows, optimum: &Mat<f64>) -> f64 {
     let (inputs, outputs) = (optimum.nrows(), optimum.ncols());
     let mut sum = 0.0;
-    for (x, y) in rows
-        .x
-        .chunks_exact(inputs)
-        .zip(rows.y.chunks_exact(outputs))
-    {
+    let labels = rows.y.chunks_exact(outputs);
+    for (x, y) in rows.x.chunks_exact(inputs).zip(labels) {
         for (b, &label) in y.iter().enumerate() {
-            let fit: f64 = x
-                .iter()
-                .zip(optimum.col_as_slice(b))
-                .map(|(u, v)| u * v)
-                .sum();
-            sum += (label - fit) * (label - fit);
+            let error = label - dot(x, optimum.col_as_slice(b));
+            sum += error * error;
         }
     }
     0.5 * sum / rows.count as f64

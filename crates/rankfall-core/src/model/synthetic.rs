@@ -4,7 +4,7 @@
 use faer::Mat;
 use thiserror::Error;
 
-use crate::linalg::dense::{eigen_semidefinite, product, thin_svd};
+use crate::linalg::dense::{dot, eigen_semidefinite, gaussian, product, thin_svd};
 use crate::model::gram::{Gram, GramAccumulator, GramError};
 use crate::model::problem::{Rows, Truth};
 use crate::random::philox::{Purpose, StreamKey, StreamReader};
@@ -132,7 +132,7 @@ impl Synthetic {
     fn draw_teacher(&self, normals: &mut StreamReader) -> Result<Mat<f64>, SyntheticError> {
         let (p, k) = (self.inputs, self.outputs);
         let rank = match &self.teacher {
-            Teacher::Gaussian => return Ok(gaussian(normals, p, k)),
+            Teacher::Gaussian => return Ok(gaussian(normals, p, k, 1.0)),
             Teacher::Rank(rank) => *rank,
             Teacher::SingularValues(values) => values.len(),
         };
@@ -143,7 +143,7 @@ impl Synthetic {
                 outputs: k,
             });
         }
-        let (left, right) = (gaussian(normals, p, rank), gaussian(normals, k, rank));
+        let [left, right] = [p, k].map(|rows| gaussian(normals, rows, rank, 1.0));
         Ok(match &self.teacher {
             Teacher::SingularValues(values) => {
                 let (u, v) = (thin_svd(&left).u, thin_svd(&right).u);
@@ -207,15 +207,10 @@ impl Synthetic {
         let noisy = self.residual_noise > 0.0;
         for row in x.chunks_exact(self.inputs) {
             for b in 0..self.outputs {
-                let fit: f64 = row
-                    .iter()
-                    .zip(teacher.col_as_slice(b))
-                    .map(|(u, v)| u * v)
-                    .sum();
-                y.push(if noisy {
-                    fit + self.residual_noise * residuals.normal()
-                } else {
-                    fit
+                let fit = dot(row, teacher.col_as_slice(b));
+                y.push(match noisy {
+                    true => fit + self.residual_noise * residuals.normal(),
+                    false => fit,
                 });
             }
         }
@@ -223,32 +218,19 @@ impl Synthetic {
     }
 }
 
-fn gaussian(normals: &mut StreamReader, rows: usize, columns: usize) -> Mat<f64> {
-    let mut out = Mat::zeros(rows, columns);
-    for i in 0..rows {
-        for j in 0..columns {
-            out[(i, j)] = normals.normal();
-        }
-    }
-    out
-}
-
 fn check_covariance(sigma: &Mat<f64>, inputs: usize) -> Result<(), SyntheticError> {
-    if (sigma.nrows(), sigma.ncols()) != (inputs, inputs) {
-        return Err(SyntheticError::Covariance(
-            "it must have one row and column per input",
-        ));
-    }
     let largest = sigma.norm_max();
-    if !largest.is_finite() {
-        return Err(SyntheticError::Covariance(
-            "it has entries that are not finite",
-        ));
-    }
-    if (sigma - sigma.transpose()).norm_max() > 1e-12 * largest {
-        return Err(SyntheticError::Covariance("it is not symmetric"));
-    }
-    Ok(())
+    Err(SyntheticError::Covariance(
+        if (sigma.nrows(), sigma.ncols()) != (inputs, inputs) {
+            "it must have one row and column per input"
+        } else if !largest.is_finite() {
+            "it has entries that are not finite"
+        } else if (sigma - sigma.transpose()).norm_max() > 1e-12 * largest {
+            "it is not symmetric"
+        } else {
+            return Ok(());
+        },
+    ))
 }
 
 #[cfg(test)]

@@ -14,49 +14,30 @@ use crate::simd::lanes::{Lanes, Words};
 
 /// The rows in the original basis, and whose labels flip how.
 pub(super) struct PlainClasses {
-    problem: Arc<ClassProblem>,
+    pub(super) problem: Arc<ClassProblem>,
     /// n × p, row-major.
-    x: Vec<f64>,
-    basis: Mat<f64>,
-    labels: StreamKey,
-    trajectory: u64,
+    pub(super) x: Vec<f64>,
+    /// Leads back to the original basis.
+    pub(super) basis: Mat<f64>,
+    pub(super) labels: StreamKey,
+    pub(super) trajectory: u64,
 }
 
 impl PlainClasses {
-    /// `x` are the rows in the original basis, to which `basis` leads back.
-    pub(super) fn new(
-        problem: Arc<ClassProblem>,
-        x: Vec<f64>,
-        basis: Mat<f64>,
-        labels: StreamKey,
-        trajectory: u64,
-    ) -> Self {
-        Self {
-            problem,
-            x,
-            basis,
-            labels,
-            trajectory,
-        }
-    }
-
-    /// Whether labels flip.
-    pub(super) fn labels_flip(&self) -> bool {
-        self.problem.flips.is_some()
-    }
-
     /// (1/n) Xᵀ(y − π) with the labels that are expected.
     pub(super) fn negative_gradient(&self, map: &Mat<f64>) -> Mat<f64> {
         let k = map.ncols();
-        let all: Vec<u32> = (0..self.problem.samples() as u32).collect();
         let label = |_: usize, row: usize| self.problem.expected[row * k..(row + 1) * k].to_vec();
-        self.of_rows(map, &all, &label)
+        self.of_rows(map, &self.all_rows(), &label)
     }
 
     /// (1/n) Xᵀ(y − π) with the labels of a step.
     pub(super) fn fresh_gradient(&self, map: &Mat<f64>, step: u64) -> Mat<f64> {
-        let all: Vec<u32> = (0..self.problem.samples() as u32).collect();
-        self.of_batch(map, &all, step)
+        self.of_batch(map, &self.all_rows(), step)
+    }
+
+    fn all_rows(&self) -> Vec<u32> {
+        (0..self.problem.rows.count as u32).collect()
     }
 
     /// (1/b) X_Bᵀ(y_B − π_B) with the labels of a step.
@@ -185,7 +166,7 @@ impl PlainClasses {
             };
             right += f64::from(u8::from(hit));
         }
-        let share = 1.0 / self.problem.samples() as f64;
+        let share = 1.0 / self.problem.rows.count as f64;
         ClassReadings {
             loss: Lanes([loss * share]),
             accuracy: Lanes([right * share]),

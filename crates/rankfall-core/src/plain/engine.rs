@@ -10,7 +10,7 @@ use crate::measure::observe::Readings;
 use crate::measure::spectra::Spectra;
 use crate::model::class_problem::ClassProblem;
 use crate::model::dynamics::{Dynamics, Integrator, Kind, LabelNoise};
-use crate::model::network::{Start, Weights};
+use crate::model::network::{Start, Weights, stacked};
 use crate::model::optimizer::Optimizer;
 use crate::model::problem::Problem;
 use crate::plain::classes::PlainClasses;
@@ -34,22 +34,22 @@ pub struct Plain {
     pub(super) problem: Arc<Problem>,
     /// S_xx and S_xy in the original basis.
     pub(super) sxx: Mat<f64>,
-    pub(super) sxy: Mat<f64>,
+    sxy: Mat<f64>,
     /// V diag(√s), p × p.
     pub(super) root: Mat<f64>,
-    /// The rows in the original basis, p and k numbers each.
-    pub(super) rows: Option<(Vec<f64>, Vec<f64>)>,
-    pub(super) flow_noise: StreamKey,
+    /// The inputs of the rows in the original basis, p numbers each.
+    inputs: Option<Vec<f64>>,
+    flow_noise: StreamKey,
     pub(super) area_noise: StreamKey,
-    pub(super) label_noise: StreamKey,
-    pub(super) batches: Option<Batches>,
+    label_noise: StreamKey,
+    batches: Option<Batches>,
     /// Under a loss of classes.
-    pub(super) classes: Option<PlainClasses>,
-    pub(super) trajectory: u64,
+    classes: Option<PlainClasses>,
+    trajectory: u64,
     pub(super) weights: Weights,
     /// What momentum added to the weights last.
-    pub(super) velocity: Weights,
-    pub(super) initial_balance: Mat<f64>,
+    velocity: Weights,
+    initial_balance: Mat<f64>,
 }
 
 /// What a checkpoint holds of it: w1 and w2, and what momentum added to them last, column by
@@ -92,27 +92,26 @@ impl Plain {
             Mat::from_fn(p, p, |i, j| basis[(i, j)] * f(problem.eigenvalues[j]))
         };
         let weights = start.weights(&problem);
+        let key = |purpose| StreamKey::new(seed, purpose, stream);
         let batches = match dynamics.kind {
             Kind::StochasticGradientDescent {
                 batch_size,
                 sampling,
                 ..
             } => {
-                let key = StreamKey::new(seed, Purpose::Batches, stream);
-                Some(Batches::new(
-                    sampling,
-                    problem.samples,
-                    batch_size,
-                    key,
-                    trajectory,
-                ))
+                let (rows, key) = (problem.samples, key(Purpose::Batches));
+                Some(Batches::new(sampling, rows, batch_size, key, trajectory))
             }
             _ => None,
         };
-        let rows = original_rows(&problem);
-        let classes = classes.zip(rows.as_ref()).map(|(classes, (x, _))| {
-            let labels = StreamKey::new(seed, Purpose::LabelFlips, stream);
-            PlainClasses::new(classes, x.clone(), basis.clone(), labels, trajectory)
+        let inputs = original_inputs(&problem);
+        let classes = classes.zip(inputs.as_ref());
+        let classes = classes.map(|(problem, x)| PlainClasses {
+            problem,
+            x: x.clone(),
+            basis: basis.clone(),
+            labels: key(Purpose::LabelFlips),
+            trajectory,
         });
         Self {
             classes,
@@ -121,10 +120,10 @@ impl Plain {
             sxx: product(&scaled(&|s| s), &basis.transpose().to_owned()),
             sxy: product(basis, &problem.sxy),
             root: scaled(&f64::sqrt),
-            rows,
-            flow_noise: StreamKey::new(seed, Purpose::BrownianMotion, stream),
-            area_noise: StreamKey::new(seed, Purpose::LevyArea, stream),
-            label_noise: StreamKey::new(seed, Purpose::LabelNoise, stream),
+            inputs,
+            flow_noise: key(Purpose::BrownianMotion),
+            area_noise: key(Purpose::LevyArea),
+            label_noise: key(Purpose::LabelNoise),
             batches,
             trajectory,
             initial_balance: balance(&weights),
@@ -185,32 +184,20 @@ impl Plain {
 
     /// For a checkpoint.
     pub fn save(&self) -> PlainWeights {
-        let flat = |m: &Mat<f64>| {
-            (0..m.ncols())
-                .flat_map(|j| m.col_as_slice(j).to_vec())
-                .collect()
-        };
-        let both = |weights: &Weights| [flat(&weights.w1), flat(&weights.w2)];
         PlainWeights {
-            weights: both(&self.weights),
-            velocity: both(&self.velocity),
+            weights: self.weights.columns(),
+            velocity: self.velocity.columns(),
         }
     }
 
     /// From a checkpoint of the same trajectory; other shapes are ignored.
     pub fn restore(&mut self, saved: &PlainWeights) {
-        let fill = |m: &mut Mat<f64>, values: &[f64]| {
-            let rows = m.nrows();
-            if values.len() == rows * m.ncols() {
-                *m = Mat::from_fn(rows, m.ncols(), |i, j| values[j * rows + i]);
-            }
-        };
-        for (own, [w1, w2]) in [
-            (&mut self.weights, &saved.weights),
-            (&mut self.velocity, &saved.velocity),
-        ] {
-            fill(&mut own.w1, w1);
-            fill(&mut own.w2, w2);
+        let width = self.weights.w1.ncols();
+        let sizes = |columns: &[Vec<f64>; 2]| columns.each_ref().map(Vec::len);
+        let own = sizes(&self.weights.columns());
+        if [&saved.weights, &saved.velocity].map(sizes) == [own; 2] {
+            self.weights = Weights::from_columns(saved.weights.clone(), width);
+            self.velocity = Weights::from_columns(saved.velocity.clone(), width);
         }
     }
 
@@ -232,27 +219,23 @@ impl Plain {
                 let noise = self.brownian_increment(step, variance.sqrt());
                 self.negative_gradient(&self.weights) * faer::Scale(time_step) + noise
             }
-            Kind::LabelNoiseGradientDescent { .. } if self.classes.is_some() => {
-                let map = product(&self.weights.w1, &self.weights.w2);
-                let fresh = self
-                    .classes
-                    .as_ref()
-                    .filter(|classes| classes.labels_flip());
-                let gradient = fresh.map(|classes| classes.fresh_gradient(&map, step));
-                let gradient = gradient.unwrap_or_else(|| self.negative_gradient(&self.weights));
-                gradient * faer::Scale(eta)
-            }
             Kind::LabelNoiseGradientDescent { distribution } => {
                 let drift = self.negative_gradient(&self.weights) * faer::Scale(eta);
                 let deviation = self.dynamics.label_noise.sqrt();
-                drift
-                    + match distribution {
-                        LabelNoise::Gaussian => {
-                            let scale = eta * deviation / (n as f64).sqrt();
-                            self.gaussian_noise(self.label_noise, step, scale)
-                        }
-                        LabelNoise::Rademacher => self.sign_noise(step, eta * deviation / n as f64),
+                match (&self.classes, distribution) {
+                    (Some(classes), _) if classes.problem.flips.is_none() => drift,
+                    (Some(classes), _) => {
+                        let map = product(&self.weights.w1, &self.weights.w2);
+                        classes.fresh_gradient(&map, step) * faer::Scale(eta)
                     }
+                    (None, LabelNoise::Gaussian) => {
+                        let scale = eta * deviation / (n as f64).sqrt();
+                        drift + self.gaussian_noise(self.label_noise, step, scale)
+                    }
+                    (None, LabelNoise::Rademacher) => {
+                        drift + self.sign_noise(step, eta * deviation / n as f64)
+                    }
+                }
             }
             Kind::StochasticGradientDescent { distribution, .. } => self.batch(step, distribution),
             Kind::GradientDescent | Kind::GradientFlow | Kind::SlowFlow { .. } => {
@@ -295,7 +278,7 @@ impl Plain {
     fn sign_noise(&self, step: u64, share: f64) -> Mat<f64> {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
         let mut out = Mat::zeros(p, k);
-        let Some((x, _)) = &self.rows else { return out };
+        let Some(x) = &self.inputs else { return out };
         let mut signs = Signs::new(self.label_noise, Words([self.trajectory]), step);
         for input in x.chunks_exact(p) {
             for b in 0..k {
@@ -312,16 +295,17 @@ impl Plain {
     fn batch(&mut self, step: u64, distribution: LabelNoise) -> Mat<f64> {
         let (p, k) = (self.problem.inputs, self.problem.outputs);
         let mut out = Mat::zeros(p, k);
-        let (Some(batches), Some((x, y))) = (&mut self.batches, &self.rows) else {
+        let (Some(batches), Some(x), Some(rows)) =
+            (&mut self.batches, &self.inputs, &self.problem.rows)
+        else {
             return out;
         };
         let mut chosen = Vec::new();
         batches.choose(step, &mut chosen);
+        let map = product(&self.weights.w1, &self.weights.w2);
         if let Some(classes) = &self.classes {
-            let map = product(&self.weights.w1, &self.weights.w2);
             return classes.of_batch(&map, &chosen, step) * faer::Scale(self.dynamics.step_size);
         }
-        let map = product(&self.weights.w1, &self.weights.w2);
         let share = self.dynamics.step_size / chosen.len() as f64;
         let deviation = self.dynamics.label_noise.sqrt();
         let count = if deviation > 0.0 { chosen.len() * k } else { 0 };
@@ -341,7 +325,7 @@ impl Plain {
             for b in 0..k {
                 let noise = noise.get(slot * k + b).map_or(0.0, |z| deviation * z);
                 let fit: f64 = (0..p).map(|a| input[a] * map[(a, b)]).sum();
-                let residual = y[row as usize * k + b] + noise - fit;
+                let residual = rows.y[row as usize * k + b] + noise - fit;
                 for (a, &value) in input.iter().enumerate() {
                     out[(a, b)] += share * value * residual;
                 }
@@ -512,14 +496,7 @@ impl Plain {
 
 /// [W₁; W₂ᵀ].
 pub(super) fn theta(weights: &Weights) -> Mat<f64> {
-    let (p, k) = (weights.w1.nrows(), weights.w2.ncols());
-    Mat::from_fn(p + k, weights.w1.ncols(), |i, j| {
-        if i < p {
-            weights.w1[(i, j)]
-        } else {
-            weights.w2[(j, i - p)]
-        }
-    })
+    stacked(&weights.w1, &weights.w2).transpose().to_owned()
 }
 
 fn balance(weights: &Weights) -> Mat<f64> {
@@ -528,20 +505,12 @@ fn balance(weights: &Weights) -> Mat<f64> {
 }
 
 fn log_singular_values(matrix: &Mat<f64>) -> Vec<Lanes<1>> {
-    let tall = matrix.nrows() >= matrix.ncols();
-    let svd = thin_svd(&if tall {
-        matrix.clone()
-    } else {
-        matrix.transpose().to_owned()
-    });
-    svd.sigma
-        .into_iter()
-        .map(|sigma| Lanes([libm::log(sigma)]))
-        .collect()
+    let log = |sigma| Lanes([libm::log(sigma)]);
+    thin_svd(matrix).sigma.into_iter().map(log).collect()
 }
 
-/// The rows before they were rotated.
-fn original_rows(problem: &Problem) -> Option<(Vec<f64>, Vec<f64>)> {
+/// The inputs of the rows before they were rotated.
+fn original_inputs(problem: &Problem) -> Option<Vec<f64>> {
     let rows = problem.rows.as_ref()?;
     let p = problem.inputs;
     let mut x = Vec::with_capacity(rows.x.len());
@@ -550,7 +519,7 @@ fn original_rows(problem: &Problem) -> Option<(Vec<f64>, Vec<f64>)> {
             x.push((0..p).map(|a| problem.basis[(i, a)] * row[a]).sum());
         }
     }
-    Some((x, rows.y.clone()))
+    Some(x)
 }
 
 /// H(G).

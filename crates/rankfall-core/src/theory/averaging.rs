@@ -7,8 +7,7 @@
 
 use thiserror::Error;
 
-use crate::linalg::dense::eigen_semidefinite;
-use crate::linalg::dense::thin_svd;
+use crate::linalg::dense::{eigen_semidefinite, thin_svd};
 use crate::model::problem::Problem;
 use crate::model::row_noise::RowNoise;
 
@@ -133,11 +132,7 @@ fn scaled_singular_values(problem: &Problem) -> Vec<f64> {
     let p = problem.eigenvalues.iter().filter(|&&s| s > 0.0).count();
     let k = problem.outputs;
     let entry = |a: usize, b: usize| problem.eigenvalues[a].sqrt() * problem.optimum[(a, b)];
-    let svd = match k <= p {
-        true => thin_svd(&faer::Mat::from_fn(p, k, entry)),
-        false => thin_svd(&faer::Mat::from_fn(k, p, |b, a| entry(a, b))),
-    };
-    svd.sigma
+    thin_svd(&faer::Mat::from_fn(p, k, entry)).sigma
 }
 
 /// The loss that noise of intensity ν costs at a minimum, on average: fluctuations of W₁W₂ around β

@@ -134,7 +134,7 @@ struct VisibleProblem {
     outputs: usize,
     /// rank S^{1/2}β.
     rank: usize,
-    /// Ũ, one row per positive eigenvalue, `rank` columns; only where k ≤ p.
+    /// Ũ, one row per positive eigenvalue.
     left: Mat<f64>,
 }
 
@@ -147,12 +147,7 @@ impl VisibleProblem {
         let values: Vec<f64> = places.iter().map(|&a| eigenvalues[a]).collect();
         let (p, k) = (values.len(), beta.ncols());
         let entry = |a: usize, b: usize| values[a].sqrt() * beta[(places[a], b)];
-        // The decomposition wants the longer side down.
-        let svd = if k <= p {
-            thin_svd(&Mat::from_fn(p, k, entry))
-        } else {
-            thin_svd(&Mat::from_fn(k, p, |b, a| entry(a, b)))
-        };
+        let svd = thin_svd(&Mat::from_fn(p, k, entry));
         let zero = ZERO * svd.sigma.first().copied().unwrap_or(0.0);
         let rank = svd.sigma.iter().filter(|&&x| x > zero).count();
         Ok(Self {

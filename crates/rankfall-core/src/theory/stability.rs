@@ -213,35 +213,19 @@ impl Stiffness {
 
 /// σ₁², from below, by the power method.
 fn largest_square(matrix: &Mat<f64>) -> f64 {
-    let mut direction = vec![1.0; matrix.ncols()];
+    let mut direction = Mat::full(matrix.ncols(), 1, 1.0);
     let mut square = 0.0;
     for _ in 0..ITERATIONS {
-        let norm = dense::norm(&direction);
+        let norm = dense::norm(direction.col_as_slice(0));
         if norm == 0.0 || !norm.is_finite() {
             return square;
         }
-        direction.iter_mut().for_each(|x| *x /= norm);
-        let image = times(matrix, &direction);
-        square = image.iter().map(|x| x * x).sum();
-        direction = (0..matrix.ncols())
-            .map(|j| dot_of_slices(matrix.col_as_slice(j), &image))
-            .collect();
+        direction = Mat::from_fn(direction.nrows(), 1, |i, _| direction[(i, 0)] / norm);
+        let image = product(matrix, &direction);
+        square = transpose_product(&image, &image)[(0, 0)];
+        direction = transpose_product(matrix, &image);
     }
     square
-}
-
-fn times(matrix: &Mat<f64>, x: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; matrix.nrows()];
-    for (j, &factor) in x.iter().enumerate() {
-        for (o, a) in out.iter_mut().zip(matrix.col_as_slice(j)) {
-            *o += a * factor;
-        }
-    }
-    out
-}
-
-fn dot_of_slices(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 #[cfg(test)]

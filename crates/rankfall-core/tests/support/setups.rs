@@ -28,14 +28,40 @@ pub fn problem(synthetic: &Synthetic, seed: u64) -> Arc<Problem> {
     Arc::new(problem.expect("a problem"))
 }
 
-pub fn shared_setup(initialisation: Initialisation, width: usize) -> Setup {
+/// The same with labels that are the class of the largest output, or of one, whether it is positive.
+pub fn class_problem(synthetic: &Synthetic, seed: u64) -> Arc<Problem> {
+    let draw = synthetic.draw(seed, 0, true).expect("draws");
+    let mut rows = draw.rows.expect("rows");
+    for row in rows.y.chunks_exact_mut(synthetic.outputs) {
+        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for y in row.iter_mut() {
+            *y = match synthetic.outputs {
+                1 => f64::from(u8::from(*y > 0.0)),
+                _ => f64::from(u8::from(*y == largest)),
+            };
+        }
+    }
+    Arc::new(Problem::new(&draw.gram, Some(rows), None).expect("a problem"))
+}
+
+/// One start for all.
+pub fn setup(
+    problem: Arc<Problem>,
+    initialisation: Initialisation,
+    width: usize,
+    seed: u64,
+) -> Setup {
     Setup {
-        source: Source::Shared(problem(&recipe(), 1)),
+        source: Source::Shared(problem),
         initialisation,
         width,
-        seed: 1,
+        seed,
         each_start: false,
     }
+}
+
+pub fn shared_setup(initialisation: Initialisation, width: usize) -> Setup {
+    setup(problem(&recipe(), 1), initialisation, width, 1)
 }
 
 pub fn gaussian(scale: f64) -> Initialisation {
@@ -63,22 +89,9 @@ pub fn class_setup(outputs: usize, width: usize) -> Setup {
         covariance: Covariance::PowerLaw(0.5),
         ..recipe()
     };
-    let draw = synthetic.draw(4, 0, true).expect("draws");
-    let mut rows = draw.rows.expect("rows");
-    for row in rows.y.chunks_exact_mut(outputs) {
-        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for y in row.iter_mut() {
-            *y = match outputs {
-                1 => f64::from(u8::from(*y > 0.0)),
-                _ => f64::from(u8::from(*y == largest)),
-            };
-        }
-    }
-    let problem = Problem::new(&draw.gram, Some(rows), None).expect("a problem");
     Setup {
-        source: Source::Shared(Arc::new(problem)),
         each_start: true,
-        ..shared_setup(gaussian(0.7), width)
+        ..setup(class_problem(&synthetic, 4), gaussian(0.7), width, 1)
     }
 }
 
@@ -91,9 +104,8 @@ pub fn sized_setup(inputs: usize, outputs: usize, width: usize) -> Setup {
         ..recipe()
     };
     Setup {
-        source: Source::Shared(problem(&synthetic, 3)),
         each_start: true,
-        ..shared_setup(gaussian(0.1), width)
+        ..setup(problem(&synthetic, 3), gaussian(0.1), width, 1)
     }
 }
 

@@ -65,14 +65,6 @@ impl<const N: usize> GradedColumns<N> {
         self.exponent[j].0[lane] += f64::from(exponent);
     }
 
-    /// The same with column j multiplied by 2^`exponent`\[j\], whole numbers of any size.
-    pub fn times_powers_of_two(mut self, exponent: &[f64]) -> Self {
-        for (own, &e) in self.exponent.iter_mut().zip(exponent) {
-            *own += Lanes::splat(e);
-        }
-        self
-    }
-
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.rows

@@ -1,6 +1,9 @@
 //! log|det| of one step of a descent: 2 log|det(I − DᵀD)|, what Θ ← (I + H(D)) Θ adds to log det M,
 //! l ≥ p + k.
 
+use faer::Mat;
+
+use crate::linalg::dense::log_abs_det;
 use crate::simd::lane_math::ln;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
@@ -98,10 +101,7 @@ impl<const N: usize> StepLogDet<N> {
                 let (i, j) = (i.max(j), i.min(j));
                 f64::from(i == j) - self.first[i * side + j].0[lane]
             };
-            let mut rows: Vec<Vec<f64>> = (0..side)
-                .map(|i| (0..side).map(|j| entry(i, j)).collect())
-                .collect();
-            sum.0[lane] = log_abs_det(&mut rows);
+            sum.0[lane] = log_abs_det(Mat::from_fn(side, side, entry));
         }
         sum
     }
@@ -116,26 +116,6 @@ pub(super) fn log_of_one_minus<const N: usize>(x: Lanes<N>) -> Lanes<N> {
     // Kahan: what rounding does to 1 − x it does to the logarithm in proportion.
     let corrected = ln(left.abs()) * (x / (-off));
     (-x).select(small, corrected)
-}
-
-/// log|det| by elimination with row pivots.
-fn log_abs_det(rows: &mut [Vec<f64>]) -> f64 {
-    let mut sum = 0.0;
-    for i in 0..rows.len() {
-        let size = |row: &usize| rows[*row][i].abs();
-        let best = (i..rows.len()).fold(i, |a, b| if size(&b) > size(&a) { b } else { a });
-        rows.swap(i, best);
-        let (above, below) = rows.split_at_mut(i + 1);
-        let pivot = &above[i];
-        sum += libm::log(pivot[i].abs());
-        for row in below {
-            let factor = row[i] / pivot[i];
-            for (entry, &p) in row.iter_mut().zip(pivot).skip(i) {
-                *entry = (-factor).mul_add(p, *entry);
-            }
-        }
-    }
-    sum
 }
 
 #[cfg(test)]
@@ -155,11 +135,7 @@ mod tests {
                     .collect();
                 let [sum, square] = StepLogDet::new(p, k).of(&d);
                 for lane in 0..4 {
-                    let (tall, short) = (p.max(k), p.min(k));
-                    let matrix = faer::Mat::from_fn(tall, short, |i, j| {
-                        let place = if p >= k { i * k + j } else { j * k + i };
-                        d[place].0[lane]
-                    });
+                    let matrix = Mat::from_fn(p, k, |i, j| d[i * k + j].0[lane]);
                     let sigma = thin_svd(&matrix).sigma;
                     let logs = sigma.iter().map(|s| log_one(s * s));
                     let expected: f64 = 2.0 * logs.sum::<f64>();

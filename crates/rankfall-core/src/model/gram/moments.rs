@@ -225,16 +225,21 @@ impl Gram {
         Ok(())
     }
 
-    /// The joint matrix with unit diagonal; a column of zeros keeps a zero row.
-    fn scaled_joint(&self, slack: f64) -> Result<Mat<f64>, GramError> {
+    /// Entry (i, j) of [[S_xx, S_xy], [S_xyᵀ, S_yy]].
+    pub(crate) fn joint(&self, i: usize, j: usize) -> f64 {
         let p = self.sxx.nrows();
-        let d = p + self.syy.nrows();
-        let joint = |i: usize, j: usize| match (i < p, j < p) {
+        match (i < p, j < p) {
             (true, true) => self.sxx[(i, j)],
             (true, false) => self.sxy[(i, j - p)],
             (false, true) => self.sxy[(j, i - p)],
             (false, false) => self.syy[(i - p, j - p)],
-        };
+        }
+    }
+
+    /// The joint matrix with unit diagonal; a column of zeros keeps a zero row.
+    fn scaled_joint(&self, slack: f64) -> Result<Mat<f64>, GramError> {
+        let d = self.sxx.nrows() + self.syy.nrows();
+        let joint = |i, j| self.joint(i, j);
         let scale: Vec<f64> = (0..d).map(|i| joint(i, i).max(0.0).sqrt()).collect();
         let largest = scale.iter().fold(0.0_f64, |a, &b| a.max(b));
         for index in 0..d {

@@ -8,9 +8,9 @@
 
 use faer::Mat;
 
-use crate::deep::network::{DeepNetwork, StackProducts};
-use crate::linalg::dense::{product, thin_svd, transpose_product};
-use crate::model::problem::Problem;
+use rankfall_core::deep::network::{DeepNetwork, StackProducts};
+use rankfall_core::linalg::dense::{product, thin_svd, transpose_product};
+use rankfall_core::model::problem::Problem;
 
 /// The terms of d log|det Wⱼ|.
 #[derive(Clone, Debug)]
