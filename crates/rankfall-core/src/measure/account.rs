@@ -118,7 +118,7 @@ pub struct AccountWork<const N: usize> {
 impl<const N: usize> AccountWork<N> {
     /// Of this mean, at points of this grid.
     pub fn new(mean: StepMean<N>, grid: AccountGrid) -> Self {
-        let spacing = Spacing::of(grid, mean.cost_of_point(), mean.steps_per_epoch());
+        let spacing = Spacing::of(grid, mean.cost_of_point, mean.steps_per_epoch());
         Self { mean, spacing }
     }
 }

@@ -26,6 +26,12 @@ impl<const N: usize> LaneVec<N> {
         Self::filled(Lanes::ZERO, count)
     }
 
+    /// `count` lanes, lane i of which is what `f` makes of `each`\[i\] and their number.
+    pub fn gather<T>(each: &[T; N], count: usize, f: impl Fn(&T, usize) -> f64) -> Self {
+        let of_all = |number| Lanes(each.each_ref().map(|one| f(one, number)));
+        (0..count).map(of_all).collect()
+    }
+
     /// Empty, with room for `count`.
     pub fn with_room(count: usize) -> Self {
         Self(AVec::with_capacity(LINE, count))

@@ -1,7 +1,8 @@
 //! Which rows each mini-batch takes.
 
-use crate::model::dynamics::Sampling;
-use crate::random::philox::StreamKey;
+use crate::model::dynamics::{Dynamics, Kind, Sampling};
+use crate::random::normals::Streams;
+use crate::random::philox::{Purpose, StreamKey};
 
 /// Chooses the rows of a trajectory's mini-batches. Holds nothing that cannot be made again from
 /// the step number, so a resumed run takes the same rows.
@@ -78,7 +79,9 @@ impl Batches {
                 let mut reader = self.key.reader(self.trajectory, step);
                 out.extend((0..size).map(|_| reader.below(self.rows) as u32));
             }
-            Sampling::WithoutReplacement => self.choose_distinct(step, out),
+            Sampling::WithoutReplacement => {
+                self.choose_among(self.rows, size, self.key, step, out);
+            }
             Sampling::Epochs => {
                 let first = self.left_of_epoch(step);
                 out.extend_from_slice(&self.order[first..first + size as usize]);
@@ -90,41 +93,36 @@ impl Batches {
         }
     }
 
-    /// The rows from which the batch of `step` is drawn, given all batches before it; false, and
-    /// none in `out`, where those are all of them.
-    pub fn pool(&mut self, step: u64, out: &mut Vec<u32>) -> bool {
+    /// The rows from which the batch of `step` is drawn, given all batches before it.
+    fn pool(&mut self, step: u64, out: &mut Vec<u32>) {
         out.clear();
         match self.sampling {
-            Sampling::WithReplacement | Sampling::WithoutReplacement => false,
+            Sampling::WithReplacement | Sampling::WithoutReplacement => {
+                out.extend(0..self.rows as u32);
+            }
             Sampling::Epochs => {
                 let first = self.left_of_epoch(step);
                 out.extend_from_slice(&self.order[first..]);
-                true
             }
-            Sampling::Sequential => {
-                self.choose(step, out);
-                true
-            }
+            Sampling::Sequential => self.choose(step, out),
         }
     }
 
     /// Rows that the batch of `step` might have had instead, given all batches before it: number
     /// `number` of the stream of `other`. With the chances that the batch itself had, and
     /// independent of it; the batch itself where it was certain.
-    pub fn choose_instead(&mut self, step: u64, other: StreamKey, number: u64, out: &mut Vec<u32>) {
+    fn choose_instead(&mut self, step: u64, other: StreamKey, number: u64, out: &mut Vec<u32>) {
+        out.clear();
         let size = self.size(step);
         match self.sampling {
             Sampling::WithReplacement => {
-                out.clear();
-                let mut reader = other.reader(self.trajectory, number);
+                let reader = &mut other.reader(self.trajectory, number);
                 out.extend((0..size).map(|_| reader.below(self.rows) as u32));
             }
             Sampling::WithoutReplacement => {
-                out.clear();
                 self.choose_among(self.rows, size, other, number, out);
             }
             Sampling::Epochs => {
-                out.clear();
                 let first = self.left_of_epoch(step);
                 let left = self.rows - first as u64;
                 self.taken.resize(self.rows as usize, 0);
@@ -139,7 +137,7 @@ impl Batches {
 
     /// Takes over the order of an epoch from batches of the same rows, seed and trajectory, so that
     /// it need not be shuffled again.
-    pub fn take_order_of(&mut self, other: &Self) {
+    fn take_order_of(&mut self, other: &Self) {
         if self.epoch != other.epoch && other.epoch.is_some() {
             self.epoch = other.epoch;
             self.order.copy_from_slice(&other.order);
@@ -151,10 +149,6 @@ impl Batches {
     fn left_of_epoch(&mut self, step: u64) -> usize {
         self.shuffle(step / self.steps_per_epoch());
         ((step % self.steps_per_epoch()) * self.batch) as usize
-    }
-
-    fn choose_distinct(&mut self, step: u64, out: &mut Vec<u32>) {
-        self.choose_among(self.rows, self.batch, self.key, step, out);
     }
 
     /// Floyd's sample of `count` distinct numbers below `all` (Bentley and Floyd 1987), number
@@ -197,10 +191,70 @@ impl Batches {
     }
 }
 
+/// The mini-batches of trajectories side by side.
+pub struct LaneBatches {
+    batches: Vec<Batches>,
+    /// The stream of rows that might have been chosen instead, where those are asked for.
+    other: Option<StreamKey>,
+    /// The rows of each lane.
+    pub rows: Vec<Vec<u32>>,
+}
+
+impl LaneBatches {
+    /// Those of a descent on mini-batches of `samples` rows, or with `instead` batches that it might
+    /// have had instead; none of other dynamics.
+    pub fn new<const N: usize>(
+        dynamics: &Dynamics,
+        samples: u64,
+        streams: &Streams<N>,
+        instead: bool,
+    ) -> Option<Self> {
+        let Kind::StochasticGradientDescent {
+            batch_size,
+            sampling,
+            ..
+        } = dynamics.kind
+        else {
+            return None;
+        };
+        let key = streams.key(Purpose::Batches);
+        let of = |&trajectory| Batches::new(sampling, samples, batch_size, key, trajectory);
+        Some(Self {
+            batches: streams.trajectories.0.iter().map(of).collect(),
+            other: instead.then(|| streams.key(Purpose::OtherBatches)),
+            rows: vec![Vec::new(); N],
+        })
+    }
+
+    /// Chooses the rows of `step`; where others are asked for, by draw `number` of those.
+    pub fn choose(&mut self, step: u64, number: u64) {
+        for (batches, rows) in self.batches.iter_mut().zip(&mut self.rows) {
+            match self.other {
+                None => batches.choose(step, rows),
+                Some(other) => batches.choose_instead(step, other, number, rows),
+            }
+        }
+    }
+
+    /// The rows from which those of `step` are drawn in each lane, given all steps before it.
+    pub fn pools(&mut self, step: u64) -> &[Vec<u32>] {
+        for (batches, rows) in self.batches.iter_mut().zip(&mut self.rows) {
+            batches.pool(step, rows);
+        }
+        &self.rows
+    }
+
+    /// Takes over the orders of epochs from those that move the same trajectories.
+    pub fn take_orders_of(&mut self, moving: &Self) {
+        for (batches, moving) in self.batches.iter_mut().zip(&moving.batches) {
+            batches.take_order_of(moving);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::philox::Purpose;
 
     fn batches(sampling: Sampling, rows: u64, batch: u64) -> Batches {
         Batches::new(

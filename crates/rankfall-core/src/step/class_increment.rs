@@ -9,7 +9,7 @@ use crate::random::packed_normals::PackedNormals;
 use crate::random::philox::{Purpose, StreamKey};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
-use crate::step::batches::Batches;
+use crate::step::batches::LaneBatches;
 use crate::trajectories::class_gradient::{FreshLabels, of_all_rows, probabilities};
 use crate::trajectories::lane_problem::LaneProblem;
 
@@ -37,11 +37,7 @@ enum RowsOfStep<const N: usize> {
 
 struct MiniBatch<const N: usize> {
     labels: StreamKey,
-    /// The stream of rows that might have been chosen instead, where those are asked for.
-    other: Option<StreamKey>,
-    batches: Vec<Batches>,
-    /// The rows of each lane's batch.
-    chosen: Vec<Vec<u32>>,
+    batches: LaneBatches,
     map: LaneVec<N>,
     input: LaneVec<N>,
     residual: LaneVec<N>,
@@ -67,33 +63,17 @@ struct Factors {
 
 impl<const N: usize> ClassIncrement<N> {
     /// None for gradient flow, which takes no steps of its own, and without rows of classes.
+    /// `instead` asks for other draws of the flips and rows of a descent, by their number.
     pub fn new(
         dynamics: &Dynamics,
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
+        instead: bool,
     ) -> Option<Self> {
-        let labels = streams.key(Purpose::LabelFlips);
-        Self::of_streams(dynamics, problem, streams, labels, None)
-    }
-
-    /// Increments of a descent with other draws of its flips and rows, by their number.
-    pub fn other(
-        dynamics: &Dynamics,
-        problem: &LaneProblem<N>,
-        streams: &Streams<N>,
-    ) -> Option<Self> {
-        let [labels, rows] =
-            [Purpose::OtherLabelFlips, Purpose::OtherBatches].map(|purpose| streams.key(purpose));
-        Self::of_streams(dynamics, problem, streams, labels, Some(rows))
-    }
-
-    fn of_streams(
-        dynamics: &Dynamics,
-        problem: &LaneProblem<N>,
-        streams: &Streams<N>,
-        labels: StreamKey,
-        other: Option<StreamKey>,
-    ) -> Option<Self> {
+        let labels = streams.key(match instead {
+            true => Purpose::OtherLabelFlips,
+            false => Purpose::LabelFlips,
+        });
         let classes = problem.classes.clone()?;
         let (p, k) = (problem.inputs, problem.outputs);
         let (step_size, rows) = match dynamics.kind {
@@ -123,20 +103,10 @@ impl<const N: usize> ClassIncrement<N> {
                 };
                 (dynamics.step_size, rows)
             }
-            Kind::StochasticGradientDescent {
-                batch_size,
-                sampling,
-                ..
-            } => {
-                let key = streams.key(Purpose::Batches);
-                let batches = streams.trajectories.0.map(|trajectory| {
-                    Batches::new(sampling, problem.samples, batch_size, key, trajectory)
-                });
+            Kind::StochasticGradientDescent { .. } => {
                 let batch = MiniBatch {
                     labels,
-                    other,
-                    batches: batches.into(),
-                    chosen: vec![Vec::new(); N],
+                    batches: LaneBatches::new(dynamics, problem.samples, streams, instead)?,
                     map: LaneVec::zeros(p * k),
                     input: LaneVec::zeros(p),
                     residual: LaneVec::zeros(k),
@@ -157,9 +127,7 @@ impl<const N: usize> ClassIncrement<N> {
         if let (RowsOfStep::MiniBatch(own), RowsOfStep::MiniBatch(moving)) =
             (&mut self.rows, &moving.rows)
         {
-            for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
-                batches.take_order_of(moving);
-            }
+            own.batches.take_orders_of(&moving.batches);
         }
     }
 
@@ -215,13 +183,8 @@ impl<const N: usize> MiniBatch<N> {
         let k = self.residual.len();
         self.map.copy_from_slice(out);
         out.fill(Lanes::ZERO);
-        for (batches, chosen) in self.batches.iter_mut().zip(&mut self.chosen) {
-            match self.other {
-                None => batches.choose(step, chosen),
-                Some(other) => batches.choose_instead(step, other, fresh.step, chosen),
-            }
-        }
-        let size = self.chosen[0].len();
+        self.batches.choose(step, fresh.step);
+        let size = self.batches.rows[0].len();
         let share = step_size * Lanes::splat(1.0 / size as f64);
         for slot in 0..size {
             self.gather_row(problem, slot);
@@ -241,7 +204,7 @@ impl<const N: usize> MiniBatch<N> {
     fn gather_row(&mut self, problem: &ClassProblem, slot: usize) {
         let p = self.input.len();
         for lane in 0..N {
-            let row = self.chosen[lane][slot] as usize;
+            let row = self.batches.rows[lane][slot] as usize;
             let own = &problem.rows.x[row * p..(row + 1) * p];
             for (entry, &x) in self.input.iter_mut().zip(own) {
                 entry.0[lane] = x;
@@ -277,12 +240,12 @@ impl<const N: usize> MiniBatch<N> {
             }
             let mut classes = [0; N];
             for lane in 0..N {
-                classes[lane] = problem.class_of_row[self.chosen[lane][slot] as usize];
+                classes[lane] = problem.class_of_row[self.batches.rows[lane][slot] as usize];
             }
             fresh.add_to(problem, slot, classes, &mut self.residual);
         } else {
             for lane in 0..N {
-                let row = self.chosen[lane][slot] as usize;
+                let row = self.batches.rows[lane][slot] as usize;
                 for b in 0..k {
                     let label = problem.rows.y[row * k + b];
                     self.residual[b].0[lane] = label - self.residual[b].0[lane];

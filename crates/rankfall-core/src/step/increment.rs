@@ -14,7 +14,7 @@ use crate::random::philox::{Purpose, Signs, StreamKey};
 use crate::simd::instructions::LaneWork;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
-use crate::step::batches::Batches;
+use crate::step::batches::LaneBatches;
 use crate::step::class_increment::ClassIncrement;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
@@ -175,10 +175,7 @@ pub struct MiniBatch<const N: usize> {
     step_size: f64,
     deviation: f64,
     label_numbers: LabelNumbers<N>,
-    /// The stream of rows that might have been chosen instead, where those are asked for.
-    other: Option<StreamKey>,
-    batches: Vec<Batches>,
-    rows: Vec<Vec<u32>>,
+    batches: LaneBatches,
     product: LaneVec<N>,
     input: LaneVec<N>,
     residual: LaneVec<N>,
@@ -192,15 +189,6 @@ enum LabelNumbers<const N: usize> {
     Rademacher(StreamKey),
 }
 
-impl<const N: usize> LabelNumbers<N> {
-    fn new(distribution: LabelNoise, count: usize, streams: &Streams<N>, purpose: Purpose) -> Self {
-        match distribution {
-            LabelNoise::Gaussian => Self::Gaussian(Box::new(streams.normals(purpose, count))),
-            LabelNoise::Rademacher => Self::Rademacher(streams.key(purpose)),
-        }
-    }
-}
-
 impl<const N: usize> Increment<N> {
     /// The increment of `dynamics`, None for gradient flow, which takes no steps of its own.
     pub fn new(
@@ -208,16 +196,7 @@ impl<const N: usize> Increment<N> {
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
-        if problem.classes.is_some() {
-            let classes = ClassIncrement::new(dynamics, problem, streams)?;
-            return Some(Self::Classes(Box::new(classes)));
-        }
-        Self::of_purposes(
-            dynamics,
-            problem,
-            streams,
-            [Purpose::LabelNoise, Purpose::Batches],
-        )
+        Self::drawn(dynamics, problem, streams, false)
     }
 
     /// Increments of a descent with other draws of its noise, for [`Self::fill_instead`]; None for
@@ -227,23 +206,26 @@ impl<const N: usize> Increment<N> {
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
-        if dynamics.is_continuous() {
-            return None;
+        match dynamics.is_continuous() {
+            true => None,
+            false => Self::drawn(dynamics, problem, streams, true),
         }
-        if problem.classes.is_some() {
-            let classes = ClassIncrement::other(dynamics, problem, streams)?;
-            return Some(Self::Classes(Box::new(classes)));
-        }
-        let purposes = [Purpose::OtherLabelNoise, Purpose::OtherBatches];
-        Self::of_purposes(dynamics, problem, streams, purposes)
     }
 
-    fn of_purposes(
+    fn drawn(
         dynamics: &Dynamics,
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
-        [labels, rows]: [Purpose; 2],
+        instead: bool,
     ) -> Option<Self> {
+        if problem.classes.is_some() {
+            let classes = ClassIncrement::new(dynamics, problem, streams, instead)?;
+            return Some(Self::Classes(Box::new(classes)));
+        }
+        let labels = match instead {
+            true => Purpose::OtherLabelNoise,
+            false => Purpose::LabelNoise,
+        };
         let eta = dynamics.step_size;
         let gaussian = |step_size: f64, variance: f64, substeps, purpose| Self::GaussianNoise {
             drift: Drift::new(problem, step_size),
@@ -278,27 +260,24 @@ impl<const N: usize> Increment<N> {
             },
             Kind::StochasticGradientDescent {
                 batch_size,
-                sampling,
                 distribution,
+                ..
             } => {
-                let key = streams.key(Purpose::Batches);
-                let batches = streams.trajectories.0.map(|trajectory| {
-                    Batches::new(sampling, problem.samples, batch_size, key, trajectory)
-                });
-                let noisy = dynamics.label_noise > 0.0;
-                let count = if noisy {
-                    problem.outputs * batch_size as usize
-                } else {
-                    0
+                let count = match dynamics.label_noise > 0.0 {
+                    true => problem.outputs * batch_size as usize,
+                    false => 0,
                 };
                 Self::MiniBatch(MiniBatch {
                     step_size: eta,
                     deviation: dynamics.label_noise.sqrt(),
-                    label_numbers: LabelNumbers::new(distribution, count, streams, labels),
-                    other: (rows == Purpose::OtherBatches).then(|| streams.key(rows)),
+                    label_numbers: match distribution {
+                        LabelNoise::Gaussian => {
+                            LabelNumbers::Gaussian(Box::new(streams.normals(labels, count)))
+                        }
+                        LabelNoise::Rademacher => LabelNumbers::Rademacher(streams.key(labels)),
+                    },
                     noise: LaneVec::zeros(count),
-                    batches: batches.into(),
-                    rows: vec![Vec::new(); N],
+                    batches: LaneBatches::new(dynamics, problem.samples, streams, instead)?,
                     product: LaneVec::zeros(problem.inputs * problem.outputs),
                     input: LaneVec::zeros(problem.inputs),
                     residual: LaneVec::zeros(problem.outputs),
@@ -320,9 +299,7 @@ impl<const N: usize> Increment<N> {
     pub fn take_orders_of(&mut self, moving: &Self) {
         match (self, moving) {
             (Self::MiniBatch(own), Self::MiniBatch(moving)) => {
-                for (batches, moving) in own.batches.iter_mut().zip(&moving.batches) {
-                    batches.take_order_of(moving);
-                }
+                own.batches.take_orders_of(&moving.batches);
             }
             (Self::Classes(own), Self::Classes(moving)) => own.take_orders_of(moving),
             _ => {}
@@ -457,13 +434,8 @@ impl<const N: usize> MiniBatch<N> {
         self.product.copy_from_slice(out);
         out.fill(Lanes::ZERO);
         let Some(data) = &problem.rows else { return };
-        for (batches, rows) in self.batches.iter_mut().zip(&mut self.rows) {
-            match self.other {
-                None => batches.choose(step, rows),
-                Some(other) => batches.choose_instead(step, other, number, rows),
-            }
-        }
-        let size = self.rows[0].len();
+        self.batches.choose(step, number);
+        let size = self.batches.rows[0].len();
         let share = Lanes::splat(self.step_size / size as f64);
         self.draw_label_noise(trajectories, number);
         for slot in 0..size {
@@ -484,7 +456,7 @@ impl<const N: usize> MiniBatch<N> {
     fn gather_row(&mut self, data: &[Arc<Rows>], slot: usize) {
         let (p, k) = (self.input.len(), self.residual.len());
         for lane in 0..N {
-            let row = self.rows[lane][slot] as usize;
+            let row = self.batches.rows[lane][slot] as usize;
             let own = &data[lane];
             for (entry, &x) in self.input.iter_mut().zip(&own.x[row * p..(row + 1) * p]) {
                 entry.0[lane] = x;

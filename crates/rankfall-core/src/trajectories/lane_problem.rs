@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use faer::Mat;
+
 use crate::kernels::Variant;
 use crate::model::class_problem::ClassProblem;
 use crate::model::problem::{Problem, Rows, Truth};
@@ -64,28 +66,27 @@ impl<const N: usize> LaneProblem<N> {
     /// Lanes of these problems, all of one shape, worked out with these instructions.
     pub fn new(problems: &[Arc<Problem>; N], instructions: Instructions) -> Self {
         let (inputs, outputs) = (problems[0].inputs, problems[0].outputs);
-        let matrix = |entry: &dyn Fn(&Problem, usize, usize) -> f64| {
-            gather(problems, inputs * outputs, |q, i| {
-                entry(q, i / outputs, i % outputs)
-            })
+        let vector = |count, entry: &dyn Fn(&Arc<Problem>, usize) -> f64| {
+            LaneVec::gather(problems, count, entry)
         };
-        let eigenvalues = gather(problems, inputs, |q, a| q.eigenvalues[a]);
-        let negative_curvature = gather(problems, inputs * outputs, |q, i| {
-            -q.eigenvalues[i / outputs]
-        });
+        let matrix = |of: &dyn Fn(&Problem) -> &Mat<f64>| {
+            vector(inputs * outputs, &|q, i| of(q)[(i / outputs, i % outputs)])
+        };
+        let eigenvalues = vector(inputs, &|q, a| q.eigenvalues[a]);
+        let lanes = |f: &dyn Fn(&Problem) -> f64| Lanes(problems.each_ref().map(|q| f(q)));
         Self {
             inputs,
             outputs,
             samples: problems[0].samples,
             roots: eigenvalues.iter().map(|s| s.sqrt()).collect(),
             eigenvalues,
-            negative_curvature,
-            trace: lanes_of(problems, Problem::trace),
-            sxy: matrix(&|q, a, b| q.sxy[(a, b)]),
-            optimum: matrix(&|q, a, b| q.optimum[(a, b)]),
-            loss_floor: lanes_of(problems, Problem::reported_loss_floor),
-            loss_weights: gather(problems, outputs, Problem::loss_weight),
-            truth: LaneTruth::new(problems, inputs, outputs),
+            negative_curvature: vector(inputs * outputs, &|q, i| -q.eigenvalues[i / outputs]),
+            trace: lanes(&Problem::trace),
+            sxy: matrix(&|q| &q.sxy),
+            optimum: matrix(&|q| &q.optimum),
+            loss_floor: lanes(&Problem::reported_loss_floor),
+            loss_weights: vector(outputs, &|q, b| q.loss_weight(b)),
+            truth: LaneTruth::new(problems),
             rows: problems.iter().map(|q| q.rows.clone()).collect(),
             classes: None,
             kernels: Variant::of::<N>(inputs, outputs),
@@ -93,9 +94,7 @@ impl<const N: usize> LaneProblem<N> {
             scratch: Cell::default(),
         }
     }
-}
 
-impl<const N: usize> LaneProblem<N> {
     /// The same rows, which all lanes must share, under a loss of classes.
     #[must_use]
     pub fn of_classes(self, classes: Option<Arc<ClassProblem>>) -> Self {
@@ -104,35 +103,15 @@ impl<const N: usize> LaneProblem<N> {
 }
 
 impl<const N: usize> LaneTruth<N> {
-    fn new(problems: &[Arc<Problem>; N], inputs: usize, outputs: usize) -> Option<Self> {
-        let truths: Vec<&Truth> = problems
-            .iter()
-            .map(|q| q.truth.as_ref())
-            .collect::<Option<_>>()?;
-        let lanes = |f: &dyn Fn(&Truth) -> f64| Lanes(std::array::from_fn(|lane| f(truths[lane])));
-        let floor = |t: &Truth| 0.5 * outputs as f64 * t.residual_noise * t.residual_noise;
+    /// None where a problem has none.
+    fn new(problems: &[Arc<Problem>; N]) -> Option<Self> {
+        let truths = problems.iter().map(|q| q.truth.as_ref());
+        let truths: [&Truth; N] = truths.collect::<Option<Vec<_>>>()?.try_into().ok()?;
+        let (p, k) = (truths[0].teacher.nrows(), truths[0].teacher.ncols());
         Some(Self {
-            teacher: (0..inputs * outputs)
-                .map(|i| lanes(&|t| t.teacher[(i / outputs, i % outputs)]))
-                .collect(),
-            covariance: (0..inputs * inputs)
-                .map(|i| lanes(&|t| t.covariance[(i / inputs, i % inputs)]))
-                .collect(),
-            floor: lanes(&floor),
+            teacher: LaneVec::gather(&truths, p * k, |t, i| t.teacher[(i / k, i % k)]),
+            covariance: LaneVec::gather(&truths, p * p, |t, i| t.covariance[(i / p, i % p)]),
+            floor: Lanes(truths.map(|t| 0.5 * k as f64 * t.residual_noise * t.residual_noise)),
         })
     }
-}
-
-fn lanes_of<const N: usize>(problems: &[Arc<Problem>; N], f: impl Fn(&Problem) -> f64) -> Lanes<N> {
-    Lanes(std::array::from_fn(|lane| f(&problems[lane])))
-}
-
-fn gather<const N: usize>(
-    problems: &[Arc<Problem>; N],
-    count: usize,
-    f: impl Fn(&Problem, usize) -> f64,
-) -> LaneVec<N> {
-    (0..count)
-        .map(|i| lanes_of(problems, |q| f(q, i)))
-        .collect()
 }

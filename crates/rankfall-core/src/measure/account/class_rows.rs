@@ -6,12 +6,9 @@ use std::sync::Arc;
 use crate::kernels::scalar_products::sum_of_squares;
 use crate::measure::account::step_log_det::log_of_one_minus;
 use crate::model::class_problem::ClassProblem;
-use crate::model::dynamics::{Dynamics, Kind};
-use crate::random::normals::Streams;
-use crate::random::philox::Purpose;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
-use crate::step::batches::Batches;
+use crate::step::batches::LaneBatches;
 use crate::trajectories::class_gradient::{apply_map, probabilities};
 
 /// The rows, which all lanes share.
@@ -73,42 +70,24 @@ pub struct SingleClassRows<const N: usize> {
     rows: ClassRows<N>,
     /// Of each class: with which chance it becomes each. Empty where no label flips.
     chances: Vec<Vec<f64>>,
-    /// Of each lane.
-    batches: Vec<Batches>,
-    pool: Vec<u32>,
+    batches: LaneBatches,
     /// The chance of each row to be drawn.
     weights: LaneVec<N>,
 }
 
 impl<const N: usize> SingleClassRows<N> {
-    /// None for steps that are not on single rows.
-    pub fn new(
-        dynamics: &Dynamics,
-        rows: ClassRows<N>,
-        streams: &Streams<N>,
-        samples: u64,
-    ) -> Option<Self> {
-        let Kind::StochasticGradientDescent {
-            batch_size: 1,
-            sampling,
-            ..
-        } = dynamics.kind
-        else {
-            return None;
-        };
-        let key = streams.key(Purpose::Batches);
-        let of = |&trajectory| Batches::new(sampling, samples, 1, key, trajectory);
+    /// Of these batches, of one row each.
+    pub fn new(rows: ClassRows<N>, batches: LaneBatches) -> Self {
         let chances = rows.problem.flips.iter().flat_map(|flips| {
             let classes = rows.problem.classes;
             (0..classes).map(move |class| flips.probabilities(class, classes))
         });
-        Some(Self {
+        Self {
             chances: chances.collect(),
-            batches: streams.trajectories.0.iter().map(of).collect(),
-            pool: Vec::new(),
+            batches,
             weights: LaneVec::zeros(rows.sizes.len()),
             rows,
-        })
+        }
     }
 
     /// E|D|² and E[log|det(I − DᵀD)| + |D|²] at W₁W₂, D = η′G, given all steps before `step`.
@@ -131,13 +110,9 @@ impl<const N: usize> SingleClassRows<N> {
 
     fn weigh(&mut self, step: u64) {
         self.weights.fill(Lanes::ZERO);
-        let all = self.weights.len();
-        for (lane, batches) in self.batches.iter_mut().enumerate() {
-            if !batches.pool(step, &mut self.pool) {
-                self.pool.extend(0..all as u32);
-            }
-            let share = 1.0 / self.pool.len() as f64;
-            for &row in &self.pool {
+        for (lane, pool) in self.batches.pools(step).iter().enumerate() {
+            let share = 1.0 / pool.len() as f64;
+            for &row in pool {
                 self.weights[row as usize].0[lane] = share;
             }
         }

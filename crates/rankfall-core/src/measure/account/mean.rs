@@ -25,6 +25,8 @@
 //! moments of rows: |A|² and the rows' part take a pass over all of them. The noise of labels is
 //! that of flips, whose covariance does not depend on the weights either.
 
+use std::sync::Arc;
+
 use crate::kernels::scalar_products::{dot, sum_of_squares};
 use crate::measure::account::class_rows::{ClassRows, SingleClassRows};
 use crate::measure::account::label_law::{MOST_SIGNS, excess};
@@ -38,7 +40,7 @@ use crate::random::philox::Purpose;
 use crate::simd::instructions::{Instructions, LaneWork};
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Words};
-use crate::step::batches::Batches;
+use crate::step::batches::{Batches, LaneBatches};
 use crate::step::increment::Increment;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::{State, negative_gradient_at};
@@ -69,8 +71,9 @@ pub struct StepMean<const N: usize> {
     size: BatchSize,
     other: Increment<N>,
     draws: u64,
-    /// Of a point, in steps.
-    cost: f64,
+    /// How many steps take as long as a point, about, where it goes through all rows and a step
+    /// does not; else 0.
+    pub cost_of_point: f64,
     trajectories: Words<N>,
     instructions: Instructions,
     log_det: StepLogDet<N>,
@@ -114,7 +117,7 @@ impl<const N: usize> StepMean<N> {
     pub fn new(
         dynamics: &Dynamics,
         exact: bool,
-        problems: &[impl AsRef<Problem>; N],
+        problems: &[Arc<Problem>; N],
         problem: &LaneProblem<N>,
         streams: &Streams<N>,
     ) -> Option<Self> {
@@ -129,7 +132,6 @@ impl<const N: usize> StepMean<N> {
             RowsPart::Draws if !dynamics.is_deterministic() => DRAWS,
             _ => 1,
         };
-        let cost = cost_of_point(problem, &size, draws);
         Some(Self {
             step_size: dynamics.step_size / left,
             growth: 1.0 / left,
@@ -142,8 +144,8 @@ impl<const N: usize> StepMean<N> {
                 Some(classes) => Lanes::splat(power_of_flips(classes, dynamics)),
             },
             rows,
+            cost_of_point: cost_of_point(problem, &size, draws),
             size,
-            cost,
             other,
             draws,
             trajectories: streams.trajectories,
@@ -170,12 +172,6 @@ impl<const N: usize> StepMean<N> {
             (RowsPart::Draws, BatchSize::Batch(batches)) => batches.steps_per_epoch(),
             _ => 1,
         }
-    }
-
-    /// How many steps take as long as a point, about, where it goes through all rows and a step
-    /// does not; else 0.
-    pub fn cost_of_point(&self) -> f64 {
-        self.cost
     }
 
     /// The parts that do not depend on the weights, of all steps before `step`.
@@ -309,13 +305,31 @@ enum Single<const N: usize> {
 }
 
 impl<const N: usize> Single<N> {
-    /// None where steps are not on single rows.
+    /// None where steps are not on single rows, and where signs are too many to go through.
     fn new(dynamics: &Dynamics, problem: &LaneProblem<N>, streams: &Streams<N>) -> Option<Self> {
-        let Some(classes) = &problem.classes else {
-            return SingleRows::new(dynamics, problem, streams).map(Self::Values);
+        let Kind::StochasticGradientDescent {
+            batch_size: 1,
+            distribution: law,
+            ..
+        } = dynamics.kind
+        else {
+            return None;
         };
-        let rows = ClassRows::new(classes.clone(), problem.inputs, problem.outputs);
-        SingleClassRows::new(dynamics, rows, streams, problem.samples).map(Self::Classes)
+        let batches = LaneBatches::new(dynamics, problem.samples, streams, false)?;
+        if let Some(classes) = &problem.classes {
+            let rows = ClassRows::new(classes.clone(), problem.inputs, problem.outputs);
+            return Some(Self::Classes(SingleClassRows::new(rows, batches)));
+        }
+        let signs = law == LabelNoise::Rademacher && dynamics.label_noise > 0.0;
+        let too_many = signs && problem.outputs > MOST_SIGNS;
+        (problem.rows.is_some() && !too_many).then(|| {
+            Self::Values(SingleRows {
+                variance: dynamics.label_noise,
+                law,
+                batches,
+                residual: vec![0.0; problem.outputs],
+            })
+        })
     }
 
     /// E|D|² and E[log|det(I − DᵀD)| + |D|²] at W₁W₂, D = η′G.
@@ -338,42 +352,11 @@ impl<const N: usize> Single<N> {
 struct SingleRows {
     variance: f64,
     law: LabelNoise,
-    /// Of each lane.
-    batches: Vec<Batches>,
-    pool: Vec<u32>,
+    batches: LaneBatches,
     residual: Vec<f64>,
 }
 
 impl SingleRows {
-    /// None for other steps, and where signs are too many to go through.
-    fn new<const N: usize>(
-        dynamics: &Dynamics,
-        problem: &LaneProblem<N>,
-        streams: &Streams<N>,
-    ) -> Option<Self> {
-        let Kind::StochasticGradientDescent {
-            batch_size: 1,
-            sampling,
-            distribution: law,
-        } = dynamics.kind
-        else {
-            return None;
-        };
-        let signs = law == LabelNoise::Rademacher && dynamics.label_noise > 0.0;
-        if problem.rows.is_none() || (signs && problem.outputs > MOST_SIGNS) {
-            return None;
-        }
-        let key = streams.key(Purpose::Batches);
-        let of = |&trajectory| Batches::new(sampling, problem.samples, 1, key, trajectory);
-        Some(Self {
-            variance: dynamics.label_noise,
-            law,
-            batches: streams.trajectories.0.iter().map(of).collect(),
-            pool: Vec::new(),
-            residual: vec![0.0; problem.outputs],
-        })
-    }
-
     /// E|D|² and E[log|det(I − DᵀD)| + |D|²] at W₁W₂, D = η′G.
     fn means<const N: usize>(
         &mut self,
@@ -383,52 +366,37 @@ impl SingleRows {
         step_size: f64,
     ) -> [Lanes<N>; 2] {
         let mut out = [Lanes::ZERO; 2];
-        for lane in 0..N {
-            let Some(rows) = problem.rows.as_ref().map(|rows| &rows[lane]) else {
-                continue;
-            };
-            if !self.batches[lane].pool(step, &mut self.pool) {
-                self.pool.extend(0..rows.count as u32);
-            }
-            let share = 1.0 / self.pool.len() as f64;
-            for place in 0..self.pool.len() {
-                let [square, excess] = self.of_row(rows, place, step_size, |i| map[i].0[lane]);
-                out[0].0[lane] += share * square;
+        let pools = self.batches.pools(step);
+        let lanes = problem.rows.iter().flatten().zip(pools).enumerate();
+        for (lane, (rows, pool)) in lanes {
+            let share = 1.0 / pool.len() as f64;
+            for &row in pool {
+                let map = |i: usize| map[i].0[lane];
+                let c = step_size * step_size * residual_of(rows, row, map, &mut self.residual);
+                let noise = self.residual.len() as f64 * self.variance;
+                let square = self.residual.iter().fold(noise, |s, r| r.mul_add(*r, s));
+                let excess = excess(c, &self.residual, self.variance, self.law);
+                out[0].0[lane] += share * (c * square);
                 out[1].0[lane] += share * excess;
             }
         }
         out
     }
+}
 
-    fn of_row(
-        &mut self,
-        rows: &Rows,
-        place: usize,
-        step_size: f64,
-        map: impl Fn(usize) -> f64,
-    ) -> [f64; 2] {
-        let (row, k) = (self.pool[place] as usize, self.residual.len());
-        let p = rows.x.len() / rows.count;
-        let (x, y) = (
-            &rows.x[row * p..(row + 1) * p],
-            &rows.y[row * k..(row + 1) * k],
-        );
-        let mut input = 0.0;
-        self.residual.copy_from_slice(y);
-        for (a, &x) in x.iter().enumerate() {
-            input = x.mul_add(x, input);
-            for (b, r) in self.residual.iter_mut().enumerate() {
-                *r = (-x).mul_add(map(a * k + b), *r);
-            }
+/// The residual of a row at W₁W₂, p × k row-major; returns |x|².
+fn residual_of(rows: &Rows, row: u32, map: impl Fn(usize) -> f64, residual: &mut [f64]) -> f64 {
+    let (row, k) = (row as usize, residual.len());
+    let p = rows.x.len() / rows.count;
+    residual.copy_from_slice(&rows.y[row * k..(row + 1) * k]);
+    let mut input = 0.0;
+    for (a, &x) in rows.x[row * p..(row + 1) * p].iter().enumerate() {
+        input = x.mul_add(x, input);
+        for (b, r) in residual.iter_mut().enumerate() {
+            *r = (-x).mul_add(map(a * k + b), *r);
         }
-        let c = step_size * step_size * input;
-        let noise = k as f64 * self.variance;
-        let square = self.residual.iter().fold(noise, |s, r| r.mul_add(*r, s));
-        [
-            c * square,
-            excess(c, &self.residual, self.variance, self.law),
-        ]
     }
+    input
 }
 
 #[inline(always)]
@@ -442,7 +410,7 @@ fn scale<const N: usize>(factor: f64, values: &mut [Lanes<N>]) {
 
 fn rows_part<const N: usize>(
     dynamics: &Dynamics,
-    problems: &[impl AsRef<Problem>; N],
+    problems: &[Arc<Problem>; N],
     problem: &LaneProblem<N>,
     streams: &Streams<N>,
 ) -> (RowsPart<N>, BatchSize) {
@@ -482,20 +450,13 @@ fn rows_part<const N: usize>(
 
 impl<const N: usize> LaneMoments<N> {
     /// None where a problem holds no rows.
-    fn of(problems: &[impl AsRef<Problem>; N]) -> Option<Self> {
-        let all: Vec<&RowMoments> = problems
-            .iter()
-            .map(|problem| problem.as_ref().row_moments())
-            .collect::<Option<_>>()?;
-        let lanes =
-            |f: &dyn Fn(&RowMoments) -> f64| Lanes(std::array::from_fn(|lane| f(all[lane])));
-        let all_of = |count: usize, f: &dyn Fn(&RowMoments, usize) -> f64| -> LaneVec<N> {
-            (0..count).map(|i| lanes(&|m| f(m, i))).collect()
-        };
+    fn of(problems: &[Arc<Problem>; N]) -> Option<Self> {
+        let all = problems.iter().map(|problem| problem.row_moments());
+        let all: [&RowMoments; N] = all.collect::<Option<Vec<_>>>()?.try_into().ok()?;
         Some(Self {
-            residual: lanes(&|m| m.residual),
-            cross: all_of(all[0].cross.len(), &|m, i| m.cross[i]),
-            fourth: all_of(all[0].fourth.len(), &|m, i| m.fourth[i]),
+            residual: Lanes(all.map(|m| m.residual)),
+            cross: LaneVec::gather(&all, all[0].cross.len(), |m, i| m.cross[i]),
+            fourth: LaneVec::gather(&all, all[0].fourth.len(), |m, i| m.fourth[i]),
         })
     }
 
