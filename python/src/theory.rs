@@ -243,7 +243,7 @@ pub fn forces<'py>(
             let instructions = Instructions::best();
             let state = State::<1>::new(&[&start], instructions);
             let lanes = LaneProblem::<1>::new(&[Arc::new(problem)], instructions);
-            let forces = EigenvalueForces::new(&state, &lanes, 0, nu[place], instructions);
+            let forces = EigenvalueForces::new(&state, &lanes, 0, nu[place]);
             let mut values = vec![f64::NAN; 5 * most];
             for (i, log) in forces.log_eigenvalues.iter().enumerate() {
                 let drift = forces.log_drift(split, i);

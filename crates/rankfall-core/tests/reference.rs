@@ -32,7 +32,7 @@ fn gradient_flow_matches_fifty_digits() {
         let layout = Layout::new(p, k, case.start.reduced_width(), false);
         let mut observer =
             Observer::new(layout, &case.state, 1e-3, None, true, Instructions::best());
-        let mut flow = GradientFlow::new(&case.lanes, &case.state, Instructions::best());
+        let mut flow = GradientFlow::new(&case.lanes, &case.state);
         let mut now = 0.0;
         for time in ["0.5", "2", "10"] {
             let expected = &value["at"][time];
@@ -107,7 +107,7 @@ fn eigenvalue_forces_match_fifty_digits() {
     for value in reference()["sde_terms"].as_array().expect("cases") {
         let case = Case::read(value, "W1", "W2");
         let nu = number(&value["nu"]);
-        let forces = EigenvalueForces::new(&case.state, &case.lanes, 0, nu, Instructions::best());
+        let forces = EigenvalueForces::new(&case.state, &case.lanes, 0, nu);
         let count = forces.log_eigenvalues.len();
         let each = |f: &dyn Fn(usize) -> f64| (0..count).map(f).collect::<Vec<_>>();
         let q = value.get("q").or(value.get("q_nonzero_block")).expect("q");

@@ -3,6 +3,8 @@
 
 #[path = "support/means.rs"]
 mod means;
+#[path = "support/setups.rs"]
+mod setups;
 
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use means::{Ensemble, single_rows};
 use rankfall_core::ensemble::small_noise::{MOST_WORK, NoPrediction, SmallNoise};
 use rankfall_core::linalg::dense::thin_svd;
 use rankfall_core::model::gram::Gram;
-use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::network::stacked;
 use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::model::row_noise::RowNoise;
 use rankfall_core::model::setup::{Setup, Source};
@@ -50,16 +52,7 @@ fn setup() -> Setup {
         }
     }
     let problem = Problem::new(&gram(&rows, p, k), Some(rows), None).expect("a problem");
-    Setup {
-        source: Source::Shared(Arc::new(problem)),
-        initialisation: Initialisation::Gaussian {
-            scale: 0.7,
-            smallest_singular_value: None,
-        },
-        width: 6,
-        seed: 5,
-        each_start: false,
-    }
+    setups::setup(Arc::new(problem), setups::gaussian(0.7), 6, 5)
 }
 
 fn gram(rows: &Rows, p: usize, k: usize) -> Gram {
@@ -127,8 +120,7 @@ fn without_rotation(setup: &Setup, eta: f64) -> Vec<f64> {
     let instructions = Instructions::best();
     let problem = LaneProblem::new(std::array::from_ref(&initial.problem), instructions);
     let mut state = State::<1>::new(&[initial.start.as_ref()], instructions);
-    let mut flow =
-        GradientFlow::new(&problem, &state, instructions).with_noise(&problem, 0.0, Some(rows));
+    let mut flow = GradientFlow::new(&problem, &state).with_noise(&problem, 0.0, Some(rows));
     let (mut now, mut out) = (0.0, Vec::new());
     for place in PLACES {
         let mut left = Lanes([place / eta - now]);
@@ -137,15 +129,8 @@ fn without_rotation(setup: &Setup, eta: f64) -> Vec<f64> {
         }
         now = place / eta;
         let weights = state.weights(0, &initial.start, &initial.problem);
-        let (p, k, l) = (weights.w1.nrows(), weights.w2.ncols(), weights.w1.ncols());
-        let stack = Mat::from_fn(l, p + k, |j, i| {
-            if i < p {
-                weights.w1[(i, j)]
-            } else {
-                weights.w2[(j, i - p)]
-            }
-        });
-        out.extend(thin_svd(&stack).sigma.iter().map(|s| s.ln()));
+        let theta = stacked(&weights.w1, &weights.w2);
+        out.extend(thin_svd(&theta).sigma.iter().map(|s| s.ln()));
     }
     out
 }
@@ -227,16 +212,12 @@ fn at_interpolation_there_is_nothing_to_average() {
     let data = Synthetic {
         samples: 40,
         inputs: 3,
-        outputs: 2,
-        covariance: Covariance::Identity,
-        teacher: Teacher::Gaussian,
-        residual_noise: 0.0,
+        ..setups::recipe()
     };
-    let draw = data.draw(3, 0, true).expect("draws");
-    let problem = Problem::new(&draw.gram, draw.rows, None).expect("a problem");
+    let problem = setups::problem(&data, 3);
     assert!(!RowNoise::exists(&problem));
     let setup = Setup {
-        source: Source::Shared(Arc::new(problem)),
+        source: Source::Shared(problem),
         ..setup()
     };
     let request = SmallNoise {

@@ -62,78 +62,47 @@ impl EnsembleSpec {
         self.check().map_err(RunError::Start)?;
         let mut spec = self.clone();
         spec.trajectories = self.effective_trajectories(setup);
-        let run = Run {
-            blocks,
-            threads,
-            resume,
-            control,
-            instructions,
-        };
-        match trajectories_per_block(setup.rows(), spec.trajectories) {
-            1 => run.of_blocks::<1>(&spec, setup),
-            _ => run.of_blocks::<BLOCK>(&spec, setup),
-        }
-    }
-}
-
-/// What a run needs besides the ensemble.
-struct Run<'a> {
-    blocks: Range<u64>,
-    threads: usize,
-    resume: Option<&'a EnsembleCheckpoint>,
-    control: &'a dyn Control,
-    instructions: Instructions,
-}
-
-impl Run<'_> {
-    fn of_blocks<const N: usize>(
-        self,
-        spec: &EnsembleSpec,
-        setup: &Setup,
-    ) -> Result<Outcome, RunError<SetupError>> {
-        let initial_condition = setup.initial_condition(0).map_err(RunError::Start)?;
-        let layout = spec.layout(
-            initial_condition.problem.inputs,
-            initial_condition.problem.outputs,
-            initial_condition.start.reduced_width(),
-            initial_condition.problem.truth.is_some(),
-        );
-        let classes = spec.class_problem(setup, &initial_condition.problem);
-        let blocks = Blocks::<N> {
+        let beginning = setup.initial_condition(0).map_err(RunError::Start)?;
+        let InitialCondition { problem, start } = &beginning;
+        let (p, k, truth) = (problem.inputs, problem.outputs, problem.truth.is_some());
+        let layout = spec.layout(p, k, start.reduced_width(), truth);
+        let classes = spec.class_problem(setup, problem);
+        let ensemble = Ensemble {
+            classes: classes.map_err(RunError::Start)?,
+            beginning: setup.is_shared().then_some(beginning),
             spec,
             setup,
-            classes: classes.map_err(RunError::Start)?,
-            initial_condition: setup.is_shared().then_some(initial_condition),
-            layout: &layout,
-            instructions: self.instructions,
-        };
-        let (statistics, weights) = runner::run(
-            &blocks,
-            self.blocks,
-            self.threads,
-            self.resume,
-            self.control,
-        )?;
-        let final_weights = weights.map(|[w1, w2]| weights_from(w1, w2, setup.width));
-        Ok(Outcome {
             layout,
+            instructions,
+        };
+        let ensemble = &ensemble;
+        let (statistics, weights) = match trajectories_per_block(p + k, ensemble.spec.trajectories)
+        {
+            1 => runner::run(&Blocks::<1>(ensemble), blocks, threads, resume, control),
+            _ => runner::run(&Blocks::<BLOCK>(ensemble), blocks, threads, resume, control),
+        }?;
+        Ok(Outcome {
+            layout: ensemble.layout.clone(),
             statistics,
-            final_weights,
+            final_weights: weights.map(|columns| Weights::from_columns(columns, setup.width)),
         })
     }
 }
 
-/// The blocks of an ensemble, N trajectories side by side.
-struct Blocks<'a, const N: usize> {
-    spec: &'a EnsembleSpec,
+/// What the blocks of an ensemble share.
+struct Ensemble<'a> {
+    spec: EnsembleSpec,
     setup: &'a Setup,
     /// Where all trajectories begin, if they begin at one place.
-    initial_condition: Option<InitialCondition>,
+    beginning: Option<InitialCondition>,
     /// The rows under a loss of classes, where there is one.
     classes: Option<Arc<ClassProblem>>,
-    layout: &'a Layout,
+    layout: Layout,
     instructions: Instructions,
 }
+
+/// Its blocks, N trajectories side by side.
+struct Blocks<'a, const N: usize>(&'a Ensemble<'a>);
 
 impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
     type Block = Block<'a, N>;
@@ -143,7 +112,7 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
     type Error = SetupError;
 
     fn trajectories(&self) -> u64 {
-        self.spec.trajectories
+        self.0.spec.trajectories
     }
 
     fn per_block(&self) -> u64 {
@@ -151,11 +120,11 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
     }
 
     fn steps(&self) -> u64 {
-        self.spec.save_steps.last().copied().unwrap_or(0)
+        self.0.spec.save_steps.last().copied().unwrap_or(0)
     }
 
     fn empty_statistics(&self) -> Statistics {
-        self.spec.empty_statistics(self.layout)
+        self.0.spec.empty_statistics(&self.0.layout)
     }
 
     fn start(
@@ -163,16 +132,15 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
         block: u64,
         progress: Option<BlockProgress<N>>,
     ) -> Result<Block<'a, N>, SetupError> {
-        let (spec, setup, initial_condition) =
-            (self.spec, self.setup, self.initial_condition.as_ref());
+        let all = self.0;
         Block::new(
-            spec,
-            setup,
-            initial_condition,
-            self.classes.clone(),
+            &all.spec,
+            all.setup,
+            all.beginning.as_ref(),
+            all.classes.clone(),
             block,
             progress,
-            self.instructions,
+            all.instructions,
         )
     }
 
@@ -191,23 +159,7 @@ impl<'a, const N: usize> Trajectories for Blocks<'a, N> {
     fn finish(&self, mut block: Block<'a, N>) -> (BlockSamples, Option<[Vec<f64>; 2]>) {
         let leaf = block.take_leaf();
         let first_survived = leaf.survivors.first().is_some_and(|&(t, _)| t == 0);
-        let weights = first_survived.then(|| columns_first(&block.weights(0)));
+        let weights = first_survived.then(|| block.weights(0).columns());
         (leaf, weights)
-    }
-}
-
-fn columns_first(weights: &Weights) -> [Vec<f64>; 2] {
-    [&weights.w1, &weights.w2].map(|w| {
-        (0..w.ncols())
-            .flat_map(|j| w.col_as_slice(j).iter().copied())
-            .collect()
-    })
-}
-
-fn weights_from(w1: Vec<f64>, w2: Vec<f64>, width: usize) -> Weights {
-    let (inputs, outputs) = (w1.len() / width, w2.len() / width);
-    Weights {
-        w1: faer::Mat::from_fn(inputs, width, |i, j| w1[j * inputs + i]),
-        w2: faer::Mat::from_fn(width, outputs, |i, j| w2[j * width + i]),
     }
 }

@@ -1,13 +1,15 @@
-//! Many trajectories: what an ensemble is ([`spec`], [`own`]), a block of it from start to end
-//! ([`block`]), one without an end ([`open_block`]) and a trajectory alone ([`single`]), blocks
-//! over threads with progress and checkpoints ([`blocks`] of this engine in the [`runner`] of any,
-//! [`threads`]), and their statistics ([`statistics`], [`histogram`]).
+//! Many trajectories: what an ensemble is ([`spec`], [`own`]), the trajectories of a block and what
+//! moves them (`members`), a block from start to end ([`block`]), one without an end
+//! ([`open_block`]) and a trajectory alone ([`single`]), blocks over threads with progress and
+//! checkpoints ([`blocks`] of this engine in the [`runner`] of any, [`threads`]), and their
+//! statistics ([`statistics`], [`histogram`]).
 //!
 //! May use everything but `deep`.
 
 pub mod block;
 pub mod blocks;
 pub mod histogram;
+mod members;
 pub mod open_block;
 pub mod own;
 pub mod runner;

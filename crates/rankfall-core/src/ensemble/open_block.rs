@@ -6,45 +6,27 @@
 
 use std::sync::Arc;
 
+use crate::ensemble::members::{ATTEMPTS, Members, Mover};
 use crate::ensemble::spec::EnsembleSpec;
-use crate::ensemble::statistics::{BlockSamples, Divergence, StopReason};
+use crate::ensemble::statistics::{BlockSamples, StopReason};
 use crate::measure::layout::Layout;
 use crate::measure::observe::{Observer, Readings};
 use crate::model::class_problem::ClassProblem;
-use crate::model::dynamics::{Dynamics, Kind};
-use crate::model::network::{Start, Weights};
+use crate::model::dynamics::Dynamics;
+use crate::model::network::Weights;
 use crate::model::problem::Problem;
 use crate::model::row_noise::RowNoise;
 use crate::model::setup::{InitialCondition, Setup, SetupError};
-use crate::random::normals::Streams;
 use crate::simd::instructions::Instructions;
-use crate::simd::lanes::{BLOCK, Lanes, Mask, Words};
-use crate::step::gradient_flow::GradientFlow;
-use crate::step::stepper::BlockStepper;
+use crate::simd::lanes::{BLOCK, Lanes};
 use crate::theory::forces::EigenvalueForces;
-use crate::theory::{determinant_law_applies, determinant_rate};
-use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
-
-/// Attempted steps of the adaptive integrator between two looks at the budget.
-const ATTEMPTS: u32 = 64;
-
-/// What moves a block.
-enum Mover {
-    Steps(Box<BlockStepper<BLOCK>>),
-    Adaptive(Box<GradientFlow<BLOCK>>),
-}
 
 /// A block that goes on for as long as it is asked to.
 pub struct OpenBlock {
     spec: EnsembleSpec,
-    block: u64,
-    used: usize,
-    seed: u64,
-    width: usize,
-    beginnings: Vec<InitialCondition>,
-    problem: LaneProblem<BLOCK>,
-    mover: Mover,
+    members: Members<BLOCK>,
+    mover: Mover<BLOCK>,
     observer: Observer<BLOCK>,
     state: State<BLOCK>,
     /// Time left to the target of the adaptive integrator; none before it set out for it.
@@ -53,7 +35,6 @@ pub struct OpenBlock {
     rows: Option<RowNoise>,
     /// Step and time of the last change of dynamics.
     since: (u64, f64),
-    instructions: Instructions,
 }
 
 impl OpenBlock {
@@ -73,100 +54,50 @@ impl OpenBlock {
             let words = "a block without an end has no form without reductions";
             return Err(SetupError::Description(words.to_owned()));
         }
-        let instructions = Instructions::best();
-        let first = block * BLOCK as u64;
-        let used = spec.trajectories.saturating_sub(first).min(BLOCK as u64);
-        if used == 0 {
-            let words = format!(
-                "there is no block {block} of {} trajectories",
-                spec.trajectories
-            );
-            return Err(SetupError::Description(words));
-        }
-        let beginnings: Vec<InitialCondition> = match shared {
-            Some(beginning) => vec![beginning.clone(); used as usize],
-            None => (first..first + used)
-                .map(|trajectory| setup.initial_condition(trajectory))
-                .collect::<Result<_, _>>()?,
-        };
-        let lanes: [Arc<Problem>; BLOCK] =
-            std::array::from_fn(|lane| beginnings[lane.min(beginnings.len() - 1)].problem.clone());
-        let problem = LaneProblem::new(&lanes, instructions).of_classes(classes);
-        let starts: Vec<&Start> = beginnings.iter().map(|b| b.start.as_ref()).collect();
-        let state = State::new(&starts, instructions);
+        let members = Members::new(spec, setup, shared, classes, block, Instructions::best())?;
         let spec = EnsembleSpec {
             force_balance: None,
             account: None,
             own_observables: Vec::new(),
             ..spec.clone()
         };
-        let width = setup.width;
-        let observer = observer(&spec, width, &problem, None, &state, instructions);
-        let mut open = Self {
-            block,
-            used: used as usize,
-            seed: setup.seed,
-            width,
-            beginnings,
-            mover: Mover::Adaptive(Box::new(GradientFlow::new(&problem, &state, instructions))),
-            problem,
-            observer,
+        let state = members.start();
+        Ok(Self::at(members, spec, state, (0, 0.0)))
+    }
+
+    fn at(
+        members: Members<BLOCK>,
+        spec: EnsembleSpec,
+        state: State<BLOCK>,
+        since: (u64, f64),
+    ) -> Self {
+        Self {
+            mover: members.mover(&spec, &state, None),
+            observer: members.observer(&spec, &state, None),
+            members,
+            spec,
             state,
             left: None,
             rows: None,
-            since: (0, 0.0),
-            instructions,
-            spec,
-        };
-        open.set_moving();
-        Ok(open)
+            since,
+        }
     }
 
     /// Blocks of so many trajectories, numbered from 0, each from where the first one here is: what
     /// becomes of one trajectory that all would have shared, once noise tells them apart.
     pub fn spread(&self, trajectories: u64) -> Vec<Self> {
-        let blocks = trajectories.div_ceil(BLOCK as u64);
         let of_block = |block: u64| {
-            let used = (trajectories - block * BLOCK as u64).min(BLOCK as u64) as usize;
-            let beginnings = vec![self.beginnings[0].clone(); used];
-            let lanes: [Arc<Problem>; BLOCK] =
-                std::array::from_fn(|_| self.beginnings[0].problem.clone());
-            let classes = self.problem.classes.clone();
-            let problem = LaneProblem::new(&lanes, self.instructions).of_classes(classes);
+            let count = (trajectories - block * BLOCK as u64).min(BLOCK as u64) as usize;
+            let members = self.members.like_the_first(block, count);
             let spec = EnsembleSpec {
                 trajectories,
                 ..self.spec.clone()
             };
-            let mut one = Self {
-                block,
-                used,
-                seed: self.seed,
-                width: self.width,
-                beginnings,
-                mover: Mover::Adaptive(Box::new(GradientFlow::new(
-                    &problem,
-                    &self.state,
-                    self.instructions,
-                ))),
-                observer: observer(
-                    &spec,
-                    self.width,
-                    &problem,
-                    None,
-                    &self.state,
-                    self.instructions,
-                ),
-                problem,
-                state: self.state.clone(),
-                left: None,
-                rows: None,
-                since: self.since,
-                instructions: self.instructions,
-                spec,
-            };
-            one.change(&self.spec.dynamics.clone(), self.spec.time_unit);
+            let mut one = Self::at(members, spec, self.state.clone(), self.since);
+            one.change(&self.spec.dynamics, self.spec.time_unit);
             one
         };
+        let blocks = trajectories.div_ceil(BLOCK as u64);
         (0..blocks).map(of_block).collect()
     }
 
@@ -193,47 +124,17 @@ impl OpenBlock {
 
     fn begin_here(&mut self) {
         self.left = None;
-        self.set_moving();
+        let rows = self.rows.as_ref();
+        self.mover = self.members.mover(&self.spec, &self.state, rows);
         let mut orthogonal = self.state.clone();
-        orthogonal.make_orthogonal(self.instructions);
-        self.observer = observer(
-            &self.spec,
-            self.width,
-            &self.problem,
-            self.rows.as_ref(),
-            &orthogonal,
-            self.instructions,
-        );
-    }
-
-    fn set_moving(&mut self) {
-        let first = self.block * BLOCK as u64;
-        let streams = Streams {
-            seed: self.seed,
-            dynamics: self.spec.stream,
-            trajectories: Words(std::array::from_fn(|lane| first + lane as u64)),
-            instructions: self.instructions,
-        };
-        let stepper = BlockStepper::new(&self.spec.dynamics, &self.problem, &streams);
-        self.mover = match stepper {
-            Some(stepper) => Mover::Steps(Box::new(stepper)),
-            None => {
-                let flow = GradientFlow::new(&self.problem, &self.state, self.instructions);
-                let flow = match self.spec.dynamics.kind {
-                    Kind::SlowFlow { .. } => {
-                        let rows = self.rows.clone();
-                        flow.with_noise(&self.problem, self.intensity(), rows)
-                    }
-                    _ => flow,
-                };
-                Mover::Adaptive(Box::new(flow))
-            }
-        };
+        orthogonal.make_orthogonal(self.members.problem.instructions);
+        self.observer = self.members.observer(&self.spec, &orthogonal, rows);
     }
 
     /// ν.
     pub fn intensity(&self) -> f64 {
-        self.spec.dynamics.noise_intensity(self.problem.samples)
+        let samples = self.members.problem.samples;
+        self.spec.dynamics.noise_intensity(samples)
     }
 
     /// Steps taken.
@@ -243,11 +144,11 @@ impl OpenBlock {
 
     /// t.
     pub fn time(&self) -> f64 {
-        self.since.1 + self.since_change(self.state.step)
+        self.since.1 + self.since_change()
     }
 
-    fn since_change(&self, step: u64) -> f64 {
-        (step - self.since.0) as f64 * self.spec.time_unit
+    fn since_change(&self) -> f64 {
+        (self.state.step - self.since.0) as f64 * self.spec.time_unit
     }
 
     /// Moves towards step `target`, by about `budget` steps or tried steps; true when it is
@@ -256,34 +157,21 @@ impl OpenBlock {
         if target <= self.state.step {
             return true;
         }
-        let used = Mask::from_fn(|lane| lane < self.used);
-        if !(self.state.alive() & used).any() {
+        if !self.members.are_alive(&self.state) {
             self.state.step = target;
             return true;
         }
+        let (members, state) = (&self.members, &mut self.state);
         match &mut self.mover {
             Mover::Steps(stepper) => {
-                let steps = (target - self.state.step).min(budget);
-                stepper.advance(&mut self.state, &self.problem, steps);
-                self.state.step == target
+                let steps = (target - state.step).min(budget);
+                stepper.advance(state, &members.problem, steps);
+                state.step == target
             }
             Mover::Adaptive(flow) => {
-                let length = (target - self.state.step) as f64 * self.spec.time_unit;
-                let mut left = self.left.unwrap_or(Lanes::splat(length));
-                let mut tried = 0;
-                let done = loop {
-                    left = flow.advance(&mut self.state, &self.problem, left, ATTEMPTS);
-                    tried += u64::from(ATTEMPTS);
-                    let done = !(Lanes::ZERO.less_than(left) & self.state.alive()).any();
-                    if done || tried >= budget {
-                        break done;
-                    }
-                };
-                self.left = (!done).then_some(left);
-                if done {
-                    self.state.step = target;
-                }
-                done
+                let (left, unit) = (&mut self.left, self.spec.time_unit);
+                let tries = budget.div_ceil(u64::from(ATTEMPTS)).max(1);
+                (0..tries).any(|_| members.try_steps(flow, state, left, target, unit))
             }
         }
     }
@@ -292,8 +180,8 @@ impl OpenBlock {
     /// [`OpenBlock::layout`]. An adaptive flow that has left what it conserves is stopped, as at a
     /// save.
     pub fn measure(&mut self) -> BlockSamples {
-        let time = self.since_change(self.state.step);
-        let readings = self.observer.read(&self.state, &self.problem);
+        let time = self.since_change();
+        let readings = self.observer.read(&self.state, &self.members.problem);
         if let Mover::Adaptive(_) = self.mover {
             let attempts = self.state.attempts;
             let lost = self.observer.not_conserved(&readings, time, attempts) & self.state.alive();
@@ -308,9 +196,9 @@ impl OpenBlock {
     pub fn glance(&mut self, steps: u64, budget: u64) -> Option<BlockSamples> {
         let (state, left) = (self.state.clone(), self.left.take());
         let arrived = self.advance(self.state.step + steps, budget);
-        let time = self.since_change(self.state.step);
+        let time = self.since_change();
         let samples = arrived.then(|| {
-            let readings = self.observer.read(&self.state, &self.problem);
+            let readings = self.observer.read(&self.state, &self.members.problem);
             self.samples(&readings, time)
         });
         (self.state, self.left) = (state, left);
@@ -319,29 +207,11 @@ impl OpenBlock {
 
     fn samples(&self, readings: &Readings<BLOCK>, time: f64) -> BlockSamples {
         let mut values = Vec::new();
-        self.observer
-            .record(readings, &self.problem, time, &mut values);
-        let first = self.block * BLOCK as u64;
-        let mut samples = BlockSamples {
-            block: self.block,
-            survivors: Vec::new(),
-            diverged: Vec::new(),
-        };
-        for lane in 0..self.used {
-            let trajectory = first + lane as u64;
-            match self.state.stopped(lane) {
-                Some((step, reason)) => samples.diverged.push(Divergence {
-                    trajectory,
-                    step,
-                    reason,
-                }),
-                None => {
-                    let of_lane = values.iter().map(|value| value.0[lane]).collect();
-                    samples.survivors.push((trajectory, of_lane));
-                }
-            }
-        }
-        samples
+        let problem = &self.members.problem;
+        self.observer.record(readings, problem, time, &mut values);
+        let of_lane = |lane: usize| values.iter().map(|value| value.0[lane]).collect();
+        let of_lanes = (0..self.members.count()).map(of_lane).collect();
+        self.members.samples(&self.state, of_lanes)
     }
 
     /// What is measured, in order.
@@ -351,49 +221,21 @@ impl OpenBlock {
 
     /// How many trajectories it has.
     pub fn trajectories(&self) -> usize {
-        self.used
+        self.members.count()
     }
 
     /// The forces on the eigenvalues of M of one lane.
     pub fn forces(&self, lane: usize) -> EigenvalueForces {
-        let nu = self.intensity();
-        EigenvalueForces::new(&self.state, &self.problem, lane, nu, self.instructions)
+        EigenvalueForces::new(&self.state, &self.members.problem, lane, self.intensity())
     }
 
     /// The weights of one lane in the original basis and width.
     pub fn weights(&self, lane: usize) -> Weights {
-        let beginning = &self.beginnings[lane];
-        self.state
-            .weights(lane, &beginning.start, &beginning.problem)
+        self.members.weights(&self.state, lane)
     }
 
     /// The data that one lane sees.
     pub fn problem(&self, lane: usize) -> &Arc<Problem> {
-        &self.beginnings[lane].problem
+        &self.members.beginnings[lane].problem
     }
-}
-
-/// Measures from a state with orthogonal columns on.
-fn observer(
-    spec: &EnsembleSpec,
-    width: usize,
-    problem: &LaneProblem<BLOCK>,
-    rows: Option<&RowNoise>,
-    initial: &State<BLOCK>,
-    instructions: Instructions,
-) -> Observer<BLOCK> {
-    let (p, k) = (problem.inputs, problem.outputs);
-    let of_rows = Lanes::splat(rows.map_or(0.0, RowNoise::determinant_rate));
-    let law = determinant_law_applies(&spec.dynamics, width, p, k)
-        .then(|| determinant_rate(&spec.dynamics, problem) + of_rows);
-    let layout = spec.layout(p, k, initial.factor.columns(), problem.truth.is_some());
-    let conserves = spec.dynamics.kind == Kind::GradientFlow;
-    Observer::new(
-        layout,
-        initial,
-        spec.rank_tolerance,
-        law,
-        conserves,
-        instructions,
-    )
 }

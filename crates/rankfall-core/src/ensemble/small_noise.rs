@@ -151,7 +151,7 @@ impl SmallNoise<'_> {
         let side = rows.as_ref().map_or(0, |rows| rows.whitened.nrows());
         let attempts = most_work / work_of_attempt(&initial.problem, columns, side);
         let fluctuating = rows.as_ref().map(|rows| averaged(rows, &initial.problem));
-        let mut flow = GradientFlow::new(&problem, &state, instructions)
+        let mut flow = GradientFlow::new(&problem, &state)
             .with_noise(&problem, self.nu, rows)
             .with_most_attempts(attempts);
         let (mut now, mut values) = (0.0, Vec::new());

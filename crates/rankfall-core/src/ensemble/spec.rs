@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::ensemble::own::OwnObservable;
+use crate::ensemble::runner::trajectories::trajectories_in;
 use crate::ensemble::statistics::Statistics;
 use crate::kernels::rowwise;
 use crate::measure::account::AccountGrid;
@@ -78,9 +79,7 @@ impl EnsembleSpec {
     /// How many trajectories a range of blocks has.
     pub fn trajectories_in(&self, setup: &Setup, blocks: &Range<u64>) -> u64 {
         let all = self.effective_trajectories(setup);
-        let per_block = trajectories_per_block(setup.rows(), all);
-        let first = |block: u64| block.saturating_mul(per_block).min(all);
-        first(blocks.end).saturating_sub(first(blocks.start))
+        trajectories_in(blocks, all, trajectories_per_block(setup.rows(), all))
     }
 
     /// Statistics of this ensemble that have taken nothing in, to absorb those of its parts.
@@ -112,19 +111,16 @@ impl EnsembleSpec {
             _ => self.dynamics.step_size,
         };
         let unit = self.time_unit;
-        if !self.reductions && matches!(self.dynamics.kind, Kind::SlowFlow { .. }) {
-            let words = "the slow flow has no form without reductions";
-            Err(SetupError::Description(words.to_owned()))
+        let refusal = if !self.reductions && matches!(self.dynamics.kind, Kind::SlowFlow { .. }) {
+            "the slow flow has no form without reductions".to_owned()
         } else if !rising {
-            let words = "save steps must not fall, and begin with 0";
-            Err(SetupError::Description(words.to_owned()))
+            "save steps must not fall, and begin with 0".to_owned()
         } else if unit.is_nan() || unit <= 0.0 || unit.is_infinite() || unit != own {
-            let words =
-                format!("a step is {own} long for the dynamics, and {unit} for the ensemble");
-            Err(SetupError::Description(words))
+            format!("a step is {own} long for the dynamics, and {unit} for the ensemble")
         } else {
-            Ok(())
-        }
+            return Ok(());
+        };
+        Err(SetupError::Description(refusal))
     }
 
     /// The rows under a loss of classes, where the dynamics has one; `problem` is that of all
@@ -170,20 +166,17 @@ impl EnsembleSpec {
 
     /// What is measured, in order, for p inputs, k outputs and m columns.
     pub fn layout(&self, inputs: usize, outputs: usize, columns: usize, truth: bool) -> Layout {
-        let layout = Layout::new(inputs, outputs, columns, truth);
-        let layout = match self.dynamics.classes {
-            Some(_) => layout.of_classes(),
-            None => layout,
-        };
+        let mut layout = Layout::new(inputs, outputs, columns, truth);
+        if self.dynamics.classes.is_some() {
+            layout = layout.of_classes();
+        }
         // Any number of samples will do to tell whether there is a balance.
-        let layout = match self.balance_settings(1) {
-            Some(settings) => layout.with_force_balance(&settings.scales),
-            None => layout,
-        };
-        let layout = match self.account_grid(columns == inputs + outputs) {
-            Some(_) => layout.with_account(),
-            None => layout,
-        };
+        if let Some(settings) = self.balance_settings(1) {
+            layout = layout.with_force_balance(&settings.scales);
+        }
+        if self.account_grid(columns == inputs + outputs).is_some() {
+            layout = layout.with_account();
+        }
         layout.with_own(self.own_observables.len())
     }
 

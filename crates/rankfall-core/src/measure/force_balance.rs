@@ -17,13 +17,16 @@
 //! of intervals by pair: max(√(Σ difference²/3), |Σ difference|/√3). For integrands that move like
 //! Brownian motion the first is its standard deviation; for smooth ones the second is √3 times it.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::measure::layout::MOST_FOR_PAIRS;
 use crate::model::dynamics::ForceScales;
-use crate::simd::instructions::{Instructions, LaneWork};
+use crate::simd::instructions::LaneWork;
 use crate::simd::lanes::{Lanes, Mask};
 use crate::step::increment::GaussianNoise;
+use crate::step::stepper::BlockStepper;
 use crate::theory::forces::Forces;
 use crate::trajectories::lane_problem::LaneProblem;
 use crate::trajectories::state::State;
@@ -78,13 +81,8 @@ struct Sample<const N: usize> {
 
 impl<const N: usize> ForceBalance<N> {
     /// Nothing contributed yet, at the state a run starts from.
-    pub fn new(
-        state: &State<N>,
-        problem: &LaneProblem<N>,
-        settings: &BalanceSettings,
-        instructions: Instructions,
-    ) -> Self {
-        let (last, initial) = sample(state, problem, settings, instructions);
+    pub fn new(state: &State<N>, problem: &LaneProblem<N>, settings: &BalanceSettings) -> Self {
+        let (last, initial) = sample(state, problem, settings);
         let m = initial.len();
         let zeros = |count| vec![Lanes::ZERO; count];
         Self {
@@ -103,21 +101,29 @@ impl<const N: usize> ForceBalance<N> {
         }
     }
 
-    /// Notes the noise of `steps` steps from the state's next one on.
-    pub fn note_noise(
+    /// Takes `steps` steps, adding a point wherever the grid has one.
+    pub fn advance(
         &mut self,
-        noise: &mut GaussianNoise<N>,
-        first: u64,
-        steps: u64,
-        instructions: Instructions,
+        settings: &BalanceSettings,
+        stepper: &mut BlockStepper<N>,
+        state: &mut State<N>,
+        problem: &LaneProblem<N>,
+        mut steps: u64,
     ) {
-        Gather {
-            noise,
-            first,
-            steps,
-            sum: &mut self.noise,
+        let stride = settings.stride;
+        while steps > 0 {
+            let next = steps.min(stride - state.step % stride);
+            if let Some(noise) = stepper.noise() {
+                let steps = state.step..state.step + next;
+                let sum = &mut self.noise;
+                Gather { noise, steps, sum }.run_on(problem.instructions);
+            }
+            stepper.advance(state, problem, next);
+            steps -= next;
+            if state.step.is_multiple_of(stride) {
+                self.add_point(state, problem, settings);
+            }
         }
-        .run_on(instructions);
     }
 
     /// Adds the interval since the last point of the grid, which ends at this state.
@@ -126,12 +132,11 @@ impl<const N: usize> ForceBalance<N> {
         state: &State<N>,
         problem: &LaneProblem<N>,
         settings: &BalanceSettings,
-        instructions: Instructions,
     ) {
         if state.step == self.last.step {
             return;
         }
-        let (point, now) = sample(state, problem, settings, instructions);
+        let (point, now) = sample(state, problem, settings);
         // The change of each log λ_i, less what accounts for it.
         let mut left: Vec<_> = now.iter().zip(&self.now).map(|(&x, &y)| x - y).collect();
         self.now = now;
@@ -238,11 +243,10 @@ fn sample<const N: usize>(
     state: &State<N>,
     problem: &LaneProblem<N>,
     settings: &BalanceSettings,
-    instructions: Instructions,
 ) -> (Sample<N>, Vec<Lanes<N>>) {
     let scales = settings.scales;
     let smooth = (!scales.is_unmodified()).then_some(settings.time_step);
-    let forces = Forces::of_state(state, problem, settings.nu, smooth, instructions);
+    let forces = Forces::of_state(state, problem, settings.nu, smooth);
     let (m, split) = (forces.count(), scales.split);
     let rates = |scale: f64, force: &dyn Fn(usize) -> Lanes<N>| -> Vec<Lanes<N>> {
         (0..m).map(|i| Lanes::splat(scale) * force(i)).collect()
@@ -283,10 +287,10 @@ fn sample<const N: usize>(
     (point, logs)
 }
 
+/// Adds the noise of these steps up.
 struct Gather<'a, const N: usize> {
     noise: &'a mut GaussianNoise<N>,
-    first: u64,
-    steps: u64,
+    steps: Range<u64>,
     sum: &'a mut [Lanes<N>],
 }
 
@@ -296,7 +300,7 @@ impl<const N: usize> LaneWork for Gather<'_, N> {
 
     #[inline(always)]
     fn run(self) {
-        for step in self.first..self.first + self.steps {
+        for step in self.steps {
             self.noise.add(step, self.sum);
         }
     }

@@ -5,7 +5,6 @@
 //! the columns of Θ kept orthogonal from the right, that is a scaling of column i.
 
 use crate::model::dynamics::ForceScales;
-use crate::simd::instructions::Instructions;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::Lanes;
 use crate::theory::forces::Forces;
@@ -34,23 +33,11 @@ impl<const N: usize> Counterfactual<N> {
 
     /// Adds what the scaled forces do in the next step. Where eigenvalues meet, repulsion is smooth
     /// over the distance that one step covers.
-    pub fn apply(
-        &mut self,
-        state: &mut State<N>,
-        problem: &LaneProblem<N>,
-        instructions: Instructions,
-    ) {
-        state.make_orthogonal(instructions);
+    pub fn apply(&mut self, state: &mut State<N>, problem: &LaneProblem<N>) {
+        state.make_orthogonal(problem.instructions);
         state.negative_gradient(problem, &mut self.gradient);
         let h = Some(self.time_step);
-        let forces = Forces::new(
-            &state.factor,
-            &self.gradient,
-            problem,
-            self.nu,
-            h,
-            instructions,
-        );
+        let forces = Forces::new(&state.factor, &self.gradient, problem, self.nu, h);
         let factors: LaneVec<N> = (0..forces.count())
             .map(|i| self.factor(&forces, i))
             .collect();

@@ -9,7 +9,7 @@
 
 use crate::linalg::reorthogonalization::Reorthogonalizer;
 use crate::model::row_noise::RowNoise;
-use crate::simd::instructions::{Instructions, LaneWork};
+use crate::simd::instructions::LaneWork;
 use crate::simd::lane_vec::LaneVec;
 use crate::simd::lanes::{Lanes, Mask};
 use crate::step::slow_flow::{SlowFlow, WeightedColumns};
@@ -155,12 +155,11 @@ pub struct GradientFlow<const N: usize> {
     slow: Option<SlowFlow<N>>,
     reorthogonalizer: Reorthogonalizer<N>,
     most_attempts: f64,
-    instructions: Instructions,
 }
 
 impl<const N: usize> GradientFlow<N> {
     /// For states of this shape.
-    pub fn new(problem: &LaneProblem<N>, state: &State<N>, instructions: Instructions) -> Self {
+    pub fn new(problem: &LaneProblem<N>, state: &State<N>) -> Self {
         let size = state.factor.mantissa().len();
         Self {
             slopes: vec![LaneVec::zeros(size); STAGES.len()],
@@ -169,7 +168,6 @@ impl<const N: usize> GradientFlow<N> {
             slow: None,
             reorthogonalizer: Reorthogonalizer::default(),
             most_attempts: MOST_ATTEMPTS,
-            instructions,
         }
     }
 
@@ -201,15 +199,14 @@ impl<const N: usize> GradientFlow<N> {
         length: Lanes<N>,
         attempts: u32,
     ) -> Lanes<N> {
-        let instructions = self.instructions;
         Advance {
             flow: self,
             state,
             problem,
-            length,
+            left: length,
             attempts,
         }
-        .run_on(instructions)
+        .run_on(problem.instructions)
     }
 
     /// dΘ/dt at `self.stage` into slope `index`.
@@ -312,7 +309,7 @@ struct Advance<'a, const N: usize> {
     flow: &'a mut GradientFlow<N>,
     state: &'a mut State<N>,
     problem: &'a LaneProblem<N>,
-    length: Lanes<N>,
+    left: Lanes<N>,
     attempts: u32,
 }
 
@@ -321,23 +318,15 @@ impl<const N: usize> LaneWork for Advance<'_, N> {
     const WIDE: bool = Lanes::<N>::FULL;
 
     #[inline(always)]
-    fn run(self) -> Lanes<N> {
-        let Self {
-            flow,
-            state,
-            problem,
-            length,
-            attempts,
-        } = self;
-        let mut left = length;
-        for _ in 0..attempts {
-            let going = Lanes::ZERO.less_than(left) & state.alive();
+    fn run(mut self) -> Lanes<N> {
+        for _ in 0..self.attempts {
+            let going = Lanes::ZERO.less_than(self.left) & self.state.alive();
             if !going.any() {
                 break;
             }
-            attempt(flow, state, problem, &mut left, going);
+            attempt(self.flow, self.state, self.problem, &mut self.left, going);
         }
-        left
+        self.left
     }
 }
 
@@ -380,7 +369,7 @@ fn attempt<const N: usize>(
     if stuck.any() {
         state.mark_diverged(stuck);
     }
-    state.reorthogonalize_far(accept, &mut flow.reorthogonalizer, flow.instructions);
+    state.reorthogonalize_far(accept, &mut flow.reorthogonalizer, problem.instructions);
     state.attempts = (state.attempts + Lanes::ONE).select(going, state.attempts);
     let spent = Lanes::splat(flow.most_attempts).at_most(state.attempts);
     let spent = going & spent & Lanes::ZERO.less_than(*left);
@@ -422,6 +411,7 @@ mod tests {
     use crate::model::gram::Gram;
     use crate::model::network::{Initialisation, Weights};
     use crate::model::problem::Problem;
+    use crate::simd::instructions::Instructions;
 
     /// p = k = l = 1: ẇ₁ = (g − s w₁w₂) w₂ and the same with w₁ and w₂ changed over.
     fn scalar(s: f64, g: f64, w: f64) -> (LaneProblem<1>, State<1>) {
@@ -458,7 +448,7 @@ mod tests {
         for s in [1.0, 1e4, 1e10, 1e20] {
             let (problem, mut state) = scalar(s, 0.5 * s, 1.0);
             let time = 3.0 / s;
-            let mut flow = GradientFlow::new(&problem, &state, Instructions::portable());
+            let mut flow = GradientFlow::new(&problem, &state);
             let left = flow.advance(&mut state, &problem, Lanes([time]), 10_000);
             assert_eq!(left.0[0], 0.0, "{s:e}");
             // u = 1/2 / (1 − e^{−st}/2) from u(0) = 1.
@@ -473,7 +463,7 @@ mod tests {
     #[test]
     fn steps_that_are_no_number_are_not_taken() {
         let (problem, mut state) = scalar(1e200, 0.5e200, 1e60);
-        let mut flow = GradientFlow::new(&problem, &state, Instructions::portable());
+        let mut flow = GradientFlow::new(&problem, &state);
         flow.advance(&mut state, &problem, Lanes([1.0]), 2_000);
         let finite = state.factor.mantissa().iter().all(|x| x.0[0].is_finite());
         assert!(finite, "{:?}", state.factor.mantissa());
@@ -486,7 +476,7 @@ mod tests {
         let rows = state.factor.rows();
         let mut two = state.clone();
         two.factor = crate::linalg::graded::GradedColumns::from_fn(rows, 2, |_, _, _| 1.0);
-        let mut flow = GradientFlow::new(&problem, &two, Instructions::portable());
+        let mut flow = GradientFlow::new(&problem, &two);
         for slope in &mut flow.slopes {
             slope[0] = Lanes([f64::NAN]);
         }
@@ -498,7 +488,7 @@ mod tests {
     #[test]
     fn what_is_too_stiff_is_stopped_and_says_so() {
         let (problem, mut state) = scalar(1e9, 0.5e9, 1.0);
-        let mut flow = GradientFlow::new(&problem, &state, Instructions::portable());
+        let mut flow = GradientFlow::new(&problem, &state);
         flow.most_attempts = 3_000.0;
         let mut left = Lanes([1.0]);
         for _ in 0..100 {

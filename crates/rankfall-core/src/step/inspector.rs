@@ -100,13 +100,7 @@ impl StepInspector {
 
     /// The forces on the eigenvalues of M of one lane at noise intensity `nu`.
     pub fn forces(&self, lane: usize, nu: f64) -> EigenvalueForces {
-        EigenvalueForces::new(
-            &self.state,
-            &self.problem,
-            lane,
-            nu,
-            self.streams.instructions,
-        )
+        EigenvalueForces::new(&self.state, &self.problem, lane, nu)
     }
 
     /// The weights of one lane in the original basis and width.

@@ -173,7 +173,7 @@ impl<const N: usize> BlockStepper<N> {
             .increment
             .fill(state, problem, self.trajectories, &mut self.step);
         if let Some(counterfactual) = &mut self.counterfactual {
-            counterfactual.apply(state, problem, problem.instructions);
+            counterfactual.apply(state, problem);
         }
         let mask = state.accept_step(square, self.momentum_gain);
         zero_outside(mask, &mut self.step);

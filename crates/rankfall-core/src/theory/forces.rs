@@ -29,7 +29,7 @@
 
 use crate::linalg::graded::{GradedColumns, Rotate};
 use crate::model::dynamics::ForceSplit;
-use crate::simd::instructions::{Instructions, LaneWork};
+use crate::simd::instructions::LaneWork;
 use crate::simd::lane_math::ln;
 use crate::simd::lanes::{Lanes, Mask};
 use crate::trajectories::lane_problem::LaneProblem;
@@ -80,7 +80,6 @@ impl<const N: usize> Forces<N> {
         problem: &LaneProblem<N>,
         nu: f64,
         time_step: Option<f64>,
-        instructions: Instructions,
     ) -> Self {
         Evaluate {
             theta,
@@ -89,7 +88,7 @@ impl<const N: usize> Forces<N> {
             nu,
             smoothing: time_step.map_or(0.0, |h| 16.0 * ONE_STEP * h),
         }
-        .run_on(instructions)
+        .run_on(problem.instructions)
     }
 
     /// At the present state.
@@ -98,15 +97,14 @@ impl<const N: usize> Forces<N> {
         problem: &LaneProblem<N>,
         nu: f64,
         time_step: Option<f64>,
-        instructions: Instructions,
     ) -> Self {
         let mut theta = state.factor.clone();
         let rows = theta.rows();
         let orthogonal = Rotate::to_orthogonality(rows);
-        theta.orthogonalise(0..rows, orthogonal, Mask::ALL, None, instructions);
+        theta.orthogonalise(0..rows, orthogonal, Mask::ALL, None, problem.instructions);
         let mut a = vec![Lanes::ZERO; problem.inputs * problem.outputs];
         state.negative_gradient(problem, &mut a);
-        Self::new(&theta, &a, problem, nu, time_step, instructions)
+        Self::new(&theta, &a, problem, nu, time_step)
     }
 
     /// How many eigenvalues.
@@ -429,9 +427,8 @@ impl EigenvalueForces {
         problem: &LaneProblem<N>,
         lane: usize,
         nu: f64,
-        instructions: Instructions,
     ) -> Self {
-        Forces::of_state(state, problem, nu, None, instructions).of_lane(lane)
+        Forces::of_state(state, problem, nu, None).of_lane(lane)
     }
 
     /// Split (a) of eigenvalue `i`. Overflows to ±∞ where λ_i or λ_j leave double range.

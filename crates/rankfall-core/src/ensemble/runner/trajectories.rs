@@ -62,8 +62,12 @@ pub trait Trajectories: Sync {
     }
     /// How many trajectories a range of blocks has.
     fn trajectories_in(&self, blocks: &Range<u64>) -> u64 {
-        let all = self.trajectories();
-        let first = |block: u64| block.saturating_mul(self.per_block()).min(all);
-        first(blocks.end).saturating_sub(first(blocks.start))
+        trajectories_in(blocks, self.trajectories(), self.per_block())
     }
+}
+
+/// How many of `all` trajectories a range of blocks has, of `per_block` each.
+pub(crate) fn trajectories_in(blocks: &Range<u64>, all: u64, per_block: u64) -> u64 {
+    let first = |block: u64| block.saturating_mul(per_block).min(all);
+    first(blocks.end).saturating_sub(first(blocks.start))
 }
