@@ -123,34 +123,14 @@ impl<const N: usize> Action<N> {
         let [(odd, even), lower @ ..] = &SERIES;
         set_identity(&mut self.phi_one, q, Lanes::splat(*odd));
         set_identity(&mut self.phi_two, q, Lanes::splat(*even));
+        let (gram, scratch) = (&mut self.gram, &mut self.scratch);
         for &(odd, even) in lower {
-            horner(
-                products,
-                &self.gram,
-                &mut self.phi_one,
-                &mut self.scratch,
-                q,
-                odd,
-            );
-            horner(
-                products,
-                &self.gram,
-                &mut self.phi_two,
-                &mut self.scratch,
-                q,
-                even,
-            );
+            horner(products, gram, &mut self.phi_one, scratch, q, odd);
+            horner(products, gram, &mut self.phi_two, scratch, q, even);
         }
-        self.scratch.copy_from_slice(&self.phi_two);
-        horner(
-            products,
-            &self.gram,
-            &mut self.scratch,
-            &mut self.spare,
-            q,
-            0.0,
-        );
-        self.gram.copy_from_slice(&self.scratch);
+        scratch.copy_from_slice(&self.phi_two);
+        horner(products, gram, scratch, &mut self.spare, q, 0.0);
+        gram.copy_from_slice(scratch);
     }
 }
 

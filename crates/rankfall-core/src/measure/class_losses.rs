@@ -35,14 +35,10 @@ impl<const N: usize> LaneWork for ClassLosses<'_, N> {
 
     #[inline(always)]
     fn run(self) -> ClassReadings<N> {
-        let Self {
-            state,
-            problem,
-            classes,
-        } = self;
+        let (problem, classes) = (self.problem, self.classes);
         let (p, k) = (problem.inputs, problem.outputs);
         let mut map = vec![Lanes::ZERO; p * k];
-        state.product(problem, &mut map);
+        self.state.product(problem, &mut map);
         let mut f = vec![Lanes::ZERO; k];
         let (mut loss, mut right) = (Lanes::ZERO, Lanes::ZERO);
         for row in 0..classes.rows.count {

@@ -77,14 +77,11 @@ impl Layout {
         scalar("balance_drift");
         RANKS.iter().flatten().for_each(|name| scalar(name));
         let sizes = spectrum_sizes(inputs, outputs, columns);
-        let mut spectrum = |name, size: usize| {
-            observables.extend((1..=size as u32).map(|index| ScalarObservable { name, index }));
-        };
         for (name, size) in LOG_SINGULAR_VALUE.into_iter().zip(sizes) {
-            spectrum(name, size);
+            observables.extend(indexed(name, size));
         }
-        spectrum("log_singular_value_product_error", sizes[3]);
-        spectrum("log_eigenvalue_m", sizes[0]);
+        observables.extend(indexed("log_singular_value_product_error", sizes[3]));
+        observables.extend(indexed("log_eigenvalue_m", sizes[0]));
         Self {
             observables,
             inputs,
@@ -107,8 +104,19 @@ impl Layout {
 
     /// The same with a balance of these forces after everything else.
     pub fn with_force_balance(mut self, forces: &ForceScales) -> Self {
-        let balance = force_balance_observables(forces, self.columns);
-        self.observables.extend(balance);
+        let m = self.columns;
+        let names = force_balance(match forces.split {
+            ForceSplit::Regular => "contribution_common_growth",
+            ForceSplit::Antisymmetric => "contribution_common_decay",
+        });
+        let of_each = names.into_iter().flat_map(|name| indexed(name, m));
+        self.observables.extend(of_each);
+        if m <= MOST_FOR_PAIRS {
+            self.observables.extend(indexed(PAIR, m * m));
+        }
+        if forces.let_eigenvalues_meet() {
+            self.observables.extend(indexed(REFLECTION, m));
+        }
         self
     }
 
@@ -123,8 +131,7 @@ impl Layout {
 
     /// The same with so many quantities of one's own after everything else.
     pub fn with_own(mut self, count: usize) -> Self {
-        let own = (1..=count as u32).map(|index| ScalarObservable { name: OWN, index });
-        self.observables.extend(own);
+        self.observables.extend(indexed(OWN, count));
         self
     }
 
@@ -143,6 +150,11 @@ impl Layout {
             .position(|&m| m == matrix)
             .map_or(0, |place| sizes[place])
     }
+}
+
+/// Indices from 1 on.
+fn indexed(name: &'static str, count: usize) -> impl Iterator<Item = ScalarObservable> {
+    (1..=count as u32).map(move |index| ScalarObservable { name, index })
 }
 
 fn spectrum_sizes(inputs: usize, outputs: usize, columns: usize) -> [usize; 4] {
@@ -190,24 +202,3 @@ const ACCOUNT_ERRORS: [&str; 2] = ["account_residual", "account_quadrature_error
 
 /// What reflections added, where eigenvalues can meet.
 const REFLECTION: &str = "contribution_reflection";
-
-/// What a balance of these forces measures of m eigenvalues, in order.
-fn force_balance_observables(forces: &ForceScales, eigenvalues: usize) -> Vec<ScalarObservable> {
-    let indexed =
-        |name, count: usize| (1..=count as u32).map(move |index| ScalarObservable { name, index });
-    let names = force_balance(match forces.split {
-        ForceSplit::Regular => "contribution_common_growth",
-        ForceSplit::Antisymmetric => "contribution_common_decay",
-    });
-    let mut out: Vec<_> = names
-        .into_iter()
-        .flat_map(|name| indexed(name, eigenvalues))
-        .collect();
-    if eigenvalues <= MOST_FOR_PAIRS {
-        out.extend(indexed(PAIR, eigenvalues * eigenvalues));
-    }
-    if forces.let_eigenvalues_meet() {
-        out.extend(indexed(REFLECTION, eigenvalues));
-    }
-    out
-}

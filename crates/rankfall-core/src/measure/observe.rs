@@ -96,9 +96,10 @@ impl<const N: usize> Observer<N> {
         let rows = initial.factor.rows();
         let log_sigma = initial.factor.log_norms(0..rows, instructions);
         let mut balance = Balance::default();
-        BalanceOf {
+        BalanceDrift {
             state: initial,
             inputs: layout.inputs,
+            initial: &[],
             balance: &mut balance,
         }
         .run_on(instructions);
@@ -136,26 +137,21 @@ impl<const N: usize> Observer<N> {
             }
             .run_on(instructions)
         });
-        let losses = match classes {
+        let (excess_loss, population_loss) = match classes {
             None => Losses { state, problem }.run_on(instructions),
-            Some(_) => LossValues {
-                excess: Lanes::splat(f64::NAN),
-                population: None,
-            },
+            Some(_) => (Lanes::splat(f64::NAN), None),
         };
         let balance_drift = BalanceDrift {
+            state,
+            inputs,
             initial: &self.initial_balance,
-            now: BalanceOf {
-                state,
-                inputs,
-                balance: &mut self.balance,
-            },
+            balance: &mut self.balance,
         }
         .run_on(instructions);
         Readings {
-            excess_loss: losses.excess,
+            excess_loss,
             classes,
-            population_loss: losses.population,
+            population_loss,
             balance_drift,
             spectra: self.spectrometer.measure(state, inputs, instructions),
         }
@@ -252,28 +248,23 @@ struct Balance<const N: usize> {
     scale: LaneVec<N>,
 }
 
-/// Works it out as R (C₁ᵀC₁ − C₂ᵀC₂) Rᵀ.
-struct BalanceOf<'a, const N: usize> {
+/// Works it out as R (C₁ᵀC₁ − C₂ᵀC₂) Rᵀ, and returns ‖W₁ᵀW₁ − W₂W₂ᵀ − `initial`‖_F.
+struct BalanceDrift<'a, const N: usize> {
     state: &'a State<N>,
     inputs: usize,
+    /// Empty where there is none yet.
+    initial: &'a [Lanes<N>],
     balance: &'a mut Balance<N>,
 }
 
-impl<const N: usize> LaneWork for BalanceOf<'_, N> {
-    type Output = ();
+impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
+    type Output = Lanes<N>;
     const WIDE: bool = false;
 
     #[inline(always)]
-    fn run(mut self) {
-        self.work_out();
-    }
-}
-
-impl<const N: usize> BalanceOf<'_, N> {
-    #[inline(always)]
-    fn work_out(&mut self) {
+    fn run(self) -> Lanes<N> {
         let (state, inputs) = (self.state, self.inputs);
-        let Balance { value, half, scale } = &mut *self.balance;
+        let Balance { value, half, scale } = self.balance;
         let (rows, m) = (state.factor.rows(), state.factor.columns());
         scale.resize(m);
         for (scale, &e) in scale.iter_mut().zip(state.factor.exponent()) {
@@ -297,24 +288,8 @@ impl<const N: usize> BalanceOf<'_, N> {
         half.resize(m * m);
         products.outer_products(rotation, Columns::whole(value, m), half);
         products.outer_products(Columns::whole(half, m), rotation, value);
-    }
-}
-
-/// ‖(W₁ᵀW₁ − W₂W₂ᵀ)(t) − (W₁ᵀW₁ − W₂W₂ᵀ)(0)‖_F.
-struct BalanceDrift<'a, const N: usize> {
-    initial: &'a [Lanes<N>],
-    now: BalanceOf<'a, N>,
-}
-
-impl<const N: usize> LaneWork for BalanceDrift<'_, N> {
-    type Output = Lanes<N>;
-    const WIDE: bool = false;
-
-    #[inline(always)]
-    fn run(mut self) -> Lanes<N> {
-        self.now.work_out();
         let mut sum = Lanes::ZERO;
-        for (&a, &b) in self.now.balance.value.iter().zip(self.initial) {
+        for (&a, &b) in value.iter().zip(self.initial) {
             let difference = a - b;
             sum = difference.mul_add(difference, sum);
         }
@@ -327,17 +302,13 @@ struct Losses<'a, const N: usize> {
     problem: &'a LaneProblem<N>,
 }
 
-struct LossValues<const N: usize> {
-    excess: Lanes<N>,
-    population: Option<Lanes<N>>,
-}
-
 impl<const N: usize> LaneWork for Losses<'_, N> {
-    type Output = LossValues<N>;
+    /// Above the least-squares optimum, and on a fresh sample where the truth is known.
+    type Output = (Lanes<N>, Option<Lanes<N>>);
     const WIDE: bool = false;
 
     #[inline(always)]
-    fn run(self) -> LossValues<N> {
+    fn run(self) -> Self::Output {
         let problem = self.problem;
         let mut map = vec![Lanes::ZERO; problem.sxy.len()];
         self.state.product(problem, &mut map);
@@ -346,10 +317,7 @@ impl<const N: usize> LaneWork for Losses<'_, N> {
         if let Some(truth) = &problem.truth {
             population = Some(population_loss(truth, problem, &map));
         }
-        LossValues {
-            excess: excess_loss(problem, &map),
-            population,
-        }
+        (excess_loss(problem, &map), population)
     }
 }
 
