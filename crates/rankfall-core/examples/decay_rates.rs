@@ -8,11 +8,12 @@
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use faer::Mat;
 use rankfall_core::ensemble::block::Block;
-use rankfall_core::ensemble::{Control, EnsembleCheckpoint, EnsembleSpec};
+use rankfall_core::ensemble::threads::on_threads;
+use rankfall_core::ensemble::{EnsembleSpec, Unattended};
 use rankfall_core::linalg::dense::{product, transpose_product};
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::measure::rates::{
@@ -210,7 +211,13 @@ impl Study {
             classes: None,
         };
         let spec = self.spec(dynamics, stream, h);
-        let outcome = spec.run(&self.setup, THREADS, None, &Unwatched, Instructions::best())?;
+        let outcome = spec.run(
+            &self.setup,
+            THREADS,
+            None,
+            &Unattended,
+            Instructions::best(),
+        )?;
         let totals = outcome.statistics.totals();
         self.rates(totals.trajectories().ok_or("every value is kept")?, &spec)
     }
@@ -301,20 +308,14 @@ impl Study {
         let next = AtomicU64::new(0);
         let done = Mutex::new(Vec::new());
         let failed = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    loop {
-                        let block = next.fetch_add(1, Ordering::SeqCst);
-                        if block >= spec.trajectories.div_ceil(BLOCK as u64) {
-                            break;
-                        }
-                        match self.run_block(spec, block) {
-                            Ok(of_block) => lock(&done).extend(of_block),
-                            Err(error) => *lock(&failed) = Some(error.to_string()),
-                        }
-                    }
-                });
+        let blocks = spec.trajectories.div_ceil(BLOCK as u64);
+        let take = || Some(next.fetch_add(1, Ordering::SeqCst)).filter(|&block| block < blocks);
+        on_threads(THREADS, || {
+            while let Some(block) = take() {
+                match self.run_block(spec, block) {
+                    Ok(of_block) => lock(&done).extend(of_block),
+                    Err(error) => *lock(&failed) = Some(error.to_string()),
+                }
             }
         });
         if let Some(error) = lock(&failed).take() {
@@ -496,19 +497,4 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-struct Unwatched;
-
-impl Control for Unwatched {
-    fn interrupted(&self) -> bool {
-        false
-    }
-    fn progress(&self, _: u64, _: u64) {}
-    fn checkpoint_interval(&self) -> Duration {
-        Duration::from_secs(3600)
-    }
-    fn keep(&self, _: &EnsembleCheckpoint) -> Result<(), String> {
-        Ok(())
-    }
 }

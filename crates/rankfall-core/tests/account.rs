@@ -1,25 +1,26 @@
 //! The account of log det M, of values and of classes: an identity on every path, a martingale in
 //! the mean, the same on a grid.
 
-use std::sync::Arc;
+#[path = "support/ensembles.rs"]
+mod ensembles;
+#[path = "support/setups.rs"]
+mod setups;
 
-use rankfall_core::ensemble::{EnsembleSpec, Outcome, Unattended};
+use rankfall_core::ensemble::{EnsembleSpec, Outcome};
 use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::model::classification::{ClassLoss, Classification, Flips};
 use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
-use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
-use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::setup::Setup;
+use rankfall_core::model::synthetic::{Covariance, Synthetic};
 use rankfall_core::simd::instructions::Instructions;
+use setups::{class_problem, gaussian, problem, recipe};
 
 fn setup(inputs: usize, outputs: usize, width: usize, residual_noise: f64) -> Setup {
     setup_of(inputs, outputs, width, residual_noise, false)
 }
 
-/// Rows whose labels are numbers, or the class of the largest of them (of one, whether it is
-/// positive).
+/// Rows whose labels are numbers or classes.
 fn setup_of(
     inputs: usize,
     outputs: usize,
@@ -32,28 +33,14 @@ fn setup_of(
         inputs,
         outputs,
         covariance: Covariance::PowerLaw(0.5),
-        teacher: Teacher::Gaussian,
         residual_noise,
+        ..recipe()
     };
-    let draw = synthetic.draw(4, 0, true).expect("draws");
-    let mut rows = draw.rows.expect("rows");
-    for row in rows.y.chunks_exact_mut(outputs).filter(|_| classes) {
-        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let least = if outputs == 1 { 0.0 } else { largest };
-        row.iter_mut()
-            .for_each(|y| *y = f64::from(u8::from(*y >= least)));
-    }
-    let problem = Problem::new(&draw.gram, Some(rows), None).expect("a problem");
-    Setup {
-        source: Source::Shared(Arc::new(problem)),
-        initialisation: Initialisation::Gaussian {
-            scale: 0.7,
-            smallest_singular_value: None,
-        },
-        width,
-        seed: 5,
-        each_start: false,
-    }
+    let problem = match classes {
+        true => class_problem(&synthetic, 4),
+        false => problem(&synthetic, 4),
+    };
+    setups::setup(problem, gaussian(0.7), width, 5)
 }
 
 fn descent(kind: Kind, label_noise: f64) -> Dynamics {
@@ -177,20 +164,11 @@ fn all_cases(values: Vec<Setup>) -> Vec<(Setup, Vec<(&'static str, Dynamics)>)> 
 
 fn run(setup: &Setup, dynamics: &Dynamics, grid: AccountGrid, paths: u64, steps: u64) -> Outcome {
     let spec = EnsembleSpec {
-        dynamics: dynamics.clone(),
-        stream: 0,
-        trajectories: paths,
-        save_steps: vec![0, steps / 3, steps],
         time_unit: dynamics.step_size,
-        rank_tolerance: 1e-3,
-        keep_trajectories: true,
-        reductions: true,
-        force_balance: None,
         account: Some(grid),
-        own_observables: Vec::new(),
+        ..ensembles::spec(dynamics.clone(), paths, &[0, steps / 3, steps])
     };
-    spec.run(setup, 2, None, &Unattended, Instructions::best())
-        .expect("runs")
+    ensembles::run(&spec, setup, 2, Instructions::best())
 }
 
 /// An observable of every trajectory at a save.

@@ -1,16 +1,18 @@
 //! A trajectory that has diverged is unchanged from then on, and its neighbours in a block do not
 //! notice it.
 
+#[path = "support/setups.rs"]
+mod setups;
+
 use std::sync::Arc;
 
 use rankfall_core::model::dynamics::{
     Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
 };
-use rankfall_core::model::network::{Initialisation, Start};
+use rankfall_core::model::network::Start;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::synthetic::{Covariance, Synthetic};
 use rankfall_core::random::normals::Streams;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::simd::lanes::{BLOCK, Lanes, Words};
@@ -29,25 +31,16 @@ fn problem(inputs: usize, outputs: usize) -> Arc<Problem> {
         inputs,
         outputs,
         covariance: Covariance::PowerLaw(1.0),
-        teacher: Teacher::Gaussian,
         residual_noise: 0.1,
+        ..setups::recipe()
     };
-    let draw = recipe.draw(4, 0, true).expect("draws");
-    Arc::new(Problem::new(&draw.gram, draw.rows, Some(draw.truth)).expect("a problem"))
+    setups::problem(&recipe, 4)
 }
 
 fn start(problem: &Arc<Problem>, scale: f64, trajectory: u64) -> Start {
-    let setup = Setup {
-        source: Source::Shared(problem.clone()),
-        initialisation: Initialisation::Gaussian {
-            scale,
-            smallest_singular_value: None,
-        },
-        width: problem.inputs + problem.outputs,
-        seed: 2,
-        each_start: true,
-    };
-    setup.start(problem, trajectory).expect("a start")
+    let width = problem.inputs + problem.outputs;
+    let start = setups::gaussian(scale).start(problem, width, 2, trajectory);
+    start.expect("a start")
 }
 
 fn flow(integrator: Integrator) -> Kind {

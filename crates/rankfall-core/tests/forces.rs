@@ -1,39 +1,41 @@
 //! Forces along a run, and runs with a force scaled.
 
+#[path = "support/ensembles.rs"]
+mod ensembles;
+#[path = "support/setups.rs"]
+mod setups;
+
 use std::sync::Arc;
 
-use rankfall_core::ensemble::{EnsembleSpec, Outcome, Unattended};
+use rankfall_core::ensemble::{EnsembleSpec, Outcome};
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Integrator, Kind};
-use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::setup::Setup;
+use rankfall_core::model::synthetic::{Covariance, Synthetic};
 use rankfall_core::simd::instructions::Instructions;
 
 fn setup(inputs: usize, outputs: usize, width: usize) -> (Setup, Arc<Problem>) {
     let synthetic = Synthetic {
-        samples: 100,
         inputs,
         outputs,
         covariance: Covariance::PowerLaw(0.5),
-        teacher: Teacher::Gaussian,
-        residual_noise: 0.0,
+        ..setups::recipe()
     };
-    let draw = synthetic.draw(4, 0, false).expect("draws");
-    let problem = Problem::new(&draw.gram, None, None).expect("a problem");
-    let problem = Arc::new(problem);
-    let setup = Setup {
-        source: Source::Shared(problem.clone()),
-        initialisation: Initialisation::Gaussian {
-            scale: 0.7,
-            smallest_singular_value: None,
-        },
-        width,
-        seed: 5,
-        each_start: false,
-    };
+    let problem = setups::problem(&synthetic, 4);
+    let setup = setups::setup(problem.clone(), setups::gaussian(0.7), width, 5);
     (setup, problem)
+}
+
+/// η = 0.1.
+fn of_kind(kind: Kind, label_noise: f64) -> Dynamics {
+    Dynamics {
+        kind,
+        step_size: 0.1,
+        label_noise,
+        optimizer: Optimizer::default(),
+        classes: None,
+    }
 }
 
 /// ν = 0.1 to t = `time`, with steps of 2^−`octave`, on one Brownian path whatever the step.
@@ -52,33 +54,20 @@ impl Run {
     fn outcome(&self, setup: &Setup) -> Outcome {
         let h = 0.5_f64.powi(self.octave as i32);
         let steps = (self.time / h).round() as u64;
-        let spec = EnsembleSpec {
-            dynamics: Dynamics {
-                kind: Kind::StochasticGradientFlow {
-                    integrator: self.integrator,
-                    time_step: h,
-                    batch_size: 1,
-                    forces: self.forces,
-                    brownian_substeps: 1 << (FINEST - self.octave),
-                },
-                step_size: 0.1,
-                label_noise: 1.0,
-                optimizer: Optimizer::default(),
-                classes: None,
-            },
-            stream: 0,
-            trajectories: self.trajectories,
-            save_steps: vec![0, steps / 2, steps],
-            time_unit: h,
-            rank_tolerance: 1e-3,
-            keep_trajectories: true,
-            reductions: true,
-            force_balance: self.stride,
-            account: None,
-            own_observables: Vec::new(),
+        let kind = Kind::StochasticGradientFlow {
+            integrator: self.integrator,
+            time_step: h,
+            batch_size: 1,
+            forces: self.forces,
+            brownian_substeps: 1 << (FINEST - self.octave),
         };
-        spec.run(setup, 2, None, &Unattended, Instructions::best())
-            .expect("runs")
+        let saves = [0, steps / 2, steps];
+        let spec = EnsembleSpec {
+            time_unit: h,
+            force_balance: self.stride,
+            ..ensembles::spec(of_kind(kind, 1.0), self.trajectories, &saves)
+        };
+        ensembles::run(&spec, setup, 2, Instructions::best())
     }
 }
 
@@ -397,37 +386,22 @@ fn a_force_balance_changes_nothing_else() {
 fn a_gradient_scaled_is_a_time_scaled() {
     let (setup, _) = setup(3, 2, 6);
     let end = |gradient: f64, time: f64| {
-        let spec = EnsembleSpec {
-            dynamics: Dynamics {
-                kind: Kind::StochasticGradientFlow {
-                    integrator: Integrator::LieEuler,
-                    time_step: 1.0 / 4096.0,
-                    batch_size: 1,
-                    forces: ForceScales {
-                        gradient,
-                        ..ForceScales::default()
-                    },
-                    brownian_substeps: 1,
-                },
-                step_size: 0.1,
-                label_noise: 0.0,
-                optimizer: Optimizer::default(),
-                classes: None,
+        let kind = Kind::StochasticGradientFlow {
+            integrator: Integrator::LieEuler,
+            time_step: 1.0 / 4096.0,
+            batch_size: 1,
+            forces: ForceScales {
+                gradient,
+                ..ForceScales::default()
             },
-            stream: 0,
-            trajectories: 1,
-            save_steps: vec![0, 0, (time * 4096.0) as u64],
-            time_unit: 1.0 / 4096.0,
-            rank_tolerance: 1e-3,
-            keep_trajectories: true,
-            reductions: true,
-            force_balance: None,
-            account: None,
-            own_observables: Vec::new(),
+            brownian_substeps: 1,
         };
-        let outcome = spec
-            .run(&setup, 1, None, &Unattended, Instructions::best())
-            .expect("runs");
+        let saves = [0, 0, (time * 4096.0) as u64];
+        let spec = EnsembleSpec {
+            time_unit: 1.0 / 4096.0,
+            ..ensembles::spec(of_kind(kind, 0.0), 1, &saves)
+        };
+        let outcome = ensembles::run_alone(&spec, &setup);
         last(&outcome, "log_singular_value_theta")[0].clone()
     };
     // The gradient's own drift moves eigenvectors as ever, only singular values are slowed: equal

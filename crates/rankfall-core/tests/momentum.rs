@@ -5,14 +5,15 @@
 //! never shrinks, and what it shrank by is kept as logarithms: log|det Θ| is their sum and log|det|
 //! of the upper half. That Θ has full rank is all it needs.
 
+#[path = "support/setups.rs"]
+mod setups;
+
 use std::sync::Arc;
 
 use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise};
-use rankfall_core::model::network::{Initialisation, Start};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::synthetic::{Covariance, Synthetic};
 use rankfall_core::simd::lanes::Lanes;
 use rankfall_core::step::inspector::StepInspector;
 
@@ -114,25 +115,10 @@ fn problem() -> Arc<Problem> {
         inputs: INPUTS,
         outputs: OUTPUTS,
         covariance: Covariance::PowerLaw(1.0),
-        teacher: Teacher::Gaussian,
         residual_noise: 0.1,
+        ..setups::recipe()
     };
-    let draw = recipe.draw(4, 0, true).expect("draws");
-    Arc::new(Problem::new(&draw.gram, draw.rows, Some(draw.truth)).expect("a problem"))
-}
-
-fn start(problem: &Arc<Problem>) -> Start {
-    let setup = Setup {
-        source: Source::Shared(problem.clone()),
-        initialisation: Initialisation::Gaussian {
-            scale: 0.5,
-            smallest_singular_value: None,
-        },
-        width: ROWS,
-        seed: 2,
-        each_start: false,
-    };
-    setup.start(problem, 0).expect("a start")
+    setups::problem(&recipe, 4)
 }
 
 /// Twelve thousand steps, log det looked at every 500: as the columns collapse the exponents part
@@ -140,7 +126,8 @@ fn start(problem: &Arc<Problem>) -> Start {
 #[test]
 fn log_det_far_below_the_smallest_double() {
     let problem = problem();
-    let start = start(&problem);
+    let start = setups::gaussian(0.5).start(&problem, ROWS, 2, 0);
+    let start = start.expect("a start");
     let kind = Kind::LabelNoiseGradientDescent {
         distribution: LabelNoise::Gaussian,
     };

@@ -1,60 +1,37 @@
 //! Gradient flow without reductions chooses its own steps, however coarse the grid of save times
 //! is.
 
-use std::sync::Arc;
+#[path = "support/ensembles.rs"]
+mod ensembles;
+#[path = "support/setups.rs"]
+mod setups;
 
-use rankfall_core::ensemble::{EnsembleSpec, Unattended};
+use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
-use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
-use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::model::synthetic::Synthetic;
 
 /// Loss and log det M at the start and after `steps` steps of the grid.
 fn measured(reductions: bool, time_unit: f64, steps: u64) -> [[f64; 2]; 2] {
     let recipe = Synthetic {
-        samples: 100,
-        inputs: 5,
-        outputs: 2,
-        covariance: Covariance::Identity,
-        teacher: Teacher::Gaussian,
         residual_noise: 0.1,
+        ..setups::recipe()
     };
-    let draw = recipe.draw(1, 0, false).expect("draws");
-    let problem = Problem::new(&draw.gram, None, Some(draw.truth)).expect("a problem");
-    let setup = Setup {
-        source: Source::Shared(Arc::new(problem)),
-        initialisation: Initialisation::Gaussian {
-            scale: 1.0,
-            smallest_singular_value: None,
-        },
-        width: 10,
-        seed: 1,
-        each_start: false,
+    let problem = setups::problem(&recipe, 1);
+    let setup = setups::setup(problem, setups::gaussian(1.0), 10, 1);
+    let flow = Dynamics {
+        kind: Kind::GradientFlow,
+        step_size: time_unit,
+        label_noise: 0.0,
+        optimizer: Optimizer::default(),
+        classes: None,
     };
-    let flow = EnsembleSpec {
-        dynamics: Dynamics {
-            kind: Kind::GradientFlow,
-            step_size: time_unit,
-            label_noise: 0.0,
-            optimizer: Optimizer::default(),
-            classes: None,
-        },
-        stream: 0,
-        trajectories: 1,
-        save_steps: vec![0, steps],
+    let spec = EnsembleSpec {
         time_unit,
-        rank_tolerance: 1e-3,
-        keep_trajectories: false,
         reductions,
-        force_balance: None,
-        account: None,
-        own_observables: Vec::new(),
+        ..ensembles::spec(flow, 1, &[0, steps])
     };
-    let outcome = flow.run(&setup, 1, None, &Unattended, Instructions::best());
-    let outcome = outcome.expect("runs");
+    let outcome = ensembles::run_alone(&spec, &setup);
     let totals = outcome.statistics.totals();
     assert_eq!(totals.survivors(), 1);
     [0, 1].map(|save| {

@@ -1,16 +1,19 @@
 //! Measured decay rates of the stochastic gradient flow against their closed form.
 
-use std::sync::Arc;
-use std::time::Duration;
+#[path = "support/ensembles.rs"]
+mod ensembles;
+#[path = "support/setups.rs"]
+mod setups;
 
-use rankfall_core::ensemble::{Control, EnsembleCheckpoint, EnsembleSpec};
+use std::sync::Arc;
+
+use rankfall_core::ensemble::EnsembleSpec;
 use rankfall_core::measure::layout::Layout;
 use rankfall_core::measure::rates::{Estimate, RateSave, measure};
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
-use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::setup::Setup;
 use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::theory::{decay_rates, surviving_singular_values};
@@ -23,21 +26,6 @@ const TIME_STEP: f64 = 0.02;
 /// 0.99999: about 1.7·10⁻⁴ false alarms over all the rates that are compared.
 const CONFIDENCE: f64 = 0.99999;
 
-struct Unwatched;
-
-impl Control for Unwatched {
-    fn interrupted(&self) -> bool {
-        false
-    }
-    fn progress(&self, _: u64, _: u64) {}
-    fn checkpoint_interval(&self) -> Duration {
-        Duration::from_secs(3600)
-    }
-    fn keep(&self, _: &EnsembleCheckpoint) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 fn problem(inputs: usize, outputs: usize, samples: u64) -> Arc<Problem> {
     let covariance = Covariance::PowerLaw(1.0);
     let teacher = Teacher::SingularValues(vec![2.0, 1.2][..inputs.min(outputs)].to_vec());
@@ -49,8 +37,7 @@ fn problem(inputs: usize, outputs: usize, samples: u64) -> Arc<Problem> {
         teacher,
         residual_noise: 0.0,
     };
-    let draw = recipe.draw(5, 0, false).expect("draws");
-    Arc::new(Problem::new(&draw.gram, None, Some(draw.truth)).expect("a problem"))
+    setups::problem(&recipe, 5)
 }
 
 /// Over ν.
@@ -63,14 +50,8 @@ struct Measured {
 fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2] {
     let (p, k) = (problem.inputs, problem.outputs);
     let setup = Setup {
-        source: Source::Shared(problem.clone()),
-        initialisation: Initialisation::Gaussian {
-            scale: 0.7,
-            smallest_singular_value: None,
-        },
-        width: p + k,
-        seed: 5,
         each_start: true,
+        ..setups::setup(problem.clone(), setups::gaussian(0.7), p + k, 5)
     };
     let kind = Kind::StochasticGradientFlow {
         integrator,
@@ -80,28 +61,19 @@ fn run(problem: &Arc<Problem>, nu: f64, integrator: Integrator) -> [Measured; 2]
         brownian_substeps: 1,
     };
     let [early, late] = NOISE_TIMES.map(|s| (s / nu / TIME_STEP).round() as u64);
-    let spec = EnsembleSpec {
-        dynamics: Dynamics {
-            kind,
-            step_size: nu / 2.0,
-            label_noise: 2.0,
-            optimizer: Optimizer::default(),
-            classes: None,
-        },
-        stream: (1.0 / nu) as u32,
-        trajectories: 16,
-        save_steps: vec![0, early, late],
-        time_unit: TIME_STEP,
-        rank_tolerance: 1e-3,
-        keep_trajectories: true,
-        reductions: true,
-        force_balance: None,
-        account: None,
-        own_observables: Vec::new(),
+    let dynamics = Dynamics {
+        kind,
+        step_size: nu / 2.0,
+        label_noise: 2.0,
+        optimizer: Optimizer::default(),
+        classes: None,
     };
-    let outcome = spec
-        .run(&setup, 2, None, &Unwatched, Instructions::best())
-        .expect("runs");
+    let spec = EnsembleSpec {
+        stream: (1.0 / nu) as u32,
+        time_unit: TIME_STEP,
+        ..ensembles::spec(dynamics, 16, &[0, early, late])
+    };
+    let outcome = ensembles::run(&spec, &setup, 2, Instructions::best());
     let totals = outcome.statistics.totals();
     let save = |index: usize| RateSave {
         index,

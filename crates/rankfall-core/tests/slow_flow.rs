@@ -3,15 +3,16 @@
 
 #[path = "support/means.rs"]
 mod means;
+#[path = "support/setups.rs"]
+mod setups;
 
 use std::sync::Arc;
 
 use means::{Ensemble, Means};
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
-use rankfall_core::model::network::Initialisation;
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
+use rankfall_core::model::setup::Setup;
 use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
 use rankfall_core::theory::decay_rates;
 
@@ -29,18 +30,8 @@ fn case(inputs: usize, outputs: usize, width: usize, covariance: Covariance, see
         teacher: Teacher::Gaussian,
         residual_noise: 0.5,
     };
-    let draw = data.draw(seed, 0, false).unwrap();
-    let problem = Arc::new(Problem::new(&draw.gram, None, Some(draw.truth)).unwrap());
-    let setup = Setup {
-        source: Source::Shared(problem.clone()),
-        initialisation: Initialisation::Gaussian {
-            scale: 1.0,
-            smallest_singular_value: None,
-        },
-        width,
-        seed,
-        each_start: false,
-    };
+    let problem = setups::problem(&data, seed);
+    let setup = setups::setup(problem.clone(), setups::gaussian(1.0), width, seed);
     Case { problem, setup }
 }
 

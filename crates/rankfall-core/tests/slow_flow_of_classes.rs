@@ -13,6 +13,8 @@
 
 #[path = "support/means.rs"]
 mod means;
+#[path = "support/setups.rs"]
+mod setups;
 
 use std::sync::Arc;
 
@@ -23,10 +25,9 @@ use rankfall_core::linalg::dense::{eigen_semidefinite, thin_svd};
 use rankfall_core::measure::layout::OWN;
 use rankfall_core::model::classification::{ClassLoss, Classification, Flips};
 use rankfall_core::model::dynamics::Dynamics;
-use rankfall_core::model::network::Initialisation;
-use rankfall_core::model::problem::{Problem, Rows};
-use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::problem::Rows;
+use rankfall_core::model::setup::Setup;
+use rankfall_core::model::synthetic::{Covariance, Synthetic};
 
 const ROWS: usize = 40;
 const INPUTS: usize = 3;
@@ -63,27 +64,11 @@ fn setup() -> Setup {
         inputs: INPUTS,
         outputs: CLASSES,
         covariance: Covariance::PowerLaw(0.5),
-        teacher: Teacher::Gaussian,
         residual_noise: 1.5,
+        ..setups::recipe()
     };
-    let draw = data.draw(4, 0, true).expect("draws");
-    let mut rows = draw.rows.expect("rows");
-    for row in rows.y.chunks_exact_mut(CLASSES) {
-        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        row.iter_mut()
-            .for_each(|y| *y = f64::from(u8::from(*y == largest)));
-    }
-    let problem = Problem::new(&draw.gram, Some(rows), None).expect("a problem");
-    Setup {
-        source: Source::Shared(Arc::new(problem)),
-        initialisation: Initialisation::Gaussian {
-            scale: 0.8,
-            smallest_singular_value: None,
-        },
-        width: WIDTH,
-        seed: 7,
-        each_start: false,
-    }
+    let problem = setups::class_problem(&data, 4);
+    setups::setup(problem, setups::gaussian(0.8), WIDTH, 7)
 }
 
 /// log σᵢ of (W₁; (W₂T)ᵀ).

@@ -1,14 +1,14 @@
 //! Small networks have steps of their own on vector registers; they have the bits of the generic
 //! path.
 
-use std::sync::Arc;
+#[path = "support/setups.rs"]
+mod setups;
 
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
-use rankfall_core::model::network::{Initialisation, Start};
+use rankfall_core::model::network::Start;
 use rankfall_core::model::optimizer::Optimizer;
-use rankfall_core::model::problem::Problem;
 use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
+use rankfall_core::model::synthetic::{Covariance, Synthetic};
 use rankfall_core::random::normals::Streams;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_core::simd::lanes::{BLOCK, Lanes, Words};
@@ -28,20 +28,13 @@ fn setup(inputs: usize, outputs: usize) -> Setup {
         inputs,
         outputs,
         covariance: Covariance::PowerLaw(0.5),
-        teacher: Teacher::Gaussian,
         residual_noise: 0.1,
+        ..setups::recipe()
     };
-    let draw = recipe.draw(5, 0, false).expect("draws");
-    let problem = Problem::new(&draw.gram, None, Some(draw.truth)).expect("a problem");
+    let width = inputs + outputs + 1;
     Setup {
-        source: Source::Shared(Arc::new(problem)),
-        initialisation: Initialisation::Gaussian {
-            scale: 0.5,
-            smallest_singular_value: None,
-        },
-        width: inputs + outputs + 1,
-        seed: 6,
         each_start: true,
+        ..setups::setup(setups::problem(&recipe, 5), setups::gaussian(0.5), width, 6)
     }
 }
 

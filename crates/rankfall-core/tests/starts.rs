@@ -1,69 +1,39 @@
 //! Starts whose determinant is zero, or far below the smallest double.
 
+#[path = "support/dynamics.rs"]
+mod dynamics;
+#[path = "support/ensembles.rs"]
+mod ensembles;
+#[path = "support/setups.rs"]
+mod setups;
+
 use std::f64::consts::LN_10;
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::ensemble::{EnsembleSpec, Unattended};
-use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::dynamics::Integrator;
 use rankfall_core::model::network::{Initialisation, Weights};
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
-use rankfall_core::model::setup::{Setup, Source};
-use rankfall_core::model::synthetic::{Covariance, Synthetic, Teacher};
-use rankfall_core::simd::instructions::Instructions;
+use rankfall_core::model::synthetic::{Covariance, Synthetic};
 
 const WIDTH: usize = 12;
 
-fn problem() -> Problem {
+fn problem() -> Arc<Problem> {
     let recipe = Synthetic {
         samples: 40,
         inputs: 3,
-        outputs: 2,
         covariance: Covariance::PowerLaw(1.0),
-        teacher: Teacher::Gaussian,
         residual_noise: 0.1,
+        ..setups::recipe()
     };
-    let draw = recipe.draw(4, 0, false).expect("draws");
-    Problem::new(&draw.gram, None, Some(draw.truth)).expect("a problem")
+    setups::problem(&recipe, 4)
 }
 
 /// log det M and what the law says, at the start and after a time of 1.
-fn log_det(problem: Problem, initialisation: Initialisation) -> [[f64; 2]; 2] {
-    let setup = Setup {
-        source: Source::Shared(Arc::new(problem)),
-        initialisation,
-        width: WIDTH,
-        seed: 1,
-        each_start: false,
-    };
-    let flow = EnsembleSpec {
-        dynamics: Dynamics {
-            kind: Kind::StochasticGradientFlow {
-                integrator: Integrator::LieEuler,
-                time_step: 0.01,
-                batch_size: 1,
-                forces: ForceScales::default(),
-                brownian_substeps: 1,
-            },
-            step_size: 0.01,
-            label_noise: 2.0,
-            optimizer: Optimizer::default(),
-            classes: None,
-        },
-        stream: 0,
-        trajectories: 2,
-        save_steps: vec![0, 100],
-        time_unit: 0.01,
-        rank_tolerance: 1e-3,
-        keep_trajectories: false,
-        reductions: true,
-        force_balance: None,
-        account: None,
-        own_observables: Vec::new(),
-    };
-    let outcome = flow.run(&setup, 1, None, &Unattended, Instructions::best());
-    let outcome = outcome.expect("runs");
+fn log_det(problem: Arc<Problem>, initialisation: Initialisation) -> [[f64; 2]; 2] {
+    let setup = setups::setup(problem, initialisation, WIDTH, 1);
+    let flow = dynamics::flow(Integrator::LieEuler);
+    let outcome = ensembles::run_alone(&ensembles::spec(flow, 2, &[0, 100]), &setup);
     let totals = outcome.statistics.totals();
     assert_eq!(totals.survivors(), 2);
     [0, 1].map(|save| {
