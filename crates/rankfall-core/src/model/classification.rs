@@ -37,7 +37,10 @@ impl Flips {
     pub fn are_none(&self) -> bool {
         match self {
             Self::Symmetric(probability) => *probability == 0.0,
-            Self::Matrix(rows) => rows.iter().enumerate().all(|(c, row)| row[c] == 1.0),
+            Self::Matrix(rows) => {
+                let stays = |(class, row): (usize, &Vec<f64>)| row.get(class) == Some(&1.0);
+                rows.iter().enumerate().all(stays)
+            }
         }
     }
 
@@ -128,6 +131,8 @@ mod tests {
             }
         }
         assert!(Flips::Symmetric(0.0).are_none());
+        let too_short = Flips::Matrix(vec![vec![1.0], vec![1.0]]);
+        assert!(!too_short.are_none() && !too_short.are_sound(2));
         assert!(!Flips::Symmetric(1.5).are_sound(3));
     }
 }
