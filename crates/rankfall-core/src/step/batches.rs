@@ -15,8 +15,9 @@ pub struct Batches {
     /// The epoch that `order` is for.
     epoch: Option<u64>,
     order: Vec<u32>,
-    /// Rows taken already in this batch, by the step that took them plus one.
+    /// The sample that took each row last, and how many samples there were.
     taken: Vec<u64>,
+    samples: u64,
 }
 
 impl Batches {
@@ -37,6 +38,7 @@ impl Batches {
             epoch: None,
             order: vec![0; size(sampling == Sampling::Epochs)],
             taken: vec![0; size(sampling == Sampling::WithoutReplacement)],
+            samples: 0,
         }
     }
 
@@ -162,14 +164,15 @@ impl Batches {
         out: &mut Vec<u32>,
     ) {
         let mut reader = key.reader(self.trajectory, number);
+        self.samples += 1;
         for last in all - count..all {
             let drawn = reader.below(last + 1);
-            let row = if self.taken[drawn as usize] == number + 1 {
+            let row = if self.taken[drawn as usize] == self.samples {
                 last
             } else {
                 drawn
             };
-            self.taken[row as usize] = number + 1;
+            self.taken[row as usize] = self.samples;
             out.push(row as u32);
         }
     }
@@ -316,6 +319,17 @@ mod tests {
             repeated += usize::from(repeats(&rows));
         }
         assert!(repeated > 300);
+    }
+
+    #[test]
+    fn a_step_asked_for_twice_takes_the_same_rows() {
+        let (mut rows, mut again) = (Vec::new(), Vec::new());
+        for sampling in [Sampling::WithoutReplacement, Sampling::Epochs] {
+            let mut chooser = batches(sampling, 12, 6);
+            chooser.choose(3, &mut rows);
+            chooser.choose(3, &mut again);
+            assert_eq!(rows, again, "{sampling:?}");
+        }
     }
 
     #[test]
