@@ -137,6 +137,18 @@ fn what_there_is_so_far_is_of_ended_trajectories_and_else_of_those_under_way() {
     assert!(!kept.blocks().is_empty());
 }
 
+#[test]
+fn more_trajectory_steps_than_can_be_counted_are_the_most_that_can() {
+    let ensemble = Counters {
+        trajectories: 9,
+        steps: 1 << 62,
+    };
+    let mut memory = Memory::empty(&ensemble, 0..3);
+    memory.finished.trajectories = 9;
+    let shared = Shared::new(&ensemble, memory, 0);
+    assert_eq!(shared.trajectory_steps(), u64::MAX);
+}
+
 /// Interrupted from the start; counts what it is told, and ends the worker that never answers
 /// only when the run gives it up.
 struct Impatient<'a, 'b> {

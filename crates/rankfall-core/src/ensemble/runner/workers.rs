@@ -93,8 +93,12 @@ impl<'a, T: Trajectories> Shared<'a, T> {
     }
 
     pub(super) fn trajectory_steps(&self) -> u64 {
-        let running: u64 = lock(&self.done).values().sum();
-        running + lock(&self.memory).finished.trajectories * self.ensemble.steps()
+        let sum = |sum: u64, steps: &u64| sum.saturating_add(*steps);
+        let running = lock(&self.done).values().fold(0, sum);
+        let finished = lock(&self.memory).finished.trajectories;
+        finished
+            .saturating_mul(self.ensemble.steps())
+            .saturating_add(running)
     }
 
     /// Takes blocks until none is left or the run stops; `look_up` is called between slices.
