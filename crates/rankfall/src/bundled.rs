@@ -19,212 +19,71 @@ pub struct BundledExperiment {
     pub needs: Option<&'static str>,
 }
 
+/// A run or a sweep on data that are there, or a run on a package: whether it is a sweep, and what
+/// it needs.
+type Sort = (bool, Option<&'static str>);
+const RUN: Sort = (false, None);
+const SWEEP: Sort = (true, None);
+const ON_FASHION: Sort = (false, Some("fashion-mnist"));
+
+/// The experiments of these names, each with what it shows.
+macro_rules! bundled {
+    ($($sort:ident $name:literal: $shows:literal)*) => {
+        &[$(BundledExperiment {
+            name: $name,
+            shows: $shows,
+            toml: include_str!(concat!("../../../experiments/", $name, ".toml")),
+            is_sweep: $sort.0,
+            needs: $sort.1,
+        }),*]
+    };
+}
+
 /// All of them; the first is what `rankfall reproduce` runs if none is named.
-pub const ALL: &[BundledExperiment] = &[
-    BundledExperiment {
-        name: "paper",
-        shows: "label noise lowers the rank, full gradients do not: all five dynamics",
-        toml: include_str!("../../../experiments/paper.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "without-repulsion",
-        shows: "the same noise with all forces, and without the repulsion of either split",
-        toml: include_str!("../../../experiments/without-repulsion.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "small-start",
-        shows: "the same from small initial weights, past the saddle at the origin",
-        toml: include_str!("../../../experiments/small-start.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "balanced-start",
-        shows: "the same from layers that are balanced at the start",
-        toml: include_str!("../../../experiments/balanced-start.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "nearly-rank-deficient-start",
-        shows: "the determinant law from a start with a singular value of 1e-8",
-        toml: include_str!("../../../experiments/nearly-rank-deficient-start.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "power-law-inputs",
-        shows: "inputs with a power-law spectrum: singular values fall at different rates",
-        toml: include_str!("../../../experiments/power-law-inputs.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "generalisation",
-        shows: "few samples of a rank-one teacher: the population loss with and without noise",
-        toml: include_str!("../../../experiments/generalisation.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "classification",
-        shows: "classes and softmax: flipped labels lower the rank, full gradients do not",
-        toml: include_str!("../../../experiments/classification.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "plane-step-size-label-noise",
-        shows: "a sweep: SGD over step size and label noise, 256 points",
-        toml: include_str!("../../../experiments/plane-step-size-label-noise.toml"),
-        is_sweep: true,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "plane-batch-size-step-size",
-        shows: "a sweep: SGD over batch size and step size, 70 points",
-        toml: include_str!("../../../experiments/plane-batch-size-step-size.toml"),
-        is_sweep: true,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "width-and-initial-scale",
-        shows: "a sweep: SGD over width and scale of the start, 99 points",
-        toml: include_str!("../../../experiments/width-and-initial-scale.toml"),
-        is_sweep: true,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "teacher-rank-and-inputs",
-        shows: "a sweep: which singular values survive, over teacher rank and inputs",
-        toml: include_str!("../../../experiments/teacher-rank-and-inputs.toml"),
-        is_sweep: true,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "deep-linear-2",
-        shows: "two linear layers with and without label noise: the start of a row over depth",
-        toml: include_str!("../../../experiments/deep-linear-2.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "deep-linear-3",
-        shows: "the same task with three linear layers",
-        toml: include_str!("../../../experiments/deep-linear-3.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "deep-linear-4",
-        shows: "the same task with four linear layers",
-        toml: include_str!("../../../experiments/deep-linear-4.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "deep-linear-5",
-        shows: "the same task with five linear layers",
-        toml: include_str!("../../../experiments/deep-linear-5.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "diagonal-linear",
-        shows: "a diagonal linear network: label noise finds the sparse map",
-        toml: include_str!("../../../experiments/diagonal-linear.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "relu-teacher-student",
-        shows: "two ReLU layers and a small teacher: rank of the features and of the Jacobian",
-        toml: include_str!("../../../experiments/relu-teacher-student.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "predicted-ranks",
-        shows: "a sweep of predictions: which ranks survive, 10,000 points in seconds",
-        toml: include_str!("../../../experiments/predicted-ranks.toml"),
-        is_sweep: true,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "relu-three-layers",
-        shows: "three ReLU layers and a small teacher",
-        toml: include_str!("../../../experiments/relu-three-layers.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "relu-one-dimension",
-        shows: "ReLU units through twelve points: which noise makes features sparse",
-        toml: include_str!("../../../experiments/relu-one-dimension.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "digits-network",
-        shows: "handwritten digits by three layers: GD, SGD, flipped labels",
-        toml: include_str!("../../../experiments/digits-network.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "noise-zoo",
-        shows: "one task under eight kinds of noise, and weight decay",
-        toml: include_str!("../../../experiments/noise-zoo.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "label-noise-in-phases",
-        shows: "label noise switched on and off: layers shrink and turn to the teacher",
-        toml: include_str!("../../../experiments/label-noise-in-phases.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "collapsing-neurons",
-        shows: "rectifiers under label noise: neurons vanish, the loss becomes flatter",
-        toml: include_str!("../../../experiments/collapsing-neurons.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "rank-and-weight-decay",
-        shows: "SGD with momentum: rank over batch size, step and weight decay",
-        toml: include_str!("../../../experiments/rank-and-weight-decay.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "plane-batch-size-weight-decay",
-        shows: "a sweep: SGD with momentum over batch size and weight decay, 24 points",
-        toml: include_str!("../../../experiments/plane-batch-size-weight-decay.toml"),
-        is_sweep: true,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "matrix-completion",
-        shows: "matrix completion by three layers under L2: noise takes rank, for good",
-        toml: include_str!("../../../experiments/matrix-completion.toml"),
-        is_sweep: false,
-        needs: None,
-    },
-    BundledExperiment {
-        name: "fashion-mnist",
-        shows: "Fashion-MNIST by two layers: GD, SGD, flipped labels (needs the package)",
-        toml: include_str!("../../../experiments/fashion-mnist.toml"),
-        is_sweep: false,
-        needs: Some("fashion-mnist"),
-    },
-];
+pub const ALL: &[BundledExperiment] = bundled! {
+    RUN "paper": "label noise lowers the rank, full gradients do not: all five dynamics"
+    RUN "without-repulsion":
+        "the same noise with all forces, and without the repulsion of either split"
+    RUN "small-start": "the same from small initial weights, past the saddle at the origin"
+    RUN "balanced-start": "the same from layers that are balanced at the start"
+    RUN "nearly-rank-deficient-start":
+        "the determinant law from a start with a singular value of 1e-8"
+    RUN "power-law-inputs":
+        "inputs with a power-law spectrum: singular values fall at different rates"
+    RUN "generalisation":
+        "few samples of a rank-one teacher: the population loss with and without noise"
+    RUN "classification":
+        "classes and softmax: flipped labels lower the rank, full gradients do not"
+    SWEEP "plane-step-size-label-noise": "a sweep: SGD over step size and label noise, 256 points"
+    SWEEP "plane-batch-size-step-size": "a sweep: SGD over batch size and step size, 70 points"
+    SWEEP "width-and-initial-scale": "a sweep: SGD over width and scale of the start, 99 points"
+    SWEEP "teacher-rank-and-inputs":
+        "a sweep: which singular values survive, over teacher rank and inputs"
+    RUN "deep-linear-2":
+        "two linear layers with and without label noise: the start of a row over depth"
+    RUN "deep-linear-3": "the same task with three linear layers"
+    RUN "deep-linear-4": "the same task with four linear layers"
+    RUN "deep-linear-5": "the same task with five linear layers"
+    RUN "diagonal-linear": "a diagonal linear network: label noise finds the sparse map"
+    RUN "relu-teacher-student":
+        "two ReLU layers and a small teacher: rank of the features and of the Jacobian"
+    SWEEP "predicted-ranks": "a sweep of predictions: which ranks survive, 10,000 points in seconds"
+    RUN "relu-three-layers": "three ReLU layers and a small teacher"
+    RUN "relu-one-dimension": "ReLU units through twelve points: which noise makes features sparse"
+    RUN "digits-network": "handwritten digits by three layers: GD, SGD, flipped labels"
+    RUN "noise-zoo": "one task under eight kinds of noise, and weight decay"
+    RUN "label-noise-in-phases":
+        "label noise switched on and off: layers shrink and turn to the teacher"
+    RUN "collapsing-neurons":
+        "rectifiers under label noise: neurons vanish, the loss becomes flatter"
+    RUN "rank-and-weight-decay": "SGD with momentum: rank over batch size, step and weight decay"
+    SWEEP "plane-batch-size-weight-decay":
+        "a sweep: SGD with momentum over batch size and weight decay, 24 points"
+    RUN "matrix-completion":
+        "matrix completion by three layers under L2: noise takes rank, for good"
+    ON_FASHION "fashion-mnist":
+        "Fashion-MNIST by two layers: GD, SGD, flipped labels (needs the package)"
+};
 
 /// The experiment of that name.
 pub fn find(name: &str) -> Option<&'static BundledExperiment> {
