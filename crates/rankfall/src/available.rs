@@ -75,12 +75,11 @@ fn of_groups(groups: &str, root: &Path) -> Option<Available> {
         for mount in &mounts {
             // In a container the group may be named as the host knows it: then its root counts.
             for ancestor in Path::new(group.trim_start_matches('/')).ancestors() {
-                let number = |name: &str| -> Option<f64> {
-                    let text = read_to_string(mount.join(ancestor).join(name)).ok()?;
-                    text.trim().parse().ok()
-                };
+                let text = |name: &str| read_to_string(mount.join(ancestor).join(name)).ok();
+                let number = |name: &str| -> Option<f64> { text(name)?.trim().parse().ok() };
                 if let (Some(limit), Some(usage)) = (number(limit), number(usage)) {
-                    let left = (limit - usage).max(0.0);
+                    let cached = text("memory.stat").map_or(0.0, |stat| reclaimable(&stat));
+                    let left = (limit - (usage - cached).max(0.0)).max(0.0);
                     least = Some(least.map_or(left, |least| least.min(left)));
                 }
             }
@@ -90,6 +89,14 @@ fn of_groups(groups: &str, root: &Path) -> Option<Available> {
         bytes: least?,
         bound: "is left of the limit on its control group",
     })
+}
+
+/// Bytes that count as used and are given back when they are needed: files that were read once.
+fn reclaimable(stat: &str) -> f64 {
+    let names = ["total_inactive_file ", "inactive_file "];
+    let line = |name: &&str| stat.lines().find_map(|line| line.strip_prefix(*name));
+    let number = names.iter().find_map(line);
+    number.map_or(0.0, |number| number.trim().parse().unwrap_or(0.0))
 }
 
 #[cfg(test)]
@@ -130,6 +137,9 @@ mod tests {
         );
         let left = of_groups("0::/job/step\n", root.path());
         assert_eq!(left.map(|a| a.bytes), Some(700.0));
+        write("job", &[("memory.stat", "anon 90\ninactive_file 200\n")]);
+        let left = of_groups("0::/job/step\n", root.path());
+        assert_eq!(left.map(|a| a.bytes), Some(900.0), "files that were read");
         let older = [
             ("memory.limit_in_bytes", "500"),
             ("memory.usage_in_bytes", "450"),
@@ -137,6 +147,14 @@ mod tests {
         write("memory/job", &older);
         let both = of_groups("4:cpu,memory:/job\n0::/job\n", root.path());
         assert_eq!(both.map(|a| a.bytes), Some(50.0));
+        let stat = "inactive_file 7\ntotal_inactive_file 40\n";
+        write("memory/job", &[("memory.stat", stat)]);
+        let older = of_groups("4:cpu,memory:/job\n", root.path());
+        assert_eq!(
+            older.map(|a| a.bytes),
+            Some(90.0),
+            "of groups below it as well"
+        );
         assert_eq!(of_groups("3:cpuset:/\n", root.path()), None);
     }
 }
