@@ -12,7 +12,6 @@ use rankfall_core::model::dynamics::Kind;
 use rankfall_nets::ensemble::TrainingEnsemble;
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::training::TrainingSpec;
 use std::path::Path;
 
 /// Fused multiply-adds per second and thread that no processor exceeds in double precision.
@@ -27,12 +26,50 @@ const LONGEST_YEARS: f64 = 1.0;
 /// Bytes in memory for a row of the series: as it is, in the checkpoint, and for the figures.
 const ROW: f64 = 1000.0;
 
-/// Bytes of memory, disk and work that an experiment asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Bytes of memory and disk, and work, that an experiment asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Cost {
     memory: f64,
     disk: f64,
     years: f64,
+}
+
+impl Cost {
+    /// Refuses what does not fit into a lifetime, into memory or on disk.
+    fn check(self, folder: &Path, shorter: &str, smaller: &str) -> Result<(), Failure> {
+        let fewer = "fewer save points, or keep_trajectories = false";
+        check_years(self.years, shorter)?;
+        check_memory(self.memory, smaller)?;
+        check_disk(self.disk, "run", folder, fewer)
+    }
+}
+
+/// Bytes that what one dynamics measures takes.
+struct ValueCost {
+    /// On the way: through the totals and, where trajectories are kept, the checkpoint.
+    passing: f64,
+    /// Left until the end.
+    left: f64,
+    disk: f64,
+}
+
+impl ValueCost {
+    /// Of `cells` numbers of each of `count` trajectories.
+    fn of(cells: f64, count: f64, trajectories: u64, keep_trajectories: bool) -> Self {
+        let each = keep_trajectories || trajectories <= EXACT_QUANTILES;
+        let passing = 2.0
+            * if each {
+                count * cells * 8.0
+            } else {
+                cells * 4096.0
+            };
+        let kept = if keep_trajectories { 1.0 } else { 0.0 };
+        Self {
+            passing,
+            left: cells * ROW + kept * passing,
+            disk: cells * 90.0 + kept * count * cells * 24.0,
+        }
+    }
 }
 
 /// Refuses drawn data that do not fit into memory, before they are drawn.
@@ -84,17 +121,8 @@ pub fn check(
     shard: Option<Shard>,
 ) -> Result<(), Failure> {
     let cost = cost(experiment, known, threads, shard);
-    check_years(
-        cost.years,
-        "a shorter time, larger steps or fewer trajectories",
-    )?;
-    check_memory(cost.memory, memory_hint(experiment))?;
-    check_disk(
-        cost.disk,
-        "run",
-        folder,
-        "fewer save points, or keep_trajectories = false",
-    )
+    let shorter = "a shorter time, larger steps or fewer trajectories";
+    cost.check(folder, shorter, memory_hint(experiment))
 }
 
 /// Refuses rows of drawn data that do not fit into memory, before they are drawn.
@@ -120,44 +148,39 @@ pub fn check_dense(
     let layers = known.network.layers();
     let parameters = known.network.parameters() as f64;
     let widths: f64 = layers.iter().map(|l| (l.inputs + l.outputs) as f64).sum();
-    let (mut memory, mut disk, mut work) = (0.0_f64, 0.0, 0.0);
-    // What finished dynamics leave until the end.
-    let mut left = 0.0;
-    let orthogonal = |training: &TrainingSpec| match training.initialisation {
-        WeightInitialisation::Orthogonal { .. } | WeightInitialisation::Balanced { .. } => 1.0,
-        _ => 0.0,
-    };
-    let largest = layers.iter().map(|l| l.inputs as f64 * l.outputs as f64);
-    let largest = largest.fold(0.0, f64::max);
+    let sides = layers.iter().map(|l| [l.inputs as f64, l.outputs as f64]);
+    let largest = sides.clone().fold(0.0, |most: f64, [p, k]| most.max(p * k));
+    // Multiply-adds, at the very least, that matrices with orthonormal columns take.
+    let frames: f64 = sides.map(|[p, k]| 4.0 * p * k * p.min(k)).sum();
+    let mut sum = Cost::default();
+    // What finished dynamics leave until the end, and multiply-adds.
+    let (mut left, mut work) = (0.0, 0.0);
     for (ensemble, layout) in ensembles.iter().zip(&known.layouts) {
+        let (training, measure) = (&ensemble.training, &ensemble.measure);
         let batch = |noise: &Noise| match noise {
             Noise::MiniBatch { batch_size, .. } => Some(*batch_size),
             _ => None,
         };
-        let rows = ensemble
-            .training
-            .noise
-            .iter()
-            .find_map(batch)
-            .unwrap_or(known.samples) as f64;
-        let count = ensemble.trajectories as f64;
-        let cells = ensemble.measure.save_steps.len() as f64 * layout.observables.len() as f64;
-        let kept = ensemble.keep_trajectories || ensemble.trajectories <= EXACT_QUANTILES;
-        let values = if kept {
-            count * cells * 8.0
-        } else {
-            cells * 4096.0
+        let rows = training.noise.iter().find_map(batch);
+        let rows = rows.unwrap_or(known.samples) as f64;
+        let orthogonal = match training.initialisation {
+            WeightInitialisation::Orthogonal { .. } | WeightInitialisation::Balanced { .. } => 1.0,
+            _ => 0.0,
         };
+        let count = ensemble.trajectories as f64;
+        let cells = measure.save_steps.len() as f64 * layout.observables.len() as f64;
+        let keep = ensemble.keep_trajectories;
+        let values = ValueCost::of(cells, count, ensemble.trajectories, keep);
         // Weights, gradient, velocity and displaced weights; activations and their derivatives.
-        let frame = orthogonal(&ensemble.training) * 6.0 * largest;
-        let probes = (ensemble.measure.probe_rows as f64).min(known.samples as f64);
-        let jacobian = if ensemble.measure.jacobian { 1.0 } else { 0.0 };
+        let frame = orthogonal * 6.0 * largest;
+        let probes = (measure.probe_rows as f64).min(known.samples as f64);
+        let jacobian = if measure.jacobian { 1.0 } else { 0.0 };
         let outputs = known.network.outputs() as f64;
         let probed =
             probes * (2.0 * widths + jacobian * outputs * (parameters + 3.0 * probes * outputs));
         let batches = 3.0 * rows.max(256.0) * widths;
         // Directions of Lanczos' iteration, and passes over the rows that the Hessian is of.
-        let curved = match ensemble.measure.sharpness {
+        let curved = match measure.sharpness {
             true => 64.0 * parameters + 20.0 * (known.samples as f64).min(512.0) * widths,
             false => 0.0,
         };
@@ -167,48 +190,21 @@ pub fn check_dense(
         let one = 8.0 * (6.0 * parameters + batches + frame + probed + cells + curved);
         // Who is finished, in memory and in two copies on the way into a checkpoint.
         let finished = 4.0 * count;
-        memory = memory.max(one * (threads as f64).min(count) + 2.0 * values + finished);
-        let trajectories_kept = if ensemble.keep_trajectories {
-            values
-        } else {
-            0.0
-        };
-        left += cells * ROW + 24.0 * parameters + 2.0 * trajectories_kept + 24.0 * snapshots;
-        disk += cells * 90.0
-            + 8.0 * snapshots
-            + if ensemble.keep_trajectories {
-                count * cells * 24.0
-            } else {
-                0.0
-            };
+        let memory = one * (threads as f64).min(count) + values.passing + finished;
+        sum.memory = sum.memory.max(memory);
+        left += values.left + 24.0 * parameters + 24.0 * snapshots;
+        sum.disk += values.disk + 8.0 * snapshots;
         let starts = if ensemble.each_start { count } else { 1.0 };
-        let sides: f64 = layers
-            .iter()
-            .map(|l| frame_work(l.inputs as f64, l.outputs as f64))
-            .sum();
-        work += ensemble.training.steps as f64 * count * 3.0 * rows * parameters;
-        work += orthogonal(&ensemble.training) * starts * sides;
+        work += training.steps as f64 * count * 3.0 * rows * parameters;
+        work += orthogonal * starts * frames;
     }
-    memory += left;
-    check_years(
-        work / (FASTEST * threads as f64) / YEAR,
-        "a shorter run, smaller batches or fewer trajectories",
-    )?;
-    check_memory(
-        memory,
-        "fewer save points or trajectories, or smaller batches",
-    )?;
-    check_disk(
-        disk,
-        "run",
+    sum.memory += left;
+    sum.years = work / (FASTEST * threads as f64) / YEAR;
+    sum.check(
         folder,
-        "fewer save points, or keep_trajectories = false",
+        "a shorter run, smaller batches or fewer trajectories",
+        "fewer save points or trajectories, or smaller batches",
     )
-}
-
-/// Multiply-adds, at the very least, that a matrix with orthonormal columns takes.
-fn frame_work(inputs: f64, outputs: f64) -> f64 {
-    4.0 * inputs * outputs * inputs.min(outputs)
 }
 
 /// Refuses a merge whose statistics and results do not fit into memory.
@@ -294,6 +290,7 @@ impl SweepCost {
 }
 
 /// What one step of a trajectory draws besides what its sizes say.
+#[derive(Default)]
 struct Batch {
     /// Rows of a mini-batch.
     rows: f64,
@@ -302,14 +299,15 @@ struct Batch {
 }
 
 fn batch_of(kind: &Kind) -> Batch {
-    let (rows, substeps) = match kind {
-        Kind::StochasticGradientDescent { batch_size, .. } => (*batch_size as f64, 0.0),
+    let mut batch = Batch::default();
+    match kind {
+        Kind::StochasticGradientDescent { batch_size, .. } => batch.rows = *batch_size as f64,
         Kind::StochasticGradientFlow {
             brownian_substeps, ..
-        } => (0.0, f64::from(*brownian_substeps)),
-        _ => (0.0, 0.0),
-    };
-    Batch { rows, substeps }
+        } => batch.substeps = f64::from(*brownian_substeps),
+        _ => {}
+    }
+    batch
 }
 
 fn memory_hint(experiment: &ExactExperiment) -> &'static str {
@@ -341,71 +339,55 @@ fn cost(
     );
     let m = l.min(p + k);
     let run = &experiment.run;
-    let trajectories = run.trajectories as f64 / shards;
-    let kept = run.keep_trajectories || run.trajectories <= EXACT_QUANTILES;
-    let (mut memory, mut disk, mut work) = (0.0_f64, 0.0, 0.0);
-    // What finished dynamics leave until the end.
-    let mut left = 0.0;
+    let own_data = experiment.data.each_trajectory();
+    let mut sum = Cost::default();
+    // What finished dynamics leave until the end, and multiply-adds.
+    let (mut left, mut work) = (0.0, 0.0);
     let dynamics = experiment.dynamics.iter().zip(experiment.save_steps());
     for (index, (spec, saves)) in dynamics.enumerate() {
-        let count = (experiment.trajectories_of(spec) as f64 / shards).max(1.0);
+        let trajectories = experiment.trajectories_of(spec);
+        let count = (trajectories as f64 / shards).max(1.0);
         let layout = known.layout(&experiment.ensemble(index, &saves));
         let cells = saves.len() as f64 * layout.observables.len() as f64;
         let steps = saves.last().copied().unwrap_or(0) as f64;
-        // The factor, the rotation, a stage or two beside them, and the values to be saved.
-        let side_by_side = trajectories_per_block(problem.inputs + problem.outputs, count as u64);
-        let lanes = side_by_side as f64;
+        let lanes = trajectories_per_block(problem.inputs + problem.outputs, trajectories) as f64;
+        let blocks = experiment.blocks_of(spec, problem.inputs + problem.outputs);
+        let blocks = (blocks as f64 / shards).ceil();
+        let used = lanes.min(trajectories as f64);
         let batch = batch_of(&spec.dynamics.kind);
-        let state = if run.reductions {
-            4.0 * (p + k) * m + 3.0 * m * m
-        } else {
-            // Weights, gradient, update and spectra at full width.
-            10.0 * (p + k) * l
+        // The factor, the rotation, and a stage or two beside them, in all lanes of a block, used
+        // or not; without the reductions weights, gradient, update and spectra at full width, of
+        // each trajectory alone.
+        let state = match run.reductions {
+            true => lanes * (4.0 * (p + k) * m + 3.0 * m * m),
+            false => used * 10.0 * (p + k) * l,
         };
-        let forces = if run.force_balance.is_some() {
-            4.0 * m * m
-        } else {
-            0.0
+        let forces = match run.force_balance {
+            Some(_) => lanes * 4.0 * m * m,
+            None => 0.0,
         };
-        let chosen = batch.rows * (1.0 + k);
-        let block = lanes.min(count) * 8.0 * (state + forces + chosen + cells);
+        let chosen = lanes * batch.rows * (1.0 + k);
+        let block = 8.0 * (state + forces + chosen + used * cells);
         // Start and rotation of each trajectory that has its own.
-        let starts = l
-            * m
-            * 8.0
-            * if experiment.has_own_starts() {
-                lanes
-            } else {
-                1.0
-            };
-        let rows = if experiment.data.each_trajectory() && spec.dynamics.needs_rows() {
-            problem.samples as f64 * (p + k) * 8.0 * lanes
+        let has_own = experiment.has_own_starts();
+        let starts = l * m * 8.0 * if has_own { used } else { 1.0 };
+        // Rows, and moments and eigenvectors, of each trajectory that has its own data.
+        let rows = match spec.dynamics.needs_rows() {
+            true => problem.samples as f64 * (p + k) * 8.0,
+            false => 0.0,
+        };
+        let moments = 48.0 * (p + k) * (p + k);
+        let data = if own_data {
+            used * (rows + moments)
         } else {
             0.0
         };
-        // Moments and eigenvectors of each trajectory that has its own data.
-        let moments = if experiment.data.each_trajectory() {
-            48.0 * (p + k) * (p + k) * lanes
-        } else {
-            0.0
-        };
-        let values = if kept {
-            count * cells * 8.0
-        } else {
-            cells * 4096.0
-        };
-        // Values pass through the totals and, where kept, the checkpoint.
-        memory = memory.max(
-            threads as f64 * (block + starts + rows + moments) + 2.0 * values + l * (p + k) * 48.0,
-        );
-        let trajectories_kept = if run.keep_trajectories { values } else { 0.0 };
-        left += cells * ROW + 24.0 * l * (p + k) + 2.0 * trajectories_kept;
-        disk += cells * 90.0
-            + if run.keep_trajectories {
-                count * cells * 24.0
-            } else {
-                0.0
-            };
+        let values = ValueCost::of(cells, count, run.trajectories, run.keep_trajectories);
+        let at_once = (threads as f64).min(blocks) * (block + starts + data);
+        let memory = at_once + values.passing + l * (p + k) * 48.0;
+        sum.memory = sum.memory.max(memory);
+        left += values.left + 24.0 * l * (p + k);
+        sum.disk += values.disk;
         let width = if run.reductions { m } else { l };
         let noise = batch.rows * (p + k) + batch.substeps * p * k;
         let noise = match spec.dynamics.classes {
@@ -415,26 +397,12 @@ fn cost(
         };
         work += steps * count * (2.0 * p * k * width + noise);
     }
-    memory += left;
-    let drawn = match &experiment.data {
-        ExactData::Gaussian(data) => {
-            data.samples as f64
-                * (p + k)
-                * p
-                * if data.each_trajectory {
-                    trajectories
-                } else {
-                    0.0
-                }
-        }
-        _ => 0.0,
-    };
-    let seconds = (work + drawn) / (FASTEST * threads as f64);
-    Cost {
-        memory,
-        disk,
-        years: seconds / YEAR,
+    if own_data {
+        work += problem.samples as f64 * (p + k) * p * run.trajectories as f64 / shards;
     }
+    sum.memory += left;
+    sum.years = work / (FASTEST * threads as f64) / YEAR;
+    sum
 }
 
 /// A number of years as people say it, to two digits.
@@ -478,6 +446,33 @@ fn available_space(folder: &Path) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builder::DynamicsBuilder;
+    use crate::experiment::Experiment;
+    use crate::preparation;
+
+    /// A block has all of its lanes, and there is one for each eight trajectories.
+    #[test]
+    fn memory_is_that_of_whole_blocks() {
+        let memory = |trajectories: u64, threads: usize| {
+            let flow = DynamicsBuilder::stochastic_gradient_flow("SGF").label_noise(1.0);
+            let experiment = Experiment::builder("blocks")
+                .gaussian(50, 90, 10)
+                .width(200)
+                .dynamics(flow)
+                .time(1.0)
+                .trajectories(trajectories)
+                .save_points(1);
+            let mut experiment = experiment.build().unwrap().exact().unwrap();
+            let known = preparation::prepare(&mut experiment).unwrap().known;
+            cost(&experiment, &known, threads, None).memory
+        };
+        for few in [2, 3, 7] {
+            assert!(memory(few, 1) > 0.9 * memory(8, 1), "{few}");
+            assert_eq!(memory(few, 1), memory(few, 16), "{few}");
+        }
+        assert!(memory(1, 1) < 0.5 * memory(2, 1));
+        assert!(memory(16, 16) > 1.5 * memory(8, 16));
+    }
 
     #[test]
     fn numbers_are_written_as_people_say_them() {
