@@ -171,40 +171,29 @@ fn annotated(root: &TomlNode) -> String {
     let mut file = HEAD.to_owned();
     let mut said = HashSet::new();
     for key in TOP.keys {
-        let value = entry(root, key.name);
-        match (key.takes.table(), key.takes.item().table(), value) {
-            (_, Some(keys), Some(Value::List(items))) => {
+        let node = root.get(key.name);
+        let items = match node.map(|node| &node.value) {
+            Some(Value::List(items)) => Some(items),
+            _ => None,
+        };
+        match (key.takes.table(), key.takes.item().table(), items) {
+            (_, Some(keys), Some(items)) => {
                 comment(&mut file, &format!("\n# {}.", key.about));
                 for item in items {
                     file += &format!("\n[[{}]]\n", key.name);
                     section(&mut file, keys, item, &mut said);
                 }
             }
-            (Some(keys), _, Some(_)) => {
-                file += &format!("\n# {}.\n[{}]\n", key.about, key.name);
-                let node = root.at(key.name);
-                section(&mut file, keys, node, &mut said);
+            (Some(keys), ..) => {
+                let mark = if node.is_some() { "" } else { "# " };
+                file += &format!("\n# {}.\n{mark}[{}]\n", key.about, key.name);
+                let empty = TomlNode::from(Value::Table(Vec::new()));
+                section(&mut file, keys, node.unwrap_or(&empty), &mut said);
             }
-            (Some(keys), _, None) => {
-                file += &format!("\n# {}.\n# [{}]\n", key.about, key.name);
-                let empty = TomlNode {
-                    value: Value::Table(Vec::new()),
-                    origin: document::Origin::Whole,
-                };
-                section(&mut file, keys, &empty, &mut said);
-            }
-            _ => line(&mut file, key, &TOP, value, true),
+            _ => line(&mut file, key, &TOP, node, true),
         }
     }
     file
-}
-
-/// The value of a key of a table.
-fn entry<'n>(node: &'n TomlNode, key: &str) -> Option<&'n Value> {
-    let Value::Table(entries) = &node.value else {
-        return None;
-    };
-    entries.iter().find(|e| e.key == key).map(|e| &e.node.value)
 }
 
 /// The keys of a section that apply to its kind: those that are there, and once each of the others.
@@ -214,12 +203,12 @@ fn section(
     node: &TomlNode,
     said: &mut HashSet<(&'static str, &'static str)>,
 ) {
-    let kind = match entry(node, "kind") {
+    let kind = match node.get("kind").map(|kind| &kind.value) {
         Some(Value::Text(kind)) => kind.as_str(),
         _ => keys.kinds.first().copied().unwrap_or_default(),
     };
     for key in keys.keys {
-        let value = entry(node, key.name);
+        let value = node.get(key.name);
         let applies = key.kinds.is_empty() || key.kinds.contains(&kind);
         if !applies || value.is_none() && said.contains(&(keys.place, key.name)) {
             continue;
@@ -247,15 +236,9 @@ fn brief(key: &Key) -> String {
 }
 
 /// One key with its value, or commented out with one to show, and what there is to say of it.
-fn line(file: &mut String, key: &Key, keys: &SectionKeys, value: Option<&Value>, is_new: bool) {
+fn line(file: &mut String, key: &Key, keys: &SectionKeys, value: Option<&TomlNode>, is_new: bool) {
     let setting = match value {
-        Some(value) => {
-            let node = TomlNode {
-                value: value.clone(),
-                origin: document::Origin::Whole,
-            };
-            format!("{} = {}", key.name, document::as_toml(&node))
-        }
+        Some(value) => format!("{} = {}", key.name, document::as_toml(value)),
         None => format!("# {} = {}", key.name, key.shown()),
     };
     if !is_new {

@@ -58,12 +58,22 @@ fn set_all(root: &mut TomlNode, segments: &[&str], new: &TomlNode) -> Result<(),
     })
 }
 
+/// Longer paths lead nowhere, and tables within tables are taken apart one within the other.
+const DEEPEST: usize = 100;
+
 /// The node at the path, made on the way where a table lacks it.
 fn locate<'n>(
     root: &'n mut TomlNode,
     segments: &[&str],
     origin: &Origin,
 ) -> Result<&'n mut TomlNode, InputProblem> {
+    if segments.len() > DEEPEST {
+        let message = format!(
+            "a key has at most {DEEPEST} parts, and this one has {}",
+            segments.len()
+        );
+        return Err(InputProblem::new(origin, message).hint(EXAMPLE));
+    }
     let mut node = root;
     for (depth, segment) in segments.iter().enumerate() {
         let so_far = segments[..depth].join(".");
@@ -172,6 +182,8 @@ mod tests {
                 .message
                 .contains("dotted key")
         );
+        let deep = format!("{}a=1", "a.".repeat(60_000));
+        assert!(set("", &deep).unwrap_err().message.contains("at most 100"));
         let problem = set("c = \"identity\"", "c.power_law=1").unwrap_err();
         assert!(problem.message.contains("`c` is text"));
     }

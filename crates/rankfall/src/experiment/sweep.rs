@@ -50,7 +50,7 @@ pub struct SweepOptions {
 /// Reads the `[sweep]` table of a file, if it has one, and what the command line says on top of it:
 /// `--over` replaces the axis of that key, or adds one.
 pub fn read(root: &TomlNode, given: &SweepOptions) -> Result<SweepSpec, InputProblem> {
-    let table = table_of(root);
+    let table = root.get("sweep");
     let section = table.map(|table| Section::open(table, "sweep", &keys::SWEEP));
     let section = section.transpose()?;
     let field = |name| section.as_ref()?.field(name);
@@ -123,14 +123,6 @@ fn refuse_overlaps(axes: &[SweepAxisSpec]) -> Result<(), InputProblem> {
     Ok(())
 }
 
-/// The `[sweep]` table of a file.
-fn table_of(root: &TomlNode) -> Option<&TomlNode> {
-    let Value::Table(entries) = &root.value else {
-        return None;
-    };
-    entries.iter().find(|e| e.key == "sweep").map(|e| &e.node)
-}
-
 /// Reads `over`: keys in quotes, or tables within tables.
 fn read_over(
     over: &Field,
@@ -194,13 +186,16 @@ mod tests {
     use super::super::document::{parse, shown};
     use super::*;
 
-    #[test]
-    fn tables_and_arguments_say_the_same() {
-        let given = |over: &[&str]| SweepOptions {
+    fn read_text(text: &str, over: &[&str]) -> Result<SweepSpec, InputProblem> {
+        let given = SweepOptions {
             over: over.iter().map(|s| (*s).to_owned()).collect(),
             ..SweepOptions::default()
         };
-        let read_text = |text: &str, over: &[&str]| read(&parse(text).unwrap(), &given(over));
+        read(&parse(text).unwrap(), &given)
+    }
+
+    #[test]
+    fn tables_and_arguments_say_the_same() {
         let keys_and_values = |spec: &SweepSpec| -> Vec<(String, Vec<String>)> {
             let values = |a: &SweepAxisSpec| a.values().unwrap().iter().map(shown).collect();
             spec.axes
@@ -230,14 +225,6 @@ mod tests {
 
     #[test]
     fn axes_that_set_the_same_value_are_refused_and_both_named() {
-        let read_both = |table: &str, over: &[&str]| {
-            let over = over.iter().map(|s| (*s).to_owned()).collect();
-            let given = SweepOptions {
-                over,
-                ..SweepOptions::default()
-            };
-            read(&parse(table).unwrap(), &given)
-        };
         for (table, over, named) in [
             ("", &["d.*.k=1,2", "d.0.k=3,4"][..], ["`d.*.k`", "`d.0.k`"]),
             ("", &["d.0.k=1,2", "d.*.k=3,4"], ["`d.*.k`", "`d.0.k`"]),
@@ -260,7 +247,7 @@ mod tests {
                 ["`d.0.k`", "`d.*.k`"],
             ),
         ] {
-            let message = read_both(table, over).unwrap_err().message;
+            let message = read_text(table, over).unwrap_err().message;
             assert!(
                 named.iter().all(|n| message.contains(n)),
                 "{over:?}: {message}"
@@ -271,10 +258,10 @@ mod tests {
             ["d.*.k=1", "d.*.j=2"],
             ["n.w=1", "n.width=2"],
         ] {
-            assert_eq!(read_both("", &over).unwrap().axes.len(), 2, "{over:?}");
+            assert_eq!(read_text("", &over).unwrap().axes.len(), 2, "{over:?}");
         }
         // A key of the table in another spelling is that key, and --over replaces its values.
-        let replaced = read_both("[sweep.over]\n\"d.0.k\" = [1]", &["d.00.k=2"]).unwrap();
+        let replaced = read_text("[sweep.over]\n\"d.0.k\" = [1]", &["d.00.k=2"]).unwrap();
         assert_eq!(
             (replaced.axes.len(), &replaced.axes[0].written[..]),
             (1, "2")
@@ -283,10 +270,7 @@ mod tests {
 
     #[test]
     fn designs_need_what_they_need() {
-        let refused = |text: &str| {
-            let root = parse(text).unwrap();
-            read(&root, &SweepOptions::default()).unwrap_err().message
-        };
+        let refused = |text: &str| read_text(text, &[]).unwrap_err().message;
         assert!(refused("").contains("nothing varies"));
         assert!(refused("[sweep]\nover = 3").contains("must be a table"));
         let axis = "over = { \"n.w\" = [1] }";

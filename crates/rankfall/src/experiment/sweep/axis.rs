@@ -216,6 +216,9 @@ mod tests {
         assert_eq!((decades[0], decades[3]), (1e-4, 1e-1));
         assert_eq!((decades[1], decades[2]), (1e-3, 1e-2));
         assert_eq!(numbers("d.0.x=log(1,1,1)"), [1.0]);
+        // As many as there may be, none of which may hold all of the argument.
+        let most: Vec<String> = (0..100_000).map(|i| i.to_string()).collect();
+        assert_eq!(numbers(&format!("d.0.x={}", most.join(","))).len(), 100_000);
     }
 
     #[test]

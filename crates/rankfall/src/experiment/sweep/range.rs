@@ -1,6 +1,6 @@
 //! What a value of a sweep varies over: a list of values, or numbers between two others.
 
-use crate::experiment::document::{TomlNode, Value, as_toml, parse_set_value, shown};
+use crate::experiment::document::{Origin, TomlNode, Value, as_toml, parse_value, shown};
 use crate::experiment::intended;
 use crate::experiment::keys::MOST_POINTS;
 use crate::failure::quoted;
@@ -121,13 +121,14 @@ fn between(log: bool, arguments: &str) -> Result<AxisRange, String> {
 
 /// Values with commas between them: TOML as far as they are, else text.
 fn list(written: &str) -> Result<AxisRange, String> {
-    let whole = parse_set_value(written, &format!("[{written}]"));
-    let nodes = match whole.value {
-        Value::List(nodes) => nodes,
-        _ => written
-            .split(',')
-            .map(|piece| parse_set_value(written, piece.trim()))
-            .collect(),
+    let parsed = |text: &str| parse_value(text, &|_| Origin::Whole);
+    let nodes = match parsed(&format!("[{written}]")).map(|list| list.value) {
+        Some(Value::List(nodes)) => nodes,
+        _ => {
+            let pieces = written.split(',').map(str::trim);
+            let node = |piece| parsed(piece).unwrap_or_else(|| Value::from(piece).into());
+            pieces.map(node).collect()
+        }
     };
     let is_empty = |node: &TomlNode| matches!(&node.value, Value::Text(text) if text.is_empty());
     if nodes.is_empty() || nodes.iter().any(is_empty) {
