@@ -10,11 +10,9 @@ mod teacher;
 
 pub use dataset::BundledTable;
 pub use gaussian::{CovarianceSpec, GaussianData, LinearTeacher};
-pub(super) use images::CIFAR_LABELS;
 pub use images::{ImageData, ImageSource};
 pub use rows::InlineRows;
 pub use table::{FileData, HeldOut};
-pub(super) use teacher::INPUT_LAWS;
 pub use teacher::NetworkTeacher;
 
 use super::document::InputProblem;
@@ -92,15 +90,6 @@ impl RowData {
         match self {
             Self::File { table, .. } => table.standardize_targets,
             Self::Bundled(table) => table.standardize_targets,
-            _ => false,
-        }
-    }
-
-    /// Whether each trajectory has data of its own.
-    pub fn each_trajectory(&self) -> bool {
-        match self {
-            Self::Gaussian { data, .. } => data.each_trajectory,
-            Self::Teacher(teacher) => teacher.each_trajectory,
             _ => false,
         }
     }

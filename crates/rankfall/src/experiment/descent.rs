@@ -4,7 +4,6 @@ use super::document::InputProblem;
 use super::keys::LARGEST_EXACT;
 use super::section::{Field, Section};
 use crate::failure::number_text;
-use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::optimizer::Adam;
@@ -158,16 +157,6 @@ impl Descent {
     }
 }
 
-/// The values of [`super::keys::SAMPLINGS`].
-pub(super) const SAMPLINGS: [Sampling; 4] = [
-    Sampling::WithReplacement,
-    Sampling::WithoutReplacement,
-    Sampling::Epochs,
-    Sampling::Sequential,
-];
-/// The values of [`super::keys::DISTRIBUTIONS`].
-pub(super) const DISTRIBUTIONS: [LabelNoise; 2] = [LabelNoise::Gaussian, LabelNoise::Rademacher];
-
 /// Reads an entry; its label is filled in later.
 pub fn read(section: &Section, kind: &'static str, item: &Field) -> Result<Descent, InputProblem> {
     let optimizer = Optimizer {
@@ -230,7 +219,7 @@ fn noise(section: &Section, kind: &str) -> Result<(Vec<Noise>, Vec<NoiseHours>),
         None => {}
     }
     let variance = label_noise(section, kind)?;
-    let distribution = section.pick("label_noise_distribution", &DISTRIBUTIONS)?;
+    let distribution = section.pick("label_noise_distribution")?;
     if variance > 0.0 {
         all.push(Noise::LabelNoise {
             variance,
@@ -289,7 +278,7 @@ pub(super) fn label_noise(section: &Section, kind: &str) -> Result<f64, InputPro
 fn mini_batch(section: &Section) -> Result<Noise, InputProblem> {
     Ok(Noise::MiniBatch {
         batch_size: section.whole("batch_size")?,
-        sampling: section.pick("sampling", &SAMPLINGS)?,
+        sampling: section.pick("sampling")?,
     })
 }
 
@@ -300,7 +289,7 @@ pub(super) fn one_noise(item: &Field) -> Result<Noise, InputProblem> {
     Ok(match section.kind(None)? {
         "label-noise" => Noise::LabelNoise {
             variance: number("variance")?,
-            distribution: section.pick("distribution", &DISTRIBUTIONS)?,
+            distribution: section.pick("distribution")?,
         },
         "label-flips" => label_flips(&section)?,
         "mini-batch" => mini_batch(&section)?,

@@ -69,13 +69,6 @@ fn words(kind: &str) -> &'static str {
 
 /// Most entries: more could not be told apart in a figure, and each has its own ensemble.
 const MOST: usize = 1000;
-/// The values of [`super::keys::INTEGRATORS`].
-pub(super) const INTEGRATORS: [Integrator; 4] = [
-    Integrator::LieEuler,
-    Integrator::LieEulerUnsplit,
-    Integrator::LieStrang,
-    Integrator::EulerMaruyama,
-];
 
 /// Reads all entries, of a network that minimises this loss.
 pub fn read_all(field: &Field, loss: Loss) -> Result<Vec<DynamicsSpec>, InputProblem> {
@@ -188,7 +181,7 @@ fn flow(section: &Section, kind: &str, loss: Loss) -> Result<ExactDynamics, Inpu
             batch_size: section.whole("batch_size")?,
         },
         _ => {
-            let integrator = section.pick("integrator", &INTEGRATORS)?;
+            let integrator = section.pick("integrator")?;
             if loss != Loss::Squared {
                 fits_classes(section, integrator)?;
             }
@@ -214,9 +207,6 @@ fn flow(section: &Section, kind: &str, loss: Loss) -> Result<ExactDynamics, Inpu
         automatic_time_step,
     })
 }
-
-/// The values of [`super::keys::SPLITS`].
-const SPLITS: [ForceSplit; 2] = [ForceSplit::Regular, ForceSplit::Antisymmetric];
 
 /// The flips of labels of a flow, the one noise that it takes.
 fn flips(section: &Section, loss: Loss) -> Result<Option<Flips>, InputProblem> {
@@ -281,7 +271,7 @@ fn forces(section: &Section, integrator: Integrator) -> Result<ForceScales, Inpu
             _ => Ok(factor),
         }
     };
-    let split = table.pick("split", &SPLITS)?;
+    let split: ForceSplit = table.pick("split")?;
     let [common, absent] = match split {
         ForceSplit::Regular => ["common_growth", "common_decay"],
         ForceSplit::Antisymmetric => ["common_decay", "common_growth"],

@@ -3,15 +3,14 @@
 use super::data::{DataSpec, HeldOut, RowData};
 use super::dense::{DenseExperiment, steps_of};
 use super::descent::Descent;
-use super::document::{InputProblem, TomlNode};
+use super::document::{InputProblem, Origin, TomlNode, as_toml};
 use super::dynamics::DynamicsSpec;
 use super::exact::{ExactData, ExactExperiment, ExactInit, ExactNetwork};
 use super::exact_dynamics::{ExactDynamics, classification, flips_of};
-use super::keys::{self, MOST_ROWS};
+use super::keys::MOST_ROWS;
 use super::network::{EngineChoice, InitSpec, NetworkSection, NetworkShape};
-
 use super::resolved;
-use super::run::{AccountSpec, Length, MeasureChoice, RunSpec};
+use super::run::{AccountSpec, Length, RunSpec};
 use super::spec::Experiment;
 use crate::failure::Failure;
 use rankfall_core::model::dynamics::{Dynamics, Kind};
@@ -78,12 +77,33 @@ impl EngineInput {
 struct Obstacle {
     /// Its dotted path.
     key: String,
-    /// Its value, as TOML.
-    value: String,
+    /// What of its value it is, as TOML; none for all of it.
+    value: Option<String>,
     /// Why, as a clause.
     why: String,
     /// What to do.
     hint: &'static str,
+}
+
+impl Obstacle {
+    fn new(key: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            value: None,
+            why: why.into(),
+            hint: "leave it out",
+        }
+    }
+
+    /// Of this part of its value alone.
+    fn of_value(self, value: String) -> Self {
+        let value = Some(value);
+        Self { value, ..self }
+    }
+
+    fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
 }
 
 /// Batches of the dense engine are held in memory.
@@ -115,29 +135,36 @@ impl Experiment {
                 .map(|exact| EngineInput::Exact(Box::new(exact)))
                 .ok_or_else(unknown);
         };
-        let is_only =
-            others.is_empty() && !["network.layers", "network.engine"].contains(&&*first.key);
-        let only = match is_only {
-            true => format!(
-                "; the exact engine would run it but for {} = {}",
-                first.key, first.value
-            ),
-            false => String::new(),
+        let value = |of: &Obstacle| match &of.value {
+            Some(value) => value.clone(),
+            None => as_toml(resolved::tree(self).at(&of.key)),
         };
-        if let Some(needs) = self.beyond_dense().into_iter().next() {
+        if let Some(needs) = self.beyond_dense() {
             let message = format!(
                 "`{}` is {}, {}; the exact engine cannot run this network: {} ({} = {})",
-                needs.key, needs.value, needs.why, first.why, first.key, first.value
+                needs.key,
+                value(&needs),
+                needs.why,
+                first.why,
+                first.key,
+                value(first)
             );
-            let problem =
-                InputProblem::new(&super::document::Origin::Whole, message).hint(needs.hint);
+            let problem = InputProblem::new(&Origin::Whole, message).hint(needs.hint);
             return Err((needs.key, problem));
         }
+        let is_only =
+            others.is_empty() && !["network.layers", "network.engine"].contains(&&*first.key);
+        let why = match is_only {
+            true => format!(
+                "{}; the exact engine would run it but for {} = {}",
+                first.why,
+                first.key,
+                value(first)
+            ),
+            false => first.why.clone(),
+        };
         let dense = self.to_dense().ok_or_else(unknown)?;
-        Ok(EngineInput::Dense(
-            Box::new(dense),
-            format!("{}{only}", first.why),
-        ))
+        Ok(EngineInput::Dense(Box::new(dense), why))
     }
 
     /// The experiment for the exact engine, or what is in the way.
@@ -145,31 +172,35 @@ impl Experiment {
         let mut obstacles = Vec::new();
         let network = exact_network(&self.network, &mut obstacles);
         let data = exact_data(&self.data, &mut obstacles);
-        one_output_for_two(&self.data, &self.network, &mut obstacles);
+        if self.has_one_output_for_two() {
+            let why = "its one output stands for two classes";
+            obstacles.push(Obstacle::new("network.layers", why));
+        }
+        let loss = self.network.loss;
         let dynamics = self.dynamics.iter().enumerate();
         let dynamics: Vec<ExactDynamics> = dynamics
             .filter_map(|(i, one)| match one {
                 DynamicsSpec::Flow(flow) => Some(flow.clone()),
-                DynamicsSpec::Descent(descent) => {
-                    exact_descent(i, descent, self.network.loss, &mut obstacles)
-                }
+                DynamicsSpec::Descent(descent) => exact_descent(i, descent, loss, &mut obstacles),
             })
             .collect();
-        measured_by_both(&self.run.measure, &mut obstacles);
-        if let Some(weights) = &self.run.save_weights {
+        if let Some(more) = resolved::more_measured(&self.run.measure) {
+            let why = "run.measure asks for what only it measures";
+            obstacles.push(Obstacle::new("run.measure", why).of_value(more));
+        }
+        if self.run.save_weights.is_some() {
             let why = "only the dense engine saves weights on the way";
-            let shown = resolved::save_weights(weights);
-            obstacles.push(obstacle("run.save_weights", shown, why));
+            obstacles.push(Obstacle::new("run.save_weights", why));
         }
         let time = self.time();
         if time.is_none() {
-            let (key, value) = match self.run.length {
-                Length::Epochs(epochs) => ("epochs", epochs.to_string()),
-                Length::Steps(steps) => ("steps", steps.to_string()),
-                Length::Time(time) => ("time", resolved::float(time)),
+            let key = match self.run.length {
+                Length::Epochs(_) => "run.epochs",
+                Length::Steps(_) => "run.steps",
+                Length::Time(_) => "run.time",
             };
             let why = "its dynamics have no time in common that is known before the data are read";
-            obstacles.push(obstacle(&format!("run.{key}"), value, why));
+            obstacles.push(Obstacle::new(key, why));
         }
         let exact = || {
             Some(ExactExperiment {
@@ -182,6 +213,13 @@ impl Experiment {
             })
         };
         (exact(), obstacles)
+    }
+
+    /// Whether one output stands for the two classes of a table; the exact engine has one for each.
+    fn has_one_output_for_two(&self) -> bool {
+        matches!(&self.data, DataSpec::Rows(RowData::File { table, .. }) if table.one_hot)
+            && matches!(&self.network.shape, NetworkShape::Layers(layers) if layers.last() == Some(&1))
+            && self.network.loss == Loss::Logistic
     }
 
     /// The end of the time axis, where all dynamics have one that is known.
@@ -203,86 +241,55 @@ impl Experiment {
         self.dynamics.iter().all(is_same).then_some(first)
     }
 
-    /// What the dense engine does not have.
-    fn beyond_dense(&self) -> Vec<Obstacle> {
-        let mut found = Vec::new();
-        let mut add = |key: &str, value: String, why: &str, hint| {
-            found.push(Obstacle {
-                hint,
-                ..obstacle(key, value, why)
-            });
-        };
+    /// What the dense engine does not have, if anything.
+    fn beyond_dense(&self) -> Option<Obstacle> {
+        let no = |key: &str, why: &str| Some(Obstacle::new(key, why));
         for (i, one) in self.dynamics.iter().enumerate() {
-            let key = |name: &str| format!("dynamics.{i}.{name}");
-            match one {
-                DynamicsSpec::Flow(_) => add(
-                    &key("kind"),
-                    resolved::text(one.kind()),
-                    "and flows are there for two linear layers (as network.width = 10 gives)",
-                    "of other networks a descent with a small step_size comes near it",
-                ),
-                DynamicsSpec::Descent(descent) => {
-                    let batch = descent.batch_size().filter(|size| *size > MOST_BATCH);
-                    if let Some(size) = batch {
-                        let why = "and the dense engine holds batches in memory";
-                        add(
-                            &key("batch_size"),
-                            size.to_string(),
-                            why,
-                            "at most 2^31 rows",
-                        );
-                    }
-                }
+            if let DynamicsSpec::Flow(_) = one {
+                let why = "and flows are there for two linear layers (as network.width = 10 gives)";
+                let hint = "of other networks a descent with a small step_size comes near it";
+                return Some(Obstacle::new(format!("dynamics.{i}.kind"), why).hint(hint));
+            }
+            if one.batch_size() > Some(MOST_BATCH) {
+                let why = "and the dense engine holds batches in memory";
+                let key = format!("dynamics.{i}.batch_size");
+                return Some(Obstacle::new(key, why).hint("at most 2^31 rows"));
             }
         }
         match &self.data {
-            DataSpec::Gram(_) => add(
-                "data.kind",
-                resolved::text("gram"),
-                "and the dense engine needs the rows",
-                "read the rows with kind = \"file\"",
-            ),
-            DataSpec::Rows(RowData::Gaussian { data, .. }) => {
-                if data.each_trajectory {
-                    let why = "and the dense engine has it for a teacher network alone";
-                    let hint = "kind = \"teacher\" with teacher = { layers = [5, 2], init = { kind = \"gaussian\" } }";
-                    add("data.each_trajectory", "true".to_owned(), why, hint);
-                }
-                if data.samples > MOST_ROWS {
-                    let why = "and the dense engine holds rows in memory";
-                    add(
-                        "data.samples",
-                        data.samples.to_string(),
-                        why,
-                        "at most 2^32 rows",
-                    );
-                }
+            DataSpec::Gram(_) => {
+                let no = Obstacle::new("data.kind", "and the dense engine needs the rows");
+                return Some(no.hint("read the rows with kind = \"file\""));
+            }
+            DataSpec::Rows(RowData::Gaussian { data, .. }) if data.each_trajectory => {
+                let why = "and the dense engine has it for a teacher network alone";
+                let hint = "kind = \"teacher\" with teacher = { layers = [5, 2], init = { kind = \"gaussian\" } }";
+                return Some(Obstacle::new("data.each_trajectory", why).hint(hint));
+            }
+            DataSpec::Rows(RowData::Gaussian { data, .. }) if data.samples > MOST_ROWS => {
+                let why = "and the dense engine holds rows in memory";
+                return Some(Obstacle::new("data.samples", why).hint("at most 2^32 rows"));
             }
             DataSpec::Rows(_) => {}
         }
-        if let Some(smallest) = self.network.smallest_singular_value {
-            let why = "and only the exact engine sets singular values";
+        if self.network.smallest_singular_value.is_some() {
             let key = "network.init.smallest_singular_value";
-            add(key, resolved::float(smallest), why, "leave it out");
+            return no(key, "and only the exact engine sets singular values");
         }
         if !self.run.reductions {
-            let why = "and the dense engine makes none";
-            add("run.reductions", "false".to_owned(), why, "leave it out");
+            return no("run.reductions", "and the dense engine makes none");
         }
         if self.run.force_balance.is_some() {
             let why = "and it weighs forces of the stochastic gradient flow";
-            add("run.force_balance", "true".to_owned(), why, "leave it out");
+            return no("run.force_balance", why);
         }
-        let asked = match self.run.account {
+        match self.run.account {
             AccountSpec::Off | AccountSpec::Grid(None) => None,
-            AccountSpec::Grid(Some(stride)) => Some(format!("{{ stride = {stride} }}")),
-            AccountSpec::Exact => Some(resolved::text("exact")),
-        };
-        if let Some(asked) = asked {
-            let why = "and it accounts for the log det of two linear layers";
-            add("run.account", asked, why, "leave it out");
+            _ => {
+                let why = "and it accounts for the log det of two linear layers";
+                no("run.account", why)
+            }
         }
-        found
     }
 
     fn to_dense(&self) -> Option<DenseExperiment> {
@@ -304,88 +311,59 @@ impl Experiment {
     }
 }
 
-fn obstacle(key: &str, value: String, why: &str) -> Obstacle {
-    Obstacle {
-        key: key.to_owned(),
-        value,
-        why: why.to_owned(),
-        hint: "",
-    }
-}
-
 /// What cannot be: something is in the way of each engine that has a form.
 fn unknown() -> (String, InputProblem) {
     let message = "no engine runs this experiment";
-    let origin = super::document::Origin::Whole;
-    (String::new(), InputProblem::new(&origin, message))
+    (String::new(), InputProblem::new(&Origin::Whole, message))
 }
 
 fn exact_network(network: &NetworkSection, obstacles: &mut Vec<Obstacle>) -> Option<ExactNetwork> {
-    let mut no = |key: &str, value: String, why: &str| obstacles.push(obstacle(key, value, why));
     let width = network.shape.hidden();
-    if let (None, NetworkShape::Layers(layers)) = (width, &network.shape) {
-        let shown = resolved::list(layers, ToString::to_string);
-        no("network.layers", shown, "it has not two layers");
-    }
-    if network.engine == EngineChoice::Dense {
-        let why = "network.engine asks for it";
-        no("network.engine", resolved::text("dense"), why);
-    }
-    if network.activation != Activation::Linear {
-        let name = resolved::name_of(keys::ACTIVATIONS, &Activation::ALL, &network.activation);
-        let why = "its layers are not linear";
-        no("network.activation", resolved::text(name), why);
-    }
-    if network.bias {
-        no("network.bias", "true".to_owned(), "its layers have biases");
-    }
-    if network.kind != Architecture::Dense {
-        let why = "its layers are diagonal";
-        no("network.kind", resolved::text("diagonal-linear"), why);
-    }
-    if network.precision != Precision::F64 {
-        let why = "it is in single precision";
-        no("network.precision", resolved::text("f32"), why);
-    }
     let each_trajectory = network.each_trajectory;
     let init = match &network.init {
-        InitSpec::Drawn(WeightInitialisation::Gaussian { scale }) if *scale > 0.0 => {
-            Some(ExactInit::Gaussian {
-                scale: *scale,
-                smallest_singular_value: network.smallest_singular_value,
-                each_trajectory,
-            })
-        }
-        InitSpec::Drawn(WeightInitialisation::Balanced { scale }) if *scale > 0.0 => {
-            Some(ExactInit::Balanced {
-                scale: *scale,
-                each_trajectory,
-            })
-        }
+        InitSpec::Drawn(WeightInitialisation::Gaussian { scale }) => Some(ExactInit::Gaussian {
+            scale: *scale,
+            smallest_singular_value: network.smallest_singular_value,
+            each_trajectory,
+        }),
+        InitSpec::Drawn(WeightInitialisation::Balanced { scale }) => Some(ExactInit::Balanced {
+            scale: *scale,
+            each_trajectory,
+        }),
         InitSpec::File { path, checksum } => Some(ExactInit::File {
             path: path.clone(),
             checksum: checksum.clone(),
         }),
-        InitSpec::Drawn(
-            WeightInitialisation::Gaussian { .. } | WeightInitialisation::Balanced { .. },
-        ) => {
-            no(
-                "network.init.scale",
-                "0.0".to_owned(),
-                "its weights start at zero",
-            );
-            None
-        }
-        InitSpec::Drawn(drawn) => {
-            let kind = resolved::text(resolved::init_kind(drawn));
-            no(
-                "network.init.kind",
-                kind,
-                "its weights do not start Gaussian",
-            );
-            None
-        }
+        InitSpec::Drawn(_) => None,
     };
+    let mut no = |key: &str, why: &str| obstacles.push(Obstacle::new(key, why));
+    if width.is_none() {
+        no("network.layers", "it has not two layers");
+    }
+    if network.engine == EngineChoice::Dense {
+        no("network.engine", "network.engine asks for it");
+    }
+    if network.activation != Activation::Linear {
+        no("network.activation", "its layers are not linear");
+    }
+    if network.bias {
+        no("network.bias", "its layers have biases");
+    }
+    if network.kind != Architecture::Dense {
+        no("network.kind", "its layers are diagonal");
+    }
+    if network.precision != Precision::F64 {
+        no("network.precision", "it is in single precision");
+    }
+    match init {
+        Some(ExactInit::Gaussian { scale, .. } | ExactInit::Balanced { scale, .. })
+            if scale <= 0.0 =>
+        {
+            no("network.init.scale", "its weights start at zero");
+        }
+        None => no("network.init.kind", "its weights do not start Gaussian"),
+        _ => {}
+    }
     Some(ExactNetwork {
         width: width?,
         loss: network.loss,
@@ -395,9 +373,8 @@ fn exact_network(network: &NetworkSection, obstacles: &mut Vec<Obstacle>) -> Opt
 }
 
 fn exact_data(data: &DataSpec, obstacles: &mut Vec<Obstacle>) -> Option<ExactData> {
-    let mut no = |key: &str, value: String, why: &str| obstacles.push(obstacle(key, value, why));
     let is_out = "a part of its data is held out";
-    match data {
+    let (key, why) = match data {
         DataSpec::Gram(gram) => return Some(ExactData::Gram(gram.clone())),
         DataSpec::Rows(RowData::Gaussian { data, held_out: 0 }) => {
             return Some(ExactData::Gaussian(data.clone()));
@@ -406,51 +383,17 @@ fn exact_data(data: &DataSpec, obstacles: &mut Vec<Obstacle>) -> Option<ExactDat
             table,
             held_out: HeldOut::Rows(0),
         }) => return Some(ExactData::File(table.clone())),
-        DataSpec::Rows(
-            RowData::Gaussian { held_out, .. }
-            | RowData::File {
-                held_out: HeldOut::Rows(held_out),
-                ..
-            },
-        ) => no("data.held_out", held_out.to_string(), is_out),
         DataSpec::Rows(RowData::File {
-            held_out: HeldOut::File(path),
+            held_out: HeldOut::File(_),
             ..
-        }) => no("data.test_path", resolved::path(path), is_out),
-        DataSpec::Rows(rows) => {
-            let why = "only the dense engine has data of this kind";
-            no("data.kind", resolved::text(rows.kind()), why);
+        }) => ("data.test_path", is_out),
+        DataSpec::Rows(RowData::Gaussian { .. } | RowData::File { .. }) => {
+            ("data.held_out", is_out)
         }
-    }
-    None
-}
-
-/// What only the dense engine measures is in the way of the exact one.
-fn measured_by_both(measure: &MeasureChoice, obstacles: &mut Vec<Obstacle>) {
-    let default = resolved::measure_parts(&MeasureChoice::default());
-    let asked = resolved::measure_parts(measure).into_iter();
-    let more: Vec<String> = asked.filter(|part| !default.contains(part)).collect();
-    if !more.is_empty() {
-        let why = "run.measure asks for what only it measures";
-        let shown = format!("{{ {} }}", more.join(", "));
-        obstacles.push(obstacle("run.measure", shown, why));
-    }
-}
-
-/// One output for two classes of a table is in the way of the exact engine, which has one for each.
-fn one_output_for_two(data: &DataSpec, network: &NetworkSection, obstacles: &mut Vec<Obstacle>) {
-    let DataSpec::Rows(RowData::File { table, .. }) = data else {
-        return;
+        DataSpec::Rows(_) => ("data.kind", "only the dense engine has data of this kind"),
     };
-    if let NetworkShape::Layers(layers) = &network.shape
-        && layers.last() == Some(&1)
-        && table.one_hot
-        && network.loss == Loss::Logistic
-    {
-        let shown = resolved::list(layers, ToString::to_string);
-        let why = "its one output stands for two classes";
-        obstacles.push(obstacle("network.layers", shown, why));
-    }
+    obstacles.push(Obstacle::new(key, why));
+    None
 }
 
 /// The same descent, if each of its steps acts on Θ from the left and the exact engine has it.
@@ -462,26 +405,21 @@ fn exact_descent(
 ) -> Option<ExactDynamics> {
     let label = &one.label;
     let before = obstacles.len();
+    let of = |key: &str, why: String| Obstacle::new(format!("dynamics.{index}.{key}"), why);
     if !one.schedule.is_constant() {
-        let why = format!("the step size of {label} changes");
-        let shown = resolved::schedule(&one.schedule);
-        obstacles.push(obstacle(&format!("dynamics.{index}.schedule"), shown, &why));
+        obstacles.push(of("schedule", format!("the step size of {label} changes")));
     }
-    let (mut batches, mut labels, mut flips) = (None, None, None);
-    let is_squared = loss == Loss::Squared;
-    if let Some(adam) = &one.adam {
+    if one.adam.is_some() {
         let why = format!("{label} is Adam, which does not act on the layers from the left");
-        let shown = resolved::adam(adam);
-        obstacles.push(obstacle(&format!("dynamics.{index}.adam"), shown, &why));
+        obstacles.push(of("adam", why));
     }
     if let Some(hours) = one.hours.first() {
         let why = format!("a noise of {label} is switched on or off");
-        let shown = format!(
-            "[{}]",
-            resolved::noise(&one.noise[hours.noise], Some(hours))
-        );
-        obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
+        let shown = resolved::one_noise(&one.noise[hours.noise], Some(hours));
+        obstacles.push(of("noise", why).of_value(shown));
     }
+    let (mut batches, mut labels, mut flips) = (None, None, None);
+    let is_squared = loss == Loss::Squared;
     for noise in &one.noise {
         match noise {
             Noise::MiniBatch {
@@ -494,17 +432,16 @@ fn exact_descent(
             } if is_squared => labels = Some((*variance, *distribution)),
             Noise::LabelFlips { .. } if !is_squared => flips = flips_of(noise),
             other => {
-                let name = other.name();
                 let with = match other {
                     Noise::LabelNoise { .. } => " with classes",
                     Noise::LabelFlips { .. } => " with the squared loss",
                     _ => "",
                 };
                 let why = format!(
-                    "{name} of {label} is not among the noises that the exact engine has{with}"
+                    "{} of {label} is not among the noises that the exact engine has{with}",
+                    other.name()
                 );
-                let shown = format!("[{}]", resolved::noise(other, None));
-                obstacles.push(obstacle(&format!("dynamics.{index}.noise"), shown, &why));
+                obstacles.push(of("noise", why).of_value(resolved::one_noise(other, None)));
             }
         }
     }

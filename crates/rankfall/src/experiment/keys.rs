@@ -8,11 +8,8 @@ mod key;
 mod network;
 mod run;
 
-pub use data::{CIFAR_LABELS, INPUT_LAWS};
-pub use dynamics::{DISTRIBUTIONS, DYNAMICS, INTEGRATORS, SAMPLINGS, SPLITS};
+pub use dynamics::DYNAMICS;
 pub use key::{Bound, Key, LARGEST_EXACT, MOST_ROWS, SectionKeys, ValueType};
-pub use network::{ACTIVATIONS, ENGINES, LOSSES, PRECISIONS};
-pub use run::{ACCOUNTS, SPACINGS, SPECTRA};
 
 use data::{COVARIANCE, DATA, TEACHER};
 use dynamics::{ADAM, FORCES, NOISE, SCHEDULE};
@@ -44,8 +41,6 @@ pub static TOP: SectionKeys = SectionKeys {
 
 /// Most points of one sweep.
 pub const MOST_POINTS: u64 = 100_000;
-/// The values of `design`.
-pub const DESIGNS: &[&str] = &["grid", "random"];
 
 /// `[sweep]`.
 pub static SWEEP: SectionKeys = SectionKeys {
@@ -57,7 +52,8 @@ pub static SWEEP: SectionKeys = SectionKeys {
             "Keys as --set takes them, each with its values: a list, or \"log(1e-4,1e-1,16)\"")
             .example("{ \"dynamics.1.step_size\" = \"log(1e-3,1e-1,5)\" }")
             .otherwise("--over says it"),
-        key("design", Choice(DESIGNS), "Every combination of the values, or points drawn at random")
+        key("design", Choice(&["grid", "random"]),
+            "Every combination of the values, or points drawn at random")
             .default("\"grid\""),
         key("points", Whole(1, MOST_POINTS), "Random designs: how many points").example("200"),
         key("vary_seed", Flag, "Point i, counted from 0, has the seed run.seed + i")

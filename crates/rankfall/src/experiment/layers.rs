@@ -22,7 +22,7 @@ pub(super) fn widths(field: &Field) -> Result<Vec<usize>, InputProblem> {
 
 /// The activation, or the default.
 pub(super) fn activation(section: &Section) -> Result<Activation, InputProblem> {
-    section.pick("activation", &Activation::ALL)
+    section.pick("activation")
 }
 
 /// Initial weights that are drawn, of the network where it is known.

@@ -10,6 +10,7 @@ use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::loss::Loss;
 use rankfall_nets::network::{self as nets, Architecture, Network};
 use rankfall_nets::scalar::Precision;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The network, what it minimises, and how it starts.
@@ -47,7 +48,8 @@ pub enum NetworkShape {
 }
 
 /// Who may run a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EngineChoice {
     /// The exact engine where it can, else the dense one.
     Auto,
@@ -68,11 +70,6 @@ pub enum InitSpec {
         checksum: Option<String>,
     },
 }
-
-/// The values of [`super::keys::PRECISIONS`].
-pub(super) const PRECISIONS: [Precision; 2] = [Precision::F64, Precision::F32];
-/// The values of [`super::keys::ENGINES`].
-pub(super) const ENGINES: [EngineChoice; 2] = [EngineChoice::Auto, EngineChoice::Dense];
 
 impl NetworkShape {
     /// Width of the hidden layer of two layers.
@@ -147,9 +144,9 @@ pub fn read(
         kind,
         activation: activation(section)?,
         bias: section.flag("bias")?,
-        loss: section.pick("loss", &Loss::ALL)?,
-        precision: section.pick("precision", &PRECISIONS)?,
-        engine: section.pick("engine", &ENGINES)?,
+        loss: section.pick("loss")?,
+        precision: section.pick("precision")?,
+        engine: section.pick("engine")?,
         init: InitSpec::Drawn(WeightInitialisation::Gaussian { scale: 1.0 }),
         smallest_singular_value: None,
         each_trajectory: false,

@@ -1,363 +1,293 @@
 //! The resolved copy of an experiment: as TOML with every default written out.
 
 use super::data::{
-    CIFAR_LABELS, CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, INPUT_LAWS, ImageData,
-    ImageSource, LinearTeacher, NetworkTeacher, RowData,
+    CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, ImageData, ImageSource,
+    LinearTeacher, NetworkTeacher, RowData,
 };
-use super::descent::{DISTRIBUTIONS, Descent, NoiseHours, SAMPLINGS, SchedulePlaces, SchedulePlan};
-use super::dynamics::{DynamicsSpec, INTEGRATORS};
+use super::descent::{Descent, NoiseHours, SchedulePlaces, SchedulePlan};
+use super::document::{self, Origin, TableEntry, TomlNode, Value};
+use super::dynamics::DynamicsSpec;
 use super::exact_dynamics::{ExactDynamics, noise_of};
-use super::keys;
-use super::network::{ENGINES, InitSpec, NetworkSection, NetworkShape, PRECISIONS};
-use super::run::{
-    AccountSpec, ForceBalanceSpec, Length, METHODS, MeasureChoice, RunSpec, SPACINGS, SaveWeights,
-};
+use super::network::{InitSpec, NetworkSection, NetworkShape};
+use super::run::{AccountSpec, ForceBalanceSpec, Length, MeasureChoice, RunSpec};
 use super::spec::Experiment;
 use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
-use rankfall_data::ColumnSelector;
-use rankfall_nets::activation::Activation;
-use rankfall_nets::initialisation::{Law, WeightInitialisation};
-use rankfall_nets::loss::Loss;
-use rankfall_nets::network::Architecture;
+use rankfall_data::{CifarLabels, ColumnSelector};
 use rankfall_nets::noise::Noise;
-use rankfall_nets::optimizer::Adam;
-use std::fmt::Write;
-use std::path::Path;
-
-/// The whole file.
-pub fn toml(experiment: &Experiment) -> String {
-    let mut file = Lines::default();
-    file.raw(HEAD);
-    file.put("name", text(&experiment.name));
-    file.raw("\n[data]\n");
-    match &experiment.data {
-        DataSpec::Rows(rows) => put_rows(&mut file, rows),
-        DataSpec::Gram(gram) => {
-            file.put("kind", text("gram"));
-            file.put("path", path(&gram.path));
-            file.put_if("checksum", gram.checksum.as_deref().map(text));
-        }
-    }
-    file.raw(NETWORK);
-    put_network(&mut file, &experiment.network);
-    for dynamics in &experiment.dynamics {
-        file.raw("\n[[dynamics]]\n");
-        file.put("label", text(dynamics.label()));
-        file.put("kind", text(dynamics.kind()));
-        match dynamics {
-            DynamicsSpec::Flow(flow) => put_flow(&mut file, flow),
-            DynamicsSpec::Descent(descent) => put_descent(&mut file, descent),
-        }
-    }
-    file.raw("\n[run]\n");
-    put_run(&mut file, &experiment.run);
-    file.0
-}
+use serde::Serialize;
+use toml::ser::ValueSerializer;
 
 /// The first line of every copy.
 const HEAD: &str = "# The experiment as it was run: defaults written out, paths absolute.\n\n";
 
 /// The rule for what starts the weights where nothing does.
-const NETWORK: &str = "
+const STARTS: &str = "\
 # Where init is left out, two linear layers without biases and with squared loss start N(0, 1), and all other
 # networks as PyTorch does.
-[network]
 ";
 
-/// The name of a value, where names and values have the same order.
-pub(super) fn name_of<T: PartialEq>(
-    names: &'static [&'static str],
-    all: &[T],
-    value: &T,
-) -> &'static str {
-    let place = all.iter().position(|one| one == value);
-    place
-        .and_then(|place| names.get(place))
-        .copied()
-        .unwrap_or_default()
+/// The whole file.
+pub fn toml(experiment: &Experiment) -> String {
+    let line = |e: &TableEntry| format!("{} = {}\n", e.key, document::as_toml(&e.node));
+    let lines = |node: &TomlNode| node.entries().iter().map(line).collect::<String>();
+    let mut file = HEAD.to_owned();
+    for entry in tree(experiment).entries() {
+        let key = &entry.key;
+        let starts = if key == "network" { STARTS } else { "" };
+        file += &match &entry.node.value {
+            Value::Table(_) => format!("\n{starts}[{key}]\n{}", lines(&entry.node)),
+            Value::List(items) => {
+                let table = |item: &TomlNode| format!("\n[[{key}]]\n{}", lines(item));
+                items.iter().map(table).collect()
+            }
+            _ => line(entry),
+        };
+    }
+    file
 }
 
-/// A value of a list of names, as TOML.
-fn named<T: PartialEq>(names: &'static [&'static str], all: &[T], value: &T) -> String {
-    text(name_of(names, all, value))
+/// All of it as values.
+pub(super) fn tree(experiment: &Experiment) -> TomlNode {
+    let dynamics: Value = experiment.dynamics.iter().map(dynamics).collect();
+    let file = Table::default()
+        .with("name", experiment.name.as_str())
+        .with("data", data(&experiment.data))
+        .with("network", network(&experiment.network))
+        .with("dynamics", dynamics)
+        .with("run", run(&experiment.run));
+    Value::from(file).into()
 }
 
-/// `key = value` lines.
+/// A table in the making.
 #[derive(Default)]
-struct Lines(String);
+struct Table(Vec<TableEntry>);
 
-impl Lines {
-    /// Text as it is.
-    fn raw(&mut self, text: &str) {
-        self.0.push_str(text);
+impl Table {
+    /// One that begins with this kind.
+    fn of_kind(kind: &str) -> Self {
+        Self::default().with("kind", kind)
     }
 
-    /// One key.
-    fn put(&mut self, key: &str, value: impl std::fmt::Display) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{key} = {value}");
+    /// One with the keys of a value.
+    fn of(value: &impl Serialize) -> Self {
+        match value_of(value) {
+            Value::Table(entries) => Self(entries),
+            _ => Self::default(),
+        }
     }
 
-    /// One key, where it has a value.
-    fn put_if(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
-        if let Some(value) = value {
-            self.put(key, value);
+    /// With one more key.
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        let (key, value): (String, Value) = (key.to_owned(), value.into());
+        let (node, origin) = (TomlNode::from(value), Origin::Whole);
+        self.0.push(TableEntry { key, origin, node });
+        self
+    }
+
+    /// With one more key, where it has a value.
+    fn with_some(self, key: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(key, value),
+            None => self,
         }
     }
 }
 
-/// A TOML string with everything escaped that needs it.
-pub(super) fn text(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-/// The shortest decimal that reads back as the same double, always with a point or an exponent.
-pub(super) fn float(number: f64) -> String {
-    format!("{number:?}")
-}
-
-/// A path as TOML.
-pub(super) fn path(path: &Path) -> String {
-    text(&path.to_string_lossy())
-}
-
-fn numbers(values: &[impl ToString]) -> String {
-    list(values, ToString::to_string)
-}
-
-/// A list as TOML.
-pub(super) fn list<T>(items: &[T], shown: impl Fn(&T) -> String) -> String {
-    let items: Vec<String> = items.iter().map(shown).collect();
-    format!("[{}]", items.join(", "))
-}
-
-fn floats(numbers: &[f64]) -> String {
-    list(numbers, |x| float(*x))
-}
-
-fn put_gaussian(file: &mut Lines, data: &GaussianData) {
-    file.put("samples", data.samples);
-    file.put("inputs", data.inputs);
-    file.put("outputs", data.outputs);
-    match &data.teacher {
-        LinearTeacher::Gaussian => {}
-        LinearTeacher::Rank(rank) => file.put("teacher_rank", rank),
-        LinearTeacher::SingularValues(values) => {
-            file.put("teacher_singular_values", floats(values))
-        }
+impl From<Table> for Value {
+    fn from(table: Table) -> Self {
+        Self::Table(table.0)
     }
-    let covariance = match &data.covariance {
-        CovarianceSpec::Identity => text("identity"),
-        CovarianceSpec::PowerLaw(exponent) => format!("{{ power_law = {} }}", float(*exponent)),
-        CovarianceSpec::Matrix(rows) => format!("{{ matrix = {} }}", list(rows, |r| floats(r))),
+}
+
+/// A value in the words of its type: of an enum its name, of a struct a table.
+fn value_of(value: &impl Serialize) -> Value {
+    let mut text = String::new();
+    // What is in an experiment was read from TOML, and can be written as that.
+    let _ = value.serialize(ValueSerializer::new(&mut text));
+    document::parse_value(&text, &|_| Origin::Whole).map_or(Value::from(""), |node| node.value)
+}
+
+fn data(data: &DataSpec) -> Table {
+    let data = match data {
+        DataSpec::Rows(data) => data,
+        DataSpec::Gram(gram) => {
+            return Table::of_kind("gram")
+                .with("path", value_of(&gram.path))
+                .with_some("checksum", gram.checksum.as_deref());
+        }
     };
-    file.put("covariance", covariance);
-    file.put("residual_noise", float(data.residual_noise));
-    if data.classes {
-        file.put("classes", true);
-    }
-    file.put("each_trajectory", data.each_trajectory);
-}
-
-fn put_file(file: &mut Lines, data: &FileData) {
-    file.put("path", path(&data.path));
-    file.put_if("inputs", data.inputs.as_deref().map(columns));
-    if !data.targets.is_empty() {
-        file.put("targets", columns(&data.targets));
-    }
-    file.put_if("header", data.header);
-    file.put_if("delimiter", data.delimiter.map(|c| text(&c.to_string())));
-    file.put("one_hot", data.one_hot);
-    file.put("standardize", data.standardize);
-    file.put("standardize_targets", data.standardize_targets);
-    file.put_if("inputs_array", data.inputs_array.as_deref().map(text));
-    file.put_if("targets_array", data.targets_array.as_deref().map(text));
-    file.put_if("checksum", data.checksum.as_deref().map(text));
-}
-
-fn columns(columns: &[ColumnSelector]) -> String {
-    list(columns, |column| match column {
-        ColumnSelector::Name(name) => text(name),
-        ColumnSelector::Position(at) => at.to_string(),
-    })
-}
-
-fn put_rows(file: &mut Lines, data: &RowData) {
-    file.put("kind", text(data.kind()));
+    let table = Table::of_kind(data.kind());
     match data {
-        RowData::Gaussian { data, held_out } => {
-            put_gaussian(file, data);
-            file.put("held_out", held_out);
-        }
-        RowData::Teacher(teacher) => put_teacher(file, teacher),
-        RowData::Rows(rows) => {
-            file.put("x", list(&rows.x, |row| floats(row)));
-            file.put("y", list(&rows.y, |row| floats(row)));
-        }
-        RowData::File { table, held_out } => {
-            put_file(file, table);
-            match held_out {
-                HeldOut::Rows(rows) => file.put("held_out", rows),
-                HeldOut::File(other) => file.put("test_path", path(other)),
-            }
-        }
-        RowData::Bundled(table) => {
-            file.put("dataset", text(table.name));
-            file.put("standardize", table.standardize);
-            file.put("standardize_targets", table.standardize_targets);
-            file.put("held_out", table.held_out);
-            file.put_if("checksum", table.checksum.as_deref().map(text));
-        }
-        RowData::Images(images) => put_images(file, images),
+        RowData::Gaussian { data, held_out } => gaussian(table, data).with("held_out", *held_out),
+        RowData::Teacher(teacher) => network_teacher(table, teacher),
+        RowData::Rows(written) => table
+            .with("x", value_of(&written.x))
+            .with("y", value_of(&written.y)),
+        RowData::File {
+            table: data,
+            held_out,
+        } => match held_out {
+            HeldOut::Rows(rows) => file(table, data).with("held_out", *rows),
+            HeldOut::File(other) => file(table, data).with("test_path", value_of(other)),
+        },
+        RowData::Bundled(data) => table
+            .with("dataset", data.name)
+            .with("standardize", data.standardize)
+            .with("standardize_targets", data.standardize_targets)
+            .with("held_out", data.held_out)
+            .with_some("checksum", data.checksum.as_deref()),
+        RowData::Images(data) => images(table, data),
     }
 }
 
-fn put_teacher(file: &mut Lines, teacher: &NetworkTeacher) {
-    let spec = &teacher.spec;
-    file.put("samples", spec.samples);
-    file.put("held_out", spec.held_out);
-    file.put(
-        "input_law",
-        named(keys::INPUT_LAWS, &INPUT_LAWS, &spec.inputs),
-    );
-    file.put("residual_noise", float(spec.residual_noise));
-    file.put_if("observed", spec.observed.map(float));
-    file.put("each_trajectory", teacher.each_trajectory);
-    let relevant = spec
-        .relevant_inputs
-        .map(|n| format!(", relevant_inputs = {n}"));
-    let relevant = relevant.unwrap_or_default();
-    file.put(
-        "teacher",
-        format!(
-            "{{ layers = {}, activation = {}, bias = {}, unit_norm = {}{relevant}, init = {{ {} }} }}",
-            numbers(&spec.teacher.layers),
-            named(keys::ACTIVATIONS, &Activation::ALL, &spec.teacher.activation),
-            spec.teacher.bias,
-            spec.unit_norm,
-            drawn(&spec.weights),
-        ),
-    );
+fn gaussian(table: Table, data: &GaussianData) -> Table {
+    let table = table
+        .with("samples", data.samples)
+        .with("inputs", data.inputs as u64)
+        .with("outputs", data.outputs as u64);
+    let table = match &data.teacher {
+        LinearTeacher::Gaussian => table,
+        LinearTeacher::Rank(rank) => table.with("teacher_rank", *rank as u64),
+        LinearTeacher::SingularValues(values) => {
+            table.with("teacher_singular_values", value_of(values))
+        }
+    };
+    let covariance = match &data.covariance {
+        CovarianceSpec::Identity => Value::from("identity"),
+        CovarianceSpec::PowerLaw(exponent) => Table::default().with("power_law", *exponent).into(),
+        CovarianceSpec::Matrix(matrix) => Table::default().with("matrix", value_of(matrix)).into(),
+    };
+    table
+        .with("covariance", covariance)
+        .with("residual_noise", data.residual_noise)
+        .with_some("classes", data.classes.then_some(true))
+        .with("each_trajectory", data.each_trajectory)
 }
 
-fn put_images(file: &mut Lines, images: &ImageData) {
-    match &images.from {
-        ImageSource::Packaged(name) => file.put("dataset", text(name)),
-        ImageSource::Folder(folder) => file.put("folder", path(folder)),
+fn file(table: Table, data: &FileData) -> Table {
+    let targets = (!data.targets.is_empty()).then(|| columns(&data.targets));
+    let delimiter = data.delimiter.map(String::from);
+    table
+        .with("path", value_of(&data.path))
+        .with_some("inputs", data.inputs.as_deref().map(columns))
+        .with_some("targets", targets)
+        .with_some("header", data.header)
+        .with_some("delimiter", delimiter.as_deref())
+        .with("one_hot", data.one_hot)
+        .with("standardize", data.standardize)
+        .with("standardize_targets", data.standardize_targets)
+        .with_some("inputs_array", data.inputs_array.as_deref())
+        .with_some("targets_array", data.targets_array.as_deref())
+        .with_some("checksum", data.checksum.as_deref())
+}
+
+fn columns(columns: &[ColumnSelector]) -> Value {
+    let column = |column: &ColumnSelector| match column {
+        ColumnSelector::Name(name) => Value::from(name.as_str()),
+        ColumnSelector::Position(at) => Value::from(*at as u64),
+    };
+    columns.iter().map(column).collect()
+}
+
+fn network_teacher(table: Table, teacher: &NetworkTeacher) -> Table {
+    let spec = &teacher.spec;
+    let network = Table::default()
+        .with("layers", value_of(&spec.teacher.layers))
+        .with("activation", value_of(&spec.teacher.activation))
+        .with("bias", spec.teacher.bias)
+        .with("unit_norm", spec.unit_norm)
+        .with_some("relevant_inputs", spec.relevant_inputs.map(|n| n as u64))
+        .with("init", value_of(&spec.weights));
+    table
+        .with("samples", spec.samples as u64)
+        .with("held_out", spec.held_out as u64)
+        .with("input_law", value_of(&spec.inputs))
+        .with("residual_noise", spec.residual_noise)
+        .with_some("observed", spec.observed)
+        .with("each_trajectory", teacher.each_trajectory)
+        .with("teacher", network)
+}
+
+fn images(table: Table, images: &ImageData) -> Table {
+    let table = match &images.from {
+        ImageSource::Packaged(name) => table.with("dataset", *name),
+        ImageSource::Folder(folder) => table.with("folder", value_of(folder)),
         ImageSource::Idx { train, test } => {
-            file.put("images", path(&train[0]));
-            file.put("labels", path(&train[1]));
-            if let Some(test) = test {
-                file.put("test_images", path(&test[0]));
-                file.put("test_labels", path(&test[1]));
-            }
+            let [test_images, test_labels] = [0, 1].map(|at| Some(value_of(&test.as_ref()?[at])));
+            table
+                .with("images", value_of(&train[0]))
+                .with("labels", value_of(&train[1]))
+                .with_some("test_images", test_images)
+                .with_some("test_labels", test_labels)
         }
         ImageSource::Cifar {
             files,
             test_files,
             labels,
         } => {
-            file.put("files", list(files, |f| path(f)));
-            file.put("test_files", list(test_files, |f| path(f)));
-            file.put("labels", named(keys::CIFAR_LABELS, &CIFAR_LABELS, labels));
+            let labels = match labels {
+                CifarLabels::Ten => "ten",
+                CifarLabels::Coarse => "coarse",
+                CifarLabels::Fine => "fine",
+            };
+            table
+                .with("files", value_of(files))
+                .with("test_files", value_of(test_files))
+                .with("labels", labels)
         }
-    }
-    file.put("standardize", images.standardize);
-    file.put_if("train_rows", images.train_rows);
-    file.put_if("test_rows", images.test_rows);
-    file.put_if("checksum", images.checksum.as_deref().map(text));
+    };
+    table
+        .with("standardize", images.standardize)
+        .with_some("train_rows", images.train_rows)
+        .with_some("test_rows", images.test_rows)
+        .with_some("checksum", images.checksum.as_deref())
 }
 
-fn put_network(file: &mut Lines, network: &NetworkSection) {
-    match &network.shape {
-        NetworkShape::Width(width) => file.put("width", width),
-        NetworkShape::Layers(layers) => file.put("layers", numbers(layers)),
-    }
-    let kind = match network.kind {
-        Architecture::Dense => "dense",
-        Architecture::DiagonalLinear => "diagonal-linear",
+fn network(network: &NetworkSection) -> Table {
+    let table = match &network.shape {
+        NetworkShape::Width(width) => Table::default().with("width", *width),
+        NetworkShape::Layers(layers) => Table::default().with("layers", value_of(layers)),
     };
-    file.put("kind", text(kind));
-    let activation = named(keys::ACTIVATIONS, &Activation::ALL, &network.activation);
-    file.put("activation", activation);
-    file.put("bias", network.bias);
-    file.put("loss", named(keys::LOSSES, &Loss::ALL, &network.loss));
-    let precision = named(keys::PRECISIONS, &PRECISIONS, &network.precision);
-    file.put("precision", precision);
-    file.put("engine", named(keys::ENGINES, &ENGINES, &network.engine));
     let init = match &network.init {
-        InitSpec::Drawn(init) => {
-            let smallest = network
-                .smallest_singular_value
-                .map(|s| format!(", smallest_singular_value = {}", float(s)));
-            format!(
-                "{}{}, each_trajectory = {}",
-                drawn(init),
-                smallest.unwrap_or_default(),
-                network.each_trajectory
-            )
-        }
+        InitSpec::Drawn(init) => Table::of(init)
+            .with_some("smallest_singular_value", network.smallest_singular_value)
+            .with("each_trajectory", network.each_trajectory),
         InitSpec::File {
             path: from,
             checksum,
-        } => {
-            let sum = checksum
-                .as_deref()
-                .map(|sum| format!(", checksum = {}", text(sum)));
-            let from = path(from);
-            format!("kind = \"file\", path = {from}{}", sum.unwrap_or_default())
-        }
+        } => Table::of_kind("file")
+            .with("path", value_of(from))
+            .with_some("checksum", checksum.as_deref()),
     };
-    file.put("init", format!("{{ {init} }}"));
+    table
+        .with("kind", value_of(&network.kind))
+        .with("activation", value_of(&network.activation))
+        .with("bias", network.bias)
+        .with("loss", value_of(&network.loss))
+        .with("precision", value_of(&network.precision))
+        .with("engine", value_of(&network.engine))
+        .with("init", init)
 }
 
-/// The kind of initial weights that are drawn. Weights that are given come from a file, and are
-/// written as that.
-pub(super) fn init_kind(init: &WeightInitialisation) -> &'static str {
-    match init {
-        WeightInitialisation::Gaussian { .. } => "gaussian",
-        WeightInitialisation::Balanced { .. } => "balanced",
-        WeightInitialisation::Orthogonal { .. } => "orthogonal",
-        WeightInitialisation::He => "he",
-        WeightInitialisation::Glorot => "glorot",
-        WeightInitialisation::Layers { .. } => "layers",
-        WeightInitialisation::PytorchDefault | WeightInitialisation::Given(_) => "pytorch-default",
+fn dynamics(dynamics: &DynamicsSpec) -> Table {
+    let table = Table::default()
+        .with("label", dynamics.label())
+        .with("kind", dynamics.kind());
+    match dynamics {
+        DynamicsSpec::Flow(flow) => self::flow(table, flow),
+        DynamicsSpec::Descent(descent) => self::descent(table, descent),
     }
 }
 
-fn drawn(init: &WeightInitialisation) -> String {
-    let law = |law: &Law| match law {
-        Law::Constant(value) => format!("{{ constant = {} }}", float(*value)),
-        Law::Gaussian(value) => format!("{{ gaussian = {} }}", float(*value)),
-        Law::Uniform(value) => format!("{{ uniform = {} }}", float(*value)),
-        Law::Signs(value) => format!("{{ signs = {} }}", float(*value)),
-    };
-    let settings = match init {
-        WeightInitialisation::Gaussian { scale } | WeightInitialisation::Balanced { scale } => {
-            format!(", scale = {}", float(*scale))
-        }
-        WeightInitialisation::Orthogonal { gain } => format!(", gain = {}", float(*gain)),
-        WeightInitialisation::Layers { weights, biases } => format!(
-            ", weights = {}, biases = {}",
-            list(weights, law),
-            list(biases, law)
-        ),
-        WeightInitialisation::He
-        | WeightInitialisation::Glorot
-        | WeightInitialisation::PytorchDefault
-        | WeightInitialisation::Given(_) => String::new(),
-    };
-    format!("kind = {}{settings}", text(init_kind(init)))
-}
-
-fn put_flow(file: &mut Lines, flow: &ExactDynamics) {
-    file.put("step_size", float(flow.dynamics.step_size));
-    file.put("label_noise", float(flow.dynamics.label_noise));
+fn flow(table: Table, flow: &ExactDynamics) -> Table {
     let time_step = match flow.automatic_time_step {
-        true => text("auto"),
-        false => float(flow.time_step),
+        true => Value::from("auto"),
+        false => Value::from(flow.time_step),
     };
-    file.put("time_step", time_step);
+    let table = table
+        .with("step_size", flow.dynamics.step_size)
+        .with("label_noise", flow.dynamics.label_noise)
+        .with("time_step", time_step);
     let Kind::StochasticGradientFlow {
         integrator,
         batch_size,
@@ -366,225 +296,176 @@ fn put_flow(file: &mut Lines, flow: &ExactDynamics) {
         ..
     } = &flow.dynamics.kind
     else {
-        return;
+        return table;
     };
-    file.put("batch_size", batch_size);
-    file.put(
-        "integrator",
-        named(keys::INTEGRATORS, &INTEGRATORS, integrator),
-    );
-    if *forces != ForceScales::default() {
-        file.put("forces", force_table(forces));
-    }
-    file.put("brownian_substeps", brownian_substeps);
+    let scaled = (*forces != ForceScales::default()).then(|| force_table(forces));
     let classes = flow.dynamics.classes.as_ref();
-    if let Some(flips) = classes.and_then(|classes| classes.flips.as_ref()) {
-        file.put(
-            "noise",
-            list(&[noise_of(flips)], |flips| noise(flips, None)),
-        );
-    }
+    let flips = classes.and_then(|classes| classes.flips.as_ref());
+    let noise = flips.map(|flips| {
+        [noise(&noise_of(flips), None)]
+            .into_iter()
+            .collect::<Value>()
+    });
+    table
+        .with("batch_size", *batch_size)
+        .with("integrator", value_of(integrator))
+        .with_some("forces", scaled)
+        .with("brownian_substeps", u64::from(*brownian_substeps))
+        .with_some("noise", noise)
 }
 
-fn put_descent(file: &mut Lines, one: &Descent) {
-    file.put("step_size", float(one.step_size));
+fn descent(mut table: Table, one: &Descent) -> Table {
+    table = table.with("step_size", one.step_size);
     // What stands at the beginning has keys of its own, and the others follow in their order.
-    let mut rest = &one.noise[..];
+    let mut first = 0;
     if let (
         "sgd",
-        [
-            Noise::MiniBatch {
-                batch_size,
-                sampling,
-            },
-            others @ ..,
-        ],
+        Some(Noise::MiniBatch {
+            batch_size,
+            sampling,
+        }),
         None,
-    ) = (one.kind, rest, one.hours_of(0))
+    ) = (one.kind, one.noise.first(), one.hours_of(0))
     {
-        file.put("batch_size", batch_size);
-        file.put("sampling", named(keys::SAMPLINGS, &SAMPLINGS, sampling));
-        rest = others;
+        table = table
+            .with("batch_size", *batch_size)
+            .with("sampling", value_of(sampling));
+        first = 1;
     }
-    let always = one.hours_of(one.noise.len() - rest.len()).is_none();
-    match rest {
-        [
-            Noise::LabelNoise {
-                variance,
-                distribution,
-            },
-            others @ ..,
-        ] if one.kind != "gradient-descent" && *variance > 0.0 && always => {
-            file.put("label_noise", float(*variance));
-            let name = named(keys::DISTRIBUTIONS, &DISTRIBUTIONS, distribution);
-            file.put("label_noise_distribution", name);
-            rest = others;
-        }
-        _ => file.put("label_noise", float(0.0)),
-    }
-    file.put("momentum", float(one.optimizer.momentum));
-    file.put("nesterov", one.optimizer.nesterov);
-    file.put("weight_decay", float(one.optimizer.weight_decay));
-    file.put_if("adam", one.adam.as_ref().map(adam));
-    file.put("schedule", schedule(&one.schedule));
-    let first = one.noise.len() - rest.len();
-    let listed = |place: usize| noise(&one.noise[place], one.hours_of(place));
-    let places: Vec<usize> = (first..one.noise.len()).collect();
-    file.put("noise", list(&places, |place| listed(*place)));
-}
-
-fn force_table(forces: &ForceScales) -> String {
-    let (split, common) = match forces.split {
-        ForceSplit::Regular => ("", "common_growth"),
-        ForceSplit::Antisymmetric => ("split = \"antisymmetric\", ", "common_decay"),
-    };
-    format!(
-        "{{ {split}gradient = {}, own_noise = {}, {common} = {}, repulsion = {} }}",
-        float(forces.gradient),
-        float(forces.own_noise),
-        float(forces.common),
-        float(forces.repulsion)
-    )
-}
-
-/// The settings of Adam as TOML.
-pub(super) fn adam(adam: &Adam) -> String {
-    let [beta1, beta2, epsilon] = [adam.beta1, adam.beta2, adam.epsilon].map(float);
-    format!("{{ beta1 = {beta1}, beta2 = {beta2}, epsilon = {epsilon} }}")
-}
-
-/// A schedule as TOML.
-pub(super) fn schedule(plan: &SchedulePlan) -> String {
-    let shape = match &plan.shape {
-        SchedulePlaces::Constant => "kind = \"constant\"".to_owned(),
-        SchedulePlaces::Steps { steps, factors } => format!(
-            "kind = \"piecewise\", steps = {}, factors = {}",
-            numbers(steps),
-            floats(factors)
-        ),
-        SchedulePlaces::Shares { shares, factors } => format!(
-            "kind = \"piecewise\", shares = {}, factors = {}",
-            floats(shares),
-            floats(factors)
-        ),
-        SchedulePlaces::Cosine { steps, last } => {
-            let steps = steps.map(|steps| format!(", steps = {steps}"));
-            format!(
-                "kind = \"cosine\", last = {}{}",
-                float(*last),
-                steps.unwrap_or_default()
-            )
-        }
-    };
-    format!("{{ {shape}, warm_up = {} }}", plan.warm_up)
-}
-
-/// A noise as TOML, and when it acts.
-pub(super) fn noise(noise: &Noise, hours: Option<&NoiseHours>) -> String {
-    let settings = match noise {
-        Noise::LabelNoise {
+    match one.noise.get(first) {
+        Some(Noise::LabelNoise {
             variance,
             distribution,
-        } => format!(
-            "variance = {}, distribution = {}",
-            float(*variance),
-            named(keys::DISTRIBUTIONS, &DISTRIBUTIONS, distribution)
-        ),
+        }) if one.kind != "gradient-descent"
+            && *variance > 0.0
+            && one.hours_of(first).is_none() =>
+        {
+            table = table
+                .with("label_noise", *variance)
+                .with("label_noise_distribution", value_of(distribution));
+            first += 1;
+        }
+        _ => table = table.with("label_noise", 0.0),
+    }
+    let places = first..one.noise.len();
+    let listed: Value = places
+        .map(|place| noise(&one.noise[place], one.hours_of(place)))
+        .collect();
+    table
+        .with("momentum", one.optimizer.momentum)
+        .with("nesterov", one.optimizer.nesterov)
+        .with("weight_decay", one.optimizer.weight_decay)
+        .with_some("adam", one.adam.as_ref().map(value_of))
+        .with("schedule", schedule(&one.schedule))
+        .with("noise", listed)
+}
+
+fn force_table(forces: &ForceScales) -> Table {
+    let (split, common) = match forces.split {
+        ForceSplit::Regular => (None, "common_growth"),
+        ForceSplit::Antisymmetric => (Some("antisymmetric"), "common_decay"),
+    };
+    Table::default()
+        .with_some("split", split)
+        .with("gradient", forces.gradient)
+        .with("own_noise", forces.own_noise)
+        .with(common, forces.common)
+        .with("repulsion", forces.repulsion)
+}
+
+fn schedule(plan: &SchedulePlan) -> Table {
+    let table = match &plan.shape {
+        SchedulePlaces::Constant => Table::of_kind("constant"),
+        SchedulePlaces::Steps { steps, factors } => Table::of_kind("piecewise")
+            .with("steps", value_of(steps))
+            .with("factors", value_of(factors)),
+        SchedulePlaces::Shares { shares, factors } => Table::of_kind("piecewise")
+            .with("shares", value_of(shares))
+            .with("factors", value_of(factors)),
+        SchedulePlaces::Cosine { steps, last } => Table::of_kind("cosine")
+            .with("last", *last)
+            .with_some("steps", *steps),
+    };
+    table.with("warm_up", plan.warm_up)
+}
+
+/// A noise, and when it acts.
+fn noise(noise: &Noise, hours: Option<&NoiseHours>) -> Table {
+    let table = match noise {
         Noise::LabelFlips {
             matrix: Some(matrix),
             ..
-        } => format!("matrix = {}", list(matrix, |row| floats(row))),
-        Noise::LabelFlips { probability, .. } | Noise::Dropout { probability } => {
-            format!("probability = {}", float(*probability))
-        }
-        Noise::MiniBatch {
-            batch_size,
-            sampling,
-        } => format!(
-            "batch_size = {batch_size}, sampling = {}",
-            named(keys::SAMPLINGS, &SAMPLINGS, sampling)
-        ),
-        Noise::GradientNoise { temperature } => format!("temperature = {}", float(*temperature)),
-        Noise::InputNoise { variance } | Noise::WeightNoise { variance } => {
-            format!("variance = {}", float(*variance))
-        }
+        } => Table::of_kind(noise.name()).with("matrix", value_of(matrix)),
+        _ => Table::of(noise),
     };
-    let until = |until: f64| format!(", until = {}", float(until));
-    let hours = hours.map(|hours| {
-        let until = hours.until.map(until).unwrap_or_default();
-        format!(", from = {}{until}", float(hours.from))
-    });
-    let hours = hours.unwrap_or_default();
-    format!("{{ kind = {}, {settings}{hours} }}", text(noise.name()))
+    table
+        .with_some("from", hours.map(|hours| hours.from))
+        .with_some("until", hours.and_then(|hours| hours.until))
 }
 
-fn put_run(file: &mut Lines, run: &RunSpec) {
-    file.put("seed", run.seed);
-    match run.length {
-        Length::Time(time) => file.put("time", float(time)),
-        Length::Steps(steps) => file.put("steps", steps),
-        Length::Epochs(epochs) => file.put("epochs", epochs),
-    }
-    file.put("trajectories", run.trajectories);
-    let spacing = named(keys::SPACINGS, &SPACINGS, &run.save.spacing);
-    let points = run.save.points;
-    file.put(
-        "save",
-        format!("{{ points = {points}, spacing = {spacing} }}"),
-    );
-    file.put("rank_tolerance", float(run.rank_tolerance));
-    file.put("keep_trajectories", run.keep_trajectories);
-    file.put_if("save_weights", run.save_weights.as_ref().map(save_weights));
-    file.put("common_noise", run.common_noise);
-    file.put("reductions", run.reductions);
+/// A list of one noise as TOML.
+pub(super) fn one_noise(one: &Noise, hours: Option<&NoiseHours>) -> String {
+    let list: Value = [noise(one, hours)].into_iter().collect();
+    document::as_toml(&list.into())
+}
+
+fn run(run: &RunSpec) -> Table {
+    let (length, value) = match run.length {
+        Length::Time(time) => ("time", Value::from(time)),
+        Length::Steps(steps) => ("steps", Value::from(steps)),
+        Length::Epochs(epochs) => ("epochs", Value::from(epochs)),
+    };
+    let on_a_grid = |stride: Option<u64>| match stride {
+        Some(stride) => Table::default().with("stride", stride).into(),
+        None => Value::from(true),
+    };
     let balance = match run.force_balance {
-        None => "false".to_owned(),
-        Some(ForceBalanceSpec { stride: None }) => "true".to_owned(),
-        Some(ForceBalanceSpec {
-            stride: Some(stride),
-        }) => format!("{{ stride = {stride} }}"),
+        None => Value::from(false),
+        Some(ForceBalanceSpec { stride }) => on_a_grid(stride),
     };
-    file.put("force_balance", balance);
     let account = match run.account {
-        AccountSpec::Off => "false".to_owned(),
-        AccountSpec::Grid(None) => "true".to_owned(),
-        AccountSpec::Grid(Some(stride)) => format!("{{ stride = {stride} }}"),
-        AccountSpec::Exact => text(keys::ACCOUNTS[0]),
+        AccountSpec::Off => Value::from(false),
+        AccountSpec::Grid(stride) => on_a_grid(stride),
+        AccountSpec::Exact => Value::from("exact"),
     };
-    file.put("account", account);
-    let measure = measure_parts(&run.measure).join(", ");
-    file.put("measure", format!("{{ {measure} }}"));
+    Table::default()
+        .with("seed", run.seed)
+        .with(length, value)
+        .with("trajectories", run.trajectories)
+        .with("save", value_of(&run.save))
+        .with("rank_tolerance", run.rank_tolerance)
+        .with("keep_trajectories", run.keep_trajectories)
+        .with_some("save_weights", run.save_weights.as_ref().map(value_of))
+        .with("common_noise", run.common_noise)
+        .with("reductions", run.reductions)
+        .with("force_balance", balance)
+        .with("account", account)
+        .with("measure", measure(&run.measure))
 }
 
-/// Whose weights are written, and when, as TOML.
-pub(super) fn save_weights(weights: &SaveWeights) -> String {
-    let times = floats(&weights.times);
-    let trajectories = list(&weights.trajectories, ToString::to_string);
-    format!("{{ times = {times}, trajectories = {trajectories} }}")
-}
-
-/// What is measured: keys with their values, the later ones only where they are not the default.
-pub(super) fn measure_parts(measure: &MeasureChoice) -> Vec<String> {
-    let spectra = named(keys::SPECTRA, &METHODS, &measure.spectra);
-    let tolerance = float(measure.jacobian_tolerance);
+/// What is measured, the later keys only where they are not the default.
+fn measure(measure: &MeasureChoice) -> Table {
     let default = MeasureChoice::default();
-    let mut parts = vec![
-        format!("losses_every = {}", measure.losses_every),
-        format!("spectra_every = {}", measure.spectra_every),
-        format!("spectra = {spectra}"),
-        format!("probe_rows = {}", measure.probe_rows),
-        format!("jacobian = {}", measure.jacobian),
-        format!("jacobian_tolerance = {tolerance}"),
-    ];
-    let flags = [
-        ("neurons", measure.neurons),
-        ("alignment", measure.alignment),
-        ("sharpness", measure.sharpness),
-    ];
-    let set = flags.into_iter().filter(|(_, is_set)| *is_set);
-    parts.extend(set.map(|(name, _)| format!("{name} = true")));
-    if measure.trace_probes != default.trace_probes {
-        parts.push(format!("trace_probes = {}", measure.trace_probes));
-    }
-    parts
+    let set = |is_set: bool| is_set.then_some(true);
+    let probes = Some(measure.trace_probes).filter(|probes| *probes != default.trace_probes);
+    Table::default()
+        .with("losses_every", measure.losses_every)
+        .with("spectra_every", measure.spectra_every)
+        .with("spectra", value_of(&measure.spectra))
+        .with("probe_rows", measure.probe_rows)
+        .with("jacobian", measure.jacobian)
+        .with("jacobian_tolerance", measure.jacobian_tolerance)
+        .with_some("neurons", set(measure.neurons))
+        .with_some("alignment", set(measure.alignment))
+        .with_some("sharpness", set(measure.sharpness))
+        .with_some("trace_probes", probes)
+}
+
+/// The keys of `[run.measure]` that are not as they are where nothing is said, as TOML; none where
+/// all are.
+pub(super) fn more_measured(choice: &MeasureChoice) -> Option<String> {
+    let default = measure(&MeasureChoice::default()).0;
+    let mut asked = measure(choice);
+    asked.0.retain(|key| !default.contains(key));
+    (!asked.0.is_empty()).then(|| document::as_toml(&Value::from(asked).into()))
 }

@@ -2,13 +2,13 @@
 
 use super::document::{InputProblem, Value};
 use super::dynamics::DynamicsSpec;
-use super::keys::ACCOUNTS;
 use super::section::{Field, Section};
 use crate::failure::number_text;
 use crate::save_plan::{SavePlan, Spacing, step_count};
 use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::model::dynamics::Kind;
 use rankfall_nets::spectra::SpectrumMethod;
+use serde::Serialize;
 
 /// How long an experiment runs, how many trajectories, and what is measured and saved.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +40,7 @@ pub struct RunSpec {
 }
 
 /// Whose weights are written on the way, and when.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SaveWeights {
     /// By the time axis, rising.
     pub times: Vec<f64>,
@@ -142,18 +142,13 @@ impl ForceBalanceSpec {
     }
 }
 
-/// The values of [`super::keys::SPECTRA`].
-pub(super) const METHODS: [SpectrumMethod; 2] = [SpectrumMethod::Fast, SpectrumMethod::Exact];
-/// The values of [`super::keys::SPACINGS`].
-pub(super) const SPACINGS: [Spacing; 2] = [Spacing::Linear, Spacing::Log];
-
 /// Reads the section.
 pub fn read(section: &Section, dynamics: &[DynamicsSpec]) -> Result<RunSpec, InputProblem> {
     let save = section.optional("save", |field| {
         let table = field.section()?;
         Ok(SavePlan {
             points: table.whole("points")?,
-            spacing: table.pick("spacing", &SPACINGS)?,
+            spacing: table.pick("spacing")?,
         })
     })?;
     Ok(RunSpec {
@@ -238,11 +233,7 @@ fn force_balance(
             return Err(field.wrong_type("true, false or a table").hint(hint));
         }
     };
-    if !section.flag("reductions")? {
-        return Err(field
-            .problem("needs the reductions, and run.reductions is false")
-            .hint("leave one of them out"));
-    }
+    needs_reductions(section, &field)?;
     let is_noisy_flow = |one: &DynamicsSpec| matches!(one, DynamicsSpec::Flow(flow) if flow.dynamics.kind != Kind::GradientFlow);
     if !dynamics.iter().any(is_noisy_flow) {
         return Err(field
@@ -284,7 +275,7 @@ fn account(section: &Section) -> Result<AccountSpec, InputProblem> {
     let spec = match &field.node.value {
         Value::Flag(false) => return Ok(AccountSpec::Off),
         Value::Flag(true) => return Ok(AccountSpec::Grid(None)),
-        Value::Text(text) if text == ACCOUNTS[0] => AccountSpec::Exact,
+        Value::Text(text) if text == "exact" => AccountSpec::Exact,
         Value::Table(_) => AccountSpec::Grid(field.section()?.optional("stride", Field::whole)?),
         _ => {
             let hint =
@@ -294,12 +285,17 @@ fn account(section: &Section) -> Result<AccountSpec, InputProblem> {
                 .hint(hint));
         }
     };
-    if !section.flag("reductions")? {
-        return Err(field
-            .problem("needs the reductions, and run.reductions is false")
-            .hint("leave one of them out"));
-    }
+    needs_reductions(section, &field)?;
     Ok(spec)
+}
+
+fn needs_reductions(section: &Section, field: &Field) -> Result<(), InputProblem> {
+    match section.flag("reductions")? {
+        true => Ok(()),
+        false => Err(field
+            .problem("needs the reductions, and run.reductions is false")
+            .hint("leave one of them out")),
+    }
 }
 
 fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {
@@ -307,7 +303,7 @@ fn measure(field: &Field) -> Result<MeasureChoice, InputProblem> {
     let measure = MeasureChoice {
         losses_every: section.whole("losses_every")?,
         spectra_every: section.whole("spectra_every")?,
-        spectra: section.pick("spectra", &METHODS)?,
+        spectra: section.pick("spectra")?,
         probe_rows: section.whole("probe_rows")?,
         jacobian: section.flag("jacobian")?,
         jacobian_tolerance: section.number("jacobian_tolerance")?,

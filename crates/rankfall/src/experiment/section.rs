@@ -5,6 +5,9 @@ use super::intended;
 use super::keys::{self, Bound, Key, LARGEST_EXACT, SectionKeys, ValueType};
 use super::suggest::{nearest, not_here};
 use crate::failure::{number_text, quoted};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as NamedError, StrDeserializer};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -119,21 +122,15 @@ impl<'a> Section<'a> {
         self.or_default(name, Field::whole)
     }
 
-    /// One of the values that belong to the known names, in their order; the default, else the
-    /// first.
-    pub fn pick<T: Copy>(&self, name: &str, all: &[T]) -> Result<T, InputProblem> {
-        let (names, default) = match self.keys.find(name) {
-            Some(key) => (key.takes.choices(), key.default.trim_matches('"')),
-            None => (&[][..], ""),
-        };
+    /// The value of one of the known names, or the default.
+    pub fn pick<T: Deserialize<'static>>(&self, name: &str) -> Result<T, InputProblem> {
         let chosen = match self.field(name) {
-            Some(field) => field.choice(names)?,
-            None => default,
+            Some(field) => field.chosen()?,
+            None => (self.keys.find(name)).map_or("", |key| key.default.trim_matches('"')),
         };
-        let place = names.iter().position(|name| *name == chosen).unwrap_or(0);
-        all.get(place)
-            .copied()
-            .ok_or_else(|| self.problem(format!("`{}` is not known", self.path_of(name))))
+        let chosen: StrDeserializer<'static, NamedError> = chosen.into_deserializer();
+        T::deserialize(chosen)
+            .map_err(|error| self.problem(format!("`{}`: {error}", self.path_of(name))))
     }
 
     /// A problem with this section as a whole.
@@ -210,19 +207,13 @@ impl<'a> Field<'a> {
 
     /// `true` or `false`.
     pub fn flag(&self) -> Result<bool, InputProblem> {
-        match &self.node.value {
-            Value::Flag(flag) => Ok(*flag),
-            value => {
-                let problem = self.wrong_type("true or false");
-                Err(match value {
-                    Value::Text(text) => match intended::flag_hint(text) {
-                        Some(hint) => problem.hint(hint),
-                        None => problem,
-                    },
-                    _ => problem,
-                })
-            }
-        }
+        let hint = match &self.node.value {
+            Value::Flag(flag) => return Ok(*flag),
+            Value::Text(text) => intended::flag_hint(text),
+            _ => None,
+        };
+        let problem = self.wrong_type("true or false");
+        Err(InputProblem { hint, ..problem })
     }
 
     /// Text; a `--set` value is text as it stands, quotes or not.
@@ -386,17 +377,14 @@ impl<'a> Field<'a> {
     /// The problem of a value that should have been a number, and how to write it where that is
     /// clear.
     fn not_a_number(&self, wanted: &str) -> InputProblem {
-        let problem = self.wrong_type(wanted);
         let hint = match (&self.node.value, &self.node.origin) {
             (_, Origin::Set { value, .. }) => intended::hint(&self.path, value),
             (Value::Text(text), _) => intended::hint(&self.path, text),
             (Value::List(items), _) => hint_for_list(&self.path, items),
             _ => None,
         };
-        match hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        }
+        let problem = self.wrong_type(wanted);
+        InputProblem { hint, ..problem }
     }
 
     /// A whole number beyond 2^53 with a point or an exponent: a double cannot hold each of them.

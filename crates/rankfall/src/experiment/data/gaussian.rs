@@ -2,8 +2,6 @@
 
 use crate::experiment::document::{InputProblem, Value};
 use crate::experiment::section::{Field, Section};
-use crate::experiment::suggest::nearest;
-use crate::failure::quoted;
 
 /// Gaussian data with a linear teacher: Y = Xβ + residuals.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,42 +107,38 @@ fn covariance(field: &Field, inputs: usize) -> Result<CovarianceSpec, InputProbl
                 .hint(COVARIANCES)),
         };
     }
-    let text = field.text().map_err(|problem| problem.hint(COVARIANCES))?;
-    if text == "identity" {
-        return Ok(CovarianceSpec::Identity);
+    match field.chosen() {
+        Ok(_) => Ok(CovarianceSpec::Identity),
+        Err(problem) => Err(problem.hint(COVARIANCES)),
     }
-    let meant = match nearest(&text, &["identity"]) {
-        Some(near) => format!("; did you mean \"{near}\"?"),
-        None => ", which is none of its values".to_owned(),
-    };
-    let message = format!("is {}{meant}", quoted(&text));
-    Err(field.problem(message).hint(COVARIANCES))
 }
 
 const COVARIANCES: &str =
     "known: \"identity\", { power_law = 1.0 }, { matrix = [[1.0, 0.5], [0.5, 1.0]] }";
 
 fn matrix(field: &Field, size: usize) -> Result<Vec<Vec<f64>>, InputProblem> {
-    let rows = field.list()?;
-    if rows.len() != size {
-        let message = format!("has {} rows, but data.inputs = {size}", rows.len());
-        return Err(field.problem(message));
-    }
-    let rows: Vec<Vec<f64>> = rows
-        .iter()
-        .map(|r| row(r, size))
-        .collect::<Result<_, _>>()?;
+    let row = |row: &Field| {
+        sized(row, size, "entries")?
+            .iter()
+            .map(Field::number)
+            .collect()
+    };
+    let rows = sized(field, size, "rows")?;
+    let rows: Vec<Vec<f64>> = rows.iter().map(row).collect::<Result<_, _>>()?;
     symmetric(field, &rows)?;
     Ok(rows)
 }
 
-fn row(field: &Field, size: usize) -> Result<Vec<f64>, InputProblem> {
+/// The items of a list that has as many as there are inputs.
+fn sized<'a>(field: &Field<'a>, size: usize, what: &str) -> Result<Vec<Field<'a>>, InputProblem> {
     let items = field.list()?;
-    if items.len() != size {
-        let message = format!("has {} entries, but data.inputs = {size}", items.len());
-        return Err(field.problem(message));
+    match items.len() == size {
+        true => Ok(items),
+        false => Err(field.problem(format!(
+            "has {} {what}, but data.inputs = {size}",
+            items.len()
+        ))),
     }
-    field.numbers()
 }
 
 /// Refuses a matrix whose halves differ by more than rounding, or with a negative variance.

@@ -46,10 +46,6 @@ pub enum ImageSource {
     },
 }
 
-/// The values of [`crate::experiment::keys::CIFAR_LABELS`].
-pub const CIFAR_LABELS: [CifarLabels; 3] =
-    [CifarLabels::Ten, CifarLabels::Coarse, CifarLabels::Fine];
-
 /// From files of the format of MNIST.
 pub(super) fn idx(section: &Section, folder: &Path) -> Result<ImageData, InputProblem> {
     let path = |name: &str| section.optional(name, |f| f.path_from(folder));
@@ -93,7 +89,11 @@ pub(super) fn cifar(section: &Section, folder: &Path) -> Result<ImageData, Input
     let from = ImageSource::Cifar {
         files: paths(&files)?,
         test_files: section.optional("test_files", paths)?.unwrap_or_default(),
-        labels: section.pick("labels", &CIFAR_LABELS)?,
+        labels: match section.optional("labels", Field::chosen)? {
+            Some("coarse") => CifarLabels::Coarse,
+            Some("fine") => CifarLabels::Fine,
+            _ => CifarLabels::Ten,
+        },
     };
     with_source(section, from)
 }

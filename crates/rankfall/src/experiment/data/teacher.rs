@@ -5,7 +5,7 @@ use crate::experiment::keys::MOST_ROWS;
 use crate::experiment::layers;
 use crate::experiment::section::{Field, Section};
 use rankfall_nets::network::{Architecture, Network, NetworkSpec};
-use rankfall_nets::teacher::{InputLaw, TeacherSpec};
+use rankfall_nets::teacher::TeacherSpec;
 
 /// Data from a teacher network.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,9 +15,6 @@ pub struct NetworkTeacher {
     /// A teacher and inputs of its own for each trajectory.
     pub each_trajectory: bool,
 }
-
-/// The values of [`crate::experiment::keys::INPUT_LAWS`].
-pub const INPUT_LAWS: [InputLaw; 3] = [InputLaw::Gaussian, InputLaw::Sphere, InputLaw::OneHot];
 
 pub(super) fn read(section: &Section) -> Result<NetworkTeacher, InputProblem> {
     let samples = section.required("samples")?;
@@ -36,7 +33,7 @@ pub(super) fn read(section: &Section) -> Result<NetworkTeacher, InputProblem> {
         spec: TeacherSpec {
             samples: samples.integer(1..=MOST_ROWS)? as usize,
             held_out: section.whole("held_out")? as usize,
-            inputs: section.pick("input_law", &INPUT_LAWS)?,
+            inputs: section.pick("input_law")?,
             weights: layers::drawn(&init, "pytorch-default", Some(&built))?,
             teacher: spec,
             unit_norm: table.flag("unit_norm")?,

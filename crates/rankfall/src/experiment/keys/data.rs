@@ -5,11 +5,6 @@ use super::key::ValueType::{Choice, Either, Flag, Kind, List, Number, Table, Tex
 use super::key::{MOST_ROWS, SIZES, SectionKeys, ValueType, key, keys};
 use super::network::{ACTIVATIONS, INIT, WIDTHS};
 
-/// The values of `labels` for CIFAR.
-pub const CIFAR_LABELS: &[&str] = &["ten", "coarse", "fine"];
-/// The values of `input_law`.
-pub const INPUT_LAWS: &[&str] = &["gaussian", "sphere", "one-hot"];
-
 const NUMBERS: ValueType = List(&Number(Any));
 const ROWS: ValueType = List(&Either(&[Number(Any), NUMBERS]));
 const PATHS: ValueType = List(&Text);
@@ -55,7 +50,7 @@ pub static DATA: SectionKeys = SectionKeys {
         key("residual_noise", Number(NonNegative), "Standard deviation of the Gaussian residuals")
             .default("0.0")
             .of(&["gaussian", "teacher"], "only drawn data have residuals that can be chosen"),
-        key("input_law", Choice(INPUT_LAWS),
+        key("input_law", Choice(&["gaussian", "sphere", "one-hot"]),
             "N(0, I), uniform on the unit sphere, or row i is the unit vector of input i mod p")
             .default("\"gaussian\"").of(&["teacher"], "it is the law of a network teacher's inputs")
             .dense(),
@@ -108,7 +103,7 @@ pub static DATA: SectionKeys = SectionKeys {
             .example("\"mnist\"").of(&["idx"], "it holds the four files of MNIST").dense(),
         key("images", Text, "Instead of either: the file of images to train on")
             .example("\"images.gz\"").of(&["idx"], IMAGES).dense(),
-        key("labels", Either(&[Choice(CIFAR_LABELS), Text]),
+        key("labels", Either(&[Choice(&["ten", "coarse", "fine"]), Text]),
             "The file of their labels; of CIFAR \"ten\", \"coarse\" (20 classes) or \"fine\" (100)")
             .example("\"ten\"").otherwise("of CIFAR \"ten\"")
             .of(&["idx", "cifar"], "it is about the labels of images").dense(),

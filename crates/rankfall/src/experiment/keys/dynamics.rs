@@ -4,19 +4,8 @@ use super::key::Bound::{Any, NonNegative, Positive};
 use super::key::ValueType::{Choice, Either, Flag, Kind, List, Number, Table, Text, Whole};
 use super::key::{LARGEST_EXACT, SIZES, SectionKeys, key, keys};
 
-/// The values of `integrator`, in the order of `INTEGRATORS` in `experiment/dynamics.rs`.
-pub const INTEGRATORS: &[&str] = &[
-    "lie-euler",
-    "lie-euler-unsplit",
-    "lie-strang",
-    "euler-maruyama",
-];
-/// `forces.split`.
-pub const SPLITS: &[&str] = &["regular", "antisymmetric"];
-/// The values of `label_noise_distribution`.
-pub const DISTRIBUTIONS: &[&str] = &["gaussian", "rademacher"];
-/// The values of `sampling`.
-pub const SAMPLINGS: &[&str] = &[
+const DISTRIBUTIONS: &[&str] = &["gaussian", "rademacher"];
+const SAMPLINGS: &[&str] = &[
     "with-replacement",
     "without-replacement",
     "epochs",
@@ -60,7 +49,8 @@ pub static DYNAMICS: SectionKeys = SectionKeys {
             .of(&["stochastic-gradient-flow", "slow-flow", "sgd"],
                 "the other dynamics use all rows at every step; a noise of kind \"mini-batch\" \
                 draws them"),
-        key("integrator", Choice(INTEGRATORS),
+        key("integrator",
+            Choice(&["lie-euler", "lie-euler-unsplit", "lie-strang", "euler-maruyama"]),
             "lie-strang is of weak order 2; all but euler-maruyama meet the determinant law")
             .default("\"lie-euler\"")
             .of(STOCHASTIC_FLOW,
@@ -116,7 +106,8 @@ pub static FORCES: SectionKeys = SectionKeys {
     path: "dynamics.0.forces",
     kinds: &[],
     keys: keys! {
-        key("split", Choice(SPLITS), "What is called common growth or decay, and what repulsion")
+        key("split", Choice(&["regular", "antisymmetric"]),
+            "What is called common growth or decay, and what repulsion")
             .default("\"regular\""),
         key("gradient", Number(Any), "On the force of the gradient, -1000 to 1000").default("1.0"),
         key("own_noise", Number(Any), "On the noise of its own of each eigenvalue").default("1.0"),

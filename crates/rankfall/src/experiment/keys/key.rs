@@ -1,8 +1,6 @@
 //! What a key of an experiment file is: its name, the values it takes, its default, and the kinds
 //! it applies to.
 
-//! `rankfall new` prints are all made of this.
-
 /// One key of a section.
 #[derive(Debug)]
 pub struct Key {

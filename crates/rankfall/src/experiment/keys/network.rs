@@ -4,14 +4,8 @@ use super::key::Bound::{Any, NonNegative, Positive};
 use super::key::ValueType::{Choice, Flag, Kind, List, Number, Table, Text, Whole};
 use super::key::{SectionKeys, ValueType, key, keys};
 
-/// The values of `activation`, in the order of [`rankfall_nets::activation::Activation::ALL`].
-pub const ACTIVATIONS: &[&str] = &["linear", "relu", "leaky-relu", "gelu", "tanh", "sigmoid"];
-/// The values of `loss`, in the order of [`rankfall_nets::loss::Loss::ALL`].
-pub const LOSSES: &[&str] = &["squared", "softmax-cross-entropy", "logistic"];
-/// The values of `precision`.
-pub const PRECISIONS: &[&str] = &["f64", "f32"];
-/// The values of `engine`.
-pub const ENGINES: &[&str] = &["auto", "dense"];
+pub(super) const ACTIVATIONS: &[&str] =
+    &["linear", "relu", "leaky-relu", "gelu", "tanh", "sigmoid"];
 
 /// Widths of layers.
 pub(super) const WIDTHS: ValueType =
@@ -47,10 +41,12 @@ pub static NETWORK: SectionKeys = SectionKeys {
             "Of all layers but the last; leaky-relu has the slope 0.01, gelu is exact")
             .default("\"linear\""),
         key("bias", Flag, "Whether layers have biases").default("false"),
-        key("loss", Choice(LOSSES), "|f - y|^2 / 2, or for classes, or for targets from 0 to 1")
+        key("loss", Choice(&["squared", "softmax-cross-entropy", "logistic"]),
+            "|f - y|^2 / 2, or for classes, or for targets from 0 to 1")
             .default("\"squared\""),
-        key("precision", Choice(PRECISIONS), "Of weights and gradients").default("\"f64\""),
-        key("engine", Choice(ENGINES), "\"dense\": the dense engine also where the exact one could")
+        key("precision", Choice(&["f64", "f32"]), "Of weights and gradients").default("\"f64\""),
+        key("engine", Choice(&["auto", "dense"]),
+            "\"dense\": the dense engine also where the exact one could")
             .default("\"auto\""),
         key("init", Table(&INIT), "How the weights start")
             .example("{ kind = \"gaussian\", scale = 1.0 }")

@@ -4,13 +4,6 @@ use super::key::Bound::{Positive, Share};
 use super::key::ValueType::{Choice, Either, Flag, List, Number, Table, Whole};
 use super::key::{LARGEST_EXACT, SIZES, SectionKeys, key, keys};
 
-/// The values of `spacing`.
-pub const SPACINGS: &[&str] = &["linear", "log"];
-/// The texts of `account`.
-pub const ACCOUNTS: &[&str] = &["exact"];
-/// The values of `spectra`.
-pub const SPECTRA: &[&str] = &["fast", "exact"];
-
 /// `[run]`.
 pub static RUN: SectionKeys = SectionKeys {
     place: "[run]",
@@ -48,7 +41,7 @@ pub static RUN: SectionKeys = SectionKeys {
         key("force_balance", Either(&[Flag, Table(&FORCE_BALANCE)]),
             "What each force added to each log eigenvalue along stochastic gradient flows")
             .default("false").exact(),
-        key("account", Either(&[Flag, Choice(ACCOUNTS), Table(&ACCOUNT)]),
+        key("account", Either(&[Flag, Choice(&["exact"]), Table(&ACCOUNT)]),
             "Where the log det of each descent without momentum goes: on a grid, or \"exact\", at \
             every step")
             .default("true").exact(),
@@ -65,7 +58,7 @@ pub static SAVE: SectionKeys = SectionKeys {
     keys: keys! {
         key("points", Whole(1, 1_000_000), "How many; each is moved to the nearest step")
             .default("200"),
-        key("spacing", Choice(SPACINGS), "\"log\": from the longest step to the end")
+        key("spacing", Choice(&["linear", "log"]), "\"log\": from the longest step to the end")
             .default("\"linear\""),
     },
 };
@@ -115,7 +108,8 @@ pub static MEASURE: SectionKeys = SectionKeys {
             .default("1"),
         key("spectra_every", Whole(1, LARGEST_EXACT), "Everything else at every so many saves")
             .default("1"),
-        key("spectra", Choice(SPECTRA), "How singular values are taken").default("\"fast\""),
+        key("spectra", Choice(&["fast", "exact"]), "How singular values are taken")
+            .default("\"fast\""),
         key("probe_rows", Whole(0, LARGEST_EXACT),
             "Training rows, chosen by the seed, on which features and Jacobian are taken")
             .default("0"),
