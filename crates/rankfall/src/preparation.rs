@@ -189,27 +189,22 @@ fn initialisation(
     init: &mut ExactInit,
     sizes: [usize; 3],
 ) -> Result<(Initialisation, Option<String>), Failure> {
-    let given = match init {
+    let drawn = match init {
         ExactInit::Gaussian {
             scale,
             smallest_singular_value,
             ..
-        } => {
-            let gaussian = Initialisation::Gaussian {
-                scale: *scale,
-                smallest_singular_value: *smallest_singular_value,
-            };
-            return Ok((gaussian, None));
-        }
-        ExactInit::Balanced { scale, .. } => {
-            return Ok((Initialisation::Balanced { scale: *scale }, None));
-        }
+        } => Initialisation::Gaussian {
+            scale: *scale,
+            smallest_singular_value: *smallest_singular_value,
+        },
+        ExactInit::Balanced { scale, .. } => Initialisation::Balanced { scale: *scale },
         ExactInit::File { path, checksum } => {
             let given = given_weights::read_two(path, sizes)?;
             expect_checksum(checksum.as_deref(), &given.checksum, path)?;
-            given
+            *checksum = Some(given.checksum);
+            return Ok((Initialisation::Given(given.weights), given.note));
         }
     };
-    init.set_checksum(given.checksum);
-    Ok((Initialisation::Given(given.weights), given.note))
+    Ok((drawn, None))
 }

@@ -127,13 +127,6 @@ impl ExactInit {
             Self::File { .. } => false,
         }
     }
-
-    /// Records the checksum of the file that was read; nothing to do for drawn weights.
-    pub fn set_checksum(&mut self, sum: String) {
-        if let Self::File { checksum, .. } = self {
-            *checksum = Some(sum);
-        }
-    }
 }
 
 impl ExactExperiment {
@@ -181,15 +174,13 @@ impl ExactExperiment {
     /// About how much work one step of one trajectory is, to compare units of work with each other.
     pub fn step_cost(&self, dynamics: &ExactDynamics) -> f64 {
         // Only drawn data say their size before they are read; elsewhere all points have the same.
-        let (p, k) = match &self.data {
-            ExactData::Gaussian(data) => (data.inputs as f64, data.outputs as f64),
-            _ => (1.0, 1.0),
+        let (p, k, all) = match &self.data {
+            ExactData::Gaussian(data) => {
+                (data.inputs as f64, data.outputs as f64, data.samples as f64)
+            }
+            _ => (1.0, 1.0, 1.0),
         };
         let columns = (p + k).min(self.network.width as f64);
-        let all = match &self.data {
-            ExactData::Gaussian(data) => data.samples as f64,
-            _ => 1.0,
-        };
         let of_batch = match dynamics.dynamics.kind {
             Kind::StochasticGradientDescent { batch_size, .. } => Some(batch_size as f64),
             _ => None,
@@ -245,11 +236,16 @@ impl ExactExperiment {
     /// # Errors
     /// A [`Failure`] with exit code 2 that names the dynamics.
     pub fn check_samples(&self, samples: u64) -> Result<(), Failure> {
-        let too_large = self.dynamics.iter().enumerate().find_map(|(i, d)| {
-            let size = d.batch_without_replacement()?;
-            (size > samples).then(|| too_large_batch(i, d, size, samples))
-        });
-        too_large.map_or(Ok(()), Err)
+        for (i, d) in self.dynamics.iter().enumerate() {
+            if let Some(size) = d.batch_without_replacement().filter(|size| *size > samples) {
+                return Err(Failure::input(format!(
+                    "`dynamics.{i}.batch_size` of {} is {size}, but there are only {samples} rows",
+                    quoted(&d.label)
+                ))
+                .hint(REPLACED));
+            }
+        }
+        Ok(())
     }
 
     /// Checks what depends on inputs and targets, once they are known: layers must begin and end
@@ -272,14 +268,6 @@ impl ExactExperiment {
             _ => Ok(()),
         }
     }
-}
-
-fn too_large_batch(i: usize, d: &ExactDynamics, size: u64, samples: u64) -> Failure {
-    Failure::input(format!(
-        "`dynamics.{i}.batch_size` of {} is {size}, but there are only {samples} rows",
-        quoted(&d.label)
-    ))
-    .hint(REPLACED)
 }
 
 /// What to do about mini-batches that are larger than the data.
@@ -308,20 +296,20 @@ impl From<&ExactExperiment> for Experiment {
 
 impl From<&ExactNetwork> for NetworkSection {
     fn from(exact: &ExactNetwork) -> Self {
-        let (init, smallest_singular_value) = match exact.init.clone() {
+        let mut smallest = None;
+        let init = match exact.init.clone() {
             ExactInit::Gaussian {
                 scale,
                 smallest_singular_value,
                 ..
-            } => (
-                InitSpec::Drawn(WeightInitialisation::Gaussian { scale }),
-                smallest_singular_value,
-            ),
-            ExactInit::Balanced { scale, .. } => (
-                InitSpec::Drawn(WeightInitialisation::Balanced { scale }),
-                None,
-            ),
-            ExactInit::File { path, checksum } => (InitSpec::File { path, checksum }, None),
+            } => {
+                smallest = smallest_singular_value;
+                InitSpec::Drawn(WeightInitialisation::Gaussian { scale })
+            }
+            ExactInit::Balanced { scale, .. } => {
+                InitSpec::Drawn(WeightInitialisation::Balanced { scale })
+            }
+            ExactInit::File { path, checksum } => InitSpec::File { path, checksum },
         };
         NetworkSection {
             shape: exact.shape.clone(),
@@ -332,7 +320,7 @@ impl From<&ExactNetwork> for NetworkSection {
             precision: Precision::F64,
             engine: EngineChoice::Auto,
             init,
-            smallest_singular_value,
+            smallest_singular_value: smallest,
             each_trajectory: exact.init.each_trajectory(),
         }
     }
@@ -341,32 +329,34 @@ impl From<&ExactNetwork> for NetworkSection {
 impl From<&ExactDynamics> for DynamicsSpec {
     fn from(exact: &ExactDynamics) -> Self {
         let dynamics = &exact.dynamics;
-        let (batches, distribution) = match dynamics.kind {
+        let variance = dynamics.label_noise;
+        let labels = |distribution| {
+            (variance > 0.0).then_some(Noise::LabelNoise {
+                variance,
+                distribution,
+            })
+        };
+        let (batches, labels) = match dynamics.kind {
             Kind::GradientFlow | Kind::SlowFlow { .. } | Kind::StochasticGradientFlow { .. } => {
                 return DynamicsSpec::Flow(exact.clone());
             }
             Kind::GradientDescent => (None, None),
-            Kind::LabelNoiseGradientDescent { distribution } => (None, Some(distribution)),
+            Kind::LabelNoiseGradientDescent { distribution } => (None, labels(distribution)),
             Kind::StochasticGradientDescent {
                 batch_size,
                 sampling,
                 distribution,
-            } => (Some((batch_size, sampling)), Some(distribution)),
+            } => {
+                let batches = Noise::MiniBatch {
+                    batch_size,
+                    sampling,
+                };
+                (Some(batches), labels(distribution))
+            }
         };
-        let batches = batches.map(|(batch_size, sampling)| Noise::MiniBatch {
-            batch_size,
-            sampling,
-        });
-        let variance = dynamics.label_noise;
         let classes = dynamics.classes.as_ref();
-        let flips = classes
-            .and_then(|classes| classes.flips.as_ref())
-            .map(noise_of);
-        let noisy = distribution.filter(|_| variance > 0.0);
-        let labels = noisy.map(|distribution| Noise::LabelNoise {
-            variance,
-            distribution,
-        });
+        let flips = classes.and_then(|classes| classes.flips.as_ref());
+        let flips = flips.map(noise_of);
         DynamicsSpec::Descent(Descent {
             label: exact.label.clone(),
             kind: dynamics.kind_name(),

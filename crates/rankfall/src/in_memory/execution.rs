@@ -40,26 +40,27 @@ impl EngineVisitor for Whole<'_> {
     type Output = Run;
 
     fn visit<E: Engine>(self, engine: &E, is_nameable: bool) -> Result<Run, Failure> {
+        let can_be_saved = is_nameable;
+        let asked = &self;
         InMemory {
             engine,
-            options: &self.options,
-            onlooker: self.onlooker,
-            can_be_saved: is_nameable,
+            asked,
+            can_be_saved,
         }
-        .run(self.left)
+        .run()
     }
 }
 
 /// An experiment being run in memory.
 struct InMemory<'a, E: Engine> {
     engine: &'a E,
-    options: &'a Options<'a>,
-    onlooker: Option<&'a dyn Onlooker>,
+    asked: &'a Whole<'a>,
     can_be_saved: bool,
 }
 
 impl<E: Engine> InMemory<'_, E> {
-    fn run(&self, left: Option<&InterruptedRun>) -> Result<Run, Failure> {
+    fn run(&self) -> Result<Run, Failure> {
+        let (options, left) = (&self.asked.options, self.asked.left);
         let recorder = self.engine.recorder();
         for words in self.engine.unstable() {
             log::warn!("{words}");
@@ -76,7 +77,7 @@ impl<E: Engine> InMemory<'_, E> {
             let started = std::time::Instant::now();
             let before = left.filter(|_| resume.is_some()).map_or(0.0, |l| l.seconds);
             let seconds = || before + started.elapsed().as_secs_f64();
-            self.options.watch.begin(label);
+            options.watch.begin(label);
             let blocks = 0..recorder.blocks(dynamics);
             let control = Watching {
                 of: self,
@@ -86,15 +87,11 @@ impl<E: Engine> InMemory<'_, E> {
                 so_far: Mutex::default(),
                 checkpoint: Mutex::default(),
             };
-            let threads = self.options.threads;
-            let outcome = self
-                .engine
-                .run(dynamics, blocks, threads, resume.take(), &control);
-            self.options.watch.end();
+            let (engine, threads) = (self.engine, options.threads);
+            let outcome = engine.run(dynamics, blocks, threads, resume.take(), &control);
+            options.watch.end();
             match outcome {
-                Ok(measured) => {
-                    finished.push(recorder.finish(dynamics, &measured, seconds())?);
-                }
+                Ok(measured) => finished.push(recorder.finish(dynamics, &measured, seconds())?),
                 Err(RunError::Interrupted) => return control.stopped(),
                 Err(RunError::Start(failure)) => return Err(failure),
                 Err(error) => return Err(Failure::run(error.to_string())),
@@ -174,10 +171,10 @@ impl<E: Engine> Watching<'_, E> {
 
 impl<E: Engine> Control for Watching<'_, E> {
     fn interrupted(&self) -> bool {
-        self.of.options.watch.interrupted()
+        self.of.asked.options.watch.interrupted()
     }
     fn progress(&self, done: u64, total: u64) {
-        self.of.options.watch.progress(done, total);
+        self.of.asked.options.watch.progress(done, total);
     }
     fn fewer_threads(&self, made: usize, wanted: usize) {
         warn_of_threads(made, wanted);
@@ -187,13 +184,13 @@ impl<E: Engine> Control for Watching<'_, E> {
     }
     /// Now, where an onlooker wants to look.
     fn checkpoint_interval(&self) -> Duration {
-        match self.of.onlooker {
+        match self.of.asked.onlooker {
             Some(onlooker) if onlooker.wants() => Duration::ZERO,
             _ => Duration::MAX,
         }
     }
     fn keep(&self, checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
-        if let Some(onlooker) = self.of.onlooker.filter(|one| one.wants()) {
+        if let Some(onlooker) = self.of.asked.onlooker.filter(|one| one.wants()) {
             let statistics = inside(&self.so_far).clone();
             if let Some(statistics) = statistics {
                 let partial = (self.of).partial(self.finished, statistics, (self.seconds)());

@@ -73,21 +73,14 @@ impl Run {
     /// # Errors
     /// Where there is none, with the labels that there are.
     pub fn dynamics(&self, label: &str) -> Result<DynamicsResult<'_>, Failure> {
-        let found = self.summary.dynamics.iter().find(|one| one.label == label);
-        found.map_or_else(
-            || {
-                let labels = self.summary.dynamics.iter().map(|one| quoted(&one.label));
-                let labels: Vec<String> = labels.collect();
-                let message = format!("there is no dynamics {}", quoted(label));
-                Err(Failure::input(message).hint(format!("there are {}", labels.join(", "))))
-            },
-            |summary| {
-                Ok(DynamicsResult {
-                    summary,
-                    table: &self.table,
-                })
-            },
-        )
+        let all = &self.summary.dynamics;
+        if let Some(summary) = all.iter().find(|one| one.label == label) {
+            let table = &self.table;
+            return Ok(DynamicsResult { summary, table });
+        }
+        let labels: Vec<String> = all.iter().map(|one| quoted(&one.label)).collect();
+        let message = format!("there is no dynamics {}", quoted(label));
+        Err(Failure::input(message).hint(format!("there are {}", labels.join(", "))))
     }
 
     /// The rows of `series.parquet`, in its order.

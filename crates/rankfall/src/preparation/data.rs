@@ -37,6 +37,21 @@ struct Moments {
     checksum: Option<String>,
 }
 
+impl Moments {
+    /// Moments alone.
+    fn of(gram: Gram, words: String) -> Self {
+        Self {
+            gram,
+            rows: None,
+            truth: None,
+            target_scales: None,
+            words,
+            warnings: Vec::new(),
+            checksum: None,
+        }
+    }
+}
+
 /// Draws or reads the data that an experiment names.
 pub(super) fn read(experiment: &ExactExperiment, keep_rows: bool) -> Result<ProblemData, Failure> {
     let data = match &experiment.data {
@@ -48,10 +63,8 @@ pub(super) fn read(experiment: &ExactExperiment, keep_rows: bool) -> Result<Prob
     let from = path.map_or(String::new(), |path| format!("{}: ", shown_path(path)));
     let refused = |error: ProblemError| Failure::input(format!("{from}{error}"));
     let units = data.target_scales.as_deref();
-    let units = units
-        .map(|scales| loss_units(&data, scales))
-        .transpose()
-        .map_err(refused)?;
+    let units = units.map(|scales| loss_units(&data, scales)).transpose();
+    let units = units.map_err(refused)?;
     let mut problem = Problem::new(&data.gram, data.rows, data.truth).map_err(refused)?;
     problem.loss_units = units;
     Ok(ProblemData {
@@ -120,13 +133,9 @@ fn drawn(data: &GaussianData, seed: u64, keep_rows: bool) -> Result<Moments, Fai
         (gram, truth) = (sums.gram(), None);
     }
     Ok(Moments {
-        gram,
         rows,
         truth,
-        target_scales: None,
-        words: gaussian_words(data),
-        warnings: Vec::new(),
-        checksum: None,
+        ..Moments::of(gram, gaussian_words(data))
     })
 }
 
@@ -144,34 +153,28 @@ fn from_file(file: &FileData, keep_rows: bool) -> Result<Moments, Failure> {
     if let Some(scales) = &target_scales {
         warnings.push(scaled_targets_note(&loaded.targets, scales));
     }
-    let rows = if keep_rows {
+    let words = file_words(file, &loaded);
+    let mut rows = None;
+    if keep_rows {
         let (x, y) = rankfall_data::load_rows(&spec, &loaded, ROW_MEMORY).map_err(of_data)?;
-        Some(row_major(&x, &y))
-    } else {
-        None
-    };
+        rows = Some(Rows {
+            x: row_major(&x),
+            y: row_major(&y),
+            count: x.nrows(),
+        });
+    }
     Ok(Moments {
-        words: file_words(file, &loaded),
         warnings,
-        gram: loaded.gram,
         rows,
-        truth: None,
         target_scales,
         checksum: Some(loaded.sha256),
+        ..Moments::of(loaded.gram, words)
     })
 }
 
-fn row_major(x: &Mat<f64>, y: &Mat<f64>) -> Rows {
-    let flat = |m: &Mat<f64>| {
-        (0..m.nrows())
-            .flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)]))
-            .collect()
-    };
-    Rows {
-        x: flat(x),
-        y: flat(y),
-        count: x.nrows(),
-    }
+fn row_major(m: &Mat<f64>) -> Vec<f64> {
+    let row = |i: usize| (0..m.ncols()).map(move |j| m[(i, j)]);
+    (0..m.nrows()).flat_map(row).collect()
 }
 
 fn from_gram(gram: &GramData) -> Result<Moments, Failure> {
@@ -183,12 +186,7 @@ fn from_gram(gram: &GramData) -> Result<Moments, Failure> {
         shown_path(&gram.path)
     );
     Ok(Moments {
-        gram: file.gram,
-        rows: None,
-        truth: None,
-        target_scales: None,
-        words,
-        warnings: Vec::new(),
         checksum: Some(file.sha256),
+        ..Moments::of(file.gram, words)
     })
 }

@@ -26,6 +26,7 @@ pub fn file_spec(file: &FileData) -> FileSpec {
         ..FileSpec::new(&file.path)
     }
 }
+
 /// A file that cannot be used, in words.
 pub fn of_data(error: DataError) -> Failure {
     let missing = matches!(error.kind, DataErrorKind::Missing { .. });
@@ -80,11 +81,8 @@ pub(super) fn constant_warning(loaded: &TableMoments) -> Vec<String> {
     if loaded.constant_columns.is_empty() {
         return Vec::new();
     }
-    let names: Vec<String> = loaded
-        .constant_columns
-        .iter()
-        .map(|name| quoted(name))
-        .collect();
+    let names = loaded.constant_columns.iter();
+    let names: Vec<String> = names.map(|name| quoted(name)).collect();
     vec![format!(
         "{} input column(s) are constant and were left at zero after centring: {}",
         names.len(),
