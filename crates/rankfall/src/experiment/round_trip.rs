@@ -1,295 +1,230 @@
 //! The resolved copy of any experiment reads back as that experiment.
 
 use super::*;
-use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::model::dynamics::{
-    Dynamics, ForceScales, ForceSplit, Integrator, Kind, LabelNoise, Sampling,
-};
-use rankfall_core::model::optimizer::Optimizer;
-use rankfall_data::ColumnSelector;
-use rankfall_nets::loss::Loss;
-use std::path::PathBuf;
+use proptest::sample::select;
+use std::fmt::Debug;
 
-fn any_positive() -> impl Strategy<Value = f64> {
-    prop_oneof![
-        1e-12..1e12_f64,
-        Just(0.01),
-        Just(1.0),
-        Just(f64::MIN_POSITIVE)
-    ]
+/// Text of TOML.
+type Toml = BoxedStrategy<String>;
+
+/// A key and its value, or neither. Numbers and texts are written in Rust as they are in TOML.
+fn key(name: &'static str, value: impl Strategy<Value = impl Debug> + 'static) -> Toml {
+    let written = prop::option::of(value);
+    written
+        .prop_map(move |value| value.map_or(String::new(), |value| format!("{name} = {value:?}")))
+        .boxed()
 }
 
-fn any_step() -> impl Strategy<Value = f64> {
-    prop_oneof![1e-3..10.0_f64, Just(0.01)]
+/// A key of the section at a path with one of the texts that it takes.
+fn choice(path: &str, name: &'static str) -> Toml {
+    key(name, select(tests::choices(path, name)))
 }
 
-fn any_kind() -> impl Strategy<Value = (Kind, f64)> {
-    let distribution = prop_oneof![Just(LabelNoise::Gaussian), Just(LabelNoise::Rademacher)];
+/// A table that begins with `head`.
+fn table(head: &'static str, keys: Vec<Toml>) -> Toml {
+    let whole = move |mut keys: Vec<String>| {
+        keys.insert(0, head.to_owned());
+        keys.retain(|key| !key.is_empty());
+        format!("{{ {} }}", keys.join(", "))
+    };
+    keys.prop_map(whole).boxed()
+}
+
+fn any_positive() -> BoxedStrategy<f64> {
+    let odd = select(vec![0.01, 1.0, f64::MIN_POSITIVE]);
+    prop_oneof![1e-12..1e12_f64, odd].boxed()
+}
+
+fn any_dynamics() -> Toml {
+    let step = |name| key(name, prop_oneof![1e-3..10.0_f64, Just(0.01)]);
+    let forces = |split: &'static str, common: &'static str| {
+        let factors = ["gradient", "own_noise", "repulsion", common];
+        let factors = factors.map(|force| key(force, -2.0..3.0));
+        let forces = table(split, factors.to_vec());
+        forces.prop_map(|forces| format!("integrator = \"lie-euler\", forces = {forces}"))
+    };
     let integrator = prop_oneof![
-        Just(Integrator::LieEuler),
-        Just(Integrator::LieEulerUnsplit),
-        Just(Integrator::EulerMaruyama)
+        choice("dynamics.0", "integrator"),
+        forces("split = \"regular\"", "common_growth"),
+        forces("split = \"antisymmetric\"", "common_decay"),
     ];
-    let sampling = prop_oneof![
-        Just(Sampling::WithReplacement),
-        Just(Sampling::WithoutReplacement),
-        Just(Sampling::Epochs),
-        Just(Sampling::Sequential)
+    let noise = || key("label_noise", 0.0..1e4);
+    let distribution = || choice("dynamics.0", "label_noise_distribution");
+    let momentum = prop_oneof![
+        key("momentum", 1e-3..0.999),
+        (1e-3..0.999).prop_map(|momentum| format!("momentum = {momentum:?}, nesterov = true")),
     ];
-    let splits = prop_oneof![Just(ForceSplit::Regular), Just(ForceSplit::Antisymmetric)];
-    let forces = prop_oneof![
-        Just(ForceScales::default()),
-        (splits, -2.0..2.0, 0.0..3.0, 0.0..3.0).prop_map(|(split, repulsion, gradient, common)| {
-            ForceScales {
-                split,
-                repulsion,
-                gradient,
-                common,
-                ..ForceScales::default()
-            }
-        })
+    let momentum = momentum.boxed();
+    let decay = || key("weight_decay", 0.0..1e3);
+    let flow = vec![
+        step("step_size"),
+        step("time_step"),
+        noise(),
+        key("batch_size", 1..=1_u64 << 53),
+        key("brownian_substeps", 1..1000_u32),
+        integrator.boxed(),
     ];
-    let flow = (
-        integrator,
-        any_step(),
-        1..=1_u64 << 53,
-        0.0..10.0,
-        forces,
-        1..1000_u32,
-    );
-    let sgd = (1..=10_u64, sampling, distribution.clone(), 0.0..10.0);
+    let label_noise = vec![
+        step("step_size"),
+        noise(),
+        distribution(),
+        momentum.clone(),
+        decay(),
+    ];
+    let sgd = vec![
+        step("step_size"),
+        noise(),
+        distribution(),
+        key("batch_size", 1..=10_u64),
+        choice("dynamics.0", "sampling"),
+        momentum.clone(),
+        decay(),
+    ];
     prop_oneof![
-        Just((Kind::GradientFlow, 0.0)),
-        flow.prop_map(
-            |(integrator, time_step, batch_size, noise, forces, brownian_substeps)| {
-                let kind = Kind::StochasticGradientFlow {
-                    integrator,
-                    time_step,
-                    batch_size,
-                    forces,
-                    brownian_substeps,
-                };
-                (kind, noise)
-            }
+        table(
+            "kind = \"gradient-flow\"",
+            vec![step("step_size"), step("time_step")]
         ),
-        Just((Kind::GradientDescent, 0.0)),
-        (distribution, 0.0..1e4).prop_map(|(distribution, noise)| {
-            (Kind::LabelNoiseGradientDescent { distribution }, noise)
-        }),
-        sgd.prop_map(|(batch_size, sampling, distribution, noise)| {
-            let kind = Kind::StochasticGradientDescent {
-                batch_size,
-                sampling,
-                distribution,
-            };
-            (kind, noise)
-        }),
+        table("kind = \"stochastic-gradient-flow\"", flow),
+        table(
+            "kind = \"gradient-descent\"",
+            vec![step("step_size"), momentum, decay()]
+        ),
+        table("kind = \"label-noise-gradient-descent\"", label_noise),
+        table("kind = \"sgd\"", sgd),
     ]
+    .boxed()
 }
 
-fn any_optimizer() -> impl Strategy<Value = Optimizer> {
-    let momentum = prop_oneof![Just(0.0), 1e-3..0.999];
-    (momentum, any::<bool>(), 0.0..1e3).prop_map(|(momentum, nesterov, weight_decay)| Optimizer {
-        momentum,
-        nesterov: nesterov && momentum > 0.0,
-        weight_decay,
-    })
-}
-
-fn any_dynamics() -> impl Strategy<Value = ExactDynamics> {
-    let label = "[a-zA-Z\"'\\\\éν][a-z \"'\\\\#=éν]{0,20}[a-z]";
-    let kind = (any_kind(), any_optimizer());
-    (kind, any_step(), any_step(), label).prop_map(
-        |(((kind, noise), optimizer), step, grid, label)| {
-            let kind_is_flow = matches!(
-                kind,
-                Kind::GradientFlow | Kind::StochasticGradientFlow { .. }
-            );
-            let time_step = match kind {
-                Kind::StochasticGradientFlow { time_step, .. } => time_step,
-                Kind::GradientFlow => grid,
-                _ => step,
-            };
-            ExactDynamics {
-                label,
-                dynamics: Dynamics {
-                    kind,
-                    step_size: step,
-                    label_noise: noise,
-                    optimizer: match kind_is_flow {
-                        true => Optimizer::default(),
-                        false => optimizer,
-                    },
-                    classes: None,
-                },
-                time_step,
-                automatic_time_step: false,
-            }
-        },
-    )
-}
-
-fn any_gaussian() -> impl Strategy<Value = ExactData> {
+fn any_data() -> Toml {
     let teacher = prop_oneof![
-        Just(LinearTeacher::Gaussian),
-        (0..=2_usize).prop_map(LinearTeacher::Rank),
-        prop::collection::vec(0.0..9.0, 1..=2).prop_map(LinearTeacher::SingularValues),
+        key("teacher_rank", 0..=2_u8),
+        key(
+            "teacher_singular_values",
+            prop::collection::vec(0.0..9.0, 1..=2)
+        ),
     ];
     let covariance = prop_oneof![
-        Just(CovarianceSpec::Identity),
-        any_positive().prop_map(CovarianceSpec::PowerLaw),
-        any_positive().prop_map(|x| CovarianceSpec::Matrix(vec![
-            vec![x, 0.1 * x, 0.0],
-            vec![0.1 * x, x, -0.3 * x],
-            vec![0.0, -0.3 * x, x],
-        ])),
+        Just("covariance = \"identity\"".to_owned()),
+        any_positive().prop_map(|x| format!("covariance = {{ power_law = {x:?} }}")),
+        any_positive().prop_map(|x| {
+            let (a, b) = (0.1 * x, -0.3 * x);
+            let rows = [[x, a, 0.0], [a, x, b], [0.0, b, x]];
+            format!("covariance = {{ matrix = {rows:?} }}")
+        }),
     ];
-    let flags = (any::<bool>(), any_positive());
-    (teacher, covariance, flags, 10..=1_000_000_000_000_u64).prop_map(
-        |(teacher, covariance, (each_trajectory, residual_noise), samples)| {
-            ExactData::Gaussian(GaussianData {
-                samples,
-                inputs: 3,
-                outputs: 2,
-                teacher,
-                covariance,
-                residual_noise,
-                classes: false,
-                each_trajectory,
-            })
-        },
-    )
-}
-
-fn any_path() -> impl Strategy<Value = PathBuf> {
-    "[a-z \"'\\\\é#]{1,8}x".prop_map(|name| Path::new("/some/folder").join(name))
-}
-
-fn any_file() -> impl Strategy<Value = ExactData> {
+    let gaussian = vec![
+        (10..=1_000_000_000_000_u64)
+            .prop_map(|n| format!("samples = {n}"))
+            .boxed(),
+        teacher.boxed(),
+        covariance.boxed(),
+        key("residual_noise", any_positive()),
+        key("each_trajectory", any::<bool>()),
+    ];
     let column = prop_oneof![
-        (0..9_usize).prop_map(ColumnSelector::Position),
-        "[a-z\"\\\\\n]{1,5}".prop_map(ColumnSelector::Name)
+        (0..9_usize).prop_map(|place| format!("{place}")),
+        "[a-z\"\\\\\n]{1,5}".prop_map(|name| format!("{name:?}")),
     ];
-    let column = || prop::collection::hash_set(format_column(column.clone()), 1..4);
-    let options = (any::<Option<bool>>(), any::<bool>(), any::<bool>());
-    let delimiter = prop::option::of(prop_oneof![Just(','), Just('\t'), Just(' '), Just('\\')]);
-    let checksum = prop::option::of("[0-9a-f]{8}");
-    (any_path(), column(), options, delimiter, checksum).prop_map(
-        |(path, targets, (header, one_hot, standardize), delimiter, checksum)| {
-            ExactData::File(FileData {
-                path,
-                inputs: None,
-                targets: targets.into_iter().map(|HashedColumn(c)| c).collect(),
-                header,
-                delimiter,
-                one_hot,
-                standardize,
-                standardize_targets: standardize && !one_hot,
-                inputs_array: None,
-                targets_array: None,
-                checksum,
-            })
-        },
-    )
-}
-
-/// A column that can be put in a set, to draw distinct ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct HashedColumn(ColumnSelector);
-
-impl std::hash::Hash for HashedColumn {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        format!("{:?}", self.0).hash(state);
-    }
-}
-
-fn format_column(
-    column: impl Strategy<Value = ColumnSelector>,
-) -> impl Strategy<Value = HashedColumn> {
-    column.prop_map(HashedColumn)
-}
-
-fn any_init() -> impl Strategy<Value = ExactInit> {
-    let smallest = prop::option::of(any_positive());
+    let targets = prop::collection::hash_set(column, 1..4);
+    let scaled = select(vec![
+        "one_hot = true",
+        "one_hot = true, standardize = true",
+        "standardize = true, standardize_targets = true",
+    ]);
+    let file = vec![
+        any_path(),
+        targets
+            .prop_map(|all| format!("targets = [{}]", Vec::from_iter(all).join(", ")))
+            .boxed(),
+        key("header", any::<bool>()),
+        key("delimiter", select(vec![",", "\t", " ", "\\"])),
+        scaled.prop_map(str::to_owned).boxed(),
+        key("checksum", "[0-9a-f]{8}"),
+    ];
     prop_oneof![
-        (any_positive(), smallest, any::<bool>()).prop_map(|(scale, smallest, each)| {
-            ExactInit::Gaussian {
-                scale,
-                smallest_singular_value: smallest,
-                each_trajectory: each,
-            }
-        }),
-        (any_positive(), any::<bool>()).prop_map(|(scale, each_trajectory)| ExactInit::Balanced {
-            scale,
-            each_trajectory
-        }),
-        (any_path(), prop::option::of("[0-9a-f]{8}"))
-            .prop_map(|(path, checksum)| ExactInit::File { path, checksum }),
+        table("kind = \"gaussian\", inputs = 3, outputs = 2", gaussian),
+        table("kind = \"file\"", file),
     ]
+    .boxed()
 }
 
-fn any_run() -> impl Strategy<Value = RunSpec> {
-    let spacing = prop_oneof![Just(Spacing::Linear), Just(Spacing::Log)];
-    let save = (1..=1_000_000_u64, spacing);
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    let counts = (any::<u64>(), 1..=1_000_000_000_u64);
-    (counts, 1e-3..1e9_f64, save, 1e-15..0.999_f64, flags).prop_map(
-        |((seed, trajectories), time, (points, spacing), rank_tolerance, flags)| RunSpec {
-            seed,
-            length: Length::Time(time),
-            trajectories,
-            save: SavePlan { points, spacing },
-            rank_tolerance,
-            keep_trajectories: flags.0,
-            save_weights: None,
-            common_noise: flags.1,
-            reductions: flags.2,
-            // A balance needs the reductions and a stochastic flow, which not every draw has.
-            force_balance: None,
-            account: AccountSpec::Grid(None),
-            measure: MeasureChoice::default(),
-        },
-    )
+fn any_path() -> Toml {
+    let path = "[a-z \"'\\\\é#]{1,8}x";
+    path.prop_map(|name| format!("path = {:?}", format!("/some/folder/{name}")))
+        .boxed()
 }
 
-fn any_experiment() -> impl Strategy<Value = ExactExperiment> {
-    let data = prop_oneof![any_gaussian(), any_file()];
-    let dynamics = prop::collection::vec(any_dynamics(), 1..5);
+fn any_network() -> Toml {
+    let each = || key("each_trajectory", any::<bool>());
+    let smallest = key("smallest_singular_value", any_positive());
+    let scale = || key("scale", any_positive());
+    let init = prop_oneof![
+        table("kind = \"gaussian\"", vec![scale(), smallest, each()]),
+        table("kind = \"balanced\"", vec![scale(), each()]),
+        table(
+            "kind = \"file\"",
+            vec![any_path(), key("checksum", "[0-9a-f]{8}")]
+        ),
+    ];
+    (5..=100_000_000_u64, init)
+        .prop_map(|(width, init)| format!("{{ width = {width}, init = {init} }}"))
+        .boxed()
+}
+
+fn any_run() -> Toml {
+    let time = (1e-3..1e9_f64)
+        .prop_map(|time| format!("time = {time:?}"))
+        .boxed();
+    let save = vec![
+        key("points", 1..=1_000_000_u64),
+        choice("run.save", "spacing"),
+    ];
+    let save = table("", save)
+        .prop_map(|save| format!("save = {save}"))
+        .boxed();
+    let keys = vec![
+        time,
+        save,
+        key("seed", any::<u64>()),
+        key("trajectories", 1..=1_000_000_000_u64),
+        key("rank_tolerance", 1e-15..0.999_f64),
+        key("keep_trajectories", any::<bool>()),
+        key("common_noise", any::<bool>()),
+        key("reductions", any::<bool>()),
+    ];
+    table("", keys)
+}
+
+fn any_experiment() -> Toml {
+    let label = "[a-zA-Z\"'\\\\éν][a-z \"'\\\\#=éν]{0,20}[a-z]";
+    let dynamics = prop::collection::vec((any_dynamics(), label), 1..5);
     let name = "[a-z\"'é][a-z \"'é#=-]{0,20}[a-z]";
-    let network = (5..=100_000_000_u64, any_init());
-    (name, data, network, dynamics, any_run()).prop_map(|(name, data, network, dynamics, run)| {
-        let numbered = |(i, mut d): (usize, ExactDynamics)| {
-            d.label = format!("{i}{}", d.label);
-            d
-        };
-        let Length::Time(time) = run.length else {
-            unreachable!()
-        };
-        ExactExperiment {
-            name,
-            data,
-            network: ExactNetwork {
-                width: network.0,
-                loss: Loss::Squared,
-                init: network.1,
-                shape: NetworkShape::Width(network.0),
-            },
-            dynamics: dynamics.into_iter().enumerate().map(numbered).collect(),
-            time,
-            run,
-        }
-    })
+    (name, any_data(), any_network(), dynamics, any_run())
+        .prop_map(|(name, data, network, dynamics, run)| {
+            let labelled = |(i, (table, label)): (usize, &(String, String))| {
+                format!("{{ label = {:?}, {}", format!("{i}{label}"), &table[1..])
+            };
+            let dynamics: Vec<String> = dynamics.iter().enumerate().map(labelled).collect();
+            let dynamics = dynamics.join(", ");
+            format!("name = {name:?}\ndata = {data}\nnetwork = {network}\ndynamics = [{dynamics}]\nrun = {run}\n")
+        })
+        .boxed()
 }
 
 proptest! {
     #[test]
-    fn the_resolved_copy_reads_back_as_the_same_experiment(exact in any_experiment()) {
-        let text = exact.resolved_toml();
-        let read = Experiment::from_toml(&text, "copy", Path::new("/elsewhere"), &[]);
-        let read = read.map_err(|f| TestCaseError::fail(format!("{f}\n{text}")))?;
-        prop_assert_eq!(&read, &Experiment::from(&exact));
-        prop_assert_eq!(read.exact(), Ok(exact));
+    fn the_resolved_copy_reads_back_as_the_same_experiment(text in any_experiment()) {
+        let read = |text: &str| Experiment::from_toml(text, "copy", Path::new("/elsewhere"), &[])
+            .map_err(|failure| TestCaseError::fail(format!("{failure}\n{text}")));
+        let experiment = read(&text)?;
+        let exact = experiment.exact();
+        let exact = exact.map_err(|problem| TestCaseError::fail(format!("{problem:?}\n{text}")))?;
+        prop_assert_eq!(&Experiment::from(&exact), &experiment);
+        let again = read(&exact.resolved_toml())?;
+        prop_assert_eq!(&again, &experiment);
+        prop_assert_eq!(again.exact(), Ok(exact));
     }
 }
 

@@ -5,9 +5,16 @@ mod engines;
 use super::*;
 use crate::save_plan::{SavePlan, Spacing};
 use proptest::prelude::*;
-use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Integrator, Kind};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_data::ColumnSelector;
+use rankfall_nets::activation::Activation;
+use rankfall_nets::scalar::Precision;
+use rankfall_nets::spectra::SpectrumMethod;
+use rankfall_nets::teacher::InputLaw;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Serialize};
 
 const SMALLEST: &str = r#"
 name = "small"
@@ -24,9 +31,13 @@ kind = "stochastic-gradient-flow"
 time = 1.0
 "#;
 
-fn read_with(sets: &[&str]) -> Result<Experiment, Failure> {
+fn read_text_with(text: &str, sets: &[&str]) -> Result<Experiment, Failure> {
     let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-    Experiment::from_toml(SMALLEST, "small.toml", Path::new("/folder"), &sets)
+    Experiment::from_toml(text, "small.toml", Path::new("/folder"), &sets)
+}
+
+fn read_with(sets: &[&str]) -> Result<Experiment, Failure> {
+    read_text_with(SMALLEST, sets)
 }
 
 fn exact_with(sets: &[&str]) -> Result<ExactExperiment, Failure> {
@@ -42,6 +53,56 @@ fn refused(sets: &[&str]) -> String {
             failure.to_string()
         }
     }
+}
+
+/// Cases of a text, one a line: arguments of `--set` with ` & ` between them, then ` => ` and what
+/// is said of them, in one or more pieces.
+fn cases(text: &str) -> impl Iterator<Item = (Vec<&str>, Vec<&str>)> {
+    text.trim().lines().map(|line| {
+        let (sets, words) = line.trim().split_once(" => ").expect("a case has a =>");
+        (sets.split(" & ").collect(), words.split(" => ").collect())
+    })
+}
+
+fn expect_words(sets: &[&str], said: &str, words: &[&str]) {
+    for word in words {
+        assert!(said.contains(word), "{sets:?}: no {word:?} in {said}");
+    }
+}
+
+/// The texts that a key of the section at a path takes.
+pub(super) fn choices(path: &str, name: &str) -> &'static [&'static str] {
+    let section = keys::SECTIONS.iter().find(|section| section.path == path);
+    let key = section.and_then(|section| section.find(name));
+    key.expect("a key there").takes.choices()
+}
+
+#[test]
+fn every_choice_is_the_name_of_a_value() {
+    fn expect<T: Serialize + Deserialize<'static>>(path: &str, name: &str) {
+        assert!(!choices(path, name).is_empty(), "{path}.{name}");
+        for &choice in choices(path, name) {
+            let named: StrDeserializer<'static, serde::de::value::Error> =
+                choice.into_deserializer();
+            let value = T::deserialize(named).expect("a value of this name");
+            let name = toml::Value::try_from(&value).expect("a name");
+            assert_eq!(name.as_str(), Some(choice));
+        }
+    }
+    expect::<InputLaw>("data", "input_law");
+    expect::<Activation>("data.teacher", "activation");
+    expect::<Activation>("network", "activation");
+    expect::<Loss>("network", "loss");
+    expect::<Precision>("network", "precision");
+    expect::<EngineChoice>("network", "engine");
+    expect::<Integrator>("dynamics.0", "integrator");
+    expect::<LabelNoise>("dynamics.0", "label_noise_distribution");
+    expect::<Sampling>("dynamics.0", "sampling");
+    expect::<ForceSplit>("dynamics.0.forces", "split");
+    expect::<LabelNoise>("dynamics.0.noise.0", "distribution");
+    expect::<Sampling>("dynamics.0.noise.0", "sampling");
+    expect::<Spacing>("run.save", "spacing");
+    expect::<SpectrumMethod>("run.measure", "spectra");
 }
 
 #[test]
@@ -100,13 +161,13 @@ fn defaults_are_the_promised_ones() {
 #[test]
 fn problems_have_their_place() {
     let text = SMALLEST.replace("width = 4", "width = 0");
-    let failure = Experiment::from_toml(&text, "small.toml", Path::new("/"), &[]).unwrap_err();
+    let failure = read_text_with(&text, &[]).unwrap_err();
     assert_eq!(
         failure.message,
         "small.toml:9:9: `network.width` is 0, but must be a whole number from 1 to 100000000"
     );
     let text = SMALLEST.replace("width = 4", "  widht = 4");
-    let failure = Experiment::from_toml(&text, "small.toml", Path::new("/"), &[]).unwrap_err();
+    let failure = read_text_with(&text, &[]).unwrap_err();
     assert!(
         failure
             .message
@@ -117,53 +178,21 @@ fn problems_have_their_place() {
 
 #[test]
 fn keys_that_do_not_apply_say_where_they_belong() {
-    let cases = [
-        (
-            "gradient-descent",
-            "time_step=0.1",
-            "only to gradient-flow, stochastic",
-        ),
-        (
-            "gradient-flow",
-            "integrator=lie-euler",
-            "integrated adaptively",
-        ),
-        (
-            "gradient-descent",
-            "batch_size=2",
-            "only to stochastic-gradient-flow, slow-flow and sgd",
-        ),
-        (
-            "gradient-flow",
-            "batch_size=2",
-            "only to stochastic-gradient-flow, slow-flow and sgd",
-        ),
-        ("stochastic-gradient-flow", "sampling=epochs", "only to sgd"),
-        (
-            "gradient-flow",
-            "label_noise_distribution=rademacher",
-            "only to label-noise",
-        ),
-        (
-            "stochastic-gradient-flow",
-            "label_noise_distribution=gaussian",
-            "Brownian",
-        ),
-        (
-            "gradient-flow",
-            "label_noise=1",
-            "kind = \"stochastic-gradient-flow\"",
-        ),
-        (
-            "gradient-descent",
-            "label_noise=1",
-            "kind = \"label-noise-gradient-descent\"",
-        ),
-    ];
-    for (kind, key, words) in cases {
-        let kind = format!("dynamics.0.kind={kind}");
-        let message = refused(&[&kind, &format!("dynamics.0.{key}")]);
-        assert!(message.contains(words), "{message}");
+    let all = r#"
+        gradient-descent & time_step=0.1 => only to gradient-flow, stochastic
+        gradient-flow & integrator=lie-euler => integrated adaptively
+        gradient-descent & batch_size=2 => only to stochastic-gradient-flow, slow-flow and sgd
+        gradient-flow & batch_size=2 => only to stochastic-gradient-flow, slow-flow and sgd
+        stochastic-gradient-flow & sampling=epochs => only to sgd
+        gradient-flow & label_noise_distribution=rademacher => only to label-noise
+        stochastic-gradient-flow & label_noise_distribution=gaussian => Brownian
+        gradient-flow & label_noise=1 => kind = "stochastic-gradient-flow"
+        gradient-descent & label_noise=1 => kind = "label-noise-gradient-descent"
+    "#;
+    for (sets, words) in cases(all) {
+        let kind = format!("dynamics.0.kind={}", sets[0]);
+        let said = refused(&[&kind, &format!("dynamics.0.{}", sets[1])]);
+        expect_words(&sets, &said, &words);
     }
     for kind in keys::DYNAMICS.kinds {
         let kind = format!("dynamics.0.kind={kind}");
@@ -184,8 +213,7 @@ fn labels_are_filled_in_and_distinct() {
     let more = "[[dynamics]]\nkind = \"sgd\"\n[[dynamics]]\nlabel = \"SGD\"\nkind = \"gradient-flow\"\n\
          [[dynamics]]\nkind = \"sgd\"\n[run]";
     let text = SMALLEST.replace("[run]", more);
-    let read = |text: &str| Experiment::from_toml(text, "", Path::new("/"), &[]);
-    let experiment = read(&text).unwrap();
+    let experiment = read_text_with(&text, &[]).unwrap();
     let labels: Vec<_> = experiment
         .dynamics
         .iter()
@@ -196,7 +224,7 @@ fn labels_are_filled_in_and_distinct() {
         ["stochastic gradient flow", "SGD 2", "SGD", "SGD 3"]
     );
     let twice = text.replacen("kind = \"sgd\"", "kind = \"sgd\"\nlabel = \"SGD\"", 1);
-    let message = read(&twice).unwrap_err().to_string();
+    let message = read_text_with(&twice, &[]).unwrap_err().to_string();
     assert!(message.contains("`dynamics.2` has the label \"SGD\" of another one"));
 }
 
@@ -221,6 +249,17 @@ fn numbers_are_read_kindly() {
 fn text_on_the_command_line_needs_no_quotes() {
     assert_eq!(read_with(&["name=2024"]).unwrap().name, "2024");
     assert_eq!(read_with(&["name=\"a b\""]).unwrap().name, "a b");
+    let flow = "dynamics.0={ kind = \"gradient-flow\", label = 5 }";
+    assert_eq!(read_with(&[flow]).unwrap().dynamics[0].label(), "5");
+    let message = refused(&["dynamics.0={ kind = 1 }"]);
+    assert!(
+        message.contains("is \"1\", which is none of its values"),
+        "{message}"
+    );
+    assert!(
+        message.contains("\n |                  ^^^^^^^^^^^^"),
+        "{message}"
+    );
     let message = refused(&["name=a/b"]);
     assert!(message.starts_with("rankfall: --set \"name=a/b\": `name` is \"a/b\""));
 }
@@ -244,10 +283,7 @@ fn a_gram_matrix_has_no_rows() {
     let text = SMALLEST
         .replace("\"gaussian\"", "\"gram\"\npath = \"g.npz\"")
         .replace("samples = 10\ninputs = 3\noutputs = 2\n", "");
-    let read = |sets: &[&str]| {
-        let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-        Experiment::from_toml(&text, "", Path::new("/folder"), &sets)
-    };
+    let read = |sets: &[&str]| read_text_with(&text, sets);
     let DataSpec::Gram(gram) = read(&[]).unwrap().data else {
         panic!("not a Gram matrix")
     };
@@ -266,55 +302,30 @@ fn a_gram_matrix_has_no_rows() {
 
 #[test]
 fn shapes_are_checked() {
-    let cases = [
-        ("data.teacher_rank=3", "from 0 to 2"),
-        (
-            "data.teacher_singular_values=[3.0, 2.0, 1.0]",
-            "from 1 to 2",
-        ),
-        ("data.teacher_singular_values=[]", "from 1 to 2"),
-        (
-            "data.teacher_singular_values=[-1.0]",
-            "must not be negative",
-        ),
-        ("data.covariance=identiy", "did you mean \"identity\"?"),
-        (
-            "data.covariance={ power_law = -1.0 }",
-            "must not be negative",
-        ),
-        (
-            "data.covariance={ matrix = [[1.0]] }",
-            "has 1 rows, but data.inputs = 3",
-        ),
-        (
-            "data.covariance={ matrix = [[1, 0, 0], [0, 1], [0, 0, 1]] }",
-            "has 2 entries",
-        ),
-        (
-            "data.covariance={ matrix = [[1, 2, 0], [0, 1, 0], [0, 0, 1]] }",
-            "not symmetric",
-        ),
-        (
-            "data.covariance={ matrix = [[1, 0, 0], [0, -1, 0], [0, 0, 1]] }",
-            "variance -1",
-        ),
-        ("data.covariance={ }", "exactly one of"),
-        (
-            "network.init={ smallest_singular_value = 1e-8 }",
-            "inputs + outputs = 5",
-        ),
-        ("network.init=gaussian", "must be a table"),
-        ("dynamics.0.batch_size=0", "from 1 to"),
-        ("run.rank_tolerance=1", "between 0 and 1"),
-        ("run.save.points=0", "from 1 to 1000000"),
-        ("run.save.spacing=logarithmic", "did you mean \"log\"?"),
-        ("run.time=1e30", "2^53 steps"),
-    ];
-    for (set, words) in cases {
-        let message = refused(&[set]);
-        assert!(message.contains(words), "{set}: {message}");
+    let all = r#"
+        data.teacher_rank=3 => from 0 to 2
+        data.teacher_singular_values=[3.0, 2.0, 1.0] => from 1 to 2
+        data.teacher_singular_values=[] => from 1 to 2
+        data.teacher_singular_values=[-1.0] => must not be negative
+        data.covariance=identiy => did you mean "identity"?
+        data.covariance={ power_law = -1.0 } => must not be negative
+        data.covariance={ matrix = [[1.0]] } => has 1 rows, but data.inputs = 3
+        data.covariance={ matrix = [[1, 0, 0], [0, 1], [0, 0, 1]] } => has 2 entries
+        data.covariance={ matrix = [[1, 2, 0], [0, 1, 0], [0, 0, 1]] } => not symmetric
+        data.covariance={ matrix = [[1, 0, 0], [0, -1, 0], [0, 0, 1]] } => variance -1
+        data.covariance={ } => exactly one of
+        data.teacher_rank=1 & data.teacher_singular_values=[1] => both
+        network.init={ smallest_singular_value = 1e-8 } => inputs + outputs = 5
+        network.init=gaussian => must be a table
+        dynamics.0.batch_size=0 => from 1 to
+        run.rank_tolerance=1 => between 0 and 1
+        run.save.points=0 => from 1 to 1000000
+        run.save.spacing=logarithmic => did you mean "log"?
+        run.time=1e30 => 2^53 steps
+    "#;
+    for (sets, words) in cases(all) {
+        expect_words(&sets, &refused(&sets), &words);
     }
-    assert!(refused(&["data.teacher_rank=1", "data.teacher_singular_values=[1]"]).contains("both"));
 }
 
 #[test]
@@ -359,8 +370,7 @@ run = { time = 1 }
 "#;
 
 fn read_table(sets: &[&str]) -> Result<Experiment, Failure> {
-    let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-    Experiment::from_toml(FILE_DATA, "", Path::new("/folder"), &sets)
+    read_text_with(FILE_DATA, sets)
 }
 
 #[test]
@@ -377,30 +387,28 @@ fn tables_have_columns() {
     ];
     assert_eq!(file.inputs.as_deref(), Some(&inputs[..]));
     assert_eq!(file.delimiter, Some(';'));
-    let cases = [
-        ("data.inputs=[\"y\"]", "is in both"),
-        ("data.targets=[0, 0]", "names column 0 again"),
-        ("data.targets=[]", "is empty"),
-        ("data.targets=[1.5]", "is not a column"),
-        ("data.targets=[-1]", "from 0 to"),
-        ("data.delimiter=ab", "one ASCII character"),
-        ("data.inputs_array=x", "only .npz files"),
-        ("data.path=", "`data.path` is empty"),
-        ("data.samples=3", "only to gaussian"),
-        ("data.kind=gram", "only to file"),
-    ];
-    for (set, words) in cases {
-        let message = read_table(&[set]).unwrap_err().to_string();
-        assert!(message.contains(words), "{set}: {message}");
+    let all = r#"
+        data.inputs=["y"] => is in both
+        data.targets=[0, 0] => names column 0 again
+        data.targets=[] => is empty
+        data.targets=[1.5] => is not a column
+        data.targets=[-1] => from 0 to
+        data.delimiter=ab => one ASCII character
+        data.inputs_array=x => only .npz files
+        data.path= => `data.path` is empty
+        data.samples=3 => only to gaussian
+        data.kind=gram => only to file
+        data.path=t.npy & data.header=true => is for text files
+    "#;
+    for (sets, words) in cases(all) {
+        expect_words(&sets, &read_table(&sets).unwrap_err().to_string(), &words);
     }
-    let message = read_table(&["data.path=t.npy", "data.header=true"]).unwrap_err();
-    assert!(message.to_string().contains("is for text files"));
 }
 
 #[test]
 fn dynamics_need_double_brackets() {
     let text = SMALLEST.replace("[[dynamics]]", "[dynamics]");
-    let failure = Experiment::from_toml(&text, "", Path::new("/"), &[]).unwrap_err();
+    let failure = read_text_with(&text, &[]).unwrap_err();
     assert!(failure.to_string().contains("double brackets"));
 }
 
