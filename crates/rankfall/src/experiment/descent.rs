@@ -9,6 +9,7 @@ use rankfall_nets::noise::Noise;
 use rankfall_nets::optimizer::Adam;
 use rankfall_nets::schedule::{RateSchedule, Shape};
 use rankfall_nets::window::NoiseWindow;
+use serde::Serialize;
 
 /// One descent of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,12 +53,14 @@ pub struct SchedulePlan {
 }
 
 /// The shape of a schedule, with places that may be shares of the run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum SchedulePlaces {
     /// 1.
     #[default]
     Constant,
     /// `factors`, each from its step on.
+    #[serde(rename = "piecewise")]
     Steps {
         /// Rising.
         steps: Vec<u64>,
@@ -65,6 +68,7 @@ pub enum SchedulePlaces {
         factors: Vec<f64>,
     },
     /// `factors`, each from its share of the steps on.
+    #[serde(rename = "piecewise")]
     Shares {
         /// Rising, in [0, 1].
         shares: Vec<f64>,
@@ -73,10 +77,11 @@ pub enum SchedulePlaces {
     },
     /// Half a cosine from 1 to `last`.
     Cosine {
-        /// Its length; the run's where none is given.
-        steps: Option<u64>,
         /// The factor at its end.
         last: f64,
+        /// Its length; the run's where none is given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        steps: Option<u64>,
     },
 }
 

@@ -1,10 +1,10 @@
 //! The resolved copy of an experiment: as TOML with every default written out.
 
 use super::data::{
-    CovarianceSpec, DataSpec, FileData, GaussianData, HeldOut, ImageData, ImageSource,
-    LinearTeacher, NetworkTeacher, RowData,
+    DataSpec, FileData, GaussianData, HeldOut, ImageData, ImageSource, LinearTeacher,
+    NetworkTeacher, RowData,
 };
-use super::descent::{Descent, NoiseHours, SchedulePlaces, SchedulePlan};
+use super::descent::{Descent, NoiseHours};
 use super::document::{self, Origin, TableEntry, TomlNode, Value};
 use super::dynamics::DynamicsSpec;
 use super::exact_dynamics::{ExactDynamics, noise_of};
@@ -152,13 +152,8 @@ fn gaussian(table: Table, data: &GaussianData) -> Table {
             table.with("teacher_singular_values", value_of(values))
         }
     };
-    let covariance = match &data.covariance {
-        CovarianceSpec::Identity => Value::from("identity"),
-        CovarianceSpec::PowerLaw(exponent) => Table::default().with("power_law", *exponent).into(),
-        CovarianceSpec::Matrix(matrix) => Table::default().with("matrix", value_of(matrix)).into(),
-    };
     table
-        .with("covariance", covariance)
+        .with("covariance", value_of(&data.covariance))
         .with("residual_noise", data.residual_noise)
         .with_some("classes", data.classes.then_some(true))
         .with("each_trajectory", data.each_trajectory)
@@ -351,12 +346,13 @@ fn descent(mut table: Table, one: &Descent) -> Table {
     let listed: Value = places
         .map(|place| noise(&one.noise[place], one.hours_of(place)))
         .collect();
+    let schedule = Table::of(&one.schedule.shape).with("warm_up", one.schedule.warm_up);
     table
         .with("momentum", one.optimizer.momentum)
         .with("nesterov", one.optimizer.nesterov)
         .with("weight_decay", one.optimizer.weight_decay)
         .with_some("adam", one.adam.as_ref().map(value_of))
-        .with("schedule", schedule(&one.schedule))
+        .with("schedule", schedule)
         .with("noise", listed)
 }
 
@@ -371,22 +367,6 @@ fn force_table(forces: &ForceScales) -> Table {
         .with("own_noise", forces.own_noise)
         .with(common, forces.common)
         .with("repulsion", forces.repulsion)
-}
-
-fn schedule(plan: &SchedulePlan) -> Table {
-    let table = match &plan.shape {
-        SchedulePlaces::Constant => Table::of_kind("constant"),
-        SchedulePlaces::Steps { steps, factors } => Table::of_kind("piecewise")
-            .with("steps", value_of(steps))
-            .with("factors", value_of(factors)),
-        SchedulePlaces::Shares { shares, factors } => Table::of_kind("piecewise")
-            .with("shares", value_of(shares))
-            .with("factors", value_of(factors)),
-        SchedulePlaces::Cosine { steps, last } => Table::of_kind("cosine")
-            .with("last", *last)
-            .with_some("steps", *steps),
-    };
-    table.with("warm_up", plan.warm_up)
 }
 
 /// A noise, and when it acts.
@@ -445,20 +425,11 @@ fn run(run: &RunSpec) -> Table {
 
 /// What is measured, the later keys only where they are not the default.
 fn measure(measure: &MeasureChoice) -> Table {
-    let default = MeasureChoice::default();
-    let set = |is_set: bool| is_set.then_some(true);
-    let probes = Some(measure.trace_probes).filter(|probes| *probes != default.trace_probes);
-    Table::default()
-        .with("losses_every", measure.losses_every)
-        .with("spectra_every", measure.spectra_every)
-        .with("spectra", value_of(&measure.spectra))
-        .with("probe_rows", measure.probe_rows)
-        .with("jacobian", measure.jacobian)
-        .with("jacobian_tolerance", measure.jacobian_tolerance)
-        .with_some("neurons", set(measure.neurons))
-        .with_some("alignment", set(measure.alignment))
-        .with_some("sharpness", set(measure.sharpness))
-        .with_some("trace_probes", probes)
+    let mut table = Table::of(measure);
+    let default = Table::of(&MeasureChoice::default()).0;
+    let later = ["neurons", "alignment", "sharpness", "trace_probes"];
+    (table.0).retain(|entry| !later.contains(&&*entry.key) || !default.contains(entry));
+    table
 }
 
 /// The keys of `[run.measure]` that are not as they are where nothing is said, as TOML; none where

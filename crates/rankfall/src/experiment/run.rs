@@ -78,7 +78,7 @@ pub enum AccountSpec {
 }
 
 /// What is measured at a save.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct MeasureChoice {
     /// Losses at every so many saves.
     pub losses_every: u64,

@@ -2,6 +2,7 @@
 
 use crate::experiment::document::{InputProblem, Value};
 use crate::experiment::section::{Field, Section};
+use serde::Serialize;
 
 /// Gaussian data with a linear teacher: Y = Xβ + residuals.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +38,8 @@ pub enum LinearTeacher {
 }
 
 /// The covariance of Gaussian inputs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CovarianceSpec {
     /// I.
     Identity,
