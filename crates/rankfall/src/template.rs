@@ -3,7 +3,7 @@
 
 use crate::experiment::document::{self, TomlNode, Value};
 use crate::experiment::keys::{Key, SectionKeys, TOP};
-use crate::experiment::schema;
+use crate::experiment::{schema, tree};
 use std::collections::HashSet;
 
 /// What an experiment file to start from is for.
@@ -26,23 +26,37 @@ impl TemplateKind {
 
 /// A complete experiment file with every key explained; valid as it stands.
 pub fn experiment(kind: TemplateKind) -> String {
-    let text = match kind {
-        TemplateKind::Gaussian => two_layers(GAUSSIAN, DRAWN, SGD),
-        TemplateKind::File => two_layers(FILE, GIVEN, SGD_OF_A_FILE),
-        TemplateKind::Gram => two_layers(GRAM, GIVEN, ""),
-        TemplateKind::Layers => LAYERS.to_owned(),
+    let with_sgd = format!("{TWO_LAYERS}{SGD}");
+    let (text, sets) = match kind {
+        TemplateKind::Gaussian => (with_sgd, Vec::new()),
+        TemplateKind::File => (with_sgd, [OF_TABLE, OF_FILE].concat()),
+        TemplateKind::Gram => (TWO_LAYERS.to_owned(), [OF_GRAM, OF_FILE].concat()),
+        TemplateKind::Layers => (LAYERS.to_owned(), Vec::new()),
     };
-    // The files above are valid, as a test sees to.
-    document::parse(&text).map_or(text, |root| annotated(&root))
+    let sets: Vec<String> = sets.into_iter().map(str::to_owned).collect();
+    // The files are valid, as a test sees to.
+    tree(&text, &sets).map_or(text, |root| annotated(&root))
 }
 
-/// Width, scale of the start, label noise of all rows, time and rank tolerance for drawn data,
-/// uncorrelated and of variance 1.
-const DRAWN: [&str; 5] = ["10", "1.0", "2000.0", "500.0", "1e-3"];
-/// The same for a file, of which nobody knows the number of rows and columns: weights that are
-/// small for correlated inputs, more time and a coarser rank for directions of small variance. The
-/// label noise is twice the rows that a file may have, for the intensity of the flow.
-const GIVEN: [&str; 5] = ["50", "0.3", "200.0", "1000.0", "1e-2"];
+/// What is otherwise for a table. Batches of four bound what a single row does.
+const OF_TABLE: &[&str] = &[
+    r#"data={ kind = "file", path = "table.csv", targets = ["target"], standardize = true }"#,
+    "dynamics.4.label_noise=8.0",
+    "dynamics.4.batch_size=4",
+];
+
+/// What is otherwise for Gram matrices.
+const OF_GRAM: &[&str] = &[r#"data={ kind = "gram", path = "gram.npz" }"#];
+
+/// What is otherwise for a file, of which nobody knows the number of rows and columns: weights that
+/// are small for correlated inputs, more time and a coarser rank for directions of small variance.
+/// The label noise is twice the rows that a file may have, for the intensity of the flow.
+const OF_FILE: &[&str] = &[
+    "network={ width = 50, init = { kind = \"gaussian\", scale = 0.3 } }",
+    "dynamics.3.label_noise=200.0",
+    "run.time=1000.0",
+    "run.rank_tolerance=1e-2",
+];
 
 const HEAD: &str = "\
 #:schema ./rankfall.schema.json
@@ -52,56 +66,22 @@ const HEAD: &str = "\
 # `rankfall schema > rankfall.schema.json` beside this file.
 ";
 
-const GAUSSIAN: &str = r#"
+/// The dynamics of two linear layers but SGD, for drawn data that are uncorrelated and of variance 1.
+const TWO_LAYERS: &str = r#"
 name = "my-experiment"
 [data]
 kind = "gaussian"
 samples = 1000
 inputs = 5
 outputs = 2
-"#;
-
-const FILE: &str = r#"
-name = "my-experiment"
-[data]
-kind = "file"
-path = "table.csv"
-targets = ["target"]
-standardize = true
-"#;
-
-const GRAM: &str = r#"
-name = "my-experiment"
-[data]
-kind = "gram"
-path = "gram.npz"
-"#;
-
-const SGD: &str = r#"
-[[dynamics]]
-label = "SGD"
-kind = "sgd"
-label_noise = 2.0
-batch_size = 1
-"#;
-
-/// Batches of four bound what a single row does.
-const SGD_OF_A_FILE: &str = r#"
-[[dynamics]]
-label = "SGD"
-kind = "sgd"
-label_noise = 8.0
-batch_size = 4
-"#;
-
-/// All dynamics of two linear layers.
-fn two_layers(data: &str, sizes: [&str; 5], sgd: &str) -> String {
-    let [width, scale, label_noise, time, tolerance] = sizes;
-    format!(
-        r#"{data}
 [network]
-width = {width}
-init = {{ kind = "gaussian", scale = {scale} }}
+width = 10
+init = { kind = "gaussian", scale = 1.0 }
+[run]
+time = 500.0
+trajectories = 16
+save = { points = 200, spacing = "linear" }
+rank_tolerance = 1e-3
 [[dynamics]]
 label = "gradient flow"
 kind = "gradient-flow"
@@ -118,15 +98,16 @@ kind = "gradient-descent"
 [[dynamics]]
 label = "label-noise gradient descent"
 kind = "label-noise-gradient-descent"
-label_noise = {label_noise}
-{sgd}[run]
-time = {time}
-trajectories = 16
-save = {{ points = 200, spacing = "linear" }}
-rank_tolerance = {tolerance}
-"#
-    )
-}
+label_noise = 2000.0
+"#;
+
+const SGD: &str = r#"
+[[dynamics]]
+label = "SGD"
+kind = "sgd"
+label_noise = 2.0
+batch_size = 1
+"#;
 
 const LAYERS: &str = r#"
 name = "my-network"
