@@ -13,6 +13,8 @@ use toml::{Table, Value};
 #[derive(Clone, Debug)]
 pub struct ExperimentBuilder {
     root: Table,
+    /// `run.seed`, which may be larger than the numbers of a table of TOML.
+    seed: Option<u64>,
 }
 
 /// One dynamics in the making.
@@ -27,7 +29,7 @@ impl Experiment {
     pub fn builder(name: &str) -> ExperimentBuilder {
         let mut root = Table::new();
         root.insert("name".to_owned(), name.into());
-        ExperimentBuilder { root }
+        ExperimentBuilder { root, seed: None }
     }
 }
 
@@ -94,8 +96,9 @@ impl ExperimentBuilder {
 
     /// What all random draws are keyed by.
     #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        self.set("run.seed", seed as i64)
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
     }
 
     /// How many times things are measured, after t = 0.
@@ -107,6 +110,9 @@ impl ExperimentBuilder {
     /// Any key of an experiment file by its dotted path, such as `network.init.kind`.
     #[must_use]
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+        if ["run", "run.seed"].contains(&key) {
+            self.seed = None;
+        }
         put(&mut self.root, key, value.into());
         self
     }
@@ -119,7 +125,9 @@ impl ExperimentBuilder {
         let text = toml::to_string(&self.root).map_err(|error| {
             Failure::input(format!("the experiment cannot be written: {error}"))
         })?;
-        Experiment::from_toml(&text, "the experiment", Path::new(""), &[])
+        let seed = self.seed.map(|seed| format!("run.seed={seed}"));
+        let sets: Vec<String> = seed.into_iter().collect();
+        Experiment::from_toml(&text, "the experiment", Path::new(""), &sets)
     }
 }
 
@@ -218,5 +226,24 @@ fn put(table: &mut Table, key: &str, value: Value) {
                 put(below, rest, value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_can_be_given_and_the_last_counts() {
+        let builder = Experiment::builder("seeds")
+            .gaussian(10, 3, 2)
+            .width(4)
+            .dynamics(DynamicsBuilder::gradient_flow("GF"))
+            .time(1.0);
+        let seed = |builder: ExperimentBuilder| builder.build().unwrap().run.seed;
+        let largest = builder.seed(u64::MAX);
+        assert_eq!(seed(largest.clone()), u64::MAX);
+        assert_eq!(seed(largest.clone().set("run.seed", 5)), 5);
+        assert_eq!(seed(largest.set("run.seed", 5).seed(7)), 7);
     }
 }
