@@ -89,35 +89,47 @@ pub fn read_schema_one(bytes: Vec<u8>) -> io::Result<Vec<SeriesRow>> {
 
 /// A row, if every value has the type of its column.
 fn row(fields: &[Field]) -> Option<SeriesRow> {
-    let text = |at: usize| match fields.get(at) {
-        Some(Field::Str(text)) => Some(text.clone()),
-        _ => None,
+    let [
+        Field::Str(dynamics),
+        Field::Str(observable),
+        layer,
+        Field::Int(index),
+        Field::Double(time),
+        numbers @ ..,
+    ] = fields
+    else {
+        return None;
     };
-    let whole = |at: usize| match fields.get(at) {
-        Some(Field::Int(x)) => Some(Some(u32::try_from(*x).ok()?)),
-        Some(Field::Null) => Some(None),
-        _ => None,
+    let layer = match layer {
+        Field::Int(layer) => Some(u32::try_from(*layer).ok()?),
+        Field::Null => None,
+        _ => return None,
     };
-    let double = |at: usize| match fields.get(at) {
-        Some(Field::Double(x)) => Some(Some(*x)),
-        Some(Field::Null) => Some(None),
-        _ => None,
-    };
+    let double = |at: usize| nullable(numbers.get(at)?);
     Some(SeriesRow {
-        dynamics: text(0)?,
-        observable: text(1)?,
-        layer: whole(LAYER)?,
-        index: whole(3)??,
-        time: double(4)??,
-        mean: double(5)?,
-        std_error: double(6)?,
-        q05: double(7)?,
-        q25: double(8)?,
-        q50: double(9)?,
-        q75: double(10)?,
-        q95: double(11)?,
-        law: double(12)?,
+        dynamics: dynamics.clone(),
+        observable: observable.clone(),
+        layer,
+        index: u32::try_from(*index).ok()?,
+        time: *time,
+        mean: double(0)?,
+        std_error: double(1)?,
+        q05: double(2)?,
+        q25: double(3)?,
+        q50: double(4)?,
+        q75: double(5)?,
+        q95: double(6)?,
+        law: double(7)?,
     })
+}
+
+/// A number that may be missing; none where it is something else.
+pub fn nullable(field: &Field) -> Option<Option<f64>> {
+    match field {
+        Field::Double(x) => Some(Some(*x)),
+        Field::Null => Some(None),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn table(plan: &SweepPlan, settings: &GridSettings, rows: &UnitRows, dynamics: u
 pub fn metrics(settings: &GridSettings, rows: &UnitRows, dynamics: u32) -> Vec<SweepMetric> {
     let of_all = SHOWN
         .iter()
-        .map(|shown| metric(shown, settings, rows, dynamics));
+        .map(|&shown| metric(shown, settings, rows, dynamics));
     let mut all = rows.values().flatten();
     let by_layer = all.any(|row| row.metric == Metric::EffectiveRankLayer);
     let layers = if by_layer { MOST_LAYERS } else { 0 };
@@ -189,106 +189,25 @@ fn label(axis: &SweepAxisSpec) -> String {
     words.to_owned()
 }
 
-/// A metric of the figures.
-struct Shown {
-    metric: Metric,
-    name: &'static str,
-    label: &'static str,
-    log: bool,
-    /// Falls are shown as positive numbers.
-    negated: bool,
-    predicted: bool,
-}
-
-const SHOWN: &[Shown] = &[
-    Shown {
-        metric: Metric::EffectiveRankTheta,
-        name: "effective_rank_theta",
-        label: "effective rank of Θ",
-        log: false,
-        negated: false,
-        predicted: true,
-    },
-    Shown {
-        metric: Metric::SurvivingSingularValues,
-        name: "surviving_singular_values",
-        label: "surviving singular values of Θ",
-        log: false,
-        negated: false,
-        predicted: false,
-    },
-    Shown {
-        metric: Metric::FractionDiverged,
-        name: "fraction_diverged",
-        label: "share that diverged",
-        log: false,
-        negated: false,
-        predicted: false,
-    },
-    Shown {
-        metric: Metric::LogDetSlope,
-        name: "log_det_fall",
-        label: "rate of fall of log det",
-        log: true,
-        negated: true,
-        predicted: true,
-    },
-    Shown {
-        metric: Metric::DecayRateTheta,
-        name: "decay_rate_smallest",
-        label: "decay rate of σ_min(Θ)",
-        log: true,
-        negated: true,
-        predicted: true,
-    },
-    Shown {
-        metric: Metric::EffectiveRankProduct,
-        name: "effective_rank_product",
-        label: "effective rank of the map",
-        log: false,
-        negated: false,
-        predicted: false,
-    },
-    Shown {
-        metric: Metric::LogDetStackSlope,
-        name: "log_det_stack_fall",
-        label: "rate of fall of log det of the last two layers",
-        log: true,
-        negated: true,
-        predicted: true,
-    },
-    Shown {
-        metric: Metric::Accuracy,
-        name: "accuracy",
-        label: "training accuracy",
-        log: false,
-        negated: false,
-        predicted: false,
-    },
-    Shown {
-        metric: Metric::HeldOutAccuracy,
-        name: "held_out_accuracy",
-        label: "held-out accuracy",
-        log: false,
-        negated: false,
-        predicted: false,
-    },
-    Shown {
-        metric: Metric::HeldOutLoss,
-        name: "held_out_loss",
-        label: "held-out loss",
-        log: true,
-        negated: false,
-        predicted: false,
-    },
-    Shown {
-        metric: Metric::ExcessLoss,
-        name: "excess_loss",
-        label: "excess loss",
-        log: true,
-        negated: false,
-        predicted: true,
-    },
+/// The metrics of the figures, with what they are called there.
+const SHOWN: [(Metric, &str); 11] = [
+    (Metric::EffectiveRankTheta, "effective rank of Θ"),
+    (
+        Metric::SurvivingSingularValues,
+        "surviving singular values of Θ",
+    ),
+    (Metric::FractionDiverged, "share that diverged"),
+    (Metric::LogDetSlope, "rate of fall of log det"),
+    (Metric::DecayRateTheta, "decay rate of σ_min(Θ)"),
+    (Metric::EffectiveRankProduct, "effective rank of the map"),
+    (
+        Metric::LogDetStackSlope,
+        "rate of fall of log det of the last two layers",
+    ),
+    (Metric::Accuracy, "training accuracy"),
+    (Metric::HeldOutAccuracy, "held-out accuracy"),
+    (Metric::HeldOutLoss, "held-out loss"),
+    (Metric::ExcessLoss, "excess loss"),
 ];
 
 /// Layers whose rank is drawn.
@@ -308,35 +227,60 @@ fn of_layer(j: u32, settings: &GridSettings, rows: &UnitRows, dynamics: u32) -> 
         unit.iter().find(is_it)
     });
     SweepMetric {
-        name: format!("effective_rank_layer_{j}"),
-        label: format!("effective rank of layer {j}"),
-        log: false,
-        values: means.iter().map(|mean| mean.value).collect(),
-        std_error: means.iter().map(|mean| mean.std_error).collect(),
         prediction: None,
+        ..drawn(
+            &format!("effective_rank_layer_{j}"),
+            &format!("effective rank of layer {j}"),
+            &means,
+            1.0,
+        )
     }
 }
 
-fn metric(shown: &Shown, settings: &GridSettings, rows: &UnitRows, dynamics: u32) -> SweepMetric {
-    let sign = if shown.negated { -1.0 } else { 1.0 };
+/// A metric of [`SHOWN`].
+fn metric(
+    (metric, label): (Metric, &str),
+    settings: &GridSettings,
+    rows: &UnitRows,
+    dynamics: u32,
+) -> SweepMetric {
+    // Falls are shown as positive numbers.
+    let (name, sign) = match metric {
+        Metric::LogDetSlope => ("log_det_fall", -1.0),
+        Metric::DecayRateTheta => ("decay_rate_smallest", -1.0),
+        Metric::LogDetStackSlope => ("log_det_stack_fall", -1.0),
+        _ => (metric.name(), 1.0),
+    };
     // The last index is that of the smallest singular value.
     let means = settings.means(rows, dynamics, |unit| {
-        unit.iter().rev().find(|row| row.metric == shown.metric)
+        unit.iter().rev().find(|row| row.metric == metric)
     });
+    let all = drawn(name, label, &means, sign);
+    let is_loss = matches!(metric, Metric::HeldOutLoss | Metric::ExcessLoss);
+    // What is predicted of survivors is of t → ∞.
+    let is_of_the_end = metric != Metric::SurvivingSingularValues;
+    SweepMetric {
+        log: sign < 0.0 || is_loss,
+        prediction: all.prediction.filter(|_| is_of_the_end),
+        ..all
+    }
+}
+
+fn drawn(name: &str, label: &str, means: &[Mean], sign: f64) -> SweepMetric {
     let column = |of: fn(&Mean) -> Option<f64>, sign: f64| -> Vec<Option<f64>> {
-        means
-            .iter()
-            .map(|mean| of(mean).map(|x| sign * x))
-            .collect()
+        let values = means.iter().map(of);
+        values.map(|value| value.map(|x| sign * x)).collect()
     };
     let predictions = column(|mean| mean.prediction, sign);
     SweepMetric {
-        name: shown.name.to_owned(),
-        label: shown.label.to_owned(),
-        log: shown.log,
+        name: name.to_owned(),
+        label: label.to_owned(),
+        log: false,
         values: column(|mean| mean.value, sign),
         std_error: column(|mean| mean.std_error, 1.0),
-        prediction: (shown.predicted && predictions.iter().any(Option::is_some))
+        prediction: predictions
+            .iter()
+            .any(Option::is_some)
             .then_some(predictions),
     }
 }

@@ -77,101 +77,64 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the table.
-    pub const ALL: [Metric; 26] = [
-        Metric::EffectiveRankTheta,
-        Metric::EffectiveRankW1,
-        Metric::EffectiveRankW2,
-        Metric::NumericalRankTheta,
-        Metric::NumericalRankW1,
-        Metric::NumericalRankW2,
-        Metric::SurvivingSingularValues,
-        Metric::DecayRateTheta,
-        Metric::DecayRateW1,
-        Metric::DecayRateW2,
-        Metric::LogDetSlope,
-        Metric::Loss,
-        Metric::ExcessLoss,
-        Metric::PopulationLoss,
-        Metric::FractionDiverged,
-        Metric::FirstDivergenceTime,
-        Metric::EffectiveRankLayer,
-        Metric::NumericalRankLayer,
-        Metric::EffectiveRankProduct,
-        Metric::NumericalRankProduct,
-        Metric::EffectiveRankFeatures,
-        Metric::NumericalRankFeatures,
-        Metric::LogDetStackSlope,
-        Metric::HeldOutLoss,
-        Metric::Accuracy,
-        Metric::HeldOutAccuracy,
-    ];
+    pub fn all() -> impl Iterator<Item = Metric> {
+        NAMES.iter().map(|(metric, _)| *metric)
+    }
 
     /// Its name in the table.
     pub fn name(self) -> &'static str {
-        match self {
-            Metric::EffectiveRankTheta => "effective_rank_theta",
-            Metric::EffectiveRankW1 => "effective_rank_w1",
-            Metric::EffectiveRankW2 => "effective_rank_w2",
-            Metric::NumericalRankTheta => "numerical_rank_theta",
-            Metric::NumericalRankW1 => "numerical_rank_w1",
-            Metric::NumericalRankW2 => "numerical_rank_w2",
-            Metric::SurvivingSingularValues => "surviving_singular_values",
-            Metric::DecayRateTheta => "decay_rate_theta",
-            Metric::DecayRateW1 => "decay_rate_w1",
-            Metric::DecayRateW2 => "decay_rate_w2",
-            Metric::LogDetSlope => "log_det_slope",
-            Metric::Loss => "loss",
-            Metric::ExcessLoss => "excess_loss",
-            Metric::PopulationLoss => "population_loss",
-            Metric::FractionDiverged => "fraction_diverged",
-            Metric::FirstDivergenceTime => "first_divergence_time",
-            Metric::EffectiveRankLayer => "effective_rank_layer",
-            Metric::NumericalRankLayer => "numerical_rank_layer",
-            Metric::EffectiveRankProduct => "effective_rank_product",
-            Metric::NumericalRankProduct => "numerical_rank_product",
-            Metric::EffectiveRankFeatures => "effective_rank_features",
-            Metric::NumericalRankFeatures => "numerical_rank_features",
-            Metric::LogDetStackSlope => "log_det_stack_slope",
-            Metric::HeldOutLoss => "held_out_loss",
-            Metric::Accuracy => "accuracy",
-            Metric::HeldOutAccuracy => "held_out_accuracy",
-        }
+        NAMES[self as usize].1
+    }
+
+    /// The metric of this name.
+    pub fn named(name: &str) -> Option<Metric> {
+        Metric::all().find(|metric| metric.name() == name)
     }
 
     /// The observable whose mean at the end it is, or whose rate over the second half.
     fn observable(self) -> Option<Reading> {
-        let end = |name| Some(Reading::End(name));
-        let rates = |name| Some(Reading::Rate(name));
-        match self {
-            Metric::EffectiveRankTheta => end("effective_rank_theta"),
-            Metric::EffectiveRankW1 => end("effective_rank_w1"),
-            Metric::EffectiveRankW2 => end("effective_rank_w2"),
-            Metric::NumericalRankTheta | Metric::SurvivingSingularValues => {
-                end("numerical_rank_theta")
-            }
-            Metric::NumericalRankW1 => end("numerical_rank_w1"),
-            Metric::NumericalRankW2 => end("numerical_rank_w2"),
-            Metric::DecayRateTheta => rates("log_singular_value_theta"),
-            Metric::DecayRateW1 => rates("log_singular_value_w1"),
-            Metric::DecayRateW2 => rates("log_singular_value_w2"),
-            Metric::LogDetSlope => Some(Reading::Rate("log_det")),
-            Metric::Loss => end("loss"),
-            Metric::ExcessLoss => end("excess_loss"),
-            Metric::PopulationLoss => end("population_loss"),
-            Metric::FractionDiverged | Metric::FirstDivergenceTime => None,
-            Metric::LogDetStackSlope => Some(Reading::Rate("log_det_stack")),
-            Metric::EffectiveRankLayer
-            | Metric::NumericalRankLayer
-            | Metric::EffectiveRankProduct
-            | Metric::NumericalRankProduct
-            | Metric::EffectiveRankFeatures
-            | Metric::NumericalRankFeatures
-            | Metric::HeldOutLoss
-            | Metric::Accuracy
-            | Metric::HeldOutAccuracy => end(self.name()),
-        }
+        Some(match self {
+            Metric::FractionDiverged | Metric::FirstDivergenceTime => return None,
+            Metric::SurvivingSingularValues => Reading::End("numerical_rank_theta"),
+            Metric::DecayRateTheta => Reading::Rate("log_singular_value_theta"),
+            Metric::DecayRateW1 => Reading::Rate("log_singular_value_w1"),
+            Metric::DecayRateW2 => Reading::Rate("log_singular_value_w2"),
+            Metric::LogDetSlope => Reading::Rate("log_det"),
+            Metric::LogDetStackSlope => Reading::Rate("log_det_stack"),
+            _ => Reading::End(self.name()),
+        })
     }
 }
+
+/// Every metric at its place, with its name.
+const NAMES: [(Metric, &str); 26] = [
+    (Metric::EffectiveRankTheta, "effective_rank_theta"),
+    (Metric::EffectiveRankW1, "effective_rank_w1"),
+    (Metric::EffectiveRankW2, "effective_rank_w2"),
+    (Metric::NumericalRankTheta, "numerical_rank_theta"),
+    (Metric::NumericalRankW1, "numerical_rank_w1"),
+    (Metric::NumericalRankW2, "numerical_rank_w2"),
+    (Metric::SurvivingSingularValues, "surviving_singular_values"),
+    (Metric::DecayRateTheta, "decay_rate_theta"),
+    (Metric::DecayRateW1, "decay_rate_w1"),
+    (Metric::DecayRateW2, "decay_rate_w2"),
+    (Metric::LogDetSlope, "log_det_slope"),
+    (Metric::Loss, "loss"),
+    (Metric::ExcessLoss, "excess_loss"),
+    (Metric::PopulationLoss, "population_loss"),
+    (Metric::FractionDiverged, "fraction_diverged"),
+    (Metric::FirstDivergenceTime, "first_divergence_time"),
+    (Metric::EffectiveRankLayer, "effective_rank_layer"),
+    (Metric::NumericalRankLayer, "numerical_rank_layer"),
+    (Metric::EffectiveRankProduct, "effective_rank_product"),
+    (Metric::NumericalRankProduct, "numerical_rank_product"),
+    (Metric::EffectiveRankFeatures, "effective_rank_features"),
+    (Metric::NumericalRankFeatures, "numerical_rank_features"),
+    (Metric::LogDetStackSlope, "log_det_stack_slope"),
+    (Metric::HeldOutLoss, "held_out_loss"),
+    (Metric::Accuracy, "accuracy"),
+    (Metric::HeldOutAccuracy, "held_out_accuracy"),
+];
 
 /// How a metric is read off the statistics.
 enum Reading {
@@ -284,7 +247,7 @@ impl Reader<'_> {
     /// All metrics that `wanted` picks and that were measured.
     fn rows(&self, wanted: impl Fn(Metric) -> bool) -> Vec<MetricRow> {
         let mut rows = Vec::new();
-        for metric in Metric::ALL.into_iter().filter(|&metric| wanted(metric)) {
+        for metric in Metric::all().filter(|&metric| wanted(metric)) {
             match metric.observable() {
                 Some(Reading::End(name)) => {
                     let indices = self.indices(name);
@@ -500,11 +463,11 @@ mod tests {
 
     #[test]
     fn every_metric_is_listed_once_under_a_name_of_its_own() {
-        let mut names: Vec<&str> = Metric::ALL.iter().map(|m| m.name()).collect();
-        assert!(Metric::ALL.is_sorted());
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), Metric::ALL.len());
+        for (place, metric) in Metric::all().enumerate() {
+            assert_eq!(metric as usize, place);
+            assert_eq!(Metric::named(metric.name()), Some(metric));
+        }
+        assert_eq!(Metric::all().last(), Some(Metric::HeldOutAccuracy));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::schedule::UnitRows;
 use crate::experiment::document;
 use crate::failure::Failure;
 use crate::run_folder::open::{self, unreadable};
+use crate::run_folder::series::nullable;
 use crate::run_folder::{RunFolder, SWEEP};
 use rankfall_data::parquet_columns::{
     self, ByteArray, ColumnContent, ColumnValues, Field, TableColumn, TableWriter,
@@ -109,13 +110,9 @@ fn row(plan: &SweepPlan, fields: &[Field]) -> Option<((u64, u32), MetricRow)> {
     else {
         return None;
     };
-    let number = |at: usize| match numbers.get(at) {
-        Some(Field::Double(x)) => Some(Some(*x)),
-        Some(Field::Null) => Some(None),
-        _ => None,
-    };
+    let number = |at: usize| nullable(numbers.get(at)?);
     let row = MetricRow {
-        metric: Metric::ALL.into_iter().find(|m| m.name() == metric)?,
+        metric: Metric::named(metric)?,
         index: u32::try_from(*index).ok()?,
         value: number(0)?,
         std_error: number(1)?,
