@@ -33,6 +33,18 @@ struct Part<T> {
     teacher: Option<Vec<f64>>,
 }
 
+impl<T> Part<T> {
+    fn new(inputs: usize, x: Vec<T>, targets: Targets<T>) -> Self {
+        Self {
+            inputs,
+            x,
+            targets,
+            scales: Vec::new(),
+            teacher: None,
+        }
+    }
+}
+
 /// Data as they were found.
 pub struct TrainingData<T> {
     /// To train on.
@@ -60,20 +72,15 @@ struct Read<T> {
     targets: Vec<String>,
 }
 
-/// What is standardised.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standardize {
-    Nothing,
-    Inputs,
-    InputsAndTargets,
-}
-
-impl Standardize {
-    fn of(inputs: bool, targets: bool) -> Self {
-        match (inputs, targets) {
-            (false, _) => Self::Nothing,
-            (true, false) => Self::Inputs,
-            (true, true) => Self::InputsAndTargets,
+impl<T> Read<T> {
+    fn new(train: Part<T>, held_out: Option<Part<T>>, words: String) -> Self {
+        Self {
+            train,
+            held_out,
+            words,
+            sums: Vec::new(),
+            notes: Vec::new(),
+            targets: Vec::new(),
         }
     }
 }
@@ -84,32 +91,31 @@ impl Standardize {
 /// # Errors
 /// Exit code 2 for data that cannot be read or held.
 pub fn find<T: Real>(data: &RowData, seed: u64) -> Result<Option<TrainingData<T>>, Failure> {
-    let (read, standardize) = match data {
+    let (read, inputs, targets) = match data {
         RowData::Teacher(_) => return Ok(None),
-        RowData::Gaussian { data, held_out } => {
-            (gaussian(data, *held_out, seed)?, Standardize::Nothing)
+        RowData::Gaussian { data, held_out } => (gaussian(data, *held_out, seed)?, false, false),
+        RowData::Rows(rows) => (written(rows), false, false),
+        RowData::File { table, held_out } => {
+            let read = file(table, held_out, seed)?;
+            (read, table.standardize, table.standardize_targets)
         }
-        RowData::Rows(rows) => (written(rows), Standardize::Nothing),
-        RowData::File { table, held_out } => (
-            file(table, held_out, seed)?,
-            Standardize::of(table.standardize, table.standardize_targets),
-        ),
-        RowData::Bundled(table) => (
-            bundled(table.name, table.held_out, seed)?,
-            Standardize::of(table.standardize, table.standardize_targets),
-        ),
-        RowData::Images(data) => (images(data)?, Standardize::of(data.standardize, false)),
+        RowData::Bundled(table) => {
+            let read = bundled(table.name, table.held_out, seed)?;
+            (read, table.standardize, table.standardize_targets)
+        }
+        RowData::Images(data) => (images(data)?, data.standardize, false),
     };
-    finish(read, standardize).map(Some)
+    finish(read, inputs, targets).map(Some)
 }
 
+/// Standardises inputs, and with them targets, where asked.
 fn finish<T: Real>(
     mut read: Read<T>,
-    standardize: Standardize,
+    inputs: bool,
+    targets: bool,
 ) -> Result<TrainingData<T>, Failure> {
     let mut warnings = std::mem::take(&mut read.notes);
-    if standardize != Standardize::Nothing {
-        let targets = standardize == Standardize::InputsAndTargets;
+    if inputs {
         warnings.extend(scale(&mut read.train, read.held_out.as_mut(), targets));
         read.words.push_str(", standardised by the training rows");
         if targets {
@@ -221,16 +227,8 @@ fn convert<T: Real>(values: &[f64]) -> Vec<T> {
 }
 
 fn values<T: Real>(inputs: usize, x: &[f64], columns: usize, y: &[f64]) -> Part<T> {
-    Part {
-        inputs,
-        x: convert(x),
-        targets: Targets::Values {
-            columns,
-            values: convert(y),
-        },
-        scales: Vec::new(),
-        teacher: None,
-    }
+    let values = convert(y);
+    Part::new(inputs, convert(x), Targets::Values { columns, values })
 }
 
 fn gaussian<T: Real>(data: &GaussianData, held_out: u64, seed: u64) -> Result<Read<T>, Failure> {
@@ -264,17 +262,12 @@ fn gaussian<T: Real>(data: &GaussianData, held_out: u64, seed: u64) -> Result<Re
             ..values(p, x, k, y)
         },
     };
-    Ok(Read {
-        train: Part {
-            teacher: (!data.classes).then(map),
-            ..part(train_x, train_y)
-        },
-        held_out: (held_out > 0).then(|| part(held_x, held_y)),
-        words: gaussian_words(data),
-        sums: Vec::new(),
-        notes: Vec::new(),
-        targets: Vec::new(),
-    })
+    let train = Part {
+        teacher: (!data.classes).then(map),
+        ..part(train_x, train_y)
+    };
+    let held_out = (held_out > 0).then(|| part(held_x, held_y));
+    Ok(Read::new(train, held_out, gaussian_words(data)))
 }
 
 fn written<T: Real>(rows: &InlineRows) -> Read<T> {
@@ -285,14 +278,8 @@ fn written<T: Real>(rows: &InlineRows) -> Read<T> {
         width(&rows.y),
         &rows.y.concat(),
     );
-    Read {
-        train: part,
-        held_out: None,
-        words: format!("{} rows written in the experiment file", rows.x.len()),
-        sums: Vec::new(),
-        notes: Vec::new(),
-        targets: Vec::new(),
-    }
+    let words = format!("{} rows written in the experiment file", rows.x.len());
+    Read::new(part, None, words)
 }
 
 fn bundled<T: Real>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, Failure> {
@@ -300,23 +287,17 @@ fn bundled<T: Real>(name: &str, held_out: u64, seed: u64) -> Result<Read<T>, Fai
         Bundled::find(name).ok_or_else(|| Failure::run(format!("no data are called {name}")))?;
     let rows = found.rows().map_err(Failure::run)?;
     let part = match rows.classes {
-        true => Part {
-            inputs: rows.inputs,
-            x: convert(&rows.x),
-            targets: Targets::Classes(rows.y.iter().map(|&c| c as u32).collect()),
-            scales: Vec::new(),
-            teacher: None,
-        },
+        true => {
+            let classes = rows.y.iter().map(|&c| c as u32).collect();
+            Part::new(rows.inputs, convert(&rows.x), Targets::Classes(classes))
+        }
         false => values(rows.inputs, &rows.x, rows.targets, &rows.y),
     };
     let (train, held_out) = split(part, held_out, seed)?;
     Ok(Read {
-        train,
-        held_out,
-        words: format!("{name}: {}", found.about),
         sums: vec![rows.sha256],
-        notes: Vec::new(),
         targets: (0..rows.targets).map(|b| format!("target {b}")).collect(),
+        ..Read::new(train, held_out, format!("{name}: {}", found.about))
     })
 }
 
@@ -371,13 +352,14 @@ fn pick_rows<T: Real>(part: &Part<T>, keep: impl Fn(usize) -> bool) -> Part<T> {
 struct TableRead<T> {
     part: Part<T>,
     source: RowSource,
+    /// Its checksum, once it is known.
     sum: String,
 }
 
 fn file<T: Real>(table: &FileData, held_out: &HeldOut, seed: u64) -> Result<Read<T>, Failure> {
     let first = read_table(table, &table.path, None)?;
     let words = format!("read from {}", shown_path(&table.path));
-    let mut sums = vec![first.sum.clone()];
+    let mut sums = vec![first.sum];
     let mut notes = data_notes(&table.path, &first.source.notes());
     let targets = first.source.targets().to_vec();
     let (train, held_out) = match held_out {
@@ -391,12 +373,10 @@ fn file<T: Real>(table: &FileData, held_out: &HeldOut, seed: u64) -> Result<Read
         }
     };
     Ok(Read {
-        train,
-        held_out,
-        words,
         sums,
         notes,
         targets,
+        ..Read::new(train, held_out, words)
     })
 }
 
@@ -441,18 +421,14 @@ fn read_table<T: Real>(
     };
     let read = || open().and_then(|source| rows_of(source, table.one_hot));
     let (read, sum) = while_hashing(path, read).map_err(of_data)?;
-    let (part, source) = read?;
-    Ok(TableRead { part, source, sum })
+    Ok(TableRead { sum, ..read? })
 }
-
-/// Rows, and where they came from.
-type RowsRead<T> = (Part<T>, RowSource);
 
 /// All rows of a source; the outer error is that of the file.
 fn rows_of<T: Real>(
     mut source: RowSource,
     classes: bool,
-) -> Result<Result<RowsRead<T>, Failure>, DataError> {
+) -> Result<Result<TableRead<T>, Failure>, DataError> {
     let (p, k) = (source.inputs().len(), source.targets().len());
     if classes && source.labels().is_none() {
         let message = "`data.one_hot` makes one column a class, and several are targets";
@@ -480,14 +456,11 @@ fn rows_of<T: Real>(
             values: y,
         },
     };
-    let part = Part {
-        inputs: p,
-        x,
-        targets,
-        scales: Vec::new(),
-        teacher: None,
-    };
-    Ok(Ok((part, source)))
+    Ok(Ok(TableRead {
+        part: Part::new(p, x, targets),
+        source,
+        sum: String::new(),
+    }))
 }
 
 /// The place of the one among zeros.
@@ -533,13 +506,12 @@ fn images<T: Real>(data: &ImageData) -> Result<Read<T>, Failure> {
     let mut sums = train.sha256.clone();
     sums.extend(test.iter().flat_map(|images| images.sha256.clone()));
     let shape: Vec<String> = train.shape.iter().map(ToString::to_string).collect();
+    let words = format!("{from}: pixels from 0 to 1, {}", shape.join(" × "));
+    let train = picture_rows(&train, data.train_rows)?;
+    let held_out = test.map(|t| picture_rows(&t, data.test_rows)).transpose()?;
     Ok(Read {
-        words: format!("{from}: pixels from 0 to 1, {}", shape.join(" × ")),
-        train: picture_rows(&train, data.train_rows)?,
-        held_out: test.map(|t| picture_rows(&t, data.test_rows)).transpose()?,
         sums,
-        notes: Vec::new(),
-        targets: Vec::new(),
+        ..Read::new(train, held_out, words)
     })
 }
 
@@ -569,16 +541,7 @@ fn picture_rows<T: Real>(images: &Images, most: Option<u64>) -> Result<Part<T>, 
     let size = images.size();
     check_size(rows as u64, size)?;
     let pixel = |&byte: &u8| T::of(f64::from(byte) / 255.0);
-    Ok(Part {
-        inputs: size,
-        x: images.pixels[..rows * size].iter().map(pixel).collect(),
-        targets: Targets::Classes(
-            images.labels[..rows]
-                .iter()
-                .map(|&l| u32::from(l))
-                .collect(),
-        ),
-        scales: Vec::new(),
-        teacher: None,
-    })
+    let x = images.pixels[..rows * size].iter().map(pixel).collect();
+    let classes = images.labels[..rows].iter().map(|&l| u32::from(l));
+    Ok(Part::new(size, x, Targets::Classes(classes.collect())))
 }
