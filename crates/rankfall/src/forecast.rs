@@ -211,8 +211,7 @@ impl Forecaster<'_> {
     /// The slow flow of label noise until all that falls has fallen, and at the end of the run.
     fn follow_label_noise(&self, nu: f64) -> Result<SlowFlowPath, String> {
         let rates = self.rates(nu)?;
-        let last = self.time_of_fall(self.falling(&rates, nu).fold(f64::INFINITY, f64::min));
-        let mut followed = self.follow_until(last, nu, None)?;
+        let mut followed = self.follow_until(self.time_of_fall(&rates, nu), nu, None)?;
         followed.rates = rates;
         Ok(followed)
     }
@@ -224,7 +223,7 @@ impl Forecaster<'_> {
         let alike = nu + rows * 2.0 * self.problem.loss_floor / self.problem.outputs as f64;
         let rates = self.rates(alike)?;
         let survivors = rates.len() - self.falling(&rates, alike).count();
-        let mut last = self.time_of_fall(self.falling(&rates, alike).fold(f64::INFINITY, f64::min));
+        let mut last = self.time_of_fall(&rates, alike);
         for _ in 0..MOST_DOUBLINGS {
             let followed = self.follow_until(last, nu, Some(rows))?;
             if self.matrix("theta", &followed, 0).survivors <= survivors {
@@ -249,8 +248,10 @@ impl Forecaster<'_> {
         rates.iter().map(|r| -r).filter(move |r| *r > zero)
     }
 
-    /// How long it takes at this rate to fall to the tolerance, with room for what the start adds.
-    fn time_of_fall(&self, rate: f64) -> f64 {
+    /// How long the slowest of those that fall takes to the tolerance, with room for what the start
+    /// adds.
+    fn time_of_fall(&self, rates: &[f64], nu: f64) -> f64 {
+        let rate = self.falling(rates, nu).fold(f64::INFINITY, f64::min);
         (12.0 - libm::log(self.experiment.run.rank_tolerance)) / rate
     }
 

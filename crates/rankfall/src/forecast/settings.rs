@@ -3,7 +3,7 @@
 use super::{DynamicsForecast, Forecast, MatrixForecast};
 use crate::experiment::{ExactDynamics, ExactExperiment};
 use crate::failure::quoted;
-use rankfall_core::model::dynamics::{Dynamics, Kind, Sampling};
+use rankfall_core::model::dynamics::{Kind, Sampling};
 use rankfall_core::theory::averaging::MOST_SEPARATION;
 use serde::Serialize;
 
@@ -92,46 +92,33 @@ impl Question<'_> {
             true => Some(0.0),
             false => falls_at(rank + 1),
         };
-        let lost = falls_at(rank);
-        let dynamics = &self.spec.dynamics;
-        let mut all = vec![
-            self.label_noise(dynamics, reached, lost),
-            self.step_size(dynamics, reached, lost),
-        ];
-        if !matches!(dynamics.kind, Kind::LabelNoiseGradientDescent { .. }) {
-            all.push(self.batch_size(dynamics, reached, lost));
+        let times = [reached, falls_at(rank)];
+        let mut all = vec![self.label_noise(times), self.step_size(times)];
+        let kind = &self.spec.dynamics.kind;
+        if !matches!(kind, Kind::LabelNoiseGradientDescent { .. }) {
+            all.push(self.batch_size(times));
         }
         all
     }
 
     /// ν grows with δ; what falls at t now falls after `steps` steps of η with δ t/(η steps).
-    fn label_noise(
-        &self,
-        dynamics: &Dynamics,
-        reached: Option<f64>,
-        lost: Option<f64>,
-    ) -> RankSetting {
+    fn label_noise(&self, times: [Option<f64>; 2]) -> RankSetting {
         if self.forecast.row_noise_intensity.is_some() {
             let words = "the noise of rows, which it does not change, lowers the rank as well";
             return self.nothing("label_noise", words.to_owned());
         }
+        let dynamics = &self.spec.dynamics;
         let (delta, end) = (dynamics.label_noise, dynamics.step_size * self.steps);
-        let of = |t: f64| delta * t / end;
-        let mut setting = self.between("label_noise", reached.map(of), lost.map(of));
+        let mut setting = self.between("label_noise", times, |t| delta * t / end);
         setting.reason = self.too_noisy(setting.from.map(|value| value / delta));
         setting
     }
 
     /// Both kinds of noise grow with η, and so does t: with η², all in all.
-    fn step_size(
-        &self,
-        dynamics: &Dynamics,
-        reached: Option<f64>,
-        lost: Option<f64>,
-    ) -> RankSetting {
-        let eta = dynamics.step_size;
+    fn step_size(&self, times: [Option<f64>; 2]) -> RankSetting {
+        let eta = self.spec.dynamics.step_size;
         let of = |t: f64| (eta * t / self.steps).sqrt();
-        let mut setting = self.between("step_size", reached.map(of), lost.map(of));
+        let mut setting = self.between("step_size", times, of);
         let stable = self.forecast.largest_stable_step;
         setting.reason = match setting.from.zip(stable) {
             Some((from, stable)) if from > stable => {
@@ -144,12 +131,8 @@ impl Question<'_> {
 
     /// Noise falls with b: that of labels as 1/b, that of rows drawn without replacement as (n −
     /// b)/((n − 1) b).
-    fn batch_size(
-        &self,
-        dynamics: &Dynamics,
-        reached: Option<f64>,
-        lost: Option<f64>,
-    ) -> RankSetting {
+    fn batch_size(&self, [reached, lost]: [Option<f64>; 2]) -> RankSetting {
+        let dynamics = &self.spec.dynamics;
         let n = self.samples as f64;
         let b = dynamics.rows_per_step(self.samples) as f64;
         let without_replacement = matches!(
@@ -174,7 +157,7 @@ impl Question<'_> {
             false => 1.0 / share,
         };
         let of = |t: f64| with_share(share(b) * t / (dynamics.step_size * self.steps));
-        let mut setting = self.between("batch_size", lost.map(of), reached.map(of));
+        let mut setting = self.between("batch_size", [lost, reached], of);
         setting.reason = match setting.until {
             Some(most) if most < 1.0 => Some("a batch has at least one row".into()),
             most => self.too_noisy(most.map(|value| share(value) / share(b))),
@@ -195,18 +178,19 @@ impl Question<'_> {
     fn nothing(&self, key: &str, reason: String) -> RankSetting {
         RankSetting {
             reason: Some(reason),
-            ..self.between(key, None, None)
+            ..self.between(key, [None; 2], |t| t)
         }
     }
 
-    fn between(&self, key: &str, from: Option<f64>, until: Option<f64>) -> RankSetting {
-        let finite = |value: &f64| value.is_finite();
+    /// Between what `of` makes of two times of falls.
+    fn between(&self, key: &str, times: [Option<f64>; 2], of: impl Fn(f64) -> f64) -> RankSetting {
+        let finite = |time: Option<f64>| time.map(&of).filter(|value| value.is_finite());
         RankSetting {
             label: self.forecast.label.clone(),
             matrix: self.layer.to_owned(),
             key: key.to_owned(),
-            from: from.filter(finite),
-            until: until.filter(finite),
+            from: finite(times[0]),
+            until: finite(times[1]),
             reason: None,
         }
     }
