@@ -138,21 +138,19 @@ fn of_layers(old: &Value) -> Result<DynamicsSummary, serde_json::Error> {
             json!({"momentum": momentum, "nesterov": false, "weight_decay": weight_decay});
         one.optimizer = serde_json::from_str(&optimizer.to_string())?;
     }
-    let mut add = |name: String, layer, matrix: &Value| -> Result<(), serde_json::Error> {
-        one.matrices.push(matrix_of(name, layer, matrix.clone())?);
-        Ok(())
-    };
-    for (layer, matrix) in (1..).zip(old["layers"].as_array().into_iter().flatten()) {
-        add(weights_name(layer), Some(layer), matrix)?;
-    }
-    if old["product"].is_object() {
-        add("product".into(), None, &old["product"])?;
-    }
-    for (layer, matrix) in (1..).zip(old["features"].as_array().into_iter().flatten()) {
-        add("features".into(), Some(layer), matrix)?;
-    }
-    if old["jacobian"].is_object() {
-        add("jacobian".into(), None, &old["jacobian"])?;
+    for key in ["layers", "product", "features", "jacobian"] {
+        let matrices: Vec<(Option<u32>, &Value)> = match &old[key] {
+            Value::Array(all) => (1..).map(Some).zip(all).collect(),
+            one @ Value::Object(_) => vec![(None, one)],
+            _ => Vec::new(),
+        };
+        for (layer, matrix) in matrices {
+            let name = match (key, layer) {
+                ("layers", Some(layer)) => weights_name(layer),
+                _ => key.to_owned(),
+            };
+            one.matrices.push(matrix_of(name, layer, matrix.clone())?);
+        }
     }
     for (layer, stack) in (1..).zip(old["log_det_stacks"].as_array().into_iter().flatten()) {
         let mut stack: LogDetSummary = over(&LogDetSummary::default(), stack)?;
