@@ -165,7 +165,7 @@ fn inert_of<T: Real>(
 }
 
 /// Names of observables in the order of the cells of one save, t at each save, and the statistics.
-pub type EndStatistics = (Vec<(String, u32)>, Vec<f64>, Statistics);
+pub type SavedStatistics = (Vec<(String, u32)>, Vec<f64>, Statistics);
 
 /// Runs a dynamics and measures it only at the steps that `save_steps` picks, given the last: what
 /// a sweep asks of each of its points.
@@ -179,27 +179,38 @@ pub fn at_ends(
     threads: usize,
     resume: Option<&EnsembleCheckpoint>,
     control: &dyn Control,
-) -> Result<EndStatistics, RunError<Failure>> {
+) -> Result<SavedStatistics, RunError<Failure>> {
     let mut ensemble = prepared.known.ensembles[dynamics].clone();
     ensemble.measure.save_steps = save_steps(ensemble.training.steps);
     ensemble.measure.losses_every = 1;
     ensemble.measure.spectra_every = 1;
-    match &prepared.source {
-        AnySource::Single(source) => at_ends_of(&ensemble, source, threads, resume, control),
-        AnySource::Double(source) => at_ends_of(&ensemble, source, threads, resume, control),
-    }
-    .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))
+    measured(&ensemble, &prepared.source, threads, resume, control)
+        .map_err(|error| error.map_start(|error| of_ensemble(&error, dynamics)))
 }
 
-fn at_ends_of<T: Trained>(
+/// Runs an ensemble, to what is measured of it.
+///
+/// # Errors
+/// As for [`Engine::run`].
+pub fn measured(
     ensemble: &TrainingEnsemble,
-    source: &DataSource<T>,
+    source: &AnySource,
     threads: usize,
     resume: Option<&EnsembleCheckpoint>,
     control: &dyn Control,
-) -> Result<EndStatistics, RunError<EnsembleError>> {
-    let outcome = ensemble.run(source, threads, resume, control, Instructions::best())?;
-    let observables = outcome.layout.observables.into_iter();
+) -> Result<SavedStatistics, RunError<EnsembleError>> {
+    let instructions = Instructions::best();
+    let (layout, times, statistics) = match source {
+        AnySource::Single(source) => {
+            let outcome = ensemble.run(source, threads, resume, control, instructions)?;
+            (outcome.layout, outcome.times, outcome.statistics)
+        }
+        AnySource::Double(source) => {
+            let outcome = ensemble.run(source, threads, resume, control, instructions)?;
+            (outcome.layout, outcome.times, outcome.statistics)
+        }
+    };
+    let observables = layout.observables.into_iter();
     let observables = observables.map(|o| (o.name, o.index)).collect();
-    Ok((observables, outcome.times, outcome.statistics))
+    Ok((observables, times, statistics))
 }

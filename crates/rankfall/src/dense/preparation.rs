@@ -186,12 +186,6 @@ fn source<T: Real>(experiment: &mut DenseExperiment) -> Result<Described<T>, Fai
 }
 
 fn teacher_words(spec: &TeacherSpec, each: bool) -> String {
-    let widths: Vec<String> = spec
-        .teacher
-        .layers
-        .iter()
-        .map(ToString::to_string)
-        .collect();
     let observed = match spec.observed {
         Some(share) => format!(", each target observed with probability {share}"),
         None => String::new(),
@@ -204,9 +198,15 @@ fn teacher_words(spec: &TeacherSpec, each: bool) -> String {
     format!(
         "{} rows from a teacher network {}, residual noise {}{observed}{often}",
         spec.samples,
-        widths.join("–"),
+        widths(&spec.teacher.layers),
         spec.residual_noise
     )
+}
+
+/// The widths of a network, in words.
+pub fn widths(layers: &[usize]) -> String {
+    let widths: Vec<String> = layers.iter().map(ToString::to_string).collect();
+    widths.join("–")
 }
 
 /// The training rows of the first trajectory, fitted to the plan; none where they cannot be drawn.

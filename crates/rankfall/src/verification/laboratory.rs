@@ -1,15 +1,15 @@
 //! Bundled experiments, run in memory, one trajectory at a time.
 
 use crate::bundled;
-use crate::dense::preparation::{AnySource, prepare};
-use crate::experiment::{EngineInput, Experiment};
+use crate::dense::engine::measured;
+use crate::dense::preparation::prepare;
+use crate::experiment::{Descent, EngineInput, Experiment};
 use crate::failure::Failure;
 use rankfall_core::ensemble::RunError;
-use rankfall_core::simd::instructions::Instructions;
 use rankfall_evidence::Stop;
 use rankfall_evidence::bench::{Supervised, Supervisor};
 use rankfall_evidence::experiments::{Experiments, Trajectory};
-use rankfall_nets::ensemble::{DataSource, Trained, TrainingEnsemble};
+use rankfall_nets::ensemble::TrainingEnsemble;
 use std::path::Path;
 
 /// Runs bundled experiments until its supervisor stops it.
@@ -35,48 +35,26 @@ impl Experiments for Laboratory<'_> {
             return Err(Stop::Unmeasured(message));
         };
         let prepared = prepare(&mut dense).map_err(unmeasured)?;
-        let one = |(place, ensemble): (usize, &TrainingEnsemble)| {
-            let trajectory = match &prepared.source {
-                AnySource::Single(source) => trajectory(ensemble, source, self.0),
-                AnySource::Double(source) => trajectory(ensemble, source, self.0),
-            };
-            trajectory.map(|found| Trajectory {
-                dynamics: dense.dynamics[place].label.clone(),
-                ..found
+        let one = |(descent, ensemble): (&Descent, &TrainingEnsemble)| {
+            let found = measured(ensemble, &prepared.source, 1, None, &Supervised(self.0));
+            let (observables, times, statistics) = found.map_err(|error| match error {
+                RunError::Interrupted => Stop::Interrupted,
+                other => Stop::Unmeasured(other.to_string()),
+            })?;
+            let totals = statistics.totals();
+            let kept = totals.trajectories().and_then(<[_]>::first);
+            Ok(Trajectory {
+                dynamics: descent.label.clone(),
+                times,
+                observables,
+                values: kept.map(|(_, values)| values.clone()),
             })
         };
-        prepared
-            .known
-            .ensembles
-            .iter()
-            .enumerate()
-            .map(one)
-            .collect()
+        let descents = dense.dynamics.iter().zip(&prepared.known.ensembles);
+        descents.map(one).collect()
     }
 }
 
 fn unmeasured(failure: Failure) -> Stop {
     Stop::Unmeasured(failure.message)
-}
-
-fn trajectory<T: Trained>(
-    ensemble: &TrainingEnsemble,
-    source: &DataSource<T>,
-    supervisor: &dyn Supervisor,
-) -> Result<Trajectory, Stop> {
-    let supervised = Supervised(supervisor);
-    let outcome = ensemble.run(source, 1, None, &supervised, Instructions::best());
-    let outcome = outcome.map_err(|error| match error {
-        RunError::Interrupted => Stop::Interrupted,
-        other => Stop::Unmeasured(other.to_string()),
-    })?;
-    let totals = outcome.statistics.totals();
-    let kept = totals.trajectories().and_then(<[_]>::first);
-    let observables = outcome.layout.observables.into_iter();
-    Ok(Trajectory {
-        dynamics: String::new(),
-        times: outcome.times,
-        observables: observables.map(|o| (o.name, o.index)).collect(),
-        values: kept.map(|(_, values)| values.clone()),
-    })
 }

@@ -99,18 +99,12 @@ fn network(experiment: &mut DenseExperiment) -> Result<NetworkSetting, Failure> 
         .ok_or_else(|| wrong("its data cannot be drawn".to_owned()))?
         .into_owned();
     let descents = experiment.dynamics.iter().zip(&known.ensembles);
-    let widths: Vec<String> = training
-        .network
-        .layers
-        .iter()
-        .map(usize::to_string)
-        .collect();
     Ok(NetworkSetting {
         words: format!(
             "{}: {}, layers {}, at weights along its own descents, in double precision",
             quoted(&experiment.name),
             known.words,
-            widths.join("–")
+            dense_preparation::widths(&training.network.layers)
         ),
         network: known.network.clone(),
         data: Arc::new(data),
