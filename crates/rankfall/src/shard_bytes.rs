@@ -152,23 +152,23 @@ fn merge_with<R: Recorder>(recorder: &R, contents: Vec<Content>) -> Result<Run, 
     if contents.iter().any(|content| content.parts.len() != count) {
         return Err(Failure::input("a shard lacks a dynamics").hint("run this shard again"));
     }
-    let mut of_dynamics: Vec<Vec<Result<Measured<R::Known>, Failure>>> =
-        (0..count).map(|_| Vec::new()).collect();
+    let mut shards = Vec::with_capacity(contents.len());
     for content in contents {
-        let known: R::Known = known_of(&content)?;
-        let shown = format!("shard {}", content.shard);
-        for (parts, (measurements, seconds)) in of_dynamics.iter_mut().zip(content.parts) {
-            parts.push(Ok(Measured {
-                shown: shown.clone(),
-                known: known.clone(),
-                measurements,
-                seconds,
-            }));
-        }
+        let (known, shown) = (known_of(&content)?, format!("shard {}", content.shard));
+        shards.push((shown, known, content.parts.into_iter()));
     }
     let mut finished = Vec::with_capacity(count);
-    for (dynamics, parts) in of_dynamics.into_iter().enumerate() {
-        finished.push(fold(recorder, dynamics, parts.into_iter())?);
+    for dynamics in 0..count {
+        let parts = shards.iter_mut().filter_map(|(shown, known, parts)| {
+            let (measurements, seconds) = parts.next()?;
+            Some(Ok(Measured {
+                shown: shown.clone(),
+                known: R::Known::clone(known),
+                measurements,
+                seconds,
+            }))
+        });
+        finished.push(fold(recorder, dynamics, parts)?);
     }
     Run::of(recorder, finished, true)
 }
@@ -222,21 +222,14 @@ fn expect_all(contents: &[Content]) -> Result<(), Failure> {
     let count = first.shard.count;
     for index in 1..=count {
         let shard = Shard { index, count };
-        let given = contents
-            .iter()
-            .filter(|content| content.shard == shard)
-            .count();
-        if given != 1 {
-            let what = if given == 0 {
-                "is missing"
-            } else {
-                "is there twice"
-            };
-            return Err(Failure::input(format!(
-                "shard {} {what}",
-                quoted(&shard.to_string())
-            )));
-        }
+        let given = contents.iter().filter(|content| content.shard == shard);
+        let what = match given.count() {
+            0 => "is missing",
+            1 => continue,
+            _ => "is there twice",
+        };
+        let shown = quoted(&shard.to_string());
+        return Err(Failure::input(format!("shard {shown} {what}")));
     }
     Ok(())
 }

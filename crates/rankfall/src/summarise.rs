@@ -13,9 +13,6 @@ use rankfall_report::record::{
     Prediction, RankSummary, SMALL_NOISE_LIMIT, SeriesRow, SpectrumEnds, weights_name,
 };
 
-/// The mean that theory says of an observable: of a save, a name, a layer and an index.
-pub type PredictedMean<'a> = dyn Fn(usize, &Observable) -> Option<f64> + 'a;
-
 /// What the summary of one dynamics is made from, besides what its engine knows of it.
 pub struct RecordInputs<'a> {
     /// What was measured and when.
@@ -35,7 +32,7 @@ pub struct RecordInputs<'a> {
     /// Of what kind the law of log det is.
     pub law: &'static str,
     /// What theory says of the mean of anything else: at a save, of an observable.
-    pub predicted: &'a PredictedMean<'a>,
+    pub predicted: &'a dyn Fn(usize, &Observable) -> Option<f64>,
     /// Why no law is stated of log det of a stack, or of a network that has none; none where one
     /// is.
     pub lawless: &'a dyn Fn(Option<u32>) -> Option<String>,

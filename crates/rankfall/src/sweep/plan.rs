@@ -210,17 +210,7 @@ fn random(axes: &[SweepAxisSpec], points: u64, seed: u64) -> Vec<Vec<TomlNode>> 
 
 /// The seed of the design: that of the run, before the points have their own.
 fn seed_of(root: &TomlNode) -> u64 {
-    use crate::experiment::document::Value;
-    let child = |node: &TomlNode, key: &str| match &node.value {
-        Value::Table(entries) => entries
-            .iter()
-            .find(|e| e.key == key)
-            .map(|e| e.node.clone()),
-        _ => None,
-    };
-    let seed = child(root, "run").and_then(|run| child(&run, "seed"));
-    seed.and_then(|node| document::number(&node))
-        .map_or(1, |seed| seed as u64)
+    document::number(root.at("run.seed")).map_or(1, |seed| seed as u64)
 }
 
 /// The experiment of one point.
