@@ -8,53 +8,30 @@ use crate::run_folder::trajectories::{CommonRows, TrajectoriesWriter};
 use crate::run_folder::weights::NamedArray;
 use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
 use crate::survival::{expect_survivors, warning};
-use rankfall_report::record::{EXACT, ProblemSummary, SUMMARY_SCHEMA, SeriesRow, Summary};
+use rankfall_report::record::{EXACT, SUMMARY_SCHEMA, SeriesRow, Summary};
 use rankfall_report::scene::Scene;
 use rankfall_report::{Figure, ReportInput, SeriesTable, draw_all, png, report_page, svg};
 use serde::Serialize;
 use std::path::Path;
 
-/// What a run says of itself besides its dynamics.
-pub struct Heading<'a> {
-    /// The experiment's name.
-    pub experiment: &'a str,
-    /// The seed everything was drawn from.
-    pub seed: u64,
-    /// Which engine ran it.
-    pub engine: &'static str,
-    /// Why that one, in a clause.
-    pub engine_reason: &'a str,
-    /// What all dynamics share.
-    pub problem: ProblemSummary,
-    /// Sentences a reader of the results must see, whatever came out.
-    pub warnings: &'a [String],
-}
-
-impl Heading<'_> {
-    /// The summary of a run with these dynamics.
-    ///
-    /// # Errors
-    /// Exit code 1 for a dynamics that cannot be decoded.
-    pub fn summary(self, finished: &[DynamicsOutcome]) -> Result<Summary, Failure> {
-        let dynamics = finished.iter().map(DynamicsOutcome::summary);
-        let dynamics = dynamics.collect::<Result<Vec<_>, _>>()?;
-        let mut warnings = self.warnings.to_vec();
-        warnings.extend(dynamics.iter().filter_map(warning));
-        let doubts = dynamics.iter().flat_map(|d| doubts::of(d, &self.problem));
-        warnings.extend(doubts);
-        Ok(Summary {
-            schema: SUMMARY_SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            engine: self.engine.to_owned(),
-            engine_reason: self.engine_reason.to_owned(),
-            experiment: self.experiment.to_owned(),
-            seed: self.seed,
-            problem: self.problem,
-            dynamics,
-            warnings,
-            monitor: None,
-        })
-    }
+/// The summary of a run with these dynamics, from what it says of itself besides.
+///
+/// # Errors
+/// Exit code 1 for a dynamics that cannot be decoded.
+pub fn summary(known: Summary, finished: &[DynamicsOutcome]) -> Result<Summary, Failure> {
+    let dynamics = finished.iter().map(DynamicsOutcome::summary);
+    let dynamics = dynamics.collect::<Result<Vec<_>, _>>()?;
+    let mut warnings = known.warnings;
+    warnings.extend(dynamics.iter().filter_map(warning));
+    let doubts = dynamics.iter().flat_map(|d| doubts::of(d, &known.problem));
+    warnings.extend(doubts);
+    Ok(Summary {
+        schema: SUMMARY_SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        dynamics,
+        warnings,
+        ..known
+    })
 }
 
 /// Writes everything but the summary, and then the summary: the run is then finished. Pictures

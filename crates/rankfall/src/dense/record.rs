@@ -7,11 +7,10 @@ use crate::experiment::{DenseExperiment, NoiseHours};
 use crate::failure::Failure;
 use crate::finished::{DynamicsOutcome, WeightSnapshot};
 use crate::grid::{Grid, SaveTime};
-use crate::results::Heading;
+use crate::results;
 use crate::run_folder::weights::layer_tensors;
 use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_nets::ensemble::WeightsAtStep;
 use rankfall_nets::network::Architecture;
 use rankfall_nets::noise::Noise;
@@ -19,7 +18,7 @@ use rankfall_nets::optimizer::Adam;
 use rankfall_nets::schedule::{RateSchedule, Shape};
 use rankfall_nets::training::TrainingSpec;
 use rankfall_report::record::{
-    ACCOUNT, AdamRecord, DENSE, DynamicsSummary, OptimizerRecord, ProblemSummary, Summary,
+    ACCOUNT, AdamRecord, DENSE, DynamicsSummary, ProblemSummary, Summary,
 };
 
 /// Makes results of what the dense engine measured.
@@ -105,10 +104,7 @@ impl Recorder for DenseRecorder {
             schedule: schedule_words(&training.schedule),
             label_noise: spec.label_noise(),
             batch_size: batch,
-            optimizer: match &spec.adam {
-                None => optimizer_record(&spec.optimizer),
-                Some(adam) => Some(adam_record(adam, &spec.optimizer)),
-            },
+            optimizer: optimizer_record(&spec.optimizer, spec.adam.as_ref().map(adam_record)),
             steps: training.steps,
             trajectories: known.trajectories[index],
             reductions,
@@ -147,8 +143,8 @@ impl Recorder for DenseRecorder {
             1 => String::new(),
             _ => format!("dynamics.{index}."),
         };
-        let whole = |values: &&Vec<f64>| values.len() == known.network.parameters();
-        let weights = measurements.weights.as_ref().filter(whole);
+        let whole = |values: &[f64]| values.len() == known.network.parameters();
+        let weights = measurements.weights.as_deref().filter(|all| whole(all));
         let tensors = weights.map(|values| layer_tensors(&known.network, values, &prefix));
         let keep = experiment.run.keep_trajectories;
         let mut finished = measured.finish(about, keep, tensors.unwrap_or_default())?;
@@ -157,23 +153,23 @@ impl Recorder for DenseRecorder {
             time: time_of(training, then.step),
             tensors: layer_tensors(&known.network, &then.parameters, ""),
         };
-        let whole =
-            |then: &&WeightsAtStep<f64>| then.parameters.len() == known.network.parameters();
-        let then = measurements.weights_then.iter().filter(whole);
+        let then = measurements.weights_then.iter();
+        let then = then.filter(|then| whole(&then.parameters));
         finished.snapshots = then.map(snapshot).collect();
         Ok(finished)
     }
 
     fn summary(&self, finished: &[DynamicsOutcome]) -> Result<Summary, Failure> {
-        let heading = Heading {
-            experiment: &self.experiment.name,
+        let known = Summary {
+            experiment: self.experiment.name.clone(),
             seed: self.experiment.run.seed,
-            engine: DENSE,
-            engine_reason: &self.why,
+            engine: DENSE.to_owned(),
+            engine_reason: self.why.clone(),
             problem: self.problem(),
-            warnings: &self.known.warnings,
+            warnings: self.known.warnings.clone(),
+            ..Summary::default()
         };
-        heading.summary(finished)
+        results::summary(known, finished)
     }
 }
 
@@ -210,16 +206,11 @@ impl DenseRecorder {
     }
 }
 
-fn adam_record(adam: &Adam, optimizer: &Optimizer) -> OptimizerRecord {
-    OptimizerRecord {
-        momentum: optimizer.momentum,
-        nesterov: optimizer.nesterov,
-        weight_decay: optimizer.weight_decay,
-        adam: Some(AdamRecord {
-            beta1: adam.beta1,
-            beta2: adam.beta2,
-            epsilon: adam.epsilon,
-        }),
+fn adam_record(adam: &Adam) -> AdamRecord {
+    AdamRecord {
+        beta1: adam.beta1,
+        beta2: adam.beta2,
+        epsilon: adam.epsilon,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::failure::{Failure, quoted};
 use crate::finished::DynamicsOutcome;
 use crate::grid::{Grid, SaveTime};
 use crate::preparation::ExactProblemInfo;
-use crate::results::Heading;
+use crate::results;
 use crate::run_folder::weights::NamedArray;
 use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
@@ -20,7 +20,7 @@ use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::theory::determinant_law_applies;
 use rankfall_nets::loss::Loss;
 use rankfall_report::record::{
-    DynamicsSummary, EXACT, EXACT_LAW, ForceScalesRecord, OptimizerRecord, Summary,
+    AdamRecord, DynamicsSummary, EXACT, EXACT_LAW, ForceScalesRecord, OptimizerRecord, Summary,
 };
 
 /// Makes results of what the exact engine measured.
@@ -105,7 +105,7 @@ impl Recorder for ExactRecorder {
                 | Kind::StochasticGradientDescent { batch_size, .. } => Some(batch_size),
                 _ => None,
             },
-            optimizer: optimizer_record(&dynamics.optimizer),
+            optimizer: optimizer_record(&dynamics.optimizer, None),
             forces: dynamics.modified_forces().map(force_record),
             force_split: self.force_split(dynamics),
             steps: save_steps.last().copied().unwrap_or(0),
@@ -136,18 +136,20 @@ impl Recorder for ExactRecorder {
     }
 
     fn summary(&self, finished: &[DynamicsOutcome]) -> Result<Summary, Failure> {
-        let heading = Heading {
-            experiment: &self.experiment.name,
-            seed: self.experiment.run.seed,
-            engine: EXACT,
-            engine_reason: match self.experiment.network.loss {
-                Loss::Squared => "two linear layers with the squared loss",
-                _ => "two linear layers with a loss of classes",
-            },
-            problem: self.known.problem.clone(),
-            warnings: &self.known.warnings,
+        let reason = match self.experiment.network.loss {
+            Loss::Squared => "two linear layers with the squared loss",
+            _ => "two linear layers with a loss of classes",
         };
-        let mut summary = heading.summary(finished)?;
+        let known = Summary {
+            experiment: self.experiment.name.clone(),
+            seed: self.experiment.run.seed,
+            engine: EXACT.to_owned(),
+            engine_reason: reason.to_owned(),
+            problem: self.known.problem.clone(),
+            warnings: self.known.warnings.clone(),
+            ..Summary::default()
+        };
+        let mut summary = results::summary(known, finished)?;
         let notes = [self.width_warning(), matched_noise_note(&summary)];
         summary.warnings.extend(notes.into_iter().flatten());
         Ok(summary)
@@ -314,12 +316,15 @@ fn noise_words(dynamics: &Dynamics) -> Vec<String> {
 }
 
 /// None for plain descent and the flows.
-pub fn optimizer_record(optimizer: &Optimizer) -> Option<OptimizerRecord> {
-    (!optimizer.is_plain()).then_some(OptimizerRecord {
+pub fn optimizer_record(
+    optimizer: &Optimizer,
+    adam: Option<AdamRecord>,
+) -> Option<OptimizerRecord> {
+    (adam.is_some() || !optimizer.is_plain()).then_some(OptimizerRecord {
         momentum: optimizer.momentum,
         nesterov: optimizer.nesterov,
         weight_decay: optimizer.weight_decay,
-        adam: None,
+        adam,
     })
 }
 
