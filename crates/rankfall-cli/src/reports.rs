@@ -2,12 +2,11 @@
 
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::run::{Content, FinishedFolder};
-use rankfall::run_folder::partial::{ShardKind, ShardRecord, shard_json};
-use rankfall::run_folder::{REPORT, SWEEP, summary_as_written};
+use rankfall::run_folder::partial::{ShardKind, ShardRecord};
+use rankfall::run_folder::{REPORT, SWEEP, json as json_text, summary_as_written};
 use rankfall::sweep::record::SweepSummary;
 use rankfall_report::record::Summary;
 use rankfall_report::table;
-use std::path::Path;
 
 /// Prints what a person, or with `json` a program, wants to see at the end.
 ///
@@ -16,7 +15,7 @@ use std::path::Path;
 pub fn print(done: &FinishedFolder, json: bool) -> Result<(), Failure> {
     if json {
         return match &done.content {
-            Content::Shard(record) => crate::print_json(&shard_json(record)?),
+            Content::Shard(record) => crate::print_json(&json_text("the shard", record)?),
             _ => crate::print_json(&summary_as_written(&done.path)?),
         };
     }
@@ -71,17 +70,15 @@ fn notes(warnings: &[String]) -> String {
 fn files(done: &FinishedFolder) -> String {
     match &done.drawing {
         Some(drawing) => drawing.listing(&done.path),
-        None => finished_before(&done.path),
+        None => {
+            let shown = shown_path(&done.path);
+            let note = match done.path.join(REPORT).exists() {
+                true => String::new(),
+                false => format!("note: it has no report; rankfall plot {shown} draws it\n"),
+            };
+            format!("{shown} was finished already; nothing was changed\n{note}")
+        }
     }
-}
-
-fn finished_before(folder: &Path) -> String {
-    let shown = shown_path(folder);
-    let mut text = format!("{shown} was finished already; nothing was changed\n");
-    if !folder.join(REPORT).exists() {
-        text += &format!("note: it has no report; rankfall plot {shown} draws it\n");
-    }
-    text
 }
 
 fn shard(record: &ShardRecord, done: &FinishedFolder) -> String {

@@ -1,20 +1,25 @@
 //! Every reader of a run folder, given files with errors in them: an answer or a refusal, never a
 //! panic, and never a message that a terminal would obey.
 //!
-//! `RANKFALL_MUTATIONS=100000 cargo test -p rankfall --test mutated_files` tries that many a
+//! `RANKFALL_MUTATIONS=100000 cargo test -p rankfall-cli --test mutated_files` tries that many a
 //! reader.
 
 mod support;
 
-use rankfall::checkpoint::{self, CheckpointContent, Owner, RunCheckpoint};
+use rankfall::checkpoint::{self, Owner, RunCheckpoint};
 use rankfall::experiment::Experiment;
 use rankfall::experiment::sweep::SweepOptions;
 use rankfall::failure::{Failure, visible};
+use rankfall::part::Part;
+use rankfall::preparation::ExactProblemInfo;
+use rankfall::run_folder::partial::{ShardRecord, read_part};
 use rankfall::run_folder::{self, Existing, OpenedFolder, RunFolder, partial};
 use rankfall::shard::Shard;
 use rankfall::sweep::{self, plan::SweepPlan, schedule::SweepCheckpoint};
+use rankfall_core::ensemble::EnsembleCheckpoint;
 use rankfall_report::record::SUMMARY_SCHEMA;
 use rankfall_report::{SeriesTable, table};
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 use support::Place;
@@ -230,7 +235,9 @@ fn shards_and_their_statistics() {
     });
     let part = folder.join("statistics/1.bin");
     let (record, _) = partial::read_shard(&folder).unwrap();
-    attack(&part, || rankfall::part::read_run_part(&folder, 1, &record));
+    let read =
+        |record: &ShardRecord| read_part::<Part<ExactProblemInfo>>(&folder, 1, record).map(drop);
+    attack(&part, || read(&record));
     // Whoever changes the file can change the checksum in shard.json as well.
     let whole = fs::read(&part).unwrap();
     for seed in 0..count() {
@@ -239,7 +246,7 @@ fn shards_and_their_statistics() {
         let body = bytes.splitn(3, |&b| b == b'\n').nth(2).unwrap();
         record.parts[1].sha256 = rankfall_data::sha256_of(body);
         fs::write(&part, bytes).unwrap();
-        let _ = rankfall::part::read_run_part(&folder, 1, &record);
+        let _ = read(&record);
     }
 }
 
@@ -247,17 +254,16 @@ fn shards_and_their_statistics() {
 fn checkpoints() {
     let place = Place::new();
     let path = place.path("r");
-    let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(&path, Existing::Refuse) else {
-        panic!("not a new folder")
-    };
+    let folder = RunFolder::fresh(&path, Existing::Refuse).unwrap();
     let owner = Owner {
         experiment: "name = \"x\"",
         shard: Some(Shard { index: 1, count: 2 }),
     };
-    let state = serde_json::from_value(serde_json::json!(vec![7; 300])).unwrap();
-    let snapshot = CheckpointContent {
+    let state: EnsembleCheckpoint =
+        serde_json::from_value(serde_json::json!(vec![7; 300])).unwrap();
+    let snapshot = RunCheckpoint {
         finished: 1,
-        current: Some(&state),
+        current: Some(Cow::Owned(state)),
         seconds: 2.5,
     };
     checkpoint::write(&folder, owner, &snapshot).unwrap();

@@ -7,6 +7,7 @@ use crate::shard::Shard;
 use rankfall_core::ensemble::EnsembleCheckpoint;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// First line of the file, with the version of the program that wrote it: programs of other
@@ -33,23 +34,12 @@ pub struct Owner<'a> {
 
 /// How far a run is. What its finished dynamics left is in files of their own, each written once,
 /// so that a checkpoint is no larger for those before it.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct RunCheckpoint {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RunCheckpoint<'a> {
     /// How many dynamics are finished, in file order.
     pub finished: u64,
     /// How far the next one is.
-    pub current: Option<EnsembleCheckpoint>,
-    /// Wall seconds already spent on it.
-    pub seconds: f64,
-}
-
-/// A checkpoint about to be written: the fields of [`RunCheckpoint`], in their order.
-#[derive(Serialize)]
-pub struct CheckpointContent<'a> {
-    /// How many dynamics are finished, in file order.
-    pub finished: u64,
-    /// How far the next one is.
-    pub current: Option<&'a EnsembleCheckpoint>,
+    pub current: Option<Cow<'a, EnsembleCheckpoint>>,
     /// Wall seconds already spent on it.
     pub seconds: f64,
 }
@@ -85,7 +75,6 @@ pub fn write_finished(
     owner: Owner,
     content: &impl Serialize,
 ) -> Result<(), Failure> {
-    folder.make_inner(FINISHED)?;
     write_to(folder, &finished_name(index), owner, &(index, content))
 }
 
@@ -120,10 +109,9 @@ fn write_to(
     content: &impl Serialize,
 ) -> Result<(), Failure> {
     let experiment = rankfall_data::sha256_of(owner.experiment.as_bytes());
-    let encoded = postcard::to_stdvec(&(owner.shard, experiment, content))
-        .map_err(|error| Failure::run(format!("cannot encode the checkpoint: {error}")))?;
-    let head = format!("{HEADER}{}\n", rankfall_data::sha256_of(&encoded));
-    folder.write_parts(name, &[head.as_bytes(), &encoded])
+    let whole = (owner.shard, experiment, content);
+    let written = folder.write_sealed(name, HEADER, "the checkpoint", &whole);
+    written.map(drop)
 }
 
 fn read_from<T: DeserializeOwned>(
@@ -184,8 +172,7 @@ pub fn is_one(shard: Shard) -> bool {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    let message = format!("cannot read {}: {error}", shown_path(path));
-    Failure::input(message).hint(FROM_THE_BEGINNING)
+    open::unreadable(path, error).hint(FROM_THE_BEGINNING)
 }
 
 fn damaged(path: &Path, why: &str) -> Failure {
@@ -234,7 +221,7 @@ fn named(shard: Option<Shard>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_folder::{EXPERIMENT, Existing, OpenedFolder};
+    use crate::run_folder::{EXPERIMENT, Existing};
     use std::fs;
 
     fn owner(experiment: &str) -> Owner<'_> {
@@ -248,9 +235,7 @@ mod tests {
     #[test]
     fn a_checkpoint_is_never_continued_under_another_experiment() {
         let keep = tempfile::tempdir().unwrap();
-        let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
-            panic!("not a new folder")
-        };
+        let folder = RunFolder::fresh(keep.path(), Existing::Refuse).unwrap();
         let (old, new) = ("[run]\nseed = 1\n", "[run]\nseed = 9\n");
         write(&folder, owner(old), &7_u64).unwrap();
         let refused = |recorded: Option<&str>| {
@@ -278,9 +263,7 @@ mod tests {
     #[test]
     fn a_shard_that_cannot_be_is_seen_as_damage() {
         let keep = tempfile::tempdir().unwrap();
-        let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
-            panic!("not a new folder")
-        };
+        let folder = RunFolder::fresh(keep.path(), Existing::Refuse).unwrap();
         for (index, count, is_right) in [
             (1, 2, true),
             (2, 2, true),
@@ -302,9 +285,7 @@ mod tests {
     #[test]
     fn what_a_finished_dynamics_left_is_taken_by_its_run_and_place_alone() {
         let keep = tempfile::tempdir().unwrap();
-        let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
-            panic!("not a new folder")
-        };
+        let folder = RunFolder::fresh(keep.path(), Existing::Refuse).unwrap();
         write_finished(&folder, 0, owner("a = 1"), &"zero").unwrap();
         write_finished(&folder, 1, owner("a = 1"), &"one").unwrap();
         let read = |index, of| read_finished::<String>(&folder, index, owner(of));

@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, number_text};
 use crate::grid::Grid;
+use crate::run_folder::names::WEIGHTS;
 use crate::run_folder::weights::NamedArray;
 use rankfall_report::record::{DynamicsSummary, SeriesRow};
 use serde::{Deserialize, Serialize};
@@ -33,11 +34,11 @@ pub struct WeightSnapshot {
 }
 
 impl WeightSnapshot {
-    /// The name of its file, for the dynamics at this place.
+    /// The name of its file in the run folder, for the dynamics at this place.
     pub fn file(&self, dynamics: usize) -> String {
         let (trajectory, time) = (self.trajectory, self.time);
         format!(
-            "dynamics-{dynamics}-trajectory-{trajectory}-time-{}.safetensors",
+            "{WEIGHTS}/dynamics-{dynamics}-trajectory-{trajectory}-time-{}.safetensors",
             number_text(time)
         )
     }

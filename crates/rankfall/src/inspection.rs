@@ -3,7 +3,7 @@
 
 use crate::failure::{Failure, shown_path};
 use crate::results::Drawing;
-use crate::run_folder::atomic::{remove_leftovers, write_atomically};
+use crate::run_folder::atomic::{remove_leftovers, write_atomically, write_whole};
 use crate::run_folder::{self, REPORT};
 use crate::watch::Watch;
 use rankfall_checkpoints::{Checkpoint, CheckpointError, find};
@@ -17,7 +17,6 @@ use rankfall_inspect::record::{Inspection, Row};
 use rankfall_inspect::saved::{self, Saved};
 use rankfall_inspect::{estimate, figures, inspect, table};
 use rankfall_report::{Listing, listing_page};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// From so many seconds on an estimate is given before an inspection starts.
@@ -174,13 +173,9 @@ impl inspect::InspectionWatch for Watching<'_> {
 pub fn write(inspection: &Inspection, folder: &Path, command: &str) -> Result<Drawing, Failure> {
     std::fs::create_dir_all(folder.join(run_folder::FIGURES))
         .map_err(|e| Failure::writing(folder, &e))?;
-    let json = json(inspection)?;
-    write_atomically(&folder.join("inspection.json"), |file| {
-        file.write_all(json.as_bytes())
-    })?;
-    write_atomically(&folder.join("singular-values.csv"), |file| {
-        file.write_all(columns::singular_values_csv(&inspection.tensors).as_bytes())
-    })?;
+    let (json, csv) = (json(inspection)?, folder.join("singular-values.csv"));
+    write_whole(&folder.join("inspection.json"), json.as_bytes())?;
+    write_csv(inspection, &csv, true)?;
     let figures = figures::all(inspection);
     let page = page(inspection, &figures, command);
     let mut drawing = Drawing::of(figures);
@@ -195,7 +190,6 @@ pub fn write(inspection: &Inspection, folder: &Path, command: &str) -> Result<Dr
 }
 
 fn page(inspection: &Inspection, figures: &[rankfall_report::Figure], command: &str) -> String {
-    let headings: Vec<&str> = SHOWN.to_vec();
     let cells = |row: &Row| {
         let cell = |name: &&str| {
             let found = COLUMNS.iter().find(|(column, _)| column == name);
@@ -208,7 +202,7 @@ fn page(inspection: &Inspection, figures: &[rankfall_report::Figure], command: &
         title: &format!("Spectra of {}", figures::subject(inspection)),
         origin: &table::totals(inspection).trim_end().replace('\n', "; "),
         warnings: &inspection.notes,
-        headings: &headings,
+        headings: &SHOWN,
         rows: &rows,
         legend: "Rank: singular values above tolerance times the largest, the tolerance being the longer side times ε \
                  of the precision of storage. alpha, alpha_distance: exponent and distance of WeightWatcher's power \
@@ -253,9 +247,7 @@ fn shown(cell: &Cell) -> String {
 /// # Errors
 /// Exit code 1 where that cannot be done, which no value is known for.
 pub fn json(of: &impl serde::Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(of)
-        .map_err(|e| Failure::run(format!("cannot write JSON: {e}")))?;
-    Ok(text + "\n")
+    run_folder::json("the inspection", of)
 }
 
 /// Writes the table as CSV.
@@ -271,7 +263,7 @@ pub fn write_csv(
         true => columns::singular_values_csv(&inspection.tensors),
         false => columns::csv(&inspection.tensors),
     };
-    write_atomically(path, |file| file.write_all(text.as_bytes())).map(|_| ())
+    write_whole(path, text.as_bytes())
 }
 
 /// Writes the table as Parquet.
@@ -279,21 +271,13 @@ pub fn write_csv(
 /// # Errors
 /// Exit code 1 where the file cannot be written.
 pub fn write_parquet(inspection: &Inspection, path: &Path) -> Result<(), Failure> {
-    let probe = Row::default();
-    let content = |cell: &Cell| match cell {
-        Cell::Text(_) => ColumnContent::NullableText,
-        Cell::Whole(_) => ColumnContent::NullableInt64,
-        Cell::Real(_) => ColumnContent::Nullable,
-        Cell::Truth(_) => ColumnContent::Int32,
-    };
-    let layout: Vec<TableColumn> = COLUMNS
-        .iter()
-        .map(|(name, cell)| (*name, content(&cell(&probe))))
-        .collect();
-    let values: Vec<ColumnValues> = COLUMNS
-        .iter()
-        .map(|(_, cell)| column(&inspection.tensors, *cell))
-        .collect();
+    let columns = COLUMNS.iter();
+    let (layout, values): (Vec<TableColumn>, Vec<ColumnValues>) = columns
+        .map(|(name, cell)| {
+            let (content, values) = column(&inspection.tensors, *cell);
+            ((*name, content), values)
+        })
+        .unzip();
     write_atomically(path, |file| {
         let mut writer = TableWriter::new(file, &layout)?;
         writer.append(&values)?;
@@ -302,38 +286,27 @@ pub fn write_parquet(inspection: &Inspection, path: &Path) -> Result<(), Failure
     .map(|_| ())
 }
 
-fn column(rows: &[Row], cell: fn(&Row) -> Cell) -> ColumnValues {
-    let cells = || rows.iter().map(cell);
-    match cell(&Row::default()) {
-        Cell::Text(_) => ColumnValues::NullableText(
-            cells()
-                .map(|c| {
-                    if let Cell::Text(t) = c {
-                        t.map(|t| ByteArray::from(t.into_bytes()))
-                    } else {
-                        None
-                    }
-                })
-                .collect(),
-        ),
-        Cell::Whole(_) => ColumnValues::NullableInt64(
-            cells()
-                .map(|c| {
-                    if let Cell::Whole(n) = c {
-                        n.and_then(|n| i64::try_from(n).ok())
-                    } else {
-                        None
-                    }
-                })
-                .collect(),
-        ),
-        Cell::Real(_) => ColumnValues::Nullable(
-            cells()
-                .map(|c| if let Cell::Real(x) = c { x } else { None })
-                .collect(),
-        ),
-        Cell::Truth(_) => {
-            ColumnValues::Int32(cells().map(|c| i32::from(c == Cell::Truth(true))).collect())
+/// What a column holds; every cell of it is of the same kind.
+fn column(rows: &[Row], cell: fn(&Row) -> Cell) -> (ColumnContent, ColumnValues) {
+    let (mut texts, mut wholes, mut reals, mut truths) = (vec![], vec![], vec![], vec![]);
+    for row in rows {
+        match cell(row) {
+            Cell::Text(text) => texts.push(text.map(|t| ByteArray::from(t.into_bytes()))),
+            Cell::Whole(n) => wholes.push(n.and_then(|n| i64::try_from(n).ok())),
+            Cell::Real(x) => reals.push(x),
+            Cell::Truth(is) => truths.push(i32::from(is)),
         }
+    }
+    match cell(&Row::default()) {
+        Cell::Text(_) => (
+            ColumnContent::NullableText,
+            ColumnValues::NullableText(texts),
+        ),
+        Cell::Whole(_) => (
+            ColumnContent::NullableInt64,
+            ColumnValues::NullableInt64(wholes),
+        ),
+        Cell::Real(_) => (ColumnContent::Nullable, ColumnValues::Nullable(reals)),
+        Cell::Truth(_) => (ColumnContent::Int32, ColumnValues::Int32(truths)),
     }
 }

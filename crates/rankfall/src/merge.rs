@@ -6,16 +6,15 @@ use crate::difference::{first_difference, same_but_for_places};
 use crate::engine::{Measurements, Recorder};
 use crate::estimate;
 use crate::exact::record::ExactRecorder;
-use crate::experiment::sweep::SweepOptions;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted, shown_path};
 use crate::finished::DynamicsOutcome;
-use crate::finished_folder::{Content, FinishedFolder};
+use crate::finished_folder::FinishedFolder;
 use crate::part::{Part, ShardFolder};
-use crate::results;
 use crate::run_folder::partial::{ShardKind, read_part, read_shard};
-use crate::run_folder::{self, Existing, OpenedFolder, RunFolder};
+use crate::run_folder::{self, Existing, RunFolder};
 use crate::shard::Shard;
+use crate::sweep;
 use rankfall_core::ensemble::statistics::Statistics;
 use std::path::{Path, PathBuf};
 
@@ -29,65 +28,54 @@ pub fn merge(
     existing: Existing,
 ) -> Result<FinishedFolder, Failure> {
     let shards = find(folders)?;
-    let name = checked_name(&shards[0])?;
-    let out = out.map_or_else(|| Path::new("runs").join(name), Path::to_owned);
-    expect_elsewhere(&out, &shards)?;
-    run_folder::check(&out, existing)?;
-    match shards[0].record.of {
-        ShardKind::Run => merge_run(&shards, &out, existing),
-        ShardKind::Sweep => crate::sweep::merge(&shards, &out, existing),
+    let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
+    let resolved = &shards[0].experiment;
+    // To where the experiment says, if it is that of the shards.
+    let place = |name: &str| -> Result<PathBuf, Failure> {
+        expect_name(&shards[0], name, &source)?;
+        let out = out.map_or_else(|| Path::new("runs").join(name), Path::to_owned);
+        expect_elsewhere(&out, &shards)?;
+        run_folder::check(&out, existing)?;
+        Ok(out)
+    };
+    if shards[0].record.of == ShardKind::Sweep {
+        let plan = sweep::plan_of_copy(resolved, &source)?;
+        let out = place(plan.first()?.name())?;
+        return sweep::merge(&plan, &shards, &out, existing);
+    }
+    let experiment = Experiment::from_toml(resolved, &source, Path::new(""), &[])?;
+    let out = place(&experiment.name)?;
+    match experiment.engine()? {
+        EngineInput::Exact(experiment) => merge_with(&shards, &out, existing, |known| {
+            estimate::check_merge(&experiment, &known)?;
+            Ok(ExactRecorder {
+                experiment: *experiment,
+                known,
+                own: Vec::new(),
+            })
+        }),
+        EngineInput::Dense(experiment, why) => merge_with(&shards, &out, existing, |known| {
+            Ok(DenseRecorder {
+                experiment: *experiment,
+                known,
+                why,
+            })
+        }),
     }
 }
 
-/// The name of the experiment of a shard: a label, as the experiment beside it must have it.
-fn checked_name(shard: &ShardFolder) -> Result<String, Failure> {
-    let source = shown_path(&shard.folder.join(run_folder::EXPERIMENT));
-    let (text, nowhere) = (&shard.experiment, Path::new(""));
-    let name = match shard.record.of {
-        ShardKind::Run => Experiment::from_toml(text, &source, nowhere, &[])?.name,
-        ShardKind::Sweep => {
-            let given = SweepOptions::default();
-            let plan = crate::sweep::plan_of(text, &source, nowhere, &[], &given)?;
-            plan.first()?.name().to_owned()
-        }
-    };
+/// The name of the experiment of a shard is what the experiment beside it, `source`, has.
+fn expect_name(shard: &ShardFolder, name: &str, source: &str) -> Result<(), Failure> {
     if name == shard.record.experiment {
-        return Ok(name);
+        return Ok(());
     }
     let message = format!(
         "{} says that the experiment is {}, and {source} that it is {}",
         shown_path(&shard.folder.join(run_folder::SHARD)),
         quoted(&shard.record.experiment),
-        quoted(&name)
+        quoted(name)
     );
     Err(Failure::input(message).hint("run this shard again with --force"))
-}
-
-fn merge_run(
-    shards: &[ShardFolder],
-    out: &Path,
-    existing: Existing,
-) -> Result<FinishedFolder, Failure> {
-    let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
-    let resolved = &shards[0].experiment;
-    let experiment = Experiment::from_toml(resolved, &source, Path::new(""), &[])?;
-    match experiment.engine()? {
-        EngineInput::Exact(experiment) => merge_with(shards, out, existing, |known| {
-            estimate::check_merge(&experiment, &known)?;
-            Ok(ExactRecorder {
-                experiment: (*experiment).clone(),
-                known,
-                own: Vec::new(),
-            })
-        }),
-        EngineInput::Dense(experiment, why) => merge_with(shards, out, existing, |known| {
-            Ok(DenseRecorder {
-                experiment: (*experiment).clone(),
-                known,
-                why: why.clone(),
-            })
-        }),
-    }
 }
 
 /// Folds dynamics after dynamics, with the recorder that `recorder` makes of what is known of the
@@ -96,7 +84,7 @@ fn merge_with<R: Recorder>(
     shards: &[ShardFolder],
     out: &Path,
     existing: Existing,
-    recorder: impl Fn(R::Known) -> Result<R, Failure>,
+    recorder: impl FnOnce(R::Known) -> Result<R, Failure>,
 ) -> Result<FinishedFolder, Failure> {
     let first: Part<R::Known> = read_part(&shards[0].folder, 0, &shards[0].record)?;
     let recorder = recorder(first.known)?;
@@ -104,19 +92,10 @@ fn merge_with<R: Recorder>(
     for dynamics in 0..recorder.labels().len() {
         finished.push(merge_dynamics(shards, &recorder, dynamics)?);
     }
-    let OpenedFolder::Fresh(folder) = RunFolder::open(out, existing)? else {
-        return Err(Failure::run("the folder changed while it was opened"));
-    };
+    let folder = RunFolder::fresh(out, existing)?;
     let resolved = &shards[0].experiment;
     folder.write_experiment(resolved)?;
-    let mut summary = recorder.summary(&finished)?;
-    let drawing = results::write(folder, &finished, &mut summary, resolved)?;
-    Ok(FinishedFolder {
-        path: out.to_owned(),
-        content: Content::Run(summary),
-        drawing: Some(drawing),
-        before: false,
-    })
+    FinishedFolder::run(folder, &recorder, &finished, resolved)
 }
 
 /// Folds the statistics of one dynamics, shard by shard.

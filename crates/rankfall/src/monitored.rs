@@ -3,9 +3,9 @@
 //!
 //! A line is in the file when its measurement is done: what was killed is there up to the last one.
 
-use crate::failure::{Failure, shown_path};
+use crate::failure::Failure;
 use crate::results::{self, Drawing};
-use crate::run_folder::{self, Existing, MONITOR as LOG, OpenedFolder, RunFolder, SUMMARY, open};
+use crate::run_folder::{self, Existing, MONITOR as LOG, RunFolder, SUMMARY, open};
 use rankfall_report::SeriesTable;
 use rankfall_report::record::{
     DivergenceRecord, DynamicsSummary, Ends, LossSummary, MONITOR, MatrixSummary, MonitorSummary,
@@ -368,59 +368,48 @@ impl MonitorRecord {
 
     fn matrices(&self) -> Vec<MatrixSummary> {
         let layers = self.head.layers.iter().zip(1..).map(|(head, layer)| {
-            let lines: Vec<&LayerLine> = self
-                .measurements
-                .iter()
+            let measured = self.measurements.iter();
+            let lines: Vec<&LayerLine> = measured
                 .filter_map(|one| one.layers.iter().find(|l| l.layer == layer))
                 .collect();
-            let (first, last) = (lines.first().copied(), lines.last().copied());
-            let ends = |of: fn(&LayerLine) -> Option<f64>| Ends {
-                initial: first.and_then(of),
-                final_mean: last.and_then(of),
-            };
-            let spectrum = |line: Option<&LayerLine>| {
-                line.map(|l| l.log_singular_values.clone())
-                    .unwrap_or_default()
+            let spectrum = |line: Option<&&LayerLine>| {
+                line.map_or_else(Vec::new, |l| l.log_singular_values.clone())
             };
             MatrixSummary {
                 name: weights_name(layer),
                 layer: Some(layer),
                 called: Some(head.name.clone()),
                 log_singular_values: Some(SpectrumEnds {
-                    initial: spectrum(first),
-                    final_mean: spectrum(last),
+                    initial: spectrum(lines.first()),
+                    final_mean: spectrum(lines.last()),
                 }),
                 numerical_rank: RankSummary {
-                    rank: ends(|l| Some(l.numerical_rank as f64)),
+                    rank: ends(&lines, |l| Some(l.numerical_rank as f64)),
                     tolerance: Some(head.tolerance),
                 },
-                effective_rank: ends(|l| l.effective_rank),
-                stable_rank: ends(|l| l.stable_rank),
-                nuclear_norm: Some(ends(|l| Some(l.nuclear_norm))),
-                log_abs_det: head.is_square().then(|| ends(|l| l.log_abs_det)),
+                effective_rank: ends(&lines, |l| l.effective_rank),
+                stable_rank: ends(&lines, |l| l.stable_rank),
+                nuclear_norm: Some(ends(&lines, |l| Some(l.nuclear_norm))),
+                log_abs_det: head.is_square().then(|| ends(&lines, |l| l.log_abs_det)),
                 ..MatrixSummary::default()
             }
         });
         let features = self.head.features.iter().zip(1..).map(|(name, layer)| {
-            let of =
-                |one: &StepMeasurement| one.features.iter().find(|f| f.layer == layer).cloned();
-            let first = self.measurements.iter().find_map(of);
-            let last = self.measurements.iter().rev().find_map(of);
-            let ends = |of: fn(&FeatureLine) -> Option<f64>| Ends {
-                initial: first.as_ref().and_then(of),
-                final_mean: last.as_ref().and_then(of),
-            };
+            let measured = self.measurements.iter();
+            let lines: Vec<&FeatureLine> = measured
+                .filter_map(|one| one.features.iter().find(|f| f.layer == layer))
+                .collect();
             MatrixSummary {
                 name: "features".into(),
                 layer: Some(layer),
                 called: Some(format!("inputs of {name}")),
                 numerical_rank: RankSummary {
-                    rank: ends(|f| Some(f.numerical_rank as f64)),
+                    rank: ends(&lines, |f| Some(f.numerical_rank as f64)),
                     tolerance: None,
                 },
-                effective_rank: ends(|f| f.effective_rank),
-                stable_rank: ends(|f| f.stable_rank),
-                active_share: Some(ends(|f| Some(f.active_share))),
+                effective_rank: ends(&lines, |f| f.effective_rank),
+                stable_rank: ends(&lines, |f| f.stable_rank),
+                active_share: Some(ends(&lines, |f| Some(f.active_share))),
                 ..MatrixSummary::default()
             }
         });
@@ -466,17 +455,11 @@ impl MonitorRecord {
             Some(end) if end.end != "closed" => said.push(format!("the training ended with {}", end.end)),
             Some(_) => {}
         }
-        let whole = self
-            .measurements
-            .iter()
-            .filter(|one| one.diverged.is_none())
-            .count() as u64;
-        let (measured, layers) = (self.measured(), &self.head.layers);
-        let fewer = layers
-            .iter()
-            .zip(&measured)
-            .filter(|(_, count)| **count < whole);
-        let fewer: Vec<String> = fewer
+        let whole = self.measurements.iter();
+        let whole = whole.filter(|one| one.diverged.is_none()).count() as u64;
+        let layers = &self.head.layers;
+        let fewer: Vec<String> = (layers.iter().zip(self.measured()))
+            .filter(|(_, count)| *count < whole)
             .map(|(layer, count)| format!("{} {count}", layer.name))
             .collect();
         if !fewer.is_empty() {
@@ -485,8 +468,8 @@ impl MonitorRecord {
                 fewer.join(", ")
             ));
         }
-        let thinned = layers.iter().filter(|l| (l.kept.len() as u32) < l.values);
-        let thinned: Vec<String> = thinned
+        let thinned: Vec<String> = (layers.iter())
+            .filter(|l| (l.kept.len() as u32) < l.values)
             .map(|l| format!("{} {} of {}", l.name, l.kept.len(), l.values))
             .collect();
         if !thinned.is_empty() {
@@ -503,6 +486,14 @@ impl LayerHead {
     /// Whether it has a determinant.
     fn is_square(&self) -> bool {
         self.shape.len() == 2 && self.shape[0] == self.shape[1]
+    }
+}
+
+/// The first and the last of what was measured.
+fn ends<T>(measured: &[&T], of: fn(&T) -> Option<f64>) -> Ends {
+    Ends {
+        initial: measured.first().and_then(|one| of(one)),
+        final_mean: measured.last().and_then(|one| of(one)),
     }
 }
 
@@ -575,10 +566,7 @@ impl MonitorFolder {
             true => Existing::Replace,
             false => Existing::Refuse,
         };
-        let OpenedFolder::Fresh(folder) = RunFolder::open(path, existing)? else {
-            let message = format!("{} has a run in it", shown_path(path));
-            return Err(Failure::input(message).hint("name another folder"));
-        };
+        let folder = RunFolder::fresh(path, existing)?;
         let place = folder.file(LOG);
         let log = open::or_create(&place).map_err(|error| Failure::writing(&place, &error))?;
         Ok(Self { folder, log })

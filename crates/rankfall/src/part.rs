@@ -1,13 +1,12 @@
 //! Shards where they lie, and what one of a run keeps of each dynamics.
 
-use crate::engine::{Measurements, Recorder};
-use crate::exact::record::ExactRecorder;
+use crate::engine::Measurements;
 use crate::failure::{Failure, shown_path};
-use crate::run_folder::partial::{PartRecord, ShardRecord, read_part};
+use crate::run_folder::partial::{PartRecord, ShardRecord};
 use crate::shard::Shard;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A value inside another format, as JSON: what is known of data leaves fields out, which the
 /// format of these files cannot.
@@ -31,34 +30,23 @@ mod as_json {
     }
 }
 
-/// What a shard of a run keeps of one dynamics.
-#[derive(Serialize)]
-#[serde(bound = "K: Serialize")]
-pub struct PartToWrite<'a, K> {
+/// What a shard of a run keeps of one dynamics: owned where it is read, borrowed where it is
+/// written.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "K: Serialize, M: Serialize",
+    deserialize = "K: DeserializeOwned, M: DeserializeOwned"
+))]
+pub struct Part<K, M = Measurements> {
     /// Which shard: a file in the wrong folder is found out.
     pub shard: Shard,
     /// Which dynamics, from 0.
     pub dynamics: usize,
     /// What is known of the data.
-    #[serde(serialize_with = "as_json::serialize")]
-    pub known: &'a K,
-    /// What the shard measured.
-    pub measurements: &'a Measurements,
-}
-
-/// The same, read back.
-#[derive(Deserialize)]
-#[serde(bound = "K: DeserializeOwned")]
-pub struct Part<K> {
-    /// Which shard.
-    pub shard: Shard,
-    /// Which dynamics, from 0.
-    pub dynamics: usize,
-    /// What is known of the data.
-    #[serde(deserialize_with = "as_json::deserialize")]
+    #[serde(with = "as_json")]
     pub known: K,
     /// What the shard measured.
-    pub measurements: Measurements,
+    pub measurements: M,
 }
 
 /// A shard and where it is.
@@ -83,12 +71,4 @@ impl ShardFolder {
                 .hint("run this shard again with --force")
         })
     }
-}
-
-/// Whether a file of statistics of a shard of a run can be read.
-///
-/// # Errors
-/// Exit code 2 where it is missing, damaged, or not the file that the shard wrote.
-pub fn read_run_part(folder: &Path, index: usize, shard: &ShardRecord) -> Result<(), Failure> {
-    read_part::<Part<<ExactRecorder as Recorder>::Known>>(folder, index, shard).map(drop)
 }

@@ -6,7 +6,7 @@ use crate::failure::{Failure, shown_path};
 use crate::finished::DynamicsOutcome;
 use crate::run_folder::trajectories::{CommonRows, TrajectoriesWriter};
 use crate::run_folder::weights::NamedArray;
-use crate::run_folder::{self, REPORT, RunFolder, TRAJECTORIES};
+use crate::run_folder::{self, FINAL, REPORT, RunFolder, TRAJECTORIES};
 use crate::survival::{expect_survivors, warning};
 use rankfall_report::record::{EXACT, SUMMARY_SCHEMA, SeriesRow, Summary};
 use rankfall_report::scene::Scene;
@@ -49,10 +49,10 @@ pub fn write(
     folder.write_series(&rows)?;
     write_trajectories(&folder, finished, summary)?;
     let tensors: Vec<NamedArray> = finished.iter().flat_map(|f| f.tensors.clone()).collect();
-    folder.write_weights(&tensors)?;
+    folder.write_weights(FINAL, &tensors)?;
     for (dynamics, done) in finished.iter().enumerate() {
         for snapshot in &done.snapshots {
-            folder.write_snapshot(&snapshot.file(dynamics), &snapshot.tensors)?;
+            folder.write_weights(&snapshot.file(dynamics), &snapshot.tensors)?;
         }
     }
     let table = SeriesTable::from_rows(rows);

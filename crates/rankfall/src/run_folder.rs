@@ -17,7 +17,7 @@ pub mod trajectories;
 pub mod weights;
 
 use crate::failure::{Failure, shown_path};
-use atomic::{remove_leftovers, write_atomically};
+use atomic::{remove_leftovers, write_atomically, write_whole};
 use checksums::{CHECKED, Checksums, WithChecksums};
 use lock::FolderLock;
 use names::OURS;
@@ -31,7 +31,7 @@ use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use weights::NamedArray;
 
 /// What to do with a folder that has something in it.
@@ -67,6 +67,18 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Makes the folder, or opens it if it is there, to begin in it what is not gone on with.
+    ///
+    /// # Errors
+    /// As for [`RunFolder::open`], and for [`Existing::Resume`] where there is something to go on
+    /// with.
+    pub fn fresh(path: &Path, existing: Existing) -> Result<Self, Failure> {
+        match Self::open(path, existing)? {
+            OpenedFolder::Fresh(folder) => Ok(folder),
+            _ => Err(Failure::run("the folder changed while it was opened")),
+        }
+    }
+
     /// Makes the folder, or opens it if it is there, and locks it.
     ///
     /// # Errors
@@ -81,11 +93,7 @@ impl RunFolder {
         fs::create_dir_all(path).map_err(|error| cannot_make(path, &error))?;
         // Nobody draws in a folder while its marker is made, nor once it is there.
         let held = FolderLock::take(path)?;
-        let folder = RunFolder {
-            path: path.to_owned(),
-            _lock: lock(path)?,
-            checksums: Mutex::default(),
-        };
+        let folder = Self::locked(path)?;
         drop(held);
         // Another run may have come between the first look and the lock.
         let now = State::of(path)?;
@@ -114,9 +122,21 @@ impl RunFolder {
             );
             return Err(Failure::input(message));
         }
+        Self::locked(path)
+    }
+
+    /// Makes the marker and locks it.
+    fn locked(path: &Path) -> Result<Self, Failure> {
+        let Some(mut marker) = lock::take(&path.join(RUNNING))? else {
+            let message = format!("another run is writing into {}", shown_path(path));
+            let hint = "wait for it, or name another folder with --out";
+            return Err(Failure::input(message).hint(hint));
+        };
+        let _ = marker.set_len(0);
+        let _ = marker.write_all(b"a run is going on here, or was interrupted\n");
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock(path)?,
+            _lock: marker,
             checksums: Mutex::default(),
         })
     }
@@ -129,22 +149,6 @@ impl RunFolder {
     /// The path of a file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
-    }
-
-    /// Makes the folder of the figures, if it is not there.
-    ///
-    /// # Errors
-    /// Exit code 1 where the system refuses, or a link is in its place.
-    pub fn figures(&self) -> Result<PathBuf, Failure> {
-        self.make_inner(FIGURES)
-    }
-
-    /// Makes a folder in it, if it is not there, and deletes what a crash left in it; its path.
-    ///
-    /// # Errors
-    /// Exit code 1 where the system refuses, or a link is in its place.
-    pub fn make_inner(&self, name: &str) -> Result<PathBuf, Failure> {
-        make_inner(&self.path, name)
     }
 
     /// Writes the resolved experiment.
@@ -179,26 +183,14 @@ impl RunFolder {
         self.write(SERIES, |file| series::write(rows, file))
     }
 
-    /// Writes `final.safetensors`.
+    /// Writes weights, `final.safetensors` or some of the way.
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written, or a shape does not fit its values.
-    pub fn write_weights(&self, tensors: &[NamedArray]) -> Result<(), Failure> {
-        let bytes = weights::encode(tensors)
-            .map_err(|error| Failure::writing(&self.file(FINAL), &error))?;
-        self.write_bytes(FINAL, &bytes)
-    }
-
-    /// Writes weights of the way into `weights/`, under this name.
-    ///
-    /// # Errors
-    /// As for [`RunFolder::write_weights`].
-    pub fn write_snapshot(&self, name: &str, tensors: &[NamedArray]) -> Result<(), Failure> {
-        let name = format!("{}/{name}", names::WEIGHTS);
-        self.make_inner(names::WEIGHTS)?;
-        let bytes = weights::encode(tensors)
-            .map_err(|error| Failure::writing(&self.file(&name), &error))?;
-        self.write_bytes(&name, &bytes)
+    pub fn write_weights(&self, name: &str, tensors: &[NamedArray]) -> Result<(), Failure> {
+        let bytes =
+            weights::encode(tensors).map_err(|error| Failure::writing(&self.file(name), &error))?;
+        self.write_bytes(name, &bytes)
     }
 
     /// Writes any other file of the folder in one go: report, figures, checkpoint.
@@ -209,17 +201,29 @@ impl RunFolder {
         self.write(name, |file| file.write_all(bytes))
     }
 
-    /// Writes a file like [`RunFolder::write_bytes`], from several pieces.
+    /// Writes a binary file: a header, a line with the checksum of what follows, and the content;
+    /// that checksum. `what` it is, in an error.
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written; an older one is then still whole.
-    pub fn write_parts(&self, name: &str, parts: &[&[u8]]) -> Result<(), Failure> {
+    pub fn write_sealed(
+        &self,
+        name: &str,
+        header: &str,
+        what: &str,
+        content: &impl Serialize,
+    ) -> Result<String, Failure> {
+        let encoded = postcard::to_stdvec(content)
+            .map_err(|error| Failure::run(format!("cannot encode {what}: {error}")))?;
+        let checksum = rankfall_data::sha256_of(&encoded);
         self.write(name, |file| {
-            parts.iter().try_for_each(|part| file.write_all(part))
-        })
+            writeln!(file, "{header}{checksum}")?;
+            file.write_all(&encoded)
+        })?;
+        Ok(checksum)
     }
 
-    /// Writes a file through a function.
+    /// Writes a file through a function, and makes the folder that its name says it is in.
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written; an older one is then still whole.
@@ -228,6 +232,7 @@ impl RunFolder {
         name: &str,
         write: impl FnOnce(&mut atomic::AtomicFile) -> std::io::Result<()>,
     ) -> Result<(), Failure> {
+        make_inner(&self.path, name)?;
         let checksum = write_atomically(&self.file(name), write)?;
         self.note(name, checksum);
         Ok(())
@@ -236,57 +241,30 @@ impl RunFolder {
     /// Takes down the checksum of a file that was written into the folder.
     pub fn note(&self, name: &str, checksum: String) {
         if CHECKED.contains(&name) {
-            // Every change is one call: a thread that panicked left nothing half done.
-            let mut checksums = self
-                .checksums
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            checksums.insert(name.to_owned(), checksum);
+            self.checksums().insert(name.to_owned(), checksum);
         }
     }
 
-    /// Writes `summary.json` and takes the marker away: the run is finished.
+    /// Every change is one call: a thread that panicked left nothing half done.
+    fn checksums(&self) -> MutexGuard<'_, Checksums> {
+        let checksums = self.checksums.lock();
+        checksums.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes `summary.json`, with the checksums of the files of numbers that were written, and
+    /// takes the marker away: the run is finished.
     ///
     /// # Errors
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
     pub fn finish(self, summary: &impl Serialize) -> Result<(), Failure> {
-        self.write_summary(summary)?;
-        self.close()
-    }
-
-    /// Writes `summary.json`, with the checksums of the files of numbers that were written. The run
-    /// still counts as unfinished.
-    ///
-    /// # Errors
-    /// Exit code 1 where the file cannot be written.
-    pub fn write_summary(&self, summary: &impl Serialize) -> Result<(), Failure> {
-        let checksums = self
-            .checksums
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let whole = WithChecksums {
-            summary,
-            files: &checksums,
-        };
-        let text = summary_json(&whole)?;
-        drop(checksums);
-        self.write_bytes(SUMMARY, text.as_bytes())
-    }
-
-    /// Writes the last file and takes the marker away.
-    ///
-    /// # Errors
-    /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
-    pub fn finish_with(self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        self.write_bytes(name, bytes)?;
+        let whole = |files: &Checksums| json("the summary", &WithChecksums { summary, files });
+        let text = whole(&self.checksums())?;
+        self.write_bytes(SUMMARY, text.as_bytes())?;
         self.close()
     }
 
     /// Takes checkpoint and marker away: the run is finished.
-    ///
-    /// # Errors
-    /// Exit code 1 where the system refuses; the folder then still counts as unfinished.
-    pub fn close(self) -> Result<(), Failure> {
+    fn close(self) -> Result<(), Failure> {
         // In this order: a checkpoint needs the files of the dynamics that it counts as finished.
         remove(&self.file(CHECKPOINT))?;
         remove(&self.file(FINISHED))?;
@@ -302,14 +280,14 @@ impl RunFolder {
     }
 }
 
-/// The text of `summary.json`.
+/// The text of a JSON file, such as `summary.json`; `what` it is, in an error.
 ///
 /// # Errors
 /// Exit code 1 if it cannot be written as JSON.
-pub fn summary_json(summary: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(summary)
+pub fn json(what: &str, content: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(content)
         .map(|text| text + "\n")
-        .map_err(|error| Failure::run(format!("cannot write the summary as JSON: {error}")))
+        .map_err(|error| Failure::run(format!("cannot write {what} as JSON: {error}")))
 }
 
 /// Reads the summary of a finished run; one of schema 1 as this version has it.
@@ -317,16 +295,6 @@ pub fn summary_json(summary: &impl Serialize) -> Result<String, Failure> {
 /// # Errors
 /// Exit code 2 where the folder has none, an unfinished run, or one that cannot be understood.
 pub fn read_summary(folder: &Path) -> Result<Summary, Failure> {
-    let (path, text, schema) = summary_text(folder)?;
-    let summary = match schema {
-        schema_one::SCHEMA => schema_one::summary(&text),
-        _ => serde_json::from_str(&text),
-    };
-    summary.map_err(|error| unreadable(&path, &error))
-}
-
-/// The text of the summary of a finished run, of a layout that this version reads, with its schema.
-fn summary_text(folder: &Path) -> Result<(PathBuf, String, u32), Failure> {
     match State::of(folder)? {
         State::Finished => {}
         State::Shard => {
@@ -353,7 +321,11 @@ fn summary_text(folder: &Path) -> Result<(PathBuf, String, u32), Failure> {
     let text = open::text(&path).map_err(|error| unreadable(&path, &error))?;
     let schema = check_schema(&path, &text)?;
     checksums::check(folder, &text)?;
-    Ok((path, text, schema))
+    let summary = match schema {
+        schema_one::SCHEMA => schema_one::summary(&text),
+        _ => serde_json::from_str(&text),
+    };
+    summary.map_err(|error| unreadable(&path, &error))
 }
 
 /// Reads the statistics of a finished run whose summary has that schema.
@@ -436,23 +408,25 @@ pub fn hold_finished(folder: &Path) -> Result<Option<FolderLock>, Failure> {
     Ok(Some(held))
 }
 
-/// Writes a figure or the report into a folder.
+/// Writes a figure, the report or another file into a folder.
 ///
 /// # Errors
 /// Exit code 1 where it cannot be written; an older one is then still whole.
 pub fn write_into(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-    if let Some((inner, _)) = name.split_once('/') {
-        make_inner(folder, inner)?;
-    }
-    write_atomically(&folder.join(name), |file| file.write_all(bytes)).map(drop)
+    make_inner(folder, name)?;
+    write_whole(&folder.join(name), bytes)
 }
 
-fn make_inner(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
-    let path = folder.join(name);
+/// Makes the folder inside of it that a file is in, and deletes what a crash left there.
+fn make_inner(folder: &Path, file: &str) -> Result<(), Failure> {
+    let Some((inner, _)) = file.split_once('/') else {
+        return Ok(());
+    };
+    let path = folder.join(inner);
     open::expect_folder(&path).map_err(|error| Failure::writing(&path, &error))?;
     fs::create_dir_all(&path).map_err(|error| cannot_make(&path, &error))?;
     remove_leftovers(&path);
-    Ok(path)
+    Ok(())
 }
 
 /// What is in a folder.
@@ -560,17 +534,6 @@ fn names_in(path: &Path) -> Result<Option<Vec<String>>, Failure> {
         Ok(entry.file_name().to_string_lossy().into_owned())
     };
     entries.map(name).collect::<Result<_, _>>().map(Some)
-}
-
-/// Makes the marker and locks it.
-fn lock(folder: &Path) -> Result<File, Failure> {
-    let Some(mut file) = lock::take(&folder.join(RUNNING))? else {
-        let message = format!("another run is writing into {}", shown_path(folder));
-        return Err(Failure::input(message).hint("wait for it, or name another folder with --out"));
-    };
-    let _ = file.set_len(0);
-    let _ = file.write_all(b"a run is going on here, or was interrupted\n");
-    Ok(file)
 }
 
 /// Deletes a file or a folder if it is there; a link is deleted, never what it leads to.

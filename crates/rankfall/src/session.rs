@@ -1,7 +1,7 @@
 //! Running the dynamics of an experiment one after the other in its folder: checkpoints, progress,
 //! interruption and going on, whatever the engine.
 
-use crate::checkpoint::{self, CheckpointContent, Owner, RunCheckpoint};
+use crate::checkpoint::{self, Owner, RunCheckpoint};
 use crate::failure::{Failure, shown_path};
 use crate::options::Options;
 use crate::run_folder::{CHECKPOINT, RunFolder};
@@ -9,21 +9,24 @@ use crate::watch::{Watch, warn_of_threads};
 use rankfall_core::ensemble::{Control, EnsembleCheckpoint, RunError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 /// What a run needs besides its experiment.
 pub struct RunContext<'a> {
     /// The resolved copy of the experiment.
-    pub resolved: String,
+    pub resolved: &'a str,
     /// How it is to go.
     pub options: &'a Options<'a>,
+    /// Where it is run.
+    pub folder: &'a RunFolder,
 }
 
 impl RunContext<'_> {
     /// Whom its checkpoints belong to.
     fn owner(&self) -> Owner<'_> {
         Owner {
-            experiment: &self.resolved,
+            experiment: self.resolved,
             shard: self.options.shard,
         }
     }
@@ -37,27 +40,25 @@ impl RunContext<'_> {
     /// written.
     pub fn run_all<O, F: Serialize + DeserializeOwned + Sync>(
         &self,
-        folder: &RunFolder,
         labels: &[&str],
         run: impl Fn(usize, Option<&EnsembleCheckpoint>, &dyn Control) -> Result<O, Failure>,
         finish: impl Fn(usize, &O, f64) -> Result<F, Failure>,
     ) -> Result<Vec<F>, Failure> {
-        let mut checkpoint = RunCheckpoint::default();
+        let (folder, mut checkpoint) = (self.folder, RunCheckpoint::default());
         if folder.file(CHECKPOINT).exists() {
             checkpoint = checkpoint::read(folder, self.owner())?;
         }
-        folder.write_experiment(&self.resolved)?;
+        folder.write_experiment(self.resolved)?;
         let mut finished = Vec::with_capacity(labels.len());
-        for (index, label) in (0..).zip(labels) {
+        for (place, label) in labels.iter().enumerate() {
+            let index = place as u64;
             if index < checkpoint.finished {
                 finished.push(checkpoint::read_finished(folder, index, self.owner())?);
                 continue;
             }
-            let place = finished.len();
-            let (outcome, seconds) =
-                self.run_one(folder, &checkpoint, label, |resume, watch| {
-                    run(place, resume, watch)
-                })?;
+            let (outcome, seconds) = self.run_one(&checkpoint, label, |resume, watch| {
+                run(place, resume, watch)
+            })?;
             let left = finish(place, &outcome, seconds)?;
             checkpoint::write_finished(folder, index, self.owner(), &left)?;
             finished.push(left);
@@ -65,12 +66,7 @@ impl RunContext<'_> {
                 finished: index + 1,
                 ..RunCheckpoint::default()
             };
-            let snapshot = CheckpointContent {
-                finished: index + 1,
-                current: None,
-                seconds: 0.0,
-            };
-            checkpoint::write(folder, self.owner(), &snapshot)?;
+            checkpoint::write(folder, self.owner(), &checkpoint)?;
         }
         self.options.watch.let_finish();
         Ok(finished)
@@ -78,7 +74,6 @@ impl RunContext<'_> {
 
     fn run_one<O>(
         &self,
-        folder: &RunFolder,
         checkpoint: &RunCheckpoint,
         label: &str,
         run: impl Fn(Option<&EnsembleCheckpoint>, &dyn Control) -> Result<O, Failure>,
@@ -88,20 +83,20 @@ impl RunContext<'_> {
         let seconds = || before + started.elapsed().as_secs_f64();
         let watch = self.options.watch;
         let control = OfDynamics {
-            folder,
+            folder: self.folder,
             watch,
             checkpoint_interval: self.options.checkpoint_interval,
             keep: |current: &EnsembleCheckpoint| {
-                let snapshot = CheckpointContent {
+                let snapshot = RunCheckpoint {
                     finished: checkpoint.finished,
-                    current: Some(current),
+                    current: Some(Cow::Borrowed(current)),
                     seconds: seconds(),
                 };
-                checkpoint::write(folder, self.owner(), &snapshot)
+                checkpoint::write(self.folder, self.owner(), &snapshot)
             },
         };
         watch.begin(label);
-        let outcome = run(checkpoint.current.as_ref(), &control);
+        let outcome = run(checkpoint.current.as_deref(), &control);
         watch.end();
         Ok((outcome?, seconds()))
     }
@@ -117,8 +112,8 @@ pub fn ended_early(error: RunError<Failure>, folder: &RunFolder) -> Failure {
     }
 }
 
-/// How a run ends that was told to stop.
-fn interrupted(folder: &RunFolder) -> Failure {
+/// How a run or a sweep ends that was told to stop.
+pub fn interrupted(folder: &RunFolder) -> Failure {
     let shown = shown_path(folder.path());
     Failure::interrupted(format!("interrupted; everything so far is in {shown}"))
         .hint("the same command with --resume continues it")
@@ -174,7 +169,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_folder::{Existing, OpenedFolder};
+    use crate::run_folder::Existing;
     use crate::watch::Silent;
 
     /// What is written grows with the number of dynamics, not with its square: a checkpoint does
@@ -182,11 +177,9 @@ mod tests {
     #[test]
     fn checkpoints_do_not_grow_with_the_dynamics_before_them() {
         let keep = tempfile::tempdir().unwrap();
-        let Ok(OpenedFolder::Fresh(folder)) = RunFolder::open(keep.path(), Existing::Refuse) else {
-            panic!("not a new folder")
-        };
+        let folder = RunFolder::fresh(keep.path(), Existing::Refuse).unwrap();
         let session = RunContext {
-            resolved: "name = \"x\"".to_owned(),
+            resolved: "name = \"x\"",
             options: &Options {
                 out: None,
                 existing: Existing::Refuse,
@@ -195,6 +188,7 @@ mod tests {
                 checkpoint_interval: Duration::MAX,
                 watch: &Silent,
             },
+            folder: &folder,
         };
         let labels = ["one"; 40];
         let finish = |place: usize, _: &(), _: f64| {
@@ -206,7 +200,6 @@ mod tests {
         };
         let run = |from: usize| {
             session.run_all(
-                &folder,
                 &labels,
                 |place, _, _| {
                     assert!(place >= from, "dynamics {place} is run twice");

@@ -20,7 +20,7 @@ use crate::finished_folder::{Content, FinishedFolder};
 use crate::options::Options;
 use crate::preparation::{DataCache, prepare_with};
 use crate::results::{Drawing, finish_drawn};
-use crate::run_folder::partial::{PartRecord, SHARD_SCHEMA, ShardKind, ShardRecord};
+use crate::run_folder::partial::{PartRecord, ShardKind};
 use crate::run_folder::{self, CHECKPOINT, OpenedFolder, RunFolder, SUMMARY};
 use crate::save_plan::step_count;
 use crate::shard::Shard;
@@ -32,7 +32,7 @@ use schedule::{SweepCheckpoint, SweepSchedule, UnitRows};
 use serde::{Deserialize, Serialize};
 use settings::{GridSettings, SEED};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The points of an experiment file with `--set` and `--over` applied.
 ///
@@ -70,6 +70,15 @@ pub fn plan_of(
     }
 }
 
+/// The points of a sweep whose resolved copy this is.
+///
+/// # Errors
+/// Exit code 2 where it is not the copy of a sweep.
+pub fn plan_of_copy(resolved: &str, source: &str) -> Result<SweepPlan, Failure> {
+    let given = SweepOptions::default();
+    plan_of(resolved, source, Path::new(""), &[], &given)
+}
+
 /// Whether an experiment file has a `[sweep]` table.
 pub fn is_sweep(root: &TomlNode) -> bool {
     matches!(&root.value, Value::Table(entries) if entries.iter().any(|e| e.key == "sweep"))
@@ -90,7 +99,11 @@ pub fn execute(mut plan: SweepPlan, options: &Options) -> Result<FinishedFolder,
         known,
     };
     let folder = match RunFolder::open(&path, options.existing)? {
-        OpenedFolder::Finished => return sweep.finished_before(path, options.shard),
+        OpenedFolder::Finished => {
+            return FinishedFolder::before(path, options.shard, &sweep.resolved, |path| {
+                read_summary(path).map(Content::Sweep)
+            });
+        }
         OpenedFolder::Fresh(folder) | OpenedFolder::Interrupted(folder) => folder,
     };
     let owner = Owner {
@@ -254,14 +267,13 @@ fn check_point(
                     let cost = steps as f64 * rows * parameters;
                     Work { steps, cost }
                 });
-            let layers: Vec<String> = dense.spec.layers.iter().map(usize::to_string).collect();
             let labels: Vec<&str> = dense.dynamics.iter().map(|d| d.label.as_str()).collect();
             Ok(CheckedPoint {
                 problem: format!(
                     "at the first point: {}; n = {}, layers {}",
                     known.words,
                     known.samples,
-                    layers.join("–")
+                    dense::preparation::widths(&dense.spec.layers)
                 ),
                 work: work.collect(),
                 unstable: stability::of_dense(&prepared, &labels).into_iter().next(),
@@ -284,7 +296,7 @@ struct KnownOfSweep {
 }
 
 /// What a shard of a sweep keeps.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SweepPart {
     shard: Shard,
     rows: UnitRows,
@@ -310,12 +322,8 @@ impl Sweep<'_> {
         rows::write_into(&folder, self.plan, rows)?;
         let drawing = drawing::draw(self.plan, rows, &summary, &self.resolved, &path);
         let drawing = finish_drawn(folder, drawing, &mut summary, |s| &mut s.warnings)?;
-        Ok(FinishedFolder {
-            path,
-            content: Content::Sweep(summary),
-            drawing: Some(drawing),
-            before: false,
-        })
+        let content = Content::Sweep(summary);
+        Ok(FinishedFolder::now(path, content, Some(drawing)))
     }
 
     fn write_shard(
@@ -325,62 +333,23 @@ impl Sweep<'_> {
         rows: &UnitRows,
         seconds: f64,
     ) -> Result<FinishedFolder, Failure> {
-        let content = SweepPart {
-            shard,
-            rows: rows.clone(),
-            known: self.known.clone(),
-        };
+        let content = (shard, rows, &self.known);
         let (file, sha256) = folder.write_part(0, &self.resolved, &content)?;
-        let points: BTreeSet<u64> = rows.keys().map(|key| key.0).collect();
-        let diverged = points
-            .iter()
-            .filter(|&&point| {
-                let units = rows.range((point, 0)..=(point, u32::MAX));
-                units
-                    .map(|(_, rows)| fraction_diverged(rows))
-                    .any(|f| f > 0.0)
-            })
-            .count();
-        let record = ShardRecord {
-            schema: SHARD_SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            of: ShardKind::Sweep,
-            experiment: self.plan.first()?.name().to_owned(),
-            experiment_sha256: rankfall_data::sha256_of(self.resolved.as_bytes()),
-            shard: shard.index,
-            shards: shard.count,
-            parts: vec![PartRecord {
-                label: "points".to_owned(),
-                file,
-                sha256,
-                count: points.len() as u64,
-                diverged: diverged as u64,
-                seconds,
-            }],
+        let points = |is: fn(f64) -> bool| -> u64 {
+            let units = rows.iter().filter(|(_, rows)| is(fraction_diverged(rows)));
+            let points: BTreeSet<u64> = units.map(|(key, _)| key.0).collect();
+            points.len() as u64
         };
-        let path = folder.path().to_owned();
-        folder.finish_shard(&record)?;
-        Ok(FinishedFolder {
-            path,
-            content: Content::Shard(record),
-            drawing: None,
-            before: false,
-        })
-    }
-
-    /// What is done stays as it is, if it is what was asked for.
-    fn finished_before(
-        &self,
-        path: PathBuf,
-        shard: Option<Shard>,
-    ) -> Result<FinishedFolder, Failure> {
-        match shard {
-            Some(shard) => FinishedFolder::shard_before(path, shard, &self.resolved),
-            None => {
-                let content = Content::Sweep(read_summary(&path)?);
-                FinishedFolder::before(path, content, &self.resolved)
-            }
-        }
+        let part = PartRecord {
+            label: "points".to_owned(),
+            file,
+            sha256,
+            count: points(|_| true),
+            diverged: points(|share| share > 0.0),
+            seconds,
+        };
+        let (of, name) = (ShardKind::Sweep, self.plan.first()?.name());
+        FinishedFolder::shard(folder, of, name, &self.resolved, shard, vec![part])
     }
 
     fn summary(&self, rows: &UnitRows, seconds: f64) -> Result<SweepSummary, Failure> {
@@ -556,25 +525,21 @@ pub fn redraw(folder: &Path) -> Result<Drawing, Failure> {
     let summary = read_summary(folder)?;
     let resolved = run_folder::read_experiment(folder)?;
     let source = shown_path(&folder.join(run_folder::EXPERIMENT));
-    let given = SweepOptions::default();
-    let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
+    let plan = plan_of_copy(&resolved, &source)?;
     let rows = rows::read_from(folder, &plan)?;
     Ok(drawing::draw(&plan, &rows, &summary, &resolved, folder))
 }
 
-/// Puts the shards of a sweep together.
+/// Puts the shards of a sweep with this plan together.
 ///
 /// # Errors
 /// Exit code 2 for a shard that lacks points or does not belong to the others.
 pub fn merge(
+    plan: &SweepPlan,
     shards: &[crate::part::ShardFolder],
     out: &Path,
     existing: run_folder::Existing,
 ) -> Result<FinishedFolder, Failure> {
-    let source = shown_path(&shards[0].folder.join(run_folder::EXPERIMENT));
-    let resolved = shards[0].experiment.clone();
-    let given = SweepOptions::default();
-    let plan = plan_of(&resolved, &source, Path::new(""), &[], &given)?;
     let mut rows = UnitRows::new();
     let mut seconds = 0.0;
     let mut known = KnownOfSweep::default();
@@ -596,12 +561,11 @@ pub fn merge(
         known = part.known;
         rows.extend(part.rows);
     }
-    let OpenedFolder::Fresh(folder) = RunFolder::open(out, existing)? else {
-        return Err(Failure::run("the folder changed while it was opened"));
-    };
+    let folder = RunFolder::fresh(out, existing)?;
+    let resolved = shards[0].experiment.clone();
     folder.write_experiment(&resolved)?;
     let sweep = Sweep {
-        plan: &plan,
+        plan,
         resolved,
         known,
     };

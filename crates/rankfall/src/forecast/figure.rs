@@ -3,7 +3,7 @@
 
 use super::{DynamicsForecast, Forecast, MatrixForecast};
 use crate::failure::{Failure, shown_path};
-use crate::run_folder::atomic::write_atomically;
+use crate::run_folder::atomic::write_whole;
 use rankfall_report::axis::Scale;
 use rankfall_report::color::Color;
 use rankfall_report::number::compact;
@@ -11,7 +11,6 @@ use rankfall_report::plot::{Line, Plot, Side};
 use rankfall_report::scene::{Dash, Scene, Stroke};
 use rankfall_report::sheet::{Sharing, Sheet, SkipReason};
 use rankfall_report::{png, svg};
-use std::io::Write as _;
 use std::path::Path;
 
 /// More noise intensities than this are too many for one sheet.
@@ -95,7 +94,7 @@ pub fn write(forecast: &Forecast, path: &Path) -> Result<(), Failure> {
             return Err(Failure::input(words));
         }
     };
-    write_atomically(path, |file| file.write_all(&content)).map(drop)
+    write_whole(path, &content)
 }
 
 /// The noise that singular values depend on.

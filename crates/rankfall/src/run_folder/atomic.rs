@@ -134,6 +134,14 @@ pub fn write_atomically(
     written.map_err(|error| Failure::writing(path, &error))
 }
 
+/// Writes a whole file in one go.
+///
+/// # Errors
+/// As for [`write_atomically`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_atomically(path, |file| file.write_all(bytes)).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 
 use super::checksums::{Checksums, WithChecksums};
 use super::names::{EXPERIMENT, FINAL, SERIES, SUMMARY};
-use super::{series, summary_json, weights};
+use super::{json, series, weights};
 use crate::failure::Failure;
 use crate::finished::DynamicsOutcome;
 use rankfall_report::record::{SeriesRow, Summary};
@@ -38,6 +38,6 @@ pub fn files(
         summary,
         files: &checksums,
     };
-    files.push((SUMMARY, summary_json(&whole)?.into_bytes()));
+    files.push((SUMMARY, json("the summary", &whole)?.into_bytes()));
     Ok(files)
 }

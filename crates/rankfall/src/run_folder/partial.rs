@@ -3,7 +3,7 @@
 
 use super::names::{EXPERIMENT, SHARD, STATISTICS};
 use super::open::{self, unreadable};
-use super::{RunFolder, State, read_experiment};
+use super::{RunFolder, State, json, read_experiment};
 use crate::checkpoint::checked;
 use crate::failure::{Failure, shown_path};
 use crate::shard::Shard;
@@ -83,13 +83,8 @@ impl RunFolder {
         content: &impl Serialize,
     ) -> Result<(String, String), Failure> {
         let name = part_name(index);
-        self.make_inner(STATISTICS)?;
         let experiment = rankfall_data::sha256_of(experiment.as_bytes());
-        let encoded = postcard::to_stdvec(&(experiment, content))
-            .map_err(|error| Failure::run(format!("cannot encode statistics: {error}")))?;
-        let checksum = rankfall_data::sha256_of(&encoded);
-        let head = format!("{HEADER}{checksum}\n");
-        self.write_parts(&name, &[head.as_bytes(), &encoded])?;
+        let checksum = self.write_sealed(&name, HEADER, "statistics", &(experiment, content))?;
         Ok((name, checksum))
     }
 
@@ -98,18 +93,9 @@ impl RunFolder {
     /// # Errors
     /// Exit code 1 where the file cannot be written; the folder then still counts as unfinished.
     pub fn finish_shard(self, record: &ShardRecord) -> Result<(), Failure> {
-        self.finish_with(SHARD, shard_json(record)?.as_bytes())
+        self.write_bytes(SHARD, json("the shard", record)?.as_bytes())?;
+        self.close()
     }
-}
-
-/// The text of `shard.json`.
-///
-/// # Errors
-/// Exit code 1 if it cannot be written as JSON.
-pub fn shard_json(record: &ShardRecord) -> Result<String, Failure> {
-    serde_json::to_string_pretty(record)
-        .map(|text| text + "\n")
-        .map_err(|error| Failure::run(format!("cannot write the shard as JSON: {error}")))
 }
 
 impl ShardRecord {

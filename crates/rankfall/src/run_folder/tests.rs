@@ -26,10 +26,7 @@ fn temporary() -> (TempDir, PathBuf) {
 }
 
 fn fresh(path: &Path, existing: Existing) -> RunFolder {
-    match RunFolder::open(path, existing) {
-        Ok(OpenedFolder::Fresh(folder)) => folder,
-        other => panic!("{other:?}"),
-    }
+    RunFolder::fresh(path, existing).unwrap()
 }
 
 fn refusal(path: &Path, existing: Existing) -> String {
@@ -42,7 +39,7 @@ fn finished(path: &Path) {
     let folder = fresh(path, Existing::Refuse);
     folder.write_experiment("name = \"test\"").unwrap();
     folder.write_series(&series::tests::rows()).unwrap();
-    fs::write(folder.figures().unwrap().join("a.svg"), "").unwrap();
+    folder.write_bytes("figures/a.svg", b"").unwrap();
     folder.finish(&summary()).unwrap();
 }
 

@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::preparation::{DataCache, of_setup, prepare_with};
 use crate::run_folder::RunFolder;
 use crate::save_plan::step_count;
+use crate::session;
 use crate::watch::warn_of_threads;
 use rankfall_core::ensemble::threads::start_workers;
 use rankfall_core::ensemble::{Control, EnsembleCheckpoint, GRACE, RunError};
@@ -27,7 +28,7 @@ const TICK: Duration = Duration::from_millis(50);
 pub type UnitRows = BTreeMap<(u64, u32), Vec<MetricRow>>;
 
 /// How far a sweep is: what its checkpoint holds.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SweepCheckpoint {
     /// Finished units.
     pub finished: UnitRows,
@@ -47,23 +48,12 @@ impl SweepCheckpoint {
     }
 }
 
-/// The same, to be written.
-#[derive(Serialize)]
-struct Snapshot<'a> {
-    finished: &'a UnitRows,
-    under_way: &'a BTreeMap<(u64, u32), EnsembleCheckpoint>,
-    seconds: f64,
-}
-
 /// One dynamics of one point.
 #[derive(Clone, Copy, Debug)]
 struct Unit {
     point: usize,
     dynamics: usize,
-    /// Trajectory-steps.
-    steps: u64,
-    /// About how long they take, in units of their own.
-    cost: f64,
+    work: Work,
     /// Threads it gets.
     threads: usize,
 }
@@ -98,8 +88,7 @@ struct State {
     next: usize,
     free: usize,
     working: usize,
-    finished: UnitRows,
-    under_way: BTreeMap<(u64, u32), EnsembleCheckpoint>,
+    kept: SweepCheckpoint,
     /// Trajectory-steps of finished units, and of those that run.
     done: u64,
     running: BTreeMap<(u64, u32), u64>,
@@ -130,7 +119,7 @@ impl Board {
             if unit.threads <= state.free {
                 state.next += 1;
                 state.free -= unit.threads;
-                let resume = state.under_way.get(&unit.key()).cloned();
+                let resume = state.kept.under_way.get(&unit.key()).cloned();
                 return Some((unit, resume));
             }
             state = self
@@ -164,9 +153,10 @@ impl SweepSchedule<'_> {
     /// # Errors
     /// A point that cannot be set up, a checkpoint that cannot be written, an interruption.
     pub fn run(&self, from: SweepCheckpoint) -> Result<(UnitRows, f64), Failure> {
-        let (mut units, done) = self.units(&from.finished)?;
-        let total = done + units.iter().map(|u| u.steps).sum::<u64>();
+        let (mut units, done) = self.units(&from.finished);
+        let total = done + units.iter().map(|u| u.work.steps).sum::<u64>();
         self.share_threads(&mut units);
+        let before = from.seconds;
         let workers = self.options.threads.clamp(1, units.len().max(1));
         let board = Board {
             state: Mutex::new(State {
@@ -174,8 +164,7 @@ impl SweepSchedule<'_> {
                 next: 0,
                 free: self.options.threads.max(1),
                 working: workers,
-                finished: from.finished,
-                under_way: from.under_way,
+                kept: from,
                 done,
                 running: BTreeMap::new(),
                 failure: None,
@@ -183,7 +172,7 @@ impl SweepSchedule<'_> {
             news: Condvar::new(),
         };
         let started = Instant::now();
-        let seconds = || from.seconds + started.elapsed().as_secs_f64();
+        let seconds = || before + started.elapsed().as_secs_f64();
         std::thread::scope(|scope| {
             let made = start_workers(scope, workers, || {
                 let _present = Present(&board);
@@ -208,40 +197,39 @@ impl SweepSchedule<'_> {
             return Err(failure);
         }
         self.options.watch.let_finish();
-        let finished = std::mem::take(&mut board.lock().finished);
+        let finished = std::mem::take(&mut board.lock().kept.finished);
         Ok((finished, seconds()))
     }
 
     /// What is left to do, dear units first, and the trajectory-steps that are done.
-    fn units(&self, finished: &UnitRows) -> Result<(Vec<Unit>, u64), Failure> {
+    fn units(&self, finished: &UnitRows) -> (Vec<Unit>, u64) {
         let mut units = Vec::new();
         let mut done = 0;
         for point in self.plan.points_of(self.options.shard) {
-            for (dynamics, &Work { steps, cost }) in self.plan.points[point].work.iter().enumerate()
-            {
+            for (dynamics, &work) in self.plan.points[point].work.iter().enumerate() {
                 let unit = Unit {
                     point,
                     dynamics,
-                    steps,
-                    cost,
+                    work,
                     threads: 1,
                 };
                 if finished.contains_key(&unit.key()) {
-                    done += steps;
+                    done += work.steps;
                 } else {
                     units.push(unit);
                 }
             }
         }
-        units.sort_by(|a, b| b.cost.total_cmp(&a.cost));
-        Ok((units, done))
+        units.sort_by(|a, b| b.work.cost.total_cmp(&a.work.cost));
+        (units, done)
     }
 
     /// A unit that is more than one thread's share of the work gets as many as that.
     fn share_threads(&self, units: &mut [Unit]) {
-        let share = units.iter().map(|u| u.cost).sum::<f64>() / self.options.threads.max(1) as f64;
+        let share =
+            units.iter().map(|u| u.work.cost).sum::<f64>() / self.options.threads.max(1) as f64;
         for unit in units {
-            let threads = (unit.cost / share.max(f64::MIN_POSITIVE)).ceil();
+            let threads = (unit.work.cost / share.max(f64::MIN_POSITIVE)).ceil();
             unit.threads = (threads as usize).clamp(1, self.options.threads.max(1));
         }
     }
@@ -253,9 +241,9 @@ impl SweepSchedule<'_> {
         state.running.remove(&unit.key());
         match outcome {
             Ok(rows) => {
-                state.done += unit.steps;
-                state.under_way.remove(&unit.key());
-                state.finished.insert(unit.key(), rows);
+                state.done += unit.work.steps;
+                state.kept.under_way.remove(&unit.key());
+                state.kept.finished.insert(unit.key(), rows);
             }
             Err(failure) => {
                 state.failure.get_or_insert(failure);
@@ -336,12 +324,10 @@ impl SweepSchedule<'_> {
     }
 
     fn interrupted(&self) -> Failure {
-        let Some((folder, _)) = self.kept_in else {
-            return Failure::interrupted("interrupted");
-        };
-        let shown = crate::failure::shown_path(folder.path());
-        Failure::interrupted(format!("interrupted; everything so far is in {shown}"))
-            .hint("the same command with --resume continues it")
+        match self.kept_in {
+            Some((folder, _)) => session::interrupted(folder),
+            None => Failure::interrupted("interrupted"),
+        }
     }
 
     /// Shows progress, keeps checkpoints and passes an interruption on, until all workers ended.
@@ -385,13 +371,9 @@ impl SweepSchedule<'_> {
         let Some((folder, owner)) = self.kept_in else {
             return Ok(());
         };
-        let state = board.lock();
-        let snapshot = Snapshot {
-            finished: &state.finished,
-            under_way: &state.under_way,
-            seconds,
-        };
-        checkpoint::write(folder, owner, &snapshot)
+        let mut state = board.lock();
+        state.kept.seconds = seconds;
+        checkpoint::write(folder, owner, &state.kept)
     }
 }
 
@@ -421,7 +403,8 @@ impl Control for OfUnit<'_> {
 
     fn keep(&self, checkpoint: &EnsembleCheckpoint) -> Result<(), String> {
         let mut state = self.board.lock();
-        state.under_way.insert(self.unit.key(), checkpoint.clone());
+        let under_way = &mut state.kept.under_way;
+        under_way.insert(self.unit.key(), checkpoint.clone());
         Ok(())
     }
 }

@@ -1,11 +1,10 @@
 //! What the folder of a sweep, or of a shard of one, holds so far, for whoever watches: another
 //! process may be writing there, or may have been killed.
 
-use super::metrics::Metric;
 use super::plan::SweepPlan;
 use super::schedule::{SweepCheckpoint, UnitRows};
 use super::settings::GridSettings;
-use super::{SweepPart, drawing, rows};
+use super::{SweepPart, drawing, fraction_diverged, rows};
 use crate::checkpoint::{self, CheckpointContents};
 use crate::experiment::EngineInput;
 use crate::experiment::document::{self, TomlNode};
@@ -114,10 +113,9 @@ impl SweepProgress {
 /// diverged.
 pub fn counts(rows: &UnitRows, dynamics: u32) -> (u64, u64) {
     let units = rows.iter().filter(|((_, of), _)| *of == dynamics);
-    let diverged = units.clone().filter(|(_, rows)| {
-        let is_it = |row: &&super::metrics::MetricRow| row.metric == Metric::FractionDiverged;
-        rows.iter().find(is_it).and_then(|row| row.value) > Some(0.0)
-    });
+    let diverged = units
+        .clone()
+        .filter(|(_, rows)| fraction_diverged(rows) > 0.0);
     (units.count() as u64, diverged.count() as u64)
 }
 
