@@ -3,7 +3,8 @@
 
 use crate::arguments::PlotArguments;
 use crate::arguments::running::{
-    MergeArguments, ReproduceArguments, RunArguments, SharedArguments, SweepArguments,
+    DesignArgument, MergeArguments, ReproduceArguments, RunArguments, SharedArguments,
+    SweepArguments,
 };
 use crate::reports;
 use crate::terminal::Terminal;
@@ -109,7 +110,7 @@ pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let text = read_text(path)?;
     let given = SweepOptions {
         over: arguments.over.clone(),
-        random: arguments.design.map(|design| design.is_random()),
+        random: arguments.design.map(|one| one == DesignArgument::Random),
         points: arguments.points,
         vary_seed: arguments.vary_seed,
     };
@@ -157,8 +158,7 @@ fn with_options(
     shared: &SharedArguments,
     run: impl FnOnce(&Options) -> Result<FinishedFolder, Failure>,
 ) -> Result<(), Failure> {
-    let available = || std::thread::available_parallelism().map_or(1, usize::from);
-    let terminal = Terminal::new(shared.quiet)?;
+    let terminal = Terminal::new(shared.quiet, Some("trajectory-steps"))?;
     let done = run(&Options {
         out: shared.out.clone(),
         existing: match (shared.resume, shared.force) {
@@ -166,7 +166,7 @@ fn with_options(
             (_, true) => Existing::Replace,
             _ => Existing::Refuse,
         },
-        threads: shared.threads.map_or_else(available, usize::from),
+        threads: crate::threads(shared.threads),
         shard,
         checkpoint_interval: shared.checkpoint_seconds,
         watch: &terminal,

@@ -17,7 +17,6 @@ use rankfall_inspect::{compare, table};
 /// interrupted.
 pub fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
     check_sort(arguments.sort.as_deref())?;
-    let available = || std::thread::available_parallelism().map_or(1, usize::from);
     let request = InspectionRequest {
         paths: arguments.paths.clone(),
         choice: Choice {
@@ -29,11 +28,11 @@ pub fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
                 Fused::Whole
             },
         },
-        threads: arguments.threads.map_or_else(available, usize::from),
+        threads: crate::threads(arguments.threads),
         out: arguments.out.clone(),
         resume: arguments.resume,
     };
-    let terminal = Terminal::without_rate(arguments.quiet)?;
+    let terminal = Terminal::new(arguments.quiet, None)?;
     if arguments.compare {
         let comparison = inspection::compare(&request, &terminal)?;
         return match arguments.json {

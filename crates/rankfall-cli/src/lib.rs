@@ -68,6 +68,12 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
+/// So many threads, or one for each core.
+fn threads(asked: Option<u16>) -> usize {
+    let available = || std::thread::available_parallelism().map_or(1, usize::from);
+    asked.map_or_else(available, usize::from)
+}
+
 /// Writes a line to standard error, as a person may see it.
 pub fn complain(text: &str) {
     // Nowhere is left to report that standard error is closed.

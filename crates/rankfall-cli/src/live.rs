@@ -1,6 +1,6 @@
 //! `rankfall live` and `rankfall watch`: pages that show what is computed while it is.
 
-use crate::arguments::pages::{LiveArguments, WatchArguments};
+use crate::arguments::pages::{LiveArguments, PageArguments, WatchArguments};
 use crate::interruption;
 use rankfall::experiment::Experiment;
 use rankfall::failure::{Failure, shown_path};
@@ -26,17 +26,13 @@ pub fn live(arguments: &LiveArguments) -> Result<(), Failure> {
     };
     let scenario = Arc::new(Scenario::new(&experiment)?);
     if let Some(path) = &arguments.export {
-        let page = export::page(&scenario, threads())?;
+        let page = export::page(&scenario, crate::threads(None))?;
         std::fs::write(path, page).map_err(|error| Failure::writing(path, &error))?;
         return crate::print(&format!("{}\n", shown_path(path)));
     }
     // What cannot be simulated is said here and not on the page.
     scenario.ready(&scenario.first_settings())?;
-    serve(
-        arguments.port,
-        arguments.no_open,
-        PageContent::Live(scenario),
-    )
+    serve(&arguments.page, PageContent::Live(scenario))
 }
 
 /// `rankfall watch`.
@@ -45,27 +41,19 @@ pub fn live(arguments: &LiveArguments) -> Result<(), Failure> {
 /// Exit code 1 for a port that cannot be had.
 pub fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
     let watcher = Watcher::new(&arguments.folders);
-    serve(
-        arguments.port,
-        arguments.no_open,
-        PageContent::Watch(watcher),
-    )
+    serve(&arguments.page, PageContent::Watch(watcher))
 }
 
-fn serve(port: u16, no_open: bool, subject: PageContent) -> Result<(), Failure> {
-    let server = Server::bind(port, subject, threads())?;
+fn serve(page: &PageArguments, subject: PageContent) -> Result<(), Failure> {
+    let server = Server::bind(page.port, subject, crate::threads(None))?;
     interruption::listen()?;
     let address = server.address();
     crate::print(&format!("{address}\n"))?;
-    if !no_open {
+    if !page.no_open {
         open(&address);
     }
     server.serve(&interruption::requested);
     Ok(())
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Opens an address in the browser of the system; where there is none the address is printed all

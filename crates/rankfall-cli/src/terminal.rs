@@ -16,23 +16,12 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Over runs: listens for signals from now on; without progress where `quiet`.
+    /// Listens for signals from now on; without progress where `quiet`. Rates are of `unit`; none
+    /// where they say nothing.
     ///
     /// # Errors
     /// Exit code 1 where the system does not let us.
-    pub fn new(quiet: bool) -> Result<Self, Failure> {
-        Self::of_unit(quiet, Some("trajectory-steps"))
-    }
-
-    /// The same over work whose rate says nothing.
-    ///
-    /// # Errors
-    /// As of [`Self::new`].
-    pub fn without_rate(quiet: bool) -> Result<Self, Failure> {
-        Self::of_unit(quiet, None)
-    }
-
-    fn of_unit(quiet: bool, unit: Option<&'static str>) -> Result<Self, Failure> {
+    pub fn new(quiet: bool, unit: Option<&'static str>) -> Result<Self, Failure> {
         interruption::listen()?;
         Ok(Self {
             quiet,

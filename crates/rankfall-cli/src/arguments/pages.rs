@@ -13,12 +13,9 @@ pub struct LiveArguments {
     /// Change a value, as in --set network.width=50; may be given many times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// The port to listen on; 0 is any that is free
-    #[arg(long, default_value_t = 0)]
-    pub port: u16,
-    /// Do not open the browser
-    #[arg(long)]
-    pub no_open: bool,
+    /// How the page is served.
+    #[command(flatten)]
+    pub page: PageArguments,
     /// Write one file with recorded scenes that plays without a server, and stop
     #[arg(long, value_name = "PAGE.html", conflicts_with_all = ["port", "no_open"])]
     pub export: Option<PathBuf>,
@@ -37,6 +34,14 @@ pub struct WatchArguments {
     /// there yet
     #[arg(value_name = "RUN_DIR", required = true)]
     pub folders: Vec<PathBuf>,
+    /// How the page is served.
+    #[command(flatten)]
+    pub page: PageArguments,
+}
+
+/// How a page is served.
+#[derive(Debug, Args)]
+pub struct PageArguments {
     /// The port to listen on; 0 is any that is free
     #[arg(long, default_value_t = 0)]
     pub port: u16,

@@ -112,13 +112,6 @@ pub enum DesignArgument {
     Random,
 }
 
-impl DesignArgument {
-    /// Whether points are drawn.
-    pub fn is_random(self) -> bool {
-        self == DesignArgument::Random
-    }
-}
-
 const SWEEP_EXAMPLES: &str = "\
 Examples:
   rankfall sweep mine.toml --over 'dynamics.0.step_size=log(1e-4,1e-1,16)' \\
