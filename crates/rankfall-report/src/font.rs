@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use tiny_skia::{Path, PathBuilder};
+
 use crate::scene::Text;
 
 static REGULAR: LazyLock<Font> =
@@ -17,7 +19,6 @@ pub const FAMILIES: &str =
     "'DejaVu Sans', Verdana, 'Noto Sans', 'Segoe UI', Helvetica, Arial, sans-serif";
 
 /// A weight of the embedded font.
-#[derive(Default)]
 pub struct Font {
     units_per_em: f64,
     /// By character; that of `\0` stands for all others.
@@ -31,8 +32,8 @@ struct Glyph {
 }
 
 /// A piece of an outline, y up.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Segment {
+#[derive(Clone, Copy)]
+enum Segment {
     /// Starts a contour.
     Move([f32; 2]),
     /// A straight line.
@@ -66,24 +67,27 @@ impl Font {
         content.chars().map(|c| self.advance(c)).sum()
     }
 
-    /// The outline of `content` with its baseline starting at the origin, in ems.
+    /// The outline of `content` with its baseline starting at the origin, in ems and y up; `None`
+    /// where there is nothing to draw, as of spaces.
     #[must_use]
-    pub fn outline(&self, content: &str) -> Vec<Segment> {
+    pub fn outline(&self, content: &str) -> Option<Path> {
         let scale = self.units_per_em.recip() as f32;
         let mut offset = 0.0;
-        let mut all = Vec::new();
+        let mut path = PathBuilder::new();
         for c in content.chars() {
-            let moved = |[x, y]: [f32; 2]| [x * scale + offset, y * scale];
-            let outline = self.glyph(c).map_or(&[][..], |glyph| &glyph.outline);
-            all.extend(outline.iter().map(|segment| match *segment {
-                Segment::Move(to) => Segment::Move(moved(to)),
-                Segment::Line(to) => Segment::Line(moved(to)),
-                Segment::Quad(by, to) => Segment::Quad(moved(by), moved(to)),
-                Segment::Close => Segment::Close,
-            }));
+            let x = |at: f32| at * scale + offset;
+            let y = |at: f32| at * scale;
+            for segment in self.glyph(c).iter().flat_map(|glyph| &glyph.outline) {
+                match *segment {
+                    Segment::Move([a, b]) => path.move_to(x(a), y(b)),
+                    Segment::Line([a, b]) => path.line_to(x(a), y(b)),
+                    Segment::Quad([a, b], [c, d]) => path.quad_to(x(a), y(b), x(c), y(d)),
+                    Segment::Close => path.close(),
+                }
+            }
             offset += self.advance(c) as f32;
         }
-        all
+        path.finish()
     }
 
     fn advance(&self, c: char) -> f64 {

@@ -7,7 +7,7 @@ use tiny_skia::{
 };
 
 use crate::color::Color;
-use crate::font::{Font, Segment, width_of};
+use crate::font::{Font, width_of};
 use crate::scene::{Anchor, Item, Point, Scene, Stroke, Text};
 
 /// Pixels of the image per pixel of the scene, for crisp text.
@@ -90,20 +90,12 @@ impl Canvas {
 
     fn item(&mut self, item: &Item) {
         match item {
-            Item::Polyline { points, stroke } => {
-                if let Some(path) = path_through(points, false) {
-                    self.stroke(&path, stroke);
-                }
-            }
+            Item::Polyline { points, stroke } => self.stroke(path_through(points, false), stroke),
             Item::Polygon {
                 points,
                 fill,
                 opacity,
-            } => {
-                if let Some(path) = path_through(points, true) {
-                    self.fill(&path, *fill, *opacity, scaled());
-                }
-            }
+            } => self.fill(path_through(points, true), *fill, *opacity, scaled()),
             Item::Rect {
                 corner,
                 width,
@@ -117,9 +109,7 @@ impl Canvas {
                     far,
                     Point::new(corner.x, far.y),
                 ];
-                if let Some(path) = path_through(&corners, true) {
-                    self.fill(&path, *fill, 1.0, scaled());
-                }
+                self.fill(path_through(&corners, true), *fill, 1.0, scaled());
             }
             Item::Marker {
                 at,
@@ -127,21 +117,16 @@ impl Canvas {
                 fill,
                 stroke,
             } => {
-                if let Some(path) =
-                    PathBuilder::from_circle(at.x as f32, at.y as f32, *radius as f32)
-                {
-                    self.fill(&path, *fill, 1.0, scaled());
-                    self.stroke(&path, stroke);
-                }
+                let circle = PathBuilder::from_circle(at.x as f32, at.y as f32, *radius as f32);
+                self.fill(circle.clone(), *fill, 1.0, scaled());
+                self.stroke(circle, stroke);
             }
             Item::Text(text) => self.text(text),
         }
     }
 
     fn text(&mut self, text: &Text) {
-        let Some(path) = path_along(&Font::new(text.bold).outline(&text.content)) else {
-            return;
-        };
+        let path = Font::new(text.bold).outline(&text.content);
         let shift = match text.anchor {
             Anchor::Start => 0.0,
             Anchor::Middle => -width_of(text) / 2.0,
@@ -156,31 +141,30 @@ impl Canvas {
         let place = place
             .post_translate(text.at.x as f32, text.at.y as f32)
             .post_concat(scaled());
-        self.fill(&path, text.color, 1.0, place);
+        self.fill(path, text.color, 1.0, place);
     }
 
-    fn fill(&mut self, path: &Path, color: Color, opacity: f64, place: Transform) {
-        self.pixels
-            .fill_path(path, &paint(color, opacity), FillRule::Winding, place, None);
+    fn fill(&mut self, path: Option<Path>, color: Color, opacity: f64, place: Transform) {
+        if let Some(path) = path {
+            let paint = paint(color, opacity);
+            self.pixels
+                .fill_path(&path, &paint, FillRule::Winding, place, None);
+        }
     }
 
-    fn stroke(&mut self, path: &Path, stroke: &Stroke) {
+    fn stroke(&mut self, path: Option<Path>, stroke: &Stroke) {
+        let Some(path) = path else { return };
         let width = stroke.width as f32;
-        let dashes: Vec<f32> = stroke
-            .dash
-            .pattern()
-            .iter()
-            .map(|d| *d as f32 * width)
-            .collect();
+        let dashes = stroke.dash.pattern().iter().map(|d| *d as f32 * width);
         let pen = SkiaStroke {
             width,
             line_join: LineJoin::Round,
             line_cap: LineCap::Butt,
-            dash: StrokeDash::new(dashes, 0.0),
+            dash: StrokeDash::new(dashes.collect(), 0.0),
             ..SkiaStroke::default()
         };
-        self.pixels
-            .stroke_path(path, &paint(stroke.color, 1.0), &pen, scaled(), None);
+        let paint = paint(stroke.color, 1.0);
+        self.pixels.stroke_path(&path, &paint, &pen, scaled(), None);
     }
 }
 
@@ -202,30 +186,14 @@ fn paint(color: Color, opacity: f64) -> Paint<'static> {
 /// `None` for fewer than two points or where one is not finite.
 fn path_through(points: &[Point], closed: bool) -> Option<Path> {
     let mut path = PathBuilder::new();
-    for (i, p) in points.iter().enumerate() {
-        let (x, y) = (p.x as f32, p.y as f32);
-        if i == 0 {
-            path.move_to(x, y)
-        } else {
-            path.line_to(x, y)
+    for p in points {
+        match path.is_empty() {
+            true => path.move_to(p.x as f32, p.y as f32),
+            false => path.line_to(p.x as f32, p.y as f32),
         }
     }
     if closed {
         path.close();
-    }
-    path.finish()
-}
-
-/// `None` where there is nothing to draw, as of spaces.
-fn path_along(outline: &[Segment]) -> Option<Path> {
-    let mut path = PathBuilder::new();
-    for segment in outline {
-        match *segment {
-            Segment::Move([x, y]) => path.move_to(x, y),
-            Segment::Line([x, y]) => path.line_to(x, y),
-            Segment::Quad([x1, y1], [x, y]) => path.quad_to(x1, y1, x, y),
-            Segment::Close => path.close(),
-        }
     }
     path.finish()
 }
@@ -238,12 +206,11 @@ mod tests {
     struct Image(u32, Vec<u8>);
 
     fn drawn(items: Vec<Item>) -> Image {
-        let (title, description) = (String::new(), String::new());
         let scene = Scene {
             width: 40.0,
             height: 20.0,
-            title,
-            description,
+            title: String::new(),
+            description: String::new(),
             items,
         };
         let file = render(&scene).expect("drawn");
