@@ -1,7 +1,7 @@
 //! The numbers of a claim or a comparison as cells of a table.
 
 use crate::claims::{ClaimRecord, ComparisonRecord, UNBOUNDED};
-use crate::number::{compact, resolved, significant};
+use crate::number::{compact, dash, resolved, significant};
 
 /// p-values below this are written as a bound.
 const SMALLEST_P: f64 = 1e-300;
@@ -120,10 +120,6 @@ impl CellNumbers {
             _ => format!("[{}, {}]", end(low), end(high)),
         }
     }
-}
-
-fn dash() -> String {
-    "—".into()
 }
 
 #[cfg(test)]

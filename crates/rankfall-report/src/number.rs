@@ -1,18 +1,11 @@
 //! Numbers as figures and tables write them: true minus signs, grouped digits, powers of ten.
 
-/// `text` in superscript digits.
+/// `exponent` in superscript digits.
 #[must_use]
 pub fn superscript(exponent: i64) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    exponent
-        .to_string()
-        .chars()
-        .map(|c| {
-            c.to_digit(10)
-                .and_then(|d| DIGITS.get(d as usize).copied())
-                .unwrap_or('⁻')
-        })
-        .collect()
+    let raised = |c: char| c.to_digit(10).map_or('⁻', |d| DIGITS[d as usize]);
+    exponent.to_string().chars().map(raised).collect()
 }
 
 /// `index` in subscript digits.
@@ -36,24 +29,23 @@ pub fn power_of_ten(exponent: i64) -> String {
 #[must_use]
 pub fn fixed(v: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", v.abs());
-    let (whole, fraction) = text
-        .split_once('.')
-        .map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
-    let mut out = String::new();
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     // A value that rounds to zero has no sign.
-    if v < 0.0 && text.chars().any(|c| ('1'..='9').contains(&c)) {
-        out.push('−');
-    }
-    let count = whole.len();
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && count > 4 && (count - i) % 3 == 0 {
+    let sign = match v < 0.0 && text.contains(|c| ('1'..='9').contains(&c)) {
+        true => "−",
+        false => "",
+    };
+    format!("{sign}{}{fraction}", grouped(whole))
+}
+
+/// Digits with thin spaces between thousands from five on.
+fn grouped(digits: &str) -> String {
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && digits.len() > 4 && (digits.len() - i).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        out.push('.');
-        out.push_str(fraction);
     }
     out
 }
@@ -62,7 +54,7 @@ pub fn fixed(v: f64, decimals: usize) -> String {
 #[must_use]
 pub fn significant(v: f64, digits: usize) -> String {
     if !v.is_finite() {
-        return "—".into();
+        return dash();
     }
     if v == 0.0 {
         return "0".into();
@@ -82,10 +74,7 @@ pub fn significant(v: f64, digits: usize) -> String {
 #[must_use]
 pub fn compact(v: f64, digits: usize) -> String {
     let text = significant(v, digits);
-    let (number, power) = match text.find('×') {
-        Some(at) => text.split_at(at),
-        None => (text.as_str(), ""),
-    };
+    let (number, power) = text.split_at(text.find('×').unwrap_or(text.len()));
     if !number.contains('.') {
         return text;
     }
@@ -97,7 +86,7 @@ pub fn compact(v: f64, digits: usize) -> String {
 #[must_use]
 pub fn from_natural_log(log: f64, digits: usize) -> String {
     if !log.is_finite() {
-        return "—".into();
+        return dash();
     }
     if log.abs() < 600.0 {
         return significant(log.exp(), digits);
@@ -113,10 +102,16 @@ pub fn from_natural_log(log: f64, digits: usize) -> String {
     )
 }
 
+/// What stands for a number that is undefined.
+#[must_use]
+pub fn dash() -> String {
+    "—".to_owned()
+}
+
 /// [`significant`], or a dash for what is undefined.
 #[must_use]
 pub fn or_dash(v: Option<f64>, digits: usize) -> String {
-    v.map_or_else(|| "—".into(), |v| significant(v, digits))
+    v.map_or_else(dash, |v| significant(v, digits))
 }
 
 /// `v` with as many digits as an uncertainty of `half_width` leaves it, and two more; from 3 to 12.
@@ -130,15 +125,7 @@ pub fn resolved(v: f64, half_width: f64) -> String {
 /// A count with thin spaces between thousands.
 #[must_use]
 pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && digits.len() > 4 && (digits.len() - i).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
+    grouped(&n.to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use crate::figures::ranks::matrices;
 use crate::figures::{falling_layer, matrix_symbol, name};
-use crate::number::{compact, from_natural_log, or_dash, significant, subscript};
+use crate::number::{compact, dash, from_natural_log, or_dash, significant, subscript};
 use crate::record::{DynamicsSummary, LossSummary, Prediction, Summary};
 use crate::terminal;
 
@@ -205,10 +205,6 @@ fn ranks(summary: &Summary) -> Vec<Column<'_>> {
         columns.push((format!("smallest σ of {symbol}"), Box::new(smallest)));
     }
     columns
-}
-
-fn dash() -> String {
-    "—".to_owned()
 }
 
 fn from_to(loss: &LossSummary) -> String {
