@@ -1,7 +1,6 @@
 //! The page of `verify`: every claim with its verdict, its evidence and its picture.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use crate::claim_cells::CellNumbers;
 use crate::claim_figure;
@@ -91,32 +90,31 @@ fn verdicts(record: &ClaimsRecord, anchors: &[String]) -> String {
     const NAMES: [&str; 7] = [
         "claim", "verdict", "claimed", "measured", "interval", "p", "kind",
     ];
-    let rows: String = record
-        .claims
-        .iter()
-        .zip(anchors)
-        .map(|(claim, anchor)| {
-            let numbers = CellNumbers::from(claim);
-            html::markup_row(&[
-                format!(
-                    "<a href=\"#{anchor}\">{}</a><br><code>{}</code>",
-                    escape(&claim.title),
-                    escape(&claim.id)
-                ),
-                badge(&claim.verdict, &claim.verdict),
-                escape(&numbers.claimed()),
-                escape(&numbers.measured()),
-                escape(&numbers.interval()),
-                escape(&numbers.p_value()),
-                escape(&claim.kind),
-            ])
-        })
-        .collect();
+    let row = |(claim, anchor): (&ClaimRecord, &String)| {
+        let (title, id) = (escape(&claim.title), escape(&claim.id));
+        let [claimed, measured, interval, p] = cells(&CellNumbers::from(claim));
+        vec![
+            format!("<a href=\"#{anchor}\">{title}</a><br><code>{id}</code>"),
+            badge(&claim.verdict, &claim.verdict),
+            claimed,
+            measured,
+            interval,
+            p,
+            escape(&claim.kind),
+        ]
+    };
+    let rows: Vec<Vec<String>> = record.claims.iter().zip(anchors).map(row).collect();
     format!(
         "<h2 id=\"verdicts\">Verdicts</h2>\n{}{}",
-        html::table(&NAMES, &rows),
+        html::markup_table(&NAMES, &rows),
         columns(record)
     )
+}
+
+/// The numbers of a table, as markup.
+fn cells(numbers: &CellNumbers) -> [String; 4] {
+    let (claimed, measured) = (numbers.claimed(), numbers.measured());
+    [claimed, measured, numbers.interval(), numbers.p_value()].map(|cell| escape(&cell))
 }
 
 /// What the columns are.
@@ -193,12 +191,8 @@ fn facts(claim: &ClaimRecord) -> String {
     }
     facts.push(("Identifier", claim.id.clone()));
     facts.push(("Time", format!("{} s", significant(claim.seconds, 2))));
-    let items: String = facts
-        .iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(name, text)| format!("<dt>{name}</dt><dd>{}</dd>", escape(text)))
-        .collect();
-    format!("<dl class=\"facts\">{items}</dl>\n")
+    facts.retain(|(_, text)| !text.is_empty());
+    html::facts(&facts)
 }
 
 fn decisive(numbers: &CellNumbers) -> String {
@@ -225,21 +219,12 @@ fn comparisons(all: &[ComparisonRecord]) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let rows: String = all
-        .iter()
-        .map(|one| {
-            let numbers = CellNumbers::from(one);
-            html::markup_row(&[
-                escape(&one.what),
-                escape(&numbers.claimed()),
-                escape(&numbers.measured()),
-                escape(&numbers.interval()),
-                escape(&numbers.p_value()),
-                badge(&one.verdict, &one.verdict),
-            ])
-        })
-        .collect();
-    html::table(&NAMES, &rows)
+    let row = |one: &ComparisonRecord| {
+        let [claimed, measured, interval, p] = cells(&CellNumbers::from(one));
+        let verdict = badge(&one.verdict, &one.verdict);
+        vec![escape(&one.what), claimed, measured, interval, p, verdict]
+    };
+    html::markup_table(&NAMES, &all.iter().map(row).collect::<Vec<_>>())
 }
 
 fn picture(record: &ClaimsRecord, claim: &ClaimRecord, anchor: &str) -> String {
@@ -270,11 +255,7 @@ fn settings(record: &ClaimsRecord) -> String {
         ("Comparisons", count(record.comparisons)),
         ("Wall time", format!("{} s", significant(record.seconds, 3))),
     ];
-    let mut items = String::new();
-    for (name, text) in rows {
-        let _ = write!(items, "<dt>{name}</dt><dd>{}</dd>", escape(&text));
-    }
-    format!("<h2 id=\"settings\">Settings</h2>\n<dl class=\"facts\">{items}</dl>\n")
+    format!("<h2 id=\"settings\">Settings</h2>\n{}", html::facts(&rows))
 }
 
 fn repeat(record: &ClaimsRecord) -> String {

@@ -34,29 +34,41 @@ fn style() -> String {
         .replace("/*DARK*/", &variables(|s| s.dark))
 }
 
-/// A table that scrolls sideways where it is wide; `rows` are rows of [`row`].
-pub fn table<S: AsRef<str>>(headings: &[S], rows: &str) -> String {
-    let cells: String = headings
-        .iter()
-        .map(|name| format!("<th scope=\"col\">{}</th>", escape(name.as_ref())))
-        .collect();
+/// A table of text that scrolls sideways where it is wide; the first cell of a row is its heading.
+pub fn table<S: AsRef<str>>(headings: &[S], rows: &[Vec<String>]) -> String {
+    let escaped = |row: &Vec<String>| row.iter().map(|cell| escape(cell)).collect();
+    markup_table(headings, &rows.iter().map(escaped).collect::<Vec<_>>())
+}
+
+/// A [`table`] of cells that are markup already.
+pub fn markup_table<S: AsRef<str>>(headings: &[S], rows: &[Vec<String>]) -> String {
+    let heading = |name: &S| format!("<th scope=\"col\">{}</th>", escape(name.as_ref()));
+    let row = |cells: &Vec<String>| {
+        let mut cells = cells.iter();
+        let first = cells.next().map_or("", String::as_str);
+        let rest: String = cells.map(|cell| format!("<td>{cell}</td>")).collect();
+        format!("<tr><th scope=\"row\">{first}</th>{rest}</tr>\n")
+    };
     format!(
-        "<div class=\"scroll\"><table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+        "<div class=\"scroll\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n",
+        headings.iter().map(heading).collect::<String>(),
+        rows.iter().map(row).collect::<String>(),
     )
 }
 
-/// A row of text; its first cell is its heading.
-pub fn row(cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
-    markup_row(&cells)
+/// Names with what is said of them.
+pub fn facts(facts: &[(&str, String)]) -> String {
+    let fact = |(name, text): &(&str, String)| format!("<dt>{name}</dt><dd>{}</dd>", escape(text));
+    let facts: String = facts.iter().map(fact).collect();
+    format!("<dl class=\"facts\">{facts}</dl>\n")
 }
 
-/// A row of cells that are markup already.
-pub fn markup_row(cells: &[String]) -> String {
-    let mut cells = cells.iter();
-    let first = cells.next().map_or("", String::as_str);
-    let rest: String = cells.map(|cell| format!("<td>{cell}</td>")).collect();
-    format!("<tr><th scope=\"row\">{first}</th>{rest}</tr>\n")
+/// Links to the figures that are drawn, and `more` of them, which are markup.
+pub fn navigation(figures: &[Figure], more: &str) -> String {
+    let drawn = figures.iter().filter(|figure| figure.outcome.is_ok());
+    let link = |f: &Figure| format!("<a href=\"#{}\">{}</a> ", escape(f.name), escape(&f.title));
+    let links: String = drawn.map(link).collect();
+    format!("<nav>{links}{more}</nav>\n")
 }
 
 /// A picture with what is said about it, as the target of links to `#id`.
@@ -99,10 +111,8 @@ pub fn warnings(all: &[String]) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let items: String = all
-        .iter()
-        .map(|w| format!("<li>{}</li>\n", escape(w)))
-        .collect();
+    let items = all.iter().map(|w| format!("<li>{}</li>\n", escape(w)));
+    let items: String = items.collect();
     format!(
         "<section class=\"warnings\" role=\"note\"><h2>Before reading on</h2>\n<ul>\n{items}</ul></section>\n"
     )

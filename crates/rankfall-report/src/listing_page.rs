@@ -30,25 +30,17 @@ pub struct Listing<'a> {
 pub fn listing_page(listing: &Listing<'_>) -> String {
     let mut page = html::open(listing.title);
     page += &format!(
-        "<h1>{}</h1>\n<p class=\"origin\">{}</p>\n<nav>",
+        "<h1>{}</h1>\n<p class=\"origin\">{}</p>\n",
         escape(listing.title),
         escape(listing.origin)
     );
-    for figure in listing.figures.iter().filter(|f| f.outcome.is_ok()) {
-        page += &format!(
-            "<a href=\"#{}\">{}</a> ",
-            escape(figure.name),
-            escape(&figure.title)
-        );
-    }
-    page += "<a href=\"#table\">Table</a></nav>\n";
+    page += &html::navigation(listing.figures, "<a href=\"#table\">Table</a>");
     page += &html::warnings(listing.warnings);
     for figure in listing.figures {
         page += &html::figure_or_reason(figure.name, figure);
     }
     page += "<h2 id=\"table\">Table</h2>\n";
-    let rows: String = listing.rows.iter().map(|row| html::row(row)).collect();
-    page += &html::table(listing.headings, &rows);
+    page += &html::table(listing.headings, listing.rows);
     page += &format!("<p class=\"note\">{}</p>\n", escape(listing.legend));
     page += &format!(
         "<h2>Repeat it</h2>\n<pre><code>{}</code></pre>\n",

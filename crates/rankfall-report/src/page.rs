@@ -6,10 +6,10 @@ use crate::figures::{Figure, capitalised, determinant_name, draw_all, name, netw
 use crate::forces;
 use crate::html;
 use crate::markup::escape;
-use crate::number::{compact, count, significant};
+use crate::number::{compact, count, or_dash, significant};
 use crate::record::{ACCOUNT, DynamicsSummary, EXACT_LAW, MonitorSummary, Prediction, Summary};
 use crate::series::SeriesTable;
-use crate::table::{self, Table};
+use crate::table;
 
 /// What a report is written from.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +34,9 @@ pub fn report_page(input: &ReportInput<'_>) -> String {
     page.push_str(&warnings(input.summary));
     page.push_str(&comparison_section(input.summary));
     page.push_str("<h2>Figures</h2>\n");
-    figures
-        .iter()
-        .for_each(|figure| page.push_str(&html::figure_or_reason(figure.name, figure)));
+    for figure in &figures {
+        page.push_str(&html::figure_or_reason(figure.name, figure));
+    }
     match &input.summary.monitor {
         Some(monitor) => page.push_str(&monitor_section(input.summary, monitor)),
         None => {
@@ -62,11 +62,8 @@ fn opening(summary: &Summary, figures: &[Figure]) -> String {
             count(monitor.every),
             escape(&capitalised(&summary.engine_reason)),
         );
-        html.push_str(&navigation(
-            figures,
-            "<a href=\"#monitor\">What was measured</a>",
-        ));
-        return html;
+        let measured = "<a href=\"#monitor\">What was measured</a>";
+        return html + &html::navigation(figures, measured);
     }
     let _ = write!(
         html,
@@ -99,59 +96,33 @@ fn opening(summary: &Summary, figures: &[Figure]) -> String {
         escape(&capitalised(&summary.engine)),
         escape(&summary.engine_reason),
     );
-    html.push_str(&navigation(
-        figures,
-        "<a href=\"#settings\">Settings</a> <a href=\"#repeat\">Repeat this run</a>",
-    ));
-    html
-}
-
-fn navigation(figures: &[Figure], more: &str) -> String {
-    let mut html = String::from("<nav>");
-    for figure in figures.iter().filter(|f| f.outcome.is_ok()) {
-        let _ = write!(
-            html,
-            "<a href=\"#{}\">{}</a> ",
-            escape(figure.name),
-            escape(&figure.title)
-        );
-    }
-    html.push_str(more);
-    html.push_str("</nav>\n");
-    html
+    let more = "<a href=\"#settings\">Settings</a> <a href=\"#repeat\">Repeat this run</a>";
+    html + &html::navigation(figures, more)
 }
 
 /// Layers with how often they were measured, what was left alone and why, and what it cost.
 fn monitor_section(summary: &Summary, monitor: &MonitorSummary) -> String {
     let weights = summary.dynamics.iter().flat_map(|d| &d.matrices);
     let weights = weights.filter(|m| m.name != "features");
-    let measured: String = weights
-        .zip(&monitor.measured)
-        .map(|(matrix, times)| {
-            let name = matrix.called.clone().unwrap_or_default();
-            html::row(&[name, count(*times), String::new()])
-        })
-        .collect();
-    let skipped: String = monitor
-        .skipped
-        .iter()
-        .map(|one| html::row(&[one.name.clone(), "0".into(), one.reason.clone()]))
-        .collect();
-    let headings = ["parameter", "measured", "why not"].map(str::to_owned);
+    let measured = weights.zip(&monitor.measured).map(|(matrix, times)| {
+        let name = matrix.called.clone().unwrap_or_default();
+        vec![name, count(*times), String::new()]
+    });
+    let skipped = monitor.skipped.iter();
+    let skipped = skipped.map(|one| vec![one.name.clone(), "0".into(), one.reason.clone()]);
+    let rows: Vec<Vec<String>> = measured.chain(skipped).collect();
     let cost = match (monitor.training_thread_seconds, monitor.analysis_seconds) {
         (Some(thread), Some(analysis)) => format!(
             "The monitor took {} s of the training thread and {} s of processor time on a thread of its own, of {} s.",
             significant(thread, 3),
             significant(analysis, 3),
-            monitor
-                .wall_seconds
-                .map_or_else(|| "—".into(), |s| significant(s, 3)),
+            or_dash(monitor.wall_seconds, 3),
         ),
         _ => "What the monitor took is not known: the process ended before it said so.".to_owned(),
     };
     format!(
         "<h2 id=\"monitor\">What was measured</h2>\n{}<p class=\"note\">{cost}</p>\n",
-        html::table(&headings, &(measured + &skipped))
+        html::table(&["parameter", "measured", "why not"], &rows)
     )
 }
 
@@ -179,18 +150,14 @@ fn comparison_section(summary: &Summary) -> String {
                 let _ = writeln!(html, "<p>{}</p>", escape(&sentence));
             }
         }
-        html.push_str(&in_html(&predicted));
+        html.push_str(&html::table(&predicted.headings, &predicted.rows));
         html.push_str(&reasons(summary));
     }
     html.push_str("<h2 id=\"ends\">At the start and at the end</h2>\n");
-    html.push_str(&in_html(&table::ends(summary)));
+    let ends = table::ends(summary);
+    html.push_str(&html::table(&ends.headings, &ends.rows));
     html.push_str(&tolerances(summary));
     html
-}
-
-fn in_html(table: &Table) -> String {
-    let body: String = table.rows.iter().map(|row| html::row(row)).collect();
-    html::table(&table.headings, &body)
 }
 
 /// What the predictions of a run are, and why there are no others: each sentence once.
@@ -232,14 +199,14 @@ fn tolerances(summary: &Summary) -> String {
         let found = matrices.iter().find(|m| (m.name == "jacobian") == jacobian);
         found.and_then(|m| m.numerical_rank.tolerance)
     };
-    let mut note = String::from(
-        "Arrows lead from the start to the mean at the end; ± is the standard deviation over trajectories.",
-    );
     if summary.monitor.is_some() {
         return "<p class=\"note\">Arrows lead from the first measurement to the last. The rank counts singular values \
                 above max(rows, columns) · ε of the largest, ε of the precision of storage.</p>\n"
             .to_owned();
     }
+    let mut note = String::from(
+        "Arrows lead from the start to the mean at the end; ± is the standard deviation over trajectories.",
+    );
     if let Some(layers) = of(false) {
         let layers = significant(layers, 2);
         let _ = write!(
@@ -286,19 +253,11 @@ fn percent(share: f64) -> String {
 }
 
 fn settings_section(summary: &Summary) -> String {
-    let table = Table {
-        headings: SETTINGS.iter().map(|s| (*s).to_owned()).collect(),
-        rows: summary
-            .dynamics
-            .iter()
-            .map(|d| settings(d, summary.problem.samples))
-            .collect(),
-    };
+    let dynamics = summary.dynamics.iter();
+    let rows = dynamics.map(|d| settings(d, summary.problem.samples));
+    let table = html::table(&SETTINGS, &rows.collect::<Vec<_>>());
     let notes: String = summary.dynamics.iter().map(notes).collect();
-    format!(
-        "<h2 id=\"settings\">Settings</h2>\n{}{notes}",
-        in_html(&table)
-    )
+    format!("<h2 id=\"settings\">Settings</h2>\n{table}{notes}")
 }
 
 /// Over the cells of [`settings`].
@@ -350,31 +309,19 @@ fn notes(one: &DynamicsSummary) -> String {
     let sentence = |s: &String| format!("<li>{}</li>", escape(s));
     let mut items: String = one.reductions.iter().map(sentence).collect();
     if let Some(optimizer) = one.optimizer {
-        let kind = match (optimizer.adam, optimizer.nesterov) {
-            (Some(adam), _) => format!(
-                "Adam with β₁ = {}, β₂ = {}",
-                compact(adam.beta1, 4),
-                compact(adam.beta2, 6)
-            ),
-            (None, nesterov) => format!(
-                "{} μ = {}",
-                if nesterov {
-                    "Nesterov momentum"
-                } else {
-                    "Momentum"
-                },
-                compact(optimizer.momentum, 4)
-            ),
+        let momentum = compact(optimizer.momentum, 4);
+        let (kind, without) = match (optimizer.adam, optimizer.nesterov) {
+            (Some(adam), _) => {
+                let (beta1, beta2) = (compact(adam.beta1, 4), compact(adam.beta2, 6));
+                (format!("Adam with β₁ = {beta1}, β₂ = {beta2}"), "Adam")
+            }
+            (None, true) => (format!("Nesterov momentum μ = {momentum}"), "momentum"),
+            (None, false) => (format!("Momentum μ = {momentum}"), "momentum"),
         };
         let _ = write!(
             items,
-            "<li>{kind}, weight decay λ = {}; ν is that of its steps without {}.</li>",
+            "<li>{kind}, weight decay λ = {}; ν is that of its steps without {without}.</li>",
             compact(optimizer.weight_decay, 4),
-            if optimizer.adam.is_some() {
-                "Adam"
-            } else {
-                "momentum"
-            },
         );
     }
     if !one.quantiles.is_empty() {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::figures::sweep;
 use crate::html;
 use crate::markup::escape;
-use crate::number::{compact, count};
-use crate::sweep::{SweepMetric, SweepTable};
+use crate::number::{compact, count, dash};
+use crate::sweep::{SweepAxis, SweepMetric, SweepTable};
 
 /// More points than this are left to the Parquet file.
 const MOST_ROWS: usize = 1024;
@@ -111,29 +111,24 @@ fn grid(table: &SweepTable) -> String {
             format!("{} … {}", compact(*first, 3), compact(*last, 3))
         }
         (Some(only), _) => compact(*only, 3),
-        _ => "—".into(),
+        _ => dash(),
     };
-    let rows: String = table
-        .axes
-        .iter()
-        .map(|axis| {
-            html::row(&[
-                axis.label.clone(),
-                axis.name.clone(),
-                count(axis.values.len() as u64),
-                range(&axis.values),
-            ])
-        })
-        .collect();
+    let row = |axis: &SweepAxis| {
+        vec![
+            axis.label.clone(),
+            axis.name.clone(),
+            count(axis.values.len() as u64),
+            range(&axis.values),
+        ]
+    };
+    let rows: Vec<Vec<String>> = table.axes.iter().map(row).collect();
     let of = match table.seeds {
         Some(seeds) => format!("settings, each the mean over {} seeds", count(seeds)),
         None => "points in all".to_owned(),
     };
-    let note = format!(
-        "<p class=\"note\">{} {of}.</p>\n",
-        count(table.points() as u64)
-    );
-    html::table(&["varied", "key", "values", "from … to"], &rows) + &note
+    let points = count(table.points() as u64);
+    html::table(&["varied", "key", "values", "from … to"], &rows)
+        + &format!("<p class=\"note\">{points} {of}.</p>\n")
 }
 
 fn has_errors(metric: &SweepMetric) -> bool {
@@ -164,22 +159,22 @@ fn points(table: &SweepTable) -> String {
             names.push(format!("{}, predicted", metric.label));
         }
     }
-    let cell = |v: Option<f64>| v.map_or_else(|| "—".to_owned(), |v| compact(v, 5));
+    let cell = |v: Option<f64>, digits| v.map_or_else(dash, |v| compact(v, digits));
     let row = |at: usize| {
         let setting = table.setting(at).unwrap_or_default();
         let mut cells: Vec<String> = setting.iter().map(|v| compact(*v, 4)).collect();
         for metric in &table.metrics {
-            cells.push(cell(metric.value(at)));
+            cells.push(cell(metric.value(at), 5));
             if has_errors(metric) {
-                cells.push(metric.error(at).map_or("—".to_owned(), |e| compact(e, 2)));
+                cells.push(cell(metric.error(at), 2));
             }
             if metric.prediction.is_some() {
-                cells.push(cell(metric.predicted(at)));
+                cells.push(cell(metric.predicted(at), 5));
             }
         }
-        html::row(&cells)
+        cells
     };
-    let rows: String = (0..count_of_points).map(row).collect();
+    let rows: Vec<Vec<String>> = (0..count_of_points).map(row).collect();
     format!(
         "<details><summary>All {} points</summary>\n{}</details>\n",
         count(count_of_points as u64),
