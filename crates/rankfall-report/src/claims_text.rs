@@ -4,12 +4,12 @@ use crate::claim_cells::CellNumbers;
 use crate::claims::{ClaimRecord, ClaimsRecord, HOLDS};
 use crate::claims_page::{tallied, tally};
 use crate::number::fixed;
-use crate::terminal::{cut, length, plain, wrapped};
+use crate::terminal::{aligned, cut, length, plain, wrapped};
 
 /// No narrower than this: below it nothing could be read anyway.
 const NARROWEST: usize = 40;
-/// The columns: identifier, verdict, what is claimed, what was measured; seconds follow.
-const COLUMNS: [usize; 4] = [36, 16, 28, 30];
+/// The columns: identifier, verdict, what is claimed, what was measured, seconds.
+const WIDTHS: [usize; 5] = [34, 14, 26, 28, 0];
 /// From this width on a claim has one line, below it two.
 const ONE_LINE: usize = 36 + 16 + 28 + 30 + 9;
 
@@ -54,15 +54,11 @@ pub fn claim_lines(claim: &ClaimRecord, width: usize) -> String {
     if width >= ONE_LINE && length(line.trim_end()) <= width {
         return line;
     }
-    let first = columns(&[&cut(&id, width - COLUMNS[1]), &verdict, &seconds]);
-    let mut text = if length(first.trim_end()) <= width {
-        first
-    } else {
-        format!(
-            "{}  {}\n",
-            cut(&id, width - COLUMNS[1]),
-            cut(&verdict, COLUMNS[1] - 2)
-        )
+    let id = cut(&id, width - WIDTHS[1] - 2);
+    let first = columns(&[&id, &verdict, &seconds]);
+    let mut text = match length(first.trim_end()) <= width {
+        true => first,
+        false => format!("{id}  {}\n", cut(&verdict, WIDTHS[1])),
     };
     if !numbers.is_empty() {
         let both = format!("claimed {claimed}, measured {found}");
@@ -72,18 +68,9 @@ pub fn claim_lines(claim: &ClaimRecord, width: usize) -> String {
     text
 }
 
-/// Cells side by side, each at least as wide as its column; the last ends the line.
+/// Cells side by side, each at least as wide as its column.
 fn columns(cells: &[&str]) -> String {
-    let mut line = String::new();
-    for (place, cell) in cells.iter().enumerate() {
-        if place + 1 == cells.len() {
-            line += cell;
-            break;
-        }
-        let width = COLUMNS.get(place).copied().unwrap_or(0);
-        line += &format!("{cell:<0$}  ", width - 2);
-    }
-    line.trim_end().to_owned() + "\n"
+    aligned(cells, &WIDTHS, WIDTHS.len())
 }
 
 /// Why claims did not hold, for each that did not, what the numbers mean, and how many claims have
@@ -100,10 +87,11 @@ pub fn claims_closing(record: &ClaimsRecord, width: usize) -> String {
             text.push_str(&wrapped(&sentence, width, 2));
         }
     }
-    let counts: Vec<String> = tally(&record.claims)
+    let counts = tally(&record.claims);
+    let counts = counts
         .iter()
-        .map(|(verdict, n)| tallied(&plain(verdict), *n))
-        .collect();
+        .map(|(verdict, n)| tallied(&plain(verdict), *n));
+    let counts: Vec<String> = counts.collect();
     text.push('\n');
     text.push_str(&wrapped(NUMBERS, width, 0));
     text.push('\n');

@@ -51,7 +51,7 @@ pub mod sweep;
 mod sweep_page;
 pub mod symbol;
 pub mod table;
-mod terminal;
+pub mod terminal;
 pub mod thin;
 pub mod tiles;
 

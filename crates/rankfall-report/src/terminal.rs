@@ -1,27 +1,8 @@
 //! Tables and paragraphs for a terminal: aligned, cut and wrapped by characters.
 
-/// Columns of text under their headings, the first line of `lines`, and a rule. The first `names`
-/// columns are set to the left, the others, numbers, to the right; no line ends in blanks.
-#[must_use]
-pub fn columns(lines: &[Vec<String>], names: usize) -> String {
-    let count = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| {
-        lines
-            .iter()
-            .filter_map(|l| l.get(c))
-            .map(|s| length(s))
-            .max()
-    };
-    let widths: Vec<usize> = (0..count).map(|c| width(c).unwrap_or(0)).collect();
-    let rule: Vec<String> = widths.iter().map(|w| "─".repeat(*w)).collect();
-    let (heading, body) = lines.split_at(lines.len().min(1));
-    let all = heading.iter().chain(std::iter::once(&rule)).chain(body);
-    all.map(|line| aligned(line, &widths, names)).collect()
-}
-
-/// The columns of `lines` in pieces of [`columns`] no wider than `width`, each with the first
-/// column, the names, in front, cut to `longest`. Whatever is in the cells, a terminal has nothing
-/// to obey.
+/// Columns of text under their headings, the first line of `lines`, and a rule, in pieces no wider
+/// than `width`, each with the first column, the names, in front, cut to `longest`. Whatever is in
+/// the cells, a terminal has nothing to obey.
 #[must_use]
 pub fn pieces(lines: &[Vec<String>], longest: usize, width: usize) -> Vec<String> {
     let count = lines.iter().map(Vec::len).max().unwrap_or(0);
@@ -30,11 +11,8 @@ pub fn pieces(lines: &[Vec<String>], longest: usize, width: usize) -> Vec<String
         cut(&plain(line.get(c).map_or("", String::as_str)), most)
     };
     let size = |c: usize| {
-        lines
-            .iter()
-            .map(|line| length(&cell(line, c)))
-            .max()
-            .unwrap_or(0)
+        let sizes = lines.iter().map(|line| length(&cell(line, c)));
+        sizes.max().unwrap_or(0)
     };
     let mut pieces: Vec<Vec<usize>> = vec![vec![0]];
     let mut used = size(0);
@@ -47,15 +25,23 @@ pub fn pieces(lines: &[Vec<String>], longest: usize, width: usize) -> Vec<String
         pieces.last_mut().expect("there is a first").push(c);
     }
     let piece = |places: &Vec<usize>| {
+        let widths: Vec<usize> = places.iter().map(|&c| size(c)).collect();
         let cells = |line| places.iter().map(|&c| cell(line, c)).collect();
-        columns(&lines.iter().map(cells).collect::<Vec<_>>(), 1)
+        let mut shown: Vec<Vec<String>> = lines.iter().map(cells).collect();
+        let rule = widths.iter().map(|w| "─".repeat(*w)).collect();
+        shown.insert(shown.len().min(1), rule);
+        let lines = shown.iter().map(|line| aligned(line, &widths, 1));
+        lines.collect()
     };
     pieces.iter().map(piece).collect()
 }
 
-fn aligned(cells: &[String], widths: &[usize], names: usize) -> String {
+/// A line of cells: the first `names` of them set to the left, the others, numbers, to the right.
+/// It does not end in blanks.
+#[must_use]
+pub fn aligned<S: AsRef<str>>(cells: &[S], widths: &[usize], names: usize) -> String {
     let mut line = String::new();
-    for (c, (cell, width)) in cells.iter().zip(widths).enumerate() {
+    for (c, (cell, width)) in cells.iter().map(AsRef::as_ref).zip(widths).enumerate() {
         let blanks = " ".repeat(width.saturating_sub(length(cell)));
         line.push_str(if c == 0 { "" } else { "  " });
         if c < names {
@@ -130,10 +116,10 @@ mod tests {
             .map(|l| l.map(str::to_owned).to_vec())
             .collect();
         assert_eq!(
-            columns(&lines, 1),
-            "claim   value\n──────  ─────\na          10\nlonger     −1\n"
+            pieces(&lines, 20, 80),
+            ["claim   value\n──────  ─────\na          10\nlonger     −1\n"]
         );
-        assert_eq!(columns(&[], 1), "\n");
+        assert_eq!(pieces(&[], 20, 80), ["\n"]);
     }
 
     #[test]
