@@ -1,7 +1,5 @@
 //! Colours by their role in a figure, and what they are on paper and on a dark page.
 
-use crate::levels;
-
 /// What a colour is for; the renderer decides what it looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
@@ -17,15 +15,9 @@ pub enum Color {
     Series(usize),
     /// One of [`RAMP`], dark to light: the index within a spectrum.
     Ramp(usize),
-    /// A level of [`Gradient::Sequential`](crate::gradient::Gradient::Sequential): a number, the
-    /// same on every page.
-    Heat(u8),
-    /// A level of [`Gradient::Diverging`](crate::gradient::Gradient::Diverging).
-    Balance(u8),
-    /// Text on a light level.
-    Dark,
-    /// Text on a dark level.
-    Bright,
+    /// sRGB, the same on every page: a number of a [`Gradient`](crate::gradient::Gradient), or text
+    /// on it.
+    Fixed(u32),
 }
 
 /// A colour on white paper and its counterpart on a dark page.
@@ -39,10 +31,6 @@ pub struct Shade {
 
 const fn shade(light: u32, dark: u32) -> Shade {
     Shade { light, dark }
-}
-
-const fn same(rgb: u32) -> Shade {
-    shade(rgb, rgb)
 }
 
 /// Colours that tell dynamics apart: hues after Okabe and Ito (2008), with luminance spread out so
@@ -86,10 +74,7 @@ impl Color {
             Self::Paper => shade(0xFFFFFF, 0x17181C),
             Self::Series(i) => SERIES[i % SERIES.len()],
             Self::Ramp(i) => RAMP[i.min(RAMP.len() - 1)],
-            Self::Heat(level) => same(levels::sequential(level)),
-            Self::Balance(level) => same(levels::diverging(level)),
-            Self::Dark => same(0x101014),
-            Self::Bright => same(0xFFFFFF),
+            Self::Fixed(rgb) => shade(rgb, rgb),
         }
     }
 
@@ -104,7 +89,7 @@ impl Color {
             Self::Paper => Some("--paper".into()),
             Self::Series(i) => Some(format!("--s{}", i % SERIES.len())),
             Self::Ramp(i) => Some(format!("--r{}", i.min(RAMP.len() - 1))),
-            Self::Heat(_) | Self::Balance(_) | Self::Dark | Self::Bright => None,
+            Self::Fixed(_) => None,
         }
     }
 
@@ -129,7 +114,7 @@ impl Color {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::levels::lightness;
+    use crate::gradient::lightness;
 
     #[test]
     fn neighbouring_series_differ_in_grey() {

@@ -336,7 +336,6 @@ impl HeatMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::color::Color;
 
     fn map(x: HeatAxis, y: HeatAxis, cells: Vec<HeatCell>) -> HeatMap {
         HeatMap {
@@ -409,8 +408,14 @@ mod tests {
         let one = |v: &[f64]| map(x.clone(), y.clone(), values(v));
         let plots = HeatMap::plots_alike(&[one(&[0.0, 5.0]), one(&[5.0, 10.0])]);
         assert_eq!(plots[0].tiles[1].color, plots[1].tiles[0].color);
-        assert_eq!(plots[0].tiles[0].color, Some(Color::Heat(0)));
-        assert_eq!(plots[1].tiles[1].color, Some(Color::Heat(255)));
+        assert_eq!(
+            plots[0].tiles[0].color,
+            Some(Gradient::Sequential.color(0.0))
+        );
+        assert_eq!(
+            plots[1].tiles[1].color,
+            Some(Gradient::Sequential.color(1.0))
+        );
         assert!(HeatMap::plots_alike(&[]).is_empty());
     }
 
@@ -452,7 +457,14 @@ mod tests {
         let heat = map(x.clone(), x, cells);
         let tiles = heat.plot().tiles;
         let colors: Vec<_> = tiles.iter().map(|t| t.color).collect();
-        assert_eq!(colors, [Some(Color::Heat(0)), Some(Color::Heat(255)), None]);
+        assert_eq!(
+            colors,
+            [
+                Some(Gradient::Sequential.color(0.0)),
+                Some(Gradient::Sequential.color(1.0)),
+                None
+            ]
+        );
         assert!(heat.has_missing());
         let texts: Vec<_> = tiles
             .iter()

@@ -32,7 +32,6 @@ pub mod gradient;
 pub mod heatmap;
 mod html;
 pub mod legend;
-pub mod levels;
 mod listing_page;
 pub mod markup;
 pub mod number;

@@ -195,7 +195,7 @@ mod tests {
                 x: (0.0, 1.0),
                 y: (0.0, 1.0),
                 color: Some(Color::Ink),
-                text: Some(((*content).to_owned(), Color::Bright)),
+                text: Some(((*content).to_owned(), Color::Paper)),
             };
             let tiles: Vec<Tile> = contents.iter().map(tile).collect();
             let placed: Vec<(&Tile, PlotFrame)> = tiles.iter().map(|t| (t, FRAME)).collect();
