@@ -94,14 +94,10 @@ pub fn draw(
 fn sample(entry: &LegendEntry, at: Point, items: &mut Vec<Item>) {
     for (i, (fill, opacity)) in entry.bands.iter().enumerate() {
         let half = if i == 0 { 7.0 } else { 4.0 };
-        let (x, top, bottom) = (at.x, at.y - half, at.y + half);
-        let corners = [
-            (x, top),
-            (x + SAMPLE, top),
-            (x + SAMPLE, bottom),
-            (x, bottom),
-        ];
-        let points = corners.map(|(x, y)| Point::new(x, y)).to_vec();
+        let corners = [(0.0, -half), (SAMPLE, -half), (SAMPLE, half), (0.0, half)];
+        let points = corners
+            .map(|(x, y)| Point::new(at.x + x, at.y + y))
+            .to_vec();
         items.push(Item::Polygon {
             points,
             fill: *fill,
@@ -109,8 +105,8 @@ fn sample(entry: &LegendEntry, at: Point, items: &mut Vec<Item>) {
         });
     }
     if let Some(stroke) = entry.line {
-        let points = vec![at, Point::new(at.x + SAMPLE, at.y)];
-        items.push(Item::Polyline { points, stroke });
+        let end = Point::new(at.x + SAMPLE, at.y);
+        items.push(Item::segment(at, end, stroke));
     }
     if entry.hatched {
         let frame = PlotFrame {
@@ -138,13 +134,8 @@ mod tests {
         );
         let mut items = Vec::new();
         assert_eq!(draw(&[], 10.0, 0.0, 400.0, &mut items), 0.0);
-        let height = draw(
-            &[long.clone(), long.clone(), long],
-            10.0,
-            0.0,
-            400.0,
-            &mut items,
-        );
+        let three = [long.clone(), long.clone(), long];
+        let height = draw(&three, 10.0, 0.0, 400.0, &mut items);
         assert_eq!(height, 3.0 * ROW);
         for item in &items {
             if let Item::Text(text) = item {

@@ -43,18 +43,11 @@ impl Panel {
         if !self.labels_y {
             return 0.0;
         }
-        let ticks = self.y_ticks(height);
-        let widest = ticks
-            .iter()
-            .map(|t| font::width(&t.label, SMALL, false))
-            .fold(0.0, f64::max);
-        widest
-            + TICK_GAP
-            + if self.plot.y.label.is_empty() {
-                0.0
-            } else {
-                MEDIUM + 10.0
-            }
+        let label = match self.plot.y.label.is_empty() {
+            true => 0.0,
+            false => MEDIUM + 10.0,
+        };
+        tiles::widest(&self.y_ticks(height)) + TICK_GAP + label
     }
 
     /// Room needed right of a frame of this height.
@@ -71,7 +64,7 @@ impl Panel {
     /// The ticks beside a frame of this height.
     fn y_ticks(&self, height: f64) -> Vec<Tick> {
         let Some(ticks) = &self.plot.y.ticks else {
-            return self.y.ticks(y_tick_count(height));
+            return self.y.ticks((height / 50.0) as usize);
         };
         let every = stride(ticks.len(), LABEL_PITCH, height);
         ticks.iter().step_by(every).cloned().collect()
@@ -82,9 +75,7 @@ impl Panel {
         let Some(ticks) = &self.plot.x.ticks else {
             return self.x.ticks((width / 85.0) as usize);
         };
-        let widths = ticks.iter().map(|t| font::width(&t.label, SMALL, false));
-        let widest = widths.fold(0.0, f64::max);
-        let every = stride(ticks.len(), widest + 8.0, width);
+        let every = stride(ticks.len(), tiles::widest(ticks) + 8.0, width);
         ticks.iter().step_by(every).cloned().collect()
     }
 
@@ -93,14 +84,11 @@ impl Panel {
     fn ends(&self, height: f64) -> (Vec<End>, Vec<End>) {
         let end = |(rank, line): (usize, &Line)| {
             let (x, y) = line.places.iter().flatten().next_back().copied()?;
-            let y = (1.0 - self.y.fraction(y)) * height;
-            let label = line.end_label.clone()?;
-            let color = line.stroke.color;
             Some(End {
                 x,
-                y,
-                label,
-                color,
+                y: (1.0 - self.y.fraction(y)) * height,
+                label: line.end_label.clone()?,
+                color: line.stroke.color,
                 rank,
             })
         };
@@ -148,10 +136,6 @@ pub const BELOW: f64 = 48.0;
 /// Room needed above a frame.
 pub const ABOVE: f64 = 28.0;
 
-fn y_tick_count(height: f64) -> usize {
-    (height / 50.0) as usize
-}
-
 struct Brush<'a> {
     panel: &'a Panel,
     frame: PlotFrame,
@@ -171,11 +155,10 @@ impl Brush<'_> {
         Point::new(self.x(at.0), self.y(at.1))
     }
 
-    fn segment(&mut self, from: Point, to: Point, color: Color, width: f64) {
-        self.items.push(Item::Polyline {
-            points: vec![from, to],
-            stroke: Stroke::solid(color, width),
-        });
+    fn segment(&mut self, from: (f64, f64), to: (f64, f64), color: Color, width: f64) {
+        let (from, to) = (Point::new(from.0, from.1), Point::new(to.0, to.1));
+        self.items
+            .push(Item::segment(from, to, Stroke::solid(color, width)));
     }
 
     fn title(&mut self) {
@@ -208,7 +191,7 @@ impl Brush<'_> {
         for tick in self.x_ticks() {
             let x = self.x(tick.at);
             if lined {
-                self.segment(Point::new(x, top), Point::new(x, bottom), Color::Grid, 0.8);
+                self.segment((x, top), (x, bottom), Color::Grid, 0.8);
             }
             let at = Point::new(x, bottom + TICK_GAP + SMALL);
             let text = Text {
@@ -221,7 +204,7 @@ impl Brush<'_> {
         for tick in self.panel.y_ticks(self.frame.height) {
             let y = self.y(tick.at);
             if lined {
-                self.segment(Point::new(left, y), Point::new(right, y), Color::Grid, 0.8);
+                self.segment((left, y), (right, y), Color::Grid, 0.8);
             }
             if self.panel.labels_y {
                 let at = Point::new(left - TICK_GAP, y + 0.36 * SMALL);
@@ -238,29 +221,18 @@ impl Brush<'_> {
 
     fn axis_labels(&mut self) {
         let middle = self.frame.left + self.frame.width / 2.0;
-        let below = Point::new(
-            middle,
-            self.frame.bottom() + TICK_GAP + SMALL + 8.0 + MEDIUM,
-        );
-        let content = font::fit(
-            &self.panel.plot.x.label,
-            MEDIUM,
-            false,
-            self.frame.width + 60.0,
-        );
+        let bottom = self.frame.bottom() + TICK_GAP + SMALL + 8.0 + MEDIUM;
+        let below = Point::new(middle, bottom);
+        let (x, y) = (&self.panel.plot.x.label, &self.panel.plot.y.label);
+        let content = font::fit(x, MEDIUM, false, self.frame.width + 60.0);
         self.items.push(Item::Text(Text {
             anchor: Anchor::Middle,
             ..Text::new(below, content, MEDIUM)
         }));
         if self.panel.labels_y {
-            let x = self.frame.left - self.panel.left_room(self.frame.height) + MEDIUM - 2.0;
-            let beside = Point::new(x, self.frame.top + self.frame.height / 2.0);
-            let content = font::fit(
-                &self.panel.plot.y.label,
-                MEDIUM,
-                false,
-                self.frame.height + ABOVE + BELOW,
-            );
+            let left = self.frame.left - self.panel.left_room(self.frame.height) + MEDIUM - 2.0;
+            let beside = Point::new(left, self.frame.top + self.frame.height / 2.0);
+            let content = font::fit(y, MEDIUM, false, self.frame.height + ABOVE + BELOW);
             let text = Text {
                 anchor: Anchor::Middle,
                 upright: true,
@@ -273,26 +245,11 @@ impl Brush<'_> {
     fn spines(&mut self) {
         let PlotFrame { left, top, .. } = self.frame;
         let (right, bottom) = (self.frame.right(), self.frame.bottom());
-        self.segment(
-            Point::new(left, top),
-            Point::new(left, bottom),
-            Color::Muted,
-            1.0,
-        );
-        self.segment(
-            Point::new(left, bottom),
-            Point::new(right, bottom),
-            Color::Muted,
-            1.0,
-        );
+        self.segment((left, top), (left, bottom), Color::Muted, 1.0);
+        self.segment((left, bottom), (right, bottom), Color::Muted, 1.0);
         for place in self.panel.y.minor() {
             let y = self.y(place);
-            self.segment(
-                Point::new(left, y),
-                Point::new(left + 3.0, y),
-                Color::Muted,
-                0.7,
-            );
+            self.segment((left, y), (left + 3.0, y), Color::Muted, 0.7);
         }
         if let Some(zero) = self.panel.zero() {
             self.axis_break(self.x(zero));
@@ -303,21 +260,15 @@ impl Brush<'_> {
     fn axis_break(&mut self, zero: f64) {
         let bottom = self.frame.bottom();
         let x = zero + 13.0;
-        let (corner, fill) = (Point::new(x - 2.0, bottom - 1.0), Color::Paper);
         self.items.push(Item::Rect {
-            corner,
+            corner: Point::new(x - 2.0, bottom - 1.0),
             width: 4.0,
             height: 2.0,
-            fill,
+            fill: Color::Paper,
         });
         for dx in [-2.0, 2.0] {
-            let from = Point::new(x + dx - 2.0, bottom + 4.0);
-            self.segment(
-                from,
-                Point::new(x + dx + 2.0, bottom - 4.0),
-                Color::Muted,
-                1.0,
-            );
+            let (from, to) = ((x + dx - 2.0, bottom + 4.0), (x + dx + 2.0, bottom - 4.0));
+            self.segment(from, to, Color::Muted, 1.0);
         }
     }
 
@@ -395,12 +346,10 @@ impl Brush<'_> {
         let (top, bottom) = (self.frame.top, self.frame.bottom());
         let high = bar.high.map_or(top, |v| self.y(v));
         let low = bar.low.map_or(bottom, |v| self.y(v));
-        self.segment(Point::new(x, low), Point::new(x, high), bar.color, 1.4);
+        self.segment((x, low), (x, high), bar.color, 1.4);
         for (end, y) in [(bar.low, low), (bar.high, high)] {
             if end.is_some() {
-                let half = 3.5;
-                let (from, to) = (Point::new(x - half, y), Point::new(x + half, y));
-                self.segment(from, to, bar.color, 1.4);
+                self.segment((x - 3.5, y), (x + 3.5, y), bar.color, 1.4);
             }
         }
     }
@@ -439,9 +388,9 @@ impl Brush<'_> {
 
     /// The leader runs outside the frame alone: inside it would be taken for data.
     fn end_label(&mut self, end: &End, y: f64) {
-        let from = Point::new(self.frame.right() + 2.0, self.frame.top + end.y);
+        let from = (self.frame.right() + 2.0, self.frame.top + end.y);
         let right = self.frame.right() + LEADER;
-        self.segment(from, Point::new(right - 3.0, y), end.color, 1.0);
+        self.segment(from, (right - 3.0, y), end.color, 1.0);
         let at = Point::new(right, y + 0.36 * SMALL);
         let label = font::fit(&end.label, SMALL, false, WIDEST_LABEL);
         self.items.push(Item::Text(Text::new(at, label, SMALL)));
@@ -503,16 +452,22 @@ fn in_order(bundle: &[End]) -> bool {
 mod tests {
     use super::*;
 
+    fn end(y: f64, label: String, rank: usize) -> End {
+        let (x, color) = (0.0, Color::Ink);
+        End {
+            x,
+            y,
+            label,
+            color,
+            rank,
+        }
+    }
+
     fn labels(ys: &[f64]) -> Vec<String> {
-        let end = |(i, y): (usize, &f64)| End {
-            x: 0.0,
-            y: *y,
-            label: format!("σ{}", i + 1),
-            color: Color::Ink,
-            rank: i,
-        };
-        let ends = ys.iter().enumerate().map(end).collect();
-        bundled(ends).into_iter().map(|e| e.label).collect()
+        let ends = ys.iter().enumerate();
+        let ends = ends.map(|(i, y)| end(*y, format!("σ{}", i + 1), i));
+        let bundles = bundled(ends.collect()).into_iter();
+        bundles.map(|e| e.label).collect()
     }
 
     #[test]
@@ -525,15 +480,11 @@ mod tests {
 
     #[test]
     fn lines_that_crossed_are_listed_and_not_taken_for_a_range() {
-        let end = |(i, rank): (usize, &usize)| End {
-            x: 0.0,
-            y: i as f64,
-            label: rank.to_string(),
-            color: Color::Ink,
-            rank: *rank,
+        let label = |ranks: &[usize]| {
+            let ends = ranks.iter().enumerate();
+            let ends = ends.map(|(i, rank)| end(i as f64, rank.to_string(), *rank));
+            joined(ends.collect()).expect("not empty").label
         };
-        let label = |ranks: &[usize]| joined(ranks.iter().enumerate().map(end).collect());
-        let label = |ranks: &[usize]| label(ranks).expect("not empty").label;
         assert_eq!(label(&[1, 2, 3]), "1–3");
         assert_eq!(label(&[3, 2, 1]), "3–1");
         assert_eq!(label(&[1, 3, 2]), "1, 3, 2");

@@ -20,6 +20,18 @@ pub struct Line {
     pub end_label: Option<String>,
 }
 
+impl Line {
+    /// A curve without a label.
+    #[must_use]
+    pub fn new(places: Vec<Option<LabelPlace>>, stroke: Stroke) -> Self {
+        Self {
+            places,
+            stroke,
+            end_label: None,
+        }
+    }
+}
+
 /// The area between two curves: x, lower and upper place; a gap is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Area {
@@ -84,8 +96,8 @@ pub struct Side {
     pub scale: Scale,
     /// What it measures, in words and symbols.
     pub label: String,
-    /// Where the axis starts at the latest, whatever is drawn. On a logarithmic axis this is the
-    /// place that stands for zero, left of a break in the axis.
+    /// Where a horizontal axis starts at the latest, whatever is drawn. On a logarithmic one this is
+    /// the place that stands for zero, left of a break in the axis.
     pub start: Option<f64>,
     /// The ticks, where they are not to be found from the range: names of categories.
     pub ticks: Option<Vec<Tick>>,
@@ -161,13 +173,13 @@ impl Plot {
     }
 
     /// Every horizontal place.
-    pub fn xs(&self) -> impl Iterator<Item = f64> {
+    fn xs(&self) -> impl Iterator<Item = f64> {
         let tiles = self.tiles.iter().flat_map(|t| [t.x.0, t.x.1]);
         self.places().map(|p| p.0).chain(tiles).chain(self.x.start)
     }
 
     /// Every vertical place.
-    pub fn ys(&self) -> impl Iterator<Item = f64> {
+    fn ys(&self) -> impl Iterator<Item = f64> {
         let bands = self.bands.iter().flat_map(|b| &b.edges).flatten();
         let bars = self.bars.iter().flat_map(|b| [b.low, b.high]).flatten();
         let tiles = self.tiles.iter().flat_map(|t| [t.y.0, t.y.1]);
@@ -191,11 +203,8 @@ pub fn common_x(plots: &[&Plot]) -> Option<Axis> {
 /// The vertical axis that `plots` share; `None` where none has a place.
 #[must_use]
 pub fn common_y(plots: &[&Plot]) -> Option<Axis> {
-    Axis::around(
-        plots.first()?.y.scale,
-        plots.iter().flat_map(|p| p.ys()),
-        margin(plots),
-    )
+    let scale = plots.first()?.y.scale;
+    Axis::around(scale, plots.iter().flat_map(|p| p.ys()), margin(plots))
 }
 
 fn margin(plots: &[&Plot]) -> f64 {
@@ -219,11 +228,8 @@ mod tests {
         let mut first = Plot::new("", time(), Side::new(Scale::Linear, "loss"));
         assert!(first.is_blank());
         let stroke = Stroke::solid(Color::Ink, 1.0);
-        first.lines.push(Line {
-            places: vec![Some((0.0, 1.0)), None],
-            stroke,
-            end_label: None,
-        });
+        let places = vec![Some((0.0, 1.0)), None];
+        first.lines.push(Line::new(places, stroke));
         let mut second = first.clone();
         second.bands.push(Area {
             edges: vec![Some((2.0, -1.0, 3.0))],

@@ -165,6 +165,15 @@ pub enum Item {
     Text(Text),
 }
 
+impl Item {
+    /// A line from a point to another.
+    #[must_use]
+    pub fn segment(from: Point, to: Point, stroke: Stroke) -> Self {
+        let points = vec![from, to];
+        Self::Polyline { points, stroke }
+    }
+}
+
 /// A picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scene {

@@ -1,6 +1,6 @@
 //! Tiles of a heat map, hatching where there is no value, and the bar that explains the colours.
 
-use crate::axis::Axis;
+use crate::axis::{Axis, Tick};
 use crate::color::Color;
 use crate::font;
 use crate::frame::{MEDIUM, PlotFrame, SMALL};
@@ -41,7 +41,13 @@ pub fn draw(tiles: &[(&Tile, PlotFrame)], items: &mut Vec<Item>) {
     }
     if let Some(size) = SIZES.iter().find(fits) {
         for ((content, color), frame) in texts() {
-            write(content, *color, *size, frame, items);
+            let middle = frame.top + frame.height / 2.0;
+            let at = Point::new(frame.left + frame.width / 2.0, middle + 0.36 * size);
+            items.push(Item::Text(Text {
+                anchor: Anchor::Middle,
+                color: *color,
+                ..Text::new(at, content, *size)
+            }));
         }
     }
 }
@@ -69,23 +75,10 @@ pub fn hatch(frame: PlotFrame, items: &mut Vec<Item>) {
     for c in (0..=count).map(|i| (first + i as f64) * HATCH) {
         let (from, to) = (frame.left.max(c - bottom), right.min(c - frame.top));
         if from < to {
-            items.push(Item::Polyline {
-                points: vec![Point::new(from, c - from), Point::new(to, c - to)],
-                stroke: Stroke::solid(Color::Muted, 0.9),
-            });
+            let (from, to) = (Point::new(from, c - from), Point::new(to, c - to));
+            items.push(Item::segment(from, to, Stroke::solid(Color::Muted, 0.9)));
         }
     }
-}
-
-/// Text in the middle of a frame.
-fn write(content: &str, color: Color, size: f64, frame: PlotFrame, items: &mut Vec<Item>) {
-    let middle = frame.top + frame.height / 2.0;
-    let at = Point::new(frame.left + frame.width / 2.0, middle + 0.36 * size);
-    items.push(Item::Text(Text {
-        anchor: Anchor::Middle,
-        color,
-        ..Text::new(at, content, size)
-    }));
 }
 
 /// Room for the bar right of a panel of this height.
@@ -100,7 +93,11 @@ pub fn bar_room(bar: &ColorBar, height: f64) -> f64 {
 }
 
 fn ticks_width(axis: &Axis, height: f64) -> f64 {
-    let ticks = axis.ticks(tick_count(height));
+    widest(&axis.ticks(tick_count(height)))
+}
+
+/// The width of the widest label.
+pub fn widest(ticks: &[Tick]) -> f64 {
     let widths = ticks.iter().map(|t| font::width(&t.label, SMALL, false));
     widths.fold(0.0, f64::max)
 }
@@ -125,9 +122,8 @@ pub fn draw_bar(bar: &ColorBar, panel: PlotFrame, items: &mut Vec<Item>) {
     }
     for tick in bar.axis.ticks(tick_count(panel.height)) {
         let y = panel.bottom() - bar.axis.fraction(tick.at) * panel.height;
-        let points = vec![Point::new(left + BAR, y), Point::new(left + BAR + 3.5, y)];
-        let stroke = Stroke::solid(Color::Muted, 1.0);
-        items.push(Item::Polyline { points, stroke });
+        let (from, to) = (Point::new(left + BAR, y), Point::new(left + BAR + 3.5, y));
+        items.push(Item::segment(from, to, Stroke::solid(Color::Muted, 1.0)));
         let at = Point::new(left + BAR + TICK, y + 0.36 * SMALL);
         items.push(Item::Text(Text {
             color: Color::Muted,
@@ -136,14 +132,11 @@ pub fn draw_bar(bar: &ColorBar, panel: PlotFrame, items: &mut Vec<Item>) {
     }
     let right = left + BAR + TICK + ticks_width(&bar.axis, panel.height);
     let at = Point::new(right + MEDIUM + 2.0, panel.top + panel.height / 2.0);
+    let label = font::fit(&bar.label, MEDIUM, false, panel.height + 40.0);
     items.push(Item::Text(Text {
         anchor: Anchor::Middle,
         upright: true,
-        ..Text::new(
-            at,
-            font::fit(&bar.label, MEDIUM, false, panel.height + 40.0),
-            MEDIUM,
-        )
+        ..Text::new(at, label, MEDIUM)
     }));
 }
 
