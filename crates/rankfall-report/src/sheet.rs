@@ -45,8 +45,6 @@ pub enum Sharing {
     Own,
     /// All panels share one.
     All,
-    /// The panels of a row share one.
-    Rows,
     /// Panels whose vertical sides are the same share one.
     Alike,
 }
@@ -97,13 +95,8 @@ impl Sheet {
             panel.draw(grid.frame(i, top), &mut items);
         }
         let below = grid.bottom(panels.len(), top) + 10.0;
-        let legend = legend::draw(
-            &self.legend,
-            MARGIN + 4.0,
-            below,
-            grid.width - 2.0 * MARGIN,
-            &mut items,
-        );
+        let (left, room) = (MARGIN + 4.0, grid.width - 2.0 * MARGIN);
+        let legend = legend::draw(&self.legend, left, below, room, &mut items);
         let noted = notes_below(notes, below + legend, grid.width, &mut items);
         let height = below + legend + noted + MARGIN * 0.6;
         Ok(Scene {
@@ -117,30 +110,25 @@ impl Sheet {
 
     fn panels(&self) -> Vec<Panel> {
         let all: Vec<&Plot> = self.plots.iter().collect();
-        let rows: Vec<&[&Plot]> = all.chunks(self.columns).collect();
         let everywhere = common_y(&all);
-        let mut panels = Vec::new();
-        for row in rows {
-            let in_row = common_y(row);
-            for (column, plot) in row.iter().enumerate() {
-                let y = match self.sharing {
-                    Sharing::Own => common_y(&[plot]),
-                    Sharing::All => everywhere.clone(),
-                    Sharing::Rows => in_row.clone(),
-                    Sharing::Alike => {
-                        let alike = all.iter().copied().filter(|p| p.y == plot.y);
-                        common_y(&alike.collect::<Vec<_>>())
-                    }
-                };
-                let labels_y = match self.sharing {
-                    Sharing::Own => true,
-                    Sharing::All | Sharing::Rows => column == 0,
-                    Sharing::Alike => column == 0 || row[column - 1].y != plot.y,
-                };
-                panels.extend(panel((*plot).clone(), &all, y, labels_y));
-            }
-        }
-        panels
+        let of = |(i, plot): (usize, &&Plot)| {
+            let y = match self.sharing {
+                Sharing::Own => common_y(&[plot]),
+                Sharing::All => everywhere.clone(),
+                Sharing::Alike => {
+                    let alike = all.iter().copied().filter(|p| p.y == plot.y);
+                    common_y(&alike.collect::<Vec<_>>())
+                }
+            };
+            let is_first = i.is_multiple_of(self.columns);
+            let labels_y = match self.sharing {
+                Sharing::Own => true,
+                Sharing::All => is_first,
+                Sharing::Alike => is_first || all[i - 1].y != plot.y,
+            };
+            panel((*plot).clone(), &all, y, labels_y)
+        };
+        all.iter().enumerate().filter_map(of).collect()
     }
 
     fn heading(&self, width: f64, items: &mut Vec<Item>) -> f64 {
@@ -221,20 +209,12 @@ impl Grid {
             _ => (1240.0, 240.0),
         };
         let in_column = |c: usize| panels.iter().skip(c).step_by(columns);
-        let left_rooms: Vec<f64> = (0..columns)
-            .map(|c| {
-                in_column(c)
-                    .map(|p| p.left_room(frame_height))
-                    .fold(0.0, f64::max)
-            })
-            .collect();
-        let right_rooms: Vec<f64> = (0..columns)
-            .map(|c| {
-                in_column(c)
-                    .map(|p| p.right_room(frame_height))
-                    .fold(8.0, f64::max)
-            })
-            .collect();
+        let rooms = |least: f64, room: fn(&Panel, f64) -> f64| -> Vec<f64> {
+            let of = |c| in_column(c).map(|panel| room(panel, frame_height));
+            (0..columns).map(|c| of(c).fold(least, f64::max)).collect()
+        };
+        let left_rooms = rooms(0.0, Panel::left_room);
+        let right_rooms = rooms(8.0, Panel::right_room);
         let taken: f64 = left_rooms.iter().chain(&right_rooms).sum();
         let gutters = GUTTER * (columns - 1) as f64;
         let frame_width = ((width - 2.0 * MARGIN - taken - gutters) / columns as f64).max(80.0);
@@ -294,15 +274,13 @@ mod tests {
     }
 
     fn sheet(plots: Vec<Plot>, columns: usize) -> Sheet {
-        let text = String::new;
-        let sharing = Sharing::All;
         Sheet {
-            title: text(),
-            subtitle: text(),
-            description: text(),
+            title: String::new(),
+            subtitle: String::new(),
+            description: String::new(),
             plots,
             columns,
-            sharing,
+            sharing: Sharing::All,
             legend: vec![],
         }
     }
@@ -315,15 +293,12 @@ mod tests {
 
     #[test]
     fn everything_stays_on_the_paper() {
-        let full = || {
-            plot(
-                (0..50)
-                    .map(|i| Some((f64::from(i), f64::from(i * i))))
-                    .collect(),
-            )
-        };
+        let places = (0..50).map(|i| Some((f64::from(i), f64::from(i * i))));
+        let full = plot(places.collect());
         for (count, columns) in [(1, 1), (3, 2), (5, 3), (8, 4)] {
-            let scene = sheet(vec![full(); count], columns).draw().expect("drawn");
+            let scene = sheet(vec![full.clone(); count], columns)
+                .draw()
+                .expect("drawn");
             for item in &scene.items {
                 let points = match item {
                     Item::Polyline { points, .. } | Item::Polygon { points, .. } => points.clone(),
