@@ -266,7 +266,6 @@ fn heat_map(rows: &[&Row], origin: &str) -> Figure {
         gradient: Gradient::Sequential,
         value_label: "σ / σ₁".into(),
         printed: false,
-        overlay: Vec::new(),
     };
     let hatched = map.cells.contains(&HeatCell::Missing);
     let legend = hatched

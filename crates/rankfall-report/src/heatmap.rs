@@ -3,7 +3,7 @@
 use crate::axis::{Axis, Scale, Tick};
 use crate::gradient::Gradient;
 use crate::number::{compact, fixed};
-use crate::plot::{ColorBar, Line, Plot, Side, Tile};
+use crate::plot::{ColorBar, Plot, Side, Tile};
 
 /// Up to this many cells on an axis their numbers are printed.
 const MOST_PRINTED: usize = 16;
@@ -81,18 +81,11 @@ impl HeatAxis {
     }
 
     /// How many cells it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Self::Categories { names, .. } => names.len(),
             Self::Values { places, .. } => places.len(),
         }
-    }
-
-    /// Whether it has no cell.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The place of the middle of cell `i`.
@@ -190,8 +183,6 @@ pub struct HeatMap {
     pub value_label: String,
     /// Whether numbers are printed into the cells, where all have room and up to 16 × 16 cells.
     pub printed: bool,
-    /// Contours and theory, drawn over the cells.
-    pub overlay: Vec<Line>,
 }
 
 impl HeatMap {
@@ -199,8 +190,7 @@ impl HeatMap {
     /// the title then has.
     #[must_use]
     pub fn plot(&self) -> Plot {
-        let places: Vec<f64> = self.places().collect();
-        self.plot_with(&places)
+        self.plot_with(&self.places().collect::<Vec<_>>())
     }
 
     /// The panels of maps of the same kind of number: equal colours are equal numbers in all of
@@ -231,19 +221,14 @@ impl HeatMap {
             gradient: self.gradient,
             label: self.value_label.clone(),
         });
-        plot.lines = self.overlay.clone();
         plot
     }
 
     /// Whether a cell is hatched.
     #[must_use]
     pub fn has_missing(&self) -> bool {
-        let missing = |cell: &HeatCell| match cell {
-            HeatCell::Value(v) => self.scale().place(*v).is_none(),
-            HeatCell::Missing => true,
-            HeatCell::Blank => false,
-        };
-        self.cells.iter().any(missing)
+        let is_missing = |c: &HeatCell| *c != HeatCell::Blank && self.place_of(*c).is_none();
+        self.cells.iter().any(is_missing)
     }
 
     /// Whether a cell is left white.
@@ -272,27 +257,22 @@ impl HeatMap {
     }
 
     fn value_axis(&self, places: &[f64]) -> Option<Axis> {
-        let mut places = places.iter().copied();
-        if self.gradient == Gradient::Sequential {
-            return Axis::around(self.scale(), &mut places, 0.0);
-        }
         // Equal distances from the middle get equal strengths of colour.
-        let both = places.flat_map(|v| [v, -v]);
-        Axis::around(self.scale(), both, 0.0)
+        let diverging = self.gradient == Gradient::Diverging;
+        let mirrored = places.iter().filter(|_| diverging).map(|v| -v);
+        Axis::around(self.scale(), places.iter().copied().chain(mirrored), 0.0)
     }
 
     /// What all of several numbers are, where shades would say nothing. Diverging ones say on which
     /// side it is.
     fn only_number(&self, places: &[f64]) -> Option<String> {
         let all_alike = places.len() > 1 && places.iter().all(|v| *v == places[0]);
-        let value = |cell: &HeatCell| match cell {
-            HeatCell::Value(v) => Some(*v),
+        let number = |cell: &HeatCell| match cell {
+            HeatCell::Value(v) => Some(self.number(*v)),
             HeatCell::Missing | HeatCell::Blank => None,
         };
-        (all_alike && self.gradient == Gradient::Sequential)
-            .then(|| self.cells.iter().find_map(value))
-            .flatten()
-            .map(|v| self.number(v))
+        let said = all_alike && self.gradient == Gradient::Sequential;
+        said.then(|| self.cells.iter().find_map(number)).flatten()
     }
 
     fn tile(&self, i: usize, j: usize, axis: Option<&Axis>) -> Option<Tile> {
@@ -349,7 +329,6 @@ mod tests {
             gradient: Gradient::Sequential,
             value_label: String::new(),
             printed: true,
-            overlay: vec![],
         }
     }
 
@@ -370,35 +349,18 @@ mod tests {
 
     #[test]
     fn cells_are_even_on_the_scale_of_their_values() {
-        let decades = HeatAxis::of_cells(&[0.01, 0.1, 1.0, 10.0], false);
-        assert!(matches!(
-            decades,
-            HeatAxis::Values {
-                scale: Scale::Decades,
-                ..
-            }
-        ));
-        assert_eq!(decades.edges(0), (-2.5, -1.5));
-        let linear = HeatAxis::of_cells(&[1.0, 2.0, 3.0, 4.0], false);
-        assert!(matches!(
-            linear,
-            HeatAxis::Values {
-                scale: Scale::Linear,
-                ..
-            }
-        ));
-        let neither = HeatAxis::of_cells(&[1.0, 1.01, 500.0], false);
-        assert!(matches!(neither, HeatAxis::Categories { .. }));
-        let with_zero = HeatAxis::of_cells(&[0.0, 1.0, 100.0], false);
-        assert!(matches!(with_zero, HeatAxis::Categories { .. }));
-        let two = HeatAxis::of_cells(&[1.0, 100.0], false);
-        assert!(matches!(
-            two,
-            HeatAxis::Values {
-                scale: Scale::Linear,
-                ..
-            }
-        ));
+        let cells = |values: &[f64]| HeatAxis::of_cells(values, false);
+        let scale = |values: &[f64]| match cells(values) {
+            HeatAxis::Values { scale, .. } => Some(scale),
+            HeatAxis::Categories { .. } => None,
+        };
+        let decades = [0.01, 0.1, 1.0, 10.0];
+        assert_eq!(scale(&decades), Some(Scale::Decades));
+        assert_eq!(cells(&decades).edges(0), (-2.5, -1.5));
+        assert_eq!(scale(&[1.0, 2.0, 3.0, 4.0]), Some(Scale::Linear));
+        assert_eq!(scale(&[1.0, 1.01, 500.0]), None);
+        assert_eq!(scale(&[0.0, 1.0, 100.0]), None);
+        assert_eq!(scale(&[1.0, 100.0]), Some(Scale::Linear));
     }
 
     #[test]
@@ -515,30 +477,11 @@ mod tests {
     }
 
     #[test]
-    fn contours_are_drawn_over_the_cells_and_do_not_widen_the_axis() {
-        let x = HeatAxis::of_values(&[1.0, 2.0], false);
-        let contour = Line {
-            places: vec![Some((1.0, 1.0)), Some((2.0, 2.0))],
-            stroke: crate::figures::style::LAW,
-            end_label: None,
-        };
-        let heat = HeatMap {
-            overlay: vec![contour.clone()],
-            ..map(x.clone(), x, values(&[1.0, 2.0, 3.0, 4.0]))
-        };
-        let plot = heat.plot();
-        assert_eq!(plot.lines, [contour]);
-        let axis = crate::plot::common_x(&[&plot]).expect("has cells");
-        assert_eq!((axis.low, axis.high), (0.5, 2.5));
-    }
-
-    #[test]
     fn nothing_known_is_all_hatched_and_nothing_at_all_is_blank() {
         let x = HeatAxis::of_values(&[1.0, 2.0], false);
         let plot = map(x.clone(), x, vec![HeatCell::Missing; 4]).plot();
         assert!(!plot.is_blank() && plot.color_bar.is_none());
         let none = HeatAxis::of_values(&[], false);
-        assert!(none.is_empty());
         assert!(map(none.clone(), none, vec![]).plot().is_blank());
     }
 }

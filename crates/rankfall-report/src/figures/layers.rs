@@ -86,7 +86,6 @@ fn sheet(
         gradient: Gradient::Sequential,
         value_label: "effective rank / at the start".into(),
         printed: false,
-        overlay: Vec::new(),
     };
     Sheet {
         title: title.into(),

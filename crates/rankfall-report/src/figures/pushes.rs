@@ -117,7 +117,6 @@ fn matrix(split: Split, pairs: &Pairs) -> Plot {
         gradient: Gradient::Diverging,
         value_label: "added to log λᵢ by λⱼ (nats)".into(),
         printed: true,
-        overlay: vec![],
     }
     .plot()
 }

@@ -287,7 +287,6 @@ fn map(table: &SweepTable, metric: &SweepMetric, x: &SweepAxis, y: &SweepAxis) -
         // The title says it already.
         value_label: String::new(),
         printed: x.values.len().max(y.values.len()) <= PRINTED,
-        overlay: vec![],
     }
 }
 
