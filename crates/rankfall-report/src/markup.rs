@@ -26,8 +26,7 @@ pub fn escape(text: &str) -> String {
 
 /// Whether a character turns the direction of text, or takes no room: bidirectional controls,
 /// zero-width spaces, byte order marks, tags. Joiners are letters' business and stay.
-#[must_use]
-pub fn acts_unseen(c: char) -> bool {
+fn acts_unseen(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }

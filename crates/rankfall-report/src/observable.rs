@@ -64,6 +64,8 @@ mod tests {
         };
         let expected = |name: &str, layer, index| (name.to_owned(), layer, index);
         let spectrum = "log_singular_value";
+        let (theta, odd) = ("log_singular_value_theta", "log_singular_value_layer_x");
+        let (share, jacobian) = ("active_share_features", "effective_rank_jacobian");
         for (measured, index, name, layer, part) in [
             ("log_singular_value_w2", 3, spectrum, Some(2), 3),
             ("log_singular_value_layer_12", 3, spectrum, Some(12), 3),
@@ -73,40 +75,13 @@ mod tests {
             ("log_det_stack", 2, "log_det", Some(2), 0),
             ("log_det_stack_law", 2, "log_det_law", Some(2), 0),
             ("log_det", 0, "log_det", None, 0),
-            (
-                "active_share_features",
-                2,
-                "active_share_features",
-                Some(2),
-                0,
-            ),
-            (
-                "log_singular_value_theta",
-                2,
-                "log_singular_value_theta",
-                None,
-                2,
-            ),
-            (
-                "log_singular_value_layer_x",
-                2,
-                "log_singular_value_layer_x",
-                None,
-                2,
-            ),
-            (
-                "effective_rank_jacobian",
-                0,
-                "effective_rank_jacobian",
-                None,
-                0,
-            ),
+            (share, 2, share, Some(2), 0),
+            (theta, 2, theta, None, 2),
+            (odd, 2, odd, None, 2),
+            (jacobian, 0, jacobian, None, 0),
         ] {
-            assert_eq!(
-                of(measured, index),
-                expected(name, layer, part),
-                "{measured}"
-            );
+            let expected = expected(name, layer, part);
+            assert_eq!(of(measured, index), expected, "{measured}");
         }
     }
 }

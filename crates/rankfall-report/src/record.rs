@@ -258,33 +258,27 @@ impl DynamicsSummary {
         if self.matrix("theta").is_none() {
             return;
         }
-        let spectrum = |name: &str| self.matrix(name)?.log_singular_values.clone();
+        let named = |name: &str| self.matrix(name).cloned().unwrap_or_default();
+        let [theta, w1, w2, product] = ["theta", "w1", "w2", "product"].map(named);
         let ranks = |tolerance: Option<f64>, of: fn(&MatrixSummary) -> Ends| {
-            let of = |name: &str| self.matrix(name).map(of).unwrap_or_default();
             Some(RanksSummary {
-                theta: of("theta"),
+                theta: of(&theta),
                 tolerance,
-                w1: of("w1"),
-                w2: of("w2"),
-                product: of("product"),
+                w1: of(&w1),
+                w2: of(&w2),
+                product: of(&product),
             })
         };
-        let tolerance = self
-            .matrix("theta")
-            .and_then(|m| m.numerical_rank.tolerance);
-        let spectra = SpectraSummary {
-            theta: spectrum("theta").unwrap_or_default(),
-            w1: spectrum("w1").unwrap_or_default(),
-            w2: spectrum("w2").unwrap_or_default(),
-            product: spectrum("product").unwrap_or_default(),
-        };
-        let numerical = ranks(tolerance, |m| m.numerical_rank.rank);
-        let effective = ranks(None, |m| m.effective_rank);
-        let stable = ranks(None, |m| m.stable_rank);
-        self.log_singular_values = Some(spectra);
-        self.numerical_rank = numerical;
-        self.effective_rank = effective;
-        self.stable_rank = stable;
+        self.numerical_rank = ranks(theta.numerical_rank.tolerance, |m| m.numerical_rank.rank);
+        self.effective_rank = ranks(None, |m| m.effective_rank);
+        self.stable_rank = ranks(None, |m| m.stable_rank);
+        let spectrum = |m: MatrixSummary| m.log_singular_values.unwrap_or_default();
+        self.log_singular_values = Some(SpectraSummary {
+            theta: spectrum(theta),
+            w1: spectrum(w1),
+            w2: spectrum(w2),
+            product: spectrum(product),
+        });
     }
 }
 
@@ -584,7 +578,7 @@ pub struct RanksSummary {
 }
 
 /// One row of `series.parquet`. Undefined values are null.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SeriesRow {
     /// Label of the dynamics.
     pub dynamics: String,

@@ -39,6 +39,40 @@ impl Curve {
             .collect()
     }
 
+    /// The mean at the last save.
+    #[must_use]
+    pub fn end(&self) -> Option<f64> {
+        self.mean.last().copied().flatten()
+    }
+
+    /// The change of the mean since the first save.
+    #[must_use]
+    pub fn change(&self) -> Vec<Option<f64>> {
+        let start = self.mean.first().copied().flatten();
+        let change = |mean: &Option<f64>| Some((*mean)? - start?);
+        self.mean.iter().map(change).collect()
+    }
+
+    /// The curve with `value` of time and value in the place of every value but standard errors.
+    #[must_use]
+    pub fn map(&self, value: impl Fn(f64, f64) -> Option<f64>) -> Self {
+        let all = |values: &[Option<f64>]| {
+            let values = self.times.iter().zip(values);
+            values.map(|(t, v)| value(*t, (*v)?)).collect()
+        };
+        Self {
+            times: self.times.clone(),
+            mean: all(&self.mean),
+            std_error: self.std_error.clone(),
+            q05: all(&self.q05),
+            q25: all(&self.q25),
+            q50: all(&self.q50),
+            q75: all(&self.q75),
+            q95: all(&self.q95),
+            law: all(&self.law),
+        }
+    }
+
     /// Whether no value of it is defined.
     #[must_use]
     pub fn is_blank(&self) -> bool {
@@ -166,17 +200,10 @@ mod tests {
         SeriesRow {
             dynamics: "flow".into(),
             observable: observable.into(),
-            layer: None,
             index,
             time,
             mean: Some(mean),
-            std_error: None,
-            q05: None,
-            q25: None,
-            q50: None,
-            q75: None,
-            q95: None,
-            law: None,
+            ..SeriesRow::default()
         }
     }
 
@@ -209,6 +236,17 @@ mod tests {
         let loss = table.curve("flow", "loss", 0).expect("there");
         assert_eq!(loss.times, [0.0]);
         assert!(loss.is_blank() && !loss.has_law());
+    }
+
+    #[test]
+    fn change_starts_at_zero_and_keeps_gaps() {
+        let curve = Curve {
+            times: vec![0.0, 1.0, 2.0],
+            mean: vec![Some(3.0), None, Some(1.0)],
+            ..Curve::default()
+        };
+        assert_eq!(curve.change(), [Some(0.0), None, Some(-2.0)]);
+        assert!(Curve::default().change().is_empty());
     }
 
     #[test]

@@ -118,16 +118,14 @@ impl Writer {
             Anchor::Middle => " text-anchor=\"middle\"",
             Anchor::End => " text-anchor=\"end\"",
         };
-        let weight = if text.bold {
-            " font-weight=\"bold\""
-        } else {
-            ""
+        let weight = match text.bold {
+            true => " font-weight=\"bold\"",
+            false => "",
         };
         let (x, y) = (number(text.at.x), number(text.at.y));
-        let turn = if text.upright {
-            format!(" transform=\"rotate(-90 {x} {y})\"")
-        } else {
-            String::new()
+        let turn = match text.upright {
+            true => format!(" transform=\"rotate(-90 {x} {y})\""),
+            false => String::new(),
         };
         self.put(format_args!(
             "<text x=\"{x}\" y=\"{y}\" font-size=\"{}\"{weight}{anchor}{turn} {}>{}</text>\n",
@@ -143,12 +141,8 @@ impl Writer {
             self.paint("stroke", stroke.color),
             number(stroke.width)
         );
-        let dashes: Vec<String> = stroke
-            .dash
-            .pattern()
-            .iter()
-            .map(|d| number(d * stroke.width))
-            .collect();
+        let dashes = stroke.dash.pattern().iter();
+        let dashes: Vec<String> = dashes.map(|d| number(d * stroke.width)).collect();
         if !dashes.is_empty() {
             let _ = write!(pen, " stroke-dasharray=\"{}\"", dashes.join(" "));
         }
@@ -161,21 +155,16 @@ impl Writer {
 
     // All colours of an element together: a page gives them in its one style attribute.
     fn paints(&self, colors: &[(&str, Color)]) -> String {
-        let in_file = |(property, color): &(&str, Color)| {
-            format!("{property}=\"#{:06x}\"", color.shade().light)
-        };
-        let in_page = |(property, color): &(&str, Color)| match color.variable() {
+        let is_file = self.surroundings == Surroundings::File;
+        let paint = |(property, color): &(&str, Color)| match color.variable() {
+            _ if is_file => format!("{property}=\"#{:06x}\"", color.shade().light),
             Some(variable) => format!("{property}:var({variable})"),
             None => format!("{property}:#{:06x}", color.shade().light),
         };
-        match self.surroundings {
-            Surroundings::File => colors.iter().map(in_file).collect::<Vec<_>>().join(" "),
-            Surroundings::Page => {
-                format!(
-                    "style=\"{}\"",
-                    colors.iter().map(in_page).collect::<Vec<_>>().join(";")
-                )
-            }
+        let paints: Vec<String> = colors.iter().map(paint).collect();
+        match is_file {
+            true => paints.join(" "),
+            false => format!("style=\"{}\"", paints.join(";")),
         }
     }
 

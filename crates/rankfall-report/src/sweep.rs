@@ -138,9 +138,7 @@ mod tests {
     fn the_last_axis_runs_fastest() {
         let table = SweepTable {
             axes: vec![axis(&[1.0, 2.0]), axis(&[10.0, 20.0, 30.0])],
-            metrics: vec![],
-            seeds: None,
-            notes: Vec::new(),
+            ..SweepTable::default()
         };
         assert_eq!(table.points(), 6);
         assert_eq!(table.position(&[1, 0]), Some(3));
@@ -155,9 +153,7 @@ mod tests {
     fn what_lies_outside_is_none() {
         let table = SweepTable {
             axes: vec![axis(&[1.0]), axis(&[])],
-            metrics: vec![],
-            seeds: None,
-            notes: Vec::new(),
+            ..SweepTable::default()
         };
         assert_eq!((table.points(), table.setting(0)), (0, None));
         assert_eq!(table.position(&[0, 0]), None);
