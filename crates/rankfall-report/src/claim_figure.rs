@@ -63,23 +63,20 @@ fn looks(curves: &[ClaimCurve]) -> Vec<Look> {
     let (theories, points) = (count(CurveStyle::Dashed), count(CurveStyle::Points));
     let lines = count(CurveStyle::Line);
     let paired = theories == points && points > 1 && lines == 0;
-    let (first, width) = if theories > 0 && lines > 0 {
-        (2, 3.4)
-    } else {
-        (0, 2.2)
+    let (first, width) = match theories > 0 && lines > 0 {
+        true => (2, 3.4),
+        false => (0, 2.2),
     };
     let (mut measured, mut theory) = (0, 0);
     let mut look = |curve: &ClaimCurve| {
         if curve.style == CurveStyle::Dashed {
             theory += 1;
-            let color = if paired {
-                Color::Series(theory - 1)
-            } else {
-                Color::Ink
+            let color = match paired {
+                true => Color::Series(theory - 1),
+                false => Color::Ink,
             };
-            let stroke = Stroke { color, ..LAW };
             return Look {
-                stroke,
+                stroke: Stroke { color, ..LAW },
                 symbol: None,
             };
         }
@@ -94,15 +91,13 @@ fn looks(curves: &[ClaimCurve]) -> Vec<Look> {
 }
 
 fn entry(curve: &ClaimCurve, look: Look) -> LegendEntry {
-    let has_band = look.symbol.is_none() && curve.low.is_some() && curve.high.is_some();
+    if let Some(symbol) = look.symbol {
+        return LegendEntry::symbol(&curve.label, symbol);
+    }
+    let has_band = curve.low.is_some() && curve.high.is_some();
+    let band = has_band.then_some((look.stroke.color, BAND));
     LegendEntry {
-        line: look.symbol.is_none().then_some(look.stroke),
-        symbol: look.symbol,
-        bands: if has_band {
-            vec![(look.stroke.color, BAND)]
-        } else {
-            vec![]
-        },
+        bands: band.into_iter().collect(),
         ..LegendEntry::line(&curve.label, look.stroke)
     }
 }
@@ -116,11 +111,7 @@ fn add(plot: &mut Plot, curve: &ClaimCurve, look: Look) {
         None => {
             plot.bands
                 .extend(band(curve, &places, y, look.stroke.color));
-            plot.lines.push(Line {
-                places,
-                stroke: look.stroke,
-                end_label: None,
-            });
+            plot.lines.push(Line::new(places, look.stroke));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
 use crate::figures::style::LAW;
 use crate::legend::LegendEntry;
 use crate::number::{compact, significant};
-use crate::plot::{Area, Line, Plot, Side};
+use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::{Dash, Scene, Stroke};
 use crate::series::Curve;
@@ -126,14 +126,10 @@ fn scene(
         bands: vec![(Color::Muted, ERRORS)],
         ..LegendEntry::line("what is left, ± 2 standard errors", REST)
     });
-    let left_out = match left_out {
-        0 => String::new(),
-        more => format!("Drawn are the first {MOST} descents; {more} more are in series.parquet."),
-    };
-    let notes: Vec<&str> = [THETA, &left_out]
-        .into_iter()
-        .filter(|n| !n.is_empty())
-        .collect();
+    let more =
+        format!("Drawn are the first {MOST} descents; {left_out} more are in series.parquet.");
+    let notes = [THETA, &more];
+    let notes = &notes[..if left_out > 0 { 2 } else { 1 }];
     Sheet {
         title: TITLE.into(),
         subtitle: run.origin(),
@@ -146,7 +142,7 @@ fn scene(
         sharing: Sharing::Own,
         legend,
     }
-    .draw_with_notes(&run.notes(&notes))
+    .draw_with_notes(&run.notes(notes))
 }
 
 /// A part over time, where it is not nothing throughout.
@@ -174,50 +170,25 @@ fn stack(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSummary) -
         let Some(values) = values(run, one, part) else {
             continue;
         };
-        let up = values
-            .iter()
-            .rev()
-            .flatten()
-            .next()
-            .is_some_and(|v| *v > 0.0);
-        let mut from = vec![None; times.len()];
-        let mut to = from.clone();
+        let last = values.iter().flatten().next_back();
+        let up = last.is_some_and(|v| *v > 0.0);
+        let mut low = vec![None; times.len()];
+        let (mut high, mut edge) = (low.clone(), low.clone());
         for (at, value) in values.iter().enumerate().take(times.len()) {
             let Some(value) = value else { continue };
             let reached = &mut reached[at][usize::from(up)];
-            from[at] = Some(*reached);
+            let from = *reached;
             *reached += value;
-            to[at] = Some(*reached);
+            (low[at], high[at]) = (Some(from.min(*reached)), Some(from.max(*reached)));
+            edge[at] = Some(*reached);
         }
-        let edge = drawing.places(times, &to);
-        let start = drawing.places(times, &from);
-        let edges = start.iter().zip(&edge);
-        plot.bands.push(Area {
-            edges: edges
-                .map(|(a, b)| a.zip(*b).map(|(a, b)| (a.0, a.1.min(b.1), a.1.max(b.1))))
-                .collect(),
-            color: part.pen.color,
-            opacity: OPACITY,
-        });
-        plot.lines.push(Line {
-            places: edge,
-            stroke: part.pen,
-            end_label: None,
-        });
+        let area = drawing.area(times, [&low, &high], part.pen.color, OPACITY);
+        plot.bands.push(area);
+        plot.lines.push(drawing.line(times, &edge, part.pen));
     }
-    let initial = log_det.mean.first().copied().flatten();
-    let change: Vec<Option<f64>> = log_det
-        .mean
-        .iter()
-        .map(|v| Some((*v)? - initial?))
-        .collect();
     let together: Vec<Option<f64>> = reached.iter().map(|[down, up]| Some(down + up)).collect();
-    for (values, stroke) in [(change, MEASURED), (together, LAW)] {
-        plot.lines.push(Line {
-            places: drawing.places(times, &values),
-            stroke,
-            end_label: None,
-        });
+    for (values, stroke) in [(log_det.change(), MEASURED), (together, LAW)] {
+        plot.lines.push(drawing.line(times, &values, stroke));
     }
     plot
 }
@@ -235,23 +206,11 @@ fn what_is_left(run: &RecordedRun<'_>, drawing: &CurveDrawing, one: &DynamicsSum
             .map(|(m, e)| Some((*m)? + sign * 2.0 * (*e)?))
             .collect()
     };
-    let (low, high) = (
-        drawing.places(&curve.times, &off(-1.0)),
-        drawing.places(&curve.times, &off(1.0)),
-    );
-    let edges = low.iter().zip(&high);
-    plot.bands.push(Area {
-        edges: edges
-            .map(|(a, b)| a.zip(*b).map(|(a, b)| (a.0, a.1, b.1)))
-            .collect(),
-        color: Color::Muted,
-        opacity: ERRORS,
-    });
-    plot.lines.push(Line {
-        places: drawing.places(&curve.times, &curve.mean),
-        stroke: REST,
-        end_label: None,
-    });
+    let errors = [&off(-1.0)[..], &off(1.0)];
+    let band = drawing.area(&curve.times, errors, Color::Muted, ERRORS);
+    plot.bands.push(band);
+    plot.lines
+        .push(drawing.line(&curve.times, &curve.mean, REST));
     plot
 }
 
@@ -280,7 +239,7 @@ fn sentence(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<String> {
         })
         .collect();
     let left = part_of(run, one, LEFT)?;
-    let mean = left.mean.last().copied().flatten()?;
+    let mean = left.end()?;
     let error = match left.std_error.last().copied().flatten() {
         Some(error) => format!(" ± {}", significant(error, 1)),
         None => String::new(),

@@ -4,12 +4,13 @@ use crate::axis::Scale;
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
 use crate::figures::recorded_run::{Figure, RecordedRun, name};
 use crate::number::significant;
-use crate::plot::{Line, Plot, Side};
+use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::{Scene, Stroke};
 use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, SkipReason};
+use crate::sheet::SkipReason;
 
+const TITLE: &str = "How well the laws are kept";
 /// Distances below this are drawn at it: a logarithmic axis has no place for zero.
 const FLOOR: f64 = 1e-16;
 
@@ -26,7 +27,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Figure {
     }
     Figure {
         name: "conservation",
-        title: "How well the laws are kept".into(),
+        title: TITLE.into(),
         caption,
         look_for: "Distances near rounding error mean that the integrator keeps the law exactly, whatever its step; \
                    distances that grow with the step size are discretisation error. Gradient noise does not conserve \
@@ -46,32 +47,17 @@ fn sentence(one: &DynamicsSummary) -> Option<String> {
 }
 
 fn scene(run: &RecordedRun<'_>) -> Result<Scene, SkipReason> {
-    let drawing = CurveDrawing {
-        time: run.time,
-        values: CurveValues::Positive,
-        middle: Middle::Median,
-        bands: Bands::among(run.summary.dynamics.len()),
-    };
+    let bands = Bands::among(run.summary.dynamics.len());
+    let drawing = run.drawing(CurveValues::Positive, Middle::Median, bands);
     let plots = vec![distance_plot(run, &drawing), balance_plot(run, &drawing)];
     if plots.iter().all(Plot::is_blank) {
         return Err(SkipReason::because(
             "no dynamics has a law for its determinant or a recorded balance",
         ));
     }
-    let mut legend = run.legend();
-    legend.extend(drawing.band_entry(&plots));
-    Sheet {
-        title: "How well the laws are kept".into(),
-        subtitle: run.origin(),
-        description:
-            "Distance of log det M from its law, and drift of the balance of the layers, over time."
-                .into(),
-        plots,
-        columns: 2,
-        sharing: Sharing::Own,
-        legend,
-    }
-    .draw_with_notes(&run.notes(&[]))
+    let description =
+        "Distance of log det M from its law, and drift of the balance of the layers, over time.";
+    run.sheet([TITLE, description], plots, 2, &drawing, &[])
 }
 
 fn distance_plot(run: &RecordedRun<'_>, drawing: &CurveDrawing) -> Plot {
@@ -85,12 +71,8 @@ fn distance_plot(run: &RecordedRun<'_>, drawing: &CurveDrawing) -> Plot {
             .curve(&one.label, "log_det", 0)
             .filter(|c| c.has_law())
         {
-            let places = drawing.places(&curve.times, &distance(curve));
-            plot.lines.push(Line {
-                places,
-                stroke,
-                end_label: None,
-            });
+            let line = drawing.line(&curve.times, &distance(curve), stroke);
+            plot.lines.push(line);
         }
     }
     plot
@@ -118,23 +100,7 @@ fn distance(curve: &Curve) -> Vec<Option<f64>> {
 }
 
 fn floored(curve: &Curve) -> Curve {
-    let mut curve = curve.clone();
-    let started: Vec<bool> = curve.times.iter().map(|t| *t > 0.0).collect();
-    let Curve {
-        mean,
-        q05,
-        q25,
-        q50,
-        q75,
-        q95,
-        ..
-    } = &mut curve;
-    for values in [mean, q05, q25, q50, q75, q95] {
-        for (value, started) in values.iter_mut().zip(&started) {
-            *value = value.filter(|_| *started).map(|v| v.max(FLOOR));
-        }
-    }
-    curve
+    curve.map(|t, v| (t > 0.0).then_some(v.max(FLOOR)))
 }
 
 #[cfg(test)]

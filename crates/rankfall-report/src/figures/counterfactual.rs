@@ -4,7 +4,6 @@
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, name};
 use crate::figures::spectrum::{self, SpectrumPanel};
 use crate::forces::{self, Split};
-use crate::number::from_natural_log;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, ForceScalesRecord};
 use crate::scene::Scene;
@@ -55,12 +54,8 @@ fn scene(
     shown: &[&DynamicsSummary],
     title: &str,
 ) -> Result<Scene, SkipReason> {
-    let spectrum = SpectrumPanel {
-        observable: ("log_singular_value_theta".into(), None),
-        label: "singular values of Θ".into(),
-        letter: 'σ',
-        most: spectrum::MOST_PARTS,
-    };
+    let theta = ("log_singular_value_theta".to_owned(), None);
+    let spectrum = SpectrumPanel::singular_values(theta, "Θ");
     let plots: Vec<Plot> = shown
         .iter()
         .map(|one| {
@@ -105,7 +100,9 @@ fn caption(shown: &[&DynamicsSummary]) -> String {
     );
     caption.push_str(&repulsions(shown));
     for one in shown {
-        caption.extend(sentence(one));
+        let words = spectrum::smallest(one, "theta");
+        let forces = forces::words(one);
+        caption.extend(words.map(|words| format!(" {} ({forces}): {words}", name(one))));
     }
     if shown.iter().any(|d| forces::meet(d)) {
         caption.push_str(
@@ -119,41 +116,24 @@ fn caption(shown: &[&DynamicsSummary]) -> String {
 /// What the repulsion is that is scaled; two splits have two.
 fn repulsions(shown: &[&DynamicsSummary]) -> String {
     let scaled = |split: Split| {
-        let scales = |d: &&DynamicsSummary| d.forces.is_some_and(|f| f.repulsion != 1.0);
-        shown
-            .iter()
-            .copied()
-            .any(|d| Split::of(d) == split && scales(&d))
+        let scales = |d: &DynamicsSummary| d.forces.is_some_and(|f| f.repulsion != 1.0);
+        shown.iter().any(|d| Split::of(d) == split && scales(d))
     };
-    let [regular, antisymmetric] = [Split::Regular, Split::Antisymmetric].map(scaled);
+    let [regular, antisymmetric] = [Split::REGULAR, Split::ANTISYMMETRIC].map(scaled);
     let one = |split: Split| {
-        let [common, formula] = split.common();
         format!(
-            " In the {} split the drift of log λᵢ from noise is own noise −qᵢᵢ, {common} {formula} and repulsion Σ {}.",
-            split.name(),
-            split.repulsion()
+            " In the {} split the drift of log λᵢ from noise is own noise −qᵢᵢ, {} {} and repulsion Σ {}.",
+            split.name, split.common, split.common_formula, split.repulsion
         )
     };
     match (regular, antisymmetric) {
         (true, true) => format!(
             " What is called repulsion depends on the split.{}{} The sum is the same.",
-            one(Split::Regular),
-            one(Split::Antisymmetric)
+            one(Split::REGULAR),
+            one(Split::ANTISYMMETRIC)
         ),
-        (true, false) => one(Split::Regular),
-        (false, true) => one(Split::Antisymmetric),
+        (true, false) => one(Split::REGULAR),
+        (false, true) => one(Split::ANTISYMMETRIC),
         (false, false) => String::new(),
     }
-}
-
-fn sentence(one: &DynamicsSummary) -> Option<String> {
-    let recorded = one.matrix("theta")?.log_singular_values.as_ref()?;
-    let last = |values: &[Option<f64>]| values.last().copied().flatten();
-    Some(format!(
-        " {} ({}): the smallest goes from {} to {} (geometric mean over trajectories).",
-        name(one),
-        forces::words(one),
-        from_natural_log(last(&recorded.initial)?, 2),
-        from_natural_log(last(&recorded.final_mean)?, 2),
-    ))
 }

@@ -34,26 +34,11 @@ pub fn above(curve: &Curve, floor: f64) -> Curve {
     if floor == 0.0 {
         return curve.clone();
     }
-    let mut kept = curve.clone();
-    let mut below = false;
-    for i in 0..curve.times.len() {
-        let middle = curve.q50[i].or(curve.mean[i]);
-        let low = middle.is_some_and(|v| v < floor);
-        let gone = low && below;
-        below = low;
-        for values in [&mut kept.mean, &mut kept.q50] {
-            values[i] = values[i].filter(|_| !gone).map(|v| v.max(floor));
-        }
-        let Curve {
-            q05,
-            q25,
-            q75,
-            q95,
-            law,
-            ..
-        } = &mut kept;
-        for values in [q05, q25, q75, q95, law] {
-            values[i] = values[i].map(|v| v.max(floor));
+    let mut kept = curve.map(|_, v| Some(v.max(floor)));
+    let below = |middle: &Option<f64>| middle.is_some_and(|v| v < floor);
+    for (i, pair) in curve.middle().windows(2).enumerate() {
+        if pair.iter().all(below) {
+            (kept.mean[i + 1], kept.q50[i + 1]) = (None, None);
         }
     }
     kept
@@ -63,6 +48,13 @@ pub fn above(curve: &Curve, floor: f64) -> Curve {
 #[must_use]
 pub fn reaches_rounding(curve: &Curve, floor: f64) -> bool {
     curve.middle().iter().flatten().any(|v| *v < floor)
+}
+
+/// Whether theory is drawn in one of them.
+#[must_use]
+pub fn has_law(plots: &[Plot]) -> bool {
+    let mut lines = plots.iter().flat_map(|plot| &plot.lines);
+    lines.any(|line| line.stroke == LAW)
 }
 
 /// What the numbers of a curve are, and what scale they go on.
@@ -175,12 +167,32 @@ impl CurveDrawing {
     /// Adds the law of a curve, where it has one.
     pub fn add_law(&self, plot: &mut Plot, curve: &Curve) {
         if curve.has_law() {
-            let places = self.places(&curve.times, &curve.law);
-            plot.lines.push(Line {
-                places,
-                stroke: LAW,
-                end_label: None,
-            });
+            plot.lines.push(self.line(&curve.times, &curve.law, LAW));
+        }
+    }
+
+    /// Values over time as a line.
+    #[must_use]
+    pub fn line(&self, times: &[f64], values: &[Option<f64>], stroke: Stroke) -> Line {
+        Line::new(self.places(times, values), stroke)
+    }
+
+    /// What lies between two lists of values over time.
+    #[must_use]
+    pub fn area(
+        &self,
+        times: &[f64],
+        [low, high]: [&[Option<f64>]; 2],
+        color: Color,
+        opacity: f64,
+    ) -> Area {
+        let edge =
+            |(low, high): (Option<LabelPlace>, Option<LabelPlace>)| Some((low?.0, low?.1, high?.1));
+        let (low, high) = (self.places(times, low), self.places(times, high));
+        Area {
+            edges: low.into_iter().zip(high).map(edge).collect(),
+            color,
+            opacity,
         }
     }
 
@@ -189,11 +201,8 @@ impl CurveDrawing {
     pub fn places(&self, times: &[f64], values: &[Option<f64>]) -> Vec<Option<(f64, f64)>> {
         let mut places = Vec::with_capacity(times.len() + 1);
         for (t, value) in times.iter().zip(values) {
-            places.push(
-                self.time
-                    .place(*t)
-                    .zip(value.and_then(|v| self.values.place(v))),
-            );
+            let y = value.and_then(|v| self.values.place(v));
+            places.push(self.time.place(*t).zip(y));
             if self.time.breaks_after(*t) {
                 places.push(None);
             }
@@ -210,17 +219,9 @@ impl CurveDrawing {
         color: Color,
         opacity: f64,
     ) -> Option<Area> {
-        let low = self.places(&curve.times, low);
-        let high = self.places(&curve.times, high);
-        let edge =
-            |(low, high): (Option<LabelPlace>, Option<LabelPlace>)| Some((low?.0, low?.1, high?.1));
-        let edges: Vec<_> = low.into_iter().zip(high).map(edge).collect();
-        let wide = edges.iter().flatten().any(|(_, l, h)| h > l);
-        wide.then_some(Area {
-            edges,
-            color,
-            opacity,
-        })
+        let area = self.area(&curve.times, [low, high], color, opacity);
+        let is_wide = area.edges.iter().flatten().any(|(_, l, h)| h > l);
+        is_wide.then_some(area)
     }
 
     /// What the bands and the line are, for the legend; `None` where no plot has a band.

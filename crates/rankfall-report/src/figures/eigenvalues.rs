@@ -7,12 +7,7 @@ use crate::figures::spectrum::{self, SpectrumPanel};
 #[must_use]
 pub fn figure(run: &RecordedRun<'_>) -> Figure {
     let title = "Eigenvalues of M = ΘΘᵀ over time";
-    let spectrum = SpectrumPanel {
-        observable: ("log_eigenvalue_m".into(), None),
-        label: "eigenvalues of M".into(),
-        letter: 'λ',
-        most: spectrum::MOST_PARTS,
-    };
+    let spectrum = SpectrumPanel::eigenvalues();
     let description = "One panel per dynamics: every eigenvalue of M on a logarithmic axis.";
     Figure {
         name: "eigenvalues",

@@ -5,11 +5,11 @@ use crate::color::Color;
 use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, evenly, name};
 use crate::figures::spectrum::MOST_PARTS;
-use crate::figures::style::dynamics_is_noisy;
+use crate::figures::style::is_noisy;
 use crate::forces::{self, Split};
 use crate::legend::LegendEntry;
 use crate::number::{significant, subscript};
-use crate::plot::{Line, Plot, Side};
+use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
 use crate::scene::{Dash, Scene, Stroke};
 use crate::series::Curve;
@@ -27,55 +27,44 @@ const REFLECTION: &str = "contribution_reflection";
 struct Part {
     observable: &'static str,
     name: String,
-    formula: &'static str,
+    formula: String,
     pen: Stroke,
-}
-
-fn part(
-    observable: &'static str,
-    name: impl Into<String>,
-    formula: &'static str,
-    (color, width, dash): (Color, f64, Dash),
-) -> Part {
-    Part {
-        observable,
-        name: name.into(),
-        formula,
-        pen: Stroke { color, width, dash },
-    }
 }
 
 /// The forces of a split first, in the order of their definition; the realised change is drawn over
 /// all.
 fn parts(split: Split) -> [Part; 6] {
-    let (common_color, repulsion_color, repulsion) = match split {
-        Split::Regular => (Color::Series(2), Color::Series(1), "Σ 4qᵢⱼλⱼ/(λᵢ − λⱼ)"),
-        Split::Antisymmetric => (
-            Color::Series(4),
-            Color::Series(6),
-            "Σ 2qᵢⱼ(λᵢ + λⱼ)/(λᵢ − λⱼ)",
-        ),
+    let (common, repulsion) = match split == Split::REGULAR {
+        true => (Color::Series(2), Color::Series(1)),
+        false => (Color::Series(4), Color::Series(6)),
     };
-    let [common, formula] = split.common();
     let blue = (Color::Series(0), 2.2, Dash::Long);
     let orange = (Color::Series(3), 2.2, Dash::DashDot);
-    let common_pen = (common_color, 2.2, Dash::Solid);
-    let repulsion_pen = (repulsion_color, 2.8, Dash::Solid);
+    let common = (common, 2.2, Dash::Solid);
+    let repulsion = (repulsion, 2.8, Dash::Solid);
     let purple = (Color::Series(5), 1.8, Dash::Dotted);
     let grey = (Color::Muted, 1.4, Dash::DashDot);
+    let repels = format!("{} repulsion", split.name);
+    let by = format!("Σ {}", split.repulsion);
     [
-        part("contribution_gradient", "gradient", "4 aᵢᵀAbᵢ", blue),
-        part("contribution_own_noise", "own noise", "−qᵢᵢ", orange),
-        part(split.common_observable(), common, formula, common_pen),
-        part(
-            "contribution_repulsion",
-            format!("{} repulsion", split.name()),
-            repulsion,
-            repulsion_pen,
+        ("contribution_gradient", "gradient", "4 aᵢᵀAbᵢ", blue),
+        ("contribution_own_noise", "own noise", "−qᵢᵢ", orange),
+        (
+            split.common_observable,
+            split.common,
+            split.common_formula,
+            common,
         ),
-        part("contribution_martingale", "martingale", "(noise)", purple),
-        part("contribution_residual", "residual", "", grey),
+        ("contribution_repulsion", &repels, &by, repulsion),
+        ("contribution_martingale", "martingale", "(noise)", purple),
+        ("contribution_residual", "residual", "", grey),
     ]
+    .map(|(observable, name, formula, (color, width, dash))| Part {
+        observable,
+        name: name.to_owned(),
+        formula: formula.to_owned(),
+        pen: Stroke { color, width, dash },
+    })
 }
 
 /// The pen of the change itself.
@@ -88,13 +77,9 @@ const CHANGE: Stroke = Stroke {
 /// The figure, where contributions were recorded.
 #[must_use]
 pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
-    let shown: Vec<&DynamicsSummary> = run
-        .summary
-        .dynamics
-        .iter()
-        .filter(|d| dynamics_is_noisy(d) && !indices(run, d).is_empty())
-        .take(ROWS)
-        .collect();
+    let all = run.summary.dynamics.iter();
+    let recorded = all.filter(|d| is_noisy(d) && !indices(run, d).is_empty());
+    let shown: Vec<&DynamicsSummary> = recorded.take(ROWS).collect();
     if shown.is_empty() {
         return None;
     }
@@ -116,7 +101,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
 fn title(shown: &[&DynamicsSummary]) -> String {
     let split = Split::of(shown[0]);
     if shown.iter().all(|d| Split::of(d) == split) {
-        format!("The forces on the eigenvalues, {} split", split.name())
+        format!("The forces on the eigenvalues, {} split", split.name)
     } else {
         "The forces on the eigenvalues, in two splits".into()
     }
@@ -127,12 +112,7 @@ fn scene(
     shown: &[&DynamicsSummary],
     title: &str,
 ) -> Result<Scene, SkipReason> {
-    let drawing = CurveDrawing {
-        time: run.time,
-        values: CurveValues::Plain,
-        middle: Middle::Mean,
-        bands: Bands::Narrow,
-    };
+    let drawing = run.drawing(CurveValues::Plain, Middle::Mean, Bands::Narrow);
     let mut plots = Vec::new();
     for one in shown {
         for index in chosen(&indices(run, one), shown.len()) {
@@ -187,9 +167,7 @@ fn reflections(
     one: &DynamicsSummary,
 ) -> Option<Plot> {
     let all: Vec<(u32, &Curve)> = run.table.parts(&one.label, REFLECTION).collect();
-    let all: Vec<_> = evenly(all.len(), MOST_PARTS)
-        .map(|place| all[place])
-        .collect();
+    let all: Vec<_> = evenly(all.len(), MOST_PARTS).map(|i| all[i]).collect();
     let side = Side::new(Scale::Linear, "added by reflections (nats)");
     let mut plot = Plot::new(name(one), run.time.side(), side);
     for (place, (index, curve)) in all.iter().enumerate() {
@@ -250,11 +228,8 @@ fn plot(
         }
     }
     if let Some(curve) = run.table.curve(&one.label, "log_eigenvalue_m", index) {
-        plot.lines.push(Line {
-            places: drawing.places(&curve.times, &change(curve)),
-            stroke: CHANGE,
-            end_label: None,
-        });
+        let line = drawing.line(&curve.times, &curve.change(), CHANGE);
+        plot.lines.push(line);
     }
     plot
 }
@@ -269,21 +244,14 @@ fn sum(one: &Curve, other: &Curve) -> Curve {
     }
 }
 
-/// Mean change since the first save.
-fn change(curve: &Curve) -> Vec<Option<f64>> {
-    let start = curve.mean.first().copied().flatten();
-    curve.mean.iter().map(|v| Some((*v)? - start?)).collect()
-}
-
 fn caption(run: &RecordedRun<'_>, shown: &[&DynamicsSummary]) -> String {
     let mut caption =
         String::from("Means over trajectories of what each force added to log λᵢ since t = 0.");
-    for split in [Split::Regular, Split::Antisymmetric] {
+    for split in [Split::REGULAR, Split::ANTISYMMETRIC] {
         if shown.iter().any(|d| Split::of(d) == split) {
             let words = format!(
                 " In the {} split d log λᵢ = (gradient + own noise + {} + repulsion) dt + noise.",
-                split.name(),
-                split.common()[0]
+                split.name, split.common
             );
             caption.push_str(&words);
         }
@@ -306,7 +274,7 @@ fn caption(run: &RecordedRun<'_>, shown: &[&DynamicsSummary]) -> String {
 /// The balance of the smallest eigenvalue at the end, in numbers.
 fn sentence(run: &RecordedRun<'_>, one: &DynamicsSummary, index: u32) -> Option<String> {
     let eigenvalue = run.table.curve(&one.label, "log_eigenvalue_m", index)?;
-    let change = change(eigenvalue).last().copied().flatten()?;
+    let change = eigenvalue.change().last().copied().flatten()?;
     let mut terms = Vec::new();
     for part in parts(Split::of(one)) {
         let at_end = end(run, one, part.observable, index)?;
@@ -337,8 +305,7 @@ fn accuracy(run: &RecordedRun<'_>, one: &DynamicsSummary, indices: &[u32]) -> Op
 }
 
 fn end(run: &RecordedRun<'_>, one: &DynamicsSummary, observable: &str, index: u32) -> Option<f64> {
-    let curve = run.table.curve(&one.label, observable, index)?;
-    curve.mean.last().copied().flatten()
+    run.table.curve(&one.label, observable, index)?.end()
 }
 
 #[cfg(test)]
@@ -353,16 +320,5 @@ mod tests {
         assert_eq!(chosen(&all[..7], 2), [1, 4, 6, 7]);
         assert_eq!(chosen(&all[..3], 2), all[..3]);
         assert!(chosen(&[], 1).is_empty());
-    }
-
-    #[test]
-    fn change_starts_at_zero_and_keeps_gaps() {
-        let curve = Curve {
-            times: vec![0.0, 1.0, 2.0],
-            mean: vec![Some(3.0), None, Some(1.0)],
-            ..Curve::default()
-        };
-        assert_eq!(change(&curve), [Some(0.0), None, Some(-2.0)]);
-        assert!(change(&Curve::default()).is_empty());
     }
 }

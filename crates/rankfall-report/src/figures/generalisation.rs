@@ -1,18 +1,17 @@
 //! Whether the rank that noise removes is the rank that hurts: population loss against rank.
 
 use crate::axis::Scale;
-use crate::figures::curves::{
-    BELOW_ROUNDING, Bands, CurveDrawing, CurveValues, Middle, above, reaches_rounding,
-    rounding_floor,
-};
+use crate::figures::curves::{BELOW_ROUNDING, Bands, CurveValues, Middle, above, reaches_rounding};
 use crate::figures::recorded_run::{Figure, RecordedRun, name};
 use crate::number::or_dash;
 use crate::plot::{Line, Marker, Plot, Side};
 use crate::scene::{Scene, Stroke};
 use crate::series::Curve;
-use crate::sheet::{Sharing, Sheet, SkipReason};
+use crate::sheet::SkipReason;
 use crate::symbol::Symbol;
 
+const TITLE: &str = "Population loss and rank";
+const LOSS: &str = "population_loss";
 const LABEL: &str = "population loss";
 
 /// Population loss over time, and against the effective rank of the product.
@@ -33,7 +32,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Figure {
     }
     Figure {
         name: "generalisation",
-        title: "Population loss and rank".into(),
+        title: TITLE.into(),
         caption,
         look_for: "Two dynamics that end at the same height generalise equally well, whatever their rank. Paths \
                    that go left lose rank in what the network computes, not only in its layers.",
@@ -43,55 +42,32 @@ pub fn figure(run: &RecordedRun<'_>) -> Figure {
 
 fn scene(run: &RecordedRun<'_>) -> Result<Scene, SkipReason> {
     let bands = Bands::among(run.summary.dynamics.len());
-    let drawing = CurveDrawing {
-        time: run.time,
-        values: CurveValues::Positive,
-        middle: Middle::Median,
-        bands,
-    };
-    let floor = rounding_floor(losses(run));
-    let rounding = losses(run)
-        .any(|curve| reaches_rounding(curve, floor))
-        .then_some(BELOW_ROUNDING);
-    let plots = vec![over_time(run, &drawing, floor), against_rank(run, floor)];
-    if plots[0].is_blank() {
-        return Err(SkipReason::because(
-            "the population loss is not known for these data",
-        ));
-    }
-    let mut legend = run.legend();
-    legend.extend(drawing.band_entry(&plots));
-    Sheet {
-        title: "Population loss and rank".into(),
-        subtitle: run.origin(),
-        description: "The expected loss on fresh samples over time, and against the effective rank of the product.".into(),
-        plots,
-        columns: 2,
-        sharing: Sharing::All,
-        legend,
-    }
-    .draw_with_notes(&run.notes(rounding.as_slice()))
-}
-
-/// The population loss of every dynamics that has one.
-fn losses<'a>(run: &RecordedRun<'a>) -> impl Iterator<Item = &'a Curve> {
-    let table = run.table;
-    run.dynamics()
-        .filter_map(|(one, _)| table.curve(&one.label, "population_loss", 0))
-}
-
-fn over_time(run: &RecordedRun<'_>, drawing: &CurveDrawing, floor: f64) -> Plot {
-    let mut plot = Plot::new(
+    let drawing = run.drawing(CurveValues::Positive, Middle::Median, bands);
+    let (curves, floor) = run.curves(CurveValues::Positive, LOSS, 0);
+    let mut over_time = Plot::new(
         "Over time",
         run.time.side(),
         Side::new(Scale::Decades, LABEL),
     );
-    for (one, pen) in run.dynamics() {
-        if let Some(curve) = run.table.curve(&one.label, "population_loss", 0) {
-            drawing.add(&mut plot, &above(curve, floor), pen, None);
-        }
+    for (curve, pen) in &curves {
+        drawing.add(&mut over_time, &above(curve, floor), *pen, None);
     }
-    plot
+    if over_time.is_blank() {
+        return Err(SkipReason::because(
+            "the population loss is not known for these data",
+        ));
+    }
+    let falls = curves.iter().any(|(c, _)| reaches_rounding(c, floor));
+    run.sheet(
+        [
+            TITLE,
+            "The expected loss on fresh samples over time, and against the effective rank of the product.",
+        ],
+        vec![over_time, against_rank(run, floor)],
+        2,
+        &drawing,
+        falls.then_some(BELOW_ROUNDING).as_slice(),
+    )
 }
 
 fn against_rank(run: &RecordedRun<'_>, floor: f64) -> Plot {
@@ -103,9 +79,7 @@ fn against_rank(run: &RecordedRun<'_>, floor: f64) -> Plot {
     );
     for (one, pen) in run.dynamics() {
         let curve = |observable: &str| run.table.curve(&one.label, observable, 0);
-        if let (Some(rank), Some(loss)) =
-            (curve("effective_rank_product"), curve("population_loss"))
-        {
+        if let (Some(rank), Some(loss)) = (curve("effective_rank_product"), curve(LOSS)) {
             add_path(&mut plot, rank, &above(loss, floor), pen);
         }
     }
@@ -114,23 +88,12 @@ fn against_rank(run: &RecordedRun<'_>, floor: f64) -> Plot {
 
 fn add_path(plot: &mut Plot, rank: &Curve, loss: &Curve, stroke: Stroke) {
     let places = path(rank, loss);
-    let ends = (
-        places.iter().flatten().next().copied(),
-        places.iter().flatten().next_back().copied(),
-    );
-    plot.marks.extend(ends.0.map(|at| Marker {
-        at,
-        symbol: Symbol::disc(stroke.color, false),
-    }));
-    plot.marks.extend(ends.1.map(|at| Marker {
-        at,
-        symbol: Symbol::disc(stroke.color, true),
-    }));
-    plot.lines.push(Line {
-        places,
-        stroke,
-        end_label: None,
-    });
+    let all = || places.iter().flatten().copied();
+    for (end, is_filled) in [(all().next(), false), (all().next_back(), true)] {
+        let symbol = Symbol::disc(stroke.color, is_filled);
+        plot.marks.extend(end.map(|at| Marker { at, symbol }));
+    }
+    plot.lines.push(Line::new(places, stroke));
 }
 
 /// Median rank and loss at the times both were saved.

@@ -1,19 +1,21 @@
 //! Of a training run elsewhere: the effective rank of every layer over the steps, as a heat map.
 
 use crate::axis::Scale;
-use crate::figures::recorded_run::{Figure, RecordedRun, evenly, matrix_symbol};
+use crate::figures::recorded_run::{Figure, RecordedRun, evenly, matrix_symbol, short};
 use crate::figures::time::STEPS;
 use crate::gradient::Gradient;
 use crate::heatmap::{HeatAxis, HeatMap};
 use crate::record::MatrixSummary;
+use crate::scene::Scene;
 use crate::series::Curve;
 use crate::sheet::{Sharing, Sheet, SkipReason};
 
+const TITLE: &str = "Layers over the steps";
 /// Rows that are drawn.
 const MOST_ROWS: usize = 60;
 /// Steps that are drawn.
 const MOST_STEPS: usize = 100;
-/// The end of a long name says more than its beginning.
+/// Characters of a layer's name.
 const LONGEST: usize = 30;
 
 /// The figure, of a run that was watched.
@@ -25,7 +27,7 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
         let name = matrix_symbol(matrix, &run.summary.problem);
         let of = matrix.observable("effective_rank");
         let curve = run.table.curve(&one.label, &of, 0)?;
-        Some((short(&name), curve))
+        Some((short(&name, LONGEST), curve))
     };
     let weights = one.matrices.iter().filter(|m| m.name != "features");
     let curves: Vec<(String, &Curve)> = weights.filter_map(curve).collect();
@@ -36,14 +38,13 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     times.sort_by(f64::total_cmp);
     times.dedup();
     let shown: Vec<f64> = evenly(times.len(), MOST_STEPS).map(|i| times[i]).collect();
-    let title = "Layers over the steps";
-    let outcome = match rows.is_empty() || shown.len() < 2 {
+    let outcome = match shown.len() < 2 {
         true => Err(SkipReason::because("fewer than two measurements are there")),
-        false => sheet(run, title, &rows, &shown),
+        false => scene(run, &rows, &shown),
     };
     Some(Figure {
         name: "layers",
-        title: title.into(),
+        title: TITLE.into(),
         caption: "A row for each layer, from the first at the top to the last: its effective rank, the exponential of \
                   the entropy of the normalised singular values, relative to that at the first measurement. Between \
                   two measurements of a layer the earlier one is shown."
@@ -53,12 +54,11 @@ pub fn figure(run: &RecordedRun<'_>) -> Option<Figure> {
     })
 }
 
-fn sheet(
+fn scene(
     run: &RecordedRun<'_>,
-    title: &str,
     rows: &[&(String, &Curve)],
     times: &[f64],
-) -> Result<crate::scene::Scene, SkipReason> {
+) -> Result<Scene, SkipReason> {
     let mut cells = Vec::new();
     for (_, curve) in rows {
         let first = curve.mean.iter().copied().flatten().next();
@@ -88,7 +88,7 @@ fn sheet(
         printed: false,
     };
     Sheet {
-        title: title.into(),
+        title: TITLE.into(),
         subtitle: run.origin(),
         description: "The effective rank of every layer over the steps.".into(),
         plots: vec![map.plot()],
@@ -97,15 +97,4 @@ fn sheet(
         legend: Vec::new(),
     }
     .draw()
-}
-
-fn short(name: &str) -> String {
-    let count = name.chars().count();
-    match count > LONGEST {
-        true => {
-            let end: String = name.chars().skip(count - LONGEST + 1).collect();
-            format!("…{end}")
-        }
-        false => name.to_owned(),
-    }
 }

@@ -25,10 +25,9 @@ pub mod time;
 
 pub(crate) use recorded_run::capitalised;
 pub use recorded_run::{
-    Figure, MOST_DYNAMICS, RecordedRun, THETA, determinant_name, falling_layer, matrix_symbol,
-    name, network_words,
+    Figure, MOST_DYNAMICS, RecordedRun, THETA, determinant_name, evenly, falling_layer,
+    matrix_symbol, name, network_words, short,
 };
-pub use style::dynamics_is_noisy as is_noisy;
 
 use crate::record::Summary;
 use crate::series::SeriesTable;

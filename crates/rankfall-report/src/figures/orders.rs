@@ -88,17 +88,13 @@ fn plot(panel: &OrderPanel) -> Plot {
                 high: decades.place(y + half),
                 color,
             });
-            let symbol = Symbol::of_series(i);
             plot.marks.push(Marker {
                 at: at_place,
-                symbol,
+                symbol: Symbol::of_series(i),
             });
         }
-        plot.lines.push(Line {
-            places,
-            stroke: Stroke::solid(color, 1.6),
-            end_label: None,
-        });
+        let stroke = Stroke::solid(color, 1.6);
+        plot.lines.push(Line::new(places, stroke));
     }
     for &slope in &panel.slopes {
         plot.lines.extend(guide(panel, slope));
@@ -121,15 +117,10 @@ fn guide(panel: &OrderPanel, slope: f64) -> Option<Line> {
     };
     let curves = panel.curves.iter().filter_map(of);
     let (first, last, _) = curves.min_by(|a, b| a.2.total_cmp(&b.2))?;
-    let below = 0.25;
-    Some(Line {
-        places: vec![
-            Some((first.0, last.1 - below - slope * (last.0 - first.0))),
-            Some((last.0, last.1 - below)),
-        ],
-        stroke: LAW,
-        end_label: None,
-    })
+    let end = last.1 - 0.25;
+    let start = end - slope * (last.0 - first.0);
+    let places = vec![Some((first.0, start)), Some((last.0, end))];
+    Some(Line::new(places, LAW))
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn pairs(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<Pairs> {
     let mut values = vec![None; size * size];
     for (index, curve) in run.table.parts(&one.label, OBSERVABLE) {
         if let Some(value) = values.get_mut((index as usize).wrapping_sub(1)) {
-            *value = curve.mean.last().copied().flatten();
+            *value = curve.end();
         }
     }
     let known = values.iter().any(Option::is_some);
@@ -65,13 +65,7 @@ fn pairs(run: &RecordedRun<'_>, one: &DynamicsSummary) -> Option<Pairs> {
 }
 
 fn scene(run: &RecordedRun<'_>, one: &DynamicsSummary, pairs: &Pairs) -> Result<Scene, SkipReason> {
-    let fan = SpectrumPanel {
-        observable: ("log_eigenvalue_m".into(), None),
-        most: spectrum::MOST_PARTS,
-        label: "eigenvalues of M".into(),
-        letter: 'λ',
-    };
-    let mut left = spectrum::plot(run, &fan, one);
+    let mut left = spectrum::plot(run, &SpectrumPanel::eigenvalues(), one);
     left.title = format!("Eigenvalues under {}", name(one));
     let legend = spectrum::legend(run, std::slice::from_ref(&left));
     Sheet {
@@ -101,7 +95,7 @@ fn matrix(split: Split, pairs: &Pairs) -> Plot {
         }
     });
     HeatMap {
-        title: format!("Repulsion of the {} split until the end", split.name()),
+        title: format!("Repulsion of the {} split until the end", split.name),
         x: HeatAxis::Categories {
             names: names.clone(),
             top_down: false,
@@ -127,8 +121,8 @@ fn caption(one: &DynamicsSummary, pairs: &Pairs) -> String {
         "Left, eigenvalues of M under {}; right, what the repulsion of λⱼ (column), {} dt in the {} split, added to \
          log λᵢ (row) from the start to the end, in the mean over trajectories and in nats.",
         name(one),
-        split.repulsion(),
-        split.name()
+        split.repulsion,
+        split.name
     );
     let all = (0..pairs.size).flat_map(|i| (0..pairs.size).map(move |j| (i, j)));
     let off = all.filter(|(i, j)| i != j);

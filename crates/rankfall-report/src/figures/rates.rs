@@ -89,11 +89,8 @@ fn plot(case: &RatesCase) -> Plot {
     let low = places().map(|p| p.0.min(p.1)).reduce(f64::min);
     let high = places().map(|p| p.0.max(p.1)).reduce(f64::max);
     if let (Some(low), Some(high)) = (low, high) {
-        plot.lines.push(Line {
-            places: vec![Some((low, low)), Some((high, high))],
-            stroke: LAW,
-            end_label: None,
-        });
+        let places = vec![Some((low, low)), Some((high, high))];
+        plot.lines.push(Line::new(places, LAW));
     }
     plot
 }

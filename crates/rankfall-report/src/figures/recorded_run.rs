@@ -1,6 +1,6 @@
 //! What every figure is drawn from, and the words and numbers that figures share.
 
-use super::curves::{Bands, CurveDrawing, CurveValues, Middle, above, rounding_floor};
+use super::curves::{Bands, CurveDrawing, CurveValues, Middle, above, has_law, rounding_floor};
 use super::style;
 use super::time::{STEPS, TimeAxis};
 use crate::legend::LegendEntry;
@@ -182,15 +182,9 @@ impl<'a> RecordedRun<'a> {
         notes: &[&str],
     ) -> Result<Scene, SkipReason> {
         let mut legend = self.legend();
-        if plots
-            .iter()
-            .flat_map(|p| &p.lines)
-            .any(|l| l.stroke == style::LAW)
-        {
-            legend.push(LegendEntry::line(
-                "prediction: law or slow flow",
-                style::LAW,
-            ));
+        if has_law(&plots) {
+            let words = "prediction: law or slow flow";
+            legend.push(LegendEntry::line(words, style::LAW));
         }
         legend.extend(drawing.band_entry(&plots));
         Sheet {
@@ -207,9 +201,15 @@ impl<'a> RecordedRun<'a> {
 
     /// What stands below every figure: which dynamics are not drawn, then what `more` says.
     #[must_use]
-    pub fn notes(&self, more: &[&str]) -> Vec<String> {
-        let left_out = left_out_note(self.summary.dynamics.len(), self.left_out);
-        let more = more.iter().map(ToString::to_string);
+    pub fn notes<S: AsRef<str>>(&self, more: &[S]) -> Vec<String> {
+        let (shown, left_out) = (self.summary.dynamics.len(), self.left_out);
+        let all = shown + left_out;
+        let left_out = (left_out > 0).then(|| {
+            format!(
+                "Drawn are the first {shown} of {all} dynamics; the others are in summary.json and series.parquet."
+            )
+        });
+        let more = more.iter().map(|note| note.as_ref().to_owned());
         left_out.into_iter().chain(more).collect()
     }
 
@@ -258,16 +258,6 @@ pub fn network_words(problem: &ProblemSummary) -> String {
     format!("{} {}", widths.join("–"), problem.activation)
 }
 
-/// Says that dynamics are missing, where there are any.
-fn left_out_note(shown: usize, left_out: usize) -> Option<String> {
-    let all = shown + left_out;
-    (left_out > 0).then(|| {
-        format!(
-            "Drawn are the first {shown} of {all} dynamics; the others are in summary.json and series.parquet."
-        )
-    })
-}
-
 /// The label of a dynamics, or its kind where the label is empty.
 #[must_use]
 pub fn name(one: &DynamicsSummary) -> &str {
@@ -286,8 +276,21 @@ pub(crate) fn capitalised(text: &str) -> String {
     })
 }
 
+/// `name` with its beginning cut where it has more than `most` characters: the end of a long name
+/// says more.
+#[must_use]
+pub fn short(name: &str, most: usize) -> String {
+    match name.chars().count() {
+        count if count > most => {
+            let end: String = name.chars().skip(count - most + 1).collect();
+            format!("…{end}")
+        }
+        _ => name.to_owned(),
+    }
+}
+
 /// At most `most` of `count` positions, evenly spread, the first and the last among them.
-pub(crate) fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
+pub fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
     let shown = count.min(most);
     (0..shown).map(move |i| i * count.saturating_sub(1) / shown.saturating_sub(1).max(1))
 }

@@ -1,8 +1,8 @@
 //! The figure to show first: log det M over time, and the singular values that pay for it.
 
-use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
+use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle, has_law};
 use crate::figures::recorded_run::{Figure, RecordedRun, THETA, determinant_name, evenly, name};
-use crate::figures::style::{LAW, SLOW_FLOW, dynamics_is_noisy};
+use crate::figures::style::{LAW, SLOW_FLOW, is_noisy};
 use crate::font;
 use crate::frame::SMALL;
 use crate::legend::LegendEntry;
@@ -47,24 +47,17 @@ fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, SkipReason> {
         plots.push(singular_value_plot(run, layer, noise, words));
     }
     let mut legend: Vec<LegendEntry> = run.dynamics().map(entry).collect();
-    let lawful = plots[0].lines.iter().any(|l| l.stroke == LAW);
-    if lawful {
+    if has_law(&plots[..1]) {
         let rate = run.summary.problem.law_rate();
-        legend.push(LegendEntry::line(
-            format!("law: log det M(0) − {rate} t"),
-            LAW,
-        ));
+        let words = format!("law: log det M(0) − {rate} t");
+        legend.push(LegendEntry::line(words, LAW));
     }
-    if plots[1..]
-        .iter()
-        .flat_map(|p| &p.lines)
-        .any(|l| l.stroke == LAW)
-    {
+    if has_law(&plots[1..]) {
         legend.push(LegendEntry::line(SLOW_FLOW, LAW));
     }
     legend.extend(drawing(run, CurveValues::Logarithms).band_entry(&plots));
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
-    let notes = notes(run, layer);
+    let notes = run.notes(&notes(run, layer));
     Sheet {
         title: "What gradient noise does to rank".into(),
         subtitle: run.origin(),
@@ -77,7 +70,7 @@ fn scene(run: &RecordedRun<'_>, layer: &str) -> Result<Scene, SkipReason> {
         sharing: Sharing::Alike,
         legend,
     }
-    .draw_with_notes(&run.notes(&notes.iter().map(String::as_str).collect::<Vec<_>>()))
+    .draw_with_notes(&notes)
 }
 
 /// A dynamics in the legend, with the parameters of its noise.
@@ -94,7 +87,7 @@ fn entry((one, pen): (&DynamicsSummary, Stroke)) -> LegendEntry {
         String::new()
     };
     LegendEntry {
-        symbol: dynamics_is_noisy(one).then(|| Symbol::disc(pen.color, true)),
+        symbol: is_noisy(one).then(|| Symbol::disc(pen.color, true)),
         ..LegendEntry::line(format!("{name}{noise}"), pen)
     }
 }
@@ -102,7 +95,7 @@ fn entry((one, pen): (&DynamicsSummary, Stroke)) -> LegendEntry {
 /// What the symbols mean, and what is not drawn.
 fn notes(run: &RecordedRun<'_>, layer: &str) -> Vec<String> {
     let mut notes = vec![THETA.to_owned()];
-    if run.dynamics().any(|(one, _)| dynamics_is_noisy(one)) {
+    if run.dynamics().any(|(one, _)| is_noisy(one)) {
         notes.push("Lines with discs have noise.".into());
     }
     let places = followed(most_parts(run));
@@ -128,13 +121,8 @@ fn notes(run: &RecordedRun<'_>, layer: &str) -> Vec<String> {
 }
 
 fn drawing(run: &RecordedRun<'_>, values: CurveValues) -> CurveDrawing {
-    CurveDrawing {
-        time: run.time,
-        values,
-        middle: Middle::Median,
-        // The wider bands of five neighbouring singular values would cover one another.
-        bands: Bands::Narrow,
-    }
+    // The wider bands of five neighbouring singular values would cover one another.
+    run.drawing(values, Middle::Median, Bands::Narrow)
 }
 
 fn determinant_plot(run: &RecordedRun<'_>) -> Plot {
@@ -159,7 +147,7 @@ fn determinant_plot(run: &RecordedRun<'_>) -> Plot {
         .dynamics()
         .filter_map(|(d, pen)| {
             let curve = run.table.curve(&d.label, "log_det", 0)?;
-            Some((dynamics_is_noisy(d), curve, pen))
+            Some((is_noisy(d), curve, pen))
         })
         .collect();
     for (rank, (noisy, curve, pen)) in curves.iter().enumerate() {
@@ -179,17 +167,16 @@ fn singular_value_plot(run: &RecordedRun<'_>, layer: &str, noise: bool, words: &
     );
     let title = format!("{} of {layer}, {words}", range(most_parts(run)));
     let mut plot = Plot::new(title, run.time.side(), side);
+    let drawing = drawing(run, CurveValues::Logarithms);
     for (rank, (one, pen)) in of_sort(run, noise).take(MOST_TOGETHER).enumerate() {
         let pen = Stroke {
             width: pen.width.min(2.0),
             ..pen
         };
-        let parts = parts(run, one);
-        for place in followed(parts.len()) {
-            let (index, curve) = parts[place];
+        for (index, curve) in followed_parts(run, one) {
             // One dynamics of a panel is named: names of the others would stand on the same places.
             let label = (rank == 0).then(|| format!("σ{}", subscript(index as usize)));
-            drawing(run, CurveValues::Logarithms).add(&mut plot, curve, pen, label);
+            drawing.add(&mut plot, curve, pen, label);
             add_discs(&mut plot, noise, rank);
         }
     }
@@ -198,9 +185,8 @@ fn singular_value_plot(run: &RecordedRun<'_>, layer: &str, noise: bool, words: &
     let predicted =
         of_sort(run, noise).find(|(one, _)| parts(run, one).iter().any(|(_, c)| c.has_law()));
     if let Some((one, _)) = predicted {
-        let parts = parts(run, one);
-        for place in followed(parts.len()) {
-            drawing(run, CurveValues::Logarithms).add_law(&mut plot, parts[place].1);
+        for (_, curve) in followed_parts(run, one) {
+            drawing.add_law(&mut plot, curve);
         }
     }
     plot
@@ -216,14 +202,10 @@ fn add_discs(plot: &mut Plot, noisy: bool, rank: usize) {
     let count = line.places.len();
     let shift = rank * count / (DISCS * (MOST_TOGETHER + 1));
     let places = evenly(count, DISCS).map(|place| (place + shift).min(count - 1));
-    let marks: Vec<Marker> = places
-        .filter_map(|place| {
-            Some(Marker {
-                at: line.places[place]?,
-                symbol,
-            })
-        })
-        .collect();
+    let marks = places.filter_map(|place| {
+        let at = line.places[place]?;
+        Some(Marker { at, symbol })
+    });
     plot.marks.extend(marks);
 }
 
@@ -233,13 +215,20 @@ fn of_sort<'a>(
     noise: bool,
 ) -> impl Iterator<Item = (&'a DynamicsSummary, Stroke)> {
     run.dynamics()
-        .filter(move |(one, _)| dynamics_is_noisy(one) == noise)
+        .filter(move |(one, _)| is_noisy(one) == noise)
 }
 
 /// The singular values of the layer with their indices, from the largest.
 fn parts<'a>(run: &RecordedRun<'a>, one: &DynamicsSummary) -> Vec<(u32, &'a Curve)> {
     let observable = ("log_singular_value", run.falling_layer().0);
     run.table.parts(&one.label, observable).collect()
+}
+
+/// Those that are followed.
+fn followed_parts<'a>(run: &RecordedRun<'a>, one: &DynamicsSummary) -> Vec<(u32, &'a Curve)> {
+    let parts = parts(run, one);
+    let followed = followed(parts.len()).into_iter();
+    followed.map(|place| parts[place]).collect()
 }
 
 fn most_parts(run: &RecordedRun<'_>) -> usize {
@@ -270,8 +259,8 @@ fn noisy<'a>(run: &RecordedRun<'a>) -> Option<&'a DynamicsSummary> {
     let all = &run.summary.dynamics;
     let flow = all
         .iter()
-        .find(|d| d.kind == "stochastic-gradient-flow" && dynamics_is_noisy(d));
-    flow.or_else(|| all.iter().find(|d| dynamics_is_noisy(d)))
+        .find(|d| d.kind == "stochastic-gradient-flow" && is_noisy(d));
+    flow.or_else(|| all.iter().find(|d| is_noisy(d)))
         .or_else(|| all.iter().find(|d| d.kind == "sgd"))
 }
 

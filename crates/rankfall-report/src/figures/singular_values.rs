@@ -5,7 +5,6 @@ use crate::figures::recorded_run::{
     Figure, MOST_DYNAMICS, RecordedRun, evenly, matrix_symbol, name,
 };
 use crate::figures::spectrum::{self, SpectrumPanel};
-use crate::number::from_natural_log;
 use crate::plot::Plot;
 use crate::record::{DynamicsSummary, MatrixSummary};
 use crate::sheet::{Sharing, Sheet};
@@ -58,19 +57,15 @@ fn figure(run: &RecordedRun<'_>, file: &'static str, matrix: &str, symbol: &str)
         layer: (matrix != "theta").then(|| run.falling_layer().0),
         ..MatrixSummary::default()
     };
-    let spectrum = SpectrumPanel {
-        observable: of.observable("log_singular_value"),
-        label: format!("singular values of {symbol}"),
-        letter: 'σ',
-        most: spectrum::MOST_PARTS,
-    };
+    let spectrum = SpectrumPanel::singular_values(of.observable("log_singular_value"), symbol);
     let description =
         format!("One panel per dynamics: every singular value of {symbol} on a logarithmic axis.");
     let mut caption = format!(
         "Singular values of {symbol}, largest darkest, on one logarithmic axis for all panels."
     );
     for one in &run.summary.dynamics {
-        caption.extend(sentence(one, matrix));
+        let words = spectrum::smallest(one, matrix);
+        caption.extend(words.map(|words| format!(" Under {} {words}", name(one))));
     }
     Figure {
         name: file,
@@ -80,18 +75,6 @@ fn figure(run: &RecordedRun<'_>, file: &'static str, matrix: &str, symbol: &str)
         look_for: "Horizontal lines keep their rank. Lines that fall straight vanish exponentially, each at its own \
                    rate; the bands show how far trajectories part.",
     }
-}
-
-fn sentence(one: &DynamicsSummary, matrix: &str) -> Option<String> {
-    let recorded = one.matrix(matrix)?.log_singular_values.as_ref()?;
-    let last = |values: &[Option<f64>]| values.last().copied().flatten();
-    let (start, end) = (last(&recorded.initial)?, last(&recorded.final_mean)?);
-    Some(format!(
-        " Under {} the smallest goes from {} to {} (geometric mean over trajectories).",
-        name(one),
-        from_natural_log(start, 2),
-        from_natural_log(end, 2),
-    ))
 }
 
 /// A matrix whose spectrum is drawn, and what its panels are called.
@@ -141,7 +124,7 @@ fn page(
         columns: matrices.len().clamp(1, 4),
         sharing: Sharing::All,
     }
-    .draw_with_notes(&run.notes(&notes.iter().map(String::as_str).collect::<Vec<_>>()));
+    .draw_with_notes(&run.notes(&notes));
     Figure {
         name: PAGES[i.min(PAGES.len() - 1)],
         title,
@@ -186,11 +169,8 @@ fn notes(
 fn spectra(run: &RecordedRun<'_>) -> (Vec<Shown>, usize) {
     let problem = &run.summary.problem;
     let diagonal = problem.kind == "diagonal-linear";
-    let all = run
-        .summary
-        .dynamics
-        .first()
-        .map_or(&[][..], |d| &d.matrices);
+    let first = run.summary.dynamics.first();
+    let all = first.map_or(&[][..], |d| &d.matrices);
     let is_layer = |m: &&MatrixSummary| m.layer.is_some() && m.name != "features";
     let layers: Vec<&MatrixSummary> = all.iter().filter(is_layer).collect();
     let product = all.iter().filter(|m| m.name == "product");

@@ -1,15 +1,14 @@
 //! One panel of a spectrum over time, dark for the largest value, lighter further down.
 
 use crate::color::Color;
-use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle};
+use crate::figures::curves::{Bands, CurveDrawing, CurveValues, Middle, has_law};
 use crate::figures::recorded_run::{RecordedRun, THETA, evenly, name};
 use crate::figures::style::{LAW, SLOW_FLOW};
 use crate::legend::LegendEntry;
-use crate::number::subscript;
+use crate::number::{from_natural_log, subscript};
 use crate::plot::{Plot, Side};
 use crate::record::DynamicsSummary;
-use crate::scene::Scene;
-use crate::scene::Stroke;
+use crate::scene::{Scene, Stroke};
 use crate::sheet::{Sharing, Sheet, SkipReason};
 
 /// More parts than this would be a grey mass.
@@ -27,14 +26,31 @@ pub struct SpectrumPanel {
     pub most: usize,
 }
 
+impl SpectrumPanel {
+    /// The eigenvalues of M.
+    pub fn eigenvalues() -> Self {
+        Self {
+            observable: ("log_eigenvalue_m".into(), None),
+            label: "eigenvalues of M".into(),
+            letter: 'λ',
+            most: MOST_PARTS,
+        }
+    }
+
+    /// The singular values under this observable, of what the symbol is.
+    pub fn singular_values(observable: (String, Option<u32>), symbol: &str) -> Self {
+        Self {
+            observable,
+            label: format!("singular values of {symbol}"),
+            letter: 'σ',
+            most: MOST_PARTS,
+        }
+    }
+}
+
 /// How spectra are drawn.
 pub fn drawing(run: &RecordedRun<'_>) -> CurveDrawing {
-    CurveDrawing {
-        time: run.time,
-        values: CurveValues::Logarithms,
-        middle: Middle::Median,
-        bands: Bands::Both,
-    }
+    run.drawing(CurveValues::Logarithms, Middle::Median, Bands::Both)
 }
 
 /// A figure with one panel per dynamics, all on one vertical axis.
@@ -44,12 +60,8 @@ pub fn scene(
     title: &str,
     description: &str,
 ) -> Result<Scene, SkipReason> {
-    let plots: Vec<Plot> = run
-        .summary
-        .dynamics
-        .iter()
-        .map(|one| plot(run, spectrum, one))
-        .collect();
+    let dynamics = run.summary.dynamics.iter();
+    let plots: Vec<Plot> = dynamics.map(|one| plot(run, spectrum, one)).collect();
     let legend = legend(run, &plots);
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     Sheet {
@@ -64,10 +76,21 @@ pub fn scene(
     .draw_with_notes(&notes(run, spectrum))
 }
 
+/// From where to where the smallest singular value of a matrix went.
+pub fn smallest(one: &DynamicsSummary, matrix: &str) -> Option<String> {
+    let recorded = one.matrix(matrix)?.log_singular_values.as_ref()?;
+    let last = |values: &[Option<f64>]| values.last().copied().flatten();
+    Some(format!(
+        "the smallest goes from {} to {} (geometric mean over trajectories).",
+        from_natural_log(last(&recorded.initial)?, 2),
+        from_natural_log(last(&recorded.final_mean)?, 2),
+    ))
+}
+
 /// What bands and dashes of these panels are.
 pub fn legend(run: &RecordedRun<'_>, plots: &[Plot]) -> Vec<LegendEntry> {
     let mut legend: Vec<LegendEntry> = drawing(run).band_entry(plots).into_iter().collect();
-    if plots.iter().flat_map(|p| &p.lines).any(|l| l.stroke == LAW) {
+    if has_law(plots) {
         legend.push(LegendEntry::line(SLOW_FLOW, LAW));
     }
     legend
@@ -93,11 +116,8 @@ fn notes(run: &RecordedRun<'_>, spectrum: &SpectrumPanel) -> Vec<String> {
 pub fn plot(run: &RecordedRun<'_>, spectrum: &SpectrumPanel, one: &DynamicsSummary) -> Plot {
     let side = Side::new(CurveValues::Logarithms.scale(), &spectrum.label);
     let mut plot = Plot::new(name(one), run.time_side(), side);
-    let parts: Vec<_> = run
-        .table
-        .parts(&one.label, &spectrum.observable)
-        .filter(|(_, c)| !c.is_blank())
-        .collect();
+    let parts = run.table.parts(&one.label, &spectrum.observable);
+    let parts: Vec<_> = parts.filter(|(_, curve)| !curve.is_blank()).collect();
     let parts: Vec<_> = evenly(parts.len(), spectrum.most)
         .map(|place| parts[place])
         .collect();

@@ -28,22 +28,12 @@ const WARM: [usize; 4] = [1, 3, 5, 7];
 /// taken: cool for the noiseless, warm for the noisy, solid for flows, broken for descents.
 #[must_use]
 pub fn pens(dynamics: &[DynamicsSummary]) -> Vec<Stroke> {
-    let kinds: Vec<(&str, bool)> = dynamics
-        .iter()
-        .map(|one| (one.kind.as_str(), dynamics_is_noisy(one)))
-        .collect();
-    pens_of(&kinds)
-}
-
-/// The pens of dynamics of these kinds, each with whether noise of any sort is added to it.
-#[must_use]
-pub fn pens_of(kinds: &[(&str, bool)]) -> Vec<Stroke> {
     let mut taken = [false; SERIES.len()];
     let mut rounds = [0; 2];
     let mut pens = Vec::new();
-    for (kind, noise_added) in kinds {
-        let noisy = is_noisy(kind, *noise_added);
-        let (preferred, dash) = of_kind(kind, noisy);
+    for one in dynamics {
+        let noisy = is_noisy(one);
+        let (preferred, dash) = of_kind(&one.kind, noisy);
         let family = if noisy { WARM } else { COOL };
         let free = family.into_iter().find(|c| !taken[*c]);
         let round = &mut rounds[usize::from(noisy)];
@@ -71,10 +61,10 @@ pub fn pens_of(kinds: &[(&str, bool)]) -> Vec<Stroke> {
     pens
 }
 
-/// Whether a dynamics is drawn as one with noise: noise is added, or its batches make some.
+/// Whether it is drawn as a dynamics with noise: noise is added, or its batches make some.
 #[must_use]
-pub fn is_noisy(kind: &str, noise_added: bool) -> bool {
-    noise_added || kind == "sgd"
+pub fn is_noisy(one: &DynamicsSummary) -> bool {
+    one.noise_intensity > 0.0 || !one.noise.is_empty() || one.kind == "sgd"
 }
 
 fn of_kind(kind: &str, noisy: bool) -> (usize, Dash) {
@@ -100,18 +90,18 @@ pub fn columns(panels: usize) -> usize {
     }
 }
 
-/// Whether it is drawn as a dynamics with noise: ν > 0, or batches that make some.
-#[must_use]
-pub fn dynamics_is_noisy(one: &DynamicsSummary) -> bool {
-    is_noisy(
-        &one.kind,
-        one.noise_intensity > 0.0 || !one.noise.is_empty(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn dynamics(kinds: &[(&str, bool)]) -> Vec<DynamicsSummary> {
+        let of = |(kind, noise_added): &(&str, bool)| DynamicsSummary {
+            kind: (*kind).into(),
+            noise_intensity: f64::from(*noise_added),
+            ..DynamicsSummary::default()
+        };
+        kinds.iter().map(of).collect()
+    }
 
     #[test]
     fn noiseless_dynamics_are_cool_and_noisy_ones_warm_whatever_their_number() {
@@ -124,13 +114,13 @@ mod tests {
             ("gradient-descent", true),
             ("gradient-flow", false),
         ];
-        let kinds: Vec<_> = kinds.iter().cycle().take(40).copied().collect();
-        for ((kind, added), pen) in kinds.iter().zip(pens_of(&kinds)) {
+        let dynamics = dynamics(&kinds.repeat(6));
+        for (one, pen) in dynamics.iter().zip(pens(&dynamics)) {
             let Color::Series(color) = pen.color else {
                 panic!("{pen:?}")
             };
-            let family = if is_noisy(kind, *added) { WARM } else { COOL };
-            assert!(family.contains(&color), "{kind} {added} has colour {color}");
+            let family = if is_noisy(one) { WARM } else { COOL };
+            assert!(family.contains(&color), "{one:?} has colour {color}");
         }
     }
 
@@ -143,14 +133,9 @@ mod tests {
             ("label-noise-gradient-descent", true),
             ("sgd", true),
         ];
-        let mut colors: Vec<_> = pens_of(&kinds).iter().map(|p| p.color).collect();
-        colors.dedup();
-        assert_eq!(colors.len(), 5);
-        assert!(
-            colors
-                .iter()
-                .enumerate()
-                .all(|(i, c)| !colors[..i].contains(c))
-        );
+        let pens = pens(&dynamics(&kinds));
+        for (i, pen) in pens.iter().enumerate() {
+            assert!(pens[..i].iter().all(|p| p.color != pen.color), "{pens:?}");
+        }
     }
 }

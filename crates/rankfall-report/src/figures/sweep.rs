@@ -3,6 +3,7 @@
 
 use crate::axis::Scale;
 use crate::color::Color;
+use crate::figures::curves::has_law;
 use crate::figures::recorded_run::{Figure, capitalised, evenly};
 use crate::figures::style::LAW;
 use crate::gradient::Gradient;
@@ -62,24 +63,17 @@ impl Sliced {
             some => some.iter().copied().take(2).collect(),
         };
         let others: Vec<usize> = varied.into_iter().skip(2).collect();
-        let fixed = table
-            .axes
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| !several(i) && !drawn.contains(i));
-        let fixed: Vec<String> = fixed.map(|(_, axis)| setting(axis, 0)).collect();
+        let fixed = (0..table.axes.len()).filter(|i| !several(i) && !drawn.contains(i));
+        let fixed = fixed.map(|i| setting(&table.axes[i], 0));
         let lengths = others.iter().map(|i| table.axes[*i].values.len());
         let all = lengths.fold(1, usize::saturating_mul);
-        let rows: usize = table
-            .metrics
-            .iter()
-            .map(|m| 1 + usize::from(m.prediction.is_some()))
-            .sum();
+        let predicted = table.metrics.iter().filter(|m| m.prediction.is_some());
+        let rows = table.metrics.len() + predicted.count();
         let most = (MOST_PANELS / rows.max(1)).clamp(2, MOST_SIDE_BY_SIDE);
         let slices = evenly(all, if others.is_empty() { 1 } else { most })
             .map(|at| slice(table, &drawn, &others, at))
             .collect();
-        let front = fixed.into_iter().chain([origin.to_owned()]);
+        let front = fixed.chain([origin.to_owned()]);
         Self {
             axes: drawn.iter().map(|i| table.axes[*i].clone()).collect(),
             slices,
@@ -104,13 +98,10 @@ impl Sliced {
             .collect()
     }
 
-    /// `title` with the setting of a slice, where there are several.
-    fn title(&self, title: &str, held: &str) -> String {
-        if held.is_empty() {
-            title.to_owned()
-        } else {
-            format!("{title}, {held}")
-        }
+    /// How many metrics there are.
+    fn metrics(&self) -> usize {
+        let first = self.slices.first();
+        first.map_or(0, |(_, table)| table.metrics.len())
     }
 
     /// How many panels stand side by side: the slices, where there are several.
@@ -122,6 +113,14 @@ impl Sliced {
     }
 }
 
+/// `title` with the setting of a slice, where there are several.
+fn titled(title: &str, held: &str) -> String {
+    match held {
+        "" => title.to_owned(),
+        held => format!("{title}, {held}"),
+    }
+}
+
 fn setting(axis: &SweepAxis, i: usize) -> String {
     let value = axis.values.get(i).copied().unwrap_or(f64::NAN);
     format!("{} = {}", axis.label, compact(value, 3))
@@ -130,16 +129,17 @@ fn setting(axis: &SweepAxis, i: usize) -> String {
 /// The table over the `drawn` axes, the `others` held at their `at`-th combination, the last of
 /// them running fastest, and every axis of one value at it.
 fn slice(table: &SweepTable, drawn: &[usize], others: &[usize], at: usize) -> (String, SweepTable) {
+    // Sets the indices of some axes to their `at`-th combination.
+    let set = |indices: &mut [usize], axes: &[usize], mut at: usize| {
+        for &i in axes.iter().rev() {
+            let count = table.axes[i].values.len().max(1);
+            (indices[i], at) = (at % count, at / count);
+        }
+    };
     let mut held = vec![0; table.axes.len()];
-    let mut rest = at;
-    for &i in others.iter().rev() {
-        let count = table.axes[i].values.len().max(1);
-        (held[i], rest) = (rest % count, rest / count);
-    }
-    let words: Vec<String> = others
-        .iter()
-        .map(|&i| setting(&table.axes[i], held[i]))
-        .collect();
+    set(&mut held, others, at);
+    let words = others.iter().map(|&i| setting(&table.axes[i], held[i]));
+    let words: Vec<String> = words.collect();
     let axes: Vec<SweepAxis> = drawn.iter().map(|&i| table.axes[i].clone()).collect();
     let mut part = SweepTable {
         axes,
@@ -147,17 +147,12 @@ fn slice(table: &SweepTable, drawn: &[usize], others: &[usize], at: usize) -> (S
         seeds: table.seeds,
         notes: table.notes.clone(),
     };
-    let positions: Vec<Option<usize>> = (0..part.points())
-        .map(|point| {
-            let mut indices = held.clone();
-            let mut rest = point;
-            for &i in drawn.iter().rev() {
-                let count = table.axes[i].values.len();
-                (indices[i], rest) = (rest % count, rest / count);
-            }
-            table.position(&indices)
-        })
-        .collect();
+    let position = |point: usize| {
+        let mut indices = held.clone();
+        set(&mut indices, drawn, point);
+        table.position(&indices)
+    };
+    let positions: Vec<Option<usize>> = (0..part.points()).map(position).collect();
     let pick = |values: &[Option<f64>]| {
         let value = |at: &Option<usize>| values.get((*at)?).copied().flatten();
         positions.iter().map(value).collect()
@@ -235,22 +230,18 @@ fn heat_scene(sliced: &Sliced) -> Result<Scene, SkipReason> {
 
 /// The maps of each metric, and of its ratio to the prediction, one per slice.
 fn heat_rows(sliced: &Sliced, x: &SweepAxis, y: &SweepAxis) -> Vec<Vec<HeatMap>> {
-    let metrics = sliced
-        .slices
-        .first()
-        .map_or(0, |(_, table)| table.metrics.len());
     let row = |m: usize, of: MapOf| -> Vec<HeatMap> {
         let slice = |(held, table): &(String, SweepTable)| {
             let map = of(table, &table.metrics[m], x, y);
             HeatMap {
-                title: sliced.title(&map.title, held),
+                title: titled(&map.title, held),
                 ..map
             }
         };
         sliced.slices.iter().map(slice).collect()
     };
     let mut rows = Vec::new();
-    for m in 0..metrics {
+    for m in 0..sliced.metrics() {
         rows.push(row(m, map));
         if sliced.slices[0].1.metrics[m].prediction.is_some() {
             rows.push(row(m, ratio_map));
@@ -292,13 +283,9 @@ fn map(table: &SweepTable, metric: &SweepMetric, x: &SweepAxis, y: &SweepAxis) -
 
 /// Measured over predicted; blank where nothing is predicted.
 fn ratio_map(table: &SweepTable, metric: &SweepMetric, x: &SweepAxis, y: &SweepAxis) -> HeatMap {
-    let cells = cells(table, x, y, |at| {
-        match (metric.value(at), metric.predicted(at)) {
-            (_, None) => HeatCell::Blank,
-            (_, Some(0.0)) => HeatCell::Blank,
-            (None, _) => HeatCell::Missing,
-            (Some(measured), Some(predicted)) => HeatCell::Value(measured / predicted),
-        }
+    let cells = cells(table, x, y, |at| match metric.predicted(at) {
+        None | Some(0.0) => HeatCell::Blank,
+        Some(predicted) => HeatCell::from(metric.value(at).map(|measured| measured / predicted)),
     });
     HeatMap {
         title: format!("{} / predicted", metric.label),
@@ -402,34 +389,27 @@ fn line_scene(sliced: &Sliced, title: &str) -> Result<Scene, SkipReason> {
     if sliced.axes.is_empty() {
         return Err(SkipReason::because("no setting was varied"));
     }
-    let metrics = sliced
-        .slices
-        .first()
-        .map_or(0, |(_, table)| table.metrics.len());
     let panel = |m: usize, (held, table): &(String, SweepTable)| {
         let mut plot = family(table, &table.metrics[m]);
-        plot.title = sliced.title(&plot.title, held);
+        plot.title = titled(&plot.title, held);
         plot
     };
-    let plots: Vec<Plot> = (0..metrics)
+    let plots: Vec<Plot> = (0..sliced.metrics())
         .flat_map(|m| sliced.slices.iter().map(move |slice| panel(m, slice)))
         .collect();
     let shown = plots.iter().filter(|p| !p.is_blank()).count();
     let mut legend = Vec::new();
     if let [_, second] = &sliced.axes[..] {
         let pen = Stroke::solid(Color::of_part(0, 2), 2.2);
-        legend.push(LegendEntry::line(
-            format!("one line per value of {}", second.label),
-            pen,
-        ));
+        let words = format!("one line per value of {}", second.label);
+        legend.push(LegendEntry::line(words, pen));
     }
     if let Some(seeds) = sliced.slices.first().and_then(|(_, table)| table.seeds) {
         let pen = Stroke::solid(Color::of_part(0, 2), 1.2);
         let words = format!("means over {seeds} seeds; bars: ± their standard error");
         legend.push(LegendEntry::line(words, pen));
     }
-    let predicted = |p: &Plot| p.lines.iter().any(|l| l.stroke == LAW);
-    if plots.iter().any(predicted) {
+    if has_law(&plots) {
         legend.push(LegendEntry::line("predicted", LAW));
     }
     Sheet {
@@ -456,10 +436,7 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
     let mut plot = Plot::new(&metric.label, places.side(&first.label), y);
     let members = table.axes.get(1).map_or(1, |axis| axis.values.len());
     let chosen: Vec<usize> = evenly(members, MOST_LINES).collect();
-    let at = |i: usize, j: usize| match table.axes.len() {
-        1 => table.position(&[i]),
-        _ => table.position(&[i, j]),
-    };
+    let at = |i: usize, j: usize| table.position(&[i, j][..table.axes.len()]);
     let line = |j: usize, value: &dyn Fn(usize) -> Option<f64>| -> Vec<Option<LabelPlace>> {
         (0..first.values.len())
             .map(|i| Some((places.place(i), scale.place(value(at(i, j)?)?)?)))
@@ -473,13 +450,13 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
             plot.marks
                 .extend(run.iter().flatten().map(|at| Marker { at: *at, symbol }));
         }
-        let value = |i: usize| Some((metric.value(at(i, *j)?)?, metric.error(at(i, *j)?)?));
         if table.seeds.is_some() {
-            let bars = (0..first.values.len()).filter_map(|i| {
-                let (mean, error) = value(i)?;
+            let bar = |i: usize| {
+                let at = at(i, *j)?;
+                let (mean, error) = (metric.value(at)?, metric.error(at)?);
                 error_bar(places.place(i), mean, error, scale, color)
-            });
-            plot.lines.extend(bars);
+            };
+            plot.lines.extend((0..first.values.len()).filter_map(bar));
         }
         plot.lines.push(Line {
             places: run,
@@ -490,11 +467,7 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
     for j in &chosen {
         let places = line(*j, &|at| metric.predicted(at));
         if places.iter().any(Option::is_some) {
-            plot.lines.push(Line {
-                places,
-                stroke: LAW,
-                end_label: None,
-            });
+            plot.lines.push(Line::new(places, LAW));
         }
     }
     plot
@@ -504,11 +477,8 @@ fn family(table: &SweepTable, metric: &SweepMetric) -> Plot {
 fn error_bar(x: f64, mean: f64, error: f64, scale: Scale, color: Color) -> Option<Line> {
     let low = scale.place(mean - error).or_else(|| scale.place(mean))?;
     let high = scale.place(mean + error)?;
-    Some(Line {
-        places: vec![Some((x, low)), Some((x, high))],
-        stroke: Stroke::solid(color, 1.2),
-        end_label: None,
-    })
+    let places = vec![Some((x, low)), Some((x, high))];
+    Some(Line::new(places, Stroke::solid(color, 1.2)))
 }
 
 #[cfg(test)]
@@ -551,9 +521,7 @@ mod tests {
     fn sums(axes: Vec<SweepAxis>) -> SweepTable {
         let mut table = SweepTable {
             axes,
-            metrics: Vec::new(),
-            seeds: None,
-            notes: Vec::new(),
+            ..SweepTable::default()
         };
         let sum = |at: usize| Some(table.setting(at)?.iter().sum());
         let values = (0..table.points()).map(sum).collect();
