@@ -2,7 +2,7 @@
 //! bidiagonal form.
 
 use crate::source::Tall;
-use crate::spectrum::{Failed, SingularValues};
+use crate::spectrum::{Failed, Sigma};
 use crate::workers;
 use faer::{Mat, MatRef};
 
@@ -16,12 +16,11 @@ struct Part {
     triangle: Result<Mat<f64>, Failed>,
 }
 
-/// The singular values, descending, and a bound of their absolute errors; the same bits on any
-/// number of threads.
+/// The singular values, descending; the same bits on any number of threads.
 ///
 /// Each step is backward stable: the values are those of a matrix that differs from A by at most
 /// the bound, 8 √n u ‖A‖_F + 8 n u σ₁.
-pub fn values(tall: &Tall<'_>, threads: usize) -> Result<SingularValues, Failed> {
+pub fn sigmas(tall: &Tall<'_>, threads: usize) -> Result<Vec<Sigma>, Failed> {
     let n = tall.columns();
     let count = (tall.rows() / (2 * n)).clamp(1, MOST_PARTS);
     let size = tall.rows().div_ceil(count);
@@ -51,7 +50,8 @@ pub fn values(tall: &Tall<'_>, threads: usize) -> Result<SingularValues, Failed>
     let values = whole.singular_values().map_err(|_| Failed::NotConverged)?;
     let largest = values.first().copied().unwrap_or(0.0);
     let bound = 8.0 * UNIT * ((n as f64).sqrt() * whole.norm_l2() + n as f64 * largest);
-    Ok(SingularValues { values, bound })
+    let sigma = |value| Sigma { value, bound };
+    Ok(values.into_iter().map(sigma).collect())
 }
 
 /// A triangular matrix, or one of few rows, with the singular values of some rows: they are added

@@ -2,18 +2,18 @@
 
 use crate::plan::{Job, Plan};
 use crate::record::Row;
+use crate::same::side_by_side;
 use crate::source::Tall;
 use crate::spectrum::{Failed, Sigma};
+use crate::table::{or_dash, real};
 use crate::{gram, inspect};
 use faer::{Mat, Side};
 use rankfall_checkpoints::Values;
-use rankfall_report::number::compact;
+use rankfall_report::terminal::{aligned, length};
 use serde::Serialize;
 
 /// Leading directions that are compared at most.
 pub const MOST_DIRECTIONS: usize = 10;
-/// Numbers looked at at once.
-const PIECE: usize = 1 << 16;
 
 /// What changed in one layer, from A to B.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -73,44 +73,32 @@ pub fn compare(
     threads: usize,
     watch: &dyn inspect::InspectionWatch,
 ) -> CheckpointComparison {
-    let jobs = [a.jobs.clone(), b.jobs.clone()];
+    let (from, to) = (a.jobs.clone(), b.jobs.clone());
     let first = inspect::inspect(a, threads, None, watch);
     let second = inspect::inspect(b, threads, None, watch);
-    let mut layers = Vec::new();
-    for (i, row) in first.tensors.iter().enumerate() {
-        let other = second
-            .tensors
-            .iter()
-            .position(|r| r.name == row.name && r.matrix == row.matrix);
-        layers.push(match other {
-            None => without(row, "the second checkpoint has no such tensor"),
-            Some(j) => {
-                let find = |jobs: &[Job], at: usize| jobs.iter().find(|job| job.row == at).cloned();
-                let pair = find(&jobs[0], i).zip(find(&jobs[1], j));
-                change(row, &second.tensors[j], pair)
-            }
-        });
-    }
-    let is_new = |row: &&Row| {
-        !first
-            .tensors
-            .iter()
-            .any(|r| r.name == row.name && r.matrix == row.matrix)
+    let place = |rows: &[Row], of: &Row| {
+        let same = |row: &Row| row.name == of.name && row.matrix == of.matrix;
+        rows.iter().position(same)
     };
-    let new = second.tensors.iter().filter(is_new);
+    let job = |jobs: &[Job], row: usize| jobs.iter().find(|job| job.row == row).cloned();
+    let of_first = first.tensors.iter().enumerate().map(|(i, row)| {
+        let Some(j) = place(&second.tensors, row) else {
+            return without(row, "the second checkpoint has no such tensor");
+        };
+        change(row, &second.tensors[j], job(&from, i).zip(job(&to, j)))
+    });
+    let mut layers: Vec<LayerChange> = of_first.collect();
+    let new = second.tensors.iter();
+    let new = new.filter(|row| place(&first.tensors, row).is_none());
     layers.extend(new.map(|row| without(row, "the first checkpoint has no such tensor")));
+    let file = |rows: &[Row]| {
+        rows.first()
+            .map_or_else(String::new, |row| row.file.clone())
+    };
     CheckpointComparison {
         schema: crate::record::SCHEMA,
-        from: first
-            .tensors
-            .first()
-            .map(|r| r.file.clone())
-            .unwrap_or_default(),
-        to: second
-            .tensors
-            .first()
-            .map(|r| r.file.clone())
-            .unwrap_or_default(),
+        from: file(&first.tensors),
+        to: file(&second.tensors),
         layers,
         notes: first.notes.into_iter().chain(second.notes).collect(),
     }
@@ -197,17 +185,14 @@ fn numbers(row: &Row, a: &Job, b: &Job) -> Result<(Option<f64>, Option<Angles>),
 }
 
 fn relative_change(a: &Values, b: &Values, count: usize) -> Result<Option<f64>, Failed> {
-    let (mut x, mut y) = (vec![0.0; PIECE], vec![0.0; PIECE]);
     let (mut difference, mut norm) = (0.0, 0.0);
-    for at in (0..count).step_by(PIECE) {
-        let length = PIECE.min(count - at);
-        a.read(at, &mut x[..length])?;
-        b.read(at, &mut y[..length])?;
-        for (x, y) in x[..length].iter().zip(&y[..length]) {
+    side_by_side(a, b, count, |a, b| {
+        for (x, y) in a.iter().zip(b) {
             difference += (y - x) * (y - x);
             norm += x * x;
         }
-    }
+        true
+    })?;
     Ok((norm > 0.0).then(|| (difference / norm).sqrt()))
 }
 
@@ -244,61 +229,53 @@ fn angles(a: &Mat<f64>, b: &Mat<f64>) -> Result<Vec<f64>, Failed> {
     Ok(cosines.iter().zip(&sines).map(angle).collect())
 }
 
+const HEADINGS: [&str; 7] = [
+    "tensor",
+    "change",
+    "σ_max",
+    "effective rank",
+    "rank",
+    "moved",
+    "largest angles L, R",
+];
+
 /// A comparison as a table for people.
 #[must_use]
 pub fn text(comparison: &CheckpointComparison) -> String {
     let mut out = format!("from {}\nto   {}\n", comparison.from, comparison.to);
-    let width = comparison
-        .layers
-        .iter()
-        .filter(|l| l.compared)
-        .map(|l| l.name.chars().count())
-        .max()
-        .unwrap_or(0);
-    out += &format!(
-        "  {:width$}  {:>9}  {:>17}  {:>17}  {:>11}  {:>12}  {:>20}\n",
-        "tensor", "change", "σ_max", "effective rank", "rank", "moved", "largest angles L, R"
-    );
-    let pair = |[a, b]: [Option<f64>; 2]| {
-        let one = |v: Option<f64>| v.map_or_else(|| "–".into(), |v| compact(v, 4));
-        format!("{} → {}", one(a), one(b))
-    };
-    let mut without = 0;
-    for layer in &comparison.layers {
-        if !layer.compared {
-            without += 1;
-            continue;
-        }
-        let largest = |angles: &Option<Vec<f64>>| {
-            angles
-                .as_ref()
-                .and_then(|a| a.last())
-                .map_or_else(|| "–".into(), |a| format!("{a:.1}°"))
-        };
-        let [before, after] = layer.numerical_rank.map(|r| r.unwrap_or(0));
-        out += &format!(
-            "  {:width$}  {:>9}  {:>17}  {:>17}  {:>11}  {:>12}  {:>20}\n",
-            layer.name,
-            layer
-                .relative_change
-                .map_or_else(|| "–".into(), |c| compact(c, 3)),
-            pair(layer.sigma_max),
-            pair(layer.effective_rank),
-            format!("{before} → {after}"),
-            layer.moved.map_or_else(|| "–".into(), |m| m.to_string()),
-            format!(
-                "{}, {}",
-                largest(&layer.left_angles),
-                largest(&layer.right_angles)
-            ),
-        );
+    let compared: Vec<&LayerChange> = comparison.layers.iter().filter(|l| l.compared).collect();
+    let widths = compared.iter().map(|layer| length(&layer.name));
+    let widths = [widths.max().unwrap_or(0), 9, 17, 17, 11, 12, 20];
+    out += &format!("  {}", aligned(&HEADINGS, &widths, 1));
+    for layer in &compared {
+        out += &format!("  {}", aligned(&cells(layer), &widths, 1));
     }
     out += &format!(
-        "{} layers compared, {without} not (--json says why)\n",
-        comparison.layers.len() - without
+        "{} layers compared, {} not (--json says why)\n",
+        compared.len(),
+        comparison.layers.len() - compared.len()
     );
     for note in &comparison.notes {
         out += &format!("note: {note}\n");
     }
     out
+}
+
+fn cells(layer: &LayerChange) -> [String; 7] {
+    let pair = |[a, b]: [Option<f64>; 2]| format!("{} → {}", real(a, 4), real(b, 4));
+    let largest = |angles: &Option<Vec<f64>>| {
+        let last = angles.as_ref().and_then(|a| a.last());
+        or_dash(last, |a| format!("{a:.1}°"))
+    };
+    let [before, after] = layer.numerical_rank.map(|r| r.unwrap_or(0));
+    let (left, right) = (largest(&layer.left_angles), largest(&layer.right_angles));
+    [
+        layer.name.clone(),
+        real(layer.relative_change, 3),
+        pair(layer.sigma_max),
+        pair(layer.effective_rank),
+        format!("{before} → {after}"),
+        or_dash(layer.moved, |m| m.to_string()),
+        format!("{left}, {right}"),
+    ]
 }

@@ -53,19 +53,22 @@ fn of_slice(
         return Err(Failed::NotFinite(look.not_finite));
     }
     if look.largest == 0.0 {
-        let zero = Sigma {
-            value: 0.0,
-            bound: 0.0,
-        };
         return Ok(Spectrum {
-            sigmas: vec![zero; slice.sides().1],
+            sigmas: vec![Sigma::default(); slice.sides().1],
             method: Method::Gram,
         });
     }
     // A power of two: nothing is rounded, and no square over- or underflows.
     let exponent = libm::frexp(look.largest).1.clamp(-1000, 1000);
     let tall = Tall::new(values, slice, libm::ldexp(1.0, -exponent));
-    let (sigmas, method) = scaled(&tall, epsilon, threads)?;
+    let by_gram = match epsilon >= GRAM_IS_ENOUGH {
+        true => gram::sigmas(&tall, threads)?,
+        false => None,
+    };
+    let (sigmas, method) = match by_gram {
+        Some(sigmas) => (sigmas, Method::Gram),
+        None => (bidiagonal::sigmas(&tall, threads)?, Method::Bidiagonal),
+    };
     let back = |x: f64| libm::ldexp(x, exponent);
     let unscaled = |s: Sigma| Sigma {
         value: back(s.value),
@@ -75,17 +78,4 @@ fn of_slice(
         sigmas: sigmas.into_iter().map(unscaled).collect(),
         method,
     })
-}
-
-fn scaled(tall: &Tall<'_>, epsilon: f64, threads: usize) -> Result<(Vec<Sigma>, Method), Failed> {
-    if epsilon >= GRAM_IS_ENOUGH {
-        let squares = gram::squares(tall, threads)?;
-        if squares.are_resolved() {
-            return Ok((squares.roots(), Method::Gram));
-        }
-    }
-    Ok((
-        bidiagonal::values(tall, threads)?.sigmas(),
-        Method::Bidiagonal,
-    ))
 }

@@ -6,7 +6,7 @@
 //! [`crate::bidiagonal`] is asked instead.
 
 use crate::source::{BLOCK, Tall};
-use crate::spectrum::{Failed, Squares};
+use crate::spectrum::{Failed, Sigma};
 use crate::workers;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par, Side};
@@ -57,13 +57,14 @@ pub fn matrix(tall: &Tall<'_>, threads: usize) -> Result<Mat<f64>, Failed> {
     Ok(whole)
 }
 
-/// The squares of the singular values, descending, and a bound of their absolute errors.
+/// The singular values, descending; `None` where the smallest square is not well above the bound of
+/// its error.
 ///
 /// Sums of up to [`BLOCK`] numbers and then of blocks are wrong by at most γ = k u / (1 − k u) of
 /// the sum of absolute values, k = rows of a block + blocks; over all entries that is at most γ
 /// ‖A‖²_F. To it comes what the eigenvalues of a matrix of size n are wrong by, 4 n u times the
 /// largest.
-pub fn squares(tall: &Tall<'_>, threads: usize) -> Result<Squares, Failed> {
+pub fn sigmas(tall: &Tall<'_>, threads: usize) -> Result<Option<Vec<Sigma>>, Failed> {
     let gram = matrix(tall, threads)?;
     let n = gram.nrows();
     let frobenius_squared: f64 = (0..n).map(|i| gram[(i, i)]).sum();
@@ -75,5 +76,14 @@ pub fn squares(tall: &Tall<'_>, threads: usize) -> Result<Squares, Failed> {
     let terms = (tall.rows().min(BLOCK) + tall.rows().div_ceil(BLOCK)) as f64;
     let sums = terms * UNIT / (1.0 - terms * UNIT) * frobenius_squared;
     let bound = sums + 4.0 * n as f64 * UNIT * largest;
-    Ok(Squares { squares, bound })
+    let resolved = squares.last().is_none_or(|&least| least > 4.0 * bound);
+    // A root √s is wrong by at most δ/(√s + √(s − δ)).
+    let root = |square: f64| {
+        let value = square.sqrt();
+        Sigma {
+            value,
+            bound: bound / (value + (square - bound).sqrt()),
+        }
+    };
+    Ok(resolved.then(|| squares.into_iter().map(root).collect()))
 }

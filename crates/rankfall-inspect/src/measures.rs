@@ -49,17 +49,10 @@ pub struct AboveNoise {
 #[must_use]
 pub fn of(spectrum: &Spectrum, slices: &[Slice], epsilon: f64) -> Measures {
     let sigmas = &spectrum.sigmas;
-    let nothing = Sigma {
-        value: 0.0,
-        bound: 0.0,
-    };
     let (first, last) = (sigmas.first().copied(), sigmas.last().copied());
-    let (sigma_max, sigma_min) = (first.unwrap_or(nothing), last.unwrap_or(nothing));
-    let longer = slices
-        .iter()
-        .map(|slice| slice.sides().0)
-        .max()
-        .unwrap_or(0);
+    let (sigma_max, sigma_min) = (first.unwrap_or_default(), last.unwrap_or_default());
+    let longer = slices.iter().map(|slice| slice.sides().0).max();
+    let longer = longer.unwrap_or(0);
     let tolerance = longer as f64 * epsilon;
     let above = |edge: f64| sigmas.iter().take_while(move |s| s.value > edge);
     let sum = Sums::of(sigmas);

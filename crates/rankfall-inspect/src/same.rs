@@ -43,18 +43,24 @@ fn start(tensor: &Tensor) -> Result<Vec<u64>, CheckpointError> {
 }
 
 fn are_equal(a: &Tensor, b: &Tensor) -> Result<bool, CheckpointError> {
-    let (first, second): (Values, Values) = (a.values()?, b.values()?);
-    let count = a.len().unwrap_or(0);
+    let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+    side_by_side(&a.values()?, &b.values()?, a.len().unwrap_or(0), same)
+}
+
+/// Looks at `count` numbers of both, a piece at a time, until a piece is not liked; whether all
+/// were.
+pub fn side_by_side(
+    a: &Values,
+    b: &Values,
+    count: usize,
+    mut look: impl FnMut(&[f64], &[f64]) -> bool,
+) -> Result<bool, CheckpointError> {
     let (mut x, mut y) = (vec![0.0; PIECE], vec![0.0; PIECE]);
     for at in (0..count).step_by(PIECE) {
         let length = PIECE.min(count - at);
-        first.read(at, &mut x[..length])?;
-        second.read(at, &mut y[..length])?;
-        let same = x[..length]
-            .iter()
-            .zip(&y[..length])
-            .all(|(a, b)| a.to_bits() == b.to_bits());
-        if !same {
+        a.read(at, &mut x[..length])?;
+        b.read(at, &mut y[..length])?;
+        if !look(&x[..length], &y[..length]) {
             return Ok(false);
         }
     }

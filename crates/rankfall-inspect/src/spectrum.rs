@@ -1,6 +1,7 @@
 //! What a spectrum is: singular values, each with a bound of its error, and how they were found.
 
 use rankfall_checkpoints::CheckpointError;
+use serde::{Deserialize, Serialize};
 
 /// Why there is no spectrum.
 #[derive(Debug, thiserror::Error)]
@@ -19,24 +20,9 @@ pub enum Failed {
     Interrupted,
 }
 
-/// Squares of singular values, descending, all with one bound of their absolute errors.
-pub struct Squares {
-    /// May be negative by as much as the bound.
-    pub squares: Vec<f64>,
-    /// Of each.
-    pub bound: f64,
-}
-
-/// Singular values, descending, all with one bound of their absolute errors.
-pub struct SingularValues {
-    /// None is negative.
-    pub values: Vec<f64>,
-    /// Of each.
-    pub bound: f64,
-}
-
 /// How singular values were found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Eigenvalues of the Gram matrix in double precision.
     Gram,
@@ -56,7 +42,7 @@ impl Method {
 }
 
 /// A singular value and the bound of its absolute error.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sigma {
     /// The value.
     pub value: f64,
@@ -79,39 +65,4 @@ pub struct Spectrum {
     pub sigmas: Vec<Sigma>,
     /// How; of several matrices the more careful one.
     pub method: Method,
-}
-
-impl Squares {
-    /// Roots: √s is wrong by at most √δ, and by at most δ/(√s + √(s − δ)).
-    pub fn roots(&self) -> Vec<Sigma> {
-        let root = |&square: &f64| {
-            let value = square.max(0.0).sqrt();
-            let least = (square - self.bound).max(0.0).sqrt();
-            Sigma {
-                value,
-                bound: (self.bound / (value + least)).min(self.bound.sqrt()),
-            }
-        };
-        self.squares.iter().map(root).collect()
-    }
-
-    /// Whether every one is well above its bound.
-    pub fn are_resolved(&self) -> bool {
-        self.squares
-            .last()
-            .is_none_or(|&smallest| smallest > 4.0 * self.bound)
-    }
-}
-
-impl SingularValues {
-    /// All with their bound.
-    pub fn sigmas(&self) -> Vec<Sigma> {
-        self.values
-            .iter()
-            .map(|&value| Sigma {
-                value,
-                bound: self.bound,
-            })
-            .collect()
-    }
 }

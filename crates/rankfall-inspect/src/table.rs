@@ -3,6 +3,7 @@
 use crate::columns::sizes;
 use crate::record::{Inspection, Row};
 use rankfall_report::number::{compact, count};
+use rankfall_report::terminal::{aligned, length};
 use std::collections::BTreeMap;
 
 const HEADINGS: [&str; 12] = [
@@ -24,14 +25,10 @@ const HEADINGS: [&str; 12] = [
 #[must_use]
 pub fn text(inspection: &Inspection) -> String {
     let mut out = String::new();
-    for (file, rows) in by_file(&inspection.tensors) {
-        let step = rows
-            .iter()
-            .find_map(|row| row.step)
-            .map(|s| format!(", step {s}"))
-            .unwrap_or_default();
-        out += &format!("{file}{step}\n");
-        out += &lines(&rows);
+    for rows in inspection.tensors.chunk_by(|a, b| a.file == b.file) {
+        let step = rows.iter().find_map(|row| row.step);
+        let step = step.map_or_else(String::new, |s| format!(", step {s}"));
+        out += &format!("{}{step}\n{}", rows[0].file, lines(rows));
     }
     out += &totals(inspection);
     for note in &inspection.notes {
@@ -40,56 +37,47 @@ pub fn text(inspection: &Inspection) -> String {
     out
 }
 
-fn by_file(rows: &[Row]) -> Vec<(&str, Vec<&Row>)> {
-    let mut files: Vec<(&str, Vec<&Row>)> = Vec::new();
-    for row in rows {
-        match files.last_mut() {
-            Some((file, rows)) if *file == row.file => rows.push(row),
-            _ => files.push((&row.file, vec![row])),
-        }
-    }
-    files
-}
-
 fn is_chosen(row: &Row) -> bool {
     row.reason.as_deref() != Some("not chosen by --layers")
 }
 
-fn lines(rows: &[&Row]) -> String {
-    let shown: Vec<&&Row> = rows.iter().filter(|row| is_chosen(row)).collect();
+fn lines(rows: &[Row]) -> String {
+    let shown: Vec<&Row> = rows.iter().filter(|row| is_chosen(row)).collect();
     let cells: Vec<[String; 12]> = shown.iter().map(|row| cells(row)).collect();
-    let width = |text: &str| text.chars().count();
-    let mut widths = HEADINGS.map(width);
+    let mut widths = HEADINGS.map(length);
     for row in &cells {
-        for (w, cell) in widths.iter_mut().zip(row) {
-            *w = (*w).max(width(cell));
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(length(cell));
         }
     }
-    // Reasons take the place of numbers.
-    let line = |cells: &[String; 12], reason: Option<&str>| {
-        let padded = |i: usize| {
-            let fill = " ".repeat(widths[i].saturating_sub(width(&cells[i])));
-            if i < 3 {
-                format!("{}{fill}", cells[i])
-            } else {
-                format!("{fill}{}", cells[i])
-            }
-        };
-        let until = if reason.is_some() { 3 } else { 12 };
-        let mut parts: Vec<String> = (0..until).map(padded).collect();
-        parts.extend(reason.map(|why| format!("— {why}")));
-        format!("  {}\n", parts.join("  ").trim_end())
-    };
-    let mut out = line(&HEADINGS.map(str::to_owned), None);
+    let mut out = format!("  {}", aligned(&HEADINGS, &widths, 3));
     for (row, cells) in shown.iter().zip(&cells) {
-        out += &line(cells, row.reason.as_deref());
+        let line = match &row.reason {
+            // Reasons take the place of numbers.
+            Some(why) => {
+                let [name, shape, dtype, ..] = cells;
+                aligned(&[name, shape, dtype, &format!("— {why}")], &widths, 4)
+            }
+            None => aligned(cells, &widths, 3),
+        };
+        out += &format!("  {line}");
     }
     out
 }
 
+/// A value as it is shown, or a dash for what there is not.
+pub fn or_dash<T>(value: Option<T>, shown: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "–".to_owned(), shown)
+}
+
+/// A number to so many digits.
+pub fn real(value: Option<f64>, digits: usize) -> String {
+    or_dash(value, |v| compact(v, digits))
+}
+
 fn cells(row: &Row) -> [String; 12] {
-    let real = |value: Option<f64>| value.map_or_else(|| "–".into(), |v| compact(v, 4));
-    let whole = |value: Option<usize>| value.map_or_else(|| "–".into(), |v| v.to_string());
+    let real = |value: Option<f64>| real(value, 4);
+    let whole = |value: Option<usize>| or_dash(value, |v| v.to_string());
     let is_below = row.sigma_min <= row.error_bound;
     let sigma_min = match (is_below, row.error_bound) {
         (true, Some(bound)) if bound > 0.0 => format!("≤ {}", compact(bound, 2)),
