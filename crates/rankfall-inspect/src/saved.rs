@@ -6,7 +6,8 @@
 
 use crate::record::Row;
 use crate::spectrum::{Method, Sigma, Spectrum};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -17,6 +18,26 @@ use std::time::UNIX_EPOCH;
 
 /// The file in the folder of results, until all of them are written.
 pub const PARTIAL: &str = "inspection.partial";
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    bounds: Vec<f64>,
+    key: String,
+    method: Method,
+    values: Vec<f64>,
+}
+
+impl Line {
+    fn spectrum(self) -> Option<(String, Spectrum)> {
+        let all = self.values.iter().zip(&self.bounds);
+        let spectrum = Spectrum {
+            sigmas: all.map(|(&value, &bound)| Sigma { value, bound }).collect(),
+            method: self.method,
+        };
+        (self.values.len() == self.bounds.len()).then_some((self.key, spectrum))
+    }
+}
 
 /// Spectra by what they are of.
 pub struct Saved {
@@ -90,10 +111,13 @@ impl Saved {
 
     /// Keeps a spectrum. A file that cannot be written costs only the time to compute it again.
     pub fn add(&self, key: String, spectrum: &Spectrum) {
-        let values: Vec<f64> = spectrum.sigmas.iter().map(|s| s.value).collect();
-        let bounds: Vec<f64> = spectrum.sigmas.iter().map(|s| s.bound).collect();
-        let line = json!({"key": key, "method": spectrum.method.name(), "values": values, "bounds": bounds});
-        if let Ok(mut file) = self.file.lock() {
+        let line = Line {
+            bounds: spectrum.sigmas.iter().map(|s| s.bound).collect(),
+            key,
+            method: spectrum.method,
+            values: spectrum.sigmas.iter().map(|s| s.value).collect(),
+        };
+        if let (Ok(line), Ok(mut file)) = (serde_json::to_string(&line), self.file.lock()) {
             let _ = file.write_all(format!("{line}\n").as_bytes());
         }
     }
@@ -107,29 +131,6 @@ pub fn remove(folder: &Path) {
 fn read(bytes: &[u8]) -> HashMap<String, Spectrum> {
     let lines = bytes.split(|&b| b == b'\n');
     lines
-        .filter_map(|line| spectrum(&serde_json::from_slice(line).ok()?))
+        .filter_map(|line| serde_json::from_slice::<Line>(line).ok()?.spectrum())
         .collect()
-}
-
-fn spectrum(line: &Value) -> Option<(String, Spectrum)> {
-    let numbers = |key: &str| -> Option<Vec<f64>> {
-        line.get(key)?
-            .as_array()?
-            .iter()
-            .map(Value::as_f64)
-            .collect()
-    };
-    let method = match line.get("method")?.as_str()? {
-        "gram" => Method::Gram,
-        "bidiagonal" => Method::Bidiagonal,
-        _ => return None,
-    };
-    let (values, bounds) = (numbers("values")?, numbers("bounds")?);
-    let sigmas = values
-        .iter()
-        .zip(&bounds)
-        .map(|(&value, &bound)| Sigma { value, bound })
-        .collect();
-    let key = line.get("key")?.as_str()?.to_owned();
-    (values.len() == bounds.len()).then_some((key, Spectrum { sigmas, method }))
 }
