@@ -88,22 +88,14 @@ fn spectrum(
     saved: Option<&Saved>,
     rows: &[Mutex<Row>],
 ) -> Result<Spectrum, Failed> {
-    let key = || {
-        rows[job.row]
-            .lock()
-            .map(|row| saved.map(|s| s.key(&row)))
-            .ok()
-            .flatten()
-    };
-    let key = key();
-    if let (Some(saved), Some(key)) = (saved, &key)
-        && let Some(spectrum) = saved.find(key)
-    {
+    let row = rows[job.row].lock().ok();
+    let kept = saved.zip(row).map(|(saved, row)| (saved, saved.key(&row)));
+    if let Some(spectrum) = kept.as_ref().and_then(|(saved, key)| saved.find(key)) {
         return Ok(spectrum);
     }
     let values = job.tensor.values()?;
     let spectrum = decompose::spectrum(&values, &job.slices, job.epsilon, threads)?;
-    if let (Some(saved), Some(key)) = (saved, key) {
+    if let Some((saved, key)) = kept {
         saved.add(key, &spectrum);
     }
     Ok(spectrum)

@@ -2,7 +2,7 @@
 
 use crate::record::Row;
 use crate::same;
-use crate::view::{self, Fused, Slice};
+use crate::view::{self, Fused, Slice, View};
 use rankfall_checkpoints::{Checkpoint, Role, Tensor, matches};
 
 /// The largest smaller side whose spectrum is computed: beyond it a matrix of that size squared,
@@ -69,28 +69,22 @@ impl Plan {
         let copies = same::copies(&checkpoint.tensors);
         for (tensor, copy_of) in checkpoint.tensors.iter().zip(copies) {
             let row = Row::of(tensor, &file, checkpoint.step);
-            match why_not(tensor, copy_of, choice) {
-                Some(reason) => self.rows.push(Row {
+            let views = match why_not(tensor, copy_of, choice) {
+                Some(reason) => Err(reason),
+                None => view::views(&tensor.name, &tensor.shape, choice.fused),
+            };
+            match views {
+                Ok(views) => self.add_views(tensor, &row, views),
+                Err(reason) => self.rows.push(Row {
                     reason: Some(reason),
                     ..row
                 }),
-                None => self.add_views(tensor, row, choice.fused),
             }
         }
         self.notes.extend(inert_note(checkpoint));
     }
 
-    fn add_views(&mut self, tensor: &Tensor, row: Row, fused: Fused) {
-        let views = view::views(&tensor.name, &tensor.shape, fused);
-        let views = match views {
-            Ok(views) => views,
-            Err(reason) => {
-                return self.rows.push(Row {
-                    reason: Some(reason),
-                    ..row
-                });
-            }
-        };
+    fn add_views(&mut self, tensor: &Tensor, row: &Row, views: Vec<View>) {
         for view in views {
             let mut row = Row {
                 matrix: Some(view.words),
@@ -99,12 +93,8 @@ impl Plan {
             if let Some(part) = view.part {
                 row.name = format!("{}[{part}]", row.name);
             }
-            let smaller = view
-                .slices
-                .iter()
-                .map(|slice| slice.sides().1)
-                .max()
-                .unwrap_or(0);
+            let smaller = view.slices.iter().map(|slice| slice.sides().1).max();
+            let smaller = smaller.unwrap_or(0);
             if smaller > LARGEST_SIDE || view.slices.len() > MOST_SLICES {
                 let what = match smaller > LARGEST_SIDE {
                     true => format!("its smaller side is {smaller}, more than {LARGEST_SIDE}"),
@@ -112,13 +102,11 @@ impl Plan {
                 };
                 row.reason = Some(format!("{what}: too much to compute"));
             } else {
-                let (tensor, slices, at) = (tensor.clone(), view.slices, self.rows.len());
-                let epsilon = tensor.dtype.epsilon().unwrap_or(f64::EPSILON);
                 self.jobs.push(Job {
-                    row: at,
-                    tensor,
-                    slices,
-                    epsilon,
+                    row: self.rows.len(),
+                    tensor: tensor.clone(),
+                    slices: view.slices,
+                    epsilon: tensor.dtype.epsilon().unwrap_or(f64::EPSILON),
                 });
             }
             self.rows.push(row);
@@ -156,12 +144,7 @@ fn inert_note(checkpoint: &Checkpoint) -> Option<String> {
     let mut classes: Vec<&str> = checkpoint.inert.iter().map(|i| i.class.as_str()).collect();
     classes.sort_unstable();
     classes.dedup();
-    let shown = classes
-        .iter()
-        .take(8)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let shown = classes[..classes.len().min(8)].join(", ");
     let more = if classes.len() > 8 { ", …" } else { "" };
     (!classes.is_empty()).then(|| {
         format!(

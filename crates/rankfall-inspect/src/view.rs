@@ -34,6 +34,16 @@ pub struct View {
     pub slices: Vec<Slice>,
 }
 
+impl View {
+    fn whole(words: impl Into<String>, slices: Vec<Slice>) -> Self {
+        Self {
+            words: words.into(),
+            part: None,
+            slices,
+        }
+    }
+}
+
 /// Whether fused tensors are taken apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fused {
@@ -66,11 +76,7 @@ pub fn views(name: &str, shape: &[usize], fused: Fused) -> Result<Vec<View>, Str
                 .map(|e| plain(e * rows * columns, rows, columns))
                 .collect();
             let words = format!("{experts} matrices {rows} × {columns}, pooled");
-            Ok(vec![View {
-                words,
-                part: None,
-                slices,
-            }])
+            Ok(vec![View::whole(words, slices)])
         }
         [outputs, inputs, ref places @ ..] => Ok(convolution(outputs, inputs, places)),
     }
@@ -93,11 +99,11 @@ fn plain(start: usize, rows: usize, columns: usize) -> Slice {
 
 fn convolution(outputs: usize, inputs: usize, places: &[usize]) -> Vec<View> {
     let kernel: usize = places.iter().product();
-    let unfolded = View {
-        words: format!("output × (input · kernel): {outputs} × {}", inputs * kernel),
-        part: None,
-        slices: vec![plain(0, outputs, inputs * kernel)],
-    };
+    let words = format!("output × (input · kernel): {outputs} × {}", inputs * kernel);
+    let unfolded = View::whole(words, vec![plain(0, outputs, inputs * kernel)]);
+    if kernel == 1 {
+        return vec![unfolded];
+    }
     let slice = |start| Slice {
         start,
         rows: outputs,
@@ -105,25 +111,15 @@ fn convolution(outputs: usize, inputs: usize, places: &[usize]) -> Vec<View> {
         row_stride: inputs * kernel,
         column_stride: kernel,
     };
-    let pooled = View {
-        words: format!("{kernel} slices output × input: {outputs} × {inputs}, pooled"),
-        part: None,
-        slices: (0..kernel).map(slice).collect(),
-    };
-    match kernel {
-        1 => vec![unfolded],
-        _ => vec![unfolded, pooled],
-    }
+    let words = format!("{kernel} slices output × input: {outputs} × {inputs}, pooled");
+    let pooled = View::whole(words, (0..kernel).map(slice).collect());
+    vec![unfolded, pooled]
 }
 
 fn two(name: &str, rows: usize, columns: usize, fused: Fused) -> Vec<View> {
-    let whole = |words: &str| View {
-        words: words.into(),
-        part: None,
-        slices: vec![plain(0, rows, columns)],
-    };
+    let whole = |words: &str| vec![View::whole(words, vec![plain(0, rows, columns)])];
     let Some(parts) = parts(name).filter(|_| fused == Fused::Split) else {
-        return vec![whole("as stored")];
+        return whole("as stored");
     };
     let count = parts.len();
     let cut = |(i, part): (usize, &&str)| {
@@ -155,11 +151,11 @@ fn two(name: &str, rows: usize, columns: usize, fused: Fused) -> Vec<View> {
         false => rows == count * columns || (is_recurrent(name) && rows.is_multiple_of(count)),
     };
     if name.contains("query_key_value") {
-        return vec![whole("as stored; not split: it is interleaved by heads")];
+        return whole("as stored; not split: it is interleaved by heads");
     }
     match equal {
         true => parts.iter().enumerate().map(cut).collect(),
-        false => vec![whole("as stored; not split: its parts are not equal")],
+        false => whole("as stored; not split: its parts are not equal"),
     }
 }
 
