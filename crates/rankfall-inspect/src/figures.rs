@@ -5,7 +5,7 @@ use crate::record::{Inspection, Row};
 use crate::tail::FEWEST;
 use rankfall_report::axis::Scale;
 use rankfall_report::color::Color;
-use rankfall_report::figures::Figure;
+use rankfall_report::figures::{Figure, evenly, short};
 use rankfall_report::gradient::Gradient;
 use rankfall_report::heatmap::{HeatAxis, HeatCell, HeatMap};
 use rankfall_report::legend::LegendEntry;
@@ -13,6 +13,7 @@ use rankfall_report::plot::{Line, Marker, Plot, Side};
 use rankfall_report::scene::Stroke;
 use rankfall_report::sheet::{Sharing, Sheet, SkipReason};
 use rankfall_report::symbol::Symbol;
+use std::collections::HashMap;
 
 /// More spectra than this in one panel would be a grey mass.
 const MOST_LINES: usize = 24;
@@ -22,6 +23,8 @@ const MOST_ROWS: usize = 60;
 const COLUMNS: usize = 50;
 /// Places of a curve.
 const MOST_PLACES: usize = 400;
+/// Characters of a layer's name.
+const LONGEST: usize = 34;
 
 /// All figures, in the order of the report.
 #[must_use]
@@ -97,12 +100,18 @@ fn is_pooled_twin(inspection: &Inspection, row: &Row) -> bool {
 }
 
 /// Evenly spread over `rows`, the first and the last among them.
-fn evenly<'a>(rows: &[&'a Row], most: usize) -> Vec<&'a Row> {
-    let count = rows.len();
-    let shown = count.min(most);
-    (0..shown)
-        .map(|i| rows[i * (count - 1) / (shown - 1).max(1)])
-        .collect()
+fn chosen<'a>(rows: &[&'a Row], most: usize) -> Vec<&'a Row> {
+    evenly(rows.len(), most).map(|i| rows[i]).collect()
+}
+
+/// Which layers are dark and which light.
+fn from_to(words: &str, shown: &[&Row]) -> String {
+    match (shown.first(), shown.last()) {
+        (Some(first), Some(last)) => {
+            format!("{words} dark, {}, to light, {}.", first.name, last.name)
+        }
+        _ => String::new(),
+    }
 }
 
 fn sigmas(row: &Row) -> Vec<f64> {
@@ -150,7 +159,7 @@ fn sheet(
 fn spectra(rows: &[&Row], origin: &str) -> Figure {
     let title = "Spectra by depth";
     let rows = with_curves(rows);
-    let shown: Vec<&Row> = evenly(&rows, MOST_LINES);
+    let shown = chosen(&rows, MOST_LINES);
     let side = |label: &str| Side::new(Scale::Decades, label);
     let x = Side {
         start: Some(0.0),
@@ -161,27 +170,21 @@ fn spectra(rows: &[&Row], origin: &str) -> Figure {
     for (i, row) in shown.iter().enumerate().rev() {
         let values = sigmas(row);
         let stroke = Stroke::solid(Color::of_part(i, shown.len()), 1.6);
-        let label = (i == 0 || i + 1 == shown.len()).then(|| {
-            if i == 0 {
-                "first".to_owned()
-            } else {
-                "last".to_owned()
-            }
-        });
+        let label = match i {
+            0 => Some("first"),
+            _ => (i + 1 == shown.len()).then_some("last"),
+        };
         let bound = row.error_bound.unwrap_or(0.0);
         let first = values.first().copied().unwrap_or(0.0);
         let line = |divisor: f64| Line {
             places: places(&values, bound, divisor),
             stroke,
-            end_label: label.clone().filter(|_| divisor != 1.0),
+            end_label: label.filter(|_| divisor != 1.0).map(str::to_owned),
         };
         plain.lines.push(line(1.0));
         relative.lines.push(line(first));
     }
-    let names = match (shown.first(), shown.last()) {
-        (Some(first), Some(last)) => format!("From dark, {}, to light, {}.", first.name, last.name),
-        _ => String::new(),
-    };
+    let names = from_to("From", &shown);
     let more = match rows.len() > shown.len() {
         true => format!(
             " Drawn are {} of {} layers, evenly spread over the depth.",
@@ -208,32 +211,26 @@ fn spectra(rows: &[&Row], origin: &str) -> Figure {
 /// The rows whose spectra are curves: at least [`FEWEST`] values, or, where no row has as many, the
 /// most there are.
 fn with_curves<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
-    let values = |row: &Row| row.spectrum.as_ref().map_or(0, |s| s.sigmas.len());
-    let most = rows.iter().map(|row| values(row)).max().unwrap_or(0);
+    let most = rows.iter().map(|row| size(row)).max().unwrap_or(0);
     let enough = FEWEST.min(most).max(1);
-    rows.iter()
-        .filter(|row| values(row) >= enough)
-        .copied()
-        .collect()
+    let long = rows.iter().filter(|row| size(row) >= enough);
+    long.copied().collect()
 }
 
 /// A curve through some of the values, those at both ends among them.
 fn places(values: &[f64], bound: f64, divisor: f64) -> Vec<Option<(f64, f64)>> {
     let n = values.len();
-    let shown = n.min(MOST_PLACES);
     let at = |i: usize| {
-        let j = i * (n - 1) / (shown - 1).max(1);
-        let y = Some(values[j])
-            .filter(|v| *v > bound)
-            .and_then(|v| Scale::Decades.place(v / divisor))?;
-        Some(((j as f64 + 0.5) / n as f64, y))
+        let resolved = Some(values[i]).filter(|v| *v > bound)?;
+        let y = Scale::Decades.place(resolved / divisor)?;
+        Some(((i as f64 + 0.5) / n as f64, y))
     };
-    (0..shown).map(at).collect()
+    evenly(n, MOST_PLACES).map(at).collect()
 }
 
 fn heat_map(rows: &[&Row], origin: &str) -> Figure {
     let title = "Layers and their singular values";
-    let shown = evenly(rows, MOST_ROWS);
+    let shown = chosen(rows, MOST_ROWS);
     let mut cells = Vec::new();
     for row in &shown {
         let values = sigmas(row);
@@ -246,7 +243,7 @@ fn heat_map(rows: &[&Row], origin: &str) -> Figure {
             cells.push(resolved.map(|v| v / first).into());
         }
     }
-    let names = shown.iter().map(|row| short(&row.name)).collect();
+    let names = shown.iter().map(|row| short(&row.name, LONGEST)).collect();
     let map = HeatMap {
         title: "σ relative to the largest of the layer".into(),
         x: HeatAxis::Values {
@@ -286,43 +283,29 @@ fn heat_map(rows: &[&Row], origin: &str) -> Figure {
     )
 }
 
-/// The end of a long name says more than its beginning.
-fn short(name: &str) -> String {
-    const LONGEST: usize = 34;
-    let count = name.chars().count();
-    match count > LONGEST {
-        true => format!(
-            "…{}",
-            name.chars().skip(count - LONGEST + 1).collect::<String>()
-        ),
-        false => name.to_owned(),
-    }
+/// How many values the spectrum of a row has.
+fn size(row: &Row) -> usize {
+    row.spectrum.as_ref().map_or(0, |s| s.sigmas.len())
+}
+
+/// A sign for each row that has the value, over its place in the file.
+fn marks(rows: &[&Row], symbol: Symbol, value: impl Fn(&Row) -> Option<f64>) -> Vec<Marker> {
+    let mark = |(depth, row): (usize, &&Row)| {
+        let at = (depth as f64 + 1.0, value(row)?);
+        Some(Marker { at, symbol })
+    };
+    rows.iter().enumerate().filter_map(mark).collect()
 }
 
 fn by_depth(rows: &[&Row], origin: &str) -> Figure {
     let title = "Ranks and tails by depth";
-    let x = || Side {
-        start: None,
-        ..Side::new(Scale::Linear, "layer, in the order of the file")
+    let plot = |title: &str, label: &str| {
+        let x = Side::new(Scale::Linear, "layer, in the order of the file");
+        Plot::new(title, x, Side::new(Scale::Linear, label))
     };
-    let smaller = |row: &Row| row.spectrum.as_ref().map_or(0, |s| s.sigmas.len()) as f64;
-    let mut ranks = Plot::new(
-        "Ranks as a share of the full one",
-        x(),
-        Side {
-            start: Some(0.0),
-            ..Side::new(Scale::Linear, "rank / full rank")
-        },
-    );
-    let mut alphas = Plot::new("Exponent α of the tail", x(), Side::new(Scale::Linear, "α"));
-    let mut above = Plot::new(
-        "Above the Marchenko–Pastur edge",
-        x(),
-        Side {
-            start: Some(0.0),
-            ..Side::new(Scale::Linear, "share of Σσ²")
-        },
-    );
+    let mut ranks = plot("Ranks as a share of the full one", "rank / full rank");
+    let mut alphas = plot("Exponent α of the tail", "α");
+    let mut above = plot("Above the Marchenko–Pastur edge", "share of Σσ²");
     type Notion = fn(&Row) -> Option<f64>;
     let notions: [(&str, Notion); 3] = [
         ("numerical", |r| r.numerical_rank.map(|n| n as f64)),
@@ -333,29 +316,13 @@ fn by_depth(rows: &[&Row], origin: &str) -> Figure {
     for (i, (name, value)) in notions.iter().enumerate() {
         let symbol = Symbol::of_series(i);
         legend.push(LegendEntry::symbol(format!("{name} rank"), symbol));
-        for (depth, row) in rows.iter().enumerate() {
-            let share = value(row).map(|v| v / smaller(row).max(1.0));
-            ranks.marks.extend(share.map(|y| Marker {
-                at: (depth as f64 + 1.0, y),
-                symbol,
-            }));
-        }
+        let share = |row: &Row| Some(value(row)? / size(row).max(1) as f64);
+        ranks.marks.extend(marks(rows, symbol, share));
     }
     let symbol = Symbol::of_series(0);
-    for (depth, row) in rows.iter().enumerate() {
-        let at = depth as f64 + 1.0;
-        // Beyond this no tail is a power law, and the others would be pressed flat.
-        alphas
-            .marks
-            .extend(row.alpha.filter(|a| *a < 20.0).map(|y| Marker {
-                at: (at, y),
-                symbol,
-            }));
-        above.marks.extend(row.mp_share.map(|y| Marker {
-            at: (at, y),
-            symbol,
-        }));
-    }
+    // Beyond this no tail is a power law, and the others would be pressed flat.
+    alphas.marks = marks(rows, symbol, |row| row.alpha.filter(|a| *a < 20.0));
+    above.marks = marks(rows, symbol, |row| row.mp_share);
     let mut plots = vec![ranks, alphas, above];
     plots.retain(|p| !p.is_blank());
     let columns = plots.len().max(1);
@@ -372,10 +339,19 @@ fn by_depth(rows: &[&Row], origin: &str) -> Figure {
     )
 }
 
+/// Where a row is looked for among those of other steps.
+fn place(step: Option<u64>, row: &Row) -> (Option<u64>, &str, Option<&str>) {
+    (step, &row.name, row.matrix.as_deref())
+}
+
 fn over_training(inspection: &Inspection, steps: &[u64], origin: &str) -> Figure {
     let title = "Over training";
     let last = last_step(inspection);
-    let shown = evenly(&last, MOST_LINES);
+    let shown = chosen(&last, MOST_LINES);
+    let mut found: HashMap<(Option<u64>, &str, Option<&str>), &Row> = HashMap::new();
+    for row in inspection.analysed() {
+        found.entry(place(row.step, row)).or_insert(row);
+    }
     let x = || Side {
         start: Some(steps[0] as f64),
         ..Side::new(Scale::Linear, "step")
@@ -406,26 +382,19 @@ fn over_training(inspection: &Inspection, steps: &[u64], origin: &str) -> Figure
         let mut plot = Plot::new(*title, x(), Side::new(*scale, *label));
         for (i, row) in shown.iter().enumerate().rev() {
             let at = |step: &u64| {
-                let there = inspection.analysed().find(|r| {
-                    r.step == Some(*step) && r.name == row.name && r.matrix == row.matrix
-                });
-                Some((*step as f64, scale.place(value(there?)?)?))
+                let there = found.get(&place(Some(*step), row))?;
+                Some((*step as f64, scale.place(value(there)?)?))
             };
             plot.lines.push(Line {
                 places: steps.iter().map(at).collect(),
                 stroke: Stroke::solid(Color::of_part(i, shown.len()), 1.8),
-                end_label: (shown.len() <= 6).then(|| short(&row.name)),
+                end_label: (shown.len() <= 6).then(|| short(&row.name, LONGEST)),
             });
         }
         plot
     };
     let plots = quantities.iter().map(plot).collect();
-    let names = match (shown.first(), shown.last()) {
-        (Some(first), Some(last)) => {
-            format!("Layers from dark, {}, to light, {}.", first.name, last.name)
-        }
-        _ => String::new(),
-    };
+    let names = from_to("Layers from", &shown);
     let outcome = sheet(title, origin, plots, 2, Vec::new()).draw_with_notes(&[names]);
     figure(
         "over-training",
