@@ -59,15 +59,19 @@ pub fn significant(v: f64, digits: usize) -> String {
     if v == 0.0 {
         return "0".into();
     }
-    // The exponent after rounding: 9.996 to three digits is 10.0.
-    let scientific = format!("{:.*e}", digits.saturating_sub(1), v);
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let (mantissa, exponent) = scientific(v, digits);
     if (-3..6).contains(&exponent) {
         let decimals = (digits as i64 - 1 - exponent).max(0) as usize;
         return fixed(v, decimals);
     }
-    format!("{}×{}", mantissa.replace('-', "−"), power_of_ten(exponent))
+    format!("{mantissa}×{}", power_of_ten(exponent))
+}
+
+/// Mantissa and exponent after rounding: 9.996 to three digits is 1.00 × 10¹.
+fn scientific(v: f64, digits: usize) -> (String, i64) {
+    let text = format!("{:.*e}", digits.saturating_sub(1), v);
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    (mantissa.replace('-', "−"), exponent.parse().unwrap_or(0))
 }
 
 /// [`significant`] without zeros that only fill up the digits: settings, and values known exactly.
@@ -93,13 +97,8 @@ pub fn from_natural_log(log: f64, digits: usize) -> String {
     }
     let decades = log * std::f64::consts::LOG10_E;
     let exponent = decades.floor();
-    let mantissa = 10f64.powf(decades - exponent);
-    format!(
-        "{:.*}×{}",
-        digits.saturating_sub(1),
-        mantissa,
-        power_of_ten(exponent as i64)
-    )
+    let (mantissa, carried) = scientific(10f64.powf(decades - exponent), digits);
+    format!("{mantissa}×{}", power_of_ten(exponent as i64 + carried))
 }
 
 /// What stands for a number that is undefined.
@@ -174,6 +173,9 @@ mod tests {
         assert_eq!(from_natural_log(0.0, 2), "1.0");
         // ln 10 = 2.302585…, so this is 10^-10000.
         assert_eq!(from_natural_log(-23_025.850_929_940_457, 1), "1×10⁻¹⁰⁰⁰⁰");
+        // 10^-1000.0013 is 9.97 × 10^-1001, which two digits round up to the next power.
+        let log = -1000.0013 * std::f64::consts::LN_10;
+        assert_eq!(from_natural_log(log, 2), "1.0×10⁻¹⁰⁰⁰");
         assert_eq!(subscript(12), "₁₂");
     }
 }
