@@ -2,14 +2,12 @@
 
 use crate::record::Row;
 use crate::same;
-use crate::view::{self, Fused, Slice, View};
+use crate::view::{self, Fused, MOST_SLICES, Slice, View};
 use rankfall_checkpoints::{Checkpoint, Role, Tensor, matches};
 
 /// The largest smaller side whose spectrum is computed: beyond it a matrix of that size squared,
 /// and hours, are needed.
 pub const LARGEST_SIDE: usize = 20_000;
-/// A tensor taken as more matrices than this is left out.
-const MOST_SLICES: usize = 100_000;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]

@@ -22,6 +22,9 @@ impl Slice {
     }
 }
 
+/// A tensor taken as more matrices than this is left out.
+pub const MOST_SLICES: usize = 100_000;
+
 /// A way to take a tensor: as one matrix, or as several of one shape whose singular values are
 /// pooled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub struct View {
     pub words: String,
     /// Follows the tensor's name where a part of it was asked for.
     pub part: Option<String>,
-    /// The matrices.
+    /// The matrices; of more than [`MOST_SLICES`] the first so many and one.
     pub slices: Vec<Slice>,
 }
 
@@ -72,7 +75,7 @@ pub fn views(name: &str, shape: &[usize], fused: Fused) -> Result<Vec<View>, Str
         [_] => Err("a vector is no matrix".into()),
         [rows, columns] => Ok(two(name, rows, columns, fused)),
         [experts, rows, columns] if is_stack(name) => {
-            let slices = (0..experts)
+            let slices = (0..experts.min(MOST_SLICES + 1))
                 .map(|e| plain(e * rows * columns, rows, columns))
                 .collect();
             let words = format!("{experts} matrices {rows} × {columns}, pooled");
@@ -112,7 +115,7 @@ fn convolution(outputs: usize, inputs: usize, places: &[usize]) -> Vec<View> {
         column_stride: kernel,
     };
     let words = format!("{kernel} slices output × input: {outputs} × {inputs}, pooled");
-    let pooled = View::whole(words, (0..kernel).map(slice).collect());
+    let pooled = View::whole(words, (0..kernel.min(MOST_SLICES + 1)).map(slice).collect());
     vec![unfolded, pooled]
 }
 
@@ -228,6 +231,14 @@ mod tests {
                 .len(),
             1
         );
+    }
+
+    #[test]
+    fn no_more_slices_are_listed_than_it_takes_to_refuse_them() {
+        for (name, shape) in [("experts", [1 << 40, 1, 1]), ("conv", [1, 1, 1 << 40])] {
+            let views = views(name, &shape, Fused::Whole).unwrap();
+            assert_eq!(views.last().unwrap().slices.len(), MOST_SLICES + 1);
+        }
     }
 
     #[test]
