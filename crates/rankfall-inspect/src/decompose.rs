@@ -74,8 +74,9 @@ fn of_slice(
         value: back(s.value),
         bound: back(s.bound),
     };
-    Ok(Spectrum {
-        sigmas: sigmas.into_iter().map(unscaled).collect(),
-        method,
-    })
+    let sigmas: Vec<Sigma> = sigmas.into_iter().map(unscaled).collect();
+    match sigmas.iter().all(|s| s.value.is_finite()) {
+        true => Ok(Spectrum { sigmas, method }),
+        false => Err(Failed::TooLarge),
+    }
 }

@@ -12,6 +12,9 @@ pub enum Failed {
     /// Some numbers are NaN or infinite.
     #[error("{0} of its numbers are NaN or infinite")]
     NotFinite(usize),
+    /// The largest singular value is no double.
+    #[error("its largest singular value is beyond double precision")]
+    TooLarge,
     /// An iteration did not end.
     #[error("its singular values did not converge")]
     NotConverged,

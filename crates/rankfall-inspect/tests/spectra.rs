@@ -219,6 +219,16 @@ fn a_convolution_has_two_rows_that_are_what_they_say() {
     let values = |row: &Row| -> Vec<f64> {
         row.spectrum
             .as_ref()
+#[test]
+fn a_singular_value_beyond_doubles_is_not_counted_as_rank_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = vec![1.7e308; 4];
+    let path = write(folder.path(), &[("w", "F64", vec![2, 2], numbers)]);
+    let row = &run(&path, &Choice::default(), 1).tensors[0];
+    assert_eq!((row.analysed, row.numerical_rank), (false, None));
+    assert!(row.reason.as_deref().unwrap().contains("double precision"));
+}
+
             .unwrap()
             .sigmas
             .iter()
