@@ -55,18 +55,29 @@ pub fn of(spectrum: &Spectrum, slices: &[Slice], epsilon: f64) -> Measures {
     let longer = longer.unwrap_or(0);
     let tolerance = longer as f64 * epsilon;
     let above = |edge: f64| sigmas.iter().take_while(move |s| s.value > edge);
-    let sum = Sums::of(sigmas);
+    // By a power of two, which rounds nothing: squares neither over- nor underflow.
+    let exponent = libm::frexp(sigma_max.value).1.clamp(-1000, 1000);
+    let scaled = |s: &Sigma| Sigma {
+        value: libm::ldexp(s.value, -exponent),
+        bound: libm::ldexp(s.bound, -exponent),
+    };
+    let scaled: Vec<Sigma> = sigmas.iter().map(scaled).collect();
+    let back = |x: f64| libm::ldexp(x, exponent);
+    let sum = Sums::of(&scaled);
     Measures {
         sigma_max,
         sigma_min,
         numerical_rank: above(tolerance * sigma_max.value).count(),
         tolerance,
-        effective_rank: sum.effective_rank(sigmas),
-        stable_rank: sum.stable_rank(sigma_max),
-        nuclear_norm: (sum.values, sum.bounds),
+        effective_rank: sum.effective_rank(&scaled),
+        stable_rank: sum.stable_rank(scaled.first().copied().unwrap_or_default()),
+        nuclear_norm: (back(sum.values), back(sum.bounds)),
         log_abs_det: log_abs_det(sigmas, slices),
         tail: tail::fit(sigmas),
-        above_noise: above_noise(sigmas, slices, sum.squares),
+        above_noise: above_noise(&scaled, slices, sum.squares).map(|above| AboveNoise {
+            edge: back(above.edge),
+            ..above
+        }),
         error_bound: sigmas.iter().map(|s| s.bound).fold(0.0, f64::max),
     }
 }

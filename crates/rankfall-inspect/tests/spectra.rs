@@ -185,6 +185,27 @@ fn numbers_of_any_size_do_not_over_or_underflow() {
     let folder = tempfile::tempdir().unwrap();
     let s: Vec<f64> = (1..=16).rev().map(f64::from).collect();
     for scale in [1e-300, 1e300, 5e-320] {
+    for scale in [1e-300, 1e300] {
+        let of = |scale: f64| {
+            let numbers = known(&s, 1).iter().map(|x| x * scale).collect();
+            let path = write(folder.path(), &[("w", "F64", vec![16, 16], numbers)]);
+            run(&path, &Choice::default(), 1).tensors.remove(0)
+        };
+        let (row, one) = (of(scale), of(1.0));
+        assert_eq!((row.above_mp, one.above_mp), (Some(0), Some(0)));
+        for (found, of_one) in [
+            (row.stable_rank, one.stable_rank),
+            (row.effective_rank, one.effective_rank),
+            (row.mp_edge.map(|edge| edge / scale), one.mp_edge),
+            (row.nuclear_norm.map(|norm| norm / scale), one.nuclear_norm),
+        ] {
+            let (found, of_one) = (found.unwrap(), of_one.unwrap());
+            assert!(
+                (found / of_one - 1.0).abs() < 1e-12,
+                "{scale}: {found} for {of_one}"
+            );
+        }
+    }
         let numbers: Vec<f64> = known(&s, 1).iter().map(|x| x * scale).collect();
         let path = write(folder.path(), &[("w", "F64", vec![16, 16], numbers)]);
         let row = &run(&path, &Choice::default(), 1).tensors[0];
