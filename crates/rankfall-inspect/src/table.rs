@@ -108,7 +108,11 @@ fn cells(row: &Row) -> [String; 12] {
 pub fn totals(inspection: &Inspection) -> String {
     let mut names: Vec<(&str, &str, u64, bool)> = Vec::new();
     for row in &inspection.tensors {
-        let name = row.name.split('[').next().unwrap_or(&row.name);
+        // Of a fused tensor taken apart, the name of the part follows in brackets.
+        let is_part = |words: &str| words.starts_with("part ");
+        let whole = row.name.rsplit_once('[').map(|(whole, _)| whole);
+        let whole = whole.filter(|_| row.matrix.as_deref().is_some_and(is_part));
+        let name = whole.unwrap_or(&row.name);
         match names.last_mut() {
             Some(last) if last.0 == row.file && last.1 == name => last.3 |= row.analysed,
             _ => names.push((&row.file, name, row.numbers(), row.analysed)),
