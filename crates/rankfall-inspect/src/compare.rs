@@ -76,9 +76,12 @@ pub fn compare(
     let (from, to) = (a.jobs.clone(), b.jobs.clone());
     let first = inspect::inspect(a, threads, None, watch);
     let second = inspect::inspect(b, threads, None, watch);
+    // Where it is taken in another way, its shape is another one.
     let place = |rows: &[Row], of: &Row| {
-        let same = |row: &Row| row.name == of.name && row.matrix == of.matrix;
-        rows.iter().position(same)
+        let named = |row: &Row| row.name == of.name;
+        let same = |row: &Row| named(row) && row.matrix == of.matrix;
+        let found = rows.iter().position(same);
+        found.or_else(|| rows.iter().position(named))
     };
     let job = |jobs: &[Job], row: usize| jobs.iter().find(|job| job.row == row).cloned();
     let of_first = first.tensors.iter().enumerate().map(|(i, row)| {
@@ -244,8 +247,9 @@ const HEADINGS: [&str; 7] = [
 pub fn text(comparison: &CheckpointComparison) -> String {
     let mut out = format!("from {}\nto   {}\n", comparison.from, comparison.to);
     let compared: Vec<&LayerChange> = comparison.layers.iter().filter(|l| l.compared).collect();
-    let widths = compared.iter().map(|layer| length(&layer.name));
-    let widths = [widths.max().unwrap_or(0), 9, 17, 17, 11, 12, 20];
+    let names = compared.iter().map(|layer| length(&layer.name));
+    let names = names.max().unwrap_or(0).max(length(HEADINGS[0]));
+    let widths = [names, 9, 17, 17, 11, 12, 20];
     out += &format!("  {}", aligned(&HEADINGS, &widths, 1));
     for layer in &compared {
         out += &format!("  {}", aligned(&cells(layer), &widths, 1));

@@ -1,13 +1,13 @@
 //! Two checkpoints against each other: what moved, by how much, and which way it points.
 
 use rankfall_checkpoints::Checkpoint;
-use rankfall_inspect::compare::{CheckpointComparison, compare};
+use rankfall_inspect::compare::{CheckpointComparison, compare, text};
 use rankfall_inspect::inspect::Unwatched;
 use rankfall_inspect::plan::{Choice, Plan};
 use std::fs;
 use std::path::Path;
 
-fn plan(folder: &Path, name: &str, numbers: &[f32], shape: [usize; 2]) -> Plan {
+fn plan(folder: &Path, name: &str, numbers: &[f32], shape: &[usize]) -> Plan {
     let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
     let header = format!(
         r#"{{"w":{{"dtype":"F32","shape":{shape:?},"data_offsets":[0,{}]}}}}"#,
@@ -26,8 +26,8 @@ fn plan(folder: &Path, name: &str, numbers: &[f32], shape: [usize; 2]) -> Plan {
 fn compared(a: &[f32], b: &[f32], shape: [usize; 2]) -> CheckpointComparison {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (
-        plan(folder.path(), "a.safetensors", a, shape),
-        plan(folder.path(), "b.safetensors", b, shape),
+        plan(folder.path(), "a.safetensors", a, &shape),
+        plan(folder.path(), "b.safetensors", b, &shape),
     );
     compare(a, b, 1, &Unwatched)
 }
@@ -75,4 +75,31 @@ fn what_rounding_explains_has_not_moved() {
             .iter()
             .all(|a| *a < 1e-5)
     );
+}
+
+#[test]
+fn a_tensor_of_another_shape_is_not_said_to_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |name: &str, shape: &[usize]| {
+        let numbers = vec![0.5; shape.iter().product()];
+        plan(folder.path(), name, &numbers, shape)
+    };
+    let a = plan("a.safetensors", &[4, 3, 2, 2]);
+    let b = plan("b.safetensors", &[8, 3, 2, 2]);
+    let layers = compare(a, b, 1, &Unwatched).layers;
+    assert_eq!(layers.len(), 2);
+    for layer in layers {
+        assert!(layer.reason.unwrap().contains("its shape is another one"));
+    }
+}
+
+#[test]
+fn a_short_name_does_not_shift_its_line() {
+    let text = text(&compared(
+        &[1.0, 2.0, 3.0, 5.0],
+        &[1.0, 2.0, 3.0, 4.0],
+        [2, 2],
+    ));
+    let width = |line: usize| text.lines().nth(line).unwrap().chars().count();
+    assert_eq!(width(2), width(3), "{text}");
 }
