@@ -40,8 +40,7 @@ pub fn while_hashing<T>(
         Ok((value?, sum?))
     })?;
     if open::stamp(path)? != before {
-        let since = "while it was being read";
-        return Err(DataErrorKind::Changed { since }.at(path));
+        return Err(DataErrorKind::Changed("while it was being read").at(path));
     }
     Ok((value, sum))
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::checksum::while_hashing;
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, damaged, empty, too_large, truncated, wrong};
 use crate::images::Images;
 use crate::open;
 use crate::sniff::other_kind;
@@ -73,21 +73,15 @@ fn read_file(path: &Path, labels: CifarLabels, images: &mut Images) -> Result<()
     let read = (open::stream(path, gzip)?.take(LARGEST + 1)).read_to_end(&mut bytes);
     read.map_err(|e| open::io_error(path, e))?;
     if bytes.is_empty() {
-        return Err(DataErrorKind::Empty.at(path));
+        return Err(empty().at(path));
     }
-    if bytes.len() as u64 > LARGEST {
-        let kind = DataErrorKind::TooLarge {
-            what: "the file".to_owned(),
-            bytes: bytes.len() as u64,
-            limit: LARGEST,
-            cure: "split it",
-        };
-        return Err(kind.at(path));
+    let length = bytes.len() as u64;
+    if length > LARGEST {
+        return Err(too_large("the file", length, LARGEST, "split it").at(path));
     }
     if let Some(name) = other_kind(&bytes[..bytes.len().min(64)]) {
-        let found = format!("the first bytes are those of {name}");
-        let expected = "of CIFAR records".to_owned();
-        return Err(DataErrorKind::WrongKind { found, expected }.at(path));
+        let what = format!("the first bytes are those of {name}, not of CIFAR records");
+        return Err(wrong(what).at(path));
     }
     let record = labels.bytes() + PIXELS;
     if !bytes.len().is_multiple_of(record) {
@@ -99,14 +93,14 @@ fn read_file(path: &Path, labels: CifarLabels, images: &mut Images) -> Result<()
                 CifarLabels::Coarse | CifarLabels::Fine => "CIFAR-100",
             }
         );
-        return Err(DataErrorKind::Truncated { detail }.at(path));
+        return Err(truncated(detail).at(path));
     }
     let (place, classes) = labels.wanted();
     for (row, record) in bytes.chunks_exact(record).enumerate() {
         let label = record[place];
         if usize::from(label) >= classes {
             let detail = format!("image {row} has the label {label}, but there are {classes}");
-            return Err(DataErrorKind::Damaged { detail }.at(path));
+            return Err(damaged(detail).at(path));
         }
         images.labels.push(label);
         images.pixels.extend_from_slice(&record[labels.bytes()..]);

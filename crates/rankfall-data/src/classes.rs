@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::error::{DataErrorKind, RowPosition};
+use crate::error::{DataErrorKind, RowPosition, no_value, not_finite, wrong, wrong_value};
 use crate::header::is_missing;
 
 /// More distinct labels than this and a column is not taken for a class.
@@ -78,18 +78,12 @@ impl ClassCodes {
         if let Some(&code) = self.texts.get(text) {
             return Ok(code);
         }
-        let column = || self.column.clone();
         let number = fast_float2::parse::<f64, _>(text).ok();
         if text.is_empty() {
-            let column = column();
-            return Err(DataErrorKind::NoValue { place, column });
+            return Err(no_value(place, &self.column));
         }
         if number.is_some_and(f64::is_nan) {
-            return Err(DataErrorKind::NotFinite {
-                place,
-                column: column(),
-                value: text.to_owned(),
-            });
+            return Err(not_finite(place, &self.column, text));
         }
         let label = Label {
             text: text.to_owned(),
@@ -103,15 +97,13 @@ impl ClassCodes {
 
     fn add(&mut self, label: Label) -> Result<usize, DataErrorKind> {
         if self.complete {
-            return Err(DataErrorKind::Changed {
-                since: "while it was being read",
-            });
+            return Err(DataErrorKind::Changed("while it was being read"));
         }
         if self.labels.len() == MAX_CLASSES {
-            return Err(DataErrorKind::TooManyClasses {
-                column: self.column.clone(),
-                limit: MAX_CLASSES,
-            });
+            return Err(wrong(format!(
+                "column {:?} has more than {MAX_CLASSES} distinct values; is it a class? Without one_hot = true it is one numeric output",
+                self.column
+            )));
         }
         self.labels.push(label);
         Ok(self.labels.len() - 1)
@@ -165,19 +157,16 @@ impl ClassCodes {
         let Some(label) = self.labels.iter().find(|label| !label.is_number()) else {
             return Ok(());
         };
-        let (column, text) = (self.column.clone(), label.text.clone());
+        let text = &label.text;
         let place = label.place.unwrap_or(RowPosition { row: 0, line: None });
         Err(match label.number {
-            Some(_) => DataErrorKind::NotFinite {
-                place,
-                column,
-                value: text,
-            },
-            None => DataErrorKind::MissingLabel {
-                place,
-                column,
-                text,
-            },
+            Some(_) => not_finite(place, &self.column, text),
+            None => {
+                let what = format!(
+                    "{text:?} stands for a missing value among numbers; drop or fill in such rows"
+                );
+                wrong_value(place, &self.column, what)
+            }
         })
     }
 
@@ -266,10 +255,7 @@ mod tests {
         let sorted = codes.complete().unwrap();
         assert_eq!(sorted.names, ["c=0", "c=9", "c=10"]);
         assert_eq!(sorted.rank, [2, 1, 0]);
-        assert!(matches!(
-            codes.number(3.0),
-            Err(DataErrorKind::Changed { .. })
-        ));
+        assert!(matches!(codes.number(3.0), Err(DataErrorKind::Changed(_))));
         assert_eq!(
             of_texts(&["10", "9", "a"]).unwrap().labels,
             ["10", "9", "a"]
@@ -313,9 +299,7 @@ mod tests {
             codes.number(value as f64).unwrap();
         }
         codes.number(0.0).unwrap();
-        assert!(matches!(
-            codes.number(-1.0),
-            Err(DataErrorKind::TooManyClasses { limit: 1000, .. })
-        ));
+        let error = codes.number(-1.0).unwrap_err().to_string();
+        assert!(error.contains("more than 1000 distinct values"), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, DataErrorKind, wrong};
 use crate::spec::{ColumnSelector, FileSpec};
 
 /// More columns than this are taken for a mistake: their Gram would not fit anyway.
@@ -54,12 +54,9 @@ impl Columns {
         let mut seen = HashMap::with_capacity(names.len());
         for (second, name) in names.iter().enumerate() {
             if let Some(first) = seen.insert(name.as_str(), second) {
-                let name = name.clone();
-                return Err(DataErrorKind::DuplicateName {
-                    name,
-                    first,
-                    second,
-                }
+                return Err(wrong(format!(
+                    "columns {first} and {second} are both called {name:?}; rename one of them"
+                ))
                 .at(path));
             }
         }
@@ -95,9 +92,10 @@ fn resolve_kind(spec: &FileSpec, columns: &Columns) -> Result<Resolved, DataErro
         (None, None) => Vec::new(),
     };
     if targets.is_empty() {
-        return Err(DataErrorKind::NoTargets {
-            available: list(&columns.names),
-        });
+        return Err(wrong(format!(
+            "no target columns are named; set targets to some of: {}",
+            list(&columns.names)
+        )));
     }
     let candidates = 0..columns.split.unwrap_or(count);
     let mut role: Vec<Option<&'static str>> = vec![None; count];
@@ -113,7 +111,9 @@ fn resolve_kind(spec: &FileSpec, columns: &Columns) -> Result<Resolved, DataErro
             .collect(),
     };
     if inputs.is_empty() {
-        return Err(DataErrorKind::NoInputs);
+        return Err(wrong(
+            "no input columns are left: every column is a target or an index; name inputs to use an index as one",
+        ));
     }
     Ok(Resolved { inputs, targets })
 }
@@ -126,11 +126,10 @@ fn claim(
 ) -> Result<(), DataErrorKind> {
     for &column in chosen {
         if let Some(first) = role[column].replace(second) {
-            return Err(DataErrorKind::Repeated {
-                name: columns.names[column].clone(),
-                first,
-                second,
-            });
+            return Err(wrong(format!(
+                "the column {:?} is named twice, as {first} and as {second}; once is enough",
+                columns.names[column]
+            )));
         }
     }
     Ok(())
@@ -146,19 +145,19 @@ fn find_all(
     let by_name: HashMap<&str, usize> = (names.iter().enumerate())
         .map(|(i, name)| (name.as_str(), i))
         .collect();
+    let last = names.len().saturating_sub(1);
     let find = |selector: &ColumnSelector| match selector {
         ColumnSelector::Position(position) if *position < names.len() => Ok(*position),
-        ColumnSelector::Position(position) => Err(DataErrorKind::NoPosition {
-            position: *position,
-            last: names.len().saturating_sub(1),
-        }),
+        ColumnSelector::Position(position) => Err(wrong(format!(
+            "there is no column {position}: positions go from 0 to {last}"
+        ))),
         ColumnSelector::Name(name) => match by_name.get(name.as_str()) {
             Some(&position) => Ok(position),
             None if columns.naming != Naming::MadeUp => Err(unknown("column", name, names)),
-            None => Err(DataErrorKind::NoNames {
-                name: name.clone(),
-                last: names.len().saturating_sub(1),
-            }),
+            None => Err(wrong(format!(
+                "the column {name:?} cannot be found, for the columns have no names; use positions from 0 to {last}, \
+                 or set header = true if the first line is names"
+            ))),
         },
     };
     let positions = selectors.iter().map(find);
@@ -178,8 +177,11 @@ pub(crate) fn matching(
     path: &Path,
 ) -> Result<Resolved, DataError> {
     let differ = |difference: String| {
-        let other = path.to_owned();
-        DataErrorKind::OtherColumns { other, difference }.at(&spec.path)
+        wrong(format!(
+            "its columns are not those of {}: {difference}; both files need the same columns, in any order, or name the inputs",
+            path.display()
+        ))
+        .at(&spec.path)
     };
     if columns.naming != Naming::Own || first.naming != Naming::Own {
         let [here, there] = [columns, first].map(|c| c.names.len());
@@ -251,18 +253,20 @@ pub(crate) fn index_note(
 }
 
 /// The error for a name that is not among `names`, with the nearest that is.
-pub(crate) fn unknown(what: &'static str, name: &str, names: &[String]) -> DataErrorKind {
+pub(crate) fn unknown(what: &str, name: &str, names: &[String]) -> DataErrorKind {
     let similarity =
         |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
     let best = (names.iter())
         .map(|other| (similarity(other), other))
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    DataErrorKind::Unknown {
-        what,
-        name: name.to_owned(),
-        nearest: best.filter(|b| b.0 > 0.7).map(|b| b.1.clone()),
-        available: list(names),
-    }
+    let nearest = best.filter(|b| b.0 > 0.7);
+    let meant = nearest.map_or(String::new(), |(_, nearest)| {
+        format!(" (did you mean {nearest:?}?)")
+    });
+    wrong(format!(
+        "there is no {what} {name:?}{meant}; there are: {}",
+        list(names)
+    ))
 }
 
 /// The names, up to a number that fits a message.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::columns::MAX_COLUMNS;
-use crate::error::{DataError, DataErrorKind, shortened};
+use crate::error::{DataError, DataErrorKind, empty, shortened, wrong};
 use crate::header::{Content, Taken, content, decide};
 use crate::spec::{Delimiter, FileSpec, HeaderRow};
 use crate::text::{Record, Records, is_comment, split};
@@ -134,10 +134,12 @@ impl Sample {
 
     fn dialect(&self, header: HeaderRow) -> Result<Dialect, DataErrorKind> {
         let Some(first) = self.lines.first() else {
-            return Err(match &self.comment {
-                Some((line, _)) => DataErrorKind::OnlyComments { line: line.number },
-                None => DataErrorKind::Empty,
-            });
+            return Err(self.comment.as_ref().map_or_else(empty, |(line, _)| {
+                wrong(format!(
+                    "the file has no rows: everything up to line {} is a comment, starting with #",
+                    line.number
+                ))
+            }));
         };
         let rows: Vec<&[Vec<u8>]> = self.lines[1..].iter().map(|l| &l.fields[..]).collect();
         let taken = match header {
@@ -152,10 +154,10 @@ impl Sample {
         let listed = list(&first.fields);
         let number = first.number;
         match taken {
-            Taken::Unclear => Err(DataErrorKind::HeaderUnclear {
-                line: number,
-                listed,
-            }),
+            Taken::Unclear => Err(wrong(format!(
+                "line {number} could be names or a row with a word for a missing value: {listed}; \
+                 set header = true or header = false"
+            ))),
             Taken::Row { said } => {
                 let note = format!(
                     "line {number} was taken as a row: {listed}; header = true reads it as names"
@@ -168,7 +170,9 @@ impl Sample {
             }
             Taken::Names { said } => {
                 if rows.is_empty() {
-                    return Err(DataErrorKind::HeaderOnly);
+                    return Err(wrong(
+                        "the file has a header but no rows; if its first line is a row, set header = false",
+                    ));
                 }
                 let note = format!(
                     "line {number} was taken as names: {listed}; header = false reads it as a row"
@@ -253,11 +257,12 @@ impl Sample {
         }
         names.truncate(columns.max(1));
         if names.len() != columns {
-            return Err(DataErrorKind::FirstLine {
-                fields: names.len(),
-                rows: columns,
-                separator: self.delimiter.to_string(),
-            });
+            return Err(wrong(format!(
+                "the line taken as names has {} fields and the lines after it have {columns}, separated by {}; \
+                 if it is a title, remove it, and set delimiter if something else separates",
+                names.len(),
+                self.delimiter
+            )));
         }
         notes.extend(tail_note(tail));
         Ok(Dialect {
@@ -351,7 +356,7 @@ fn guess(path: &Path, gzip: bool) -> Result<Sample, DataError> {
         (Some((0.0, _)), _) => Sample::read(path, gzip, Delimiter::Byte(b',')),
         (Some((_, sample)), _) => Ok(sample),
         (None, Some(error)) => Err(error),
-        (None, None) => Err(DataErrorKind::Empty.at(path)),
+        (None, None) => Err(empty().at(path)),
     }
 }
 
@@ -373,7 +378,7 @@ fn line(record: Record<'_>, delimiter: Delimiter) -> Result<Line, DataErrorKind>
                 .count(),
         };
         if fields > MAX_COLUMNS {
-            return Err(DataErrorKind::Options(format!(
+            return Err(wrong(format!(
                 "line {} has {fields} fields, more than {MAX_COLUMNS}; they were taken to be separated by {delimiter}: is the delimiter right?",
                 record.line
             )));

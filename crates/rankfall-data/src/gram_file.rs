@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::checksum::while_hashing;
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, DataErrorKind, wrong};
 use crate::npy;
 use crate::npz::Archive;
 use crate::spec::{FileSpec, TableFormat};
@@ -74,30 +74,24 @@ fn shape(name: &str, shape: &[u64], upright: bool) -> Result<(u64, u64), DataErr
         [length] if upright => Ok((length, 1)),
         [1] => Ok((1, 1)),
         [rows, cols] => Ok((rows, cols)),
-        _ => Err(DataErrorKind::Unsupported {
-            column: format!("the array {name:?}"),
-            found: format!("an array of shape {shape:?}"),
-            cure: "a Gram file has sxx p x p, sxy p x k, syy k x k and n".to_owned(),
-        }),
+        _ => Err(wrong(format!(
+            "the array {name:?} holds an array of shape {shape:?}; a Gram file has sxx p x p, sxy p x k, syy k x k and n"
+        ))),
     }
 }
 
 fn rows(path: &Path, archive: &Archive) -> Result<u64, DataError> {
     let (_, numbers) = archive.numbers("n", 1 << 20)?;
-    match numbers[..] {
+    let what = match numbers[..] {
         // Whole numbers are exact in a double up to 2^53 rows, which no file has.
-        [n] if n >= 1.0 && n.fract() == 0.0 && n < 2f64.powi(53) => Ok(n as u64),
-        [n] => Err(DataErrorKind::RowCount { value: n }.at(path)),
-        _ => {
-            let found = format!("{} numbers", numbers.len());
-            Err(DataErrorKind::Unsupported {
-                column: "the array \"n\"".to_owned(),
-                found,
-                cure: "n is the number of rows, a scalar or an array of length one".to_owned(),
-            }
-            .at(path))
-        }
-    }
+        [n] if n >= 1.0 && n.fract() == 0.0 && n < 2f64.powi(53) => return Ok(n as u64),
+        [n] => format!("n is {n}, but must be a whole number of rows, at least 1"),
+        _ => format!(
+            "the array \"n\" holds {} numbers; n is the number of rows, a scalar or an array of length one",
+            numbers.len()
+        ),
+    };
+    Err(wrong(what).at(path))
 }
 
 /// Writes a Gram as an NPZ that [`read_gram`] and `numpy.load` read.
@@ -106,10 +100,10 @@ fn rows(path: &Path, archive: &Archive) -> Result<u64, DataError> {
 /// replaced. The Gram is not checked.
 ///
 /// # Errors
-/// [`DataErrorKind::Write`] when the file cannot be written.
+/// A file that cannot be written.
 pub fn write_npz_gram(path: impl AsRef<Path>, gram: &Gram) -> Result<(), DataError> {
     let path = path.as_ref();
-    write(path, gram).map_err(|error| DataErrorKind::Write(error.to_string()).at(path))
+    write(path, gram).map_err(|error| wrong(format!("cannot be written: {error}")).at(path))
 }
 
 fn write(path: &Path, gram: &Gram) -> zip::result::ZipResult<()> {

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::checksum::while_hashing;
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, damaged, empty, rows_differ, too_large, truncated, wrong};
 use crate::images::Images;
 use crate::open;
 use crate::sniff::other_kind;
@@ -33,15 +33,10 @@ pub fn read_idx(images: &Path, labels: &Path) -> Result<Images, DataError> {
     if classes.sizes.len() != 1 {
         return Err(axes(labels, "labels have one axis", &classes.sizes));
     }
-    let (rows, label_rows) = (pixels.sizes[0], classes.sizes[0]);
+    let (rows, label_rows) = (pixels.sizes[0] as u64, classes.sizes[0] as u64);
     if rows != label_rows {
-        let kind = DataErrorKind::RowsDiffer {
-            inputs: images.display().to_string(),
-            input_rows: rows as u64,
-            targets: labels.display().to_string(),
-            target_rows: label_rows as u64,
-        };
-        return Err(kind.at(labels));
+        let [inputs, targets] = [images, labels].map(|path| path.display().to_string());
+        return Err(rows_differ((&inputs, rows), (&targets, label_rows)).at(labels));
     }
     Ok(Images {
         shape: pixels.sizes[1..].to_vec(),
@@ -52,9 +47,10 @@ pub fn read_idx(images: &Path, labels: &Path) -> Result<Images, DataError> {
 }
 
 fn axes(path: &Path, expected: &str, sizes: &[usize]) -> DataError {
-    let found = format!("an array of shape {sizes:?}");
-    let expected = format!("{expected}; are images and labels the wrong way round?");
-    DataErrorKind::WrongKind { found, expected }.at(path)
+    wrong(format!(
+        "an array of shape {sizes:?}, not {expected}; are images and labels the wrong way round?"
+    ))
+    .at(path)
 }
 
 fn read_array(path: &Path, what: &str, least_axes: usize) -> Result<Array, DataError> {
@@ -67,34 +63,37 @@ fn read_array(path: &Path, what: &str, least_axes: usize) -> Result<Array, DataE
     let mut stream = open::stream(path, gzip)?;
     let got = open::fill(&mut stream, &mut magic).map_err(|e| open::io_error(path, e))?;
     if got == 0 {
-        return Err(DataErrorKind::Empty.at(path));
+        return Err(empty().at(path));
     }
     if got < 4 || magic[..2] != [0, 0] {
         let mut head = magic[..got].to_vec();
         let more = stream.as_mut().take(60).read_to_end(&mut head);
         more.map_err(|e| open::io_error(path, e))?;
         let found = match other_kind(&head) {
-            Some(name) => format!("the first bytes are those of {name}"),
-            None => format!("the first bytes are {:02x?}", &magic[..got]),
+            Some(name) => format!("those of {name}"),
+            None => format!("{:02x?}", &magic[..got]),
         };
-        let expected = "those of an IDX file, 00 00 08 and the number of axes".to_owned();
-        return Err(DataErrorKind::WrongKind { found, expected }.at(path));
+        return Err(wrong(format!(
+            "the first bytes are {found}, not those of an IDX file, 00 00 08 and the number of axes"
+        ))
+        .at(path));
     }
     if magic[2] != UNSIGNED_BYTES {
-        let kind = DataErrorKind::Unsupported {
-            column: format!("the file of {what}"),
-            found: format!("numbers of type 0x{:02x}", magic[2]),
-            cure: "write unsigned bytes (type 0x08)".to_owned(),
-        };
-        return Err(kind.at(path));
+        return Err(wrong(format!(
+            "the file of {what} holds numbers of type 0x{:02x}; write unsigned bytes (type 0x08)",
+            magic[2]
+        ))
+        .at(path));
     }
     let sizes = read_sizes(path, &mut stream, usize::from(magic[3]))?;
     if sizes.len() < least_axes {
         return Err(axes(path, "images have two axes or more", &sizes));
     }
     if sizes.contains(&0) {
-        let what = format!("the array of {what}, of shape {sizes:?},");
-        return Err(DataErrorKind::NoRows { what }.at(path));
+        return Err(wrong(format!(
+            "the array of {what}, of shape {sizes:?}, has no rows"
+        ))
+        .at(path));
     }
     let bytes = read_bytes(path, what, &mut stream, &sizes)?;
     Ok(Array { sizes, bytes })
@@ -102,15 +101,13 @@ fn read_array(path: &Path, what: &str, least_axes: usize) -> Result<Array, DataE
 
 fn read_sizes(path: &Path, stream: &mut dyn Read, count: usize) -> Result<Vec<usize>, DataError> {
     if count == 0 || count > MOST_AXES {
-        let detail = format!("its header says that it has {count} axes");
-        return Err(DataErrorKind::Damaged { detail }.at(path));
+        return Err(damaged(format!("its header says that it has {count} axes")).at(path));
     }
     let mut raw = [0; 4 * MOST_AXES];
     let raw = &mut raw[..4 * count];
     let got = open::fill(stream, raw).map_err(|e| open::io_error(path, e))?;
     if got < raw.len() {
-        let detail = "it stops inside its header".to_owned();
-        return Err(DataErrorKind::Truncated { detail }.at(path));
+        return Err(truncated("it stops inside its header").at(path));
     }
     let size = |b: &[u8]| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize;
     Ok(raw.chunks_exact(4).map(size).collect())
@@ -125,13 +122,8 @@ fn read_bytes(
     let product = |n: u64, &d: &usize| n.checked_mul(d as u64);
     let bytes = sizes.iter().try_fold(1, product).unwrap_or(u64::MAX);
     if bytes > LARGEST {
-        let kind = DataErrorKind::TooLarge {
-            what: format!("the array of {what}, of shape {sizes:?},"),
-            bytes,
-            limit: LARGEST,
-            cure: "write fewer of them",
-        };
-        return Err(kind.at(path));
+        let what = format!("the array of {what}, of shape {sizes:?},");
+        return Err(too_large(what, bytes, LARGEST, "write fewer of them").at(path));
     }
     // One byte more than there should be: whatever follows would be a sign of damage. The buffer
     // grows with what arrives, so a header cannot claim memory.
@@ -141,11 +133,11 @@ fn read_bytes(
     let got = values.len() as u64;
     if got < bytes {
         let detail = format!("its header says {sizes:?}, {bytes} bytes, but there are {got}");
-        return Err(DataErrorKind::Truncated { detail }.at(path));
+        return Err(truncated(detail).at(path));
     }
     if got > bytes {
         let detail = format!("its header says {sizes:?}, but more bytes follow");
-        return Err(DataErrorKind::Damaged { detail }.at(path));
+        return Err(damaged(detail).at(path));
     }
     Ok(values)
 }

@@ -4,7 +4,7 @@ use faer::Mat;
 use rankfall_core::model::gram::{Gram, GramAccumulator, GramError, Standardization};
 
 use crate::checksum::while_hashing;
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, DataErrorKind, too_large, wrong};
 use crate::rows::{Chunk, RowSource};
 use crate::spec::FileSpec;
 
@@ -50,13 +50,9 @@ fn reduce(spec: &FileSpec) -> Result<TableMoments, DataError> {
     let (p, k) = (source.inputs().len(), source.targets().len());
     let bytes = GramAccumulator::bytes(p, k);
     if bytes > spec.memory_limit {
-        return Err(DataErrorKind::TooLarge {
-            what: format!("the moments of {p} inputs and {k} outputs"),
-            bytes,
-            limit: spec.memory_limit,
-            cure: "name fewer columns",
-        }
-        .at(&spec.path));
+        let what = format!("the moments of {p} inputs and {k} outputs");
+        let error = too_large(what, bytes, spec.memory_limit, "name fewer columns");
+        return Err(error.at(&spec.path));
     }
     let mut moments = GramAccumulator::new(p, k);
     while let Some(chunk) = source.next_chunk()? {
@@ -110,10 +106,10 @@ fn overflow(error: GramError, inputs: &[String], targets: &[String]) -> DataErro
         _ => (targets, targets),
     };
     let name = |names: &[String], i: usize| names.get(i).cloned().unwrap_or_default();
-    DataErrorKind::Overflow {
-        first: name(rows, row),
-        second: name(cols, col),
-    }
+    let (first, second) = (name(rows, row), name(cols, col));
+    wrong(format!(
+        "columns {first:?} and {second:?} have a mean product too large for a double; rescale them"
+    ))
 }
 
 /// The rows themselves: inputs n × p and outputs n × k, standardised as `loaded` was.
@@ -121,8 +117,8 @@ fn overflow(error: GramError, inputs: &[String], targets: &[String]) -> DataErro
 /// `loaded` must come from [`load`] with the same spec; the file must not have changed since.
 ///
 /// # Errors
-/// [`DataErrorKind::TooLarge`], with the estimate 8 n (p + k), before anything is read when that
-/// exceeds `limit` bytes; [`DataErrorKind::Changed`]; and those of [`load`].
+/// More than `limit` bytes by the estimate 8 n (p + k), before anything is read;
+/// [`DataErrorKind::Changed`]; and those of [`load`].
 pub fn load_rows(
     spec: &FileSpec,
     loaded: &TableMoments,
@@ -131,18 +127,12 @@ pub fn load_rows(
     let (p, k) = (loaded.inputs.len(), loaded.targets.len());
     let bytes = loaded.rows.saturating_mul(8).saturating_mul((p + k) as u64);
     if bytes > limit {
-        return Err(DataErrorKind::TooLarge {
-            what: format!("{} rows of {p} inputs and {k} outputs", loaded.rows),
-            bytes,
-            limit,
-            cure: "take fewer rows, or a dynamics that needs only the moments (full batch, or a flow)",
-        }
-        .at(&spec.path));
+        let what = format!("{} rows of {p} inputs and {k} outputs", loaded.rows);
+        let cure =
+            "take fewer rows, or a dynamics that needs only the moments (full batch, or a flow)";
+        return Err(too_large(what, bytes, limit, cure).at(&spec.path));
     }
-    let changed = || {
-        let since = "since its moments were read";
-        DataErrorKind::Changed { since }.at(&spec.path)
-    };
+    let changed = || DataErrorKind::Changed("since its moments were read").at(&spec.path);
     let (matrices, sha256) = while_hashing(&spec.path, || {
         let mut source = RowSource::open(spec)?;
         if source.inputs() != loaded.inputs || source.targets() != loaded.targets {

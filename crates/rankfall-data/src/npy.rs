@@ -1,10 +1,11 @@
 //! NPY: one NumPy array, streamed row by row in either memory order.
 
+use std::cmp::Ordering;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::columns::{Columns, MAX_COLUMNS};
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, DataErrorKind, damaged, too_large, truncated, wrong};
 use crate::open::{self, io_error};
 use crate::read_rows::{Classes, Picked, ReadRows, chunk_rows, finish_numbers};
 use crate::spec::FileSpec;
@@ -175,7 +176,7 @@ impl NpyHeader {
         exactly(path, name, stream, &mut fixed[..8])?;
         if &fixed[..6] != b"\x93NUMPY" {
             let detail = format!("{name} does not start like an NPY array");
-            return Err(DataErrorKind::Damaged { detail }.at(path));
+            return Err(damaged(detail).at(path));
         }
         let wide = fixed[6] >= 2;
         let length_bytes = if wide { 4 } else { 2 };
@@ -187,7 +188,7 @@ impl NpyHeader {
         };
         if length > LONGEST_HEADER {
             let detail = format!("{name} claims a header of {length} bytes");
-            return Err(DataErrorKind::Damaged { detail }.at(path));
+            return Err(damaged(detail).at(path));
         }
         let mut text = vec![0; length];
         exactly(path, name, stream, &mut text)?;
@@ -199,9 +200,7 @@ impl NpyHeader {
 
     /// Parses the dictionary `{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }`.
     fn parse(name: &str, text: &str) -> Result<Self, DataErrorKind> {
-        let damaged = || DataErrorKind::Damaged {
-            detail: format!("the header of {name} is {:?}", text.trim_end()),
-        };
+        let damaged = || damaged(format!("the header of {name} is {:?}", text.trim_end()));
         let after = |key: &str| {
             let key = [format!("'{key}'"), format!("\"{key}\"")];
             let at = (key.iter()).find_map(|key| text.find(key).map(|at| at + key.len()));
@@ -239,21 +238,22 @@ impl NpyHeader {
             [rows] => (rows, 1),
             [rows, columns] => (rows, columns),
             _ => {
-                return Err(DataErrorKind::Unsupported {
-                    column: name.to_owned(),
-                    found: format!("an array of shape {:?}", self.shape),
-                    cure: "reshape it to rows by columns, as in a.reshape(len(a), -1)".to_owned(),
-                });
+                return Err(wrong(format!(
+                    "{name} holds an array of shape {:?}; reshape it to rows by columns, as in a.reshape(len(a), -1)",
+                    self.shape
+                )));
             }
         };
         if columns > MAX_COLUMNS as u64 {
-            return Err(DataErrorKind::Options(format!(
+            return Err(wrong(format!(
                 "{name} has {columns} columns, more than {MAX_COLUMNS}; is it transposed?"
             )));
         }
         if rows == 0 || columns == 0 {
-            let what = format!("{name}, of shape {:?},", self.shape);
-            return Err(DataErrorKind::NoRows { what });
+            return Err(wrong(format!(
+                "{name}, of shape {:?}, has no rows",
+                self.shape
+            )));
         }
         // A single row or column lies the same way in both orders.
         Ok((rows, columns as usize))
@@ -261,26 +261,20 @@ impl NpyHeader {
 }
 
 fn parse_descr(name: &str, descr: &str) -> Result<NpyDtype, DataErrorKind> {
-    let unsupported = |found: String, cure: &str| DataErrorKind::Unsupported {
-        column: name.to_owned(),
-        found,
-        cure: cure.to_owned(),
-    };
     let quote = descr.chars().next().filter(|c| matches!(c, '\'' | '"'));
     let Some(quote) = quote else {
-        let cure = "save plain columns, as in numpy.lib.recfunctions.structured_to_unstructured";
-        return Err(unsupported("records with several fields".to_owned(), cure));
+        return Err(wrong(format!(
+            "{name} holds records with several fields; save plain columns, as in numpy.lib.recfunctions.structured_to_unstructured"
+        )));
     };
     let code = descr[1..].split(quote).next().unwrap_or_default();
-    NpyDtype::parse(code).ok_or_else(|| match code {
-        "|O" => unsupported(
-            "Python objects".to_owned(),
-            "save numbers, as in a.astype(float)",
-        ),
-        _ => unsupported(
-            format!("values of dtype {code:?}"),
-            "save integers, booleans or floats of at most 64 bits, as in a.astype(float)",
-        ),
+    NpyDtype::parse(code).ok_or_else(|| {
+        wrong(match code {
+            "|O" => format!("{name} holds Python objects; save numbers, as in a.astype(float)"),
+            _ => format!(
+                "{name} holds values of dtype {code:?}; save integers, booleans or floats of at most 64 bits, as in a.astype(float)"
+            ),
+        })
     })
 }
 
@@ -303,8 +297,7 @@ fn exactly(
     if got == bytes.len() {
         return Ok(());
     }
-    let detail = format!("{name} stops inside its header");
-    Err(DataErrorKind::Truncated { detail }.at(path))
+    Err(truncated(format!("{name} stops inside its header")).at(path))
 }
 
 /// The two ways to the bytes of an array.
@@ -373,17 +366,14 @@ pub(crate) fn check_length(
 ) -> Result<(), DataErrorKind> {
     let needed = header.bytes().and_then(|b| b.checked_add(header.offset));
     let claim = format!("{name} claims the shape {:?}", header.shape);
-    match needed {
-        Some(needed) if needed == length => Ok(()),
-        Some(needed) if needed < length => Err(DataErrorKind::Damaged {
-            detail: format!("{claim}, {needed} bytes, but there are {length}"),
-        }),
-        Some(needed) => Err(DataErrorKind::Truncated {
-            detail: format!("{claim}, {needed} bytes, but there are {length}"),
-        }),
-        None => Err(DataErrorKind::Damaged {
-            detail: format!("{claim}, which is larger than any file"),
-        }),
+    let Some(needed) = needed else {
+        return Err(damaged(format!("{claim}, which is larger than any file")));
+    };
+    let claim = format!("{claim}, {needed} bytes, but there are {length}");
+    match needed.cmp(&length) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(damaged(claim)),
+        Ordering::Greater => Err(truncated(claim)),
     }
 }
 
@@ -401,13 +391,9 @@ pub(crate) fn forward(
     }
     let needed = header.bytes().unwrap_or(u64::MAX);
     if needed > memory_limit {
-        return Err(DataErrorKind::TooLarge {
-            what: format!("{name}, which is compressed and in Fortran order,"),
-            bytes: needed,
-            limit: memory_limit,
-            cure: "save it in C order, as in numpy.ascontiguousarray(a)",
-        }
-        .at(path));
+        let what = format!("{name}, which is compressed and in Fortran order,");
+        let cure = "save it in C order, as in numpy.ascontiguousarray(a)";
+        return Err(too_large(what, needed, memory_limit, cure).at(path));
     }
     // Nothing is set aside on the word of the header: memory grows with what really comes.
     let mut numbers = Vec::new();
@@ -460,13 +446,8 @@ impl ArrayRows {
             .map_err(|kind| kind.at(path))?;
         let row_bytes = columns as u64 * header.dtype.size() as u64;
         if row_bytes > LONGEST_ROW {
-            return Err(DataErrorKind::TooLarge {
-                what: format!("one row of {name}"),
-                bytes: row_bytes,
-                limit: LONGEST_ROW,
-                cure: "is it transposed?",
-            }
-            .at(path));
+            let what = format!("one row of {name}");
+            return Err(too_large(what, row_bytes, LONGEST_ROW, "is it transposed?").at(path));
         }
         Ok(Self {
             path: path.to_owned(),

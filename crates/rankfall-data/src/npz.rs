@@ -5,85 +5,60 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
-use zip::{CompressionMethod, ZipArchive};
 
 use crate::columns::{Columns, Naming, unknown};
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, DataErrorKind, damaged, rows_differ, too_large, wrong};
 use crate::npy::{self, ArrayRows, Bytes, NpyHeader};
 use crate::open::{self, io_error};
 use crate::read_rows::{Classes, Picked, ReadRows, finish_numbers};
 use crate::spec::FileSpec;
-
-/// Deflate cannot pack better than this, so an entry that claims more is lying.
-const DEFLATE_LIMIT: u64 = 1040;
-/// The central directory is held in memory; no archive of arrays comes near.
-const MOST_ENTRIES: usize = 100_000;
-
-/// One array of an archive.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// Without `.npy`.
-    pub name: String,
-    start: u64,
-    packed: u64,
-    unpacked: u64,
-    deflated: bool,
-    crc: u32,
-}
+use crate::zip_entries::{ZipEntry, zip_entries};
 
 /// The arrays of an archive.
 pub(crate) struct Archive {
     path: PathBuf,
-    pub entries: Vec<Entry>,
+    /// By name, without `.npy`.
+    pub entries: Vec<ZipEntry>,
 }
 
 impl Archive {
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let file = BufReader::new(open::open(path)?);
-        let mut zip = ZipArchive::new(file).map_err(|e| damaged(path, &e))?;
-        if zip.len() > MOST_ENTRIES {
-            let detail = format!("it claims {} entries", zip.len());
-            return Err(DataErrorKind::Damaged { detail }.at(path));
-        }
+        let found = zip_entries(open::open(path)?).map_err(|what| damaged(what).at(path))?;
         let mut entries = Vec::new();
         let mut others = Vec::new();
-        for index in 0..zip.len() {
-            let file = zip.by_index_raw(index).map_err(|e| damaged(path, &e))?;
-            let full = file.name().map_err(|e| damaged(path, &e))?.into_owned();
-            let Some(name) = full.strip_suffix(".npy") else {
-                others.push(full);
+        for entry in found {
+            let Some(name) = entry.name.strip_suffix(".npy") else {
+                others.push(entry.name);
                 continue;
             };
-            let deflated = match file.compression() {
-                CompressionMethod::Stored => false,
-                CompressionMethod::Deflated => true,
-                _ => return Err(other_method(&full).at(path)),
-            };
-            if file.encrypted() {
-                return Err(other_method(&full).at(path));
+            if entry.deflated.is_none() {
+                return Err(wrong(format!(
+                    "the entry {:?} holds data that is encrypted or packed by neither store nor deflate; \
+                     save it with numpy.savez or numpy.savez_compressed",
+                    entry.name
+                ))
+                .at(path));
             }
-            entries.push(Entry {
-                name: name.to_owned(),
-                start: file.data_start().unwrap_or_default(),
-                packed: file.compressed_size(),
-                unpacked: file.size(),
-                deflated,
-                crc: file.crc32(),
-            });
+            let name = name.to_owned();
+            entries.push(ZipEntry { name, ..entry });
         }
         if entries.is_empty() {
             return Err(not_arrays(&others).at(path));
         }
-        let has = |name: &str| entries.iter().any(|entry: &Entry| entry.name == name);
+        let has = |name: &str| entries.iter().any(|entry: &ZipEntry| entry.name == name);
         if has("format") && has("shape") && has("data") {
-            return Err(sparse().at(path));
+            // What `scipy.sparse.save_npz` writes.
+            return Err(wrong(
+                "this is a sparse matrix of SciPy (format, shape and data in an archive), not dense arrays; save m.toarray() with numpy.savez",
+            )
+            .at(path));
         }
         let path = path.to_owned();
         Ok(Self { path, entries })
     }
 
     /// The array of that name.
-    pub fn find(&self, name: &str) -> Result<&Entry, DataError> {
+    pub fn find(&self, name: &str) -> Result<&ZipEntry, DataError> {
         let name = name.strip_suffix(".npy").unwrap_or(name);
         let found = self.entries.iter().find(|entry| entry.name == name);
         found.ok_or_else(|| unknown("array", name, &self.names()).at(&self.path))
@@ -94,19 +69,18 @@ impl Archive {
     }
 
     /// The unpacked bytes of an entry, whose length and checksum are verified at the end.
-    fn stream(&self, entry: &Entry) -> Result<Box<dyn Read + Send>, DataError> {
-        let too_small = entry.unpacked / DEFLATE_LIMIT > entry.packed;
-        if (entry.deflated && too_small) || (!entry.deflated && entry.packed != entry.unpacked) {
+    fn stream(&self, entry: &ZipEntry) -> Result<Box<dyn Read + Send>, DataError> {
+        if entry.is_lying() {
             let detail = format!(
                 "{} claims {} bytes packed into {}",
-                entry.name, entry.unpacked, entry.packed
+                entry.name, entry.length, entry.packed
             );
-            return Err(DataErrorKind::Damaged { detail }.at(&self.path));
+            return Err(damaged(detail).at(&self.path));
         }
         let mut file = open::open(&self.path)?;
         (file.seek(SeekFrom::Start(entry.start))).map_err(|e| io_error(&self.path, e))?;
         let packed = BufReader::with_capacity(1 << 16, file).take(entry.packed);
-        let stream: Box<dyn Read + Send> = if entry.deflated {
+        let stream: Box<dyn Read + Send> = if entry.deflated == Some(true) {
             Box::new(DeflateDecoder::new(packed))
         } else {
             Box::new(packed)
@@ -116,15 +90,15 @@ impl Archive {
             sum: Crc::new(),
             expected: entry.crc,
             length: 0,
-            expected_length: entry.unpacked,
+            expected_length: entry.length,
         }))
     }
 
     /// The header of an array and the stream behind it; sizes that contradict are refused.
-    pub fn array(&self, entry: &Entry) -> Result<(NpyHeader, Box<dyn Read + Send>), DataError> {
+    pub fn array(&self, entry: &ZipEntry) -> Result<(NpyHeader, Box<dyn Read + Send>), DataError> {
         let mut stream = self.stream(entry)?;
         let header = NpyHeader::read(&self.path, &entry.name, &mut stream)?;
-        npy::check_length(&entry.name, &header, entry.unpacked)
+        npy::check_length(&entry.name, &header, entry.length)
             .map_err(|kind| kind.at(&self.path))?;
         Ok((header, stream))
     }
@@ -135,41 +109,23 @@ impl Archive {
         let (header, mut stream) = self.array(entry)?;
         let bytes = (header.count().unwrap_or(u64::MAX)).saturating_mul(8);
         if bytes > limit {
-            return Err(DataErrorKind::TooLarge {
-                what: format!("the array {name:?} of shape {:?}", header.shape),
-                bytes,
-                limit,
-                cure: "is it the right file?",
-            }
-            .at(&self.path));
+            let what = format!("the array {name:?} of shape {:?}", header.shape);
+            return Err(too_large(what, bytes, limit, "is it the right file?").at(&self.path));
         }
         let numbers = npy::read_all(&self.path, name, &header, &mut stream)?;
         Ok((header, numbers))
     }
 
     /// The bytes of an array for reading rows.
-    fn bytes(&self, entry: &Entry, memory_limit: u64) -> Result<(NpyHeader, Bytes), DataError> {
+    fn bytes(&self, entry: &ZipEntry, memory_limit: u64) -> Result<(NpyHeader, Bytes), DataError> {
         let (header, stream) = self.array(entry)?;
-        if header.fortran && !entry.deflated {
+        if header.fortran && entry.deflated == Some(false) {
             let file = open::open(&self.path)?;
             let start = entry.start + header.offset;
             return Ok((header, Bytes::Anywhere(Box::new(file), start)));
         }
         let bytes = npy::forward(&self.path, &entry.name, &header, stream, memory_limit)?;
         Ok((header, bytes))
-    }
-}
-
-fn damaged(path: &Path, error: &dyn std::fmt::Display) -> DataError {
-    let detail = format!("the ZIP archive cannot be read ({error}); it may be cut off");
-    DataErrorKind::Damaged { detail }.at(path)
-}
-
-fn other_method(name: &str) -> DataErrorKind {
-    DataErrorKind::Unsupported {
-        column: format!("the entry {name:?}"),
-        found: "data that is encrypted or packed by neither store nor deflate".to_owned(),
-        cure: "save it with numpy.savez or numpy.savez_compressed".to_owned(),
     }
 }
 
@@ -183,18 +139,7 @@ fn not_arrays(names: &[String]) -> DataErrorKind {
     } else {
         "a ZIP archive without NPY arrays in it"
     };
-    DataErrorKind::WrongKind {
-        found: format!("this is {found}"),
-        expected: "an NPZ archive".to_owned(),
-    }
-}
-
-/// What `scipy.sparse.save_npz` writes.
-fn sparse() -> DataErrorKind {
-    DataErrorKind::WrongKind {
-        found: "this is a sparse matrix of SciPy (format, shape and data in an archive)".to_owned(),
-        expected: "dense arrays; save m.toarray() with numpy.savez".to_owned(),
-    }
+    wrong(format!("this is {found}, not an NPZ archive"))
 }
 
 /// Passes bytes on and compares their checksum and number at the end.
@@ -237,7 +182,7 @@ pub(crate) struct NpzTable {
 
 /// An array in use, and the table columns that are its own.
 struct Array {
-    entry: Entry,
+    entry: ZipEntry,
     columns: std::ops::Range<usize>,
     rows: u64,
 }
@@ -272,13 +217,8 @@ impl NpzTable {
         if let [inputs, targets] = &arrays[..] {
             columns.split = Some(inputs.columns.end);
             if inputs.rows != targets.rows {
-                return Err(DataErrorKind::RowsDiffer {
-                    inputs: inputs.entry.name.clone(),
-                    input_rows: inputs.rows,
-                    targets: targets.entry.name.clone(),
-                    target_rows: targets.rows,
-                }
-                .at(path));
+                let [inputs, targets] = [inputs, targets].map(|a| (a.entry.name.as_str(), a.rows));
+                return Err(rows_differ(inputs, targets).at(path));
             }
         }
         Ok(Self {
@@ -332,7 +272,7 @@ fn array_names(spec: &FileSpec, archive: &Archive) -> Result<Vec<String>, DataEr
             let message = format!(
                 "the array {inputs:?} is named for inputs and for targets; leave targets_array out and name the target columns in targets"
             );
-            Err(DataErrorKind::Options(message).at(&spec.path))
+            Err(wrong(message).at(&spec.path))
         }
         (Some(inputs), Some(targets), _) => Ok(vec![inputs, targets]),
         (Some(table), None, _) => Ok(vec![table]),
@@ -342,7 +282,7 @@ fn array_names(spec: &FileSpec, archive: &Archive) -> Result<Vec<String>, DataEr
                 "which arrays hold inputs and targets? Set inputs_array and targets_array to some of: {}",
                 crate::columns::list(&archive.names())
             );
-            Err(DataErrorKind::Options(message).at(&spec.path))
+            Err(wrong(message).at(&spec.path))
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, DataErrorKind, damaged, truncated, wrong};
 use crate::memory;
 
 /// What tells one state of a file from another without reading it.
@@ -30,10 +30,12 @@ pub(crate) fn stamp(path: &Path) -> Result<Stamp, DataError> {
     }
     let metadata = std::fs::metadata(path).map_err(|e| io_error(path, e))?;
     if metadata.is_dir() {
-        return Err(DataErrorKind::Directory.at(path));
+        return Err(wrong("this is a directory; name a file in it").at(path));
     }
     if !metadata.is_file() {
-        return Err(DataErrorKind::NotRegular.at(path));
+        let what =
+            "this is not a regular file; data is read more than once, so save it to a file first";
+        return Err(wrong(what).at(path));
     }
     Ok(Stamp {
         length: metadata.len(),
@@ -42,7 +44,10 @@ pub(crate) fn stamp(path: &Path) -> Result<Stamp, DataError> {
 }
 
 fn in_memory(path: &Path) -> Result<Arc<Vec<u8>>, DataError> {
-    memory::find(path).ok_or_else(|| DataErrorKind::NoLongerInMemory.at(path))
+    memory::find(path).ok_or_else(|| {
+        let what = "these data were in the memory of a program, and are not in that of this one; write them to a file";
+        wrong(what).at(path)
+    })
 }
 
 /// An open file, on a disk or in memory.
@@ -120,13 +125,9 @@ pub(crate) fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize
 pub(crate) fn io_error(path: &Path, error: io::Error) -> DataError {
     let kind = match error.kind() {
         ErrorKind::NotFound => missing(path),
-        ErrorKind::UnexpectedEof => DataErrorKind::Truncated {
-            detail: "its compressed data stops in the middle".to_owned(),
-        },
-        ErrorKind::InvalidData | ErrorKind::InvalidInput => DataErrorKind::Damaged {
-            detail: error.to_string(),
-        },
-        _ => DataErrorKind::Io(error),
+        ErrorKind::UnexpectedEof => truncated("its compressed data stops in the middle"),
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => damaged(error),
+        _ => wrong(format!("cannot be read: {error}")),
     };
     kind.at(path)
 }
@@ -156,8 +157,9 @@ fn missing(path: &Path) -> DataErrorKind {
         .ancestors()
         .filter(|f| !f.as_os_str().is_empty() && !f.exists())
         .last();
-    DataErrorKind::Missing {
-        nearest: best.filter(|b| b.0 > 0.85).map(|b| b.1),
-        folder: missing.map(Path::to_owned),
-    }
+    DataErrorKind::Missing(match (best.filter(|b| b.0 > 0.85), missing) {
+        (Some((_, name)), _) => format!("; its folder has {name:?}"),
+        (None, Some(folder)) => format!("; there is no folder {}", folder.display()),
+        (None, None) => String::new(),
+    })
 }

@@ -17,7 +17,9 @@ use parquet::schema::types::ColumnDescriptor;
 
 use crate::classes::ClassCodes;
 use crate::columns::{Columns, MAX_COLUMNS};
-use crate::error::{DataError, DataErrorKind, RowPosition};
+use crate::error::{
+    DataError, DataErrorKind, RowPosition, damaged, no_value, not_utf8, truncated, wrong,
+};
 use crate::guarded;
 use crate::npy::half;
 use crate::open;
@@ -40,14 +42,13 @@ impl ParquetTable {
         let schema = metadata.schema_descr();
         if schema.num_columns() > MAX_COLUMNS {
             let message = format!("it has {} columns, too many to use", schema.num_columns());
-            return Err(DataErrorKind::Options(message).at(path));
+            return Err(wrong(message).at(path));
         }
         let names = schema.columns().iter().map(|c| c.path().string());
         let mut columns = Columns::named(path, names.collect())?;
         columns.index = index_columns(metadata, &columns.names);
         if metadata.num_rows() <= 0 {
-            let what = "the table".to_owned();
-            return Err(DataErrorKind::NoRows { what }.at(path));
+            return Err(wrong("the table has no rows").at(path));
         }
         Ok(Self {
             columns,
@@ -118,11 +119,10 @@ fn index_columns(metadata: &FileMetaData, names: &[String]) -> Vec<usize> {
 /// reader trusts some of the file's numbers (a negative offset, a missing dictionary), so that
 /// flipped bits can make it panic.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, DataErrorKind> {
-    let damaged = |detail: String| DataErrorKind::Damaged { detail };
     match guarded::guarded(read) {
         Some(Ok(value)) => Ok(value),
         Some(Err(error)) => Err(damaged(format!("{error}; it may be cut off"))),
-        None => Err(damaged("its pages contradict its footer".to_owned())),
+        None => Err(damaged("its pages contradict its footer")),
     }
 }
 
@@ -130,14 +130,13 @@ fn check_compression(column: &str, compression: Compression) -> Result<(), DataE
     match compression {
         Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) => Ok(()),
         Compression::ZSTD(_) if cfg!(feature = "zstd") => Ok(()),
-        Compression::ZSTD(_) => Err(DataErrorKind::ZstdNotBuilt {
-            column: column.to_owned(),
-        }),
-        other => Err(DataErrorKind::Unsupported {
-            column: format!("column {column:?}"),
-            found: format!("data compressed with {other}"),
-            cure: "write the file with snappy".to_owned(),
-        }),
+        Compression::ZSTD(_) => Err(wrong(format!(
+            "column {column:?} is compressed with zstd, which this build leaves out; \
+             build with `cargo build --release --features zstd`, or write the file with snappy"
+        ))),
+        other => Err(wrong(format!(
+            "column {column:?} holds data compressed with {other}; write the file with snappy"
+        ))),
     }
 }
 
@@ -156,11 +155,8 @@ enum Meaning {
 /// What a column's declared type says, which overrides how its values are stored.
 fn meaning(column: &ColumnDescriptor, class: bool) -> Result<Meaning, DataErrorKind> {
     let name = column.path().string();
-    let unsupported = |found: &str, cure: &str| DataErrorKind::Unsupported {
-        column: format!("column {name:?}"),
-        found: found.to_owned(),
-        cure: cure.to_owned(),
-    };
+    let unsupported =
+        |found: &str, cure: &str| wrong(format!("column {name:?} holds {found}; {cure}"));
     if column.max_rep_level() > 0 {
         return Err(unsupported("lists", "write one column per element"));
     }
@@ -204,21 +200,13 @@ enum Problem {
 impl Problem {
     /// The problem in words; `rows` came before this batch.
     fn into_kind(self, name: &str, rows: u64) -> DataErrorKind {
-        let column = name.to_owned();
         match self {
-            Self::Null { offset } => DataErrorKind::NoValue {
-                place: RowPosition {
-                    row: rows + offset as u64 + 1,
-                    line: None,
-                },
-                column,
-            },
-            Self::Short => DataErrorKind::Truncated {
-                detail: format!("column {column:?} has fewer values than rows"),
-            },
-            Self::Reader(error) => DataErrorKind::Damaged {
-                detail: format!("column {column:?}: {error}"),
-            },
+            Self::Null { offset } => {
+                let row = rows + offset as u64 + 1;
+                no_value(RowPosition { row, line: None }, name)
+            }
+            Self::Short => truncated(format!("column {name:?} has fewer values than rows")),
+            Self::Reader(error) => damaged(format!("column {name:?}: {error}")),
             Self::Kind(kind) => kind,
         }
     }
@@ -314,10 +302,8 @@ impl ReadColumn for TextColumn {
             .skip(target.slot)
             .step_by(target.width);
         for (offset, (place, value)) in places.zip(&self.buffer.values).enumerate() {
-            let text = str::from_utf8(value.as_bytes()).map_err(|_| {
-                let location = "a text of a class column".to_owned();
-                Problem::Kind(DataErrorKind::NotUtf8 { location })
-            })?;
+            let text = str::from_utf8(value.as_bytes())
+                .map_err(|_| Problem::Kind(not_utf8("a text of a class column")))?;
             let row = target.rows + offset as u64 + 1;
             let of = RowPosition { row, line: None };
             *place = codes.text(text, of).map_err(Problem::Kind)? as f64;
@@ -421,9 +407,8 @@ impl ParquetRows {
                 return Ok(false);
             }
             let group = self.file.metadata().row_group(self.group);
-            self.left = usize::try_from(group.num_rows()).map_err(|_| DataErrorKind::Damaged {
-                detail: format!("a row group claims {} rows", group.num_rows()),
-            })?;
+            self.left = usize::try_from(group.num_rows())
+                .map_err(|_| damaged(format!("a row group claims {} rows", group.num_rows())))?;
             self.columns = self.open_columns(self.group)?;
             self.group += 1;
         }
@@ -436,9 +421,8 @@ impl ParquetRows {
         let open = |(picked, &meaning): (&Picked, &Meaning)| {
             let present = schema.column(picked.column).max_def_level();
             let pages = guarded(|| reader.get_column_reader(picked.column))?;
-            column(pages, present, meaning).ok_or_else(|| DataErrorKind::Damaged {
-                detail: format!("column {:?} changes its type", picked.name),
-            })
+            column(pages, present, meaning)
+                .ok_or_else(|| damaged(format!("column {:?} changes its type", picked.name)))
         };
         self.picked.iter().zip(&self.meanings).map(open).collect()
     }

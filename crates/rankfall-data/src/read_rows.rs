@@ -1,7 +1,7 @@
 //! A stream of the rows of some columns, whatever the format.
 
 use crate::classes::ClassCodes;
-use crate::error::{DataError, DataErrorKind, RowPosition};
+use crate::error::{DataError, DataErrorKind, RowPosition, not_finite};
 
 /// Values that a chunk holds, about; a chunk has at least one row.
 const CHUNK_VALUES: usize = 1 << 16;
@@ -58,14 +58,11 @@ pub(crate) fn finish_numbers(
     if !values.iter().fold(true, |all, v| all & v.is_finite()) {
         for (r, row) in values.chunks_exact(picked.len()).enumerate() {
             if let Some(slot) = row.iter().position(|v| !v.is_finite()) {
-                return Err(DataErrorKind::NotFinite {
-                    place: RowPosition {
-                        row: first_row + r as u64,
-                        line: None,
-                    },
-                    column: picked[slot].name.clone(),
-                    value: row[slot].to_string(),
-                });
+                let place = RowPosition {
+                    row: first_row + r as u64,
+                    line: None,
+                };
+                return Err(not_finite(place, &picked[slot].name, row[slot]));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::encoding::Encoding;
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, DataErrorKind, empty, wrong};
 use crate::open;
 use crate::spec::{FileSpec, TableFormat};
 
@@ -94,7 +94,7 @@ pub(crate) fn sniff(spec: &FileSpec) -> Result<Sniffed, DataError> {
     let path = spec.path.as_path();
     let (head, gzip) = head(path)?;
     if head.is_empty() {
-        return Err(DataErrorKind::Empty.at(path));
+        return Err(empty().at(path));
     }
     let kind = kind(&head);
     let expected = spec.format.or_else(|| named_format(path));
@@ -104,13 +104,13 @@ pub(crate) fn sniff(spec: &FileSpec) -> Result<Sniffed, DataError> {
         }
         (Kind::Known(found), _) => found,
         (Kind::Other(found), expected) => {
-            let kind = DataErrorKind::wrong_kind(found, expected.unwrap_or(TableFormat::Csv));
-            return Err(kind.at(path));
+            let expected = expected.unwrap_or(TableFormat::Csv);
+            return Err(wrong_kind(found, expected, "").at(path));
         }
     };
     if gzip && matches!(format, TableFormat::Npz | TableFormat::Parquet) {
         let cure = format!("a {format} file inside gzip cannot be read; gunzip it first");
-        return Err(DataErrorKind::Options(cure).at(path));
+        return Err(wrong(cure).at(path));
     }
     Ok(Sniffed { format, gzip })
 }
@@ -171,15 +171,22 @@ fn mismatch(found: TableFormat, expected: TableFormat, spec: &FileSpec) -> DataE
         TableFormat::Npz => "a ZIP archive",
         TableFormat::Parquet => "a Parquet file",
     };
-    let mut kind = DataErrorKind::wrong_kind(found_name, expected);
-    if let DataErrorKind::WrongKind { expected, .. } = &mut kind {
-        let cure = match spec.format {
-            Some(_) => {
-                format!(" as the format asked for; leave the format out, or ask for {found}")
-            }
-            None => format!(" as its name says; rename it so that its name says {found}"),
-        };
-        expected.push_str(&cure);
-    }
-    kind
+    let cure = match spec.format {
+        Some(_) => format!(" as the format asked for; leave the format out, or ask for {found}"),
+        None => format!(" as its name says; rename it so that its name says {found}"),
+    };
+    wrong_kind(found_name, expected, &cure)
+}
+
+/// Format found against format asked for.
+fn wrong_kind(found: &str, expected: TableFormat, cure: &str) -> DataErrorKind {
+    let expected = match expected {
+        TableFormat::Csv => "of a CSV or other text",
+        TableFormat::Npy => "of an NPY array",
+        TableFormat::Npz => "of an NPZ archive",
+        TableFormat::Parquet => "of a Parquet file",
+    };
+    wrong(format!(
+        "the first bytes are those of {found}, not {expected}{cure}"
+    ))
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::encoding::text_stream;
-use crate::error::{DataError, DataErrorKind};
+use crate::error::{DataError, wrong};
 use crate::open;
 use crate::spec::Delimiter;
 
@@ -152,8 +152,11 @@ impl Records {
             }
             if self.ended {
                 if quotes.inside() {
-                    let line = self.next_line;
-                    return Err(DataErrorKind::OpenQuote { line }.at(&self.path));
+                    return Err(wrong(format!(
+                        "the quotation mark opened on line {} is never closed",
+                        self.next_line
+                    ))
+                    .at(&self.path));
                 }
                 return Ok(Some((rest.len(), true)));
             }
@@ -168,10 +171,11 @@ impl Records {
         self.end -= self.start;
         self.start = 0;
         if self.end > LONGEST {
-            return Err(DataErrorKind::LineTooLong {
-                line: self.next_line,
-                limit: LONGEST >> 20,
-            }
+            return Err(wrong(format!(
+                "line {} is longer than {} MiB; is this a table with one row per line?",
+                self.next_line,
+                LONGEST >> 20
+            ))
             .at(&self.path));
         }
         if self.buffer.len() < self.end + READ {

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use crate::classes::ClassCodes;
 use crate::columns::Columns;
 use crate::dialect::{Dialect, record_is_comment};
-use crate::error::{DataError, DataErrorKind, RowPosition, shortened};
+use crate::error::{
+    DataError, DataErrorKind, RowPosition, no_value, not_finite, not_utf8, shortened, wrong,
+    wrong_value,
+};
 use crate::read_rows::{Classes, Picked, ReadRows};
 use crate::spec::{Delimiter, FileSpec};
 use crate::text::{Record, Records, is_comment, split};
@@ -80,9 +83,9 @@ fn header_names(fields: &[Vec<u8>]) -> Result<Vec<String>, DataErrorKind> {
     let name = |(position, field): (usize, &Vec<u8>)| match str::from_utf8(field) {
         Ok("") => Ok(format!("column {position}")),
         Ok(name) => Ok(name.to_owned()),
-        Err(_) => Err(DataErrorKind::NotUtf8 {
-            location: format!("the name of column {position} in the header"),
-        }),
+        Err(_) => Err(not_utf8(format!(
+            "the name of column {position} in the header"
+        ))),
     };
     fields.iter().enumerate().map(name).collect()
 }
@@ -290,12 +293,13 @@ impl RowParser {
     }
 
     fn ragged(&self, got: usize, place: RowPosition) -> DataErrorKind {
-        DataErrorKind::Ragged {
-            place,
-            expected: self.plan.len(),
-            got,
-            separator: self.delimiter.to_string(),
-        }
+        let fields = if got == 1 { "field" } else { "fields" };
+        wrong(format!(
+            "{place} has {got} {fields}, but {} are expected from the lines before it; they are separated by {}, \
+             or set delimiter",
+            self.plan.len(),
+            self.delimiter
+        ))
     }
 
     /// Takes in one trimmed field.
@@ -351,24 +355,18 @@ fn after_separator(bytes: &[u8], at: usize, delimiter: Delimiter) -> Option<&[u8
 }
 
 fn number(field: &[u8], place: RowPosition, column: &str) -> Result<f64, DataErrorKind> {
-    let column = || column.to_owned();
     match fast_float2::parse::<f64, _>(field) {
         Ok(value) if value.is_finite() => Ok(value),
-        Ok(_) => Err(DataErrorKind::NotFinite {
-            place,
-            column: column(),
-            value: shortened(field),
-        }),
-        Err(_) if field.is_empty() => Err(DataErrorKind::NoValue {
-            place,
-            column: column(),
-        }),
-        Err(_) => Err(DataErrorKind::NotANumber {
-            place,
-            column: column(),
-            text: shortened(field),
-            hint: hint(field, place),
-        }),
+        Ok(_) => Err(not_finite(place, column, shortened(field))),
+        Err(_) if field.is_empty() => Err(no_value(place, column)),
+        Err(_) => {
+            let what = format!(
+                "{:?} is not a number{}",
+                shortened(field),
+                hint(field, place)
+            );
+            Err(wrong_value(place, column, what))
+        }
     }
 }
 
@@ -393,8 +391,6 @@ fn class(
 ) -> Result<f64, DataErrorKind> {
     match str::from_utf8(field) {
         Ok(text) => codes.text(text, place).map(|code| code as f64),
-        Err(_) => Err(DataErrorKind::NotUtf8 {
-            location: format!("{place}, column {column:?}"),
-        }),
+        Err(_) => Err(not_utf8(format!("{place}, column {column:?}"))),
     }
 }
