@@ -1,17 +1,10 @@
 //! A checkpoint of any kind, told apart by its first bytes and not by its name.
 
-use crate::archive;
-use crate::contents::Contents;
+use crate::contents::{Contents, OpaqueObject};
 use crate::error::CheckpointError;
 use crate::file::PositionedFile;
-use crate::numpy;
-use crate::roles;
-use crate::safetensors;
-use crate::sharded;
-use crate::step;
 use crate::tensor::{Role, Tensor};
-use crate::torch;
-use crate::walk::OpaqueObject;
+use crate::{archive, numpy, roles, safetensors, sharded, step, torch};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -64,10 +57,8 @@ impl Checkpoint {
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("json"));
         let (format, mut contents) = if is_index {
-            (
-                Format::Sharded,
-                sharded::read(path, |shard| Ok(read_file(shard)?.1))?,
-            )
+            let contents = sharded::read(path, |shard| Ok(read_file(shard)?.1))?;
+            (Format::Sharded, contents)
         } else {
             read_file(path)?
         };
@@ -120,17 +111,7 @@ fn read_file(path: &Path) -> Result<(Format, Contents), CheckpointError> {
         return Ok((Format::TorchLegacy, torch::legacy(&file)?));
     }
     if safetensors::looks_like(&head, file.length) {
-        let header = safetensors::read(&file)?;
-        let step = ["global_step", "step"]
-            .iter()
-            .find_map(|key| header.metadata.get(*key)?.as_str()?.parse().ok());
-        return Ok((
-            Format::Safetensors,
-            Contents {
-                step,
-                ..tensors(header.tensors)
-            },
-        ));
+        return Ok((Format::Safetensors, safetensors::read(&file)?));
     }
     if torch::is_pickle(&head) || head.starts_with(b"(") {
         return Ok((Format::Pickle, torch::bare(&file)?));

@@ -1,10 +1,10 @@
 //! What goes wrong with a checkpoint: which file, what, and what to do.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Why a checkpoint, or a tensor of it, cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", path.display())]
 pub struct CheckpointError {
     /// The file.
     pub path: PathBuf,
@@ -33,11 +33,3 @@ impl CheckpointError {
         Self::new(path, format!("it cannot be read: {error}"))
     }
 }
-
-impl fmt::Display for CheckpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.detail)
-    }
-}
-
-impl std::error::Error for CheckpointError {}

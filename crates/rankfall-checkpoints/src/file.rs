@@ -3,7 +3,7 @@
 use crate::error::CheckpointError;
 use flate2::read::DeflateDecoder;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,14 +62,11 @@ impl PositionedFile {
         self.bytes(0, self.length.min(N as u64), N as u64)
     }
 
-    /// A reader of its own from `start` to `end`.
-    pub fn stream(self: &Arc<Self>, start: u64, end: u64) -> FileStream {
-        FileStream {
-            file: self.clone(),
-            at: start,
-            end,
-        }
+    /// A reader from the start, for whoever goes through a file before it is shared.
+    pub fn whole(&self) -> impl Read + Seek {
+        &self.file
     }
+
 }
 
 #[cfg(unix)]
@@ -92,11 +89,10 @@ fn read_exact_at(file: &File, mut out: &mut [u8], mut start: u64) -> io::Result<
 }
 
 /// Reads a stretch of a file from front to back.
-#[derive(Debug)]
-pub struct FileStream {
+struct FileStream {
     file: Arc<PositionedFile>,
     /// The next byte.
-    pub at: u64,
+    at: u64,
     end: u64,
 }
 
@@ -159,7 +155,11 @@ impl Region {
     }
 
     fn unpacked(&self) -> impl Read {
-        let packed = self.file.stream(self.start, self.start + self.packed);
+        let packed = FileStream {
+            file: self.file.clone(),
+            at: self.start,
+            end: self.start + self.packed,
+        };
         DeflateDecoder::new(BufReader::with_capacity(1 << 16, packed))
     }
 

@@ -46,9 +46,9 @@ mod values;
 mod walk;
 
 pub use checkpoint::{Checkpoint, Format};
+pub use contents::OpaqueObject;
 pub use dtype::Dtype;
 pub use error::CheckpointError;
 pub use find::{find, matches};
 pub use tensor::{Role, Tensor};
 pub use values::Values;
-pub use walk::OpaqueObject;

@@ -31,13 +31,7 @@ pub fn archived(entries: &Entries) -> Result<Vec<Tensor>, CheckpointError> {
         .iter()
         .filter_map(|(name, region)| Some((name.strip_suffix(".npy")?, region)));
     let read = |(name, region): (&str, &Region)| {
-        let broken = |error: CheckpointError| {
-            Tensor::unreadable(
-                name.to_owned(),
-                Dtype::Other("unknown".into()),
-                error.detail,
-            )
-        };
+        let broken = |error: CheckpointError| Tensor::unreadable(name.to_owned(), error.detail);
         tensor(name.to_owned(), region).unwrap_or_else(broken)
     };
     Ok(arrays.map(read).collect())
@@ -61,45 +55,34 @@ fn tensor(name: String, region: &Region) -> Result<Tensor, CheckpointError> {
     let header = header.map_err(|error| CheckpointError::new(path, error.to_string()))?;
     let mut strides = contiguous(&header.shape);
     if header.fortran {
-        let mut turned: Vec<u64> = header.shape.clone();
-        turned.reverse();
+        let turned: Vec<u64> = header.shape.iter().rev().copied().collect();
         strides = contiguous(&turned);
         strides.reverse();
     }
     let dtype = dtype(header.dtype.name());
     let size = dtype.size().unwrap_or(1) as u64;
     if region.length < header.offset {
-        return Err(CheckpointError::new(
-            path,
-            format!("{name} ends within its header"),
-        ));
+        let detail = format!("{name} ends within its header");
+        return Err(CheckpointError::new(path, detail));
     }
-    let place = match region.deflated {
+    let (region, offset) = if !region.deflated {
+        let (start, length) = (region.start + header.offset, region.length - header.offset);
+        (Region::stored(&region.file, start, length), 0)
+    } else if header.offset.is_multiple_of(size) {
         // Counted in numbers: what is packed can only be entered at its start.
-        true if header.offset.is_multiple_of(size) => Place {
-            region: region.clone(),
-            offset: header.offset / size,
-            strides,
-            big_endian: false,
-        },
-        true => {
-            let problem = "its numbers are packed behind a header of an odd length".to_owned();
-            return Ok(Tensor::unreadable(name, dtype, problem));
-        }
-        false => {
-            let (start, length) = (region.start + header.offset, region.length - header.offset);
-            let region = Region::stored(&region.file, start, length);
-            Place {
-                region,
-                offset: 0,
-                strides,
-                big_endian: false,
-            }
-        }
+        (region.clone(), header.offset / size)
+    } else {
+        let problem = "its numbers are packed behind a header of an odd length";
+        return Ok(Tensor {
+            dtype,
+            ..Tensor::unreadable(name, problem)
+        });
     };
     let place = Place {
+        region,
+        offset,
+        strides,
         big_endian: header.dtype.is_big_endian(),
-        ..place
     };
     Ok(Tensor::at(name, &header.shape, dtype, place))
 }

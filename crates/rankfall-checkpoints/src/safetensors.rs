@@ -1,5 +1,6 @@
 //! Safetensors: a length, a header in JSON, and the numbers behind it.
 
+use crate::contents::Contents;
 use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
@@ -12,14 +13,6 @@ use std::sync::Arc;
 /// The limit of the format itself.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// What a header says.
-pub struct Header {
-    /// In the order of the file.
-    pub tensors: Vec<Tensor>,
-    /// Texts that the writer left, by name.
-    pub metadata: Map<String, Value>,
-}
-
 /// Whether a file begins like one: a length that fits the file, and a brace.
 pub fn looks_like(head: &[u8], length: u64) -> bool {
     let Some((size, rest)) = head.split_first_chunk::<8>() else {
@@ -30,34 +23,30 @@ pub fn looks_like(head: &[u8], length: u64) -> bool {
 }
 
 /// Reads the header of a file.
-pub fn read(file: &Arc<PositionedFile>) -> Result<Header, CheckpointError> {
+pub fn read(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     let size = file.bytes(0, 8, 8)?;
     let size = u64::from_le_bytes(size.try_into().unwrap_or_default());
     let text = file.bytes(8, size, LONGEST_HEADER)?;
     let header: Map<String, Value> = json::read(&text)
         .map_err(|what| CheckpointError::new(&file.path, format!("its header: {what}")))?;
-    let start = 8 + size;
-    let mut metadata = Map::new();
+    let mut step = None;
     let mut tensors = Vec::new();
     for (name, value) in header {
         if name == "__metadata__" {
-            metadata = value.as_object().cloned().unwrap_or_default();
+            let mut texts = ["global_step", "step"].iter().map(|key| &value[key]);
+            step = texts.find_map(|text| text.as_str()?.parse().ok());
             continue;
         }
-        let tensor = tensor(file, start, name.clone(), &value);
-        let broken = || {
-            let problem =
-                "its entry in the header has no dtype, shape and data_offsets that fit".to_owned();
-            Tensor::unreadable(name, Dtype::Other("unknown".into()), problem)
-        };
-        tensors.push((
-            tensor.as_ref().map_or(0, |t| t.0),
-            tensor.map_or_else(broken, |t| t.1),
-        ));
+        let problem = "its entry in the header has no dtype, shape and data_offsets that fit";
+        let placed = tensor(file, 8 + size, name.clone(), &value);
+        tensors.push(placed.unwrap_or_else(|| (0, Tensor::unreadable(name, problem))));
     }
     tensors.sort_by_key(|(begin, _)| *begin);
-    let tensors = tensors.into_iter().map(|(_, tensor)| tensor).collect();
-    Ok(Header { tensors, metadata })
+    Ok(Contents {
+        tensors: tensors.into_iter().map(|(_, tensor)| tensor).collect(),
+        step,
+        ..Contents::default()
+    })
 }
 
 /// Where it begins behind the header, and the tensor; `None` where the header does not say.
@@ -68,12 +57,8 @@ fn tensor(
     value: &Value,
 ) -> Option<(u64, Tensor)> {
     let numbers = |key: &str| -> Option<Vec<u64>> {
-        value
-            .get(key)?
-            .as_array()?
-            .iter()
-            .map(Value::as_u64)
-            .collect()
+        let all = value.get(key)?.as_array()?.iter();
+        all.map(Value::as_u64).collect()
     };
     let dtype = dtype(value.get("dtype")?.as_str()?);
     let shape = numbers("shape")?;

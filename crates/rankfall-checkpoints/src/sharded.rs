@@ -1,7 +1,6 @@
 //! An index over several files, `*.index.json`: which tensor is in which.
 
 use crate::contents::Contents;
-use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::PositionedFile;
 use crate::json;
@@ -55,13 +54,7 @@ pub fn read(
         found.retain(|tensor| asked.contains(tensor.name.as_str()));
         let there: HashSet<&str> = found.iter().map(|tensor| tensor.name.as_str()).collect();
         let missing = names.iter().filter(|name| !there.contains(**name));
-        let missing = missing.map(|name| {
-            Tensor::unreadable(
-                (*name).to_owned(),
-                Dtype::Other("unknown".into()),
-                reason.clone(),
-            )
-        });
+        let missing = missing.map(|name| Tensor::unreadable((*name).to_owned(), &reason));
         let missing: Vec<Tensor> = missing.collect();
         whole.tensors.append(&mut found);
         whole.tensors.extend(missing);

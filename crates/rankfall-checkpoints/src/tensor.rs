@@ -44,15 +44,15 @@ pub(crate) struct Identity {
 }
 
 impl Tensor {
-    /// A tensor whose numbers cannot be read.
-    pub(crate) fn unreadable(name: String, dtype: Dtype, problem: String) -> Self {
+    /// A tensor whose numbers cannot be read, and of which nothing else is known.
+    pub(crate) fn unreadable(name: String, problem: impl Into<String>) -> Self {
         Self {
             name,
             shape: Vec::new(),
-            dtype,
+            dtype: Dtype::Other("unknown".into()),
             role: Role::Weight,
             tied_to: None,
-            problem: Some(problem),
+            problem: Some(problem.into()),
             place: None,
         }
     }
@@ -60,13 +60,9 @@ impl Tensor {
     /// A tensor at a place; a place that is not inside its region becomes the tensor's problem.
     pub(crate) fn at(name: String, shape: &[u64], dtype: Dtype, place: Place) -> Self {
         let problem = contradiction(shape, &dtype, &place);
-        let shape = shape
-            .iter()
-            .map(|&n| usize::try_from(n).unwrap_or(usize::MAX))
-            .collect();
         Self {
             name,
-            shape,
+            shape: sizes_of(shape),
             dtype,
             role: Role::Weight,
             tied_to: None,
@@ -119,6 +115,12 @@ impl Tensor {
             shape: self.shape.clone(),
         })
     }
+}
+
+/// Sizes as memory counts them.
+pub(crate) fn sizes_of(shape: &[u64]) -> Vec<usize> {
+    let size = |&n: &u64| usize::try_from(n).unwrap_or(usize::MAX);
+    shape.iter().map(size).collect()
 }
 
 /// Why a tensor of this shape cannot lie at this place.

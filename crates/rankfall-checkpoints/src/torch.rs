@@ -3,13 +3,12 @@
 
 use crate::archive::Entries;
 use crate::contents::Contents;
-use crate::dtype::Dtype;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
 use crate::pickle::{self, Node, Nodes, Pickle};
 use crate::place::Place;
-use crate::tensor::Tensor;
-use crate::walk::{self, PickleTensor};
+use crate::tensor::{Tensor, sizes_of};
+use crate::walk;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -133,56 +132,25 @@ fn contents(
     big_endian: bool,
     region: impl Fn(&str) -> Option<Region>,
 ) -> Result<Contents, String> {
-    let found = walk::walk(&loaded.nodes, loaded.root)?;
-    let tensor = |found: PickleTensor| tensor(&loaded.nodes, found, big_endian, &region);
-    Ok(Contents {
-        tensors: found.tensors.into_iter().map(tensor).collect(),
-        inert: found.inert,
-        step: found.step,
+    walk::walk(&loaded.nodes, loaded.root, |name, view| {
+        let Node::Storage(storage) = loaded.nodes.get(view.storage) else {
+            return Tensor::unreadable(name, "it has no storage");
+        };
+        let dtype = view.dtype.as_ref().unwrap_or(&storage.dtype).clone();
+        let Some(region) = region(&storage.key) else {
+            let problem = format!("its storage {:?} is not in the file", storage.key);
+            return Tensor {
+                shape: sizes_of(&view.shape),
+                dtype,
+                ..Tensor::unreadable(name, problem)
+            };
+        };
+        let place = Place {
+            region,
+            offset: storage.offset.saturating_add(view.offset),
+            strides: view.strides.clone(),
+            big_endian,
+        };
+        Tensor::at(name, &view.shape, dtype, place)
     })
-}
-
-fn tensor(
-    nodes: &Nodes,
-    found: PickleTensor,
-    big_endian: bool,
-    region: &impl Fn(&str) -> Option<Region>,
-) -> Tensor {
-    let PickleTensor { name, tensor, role } = found;
-    let tensor = match nodes.get(tensor.storage) {
-        Node::Storage(storage) => {
-            let dtype = tensor
-                .dtype
-                .clone()
-                .unwrap_or_else(|| storage.dtype.clone());
-            match region(&storage.key) {
-                Some(region) => {
-                    let offset = storage.offset.saturating_add(tensor.offset);
-                    let place = Place {
-                        region,
-                        offset,
-                        strides: tensor.strides,
-                        big_endian,
-                    };
-                    Tensor::at(name, &tensor.shape, dtype, place)
-                }
-                None => {
-                    let problem = format!("its storage {:?} is not in the file", storage.key);
-                    let mut missing = Tensor::unreadable(name, dtype, problem);
-                    missing.shape = tensor
-                        .shape
-                        .iter()
-                        .map(|&n| usize::try_from(n).unwrap_or(usize::MAX))
-                        .collect();
-                    missing
-                }
-            }
-        }
-        _ => Tensor::unreadable(
-            name,
-            Dtype::Other("unknown".into()),
-            "it has no storage".into(),
-        ),
-    };
-    Tensor { role, ..tensor }
 }

@@ -1,7 +1,8 @@
 //! The tensors inside what a pickle stands for, each with the path to it as its name.
 
+use crate::contents::{Contents, OpaqueObject};
 use crate::pickle::{Id, Node, Nodes, Rebuilt};
-use crate::tensor::Role;
+use crate::tensor::{Role, Tensor};
 use std::collections::HashSet;
 
 /// Deeper than this nothing is looked for: checkpoints are nested a handful of times.
@@ -18,38 +19,7 @@ const SILENT: &[&str] = &["_modules", "_parameters", "_buffers"];
 /// What training loops call the step they were at.
 const STEPS: &[&str] = &["global_step", "step", "iteration", "iter", "epoch"];
 
-/// An object of a pickle that rankfall has no meaning for. It was not executed, and does nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpaqueObject {
-    /// Where it is.
-    pub path: String,
-    /// What it would have been made by, such as `torch.device` or `os.system`.
-    pub class: String,
-}
-
-/// A tensor with its path.
-#[derive(Debug)]
-pub struct PickleTensor {
-    /// Parts joined by dots.
-    pub name: String,
-    /// The view of its storage.
-    pub tensor: Box<Rebuilt>,
-    /// Whether an optimiser keeps it.
-    pub role: Role,
-}
-
-/// What was found.
-#[derive(Debug, Default)]
-pub struct PickleContents {
-    /// In the order of the file.
-    pub tensors: Vec<PickleTensor>,
-    /// Objects that were left as they are.
-    pub inert: Vec<OpaqueObject>,
-    /// At which step it was written, where it says so near its root.
-    pub step: Option<u64>,
-}
-
-/// A node on the way.
+/// A node on the way, and its path: parts joined by dots.
 struct Visit {
     id: Id,
     path: String,
@@ -58,14 +28,18 @@ struct Visit {
 }
 
 /// Walks from the root. Every container is entered once, however many ways lead to it; every tensor
-/// is listed under each of its names.
+/// is listed under each of its names, as `make` makes it of name and view.
 ///
 /// # Errors
 /// A sentence: a list of tensors beyond all bounds.
-pub fn walk(nodes: &Nodes, root: Id) -> Result<PickleContents, String> {
-    let mut contents = PickleContents {
+pub fn walk(
+    nodes: &Nodes,
+    root: Id,
+    make: impl Fn(String, &Rebuilt) -> Tensor,
+) -> Result<Contents, String> {
+    let mut contents = Contents {
         step: step(nodes, root),
-        ..PickleContents::default()
+        ..Contents::default()
     };
     let mut entered = HashSet::new();
     let first = Visit {
@@ -86,7 +60,7 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<PickleContents, String> {
         let mut add = |part: &str, id: Id, role: Role| {
             // A tensor has a name for every way to it; anything else is entered once.
             let sizes = match nodes.get(id) {
-                Node::Tensor(tensor) => size_of::<PickleTensor>() + 16 * tensor.shape.len(),
+                Node::Tensor(tensor) => size_of::<Tensor>() + 16 * tensor.shape.len(),
                 _ if entered.insert(id) => 0,
                 _ => return,
             };
@@ -103,8 +77,9 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<PickleContents, String> {
         };
         match nodes.get(visit.id) {
             Node::Tensor(tensor) => {
-                let (name, tensor, role) = (visit.path, tensor.clone(), visit.role);
-                contents.tensors.push(PickleTensor { name, tensor, role });
+                let role = visit.role;
+                let tensor = make(visit.path, tensor);
+                contents.tensors.push(Tensor { role, ..tensor });
             }
             Node::Dict(entries) => {
                 let role = role_of_dict(nodes, visit.id, visit.role);
@@ -139,7 +114,7 @@ pub fn walk(nodes: &Nodes, root: Id) -> Result<PickleContents, String> {
     Ok(contents)
 }
 
-impl PickleContents {
+impl Contents {
     fn add_inert(&mut self, path: String, class: &str) {
         if self.inert.len() < MOST_INERT {
             let class = class.chars().take(LONGEST_NAME).collect();

@@ -145,42 +145,19 @@ fn storage(nodes: &Nodes, id: Id) -> Option<Node> {
 /// The type of the numbers of a storage class, such as `torch.FloatStorage`.
 fn storage_type(class: &str) -> Dtype {
     let last = class.rsplit('.').next().unwrap_or(class);
-    match last.strip_suffix("Storage").unwrap_or(last) {
-        "Double" => Dtype::F64,
-        "Float" => Dtype::F32,
-        "Half" => Dtype::F16,
-        "BFloat16" => Dtype::Bf16,
-        "Long" => Dtype::Int {
-            bytes: 8,
-            signed: true,
-        },
-        "Int" => Dtype::Int {
-            bytes: 4,
-            signed: true,
-        },
-        "Short" => Dtype::Int {
-            bytes: 2,
-            signed: true,
-        },
-        "Char" => Dtype::Int {
-            bytes: 1,
-            signed: true,
-        },
-        "Byte" | "Untyped" => Dtype::Int {
-            bytes: 1,
-            signed: false,
-        },
-        "Bool" => Dtype::Bool,
-        "ComplexFloat" => Dtype::Complex { bytes: 8 },
-        "ComplexDouble" => Dtype::Complex { bytes: 16 },
-        other => Dtype::Other(other.to_lowercase()),
-    }
+    let name = last.strip_suffix("Storage").unwrap_or(last).to_lowercase();
+    named(&name)
 }
 
 /// The type of a name such as `torch.float8_e4m3fn`.
 fn dtype_of(name: &str) -> Option<Dtype> {
+    name.strip_prefix("torch.").map(named)
+}
+
+/// The type that PyTorch calls so, in storages or since.
+fn named(name: &str) -> Dtype {
     let int = |bytes, signed| Dtype::Int { bytes, signed };
-    Some(match name.strip_prefix("torch.")? {
+    match name {
         "float64" | "double" => Dtype::F64,
         "float32" | "float" => Dtype::F32,
         "float16" | "half" => Dtype::F16,
@@ -188,14 +165,16 @@ fn dtype_of(name: &str) -> Option<Dtype> {
         "float8_e4m3fn" => Dtype::F8E4m3,
         "float8_e5m2" => Dtype::F8E5m2,
         "bool" => Dtype::Bool,
-        "int8" => int(1, true),
-        "int16" => int(2, true),
-        "int32" => int(4, true),
-        "int64" => int(8, true),
-        "uint8" => int(1, false),
+        "int8" | "char" => int(1, true),
+        "int16" | "short" => int(2, true),
+        "int32" | "int" => int(4, true),
+        "int64" | "long" => int(8, true),
+        "uint8" | "byte" | "untyped" => int(1, false),
         "uint16" => int(2, false),
         "uint32" => int(4, false),
         "uint64" => int(8, false),
+        "complex64" | "complexfloat" => Dtype::Complex { bytes: 8 },
+        "complex128" | "complexdouble" => Dtype::Complex { bytes: 16 },
         other => Dtype::Other(other.to_owned()),
-    })
+    }
 }
