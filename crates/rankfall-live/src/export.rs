@@ -1,10 +1,11 @@
 //! A page with recorded runs that plays without a server.
 
 use crate::page;
-use crate::protocol::{Motion, PageState, Recording, Scales, Settings};
+use crate::protocol::{Motion, PageState, Recording, RunFrame, Scales, Settings};
 use crate::scenario::Scenario;
 use crate::session::Session;
 use rankfall::Failure;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,15 +18,15 @@ const MOST_TRAJECTORIES: u32 = 64;
 /// Matrices are kept in every so manyth frame.
 const WEIGHTS_EVERY: u32 = 8;
 
-/// A scene of the lecture: settings, and what is changed when.
+/// A scene of the lecture.
 struct Scene {
     /// As in `page/src/scenes.ts`, where its sentences are.
     title: &'static str,
     settings: Settings,
     /// t at the end.
     until: f64,
-    /// Share of the time, run, and its new dynamics.
-    changes: Vec<(f64, usize, Motion)>,
+    /// What moves the first run from half of the time on, where that is other.
+    later: Option<Motion>,
 }
 
 /// The page, with the scenes of a lecture recorded from this experiment.
@@ -40,9 +41,8 @@ pub fn page(scenario: &Arc<Scenario>, threads: usize) -> Result<String, Failure>
     }
     let start = PageState {
         mode: "recorded".to_owned(),
-        token: String::new(),
-        settings: None,
         recordings,
+        ..PageState::default()
     };
     let page = page::page(&start)?;
     if page.len() > MOST_BYTES {
@@ -77,59 +77,47 @@ fn scenes(scenario: &Scenario) -> Vec<Scene> {
         ..flow.clone()
     };
     let (usual, without) = (antisymmetric(1.0), antisymmetric(0.0));
-    let with = |first: &Motion, second: Option<&Motion>| Settings {
-        first: first.clone(),
-        second: second.cloned(),
-        ..settings.clone()
-    };
-    let scene = |title, until, first: &Motion, second: Option<&Motion>, changes| Scene {
-        title,
-        settings: with(first, second),
-        until,
-        changes,
-    };
     let doubled = Motion {
         label_noise: 2.0 * flow.label_noise,
         ..flow.clone()
     };
-    let half_way = |motion: &Motion| vec![(0.5, 0, motion.clone())];
     let gradient_flow = of_kind("gradient-flow");
+    let scene = |title, until, first: &Motion, second: Option<&Motion>, later: Option<&Motion>| {
+        let (first, second) = (first.clone(), second.cloned());
+        Scene {
+            title,
+            settings: Settings {
+                first,
+                second,
+                ..settings.clone()
+            },
+            until,
+            later: later.cloned(),
+        }
+    };
+    let conserves = "1. What gradient flow conserves";
     vec![
-        scene(
-            "1. What gradient flow conserves",
-            20.0,
-            &gradient_flow,
-            None,
-            Vec::new(),
-        ),
-        scene("2. What noise does", 150.0, &quiet, None, half_way(&flow)),
-        scene("3. The law", 150.0, &flow, None, half_way(&doubled)),
-        scene(
-            "4. Repulsion off",
-            100.0,
-            &usual,
-            Some(&without),
-            Vec::new(),
-        ),
-        scene("5. Who survives", 500.0, &flow, None, Vec::new()),
+        scene(conserves, 20.0, &gradient_flow, None, None),
+        scene("2. What noise does", 150.0, &quiet, None, Some(&flow)),
+        scene("3. The law", 150.0, &flow, None, Some(&doubled)),
+        scene("4. Repulsion off", 100.0, &usual, Some(&without), None),
+        scene("5. Who survives", 500.0, &flow, None, None),
     ]
 }
 
 fn record(scenario: &Arc<Scenario>, scene: &Scene, threads: usize) -> Result<Recording, Failure> {
     let mut session = Session::new(scenario.clone(), &scene.settings, threads)?;
-    let mut changes = scene.changes.iter().peekable();
     let (mut frames, mut marks) = (vec![session.frame(None, true)], Vec::new());
     for number in 1..=FRAMES {
         let share = f64::from(number) / f64::from(FRAMES);
-        while let Some((_, run, motion)) = changes.next_if(|(when, ..)| *when < share) {
-            marks.extend(session.change(*run, motion)?);
+        if number == FRAMES / 2 + 1
+            && let Some(motion) = &scene.later
+        {
+            marks.extend(session.change(0, motion)?);
         }
-        session.advance(
-            scene.until * share,
-            Instant::now() + Duration::from_secs(3600),
-        );
-        let weights = number % WEIGHTS_EVERY == 0;
-        let mut frame = session.frame(None, weights);
+        let far = Instant::now() + Duration::from_secs(3600);
+        session.advance(scene.until * share, far);
+        let mut frame = session.frame(None, number % WEIGHTS_EVERY == 0);
         frame.runs.iter_mut().for_each(shorten);
         frames.push(frame);
     }
@@ -143,56 +131,27 @@ fn record(scenario: &Arc<Scenario>, scene: &Scene, threads: usize) -> Result<Rec
 
 /// Numbers with the digits that a picture shows: a page with all of them would be four times as
 /// large.
-fn shorten(run: &mut crate::protocol::RunFrame) {
-    let round = |value: &mut Option<f64>| {
-        if let Some(value) = value {
-            *value = shown(*value);
-        }
-    };
-    let band = |band: &mut crate::protocol::Band| {
-        [&mut band.mean, &mut band.low, &mut band.high]
-            .into_iter()
-            .for_each(round);
-    };
-    [&mut run.log_det, &mut run.loss, &mut run.excess_loss]
-        .into_iter()
-        .for_each(band);
-    run.population_loss.iter_mut().for_each(band);
-    round(&mut run.law);
-    for matrix in &mut run.matrices {
-        matrix.log_sigma.iter_mut().for_each(band);
-        round(&mut matrix.effective_rank);
-        round(&mut matrix.numerical_rank);
+fn shorten(run: &mut RunFrame) {
+    let short = serde_json::to_value(&*run).and_then(|mut told| {
+        round(&mut told);
+        serde_json::from_value(told)
+    });
+    if let Ok(short) = short {
+        let intensity = run.intensity;
+        *run = RunFrame { intensity, ..short };
     }
-    if let Some(slow) = &mut run.slow {
-        round(&mut slow.log_det);
-        slow.log_sigma.iter_mut().flatten().for_each(round);
-    }
-    for particle in &mut run.particles {
-        round(&mut particle.log);
-        for force in [
-            &mut particle.gradient,
-            &mut particle.own_noise,
-            &mut particle.common,
-            &mut particle.repulsion,
-        ] {
-            *force = shown(*force);
+}
+
+fn round(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(exact) = number.as_f64().filter(|_| number.is_f64()) {
+                *value = shown(exact).into();
+            }
         }
-        for pair in &mut particle.pairs {
-            *pair = shown(f64::from(*pair)) as f32;
-        }
-    }
-    if let Some(weights) = &mut run.weights {
-        let tables = [
-            &mut weights.w1,
-            &mut weights.w2,
-            &mut weights.product,
-            &mut weights.optimum,
-            &mut weights.alignment,
-        ];
-        for entry in tables.into_iter().flatten().flatten() {
-            *entry = shown(f64::from(*entry)) as f32;
-        }
+        Value::Array(all) => all.iter_mut().for_each(round),
+        Value::Object(all) => all.values_mut().for_each(round),
+        _ => {}
     }
 }
 

@@ -9,7 +9,7 @@ use rankfall::experiment::{AccountSpec, ExactExperiment, Length};
 use rankfall::finished::DynamicsOutcome;
 use rankfall::run_folder::packed;
 use rankfall::save_plan::{SavePlan, Spacing};
-use rankfall_report::record::{DynamicsSummary, Summary};
+use rankfall_report::record::DynamicsSummary;
 use std::io::{Cursor, Write};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -56,48 +56,32 @@ pub fn files(session: &mut Session) -> Result<Vec<(&'static str, Vec<u8>)>, Fail
         own: Vec::new(),
     };
     let mut finished = Vec::new();
-    let mut taken = Vec::new();
     for index in 0..session.runs() {
         let (run, target, threads) = session.run_at(index);
         finished.push(results(&recorder, index, run, target, threads)?);
-        taken.push(Taken {
-            steps: target,
-            trajectories: run.trajectories(),
-            changed: run.is_changed(),
-        });
     }
     let mut summary = recorder.summary(&finished)?;
-    for (told, taken) in summary.dynamics.iter_mut().zip(&taken) {
-        taken.correct(told);
+    for (index, told) in summary.dynamics.iter_mut().enumerate() {
+        let (run, steps, _) = session.run_at(index);
+        correct(told, run, steps);
     }
-    summary = Summary {
-        warnings: [warnings, summary.warnings].concat(),
-        ..summary
-    };
+    summary.warnings = [warnings, summary.warnings].concat();
     packed::files(&finished, &summary, &began.resolved_toml())
 }
 
-/// What the summary cannot know of a run whose dynamics changed on the way.
-struct Taken {
-    steps: u64,
-    trajectories: u64,
-    changed: bool,
-}
-
-impl Taken {
-    fn correct(&self, told: &mut DynamicsSummary) {
-        told.steps = self.steps;
-        let done = self.steps as f64 * self.trajectories as f64;
-        told.trajectory_steps_per_second = done / told.seconds.max(1e-9);
-        if told.trajectories != self.trajectories {
-            told.trajectories = self.trajectories;
-            told.reductions
-                .retain(|words| !words.starts_with("trajectories:"));
-        }
-        if self.changed {
-            // Their times would be those of steps that were all alike.
-            told.divergences.clear();
-        }
+/// Tells what the summary cannot know of a run whose dynamics changed on the way.
+fn correct(told: &mut DynamicsSummary, run: &LiveRun, steps: u64) {
+    let trajectories = run.trajectories();
+    told.steps = steps;
+    told.trajectory_steps_per_second = steps as f64 * trajectories as f64 / told.seconds.max(1e-9);
+    if told.trajectories != trajectories {
+        told.trajectories = trajectories;
+        told.reductions
+            .retain(|words| !words.starts_with("trajectories:"));
+    }
+    if run.is_changed() {
+        // Their times would be those of steps that were all alike.
+        told.divergences.clear();
     }
 }
 

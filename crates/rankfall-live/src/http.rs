@@ -36,11 +36,8 @@ pub struct Refused(pub u16, pub &'static str);
 impl HttpRequest {
     /// The only header of this name; none where there is none, or several.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(n, _)| n == name);
-        match (found.next(), found.next()) {
-            (Some((_, value)), None) => Some(value),
-            _ => None,
-        }
+        let headers = self.headers.iter();
+        only(headers.filter_map(|(n, value)| (n == name).then_some(value.as_str())))
     }
 
     /// Whether there is any header of this name.
@@ -50,16 +47,13 @@ impl HttpRequest {
 
     /// The only value of a key in the query.
     pub fn query_value(&self, key: &str) -> Option<&str> {
-        let pairs = self
-            .query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='));
-        let mut found = pairs.filter(|(name, _)| *name == key);
-        match (found.next(), found.next()) {
-            (Some((_, value)), None) => Some(value),
-            _ => None,
-        }
+        let pairs = self.query.split('&');
+        only(pairs.filter_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')))
     }
+}
+
+fn only<'a>(mut found: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// Reads one request.

@@ -2,7 +2,7 @@
 //! way.
 
 use crate::folder;
-use crate::protocol::{Message, Refusal, Request};
+use crate::protocol::{Frame, Message, Refusal, Request};
 use crate::session::Session;
 use rankfall::Failure;
 use std::time::{Duration, Instant};
@@ -41,8 +41,8 @@ impl Player {
     /// At the start of a session.
     pub fn new(session: Session) -> Self {
         Self {
-            speed: session.speed(),
-            paused: session.paused(),
+            speed: session.settings().speed.filter(|&speed| speed > 0.0),
+            paused: session.settings().paused,
             goal: session.time(),
             pace: Pace::new(session.time()),
             frames: 0,
@@ -53,10 +53,13 @@ impl Player {
 
     /// What a page is told first; `name` is what it calls the session by.
     pub fn begin(&mut self, name: String) -> Vec<Message> {
-        let beginning = self.session.beginning(name);
-        let frame = self.session.frame(None, true);
+        let beginning = Message {
+            beginning: Some(self.session.beginning(name)),
+            ..Message::default()
+        };
+        let frame = of_frame(self.session.frame(None, true));
         self.last = Instant::now();
-        vec![Message::of_beginning(beginning), Message::of_frame(frame)]
+        vec![beginning, frame]
     }
 
     /// Goes on by the time that passed since the last request, with what this one changes.
@@ -67,17 +70,18 @@ impl Player {
             self.session.show(shown);
         }
         for (run, motion) in [&request.first, &request.second].into_iter().enumerate() {
-            match motion
-                .as_ref()
-                .map(|motion| self.session.change(run, motion))
-            {
-                Some(Ok(Some(mark))) => {
-                    out.push(Message::of_mark(mark));
-                    show = true;
-                }
-                Some(Err(failure)) => out.push(Message::of_refusal(refusal(&failure))),
-                _ => {}
-            }
+            let Some(motion) = motion else { continue };
+            let (mark, refusal) = match self.session.change(run, motion) {
+                Ok(None) => continue,
+                Ok(mark) => (mark, None),
+                Err(failure) => (None, Some(refusal(&failure))),
+            };
+            show |= mark.is_some();
+            out.push(Message {
+                mark,
+                refusal,
+                ..Message::default()
+            });
         }
         if let Some(new) = request.speed {
             self.speed = (new > 0.0).then_some(new.min(FASTEST));
@@ -96,7 +100,7 @@ impl Player {
                 out.push(self.single());
             }
             if show && singles == 0 {
-                out.push(Message::of_frame(self.session.frame(None, true)));
+                out.push(of_frame(self.session.frame(None, true)));
             }
         } else {
             out.extend(self.go_on(passed, show));
@@ -126,7 +130,7 @@ impl Player {
             self.frames += 1;
             let weights = show || self.frames.is_multiple_of(WEIGHTS_EVERY);
             let pace = self.pace.note(now);
-            Message::of_frame(self.session.frame(pace, weights))
+            of_frame(self.session.frame(pace, weights))
         })
     }
 
@@ -138,7 +142,14 @@ impl Player {
         };
         self.goal = (self.goal + length).max(self.session.next_time());
         self.session.advance(self.goal, Instant::now() + PATIENCE);
-        Message::of_frame(self.session.frame(None, true))
+        of_frame(self.session.frame(None, true))
+    }
+}
+
+fn of_frame(frame: Frame) -> Message {
+    Message {
+        frame: Some(frame),
+        ..Message::default()
     }
 }
 

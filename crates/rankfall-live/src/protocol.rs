@@ -459,54 +459,6 @@ wire! {
     }
 }
 
-impl Message {
-    /// With nothing in it.
-    fn empty() -> Self {
-        Self {
-            beginning: None,
-            frame: None,
-            mark: None,
-            refusal: None,
-        }
-    }
-
-    /// A frame.
-    pub fn of_frame(frame: Frame) -> Self {
-        let frame = Some(frame);
-        Self {
-            frame,
-            ..Self::empty()
-        }
-    }
-
-    /// A beginning.
-    pub fn of_beginning(beginning: Beginning) -> Self {
-        let beginning = Some(beginning);
-        Self {
-            beginning,
-            ..Self::empty()
-        }
-    }
-
-    /// A mark.
-    pub fn of_mark(mark: Mark) -> Self {
-        let mark = Some(mark);
-        Self {
-            mark,
-            ..Self::empty()
-        }
-    }
-
-    /// A refusal.
-    pub fn of_refusal(refusal: Refusal) -> Self {
-        let refusal = Some(refusal);
-        Self {
-            refusal,
-            ..Self::empty()
-        }
-    }
-}
-
 /// As JSON has it: null where undefined.
 pub fn defined(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)

@@ -14,8 +14,8 @@ const MOST_LOOKS: usize = 256;
 /// Most numbers that are kept, each with its quantiles: fewer looks of large networks.
 const MOST_CELLS: usize = 1 << 15;
 
-/// The matrices in the order of a [`SlowFrame`].
-const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
+/// The four matrices, in the order of a frame, as observables name them.
+pub const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
 
 /// Looks at a run from its start on. Where there are too many, every second of them goes, and from
 /// then on they are taken at longer distances.

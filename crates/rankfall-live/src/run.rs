@@ -2,7 +2,7 @@
 //! off them.
 
 use crate::protocol::{Band, MatrixFrame, Particle, RunFrame, SlowFrame, WeightMatrices, defined};
-use crate::record::RunHistory;
+use crate::record::{MATRICES, RunHistory};
 use rankfall::Failure;
 use rankfall::exact::prediction::why_none;
 use rankfall::experiment::ExactDynamics;
@@ -13,7 +13,7 @@ use rankfall_core::ensemble::small_noise::row_noise;
 use rankfall_core::ensemble::statistics::{BlockSamples, Statistics, Totals};
 use rankfall_core::linalg::dense::{thin_svd, transpose_product};
 use rankfall_core::measure::layout::{LAW, Layout};
-use rankfall_core::model::dynamics::{ForceScales, ForceSplit, Kind};
+use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Kind};
 use rankfall_core::model::problem::Problem;
 use rankfall_core::model::row_noise::RowNoise;
 use rankfall_core::simd::lanes::BLOCK;
@@ -22,9 +22,6 @@ use rankfall_core::theory::forces::EigenvalueForces;
 use rankfall_report::record::SeriesRow;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-/// The four matrices, as observables name them.
-const MATRICES: [&str; 4] = ["theta", "w1", "w2", "product"];
 
 /// Steps between two looks at the clock.
 const SLICE: u64 = 32;
@@ -44,7 +41,8 @@ pub struct LiveRun {
     trajectories: u64,
     shared: bool,
     blocks: Vec<OpenBlock>,
-    slow: Slow,
+    /// The slow flow beside it, or why there is none.
+    slow: Result<Box<OpenBlock>, String>,
     /// Steps of the experiment's saves.
     saves: Vec<u64>,
     /// l.
@@ -56,12 +54,6 @@ pub struct LiveRun {
     record: RunHistory,
     /// Spent on steps.
     spent: Duration,
-}
-
-/// The slow flow beside a run.
-enum Slow {
-    Beside(Box<OpenBlock>),
-    None(String),
 }
 
 impl LiveRun {
@@ -91,15 +83,20 @@ impl LiveRun {
             .collect::<Result<Vec<_>, _>>()
             .map_err(of_setup)?;
         let slow = match &blocks[..] {
-            [first, ..] if shared => {
-                let mut spec = spec.clone();
-                spec.trajectories = 1;
-                slow_beside(dynamics, &spec, first, setup.width, |spec| {
-                    OpenBlock::new(spec, setup, common, None, 0).map_err(|e| e.to_string())
-                })
-            }
-            _ => Slow::None("each trajectory has its own start".to_owned()),
+            [first, ..] if shared => averaged(dynamics, first.problem(0), setup.width),
+            _ => Err("each trajectory has its own start".to_owned()),
         };
+        let slow = slow.and_then(|(slow, rows)| {
+            let spec = EnsembleSpec {
+                dynamics: slow,
+                trajectories: 1,
+                ..spec.clone()
+            };
+            let mut block =
+                OpenBlock::new(&spec, setup, common, None, 0).map_err(|e| e.to_string())?;
+            block.average_rows(rows);
+            Ok(Box::new(block))
+        });
         Ok(Self {
             dynamics: dynamics.clone(),
             trajectories,
@@ -198,14 +195,14 @@ impl LiveRun {
             true => target.max(self.step()),
             false => self.step(),
         };
-        let time = self.time() + (reached - self.step()) as f64 * self.dynamics.time_step;
-        if let Slow::Beside(slow) = &mut self.slow {
+        let time = self.time_at(reached);
+        if let Ok(slow) = &mut self.slow {
             let ahead = ((time - slow.time()) / self.dynamics.time_step)
                 .round()
                 .max(0.0);
             let there = slow.step() + ahead as u64;
             if !slow.advance(there, MOST_OF_SLOW) {
-                self.slow = Slow::None("the slow flow takes too long beside it".to_owned());
+                self.slow = Err("the slow flow takes too long beside it".to_owned());
             }
         }
         self.spent += begun.elapsed();
@@ -229,19 +226,16 @@ impl LiveRun {
             block.change(&dynamics.dynamics, dynamics.time_step);
         }
         self.dynamics = dynamics.clone();
-        let now = std::mem::replace(&mut self.slow, Slow::None(String::new()));
-        self.slow = match now {
-            Slow::Beside(mut slow) => match averaged(dynamics, slow.problem(0), self.width) {
-                Ok(averaged) => {
-                    slow.change(&averaged.dynamics.dynamics, dynamics.time_step);
-                    slow.average_rows(averaged.rows);
-                    Slow::Beside(slow)
+        // Where there is none, it could begin again only at a start.
+        if let Ok(slow) = &mut self.slow {
+            match averaged(dynamics, slow.problem(0), self.width) {
+                Ok((averaged, rows)) => {
+                    slow.change(&averaged, dynamics.time_step);
+                    slow.average_rows(rows);
                 }
-                Err(why) => Slow::None(why),
-            },
-            // It could begin again only where the run is at a start.
-            Slow::None(why) => Slow::None(why),
-        };
+                Err(why) => self.slow = Err(why),
+            }
+        }
     }
 
     /// What is measured, `ahead` steps on: an adaptive flow is looked at between two saves without
@@ -269,9 +263,13 @@ impl LiveRun {
 
     /// Statistics over the trajectories, cell by cell of the layout: those of a run at a save.
     pub fn statistics(&self, samples: Vec<BlockSamples>) -> Statistics {
+        self.statistics_of_saves(1, samples)
+    }
+
+    fn statistics_of_saves(&self, saves: usize, samples: Vec<BlockSamples>) -> Statistics {
         let names = self.layout().observables.iter();
-        let logarithmic = names.map(|o| o.name.starts_with("log_")).collect();
-        let mut statistics = Statistics::new(self.trajectories, logarithmic, false);
+        let logarithmic: Vec<bool> = names.map(|o| o.name.starts_with("log_")).collect();
+        let mut statistics = Statistics::new(self.trajectories, logarithmic.repeat(saves), false);
         for block in samples {
             statistics.insert(block);
         }
@@ -318,10 +316,7 @@ impl LiveRun {
                 .map(|_| read.band("population_loss", 0)),
             matrices: MATRICES.iter().map(|name| read.matrix(name)).collect(),
             slow,
-            why_not_slow: match &self.slow {
-                Slow::None(why) => Some(why.clone()),
-                Slow::Beside(_) => None,
-            },
+            why_not_slow: self.slow.as_ref().err().cloned(),
             split: self.split.name().to_owned(),
             particles: particles(&self.blocks[block].forces(lane), &self.scales()),
             weights: with_weights.then(|| weights(&self.blocks[block], lane)),
@@ -342,14 +337,7 @@ impl LiveRun {
         let now = self.statistics(samples.clone());
         self.record
             .take(time, &layout, &now.totals(), slow.as_ref());
-        let names = layout.observables.iter();
-        let logarithmic: Vec<bool> = names.map(|o| o.name.starts_with("log_")).collect();
-        let twice = [&logarithmic[..], &logarithmic].concat();
-        let mut statistics = Statistics::new(self.trajectories, twice, false);
-        for block in self.record.from_start(samples) {
-            statistics.insert(block);
-        }
-        statistics
+        self.statistics_of_saves(2, self.record.from_start(samples))
     }
 
     /// Its series, as far as it was looked at.
@@ -359,10 +347,8 @@ impl LiveRun {
 
     /// How many trajectories are simulated.
     pub fn trajectories(&self) -> u64 {
-        self.blocks
-            .iter()
-            .map(|block| block.trajectories() as u64)
-            .sum()
+        let blocks = self.blocks.iter();
+        blocks.map(|block| block.trajectories() as u64).sum()
     }
 
     /// Whether it is no longer what the experiment says.
@@ -400,9 +386,7 @@ impl LiveRun {
     }
 
     fn slow_frame(&mut self) -> Option<SlowFrame> {
-        let Slow::Beside(slow) = &mut self.slow else {
-            return None;
-        };
+        let slow = self.slow.as_mut().ok()?;
         let samples = slow.measure();
         let layout = slow.layout();
         let (_, values) = samples.survivors.first()?;
@@ -449,25 +433,21 @@ fn each<T: Send>(items: &mut [T], threads: usize, work: impl Fn(&mut T) + Sync) 
     });
 }
 
-/// The slow flow beside a dynamics.
-struct Averaged {
-    dynamics: ExactDynamics,
-    rows: Option<RowNoise>,
-}
-
-/// What the slow flow beside a dynamics is: gradient flow where there is no noise.
-fn averaged(dynamics: &ExactDynamics, problem: &Problem, width: usize) -> Result<Averaged, String> {
+/// What the slow flow beside a dynamics is, and the noise of rows in it: gradient flow where there is
+/// no noise.
+fn averaged(
+    dynamics: &ExactDynamics,
+    problem: &Problem,
+    width: usize,
+) -> Result<(Dynamics, Option<RowNoise>), String> {
     let samples = problem.samples;
-    let nu = dynamics.dynamics.noise_intensity(samples);
-    let mut slow = dynamics.clone();
     let own = &dynamics.dynamics;
+    let nu = own.noise_intensity(samples);
+    let mut slow = own.clone();
     let draws_rows = matches!(own.kind, Kind::StochasticGradientDescent { .. });
     if nu == 0.0 && !draws_rows && own.classes.is_none() && own.optimizer.is_plain() {
-        slow.dynamics.kind = Kind::GradientFlow;
-        return Ok(Averaged {
-            dynamics: slow,
-            rows: None,
-        });
+        slow.kind = Kind::GradientFlow;
+        return Ok((slow, None));
     }
     if let Some(why) = why_none(own, samples) {
         return Err(why.to_owned());
@@ -476,33 +456,9 @@ fn averaged(dynamics: &ExactDynamics, problem: &Problem, width: usize) -> Result
         row_noise(problem, own.row_noise_intensity(samples)).map_err(|why| why.to_string())?;
     slow_flow_applies(problem, width, nu, rows.as_ref()).map_err(|why| why.to_string())?;
     // ν = ηδ/1.
-    slow.dynamics.kind = Kind::SlowFlow { batch_size: 1 };
-    slow.dynamics.label_noise = nu / slow.dynamics.step_size;
-    Ok(Averaged {
-        dynamics: slow,
-        rows,
-    })
-}
-
-fn slow_beside(
-    dynamics: &ExactDynamics,
-    spec: &EnsembleSpec,
-    first: &OpenBlock,
-    width: usize,
-    make: impl Fn(&EnsembleSpec) -> Result<OpenBlock, String>,
-) -> Slow {
-    let made = averaged(dynamics, first.problem(0), width).and_then(|averaged| {
-        let mut block = make(&EnsembleSpec {
-            dynamics: averaged.dynamics.dynamics,
-            ..spec.clone()
-        })?;
-        block.average_rows(averaged.rows);
-        Ok(block)
-    });
-    match made {
-        Ok(block) => Slow::Beside(Box::new(block)),
-        Err(why) => Slow::None(why),
-    }
+    slow.kind = Kind::SlowFlow { batch_size: 1 };
+    slow.label_noise = nu / slow.step_size;
+    Ok((slow, rows))
 }
 
 /// Statistics by name.
@@ -519,11 +475,7 @@ impl Reading<'_> {
 
     fn band(&self, name: &str, index: u32) -> Band {
         let Some(place) = self.layout.position(name, index) else {
-            return Band {
-                mean: None,
-                low: None,
-                high: None,
-            };
+            return Band::default();
         };
         let cell = self.totals.cell(place);
         Band {

@@ -14,6 +14,7 @@ use rankfall_core::model::dynamics::{
 };
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::theory::stability::curvature;
+use std::fmt::Display;
 use std::path::Path;
 
 /// Most trajectories of a session: up to here quantiles are exact.
@@ -76,16 +77,6 @@ impl Scenario {
         })
     }
 
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.experiment.name
-    }
-
-    /// The rank tolerance.
-    pub fn rank_tolerance(&self) -> f64 {
-        self.experiment.run.rank_tolerance
-    }
-
     /// The settings that a page begins with: the first dynamics with noise, or the first.
     pub fn first_settings(&self) -> Settings {
         let (network, run) = (&self.experiment.network, &self.experiment.run);
@@ -95,14 +86,10 @@ impl Scenario {
             ExactData::Gaussian(data) => (data.inputs, data.outputs, rank_of(data)),
             _ => (0, 0, None),
         };
-        let rows = ((inputs + outputs) as f64).max(1.0);
-        let bearable = (MOST_COST / (rows * rows * rows)).max(1.0);
+        let most = most_trajectories((inputs + outputs).max(1));
         Settings {
             seed: run.seed.min(MOST_SEED),
-            trajectories: run
-                .trajectories
-                .min(u64::from(MOST_TRAJECTORIES))
-                .min(bearable as u64) as u32,
+            trajectories: run.trajectories.min(most) as u32,
             width: network.width.min(u64::from(u32::MAX)) as u32,
             inputs: inputs as u32,
             outputs: outputs as u32,
@@ -160,9 +147,8 @@ impl Scenario {
             );
             return Err(Failure::input(message).hint("rankfall run takes any number"));
         }
-        let cost = f64::from(settings.trajectories) * (rows as f64).powi(3);
-        if cost > MOST_COST {
-            let most = (MOST_COST / (rows as f64).powi(3)).floor().max(1.0);
+        let most = most_trajectories(rows);
+        if u64::from(settings.trajectories) > most {
             let message = format!(
                 "{} trajectories with p + k = {rows} are too many to watch",
                 settings.trajectories
@@ -178,14 +164,8 @@ impl Scenario {
     fn with(&self, settings: &Settings) -> Result<ExactExperiment, Failure> {
         let mut experiment = self.experiment.clone();
         within("seed", settings.seed as f64, 0.0, MOST_SEED as f64)?;
-        let most = f64::from(MOST_TRAJECTORIES);
-        within("trajectories", f64::from(settings.trajectories), 1.0, most)?;
-        within(
-            "width",
-            f64::from(settings.width),
-            1.0,
-            f64::from(MOST_WIDTH),
-        )?;
+        within("trajectories", settings.trajectories, 1, MOST_TRAJECTORIES)?;
+        within("width", settings.width, 1, MOST_WIDTH)?;
         experiment.run.seed = settings.seed;
         experiment.run.trajectories = u64::from(settings.trajectories);
         experiment.network.width = u64::from(settings.width);
@@ -264,7 +244,8 @@ impl Scenario {
     /// # Errors
     /// Exit code 2 for a start that cannot be made.
     pub fn choices(&self, ready: &ConfiguredExperiment) -> Result<Choices, Failure> {
-        let samples = ready.prepared.known.problem.samples;
+        let problem = &ready.prepared.known.problem;
+        let most = problem.samples.max(1) as f64;
         let drawn = match &self.experiment.data {
             ExactData::Gaussian(data) if data.each_trajectory || data.classes => None,
             ExactData::Gaussian(data) => Some(data),
@@ -298,12 +279,7 @@ impl Scenario {
                 greatest,
                 why_not,
             };
-        let least_rank = ready
-            .prepared
-            .known
-            .problem
-            .inputs
-            .min(ready.prepared.known.problem.outputs);
+        let rank = problem.inputs.min(problem.outputs) as f64;
         let no_noise = classes.then(|| "labels of classes flip; they have no variance".to_owned());
         let settings = vec![
             setting("seed", 0.0, MOST_SEED as f64, None),
@@ -321,10 +297,10 @@ impl Scenario {
                 f64::from(MOST_OUTPUTS),
                 given.or(fixed("the number of outputs")),
             ),
-            setting("teacher_rank", 1.0, least_rank as f64, fixed("the teacher")),
+            setting("teacher_rank", 1.0, rank, fixed("the teacher")),
             setting("step_size", 1e-5, 10.0, None),
-            setting("label_noise", 0.0, 10.0 * samples.max(1) as f64, no_noise),
-            setting("batch_size", 1.0, samples.max(1) as f64, None),
+            setting("label_noise", 0.0, 10.0 * most, no_noise),
+            setting("batch_size", 1.0, most, None),
         ];
         let kinds = KINDS
             .iter()
@@ -400,6 +376,12 @@ impl Scenario {
     }
 }
 
+/// Trajectories of so many inputs and outputs that can be watched.
+fn most_trajectories(rows: usize) -> u64 {
+    let bearable = (MOST_COST / (rows as f64).powi(3)).max(1.0);
+    u64::from(MOST_TRAJECTORIES).min(bearable as u64)
+}
+
 /// As a file would be read: everything is checked there.
 fn read_back(experiment: ExactExperiment) -> Result<ExactExperiment, Failure> {
     let text = experiment.resolved_toml();
@@ -408,7 +390,12 @@ fn read_back(experiment: ExactExperiment) -> Result<ExactExperiment, Failure> {
         .map_err(|problem| problem.in_file("these settings"))
 }
 
-fn within(name: &str, value: f64, least: f64, greatest: f64) -> Result<(), Failure> {
+fn within<T: PartialOrd + Display>(
+    name: &str,
+    value: T,
+    least: T,
+    greatest: T,
+) -> Result<(), Failure> {
     match value >= least && value <= greatest {
         true => Ok(()),
         false => {
@@ -421,12 +408,7 @@ fn within(name: &str, value: f64, least: f64, greatest: f64) -> Result<(), Failu
 fn check(motion: &Motion) -> Result<(), Failure> {
     within("step_size", motion.step_size, 1e-9, 1e3)?;
     within("label_noise", motion.label_noise, 0.0, 1e12)?;
-    within(
-        "batch_size",
-        f64::from(motion.batch_size),
-        1.0,
-        f64::from(u32::MAX),
-    )?;
+    within("batch_size", motion.batch_size, 1, u32::MAX)?;
     let forces = &motion.forces;
     for (name, value) in [
         ("forces.gradient", forces.gradient),
@@ -455,18 +437,8 @@ fn set_sizes(data: &mut GaussianData, settings: &Settings) -> Result<(), Failure
     let changed =
         settings.inputs as usize != data.inputs || settings.outputs as usize != data.outputs;
     if changed {
-        within(
-            "inputs",
-            f64::from(settings.inputs),
-            1.0,
-            f64::from(MOST_INPUTS),
-        )?;
-        within(
-            "outputs",
-            f64::from(settings.outputs),
-            1.0,
-            f64::from(MOST_OUTPUTS),
-        )?;
+        within("inputs", settings.inputs, 1, MOST_INPUTS)?;
+        within("outputs", settings.outputs, 1, MOST_OUTPUTS)?;
         data.inputs = settings.inputs as usize;
         data.outputs = settings.outputs as usize;
     }
@@ -474,7 +446,7 @@ fn set_sizes(data: &mut GaussianData, settings: &Settings) -> Result<(), Failure
     match (settings.teacher_rank, &mut data.teacher) {
         (Some(rank), LinearTeacher::SingularValues(values)) if rank as usize == values.len() => {}
         (Some(rank), teacher) => {
-            within("teacher_rank", f64::from(rank), 1.0, most as f64)?;
+            within("teacher_rank", rank as usize, 1, most)?;
             *teacher = LinearTeacher::Rank(rank as usize);
         }
         (None, _) => {}

@@ -160,14 +160,8 @@ impl Shared {
             Err(refused) => Err(refused),
         };
         if let Err(Refused(status, words)) = answered {
-            let text = format!("{words}\n");
-            http::respond(
-                &mut stream,
-                status,
-                "text/plain; charset=utf-8",
-                "",
-                text.as_bytes(),
-            )?;
+            let (kind, text) = ("text/plain; charset=utf-8", format!("{words}\n"));
+            http::respond(&mut stream, status, kind, "", text.as_bytes())?;
         }
         stream.shutdown(Shutdown::Write)
     }
@@ -232,23 +226,18 @@ impl Shared {
     }
 
     fn page(&self, stream: &mut TcpStream) -> Result<(), Refused> {
-        const BROKEN: Refused = Refused(500, "the page cannot be made");
-        let start = PageState {
-            mode: match self.subject {
-                PageContent::Live(_) => "live",
-                PageContent::Watch(_) => "watch",
-            }
-            .to_owned(),
-            token: self.token.clone(),
-            settings: match &self.subject {
-                PageContent::Live(scenario) => Some(scenario.first_settings()),
-                PageContent::Watch(_) => None,
-            },
-            recordings: Vec::new(),
+        let (mode, settings) = match &self.subject {
+            PageContent::Live(scenario) => ("live", Some(scenario.first_settings())),
+            PageContent::Watch(_) => ("watch", None),
         };
-        let (page, nonce) = match (page::page(&start), secret()) {
-            (Ok(page), Ok(nonce)) => (page, nonce),
-            _ => return Err(BROKEN),
+        let start = PageState {
+            mode: mode.to_owned(),
+            token: self.token.clone(),
+            settings,
+            ..PageState::default()
+        };
+        let (Ok(page), Ok(nonce)) = (page::page(&start), secret()) else {
+            return Err(Refused(500, "the page cannot be made"));
         };
         let page = page::with_nonce(&page, &nonce);
         let policy = format!("Content-Security-Policy: {}\r\n", page::policy(&nonce));
@@ -309,20 +298,17 @@ impl Shared {
 
     fn go(&self, request: &HttpRequest, stream: &mut TcpStream) -> Result<(), Refused> {
         let ask: Request = body(request)?;
+        if ask.ends == Some(true) {
+            let _ended = self.list().remove(&ask.session).ok_or(ENDED)?;
+            return respond_with(stream, Ok(Messages::default()));
+        }
         let player = {
             let mut sessions = self.list();
-            if ask.ends == Some(true) {
-                sessions.remove(&ask.session).ok_or(ENDED)?.player
-            } else {
-                let held = sessions.get_mut(&ask.session).ok_or(ENDED)?;
-                held.asked = Instant::now();
-                held.player.clone()
-            }
+            let held = sessions.get_mut(&ask.session).ok_or(ENDED)?;
+            held.asked = Instant::now();
+            held.player.clone()
         };
-        let messages = match ask.ends {
-            Some(true) => Vec::new(),
-            _ => lock(&player).answer(&ask),
-        };
+        let messages = lock(&player).answer(&ask);
         respond_with(stream, Ok(Messages { messages }))
     }
 }

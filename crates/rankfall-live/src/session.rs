@@ -21,9 +21,6 @@ pub struct Session {
     runs: Vec<LiveRun>,
     /// The steps that can be looked at.
     reached: Vec<u64>,
-    sizes: Vec<u32>,
-    samples: u64,
-    data: String,
     threads: usize,
     /// As it began.
     experiment: ExactExperiment,
@@ -45,28 +42,24 @@ impl Session {
         let choices = scenario.choices(&ready)?;
         let saves = ready.experiment.save_steps();
         let mut runs = Vec::new();
-        let motions: Vec<&Motion> = std::iter::once(&settings.first)
-            .chain(&settings.second)
-            .collect();
-        for (index, saves) in saves.iter().enumerate() {
+        let motions = std::iter::once(&settings.first).chain(&settings.second);
+        for (index, (saves, motion)) in saves.iter().zip(motions).enumerate() {
             let mut spec = ready.experiment.ensemble(index, saves);
             spec.stream = scenario.stream(&settings.first);
             let dynamics = &ready.experiment.dynamics[index];
             let mut run = LiveRun::new(dynamics, &spec, &ready.prepared)?;
-            run.tell_forces_in(split_of(motions[index]));
+            run.tell_forces_in(split_of(motion));
             runs.push(run);
         }
         let problem = &ready.prepared.known.problem;
-        let (p, k) = (problem.inputs as u32, problem.outputs as u32);
-        let mut settings = settings.clone();
-        (settings.inputs, settings.outputs) = (p, k);
         Ok(Self {
-            sizes: vec![settings.width.min(p + k), p, k],
-            samples: problem.samples,
-            data: problem.data.clone(),
             reached: vec![0; runs.len()],
             scenario,
-            settings,
+            settings: Settings {
+                inputs: problem.inputs as u32,
+                outputs: problem.outputs as u32,
+                ..settings.clone()
+            },
             choices,
             runs,
             threads: threads.max(1),
@@ -78,16 +71,23 @@ impl Session {
 
     /// What a page is told first.
     pub fn beginning(&self, session: String) -> Beginning {
+        let problem = &self.known.problem;
+        let (p, k) = (self.settings.inputs, self.settings.outputs);
         Beginning {
             session,
-            name: self.scenario.name().to_owned(),
+            name: self.experiment.name.clone(),
             settings: self.settings.clone(),
             choices: self.choices.clone(),
-            sizes: self.sizes.clone(),
-            samples: self.samples,
-            data: self.data.clone(),
-            rank_tolerance: self.scenario.rank_tolerance(),
+            sizes: vec![self.settings.width.min(p + k), p, k],
+            samples: problem.samples,
+            data: problem.data.clone(),
+            rank_tolerance: self.experiment.run.rank_tolerance,
         }
+    }
+
+    /// What it was asked to simulate, with what moves the runs now.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// t, of what can be looked at.
@@ -130,11 +130,6 @@ impl Session {
         (&mut self.runs[index], self.reached[index], self.threads)
     }
 
-    /// The first run.
-    pub fn first(&mut self) -> &mut LiveRun {
-        &mut self.runs[0]
-    }
-
     /// Moves to about `time`, or as far as the clock allows; the runs stay together.
     pub fn advance(&mut self, time: f64, until: Instant) {
         let target = self.runs[0].step_at(time).max(self.reached[0]);
@@ -162,16 +157,6 @@ impl Session {
         }
     }
 
-    /// t per second, as it was asked for; none for as fast as it goes.
-    pub fn speed(&self) -> Option<f64> {
-        self.settings.speed.filter(|&speed| speed > 0.0)
-    }
-
-    /// Whether time stands still at first, as it was asked for.
-    pub fn paused(&self) -> bool {
-        self.settings.paused
-    }
-
     /// Whose weights are shown from now on.
     pub fn show(&mut self, trajectory: u32) {
         self.settings.shown = trajectory;
@@ -192,11 +177,8 @@ impl Session {
         if old == *motion {
             return Ok(None);
         }
-        let kind = self
-            .choices
-            .kinds
-            .iter()
-            .find(|kind| kind.kind == motion.kind);
+        let mut kinds = self.choices.kinds.iter();
+        let kind = kinds.find(|kind| kind.kind == motion.kind);
         if let Some(why) = kind.and_then(|kind| kind.why_not.clone()) {
             return Err(Failure::input(why));
         }
@@ -204,10 +186,11 @@ impl Session {
         if dynamics.automatic_time_step {
             dynamics.set_time_step(self.runs[run].time_unit());
         }
+        let samples = self.known.problem.samples;
         if let Kind::StochasticGradientDescent { batch_size, .. } = dynamics.dynamics.kind
-            && batch_size > self.samples
+            && batch_size > samples
         {
-            let message = format!("batch_size is {batch_size}, of {} rows", self.samples);
+            let message = format!("batch_size is {batch_size}, of {samples} rows");
             return Err(Failure::input(message));
         }
         if dynamics.dynamics.classes.is_some() && dynamics.dynamics.modified_forces().is_some() {

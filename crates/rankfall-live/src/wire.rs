@@ -46,7 +46,7 @@ macro_rules! wire {
     )*) => {
         $(
             $(#[doc = $doc])*
-            #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+            #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
             #[serde(deny_unknown_fields)]
             pub struct $name {
                 $($(#[doc = $about])* pub $field: $type,)*

@@ -240,13 +240,7 @@ fn the_page_may_talk_to_nobody_else_and_be_embedded_nowhere() {
 fn request(session: &str) -> Request {
     Request {
         session: session.to_owned(),
-        first: None,
-        second: None,
-        paused: None,
-        speed: None,
-        frames: None,
-        shown: None,
-        ends: None,
+        ..Request::default()
     }
 }
 

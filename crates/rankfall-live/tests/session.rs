@@ -47,7 +47,7 @@ fn far() -> Instant {
 
 /// Every mean of the layout at the present step.
 fn means(session: &mut Session) -> (Layout, Vec<f64>) {
-    let run = session.first();
+    let run = session.run_at(0).0;
     let step = run.step();
     let samples = run.samples(step, 2);
     let layout = run.layout().clone();

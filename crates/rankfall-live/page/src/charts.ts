@@ -4,7 +4,8 @@ import { color, dark, element, faint, number, superscript } from "./dom";
 import type { Column } from "./history";
 import type { Mark } from "./protocol";
 import { onLogarithmicTime, type Timed } from "./logtime";
-import { type TimeAxis, timeAxis } from "./time";
+import { FONT } from "./scales";
+import { type TimeAxis, timeAxis, timeChoice } from "./time";
 
 // One line of a chart.
 export interface Line {
@@ -178,8 +179,8 @@ export class Chart {
       stroke: color("--muted"),
       grid: { stroke: color("--grid"), width: 1 },
       ticks: { stroke: color("--grid"), width: 1 },
-      font: "12px system-ui, 'DejaVu Sans', sans-serif",
-      labelFont: "12px system-ui, 'DejaVu Sans', sans-serif",
+      font: FONT,
+      labelFont: FONT,
       labelSize: 18,
     };
     const logarithmic = this.axis === "logarithmic";
@@ -250,4 +251,15 @@ export class Chart {
       this.plot.setSize({ width, height });
     }
   }
+}
+
+// The figures over time of a run.
+export class RunCharts {
+  readonly spectrum = new Chart("Singular values", "spectrum", true, "singular value");
+  readonly logDet = new Chart("log det M", "log-det-curve", false, "log det M");
+  readonly losses = new Chart("Losses", "losses", true, "loss");
+  readonly ranks = new Chart("Ranks", "ranks", false, "rank");
+  readonly all = [this.spectrum, this.logDet, this.losses, this.ranks];
+  // A control for whoever shows them.
+  readonly time = timeChoice((axis) => this.all.forEach((chart) => chart.over(axis)));
 }

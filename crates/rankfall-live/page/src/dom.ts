@@ -17,6 +17,29 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+// Other options of a select, if they are other; what was chosen stays where it can.
+export function offer(select: HTMLSelectElement, options: (readonly [string, string])[]): void {
+  if (options.map(String).join() === [...select.options].map((o) => `${o.value},${o.text}`).join()) return;
+  const chosen = select.value;
+  select.replaceChildren(...options.map(([value, words]) => element("option", { value }, words)));
+  if (options.some(([value]) => value === chosen)) select.value = chosen;
+}
+
+// A canvas of this size on the screen, empty.
+export function sheet(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
+  const ratio = window.devicePixelRatio || 1;
+  const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== across || canvas.height !== down) {
+    [canvas.width, canvas.height] = [across, down];
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const draw = canvas.getContext("2d");
+  draw?.setTransform(ratio, 0, 0, ratio, 0, 0);
+  draw?.clearRect(0, 0, width, height);
+  return draw;
+}
+
 export function place(id: string): HTMLElement {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no #${id}`);
@@ -67,6 +90,10 @@ export function announce(words: string): void {
   at.textContent = words;
   window.clearTimeout(clearing);
   clearing = window.setTimeout(() => (at.textContent = ""), 6000);
+}
+
+export function complain(error: unknown): void {
+  announce(error instanceof Error ? error.message : String(error));
 }
 
 const canvas = document.createElement("canvas").getContext("2d");

@@ -2,7 +2,7 @@
 // what theory says, dashed.
 import { color } from "./dom";
 import type { SweptAxis } from "./protocol";
-import { type Scale, scaleOf } from "./scales";
+import { FONT, nameUpright, type Scale, scaleOf } from "./scales";
 
 export interface Point {
   setting: number;
@@ -25,7 +25,6 @@ const LEFT = 72;
 const RIGHT = 16;
 const TOP = 10;
 const BOTTOM = 50;
-const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
 
 export class FamilyPlot {
   private readonly x: Scale;
@@ -135,11 +134,6 @@ export class FamilyPlot {
       rule(LEFT, at, LEFT + wide, at);
       draw.fillText(label, LEFT - 6, at + 4);
     }
-    draw.save();
-    draw.translate(13, TOP + high / 2);
-    draw.rotate(-Math.PI / 2);
-    draw.textAlign = "center";
-    draw.fillText(this.of.label, 0, 0);
-    draw.restore();
+    nameUpright(draw, this.of.label, TOP + high / 2);
   }
 }

@@ -1,11 +1,11 @@
 // The figures of a simulation, and the values beside them.
-import { Chart, type Line } from "./charts";
+import { type Line, RunCharts } from "./charts";
 import { element, fixed, fromLog, number, place, ramp, still } from "./dom";
 import { type History, MATRICES, type Matrix } from "./history";
 import { MatrixView } from "./matrices";
 import { ParticleView } from "./particles";
 import type { Frame, RunFrame, WeightMatrices } from "./protocol";
-import { timeChoice } from "./time";
+
 
 const NAMES: Record<Matrix, string> = { theta: "Θ", w1: "W₁", w2: "W₂", product: "W₁W₂" };
 
@@ -13,17 +13,9 @@ const NAMES: Record<Matrix, string> = { theta: "Θ", w1: "W₁", w2: "W₂", pro
 const OF_RUN = ["--s0", "--s1"];
 
 export class Figures {
-  readonly spectrum = new Chart("Singular values", "spectrum", true, "singular value");
-  readonly logDet = new Chart("log det M", "log-det-curve", false, "log det M");
-  readonly losses = new Chart("Losses", "losses", true, "loss");
-  readonly ranks = new Chart("Ranks", "ranks", false, "rank");
+  readonly charts = new RunCharts();
   readonly particles = new ParticleView();
   readonly matrices = new MatrixView();
-  readonly charts = [this.spectrum, this.logDet, this.losses, this.ranks];
-  // A control for whoever shows them.
-  readonly time = timeChoice((axis) => {
-    for (const chart of this.charts) chart.over(axis);
-  });
   matrix: Matrix = "theta";
   labels: string[] = ["", ""];
   private readonly values = new Map<string, HTMLElement>();
@@ -53,7 +45,7 @@ export class Figures {
     value("pace", "t per second");
     value("diverged", "diverged");
     bar.append(list);
-    const figures = this.charts.map((chart) => chart.figure);
+    const figures = this.charts.all.map((chart) => chart.figure);
     place("figures").append(...figures.slice(0, 2), this.particles.figure, ...figures.slice(2), this.matrices.figure);
     const choice = element(
       "select",
@@ -65,18 +57,17 @@ export class Figures {
       this.relabel();
     });
     const holder = element("span", {}, choice);
-    choice.style.width = "auto";
-    this.spectrum.figure.querySelector("figcaption")?.append(holder);
+    this.charts.spectrum.figure.querySelector("figcaption")?.append(holder);
   }
 
   // After anything that changes which lines there are.
   relabel(): void {
     const frame = this.history.last;
     if (!frame) return;
-    this.spectrum.show(frame.runs.flatMap((run, index) => this.ofSpectrum(run, index, frame)));
-    this.logDet.show(frame.runs.flatMap((_, index) => this.ofLogDet(index, frame)));
-    this.losses.show(frame.runs.flatMap((run, index) => this.ofLosses(run, index, frame)));
-    this.ranks.show(frame.runs.flatMap((_, index) => this.ofRanks(index, frame)));
+    this.charts.spectrum.show(frame.runs.flatMap((run, index) => this.ofSpectrum(run, index, frame)));
+    this.charts.logDet.show(frame.runs.flatMap((_, index) => this.ofLogDet(index, frame)));
+    this.charts.losses.show(frame.runs.flatMap((run, index) => this.ofLosses(run, index, frame)));
+    this.charts.ranks.show(frame.runs.flatMap((_, index) => this.ofRanks(index, frame)));
     this.refresh();
   }
 
@@ -147,7 +138,7 @@ export class Figures {
     if (!frame || !first) return;
     this.painted = performance.now();
     this.tell(frame, first);
-    for (const chart of this.charts) chart.draw(this.history);
+    for (const chart of this.charts.all) chart.draw(this.history);
     this.particles.draw(first.particles, first.split);
     if (first.weights && first.weights !== this.weights) {
       this.weights = first.weights;
@@ -177,19 +168,19 @@ export class Figures {
     put("diverged", String(run.diverged));
     const why = run.why_not_slow;
     const note = why ? `no slow flow: ${why}` : "dashed: slow flow";
-    if (this.spectrum.note.textContent !== note) this.spectrum.note.textContent = note;
+    if (this.charts.spectrum.note.textContent !== note) this.charts.spectrum.note.textContent = note;
     const law = run.law === null ? "no law for these dynamics" : `dashed: law, ν = ${number(run.intensity, 3)}`;
-    if (this.logDet.note.textContent !== law) this.logDet.note.textContent = law;
+    if (this.charts.logDet.note.textContent !== law) this.charts.logDet.note.textContent = law;
   }
 
   private describe(run: RunFrame): void {
     const sigma = run.matrices[MATRICES.indexOf(this.matrix)]?.log_sigma ?? [];
     const values = sigma.map((band, i) => `${i + 1}: ${fromLog(band.mean)}`).join(", ");
-    this.spectrum.describe(`singular values of ${NAMES[this.matrix]} on a logarithmic axis over time; now ${values}`);
-    this.logDet.describe(`now ${fixed(run.log_det.mean, 3)}, the law says ${fixed(run.law, 3)}`);
-    this.losses.describe(`training loss now ${number(run.loss.mean, 3)}`);
+    this.charts.spectrum.describe(`singular values of ${NAMES[this.matrix]} on a logarithmic axis over time; now ${values}`);
+    this.charts.logDet.describe(`now ${fixed(run.log_det.mean, 3)}, the law says ${fixed(run.law, 3)}`);
+    this.charts.losses.describe(`training loss now ${number(run.loss.mean, 3)}`);
     const w1 = run.matrices[1];
-    this.ranks.describe(`effective rank of W1 now ${fixed(w1?.effective_rank, 2)}, numerical rank ${fixed(w1?.numerical_rank, 2)}`);
+    this.charts.ranks.describe(`effective rank of W1 now ${fixed(w1?.effective_rank, 2)}, numerical rank ${fixed(w1?.numerical_rank, 2)}`);
     this.particles.describe();
     this.matrices.describe();
   }

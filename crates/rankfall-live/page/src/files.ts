@@ -1,6 +1,6 @@
 // The experiment as it is set, as a file, a command line and a program; a link; pictures.
 import { keep, kept } from "./address";
-import { announce, download, element, place } from "./dom";
+import { announce, complain, download, element, place } from "./dom";
 import type { Files, Settings } from "./protocol";
 import { png, svg } from "./picture";
 import type { Figures } from "./figures";
@@ -33,7 +33,7 @@ export function showFiles(sources: Sources): void {
       try {
         await act();
       } catch (error) {
-        announce(error instanceof Error ? error.message : String(error));
+        complain(error);
       }
     });
     return made;
@@ -68,8 +68,8 @@ export function showFiles(sources: Sources): void {
   const { figures, folder, history } = sources;
   if (folder) buttons.append(button("run-folder", "Run folder so far", async () => download("rankfall-live.zip", await folder())));
   buttons.append(
-    button("png", "PNG", async () => download("rankfall.png", await png(figures.charts, figures.particles))),
-    button("svg", "SVG", () => download("rankfall.svg", new Blob([svg(figures.charts, history)], { type: "image/svg+xml" }))),
+    button("png", "PNG", async () => download("rankfall.png", await png(figures.charts.all, figures.particles))),
+    button("svg", "SVG", () => download("rankfall.svg", new Blob([svg(figures.charts.all, history)], { type: "image/svg+xml" }))),
     button("csv", "Series as CSV", () => download("rankfall.csv", new Blob([csv(history)], { type: "text/csv" }))),
   );
   place("files").append(element("div", { class: "card" }, element("h2", {}, "As a file"), buttons, three));

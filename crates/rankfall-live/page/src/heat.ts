@@ -1,7 +1,7 @@
 // A heat map over two axes of a sweep: a cell for each setting, as it fills up.
 import { color, number, ramp } from "./dom";
 import type { SweptAxis } from "./protocol";
-import { type Scale, scaleOf } from "./scales";
+import { FONT, nameUpright, type Scale, scaleOf } from "./scales";
 
 export interface Cell {
   // Which setting.
@@ -26,7 +26,6 @@ const TOP = 8;
 const BOTTOM = 52;
 // Of a logarithmic scale: what is smaller than the largest number by more than this has the shade of its end.
 const WIDEST = 1e-6;
-const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
 
 export class HeatPlot {
   private readonly scale: Scale;
@@ -137,12 +136,7 @@ export class HeatPlot {
       const [, top] = this.corner(0, y);
       if (y % everyY === 0) draw.fillText(short(name), LEFT - 6, top + this.high / 2 + 4);
     });
-    draw.save();
-    draw.translate(13, TOP + (this.height - TOP - BOTTOM) / 2);
-    draw.rotate(-Math.PI / 2);
-    draw.textAlign = "center";
-    draw.fillText(of.y.label, 0, 0);
-    draw.restore();
+    nameUpright(draw, of.y.label, TOP + (this.height - TOP - BOTTOM) / 2);
   }
 
   // What the shades mean.

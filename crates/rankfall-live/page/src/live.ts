@@ -1,13 +1,13 @@
 // The page in front of a simulation.
 import { Controls } from "./controls";
-import { announce, element, number, place } from "./dom";
+import { announce, complain, element, number, place } from "./dom";
 import { Figures } from "./figures";
 import { linked, showFiles } from "./files";
 import { History } from "./history";
 import { called } from "./names";
 import type { Files, Message, Messages, Request, Settings, PageState } from "./protocol";
 import { showScenes } from "./scenes";
-import { Refused, Server } from "./server";
+import { inWords, Refused, Server } from "./server";
 
 // From one frame to the next, and from one sign of life to the next while time stands still, in milliseconds.
 const FRAME = 33;
@@ -27,7 +27,7 @@ export class LivePage {
   // What is to be told with the next request.
   private wishes: Partial<Request> = {};
   private asking = false;
-  private readonly farewells: Request[] = [];
+  private readonly farewells: Partial<Request>[] = [];
   private timer = 0;
   private asked = 0;
   // Counts simulations, so that answers of an earlier one are not taken for this one's.
@@ -62,7 +62,7 @@ export class LivePage {
         this.speed,
         this.speedWords,
         element("label", { for: "fastest" }, this.fastest, " as fast as it goes"),
-        this.figures.time,
+        this.figures.charts.time,
       ),
     );
     this.controls = new Controls(settings, {
@@ -112,7 +112,7 @@ export class LivePage {
         answer.messages.forEach((message) => this.heard(message));
         this.next(0);
       })
-      .catch((error: unknown) => announce(error instanceof Error ? error.message : String(error)));
+      .catch(complain);
   }
 
   // Lets the server know that nobody will ask for a session.
@@ -130,21 +130,12 @@ export class LivePage {
 
   private forget(answer: Messages): void {
     const session = answer.messages[0]?.beginning?.session;
-    if (session) this.server.ask("/go", { ...this.request({ ends: true }), session }).catch(() => undefined);
+    if (session) this.server.ask("/go", this.request({ session, ends: true })).catch(() => undefined);
   }
 
-  private request(change: Partial<Request>): Request {
-    const nothing: Request = {
-      session: this.session,
-      first: null,
-      second: null,
-      paused: null,
-      speed: null,
-      frames: null,
-      shown: null,
-      ends: null,
-    };
-    return { ...nothing, ...change };
+  // What it leaves out is left as it is.
+  private request(change: Partial<Request>): Partial<Request> {
+    return { session: this.session, ...change };
   }
 
   private next(wait: number): void {
@@ -166,7 +157,7 @@ export class LivePage {
       if (turn === this.turn) answer.messages.forEach((message) => this.heard(message));
     } catch (error) {
       if (turn === this.turn) {
-        announce(error instanceof Error ? error.message : String(error));
+        complain(error);
         if (error instanceof Refused && error.ended) this.session = "";
       }
       wait = 2000;
@@ -197,7 +188,7 @@ export class LivePage {
       announce(`At t = ${number(mark.time, 4)}: ${mark.words}`);
       this.figures.relabel();
     }
-    if (refusal) announce(refusal.hint ? `${refusal.message}: ${refusal.hint}` : refusal.message);
+    if (refusal) announce(inWords(refusal));
     if (frame) {
       const first = this.history.last === null;
       this.history.add(frame);

@@ -1,5 +1,5 @@
 // Which page it is.
-import { announce, place } from "./dom";
+import { complain, place } from "./dom";
 import { LivePage } from "./live";
 import type { PageState } from "./protocol";
 import { RecordedPage } from "./recorded";
@@ -11,5 +11,5 @@ try {
   else if (start.mode === "recorded") new RecordedPage(start);
   else new LivePage(start);
 } catch (error) {
-  announce(error instanceof Error ? error.message : String(error));
+  complain(error);
 }

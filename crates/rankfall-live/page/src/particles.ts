@@ -1,6 +1,7 @@
 // The eigenvalues of M as particles on a logarithmic line, each in a row of its own, with an arrow for each force.
-import { color, dark, element, faint, fromLog, number, ramp, superscript } from "./dom";
+import { color, dark, element, faint, fromLog, number, ramp, sheet, superscript } from "./dom";
 import type { Particle } from "./protocol";
+import { FONT } from "./scales";
 
 export type Split = "regular" | "antisymmetric";
 
@@ -100,18 +101,9 @@ export class ParticleView {
   private paint(): void {
     const width = Math.max(200, this.host.clientWidth);
     const height = TOP + BOTTOM + ROW * Math.max(1, this.particles.length);
-    const ratio = window.devicePixelRatio || 1;
-    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
-      this.canvas.width = Math.round(width * ratio);
-      this.canvas.height = Math.round(height * ratio);
-      this.canvas.style.width = `${width}px`;
-      this.canvas.style.height = `${height}px`;
-    }
-    const draw = this.canvas.getContext("2d");
+    const draw = sheet(this.canvas, width, height);
     if (!draw || !this.range) return;
-    draw.setTransform(ratio, 0, 0, ratio, 0, 0);
-    draw.clearRect(0, 0, width, height);
-    draw.font = "12px system-ui, 'DejaVu Sans', sans-serif";
+    draw.font = FONT;
     const [low, high] = this.range;
     const forces = FORCES[this.split];
     const unit = Math.min(LONGEST, width * 0.2);

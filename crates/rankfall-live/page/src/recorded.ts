@@ -46,14 +46,13 @@ export class RecordedPage {
       { "aria-label": "Recording", "data-testid": "recording" },
       ...this.recordings.map((one, i) => element("option", { value: i }, one.title)),
     );
-    choice.style.width = "auto";
     choice.addEventListener("change", () => this.choose(Number(choice.value)));
     this.scrub = element("input", { type: "range", min: 0, max: 1, step: 1, "aria-label": "Place in the recording", "data-testid": "scrub" });
     this.scrub.addEventListener("input", () => {
       this.setPlaying(false);
       this.go(Number(this.scrub.value));
     });
-    bar.append(element("div", { class: "buttons" }, choice, this.play, restart, this.figures.time, this.scrub));
+    bar.append(element("div", { class: "buttons" }, choice, this.play, restart, this.figures.charts.time, this.scrub));
     showFiles({ settings: () => this.recording.beginning.settings, files: null, folder: null, figures: this.figures, history: this.history });
     this.choose(0);
     window.setInterval(() => this.tick(), 40);

@@ -48,3 +48,15 @@ function steps(low: number, high: number): { value: number; label: string }[] {
   }
   return ticks;
 }
+
+export const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
+
+// The name of the axis at the left of a picture, around this height.
+export function nameUpright(draw: CanvasRenderingContext2D, words: string, middle: number): void {
+  draw.save();
+  draw.translate(13, middle);
+  draw.rotate(-Math.PI / 2);
+  draw.textAlign = "center";
+  draw.fillText(words, 0, 0);
+  draw.restore();
+}

@@ -34,10 +34,13 @@ export class Server {
   }
 }
 
+export function inWords(refusal: Refusal): string {
+  return refusal.hint ? `${refusal.message}: ${refusal.hint}` : refusal.message;
+}
+
 function words(text: string): string {
   try {
-    const refusal = JSON.parse(text) as Refusal;
-    return refusal.hint ? `${refusal.message}: ${refusal.hint}` : refusal.message;
+    return inWords(JSON.parse(text) as Refusal);
   } catch {
     return text.trim();
   }

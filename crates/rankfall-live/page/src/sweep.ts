@@ -1,5 +1,5 @@
 // A sweep as it fills up: a heat map over two axes, or points over one; its numbers to read and to hear.
-import { dark, element, number } from "./dom";
+import { dark, element, number, offer, sheet } from "./dom";
 import { type Family, FamilyPlot } from "./family";
 import { type Heat, HeatPlot } from "./heat";
 import type { SweptAxis, WatchedSweep } from "./protocol";
@@ -34,7 +34,6 @@ export class SweepView {
       this.canvas,
     );
     this.quantity.addEventListener("change", () => this.asked());
-    this.quantity.style.width = "auto";
     this.table = element(
       "details",
       { "data-testid": "values" },
@@ -86,10 +85,7 @@ export class SweepView {
   }
 
   private choices(sweep: WatchedSweep, other: boolean): void {
-    const names = sweep.quantities.map((one) => `${one.name},${one.label}`);
-    if (names.join() !== [...this.quantity.options].map((o) => `${o.value},${o.text}`).join()) {
-      this.quantity.replaceChildren(...sweep.quantities.map((one) => element("option", { value: one.name }, one.label)));
-    }
+    offer(this.quantity, sweep.quantities.map((one) => [one.name, one.label]));
     this.quantity.value = sweep.quantity;
     if (!other) return;
     this.held = sweep.axes.map(() => 0);
@@ -105,7 +101,6 @@ export class SweepView {
         const axis = sweep.axes[place];
         const options = (axis?.names ?? []).map((name, i) => element("option", { value: i }, `${axis?.label} = ${name}`));
         const choice = element("select", { "aria-label": axis?.label ?? "" }, ...options);
-        choice.style.width = "auto";
         choice.addEventListener("change", () => {
           this.held[place] = Number(choice.value);
           this.paint();
@@ -118,7 +113,6 @@ export class SweepView {
   private across(sweep: WatchedSweep): HTMLElement {
     const options = sweep.axes.map((axis, i) => element("option", { value: i }, `over ${axis.label}`));
     const choice = element("select", { "aria-label": "Axis across", "data-testid": "across" }, ...options);
-    choice.style.width = "auto";
     choice.addEventListener("change", () => {
       this.over = Number(choice.value);
       this.paint();
@@ -128,20 +122,15 @@ export class SweepView {
 
   private paint(): void {
     const { sweep } = this;
-    const draw = this.canvas.getContext("2d");
     const width = this.host.clientWidth;
     this.plot = null;
-    if (!sweep || !draw || width < 40 || sweep.axes.length === 0) return;
+    if (!sweep || width < 40 || sweep.axes.length === 0) return;
     const [x, y] = long(sweep);
     const flat = !sweep.is_grid || x === undefined || y === undefined;
     const height = flat ? 320 : Math.max(260, Math.min(560, 70 + 26 * (sweep.axes[y]?.names.length ?? 1)));
     this.host.style.height = `${height}px`;
-    const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
-    this.canvas.style.width = `${width}px`;
-    this.canvas.style.height = `${height}px`;
-    draw.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const draw = sheet(this.canvas, width, height);
+    if (!draw) return;
     const heat = flat ? null : this.heat(sweep, x, y);
     this.plot = heat ? new HeatPlot(draw, width, height, heat) : new FamilyPlot(draw, width, height, this.family(sweep));
     this.plot.paint();

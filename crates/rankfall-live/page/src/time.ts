@@ -13,7 +13,6 @@ export function timeChoice(changed: (axis: TimeAxis) => void): HTMLElement {
     element("option", { value: "linear" }, "linear time"),
     element("option", { value: "logarithmic" }, "logarithmic time"),
   );
-  choice.style.width = "auto";
   choice.value = timeAxis();
   choice.addEventListener("change", () => {
     keep(KEY, choice.value === "logarithmic" ? "log" : null);

@@ -1,11 +1,11 @@
 // The page in front of folders: how far runs, sweeps and shards are, and what they hold so far.
-import { Chart, type Line, type Table } from "./charts";
-import { announce, element, number, place, ramp } from "./dom";
+import { type Chart, type Line, RunCharts, type Table } from "./charts";
+import { announce, complain, element, number, offer, place, ramp } from "./dom";
 import type { Column } from "./history";
 import type { TimeSeries, WatchRequest, PageState, WatchReply, WatchedDynamics, WatchedFolder } from "./protocol";
 import { Server } from "./server";
 import { SweepView } from "./sweep";
-import { timeChoice } from "./time";
+
 
 const EVERY = 1500;
 const TEN = Math.LN10;
@@ -25,14 +25,10 @@ function duration(seconds: number): string {
 
 export class WatchPage {
   private readonly server: Server;
-  private readonly spectrum = new Chart("Singular values", "spectrum", true, "singular value");
-  private readonly logDet = new Chart("log det M", "log-det-curve", false, "log det M");
-  private readonly losses = new Chart("Losses", "losses", true, "loss");
-  private readonly ranks = new Chart("Ranks", "ranks", false, "rank");
-  private readonly charts = [this.spectrum, this.logDet, this.losses, this.ranks];
+  private readonly charts = new RunCharts();
   private readonly sweep = new SweepView(() => this.lookNow());
   private readonly body = element("tbody");
-  private readonly time: HTMLElement;
+
   private timer = 0;
   private turn = 0;
   private readonly run: HTMLSelectElement;
@@ -57,15 +53,11 @@ export class WatchPage {
     this.run = element("select", { "aria-label": "Run and dynamics shown", "data-testid": "dynamics" });
     this.matrix = element("select", { "aria-label": "Matrix whose singular values are shown", "data-testid": "matrix" });
     for (const choice of [this.run, this.matrix]) {
-      choice.style.width = "auto";
       choice.addEventListener("change", () => this.lookNow());
     }
-    this.time = timeChoice((axis) => {
-      for (const chart of this.charts) chart.over(axis);
-    });
-    place("bar").append(element("div", { class: "buttons" }, this.run, this.matrix, this.time));
+    place("bar").append(element("div", { class: "buttons" }, this.run, this.matrix, this.charts.time));
     const host = element("div", { class: "card whole scroll", tabindex: 0, role: "region", "aria-label": "Folders" }, table);
-    place("figures").append(host, this.sweep.figure, ...this.charts.map((chart) => chart.figure));
+    place("figures").append(host, this.sweep.figure, ...this.charts.all.map((chart) => chart.figure));
     void this.look();
   }
 
@@ -104,7 +96,7 @@ export class WatchPage {
       // What is shown first is known only now.
       if (JSON.stringify(this.wish) !== JSON.stringify(wish) && this.last.sweep === null) wait = 0;
     } catch (error) {
-      announce(error instanceof Error ? error.message : String(error));
+      complain(error);
     }
     window.clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.look(), wait);
@@ -121,11 +113,7 @@ export class WatchPage {
         one.curves.length > 0 || folder.counts === "points" ? [[`${d} ${folder.folder}`, `${named(folder)}: ${one.label}`] as const] : [],
       ),
     );
-    const chosen = this.run.value;
-    if (options.map(String).join() !== [...this.run.options].map((o) => `${o.value},${o.text}`).join()) {
-      this.run.replaceChildren(...options.map(([value, words]) => element("option", { value }, words)));
-      if (options.some(([value]) => value === chosen)) this.run.value = chosen;
-    }
+    offer(this.run, options);
     const states = this.last.folders.map((folder) => `${folder.folder} is ${folder.state}`).join("; ");
     if (this.states && states !== this.states) announce(states);
     this.states = states;
@@ -137,28 +125,24 @@ export class WatchPage {
     const { folder, one } = chosen;
     const swept = folder.counts === "points";
     this.sweep.figure.hidden = !swept;
-    for (const control of [this.matrix, this.time]) control.hidden = swept;
+    for (const control of [this.matrix, this.charts.time]) control.hidden = swept;
     if (swept) {
-      for (const chart of this.charts) chart.figure.hidden = true;
+      for (const chart of this.charts.all) chart.figure.hidden = true;
       if (this.last.sweep?.folder === folder.folder) this.sweep.show(this.last.sweep);
       return;
     }
     const matrices = [...new Set(one.curves.filter((c) => c.observable.startsWith("log_singular_value")).map(matrixOf))];
-    if (matrices.join() !== [...this.matrix.options].map((o) => o.value).join()) {
-      const chosen = this.matrix.value;
-      this.matrix.replaceChildren(...matrices.map((name) => element("option", { value: name }, name)));
-      if (matrices.includes(chosen)) this.matrix.value = chosen;
-    }
+    offer(this.matrix, matrices.map((name) => [name, name]));
     const spectrum = one.curves.filter((c) => c.observable.startsWith("log_singular_value") && matrixOf(c) === this.matrix.value);
-    show(this.spectrum, spectrum, (c, i) => ({ label: `σ${c.index}`, color: ramp(i, spectrum.length) }), 1 / TEN);
+    show(this.charts.spectrum, spectrum, (c, i) => ({ label: `σ${c.index}`, color: ramp(i, spectrum.length) }), 1 / TEN);
     const named = (name: string) => one.curves.filter((c) => c.observable === name);
-    show(this.logDet, named("log_det"), () => ({ label: "measured", color: "--s0" }), 1);
+    show(this.charts.logDet, named("log_det"), () => ({ label: "measured", color: "--s0" }), 1);
     const losses = [...named("loss"), ...named("population_loss")];
-    show(this.losses, losses, (c, i) => ({ label: c.observable.replaceAll("_", " "), color: i === 0 ? "--s0" : "--s4" }), 0);
+    show(this.charts.losses, losses, (c, i) => ({ label: c.observable.replaceAll("_", " "), color: i === 0 ? "--s0" : "--s4" }), 0);
     const ranks = one.curves.filter((c) => c.observable.startsWith("effective_rank"));
-    show(this.ranks, ranks, (c, i) => ({ label: `effective rank of ${matrixOf(c)}`, color: `--s${i % 8}` }), 1);
+    show(this.charts.ranks, ranks, (c, i) => ({ label: `effective rank of ${matrixOf(c)}`, color: `--s${i % 8}` }), 1);
     const end = named("log_det")[0]?.mean.at(-1);
-    this.logDet.describe(`at the end ${number(end, 5)}`);
+    this.charts.logDet.describe(`at the end ${number(end, 5)}`);
   }
 }
 

@@ -14,6 +14,7 @@ use rankfall::run_folder::{
 };
 use rankfall::shard::Shard;
 use rankfall_core::ensemble::statistics::Statistics;
+use rankfall_report::record::{SeriesRow, Summary};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -135,9 +136,7 @@ impl Folder {
         };
         Ok(FolderContents::of(picture).part_of(shard, text))
     }
-}
 
-impl Folder {
     /// What the first `count` dynamics left, each read once.
     fn finished_dynamics(
         &mut self,
@@ -185,40 +184,37 @@ impl FolderContents {
 pub fn empty(path: &Path, state: &str, trouble: Option<String>) -> WatchedFolder {
     WatchedFolder {
         folder: path.display().to_string(),
-        name: String::new(),
-        note: None,
         state: state.to_owned(),
         trouble,
         counts: "trajectories".to_owned(),
-        done: 0.0,
-        seconds_left: None,
-        dynamics: Vec::new(),
+        ..WatchedFolder::default()
     }
 }
 
 fn finished(path: &Path) -> Result<FolderContents, Failure> {
     let summary = run_folder::read_summary(path)?;
     let rows = run_folder::read_series(path, summary.schema)?;
-    let dynamics = summary.dynamics.iter();
     Ok(FolderContents::of(WatchedFolder {
-        name: summary.experiment.clone(),
         done: 1.0,
         seconds_left: Some(0.0),
-        dynamics: dynamics.map(|one| of_dynamics(one, &rows)).collect(),
-        ..empty(path, "finished", None)
+        ..of_record(path, "finished", &summary, &rows)
     }))
 }
 
 /// A training run elsewhere: what its monitor measured so far. How far it will go nobody knows.
 fn monitored(path: &Path, state: &str) -> Result<FolderContents, Failure> {
     let record = monitored::of_folder(path)?;
-    let (summary, rows) = (record.summary(), record.rows());
+    let picture = of_record(path, state, &record.summary(), &record.rows());
+    Ok(FolderContents::of(picture))
+}
+
+fn of_record(path: &Path, state: &str, summary: &Summary, rows: &[SeriesRow]) -> WatchedFolder {
     let dynamics = summary.dynamics.iter();
-    Ok(FolderContents::of(WatchedFolder {
+    WatchedFolder {
         name: summary.experiment.clone(),
-        dynamics: dynamics.map(|one| of_dynamics(one, &rows)).collect(),
+        dynamics: dynamics.map(|one| of_dynamics(one, rows)).collect(),
         ..empty(path, state, None)
-    }))
+    }
 }
 
 /// A finished shard.
@@ -280,7 +276,7 @@ fn of_part(part: &PartRecord) -> WatchedDynamics {
         done: part.count,
         of: part.count,
         diverged: part.diverged,
-        curves: Vec::new(),
+        ..WatchedDynamics::default()
     }
 }
 

@@ -21,11 +21,7 @@ pub fn of_dynamics(summary: &DynamicsSummary, rows: &[SeriesRow]) -> WatchedDyna
                 observable: row.observable.clone(),
                 layer: row.layer,
                 index: row.index,
-                times: Vec::new(),
-                mean: Vec::new(),
-                low: Vec::new(),
-                high: Vec::new(),
-                law: Vec::new(),
+                ..TimeSeries::default()
             });
             curves.len() - 1
         });

@@ -68,7 +68,7 @@ impl SweepPoints {
                 done,
                 of,
                 diverged,
-                curves: Vec::new(),
+                ..WatchedDynamics::default()
             }
         };
         let dynamics = labels.unwrap_or_default().into_iter().enumerate();
@@ -83,9 +83,21 @@ impl SweepPoints {
     /// The quantity that is asked for; the first where it is not there.
     pub fn told(&self, choice: &SweepChoice) -> WatchedSweep {
         let settings = GridSettings::of(&self.plan);
-        let nothing = self.untold(choice, &settings);
-        if nothing.trouble.is_some() {
-            return nothing;
+        let nothing = WatchedSweep {
+            folder: choice.folder.clone(),
+            dynamics: choice.dynamics,
+            is_grid: self.plan.spec.design == Design::Grid,
+            seeds: settings.seeds,
+            ..WatchedSweep::default()
+        };
+        if settings.members.len() > MOST_TOLD {
+            let trouble = format!(
+                "more than {MOST_TOLD} settings: their numbers are in sweep.parquet once all are there"
+            );
+            return WatchedSweep {
+                trouble: Some(trouble),
+                ..nothing
+            };
         }
         let metrics = drawing::metrics(&settings, &self.rows, choice.dynamics);
         let named = metrics.iter().find(|m| m.name == choice.quantity);
@@ -100,45 +112,20 @@ impl SweepPoints {
             finished: members.map(|points| points.iter().all(has)).collect(),
             ..nothing
         };
-        match named.or(metrics.first()) {
-            Some(metric) => with_values(told, metric),
-            None => told,
-        }
-    }
-
-    /// Without a number in it, and why if there are too many.
-    fn untold(&self, choice: &SweepChoice, settings: &GridSettings) -> WatchedSweep {
-        let too_many = settings.members.len() > MOST_TOLD;
+        let Some(metric) = named.or(metrics.first()) else {
+            return told;
+        };
+        let column = |values: &[Option<f64>]| -> Vec<Option<f64>> {
+            let values = values.iter();
+            values.map(|value| value.and_then(defined)).collect()
+        };
         WatchedSweep {
-            folder: choice.folder.clone(),
-            dynamics: choice.dynamics,
-            trouble: too_many.then(|| {
-                format!("more than {MOST_TOLD} settings: their numbers are in sweep.parquet once all are there")
-            }),
-            axes: Vec::new(),
-            is_grid: self.plan.spec.design == Design::Grid,
-            seeds: settings.seeds,
-            quantities: Vec::new(),
-            quantity: String::new(),
-            values: Vec::new(),
-            std_error: Vec::new(),
-            prediction: Vec::new(),
-            finished: Vec::new(),
+            quantity: metric.name.clone(),
+            values: column(&metric.values),
+            std_error: column(&metric.std_error),
+            prediction: column(metric.prediction.as_deref().unwrap_or_default()),
+            ..told
         }
-    }
-}
-
-fn with_values(told: WatchedSweep, metric: &SweepMetric) -> WatchedSweep {
-    let column = |values: &[Option<f64>]| -> Vec<Option<f64>> {
-        let values = values.iter();
-        values.map(|value| value.and_then(defined)).collect()
-    };
-    WatchedSweep {
-        quantity: metric.name.clone(),
-        values: column(&metric.values),
-        std_error: column(&metric.std_error),
-        prediction: column(metric.prediction.as_deref().unwrap_or_default()),
-        ..told
     }
 }
 
