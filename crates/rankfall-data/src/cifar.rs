@@ -66,11 +66,9 @@ pub fn read_cifar(files: &[impl AsRef<Path>], labels: CifarLabels) -> Result<Ima
 }
 
 fn read_file(path: &Path, labels: CifarLabels, images: &mut Images) -> Result<(), DataError> {
-    let mut magic = [0; 2];
-    let got = open::fill(&mut open::stream(path, false)?, &mut magic);
-    let gzip = got.map_err(|e| open::io_error(path, e))? == 2 && magic == *b"\x1f\x8b";
+    let stream = open::stream(path, open::is_gzip(path)?)?;
     let mut bytes = Vec::new();
-    let read = (open::stream(path, gzip)?.take(LARGEST + 1)).read_to_end(&mut bytes);
+    let read = stream.take(LARGEST + 1).read_to_end(&mut bytes);
     read.map_err(|e| open::io_error(path, e))?;
     if bytes.is_empty() {
         return Err(empty().at(path));

@@ -1,6 +1,6 @@
 //! Which columns of a table are inputs and which are targets.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::error::{DataError, DataErrorKind, wrong};
@@ -80,11 +80,7 @@ pub(crate) struct Resolved {
 ///
 /// # Errors
 /// Unknown names and positions, none named, and a column named twice.
-pub(crate) fn resolve(spec: &FileSpec, columns: &Columns) -> Result<Resolved, DataError> {
-    resolve_kind(spec, columns).map_err(|kind| kind.at(&spec.path))
-}
-
-fn resolve_kind(spec: &FileSpec, columns: &Columns) -> Result<Resolved, DataErrorKind> {
+pub(crate) fn resolve(spec: &FileSpec, columns: &Columns) -> Result<Resolved, DataErrorKind> {
     let count = columns.names.len();
     let targets = match (&spec.targets, columns.split) {
         (Some(selectors), split) => find_all(selectors, columns, split.unwrap_or(0)..count)?,
@@ -142,9 +138,7 @@ fn find_all(
 ) -> Result<Vec<usize>, DataErrorKind> {
     let names = &columns.names[range.clone()];
     // Thousands of names against thousands of columns: look them up, do not search.
-    let by_name: HashMap<&str, usize> = (names.iter().enumerate())
-        .map(|(i, name)| (name.as_str(), i))
-        .collect();
+    let by_name = places(names);
     let last = names.len().saturating_sub(1);
     let find = |selector: &ColumnSelector| match selector {
         ColumnSelector::Position(position) if *position < names.len() => Ok(*position),
@@ -162,6 +156,11 @@ fn find_all(
     };
     let positions = selectors.iter().map(find);
     positions.map(|p| p.map(|p| p + range.start)).collect()
+}
+
+fn places(names: &[String]) -> HashMap<&str, usize> {
+    let named = names.iter().enumerate();
+    named.map(|(i, name)| (name.as_str(), i)).collect()
 }
 
 /// Finds in a second file of a table the columns that `known` are in the first, at `path`: by name
@@ -193,34 +192,28 @@ pub(crate) fn matching(
             ))),
         };
     }
-    let place: HashMap<&str, usize> = (columns.names.iter().enumerate())
-        .map(|(i, name)| (name.as_str(), i))
-        .collect();
+    let place = places(&columns.names);
     let wanted = known.inputs.iter().chain(&known.targets);
     let missing: Vec<String> = (wanted.clone().map(|&c| &first.names[c]))
         .filter(|name| !place.contains_key(name.as_str()))
         .cloned()
         .collect();
-    let there: std::collections::HashSet<&str> = first.names.iter().map(String::as_str).collect();
+    let there: HashSet<&str> = first.names.iter().map(String::as_str).collect();
     let extra: Vec<String> = (columns.names.iter().enumerate())
         .filter(|(c, name)| !there.contains(name.as_str()) && !columns.index.contains(c))
         .filter(|_| spec.inputs.is_none())
         .map(|(_, name)| name.clone())
         .collect();
-    let part = |what: &str, names: &[String]| match names {
-        [] => None,
-        names => Some(format!("{what} {}", list(names))),
-    };
-    let parts = [part("it lacks", &missing), part("it has besides", &extra)];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let parts = [("it lacks", &missing), ("it has besides", &extra)];
+    let parts: Vec<String> = (parts.iter().filter(|(_, names)| !names.is_empty()))
+        .map(|(what, names)| format!("{what} {}", list(names)))
+        .collect();
     if !parts.is_empty() {
         return Err(differ(parts.join(", and ")));
     }
     let of = |columns: &[usize]| {
-        columns
-            .iter()
-            .map(|&c| place[first.names[c].as_str()])
-            .collect()
+        let names = columns.iter().map(|&c| first.names[c].as_str());
+        names.map(|name| place[name]).collect()
     };
     Ok(Resolved {
         inputs: of(&known.inputs),
@@ -271,10 +264,8 @@ pub(crate) fn unknown(what: &str, name: &str, names: &[String]) -> DataErrorKind
 
 /// The names, up to a number that fits a message.
 pub(crate) fn list(names: &[String]) -> String {
-    let mut text = (names.iter().take(LISTED))
-        .map(|name| format!("{name:?}"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let shown = names.iter().take(LISTED).map(|name| format!("{name:?}"));
+    let mut text = shown.collect::<Vec<_>>().join(", ");
     if names.len() > LISTED {
         text.push_str(&format!(" and {} more", names.len() - LISTED));
     }

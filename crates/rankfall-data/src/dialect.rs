@@ -416,7 +416,7 @@ fn sep_line(line: &[u8]) -> Option<Delimiter> {
     let &[byte] = named.strip_prefix(b"sep=")? else {
         return None;
     };
-    str::from_utf8(&[byte]).ok()?.parse().ok()
+    Delimiter::of_byte(byte)
 }
 
 /// The number of fields that most lines have; the larger of equals.

@@ -1,17 +1,12 @@
 //! Gram files: second moments that someone summed elsewhere, in an NPZ.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use faer::Mat;
 use rankfall_core::model::gram::Gram;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 use crate::checksum::while_hashing;
 use crate::error::{DataError, DataErrorKind, wrong};
-use crate::npy;
 use crate::npz::Archive;
 use crate::spec::{FileSpec, TableFormat};
 
@@ -92,32 +87,4 @@ fn rows(path: &Path, archive: &Archive) -> Result<u64, DataError> {
         ),
     };
     Err(wrong(what).at(path))
-}
-
-/// Writes a Gram as an NPZ that [`read_gram`] and `numpy.load` read.
-///
-/// Arrays of doubles in C order, stored without compression; `n` is 0-d. An existing file is
-/// replaced. The Gram is not checked.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn write_npz_gram(path: impl AsRef<Path>, gram: &Gram) -> Result<(), DataError> {
-    let path = path.as_ref();
-    write(path, gram).map_err(|error| wrong(format!("cannot be written: {error}")).at(path))
-}
-
-fn write(path: &Path, gram: &Gram) -> zip::result::ZipResult<()> {
-    let mut zip = ZipWriter::new(BufWriter::new(File::create(path)?));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .large_file(true);
-    for (name, m) in [("sxx", &gram.sxx), ("sxy", &gram.sxy), ("syy", &gram.syy)] {
-        zip.start_file(format!("{name}.npy"), options)?;
-        let entries = (0..m.nrows()).flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)]));
-        zip.write_all(&npy::encode(&[m.nrows(), m.ncols()], entries))?;
-    }
-    zip.start_file("n.npy", options)?;
-    zip.write_all(&npy::encode(&[], std::iter::once(gram.n as f64)))?;
-    zip.finish()?.flush()?;
-    Ok(())
 }

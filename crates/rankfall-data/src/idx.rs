@@ -55,12 +55,7 @@ fn axes(path: &Path, expected: &str, sizes: &[usize]) -> DataError {
 
 fn read_array(path: &Path, what: &str, least_axes: usize) -> Result<Array, DataError> {
     let mut magic = [0; 4];
-    let gzip = {
-        let mut file = open::stream(path, false)?;
-        let got = open::fill(&mut file, &mut magic).map_err(|e| open::io_error(path, e))?;
-        got >= 2 && magic.starts_with(b"\x1f\x8b")
-    };
-    let mut stream = open::stream(path, gzip)?;
+    let mut stream = open::stream(path, open::is_gzip(path)?)?;
     let got = open::fill(&mut stream, &mut magic).map_err(|e| open::io_error(path, e))?;
     if got == 0 {
         return Err(empty().at(path));

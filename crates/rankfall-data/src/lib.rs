@@ -56,7 +56,7 @@ pub use checksum::while_hashing;
 pub use cifar::{CifarLabels, read_cifar};
 pub use digest::sha256_of;
 pub use error::{DataError, DataErrorKind};
-pub use gram_file::{GramFile, read_gram, write_npz_gram};
+pub use gram_file::{GramFile, read_gram};
 pub use idx::read_idx;
 pub use images::Images;
 pub use load::{TableMoments, load, load_rows};

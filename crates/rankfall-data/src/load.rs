@@ -5,7 +5,7 @@ use rankfall_core::model::gram::{Gram, GramAccumulator, GramError, Standardizati
 
 use crate::checksum::while_hashing;
 use crate::error::{DataError, DataErrorKind, too_large, wrong};
-use crate::rows::{Chunk, RowSource};
+use crate::rows::RowSource;
 use crate::spec::FileSpec;
 
 /// A file reduced to its second moments.
@@ -163,36 +163,23 @@ fn read_matrices(
         if chunk.rows > n - done {
             return Ok(None);
         }
-        write_rows(
-            &chunk,
-            loaded.standardization.as_ref(),
-            done,
-            &mut x,
-            &mut y,
-        );
+        let scales = loaded.standardization.as_ref();
+        write_rows(chunk.x, done, &mut x, |j, value| {
+            scales.map_or(value, |s| s.input(j, value))
+        });
+        write_rows(chunk.y, done, &mut y, |j, value| {
+            scales.map_or(value, |s| s.target(j, value))
+        });
         done += chunk.rows;
     }
     Ok((done == n).then_some((x, y)))
 }
 
-fn write_rows(
-    chunk: &Chunk<'_>,
-    standardization: Option<&Standardization>,
-    start: usize,
-    x: &mut Mat<f64>,
-    y: &mut Mat<f64>,
-) {
-    let (p, k) = (x.ncols(), y.ncols());
-    for j in 0..p {
-        for r in 0..chunk.rows {
-            let value = chunk.x[r * p + j];
-            x[(start + r, j)] = standardization.map_or(value, |s| s.input(j, value));
-        }
-    }
-    for j in 0..k {
-        for r in 0..chunk.rows {
-            let value = chunk.y[r * k + j];
-            y[(start + r, j)] = standardization.map_or(value, |s| s.target(j, value));
+/// Writes rows, row-major, into a matrix from row `start` on.
+fn write_rows(rows: &[f64], start: usize, out: &mut Mat<f64>, scaled: impl Fn(usize, f64) -> f64) {
+    for j in 0..out.ncols() {
+        for (r, &value) in rows.iter().skip(j).step_by(out.ncols()).enumerate() {
+            out[(start + r, j)] = scaled(j, value);
         }
     }
 }

@@ -1,19 +1,18 @@
 //! NPY: one NumPy array, streamed row by row in either memory order.
 
 use std::cmp::Ordering;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::columns::{Columns, MAX_COLUMNS};
 use crate::error::{DataError, DataErrorKind, damaged, too_large, truncated, wrong};
-use crate::open::{self, io_error};
+use crate::open::{self, ReadSeek, io_error};
 use crate::read_rows::{Classes, Picked, ReadRows, chunk_rows, finish_numbers};
 use crate::spec::FileSpec;
 
 /// A longer header is refused; NumPy's own limit is 10 000 bytes.
 const LONGEST_HEADER: usize = 1 << 20;
-/// A longer row is refused: one row must be held in memory.
-const LONGEST_ROW: u64 = 1 << 30;
 
 /// The type of the numbers in an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,24 +37,27 @@ enum Kind {
     F8,
 }
 
+/// The kinds, with NumPy's letter and the bytes of each number.
+const KINDS: [(Kind, &str); 12] = [
+    (Kind::Bool, "b1"),
+    (Kind::I1, "i1"),
+    (Kind::I2, "i2"),
+    (Kind::I4, "i4"),
+    (Kind::I8, "i8"),
+    (Kind::U1, "u1"),
+    (Kind::U2, "u2"),
+    (Kind::U4, "u4"),
+    (Kind::U8, "u8"),
+    (Kind::F2, "f2"),
+    (Kind::F4, "f4"),
+    (Kind::F8, "f8"),
+];
+
 impl NpyDtype {
     /// Reads a descriptor such as `<f8`.
     fn parse(descr: &str) -> Option<Self> {
-        let kind = match descr.get(1..)? {
-            "b1" => Kind::Bool,
-            "i1" => Kind::I1,
-            "i2" => Kind::I2,
-            "i4" => Kind::I4,
-            "i8" => Kind::I8,
-            "u1" => Kind::U1,
-            "u2" => Kind::U2,
-            "u4" => Kind::U4,
-            "u8" => Kind::U8,
-            "f2" => Kind::F2,
-            "f4" => Kind::F4,
-            "f8" => Kind::F8,
-            _ => return None,
-        };
+        let code = descr.get(1..)?;
+        let (kind, _) = *KINDS.iter().find(|(_, known)| *known == code)?;
         let big_endian = match &descr[..1] {
             "<" | "|" => false,
             ">" => true,
@@ -68,20 +70,8 @@ impl NpyDtype {
     /// NumPy's name of the type without its byte order: `f4`, `i8`, `b1`, …
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self.kind {
-            Kind::Bool => "b1",
-            Kind::I1 => "i1",
-            Kind::I2 => "i2",
-            Kind::I4 => "i4",
-            Kind::I8 => "i8",
-            Kind::U1 => "u1",
-            Kind::U2 => "u2",
-            Kind::U4 => "u4",
-            Kind::U8 => "u8",
-            Kind::F2 => "f2",
-            Kind::F4 => "f4",
-            Kind::F8 => "f8",
-        }
+        // In the order of the kinds.
+        KINDS[self.kind as usize].1
     }
 
     /// Whether the most significant byte comes first.
@@ -93,12 +83,7 @@ impl NpyDtype {
     /// Bytes per number.
     #[must_use]
     pub fn size(self) -> usize {
-        match self.kind {
-            Kind::Bool | Kind::I1 | Kind::U1 => 1,
-            Kind::I2 | Kind::U2 | Kind::F2 => 2,
-            Kind::I4 | Kind::U4 | Kind::F4 => 4,
-            Kind::I8 | Kind::U8 | Kind::F8 => 8,
-        }
+        usize::from(self.name().as_bytes()[1] - b'0')
     }
 
     /// Unit roundoff of the numbers, where they are floating: 2⁻⁵² for everything exact.
@@ -143,14 +128,7 @@ impl NpyDtype {
 
 /// An IEEE half-precision number from its bits; exact.
 pub fn half(bits: u16) -> f64 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let fraction = f64::from(bits & 0x3ff);
-    match (bits >> 10) & 0x1f {
-        0 => sign * fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => sign * f64::INFINITY,
-        31 => f64::NAN,
-        exponent => sign * (1024.0 + fraction) * 2f64.powi(i32::from(exponent) - 25),
-    }
+    ::half::f16::from_bits(bits).to_f64()
 }
 
 /// The header of an array.
@@ -233,14 +211,17 @@ impl NpyHeader {
     }
 
     /// Rows and columns of an array with one or two axes.
-    fn rows_and_columns(&self, name: &str) -> Result<(u64, usize), DataErrorKind> {
-        let (rows, columns) = match self.shape[..] {
+    ///
+    /// # Errors
+    /// Other shapes, no rows, and rows that are too long.
+    pub(crate) fn rows_and_columns(&self, name: &str) -> Result<(u64, usize), DataErrorKind> {
+        let shape = &self.shape;
+        let (rows, columns) = match shape[..] {
             [rows] => (rows, 1),
             [rows, columns] => (rows, columns),
             _ => {
                 return Err(wrong(format!(
-                    "{name} holds an array of shape {:?}; reshape it to rows by columns, as in a.reshape(len(a), -1)",
-                    self.shape
+                    "{name} holds an array of shape {shape:?}; reshape it to rows by columns, as in a.reshape(len(a), -1)"
                 )));
             }
         };
@@ -250,12 +231,8 @@ impl NpyHeader {
             )));
         }
         if rows == 0 || columns == 0 {
-            return Err(wrong(format!(
-                "{name}, of shape {:?}, has no rows",
-                self.shape
-            )));
+            return Err(wrong(format!("{name}, of shape {shape:?}, has no rows")));
         }
-        // A single row or column lies the same way in both orders.
         Ok((rows, columns as usize))
     }
 }
@@ -308,10 +285,8 @@ pub(crate) enum Bytes {
     Anywhere(Box<dyn ReadSeek>, u64),
 }
 
-/// What can be read from any place.
-pub(crate) trait ReadSeek: Read + Seek + Send {}
-impl ReadSeek for open::Source {}
-impl ReadSeek for Cursor<Vec<u8>> {}
+/// What messages call the only array of a file.
+const ONLY: &str = "the array";
 
 /// An NPY file whose header was read.
 pub(crate) struct NpyTable {
@@ -325,14 +300,14 @@ pub(crate) struct NpyTable {
 impl NpyTable {
     pub fn open(spec: &FileSpec, gzip: bool) -> Result<Self, DataError> {
         let path = spec.path.as_path();
-        let header = NpyHeader::read(path, "the array", &mut open::stream(path, gzip)?)?;
-        let columns = (header.rows_and_columns("the array")).map_err(|kind| kind.at(path))?;
+        let header = NpyHeader::read(path, ONLY, &mut open::stream(path, gzip)?)?;
+        let (_, columns) = (header.rows_and_columns(ONLY)).map_err(|kind| kind.at(path))?;
         if !gzip {
             let length = open::stamp(path)?.length;
-            check_length("the array", &header, length).map_err(|kind| kind.at(path))?;
+            check_length(ONLY, &header, length).map_err(|kind| kind.at(path))?;
         }
         Ok(Self {
-            columns: Columns::unnamed(columns.1),
+            columns: Columns::unnamed(columns),
             path: path.to_owned(),
             gzip,
             header,
@@ -343,18 +318,16 @@ impl NpyTable {
     pub fn rows(&self, picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
         let path = &self.path;
         let bytes = if self.header.fortran && !self.gzip {
-            Bytes::Anywhere(Box::new(open::open(path)?), self.header.offset)
+            Bytes::Anywhere(open::open(path)?, self.header.offset)
         } else {
             let mut stream = open::stream(path, self.gzip)?;
-            NpyHeader::read(path, "the array", &mut stream)?;
-            forward(path, "the array", &self.header, stream, self.memory_limit)?
+            NpyHeader::read(path, ONLY, &mut stream)?;
+            forward(path, ONLY, &self.header, stream, self.memory_limit)?
         };
-        let array = ArrayRows::new(path, "the array", &self.header, bytes, &picked)?;
-        Ok(Box::new(NpyRows {
-            array,
-            picked,
-            rows: 0,
-        }))
+        let columns = 0..self.columns.names.len();
+        let array = ArrayRows::new(ONLY, &self.header, bytes, &picked, columns);
+        let array = array.map_err(|kind| kind.at(path))?;
+        Ok(side_by_side(path, vec![array], picked))
     }
 }
 
@@ -395,18 +368,28 @@ pub(crate) fn forward(
         let cure = "save it in C order, as in numpy.ascontiguousarray(a)";
         return Err(too_large(what, needed, memory_limit, cure).at(path));
     }
+    let numbers = whole(path, name, header, &mut stream)?;
+    Ok(Bytes::Anywhere(Box::new(Cursor::new(numbers)), 0))
+}
+
+/// The bytes of all numbers, from a stream that stands behind the header.
+fn whole(
+    path: &Path,
+    name: &str,
+    header: &NpyHeader,
+    stream: &mut dyn Read,
+) -> Result<Vec<u8>, DataError> {
+    let needed = header.bytes().unwrap_or(u64::MAX);
     // Nothing is set aside on the word of the header: memory grows with what really comes.
     let mut numbers = Vec::new();
-    let read = (&mut stream).take(needed).read_to_end(&mut numbers);
+    let read = stream.take(needed).read_to_end(&mut numbers);
     read.map_err(|e| io_error(path, e))?;
-    if (numbers.len() as u64) < needed {
-        let kind = check_length(name, header, header.offset + numbers.len() as u64);
-        return kind
-            .map(|()| Bytes::Forward(stream))
-            .map_err(|kind| kind.at(path));
+    let got = numbers.len() as u64;
+    if got < needed {
+        check_length(name, header, header.offset + got).map_err(|kind| kind.at(path))?;
     }
-    end_of(&mut stream, name).map_err(|e| io_error(path, e))?;
-    Ok(Bytes::Anywhere(Box::new(Cursor::new(numbers)), 0))
+    end_of(stream, name).map_err(|e| io_error(path, e))?;
+    Ok(numbers)
 }
 
 /// Reads past the end, which makes decompressors check their checksums.
@@ -420,7 +403,6 @@ fn end_of(stream: &mut dyn Read, name: &str) -> io::Result<()> {
 
 /// Some columns of one array, row after row.
 pub(crate) struct ArrayRows {
-    path: PathBuf,
     name: String,
     dtype: NpyDtype,
     bytes: Bytes,
@@ -433,72 +415,38 @@ pub(crate) struct ArrayRows {
 }
 
 impl ArrayRows {
-    /// Prepares to read `wanted` = (column of the array, slot of the row).
-    pub fn with_slots(
-        path: &Path,
+    /// Prepares to read those of the picked columns that the array has: `own` of the table.
+    pub fn new(
         name: &str,
         header: &NpyHeader,
         bytes: Bytes,
-        wanted: Vec<(usize, usize)>,
-    ) -> Result<Self, DataError> {
-        let (rows, columns) = header
-            .rows_and_columns(name)
-            .map_err(|kind| kind.at(path))?;
-        let row_bytes = columns as u64 * header.dtype.size() as u64;
-        if row_bytes > LONGEST_ROW {
-            let what = format!("one row of {name}");
-            return Err(too_large(what, row_bytes, LONGEST_ROW, "is it transposed?").at(path));
-        }
+        picked: &[Picked],
+        own: Range<usize>,
+    ) -> Result<Self, DataErrorKind> {
+        let (rows, columns) = header.rows_and_columns(name)?;
+        let wanted = (picked.iter().enumerate())
+            .filter(|(_, picked)| own.contains(&picked.column))
+            .map(|(slot, picked)| (picked.column - own.start, slot));
         Ok(Self {
-            path: path.to_owned(),
             name: name.to_owned(),
             dtype: header.dtype,
             bytes,
             rows,
             columns,
-            wanted,
+            wanted: wanted.collect(),
             next_row: 0,
             buffer: Vec::new(),
         })
     }
 
-    fn new(
-        path: &Path,
-        name: &str,
-        header: &NpyHeader,
-        bytes: Bytes,
-        picked: &[Picked],
-    ) -> Result<Self, DataError> {
-        let wanted = (picked.iter().enumerate())
-            .map(|(slot, picked)| (picked.column, slot))
-            .collect();
-        Self::with_slots(path, name, header, bytes, wanted)
-    }
-
-    /// Rows of the array.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Rows of the array to read at once so that their bytes stay few.
-    pub fn chunk(&self) -> usize {
-        chunk_rows(self.columns)
-    }
-
     /// Writes up to `limit` rows into `values`, rows × `width`; returns how many.
-    pub fn read(
-        &mut self,
-        limit: usize,
-        values: &mut [f64],
-        width: usize,
-    ) -> Result<usize, DataError> {
+    fn read(&mut self, limit: usize, values: &mut [f64], width: usize) -> io::Result<usize> {
         let left = self.rows - self.next_row;
         let rows = (limit as u64).min(left) as usize;
-        let done = match &mut self.bytes {
-            Bytes::Forward(_) => self.read_forward(rows, values, width),
-            Bytes::Anywhere(..) => self.read_anywhere(rows, values, width),
-        };
-        done.map_err(|e| io_error(&self.path, e))?;
+        match &mut self.bytes {
+            Bytes::Forward(_) => self.read_forward(rows, values, width)?,
+            Bytes::Anywhere(..) => self.read_anywhere(rows, values, width)?,
+        }
         self.next_row += rows as u64;
         Ok(rows)
     }
@@ -551,14 +499,29 @@ impl ArrayRows {
     }
 }
 
-/// Rows of a single array.
-struct NpyRows {
-    array: ArrayRows,
+/// Rows of arrays of equally many rows, beside each other.
+struct SideBySide {
+    path: PathBuf,
+    arrays: Vec<ArrayRows>,
     picked: Vec<Picked>,
     rows: u64,
 }
 
-impl ReadRows for NpyRows {
+/// The picked columns, each of which is in one of the arrays.
+pub(crate) fn side_by_side(
+    path: &Path,
+    arrays: Vec<ArrayRows>,
+    picked: Vec<Picked>,
+) -> Box<dyn ReadRows> {
+    Box::new(SideBySide {
+        path: path.to_owned(),
+        arrays,
+        picked,
+        rows: 0,
+    })
+}
+
+impl ReadRows for SideBySide {
     fn read(
         &mut self,
         limit: usize,
@@ -566,12 +529,18 @@ impl ReadRows for NpyRows {
         classes: &mut Classes,
     ) -> Result<usize, DataError> {
         let width = self.picked.len();
-        let limit = limit.min(self.array.chunk());
+        // So that the bytes of the widest array stay few.
+        let chunks = self.arrays.iter().map(|array| chunk_rows(array.columns));
+        let limit = chunks.fold(limit, usize::min);
         values.resize(limit * width, 0.0);
-        let rows = self.array.read(limit, values, width)?;
+        let mut rows = 0;
+        for array in &mut self.arrays {
+            let read = array.read(limit, values, width);
+            rows = read.map_err(|e| io_error(&self.path, e))?;
+        }
         values.truncate(rows * width);
         finish_numbers(values, &self.picked, classes, self.rows + 1)
-            .map_err(|kind| kind.at(&self.array.path))?;
+            .map_err(|kind| kind.at(&self.path))?;
         self.rows += rows as u64;
         Ok(rows)
     }
@@ -587,15 +556,7 @@ pub(crate) fn read_all(
     header: &NpyHeader,
     stream: &mut dyn Read,
 ) -> Result<Vec<f64>, DataError> {
-    let needed = header.bytes().unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
-    let read = stream.take(needed).read_to_end(&mut bytes);
-    read.map_err(|e| io_error(path, e))?;
-    if (bytes.len() as u64) < needed {
-        check_length(name, header, header.offset + bytes.len() as u64)
-            .map_err(|kind| kind.at(path))?;
-    }
-    end_of(stream, name).map_err(|e| io_error(path, e))?;
+    let bytes = whole(path, name, header, stream)?;
     let numbers = bytes.chunks_exact(header.dtype.size());
     let numbers: Vec<f64> = numbers.map(|b| header.dtype.decode(b)).collect();
     let (&[rows, columns], true) = (&header.shape[..], header.fortran) else {
@@ -606,37 +567,9 @@ pub(crate) fn read_all(
     Ok(transposed.map(|(r, c)| numbers[c * rows + r]).collect())
 }
 
-/// A `<f8` array in C order, header and numbers.
-pub(crate) fn encode(shape: &[usize], numbers: impl Iterator<Item = f64>) -> Vec<u8> {
-    let sizes: Vec<String> = shape.iter().map(|d| format!("{d},")).collect();
-    let shape = sizes.join(" ");
-    let mut text = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({shape}), }}");
-    // Numbers start at a multiple of 64, as the format asks for.
-    while !(10 + text.len() + 1).is_multiple_of(64) {
-        text.push(' ');
-    }
-    text.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    // At most a few axes: far from the 65 535 bytes that fit.
-    bytes.extend((text.len() as u16).to_le_bytes());
-    bytes.extend(text.as_bytes());
-    numbers.for_each(|number| bytes.extend(number.to_le_bytes()));
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_are_exact() {
-        assert_eq!(half(0x3c00), 1.0);
-        assert_eq!(half(0xc500), -5.0);
-        assert_eq!(half(0x0001), 2f64.powi(-24));
-        assert_eq!(half(0x7bff), 65504.0);
-        assert_eq!(half(0xfc00), f64::NEG_INFINITY);
-        assert!(half(0x7e00).is_nan());
-    }
 
     #[test]
     fn headers_of_all_versions_are_understood() {

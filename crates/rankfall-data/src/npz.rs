@@ -1,6 +1,6 @@
 //! NPZ: named NumPy arrays in a ZIP archive, stored or deflated, streamed.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use flate2::Crc;
@@ -8,9 +8,9 @@ use flate2::read::DeflateDecoder;
 
 use crate::columns::{Columns, Naming, unknown};
 use crate::error::{DataError, DataErrorKind, damaged, rows_differ, too_large, wrong};
-use crate::npy::{self, ArrayRows, Bytes, NpyHeader};
+use crate::npy::{self, ArrayRows, Bytes, NpyHeader, side_by_side};
 use crate::open::{self, io_error};
-use crate::read_rows::{Classes, Picked, ReadRows, finish_numbers};
+use crate::read_rows::{Picked, ReadRows};
 use crate::spec::FileSpec;
 use crate::zip_entries::{ZipEntry, zip_entries};
 
@@ -122,7 +122,7 @@ impl Archive {
         if header.fortran && entry.deflated == Some(false) {
             let file = open::open(&self.path)?;
             let start = entry.start + header.offset;
-            return Ok((header, Bytes::Anywhere(Box::new(file), start)));
+            return Ok((header, Bytes::Anywhere(file, start)));
         }
         let bytes = npy::forward(&self.path, &entry.name, &header, stream, memory_limit)?;
         Ok((header, bytes))
@@ -197,20 +197,17 @@ impl NpzTable {
         for name in &names {
             let entry = archive.find(name)?.clone();
             let (header, _) = archive.array(&entry)?;
-            let probe = Bytes::Forward(Box::new(io::empty()));
-            let probe = ArrayRows::with_slots(path, &entry.name, &header, probe, Vec::new())?;
-            let count = header.shape.get(1).map_or(1, |&c| c as usize);
+            let (rows, count) =
+                (header.rows_and_columns(&entry.name)).map_err(|kind| kind.at(path))?;
             let start = columns.names.len();
-            if header.shape.len() == 1 {
-                columns.names.push(entry.name.clone());
-            } else {
-                let labels = (0..count).map(|c| format!("{}[{c}]", entry.name));
-                columns.names.extend(labels);
+            match header.shape.len() {
+                1 => columns.names.push(entry.name.clone()),
+                _ => (columns.names).extend((0..count).map(|c| format!("{}[{c}]", entry.name))),
             }
             arrays.push(Array {
                 entry,
                 columns: start..start + count,
-                rows: probe.rows(),
+                rows,
             });
         }
         columns.naming = Naming::Arrays;
@@ -232,41 +229,28 @@ impl NpzTable {
     pub fn rows(&self, picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
         let mut arrays = Vec::new();
         for array in &self.arrays {
-            let wanted: Vec<_> = (picked.iter().enumerate())
-                .filter(|(_, picked)| array.columns.contains(&picked.column))
-                .map(|(slot, picked)| (picked.column - array.columns.start, slot))
-                .collect();
-            if wanted.is_empty() {
+            if !picked.iter().any(|p| array.columns.contains(&p.column)) {
                 continue;
             }
+            let (name, path) = (&array.entry.name, &self.archive.path);
             let (header, bytes) = self.archive.bytes(&array.entry, self.memory_limit)?;
-            let name = &array.entry.name;
-            let path = &self.archive.path;
-            arrays.push(ArrayRows::with_slots(path, name, &header, bytes, wanted)?);
+            let rows = ArrayRows::new(name, &header, bytes, &picked, array.columns.clone());
+            arrays.push(rows.map_err(|kind| kind.at(path))?);
         }
-        Ok(Box::new(NpzRows {
-            path: self.archive.path.clone(),
-            arrays,
-            picked,
-            rows: 0,
-        }))
+        Ok(side_by_side(&self.archive.path, arrays, picked))
     }
 }
 
 /// Names of the arrays to read: inputs and targets, or a single table.
 fn array_names(spec: &FileSpec, archive: &Archive) -> Result<Vec<String>, DataError> {
-    let usual = |candidates: &[&str]| {
-        let found = candidates
-            .iter()
-            .find(|&&c| archive.entries.iter().any(|e| e.name == c));
+    let usual = |candidates: [&str; 3]| {
+        let mut found = candidates.iter();
+        let found = found.find(|&&c| archive.entries.iter().any(|e| e.name == c));
         found.map(|name| (*name).to_owned())
     };
-    let inputs = spec
-        .arrays
-        .inputs
-        .clone()
-        .or_else(|| usual(&["x", "X", "inputs"]));
-    let targets = (spec.arrays.targets.clone()).or_else(|| usual(&["y", "Y", "targets"]));
+    let chosen = spec.arrays.clone();
+    let inputs = chosen.inputs.or_else(|| usual(["x", "X", "inputs"]));
+    let targets = chosen.targets.or_else(|| usual(["y", "Y", "targets"]));
     match (inputs, targets, &archive.entries[..]) {
         (Some(inputs), Some(targets), _) if inputs == targets => {
             let message = format!(
@@ -284,39 +268,5 @@ fn array_names(spec: &FileSpec, archive: &Archive) -> Result<Vec<String>, DataEr
             );
             Err(wrong(message).at(&spec.path))
         }
-    }
-}
-
-/// Rows of one array, or of two side by side.
-struct NpzRows {
-    path: PathBuf,
-    arrays: Vec<ArrayRows>,
-    picked: Vec<Picked>,
-    rows: u64,
-}
-
-impl ReadRows for NpzRows {
-    fn read(
-        &mut self,
-        limit: usize,
-        values: &mut Vec<f64>,
-        classes: &mut Classes,
-    ) -> Result<usize, DataError> {
-        let width = self.picked.len();
-        let limit = self
-            .arrays
-            .iter()
-            .fold(limit, |limit, a| limit.min(a.chunk()));
-        values.resize(limit * width, 0.0);
-        let mut rows = 0;
-        for array in &mut self.arrays {
-            // Equally many each time: the arrays have equally many rows.
-            rows = array.read(limit, values, width)?;
-        }
-        values.truncate(rows * width);
-        finish_numbers(values, &self.picked, classes, self.rows + 1)
-            .map_err(|kind| kind.at(&self.path))?;
-        self.rows += rows as u64;
-        Ok(rows)
     }
 }

@@ -15,10 +15,8 @@ impl NpzArrays {
     /// # Errors
     /// A file that cannot be read.
     pub fn are_in(path: &Path) -> Result<bool, DataError> {
-        let mut head = [0; 4];
-        let mut stream = open::stream(path, false)?;
-        let got = open::fill(&mut stream, &mut head).map_err(|e| open::io_error(path, e))?;
-        Ok(head[..got] == *b"PK\x03\x04" || head[..got] == *b"PK\x05\x06")
+        let head = open::head(path, false, 4)?;
+        Ok(head == b"PK\x03\x04" || head == b"PK\x05\x06")
     }
 
     /// Reads what arrays there are.

@@ -1,7 +1,7 @@
 //! Opening files: what may be opened, gzip, and the system's errors in words.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -50,14 +50,12 @@ fn in_memory(path: &Path) -> Result<Arc<Vec<u8>>, DataError> {
     })
 }
 
-/// An open file, on a disk or in memory.
-pub(crate) enum Source {
-    Disk(File),
-    Memory(Cursor<SharedBytes>),
-}
+/// What can be read from any place.
+pub(crate) trait ReadSeek: Read + Seek + Send {}
+impl<T: Read + Seek + Send> ReadSeek for T {}
 
 /// Bytes that are shared with whoever holds the file.
-pub(crate) struct SharedBytes(Arc<Vec<u8>>);
+struct SharedBytes(Arc<Vec<u8>>);
 
 impl AsRef<[u8]> for SharedBytes {
     fn as_ref(&self) -> &[u8] {
@@ -65,30 +63,12 @@ impl AsRef<[u8]> for SharedBytes {
     }
 }
 
-impl Read for Source {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Disk(file) => file.read(buffer),
-            Self::Memory(bytes) => bytes.read(buffer),
-        }
-    }
-}
-
-impl Seek for Source {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match self {
-            Self::Disk(file) => file.seek(to),
-            Self::Memory(bytes) => bytes.seek(to),
-        }
-    }
-}
-
-pub(crate) fn open(path: &Path) -> Result<Source, DataError> {
+/// Opens a file, on a disk or in memory.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn ReadSeek>, DataError> {
     if memory::is_in_memory(path) {
-        let bytes = SharedBytes(in_memory(path)?);
-        return Ok(Source::Memory(Cursor::new(bytes)));
+        return Ok(Box::new(Cursor::new(SharedBytes(in_memory(path)?))));
     }
-    open_on_disk(path).map(Source::Disk)
+    Ok(Box::new(open_on_disk(path)?))
 }
 
 /// Opens a file whose reader takes none in memory.
@@ -105,6 +85,19 @@ pub(crate) fn stream(path: &Path, gzip: bool) -> Result<Box<dyn Read + Send>, Da
         return Ok(Box::new(MultiGzDecoder::new(packed)));
     }
     Ok(Box::new(file))
+}
+
+/// The first bytes, at most `count`, unpacked when `gzip`.
+pub(crate) fn head(path: &Path, gzip: bool, count: usize) -> Result<Vec<u8>, DataError> {
+    let mut head = vec![0; count];
+    let got = fill(&mut stream(path, gzip)?, &mut head).map_err(|e| io_error(path, e))?;
+    head.truncate(got);
+    Ok(head)
+}
+
+/// Whether a file is packed by gzip, by its first bytes.
+pub(crate) fn is_gzip(path: &Path) -> Result<bool, DataError> {
+    Ok(head(path, false, 2)? == b"\x1f\x8b")
 }
 
 /// Fills `buffer` as far as the stream goes; returns how many bytes it got.
@@ -137,15 +130,11 @@ const MOST_ENTRIES: usize = 10_000;
 
 /// What is there in place of a file that is not.
 fn missing(path: &Path) -> DataErrorKind {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let wanted = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
+    let folder = (path.parent())
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    let wanted = wanted.to_lowercase();
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries
         .take(MOST_ENTRIES)

@@ -1,14 +1,14 @@
 //! Parquet: row group by row group, a bounded number of rows at a time.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{
-    AsBytes, BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType,
-    Int32Type, Int64Type,
+    AsBytes, BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType,
+    FloatType, Int32Type, Int64Type,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
@@ -57,11 +57,15 @@ impl ParquetTable {
         })
     }
 
-    pub fn rows(&self, picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
+    pub fn rows(&self, mut picked: Vec<Picked>) -> Result<Box<dyn ReadRows>, DataError> {
         let meanings = (picked.iter())
             .map(|picked| self.meaning(picked))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|kind| kind.at(&self.path))?;
+        for (picked, meaning) in picked.iter_mut().zip(&meanings) {
+            // Text is read as its codes at once.
+            picked.class &= *meaning != Meaning::Text;
+        }
         Ok(Box::new(ParquetRows {
             path: self.path.clone(),
             file: Arc::clone(&self.file),
@@ -189,33 +193,10 @@ fn meaning(column: &ColumnDescriptor, class: bool) -> Result<Meaning, DataErrorK
     }
 }
 
-/// What went wrong in a column, before it is known which row that is.
-enum Problem {
-    Null { offset: usize },
-    Short,
-    Reader(parquet::errors::ParquetError),
-    Kind(DataErrorKind),
-}
-
-impl Problem {
-    /// The problem in words; `rows` came before this batch.
-    fn into_kind(self, name: &str, rows: u64) -> DataErrorKind {
-        match self {
-            Self::Null { offset } => {
-                let row = rows + offset as u64 + 1;
-                no_value(RowPosition { row, line: None }, name)
-            }
-            Self::Short => truncated(format!("column {name:?} has fewer values than rows")),
-            Self::Reader(error) => damaged(format!("column {name:?}: {error}")),
-            Self::Kind(kind) => kind,
-        }
-    }
-}
-
-/// Where a column's values go: slot `slot` of rows that are `width` long.
+/// Where a column's values go: slot `slot` of rows of the picked columns.
 struct Target<'a> {
     values: &'a mut [f64],
-    width: usize,
+    picked: &'a [Picked],
     slot: usize,
     /// Rows that came before.
     rows: u64,
@@ -225,91 +206,71 @@ struct Target<'a> {
 /// One column of one row group.
 trait ReadColumn: Send {
     /// Reads the next `rows` values.
-    fn read(&mut self, rows: usize, target: Target<'_>) -> Result<(), Problem>;
+    fn read(&mut self, rows: usize, target: Target<'_>) -> Result<(), DataErrorKind>;
 }
 
-/// A column of numbers and the way they are decoded.
-struct NumberColumn<T: DataType, F> {
+/// A column and the way in which its values become numbers.
+struct Column<T: DataType, F> {
     reader: ColumnReaderImpl<T>,
-    buffer: Buffer<T>,
-    decode: F,
-}
-
-/// A column of text that is a class.
-struct TextColumn {
-    reader: ColumnReaderImpl<ByteArrayType>,
-    buffer: Buffer<ByteArrayType>,
-}
-
-/// Values and definition levels of one batch, reused.
-struct Buffer<T: DataType> {
+    /// Values and definition levels of one batch, reused.
     values: Vec<T::T>,
     levels: Vec<i16>,
     /// The level of a value that is there.
     present: i16,
+    decode: F,
 }
 
-impl<T: DataType> Buffer<T> {
-    fn new(present: i16) -> Self {
-        Self {
-            values: Vec::new(),
-            levels: Vec::new(),
-            present,
-        }
-    }
-
-    fn fill(&mut self, reader: &mut ColumnReaderImpl<T>, rows: usize) -> Result<(), Problem> {
+impl<T: DataType, F> ReadColumn for Column<T, F>
+where
+    F: Fn(&T::T, Option<&mut ClassCodes>, RowPosition) -> Result<f64, DataErrorKind> + Send,
+    ColumnReaderImpl<T>: Send,
+{
+    fn read(&mut self, rows: usize, mut target: Target<'_>) -> Result<(), DataErrorKind> {
+        let name = &target.picked[target.slot].name;
+        let place = |offset: usize| RowPosition {
+            row: target.rows + offset as u64 + 1,
+            line: None,
+        };
         self.values.clear();
         self.levels.clear();
         let levels = Some(&mut self.levels);
-        let read = reader.read_records(rows, levels, None, &mut self.values);
-        let (records, _, _) = read.map_err(Problem::Reader)?;
+        let read = (self.reader).read_records(rows, levels, None, &mut self.values);
+        let (records, _, _) = read.map_err(|error| damaged(format!("column {name:?}: {error}")))?;
         if let Some(offset) = self.levels.iter().position(|&level| level < self.present) {
-            return Err(Problem::Null { offset });
+            return Err(no_value(place(offset), name));
         }
         if records < rows || self.values.len() < rows {
-            return Err(Problem::Short);
+            return Err(truncated(format!(
+                "column {name:?} has fewer values than rows"
+            )));
+        }
+        let places = (target.values.iter_mut())
+            .skip(target.slot)
+            .step_by(target.picked.len());
+        for (offset, (out, value)) in places.zip(&self.values).enumerate() {
+            *out = (self.decode)(value, target.codes.as_deref_mut(), place(offset))?;
         }
         Ok(())
     }
 }
 
-impl<T: DataType, F: Fn(&T::T) -> f64 + Send> ReadColumn for NumberColumn<T, F>
+fn read_by<T: DataType>(
+    reader: ColumnReaderImpl<T>,
+    present: i16,
+    decode: impl Fn(&T::T, Option<&mut ClassCodes>, RowPosition) -> Result<f64, DataErrorKind>
+    + Send
+    + 'static,
+) -> Box<dyn ReadColumn>
 where
     ColumnReaderImpl<T>: Send,
 {
-    fn read(&mut self, rows: usize, target: Target<'_>) -> Result<(), Problem> {
-        self.buffer.fill(&mut self.reader, rows)?;
-        let places = (target.values.iter_mut())
-            .skip(target.slot)
-            .step_by(target.width);
-        for (place, value) in places.zip(&self.buffer.values) {
-            *place = (self.decode)(value);
-        }
-        Ok(())
-    }
-}
-
-impl ReadColumn for TextColumn {
-    fn read(&mut self, rows: usize, target: Target<'_>) -> Result<(), Problem> {
-        self.buffer.fill(&mut self.reader, rows)?;
-        let Some(codes) = target.codes else {
-            return Ok(());
-        };
-        let places = target
-            .values
-            .iter_mut()
-            .skip(target.slot)
-            .step_by(target.width);
-        for (offset, (place, value)) in places.zip(&self.buffer.values).enumerate() {
-            let text = str::from_utf8(value.as_bytes())
-                .map_err(|_| Problem::Kind(not_utf8("a text of a class column")))?;
-            let row = target.rows + offset as u64 + 1;
-            let of = RowPosition { row, line: None };
-            *place = codes.text(text, of).map_err(Problem::Kind)? as f64;
-        }
-        Ok(())
-    }
+    Box::new(Column {
+        reader,
+        values: Vec::new(),
+        levels: Vec::new(),
+        present,
+        decode,
+    })
 }
 
 fn numbers<T: DataType>(
@@ -320,11 +281,18 @@ fn numbers<T: DataType>(
 where
     ColumnReaderImpl<T>: Send,
 {
-    Box::new(NumberColumn {
-        reader,
-        buffer: Buffer::new(present),
-        decode,
-    })
+    read_by(reader, present, move |value, _, _| Ok(decode(value)))
+}
+
+/// The code of a text that is a class.
+fn code(
+    value: &ByteArray,
+    codes: Option<&mut ClassCodes>,
+    place: RowPosition,
+) -> Result<f64, DataErrorKind> {
+    let Some(codes) = codes else { return Ok(0.0) };
+    let text = str::from_utf8(value.data()).map_err(|_| not_utf8("a text of a class column"))?;
+    codes.text(text, place).map(|code| code as f64)
 }
 
 /// A reader that turns the values of one column chunk into numbers.
@@ -361,10 +329,7 @@ fn column(reader: ColumnReader, present: i16, meaning: Meaning) -> Option<Box<dy
         (R::ByteArrayColumnReader(r), Meaning::Decimal(s)) => {
             numbers::<ByteArrayType>(r, present, move |v| integer(v.as_bytes()) / power(s))
         }
-        (R::ByteArrayColumnReader(reader), Meaning::Text) => Box::new(TextColumn {
-            reader,
-            buffer: Buffer::new(present),
-        }),
+        (R::ByteArrayColumnReader(r), Meaning::Text) => read_by::<ByteArrayType>(r, present, code),
         _ => return None,
     })
 }
@@ -427,34 +392,6 @@ impl ParquetRows {
         self.picked.iter().zip(&self.meanings).map(open).collect()
     }
 
-    /// Fills `values` with the next rows of the current group.
-    fn read_columns(
-        &mut self,
-        rows: usize,
-        values: &mut [f64],
-        classes: &mut Classes,
-    ) -> Result<(), DataErrorKind> {
-        let width = self.picked.len();
-        for (slot, column) in self.columns.iter_mut().enumerate() {
-            let text = self.meanings[slot] == Meaning::Text;
-            let codes = classes[slot].as_mut().filter(|_| text);
-            let target = Target {
-                values: &mut *values,
-                width,
-                slot,
-                rows: self.rows,
-                codes,
-            };
-            let mut problem = Ok(());
-            guarded(|| {
-                problem = column.read(rows, target);
-                Ok(())
-            })?;
-            problem.map_err(|problem| problem.into_kind(&self.picked[slot].name, self.rows))?;
-        }
-        Ok(())
-    }
-
     fn read_chunk(
         &mut self,
         limit: usize,
@@ -465,11 +402,19 @@ impl ParquetRows {
         if !self.next_group()? {
             return Ok(0);
         }
-        let width = self.picked.len();
         let rows = self.left.min(limit);
-        values.resize(rows * width, 0.0);
-        self.read_columns(rows, values, classes)?;
-        finish(values, &self.picked, &self.meanings, classes, self.rows + 1)?;
+        values.resize(rows * self.picked.len(), 0.0);
+        for (slot, column) in self.columns.iter_mut().enumerate() {
+            let target = Target {
+                values: &mut *values,
+                picked: &self.picked,
+                slot,
+                rows: self.rows,
+                codes: classes[slot].as_mut(),
+            };
+            guarded(|| Ok(column.read(rows, target)))??;
+        }
+        finish_numbers(values, &self.picked, classes, self.rows + 1)?;
         self.left -= rows;
         self.rows += rows as u64;
         Ok(rows)
@@ -483,32 +428,9 @@ impl ReadRows for ParquetRows {
         values: &mut Vec<f64>,
         classes: &mut Classes,
     ) -> Result<usize, DataError> {
-        let path = self.path.clone();
-        self.read_chunk(limit, values, classes)
-            .map_err(|kind| kind.at(path.as_path() as &Path))
+        let read = self.read_chunk(limit, values, classes);
+        read.map_err(|kind| kind.at(&self.path))
     }
-}
-
-/// As for the other formats, but that text has its class codes already.
-fn finish(
-    values: &mut [f64],
-    picked: &[Picked],
-    meanings: &[Meaning],
-    classes: &mut Classes,
-    first_row: u64,
-) -> Result<(), DataErrorKind> {
-    let is_text = |slot: usize| meanings[slot] == Meaning::Text;
-    let mut texts: Vec<(usize, ClassCodes)> = Vec::new();
-    for (slot, codes) in classes.iter_mut().enumerate() {
-        if is_text(slot) {
-            texts.extend(codes.take().map(|codes| (slot, codes)));
-        }
-    }
-    let finished = finish_numbers(values, picked, classes, first_row);
-    for (slot, codes) in texts {
-        classes[slot] = Some(codes);
-    }
-    finished
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(crate) struct Picked {
     /// Position in the table, from 0.
     pub column: usize,
     pub name: String,
-    /// Whether its values are classes, which are read as their codes.
+    /// Whether its values are classes, which become their codes once they are read.
     pub class: bool,
 }
 
@@ -66,8 +66,8 @@ pub(crate) fn finish_numbers(
             }
         }
     }
-    for (slot, codes) in classes.iter_mut().enumerate() {
-        if let Some(codes) = codes {
+    for (slot, (column, codes)) in picked.iter().zip(classes).enumerate() {
+        if let Some(codes) = codes.as_mut().filter(|_| column.class) {
             for value in values.iter_mut().skip(slot).step_by(picked.len()) {
                 *value = codes.number(*value)? as f64;
             }

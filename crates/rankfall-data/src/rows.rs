@@ -62,7 +62,7 @@ impl RowSource {
     /// Everything that can be wrong before the first row, and with `one_hot` in class columns.
     pub fn open(spec: &FileSpec) -> Result<Self, DataError> {
         let table = Table::open(spec)?;
-        let resolved = resolve(spec, table.columns())?;
+        let resolved = resolve(spec, table.columns()).map_err(|kind| kind.at(&spec.path))?;
         Self::of(spec, &table, resolved, None)
     }
 
@@ -82,16 +82,10 @@ impl RowSource {
             (false, true) => (&first.path, &spec.path),
             _ => return Self::of(spec, &table, resolved, None),
         };
-        let name = |path: &PathBuf| {
-            path.file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned()
-        };
+        let [with, without] =
+            [with, without].map(|path| path.file_name().unwrap_or_default().to_string_lossy());
         let note = format!(
-            "{:?} has column names and {:?} has none: columns were matched by position",
-            name(with),
-            name(without)
+            "{with:?} has column names and {without:?} has none: columns were matched by position"
         );
         Self::of(spec, &table, resolved, Some(note))
     }
@@ -264,44 +258,31 @@ impl Found {
     /// Reads the class columns alone, for their distinct labels; there is nothing to find where
     /// the targets are numbers.
     fn of(table: &Table, targets: &[Picked], path: &std::path::Path) -> Result<Self, DataError> {
-        let mut codes: Classes = vec![None; targets.len()];
-        let none = vec![None; targets.len()];
+        let mut found = Self {
+            codes: vec![None; targets.len()],
+            sorted: vec![None; targets.len()],
+            already_one_hot: false,
+        };
         if !targets.iter().any(|target| target.class) {
-            return Ok(Self {
-                codes,
-                sorted: none,
-                already_one_hot: false,
-            });
+            return Ok(found);
         }
-        for (codes, target) in codes.iter_mut().zip(targets) {
-            *codes = Some(ClassCodes::new(&target.name));
-        }
+        let codes = targets.iter().map(|t| Some(ClassCodes::new(&t.name)));
+        let mut codes: Classes = codes.collect();
         let mut reader = table.rows(targets.to_vec())?;
         let mut values = Vec::new();
         let mut one_hot = targets.len() > 1;
         while reader.read(chunk_rows(targets.len()), &mut values, &mut codes)? > 0 {
-            one_hot = one_hot
-                && values
-                    .chunks_exact(targets.len())
-                    .all(|row| is_one_hot(row, &codes));
+            let mut rows = values.chunks_exact(targets.len());
+            one_hot = one_hot && rows.all(|row| is_one_hot(row, &codes));
         }
-        if one_hot {
-            let codes = none.iter().map(|_| None).collect();
-            return Ok(Self {
-                codes,
-                sorted: none,
-                already_one_hot: true,
-            });
+        found.already_one_hot = one_hot;
+        if !one_hot {
+            for (sorted, codes) in found.sorted.iter_mut().zip(codes.iter_mut().flatten()) {
+                *sorted = Some(codes.complete().map_err(|kind| kind.at(path))?);
+            }
+            found.codes = codes;
         }
-        let complete =
-            |codes: &mut Option<ClassCodes>| codes.as_mut().map(ClassCodes::complete).transpose();
-        let sorted: Result<Vec<_>, _> = codes.iter_mut().map(complete).collect();
-        let sorted = sorted.map_err(|kind| kind.at(path))?;
-        Ok(Self {
-            codes,
-            sorted,
-            already_one_hot: false,
-        })
+        Ok(found)
     }
 }
 

@@ -63,20 +63,11 @@ pub(crate) fn other_kind(head: &[u8]) -> Option<&'static str> {
     if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Some(name);
     }
-    let text = head
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(head)
-        .trim_ascii_start();
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let text = text.trim_ascii_start();
     let text = text[..text.len().min(64)].to_ascii_lowercase();
     let found = TEXTS.iter().find(|(start, _)| text.starts_with(start));
     found.map(|(_, name)| *name)
-}
-
-/// What the first bytes say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Known(TableFormat),
-    Other(&'static str),
 }
 
 /// A format, and whether gzip is wrapped around it.
@@ -92,18 +83,18 @@ pub(crate) struct Sniffed {
 /// An empty file, bytes of another kind, and the system's.
 pub(crate) fn sniff(spec: &FileSpec) -> Result<Sniffed, DataError> {
     let path = spec.path.as_path();
-    let (head, gzip) = head(path)?;
+    let gzip = open::is_gzip(path)?;
+    let head = open::head(path, gzip, HEAD)?;
     if head.is_empty() {
         return Err(empty().at(path));
     }
-    let kind = kind(&head);
     let expected = spec.format.or_else(|| named_format(path));
-    let format = match (kind, expected) {
-        (Kind::Known(found), Some(expected)) if found != expected => {
+    let format = match (kind(&head), expected) {
+        (Ok(found), Some(expected)) if found != expected => {
             return Err(mismatch(found, expected, spec).at(path));
         }
-        (Kind::Known(found), _) => found,
-        (Kind::Other(found), expected) => {
+        (Ok(found), _) => found,
+        (Err(found), expected) => {
             let expected = expected.unwrap_or(TableFormat::Csv);
             return Err(wrong_kind(found, expected, "").at(path));
         }
@@ -115,40 +106,25 @@ pub(crate) fn sniff(spec: &FileSpec) -> Result<Sniffed, DataError> {
     Ok(Sniffed { format, gzip })
 }
 
-/// The first bytes, of the content when the file is gzipped.
-fn head(path: &Path) -> Result<(Vec<u8>, bool), DataError> {
-    let read = |gzip: bool| {
-        let mut head = vec![0; HEAD];
-        let mut stream = open::stream(path, gzip)?;
-        let got = open::fill(&mut stream, &mut head).map_err(|e| open::io_error(path, e))?;
-        head.truncate(got);
-        Ok(head)
-    };
-    let head = read(false)?;
-    if head.starts_with(b"\x1f\x8b") {
-        return Ok((read(true)?, true));
-    }
-    Ok((head, false))
-}
-
-fn kind(head: &[u8]) -> Kind {
+/// The format that the first bytes are of, or what else they are.
+fn kind(head: &[u8]) -> Result<TableFormat, &'static str> {
     if head.starts_with(b"\x93NUMPY") {
-        return Kind::Known(TableFormat::Npy);
+        return Ok(TableFormat::Npy);
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        return Kind::Known(TableFormat::Npz);
+        return Ok(TableFormat::Npz);
     }
     if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
-        return Kind::Known(TableFormat::Parquet);
+        return Ok(TableFormat::Parquet);
     }
     if let Some(name) = other_kind(head) {
-        return Kind::Other(name);
+        return Err(name);
     }
     // UTF-16 is full of zero bytes too.
     if head.contains(&0) && Encoding::of(head).0 == Encoding::Utf8 {
-        return Kind::Other("binary data of an unknown kind");
+        return Err("binary data of an unknown kind");
     }
-    Kind::Known(TableFormat::Csv)
+    Ok(TableFormat::Csv)
 }
 
 /// The format that the file's name promises, if any.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Default of [`FileSpec::memory_limit`]: 4 GiB.
 const MEMORY_LIMIT: u64 = 4 << 30;
@@ -83,22 +82,6 @@ impl fmt::Display for TableFormat {
     }
 }
 
-impl FromStr for TableFormat {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        match word.to_ascii_lowercase().as_str() {
-            "csv" | "tsv" | "text" => Ok(Self::Csv),
-            "npy" => Ok(Self::Npy),
-            "npz" => Ok(Self::Npz),
-            "parquet" => Ok(Self::Parquet),
-            _ => Err(format!(
-                "{word:?} is no format; known are \"csv\", \"npy\", \"npz\" and \"parquet\""
-            )),
-        }
-    }
-}
-
 /// One column, by its name or its position from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ColumnSelector {
@@ -175,24 +158,15 @@ impl fmt::Display for Delimiter {
     }
 }
 
-impl FromStr for Delimiter {
-    type Err = String;
-
-    /// One ASCII character, `"tab"`, or `"whitespace"`; a blank means white space too.
-    fn from_str(word: &str) -> Result<Self, String> {
-        match (word, word.as_bytes()) {
-            ("whitespace" | " ", _) => Ok(Self::Whitespace),
-            ("tab" | "\\t", _) => Ok(Self::Byte(b'\t')),
-            (_, [b'"' | b'\n' | b'\r']) => Err(format!(
-                "{word:?} cannot separate columns: it has a meaning of its own"
-            )),
-            (_, &[byte]) if byte.is_ascii_alphanumeric() || b".+-".contains(&byte) => Err(format!(
-                "{word:?} cannot separate columns: it is part of numbers or words"
-            )),
-            (_, &[byte]) => Ok(Self::Byte(byte)),
-            _ => Err(format!(
-                "the delimiter {word:?} is not one ASCII character, \"tab\" or \"whitespace\""
-            )),
+impl Delimiter {
+    /// What a byte is that shall separate columns; `None` for those with a meaning of their own or in
+    /// numbers and words.
+    pub(crate) fn of_byte(byte: u8) -> Option<Self> {
+        match byte {
+            b' ' => Some(Self::Whitespace),
+            b'"' | b'\n' | b'\r' | b'.' | b'+' | b'-' => None,
+            _ if byte.is_ascii_alphanumeric() || !byte.is_ascii() => None,
+            _ => Some(Self::Byte(byte)),
         }
     }
 }
