@@ -66,7 +66,6 @@ impl PositionedFile {
     pub fn whole(&self) -> impl Read + Seek {
         &self.file
     }
-
 }
 
 #[cfg(unix)]

@@ -14,4 +14,4 @@ mod objects;
 mod opcodes;
 
 pub use node::{Id, Node, Nodes, Rebuilt};
-pub use opcodes::{Pickle, load};
+pub use opcodes::{MOST_NODES, Pickle, load};

@@ -5,7 +5,7 @@ use crate::archive::Entries;
 use crate::contents::Contents;
 use crate::error::CheckpointError;
 use crate::file::{PositionedFile, Region};
-use crate::pickle::{self, Node, Nodes, Pickle};
+use crate::pickle::{self, MOST_NODES, Node, Nodes, Pickle};
 use crate::place::Place;
 use crate::tensor::{Tensor, sizes_of};
 use crate::walk;
@@ -41,7 +41,7 @@ pub fn archived(
 ) -> Result<Contents, CheckpointError> {
     let wrong = |what: String| CheckpointError::new(&file.path, what);
     let (prefix, region) = pickle_of(entries).ok_or_else(|| wrong("it has no data.pkl".into()))?;
-    let loaded = pickle::load(&region.bytes(LONGEST_PICKLE)?).map_err(wrong)?;
+    let loaded = pickle::load(&region.bytes(LONGEST_PICKLE)?, MOST_NODES).map_err(wrong)?;
     let order = entries
         .get(&format!("{prefix}byteorder"))
         .map(|r| r.bytes(64))
@@ -65,7 +65,7 @@ pub fn is_pickle(head: &[u8]) -> bool {
 pub fn bare(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     let bytes = file.bytes(0, file.length, LONGEST_PICKLE)?;
     let wrong = |what: String| CheckpointError::new(&file.path, what);
-    let loaded = pickle::load(&bytes).map_err(wrong)?;
+    let loaded = pickle::load(&bytes, MOST_NODES).map_err(wrong)?;
     contents(&loaded, false, |_| None).map_err(wrong)
 }
 
@@ -76,10 +76,12 @@ pub fn legacy(file: &Arc<PositionedFile>) -> Result<Contents, CheckpointError> {
     let wrong = |what: String| CheckpointError::new(&file.path, what);
     // Pickles come first; how long they are only they say.
     let head = file.bytes(0, file.length.min(LONGEST_PICKLE), LONGEST_PICKLE)?;
-    let mut at = 0;
+    let (mut at, mut left) = (0, MOST_NODES);
     let mut next = || -> Result<Pickle, CheckpointError> {
-        let loaded = pickle::load(&head[at..]).map_err(wrong)?;
+        let loaded = pickle::load(&head[at..], left).map_err(wrong)?;
         at += loaded.length;
+        // All of them are in memory at once.
+        left -= loaded.nodes.len();
         Ok(loaded)
     };
     let (_magic, _version, machine, object, keys) = (next()?, next()?, next()?, next()?, next()?);

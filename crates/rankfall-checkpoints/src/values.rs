@@ -43,7 +43,8 @@ impl Values {
             )
         })?;
         let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
-        let start = place.offset * size as u64;
+        // Of a tensor without numbers the place means nothing.
+        let start = place.offset.saturating_mul(size as u64);
         let in_order =
             place.strides == contiguous(&shape) || shape.iter().filter(|n| **n > 1).count() == 0;
         let bytes = if in_order && !region.deflated {

@@ -16,6 +16,9 @@ const MANY: usize = 20_000_000;
 /// list that has just grown, and the stack beside it.
 const MOST: usize = 400;
 
+/// The first pickle of the older format.
+const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+
 /// Starts [`peak_megabytes`] anew.
 fn forget_peak() {
     fs::write("/proc/self/clear_refs", "5").unwrap();
@@ -69,10 +72,14 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
             Some("names and shapes"),
         ),
     ];
+    // Five pickles, each of as many values as one may have.
+    let many = two().raw(&b"N0".repeat(3_900_000)).raw(b"N").stop();
+    let five = [MAGIC, &many.repeat(4)].concat();
     let mut all: Vec<_> = pickles
         .into_iter()
         .map(|(name, pickle, says)| (name, torch(&pickle, &[]), says))
         .collect();
+    all.push(("pickles of the older format", five, Some("more than")));
     let header = |values: usize| format!("{{\"a\":[{}0]}}", "0,".repeat(values));
     all.push(("header", safetensors(&header(10_000_000), &[]), None));
     all.push((

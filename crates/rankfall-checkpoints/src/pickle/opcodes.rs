@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 /// Nodes beyond this are refused, and as many words of eight bytes that calls copy: no checkpoint
 /// has as many.
-const MOST_NODES: usize = 4_000_000;
+pub const MOST_NODES: usize = 4_000_000;
 /// Longest line of the text opcodes of protocol 0, and longest name.
 const LONGEST_LINE: usize = 1 << 20;
 
@@ -22,12 +22,13 @@ pub struct Pickle {
     pub length: usize,
 }
 
-/// Reads one pickle from the start of `bytes`.
+/// Reads one pickle of at most `most` nodes, which are no more than [`MOST_NODES`], from the start of
+/// `bytes`.
 ///
 /// # Errors
 /// A sentence with the place: a pickle that ends early, an unknown opcode, a stack that is too
 /// short, more nodes than any checkpoint has.
-pub fn load(bytes: &[u8]) -> Result<Pickle, String> {
+pub fn load(bytes: &[u8], most: usize) -> Result<Pickle, String> {
     let mut machine = Machine {
         bytes,
         at: 0,
@@ -65,7 +66,7 @@ pub fn load(bytes: &[u8]) -> Result<Pickle, String> {
             machine.marks.len(),
             machine.memo.len(),
         ];
-        if sizes.iter().any(|&size| size > MOST_NODES) {
+        if sizes.iter().any(|&size| size > most) {
             return Err(format!(
                 "the pickle has more than {MOST_NODES} values: no checkpoint has as many"
             ));
@@ -164,13 +165,18 @@ impl<'a> Machine<'a> {
         self.stack.push(id);
     }
 
+    /// Where the last so many of the stack begin; none of them is below the last mark.
+    fn last(&self, count: usize) -> Step<usize> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let from = self.stack.len().checked_sub(count);
+        let from = from.filter(|&from| from >= floor);
+        from.ok_or_else(|| "the stack is empty".into())
+    }
+
     /// Takes the last of the stack, but nothing below the last mark.
     fn pop(&mut self) -> Step<Id> {
-        let floor = self.marks.last().copied().unwrap_or(0);
-        if self.stack.len() <= floor {
-            return Err("the stack is empty".into());
-        }
-        self.stack.pop().ok_or_else(|| "the stack is empty".into())
+        let at = self.last(1)?;
+        Ok(self.stack.remove(at))
     }
 
     fn top(&self) -> Step<Id> {
@@ -214,12 +220,8 @@ impl<'a> Machine<'a> {
             b'd' => Node::Dict(pairs(&self.pop_mark()?)?),
             b'l' | b't' | 0x91 => Node::List(self.pop_mark()?),
             0x85..=0x87 => {
-                let mut items = Vec::new();
-                for _ in 0x84..opcode {
-                    items.push(self.pop()?);
-                }
-                items.reverse();
-                Node::List(items)
+                let from = self.last(usize::from(opcode - 0x84))?;
+                Node::List(self.stack.split_off(from))
             }
             _ => Node::List(Vec::new()),
         };
