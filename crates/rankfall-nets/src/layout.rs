@@ -18,62 +18,55 @@ pub const LARGEST_JACOBIAN: usize = 1 << 24;
 
 /// When and what to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MeasureSpec {
     /// Steps at which something is measured: 0 first, rising, up to the last step.
     pub save_steps: Vec<u64>,
     /// Losses and accuracies are measured at every so many saves, and at the first and the last;
     /// they are NaN in between. All rows pass through the network for them.
-    #[serde(default = "one")]
     pub losses_every: u64,
     /// The same for everything else.
-    #[serde(default = "one")]
     pub spectra_every: u64,
     /// How singular values of layers are taken.
-    #[serde(default)]
     pub spectra: SpectrumMethod,
     /// A singular value counts for the numerical rank above this share of the largest.
-    #[serde(default = "default_rank_tolerance")]
     pub rank_tolerance: f64,
     /// Rows on which features and Jacobian are taken, drawn from the training data; all of them
     /// where there are no more. 0 for neither.
-    #[serde(default)]
     pub probe_rows: u64,
     /// Whether to take the Jacobian of the outputs by the parameters on the probe rows.
-    #[serde(default)]
     pub jacobian: bool,
     /// A singular value of the Jacobian counts above this share of the largest.
-    #[serde(default = "default_jacobian_tolerance")]
     pub jacobian_tolerance: f64,
     /// Whether to take the sizes of hidden neurons, and count those that vanished and duplicates.
-    #[serde(default)]
     pub neurons: bool,
     /// Whether to take the alignment of a linear network with its linear teacher.
-    #[serde(default)]
     pub alignment: bool,
     /// Whether to take the largest eigenvalue and the trace of the Hessian of the training loss, on
     /// up to 512 of the training rows.
-    #[serde(default)]
     pub sharpness: bool,
     /// Vectors of signs that the trace is estimated by; it is exact for a network of no more
     /// parameters.
-    #[serde(default = "default_trace_probes")]
     pub trace_probes: u64,
 }
 
-fn one() -> u64 {
-    1
-}
-
-fn default_rank_tolerance() -> f64 {
-    1e-3
-}
-
-fn default_trace_probes() -> u64 {
-    16
-}
-
-fn default_jacobian_tolerance() -> f64 {
-    1e-4
+impl Default for MeasureSpec {
+    fn default() -> Self {
+        Self {
+            save_steps: Vec::new(),
+            losses_every: 1,
+            spectra_every: 1,
+            spectra: SpectrumMethod::Fast,
+            rank_tolerance: 1e-3,
+            probe_rows: 0,
+            jacobian: false,
+            jacobian_tolerance: 1e-4,
+            neurons: false,
+            alignment: false,
+            sharpness: false,
+            trace_probes: 16,
+        }
+    }
 }
 
 impl MeasureSpec {
@@ -81,17 +74,7 @@ impl MeasureSpec {
     pub fn at(save_steps: Vec<u64>) -> Self {
         Self {
             save_steps,
-            losses_every: one(),
-            spectra_every: one(),
-            spectra: SpectrumMethod::Fast,
-            rank_tolerance: default_rank_tolerance(),
-            probe_rows: 0,
-            jacobian: false,
-            jacobian_tolerance: default_jacobian_tolerance(),
-            neurons: false,
-            alignment: false,
-            sharpness: false,
-            trace_probes: default_trace_probes(),
+            ..Self::default()
         }
     }
 
@@ -110,9 +93,6 @@ impl MeasureSpec {
     }
 
     /// Whether a run of `plan` on `data` can be measured like this.
-    ///
-    /// # Errors
-    /// If it cannot.
     pub fn check<T: Real>(
         &self,
         plan: &TrainingPlan,
@@ -241,6 +221,12 @@ impl MeasurementLayout {
     fn spectrum(&mut self, name: &str, size: usize) {
         (1..=size as u32).for_each(|i| self.add(name, i));
     }
+
+    fn ranks(&mut self, of: &str, index: u32) {
+        for rank in RANKS {
+            self.add(&format!("{rank}_{of}"), index);
+        }
+    }
 }
 
 /// The four notions of rank of one spectrum, and the rank at rounding.
@@ -329,40 +315,31 @@ impl NetworkQuantities {
         for (index, (layer, &size)) in plan.network.layers().iter().zip(&self.layers).enumerate() {
             let j = index as u32 + 1;
             layout.spectrum(&format!("log_singular_value_layer_{j}"), size);
-            RANKS
-                .iter()
-                .for_each(|rank| layout.add(&format!("{rank}_layer"), j));
+            layout.ranks("layer", j);
             if layer.inputs == layer.outputs {
                 layout.add("log_abs_det_layer", j);
             }
         }
         if self.product > 0 {
-            let diagonal = plan.network.layers()[0].diagonal;
-            let name = match diagonal {
+            let name = match plan.network.layers()[0].diagonal {
                 true => "log_row_norm_product",
                 false => "log_singular_value_product",
             };
             layout.spectrum(name, self.product);
-            RANKS
-                .iter()
-                .for_each(|rank| layout.add(&format!("{rank}_product"), 0));
+            layout.ranks("product", 0);
         }
         (1..=self.stacks as u32).for_each(|j| layout.add("log_det_stack", j));
-        let laws = plan.stack_law.stacks();
-        laws.iter()
-            .for_each(|&j| layout.add("log_det_stack_law", j as u32));
+        for &j in plan.stack_law.stacks() {
+            layout.add("log_det_stack_law", j as u32);
+        }
         (1..=self.balance as u32).for_each(|j| layout.add("balance_distance", j));
         for j in 1..=self.features as u32 {
-            RANKS
-                .iter()
-                .for_each(|rank| layout.add(&format!("{rank}_features"), j));
+            layout.ranks("features", j);
             layout.add("active_share_features", j);
             layout.add("distinct_active_share_features", j);
         }
         if self.jacobian {
-            RANKS
-                .iter()
-                .for_each(|rank| layout.add(&format!("{rank}_jacobian"), 0));
+            layout.ranks("jacobian", 0);
         }
         let layers = plan.network.layers();
         for j in 1..=self.neurons {
