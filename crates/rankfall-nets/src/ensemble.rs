@@ -133,13 +133,20 @@ pub enum EnsembleError {
 #[serde(bound = "")]
 struct Progress<T: Real> {
     state: TrainerState<T>,
-    /// Measurements so far, save by save.
+    seen: Seen<T>,
+}
+
+/// What was seen of a trajectory so far.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(bound = "")]
+struct Seen<T: Real> {
+    /// Measurements, save by save.
     values: Vec<f64>,
-    saved: usize,
+    saves: usize,
     /// Log determinants of the stacks at the start.
     initial_stacks: Vec<f64>,
-    /// Weights kept so far.
-    then: Vec<WeightsAtStep<T>>,
+    /// Weights that are kept.
+    weights: Vec<WeightsAtStep<T>>,
 }
 
 /// Data as a trajectory sees them.
@@ -332,37 +339,28 @@ impl<T: Real> Trajectories for Training<'_, T> {
             held_out,
         );
         let (plan, instructions) = (self.plan.clone(), self.instructions);
-        let mut member = Member {
-            number,
-            trainer: match &progress {
-                Some(at) => {
-                    Trainer::from_state(plan, train, number, at.state.clone(), instructions)
-                }
-                None => {
-                    let start = if self.spec.each_start { number } else { 0 };
-                    Trainer::new(plan, train, number, start, instructions)
-                }
-            },
-            observer,
-            save_steps: self.spec.measure.save_steps.clone(),
-            values: Vec::new(),
-            saved: 0,
-            initial_stacks: Vec::new(),
-            diverged: None,
-            moments: self.spec.weights.clone(),
-            then: Vec::new(),
+        let (trainer, seen) = match progress {
+            Some(Progress { state, seen }) => {
+                let trainer = Trainer::from_state(plan, train, number, state, instructions);
+                (trainer, seen)
+            }
+            None => {
+                let start = if self.spec.each_start { number } else { 0 };
+                let trainer = Trainer::new(plan, train, number, start, instructions);
+                (trainer, Seen::default())
+            }
         };
-        if let Some(progress) = progress {
-            member.values = progress.values;
-            member.saved = progress.saved;
-            member.initial_stacks = progress.initial_stacks;
-            member.then = progress.then;
-        }
-        Ok(member)
+        Ok(Member {
+            number,
+            trainer,
+            observer,
+            seen,
+            diverged: None,
+        })
     }
 
     fn advance(&self, member: &mut Member<T>, steps: u64) -> bool {
-        member.advance(steps)
+        member.advance(self.spec, steps)
     }
 
     fn trajectory_steps(&self, member: &Member<T>) -> u64 {
@@ -372,10 +370,7 @@ impl<T: Real> Trajectories for Training<'_, T> {
     fn progress(&self, member: &Member<T>) -> Progress<T> {
         Progress {
             state: member.trainer.state().clone(),
-            values: member.values.clone(),
-            saved: member.saved,
-            initial_stacks: member.initial_stacks.clone(),
-            then: member.then.clone(),
+            seen: member.seen.clone(),
         }
     }
 
@@ -397,7 +392,7 @@ impl<T: Real> Trajectories for Training<'_, T> {
             diverged: Vec::new(),
         };
         match member.diverged {
-            None => leaf.survivors.push((number, member.values)),
+            None => leaf.survivors.push((number, member.seen.values)),
             Some(step) => leaf.diverged.push(Divergence {
                 trajectory: number,
                 step,
@@ -407,7 +402,7 @@ impl<T: Real> Trajectories for Training<'_, T> {
         let is_first = number == 0 && member.diverged.is_none();
         let kept = RecordedWeights {
             last: is_first.then(|| member.trainer.state().parameters.clone()),
-            then: member.then,
+            then: member.seen.weights,
         };
         let is_any = kept.last.is_some() || !kept.then.is_empty();
         (leaf, is_any.then_some(kept))
@@ -423,24 +418,17 @@ struct Member<T: Real> {
     number: u64,
     trainer: Trainer<T>,
     observer: TrainingObserver<T>,
-    save_steps: Vec<u64>,
-    values: Vec<f64>,
-    saved: usize,
-    initial_stacks: Vec<f64>,
+    seen: Seen<T>,
     /// The step at which it diverged.
     diverged: Option<u64>,
-    /// When weights are kept.
-    moments: WeightMoments,
-    /// Those kept so far.
-    then: Vec<WeightsAtStep<T>>,
 }
 
 impl<T: Real> Member<T> {
-    /// Keeps the weights at this step, once, if they are to be kept.
-    fn keep_weights(&mut self, step: u64) {
-        let known = self.then.last().is_some_and(|last| last.step >= step);
-        if !known && self.moments.has(self.number, step) {
-            self.then.push(WeightsAtStep {
+    /// Keeps the weights at this step, once, if they are among `kept`.
+    fn keep_weights(&mut self, kept: &WeightMoments, step: u64) {
+        let known = self.seen.weights.last().is_some_and(|w| w.step >= step);
+        if !known && kept.has(self.number, step) {
+            self.seen.weights.push(WeightsAtStep {
                 trajectory: self.number,
                 step,
                 parameters: self.trainer.state().parameters.clone(),
@@ -449,21 +437,22 @@ impl<T: Real> Member<T> {
     }
 
     /// Takes at most `steps` steps, saving on the way; true once it has ended.
-    fn advance(&mut self, steps: u64) -> bool {
+    fn advance(&mut self, spec: &TrainingEnsemble, steps: u64) -> bool {
+        let save_steps = &spec.measure.save_steps;
         let mut left = steps;
         loop {
             let step = self.trainer.state().step;
-            if self.save_steps.get(self.saved) == Some(&step) {
-                let state = self.trainer.state();
-                let (initial, values) = (&mut self.initial_stacks, &mut self.values);
-                if !self.observer.record(state, self.saved, initial, values) {
+            if save_steps.get(self.seen.saves) == Some(&step) {
+                let (state, seen) = (self.trainer.state(), &mut self.seen);
+                let (initial, values) = (&mut seen.initial_stacks, &mut seen.values);
+                if !self.observer.record(state, seen.saves, initial, values) {
                     self.diverged = Some(step);
                     return true;
                 }
-                self.saved += 1;
+                seen.saves += 1;
             }
-            self.keep_weights(step);
-            if self.saved == self.save_steps.len() {
+            self.keep_weights(&spec.weights, step);
+            if self.seen.saves == save_steps.len() {
                 return true;
             }
             if left == 0 {
