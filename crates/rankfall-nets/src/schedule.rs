@@ -75,46 +75,33 @@ pub enum ScheduleError {
 
 impl RateSchedule {
     /// Whether a run of `steps` can follow it.
-    ///
-    /// # Errors
-    /// If it cannot.
     pub fn check(&self, steps: u64) -> Result<(), ScheduleError> {
         let factor = |&f: &f64| match f.is_finite() && f >= 0.0 {
             true => Ok(()),
             false => Err(ScheduleError::Factor(f)),
         };
-        let late = |schedule| match schedule > steps {
-            true => Err(ScheduleError::EndsLate {
-                schedule,
-                run: steps,
-            }),
+        let run = steps;
+        let late = |schedule| match schedule > run {
+            true => Err(ScheduleError::EndsLate { schedule, run }),
             false => Ok(()),
         };
         late(self.warm_up)?;
         match &self.shape {
             Shape::Constant => Ok(()),
-            Shape::Piecewise {
-                steps: places,
-                factors,
-            } => {
-                if places.len() != factors.len() || !places.is_sorted_by(|a, b| a < b) {
-                    return Err(ScheduleError::Pieces {
-                        steps: places.clone(),
-                        factors: factors.clone(),
-                    });
+            Shape::Piecewise { steps, factors } => {
+                if steps.len() != factors.len() || !steps.is_sorted_by(|a, b| a < b) {
+                    let (steps, factors) = (steps.clone(), factors.clone());
+                    return Err(ScheduleError::Pieces { steps, factors });
                 }
                 factors.iter().try_for_each(factor)?;
-                late(places.last().copied().unwrap_or(0))
+                late(steps.last().copied().unwrap_or(0))
             }
-            Shape::Cosine {
-                steps: length,
-                last,
-            } => {
+            Shape::Cosine { steps, last } => {
                 factor(last)?;
-                match *length < steps {
+                match *steps < run {
                     true => Err(ScheduleError::EndsEarly {
-                        schedule: *length,
-                        run: steps,
+                        schedule: *steps,
+                        run,
                     }),
                     false => Ok(()),
                 }
@@ -229,37 +216,24 @@ mod tests {
             "the cosine ends at step 99, but the run has 100 steps; give steps = 100"
         );
         assert_eq!(cosine.check(99), Ok(()));
-        let pieces = |steps: &[u64], factors: &[f64]| {
-            shape(Shape::Piecewise {
-                steps: steps.to_vec(),
-                factors: factors.to_vec(),
-            })
-            .check(100)
-        };
-        assert_eq!(pieces(&[10, 50], &[0.1, 0.01]), Ok(()));
-        assert!(matches!(
-            pieces(&[50, 50], &[0.1, 0.01]),
-            Err(ScheduleError::Pieces { .. })
-        ));
-        assert!(matches!(
-            pieces(&[50], &[]),
-            Err(ScheduleError::Pieces { .. })
-        ));
-        assert!(matches!(
-            pieces(&[50], &[-1.0]),
-            Err(ScheduleError::Factor(_))
-        ));
-        assert!(matches!(
-            pieces(&[101], &[0.1]),
-            Err(ScheduleError::EndsLate { .. })
-        ));
         let warm = RateSchedule {
-            warm_up: 101,
+            warm_up: 102,
             shape: Shape::Constant,
         };
-        assert!(matches!(
-            warm.check(100),
-            Err(ScheduleError::EndsLate { .. })
-        ));
+        let pieces = |steps: &[u64], factors: &[f64]| {
+            let (steps, factors) = (steps.to_vec(), factors.to_vec());
+            shape(Shape::Piecewise { steps, factors }).check(100)
+        };
+        assert_eq!(pieces(&[10, 50], &[0.1, 0.01]), Ok(()));
+        for (found, wrong) in [
+            (pieces(&[50, 50], &[0.1, 0.01]), "rising steps"),
+            (pieces(&[50], &[]), "one factor for each"),
+            (pieces(&[50], &[-1.0]), "zero or more; -1 is not"),
+            (pieces(&[101], &[0.1]), "reaches to step 101"),
+            (warm.check(100), "reaches to step 102"),
+        ] {
+            let message = found.expect_err(wrong).to_string();
+            assert!(message.contains(wrong), "{message}");
+        }
     }
 }
