@@ -7,11 +7,10 @@
 
 use faer::Mat;
 
-use rankfall_core::linalg::dense::thin_svd;
-
-use crate::network::{Layer, Network};
+use crate::matrix::svd;
+use crate::network::Network;
 use crate::scalar::Real;
-use crate::spectra;
+use crate::spectra::map_of;
 
 /// A singular value of the teacher below this share of the largest is zero.
 const ZERO: f64 = 1e-10;
@@ -29,11 +28,12 @@ impl TeacherSubspaces {
     /// Of a map with so many inputs, by rows. None for one that is zero.
     pub fn of(map: &[f64], inputs: usize) -> Option<Self> {
         let outputs = map.len() / inputs;
-        let (left, sigma, right) = svd(&Mat::from_fn(inputs, outputs, |i, j| map[i * outputs + j]));
-        let rank = sigma.iter().filter(|s| **s > ZERO * sigma[0]).count();
+        let found = svd(&Mat::from_fn(inputs, outputs, |i, j| map[i * outputs + j]));
+        let is_there = |s: &&f64| **s > ZERO * found.sigma[0];
+        let rank = found.sigma.iter().filter(is_there).count();
         (rank > 0).then(|| Self {
-            left: left.subcols(0, rank).to_owned(),
-            right: right.subcols(0, rank).to_owned(),
+            left: found.u.subcols(0, rank).to_owned(),
+            right: found.v.subcols(0, rank).to_owned(),
         })
     }
 
@@ -44,16 +44,13 @@ impl TeacherSubspaces {
 
     /// The alignments of the map W₁…W_N on the side of the inputs and of the outputs.
     pub fn of_product<T: Real>(&self, network: &Network, parameters: &[T]) -> [f64; 2] {
-        let layers = network.layers();
-        let first = weights(&layers[0], parameters);
-        let map = (layers[1..].iter()).fold(first, |map, layer| &map * &weights(layer, parameters));
-        let (left, _, right) = svd(&map);
+        let found = svd(&map_of(network, parameters));
         let of = |own: &Mat<f64>, other: &Mat<f64>| {
             let leading = other.subcols(0, self.rank().min(other.ncols()));
             let norm = (own.transpose() * leading).norm_l2();
             norm * norm / self.rank() as f64
         };
-        [of(&self.left, &left), of(&self.right, &right)]
+        [of(&self.left, &found.u), of(&self.right, &found.v)]
     }
 
     /// The share of |W₁|² in the left subspace, and of |W_N|² in the right one.
@@ -61,7 +58,7 @@ impl TeacherSubspaces {
         let layers = network.layers();
         let (first, last) = (&layers[0], &layers[layers.len() - 1]);
         let square = |m: Mat<f64>| m.norm_l2() * m.norm_l2();
-        let (w1, wn) = (weights(first, parameters), weights(last, parameters));
+        let (w1, wn) = (first.matrix(parameters), last.matrix(parameters));
         [
             square(self.left.transpose() * &w1) / square(w1),
             square(&wn * &self.right) / square(wn),
@@ -69,39 +66,14 @@ impl TeacherSubspaces {
     }
 }
 
-fn weights<T: Real>(layer: &Layer, parameters: &[T]) -> Mat<f64> {
-    let w = spectra::weights(layer, parameters);
-    Mat::from_fn(w.nrows(), w.ncols(), |i, j| w[(i, j)].to_f64())
-}
-
-/// U, σ descending and V of any matrix.
-fn svd(matrix: &Mat<f64>) -> (Mat<f64>, Vec<f64>, Mat<f64>) {
-    match matrix.nrows() >= matrix.ncols() {
-        true => {
-            let found = thin_svd(matrix);
-            (found.u, found.sigma, found.v)
-        }
-        false => {
-            let found = thin_svd(&matrix.transpose().to_owned());
-            (found.v, found.sigma, found.u)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::activation::Activation;
-    use crate::network::{Architecture, NetworkSpec};
+    use crate::network::NetworkSpec;
 
     fn network(layers: &[usize]) -> Network {
-        Network::new(&NetworkSpec {
-            layers: layers.to_vec(),
-            activation: Activation::Linear,
-            bias: false,
-            kind: Architecture::Dense,
-        })
-        .expect("a network")
+        Network::new(&NetworkSpec::dense(layers, Activation::Linear, false)).expect("a network")
     }
 
     /// A teacher that looks at the first of three inputs and moves the second of two outputs.

@@ -6,9 +6,9 @@ use rankfall_core::random::{Purpose, StreamKey};
 
 use crate::data::Dataset;
 use crate::gradient::Workspace;
+use crate::matrix::{dot, square_sum};
 use crate::network::Network;
 use crate::scalar::Real;
-use crate::spectra::SingularSpectrum;
 
 /// Features whose activations correlate more than this count as one.
 const SAME_FEATURE: f64 = 0.95;
@@ -41,11 +41,6 @@ pub struct Sparsity {
     pub distinct_active: f64,
 }
 
-/// The spectrum of the features `h` (rows × width).
-pub fn spectrum<T: Real>(h: &[T], width: usize) -> SingularSpectrum {
-    SingularSpectrum::of(MatRef::from_row_major_slice(h, h.len() / width, width))
-}
-
 /// The sparsity of the features `h` (rows × width).
 pub fn sparsity<T: Real>(h: &[T], width: usize) -> Sparsity {
     let rows = h.len() / width;
@@ -60,10 +55,7 @@ pub fn sparsity<T: Real>(h: &[T], width: usize) -> Sparsity {
             continue;
         }
         let standard = standardised(column(u).collect());
-        let same = |other: &Vec<f64>| {
-            let pairs = standard.iter().zip(other);
-            pairs.fold(0.0, |sum, (a, b)| a.mul_add(*b, sum)) > SAME_FEATURE
-        };
+        let same = |other: &Vec<f64>| dot(&standard, other) > SAME_FEATURE;
         if !kept.iter().any(same) {
             distinct += count;
             kept.push(standard);
@@ -80,7 +72,7 @@ pub fn sparsity<T: Real>(h: &[T], width: usize) -> Sparsity {
 fn standardised(mut values: Vec<f64>) -> Vec<f64> {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     values.iter_mut().for_each(|v| *v -= mean);
-    let norm = values.iter().fold(0.0, |s, v| v.mul_add(*v, s)).sqrt();
+    let norm = square_sum(&values).sqrt();
     // Rounding of a constant column is no variation.
     let scale = if norm > 1e-12 * mean.abs() {
         1.0 / norm
@@ -118,7 +110,7 @@ mod tests {
     use super::*;
     use crate::activation::Activation;
     use crate::data::Targets;
-    use crate::network::{Architecture, NetworkSpec};
+    use crate::network::NetworkSpec;
 
     #[test]
     fn probe_rows_are_distinct_and_uniform() {
@@ -151,13 +143,8 @@ mod tests {
     /// A linear map's Jacobian by its entries is the input itself, one block per output.
     #[test]
     fn jacobian_of_one_layer() {
-        let network = Network::new(&NetworkSpec {
-            layers: vec![2, 2],
-            activation: Activation::Linear,
-            bias: true,
-            kind: Architecture::Dense,
-        })
-        .expect("a network");
+        let network = NetworkSpec::dense(&[2, 2], Activation::Linear, true);
+        let network = Network::new(&network).expect("a network");
         let jacobian = jacobian(&network, &[0.3; 6], &[5.0, 7.0, 1.0, 2.0]);
         let expected = [
             [5.0, 0.0, 7.0, 0.0, 1.0, 0.0],

@@ -3,9 +3,11 @@
 //! With rows h₀ = x, zⱼ = hⱼ₋₁Wⱼ + bⱼ and hⱼ = f(zⱼ) ∘ maskⱼ, the derivatives δⱼ of the loss by zⱼ
 //! go backwards, δⱼ₋₁ = (δⱼWⱼᵀ) ∘ maskⱼ₋₁ ∘ f′(zⱼ₋₁), and ∂Wⱼ = hⱼ₋₁ᵀδⱼ, ∂bⱼ = Σ_rows δⱼ.
 
+use faer::Accum;
+
 use crate::data::Targets;
 use crate::loss::Loss;
-use crate::matrix::{Accumulation, multiply, multiply_transposed_left, multiply_transposed_right};
+use crate::matrix::{multiply, multiply_transposed_left, multiply_transposed_right};
 use crate::network::{Layer, Network};
 use crate::scalar::Real;
 
@@ -150,11 +152,11 @@ pub(crate) fn affine<T: Real>(layer: &Layer, parameters: &[T], input: &[T], z: &
     }
     let biases = &parameters[layer.biases.clone()];
     let how = if biases.is_empty() {
-        Accumulation::Replace
+        Accum::Replace
     } else {
         z.chunks_exact_mut(n)
             .for_each(|row| row.copy_from_slice(biases));
-        Accumulation::Add
+        Accum::Add
     };
     multiply(z, how, input, weights, [rows, layer.inputs, n]);
 }

@@ -10,6 +10,7 @@
 use crate::data::Dataset;
 use crate::gradient::{affine, layer_gradient, pull_back};
 use crate::loss::Loss;
+use crate::matrix::{dot, square_sum};
 use crate::network::{Layer, Network};
 use rankfall_core::random::{Purpose, StreamKey};
 
@@ -253,13 +254,8 @@ fn scattered(place: usize) -> f64 {
     ((place + 1) as f64 * GOLDEN).fract() - 0.5
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let pairs = a.iter().zip(b);
-    pairs.fold(0.0, |sum, (x, y)| x.mul_add(*y, sum))
-}
-
 fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
+    square_sum(a).sqrt()
 }
 
 #[cfg(test)]
@@ -300,43 +296,24 @@ mod tests {
             .for_each(|y| *y = f64::NAN);
         let values = |values: Vec<f64>| Targets::Values { columns: 2, values };
         let classes = Targets::Classes([0, 1, 1].repeat(3));
-        let squared = (Loss::Squared, values(normals(2 * rows, 1)));
+        let (dense, diagonal) = (Architecture::Dense, Architecture::DiagonalLinear);
+        let squared = values(normals(2 * rows, 1));
         let mut cases = vec![
             (
                 Loss::Squared,
                 values(half_observed),
                 Activation::Tanh,
-                Architecture::Dense,
+                dense,
             ),
-            (
-                Loss::Logistic,
-                values(one_hot),
-                Activation::Sigmoid,
-                Architecture::Dense,
-            ),
-            (
-                Loss::SoftmaxCrossEntropy,
-                classes,
-                Activation::Gelu,
-                Architecture::Dense,
-            ),
-            (
-                squared.0,
-                squared.1.clone(),
-                Activation::Linear,
-                Architecture::DiagonalLinear,
-            ),
+            (Loss::Logistic, values(one_hot), Activation::Sigmoid, dense),
+            (Loss::SoftmaxCrossEntropy, classes, Activation::Gelu, dense),
+            (Loss::Squared, squared.clone(), Activation::Linear, diagonal),
         ];
         for activation in Activation::ALL {
-            cases.push((
-                squared.0,
-                squared.1.clone(),
-                activation,
-                Architecture::Dense,
-            ));
+            cases.push((Loss::Squared, squared.clone(), activation, dense));
         }
         for (loss, targets, activation, kind) in cases {
-            let hidden = if kind == Architecture::Dense { 4 } else { 3 };
+            let hidden = if kind == dense { 4 } else { 3 };
             let network = network(&[3, hidden, hidden, 2], activation, kind);
             let mut data =
                 Dataset::new(3, normals(3 * rows, 0), values(vec![0.0; 2 * rows])).expect("sound");

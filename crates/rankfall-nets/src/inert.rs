@@ -5,6 +5,7 @@ use crate::activation::Activation;
 use crate::data::{Dataset, Targets};
 use crate::gradient::Workspace;
 use crate::loss::Loss;
+use crate::matrix::square_sum;
 use crate::network::Layer;
 use crate::scalar::Real;
 use crate::training::TrainingPlan;
@@ -85,12 +86,9 @@ fn mark_alive<T: Real>(activation: Activation, z: &[T], alive: &mut [bool]) {
 }
 
 fn still_layers<T: Real>(layers: &[Layer], gradient: &[f64], parameters: &[T]) -> Vec<usize> {
-    let norm = |values: &mut dyn Iterator<Item = f64>| {
-        values.fold(0.0, |sum: f64, v| v.mul_add(v, sum)).sqrt()
-    };
     let relative = |layer: &Layer| {
-        let gradient = norm(&mut gradient[layer.weights.clone()].iter().copied());
-        let weights = norm(&mut parameters[layer.weights.clone()].iter().map(|w| w.to_f64()));
+        let gradient = square_sum(&gradient[layer.weights.clone()]).sqrt();
+        let weights = square_sum(&parameters[layer.weights.clone()]).sqrt();
         match gradient == 0.0 {
             true => 0.0,
             false => gradient / weights,
@@ -147,35 +145,13 @@ fn times_log(q: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::initialisation::WeightInitialisation;
-    use crate::network::{Architecture, NetworkSpec};
-    use crate::scalar::Precision;
-    use crate::schedule::RateSchedule;
+    use crate::network::NetworkSpec;
     use crate::training::TrainingSpec;
-    use rankfall_core::model::optimizer::Optimizer;
 
     fn plan(activation: Activation) -> TrainingPlan {
-        TrainingPlan::new(&TrainingSpec {
-            network: NetworkSpec {
-                layers: vec![1, 3, 1],
-                activation,
-                bias: true,
-                kind: Architecture::Dense,
-            },
-            initialisation: WeightInitialisation::Gaussian { scale: 1.0 },
-            loss: Loss::Squared,
-            optimizer: Optimizer::default(),
-            step_size: 0.1,
-            schedule: RateSchedule::default(),
-            steps: 1,
-            noise: Vec::new(),
-            windows: Vec::new(),
-            masked: false,
-            adam: None,
-            precision: Precision::F64,
-            seed: 1,
-            stream: 0,
-        })
-        .expect("a plan")
+        let network = NetworkSpec::dense(&[1, 3, 1], activation, true);
+        let start = WeightInitialisation::Gaussian { scale: 1.0 };
+        TrainingPlan::new(&TrainingSpec::plain(network, start, 0.1, 1)).expect("a plan")
     }
 
     fn data() -> Dataset<f64> {

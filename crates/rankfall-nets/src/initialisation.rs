@@ -7,6 +7,7 @@ use thiserror::Error;
 use rankfall_core::linalg::dense::{product, thin_svd};
 use rankfall_core::random::{Purpose, StreamKey, StreamReader};
 
+use crate::matrix::svd;
 use crate::network::{Layer, Network};
 use crate::scalar::Real;
 
@@ -97,9 +98,6 @@ pub enum InitialisationError {
 
 impl WeightInitialisation {
     /// Whether it can be drawn for `network`.
-    ///
-    /// # Errors
-    /// If it cannot.
     pub fn check(&self, network: &Network) -> Result<(), InitialisationError> {
         let layers = network.layers();
         let scale = |value: f64, sign: bool| match value.is_finite() && (sign || value >= 0.0) {
@@ -240,14 +238,19 @@ fn unit(word: u64) -> f64 {
 /// A frame of `columns` orthonormal columns, uniform over all such frames: U Vᵀ of a Gaussian
 /// matrix, whose law no rotation changes.
 fn frame(rows: usize, columns: usize, reader: &mut StreamReader) -> Mat<f64> {
-    let mut gaussian = Mat::zeros(rows, columns);
+    let svd = thin_svd(&gaussian(rows, columns, 1.0, reader));
+    product(&svd.u, &svd.v.transpose().to_owned())
+}
+
+/// Entries N(0, deviation²), drawn row by row.
+fn gaussian(rows: usize, columns: usize, deviation: f64, reader: &mut StreamReader) -> Mat<f64> {
+    let mut out = Mat::zeros(rows, columns);
     for i in 0..rows {
         for j in 0..columns {
-            gaussian[(i, j)] = reader.normal();
+            out[(i, j)] = deviation * reader.normal();
         }
     }
-    let svd = thin_svd(&gaussian);
-    product(&svd.u, &svd.v.transpose().to_owned())
+    out
 }
 
 fn orthogonal(layer: &Layer, gain: f64, reader: &mut StreamReader, out: &mut [f64]) {
@@ -265,28 +268,17 @@ fn orthogonal(layer: &Layer, gain: f64, reader: &mut StreamReader, out: &mut [f6
 fn balanced(layers: &[Layer], scale: f64, reader: &mut StreamReader, values: &mut [f64]) {
     let depth = layers.len();
     let (p, k) = (layers[0].inputs, layers[depth - 1].outputs);
-    let mut map = Mat::zeros(p.max(k), p.min(k));
-    for i in 0..p {
-        for j in 0..k {
-            let place = if p >= k { (i, j) } else { (j, i) };
-            map[place] = libm::pow(scale, depth as f64) * reader.normal();
-        }
-    }
-    let svd = thin_svd(&map);
-    let (left, right) = if p >= k {
-        (svd.u, svd.v)
-    } else {
-        (svd.v, svd.u)
-    };
+    let deviation = libm::pow(scale, depth as f64);
+    let svd = svd(&gaussian(p, k, deviation, reader));
     let narrowest = layers.iter().map(|l| l.outputs).min().unwrap_or(k);
     let rank = p.min(narrowest);
     let root: Vec<f64> = (0..rank)
         .map(|i| libm::pow(svd.sigma[i], 1.0 / depth as f64))
         .collect();
-    let mut before = left;
+    let mut before = svd.u;
     for (index, layer) in layers.iter().enumerate() {
         let after = match index + 1 == depth {
-            true => right.clone(),
+            true => svd.v.clone(),
             false => frame(layer.outputs, rank, reader),
         };
         let weights = &mut values[layer.weights.clone()];
@@ -303,23 +295,11 @@ fn balanced(layers: &[Layer], scale: f64, reader: &mut StreamReader, values: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Architecture, NetworkSpec};
+    use crate::activation::Activation;
+    use crate::network::NetworkSpec;
 
     fn network(layers: &[usize], bias: bool) -> Network {
-        Network::new(&NetworkSpec {
-            layers: layers.to_vec(),
-            activation: crate::activation::Activation::Linear,
-            bias,
-            kind: Architecture::Dense,
-        })
-        .expect("a network")
-    }
-
-    fn matrix(network: &Network, values: &[f64], j: usize) -> Mat<f64> {
-        let layer = &network.layers()[j];
-        Mat::from_fn(layer.inputs, layer.outputs, |a, b| {
-            values[layer.weights.start + a * layer.outputs + b]
-        })
+        Network::new(&NetworkSpec::dense(layers, Activation::Linear, bias)).expect("a network")
     }
 
     /// Mean and variance of 120 000 entries within five standard errors.
@@ -365,19 +345,9 @@ mod tests {
     fn orthogonal_layers_have_one_singular_value() {
         let network = network(&[5, 9, 4], false);
         let values = WeightInitialisation::Orthogonal { gain: 1.5 }.draw::<f64>(&network, 3, 1);
-        for j in 0..2 {
-            let w = matrix(&network, &values, j);
-            let tall = if w.nrows() >= w.ncols() {
-                w
-            } else {
-                w.transpose().to_owned()
-            };
-            assert!(
-                thin_svd(&tall)
-                    .sigma
-                    .iter()
-                    .all(|s| (s - 1.5).abs() < 1e-14)
-            );
+        for layer in network.layers() {
+            let sigma = svd(&layer.matrix(&values)).sigma;
+            assert!(sigma.iter().all(|s| (s - 1.5).abs() < 1e-14));
         }
     }
 
@@ -386,20 +356,16 @@ mod tests {
         for layers in [&[4, 6, 5, 3][..], &[4, 2, 3], &[3, 7], &[2, 6, 6, 6, 5]] {
             let network = network(layers, false);
             let values = WeightInitialisation::Balanced { scale: 0.7 }.draw::<f64>(&network, 5, 0);
-            let depth = layers.len() - 1;
-            let all: Vec<_> = (0..depth).map(|j| matrix(&network, &values, j)).collect();
+            let all: Vec<_> = (network.layers().iter())
+                .map(|layer| layer.matrix(&values))
+                .collect();
             for pair in all.windows(2) {
                 let difference = pair[0].transpose() * &pair[0] - &pair[1] * pair[1].transpose();
                 assert!(difference.norm_max() < 1e-14);
             }
             let map = all.iter().skip(1).fold(all[0].clone(), |m, w| &m * w);
-            let tall = if map.nrows() >= map.ncols() {
-                map
-            } else {
-                map.transpose().to_owned()
-            };
             let rank = layers.iter().min().copied().expect("layers");
-            let sigma = thin_svd(&tall).sigma;
+            let sigma = svd(&map).sigma;
             assert!(sigma[rank - 1] > 1e-3 && sigma.iter().skip(rank).all(|&s| s < 1e-14));
         }
     }
@@ -407,27 +373,21 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_is_refused() {
         let network = network(&[2, 3, 1], false);
-        let check = |i: WeightInitialisation| i.check(&network);
-        let given = |values: Vec<f64>| check(WeightInitialisation::Given(values));
-        assert_eq!(
-            given(vec![0.0; 8]),
-            Err(InitialisationError::Count {
-                got: 8,
-                expected: 9
-            })
-        );
-        assert!(matches!(
-            given(vec![f64::NAN; 9]),
-            Err(InitialisationError::Scale(_))
-        ));
-        assert!(matches!(
-            check(WeightInitialisation::Gaussian { scale: -1.0 }),
-            Err(InitialisationError::Scale(_))
-        ));
         let one = WeightInitialisation::Layers {
             weights: vec![Law::Constant(1.0)],
             biases: vec![],
         };
-        assert!(matches!(check(one), Err(InitialisationError::Laws { .. })));
+        for (wrong, says) in [
+            (
+                WeightInitialisation::Given(vec![0.0; 8]),
+                "8 initial parameters were given; the network has 9",
+            ),
+            (WeightInitialisation::Given(vec![f64::NAN; 9]), "NaN is not"),
+            (WeightInitialisation::Gaussian { scale: -1.0 }, "-1 is not"),
+            (one, "1 laws for the weights of 2 layers"),
+        ] {
+            let message = wrong.check(&network).expect_err(says).to_string();
+            assert!(message.contains(says), "{message}");
+        }
     }
 }

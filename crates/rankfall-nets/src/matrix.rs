@@ -1,39 +1,26 @@
-//! Products of row-major matrices: plain loops where they are tiny, blocked ones elsewhere.
-//!
-//! Which of the two is used depends on the sizes alone, so a result has the same bits whoever asks.
+//! Products of row-major matrices: plain loops where they are tiny, blocked ones elsewhere. Which of
+//! the two is used depends on the sizes alone, so a result has the same bits whoever asks. And a
+//! little more linear algebra.
 
-use faer::{Accum, MatMut, MatRef};
+use faer::{Accum, Mat, MatMut, MatRef};
+
+use rankfall_core::linalg::dense::{ThinSvd, thin_svd};
 
 use crate::scalar::Real;
 
 /// Below this many multiplications the loops are faster than the call of a blocked product.
 const TINY: usize = 512;
 
-/// How a product meets what is in its place already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accumulation {
-    /// C ← …
-    Replace,
-    /// C ← C + …
-    Add,
-}
-
 /// C (m × n) ← or += A (m × inner) B (inner × n), all row-major.
-pub fn multiply<T: Real>(
-    into: &mut [T],
-    how: Accumulation,
-    a: &[T],
-    b: &[T],
-    [m, inner, n]: [usize; 3],
-) {
+pub fn multiply<T: Real>(into: &mut [T], how: Accum, a: &[T], b: &[T], [m, inner, n]: [usize; 3]) {
     if m * inner * n > TINY {
         let a = MatRef::from_row_major_slice(a, m, inner);
         let b = MatRef::from_row_major_slice(b, inner, n);
         let c = MatMut::from_row_major_slice_mut(into, m, n);
-        return T::multiply(c, accumulation(how), a, b);
+        return T::multiply(c, how, a, b);
     }
     for (row, c) in into.chunks_exact_mut(n).enumerate() {
-        if how == Accumulation::Replace {
+        if how == Accum::Replace {
             c.fill(T::ZERO);
         }
         for (i, &factor) in a[row * inner..(row + 1) * inner].iter().enumerate() {
@@ -91,11 +78,27 @@ pub fn multiply_transposed_right<T: Real>(
     }
 }
 
-fn accumulation(how: Accumulation) -> Accum {
-    match how {
-        Accumulation::Replace => Accum::Replace,
-        Accumulation::Add => Accum::Add,
+/// Σ vᵢ², in double precision.
+pub(crate) fn square_sum<T: Real>(values: &[T]) -> f64 {
+    values.iter().fold(0.0, |sum, v| {
+        let v = v.to_f64();
+        v.mul_add(v, sum)
+    })
+}
+
+/// Σ aᵢbᵢ.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let pairs = a.iter().zip(b);
+    pairs.fold(0.0, |sum, (x, y)| x.mul_add(*y, sum))
+}
+
+/// A = U diag(σ) Vᵀ of any matrix, σ descending; U and V have as many columns as its shorter side.
+pub fn svd(a: &Mat<f64>) -> ThinSvd {
+    if a.nrows() >= a.ncols() {
+        return thin_svd(a);
     }
+    let ThinSvd { u, sigma, v } = thin_svd(&a.transpose().to_owned());
+    ThinSvd { u: v, sigma, v: u }
 }
 
 #[cfg(test)]
@@ -130,9 +133,9 @@ mod tests {
                     .all(|(g, e)| (g - e - add).abs() < 1e-13)
             };
             let mut c = vec![0.5; m * n];
-            multiply(&mut c, Accumulation::Add, &a, &b, [m, inner, n]);
+            multiply(&mut c, Accum::Add, &a, &b, [m, inner, n]);
             assert!(close(&c, 0.5));
-            multiply(&mut c, Accumulation::Replace, &a, &b, [m, inner, n]);
+            multiply(&mut c, Accum::Replace, &a, &b, [m, inner, n]);
             assert!(close(&c, 0.0));
             let at = transpose(&a, m, inner);
             c.fill(7.0);

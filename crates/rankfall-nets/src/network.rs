@@ -5,10 +5,13 @@
 
 use std::ops::Range;
 
+use faer::{Accum, Mat};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::activation::Activation;
+use crate::matrix::multiply;
+use crate::scalar::Real;
 
 /// Most parameters a network may have.
 pub const MOST_PARAMETERS: usize = 1 << 30;
@@ -39,6 +42,18 @@ pub struct NetworkSpec {
     /// How layers are wired.
     #[serde(default)]
     pub kind: Architecture,
+}
+
+impl NetworkSpec {
+    /// Dense layers of these widths.
+    pub fn dense(layers: &[usize], activation: Activation, bias: bool) -> Self {
+        Self {
+            layers: layers.to_vec(),
+            activation,
+            bias,
+            kind: Architecture::Dense,
+        }
+    }
 }
 
 /// A description that makes no network.
@@ -77,6 +92,30 @@ pub struct Layer {
     pub diagonal: bool,
     /// What follows.
     pub activation: Activation,
+}
+
+impl Layer {
+    /// Among `values`, those of all parameters: Wⱼ of a dense layer, in double precision.
+    pub fn matrix<T: Real>(&self, values: &[T]) -> Mat<f64> {
+        let own = &values[self.weights.clone()];
+        Mat::from_fn(self.inputs, self.outputs, |i, j| {
+            own[i * self.outputs + j].to_f64()
+        })
+    }
+}
+
+/// The product of the weights of consecutive dense layers, row-major; `None` of no layers.
+pub fn product_of<T: Real>(layers: &[Layer], parameters: &[T]) -> Option<Vec<T>> {
+    let (first, others) = layers.split_first()?;
+    let mut product = parameters[first.weights.clone()].to_vec();
+    for layer in others {
+        let mut next = vec![T::ZERO; first.inputs * layer.outputs];
+        let weights = &parameters[layer.weights.clone()];
+        let sizes = [first.inputs, layer.inputs, layer.outputs];
+        multiply(&mut next, Accum::Replace, &product, weights, sizes);
+        product = next;
+    }
+    Some(product)
 }
 
 /// A network: its layers, and how many parameters they share out.
@@ -173,22 +212,13 @@ mod tests {
     use super::*;
 
     fn spec(layers: &[usize]) -> NetworkSpec {
-        NetworkSpec {
-            layers: layers.to_vec(),
-            activation: Activation::Linear,
-            bias: false,
-            kind: Architecture::Dense,
-        }
+        NetworkSpec::dense(layers, Activation::Linear, false)
     }
 
     #[test]
     fn parameters_are_shared_out_without_gaps() {
-        let network = Network::new(&NetworkSpec {
-            activation: Activation::Tanh,
-            bias: true,
-            ..spec(&[3, 4, 2])
-        })
-        .expect("a network");
+        let network = NetworkSpec::dense(&[3, 4, 2], Activation::Tanh, true);
+        let network = Network::new(&network).expect("a network");
         let ranges: Vec<_> = network
             .layers()
             .iter()
@@ -212,35 +242,21 @@ mod tests {
             kind: Architecture::DiagonalLinear,
             ..spec(layers)
         };
-        assert!(matches!(
-            Network::new(&spec(&[3])),
-            Err(NetworkError::Widths(_))
-        ));
-        assert!(matches!(
-            Network::new(&spec(&[3, 0, 1])),
-            Err(NetworkError::Widths(_))
-        ));
-        let huge = [usize::MAX / 2, 4, 1];
-        assert!(matches!(
-            Network::new(&spec(&huge)),
-            Err(NetworkError::TooLarge(_))
-        ));
-        let message = Network::new(&diagonal(&[3, 4, 1]))
-            .expect_err("4 is not 3")
-            .to_string();
-        assert!(message.contains("[3, 3, 1]"), "{message}");
-        assert_eq!(
-            Network::new(&NetworkSpec {
-                bias: true,
-                ..diagonal(&[3, 3, 1])
-            }),
-            Err(NetworkError::DiagonalSettings)
-        );
-        assert_eq!(
-            Network::new(&diagonal(&[3, 3, 2]))
-                .expect("a network")
-                .parameters(),
-            9
-        );
+        let biased = NetworkSpec {
+            bias: true,
+            ..diagonal(&[3, 3, 1])
+        };
+        for (wrong, says) in [
+            (spec(&[3]), "at least inputs and outputs"),
+            (spec(&[3, 0, 1]), "all of them 1 or more"),
+            (spec(&[usize::MAX / 2, 4, 1]), "take narrower layers"),
+            (diagonal(&[3, 4, 1]), "for example [3, 3, 1]"),
+            (biased, "bias = false"),
+        ] {
+            let message = Network::new(&wrong).expect_err(says).to_string();
+            assert!(message.contains(says), "{message}");
+        }
+        let sound = Network::new(&diagonal(&[3, 3, 2])).expect("a network");
+        assert_eq!(sound.parameters(), 9);
     }
 }

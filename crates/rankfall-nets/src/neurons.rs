@@ -5,6 +5,7 @@
 //! smaller network does the same.
 
 use crate::activation::Activation;
+use crate::matrix::{dot, square_sum};
 use crate::network::Network;
 use crate::scalar::Real;
 
@@ -85,28 +86,18 @@ impl Neurons {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let pairs = a.iter().zip(b);
-    pairs.fold(0.0, |sum, (x, y)| x.mul_add(*y, sum))
-}
-
 fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
+    square_sum(a).sqrt()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Architecture, NetworkSpec};
+    use crate::network::NetworkSpec;
 
     fn neurons(activation: Activation) -> Neurons {
-        let network = Network::new(&NetworkSpec {
-            layers: vec![2, 5, 1],
-            activation,
-            bias: true,
-            kind: Architecture::Dense,
-        })
-        .expect("a network");
+        let network = NetworkSpec::dense(&[2, 5, 1], activation, true);
+        let network = Network::new(&network).expect("a network");
         // Units (3, 0, 4), its double, its opposite, a tiny one, one of its own; then outgoing
         // weights.
         let rows = [
@@ -135,13 +126,8 @@ mod tests {
 
     #[test]
     fn all_neurons_of_zero_weights_have_vanished() {
-        let network = Network::new(&NetworkSpec {
-            layers: vec![2, 3, 1],
-            activation: Activation::Relu,
-            bias: false,
-            kind: Architecture::Dense,
-        })
-        .expect("a network");
+        let network = NetworkSpec::dense(&[2, 3, 1], Activation::Relu, false);
+        let network = Network::new(&network).expect("a network");
         let found = Neurons::of_layer(&network, &[0.0_f32; 9], 1);
         assert_eq!((found.vanished, found.duplicates), (3, 0));
     }

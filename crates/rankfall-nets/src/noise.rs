@@ -228,9 +228,6 @@ fn check_flips(matrix: &[Vec<f64>], classes: usize) -> Result<(), NoiseError> {
 }
 
 /// Whether all these kinds of noise can be had together.
-///
-/// # Errors
-/// If one cannot, or one comes twice.
 pub fn check<T: Real>(
     noise: &[Noise],
     network: &Network,

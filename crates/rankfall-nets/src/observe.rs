@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use faer::MatRef;
+
 use crate::alignment::TeacherSubspaces;
 use crate::data::{Dataset, Targets};
 use crate::features;
@@ -200,7 +202,9 @@ impl<T: Real> TrainingObserver<T> {
         for j in 1..=self.measured.features {
             let width = network.layers()[j - 1].outputs;
             let hidden = self.workspace.hidden(j);
-            out.extend(features::spectrum(hidden, width).ranks(self.measure.rank_tolerance));
+            let rows = hidden.len() / width;
+            let spectrum = SingularSpectrum::of(MatRef::from_row_major_slice(hidden, rows, width));
+            out.extend(spectrum.ranks(self.measure.rank_tolerance));
             let sparsity = features::sparsity(hidden, width);
             out.extend([sparsity.active, sparsity.distinct_active]);
         }

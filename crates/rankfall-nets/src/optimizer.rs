@@ -36,9 +36,6 @@ pub enum AdamError {
 
 impl Adam {
     /// Whether the settings make sense beside these of the descent.
-    ///
-    /// # Errors
-    /// If they do not.
     pub fn check(&self, optimizer: &Optimizer) -> Result<(), AdamError> {
         let share = |beta: f64| (0.0..1.0).contains(&beta);
         if !share(self.beta1) || !share(self.beta2) {

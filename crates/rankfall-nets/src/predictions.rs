@@ -21,8 +21,10 @@
 use faer::Mat;
 use thiserror::Error;
 
-use rankfall_core::linalg::dense::{product, thin_svd, transpose_product};
+use rankfall_core::linalg::dense::{ThinSvd, product, transpose_product};
 
+use crate::matrix::{square_sum, svd};
+use crate::network::Layer;
 use crate::scalar::Real;
 use crate::spectra;
 use crate::training::{Diverged, Trainer};
@@ -116,19 +118,12 @@ struct Projection {
 impl Moments {
     fn new(weights: &Mat<f64>) -> Self {
         let (m, n) = (weights.nrows(), weights.ncols());
-        let svd = match m >= n {
-            true => thin_svd(weights),
-            false => thin_svd(&weights.transpose().to_owned()),
-        };
-        let (u, v) = match m >= n {
-            true => (svd.u, svd.v),
-            false => (svd.v, svd.u),
-        };
-        let r = m.min(n);
+        let ThinSvd { u, sigma, v } = svd(weights);
+        let r = sigma.len();
         Self {
             u,
             v,
-            sigma: svd.sigma,
+            sigma,
             count: 0.0,
             sum: Mat::zeros(m, n),
             squares: Mat::zeros(r, r),
@@ -141,16 +136,14 @@ impl Moments {
     fn project(&self, g: &Mat<f64>) -> Projection {
         let gv = product(g, &self.v);
         let gu = transpose_product(g, &self.u);
-        let norm = |a: &Mat<f64>, i: usize| {
-            a.col_as_slice(i)
-                .iter()
-                .fold(0.0, |s: f64, x| x.mul_add(*x, s))
+        let squares = |a: &Mat<f64>| -> Vec<f64> {
+            let columns = 0..a.ncols();
+            columns.map(|i| square_sum(a.col_as_slice(i))).collect()
         };
-        let r = self.sigma.len();
         Projection {
             alpha: transpose_product(&self.u, &gv),
-            left: (0..r).map(|i| norm(&gv, i)).collect(),
-            right: (0..r).map(|i| norm(&gu, i)).collect(),
+            left: squares(&gv),
+            right: squares(&gu),
         }
     }
 
@@ -237,40 +230,29 @@ impl SecondMoments {
     }
 }
 
-/// The layer's weights, and its part of a gradient of all parameters, in double precision.
-struct LayerView {
-    start: usize,
-    inputs: usize,
-    outputs: usize,
-}
-
-impl LayerView {
-    fn new<T: Real>(trainer: &Trainer<T>, layer: usize) -> Result<Self, PredictionError> {
-        let layers = trainer.plan().network.layers();
-        let found = layer.checked_sub(1).and_then(|index| layers.get(index));
-        let found = found.ok_or(PredictionError::Layer {
-            layer,
-            layers: layers.len(),
-        })?;
-        if found.diagonal {
-            return Err(PredictionError::Diagonal(layer));
-        }
-        let spec = &trainer.plan().spec;
-        if spec.optimizer.momentum > 0.0 || spec.adam.is_some() {
-            return Err(PredictionError::Momentum);
-        }
-        Ok(Self {
-            start: found.weights.start,
-            inputs: found.inputs,
-            outputs: found.outputs,
-        })
+/// Layer `layer` (from 1) of a descent whose steps can be predicted from so many draws.
+fn predictable<T: Real>(
+    trainer: &Trainer<T>,
+    layer: usize,
+    draws: u64,
+) -> Result<Layer, PredictionError> {
+    let layers = trainer.plan().network.layers();
+    let found = layer.checked_sub(1).and_then(|index| layers.get(index));
+    let found = found.ok_or(PredictionError::Layer {
+        layer,
+        layers: layers.len(),
+    })?;
+    if found.diagonal {
+        return Err(PredictionError::Diagonal(layer));
     }
-
-    fn of<T: Real>(&self, values: &[T]) -> Mat<f64> {
-        Mat::from_fn(self.inputs, self.outputs, |i, j| {
-            values[self.start + i * self.outputs + j].to_f64()
-        })
+    let spec = &trainer.plan().spec;
+    if spec.optimizer.momentum > 0.0 || spec.adam.is_some() {
+        return Err(PredictionError::Momentum);
     }
+    if draws < 2 {
+        return Err(PredictionError::Draws(draws));
+    }
+    Ok(found.clone())
 }
 
 /// The predicted drift of each singular value of layer `layer` (from 1), largest first, in one step
@@ -286,15 +268,12 @@ pub fn predict<T: Real>(
     layer: usize,
     draws: u64,
 ) -> Result<Vec<PredictedDrift>, PredictionError> {
-    let view = LayerView::new(trainer, layer)?;
-    if draws < 2 {
-        return Err(PredictionError::Draws(draws));
-    }
-    let weights = view.of(&trainer.state().parameters);
+    let layer = predictable(trainer, layer, draws)?;
+    let weights = layer.matrix(&trainer.state().parameters);
     let decay = &weights * faer::Scale(trainer.plan().spec.optimizer.weight_decay);
     let mut moments = Moments::new(&weights);
     for draw in 0..draws {
-        let gradient = view.of(trainer.gradient_of_step(FIRST_DRAW + draw)?);
+        let gradient = layer.matrix(trainer.gradient_of_step(FIRST_DRAW + draw)?);
         moments.add(&(gradient + &decay));
     }
     Ok(moments.drift(trainer.plan().rate(trainer.state().step)))
@@ -341,19 +320,15 @@ pub fn realise<T: Real>(
     layer: usize,
     draws: u64,
 ) -> Result<RealisedDrift, PredictionError> {
-    let view = LayerView::new(trainer, layer)?;
-    if draws < 2 {
-        return Err(PredictionError::Draws(draws));
-    }
-    let parameters = trainer.state().parameters.clone();
+    let layer = predictable(trainer, layer, draws)?;
     let rate = trainer.plan().rate(trainer.state().step);
-    let weights = view.of(&parameters);
+    let weights = layer.matrix(&trainer.state().parameters);
     let decay = &weights * faer::Scale(trainer.plan().spec.optimizer.weight_decay);
     let start = Moments::new(&weights);
     let r = start.sigma.len();
     let (mut total, mut second) = (vec![Vec::new(); r], vec![Vec::new(); r]);
     for draw in 0..draws {
-        let gradient = view.of(trainer.gradient_of_step(2 * FIRST_DRAW + draw)?) + &decay;
+        let gradient = layer.matrix(trainer.gradient_of_step(2 * FIRST_DRAW + draw)?) + &decay;
         let after = Mat::from_fn(weights.nrows(), weights.ncols(), |i, j| {
             (-rate).mul_add(gradient[(i, j)], weights[(i, j)])
         });

@@ -52,34 +52,16 @@ mod tests {
     use crate::activation::Activation;
     use crate::data::Targets;
     use crate::initialisation::WeightInitialisation;
-    use crate::loss::Loss;
-    use crate::network::{Architecture, NetworkSpec};
+    use crate::network::NetworkSpec;
     use crate::scalar::Precision;
-    use crate::schedule::RateSchedule;
     use crate::training::TrainingSpec;
-    use rankfall_core::model::optimizer::Optimizer;
 
     fn plan(precision: Precision, layers: &[usize]) -> TrainingPlan {
+        let network = NetworkSpec::dense(layers, Activation::Linear, false);
+        let start = WeightInitialisation::Gaussian { scale: 1.0 };
         TrainingPlan::new(&TrainingSpec {
-            network: NetworkSpec {
-                layers: layers.to_vec(),
-                activation: Activation::Linear,
-                bias: false,
-                kind: Architecture::Dense,
-            },
-            initialisation: WeightInitialisation::Gaussian { scale: 1.0 },
-            loss: Loss::Squared,
-            optimizer: Optimizer::default(),
-            step_size: 0.1,
-            schedule: RateSchedule::default(),
-            steps: 1,
-            noise: Vec::new(),
-            windows: Vec::new(),
-            masked: false,
-            adam: None,
             precision,
-            seed: 1,
-            stream: 0,
+            ..TrainingSpec::plain(network, start, 0.1, 1)
         })
         .expect("a plan")
     }

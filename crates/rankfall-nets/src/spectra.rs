@@ -7,6 +7,7 @@ use rankfall_core::linalg::dense::thin_svd;
 use rankfall_core::linalg::ranks::Ranks;
 use rankfall_core::simd::instructions::Instructions;
 
+use crate::matrix::square_sum;
 use crate::network::{Layer, Network};
 use crate::scalar::Real;
 use crate::symmetric::eigenvalues;
@@ -119,7 +120,7 @@ impl SingularSpectrum {
 }
 
 /// Wⱼ of a dense layer.
-pub fn weights<'a, T: Real>(layer: &Layer, parameters: &'a [T]) -> MatRef<'a, T> {
+fn weights<'a, T: Real>(layer: &Layer, parameters: &'a [T]) -> MatRef<'a, T> {
     let values = &parameters[layer.weights.clone()];
     MatRef::from_row_major_slice(values, layer.inputs, layer.outputs)
 }
@@ -141,22 +142,22 @@ pub fn of_layer<T: Real>(
 /// The spectrum of the map of a linear network: singular values of W₁…W_N (as many as its
 /// narrowest layer has), or the norms of the rows for a diagonal network.
 pub fn of_product<T: Real>(network: &Network, parameters: &[T], size: usize) -> SingularSpectrum {
-    let layers = network.layers();
-    if layers[0].diagonal {
+    if network.layers()[0].diagonal {
         return SingularSpectrum::of_values::<T>(row_norms(network, parameters), network.inputs());
     }
-    let convert = |layer: &Layer| {
-        let w = weights(layer, parameters);
-        Mat::from_fn(w.nrows(), w.ncols(), |i, j| w[(i, j)].to_f64())
-    };
-    // In double precision: each factor's smallest direction multiplies.
-    let map = layers[1..]
-        .iter()
-        .fold(convert(&layers[0]), |map, layer| &map * &convert(layer));
-    let mut spectrum = SingularSpectrum::of(map.as_ref());
+    let mut spectrum = SingularSpectrum::of(map_of(network, parameters).as_ref());
     spectrum.logs.truncate(size);
     spectrum.rounding = spectrum.rounding.max(network.inputs() as f64 * T::EPSILON);
     spectrum
+}
+
+/// W₁…W_N of a network that is a product of dense matrices, in double precision: each factor's
+/// smallest direction multiplies.
+pub fn map_of<T: Real>(network: &Network, parameters: &[T]) -> Mat<f64> {
+    let (first, others) = network.layers().split_at(1);
+    let start = first[0].matrix(parameters);
+    let times = |map: Mat<f64>, layer: &Layer| &map * &layer.matrix(parameters);
+    others.iter().fold(start, times)
 }
 
 fn row_norms<T: Real>(network: &Network, parameters: &[T]) -> Vec<f64> {
@@ -165,11 +166,7 @@ fn row_norms<T: Real>(network: &Network, parameters: &[T]) -> Vec<f64> {
         let values = &parameters[layer.weights.clone()];
         let width = if layer.diagonal { 1 } else { layer.outputs };
         for (norm, row) in norms.iter_mut().zip(values.chunks_exact(width)) {
-            let square = row.iter().fold(0.0, |s, v| {
-                let v = v.to_f64();
-                v.mul_add(v, s)
-            });
-            *norm *= f64::sqrt(square);
+            *norm *= square_sum(row).sqrt();
         }
     }
     norms
@@ -194,11 +191,7 @@ pub fn of_stack<T: Real>(network: &Network, parameters: &[T], j: usize) -> Singu
 pub fn balance_distance<T: Real>(network: &Network, parameters: &[T], j: usize) -> f64 {
     let (before, after) = (&network.layers()[j - 1], &network.layers()[j]);
     if network.is_product() {
-        let to_f64 = |layer: &Layer| {
-            let w = weights(layer, parameters);
-            Mat::from_fn(w.nrows(), w.ncols(), |a, b| w[(a, b)].to_f64())
-        };
-        let (below, above) = (to_f64(before), to_f64(after));
+        let (below, above) = (before.matrix(parameters), after.matrix(parameters));
         return (below.transpose() * &below - &above * above.transpose()).norm_l2();
     }
     let square = |v: T| v.to_f64() * v.to_f64();
@@ -333,11 +326,7 @@ mod tests {
         assert!((wide.logs[0] - exact.logs[0]).abs() < 1e-6 && wide.logs.len() == columns);
         assert_eq!(wide.rounding, 230.0 * f64::from(f32::EPSILON));
         let broken = Mat::from_fn(3, 2, |i, _| if i == 1 { f64::NAN } else { 1.0 });
-        assert!(
-            SingularSpectrum::of(broken.as_ref())
-                .ranks(0.1)
-                .iter()
-                .all(|r| r.is_nan())
-        );
+        let ranks = SingularSpectrum::of(broken.as_ref()).ranks(0.1);
+        assert!(ranks.iter().all(|r| r.is_nan()));
     }
 }

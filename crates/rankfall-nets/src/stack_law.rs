@@ -8,14 +8,14 @@ use rankfall_core::model::dynamics::LabelNoise;
 
 use crate::gradient::Workspace;
 use crate::loss::Loss;
-use crate::matrix::{Accumulation, multiply};
-use crate::network::Network;
+use crate::matrix::square_sum;
+use crate::network::{Network, product_of};
 use crate::noise::Noise;
 use crate::scalar::Real;
 use rankfall_core::model::optimizer::Optimizer;
 
-/// Which stacks have a law, and its rate.
-#[derive(Clone, Debug)]
+/// Which stacks have a law, and its rate; none by default.
+#[derive(Clone, Debug, Default)]
 pub struct StackLawSum {
     /// Stacks j = 1…N − 1 with mⱼ ≥ mⱼ₋₁ + mⱼ₊₁.
     stacks: Vec<usize>,
@@ -46,15 +46,6 @@ impl StackLawSum {
             stacks: (1..layers.len()).filter(|j| stated && wide(j)).collect(),
             variance,
             weight_decay: optimizer.weight_decay,
-        }
-    }
-
-    /// No law of any stack.
-    pub fn none() -> Self {
-        Self {
-            stacks: Vec::new(),
-            variance: 0.0,
-            weight_decay: 0.0,
         }
     }
 
@@ -89,7 +80,9 @@ impl StackLawSum {
                 // X Pⱼ are the activations below layer j: tr(Pⱼᵀ S_xx Pⱼ) = |X Pⱼ|²/n.
                 let below = if j == 1 { x } else { workspace.hidden(j - 1) };
                 let trace = square_sum(below) / rows;
-                let after = product_norm(network, parameters, j + 1);
+                // |W_{j+2} … W_N|², k where there are no such layers.
+                let after = product_of(&layers[j + 1..], parameters)
+                    .map_or(network.outputs() as f64, |product| square_sum(&product));
                 law[place] -= 2.0 * rate * rate * self.variance / rows * trace * after;
             }
             if self.weight_decay > 0.0 {
@@ -98,28 +91,4 @@ impl StackLawSum {
             }
         }
     }
-}
-
-fn square_sum<T: Real>(values: &[T]) -> f64 {
-    values.iter().fold(0.0, |sum, v| {
-        let v = v.to_f64();
-        v.mul_add(v, sum)
-    })
-}
-
-/// |W_first+1 … W_N|_F², layers counted from 1; k for the empty product.
-fn product_norm<T: Real>(network: &Network, parameters: &[T], first: usize) -> f64 {
-    let layers = &network.layers()[first..];
-    let Some((start, rest)) = layers.split_first() else {
-        return network.outputs() as f64;
-    };
-    let mut product = parameters[start.weights.clone()].to_vec();
-    for layer in rest {
-        let mut next = vec![T::ZERO; start.inputs * layer.outputs];
-        let weights = &parameters[layer.weights.clone()];
-        let sizes = [start.inputs, layer.inputs, layer.outputs];
-        multiply(&mut next, Accumulation::Replace, &product, weights, sizes);
-        product = next;
-    }
-    square_sum(&product)
 }

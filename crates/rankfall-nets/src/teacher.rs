@@ -8,8 +8,8 @@ use rankfall_core::random::{Purpose, StreamKey};
 use crate::data::{Dataset, DatasetError, Targets};
 use crate::gradient::Workspace;
 use crate::initialisation::{InitialisationError, WeightInitialisation};
-use crate::matrix::{Accumulation, multiply};
-use crate::network::{Network, NetworkError, NetworkSpec};
+use crate::matrix::square_sum;
+use crate::network::{Network, NetworkError, NetworkSpec, product_of};
 use crate::scalar::Real;
 
 /// The law of the inputs.
@@ -128,7 +128,10 @@ impl TeacherSpec {
         for value in &mut y[..self.samples * k] {
             *value += self.residual_noise * noise.normal();
         }
-        let map = linear_map(&network, &weights);
+        let map = match network.is_product() {
+            true => product_of(network.layers(), &weights),
+            false => None,
+        };
         let dataset = |x: &[f64], y: &[f64]| {
             let convert = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect();
             let targets = Targets::Values {
@@ -165,30 +168,8 @@ impl TeacherSpec {
 /// The stream of the draws of what is observed, beside that of the residuals.
 const OBSERVED: u32 = 1;
 
-/// The matrix of a network that is one, inputs × outputs by rows.
-fn linear_map(network: &Network, weights: &[f64]) -> Option<Vec<f64>> {
-    if !network.is_product() {
-        return None;
-    }
-    let (first, others) = network.layers().split_first()?;
-    let mut map = weights[first.weights.clone()].to_vec();
-    for layer in others {
-        let mut next = vec![0.0; first.inputs * layer.outputs];
-        let sizes = [first.inputs, layer.inputs, layer.outputs];
-        multiply(
-            &mut next,
-            Accumulation::Replace,
-            &map,
-            &weights[layer.weights.clone()],
-            sizes,
-        );
-        map = next;
-    }
-    Some(map)
-}
-
 fn normalise(row: &mut [f64]) {
-    let norm = row.iter().fold(0.0, |s, v| v.mul_add(*v, s)).sqrt();
+    let norm = square_sum(row).sqrt();
     row.iter_mut().for_each(|v| *v /= norm);
 }
 
@@ -218,19 +199,13 @@ mod tests {
     use super::*;
     use crate::activation::Activation;
     use crate::initialisation::Law;
-    use crate::network::Architecture;
 
     fn spec() -> TeacherSpec {
         TeacherSpec {
             samples: 15,
             held_out: 4,
             inputs: InputLaw::Sphere,
-            teacher: NetworkSpec {
-                layers: vec![2, 3, 1],
-                activation: Activation::Relu,
-                bias: false,
-                kind: Architecture::Dense,
-            },
+            teacher: NetworkSpec::dense(&[2, 3, 1], Activation::Relu, false),
             weights: WeightInitialisation::Layers {
                 weights: vec![Law::Gaussian(1.0), Law::Signs(1.0)],
                 biases: vec![],
@@ -294,12 +269,7 @@ mod tests {
             samples: 40,
             held_out: 40,
             inputs: InputLaw::OneHot,
-            teacher: NetworkSpec {
-                layers: vec![40, 2, 30],
-                activation: Activation::Linear,
-                bias: false,
-                kind: Architecture::Dense,
-            },
+            teacher: NetworkSpec::dense(&[40, 2, 30], Activation::Linear, false),
             weights: WeightInitialisation::Gaussian { scale: 1.0 },
             unit_norm: false,
             ..spec()

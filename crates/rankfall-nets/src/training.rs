@@ -64,6 +64,31 @@ pub struct TrainingSpec {
 }
 
 impl TrainingSpec {
+    /// Full-batch descent of the squared loss, in double precision and under seed 1.
+    pub fn plain(
+        network: NetworkSpec,
+        initialisation: WeightInitialisation,
+        step_size: f64,
+        steps: u64,
+    ) -> Self {
+        Self {
+            network,
+            initialisation,
+            loss: Loss::Squared,
+            optimizer: Optimizer::default(),
+            adam: None,
+            step_size,
+            schedule: RateSchedule::default(),
+            steps,
+            noise: Vec::new(),
+            windows: Vec::new(),
+            masked: false,
+            precision: Precision::F64,
+            seed: 1,
+            stream: 0,
+        }
+    }
+
     /// Numbers that a step remembers of each parameter.
     fn remembered(&self) -> usize {
         match &self.adam {
@@ -154,7 +179,7 @@ impl TrainingPlan {
         }
         spec.schedule.check(spec.steps)?;
         let stack_law = match spec.adam.is_some() || spec.masked {
-            true => StackLawSum::none(),
+            true => StackLawSum::default(),
             false => StackLawSum::new(&network, spec.loss, &spec.optimizer, &spec.noise),
         };
         let is_on_labels = |one: &Noise| matches!(one, Noise::LabelNoise { .. });
@@ -313,9 +338,6 @@ impl<T: Real> Trainer<T> {
     }
 
     /// Takes one step.
-    ///
-    /// # Errors
-    /// If it diverges; the state is then of no more use.
     pub fn step(&mut self) -> Result<(), Diverged> {
         let step = self.state.step;
         let rate = self.plan.rate(step);
@@ -399,10 +421,5 @@ impl<T: Real> Trainer<T> {
     /// What all trajectories share.
     pub fn plan(&self) -> &Arc<TrainingPlan> {
         &self.plan
-    }
-
-    /// The training data.
-    pub fn data(&self) -> &Arc<Dataset<T>> {
-        &self.data
     }
 }

@@ -114,12 +114,7 @@ fn gradients_agree_with_central_differences() {
         for loss in Loss::ALL {
             for bias in [false, true] {
                 for layers in [&[3, 2][..], &[3, 4, 2], &[3, 4, 2, 3]] {
-                    let network = network(&NetworkSpec {
-                        layers: layers.to_vec(),
-                        activation,
-                        bias,
-                        kind: Architecture::Dense,
-                    });
+                    let network = network(&NetworkSpec::dense(layers, activation, bias));
                     let data = data(loss, 3, network.outputs(), 5);
                     let parameters = parameters(&network, &data);
                     let masks = vec![Vec::new(); layers.len() - 2];
@@ -149,12 +144,7 @@ fn diagonal_networks_and_dropped_units_have_the_right_gradient() {
     let none = vec![Vec::new(); 2];
     let error = relative_error(&diagonal, &weights, &regression, Loss::Squared, &none);
     assert!(error < 1e-7, "{error:e}");
-    let dense = network(&NetworkSpec {
-        layers: vec![3, 5, 4, 2],
-        activation: Activation::Tanh,
-        bias: true,
-        kind: Architecture::Dense,
-    });
+    let dense = network(&NetworkSpec::dense(&[3, 5, 4, 2], Activation::Tanh, true));
     let classes = data(Loss::SoftmaxCrossEntropy, 3, 2, 7);
     let weights = parameters(&dense, &classes);
     let mut reader = normals(9);
@@ -177,12 +167,7 @@ fn diagonal_networks_and_dropped_units_have_the_right_gradient() {
 /// The test can fail: a bias gradient scaled by 1 + 10⁻⁶, or the derivative of the wrong loss.
 #[test]
 fn seeded_breakages_are_caught() {
-    let network = network(&NetworkSpec {
-        layers: vec![3, 4, 2],
-        activation: Activation::Gelu,
-        bias: true,
-        kind: Architecture::Dense,
-    });
+    let network = network(&NetworkSpec::dense(&[3, 4, 2], Activation::Gelu, true));
     let data = data(Loss::Squared, 3, 2, 5);
     let weights = parameters(&network, &data);
     let none = [Vec::new()];
@@ -218,12 +203,7 @@ fn seeded_breakages_are_caught() {
 /// Single precision is the same computation with a larger ε.
 #[test]
 fn single_precision_agrees_to_its_rounding() {
-    let network = network(&NetworkSpec {
-        layers: vec![3, 4, 2],
-        activation: Activation::Sigmoid,
-        bias: true,
-        kind: Architecture::Dense,
-    });
+    let network = network(&NetworkSpec::dense(&[3, 4, 2], Activation::Sigmoid, true));
     for loss in Loss::ALL {
         let data = data(loss, 3, 2, 5);
         let weights = parameters(&network, &data);

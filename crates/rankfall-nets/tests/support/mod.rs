@@ -1,27 +1,19 @@
 //! Small runs for the tests of this crate.
 #![allow(dead_code)] // each test file uses a part
 
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_nets::activation::Activation;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::ensemble::{DataSource, TrainingEnsemble, TrainingOutcome};
 use rankfall_nets::initialisation::WeightInitialisation;
 use rankfall_nets::layout::MeasureSpec;
-use rankfall_nets::loss::Loss;
-use rankfall_nets::network::{Architecture, NetworkSpec};
+use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::scalar::{Precision, Real};
-use rankfall_nets::schedule::RateSchedule;
+use rankfall_nets::scalar::Real;
 use rankfall_nets::training::TrainingSpec;
 
 pub fn network(layers: &[usize], activation: Activation, bias: bool) -> NetworkSpec {
-    NetworkSpec {
-        layers: layers.to_vec(),
-        activation,
-        bias,
-        kind: Architecture::Dense,
-    }
+    NetworkSpec::dense(layers, activation, bias)
 }
 
 pub fn training(
@@ -30,21 +22,11 @@ pub fn training(
     step_size: f64,
     steps: u64,
 ) -> TrainingSpec {
+    let start = WeightInitialisation::Gaussian { scale: 0.6 };
     TrainingSpec {
-        network,
-        initialisation: WeightInitialisation::Gaussian { scale: 0.6 },
-        loss: Loss::Squared,
-        optimizer: Optimizer::default(),
-        step_size,
-        schedule: RateSchedule::default(),
-        steps,
         noise,
-        windows: Vec::new(),
-        masked: false,
-        adam: None,
-        precision: Precision::F64,
         seed: 11,
-        stream: 0,
+        ..TrainingSpec::plain(network, start, step_size, steps)
     }
 }
 
