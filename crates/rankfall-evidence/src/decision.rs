@@ -92,13 +92,12 @@ pub struct Comparison {
 impl Comparison {
     /// A number known to rounding: the claim allows `margin` on both sides of the prediction.
     pub fn exact(what: impl Into<String>, prediction: f64, measured: f64, margin: f64) -> Self {
-        Self {
-            what: what.into(),
+        Self::new(
+            what.into(),
             prediction,
-            measured: Measurement::Exact(measured),
-            margin: [prediction - margin, prediction + margin],
-            alternative: None,
-        }
+            Measurement::Exact(measured),
+            margin,
+        )
     }
 
     /// A number known to a statistical error, likewise.
@@ -108,10 +107,15 @@ impl Comparison {
         estimate: Estimate,
         margin: f64,
     ) -> Self {
+        let measured = Measurement::Statistical(estimate);
+        Self::new(what.into(), prediction, measured, margin)
+    }
+
+    fn new(what: String, prediction: f64, measured: Measurement, margin: f64) -> Self {
         Self {
-            what: what.into(),
+            what,
             prediction,
-            measured: Measurement::Statistical(estimate),
+            measured,
             margin: [prediction - margin, prediction + margin],
             alternative: None,
         }
@@ -128,6 +132,12 @@ impl Comparison {
     #[must_use]
     pub fn against(self, value: f64) -> Self {
         self.against_range([value, value])
+    }
+
+    /// The same where the alternative can be told apart.
+    #[must_use]
+    pub fn against_if(self, told: bool, value: f64) -> Self {
+        if told { self.against(value) } else { self }
     }
 
     /// The alternative says: somewhere in this range.
@@ -161,13 +171,16 @@ pub struct Judgement {
 
 /// Judges one of `comparisons` comparisons that share the family-wise rate.
 pub fn judge(comparison: Comparison, comparisons: usize) -> Judgement {
-    let Measurement::Statistical(estimate) = comparison.measured else {
-        return judge_exact(comparison);
+    let value = comparison.measured.value();
+    let (half, defined) = match comparison.measured {
+        Measurement::Exact(_) => (0.0, !value.is_nan()),
+        Measurement::Statistical(estimate) => {
+            let level = FAMILY_WISE_RATE / comparisons.max(1) as f64;
+            let half = two_sided_quantile(level, estimate.degrees) * estimate.standard_error;
+            (half, value.is_finite() && half.is_finite())
+        }
     };
-    let level = FAMILY_WISE_RATE / comparisons.max(1) as f64;
-    let half = two_sided_quantile(level, estimate.degrees) * estimate.standard_error;
-    let interval = [estimate.value - half, estimate.value + half];
-    let defined = estimate.value.is_finite() && half.is_finite();
+    let interval = [value - half, value + half];
     let [low, high] = comparison.margin;
     let inside = low <= interval[0] && interval[1] <= high;
     let outside = interval[1] < low || high < interval[0];
@@ -180,39 +193,17 @@ pub fn judge(comparison: Comparison, comparisons: usize) -> Judgement {
         (true, _) => Verdict::Holds,
         _ => Verdict::CannotTell,
     };
-    let more = (verdict == Verdict::CannotTell && defined)
-        .then(|| times_more(&comparison, estimate.value, half))
-        .flatten();
+    let estimate = match comparison.measured {
+        Measurement::Statistical(estimate) if defined => Some(estimate),
+        _ => None,
+    };
+    let more = estimate.filter(|_| verdict == Verdict::CannotTell);
     Judgement {
-        p_value: defined.then(|| p_value(&estimate, comparison.margin)),
+        p_value: estimate.map(|estimate| p_value(&estimate, comparison.margin)),
+        more: more.and_then(|_| times_more(&comparison, value, half)),
         comparison,
         interval,
         verdict,
-        more,
-    }
-}
-
-fn judge_exact(comparison: Comparison) -> Judgement {
-    let value = comparison.measured.value();
-    let [low, high] = comparison.margin;
-    let hit = comparison
-        .alternative
-        .is_some_and(|[a, b]| a <= value && value <= b);
-    let verdict = if value.is_nan() || low.is_nan() || high.is_nan() {
-        Verdict::CannotTell
-    } else if !(low <= value && value <= high) {
-        Verdict::Fails
-    } else if hit {
-        Verdict::CannotTell
-    } else {
-        Verdict::Holds
-    };
-    Judgement {
-        comparison,
-        interval: [value; 2],
-        p_value: None,
-        verdict,
-        more: None,
     }
 }
 

@@ -41,9 +41,6 @@ impl Subject {
     }
 
     /// How many statistical comparisons a claim makes here, at most, or why it does not apply.
-    ///
-    /// # Errors
-    /// The reason, in words.
     pub fn comparisons(&self, claim: &Claim) -> Result<usize, String> {
         match (claim.test, self) {
             (Test::Setting { comparisons, .. }, Self::TwoLayers(setting)) => comparisons(setting),
@@ -96,12 +93,7 @@ impl Finding {
 
     /// Judges what a claim measured; its comparisons share the family-wise rate with others,
     /// `comparisons` in all.
-    pub fn judged(
-        claim: &'static Claim,
-        evidence: Evidence,
-        comparisons: usize,
-        seconds: f64,
-    ) -> Self {
+    fn judged(claim: &'static Claim, evidence: Evidence, comparisons: usize, seconds: f64) -> Self {
         let judged = evidence.comparisons.into_iter();
         let judged: Vec<Judgement> = judged.map(|c| decision::judge(c, comparisons)).collect();
         let verdict = decision::joint_verdict(&judged);
@@ -115,47 +107,6 @@ impl Finding {
             decisive,
             figure: evidence.figure,
             seconds,
-        }
-    }
-
-    /// A claim that was not measured, for this reason.
-    pub fn without_evidence(
-        claim: &'static Claim,
-        verdict: Verdict,
-        reason: String,
-        seconds: f64,
-    ) -> Self {
-        Self {
-            claim,
-            verdict,
-            reason,
-            p_value: None,
-            comparisons: Vec::new(),
-            decisive: None,
-            figure: None,
-            seconds,
-        }
-    }
-
-    /// What became of measuring a claim that began at `clock`.
-    ///
-    /// # Errors
-    /// Only an interruption; whatever else prevents a measurement becomes the reason of *cannot
-    /// tell*.
-    pub fn of(
-        claim: &'static Claim,
-        outcome: Result<Evidence, Stop>,
-        comparisons: usize,
-        clock: Instant,
-    ) -> Result<Self, Stop> {
-        let seconds = clock.elapsed().as_secs_f64();
-        match outcome {
-            Ok(evidence) => Ok(Self::judged(claim, evidence, comparisons, seconds)),
-            Err(Stop::Interrupted) => Err(Stop::Interrupted),
-            Err(Stop::Unmeasured(reason)) => {
-                let verdict = Verdict::CannotTell;
-                Ok(Self::without_evidence(claim, verdict, reason, seconds))
-            }
         }
     }
 }
@@ -222,17 +173,17 @@ impl<'a> Verification<'a> {
         })
     }
 
-    /// Measures a claim once and judges it, as one of the looks that it may get.
-    ///
-    /// # Errors
-    /// As for [`Self::find`].
+    /// Measures a claim once and judges it, as one of the looks that it may get; errors as for
+    /// [`Self::find`].
     pub fn look(&self, claim: &'static Claim, look: Look) -> Result<Finding, Stop> {
         let applies = self.subject.comparisons(claim).map(|_| ());
         let available = |name| self.gallery.experiments.available(name);
         let there = |()| claim.experiments().into_iter().try_for_each(available);
         if let Err(reason) = applies.and_then(there) {
-            let verdict = Verdict::DoesNotApply;
-            return Ok(Finding::without_evidence(claim, verdict, reason, 0.0));
+            return Ok(Finding {
+                verdict: Verdict::DoesNotApply,
+                ..Finding::judged(claim, Evidence::none(reason), 1, 0.0)
+            });
         }
         let clock = Instant::now();
         let outcome = match (claim.test, self.subject) {
@@ -248,7 +199,13 @@ impl<'a> Verification<'a> {
             _ => Err(Stop::Unmeasured("it does not apply here".into())),
         };
         let comparisons = claim.suite.looks() * self.comparisons(claim.suite);
-        Finding::of(claim, outcome, comparisons, clock)
+        // Whatever else prevents a measurement becomes the reason of *cannot tell*.
+        let evidence = match outcome {
+            Err(Stop::Unmeasured(reason)) => Evidence::none(reason),
+            outcome => outcome?,
+        };
+        let seconds = clock.elapsed().as_secs_f64();
+        Ok(Finding::judged(claim, evidence, comparisons, seconds))
     }
 
     fn bench<'b, S>(&'b self, setting: &'b S, look: Look) -> Bench<'b, S> {
