@@ -78,12 +78,6 @@ impl Look {
         number: 0,
         times: 1.0,
     };
-
-    /// The stream of noise of this look, from that of the first; those of a claim are all below
-    /// 2¹⁶.
-    fn stream(self, of_the_first: u32) -> u32 {
-        of_the_first + (self.number << 16)
-    }
 }
 
 /// The runs of one experiment: for every task one trajectory of each dynamics.
@@ -113,9 +107,10 @@ impl<S: Sync> Bench<'_, S> {
         (first as f64 * self.look.times).ceil() as u64
     }
 
-    /// The stream of noise of this look, from that of the first.
+    /// The stream of noise of this look, from that of the first; those of a claim are all below
+    /// 2¹⁶.
     pub fn stream(&self, of_the_first: u32) -> u32 {
-        self.look.stream(of_the_first)
+        of_the_first + (self.look.number << 16)
     }
 
     /// The same at the first look: for states that are the same whatever look is taken at them.
@@ -132,9 +127,6 @@ impl<S: Sync> Bench<'_, S> {
     }
 
     /// Stops if somebody asked to.
-    ///
-    /// # Errors
-    /// [`Stop::Interrupted`].
     pub fn check(&self) -> Result<(), Stop> {
         if self.supervisor.interrupted() {
             Err(Stop::Interrupted)

@@ -5,10 +5,7 @@ use crate::setting::Level;
 
 /// Runs bundled experiments.
 pub trait Experiments: Sync {
-    /// Whether its data are there.
-    ///
-    /// # Errors
-    /// In words, what is missing.
+    /// Whether its data are there; else in words why not.
     fn available(&self, experiment: &str) -> Result<(), String>;
 
     /// One trajectory of every dynamics, with data, start and noise of this seed.

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use faer::Mat;
 use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::data::Dataset;
-use rankfall_nets::network::{Layer, Network};
+use rankfall_nets::network::Network;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::schedule::RateSchedule;
 use rankfall_nets::training::{Trainer, TrainingPlan, TrainingSpec};
@@ -116,6 +115,23 @@ impl NetworkSetting {
         ))
     }
 
+    /// The same at these weights.
+    ///
+    /// # Errors
+    /// Weights that do not fit.
+    pub fn trainer_at(
+        &self,
+        weights: &[f64],
+        descent: &NoisyDescent,
+        noise: Vec<Noise>,
+        rate: f64,
+        trajectory: u64,
+    ) -> Result<Trainer<f64>, Stop> {
+        let mut trainer = self.trainer(descent, noise, rate, trajectory)?;
+        trainer.set_parameters(weights);
+        Ok(trainer)
+    }
+
     /// The weights to which this descent comes in so many steps.
     ///
     /// # Errors
@@ -130,17 +146,14 @@ impl NetworkSetting {
         let noise = training.noise.clone();
         let mut trainer = self.trainer(descent, noise, training.step_size, trajectory)?;
         for _ in 0..steps {
-            let diverged = |_| Stop::Unmeasured(format!("{} diverged", descent.label));
+            let diverged = |_| unmeasured(format!("{} diverged", descent.label));
             trainer.step().map_err(diverged)?;
         }
         Ok(trainer.state().parameters.clone())
     }
 
     /// j of the adjacent layers Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ], from 1, of a linear network that have a
-    /// determinant: mⱼ ≥ mⱼ₋₁ + mⱼ₊₁.
-    ///
-    /// # Errors
-    /// In words, why there is none.
+    /// determinant: mⱼ ≥ mⱼ₋₁ + mⱼ₊₁; else in words why not.
     pub fn stacks(&self) -> Result<Vec<usize>, String> {
         if !self.network.is_product() {
             return Err("it is about linear layers without biases".into());
@@ -155,12 +168,4 @@ impl NetworkSetting {
             false => Ok(stacks),
         }
     }
-}
-
-/// Among `values`, those of all parameters: the weights of this layer.
-pub fn weights_of(layer: &Layer, values: &[f64]) -> Mat<f64> {
-    let start = layer.weights.start;
-    Mat::from_fn(layer.inputs, layer.outputs, |i, j| {
-        values[start + i * layer.outputs + j]
-    })
 }

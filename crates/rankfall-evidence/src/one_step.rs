@@ -1,7 +1,6 @@
 //! One step from one state, over very many trajectories: for statements about increments.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 use rankfall_core::measure::rates::Estimate;
 use rankfall_core::model::dynamics::Dynamics;
@@ -10,10 +9,9 @@ use rankfall_core::model::problem::Problem;
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
 use rankfall_core::step::inspector::StepInspector;
 use rankfall_core::trajectories::state::State;
-use std::sync::Arc;
 
 use crate::bench::Bench;
-use crate::evidence::Stop;
+use crate::evidence::{Stop, mean_of, unmeasured};
 use crate::linear::log_abs_det;
 
 /// Trajectories are averaged in so many groups; the means of groups are near normal, and their
@@ -36,18 +34,9 @@ pub struct OneStep<'a> {
     pub trajectories: u64,
 }
 
-/// One block before and after the step.
-pub struct Transition<'a> {
-    /// What took it.
-    pub walk: &'a StepInspector,
-    /// After.
-    pub after: &'a State<BLOCK>,
-    /// ΔG, p × k row-major.
-    pub increment: &'a [Lanes<BLOCK>],
-}
-
 impl OneStep<'_> {
-    /// Means over the trajectories of each group of what `measure` finds, `count` numbers per lane.
+    /// Means over the trajectories of each group of what `measure` finds in a block after its step,
+    /// `count` numbers per lane.
     ///
     /// # Errors
     /// An interruption; a trajectory that left the range of numbers.
@@ -55,33 +44,15 @@ impl OneStep<'_> {
         &self,
         bench: &Bench,
         count: usize,
-        measure: &(dyn Fn(&Transition, &mut [Lanes<BLOCK>]) + Sync),
+        measure: &(dyn Fn(&StepInspector, &mut [Lanes<BLOCK>]) + Sync),
     ) -> Result<Vec<Vec<f64>>, Stop> {
         let blocks = self.trajectories.div_ceil(GROUPS * BLOCK as u64).max(1);
-        let next = AtomicU64::new(0);
-        let means = Mutex::new(vec![Vec::new(); GROUPS as usize]);
-        let lock = || {
-            means
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-        };
-        rankfall_core::ensemble::threads::on_threads(bench.threads.max(1), || {
-            loop {
-                let group = next.fetch_add(1, Ordering::Relaxed);
-                if group >= GROUPS || bench.supervisor.interrupted() {
-                    return;
-                }
-                let stream = bench.stream(self.stream);
-                let mean = self.group(stream, group, blocks, count, measure);
-                lock()[group as usize] = mean;
-            }
-        });
-        bench.check()?;
-        let means = lock().clone();
+        let means = bench.each(GROUPS as usize, &|group| {
+            let stream = bench.stream(self.stream);
+            Ok(self.group(stream, group as u64, blocks, count, measure))
+        })?;
         if means.iter().flatten().any(|x| !x.is_finite()) {
-            return Err(Stop::Unmeasured(
-                "a single step left the range of numbers".into(),
-            ));
+            return Err(unmeasured("a single step left the range of numbers"));
         }
         Ok(means)
     }
@@ -92,7 +63,7 @@ impl OneStep<'_> {
         group: u64,
         blocks: u64,
         count: usize,
-        measure: &(dyn Fn(&Transition, &mut [Lanes<BLOCK>]) + Sync),
+        measure: &(dyn Fn(&StepInspector, &mut [Lanes<BLOCK>]) + Sync),
     ) -> Vec<f64> {
         let walk = StepInspector::new(
             self.dynamics,
@@ -110,12 +81,7 @@ impl OneStep<'_> {
         for block in 0..blocks {
             walk.start_over((group * blocks + block) * BLOCK as u64);
             walk.advance(1);
-            let stepped = Transition {
-                walk: &walk,
-                after: walk.state(),
-                increment: walk.increment(),
-            };
-            measure(&stepped, &mut values);
+            measure(&walk, &mut values);
             for lane in 0..BLOCK {
                 let lost = walk.state().diverged(lane).is_some();
                 for (sum, value) in sums.iter_mut().zip(&values) {
@@ -134,10 +100,7 @@ impl OneStep<'_> {
 /// Fewer than two groups.
 pub fn estimate(means: &[Vec<f64>], place: usize, scale: f64) -> Result<Estimate, Stop> {
     let values: Vec<f64> = means.iter().map(|m| m[place]).collect();
-    let estimate = Estimate::of_sample(&values);
-    estimate
-        .map(|e| e.scaled(scale))
-        .ok_or_else(|| Stop::Unmeasured("nothing to take an error from".into()))
+    Ok(mean_of(&values)?.scaled(scale))
 }
 
 /// log|det Θ| of a lane, Θ square, by Gaussian elimination of its mantissas.

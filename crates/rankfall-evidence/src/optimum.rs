@@ -7,10 +7,11 @@
 //! K = S^{1/2}W₁W₁ᵀS^{1/2} ⊗ I + S ⊗ W₂ᵀW₂; their stationary covariance is (ν/2) K.
 
 use faer::Mat;
-use rankfall_core::linalg::dense::{eigen_semidefinite, product, thin_svd};
+use rankfall_core::linalg::dense::{ThinSvd, eigen_semidefinite, product};
 use rankfall_core::model::network::Weights;
 use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::random::{Purpose, StreamKey};
+use rankfall_nets::matrix::svd;
 
 /// Trajectories number their starts from 0; what is drawn here is none of them.
 const OWN_DRAW: u64 = 1 << 40;
@@ -31,19 +32,13 @@ impl Optimum {
         let (p, k) = (problem.inputs, problem.outputs);
         let (s, beta) = (&problem.eigenvalues, &problem.optimum);
         let entry = |a: usize, b: usize| s[a].sqrt() * beta[(a, b)];
-        let svd = if k <= p {
-            thin_svd(&Mat::from_fn(p, k, entry))
-        } else {
-            thin_svd(&Mat::from_fn(k, p, |b, a| entry(a, b)))
-        };
-        let (left, right) = if k <= p {
-            (&svd.u, &svd.v)
-        } else {
-            (&svd.v, &svd.u)
-        };
+        let ThinSvd {
+            u: left,
+            sigma: d,
+            v: right,
+        } = svd(&Mat::from_fn(p, k, entry));
         let ratio = (problem.trace() / k as f64).sqrt();
-        let rank = svd.sigma.len();
-        let d = &svd.sigma;
+        let rank = d.len();
         let inverse_root = |a: usize| if s[a] > 0.0 { 1.0 / s[a].sqrt() } else { 0.0 };
         Self {
             w1: Mat::from_fn(p, rank, |a, i| {

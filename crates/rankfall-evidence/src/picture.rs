@@ -88,7 +88,7 @@ impl Picture {
     /// Adds measurements with their intervals.
     #[must_use]
     pub fn with_intervals(
-        mut self,
+        self,
         label: impl Into<String>,
         x: Vec<f64>,
         y: Vec<f64>,
@@ -96,13 +96,15 @@ impl Picture {
     ) -> Self {
         let low = y.iter().zip(&half).map(|(y, h)| y - h).collect();
         let high = y.iter().zip(&half).map(|(y, h)| y + h).collect();
-        self.curves.push(Trace {
-            label: label.into(),
-            style: Style::Points,
-            x,
-            y,
-            interval: Some([low, high]),
-        });
+        self.with(label, Style::Points, x, y).between([low, high])
+    }
+
+    /// Gives the last curve these intervals.
+    #[must_use]
+    pub fn between(mut self, ends: [Vec<f64>; 2]) -> Self {
+        if let Some(curve) = self.curves.last_mut() {
+            curve.interval = Some(ends);
+        }
         self
     }
 }

@@ -2,6 +2,7 @@
 
 use faer::Mat;
 use rankfall_core::model::network::Start;
+use rankfall_core::model::problem::Problem;
 
 use crate::evidence::Stop;
 use crate::setting::Setting;
@@ -35,6 +36,14 @@ pub fn stable_step(setting: &Setting, width: usize) -> Result<f64, Stop> {
     Ok(setting.step_size.min(0.4 / setting.stiffness(width)?))
 }
 
+/// What rounding makes of log det M, of d rows, in so many steps: the exponential multiplies d
+/// columns by a series; its d + 8 rounded operations per entry, relative to each column, add up in
+/// the worst case.
+pub fn rounding(rows: usize, steps: u64) -> f64 {
+    let d = rows as f64;
+    2.0 * d * 1.733 * (d + 8.0) * f64::EPSILON * steps as f64
+}
+
 /// `index` in subscript digits.
 pub fn subscript(index: usize) -> String {
     let digit = |c: char| char::from_u32(u32::from('₀') + c.to_digit(10)?);
@@ -47,5 +56,13 @@ pub fn product_of(start: &Start, inputs: usize) -> Mat<f64> {
     Mat::from_fn(inputs, d - inputs, |a, b| {
         let term = |j: usize| start.left[(a, j)] * start.left[(inputs + b, j)];
         (0..m).map(term).sum()
+    })
+}
+
+/// A = S_xy − S W₁W₂ of a start, p × k in the eigenbasis of S_xx.
+pub fn negative_gradient(problem: &Problem, start: &Start) -> Mat<f64> {
+    let map = product_of(start, problem.inputs);
+    Mat::from_fn(problem.inputs, problem.outputs, |a, b| {
+        problem.sxy[(a, b)] - problem.eigenvalues[a] * map[(a, b)]
     })
 }

@@ -69,9 +69,6 @@ pub struct Setting {
 impl Setting {
     /// The paper's: n = 1000 rows of N(0, I) in R⁵, labels βᵀx in R² with Gaussian β, width 10,
     /// weights N(0, 1), η = 0.01, δ = 2, b = 1.
-    ///
-    /// # Errors
-    /// None for these numbers; they are those of the data being drawn.
     pub fn of_the_paper(seed: u64) -> Result<Self, Stop> {
         let recipe = Synthetic {
             samples: 1000,
@@ -142,9 +139,14 @@ impl Setting {
     /// # Errors
     /// Given weights that do not fit.
     pub fn start(&self) -> Result<Start, Stop> {
-        self.initialisation
-            .start(&self.problem, self.width, self.seed, 0)
-            .map_err(unmeasured)
+        self.start_of(self.width)
+    }
+
+    fn start_of(&self, width: usize) -> Result<Start, Stop> {
+        let start = self
+            .initialisation
+            .start(&self.problem, width, self.seed, 0);
+        start.map_err(unmeasured)
     }
 
     /// λ_max(S_xx) (σ₁(W₁)² + σ₁(W₂)²) at the first start of this width: steps times this must stay
@@ -153,18 +155,11 @@ impl Setting {
     /// # Errors
     /// Given weights that do not fit.
     pub fn stiffness(&self, width: usize) -> Result<f64, Stop> {
-        let start = self
-            .initialisation
-            .start(&self.problem, width, self.seed, 0)
-            .map_err(unmeasured)?;
-        Ok(stiffness(&self.problem, &start))
+        Ok(stiffness(&self.problem, &self.start_of(width)?))
     }
 
     /// That errors of W₁W₂ around the optimum relax at rates that are not too far apart, so that
-    /// the slowest can be waited for.
-    ///
-    /// # Errors
-    /// In words, where they do not.
+    /// the slowest can be waited for; else in words why not.
     pub fn relaxes(&self) -> Result<(), String> {
         let [slowest, fastest] = Optimum::new(&self.problem).damping(&self.problem);
         if slowest > 0.0 && fastest <= MOST_STIFF * slowest {
@@ -179,15 +174,21 @@ impl Setting {
         }
     }
 
+    /// That there is label noise; else in words why not.
+    pub fn noisy(&self) -> Result<(), String> {
+        match self.noise_intensity() > 0.0 {
+            true => Ok(()),
+            false => Err("there is no label noise".into()),
+        }
+    }
+
     /// Whether weights may be given to any width: drawn ones may, read ones may not.
     pub fn any_width(&self) -> bool {
         !matches!(self.initialisation, Initialisation::Given(_))
     }
 
-    /// Whether the start has a row for every input and output: l ≥ p + k and no balanced start.
-    ///
-    /// # Errors
-    /// Why not, in words.
+    /// Whether the start has a row for every input and output: l ≥ p + k and no balanced start;
+    /// else in words why not.
     pub fn full_rank(&self) -> Result<(), String> {
         let (d, l) = (self.rows_of_theta(), self.width);
         if l < d {
@@ -206,10 +207,7 @@ impl Setting {
         Ok(())
     }
 
-    /// The rows of the data.
-    ///
-    /// # Errors
-    /// In words, where only Gram matrices are known.
+    /// The rows of the data; else in words why not.
     pub fn rows(&self) -> Result<&Arc<Rows>, String> {
         let rows = self.problem.rows.as_ref();
         rows.ok_or_else(|| {
@@ -217,10 +215,7 @@ impl Setting {
         })
     }
 
-    /// That it is small enough for the full spectrum to be taken very often.
-    ///
-    /// # Errors
-    /// In words, where it is not.
+    /// That it is small enough for the full spectrum to be taken very often; else in words why not.
     pub fn small(&self, most: usize) -> Result<(), String> {
         let d = self.rows_of_theta();
         if d <= most {
@@ -232,10 +227,8 @@ impl Setting {
         }
     }
 
-    /// That this is the paper's setting: for claims about problems of their own.
-    ///
-    /// # Errors
-    /// In words, where it is not.
+    /// That this is the paper's setting: for claims about problems of their own; else in words why
+    /// not.
     pub fn own_problem(&self) -> Result<(), String> {
         if self.of_the_paper {
             Ok(())
@@ -257,13 +250,21 @@ pub fn stiffness(problem: &Problem, start: &Start) -> f64 {
     problem.eigenvalues[0] * (block(0, p) + block(p, d - p))
 }
 
-/// The problem of these rows, which are in the eigenbasis of another.
+/// The problem of these rows, which are in the eigenbasis of another, and the rows in its own.
 ///
 /// # Errors
 /// Rows that are no problem: all zero, or beyond the range of numbers.
-pub fn problem_of_rows(rows: Rows, inputs: usize, outputs: usize) -> Result<Arc<Problem>, Stop> {
+pub fn problem_of_rows(
+    rows: Rows,
+    inputs: usize,
+    outputs: usize,
+) -> Result<(Arc<Problem>, Arc<Rows>), Stop> {
     let mut sums = GramAccumulator::new(inputs, outputs);
     sums.add_rows(&rows.x, &rows.y).map_err(unmeasured)?;
     let problem = Problem::new(&sums.gram(), Some(rows), None).map_err(unmeasured)?;
-    Ok(Arc::new(problem))
+    let rows = problem.rows.clone();
+    Ok((
+        Arc::new(problem),
+        rows.ok_or_else(|| unmeasured("the rows are gone"))?,
+    ))
 }

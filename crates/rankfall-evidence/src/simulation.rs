@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rankfall_core::ensemble::{EnsembleSpec, OwnObservable, RunError};
 use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::measure::layout::Layout;
-use rankfall_core::model::dynamics::{Dynamics, ForceScales, Integrator, Kind};
+use rankfall_core::model::dynamics::{
+    Dynamics, ForceScales, Integrator, Kind, LabelNoise, Sampling,
+};
 use rankfall_core::model::network::{Initialisation, Weights};
 use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::Problem;
@@ -48,18 +50,7 @@ pub struct Paths {
 impl Simulation {
     /// The stochastic gradient flow by the split Lie–Euler step, noise intensity `nu`, step `h`.
     pub fn flow(nu: f64, h: f64, trajectories: u64, save_steps: Vec<u64>) -> Self {
-        Self::integrated(Integrator::LieEuler, nu, h, trajectories, save_steps)
-    }
-
-    /// The stochastic gradient flow by any integrator.
-    pub fn integrated(
-        integrator: Integrator,
-        nu: f64,
-        h: f64,
-        trajectories: u64,
-        save_steps: Vec<u64>,
-    ) -> Self {
-        Self::of(flow(integrator, nu, h), trajectories, save_steps)
+        Self::of(flow(Integrator::LieEuler, nu, h), trajectories, save_steps)
     }
 
     /// Any dynamics.
@@ -75,24 +66,10 @@ impl Simulation {
         }
     }
 
-    /// With a quantity of its own besides.
-    #[must_use]
-    pub fn observing(mut self, own: OwnObservable) -> Self {
-        self.own.push(own);
-        self
-    }
-
     /// With noise of its own.
     #[must_use]
     pub fn stream(mut self, stream: u32) -> Self {
         self.stream = stream;
-        self
-    }
-
-    /// With an account of log det M.
-    #[must_use]
-    pub fn accounted(mut self, grid: AccountGrid) -> Self {
-        self.account = Some(grid);
         self
     }
 
@@ -117,7 +94,7 @@ impl Paths {
     /// # Errors
     /// An observable that is not measured, or that is undefined somewhere.
     pub fn observable(&self, name: &str, index: u32) -> Result<Vec<Vec<f64>>, Stop> {
-        let missing = || Stop::Unmeasured(format!("{name} {index} is not measured here"));
+        let missing = || unmeasured(format!("{name} {index} is not measured here"));
         let place = self.layout.position(name, index).ok_or_else(missing)?;
         let stride = self.layout.observables.len();
         let of = |cells: &Vec<f64>| -> Vec<f64> {
@@ -125,15 +102,33 @@ impl Paths {
         };
         let all: Vec<Vec<f64>> = self.cells.iter().map(|(_, cells)| of(cells)).collect();
         if all.iter().flatten().any(|v| v.is_nan()) {
-            return Err(Stop::Unmeasured(format!("{name} {index} is undefined")));
+            return Err(unmeasured(format!("{name} {index} is undefined")));
         }
         Ok(all)
     }
 
-    /// A spectrum of `count` logarithms at one save: for every trajectory, largest first.
-    ///
-    /// # Errors
-    /// As for [`Self::observable`].
+    /// The mean of one observable over the trajectories, at every save; errors as for
+    /// [`Self::observable`].
+    pub fn mean(&self, name: &str, index: u32) -> Result<Vec<f64>, Stop> {
+        let all = self.observable(name, index)?;
+        let at = |save: usize| all.iter().map(|v| v[save]).sum::<f64>() / all.len() as f64;
+        Ok((0..self.times.len()).map(at).collect())
+    }
+
+    /// The largest distance of log det M from a fall at `rate` since the start, at any save of each
+    /// trajectory; errors as for [`Self::observable`].
+    pub fn misses(&self, rate: f64) -> Result<f64, Stop> {
+        let mut worst = 0.0_f64;
+        for path in self.observable("log_det", 0)? {
+            for (value, t) in path.iter().zip(&self.times) {
+                worst = worst.max((value - path[0] + rate * t).abs());
+            }
+        }
+        Ok(worst)
+    }
+
+    /// A spectrum of `count` logarithms at one save: for every trajectory, largest first; errors as
+    /// for [`Self::observable`].
     pub fn spectrum(&self, name: &str, count: usize, save: usize) -> Result<Vec<Vec<f64>>, Stop> {
         let mut out = vec![Vec::with_capacity(count); self.cells.len()];
         for index in 1..=count as u32 {
@@ -200,21 +195,13 @@ impl Bench<'_> {
         })
     }
 
-    /// Weights to which gradient flow takes the start of this problem in the time `time`.
-    ///
-    /// # Errors
-    /// As for [`Self::run`].
+    /// Weights to which gradient flow takes the start of this problem in the time `time`; errors as
+    /// for [`Self::run`].
     pub fn after_gradient_flow(&self, setup: &Setup, time: f64) -> Result<Weights, Stop> {
-        let flow = Dynamics {
-            kind: Kind::GradientFlow,
-            step_size: time,
-            label_noise: 0.0,
-            optimizer: Optimizer::default(),
-            classes: None,
-        };
+        let flow = dynamics(Kind::GradientFlow, time, 0.0);
         let run = self.run(setup, &Simulation::of(flow, 1, vec![0, 1]))?;
         run.weights
-            .ok_or_else(|| Stop::Unmeasured("gradient flow left no weights".into()))
+            .ok_or_else(|| unmeasured("gradient flow left no weights"))
     }
 }
 
@@ -231,20 +218,45 @@ pub fn started_at(problem: &Arc<Problem>, weights: Weights, seed: u64) -> Setup 
 
 /// The stochastic gradient flow of noise intensity `nu` with steps of length `h`.
 pub fn flow(integrator: Integrator, nu: f64, h: f64) -> Dynamics {
+    let kind = Kind::StochasticGradientFlow {
+        integrator,
+        time_step: h,
+        batch_size: 1,
+        forces: ForceScales::default(),
+        brownian_substeps: 1,
+    };
+    // ν = ηδ/b, with η = h and b = 1.
+    dynamics(kind, h, nu / h)
+}
+
+/// Without momentum or weight decay, under the squared loss.
+pub fn dynamics(kind: Kind, step_size: f64, label_noise: f64) -> Dynamics {
     Dynamics {
-        kind: Kind::StochasticGradientFlow {
-            integrator,
-            time_step: h,
-            batch_size: 1,
-            forces: ForceScales::default(),
-            brownian_substeps: 1,
-        },
-        // ν = ηδ/b, with η = h and b = 1.
-        step_size: h,
-        label_noise: nu / h,
+        kind,
+        step_size,
+        label_noise,
         optimizer: Optimizer::default(),
         classes: None,
     }
+}
+
+/// Gradient descent on all rows with Gaussian noise on the labels.
+pub const NOISY_LABELS: Kind = Kind::LabelNoiseGradientDescent {
+    distribution: LabelNoise::Gaussian,
+};
+
+/// Gradient descent on batches, with Gaussian noise on the labels where there is any.
+pub fn on_batches(batch_size: u64, sampling: Sampling) -> Kind {
+    Kind::StochasticGradientDescent {
+        batch_size,
+        sampling,
+        distribution: LabelNoise::Gaussian,
+    }
+}
+
+/// SGD on single rows with Gaussian noise of variance `delta` on the labels.
+pub fn sgd(eta: f64, delta: f64) -> Dynamics {
+    dynamics(on_batches(1, Sampling::WithReplacement), eta, delta)
 }
 
 /// 0 and `count` steps evenly up to `last`.

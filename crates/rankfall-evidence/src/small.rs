@@ -3,20 +3,15 @@
 use std::sync::Arc;
 
 use faer::Mat;
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::random::{Purpose, StreamKey};
 use rankfall_core::simd::instructions::Instructions;
 use rankfall_nets::data::{Dataset, Targets};
 use rankfall_nets::initialisation::WeightInitialisation;
-use rankfall_nets::loss::Loss;
 use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
-use rankfall_nets::scalar::Precision;
-use rankfall_nets::schedule::RateSchedule;
 use rankfall_nets::training::{Trainer, TrainingPlan, TrainingSpec};
 
 use crate::evidence::{Stop, unmeasured};
-use crate::network_setting::weights_of;
 
 /// Rows x ~ N(0, I) with labels xβ + `residual` N(0, I), β Gaussian.
 pub struct Regression {
@@ -52,20 +47,9 @@ impl Regression {
         Dataset::new(self.x.ncols(), rows(&self.x), targets).map_err(unmeasured)
     }
 
-    /// A trainer of this network on these rows, under `noise` with steps of size `rate`: the noise
-    /// of trajectory 0.
+    /// A trainer of this network on these rows, under `noise` of one trajectory, with steps of size
+    /// `rate`.
     pub fn trainer(
-        &self,
-        network: &NetworkSpec,
-        noise: Vec<Noise>,
-        rate: f64,
-        seed: u64,
-    ) -> Result<Trainer<f64>, Stop> {
-        self.trainer_of(network, noise, rate, seed, 0)
-    }
-
-    /// The same with the noise of any trajectory.
-    pub fn trainer_of(
         &self,
         network: &NetworkSpec,
         noise: Vec<Noise>,
@@ -73,21 +57,11 @@ impl Regression {
         seed: u64,
         trajectory: u64,
     ) -> Result<Trainer<f64>, Stop> {
+        let start = WeightInitialisation::Gaussian { scale: 0.6 };
         let spec = TrainingSpec {
-            network: network.clone(),
-            initialisation: WeightInitialisation::Gaussian { scale: 0.6 },
-            loss: Loss::Squared,
-            optimizer: Optimizer::default(),
-            step_size: rate,
-            schedule: RateSchedule::default(),
-            steps: 1 << 40,
             noise,
-            windows: Vec::new(),
-            masked: false,
-            adam: None,
-            precision: Precision::F64,
             seed,
-            stream: 0,
+            ..TrainingSpec::plain(network.clone(), start, rate, 1 << 40)
         };
         let plan = Arc::new(TrainingPlan::new(&spec).map_err(unmeasured)?);
         let data = plan.fit_training(self.dataset()?).map_err(unmeasured)?;
@@ -104,5 +78,26 @@ impl Regression {
 
 /// The weights of this layer, from 0, among `values`: those of all parameters.
 pub fn layer(trainer: &Trainer<f64>, index: usize, values: &[f64]) -> Mat<f64> {
-    weights_of(&trainer.plan().network.layers()[index], values)
+    trainer.plan().network.layers()[index].matrix(values)
+}
+
+/// Among `values`, those of all parameters: Θⱼ = [Wⱼ; Wⱼ₊₁ᵀ] of a linear network, j from 1.
+pub fn stack(trainer: &Trainer<f64>, j: usize, values: &[f64]) -> Mat<f64> {
+    let (first, second) = (layer(trainer, j - 1, values), layer(trainer, j, values));
+    let rows = first.nrows();
+    Mat::from_fn(rows + second.ncols(), first.ncols(), |i, h| {
+        match i < rows {
+            true => first[(i, h)],
+            false => second[(h, i - rows)],
+        }
+    })
+}
+
+/// The gradient at the trainer's weights with the noise of this step.
+///
+/// # Errors
+/// Outputs out of range.
+pub fn gradient(trainer: &mut Trainer<f64>, step: u64) -> Result<Vec<f64>, Stop> {
+    let gradient = trainer.gradient_of_step(step).map(<[f64]>::to_vec);
+    gradient.map_err(|_| unmeasured("the network diverged"))
 }

@@ -7,11 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use rankfall_core::measure::rates::Estimate;
-
 use crate::bench::Bench;
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
+use crate::evidence::{Evidence, Stop, mean_of};
 use crate::experiments::{self, Trajectory};
 use crate::picture::{Picture, Style};
 
@@ -32,16 +30,22 @@ enum When {
     AsLowAs(&'static str),
 }
 
-/// One observable of one dynamics of one experiment, at some time.
+/// An observable of a bundled experiment.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Quantity {
+pub(crate) struct Observable {
     experiment: &'static str,
-    dynamics: &'static str,
-    observable: &'static str,
+    name: &'static str,
     index: u32,
-    when: When,
     /// Whether its natural logarithm is compared.
     log: bool,
+}
+
+/// An observable under one dynamics, at some time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantity {
+    of: Observable,
+    dynamics: &'static str,
+    when: When,
 }
 
 /// What is said of a mean over trajectories.
@@ -60,25 +64,28 @@ pub struct Statement {
     relation: Relation,
 }
 
-/// A bundled experiment, whose values are named by it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Of(pub &'static str);
-
-impl Of {
-    /// At the last save.
-    pub const fn end(
-        self,
-        dynamics: &'static str,
-        observable: &'static str,
-        index: u32,
-    ) -> Quantity {
-        Quantity {
-            experiment: self.0,
-            dynamics,
-            observable,
+impl Observable {
+    /// By its experiment, name and index.
+    pub const fn new(experiment: &'static str, name: &'static str, index: u32) -> Self {
+        Self {
+            experiment,
+            name,
             index,
-            when: When::End,
             log: false,
+        }
+    }
+
+    /// Its natural logarithm: differences become ratios.
+    pub const fn log(self) -> Self {
+        Self { log: true, ..self }
+    }
+
+    /// Under this dynamics, at the last save.
+    pub const fn under(self, dynamics: &'static str) -> Quantity {
+        Quantity {
+            of: self,
+            dynamics,
+            when: When::End,
         }
     }
 }
@@ -100,36 +107,19 @@ impl Quantity {
         }
     }
 
-    /// Its natural logarithm: differences become ratios.
-    pub const fn log(self) -> Self {
-        Self { log: true, ..self }
-    }
-
     /// Less than `other` by at least `least`.
     pub const fn below(self, other: Self, least: f64) -> Statement {
-        Statement {
-            value: self,
-            minus: Some(other),
-            relation: Relation::Below(-least),
-        }
+        self.stated(Some(other), Relation::Below(-least))
     }
 
     /// More than `other` by at least `least`.
     pub const fn above(self, other: Self, least: f64) -> Statement {
-        Statement {
-            value: self,
-            minus: Some(other),
-            relation: Relation::Above(least),
-        }
+        self.stated(Some(other), Relation::Above(least))
     }
 
     /// Off `other` by at most `most`.
     pub const fn near(self, other: Self, most: f64) -> Statement {
-        Statement {
-            value: self,
-            minus: Some(other),
-            relation: Relation::Within(most),
-        }
+        self.stated(Some(other), Relation::Within(most))
     }
 
     /// Off its own start by at most `most`.
@@ -139,17 +129,21 @@ impl Quantity {
 
     /// At least this.
     pub const fn at_least(self, least: f64) -> Statement {
+        self.stated(None, Relation::Above(least))
+    }
+
+    const fn stated(self, minus: Option<Self>, relation: Relation) -> Statement {
         Statement {
             value: self,
-            minus: None,
-            relation: Relation::Above(least),
+            minus,
+            relation,
         }
     }
 
     /// In one task; none where it is not defined.
     fn of(&self, task: &[Trajectory]) -> Result<Option<f64>, Stop> {
         let own = experiments::of(task, self.dynamics)?;
-        let Some(series) = own.series(self.observable, self.index)? else {
+        let Some(series) = own.series(self.of.name, self.of.index)? else {
             return Ok(None);
         };
         let place = match self.when {
@@ -163,7 +157,7 @@ impl Quantity {
             }
         };
         let value = place.and_then(|place| series.get(place).copied());
-        let scaled = value.map(|v| if self.log { libm::log(v) } else { v });
+        let scaled = value.map(|v| if self.of.log { libm::log(v) } else { v });
         Ok(scaled.filter(|v| v.is_finite()))
     }
 
@@ -180,23 +174,25 @@ impl Quantity {
 impl Statement {
     /// The experiments it is about.
     pub fn experiments(&self) -> impl Iterator<Item = &'static str> {
-        let second = self.minus.map(|v| v.experiment);
-        [Some(self.value.experiment), second].into_iter().flatten()
+        [Some(self.value), self.minus]
+            .into_iter()
+            .flatten()
+            .map(|v| v.of.experiment)
     }
 
     /// With the experiment where a claim is about several.
     fn words(&self, several: bool) -> String {
-        let mut what = named(self.value.observable, self.value.index);
-        if self.value.log {
+        let of = self.value.of;
+        let mut what = named(of.name, of.index);
+        if of.log {
             what = format!("log of the {what}");
         }
-        let second = self.minus.map(|v| v.experiment);
-        let apart = second.is_some_and(|e| e != self.value.experiment);
+        let apart = self.minus.is_some_and(|v| v.of.experiment != of.experiment);
         if several && !apart {
-            what = format!("{}, {what}", self.value.experiment);
+            what = format!("{}, {what}", of.experiment);
         }
         let one = |v: &Quantity| match apart {
-            true => format!("{}, {}", v.words(), v.experiment),
+            true => format!("{}, {}", v.words(), v.of.experiment),
             false => v.words(),
         };
         match &self.minus {
@@ -207,7 +203,7 @@ impl Statement {
 
     fn compare(&self, bench: &Bench<impl Sync>, several: bool) -> Result<Comparison, Stop> {
         let of = |value: &Quantity| -> Result<Vec<Option<f64>>, Stop> {
-            let runs = bench.runs(value.experiment)?;
+            let runs = bench.runs(value.of.experiment)?;
             runs.iter().map(|task| value.of(task)).collect()
         };
         let values = of(&self.value)?;
@@ -226,8 +222,7 @@ impl Statement {
                 self.words(several)
             )));
         }
-        let estimate = Estimate::of_sample(&differences)
-            .ok_or_else(|| Stop::Unmeasured("there are too few tasks".into()))?;
+        let estimate = mean_of(&differences)?;
         let mut what = self.words(several);
         if left < tasks {
             what += &format!(" ({left} of {tasks} tasks)");
@@ -276,25 +271,25 @@ pub fn measure(statements: &[Statement], bench: &Bench<impl Sync>) -> Result<Evi
     let Some(first) = statements.first() else {
         return Err(Stop::Unmeasured("it states nothing".into()));
     };
-    let tasks = bench.runs(first.value.experiment)?.len();
+    let tasks = bench.runs(first.value.of.experiment)?.len();
     Ok(Evidence {
         comparisons,
-        figure: Some(figure(statements, first.value, bench)?),
+        figure: Some(figure(statements, first.value.of, bench)?),
         sentence: format!("{tasks} tasks, each with data, start and noise of a seed of its own"),
     })
 }
 
-/// The observable of `value` over time, for every dynamics that the statements name with it: mean,
-/// and band from the 5 % to the 95 % quantile.
+/// The observable over time, for every dynamics that the statements name with it: mean, and band
+/// from the 5 % to the 95 % quantile.
 fn figure(
     statements: &[Statement],
-    value: Quantity,
+    of: Observable,
     bench: &Bench<impl Sync>,
 ) -> Result<Picture, Stop> {
-    let runs = bench.runs(value.experiment)?;
-    let what = named(value.observable, value.index);
+    let runs = bench.runs(of.experiment)?;
+    let what = named(of.name, of.index);
     let mut figure = Picture::new(
-        &format!("{what}, {}", value.experiment),
+        &format!("{what}, {}", of.experiment),
         "Means over tasks; bands hold nine of ten.",
         "time t",
         &what,
@@ -302,17 +297,15 @@ fn figure(
     let named = statements.iter().flat_map(|s| [Some(s.value), s.minus]);
     let mut shown: Vec<&str> = Vec::new();
     for other in named.flatten() {
-        let same = (other.experiment, other.observable, other.index)
-            == (value.experiment, value.observable, value.index);
+        // Logarithm or not, it is shown as it is.
+        let same = other.of.log() == of.log();
         if !same || shown.contains(&other.dynamics) {
             continue;
         }
         shown.push(other.dynamics);
         let mut all = Vec::new();
         for task in runs.iter() {
-            let series =
-                experiments::of(task, other.dynamics)?.series(other.observable, other.index)?;
-            all.extend(series);
+            all.extend(experiments::of(task, other.dynamics)?.series(of.name, of.index)?);
         }
         let times = experiments::of(&runs[0], other.dynamics)?.times.clone();
         let at = |save: usize| -> Vec<f64> {
@@ -328,11 +321,10 @@ fn figure(
             v.get(place).copied().unwrap_or(f64::NAN)
         };
         let means = columns.iter().map(mean).collect();
-        figure = figure.with(other.dynamics, Style::Line, times, means);
-        if let Some(curve) = figure.curves.last_mut() {
-            let of = |q: f64| columns.iter().map(|v| quantile(v, q)).collect();
-            curve.interval = Some([of(0.05), of(0.95)]);
-        }
+        let band = [0.05, 0.95].map(|q| columns.iter().map(|v| quantile(v, q)).collect());
+        figure = figure
+            .with(other.dynamics, Style::Line, times, means)
+            .between(band);
     }
     Ok(figure)
 }
@@ -372,8 +364,9 @@ mod tests {
         }
     }
 
-    const DESCENT: Quantity = Of("paper").end("descent", "effective_rank_layer", 1);
-    const NOISE: Quantity = Of("paper").end("noise", "effective_rank_layer", 1);
+    const RANK: Observable = Observable::new("paper", "effective_rank_layer", 1);
+    const DESCENT: Quantity = RANK.under("descent");
+    const NOISE: Quantity = RANK.under("noise");
 
     fn verdict(statement: Statement) -> Verdict {
         let gallery = Gallery::new(&Invented);
@@ -398,11 +391,18 @@ mod tests {
     fn what_diverged_or_is_not_there_is_not_measured() {
         let gallery = Gallery::new(&Invented);
         let bench = Bench::of_seed(1, Level::Quick, 1, &NoSupervisor, &gallery);
-        let wild = Of("paper").end("wild", "effective_rank_layer", 1);
-        let error = wild.keeps(1.0).compare(&bench, false).unwrap_err();
+        let error = RANK
+            .under("wild")
+            .keeps(1.0)
+            .compare(&bench, false)
+            .unwrap_err();
         assert!(error.to_string().contains("in 0 of 24 tasks"), "{error}");
-        let none = Of("paper").end("noise", "effective_rank_layer", 7);
-        let error = none.keeps(1.0).compare(&bench, false).unwrap_err();
+        let none = Observable::new("paper", "effective_rank_layer", 7);
+        let error = none
+            .under("noise")
+            .keeps(1.0)
+            .compare(&bench, false)
+            .unwrap_err();
         assert!(error.to_string().contains("not measured"), "{error}");
     }
 

@@ -8,20 +8,18 @@
 
 use rankfall_core::measure::account::AccountGrid;
 use rankfall_core::measure::layout::{ACCOUNT_LEFT, ACCOUNT_PARTS};
-use rankfall_core::measure::rates::Estimate;
 use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::setup::Setup;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::interpolation::noisy_rows;
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
+use crate::evidence::{Evidence, Stop, mean_of};
 use crate::picture::{Picture, Style};
-use crate::scales::{horizon, stable_step};
-use crate::setting::{Setting, problem_of_rows};
-use crate::simulation::{Paths, Simulation, even_saves, started_at};
+use crate::scales::{horizon, rounding, stable_step};
+use crate::setting::problem_of_rows;
+use crate::simulation::{NOISY_LABELS, Paths, Simulation, dynamics, even_saves, started_at};
 
 /// Of the part in question.
 const SHARE: f64 = 0.05;
@@ -38,7 +36,7 @@ pub const LABEL_NOISE_DESCENT: Claim = Claim {
     test: Test::Setting {
         comparisons: |setting| {
             setting.small(32)?;
-            noisy(setting)?;
+            setting.noisy()?;
             setting.full_rank().map(|()| 1)
         },
         measure: label_noise,
@@ -67,13 +65,6 @@ pub const SGD: Claim = Claim {
     },
 };
 
-fn noisy(setting: &Setting) -> Result<(), String> {
-    match setting.label_noise > 0.0 {
-        true => Ok(()),
-        false => Err("there is no label noise".into()),
-    }
-}
-
 /// A descent whose account is held against what it did.
 struct Case<'a> {
     name: &'a str,
@@ -93,9 +84,11 @@ fn compare(
     let setting = bench.setting;
     let steps = (horizon(setting) / case.dynamics.step_size).ceil() as u64;
     let paths = bench.trajectories(16, 48, 256);
-    let plan = Simulation::of(case.dynamics.clone(), paths, even_saves(steps, 40))
-        .stream(case.stream)
-        .accounted(AccountGrid::EveryStep);
+    let saves = even_saves(steps, 40);
+    let plan = Simulation {
+        account: Some(AccountGrid::EveryStep),
+        ..Simulation::of(case.dynamics.clone(), paths, saves).stream(case.stream)
+    };
     let run = bench.run(setup, &plan)?;
     let at_end = |name: &str| -> Result<Vec<f64>, Stop> {
         let all = run.observable(name, 0)?;
@@ -114,11 +107,9 @@ fn compare(
     let largest = apart.fold(0.0, f64::max);
     let part = at_end(case.part)?;
     let taken = part.iter().sum::<f64>() / part.len() as f64;
-    let few = || Stop::Unmeasured("too few trajectories".into());
-    let mean = Estimate::of_sample(&left).ok_or_else(few)?;
+    let mean = mean_of(&left)?;
     // The measured log det, and as much again for the sums beside it.
-    let d = setting.rows_of_theta() as f64;
-    let rounding = 4.0 * d * 1.733 * (d + 8.0) * f64::EPSILON * steps as f64;
+    let rounding = 2.0 * rounding(setting.rows_of_theta(), steps);
     let comparisons = [
         Comparison::statistical(
             format!("change of log det M less its account, {}", case.name),
@@ -142,18 +133,10 @@ fn label_noise(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
     let setup = setting.setup(setting.width, false);
     let per_row = setting.problem.samples as f64 / setting.batch_size as f64;
-    let kind = Kind::LabelNoiseGradientDescent {
-        distribution: LabelNoise::Gaussian,
-    };
+    let eta = stable_step(setting, setting.width)?;
     let case = Case {
         name: "label-noise gradient descent",
-        dynamics: Dynamics {
-            kind,
-            step_size: stable_step(setting, setting.width)?,
-            label_noise: setting.label_noise * per_row,
-            optimizer: Optimizer::default(),
-            classes: None,
-        },
+        dynamics: dynamics(NOISY_LABELS, eta, setting.label_noise * per_row),
         part: "account_label_noise",
         stream: 70,
     };
@@ -161,7 +144,7 @@ fn label_noise(bench: &Bench) -> Result<Evidence, Stop> {
     Ok(Evidence {
         comparisons: comparisons.into(),
         figure: Some(picture(&run, case.name)?),
-        sentence: format!("η = {:.4}, from the first step on", case.dynamics.step_size),
+        sentence: format!("η = {eta:.4}, from the first step on"),
     })
 }
 
@@ -169,7 +152,7 @@ fn sgd(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
     let (p, k) = (setting.inputs(), setting.outputs());
     let rows = setting.rows().map_err(Stop::Unmeasured)?;
-    let problem = problem_of_rows(noisy_rows(setting, rows), p, k)?;
+    let (problem, _) = problem_of_rows(noisy_rows(setting, rows), p, k)?;
     // Near the start, residuals of single rows are large enough for SGD to diverge where descent
     // does not.
     let weights = bench.after_gradient_flow(
@@ -178,16 +161,13 @@ fn sgd(bench: &Bench) -> Result<Evidence, Stop> {
     )?;
     let setup = started_at(&problem, weights, setting.seed);
     let eta = (0.1 / setting.stiffness(setting.width)?).min(setting.step_size);
-    let of = |batch_size: u64, sampling, label_noise| Dynamics {
-        kind: Kind::StochasticGradientDescent {
+    let of = |batch_size: u64, sampling, label_noise| {
+        let kind = Kind::StochasticGradientDescent {
             batch_size,
             sampling,
             distribution: LabelNoise::Rademacher,
-        },
-        step_size: eta,
-        label_noise,
-        optimizer: Optimizer::default(),
-        classes: None,
+        };
+        dynamics(kind, eta, label_noise)
     };
     let several = (rows.count as u64 / 4).min(4);
     let cases = [
@@ -225,16 +205,11 @@ fn sgd(bench: &Bench) -> Result<Evidence, Stop> {
 
 /// Mean of log det M and its account over time.
 fn picture(run: &Paths, name: &str) -> Result<Picture, Stop> {
-    let mean = |name: &str| -> Result<Vec<f64>, Stop> {
-        let all = run.observable(name, 0)?;
-        let at = |save: usize| all.iter().map(|v| v[save]).sum::<f64>() / all.len() as f64;
-        Ok((0..run.times.len()).map(at).collect())
-    };
-    let log_det = mean("log_det")?;
+    let log_det = run.mean("log_det", 0)?;
     let measured = log_det.iter().map(|v| v - log_det[0]).collect();
     let mut account = vec![0.0; log_det.len()];
     for part in ACCOUNT_PARTS {
-        for (sum, value) in account.iter_mut().zip(mean(part)?) {
+        for (sum, value) in account.iter_mut().zip(run.mean(part, 0)?) {
             *sum += value;
         }
     }

@@ -5,21 +5,19 @@ use std::sync::Arc;
 
 use faer::Mat;
 use rankfall_core::ensemble::OwnObservable;
-use rankfall_core::measure::rates::Estimate;
 use rankfall_core::model::classification::{ClassLoss, Classification, Flips};
-use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind, Sampling};
 use rankfall_core::model::network::Initialisation;
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::model::setup::{Setup, Source};
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
+use crate::evidence::{Evidence, Stop, mean_of};
 use crate::picture::{Picture, Style};
 use crate::setting::problem_of_rows;
-use crate::simulation::{Simulation, even_saves, flow};
+use crate::simulation::{NOISY_LABELS, Simulation, dynamics, even_saves, flow, on_batches};
 use crate::small::Regression;
 
 pub const LAW: Claim = Claim {
@@ -117,10 +115,9 @@ impl Task {
         let squares: f64 = rows.x.iter().map(|x| x * x).sum();
         let others = CLASSES as f64 - 1.0;
         let variance = 1.0 - (1.0 - FLIPS) * (1.0 - FLIPS) - FLIPS * FLIPS / others;
-        let problem = problem_of_rows(rows, INPUTS, CLASSES)?;
-        let rows = problem.rows.clone();
+        let (problem, rows) = problem_of_rows(rows, INPUTS, CLASSES)?;
         Ok(Self {
-            rows: rows.ok_or_else(|| Stop::Unmeasured("the rows are gone".into()))?,
+            rows,
             classes,
             problem,
             seed,
@@ -235,12 +232,7 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
             let saves = even_saves(steps, 20);
             let plan = Simulation::of(with_flips(dynamics, loss, flips), paths, saves);
             let run = bench.run(&task.setup(), &plan)?;
-            let log_det = run.observable("log_det", 0)?;
-            let worst = log_det.iter().flat_map(|path| {
-                let pairs = path.iter().zip(&run.times);
-                pairs.map(|(value, t)| (value - path[0] + rate * t).abs())
-            });
-            let worst = worst.fold(0.0, f64::max);
+            let worst = run.misses(rate)?;
             let (what, margin) = match flips > 0.0 {
                 true => ("largest |log det M − law|", rounding),
                 // The integrator's tolerance in each of its steps, of which there are no more than
@@ -257,7 +249,8 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
                     .against_range([0.05 * fall, f64::INFINITY]),
             );
             if flips > 0.0 {
-                let change = log_det[0].iter().map(|v| v - log_det[0][0]).collect();
+                let path = &run.observable("log_det", 0)?[0];
+                let change = path.iter().map(|v| v - path[0]).collect();
                 figure = figure.with(name, Style::Line, run.times.clone(), change);
             }
         }
@@ -297,21 +290,8 @@ fn slopes(
         .map(|i| first + (last - first) * i / POINTS)
         .collect();
     let kind = match batch {
-        Batch::All => Kind::LabelNoiseGradientDescent {
-            distribution: LabelNoise::Gaussian,
-        },
-        Batch::One => Kind::StochasticGradientDescent {
-            batch_size: 1,
-            sampling: Sampling::WithReplacement,
-            distribution: LabelNoise::Gaussian,
-        },
-    };
-    let dynamics = Dynamics {
-        kind,
-        step_size: eta,
-        label_noise: 0.0,
-        optimizer: Optimizer::default(),
-        classes: None,
+        Batch::All => NOISY_LABELS,
+        Batch::One => on_batches(1, Sampling::WithReplacement),
     };
     let own = task.clone();
     let rate = OwnObservable::new("expected rate", move |state| {
@@ -319,13 +299,11 @@ fn slopes(
         own.expected_rate(loss, eta, batch, &map)
     });
     let paths = bench.trajectories(64, 512, 8192);
-    let plan = Simulation::of(
-        with_flips(dynamics, loss, FLIPS),
-        paths,
-        [vec![0], saves].concat(),
-    )
-    .stream(stream)
-    .observing(rate);
+    let dynamics = with_flips(dynamics(kind, eta, 0.0), loss, FLIPS);
+    let plan = Simulation {
+        own: vec![rate],
+        ..Simulation::of(dynamics, paths, [vec![0], saves].concat()).stream(stream)
+    };
     let run = bench.run(&task.setup(), &plan)?;
     let log_det = run.observable("log_det", 0)?;
     let rates = run.observable(rankfall_core::measure::layout::OWN, 1)?;
@@ -381,8 +359,7 @@ fn descent(bench: &Bench, batch: Batch) -> Result<Evidence, Stop> {
         for (i, eta) in etas.into_iter().enumerate() {
             let stream = first + (3 * place + i) as u32;
             let found = slopes(bench, &task, loss, eta, batch, stream)?;
-            let share = Estimate::of_sample(&found.shares)
-                .ok_or_else(|| Stop::Unmeasured("too few trajectories".into()))?;
+            let share = mean_of(&found.shares)?;
             // log|det(I − η²GᵀG)| to the next order, twice: η⁴|G|⁴, as a share of the law.
             let next = match batch {
                 Batch::All => eta * found.expected * found.expected / found.law.abs(),

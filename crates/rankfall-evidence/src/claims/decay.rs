@@ -12,10 +12,10 @@ use rankfall_core::theory::decay_rates;
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop, unmeasured};
+use crate::evidence::{Evidence, Stop, mean_of, unmeasured};
 use crate::optimum::Optimum;
 use crate::picture::{Picture, Style};
-use crate::scales::subscript;
+use crate::scales::{rounding, subscript};
 use crate::setting::Setting;
 use crate::simulation::{Simulation, started_at};
 
@@ -25,81 +25,71 @@ const STATEMENT: &str = "As ν → 0 the singular values of Θ decay like exp(�
 const ALTERNATIVE: &str =
     "all that die do so at one common rate, νk tr(S) over their number; and none survives";
 
-pub const SETTING: Claim = Claim {
-    suite: Suite::Exact,
-    id: "decay-rates",
-    title: "Decay rates, their sum, and who survives",
-    statement: STATEMENT,
-    provenance: Provenance::Beyond,
-    strength: Strength::Asymptotic,
-    alternative: ALTERNATIVE,
-    test: Test::Setting {
-        comparisons: |setting| {
-            setting.small(32)?;
-            setting.relaxes()?;
-            let problem = &setting.problem;
-            closed(problem).map(|c| c.len()).map_err(|e| e.to_string())
+/// A claim about them in the setting, or on a problem of its own.
+const fn claim(
+    id: &'static str,
+    title: &'static str,
+    comparisons: fn(&Setting) -> Result<usize, String>,
+    measure: fn(&Bench) -> Result<Evidence, Stop>,
+) -> Claim {
+    Claim {
+        suite: Suite::Exact,
+        id,
+        title,
+        statement: STATEMENT,
+        provenance: Provenance::Beyond,
+        strength: Strength::Asymptotic,
+        alternative: ALTERNATIVE,
+        test: Test::Setting {
+            comparisons,
+            measure,
         },
-        measure: |bench| of_problem(bench, &bench.setting.problem, 50),
-    },
-};
+    }
+}
 
-pub const ANISOTROPIC: Claim = Claim {
-    suite: Suite::Exact,
-    id: "decay-rates-anisotropic",
-    title: "Decay rates with a power-law spectrum, p > k",
-    statement: STATEMENT,
-    provenance: Provenance::Beyond,
-    strength: Strength::Asymptotic,
-    alternative: ALTERNATIVE,
-    test: Test::Setting {
-        comparisons: |setting| setting.own_problem().map(|()| 7),
-        measure: |bench| of_problem(bench, &drawn(bench.setting, 4, 3)?, 51),
+pub const SETTING: Claim = claim(
+    "decay-rates",
+    "Decay rates, their sum, and who survives",
+    |setting| {
+        setting.small(32)?;
+        setting.relaxes()?;
+        let problem = &setting.problem;
+        closed(problem).map(|c| c.len()).map_err(|e| e.to_string())
     },
-};
+    |bench| of_problem(bench, &bench.setting.problem, 50),
+);
 
-pub const ONE_OUTPUT: Claim = Claim {
-    suite: Suite::Exact,
-    id: "decay-rates-one-output",
-    title: "Decay rates with one output",
-    statement: STATEMENT,
-    provenance: Provenance::Beyond,
-    strength: Strength::Asymptotic,
-    alternative: ALTERNATIVE,
-    test: Test::Setting {
-        comparisons: |setting| setting.own_problem().map(|()| 5),
-        measure: |bench| of_problem(bench, &drawn(bench.setting, 4, 1)?, 52),
-    },
-};
+pub const ANISOTROPIC: Claim = claim(
+    "decay-rates-anisotropic",
+    "Decay rates with a power-law spectrum, p > k",
+    |setting| setting.own_problem().map(|()| 7),
+    |bench| of_problem(bench, &drawn(bench.setting, 4, 3)?, 51),
+);
 
-pub const WIDE: Claim = Claim {
-    suite: Suite::Exact,
-    id: "decay-rates-wide",
-    title: "Decay rates with more outputs than inputs",
-    statement: STATEMENT,
-    provenance: Provenance::Beyond,
-    strength: Strength::Asymptotic,
-    alternative: ALTERNATIVE,
-    test: Test::Setting {
-        comparisons: |setting| setting.own_problem().map(|()| 6),
-        measure: |bench| of_problem(bench, &drawn(bench.setting, 2, 4)?, 53),
-    },
-};
+pub const ONE_OUTPUT: Claim = claim(
+    "decay-rates-one-output",
+    "Decay rates with one output",
+    |setting| setting.own_problem().map(|()| 5),
+    |bench| of_problem(bench, &drawn(bench.setting, 4, 1)?, 52),
+);
+
+pub const WIDE: Claim = claim(
+    "decay-rates-wide",
+    "Decay rates with more outputs than inputs",
+    |setting| setting.own_problem().map(|()| 6),
+    |bench| of_problem(bench, &drawn(bench.setting, 2, 4)?, 53),
+);
 
 pub const DEFICIENT: Claim = Claim {
-    suite: Suite::Exact,
-    id: "rank-deficient-teacher",
-    title: "A teacher of low rank that does attract",
     statement: "For p = k = 3, S = I and rank β = 1 (r > (p − 2)/2) noise leaves one singular value; the \
                 others decay at ν/2, 3ν/2 (twice), 5ν/2 and 3ν: the noise on the complement of β is free, a \
                 Brownian motion on SO(2, 2).",
-    provenance: Provenance::Beyond,
-    strength: Strength::Asymptotic,
-    alternative: ALTERNATIVE,
-    test: Test::Setting {
-        comparisons: |setting| setting.own_problem().map(|()| 6),
-        measure: |bench| deficient(bench, 3, 1, 54),
-    },
+    ..claim(
+        "rank-deficient-teacher",
+        "A teacher of low rank that does attract",
+        |setting| setting.own_problem().map(|()| 6),
+        |bench| deficient(bench, 3, 1, 54),
+    )
 };
 
 pub const EXTRA_SURVIVOR: Claim = Claim {
@@ -143,6 +133,11 @@ pub fn drawn(setting: &Setting, inputs: usize, outputs: usize) -> Result<Arc<Pro
     let draw = recipe.draw(setting.seed, 0, false).map_err(unmeasured)?;
     let problem = Problem::new(&draw.gram, None, Some(draw.truth)).map_err(unmeasured)?;
     Ok(Arc::new(problem))
+}
+
+/// The largest in size.
+fn fastest(rates: &[f64]) -> f64 {
+    rates.iter().fold(0.0, |a, r| r.abs().max(a))
 }
 
 /// Places whose rates are too close to part by the first look, compared in their mean.
@@ -221,14 +216,13 @@ impl Slopes {
             .iter()
             .map(|s| s[places.clone()].iter().sum::<f64>() / count)
             .collect();
-        Estimate::of_sample(&means).ok_or_else(|| Stop::Unmeasured("too few trajectories".into()))
+        mean_of(&means)
     }
 }
 
 /// Σ log σᵢ against its law, to rounding as in the determinant law.
 fn sum_comparison(problem: &Problem, slopes: &Slopes) -> Comparison {
-    let d = (problem.inputs + problem.outputs) as f64;
-    let margin = d * 1.733 * (d + 8.0) * f64::EPSILON * slopes.steps as f64;
+    let margin = 0.5 * rounding(problem.inputs + problem.outputs, slopes.steps);
     let law = problem.outputs as f64 * problem.eigenvalues.iter().sum::<f64>();
     Comparison::exact("largest |Σ log σᵢ − law|", 0.0, slopes.law_error, margin)
         .against_range([0.05 * law, f64::INFINITY])
@@ -252,7 +246,7 @@ fn name(places: &std::ops::Range<usize>) -> String {
 /// That is the margin.
 fn of_problem(bench: &Bench, problem: &Arc<Problem>, stream: u32) -> Result<Evidence, Stop> {
     let rates = closed(problem).map_err(unmeasured)?;
-    let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(r.abs()));
+    let fastest = fastest(&rates);
     let correction = bench.level.pick(0.1, 0.03, 0.015);
     let [slowest, _] = Optimum::new(problem).damping(problem);
     // In units of the fastest decay.
@@ -276,8 +270,7 @@ fn compare(
 ) -> Result<Evidence, Stop> {
     let dying = rates.iter().filter(|&&r| r < 0.0).count().max(1) as f64;
     let total: f64 = rates.iter().sum();
-    let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(r.abs()));
-    let margin = correction * fastest;
+    let margin = correction * fastest(rates);
     let mut comparisons = Vec::new();
     let mut measured = Vec::new();
     for places in groups(rates, times) {
@@ -290,11 +283,7 @@ fn compare(
         };
         let comparison = Comparison::statistical(name(&places), prediction, estimate, margin);
         let told = (rival - prediction).abs() > 2.0 * margin;
-        comparisons.push(if told {
-            comparison.against(rival)
-        } else {
-            comparison
-        });
+        comparisons.push(comparison.against_if(told, rival));
         measured.push((places, estimate));
     }
     comparisons.push(sum_comparison(problem, slopes));
@@ -362,20 +351,8 @@ fn deficient_slopes(
     trajectories: u64,
     stream: u32,
 ) -> Result<(Slopes, Times), Stop> {
-    let times = bench.level.pick(
-        Times {
-            first: 8.0,
-            last: 20.0,
-        },
-        Times {
-            first: 20.0,
-            last: 80.0,
-        },
-        Times {
-            first: 20.0,
-            last: 120.0,
-        },
-    );
+    let [first, last] = bench.level.pick([8.0, 20.0], [20.0, 80.0], [20.0, 120.0]);
+    let times = Times { first, last };
     let nu = FREE_CORRECTION * Optimum::new(problem).damping(problem)[0] / fastest;
     let trajectories = bench.trajectories(16, trajectories, 512);
     let slopes = slopes(bench, problem, nu, &times, trajectories, stream)?;
@@ -388,7 +365,7 @@ const FREE_CORRECTION: f64 = 0.03;
 fn deficient(bench: &Bench, size: usize, rank: usize, stream: u32) -> Result<Evidence, Stop> {
     let problem = isotropic(size, rank)?;
     let rates = closed(&problem).map_err(unmeasured)?;
-    let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(r.abs()));
+    let fastest = fastest(&rates);
     let (slopes, times) = deficient_slopes(bench, &problem, fastest, 160, stream)?;
     compare(&problem, &rates, &slopes, &times, FREE_CORRECTION)
 }
@@ -398,7 +375,7 @@ fn extra_survivor(bench: &Bench) -> Result<Evidence, Stop> {
     let (size, rank) = (5, 1);
     let problem = isotropic(size, rank)?;
     let rates = closed(&*isotropic(size, rank + 1)?).map_err(unmeasured)?;
-    let fastest = rates.iter().fold(0.0_f64, |a, r| a.max(r.abs()));
+    let fastest = fastest(&rates);
     let (slopes, times) = deficient_slopes(bench, &problem, fastest, 32, 55)?;
     let slowest = rates
         .iter()
@@ -419,11 +396,7 @@ fn extra_survivor(bench: &Bench) -> Result<Evidence, Stop> {
             let prediction = rates[places.clone()].iter().sum::<f64>() / places.len() as f64;
             let estimate = slopes.mean(places.clone())?;
             let comparison = Comparison::statistical(name(&places), prediction, estimate, margin);
-            comparisons.push(if places.start == 1 {
-                comparison.against(slowest)
-            } else {
-                comparison
-            });
+            comparisons.push(comparison.against_if(places.start == 1, slowest));
             measured.push((places, estimate));
         }
     }

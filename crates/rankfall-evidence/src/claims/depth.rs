@@ -10,8 +10,8 @@ use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::orders::jackknife;
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop, unmeasured};
-use crate::picture::Picture;
+use crate::evidence::{Evidence, Stop, mean_of, unmeasured};
+use crate::picture::{Picture, Style};
 use crate::scales::horizon;
 use crate::setting::Setting;
 
@@ -28,10 +28,7 @@ pub const STACKS: Claim = Claim {
     test: Test::Setting {
         comparisons: |setting| {
             setting.small(12)?;
-            if setting.noise_intensity() == 0.0 {
-                return Err("there is no label noise".into());
-            }
-            Ok(2)
+            setting.noisy().map(|()| 2)
         },
         measure: stacks,
     },
@@ -73,16 +70,15 @@ fn stacks(bench: &Bench) -> Result<Evidence, Stop> {
             .iter()
             .map(|path| path.as_ref().and_then(|p| p.stacks.first().copied()))
             .collect();
-        let lost = || Stop::Unmeasured("a path diverged".into());
-        all.push((level.time_step, changes.ok_or_else(lost)?));
+        let changes = changes.ok_or_else(|| unmeasured("a path diverged"))?;
+        all.push((level.time_step, changes));
     }
     let [coarse, middle, fine] = all.as_slice() else {
-        return Err(Stop::Unmeasured("three step sizes are needed".into()));
+        return Err(unmeasured("three step sizes are needed"));
     };
     comparisons.push(identity(setting, &fine.1, finest));
     comparisons.push(never_rises(&fine.1));
-    let order = jackknife(&squares(&middle.1), &squares(&fine.1));
-    let order = order.ok_or_else(|| Stop::Unmeasured("too few paths".into()))?;
+    let order = jackknife(&squares(&middle.1), &squares(&fine.1))?;
     comparisons.push(
         Comparison::statistical(
             "order of the spread of log det − law",
@@ -177,8 +173,7 @@ fn rms(changes: &[StackChange]) -> Result<Estimate, Stop> {
         .chunks(size)
         .map(|g| g.iter().map(|c| c.difference().powi(2)).sum::<f64>() / g.len() as f64)
         .collect();
-    let mean = Estimate::of_sample(&squares);
-    let mean = mean.ok_or_else(|| Stop::Unmeasured("too few paths".into()))?;
+    let mean = mean_of(&squares)?;
     let root = mean.value.sqrt();
     Ok(Estimate {
         value: root,
@@ -194,8 +189,7 @@ fn extrapolated(levels: &[&(f64, Vec<StackChange>); 2]) -> Result<Comparison, St
     let values: Vec<f64> = pairs
         .map(|(c, f)| 2.0 * f.difference() - c.difference())
         .collect();
-    let estimate = Estimate::of_sample(&values);
-    let estimate = estimate.ok_or_else(|| Stop::Unmeasured("too few paths".into()))?;
+    let estimate = mean_of(&values)?;
     let law = levels[1].1.iter().map(|c| c.law).sum::<f64>() / values.len() as f64;
     let what = "mean of log det − law, extrapolated to h = 0";
     Ok(Comparison::statistical(what, 0.0, estimate, 0.02 * law.abs()).against(law))
@@ -221,12 +215,7 @@ fn figure(levels: &[&(f64, Vec<StackChange>)]) -> Result<Picture, Stop> {
     );
     Ok(figure
         .log(true, true)
-        .with(
-            "order 1/2",
-            crate::picture::Style::Dashed,
-            steps.clone(),
-            line,
-        )
+        .with("order 1/2", Style::Dashed, steps.clone(), line)
         .with_intervals(
             "measured",
             steps,

@@ -7,9 +7,8 @@ use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
 use crate::evidence::{Evidence, Stop};
 use crate::picture::{Picture, Style};
-use crate::scales::{horizon, stable_step, starts, widths};
-use crate::setting::Setting;
-use crate::simulation::{Simulation, even_saves};
+use crate::scales::{horizon, rounding, stable_step, starts, widths};
+use crate::simulation::{Simulation, even_saves, flow};
 
 pub const LAW: Claim = Claim {
     suite: Suite::Exact,
@@ -25,21 +24,12 @@ pub const LAW: Claim = Claim {
     test: Test::Setting {
         comparisons: |setting| {
             setting.small(64)?;
-            if setting.noise_intensity() == 0.0 {
-                return Err("there is no label noise".into());
-            }
+            setting.noisy()?;
             setting.full_rank().map(|()| 0)
         },
         measure: law,
     },
 };
-
-/// A step of the exponential multiplies d columns by a series; its d + 8 rounded operations per
-/// entry, relative to each column, add up over the steps in the worst case.
-pub(super) fn rounding(setting: &Setting, steps: u64) -> f64 {
-    let d = setting.rows_of_theta() as f64;
-    2.0 * d * 1.733 * (d + 8.0) * f64::EPSILON * steps as f64
-}
 
 fn law(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
@@ -55,10 +45,10 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
         "time t",
         "log det M(t) − log det M(0)",
     );
-    for (place, width) in widths(setting).into_iter().enumerate() {
+    for width in widths(setting) {
         let h = stable_step(setting, width)?;
         let steps = (time / h).ceil() as u64;
-        let margin = rounding(setting, steps);
+        let margin = rounding(setting.rows_of_theta(), steps);
         let count = starts(setting, paths).max(2);
         let each = setting.any_width();
         let mut worst = 0.0_f64;
@@ -66,18 +56,14 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
             .into_iter()
             .enumerate()
         {
-            let plan = Simulation::integrated(integrator, nu, h, count, even_saves(steps, 50))
-                .stream(stream as u32);
+            let dynamics = flow(integrator, nu, h);
+            let plan = Simulation::of(dynamics, count, even_saves(steps, 50)).stream(stream as u32);
             let run = bench.run(&setting.setup(width, each), &plan)?;
-            for path in run.observable("log_det", 0)? {
-                for (value, t) in path.iter().zip(&run.times) {
-                    worst = worst.max((value - path[0] + rate * t).abs());
-                }
-                if stream == 0 && figure.curves.len() == place {
-                    let change = path.iter().map(|v| v - path[0]).collect();
-                    let times = run.times.clone();
-                    figure = figure.with(format!("width {width}"), Style::Line, times, change);
-                }
+            worst = worst.max(run.misses(rate)?);
+            if stream == 0 {
+                let path = &run.observable("log_det", 0)?[0];
+                let change = path.iter().map(|v| v - path[0]).collect();
+                figure = figure.with(format!("width {width}"), Style::Line, run.times, change);
             }
         }
         comparisons.push(
@@ -110,7 +96,7 @@ fn spread(bench: &Bench, time: f64) -> Result<Comparison, Stop> {
     let setting = bench.setting;
     let h = stable_step(setting, setting.width)?;
     let steps = (time / h).ceil() as u64;
-    let margin = rounding(setting, steps);
+    let margin = rounding(setting.rows_of_theta(), steps);
     let nu = setting.noise_intensity();
     let plan = Simulation::flow(nu, h, bench.level.pick(8, 16, 256), vec![0, steps]).stream(2);
     let run = bench.run(&setting.setup(setting.width, false), &plan)?;

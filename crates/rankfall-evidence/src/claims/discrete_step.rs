@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use faer::Mat;
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
+use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind, Sampling};
 use rankfall_core::model::network::Start;
-use rankfall_core::model::optimizer::Optimizer;
 use rankfall_core::model::problem::{Problem, Rows};
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
 use rankfall_core::step::inspector::StepInspector;
@@ -14,12 +13,12 @@ use rankfall_core::step::inspector::StepInspector;
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
-use crate::linear::{identity_minus_gram, log_abs_det};
-use crate::one_step::{OneStep, Transition, estimate, log_abs_det_of};
-use crate::scales::{horizon, product_of};
+use crate::evidence::{Evidence, Stop, unmeasured};
+use crate::linear::log_det_of_step;
+use crate::one_step::{OneStep, estimate, log_abs_det_of};
+use crate::scales::{horizon, negative_gradient, product_of};
 use crate::setting::{Setting, problem_of_rows};
-use crate::simulation::flow;
+use crate::simulation::{NOISY_LABELS, dynamics, flow, on_batches, sgd};
 
 /// Rows and batch of the small problem in which sampling with and without replacement differ much.
 const SMALL: usize = 20;
@@ -56,7 +55,7 @@ pub const LABEL_NOISE: Claim = Claim {
     test: Test::Setting {
         comparisons: |setting| {
             setting.small(16)?;
-            noisy(setting)?;
+            setting.noisy()?;
             setting.full_rank().map(|()| 1)
         },
         measure: label_noise,
@@ -76,7 +75,7 @@ pub const MINI_BATCH: Claim = Claim {
     test: Test::Setting {
         comparisons: |setting| {
             setting.small(16)?;
-            noisy(setting)?;
+            setting.noisy()?;
             setting.rows()?;
             setting.full_rank().map(|()| 1)
         },
@@ -105,39 +104,10 @@ pub const SAMPLING: Claim = Claim {
     },
 };
 
-fn noisy(setting: &Setting) -> Result<(), String> {
-    if setting.label_noise > 0.0 {
-        Ok(())
-    } else {
-        Err("there is no label noise".into())
-    }
-}
-
-fn dynamics(kind: Kind, step_size: f64, label_noise: f64) -> Dynamics {
-    Dynamics {
-        kind,
-        step_size,
-        label_noise,
-        optimizer: Optimizer::default(),
-        classes: None,
-    }
-}
-
-fn sgd(batch_size: u64, sampling: Sampling) -> Kind {
-    Kind::StochasticGradientDescent {
-        batch_size,
-        sampling,
-        distribution: LabelNoise::Gaussian,
-    }
-}
-
 /// Everything that steps, in this setting.
 fn stepping(setting: &Setting) -> Vec<(&'static str, Dynamics)> {
     let (eta, delta) = (setting.step_size, setting.label_noise);
     let n = setting.problem.samples;
-    let full = Kind::LabelNoiseGradientDescent {
-        distribution: LabelNoise::Gaussian,
-    };
     let mut all = vec![
         (
             "gradient descent",
@@ -145,7 +115,7 @@ fn stepping(setting: &Setting) -> Vec<(&'static str, Dynamics)> {
         ),
         (
             "label-noise gradient descent",
-            dynamics(full, eta, delta * n as f64),
+            dynamics(NOISY_LABELS, eta, delta * n as f64),
         ),
         (
             "Euler–Maruyama",
@@ -157,11 +127,11 @@ fn stepping(setting: &Setting) -> Vec<(&'static str, Dynamics)> {
         let several = n.min(10);
         all.push((
             "SGD with label noise",
-            dynamics(sgd(batch, Sampling::WithReplacement), eta, delta),
+            dynamics(on_batches(batch, Sampling::WithReplacement), eta, delta),
         ));
         all.push((
             "SGD without label noise",
-            dynamics(sgd(several, Sampling::WithoutReplacement), eta, 0.0),
+            dynamics(on_batches(several, Sampling::WithoutReplacement), eta, 0.0),
         ));
     }
     all
@@ -212,7 +182,7 @@ fn follow(
     let (seed, k) = (setting.seed, setting.outputs());
     let start = setting.start()?;
     let walk = StepInspector::new(dynamics, &setting.problem, &start, seed, stream, 0);
-    let mut walk = walk.ok_or_else(|| Stop::Unmeasured("gradient flow takes no steps".into()))?;
+    let mut walk = walk.ok_or_else(|| unmeasured("gradient flow takes no steps"))?;
     let d = setting.rows_of_theta() as f64;
     let unit = 16.0 * d * d * f64::EPSILON;
     let mut scratch = Vec::new();
@@ -233,7 +203,7 @@ fn follow(
             }
             let g: Vec<f64> = walk.increment().iter().map(|x| x.0[lane]).collect();
             let square: f64 = g.iter().map(|x| x * x).sum();
-            let predicted = 2.0 * log_abs_det(&mut identity_minus_gram(&g, k), k);
+            let predicted = log_det_of_step(&g, k);
             let change = 2.0 * (log_abs_det_of(walk.state(), lane, &mut scratch) - before);
             let amplified = (1.0 + square).powi(k as i32) / libm::exp(0.5 * predicted);
             seen.worst = seen.worst.max((change - predicted).abs());
@@ -262,12 +232,12 @@ fn mean_change(
         trajectories,
     };
     let initial = StepInspector::new(dynamics, problem, start, bench.setting.seed, stream, 0);
-    let initial = initial.ok_or_else(|| Stop::Unmeasured("gradient flow takes no steps".into()))?;
+    let initial = initial.ok_or_else(|| unmeasured("gradient flow takes no steps"))?;
     let before = log_abs_det_of(initial.state(), 0, &mut Vec::new());
-    let change = |stepped: &Transition, out: &mut [Lanes<BLOCK>]| {
+    let change = |walk: &StepInspector, out: &mut [Lanes<BLOCK>]| {
         let mut scratch = Vec::new();
         out[0] = Lanes(std::array::from_fn(|lane| {
-            2.0 * (log_abs_det_of(stepped.after, lane, &mut scratch) - before)
+            2.0 * (log_abs_det_of(walk.state(), lane, &mut scratch) - before)
         }));
     };
     estimate(&draw.group_means(bench, 1, &change)?, 0, 1.0)
@@ -281,14 +251,6 @@ fn trained(bench: &Bench) -> Result<Start, Stop> {
     Ok(Start::of(&weights, &setting.problem))
 }
 
-/// A = S_xy − S W₁W₂ in the eigenbasis.
-fn negative_gradient(problem: &Problem, start: &Start) -> Mat<f64> {
-    let map = product_of(start, problem.inputs);
-    Mat::from_fn(problem.inputs, problem.outputs, |a, b| {
-        problem.sxy[(a, b)] - problem.eigenvalues[a] * map[(a, b)]
-    })
-}
-
 fn label_noise(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
     let problem = &setting.problem;
@@ -296,10 +258,7 @@ fn label_noise(bench: &Bench) -> Result<Evidence, Stop> {
     let variance = setting.label_noise / setting.batch_size as f64;
     let moments = Moments::of_label_noise(problem, &negative_gradient(problem, &start), variance);
     let eta = (0.03 * moments.second / moments.sixth).powf(0.25);
-    let moves = Kind::LabelNoiseGradientDescent {
-        distribution: LabelNoise::Gaussian,
-    };
-    let descent = dynamics(moves, eta, variance * problem.samples as f64);
+    let descent = dynamics(NOISY_LABELS, eta, variance * problem.samples as f64);
     let trajectories = bench.trajectories(4096, 400_000, 20_000_000);
     let measured = mean_change(bench, problem, &start, &descent, 0, trajectories)?;
     let prediction = -2.0 * eta.powi(2) * moments.second - eta.powi(4) * moments.fourth;
@@ -403,7 +362,7 @@ fn mini_batch(bench: &Bench) -> Result<Evidence, Stop> {
     let delta = setting.label_noise;
     let moments = Moments::of_rows(rows, problem.inputs, &map, delta);
     let eta = (0.03 * 0.6 * moments.second / moments.sixth).powf(0.25);
-    let descent = dynamics(sgd(1, Sampling::WithReplacement), eta, delta);
+    let descent = sgd(eta, delta);
     let trajectories = bench.trajectories(8192, 16_000_000, 40_000_000);
     let measured = mean_change(bench, problem, &start, &descent, 1, trajectories)?;
     let last = (2.0 / 3.0) * eta.powi(6) * moments.sixth;
@@ -448,13 +407,10 @@ fn sampling(bench: &Bench) -> Result<Evidence, Stop> {
         y: rows.y[..count * k].to_vec(),
         count,
     };
-    let problem = problem_of_rows(few, p, k)?;
+    let (problem, own) = problem_of_rows(few, p, k)?;
     let start = moved(&setting.start()?, &problem);
     let map = product_of(&start, p);
-    let Some(own) = &problem.rows else {
-        return Err(Stop::Unmeasured("the rows are gone".into()));
-    };
-    let moments = Moments::of_rows(own, p, &map, 0.0);
+    let moments = Moments::of_rows(&own, p, &map, 0.0);
     let a = negative_gradient(&problem, &start);
     let drift: f64 = (0..p).map(|i| row_square(&a, i)).sum();
     let (n, b) = (count as f64, (count / 2) as f64);
@@ -472,7 +428,7 @@ fn sampling(bench: &Bench) -> Result<Evidence, Stop> {
     .into_iter()
     .enumerate()
     {
-        let descent = dynamics(sgd(b as u64, kind), eta, 0.0);
+        let descent = dynamics(on_batches(b as u64, kind), eta, 0.0);
         let trajectories = bench.trajectories(4096, 800_000, 4_000_000);
         let measured = mean_change(
             bench,

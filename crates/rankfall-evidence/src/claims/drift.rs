@@ -27,7 +27,7 @@ use faer::linalg::solvers::Solve;
 use rankfall_core::measure::rates::Estimate;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_nets::activation::Activation;
-use rankfall_nets::network::{Architecture, NetworkSpec};
+use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::predictions::{self, predict, realise};
 use rankfall_nets::training::Trainer;
@@ -38,7 +38,7 @@ use crate::decision::Comparison;
 use crate::evidence::{Evidence, Stop, unmeasured};
 use crate::linear::singular_values;
 use crate::picture::{Picture, Style};
-use crate::small::{Regression, layer};
+use crate::small::{Regression, gradient, layer};
 
 /// What third and higher orders may add to the slope of a unit, by their bound.
 const LEFT_OUT: f64 = 0.02;
@@ -182,21 +182,13 @@ fn noises(rate: f64) -> [(&'static str, Vec<Noise>); 3] {
 }
 
 /// Units of one network, each with everything of its own.
-///
-/// # Errors
-/// An interruption.
 pub fn units(
     bench: &Bench<impl Sync>,
     (widths, activation, bias): SmallNetwork,
 ) -> Result<Vec<Unit>, Stop> {
     let count = bench.level.pick(6, 24, 48);
     let draws = bench.level.pick(1000, 15_000, 60_000);
-    let network = NetworkSpec {
-        layers: widths.to_vec(),
-        activation,
-        bias,
-        kind: Architecture::Dense,
-    };
+    let network = NetworkSpec::dense(widths, activation, bias);
     bench.each(count, &|unit| state(bench, &network, unit, draws))
 }
 
@@ -208,16 +200,15 @@ fn state(
 ) -> Result<Unit, Stop> {
     let seed = bench.seed_of(unit);
     let data = Regression::draw(seed, 20, network.layers[0], 2, 0.3);
-    let mut descent = data.trainer(network, vec![], 0.02, seed)?;
+    let mut descent = data.trainer(network, vec![], 0.02, seed, 0)?;
     for _ in 0..40 * (1 + unit / 3 % 6) {
-        descent
-            .step()
-            .map_err(|_| Stop::Unmeasured("gradient descent diverged".into()))?;
+        let diverged = |_| unmeasured("gradient descent diverged");
+        descent.step().map_err(diverged)?;
     }
     let weights = descent.state().parameters.clone();
     let at = |rate: f64| -> Result<Trainer<f64>, Stop> {
         let noise = noises(rate)[unit % 3].1.clone();
-        let mut trainer = data.trainer(network, noise, rate, seed)?;
+        let mut trainer = data.trainer(network, noise, rate, seed, 0)?;
         trainer.set_parameters(&weights);
         Ok(trainer)
     };
@@ -291,15 +282,11 @@ fn gap(sigma: &[f64], i: usize) -> f64 {
 
 /// |g|_F of this layer in a few draws of the gradient, none of them seen elsewhere.
 fn norms(trainer: &mut Trainer<f64>, index: usize) -> Result<Vec<f64>, Stop> {
-    let mut norms = Vec::new();
-    for draw in 0..PILOT {
-        let gradient = trainer
-            .gradient_of_step((1 << 59) + draw)
-            .map(<[f64]>::to_vec);
-        let gradient = gradient.map_err(|_| Stop::Unmeasured("the network diverged".into()))?;
-        norms.push(layer(trainer, index, &gradient).norm_l2());
-    }
-    Ok(norms)
+    let norm = |draw| {
+        let gradient = gradient(trainer, (1 << 59) + draw)?;
+        Ok(layer(trainer, index, &gradient).norm_l2())
+    };
+    (0..PILOT).map(norm).collect()
 }
 
 /// rᵢ of the header, for steps of size `rate`.
@@ -350,17 +337,17 @@ fn regress(units: &[Vec<Row>]) -> Result<Slopes, Stop> {
         kept.flat_map(|(_, rows)| rows).collect()
     };
     let all = kept(None);
-    let whole = solve(&all, predictors, &|row| row.y);
+    let whole = solve(&all, predictors);
     let n = units.len() as f64;
     let mut squares = vec![0.0; predictors];
     for unit in 0..units.len() {
-        let without = solve(&kept(Some(unit)), predictors, &|row| row.y);
+        let without = solve(&kept(Some(unit)), predictors);
         for ((s, a), b) in squares.iter_mut().zip(&without).zip(&whole) {
             *s += (a - b) * (a - b);
         }
     }
     if units.len() < 2 || predictors == 0 || whole.iter().any(|s| !s.is_finite()) {
-        return Err(Stop::Unmeasured("there are too few states".into()));
+        return Err(unmeasured("there are too few states"));
     }
     let estimate = |i: usize| Estimate {
         value: whole[i],
@@ -381,9 +368,9 @@ fn normal_matrix(rows: &[&Row], predictors: usize) -> Mat<f64> {
 }
 
 /// (XᵀWX)⁻¹XᵀWy.
-fn solve(rows: &[&Row], predictors: usize, y: &dyn Fn(&Row) -> f64) -> Vec<f64> {
+fn solve(rows: &[&Row], predictors: usize) -> Vec<f64> {
     let right = Mat::from_fn(predictors, 1, |i, _| {
-        rows.iter().map(|r| r.weight * r.x[i] * y(r)).sum()
+        rows.iter().map(|r| r.weight * r.x[i] * r.y).sum()
     });
     let solved = normal_matrix(rows, predictors)
         .partial_piv_lu()
@@ -463,9 +450,7 @@ pub fn slopes(units: &[Unit]) -> Result<Vec<Comparison>, Stop> {
             error: p.second.error,
         }
     });
-    let without = solve(&without.iter().flatten().collect::<Vec<_>>(), 1, &|row| {
-        row.y
-    });
+    let without = solve(&without.iter().flatten().collect::<Vec<_>>(), 1);
     let repels = there.iter().any(|(name, _)| *name == "repulsion");
     let mut all = vec![
         slope("whole change", &whole, 0)

@@ -1,5 +1,6 @@
 //! The stochastic differential equation of the eigenvalues of M against realised increments.
 
+use faer::Mat;
 use rankfall_core::model::dynamics::{Dynamics, ForceSplit, Integrator};
 use rankfall_core::model::network::Start;
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
@@ -9,10 +10,10 @@ use rankfall_core::theory::forces::EigenvalueForces;
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
-use crate::one_step::{OneStep, Transition, estimate};
+use crate::evidence::{Evidence, Stop, unmeasured};
+use crate::one_step::{OneStep, estimate};
 use crate::picture::{Picture, Style};
-use crate::scales::{horizon, product_of, stable_step, subscript};
+use crate::scales::{horizon, negative_gradient, stable_step, subscript};
 use crate::setting::Setting;
 use crate::simulation::{Simulation, flow};
 
@@ -76,9 +77,7 @@ pub const ANISOTROPIC: Claim = Claim {
 
 pub(super) fn applies(setting: &Setting) -> Result<usize, String> {
     setting.small(16)?;
-    if setting.noise_intensity() == 0.0 {
-        return Err("there is no label noise".into());
-    }
+    setting.noisy()?;
     setting.full_rank()?;
     Ok(setting.rows_of_theta())
 }
@@ -93,8 +92,8 @@ pub(super) struct Local {
     pub(super) before: Vec<f64>,
     /// Eigenvectors, one after the other.
     pub(super) vectors: Vec<Vec<f64>>,
-    /// A, p × k row-major.
-    gradient: Vec<f64>,
+    /// A.
+    gradient: Mat<f64>,
 }
 
 impl Local {
@@ -110,26 +109,18 @@ impl Local {
         let run = bench
             .at_first()
             .run(&setting.setup(setting.width, false), &plan)?;
-        let weights = run.weights;
-        let weights = weights.ok_or_else(|| Stop::Unmeasured("the path diverged".into()))?;
+        let weights = run.weights.ok_or_else(|| unmeasured("the path diverged"))?;
         let start = Start::of(&weights, problem);
         let still =
             StepInspector::new(&flow(Integrator::LieEuler, nu, h), problem, &start, 0, 0, 0);
-        let still = still.ok_or_else(|| Stop::Unmeasured("nothing takes steps".into()))?;
+        let still = still.ok_or_else(|| unmeasured("nothing takes steps"))?;
         let forces = still.forces(0, nu);
         let before = log_eigenvalues(&still).iter().map(|l| l.0[0]).collect();
         let svd = rankfall_core::linalg::dense::thin_svd(&start.left);
         let vectors = (0..svd.sigma.len())
             .map(|i| svd.u.col_as_slice(i).to_vec())
             .collect();
-        let map = product_of(&start, problem.inputs);
-        let k = problem.outputs;
-        let gradient = (0..problem.inputs * k)
-            .map(|e| {
-                let (a, b) = (e / k, e % k);
-                problem.sxy[(a, b)] - problem.eigenvalues[a] * map[(a, b)]
-            })
-            .collect();
+        let gradient = negative_gradient(problem, &start);
         Ok(Self {
             length: SHORT / crate::setting::stiffness(problem, &start),
             start,
@@ -156,8 +147,9 @@ impl Local {
         let (a, b) = self.vectors[i].split_at(increment.len() / outputs);
         let mut sum = Lanes::ZERO;
         for (entry, &g) in increment.iter().enumerate() {
-            let weight = 4.0 * a[entry / outputs] * b[entry % outputs];
-            let noise = g - Lanes::splat(self.length * self.gradient[entry]);
+            let place = (entry / outputs, entry % outputs);
+            let weight = 4.0 * a[place.0] * b[place.1];
+            let noise = g - Lanes::splat(self.length * self.gradient[place]);
             sum += noise * Lanes::splat(weight);
         }
         sum
@@ -194,9 +186,9 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
     let trajectories = bench.trajectories(4096, 1_200_000, 10_000_000);
     // The first-order noise has mean zero and is taken off: what is left fluctuates no more than it
     // drifts.
-    let measure = |stepped: &Transition, out: &mut [Lanes<BLOCK>]| {
-        for (i, change) in local.change(stepped.walk).into_iter().enumerate() {
-            out[i] = change - local.noise(i, stepped.increment, k);
+    let measure = |walk: &StepInspector, out: &mut [Lanes<BLOCK>]| {
+        for (i, change) in local.change(walk).into_iter().enumerate() {
+            out[i] = change - local.noise(i, walk.increment(), k);
         }
     };
     let draw = local.draw(setting, &dynamics, 21, trajectories);
@@ -211,11 +203,7 @@ fn drift(bench: &Bench) -> Result<Evidence, Stop> {
         let comparison = Comparison::statistical(what, parts.total(), estimate, margin);
         // Only where repulsion is a large part can its absence be told.
         let told = parts.repulsion.abs() > 4.0 * margin;
-        comparisons.push(if told {
-            comparison.against(parts.total() - parts.repulsion)
-        } else {
-            comparison
-        });
+        comparisons.push(comparison.against_if(told, parts.total() - parts.repulsion));
     }
     let figure = drift_figure(&local, &comparisons);
     Ok(Evidence {
@@ -261,8 +249,8 @@ fn covariation(bench: &Bench) -> Result<Evidence, Stop> {
     let pairs: Vec<(usize, usize)> = (0..d).flat_map(|i| (i..d).map(move |j| (i, j))).collect();
     let dynamics = local.dynamics(setting);
     let trajectories = bench.trajectories(4096, 1_200_000, 10_000_000);
-    let measure = |stepped: &Transition, out: &mut [Lanes<BLOCK>]| {
-        let change = local.change(stepped.walk);
+    let measure = |walk: &StepInspector, out: &mut [Lanes<BLOCK>]| {
+        let change = local.change(walk);
         for (value, &(i, j)) in out.iter_mut().zip(&pairs) {
             *value = change[i] * change[j];
         }
@@ -277,11 +265,7 @@ fn covariation(bench: &Bench) -> Result<Evidence, Stop> {
         let what = format!("d⟨log λ{}, log λ{}⟩/dt", subscript(i + 1), subscript(j + 1));
         let comparison = Comparison::statistical(what, of(i, j), estimate, margin);
         let told = i != j && of(i, j).abs() > 4.0 * margin;
-        comparisons.push(if told {
-            comparison.against(0.0)
-        } else {
-            comparison
-        });
+        comparisons.push(comparison.against_if(told, 0.0));
     }
     Ok(Evidence {
         comparisons,

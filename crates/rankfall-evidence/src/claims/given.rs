@@ -17,7 +17,6 @@
 
 use faer::Mat;
 use faer::linalg::solvers::Solve;
-use rankfall_core::measure::rates::Estimate;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::training::Trainer;
 
@@ -25,9 +24,10 @@ use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::drift::{Unit, changes, figure, slopes};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
-use crate::linear::{identity_minus_gram, log_abs_det, singular_values};
-use crate::network_setting::{NetworkSetting, NoisyDescent, weights_of};
+use crate::evidence::{Evidence, Stop, mean_of, unmeasured};
+use crate::linear::{beyond_first_order, log_det_of_step_of, singular_values};
+use crate::network_setting::{NetworkSetting, NoisyDescent};
+use crate::small::{gradient, layer, stack};
 
 /// The determinant of adjacent layers, step by step.
 pub const STEP: Claim = Claim {
@@ -103,10 +103,7 @@ const DRAWS: [u64; 2] = [300, 15_000];
 /// A descent and a stack, j from 1.
 type Pair<'a> = (&'a NoisyDescent, usize);
 
-/// Those of which the identity is stated.
-///
-/// # Errors
-/// In words, why there are none.
+/// Those of which the identity is stated; else in words why not.
 fn from_the_left(setting: &NetworkSetting) -> Result<Vec<Pair<'_>>, String> {
     let acts = |noise: &Noise| {
         use Noise::{InputNoise, LabelFlips, LabelNoise, MiniBatch};
@@ -128,10 +125,7 @@ fn from_the_left(setting: &NetworkSetting) -> Result<Vec<Pair<'_>>, String> {
     )
 }
 
-/// Those that have a law under label noise.
-///
-/// # Errors
-/// In words, why there are none.
+/// Those that have a law under label noise; else in words why not.
 fn lawful(setting: &NetworkSetting) -> Result<Vec<Pair<'_>>, String> {
     let alone = |d: &&NoisyDescent| {
         let labels = matches!(d.training.noise.as_slice(), [Noise::LabelNoise { variance, .. }] if *variance > 0.0);
@@ -164,10 +158,7 @@ fn pairs<'a>(
     }
 }
 
-/// Descents with noise of mean zero and of one law at every step.
-///
-/// # Errors
-/// In words, why there are none.
+/// Descents with noise of mean zero and of one law at every step; else in words why not.
 fn unbiased(setting: &NetworkSetting) -> Result<Vec<&NoisyDescent>, String> {
     if setting.network.layers().iter().any(|layer| layer.diagonal) {
         return Err("it is about dense layers".into());
@@ -212,10 +203,7 @@ fn cost(setting: &NetworkSetting) -> f64 {
 const STATES: [usize; 3] = [6, 12, 24];
 const OPERATIONS: [f64; 3] = [3e9, 3e10, 3e11];
 
-/// That the least number of draws can be had at the full level.
-///
-/// # Errors
-/// In words, where it cannot.
+/// That the least number of draws can be had at the full level; else in words why not.
 fn affordable(setting: &NetworkSetting) -> Result<(), String> {
     let all = cost(setting) * STATES[2] as f64 * DRAWS[0] as f64;
     match all <= OPERATIONS[2] {
@@ -228,28 +216,12 @@ fn affordable(setting: &NetworkSetting) -> Result<(), String> {
     }
 }
 
-/// A linear network's Θⱼ.
-fn theta(trainer: &Trainer<f64>, stack: usize, values: &[f64]) -> Mat<f64> {
-    let layers = trainer.plan().network.layers();
-    let first = weights_of(&layers[stack - 1], values);
-    let second = weights_of(&layers[stack], values);
-    let rows = first.nrows();
-    Mat::from_fn(rows + second.ncols(), first.ncols(), |i, h| {
-        match i < rows {
-            true => first[(i, h)],
-            false => second[(h, i - rows)],
-        }
-    })
-}
-
 /// log det ΘΘᵀ, and the largest over the least singular value.
 fn log_det(theta: &Mat<f64>) -> Result<(f64, f64), Stop> {
     let sigma = singular_values(theta);
     let [largest, least] = [sigma.first(), sigma.last()].map(|s| s.copied().unwrap_or(0.0));
     if least <= 1e-12 * largest {
-        return Err(Stop::Unmeasured(
-            "adjacent layers have less than full rank".into(),
-        ));
+        return Err(unmeasured("adjacent layers have less than full rank"));
     }
     Ok((
         sigma.iter().map(|s| 2.0 * libm::log(*s)).sum(),
@@ -258,25 +230,15 @@ fn log_det(theta: &Mat<f64>) -> Result<(f64, f64), Stop> {
 }
 
 /// G of the gradient `values` at weights `at`, from WⱼᵀG: mⱼ₋₁ × mⱼ₊₁.
-fn product_gradient(trainer: &Trainer<f64>, stack: usize, at: &[f64], values: &[f64]) -> Mat<f64> {
-    let layers = trainer.plan().network.layers();
-    let first = weights_of(&layers[stack - 1], at);
-    let moves = weights_of(&layers[stack], values);
+fn product_gradient(trainer: &Trainer<f64>, j: usize, at: &[f64], values: &[f64]) -> Mat<f64> {
+    let (first, moves) = (layer(trainer, j - 1, at), layer(trainer, j, values));
     (&first * first.transpose())
         .partial_piv_lu()
         .solve(&first * &moves)
 }
 
-/// 2 log|det(I − η²GᵀG)|.
-fn of_step(g: &Mat<f64>, rate: f64) -> f64 {
-    let rows = (0..g.nrows()).flat_map(|i| (0..g.ncols()).map(move |b| (i, b)));
-    let scaled: Vec<f64> = rows.map(|place| rate * g[place]).collect();
-    let mut m = identity_minus_gram(&scaled, g.ncols());
-    2.0 * log_abs_det(&mut m, g.ncols())
-}
-
 fn diverged<E>(_: E) -> Stop {
-    Stop::Unmeasured("the network diverged".into())
+    unmeasured("the network diverged")
 }
 
 fn step(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
@@ -284,19 +246,19 @@ fn step(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
     let pairs = from_the_left(setting).map_err(Stop::Unmeasured)?;
     let steps = bench.level.pick(20, 200, 1000);
     let comparisons = bench.each(pairs.len(), &|place| {
-        let (descent, stack) = pairs[place];
+        let (descent, j) = pairs[place];
         let rate = descent.training.step_size;
         let noise = descent.training.noise.clone();
         let mut trainer = setting.trainer(descent, noise, rate, 0)?;
         let read =
-            |trainer: &Trainer<f64>| log_det(&theta(trainer, stack, &trainer.state().parameters));
+            |trainer: &Trainer<f64>| log_det(&stack(trainer, j, &trainer.state().parameters));
         let (start, condition) = read(&trainer)?;
         let (mut law, mut size, mut worst) = (0.0, 0.0, condition);
         for _ in 0..steps {
             let at = trainer.state().parameters.clone();
             let step = trainer.state().step;
-            let gradient = trainer.gradient_of_step(step).map_err(diverged)?.to_vec();
-            let change = of_step(&product_gradient(&trainer, stack, &at, &gradient), rate);
+            let gradient = gradient(&mut trainer, step)?;
+            let change = log_det_of_step_of(rate, &product_gradient(&trainer, j, &at, &gradient));
             law += change;
             size += change.abs();
             trainer.step().map_err(diverged)?;
@@ -306,13 +268,13 @@ fn step(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
         // Each step rounds Θ; G comes from normal equations.
         let rows = {
             let layers = setting.network.layers();
-            (layers[stack - 1].inputs + layers[stack].outputs) as f64
+            (layers[j - 1].inputs + layers[j].outputs) as f64
         };
         let margin =
             16.0 * rows * f64::EPSILON * (rows * steps as f64 * worst + worst * worst * size);
         let what = format!(
-            "change of log det of layers {stack} and {} over {steps} steps, {}",
-            stack + 1,
+            "change of log det of layers {j} and {} over {steps} steps, {}",
+            j + 1,
             descent.label
         );
         Ok(Comparison::exact(what, law, measured, margin).against(0.0))
@@ -340,15 +302,14 @@ fn label_noise(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
         in_one_step(setting, pairs[place / states], place % states, draws)
     })?;
     let mut comparisons = Vec::new();
-    for ((descent, stack), seen) in pairs.iter().zip(seen.chunks(states)) {
+    for ((descent, j), seen) in pairs.iter().zip(seen.chunks(states)) {
         let changes: Vec<f64> = seen.iter().map(|s| s.0).collect();
         let left_out = 2.0 * seen.iter().map(|s| s.1).sum::<f64>() / states as f64;
         let margin = left_out.max(LEAST_MARGIN);
-        let estimate = Estimate::of_sample(&changes)
-            .ok_or_else(|| Stop::Unmeasured("there are too few states".into()))?;
+        let estimate = mean_of(&changes)?;
         let what = format!(
-            "change of log det of layers {stack} and {} by label noise, in units of the rate, {}",
-            stack + 1,
+            "change of log det of layers {j} and {} by label noise, in units of the rate, {}",
+            j + 1,
             descent.label
         );
         comparisons.push(Comparison::statistical(what, -1.0, estimate, margin).against(0.0));
@@ -365,36 +326,29 @@ fn label_noise(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
 /// What label noise does in one step in units of the law, and what higher orders may add.
 fn in_one_step(
     setting: &NetworkSetting,
-    (descent, stack): Pair,
+    (descent, j): Pair,
     unit: usize,
     draws: u64,
 ) -> Result<(f64, f64), Stop> {
     let trajectory = unit as u64;
     let weights = setting.weights(descent, steps_to(descent, unit), trajectory)?;
     let noise = || descent.training.noise.clone();
-    let at = |noise: Vec<Noise>, rate: f64| -> Result<Trainer<f64>, Stop> {
-        let mut trainer = setting.trainer(descent, noise, rate, trajectory)?;
-        trainer.set_parameters(&weights);
-        Ok(trainer)
-    };
+    let at = |noise, rate| setting.trainer_at(&weights, descent, noise, rate, trajectory);
     let mut pilot = at(noise(), 1.0)?;
-    let theta_at = theta(&pilot, stack, &weights);
-    let before = log_det(&theta_at)?.0;
+    let theta = stack(&pilot, j, &weights);
+    let before = log_det(&theta)?.0;
     let mut squares = Vec::new();
     for draw in 0..PILOT {
-        let gradient = pilot
-            .gradient_of_step((1 << 59) + draw)
-            .map_err(diverged)?
-            .to_vec();
-        let g = product_gradient(&pilot, stack, &weights, &gradient);
+        let gradient = gradient(&mut pilot, (1 << 59) + draw)?;
+        let g = product_gradient(&pilot, j, &weights, &gradient);
         squares.push(g.norm_l2() * g.norm_l2());
     }
     let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / PILOT as f64;
     let fourth = mean(&mut squares.iter().map(|s| s * s));
     // The law of a step is quadratic in its length.
     let stacks = pilot.plan().stack_law.stacks();
-    let place = stacks.iter().position(|&j| j == stack);
-    let place = place.ok_or_else(|| Stop::Unmeasured("these layers have no law".into()))?;
+    let place = stacks.iter().position(|&own| own == j);
+    let place = place.ok_or_else(|| unmeasured("these layers have no law"))?;
     let mut short = at(noise(), 1e-6)?;
     short.step().map_err(diverged)?;
     let unit = -short.state().law[place] / 1e-12;
@@ -402,28 +356,15 @@ fn in_one_step(
         .training
         .step_size
         .min((LEFT_OUT * unit / fourth).sqrt());
-    let bound = |s: &f64| {
-        let x = rate * rate * s;
-        if x < 1.0 {
-            x * x / (1.0 - x)
-        } else {
-            f64::INFINITY
-        }
-    };
+    let bound = |s: &f64| beyond_first_order(rate * rate * s);
     let left_out = mean(&mut squares.iter().map(bound)) / (rate * rate * unit);
-    let quiet = at(Vec::new(), rate)?
-        .gradient_of_step(0)
-        .map_err(diverged)?
-        .to_vec();
+    let quiet = gradient(&mut at(Vec::new(), rate)?, 0)?;
     let mut trainer = at(noise(), rate)?;
-    let alone = of_step(&product_gradient(&trainer, stack, &weights, &quiet), rate);
+    let alone = log_det_of_step_of(rate, &product_gradient(&trainer, j, &weights, &quiet));
     let mut sum = 0.0;
     for draw in 0..draws {
-        let gradient = trainer
-            .gradient_of_step((1 << 58) + draw)
-            .map_err(diverged)?
-            .to_vec();
-        let after = &theta_at - theta(&trainer, stack, &gradient) * faer::Scale(rate);
+        let gradient = gradient(&mut trainer, (1 << 58) + draw)?;
+        let after = &theta - stack(&trainer, j, &gradient) * faer::Scale(rate);
         sum += log_det(&after)?.0 - before;
     }
     Ok((
@@ -446,11 +387,7 @@ fn drift(bench: &Bench<NetworkSetting>) -> Result<Evidence, Stop> {
         let trajectory = unit as u64;
         let steps = steps_to(descent, unit / descents.len());
         let weights = setting.weights(descent, steps, trajectory)?;
-        let with = |noise: Vec<Noise>, rate: f64| -> Result<Trainer<f64>, Stop> {
-            let mut trainer = setting.trainer(descent, noise, rate, trajectory)?;
-            trainer.set_parameters(&weights);
-            Ok(trainer)
-        };
+        let with = |noise, rate| setting.trainer_at(&weights, descent, noise, rate, trajectory);
         let at = |rate: f64| with(descent.noise_of_a_step(rate), rate);
         let mut quiet = with(Vec::new(), descent.training.step_size)?;
         Ok(Unit {

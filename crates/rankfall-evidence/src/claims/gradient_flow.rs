@@ -2,7 +2,6 @@
 
 use rankfall_core::model::dynamics::{Dynamics, Kind};
 use rankfall_core::model::network::Initialisation;
-use rankfall_core::model::optimizer::Optimizer;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
@@ -11,7 +10,7 @@ use crate::evidence::{Evidence, Stop};
 use crate::picture::{Picture, Style};
 use crate::scales::{horizon, starts, subscript, widths};
 use crate::setting::Setting;
-use crate::simulation::{Simulation, even_saves};
+use crate::simulation::{Simulation, dynamics, even_saves};
 
 /// Error of the integrator in one step, relative to each column of Θ.
 const STEP_ERROR: f64 = 1e-13;
@@ -57,13 +56,7 @@ pub const RANK: Claim = Claim {
 };
 
 fn flow(time: f64) -> Dynamics {
-    Dynamics {
-        kind: Kind::GradientFlow,
-        step_size: time,
-        label_noise: 0.0,
-        optimizer: Optimizer::default(),
-        classes: None,
-    }
+    dynamics(Kind::GradientFlow, time, 0.0)
 }
 
 /// So many adaptive steps are taken at most up to `time`: the stiffness at the start is not

@@ -1,22 +1,20 @@
 //! What keeps the collapse going: noise in the gradient at the optimum, not label noise as such.
 
-use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
-use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::dynamics::Sampling;
 use rankfall_core::model::problem::Rows;
 use rankfall_core::random::{Purpose, StreamKey};
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::discrete_step::Moments;
-use crate::claims::step_size::{EXCESS, ratio, sgd};
+use crate::claims::step_size::{EXCESS, ratio};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
+use crate::evidence::{Evidence, Stop, mean_of};
 use crate::optimum::Optimum;
 use crate::picture::{Picture, Style};
-use crate::scales::horizon;
+use crate::scales::{horizon, rounding};
 use crate::setting::{Setting, problem_of_rows};
-use crate::simulation::{Simulation, even_saves, started_at};
+use crate::simulation::{Simulation, dynamics, even_saves, on_batches, sgd, started_at};
 
 pub const STOPS: Claim = Claim {
     suite: Suite::Exact,
@@ -69,21 +67,12 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
     let setup = setting.setup(setting.width, false);
     let weights = bench.after_gradient_flow(&setup, 0.2 * horizon(setting))?;
     let eta = (0.5 / setting.stiffness(setting.width)?).min(setting.step_size);
-    let dynamics = Dynamics {
-        kind: Kind::StochasticGradientDescent {
-            batch_size: setting.batch_size.min(problem.samples),
-            sampling: Sampling::WithReplacement,
-            distribution: LabelNoise::Gaussian,
-        },
-        step_size: eta,
-        label_noise: 0.0,
-        optimizer: Optimizer::default(),
-        classes: None,
-    };
+    let rows_of_a_step = setting.batch_size.min(problem.samples);
+    let kind = on_batches(rows_of_a_step, Sampling::WithReplacement);
     let half = (4.0 * horizon(setting) / eta).ceil() as u64;
     let paths = bench.level.pick(8, 32, 256);
     let saves: Vec<u64> = even_saves(2 * half, 100);
-    let plan = Simulation::of(dynamics, paths, saves).stream(60);
+    let plan = Simulation::of(dynamics(kind, eta, 0.0), paths, saves).stream(60);
     let run = bench.run(&started_at(problem, weights, setting.seed), &plan)?;
     let (log_det, loss) = (
         run.observable("log_det", 0)?,
@@ -102,8 +91,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
         .chunks_exact(problem.inputs)
         .map(|x| x.iter().map(|u| u * u).sum::<f64>())
         .fold(0.0, f64::max);
-    let d = setting.rows_of_theta() as f64;
-    let rounding = 2.0 * d * 1.733 * (d + 8.0) * f64::EPSILON * half as f64;
+    let rounding = rounding(setting.rows_of_theta(), half);
     let to_come = 4.0 * eta * eta * largest * 2.0 * rows.count as f64 * left * half as f64;
     let span = run.times[last] - run.times[middle];
     let fall = 2.0 * setting.noise_intensity().max(1e-3) * setting.collapse_rate() * span;
@@ -162,15 +150,12 @@ fn goes_on(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
     let (p, k) = (setting.inputs(), setting.outputs());
     let rows = setting.rows().map_err(Stop::Unmeasured)?;
-    let problem = problem_of_rows(noisy_rows(setting, rows), p, k)?;
-    let Some(own) = &problem.rows else {
-        return Err(Stop::Unmeasured("the rows are gone".into()));
-    };
-    let moments = Moments::of_rows(own, p, &problem.optimum, 0.0);
+    let (problem, own) = problem_of_rows(noisy_rows(setting, rows), p, k)?;
+    let moments = Moments::of_rows(&own, p, &problem.optimum, 0.0);
     let optimum = Optimum::new(&problem);
     // Residuals act like label noise of their own variance.
     let variance = 2.0 * problem.loss_floor / k as f64;
-    let per_step = variance * optimum.batch_noise(own) / moments.second;
+    let per_step = variance * optimum.batch_noise(&own) / moments.second;
     let eta = EXCESS / per_step;
     let excess = eta * per_step;
     let predicted = -2.0 * eta * moments.second / (1.0 - excess) - eta.powi(3) * moments.fourth;
@@ -185,7 +170,7 @@ fn goes_on(bench: &Bench) -> Result<Evidence, Stop> {
     let slope = |from: usize, to: usize| {
         let span = run.times[to] - run.times[from];
         let slopes: Vec<f64> = values.iter().map(|v| (v[to] - v[from]) / span).collect();
-        Estimate::of_sample(&slopes).ok_or_else(|| Stop::Unmeasured("too few trajectories".into()))
+        mean_of(&slopes)
     };
     // As for label noise; and the residuals of a finite sample are not quite noise of one variance,
     // which a quarter of the excess allows for.

@@ -1,18 +1,16 @@
 //! Label-noise gradient descent tends to the stochastic gradient flow.
 
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise};
-use rankfall_core::model::optimizer::Optimizer;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
+use crate::evidence::{Evidence, Stop, mean_of};
 use crate::one_step::GROUPS;
 use crate::optimum::Optimum;
 use crate::picture::{Picture, Style};
 use crate::scales::horizon;
-use crate::simulation::{Simulation, started_at};
+use crate::simulation::{NOISY_LABELS, Simulation, dynamics, started_at};
 
 pub const LIMIT: Claim = Claim {
     suite: Suite::Exact,
@@ -28,9 +26,7 @@ pub const LIMIT: Claim = Claim {
         comparisons: |setting| {
             setting.small(32)?;
             setting.relaxes()?;
-            if setting.noise_intensity() == 0.0 {
-                return Err("there is no label noise".into());
-            }
+            setting.noisy()?;
             setting.full_rank().map(|()| 2)
         },
         measure: limit,
@@ -50,15 +46,8 @@ fn errors(bench: &Bench, eta: f64, steps: u64, stream: u32) -> Result<Errors, St
     let setting = bench.setting;
     let problem = &setting.problem;
     let nu = setting.noise_intensity();
-    let descent = Dynamics {
-        kind: Kind::LabelNoiseGradientDescent {
-            distribution: LabelNoise::Gaussian,
-        },
-        step_size: eta,
-        label_noise: nu * problem.samples as f64 / eta,
-        optimizer: Optimizer::default(),
-        classes: None,
-    };
+    let label_noise = nu * problem.samples as f64 / eta;
+    let descent = dynamics(NOISY_LABELS, eta, label_noise);
     let d = setting.rows_of_theta();
     let weights = Optimum::new(problem).weights(problem, d, 1e-2, setting.seed);
     let trajectories = bench.trajectories(512, 32_768, 131_072);
@@ -67,16 +56,15 @@ fn errors(bench: &Bench, eta: f64, steps: u64, stream: u32) -> Result<Errors, St
     let law = 2.0 * nu * setting.collapse_rate() * run.times[1];
     let values = run.observable("log_det", 0)?;
     let errors: Vec<f64> = values.iter().map(|v| v[1] - v[0] + law).collect();
-    let too_few = || Stop::Unmeasured("too few trajectories".into());
     Ok(Errors {
         eta,
-        mean: Estimate::of_sample(&errors).ok_or_else(too_few)?,
-        spread: spread(&errors).ok_or_else(too_few)?,
+        mean: mean_of(&errors)?,
+        spread: spread(&errors)?,
     })
 }
 
 /// The variance from 64 groups, each about its own mean, and the root of it.
-fn spread(values: &[f64]) -> Option<Estimate> {
+fn spread(values: &[f64]) -> Result<Estimate, Stop> {
     let size = values.len() / GROUPS as usize;
     let variances: Vec<f64> = values
         .chunks_exact(size.max(2))
@@ -85,9 +73,9 @@ fn spread(values: &[f64]) -> Option<Estimate> {
             Some(own.standard_error.powi(2) * group.len() as f64)
         })
         .collect();
-    let variance = Estimate::of_sample(&variances)?;
+    let variance = mean_of(&variances)?;
     let root = variance.value.sqrt();
-    Some(Estimate {
+    Ok(Estimate {
         value: root,
         standard_error: variance.standard_error / (2.0 * root),
         degrees: variance.degrees,

@@ -21,20 +21,19 @@
 
 use faer::Mat;
 use faer::linalg::solvers::Solve;
-use rankfall_core::measure::rates::Estimate;
 use rankfall_core::model::dynamics::{LabelNoise, Sampling};
 use rankfall_nets::activation::Activation;
-use rankfall_nets::network::{Architecture, NetworkSpec};
+use rankfall_nets::network::NetworkSpec;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::training::Trainer;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
-use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
-use crate::linear::{identity_minus_gram, log_abs_det, singular_values};
+use crate::decision::{Comparison, Measurement};
+use crate::evidence::{Evidence, Stop, mean_of, unmeasured};
+use crate::linear::{beyond_first_order, log_det_of_step_of, singular_values};
 use crate::picture::{Picture, Style};
-use crate::small::{Regression, layer};
+use crate::small::{Regression, gradient, stack};
 
 /// p, k, n and b.
 const INPUTS: usize = 3;
@@ -57,8 +56,6 @@ const DESCENT: f64 = 0.02;
 const DESCENT_STEPS: u64 = 400;
 /// Draws from which steps and margins are found.
 const PILOT: u64 = 256;
-
-const NAMES: [&str; 3] = ["label noise", "isotropic noise", "mini-batches"];
 
 /// Of label noise.
 pub const LABEL_NOISE: Claim = Claim {
@@ -126,9 +123,9 @@ impl Zoo {
     /// In words.
     pub fn name(self) -> &'static str {
         match self {
-            Self::LabelNoise => NAMES[0],
-            Self::Isotropic => NAMES[1],
-            Self::MiniBatches => NAMES[2],
+            Self::LabelNoise => "label noise",
+            Self::Isotropic => "isotropic noise",
+            Self::MiniBatches => "mini-batches",
         }
     }
 
@@ -178,15 +175,10 @@ impl Task {
     /// A descent that diverged.
     pub fn draw(seed: u64, width: usize) -> Result<Self, Stop> {
         let data = Regression::draw(seed, ROWS, INPUTS, OUTPUTS, 0.5);
-        let network = NetworkSpec {
-            layers: vec![INPUTS, width, OUTPUTS],
-            activation: Activation::Linear,
-            bias: false,
-            kind: Architecture::Dense,
-        };
-        let mut descent = data.trainer(&network, vec![], DESCENT, seed)?;
+        let network = NetworkSpec::dense(&[INPUTS, width, OUTPUTS], Activation::Linear, false);
+        let mut descent = data.trainer(&network, vec![], DESCENT, seed, 0)?;
         for _ in 0..DESCENT_STEPS {
-            let diverged = |_| Stop::Unmeasured("gradient descent diverged".into());
+            let diverged = |_| unmeasured("gradient descent diverged");
             descent.step().map_err(diverged)?;
         }
         Ok(Self {
@@ -199,22 +191,21 @@ impl Task {
     }
 
     /// tr M⁻¹ at these weights.
-    ///
-    /// # Errors
-    /// None for these numbers.
     pub fn inverse_trace(&self) -> Result<f64, Stop> {
-        let still = self.trainer(Zoo::Isotropic, DESCENT, 0.0)?;
-        let theta = self.theta(&still, &self.weights);
-        Ok(inverse_traces(&theta)[0])
+        let still = self.trainer(Zoo::Isotropic, DESCENT, 0.0, 0)?;
+        Ok(inverse_traces(&theta(&still, &self.weights))[0])
     }
 
     /// At these weights under noise of this kind, with steps of size `rate`.
-    ///
-    /// # Errors
-    /// None for these numbers.
-    pub fn trainer(&self, zoo: Zoo, rate: f64, temperature: f64) -> Result<Trainer<f64>, Stop> {
-        let noise = vec![zoo.noise(temperature)];
-        let mut trainer = self.data.trainer(&self.network, noise, rate, self.seed)?;
+    fn trainer(
+        &self,
+        zoo: Zoo,
+        rate: f64,
+        temperature: f64,
+        trajectory: u64,
+    ) -> Result<Trainer<f64>, Stop> {
+        let (data, noise) = (&self.data, vec![zoo.noise(temperature)]);
+        let mut trainer = data.trainer(&self.network, noise, rate, self.seed, trajectory)?;
         trainer.set_parameters(&self.weights);
         Ok(trainer)
     }
@@ -232,17 +223,13 @@ impl Task {
             temperature,
             trajectory,
         } = along;
-        let noise = vec![zoo.noise(temperature)];
-        let (network, seed) = (&self.network, self.seed);
-        let trainer = self.data.trainer_of(network, noise, rate, seed, trajectory);
-        let mut trainer = trainer?;
-        trainer.set_parameters(&self.weights);
+        let mut trainer = self.trainer(zoo, rate, temperature, trajectory)?;
         let mut path = Path::default();
         let (mut start, mut law, mut linear) = (0.0, 0.0, 0.0);
         for step in 0..=steps {
-            let theta = self.theta(&trainer, &trainer.state().parameters);
+            let before = theta(&trainer, &trainer.state().parameters);
             if step.is_multiple_of(every) {
-                let now = log_det(&theta);
+                let now = log_det(&before);
                 if step == 0 {
                     start = now;
                 }
@@ -250,27 +237,18 @@ impl Task {
                 path.measured.push(now - start - linear);
                 path.law.push(law);
             }
-            let rates = self.rates(&theta, zoo, rate, temperature);
-            law += rates.descent + zoo.predicted(theta.ncols()) * rates.unit;
-            let diverged = |_| Stop::Unmeasured("a path diverged".into());
+            let rates = self.rates(&before, zoo, rate, temperature);
+            law += rates.descent + zoo.predicted(before.ncols()) * rates.unit;
+            let diverged = |_| unmeasured("a path diverged");
             trainer.step().map_err(diverged)?;
-            let after = self.theta(&trainer, &trainer.state().parameters);
-            linear += first_order(&after, &descent_step(&theta, &rates.a, rate));
+            let after = theta(&trainer, &trainer.state().parameters);
+            linear += first_order(&after, &descent_step(&before, &rates.a, rate));
         }
         Ok(path)
     }
 
-    /// Θ, d × l, of these weights.
-    pub fn theta(&self, trainer: &Trainer<f64>, values: &[f64]) -> Mat<f64> {
-        let (w1, w2) = (layer(trainer, 0, values), layer(trainer, 1, values));
-        Mat::from_fn(D, w1.ncols(), |i, h| match i < INPUTS {
-            true => w1[(i, h)],
-            false => w2[(h, i - INPUTS)],
-        })
-    }
-
     /// A = S_xy − S_xx W₁W₂, and the rate that noise of this kind is measured in, per step.
-    pub fn rates(&self, theta: &Mat<f64>, zoo: Zoo, rate: f64, temperature: f64) -> Rates {
+    fn rates(&self, theta: &Mat<f64>, zoo: Zoo, rate: f64, temperature: f64) -> Rates {
         let w1 = theta.subrows(0, INPUTS);
         let w2 = theta.subrows(INPUTS, OUTPUTS);
         let residuals = &self.data.y - &self.data.x * (w1 * w2.transpose());
@@ -290,13 +268,8 @@ impl Task {
             }
             Zoo::Isotropic => 2.0 * temperature * rate * inverse_traces(theta)[0],
         };
-        let g: Vec<f64> = (0..INPUTS)
-            .flat_map(|i| (0..OUTPUTS).map(move |b| (i, b)))
-            .map(|place| rate * a[place])
-            .collect();
-        let mut m = identity_minus_gram(&g, OUTPUTS);
         Rates {
-            descent: 2.0 * log_abs_det(&mut m, OUTPUTS),
+            descent: log_det_of_step_of(rate, &a),
             unit,
             a,
         }
@@ -328,17 +301,22 @@ pub struct Path {
 }
 
 /// What a step does to log det M at some weights.
-pub struct Rates {
+struct Rates {
     /// Without noise.
-    pub descent: f64,
+    descent: f64,
     /// What noise is measured in.
-    pub unit: f64,
+    unit: f64,
     /// A = S_xy − S_xx W₁W₂.
     a: Mat<f64>,
 }
 
+/// Θ, d × l, of these weights.
+fn theta(trainer: &Trainer<f64>, values: &[f64]) -> Mat<f64> {
+    stack(trainer, 1, values)
+}
+
 /// log det ΘΘᵀ.
-pub fn log_det(theta: &Mat<f64>) -> f64 {
+fn log_det(theta: &Mat<f64>) -> f64 {
     singular_values(theta)
         .iter()
         .map(|s| 2.0 * libm::log(*s))
@@ -361,9 +339,6 @@ pub struct NoiseEffect {
 }
 
 /// What noise of this kind does in units of its rate, at states of their own.
-///
-/// # Errors
-/// An interruption.
 pub fn seen(bench: &Bench<impl Sync>, zoo: Zoo, width: usize) -> Result<Vec<NoiseEffect>, Stop> {
     let count = bench.level.pick(8, 32, 64);
     let draws = bench.level.pick(1000, 10_000, 50_000);
@@ -376,53 +351,39 @@ pub fn seen(bench: &Bench<impl Sync>, zoo: Zoo, width: usize) -> Result<Vec<Nois
     })
 }
 
-fn gradient(trainer: &mut Trainer<f64>, draw: u64) -> Result<Vec<f64>, Stop> {
-    let gradient = trainer.gradient_of_step(draw).map(<[f64]>::to_vec);
-    gradient.map_err(|_| Stop::Unmeasured("the network diverged".into()))
-}
-
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = values.len() as f64;
     values.sum::<f64>() / n
 }
 
 /// |G|² of some steps, G W₂ᵀ being what they do to W₁.
-fn squares(task: &Task, trainer: &mut Trainer<f64>, theta: &Mat<f64>) -> Result<Vec<f64>, Stop> {
-    let w2 = theta.subrows(INPUTS, OUTPUTS);
+fn squares(trainer: &mut Trainer<f64>, at: &Mat<f64>) -> Result<Vec<f64>, Stop> {
+    let w2 = at.subrows(INPUTS, OUTPUTS);
     let inverse = (w2 * w2.transpose()).partial_piv_lu().solve(w2);
-    let mut out = Vec::new();
-    for draw in 0..PILOT {
+    let square = |draw| {
         let g = gradient(trainer, (1 << 59) + draw)?;
-        let moves = task.theta(trainer, &g);
-        let g = moves.subrows(0, INPUTS) * inverse.transpose();
-        out.push(g.norm_l2() * g.norm_l2());
-    }
-    Ok(out)
+        let g = theta(trainer, &g).subrows(0, INPUTS) * inverse.transpose();
+        Ok(g.norm_l2() * g.norm_l2())
+    };
+    (0..PILOT).map(square).collect()
 }
 
 fn from_the_left(task: &Task, zoo: Zoo, draws: u64) -> Result<NoiseEffect, Stop> {
-    let mut trial = task.trainer(zoo, 1.0, 0.0)?;
-    let theta = task.theta(&trial, &task.weights);
-    let squares = squares(task, &mut trial, &theta)?;
-    let unit = task.rates(&theta, zoo, 1.0, 0.0).unit;
+    let mut trial = task.trainer(zoo, 1.0, 0.0, 0)?;
+    let at = theta(&trial, &task.weights);
+    let squares = squares(&mut trial, &at)?;
+    let unit = task.rates(&at, zoo, 1.0, 0.0).unit;
     // With x = η²|G|² the bound is x²/(1 − x), near η⁴|G|⁴, over η² units: quadratic in η.
     let fourth = mean(squares.iter().map(|s| s * s));
     let rate = (LEFT_OUT * unit / fourth).sqrt();
-    let bound = |s: &f64| {
-        let x = rate * rate * s;
-        if x < 1.0 {
-            x * x / (1.0 - x)
-        } else {
-            f64::INFINITY
-        }
-    };
-    let rates = task.rates(&theta, zoo, rate, 0.0);
-    let mut trainer = task.trainer(zoo, rate, 0.0)?;
-    let before = log_det(&theta);
+    let bound = |s: &f64| beyond_first_order(rate * rate * s);
+    let rates = task.rates(&at, zoo, rate, 0.0);
+    let mut trainer = task.trainer(zoo, rate, 0.0, 0)?;
+    let before = log_det(&at);
     let mut sum = 0.0;
     for draw in 0..draws {
         let g = gradient(&mut trainer, draw)?;
-        let after = &theta - task.theta(&trainer, &g) * faer::Scale(rate);
+        let after = &at - theta(&trainer, &g) * faer::Scale(rate);
         sum += log_det(&after) - before;
     }
     Ok(NoiseEffect {
@@ -433,21 +394,21 @@ fn from_the_left(task: &Task, zoo: Zoo, draws: u64) -> Result<NoiseEffect, Stop>
 
 fn isotropic(task: &Task, draws: u64) -> Result<NoiseEffect, Stop> {
     let rate = 1e-3;
-    let still = task.trainer(Zoo::Isotropic, rate, 0.0)?;
-    let theta = task.theta(&still, &task.weights);
-    let a = task.rates(&theta, Zoo::Isotropic, rate, 0.0).a;
-    let stepped = descent_step(&theta, &a, rate);
+    let still = task.trainer(Zoo::Isotropic, rate, 0.0, 0)?;
+    let at = theta(&still, &task.weights);
+    let a = task.rates(&at, Zoo::Isotropic, rate, 0.0).a;
+    let stepped = descent_step(&at, &a, rate);
     let [first, second] = inverse_traces(&stepped);
     let variance = STEP / first;
-    let mut trainer = task.trainer(Zoo::Isotropic, rate, 0.5 * variance / rate)?;
+    let mut trainer = task.trainer(Zoo::Isotropic, rate, 0.5 * variance / rate, 0)?;
     let before = log_det(&stepped);
     let mut sum = 0.0;
     for draw in 0..draws {
         let g = gradient(&mut trainer, draw)?;
-        let after = &theta - task.theta(&trainer, &g) * faer::Scale(rate);
+        let after = &at - theta(&trainer, &g) * faer::Scale(rate);
         sum += log_det(&after) - before - first_order(&after, &stepped);
     }
-    let excess = theta.ncols() as f64 - D as f64 - 1.0;
+    let excess = at.ncols() as f64 - D as f64 - 1.0;
     let next = 0.5 * variance * excess * ((1.0 - excess) * second + first * first) / first;
     Ok(NoiseEffect {
         change: sum / draws as f64 / STEP,
@@ -487,7 +448,7 @@ fn measure(bench: &Bench<impl Sync>, zoo: Zoo, widths: &[usize]) -> Result<Evide
         let seen = seen(bench, zoo, width)?;
         states = seen.len();
         let comparison = compare(zoo, width, &seen)?;
-        if let crate::decision::Measurement::Statistical(estimate) = comparison.measured {
+        if let Measurement::Statistical(estimate) = comparison.measured {
             x.push(width as f64);
             y.push(estimate.value);
             half.push(estimate.half_width(0.95));
@@ -520,8 +481,7 @@ fn measure(bench: &Bench<impl Sync>, zoo: Zoo, widths: &[usize]) -> Result<Evide
 pub fn compare(zoo: Zoo, width: usize, seen: &[NoiseEffect]) -> Result<Comparison, Stop> {
     let changes: Vec<f64> = seen.iter().map(|s| s.change).collect();
     let margin = mean(seen.iter().map(|s| s.left_out));
-    let estimate = Estimate::of_sample(&changes)
-        .ok_or_else(|| Stop::Unmeasured("there are too few states".into()))?;
+    let estimate = mean_of(&changes)?;
     let what = format!(
         "change of log det M by {}, in units of the rate, l = {width}",
         zoo.name()

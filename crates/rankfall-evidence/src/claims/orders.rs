@@ -6,10 +6,10 @@ use rankfall_core::model::dynamics::{Integrator, Kind};
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
+use crate::evidence::{Evidence, Stop, mean_of};
 use crate::one_step::GROUPS;
 use crate::optimum::Optimum;
-use crate::simulation::{Simulation, started_at};
+use crate::simulation::{Simulation, flow, started_at};
 
 pub const STRONG: Claim = Claim {
     suite: Suite::Exact,
@@ -24,9 +24,7 @@ pub const STRONG: Claim = Claim {
         comparisons: |setting| {
             setting.small(16)?;
             setting.relaxes()?;
-            if setting.noise_intensity() == 0.0 {
-                return Err("there is no label noise".into());
-            }
+            setting.noisy()?;
             setting.full_rank().map(|()| 3)
         },
         measure: strong,
@@ -84,8 +82,8 @@ fn order(bench: &Bench, integrator: Integrator, coarse: f64) -> Result<Estimate,
         let finer = 1_u64 << halvings;
         let h = coarse / finer as f64;
         let nu = NOISE * stiff;
-        let mut plan =
-            Simulation::integrated(integrator, nu, h, paths, vec![0, steps * finer]).stream(97);
+        let saves = vec![0, steps * finer];
+        let mut plan = Simulation::of(flow(integrator, nu, h), paths, saves).stream(97);
         if let Kind::StochasticGradientFlow {
             brownian_substeps, ..
         } = &mut plan.dynamics.kind
@@ -100,11 +98,11 @@ fn order(bench: &Bench, integrator: Integrator, coarse: f64) -> Result<Estimate,
         let pairs = spectra[level].iter().zip(&spectra[level + 1]);
         pairs.map(|(x, y)| square(x, y)).collect()
     };
-    jackknife(&of(0), &of(1)).ok_or_else(|| Stop::Unmeasured("too few paths".into()))
+    jackknife(&of(0), &of(1))
 }
 
 /// ½ log₂(Σx/Σy), with its standard error by leaving out one of 64 groups at a time.
-pub fn jackknife(x: &[f64], y: &[f64]) -> Option<Estimate> {
+pub fn jackknife(x: &[f64], y: &[f64]) -> Result<Estimate, Stop> {
     let size = (x.len() / GROUPS as usize).max(1);
     let sums = |values: &[f64]| -> Vec<f64> {
         values.chunks_exact(size).map(|g| g.iter().sum()).collect()
@@ -118,7 +116,7 @@ pub fn jackknife(x: &[f64], y: &[f64]) -> Option<Estimate> {
         .zip(&y)
         .map(|(x, y)| 0.5 * libm::log2((all_x - x) / (all_y - y)));
     let pseudo: Vec<f64> = without.map(|w| count * value - (count - 1.0) * w).collect();
-    Estimate::of_sample(&pseudo)
+    mean_of(&pseudo)
 }
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
 //! The exact reductions, and what plain double precision makes of small singular values.
 
-use rankfall_core::model::dynamics::{Dynamics, Integrator, Kind, LabelNoise, Sampling};
-use rankfall_core::model::optimizer::Optimizer;
+use rankfall_core::model::dynamics::{Kind, Sampling};
 use rankfall_core::model::setup::Setup;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
-use crate::claims::step_size::sgd;
 use crate::decision::Comparison;
 use crate::evidence::{Evidence, Stop};
 use crate::optimum::Optimum;
 use crate::picture::{Picture, Style};
+use crate::scales::rounding;
 use crate::setting::Setting;
-use crate::simulation::{Paths, Simulation, even_saves, started_at};
+use crate::simulation::{Paths, Simulation, dynamics, even_saves, on_batches, sgd, started_at};
 
 pub const EXACT: Claim = Claim {
     suite: Suite::Exact,
@@ -48,12 +47,10 @@ pub const ROUNDING: Claim = Claim {
         comparisons: |setting| {
             setting.small(16)?;
             setting.relaxes()?;
-            if setting.noise_intensity() == 0.0 {
-                return Err("there is no label noise".into());
-            }
+            setting.noisy()?;
             setting.full_rank().map(|()| 0)
         },
-        measure: rounding,
+        measure: plain_doubles,
     },
 };
 
@@ -106,7 +103,7 @@ fn reductions(bench: &Bench) -> Result<Evidence, Stop> {
     let nu = setting.noise_intensity();
     let mut pairs = vec![(
         format!("stochastic gradient flow, width {width} → {d}"),
-        Simulation::integrated(Integrator::LieEuler, nu, h, 2, saves.clone()),
+        Simulation::flow(nu, h, 2, saves.clone()),
     )];
     if setting.rows().is_ok() {
         let plan = Simulation::of(sgd(h, setting.label_noise), 2, saves.clone());
@@ -163,23 +160,12 @@ fn rows_against_gram(
     }
     let d = setting.rows_of_theta();
     let steps = saves.last().copied().unwrap_or(0);
-    let of = |kind| Dynamics {
-        kind,
-        step_size: h,
-        label_noise: 0.0,
-        optimizer: Optimizer::default(),
-        classes: None,
+    let run = |kind| {
+        let plan = Simulation::of(dynamics(kind, h, 0.0), 1, saves.to_vec());
+        bench.run(setup, &plan)
     };
-    let passes = Kind::StochasticGradientDescent {
-        batch_size: n,
-        sampling: Sampling::Sequential,
-        distribution: LabelNoise::Gaussian,
-    };
-    let gram = bench.run(
-        setup,
-        &Simulation::of(of(Kind::GradientDescent), 1, saves.to_vec()),
-    )?;
-    let rows = bench.run(setup, &Simulation::of(of(passes), 1, saves.to_vec()))?;
+    let gram = run(Kind::GradientDescent)?;
+    let rows = run(on_batches(n, Sampling::Sequential))?;
     let (worst, apart) = difference(&gram, &rows, d)?;
     // A sum over n rows rounds n times as much as one over p.
     let margin = rounding_of(&gram, d, steps)? * n as f64;
@@ -190,13 +176,13 @@ fn rows_against_gram(
 }
 
 /// Five times the setting's noise, so that it is soon over; the law holds at any.
-fn rounding(bench: &Bench) -> Result<Evidence, Stop> {
+fn plain_doubles(bench: &Bench) -> Result<Evidence, Stop> {
     let setting = bench.setting;
     let problem = &setting.problem;
     let d = setting.rows_of_theta();
     let optimum = Optimum::new(problem);
     let h = 0.2 / optimum.damping(problem)[1];
-    let nu = collapse_noise(setting);
+    let nu = 5.0 * setting.noise_intensity();
     // The smallest falls at least at the mean rate of all d.
     let time = 60.0 * d as f64 / (nu * setting.collapse_rate());
     let steps = (time / h).ceil() as u64;
@@ -216,15 +202,13 @@ fn rounding(bench: &Bench) -> Result<Evidence, Stop> {
         Ok(paths.iter().map(of).collect())
     };
     let (wrong, right) = (error(&plain)?, error(&graded)?);
-    let largest = |all: &[Vec<f64>]| all.iter().flatten().copied().fold(0.0, f64::max);
     let mut comparisons = onsets(&graded, &wrong, d, steps)?;
-    let margin = 2.0 * d as f64 * 1.733 * (d as f64 + 8.0) * f64::EPSILON * steps as f64;
     comparisons.push(
         Comparison::exact(
             "largest |log det M − law|, graded columns",
             0.0,
-            largest(&right),
-            margin,
+            graded.misses(rate)?,
+            rounding(d, steps),
         )
         .against_range([1.0, f64::INFINITY]),
     );
@@ -324,8 +308,4 @@ fn onsets(
         Comparison::exact(what, unit, value, 0.0).within(margin)
     };
     Ok(ends.into_iter().map(of).collect())
-}
-
-fn collapse_noise(setting: &Setting) -> f64 {
-    5.0 * setting.noise_intensity()
 }

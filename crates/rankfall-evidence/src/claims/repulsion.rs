@@ -2,20 +2,19 @@
 //! all forces, without the repulsion of the regular split, and without that of the antisymmetric
 //! one.
 
-use rankfall_core::measure::rates::Estimate;
 use rankfall_core::model::dynamics::{Dynamics, ForceScales, ForceSplit, Kind};
 use rankfall_core::simd::lanes::{BLOCK, Lanes};
+use rankfall_core::step::inspector::StepInspector;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
-use crate::claims::determinant::rounding;
 use crate::claims::eigenvalues::{Local, RESOLUTION, applies};
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
-use crate::one_step::{Transition, estimate};
+use crate::evidence::{Evidence, Stop, mean_of};
+use crate::one_step::estimate;
 use crate::optimum::Optimum;
 use crate::picture::{Picture, Style};
-use crate::scales::subscript;
+use crate::scales::{rounding, subscript};
 use crate::simulation::{Paths, Simulation, even_saves, started_at};
 
 pub const KILLS: Claim = Claim {
@@ -34,9 +33,7 @@ pub const KILLS: Claim = Claim {
         comparisons: |setting| {
             setting.small(16)?;
             setting.relaxes()?;
-            if setting.noise_intensity() == 0.0 {
-                return Err("there is no label noise".into());
-            }
+            setting.noisy()?;
             setting.full_rank().map(|()| 3)
         },
         measure: both_splits,
@@ -100,10 +97,10 @@ fn both_splits(bench: &Bench) -> Result<Evidence, Stop> {
     let all = bench.run(&setup, &with)?;
     let regular = without(ForceSplit::Regular)?;
     let antisymmetric = without(ForceSplit::Antisymmetric)?;
-    let falls = mean_of(changes(&all, d)?)?;
-    let stays = mean_of(changes(&regular, d)?)?;
+    let falls = mean_of(&changes(&all, d)?)?;
+    let stays = mean_of(&changes(&regular, d)?)?;
     let rate = 2.0 * nu * setting.collapse_rate();
-    let still_falls = mean_of(changes(&antisymmetric, d)?)?;
+    let still_falls = mean_of(&changes(&antisymmetric, d)?)?;
     let comparisons = vec![
         Comparison::statistical(
             "change of E log λ_d with all forces",
@@ -123,8 +120,8 @@ fn both_splits(bench: &Bench) -> Result<Evidence, Stop> {
         Comparison::exact(
             "largest |log det M − law| without the antisymmetric repulsion",
             0.0,
-            largest_miss(&antisymmetric, rate)?,
-            rounding(setting, steps) + rotations(d, steps),
+            antisymmetric.misses(rate)?,
+            rounding(d, steps) + rotations(d, steps),
         )
         .against_range([0.05 * rate * time, f64::INFINITY]),
         Comparison::statistical(
@@ -163,8 +160,8 @@ fn left_out(bench: &Bench, local: &Local, split: ForceSplit) -> Result<Vec<Compa
     let d = local.before.len();
     let trajectories = bench.trajectories(512, 4096, 65_536);
     let means = |dynamics: &Dynamics| {
-        let measure = |stepped: &Transition, out: &mut [Lanes<BLOCK>]| {
-            out.copy_from_slice(&local.change(stepped.walk));
+        let measure = |walk: &StepInspector, out: &mut [Lanes<BLOCK>]| {
+            out.copy_from_slice(&local.change(walk));
         };
         let draw = local.draw(setting, dynamics, 96, trajectories);
         draw.group_means(bench, d, &measure)
@@ -221,26 +218,11 @@ fn rotations(d: usize, steps: u64) -> f64 {
     12.0 * (d * d) as f64 * f64::EPSILON * steps as f64
 }
 
-/// The largest distance of log det M from a fall at `rate`, at the saves of any path.
-fn largest_miss(run: &Paths, rate: f64) -> Result<f64, Stop> {
-    let mut worst = 0.0_f64;
-    for path in run.observable("log_det", 0)? {
-        for (value, t) in path.iter().zip(&run.times) {
-            worst = worst.max((value - path[0] + rate * t).abs());
-        }
-    }
-    Ok(worst)
-}
-
 /// Of log λ_d over the run, path by path.
 fn changes(run: &Paths, d: usize) -> Result<Vec<f64>, Stop> {
     let last = run.times.len() - 1;
     let values = run.observable("log_eigenvalue_m", d as u32)?;
     Ok(values.iter().map(|v| v[last] - v[0]).collect())
-}
-
-fn mean_of(sample: Vec<f64>) -> Result<Estimate, Stop> {
-    Estimate::of_sample(&sample).ok_or_else(|| Stop::Unmeasured("too few trajectories".into()))
 }
 
 fn figure(all: &Paths, regular: &Paths, antisymmetric: &Paths, d: usize) -> Result<Picture, Stop> {
@@ -251,6 +233,8 @@ fn figure(all: &Paths, regular: &Paths, antisymmetric: &Paths, d: usize) -> Resu
         "time t",
         "E log λᵢ",
     );
+    // E log λᵢ over the trajectories, at every save.
+    let mean = |run: &Paths, index: usize| run.mean("log_eigenvalue_m", index as u32);
     let shown = [1, d / 2 + 1, d];
     let names = shown.map(|i| format!("λ{}", subscript(i)));
     for (place, &index) in shown.iter().enumerate() {
@@ -268,11 +252,4 @@ fn figure(all: &Paths, regular: &Paths, antisymmetric: &Paths, d: usize) -> Resu
         }
     }
     Ok(figure)
-}
-
-/// E log λᵢ over the trajectories, at every save.
-fn mean(run: &Paths, index: usize) -> Result<Vec<f64>, Stop> {
-    let values = run.observable("log_eigenvalue_m", index as u32)?;
-    let at = |save: usize| values.iter().map(|v| v[save]).sum::<f64>() / values.len() as f64;
-    Ok((0..run.times.len()).map(at).collect())
 }

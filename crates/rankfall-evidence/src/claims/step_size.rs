@@ -1,18 +1,16 @@
 //! Larger step sizes and larger label noise kill faster, by the predicted factor: actual SGD.
 
 use rankfall_core::measure::rates::Estimate;
-use rankfall_core::model::dynamics::{Dynamics, Kind, LabelNoise, Sampling};
-use rankfall_core::model::optimizer::Optimizer;
 
 use crate::bench::Bench;
 use crate::claim::{Claim, Provenance, Strength, Suite, Test};
 use crate::claims::discrete_step::Moments;
 use crate::decision::Comparison;
-use crate::evidence::{Evidence, Stop};
+use crate::evidence::{Evidence, Stop, mean_of};
 use crate::optimum::Optimum;
 use crate::picture::{Picture, Style};
 use crate::setting::Setting;
-use crate::simulation::{Simulation, started_at};
+use crate::simulation::{Simulation, sgd, started_at};
 
 pub const STEP_SIZE: Claim = Claim {
     suite: Suite::Exact,
@@ -53,28 +51,11 @@ fn applies(setting: &Setting) -> Result<(), String> {
     setting.small(32)?;
     setting.relaxes()?;
     setting.full_rank()?;
-    if setting.noise_intensity() == 0.0 {
-        return Err("there is no label noise".into());
-    }
+    setting.noisy()?;
     if setting.problem.loss_floor > 1e-3 * setting.label_noise {
         return Err("the labels have residuals of their own, which act like label noise".into());
     }
     Ok(())
-}
-
-/// SGD with batches of one row.
-pub fn sgd(eta: f64, delta: f64) -> Dynamics {
-    Dynamics {
-        kind: Kind::StochasticGradientDescent {
-            batch_size: 1,
-            sampling: Sampling::WithReplacement,
-            distribution: LabelNoise::Gaussian,
-        },
-        step_size: eta,
-        label_noise: delta,
-        optimizer: Optimizer::default(),
-        classes: None,
-    }
 }
 
 /// What the theory says of one η and δ.
@@ -146,7 +127,7 @@ fn measured_rate(
         .iter()
         .map(|v| (v[2] - v[1]) / span)
         .collect();
-    Estimate::of_sample(&rates).ok_or_else(|| Stop::Unmeasured("too few trajectories".into()))
+    mean_of(&rates)
 }
 
 /// x/y to first order in their errors, which are far below the numbers themselves.

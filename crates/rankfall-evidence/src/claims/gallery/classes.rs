@@ -2,29 +2,23 @@
 
 use super::inequality;
 use crate::claim::Claim;
-use crate::statement::{Of, Quantity};
+use crate::statement::{Observable, Quantity};
 
 const DESCENT: &str = "gradient descent";
 const SGD: &str = "SGD";
 const FLIPS: &str = "SGD, labels flipped";
 
-const RUN: Of = Of("digits-network");
-const IMAGES: Of = Of("fashion-mnist");
+const RUN: &str = "digits-network";
+const IMAGES: &str = "fashion-mnist";
 
-const fn features(dynamics: &'static str) -> Quantity {
-    RUN.end(dynamics, "numerical_rank_features", 2)
-}
+const FEATURES: Observable = Observable::new(RUN, "numerical_rank_features", 2);
+const ACTIVE: Observable = Observable::new(RUN, "active_share_features", 2);
+const ACCURACY: Observable = Observable::new(RUN, "held_out_accuracy", 0);
+const IMAGE_ACCURACY: Observable = Observable::new(IMAGES, "held_out_accuracy", 0);
+const IMAGE_LAYER: Observable = Observable::new(IMAGES, "numerical_rank_layer", 1);
 
 const fn layer(dynamics: &'static str, layer: u32) -> Quantity {
-    RUN.end(dynamics, "effective_rank_layer", layer)
-}
-
-const fn active(dynamics: &'static str) -> Quantity {
-    RUN.end(dynamics, "active_share_features", 2)
-}
-
-const fn accuracy(dynamics: &'static str) -> Quantity {
-    RUN.end(dynamics, "held_out_accuracy", 0)
+    Observable::new(RUN, "effective_rank_layer", layer).under(dynamics)
 }
 
 pub const DIGITS: Claim = inequality(
@@ -34,11 +28,11 @@ pub const DIGITS: Claim = inequality(
          least 3 than under SGD without flips, the effective rank of layers 1, 2 and 3 higher by at least 0.5, 0.5 and 0.1, \
          and the share of active units of layer 2 lower by at least 0.2.",
     &[
-        features(FLIPS).above(features(SGD), 3.0),
+        FEATURES.under(FLIPS).above(FEATURES.under(SGD), 3.0),
         layer(FLIPS, 1).above(layer(SGD, 1), 0.5),
         layer(FLIPS, 2).above(layer(SGD, 2), 0.5),
         layer(FLIPS, 3).above(layer(SGD, 3), 0.1),
-        active(FLIPS).below(active(SGD), 0.2),
+        ACTIVE.under(FLIPS).below(ACTIVE.under(SGD), 0.2),
     ],
 );
 
@@ -48,9 +42,13 @@ pub const DIGITS_ALIKE: Claim = inequality(
     "The numerical rank of the features of layer 2 under SGD ends within 1 of gradient descent's, and falls by at least 4 \
          under both.",
     &[
-        features(DESCENT).below(features(DESCENT).at_the_start(), 4.0),
-        features(SGD).below(features(SGD).at_the_start(), 4.0),
-        features(SGD).near(features(DESCENT), 1.0),
+        FEATURES
+            .under(DESCENT)
+            .below(FEATURES.under(DESCENT).at_the_start(), 4.0),
+        FEATURES
+            .under(SGD)
+            .below(FEATURES.under(SGD).at_the_start(), 4.0),
+        FEATURES.under(SGD).near(FEATURES.under(DESCENT), 1.0),
     ],
 );
 
@@ -59,8 +57,8 @@ pub const DIGITS_ACCURACY: Claim = inequality(
     "Flipped labels cost no accuracy on digits held out",
     "The accuracy on rows held out with flipped labels ends within 0.02 of that of SGD, which is at least 0.95.",
     &[
-        accuracy(FLIPS).near(accuracy(SGD), 0.02),
-        accuracy(SGD).at_least(0.95),
+        ACCURACY.under(FLIPS).near(ACCURACY.under(SGD), 0.02),
+        ACCURACY.under(SGD).at_least(0.95),
     ],
 );
 
@@ -70,8 +68,8 @@ pub const FASHION: Claim = inequality(
     "After ten epochs of SGD the accuracy on images held out is at least 0.87; the numerical rank of layer 1 changes by \
          less than 1 under SGD, with flipped labels and without.",
     &[
-        IMAGES.end(SGD, "held_out_accuracy", 0).at_least(0.87),
-        IMAGES.end(SGD, "numerical_rank_layer", 1).keeps(1.0),
-        IMAGES.end(FLIPS, "numerical_rank_layer", 1).keeps(1.0),
+        IMAGE_ACCURACY.under(SGD).at_least(0.87),
+        IMAGE_LAYER.under(SGD).keeps(1.0),
+        IMAGE_LAYER.under(FLIPS).keeps(1.0),
     ],
 );

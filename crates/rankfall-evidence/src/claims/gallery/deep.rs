@@ -2,35 +2,35 @@
 
 use super::inequality;
 use crate::claim::Claim;
-use crate::statement::{Of, Quantity, Statement};
+use crate::statement::{Observable, Quantity, Statement};
 
 const DESCENT: &str = "gradient descent";
 const SGD: &str = "SGD";
 const NOISE: &str = "SGD, label noise";
 
-const TWO: Of = Of("deep-linear-2");
-const THREE: Of = Of("deep-linear-3");
-const FOUR: Of = Of("deep-linear-4");
-const FIVE: Of = Of("deep-linear-5");
+const TWO: &str = "deep-linear-2";
+const THREE: &str = "deep-linear-3";
+const FOUR: &str = "deep-linear-4";
+const FIVE: &str = "deep-linear-5";
 
-const fn rank(of: Of, dynamics: &'static str, layer: u32) -> Quantity {
-    of.end(dynamics, "effective_rank_layer", layer)
+const fn rank(run: &'static str, dynamics: &'static str, layer: u32) -> Quantity {
+    Observable::new(run, "effective_rank_layer", layer).under(dynamics)
 }
 
-const fn log_det(of: Of, dynamics: &'static str) -> Quantity {
-    of.end(dynamics, "log_det_stack", 1)
+const fn log_det(run: &'static str, dynamics: &'static str) -> Quantity {
+    Observable::new(run, "log_det_stack", 1).under(dynamics)
 }
 
 /// Of a network of `layers` layers, under label noise.
-const fn outer(of: Of, layers: u32) -> [Statement; 5] {
-    let (first, last) = (rank(of, NOISE, 1), rank(of, NOISE, layers));
-    let descent = rank(of, DESCENT, 1);
+const fn outer(run: &'static str, layers: u32) -> [Statement; 5] {
+    let (first, last) = (rank(run, NOISE, 1), rank(run, NOISE, layers));
+    let descent = rank(run, DESCENT, 1);
     [
         first.below(descent, 2.0),
         first.below(descent.at_the_loss_of(NOISE), 2.0),
-        first.below(rank(of, SGD, 1), 2.0),
-        last.below(rank(of, DESCENT, layers), 0.5),
-        log_det(of, NOISE).below(log_det(of, DESCENT), 5.0),
+        first.below(rank(run, SGD, 1), 2.0),
+        last.below(rank(run, DESCENT, layers), 0.5),
+        log_det(run, NOISE).below(log_det(run, DESCENT), 5.0),
     ]
 }
 

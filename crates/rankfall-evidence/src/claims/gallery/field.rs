@@ -2,21 +2,16 @@
 
 use super::inequality;
 use crate::claim::Claim;
-use crate::statement::{Of, Quantity};
+use crate::statement::Observable;
 
-const PHASES: Of = Of("label-noise-in-phases");
+const PHASES: &str = "label-noise-in-phases";
 const QUIET: &str = "no noise";
 const ALWAYS: &str = "always";
 const FIRST: &str = "until t = 50";
 const SECOND: &str = "from t = 50";
 
-const fn share(dynamics: &'static str) -> Quantity {
-    PHASES.end(dynamics, "teacher_share_layer", 1)
-}
-
-const fn size(dynamics: &'static str) -> Quantity {
-    PHASES.end(dynamics, "nuclear_norm_layer", 1).log()
-}
+const SHARE: Observable = Observable::new(PHASES, "teacher_share_layer", 1);
+const SIZE: Observable = Observable::new(PHASES, "nuclear_norm_layer", 1).log();
 
 pub const LABEL_NOISE_IN_PHASES: Claim = inequality(
     "label-noise-in-phases",
@@ -27,29 +22,24 @@ pub const LABEL_NOISE_IN_PHASES: Claim = inequality(
          those; whether it was on in the first half or in the second changes the share by less than 0.04 and the norm by \
          less than 0.05 in its logarithm.",
     &[
-        share(ALWAYS).above(share(QUIET), 0.05),
-        share(QUIET).keeps(0.03),
-        share(FIRST).above(share(QUIET), 0.02),
-        share(SECOND).above(share(QUIET), 0.02),
-        size(ALWAYS).below(size(QUIET), 0.29),
-        size(FIRST).below(size(QUIET), 0.11),
-        share(FIRST).near(share(SECOND), 0.04),
-        size(FIRST).near(size(SECOND), 0.05),
+        SHARE.under(ALWAYS).above(SHARE.under(QUIET), 0.05),
+        SHARE.under(QUIET).keeps(0.03),
+        SHARE.under(FIRST).above(SHARE.under(QUIET), 0.02),
+        SHARE.under(SECOND).above(SHARE.under(QUIET), 0.02),
+        SIZE.under(ALWAYS).below(SIZE.under(QUIET), 0.29),
+        SIZE.under(FIRST).below(SIZE.under(QUIET), 0.11),
+        SHARE.under(FIRST).near(SHARE.under(SECOND), 0.04),
+        SIZE.under(FIRST).near(SIZE.under(SECOND), 0.05),
     ],
 );
 
-const NEURONS: Of = Of("collapsing-neurons");
+const NEURONS: &str = "collapsing-neurons";
 const DESCENT: &str = "gradient descent";
 const SGD: &str = "SGD";
 const NOISE: &str = "SGD, label noise";
 
-const fn distinct(dynamics: &'static str) -> Quantity {
-    NEURONS.end(dynamics, "distinct_neurons_layer", 1)
-}
-
-const fn sharpness(dynamics: &'static str) -> Quantity {
-    NEURONS.end(dynamics, "sharpness", 0).log()
-}
+const DISTINCT: Observable = Observable::new(NEURONS, "distinct_neurons_layer", 1);
+const SHARPNESS: Observable = Observable::new(NEURONS, "sharpness", 0).log();
 
 pub const COLLAPSING_NEURONS: Claim = inequality(
     "collapsing-neurons",
@@ -58,20 +48,22 @@ pub const COLLAPSING_NEURONS: Claim = inequality(
          than under SGD, and the largest eigenvalue of the Hessian is at most half (0.69 less in its logarithm) of that \
          under either; under gradient descent and SGD the number of distinct neurons changes by less than 3.",
     &[
-        distinct(NOISE).below(distinct(DESCENT), 10.0),
-        distinct(NOISE).below(distinct(SGD), 10.0),
-        sharpness(NOISE).below(sharpness(DESCENT), std::f64::consts::LN_2),
-        sharpness(NOISE).below(sharpness(SGD), std::f64::consts::LN_2),
-        distinct(DESCENT).keeps(3.0),
-        distinct(SGD).keeps(3.0),
+        DISTINCT.under(NOISE).below(DISTINCT.under(DESCENT), 10.0),
+        DISTINCT.under(NOISE).below(DISTINCT.under(SGD), 10.0),
+        SHARPNESS
+            .under(NOISE)
+            .below(SHARPNESS.under(DESCENT), std::f64::consts::LN_2),
+        SHARPNESS
+            .under(NOISE)
+            .below(SHARPNESS.under(SGD), std::f64::consts::LN_2),
+        DISTINCT.under(DESCENT).keeps(3.0),
+        DISTINCT.under(SGD).keeps(3.0),
     ],
 );
 
-const DECAY: Of = Of("rank-and-weight-decay");
+const DECAY: &str = "rank-and-weight-decay";
 
-const fn rank(dynamics: &'static str) -> Quantity {
-    DECAY.end(dynamics, "effective_rank_layer", 2)
-}
+const RANK: Observable = Observable::new(DECAY, "effective_rank_layer", 2);
 
 pub const RANK_AND_WEIGHT_DECAY: Claim = inequality(
     "rank-and-weight-decay",
@@ -80,27 +72,26 @@ pub const RANK_AND_WEIGHT_DECAY: Claim = inequality(
          decay, is lower by at least 8 with a weight decay of 0.003 than without, lower by at least 5 more with one of \
          0.01, and by at least 2 more with steps three times as large; with batches of 2 it is within 3 of what it is with all 128 rows.",
     &[
-        rank("b = 2, 0.003").below(rank("b = 2, none"), 8.0),
-        rank("b = 2, none").keeps(1.0),
-        rank("b = 16, 0.01").below(rank("b = 16, 0.003"), 5.0),
-        rank("b = 16, 0.003, larger steps").below(rank("b = 16, 0.003"), 2.0),
-        rank("b = 2, 0.003").near(rank("b = 128, 0.003"), 3.0),
+        RANK.under("b = 2, 0.003")
+            .below(RANK.under("b = 2, none"), 8.0),
+        RANK.under("b = 2, none").keeps(1.0),
+        RANK.under("b = 16, 0.01")
+            .below(RANK.under("b = 16, 0.003"), 5.0),
+        RANK.under("b = 16, 0.003, larger steps")
+            .below(RANK.under("b = 16, 0.003"), 2.0),
+        RANK.under("b = 2, 0.003")
+            .near(RANK.under("b = 128, 0.003"), 3.0),
     ],
 );
 
-const COMPLETION: Of = Of("matrix-completion");
+const COMPLETION: &str = "matrix-completion";
 const FULL: &str = "gradient descent";
 const BATCHES: &str = "mini-batches for a while";
 const JUMPS: &str = "label noise for a while";
 const NO_DECAY: &str = "label noise, no weight decay";
 
-const fn left(dynamics: &'static str) -> Quantity {
-    COMPLETION.end(dynamics, "numerical_rank_product", 0)
-}
-
-const fn all_entries(dynamics: &'static str) -> Quantity {
-    COMPLETION.end(dynamics, "held_out_loss", 0).log()
-}
+const LEFT: Observable = Observable::new(COMPLETION, "numerical_rank_product", 0);
+const ALL_ENTRIES: Observable = Observable::new(COMPLETION, "held_out_loss", 0).log();
 
 pub const MATRIX_COMPLETION: Claim = inequality(
     "matrix-completion",
@@ -111,9 +102,9 @@ pub const MATRIX_COMPLETION: Claim = inequality(
          the loss on all entries is lower by at least a sixth (0.2 in its logarithm) than under full gradients; \
          mini-batches for a while leave the rank within 1 of that under full gradients.",
     &[
-        left(JUMPS).below(left(FULL), 3.0),
-        left(JUMPS).below(left(NO_DECAY), 3.0),
-        all_entries(JUMPS).below(all_entries(FULL), 0.2),
-        left(BATCHES).near(left(FULL), 1.0),
+        LEFT.under(JUMPS).below(LEFT.under(FULL), 3.0),
+        LEFT.under(JUMPS).below(LEFT.under(NO_DECAY), 3.0),
+        ALL_ENTRIES.under(JUMPS).below(ALL_ENTRIES.under(FULL), 0.2),
+        LEFT.under(BATCHES).near(LEFT.under(FULL), 1.0),
     ],
 );

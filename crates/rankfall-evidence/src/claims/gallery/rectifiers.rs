@@ -2,40 +2,36 @@
 
 use super::inequality;
 use crate::claim::Claim;
-use crate::statement::{Of, Quantity};
+use crate::statement::{Observable, Quantity};
 
 const DESCENT: &str = "gradient descent";
 const SGD: &str = "SGD";
 const LARGE: &str = "SGD, large steps for a half";
 const NOISE: &str = "SGD, label noise";
 
-const TWO: Of = Of("relu-teacher-student");
-const THREE: Of = Of("relu-three-layers");
-const LINE: Of = Of("relu-one-dimension");
+const TWO: &str = "relu-teacher-student";
+const THREE: &str = "relu-three-layers";
+const LINE: &str = "relu-one-dimension";
 
-const fn features(of: Of, dynamics: &'static str, layer: u32) -> Quantity {
-    of.end(dynamics, "effective_rank_features", layer)
+const fn features(run: &'static str, dynamics: &'static str, layer: u32) -> Quantity {
+    Observable::new(run, "effective_rank_features", layer).under(dynamics)
 }
 
-const fn counted(of: Of, dynamics: &'static str) -> Quantity {
-    of.end(dynamics, "numerical_rank_features", 1)
+const fn counted(run: &'static str, dynamics: &'static str) -> Quantity {
+    Observable::new(run, "numerical_rank_features", 1).under(dynamics)
 }
 
-const fn jacobian(of: Of, dynamics: &'static str) -> Quantity {
-    of.end(dynamics, "effective_rank_jacobian", 0)
+const fn jacobian(run: &'static str, dynamics: &'static str) -> Quantity {
+    Observable::new(run, "effective_rank_jacobian", 0).under(dynamics)
 }
 
-const fn layer(of: Of, dynamics: &'static str, layer: u32) -> Quantity {
-    of.end(dynamics, "effective_rank_layer", layer)
+const fn layer(run: &'static str, dynamics: &'static str, layer: u32) -> Quantity {
+    Observable::new(run, "effective_rank_layer", layer).under(dynamics)
 }
 
-const fn active(dynamics: &'static str) -> Quantity {
-    LINE.end(dynamics, "active_share_features", 1)
-}
-
-const fn held_out(dynamics: &'static str) -> Quantity {
-    THREE.end(dynamics, "held_out_loss", 0).log()
-}
+const COUNTED_JACOBIAN: Observable = Observable::new(TWO, "numerical_rank_jacobian", 0);
+const ACTIVE: Observable = Observable::new(LINE, "active_share_features", 1);
+const HELD_OUT: Observable = Observable::new(THREE, "held_out_loss", 0).log();
 
 pub const TWO_LAYERS: Claim = inequality(
     "relu-teacher-student",
@@ -50,8 +46,9 @@ pub const TWO_LAYERS: Claim = inequality(
         features(TWO, NOISE, 1).below(features(TWO, SGD, 1), 1.0),
         counted(TWO, NOISE).below(counted(TWO, DESCENT), 3.0),
         counted(TWO, NOISE).below(counted(TWO, SGD), 3.0),
-        TWO.end(NOISE, "numerical_rank_jacobian", 0)
-            .below(TWO.end(DESCENT, "numerical_rank_jacobian", 0), 2.0),
+        COUNTED_JACOBIAN
+            .under(NOISE)
+            .below(COUNTED_JACOBIAN.under(DESCENT), 2.0),
         features(TWO, DESCENT, 1).keeps(0.5),
         features(TWO, SGD, 1).keeps(0.5),
     ],
@@ -109,8 +106,8 @@ pub const THREE_LAYERS_HELD_OUT: Claim = inequality(
     "The loss on rows held out is lower by at least a fifth (0.2 in its logarithm) under SGD than under gradient descent, \
          and higher by as much under SGD with label noise than under SGD.",
     &[
-        held_out(SGD).below(held_out(DESCENT), 0.2),
-        held_out(NOISE).above(held_out(SGD), 0.2),
+        HELD_OUT.under(SGD).below(HELD_OUT.under(DESCENT), 0.2),
+        HELD_OUT.under(NOISE).above(HELD_OUT.under(SGD), 0.2),
     ],
 );
 
@@ -120,10 +117,10 @@ pub const LINE_SPARSE: Claim = inequality(
     "The share of active units changes by less than 0.05 under gradient descent and SGD with small steps; it ends lower \
          than gradient descent's by at least 0.1 after large steps and under label noise.",
     &[
-        active(LARGE).below(active(DESCENT), 0.1),
-        active(NOISE).below(active(DESCENT), 0.1),
-        active(DESCENT).keeps(0.05),
-        active(SGD).keeps(0.05),
+        ACTIVE.under(LARGE).below(ACTIVE.under(DESCENT), 0.1),
+        ACTIVE.under(NOISE).below(ACTIVE.under(DESCENT), 0.1),
+        ACTIVE.under(DESCENT).keeps(0.05),
+        ACTIVE.under(SGD).keeps(0.05),
     ],
 );
 

@@ -2,10 +2,10 @@
 
 use super::inequality;
 use crate::claim::Claim;
-use crate::statement::{Of, Quantity};
+use crate::statement::Observable;
 use std::f64::consts::LN_2;
 
-const RUN: Of = Of("noise-zoo");
+const RUN: &str = "noise-zoo";
 const NONE: &str = "none";
 const LABELS: &str = "label noise";
 const BATCHES: &str = "mini-batches of 4";
@@ -15,17 +15,9 @@ const SHAKEN: &str = "weight noise";
 const DROPOUT: &str = "dropout";
 const DECAY: &str = "weight decay";
 
-const fn layer(dynamics: &'static str) -> Quantity {
-    RUN.end(dynamics, "numerical_rank_layer", 2)
-}
-
-const fn features(dynamics: &'static str) -> Quantity {
-    RUN.end(dynamics, "numerical_rank_features", 2)
-}
-
-const fn held_out(dynamics: &'static str) -> Quantity {
-    RUN.end(dynamics, "held_out_loss", 0).log()
-}
+const LAYER: Observable = Observable::new(RUN, "numerical_rank_layer", 2);
+const RANK: Observable = Observable::new(RUN, "numerical_rank_features", 2);
+const LOSS: Observable = Observable::new(RUN, "held_out_loss", 0).log();
 
 pub const WEIGHTS: Claim = inequality(
     "noise-zoo-weights",
@@ -33,13 +25,13 @@ pub const WEIGHTS: Claim = inequality(
     "The numerical rank of layer 2 ends within 1 of that without noise under each of label noise, mini-batches, input \
          noise, gradient noise, weight noise and dropout, and lower by at least 8 under weight decay.",
     &[
-        layer(DECAY).below(layer(NONE), 8.0),
-        layer(LABELS).near(layer(NONE), 1.0),
-        layer(BATCHES).near(layer(NONE), 1.0),
-        layer(INPUTS).near(layer(NONE), 1.0),
-        layer(GRADIENT).near(layer(NONE), 1.0),
-        layer(SHAKEN).near(layer(NONE), 1.0),
-        layer(DROPOUT).near(layer(NONE), 1.0),
+        LAYER.under(DECAY).below(LAYER.under(NONE), 8.0),
+        LAYER.under(LABELS).near(LAYER.under(NONE), 1.0),
+        LAYER.under(BATCHES).near(LAYER.under(NONE), 1.0),
+        LAYER.under(INPUTS).near(LAYER.under(NONE), 1.0),
+        LAYER.under(GRADIENT).near(LAYER.under(NONE), 1.0),
+        LAYER.under(SHAKEN).near(LAYER.under(NONE), 1.0),
+        LAYER.under(DROPOUT).near(LAYER.under(NONE), 1.0),
     ],
 );
 
@@ -50,12 +42,12 @@ pub const FEATURES: Claim = inequality(
          dropout and by at least 0.3 under gradient noise, higher by at least 0.5 under label noise, and within 1 of it \
          under mini-batches and input noise.",
     &[
-        features(SHAKEN).below(features(NONE), 1.0),
-        features(DROPOUT).below(features(NONE), 1.0),
-        features(GRADIENT).below(features(NONE), 0.3),
-        features(LABELS).above(features(NONE), 0.5),
-        features(BATCHES).near(features(NONE), 1.0),
-        features(INPUTS).near(features(NONE), 1.0),
+        RANK.under(SHAKEN).below(RANK.under(NONE), 1.0),
+        RANK.under(DROPOUT).below(RANK.under(NONE), 1.0),
+        RANK.under(GRADIENT).below(RANK.under(NONE), 0.3),
+        RANK.under(LABELS).above(RANK.under(NONE), 0.5),
+        RANK.under(BATCHES).near(RANK.under(NONE), 1.0),
+        RANK.under(INPUTS).near(RANK.under(NONE), 1.0),
     ],
 );
 
@@ -66,12 +58,12 @@ pub const HELD_OUT: Claim = inequality(
          noise, input noise, gradient noise, weight noise and dropout, is at most half (0.69) of it under weight decay, and \
          within a factor of 1.5 (0.4) of it under mini-batches.",
     &[
-        held_out(LABELS).below(held_out(NONE), 0.1),
-        held_out(INPUTS).below(held_out(NONE), 0.1),
-        held_out(GRADIENT).below(held_out(NONE), 0.1),
-        held_out(SHAKEN).below(held_out(NONE), 0.1),
-        held_out(DROPOUT).below(held_out(NONE), 0.1),
-        held_out(DECAY).below(held_out(NONE), LN_2),
-        held_out(BATCHES).near(held_out(NONE), 0.4),
+        LOSS.under(LABELS).below(LOSS.under(NONE), 0.1),
+        LOSS.under(INPUTS).below(LOSS.under(NONE), 0.1),
+        LOSS.under(GRADIENT).below(LOSS.under(NONE), 0.1),
+        LOSS.under(SHAKEN).below(LOSS.under(NONE), 0.1),
+        LOSS.under(DROPOUT).below(LOSS.under(NONE), 0.1),
+        LOSS.under(DECAY).below(LOSS.under(NONE), LN_2),
+        LOSS.under(BATCHES).near(LOSS.under(NONE), 0.4),
     ],
 );
