@@ -104,7 +104,7 @@ fn still_layers<T: Real>(layers: &[Layer], gradient: &[f64], parameters: &[T]) -
 }
 
 /// The loss of the best prediction that is the same for every row: half the variances of the
-/// targets, or the entropies of their means.
+/// targets, in the units from before they were scaled, or the entropies of their means.
 pub fn constant_loss<T: Real>(loss: Loss, data: &Dataset<T>) -> f64 {
     let n = data.rows() as f64;
     match data.targets() {
@@ -125,7 +125,11 @@ pub fn constant_loss<T: Real>(loss: Loss, data: &Dataset<T>) -> f64 {
                 let mean = column(c).sum::<f64>() / count;
                 match loss {
                     Loss::Logistic => -times_log(mean) - times_log(1.0 - mean),
-                    _ => 0.5 * column(c).map(|v| (v - mean) * (v - mean)).sum::<f64>() / n,
+                    _ => {
+                        let scale = data.target_scales().get(c).copied().unwrap_or(1.0);
+                        let square = |v: f64| (scale * (v - mean)) * (scale * (v - mean));
+                        0.5 * column(c).map(square).sum::<f64>() / n
+                    }
                 }
             };
             (0..*columns).map(of).sum()
@@ -200,6 +204,9 @@ mod tests {
     #[test]
     fn the_best_constant_is_the_mean() {
         assert!((constant_loss(Loss::Squared, &data()) - 7.0 / 3.0).abs() < 1e-12);
+        // Targets that were divided by 3 beforehand: losses are in the units from before.
+        let scaled = data().with_target_scales(vec![3.0]).expect("one target");
+        assert!((constant_loss(Loss::Squared, &scaled) - 21.0).abs() < 1e-12);
         let x = vec![0.0; 4];
         let classes = Targets::Classes(vec![0, 1, 1, 1]);
         let some = Dataset::new(1, x.clone(), classes).expect("sound");
