@@ -98,6 +98,11 @@ pub enum NoiseError {
     /// Flips where there are values.
     #[error("label-flips need classes as targets; these are values, use label-noise")]
     LabelsAreValues,
+    /// Flips where a row, from 0, is of no class or of several.
+    #[error(
+        "label-flips need one class for each row, 0 or 1, or a 1 among zeros; row {0} of the targets is no class"
+    )]
+    NoClass(usize),
     /// A matrix of flips that is none.
     #[error(
         "label-flips: matrix must have {classes} rows of {classes} probabilities that sum to 1; row {row} does not"
@@ -169,6 +174,9 @@ impl Noise {
                 if !data.has_classes() {
                     return Err(NoiseError::LabelsAreValues);
                 }
+                if let Some(row) = without_class(data.targets()) {
+                    return Err(NoiseError::NoClass(row));
+                }
                 match matrix {
                     None => Ok(()),
                     Some(matrix) => check_flips(matrix, network.outputs().max(2)),
@@ -208,6 +216,20 @@ impl Noise {
             }
         }
     }
+}
+
+/// The first row of the targets that is no class.
+fn without_class<T: Real>(targets: &Targets<T>) -> Option<usize> {
+    let Targets::Values { columns, values } = targets else {
+        return None;
+    };
+    let is_class = |row: &[T]| {
+        let count = |value: T| row.iter().filter(|v| **v == value).count();
+        let (zeros, ones) = (count(T::ZERO), count(T::ONE));
+        zeros + ones == *columns && (ones == 1 || *columns == 1)
+    };
+    let mut rows = values.chunks_exact(*columns);
+    rows.position(|row| !is_class(row))
 }
 
 fn check_flips(matrix: &[Vec<f64>], classes: usize) -> Result<(), NoiseError> {

@@ -339,6 +339,42 @@ fn class_labels_flip_as_often_as_they_should() {
     }
 }
 
+/// Flips would make one class of targets with several or with shares, and change them even with
+/// probability 0.
+#[test]
+fn labels_flip_only_where_each_row_has_one_class() {
+    let check = |columns: usize, values: Vec<f64>| {
+        let rows = values.len() / columns;
+        let targets = Targets::Values { columns, values };
+        let data = Dataset::new(1, vec![1.0; rows], targets).expect("sound");
+        let flips = Noise::LabelFlips {
+            probability: 0.0,
+            matrix: None,
+        };
+        let network = network(&[1, columns], Activation::Linear, false);
+        let mut spec = training(network, vec![flips], 0.1, 1);
+        spec.loss = Loss::Logistic;
+        let plan = TrainingPlan::new(&spec).expect("sound");
+        plan.fit_training(data)
+            .map(|_| ())
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(check(1, vec![0.0, 1.0]), Ok(()));
+    assert_eq!(check(2, vec![0.0, 1.0, 1.0, 0.0]), Ok(()));
+    for (columns, values) in [
+        (1, vec![0.0, 0.3]),
+        (2, vec![0.0, 1.0, 1.0, 1.0]),
+        (2, vec![0.0, 1.0, 0.0, 0.0]),
+        (2, vec![0.0, 1.0, 0.5, 0.5]),
+    ] {
+        let message = check(columns, values).expect_err("no class");
+        assert!(
+            message.contains("row 1 of the targets is no class"),
+            "{message}"
+        );
+    }
+}
+
 /// A noise outside its window leaves every step as it is without it, and inside as it is with it;
 /// the law of the stack moves inside alone.
 #[test]
