@@ -1,13 +1,25 @@
 //! The list of claims about networks as a whole: names, counts, and what happens without data.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use rankfall_core::model::dynamics::LabelNoise;
 use rankfall_evidence::bench::{Bench, Gallery, NoSupervisor, Supervisor};
 use rankfall_evidence::claim::Test;
 use rankfall_evidence::experiments::{Experiments, NoExperiments, Trajectory};
+use rankfall_evidence::network_setting::NoisyDescent;
 use rankfall_evidence::{
-    Claim, Finding, Level, Setting, Stop, Subject, Suite, Verdict, Verification, claims,
+    Claim, Finding, Level, NetworkSetting, Setting, Stop, Subject, Suite, Verdict, Verification,
+    claims,
 };
+use rankfall_nets::activation::Activation;
+use rankfall_nets::data::{Dataset, Targets};
+use rankfall_nets::initialisation::WeightInitialisation;
+use rankfall_nets::loss::Loss;
+use rankfall_nets::network::NetworkSpec;
+use rankfall_nets::noise::Noise;
+use rankfall_nets::optimizer::Adam;
+use rankfall_nets::training::{TrainingPlan, TrainingSpec};
 
 /// Nobody can run an experiment.
 struct Nothing;
@@ -105,4 +117,60 @@ fn no_task_has_the_seed_of_the_gallery() {
         let seeds: HashSet<u64> = (0..128).map(|unit| bench.seed_of(unit)).collect();
         assert!(seeds.len() == 128 && !seeds.contains(&1), "{seed}");
     }
+}
+
+/// Two linear layers and their data, under these noises.
+fn given(noise: Vec<Noise>, change: impl Fn(&mut TrainingSpec)) -> Subject {
+    let network = NetworkSpec::dense(&[3, 9, 2], Activation::Linear, false);
+    let start = WeightInitialisation::Gaussian { scale: 0.6 };
+    let mut training = TrainingSpec {
+        noise,
+        ..TrainingSpec::plain(network, start, 0.01, 100)
+    };
+    change(&mut training);
+    let plan = TrainingPlan::new(&training).expect("sound");
+    let targets = Targets::Values {
+        columns: 2,
+        values: [0.0, 1.0, 1.0, 0.0].repeat(4),
+    };
+    let x = (0..24).map(|i| f64::from(i * i % 7) - 3.0).collect();
+    let data = Dataset::new(3, x, targets).expect("sound");
+    Subject::Network(NetworkSetting {
+        words: "two linear layers".into(),
+        data: Arc::new(plan.fit_training(data).expect("fits")),
+        network: plan.network,
+        descents: vec![NoisyDescent {
+            label: "descent".into(),
+            training,
+        }],
+        each_start: false,
+        seed: 1,
+    })
+}
+
+/// Steps of Adam are not those of the gradient, and the law of label noise is that of the squared
+/// loss.
+#[test]
+fn claims_about_a_network_apply_only_where_they_are_stated() {
+    let labels = || Noise::LabelNoise {
+        variance: 0.5,
+        distribution: LabelNoise::Gaussian,
+    };
+    let adam = |training: &mut TrainingSpec| {
+        training.adam = Some(Adam {
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+        });
+    };
+    let logistic = |training: &mut TrainingSpec| training.loss = Loss::Logistic;
+    let claim = |id| claims::named(id).expect("a claim of that name");
+    let step = |subject: Subject| subject.comparisons(claim("network-step-determinant"));
+    assert_eq!(step(given(vec![], |_| ())), Ok(0));
+    let reason = step(given(vec![], adam)).expect_err("Adam");
+    assert!(reason.contains("Adam"), "{reason}");
+    let law = |subject: Subject| subject.comparisons(claim("network-label-noise"));
+    assert_eq!(law(given(vec![labels()], |_| ())), Ok(1));
+    let reason = law(given(vec![labels()], logistic)).expect_err("no law");
+    assert!(reason.contains("squared loss"), "{reason}");
 }

@@ -17,6 +17,7 @@
 
 use faer::Mat;
 use faer::linalg::solvers::Solve;
+use rankfall_nets::loss::Loss;
 use rankfall_nets::noise::Noise;
 use rankfall_nets::training::Trainer;
 
@@ -116,12 +117,13 @@ fn from_the_left(setting: &NetworkSetting) -> Result<Vec<Pair<'_>>, String> {
         let optimizer = &d.training.optimizer;
         optimizer.momentum == 0.0
             && optimizer.weight_decay == 0.0
+            && d.training.adam.is_none()
             && d.training.noise.iter().all(acts)
     };
     pairs(
         setting,
         &plain,
-        "every dynamics has momentum, weight decay, or noise on weights, gradients or units",
+        "every dynamics has momentum, weight decay, Adam, or noise on weights, gradients or units",
     )
 }
 
@@ -129,12 +131,12 @@ fn from_the_left(setting: &NetworkSetting) -> Result<Vec<Pair<'_>>, String> {
 fn lawful(setting: &NetworkSetting) -> Result<Vec<Pair<'_>>, String> {
     let alone = |d: &&NoisyDescent| {
         let labels = matches!(d.training.noise.as_slice(), [Noise::LabelNoise { variance, .. }] if *variance > 0.0);
-        labels && d.is_plain()
+        labels && d.is_plain() && d.training.loss == Loss::Squared
     };
     pairs(
         setting,
         &alone,
-        "no dynamics has label noise alone, without momentum and weight decay",
+        "no dynamics has label noise alone, under the squared loss, without momentum and weight decay",
     )
 }
 
