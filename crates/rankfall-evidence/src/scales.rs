@@ -2,7 +2,7 @@
 
 use faer::Mat;
 use rankfall_core::model::network::Start;
-use rankfall_core::model::problem::Problem;
+use rankfall_core::model::problem::{Problem, Rows};
 
 use crate::evidence::Stop;
 use crate::setting::Setting;
@@ -65,4 +65,11 @@ pub fn negative_gradient(problem: &Problem, start: &Start) -> Mat<f64> {
     Mat::from_fn(problem.inputs, problem.outputs, |a, b| {
         problem.sxy[(a, b)] - problem.eigenvalues[a] * map[(a, b)]
     })
+}
+
+/// The largest |x|² of the rows.
+pub fn largest_square(rows: &Rows, inputs: usize) -> f64 {
+    let square = |x: &[f64]| x.iter().map(|u| u * u).sum::<f64>();
+    let squares = rows.x.chunks_exact(inputs).map(square);
+    squares.fold(0.0, f64::max)
 }

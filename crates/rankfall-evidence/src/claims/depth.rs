@@ -79,15 +79,8 @@ fn stacks(bench: &Bench) -> Result<Evidence, Stop> {
     comparisons.push(identity(setting, &fine.1, finest));
     comparisons.push(never_rises(&fine.1));
     let order = jackknife(&squares(&middle.1), &squares(&fine.1))?;
-    comparisons.push(
-        Comparison::statistical(
-            "order of the spread of log det − law",
-            0.5,
-            order,
-            ORDER_MARGIN,
-        )
-        .against(0.0),
-    );
+    let what = "order of the spread of log det − law";
+    comparisons.push(Comparison::statistical(what, 0.5, order, ORDER_MARGIN).against(0.0));
     comparisons.push(extrapolated(&[middle, fine])?);
     let figure = figure(&[coarse, middle, fine])?;
     Ok(Evidence {
@@ -131,13 +124,8 @@ fn identity(setting: &Setting, changes: &[StackChange], steps: u64) -> Compariso
         .iter()
         .map(|c| c.log_det.abs())
         .fold(f64::INFINITY, f64::min);
-    Comparison::exact(
-        "largest error of the identity of Euler steps",
-        0.0,
-        worst,
-        margin,
-    )
-    .against_range([typical, f64::INFINITY])
+    let what = "largest error of the identity of Euler steps";
+    Comparison::exact(what, 0.0, worst, margin).against_range([typical, f64::INFINITY])
 }
 
 /// The largest change over all paths is below zero.
@@ -147,14 +135,10 @@ fn never_rises(changes: &[StackChange]) -> Comparison {
         .map(|c| c.log_det)
         .fold(f64::NEG_INFINITY, f64::max);
     let mean = changes.iter().map(|c| c.law).sum::<f64>() / changes.len() as f64;
-    Comparison::exact(
-        "largest change of log det(Θ₁Θ₁ᵀ) over all paths",
-        mean,
-        highest,
-        0.0,
-    )
-    .within([f64::NEG_INFINITY, 0.0])
-    .against_range([0.0, f64::INFINITY])
+    let what = "largest change of log det(Θ₁Θ₁ᵀ) over all paths";
+    Comparison::exact(what, mean, highest, 0.0)
+        .within([f64::NEG_INFINITY, 0.0])
+        .against_range([0.0, f64::INFINITY])
 }
 
 /// (log det − law − its mean)², path by path.

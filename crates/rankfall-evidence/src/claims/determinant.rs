@@ -66,17 +66,10 @@ fn law(bench: &Bench) -> Result<Evidence, Stop> {
                 figure = figure.with(format!("width {width}"), Style::Line, run.times, change);
             }
         }
-        comparisons.push(
-            Comparison::exact(
-                format!(
-                    "largest |log det M − law|, width {width}, {count} starts, two integrators"
-                ),
-                0.0,
-                worst,
-                margin,
-            )
-            .against_range([0.05 * rate * time, f64::INFINITY]),
-        );
+        let what =
+            format!("largest |log det M − law|, width {width}, {count} starts, two integrators");
+        let found = Comparison::exact(what, 0.0, worst, margin);
+        comparisons.push(found.against_range([0.05 * rate * time, f64::INFINITY]));
     }
     comparisons.push(spread(bench, time)?);
     let times = vec![0.0, time];

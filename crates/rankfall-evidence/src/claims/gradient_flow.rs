@@ -109,15 +109,9 @@ fn determinant(bench: &Bench) -> Result<Evidence, Stop> {
             })
             .collect();
         let worst = change.iter().copied().fold(0.0, f64::max);
-        comparisons.push(
-            Comparison::exact(
-                format!("largest change of log det M, width {width}, {count} start(s)"),
-                0.0,
-                worst,
-                margin,
-            )
-            .against_range([fall, f64::INFINITY]),
-        );
+        let what = format!("largest change of log det M, width {width}, {count} start(s)");
+        let found = Comparison::exact(what, 0.0, worst, margin);
+        comparisons.push(found.against_range([fall, f64::INFINITY]));
         // Zero has no place on a logarithmic axis; below rounding nothing is to be seen.
         let shown = change.iter().map(|c| c.max(1e-17)).collect();
         figure = figure.with(format!("width {width}"), Style::Line, run.times, shown);

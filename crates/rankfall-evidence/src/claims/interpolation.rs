@@ -12,7 +12,7 @@ use crate::decision::Comparison;
 use crate::evidence::{Evidence, Stop, mean_of};
 use crate::optimum::Optimum;
 use crate::picture::{Picture, Style};
-use crate::scales::{horizon, rounding};
+use crate::scales::{horizon, largest_square, rounding};
 use crate::setting::{Setting, problem_of_rows};
 use crate::simulation::{Simulation, dynamics, even_saves, on_batches, sgd, started_at};
 
@@ -86,11 +86,7 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
     let left = loss.iter().map(|l| l[middle]).fold(0.0, f64::max);
     // |G|² ≤ |x|²|r|² ≤ max|x|² · 2n · loss in every step that is still to come, and rounding.
     let rows = setting.rows().map_err(Stop::Unmeasured)?;
-    let largest = rows
-        .x
-        .chunks_exact(problem.inputs)
-        .map(|x| x.iter().map(|u| u * u).sum::<f64>())
-        .fold(0.0, f64::max);
+    let largest = largest_square(rows, problem.inputs);
     let rounding = rounding(setting.rows_of_theta(), half);
     let to_come = 4.0 * eta * eta * largest * 2.0 * rows.count as f64 * left * half as f64;
     let span = run.times[last] - run.times[middle];
@@ -175,22 +171,11 @@ fn goes_on(bench: &Bench) -> Result<Evidence, Stop> {
     // As for label noise; and the residuals of a finite sample are not quite noise of one variance,
     // which a quarter of the excess allows for.
     let margin = excess * (excess + 0.5 * eta * stiffness + 0.25);
-    let comparisons = vec![
-        Comparison::statistical(
-            format!("slope of log det M, η = {eta:.4}"),
-            predicted,
-            slope(1, 3)?,
-            margin * predicted.abs(),
-        )
-        .against(0.0),
-        Comparison::statistical(
-            "slope in the second half over that in the first",
-            1.0,
-            ratio(slope(2, 3)?, slope(1, 2)?),
-            margin,
-        )
-        .against(0.0),
-    ];
+    let what = format!("slope of log det M, η = {eta:.4}");
+    let whole = Comparison::statistical(what, predicted, slope(1, 3)?, margin * predicted.abs());
+    let what = "slope in the second half over that in the first";
+    let steady = Comparison::statistical(what, 1.0, ratio(slope(2, 3)?, slope(1, 2)?), margin);
+    let comparisons = vec![whole.against(0.0), steady.against(0.0)];
     let mean =
         |save: usize| values.iter().map(|v| v[save] - v[0]).sum::<f64>() / values.len() as f64;
     let measured = (0..4).map(mean).collect();

@@ -105,21 +105,17 @@ fn limit(bench: &Bench) -> Result<Evidence, Stop> {
     // The error of a step of Euler's method is off by a share ηκ/2, κ the stiffness: orders from
     // the two finest η by the logarithm of that.
     let margin = libm::log2(1.0 + 0.5 * coarse.eta * stiff);
+    let compare = |of: &str, claimed: f64, order: Estimate| {
+        Comparison::statistical(
+            format!("order of the {of} of log det M"),
+            claimed,
+            order,
+            margin,
+        )
+    };
     let comparisons = vec![
-        Comparison::statistical(
-            "order of the mean error of log det M",
-            1.0,
-            order(coarse.mean, fine.mean),
-            margin,
-        )
-        .against(0.5),
-        Comparison::statistical(
-            "order of the spread of log det M",
-            0.5,
-            order(coarse.spread, fine.spread),
-            margin,
-        )
-        .against(1.0),
+        compare("mean error", 1.0, order(coarse.mean, fine.mean)).against(0.5),
+        compare("spread", 0.5, order(coarse.spread, fine.spread)).against(1.0),
     ];
     let all = [&fine, &coarse, &widest];
     Ok(Evidence {

@@ -9,7 +9,7 @@ use crate::decision::Comparison;
 use crate::evidence::{Evidence, Stop};
 use crate::optimum::Optimum;
 use crate::picture::{Picture, Style};
-use crate::scales::rounding;
+use crate::scales::{largest_square, rounding};
 use crate::setting::Setting;
 use crate::simulation::{Paths, Simulation, dynamics, even_saves, on_batches, sgd, started_at};
 
@@ -117,15 +117,9 @@ fn reductions(bench: &Bench) -> Result<Evidence, Stop> {
         );
         let (worst, apart) = difference(&reduced, &plain, d)?;
         let margin = rounding_of(&reduced, d, steps)?;
-        comparisons.push(
-            Comparison::exact(
-                format!("largest difference of log σᵢ(Θ), {name}"),
-                0.0,
-                worst,
-                margin,
-            )
-            .against_range([apart, f64::INFINITY]),
-        );
+        let what = format!("largest difference of log σᵢ(Θ), {name}");
+        let found = Comparison::exact(what, 0.0, worst, margin);
+        comparisons.push(found.against_range([apart, f64::INFINITY]));
     }
     comparisons.extend(rows_against_gram(bench, &setup, h, &saves)?);
     Ok(Evidence {
@@ -139,11 +133,7 @@ fn reductions(bench: &Bench) -> Result<Evidence, Stop> {
 /// are not known.
 fn largest_row(setting: &Setting) -> f64 {
     let Ok(rows) = setting.rows() else { return 1.0 };
-    let squares = rows
-        .x
-        .chunks_exact(setting.inputs())
-        .map(|x| x.iter().map(|u| u * u).sum::<f64>());
-    (squares.fold(0.0, f64::max) / setting.problem.eigenvalues[0]).max(1.0)
+    (largest_square(rows, setting.inputs()) / setting.problem.eigenvalues[0]).max(1.0)
 }
 
 /// Gradient descent by the Gram matrices, and by passing over all rows in every step.
@@ -203,27 +193,14 @@ fn plain_doubles(bench: &Bench) -> Result<Evidence, Stop> {
     };
     let (wrong, right) = (error(&plain)?, error(&graded)?);
     let mut comparisons = onsets(&graded, &wrong, d, steps)?;
-    comparisons.push(
-        Comparison::exact(
-            "largest |log det M − law|, graded columns",
-            0.0,
-            graded.misses(rate)?,
-            rounding(d, steps),
-        )
-        .against_range([1.0, f64::INFINITY]),
-    );
+    let what = "largest |log det M − law|, graded columns";
+    let found = Comparison::exact(what, 0.0, graded.misses(rate)?, rounding(d, steps));
+    comparisons.push(found.against_range([1.0, f64::INFINITY]));
     let last = plain.times.len() - 1;
     let least = wrong.iter().map(|e| e[last]).fold(f64::INFINITY, f64::min);
-    comparisons.push(
-        Comparison::exact(
-            "least |log det M − law| at the end, plain doubles",
-            f64::INFINITY,
-            least,
-            0.0,
-        )
-        .within([1.0, f64::INFINITY])
-        .against_range([0.0, 1.0]),
-    );
+    let what = "least |log det M − law| at the end, plain doubles";
+    let found = Comparison::exact(what, f64::INFINITY, least, 0.0).within([1.0, f64::INFINITY]);
+    comparisons.push(found.against_range([0.0, 1.0]));
     let shown = |e: &Vec<f64>| e.iter().map(|x| x.max(1e-17)).collect::<Vec<f64>>();
     let figure = Picture::new(
         "Plain double precision is wrong",
@@ -293,19 +270,11 @@ fn onsets(
         unit - floor - late - luck,
         unit + libm::log(16.0 * d as f64 * (steps as f64).sqrt()),
     ];
-    let ends = [
-        (
-            "earliest",
-            onsets.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        ),
-        (
-            "latest",
-            onsets.iter().copied().fold(f64::INFINITY, f64::min),
-        ),
-    ];
-    let of = |(name, value): (&str, f64)| {
+    let of = |name: &str, value: f64| {
         let what = format!("log(σ_min/σ₁) where plain doubles are wrong by 1, {name} path");
         Comparison::exact(what, unit, value, 0.0).within(margin)
     };
-    Ok(ends.into_iter().map(of).collect())
+    let earliest = onsets.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let latest = onsets.iter().copied().fold(f64::INFINITY, f64::min);
+    Ok(vec![of("earliest", earliest), of("latest", latest)])
 }

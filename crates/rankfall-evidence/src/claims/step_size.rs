@@ -149,16 +149,12 @@ fn step_size(bench: &Bench) -> Result<Evidence, Stop> {
     ];
     let margin = predicted.margin(eta);
     let factor = expected[1] / expected[0];
-    let what = format!("rate of log det M at η = {eta:.4} over that at η/2");
+    let of = format!("rate of log det M at η = {eta:.4}");
+    let what = format!("{of} over that at η/2");
+    let reach = margin * expected[1].abs();
     let comparisons = vec![
         Comparison::statistical(what, factor, ratio(fast, slow), margin * factor).against(1.0),
-        Comparison::statistical(
-            format!("rate of log det M at η = {eta:.4}"),
-            expected[1],
-            fast,
-            margin * expected[1].abs(),
-        )
-        .against(expected[0]),
+        Comparison::statistical(of, expected[1], fast, reach).against(expected[0]),
     ];
     let etas = vec![0.0, 0.5 * eta, eta];
     let flow: Vec<f64> = etas
