@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
+use rankfall_core::model::network::Initialisation;
+use rankfall_core::model::problem::Rows;
 use rankfall_evidence::bench::{NoSupervisor, Supervisor};
 use rankfall_evidence::experiments::NoExperiments;
+use rankfall_evidence::setting::problem_of_rows;
 use rankfall_evidence::{
     Finding, Level, Setting, Stop, Subject, Suite, Verdict, Verification, claims,
 };
@@ -117,4 +120,24 @@ fn claims_about_noise_do_not_apply_without_it() {
     assert!(says, "{}", found.reason);
     let found = find(&quiet, "gradient-flow-determinant", 1);
     assert_eq!(found.verdict, Verdict::Holds);
+}
+
+/// Small targets allow steps so long that the run has fewer steps than saves were asked for.
+#[test]
+fn a_run_of_a_few_steps_has_a_middle() {
+    let mut setting = setting();
+    let rows = Rows::clone(setting.rows().expect("they are drawn"));
+    let y = rows.y.iter().map(|y| 1e-3 * y).collect();
+    let small = problem_of_rows(Rows { y, ..rows }, 5, 2);
+    setting.problem = small.expect("a problem").0;
+    setting.initialisation = Initialisation::Gaussian {
+        scale: 0.01,
+        smallest_singular_value: None,
+    };
+    (setting.step_size, setting.label_noise) = (10.0, 0.0);
+    setting.of_the_paper = false;
+    let found = find(&Subject::TwoLayers(setting), "interpolation-stops", 1);
+    assert_eq!(found.comparisons.len(), 1, "{}", found.reason);
+    let what = &found.comparisons[0].comparison.what;
+    assert!(what.contains("t = 50.0 and 100.0"), "{what}");
 }

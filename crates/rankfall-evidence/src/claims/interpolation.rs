@@ -78,7 +78,8 @@ fn stops(bench: &Bench) -> Result<Evidence, Stop> {
         run.observable("log_det", 0)?,
         run.observable("excess_loss", 0)?,
     );
-    let (middle, last) = (50, run.times.len() - 1);
+    let last = run.times.len() - 1;
+    let middle = last / 2;
     let moved = log_det
         .iter()
         .map(|v| (v[last] - v[middle]).abs())
