@@ -11,6 +11,10 @@ const MOST_PRINTED: usize = 16;
 /// Cells that differ more than so many times in size are drawn as equal ones.
 const MOST_UNEVEN: f64 = 6.0;
 
+/// So many decades between numbers on a logarithmic scale are no difference of degree: below are
+/// zeros after rounding.
+const WIDEST_GAP: f64 = 6.0;
+
 /// What a cell holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum HeatCell {
@@ -201,6 +205,15 @@ impl HeatMap {
         maps.iter().map(|map| map.plot_with(&places)).collect()
     }
 
+    /// Whether numbers of maps of the same kind lie so far below the others that they share the
+    /// darkest colour, as zeros do after rounding.
+    #[must_use]
+    pub fn has_negligible(maps: &[Self]) -> bool {
+        let places: Vec<f64> = maps.iter().flat_map(Self::places).collect();
+        let lowest = maps.first().and_then(|map| map.lowest_told(&places));
+        lowest.is_some()
+    }
+
     /// `places` are those of all maps with the same colours.
     fn plot_with(&self, places: &[f64]) -> Plot {
         let (x, y) = (self.x.side(&self.x_label), self.y.side(&self.y_label));
@@ -260,7 +273,22 @@ impl HeatMap {
         // Equal distances from the middle get equal strengths of colour.
         let diverging = self.gradient == Gradient::Diverging;
         let mirrored = places.iter().filter(|_| diverging).map(|v| -v);
-        Axis::around(self.scale(), places.iter().copied().chain(mirrored), 0.0)
+        let lowest = self.lowest_told(places).unwrap_or(f64::NEG_INFINITY);
+        let told = places.iter().copied().filter(|v| *v >= lowest);
+        Axis::around(self.scale(), told.chain(mirrored), 0.0)
+    }
+
+    /// The lowest place above the widest gap, where the fewer numbers lie below such a gap.
+    fn lowest_told(&self, places: &[f64]) -> Option<f64> {
+        if !self.log || self.gradient == Gradient::Diverging {
+            return None;
+        }
+        let mut places = places.to_vec();
+        places.sort_by(f64::total_cmp);
+        let lower_half = places.windows(2).take(places.len() / 2);
+        let gaps = lower_half.filter(|w| w[1] - w[0] > WIDEST_GAP);
+        let widest = gaps.max_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])));
+        widest.map(|w| w[1])
     }
 
     /// What all of several numbers are, where shades would say nothing. Diverging ones say on which
@@ -450,6 +478,25 @@ mod tests {
             ..heat
         };
         assert!(diverging.plot().color_bar.is_some());
+    }
+
+    #[test]
+    fn zeros_after_rounding_leave_the_colours_to_the_others() {
+        let x = HeatAxis::of_values(&[1.0, 2.0, 3.0, 4.0], false);
+        let y = HeatAxis::of_values(&[1.0], false);
+        let logarithmic = |v: &[f64]| HeatMap {
+            log: true,
+            ..map(x.clone(), y.clone(), values(v))
+        };
+        let zeros = [logarithmic(&[3e-16, 0.01, 0.1, 1.0])];
+        assert!(HeatMap::has_negligible(&zeros));
+        let colors: Vec<_> = zeros[0].plot().tiles.iter().map(|t| t.color).collect();
+        assert_eq!(colors[0], colors[1]);
+        assert_eq!(colors[2], Some(Gradient::Sequential.color(0.5)));
+        // One that is far above all others, and a fall over many decades, keep their colours.
+        for v in [[0.1, 0.2, 0.3, 1e20], [1e-20, 1e-15, 1e-10, 1e-5]] {
+            assert!(!HeatMap::has_negligible(&[logarithmic(&v)]), "{v:?}");
+        }
     }
 
     #[test]

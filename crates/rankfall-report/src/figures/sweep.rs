@@ -207,6 +207,12 @@ fn heat_scene(sliced: &Sliced) -> Result<Scene, SkipReason> {
     if rows.iter().flatten().any(HeatMap::has_blank) {
         notes.push("White: nothing is predicted there, or the prediction is 0.".into());
     }
+    if rows.iter().any(|maps| HeatMap::has_negligible(maps)) {
+        notes.push(
+            "Numbers far below the others, as zeros are after rounding, have the darkest colour."
+                .into(),
+        );
+    }
     let mut legend = Vec::new();
     if rows.iter().flatten().any(HeatMap::has_missing) {
         legend.push(LegendEntry::hatched(
