@@ -2,24 +2,21 @@
 //! end.
 
 mod progress;
-mod table;
 
-use crate::arguments::verify::{ClaimSuite, Effort, VerifyArguments};
+use crate::arguments::verify::VerifyArguments;
 use crate::interruption;
 use progress::ClaimBar;
 use rankfall::experiment::Experiment;
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::run_folder::lock::FolderLock;
-use rankfall::run_folder::{REPORT, atomic};
-use rankfall::verification::{self, Laboratory, claim_record, claims_record, nearest_claim};
-use rankfall_evidence::bench::{Supervisor, seed_of};
-use rankfall_evidence::{
-    Claim, Finding, Level, Stop, Subject, Suite, Verdict, Verification, claims,
-};
-use rankfall_report::claims::ClaimsRecord;
+use rankfall::run_folder::{self, REPORT, atomic};
+use rankfall::verification::{self, nearest_claim};
+use rankfall_evidence::bench::seed_of;
+use rankfall_evidence::{Claim, Subject, Suite, claims};
+use rankfall_report::claims::{ClaimsRecord, FAILS};
 use rankfall_report::{claim_lines, claims_closing, claims_heading, claims_page};
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -33,31 +30,24 @@ pub const CLAIMS: &str = "claims.json";
 /// was interrupted; what was found until then is kept.
 pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     verification::named(&arguments.only).map_err(|failure| say_list(failure, &arguments.only))?;
+    let suite = arguments.suite.map(Suite::from);
     if arguments.list && arguments.experiment.is_none() {
-        let asked = asked(arguments, arguments.suite.or(Some(ClaimSuite::Exact)))?;
-        return crate::print(&table::listed(&asked));
+        let asked = asked(&arguments.only, suite.or(Some(Suite::Exact)))?;
+        return crate::print(&listed(&asked));
     }
-    let out = out_folder(arguments);
+    let out = out_folder(arguments.out.as_deref(), suite);
     if !arguments.list {
         check_folder(&out)?;
     }
     let read = |path: &PathBuf| Experiment::load(path, &[]);
     let experiment = arguments.experiment.as_ref().map(read).transpose()?;
     let subject = verification::subject(experiment.as_ref(), arguments.seed)?;
-    let asked = asked_of(arguments, &subject)?;
+    let asked = asked_of(arguments, suite, &subject)?;
     if arguments.list {
-        return crate::print(&table::listed(&asked));
+        return crate::print(&listed(&asked));
     }
     interruption::listen()?;
     interruption::let_finish();
-    let (level, threads) = (level(arguments.level), threads(arguments));
-    let verification = Verification::new(
-        &subject,
-        level,
-        threads,
-        &Interruptible,
-        &Laboratory(&Interruptible),
-    );
     fs::create_dir_all(&out).map_err(|error| {
         let message = format!("cannot make the folder {}: {error}", shown_path(&out));
         Failure::input(message).hint("name another one with --out")
@@ -65,59 +55,51 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     let _held = FolderLock::take(&out)?;
     let session = Session {
         arguments,
+        suite,
         out: &out,
-        setting: setting_words(arguments, &subject),
-        verification: &verification,
-        asked: &asked,
+        subject: &subject,
         width: progress::columns_of_stdout(),
         started: Instant::now(),
     };
-    session.run()
+    session.run(&asked)
 }
 
-/// What claims are tested on, in words.
-fn setting_words(arguments: &VerifyArguments, subject: &Subject) -> String {
-    match (arguments.suite, &arguments.experiment) {
-        (Some(ClaimSuite::Networks), None) => format!(
-            "the bundled experiments on networks and small regressions of their own, with data, start and noise of the \
-             seeds {}, {}, …; the numbers in the gallery are from seed 1",
-            seed_of(subject.seed(), 0),
-            seed_of(subject.seed(), 1)
-        ),
-        _ => subject.words().to_owned(),
-    }
+/// All claims in words and symbols.
+fn listed(chosen: &[&Claim]) -> String {
+    let entry = |c: &&Claim| {
+        format!(
+            "{} ({}, {})\n  {}\n  {}\n  against: {}\n",
+            c.id,
+            c.strength.words(),
+            c.provenance.words(),
+            c.title,
+            c.statement,
+            c.alternative
+        )
+    };
+    let entries: Vec<String> = chosen.iter().map(entry).collect();
+    entries.join("\n")
 }
 
-fn level(effort: Effort) -> Level {
-    match effort {
-        Effort::Quick => Level::Quick,
-        Effort::Full => Level::Full,
-    }
-}
-
-fn suite(of_arguments: ClaimSuite) -> Suite {
-    match of_arguments {
-        ClaimSuite::Exact => Suite::Exact,
-        ClaimSuite::Networks => Suite::Networks,
+/// The option that asks for a suite, after a blank; nothing for the one that is there without it.
+fn option(suite: Option<Suite>) -> &'static str {
+    match suite {
+        Some(Suite::Networks) => " --suite networks",
+        _ => "",
     }
 }
 
 /// The claims of a suite that were asked for, or of both, in the order of the list.
-fn asked(
-    arguments: &VerifyArguments,
-    of: Option<ClaimSuite>,
-) -> Result<Vec<&'static Claim>, Failure> {
-    let of_suite = |c: &&Claim| of.is_none_or(|of| c.suite == suite(of));
-    let only = &arguments.only;
-    if let Some(of) = of {
-        let elsewhere = |c: &&Claim| !of_suite(c) && only.iter().any(|id| id == c.id);
-        if let Some(claim) = claims::ALL.iter().find(elsewhere) {
-            let failure = Failure::input(format!("there is no claim {}", quoted(claim.id)));
-            let other = of.other().name();
-            return Err(failure.hint(format!("it is one of --suite {other}")));
-        }
+fn asked(only: &[String], of: Option<Suite>) -> Result<Vec<&'static Claim>, Failure> {
+    let of_suite = |c: &&Claim| of.is_none_or(|of| c.suite == of);
+    let is_named = |c: &&Claim| only.iter().any(|id| id == c.id);
+    let elsewhere = |c: &&Claim| !of_suite(c) && is_named(c);
+    if let Some(claim) = claims::ALL.iter().find(elsewhere) {
+        let failure = Failure::input(format!("there is no claim {}", quoted(claim.id)));
+        let other = claim.suite.name();
+        return Err(failure.hint(format!("it is one of --suite {other}")));
     }
-    let asked = |c: &&Claim| only.is_empty() || only.iter().any(|id| id == c.id);
+    let asked = |c: &&Claim| only.is_empty() || is_named(c);
     Ok(claims::ALL.iter().filter(of_suite).filter(asked).collect())
 }
 
@@ -125,61 +107,46 @@ fn asked(
 /// that apply first.
 fn asked_of(
     arguments: &VerifyArguments,
+    suite: Option<Suite>,
     subject: &Subject,
 ) -> Result<Vec<&'static Claim>, Failure> {
     let is_network = matches!(subject, Subject::Network(_));
-    let of = match arguments.suite {
-        None if !is_network => Some(ClaimSuite::Exact),
-        given => given,
-    };
-    let mut asked = asked(arguments, of)?;
-    let (Some(path), Some(of)) = (&arguments.experiment, of) else {
-        asked.sort_by_key(|claim| subject.comparisons(claim).is_err());
-        return Ok(asked);
-    };
-    match (of, is_network) {
-        (ClaimSuite::Networks, false) => {
-            let message = format!(
-                "claims about networks are tested on the bundled experiments and on networks given by layers, not on {}",
-                shown_path(path)
-            );
-            Err(Failure::input(message)
-                .hint("leave the file out, or leave out --suite networks for claims about it"))
-        }
-        (ClaimSuite::Exact, true) => {
-            let message = format!(
-                "claims of --suite exact are tested on two linear layers, not on {}",
-                shown_path(path)
-            );
-            Err(Failure::input(message)
-                .hint("leave the file out, or leave out --suite exact for claims about it"))
-        }
-        (ClaimSuite::Networks, true) => {
-            asked.sort_by_key(|claim| subject.comparisons(claim).is_err());
-            Ok(asked)
-        }
-        (ClaimSuite::Exact, false) => Ok(asked),
+    let of = suite.or((!is_network).then_some(Suite::Exact));
+    let mut asked = asked(&arguments.only, of)?;
+    let of_file = arguments.experiment.as_ref().zip(of);
+    if let Some((path, of)) = of_file
+        && (of == Suite::Networks) != is_network
+    {
+        let tested = match of {
+            Suite::Networks => {
+                "claims about networks are tested on the bundled experiments and on networks given by layers"
+            }
+            Suite::Exact => "claims of --suite exact are tested on two linear layers",
+        };
+        let (shown, name) = (shown_path(path), of.name());
+        let hint = format!("leave the file out, or leave out --suite {name} for claims about it");
+        return Err(Failure::input(format!("{tested}, not on {shown}")).hint(hint));
     }
+    if of_file.is_none_or(|(_, of)| of == Suite::Networks) {
+        asked.sort_by_key(|claim| subject.comparisons(claim).is_err());
+    }
+    Ok(asked)
 }
 
 /// Adds how to see the claims there are: of the suite that was meant, as far as one can tell.
 fn say_list(failure: Failure, only: &[String]) -> Failure {
     let unknown = only.iter().find(|id| claims::named(id).is_none());
     let near = unknown.and_then(|id| nearest_claim(id));
-    let option = match near.map(|claim| claim.suite) {
-        Some(Suite::Networks) => ClaimSuite::Networks.option(),
-        _ => "",
-    };
+    let option = option(near.map(|claim| claim.suite));
     failure.hint(format!("rankfall verify{option} --list shows all of them"))
 }
 
-fn out_folder(arguments: &VerifyArguments) -> PathBuf {
-    let name = match arguments.suite {
-        Some(ClaimSuite::Networks) => "verify-networks",
+fn out_folder(given: Option<&Path>, suite: Option<Suite>) -> PathBuf {
+    let name = match suite {
+        Some(Suite::Networks) => "verify-networks",
         _ => "verify",
     };
-    let default = || Path::new("runs").join(name);
-    arguments.out.clone().unwrap_or_else(default)
+    given.map_or_else(|| Path::new("runs").join(name), Path::to_owned)
 }
 
 /// A folder may be new, empty, or of an earlier `verify`, whose files are replaced.
@@ -207,58 +174,45 @@ fn check_folder(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-struct Interruptible;
-
-impl Supervisor for Interruptible {
-    fn interrupted(&self) -> bool {
-        interruption::requested()
-    }
-}
-
 /// One run of `verify`.
 struct Session<'a> {
     arguments: &'a VerifyArguments,
+    suite: Option<Suite>,
     out: &'a Path,
-    /// What the claims are tested on, in words.
-    setting: String,
-    verification: &'a Verification<'a>,
-    asked: &'a [&'static Claim],
+    subject: &'a Subject,
     /// Of what is printed, in characters.
     width: usize,
     started: Instant,
 }
 
 impl Session<'_> {
-    fn run(&self) -> Result<(), Failure> {
-        let subject = self.verification.subject;
-        let costs: Vec<f64> = self.asked.iter().map(|c| cost(c, subject)).collect();
+    fn run(&self, asked: &[&'static Claim]) -> Result<(), Failure> {
+        let costs: Vec<f64> = asked.iter().map(|c| cost(c, self.subject)).collect();
         let bar = ClaimBar::new(&costs, self.arguments.quiet);
-        let mut findings = Vec::new();
         self.row(&bar, &claims_heading(self.width))?;
-        for (place, claim) in self.asked.iter().enumerate() {
-            bar.start(place, claim.id);
-            match self.verification.find(claim) {
-                Ok(finding) => {
-                    let lines = claim_lines(&claim_record(&finding), self.width);
-                    self.row(&bar, &lines)?;
-                    findings.push(finding);
-                    self.write_record(&findings)?;
-                }
-                Err(Stop::Interrupted | Stop::Unmeasured(_)) => {
-                    bar.finish();
-                    self.write(&findings)?;
-                    let shown = shown_path(self.out);
-                    let done = findings.len();
-                    return Err(Failure::interrupted(format!(
-                        "interrupted after {done} of {} claims; what was found is in {shown}",
-                        self.asked.len()
-                    )));
-                }
-            }
+        let (level, threads) = (
+            self.arguments.level.into(),
+            crate::threads(self.arguments.threads),
+        );
+        let found = |record: ClaimsRecord| {
+            let last = record.claims.last();
+            let lines = last.map_or_else(String::new, |claim| claim_lines(claim, self.width));
+            self.row(&bar, &lines)?;
+            self.write_record(&self.completed(record))
+        };
+        let (record, stopped) =
+            verification::verify_telling(self.subject, asked, level, threads, &bar, found)?;
+        let record = self.completed(record);
+        self.write_record(&record)?;
+        run_folder::write_into(self.out, REPORT, claims_page(&record).as_bytes())?;
+        if stopped {
+            let (shown, done) = (shown_path(self.out), record.claims.len());
+            return Err(Failure::interrupted(format!(
+                "interrupted after {done} of {} claims; what was found is in {shown}",
+                asked.len()
+            )));
         }
-        bar.finish();
-        self.write(&findings)?;
-        self.finish(&findings)
+        self.finish(&record)
     }
 
     fn row(&self, bar: &ClaimBar, text: &str) -> Result<(), Failure> {
@@ -269,20 +223,16 @@ impl Session<'_> {
     }
 
     /// Prints what remains to be said, and fails if a claim did.
-    fn finish(&self, findings: &[Finding]) -> Result<(), Failure> {
-        let record = self.record(findings);
+    fn finish(&self, record: &ClaimsRecord) -> Result<(), Failure> {
         if self.arguments.json {
-            crate::print_json(&json(&record)?)?;
+            crate::print_json(&run_folder::json("the claims", record)?)?;
         } else {
-            crate::print(&claims_closing(&record, self.width))?;
+            crate::print(&claims_closing(record, self.width))?;
             let shown = shown_path(self.out);
             crate::print(&format!("the page is {shown}/{REPORT}\n"))?;
         }
-        let failed: Vec<&str> = findings
-            .iter()
-            .filter(|f| f.verdict == Verdict::Fails)
-            .map(|f| f.claim.id)
-            .collect();
+        let failed = record.claims.iter().filter(|claim| claim.verdict == FAILS);
+        let failed: Vec<&str> = failed.map(|claim| claim.id.as_str()).collect();
         match failed.len() {
             0 => Ok(()),
             1 => Err(Failure::run(format!("the claim {} fails", failed[0]))),
@@ -293,42 +243,42 @@ impl Session<'_> {
         }
     }
 
-    fn record(&self, findings: &[Finding]) -> ClaimsRecord {
+    /// With what the command line knows of it.
+    fn completed(&self, record: ClaimsRecord) -> ClaimsRecord {
         ClaimsRecord {
-            setting: self.setting.clone(),
-            command: self.command(),
+            setting: self.setting_words(),
+            command: self.command(&record),
             seconds: self.started.elapsed().as_secs_f64(),
-            ..claims_record(self.verification, self.asked, findings)
+            ..record
+        }
+    }
+
+    /// What claims are tested on, in words.
+    fn setting_words(&self) -> String {
+        match (self.suite, &self.arguments.experiment) {
+            (Some(Suite::Networks), None) => format!(
+                "the bundled experiments on networks and small regressions of their own, with data, start and noise of the \
+                 seeds {}, {}, …; the numbers in the gallery are from seed 1",
+                seed_of(self.subject.seed(), 0),
+                seed_of(self.subject.seed(), 1)
+            ),
+            _ => self.subject.words().to_owned(),
         }
     }
 
     /// What repeats it.
-    fn command(&self) -> String {
-        let option = self.arguments.suite.map_or("", ClaimSuite::option);
-        let mut words = vec![format!("rankfall verify{option}")];
+    fn command(&self, record: &ClaimsRecord) -> String {
+        let mut words = vec![format!("rankfall verify{}", option(self.suite))];
         words.extend(self.arguments.experiment.as_deref().map(shown_path));
-        words.push(format!(
-            "--level {} --seed {}",
-            self.verification.level.words(),
-            self.verification.subject.seed()
-        ));
+        let (level, seed) = (&record.level, record.seed);
+        words.push(format!("--level {level} --seed {seed}"));
         words.extend(self.arguments.only.iter().map(|id| format!("--only {id}")));
         words.join(" ")
     }
 
-    fn write_record(&self, findings: &[Finding]) -> Result<(), Failure> {
-        let text = json(&self.record(findings))?;
-        self.write_file(CLAIMS, text.as_bytes())
-    }
-
-    fn write(&self, findings: &[Finding]) -> Result<(), Failure> {
-        self.write_record(findings)?;
-        let page = claims_page(&self.record(findings));
-        self.write_file(REPORT, page.as_bytes())
-    }
-
-    fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        atomic::write_atomically(&self.out.join(name), |file| file.write_all(bytes)).map(|_| ())
+    fn write_record(&self, record: &ClaimsRecord) -> Result<(), Failure> {
+        let text = run_folder::json("the claims", record)?;
+        run_folder::write_into(self.out, CLAIMS, text.as_bytes())
     }
 }
 
@@ -344,15 +294,4 @@ fn cost(claim: &Claim, subject: &Subject) -> f64 {
         _ if claim.suite == Suite::Networks => 6.0,
         _ => 0.2,
     }
-}
-
-fn threads(arguments: &VerifyArguments) -> usize {
-    let available = || std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.threads.map_or_else(available, usize::from)
-}
-
-fn json(record: &ClaimsRecord) -> Result<String, Failure> {
-    serde_json::to_string_pretty(record)
-        .map(|text| text + "\n")
-        .map_err(|error| Failure::run(format!("cannot write the claims as JSON: {error}")))
 }

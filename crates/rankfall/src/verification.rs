@@ -5,8 +5,8 @@ mod laboratory;
 mod record;
 mod subject;
 
-pub use laboratory::Laboratory;
-pub use record::{claim_record, claims_record};
+use laboratory::Laboratory;
+use record::claims_record;
 pub use subject::subject;
 
 use crate::experiment::nearest;
@@ -15,6 +15,7 @@ use crate::watch::Watch;
 use rankfall_evidence::bench::Supervisor;
 use rankfall_evidence::{Claim, Finding, Level, Stop, Subject, Suite, Verification, claims};
 use rankfall_report::claims::ClaimsRecord;
+use std::convert::Infallible;
 
 /// The claims of these names, in the order of the list of claims.
 ///
@@ -79,16 +80,37 @@ pub fn verify(
     threads: usize,
     watch: &dyn Watch,
 ) -> (ClaimsRecord, bool) {
+    let found = |_| Ok::<(), Infallible>(());
+    let Ok(all) = verify_telling(subject, asked, level, threads, watch, found);
+    all
+}
+
+/// The same with the record so far handed to `found` after each claim.
+///
+/// # Errors
+/// Those of `found`, which end it.
+pub fn verify_telling<E>(
+    subject: &Subject,
+    asked: &[&'static Claim],
+    level: Level,
+    threads: usize,
+    watch: &dyn Watch,
+    found: impl Fn(ClaimsRecord) -> Result<(), E>,
+) -> Result<(ClaimsRecord, bool), E> {
     let watching = Watching(watch);
     let laboratory = Laboratory(&watching);
     let verification = Verification::new(subject, level, threads, &watching, &laboratory);
     let mut findings: Vec<Finding> = Vec::new();
+    let record = |findings: &[Finding]| claims_record(&verification, asked, findings);
     let mut stopped = false;
     for (done, claim) in asked.iter().enumerate() {
         watch.begin(claim.id);
         watch.progress(done as u64, asked.len() as u64);
         match verification.find(claim) {
-            Ok(finding) => findings.push(finding),
+            Ok(finding) => {
+                findings.push(finding);
+                found(record(&findings)).inspect_err(|_| watch.end())?;
+            }
             Err(Stop::Interrupted | Stop::Unmeasured(_)) => {
                 stopped = true;
                 break;
@@ -96,5 +118,5 @@ pub fn verify(
         }
     }
     watch.end();
-    (claims_record(&verification, asked, &findings), stopped)
+    Ok((record(&findings), stopped))
 }

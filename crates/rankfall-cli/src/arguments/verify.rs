@@ -1,6 +1,7 @@
 //! What `rankfall verify` takes.
 
 use clap::{Args, ValueEnum};
+use rankfall_evidence::{Level, Suite};
 use std::path::PathBuf;
 
 /// What `rankfall verify` takes.
@@ -66,28 +67,11 @@ pub enum ClaimSuite {
     Networks,
 }
 
-impl ClaimSuite {
-    /// The other one.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Exact => Self::Networks,
-            Self::Networks => Self::Exact,
-        }
-    }
-
-    /// As it is written on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Networks => "networks",
-        }
-    }
-
-    /// The option that asks for it, after a blank; nothing for the list that is there without it.
-    pub fn option(self) -> &'static str {
-        match self {
-            Self::Exact => "",
-            Self::Networks => " --suite networks",
+impl From<ClaimSuite> for Suite {
+    fn from(suite: ClaimSuite) -> Self {
+        match suite {
+            ClaimSuite::Exact => Self::Exact,
+            ClaimSuite::Networks => Self::Networks,
         }
     }
 }
@@ -99,4 +83,13 @@ pub enum Effort {
     Quick,
     /// Under twenty minutes
     Full,
+}
+
+impl From<Effort> for Level {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Quick => Self::Quick,
+            Effort::Full => Self::Full,
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! How far `verify` is: which claim of how many, a bar, the time gone and about the time left.
 
+use crate::interruption;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rankfall::watch::Watch;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where nobody says how wide the terminal is.
@@ -17,6 +20,7 @@ pub fn columns_of_stdout() -> usize {
 pub struct ClaimBar {
     shown: ProgressBar,
     costs: Vec<f64>,
+    begun: AtomicUsize,
     started: Instant,
 }
 
@@ -40,18 +44,9 @@ impl ClaimBar {
         Self {
             shown,
             costs: costs.to_vec(),
+            begun: AtomicUsize::new(0),
             started: Instant::now(),
         }
-    }
-
-    /// Claim number `place`, from 0, is measured from now on.
-    pub fn start(&self, place: usize, id: &str) {
-        let elapsed = self.started.elapsed().as_secs_f64();
-        let done = self.share(place);
-        self.shown.set_position((1000.0 * done) as u64);
-        self.shown
-            .set_prefix(format!("{}/{}", place + 1, self.costs.len()));
-        self.shown.set_message(message(id, elapsed, done));
     }
 
     /// What the claims before `place` cost of all.
@@ -65,10 +60,25 @@ impl ClaimBar {
     pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         self.shown.suspend(print)
     }
+}
 
-    /// The bar goes away.
-    pub fn finish(&self) {
+impl Watch for ClaimBar {
+    fn begin(&self, id: &str) {
+        let place = self.begun.fetch_add(1, Ordering::Relaxed);
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let done = self.share(place);
+        self.shown.set_position((1000.0 * done) as u64);
+        self.shown
+            .set_prefix(format!("{}/{}", place + 1, self.costs.len()));
+        self.shown.set_message(message(id, elapsed, done));
+    }
+
+    fn end(&self) {
         self.shown.finish_and_clear();
+    }
+
+    fn interrupted(&self) -> bool {
+        interruption::requested()
     }
 }
 
@@ -97,7 +107,8 @@ mod tests {
     #[test]
     fn a_bar_says_which_claim_of_how_many_and_for_how_long() {
         let bar = ClaimBar::new(&[1.0, 3.0], true);
-        bar.start(1, "strong-order");
+        bar.begin("determinant-law");
+        bar.begin("strong-order");
         assert_eq!(bar.shown.prefix(), "2/2");
         assert_eq!(bar.shown.position(), 250);
         assert_eq!(message("a", 30.0, 0.25), "a, 0:30, about 1:30 left");

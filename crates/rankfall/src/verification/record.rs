@@ -72,7 +72,7 @@ fn comparison_record(judged: &Judgement) -> ComparisonRecord {
 }
 
 /// One claim and what was found.
-pub fn claim_record(finding: &Finding) -> ClaimRecord {
+fn claim_record(finding: &Finding) -> ClaimRecord {
     let claim = finding.claim;
     let deciding = finding.deciding().map(comparison_record);
     ClaimRecord {
