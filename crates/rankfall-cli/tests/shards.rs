@@ -2,6 +2,9 @@
 
 mod support;
 
+use rankfall::part::Part;
+use rankfall_data::sha256_of;
+use serde_json::{Value, json};
 use std::time::Duration;
 use support::stopping::{killed, until_caught};
 use support::{Place, expect_same_files};
@@ -333,5 +336,38 @@ fn networks_of_any_depth_are_sharded_and_merged_to_the_bytes_of_the_whole() {
         let folders: Vec<&str> = folders.iter().map(String::as_str).rev().collect();
         place.succeeds(&[&["merge", "--out", &out], &folders[..]].concat());
         expect_same_bytes(&place, "whole", &out);
+    }
+}
+
+/// What a shard says that it knows of its data decides how its statistics are read: where it cannot
+/// be of the experiment, the shard is refused.
+#[test]
+fn a_shard_that_knows_other_data_is_refused() {
+    let place = Place::new();
+    place.write("deep.toml", LAYERS);
+    place.succeeds(&["run", "deep.toml", "-q", "--shard", "1/1", "--out", "s"]);
+    let (file, record) = ("s/statistics/0.bin", place.text("s/shard.json"));
+    let whole = place.bytes(file);
+    let lines: Vec<&[u8]> = whole.splitn(3, |&byte| byte == b'\n').collect();
+    for (key, value) in [
+        ("trajectories", json!([])),
+        ("layouts", json!([])),
+        ("ensembles", json!([])),
+        ("times", json!([[], []])),
+        ("samples", json!(0)),
+        ("network", json!({ "layers": [], "parameters": 66 })),
+    ] {
+        let (experiment, mut part): (String, Part<Value>) = postcard::from_bytes(lines[2]).unwrap();
+        part.known[key] = value;
+        let body = postcard::to_stdvec(&(experiment, part)).unwrap();
+        let (old, new) = (sha256_of(lines[2]), sha256_of(&body));
+        place.write(
+            file,
+            [lines[0], b"\n", new.as_bytes(), b"\n", &body].concat(),
+        );
+        place.write("s/shard.json", record.replace(&old, &new));
+        let words = ["the shard in s is damaged: what it knows of its data"];
+        place.ends(&["merge", "s", "--out", "m"], 2, &words);
+        assert!(!place.path("m").exists(), "{key}");
     }
 }

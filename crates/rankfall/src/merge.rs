@@ -55,10 +55,10 @@ pub fn merge(
             })
         }),
         EngineInput::Dense(experiment, why) => merge_with(&shards, &out, existing, |known| {
-            Ok(DenseRecorder {
-                experiment: *experiment,
-                known,
-                why,
+            DenseRecorder::of_known(*experiment, known, why).ok_or_else(|| {
+                let shown = shown_path(&shards[0].folder);
+                Failure::input(format!("the shard in {shown} is damaged: {UNFIT}"))
+                    .hint("run this shard again with --force")
             })
         }),
     }
@@ -120,6 +120,9 @@ fn merge_dynamics<R: Recorder>(
     };
     fold(recorder, dynamics, shards.iter().map(read))
 }
+
+/// What is wrong with a shard whose data cannot be those of its experiment.
+pub(crate) const UNFIT: &str = "what it knows of its data does not fit its experiment";
 
 /// What a shard measured of one dynamics.
 pub(crate) struct Measured<K> {

@@ -8,7 +8,7 @@ use crate::exact::record::ExactRecorder;
 use crate::experiment::{EngineInput, Experiment};
 use crate::failure::{Failure, quoted};
 use crate::in_memory::{EngineVisitor, Run, Runner};
-use crate::merge::{Measured, fold};
+use crate::merge::{Measured, UNFIT, fold};
 use crate::options::Options;
 use crate::shard::Shard;
 use rankfall_core::ensemble::{Control, EnsembleCheckpoint, OwnObservable, RunError};
@@ -137,11 +137,12 @@ pub fn merge(shards: &[impl AsRef<[u8]>]) -> Result<Run, Failure> {
             merge_with(&recorder, contents)
         }
         EngineInput::Dense(experiment, why) => {
-            let recorder = DenseRecorder {
-                experiment: *experiment,
-                known: known_of(&contents[0])?,
-                why,
-            };
+            let known = known_of(&contents[0])?;
+            let recorder = DenseRecorder::of_known(*experiment, known, why).ok_or_else(|| {
+                let shard = contents[0].shard;
+                Failure::input(format!("shard {shard} is damaged: {UNFIT}"))
+                    .hint("run this shard again")
+            })?;
             merge_with(&recorder, contents)
         }
     }

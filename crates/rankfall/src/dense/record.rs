@@ -11,8 +11,8 @@ use crate::results;
 use crate::run_folder::weights::layer_tensors;
 use crate::summarise::{RecordInputs, one_for_many};
 use rankfall_core::ensemble::statistics::Statistics;
-use rankfall_nets::ensemble::WeightsAtStep;
-use rankfall_nets::network::Architecture;
+use rankfall_nets::ensemble::{TrainingEnsemble, WeightsAtStep};
+use rankfall_nets::network::{Architecture, Network};
 use rankfall_nets::noise::Noise;
 use rankfall_nets::optimizer::Adam;
 use rankfall_nets::schedule::{RateSchedule, Shape};
@@ -174,6 +174,36 @@ impl Recorder for DenseRecorder {
 }
 
 impl DenseRecorder {
+    /// With what another process says that it knows of the data; none where that cannot be of this
+    /// experiment.
+    pub fn of_known(
+        experiment: DenseExperiment,
+        known: DenseProblemInfo,
+        why: String,
+    ) -> Option<Self> {
+        let all = [
+            known.ensembles.len(),
+            known.trajectories.len(),
+            known.times.len(),
+            known.layouts.len(),
+        ];
+        let is_sound = |(one, times): (&TrainingEnsemble, &Vec<f64>)| {
+            let measure = &one.measure;
+            times.len() == measure.save_steps.len()
+                && measure.losses_every > 0
+                && measure.spectra_every > 0
+                && Network::new(&one.training.network).is_ok_and(|network| network == known.network)
+        };
+        let fits = known.samples > 0
+            && all == [experiment.dynamics.len(); 4]
+            && known.ensembles.iter().zip(&known.times).all(is_sound);
+        fits.then_some(Self {
+            experiment,
+            known,
+            why,
+        })
+    }
+
     fn problem(&self) -> ProblemSummary {
         let (known, experiment) = (&self.known, &self.experiment);
         let network = &experiment.network;
