@@ -125,36 +125,25 @@ impl<T: Real> Dataset<T> {
         if rows == 0 {
             return Err(empty("inputs", rows, inputs));
         }
-        let target_rows = match &targets {
-            Targets::Classes(classes) => classes.len(),
+        let (target_rows, left_over) = match &targets {
+            Targets::Classes(classes) => (classes.len(), 0),
             Targets::Values { columns: 0, .. } => return Err(empty("targets", rows, 0)),
-            Targets::Values { columns, values } if values.len() % columns == 0 => {
-                values.len() / columns
-            }
-            Targets::Values { .. } => usize::MAX,
+            Targets::Values { columns, values } => (values.len() / columns, values.len() % columns),
         };
-        if target_rows != rows || x.len() != rows * inputs {
+        if target_rows != rows || left_over > 0 || x.len() != rows * inputs {
             return Err(DatasetError::Rows {
                 inputs: rows,
                 targets: target_rows,
             });
         }
-        let bad = |values: &[T]| values.iter().position(|v| !v.to_f64().is_finite());
-        if let Some(place) = bad(&x) {
-            let row = place / inputs;
-            return Err(DatasetError::NotFinite {
-                what: "inputs",
-                row,
-            });
-        }
-        if let Targets::Values { columns, values } = &targets
-            && let Some(place) = bad(values)
-        {
-            let row = place / columns;
-            return Err(DatasetError::NotFinite {
-                what: "targets",
-                row,
-            });
+        let check = |what, values: &[T], columns: usize| {
+            let bad = values.iter().position(|v| !v.to_f64().is_finite());
+            let row = bad.map(|place| place / columns);
+            row.map_or(Ok(()), |row| Err(DatasetError::NotFinite { what, row }))
+        };
+        check("inputs", &x, inputs)?;
+        if let Targets::Values { columns, values } = &targets {
+            check("targets", values, *columns)?;
         }
         let classes = matches!(targets, Targets::Classes(_));
         Ok(Self {
@@ -465,6 +454,10 @@ mod tests {
             (
                 Dataset::new(2, vec![1.0; 5], values(1, &[0.0, 0.0])),
                 "do not belong together",
+            ),
+            (
+                Dataset::new(2, vec![1.0; 4], values(2, &[0.0, 0.0, 0.0])),
+                "2 rows of inputs and 1 rows of targets",
             ),
             (
                 Dataset::new(2, vec![], values(1, &[0.0])),
