@@ -147,37 +147,25 @@ mod tests {
     /// Two steps on L = w²/2 from w = 1, by hand.
     #[test]
     fn steps_by_hand() {
-        let run = |optimizer: Optimizer| {
+        for (momentum, nesterov, weight_decay, expected) in [
+            (0.0, false, 0.0, 0.25),
+            (0.0, false, 0.5, 0.0625),
+            // v = 1, w = ½; v = ½·1 + ½ = 1, w = 0.
+            (0.5, false, 0.0, 0.0),
+            // v = 1, w = 1 − ½(1 + ½) = ¼; v = ½ + ¼, w = ¼ − ½(¼ + ⅜).
+            (0.5, true, 0.0, -0.0625),
+        ] {
+            let optimizer = Optimizer {
+                momentum,
+                nesterov,
+                weight_decay,
+            };
             let (mut w, mut v) = ([1.0], [0.0]);
             for _ in 0..2 {
                 let g = w;
                 step(&optimizer, 0.5, &g, &mut w, &mut v);
             }
-            w[0]
-        };
-        let plain = Optimizer::default();
-        assert_eq!(run(plain), 0.25);
-        assert_eq!(
-            run(Optimizer {
-                weight_decay: 0.5,
-                ..plain
-            }),
-            0.0625
-        );
-        // v = 1, w = ½; v = ½·1 + ½ = 1, w = 0.
-        assert_eq!(
-            run(Optimizer {
-                momentum: 0.5,
-                ..plain
-            }),
-            0.0
-        );
-        // v = 1, w = 1 − ½(1 + ½) = ¼; v = ½ + ¼, w = ¼ − ½(¼ + ⅜).
-        let nesterov = Optimizer {
-            momentum: 0.5,
-            nesterov: true,
-            weight_decay: 0.0,
-        };
-        assert_eq!(run(nesterov), -0.0625);
+            assert_eq!(w[0], expected, "{optimizer:?}");
+        }
     }
 }

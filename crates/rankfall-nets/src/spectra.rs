@@ -235,8 +235,8 @@ mod tests {
         .expect("a network")
     }
 
-    fn close(a: f64, b: f64) -> bool {
-        (a - b).abs() < 1e-13 * (1.0 + b.abs())
+    fn assert_close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-13 * (1.0 + b.abs()), "{a} {b}");
     }
 
     #[test]
@@ -245,21 +245,21 @@ mod tests {
         // W₁ = [[3, 0], [0, 4]], W₂ = [1, 2]ᵀ: W₁W₂ = [3, 8]ᵀ.
         let parameters = [3.0, 0.0, 0.0, 4.0, 1.0, 2.0];
         let first = of_layer(&linear.layers()[0], &parameters, SpectrumMethod::Fast);
-        assert!(close(first.logs[0], 4f64.ln()) && close(first.logs[1], 3f64.ln()));
-        assert!(close(first.log_abs_det(), 12f64.ln()));
+        assert_close(first.logs[0], 4f64.ln());
+        assert_close(first.logs[1], 3f64.ln());
+        assert_close(first.log_abs_det(), 12f64.ln());
         let map = of_product(&linear, &parameters, 1);
-        assert!(map.logs.len() == 1 && close(map.logs[0], 73f64.sqrt().ln()));
+        assert_eq!(map.logs.len(), 1);
+        assert_close(map.logs[0], 73f64.sqrt().ln());
         // ΘᵀΘ = diag(9, 16) + [1, 2]ᵀ[1, 2] has determinant 10·20 − 4.
         let stack = of_stack(&linear, &parameters, 1);
-        assert!(close(2.0 * stack.log_abs_det(), 196f64.ln()));
+        assert_close(2.0 * stack.log_abs_det(), 196f64.ln());
         // diag(9, 16) − [1, 2]ᵀ[1, 2] = [[8, −2], [−2, 12]].
-        assert!(close(
-            balance_distance(&linear, &parameters, 1),
-            216f64.sqrt()
-        ));
+        assert_close(balance_distance(&linear, &parameters, 1), 216f64.sqrt());
         let ranks = first.ranks(0.8);
         assert_eq!(ranks[0..2], [1.0, 2.0]);
-        assert!(close(ranks[3], 25.0 / 16.0) && close(ranks[4], 7.0));
+        assert_close(ranks[3], 25.0 / 16.0);
+        assert_close(ranks[4], 7.0);
     }
 
     #[test]
@@ -267,18 +267,16 @@ mod tests {
         let diagonal = network(&[2, 2, 1], Activation::Linear, Architecture::DiagonalLinear);
         let parameters = [3.0, -4.0, 1.0, 2.0];
         let logs = of_product(&diagonal, &parameters, 2).logs;
-        assert!(close(logs[0], 8f64.ln()) && close(logs[1], 3f64.ln()));
-        assert!(close(
+        assert_close(logs[0], 8f64.ln());
+        assert_close(logs[1], 3f64.ln());
+        assert_close(
             balance_distance(&diagonal, &parameters, 1),
-            8f64.hypot(12.0)
-        ));
+            8f64.hypot(12.0),
+        );
         let relu = network(&[2, 2, 1], Activation::Relu, Architecture::Dense);
         // Columns of W₁ (3, 0) and (0, 4), biases 1 and 2, W₂ = [1, 2], last bias 9.
         let parameters = [3.0, 0.0, 0.0, 4.0, 1.0, 2.0, 1.0, 2.0, 9.0];
-        assert!(close(
-            balance_distance(&relu, &parameters, 1),
-            9f64.hypot(16.0)
-        ));
+        assert_close(balance_distance(&relu, &parameters, 1), 9f64.hypot(16.0));
     }
 
     /// A rank-3 matrix in single precision has machine rank 3 by the tolerance of single precision

@@ -88,7 +88,7 @@ pub const DEFICIENT: Claim = Claim {
         "rank-deficient-teacher",
         "A teacher of low rank that does attract",
         |setting| setting.own_problem().map(|()| 6),
-        |bench| deficient(bench, 3, 1, 54),
+        deficient,
     )
 };
 
@@ -347,13 +347,13 @@ fn isotropic(size: usize, rank: usize) -> Result<Arc<Problem>, Stop> {
 fn deficient_slopes(
     bench: &Bench,
     problem: &Arc<Problem>,
-    fastest: f64,
+    rates: &[f64],
     trajectories: u64,
     stream: u32,
 ) -> Result<(Slopes, Times), Stop> {
     let [first, last] = bench.level.pick([8.0, 20.0], [20.0, 80.0], [20.0, 120.0]);
     let times = Times { first, last };
-    let nu = FREE_CORRECTION * Optimum::new(problem).damping(problem)[0] / fastest;
+    let nu = FREE_CORRECTION * Optimum::new(problem).damping(problem)[0] / fastest(rates);
     let trajectories = bench.trajectories(16, trajectories, 512);
     let slopes = slopes(bench, problem, nu, &times, trajectories, stream)?;
     Ok((slopes, times))
@@ -362,11 +362,10 @@ fn deficient_slopes(
 /// x where a part of the noise is free.
 const FREE_CORRECTION: f64 = 0.03;
 
-fn deficient(bench: &Bench, size: usize, rank: usize, stream: u32) -> Result<Evidence, Stop> {
-    let problem = isotropic(size, rank)?;
+fn deficient(bench: &Bench) -> Result<Evidence, Stop> {
+    let problem = isotropic(3, 1)?;
     let rates = closed(&problem).map_err(unmeasured)?;
-    let fastest = fastest(&rates);
-    let (slopes, times) = deficient_slopes(bench, &problem, fastest, 160, stream)?;
+    let (slopes, times) = deficient_slopes(bench, &problem, &rates, 160, 54)?;
     compare(&problem, &rates, &slopes, &times, FREE_CORRECTION)
 }
 
@@ -375,8 +374,7 @@ fn extra_survivor(bench: &Bench) -> Result<Evidence, Stop> {
     let (size, rank) = (5, 1);
     let problem = isotropic(size, rank)?;
     let rates = closed(&*isotropic(size, rank + 1)?).map_err(unmeasured)?;
-    let fastest = fastest(&rates);
-    let (slopes, times) = deficient_slopes(bench, &problem, fastest, 32, 55)?;
+    let (slopes, times) = deficient_slopes(bench, &problem, &rates, 32, 55)?;
     let slowest = rates
         .iter()
         .copied()
