@@ -5,7 +5,7 @@ use crate::claims::{ClaimCurve, ClaimFigure, CurveStyle};
 use crate::color::Color;
 use crate::figures::style::LAW;
 use crate::legend::LegendEntry;
-use crate::plot::{Area, ErrorBar, LabelPlace, Line, Marker, Plot, Side};
+use crate::plot::{Area, LabelPlace, Line, Plot, Side};
 use crate::scene::{Scene, Stroke};
 use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::symbol::Symbol;
@@ -122,18 +122,11 @@ fn add_points(plot: &mut Plot, curve: &ClaimCurve, places: &[Option<LabelPlace>]
     for (i, at) in places.iter().enumerate().step_by(every) {
         let Some(at) = *at else { continue };
         let end = |ends: &Option<Vec<f64>>| ends.as_ref().and_then(|v| v.get(i)).copied();
-        if let (Some(low), Some(high)) = (end(&curve.low), end(&curve.high)) {
-            // An interval that is no number is no interval, whatever its other end.
-            if !low.is_nan() && !high.is_nan() {
-                plot.bars.push(ErrorBar {
-                    x: at.0,
-                    low: scale.place(low),
-                    high: scale.place(high),
-                    color: symbol.color,
-                });
-            }
-        }
-        plot.marks.push(Marker { at, symbol });
+        let interval = end(&curve.low).zip(end(&curve.high));
+        // An interval that is no number is no interval, whatever its other end.
+        let interval = interval.filter(|(low, high)| !low.is_nan() && !high.is_nan());
+        let places = interval.map(|(low, high)| [scale.place(low), scale.place(high)]);
+        plot.measure(at, places, symbol);
     }
 }
 

@@ -159,6 +159,17 @@ impl Plot {
         }
     }
 
+    /// Adds a measurement with the interval around it, where it has one.
+    pub fn measure(&mut self, at: LabelPlace, interval: Option<[Option<f64>; 2]>, symbol: Symbol) {
+        self.bars.extend(interval.map(|[low, high]| ErrorBar {
+            x: at.0,
+            low,
+            high,
+            color: symbol.color,
+        }));
+        self.marks.push(Marker { at, symbol });
+    }
+
     /// Whether there is no place to draw at.
     #[must_use]
     pub fn is_blank(&self) -> bool {

@@ -5,7 +5,7 @@ use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::style::{self, LAW};
 use crate::legend::LegendEntry;
-use crate::plot::{ErrorBar, Line, Marker, Plot, Side};
+use crate::plot::{Line, Plot, Side};
 use crate::scene::{Scene, Stroke};
 use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::symbol::Symbol;
@@ -81,17 +81,9 @@ fn plot(panel: &OrderPanel) -> Plot {
             places.push(place);
             let Some(at_place) = place else { continue };
             let half = curve.half.get(at).copied().unwrap_or(0.0);
-            plot.bars.push(ErrorBar {
-                x: at_place.0,
-                // An interval that reaches to zero reaches to the edge.
-                low: decades.place(y - half),
-                high: decades.place(y + half),
-                color,
-            });
-            plot.marks.push(Marker {
-                at: at_place,
-                symbol: Symbol::of_series(i),
-            });
+            // An interval that reaches to zero reaches to the edge.
+            let interval = [decades.place(y - half), decades.place(y + half)];
+            plot.measure(at_place, Some(interval), Symbol::of_series(i));
         }
         let stroke = Stroke::solid(color, 1.6);
         plot.lines.push(Line::new(places, stroke));

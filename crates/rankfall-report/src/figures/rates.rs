@@ -6,7 +6,7 @@ use crate::axis::Scale;
 use crate::color::Color;
 use crate::figures::style::{self, LAW};
 use crate::legend::LegendEntry;
-use crate::plot::{ErrorBar, Line, Marker, Plot, Side};
+use crate::plot::{Line, Plot, Side};
 use crate::scene::Scene;
 use crate::sheet::{Sharing, Sheet, SkipReason};
 use crate::symbol::Symbol;
@@ -73,17 +73,10 @@ fn plot(case: &RatesCase) -> Plot {
         let Some(at) = place(predicted).zip(place(measured)) else {
             continue;
         };
-        let (low, high) = (case.low.get(i), case.high.get(i));
-        if let (Some(low), Some(high)) = (low.and_then(place), high.and_then(place)) {
-            plot.bars.push(ErrorBar {
-                x: at.0,
-                low: Some(low),
-                high: Some(high),
-                color: COLOR,
-            });
-        }
-        let symbol = Symbol::disc(COLOR, true);
-        plot.marks.push(Marker { at, symbol });
+        let end = |ends: &[f64]| ends.get(i).and_then(place);
+        let interval = end(&case.low).zip(end(&case.high));
+        let interval = interval.map(|(low, high)| [Some(low), Some(high)]);
+        plot.measure(at, interval, Symbol::disc(COLOR, true));
     }
     let places = || plot.marks.iter().map(|m| m.at);
     let low = places().map(|p| p.0.min(p.1)).reduce(f64::min);
