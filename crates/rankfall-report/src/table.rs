@@ -4,7 +4,7 @@
 use crate::figures::ranks::matrices;
 use crate::figures::{falling_layer, matrix_symbol, name};
 use crate::number::{compact, dash, from_natural_log, or_dash, significant, subscript};
-use crate::record::{DynamicsSummary, LossSummary, Prediction, Summary};
+use crate::record::{DynamicsSummary, Ends, LossSummary, Prediction, Summary};
 use crate::terminal;
 
 /// One long label must not push every other column off the screen.
@@ -179,18 +179,12 @@ fn losses(summary: &Summary) -> Vec<Column<'_>> {
 fn ranks(summary: &Summary) -> Vec<Column<'_>> {
     let mut columns: Vec<Column<'_>> = Vec::new();
     for matrix in matrices(summary) {
-        let of = |d: &DynamicsSummary| {
-            let rank = d.like(matrix).map(|m| m.numerical_rank.rank);
-            rank.map_or_else(dash, |rank| arrow(rank.initial, rank.final_mean, 3))
-        };
+        let of = |d: &DynamicsSummary| rank(d.like(matrix).map(|m| m.numerical_rank.rank));
         let heading = format!("rank of {}", matrix_symbol(matrix, &summary.problem));
         columns.push((heading, Box::new(of)));
     }
     if let Some((layer, symbol)) = falling_layer(summary) {
-        let effective = move |d: &DynamicsSummary| {
-            let rank = d.layer(layer).map(|m| m.effective_rank);
-            rank.map_or_else(dash, |rank| arrow(rank.initial, rank.final_mean, 3))
-        };
+        let effective = move |d: &DynamicsSummary| rank(d.layer(layer).map(|m| m.effective_rank));
         let smallest = move |d: &DynamicsSummary| {
             let spectrum = d.layer(layer).and_then(|m| m.log_singular_values.as_ref());
             let last = |values: &[Option<f64>]| match values.last().copied().flatten() {
@@ -205,6 +199,10 @@ fn ranks(summary: &Summary) -> Vec<Column<'_>> {
         columns.push((format!("smallest σ of {symbol}"), Box::new(smallest)));
     }
     columns
+}
+
+fn rank(ends: Option<Ends>) -> String {
+    ends.map_or_else(dash, |ends| arrow(ends.initial, ends.final_mean, 3))
 }
 
 fn from_to(loss: &LossSummary) -> String {
@@ -234,9 +232,7 @@ fn measured(mean: Option<f64>, std: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{
-        Ends, LogDetSummary, MatrixSummary, ProblemSummary, RankSummary, SpectrumEnds,
-    };
+    use crate::record::{LogDetSummary, MatrixSummary, ProblemSummary, RankSummary, SpectrumEnds};
 
     fn run(labels: &[&str]) -> Summary {
         let of = |label: &&str| {

@@ -18,13 +18,8 @@ pub fn line(points: &[Point]) -> Vec<Point> {
         let by_height = |a: &usize, b: &usize| column[*a].y.total_cmp(&column[*b].y);
         let lowest = (0..column.len()).min_by(by_height).unwrap_or(0);
         let highest = (0..column.len()).max_by(by_height).unwrap_or(0);
-        let mut chosen = [
-            0,
-            lowest.min(highest),
-            lowest.max(highest),
-            column.len() - 1,
-        ]
-        .to_vec();
+        let (first, second) = (lowest.min(highest), lowest.max(highest));
+        let mut chosen = vec![0, first, second, column.len() - 1];
         chosen.dedup();
         kept.extend(chosen.into_iter().map(|i| column[i]));
     }
@@ -34,24 +29,18 @@ pub fn line(points: &[Point]) -> Vec<Point> {
 /// A band, given as (x, upper y, lower y), with the hull of every column of half a pixel.
 #[must_use]
 pub fn band(edges: &[(f64, f64, f64)]) -> Vec<(f64, f64, f64)> {
-    let hull = |column: &[(f64, f64, f64)]| {
-        column
-            .iter()
-            .copied()
-            .reduce(|a, b| (a.0, a.1.min(b.1), a.2.max(b.2)))
-            .into_iter()
-            .collect::<Vec<_>>()
-    };
-    columns(edges, |e| e.0)
-        .into_iter()
-        .flat_map(|column| {
-            if column.len() <= 2 {
-                column.to_vec()
-            } else {
-                hull(column)
+    let mut kept = Vec::new();
+    for column in columns(edges, |e| e.0) {
+        match column.len() {
+            0..=2 => kept.extend_from_slice(column),
+            _ => {
+                let hull =
+                    |a: (f64, f64, f64), b: (f64, f64, f64)| (a.0, a.1.min(b.1), a.2.max(b.2));
+                kept.extend(column.iter().copied().reduce(hull));
             }
-        })
-        .collect()
+        }
+    }
+    kept
 }
 
 fn columns<T>(items: &[T], x: impl Fn(&T) -> f64) -> Vec<&[T]> {
