@@ -140,9 +140,8 @@ fn change(a: &Row, b: &Row, jobs: Option<(Job, Job)>) -> LayerChange {
         Ok((relative, angles)) => {
             change.relative_change = relative;
             change.directions = angles.as_ref().map(|a| a[0].len());
-            let [left, right] =
-                angles.map_or([None, None], |[left, right]| [Some(left), Some(right)]);
-            (change.left_angles, change.right_angles) = (left, right);
+            let angles = angles.map(|[left, right]| (left, right));
+            (change.left_angles, change.right_angles) = angles.unzip();
         }
         Err(failed) => (change.compared, change.reason) = (false, Some(failed.to_string())),
     }

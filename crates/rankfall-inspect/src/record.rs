@@ -104,10 +104,10 @@ impl Row {
         self.sigma_min = Some(measures.sigma_min.value);
         self.numerical_rank = Some(measures.numerical_rank);
         self.tolerance = Some(measures.tolerance);
-        (self.effective_rank, self.effective_rank_error) = parted(measures.effective_rank);
-        (self.stable_rank, self.stable_rank_error) = parted(measures.stable_rank);
-        (self.nuclear_norm, self.nuclear_norm_error) = parted(Some(measures.nuclear_norm));
-        (self.log_abs_det, self.log_abs_det_error) = parted(measures.log_abs_det);
+        (self.effective_rank, self.effective_rank_error) = measures.effective_rank.unzip();
+        (self.stable_rank, self.stable_rank_error) = measures.stable_rank.unzip();
+        (self.nuclear_norm, self.nuclear_norm_error) = Some(measures.nuclear_norm).unzip();
+        (self.log_abs_det, self.log_abs_det_error) = measures.log_abs_det.unzip();
         self.alpha = measures.tail.map(|t| t.alpha);
         self.alpha_error = measures.tail.map(|t| t.alpha_error);
         self.alpha_distance = measures.tail.map(|t| t.distance);
@@ -127,10 +127,6 @@ impl Row {
             .iter()
             .fold(1, |n, &d| n.saturating_mul(d as u64))
     }
-}
-
-fn parted(value: Option<(f64, f64)>) -> (Option<f64>, Option<f64>) {
-    (value.map(|v| v.0), value.map(|v| v.1))
 }
 
 /// An inspection: what `--json` prints.
