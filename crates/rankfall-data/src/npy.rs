@@ -185,11 +185,12 @@ impl NpyHeader {
             let value = text.get(at?..)?.trim_start().strip_prefix(':')?;
             Some(value.trim_start())
         };
-        let descr = after("descr").ok_or_else(damaged)?;
+        // First: fields of records can have the names of what follows.
+        let dtype = parse_descr(name, after("descr").ok_or_else(damaged)?)?;
         let fortran = after("fortran_order").ok_or_else(damaged)?;
         let shape = after("shape").ok_or_else(damaged)?;
         Ok(Self {
-            dtype: parse_descr(name, descr)?,
+            dtype,
             fortran: match fortran {
                 value if value.starts_with("True") => true,
                 value if value.starts_with("False") => false,
@@ -581,6 +582,7 @@ mod tests {
         for (descr, message) in [
             ("'|O'", "Python objects"),
             ("[('a', '<f8')]", "several fields"),
+            ("[('shape', '<f8')]", "several fields"),
             ("'<U5'", "<U5"),
             ("'<f16'", "<f16"),
             ("'é8'", "é8"),
