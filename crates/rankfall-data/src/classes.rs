@@ -8,6 +8,8 @@ use crate::header::is_missing;
 
 /// More distinct labels than this and a column is not taken for a class.
 pub(crate) const MAX_CLASSES: usize = 1000;
+/// Bytes of the longest label.
+const LONGEST_LABEL: usize = 10_000;
 /// How many labels a note lists.
 const LISTED: usize = 6;
 
@@ -84,6 +86,13 @@ impl ClassCodes {
         }
         if number.is_some_and(f64::is_nan) {
             return Err(not_finite(place, &self.column, text));
+        }
+        if text.len() > LONGEST_LABEL {
+            let what = format!(
+                "a text of {} bytes is no class, which has at most {LONGEST_LABEL}",
+                text.len()
+            );
+            return Err(wrong_value(place, &self.column, what));
         }
         let label = Label {
             text: text.to_owned(),
@@ -290,6 +299,18 @@ mod tests {
         for nothing in ["", "nan", "NaN"] {
             assert!(of_texts(&["a", "b", nothing]).is_err());
         }
+    }
+
+    /// A packed file of a few kilobytes can have gigabytes of them.
+    #[test]
+    fn a_text_too_long_for_a_class_is_refused() {
+        assert!(of_texts(&["a", &"b".repeat(10_000)]).is_ok());
+        let error = of_texts(&["a", &"b".repeat(10_001)]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("row 2, column \"c\": a text of 10001 bytes")
+        );
     }
 
     #[test]
