@@ -1,34 +1,9 @@
 //! Image formats: IDX plain and gzipped, CIFAR records; good, cut and hostile.
 
-use std::io::Write;
-use std::path::PathBuf;
+mod common;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use common::{Folder, gzip};
 use rankfall_data::{CifarLabels, MnistFiles, read_cifar, read_idx};
-
-/// A folder of its own that goes away with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("rankfall-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).expect("written");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn idx(sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, sizes.len() as u8];
@@ -37,18 +12,12 @@ fn idx(sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
     file
 }
 
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("packed");
-    encoder.finish().expect("packed")
-}
-
 #[test]
 fn idx_reads_plain_and_gzipped_alike() {
-    let folder = Folder::new("idx-good");
+    let folder = Folder::new();
     let pixels: Vec<u8> = (0..2 * 3 * 2).map(|i| i * 20).collect();
     let images = folder.write("images", &idx(&[2, 3, 2], &pixels));
-    let labels = folder.write("labels.gz", &gzipped(&idx(&[2], &[7, 1])));
+    let labels = folder.write("labels.gz", gzip(&idx(&[2], &[7, 1])));
     let plain = read_idx(&images, &labels).expect("sound");
     assert_eq!(
         (plain.shape.clone(), plain.size(), plain.count()),
@@ -56,7 +25,7 @@ fn idx_reads_plain_and_gzipped_alike() {
     );
     assert_eq!((plain.labels.clone(), plain.classes()), (vec![7, 1], 8));
     assert_eq!(plain.pixels, pixels);
-    let packed = folder.write("images.gz", &gzipped(&idx(&[2, 3, 2], &pixels)));
+    let packed = folder.write("images.gz", gzip(&idx(&[2, 3, 2], &pixels)));
     let again = read_idx(&packed, &labels).expect("sound");
     assert_eq!(
         (again.pixels, again.sha256[1].clone()),
@@ -67,7 +36,7 @@ fn idx_reads_plain_and_gzipped_alike() {
 
 #[test]
 fn idx_that_is_damaged_says_how() {
-    let folder = Folder::new("idx-bad");
+    let folder = Folder::new();
     let labels = folder.write("labels", &idx(&[2], &[0, 1]));
     let good = idx(&[2, 1, 2], &[1, 2, 3, 4]);
     let cases: [(&str, Vec<u8>, &str); 9] = [
@@ -98,7 +67,7 @@ fn idx_that_is_damaged_says_how() {
         ),
     ];
     for (name, bytes, words) in cases {
-        for bytes in [bytes.clone(), gzipped(&bytes)] {
+        for bytes in [bytes.clone(), gzip(&bytes)] {
             let path = folder.write(name, &bytes);
             let message = read_idx(&path, &labels).expect_err(name).to_string();
             assert!(message.contains(words), "{name}: {message}");
@@ -113,32 +82,32 @@ fn idx_that_is_damaged_says_how() {
         differ.contains("has 2 rows") && differ.contains("has 3"),
         "{differ}"
     );
-    let missing = read_idx(&folder.0.join("no"), &labels).expect_err("missing");
+    let missing = read_idx(&folder.path("no"), &labels).expect_err("missing");
     assert!(missing.to_string().contains("no such file"));
 }
 
 #[test]
 fn the_four_files_of_mnist_are_found_by_name() {
-    let folder = Folder::new("mnist");
+    let folder = Folder::new();
     for name in [
         "train-images-idx3-ubyte",
         "train-labels-idx1-ubyte.gz",
         "t10k-images-idx3-ubyte",
     ] {
-        folder.write(name, &[]);
+        folder.write(name, []);
     }
-    assert_eq!(MnistFiles::in_folder(&folder.0), None);
-    folder.write("t10k-labels-idx1-ubyte", &[]);
-    let found = MnistFiles::in_folder(&folder.0).expect("all four");
+    assert_eq!(MnistFiles::in_folder(&folder.path("")), None);
+    folder.write("t10k-labels-idx1-ubyte", []);
+    let found = MnistFiles::in_folder(&folder.path("")).expect("all four");
     assert!(found.train_labels.ends_with("train-labels-idx1-ubyte.gz"));
 }
 
 #[test]
 fn cifar_records_are_labels_and_planes() {
-    let folder = Folder::new("cifar");
+    let folder = Folder::new();
     let record = |labels: &[u8], fill: u8| [labels, &[fill; 3072]].concat();
     let first = folder.write("a.bin", &[record(&[3], 10), record(&[9], 20)].concat());
-    let second = folder.write("b.bin", &gzipped(&record(&[0], 30)));
+    let second = folder.write("b.bin", gzip(&record(&[0], 30)));
     let images = read_cifar(&[&first, &second], CifarLabels::Ten).expect("sound");
     assert_eq!(
         (images.labels.clone(), images.shape.clone()),
@@ -166,6 +135,6 @@ fn cifar_records_are_labels_and_planes() {
     let wild = folder.write("d.bin", &record(&[10], 1));
     let message = read_cifar(&[&wild], CifarLabels::Ten).expect_err("label 10");
     assert!(message.to_string().contains("label 10"), "{message}");
-    let empty = folder.write("e.bin", &[]);
+    let empty = folder.write("e.bin", []);
     assert!(read_cifar(&[&empty], CifarLabels::Ten).is_err());
 }
