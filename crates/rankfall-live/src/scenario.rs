@@ -88,7 +88,7 @@ impl Scenario {
         };
         let most = most_trajectories((inputs + outputs).max(1));
         Settings {
-            seed: run.seed.min(MOST_SEED),
+            seed: run.seed,
             trajectories: run.trajectories.min(most) as u32,
             width: network.width.min(u64::from(u32::MAX)) as u32,
             inputs: inputs as u32,
@@ -163,7 +163,7 @@ impl Scenario {
 
     fn with(&self, settings: &Settings) -> Result<ExactExperiment, Failure> {
         let mut experiment = self.experiment.clone();
-        within("seed", settings.seed as f64, 0.0, MOST_SEED as f64)?;
+        within("seed", settings.seed, 0, MOST_SEED)?;
         within("trajectories", settings.trajectories, 1, MOST_TRAJECTORIES)?;
         within("width", settings.width, 1, MOST_WIDTH)?;
         experiment.run.seed = settings.seed;

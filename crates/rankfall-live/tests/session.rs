@@ -327,6 +327,26 @@ fn settings_out_of_bounds_are_refused_in_words() {
     );
 }
 
+/// A page has whole numbers up to 2⁵³: no other seed is simulated in the place of a larger one.
+#[test]
+fn a_seed_that_a_page_cannot_have_is_refused() {
+    let experiment = Experiment::builder("large-seed")
+        .gaussian(50, 3, 2)
+        .width(5)
+        .dynamics(DynamicsBuilder::gradient_flow("GF"))
+        .time(1.0)
+        .seed((1 << 53) + 1)
+        .build()
+        .unwrap();
+    let scenario = Arc::new(Scenario::new(&experiment).unwrap());
+    let session = Session::new(scenario.clone(), &scenario.first_settings(), 1);
+    let failure = session.err().expect("refused");
+    assert!(
+        failure.message.contains("seed is 9007199254740993"),
+        "{failure}"
+    );
+}
+
 #[test]
 fn files_say_what_is_simulated() {
     let mut settings = settings(1);
