@@ -16,7 +16,7 @@ fn idx(sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
 fn idx_reads_plain_and_gzipped_alike() {
     let folder = Folder::new();
     let pixels: Vec<u8> = (0..2 * 3 * 2).map(|i| i * 20).collect();
-    let images = folder.write("images", &idx(&[2, 3, 2], &pixels));
+    let images = folder.write("images", idx(&[2, 3, 2], &pixels));
     let labels = folder.write("labels.gz", gzip(&idx(&[2], &[7, 1])));
     let plain = read_idx(&images, &labels).expect("sound");
     assert_eq!(
@@ -37,7 +37,7 @@ fn idx_reads_plain_and_gzipped_alike() {
 #[test]
 fn idx_that_is_damaged_says_how() {
     let folder = Folder::new();
-    let labels = folder.write("labels", &idx(&[2], &[0, 1]));
+    let labels = folder.write("labels", idx(&[2], &[0, 1]));
     let good = idx(&[2, 1, 2], &[1, 2, 3, 4]);
     let cases: [(&str, Vec<u8>, &str); 9] = [
         ("empty", Vec::new(), "empty"),
@@ -76,7 +76,7 @@ fn idx_that_is_damaged_says_how() {
     let images = folder.write("good", &good);
     let swapped = read_idx(&labels, &images).expect_err("swapped").to_string();
     assert!(swapped.contains("wrong way round"), "{swapped}");
-    let three = folder.write("three", &idx(&[3], &[0, 1, 2]));
+    let three = folder.write("three", idx(&[3], &[0, 1, 2]));
     let differ = read_idx(&images, &three).expect_err("3 labels").to_string();
     assert!(
         differ.contains("has 2 rows") && differ.contains("has 3"),
@@ -106,7 +106,7 @@ fn the_four_files_of_mnist_are_found_by_name() {
 fn cifar_records_are_labels_and_planes() {
     let folder = Folder::new();
     let record = |labels: &[u8], fill: u8| [labels, &[fill; 3072]].concat();
-    let first = folder.write("a.bin", &[record(&[3], 10), record(&[9], 20)].concat());
+    let first = folder.write("a.bin", [record(&[3], 10), record(&[9], 20)].concat());
     let second = folder.write("b.bin", gzip(&record(&[0], 30)));
     let images = read_cifar(&[&first, &second], CifarLabels::Ten).expect("sound");
     assert_eq!(
@@ -121,7 +121,7 @@ fn cifar_records_are_labels_and_planes() {
         ),
         (20, 30, 2)
     );
-    let hundred = folder.write("c.bin", &record(&[19, 99], 1));
+    let hundred = folder.write("c.bin", record(&[19, 99], 1));
     for (labels, expected) in [(CifarLabels::Coarse, 19), (CifarLabels::Fine, 99)] {
         let images = read_cifar(&[&hundred], labels).expect("sound");
         assert_eq!(images.labels, [expected]);
@@ -132,7 +132,7 @@ fn cifar_records_are_labels_and_planes() {
             .to_string()
             .contains("whole number of records of 3073")
     );
-    let wild = folder.write("d.bin", &record(&[10], 1));
+    let wild = folder.write("d.bin", record(&[10], 1));
     let message = read_cifar(&[&wild], CifarLabels::Ten).expect_err("label 10");
     assert!(message.to_string().contains("label 10"), "{message}");
     let empty = folder.write("e.bin", []);
