@@ -4,11 +4,13 @@ use crate::arguments::inspect::InspectArguments;
 use crate::terminal::Terminal;
 use rankfall::failure::{Failure, quoted, shown_path};
 use rankfall::inspection::{self, InspectionRequest};
+use rankfall::results::Drawing;
 use rankfall_inspect::columns::{self, COLUMNS};
 use rankfall_inspect::plan::Choice;
 use rankfall_inspect::record::Inspection;
 use rankfall_inspect::view::Fused;
 use rankfall_inspect::{compare, table};
+use std::path::Path;
 
 /// `rankfall inspect`.
 ///
@@ -41,14 +43,36 @@ pub fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
         };
     }
     let mut inspection = inspection::run(&request, &terminal)?;
-    if let Some(column) = &arguments.sort {
-        columns::sort(&mut inspection.tensors, column);
-    }
     if arguments.singular_values {
         inspection.list_singular_values();
     }
+    // Figures are by depth and step, so the folder is written in the order of the checkpoints.
+    let folder = arguments.out.as_deref();
+    let drawn = folder.map(|folder| draw(arguments, &inspection, folder));
+    if let Some(column) = &arguments.sort {
+        columns::sort(&mut inspection.tensors, column);
+    }
     put_out(arguments, &inspection)?;
+    if let Some((folder, drawing)) = folder.zip(drawn.transpose()?) {
+        if !arguments.json {
+            crate::print(&drawing.listing(folder))?;
+        }
+        drawing.expect_whole()?;
+    }
     finish(arguments, &inspection)
+}
+
+/// Writes figures and report into a folder.
+fn draw(
+    arguments: &InspectArguments,
+    inspection: &Inspection,
+    folder: &Path,
+) -> Result<Drawing, Failure> {
+    let paths = arguments.paths.iter().map(|path| shown_path(path));
+    let paths: Vec<String> = paths.collect();
+    let (paths, out) = (paths.join(" "), shown_path(folder));
+    let command = format!("rankfall inspect {paths} --out {out}");
+    inspection::write(inspection, folder, &command)
 }
 
 fn check_sort(by: Option<&str>) -> Result<(), Failure> {
@@ -73,23 +97,6 @@ fn put_out(arguments: &InspectArguments, inspection: &Inspection) -> Result<(), 
     }
     if let Some(path) = &arguments.parquet {
         inspection::write_parquet(inspection, path)?;
-    }
-    if let Some(folder) = &arguments.out {
-        let paths: Vec<String> = arguments
-            .paths
-            .iter()
-            .map(|path| shown_path(path))
-            .collect();
-        let command = format!(
-            "rankfall inspect {} --out {}",
-            paths.join(" "),
-            shown_path(folder)
-        );
-        let drawing = inspection::write(inspection, folder, &command)?;
-        if !arguments.json {
-            crate::print(&drawing.listing(folder))?;
-        }
-        drawing.expect_whole()?;
     }
     Ok(())
 }

@@ -256,6 +256,21 @@ fn what_cannot_be_read_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn figures_are_by_depth_and_step_however_the_table_is_sorted() {
+    let place = Place::new();
+    fs::create_dir(place.path("many")).unwrap();
+    for (name, factor) in [("m-1.safetensors", 0.9), ("m-2.safetensors", 0.1)] {
+        write(&place, &format!("many/{name}"), factor);
+    }
+    let plain = place.succeeds(&["inspect", "many", "--out", "plain", "-q"]);
+    let by_rank = ["inspect", "many", "--out", "sorted", "-q"];
+    let sorted = place.succeeds(&[&by_rank[..], &["--sort", "effective_rank"]].concat());
+    assert_ne!(plain, sorted.replace("sorted", "plain"));
+    let record = |folder| json(&place.text(&format!("{folder}/inspection.json")))["tensors"].take();
+    assert_eq!(record("plain"), record("sorted"));
+}
+
+#[test]
 fn the_weights_of_a_run_are_a_checkpoint() {
     let place = Place::new();
     place.succeeds(&["run", "good.toml", "-q", "--out", "r"]);

@@ -323,6 +323,17 @@ fn the_noise_of_rows_kills_when_it_is_predicted_to() {
     );
 }
 
+#[test]
+fn a_sweep_takes_in_its_own_metrics_alone() {
+    let read = || read(&["run.time=1", "run.trajectories=2"]);
+    let sweep = |axis| read().sweep(&[axis]).unwrap();
+    let mut one = sweep("dynamics.0.label_noise=1,2");
+    one.absorb(&one.to_bytes().unwrap()).unwrap();
+    let other = sweep("dynamics.0.label_noise=1,3").to_bytes().unwrap();
+    let refused = one.absorb(&other).unwrap_err().to_string();
+    assert!(refused.contains("another sweep: "), "{refused}");
+}
+
 /// Beside ranks and losses of a sweep stands the slow flow, of rows with residuals as well; a label
 /// noise that is another has another prediction.
 #[test]

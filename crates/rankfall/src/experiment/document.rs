@@ -23,8 +23,8 @@ pub enum Origin {
     },
     /// A `--set key=value` argument.
     Set {
-        /// The argument as given.
-        argument: String,
+        /// The argument as given, which all values in it share.
+        argument: Arc<str>,
         /// The part after `=`, or what of it is meant, as given.
         value: String,
     },
@@ -321,8 +321,9 @@ pub fn parse(text: &str) -> Result<TomlNode, InputProblem> {
 
 /// Parses the value of `--set key=value`: TOML if it is TOML, else text.
 pub fn parse_set_value(argument: &str, value: &str) -> TomlNode {
+    let argument: Arc<str> = argument.into();
     let origin = |value: &str| Origin::Set {
-        argument: argument.to_owned(),
+        argument: Arc::clone(&argument),
         value: value.to_owned(),
     };
     let parsed = parse_value(value, &origin).map(|node| node.value);

@@ -13,7 +13,7 @@ pub fn apply(root: &mut TomlNode, arguments: &[String]) -> Result<(), InputProbl
 
 fn apply_one(root: &mut TomlNode, argument: &str) -> Result<(), InputProblem> {
     let origin = Origin::Set {
-        argument: argument.to_owned(),
+        argument: argument.into(),
         value: String::new(),
     };
     let Some((path, value)) = argument.split_once('=') else {

@@ -1,5 +1,6 @@
 //! What a sweep in memory left: metrics by point and dynamics.
 
+use crate::difference::{first_difference, same_but_for_places};
 use crate::experiment::document::shown;
 use crate::failure::Failure;
 use crate::sweep::metrics::MetricRow;
@@ -36,17 +37,23 @@ impl Sweep {
     /// # Errors
     /// Exit code 1 where they cannot be encoded.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
-        postcard::to_stdvec(&self.rows)
+        postcard::to_stdvec(&(self.plan.resolved_toml()?, &self.rows))
             .map_err(|error| Failure::run(format!("cannot encode the metrics: {error}")))
     }
 
     /// Takes in the metrics of a shard of the same sweep.
     ///
     /// # Errors
-    /// Exit code 2 for bytes that are none.
+    /// Exit code 2 for bytes that are none, and for those of another sweep.
     pub fn absorb(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let rows: UnitRows = postcard::from_bytes(bytes)
+        let (resolved, rows): (String, UnitRows) = postcard::from_bytes(bytes)
             .map_err(|error| Failure::input(format!("these are no metrics of a sweep: {error}")))?;
+        let own = self.plan.resolved_toml()?;
+        if !same_but_for_places(&own, &resolved) {
+            let difference = first_difference(&own, &resolved, ["here", "there"]);
+            let message = format!("these are metrics of another sweep: {difference}");
+            return Err(Failure::input(message));
+        }
         self.rows.extend(rows);
         Ok(())
     }

@@ -230,7 +230,7 @@ fn point(
         let value = TomlNode {
             value: value.value.clone(),
             origin: Origin::Set {
-                argument: format!("{}={written}", axis.key),
+                argument: format!("{}={written}", axis.key).into(),
                 value: written,
             },
         };
