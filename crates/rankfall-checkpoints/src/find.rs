@@ -71,7 +71,8 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
         ));
     }
     if found.is_empty() {
-        let detail = "there is no checkpoint: no file that ends in .safetensors, .pt, .pth, .bin, .ckpt, .npz or .npy";
+        let endings = ENDINGS.join(", ");
+        let detail = format!("there is no checkpoint: no file that ends in one of {endings}");
         return Err(CheckpointError::new(path, detail));
     }
     found.sort_by_key(|path| natural(&path.to_string_lossy()));

@@ -2,7 +2,7 @@
 
 use crate::arguments::inspect::InspectArguments;
 use crate::terminal::Terminal;
-use rankfall::failure::{Failure, quoted, shown_path};
+use rankfall::failure::{Failure, quoted, shell_word};
 use rankfall::inspection::{self, InspectionRequest};
 use rankfall::results::Drawing;
 use rankfall_inspect::columns::{self, COLUMNS};
@@ -68,9 +68,9 @@ fn draw(
     inspection: &Inspection,
     folder: &Path,
 ) -> Result<Drawing, Failure> {
-    let paths = arguments.paths.iter().map(|path| shown_path(path));
+    let paths = arguments.paths.iter().map(|path| shell_word(path));
     let paths: Vec<String> = paths.collect();
-    let (paths, out) = (paths.join(" "), shown_path(folder));
+    let (paths, out) = (paths.join(" "), shell_word(folder));
     let command = format!("rankfall inspect {paths} --out {out}");
     inspection::write(inspection, folder, &command)
 }

@@ -7,7 +7,7 @@ use crate::arguments::verify::VerifyArguments;
 use crate::interruption;
 use progress::ClaimBar;
 use rankfall::experiment::Experiment;
-use rankfall::failure::{Failure, quoted, shown_path};
+use rankfall::failure::{Failure, quoted, shell_word, shown_path};
 use rankfall::run_folder::lock::FolderLock;
 use rankfall::run_folder::{self, REPORT, atomic};
 use rankfall::verification::{self, nearest_claim};
@@ -269,7 +269,7 @@ impl Session<'_> {
     /// What repeats it.
     fn command(&self, record: &ClaimsRecord) -> String {
         let mut words = vec![format!("rankfall verify{}", option(self.suite))];
-        words.extend(self.arguments.experiment.as_deref().map(shown_path));
+        words.extend(self.arguments.experiment.as_deref().map(shell_word));
         let (level, seed) = (&record.level, record.seed);
         words.push(format!("--level {level} --seed {seed}"));
         words.extend(self.arguments.only.iter().map(|id| format!("--only {id}")));

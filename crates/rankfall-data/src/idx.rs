@@ -48,7 +48,7 @@ pub fn read_idx(images: &Path, labels: &Path) -> Result<Images, DataError> {
 
 fn axes(path: &Path, expected: &str, sizes: &[usize]) -> DataError {
     wrong(format!(
-        "an array of shape {sizes:?}, not {expected}; are images and labels the wrong way round?"
+        "an array of shape {sizes:?}, where {expected}; are images and labels the wrong way round?"
     ))
     .at(path)
 }

@@ -187,9 +187,10 @@ impl Noise {
                 sampling,
             } => {
                 let size = *batch_size;
-                number("batch_size", size as f64, size > 0, "1 or more")?;
+                let countable = (1..=1 << 31).contains(&size);
+                number("batch_size", size as f64, countable, "1 to 2147483648")?;
                 let bounded = *sampling != Sampling::WithReplacement;
-                match (bounded && size > data.rows() as u64) || size > 1 << 31 {
+                match bounded && size > data.rows() as u64 {
                     true => Err(NoiseError::Batch {
                         batch_size: size,
                         rows: data.rows(),

@@ -66,6 +66,12 @@ pub enum TeacherError {
     /// Its weights.
     #[error("the teacher's weights: {0}")]
     Weights(#[from] InitialisationError),
+    /// Weights into a unit, counted from 1, that cannot be scaled to norm 1.
+    #[error(
+        "unit_norm: the weights into unit {0} of the teacher's first layer have a norm that is zero or no number; draw \
+         larger ones"
+    )]
+    NoDirection(usize),
     /// A residual out of range.
     #[error("residual_noise = {0} must be a finite number, zero or more")]
     Residual(f64),
@@ -104,7 +110,7 @@ impl TeacherSpec {
             forget_inputs(&network, relevant, &mut weights);
         }
         if self.unit_norm {
-            scale_to_unit_norm(&network, &mut weights);
+            scale_to_unit_norm(&network, &mut weights)?;
         }
         let p = network.inputs();
         let mut normals = StreamKey::new(seed, Purpose::Inputs, 0).reader(draw, 0);
@@ -182,16 +188,20 @@ fn forget_inputs(network: &Network, relevant: usize, weights: &mut [f64]) {
 }
 
 /// Scales the incoming weights of each first-layer unit to norm 1.
-fn scale_to_unit_norm(network: &Network, weights: &mut [f64]) {
+fn scale_to_unit_norm(network: &Network, weights: &mut [f64]) -> Result<(), TeacherError> {
     let layer = &network.layers()[0];
     if layer.diagonal {
-        return;
+        return Ok(());
     }
     for unit in 0..layer.outputs {
         let places = (layer.weights.start + unit..layer.weights.end).step_by(layer.outputs);
         let square: f64 = places.clone().map(|i| weights[i] * weights[i]).sum();
+        if !square.is_normal() {
+            return Err(TeacherError::NoDirection(unit + 1));
+        }
         places.for_each(|i| weights[i] /= square.sqrt());
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -244,6 +254,21 @@ mod tests {
         assert_eq!(noisy.held_out.map(|d| values(&d)), Some(values(&held_out)));
         let other = spec().draw::<f64>(1, 1).expect("sound");
         assert_ne!(values(&other.train), values(&data.train));
+    }
+
+    #[test]
+    fn a_unit_without_weights_has_no_norm_to_scale() {
+        let zero = TeacherSpec {
+            weights: WeightInitialisation::Layers {
+                weights: vec![Law::Constant(0.0), Law::Signs(1.0)],
+                biases: vec![],
+            },
+            ..spec()
+        };
+        assert_eq!(
+            zero.draw::<f64>(1, 0).map(|_| ()),
+            Err(TeacherError::NoDirection(1))
+        );
     }
 
     #[test]

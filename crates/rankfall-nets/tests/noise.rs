@@ -375,6 +375,24 @@ fn labels_flip_only_where_each_row_has_one_class() {
     }
 }
 
+#[test]
+fn a_batch_that_cannot_be_is_refused_for_what_it_is() {
+    let refusal = |batch_size: u64, sampling: Sampling| {
+        let batches = Noise::MiniBatch {
+            batch_size,
+            sampling,
+        };
+        let network = network(&[3, 2], Activation::Linear, false);
+        let plan = TrainingPlan::new(&training(network, vec![batches], 0.1, 1)).expect("sound");
+        let fit = plan.fit_training(regression(12, 3, 2));
+        fit.map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    let beyond = "batch_size = 2147483649 must be 1 to 2147483648";
+    assert!(refusal((1 << 31) + 1, Sampling::WithReplacement).contains(beyond));
+    assert!(refusal(13, Sampling::WithoutReplacement).contains("more than the 12 rows there are"));
+    assert_eq!(refusal(1 << 31, Sampling::WithReplacement), "");
+}
+
 /// A noise outside its window leaves every step as it is without it, and inside as it is with it;
 /// the law of the stack moves inside alone.
 #[test]

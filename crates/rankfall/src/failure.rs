@@ -109,6 +109,16 @@ pub fn shown_path(path: &Path) -> String {
     }
 }
 
+/// A path as a word of a command for a shell: in quotes where it needs them.
+pub fn shell_word(path: &Path) -> String {
+    let text = shown_path(path);
+    let is_plain = |c: char| c.is_alphanumeric() || "._-/\\:+,@%=".contains(c);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Text from a person in quotes, escaped and cut to a length that fits a message.
 pub fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
@@ -195,6 +205,15 @@ mod tests {
     fn message_comes_first_and_hints_are_indented() {
         let failure = Failure::input("width is 0").hint("use 1").hint("or 2");
         assert_eq!(failure.to_string(), "rankfall: width is 0\n  use 1\n  or 2");
+    }
+
+    #[test]
+    fn paths_in_commands_are_one_word_of_a_shell() {
+        let word = |path: &str| shell_word(Path::new(path));
+        assert_eq!(word("runs/größe-1.toml"), "runs/größe-1.toml");
+        assert_eq!(word("my runs/$(x)"), "'my runs/$(x)'");
+        assert_eq!(word("it's"), r"'it'\''s'");
+        assert_eq!(word(""), "''");
     }
 
     #[test]

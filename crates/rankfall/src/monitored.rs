@@ -620,7 +620,7 @@ pub fn is_open(folder: &Path) -> bool {
 /// Exit code 2 where there is none, or it cannot be read.
 pub fn of_folder(folder: &Path) -> Result<MonitorRecord, Failure> {
     let path = folder.join(LOG);
-    let text = open::text(&path).map_err(|error| open::unreadable(&path, &error))?;
+    let text = open::log(&path).map_err(|error| open::unreadable(&path, &error))?;
     MonitorRecord::read(&text)
 }
 

@@ -2,7 +2,7 @@
 //! whatever the engine.
 
 use crate::doubts;
-use crate::failure::{Failure, shown_path};
+use crate::failure::{Failure, shell_word, shown_path};
 use crate::finished::DynamicsOutcome;
 use crate::run_folder::trajectories::{CommonRows, TrajectoriesWriter};
 use crate::run_folder::weights::NamedArray;
@@ -194,7 +194,7 @@ pub fn draw(
 ) -> Drawing {
     let mut drawing = Drawing::of(draw_all(summary, table));
     let again = folder.join(run_folder::EXPERIMENT);
-    let command = format!("rankfall run {} --out runs/again", again.display());
+    let command = format!("rankfall run {} --out runs/again", shell_word(&again));
     let page = report_page(&ReportInput {
         summary,
         table,

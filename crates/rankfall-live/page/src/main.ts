@@ -1,4 +1,5 @@
 // Which page it is.
+import "./language";
 import { complain, place } from "./dom";
 import { LivePage } from "./live";
 import type { PageState } from "./protocol";

@@ -42,9 +42,11 @@ async function serve(...args) {
   throw new Error(`${rankfall} ${args.join(" ")} printed no address`);
 }
 
-async function open(address, options = {}) {
+async function open(address, { language, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
   const page = await context.newPage();
+  if (language !== undefined)
+    await page.addInitScript((is) => Object.defineProperty(Navigator.prototype, "language", { get: () => is }), language);
   const errors = [];
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
@@ -169,6 +171,13 @@ check("the first frame comes soon, and nothing fails", async () => {
   console.log(`first frame after ${needed} ms`);
   assert.ok(needed < 2500, `${needed} ms`);
   await until(page, "time", (t) => t > 1);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+check("a browser whose language does not exist, as under the locale C, shows the page as well", async () => {
+  const { page, context, errors } = await open(live.address, { language: "en-US@posix" });
+  await until(page, "time", (t) => t > 0);
   assert.deepEqual(errors, []);
   await context.close();
 });

@@ -5,6 +5,7 @@ use crate::figures::recorded_run::{Figure, RecordedRun, evenly, matrix_symbol, s
 use crate::figures::time::STEPS;
 use crate::gradient::Gradient;
 use crate::heatmap::{HeatAxis, HeatMap};
+use crate::legend::LegendEntry;
 use crate::record::MatrixSummary;
 use crate::scene::Scene;
 use crate::series::Curve;
@@ -87,6 +88,9 @@ fn scene(
         value_label: "effective rank / at the start".into(),
         printed: false,
     };
+    let unmeasured = map
+        .has_missing()
+        .then(|| LegendEntry::hatched("not measured yet, or without a rank"));
     Sheet {
         title: TITLE.into(),
         subtitle: run.origin(),
@@ -94,7 +98,7 @@ fn scene(
         plots: vec![map.plot()],
         columns: 1,
         sharing: Sharing::Own,
-        legend: Vec::new(),
+        legend: unmeasured.into_iter().collect(),
     }
     .draw()
 }

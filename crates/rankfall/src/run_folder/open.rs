@@ -1,6 +1,7 @@
 //! Opening files of a folder that may come from anybody: links are not followed out of it, and what
 //! is no file (a pipe would make us wait for ever) is not read.
 
+use crate::available;
 use crate::failure::{Failure, shown_path};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -40,11 +41,26 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As for [`file()`], and a file that is too large or not UTF-8.
 pub fn text(path: &Path) -> io::Result<String> {
+    text_up_to(path, LARGEST_TEXT, "larger than any that is written")
+}
+
+/// The text of a log, which grows as long as somebody measures: up to a quarter of the memory that
+/// can be had, where that is more than other texts may have.
+///
+/// # Errors
+/// As for [`text`].
+pub fn log(path: &Path) -> io::Result<String> {
+    let quarter = available::memory().map_or(0, |memory| (memory.bytes / 4.0) as u64);
+    let most = quarter.max(LARGEST_TEXT);
+    text_up_to(path, most, "larger than a quarter of the memory there is")
+}
+
+fn text_up_to(path: &Path, most: u64, too_large: &str) -> io::Result<String> {
     let mut text = String::new();
-    let mut file = file(path)?.take(LARGEST_TEXT + 1);
+    let mut file = file(path)?.take(most.saturating_add(1));
     file.read_to_string(&mut text)?;
-    match text.len() as u64 > LARGEST_TEXT {
-        true => Err(io::Error::other("it is larger than any that is written")),
+    match text.len() as u64 > most {
+        true => Err(io::Error::other(format!("it is {too_large}"))),
         false => Ok(text),
     }
 }

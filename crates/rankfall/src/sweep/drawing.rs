@@ -7,6 +7,7 @@ use super::schedule::UnitRows;
 use super::settings::{GridSettings, Mean};
 use crate::experiment::document::{self, TomlNode};
 use crate::experiment::sweep::{AxisRange, Design, SweepAxisSpec};
+use crate::failure::shell_word;
 use crate::results::Drawing;
 use crate::run_folder::{EXPERIMENT, REPORT};
 use rankfall_report::sweep::{SweepAxis, SweepMetric, SweepTable};
@@ -35,7 +36,7 @@ pub fn draw(
         seed: summary.seed,
         version: summary.version.clone(),
         problem: summary.problem.clone(),
-        command: format!("rankfall sweep {} --out runs/again", again.display()),
+        command: format!("rankfall sweep {} --out runs/again", shell_word(&again)),
         experiment_toml: resolved.to_owned(),
         warnings: summary
             .warnings
