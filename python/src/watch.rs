@@ -1,5 +1,6 @@
 //! Who watches a run from Python: progress now and then, Ctrl-C, and a flag that stops it.
 
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use rankfall::watch::Watch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -76,9 +77,19 @@ impl PythonWatch {
             return;
         };
         let label = self.shared.label();
-        let told = Python::attach(|py| progress.call1(py, (label, done, total)).map(drop));
-        if let Err(error) = told {
-            self.shared.fail(error);
+        Python::attach(|py| {
+            if let Err(error) = progress.call1(py, (label, done, total)) {
+                self.heed(py, error);
+            }
+        });
+    }
+
+    /// KeyboardInterrupt, wherever Ctrl-C met Python, stops the run and is not raised; what else is
+    /// raised there is.
+    fn heed(&self, py: Python<'_>, error: PyErr) {
+        match self.signals && error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            true => self.shared.stop.store(true, Ordering::SeqCst),
+            false => self.shared.fail(error),
         }
     }
 
@@ -114,17 +125,11 @@ impl Watch for PythonWatch {
 
     fn interrupted(&self) -> bool {
         if self.signals && !self.shared.stop.load(Ordering::SeqCst) {
-            // KeyboardInterrupt stops the run and is not raised; what another handler raises is.
-            let signal = Python::attach(|py| match py.check_signals() {
-                Err(error) if error.is_instance_of::<pyo3::exceptions::PyKeyboardInterrupt>(py) => {
-                    self.shared.stop.store(true, Ordering::SeqCst);
-                    None
+            Python::attach(|py| {
+                if let Err(error) = py.check_signals() {
+                    self.heed(py, error);
                 }
-                other => other.err(),
             });
-            if let Some(error) = signal {
-                self.shared.fail(error);
-            }
         }
         self.shared.stop.load(Ordering::SeqCst)
     }

@@ -8,13 +8,18 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 
 import rankfall as rf
 from support import long, small
+
+T = TypeVar("T")
 
 
 def test_bits_are_those_of_the_command_line(tmp_path: Path, command_line: str) -> None:
@@ -109,10 +114,29 @@ def test_plain_progress_is_rate_limited(capsys: pytest.CaptureFixture[str]) -> N
     assert len(lines) == 1 and lines[0].startswith("rankfall: SGD:")
 
 
-def interrupt_after(seconds: float) -> threading.Timer:
-    timer = threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    return timer
+class CtrlC:
+    """Progress that has SIGINT sent once a run is far enough; when that comes is for the run to say."""
+
+    def __init__(self, far_enough: Callable[[str, int, int], bool]) -> None:
+        self.far_enough = far_enough
+        self.sender: threading.Thread | None = None
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        if self.sender is None and self.far_enough(label, done, total):
+            self.sender = threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT))
+            self.sender.start()
+
+
+def interrupted(run: Callable[[CtrlC], T], far_enough: Callable[[str, int, int], bool]) -> T | None:
+    """What a run leaves that is interrupted on its way; None where it was over before."""
+    ctrl_c = CtrlC(far_enough)
+    try:
+        left = run(ctrl_c)
+        if ctrl_c.sender is not None:
+            ctrl_c.sender.join()
+    except KeyboardInterrupt:
+        return None
+    return left
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to send")
@@ -122,17 +146,20 @@ def test_ctrl_c_keeps_what_there_is_and_resuming_gives_the_same_bits() -> None:
         "SGD": rf.SGD(step_size=1e-3, label_noise=0.1),
         "LN": rf.LabelNoiseGradientDescent(step_size=1e-3, label_noise=0.1),
     }
-    experiment = long(dynamics=dynamics, time=60, trajectories=40)
-    whole = experiment.run(threads=2)
-    seconds = sum(one["seconds"] for one in whole.summary["dynamics"])
-    for share in (0.3, 0.15, 0.08, 0.04):
-        timer = interrupt_after(share * seconds)
-        with pytest.warns(rf.InterruptedWarning):
-            part = experiment.run(threads=2)
-        timer.join()
-        if part.interrupted:
+    # Ever longer ones, until one is interrupted on its way.
+    for length in (60, 240, 960, 3840):
+        experiment = long(dynamics=dynamics, time=length, trajectories=40)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            part = interrupted(
+                lambda ctrl_c: experiment.run(threads=2, progress=ctrl_c),
+                lambda label, done, total: label != "GF",
+            )
+        if part is not None and part.interrupted:
             break
-    assert part.interrupted and "GF" in part
+    assert part is not None and part.interrupted and "GF" in part
+    assert any(one.category is rf.InterruptedWarning for one in warned)
+    whole = experiment.run(threads=2)
     assert (part["GF"].loss.mean == whole["GF"].loss.mean).all()
     if len(part) > 1:
         last = part.labels[-1]
@@ -150,18 +177,20 @@ def test_ctrl_c_keeps_what_there_is_and_resuming_gives_the_same_bits() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to send")
 def test_ctrl_c_of_one_trajectory_is_partial_in_time() -> None:
-    timer = interrupt_after(0.6)
+    one = long(trajectories=1, time=1e5, save=10_000)
+
+    def far_enough(label: str, done: int, total: int) -> bool:
+        return 1000 * done > total
+
     with pytest.warns(rf.InterruptedWarning):
-        part = long(trajectories=1, time=1e5, save=10_000).run()
-    timer.join()
+        part = interrupted(lambda ctrl_c: one.run(progress=ctrl_c), far_enough)
+    assert part is not None
     loss = part["SGD"].loss.mean
     reached = np.isfinite(loss)
     assert 1 < reached.sum() < len(loss) and not reached[-1]
     assert reached[: reached.sum()].all(), "up to where it came"
-    timer = interrupt_after(0.4)
     with pytest.raises(KeyboardInterrupt):
-        long(time=1e5).run(on_interrupt="raise")
-    timer.join()
+        long(time=1e5).run(on_interrupt="raise", progress=CtrlC(far_enough))
     with pytest.raises(rf.FolderError, match="stopped"):
         part.save("never")
 
@@ -242,17 +271,16 @@ def test_a_run_in_a_folder_is_that_in_memory(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to send")
 def test_ctrl_c_leaves_a_folder_that_goes_on(tmp_path: Path) -> None:
-    experiment = long(time=60, trajectories=40)
-    whole = experiment.run()
-    for number, share in enumerate((0.5, 0.25, 0.1, 0.05)):
-        timer = interrupt_after(share * whole.summary["dynamics"][0]["seconds"])
-        folder = tmp_path / str(number)
-        try:
-            experiment.run(out=folder)
-        except KeyboardInterrupt:
+    # Ever longer ones, until one is interrupted on its way.
+    for length in (60, 240, 960, 3840):
+        experiment, folder = long(time=length, trajectories=40), tmp_path / str(length)
+        interrupted(
+            lambda ctrl_c: experiment.run(out=folder, progress=ctrl_c),
+            lambda label, done, total: 10 * done > total,
+        )
+        if (folder / "checkpoint").exists():
             break
-        finally:
-            timer.join()
     assert (folder / "checkpoint").exists()
+    whole = experiment.run()
     resumed = experiment.run(out=folder, resume=True)
     np.testing.assert_array_equal(resumed["SGD"].loss.mean, whole["SGD"].loss.mean)

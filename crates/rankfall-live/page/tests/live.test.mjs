@@ -431,29 +431,31 @@ check("an exported page plays from the file system", async () => {
 });
 
 check("a run is watched while it goes on, is killed and resumed", async () => {
-  const run = join(folder, "run");
-  const set = ["--set", "run.trajectories=256", "--set", "run.time=300", "--set", "run.save.points=50"];
-  const args = ["reproduce", "paper", "--out", run, "--quiet", "--threads", "1", "--checkpoint-seconds", "0.3", ...set];
-  const watched = await serve("watch", "--no-open", run);
+  const out = join(folder, "run");
+  const set = ["--set", "run.trajectories=256", "--set", "run.save.points=50"];
+  const args = (time) => [
+    "reproduce", "paper", "--out", out, "--quiet", "--threads", "1", "--checkpoint-seconds", "0.3", ...set, "--set", `run.time=${time}`,
+  ];
+  const watched = await serve("watch", "--no-open", out);
   const { page, context, errors } = await open(watched.address);
   const row = page.getByTestId("runs").locator("tbody tr").first();
-  const state = async (wanted) => {
+  const state = async (wanted, over = () => false) => {
     const end = Date.now() + 60_000;
-    while ((await row.getAttribute("data-state")) !== wanted) {
+    while ((await row.getAttribute("data-state")) !== wanted && !over()) {
       assert.ok(Date.now() < end, `${await row.textContent()}`);
-      await page.waitForTimeout(100);
+      await page.waitForTimeout(50);
     }
   };
+  const dynamics = () => page.evaluate(() => document.querySelector("[data-testid=dynamics]").options.length);
   await state("waiting");
-  const first = spawn(rankfall, args, { stdio: "ignore" });
-  started.push(first);
-  await state("running");
-  await page.waitForFunction(() => document.querySelector("[data-testid=dynamics]").options.length >= 1, null, { timeout: 60_000 });
-  first.kill("SIGKILL");
-  await new Promise((resolve) => first.on("exit", resolve));
-  const second = spawn(rankfall, [...args, "--resume"], { stdio: "ignore" });
-  started.push(second);
-  assert.equal(await new Promise((resolve) => second.on("exit", resolve)), 0);
+  const seen = async (isOver) => {
+    await state("running", isOver);
+    while ((await dynamics()) < 1 && !isOver()) await page.waitForTimeout(50);
+  };
+  // Ever longer ones, until one is killed on its way.
+  let time = 300;
+  while (!(await killed([...args(time), "--force"], seen))) time *= 4;
+  await run(...args(time), "--resume");
   await state("finished");
   await page.waitForFunction(() => document.querySelector("[data-testid=dynamics]").options.length === 5);
   assert.match(await row.textContent(), /100 %/);
